@@ -1,0 +1,1 @@
+//! pcap and pcapng files, link, IP and UDP layers, and the tap

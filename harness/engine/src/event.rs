@@ -1,0 +1,208 @@
+//! What a run or a check tells the world: one stream of events, for several sinks.
+//!
+//! The names here are a contract (`vectors/schema/events.schema.json`); they change only with
+//! [`VERSION`].
+
+use indexmap::IndexMap;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+use crate::verdict::Verdict;
+
+/// Version of this contract, told in `run-started` and `check-finished`.
+pub const VERSION: u32 = 1;
+
+/// One event. As JSON: an object with a `type`, one a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Event {
+    /// A run begins.
+    RunStarted {
+        /// Version of this contract.
+        version: u32,
+        /// The implementation's name.
+        iut: String,
+        /// Seed of everything random.
+        seed: u64,
+        /// How packets are recorded: `live` or `tap`, and why.
+        capture: String,
+        /// Scenarios selected.
+        scenarios: usize,
+    },
+    /// A scenario begins.
+    ScenarioStarted {
+        /// Its id.
+        scenario: String,
+    },
+    /// A step of a scenario is done (`--verbose`).
+    Step {
+        /// The scenario's id.
+        scenario: String,
+        /// The step's path, from 0: `3`, `5.0.1`.
+        step: String,
+        /// Seconds since the scenario began.
+        time: f64,
+        /// What happened.
+        text: String,
+    },
+    /// A session that was found in a capture (`check`).
+    Session(SessionEvent),
+    /// A requirement is broken.
+    Finding(FindingEvent),
+    /// A scenario is judged.
+    Verdict(VerdictEvent),
+    /// A run is over.
+    RunFinished(Summary),
+    /// A check is over.
+    CheckFinished(CheckSummary),
+}
+
+/// A session that was found in a capture.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct SessionEvent {
+    /// The capture's path.
+    pub capture: String,
+    /// The protocol's id.
+    pub protocol: String,
+    /// The mode's name.
+    pub mode: String,
+    /// The initiator's address.
+    pub initiator: String,
+    /// The responder's address.
+    pub responder: String,
+    /// The session's id, if one was seen.
+    pub connection_id: Option<String>,
+    /// Frames of media seen.
+    pub frames: u64,
+    /// Datagrams seen, both directions.
+    pub datagrams: u64,
+    /// Frame numbers that never came, as the network may have it.
+    pub missing: u64,
+    /// Datagrams that came after a later one.
+    pub reordered: u64,
+    /// Datagrams that came again.
+    pub repeated: u64,
+}
+
+/// A requirement broken, with the packet and the moment.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct FindingEvent {
+    /// The requirement's id.
+    pub requirement: String,
+    /// `MUST`, `SHOULD` or `MAY`.
+    pub level: String,
+    /// The scenario's id; `None` in a check.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub scenario: Option<String>,
+    /// The capture's path, if one was written.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub capture: Option<String>,
+    /// The packet, counted from 1; `None` where the lack of one is the finding.
+    pub packet: Option<u64>,
+    /// Seconds from the first packet of the capture.
+    pub time: f64,
+    /// What was expected and what came, in a sentence.
+    pub message: String,
+    /// What the rule wanted.
+    pub expected: String,
+    /// What was seen.
+    pub got: String,
+    /// The step that saw it, if a step did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub step: Option<String>,
+    /// The UDP payload in hexadecimal (the first 256 bytes), if a packet shows it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub bytes: Option<String>,
+    /// Offset and length in bytes of the field within the payload, and its name.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub field: Option<FieldEvent>,
+    /// Why it does not count, if it is waived.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub waived: Option<String>,
+}
+
+/// A stretch of a datagram's bytes.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct FieldEvent {
+    /// The field's name.
+    pub name: String,
+    /// Offset in bytes within the UDP payload.
+    pub offset: usize,
+    /// Length in bytes.
+    pub length: usize,
+}
+
+/// A scenario judged.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct VerdictEvent {
+    /// The scenario's id.
+    pub scenario: String,
+    /// Its title.
+    pub title: String,
+    /// The verdict.
+    pub verdict: Verdict,
+    /// Why, where the verdict alone does not say it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+    /// The verdict on each requirement that the scenario names or the monitor judged.
+    pub requirements: IndexMap<String, Verdict>,
+    /// The capture's path, if one was written.
+    pub capture: Option<String>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+    /// What became of the implementation's process, if it had one and there is something to say.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub process: Option<ProcessEvent>,
+}
+
+/// What became of an implementation's process.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct ProcessEvent {
+    /// `exit status 1`, `killed by signal 6 (SIGABRT)`, `running`.
+    pub status: String,
+    /// The end of what it printed, both streams.
+    pub output: String,
+    /// The last packet that it got, counted from 1.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub last_packet: Option<u64>,
+}
+
+/// A run is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Summary {
+    /// Scenarios by verdict.
+    pub counts: IndexMap<String, usize>,
+    /// The worst verdict on each requirement.
+    pub requirements: IndexMap<String, Verdict>,
+    /// The program's exit code.
+    pub exit: u8,
+    /// Why, for people.
+    pub message: String,
+    /// Whether the run was interrupted.
+    pub interrupted: bool,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// A check is over.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct CheckSummary {
+    /// Version of this contract.
+    pub version: u32,
+    /// The capture's path.
+    pub capture: String,
+    /// Packets read.
+    pub packets: u64,
+    /// UDP datagrams found.
+    pub datagrams: u64,
+    /// Sessions found.
+    pub sessions: usize,
+    /// Findings that count.
+    pub findings: usize,
+    /// The verdict on each requirement that could be judged or not.
+    pub requirements: IndexMap<String, Verdict>,
+    /// Why each inconclusive requirement is so, and what was wrong with the file.
+    pub notes: Vec<String>,
+    /// The program's exit code.
+    pub exit: u8,
+}

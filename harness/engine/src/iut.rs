@@ -1,0 +1,141 @@
+//! Descriptions of implementations under test: how to start or reach one, and what it claims.
+
+use indexmap::IndexMap;
+use serde::{Deserialize, Serialize};
+use shakedown_protocol::StreamParameters;
+use shakedown_protocol::requirement::Role;
+
+use crate::scenario::Span;
+
+/// One implementation in one role.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Iut {
+    /// Its name in reports.
+    pub name: String,
+    /// The protocol's id.
+    pub protocol: String,
+    /// The side that it plays.
+    pub role: Role,
+    /// The modes that it claims.
+    pub modes: Vec<String>,
+    /// How it is started; left out if it runs already.
+    #[serde(default)]
+    pub start: Option<Start>,
+    /// Where it is reached.
+    #[serde(default)]
+    pub reach: Option<Reach>,
+    /// What it streams, or is asked to stream.
+    pub stream: StreamParameters,
+    /// How punctual it is.
+    #[serde(default)]
+    pub timing: Timing,
+    /// What its exit status means.
+    #[serde(default)]
+    pub exit: Exit,
+    /// Requirements that it is known to break.
+    #[serde(default)]
+    pub waive: Vec<Waiver>,
+}
+
+/// How an implementation is started.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Start {
+    /// Program and arguments. Placeholders: `{address}`, `{port}`, `{peer}`, `{mode}`, `{seed}`,
+    /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program).
+    pub command: Vec<String>,
+    /// When it is ready (responders).
+    #[serde(default)]
+    pub ready: Ready,
+    /// How long one process lives.
+    #[serde(default)]
+    pub per: Per,
+    /// What it can switch on, and the arguments that do; an option that is absent is not supported.
+    #[serde(default)]
+    pub options: IndexMap<String, Vec<String>>,
+    /// How long it may take to end after SIGTERM before it is killed.
+    #[serde(default = "default_grace")]
+    pub grace: Span,
+}
+
+fn default_grace() -> Span {
+    Span(std::time::Duration::from_secs(2))
+}
+
+/// When a started implementation is ready. Exactly one of the three.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "snake_case")]
+pub enum Ready {
+    /// A line of its output contains this text.
+    Line(String),
+    /// So long after its start.
+    After(Span),
+    /// A UDP port is bound at its address.
+    Port(bool),
+}
+
+impl Default for Ready {
+    fn default() -> Self {
+        Self::Port(true)
+    }
+}
+
+/// How long one process of an implementation lives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Per {
+    /// A new process for each scenario.
+    #[default]
+    Scenario,
+    /// One process for all scenarios of a mode and set of options.
+    Run,
+}
+
+/// Where an implementation is reached.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Reach {
+    /// `address:port`; `{port}` stands for a free one that is chosen.
+    pub address: String,
+}
+
+/// How punctual an implementation is.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Timing {
+    /// Share of every interval by which it may be off, besides 50 ms.
+    pub tolerance: f64,
+}
+
+impl Default for Timing {
+    fn default() -> Self {
+        Self { tolerance: 0.25 }
+    }
+}
+
+/// What an implementation's exit status means.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Exit {
+    /// Whether 0 is success and anything else failure; if not, only that it ends is judged.
+    pub status_tells: bool,
+}
+
+impl Default for Exit {
+    fn default() -> Self {
+        Self { status_tells: true }
+    }
+}
+
+/// A requirement that the implementation is known to break.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Waiver {
+    /// The requirement's id.
+    pub requirement: String,
+    /// Why it is waived.
+    pub because: String,
+    /// The last day on which the waiver counts: `2027-03-01`.
+    pub until: String,
+}

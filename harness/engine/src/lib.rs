@@ -1,0 +1,15 @@
+//! Scenarios, the script that plays them, and the judge of captures.
+//!
+//! [`scenario`] reads and checks scenario files, [`iut`] the descriptions of implementations;
+//! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
+//! protocol's monitor; [`verdict`] brings both together; [`simulation`] runs a scenario against a
+//! reference machine in virtual time; [`event`] is what a run tells the world.
+//!
+//! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
+//! processes, threads or clocks.
+
+pub mod event;
+pub mod iut;
+pub mod scenario;
+pub mod script;
+pub mod verdict;

@@ -1,0 +1,65 @@
+//! Verdicts and how they add up.
+
+use serde::{Deserialize, Serialize};
+
+/// The six verdicts, from best to worst. The worst of several is their sum, and a verdict never
+/// improves once it is worse.
+#[derive(
+    Debug,
+    Clone,
+    Copy,
+    PartialEq,
+    Eq,
+    PartialOrd,
+    Ord,
+    Hash,
+    Serialize,
+    Deserialize,
+    schemars::JsonSchema,
+)]
+#[serde(rename_all = "kebab-case")]
+pub enum Verdict {
+    /// Judged, and nothing was found.
+    Pass,
+    /// It shows only from inside, and nothing looked there.
+    NotObserved,
+    /// The implementation declares that it lacks the option.
+    NotApplicable,
+    /// The stimulus could not be applied, or the network interfered.
+    Inconclusive,
+    /// The harness itself failed.
+    Error,
+    /// A requirement is broken.
+    Fail,
+}
+
+impl Verdict {
+    /// All verdicts, from best to worst.
+    pub const ALL: [Self; 6] = [
+        Self::Pass,
+        Self::NotObserved,
+        Self::NotApplicable,
+        Self::Inconclusive,
+        Self::Error,
+        Self::Fail,
+    ];
+
+    /// The verdict's name as reports spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Pass => "pass",
+            Self::NotObserved => "not observed",
+            Self::NotApplicable => "not applicable",
+            Self::Inconclusive => "inconclusive",
+            Self::Error => "error",
+            Self::Fail => "fail",
+        }
+    }
+}
+
+impl std::fmt::Display for Verdict {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}

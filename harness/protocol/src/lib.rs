@@ -1,0 +1,20 @@
+//! The protocols that Shakedown knows: one folder each, and one list of them.
+//!
+//! A protocol is frames (borrowed decode, exact encode), reference machines for both roles, a
+//! passive monitor, the requirements that they cite, and the vocabulary by which a scenario names
+//! its frames and fields. Everything here is without I/O: [`machine`] says how time and input come
+//! in and output goes out. This crate depends on `shakedown-wire` alone and must not touch
+//! sockets, processes, threads or clocks.
+
+pub mod machine;
+pub mod mediastream;
+pub mod monitor;
+pub mod requirement;
+pub mod vocabulary;
+
+mod protocol;
+
+pub use protocol::{MonitorSettings, Protocol, ReferenceSettings, StreamParameters, protocol};
+
+/// Every protocol, in the order in which they are listed.
+pub static PROTOCOLS: [&Protocol; 1] = [&mediastream::PROTOCOL];

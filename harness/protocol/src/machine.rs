@@ -1,0 +1,97 @@
+//! How the world reaches a reference machine, and the other way round.
+//!
+//! A machine is a state machine without I/O. The owner calls [`Machine::handle`] with the time and
+//! one input, then [`Machine::poll`] until it returns `None`, then waits until
+//! [`Machine::deadline`] or the next input, whichever comes first. Time is the [`Duration`] since a
+//! start that the owner chose; it never falls.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::requirement::Role;
+
+/// What can happen to a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// A datagram came in from `from`.
+    Datagram {
+        /// Source of the datagram.
+        from: SocketAddr,
+        /// The UDP payload.
+        payload: &'a [u8],
+    },
+    /// Time went on; a deadline may be due. Also the first input of a machine that speaks first.
+    Tick,
+    /// The owner wants the machine to end: it says goodbye where the protocol has a word for it.
+    Stop,
+}
+
+/// What a machine wants done or known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Send `payload` as one datagram to `to`.
+    Send {
+        /// Destination of the datagram.
+        to: SocketAddr,
+        /// The UDP payload.
+        payload: Vec<u8>,
+    },
+    /// The session with `peer` went from one state to another, in the specification's words.
+    Transition {
+        /// The session's other side.
+        peer: SocketAddr,
+        /// The state before.
+        from: &'static str,
+        /// The state after.
+        to: &'static str,
+        /// Why, in a few words.
+        why: &'static str,
+    },
+    /// The session with `peer` is over.
+    Ended {
+        /// The session's other side.
+        peer: SocketAddr,
+        /// How it went.
+        outcome: Outcome,
+    },
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// The stream ran to its end.
+    Completed,
+    /// It did not, and a person wants to know why.
+    Failed(Failure),
+}
+
+/// Why a session failed: the key under which it is counted and a sentence for people.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{message}")]
+pub struct Failure {
+    /// The counter's key, for example `timeout` or `rejected`.
+    pub cause: &'static str,
+    /// The sentence.
+    pub message: String,
+}
+
+/// A reference machine: one role of one protocol.
+pub trait Machine {
+    /// The role that it plays.
+    fn role(&self) -> Role;
+
+    /// Takes one input at time `now`.
+    fn handle(&mut self, now: Duration, input: Input<'_>);
+
+    /// The next thing that it wants done; `None` when there is nothing more for now.
+    fn poll(&mut self) -> Option<Output>;
+
+    /// When it wants an [`Input::Tick`] at the latest, if ever.
+    fn deadline(&self) -> Option<Duration>;
+
+    /// Whether it is over for good. A responder that serves many peers never is, until stopped.
+    fn is_finished(&self) -> bool;
+
+    /// Its counters by the names of the specification, for `--stats json`.
+    fn counters(&self) -> serde_json::Value;
+}

@@ -1,0 +1,55 @@
+//! `mediastream`: a media stream over UDP with three ways to start it.
+//!
+//! The receiver of media starts the exchange and is the initiator; the responder supplies media.
+//! Modes: `legacy` (a `START` token, then media) and `3way` (SYN, SYN-ACK, ACK).
+
+pub mod frame;
+mod mode;
+mod monitor;
+pub mod pattern;
+mod reference;
+mod vocabulary;
+
+use std::sync::LazyLock;
+
+pub use mode::{Grammar, Mode, Rejection};
+
+use crate::Protocol;
+use crate::requirement::{Requirement, Role};
+
+/// What the rest of the program needs to know of `mediastream`.
+pub static PROTOCOL: Protocol = Protocol {
+    id: "mediastream",
+    summary: "a media stream over UDP with three handshakes",
+    modes: &["legacy", "3way"],
+    roles: &[Role::Initiator, Role::Responder],
+    options: &[
+        (
+            "allow_legacy_start",
+            "a 3way responder that serves the START token too",
+        ),
+        (
+            "optimistic_start",
+            "a 3way responder that streams before the ACK",
+        ),
+        (
+            "fallback",
+            "a 3way initiator that falls back to START when no SYN is answered",
+        ),
+    ],
+    vocabulary: &vocabulary::Words,
+    requirements,
+    monitor: monitor::new,
+    reference: reference::new,
+};
+
+/// The requirements of specification sections 2 to 4, in its order.
+fn requirements() -> &'static [Requirement] {
+    static REQUIREMENTS: LazyLock<Vec<Requirement>> = LazyLock::new(|| {
+        let json = include_str!("../../../../vectors/mediastream/requirements.json");
+        serde_json::from_str(json).unwrap_or_else(|error| {
+            panic!("requirements.json is built in and must be well-formed: {error}")
+        })
+    });
+    &REQUIREMENTS
+}

@@ -1,0 +1,125 @@
+//! Passive judges: they see the packets of a capture in order and say what they find.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use crate::requirement::Role;
+
+/// One UDP datagram of a capture.
+#[derive(Debug, Clone, Copy)]
+pub struct Packet<'a> {
+    /// Number of the packet in the capture, from 1; for a reassembled datagram, of its last piece.
+    pub number: u64,
+    /// Time of the packet, as the capture counts it; only differences matter.
+    pub time: Duration,
+    /// Source of the datagram.
+    pub source: SocketAddr,
+    /// Destination of the datagram.
+    pub destination: SocketAddr,
+    /// The UDP payload, as far as it was captured.
+    pub payload: &'a [u8],
+    /// Length of the UDP payload on the wire, in bytes; more than `payload.len()` if it was cut.
+    pub length: usize,
+}
+
+/// Where the capture was taken, which bounds what it can prove.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Vantage {
+    /// At the sender of media: a gap, swap or repetition is the sender's doing.
+    Sender,
+    /// On the path or at the receiver: the network may have done it.
+    #[default]
+    Path,
+}
+
+/// What a monitor has to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[serde(tag = "type", rename_all = "kebab-case")]
+pub enum Observation {
+    /// A requirement is broken.
+    Finding(Finding),
+    /// A requirement could not be judged: something happened that it depends on.
+    Inconclusive(Finding),
+    /// What a session was, said once when it is over.
+    Session(Session),
+}
+
+/// A requirement broken (or not judged), with the packet and the moment.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Finding {
+    /// The requirement's id.
+    pub requirement: &'static str,
+    /// The party that broke it.
+    pub party: Role,
+    /// Its address.
+    pub address: SocketAddr,
+    /// The packet, counted from 1; `None` where the lack of one is the finding.
+    pub packet: Option<u64>,
+    /// The moment, as the capture counts it.
+    pub time: Duration,
+    /// What the rule wanted.
+    pub expected: String,
+    /// What was seen.
+    pub got: String,
+    /// The bytes of the datagram that show it, if bytes do.
+    pub field: Option<Field>,
+}
+
+/// A stretch of a datagram's bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Field {
+    /// The field's name.
+    pub name: &'static str,
+    /// Offset of its first byte in the UDP payload.
+    pub offset: usize,
+    /// Its length in bytes.
+    pub length: usize,
+}
+
+/// A session that a monitor found.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Session {
+    /// The protocol's id.
+    pub protocol: &'static str,
+    /// The mode's name.
+    pub mode: &'static str,
+    /// The initiator's address.
+    pub initiator: SocketAddr,
+    /// The responder's address.
+    pub responder: SocketAddr,
+    /// The session's id, if one was seen.
+    pub connection_id: Option<String>,
+    /// Frames of media seen, each number once.
+    pub frames: u64,
+    /// Datagrams seen, both directions.
+    pub datagrams: u64,
+    /// Packet number of the first datagram.
+    pub first_packet: u64,
+    /// Gaps, swaps and repetitions that the network may have made.
+    pub network: NetworkCounts,
+    /// Requirements that this session exercised: a breach would have been a finding.
+    pub judged: Vec<&'static str>,
+}
+
+/// What the network may have done to a session's media.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct NetworkCounts {
+    /// Frame numbers that never came.
+    pub missing: u64,
+    /// Datagrams that came after a later one.
+    pub reordered: u64,
+    /// Datagrams that came again.
+    pub repeated: u64,
+}
+
+/// A passive judge of one protocol.
+pub trait Monitor {
+    /// Sees the next packet. What it has to say goes to `say`.
+    fn packet(&mut self, packet: &Packet<'_>, say: &mut dyn FnMut(Observation));
+
+    /// The capture is over at `end`; open sessions are closed and judged.
+    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation));
+}

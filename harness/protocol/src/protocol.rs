@@ -1,0 +1,128 @@
+use std::net::SocketAddr;
+
+use serde::{Deserialize, Serialize};
+
+use crate::PROTOCOLS;
+use crate::machine::Machine;
+use crate::monitor::{Monitor, Vantage};
+use crate::requirement::{Requirement, Role};
+use crate::vocabulary::Vocabulary;
+
+/// What the rest of the program needs to know of a protocol.
+pub struct Protocol {
+    /// Its id: `mediastream`.
+    pub id: &'static str,
+    /// What it is, in a sentence.
+    pub summary: &'static str,
+    /// The modes of its handshake; the first is the default.
+    pub modes: &'static [&'static str],
+    /// The roles of its two sides; the one that speaks first comes first.
+    pub roles: &'static [Role],
+    /// What an implementation may be able to switch on: name and meaning.
+    pub options: &'static [(&'static str, &'static str)],
+    /// Its frames by name.
+    pub vocabulary: &'static dyn Vocabulary,
+    /// Its requirements, in the specification's order.
+    pub requirements: fn() -> &'static [Requirement],
+    /// A new monitor.
+    pub monitor: fn(&MonitorSettings) -> Box<dyn Monitor>,
+    /// A new reference machine.
+    ///
+    /// # Errors
+    /// A sentence for people if the settings do not go together.
+    pub reference: fn(&ReferenceSettings) -> Result<Box<dyn Machine>, String>,
+}
+
+impl Protocol {
+    /// The requirement with this id.
+    #[must_use]
+    pub fn requirement(&self, id: &str) -> Option<&'static Requirement> {
+        (self.requirements)()
+            .iter()
+            .find(|requirement| requirement.id == id)
+    }
+}
+
+impl std::fmt::Debug for Protocol {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.debug_struct("Protocol")
+            .field("id", &self.id)
+            .finish_non_exhaustive()
+    }
+}
+
+/// The protocol with this id.
+#[must_use]
+pub fn protocol(id: &str) -> Option<&'static Protocol> {
+    PROTOCOLS.into_iter().find(|protocol| protocol.id == id)
+}
+
+/// What is streamed. A frame has `bits_per_second / 8 / frames_per_second` bytes, headers of its
+/// datagrams included; a stream has `frames_per_second * seconds` frames.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct StreamParameters {
+    /// Bits a second.
+    pub bits_per_second: u64,
+    /// Frames a second.
+    pub frames_per_second: u32,
+    /// Length of the stream in seconds.
+    pub seconds: u32,
+}
+
+impl StreamParameters {
+    /// Bytes of a frame, headers included.
+    #[must_use]
+    pub const fn frame_bytes(&self) -> u64 {
+        match self.frames_per_second {
+            0 => 0,
+            rate => self.bits_per_second / 8 / rate as u64,
+        }
+    }
+
+    /// Frames of the whole stream.
+    #[must_use]
+    pub const fn frames(&self) -> u64 {
+        self.frames_per_second as u64 * self.seconds as u64
+    }
+
+    /// Time from one frame to the next.
+    #[must_use]
+    pub fn interval(&self) -> std::time::Duration {
+        std::time::Duration::from_secs(1) / self.frames_per_second.max(1)
+    }
+}
+
+/// What a monitor may assume.
+#[derive(Debug, Clone, PartialEq)]
+pub struct MonitorSettings {
+    /// Where the capture was taken.
+    pub vantage: Vantage,
+    /// Share of every interval by which it may be off, besides 50 ms.
+    pub tolerance: f64,
+    /// What the stream was meant to be, if that is known.
+    pub stream: Option<StreamParameters>,
+    /// Largest datagram that the implementation may send, in bytes, if that is known.
+    pub max_datagram: Option<usize>,
+    /// Options that are known to be on (`Some`), or that must be inferred (`None`).
+    pub options: Option<Vec<String>>,
+}
+
+/// What a reference machine is told.
+#[derive(Debug, Clone, PartialEq)]
+pub struct ReferenceSettings {
+    /// The role that it plays.
+    pub role: Role,
+    /// The mode's name.
+    pub mode: String,
+    /// Options that are on, by the names of [`Protocol::options`].
+    pub options: Vec<String>,
+    /// What is streamed, or expected.
+    pub stream: StreamParameters,
+    /// The responder's address; an initiator needs it.
+    pub peer: Option<SocketAddr>,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// Further settings by name, as flags of `serve` and `connect` give them.
+    pub extra: Vec<(String, String)>,
+}

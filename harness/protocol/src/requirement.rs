@@ -1,0 +1,87 @@
+//! Numbered requirements: what they say, whom they bind and how they can be observed.
+
+use serde::{Deserialize, Serialize};
+
+/// How binding a requirement is (RFC 2119).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "UPPERCASE")]
+pub enum Level {
+    /// An absolute requirement.
+    Must,
+    /// May be left undone for a good reason.
+    Should,
+    /// Truly optional.
+    May,
+}
+
+/// How it can be seen whether a requirement holds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Seen {
+    /// A capture alone shows it: the monitor judges it.
+    Wire,
+    /// It shows in the answer to a stimulus: a scenario provokes it.
+    Peer,
+    /// It shows only from inside the implementation.
+    Inner,
+}
+
+/// A side of a protocol.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Role {
+    /// Asks for a stream and receives it (`mediastream`).
+    Initiator,
+    /// Supplies the stream (`mediastream`).
+    Responder,
+}
+
+impl Role {
+    /// The other side.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Initiator => Self::Responder,
+            Self::Responder => Self::Initiator,
+        }
+    }
+
+    /// The role's name as files and flags spell it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Initiator => "initiator",
+            Self::Responder => "responder",
+        }
+    }
+}
+
+impl std::fmt::Display for Role {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.pad(self.name())
+    }
+}
+
+/// One numbered rule of a protocol's specification.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Requirement {
+    /// The id, which never changes: `MS-H-05`.
+    pub id: String,
+    /// How binding it is.
+    pub level: Level,
+    /// Whom it binds, in the specification's word.
+    pub binds: String,
+    /// The roles that it binds.
+    pub roles: Vec<Role>,
+    /// The modes in which it applies.
+    pub modes: Vec<String>,
+    /// How it can be observed.
+    pub seen: Vec<Seen>,
+    /// The rule itself.
+    pub text: String,
+    /// Where it comes from: seed numbers, `F` seen in the field, `D` decided.
+    pub source: String,
+    /// The specification's section.
+    pub section: String,
+}

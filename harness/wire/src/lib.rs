@@ -1,0 +1,17 @@
+//! Bytes to integers and back.
+//!
+//! [`Reader`] walks over a borrowed buffer and never panics; every read names the field that it
+//! is for, so a failure is a [`DecodeError`] that says which field, at which offset, how many
+//! bytes it needs and how many there are. [`Writer`] appends to a `Vec<u8>`.
+//!
+//! The byte order is in the name of each method (`u16_le`), never in a type or a setting.
+//! This crate knows no protocol, no clock and no socket, and depends on no other crate of the
+//! workspace.
+
+mod error;
+mod reader;
+mod writer;
+
+pub use error::{DecodeError, Fault};
+pub use reader::Reader;
+pub use writer::Writer;

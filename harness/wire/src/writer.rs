@@ -1,0 +1,63 @@
+/// Appends integers and bytes to a buffer that the caller owns and may use again.
+#[derive(Debug)]
+pub struct Writer<'a> {
+    buffer: &'a mut Vec<u8>,
+}
+
+impl<'a> Writer<'a> {
+    /// Writes after what `buffer` holds already.
+    #[inline]
+    pub const fn new(buffer: &'a mut Vec<u8>) -> Self {
+        Self { buffer }
+    }
+
+    /// One byte.
+    #[inline]
+    pub fn u8(&mut self, value: u8) {
+        self.buffer.push(value);
+    }
+
+    /// Two bytes, little-endian.
+    #[inline]
+    pub fn u16_le(&mut self, value: u16) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    /// Four bytes, little-endian.
+    #[inline]
+    pub fn u32_le(&mut self, value: u32) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    /// Eight bytes, little-endian.
+    #[inline]
+    pub fn u64_le(&mut self, value: u64) {
+        self.bytes(&value.to_le_bytes());
+    }
+
+    /// The bytes as they are.
+    #[inline]
+    pub fn bytes(&mut self, bytes: &[u8]) {
+        self.buffer.extend_from_slice(bytes);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn integers_are_appended_little_endian() {
+        let mut buffer = vec![0xff];
+        let mut writer = Writer::new(&mut buffer);
+        writer.u8(1);
+        writer.u16_le(0x0302);
+        writer.u32_le(0x0706_0504);
+        writer.u64_le(0x0f0e_0d0c_0b0a_0908);
+        writer.bytes(&[0x10]);
+        assert_eq!(
+            buffer,
+            [0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
+        );
+    }
+}
