@@ -1,0 +1,38 @@
+//! The commands, one module each.
+//!
+//! A command is a module with `Args` (clap derive, with an example in `after_help`) and
+//! `Args::execute(self, &Global) -> Result<Exit, Failure>`, and its line in [`commands!`] below.
+//! What it prints goes through `anstream` with the error of the write handed on by `?`, so that a
+//! closed pipe ends the command quietly.
+
+use clap::Subcommand;
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+
+/// Declares the modules, the enum that clap parses, and the call of each.
+macro_rules! commands {
+    ($($(#[$doc:meta])* $variant:ident => $module:ident,)*) => {
+        $(mod $module;)*
+
+        /// What is to be done.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Command {
+            $($(#[$doc])* $variant($module::Args),)*
+        }
+
+        impl Command {
+            /// Does it.
+            pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+                match self {
+                    $(Self::$variant(args) => args.execute(global),)*
+                }
+            }
+        }
+    };
+}
+
+commands! {
+    /// Print a completion script for a shell
+    Completions => completions,
+}

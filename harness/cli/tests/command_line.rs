@@ -1,0 +1,77 @@
+//! The program from outside: exit codes, and that standard output carries only what was asked for.
+#![allow(
+    clippy::expect_used,
+    clippy::disallowed_types,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+use std::io::Read;
+use std::process::{Command, Output, Stdio};
+
+fn shakedown(arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+#[test]
+fn a_wrong_call_exits_2_and_says_what_is_wrong_on_standard_error() {
+    let output = shakedown(&["no-such-command"]);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("no-such-command"), "{error}");
+}
+
+#[test]
+fn help_names_every_exit_code() {
+    let output = shakedown(&["--help"]);
+    assert_eq!(output.status.code(), Some(0));
+    let help = String::from_utf8_lossy(&output.stdout);
+    for code in ["    0  ", "    1  ", "    2  ", "    3  ", "  130  "] {
+        assert!(help.contains(code), "{code:?} is missing in:\n{help}");
+    }
+}
+
+#[test]
+fn completions_come_for_a_shell() {
+    let output = shakedown(&["completions", "bash"]);
+    assert_eq!(output.status.code(), Some(0));
+    let script = String::from_utf8_lossy(&output.stdout);
+    assert!(script.contains("_shakedown()"), "{script}");
+}
+
+#[test]
+fn a_reader_that_goes_away_is_no_error() {
+    let mut child = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(["completions", "bash"])
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program starts");
+    drop(child.stdout.take());
+    let mut error = String::new();
+    child
+        .stderr
+        .take()
+        .expect("standard error is piped")
+        .read_to_string(&mut error)
+        .expect("standard error is text");
+    assert_eq!(child.wait().expect("it ends").code(), Some(0));
+    assert_eq!(error, "");
+}
+
+#[test]
+fn a_full_disk_is_told_and_exits_3() {
+    let full = std::fs::File::create("/dev/full").expect("Linux has /dev/full");
+    let output = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(["completions", "bash"])
+        .stdout(full)
+        .output()
+        .expect("the program starts");
+    assert_eq!(output.status.code(), Some(3));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("cannot write to standard output"), "{error}");
+}
