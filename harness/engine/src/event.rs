@@ -119,6 +119,17 @@ pub struct FindingEvent {
     /// Why it does not count, if it is waived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<String>,
+    /// Whether it does not count because its level is below the one asked for (`--level must`).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub advisory: bool,
+}
+
+impl FindingEvent {
+    /// Whether it makes a verdict a failure.
+    #[must_use]
+    pub const fn counts(&self) -> bool {
+        self.waived.is_none() && !self.advisory
+    }
 }
 
 /// A stretch of a datagram's bytes.
@@ -178,6 +189,9 @@ pub struct Summary {
     pub exit: u8,
     /// Why, for people.
     pub message: String,
+    /// What else must be known: waivers that matched nothing, packets that were dropped.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub notes: Vec<String>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
     /// How long it took, in seconds.
