@@ -4,4 +4,4 @@ mod model;
 mod span;
 
 pub use model::*;
-pub use span::Span;
+pub use span::{Environment, Span};

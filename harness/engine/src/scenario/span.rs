@@ -1,38 +1,134 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use shakedown_protocol::StreamParameters;
 
-/// A length of time as scenarios and descriptions write it: `400ms`, `2s`, `1.5s`, `20us`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default)]
-pub struct Span(pub Duration);
+/// A length of time as scenarios and descriptions write it: a sum of terms joined by ` + `.
+///
+/// A term is a number with a unit (`20us`, `400ms`, `1.5s`, `2m`) or one of the lengths that depend
+/// on the implementation under test: `$frame_interval`, `$stream`, `$buffer_period`. So
+/// `500ms + $frame_interval` is half a second more than the time from one frame to the next.
+/// [`Span::resolve`] turns it into a duration.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+pub struct Span {
+    fixed: Duration,
+    counts: [u8; Variable::ALL.len()],
+}
+
+/// The lengths that a span can depend on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Environment {
+    /// `$frame_interval`: the time from one frame of media to the next.
+    pub frame_interval: Duration,
+    /// `$stream`: the length of the whole stream.
+    pub stream: Duration,
+    /// `$buffer_period`: how long an initiator waits for media before it gives up.
+    pub buffer_period: Duration,
+}
+
+impl Span {
+    /// The names that a span may use, without their `$`.
+    pub const NAMES: [&'static str; 3] = ["frame_interval", "stream", "buffer_period"];
+
+    /// A span that depends on nothing.
+    #[must_use]
+    pub const fn fixed(duration: Duration) -> Self {
+        Self {
+            fixed: duration,
+            counts: [0; Variable::ALL.len()],
+        }
+    }
+
+    /// Its length where it depends on nothing.
+    #[must_use]
+    pub fn as_fixed(&self) -> Option<Duration> {
+        (self.counts == [0; Variable::ALL.len()]).then_some(self.fixed)
+    }
+
+    /// Its length in this environment; saturates.
+    #[must_use]
+    pub fn resolve(&self, environment: &Environment) -> Duration {
+        let terms = Variable::ALL.iter().zip(self.counts);
+        terms.fold(self.fixed, |sum, (variable, count)| {
+            let length = variable.of(environment);
+            sum.saturating_add(length.saturating_mul(u32::from(count)))
+        })
+    }
+
+    /// Whether it is longer than `other` in every environment.
+    #[must_use]
+    pub fn exceeds(&self, other: &Self) -> bool {
+        let mut counts = self.counts.iter().zip(&other.counts);
+        self != other && self.fixed >= other.fixed && counts.all(|(own, other)| own >= other)
+    }
+
+    /// Whether it is 0 in every environment.
+    #[must_use]
+    pub fn is_zero(&self) -> bool {
+        *self == Self::default()
+    }
+}
+
+impl Environment {
+    /// The environment of an implementation that streams this and waits so long for media.
+    #[must_use]
+    pub fn new(stream: &StreamParameters, buffer_period: Duration) -> Self {
+        Self {
+            frame_interval: stream.interval(),
+            stream: Duration::from_secs(u64::from(stream.seconds)),
+            buffer_period,
+        }
+    }
+}
 
 impl std::str::FromStr for Span {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let wrong =
-            || format!("{text:?} is no length of time; write for example \"400ms\" or \"2s\"");
-        let digits = text
-            .find(|c: char| !(c.is_ascii_digit() || c == '.'))
-            .ok_or_else(wrong)?;
-        let (number, unit) = text.split_at(digits);
-        let number: f64 = number.parse().map_err(|_| wrong())?;
-        let seconds = match unit {
-            "us" => number / 1e6,
-            "ms" => number / 1e3,
-            "s" => number,
-            "m" => number * 60.0,
-            _ => return Err(wrong()),
+        let mut span = Self::default();
+        for term in text.split('+').map(str::trim) {
+            match term.strip_prefix('$') {
+                Some(name) => span.add_variable(name)?,
+                None => {
+                    let length = literal(term).ok_or_else(|| no_span(text))?;
+                    span.fixed = span
+                        .fixed
+                        .checked_add(length)
+                        .ok_or_else(|| no_span(text))?;
+                }
+            }
+        }
+        Ok(span)
+    }
+}
+
+impl Span {
+    fn add_variable(&mut self, name: &str) -> Result<(), String> {
+        let place = Self::NAMES.iter().position(|known| *known == name);
+        let count = place.and_then(|place| self.counts.get_mut(place));
+        let Some(count) = count else {
+            let known = Self::NAMES.map(|name| format!("${name}")).join(", ");
+            return Err(format!(
+                "no length of time is called ${name}; there are {known}"
+            ));
         };
-        Duration::try_from_secs_f64(seconds)
-            .map(Self)
-            .map_err(|_| wrong())
+        *count = count
+            .checked_add(1)
+            .ok_or_else(|| format!("${name} is added too often"))?;
+        Ok(())
     }
 }
 
 impl std::fmt::Display for Span {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{:?}", self.0)
+        let mut terms = Vec::new();
+        if !self.fixed.is_zero() || self.as_fixed().is_some() {
+            terms.push(spell(self.fixed));
+        }
+        for (name, count) in Self::NAMES.iter().zip(self.counts) {
+            terms.extend(std::iter::repeat_n(format!("${name}"), usize::from(count)));
+        }
+        f.write_str(&terms.join(" + "))
     }
 }
 
@@ -55,11 +151,143 @@ impl schemars::JsonSchema for Span {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
+        let term = r"([0-9]+(\.[0-9]+)?(us|ms|s|m)|\$(frame_interval|stream|buffer_period))";
         schemars::json_schema!({
             "type": "string",
-            "description": "A length of time: a number and us, ms, s or m.",
-            "pattern": r"^[0-9]+(\.[0-9]+)?(us|ms|s|m)$",
-            "examples": ["400ms", "2s"]
+            "description": "A length of time: terms joined by ` + `. A term is a number and us, ms, s or m, or $frame_interval, $stream or $buffer_period.",
+            "pattern": format!(r"^{term}( *\+ *{term})*$"),
+            "examples": ["400ms", "2s", "500ms + $frame_interval"]
         })
+    }
+}
+
+#[derive(Clone, Copy)]
+enum Variable {
+    FrameInterval,
+    Stream,
+    BufferPeriod,
+}
+
+impl Variable {
+    const ALL: [Self; 3] = [Self::FrameInterval, Self::Stream, Self::BufferPeriod];
+
+    const fn of(self, environment: &Environment) -> Duration {
+        match self {
+            Self::FrameInterval => environment.frame_interval,
+            Self::Stream => environment.stream,
+            Self::BufferPeriod => environment.buffer_period,
+        }
+    }
+}
+
+fn no_span(text: &str) -> String {
+    format!("{text:?} is no length of time; write for example \"400ms\" or \"2s\"")
+}
+
+/// A number and its unit. The longest is a day: nothing here is meant to take longer.
+fn literal(term: &str) -> Option<Duration> {
+    let digits = term.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
+    let (number, unit) = term.split_at(digits);
+    let is_plain = number.starts_with(|c: char| c.is_ascii_digit()) && !number.ends_with('.');
+    let number: f64 = is_plain.then(|| number.parse().ok())??;
+    let seconds = match unit {
+        "us" => number / 1e6,
+        "ms" => number / 1e3,
+        "s" => number,
+        "m" => number * 60.0,
+        _ => return None,
+    };
+    (seconds <= 86_400.0)
+        .then(|| Duration::try_from_secs_f64(seconds).ok())
+        .flatten()
+}
+
+/// The largest unit in which the number is whole.
+fn spell(duration: Duration) -> String {
+    let micros = duration.as_micros();
+    match (micros % 1_000_000, micros % 1_000) {
+        (0, _) => format!("{}s", micros / 1_000_000),
+        (_, 0) => format!("{}ms", micros / 1_000),
+        _ => format!("{micros}us"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const ENVIRONMENT: Environment = Environment {
+        frame_interval: Duration::from_millis(20),
+        stream: Duration::from_secs(2),
+        buffer_period: Duration::from_secs(5),
+    };
+
+    fn resolve(text: &str) -> Duration {
+        text.parse::<Span>().unwrap().resolve(&ENVIRONMENT)
+    }
+
+    #[test]
+    fn a_span_is_the_sum_of_its_terms() {
+        assert_eq!(resolve("400ms"), Duration::from_millis(400));
+        assert_eq!(resolve("1.5s+20us"), Duration::from_micros(1_500_020));
+        assert_eq!(
+            resolve("500ms + $frame_interval"),
+            Duration::from_millis(520)
+        );
+        assert_eq!(
+            resolve("$stream + $stream + $buffer_period"),
+            Duration::from_secs(9)
+        );
+    }
+
+    #[test]
+    fn a_span_is_written_as_it_is_read() {
+        for text in [
+            "0s",
+            "400ms",
+            "20us",
+            "2s",
+            "120s",
+            "$stream",
+            "500ms + $frame_interval",
+        ] {
+            assert_eq!(text.parse::<Span>().unwrap().to_string(), text);
+        }
+    }
+
+    #[test]
+    fn what_is_no_span_is_refused() {
+        for text in [
+            "",
+            "5",
+            "ms",
+            "-1s",
+            "1 s",
+            "1h",
+            "1s +",
+            "$frames",
+            ".5s",
+            "1.s",
+            "2d",
+            "1e3s",
+            "99999999m",
+            "NaNs",
+        ] {
+            assert!(text.parse::<Span>().is_err(), "{text:?}");
+        }
+    }
+
+    #[test]
+    fn a_span_exceeds_another_only_if_it_does_so_everywhere() {
+        let exceeds = |a: &str, b: &str| {
+            let (a, b): (Span, Span) = (a.parse().unwrap(), b.parse().unwrap());
+            a.exceeds(&b)
+        };
+        assert!(exceeds("2s", "1s"));
+        assert!(exceeds("1s + $stream", "1s"));
+        assert!(!exceeds("1s", "1s"));
+        assert!(!exceeds("1s", "2s"));
+        assert!(!exceeds("$stream", "1s"));
+        assert!(!exceeds("2s", "1s + $stream"));
     }
 }

@@ -1,11 +1,11 @@
-//! Descriptions of implementations under test: how to start or reach one, and what it claims.
+use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde::{Deserialize, Serialize};
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
 
-use crate::scenario::Span;
+use crate::scenario::{Environment, Span};
 
 /// One implementation in one role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -38,6 +38,15 @@ pub struct Iut {
     pub waive: Vec<Waiver>,
 }
 
+impl Iut {
+    /// The lengths of time that scenarios may refer to.
+    #[must_use]
+    pub fn environment(&self) -> Environment {
+        let buffer_period = self.timing.buffer_period.as_fixed().unwrap_or_default();
+        Environment::new(&self.stream, buffer_period)
+    }
+}
+
 /// How an implementation is started.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
@@ -60,7 +69,7 @@ pub struct Start {
 }
 
 fn default_grace() -> Span {
-    Span(std::time::Duration::from_secs(2))
+    Span::fixed(Duration::from_secs(2))
 }
 
 /// When a started implementation is ready. Exactly one of the three.
@@ -102,15 +111,20 @@ pub struct Reach {
 
 /// How punctual an implementation is.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields)]
+#[serde(default, deny_unknown_fields)]
 pub struct Timing {
     /// Share of every interval by which it may be off, besides 50 ms.
     pub tolerance: f64,
+    /// How long it waits for media before it gives up (initiators; MS-L-05).
+    pub buffer_period: Span,
 }
 
 impl Default for Timing {
     fn default() -> Self {
-        Self { tolerance: 0.25 }
+        Self {
+            tolerance: 0.25,
+            buffer_period: Span::fixed(Duration::from_secs(5)),
+        }
     }
 }
 
