@@ -44,6 +44,10 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 /// The requirements of specification sections 2 to 4, in its order.
+#[expect(
+    clippy::panic,
+    reason = "the file is built in: if it is wrong, the program is"
+)]
 fn requirements() -> &'static [Requirement] {
     static REQUIREMENTS: LazyLock<Vec<Requirement>> = LazyLock::new(|| {
         let json = include_str!("../../../../vectors/mediastream/requirements.json");

@@ -1,0 +1,78 @@
+use serde_json::{Map, Value, json};
+
+use super::{payload, tlv};
+use crate::hex;
+use crate::mediastream::frame::{ConnectionId, Control, Frame, Header};
+use crate::vocabulary::Described;
+
+/// Writes a frame so that reading it again gives the same bytes.
+pub(super) fn describe(frame: &Frame<'_>) -> Described {
+    let mut fields = Fields(Map::new());
+    match frame {
+        Frame::StartToken => {}
+        Frame::Data(data) => {
+            fields.header(&data.header);
+            fields.set("payload", payload::describe(data.payload));
+        }
+        Frame::Fragment(fragment) => {
+            fields.header(&fragment.header);
+            fields.set("fragment_offset", fragment.fragment_offset);
+            fields.set("total_length", fragment.total_length);
+            fields.set("payload", payload::describe(fragment.payload));
+        }
+        Frame::Syn(control) | Frame::Ack(control) => fields.control(control, false),
+        Frame::SynAck(control) => fields.control(control, true),
+        Frame::ConnectionId(frame) => {
+            fields.connection_id(frame.connection_id());
+            if !frame.trailing.is_empty() {
+                fields.set("trailing", json!({ "hex": hex::format(frame.trailing) }));
+            }
+        }
+    }
+    Described {
+        frame: frame.name(),
+        fields: fields.0,
+    }
+}
+
+struct Fields(Map<String, Value>);
+
+impl Fields {
+    fn set(&mut self, name: &str, value: impl Into<Value>) {
+        self.0.insert(name.to_owned(), value.into());
+    }
+
+    fn header(&mut self, header: &Header) {
+        self.set("sequence_number", header.sequence_number);
+        self.set("qpc", header.qpc);
+        self.set("qpf", header.qpf);
+    }
+
+    fn control(&mut self, control: &Control<'_>, accept: bool) {
+        self.header(&control.header);
+        self.set("version", control.version);
+        self.set("flags", control.flags);
+        if accept {
+            self.set("accept", control.accepts());
+        }
+        self.set("reserved", control.reserved);
+        self.connection_id(control.connection_id());
+        let tlvs = if control.version == Control::VERSION {
+            tlv::describe(&control.tlvs)
+        } else {
+            tlv::describe_uninterpreted(&control.tlvs)
+        };
+        self.set("tlvs", tlvs);
+    }
+
+    /// As a text where the text gives back all 37 bytes.
+    fn connection_id(&mut self, id: ConnectionId) {
+        let whole = ConnectionId::from_text(id.text())
+            .is_some_and(|padded| padded.as_bytes() == id.as_bytes());
+        let value = match str::from_utf8(id.text()) {
+            Ok(text) if whole => Value::from(text),
+            _ => json!({ "hex": hex::format(id.as_bytes()) }),
+        };
+        self.set("connection_id", value);
+    }
+}

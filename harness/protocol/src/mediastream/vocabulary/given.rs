@@ -1,0 +1,209 @@
+use std::borrow::Cow;
+
+use serde_json::{Map, Value};
+
+use super::{MAX_BYTES, form::Form, payload, tlv};
+use crate::hex;
+use crate::mediastream::frame::{ConnectionId, Control, Header};
+use crate::vocabulary::WordError;
+
+/// The fields that somebody wrote for a frame, and what the others are.
+pub(super) struct Given<'a> {
+    fields: &'a Map<String, Value>,
+}
+
+impl<'a> Given<'a> {
+    /// Checks the names.
+    pub(super) fn new(form: Form, fields: &'a Map<String, Value>) -> Result<Self, WordError> {
+        let known = form.fields();
+        match fields.keys().find(|name| !known.contains(&name.as_str())) {
+            None => Ok(Self { fields }),
+            Some(name) => Err(WordError::UnknownField {
+                frame: form.name(),
+                name: name.clone(),
+                known: known.to_vec(),
+            }),
+        }
+    }
+
+    /// An integer, or `default` where none is given.
+    pub(super) fn number<N: Number>(&self, field: &str, default: N) -> Result<N, WordError> {
+        let value = self.fields.get(field);
+        value.map_or(Ok(default), |value| number(field, value))
+    }
+
+    /// Number and clock of a datagram of media.
+    pub(super) fn media_header(&self) -> Result<Header, WordError> {
+        self.header(Header {
+            sequence_number: 1,
+            qpc: 0,
+            qpf: 10_000_000,
+        })
+    }
+
+    /// The header of a control frame, which is zero by the rule (MS-W-10).
+    pub(super) fn control_header(&self) -> Result<Header, WordError> {
+        self.header(Header::default())
+    }
+
+    fn header(&self, default: Header) -> Result<Header, WordError> {
+        Ok(Header {
+            sequence_number: self.number("sequence_number", default.sequence_number)?,
+            qpc: self.number("qpc", default.qpc)?,
+            qpf: self.number("qpf", default.qpf)?,
+        })
+    }
+
+    /// Flags, with `accept` as another way to write bit 0.
+    pub(super) fn flags(&self) -> Result<u8, WordError> {
+        let accept = match self.fields.get("accept") {
+            None => return self.number("flags", 0),
+            Some(Value::Bool(accept)) => *accept,
+            Some(other) => {
+                return Err(bad(
+                    "accept",
+                    format!("must be true or false, not {}", shown(other)),
+                ));
+            }
+        };
+        let flags = self.number("flags", u8::from(accept))?;
+        if (flags & Control::ACCEPT != 0) == accept {
+            Ok(flags)
+        } else {
+            Err(bad(
+                "accept",
+                format!("is {accept}, but bit 0 of flags {flags} says otherwise; give only one"),
+            ))
+        }
+    }
+
+    /// The id as it stands on the wire; 37 zero bytes where none is given.
+    pub(super) fn connection_id(&self) -> Result<[u8; ConnectionId::LENGTH], WordError> {
+        match self.fields.get("connection_id") {
+            None => Ok([0; ConnectionId::LENGTH]),
+            Some(Value::String(text)) => match ConnectionId::from_text(text.as_bytes()) {
+                Some(id) => Ok(*id.as_bytes()),
+                None => Err(id_text_error(text)),
+            },
+            Some(value) => {
+                let bytes = hex_object("connection_id", value, "a text, or {\"hex\": 37 bytes}")?;
+                bytes.try_into().map_err(|bytes: Vec<u8>| {
+                    let length = bytes.len();
+                    bad("connection_id", format!("has {length} bytes; needs 37"))
+                })
+            }
+        }
+    }
+
+    /// The media; 974 bytes of the pattern where none are given.
+    pub(super) fn payload(&self) -> Result<Cow<'static, [u8]>, WordError> {
+        payload::read(self.fields.get("payload"))
+    }
+
+    /// The block of extensions; empty where none are given.
+    pub(super) fn tlvs(&self) -> Result<Vec<u8>, WordError> {
+        self.fields.get("tlvs").map_or(Ok(Vec::new()), tlv::read)
+    }
+
+    /// A block of bytes; empty where none is given.
+    pub(super) fn bytes(&self, field: &str) -> Result<Vec<u8>, WordError> {
+        match self.fields.get(field) {
+            None => Ok(Vec::new()),
+            Some(value) => hex_object(field, value, "{\"hex\": ..}"),
+        }
+    }
+}
+
+/// An integer that fits into its field.
+pub(super) trait Number: TryFrom<u64> {
+    /// The largest value.
+    const MAX: u64;
+}
+
+impl Number for u8 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u16 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u32 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u64 {
+    const MAX: u64 = Self::MAX;
+}
+
+/// Reads an integer.
+pub(super) fn number<N: Number>(field: &str, value: &Value) -> Result<N, WordError> {
+    let number = value.as_u64().and_then(|number| number.try_into().ok());
+    number.ok_or_else(|| {
+        let (max, shown) = (N::MAX, shown(value));
+        bad(
+            field,
+            format!("must be an integer from 0 to {max}, not {shown}"),
+        )
+    })
+}
+
+/// Reads `{"hex": ".."}`; `wanted` says what the field may be.
+pub(super) fn hex_object(field: &str, value: &Value, wanted: &str) -> Result<Vec<u8>, WordError> {
+    let text = match value.as_object() {
+        Some(object) if object.len() == 1 => object.get("hex").and_then(Value::as_str),
+        _ => None,
+    };
+    match text {
+        Some(text) => hex_text(field, text),
+        None => Err(bad(
+            field,
+            format!("must be {wanted}, not {}", shown(value)),
+        )),
+    }
+}
+
+/// Reads the digits of `hex`.
+pub(super) fn hex_text(field: &str, text: &str) -> Result<Vec<u8>, WordError> {
+    let bytes = hex::parse(text).map_err(|problem| bad(&format!("{field}.hex"), problem))?;
+    check_length(field, bytes.len() as u64)?;
+    Ok(bytes)
+}
+
+/// Checks a length before anything of that size is made.
+pub(super) fn check_length(field: &str, length: u64) -> Result<usize, WordError> {
+    match usize::try_from(length) {
+        Ok(length) if length <= MAX_BYTES => Ok(length),
+        _ => Err(bad(
+            field,
+            format!("would have {length} bytes; {MAX_BYTES} at most can be written"),
+        )),
+    }
+}
+
+pub(super) fn bad(field: &str, problem: String) -> WordError {
+    WordError::BadValue {
+        field: field.to_owned(),
+        problem,
+    }
+}
+
+/// A value in an error message, cut where it is long.
+pub(super) fn shown(value: &Value) -> String {
+    const MOST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        None => text,
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+fn id_text_error(text: &str) -> WordError {
+    let problem = if text.contains('\0') {
+        "is a text with a NUL in it; write {\"hex\": 37 bytes} for such an id".to_owned()
+    } else {
+        let (length, max) = (text.len(), ConnectionId::MAX_TEXT);
+        format!(
+            "has {length} bytes; a text has {max} at most, as its field of 37 ends with a NUL \
+             (write {{\"hex\": 37 bytes}} for anything else)"
+        )
+    };
+    bad("connection_id", problem)
+}
