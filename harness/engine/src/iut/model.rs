@@ -54,6 +54,10 @@ pub struct Start {
     /// Program and arguments. Placeholders: `{address}`, `{port}`, `{peer}`, `{mode}`, `{seed}`,
     /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program).
     pub command: Vec<String>,
+    /// Program and arguments with no handshake option given: the mode must then be the default
+    /// (MS-L-07). Left out if it cannot be started so.
+    #[serde(default)]
+    pub plain: Option<Vec<String>>,
     /// When it is ready (responders).
     #[serde(default)]
     pub ready: Ready,

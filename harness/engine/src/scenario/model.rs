@@ -53,6 +53,9 @@ pub struct Needs {
     /// Options that are switched on; all others are off.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub options: Vec<String>,
+    /// Whether it is started by its `plain` command, with no handshake option given (MS-L-07).
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub plain: bool,
 }
 
 /// A value that steps refer to.
