@@ -1,1 +1,18 @@
-//! Sockets, processes and the system clock: the only crate besides the program that touches them
+//! Sockets, processes and the system clock: the only crate besides the program that touches them.
+//!
+//! [`socket`](PeerSocket) and [`process`](Process) are the two ways to the implementation under
+//! test.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "this crate is where sockets, processes, threads and clocks belong"
+)]
+
+mod clock;
+pub mod kernel;
+mod ports;
+mod socket;
+
+pub use clock::Clock;
+pub use ports::FreePort;
+pub use socket::{Arrival, PeerSocket};

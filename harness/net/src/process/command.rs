@@ -1,0 +1,143 @@
+use std::ffi::OsString;
+use std::net::SocketAddr;
+
+use shakedown_engine::iut::Iut;
+
+/// What the placeholders of an IUT description stand for.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placeholders<'a> {
+    /// Where the implementation is to be reached (`{address}`, `{port}`).
+    pub address: Option<SocketAddr>,
+    /// Where the scripted peer listens (`{peer}`).
+    pub peer: Option<SocketAddr>,
+    /// The mode (`{mode}`).
+    pub mode: &'a str,
+    /// The run's seed (`{seed}`).
+    pub seed: u64,
+    /// This program (`{shakedown}`).
+    pub shakedown: &'a str,
+}
+
+/// A text of an IUT description that holds a placeholder which has no meaning there.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum PlaceholderError {
+    /// No placeholder has this name.
+    #[error("{{{name}}} in {text:?} is no placeholder; there are {{address}}, {{port}}, {{peer}}, \
+             {{mode}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}} and \
+             {{shakedown}}")]
+    Unknown {
+        /// The name between the braces.
+        name: String,
+        /// The text that holds it.
+        text: String,
+    },
+    /// The placeholder has no value here.
+    #[error("{{{name}}} in {text:?} has no value: {why}")]
+    NoValue {
+        /// The name between the braces.
+        name: String,
+        /// The text that holds it.
+        text: String,
+        /// Why, for people.
+        why: &'static str,
+    },
+    /// There is no program to start.
+    #[error("the command is empty; it needs at least a program")]
+    NoProgram,
+}
+
+/// The program and its arguments for a mode and options, as `iut` describes them.
+///
+/// # Errors
+/// [`PlaceholderError`], a sentence for people.
+pub fn command(
+    iut: &Iut,
+    options: &[String],
+    values: &Placeholders<'_>,
+) -> Result<Vec<OsString>, PlaceholderError> {
+    let Some(start) = &iut.start else {
+        return Err(PlaceholderError::NoProgram);
+    };
+    let arguments = options
+        .iter()
+        .filter_map(|option| start.options.get(option))
+        .flatten();
+    let words = start.command.iter().chain(arguments);
+    let words: Vec<OsString> = words
+        .map(|word| expand(word, iut, values).map(OsString::from))
+        .collect::<Result<_, _>>()?;
+    match words.first() {
+        Some(program) if !program.is_empty() => Ok(words),
+        _ => Err(PlaceholderError::NoProgram),
+    }
+}
+
+/// Replaces the placeholders in one word. `{{` and `}}` stand for braces.
+fn expand(text: &str, iut: &Iut, values: &Placeholders<'_>) -> Result<String, PlaceholderError> {
+    let mut out = String::new();
+    let mut rest = text;
+    while let Some(at) = rest.find(['{', '}']) {
+        out.push_str(&rest[..at]);
+        let after = &rest[at + 1..];
+        let doubled = after.starts_with(&rest[at..=at]);
+        let end = after.find('}');
+        match end {
+            _ if doubled => {
+                out.push_str(&rest[at..=at]);
+                rest = &after[1..];
+            }
+            Some(end) if rest[at..].starts_with('{') => {
+                out.push_str(&value(&after[..end], text, iut, values)?);
+                rest = &after[end + 1..];
+            }
+            // A brace that opens or closes nothing stands for itself.
+            Some(_) | None => {
+                out.push_str(&rest[at..=at]);
+                rest = after;
+            }
+        }
+    }
+    out.push_str(rest);
+    Ok(out)
+}
+
+fn value(
+    name: &str,
+    text: &str,
+    iut: &Iut,
+    values: &Placeholders<'_>,
+) -> Result<String, PlaceholderError> {
+    let no_value = |why| PlaceholderError::NoValue {
+        name: name.to_owned(),
+        text: text.to_owned(),
+        why,
+    };
+    let no_address = "the description has no [reach] address";
+    Ok(match name {
+        "address" => values
+            .address
+            .ok_or_else(|| no_value(no_address))?
+            .to_string(),
+        "port" => values
+            .address
+            .ok_or_else(|| no_value(no_address))?
+            .port()
+            .to_string(),
+        "peer" => values
+            .peer
+            .ok_or_else(|| no_value("only an initiator is told where its peer is"))?
+            .to_string(),
+        "mode" => values.mode.to_owned(),
+        "seed" => values.seed.to_string(),
+        "bits_per_second" => iut.stream.bits_per_second.to_string(),
+        "frames_per_second" => iut.stream.frames_per_second.to_string(),
+        "seconds" => iut.stream.seconds.to_string(),
+        "shakedown" => values.shakedown.to_owned(),
+        unknown => {
+            return Err(PlaceholderError::Unknown {
+                name: unknown.to_owned(),
+                text: text.to_owned(),
+            });
+        }
+    })
+}
