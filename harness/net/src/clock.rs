@@ -69,7 +69,10 @@ mod tests {
         let after = clock.now();
         let placed = clock.of_stamp(stamp);
         let slack = Duration::from_millis(20);
-        assert!(placed + slack >= before && placed <= after + slack, "{placed:?}");
+        assert!(
+            placed + slack >= before && placed <= after + slack,
+            "{placed:?}"
+        );
     }
 
     #[test]

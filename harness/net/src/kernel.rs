@@ -111,10 +111,7 @@ fn parse_line(line: &str) -> Option<UdpEntry> {
     let fields: Vec<&str> = line.split_whitespace().collect();
     let (address, port) = fields.get(1)?.split_once(':')?;
     Some(UdpEntry {
-        local: SocketAddr::new(
-            parse_address(address)?,
-            u16::from_str_radix(port, 16).ok()?,
-        ),
+        local: SocketAddr::new(parse_address(address)?, u16::from_str_radix(port, 16).ok()?),
         inode: fields.get(9)?.parse().ok()?,
         drops: fields.last()?.parse().ok()?,
     })

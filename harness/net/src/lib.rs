@@ -10,7 +10,9 @@
 
 mod clock;
 pub mod kernel;
+pub mod launch;
 mod ports;
+pub mod process;
 mod socket;
 
 pub use clock::Clock;

@@ -160,10 +160,18 @@ mod tests {
             let sent = clock.now();
             tokio::time::sleep(Duration::from_millis(120)).await;
             let arrival = next(&receiver, &clock).await;
-            assert_eq!((arrival.payload.as_slice(), arrival.from), (&b"now"[..], sender.local()));
+            assert_eq!(
+                (arrival.payload.as_slice(), arrival.from),
+                (&b"now"[..], sender.local())
+            );
             late_by.push(arrival.at.saturating_sub(sent));
         }
-        assert!(late_by[1..].iter().any(|late| *late < Duration::from_millis(60)), "{late_by:?}");
+        assert!(
+            late_by[1..]
+                .iter()
+                .any(|late| *late < Duration::from_millis(60)),
+            "{late_by:?}"
+        );
     }
 
     #[tokio::test]
@@ -173,7 +181,7 @@ mod tests {
         let sender = PeerSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         sender.send(&[], receiver.local()).await.unwrap();
         sender.send(&[7; 65_507], receiver.local()).await.unwrap();
-        assert_eq!(next(&receiver, &clock).await.payload, []);
+        assert_eq!(next(&receiver, &clock).await.payload, b"");
         assert_eq!(next(&receiver, &clock).await.payload.len(), 65_507);
     }
 

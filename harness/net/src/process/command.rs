@@ -22,9 +22,11 @@ pub struct Placeholders<'a> {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum PlaceholderError {
     /// No placeholder has this name.
-    #[error("{{{name}}} in {text:?} is no placeholder; there are {{address}}, {{port}}, {{peer}}, \
+    #[error(
+        "{{{name}}} in {text:?} is no placeholder; there are {{address}}, {{port}}, {{peer}}, \
              {{mode}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}} and \
-             {{shakedown}}")]
+             {{shakedown}}"
+    )]
     Unknown {
         /// The name between the braces.
         name: String,

@@ -122,7 +122,11 @@ mod tests {
         assert!(tail.len() < KEPT + 100);
         assert!(tail.ends_with("the end"));
         let left_out = text.len() - KEPT;
-        assert!(tail.starts_with(&format!("[{left_out} bytes before")), "{}", &tail[..60]);
+        assert!(
+            tail.starts_with(&format!("[{left_out} bytes before")),
+            "{}",
+            &tail[..60]
+        );
     }
 
     #[tokio::test]

@@ -1,0 +1,431 @@
+//! Implementations under test, started as their descriptions say, and found ready.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shakedown_engine::iut::{Iut, Ready, Start};
+use tokio::time::{sleep, timeout};
+
+use crate::kernel;
+use crate::ports::FreePort;
+use crate::process::{Ended, PlaceholderError, Placeholders, Process, StartError, command};
+
+/// How long a responder may take to become ready.
+const READY_WITHIN: Duration = Duration::from_secs(10);
+
+/// How often the kernel's table of sockets is looked at meanwhile.
+const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How often another port is tried where somebody was faster.
+const TRIES: usize = 5;
+
+/// What is needed to start an implementation.
+#[derive(Debug, Clone)]
+pub struct Launcher {
+    /// Its description.
+    pub iut: Arc<Iut>,
+    /// The run's seed.
+    pub seed: u64,
+    /// This program, for `{shakedown}`.
+    pub shakedown: String,
+}
+
+/// An implementation that was started, or that ran already.
+#[derive(Debug)]
+pub struct Instance {
+    /// Where it is reached; `None` for an initiator, which comes to us.
+    pub address: Option<SocketAddr>,
+    /// Its process, if we started it.
+    pub process: Option<Process>,
+    /// Keeps the port from others as long as the process uses it.
+    _port: Option<FreePort>,
+}
+
+/// An implementation cannot be started or reached.
+#[derive(Debug, thiserror::Error)]
+pub enum LaunchError {
+    /// The description does not say what is needed.
+    #[error("the IUT description {0}")]
+    Description(String),
+    /// The description's command holds a placeholder that has no meaning.
+    #[error("the IUT description's command: {0}")]
+    Placeholder(#[from] PlaceholderError),
+    /// The program cannot be started.
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// Somebody else has the port.
+    #[error(
+        "{address} is in use by another program before the implementation is started; end that \
+         program, or write {{port}} in the IUT description and a free port is chosen"
+    )]
+    PortInUse {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// No port is to be had there.
+    #[error("no UDP port can be had at {host}: {why}")]
+    NoPort {
+        /// The address without its port.
+        host: String,
+        /// Why, for people.
+        why: std::io::Error,
+    },
+    /// It ended before it was ready.
+    #[error("the implementation ended before it was ready ({ended}); {}", said(.output))]
+    Exited {
+        /// How it ended.
+        ended: Ended,
+        /// The end of its output.
+        output: String,
+    },
+    /// It runs and does not become ready.
+    #[error("the implementation is not ready after {waited:?}: {missing}; {}", said(.output))]
+    NotReady {
+        /// How long was waited.
+        waited: Duration,
+        /// What was waited for, and what was seen instead.
+        missing: String,
+        /// The end of its output.
+        output: String,
+    },
+}
+
+/// A process's output as the end of a message.
+#[must_use]
+pub fn said(output: &str) -> String {
+    match output.trim_end() {
+        "" => String::from("it printed nothing"),
+        output => format!("it printed:\n{output}"),
+    }
+}
+
+impl Launcher {
+    /// A responder in this mode with these options, ready to be spoken to; found at its address if
+    /// the description says nothing of a start.
+    ///
+    /// # Errors
+    /// [`LaunchError`], a sentence for people.
+    pub async fn responder(&self, mode: &str, options: &[String]) -> Result<Instance, LaunchError> {
+        let Some(reach) = &self.iut.reach else {
+            let problem = "has no [reach] address; a responder needs one";
+            return Err(LaunchError::Description(problem.to_owned()));
+        };
+        let Some(start) = &self.iut.start else {
+            return Ok(Instance {
+                address: Some(resolve(&reach.address).await?),
+                process: None,
+                _port: None,
+            });
+        };
+        let mut tries = 0;
+        loop {
+            tries += 1;
+            let (address, port) = choose_address(&reach.address).await?;
+            let started = self.responder_at(start, mode, options, address).await;
+            match started {
+                Ok(process) => {
+                    return Ok(Instance {
+                        address: Some(address),
+                        process: Some(process),
+                        _port: port,
+                    });
+                }
+                // Somebody took the port between our choice and its start.
+                Err(LaunchError::Exited { .. } | LaunchError::PortInUse { .. })
+                    if port.is_some() && tries < TRIES && kernel::is_bound(address) => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    /// Stops an implementation and starts it again where it was. One that we did not start cannot
+    /// be.
+    ///
+    /// # Errors
+    /// [`LaunchError`], a sentence for people.
+    pub async fn restart(
+        &self,
+        mut instance: Instance,
+        mode: &str,
+        options: &[String],
+    ) -> Result<Instance, LaunchError> {
+        let (Some(start), Some(process)) = (&self.iut.start, &instance.process) else {
+            let problem = "has no [start], so the implementation cannot be started again";
+            return Err(LaunchError::Description(problem.to_owned()));
+        };
+        process.stop().await;
+        let Some(address) = instance.address else {
+            let problem = "is of an initiator, which a scenario cannot start again";
+            return Err(LaunchError::Description(problem.to_owned()));
+        };
+        instance.process = Some(self.responder_at(start, mode, options, address).await?);
+        Ok(instance)
+    }
+
+    /// An initiator in this mode with these options, told to ask `peer`.
+    ///
+    /// # Errors
+    /// [`LaunchError`], a sentence for people.
+    pub fn initiator(
+        &self,
+        mode: &str,
+        options: &[String],
+        peer: SocketAddr,
+    ) -> Result<Instance, LaunchError> {
+        let Some(start) = &self.iut.start else {
+            let problem = "has no [start]; an initiator is started for each scenario";
+            return Err(LaunchError::Description(problem.to_owned()));
+        };
+        let values = self.placeholders(mode, None, Some(peer));
+        Ok(Instance {
+            address: None,
+            process: Some(self.start(start, options, &values)?),
+            _port: None,
+        })
+    }
+
+    /// Whether several processes of the implementation can run at the same time: not if each would
+    /// want the same port.
+    #[must_use]
+    pub fn can_run_twice(&self) -> bool {
+        match (&self.iut.start, &self.iut.reach) {
+            (Some(_), Some(reach)) => reach.address.ends_with("{port}"),
+            (Some(_), None) => true,
+            (None, _) => false,
+        }
+    }
+
+    /// The IP address at which the implementation is reached, if it is known before it is started.
+    ///
+    /// # Errors
+    /// [`LaunchError::Description`].
+    pub async fn host(&self) -> Result<Option<std::net::IpAddr>, LaunchError> {
+        match &self.iut.reach {
+            Some(reach) => {
+                let address = resolve(&reach.address.replace("{port}", "0")).await?;
+                Ok(Some(address.ip()))
+            }
+            None => Ok(None),
+        }
+    }
+
+    async fn responder_at(
+        &self,
+        start: &Start,
+        mode: &str,
+        options: &[String],
+        address: SocketAddr,
+    ) -> Result<Process, LaunchError> {
+        if kernel::is_bound(address) && is_ours(address) {
+            return Err(LaunchError::PortInUse { address });
+        }
+        let values = self.placeholders(mode, Some(address), None);
+        let process = self.start(start, options, &values)?;
+        match ready(&process, start, address).await {
+            Ok(()) => Ok(process),
+            Err(error) => {
+                process.stop().await;
+                Err(error)
+            }
+        }
+    }
+
+    fn start(
+        &self,
+        start: &Start,
+        options: &[String],
+        values: &Placeholders<'_>,
+    ) -> Result<Process, LaunchError> {
+        let words = command(&self.iut, options, values)?;
+        let wanted = match &start.ready {
+            Ready::Line(text) => Some(text.as_str()),
+            Ready::After(_) | Ready::Port(_) => None,
+        };
+        let grace = start.grace.resolve(&self.iut.environment());
+        Ok(Process::start(&words, wanted, grace)?)
+    }
+
+    fn placeholders<'a>(
+        &'a self,
+        mode: &'a str,
+        address: Option<SocketAddr>,
+        peer: Option<SocketAddr>,
+    ) -> Placeholders<'a> {
+        Placeholders {
+            address,
+            peer,
+            mode,
+            seed: self.seed,
+            shakedown: &self.shakedown,
+        }
+    }
+}
+
+/// Waits until the process is ready, but not longer than [`READY_WITHIN`].
+async fn ready(process: &Process, start: &Start, address: SocketAddr) -> Result<(), LaunchError> {
+    let is_ready = async {
+        match &start.ready {
+            Ready::Line(_) => process.output().wait_for_line().await,
+            Ready::After(span) => sleep(span.as_fixed().unwrap_or_default()).await,
+            Ready::Port(true) => {
+                while !kernel::is_bound(address) {
+                    sleep(LOOK_EVERY).await;
+                }
+            }
+            Ready::Port(false) => {}
+        }
+    };
+    let waited = async {
+        tokio::select! {
+            biased;
+            ended = process.wait() => Err(LaunchError::Exited {
+                ended,
+                output: process.output().tail(),
+            }),
+            () = is_ready => Ok(()),
+        }
+    };
+    match timeout(READY_WITHIN, waited).await {
+        Ok(outcome) => outcome,
+        Err(_) => Err(LaunchError::NotReady {
+            waited: READY_WITHIN,
+            missing: missing(process, start, address),
+            output: process.output().tail(),
+        }),
+    }
+}
+
+/// What was waited for, and what was seen instead.
+fn missing(process: &Process, start: &Start, address: SocketAddr) -> String {
+    match &start.ready {
+        Ready::Line(text) => format!("no line of its output contains {text:?}"),
+        Ready::After(span) => format!("it was to be ready {span} after its start"),
+        Ready::Port(_) => {
+            let sockets = open_sockets(process);
+            format!("nothing is bound to UDP {address}; {sockets}")
+        }
+    }
+}
+
+/// The UDP sockets that a process holds, in a sentence: it may listen where nobody asks.
+#[must_use]
+pub fn open_sockets(process: &Process) -> String {
+    let Some(group) = process.group() else {
+        return String::from("its process is gone");
+    };
+    let sockets = kernel::udp_sockets_of_group(group);
+    match sockets.as_slice() {
+        [] => String::from("its process has no UDP socket"),
+        sockets => {
+            let list: Vec<String> = sockets.iter().map(ToString::to_string).collect();
+            format!("its process has UDP {} open", list.join(", "))
+        }
+    }
+}
+
+/// Whether `address` is one of this machine, where a bound socket would be in the way.
+fn is_ours(address: SocketAddr) -> bool {
+    std::net::UdpSocket::bind(SocketAddr::new(address.ip(), 0)).is_ok()
+}
+
+/// The address with a free port in the place of `{port}`.
+async fn choose_address(text: &str) -> Result<(SocketAddr, Option<FreePort>), LaunchError> {
+    let Some(host) = text.strip_suffix(":{port}") else {
+        return Ok((resolve(text).await?, None));
+    };
+    let ip = resolve(&format!("{host}:0")).await?.ip();
+    let port = FreePort::choose(ip).map_err(|why| LaunchError::NoPort {
+        host: host.to_owned(),
+        why,
+    })?;
+    Ok((SocketAddr::new(ip, port.port()), Some(port)))
+}
+
+async fn resolve(text: &str) -> Result<SocketAddr, LaunchError> {
+    let problem = |why: String| {
+        LaunchError::Description(format!(
+            "has the address {text:?}, which cannot be used: {why}; write for example \
+             \"127.0.0.1:{{port}}\""
+        ))
+    };
+    let mut found = tokio::net::lookup_host(text)
+        .await
+        .map_err(|error| problem(error.to_string()))?;
+    found
+        .next()
+        .ok_or_else(|| problem(String::from("the name has no address")))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn launcher(start: &str, address: &str) -> Launcher {
+        let text = format!(
+            "name = \"test\"\nprotocol = \"mediastream\"\nrole = \"responder\"\n\
+             modes = [\"legacy\"]\n[start]\n{start}\n[reach]\naddress = \"{address}\"\n\
+             [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n"
+        );
+        Launcher {
+            iut: Arc::new(toml::from_str(&text).unwrap()),
+            seed: 1,
+            shakedown: String::from("shakedown"),
+        }
+    }
+
+    #[tokio::test]
+    async fn a_line_of_its_output_makes_it_ready_and_placeholders_are_filled_in() {
+        let start = r#"command = ["/bin/sh", "-c", "echo ready {mode} {address} {seed} {{x}}; exec sleep 9"]
+                       ready = { line = "ready legacy" }"#;
+        let launcher = launcher(start, "127.0.0.1:{port}");
+        let instance = launcher.responder("legacy", &[]).await.unwrap();
+        let output = instance.process.unwrap().output().tail();
+        let address = instance.address.unwrap();
+        assert_eq!(output, format!("ready legacy {address} 1 {{x}}\n"));
+    }
+
+    #[tokio::test]
+    async fn one_that_ends_at_once_is_named_with_status_and_output() {
+        let start = r#"command = ["/bin/sh", "-c", "echo no licence >&2; exit 9"]"#;
+        let launcher = launcher(start, "127.0.0.1:{port}");
+        let error = launcher.responder("legacy", &[]).await.unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "the implementation ended before it was ready (exit status 9); it printed:\nno licence"
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_that_somebody_has_is_said_before_anything_is_started() {
+        let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let address = other.local_addr().unwrap();
+        let launcher = launcher(r#"command = ["/bin/false"]"#, &address.to_string());
+        let error = launcher.responder("legacy", &[]).await.unwrap_err();
+        assert!(matches!(error, LaunchError::PortInUse { address: said } if said == address));
+    }
+
+    #[tokio::test]
+    async fn an_unknown_placeholder_and_an_address_that_is_none_are_said() {
+        let wrong = launcher(r#"command = ["/bin/true", "{adress}"]"#, "127.0.0.1:{port}");
+        let error = wrong
+            .responder("legacy", &[])
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("{adress} in \"{adress}\" is no placeholder"),
+            "{error}"
+        );
+        let wrong = launcher(r#"command = ["/bin/true"]"#, "127.0.0.1");
+        let error = wrong
+            .responder("legacy", &[])
+            .await
+            .unwrap_err()
+            .to_string();
+        assert!(
+            error.contains("the address \"127.0.0.1\", which cannot be used"),
+            "{error}"
+        );
+    }
+}

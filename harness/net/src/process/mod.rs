@@ -1,0 +1,228 @@
+//! Implementations under test as processes: started, watched, and ended with all that they started.
+
+mod command;
+mod ended;
+mod output;
+
+use std::ffi::OsString;
+use std::io;
+use std::process::Stdio;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use nix::errno::Errno;
+use nix::sys::signal::{Signal, killpg};
+use nix::unistd::Pid;
+use tokio::process::{Child, Command};
+use tokio::sync::watch;
+use tokio::task::JoinHandle;
+use tokio::time::timeout;
+
+pub use command::{PlaceholderError, Placeholders, command};
+pub use ended::Ended;
+pub use output::Output;
+
+/// How long the rest of a process's output is waited for once it ended. Something that it started
+/// may hold the streams open.
+const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// A process that we started, in a process group of its own. When this is dropped the whole group
+/// is killed.
+#[derive(Debug)]
+pub struct Process {
+    group: Arc<Group>,
+    output: Output,
+    ended: watch::Receiver<Option<Ended>>,
+    grace: Duration,
+}
+
+/// A program that cannot be started.
+#[derive(Debug, thiserror::Error)]
+#[error("{program} cannot be started: {why}")]
+pub struct StartError {
+    /// The program.
+    pub program: String,
+    /// Why, for people.
+    pub why: String,
+}
+
+impl Process {
+    /// Starts `words` (program and arguments). `wanted` is the text that
+    /// [`Output::wait_for_line`] waits for; `grace` is the time that the process has to end after
+    /// SIGTERM.
+    ///
+    /// # Errors
+    /// [`StartError`], a sentence for people.
+    pub fn start(
+        words: &[OsString],
+        wanted: Option<&str>,
+        grace: Duration,
+    ) -> Result<Self, StartError> {
+        let (program, arguments) = words.split_first().ok_or_else(|| StartError {
+            program: String::from("the implementation"),
+            why: PlaceholderError::NoProgram.to_string(),
+        })?;
+        let mut child = Command::new(program)
+            .args(arguments)
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
+            .process_group(0)
+            .kill_on_drop(true)
+            .spawn()
+            .map_err(|error| StartError {
+                program: program.to_string_lossy().into_owned(),
+                why: reason(&error),
+            })?;
+        let group = Arc::new(Group::of(&child));
+        let output = Output::new(wanted);
+        let drains = [
+            child.stdout.take().map(|stream| output.drain(stream)),
+            child.stderr.take().map(|stream| output.drain(stream)),
+        ];
+        let (sender, ended) = watch::channel(None);
+        tokio::spawn(watch_over(child, Arc::clone(&group), drains, sender));
+        Ok(Self {
+            group,
+            output,
+            ended,
+            grace,
+        })
+    }
+
+    /// What it printed.
+    #[must_use]
+    pub const fn output(&self) -> &Output {
+        &self.output
+    }
+
+    /// The process group's number, as long as something of it may live.
+    #[must_use]
+    pub fn group(&self) -> Option<i32> {
+        self.group.id().map(Pid::as_raw)
+    }
+
+    /// How it ended, if it did.
+    #[must_use]
+    pub fn ended(&self) -> Option<Ended> {
+        *self.ended.borrow()
+    }
+
+    /// Waits until it ends.
+    pub async fn wait(&self) -> Ended {
+        let mut ended = self.ended.clone();
+        let seen = ended.wait_for(Option::is_some).await;
+        // The task that waits for the child tells its end before it is gone, unless the runtime
+        // itself is shut down.
+        seen.ok().and_then(|seen| *seen).unwrap_or(Ended::UNKNOWN)
+    }
+
+    /// Ends it: SIGTERM to its group, after the grace SIGKILL. Tells how it ended and whether it
+    /// had to be killed.
+    pub async fn stop(&self) -> Stopped {
+        if let Some(ended) = self.ended() {
+            return Stopped {
+                ended,
+                forced: false,
+            };
+        }
+        self.group.signal(Signal::SIGTERM);
+        match timeout(self.grace, self.wait()).await {
+            Ok(ended) => Stopped {
+                ended,
+                forced: false,
+            },
+            Err(_) => {
+                self.group.signal(Signal::SIGKILL);
+                Stopped {
+                    ended: self.wait().await,
+                    forced: true,
+                }
+            }
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        self.group.signal(Signal::SIGKILL);
+    }
+}
+
+/// How a process that was stopped ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Stopped {
+    /// How it ended.
+    pub ended: Ended,
+    /// Whether it did not end after SIGTERM and had to be killed.
+    pub forced: bool,
+}
+
+/// Waits for the child, ends what it left behind, and tells the end.
+async fn watch_over(
+    mut child: Child,
+    group: Arc<Group>,
+    drains: [Option<JoinHandle<()>>; 2],
+    ended: watch::Sender<Option<Ended>>,
+) {
+    let status = child.wait().await;
+    // The group's number stays taken as long as something of it lives; it is given up at once, so
+    // that a signal never reaches somebody else.
+    group.end();
+    for mut drain in drains.into_iter().flatten() {
+        if timeout(LAST_WORDS, &mut drain).await.is_err() {
+            drain.abort();
+        }
+    }
+    ended.send_replace(Some(status.map_or(Ended::UNKNOWN, Ended::from)));
+}
+
+/// The process group of a child that may still live.
+#[derive(Debug)]
+struct Group(Mutex<Option<Pid>>);
+
+impl Group {
+    fn of(child: &Child) -> Self {
+        let id = child.id().and_then(|id| i32::try_from(id).ok());
+        Self(Mutex::new(id.map(Pid::from_raw)))
+    }
+
+    fn id(&self) -> Option<Pid> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn signal(&self, signal: Signal) {
+        let group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = *group {
+            log_failure(id, killpg(id, signal));
+        }
+    }
+
+    /// The child is gone: kills what it left behind, and forgets the group.
+    fn end(&self) {
+        let mut group = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(id) = group.take() {
+            log_failure(id, killpg(id, Signal::SIGKILL));
+        }
+    }
+}
+
+fn log_failure(id: Pid, result: nix::Result<()>) {
+    match result {
+        Ok(()) | Err(Errno::ESRCH) => {}
+        Err(error) => tracing::warn!("process group {id} cannot be signalled: {error}"),
+    }
+}
+
+fn reason(error: &io::Error) -> String {
+    match error.kind() {
+        io::ErrorKind::NotFound => String::from("there is no such program"),
+        io::ErrorKind::PermissionDenied => {
+            String::from("it may not be executed (permission denied)")
+        }
+        _ => error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests;
