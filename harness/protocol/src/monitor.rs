@@ -84,7 +84,7 @@ pub struct Field {
 pub struct Session {
     /// The protocol's id.
     pub protocol: &'static str,
-    /// The mode's name.
+    /// The mode's name; `unknown` if the capture does not show how the session began.
     pub mode: &'static str,
     /// The initiator's address.
     pub initiator: SocketAddr,
@@ -102,6 +102,8 @@ pub struct Session {
     pub network: NetworkCounts,
     /// Requirements that this session exercised: a breach would have been a finding.
     pub judged: Vec<&'static str>,
+    /// Breaches beyond the first of each requirement and party: counted, not told one by one.
+    pub more_breaches: u64,
 }
 
 /// What the network may have done to a session's media.

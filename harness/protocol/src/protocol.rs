@@ -106,6 +106,26 @@ pub struct MonitorSettings {
     pub max_datagram: Option<usize>,
     /// Options that are known to be on (`Some`), or that must be inferred (`None`).
     pub options: Option<Vec<String>>,
+    /// The mode that the implementation was told to use, if that is known.
+    pub mode: Option<String>,
+    /// Whether the capture is known to begin before the implementation does and to end while it
+    /// still lives, with its default timers, as in a run: then what is missing was not sent.
+    pub supervised: bool,
+}
+
+impl Default for MonitorSettings {
+    /// A foreign capture, taken anywhere: nothing is known but the default tolerance.
+    fn default() -> Self {
+        Self {
+            vantage: Vantage::default(),
+            tolerance: 0.25,
+            stream: None,
+            max_datagram: None,
+            options: None,
+            mode: None,
+            supervised: false,
+        }
+    }
 }
 
 /// What a reference machine is told.
