@@ -8,6 +8,7 @@
 //! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
 //! processes, threads or clocks.
 
+pub mod document;
 pub mod event;
 pub mod iut;
 pub mod scenario;

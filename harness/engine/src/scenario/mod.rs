@@ -1,7 +1,14 @@
 //! Scenario files: what is tested, the scripted peer's steps, what must hold.
 
+mod check;
+mod library;
+mod load;
 mod model;
+mod select;
 mod span;
 
+pub use library::{Library, LibraryError};
+pub use load::Loaded;
 pub use model::*;
+pub use select::{Selection, SelectionError, Shard};
 pub use span::{Environment, Span};

@@ -1,0 +1,76 @@
+/// The known name that was probably meant.
+#[must_use]
+pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    let plain = |text: &str| -> String {
+        let letters = text.chars().filter(|c| c.is_alphanumeric());
+        letters.flat_map(char::to_lowercase).take(64).collect()
+    };
+    let wanted = plain(name);
+    let scored = known.into_iter().map(|candidate| {
+        let score = strsim::jaro_winkler(&wanted, &plain(candidate));
+        (score, candidate)
+    });
+    let best = scored
+        .filter(|(score, _)| *score >= 0.8)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b))?;
+    Some(best.1)
+}
+
+/// "did you mean ...?" if one of the known names is close, else all of them.
+#[must_use]
+pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
+    let known: Vec<_> = known.into_iter().collect();
+    match closest(name, known.iter().copied()) {
+        Some(meant) => Some(format!("did you mean `{meant}`?")),
+        None if known.is_empty() => None,
+        None => Some(format!("there {}", one_of(&known))),
+    }
+}
+
+/// "is `a`", "are `a`, `b` and `c`"; the tail of a long list is only counted.
+#[must_use]
+pub fn one_of(known: &[&str]) -> String {
+    const SHOWN: usize = 16;
+    let quoted: Vec<_> = known
+        .iter()
+        .take(SHOWN)
+        .map(|name| format!("`{name}`"))
+        .collect();
+    match quoted.split_last() {
+        Some((last, [])) => format!("is {last}"),
+        Some(_) if known.len() > SHOWN => {
+            format!("are {} and {} more", quoted.join(", "), known.len() - SHOWN)
+        }
+        Some((last, rest)) => format!("are {} and {last}", rest.join(", ")),
+        None => "are none".to_owned(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_slip_of_the_pen_is_recognised() {
+        let known = ["connection_id", "sequence_number", "version"];
+        for slip in [
+            "conection_id",
+            "connectionId",
+            "ConnectionID",
+            "connection-id",
+        ] {
+            assert_eq!(closest(slip, known), Some("connection_id"), "{slip}");
+        }
+        assert_eq!(closest("colour", known), None);
+    }
+
+    #[test]
+    fn without_a_close_name_all_are_told() {
+        assert_eq!(did_you_mean("x", ["a"]).unwrap(), "there is `a`");
+        assert_eq!(
+            did_you_mean("x", ["a", "b", "c"]).unwrap(),
+            "there are `a`, `b` and `c`"
+        );
+        assert_eq!(did_you_mean("x", []), None);
+    }
+}

@@ -1,0 +1,230 @@
+use indexmap::IndexMap;
+use serde_json::{Map, Value, json};
+use shakedown_protocol::Protocol;
+use shakedown_protocol::vocabulary::WordError;
+
+use super::{Checker, each_step, expected};
+use crate::document::{Pointer, did_you_mean};
+use crate::scenario::{Binding, Scenario};
+
+/// What a field can be compared with besides a value.
+const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
+
+/// What a value may be that is written as an object with one key.
+const VALUES: [&str; 2] = ["hex", "pattern"];
+
+impl Checker<'_> {
+    /// Checks that frames of these names exist.
+    pub(super) fn frame_names(&mut self, names: &[String], place: &Pointer) {
+        for (index, name) in names.iter().enumerate() {
+            self.frame_name(name, &place.index(index));
+        }
+    }
+
+    /// Checks that a frame of this name exists, and gives the names of its fields.
+    pub(super) fn frame_name(
+        &mut self,
+        name: &str,
+        place: &Pointer,
+    ) -> Option<&'static [&'static str]> {
+        match self.protocol?.vocabulary.fields(name) {
+            Ok(fields) => Some(fields),
+            Err(error) => {
+                self.word(&error, place);
+                None
+            }
+        }
+    }
+
+    /// Checks the fields of a frame that is sent; gives its bytes if all is well and they can be
+    /// told beforehand.
+    pub(super) fn sent(
+        &mut self,
+        frame: &str,
+        fields: &Map<String, Value>,
+        inside: &Pointer,
+    ) -> Option<Vec<u8>> {
+        let known = self.frame_name(frame, &inside.key("frame"))?;
+        let protocol = self.protocol?;
+        let before = self.problems.len();
+        let mut whole = Map::new();
+        let mut is_certain = true;
+        for (name, value) in fields {
+            let place = inside.key("fields").key(name);
+            if !self.field_name(frame, name, known, &place) {
+                continue;
+            }
+            match self.filled(value) {
+                Some(value) => {
+                    self.value(frame, name, &value, &place);
+                    whole.insert(name.clone(), value);
+                }
+                None => is_certain = false,
+            }
+        }
+        if self.problems.len() > before {
+            return None;
+        }
+        match protocol.vocabulary.encode(frame, &whole) {
+            Ok(bytes) => is_certain.then_some(bytes),
+            Err(error) => {
+                let name = match &error {
+                    WordError::BadValue { field, .. } => field.split('.').next(),
+                    WordError::UnknownFrame { .. } | WordError::UnknownField { .. } => None,
+                };
+                let fields = inside.key("fields");
+                let place = name.map_or(fields.clone(), |name| fields.key(name));
+                self.word(&error, &place);
+                None
+            }
+        }
+    }
+
+    /// Checks what the fields of an expected frame must be.
+    pub(super) fn wanted(&mut self, frame: &str, fields: &Map<String, Value>, inside: &Pointer) {
+        let Some(known) = self.frame_name(frame, &inside.key("frame")) else {
+            return;
+        };
+        for (name, value) in fields {
+            let place = inside.key("fields").key(name);
+            if self.field_name(frame, name, known, &place) {
+                self.matcher(frame, name, value, &place);
+            }
+        }
+    }
+
+    /// Checks that a frame has a field of this name, which stands there as a key.
+    pub(super) fn field_name(
+        &mut self,
+        frame: &str,
+        name: &str,
+        known: &[&'static str],
+        place: &Pointer,
+    ) -> bool {
+        let exists = known.contains(&name);
+        if !exists {
+            let message = format!("{frame} has no field `{name}`");
+            let help = did_you_mean(name, known.iter().copied());
+            self.at_key(place, message, help);
+        }
+        exists
+    }
+
+    fn matcher(&mut self, frame: &str, field: &str, wanted: &Value, place: &Pointer) {
+        let single = wanted.as_object().filter(|object| object.len() == 1);
+        let Some((key, argument)) = single.and_then(|object| object.iter().next()) else {
+            return self.plain(frame, field, wanted, place);
+        };
+        let inside = place.key(key);
+        match (key.as_str(), argument) {
+            ("not", argument) => self.matcher(frame, field, argument, &inside),
+            ("any_of", Value::Array(values)) if !values.is_empty() => {
+                for (index, value) in values.iter().enumerate() {
+                    self.matcher(frame, field, value, &inside.index(index));
+                }
+            }
+            ("any_of", _) => self.at(&inside, "`any_of` takes a list of values", None),
+            ("at_least" | "at_most", Value::Number(_)) => {
+                self.plain(frame, field, argument, &inside);
+            }
+            ("at_least" | "at_most", _) => {
+                self.at(&inside, format!("`{key}` takes a number"), None);
+            }
+            ("empty" | "present", Value::Bool(_)) => {}
+            ("empty" | "present", _) => {
+                self.at(&inside, format!("`{key}` takes true or false"), None);
+            }
+            (key, _) if VALUES.contains(&key) => self.plain(frame, field, wanted, place),
+            (key, _) => {
+                let message = format!("no matcher is called `{key}`");
+                let known = MATCHERS.into_iter().chain(VALUES);
+                self.at_key(&inside, message, did_you_mean(key, known));
+            }
+        }
+    }
+
+    /// Checks a value that a field is compared with.
+    fn plain(&mut self, frame: &str, field: &str, value: &Value, place: &Pointer) {
+        if let Some(value) = self.filled(value) {
+            self.value(frame, field, &value, place);
+        }
+    }
+
+    /// Checks that a field can hold a value.
+    fn value(&mut self, frame: &str, field: &str, value: &Value, place: &Pointer) {
+        let Some(protocol) = self.protocol else {
+            return;
+        };
+        let alone = Map::from_iter([(field.to_owned(), value.clone())]);
+        if let Err(error) = protocol.vocabulary.encode(frame, &alone) {
+            self.word(&error, place);
+        }
+    }
+
+    /// A value with every `$name` replaced by what it could be; `None` if that cannot be told.
+    fn filled(&self, value: &Value) -> Option<Value> {
+        fill(value, &self.samples)
+    }
+
+    fn word(&mut self, error: &WordError, place: &Pointer) {
+        let help = match error {
+            WordError::UnknownFrame { name, known, .. }
+            | WordError::UnknownField { name, known, .. } => {
+                did_you_mean(name, known.iter().copied())
+            }
+            WordError::BadValue { .. } => None,
+        };
+        self.at(place, error.to_string(), help);
+    }
+}
+
+/// A value that each `$name` of a scenario could have.
+pub(super) fn samples(scenario: &Scenario, protocol: &Protocol) -> IndexMap<String, Option<Value>> {
+    let mut samples = IndexMap::new();
+    for (name, binding) in &scenario.bindings {
+        let sample = match binding {
+            Binding::Uuid {} => Some(json!("00000000-0000-4000-8000-000000000000")),
+            Binding::Value(value) => fill(value, &samples),
+        };
+        samples.insert(name.clone(), sample);
+    }
+    each_step(&scenario.steps, &Pointer::root(), &mut |step, inside| {
+        for (expect, _) in expected(step, inside) {
+            for (name, field) in &expect.bind {
+                let sample = default_of(protocol, &expect.frame, field);
+                // A name that is bound twice could be either.
+                let sample = sample.filter(|_| !samples.contains_key(name));
+                samples.insert(name.clone(), sample);
+            }
+        }
+    });
+    samples
+}
+
+/// What a field holds where nobody says otherwise.
+fn default_of(protocol: &Protocol, frame: &str, field: &str) -> Option<Value> {
+    let datagram = protocol.vocabulary.encode(frame, &Map::new()).ok()?;
+    let described = protocol.vocabulary.decode(&datagram).ok()??;
+    described.fields.get(field).cloned()
+}
+
+fn fill(value: &Value, samples: &IndexMap<String, Option<Value>>) -> Option<Value> {
+    match value {
+        Value::String(text) => match text.strip_prefix('$') {
+            None => Some(value.clone()),
+            Some(literal) if literal.starts_with('$') => Some(json!(literal)),
+            Some(name) => samples.get(name).cloned().flatten(),
+        },
+        Value::Array(values) => {
+            let values = values.iter().map(|value| fill(value, samples));
+            values.collect::<Option<_>>().map(Value::Array)
+        }
+        Value::Object(members) => {
+            let members = members
+                .iter()
+                .map(|(key, value)| Some((key.clone(), fill(value, samples)?)));
+            members.collect::<Option<_>>().map(Value::Object)
+        }
+        Value::Null | Value::Bool(_) | Value::Number(_) => Some(value.clone()),
+    }
+}

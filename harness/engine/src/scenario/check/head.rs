@@ -1,0 +1,219 @@
+use std::path::Path;
+
+use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::requirement::Seen;
+
+use super::Checker;
+use crate::document::{Pointer, Problem, did_you_mean};
+
+/// From a scenario in its place to the schema.
+const SCHEMA: &str = "../../../../schema/scenario.schema.json";
+
+impl Checker<'_> {
+    /// Checks everything but the steps. `defaulted` members are missing or wrong, which was said.
+    pub(super) fn head(&mut self, file: &str, defaulted: &[String]) {
+        let given = |key: &str| !defaulted.iter().any(|name| name == key);
+        self.schema(file);
+        if given("id") {
+            self.id(file, given("iut"));
+        }
+        if given("title") && self.scenario.title.trim().is_empty() {
+            let help = "say the behaviour as a fact, in a sentence";
+            self.at(&root("title"), "the title is empty", Some(help.to_owned()));
+        }
+        if given("iut") {
+            self.needs();
+        }
+        if given("requirements") {
+            self.requirements(given("iut"));
+        }
+        self.sockets();
+        self.frame_names(&self.scenario.ignore, &root("ignore"));
+        for name in self.scenario.bindings.keys() {
+            self.binding_name(name, &root("let").key(name));
+        }
+    }
+
+    fn schema(&mut self, file: &str) {
+        let Some(schema) = &self.scenario.schema else {
+            return;
+        };
+        let is_right = match expected_id(file) {
+            Some(_) => schema == SCHEMA,
+            None => schema.ends_with("scenario.schema.json"),
+        };
+        if !is_right {
+            let message = "this is not where the schema is";
+            self.at(&root("$schema"), message, Some(format!("write `{SCHEMA}`")));
+        }
+    }
+
+    fn id(&mut self, file: &str, needs_given: bool) {
+        let id = &self.scenario.id;
+        let place = root("id");
+        let shape = "an id is `<protocol>/<mode>/<role>/<name>`, the name in kebab-case";
+        let parts: Vec<_> = id.split('/').collect();
+        let [protocol, mode, role, name] = parts[..] else {
+            let message = format!("`{id}` is no id of a scenario");
+            return self.at(&place, message, Some(shape.to_owned()));
+        };
+        if self.protocol.is_none() {
+            let known = PROTOCOLS.iter().map(|protocol| protocol.id);
+            let help = did_you_mean(protocol, known);
+            self.at(&place, format!("no protocol is called `{protocol}`"), help);
+        }
+        if !is_kebab_case(name) {
+            let message = format!("`{name}` is not in kebab-case");
+            let help = "write small letters and digits, words joined by single hyphens";
+            self.at(&place, message, Some(help.to_owned()));
+        }
+        let needs = &self.scenario.iut;
+        if needs_given && (mode != needs.mode || role != needs.role.name()) {
+            let problem = Problem::new(
+                self.root.place(&place),
+                format!(
+                    "the id says {mode}/{role}, but `iut` says {}/{}",
+                    needs.mode, needs.role
+                ),
+            );
+            let iut = self.root.place(&root("iut"));
+            self.problems.push(problem.related(iut, "this"));
+        }
+        let stem = Path::new(file)
+            .file_stem()
+            .map(|stem| stem.to_string_lossy());
+        let expected = match (expected_id(file), stem) {
+            (Some(expected), _) => expected,
+            (None, Some(stem)) => format!("{protocol}/{mode}/{role}/{stem}"),
+            (None, None) => return,
+        };
+        if *id != expected {
+            let message = "the id does not fit the file's place";
+            let help = format!("write `{expected}`, or move the file");
+            self.at(&place, message, Some(help));
+        }
+    }
+
+    fn needs(&mut self) {
+        let Some(protocol) = self.protocol else {
+            return;
+        };
+        let needs = &self.scenario.iut;
+        let place = root("iut");
+        if !protocol.modes.contains(&needs.mode.as_str()) {
+            let message = format!("{} has no mode `{}`", protocol.id, needs.mode);
+            let help = did_you_mean(&needs.mode, protocol.modes.iter().copied());
+            self.at(&place.key("mode"), message, help);
+        }
+        if !protocol.roles.contains(&needs.role) {
+            let message = format!("{} has no role `{}`", protocol.id, needs.role);
+            let known = protocol.roles.iter().map(|role| role.name());
+            let help = did_you_mean(needs.role.name(), known);
+            self.at(&place.key("role"), message, help);
+        }
+        for (index, option) in needs.options.iter().enumerate() {
+            let place = place.key("options").index(index);
+            let known = || protocol.options.iter().map(|(name, _)| *name);
+            if !known().any(|name| name == option) {
+                let message = format!("{} has no option `{option}`", protocol.id);
+                self.at(&place, message, did_you_mean(option, known()));
+            } else if needs.options[..index].contains(option) {
+                self.at(&place, format!("`{option}` stands twice"), None);
+            }
+        }
+    }
+
+    fn requirements(&mut self, needs_given: bool) {
+        let place = root("requirements");
+        let list = &self.scenario.requirements;
+        if list.is_empty() {
+            let help = "name at least one: the rule of the specification that is tested";
+            let message = "no requirement is named";
+            self.at(&place, message, Some(help.to_owned()));
+        }
+        for (index, id) in list.iter().enumerate() {
+            let place = place.index(index);
+            if list[..index].contains(id) {
+                self.at(&place, format!("`{id}` stands twice"), None);
+            }
+            self.requirement(id, &place, needs_given);
+        }
+    }
+
+    /// Checks that a requirement exists, binds the implementation under test, and can be seen by a
+    /// scenario.
+    pub(super) fn requirement(&mut self, id: &str, place: &Pointer, needs_given: bool) {
+        let Some(protocol) = self.protocol else {
+            return;
+        };
+        let Some(requirement) = protocol.requirement(id) else {
+            let known = (protocol.requirements)();
+            let known = known.iter().map(|requirement| requirement.id.as_str());
+            let message = format!("{} has no requirement `{id}`", protocol.id);
+            return self.at(place, message, did_you_mean(id, known));
+        };
+        if requirement.seen == [Seen::Inner] {
+            let message = format!("{id} shows only from inside: no scenario can judge it");
+            return self.at(place, message, None);
+        }
+        let needs = &self.scenario.iut;
+        let binds_role = requirement.roles.contains(&needs.role);
+        if needs_given && !binds_role {
+            let roles: Vec<_> = requirement.roles.iter().map(|role| role.name()).collect();
+            let message = format!("{id} does not bind the {}", needs.role);
+            let help = format!("it binds the {}", roles.join(" and the "));
+            self.at(place, message, Some(help));
+        }
+        let knows_mode = protocol.modes.contains(&needs.mode.as_str());
+        if needs_given && knows_mode && !requirement.modes.contains(&needs.mode) {
+            let message = format!("{id} does not apply in mode `{}`", needs.mode);
+            let help = format!("it applies in {}", requirement.modes.join(" and "));
+            self.at(place, message, Some(help));
+        }
+    }
+
+    fn sockets(&mut self) {
+        for name in self.scenario.sockets.keys() {
+            let place = root("sockets").key(name);
+            if name == "main" || name == "fresh" {
+                let message = format!("`{name}` is a socket that every scenario has");
+                self.at_key(&place, message, Some("choose another name".to_owned()));
+            }
+        }
+    }
+
+    /// Checks a name that `$name` refers to.
+    pub(super) fn binding_name(&mut self, name: &str, place: &Pointer) {
+        let mut chars = name.chars();
+        let begins = chars.next().is_some_and(|c| c.is_ascii_lowercase());
+        if !(begins && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')) {
+            let message = format!("`{name}` cannot be the name of a value");
+            let help = "write small letters, digits and underscores, a letter first";
+            self.at_key(place, message, Some(help.to_owned()));
+        }
+    }
+}
+
+fn root(key: &str) -> Pointer {
+    Pointer::root().key(key)
+}
+
+/// The id that belongs to a file at `<protocol>/scenarios/<mode>/<role>/<name>.json`.
+fn expected_id(file: &str) -> Option<String> {
+    let path = file.strip_suffix(".json")?.replace('\\', "/");
+    let mut parts = path.rsplit('/');
+    let (name, role, mode) = (parts.next()?, parts.next()?, parts.next()?);
+    let is_in_place = parts.next()? == "scenarios";
+    let protocol = parts.next()?;
+    is_in_place.then(|| format!("{protocol}/{mode}/{role}/{name}"))
+}
+
+fn is_kebab_case(name: &str) -> bool {
+    let is_word = |word: &str| {
+        !word.is_empty()
+            && word
+                .chars()
+                .all(|c| c.is_ascii_lowercase() || c.is_ascii_digit())
+    };
+    name.split('-').all(is_word)
+}

@@ -1,0 +1,100 @@
+//! What a scenario must be besides well-formed. Every problem is told, each at its place.
+
+mod fields;
+mod flow;
+mod head;
+mod steps;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use shakedown_protocol::{Protocol, protocol};
+
+use super::{Expect, Scenario, Step};
+use crate::document::{Decoded, Node, Pointer, Problem};
+
+/// Checks a scenario. Where parts of it did not decode, what depends on the order of the steps is
+/// not judged: the missing part may be just what is missed.
+pub(super) fn check(file: &str, scenario: &Scenario, decoded: &Decoded<Scenario>) -> Vec<Problem> {
+    let mut checker = Checker {
+        root: &decoded.root,
+        scenario,
+        protocol: scenario.id.split('/').next().and_then(protocol),
+        samples: IndexMap::new(),
+        problems: Vec::new(),
+    };
+    checker.head(file, &decoded.defaulted);
+    if let Some(protocol) = checker.protocol {
+        checker.samples = fields::samples(scenario, protocol);
+    }
+    checker.steps();
+    if decoded.problems.is_empty() {
+        checker.flow();
+    }
+    checker.problems
+}
+
+struct Checker<'a> {
+    root: &'a Node,
+    scenario: &'a Scenario,
+    protocol: Option<&'static Protocol>,
+    /// A value that each `$name` could have; `None` where that cannot be told.
+    samples: IndexMap<String, Option<Value>>,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    /// Notes a problem with the value there.
+    fn at(&mut self, pointer: &Pointer, message: impl Into<String>, help: Option<String>) {
+        let problem = Problem::new(self.root.place(pointer), message);
+        self.problems.push(problem.help(help));
+    }
+
+    /// Notes a problem with the name of the member there.
+    fn at_key(&mut self, pointer: &Pointer, message: impl Into<String>, help: Option<String>) {
+        let problem = Problem::new(self.root.key_place(pointer), message);
+        self.problems.push(problem.help(help));
+    }
+}
+
+/// Calls `visit` for each step with its place, those within others included.
+fn each_step<'a>(steps: &'a [Step], list: &Pointer, visit: &mut impl FnMut(&'a Step, &Pointer)) {
+    for (index, step) in steps.iter().enumerate() {
+        let pointer = list.index(index);
+        let inside = pointer.key(step.verb());
+        visit(step, &inside);
+        match step {
+            Step::Either(branches) => {
+                for (index, branch) in branches.iter().enumerate() {
+                    each_step(&branch.steps, &inside.index(index).key("steps"), visit);
+                }
+            }
+            Step::Repeat(repeat) => each_step(&repeat.steps, &inside.key("steps"), visit),
+            Step::Send(_)
+            | Step::SendRaw(_)
+            | Step::Mutate(_)
+            | Step::Lose(_)
+            | Step::Media(_)
+            | Step::Expect(_)
+            | Step::ExpectAny(_)
+            | Step::ExpectNothing(_)
+            | Step::ExpectMedia(_)
+            | Step::ExpectExit(_)
+            | Step::Wait(_)
+            | Step::RestartIut(_) => {}
+        }
+    }
+}
+
+/// The frames that a step itself waits for, with their places.
+fn expected<'a>(step: &'a Step, inside: &Pointer) -> Vec<(&'a Expect, Pointer)> {
+    match step {
+        Step::Expect(expect) => vec![(expect, inside.clone())],
+        Step::ExpectAny(any) => {
+            let numbered = any.of.iter().enumerate();
+            numbered
+                .map(|(index, expect)| (expect, inside.key("of").index(index)))
+                .collect()
+        }
+        _ => Vec::new(),
+    }
+}

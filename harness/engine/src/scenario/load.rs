@@ -1,0 +1,116 @@
+use std::path::Path;
+
+use serde_json::json;
+
+use super::{Scenario, Step, check};
+use crate::document::{self, Document, Node, Place, Pointer, Problems};
+
+/// A scenario that was read and found in order, with the place of each step.
+#[derive(Debug, Clone)]
+pub struct Loaded {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// The file's path, as it is shown.
+    pub file: String,
+    /// The file's text.
+    pub text: String,
+    root: Node,
+}
+
+impl Loaded {
+    /// Reads and checks a scenario file.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let text = document::read(path)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Checks the text of a scenario file. The path is shown in errors, and the scenario's id must
+    /// fit it.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let document = Document::json(file, text)?;
+        let decoded = document::decode::<Scenario>(
+            &document,
+            &[
+                ("id", json!("")),
+                ("title", json!("")),
+                ("requirements", json!([])),
+                ("iut", json!({ "role": "responder", "mode": "" })),
+                ("steps", json!([])),
+            ],
+        );
+        let found = match &decoded.value {
+            Some(scenario) => check::check(file, scenario, &decoded),
+            None => Vec::new(),
+        };
+        let mut problems = decoded.problems;
+        problems.extend(found);
+        match decoded.value {
+            Some(scenario) if problems.is_empty() => Ok(Self {
+                scenario,
+                file: document.file,
+                text: document.text,
+                root: decoded.root,
+            }),
+            _ => Err(document.problems(problems)),
+        }
+    }
+
+    /// Where a step stands in the file, by its path from 0: `3`, `5.0.1` (the step, for `either`
+    /// the branch, the step in it; for `expect_any` the frame). A path that leads further than
+    /// the file gives the place of the innermost step that there is.
+    #[must_use]
+    pub fn step_place(&self, path: &str) -> Place {
+        let mut pointer = Pointer::root();
+        let mut list = Pointer::root().key("steps");
+        for part in path.split('.') {
+            let next = list.key(part);
+            let Some(node) = self.root.get(&next) else {
+                break;
+            };
+            pointer = next;
+            let inner = ["steps", "either", "repeat", "expect_any"];
+            let Some(verb) = inner
+                .into_iter()
+                .find(|verb| node.members().any(|member| member.key == *verb))
+            else {
+                break;
+            };
+            list = match verb {
+                "steps" => pointer.key("steps"),
+                "repeat" => pointer.key("repeat").key("steps"),
+                "expect_any" => pointer.key("expect_any").key("of"),
+                _ => pointer.key(verb),
+            };
+        }
+        Place::of(&self.file, &self.text, self.root.place(&pointer).start)
+    }
+}
+
+impl Step {
+    /// The step's verb, as files spell it.
+    #[must_use]
+    pub const fn verb(&self) -> &'static str {
+        match self {
+            Self::Send(_) => "send",
+            Self::SendRaw(_) => "send_raw",
+            Self::Mutate(_) => "mutate",
+            Self::Lose(_) => "lose",
+            Self::Media(_) => "media",
+            Self::Expect(_) => "expect",
+            Self::ExpectAny(_) => "expect_any",
+            Self::Either(_) => "either",
+            Self::ExpectNothing(_) => "expect_nothing",
+            Self::ExpectMedia(_) => "expect_media",
+            Self::ExpectExit(_) => "expect_exit",
+            Self::Wait(_) => "wait",
+            Self::Repeat(_) => "repeat",
+            Self::RestartIut(_) => "restart_iut",
+        }
+    }
+}
