@@ -1,6 +1,6 @@
 use serde_json::{Map, Value, json};
 
-use super::{payload, tlv};
+use super::{bytes, tlv};
 use crate::hex;
 use crate::mediastream::frame::{ConnectionId, Control, Frame, Header};
 use crate::vocabulary::Described;
@@ -12,20 +12,20 @@ pub(super) fn describe(frame: &Frame<'_>) -> Described {
         Frame::StartToken => {}
         Frame::Data(data) => {
             fields.header(&data.header);
-            fields.set("payload", payload::describe(data.payload));
+            fields.set("payload", bytes::describe_media(data.payload));
         }
         Frame::Fragment(fragment) => {
             fields.header(&fragment.header);
             fields.set("fragment_offset", fragment.fragment_offset);
             fields.set("total_length", fragment.total_length);
-            fields.set("payload", payload::describe(fragment.payload));
+            fields.set("payload", bytes::describe_media(fragment.payload));
         }
         Frame::Syn(control) | Frame::Ack(control) => fields.control(control, false),
         Frame::SynAck(control) => fields.control(control, true),
         Frame::ConnectionId(frame) => {
             fields.connection_id(frame.connection_id());
             if !frame.trailing.is_empty() {
-                fields.set("trailing", json!({ "hex": hex::format(frame.trailing) }));
+                fields.set("trailing", bytes::describe(frame.trailing));
             }
         }
     }

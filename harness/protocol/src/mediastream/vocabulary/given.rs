@@ -2,10 +2,13 @@ use std::borrow::Cow;
 
 use serde_json::{Map, Value};
 
-use super::{MAX_BYTES, form::Form, payload, tlv};
-use crate::hex;
+use super::{bytes, form::Form, tlv};
 use crate::mediastream::frame::{ConnectionId, Control, Header};
+use crate::mediastream::pattern;
 use crate::vocabulary::WordError;
+
+/// Length of the payload where none is given: with the header, a datagram of 1,000 bytes.
+const PAYLOAD_LENGTH: usize = 974;
 
 /// The fields that somebody wrote for a frame, and what the others are.
 pub(super) struct Given<'a> {
@@ -85,32 +88,41 @@ impl<'a> Given<'a> {
                 Some(id) => Ok(*id.as_bytes()),
                 None => Err(id_text_error(text)),
             },
-            Some(value) => {
-                let bytes = hex_object("connection_id", value, "a text, or {\"hex\": 37 bytes}")?;
+            Some(Value::Object(object)) if object.len() == 1 && object.contains_key("hex") => {
+                let bytes = bytes::read_hex("connection_id.hex", &object["hex"])?;
                 bytes.try_into().map_err(|bytes: Vec<u8>| {
                     let length = bytes.len();
                     bad("connection_id", format!("has {length} bytes; needs 37"))
                 })
             }
+            Some(other) => Err(bad(
+                "connection_id",
+                format!(
+                    "must be a text, or {{\"hex\": 37 bytes}}, not {}",
+                    shown(other)
+                ),
+            )),
         }
     }
 
     /// The media; 974 bytes of the pattern where none are given.
     pub(super) fn payload(&self) -> Result<Cow<'static, [u8]>, WordError> {
-        payload::read(self.fields.get("payload"))
+        match self.fields.get("payload") {
+            None => Ok(Cow::Borrowed(pattern::prefix(PAYLOAD_LENGTH))),
+            Some(value) => bytes::read("payload", value),
+        }
     }
 
     /// The block of extensions; empty where none are given.
-    pub(super) fn tlvs(&self) -> Result<Vec<u8>, WordError> {
-        self.fields.get("tlvs").map_or(Ok(Vec::new()), tlv::read)
+    pub(super) fn tlvs(&self) -> Result<Cow<'static, [u8]>, WordError> {
+        let value = self.fields.get("tlvs");
+        value.map_or(Ok(Cow::default()), tlv::read)
     }
 
-    /// A block of bytes; empty where none is given.
-    pub(super) fn bytes(&self, field: &str) -> Result<Vec<u8>, WordError> {
-        match self.fields.get(field) {
-            None => Ok(Vec::new()),
-            Some(value) => hex_object(field, value, "{\"hex\": ..}"),
-        }
+    /// Bytes after the id; empty where none are given.
+    pub(super) fn trailing(&self) -> Result<Cow<'static, [u8]>, WordError> {
+        let value = self.fields.get("trailing");
+        value.map_or(Ok(Cow::default()), |value| bytes::read("trailing", value))
     }
 }
 
@@ -143,39 +155,6 @@ pub(super) fn number<N: Number>(field: &str, value: &Value) -> Result<N, WordErr
             format!("must be an integer from 0 to {max}, not {shown}"),
         )
     })
-}
-
-/// Reads `{"hex": ".."}`; `wanted` says what the field may be.
-pub(super) fn hex_object(field: &str, value: &Value, wanted: &str) -> Result<Vec<u8>, WordError> {
-    let text = match value.as_object() {
-        Some(object) if object.len() == 1 => object.get("hex").and_then(Value::as_str),
-        _ => None,
-    };
-    match text {
-        Some(text) => hex_text(field, text),
-        None => Err(bad(
-            field,
-            format!("must be {wanted}, not {}", shown(value)),
-        )),
-    }
-}
-
-/// Reads the digits of `hex`.
-pub(super) fn hex_text(field: &str, text: &str) -> Result<Vec<u8>, WordError> {
-    let bytes = hex::parse(text).map_err(|problem| bad(&format!("{field}.hex"), problem))?;
-    check_length(field, bytes.len() as u64)?;
-    Ok(bytes)
-}
-
-/// Checks a length before anything of that size is made.
-pub(super) fn check_length(field: &str, length: u64) -> Result<usize, WordError> {
-    match usize::try_from(length) {
-        Ok(length) if length <= MAX_BYTES => Ok(length),
-        _ => Err(bad(
-            field,
-            format!("would have {length} bytes; {MAX_BYTES} at most can be written"),
-        )),
-    }
 }
 
 pub(super) fn bad(field: &str, problem: String) -> WordError {

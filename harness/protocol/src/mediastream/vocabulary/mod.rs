@@ -3,10 +3,10 @@
 //! [`form`] lists them and says where each field stands, [`given`] reads what somebody wrote,
 //! [`describe`] writes what was decoded. Writing and reading again gives the same bytes.
 
+mod bytes;
 mod describe;
 mod form;
 mod given;
-mod payload;
 mod tlv;
 
 use serde_json::{Map, Value};
@@ -60,7 +60,7 @@ impl Vocabulary for Words {
             Form::Ack => encode_control(&given, |control| Frame::Ack(control).to_vec()),
             Form::ConnectionId => {
                 let field = given.connection_id()?;
-                let trailing = given.bytes("trailing")?;
+                let trailing = given.trailing()?;
                 let frame = ConnectionIdFrame::new(&field, &trailing);
                 Ok(Frame::ConnectionId(frame).to_vec())
             }

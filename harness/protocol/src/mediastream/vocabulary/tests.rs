@@ -79,7 +79,8 @@ fn tlvs_come_back_as_they_were_written() {
                         {"type": "MaxReassembly", "value": u32::MAX},
                         {"type": "Diagnostic", "value": "no room"},
                         {"type": "Diagnostic", "hex": "ff"},
-                        {"type": 30583, "hex": ""}]}),
+                        {"type": 30583, "hex": ""},
+                        {"type": 30584, "fill": "07", "length": 60_000}]}),
     );
 }
 
@@ -121,7 +122,7 @@ fn accept_is_bit_0_of_flags() {
 #[case("SYN", json!({"connection_id": 7}),
        "connection_id must be a text, or {\"hex\": 37 bytes}, not 7")]
 #[case("data", json!({"payload": {"pattern": 9, "hex": ""}}),
-       "payload must be {\"pattern\": bytes}, {\"hex\": \"..\"} or \
+       "payload must be {\"hex\": \"..\"}, {\"pattern\": bytes} or \
         {\"fill\": \"00\", \"length\": bytes}, not {\"pattern\":9,\"hex\":\"\"}")]
 #[case("data", json!({"payload": {"fill": "0000", "length": 3}}),
        "payload.fill must be one byte, two digits; has 2 bytes")]
@@ -137,8 +138,15 @@ fn accept_is_bit_0_of_flags() {
 #[case("SYN", json!({"tlvs": [{"type": 1}]}),
        "tlvs[0] must be {\"type\": .., \"value\": ..} or {\"type\": .., \"hex\": \"..\"}, \
         not {\"type\":1}")]
+#[case("SYN", json!({"tlvs": [{"value": 1}]}),
+       "tlvs[0] must be {\"type\": .., \"value\": ..} or {\"type\": .., \"hex\": \"..\"}, \
+        not {\"value\":1}")]
+#[case("SYN", json!({"tlvs": [{"type": "MaxDatagram", "value": 1, "hex": ""}]}),
+       "tlvs[0] must be {\"type\": .., \"value\": ..} or {\"type\": .., \"hex\": \"..\"}, \
+        not {\"type\":\"MaxDatagram\",\"value\":1,\"hex\":\"\"}")]
 #[case("SYN", json!({"tlvs": [{"type": 1, "hx": ""}]}),
-       "tlvs[0] has no part \"hx\"; its parts are type, and value or hex")]
+       "tlvs[0] must be {\"hex\": \"..\"}, {\"pattern\": bytes} or \
+        {\"fill\": \"00\", \"length\": bytes}, not {\"hx\":\"\"}")]
 #[case("SYN", json!({"tlvs": [{"type": 1, "hex": "00".repeat(65_536)}]}),
        "tlvs[0] has 65536 bytes; a TLV holds 65535 at most")]
 fn a_value_that_does_not_fit_is_refused_with_what_would(

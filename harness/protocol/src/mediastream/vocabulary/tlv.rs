@@ -1,11 +1,13 @@
 //! Extensions as they are written: a list of `{"type": "MaxDatagram", "value": 1400}`,
 //! `{"type": "Diagnostic", "value": "text"}` and `{"type": 30583, "hex": ".."}`, or
-//! `{"hex": ".."}` for a block whose meaning is not known.
+//! bytes for a block whose meaning is not known.
 
-use serde_json::{Value, json};
+use std::borrow::Cow;
 
-use super::given::{bad, check_length, hex_object, hex_text, number, shown};
-use crate::hex;
+use serde_json::{Map, Value};
+
+use super::bytes::{self, check_length};
+use super::given::{bad, number, shown};
 use crate::mediastream::frame::tlv::{Tlv, Tlvs, kind};
 use crate::vocabulary::WordError;
 
@@ -15,18 +17,18 @@ const NAMES: [(&str, u16); 3] = [
     ("Diagnostic", kind::DIAGNOSTIC),
 ];
 
-pub(super) fn read(value: &Value) -> Result<Vec<u8>, WordError> {
-    let Some(list) = value.as_array() else {
-        return hex_object("tlvs", value, "a list of TLVs, or {\"hex\": ..}");
+pub(super) fn read(value: &Value) -> Result<Cow<'static, [u8]>, WordError> {
+    let Value::Array(list) = value else {
+        return bytes::read("tlvs", value);
     };
     let mut block = Vec::new();
     for (index, entry) in list.iter().enumerate() {
         let (kind, value) = read_one(&format!("tlvs[{index}]"), entry)?;
-        let value = value.as_slice();
+        let value = value.as_ref();
         Tlv { kind, value }.encode(&mut block);
         check_length("tlvs", block.len() as u64)?;
     }
-    Ok(block)
+    Ok(Cow::Owned(block))
 }
 
 /// The block of a frame whose version is ours.
@@ -36,45 +38,28 @@ pub(super) fn describe(tlvs: &Tlvs<'_>) -> Value {
 
 /// The block of a frame of another version.
 pub(super) fn describe_uninterpreted(tlvs: &Tlvs<'_>) -> Value {
-    json!({ "hex": hex::format(tlvs.as_bytes()) })
+    Value::Object(bytes::describe(tlvs.as_bytes()))
 }
 
-fn read_one(field: &str, entry: &Value) -> Result<(u16, Vec<u8>), WordError> {
-    let parts = entry.as_object().and_then(|object| {
-        let other = object.iter().find(|(key, _)| key.as_str() != "type")?;
-        (object.len() == 2).then_some((object.get("type")?, other.0.as_str(), other.1))
-    });
-    let Some((name, form, value)) = parts else {
+fn read_one(field: &str, entry: &Value) -> Result<(u16, Cow<'static, [u8]>), WordError> {
+    let unreadable = || {
         let wanted = r#"{"type": .., "value": ..} or {"type": .., "hex": ".."}"#;
-        return Err(bad(
-            field,
-            format!("must be {wanted}, not {}", shown(entry)),
-        ));
+        bad(field, format!("must be {wanted}, not {}", shown(entry)))
     };
-    let kind = read_kind(&format!("{field}.type"), name)?;
-    let bytes = match (form, value) {
-        ("hex", Value::String(text)) => hex_text(field, text)?,
-        ("value", value) => read_value(&format!("{field}.value"), kind, value)?,
-        ("hex", other) => {
-            let shown = shown(other);
-            return Err(bad(
-                &format!("{field}.hex"),
-                format!("must be a text of hexadecimal digits, not {shown}"),
-            ));
-        }
-        (other, _) => {
-            return Err(bad(
-                field,
-                format!("has no part {other:?}; its parts are type, and value or hex"),
-            ));
-        }
+    let mut rest = entry.as_object().cloned().ok_or_else(unreadable)?;
+    let kind = rest.shift_remove("type").ok_or_else(unreadable)?;
+    let kind = read_kind(&format!("{field}.type"), &kind)?;
+    let value = match rest.shift_remove("value") {
+        Some(value) if rest.is_empty() => read_value(&format!("{field}.value"), kind, &value)?,
+        None if !rest.is_empty() => bytes::read(field, &Value::Object(rest))?,
+        Some(_) | None => return Err(unreadable()),
     };
-    if bytes.len() > usize::from(u16::MAX) {
-        let length = bytes.len();
+    if value.len() > usize::from(u16::MAX) {
+        let length = value.len();
         let problem = format!("has {length} bytes; a TLV holds 65535 at most");
         return Err(bad(field, problem));
     }
-    Ok((kind, bytes))
+    Ok((kind, value))
 }
 
 fn read_kind(field: &str, value: &Value) -> Result<u16, WordError> {
@@ -91,12 +76,13 @@ fn read_kind(field: &str, value: &Value) -> Result<u16, WordError> {
     })
 }
 
-fn read_value(field: &str, kind: u16, value: &Value) -> Result<Vec<u8>, WordError> {
+fn read_value(field: &str, kind: u16, value: &Value) -> Result<Cow<'static, [u8]>, WordError> {
     match (kind, value) {
         (kind::MAX_DATAGRAM | kind::MAX_REASSEMBLY, value) => {
-            number::<u32>(field, value).map(|number| number.to_le_bytes().to_vec())
+            let number: u32 = number(field, value)?;
+            Ok(Cow::Owned(number.to_le_bytes().to_vec()))
         }
-        (kind::DIAGNOSTIC, Value::String(text)) => Ok(text.as_bytes().to_vec()),
+        (kind::DIAGNOSTIC, Value::String(text)) => Ok(Cow::Owned(text.as_bytes().to_vec())),
         (kind::DIAGNOSTIC, other) => {
             Err(bad(field, format!("must be a text, not {}", shown(other))))
         }
@@ -109,19 +95,22 @@ fn read_value(field: &str, kind: u16, value: &Value) -> Result<Vec<u8>, WordErro
 
 fn describe_one(tlv: &Tlv<'_>) -> Value {
     let name = NAMES.iter().find(|(_, kind)| *kind == tlv.kind);
-    let Some((name, _)) = name else {
-        return json!({ "type": tlv.kind, "hex": hex::format(tlv.value) });
-    };
     let value = match tlv.kind {
         kind::DIAGNOSTIC => str::from_utf8(tlv.value).ok().map(Value::from),
-        _ => tlv
-            .value
-            .try_into()
-            .ok()
-            .map(|bytes| Value::from(u32::from_le_bytes(bytes))),
+        kind::MAX_DATAGRAM | kind::MAX_REASSEMBLY => {
+            let bytes = tlv.value.try_into().ok();
+            bytes.map(|bytes| Value::from(u32::from_le_bytes(bytes)))
+        }
+        _ => None,
     };
+    let mut object = Map::new();
+    let kind = name.map_or(Value::from(tlv.kind), |(name, _)| Value::from(*name));
+    object.insert("type".to_owned(), kind);
     match value {
-        Some(value) => json!({ "type": name, "value": value }),
-        None => json!({ "type": name, "hex": hex::format(tlv.value) }),
+        Some(value) => {
+            object.insert("value".to_owned(), value);
+        }
+        None => object.extend(bytes::describe(tlv.value)),
     }
+    Value::Object(object)
 }
