@@ -1,0 +1,171 @@
+//! A frame vector: one datagram, and what becomes of it.
+
+use std::path::Path;
+
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shakedown_protocol::hex;
+use shakedown_protocol::mediastream::{Grammar, Mode, Rejection, pattern};
+
+/// One file of `vectors/mediastream/frames/<form>/`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Vector {
+    /// `mediastream/<form>/<name>`, the same as the file's place. It never changes.
+    pub(crate) id: String,
+    /// What is special about the datagram.
+    pub(crate) comment: String,
+    /// The requirement that it is about.
+    pub(crate) requirement: String,
+    /// The datagram: one piece, or several in a row.
+    pub(crate) hex: Pieces,
+    /// The grammars under which the outcome is `decoded` or `error`.
+    pub(crate) modes: Vec<Dialect>,
+    /// What the datagram says, if it is good.
+    pub(crate) decoded: Option<Decoded>,
+    /// What is wrong with it, if it is bad.
+    pub(crate) error: Option<Outcome>,
+    /// Why it is dropped under the grammars that `modes` does not name.
+    pub(crate) elsewhere: Option<Outcome>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Pieces {
+    One(String),
+    Many(Vec<Piece>),
+}
+
+/// A stretch of a datagram; long ones are written short.
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Piece {
+    /// Digits; spaces are allowed.
+    Hex(String),
+    /// As many bytes of the counter pattern.
+    Pattern { pattern: usize },
+    /// One byte many times.
+    Fill { fill: String, length: usize },
+}
+
+/// What an endpoint knows.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+pub(crate) enum Dialect {
+    #[serde(rename = "legacy")]
+    Legacy,
+    #[serde(rename = "3way")]
+    ThreeWay,
+    #[serde(rename = "3way+allow_legacy_start")]
+    ThreeWayWithStart,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(crate) struct Decoded {
+    pub(crate) frame: String,
+    pub(crate) fields: Map<String, Value>,
+}
+
+/// Why a datagram is dropped.
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub(crate) enum Outcome {
+    Empty,
+    Oversized { length: usize },
+    UnknownFlag { flag: String },
+    StartNotAllowed,
+    Malformed(Malformed),
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+pub(crate) enum Malformed {
+    Truncated {
+        field: String,
+        offset: usize,
+        need: usize,
+        have: usize,
+    },
+    Invalid {
+        field: String,
+        offset: usize,
+        reason: String,
+    },
+}
+
+impl Vector {
+    /// Reads a file, and checks that its id says where it stands.
+    pub(crate) fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        let vector: Self =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let form = path.parent().and_then(Path::file_name).unwrap();
+        let name = path.file_stem().unwrap();
+        let place = format!("mediastream/{}/{}", form.display(), name.display());
+        assert_eq!(vector.id, place);
+        vector
+    }
+
+    /// The datagram.
+    pub(crate) fn datagram(&self) -> Vec<u8> {
+        match &self.hex {
+            Pieces::One(digits) => hex::parse(digits).unwrap(),
+            Pieces::Many(pieces) => pieces.iter().flat_map(Piece::bytes).collect(),
+        }
+    }
+}
+
+impl Piece {
+    fn bytes(&self) -> Vec<u8> {
+        match self {
+            Self::Hex(digits) => hex::parse(digits).unwrap(),
+            Self::Pattern { pattern } => pattern::prefix(*pattern).to_vec(),
+            Self::Fill { fill, length } => hex::parse(fill).unwrap().repeat(*length),
+        }
+    }
+}
+
+impl Dialect {
+    pub(crate) const ALL: [Self; 3] = [Self::Legacy, Self::ThreeWay, Self::ThreeWayWithStart];
+
+    pub(crate) const fn grammar(self) -> Grammar {
+        match self {
+            Self::Legacy => Grammar::new(Mode::Legacy, false),
+            Self::ThreeWay => Grammar::new(Mode::ThreeWay, false),
+            Self::ThreeWayWithStart => Grammar::new(Mode::ThreeWay, true),
+        }
+    }
+}
+
+impl From<Rejection> for Outcome {
+    fn from(rejection: Rejection) -> Self {
+        match rejection {
+            Rejection::Empty => Self::Empty,
+            Rejection::Oversized { length } => Self::Oversized { length },
+            Rejection::UnknownFlag { flag } => Self::UnknownFlag {
+                flag: format!("{flag:#06x}"),
+            },
+            Rejection::StartNotAllowed => Self::StartNotAllowed,
+            Rejection::Malformed(error) => Self::Malformed(error.into()),
+        }
+    }
+}
+
+impl From<shakedown_wire::DecodeError> for Malformed {
+    fn from(error: shakedown_wire::DecodeError) -> Self {
+        let (field, offset) = (error.field.to_owned(), error.offset);
+        match error.fault {
+            shakedown_wire::Fault::Truncated { need, have } => Self::Truncated {
+                field,
+                offset,
+                need,
+                have,
+            },
+            shakedown_wire::Fault::Invalid { reason } => Self::Invalid {
+                field,
+                offset,
+                reason: reason.to_owned(),
+            },
+        }
+    }
+}
