@@ -1,1 +1,35 @@
-//! One event stream of a run, several sinks: terminal, JSON lines, JUnit, Markdown
+//! One event stream of a run, several sinks: terminal, JSON lines, JUnit, Markdown.
+//!
+//! The owner of a run opens the [`Sinks`], hands every [`Event`](shakedown_engine::event::Event) to
+//! them and finishes them; a new report never touches the runner. All that a report needs besides
+//! the newest event is in the [`Record`] that the sinks share.
+//!
+//! A sink that cannot write is dropped and told about once, in [`Outcome::failures`]; the others go
+//! on. Files are complete at every moment: JSON lines are flushed one by one, JUnit and Markdown are
+//! replaced atomically, first at the start (as an unfinished run), then at the end.
+//!
+//! Text that comes from an implementation under test, a capture or a scenario file passes through
+//! [`text`] before it reaches a terminal or a document.
+//!
+//! This crate depends on `shakedown-engine` for the events and on `shakedown-protocol` for the text
+//! of requirements; it writes files, and touches no sockets, processes, threads or clocks.
+
+mod file;
+#[cfg(test)]
+mod fixture;
+mod hexdump;
+mod json;
+mod junit;
+mod markdown;
+mod record;
+mod requirements;
+mod sink;
+mod terminal;
+pub mod text;
+
+pub use json::JsonLines;
+pub use junit::JUnit;
+pub use markdown::Markdown;
+pub use record::Record;
+pub use sink::{Failure, Outcome, Sink, Sinks};
+pub use terminal::{Progress, Terminal};

@@ -1,0 +1,294 @@
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
+use shakedown_engine::event::{CheckSummary, Event, FindingEvent, VerdictEvent};
+use shakedown_engine::verdict::Verdict;
+
+use crate::text::{clean, clean_line};
+use crate::{Outcome, Record, Sink, file, requirements};
+
+/// JUnit XML: a suite for each protocol, mode and role, a case for each scenario; of a check, a
+/// suite for each capture, a case for each requirement.
+///
+/// A failure is a failure. An error is an error, and so is what is inconclusive (type
+/// `inconclusive`) or has not run (type `not-run`): only a pass is shown as passed. What does not
+/// apply or shows only from inside is skipped, with the reason.
+pub struct JUnit {
+    path: PathBuf,
+}
+
+impl JUnit {
+    /// To a file, which is written at the start of a run and replaced at its end.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+}
+
+impl Sink for JUnit {
+    fn target(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
+        match event {
+            Event::RunStarted { .. } => file::replace(&self.path, &render(record)?),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, record: &Record, _so_far: &Outcome) -> io::Result<()> {
+        file::replace(&self.path, &render(record)?)
+    }
+}
+
+/// The whole document.
+fn render(record: &Record) -> io::Result<String> {
+    let mut report = Report::new("shakedown");
+    if let Some(summary) = &record.summary {
+        report.set_time(seconds(summary.seconds));
+    }
+    report.add_test_suites(scenarios(record));
+    report.add_test_suites(record.checks.iter().map(|check| capture(check, record)));
+    report.to_string().map_err(io::Error::other)
+}
+
+fn scenarios(record: &Record) -> Vec<TestSuite> {
+    let mut suites: IndexMap<String, TestSuite> = IndexMap::new();
+    for verdict in record.by_id() {
+        let (group, name) = split(&verdict.scenario);
+        let suite = suite(&mut suites, group, record);
+        suite.add_test_case(scenario(verdict, name, record));
+    }
+    if !record.is_complete() {
+        for name in &record.running {
+            let (group, name) = split(name);
+            let case = TestCase::new(clean_line(name), not_run("the run ended before it did"));
+            suite(&mut suites, group, record).add_test_case(case);
+        }
+        let mut case = TestCase::new("the run comes to its end", not_run(&end(record)));
+        case.set_classname("shakedown");
+        suite(&mut suites, "shakedown", record).add_test_case(case);
+    }
+    suites.into_values().collect()
+}
+
+fn suite<'a>(
+    suites: &'a mut IndexMap<String, TestSuite>,
+    group: &str,
+    record: &Record,
+) -> &'a mut TestSuite {
+    suites.entry(clean_line(group)).or_insert_with_key(|group| {
+        let mut suite = TestSuite::new(group.as_str());
+        if let Some(run) = &record.run {
+            suite.add_property(Property::new("iut", clean_line(&run.iut)));
+            suite.add_property(Property::new("seed", run.seed.to_string()));
+            suite.add_property(Property::new("capture", clean_line(&run.capture)));
+        }
+        suite
+    })
+}
+
+fn scenario(verdict: &VerdictEvent, name: &str, record: &Record) -> TestCase {
+    let findings: Vec<&FindingEvent> = record.findings_of(&verdict.scenario).collect();
+    let mut case = TestCase::new(clean_line(name), status(verdict, &findings));
+    case.set_classname(clean_line(split(&verdict.scenario).0).replace('/', "."));
+    case.set_time(seconds(verdict.seconds));
+    case.add_property(Property::new("title", clean_line(&verdict.title)));
+    if let Some(run) = &record.run {
+        case.add_property(Property::new("seed", run.seed.to_string()));
+    }
+    if let Some(capture) = &verdict.capture {
+        case.add_property(Property::new("capture", clean_line(capture)));
+    }
+    for (id, verdict) in &verdict.requirements {
+        let property = Property::new(format!("requirement.{}", clean_line(id)), verdict.name());
+        case.add_property(property);
+    }
+    let waived: Vec<String> = findings
+        .iter()
+        .filter(|finding| !finding.counts())
+        .map(|finding| describe(finding))
+        .collect();
+    if !waived.is_empty() {
+        case.set_system_out(format!("not counted:\n{}", waived.join("\n")));
+    }
+    if let Some(process) = &verdict.process {
+        let output = format!("process: {}\n{}", process.status, process.output);
+        case.set_system_err(clean(&output).as_ref());
+    }
+    case
+}
+
+fn status(verdict: &VerdictEvent, findings: &[&FindingEvent]) -> TestCaseStatus {
+    let counted: Vec<&&FindingEvent> = findings.iter().filter(|f| f.counts()).collect();
+    let reason = verdict.reason.as_deref().unwrap_or(verdict.verdict.name());
+    let (mut status, ty) = match verdict.verdict {
+        Verdict::Pass => return TestCaseStatus::success(),
+        Verdict::NotApplicable | Verdict::NotObserved => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_message(clean_line(reason));
+            status.set_type(kebab(verdict.verdict));
+            return status;
+        }
+        Verdict::Fail => (
+            TestCaseStatus::non_success(NonSuccessKind::Failure),
+            counted.first().map_or("fail", |f| f.requirement.as_str()),
+        ),
+        Verdict::Error => (TestCaseStatus::non_success(NonSuccessKind::Error), "error"),
+        Verdict::Inconclusive => (
+            TestCaseStatus::non_success(NonSuccessKind::Error),
+            "inconclusive",
+        ),
+    };
+    let message = counted.first().map_or(reason, |finding| &finding.message);
+    status.set_message(clean_line(message));
+    status.set_type(clean_line(ty));
+    let details: Vec<String> = counted.iter().map(|f| describe(f)).collect();
+    if !details.is_empty() {
+        status.set_description(details.join("\n\n"));
+    }
+    status
+}
+
+/// A finding in a few lines.
+fn describe(finding: &FindingEvent) -> String {
+    let rule = requirements::find(&finding.requirement).map_or("", |found| &found.text);
+    let packet = finding
+        .packet
+        .map_or(String::new(), |packet| format!("packet {packet}, "));
+    let mut text = format!(
+        "{} {} {rule}\nexpected: {}\ngot: {}\nat: {packet}{:.6} s",
+        finding.requirement, finding.level, finding.expected, finding.got, finding.time
+    );
+    if let Some(capture) = &finding.capture {
+        text += &format!("\ncapture: {capture}");
+    }
+    if let Some(bytes) = &finding.bytes {
+        text += &format!("\nbytes: {bytes}");
+    }
+    if let Some(because) = &finding.waived {
+        text += &format!("\nwaived: {because}");
+    }
+    clean(&text).into_owned()
+}
+
+fn capture(check: &CheckSummary, record: &Record) -> TestSuite {
+    let mut suite = TestSuite::new(clean_line(&check.capture));
+    suite.add_property(Property::new("packets", check.packets.to_string()));
+    suite.add_property(Property::new("sessions", check.sessions.to_string()));
+    for (id, verdict) in &check.requirements {
+        let findings: Vec<&FindingEvent> = record
+            .findings_in(&check.capture)
+            .filter(|finding| finding.requirement == *id)
+            .collect();
+        let judged = VerdictEvent {
+            scenario: id.clone(),
+            title: requirements::find(id).map_or_else(String::new, |found| found.text.clone()),
+            verdict: *verdict,
+            reason: check.notes.iter().find(|note| note.contains(id)).cloned(),
+            requirements: IndexMap::new(),
+            capture: Some(check.capture.clone()),
+            seconds: 0.0,
+            process: None,
+        };
+        let mut case = TestCase::new(clean_line(id), check_status(&judged, &findings));
+        case.set_classname(clean_line(&check.capture));
+        case.add_property(Property::new("title", clean_line(&judged.title)));
+        case.add_property(Property::new("capture", clean_line(&check.capture)));
+        suite.add_test_case(case);
+    }
+    if check.exit == 2 {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("unreadable");
+        status.set_message(clean_line(&check.notes.join("; ")));
+        suite.add_test_case(TestCase::new("the file can be read and judged", status));
+    }
+    suite
+}
+
+/// As of a scenario, but what a capture cannot show is skipped: its absence fails no check.
+fn check_status(judged: &VerdictEvent, findings: &[&FindingEvent]) -> TestCaseStatus {
+    match judged.verdict {
+        Verdict::Inconclusive => {
+            let mut status = TestCaseStatus::skipped();
+            status.set_type("inconclusive");
+            status.set_message(clean_line(
+                judged
+                    .reason
+                    .as_deref()
+                    .unwrap_or("the capture cannot show whether it holds"),
+            ));
+            status
+        }
+        _ => status(judged, findings),
+    }
+}
+
+fn not_run(why: &str) -> TestCaseStatus {
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+    status.set_type("not-run");
+    status.set_message(clean_line(why));
+    status
+}
+
+fn end(record: &Record) -> String {
+    match &record.summary {
+        Some(summary) => summary.message.clone(),
+        None => "the run has not come to its end".to_owned(),
+    }
+}
+
+/// `mediastream/3way/responder` and `lost-ack` of `mediastream/3way/responder/lost-ack`.
+fn split(scenario: &str) -> (&str, &str) {
+    scenario.rsplit_once('/').unwrap_or(("scenarios", scenario))
+}
+
+fn kebab(verdict: Verdict) -> String {
+    verdict.name().replace(' ', "-")
+}
+
+fn seconds(seconds: f64) -> Duration {
+    Duration::try_from_secs_f64(seconds).unwrap_or_default()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, record};
+
+    #[test]
+    fn a_run_with_every_verdict() {
+        insta::assert_snapshot!(render(&record(fixture::run())).unwrap());
+    }
+
+    #[test]
+    fn an_interrupted_run_is_an_error_that_names_what_has_not_run() {
+        insta::assert_snapshot!(render(&record(fixture::interrupted())).unwrap());
+    }
+
+    #[test]
+    fn a_run_that_has_only_begun_is_an_error() {
+        let begun = fixture::run().into_iter().take(1).collect();
+        let xml = render(&record(begun)).unwrap();
+        assert!(xml.contains("errors=\"1\""), "{xml}");
+        assert!(xml.contains("the run has not come to its end"), "{xml}");
+    }
+
+    #[test]
+    fn checked_captures() {
+        insta::assert_snapshot!(render(&record(fixture::check())).unwrap());
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        insta::assert_snapshot!(render(&record(fixture::hostile())).unwrap());
+    }
+}

@@ -1,0 +1,374 @@
+use std::fmt::Write;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use shakedown_engine::event::{Event, FindingEvent, VerdictEvent};
+use shakedown_engine::verdict::Verdict;
+
+use crate::text::{clean_line, count};
+use crate::{Outcome, Record, Sink, file, requirements};
+
+/// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
+pub struct Markdown {
+    path: PathBuf,
+}
+
+impl Markdown {
+    /// To a file, which is written at the start of a run and replaced at its end.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        Self { path }
+    }
+}
+
+impl Sink for Markdown {
+    fn target(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn file(&self) -> Option<&Path> {
+        Some(&self.path)
+    }
+
+    fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
+        match event {
+            Event::RunStarted { .. } => file::replace(&self.path, &render(record, &self.path)),
+            _ => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, record: &Record, _so_far: &Outcome) -> io::Result<()> {
+        file::replace(&self.path, &render(record, &self.path))
+    }
+}
+
+/// The whole document; `place` is the file that it goes to, from which links lead on.
+fn render(record: &Record, place: &Path) -> String {
+    let directory = place.parent().unwrap_or(Path::new(""));
+    let sections = [
+        head(record),
+        failed(record, directory),
+        not_counted(record, directory),
+        unjudged(record),
+        captures(record, directory),
+        results(record),
+        requirement_table(record),
+    ];
+    let sections: Vec<String> = sections.into_iter().filter(|s| !s.is_empty()).collect();
+    sections.join("\n")
+}
+
+fn head(record: &Record) -> String {
+    let mut text = String::new();
+    let Some(run) = &record.run else {
+        return "# Shakedown: captures checked\n".to_owned();
+    };
+    let _ = writeln!(text, "# Shakedown: {}\n", escape(&run.iut));
+    let message = match &record.summary {
+        Some(summary) => escape(&summary.message),
+        None => "The run has not come to its end.".to_owned(),
+    };
+    let _ = writeln!(text, "**{message}**\n");
+    let counts: Vec<String> = record
+        .counts()
+        .iter()
+        .map(|(verdict, number)| format!("{number} {verdict}"))
+        .collect();
+    let counts = match counts.is_empty() {
+        true => "no scenario judged".to_owned(),
+        false => counts.join(", "),
+    };
+    let _ = writeln!(
+        text,
+        "{counts} of {}; seed {}; packets recorded by {}.",
+        count(run.scenarios as u64, "scenario"),
+        run.seed,
+        escape(&run.capture)
+    );
+    for note in record.summary.iter().flat_map(|summary| &summary.notes) {
+        let _ = writeln!(text, "\n> {}", escape(note));
+    }
+    text
+}
+
+fn failed(record: &Record, directory: &Path) -> String {
+    let worst = record.worst_first();
+    let failed: Vec<&&VerdictEvent> = worst
+        .iter()
+        .filter(|v| matches!(v.verdict, Verdict::Fail | Verdict::Error))
+        .collect();
+    let counted = |f: &&FindingEvent| f.counts();
+    if failed.is_empty() {
+        return String::new();
+    }
+    let mut text = "## What failed\n\n\
+        | scenario | verdict | requirement | expected | got | packet | capture |\n\
+        |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for verdict in failed {
+        let findings = record.findings_of(&verdict.scenario).filter(counted);
+        let findings: Vec<&FindingEvent> = findings.collect();
+        if findings.is_empty() {
+            let reason = escape(verdict.reason.as_deref().unwrap_or(""));
+            let capture = link(verdict.capture.as_deref(), directory);
+            let _ = writeln!(
+                text,
+                "| {} | {} | | | {reason} | | {capture} |",
+                code(&verdict.scenario),
+                verdict.verdict,
+            );
+        }
+        for finding in findings {
+            let of = verdict.verdict.name();
+            text += &finding_row(&verdict.scenario, of, finding, directory);
+        }
+    }
+    text
+}
+
+fn finding_row(scenario: &str, verdict: &str, finding: &FindingEvent, directory: &Path) -> String {
+    let packet = finding.packet.map_or(String::new(), |p| p.to_string());
+    format!(
+        "| {} | {verdict} | {} {} | {} | {} | {packet} | {} |\n",
+        code(scenario),
+        escape(&finding.requirement),
+        escape(&finding.level),
+        escape(&finding.expected),
+        escape(&finding.got),
+        link(finding.capture.as_deref(), directory),
+    )
+}
+
+fn not_counted(record: &Record, directory: &Path) -> String {
+    let findings: Vec<&FindingEvent> = record.findings.iter().filter(|f| !f.counts()).collect();
+    if findings.is_empty() {
+        return String::new();
+    }
+    let mut text = "## Found and not counted\n\n\
+        | where | why | requirement | expected | got | packet | capture |\n\
+        |---|---|---|---|---|---|---|\n"
+        .to_owned();
+    for finding in findings {
+        let place = finding.scenario.as_deref().or(finding.capture.as_deref());
+        let why = match &finding.waived {
+            Some(because) => format!("waived: {}", escape(because)),
+            None => "advisory".to_owned(),
+        };
+        text += &finding_row(place.unwrap_or(""), &why, finding, directory);
+    }
+    text
+}
+
+fn unjudged(record: &Record) -> String {
+    let worst = record.worst_first();
+    let unjudged: Vec<&&VerdictEvent> = worst
+        .iter()
+        .filter(|v| {
+            matches!(
+                v.verdict,
+                Verdict::Inconclusive | Verdict::NotApplicable | Verdict::NotObserved
+            )
+        })
+        .collect();
+    if unjudged.is_empty() {
+        return String::new();
+    }
+    let mut text = "## Not judged\n\n| scenario | verdict | why |\n|---|---|---|\n".to_owned();
+    for verdict in unjudged {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} |",
+            code(&verdict.scenario),
+            verdict.verdict,
+            escape(verdict.reason.as_deref().unwrap_or(""))
+        );
+    }
+    text
+}
+
+fn captures(record: &Record, directory: &Path) -> String {
+    if record.checks.is_empty() {
+        return String::new();
+    }
+    let mut text = "## Captures\n\n\
+        | capture | packets | sessions | findings | notes |\n\
+        |---|--:|--:|--:|---|\n"
+        .to_owned();
+    for check in &record.checks {
+        let _ = writeln!(
+            text,
+            "| {} | {} | {} | {} | {} |",
+            link(Some(&check.capture), directory),
+            check.packets,
+            check.sessions,
+            check.findings,
+            escape(&check.notes.join("; "))
+        );
+    }
+    let counted = |f: &&FindingEvent| f.counts() && f.scenario.is_none();
+    let findings: Vec<&FindingEvent> = record.findings.iter().filter(counted).collect();
+    if !findings.is_empty() {
+        text += "\n| capture | requirement | expected | got | packet | second |\n\
+                 |---|---|---|---|--:|--:|\n";
+    }
+    for finding in findings {
+        let _ = writeln!(
+            text,
+            "| {} | {} {} | {} | {} | {} | {:.6} |",
+            link(finding.capture.as_deref(), directory),
+            escape(&finding.requirement),
+            escape(&finding.level),
+            escape(&finding.expected),
+            escape(&finding.got),
+            finding.packet.map_or(String::new(), |p| p.to_string()),
+            finding.time
+        );
+    }
+    text
+}
+
+fn results(record: &Record) -> String {
+    if record.verdicts.is_empty() {
+        return String::new();
+    }
+    let mut groups: std::collections::BTreeMap<&str, Vec<Verdict>> = Default::default();
+    for verdict in record.verdicts.values() {
+        let group = verdict
+            .scenario
+            .rsplit_once('/')
+            .map_or("", |(group, _)| group);
+        groups.entry(group).or_default().push(verdict.verdict);
+    }
+    let mut text = "## Results\n\n| mode and role |".to_owned();
+    for verdict in Verdict::ALL {
+        let _ = write!(text, " {verdict} |");
+    }
+    text += "\n|---|--:|--:|--:|--:|--:|--:|\n";
+    for (group, verdicts) in groups {
+        let _ = write!(text, "| {} |", code(group));
+        for verdict in Verdict::ALL {
+            let number = verdicts.iter().filter(|v| **v == verdict).count();
+            let _ = write!(text, " {number} |");
+        }
+        text.push('\n');
+    }
+    text
+}
+
+fn requirement_table(record: &Record) -> String {
+    let judged = record.requirements();
+    if judged.is_empty() {
+        return String::new();
+    }
+    let all = requirements::all_beside(judged.iter().map(|(id, _)| id.as_str()));
+    let passed = judged.iter().filter(|(_, v)| *v == Verdict::Pass).count();
+    let mut text = format!(
+        "## Requirements\n\n<details><summary>{passed} of {} pass</summary>\n\n\
+         | requirement | level | verdict | text |\n|---|---|---|---|\n",
+        all.len()
+    );
+    for (id, verdict) in &judged {
+        let found = requirements::find(id);
+        let level = found.map_or("", |found| requirements::level_name(found.level));
+        let rule = found.map_or("", |found| &found.text);
+        let _ = writeln!(
+            text,
+            "| {} | {level} | {verdict} | {} |",
+            escape(id),
+            escape(rule)
+        );
+    }
+    let missing: Vec<&str> = all
+        .iter()
+        .filter(|found| !judged.iter().any(|(id, _)| *id == found.id))
+        .map(|found| found.id.as_str())
+        .collect();
+    if !missing.is_empty() {
+        let _ = writeln!(text, "\nNot judged here: {}.", missing.join(", "));
+    }
+    text + "\n</details>\n"
+}
+
+/// A link to a capture: relative to the document where the capture lies beside it.
+fn link(capture: Option<&str>, directory: &Path) -> String {
+    let Some(capture) = capture else {
+        return String::new();
+    };
+    let path = Path::new(capture);
+    let beside = path.strip_prefix(directory).unwrap_or(path);
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    let target: String = beside.to_string_lossy().bytes().map(percent).collect();
+    format!("[{}]({target})", escape(&name))
+}
+
+/// A byte of a path as a link's target spells it.
+fn percent(byte: u8) -> String {
+    match byte {
+        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
+            char::from(byte).to_string()
+        }
+        other => format!("%{other:02X}"),
+    }
+}
+
+/// Text of others as text: no markup, no table cell, no line ends before its time.
+fn escape(text: &str) -> String {
+    let mut escaped = String::new();
+    for c in clean_line(text).chars() {
+        match c {
+            '&' => escaped += "&amp;",
+            '<' => escaped += "&lt;",
+            '>' => escaped += "&gt;",
+            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
+                escaped.push('\\');
+                escaped.push(c);
+            }
+            '@' => escaped += "&#64;",
+            c => escaped.push(c),
+        }
+    }
+    // Viewers make links of bare addresses.
+    escaped.replace("://", "&#58;//")
+}
+
+/// A name of ours as code, or escaped where it cannot be code.
+fn code(text: &str) -> String {
+    match text
+        .chars()
+        .all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c))
+        && !text.is_empty()
+    {
+        true => format!("`{text}`"),
+        false => escape(text),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, record};
+
+    fn document(events: Vec<Event>) -> String {
+        render(&record(events), Path::new("reports/latest/summary.md"))
+    }
+
+    #[test]
+    fn a_run_with_every_verdict() {
+        insta::assert_snapshot!(document(fixture::run()));
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so() {
+        insta::assert_snapshot!(document(fixture::interrupted()));
+    }
+
+    #[test]
+    fn checked_captures() {
+        insta::assert_snapshot!(document(fixture::check()));
+    }
+
+    #[test]
+    fn hostile_text_stays_text() {
+        insta::assert_snapshot!(document(fixture::hostile()));
+    }
+}

@@ -1,0 +1,186 @@
+use std::io::Write;
+
+use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
+use shakedown_engine::event::{Event, VerdictEvent};
+use shakedown_engine::verdict::Verdict;
+
+use super::style::{self, paint};
+use crate::Record;
+use crate::text::{clean_line, fit};
+
+/// How a run shows that it goes on. A progress that cannot be written is no reason to stop.
+pub enum Progress {
+    /// A bar on standard error, which must be a terminal; what is not a pass gets a line.
+    Bar(Box<ProgressBar>),
+    /// A line for each verdict.
+    Lines(Box<dyn Write + Send>),
+    /// Nothing.
+    Off,
+}
+
+impl Progress {
+    /// A bar on standard error.
+    #[must_use]
+    pub fn bar() -> Self {
+        let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
+        let template = "{bar:24.green/dim} {pos:>3}/{len} {elapsed:>4} {wide_msg}";
+        if let Ok(style) = ProgressStyle::with_template(template) {
+            bar.set_style(style.progress_chars("━━─"));
+        }
+        Self::Bar(Box::new(bar))
+    }
+
+    /// A line for each verdict; give it an `anstream` stream.
+    #[must_use]
+    pub fn lines(out: impl Write + Send + 'static) -> Self {
+        Self::Lines(Box::new(out))
+    }
+
+    pub(super) fn event(&mut self, event: &Event, record: &Record) {
+        if matches!(self, Self::Off) {
+            return;
+        }
+        match event {
+            Event::RunStarted { scenarios, .. } => {
+                if let Self::Bar(bar) = self {
+                    bar.set_length(*scenarios as u64);
+                    bar.tick();
+                }
+            }
+            Event::ScenarioStarted { .. } => self.show_running(record),
+            Event::Step {
+                scenario,
+                step,
+                time,
+                text,
+            } => {
+                let what = clean_line(&format!("{scenario} step {step}: {text}"));
+                self.line(&paint(style::DIM, &format!("  {time:>9.3} s  {what}")));
+            }
+            Event::Verdict(verdict) => self.verdict(verdict, record),
+            Event::Session(_) | Event::Finding(_) => {}
+            Event::RunFinished(_) | Event::CheckFinished(_) => {}
+        }
+    }
+
+    pub(super) fn finish(&mut self) {
+        match self {
+            Self::Bar(bar) => bar.finish_and_clear(),
+            Self::Lines(out) => {
+                let _ = out.flush();
+            }
+            Self::Off => {}
+        }
+    }
+
+    fn verdict(&mut self, verdict: &VerdictEvent, record: &Record) {
+        let is_loud = match verdict.verdict {
+            Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved => false,
+            Verdict::Inconclusive | Verdict::Error | Verdict::Fail => true,
+        };
+        if is_loud || matches!(self, Self::Lines(_)) {
+            let total = record.run.as_ref().map_or(0, |run| run.scenarios);
+            self.line(&verdict_line(verdict, record.verdicts.len(), total));
+        }
+        self.show_running(record);
+    }
+
+    fn show_running(&self, record: &Record) {
+        if let Self::Bar(bar) = self {
+            bar.set_position(record.verdicts.len() as u64);
+            bar.set_message(running(record));
+        }
+    }
+
+    fn line(&mut self, line: &str) {
+        match self {
+            Self::Bar(bar) => bar.println(line),
+            Self::Lines(out) => {
+                let _ = writeln!(out, "{line}");
+            }
+            Self::Off => {}
+        }
+    }
+}
+
+/// ` 12/62  FAIL           1.52 s  mediastream/3way/responder/lost-ack`.
+fn verdict_line(verdict: &VerdictEvent, done: usize, total: usize) -> String {
+    let digits = total.to_string().len();
+    let word = paint(
+        style::of(verdict.verdict),
+        &format!("{:<12}", style::word(verdict.verdict)),
+    );
+    let name = clean_line(&verdict.scenario);
+    format!(
+        "{done:>digits$}/{total}  {word}  {:>7.2} s  {name}",
+        verdict.seconds
+    )
+}
+
+/// What runs now: the one that began first by name, the others by number.
+fn running(record: &Record) -> String {
+    let failed = record
+        .verdicts
+        .values()
+        .filter(|v| v.verdict == Verdict::Fail)
+        .count();
+    let mut message = match failed {
+        0 => String::new(),
+        failed => format!("{failed} failed  "),
+    };
+    if let Some(oldest) = record.running.first() {
+        message += &fit(&clean_line(oldest), 60);
+        if record.running.len() > 1 {
+            message += &format!(" +{}", record.running.len() - 1);
+        }
+    }
+    message
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::{Arc, Mutex};
+
+    use super::*;
+    use crate::fixture;
+
+    #[derive(Clone, Default)]
+    struct Shared(Arc<Mutex<Vec<u8>>>);
+
+    impl Write for Shared {
+        fn write(&mut self, bytes: &[u8]) -> std::io::Result<usize> {
+            self.0.lock().unwrap().write(bytes)
+        }
+
+        fn flush(&mut self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn in_a_log_every_verdict_is_a_line() {
+        let out = Shared::default();
+        let mut progress = Progress::lines(out.clone());
+        let mut record = Record::default();
+        for event in fixture::run() {
+            record.add(&event);
+            progress.event(&event, &record);
+        }
+        progress.finish();
+        let bytes = out.0.lock().unwrap().clone();
+        let text = String::from_utf8(bytes).unwrap();
+        insta::assert_snapshot!(anstream::adapter::strip_str(&text));
+    }
+
+    #[test]
+    fn the_bar_names_the_oldest_of_those_that_run() {
+        let mut record = Record::default();
+        for scenario in ["a/first", "a/second", "a/third"] {
+            record.running.insert(scenario.to_owned());
+        }
+        assert_eq!(running(&record), "a/first +2");
+        record.running.shift_remove("a/first");
+        record.running.shift_remove("a/second");
+        assert_eq!(running(&record), "a/third");
+    }
+}

@@ -1,0 +1,346 @@
+//! The report at the end: what failed first comes first.
+
+use shakedown_engine::event::{CheckSummary, ProcessEvent, SessionEvent, VerdictEvent};
+use shakedown_engine::verdict::Verdict;
+
+use super::finding::{self, labelled};
+use super::style::{self, paint};
+use super::tables;
+use crate::text::{clean_line, count, fit, wrap};
+use crate::{Outcome, Record};
+
+/// Findings of one scenario or capture that are shown whole; the others are counted.
+const MOST_FINDINGS: usize = 8;
+/// Lines of an implementation's output that are shown.
+const OUTPUT_LINES: usize = 12;
+
+/// The whole report.
+pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String {
+    let mut sections = vec![];
+    let worst = record.worst_first();
+    for verdict in &worst {
+        match verdict.verdict {
+            Verdict::Fail | Verdict::Error => sections.push(scenario(verdict, record, width)),
+            Verdict::Pass if record.findings_of(&verdict.scenario).next().is_some() => {
+                sections.push(scenario(verdict, record, width));
+            }
+            Verdict::Pass
+            | Verdict::NotObserved
+            | Verdict::NotApplicable
+            | Verdict::Inconclusive => {}
+        }
+    }
+    for check in &record.checks {
+        sections.push(capture(check, record, width));
+    }
+    for verdict in [
+        Verdict::Inconclusive,
+        Verdict::NotApplicable,
+        Verdict::NotObserved,
+    ] {
+        sections.push(unjudged(verdict, &worst, width));
+    }
+    sections.push(unfinished(record, width));
+    sections.push(tables::results(record));
+    sections.push(tables::coverage(record, width));
+    sections.push(closing(record, outcome, width));
+    sections.retain(|section| !section.is_empty());
+    sections.join("\n")
+}
+
+/// A scenario with its findings.
+fn scenario(verdict: &VerdictEvent, record: &Record, width: usize) -> String {
+    let mut text = heading(
+        verdict.verdict,
+        &verdict.scenario,
+        &format!("{:.2} s", verdict.seconds),
+        width,
+    );
+    for line in wrap(&clean_line(&verdict.title), width - 2) {
+        text += &format!("  {}\n", paint(style::DIM, &line));
+    }
+    if let Some(reason) = &verdict.reason {
+        text += &labelled("because", reason, style::of(verdict.verdict), width);
+    }
+    if let Some(process) = &verdict.process {
+        text += &self::process(process, width);
+    }
+    text + &findings(record.findings_of(&verdict.scenario), width)
+}
+
+/// `FAIL  name ........ 1.52 s`.
+fn heading(verdict: Verdict, name: &str, right: &str, width: usize) -> String {
+    let word = style::word(verdict);
+    let taken = word.len() + 2 + right.chars().count() + 2;
+    let name = fit(&clean_line(name), width.saturating_sub(taken));
+    let gap = width.saturating_sub(taken + name.chars().count()) + 2;
+    format!(
+        "{}  {}{}{}\n",
+        paint(style::of(verdict), word),
+        paint(style::BOLD, &name),
+        " ".repeat(gap),
+        paint(style::DIM, right)
+    )
+}
+
+fn process(process: &ProcessEvent, width: usize) -> String {
+    let mut status = process.status.clone();
+    if let Some(packet) = process.last_packet {
+        status += &format!("; the last packet that it got is {packet}");
+    }
+    let mut text = labelled("process", &status, style::BAD, width);
+    let lines: Vec<&str> = process.output.lines().collect();
+    let left_out = lines.len().saturating_sub(OUTPUT_LINES);
+    if left_out > 0 {
+        let line = format!("… {} before", count(left_out as u64, "line"));
+        text += &labelled("printed", &line, style::DIM, width);
+    }
+    for (number, line) in lines[left_out..].iter().enumerate() {
+        let label = if number == 0 && left_out == 0 {
+            "printed"
+        } else {
+            ""
+        };
+        text += &labelled(label, line, style::DIM, width);
+    }
+    text
+}
+
+fn findings<'a>(
+    all: impl Iterator<Item = &'a shakedown_engine::event::FindingEvent>,
+    width: usize,
+) -> String {
+    // What counts comes first; else in the order in which it was found.
+    let (counted, other): (Vec<_>, Vec<_>) = all.partition(|finding| finding.counts());
+    let all: Vec<_> = counted.into_iter().chain(other).collect();
+    let mut text = String::new();
+    for finding in all.iter().take(MOST_FINDINGS) {
+        text += "\n";
+        text += &finding::render(finding, width);
+    }
+    if all.len() > MOST_FINDINGS {
+        let more = count((all.len() - MOST_FINDINGS) as u64, "more finding");
+        text += &format!("\n  … {more}\n");
+    }
+    text
+}
+
+/// A capture that was checked, with its sessions and findings.
+fn capture(check: &CheckSummary, record: &Record, width: usize) -> String {
+    let verdict = match check.exit {
+        0 => Verdict::Pass,
+        1 => Verdict::Fail,
+        _ => Verdict::Error,
+    };
+    let size = format!(
+        "{}, {}",
+        count(check.packets, "packet"),
+        count(check.datagrams, "datagram")
+    );
+    let mut text = heading(verdict, &check.capture, &size, width);
+    for session in record
+        .sessions
+        .iter()
+        .filter(|s| s.capture == check.capture)
+    {
+        text += &self::session(session, width);
+    }
+    for note in &check.notes {
+        text += &labelled("note", note, style::of(Verdict::Inconclusive), width);
+    }
+    text + &findings(record.findings_in(&check.capture), width)
+}
+
+fn session(session: &SessionEvent, width: usize) -> String {
+    let mut line = format!(
+        "{} {}, {} <- {}, {} in {}",
+        session.protocol,
+        session.mode,
+        session.initiator,
+        session.responder,
+        count(session.frames, "frame"),
+        count(session.datagrams, "datagram"),
+    );
+    for (number, what) in [
+        (session.missing, "missing"),
+        (session.reordered, "reordered"),
+        (session.repeated, "repeated"),
+    ] {
+        if number > 0 {
+            line += &format!(", {number} {what}");
+        }
+    }
+    let mut text = labelled("session", &line, anstyle::Style::new(), width);
+    if let Some(id) = &session.connection_id {
+        text += &labelled("id", id, style::DIM, width);
+    }
+    text
+}
+
+/// Scenarios with a verdict that is no judgement, grouped by why.
+fn unjudged(verdict: Verdict, all: &[&VerdictEvent], width: usize) -> String {
+    let mut reasons: indexmap::IndexMap<String, Vec<&str>> = indexmap::IndexMap::new();
+    for found in all.iter().filter(|v| v.verdict == verdict) {
+        let reason = found.reason.as_deref().unwrap_or("no reason was given");
+        let scenarios = reasons.entry(clean_line(reason)).or_default();
+        scenarios.push(&found.scenario);
+    }
+    if reasons.is_empty() {
+        return String::new();
+    }
+    let number: usize = reasons.values().map(Vec::len).sum();
+    let mut text = format!(
+        "{}  {number}\n",
+        paint(style::of(verdict), style::word(verdict))
+    );
+    for (reason, scenarios) in reasons {
+        for line in wrap(&reason, width - 2) {
+            text += &format!("  {line}\n");
+        }
+        for scenario in scenarios {
+            let name = fit(&clean_line(scenario), width - 4);
+            text += &format!("    {}\n", paint(style::DIM, &name));
+        }
+    }
+    text
+}
+
+/// Scenarios that had begun when the run was cut off.
+fn unfinished(record: &Record, width: usize) -> String {
+    if record.is_complete() || record.running.is_empty() {
+        return String::new();
+    }
+    let style = style::of(Verdict::Error);
+    let number = record.running.len();
+    let mut text = format!("{}  {number}\n", paint(style, "NOT FINISHED"));
+    for scenario in &record.running {
+        let name = fit(&clean_line(scenario), width - 4);
+        text += &format!("    {}\n", paint(style::DIM, &name));
+    }
+    text
+}
+
+/// The message of the run, its notes, and where the reports are.
+fn closing(record: &Record, outcome: &Outcome, width: usize) -> String {
+    let mut text = String::new();
+    if let Some(run) = &record.run {
+        let line = format!(
+            "{}; seed {}; packets recorded by {}",
+            run.iut, run.seed, run.capture
+        );
+        for line in wrap(&clean_line(&line), width) {
+            text += &format!("{}\n", paint(style::DIM, &line));
+        }
+    }
+    for note in record.summary.iter().flat_map(|summary| &summary.notes) {
+        text += &labelled("note", note, style::of(Verdict::Inconclusive), width);
+    }
+    for file in &outcome.files {
+        text += &finding::path("report", &file.display().to_string());
+    }
+    for failure in &outcome.failures {
+        text += &labelled("not written", &failure.to_string(), style::BAD, width);
+    }
+    if record.run.is_some() {
+        text += &message(record, width);
+    }
+    text
+}
+
+/// The last lines: what it comes to.
+fn message(record: &Record, width: usize) -> String {
+    let counts: Vec<String> = record
+        .counts()
+        .into_iter()
+        .map(|(verdict, number)| paint(style::of(verdict), &format!("{number} {verdict}")))
+        .collect();
+    let (said, style, seconds) = match &record.summary {
+        Some(summary) => {
+            let style = match summary.exit {
+                0 => style::of(Verdict::Pass),
+                2 | 3 => style::of(Verdict::Error),
+                _ => style::of(Verdict::Fail),
+            };
+            (summary.message.as_str(), style, Some(summary.seconds))
+        }
+        None => (
+            "The run did not come to its end.",
+            style::of(Verdict::Error),
+            None,
+        ),
+    };
+    let mut text = String::new();
+    for line in wrap(&clean_line(said), width) {
+        text += &format!("{}\n", paint(style.effects(anstyle::Effects::BOLD), &line));
+    }
+    if !counts.is_empty() {
+        let time = seconds.map_or(String::new(), |seconds| format!(" in {seconds:.1} s"));
+        text += &format!("{}{time}\n", counts.join(", "));
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::PathBuf;
+
+    use super::*;
+    use crate::fixture::{self, record};
+
+    fn plain(events: Vec<shakedown_engine::event::Event>, width: usize) -> String {
+        let outcome = Outcome {
+            files: vec![PathBuf::from("reports/latest/events.jsonl")],
+            failures: vec![crate::Failure {
+                target: "reports/latest/junit.xml".to_owned(),
+                error: std::io::ErrorKind::StorageFull.into(),
+            }],
+        };
+        let report = render(&record(events), &outcome, width);
+        let plain = anstream::adapter::strip_str(&report).to_string();
+        let trimmed: Vec<&str> = plain.lines().map(str::trim_end).collect();
+        trimmed.join("\n")
+    }
+
+    #[test]
+    fn a_run_with_every_verdict() {
+        insta::assert_snapshot!(plain(fixture::run(), 80));
+    }
+
+    #[test]
+    fn an_interrupted_run_says_so() {
+        insta::assert_snapshot!(plain(fixture::interrupted(), 100));
+    }
+
+    #[test]
+    fn checked_captures() {
+        insta::assert_snapshot!(plain(fixture::check(), 100));
+    }
+
+    #[test]
+    fn no_line_is_wider_than_the_terminal() {
+        for width in [76, 80, 100] {
+            for events in [fixture::run(), fixture::check(), fixture::interrupted()] {
+                for line in plain(events, width).lines() {
+                    let is_path = line.contains("    capture ");
+                    let length = line.chars().count();
+                    assert!(length <= width || is_path, "{length} > {width}: {line}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn hostile_text_reaches_no_terminal() {
+        let report = render(&record(fixture::hostile()), &Outcome::default(), 80);
+        let stripped = anstream::adapter::strip_str(&report).to_string();
+        let acts = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
+        assert_eq!(stripped.chars().find(acts), None);
+        // Every escape left in the report is a colour of ours.
+        for sequence in report.split('\u{1b}').skip(1) {
+            let end = sequence.find(|c: char| c.is_ascii_alphabetic());
+            let is_colour = end.is_some_and(|end| sequence.as_bytes()[end] == b'm');
+            assert!(is_colour && sequence.starts_with('['), "{sequence:?}");
+        }
+        assert!(!report.contains("\u{1b}[2J") && stripped.contains(r"\u{1b}[2J"));
+    }
+}
