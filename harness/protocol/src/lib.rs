@@ -15,7 +15,9 @@ pub mod vocabulary;
 
 mod protocol;
 
-pub use protocol::{MonitorSettings, Protocol, ReferenceSettings, StreamParameters, protocol};
+pub use protocol::{
+    Hello, MonitorSettings, Protocol, ReferenceSettings, StreamParameters, protocol,
+};
 
 /// Every protocol, in the order in which they are listed.
 pub static PROTOCOLS: [&Protocol; 1] = [&mediastream::PROTOCOL];

@@ -24,6 +24,10 @@ pub struct Protocol {
     pub vocabulary: &'static dyn Vocabulary,
     /// Its requirements, in the specification's order.
     pub requirements: fn() -> &'static [Requirement],
+    /// The frame by which an initiator of this mode begins: name and fields. The program asks with
+    /// it whether an implementation answers at all. `id` is a fresh UUID; `None` if there is no
+    /// such mode.
+    pub hello: fn(mode: &str, id: &str) -> Option<Hello>,
     /// A new monitor.
     pub monitor: fn(&MonitorSettings) -> Box<dyn Monitor>,
     /// A new reference machine.
@@ -32,6 +36,9 @@ pub struct Protocol {
     /// A sentence for people if the settings do not go together.
     pub reference: fn(&ReferenceSettings) -> Result<Box<dyn Machine>, String>,
 }
+
+/// A frame by its name, and its fields.
+pub type Hello = (&'static str, serde_json::Map<String, serde_json::Value>);
 
 impl Protocol {
     /// The requirement with this id.

@@ -14,8 +14,8 @@ use std::sync::LazyLock;
 
 pub use mode::{Grammar, Mode, Rejection};
 
-use crate::Protocol;
 use crate::requirement::{Requirement, Role};
+use crate::{Hello, Protocol};
 
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
@@ -39,9 +39,21 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     vocabulary: &vocabulary::Words,
     requirements,
+    hello,
     monitor: monitor::new,
     reference: reference::new,
 };
+
+/// The START token asks in `legacy` (MS-L-01), a SYN in `3way` (MS-H-01).
+fn hello(mode: &str, id: &str) -> Option<Hello> {
+    match mode.parse().ok()? {
+        Mode::Legacy => Some(("START", serde_json::Map::new())),
+        Mode::ThreeWay => {
+            let fields = [("connection_id".to_owned(), id.into())];
+            Some(("SYN", fields.into_iter().collect()))
+        }
+    }
+}
 
 /// The requirements of specification sections 2 to 4, in its order.
 #[expect(
@@ -56,4 +68,23 @@ fn requirements() -> &'static [Requirement] {
         })
     });
     &REQUIREMENTS
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_mode_has_a_first_frame_that_can_be_encoded() {
+        let id = "9c1b2a34-0000-4000-8000-000000000001";
+        for mode in PROTOCOL.modes {
+            let (frame, fields) = hello(mode, id).unwrap();
+            let datagram = PROTOCOL.vocabulary.encode(frame, &fields).unwrap();
+            let described = PROTOCOL.vocabulary.decode(&datagram).unwrap().unwrap();
+            assert_eq!(described.frame, frame);
+            let wished = described.fields.get("connection_id");
+            assert!(wished.is_none_or(|wished| wished == id), "{wished:?}");
+        }
+        assert_eq!(hello("start4", id), None);
+    }
 }
