@@ -1,1 +1,21 @@
-//! pcap and pcapng files, link, IP and UDP layers, and the tap
+//! pcap and pcapng files, link, IP and UDP layers, and the tap.
+//!
+//! It reads any stream and writes to any stream. It opens no socket, starts no thread and reads no
+//! clock: live capture is in `shakedown-net`, and times are arguments.
+
+mod capture;
+mod error;
+mod file;
+mod layers;
+mod statistics;
+mod tap;
+mod writer;
+
+pub use pcap_file::{DataLink, Endianness};
+
+pub use crate::capture::{Capture, Datagram};
+pub use crate::error::CaptureError;
+pub use crate::file::{MAX_PACKET, Packets, RawPacket};
+pub use crate::statistics::{FragmentStatistics, Statistics};
+pub use crate::tap::{MAX_PAYLOAD_IPV4, MAX_PAYLOAD_IPV6, Tap};
+pub use crate::writer::{CaptureWriter, PcapFileWriter, PcapLayout, WriteError, WriterSettings};
