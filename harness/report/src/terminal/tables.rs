@@ -137,7 +137,7 @@ fn list(name: &str, ids: &[String], style: anstyle::Style, width: usize) -> Stri
     if ids.is_empty() {
         return String::new();
     }
-    let indent = 21;
+    let indent = 22;
     let number = ids.len();
     let named = match number <= MOST_LISTED {
         true => ids.join(" "),
