@@ -252,7 +252,7 @@ fn message(record: &Record, width: usize) -> String {
     let counts: Vec<String> = record
         .counts()
         .into_iter()
-        .map(|(verdict, number)| paint(style::of(verdict), &format!("{number} {verdict}")))
+        .map(|(verdict, number)| format!("{number} {verdict}"))
         .collect();
     let (said, style, seconds) = match &record.summary {
         Some(summary) => {
@@ -275,7 +275,8 @@ fn message(record: &Record, width: usize) -> String {
     }
     if !counts.is_empty() {
         let time = seconds.map_or(String::new(), |seconds| format!(" in {seconds:.1} s"));
-        text += &format!("{}{time}\n", counts.join(", "));
+        let line = counts.join(", ") + &time;
+        text += &(wrap(&line, width).join("\n") + "\n");
     }
     text
 }
