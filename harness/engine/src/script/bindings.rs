@@ -1,0 +1,91 @@
+use indexmap::IndexMap;
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use serde_json::{Map, Value};
+
+use crate::scenario::{Binding, Scenario};
+
+/// The values that `$name` stands for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Bindings(IndexMap<String, Value>);
+
+impl Bindings {
+    /// The values of a scenario's `let`. Ids come from the seed and the scenario's own id, so that
+    /// two scenarios of one run do not share them.
+    ///
+    /// # Errors
+    /// A name that is used before it has a value.
+    pub(super) fn new(scenario: &Scenario, seed: u64) -> Result<Self, String> {
+        let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&scenario.id));
+        let mut bindings = Self::default();
+        for (name, binding) in &scenario.bindings {
+            let value = match binding {
+                Binding::Uuid {} => {
+                    let mut bytes = [0; 16];
+                    random.fill_bytes(&mut bytes);
+                    let id = uuid::Builder::from_random_bytes(bytes).into_uuid();
+                    Value::String(id.to_string())
+                }
+                Binding::Value(value) => bindings.resolve(value)?,
+            };
+            bindings.set(name, value);
+        }
+        Ok(bindings)
+    }
+
+    pub(super) fn set(&mut self, name: &str, value: Value) {
+        self.0.insert(name.to_owned(), value);
+    }
+
+    pub(super) fn all(&self) -> &IndexMap<String, Value> {
+        &self.0
+    }
+
+    /// A value with every `"$name"` in it replaced.
+    ///
+    /// # Errors
+    /// A name that has no value.
+    pub(super) fn resolve(&self, value: &Value) -> Result<Value, String> {
+        match value {
+            Value::String(text) => self.resolve_text(text),
+            Value::Array(items) => {
+                let items = items.iter().map(|item| self.resolve(item));
+                items.collect::<Result<_, _>>().map(Value::Array)
+            }
+            Value::Object(fields) => self.resolve_fields(fields).map(Value::Object),
+            Value::Null | Value::Bool(_) | Value::Number(_) => Ok(value.clone()),
+        }
+    }
+
+    /// Fields with every `"$name"` in them replaced.
+    ///
+    /// # Errors
+    /// A name that has no value.
+    pub(super) fn resolve_fields(
+        &self,
+        fields: &Map<String, Value>,
+    ) -> Result<Map<String, Value>, String> {
+        fields
+            .iter()
+            .map(|(name, value)| Ok((name.clone(), self.resolve(value)?)))
+            .collect()
+    }
+
+    fn resolve_text(&self, text: &str) -> Result<Value, String> {
+        match text.strip_prefix('$') {
+            None => Ok(Value::String(text.to_owned())),
+            Some(literal) if literal.starts_with('$') => Ok(Value::String(literal.to_owned())),
+            Some(name) => match self.0.get(name) {
+                Some(value) => Ok(value.clone()),
+                None => Err(format!("${name} has no value yet")),
+            },
+        }
+    }
+}
+
+/// FNV-1a: the same text gives the same number on every machine and in every release.
+pub(super) fn fingerprint(text: &str) -> u64 {
+    text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
+        (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+    })
+}

@@ -1,0 +1,118 @@
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::SocketId;
+
+/// Most datagrams that wait unread at one socket.
+pub(super) const MAX_WAITING: usize = 65_536;
+/// Most bytes that wait unread at one socket.
+pub(super) const MAX_WAITING_BYTES: usize = 64 << 20;
+
+/// A datagram that arrived.
+#[derive(Debug, Clone)]
+pub(super) struct Arrival {
+    /// Its place among all arrivals.
+    order: u64,
+    pub(super) socket: SocketId,
+    pub(super) at: Duration,
+    pub(super) payload: Vec<u8>,
+    pub(super) packet: Option<u64>,
+}
+
+/// What arrived and was not looked at yet: one bounded queue for each socket that has a name, so
+/// that an implementation that floods one of them can neither exhaust memory nor hide the others.
+#[derive(Debug)]
+pub(super) struct Inbox {
+    queues: Vec<Queue>,
+    next: u64,
+}
+
+#[derive(Debug, Default)]
+struct Queue {
+    arrivals: VecDeque<Arrival>,
+    bytes: usize,
+    /// Arrivals that were not kept.
+    dropped: u64,
+    /// Source of the last datagram, kept or not.
+    source: Option<SocketAddr>,
+}
+
+impl Inbox {
+    pub(super) fn new(sockets: usize) -> Self {
+        let queues = (0..sockets).map(|_| Queue::default()).collect();
+        Self { queues, next: 0 }
+    }
+
+    /// Keeps a datagram if its socket has a name and there is room.
+    pub(super) fn arrive(
+        &mut self,
+        socket: SocketId,
+        from: SocketAddr,
+        at: Duration,
+        payload: &[u8],
+        packet: Option<u64>,
+    ) {
+        let Some(queue) = self.queues.get_mut(socket.0) else {
+            return;
+        };
+        queue.source = Some(from);
+        let full =
+            queue.arrivals.len() >= MAX_WAITING || queue.bytes + payload.len() > MAX_WAITING_BYTES;
+        // Once something is missing nothing may follow: what is kept must be without a gap.
+        if full || queue.dropped > 0 {
+            queue.dropped += 1;
+            return;
+        }
+        queue.bytes += payload.len();
+        queue.arrivals.push_back(Arrival {
+            order: self.next,
+            socket,
+            at,
+            payload: payload.to_vec(),
+            packet,
+        });
+        self.next += 1;
+    }
+
+    /// The oldest arrival at one of `sockets`.
+    pub(super) fn oldest(&self, sockets: &[SocketId]) -> Option<&Arrival> {
+        let fronts = sockets
+            .iter()
+            .filter_map(|socket| self.queue(*socket)?.arrivals.front());
+        fronts.min_by_key(|arrival| arrival.order)
+    }
+
+    /// Takes the oldest arrival at a socket.
+    pub(super) fn take(&mut self, socket: SocketId) -> Option<Arrival> {
+        let queue = self.queues.get_mut(socket.0)?;
+        let arrival = queue.arrivals.pop_front()?;
+        queue.bytes -= arrival.payload.len();
+        Some(arrival)
+    }
+
+    /// How many datagrams were not kept at the first of `sockets` that has been read up to there.
+    pub(super) fn missing(&self, sockets: &[SocketId]) -> Option<(SocketId, u64)> {
+        sockets.iter().find_map(|socket| {
+            let queue = self.queue(*socket)?;
+            (queue.arrivals.is_empty() && queue.dropped > 0).then_some((*socket, queue.dropped))
+        })
+    }
+
+    /// Source of the last datagram at a socket.
+    pub(super) fn source(&self, socket: SocketId) -> Option<SocketAddr> {
+        self.queue(socket)?.source
+    }
+
+    /// Forgets everything.
+    pub(super) fn clear(&mut self) {
+        *self = Self {
+            next: self.next,
+            ..Self::new(self.queues.len())
+        };
+    }
+
+    fn queue(&self, socket: SocketId) -> Option<&Queue> {
+        self.queues.get(socket.0)
+    }
+}

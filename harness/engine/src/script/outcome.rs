@@ -1,0 +1,73 @@
+use std::time::Duration;
+
+/// How a script ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum ScriptOutcome {
+    /// Every step was played.
+    Passed,
+    /// The implementation did not do what a step expects.
+    Failed(Box<Failure>),
+    /// The stimulus could not be applied, or a window was not observed fairly.
+    Inconclusive {
+        /// Why, in a sentence.
+        why: String,
+        /// The step's path.
+        step: String,
+    },
+    /// The scenario or the harness is at fault.
+    Error {
+        /// Why, in a sentence.
+        why: String,
+        /// The step's path.
+        step: String,
+    },
+}
+
+/// A step that failed, with what shows it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Failure {
+    /// The requirement by which the step is judged.
+    pub requirement: String,
+    /// The step's path, from 0: `3`, `5.0.1`.
+    pub step: String,
+    /// The packet, counted from 1; `None` where the lack of one is the failure.
+    pub packet: Option<u64>,
+    /// The moment, by the driver's clock.
+    pub time: Duration,
+    /// What the step wanted.
+    pub expected: String,
+    /// What came.
+    pub got: String,
+    /// The UDP payload that came, if one did.
+    pub payload: Option<Vec<u8>>,
+    /// The field of it that is wrong, if one is.
+    pub field: Option<FieldPlace>,
+    /// Requirements that steps were judged by, all of which were completed before: they hold.
+    pub judged: Vec<String>,
+    /// The slack of the window, if the step failed by time.
+    pub(super) slack: Option<Duration>,
+}
+
+/// A field within a datagram.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct FieldPlace {
+    /// The field's name.
+    pub name: String,
+    /// Offset of its first byte in the UDP payload.
+    pub offset: usize,
+    /// Its length in bytes.
+    pub length: usize,
+}
+
+/// A step done, or what became of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct StepEvent {
+    /// The step's path, from 0: `3`, `5.0.1`.
+    pub step: String,
+    /// Its verb: `expect`.
+    pub verb: &'static str,
+    /// The moment, by the driver's clock.
+    pub time: Duration,
+    /// What happened: `got SYN-ACK accept=true connection_id=...`.
+    pub text: String,
+}
