@@ -31,15 +31,16 @@ pub struct Launcher {
     pub shakedown: String,
 }
 
-/// An implementation that was started, or that ran already.
-#[derive(Debug)]
+/// An implementation that was started, or that ran already. Its process is killed when the last
+/// copy is dropped.
+#[derive(Debug, Clone)]
 pub struct Instance {
     /// Where it is reached; `None` for an initiator, which comes to us.
     pub address: Option<SocketAddr>,
     /// Its process, if we started it.
-    pub process: Option<Process>,
+    pub process: Option<Arc<Process>>,
     /// Keeps the port from others as long as the process uses it.
-    _port: Option<FreePort>,
+    _port: Option<Arc<FreePort>>,
 }
 
 /// An implementation cannot be started or reached.
@@ -91,6 +92,18 @@ pub enum LaunchError {
     },
 }
 
+impl Instance {
+    /// One that runs already.
+    #[must_use]
+    pub const fn found(address: SocketAddr) -> Self {
+        Self {
+            address: Some(address),
+            process: None,
+            _port: None,
+        }
+    }
+}
+
 /// A process's output as the end of a message.
 #[must_use]
 pub fn said(output: &str) -> String {
@@ -112,11 +125,7 @@ impl Launcher {
             return Err(LaunchError::Description(problem.to_owned()));
         };
         let Some(start) = &self.iut.start else {
-            return Ok(Instance {
-                address: Some(resolve(&reach.address).await?),
-                process: None,
-                _port: None,
-            });
+            return Ok(Instance::found(resolve(&reach.address).await?));
         };
         let mut tries = 0;
         loop {
@@ -127,8 +136,8 @@ impl Launcher {
                 Ok(process) => {
                     return Ok(Instance {
                         address: Some(address),
-                        process: Some(process),
-                        _port: port,
+                        process: Some(Arc::new(process)),
+                        _port: port.map(Arc::new),
                     });
                 }
                 // Somebody took the port between our choice and its start.
@@ -159,7 +168,8 @@ impl Launcher {
             let problem = "is of an initiator, which a scenario cannot start again";
             return Err(LaunchError::Description(problem.to_owned()));
         };
-        instance.process = Some(self.responder_at(start, mode, options, address).await?);
+        let process = self.responder_at(start, mode, options, address).await?;
+        instance.process = Some(Arc::new(process));
         Ok(instance)
     }
 
@@ -180,7 +190,7 @@ impl Launcher {
         let values = self.placeholders(mode, None, Some(peer));
         Ok(Instance {
             address: None,
-            process: Some(self.start(start, options, &values)?),
+            process: Some(Arc::new(self.start(start, options, &values)?)),
             _port: None,
         })
     }

@@ -9,9 +9,11 @@
 )]
 
 mod clock;
+pub mod drive;
 pub mod kernel;
 pub mod launch;
 mod ports;
+pub mod probe;
 pub mod process;
 mod socket;
 

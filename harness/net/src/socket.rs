@@ -80,29 +80,32 @@ impl PeerSocket {
         self.socket.poll_recv_ready(context).map(drop)
     }
 
-    /// The next datagram, if one is there.
+    /// The next datagram, if one is there at this moment.
     ///
     /// # Errors
     /// The system's, other than that none is there.
     pub fn receive(&self, clock: &Clock) -> io::Result<Option<Arrival>> {
-        let mut buffer = [0; LARGEST];
-        let read = self
-            .socket
-            .try_io(Interest::READABLE, || self.read(&mut buffer));
-        match read {
-            Ok((length, from, stamp)) => Ok(Some(Arrival {
-                from,
-                at: stamp.map_or_else(|| clock.now(), |stamp| clock.of_stamp(stamp)),
-                payload: buffer[..length].to_vec(),
-            })),
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => Ok(None),
-            Err(error) => Err(error),
+        // The runtime may not have heard yet that something is there; the kernel has.
+        match self.receive_if_ready(clock)? {
+            None => self.read(clock).or_else(nothing),
+            some => Ok(some),
         }
     }
 
-    fn read(&self, buffer: &mut [u8]) -> io::Result<(usize, SocketAddr, Option<Duration>)> {
+    /// The next datagram, if the runtime knows that one is there. Costs nothing if not.
+    ///
+    /// # Errors
+    /// The system's, other than that none is there.
+    pub fn receive_if_ready(&self, clock: &Clock) -> io::Result<Option<Arrival>> {
+        self.socket
+            .try_io(Interest::READABLE, || self.read(clock))
+            .or_else(nothing)
+    }
+
+    fn read(&self, clock: &Clock) -> io::Result<Option<Arrival>> {
+        let mut buffer = [0; LARGEST];
         let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
-        let mut slices = [IoSliceMut::new(buffer)];
+        let mut slices = [IoSliceMut::new(&mut buffer)];
         let message = recvmsg::<SockaddrStorage>(
             self.socket.as_raw_fd(),
             &mut slices,
@@ -118,7 +121,20 @@ impl PeerSocket {
             .as_ref()
             .and_then(socket_address)
             .ok_or_else(|| io::Error::other("a datagram came without a source address"))?;
-        Ok((message.bytes, from, stamp))
+        let length = message.bytes;
+        Ok(Some(Arrival {
+            from,
+            at: stamp.map_or_else(|| clock.now(), |stamp| clock.of_stamp(stamp)),
+            payload: buffer[..length].to_vec(),
+        }))
+    }
+}
+
+/// That nothing is there is no error.
+fn nothing(error: io::Error) -> io::Result<Option<Arrival>> {
+    match error.kind() {
+        io::ErrorKind::WouldBlock => Ok(None),
+        _ => Err(error),
     }
 }
 

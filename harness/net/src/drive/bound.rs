@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::{Expect, Scenario, Span, Step};
+
+/// What a step may take besides its window: the slack of the window and our own lateness.
+const STEP: Duration = Duration::from_millis(250);
+
+/// What a scenario may take besides its steps.
+const SCENARIO: Duration = Duration::from_secs(5);
+
+/// How long the implementation may take to be stopped and started again.
+const RESTART: Duration = Duration::from_secs(15);
+
+/// The longest time that a scenario can take against this implementation.
+#[must_use]
+pub fn bound(scenario: &Scenario, iut: &Iut) -> Duration {
+    SCENARIO + steps(&scenario.steps, iut)
+}
+
+fn steps(list: &[Step], iut: &Iut) -> Duration {
+    let lengths = list.iter().map(|one| step(one, iut).saturating_add(STEP));
+    lengths.fold(Duration::ZERO, Duration::saturating_add)
+}
+
+fn step(step: &Step, iut: &Iut) -> Duration {
+    let span = |span: &Span| stretched(span.resolve(&iut.environment()), iut);
+    let expect = |expect: &Expect| span(&expect.within);
+    let frames = |count: Option<u64>| {
+        let count = count.unwrap_or_else(|| iut.stream.frames());
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        stretched(iut.stream.interval().saturating_mul(count), iut)
+    };
+    match step {
+        // A thousand datagrams take less than a second, even from a socket of its own each.
+        Step::Send(send) | Step::Lose(send) => burst(send.times),
+        Step::SendRaw(send) => burst(send.times),
+        Step::Mutate(_) => burst(None),
+        Step::Media(media) => frames(media.frames),
+        Step::Expect(one) => expect(one),
+        Step::ExpectAny(any) => any.of.iter().map(expect).max().unwrap_or_default(),
+        Step::Either(branches) => {
+            let longest = branches
+                .iter()
+                .map(|branch| steps(&branch.steps, iut))
+                .max();
+            longest.unwrap_or_default()
+        }
+        Step::ExpectNothing(nothing) => span(&nothing.span),
+        Step::ExpectMedia(media) => match &media.within {
+            Some(within) => span(within),
+            None => frames(media.frames) + Duration::from_secs(3),
+        },
+        Step::ExpectExit(exit) => span(&exit.within),
+        Step::Wait(wait) => span(&wait.span),
+        Step::Repeat(repeat) => steps(&repeat.steps, iut).saturating_mul(repeat.times),
+        Step::RestartIut(_) => RESTART,
+    }
+}
+
+fn burst(times: Option<u32>) -> Duration {
+    Duration::from_millis(u64::from(times.unwrap_or(1)))
+}
+
+fn stretched(span: Duration, iut: &Iut) -> Duration {
+    let tolerance = iut.timing.tolerance.clamp(0.0, 10.0);
+    span.saturating_add(Duration::from_secs_f64(
+        span.as_secs_f64().min(1e6) * tolerance,
+    ))
+}

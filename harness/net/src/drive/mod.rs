@@ -1,0 +1,383 @@
+//! The driver: plays a script over real sockets, and records what goes over the wire.
+//!
+//! Arrivals carry the kernel's time stamps and reach the script in the order and at the times at
+//! which they came, whatever else the machine had to do. Before anything is sent, what has arrived
+//! is recorded, so that the capture tells the true order.
+
+mod bound;
+mod record;
+mod sockets;
+
+use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shakedown_engine::script::{Action, Input, Script, ScriptOutcome, SocketId};
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use crate::clock::Clock;
+use crate::launch::{Instance, LaunchError, Launcher};
+use crate::process::Ended;
+use crate::socket::PeerSocket;
+
+pub use bound::bound;
+pub use record::{Recorded, Recorder};
+
+use sockets::{Received, Sockets, delay};
+
+/// How often the driver looks whether it gets to run when it should.
+const HEARTBEAT: Duration = Duration::from_millis(20);
+
+/// Lateness below this is that of every timer and is not told.
+const PUNCTUAL: Duration = Duration::from_millis(5);
+
+/// How the script is told to start the implementation again.
+#[derive(Debug, Clone)]
+pub struct Restart {
+    /// How it is started.
+    pub launcher: Arc<Launcher>,
+    /// The mode.
+    pub mode: String,
+    /// The options that are on.
+    pub options: Vec<String>,
+}
+
+/// One scenario on its way over the wire.
+pub struct Drive {
+    script: Script,
+    clock: Clock,
+    sockets: Sockets,
+    recorder: Recorder,
+    instance: Option<Instance>,
+    restart: Restart,
+    restarting: Option<Restarting>,
+    /// What arrived, was recorded, and was not told to the script yet.
+    pending: VecDeque<(Received, Option<u64>)>,
+    /// The latest time that the script was told.
+    told: Duration,
+    ended: Option<Ended>,
+    last_sent: Option<u64>,
+    lateness: Duration,
+}
+
+type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + Send>>;
+
+/// What became of a script.
+#[derive(Debug)]
+pub struct Driven {
+    /// How it went.
+    pub end: End,
+    /// The packets.
+    pub recorded: Recorded,
+    /// The implementation, unless it was gone and could not be started again.
+    pub instance: Option<Instance>,
+    /// How its process ended, if it did so by itself.
+    pub ended: Option<Ended>,
+    /// The last packet that was sent to it, counted from 1.
+    pub last_sent: Option<u64>,
+    /// Datagrams that the kernel dropped before they were read.
+    pub drops: u64,
+    /// The worst lateness of the driver.
+    pub lateness: Duration,
+    /// How long the script took.
+    pub took: Duration,
+}
+
+/// Why the driver stopped.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum End {
+    /// The script was played to its outcome.
+    Played(ScriptOutcome),
+    /// The run was interrupted.
+    Interrupted,
+    /// The script took longer than its steps can take.
+    OutOfTime(Duration),
+    /// More came in than any stream that was asked for has.
+    Flooded(u64),
+}
+
+impl Drive {
+    /// A script with its `main` socket and the implementation that it is played against. `named` is
+    /// the number of sockets that the scenario names besides `main`. Time 0 is the start of `clock`.
+    #[must_use]
+    pub fn new(
+        script: Script,
+        named: usize,
+        main: PeerSocket,
+        clock: Clock,
+        recorder: Recorder,
+        instance: Instance,
+        restart: Restart,
+    ) -> Self {
+        Self {
+            script,
+            clock,
+            sockets: Sockets::new(main, named),
+            recorder,
+            instance: Some(instance),
+            restart,
+            restarting: None,
+            pending: VecDeque::new(),
+            told: Duration::ZERO,
+            ended: None,
+            last_sent: None,
+            lateness: Duration::ZERO,
+        }
+    }
+
+    /// Plays the script to its end, to `limit`, or until `stop` turns true.
+    pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
+        let end = self.play(limit, &mut stop).await;
+        Driven {
+            end,
+            drops: self.sockets.drops(),
+            recorded: self.recorder.finish(),
+            instance: self.instance,
+            ended: self.ended,
+            last_sent: self.last_sent,
+            lateness: self.lateness,
+            took: self.clock.now(),
+        }
+    }
+
+    async fn play(&mut self, limit: Duration, stop: &mut watch::Receiver<bool>) -> End {
+        self.tell(Input::Begin, self.clock.now()).await;
+        loop {
+            let more = self.drain().await;
+            self.tell_pending().await;
+            self.tick_if_due().await;
+            if let Some(outcome) = self.script.outcome() {
+                return End::Played(outcome.clone());
+            }
+            if *stop.borrow() {
+                return End::Interrupted;
+            }
+            if self.clock.now() >= limit {
+                return End::OutOfTime(limit);
+            }
+            if self.recorder.is_full() {
+                return End::Flooded(self.recorder.count());
+            }
+            match more {
+                true => tokio::task::yield_now().await,
+                false => self.wait(limit, stop).await,
+            }
+        }
+    }
+
+    /// Waits until there is something to do, and does it unless it is about datagrams or timers.
+    async fn wait(&mut self, limit: Duration, stop: &mut watch::Receiver<bool>) {
+        let beat = self.clock.now() + HEARTBEAT;
+        let deadline = self.script.deadline().unwrap_or(beat);
+        let target = deadline.min(beat).min(limit);
+        let happened = tokio::select! {
+            biased;
+            () = stopped(stop) => Happened::Nothing,
+            () = self.sockets.readable() => Happened::Nothing,
+            ended = ended(self.instance.as_ref(), self.ended) => Happened::Exited(ended),
+            restarted = restarted(&mut self.restarting) => Happened::Restarted(restarted),
+            () = sleep_until(self.clock.instant(target)) => Happened::Woke,
+        };
+        match happened {
+            Happened::Nothing => {}
+            Happened::Woke => {
+                let late = self.clock.now().saturating_sub(target);
+                self.note_lateness(late).await;
+            }
+            Happened::Exited(ended) => {
+                self.ended = Some(ended);
+                // What it sent before it ended comes first.
+                self.drain().await;
+                self.tell_pending().await;
+                let code = ended.code;
+                self.tell(Input::Exited { code }, self.clock.now()).await;
+            }
+            Happened::Restarted(restarted) => {
+                self.restarting = None;
+                let now = self.clock.now();
+                match restarted {
+                    Ok(instance) => {
+                        self.instance = Some(instance);
+                        self.tell(Input::Restarted, now).await;
+                    }
+                    Err(error) => {
+                        let why = error.to_string();
+                        self.tell(Input::Refused { why: &why }, now).await;
+                    }
+                }
+            }
+        }
+    }
+
+    /// Records what has arrived, and tells the script if it was read late. Whether there may be
+    /// more is the result.
+    async fn drain(&mut self) -> bool {
+        let (more, late) = self.record_arrivals();
+        self.note_lateness(late).await;
+        more
+    }
+
+    /// Records what has arrived. Tells whether there may be more, and how late the first was read.
+    fn record_arrivals(&mut self) -> (bool, Duration) {
+        let (received, more) = self.sockets.drain(&self.clock);
+        let late = delay(&received, self.clock.now());
+        for received in received {
+            let Received { local, arrival, .. } = &received;
+            let packet = self
+                .recorder
+                .record(arrival.at, arrival.from, *local, &arrival.payload);
+            self.pending.push_back((received, packet));
+        }
+        (more, late)
+    }
+
+    /// Tells the script what has arrived, and of the deadlines that were due in between.
+    async fn tell_pending(&mut self) {
+        while let Some((received, packet)) = self.pending.pop_front() {
+            if self.script.outcome().is_some() {
+                return;
+            }
+            let at = received.arrival.at;
+            self.tick_until(at).await;
+            let input = Input::Datagram {
+                socket: received.socket,
+                from: received.arrival.from,
+                payload: &received.arrival.payload,
+                packet,
+            };
+            self.tell(input, at).await;
+        }
+    }
+
+    async fn tick_if_due(&mut self) {
+        self.tick_until(self.clock.now()).await;
+    }
+
+    /// Every deadline that is due at `now` gets its tick, at its own time.
+    async fn tick_until(&mut self, now: Duration) {
+        while let Some(deadline) = self.script.deadline().filter(|due| *due <= now) {
+            self.tell(Input::Tick, deadline).await;
+            if self.script.deadline() == Some(deadline) {
+                // What it waits for came due at a later time than it said: it hears that one too.
+                return self.tell(Input::Tick, now).await;
+            }
+        }
+    }
+
+    /// Tells the script one thing and does what it wants done.
+    async fn tell(&mut self, input: Input<'_>, at: Duration) {
+        self.told = self.told.max(at);
+        self.script.handle(self.told, input);
+        while let Some(action) = self.script.poll() {
+            self.act(action).await;
+        }
+    }
+
+    async fn act(&mut self, action: Action) {
+        match action {
+            Action::Open {
+                socket,
+                other_address,
+            } => {
+                if let Err(why) = self.sockets.open(socket, other_address) {
+                    self.refuse(&why);
+                }
+            }
+            Action::Close { socket } => self.sockets.close(socket),
+            Action::Send {
+                tag,
+                socket,
+                to,
+                payload,
+            } => self.send(tag, socket, to, &payload).await,
+            Action::RestartIut => self.begin_restart(),
+            Action::Comment { packet, text } => self.recorder.comment(packet, text),
+        }
+    }
+
+    async fn send(&mut self, tag: u64, from: SocketId, to: Option<SocketAddr>, payload: &[u8]) {
+        self.record_arrivals();
+        let to = to.or_else(|| self.instance.as_ref().and_then(|instance| instance.address));
+        let (Some(socket), Some(to)) = (self.sockets.get(from), to) else {
+            return self.refuse("the socket is not open, or nobody is there to send to");
+        };
+        let now = self.clock.now();
+        match socket.send(payload, to).await {
+            Ok(()) => {
+                let packet = self.recorder.record(now, socket.local(), to, payload);
+                self.last_sent = packet.or(self.last_sent);
+                self.told = self.told.max(now);
+                self.script.handle(self.told, Input::Sent { tag, packet });
+            }
+            Err(error) => {
+                let why = format!("{} bytes could not be sent to {to}: {error}", payload.len());
+                self.refuse(&why);
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: &str) {
+        self.told = self.told.max(self.clock.now());
+        self.script.handle(self.told, Input::Refused { why });
+    }
+
+    fn begin_restart(&mut self) {
+        let Some(instance) = self.instance.take() else {
+            return self.refuse("the implementation is not there any more");
+        };
+        let restart = self.restart.clone();
+        self.ended = None;
+        self.restarting = Some(Box::pin(async move {
+            let Restart {
+                launcher,
+                mode,
+                options,
+            } = restart;
+            launcher.restart(instance, &mode, &options).await
+        }));
+    }
+
+    async fn note_lateness(&mut self, late: Duration) {
+        if late < PUNCTUAL {
+            return;
+        }
+        self.lateness = self.lateness.max(late);
+        self.tell(Input::Late(late), self.told).await;
+    }
+}
+
+enum Happened {
+    Nothing,
+    Woke,
+    Exited(Ended),
+    Restarted(Result<Instance, LaunchError>),
+}
+
+/// Waits until the run is to stop.
+async fn stopped(stop: &mut watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        // Nobody is left who could stop it.
+        std::future::pending().await
+    }
+}
+
+/// Waits until the process ends by itself, if it was not told yet.
+async fn ended(instance: Option<&Instance>, told: Option<Ended>) -> Ended {
+    match (
+        instance.and_then(|instance| instance.process.as_ref()),
+        told,
+    ) {
+        (Some(process), None) => process.wait().await,
+        (Some(_) | None, _) => std::future::pending().await,
+    }
+}
+
+async fn restarted(restarting: &mut Option<Restarting>) -> Result<Instance, LaunchError> {
+    match restarting {
+        Some(restarting) => restarting.await,
+        None => std::future::pending().await,
+    }
+}

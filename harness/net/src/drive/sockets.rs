@@ -1,0 +1,134 @@
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::task::Poll;
+use std::time::Duration;
+
+use shakedown_engine::script::SocketId;
+
+use crate::clock::Clock;
+use crate::kernel;
+use crate::socket::{Arrival, PeerSocket};
+
+/// How many datagrams are taken from the sockets before anything else gets its turn.
+const BATCH: usize = 2048;
+
+/// The second address of this machine that every Linux has without any setting.
+const OTHER_LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+
+/// The scripted peer's sockets.
+#[derive(Debug)]
+pub(super) struct Sockets {
+    open: Vec<(SocketId, PeerSocket)>,
+    /// Sockets up to this one have a name; those after it are `fresh`.
+    last_named: SocketId,
+}
+
+/// A datagram that arrived at one of them.
+#[derive(Debug)]
+pub(super) struct Received {
+    pub(super) socket: SocketId,
+    pub(super) local: SocketAddr,
+    pub(super) arrival: Arrival,
+}
+
+impl Sockets {
+    /// Only `main`; as many as `named` others will have a name.
+    pub(super) fn new(main: PeerSocket, named: usize) -> Self {
+        Self {
+            open: vec![(SocketId::MAIN, main)],
+            last_named: SocketId(named),
+        }
+    }
+
+    pub(super) fn get(&self, id: SocketId) -> Option<&PeerSocket> {
+        // The newest are the likeliest: a flood opens thousands.
+        let mut newest_first = self.open.iter().rev();
+        newest_first
+            .find(|(open, _)| *open == id)
+            .map(|(_, socket)| socket)
+    }
+
+    /// Opens a socket beside `main`.
+    pub(super) fn open(&mut self, id: SocketId, other_address: bool) -> Result<(), String> {
+        let main = self.main_address();
+        let ip = match main.ip() {
+            ip if !other_address => ip,
+            IpAddr::V4(ip) if ip.is_loopback() && IpAddr::V4(ip) != OTHER_LOOPBACK => {
+                OTHER_LOOPBACK
+            }
+            ip => {
+                return Err(format!(
+                    "the scripted peer has no other address than {ip} to send from; on loopback \
+                     over IPv4 it has 127.0.0.2"
+                ));
+            }
+        };
+        let socket = PeerSocket::bind(SocketAddr::new(ip, 0))
+            .map_err(|error| format!("no UDP socket can be opened at {ip}: {error}"))?;
+        self.open.push((id, socket));
+        Ok(())
+    }
+
+    pub(super) fn close(&mut self, id: SocketId) {
+        self.open.retain(|(open, _)| *open != id);
+    }
+
+    /// Ready when a datagram may be there.
+    pub(super) async fn readable(&self) {
+        std::future::poll_fn(|context| {
+            let mut any = Poll::Pending;
+            for (_, socket) in &self.open {
+                // Each must be asked, else it would wake nobody.
+                if socket.poll_readable(context).is_ready() {
+                    any = Poll::Ready(());
+                }
+            }
+            any
+        })
+        .await;
+    }
+
+    /// What has arrived, in the order in which it did. Whether there may be more is told too.
+    pub(super) fn drain(&self, clock: &Clock) -> (Vec<Received>, bool) {
+        let mut received = Vec::new();
+        for (id, socket) in &self.open {
+            while received.len() < BATCH {
+                let next = if *id <= self.last_named {
+                    socket.receive(clock)
+                } else {
+                    socket.receive_if_ready(clock)
+                };
+                match next {
+                    Ok(Some(arrival)) => received.push(Received {
+                        socket: *id,
+                        local: socket.local(),
+                        arrival,
+                    }),
+                    Ok(None) => break,
+                    // An ICMP error about something that was sent earlier; the socket goes on.
+                    Err(error) => tracing::debug!("{}: {error}", socket.local()),
+                }
+            }
+        }
+        received.sort_by_key(|received| received.arrival.at);
+        let more = received.len() >= BATCH;
+        (received, more)
+    }
+
+    /// Datagrams that the kernel dropped because we did not read fast enough.
+    pub(super) fn drops(&self) -> u64 {
+        let addresses: Vec<SocketAddr> =
+            self.open.iter().map(|(_, socket)| socket.local()).collect();
+        kernel::drops(&addresses)
+    }
+
+    fn main_address(&self) -> SocketAddr {
+        self.open[0].1.local()
+    }
+}
+
+/// How late `received` is read, at worst.
+pub(super) fn delay(received: &[Received], now: Duration) -> Duration {
+    let oldest = received.first().map_or(now, |first| first.arrival.at);
+    now.saturating_sub(oldest)
+}

@@ -1,0 +1,228 @@
+//! Whether an implementation under test is there at all.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use shakedown_protocol::Protocol;
+use tokio::time::{Instant, timeout_at};
+
+use crate::clock::Clock;
+use crate::launch::{Instance, open_sockets, said};
+use crate::socket::PeerSocket;
+
+/// How long an answer is waited for before the question is asked again.
+const TRY: Duration = Duration::from_secs(1);
+
+/// How often a responder is asked before its first scenario.
+pub const FIRST_TRIES: u32 = 5;
+
+/// How often it is asked after a scenario. Half-open sessions may take all its room for 10 s
+/// (MS-H-19).
+pub const LATER_TRIES: u32 = 12;
+
+/// How long an initiator may take until it says its first word.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+
+/// An implementation that does not answer.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{tried}, and nothing came back; {state}")]
+pub struct Silent {
+    /// What was tried, in words.
+    pub tried: String,
+    /// What is known of its process, in words.
+    pub state: String,
+}
+
+/// The address of ours from which something at `remote` is reached.
+///
+/// # Errors
+/// The system's, if there is no way to it.
+pub fn local_address_for(remote: SocketAddr) -> std::io::Result<IpAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    if remote.ip().is_loopback() {
+        return Ok(match remote {
+            SocketAddr::V4(_) => Ipv4Addr::LOCALHOST.into(),
+            SocketAddr::V6(_) => Ipv6Addr::LOCALHOST.into(),
+        });
+    }
+    // Nothing is sent: the system only looks which way it would go.
+    let socket = std::net::UdpSocket::bind(SocketAddr::new(any, 0))?;
+    socket.connect(remote)?;
+    Ok(socket.local_addr()?.ip())
+}
+
+/// A fresh id of a probe; `turn` tells probes of one run apart.
+fn fresh_id(seed: u64, turn: u64) -> String {
+    let mut random = ChaCha8Rng::seed_from_u64(seed ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+    let mut bytes = [0; 16];
+    random.fill_bytes(&mut bytes);
+    uuid::Builder::from_random_bytes(bytes)
+        .into_uuid()
+        .to_string()
+}
+
+/// Asks a responder for a stream from a port of its own until anything comes back.
+///
+/// # Errors
+/// [`Silent`] after so many tries of a second, or as soon as its process is gone.
+pub async fn responder(
+    protocol: &Protocol,
+    mode: &str,
+    instance: &Instance,
+    tries: u32,
+    (seed, turn): (u64, u64),
+) -> Result<(), Silent> {
+    let Some(address) = instance.address else {
+        return Err(silent(instance, String::from("it has no address")));
+    };
+    let problem = |what: String| silent(instance, format!("{address} was to be asked: {what}"));
+    let id = fresh_id(seed, turn);
+    let Some((frame, fields)) = (protocol.hello)(mode, &id) else {
+        return Err(problem(format!("nobody knows how in mode {mode}")));
+    };
+    let question = protocol.vocabulary.encode(frame, &fields);
+    let question = question.map_err(|error| problem(error.to_string()))?;
+    let ip = local_address_for(address).map_err(|error| problem(error.to_string()))?;
+    let socket = PeerSocket::bind(SocketAddr::new(ip, 0));
+    let socket = socket.map_err(|error| problem(error.to_string()))?;
+    for _ in 0..tries {
+        // A send that fails is like one that nobody answers; the next try may do better.
+        if let Err(error) = socket.send(&question, address).await {
+            tracing::debug!("probe of {address}: {error}");
+        }
+        let until = Instant::now() + TRY;
+        let answered = tokio::select! {
+            biased;
+            answered = timeout_at(until, answer(&socket, address)) => answered.is_ok(),
+            () = gone(instance) => break,
+        };
+        if answered {
+            return Ok(());
+        }
+    }
+    let tried = format!("{frame} was sent to {address} (mode {mode}, {tries} tries of {TRY:?})");
+    Err(silent(instance, tried))
+}
+
+/// Waits for the first datagram of an initiator that was told to ask `socket`.
+///
+/// # Errors
+/// [`Silent`] if none comes, or its process ends before.
+pub async fn initiator(socket: &PeerSocket, instance: &Instance) -> Result<(), Silent> {
+    let tried = || {
+        format!(
+            "its first datagram was waited for at {} ({FIRST_WORD:?})",
+            socket.local()
+        )
+    };
+    let until = Instant::now() + FIRST_WORD;
+    let clock = Clock::start();
+    tokio::select! {
+        biased;
+        first = timeout_at(until, any(socket, &clock)) => {
+            first.map(drop).map_err(|_| silent(instance, tried()))
+        }
+        () = gone(instance) => {
+            // Its last word may still be in the socket.
+            match socket.receive(&clock) {
+                Ok(Some(_)) => Ok(()),
+                Ok(None) | Err(_) => Err(silent(instance, tried())),
+            }
+        }
+    }
+}
+
+/// Waits for a datagram from `address`.
+async fn answer(socket: &PeerSocket, address: SocketAddr) {
+    let clock = Clock::start();
+    while any(socket, &clock).await != address {}
+}
+
+/// The source of the next datagram.
+async fn any(socket: &PeerSocket, clock: &Clock) -> SocketAddr {
+    loop {
+        std::future::poll_fn(|context| socket.poll_readable(context)).await;
+        match socket.receive_if_ready(clock) {
+            Ok(Some(arrival)) => return arrival.from,
+            // An ICMP error about the question; the next try may do better.
+            Ok(None) | Err(_) => tokio::task::yield_now().await,
+        }
+    }
+}
+
+/// Waits until the process is gone; for ever if it is not ours.
+async fn gone(instance: &Instance) {
+    match &instance.process {
+        Some(process) => drop(process.wait().await),
+        None => std::future::pending().await,
+    }
+}
+
+fn silent(instance: &Instance, tried: String) -> Silent {
+    let state = match &instance.process {
+        None => String::from("it was not started by this run"),
+        Some(process) => {
+            let output = said(&process.output().tail());
+            match process.ended() {
+                Some(ended) => format!("its process ended ({ended}); {output}"),
+                None => format!("its process runs; {}; {output}", open_sockets(process)),
+            }
+        }
+    };
+    Silent { tried, state }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(address: SocketAddr) -> Instance {
+        Instance::found(address)
+    }
+
+    fn mediastream() -> &'static Protocol {
+        shakedown_protocol::protocol("mediastream").unwrap()
+    }
+
+    #[tokio::test]
+    async fn whoever_answers_anything_is_there() {
+        let iut = PeerSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let instance = at(iut.local());
+        let clock = Clock::start();
+        let echo = async {
+            let from = any(&iut, &clock).await;
+            iut.send(b"anything", from).await.unwrap();
+        };
+        let (asked, ()) =
+            tokio::join!(responder(mediastream(), "3way", &instance, 3, (1, 1)), echo);
+        assert_eq!(asked, Ok(()));
+    }
+
+    #[tokio::test]
+    async fn an_answer_from_elsewhere_does_not_count() {
+        let iut = PeerSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let other = PeerSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let instance = at(iut.local());
+        let clock = Clock::start();
+        let echo = async {
+            let from = any(&iut, &clock).await;
+            other.send(b"not me", from).await.unwrap();
+        };
+        let asking = responder(mediastream(), "legacy", &instance, 1, (1, 1));
+        let (asked, ()) = tokio::join!(asking, echo);
+        let message = asked.unwrap_err().to_string();
+        let address = iut.local();
+        assert_eq!(
+            message,
+            format!(
+                "START was sent to {address} (mode legacy, 1 tries of 1s), and nothing came back; \
+                 it was not started by this run"
+            )
+        );
+    }
+}
