@@ -9,7 +9,7 @@ mod record;
 mod sockets;
 
 use std::collections::VecDeque;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,6 +84,8 @@ pub struct Driven {
     pub lateness: Duration,
     /// How long the script took.
     pub took: Duration,
+    /// The script, with what it tells of its steps.
+    pub script: Script,
 }
 
 /// Why the driver stopped.
@@ -140,6 +142,7 @@ impl Drive {
             last_sent: self.last_sent,
             lateness: self.lateness,
             took: self.clock.now(),
+            script: self.script,
         }
     }
 
@@ -159,7 +162,7 @@ impl Drive {
                 return End::OutOfTime(limit);
             }
             if self.recorder.is_full() {
-                return End::Flooded(self.recorder.count());
+                return End::Flooded(self.recorder.packets());
             }
             match more {
                 true => tokio::task::yield_now().await,
@@ -381,3 +384,6 @@ async fn restarted(restarting: &mut Option<Restarting>) -> Result<Instance, Laun
         None => std::future::pending().await,
     }
 }
+
+#[cfg(test)]
+mod tests;

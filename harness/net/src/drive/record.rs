@@ -1,61 +1,74 @@
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-/// How much is kept besides what the stream itself needs: packets, and bytes of payload.
-const SPARE: (u64, u64) = (100_000, 64 << 20);
+use shakedown_capture::{Tap, WriteError, WriterSettings};
 
-/// Records the datagrams of one scenario as they leave and arrive.
+use crate::clock::Clock;
+
+/// How large a capture may become, in bytes, besides what the stream itself needs.
+const SPARE: u64 = 64 << 20;
+
+/// Records the datagrams of one scenario in its capture, as they leave and arrive.
 #[derive(Debug)]
 pub struct Recorder {
-    packets: Vec<RecordedPacket>,
+    tap: Option<Tap<File>>,
+    path: PathBuf,
+    clock: Clock,
     comments: BTreeMap<u64, Vec<String>>,
-    bytes: u64,
-    most_packets: u64,
-    most_bytes: u64,
+    latest: Duration,
+    problem: Option<String>,
     full: bool,
 }
 
-/// One datagram.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct RecordedPacket {
-    /// When, since the scenario began.
-    pub at: Duration,
-    /// Source of the datagram.
-    pub source: SocketAddr,
-    /// Destination of the datagram.
-    pub destination: SocketAddr,
-    /// The UDP payload.
-    pub payload: Vec<u8>,
-}
-
-/// All datagrams of a scenario.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+/// What was recorded.
+#[derive(Debug)]
 pub struct Recorded {
-    /// In the order in which they passed; the first is packet 1.
-    pub packets: Vec<RecordedPacket>,
+    /// The capture, without comments so far.
+    pub path: PathBuf,
+    /// Packets in it.
+    pub packets: u64,
     /// Comments by packet number.
     pub comments: BTreeMap<u64, Vec<String>>,
-    /// Whether more passed than is kept.
-    pub cut: bool,
+    /// Why packets are missing, in a sentence, if some are.
+    pub problem: Option<String>,
 }
 
 impl Recorder {
-    /// A recorder for a scenario in which the stream may need this many packets and bytes.
+    /// Begins the capture of a scenario in which the stream itself has so many bytes. A file that
+    /// cannot be written is told at the end; the scenario is played all the same.
     #[must_use]
-    pub fn new(packets: u64, bytes: u64) -> Self {
+    pub fn create(path: &Path, clock: Clock, stream_bytes: u64) -> Self {
+        // Headers, repetitions and a second session may double it, and that is no flood.
+        let limit = stream_bytes.saturating_mul(4).saturating_add(SPARE);
+        let settings = WriterSettings {
+            limit,
+            ..WriterSettings::default()
+        };
+        let created = create(path)
+            .and_then(|file| Tap::new(file, &settings).map_err(|error| error.to_string()));
+        let (tap, problem) = match created {
+            Ok(tap) => (Some(tap), None),
+            Err(why) => (
+                None,
+                Some(format!("{} cannot be written: {why}", path.display())),
+            ),
+        };
         Self {
-            packets: Vec::new(),
+            tap,
+            path: path.to_owned(),
+            clock,
             comments: BTreeMap::new(),
-            bytes: 0,
-            most_packets: packets.saturating_add(SPARE.0),
-            most_bytes: bytes.saturating_add(SPARE.1),
+            latest: Duration::ZERO,
+            problem,
             full: false,
         }
     }
 
-    /// Records a datagram and gives it its number, from 1; `None` if no more is kept. Times never
-    /// fall: a datagram that is read after a later one was sent stands after it.
+    /// Records a datagram and gives it its number, from 1; `None` if it could not be recorded.
+    /// Times never fall: a datagram that is read after a later one was sent stands after it.
     pub fn record(
         &mut self,
         at: Duration,
@@ -63,20 +76,20 @@ impl Recorder {
         destination: SocketAddr,
         payload: &[u8],
     ) -> Option<u64> {
-        let length = payload.len() as u64;
-        self.full |= self.count() >= self.most_packets || self.bytes + length > self.most_bytes;
-        if self.full {
-            return None;
+        self.latest = self.latest.max(at);
+        let wall = self.clock.wall(self.latest);
+        match self
+            .tap
+            .as_mut()?
+            .record(wall, source, destination, payload)
+        {
+            Ok(number) => Some(number),
+            Err(error) => {
+                self.full |= matches!(error, WriteError::Full { .. });
+                self.problem.get_or_insert_with(|| error.to_string());
+                None
+            }
         }
-        self.bytes += length;
-        let at = self.packets.last().map_or(at, |last| last.at.max(at));
-        self.packets.push(RecordedPacket {
-            at,
-            source,
-            destination,
-            payload: payload.to_vec(),
-        });
-        Some(self.count())
     }
 
     /// Adds a comment to a packet.
@@ -86,29 +99,40 @@ impl Recorder {
 
     /// Packets so far.
     #[must_use]
-    pub fn count(&self) -> u64 {
-        self.packets.len() as u64
+    pub fn packets(&self) -> u64 {
+        self.tap.as_ref().map_or(0, Tap::packets)
     }
 
-    /// Whether something was not kept because it was too much.
+    /// Whether more came than any stream that was asked for has.
     #[must_use]
     pub const fn is_full(&self) -> bool {
         self.full
     }
 
-    /// Everything.
+    /// Ends the capture.
     #[must_use]
     pub fn finish(self) -> Recorded {
         Recorded {
-            packets: self.packets,
+            packets: self.packets(),
+            path: self.path,
             comments: self.comments,
-            cut: self.full,
+            problem: self.problem,
         }
     }
 }
 
+fn create(path: &Path) -> Result<File, String> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)
+            .map_err(|error| format!("the folder {}: {error}", folder.display()))?;
+    }
+    File::create(path).map_err(|error| error.to_string())
+}
+
 #[cfg(test)]
 mod tests {
+    use shakedown_capture::Capture;
+
     use super::*;
 
     fn address(port: u16) -> SocketAddr {
@@ -117,30 +141,54 @@ mod tests {
 
     #[test]
     fn packets_are_numbered_from_1_and_their_times_never_fall() {
-        let mut recorder = Recorder::new(0, 0);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("deep/in/it.pcapng");
+        let mut recorder = Recorder::create(&path, Clock::start(), 0);
         let times = [5, 3, 9].map(Duration::from_millis);
         let numbers = times.map(|at| recorder.record(at, address(1), address(2), b"x"));
         assert_eq!(numbers, [Some(1), Some(2), Some(3)]);
-        let at: Vec<_> = recorder
-            .finish()
-            .packets
+        let mut capture = Capture::open(File::open(&path).unwrap()).unwrap();
+        let mut read = Vec::new();
+        while let Some(datagram) = capture.next_datagram().unwrap() {
+            read.push(datagram.time);
+        }
+        let since_first: Vec<_> = read
             .iter()
-            .map(|p| p.at.as_millis())
+            .map(|time| (*time - read[0]).as_millis())
             .collect();
-        assert_eq!(at, [5, 5, 9]);
+        assert_eq!(since_first, [0, 0, 4]);
     }
 
     #[test]
     fn past_its_limit_nothing_is_kept_and_that_is_told() {
-        let mut recorder = Recorder::new(0, 0);
+        let folder = tempfile::tempdir().unwrap();
+        let mut recorder = Recorder::create(&folder.path().join("it"), Clock::start(), 0);
         let large = vec![0; 65_000];
-        let mut last = Some(0);
-        for _ in 0..2_000 {
-            last = recorder.record(Duration::ZERO, address(1), address(2), &large);
+        while recorder
+            .record(Duration::ZERO, address(1), address(2), &large)
+            .is_some()
+        {
+            assert!(recorder.packets() * 65_000 <= SPARE);
         }
-        assert_eq!(last, None);
-        let recorded = recorder.finish();
-        assert!(recorded.cut);
-        assert_eq!(recorded.packets.len() as u64, SPARE.1 / 65_000);
+        assert!(recorder.is_full());
+        assert!(
+            recorder
+                .finish()
+                .problem
+                .unwrap()
+                .contains("the capture is full")
+        );
+    }
+
+    #[test]
+    fn a_full_disk_and_a_folder_that_is_a_file_are_told() {
+        let full = Recorder::create(Path::new("/dev/full"), Clock::start(), 0);
+        assert!(!full.is_full());
+        let problem = full.finish().problem.unwrap();
+        assert!(problem.contains("No space left on device"), "{problem}");
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let inside = Recorder::create(&file.path().join("it"), Clock::start(), 0);
+        let problem = inside.finish().problem.unwrap();
+        assert!(problem.contains("File exists"), "{problem}");
     }
 }

@@ -1,0 +1,273 @@
+use std::fs::File;
+
+use serde_json::{Value, json};
+use shakedown_capture::Capture;
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::script::Environment;
+use tempfile::TempDir;
+
+use super::*;
+
+/// A scenario against somebody who answers as the test wants.
+struct Stage {
+    scenario: Scenario,
+    iut: Iut,
+    folder: TempDir,
+    stop: watch::Sender<bool>,
+}
+
+impl Stage {
+    fn new(sockets: Value, steps: Value) -> Self {
+        let scenario = json!({
+            "id": "mediastream/legacy/responder/test", "title": "A test",
+            "requirements": ["MS-L-03"], "iut": { "role": "responder", "mode": "legacy" },
+            "sockets": sockets, "steps": steps,
+        });
+        let iut = "name = \"test\"\nprotocol = \"mediastream\"\nrole = \"responder\"\n\
+                   modes = [\"legacy\"]\n[stream]\nbits_per_second = 400000\n\
+                   frames_per_second = 50\nseconds = 2\n";
+        Self {
+            scenario: serde_json::from_value(scenario).unwrap(),
+            iut: toml::from_str(iut).unwrap(),
+            folder: tempfile::tempdir().unwrap(),
+            stop: watch::Sender::new(false),
+        }
+    }
+
+    /// Plays it while `other` does what it does with the implementation's socket.
+    async fn play<F: Future>(&self, other: impl FnOnce(PeerSocket) -> F) -> Driven {
+        let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
+        let socket = PeerSocket::bind(here).unwrap();
+        let address = socket.local();
+        let environment = Environment {
+            protocol: shakedown_protocol::protocol("mediastream").unwrap(),
+            tolerance: 0.25,
+            stream: self.iut.stream,
+            buffer_period: Duration::from_secs(5),
+            exit: self.iut.exit,
+            iut: Some(address),
+            seed: 1,
+        };
+        let clock = Clock::start();
+        let drive = Drive::new(
+            Script::new(&self.scenario, environment),
+            self.scenario.sockets.len(),
+            PeerSocket::bind(here).unwrap(),
+            clock,
+            Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0),
+            Instance::found(address),
+            Restart {
+                launcher: Arc::new(Launcher {
+                    iut: Arc::new(self.iut.clone()),
+                    seed: 1,
+                    shakedown: String::new(),
+                }),
+                mode: String::from("legacy"),
+                options: Vec::new(),
+            },
+        );
+        let limit = bound(&self.scenario, &self.iut);
+        let driven = drive.run(limit, self.stop.subscribe());
+        tokio::pin!(driven);
+        let other = other(socket);
+        tokio::pin!(other);
+        tokio::select! {
+            driven = &mut driven => return driven,
+            _ = &mut other => {}
+        }
+        driven.await
+    }
+
+    /// Source ports and payloads of the capture, in its order.
+    fn capture(&self, driven: &Driven) -> Vec<(u16, Vec<u8>)> {
+        let mut capture = Capture::open(File::open(&driven.recorded.path).unwrap()).unwrap();
+        let mut packets = Vec::new();
+        while let Some(datagram) = capture.next_datagram().unwrap() {
+            packets.push((datagram.source.port(), datagram.payload.to_vec()));
+        }
+        packets
+    }
+}
+
+async fn receive(socket: &PeerSocket) -> (SocketAddr, Vec<u8>) {
+    let clock = Clock::start();
+    loop {
+        std::future::poll_fn(|context| socket.poll_readable(context)).await;
+        if let Some(arrival) = socket.receive(&clock).unwrap() {
+            return (arrival.from, arrival.payload);
+        }
+    }
+}
+
+fn connection_id() -> Vec<u8> {
+    let vocabulary = shakedown_protocol::protocol("mediastream")
+        .unwrap()
+        .vocabulary;
+    let fields = json!({ "connection_id": "an id" });
+    vocabulary
+        .encode("connection-id", fields.as_object().unwrap())
+        .unwrap()
+}
+
+#[tokio::test]
+async fn what_is_sent_and_what_comes_back_is_played_and_recorded_in_order() {
+    let stage = Stage::new(
+        json!({}),
+        json!([
+            { "send": { "frame": "START" } },
+            { "expect": { "frame": "connection-id", "within": "1s" } },
+        ]),
+    );
+    let driven = stage
+        .play(async |socket| {
+            let (from, _) = receive(&socket).await;
+            socket.send(&connection_id(), from).await.unwrap();
+        })
+        .await;
+    assert_eq!(driven.end, End::Played(ScriptOutcome::Passed));
+    assert_eq!(driven.last_sent, Some(1));
+    let packets: Vec<_> = stage
+        .capture(&driven)
+        .into_iter()
+        .map(|(_, bytes)| bytes)
+        .collect();
+    assert_eq!(packets, [b"START".to_vec(), connection_id()]);
+}
+
+#[tokio::test]
+async fn an_answer_that_does_not_come_fails_the_step() {
+    let stage = Stage::new(
+        json!({}),
+        json!([
+            { "send": { "frame": "START" } },
+            { "expect": { "frame": "connection-id", "within": "100ms" } },
+        ]),
+    );
+    let driven = stage
+        .play(async |_socket| std::future::pending::<()>().await)
+        .await;
+    let End::Played(ScriptOutcome::Failed(failure)) = driven.end else {
+        panic!("{:?}", driven.end);
+    };
+    assert_eq!((failure.step.as_str(), failure.packet), ("1", None));
+    assert!(
+        failure.time >= Duration::from_millis(175),
+        "{:?}",
+        failure.time
+    );
+}
+
+#[tokio::test]
+async fn further_sockets_have_another_port_or_another_address() {
+    let stage = Stage::new(
+        json!({ "port": { "other_port": {} }, "address": { "other_address": {} } }),
+        json!([
+            { "send": { "frame": "START" } },
+            { "send": { "frame": "START", "from": "port" } },
+            { "send": { "frame": "START", "from": "address" } },
+        ]),
+    );
+    let mut sources = Vec::new();
+    let driven = stage
+        .play(async |socket| {
+            for _ in 0..3 {
+                sources.push(receive(&socket).await.0);
+            }
+        })
+        .await;
+    assert_eq!(driven.end, End::Played(ScriptOutcome::Passed));
+    let mut capture = Capture::open(File::open(&driven.recorded.path).unwrap()).unwrap();
+    let mut sources = Vec::new();
+    while let Some(datagram) = capture.next_datagram().unwrap() {
+        sources.push(datagram.source);
+    }
+    let [main, port, address] = sources[..] else {
+        panic!("{sources:?}");
+    };
+    assert_eq!(main.ip(), port.ip());
+    assert_ne!(main.port(), port.port());
+    assert_eq!(address.ip().to_string(), "127.0.0.2");
+}
+
+#[tokio::test]
+async fn thousands_of_fresh_ports_are_sent_from_and_their_answers_recorded() {
+    let stage = Stage::new(
+        json!({}),
+        json!([{ "send": { "frame": "START", "from": "fresh", "times": 1000 } }, { "wait": { "for": "100ms" } }]),
+    );
+    let driven = stage
+        .play(async |socket| {
+            loop {
+                let (from, _) = receive(&socket).await;
+                socket.send(&connection_id(), from).await.unwrap();
+            }
+        })
+        .await;
+    assert_eq!(driven.end, End::Played(ScriptOutcome::Passed));
+    let packets = stage.capture(&driven);
+    let sources: std::collections::BTreeSet<u16> = packets
+        .iter()
+        .filter(|(_, payload)| payload == b"START")
+        .map(|(port, _)| *port)
+        .collect();
+    assert!(sources.len() > 900, "{}", sources.len());
+    assert!(
+        packets
+            .iter()
+            .any(|(_, payload)| *payload == connection_id())
+    );
+}
+
+#[tokio::test]
+async fn an_interrupted_script_stops_and_its_capture_is_readable() {
+    let stage = Stage::new(
+        json!({}),
+        json!([{ "send": { "frame": "START" } }, { "wait": { "for": "60s" } }]),
+    );
+    let driven = stage
+        .play(async |socket| {
+            receive(&socket).await;
+            stage.stop.send_replace(true);
+        })
+        .await;
+    assert_eq!(driven.end, End::Interrupted);
+    assert_eq!(stage.capture(&driven).len(), 1);
+}
+
+#[tokio::test]
+async fn whoever_sends_without_end_is_cut_off() {
+    let stage = Stage::new(
+        json!({}),
+        json!([{ "send": { "frame": "START" } }, { "wait": { "for": "60s" } }]),
+    );
+    let driven = stage
+        .play(async |socket| {
+            let (from, _) = receive(&socket).await;
+            loop {
+                socket.send(&[0xee; 60_000], from).await.unwrap();
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    assert!(
+        matches!(driven.end, End::Flooded(count) if count > 1000),
+        "{:?}",
+        driven.end
+    );
+}
+
+#[tokio::test]
+async fn a_datagram_that_udp_cannot_carry_makes_the_outcome_inconclusive() {
+    let stage = Stage::new(
+        json!({}),
+        json!([{ "send_raw": { "hex": "00", "pad_to": 65508 } }]),
+    );
+    let driven = stage
+        .play(async |_socket| std::future::pending::<()>().await)
+        .await;
+    let End::Played(ScriptOutcome::Inconclusive { why, .. }) = driven.end else {
+        panic!("{:?}", driven.end);
+    };
+    assert!(why.contains("65508 bytes could not be sent"), "{why}");
+}
