@@ -78,9 +78,15 @@ impl<'a> Frame<'a> {
         let frame = match reader.u16_le("ProtocolFlag")? {
             flag::DATA => Self::Data(Data::decode(&mut reader)?),
             flag::FRAGMENT => Self::Fragment(Fragment::decode(&mut reader)?),
-            flag::SYN => Self::Syn(Control::decode(&mut reader)?),
-            flag::SYN_ACK => Self::SynAck(Control::decode(&mut reader)?),
-            flag::ACK => Self::Ack(Control::decode(&mut reader)?),
+            // The body is decoded in one place for all three, so that it is compiled into this one.
+            kind @ flag::SYN..=flag::ACK => {
+                let control = Control::decode(&mut reader)?;
+                match kind {
+                    flag::SYN => Self::Syn(control),
+                    flag::SYN_ACK => Self::SynAck(control),
+                    _ => Self::Ack(control),
+                }
+            }
             flag::CONNECTION_ID => Self::ConnectionId(ConnectionIdFrame::decode(&mut reader)?),
             _ => return Ok(None),
         };
