@@ -89,7 +89,7 @@ fn suite<'a>(
         let mut suite = TestSuite::new(group.as_str());
         if let Some(run) = &record.run {
             suite.add_property(Property::new("iut", clean_line(&run.iut)));
-            suite.add_property(Property::new("seed", run.seed.to_string()));
+            suite.add_property(Property::new("seed", run.seed.as_str()));
             suite.add_property(Property::new("capture", clean_line(&run.capture)));
         }
         suite
@@ -103,7 +103,7 @@ fn scenario(verdict: &VerdictEvent, name: &str, record: &Record) -> TestCase {
     case.set_time(seconds(verdict.seconds));
     case.add_property(Property::new("title", clean_line(&verdict.title)));
     if let Some(run) = &record.run {
-        case.add_property(Property::new("seed", run.seed.to_string()));
+        case.add_property(Property::new("seed", run.seed.as_str()));
     }
     if let Some(capture) = &verdict.capture {
         case.add_property(Property::new("capture", clean_line(capture)));
@@ -241,8 +241,8 @@ fn not_run(why: &str) -> TestCaseStatus {
 
 fn end(record: &Record) -> String {
     match &record.summary {
-        Some(summary) => summary.message.clone(),
-        None => "the run has not come to its end".to_owned(),
+        Some(summary) if summary.interrupted => summary.message.clone(),
+        Some(_) | None => "the run has not come to its end".to_owned(),
     }
 }
 

@@ -7,7 +7,7 @@ use shakedown_engine::verdict::Verdict;
 /// What a stream of events has told so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Record {
-    /// The run, if it is one.
+    /// The run, if it is one; several that are reported as one are added up.
     pub run: Option<Run>,
     /// Scenarios that began and have no verdict yet, in the order in which they began.
     pub running: IndexSet<String>,
@@ -17,23 +17,25 @@ pub struct Record {
     pub findings: Vec<FindingEvent>,
     /// Sessions found in captures.
     pub sessions: Vec<SessionEvent>,
-    /// How the run ended, once it did.
+    /// How the run ended, once it did; of several runs, all that did.
     pub summary: Option<Summary>,
     /// Captures checked.
     pub checks: Vec<CheckSummary>,
 }
 
 /// How a run began.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Run {
-    /// The implementation's name.
+    /// The implementation's name; of several, joined.
     pub iut: String,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// How packets are recorded, and why.
+    /// Seed of everything random; of several, joined.
+    pub seed: String,
+    /// How packets are recorded, and why; of several ways, joined.
     pub capture: String,
     /// Scenarios selected.
     pub scenarios: usize,
+    /// Runs that began and have not come to their end.
+    pub open: usize,
 }
 
 impl Record {
@@ -47,12 +49,12 @@ impl Record {
                 capture,
                 scenarios,
             } => {
-                self.run = Some(Run {
-                    iut: iut.clone(),
-                    seed: *seed,
-                    capture: capture.clone(),
-                    scenarios: *scenarios,
-                });
+                let run = self.run.get_or_insert_default();
+                join(&mut run.iut, iut);
+                join(&mut run.seed, &seed.to_string());
+                join(&mut run.capture, capture);
+                run.scenarios += scenarios;
+                run.open += 1;
             }
             Event::ScenarioStarted { scenario } => {
                 self.running.insert(scenario.clone());
@@ -62,10 +64,22 @@ impl Record {
             Event::Finding(finding) => self.findings.push(finding.clone()),
             Event::Verdict(verdict) => {
                 self.running.shift_remove(&verdict.scenario);
-                self.verdicts
-                    .insert(verdict.scenario.clone(), verdict.clone());
+                let known = self.verdicts.get(&verdict.scenario);
+                // Judged in several runs: a verdict never improves.
+                if known.is_none_or(|known| known.verdict <= verdict.verdict) {
+                    let id = verdict.scenario.clone();
+                    self.verdicts.insert(id, verdict.clone());
+                }
             }
-            Event::RunFinished(summary) => self.summary = Some(summary.clone()),
+            Event::RunFinished(summary) => {
+                if let Some(run) = &mut self.run {
+                    run.open = run.open.saturating_sub(1);
+                }
+                match &mut self.summary {
+                    Some(all) => join_summary(all, summary),
+                    None => self.summary = Some(summary.clone()),
+                }
+            }
             Event::CheckFinished(check) => self.checks.push(check.clone()),
         }
     }
@@ -144,12 +158,57 @@ impl Record {
     /// Whether the run came to its end; what was only a check did.
     #[must_use]
     pub fn is_complete(&self) -> bool {
-        match (&self.run, &self.summary) {
-            (Some(_), Some(summary)) => !summary.interrupted,
-            (Some(_), None) => false,
-            (None, _) => true,
-        }
+        let is_open = self.run.as_ref().is_some_and(|run| run.open > 0);
+        !is_open && !self.summary.as_ref().is_some_and(|s| s.interrupted)
     }
+
+    /// The exit code that the runs and checks together have; a run without an end is an error, and
+    /// where there was neither there was nothing to judge.
+    #[must_use]
+    pub fn exit(&self) -> u8 {
+        let told = self.summary.iter().map(|summary| summary.exit);
+        let checked = self.checks.iter().map(|check| check.exit);
+        let cut = (!self.is_complete()).then_some(3);
+        told.chain(checked).chain(cut).reduce(worse).unwrap_or(2)
+    }
+}
+
+/// Exit codes, the one that applies first coming first.
+const EXITS: [u8; 5] = [130, 2, 1, 3, 0];
+
+/// The exit code of two that applies first.
+fn worse(a: u8, b: u8) -> u8 {
+    let rank = |exit| EXITS.iter().position(|known| *known == exit);
+    if rank(a) <= rank(b) { a } else { b }
+}
+
+/// Adds a name to a list, once.
+fn join(all: &mut String, name: &str) {
+    if !all.split("; ").any(|known| known == name) {
+        let separator = if all.is_empty() { "" } else { "; " };
+        *all += separator;
+        *all += name;
+    }
+}
+
+/// Adds the end of another run.
+fn join_summary(all: &mut Summary, other: &Summary) {
+    for (verdict, number) in &other.counts {
+        *all.counts.entry(verdict.clone()).or_default() += number;
+    }
+    for (id, verdict) in &other.requirements {
+        let known = all.requirements.entry(id.clone()).or_insert(*verdict);
+        *known = add(*known, *verdict);
+    }
+    all.exit = worse(all.exit, other.exit);
+    if all.message != other.message {
+        all.message = format!("{} {}", all.message, other.message);
+    }
+    let new = other.notes.iter().filter(|note| !all.notes.contains(note));
+    let new: Vec<String> = new.cloned().collect();
+    all.notes.extend(new);
+    all.interrupted |= other.interrupted;
+    all.seconds += other.seconds;
 }
 
 /// The sum of two verdicts on one requirement.
@@ -160,5 +219,50 @@ fn add(a: Verdict, b: Verdict) -> Verdict {
         (false, true) => a,
         (true, true) => a.min(b),
         (false, false) => a.max(b),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    #[test]
+    fn a_requirement_that_one_scenario_judged_is_judged() {
+        use Verdict::{Error, Fail, Inconclusive, NotApplicable, NotObserved, Pass};
+        for silent in [NotApplicable, NotObserved] {
+            for judged in [Pass, Inconclusive, Error, Fail] {
+                assert_eq!(add(silent, judged), judged);
+                assert_eq!(add(judged, silent), judged);
+            }
+        }
+        assert_eq!(add(Pass, Inconclusive), Inconclusive);
+        assert_eq!(add(Fail, Error), Fail);
+    }
+
+    #[test]
+    fn several_runs_add_up_and_nothing_improves() {
+        let both = [fixture::run(), fixture::interrupted()].concat();
+        for events in [both, [fixture::interrupted(), fixture::run()].concat()] {
+            let record = fixture::record(events);
+            let run = record.run.as_ref().unwrap();
+            assert_eq!((run.scenarios, run.open), (12, 0));
+            assert_eq!(run.iut, "acme media server 2.1");
+            assert_eq!(record.verdicts.len(), 9);
+            let pace = &record.verdicts["mediastream/legacy/responder/pace"];
+            assert_eq!(pace.verdict, Verdict::Inconclusive);
+            assert!(!record.is_complete());
+            assert_eq!(record.exit(), 130);
+        }
+    }
+
+    #[test]
+    fn a_run_without_an_end_is_no_success() {
+        let mut events = fixture::interrupted();
+        events.pop();
+        let record = fixture::record(events);
+        assert!(!record.is_complete());
+        assert_eq!(record.exit(), 3);
+        assert_eq!(Record::default().exit(), 2);
     }
 }

@@ -33,6 +33,8 @@ macro_rules! commands {
 }
 
 commands! {
+    /// Report runs that are over again, several as one
+    Report => report,
     /// Print a completion script for a shell
     Completions => completions,
 }

@@ -1,0 +1,48 @@
+//! `shakedown report DIR...`.
+
+use std::path::PathBuf;
+
+use anstream::eprintln;
+use shakedown_report::Replay;
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+use crate::reports::{self, ReportArgs};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example: one report of the runs of two machines
+  shakedown report shard-1 shard-2 --out reports/all")]
+pub(crate) struct Args {
+    /// Directories of reports, or files of events (events.jsonl)
+    #[arg(required = true, value_name = "DIR")]
+    runs: Vec<PathBuf>,
+
+    #[command(flatten)]
+    reports: ReportArgs,
+}
+
+impl Args {
+    /// Reads the events of the runs and reports them as one; the exit code is the one that the
+    /// runs together have.
+    pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+        let mut replays = Vec::new();
+        for run in &self.runs {
+            let replay = Replay::read(run).map_err(|error| Failure {
+                exit: Exit::Usage,
+                message: error.to_string(),
+            })?;
+            for note in &replay.notes {
+                eprintln!("warning: {note}");
+            }
+            replays.push(replay);
+        }
+        let mut sinks = self.reports.open(global, None, false)?;
+        for event in replays.iter().flat_map(|replay| &replay.events) {
+            sinks.event(event);
+        }
+        let exit = sinks.record().exit();
+        Ok(reports::close(sinks, exit))
+    }
+}

@@ -1,0 +1,100 @@
+//! The reports of commands that judge: their flags, and how they are opened and closed.
+
+use std::io::IsTerminal;
+use std::path::{Path, PathBuf};
+
+use anstream::eprintln;
+use clap::ValueEnum;
+use shakedown_report::{JsonLines, Progress, Sinks, Terminal};
+
+use crate::Global;
+use crate::exit::{Exit, Failure, error_label};
+
+/// Columns of a report where there is no terminal to ask.
+const WIDTH: usize = 100;
+
+/// Flags about reports.
+#[derive(Debug, clap::Args)]
+pub(crate) struct ReportArgs {
+    /// Directory for events.jsonl, junit.xml and summary.md; it is made if need be
+    #[arg(long, value_name = "DIR")]
+    pub(crate) out: Option<PathBuf>,
+
+    /// What standard output carries
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    pub(crate) format: Format,
+}
+
+/// What standard output carries.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// A report for people
+    Terminal,
+    /// One JSON object a line, and nothing else
+    Json,
+}
+
+impl ReportArgs {
+    /// Opens the reports: those of standard output, and those in `--out` or else in `out`.
+    /// Progress is shown on standard error where `progress` says that there is any.
+    pub(crate) fn open(
+        &self,
+        global: &Global,
+        out: Option<&Path>,
+        progress: bool,
+    ) -> Result<Sinks, Failure> {
+        let mut sinks = Sinks::new();
+        if let Some(directory) = self.out.as_deref().or(out) {
+            let added = sinks.add_directory(directory);
+            added.map_err(|failure| Failure {
+                exit: Exit::Usage,
+                message: format!("{failure}; give another directory with --out"),
+            })?;
+        }
+        match self.format {
+            Format::Json => sinks.add(JsonLines::to_output(std::io::stdout())),
+            Format::Terminal => {
+                let progress = match progress {
+                    true => self::progress(global),
+                    false => Progress::Off,
+                };
+                sinks.add(Terminal::new(progress, anstream::stdout(), width()));
+            }
+        }
+        Ok(sinks)
+    }
+}
+
+/// Completes the reports, tells those that could not be written, and says how the program ends.
+pub(crate) fn close(sinks: Sinks, exit: u8) -> Exit {
+    let outcome = sinks.finish();
+    for failure in &outcome.failures {
+        let label = error_label();
+        let text = failure.to_string();
+        eprintln!("{label} {}", shakedown_report::text::clean(&text));
+    }
+    let exit = outcome.exit(exit);
+    let known = Exit::ALL.into_iter().find(|known| *known as u8 == exit);
+    known.unwrap_or(Exit::Harness)
+}
+
+/// A bar on a terminal that is not shared with the log; else lines.
+fn progress(global: &Global) -> Progress {
+    let is_log = std::env::var_os("CI").is_some() || global.verbose > 0;
+    match std::io::stderr().is_terminal() && !is_log {
+        true => Progress::bar(),
+        false => Progress::lines(anstream::stderr()),
+    }
+}
+
+/// Columns of the terminal; of `COLUMNS` where there is none.
+fn width() -> usize {
+    if let Some((terminal_size::Width(columns), _)) =
+        terminal_size::terminal_size_of(std::io::stdout())
+    {
+        return columns.into();
+    }
+    let told = std::env::var("COLUMNS").ok();
+    told.and_then(|columns| columns.parse().ok())
+        .unwrap_or(WIDTH)
+}

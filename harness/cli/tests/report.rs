@@ -1,0 +1,112 @@
+//! `shakedown report`: several runs told as one.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output};
+
+fn report(arguments: &[&Path]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .arg("report")
+        .args(arguments)
+        .env("COLUMNS", "80")
+        .output()
+        .expect("the program starts")
+}
+
+/// A run of one scenario, as its reports lie in a directory.
+fn run(directory: &Path, shard: &str, verdict: &str, exit: u8) -> PathBuf {
+    let scenario = format!("mediastream/legacy/responder/{shard}");
+    let events = [
+        r#"{"type":"run-started","version":1,"iut":"acme","seed":7,"capture":"tap","scenarios":1}"#
+            .to_owned(),
+        format!(
+            r#"{{"type":"verdict","scenario":"{scenario}","title":"A fact","verdict":"{verdict}",
+            "requirements":{{"MS-L-01":"{verdict}"}},"capture":null,"seconds":0.5}}"#
+        )
+        .replace('\n', ""),
+        format!(
+            r#"{{"type":"run-finished","counts":{{"{verdict}":1}},"requirements":
+            {{"MS-L-01":"{verdict}"}},"exit":{exit},"message":"Shard {shard} is over.",
+            "interrupted":false,"seconds":1.0}}"#
+        )
+        .replace('\n', ""),
+    ];
+    let out = directory.join(shard);
+    fs::create_dir(&out).expect("a directory can be made");
+    fs::write(out.join("events.jsonl"), events.join("\n") + "\n").expect("a file can be written");
+    out
+}
+
+#[test]
+fn two_runs_are_told_as_one_and_the_worse_decides() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let one = run(directory.path(), "one", "pass", 0);
+    let two = run(directory.path(), "two", "fail", 1);
+    let all = directory.path().join("all");
+    let output = report(&[&one, &two, Path::new("--out"), &all]);
+    assert_eq!(output.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&output.stdout);
+    for told in [
+        "FAIL  mediastream/legacy/responder/two",
+        "Shard one is over. Shard two is over.",
+        "1 fail, 1 pass in 2.0 s",
+        "all/junit.xml",
+    ] {
+        assert!(text.contains(told), "{told:?} is missing in:\n{text}");
+    }
+    assert!(!text.contains('\u{1b}'), "colours in a pipe:\n{text}");
+    let junit = fs::read_to_string(all.join("junit.xml")).expect("it is written");
+    assert!(
+        junit.contains(r#"tests="2" skipped="0" failures="1""#),
+        "{junit}"
+    );
+    let again = report(&[&all]);
+    assert_eq!(again.status.code(), Some(1), "a merged report is a report");
+}
+
+#[test]
+fn runs_without_a_failure_are_a_success() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let one = run(directory.path(), "one", "pass", 0);
+    let output = report(&[&one, Path::new("--format"), Path::new("json")]);
+    assert_eq!(output.status.code(), Some(0));
+    let written = fs::read_to_string(one.join("events.jsonl")).expect("it is there");
+    let lines = String::from_utf8_lossy(&output.stdout).lines().count();
+    assert_eq!(lines, written.lines().count());
+}
+
+#[test]
+fn what_cannot_be_read_is_named_and_exits_2() {
+    let output = report(&[Path::new("no/such/run")]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(error.contains("cannot read no/such/run"), "{error}");
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn a_report_that_cannot_be_written_is_told_and_exits_3() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let one = run(directory.path(), "one", "pass", 0);
+    let all = directory.path().join("all");
+    fs::create_dir(&all).expect("a directory can be made");
+    std::os::unix::fs::symlink("/dev/full", all.join("summary.md")).expect("a link can be made");
+    let output = report(&[&one, Path::new("--out"), &all]);
+    assert_eq!(output.status.code(), Some(3));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(
+        error.matches("cannot write the report").count(),
+        1,
+        "{error}"
+    );
+    assert!(
+        error.contains("summary.md: No space left on device"),
+        "{error}"
+    );
+    assert!(all.join("junit.xml").is_file());
+}

@@ -1,0 +1,230 @@
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use shakedown_engine::event::{Event, VERSION};
+
+/// Events of a run or a check, read back from its `events.jsonl`.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Replay {
+    /// The events. Captures that lie beside the file are named as they lie now.
+    pub events: Vec<Event>,
+    /// What was wrong with the file, where the rest of it could be read.
+    pub notes: Vec<String>,
+}
+
+/// Why events cannot be read back.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// There is no such file, or it cannot be read.
+    #[error("cannot read {}: {error}", path.display())]
+    Unreadable {
+        /// The file.
+        path: PathBuf,
+        /// What the reading met.
+        error: io::Error,
+    },
+    /// A line is no event.
+    #[error("{}:{line}: this is no event: {error}", path.display())]
+    NoEvent {
+        /// The file.
+        path: PathBuf,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        error: serde_json::Error,
+    },
+    /// The events were written by another version of this program.
+    #[error(
+        "{}: the events have version {version}; this program reads version {VERSION}",
+        path.display()
+    )]
+    OtherVersion {
+        /// The file.
+        path: PathBuf,
+        /// The version that the file tells.
+        version: u32,
+    },
+}
+
+impl Replay {
+    /// Reads `events.jsonl` of a directory of reports, or a file of events by its own name. A last
+    /// line that was cut off (by a full disk, or a kill) is left out and noted.
+    ///
+    /// # Errors
+    /// [`ReplayError`], with the file and the line.
+    pub fn read(path: &Path) -> Result<Self, ReplayError> {
+        let file = match path.is_dir() {
+            true => path.join("events.jsonl"),
+            false => path.to_path_buf(),
+        };
+        let bytes = fs::read(&file).map_err(|error| ReplayError::Unreadable {
+            path: file.clone(),
+            error,
+        })?;
+        let text = String::from_utf8_lossy(&bytes);
+        let directory = file.parent().unwrap_or(Path::new(""));
+        let mut replay = Self {
+            events: Vec::new(),
+            notes: Vec::new(),
+        };
+        for (index, line) in text.split_inclusive('\n').enumerate() {
+            let line_number = index + 1;
+            match serde_json::from_str::<Event>(line) {
+                Ok(event) => replay.events.push(relocated(event, directory)),
+                Err(_) if !line.ends_with('\n') => {
+                    let place = file.display();
+                    let note = format!("{place}:{line_number}: the last line is cut off");
+                    replay.notes.push(note);
+                }
+                Err(error) => {
+                    return Err(ReplayError::NoEvent {
+                        path: file,
+                        line: line_number,
+                        error,
+                    });
+                }
+            }
+        }
+        match replay
+            .events
+            .iter()
+            .filter_map(version)
+            .find(|v| *v != VERSION)
+        {
+            Some(version) => Err(ReplayError::OtherVersion {
+                path: file,
+                version,
+            }),
+            None => Ok(replay),
+        }
+    }
+}
+
+/// The version that an event tells.
+const fn version(event: &Event) -> Option<u32> {
+    match event {
+        Event::RunStarted { version, .. } => Some(*version),
+        Event::CheckFinished(check) => Some(check.version),
+        Event::ScenarioStarted { .. }
+        | Event::Step { .. }
+        | Event::Session(_)
+        | Event::Finding(_)
+        | Event::Verdict(_)
+        | Event::RunFinished(_) => None,
+    }
+}
+
+/// Names captures as they lie now, where the reports were moved (from one machine to another).
+fn relocated(mut event: Event, directory: &Path) -> Event {
+    let capture = match &mut event {
+        Event::Finding(finding) => finding.capture.as_mut(),
+        Event::Verdict(verdict) => verdict.capture.as_mut(),
+        Event::RunStarted { .. }
+        | Event::ScenarioStarted { .. }
+        | Event::Step { .. }
+        | Event::Session(_)
+        | Event::RunFinished(_)
+        | Event::CheckFinished(_) => None,
+    };
+    if let Some(capture) = capture
+        && let Some(at) = capture.rfind("captures/")
+    {
+        let here = directory.join(&capture[at..]);
+        if here.is_file() {
+            *capture = here.display().to_string();
+        }
+    }
+    event
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{Sinks, fixture};
+
+    fn written(events: &[Event]) -> tempfile::TempDir {
+        let directory = tempfile::tempdir().unwrap();
+        let mut sinks = Sinks::new();
+        sinks.add_directory(directory.path()).unwrap();
+        for event in events {
+            sinks.event(event);
+        }
+        assert!(sinks.finish().failures.is_empty());
+        directory
+    }
+
+    #[test]
+    fn a_directory_of_reports_reads_back() {
+        let events = fixture::run();
+        let directory = written(&events);
+        let replay = Replay::read(directory.path()).unwrap();
+        assert_eq!(replay.events, events);
+        assert!(replay.notes.is_empty());
+        let file = directory.path().join("events.jsonl");
+        assert_eq!(Replay::read(&file).unwrap(), replay);
+    }
+
+    #[test]
+    fn a_last_line_that_is_cut_off_is_noted_and_the_rest_is_read() {
+        let directory = written(&fixture::interrupted());
+        let file = directory.path().join("events.jsonl");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, &text[..text.len() - 20]).unwrap();
+        let replay = Replay::read(&file).unwrap();
+        assert_eq!(replay.events.len(), fixture::interrupted().len() - 1);
+        let note = format!("{}:5: the last line is cut off", file.display());
+        assert_eq!(replay.notes, [note]);
+    }
+
+    #[test]
+    fn a_line_that_is_no_event_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("events.jsonl");
+        fs::write(
+            &file,
+            "{\"type\":\"scenario-started\",\"scenario\":\"a\"}\n{}\n",
+        )
+        .unwrap();
+        let error = Replay::read(directory.path()).unwrap_err().to_string();
+        let start = format!(
+            "{}:2: this is no event: missing field `type`",
+            file.display()
+        );
+        assert!(error.starts_with(&start), "{error}");
+    }
+
+    #[test]
+    fn events_of_another_version_are_refused() {
+        let mut events = fixture::interrupted();
+        if let Some(Event::RunStarted { version, .. }) = events.first_mut() {
+            *version = VERSION + 1;
+        }
+        let directory = written(&events);
+        let error = Replay::read(directory.path()).unwrap_err();
+        assert!(
+            matches!(error, ReplayError::OtherVersion { version, .. } if version == VERSION + 1)
+        );
+    }
+
+    #[test]
+    fn a_capture_that_was_moved_with_its_reports_is_found() {
+        let events = fixture::run();
+        let directory = written(&events);
+        let lost_ack = "captures/mediastream/3way/responder/lost-ack.pcapng";
+        let capture = directory.path().join(lost_ack);
+        fs::create_dir_all(capture.parent().unwrap()).unwrap();
+        fs::write(&capture, "").unwrap();
+        let replay = Replay::read(directory.path()).unwrap();
+        let named: Vec<String> = replay
+            .events
+            .iter()
+            .filter_map(|event| match event {
+                Event::Finding(finding) => finding.capture.clone(),
+                _ => None,
+            })
+            .collect();
+        assert_eq!(named[0], capture.display().to_string());
+        assert!(named[1].starts_with("reports/latest/captures/"));
+    }
+}
