@@ -24,6 +24,8 @@ pub struct Protocol {
     pub vocabulary: &'static dyn Vocabulary,
     /// Its requirements, in the specification's order.
     pub requirements: fn() -> &'static [Requirement],
+    /// Id of the requirement that an endpoint outlives whatever it is sent.
+    pub survival: &'static str,
     /// The frame by which an initiator of this mode begins: name and fields. The program asks with
     /// it whether an implementation answers at all. `id` is a fresh UUID; `None` if there is no
     /// such mode.

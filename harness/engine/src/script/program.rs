@@ -1,6 +1,7 @@
 //! A scenario's steps as a flat list with jumps, so that playing it needs a counter and no stack
 //! of borrowed lists.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use crate::scenario::{
@@ -86,6 +87,13 @@ impl Op {
         let members = members.iter().filter_map(|one| one.requirement.as_deref());
         own.into_iter().chain(members)
     }
+}
+
+/// The requirements that a scenario's steps name themselves.
+pub(crate) fn named_requirements(scenario: &Scenario) -> BTreeSet<String> {
+    let ops = compile(scenario);
+    let named = ops.iter().flat_map(|op| op.requirements());
+    named.map(str::to_owned).collect()
 }
 
 /// Flattens a scenario's steps.

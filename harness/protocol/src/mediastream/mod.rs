@@ -39,6 +39,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     vocabulary: &vocabulary::Words,
     requirements,
+    survival: "MS-W-17",
     hello,
     monitor: monitor::new,
     reference: reference::new,

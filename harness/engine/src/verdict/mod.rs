@@ -1,4 +1,12 @@
 //! Verdicts and how they add up.
+//!
+//! [`compose`] brings together what is known of one played scenario, in the simulation and in a
+//! real run: what the script saw, what the monitor saw in the capture, what became of the
+//! implementation's process, and how far the capture can be trusted.
+
+mod compose;
+
+pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
 
 use serde::{Deserialize, Serialize};
 

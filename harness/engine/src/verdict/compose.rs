@@ -1,0 +1,421 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::monitor::{Finding, Observation};
+use shakedown_protocol::requirement::{Level, Requirement, Seen};
+
+use crate::event::{FieldEvent, FindingEvent, ProcessEvent, VerdictEvent};
+use crate::iut::Waiver;
+use crate::scenario::Scenario;
+use crate::script::{Failure, ScriptOutcome, named_requirements};
+
+use super::Verdict;
+
+/// Bytes of a datagram that a finding shows.
+const SHOWN_BYTES: usize = 256;
+
+/// Everything that is known of one played scenario.
+#[derive(Debug, Clone)]
+pub struct Evidence<'a> {
+    /// The protocol whose requirements are judged.
+    pub protocol: &'static Protocol,
+    /// The scenario that was played.
+    pub scenario: &'a Scenario,
+    /// How its script ended.
+    pub script: &'a ScriptOutcome,
+    /// The capture's time at which the driver's clock, by which the script counts, was 0.
+    pub epoch: Duration,
+    /// What the capture shows.
+    pub capture: CaptureEvidence<'a>,
+    /// What became of the implementation's process, for people.
+    pub process: Option<ProcessEvent>,
+    /// The implementation is gone and should not be.
+    pub death: Option<Death>,
+    /// The weakest level whose findings count; those below are advisory.
+    pub level: Level,
+    /// What the implementation is known to break. A waiver that is past its date still waives; the
+    /// run fails by it elsewhere.
+    pub waivers: &'a [Waiver],
+    /// How long the scenario took, in seconds.
+    pub seconds: f64,
+}
+
+/// What a capture shows, and how far it can be trusted.
+#[derive(Debug, Clone, Copy)]
+pub struct CaptureEvidence<'a> {
+    /// Its path, if it was written.
+    pub path: Option<&'a str>,
+    /// Time of its first packet.
+    pub start: Duration,
+    /// What the protocol's monitor said of it.
+    pub observations: &'a [Observation],
+    /// UDP payloads of packets that observations name, as far as they are at hand.
+    pub payloads: &'a BTreeMap<u64, Vec<u8>>,
+    /// Why not everything on the wire is in it, in a sentence: packets were dropped or cut, it
+    /// could not be written or read. `None` if it is whole.
+    pub damage: Option<&'a str>,
+}
+
+/// How an implementation showed that it is gone: its process ended by itself where it should have
+/// lived, was ended by a signal of its own making, or does not answer the probe any more.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Death {
+    /// When, by the driver's clock.
+    pub time: Duration,
+    /// What was seen: `exit status 101 in the middle of the scenario`.
+    pub got: String,
+    /// The last packet that it got, counted from 1.
+    pub packet: Option<u64>,
+}
+
+/// A scenario judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Composed {
+    /// The verdict, on the scenario and on each requirement: those that it names, then those that
+    /// the monitor judged, in the specification's order.
+    pub verdict: VerdictEvent,
+    /// What was found, the first in time first; those that do not count among them.
+    pub findings: Vec<FindingEvent>,
+    /// Indices of the waivers that matched a finding.
+    pub waived: Vec<usize>,
+}
+
+/// Judges a played scenario. Every piece of evidence can only make the verdict worse:
+///
+/// * A finding of the script, of the monitor about the implementation's role, or the death of the
+///   implementation is a `fail`, unless it is waived or its level does not count. A requirement
+///   with findings none of which counts is `not applicable`, never `pass`.
+/// * Where the capture is damaged, only findings that bytes of a packet show count. What else the
+///   monitor found or found in order is `inconclusive`, as is the scenario.
+/// * A requirement of the scenario is `pass` only if the script was played to its end, or all steps
+///   that are judged by it were completed, or the monitor judged it; one that shows only on the
+///   wire must have been judged there or by a step. One that shows only from inside is `not
+///   observed`. Everything else is `inconclusive`, and so is the scenario, if it was played to its
+///   end.
+#[must_use]
+pub fn compose(evidence: &Evidence<'_>) -> Composed {
+    let mut waived = Vec::new();
+    let mut findings = evidence.findings();
+    for finding in &mut findings {
+        let level = evidence
+            .protocol
+            .requirement(&finding.requirement)
+            .map(|rule| rule.level);
+        finding.advisory = level.is_some_and(|level| level > evidence.level);
+        let waiver = evidence.waivers.iter().enumerate();
+        let mut waiver = waiver.filter(|(_, waiver)| waiver.requirement == finding.requirement);
+        if let Some((index, waiver)) = waiver.next() {
+            finding.waived = Some(waiver.because.clone());
+            waived.push(index);
+        }
+    }
+    findings.sort_by(|a, b| a.time.total_cmp(&b.time));
+    waived.sort_unstable();
+    waived.dedup();
+    let requirements = evidence.requirements(&findings);
+    let (verdict, reason) = evidence.verdict(&findings, &requirements);
+    let verdict = VerdictEvent {
+        scenario: evidence.scenario.id.clone(),
+        title: evidence.scenario.title.clone(),
+        verdict,
+        reason,
+        requirements,
+        capture: evidence.capture.path.map(str::to_owned),
+        seconds: evidence.seconds,
+        process: evidence.process.clone(),
+    };
+    Composed {
+        verdict,
+        findings,
+        waived,
+    }
+}
+
+impl Evidence<'_> {
+    /// What was found, in no order, waivers and levels not yet considered.
+    fn findings(&self) -> Vec<FindingEvent> {
+        let mut findings = Vec::new();
+        if let Some(death) = &self.death {
+            findings.push(self.of_death(death));
+        }
+        if let ScriptOutcome::Failed(failure) = self.script {
+            findings.push(self.of_script(failure));
+        }
+        for finding in self.monitored().filter(|finding| self.is_trusted(finding)) {
+            let told = findings.iter().any(|told| {
+                told.requirement == finding.requirement
+                    && told.packet.is_some()
+                    && told.packet == finding.packet
+            });
+            if !told {
+                findings.push(self.of_monitor(finding));
+            }
+        }
+        findings
+    }
+
+    fn requirements(&self, findings: &[FindingEvent]) -> IndexMap<String, Verdict> {
+        let own = self.scenario.requirements.iter();
+        let rest = (self.protocol.requirements)().iter().map(|rule| &rule.id);
+        let rest = rest.filter(|id| {
+            let found = findings.iter().any(|finding| finding.requirement == **id);
+            found || self.is_judged(id) || self.is_doubtful(id)
+        });
+        let all = own.chain(rest);
+        all.map(|id| (id.clone(), self.requirement(id, findings)))
+            .collect()
+    }
+
+    fn requirement(&self, id: &str, findings: &[FindingEvent]) -> Verdict {
+        let mut of_it = findings
+            .iter()
+            .filter(|finding| finding.requirement == id)
+            .peekable();
+        if of_it.peek().is_some() {
+            return match of_it.any(FindingEvent::counts) {
+                true => Verdict::Fail,
+                false => Verdict::NotApplicable,
+            };
+        }
+        if self.is_doubtful(id) {
+            return Verdict::Inconclusive;
+        }
+        if self.is_judged(id) {
+            return match self.capture.damage {
+                Some(_) => Verdict::Inconclusive,
+                None => Verdict::Pass,
+            };
+        }
+        let seen = self
+            .protocol
+            .requirement(id)
+            .map_or(&[][..], |rule: &Requirement| &rule.seen);
+        match (seen, self.script) {
+            ([Seen::Inner], _) => Verdict::NotObserved,
+            ([Seen::Wire], ScriptOutcome::Passed) if !self.is_judged_by_a_step(id) => {
+                Verdict::Inconclusive
+            }
+            (_, ScriptOutcome::Passed) => Verdict::Pass,
+            (_, ScriptOutcome::Failed(failure)) if failure.judged.iter().any(|it| it == id) => {
+                Verdict::Pass
+            }
+            (_, ScriptOutcome::Failed(_) | ScriptOutcome::Inconclusive { .. }) => {
+                Verdict::Inconclusive
+            }
+            (_, ScriptOutcome::Error { .. }) => Verdict::Error,
+        }
+    }
+
+    /// The scenario's verdict, and why if it does not speak for itself.
+    fn verdict(
+        &self,
+        findings: &[FindingEvent],
+        requirements: &IndexMap<String, Verdict>,
+    ) -> (Verdict, Option<String>) {
+        let mut verdict = Verdict::Pass;
+        let mut reasons = Vec::new();
+        match self.script {
+            ScriptOutcome::Passed => {
+                let own = self.scenario.requirements.iter();
+                let doubtful: Vec<_> = own
+                    .filter(|id| requirements.get(*id) == Some(&Verdict::Inconclusive))
+                    .map(String::as_str)
+                    .collect();
+                if !doubtful.is_empty() {
+                    verdict = Verdict::Inconclusive;
+                    reasons.push(format!("not judged: {}", self.why_doubtful(&doubtful)));
+                }
+            }
+            // If it counts it is a finding and the scenario fails by it below.
+            ScriptOutcome::Failed(_) => verdict = Verdict::NotApplicable,
+            ScriptOutcome::Inconclusive { why, step } => {
+                verdict = Verdict::Inconclusive;
+                reasons.push(format!("step {step}: {why}"));
+            }
+            ScriptOutcome::Error { why, step } => {
+                verdict = Verdict::Error;
+                reasons.push(format!("step {step}: {why}"));
+            }
+        }
+        if let Some(damage) = self.capture.damage {
+            verdict = verdict.max(Verdict::Inconclusive);
+            reasons.push(format!("the capture is not whole: {damage}"));
+        }
+        for finding in findings {
+            if finding.counts() {
+                verdict = Verdict::Fail;
+            } else if let Some(because) = &finding.waived {
+                reasons.push(format!("{} is waived: {because}", finding.requirement));
+            } else {
+                reasons.push(format!("{} is advisory", finding.requirement));
+            }
+        }
+        let mut told = Vec::new();
+        reasons.retain(|reason| {
+            let is_new = !told.contains(reason);
+            told.push(reason.clone());
+            is_new
+        });
+        (verdict, (!reasons.is_empty()).then(|| reasons.join("; ")))
+    }
+
+    /// What the monitor said about requirements that it could not judge, or their ids.
+    fn why_doubtful(&self, ids: &[&str]) -> String {
+        let why = ids.iter().map(|id| {
+            let mut doubts = self.doubts().filter(|doubt| doubt.requirement == *id);
+            match doubts.next() {
+                Some(doubt) => format!("{id} ({})", doubt.got),
+                None => (*id).to_owned(),
+            }
+        });
+        why.collect::<Vec<_>>().join(", ")
+    }
+
+    /// The monitor's findings about the implementation.
+    fn monitored(&self) -> impl Iterator<Item = &Finding> {
+        self.capture
+            .observations
+            .iter()
+            .filter_map(|observation| match observation {
+                Observation::Finding(finding) => self.is_ours(finding).then_some(finding),
+                Observation::Inconclusive(_) | Observation::Session(_) => None,
+            })
+    }
+
+    /// What the monitor could not judge about the implementation.
+    fn doubts(&self) -> impl Iterator<Item = &Finding> {
+        self.capture
+            .observations
+            .iter()
+            .filter_map(|observation| match observation {
+                Observation::Inconclusive(finding) => self.is_ours(finding).then_some(finding),
+                Observation::Finding(_) | Observation::Session(_) => None,
+            })
+    }
+
+    fn is_ours(&self, finding: &Finding) -> bool {
+        finding.party == self.scenario.iut.role
+    }
+
+    /// Whether a finding holds although something may be missing in the capture.
+    fn is_trusted(&self, finding: &Finding) -> bool {
+        self.capture.damage.is_none() || (finding.packet.is_some() && finding.field.is_some())
+    }
+
+    /// Whether the monitor could not judge it, or not for sure.
+    fn is_doubtful(&self, id: &str) -> bool {
+        let distrusted = self.monitored().filter(|finding| !self.is_trusted(finding));
+        self.doubts()
+            .chain(distrusted)
+            .any(|finding| finding.requirement == id)
+    }
+
+    /// Whether the monitor judged it in a session.
+    fn is_judged(&self, id: &str) -> bool {
+        let binds = self.protocol.requirement(id);
+        let binds = binds.is_some_and(|rule| rule.roles.contains(&self.scenario.iut.role));
+        let mut observations = self.capture.observations.iter();
+        binds
+            && observations.any(|observation| match observation {
+                Observation::Session(session) => session.judged.contains(&id),
+                Observation::Finding(_) | Observation::Inconclusive(_) => false,
+            })
+    }
+
+    /// Whether a step is judged by it; the scenario's first is what steps are judged by that name
+    /// none.
+    fn is_judged_by_a_step(&self, id: &str) -> bool {
+        let is_default = self
+            .scenario
+            .requirements
+            .first()
+            .is_some_and(|first| first == id);
+        is_default || named_requirements(self.scenario).contains(id)
+    }
+
+    fn of_script(&self, failure: &Failure) -> FindingEvent {
+        let message = format!("expected {}, got {}", failure.expected, failure.got);
+        FindingEvent {
+            packet: failure.packet,
+            time: self.since_start(self.epoch.saturating_add(failure.time)),
+            message,
+            expected: failure.expected.clone(),
+            got: failure.got.clone(),
+            step: Some(failure.step.clone()),
+            bytes: failure.payload.as_deref().map(hex),
+            field: failure.field.as_ref().map(|field| FieldEvent {
+                name: field.name.clone(),
+                offset: field.offset,
+                length: field.length,
+            }),
+            ..self.finding(&failure.requirement)
+        }
+    }
+
+    fn of_monitor(&self, finding: &Finding) -> FindingEvent {
+        let payload = finding
+            .packet
+            .and_then(|packet| self.capture.payloads.get(&packet));
+        FindingEvent {
+            packet: finding.packet,
+            time: self.since_start(finding.time),
+            message: format!("expected {}, got {}", finding.expected, finding.got),
+            expected: finding.expected.clone(),
+            got: finding.got.clone(),
+            bytes: payload.map(|payload| hex(payload)),
+            field: finding.field.map(|field| FieldEvent {
+                name: field.name.to_owned(),
+                offset: field.offset,
+                length: field.length,
+            }),
+            ..self.finding(finding.requirement)
+        }
+    }
+
+    fn of_death(&self, death: &Death) -> FindingEvent {
+        let expected = "an implementation that lives on".to_owned();
+        FindingEvent {
+            packet: death.packet,
+            time: self.since_start(self.epoch.saturating_add(death.time)),
+            message: format!("expected {expected}, got {}", death.got),
+            expected,
+            got: death.got.clone(),
+            ..self.finding(self.protocol.survival)
+        }
+    }
+
+    fn finding(&self, requirement: &str) -> FindingEvent {
+        let rule = self.protocol.requirement(requirement);
+        FindingEvent {
+            requirement: requirement.to_owned(),
+            level: rule
+                .map_or(Level::Must, |rule| rule.level)
+                .name()
+                .to_owned(),
+            scenario: Some(self.scenario.id.clone()),
+            capture: self.capture.path.map(str::to_owned),
+            packet: None,
+            time: 0.0,
+            message: String::new(),
+            expected: String::new(),
+            got: String::new(),
+            step: None,
+            bytes: None,
+            field: None,
+            waived: None,
+            advisory: false,
+        }
+    }
+
+    /// Seconds from the first packet.
+    fn since_start(&self, time: Duration) -> f64 {
+        time.saturating_sub(self.capture.start).as_secs_f64()
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let shown = bytes.iter().take(SHOWN_BYTES);
+    shown.map(|byte| format!("{byte:02x}")).collect()
+}
