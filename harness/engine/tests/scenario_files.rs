@@ -1,8 +1,15 @@
 //! The scenarios of this repository are in order, and together they cover the specification.
+#![allow(
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "a test fails by panicking"
+)]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
-use shakedown_engine::scenario::Library;
+use rstest::rstest;
+use shakedown_engine::document::check_text;
+use shakedown_engine::scenario::{Library, Loaded};
 
 fn committed() -> Library {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
@@ -12,4 +19,87 @@ fn committed() -> Library {
 #[test]
 fn every_committed_scenario_loads() {
     assert!(committed().scenarios().len() >= 60);
+}
+
+#[rstest]
+fn a_bad_scenario_is_refused_with_line_and_suggestion(
+    #[files("tests/bad-scenarios/*.json")] path: PathBuf,
+) {
+    let name = path.file_name().unwrap().to_str().unwrap();
+    let shown = format!("bad-scenarios/{name}");
+    let problems = match check_text(&shown, std::fs::read(&path).unwrap()) {
+        Ok(text) => Loaded::parse(&shown, &text).unwrap_err(),
+        Err(problems) => problems,
+    };
+    insta::with_settings!({ snapshot_path => "bad-scenarios/snapshots", prepend_module_to_snapshot => false, omit_expression => true }, {
+        insta::assert_snapshot!(name.trim_end_matches(".json"), problems.to_string());
+    });
+}
+
+#[test]
+fn a_file_without_end_is_refused_and_not_read_to_its_end() {
+    let problems = Loaded::read(Path::new("/dev/zero")).unwrap_err();
+    assert!(
+        problems.to_string().contains("larger than 1024 KiB"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn a_large_file_on_one_line_gets_a_short_message() {
+    let steps = r#"{"wait":{"for":"1s"}},"#.repeat(20_000);
+    let text = format!(r#"{{"id":7,"steps":[{steps}{{"wiat":{{}}}}]}}"#);
+    let problems = Loaded::parse("large.json", &text).unwrap_err().to_string();
+    assert!(problems.contains("did you mean `wait`?"), "{problems}");
+    assert!(problems.len() < 4_000, "{} bytes", problems.len());
+}
+
+#[test]
+fn a_file_that_is_wrong_everywhere_is_told_in_bounded_time_and_space() {
+    let steps = r#"{"wiat":{}},"#.repeat(50_000);
+    let text = format!(r#"{{"steps":[{steps}7]}}"#);
+    let problems = Loaded::parse("wrong.json", &text).unwrap_err().to_string();
+    assert!(
+        problems.contains("more problems in wrong.json"),
+        "{problems}"
+    );
+}
+
+#[test]
+fn deep_nesting_in_every_shape_is_an_error_and_no_crash() {
+    for text in [
+        "[",
+        "{\"a\":",
+        "{\"steps\":[{\"repeat\":{\"times\":1,\"steps\":[",
+    ] {
+        let text = text.repeat(100_000);
+        let problems = Loaded::parse("deep.json", &text).unwrap_err().to_string();
+        assert!(
+            problems.contains("nested deeper than 64 levels"),
+            "{problems}"
+        );
+    }
+}
+
+#[test]
+fn a_step_is_found_by_its_path() {
+    let library = committed();
+    let either = library
+        .scenarios()
+        .iter()
+        .find(|loaded| loaded.text.contains("\"either\""));
+    let loaded = either.unwrap();
+    let index = loaded
+        .scenario
+        .steps
+        .iter()
+        .position(|step| step.verb() == "either")
+        .unwrap();
+    let either = loaded.step_place(&index.to_string());
+    let inner = loaded.step_place(&format!("{index}.1.0"));
+    let further = loaded.step_place(&format!("{index}.1.0.7.7"));
+    assert!(inner.line > either.line || inner.column > either.column);
+    assert_eq!(inner, further);
+    let line = loaded.text.lines().nth(inner.line - 1).unwrap();
+    assert!(line[inner.column - 1..].starts_with('{'), "{line}");
 }

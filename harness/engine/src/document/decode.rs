@@ -1,13 +1,26 @@
 use std::ops::Range;
 
+use serde::Serialize;
 use serde::de::DeserializeOwned;
 use serde_json::Value;
 use serde_path_to_error::Segment;
 
 use super::{Document, Kind, Member, Node, Pointer, Problem, suggest};
 
+const LIST_FOR_OBJECT: &str = "expected an object, got a list";
+
 /// How many problems of one file are looked for.
 const MAX_PROBLEMS: usize = 100;
+
+/// Values of required members: one that is missing or wrong is noted and replaced, so that the rest
+/// can still be looked at.
+#[derive(Debug, Clone, Copy)]
+pub struct Defaults<'a> {
+    /// Members of the root.
+    pub root: &'a [(&'a str, Value)],
+    /// Members of anything else.
+    pub inside: &'a [(&'a str, Value)],
+}
 
 /// What [`decode()`] made of a document.
 #[derive(Debug)]
@@ -25,11 +38,14 @@ pub struct Decoded<T> {
 /// Makes a typed value of a document.
 ///
 /// What does not fit is noted and taken out, and the rest is tried again, so that one call tells
-/// every problem. `defaults` are values of required members of the root: one that is missing or
-/// wrong is noted and replaced, so that the rest can still be looked at.
+/// every problem.
 #[must_use]
-pub fn decode<T: DeserializeOwned>(document: &Document, defaults: &[(&str, Value)]) -> Decoded<T> {
+pub fn decode<T>(document: &Document, defaults: &Defaults<'_>) -> Decoded<T>
+where
+    T: DeserializeOwned + Serialize,
+{
     let mut repair = Repair {
+        defaults,
         root: document.root.clone(),
         problems: Vec::new(),
         taken: Vec::new(),
@@ -39,12 +55,13 @@ pub fn decode<T: DeserializeOwned>(document: &Document, defaults: &[(&str, Value
     while repair.problems.len() < MAX_PROBLEMS {
         match serde_path_to_error::deserialize(repair.root.to_value()) {
             Ok(decoded) => {
+                repair.refuse_lists_for_objects(&decoded);
                 value = Some(decoded);
                 break;
             }
             Err(error) => {
                 let pointer = existing(&repair.root, error.path());
-                if !repair.take_out(&pointer, &error.inner().to_string(), defaults) {
+                if !repair.take_out(&pointer, &error.inner().to_string()) {
                     break;
                 }
             }
@@ -58,7 +75,8 @@ pub fn decode<T: DeserializeOwned>(document: &Document, defaults: &[(&str, Value
     }
 }
 
-struct Repair {
+struct Repair<'a> {
+    defaults: &'a Defaults<'a>,
     root: Node,
     problems: Vec<Problem>,
     /// Members that were taken out: the object that they were in, and their name (or the name
@@ -67,9 +85,9 @@ struct Repair {
     defaulted: Vec<String>,
 }
 
-impl Repair {
+impl Repair<'_> {
     /// Notes an error and removes its cause; `false` if nothing can be removed.
-    fn take_out(&mut self, pointer: &Pointer, error: &str, defaults: &[(&str, Value)]) -> bool {
+    fn take_out(&mut self, pointer: &Pointer, error: &str) -> bool {
         let Some(node) = self.root.get(pointer) else {
             return false;
         };
@@ -80,18 +98,18 @@ impl Repair {
                 let message = format!("`{name}` is missing");
                 self.problems.push(Problem::new(node.mark(), message));
             }
-            let default = defaults.iter().find(|(key, _)| *key == name);
-            return match default {
-                Some((key, value)) if pointer.parts().next().is_none() => {
-                    self.root.insert(key, value);
-                    self.defaulted.push((*key).to_owned());
-                    true
-                }
-                _ => self.remove(pointer),
-            };
+            return self.put_default(pointer, name) || self.remove(pointer);
         }
         if let Some(unknown) = error.strip_prefix("unknown field ").and_then(first_quoted) {
-            let key = pointer.key(unknown);
+            // The path of such an error leads to the member itself.
+            let (parent, key) = match pointer.split_last() {
+                Some((parent, last)) if last == unknown => (parent, pointer.clone()),
+                _ => (pointer.clone(), pointer.key(unknown)),
+            };
+            let place = self
+                .root
+                .get(&parent)
+                .map_or(place, |node| node.range.clone());
             let known = expected(error);
             let what = format!("there is no `{unknown}` here");
             let problem = Problem::new(self.root.key_place(&key), what);
@@ -107,6 +125,36 @@ impl Repair {
             self.problems.push(problem);
         }
         self.remove(pointer)
+    }
+
+    /// Puts the default of a member that is missing into the object there.
+    fn put_default(&mut self, pointer: &Pointer, name: &str) -> bool {
+        let is_root = pointer.parts().next().is_none();
+        let defaults = if is_root {
+            self.defaults.root
+        } else {
+            self.defaults.inside
+        };
+        let Some((_, value)) = defaults.iter().find(|(key, _)| *key == name) else {
+            return false;
+        };
+        if is_root {
+            self.defaulted.push(name.to_owned());
+        }
+        let mut parts = pointer.parts();
+        let object = parts.try_fold(&mut self.root, |node, part| node.child_mut(part));
+        object.is_some_and(|object| {
+            object.insert(name, value);
+            true
+        })
+    }
+
+    /// A list of the right length decodes as an object, its members by position. Nobody who writes
+    /// a list means that.
+    fn refuse_lists_for_objects(&mut self, decoded: &impl Serialize) {
+        if let Ok(meant) = serde_json::to_value(decoded) {
+            refuse_lists(&self.root, &meant, &mut self.problems);
+        }
     }
 
     fn was_taken(&self, place: &Range<usize>, name: &str) -> bool {
@@ -136,6 +184,17 @@ impl Repair {
         if error.contains("map with a single key") {
             let message = "this must be an object with exactly one key";
             return Problem::new(place, message);
+        }
+        if error.contains("unit variant, expected") {
+            let name = self
+                .root
+                .get(pointer)
+                .map(|node| node.to_value().to_string());
+            let help = name.map(|name| format!("write {{ {name}: {{ .. }} }}"));
+            return Problem::new(place, "a name alone is not enough here").help(help);
+        }
+        if error.starts_with("invalid length") {
+            return Problem::new(place, LIST_FOR_OBJECT);
         }
         let wrong = error
             .strip_prefix("invalid type: ")
@@ -190,6 +249,27 @@ impl Node {
     }
 }
 
+fn refuse_lists(node: &Node, meant: &Value, problems: &mut Vec<Problem>) {
+    match (&node.kind, meant) {
+        (Kind::Array(_), Value::Object(_)) => {
+            problems.push(Problem::new(node.mark(), LIST_FOR_OBJECT));
+        }
+        (Kind::Array(elements), Value::Array(meant)) => {
+            for (element, meant) in elements.iter().zip(meant) {
+                refuse_lists(element, meant, problems);
+            }
+        }
+        (Kind::Object(members), Value::Object(meant)) => {
+            for member in members {
+                if let Some(meant) = meant.get(&member.key) {
+                    refuse_lists(&member.value, meant, problems);
+                }
+            }
+        }
+        (Kind::Object(_) | Kind::Array(_) | Kind::Scalar(_), _) => {}
+    }
+}
+
 /// The innermost value of an error's path that the tree has.
 fn existing(root: &Node, path: &serde_path_to_error::Path) -> Pointer {
     let mut pointer = Pointer::root();
@@ -227,6 +307,8 @@ fn plain(text: &str) -> String {
         "f64" => "a number".to_owned(),
         "a sequence" | "sequence" => "a list".to_owned(),
         "a map" | "map" => "an object".to_owned(),
+        "string or map" => "a name, or an object with one key".to_owned(),
+        "unit" | "unit variant" => "the name alone".to_owned(),
         "null" => "null".to_owned(),
         _ if text.starts_with("struct ") || text.starts_with("variant ") => "an object".to_owned(),
         _ if text.starts_with("enum ") => "a name, or an object with one key".to_owned(),

@@ -25,7 +25,9 @@ const STRICT: ParseOptions = ParseOptions {
 
 /// Parses strict JSON. Every key that stands twice is a problem of its own.
 pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
-    check_depth(text).map_err(|problem| vec![problem])?;
+    if let Some(problem) = too_deep(text) {
+        return Err(vec![problem]);
+    }
     let parsed = jsonc_parser::parse_to_ast(text, &CollectOptions::default(), &STRICT);
     let value = match parsed {
         Ok(parsed) => parsed.value,
@@ -51,7 +53,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
 }
 
 /// Both parsers recurse: nesting is bounded before they run.
-fn check_depth(text: &str) -> Result<(), Problem> {
+fn too_deep(text: &str) -> Option<Problem> {
     let mut depth = 0_usize;
     let mut in_string = false;
     let mut escaped = false;
@@ -66,10 +68,10 @@ fn check_depth(text: &str) -> Result<(), Problem> {
         }
         if depth > MAX_DEPTH {
             let message = format!("objects and arrays are nested deeper than {MAX_DEPTH} levels");
-            return Err(Problem::new(offset..offset + 1, message));
+            return Some(Problem::new(offset..offset + 1, message));
         }
     }
-    Ok(())
+    None
 }
 
 fn second_opinion(text: &str, error: &serde_json::Error) -> Problem {

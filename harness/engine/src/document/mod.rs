@@ -16,11 +16,11 @@ use std::ops::Range;
 
 use serde_json::{Map, Value};
 
-pub use decode::{Decoded, decode};
+pub use decode::{Decoded, Defaults, decode};
 pub use pointer::Pointer;
 pub use problem::{Place, Problem, Problems};
 pub use read::{MAX_BYTES, check_text, json_files, read};
-pub use suggest::{closest, did_you_mean, one_of};
+pub use suggest::{closest, did_you_mean, one_of, requirement_meant};
 
 /// A file's text and the tree in it.
 #[derive(Debug, Clone)]

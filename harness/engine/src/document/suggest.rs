@@ -27,6 +27,15 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
+/// "did you mean ...?" for a requirement's id, else where all ids are listed.
+#[must_use]
+pub fn requirement_meant<'a>(id: &str, known: impl IntoIterator<Item = &'a str>) -> String {
+    closest(id, known).map_or_else(
+        || "`shakedown list requirements` shows all of them".to_owned(),
+        |meant| format!("did you mean `{meant}`?"),
+    )
+}
+
 /// "is `a`", "are `a`, `b` and `c`"; the tail of a long list is only counted.
 #[must_use]
 pub fn one_of(known: &[&str]) -> String {

@@ -1,5 +1,92 @@
 //! Descriptions of implementations under test: how to start or reach one, and what it claims.
 
+mod check;
+mod date;
 mod model;
+mod placeholder;
 
+use std::path::Path;
+
+use serde_json::json;
+
+pub use date::Date;
 pub use model::*;
+
+use crate::document::{self, Defaults, Document, Problems};
+
+impl Iut {
+    /// Reads and checks a description file.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let text = document::read(path)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Checks the text of a description file; the path is shown in errors.
+    ///
+    /// A responder whose command contains `{address}` or `{port}` and that says nothing about its
+    /// address is reached at a free port of 127.0.0.1.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let document = Document::toml(file, text)?;
+        let decoded = document::decode::<Self>(
+            &document,
+            &Defaults {
+                root: &[
+                    ("name", json!("")),
+                    ("protocol", json!("")),
+                    ("role", json!("responder")),
+                    ("modes", json!([])),
+                    (
+                        "stream",
+                        json!({ "bits_per_second": 0, "frames_per_second": 0, "seconds": 0 }),
+                    ),
+                ],
+                inside: &[],
+            },
+        );
+        let found = match &decoded.value {
+            Some(iut) => check::check(iut, &decoded),
+            None => Vec::new(),
+        };
+        let mut problems = decoded.problems;
+        problems.extend(found);
+        match decoded.value {
+            Some(iut) if problems.is_empty() => Ok(iut.with_address()),
+            _ => Err(document.problems(problems)),
+        }
+    }
+
+    fn with_address(mut self) -> Self {
+        let words = self.start.iter().flat_map(Start::words);
+        let is_told = placeholder::any(words, &["address", "port"]);
+        if self.reach.is_none() && is_told {
+            let address = "127.0.0.1:{port}".to_owned();
+            self.reach = Some(Reach { address });
+        }
+        self
+    }
+}
+
+impl Start {
+    /// Every word of its commands and options.
+    fn words(&self) -> impl Iterator<Item = &str> {
+        let options = self.options.values().flatten();
+        let plain = self.plain.iter().flatten();
+        let words = self.command.iter().chain(plain).chain(options);
+        words.map(String::as_str)
+    }
+}
+
+impl Waiver {
+    /// Whether it does not count any more on this day.
+    #[must_use]
+    pub fn is_past(&self, today: Date) -> bool {
+        // A date that cannot be read was refused when the description was loaded.
+        self.until.parse::<Date>().is_ok_and(|until| until < today)
+    }
+}

@@ -3,7 +3,7 @@ use std::path::Path;
 use serde_json::json;
 
 use super::{Scenario, Step, check};
-use crate::document::{self, Document, Node, Place, Pointer, Problems};
+use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problems};
 
 /// A scenario that was read and found in order, with the place of each step.
 #[derive(Debug, Clone)]
@@ -36,13 +36,16 @@ impl Loaded {
         let document = Document::json(file, text)?;
         let decoded = document::decode::<Scenario>(
             &document,
-            &[
-                ("id", json!("")),
-                ("title", json!("")),
-                ("requirements", json!([])),
-                ("iut", json!({ "role": "responder", "mode": "" })),
-                ("steps", json!([])),
-            ],
+            &Defaults {
+                root: &[
+                    ("id", json!("")),
+                    ("title", json!("")),
+                    ("requirements", json!([])),
+                    ("iut", json!({ "role": "responder", "mode": "" })),
+                    ("steps", json!([])),
+                ],
+                inside: &[("within", json!("1s")), ("for", json!("1s"))],
+            },
         );
         let found = match &decoded.value {
             Some(scenario) => check::check(file, scenario, &decoded),

@@ -4,7 +4,7 @@ use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::Seen;
 
 use super::Checker;
-use crate::document::{Pointer, Problem, did_you_mean};
+use crate::document::{Pointer, Problem, did_you_mean, requirement_meant};
 
 /// From a scenario in its place to the schema.
 const SCHEMA: &str = "../../../../schema/scenario.schema.json";
@@ -111,6 +111,18 @@ impl Checker<'_> {
             let help = did_you_mean(needs.role.name(), known);
             self.at(&place.key("role"), message, help);
         }
+        let default = protocol.modes.first().copied().unwrap_or_default();
+        if needs.plain && needs.mode != default {
+            let message = format!(
+                "without any option the mode is `{default}`, not `{}`",
+                needs.mode
+            );
+            self.at_key(&place.key("plain"), message, None);
+        }
+        if needs.plain && !needs.options.is_empty() {
+            let message = "`plain` and options exclude each other";
+            self.at(&place.key("options"), message, None);
+        }
         for (index, option) in needs.options.iter().enumerate() {
             let place = place.key("options").index(index);
             let known = || protocol.options.iter().map(|(name, _)| *name);
@@ -126,7 +138,7 @@ impl Checker<'_> {
     fn requirements(&mut self, needs_given: bool) {
         let place = root("requirements");
         let list = &self.scenario.requirements;
-        if list.is_empty() {
+        if list.is_empty() && self.whole {
             let help = "name at least one: the rule of the specification that is tested";
             let message = "no requirement is named";
             self.at(&place, message, Some(help.to_owned()));
@@ -150,7 +162,7 @@ impl Checker<'_> {
             let known = (protocol.requirements)();
             let known = known.iter().map(|requirement| requirement.id.as_str());
             let message = format!("{} has no requirement `{id}`", protocol.id);
-            return self.at(place, message, did_you_mean(id, known));
+            return self.at(place, message, Some(requirement_meant(id, known)));
         };
         if requirement.seen == [Seen::Inner] {
             let message = format!("{id} shows only from inside: no scenario can judge it");

@@ -19,6 +19,7 @@ pub(super) fn check(file: &str, scenario: &Scenario, decoded: &Decoded<Scenario>
         root: &decoded.root,
         scenario,
         protocol: scenario.id.split('/').next().and_then(protocol),
+        whole: decoded.problems.is_empty(),
         samples: IndexMap::new(),
         problems: Vec::new(),
     };
@@ -27,7 +28,7 @@ pub(super) fn check(file: &str, scenario: &Scenario, decoded: &Decoded<Scenario>
         checker.samples = fields::samples(scenario, protocol);
     }
     checker.steps();
-    if decoded.problems.is_empty() {
+    if checker.whole {
         checker.flow();
     }
     checker.problems
@@ -37,6 +38,8 @@ struct Checker<'a> {
     root: &'a Node,
     scenario: &'a Scenario,
     protocol: Option<&'static Protocol>,
+    /// Whether all of the file decoded; where not, an empty list may be one that lost its elements.
+    whole: bool,
     /// A value that each `$name` could have; `None` where that cannot be told.
     samples: IndexMap<String, Option<Value>>,
     problems: Vec<Problem>,

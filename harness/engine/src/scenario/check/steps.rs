@@ -1,3 +1,5 @@
+use shakedown_protocol::hex;
+
 use super::{Checker, each_step, expected};
 use crate::document::{Pointer, did_you_mean};
 use crate::scenario::{Expect, Mutate, Patch, SendRaw, Span, Step};
@@ -35,7 +37,7 @@ impl Checker<'_> {
             Step::Expect(_) | Step::ExpectAny(_) => {
                 let frames = expected(step, inside);
                 if frames.is_empty() {
-                    self.at(&inside.key("of"), "no frame is expected here", None);
+                    self.empty(&inside.key("of"), "no frame is expected here", None);
                 }
                 for (expect, inside) in frames {
                     self.expect(expect, &inside);
@@ -43,7 +45,7 @@ impl Checker<'_> {
             }
             Step::Either(branches) => {
                 if branches.is_empty() {
-                    self.at(inside, "`either` has no branch", None);
+                    self.empty(inside, "`either` has no branch", None);
                 }
                 for (index, branch) in branches.iter().enumerate() {
                     let place = inside.index(index);
@@ -75,7 +77,7 @@ impl Checker<'_> {
             Step::Repeat(repeat) => {
                 self.not_zero(Some(u64::from(repeat.times)), &inside.key("times"));
                 if repeat.steps.is_empty() {
-                    self.at(&inside.key("steps"), "there is no step to repeat", None);
+                    self.empty(&inside.key("steps"), "there is no step to repeat", None);
                 }
             }
             Step::RestartIut(_) => {}
@@ -114,7 +116,7 @@ impl Checker<'_> {
         let list = inside.key("patches");
         if mutate.patches.is_empty() {
             let help = "a frame that is not changed is sent by `send`";
-            self.at(&list, "nothing is changed", Some(help.to_owned()));
+            self.empty(&list, "nothing is changed", Some(help));
         }
         for (index, patch) in mutate.patches.iter().enumerate() {
             self.patch(&mutate.frame, patch, bytes.as_mut(), &list.index(index));
@@ -192,9 +194,15 @@ impl Checker<'_> {
         }
     }
 
+    fn empty(&mut self, place: &Pointer, message: &str, help: Option<&str>) {
+        if self.whole {
+            self.at(place, message, help.map(str::to_owned));
+        }
+    }
+
     fn first_of_branch(&mut self, first: Option<&Step>, place: &Pointer) {
         match first {
-            None => self.at(place, "the branch has no step", None),
+            None => self.empty(place, "the branch has no step", None),
             Some(
                 Step::Expect(_)
                 | Step::ExpectNothing(_)
@@ -288,29 +296,12 @@ impl Checker<'_> {
     }
 
     fn hex(&mut self, text: &str, place: &Pointer) -> Option<Vec<u8>> {
-        let digits: Vec<char> = text.chars().filter(|c| !c.is_whitespace()).collect();
-        let wrong = digits.iter().find(|c| !c.is_ascii_hexdigit());
-        if let Some(wrong) = wrong {
-            self.at(place, format!("{wrong:?} is no hexadecimal digit"), None);
-            return None;
+        match hex::parse(text) {
+            Ok(bytes) => Some(bytes),
+            Err(problem) => {
+                self.at(place, format!("the text {problem}"), None);
+                None
+            }
         }
-        if digits.len() % 2 == 1 {
-            let message = format!("{} digits make no whole bytes", digits.len());
-            self.at(
-                place,
-                message,
-                Some("write two digits for each byte".to_owned()),
-            );
-            return None;
-        }
-        let value = |digit: &char| {
-            digit
-                .to_digit(16)
-                .and_then(|digit| u8::try_from(digit).ok())
-        };
-        let pairs = digits.chunks_exact(2);
-        pairs
-            .map(|pair| Some(value(&pair[0])? << 4 | value(&pair[1])?))
-            .collect()
     }
 }

@@ -1,0 +1,346 @@
+//! What a description must be besides well-formed. Every problem is told, each at its place.
+
+use std::net::SocketAddr;
+
+use shakedown_protocol::mediastream::frame::Data;
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
+
+use super::placeholder::{self, KNOWN};
+use super::{Date, Iut, Ready, Start, Waiver};
+use crate::document::{Decoded, Node, Pointer, Problem, did_you_mean, requirement_meant};
+use crate::scenario::Span;
+
+/// Checks a description.
+pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>) -> Vec<Problem> {
+    let mut checker = Checker {
+        root: &decoded.root,
+        iut,
+        protocol: protocol(&iut.protocol),
+        problems: Vec::new(),
+    };
+    let given = |key: &str| !decoded.defaulted.iter().any(|name| name == key);
+    if given("name") && iut.name.trim().is_empty() {
+        checker.at(&root("name"), "the name is empty", None);
+    }
+    if given("protocol") {
+        checker.protocol();
+    }
+    if given("modes") {
+        checker.modes();
+    }
+    if given("stream") {
+        checker.stream();
+    }
+    checker.timing();
+    for (index, waiver) in iut.waive.iter().enumerate() {
+        checker.waiver(waiver, index, given("role"));
+    }
+    let before = checker.problems.len();
+    if let Some(start) = &iut.start {
+        checker.start(start);
+    }
+    // Where something is wrong with the start, what it lacks may be just that.
+    let start_is_whole = decoded.problems.is_empty() && checker.problems.len() == before;
+    if given("role") && start_is_whole {
+        match iut.role {
+            Role::Initiator => checker.initiator(),
+            Role::Responder => checker.responder(),
+        }
+    }
+    checker.problems
+}
+
+struct Checker<'a> {
+    root: &'a Node,
+    iut: &'a Iut,
+    protocol: Option<&'static Protocol>,
+    problems: Vec<Problem>,
+}
+
+impl Checker<'_> {
+    fn at(&mut self, pointer: &Pointer, message: impl Into<String>, help: Option<&str>) {
+        let problem = Problem::new(self.root.place(pointer), message);
+        self.problems.push(problem.help(help.map(str::to_owned)));
+    }
+
+    fn at_key(&mut self, pointer: &Pointer, message: impl Into<String>, help: Option<&str>) {
+        let problem = Problem::new(self.root.key_place(pointer), message);
+        self.problems.push(problem.help(help.map(str::to_owned)));
+    }
+
+    fn protocol(&mut self) {
+        let name = &self.iut.protocol;
+        if self.protocol.is_none() {
+            let known = PROTOCOLS.iter().map(|protocol| protocol.id);
+            let help = did_you_mean(name, known);
+            let message = format!("no protocol is called `{name}`");
+            self.at(&root("protocol"), message, help.as_deref());
+        }
+    }
+
+    fn modes(&mut self) {
+        let modes = &self.iut.modes;
+        if modes.is_empty() {
+            self.at(
+                &root("modes"),
+                "no mode is claimed",
+                Some("name at least one"),
+            );
+        }
+        for (index, mode) in modes.iter().enumerate() {
+            let place = root("modes").index(index);
+            if modes[..index].contains(mode) {
+                self.at(&place, format!("`{mode}` stands twice"), None);
+            }
+            let Some(protocol) = self.protocol else {
+                continue;
+            };
+            if !protocol.modes.contains(&mode.as_str()) {
+                let help = did_you_mean(mode, protocol.modes.iter().copied());
+                let message = format!("{} has no mode `{mode}`", protocol.id);
+                self.at(&place, message, help.as_deref());
+            }
+        }
+    }
+
+    fn stream(&mut self) {
+        let stream = &self.iut.stream;
+        let place = root("stream");
+        for (name, value) in [
+            ("frames_per_second", stream.frames_per_second),
+            ("seconds", stream.seconds),
+        ] {
+            if value == 0 {
+                self.at(&place.key(name), "a stream with 0 here has no frame", None);
+            }
+        }
+        let bytes = stream.frame_bytes();
+        if stream.frames_per_second > 0 && bytes < Data::MIN_LENGTH as u64 {
+            let least = Data::MIN_LENGTH as u64 * 8 * u64::from(stream.frames_per_second);
+            let message = format!("a frame would have {bytes} bytes");
+            let help = format!(
+                "its header and one byte of media take {}: write {least} or more",
+                Data::MIN_LENGTH
+            );
+            self.at(&place.key("bits_per_second"), message, Some(&help));
+        }
+    }
+
+    fn timing(&mut self) {
+        let tolerance = self.iut.timing.tolerance;
+        if !(0.0..=2.0).contains(&tolerance) {
+            let message = format!("a tolerance of {tolerance} cannot be");
+            let help = "write a share of the interval from 0 to 2; 0.25 is a quarter";
+            self.at(&root("timing").key("tolerance"), message, Some(help));
+        }
+        let period = self.iut.timing.buffer_period;
+        self.fixed(&period, &root("timing").key("buffer_period"));
+    }
+
+    fn waiver(&mut self, waiver: &Waiver, index: usize, role_given: bool) {
+        let place = root("waive").index(index);
+        let id = &waiver.requirement;
+        let requirement = self.protocol.and_then(|protocol| protocol.requirement(id));
+        let id_place = place.key("requirement");
+        match (self.protocol, requirement) {
+            (Some(protocol), None) => {
+                let known = (protocol.requirements)().iter();
+                let help = requirement_meant(id, known.map(|known| known.id.as_str()));
+                let message = format!("{} has no requirement `{id}`", protocol.id);
+                self.at(&id_place, message, Some(&help));
+            }
+            (Some(_), Some(known)) if role_given && !known.roles.contains(&self.iut.role) => {
+                let message = format!("{id} does not bind the {}", self.iut.role);
+                self.at(&id_place, message, Some("remove the waiver"));
+            }
+            (Some(_), Some(_)) | (None, _) => {}
+        }
+        let before = &self.iut.waive[..index];
+        if before.iter().any(|earlier| earlier.requirement == *id) {
+            self.at(&id_place, format!("{id} is waived twice"), None);
+        }
+        if waiver.because.trim().is_empty() {
+            let help = "say why it is known and who will see to it";
+            self.at(&place.key("because"), "no reason is given", Some(help));
+        }
+        if let Err(error) = waiver.until.parse::<Date>() {
+            self.at(&place.key("until"), error, None);
+        }
+    }
+
+    fn start(&mut self, start: &Start) {
+        let place = root("start");
+        self.command(&start.command, &place.key("command"));
+        if let Some(plain) = &start.plain {
+            self.command(plain, &place.key("plain"));
+        }
+        for (name, words) in &start.options {
+            let place = place.key("options").key(name);
+            self.placeholders(words, &place);
+            let Some(protocol) = self.protocol else {
+                continue;
+            };
+            let known = || protocol.options.iter().map(|(name, _)| *name);
+            if !known().any(|known| known == name) {
+                let message = format!("{} has no option `{name}`", protocol.id);
+                let help = did_you_mean(name, known());
+                self.at_key(&place, message, help.as_deref());
+            }
+        }
+        self.fixed(&start.grace, &place.key("grace"));
+        let place = place.key("ready");
+        match &start.ready {
+            Ready::Line(line) if line.is_empty() => {
+                let help = "write a part of the line that it prints when it is ready";
+                self.at(&place.key("line"), "every line contains this", Some(help));
+            }
+            Ready::After(span) => self.fixed(span, &place.key("after")),
+            Ready::Port(false) => {
+                let help = "write `{ port = true }`, `{ line = \"...\" }` or `{ after = \"2s\" }`";
+                self.at(&place.key("port"), "this waits for nothing", Some(help));
+            }
+            Ready::Port(true) | Ready::Line(_) => {}
+        }
+    }
+
+    fn command(&mut self, words: &[String], place: &Pointer) {
+        if words.first().is_none_or(String::is_empty) {
+            let help = "name a program; each argument is a text of its own";
+            self.at(place, "the command is empty", Some(help));
+        }
+        self.placeholders(words, place);
+    }
+
+    fn placeholders(&mut self, words: &[String], place: &Pointer) {
+        for (index, word) in words.iter().enumerate() {
+            for name in placeholder::names(word) {
+                if !KNOWN.contains(&name) {
+                    let message = format!("`{{{name}}}` stands for nothing");
+                    let help = did_you_mean(name, KNOWN).map(|meant| {
+                        format!("{meant} (for a brace itself write it twice: `{{{{`)")
+                    });
+                    self.at(&place.index(index), message, help.as_deref());
+                }
+            }
+        }
+    }
+
+    fn initiator(&mut self) {
+        let Some(start) = &self.iut.start else {
+            let message = "an initiator is started for each scenario: `[start]` is missing";
+            let help = "add `[start]` with a command that contains `{peer}`, the address to ask";
+            return self.at_key(&root("role"), message, Some(help));
+        };
+        let place = root("start");
+        let mut commands = vec![("command", &start.command)];
+        commands.extend(start.plain.iter().map(|plain| ("plain", plain)));
+        for (name, words) in commands {
+            let texts = || words.iter().map(String::as_str);
+            if !placeholder::any(texts(), &["peer"]) {
+                let message = "the initiator is not told whom to ask";
+                let help = "put `{peer}` where the address and port of the responder belong";
+                self.at(&place.key(name), message, Some(help));
+            }
+            if placeholder::any(texts(), &["address", "port"]) {
+                let message = "`{address}` and `{port}` are a responder's";
+                let help = "`{peer}` is the address of the other side";
+                self.at(&place.key(name), message, Some(help));
+            }
+        }
+        self.mode_is_told(start);
+        if self.root.get(&place.key("ready")).is_some() {
+            let message = "an initiator is not waited for: it speaks first";
+            self.at_key(&place.key("ready"), message, Some("remove this"));
+        }
+        if start.per == super::Per::Run {
+            let message = "an initiator is started for each scenario";
+            self.at(&place.key("per"), message, Some("remove this"));
+        }
+        if self.iut.reach.is_some() {
+            let message = "an initiator is not reached: it asks";
+            self.at_key(&root("reach"), message, Some("remove this"));
+        }
+    }
+
+    fn responder(&mut self) {
+        let start = self.iut.start.as_ref();
+        let place = root("reach").key("address");
+        let told = start.is_some_and(|start| placeholder::any(start.words(), &["address", "port"]));
+        let Some(reach) = &self.iut.reach else {
+            if !told {
+                let message = "nothing says where the responder is reached";
+                let help = "add `[reach]` with `address = \"127.0.0.1:4444\"`, or put `{address}` \
+                            into the command";
+                self.at_key(&root("role"), message, Some(help));
+            }
+            return;
+        };
+        let names = placeholder::names(&reach.address);
+        let chosen = names.contains(&"port");
+        if let Some(name) = names.iter().find(|name| **name != "port") {
+            let help = "only `{port}` can stand here, for a free port";
+            self.at(
+                &place,
+                format!("`{{{name}}}` stands for nothing here"),
+                Some(help),
+            );
+        } else if !is_address(&reach.address.replace("{port}", "1")) {
+            let message = format!("{:?} is no address and port", reach.address);
+            let help = "write for example `127.0.0.1:4444`, `[::1]:4444` or `127.0.0.1:{port}`";
+            self.at(&place, message, Some(help));
+        } else if chosen && start.is_none() {
+            let message = "what runs already does not listen on a port that is chosen now";
+            let help = "write its port, or say in `[start]` how to start it";
+            self.at(&place, message, Some(help));
+        } else if chosen && !told {
+            let message = "a free port is chosen, but the command is not told which";
+            let help = "put `{address}` or `{port}` into the command";
+            self.at(&root("start").key("command"), message, Some(help));
+        }
+        match start {
+            Some(start) => {
+                self.mode_is_told(start);
+                let words = || start.command.iter().chain(start.plain.iter().flatten());
+                if placeholder::any(words().map(String::as_str), &["peer"]) {
+                    let message = "`{peer}` is an initiator's";
+                    let help = "`{address}` is where a responder listens";
+                    self.at(&root("start").key("command"), message, Some(help));
+                }
+            }
+            None if self.iut.modes.len() > 1 => {
+                let message = "what runs already runs in one mode";
+                let help = "name that mode, or say in `[start]` how to start it in each";
+                self.at(&root("modes"), message, Some(help));
+            }
+            None => {}
+        }
+    }
+
+    fn mode_is_told(&mut self, start: &Start) {
+        let told = placeholder::any(start.command.iter().map(String::as_str), &["mode"]);
+        if self.iut.modes.len() > 1 && !told {
+            let message = "several modes are claimed, but the command is not told which";
+            let help = "put `{mode}` into the command, or describe each mode in its own file";
+            self.at(&root("start").key("command"), message, Some(help));
+        }
+    }
+
+    /// A description knows no `$name`.
+    fn fixed(&mut self, span: &Span, place: &Pointer) {
+        if span.as_fixed().is_none() {
+            let message = format!("`{span}` means something in scenarios only");
+            let help = "write a fixed length of time here, for example `2s`";
+            self.at(place, message, Some(help));
+        }
+    }
+}
+
+fn root(key: &str) -> Pointer {
+    Pointer::root().key(key)
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<SocketAddr>()
+        .is_ok_and(|address| address.port() != 0)
+}
