@@ -1,0 +1,55 @@
+//! The reference machines: an initiator and a responder that follow every requirement.
+//!
+//! What the specification leaves open is decided here:
+//!
+//! - **Assigned ids are fresh and random**, whatever id a SYN wishes. A spoofed SYN must not let
+//!   its sender know the id that an ACK needs (MS-H-22), and a restart has another id (MS-H-23).
+//! - **A SYN beyond the bound of half-open sessions is rejected** (Accept=0 with a Diagnostic)
+//!   and nothing is kept. Dropping the oldest instead would break the promise of its Accept=1: its
+//!   peer would confirm into the void and one side would believe in a session that the other side
+//!   does not know (MS-H-25). An established session that a SYN would restart at the bound goes on.
+//! - **A SYN with another wished id while the tuple is half-open replaces the half-open session**
+//!   under another id, with new timers and in the same slot: the peer has begun again, and nothing
+//!   was streaming that could be harmed.
+//! - **A START on a half-open tuple** (a peer that fell back) starts a legacy session in its place;
+//!   if the half-open session streams optimistically, it confirms it, and numbers go on (MS-L-04).
+//! - **Nothing is kept of a session that ended**: a later SYN or START from its tuple begins anew,
+//!   a later ACK is a stray one (MS-H-13).
+//! - **An initiator that was told another id than the one assigned** by a connection-id datagram
+//!   takes no media until its own id is named again (MS-H-17, MS-D-10).
+//! - **After falling back to START a late SYN-ACK is not answered**: the START ended the handshake.
+
+mod carry;
+mod counters;
+mod initiator;
+mod pacing;
+#[cfg(test)]
+mod pair;
+mod random;
+mod receive;
+mod responder;
+mod settings;
+mod timing;
+
+use crate::ReferenceSettings;
+use crate::machine::Machine;
+use crate::requirement::Role;
+
+use settings::Settings;
+
+/// A reference machine in the role that the settings name.
+///
+/// # Errors
+/// A sentence for people if the settings do not go together.
+pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
+    let told = Settings::new(settings)?;
+    match settings.role {
+        Role::Responder => Ok(Box::new(responder::Responder::new(told))),
+        Role::Initiator => {
+            let peer = settings
+                .peer
+                .ok_or("an initiator needs the responder's address")?;
+            Ok(Box::new(initiator::Initiator::new(told, peer)))
+        }
+    }
+}

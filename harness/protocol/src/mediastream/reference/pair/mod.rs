@@ -1,0 +1,148 @@
+//! An initiator and a responder on a tiny virtual link.
+
+mod tests;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::initiator::Initiator;
+use super::responder::Responder;
+use super::settings::Settings;
+use crate::machine::{Input, Machine, Outcome, Output};
+
+/// Time that a datagram takes, if its fate is nothing else.
+pub(super) const LATENCY: Duration = Duration::from_millis(5);
+
+/// Decides for each datagram, counted from 0, after which times it arrives; never, if there are
+/// none.
+type Fate = Box<dyn FnMut(usize, &Flight) -> Vec<Duration>>;
+
+/// Both machines, and what flies between them.
+pub(super) struct Pair {
+    pub(super) initiator: Initiator,
+    pub(super) responder: Responder,
+    pub(super) now: Duration,
+    /// Everything that was sent, in order.
+    pub(super) sent: Vec<Flight>,
+    /// How each side's sessions ended.
+    pub(super) initiator_outcome: Option<Outcome>,
+    pub(super) responder_outcomes: Vec<Outcome>,
+    flying: BTreeMap<(Duration, usize), Flight>,
+    arrivals: usize,
+    fate: Fate,
+}
+
+/// A datagram on its way.
+#[derive(Debug, Clone)]
+pub(super) struct Flight {
+    pub(super) at: Duration,
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) payload: Vec<u8>,
+}
+
+pub(super) fn responder_address() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4444))
+}
+
+pub(super) fn initiator_address() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 2], 50_000))
+}
+
+impl Pair {
+    pub(super) fn new(responder: Settings, initiator: Settings) -> Self {
+        Self {
+            initiator: Initiator::new(initiator, responder_address()),
+            responder: Responder::new(responder),
+            now: Duration::ZERO,
+            sent: Vec::new(),
+            initiator_outcome: None,
+            responder_outcomes: Vec::new(),
+            flying: BTreeMap::new(),
+            arrivals: 0,
+            fate: Box::new(|_, _| vec![LATENCY]),
+        }
+    }
+
+    pub(super) fn with_fate(
+        mut self,
+        fate: impl FnMut(usize, &Flight) -> Vec<Duration> + 'static,
+    ) -> Self {
+        self.fate = Box::new(fate);
+        self
+    }
+
+    /// Goes to the next moment at which something happens; false if nothing will.
+    pub(super) fn step(&mut self) -> bool {
+        let flight = self.flying.keys().next().map(|(at, _)| *at);
+        let deadlines = [self.initiator.deadline(), self.responder.deadline(), flight];
+        let Some(next) = deadlines.into_iter().flatten().min() else {
+            return false;
+        };
+        self.now = self.now.max(next);
+        let now = self.now;
+        self.initiator.handle(now, Input::Tick);
+        self.responder.handle(now, Input::Tick);
+        self.collect();
+        while let Some(entry) = self
+            .flying
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now)
+        {
+            let Flight {
+                from, to, payload, ..
+            } = entry.remove();
+            let payload = payload.as_slice();
+            let input = Input::Datagram { from, payload };
+            if to == responder_address() {
+                self.responder.handle(now, input);
+            } else {
+                self.initiator.handle(now, input);
+            }
+            self.collect();
+        }
+        true
+    }
+
+    /// Runs until nothing more happens.
+    pub(super) fn run(&mut self) {
+        let mut steps = 0;
+        while self.step() {
+            steps += 1;
+            assert!(steps < 1_000_000, "it never ends");
+        }
+    }
+
+    fn collect(&mut self) {
+        while let Some(output) = self.initiator.poll() {
+            match output {
+                Output::Send { to, payload } => self.launch(initiator_address(), to, payload),
+                Output::Ended { outcome, .. } => self.initiator_outcome = Some(outcome),
+                Output::Transition { .. } => {}
+            }
+        }
+        while let Some(output) = self.responder.poll() {
+            match output {
+                Output::Send { to, payload } => self.launch(responder_address(), to, payload),
+                Output::Ended { outcome, .. } => self.responder_outcomes.push(outcome),
+                Output::Transition { .. } => {}
+            }
+        }
+    }
+
+    fn launch(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
+        let flight = Flight {
+            at: self.now,
+            from,
+            to,
+            payload,
+        };
+        for delay in (self.fate)(self.sent.len(), &flight) {
+            self.arrivals += 1;
+            let key = (self.now + delay, self.arrivals);
+            self.flying.insert(key, flight.clone());
+        }
+        self.sent.push(flight);
+    }
+}

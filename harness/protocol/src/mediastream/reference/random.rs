@@ -1,0 +1,40 @@
+use rand_chacha::ChaCha20Rng;
+use rand_chacha::rand_core::{Rng, SeedableRng};
+
+use crate::mediastream::frame::ConnectionId;
+
+/// The only source of randomness of a machine: the same seed gives the same ids.
+#[derive(Debug)]
+pub(super) struct Random(ChaCha20Rng);
+
+impl Random {
+    pub(super) fn new(seed: u64) -> Self {
+        Self(ChaCha20Rng::seed_from_u64(seed))
+    }
+
+    /// A version 4 UUID in its 36 characters.
+    pub(super) fn connection_id(&mut self) -> ConnectionId {
+        let mut bytes = [0; 16];
+        self.0.fill_bytes(&mut bytes);
+        let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
+        let mut field = [0; ConnectionId::LENGTH];
+        uuid.hyphenated()
+            .encode_lower(&mut field[..ConnectionId::MAX_TEXT]);
+        ConnectionId::from_bytes(field)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ids_are_version_4_uuids_that_the_seed_decides() {
+        let id = Random::new(7).connection_id();
+        let text = String::from_utf8(id.text().to_vec()).unwrap();
+        let uuid: uuid::Uuid = text.parse().unwrap();
+        assert_eq!(uuid.get_version_num(), 4);
+        assert_eq!(id, Random::new(7).connection_id());
+        assert_ne!(id, Random::new(8).connection_id());
+    }
+}

@@ -1,0 +1,374 @@
+mod answer;
+mod session;
+#[cfg(test)]
+mod tests;
+mod timers;
+
+use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::carry::{self, SMALLEST_LIMIT};
+use super::counters::Counters;
+use super::random::Random;
+use super::settings::Settings;
+use crate::machine::{Failure, Input, Machine, Outcome, Output};
+use crate::mediastream::frame::{Control, Frame};
+use crate::mediastream::{Grammar, Mode};
+use crate::requirement::Role;
+
+use session::{HalfOpen, Overdue, Request, Session};
+use timers::Timers;
+
+/// Why a session closes that went well.
+const OVER: &str = "the stream is over";
+
+/// Supplies streams to many peers, told apart by their addresses.
+///
+/// Each peer has at most one [`Session`] and one timer; look-up and timers are O(log n). The
+/// number of sessions and of half-open ones is bounded, and a session that ended leaves nothing.
+#[derive(Debug)]
+pub(super) struct Responder {
+    settings: Settings,
+    grammar: Grammar,
+    random: Random,
+    sessions: BTreeMap<SocketAddr, Session>,
+    half_open: usize,
+    timers: Timers,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    stopped: bool,
+}
+
+impl Responder {
+    pub(super) fn new(settings: Settings) -> Self {
+        Self {
+            grammar: Grammar::new(settings.mode, settings.allow_legacy_start),
+            random: Random::new(settings.seed),
+            sessions: BTreeMap::new(),
+            half_open: 0,
+            timers: Timers::default(),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            stopped: false,
+            settings,
+        }
+    }
+
+    fn receive(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
+        self.counters.received(payload);
+        match self.grammar.classify(payload) {
+            Err(rejection) => self.counters.rejected(&rejection), // MS-W-17, MS-H-20, MS-L-06
+            Ok(Frame::StartToken) => self.on_start(now, from),
+            Ok(Frame::Syn(syn)) => self.on_syn(now, from, &syn),
+            Ok(Frame::Ack(ack)) => self.on_ack(now, from, &ack),
+            Ok(
+                frame @ (Frame::SynAck(_)
+                | Frame::Data(_)
+                | Frame::Fragment(_)
+                | Frame::ConnectionId(_)),
+            ) => self.counters.unexpected(frame.name()),
+        }
+    }
+
+    /// START: a stream at once, unless the tuple has one (MS-L-04, MS-H-21).
+    fn on_start(&mut self, now: Duration, from: SocketAddr) {
+        match self.sessions.get(&from) {
+            Some(session) if session.half_open.is_none() => self.counters.unexpected("START"),
+            Some(session) if session.stream.is_some() => {
+                self.confirm(now, from, "START confirms what streams already");
+            }
+            Some(_) => {
+                self.close(from, "START takes the place of a handshake", &replaced());
+                self.serve_start(now, from);
+            }
+            None => self.serve_start(now, from),
+        }
+    }
+
+    fn serve_start(&mut self, now: Duration, from: SocketAddr) {
+        self.counters.handshakes.attempted += 1;
+        if self.sessions.len() >= self.settings.max_sessions {
+            self.counters.resource_rejections += 1;
+            self.counters.handshake_failed("session_limit");
+            return;
+        }
+        self.counters.handshakes.succeeded += 1;
+        let mut session = self.new_session(now, Request::Start, self.settings.max_datagram);
+        session.begin(now, &self.settings);
+        self.transition(from, "Listen", session.state(), "START");
+        self.send(from, answer::connection_id(&session.id)); // MS-L-03
+        self.insert(from, session);
+    }
+
+    fn on_syn(&mut self, now: Duration, from: SocketAddr, syn: &Control<'_>) {
+        if syn.version != Control::VERSION {
+            self.counters.invalid("foreign_version");
+            self.send(from, answer::reject_version()); // MS-W-15
+            return;
+        }
+        let request = Request::Syn(syn.connection_id());
+        match self.sessions.get(&from) {
+            Some(session) if session.request == request => self.answer_again(from), // MS-H-08
+            Some(_) | None => self.serve_syn(now, from, request, syn),
+        }
+    }
+
+    /// A SYN that asks for a new session, on a tuple with another session or with none.
+    fn serve_syn(&mut self, now: Duration, from: SocketAddr, request: Request, syn: &Control<'_>) {
+        self.counters.handshakes.attempted += 1;
+        let limit = match self.admit(from, syn) {
+            Ok(limit) => limit,
+            Err((cause, why)) => {
+                self.counters.handshake_failed(cause);
+                self.send(from, answer::reject(why)); // MS-H-05
+                return;
+            }
+        };
+        if self.sessions.contains_key(&from) {
+            self.close(from, "a SYN with another wished id", &replaced()); // MS-H-23
+        }
+        let mut session = self.new_session(now, request, limit);
+        session.half_open = Some(HalfOpen::new(now, &self.settings));
+        if self.settings.optimistic_start {
+            session.begin(now, &self.settings);
+        }
+        self.transition(from, "Listen", session.state(), "SYN");
+        self.insert(from, session);
+        self.answer_again(from);
+    }
+
+    /// Whether a new session can be taken, and the largest datagram that its peer takes.
+    fn admit(
+        &mut self,
+        from: SocketAddr,
+        syn: &Control<'_>,
+    ) -> Result<usize, (&'static str, &'static str)> {
+        let wanted = syn.tlvs.max_datagram().unwrap_or(u32::MAX);
+        let limit = self
+            .settings
+            .max_datagram
+            .min(usize::try_from(wanted).unwrap_or(usize::MAX));
+        if limit < SMALLEST_LIMIT {
+            return Err(("max_datagram", "MaxDatagram is too small"));
+        }
+        let present = self.sessions.get(&from);
+        if present.is_none() && self.sessions.len() >= self.settings.max_sessions {
+            self.counters.resource_rejections += 1;
+            return Err(("session_limit", "too many sessions"));
+        }
+        let has_slot = present.is_some_and(|session| session.half_open.is_some());
+        if !has_slot && self.half_open >= self.settings.max_half_open {
+            self.counters.resource_rejections += 1; // MS-H-19
+            return Err(("half_open_limit", "too many half-open sessions"));
+        }
+        Ok(limit)
+    }
+
+    /// The session's SYN-ACK, as often as it takes.
+    fn answer_again(&mut self, peer: SocketAddr) {
+        let Some(session) = self.sessions.get(&peer) else {
+            return;
+        };
+        let id = session.id;
+        let names_itself = self.settings.optimistic_start && !session.is_over();
+        self.send(peer, answer::accept(&id));
+        if names_itself {
+            self.send(peer, answer::connection_id(&id)); // MS-H-16
+        }
+    }
+
+    fn on_ack(&mut self, now: Duration, from: SocketAddr, ack: &Control<'_>) {
+        if ack.version != Control::VERSION {
+            self.counters.invalid("foreign_version"); // MS-W-16
+            return;
+        }
+        match self.sessions.get(&from) {
+            Some(session) if session.half_open.is_none() => self.counters.unexpected("ACK"),
+            Some(session) if session.id == ack.connection_id() => {
+                self.confirm(now, from, "ACK with the assigned id");
+            }
+            Some(_) => self.counters.invalid("foreign_connection_id"), // MS-H-12
+            None => self.counters.unexpected("ACK"),                   // MS-H-13
+        }
+    }
+
+    /// The peer of a half-open session is who it says to be.
+    fn confirm(&mut self, now: Duration, peer: SocketAddr, why: &'static str) {
+        let Some(mut session) = self.take(peer) else {
+            return;
+        };
+        let before = session.state();
+        let was_streaming = session.stream.is_some();
+        session.confirm(now, &self.settings);
+        self.counters.handshakes.succeeded += 1;
+        self.transition(peer, before, session.state(), why);
+        if !was_streaming {
+            self.send(peer, answer::connection_id(&session.id));
+        }
+        let is_over = session.is_over();
+        self.insert(peer, session);
+        if is_over {
+            self.close(peer, OVER, &Outcome::Completed);
+        }
+    }
+
+    /// Does what is due by `now`, in the order in which it became due.
+    fn run_timers(&mut self, now: Duration) {
+        while let Some(peer) = self.timers.take_due(now) {
+            let Some(mut session) = self.take(peer) else {
+                continue;
+            };
+            let overdue = match &mut session.half_open {
+                Some(half_open) => half_open.overdue(now, &self.settings),
+                None => Overdue::Nothing,
+            };
+            if overdue != Overdue::Drop {
+                self.send_frame(now, peer, &mut session);
+            }
+            let is_over = session.is_over() && session.half_open.is_none();
+            self.insert(peer, session);
+            match overdue {
+                Overdue::Repeat => self.answer_again(peer), // MS-H-18
+                Overdue::Drop => self.close(peer, "no ACK came", &failed("timeout", "no ACK came")),
+                Overdue::Nothing if is_over => {
+                    self.close(peer, OVER, &Outcome::Completed); // MS-D-07
+                }
+                Overdue::Nothing => {}
+            }
+        }
+    }
+
+    fn send_frame(&mut self, now: Duration, peer: SocketAddr, session: &mut Session) {
+        let before = session.state();
+        let Some(number) = session.take_frame(now, &self.settings) else {
+            return;
+        };
+        if number == 1 {
+            let waited = now.saturating_sub(session.asked);
+            self.counters.time_to_first_media.add(waited);
+        }
+        if before != session.state() {
+            self.transition(peer, before, session.state(), "the first frame");
+        }
+        self.counters.frames += 1;
+        let bytes = self.settings.frame_bytes();
+        for datagram in carry::datagrams(self.settings.carry, number, now, bytes, session.limit) {
+            self.send(peer, datagram);
+        }
+    }
+
+    fn new_session(&mut self, now: Duration, request: Request, limit: usize) -> Session {
+        Session {
+            id: self.random.connection_id(),
+            request,
+            limit,
+            asked: now,
+            half_open: None,
+            stream: None,
+            armed: None,
+        }
+    }
+
+    fn insert(&mut self, peer: SocketAddr, mut session: Session) {
+        session.armed = session.deadline(&self.settings);
+        self.timers.change(peer, None, session.armed);
+        self.half_open += usize::from(session.half_open.is_some());
+        self.sessions.insert(peer, session);
+    }
+
+    fn take(&mut self, peer: SocketAddr) -> Option<Session> {
+        let session = self.sessions.remove(&peer)?;
+        self.timers.change(peer, session.armed, None);
+        self.half_open -= usize::from(session.half_open.is_some());
+        Some(session)
+    }
+
+    fn close(&mut self, peer: SocketAddr, why: &'static str, outcome: &Outcome) {
+        if let Some(session) = self.take(peer) {
+            if let (Some(_), Outcome::Failed(failure)) = (&session.half_open, outcome) {
+                self.counters.handshake_failed(failure.cause);
+            }
+            self.transition(peer, session.state(), "Closed", why);
+            let outcome = outcome.clone();
+            self.outputs.push_back(Output::Ended { peer, outcome });
+        }
+    }
+
+    fn send(&mut self, to: SocketAddr, payload: Vec<u8>) {
+        self.counters.sent(&payload);
+        self.outputs.push_back(Output::Send { to, payload });
+    }
+
+    fn transition(
+        &mut self,
+        peer: SocketAddr,
+        from: &'static str,
+        to: &'static str,
+        why: &'static str,
+    ) {
+        self.outputs.push_back(Output::Transition {
+            peer,
+            from,
+            to,
+            why,
+        });
+    }
+
+    fn stop(&mut self) {
+        let why = "the responder was stopped";
+        while let Some((peer, _)) = self.sessions.first_key_value() {
+            self.close(*peer, why, &failed("stopped", why));
+        }
+        self.timers.clear();
+        self.stopped = true;
+    }
+}
+
+impl Machine for Responder {
+    fn role(&self) -> Role {
+        Role::Responder
+    }
+
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        if self.stopped {
+            return;
+        }
+        self.run_timers(now);
+        match input {
+            Input::Datagram { from, payload } => self.receive(now, from, payload),
+            Input::Tick => {}
+            Input::Stop => self.stop(),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.timers.first()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.stopped
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        let mut json = self.counters.to_json();
+        json["role"] = Role::Responder.name().into();
+        json["mode"] = Mode::name(self.settings.mode).into();
+        json["sessions"] = self.sessions.len().into();
+        json["half_open"] = self.half_open.into();
+        json
+    }
+}
+
+fn replaced() -> Outcome {
+    failed("replaced", "the peer began anew")
+}
+
+fn failed(cause: &'static str, message: &str) -> Outcome {
+    let message = message.into();
+    Outcome::Failed(Failure { cause, message })
+}

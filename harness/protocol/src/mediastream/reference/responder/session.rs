@@ -1,0 +1,164 @@
+use std::time::Duration;
+
+use super::super::pacing::Schedule;
+use super::super::settings::Settings;
+use super::super::timing::{self, UNCONFIRMED_BYTES};
+use crate::mediastream::frame::ConnectionId;
+
+/// A peer that was accepted. A tuple without one is in Listen.
+#[derive(Debug)]
+pub(super) struct Session {
+    /// The id that was assigned.
+    pub(super) id: ConnectionId,
+    /// How the peer asked for it.
+    pub(super) request: Request,
+    /// Largest datagram that goes to the peer, in bytes.
+    pub(super) limit: usize,
+    /// When the peer asked first.
+    pub(super) asked: Duration,
+    /// Some until the peer confirms.
+    pub(super) half_open: Option<HalfOpen>,
+    /// Some as soon as media may flow: from the ACK on, or optimistically before it.
+    pub(super) stream: Option<Stream>,
+    /// The time under which the session stands in the list of timers.
+    pub(super) armed: Option<Duration>,
+}
+
+/// How a session was asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Request {
+    /// By the START token.
+    Start,
+    /// By a SYN with this wish; 37 zero bytes are a wish like any other (MS-H-08).
+    Syn(ConnectionId),
+}
+
+/// A session that waits for its ACK.
+#[derive(Debug)]
+pub(super) struct HalfOpen {
+    /// When its SYN-ACK was sent first.
+    since: Duration,
+    /// How often it was sent by the timers.
+    sends: u32,
+    /// When to send it again, or to give up.
+    next: Duration,
+}
+
+/// The media of a session.
+#[derive(Debug)]
+pub(super) struct Stream {
+    pub(super) schedule: Schedule,
+    /// What went out before the ACK, in bytes.
+    unconfirmed: u64,
+}
+
+/// What a half-open session does when its time has come.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) enum Overdue {
+    /// Nothing is due.
+    Nothing,
+    /// SYN-ACK is sent again (MS-H-18).
+    Repeat,
+    /// The session is dropped (MS-H-18, MS-H-19).
+    Drop,
+}
+
+impl Session {
+    /// The state in the specification's words.
+    pub(super) fn state(&self) -> &'static str {
+        match (&self.half_open, &self.stream) {
+            (Some(_), _) => "SynAckSent",
+            (None, Some(stream)) if stream.schedule.has_begun() => "Streaming",
+            (None, Some(_) | None) => "Established",
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn deadline(&self, settings: &Settings) -> Option<Duration> {
+        let handshake = self.half_open.as_ref().map(|half_open| half_open.next);
+        let frame = match &self.stream {
+            Some(stream) if !self.is_held(settings) => stream.schedule.due(),
+            Some(_) | None => None,
+        };
+        handshake.into_iter().chain(frame).min()
+    }
+
+    /// Begins the stream now.
+    pub(super) fn begin(&mut self, now: Duration, settings: &Settings) {
+        self.stream = Some(Stream {
+            schedule: Schedule::new(now, &settings.stream),
+            unconfirmed: 0,
+        });
+    }
+
+    /// The peer confirmed: the stream begins, or goes on without a budget.
+    pub(super) fn confirm(&mut self, now: Duration, settings: &Settings) {
+        let was_held = self.is_held(settings);
+        self.half_open = None;
+        match &mut self.stream {
+            None => self.begin(now, settings),
+            // What the budget held back is not caught up: the peer's buffer is no larger for it.
+            Some(stream) if was_held => stream.schedule.resume(now),
+            Some(_) => {}
+        }
+    }
+
+    /// The number of the frame that is to be sent now, if one is.
+    pub(super) fn take_frame(&mut self, now: Duration, settings: &Settings) -> Option<u64> {
+        if self.is_held(settings) {
+            return None;
+        }
+        let is_half_open = self.half_open.is_some();
+        let stream = self.stream.as_mut()?;
+        let number = stream.schedule.take(now)?;
+        if is_half_open {
+            stream.unconfirmed += settings.frame_bytes() as u64;
+        }
+        Some(number)
+    }
+
+    /// Whether the last frame was sent.
+    pub(super) fn is_over(&self) -> bool {
+        self.stream
+            .as_ref()
+            .is_some_and(|stream| stream.schedule.due().is_none())
+    }
+
+    /// Whether the next frame would exceed what may be sent before the ACK (MS-H-22).
+    fn is_held(&self, settings: &Settings) -> bool {
+        let unconfirmed = self.stream.as_ref().map_or(0, |stream| stream.unconfirmed);
+        self.half_open.is_some() && unconfirmed + settings.frame_bytes() as u64 > UNCONFIRMED_BYTES
+    }
+}
+
+impl HalfOpen {
+    /// SYN-ACK was sent for the first time.
+    pub(super) fn new(now: Duration, settings: &Settings) -> Self {
+        let mut new = Self {
+            since: now,
+            sends: 1,
+            next: now,
+        };
+        new.arm(now, settings);
+        new
+    }
+
+    /// What is due by `now`; a repetition counts as done.
+    pub(super) fn overdue(&mut self, now: Duration, settings: &Settings) -> Overdue {
+        if now < self.next {
+            return Overdue::Nothing;
+        }
+        if self.sends == timing::SENDS || now >= self.since.saturating_add(settings.half_open_age) {
+            return Overdue::Drop;
+        }
+        self.sends += 1;
+        self.arm(now, settings);
+        Overdue::Repeat
+    }
+
+    fn arm(&mut self, now: Duration, settings: &Settings) {
+        let wait = timing::wait_after(self.sends);
+        let end = self.since.saturating_add(settings.half_open_age);
+        self.next = now.saturating_add(wait).min(end); // MS-H-19
+    }
+}

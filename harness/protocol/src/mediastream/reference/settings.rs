@@ -1,0 +1,292 @@
+use std::time::Duration;
+
+use crate::mediastream::Mode;
+use crate::mediastream::frame::{Data, MAX_DATAGRAM};
+use crate::{ReferenceSettings, StreamParameters};
+
+use super::carry::{Carry, SMALLEST_LIMIT};
+use super::receive::LARGEST_FRAME;
+use super::timing;
+
+/// Largest datagram that is sent by default, in bytes (specification, section 6).
+const DEFAULT_MAX_DATAGRAM: usize = 1_400;
+/// Half-open and established sessions at a time, by default: all ports of one host.
+const DEFAULT_MAX_SESSIONS: usize = 65_536;
+/// How long an initiator waits for something to come, by default.
+const DEFAULT_BUFFER_PERIOD: Duration = Duration::from_secs(3);
+
+/// What a machine was told, checked.
+#[derive(Debug, Clone, PartialEq)]
+pub(super) struct Settings {
+    pub(super) mode: Mode,
+    pub(super) allow_legacy_start: bool,
+    pub(super) optimistic_start: bool,
+    pub(super) fallback: bool,
+    pub(super) stream: StreamParameters,
+    /// Largest datagram that is sent, in bytes (MS-W-18).
+    pub(super) max_datagram: usize,
+    /// Whether `max_datagram` was given: an initiator then tells it in its SYN.
+    pub(super) tells_max_datagram: bool,
+    pub(super) carry: Carry,
+    pub(super) max_half_open: usize,
+    pub(super) max_sessions: usize,
+    pub(super) half_open_age: Duration,
+    pub(super) buffer_period: Duration,
+    /// Whether payloads are compared with the pattern (MS-D-11).
+    pub(super) verify: bool,
+    pub(super) seed: u64,
+}
+
+impl Settings {
+    /// Checks what `given` says.
+    ///
+    /// # Errors
+    /// A sentence for people that names the setting and says what would be right.
+    pub(super) fn new(given: &ReferenceSettings) -> Result<Self, String> {
+        let mut settings = Self {
+            mode: given.mode.parse()?,
+            allow_legacy_start: false,
+            optimistic_start: false,
+            fallback: false,
+            stream: checked_stream(given.stream)?,
+            max_datagram: DEFAULT_MAX_DATAGRAM,
+            tells_max_datagram: false,
+            carry: Carry::default(),
+            max_half_open: timing::HALF_OPEN_LIMIT,
+            max_sessions: DEFAULT_MAX_SESSIONS,
+            half_open_age: timing::HALF_OPEN_AGE,
+            buffer_period: DEFAULT_BUFFER_PERIOD,
+            verify: true,
+            seed: given.seed,
+        };
+        for option in &given.options {
+            settings.switch_on(option)?;
+        }
+        for (name, value) in &given.extra {
+            settings
+                .set(name, value)
+                .map_err(|problem| format!("{name} {value:?}: {problem}"))?;
+        }
+        Ok(settings)
+    }
+
+    /// Bytes of a frame, headers of its datagrams included.
+    pub(super) fn frame_bytes(&self) -> usize {
+        usize::try_from(self.stream.frame_bytes()).unwrap_or(usize::MAX)
+    }
+
+    fn switch_on(&mut self, option: &str) -> Result<(), String> {
+        match option {
+            "allow_legacy_start" => self.allow_legacy_start = true,
+            "optimistic_start" => self.optimistic_start = true,
+            "fallback" => self.fallback = true,
+            other => {
+                return Err(format!(
+                    "no option is called {other:?}; there are allow_legacy_start, \
+                     optimistic_start and fallback"
+                ));
+            }
+        }
+        if self.mode == Mode::Legacy {
+            return Err(format!("{option} means something in mode 3way only"));
+        }
+        Ok(())
+    }
+
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        match name {
+            "max_datagram" => {
+                self.max_datagram = number(value, SMALLEST_LIMIT, MAX_DATAGRAM)?;
+                self.tells_max_datagram = true;
+            }
+            "carry" => {
+                self.carry = match value {
+                    "split" => Carry::Split,
+                    "fragments" => Carry::Fragments,
+                    _ => return Err("is neither split nor fragments".into()),
+                }
+            }
+            "max_half_open" => self.max_half_open = number(value, 1, DEFAULT_MAX_SESSIONS)?,
+            "max_sessions" => self.max_sessions = number(value, 1, 1 << 24)?,
+            "half_open_age" => self.half_open_age = span(value)?,
+            "buffer_period" => self.buffer_period = span(value)?,
+            "verify" => {
+                self.verify = value
+                    .parse()
+                    .map_err(|_| "is neither true nor false".to_owned())?;
+            }
+            _ => {
+                return Err(
+                    "is no setting; there are max_datagram, carry, max_half_open, max_sessions, \
+                     half_open_age, buffer_period and verify"
+                        .into(),
+                );
+            }
+        }
+        Ok(())
+    }
+}
+
+fn checked_stream(stream: StreamParameters) -> Result<StreamParameters, String> {
+    if stream.frames() == 0 {
+        return Err("a stream needs at least 1 frame per second and 1 second".into());
+    }
+    let bytes = stream.frame_bytes();
+    if bytes < Data::MIN_LENGTH as u64 || bytes > LARGEST_FRAME {
+        return Err(format!(
+            "{} bits per second at {} frames per second make frames of {bytes} bytes; a frame has \
+             {} (its header and one byte) to {LARGEST_FRAME}",
+            stream.bits_per_second,
+            stream.frames_per_second,
+            Data::MIN_LENGTH,
+        ));
+    }
+    Ok(stream)
+}
+
+fn number(value: &str, least: usize, most: usize) -> Result<usize, String> {
+    let number = value.parse().ok();
+    number
+        .filter(|number| (least..=most).contains(number))
+        .ok_or_else(|| format!("is no number from {least} to {most}"))
+}
+
+/// A time longer than 0 and up to a day: `3s`, `1.5s`, `500ms`.
+fn span(value: &str) -> Result<Duration, String> {
+    let (digits, scale) = match value.strip_suffix("ms") {
+        Some(digits) => (digits, 1e-3),
+        None => (value.strip_suffix('s').unwrap_or(""), 1.0),
+    };
+    let seconds = digits.parse::<f64>().ok().map(|number| number * scale);
+    seconds
+        .filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0)
+        .map(Duration::from_secs_f64)
+        .ok_or_else(|| "is no time such as 3s, 1.5s or 500ms, above 0 and up to a day".into())
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use rstest::rstest;
+
+    use super::*;
+    use crate::requirement::Role;
+
+    /// The stream of the reference: frames of 1,000 bytes, 20 ms apart, 100 of them.
+    pub(in super::super) const STREAM: StreamParameters = StreamParameters {
+        bits_per_second: 400_000,
+        frames_per_second: 50,
+        seconds: 2,
+    };
+
+    /// What a machine in `mode` is told, with options by name.
+    pub(in super::super) fn given(mode: &str, options: &[&str]) -> ReferenceSettings {
+        ReferenceSettings {
+            role: Role::Responder,
+            mode: mode.into(),
+            options: options.iter().map(ToString::to_string).collect(),
+            stream: STREAM,
+            peer: None,
+            seed: 1,
+            extra: Vec::new(),
+        }
+    }
+
+    /// Settings with extra ones by name.
+    pub(in super::super) fn settings(
+        mode: &str,
+        options: &[&str],
+        extra: &[(&str, &str)],
+    ) -> Settings {
+        let mut given = given(mode, options);
+        given.extra = extra
+            .iter()
+            .map(|(name, value)| ((*name).into(), (*value).into()))
+            .collect();
+        Settings::new(&given).unwrap()
+    }
+
+    #[test]
+    fn everything_has_the_default_of_the_specification() {
+        let settings = Settings::new(&given("legacy", &[])).unwrap();
+        assert_eq!(settings.max_datagram, 1_400);
+        assert_eq!(settings.max_half_open, 1_024);
+        assert_eq!(settings.half_open_age, Duration::from_secs(10));
+        assert_eq!(settings.buffer_period, Duration::from_secs(3));
+        assert_eq!(settings.frame_bytes(), 1_000);
+    }
+
+    #[rstest]
+    #[case(
+        "max_datagram",
+        "85",
+        "max_datagram \"85\": is no number from 86 to 65507"
+    )]
+    #[case(
+        "max_datagram",
+        "65508",
+        "max_datagram \"65508\": is no number from 86 to 65507"
+    )]
+    #[case(
+        "max_half_open",
+        "0",
+        "max_half_open \"0\": is no number from 1 to 65536"
+    )]
+    #[case("carry", "boat", "carry \"boat\": is neither split nor fragments")]
+    #[case(
+        "buffer_period",
+        "NaNs",
+        "buffer_period \"NaNs\": is no time such as 3s, 1.5s or 500ms, above 0 and up to a day"
+    )]
+    #[case(
+        "buffer_period",
+        "3",
+        "buffer_period \"3\": is no time such as 3s, 1.5s or 500ms, above 0 and up to a day"
+    )]
+    #[case(
+        "buffer_period",
+        "-1s",
+        "buffer_period \"-1s\": is no time such as 3s, 1.5s or 500ms, above 0 and up to a day"
+    )]
+    fn a_wrong_value_is_refused_with_what_would_be_right(
+        #[case] name: &str,
+        #[case] value: &str,
+        #[case] expected: &str,
+    ) {
+        let mut given = given("3way", &[]);
+        given.extra = vec![(name.into(), value.into())];
+        assert_eq!(Settings::new(&given), Err(expected.into()));
+    }
+
+    #[rstest]
+    #[case("3s", 3_000)]
+    #[case("1.5s", 1_500)]
+    #[case("250ms", 250)]
+    fn spans_are_read_in_seconds_and_milliseconds(#[case] text: &str, #[case] millis: u64) {
+        assert_eq!(span(text), Ok(Duration::from_millis(millis)));
+    }
+
+    #[test]
+    fn an_option_of_the_3way_handshake_is_refused_in_legacy() {
+        let error = Settings::new(&given("legacy", &["fallback"])).unwrap_err();
+        assert_eq!(error, "fallback means something in mode 3way only");
+    }
+
+    #[rstest]
+    #[case(400_000, 0, 2)]
+    #[case(400_000, 50, 0)]
+    #[case(10_000, 50, 2)]
+    #[case(u64::MAX, 1, 2)]
+    fn a_stream_that_cannot_be_is_refused(
+        #[case] bits_per_second: u64,
+        #[case] frames_per_second: u32,
+        #[case] seconds: u32,
+    ) {
+        let mut given = given("legacy", &[]);
+        given.stream = StreamParameters {
+            bits_per_second,
+            frames_per_second,
+            seconds,
+        };
+        Settings::new(&given).unwrap_err();
+    }
+}
