@@ -12,6 +12,7 @@
 mod commands;
 mod exit;
 mod logging;
+mod reference;
 mod reports;
 
 use std::process::ExitCode;

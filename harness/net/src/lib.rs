@@ -10,6 +10,7 @@
 
 mod clock;
 pub mod drive;
+pub mod host;
 pub mod kernel;
 pub mod launch;
 mod ports;

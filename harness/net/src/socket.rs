@@ -16,7 +16,7 @@ use crate::clock::Clock;
 const RECEIVE_BUFFER: usize = 8 << 20;
 
 /// No UDP datagram is longer, in bytes.
-const LARGEST: usize = 65_536;
+pub(crate) const LARGEST: usize = 65_536;
 
 /// A UDP socket that knows when each datagram arrived: by the kernel's stamp, not by the moment at
 /// which this program got to read it.
@@ -43,20 +43,9 @@ impl PeerSocket {
     /// # Errors
     /// The system's.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = Socket::new(
-            Domain::for_address(address),
-            Type::DGRAM,
-            Some(Protocol::UDP),
-        )?;
-        socket.set_nonblocking(true)?;
-        // The first needs a privilege; without it the kernel grants what its limit allows.
-        if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-            socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-        }
+        let socket = open(address)?;
         // Where it is not available, arrivals are stamped when they are read.
         let _ = setsockopt(&socket, sockopt::ReceiveTimestampns, &true);
-        socket.bind(&address.into())?;
-        let socket = tokio::net::UdpSocket::from_std(socket.into())?;
         let local = socket.local_addr()?;
         Ok(Self { socket, local })
     }
@@ -136,6 +125,22 @@ fn nothing(error: io::Error) -> io::Result<Option<Arrival>> {
         io::ErrorKind::WouldBlock => Ok(None),
         _ => Err(error),
     }
+}
+
+/// A UDP socket with a large receive buffer, for this crate's runtime.
+pub(crate) fn open(address: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+    let socket = Socket::new(
+        Domain::for_address(address),
+        Type::DGRAM,
+        Some(Protocol::UDP),
+    )?;
+    socket.set_nonblocking(true)?;
+    // The first needs a privilege; without it the kernel grants what its limit allows.
+    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
+        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
+    }
+    socket.bind(&address.into())?;
+    tokio::net::UdpSocket::from_std(socket.into())
 }
 
 fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {

@@ -35,6 +35,10 @@ macro_rules! commands {
 commands! {
     /// Report runs that are over again, several as one
     Report => report,
+    /// Serve streams to whoever asks: the reference responder of a protocol
+    Serve => serve,
+    /// Ask for one stream and take it: the reference initiator of a protocol
+    Connect => connect,
     /// Print a completion script for a shell
     Completions => completions,
 }

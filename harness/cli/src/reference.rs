@@ -1,0 +1,210 @@
+//! What `serve` and `connect` have in common: a reference machine as a process of its own.
+
+use std::hash::{BuildHasher, Hasher};
+use std::io::Write;
+use std::net::SocketAddr;
+
+use clap::ValueEnum;
+use shakedown_net::host::{Finished, Host, StopSignal};
+use shakedown_protocol::machine::Machine;
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{PROTOCOLS, Protocol, ReferenceSettings, StreamParameters};
+
+use crate::exit::{Exit, Failure};
+
+/// The port of `mediastream` (specification, section 6).
+pub(crate) const DEFAULT_PORT: u16 = 4444;
+
+/// Flags that both roles have.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Common {
+    /// How the stream is started: legacy or 3way [default: the protocol's first, legacy]
+    #[arg(long, value_name = "MODE")]
+    mode: Option<String>,
+
+    /// Bits per second of the stream
+    #[arg(long, value_name = "N", default_value_t = 400_000)]
+    bits_per_second: u64,
+
+    /// Frames per second of the stream
+    #[arg(long, value_name = "N", default_value_t = 50)]
+    frames_per_second: u32,
+
+    /// Length of the stream in seconds
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    seconds: u32,
+
+    /// Seed of everything random [default: another one each time, told by -v]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// Print the counters at the end, as one line of JSON on standard output
+    #[arg(long, value_name = "FORMAT")]
+    stats: Option<Stats>,
+}
+
+/// How counters are printed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Stats {
+    /// One JSON object.
+    Json,
+}
+
+/// Options that are on, and further settings by name.
+#[derive(Debug, Default)]
+pub(crate) struct Chosen {
+    options: Vec<String>,
+    extra: Vec<(String, String)>,
+}
+
+impl Chosen {
+    /// Switches an option on, if its flag was given.
+    pub(crate) fn option(&mut self, name: &str, is_on: bool) {
+        if is_on {
+            self.options.push(name.to_owned());
+        }
+    }
+
+    /// Hands a setting on, if its flag was given.
+    pub(crate) fn setting(&mut self, name: &str, value: Option<impl ToString>) {
+        if let Some(value) = value {
+            self.extra.push((name.to_owned(), value.to_string()));
+        }
+    }
+}
+
+impl Common {
+    /// Makes the machine.
+    pub(crate) fn machine(
+        &self,
+        protocol: &Protocol,
+        role: Role,
+        peer: Option<SocketAddr>,
+        chosen: Chosen,
+    ) -> Result<Box<dyn Machine>, Failure> {
+        let mode = match &self.mode {
+            Some(mode) => checked_mode(protocol, mode)?,
+            None => protocol.modes.first().copied().unwrap_or_default().into(), // MS-L-07
+        };
+        let seed = self.seed.unwrap_or_else(any_seed);
+        tracing::info!(protocol = protocol.id, mode, %role, seed, "starting");
+        let settings = ReferenceSettings {
+            role,
+            mode,
+            options: chosen.options,
+            stream: StreamParameters {
+                bits_per_second: self.bits_per_second,
+                frames_per_second: self.frames_per_second,
+                seconds: self.seconds,
+            },
+            peer,
+            seed,
+            extra: chosen.extra,
+        };
+        (protocol.reference)(&settings).map_err(wrong_call)
+    }
+
+    /// Drives the machine to its end and prints the counters if they were asked for.
+    pub(crate) async fn run(
+        &self,
+        machine: &mut dyn Machine,
+        host: &mut Host,
+        stop: &mut StopSignal,
+    ) -> Result<Finished, Failure> {
+        let finished = host.run(machine, stop).await;
+        match self.stats {
+            Some(Stats::Json) => self.print_counters(machine, host)?,
+            None => {}
+        }
+        Ok(finished)
+    }
+
+    /// Whether standard output is kept for the counters.
+    pub(crate) const fn is_for_machines(&self) -> bool {
+        self.stats.is_some()
+    }
+
+    fn print_counters(&self, machine: &dyn Machine, host: &Host) -> Result<(), Failure> {
+        let mut counters = machine.counters();
+        if let (Some(all), serde_json::Value::Object(system)) =
+            (counters.as_object_mut(), host.counters())
+        {
+            all.extend(system);
+        }
+        print_line(&counters.to_string())
+    }
+}
+
+/// The protocol with this id, as an argument.
+pub(crate) fn protocol(id: &str) -> Result<&'static Protocol, String> {
+    shakedown_protocol::protocol(id).ok_or_else(|| {
+        let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.id).collect();
+        format!("there is {}", known.join(", "))
+    })
+}
+
+/// Opens the socket and starts to listen for signals.
+pub(crate) fn open(address: SocketAddr, flag: &str) -> Result<(Host, StopSignal), Failure> {
+    let stop = StopSignal::new().map_err(|error| Failure {
+        exit: Exit::Harness,
+        message: format!("cannot listen for signals: {error}"),
+    })?;
+    let host = Host::bind(address).map_err(|error| {
+        let hint = match error.kind() {
+            std::io::ErrorKind::AddrInUse => {
+                format!("; another program has it: end that one, or choose another by {flag}")
+            }
+            _ => format!("; choose another address by {flag}"),
+        };
+        wrong_call(format!("cannot open UDP {address}: {error}{hint}"))
+    })?;
+    Ok((host, stop))
+}
+
+/// Runs a command that waits for sockets and signals.
+pub(crate) fn block_on(
+    command: impl Future<Output = Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    match runtime {
+        Ok(runtime) => runtime.block_on(command),
+        Err(error) => Err(Failure {
+            exit: Exit::Harness,
+            message: format!("cannot start the runtime: {error}"),
+        }),
+    }
+}
+
+/// Writes a line to standard output and hands it on at once.
+pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
+    let mut out = anstream::stdout().lock();
+    writeln!(out, "{line}")?;
+    out.flush()?;
+    Ok(())
+}
+
+/// The call cannot be followed.
+pub(crate) fn wrong_call(message: String) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        message,
+    }
+}
+
+fn checked_mode(protocol: &Protocol, mode: &str) -> Result<String, Failure> {
+    if protocol.modes.contains(&mode) {
+        return Ok(mode.to_owned());
+    }
+    Err(wrong_call(format!(
+        "{} has no mode {mode:?}; there are {}",
+        protocol.id,
+        protocol.modes.join(" and "),
+    )))
+}
+
+/// A seed that is another one each time.
+fn any_seed() -> u64 {
+    std::hash::RandomState::new().build_hasher().finish()
+}
