@@ -1,0 +1,65 @@
+# `make run` and `make test` are the two commands that matter; `make help` names the others.
+
+CARGO ?= cargo
+# A development build: on a fresh machine it is done sooner than a release build, and the suite is
+# bound by the protocol's timers, not by the processor.
+SHAKEDOWN := target/debug/shakedown
+# Where `make run` puts its reports.
+OUT ?= reports/latest
+# Seconds for each target of `make fuzz-smoke`.
+FUZZ_SECONDS ?= 10
+
+.DEFAULT_GOAL := help
+.PHONY: help build run test lint fuzz-smoke bench clean
+
+help: ## Name the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+build: ## Build the program
+	$(CARGO) build --locked --package shakedown-cli
+
+# The recordings first, for the report of the suite is to stand last.
+run: build ## Judge the field recordings, then the reference by the whole suite
+	@status=0; \
+	$(SHAKEDOWN) check --out $(OUT)/field pcaps/field/*.pcap || status=$$?; \
+	$(SHAKEDOWN) run --out $(OUT) || status=$$?; \
+	exit $$status
+
+test: ## Run all tests: offline, without root
+	@if $(CARGO) nextest --version >/dev/null 2>&1; then \
+		$(CARGO) nextest run --locked --workspace --no-fail-fast \
+		&& $(CARGO) test --locked --workspace --doc --quiet; \
+	else \
+		$(CARGO) test --locked --workspace --no-fail-fast; \
+	fi
+
+lint: ## Check format, lints, documentation and, where cargo-deny is, licences
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
+	@if $(CARGO) deny --version >/dev/null 2>&1; then \
+		$(CARGO) deny --offline check bans licenses sources; \
+	else \
+		echo "lint: cargo-deny is not installed; licences and sources were NOT checked"; \
+	fi
+
+fuzz-smoke: ## Run each fuzz target for 10 seconds, where a nightly toolchain is
+	@if ! rustup toolchain list 2>/dev/null | grep -q '^nightly'; then \
+		echo "fuzz-smoke: no nightly toolchain is installed; the fuzz targets were NOT run"; \
+	elif ! $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
+		echo "fuzz-smoke: cargo-fuzz is not installed; the fuzz targets were NOT run"; \
+	else \
+		targets=$$($(CARGO) +nightly fuzz list) && test -n "$$targets" || exit 1; \
+		for target in $$targets; do \
+			echo "fuzz-smoke: $$target, $(FUZZ_SECONDS) s"; \
+			$(CARGO) +nightly fuzz run $$target -- \
+				-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
+		done; \
+	fi
+
+bench: ## Run the benchmarks
+	$(CARGO) bench --locked --workspace
+
+clean: ## Remove what was built and reported
+	$(CARGO) clean
+	rm -rf $(OUT)
