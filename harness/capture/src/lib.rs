@@ -15,7 +15,7 @@ pub use pcap_file::{DataLink, Endianness};
 
 pub use crate::capture::{Capture, Datagram};
 pub use crate::error::CaptureError;
-pub use crate::file::{MAX_PACKET, Packets, RawPacket};
+pub use crate::file::{AnnotateError, Annotated, MAX_PACKET, Packets, RawPacket, annotate};
 pub use crate::statistics::{FragmentStatistics, Statistics};
 pub use crate::tap::{MAX_PAYLOAD_IPV4, MAX_PAYLOAD_IPV6, Tap};
 pub use crate::writer::{CaptureWriter, PcapFileWriter, PcapLayout, WriteError, WriterSettings};

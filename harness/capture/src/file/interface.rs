@@ -177,7 +177,7 @@ fn bad_resolution(at: u64, is: String) -> CaptureError {
     )
 }
 
-fn option(into: &mut Vec<u8>, order: Endianness, code: u32, value: &[u8]) {
+pub(super) fn option(into: &mut Vec<u8>, order: Endianness, code: u32, value: &[u8]) {
     for number in [code as u16, value.len() as u16] {
         into.extend(match order {
             Endianness::Big => number.to_be_bytes(),

@@ -1,5 +1,6 @@
 //! The packets of a capture file, one by one.
 
+mod annotate;
 mod foreign;
 mod interface;
 mod pcap;
@@ -16,6 +17,7 @@ use ::pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use ::pcap_file::pcapng::blocks::opt_common::CommonOption;
 use ::pcap_file::pcapng::{Block, PcapNgState, RawBlock};
 
+pub use self::annotate::{AnnotateError, Annotated, annotate};
 use self::window::Window;
 use crate::CaptureError;
 
@@ -102,7 +104,7 @@ impl<R: Read> Packets<R> {
         window.fill(16)?;
         let bytes = window.bytes();
         let format = if pcapng::is_pcapng(bytes) {
-            Format::Pcapng(pcapng::Pcapng::open(&mut window)?)
+            Format::Pcapng(pcapng::Pcapng::open(&mut window)?.0)
         } else if pcap::is_pcap(bytes) {
             Format::Pcap(pcap::Pcap::open(&mut window)?)
         } else {

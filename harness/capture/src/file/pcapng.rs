@@ -1,5 +1,6 @@
 use std::borrow::Cow;
 use std::io::Read;
+use std::ops::Range;
 
 use pcap_file::Endianness;
 use pcap_file::pcapng::blocks::{
@@ -36,6 +37,12 @@ pub(crate) struct Pcapng {
     clocks: Vec<Clock>,
 }
 
+/// A block that was consumed, and where it lies.
+pub(crate) enum AnyBlock {
+    Packet(Located),
+    Other(Range<usize>),
+}
+
 /// The beginning of a block.
 #[derive(Debug, Clone, Copy)]
 struct Head {
@@ -47,7 +54,10 @@ struct Head {
 }
 
 impl Pcapng {
-    pub(crate) fn open<R: Read>(window: &mut Window<R>) -> Result<Self, CaptureError> {
+    /// Reads the section header that the file begins with, and says where it lies.
+    pub(crate) fn open<R: Read>(
+        window: &mut Window<R>,
+    ) -> Result<(Self, Range<usize>), CaptureError> {
         let Some(head) = head(window, Endianness::Big)? else {
             return Err(truncated("the section header", 0, 28, 0));
         };
@@ -55,11 +65,11 @@ impl Pcapng {
         let description = section(window.bytes(), head.order, head.offset)?;
         let (_, parser) =
             PcapNgParser::new(&description).map_err(|error| undecodable(head.offset, &error))?;
-        window.consume(head.length as usize);
-        Ok(Self {
+        let pcapng = Self {
             parser,
             clocks: Vec::new(),
-        })
+        };
+        Ok((pcapng, window.consume(head.length as usize)))
     }
 
     pub(crate) fn state(&self) -> &PcapNgState {
@@ -88,11 +98,33 @@ impl Pcapng {
         }
     }
 
+    /// The next block of any type, for those who copy a file.
+    pub(crate) fn next_block<R: Read>(
+        &mut self,
+        window: &mut Window<R>,
+    ) -> Result<Option<AnyBlock>, CaptureError> {
+        let Some(head) = head(window, self.parser.section().endianness)? else {
+            return Ok(None);
+        };
+        Ok(Some(match head.kind {
+            SECTION_HEADER_BLOCK | INTERFACE_DESCRIPTION_BLOCK => {
+                AnyBlock::Other(self.description(window, head)?)
+            }
+            ENHANCED_PACKET_BLOCK | PACKET_BLOCK | SIMPLE_PACKET_BLOCK => {
+                AnyBlock::Packet(self.packet(window, head)?)
+            }
+            _ => {
+                whole(window, head, MAX_PACKET_BLOCK)?;
+                AnyBlock::Other(window.consume(head.length as usize))
+            }
+        }))
+    }
+
     fn description<R: Read>(
         &mut self,
         window: &mut Window<R>,
         head: Head,
-    ) -> Result<(), CaptureError> {
+    ) -> Result<Range<usize>, CaptureError> {
         whole(window, head, MAX_DESCRIPTION)?;
         let block = &window.bytes()[..head.length as usize];
         let description = if head.kind == SECTION_HEADER_BLOCK {
@@ -113,8 +145,7 @@ impl Pcapng {
         self.parser
             .next_raw_block(&description)
             .map_err(|error| undecodable(head.offset, &error))?;
-        window.consume(head.length as usize);
-        Ok(())
+        Ok(window.consume(head.length as usize))
     }
 
     fn packet<R: Read>(

@@ -1,0 +1,125 @@
+use std::collections::BTreeMap;
+use std::io::{self, Read, Write};
+
+use pcap_file::Endianness;
+use pcap_file::pcapng::blocks::SIMPLE_PACKET_BLOCK;
+
+use super::interface::option;
+use super::pcapng::{AnyBlock, Pcapng, integer, is_pcapng};
+use super::{Located, Window};
+use crate::CaptureError;
+use crate::writer::shortened;
+
+/// Option `opt_comment`.
+const COMMENT: u32 = 1;
+/// Bytes that are collected before they are written.
+const BATCH: usize = 64 * 1024;
+
+/// What was done to a capture.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Annotated {
+    /// Packets that were copied.
+    pub packets: u64,
+    /// Packet numbers that were to be commented, but are not in the file or cannot carry a comment.
+    pub missing: Vec<u64>,
+}
+
+/// Why a capture could not be copied.
+#[derive(Debug, thiserror::Error)]
+pub enum AnnotateError {
+    /// It cannot be read; what came before was copied.
+    #[error(transparent)]
+    Read(#[from] CaptureError),
+    /// The copy cannot be written.
+    #[error("the copy of the capture cannot be written: {0}")]
+    Write(#[from] io::Error),
+}
+
+/// Copies a pcapng file and puts comments on packets, by their numbers from 1. Nothing else
+/// changes: other blocks and options are copied byte by byte. One pass, with bounded memory.
+///
+/// # Errors
+/// [`AnnotateError`] if reading or writing fails; a classic pcap file, which has no comments, is
+/// [`CaptureError::NotACapture`].
+pub fn annotate<R: Read, W: Write>(
+    source: R,
+    mut copy: W,
+    comments: &BTreeMap<u64, Vec<String>>,
+) -> Result<Annotated, AnnotateError> {
+    let mut window = Window::new(source);
+    window.fill(16)?;
+    if !is_pcapng(window.bytes()) {
+        return Err(AnnotateError::Read(CaptureError::NotACapture {
+            looks_like: "only a pcapng file can carry comments".into(),
+        }));
+    }
+    let (mut pcapng, section) = Pcapng::open(&mut window)?;
+    let mut batch = window.at(section).to_vec();
+    let mut packets = 0;
+    let mut missing = Vec::new();
+    let result = loop {
+        match pcapng.next_block(&mut window) {
+            Ok(None) => break Ok(()),
+            Err(error) => break Err(error.into()),
+            Ok(Some(AnyBlock::Other(range))) => batch.extend_from_slice(window.at(range)),
+            Ok(Some(AnyBlock::Packet(located))) => {
+                packets += 1;
+                let texts = comments.get(&packets).map_or(&[][..], Vec::as_slice);
+                let order = pcapng.state().endianness();
+                if !packet(&window, &located, order, texts, &mut batch) {
+                    missing.push(packets);
+                }
+            }
+        }
+        if batch.len() >= BATCH {
+            copy.write_all(&batch)?;
+            batch.clear();
+        }
+    };
+    copy.write_all(&batch)?;
+    copy.flush()?;
+    missing.extend(
+        comments
+            .keys()
+            .filter(|number| !(1..=packets).contains(*number)),
+    );
+    result.map(|()| Annotated { packets, missing })
+}
+
+/// Copies a packet's block with comments before its own options. `false` if it can have none.
+fn packet<R: Read>(
+    window: &Window<R>,
+    located: &Located,
+    order: Endianness,
+    comments: &[String],
+    copy: &mut Vec<u8>,
+) -> bool {
+    let Some(range) = located.block.clone() else {
+        return false;
+    };
+    let padded = located.data.len().next_multiple_of(4);
+    let options = located.data.start - range.start + padded;
+    let block = window.at(range);
+    if comments.is_empty() || integer(&block[..4], order) == SIMPLE_PACKET_BLOCK {
+        copy.extend_from_slice(block);
+        return comments.is_empty();
+    }
+    let from = copy.len();
+    copy.extend_from_slice(&block[..options]);
+    for comment in comments {
+        option(copy, order, COMMENT, shortened(comment).as_bytes());
+    }
+    let own = &block[options..block.len() - 4];
+    if own.is_empty() {
+        option(copy, order, 0, &[]);
+    }
+    copy.extend_from_slice(own);
+    let length = copy.len() as u32 - from as u32 + 4;
+    let length = match order {
+        Endianness::Big => length.to_be_bytes(),
+        Endianness::Little => length.to_le_bytes(),
+    };
+    copy[from + 4..from + 8].copy_from_slice(&length);
+    copy.extend(length);
+    true
+}
