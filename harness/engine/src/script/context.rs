@@ -231,7 +231,8 @@ impl Context {
                 return Ok(Some(other_bytes(expect, step, first, &arrival.payload)));
             }
         }
-        if arrival.at < window.lower {
+        // Without `after`, a frame that came before the step began is as good as any.
+        if window.lower > window.start && arrival.at < window.lower {
             return Ok(Some(self.too_early(expect, window, arrival)));
         }
         Ok(None)
