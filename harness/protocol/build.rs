@@ -2,4 +2,5 @@
 
 fn main() {
     println!("cargo::rerun-if-changed=../../vectors/mediastream/frames");
+    println!("cargo::rerun-if-changed=../../fuzz/seeds");
 }

@@ -1,5 +1,11 @@
 //! What holds for every frame and for every datagram.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 use proptest::collection::vec;
 use proptest::prelude::*;
 use shakedown_protocol::mediastream::frame::tlv::{Tlv, Tlvs, kind};

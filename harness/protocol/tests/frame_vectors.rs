@@ -1,5 +1,11 @@
 //! Every frame vector, one test case each.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "support/vector.rs"]
 mod vector;
 

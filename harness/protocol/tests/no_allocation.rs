@@ -1,5 +1,11 @@
 //! Decoding and classification allocate nothing, whatever the datagram.
 
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
 #[path = "support/vector.rs"]
 #[expect(dead_code, reason = "what a datagram says is another test's matter")]
 mod vector;

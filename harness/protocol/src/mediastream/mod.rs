@@ -4,6 +4,8 @@
 //! Modes: `legacy` (a `START` token, then media) and `3way` (SYN, SYN-ACK, ACK).
 
 pub mod frame;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod mode;
 mod monitor;
 pub mod pattern;

@@ -96,7 +96,6 @@ impl std::fmt::Debug for ConnectionId {
 ///
 /// At least 39 bytes (MS-W-03); what follows them is kept and ignored (MS-W-04).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct ConnectionIdFrame<'a> {
     field: &'a [u8; ConnectionId::LENGTH],
     /// Bytes after the id, which a receiver ignores.

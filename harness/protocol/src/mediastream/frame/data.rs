@@ -13,7 +13,6 @@ use super::{Header, flag};
 ///
 /// At least 27 bytes: the payload is never empty (MS-W-09).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Data<'a> {
     /// Number and clock of the frame.
     pub header: Header,

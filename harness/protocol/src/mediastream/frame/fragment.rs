@@ -14,7 +14,6 @@ use super::{Header, data::payload, flag};
 /// At least 43 bytes: the payload is never empty (MS-W-09). Whether the part fits into
 /// `total_length` is the reassembler's to judge (MS-R-01).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Fragment<'a> {
     /// Number and clock of the frame.
     pub header: Header,

@@ -6,6 +6,8 @@
 //! datagram malformed (lengths, NUL of an id, TLV bounds) and nothing that only a session can
 //! judge.
 
+#[cfg(feature = "arbitrary")]
+mod arbitrary;
 mod connection_id;
 mod control;
 mod data;

@@ -1,0 +1,40 @@
+//! Bodies of the fuzz targets: each takes any bytes and panics if what must hold does not.
+//!
+//! The targets in `fuzz/` are thin, so that the same bodies run in a stable test over every seed.
+
+mod frames;
+mod initiator;
+mod plan;
+mod responder;
+mod rig;
+
+use super::{Grammar, Mode};
+
+pub use plan::{Event, Plan};
+
+/// Takes the bytes as a datagram that reaches an endpoint in `legacy`.
+pub fn decode_legacy(bytes: &[u8]) {
+    frames::decode(Grammar::new(Mode::Legacy, false), bytes);
+}
+
+/// Takes the bytes as a datagram that reaches endpoints in `3way`, with and without
+/// AllowLegacyStart.
+pub fn decode_3way(bytes: &[u8]) {
+    frames::decode(Grammar::new(Mode::ThreeWay, false), bytes);
+    frames::decode(Grammar::new(Mode::ThreeWay, true), bytes);
+}
+
+/// Makes a frame of the bytes, encodes it and decodes it again.
+pub fn round_trip(bytes: &[u8]) {
+    frames::round_trip(bytes);
+}
+
+/// Takes the bytes as a [`Plan`] for the reference initiator.
+pub fn initiator(bytes: &[u8]) {
+    initiator::run(bytes);
+}
+
+/// Takes the bytes as a [`Plan`] for the reference responder.
+pub fn responder(bytes: &[u8]) {
+    responder::run(bytes);
+}
