@@ -326,6 +326,18 @@ fn a_packet_larger_than_the_buffer_is_read() {
     assert_eq!(lengths, [45, 900_000, 45]);
 }
 
+#[test]
+fn a_packet_of_more_than_a_mebibyte_is_refused() {
+    let file = Blocks::new(Endianness::Big)
+        .interface(1, &[])
+        .packet(0, 0, &vec![0; 1_048_576])
+        .packet(0, 0, &vec![0; 1_048_577])
+        .bytes;
+    let (_, statistics, error) = read(&file);
+    assert_eq!(statistics.packets, 1);
+    assert_eq!(error.expect("an error").offset(), 48 + 32 + 1_048_576);
+}
+
 /// Fails after its bytes, like a disk that is pulled.
 struct Failing<'a>(&'a [u8]);
 

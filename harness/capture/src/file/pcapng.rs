@@ -363,7 +363,14 @@ fn trailer(bytes: &[u8], head: Head) -> Result<(), CaptureError> {
 }
 
 /// An integer of at most four bytes.
+#[inline]
 pub(super) fn integer(bytes: &[u8], order: Endianness) -> u32 {
+    if let Some(bytes) = bytes.as_array::<4>() {
+        return match order {
+            Endianness::Big => u32::from_be_bytes(*bytes),
+            Endianness::Little => u32::from_le_bytes(*bytes),
+        };
+    }
     let fold = |value: u32, byte: &u8| value << 8 | u32::from(*byte);
     match order {
         Endianness::Big => bytes.iter().fold(0, fold),
