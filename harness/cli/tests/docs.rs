@@ -1,0 +1,144 @@
+//! What the pages in `docs/` show is true: examples load, the table of requirements is whole.
+#![allow(
+    clippy::expect_used,
+    clippy::panic,
+    reason = "helpers of tests may panic"
+)]
+
+use std::path::Path;
+
+use rstest::rstest;
+use serde_json::{Value, json};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::Loaded;
+use shakedown_protocol::mediastream::PROTOCOL;
+use shakedown_protocol::requirement::{Level, Seen};
+
+fn page(name: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../docs");
+    std::fs::read_to_string(path.join(name)).expect("the page is there")
+}
+
+/// The fenced blocks of a page that begin with this word.
+fn blocks<'a>(page: &'a str, kind: &'a str) -> Vec<&'a str> {
+    let fence = format!("```{kind}\n");
+    let starts = page.split(fence.as_str()).skip(1);
+    starts
+        .map(|rest| rest.split("```").next().unwrap_or_default())
+        .collect()
+}
+
+#[test]
+fn the_scenarios_that_are_shown_load() {
+    let page = page("scenarios.md");
+    let blocks = blocks(&page, "json scenario");
+    assert_eq!(blocks.len(), 1);
+    for text in blocks {
+        let value: Value = serde_json::from_str(text).expect("the example is JSON");
+        let id = value["id"].as_str().expect("the example has an id");
+        load(id, text);
+    }
+}
+
+#[test]
+fn the_steps_that_are_shown_load_in_a_scenario() {
+    let page = page("scenarios.md");
+    let blocks = blocks(&page, "json steps");
+    assert_eq!(blocks.len(), 5);
+    for text in blocks {
+        let shown: Vec<Value> = serde_json::from_str(text).expect("the example is JSON");
+        let mut steps = vec![
+            json!({ "send": { "frame": "SYN", "fields": { "connection_id": "$wish" } } }),
+            json!({ "expect": { "frame": "SYN-ACK", "within": "1s",
+                                "bind": { "id": "connection_id" } } }),
+        ];
+        steps.extend(shown);
+        // Every socket that is declared is used.
+        steps.push(json!({ "expect_nothing": { "for": "1ms", "at": "other" } }));
+        let id = "mediastream/3way/responder/an-example";
+        let scenario = json!({
+            "id": id,
+            "title": "An example",
+            "requirements": ["MS-H-05", "MS-D-01", "MS-H-16"],
+            "iut": { "role": "responder", "mode": "3way", "options": ["optimistic_start"] },
+            "let": { "wish": { "uuid": {} } },
+            "sockets": { "other": { "other_port": {} } },
+            "steps": steps,
+        });
+        load(id, &scenario.to_string());
+    }
+}
+
+fn load(id: &str, text: &str) {
+    let name = id.rsplit('/').next().unwrap_or_default();
+    if let Err(problems) = Loaded::parse(&format!("{name}.json"), text) {
+        panic!("{}", problems.render(false));
+    }
+}
+
+#[test]
+fn the_descriptions_that_are_shown_load() {
+    let page = page("iut.md");
+    let blocks = blocks(&page, "toml");
+    assert_eq!(blocks.len(), 4);
+    for text in blocks {
+        if let Err(problems) = Iut::parse("iut.md", text) {
+            panic!("{}", problems.render(false));
+        }
+    }
+}
+
+#[test]
+fn the_table_of_requirements_is_whole() {
+    let page = page("mediastream.md");
+    let rows: Vec<&str> = page.lines().filter(|l| l.starts_with("| MS-")).collect();
+    let wanted: Vec<String> = (PROTOCOL.requirements)()
+        .iter()
+        .map(|requirement| {
+            let level = match requirement.level {
+                Level::Must => "MUST",
+                Level::Should => "SHOULD",
+                Level::May => "MAY",
+            };
+            let seen: Vec<&str> = requirement
+                .seen
+                .iter()
+                .map(|seen| match seen {
+                    Seen::Wire => "wire",
+                    Seen::Peer => "peer",
+                    Seen::Inner => "inner",
+                })
+                .collect();
+            format!(
+                "| {} | {level} | {} | {} | {} |",
+                requirement.id,
+                requirement.binds,
+                seen.join(", "),
+                requirement.text
+            )
+        })
+        .collect();
+    assert_eq!(rows, wanted, "docs/mediastream.md is stale");
+}
+
+#[rstest]
+#[case("README.md")]
+#[case("CONTRIBUTING.md")]
+#[case("docs/scenarios.md")]
+#[case("docs/iut.md")]
+#[case("docs/mediastream.md")]
+#[case("reports/README.md")]
+#[case("pcaps/field/README.md")]
+fn links_between_pages_lead_somewhere(#[case] name: &str) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let path = root.join(name);
+    let page = std::fs::read_to_string(&path).expect("the page is there");
+    for rest in page.split("](").skip(1) {
+        let target = rest.split([')', '#']).next().unwrap_or_default();
+        if target.is_empty() || target.contains("://") {
+            continue;
+        }
+        let there = path.with_file_name("").join(target);
+        assert!(there.exists(), "{name} links to {target}");
+    }
+}
