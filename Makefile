@@ -44,18 +44,7 @@ lint: ## Check format, lints, documentation and, where cargo-deny is, licences
 	fi
 
 fuzz-smoke: ## Run each fuzz target for 10 seconds, where a nightly toolchain is
-	@if ! rustup toolchain list 2>/dev/null | grep -q '^nightly'; then \
-		echo "fuzz-smoke: no nightly toolchain is installed; the fuzz targets were NOT run"; \
-	elif ! $(CARGO) +nightly fuzz --version >/dev/null 2>&1; then \
-		echo "fuzz-smoke: cargo-fuzz is not installed; the fuzz targets were NOT run"; \
-	else \
-		targets=$$($(CARGO) +nightly fuzz list) && test -n "$$targets" || exit 1; \
-		for target in $$targets; do \
-			echo "fuzz-smoke: $$target, $(FUZZ_SECONDS) s"; \
-			$(CARGO) +nightly fuzz run $$target -- \
-				-max_total_time=$(FUZZ_SECONDS) -print_final_stats=1 || exit 1; \
-		done; \
-	fi
+	@CARGO="$(CARGO)" fuzz/run.sh $(FUZZ_SECONDS)
 
 bench: ## Run the benchmarks
 	$(CARGO) bench --locked --workspace
