@@ -14,6 +14,7 @@ mod exit;
 mod logging;
 mod reference;
 mod reports;
+mod vectors;
 
 use std::process::ExitCode;
 

@@ -1,6 +1,7 @@
 //! Scenarios, the script that plays them, and the judge of captures.
 //!
-//! [`scenario`] reads and checks scenario files, [`iut`] the descriptions of implementations;
+//! [`document`] reads what people write and keeps the place of every word; [`scenario`] checks
+//! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to editors;
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
 //! protocol's monitor; [`verdict`] brings both together; [`simulation`] runs a scenario against a
 //! reference machine in virtual time; [`event`] is what a run tells the world.
@@ -12,5 +13,6 @@ pub mod document;
 pub mod event;
 pub mod iut;
 pub mod scenario;
+pub mod schema;
 pub mod script;
 pub mod verdict;

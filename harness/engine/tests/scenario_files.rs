@@ -10,6 +10,8 @@ use std::path::{Path, PathBuf};
 use rstest::rstest;
 use shakedown_engine::document::check_text;
 use shakedown_engine::scenario::{Library, Loaded};
+use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::requirement::Seen;
 
 fn committed() -> Library {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
@@ -47,7 +49,7 @@ fn a_file_without_end_is_refused_and_not_read_to_its_end() {
 
 #[test]
 fn a_large_file_on_one_line_gets_a_short_message() {
-    let steps = r#"{"wait":{"for":"1s"}},"#.repeat(20_000);
+    let steps = r#"{"wait":{"for":"1s"}},"#.repeat(10_000);
     let text = format!(r#"{{"id":7,"steps":[{steps}{{"wiat":{{}}}}]}}"#);
     let problems = Loaded::parse("large.json", &text).unwrap_err().to_string();
     assert!(problems.contains("did you mean `wait`?"), "{problems}");
@@ -56,7 +58,7 @@ fn a_large_file_on_one_line_gets_a_short_message() {
 
 #[test]
 fn a_file_that_is_wrong_everywhere_is_told_in_bounded_time_and_space() {
-    let steps = r#"{"wiat":{}},"#.repeat(50_000);
+    let steps = r#"{"wiat":{}},"#.repeat(10_000);
     let text = format!(r#"{{"steps":[{steps}7]}}"#);
     let problems = Loaded::parse("wrong.json", &text).unwrap_err().to_string();
     assert!(
@@ -72,7 +74,7 @@ fn deep_nesting_in_every_shape_is_an_error_and_no_crash() {
         "{\"a\":",
         "{\"steps\":[{\"repeat\":{\"times\":1,\"steps\":[",
     ] {
-        let text = text.repeat(100_000);
+        let text = text.repeat(50_000);
         let problems = Loaded::parse("deep.json", &text).unwrap_err().to_string();
         assert!(
             problems.contains("nested deeper than 64 levels"),
@@ -102,4 +104,33 @@ fn a_step_is_found_by_its_path() {
     assert_eq!(inner, further);
     let line = loaded.text.lines().nth(inner.line - 1).unwrap();
     assert!(line[inner.column - 1..].starts_with('{'), "{line}");
+}
+
+/// A capture or a stimulus can show it, so some scenario must: for every role that it binds, in
+/// every mode in which it applies.
+#[test]
+fn every_requirement_that_can_be_seen_has_a_scenario_for_each_role_and_mode() {
+    let library = committed();
+    let by_requirement = library.by_requirement();
+    let mut missing = Vec::new();
+    for protocol in PROTOCOLS {
+        let requirements = (protocol.requirements)().iter();
+        for requirement in requirements.filter(|one| one.seen != [Seen::Inner]) {
+            for (role, mode) in requirement
+                .roles
+                .iter()
+                .flat_map(|role| requirement.modes.iter().map(move |mode| (*role, mode)))
+            {
+                let naming = by_requirement.get(requirement.id.as_str());
+                let is_tested = naming.into_iter().flatten().any(|loaded| {
+                    let needs = &loaded.scenario.iut;
+                    needs.role == role && needs.mode == *mode
+                });
+                if !is_tested {
+                    missing.push(format!("{} {mode} {role}", requirement.id));
+                }
+            }
+        }
+    }
+    assert!(missing.is_empty(), "no scenario for {missing:#?}");
 }

@@ -39,6 +39,12 @@ commands! {
     Serve => serve,
     /// Ask for one stream and take it: the reference initiator of a protocol
     Connect => connect,
+    /// List scenarios, requirements, protocols or descriptions
+    List => list,
+    /// Explain a requirement or a scenario
+    Explain => explain,
+    /// Print the JSON Schema of scenarios, of descriptions or of events
+    Schema => schema,
     /// Print a completion script for a shell
     Completions => completions,
 }

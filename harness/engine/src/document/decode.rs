@@ -10,7 +10,7 @@ use super::{Document, Kind, Member, Node, Pointer, Problem, suggest};
 const LIST_FOR_OBJECT: &str = "expected an object, got a list";
 
 /// How many problems of one file are looked for.
-const MAX_PROBLEMS: usize = 100;
+const MAX_PROBLEMS: usize = 40;
 
 /// Values of required members: one that is missing or wrong is noted and replaced, so that the rest
 /// can still be looked at.

@@ -6,14 +6,23 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         letters.flat_map(char::to_lowercase).take(64).collect()
     };
     let wanted = plain(name);
-    let scored = known.into_iter().map(|candidate| {
-        let score = strsim::jaro_winkler(&wanted, &plain(candidate));
-        (score, candidate)
+    let known: Vec<(&str, String)> = known
+        .into_iter()
+        .map(|candidate| (candidate, plain(candidate)))
+        .collect();
+    let scored = known.iter().map(|(candidate, letters)| {
+        let score = strsim::jaro_winkler(&wanted, letters);
+        (score, *candidate)
     });
     let best = scored
         .filter(|(score, _)| *score >= 0.8)
-        .max_by(|(a, _), (b, _)| a.total_cmp(b))?;
-    Some(best.1)
+        .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    let part = || {
+        let mut known = known.iter();
+        let longer = known.find(|(_, letters)| wanted.len() >= 4 && letters.contains(&wanted));
+        longer.map(|(candidate, _)| *candidate)
+    };
+    best.map(|(_, candidate)| candidate).or_else(part)
 }
 
 /// "did you mean ...?" if one of the known names is close, else all of them.
@@ -70,6 +79,7 @@ mod tests {
         ] {
             assert_eq!(closest(slip, known), Some("connection_id"), "{slip}");
         }
+        assert_eq!(closest("number", known), Some("sequence_number"));
         assert_eq!(closest("colour", known), None);
     }
 

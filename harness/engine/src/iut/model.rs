@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
@@ -8,7 +9,7 @@ use shakedown_protocol::requirement::Role;
 use crate::scenario::{Environment, Span};
 
 /// One implementation in one role.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Iut {
     /// Its name in reports.
@@ -16,6 +17,7 @@ pub struct Iut {
     /// The protocol's id.
     pub protocol: String,
     /// The side that it plays.
+    #[schemars(with = "String")]
     pub role: Role,
     /// The modes that it claims.
     pub modes: Vec<String>,
@@ -26,6 +28,7 @@ pub struct Iut {
     #[serde(default)]
     pub reach: Option<Reach>,
     /// What it streams, or is asked to stream.
+    #[schemars(schema_with = "crate::schema::stream")]
     pub stream: StreamParameters,
     /// How punctual it is.
     #[serde(default)]
@@ -48,7 +51,7 @@ impl Iut {
 }
 
 /// How an implementation is started.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// Program and arguments. Placeholders: `{address}`, `{port}`, `{peer}`, `{mode}`, `{seed}`,
@@ -77,7 +80,7 @@ fn default_grace() -> Span {
 }
 
 /// When a started implementation is ready. Exactly one of the three.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, rename_all = "snake_case")]
 pub enum Ready {
     /// A line of its output contains this text.
@@ -95,7 +98,7 @@ impl Default for Ready {
 }
 
 /// How long one process of an implementation lives.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Per {
     /// A new process for each scenario.
@@ -106,7 +109,7 @@ pub enum Per {
 }
 
 /// Where an implementation is reached.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Reach {
     /// `address:port`; `{port}` stands for a free one that is chosen.
@@ -114,7 +117,7 @@ pub struct Reach {
 }
 
 /// How punctual an implementation is.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timing {
     /// Share of every interval by which it may be off, besides 50 ms.
@@ -133,7 +136,7 @@ impl Default for Timing {
 }
 
 /// What an implementation's exit status means.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Exit {
     /// Whether 0 is success and anything else failure; if not, only that it ends is judged.
@@ -147,7 +150,7 @@ impl Default for Exit {
 }
 
 /// A requirement that the implementation is known to break.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Waiver {
     /// The requirement's id.

@@ -97,6 +97,19 @@ impl Library {
         index
     }
 
+    /// Both together; where both have an id, that of `other` counts.
+    #[must_use]
+    pub fn overridden_by(self, other: Self) -> Self {
+        let all = self.scenarios.into_iter().chain(other.scenarios);
+        let mut by_id: IndexMap<String, Loaded> = all
+            .map(|loaded| (loaded.scenario.id.clone(), loaded))
+            .collect();
+        by_id.sort_keys();
+        Self {
+            scenarios: by_id.into_values().collect(),
+        }
+    }
+
     fn collect(
         loaded: impl Iterator<Item = Result<Loaded, Problems>>,
         mut others: Vec<String>,

@@ -6,9 +6,11 @@ mod load;
 mod model;
 mod select;
 mod span;
+mod words;
 
 pub use library::{Library, LibraryError};
 pub use load::Loaded;
 pub use model::*;
 pub use select::{Selection, SelectionError, Shard};
 pub use span::{Environment, Span};
+pub use words::Line;

@@ -8,7 +8,8 @@ use crate::document::closest;
 /// Which scenarios of a library are wanted. An empty selection wants all.
 #[derive(Debug, Clone, Default)]
 pub struct Selection {
-    /// Ids, beginnings of ids that end at a `/`, or patterns with `*` and `?`; any of them.
+    /// Ids, last parts of ids, beginnings of ids that end at a `/`, or patterns with `*` and `?`;
+    /// any of them.
     pub names: Vec<String>,
     /// Patterns with `*` and `?`, or parts of an id or title; any of them.
     pub filters: Vec<String>,
@@ -118,7 +119,16 @@ impl Library {
             .scenarios()
             .iter()
             .map(|loaded| loaded.scenario.id.as_str());
-        let by_id = closest(name, ids.clone());
+        // Folders of ids first: they are what a short name is closest to.
+        let folders = ids.clone().filter_map(|id| Some(id.rsplit_once('/')?.0));
+        let outer = folders
+            .clone()
+            .filter_map(|id| Some(id.rsplit_once('/')?.0));
+        let by_id = || {
+            let depth = name.matches('/').count();
+            let known = outer.chain(folders).chain(ids.clone());
+            closest(name, known.filter(|id| id.matches('/').count() == depth))
+        };
         // Whoever leaves out the folders means the last part.
         let by_name = || {
             let names = ids.clone().filter_map(|id| id.rsplit('/').next());
@@ -126,9 +136,9 @@ impl Library {
             ids.clone().find(|id| id.rsplit('/').next() == Some(meant))
         };
         let meant = if name.contains('/') {
-            by_id.or_else(by_name)
+            by_id().or_else(by_name)
         } else {
-            by_name().or(by_id)
+            by_name()
         };
         SelectionError::NoSuchScenario {
             name: name.to_owned(),
@@ -200,7 +210,8 @@ fn is_named(loaded: &Loaded, name: &str) -> bool {
         id.strip_prefix(name)
             .is_some_and(|rest| rest.starts_with('/'))
     };
-    id == name || is_folder() || (is_pattern(name) && glob(name, id))
+    let is_last_part = || id.rsplit('/').next() == Some(name);
+    id == name || is_last_part() || is_folder() || (is_pattern(name) && glob(name, id))
 }
 
 fn passes(loaded: &Loaded, filter: &str) -> bool {

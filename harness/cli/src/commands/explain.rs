@@ -1,0 +1,193 @@
+//! `shakedown explain ID`.
+
+use std::fmt::Write as _;
+use std::io::Write as _;
+use std::path::Path;
+
+use anstream::stdout;
+use shakedown_engine::document::closest;
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::{Library, Loaded};
+use shakedown_protocol::requirement::{Requirement, Seen};
+use shakedown_protocol::{PROTOCOLS, Protocol};
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+use crate::vectors;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  shakedown explain MS-H-05
+  shakedown explain a-lost-syn-ack-is-repeated-once
+  shakedown explain my-server.toml")]
+pub(crate) struct Args {
+    /// The id of a requirement or scenario, or the path of a scenario file or of a description
+    id: String,
+}
+
+impl Args {
+    /// Writes what is known about it.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        let text = self.text()?;
+        let mut out = stdout().lock();
+        out.write_all(text.as_bytes())?;
+        out.flush()?;
+        Ok(Exit::Success)
+    }
+
+    fn text(&self) -> Result<String, Failure> {
+        let library = vectors::library()?;
+        let wanted = self.id.to_uppercase();
+        for protocol in PROTOCOLS {
+            if let Some(found) = protocol.requirement(&wanted) {
+                return Ok(requirement(protocol, found, &library));
+            }
+        }
+        let path = Path::new(&self.id);
+        if path.extension().is_some_and(|extension| extension == "toml") {
+            return vectors::description(path).map(|iut| description(&iut));
+        }
+        if path.is_file() {
+            let selection = vectors::SelectionArgs {
+                scenarios: vec![self.id.clone()],
+                ..vectors::SelectionArgs::default()
+            };
+            return Ok(selection.select()?.iter().map(scenario).collect());
+        }
+        let last_part = |loaded: &&Loaded| loaded.scenario.id.rsplit('/').next() == Some(&self.id);
+        let found: Vec<_> = match library.get(&self.id) {
+            Some(loaded) => vec![loaded],
+            None => library.scenarios().iter().filter(last_part).collect(),
+        };
+        match found[..] {
+            [] => Err(self.unknown(&library)),
+            [loaded] => Ok(scenario(loaded)),
+            _ => {
+                let all: Vec<_> = found.into_iter().map(scenario).collect();
+                Ok(all.join("\n"))
+            }
+        }
+    }
+
+    fn unknown(&self, library: &Library) -> Failure {
+        let ids = library.scenarios().iter().map(|one| one.scenario.id.as_str());
+        let names = ids.clone().filter_map(|id| id.rsplit('/').next());
+        let requirements = PROTOCOLS.iter().flat_map(|one| (one.requirements)());
+        let requirements = requirements.map(|one| one.id.as_str());
+        let meant = closest(&self.id, requirements.chain(ids).chain(names));
+        let hint = meant.map_or_else(
+            || "`shakedown list` shows what there is".to_owned(),
+            |meant| format!("did you mean `{meant}`?"),
+        );
+        Failure {
+            exit: Exit::Usage,
+            message: format!("no requirement and no scenario is called `{}`; {hint}", self.id),
+        }
+    }
+}
+
+fn requirement(protocol: &Protocol, one: &Requirement, library: &Library) -> String {
+    let mut text = String::new();
+    let level = format!("{:?}", one.level).to_uppercase();
+    let roles: Vec<_> = one.roles.iter().map(|role| role.name()).collect();
+    let _ = writeln!(text, "{} ({level})\n\n  {}\n", one.id, one.text);
+    let _ = writeln!(text, "  binds    {} ({})", one.binds, roles.join(", "));
+    let _ = writeln!(text, "  modes    {}", one.modes.join(", "));
+    for (index, seen) in one.seen.iter().enumerate() {
+        let label = if index == 0 { "seen" } else { "" };
+        let how = match seen {
+            Seen::Wire => "wire: a packet capture alone shows whether it holds",
+            Seen::Peer => "peer: it shows in the answer to a stimulus, which a scenario gives",
+            Seen::Inner => "inner: it shows only from inside the implementation",
+        };
+        let _ = writeln!(text, "  {label:8} {how}");
+    }
+    let _ = writeln!(text, "  section  {} {}", protocol.id, one.section);
+    let _ = writeln!(text, "  source   {}", source(&one.source));
+    let by_requirement = library.by_requirement();
+    match by_requirement.get(one.id.as_str()) {
+        None => text.push_str("\nNo scenario names it.\n"),
+        Some(naming) => {
+            let _ = writeln!(text, "\nScenarios that name it:");
+            for loaded in naming {
+                let scenario = &loaded.scenario;
+                let _ = writeln!(text, "  {}\n      {}", scenario.id, scenario.title);
+            }
+        }
+    }
+    text
+}
+
+fn source(source: &str) -> String {
+    let meaning = |part: &str| match part {
+        "F" => "F (seen in traffic of the deployed program)".to_owned(),
+        "D" => "D (decided in the specification)".to_owned(),
+        seed => format!("seed {seed}"),
+    };
+    source.split(", ").map(meaning).collect::<Vec<_>>().join(", ")
+}
+
+fn scenario(loaded: &Loaded) -> String {
+    let mut text = String::new();
+    let scenario = &loaded.scenario;
+    let _ = writeln!(text, "{}\n\n  {}", scenario.id, scenario.title);
+    if let Some(comment) = &scenario.comment {
+        let _ = writeln!(text, "  {comment}");
+    }
+    let needs = &scenario.iut;
+    let _ = writeln!(text, "\n  tests    {}", scenario.requirements.join(", "));
+    let _ = write!(text, "  needs    {} in mode {}", needs.role, needs.mode);
+    if !needs.options.is_empty() {
+        let _ = write!(text, " with {}", needs.options.join(", "));
+    }
+    if needs.plain {
+        text.push_str(", started with no option at all");
+    }
+    text.push('\n');
+    if !scenario.ignore.is_empty() {
+        let _ = writeln!(text, "  ignores  {}", scenario.ignore.join(", "));
+    }
+    let _ = writeln!(text, "  file     {}\n\nThe scripted peer's steps:", loaded.file);
+    for line in scenario.in_words() {
+        let indent = "  ".repeat(line.depth);
+        let _ = match line.path.as_str() {
+            "" => writeln!(text, "  {indent}{}", line.text),
+            path => writeln!(text, "  {indent}{path:<3} {}", line.text),
+        };
+    }
+    text
+}
+
+fn description(iut: &Iut) -> String {
+    let mut text = String::new();
+    let _ = writeln!(text, "{}\n", iut.name);
+    let _ = writeln!(text, "  plays    {} of {}", iut.role, iut.protocol);
+    let _ = writeln!(text, "  modes    {}", iut.modes.join(", "));
+    match &iut.start {
+        None => text.push_str("  start    it runs already\n"),
+        Some(start) => {
+            let _ = writeln!(text, "  start    {}", start.command.join(" "));
+            for (name, arguments) in &start.options {
+                let _ = writeln!(text, "  option   {name}: {}", arguments.join(" "));
+            }
+        }
+    }
+    if let Some(reach) = &iut.reach {
+        let _ = writeln!(text, "  reach    {}", reach.address);
+    }
+    let stream = &iut.stream;
+    let _ = writeln!(
+        text,
+        "  stream   {} frames of {} bytes at {} a second",
+        stream.frames(),
+        stream.frame_bytes(),
+        stream.frames_per_second
+    );
+    for waiver in &iut.waive {
+        let (id, because, until) = (&waiver.requirement, &waiver.because, &waiver.until);
+        let _ = writeln!(text, "  waives   {id} until {until}: {because}");
+    }
+    text
+}

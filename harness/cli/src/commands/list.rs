@@ -1,0 +1,221 @@
+//! `shakedown list [WHAT]`.
+
+use std::io::Write;
+
+use anstream::stdout;
+use clap::ValueEnum;
+use serde_json::{Value, json};
+use shakedown_engine::scenario::{Library, Loaded};
+use shakedown_protocol::requirement::{Requirement, Seen};
+use shakedown_protocol::{PROTOCOLS, Protocol};
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+use crate::reports::Format;
+use crate::vectors::{self, SelectionArgs};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  shakedown list scenarios --mode 3way --role responder
+  shakedown list requirements --untested")]
+pub(crate) struct Args {
+    /// What is listed
+    #[arg(value_enum, default_value_t = What::Scenarios)]
+    what: What,
+
+    /// Only requirements that a capture or a stimulus can show and that no scenario names
+    #[arg(long)]
+    untested: bool,
+
+    #[command(flatten)]
+    selection: SelectionArgs,
+
+    /// What standard output carries
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum What {
+    /// Scenarios with their titles
+    Scenarios,
+    /// Requirements, and how many scenarios name each
+    Requirements,
+    /// Protocols with their modes, roles and options
+    Protocols,
+    /// Frames and their fields
+    Frames,
+    /// Descriptions of the reference that are built in
+    Descriptions,
+}
+
+/// One thing that is listed: as a line for people, and for programs.
+struct Item {
+    text: String,
+    json: Value,
+}
+
+impl Args {
+    /// Writes one line for each thing.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        let items = match self.what {
+            What::Scenarios => scenarios(&self.selection.select()?),
+            What::Requirements => self.requirements()?,
+            What::Protocols => PROTOCOLS.iter().map(|one| protocol(one)).collect(),
+            What::Frames => PROTOCOLS.iter().flat_map(|one| frames(one)).collect(),
+            What::Descriptions => descriptions()?,
+        };
+        let mut out = stdout().lock();
+        for item in items {
+            match self.format {
+                Format::Terminal => writeln!(out, "{}", item.text)?,
+                Format::Json => writeln!(out, "{}", item.json)?,
+            }
+        }
+        out.flush()?;
+        Ok(Exit::Success)
+    }
+
+    fn requirements(&self) -> Result<Vec<Item>, Failure> {
+        let library = vectors::library()?;
+        let selection = &self.selection;
+        let wanted = |known: &Protocol, one: &Requirement| {
+            let protocol = selection.protocol.as_deref();
+            let mode = selection.mode.as_ref();
+            protocol.is_none_or(|id| id == known.id)
+                && mode.is_none_or(|mode| one.modes.contains(mode))
+                && selection.role.is_none_or(|role| one.roles.contains(&role))
+                && (!self.untested || is_untested(one, &library))
+        };
+        let all = PROTOCOLS.iter().flat_map(|known| {
+            let requirements = (known.requirements)().iter();
+            requirements.filter(|one| wanted(known, one)).collect::<Vec<_>>()
+        });
+        Ok(all.map(|one| requirement(one, &library)).collect())
+    }
+}
+
+fn scenarios(selected: &[Loaded]) -> Vec<Item> {
+    let width = selected.iter().map(|one| one.scenario.id.len()).max();
+    let width = width.unwrap_or_default();
+    let item = |loaded: &Loaded| {
+        let scenario = &loaded.scenario;
+        Item {
+            text: format!("{:width$}  {}", scenario.id, scenario.title),
+            json: json!({
+                "id": scenario.id,
+                "title": scenario.title,
+                "requirements": scenario.requirements,
+                "role": scenario.iut.role,
+                "mode": scenario.iut.mode,
+                "options": scenario.iut.options,
+                "file": loaded.file,
+            }),
+        }
+    };
+    selected.iter().map(item).collect()
+}
+
+fn requirement(one: &Requirement, library: &Library) -> Item {
+    let by_requirement = library.by_requirement();
+    let naming = by_requirement.get(one.id.as_str());
+    let scenarios: Vec<_> = naming
+        .into_iter()
+        .flatten()
+        .map(|loaded| loaded.scenario.id.as_str())
+        .collect();
+    let count = match (scenarios.len(), one.seen == [Seen::Inner]) {
+        (0, true) => "seen from inside only".to_owned(),
+        (0, false) => "no scenario".to_owned(),
+        (1, _) => "1 scenario".to_owned(),
+        (count, _) => format!("{count} scenarios"),
+    };
+    let level = format!("{:?}", one.level).to_uppercase();
+    Item {
+        text: format!("{:8}  {level:6}  {:9}  {count:21}  {}", one.id, one.binds, one.text),
+        json: json!({
+            "id": one.id,
+            "level": one.level,
+            "binds": one.binds,
+            "roles": one.roles,
+            "modes": one.modes,
+            "seen": one.seen,
+            "text": one.text,
+            "source": one.source,
+            "section": one.section,
+            "scenarios": scenarios,
+        }),
+    }
+}
+
+fn is_untested(one: &Requirement, library: &Library) -> bool {
+    one.seen != [Seen::Inner] && !library.by_requirement().contains_key(one.id.as_str())
+}
+
+fn protocol(one: &Protocol) -> Item {
+    let roles: Vec<_> = one.roles.iter().map(|role| role.name()).collect();
+    let options: Vec<_> = one
+        .options
+        .iter()
+        .map(|(name, meaning)| format!("\n    {name:20} {meaning}"))
+        .collect();
+    let options_json: serde_json::Map<_, _> = one
+        .options
+        .iter()
+        .map(|(name, meaning)| ((*name).to_owned(), json!(meaning)))
+        .collect();
+    Item {
+        text: format!(
+            "{}: {}\n  modes    {}\n  roles    {}\n  options{}",
+            one.id,
+            one.summary,
+            one.modes.join(", "),
+            roles.join(", "),
+            options.concat()
+        ),
+        json: json!({
+            "id": one.id,
+            "summary": one.summary,
+            "modes": one.modes,
+            "roles": roles,
+            "options": options_json,
+        }),
+    }
+}
+
+fn frames(protocol: &Protocol) -> Vec<Item> {
+    let item = |frame: &&'static str| {
+        let fields = protocol.vocabulary.fields(frame).unwrap_or_default();
+        let list = if fields.is_empty() {
+            "(no fields)".to_owned()
+        } else {
+            fields.join(", ")
+        };
+        Item {
+            text: format!("{:13}  {list}", frame),
+            json: json!({ "protocol": protocol.id, "frame": frame, "fields": fields }),
+        }
+    };
+    protocol.vocabulary.frames().iter().map(item).collect()
+}
+
+fn descriptions() -> Result<Vec<Item>, Failure> {
+    let mut items = Vec::new();
+    for protocol in PROTOCOLS {
+        for role in protocol.roles {
+            let iut = vectors::reference(*role)?;
+            items.push(Item {
+                text: format!("{:32}  {} {}", iut.name, iut.protocol, iut.modes.join(", ")),
+                json: json!({
+                    "name": iut.name,
+                    "protocol": iut.protocol,
+                    "role": iut.role,
+                    "modes": iut.modes,
+                }),
+            });
+        }
+    }
+    Ok(items)
+}

@@ -1,0 +1,44 @@
+//! `shakedown schema WHAT`.
+
+use std::io::Write;
+
+use clap::ValueEnum;
+use shakedown_engine::schema;
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Example: let an editor check scenarios while they are written
+  shakedown schema scenario > scenario.schema.json")]
+pub(crate) struct Args {
+    /// What the schema is of
+    what: What,
+}
+
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum What {
+    /// Scenario files
+    Scenario,
+    /// Descriptions of implementations (TOML)
+    Iut,
+    /// One event of `--format json`
+    Events,
+}
+
+impl Args {
+    /// Writes the schema to standard output.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        let schema = match self.what {
+            What::Scenario => schema::scenario(),
+            What::Iut => schema::iut(),
+            What::Events => schema::events(),
+        };
+        let mut out = std::io::stdout().lock();
+        out.write_all(schema::to_text(&schema).as_bytes())?;
+        out.flush()?;
+        Ok(Exit::Success)
+    }
+}

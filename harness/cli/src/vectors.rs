@@ -1,0 +1,179 @@
+//! The scenarios and descriptions that are built into the program, so that it works outside of the
+//! repository. Paths on the command line win over them.
+
+use std::path::Path;
+
+use include_dir::{Dir, DirEntry, File, include_dir};
+use shakedown_engine::document::{Problems, did_you_mean};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::{Library, LibraryError, Loaded, Selection, SelectionError, Shard};
+use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::requirement::Role;
+
+use crate::exit::{Exit, Failure};
+
+static VECTORS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../vectors");
+
+/// The scenarios that are built in.
+pub(crate) fn library() -> Result<Library, Failure> {
+    let mut files = Vec::new();
+    collect(&VECTORS, &mut files);
+    let is_scenario = |path: &Path| path.iter().any(|part| part == "scenarios");
+    let texts = files.into_iter().filter_map(|file| {
+        let path = file.path();
+        let text = file.contents_utf8().filter(|_| is_scenario(path))?;
+        Some((format!("vectors/{}", path.display()), text))
+    });
+    Library::from_texts(texts).map_err(|error| wrong_files(&error))
+}
+
+/// The description of the reference in a role.
+pub(crate) fn reference(role: Role) -> Result<Iut, Failure> {
+    let name = format!("iut/reference-{role}.toml");
+    let file = VECTORS.get_file(&name);
+    let text = file.and_then(File::contents_utf8).ok_or_else(|| Failure {
+        exit: Exit::Harness,
+        message: format!("this program was built without vectors/{name}"),
+    })?;
+    Iut::parse(&format!("vectors/{name}"), text).map_err(|problems| wrong_file(&problems))
+}
+
+/// Reads the description of an implementation.
+pub(crate) fn description(path: &Path) -> Result<Iut, Failure> {
+    Iut::read(path).map_err(|problems| wrong_file(&problems))
+}
+
+/// Which scenarios a command is about.
+#[derive(Debug, Clone, Default, clap::Args)]
+pub(crate) struct SelectionArgs {
+    /// Files, folders, ids, beginnings of ids or patterns with * and ?; all that are built in if
+    /// left out
+    #[arg(value_name = "SCENARIO")]
+    pub(crate) scenarios: Vec<String>,
+
+    /// Only scenarios whose id or title contains this, or whose id matches this pattern
+    #[arg(long, value_name = "TEXT")]
+    pub(crate) filter: Vec<String>,
+
+    /// Only scenarios of this protocol
+    #[arg(long)]
+    pub(crate) protocol: Option<String>,
+
+    /// Only scenarios of this mode
+    #[arg(long)]
+    pub(crate) mode: Option<String>,
+
+    /// Only scenarios for this role of the implementation under test
+    #[arg(long, value_parser = role)]
+    pub(crate) role: Option<Role>,
+
+    /// Only part I of N parts of what the rest selects
+    #[arg(long, value_name = "I/N")]
+    pub(crate) shard: Option<Shard>,
+}
+
+impl SelectionArgs {
+    /// The scenarios, sorted by id. One from a file stands in for the built-in one of the same id.
+    pub(crate) fn select(&self) -> Result<Vec<Loaded>, Failure> {
+        let (paths, names): (Vec<String>, Vec<String>) = self
+            .scenarios
+            .iter()
+            .cloned()
+            .partition(|argument| Path::new(argument).exists());
+        if let Some(missing) = names.iter().find(|name| is_path(name)) {
+            return Err(missing_file(missing));
+        }
+        let mut selection = Selection {
+            names,
+            filters: self.filter.clone(),
+            protocol: self.protocol.clone(),
+            mode: self.mode.clone(),
+            role: self.role,
+            shard: self.shard,
+        };
+        let library = if paths.is_empty() {
+            library()?
+        } else {
+            let read = Library::read(&paths).map_err(|error| wrong_files(&error))?;
+            if selection.names.is_empty() {
+                read
+            } else {
+                let ids = read.scenarios().iter().map(|one| one.scenario.id.clone());
+                selection.names.extend(ids);
+                library()?.overridden_by(read)
+            }
+        };
+        let selected = library.select(&selection).map_err(|error| usage(&error))?;
+        Ok(selected.into_iter().cloned().collect())
+    }
+}
+
+/// A role by its name.
+pub(crate) fn role(name: &str) -> Result<Role, String> {
+    let mut roles = PROTOCOLS.iter().flat_map(|protocol| protocol.roles);
+    let found = roles.find(|role| role.name() == name).copied();
+    found.ok_or_else(|| {
+        let known = PROTOCOLS.iter().flat_map(|protocol| protocol.roles);
+        let help = did_you_mean(name, known.map(|role| role.name()));
+        format!("no role is called `{name}`; {}", help.unwrap_or_default())
+    })
+}
+
+fn collect<'a>(folder: &'a Dir<'a>, files: &mut Vec<&'a File<'a>>) {
+    for entry in folder.entries() {
+        match entry {
+            DirEntry::Dir(folder) => collect(folder, files),
+            DirEntry::File(file) => files.push(file),
+        }
+    }
+}
+
+/// Whether an argument can only be meant as a path. Ids have neither a suffix nor a dot in front.
+fn is_path(argument: &str) -> bool {
+    argument.ends_with(".json") || argument.starts_with(['.', '/'])
+}
+
+fn missing_file(path: &str) -> Failure {
+    let name = Path::new(path).file_stem().unwrap_or_default();
+    let selection = Selection {
+        names: vec![name.to_string_lossy().into_owned()],
+        ..Selection::default()
+    };
+    let meant = library().map(|library| match library.select(&selection) {
+        Ok(found) => found.first().map(|one| one.scenario.id.clone()),
+        Err(SelectionError::NoSuchScenario { meant, .. }) => meant,
+        Err(SelectionError::Nothing { .. }) => None,
+    });
+    let hint = match meant {
+        Ok(Some(id)) => format!("; did you mean the scenario `{id}`?"),
+        Ok(None) | Err(_) => String::new(),
+    };
+    usage(&format!("there is no file {path:?}{hint}"))
+}
+
+fn wrong_file(problems: &Problems) -> Failure {
+    let count = match problems.list().len() {
+        1 => "one thing is wrong".to_owned(),
+        count => format!("{count} things are wrong"),
+    };
+    let (file, text) = (problems.file(), problems.render(true));
+    usage(&format!("{count} in {file}\n\n{text}"))
+}
+
+fn wrong_files(error: &LibraryError) -> Failure {
+    let count = match error.files.len() + error.others.len() {
+        1 => "something is wrong with a scenario".to_owned(),
+        count => format!("something is wrong with {count} scenarios"),
+    };
+    usage(&format!(
+        "{count}; nothing was run\n\n{}",
+        error.render(true)
+    ))
+}
+
+fn usage(message: &impl ToString) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        message: message.to_string(),
+    }
+}

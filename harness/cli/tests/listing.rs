@@ -1,0 +1,191 @@
+//! `list`, `explain` and `schema` from outside: what they say, and what they say about mistakes.
+#![allow(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+/// Runs the program in an empty directory: it must not need the repository.
+fn shakedown(arguments: &[&str]) -> Output {
+    let elsewhere = tempfile::tempdir().expect("a directory can be made");
+    Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(arguments)
+        .current_dir(elsewhere.path())
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+fn stdout(arguments: &[&str]) -> String {
+    let output = shakedown(arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{error}");
+    String::from_utf8(output.stdout).expect("the output is text")
+}
+
+/// What a call that is wrong says; it exits with 2 and prints nothing else.
+fn refusal(arguments: &[&str]) -> String {
+    let output = shakedown(arguments);
+    assert_eq!(output.status.code(), Some(2));
+    assert!(output.stdout.is_empty());
+    String::from_utf8(output.stderr).expect("the error is text")
+}
+
+fn json_lines(text: &str) -> Vec<serde_json::Value> {
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("each line is JSON"))
+        .collect()
+}
+
+#[test]
+fn scenarios_are_listed_by_mode_and_role() {
+    let all = json_lines(&stdout(&["list", "--format", "json"]));
+    let some = [
+        "list",
+        "--mode",
+        "legacy",
+        "--role",
+        "initiator",
+        "--format",
+        "json",
+    ];
+    let some = json_lines(&stdout(&some));
+    assert!(all.len() >= 60);
+    assert!(!some.is_empty() && some.len() < all.len());
+    for scenario in some {
+        assert_eq!(scenario["mode"], "legacy");
+        assert_eq!(scenario["role"], "initiator");
+    }
+}
+
+#[test]
+fn shards_share_the_scenarios_among_them() {
+    let ids = |arguments: &[&str]| -> Vec<String> {
+        let lines = json_lines(&stdout(arguments));
+        lines.iter().map(|one| one["id"].to_string()).collect()
+    };
+    let mut parts = ids(&["list", "--format", "json", "--shard", "1/2"]);
+    parts.extend(ids(&["list", "--format", "json", "--shard", "2/2"]));
+    parts.sort();
+    assert_eq!(parts, ids(&["list", "--format", "json"]));
+}
+
+#[test]
+fn requirements_are_listed_with_their_scenarios() {
+    let all = json_lines(&stdout(&["list", "requirements", "--format", "json"]));
+    let known = all.iter().find(|one| one["id"] == "MS-H-05").unwrap();
+    assert!(!known["scenarios"].as_array().unwrap().is_empty());
+    let inner = all.iter().find(|one| one["id"] == "MS-D-08").unwrap();
+    assert!(inner["scenarios"].as_array().unwrap().is_empty());
+    let untested = stdout(&["list", "requirements", "--untested"]);
+    assert!(
+        !untested.contains("MS-H-05") && !untested.contains("MS-D-08"),
+        "{untested}"
+    );
+}
+
+#[test]
+fn protocols_frames_and_descriptions_are_listed() {
+    assert!(stdout(&["list", "protocols"]).contains("allow_legacy_start"));
+    assert!(stdout(&["list", "frames"]).contains("connection_id, trailing"));
+    assert!(stdout(&["list", "descriptions"]).contains("reference responder"));
+}
+
+#[test]
+fn a_requirement_is_explained_with_its_scenarios() {
+    let text = stdout(&["explain", "ms-h-05"]);
+    for part in [
+        "MS-H-05 (MUST)",
+        "answered by a SYN-ACK",
+        "wire:",
+        "seed 001",
+        "Scenarios that",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
+}
+
+#[test]
+fn a_scenario_is_explained_in_words() {
+    let text = stdout(&["explain", "an-optimistic-stream-survives-a-lost-ack"]);
+    insta::assert_snapshot!(text);
+}
+
+#[test]
+fn a_description_is_explained() {
+    let example = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../vectors/iut/example.toml"
+    );
+    insta::assert_snapshot!(stdout(&["explain", example]));
+}
+
+#[test]
+fn what_is_unknown_gets_a_suggestion() {
+    for (call, meant) in [
+        (&["explain", "MS-H-99"][..], "did you mean `MS-H-"),
+        (
+            &["explain", "lost-syn-ack-is-repeated-once"],
+            "did you mean `a-lost-syn-ack-is-repeated-once`?",
+        ),
+        (
+            &["list", "scenarios", "mediastream/3wy"],
+            "did you mean `mediastream/3way`?",
+        ),
+        (
+            &["list", "scenarios", "a-repeated-syn-gets-same-syn-ack"],
+            "/a-repeated-syn-gets-the-same-syn-ack`?",
+        ),
+        (
+            &[
+                "list",
+                "scenarios",
+                "./a-repeated-syn-gets-the-same-syn-ack.json",
+            ],
+            "/a-repeated-syn-gets-the-same-syn-ack`?",
+        ),
+        (&["list", "--mode", "4way"], "did you mean `3way`?"),
+        (&["list", "--role", "respnder"], "did you mean `responder`?"),
+        (&["list", "--shard", "3/2"], "there is no part 3/2"),
+        (
+            &["list", "--filter", "no such text"],
+            "no scenario matches the filter",
+        ),
+        (
+            &["explain", "xyzzy"],
+            "`shakedown list` shows what there is",
+        ),
+    ] {
+        let error = refusal(call);
+        assert!(error.contains(meant), "{call:?}: {error}");
+    }
+}
+
+#[test]
+fn a_bad_file_is_shown_with_its_line_and_without_colours_where_there_is_no_terminal() {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("../engine/tests");
+    let scenario = tests.join("bad-scenarios/unknown-field.json");
+    let error = refusal(&["explain", scenario.to_str().unwrap()]);
+    assert!(
+        error.contains("unknown-field.json:8:45") && error.contains("^^^"),
+        "{error}"
+    );
+    assert!(!error.contains('\u{1b}'), "{error:?}");
+    let description = tests.join("bad-descriptions/unknown-key.toml");
+    let error = refusal(&["explain", description.to_str().unwrap()]);
+    assert!(error.contains("unknown-key.toml:14:1"), "{error}");
+    assert!(error.contains("did you mean `address`?"), "{error}");
+}
+
+#[test]
+fn a_schema_is_printed_as_it_is_committed() {
+    for name in ["scenario", "iut", "events"] {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/schema");
+        let committed = std::fs::read_to_string(folder.join(format!("{name}.schema.json")));
+        assert_eq!(stdout(&["schema", name]), committed.unwrap(), "{name}");
+    }
+}
