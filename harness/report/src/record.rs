@@ -257,6 +257,23 @@ mod tests {
     }
 
     #[test]
+    fn a_scenario_that_failed_in_one_run_failed() {
+        let mut better = fixture::run();
+        for event in &mut better {
+            if let Event::Verdict(verdict) = event {
+                verdict.verdict = Verdict::Pass;
+            }
+        }
+        for runs in [
+            [fixture::run(), better.clone()],
+            [better.clone(), fixture::run()],
+        ] {
+            let record = fixture::record(runs.concat());
+            assert_eq!(record.counts(), fixture::record(fixture::run()).counts());
+        }
+    }
+
+    #[test]
     fn a_run_without_an_end_is_no_success() {
         let mut events = fixture::interrupted();
         events.pop();
