@@ -13,6 +13,7 @@ pub mod drive;
 pub mod host;
 pub mod kernel;
 pub mod launch;
+pub mod live;
 mod ports;
 pub mod probe;
 pub mod process;
