@@ -7,8 +7,11 @@ use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, Te
 use shakedown_engine::event::{CheckSummary, Event, FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
-use crate::text::{clean, clean_line};
+use crate::text::{clean, clean_line, count};
 use crate::{Outcome, Record, Sink, file, requirements};
+
+/// Findings of one scenario that are described.
+const MOST_DESCRIBED: usize = 20;
 
 /// JUnit XML: a suite for each protocol, mode and role, a case for each scenario; of a check, a
 /// suite for each capture, a case for each requirement.
@@ -112,13 +115,9 @@ fn scenario(verdict: &VerdictEvent, name: &str, record: &Record) -> TestCase {
         let property = Property::new(format!("requirement.{}", clean_line(id)), verdict.name());
         case.add_property(property);
     }
-    let waived: Vec<String> = findings
-        .iter()
-        .filter(|finding| !finding.counts())
-        .map(|finding| describe(finding))
-        .collect();
+    let waived: Vec<&FindingEvent> = findings.into_iter().filter(|f| !f.counts()).collect();
     if !waived.is_empty() {
-        case.set_system_out(format!("not counted:\n{}", waived.join("\n")));
+        case.set_system_out(format!("not counted:\n{}", described(waived.into_iter())));
     }
     if let Some(process) = &verdict.process {
         let output = format!("process: {}\n{}", process.status, process.output);
@@ -151,11 +150,28 @@ fn status(verdict: &VerdictEvent, findings: &[&FindingEvent]) -> TestCaseStatus 
     let message = counted.first().map_or(reason, |finding| &finding.message);
     status.set_message(clean_line(message));
     status.set_type(clean_line(ty));
-    let details: Vec<String> = counted.iter().map(|f| describe(f)).collect();
-    if !details.is_empty() {
-        status.set_description(details.join("\n\n"));
+    if !counted.is_empty() {
+        status.set_description(described(counted.iter().map(|f| **f)));
     }
     status
+}
+
+/// The first findings, and how many there are besides.
+fn described<'a>(mut findings: impl Iterator<Item = &'a FindingEvent>) -> String {
+    let first: Vec<String> = findings
+        .by_ref()
+        .take(MOST_DESCRIBED)
+        .map(describe)
+        .collect();
+    let mut text = first.join("\n\n");
+    let more = findings.count();
+    if more > 0 {
+        text += &format!(
+            "\n\nand {} in events.jsonl",
+            count(more as u64, "more finding")
+        );
+    }
+    text
 }
 
 /// A finding in a few lines.
@@ -285,6 +301,19 @@ mod tests {
     #[test]
     fn checked_captures() {
         insta::assert_snapshot!(render(&record(fixture::check())).unwrap());
+    }
+
+    #[test]
+    fn of_many_findings_the_first_are_described_and_all_are_counted() {
+        let mut events = fixture::check();
+        let finding = events.iter().position(|e| matches!(e, Event::Finding(_)));
+        let finding = finding.unwrap();
+        for _ in 0..24 {
+            events.insert(finding, events[finding].clone());
+        }
+        let xml = render(&record(events)).unwrap();
+        assert_eq!(xml.matches("expected: QPF 10000000").count(), 20);
+        assert!(xml.contains("and 5 more findings in events.jsonl"), "{xml}");
     }
 
     #[test]

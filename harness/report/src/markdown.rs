@@ -51,6 +51,7 @@ fn render(record: &Record, place: &Path) -> String {
         not_counted(record, directory),
         unjudged(record),
         captures(record, directory),
+        left_out(record),
         results(record),
         requirement_table(record),
     ];
@@ -225,6 +226,17 @@ fn captures(record: &Record, directory: &Path) -> String {
         );
     }
     text
+}
+
+/// How many findings stand in no table.
+fn left_out(record: &Record) -> String {
+    let scenarios = record.verdicts.keys();
+    let captures = record.checks.iter().map(|check| &check.capture);
+    let places = scenarios.chain(captures);
+    match places.map(|place| record.left_out(place)).sum() {
+        0 => String::new(),
+        more => format!("And {} in `events.jsonl`.\n", count(more, "more finding")),
+    }
 }
 
 fn results(record: &Record) -> String {

@@ -13,8 +13,11 @@ pub struct Record {
     pub running: IndexSet<String>,
     /// Scenarios judged, by id.
     pub verdicts: IndexMap<String, VerdictEvent>,
-    /// Findings, in the order in which they came.
+    /// Findings, in the order in which they came; of one scenario or capture the first
+    /// [`Record::MOST_FINDINGS`] that count and as many that do not, so that memory stays bounded.
     pub findings: Vec<FindingEvent>,
+    /// How many there were of each scenario or capture, those that count and those that do not.
+    numbers: IndexMap<String, [u64; 2]>,
     /// Sessions found in captures.
     pub sessions: Vec<SessionEvent>,
     /// How the run ended, once it did; of several runs, all that did.
@@ -39,6 +42,9 @@ pub struct Run {
 }
 
 impl Record {
+    /// Most findings of one scenario or capture that are kept, of each kind.
+    pub const MOST_FINDINGS: u64 = 200;
+
     /// Takes the next event.
     pub fn add(&mut self, event: &Event) {
         match event {
@@ -61,7 +67,7 @@ impl Record {
             }
             Event::Step { .. } => {}
             Event::Session(session) => self.sessions.push(session.clone()),
-            Event::Finding(finding) => self.findings.push(finding.clone()),
+            Event::Finding(finding) => self.add_finding(finding),
             Event::Verdict(verdict) => {
                 self.running.shift_remove(&verdict.scenario);
                 let known = self.verdicts.get(&verdict.scenario);
@@ -82,6 +88,25 @@ impl Record {
             }
             Event::CheckFinished(check) => self.checks.push(check.clone()),
         }
+    }
+
+    fn add_finding(&mut self, finding: &FindingEvent) {
+        let place = finding.scenario.as_deref().or(finding.capture.as_deref());
+        let place = place.unwrap_or_default().to_owned();
+        let number = &mut self.numbers.entry(place).or_default()[usize::from(!finding.counts())];
+        *number += 1;
+        if *number <= Self::MOST_FINDINGS {
+            self.findings.push(finding.clone());
+        }
+    }
+
+    /// How many findings of a scenario, or of a capture that was checked, were not kept.
+    #[must_use]
+    pub fn left_out(&self, place: &str) -> u64 {
+        let numbers = self.numbers.get(place).into_iter().flatten();
+        numbers
+            .map(|number| number.saturating_sub(Self::MOST_FINDINGS))
+            .sum()
     }
 
     /// The verdicts, worst first and then by id.
@@ -254,6 +279,26 @@ mod tests {
             assert!(!record.is_complete());
             assert_eq!(record.exit(), 130);
         }
+    }
+
+    #[test]
+    fn memory_stays_bounded_and_every_finding_is_counted() {
+        let mut record = fixture::record(fixture::check());
+        let finding = record.findings[0].clone();
+        let capture = finding.capture.clone().unwrap();
+        let waived = FindingEvent {
+            waived: Some("known".to_owned()),
+            ..finding.clone()
+        };
+        for _ in 0..1000 {
+            record.add(&Event::Finding(waived.clone()));
+        }
+        for _ in 1..300 {
+            record.add(&Event::Finding(finding.clone()));
+        }
+        assert_eq!(record.findings.len(), 400);
+        assert_eq!(record.left_out(&capture), 900);
+        assert_eq!(record.left_out("another"), 0);
     }
 
     #[test]

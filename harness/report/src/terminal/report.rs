@@ -1,6 +1,8 @@
 //! The report at the end: what failed first comes first.
 
-use shakedown_engine::event::{CheckSummary, ProcessEvent, SessionEvent, VerdictEvent};
+use shakedown_engine::event::{
+    CheckSummary, FindingEvent, ProcessEvent, SessionEvent, VerdictEvent,
+};
 use shakedown_engine::verdict::Verdict;
 
 use super::finding::{self, labelled};
@@ -65,7 +67,8 @@ fn scenario(verdict: &VerdictEvent, record: &Record, width: usize) -> String {
     if let Some(process) = &verdict.process {
         text += &self::process(process, width);
     }
-    text + &findings(record.findings_of(&verdict.scenario), width)
+    let left_out = record.left_out(&verdict.scenario);
+    text + &findings(record.findings_of(&verdict.scenario), left_out, width)
 }
 
 /// `FAIL  name ........ 1.52 s`.
@@ -107,7 +110,8 @@ fn process(process: &ProcessEvent, width: usize) -> String {
 }
 
 fn findings<'a>(
-    all: impl Iterator<Item = &'a shakedown_engine::event::FindingEvent>,
+    all: impl Iterator<Item = &'a FindingEvent>,
+    left_out: u64,
     width: usize,
 ) -> String {
     // What counts comes first; else in the order in which it was found.
@@ -118,8 +122,9 @@ fn findings<'a>(
         text += "\n";
         text += &finding::render(finding, width);
     }
-    if all.len() > MOST_FINDINGS {
-        let more = count((all.len() - MOST_FINDINGS) as u64, "more finding");
+    let more = all.len().saturating_sub(MOST_FINDINGS) as u64 + left_out;
+    if more > 0 {
+        let more = count(more, "more finding");
         text += &format!("\n  … {more}\n");
     }
     text
@@ -148,7 +153,8 @@ fn capture(check: &CheckSummary, record: &Record, width: usize) -> String {
     for note in &check.notes {
         text += &labelled("note", note, style::of(Verdict::Inconclusive), width);
     }
-    text + &findings(record.findings_in(&check.capture), width)
+    let left_out = record.left_out(&check.capture);
+    text + &findings(record.findings_in(&check.capture), left_out, width)
 }
 
 fn session(session: &SessionEvent, width: usize) -> String {
@@ -285,10 +291,12 @@ fn message(record: &Record, width: usize) -> String {
 mod tests {
     use std::path::PathBuf;
 
+    use shakedown_engine::event::Event;
+
     use super::*;
     use crate::fixture::{self, record};
 
-    fn plain(events: Vec<shakedown_engine::event::Event>, width: usize) -> String {
+    fn plain(events: Vec<Event>, width: usize) -> String {
         let outcome = Outcome {
             files: vec![PathBuf::from("reports/latest/events.jsonl")],
             failures: vec![crate::Failure {
@@ -315,6 +323,21 @@ mod tests {
     #[test]
     fn checked_captures() {
         insta::assert_snapshot!(plain(fixture::check(), 100));
+    }
+
+    #[test]
+    fn of_many_findings_the_first_are_shown_and_all_are_counted() {
+        let mut events = fixture::check();
+        let finding = events
+            .iter()
+            .position(|event| matches!(event, Event::Finding(_)))
+            .unwrap();
+        for _ in 0..299 {
+            events.insert(finding, events[finding].clone());
+        }
+        let report = plain(events, 80);
+        assert_eq!(report.matches("got QPF 0").count(), MOST_FINDINGS);
+        assert!(report.contains("… 292 more findings"), "{report}");
     }
 
     #[test]
