@@ -177,3 +177,53 @@ fn usage(message: &impl ToString) -> Failure {
         message: message.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser;
+    use shakedown_engine::iut::Start;
+
+    use super::*;
+    use crate::Cli;
+
+    /// A word of a command with its placeholders replaced by something that fits.
+    fn filled(word: &str) -> String {
+        let address = "127.0.0.1:4444";
+        let values = [
+            ("{address}", address),
+            ("{peer}", address),
+            ("{mode}", "3way"),
+        ];
+        let numbers = [
+            "{seed}",
+            "{bits_per_second}",
+            "{frames_per_second}",
+            "{seconds}",
+        ];
+        let values = values.into_iter().chain(numbers.map(|name| (name, "1")));
+        values.fold(
+            word.replace("{shakedown}", "shakedown"),
+            |word, (name, value)| word.replace(name, value),
+        )
+    }
+
+    #[test]
+    fn the_commands_of_the_reference_are_calls_that_this_program_understands() {
+        for role in [Role::Initiator, Role::Responder] {
+            let start: Start = reference(role).unwrap().start.unwrap();
+            let options = start.options.values().flatten();
+            let with_options: Vec<_> = start.command.iter().chain(options).collect();
+            for command in [with_options, start.plain.iter().flatten().collect()] {
+                let words: Vec<_> = command.into_iter().map(|word| filled(word)).collect();
+                if let Err(error) = Cli::try_parse_from(&words) {
+                    panic!("{words:?}: {error}");
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn the_scenarios_that_are_built_in_load() {
+        assert!(library().unwrap().scenarios().len() >= 60);
+    }
+}

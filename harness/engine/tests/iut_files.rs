@@ -91,3 +91,18 @@ fn a_bad_description_is_refused_with_line_and_suggestion(
         insta::assert_snapshot!(name.trim_end_matches(".toml"), problems.to_string());
     });
 }
+
+#[test]
+fn deep_nesting_in_every_shape_is_an_error_and_no_crash() {
+    let n = 100_000;
+    for text in [
+        format!("a = {}", "[".repeat(n)),
+        format!("a = {}{}", "[".repeat(n), "]".repeat(n)),
+        format!("a = {}", "{ a = ".repeat(n)),
+        format!("{}a = 1", "a.".repeat(n)),
+        format!("[{}a]", "a.".repeat(n)),
+        format!("a = {{ {}a = 1 }}", "a.".repeat(n)),
+    ] {
+        assert!(Iut::parse("deep.toml", &text).is_err());
+    }
+}

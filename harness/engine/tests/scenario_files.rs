@@ -9,9 +9,9 @@ use std::path::{Path, PathBuf};
 
 use rstest::rstest;
 use shakedown_engine::document::check_text;
-use shakedown_engine::scenario::{Library, Loaded};
+use shakedown_engine::scenario::{Library, Loaded, Selection, SelectionError};
 use shakedown_protocol::PROTOCOLS;
-use shakedown_protocol::requirement::Seen;
+use shakedown_protocol::requirement::{Role, Seen};
 
 fn committed() -> Library {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
@@ -133,4 +133,90 @@ fn every_requirement_that_can_be_seen_has_a_scenario_for_each_role_and_mode() {
         }
     }
     assert!(missing.is_empty(), "no scenario for {missing:#?}");
+}
+
+#[test]
+fn one_id_in_two_files_is_an_error_that_names_both() {
+    let library = committed();
+    let one = &library.scenarios()[0];
+    let texts = [("a.json", &one.text), ("b.json", &one.text)];
+    let name = one.scenario.id.rsplit('/').next().unwrap();
+    let texts = texts.map(|(folder, text)| (format!("{folder}/{name}.json"), text));
+    let error = Library::from_texts(texts).unwrap_err().to_string();
+    assert!(error.contains("have the same id"), "{error}");
+    assert!(
+        error.contains("a.json/") && error.contains("b.json/"),
+        "{error}"
+    );
+}
+
+#[test]
+fn folders_that_are_empty_or_missing_are_errors() {
+    let empty = tempfile::tempdir().unwrap();
+    let error = Library::read(&[empty.path()]).unwrap_err().to_string();
+    assert!(error.contains("no scenario is in this folder"), "{error}");
+    let missing = empty.path().join("missing.json");
+    let error = Library::read(&[missing]).unwrap_err().to_string();
+    assert!(error.contains("cannot be opened"), "{error}");
+}
+
+#[test]
+fn a_scenario_of_another_library_stands_in_for_the_one_of_the_same_id() {
+    let library = committed();
+    let count = library.scenarios().len();
+    let one = library.scenarios()[0].clone();
+    let name = one.scenario.id.rsplit('/').next().unwrap();
+    let text = one.text.replace(&one.scenario.title, "Another title");
+    let other = Library::from_texts([(format!("{name}.json"), text)]).unwrap();
+    let both = library.overridden_by(other);
+    assert_eq!(both.scenarios().len(), count);
+    assert_eq!(
+        both.get(&one.scenario.id).unwrap().scenario.title,
+        "Another title"
+    );
+}
+
+#[test]
+fn a_selection_keeps_what_every_part_of_it_wants() {
+    let library = committed();
+    let select = |selection: Selection| library.select(&selection).map(|found| found.len());
+    let names = |names: &[&str]| Selection {
+        names: names.iter().map(ToString::to_string).collect(),
+        ..Selection::default()
+    };
+    let all = library.scenarios().len();
+    assert_eq!(select(Selection::default()), Ok(all));
+    let legacy = select(names(&["mediastream/legacy"])).unwrap();
+    let three_way = select(names(&["mediastream/3way/"])).unwrap();
+    assert_eq!(legacy + three_way, all);
+    assert_eq!(
+        select(names(&["mediastream/legacy/*", "mediastream/*"])),
+        Ok(all)
+    );
+    let both = Selection {
+        mode: Some("legacy".to_owned()),
+        role: Some(Role::Initiator),
+        ..names(&["*"])
+    };
+    assert_eq!(
+        select(both).unwrap(),
+        select(names(&["mediastream/legacy/initiator"])).unwrap()
+    );
+    assert!(matches!(
+        select(names(&["mediastream/legacy", "no-such-name"])),
+        Err(SelectionError::NoSuchScenario { name, .. }) if name == "no-such-name"
+    ));
+    let contradiction = Selection {
+        mode: Some("3way".to_owned()),
+        ..names(&["mediastream/legacy"])
+    };
+    assert!(matches!(
+        select(contradiction),
+        Err(SelectionError::Nothing { .. })
+    ));
+    let shard = Selection {
+        shard: Some(format!("{0}/{0}", all + 1).parse().unwrap()),
+        ..Selection::default()
+    };
+    assert!(matches!(select(shard), Err(SelectionError::Nothing { .. })));
 }
