@@ -113,6 +113,11 @@ impl Initiator {
         }
     }
 
+    /// Its state in the specification's words.
+    pub(super) const fn state(&self) -> &'static str {
+        self.state.name()
+    }
+
     /// Sends the first datagram (MS-L-01, MS-H-01).
     fn begin(&mut self, now: Duration) {
         match self.settings.mode {
@@ -520,7 +525,7 @@ impl Machine for Initiator {
         let mut json = self.counters.to_json();
         json["role"] = Role::Initiator.name().into();
         json["mode"] = self.settings.mode.name().into();
-        json["state"] = self.state.name().into();
+        json["state"] = self.state().into();
         json
     }
 }

@@ -55,6 +55,16 @@ impl Responder {
         }
     }
 
+    /// Sessions that there are, half-open ones among them.
+    pub(super) fn sessions(&self) -> usize {
+        self.sessions.len()
+    }
+
+    /// Sessions that wait for their ACK.
+    pub(super) const fn half_open(&self) -> usize {
+        self.half_open
+    }
+
     fn receive(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
         self.counters.received(payload);
         match self.grammar.classify(payload) {
@@ -358,8 +368,8 @@ impl Machine for Responder {
         let mut json = self.counters.to_json();
         json["role"] = Role::Responder.name().into();
         json["mode"] = Mode::name(self.settings.mode).into();
-        json["sessions"] = self.sessions.len().into();
-        json["half_open"] = self.half_open.into();
+        json["sessions"] = self.sessions().into();
+        json["half_open"] = self.half_open().into();
         json
     }
 }
