@@ -35,6 +35,7 @@ test: ## Run all tests: offline, without root
 
 lint: ## Check format, lints, documentation and, where cargo-deny is, licences
 	$(CARGO) fmt --all --check
+	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \

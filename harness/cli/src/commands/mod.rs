@@ -1,7 +1,7 @@
 //! The commands, one module each.
 //!
 //! A command is a module with `Args` (clap derive, with an example in `after_help`) and
-//! `Args::execute(self, &Global) -> Result<Exit, Failure>`, and its line in [`commands!`] below.
+//! `Args::execute(self, &Global) -> Result<Exit, Failure>`, and its line in `commands!` below.
 //! What it prints goes through `anstream` with the error of the write handed on by `?`, so that a
 //! closed pipe ends the command quietly.
 
