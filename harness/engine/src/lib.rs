@@ -15,4 +15,5 @@ pub mod iut;
 pub mod scenario;
 pub mod schema;
 pub mod script;
+pub mod simulation;
 pub mod verdict;

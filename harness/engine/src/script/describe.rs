@@ -12,14 +12,16 @@ const MAX_HEX: usize = 32;
 pub fn describe(vocabulary: &dyn Vocabulary, datagram: &[u8]) -> String {
     match vocabulary.decode(datagram) {
         Ok(Some(described)) => {
-            let fields = described.fields.iter();
-            fields.fold(
-                described.frame.to_owned(),
-                |line, (name, field)| match is_plain(name, field) {
-                    true => line,
-                    false => format!("{line} {name}={}", value(field)),
-                },
-            )
+            // `accept` is a view of the flags: they tell nothing more unless a reserved bit is set.
+            let accept = described.fields.get("accept").and_then(Value::as_bool);
+            let flags = accept.map(|accept| Value::from(u8::from(accept)));
+            let fields = described.fields.iter().filter(|(name, field)| {
+                let is_told = *name == "flags" && flags.as_ref() == Some(*field);
+                !is_told && !is_plain(name, field)
+            });
+            fields.fold(described.frame.to_owned(), |line, (name, field)| {
+                format!("{line} {name}={}", value(field))
+            })
         }
         Ok(None) => format!(
             "unknown datagram of {} bytes ({})",

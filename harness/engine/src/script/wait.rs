@@ -350,7 +350,7 @@ impl Waiter {
         };
         let status = status(code);
         let requirement = exit.requirement.as_deref();
-        if at < window.lower {
+        if window.lower > window.start && at < window.lower {
             let early = window.lower.saturating_sub(window.start);
             let expected = format!("the process to run for {} at least", human_time(early));
             let elapsed = human_time(at.saturating_sub(window.start));

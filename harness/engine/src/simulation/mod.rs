@@ -1,0 +1,198 @@
+//! A scenario against the reference machine in virtual time: one event loop, no socket, no clock.
+//!
+//! Both sides are on one ideal link: every datagram arrives [`LATENCY`] after it was sent, in
+//! order, once. The capture is what a tap at the scripted peer's sockets would record. The same
+//! scenario, settings and seed give the same bytes.
+//!
+//! The reference stands for a process: an initiator begins when the script does, and when its
+//! machine is finished the process ends with status 0, or 1 if its session failed.
+
+mod world;
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use shakedown_capture::{AnnotateError, Capture, CaptureError, WriteError};
+use shakedown_protocol::monitor::{Observation, Packet, Vantage};
+use shakedown_protocol::requirement::Level;
+use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
+
+use crate::scenario::Scenario;
+use crate::script::{ScriptOutcome, StepEvent};
+use crate::verdict::{CaptureEvidence, Composed, Evidence, compose};
+
+pub use world::LATENCY;
+use world::World;
+
+/// What a simulation needs to know besides the scenario.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Settings {
+    /// What is streamed.
+    pub stream: StreamParameters,
+    /// Share of every interval by which the implementation may be off, besides 50 ms.
+    pub tolerance: f64,
+    /// How long an initiator waits for media before it gives up.
+    pub buffer_period: Duration,
+    /// Seed of everything random, on both sides.
+    pub seed: u64,
+    /// The weakest level whose findings count.
+    pub level: Level,
+}
+
+impl Default for Settings {
+    /// 100 frames of 1,000 bytes at 50 frames a second, and seed 1.
+    fn default() -> Self {
+        Self {
+            stream: StreamParameters {
+                bits_per_second: 400_000,
+                frames_per_second: 50,
+                seconds: 2,
+            },
+            tolerance: 0.25,
+            buffer_period: Duration::from_secs(5),
+            seed: 1,
+            level: Level::Should,
+        }
+    }
+}
+
+/// A scenario that was simulated and judged.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Simulated {
+    /// Verdict and findings; seconds are virtual.
+    pub composed: Composed,
+    /// How the script ended.
+    pub outcome: ScriptOutcome,
+    /// What the script did, step by step.
+    pub events: Vec<StepEvent>,
+    /// Frames that steps passed over, by name.
+    pub ignored: IndexMap<String, u64>,
+    /// The values that the scenario's names stood for at the end.
+    pub bindings: IndexMap<String, Value>,
+    /// The capture, a pcapng file with comments.
+    pub capture: Vec<u8>,
+}
+
+/// Why a scenario could not be simulated.
+#[derive(Debug, thiserror::Error)]
+pub enum SimulationError {
+    /// The reference cannot be what the scenario needs.
+    #[error("the reference cannot be started: {0}")]
+    Reference(String),
+    /// The capture could not be written.
+    #[error(transparent)]
+    Capture(#[from] WriteError),
+    /// Our own capture could not be read again.
+    #[error("the simulated capture cannot be read: {0}")]
+    Unreadable(#[from] CaptureError),
+    /// Our own capture could not be commented.
+    #[error("the simulated capture cannot be commented: {0}")]
+    Comments(#[from] AnnotateError),
+}
+
+/// Plays a scenario against the protocol's reference and judges it.
+///
+/// # Errors
+/// [`SimulationError`]; what is wrong with the scenario shows in the verdict instead.
+pub fn simulate(
+    protocol: &'static Protocol,
+    scenario: &Scenario,
+    settings: &Settings,
+) -> Result<Simulated, SimulationError> {
+    let world = World::new(protocol, scenario, settings)?;
+    let played = world.play()?;
+    let observations = observe(protocol, scenario, settings, &played.capture)?;
+    let payloads = payloads(&played.capture, &observations)?;
+    let evidence = Evidence {
+        protocol,
+        scenario,
+        script: &played.outcome,
+        epoch: Duration::ZERO,
+        capture: CaptureEvidence {
+            path: None,
+            start: played.first_packet,
+            observations: &observations,
+            payloads: &payloads,
+            damage: None,
+        },
+        process: None,
+        death: played.death,
+        level: settings.level,
+        waivers: &[],
+        seconds: played.end.as_secs_f64(),
+    };
+    let composed = compose(&evidence);
+    let mut capture = Vec::new();
+    shakedown_capture::annotate(&*played.capture, &mut capture, &played.comments)?;
+    Ok(Simulated {
+        composed,
+        outcome: played.outcome,
+        events: played.events,
+        ignored: played.ignored,
+        bindings: played.bindings,
+        capture,
+    })
+}
+
+/// What the monitor says of the capture.
+fn observe(
+    protocol: &Protocol,
+    scenario: &Scenario,
+    settings: &Settings,
+    bytes: &[u8],
+) -> Result<Vec<Observation>, CaptureError> {
+    let mut monitor = (protocol.monitor)(&MonitorSettings {
+        vantage: Vantage::Sender,
+        tolerance: settings.tolerance,
+        stream: Some(settings.stream),
+        max_datagram: None,
+        options: Some(scenario.iut.options.clone()),
+        mode: Some(scenario.iut.mode.clone()),
+        supervised: true,
+    });
+    let mut observations = Vec::new();
+    let mut say = |observation| observations.push(observation);
+    let mut end = Duration::ZERO;
+    let mut capture = Capture::open(bytes)?;
+    while let Some(datagram) = capture.next_datagram()? {
+        end = datagram.time;
+        let packet = Packet {
+            number: datagram.number,
+            time: datagram.time,
+            source: datagram.source,
+            destination: datagram.destination,
+            payload: datagram.payload,
+            length: datagram.length,
+        };
+        monitor.packet(&packet, &mut say);
+    }
+    monitor.finish(end, &mut say);
+    Ok(observations)
+}
+
+/// The payloads of packets that findings name.
+fn payloads(
+    bytes: &[u8],
+    observations: &[Observation],
+) -> Result<BTreeMap<u64, Vec<u8>>, CaptureError> {
+    let named: Vec<_> = observations
+        .iter()
+        .filter_map(|observation| match observation {
+            Observation::Finding(finding) => finding.packet,
+            Observation::Inconclusive(_) | Observation::Session(_) => None,
+        })
+        .collect();
+    let mut payloads = BTreeMap::new();
+    if named.is_empty() {
+        return Ok(payloads);
+    }
+    let mut capture = Capture::open(bytes)?;
+    while let Some(datagram) = capture.next_datagram()? {
+        if named.contains(&datagram.number) {
+            payloads.insert(datagram.number, datagram.payload.to_vec());
+        }
+    }
+    Ok(payloads)
+}

@@ -1,0 +1,437 @@
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use shakedown_capture::{Tap, WriteError, WriterSettings};
+use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{Protocol, ReferenceSettings};
+
+use crate::scenario::Scenario;
+use crate::script::{
+    Action, Environment, Input, Script, ScriptOutcome, SocketId, StepEvent, human_time,
+};
+use crate::verdict::Death;
+
+use super::{Settings, SimulationError};
+
+/// From sending to arriving, each way.
+pub const LATENCY: Duration = Duration::from_micros(100);
+/// From the last thing that the reference does to the end of its process.
+const EXIT_DELAY: Duration = Duration::from_millis(1);
+/// How long a restart takes.
+const RESTART_DELAY: Duration = Duration::from_millis(10);
+/// Virtual time after which a scenario is given up.
+const LIMIT: Duration = Duration::from_secs(3_600);
+/// Events after which a scenario is given up.
+const MAX_EVENTS: u64 = 10_000_000;
+
+/// The scripted peer's first port; the others follow, up to all that are not the reference's.
+const PEER_PORT: u16 = 10_000;
+const PEER_PORTS: usize = 40_000;
+const RESPONDER_PORT: u16 = 4_444;
+/// Port of an initiator; each restart takes the next one.
+const INITIATOR_PORT: u16 = 50_000;
+const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
+const OTHER_ADDRESS: [u8; 4] = [127, 0, 0, 2];
+
+/// Both sides, the link between them, and the tap.
+pub(super) struct World<'s> {
+    protocol: &'static Protocol,
+    scenario: &'s Scenario,
+    settings: &'s Settings,
+    now: Duration,
+    script: Script,
+    /// The reference, unless its process has ended.
+    machine: Option<Box<dyn Machine>>,
+    starts: u16,
+    failed: bool,
+    agenda: BTreeMap<(Duration, u64), Happening>,
+    events: u64,
+    sockets: BTreeMap<SocketId, SocketAddr>,
+    addresses: BTreeMap<SocketAddr, SocketId>,
+    tap: Tap<Vec<u8>>,
+    first_packet: Option<Duration>,
+    last_to_reference: Option<u64>,
+    comments: BTreeMap<u64, Vec<String>>,
+    death: Option<Death>,
+}
+
+/// Something that happens at a time.
+enum Happening {
+    /// A datagram arrives at the reference as it was started so often.
+    AtReference {
+        start: u16,
+        from: SocketAddr,
+        payload: Vec<u8>,
+    },
+    /// A datagram arrives at the scripted peer.
+    AtPeer {
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: Vec<u8>,
+    },
+    /// The process ends.
+    Exit { code: i32 },
+    /// The process is started again.
+    Restart,
+}
+
+/// A scenario that was played.
+pub(super) struct Played {
+    pub(super) outcome: ScriptOutcome,
+    pub(super) events: Vec<StepEvent>,
+    pub(super) ignored: IndexMap<String, u64>,
+    pub(super) bindings: IndexMap<String, Value>,
+    pub(super) capture: Vec<u8>,
+    pub(super) comments: BTreeMap<u64, Vec<String>>,
+    pub(super) first_packet: Duration,
+    pub(super) end: Duration,
+    pub(super) death: Option<Death>,
+}
+
+impl<'s> World<'s> {
+    pub(super) fn new(
+        protocol: &'static Protocol,
+        scenario: &'s Scenario,
+        settings: &'s Settings,
+    ) -> Result<Self, SimulationError> {
+        let is_responder = scenario.iut.role == Role::Responder;
+        let environment = Environment {
+            protocol,
+            tolerance: settings.tolerance,
+            stream: settings.stream,
+            buffer_period: settings.buffer_period,
+            exit: crate::iut::Exit::default(),
+            iut: is_responder.then(|| (LOCALHOST, RESPONDER_PORT).into()),
+            seed: settings.seed,
+        };
+        let tap = WriterSettings {
+            application: "shakedown simulation".to_owned(),
+            comment: Some(format!("{}: {}", scenario.id, scenario.title)),
+            ..WriterSettings::default()
+        };
+        let mut world = Self {
+            protocol,
+            scenario,
+            settings,
+            now: Duration::ZERO,
+            script: Script::new(scenario, environment),
+            machine: None,
+            starts: 0,
+            failed: false,
+            agenda: BTreeMap::new(),
+            events: 0,
+            sockets: BTreeMap::new(),
+            addresses: BTreeMap::new(),
+            tap: Tap::new(Vec::new(), &tap)?,
+            first_packet: None,
+            last_to_reference: None,
+            comments: BTreeMap::new(),
+            death: None,
+        };
+        world.open(SocketId::MAIN, false);
+        Ok(world)
+    }
+
+    /// Plays to the end.
+    pub(super) fn play(mut self) -> Result<Played, SimulationError> {
+        self.start()?;
+        self.tell(Input::Begin)?;
+        while self.script.outcome().is_none() {
+            self.events += 1;
+            if let Some(why) = self.next()? {
+                let step = self.script.events().last().map(|event| event.step.clone());
+                let step = step.unwrap_or_default();
+                return Ok(self.played(ScriptOutcome::Error { why, step }));
+            }
+        }
+        // Comments are all that may be left.
+        self.obey()?;
+        let outcome = self.script.outcome().cloned();
+        let outcome = outcome.unwrap_or(ScriptOutcome::Passed);
+        Ok(self.played(outcome))
+    }
+
+    /// Lets happen what comes next: what is on the agenda, then the reference's deadline, then the
+    /// script's. A sentence if the scenario must be given up.
+    fn next(&mut self) -> Result<Option<String>, SimulationError> {
+        let arrival = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let machine = self.machine.as_ref().and_then(|machine| machine.deadline());
+        let script = self.script.deadline();
+        let Some(next) = [arrival, machine, script].into_iter().flatten().min() else {
+            return Ok(Some("nothing is left to happen".to_owned()));
+        };
+        self.now = self.now.max(next);
+        if self.now > LIMIT {
+            return Ok(Some(format!("it takes more than {}", human_time(LIMIT))));
+        }
+        if self.events > MAX_EVENTS {
+            return Ok(Some(format!("more than {MAX_EVENTS} things happened")));
+        }
+        if arrival.is_some_and(|at| at <= self.now) {
+            if let Some((_, happening)) = self.agenda.pop_first() {
+                self.happen(happening)?;
+            }
+        } else if machine.is_some_and(|at| at <= self.now) {
+            self.drive(ToMachine::Tick);
+        } else {
+            self.tell(Input::Tick)?;
+        }
+        Ok(None)
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), SimulationError> {
+        match happening {
+            Happening::AtReference {
+                start,
+                from,
+                payload,
+            } => {
+                if start == self.starts {
+                    self.drive(ToMachine::Datagram {
+                        from,
+                        payload: &payload,
+                    });
+                }
+                Ok(())
+            }
+            Happening::AtPeer { from, to, payload } => {
+                // A closed port: the kernel would drop it.
+                let Some(socket) = self.addresses.get(&to).copied() else {
+                    return Ok(());
+                };
+                let packet = match self.record(from, to, &payload) {
+                    Ok(packet) => Some(packet),
+                    Err(WriteError::TooLarge { .. }) => return Ok(()),
+                    Err(error) => return Err(error.into()),
+                };
+                let payload = &payload;
+                self.tell(Input::Datagram {
+                    socket,
+                    from,
+                    payload,
+                    packet,
+                })
+            }
+            Happening::Exit { code } => {
+                self.machine = None;
+                if self.scenario.iut.role == Role::Responder {
+                    self.death.get_or_insert(Death {
+                        time: self.now,
+                        got: format!("exit status {code}"),
+                        packet: self.last_to_reference,
+                    });
+                }
+                self.tell(Input::Exited { code: Some(code) })
+            }
+            Happening::Restart => {
+                self.start()?;
+                self.tell(Input::Restarted)
+            }
+        }
+    }
+
+    /// Starts the reference.
+    fn start(&mut self) -> Result<(), SimulationError> {
+        self.starts += 1;
+        self.failed = false;
+        let needs = &self.scenario.iut;
+        let peer = self.sockets.get(&SocketId::MAIN).copied();
+        let mut extra = Vec::new();
+        if needs.role == Role::Initiator {
+            let period = format!("{}ms", self.settings.buffer_period.as_millis());
+            extra.push(("buffer_period".to_owned(), period));
+        }
+        let settings = ReferenceSettings {
+            role: needs.role,
+            mode: needs.mode.clone(),
+            options: needs.options.clone(),
+            stream: self.settings.stream,
+            peer: peer.filter(|_| needs.role == Role::Initiator),
+            // A process that is started again has other random numbers.
+            seed: self
+                .settings
+                .seed
+                .wrapping_add(u64::from(self.starts) << 32),
+            extra,
+        };
+        let machine = (self.protocol.reference)(&settings).map_err(SimulationError::Reference)?;
+        self.machine = Some(machine);
+        self.drive(ToMachine::Tick);
+        Ok(())
+    }
+
+    /// Gives the reference an input and does what it wants.
+    fn drive(&mut self, input: ToMachine<'_>) {
+        let own = self.own_address();
+        let Some(machine) = &mut self.machine else {
+            return;
+        };
+        machine.handle(self.now, input);
+        let mut sends = Vec::new();
+        while let Some(output) = machine.poll() {
+            match output {
+                Output::Send { to, payload } => sends.push((to, payload)),
+                Output::Transition { .. } => {}
+                Output::Ended { outcome, .. } => {
+                    self.failed |= matches!(outcome, Outcome::Failed(_));
+                }
+            }
+        }
+        let is_finished = machine.is_finished();
+        for (to, payload) in sends {
+            self.later(
+                LATENCY,
+                Happening::AtPeer {
+                    from: own,
+                    to,
+                    payload,
+                },
+            );
+        }
+        if is_finished {
+            self.machine = None;
+            let code = i32::from(self.failed);
+            self.later(EXIT_DELAY, Happening::Exit { code });
+        }
+    }
+
+    /// Gives the script an input and does what it wants.
+    fn tell(&mut self, input: Input<'_>) -> Result<(), SimulationError> {
+        self.script.handle(self.now, input);
+        self.obey()
+    }
+
+    fn obey(&mut self) -> Result<(), SimulationError> {
+        while let Some(action) = self.script.poll() {
+            match action {
+                Action::Open {
+                    socket,
+                    other_address,
+                } => self.open(socket, other_address),
+                Action::Close { socket } => {
+                    if let Some(address) = self.sockets.remove(&socket) {
+                        self.addresses.remove(&address);
+                    }
+                }
+                Action::Send {
+                    tag,
+                    socket,
+                    to,
+                    payload,
+                } => self.send(tag, socket, to, payload)?,
+                Action::RestartIut => {
+                    self.drive(ToMachine::Stop);
+                    self.machine = None;
+                    self.agenda
+                        .retain(|_, happening| !matches!(happening, Happening::Exit { .. }));
+                    self.later(RESTART_DELAY, Happening::Restart);
+                }
+                Action::Comment { packet, text } => {
+                    self.comments.entry(packet).or_default().push(text);
+                }
+            }
+        }
+        Ok(())
+    }
+
+    fn send(
+        &mut self,
+        tag: u64,
+        socket: SocketId,
+        to: Option<SocketAddr>,
+        payload: Vec<u8>,
+    ) -> Result<(), SimulationError> {
+        let own = self.own_address();
+        let Some(from) = self.sockets.get(&socket).copied() else {
+            self.script.handle(
+                self.now,
+                Input::Refused {
+                    why: "the socket is not open",
+                },
+            );
+            return Ok(());
+        };
+        let to = to.unwrap_or(own);
+        match self.record(from, to, &payload) {
+            Ok(packet) => {
+                if to == own {
+                    self.last_to_reference = Some(packet);
+                    let start = self.starts;
+                    self.later(
+                        LATENCY,
+                        Happening::AtReference {
+                            start,
+                            from,
+                            payload,
+                        },
+                    );
+                }
+                let packet = Some(packet);
+                self.script.handle(self.now, Input::Sent { tag, packet });
+                Ok(())
+            }
+            Err(error @ WriteError::TooLarge { .. }) => {
+                let why = &error.to_string();
+                self.script.handle(self.now, Input::Refused { why });
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
+    }
+
+    fn open(&mut self, socket: SocketId, other_address: bool) {
+        let ip = if other_address {
+            OTHER_ADDRESS
+        } else {
+            LOCALHOST
+        };
+        let port = u16::try_from(socket.0 % PEER_PORTS).unwrap_or_default();
+        let address = SocketAddr::from((ip, PEER_PORT.saturating_add(port)));
+        self.sockets.insert(socket, address);
+        self.addresses.insert(address, socket);
+    }
+
+    /// The reference's own address.
+    fn own_address(&self) -> SocketAddr {
+        let port = match self.scenario.iut.role {
+            Role::Responder => RESPONDER_PORT,
+            Role::Initiator => INITIATOR_PORT.wrapping_add(self.starts % 10_000),
+        };
+        (LOCALHOST, port).into()
+    }
+
+    fn record(
+        &mut self,
+        from: SocketAddr,
+        to: SocketAddr,
+        payload: &[u8],
+    ) -> Result<u64, WriteError> {
+        let packet = self.tap.record(self.now, from, to, payload)?;
+        self.first_packet.get_or_insert(self.now);
+        Ok(packet)
+    }
+
+    fn later(&mut self, delay: Duration, happening: Happening) {
+        self.events += 1;
+        self.agenda
+            .insert((self.now + delay, self.events), happening);
+    }
+
+    fn played(self, outcome: ScriptOutcome) -> Played {
+        Played {
+            outcome,
+            events: self.script.events().to_vec(),
+            ignored: self.script.ignored().clone(),
+            bindings: self.script.bindings().clone(),
+            capture: self.tap.into_inner(),
+            comments: self.comments,
+            first_packet: self.first_packet.unwrap_or_default(),
+            end: self.now,
+            death: self.death,
+        }
+    }
+}
