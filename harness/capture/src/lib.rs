@@ -4,6 +4,7 @@
 //! clock: live capture is in `shakedown-net`, and times are arguments.
 
 mod capture;
+mod compare;
 mod error;
 mod file;
 mod layers;
@@ -14,6 +15,7 @@ mod writer;
 pub use pcap_file::{DataLink, Endianness};
 
 pub use crate::capture::{Capture, Datagram};
+pub use crate::compare::{Correspondence, correspond};
 pub use crate::error::CaptureError;
 pub use crate::file::{AnnotateError, Annotated, MAX_PACKET, Packets, RawPacket, annotate};
 pub use crate::statistics::{FragmentStatistics, Statistics};
