@@ -1,1 +1,593 @@
+//! The initiator by itself: what it sends in each state, and how it ends.
 
+use proptest::prelude::*;
+use rstest::rstest;
+
+use super::super::settings::tests::settings;
+use super::*;
+use crate::mediastream::frame::{ConnectionIdFrame, Data, Header};
+use crate::mediastream::pattern;
+
+/// An initiator, the time, and what it said.
+struct Bench {
+    initiator: Initiator,
+    now: Duration,
+    outcome: Option<Outcome>,
+}
+
+impl Bench {
+    /// One that has sent its first datagram at time 0.
+    fn new(mode: &str, options: &[&str], extra: &[(&str, &str)]) -> Self {
+        let mut bench = Self {
+            initiator: Initiator::new(settings(mode, options, extra), peer()),
+            now: Duration::ZERO,
+            outcome: None,
+        };
+        bench.initiator.handle(bench.now, Input::Tick);
+        bench
+    }
+
+    /// What it answers at once.
+    fn receive(&mut self, payload: &[u8]) -> Vec<Vec<u8>> {
+        self.receive_from(peer(), payload)
+    }
+
+    fn receive_from(&mut self, from: SocketAddr, payload: &[u8]) -> Vec<Vec<u8>> {
+        let input = Input::Datagram { from, payload };
+        self.initiator.handle(self.now, input);
+        self.sent()
+    }
+
+    /// Lets time pass; what is sent meanwhile, with the time.
+    fn pass(&mut self, time: Duration) -> Vec<(Duration, Vec<u8>)> {
+        let end = self.now + time;
+        let mut all = Vec::new();
+        while let Some(due) = self.initiator.deadline().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.initiator.handle(self.now, Input::Tick);
+            let now = self.now;
+            all.extend(self.sent().into_iter().map(|payload| (now, payload)));
+        }
+        self.now = end;
+        all
+    }
+
+    fn sent(&mut self) -> Vec<Vec<u8>> {
+        let mut sent = Vec::new();
+        while let Some(output) = self.initiator.poll() {
+            match output {
+                Output::Send { to, payload } => {
+                    assert_eq!(to, peer());
+                    sent.push(payload);
+                }
+                Output::Ended { outcome, .. } => {
+                    assert_eq!(self.outcome, None, "it ends once");
+                    self.outcome = Some(outcome);
+                }
+                Output::Transition { from, to, .. } => assert_ne!(from, to),
+            }
+        }
+        sent
+    }
+
+    fn state(&self) -> &'static str {
+        self.initiator.state()
+    }
+
+    fn frames(&self) -> u64 {
+        self.initiator.done.count()
+    }
+
+    fn invalid(&self, cause: &str) -> u64 {
+        let causes = &self.initiator.counters.validation_errors;
+        causes.get(cause).copied().unwrap_or(0)
+    }
+
+    /// The key and the sentence of its failure.
+    fn failure(&self) -> (&'static str, &str) {
+        match &self.outcome {
+            Some(Outcome::Failed(failure)) => (failure.cause, &failure.message),
+            other => panic!("{other:?}"),
+        }
+    }
+}
+
+fn peer() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4444))
+}
+
+fn id(text: &str) -> ConnectionId {
+    ConnectionId::from_text(text.as_bytes()).unwrap()
+}
+
+fn syn_ack(text: &str) -> Vec<u8> {
+    syn_ack_with(text, |control| control.flags = Control::ACCEPT)
+}
+
+fn syn_ack_with(text: &str, change: impl FnOnce(&mut Control<'_>)) -> Vec<u8> {
+    let id = id(text);
+    let mut control = Control::new(id.as_bytes());
+    change(&mut control);
+    Frame::SynAck(control).to_vec()
+}
+
+fn ack(text: &str) -> Vec<u8> {
+    Frame::Ack(Control::new(id(text).as_bytes())).to_vec()
+}
+
+fn named(text: &str) -> Vec<u8> {
+    Frame::ConnectionId(ConnectionIdFrame::new(id(text).as_bytes(), &[])).to_vec()
+}
+
+fn data(number: u64) -> Vec<u8> {
+    let header = Header {
+        sequence_number: number,
+        qpc: 0,
+        qpf: 1,
+    };
+    let payload = pattern::prefix(974);
+    Frame::Data(Data { header, payload }).to_vec()
+}
+
+const fn millis(n: u64) -> Duration {
+    Duration::from_millis(n)
+}
+
+#[test]
+fn the_same_start_is_sent_each_interval_and_500_ms_until_it_gives_up() {
+    let mut bench = Bench::new("legacy", &[], &[]); // MS-L-01, MS-L-02
+    assert_eq!(bench.sent(), [START_TOKEN]);
+    let sent = bench.pass(millis(2_999));
+    let times: Vec<_> = sent.iter().map(|(at, _)| at.as_millis()).collect();
+    assert_eq!(times, [520, 1_040, 1_560, 2_080, 2_600]);
+    assert!(sent.iter().all(|(_, datagram)| datagram == START_TOKEN));
+    bench.pass(millis(1)); // MS-L-05
+    let sentence = "192.0.2.1:4444 did not answer: START was sent 6 times in 3s";
+    assert_eq!(bench.failure(), ("timeout", sentence));
+    assert_eq!(bench.state(), "TimedOut");
+    assert!(bench.initiator.is_finished());
+}
+
+#[rstest]
+#[case::named(named("x"))]
+#[case::media(data(1))]
+fn no_start_is_sent_after_something_came(#[case] datagram: Vec<u8>) {
+    let mut bench = Bench::new("legacy", &[], &[]);
+    bench.sent();
+    bench.receive(&datagram);
+    assert!(bench.pass(millis(2_000)).is_empty());
+}
+
+#[test]
+fn what_is_dropped_does_not_stop_the_repetition_of_start() {
+    let mut bench = Bench::new("legacy", &[], &[]); // MS-W-08, MS-W-17
+    bench.sent();
+    for datagram in [
+        vec![],
+        vec![0xff; 50],
+        vec![0; 26],
+        syn_ack("x"),
+        vec![0x00, 0x10, 1],
+    ] {
+        bench.receive(&datagram);
+    }
+    bench.receive_from(SocketAddr::from(([192, 0, 2, 9], 4444)), &data(1));
+    assert_eq!(bench.pass(millis(520)).len(), 1);
+    assert_eq!(bench.state(), "StartSent");
+}
+
+#[test]
+fn the_same_syn_is_sent_3_times_with_doubled_waits_and_then_it_gives_up() {
+    let mut bench = Bench::new("3way", &[], &[]); // MS-H-01, MS-H-03
+    let first = bench.sent().remove(0);
+    let Ok(Some(Frame::Syn(syn))) = Frame::decode(&first) else {
+        panic!("{first:?}");
+    };
+    assert_eq!((syn.version, syn.flags, syn.reserved), (1, 0, 0));
+    assert_eq!(syn.header, Header::default());
+    assert_eq!(syn.connection_id().text().len(), 36); // MS-H-02
+    let sent = bench.pass(millis(3_499));
+    assert_eq!(sent, [(millis(500), first.clone()), (millis(1_500), first)]);
+    bench.pass(millis(1)); // MS-H-04
+    let sentence = "192.0.2.1:4444 did not answer: SYN was sent 3 times";
+    assert_eq!(bench.failure(), ("timeout", sentence));
+    assert_eq!(bench.state(), "TimedOut");
+}
+
+#[test]
+fn with_fallback_start_follows_the_last_wait_and_a_late_syn_ack_is_not_answered() {
+    let mut bench = Bench::new("3way", &["fallback"], &[]); // MS-H-04
+    bench.sent();
+    let sent = bench.pass(millis(3_500));
+    assert_eq!(sent.last(), Some(&(millis(3_500), START_TOKEN.to_vec())));
+    assert!(bench.receive(&syn_ack("late")).is_empty());
+    assert_eq!(bench.state(), "StartSent");
+    bench.receive(&data(1));
+    assert_eq!((bench.state(), bench.frames()), ("Streaming", 1));
+}
+
+#[test]
+fn the_largest_datagram_is_told_in_the_syn_if_it_was_given() {
+    for (extra, expected) in [(&[("max_datagram", "900")][..], Some(900)), (&[], None)] {
+        let mut bench = Bench::new("3way", &[], extra);
+        let sent = bench.sent();
+        let Ok(Some(Frame::Syn(syn))) = Frame::decode(&sent[0]) else {
+            panic!();
+        };
+        assert_eq!(syn.tlvs.max_datagram(), expected);
+    }
+}
+
+#[test]
+fn each_syn_ack_of_the_session_gets_the_same_ack() {
+    let mut bench = Bench::new("3way", &[], &[]); // MS-H-09, MS-H-11
+    bench.sent();
+    assert_eq!(bench.receive(&syn_ack("assigned")), [ack("assigned")]);
+    assert_eq!(bench.state(), "Established");
+    assert_eq!(bench.receive(&syn_ack("assigned")), [ack("assigned")]);
+    bench.receive(&data(1));
+    assert_eq!(bench.receive(&syn_ack("assigned")), [ack("assigned")]);
+    assert_eq!((bench.state(), bench.frames()), ("Streaming", 1));
+    assert!(bench.pass(millis(2_000)).is_empty());
+}
+
+#[test]
+fn the_ack_has_all_37_bytes_of_the_assigned_id() {
+    let mut bench = Bench::new("3way", &[], &[]);
+    bench.sent();
+    let mut field = [7; ConnectionId::LENGTH];
+    field[3] = 0;
+    let mut control = Control::new(&field);
+    control.flags = 0xff; // MS-W-13
+    control.reserved = 0xffff;
+    let sent = bench.receive(&Frame::SynAck(control).to_vec());
+    assert_eq!(sent, [Frame::Ack(Control::new(&field)).to_vec()]);
+}
+
+#[test]
+fn a_syn_ack_of_another_session_or_source_gets_no_ack() {
+    let mut bench = Bench::new("3way", &[], &[]); // MS-H-14
+    bench.sent();
+    let elsewhere = SocketAddr::from(([192, 0, 2, 1], 4445));
+    assert!(bench.receive_from(elsewhere, &syn_ack("x")).is_empty());
+    assert_eq!(
+        (bench.state(), bench.invalid("foreign_source")),
+        ("SynSent", 1)
+    );
+    bench.receive(&syn_ack("assigned"));
+    assert!(bench.receive(&syn_ack("another")).is_empty());
+    assert_eq!(bench.state(), "Established");
+}
+
+#[test]
+fn a_rejection_is_not_answered_and_ends_it_with_the_peers_word() {
+    let mut bench = Bench::new("3way", &["fallback"], &[]); // MS-H-10
+    bench.sent();
+    let tlvs = [0x11, 0, 4, 0, b'f', b'u', b'l', b'l'];
+    let mut datagram = syn_ack_with("", |_| {});
+    datagram.extend_from_slice(&tlvs);
+    assert!(bench.receive(&datagram).is_empty());
+    let sentence = "192.0.2.1:4444 rejected the session and says \"full\"";
+    assert_eq!(bench.failure(), ("rejected", sentence));
+    assert_eq!(bench.state(), "Rejected");
+    assert!(bench.pass(Duration::from_secs(20)).is_empty());
+}
+
+#[test]
+fn a_rejection_after_the_session_began_changes_nothing() {
+    let mut bench = Bench::new("3way", &[], &[]);
+    bench.sent();
+    bench.receive(&syn_ack("assigned"));
+    assert!(bench.receive(&syn_ack_with("", |_| {})).is_empty());
+    assert_eq!(bench.state(), "Established");
+}
+
+#[rstest]
+#[case::of_another_version(syn_ack_with("x", |c| { c.flags = 1; c.version = 2; }), "foreign_version")]
+#[case::of_another_version_that_rejects(syn_ack_with("x", |c| c.version = 0), "foreign_version")]
+#[case::without_an_id(syn_ack(""), "empty_connection_id")]
+#[case::cut_short(syn_ack("x")[..66].to_vec(), "malformed")]
+#[case::with_a_tlv_past_its_end([syn_ack("x"), vec![9, 0, 1, 0]].concat(), "malformed")]
+fn a_syn_ack_that_breaks_a_rule_is_dropped_and_the_syn_repeated(
+    #[case] datagram: Vec<u8>,
+    #[case] cause: &str,
+) {
+    let mut bench = Bench::new("3way", &[], &[]); // MS-W-16
+    bench.sent();
+    assert!(bench.receive(&datagram).is_empty());
+    assert_eq!((bench.state(), bench.invalid(cause)), ("SynSent", 1));
+    assert_eq!(bench.pass(millis(500)).len(), 1);
+    assert_eq!(bench.receive(&syn_ack("x")), [ack("x")]);
+}
+
+#[test]
+fn media_and_connection_id_before_the_syn_ack_are_taken_once_the_id_is_known() {
+    let mut bench = Bench::new("3way", &[], &[]); // MS-H-17, MS-H-24
+    bench.sent();
+    for datagram in [data(1), named("assigned"), data(2), data(3)] {
+        assert!(bench.receive(&datagram).is_empty());
+    }
+    assert_eq!((bench.state(), bench.frames()), ("SynSent", 0));
+    assert_eq!(bench.receive(&syn_ack("assigned")), [ack("assigned")]);
+    assert_eq!((bench.state(), bench.frames()), ("Streaming", 3));
+}
+
+#[test]
+fn media_of_another_id_before_the_syn_ack_is_not_taken() {
+    let mut bench = Bench::new("3way", &[], &[]); // MS-H-17, MS-D-10
+    bench.sent();
+    for datagram in [named("old"), data(1), named("assigned"), data(2)] {
+        bench.receive(&datagram);
+    }
+    bench.receive(&syn_ack("assigned"));
+    assert_eq!(bench.frames(), 1);
+    assert_eq!(bench.invalid("other_session"), 1);
+    bench.receive(&data(1));
+    assert_eq!(bench.frames(), 2);
+}
+
+#[test]
+fn what_is_kept_before_the_syn_ack_is_bounded() {
+    let mut bench = Bench::new("3way", &[], &[]);
+    bench.sent();
+    for number in 1..=1_000 {
+        bench.receive(&data(number));
+    }
+    let refused = bench.initiator.counters.resource_rejections;
+    assert!((700..800).contains(&refused), "{refused}");
+}
+
+#[test]
+fn media_under_another_id_is_another_session_until_the_own_id_is_named_again() {
+    let mut bench = Bench::new("3way", &[], &[]); // MS-D-10
+    bench.sent();
+    bench.receive(&syn_ack("assigned"));
+    bench.receive(&data(1));
+    bench.receive(&named("another"));
+    bench.receive(&data(2));
+    assert_eq!((bench.frames(), bench.invalid("other_session")), (1, 1));
+    bench.receive(&named("assigned"));
+    bench.receive(&data(2));
+    assert_eq!(bench.frames(), 2);
+}
+
+#[test]
+fn a_changed_id_in_legacy_is_another_session_whose_numbers_are_new() {
+    let mut bench = Bench::new("legacy", &[], &[]); // MS-D-09, MS-D-10
+    bench.sent();
+    for datagram in [data(1), named("one"), data(1), data(2)] {
+        bench.receive(&datagram);
+    }
+    // To be named is no change: what was reordered before the name stays.
+    assert_eq!(
+        (bench.frames(), bench.initiator.counters.duplicates),
+        (2, 1)
+    );
+    for datagram in [named("two"), data(1), data(2), data(3)] {
+        bench.receive(&datagram);
+    }
+    assert_eq!(
+        (bench.frames(), bench.initiator.counters.duplicates),
+        (3, 1)
+    );
+}
+
+#[test]
+fn it_ends_well_as_soon_as_every_frame_is_there_in_whatever_order() {
+    let mut bench = Bench::new("legacy", &[], &[]);
+    bench.sent();
+    bench.receive(&named("x"));
+    for number in (1..=100).rev() {
+        assert_eq!(bench.outcome, None);
+        bench.receive(&data(number));
+    }
+    assert_eq!(bench.outcome, Some(Outcome::Completed));
+    assert_eq!(bench.state(), "Closed");
+    assert!(bench.receive(&data(1)).is_empty());
+    assert_eq!(bench.initiator.deadline(), None);
+}
+
+#[test]
+fn frames_that_are_missing_at_the_end_are_named() {
+    let mut bench = Bench::new("legacy", &[], &[]);
+    bench.sent();
+    for number in (1..=100).filter(|number| ![3, 17, 18].contains(number)) {
+        bench.receive(&data(number));
+    }
+    bench.pass(millis(999));
+    assert_eq!(bench.outcome, None);
+    bench.pass(millis(1));
+    let sentence = "the stream of 192.0.2.1:4444 is over: 97 of 100 frames are there, \
+                    missing 3, 17-18";
+    assert_eq!(bench.failure(), ("incomplete", sentence));
+}
+
+#[test]
+fn contact_that_is_lost_ends_it_after_the_buffer_period() {
+    let mut bench = Bench::new("legacy", &[], &[("buffer_period", "700ms")]);
+    bench.sent();
+    bench.receive(&data(1));
+    bench.pass(millis(600));
+    bench.receive(&data(2));
+    bench.pass(millis(699));
+    assert_eq!(bench.outcome, None);
+    bench.pass(millis(1));
+    let sentence = "nothing came from 192.0.2.1:4444 for 700ms: 2 of 100 frames are there, \
+                    missing 3-100";
+    assert_eq!(bench.failure(), ("lost_contact", sentence));
+}
+
+#[test]
+fn a_session_that_brings_no_media_ends_after_the_buffer_period() {
+    let mut bench = Bench::new("3way", &[], &[]);
+    bench.sent();
+    bench.receive(&syn_ack("assigned"));
+    bench.pass(millis(3_000));
+    assert_eq!(bench.failure().0, "no_media");
+}
+
+#[test]
+fn a_peer_that_drips_for_ever_does_not_keep_it() {
+    let mut bench = Bench::new("legacy", &[], &[]);
+    bench.sent();
+    while bench.outcome.is_none() {
+        bench.receive(&data(1));
+        bench.pass(millis(500));
+        assert!(bench.now < Duration::from_secs(10));
+    }
+    assert_eq!(bench.failure().0, "incomplete");
+}
+
+#[test]
+fn a_stream_whose_payload_is_not_the_pattern_fails_at_its_end() {
+    let mut bench = Bench::new("legacy", &[], &[]); // MS-D-11
+    bench.sent();
+    for number in 1..=100 {
+        let mut datagram = data(number);
+        if number == 50 {
+            datagram[500] ^= 1;
+        }
+        bench.receive(&datagram);
+    }
+    let sentence = "1 datagrams of 192.0.2.1:4444 did not carry the counter pattern";
+    assert_eq!(bench.failure(), ("payload", sentence));
+}
+
+#[test]
+fn a_stopped_initiator_says_so_once() {
+    let mut bench = Bench::new("3way", &[], &[]);
+    bench.initiator.handle(bench.now, Input::Stop);
+    bench.initiator.handle(bench.now, Input::Stop);
+    bench.sent();
+    assert_eq!(bench.failure().0, "stopped");
+}
+
+/// Every state and every input: the answers at once and the state after.
+#[rstest]
+#[case::start_sent("StartSent", &[
+    ("SYN-ACK", "", "StartSent"), ("rejection", "", "StartSent"),
+    ("connection-id", "", "Established"), ("data", "", "Streaming"),
+])]
+#[case::syn_sent("SynSent", &[
+    ("SYN-ACK", "ACK", "Established"), ("rejection", "", "Rejected"),
+    ("connection-id", "", "SynSent"), ("data", "", "SynSent"),
+])]
+#[case::established("Established", &[
+    ("SYN-ACK", "ACK", "Established"), ("rejection", "", "Established"),
+    ("connection-id", "", "Established"), ("data", "", "Streaming"),
+])]
+#[case::streaming("Streaming", &[
+    ("SYN-ACK", "ACK", "Streaming"), ("rejection", "", "Streaming"),
+    ("connection-id", "", "Streaming"), ("data", "", "Streaming"),
+])]
+#[case::timed_out("TimedOut", &[
+    ("SYN-ACK", "", "TimedOut"), ("rejection", "", "TimedOut"),
+    ("connection-id", "", "TimedOut"), ("data", "", "TimedOut"),
+])]
+fn every_input_in_every_state_is_decided(#[case] state: &str, #[case] rows: &[(&str, &str, &str)]) {
+    let dropped = ["START", "SYN", "ACK", "garbage", "empty", "huge"];
+    let dropped = dropped.map(|name| (name, "", state));
+    for (name, answers, after) in rows.iter().copied().chain(dropped) {
+        let mut bench = bench_in(state);
+        let sent = bench.receive(&input(name));
+        let sent: Vec<_> = sent
+            .iter()
+            .map(|datagram| Frame::decode(datagram).unwrap().unwrap().name())
+            .collect();
+        assert_eq!(sent.join(" "), answers, "{name} in {state}");
+        assert_eq!(bench.state(), after, "{name} in {state}");
+    }
+}
+
+fn bench_in(state: &str) -> Bench {
+    let mode = if state == "StartSent" {
+        "legacy"
+    } else {
+        "3way"
+    };
+    let mut bench = Bench::new(mode, &[], &[]);
+    bench.sent();
+    match state {
+        "StartSent" | "SynSent" => {}
+        "Established" => drop(bench.receive(&syn_ack("assigned"))),
+        "Streaming" => {
+            bench.receive(&syn_ack("assigned"));
+            bench.receive(&data(1));
+        }
+        "TimedOut" => drop(bench.pass(millis(3_500))),
+        other => panic!("{other}"),
+    }
+    assert_eq!(bench.state(), state);
+    bench
+}
+
+fn input(name: &str) -> Vec<u8> {
+    match name {
+        "START" => START_TOKEN.to_vec(),
+        "SYN" => Frame::Syn(Control::new(id("x").as_bytes())).to_vec(),
+        "SYN-ACK" => syn_ack("assigned"),
+        "other SYN-ACK" => syn_ack("another"),
+        "rejection" => syn_ack_with("", |_| {}),
+        "ACK" => ack("assigned"),
+        "connection-id" => named("assigned"),
+        "other connection-id" => named("another"),
+        "data" => data(2),
+        "last data" => data(100),
+        "garbage" => vec![0xff; 1_000],
+        "empty" => Vec::new(),
+        "huge" => vec![0xff; 65_507],
+        other => panic!("{other}"),
+    }
+}
+
+/// Something that may arrive: mostly frames that mean something here.
+fn arrival() -> impl Strategy<Value = (bool, u64, Vec<u8>)> {
+    let names = [
+        "SYN",
+        "SYN-ACK",
+        "other SYN-ACK",
+        "ACK",
+        "connection-id",
+        "other connection-id",
+        "data",
+        "last data",
+        "empty",
+    ];
+    let known = prop::sample::select(names.to_vec()).prop_map(input);
+    let bytes = prop::collection::vec(any::<u8>(), 0..90);
+    let flagged = (
+        prop::sample::select(vec![[0, 0], [1, 0], [1, 1], [0, 16]]),
+        bytes.clone(),
+    )
+        .prop_map(|(flag, rest)| [&flag[..], &rest].concat());
+    let is_peer = prop::bool::weighted(0.9);
+    (
+        is_peer,
+        0..1_500_u64,
+        prop_oneof![4 => known, 1 => bytes, 2 => flagged],
+    )
+}
+
+proptest! {
+    #[test]
+    fn no_sequence_of_datagrams_breaks_it_and_it_always_ends(
+        mode in prop_oneof![Just("legacy"), Just("3way"), Just("fallback")],
+        arrivals in prop::collection::vec(arrival(), 0..40),
+    ) {
+        let mut bench = match mode {
+            "fallback" => Bench::new("3way", &["fallback"], &[]),
+            mode => Bench::new(mode, &[], &[]),
+        };
+        bench.sent();
+        for (is_peer, wait, datagram) in arrivals {
+            let from = if is_peer { peer() } else { SocketAddr::from(([192, 0, 2, 7], 1)) };
+            let sent = bench.receive_from(from, &datagram);
+            prop_assert!(sent.len() <= 1);
+            bench.pass(millis(wait));
+        }
+        bench.pass(Duration::from_secs(20));
+        prop_assert!(bench.initiator.is_finished());
+        prop_assert!(bench.outcome.is_some());
+        prop_assert_eq!(bench.initiator.deadline(), None);
+    }
+}
