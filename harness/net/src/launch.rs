@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_engine::iut::{Iut, Ready, Start};
+use shakedown_engine::scenario::Needs;
 use tokio::time::{sleep, timeout};
 
 use crate::kernel;
@@ -102,6 +103,13 @@ impl Instance {
             _port: None,
         }
     }
+
+    /// Whether its process is ours and has ended.
+    #[must_use]
+    pub fn has_ended(&self) -> bool {
+        let process = self.process.as_ref();
+        process.is_some_and(|process| process.ended().is_some())
+    }
 }
 
 /// A process's output as the end of a message.
@@ -114,12 +122,12 @@ pub fn said(output: &str) -> String {
 }
 
 impl Launcher {
-    /// A responder in this mode with these options, ready to be spoken to; found at its address if
+    /// A responder as a scenario needs it, ready to be spoken to; found at its address if
     /// the description says nothing of a start.
     ///
     /// # Errors
     /// [`LaunchError`], a sentence for people.
-    pub async fn responder(&self, mode: &str, options: &[String]) -> Result<Instance, LaunchError> {
+    pub async fn responder(&self, needs: &Needs) -> Result<Instance, LaunchError> {
         let Some(reach) = &self.iut.reach else {
             let problem = "has no [reach] address; a responder needs one";
             return Err(LaunchError::Description(problem.to_owned()));
@@ -131,7 +139,7 @@ impl Launcher {
         loop {
             tries += 1;
             let (address, port) = choose_address(&reach.address).await?;
-            let started = self.responder_at(start, mode, options, address).await;
+            let started = self.responder_at(start, needs, address).await;
             match started {
                 Ok(process) => {
                     return Ok(Instance {
@@ -156,8 +164,7 @@ impl Launcher {
     pub async fn restart(
         &self,
         mut instance: Instance,
-        mode: &str,
-        options: &[String],
+        needs: &Needs,
     ) -> Result<Instance, LaunchError> {
         let (Some(start), Some(process)) = (&self.iut.start, &instance.process) else {
             let problem = "has no [start], so the implementation cannot be started again";
@@ -168,29 +175,24 @@ impl Launcher {
             let problem = "is of an initiator, which a scenario cannot start again";
             return Err(LaunchError::Description(problem.to_owned()));
         };
-        let process = self.responder_at(start, mode, options, address).await?;
+        let process = self.responder_at(start, needs, address).await?;
         instance.process = Some(Arc::new(process));
         Ok(instance)
     }
 
-    /// An initiator in this mode with these options, told to ask `peer`.
+    /// An initiator as a scenario needs it, told to ask `peer`.
     ///
     /// # Errors
     /// [`LaunchError`], a sentence for people.
-    pub fn initiator(
-        &self,
-        mode: &str,
-        options: &[String],
-        peer: SocketAddr,
-    ) -> Result<Instance, LaunchError> {
+    pub fn initiator(&self, needs: &Needs, peer: SocketAddr) -> Result<Instance, LaunchError> {
         let Some(start) = &self.iut.start else {
             let problem = "has no [start]; an initiator is started for each scenario";
             return Err(LaunchError::Description(problem.to_owned()));
         };
-        let values = self.placeholders(mode, None, Some(peer));
+        let values = self.placeholders(needs, None, Some(peer));
         Ok(Instance {
             address: None,
-            process: Some(Arc::new(self.start(start, options, &values)?)),
+            process: Some(Arc::new(self.start(start, &values)?)),
             _port: None,
         })
     }
@@ -223,15 +225,14 @@ impl Launcher {
     async fn responder_at(
         &self,
         start: &Start,
-        mode: &str,
-        options: &[String],
+        needs: &Needs,
         address: SocketAddr,
     ) -> Result<Process, LaunchError> {
         if kernel::is_bound(address) && is_ours(address) {
             return Err(LaunchError::PortInUse { address });
         }
-        let values = self.placeholders(mode, Some(address), None);
-        let process = self.start(start, options, &values)?;
+        let values = self.placeholders(needs, Some(address), None);
+        let process = self.start(start, &values)?;
         match ready(&process, start, address).await {
             Ok(()) => Ok(process),
             Err(error) => {
@@ -241,13 +242,8 @@ impl Launcher {
         }
     }
 
-    fn start(
-        &self,
-        start: &Start,
-        options: &[String],
-        values: &Placeholders<'_>,
-    ) -> Result<Process, LaunchError> {
-        let words = command(&self.iut, options, values)?;
+    fn start(&self, start: &Start, values: &Placeholders<'_>) -> Result<Process, LaunchError> {
+        let words = command(&self.iut, values)?;
         let wanted = match &start.ready {
             Ready::Line(text) => Some(text.as_str()),
             Ready::After(_) | Ready::Port(_) => None,
@@ -258,14 +254,14 @@ impl Launcher {
 
     fn placeholders<'a>(
         &'a self,
-        mode: &'a str,
+        needs: &'a Needs,
         address: Option<SocketAddr>,
         peer: Option<SocketAddr>,
     ) -> Placeholders<'a> {
         Placeholders {
             address,
             peer,
-            mode,
+            needs,
             seed: self.seed,
             shakedown: &self.shakedown,
         }
@@ -384,12 +380,21 @@ mod tests {
         }
     }
 
+    fn legacy() -> Needs {
+        Needs {
+            role: shakedown_protocol::requirement::Role::Responder,
+            mode: String::from("legacy"),
+            options: Vec::new(),
+            plain: false,
+        }
+    }
+
     #[tokio::test]
     async fn a_line_of_its_output_makes_it_ready_and_placeholders_are_filled_in() {
         let start = r#"command = ["/bin/sh", "-c", "echo ready {mode} {address} {seed} {{x}}; exec sleep 9"]
                        ready = { line = "ready legacy" }"#;
         let launcher = launcher(start, "127.0.0.1:{port}");
-        let instance = launcher.responder("legacy", &[]).await.unwrap();
+        let instance = launcher.responder(&legacy()).await.unwrap();
         let output = instance.process.unwrap().output().tail();
         let address = instance.address.unwrap();
         assert_eq!(output, format!("ready legacy {address} 1 {{x}}\n"));
@@ -399,7 +404,7 @@ mod tests {
     async fn one_that_ends_at_once_is_named_with_status_and_output() {
         let start = r#"command = ["/bin/sh", "-c", "echo no licence >&2; exit 9"]"#;
         let launcher = launcher(start, "127.0.0.1:{port}");
-        let error = launcher.responder("legacy", &[]).await.unwrap_err();
+        let error = launcher.responder(&legacy()).await.unwrap_err();
         assert_eq!(
             error.to_string(),
             "the implementation ended before it was ready (exit status 9); it printed:\nno licence"
@@ -411,28 +416,20 @@ mod tests {
         let other = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = other.local_addr().unwrap();
         let launcher = launcher(r#"command = ["/bin/false"]"#, &address.to_string());
-        let error = launcher.responder("legacy", &[]).await.unwrap_err();
+        let error = launcher.responder(&legacy()).await.unwrap_err();
         assert!(matches!(error, LaunchError::PortInUse { address: said } if said == address));
     }
 
     #[tokio::test]
     async fn an_unknown_placeholder_and_an_address_that_is_none_are_said() {
         let wrong = launcher(r#"command = ["/bin/true", "{adress}"]"#, "127.0.0.1:{port}");
-        let error = wrong
-            .responder("legacy", &[])
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = wrong.responder(&legacy()).await.unwrap_err().to_string();
         assert!(
             error.contains("{adress} in \"{adress}\" is no placeholder"),
             "{error}"
         );
         let wrong = launcher(r#"command = ["/bin/true"]"#, "127.0.0.1");
-        let error = wrong
-            .responder("legacy", &[])
-            .await
-            .unwrap_err()
-            .to_string();
+        let error = wrong.responder(&legacy()).await.unwrap_err().to_string();
         assert!(
             error.contains("the address \"127.0.0.1\", which cannot be used"),
             "{error}"

@@ -14,6 +14,7 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use shakedown_engine::scenario::Needs;
 use shakedown_engine::script::{Action, Input, Script, ScriptOutcome, SocketId};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
@@ -39,10 +40,8 @@ const PUNCTUAL: Duration = Duration::from_millis(5);
 pub struct Restart {
     /// How it is started.
     pub launcher: Arc<Launcher>,
-    /// The mode.
-    pub mode: String,
-    /// The options that are on.
-    pub options: Vec<String>,
+    /// What the scenario needs.
+    pub needs: Needs,
 }
 
 /// One scenario on its way over the wire.
@@ -334,12 +333,7 @@ impl Drive {
         let restart = self.restart.clone();
         self.ended = None;
         self.restarting = Some(Box::pin(async move {
-            let Restart {
-                launcher,
-                mode,
-                options,
-            } = restart;
-            launcher.restart(instance, &mode, &options).await
+            restart.launcher.restart(instance, &restart.needs).await
         }));
     }
 

@@ -63,8 +63,7 @@ impl Stage {
                     seed: 1,
                     shakedown: String::new(),
                 }),
-                mode: String::from("legacy"),
-                options: Vec::new(),
+                needs: self.scenario.iut.clone(),
             },
         );
         let limit = bound(&self.scenario, &self.iut);

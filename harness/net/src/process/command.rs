@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 
 use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::Needs;
 
 /// What the placeholders of an IUT description stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -10,8 +11,8 @@ pub struct Placeholders<'a> {
     pub address: Option<SocketAddr>,
     /// Where the scripted peer listens (`{peer}`).
     pub peer: Option<SocketAddr>,
-    /// The mode (`{mode}`).
-    pub mode: &'a str,
+    /// What the scenario needs: the mode (`{mode}`), the options.
+    pub needs: &'a Needs,
     /// The run's seed (`{seed}`).
     pub seed: u64,
     /// This program (`{shakedown}`).
@@ -48,23 +49,24 @@ pub enum PlaceholderError {
     NoProgram,
 }
 
-/// The program and its arguments for a mode and options, as `iut` describes them.
+/// The program and its arguments for what a scenario needs, as `iut` describes them.
 ///
 /// # Errors
 /// [`PlaceholderError`], a sentence for people.
-pub fn command(
-    iut: &Iut,
-    options: &[String],
-    values: &Placeholders<'_>,
-) -> Result<Vec<OsString>, PlaceholderError> {
+pub fn command(iut: &Iut, values: &Placeholders<'_>) -> Result<Vec<OsString>, PlaceholderError> {
     let Some(start) = &iut.start else {
         return Err(PlaceholderError::NoProgram);
     };
+    let program = match (&start.plain, values.needs.plain) {
+        (Some(plain), true) => plain,
+        (_, false) => &start.command,
+        (None, true) => return Err(PlaceholderError::NoProgram),
+    };
+    let options = values.needs.options.iter();
     let arguments = options
-        .iter()
         .filter_map(|option| start.options.get(option))
         .flatten();
-    let words = start.command.iter().chain(arguments);
+    let words = program.iter().chain(arguments);
     let words: Vec<OsString> = words
         .map(|word| expand(word, iut, values).map(OsString::from))
         .collect::<Result<_, _>>()?;
@@ -129,7 +131,7 @@ fn value(
             .peer
             .ok_or_else(|| no_value("only an initiator is told where its peer is"))?
             .to_string(),
-        "mode" => values.mode.to_owned(),
+        "mode" => values.needs.mode.clone(),
         "seed" => values.seed.to_string(),
         "bits_per_second" => iut.stream.bits_per_second.to_string(),
         "frames_per_second" => iut.stream.frames_per_second.to_string(),

@@ -1,0 +1,127 @@
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shakedown_engine::scenario::Needs;
+use shakedown_protocol::Protocol;
+use tokio::sync::Mutex;
+
+use crate::launch::{Instance, Launcher};
+use crate::probe;
+
+/// One process of an implementation that several scenarios use at the same time. When it dies it is
+/// started again for those that come after.
+#[derive(Debug)]
+pub(super) struct Group {
+    launcher: Arc<Launcher>,
+    protocol: &'static Protocol,
+    pub(super) needs: Needs,
+    state: Mutex<State>,
+}
+
+#[derive(Debug, Default)]
+struct State {
+    instance: Option<Instance>,
+    /// Counts the processes.
+    generation: u64,
+    /// Scenarios that use a process, by its generation and their own number, and when each sent its
+    /// last datagram.
+    users: BTreeMap<(u64, u64), Arc<AtomicU64>>,
+    next: u64,
+    /// The user after whose datagram a process died, by generation.
+    killers: BTreeMap<u64, u64>,
+}
+
+/// A scenario's share in the process.
+#[derive(Debug)]
+pub(super) struct Lease {
+    pub(super) instance: Instance,
+    /// When the scenario sent its last datagram, as nanoseconds of the time of day.
+    pub(super) last_sent: Arc<AtomicU64>,
+    generation: u64,
+    user: u64,
+}
+
+impl Group {
+    pub(super) fn new(launcher: Arc<Launcher>, protocol: &'static Protocol, needs: Needs) -> Self {
+        Self {
+            launcher,
+            protocol,
+            needs,
+            state: Mutex::default(),
+        }
+    }
+
+    /// A share in the process, which is started and asked whether it is there if need be.
+    ///
+    /// # Errors
+    /// A sentence for people if it cannot be started or does not answer.
+    pub(super) async fn enter(&self) -> Result<Lease, String> {
+        let mut state = self.state.lock().await;
+        let instance = match &state.instance {
+            Some(instance) if !instance.has_ended() => instance.clone(),
+            Some(_) | None => {
+                state.instance = None;
+                state.generation += 1;
+                let instance = self.start(state.generation).await?;
+                state.instance = Some(instance.clone());
+                instance
+            }
+        };
+        let last_sent = Arc::new(AtomicU64::new(0));
+        state.next += 1;
+        let user = state.next;
+        let generation = state.generation;
+        state.users.insert((generation, user), Arc::clone(&last_sent));
+        Ok(Lease {
+            instance,
+            last_sent,
+            generation,
+            user,
+        })
+    }
+
+    /// Gives a share back. If the process `died`, tells whether it was after a datagram of this
+    /// scenario: nobody who shared the process sent one later.
+    pub(super) async fn leave(&self, lease: &Lease, died: bool) -> bool {
+        let mut state = self.state.lock().await;
+        let Lease {
+            generation, user, ..
+        } = *lease;
+        if died {
+            if state.generation == generation {
+                // It may hang; nobody else shall meet it.
+                state.instance = None;
+            }
+            let users = state.users.range((generation, 0)..=(generation, u64::MAX));
+            let last = users.max_by_key(|(_, sent)| sent.load(Ordering::Relaxed));
+            let last = last.map_or(user, |((_, user), _)| *user);
+            state.killers.entry(generation).or_insert(last);
+        }
+        state.users.remove(&(generation, user));
+        died && state.killers.get(&generation) == Some(&user)
+    }
+
+    /// Ends the process.
+    pub(super) async fn stop(&self) {
+        let instance = self.state.lock().await.instance.take();
+        if let Some(process) = instance.and_then(|instance| instance.process) {
+            process.stop().await;
+        }
+    }
+
+    async fn start(&self, turn: u64) -> Result<Instance, String> {
+        let launched = self.launcher.responder(&self.needs).await;
+        let instance = launched.map_err(|error| error.to_string())?;
+        let seed = (self.launcher.seed, turn);
+        let asked = probe::responder(
+            self.protocol,
+            &self.needs.mode,
+            &instance,
+            probe::FIRST_TRIES,
+            seed,
+        );
+        asked.await.map_err(|silent| silent.to_string())?;
+        Ok(instance)
+    }
+}

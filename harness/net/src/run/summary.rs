@@ -1,0 +1,200 @@
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use shakedown_engine::event::{Summary, VerdictEvent};
+use shakedown_engine::verdict::Verdict;
+
+/// How a run ends: what was judged, and what stood in the way.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    pub(super) verdicts: Vec<VerdictEvent>,
+    /// The run could not go on: why, for people.
+    pub(super) broken_off: Option<String>,
+    /// What fails the run although no scenario does: waivers.
+    pub(super) failing: Vec<String>,
+    pub(super) notes: Vec<String>,
+    pub(super) interrupted: bool,
+    /// Scenarios that were selected.
+    pub(super) selected: usize,
+    pub(super) took: Duration,
+}
+
+impl Ending {
+    /// The exit code, and why.
+    fn exit(&self) -> (u8, String) {
+        let count = |verdict| self.of(verdict).count();
+        let (fails, errors) = (count(Verdict::Fail), count(Verdict::Error));
+        let inconclusive = count(Verdict::Inconclusive);
+        let total = self.verdicts.len();
+        if self.interrupted {
+            let left = self.selected.saturating_sub(total);
+            return (130, format!("interrupted; {left} scenarios were not played"));
+        }
+        if let Some(why) = &self.broken_off {
+            return (2, why.clone());
+        }
+        if count(Verdict::Pass) + fails == 0 {
+            return (2, self.nothing_judged());
+        }
+        if fails > 0 || !self.failing.is_empty() {
+            let failed = format!("{} failed", scenarios(fails));
+            let parts = (fails > 0).then_some(failed).into_iter();
+            let parts: Vec<_> = parts.chain(self.failing.iter().cloned()).collect();
+            return (1, parts.join("; "));
+        }
+        if errors + inconclusive > 0 {
+            let of = |verdict| self.of(verdict).map(|of| of.scenario.as_str());
+            let names: Vec<_> = of(Verdict::Error).chain(of(Verdict::Inconclusive)).collect();
+            let message = format!("{} could not be judged: {}", scenarios(names.len()), list(&names));
+            return (3, message);
+        }
+        (0, String::from("everything that was judged passed"))
+    }
+
+    fn nothing_judged(&self) -> String {
+        let reasons = self.verdicts.iter().filter_map(|of| of.reason.as_deref());
+        let mut by_reason: IndexMap<&str, usize> = IndexMap::new();
+        for reason in reasons {
+            *by_reason.entry(reason).or_default() += 1;
+        }
+        by_reason.sort_by(|_, a, _, b| b.cmp(a));
+        let why: Vec<_> = by_reason
+            .iter()
+            .take(3)
+            .map(|(reason, count)| format!("{count} because {reason}"))
+            .collect();
+        let selected = scenarios(self.selected);
+        match why.is_empty() {
+            true => format!("nothing could be judged: {selected} selected"),
+            false => format!("nothing could be judged of {selected}: {}", why.join("; ")),
+        }
+    }
+
+    fn of(&self, verdict: Verdict) -> impl Iterator<Item = &VerdictEvent> {
+        self.verdicts.iter().filter(move |of| of.verdict == verdict)
+    }
+
+    /// The end of the run, for the reports.
+    pub(super) fn summary(self) -> Summary {
+        let (exit, message) = self.exit();
+        let mut counts = IndexMap::new();
+        for verdict in Verdict::ALL {
+            let count = self.of(verdict).count();
+            if count > 0 {
+                counts.insert(verdict.name().to_owned(), count);
+            }
+        }
+        Summary {
+            counts,
+            requirements: requirements(&self.verdicts),
+            exit,
+            message,
+            notes: self.notes,
+            interrupted: self.interrupted,
+            seconds: self.took.as_secs_f64(),
+        }
+    }
+}
+
+/// The worst verdict on each requirement, by id. A scenario that does not apply, or cannot look
+/// inside, says nothing where another one does.
+fn requirements(verdicts: &[VerdictEvent]) -> IndexMap<String, Verdict> {
+    let mut all: IndexMap<String, Verdict> = IndexMap::new();
+    for (id, verdict) in verdicts.iter().flat_map(|of| &of.requirements) {
+        let sum = all.entry(id.clone()).or_insert(*verdict);
+        *sum = match (is_silent(*sum), is_silent(*verdict)) {
+            (true, false) => *verdict,
+            (false, true) => *sum,
+            (true, true) | (false, false) => (*sum).max(*verdict),
+        };
+    }
+    all.sort_keys();
+    all
+}
+
+const fn is_silent(verdict: Verdict) -> bool {
+    matches!(verdict, Verdict::NotApplicable | Verdict::NotObserved)
+}
+
+fn scenarios(count: usize) -> String {
+    match count {
+        1 => String::from("1 scenario"),
+        count => format!("{count} scenarios"),
+    }
+}
+
+/// The first few names.
+fn list(names: &[&str]) -> String {
+    const SHOWN: usize = 5;
+    let shown = names.iter().take(SHOWN).copied();
+    let more = names.len().saturating_sub(SHOWN);
+    let rest = (more > 0).then(|| format!("and {more} more"));
+    let all: Vec<_> = shown.map(str::to_owned).chain(rest).collect();
+    all.join(", ")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn judged(verdicts: &[Verdict]) -> Ending {
+        let verdicts = verdicts.iter().enumerate().map(|(n, verdict)| VerdictEvent {
+            scenario: format!("scenario-{n}"),
+            title: String::new(),
+            verdict: *verdict,
+            reason: (*verdict != Verdict::Pass).then(|| String::from("of a reason")),
+            requirements: IndexMap::from([(String::from("MS-L-01"), *verdict)]),
+            capture: None,
+            seconds: 0.0,
+            process: None,
+        });
+        let verdicts: Vec<_> = verdicts.collect();
+        Ending {
+            selected: verdicts.len(),
+            verdicts,
+            ..Ending::default()
+        }
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_the_first_rule_that_applies() {
+        use Verdict::{Error, Fail, Inconclusive, NotApplicable, NotObserved, Pass};
+        let cases: [(&[Verdict], u8, &str); 8] = [
+            (&[Pass, NotApplicable], 0, "everything that was judged passed"),
+            (&[Pass, Fail, Error], 1, "1 scenario failed"),
+            (&[Pass, Error], 3, "1 scenario could not be judged: scenario-1"),
+            (&[Pass, Inconclusive], 3, "1 scenario could not be judged: scenario-1"),
+            (&[Inconclusive, Error], 2, "nothing could be judged of 2 scenarios: 2 because of a reason"),
+            (&[NotApplicable], 2, "nothing could be judged of 1 scenario: 1 because of a reason"),
+            (&[NotObserved], 2, "nothing could be judged of 1 scenario: 1 because of a reason"),
+            (&[], 2, "nothing could be judged: 0 scenarios selected"),
+        ];
+        for (verdicts, exit, message) in cases {
+            assert_eq!(judged(verdicts).exit(), (exit, message.to_owned()));
+        }
+    }
+
+    #[test]
+    fn an_interruption_comes_before_all_and_a_waiver_may_fail_the_run() {
+        let mut ending = judged(&[Verdict::Pass, Verdict::Fail]);
+        ending.selected = 7;
+        ending.interrupted = true;
+        ending.broken_off = Some(String::from("gone"));
+        assert_eq!(ending.exit(), (130, String::from("interrupted; 5 scenarios were not played")));
+        ending.interrupted = false;
+        assert_eq!(ending.exit(), (2, String::from("gone")));
+        let mut waived = judged(&[Verdict::Pass]);
+        waived.failing.push(String::from("the waiver of X matched nothing"));
+        assert_eq!(waived.exit(), (1, String::from("the waiver of X matched nothing")));
+    }
+
+    #[test]
+    fn what_does_not_apply_says_nothing_where_another_scenario_judges() {
+        use Verdict::{Fail, NotApplicable, Pass};
+        for order in [[NotApplicable, Pass, Fail], [Fail, NotApplicable, Pass]] {
+            assert_eq!(requirements(&judged(&order).verdicts)["MS-L-01"], Fail);
+        }
+        let silent = judged(&[NotApplicable, Pass]);
+        assert_eq!(requirements(&silent.verdicts)["MS-L-01"], Pass);
+    }
+}

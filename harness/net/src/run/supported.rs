@@ -1,0 +1,107 @@
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::{Scenario, Step};
+
+/// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
+#[must_use]
+pub(super) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<String> {
+    let needs = &scenario.iut;
+    if needs.role != iut.role {
+        return Some(format!("it needs an IUT that is the {}", needs.role));
+    }
+    if !iut.modes.contains(&needs.mode) {
+        return Some(format!("the IUT does not claim mode {}", needs.mode));
+    }
+    let known = |option: &&String| {
+        let start = iut.start.as_ref();
+        start.is_some_and(|start| start.options.contains_key(*option))
+    };
+    if let Some(option) = needs.options.iter().find(|option| !known(option)) {
+        return Some(format!("the IUT does not claim the option {option}"));
+    }
+    let start = iut.start.as_ref();
+    if needs.plain && start.is_none_or(|start| start.plain.is_none()) {
+        return Some(String::from(
+            "the IUT description has no `plain` command, which starts it with no option given",
+        ));
+    }
+    if start.is_none() && controls_process(&scenario.steps) {
+        return Some(String::from(
+            "it needs an IUT that is started by Shakedown; the description has no [start]",
+        ));
+    }
+    None
+}
+
+/// Whether some step stops, starts or watches the implementation's process.
+#[must_use]
+pub(super) fn controls_process(steps: &[Step]) -> bool {
+    steps.iter().any(|step| match step {
+        Step::RestartIut(_) | Step::ExpectExit(_) => true,
+        Step::Repeat(repeat) => controls_process(&repeat.steps),
+        Step::Either(branches) => branches
+            .iter()
+            .any(|branch| controls_process(&branch.steps)),
+        Step::Send(_)
+        | Step::SendRaw(_)
+        | Step::Mutate(_)
+        | Step::Lose(_)
+        | Step::Media(_)
+        | Step::Expect(_)
+        | Step::ExpectAny(_)
+        | Step::ExpectNothing(_)
+        | Step::ExpectMedia(_)
+        | Step::Wait(_) => false,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn iut(start: &str) -> Iut {
+        let text = format!(
+            "name = \"test\"\nprotocol = \"mediastream\"\nrole = \"responder\"\n\
+             modes = [\"legacy\"]\n{start}\n\
+             [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n"
+        );
+        toml::from_str(&text).unwrap()
+    }
+
+    fn scenario(needs: serde_json::Value, step: serde_json::Value) -> Scenario {
+        serde_json::from_value(json!({
+            "id": "x", "title": "x", "requirements": [], "iut": needs,
+            "steps": [{ "repeat": { "times": 2, "steps": [step] } }],
+        }))
+        .unwrap()
+    }
+
+    #[test]
+    fn what_is_not_claimed_is_not_applicable_with_its_reason() {
+        let wait = json!({ "wait": { "for": "1s" } });
+        let restart = json!({ "restart_iut": {} });
+        let started = "[start]\ncommand = [\"x\"]\n[start.options]\nfallback = []";
+        let cases = [
+            (started, json!({ "role": "initiator", "mode": "legacy" }), &wait, Some("the initiator")),
+            (started, json!({ "role": "responder", "mode": "3way" }), &wait, Some("mode 3way")),
+            (
+                started,
+                json!({ "role": "responder", "mode": "legacy", "options": ["fallback", "other"] }),
+                &wait,
+                Some("option other"),
+            ),
+            (started, json!({ "role": "responder", "mode": "legacy", "plain": true }), &wait, Some("plain")),
+            ("", json!({ "role": "responder", "mode": "legacy" }), &restart, Some("no [start]")),
+            (started, json!({ "role": "responder", "mode": "legacy" }), &restart, None),
+            ("", json!({ "role": "responder", "mode": "legacy" }), &wait, None),
+        ];
+        for (start, needs, step, expected) in cases {
+            let why = why_not_applicable(&iut(start), &scenario(needs, step.clone()));
+            match expected {
+                None => assert_eq!(why, None),
+                Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part)), "{why:?}"),
+            }
+        }
+    }
+}
