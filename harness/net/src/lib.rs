@@ -17,6 +17,7 @@ pub mod live;
 mod ports;
 pub mod probe;
 pub mod process;
+pub mod run;
 mod socket;
 
 pub use clock::Clock;

@@ -12,6 +12,7 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shakedown_engine::scenario::Needs;
@@ -44,6 +45,27 @@ pub struct Restart {
     pub needs: Needs,
 }
 
+/// What is needed to play a scenario.
+pub struct Setup {
+    /// The script at its beginning.
+    pub script: Script,
+    /// How many sockets the scenario names besides `main`.
+    pub named: usize,
+    /// The socket `main`.
+    pub main: PeerSocket,
+    /// The scenario's clock; the script counts from its start.
+    pub clock: Clock,
+    /// The scenario's capture.
+    pub recorder: Recorder,
+    /// The implementation that it is played against.
+    pub instance: Instance,
+    /// How that is started again.
+    pub restart: Restart,
+    /// Where the driver says when it sent the last datagram, as nanoseconds of the time of day, for
+    /// those who share the implementation.
+    pub last_sent_at: Arc<AtomicU64>,
+}
+
 /// One scenario on its way over the wire.
 pub struct Drive {
     script: Script,
@@ -59,6 +81,7 @@ pub struct Drive {
     told: Duration,
     ended: Option<Ended>,
     last_sent: Option<u64>,
+    last_sent_at: Arc<AtomicU64>,
     lateness: Duration,
 }
 
@@ -101,30 +124,22 @@ pub enum End {
 }
 
 impl Drive {
-    /// A script with its `main` socket and the implementation that it is played against. `named` is
-    /// the number of sockets that the scenario names besides `main`. Time 0 is the start of `clock`.
+    /// Everything that is needed, at the beginning of the script.
     #[must_use]
-    pub fn new(
-        script: Script,
-        named: usize,
-        main: PeerSocket,
-        clock: Clock,
-        recorder: Recorder,
-        instance: Instance,
-        restart: Restart,
-    ) -> Self {
+    pub fn new(setup: Setup) -> Self {
         Self {
-            script,
-            clock,
-            sockets: Sockets::new(main, named),
-            recorder,
-            instance: Some(instance),
-            restart,
+            script: setup.script,
+            clock: setup.clock,
+            sockets: Sockets::new(setup.main, setup.named),
+            recorder: setup.recorder,
+            instance: Some(setup.instance),
+            restart: setup.restart,
             restarting: None,
             pending: VecDeque::new(),
             told: Duration::ZERO,
             ended: None,
             last_sent: None,
+            last_sent_at: setup.last_sent_at,
             lateness: Duration::ZERO,
         }
     }
@@ -311,6 +326,9 @@ impl Drive {
             Ok(()) => {
                 let packet = self.recorder.record(now, socket.local(), to, payload);
                 self.last_sent = packet.or(self.last_sent);
+                let wall = self.clock.wall(now).as_nanos();
+                let wall = u64::try_from(wall).unwrap_or(u64::MAX);
+                self.last_sent_at.store(wall, Ordering::Relaxed);
                 self.told = self.told.max(now);
                 self.script.handle(self.told, Input::Sent { tag, packet });
             }

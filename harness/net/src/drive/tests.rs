@@ -50,14 +50,14 @@ impl Stage {
             seed: 1,
         };
         let clock = Clock::start();
-        let drive = Drive::new(
-            Script::new(&self.scenario, environment),
-            self.scenario.sockets.len(),
-            PeerSocket::bind(here).unwrap(),
+        let drive = Drive::new(Setup {
+            script: Script::new(&self.scenario, environment),
+            named: self.scenario.sockets.len(),
+            main: PeerSocket::bind(here).unwrap(),
             clock,
-            Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0),
-            Instance::found(address),
-            Restart {
+            recorder: Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0),
+            instance: Instance::found(address),
+            restart: Restart {
                 launcher: Arc::new(Launcher {
                     iut: Arc::new(self.iut.clone()),
                     seed: 1,
@@ -65,7 +65,8 @@ impl Stage {
                 }),
                 needs: self.scenario.iut.clone(),
             },
-        );
+            last_sent_at: Arc::default(),
+        });
         let limit = bound(&self.scenario, &self.iut);
         let driven = drive.run(limit, self.stop.subscribe());
         tokio::pin!(driven);

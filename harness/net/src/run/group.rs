@@ -72,7 +72,9 @@ impl Group {
         state.next += 1;
         let user = state.next;
         let generation = state.generation;
-        state.users.insert((generation, user), Arc::clone(&last_sent));
+        state
+            .users
+            .insert((generation, user), Arc::clone(&last_sent));
         Ok(Lease {
             instance,
             last_sent,

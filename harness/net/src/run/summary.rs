@@ -28,7 +28,10 @@ impl Ending {
         let total = self.verdicts.len();
         if self.interrupted {
             let left = self.selected.saturating_sub(total);
-            return (130, format!("interrupted; {left} scenarios were not played"));
+            return (
+                130,
+                format!("interrupted; {left} scenarios were not played"),
+            );
         }
         if let Some(why) = &self.broken_off {
             return (2, why.clone());
@@ -44,8 +47,14 @@ impl Ending {
         }
         if errors + inconclusive > 0 {
             let of = |verdict| self.of(verdict).map(|of| of.scenario.as_str());
-            let names: Vec<_> = of(Verdict::Error).chain(of(Verdict::Inconclusive)).collect();
-            let message = format!("{} could not be judged: {}", scenarios(names.len()), list(&names));
+            let names: Vec<_> = of(Verdict::Error)
+                .chain(of(Verdict::Inconclusive))
+                .collect();
+            let message = format!(
+                "{} could not be judged: {}",
+                scenarios(names.len()),
+                list(&names)
+            );
             return (3, message);
         }
         (0, String::from("everything that was judged passed"))
@@ -138,16 +147,19 @@ mod tests {
     use super::*;
 
     fn judged(verdicts: &[Verdict]) -> Ending {
-        let verdicts = verdicts.iter().enumerate().map(|(n, verdict)| VerdictEvent {
-            scenario: format!("scenario-{n}"),
-            title: String::new(),
-            verdict: *verdict,
-            reason: (*verdict != Verdict::Pass).then(|| String::from("of a reason")),
-            requirements: IndexMap::from([(String::from("MS-L-01"), *verdict)]),
-            capture: None,
-            seconds: 0.0,
-            process: None,
-        });
+        let verdicts = verdicts
+            .iter()
+            .enumerate()
+            .map(|(n, verdict)| VerdictEvent {
+                scenario: format!("scenario-{n}"),
+                title: String::new(),
+                verdict: *verdict,
+                reason: (*verdict != Verdict::Pass).then(|| String::from("of a reason")),
+                requirements: IndexMap::from([(String::from("MS-L-01"), *verdict)]),
+                capture: None,
+                seconds: 0.0,
+                process: None,
+            });
         let verdicts: Vec<_> = verdicts.collect();
         Ending {
             selected: verdicts.len(),
@@ -160,13 +172,37 @@ mod tests {
     fn the_exit_code_is_that_of_the_first_rule_that_applies() {
         use Verdict::{Error, Fail, Inconclusive, NotApplicable, NotObserved, Pass};
         let cases: [(&[Verdict], u8, &str); 8] = [
-            (&[Pass, NotApplicable], 0, "everything that was judged passed"),
+            (
+                &[Pass, NotApplicable],
+                0,
+                "everything that was judged passed",
+            ),
             (&[Pass, Fail, Error], 1, "1 scenario failed"),
-            (&[Pass, Error], 3, "1 scenario could not be judged: scenario-1"),
-            (&[Pass, Inconclusive], 3, "1 scenario could not be judged: scenario-1"),
-            (&[Inconclusive, Error], 2, "nothing could be judged of 2 scenarios: 2 because of a reason"),
-            (&[NotApplicable], 2, "nothing could be judged of 1 scenario: 1 because of a reason"),
-            (&[NotObserved], 2, "nothing could be judged of 1 scenario: 1 because of a reason"),
+            (
+                &[Pass, Error],
+                3,
+                "1 scenario could not be judged: scenario-1",
+            ),
+            (
+                &[Pass, Inconclusive],
+                3,
+                "1 scenario could not be judged: scenario-1",
+            ),
+            (
+                &[Inconclusive, Error],
+                2,
+                "nothing could be judged of 2 scenarios: 2 because of a reason",
+            ),
+            (
+                &[NotApplicable],
+                2,
+                "nothing could be judged of 1 scenario: 1 because of a reason",
+            ),
+            (
+                &[NotObserved],
+                2,
+                "nothing could be judged of 1 scenario: 1 because of a reason",
+            ),
             (&[], 2, "nothing could be judged: 0 scenarios selected"),
         ];
         for (verdicts, exit, message) in cases {
@@ -180,12 +216,23 @@ mod tests {
         ending.selected = 7;
         ending.interrupted = true;
         ending.broken_off = Some(String::from("gone"));
-        assert_eq!(ending.exit(), (130, String::from("interrupted; 5 scenarios were not played")));
+        assert_eq!(
+            ending.exit(),
+            (
+                130,
+                String::from("interrupted; 5 scenarios were not played")
+            )
+        );
         ending.interrupted = false;
         assert_eq!(ending.exit(), (2, String::from("gone")));
         let mut waived = judged(&[Verdict::Pass]);
-        waived.failing.push(String::from("the waiver of X matched nothing"));
-        assert_eq!(waived.exit(), (1, String::from("the waiver of X matched nothing")));
+        waived
+            .failing
+            .push(String::from("the waiver of X matched nothing"));
+        assert_eq!(
+            waived.exit(),
+            (1, String::from("the waiver of X matched nothing"))
+        );
     }
 
     #[test]

@@ -83,24 +83,57 @@ mod tests {
         let restart = json!({ "restart_iut": {} });
         let started = "[start]\ncommand = [\"x\"]\n[start.options]\nfallback = []";
         let cases = [
-            (started, json!({ "role": "initiator", "mode": "legacy" }), &wait, Some("the initiator")),
-            (started, json!({ "role": "responder", "mode": "3way" }), &wait, Some("mode 3way")),
+            (
+                started,
+                json!({ "role": "initiator", "mode": "legacy" }),
+                &wait,
+                Some("the initiator"),
+            ),
+            (
+                started,
+                json!({ "role": "responder", "mode": "3way" }),
+                &wait,
+                Some("mode 3way"),
+            ),
             (
                 started,
                 json!({ "role": "responder", "mode": "legacy", "options": ["fallback", "other"] }),
                 &wait,
                 Some("option other"),
             ),
-            (started, json!({ "role": "responder", "mode": "legacy", "plain": true }), &wait, Some("plain")),
-            ("", json!({ "role": "responder", "mode": "legacy" }), &restart, Some("no [start]")),
-            (started, json!({ "role": "responder", "mode": "legacy" }), &restart, None),
-            ("", json!({ "role": "responder", "mode": "legacy" }), &wait, None),
+            (
+                started,
+                json!({ "role": "responder", "mode": "legacy", "plain": true }),
+                &wait,
+                Some("plain"),
+            ),
+            (
+                "",
+                json!({ "role": "responder", "mode": "legacy" }),
+                &restart,
+                Some("no [start]"),
+            ),
+            (
+                started,
+                json!({ "role": "responder", "mode": "legacy" }),
+                &restart,
+                None,
+            ),
+            (
+                "",
+                json!({ "role": "responder", "mode": "legacy" }),
+                &wait,
+                None,
+            ),
         ];
         for (start, needs, step, expected) in cases {
             let why = why_not_applicable(&iut(start), &scenario(needs, step.clone()));
             match expected {
                 None => assert_eq!(why, None),
-                Some(part) => assert!(why.as_ref().is_some_and(|why| why.contains(part)), "{why:?}"),
+                Some(part) => assert!(
+                    why.as_ref().is_some_and(|why| why.contains(part)),
+                    "{why:?}"
+                ),
             }
         }
     }

@@ -1,0 +1,476 @@
+//! A run: scenarios played side by side against implementations under test, each judged by its
+//! capture.
+
+mod group;
+mod judge;
+mod play;
+mod summary;
+mod supported;
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use shakedown_engine::event::{Event, Summary, VERSION};
+use shakedown_engine::iut::{Date, Iut, Per};
+use shakedown_engine::scenario::{Needs, Scenario};
+use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::{Level, Role};
+use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::task::JoinSet;
+
+use crate::clock::Clock;
+use crate::drive::bound;
+use crate::launch::Launcher;
+use crate::probe;
+use crate::socket::PeerSocket;
+
+use group::Group;
+use play::{Job, Played};
+use summary::Ending;
+use supported::{controls_process, why_not_applicable};
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Scenarios against implementations, one implementation each.
+    pub assignments: Vec<Assignment>,
+    /// How many scenarios are played at the same time.
+    pub jobs: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The folder of the captures; it is made if need be.
+    pub captures: PathBuf,
+    /// The weakest level whose findings count.
+    pub level: Level,
+    /// Whether every step is told.
+    pub verbose: bool,
+    /// This program, for `{shakedown}` in IUT descriptions.
+    pub shakedown: String,
+}
+
+/// Scenarios to be played against one implementation.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The implementation.
+    pub iut: Iut,
+    /// The scenarios.
+    pub scenarios: Vec<Scenario>,
+    /// Whether these are all that there are for it: then a waiver that matches nothing fails.
+    pub is_full: bool,
+}
+
+/// Runs a plan. Events are told as they come; the last is [`Event::RunFinished`] with the summary
+/// that is returned. When `stop` turns true, scenarios that are being played are cut off and judged
+/// as far as they came.
+pub async fn run(
+    plan: Plan,
+    events: mpsc::UnboundedSender<Event>,
+    stop: watch::Receiver<bool>,
+) -> Summary {
+    let clock = Clock::start();
+    // The kernel begins to stamp arrivals when the first socket wants it; this one wants it early.
+    let _stamps = PeerSocket::bind(([127, 0, 0, 1], 0).into());
+    let mut ending = Ending {
+        selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
+        ..Ending::default()
+    };
+    let names: Vec<&str> = plan
+        .assignments
+        .iter()
+        .map(|a| a.iut.name.as_str())
+        .collect();
+    let context = Arc::new(Context {
+        events,
+        stop,
+        seed: plan.seed,
+        captures: plan.captures,
+        level: plan.level,
+        verbose: plan.verbose,
+        turns: AtomicU64::new(1_000_000),
+        places: Semaphore::new(plan.jobs.max(1)),
+        played: Mutex::default(),
+    });
+    context.tell(Event::RunStarted {
+        version: VERSION,
+        iut: names.join(", "),
+        seed: plan.seed,
+        capture: String::from("tap: the datagrams of our own sockets"),
+        scenarios: ending.selected,
+    });
+    let mut targets = Vec::new();
+    for assignment in plan.assignments {
+        let Some(protocol) = shakedown_protocol::protocol(&assignment.iut.protocol) else {
+            let name = &assignment.iut.protocol;
+            ending.broken_off = Some(format!("there is no protocol {name:?}"));
+            continue;
+        };
+        let launcher = Launcher {
+            iut: Arc::new(assignment.iut),
+            seed: plan.seed,
+            shakedown: plan.shakedown.clone(),
+        };
+        let target = Target {
+            protocol,
+            launcher: Arc::new(launcher),
+            is_full: assignment.is_full,
+        };
+        targets.push((Arc::new(target), assignment.scenarios));
+    }
+    if ending.broken_off.is_none() {
+        ending.broken_off = context.run_all(&targets).await.err();
+    }
+    let today = Date::from_unix_seconds(clock.wall(clock.now()).as_secs());
+    context.close(&targets, today, &mut ending).await;
+    ending.took = clock.now();
+    let summary = ending.summary();
+    context.tell(Event::RunFinished(summary.clone()));
+    summary
+}
+
+/// An implementation under test.
+#[derive(Debug)]
+struct Target {
+    protocol: &'static Protocol,
+    launcher: Arc<Launcher>,
+    is_full: bool,
+}
+
+impl Target {
+    /// The role that speaks first: such an implementation comes to us.
+    fn asks(&self) -> Role {
+        self.protocol
+            .roles
+            .first()
+            .copied()
+            .unwrap_or(Role::Initiator)
+    }
+
+    fn iut(&self) -> &Iut {
+        &self.launcher.iut
+    }
+
+    fn is_shared(&self) -> bool {
+        let per_run = |start: &shakedown_engine::iut::Start| start.per == Per::Run;
+        self.iut().role != self.asks() && self.iut().start.as_ref().is_some_and(per_run)
+    }
+
+    /// Whether it is there and answers, started as `needs` say; else a sentence for people.
+    async fn probe(&self, needs: &Needs, turn: (u64, u64)) -> Result<(), String> {
+        if needs.role == self.asks() {
+            let socket = PeerSocket::bind(([127, 0, 0, 1], 0).into());
+            let socket = socket.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
+            let instance = self.launcher.initiator(needs, socket.local());
+            let instance = instance.map_err(|error| error.to_string())?;
+            let asked = probe::initiator(&socket, &instance).await;
+            if let Some(process) = &instance.process {
+                process.stop().await;
+            }
+            return asked.map_err(|silent| silent.to_string());
+        }
+        let instance = self.launcher.responder(needs).await;
+        let instance = instance.map_err(|error| error.to_string())?;
+        let mode = &needs.mode;
+        let asked =
+            probe::responder(self.protocol, mode, &instance, probe::FIRST_TRIES, turn).await;
+        if let Some(process) = &instance.process {
+            process.stop().await;
+        }
+        asked.map_err(|silent| silent.to_string())
+    }
+}
+
+/// What all scenarios of a run share.
+#[derive(Debug)]
+struct Context {
+    events: mpsc::UnboundedSender<Event>,
+    stop: watch::Receiver<bool>,
+    seed: u64,
+    captures: PathBuf,
+    level: Level,
+    verbose: bool,
+    turns: AtomicU64,
+    /// One for each scenario that may be played at the same time.
+    places: Semaphore,
+    played: Mutex<Vec<(Arc<Target>, Played)>>,
+}
+
+impl Context {
+    fn tell(&self, event: Event) {
+        // Whoever does not listen any more does not want to know.
+        let _ = self.events.send(event);
+    }
+
+    fn is_stopped(&self) -> bool {
+        *self.stop.borrow()
+    }
+
+    /// A number that no other probe of the run has.
+    fn turn(&self) -> u64 {
+        self.turns.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The result of `work`, or `None` as soon as the run is interrupted.
+    async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let mut stop = self.stop.clone();
+        let stopped = async move {
+            if stop.wait_for(|stop| *stop).await.is_err() {
+                std::future::pending::<()>().await;
+            }
+        };
+        tokio::select! {
+            biased;
+            () = stopped => None,
+            done = work => Some(done),
+        }
+    }
+
+    /// Plays everything. Implementations are independent of each other; scenarios that need the
+    /// whole machine come at the end.
+    ///
+    /// # Errors
+    /// A sentence for people if an implementation never answers.
+    async fn run_all(
+        self: &Arc<Self>,
+        targets: &[(Arc<Target>, Vec<Scenario>)],
+    ) -> Result<(), String> {
+        let mut ready = Vec::new();
+        for (target, scenarios) in targets {
+            let jobs = self.applicable(target, scenarios).await;
+            let Some(jobs) = self.unless_stopped(self.answering(target, jobs)).await else {
+                return Ok(());
+            };
+            ready.push(jobs?);
+        }
+        let mut last = Vec::new();
+        let mut tasks = JoinSet::new();
+        for jobs in ready {
+            let (alone, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| needs_all(job));
+            last.extend(alone);
+            let context = Arc::clone(self);
+            tasks.spawn(async move { context.play_together(rest).await });
+        }
+        while tasks.join_next().await.is_some() {}
+        for job in last {
+            self.play_one(job).await;
+        }
+        Ok(())
+    }
+
+    /// The scenarios that the implementation claims to support; the others are told.
+    async fn applicable(&self, target: &Arc<Target>, scenarios: &[Scenario]) -> Vec<Job> {
+        let clock = Clock::start();
+        let mut jobs = Vec::new();
+        for scenario in scenarios {
+            let job = Job {
+                target: Arc::clone(target),
+                scenario: Arc::new(scenario.clone()),
+                group: None,
+            };
+            match why_not_applicable(target.iut(), scenario) {
+                None => jobs.push(job),
+                Some(why) => {
+                    let played = job.not_played(why, Verdict::NotApplicable, &clock);
+                    self.done(&job, played).await;
+                }
+            }
+        }
+        jobs
+    }
+
+    /// Asks the implementation, started in each way that is needed, whether it is there. Scenarios
+    /// that need it in a way in which it does not answer are told and not played: they would find
+    /// silence where silence is right.
+    ///
+    /// # Errors
+    /// A sentence for people if it answers in no way.
+    async fn answering(&self, target: &Arc<Target>, jobs: Vec<Job>) -> Result<Vec<Job>, String> {
+        let mut ways: Vec<Needs> = Vec::new();
+        for job in &jobs {
+            if !ways.contains(&job.scenario.iut) {
+                ways.push(job.scenario.iut.clone());
+            }
+        }
+        let width = match target.launcher.can_run_twice() {
+            true => 4,
+            false => 1,
+        };
+        let mut silent: Vec<(Needs, String)> = Vec::new();
+        for some in ways.chunks(width) {
+            let mut probes = JoinSet::new();
+            for needs in some.iter().cloned() {
+                let (target, turn) = (Arc::clone(target), (self.seed, self.turn()));
+                probes.spawn(async move {
+                    let asked = target.probe(&needs, turn).await;
+                    (needs, asked)
+                });
+            }
+            while let Some(probed) = probes.join_next().await {
+                if let Ok((needs, Err(why))) = probed {
+                    silent.push((needs, why));
+                }
+            }
+            let first = silent.first();
+            if let Some((_, why)) = first.filter(|_| silent.len() >= some.len()) {
+                // Nothing of the first ones answered: it is not there.
+                let name = &target.iut().name;
+                return Err(format!("{name} does not answer: {why}"));
+            }
+        }
+        let clock = Clock::start();
+        let mut answering = Vec::new();
+        for job in jobs {
+            match silent.iter().find(|(needs, _)| *needs == job.scenario.iut) {
+                None => answering.push(job),
+                Some((_, why)) => {
+                    let why = format!("it did not answer before the scenario: {why}");
+                    let played = job.not_played(why, Verdict::Inconclusive, &clock);
+                    self.done(&job, played).await;
+                }
+            }
+        }
+        Ok(answering)
+    }
+
+    /// Plays the scenarios of one implementation side by side, as far as it can run more than once.
+    async fn play_together(self: &Arc<Self>, mut jobs: Vec<Job>) {
+        let Some(target) = jobs.first().map(|job| Arc::clone(&job.target)) else {
+            return;
+        };
+        // The longest first, so that none is left over at the end.
+        jobs.sort_by_key(|job| std::cmp::Reverse(bound(&job.scenario, target.iut())));
+        let mut groups: Vec<Arc<Group>> = Vec::new();
+        if target.is_shared() {
+            for job in &mut jobs {
+                let needs = &job.scenario.iut;
+                let known = groups.iter().find(|group| group.needs == *needs);
+                let group = known.cloned().unwrap_or_else(|| {
+                    let launcher = Arc::clone(&target.launcher);
+                    let group = Group::new(launcher, target.protocol, needs.clone());
+                    groups.push(Arc::new(group));
+                    Arc::clone(&groups[groups.len() - 1])
+                });
+                job.group = Some(group);
+            }
+        }
+        let is_started = target.iut().start.is_some();
+        match (
+            is_started && !target.launcher.can_run_twice(),
+            target.is_shared(),
+        ) {
+            // One port: one process after the other.
+            (true, false) => {
+                for job in jobs {
+                    self.play_one(job).await;
+                }
+            }
+            (true, true) => {
+                for group in &groups {
+                    let is_in = |job: &Job| {
+                        job.group
+                            .as_ref()
+                            .is_some_and(|own| Arc::ptr_eq(own, group))
+                    };
+                    let (now, later) = jobs.into_iter().partition(is_in);
+                    jobs = later;
+                    self.play_side_by_side(now).await;
+                    group.stop().await;
+                }
+            }
+            (false, _) => self.play_side_by_side(jobs).await,
+        }
+        for group in groups {
+            group.stop().await;
+        }
+    }
+
+    async fn play_side_by_side(self: &Arc<Self>, jobs: Vec<Job>) {
+        let mut tasks = JoinSet::new();
+        for job in jobs {
+            let context = Arc::clone(self);
+            tasks.spawn(async move {
+                let place = context.unless_stopped(context.places.acquire()).await;
+                if let Some(Ok(_place)) = place {
+                    context.play_one(job).await;
+                }
+            });
+        }
+        while tasks.join_next().await.is_some() {}
+    }
+
+    /// Plays a scenario unless the run is interrupted. If the harness itself breaks in it, the
+    /// others go on.
+    async fn play_one(self: &Arc<Self>, job: Job) {
+        if self.is_stopped() {
+            return;
+        }
+        let clock = Clock::start();
+        let (context, own) = (Arc::clone(self), job.clone());
+        let played = tokio::spawn(async move { own.play(&context).await }).await;
+        match played {
+            Ok(played) => self.keep(&job, played).await,
+            Err(error) => {
+                let why = format!("the harness broke: {error}");
+                let played = job.not_played(why, Verdict::Error, &clock);
+                self.done(&job, played).await;
+            }
+        }
+    }
+
+    async fn done(&self, job: &Job, played: Played) {
+        self.tell(Event::Verdict(played.verdict.clone()));
+        self.keep(job, played).await;
+    }
+
+    async fn keep(&self, job: &Job, played: Played) {
+        let target = Arc::clone(&job.target);
+        self.played.lock().await.push((target, played));
+    }
+
+    /// What there is to say at the end of a run.
+    async fn close(
+        &self,
+        targets: &[(Arc<Target>, Vec<Scenario>)],
+        today: Date,
+        ending: &mut Ending,
+    ) {
+        ending.interrupted = self.is_stopped();
+        let played = std::mem::take(&mut *self.played.lock().await);
+        for (target, _) in targets {
+            let of_it = played.iter().filter(|(of, _)| Arc::ptr_eq(of, target));
+            let waived: BTreeSet<usize> = of_it
+                .flat_map(|(_, played)| played.waived.clone())
+                .collect();
+            for (index, waiver) in target.iut().waive.iter().enumerate() {
+                let (name, id) = (&target.iut().name, &waiver.requirement);
+                if waiver.is_past(today) {
+                    let until = &waiver.until;
+                    ending.failing.push(format!(
+                        "{name}: the waiver of {id} counts until {until} only"
+                    ));
+                } else if target.is_full && !ending.interrupted && !waived.contains(&index) {
+                    ending
+                        .failing
+                        .push(format!("{name}: the waiver of {id} matched no finding"));
+                }
+            }
+        }
+        for (_, played) in played {
+            ending.verdicts.push(played.verdict);
+            for note in played.notes {
+                if !ending.notes.contains(&note) {
+                    ending.notes.push(note);
+                }
+            }
+        }
+    }
+}
+
+/// Whether nothing else may run at the same time: the scenario says so, or it stops a process that
+/// others use.
+fn needs_all(job: &Job) -> bool {
+    let shares = job.target.is_shared() && controls_process(&job.scenario.steps);
+    job.scenario.alone || shares
+}

@@ -1,0 +1,433 @@
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use shakedown_engine::event::{Event, ProcessEvent, VerdictEvent};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::script::{Environment, Script, ScriptOutcome};
+use shakedown_engine::verdict::{CaptureEvidence, Composed, Death, Evidence, Verdict, compose};
+use shakedown_protocol::requirement::Level;
+
+use super::group::{Group, Lease};
+use super::judge::{self, Judged};
+use super::{Context, Target};
+use crate::clock::Clock;
+use crate::drive::{Drive, Driven, End, Recorder, Restart, Setup, bound};
+use crate::launch::{Instance, open_sockets};
+use crate::probe;
+use crate::socket::PeerSocket;
+
+/// How often a scenario is played that was cut off because another one's datagram ended the process
+/// that both used.
+const ATTEMPTS: u32 = 3;
+
+/// One scenario to be played against one implementation.
+#[derive(Debug, Clone)]
+pub(super) struct Job {
+    pub(super) target: Arc<Target>,
+    pub(super) scenario: Arc<Scenario>,
+    /// The process that it shares with others; `None` if it has its own, or the implementation runs
+    /// already.
+    pub(super) group: Option<Arc<Group>>,
+}
+
+/// A scenario judged.
+#[derive(Debug)]
+pub(super) struct Played {
+    pub(super) verdict: VerdictEvent,
+    /// Indices of the waivers of its target that matched.
+    pub(super) waived: Vec<usize>,
+    pub(super) notes: Vec<String>,
+}
+
+/// One attempt, before it is judged.
+struct Attempt {
+    driven: Driven,
+    clock: Clock,
+    outcome: ScriptOutcome,
+    death: Option<Death>,
+    process: Option<ProcessEvent>,
+    /// Whether the implementation was gone through somebody else's datagram.
+    disturbed: bool,
+    notes: Vec<String>,
+}
+
+impl Job {
+    /// Plays the scenario, judges it and tells what came out.
+    pub(super) async fn play(self, context: &Context) -> Played {
+        let scenario = self.scenario.id.clone();
+        context.tell(Event::ScenarioStarted { scenario });
+        let clock = Clock::start();
+        let played = self.judged(context).await;
+        let played = played.unwrap_or_else(|why| self.not_played(why, Verdict::Error, &clock));
+        context.tell(Event::Verdict(played.verdict.clone()));
+        played
+    }
+
+    /// What is told of a scenario that was not played.
+    pub(super) fn not_played(&self, why: String, verdict: Verdict, clock: &Clock) -> Played {
+        let requirements = self.scenario.requirements.iter();
+        let requirements: IndexMap<_, _> = requirements
+            .map(|requirement| (requirement.clone(), verdict))
+            .collect();
+        let verdict = VerdictEvent {
+            scenario: self.scenario.id.clone(),
+            title: self.scenario.title.clone(),
+            verdict,
+            reason: Some(why),
+            requirements,
+            capture: None,
+            seconds: clock.now().as_secs_f64(),
+            process: None,
+        };
+        Played {
+            verdict,
+            waived: Vec::new(),
+            notes: Vec::new(),
+        }
+    }
+
+    async fn judged(&self, context: &Context) -> Result<Played, String> {
+        let path = context.capture_of(&self.scenario.id);
+        let mut attempt = self.attempt(context, &path).await?;
+        for _ in 1..ATTEMPTS {
+            if !attempt.disturbed || context.is_stopped() {
+                break;
+            }
+            attempt = self.attempt(context, &path).await?;
+        }
+        if attempt.disturbed {
+            attempt.outcome = ScriptOutcome::Inconclusive {
+                why: String::from("the process ended by a datagram of another scenario"),
+                step: last_step(&attempt.driven),
+            };
+        }
+        if context.verbose {
+            self.tell_steps(context, &attempt.driven);
+        }
+        let job = self.clone();
+        let level = context.level;
+        let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
+        let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
+        for finding in composed.findings {
+            context.tell(Event::Finding(finding));
+        }
+        Ok(Played {
+            verdict: composed.verdict,
+            waived: composed.waived,
+            notes,
+        })
+    }
+
+    /// Starts what is needed, plays the script, asks whether the implementation is still there, and
+    /// stops what was started.
+    async fn attempt(&self, context: &Context, path: &Path) -> Result<Attempt, String> {
+        let lease = match &self.group {
+            Some(group) => Some(group.enter().await?),
+            None => None,
+        };
+        let (main, instance) = self.meet(context, lease.as_ref()).await?;
+        let last_sent = lease
+            .as_ref()
+            .map(|lease| Arc::clone(&lease.last_sent))
+            .unwrap_or_default();
+        let (driven, clock) = self.drive(context, path, main, instance, last_sent).await;
+        let mut notes = Vec::new();
+        let mut outcome = outcome(&driven);
+        let mut death = self.death(context, &driven, &mut outcome).await;
+        let mut disturbed = false;
+        if let (Some(group), Some(lease)) = (&self.group, &lease) {
+            let gone = death.is_some() || lease.instance.has_ended();
+            let is_killer = group.leave(lease, gone).await;
+            disturbed = gone && !is_killer;
+            if disturbed {
+                death = None;
+            }
+        }
+        let process = self.part(&driven, lease.is_some(), &mut notes).await;
+        Ok(Attempt {
+            driven,
+            clock,
+            outcome,
+            death,
+            process,
+            disturbed,
+            notes,
+        })
+    }
+
+    /// The scripted peer's first socket, and the implementation.
+    async fn meet(
+        &self,
+        context: &Context,
+        lease: Option<&Lease>,
+    ) -> Result<(PeerSocket, Instance), String> {
+        let launcher = &self.target.launcher;
+        let needs = &self.scenario.iut;
+        let bind = |ip| {
+            PeerSocket::bind(SocketAddr::new(ip, 0))
+                .map_err(|error| format!("no UDP socket can be opened at {ip}: {error}"))
+        };
+        if needs.role == self.target.asks() {
+            let main = bind(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+            let instance = launcher.initiator(needs, main.local());
+            return Ok((main, instance.map_err(|error| error.to_string())?));
+        }
+        let instance = match lease {
+            Some(lease) => lease.instance.clone(),
+            None => {
+                let launched = context.unless_stopped(launcher.responder(needs)).await;
+                let launched = launched.ok_or_else(|| String::from("the run was interrupted"))?;
+                launched.map_err(|error| error.to_string())?
+            }
+        };
+        let address = instance
+            .address
+            .unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
+        let ip = probe::local_address_for(address)
+            .map_err(|error| format!("there is no way to {address}: {error}"))?;
+        Ok((bind(ip)?, instance))
+    }
+
+    async fn drive(
+        &self,
+        context: &Context,
+        path: &Path,
+        main: PeerSocket,
+        instance: Instance,
+        last_sent: Arc<AtomicU64>,
+    ) -> (Driven, Clock) {
+        let iut = &self.target.launcher.iut;
+        let environment = Environment {
+            protocol: self.target.protocol,
+            tolerance: iut.timing.tolerance,
+            stream: iut.stream,
+            buffer_period: iut.environment().buffer_period,
+            exit: iut.exit,
+            iut: instance.address,
+            seed: context.seed,
+        };
+        let clock = Clock::start();
+        let stream_bytes = iut.stream.frame_bytes().saturating_mul(iut.stream.frames());
+        let drive = Drive::new(Setup {
+            script: Script::new(&self.scenario, environment),
+            named: self.scenario.sockets.len(),
+            main,
+            clock,
+            recorder: Recorder::create(path, clock, stream_bytes),
+            instance,
+            restart: Restart {
+                launcher: Arc::clone(&self.target.launcher),
+                needs: self.scenario.iut.clone(),
+            },
+            last_sent_at: last_sent,
+        });
+        let limit = bound(&self.scenario, iut);
+        (drive.run(limit, context.stop.clone()).await, clock)
+    }
+
+    /// Whether the implementation is gone and should not be.
+    async fn death(
+        &self,
+        context: &Context,
+        driven: &Driven,
+        outcome: &mut ScriptOutcome,
+    ) -> Option<Death> {
+        let death = |got: String| Death {
+            time: driven.took,
+            got,
+            packet: driven.last_sent,
+        };
+        let instance = driven.instance.as_ref()?;
+        if self.scenario.iut.role == self.target.asks() {
+            // Its exit status is the script's affair; only a signal is an accident.
+            let ended = instance.process.as_ref()?.ended()?;
+            ended.signal?;
+            return Some(death(format!("its process ended ({ended})")));
+        }
+        if driven.end == End::Interrupted || context.is_stopped() {
+            return None;
+        }
+        let survival = String::from(self.target.protocol.survival);
+        let is_about_survival = self.scenario.requirements.contains(&survival);
+        let passed = *outcome == ScriptOutcome::Passed;
+        // A server for one stream may end in peace when the stream is over.
+        let in_peace = |code: Option<i32>| code == Some(0) && passed && !is_about_survival;
+        if let Some(ended) = driven.ended {
+            let got = format!("its process ended in the scenario ({ended})");
+            return (!in_peace(ended.code)).then(|| death(got));
+        }
+        let (protocol, mode) = (self.target.protocol, &self.scenario.iut.mode);
+        let turn = (context.seed, context.turn());
+        let asked = probe::responder(protocol, mode, instance, probe::LATER_TRIES, turn);
+        let silent = context.unless_stopped(asked).await?.err()?;
+        let ended = instance
+            .process
+            .as_ref()
+            .and_then(|process| process.ended());
+        match ended {
+            Some(ended) if in_peace(ended.code) => None,
+            Some(ended) => Some(death(format!(
+                "its process ended right after the scenario ({ended})"
+            ))),
+            None if is_about_survival || !passed || self.group.is_some() => Some(death(format!(
+                "no answer after the scenario: {}",
+                silent.tried
+            ))),
+            // It may be made for one peer in its life; that it harmed itself is not shown.
+            None => {
+                *outcome = ScriptOutcome::Inconclusive {
+                    why: format!("it does not answer any more after the last step: {silent}"),
+                    step: last_step(driven),
+                };
+                None
+            }
+        }
+    }
+
+    /// Stops what was started for this scenario alone, and says what became of the process.
+    async fn part(
+        &self,
+        driven: &Driven,
+        is_shared: bool,
+        notes: &mut Vec<String>,
+    ) -> Option<ProcessEvent> {
+        let instance = driven.instance.as_ref()?;
+        let process = instance.process.as_ref()?;
+        let mut status = match process.ended() {
+            Some(ended) => ended.to_string(),
+            None => format!("running; {}", open_sockets(process)),
+        };
+        if !is_shared {
+            let stopped = process.stop().await;
+            if stopped.forced {
+                status += "; it ignored SIGTERM and was killed";
+                notes.push(format!(
+                    "{} ignores SIGTERM: its process was killed",
+                    self.target.launcher.iut.name
+                ));
+            }
+        }
+        Some(ProcessEvent {
+            status,
+            output: process.output().tail(),
+            last_packet: driven.last_sent,
+        })
+    }
+
+    /// Judges an attempt by its capture, and writes comments into it.
+    fn judge(&self, attempt: Attempt, path: &Path, level: Level) -> (Composed, Vec<String>) {
+        let Attempt {
+            driven,
+            clock,
+            outcome,
+            death,
+            process,
+            mut notes,
+            disturbed: _,
+        } = attempt;
+        let iut: &Iut = &self.target.launcher.iut;
+        let recorded = driven.recorded;
+        let judged = match recorded.packets {
+            // Nobody said a word; that is no damage.
+            0 => Judged::default(),
+            _ => judge::judge(
+                &recorded.path,
+                self.target.protocol,
+                iut,
+                &self.scenario.iut,
+            ),
+        };
+        let drops = (driven.drops > 0).then(|| {
+            let drops = driven.drops;
+            format!("{drops} datagrams were dropped because they were not read fast enough")
+        });
+        let damage = recorded.problem.or(drops).or(judged.damage);
+        let shown = path.display().to_string();
+        let mut composed = compose(&Evidence {
+            protocol: self.target.protocol,
+            scenario: &self.scenario,
+            script: &outcome,
+            epoch: clock.wall(Duration::ZERO),
+            capture: CaptureEvidence {
+                path: path.exists().then_some(shown.as_str()),
+                start: judged.start,
+                observations: &judged.observations,
+                payloads: &judged.payloads,
+                damage: damage.as_deref(),
+            },
+            process,
+            death,
+            level,
+            waivers: &iut.waive,
+            seconds: driven.took.as_secs_f64(),
+        });
+        if composed.verdict.verdict == Verdict::Pass {
+            composed.verdict.process = None;
+        }
+        let mut comments = recorded.comments;
+        for finding in composed
+            .findings
+            .iter()
+            .filter(|finding| finding.step.is_none())
+        {
+            if let Some(packet) = finding.packet {
+                let text = format!("{}: {}", finding.requirement, finding.message);
+                comments.entry(packet).or_default().push(text);
+            }
+        }
+        if path.exists()
+            && let Err(why) = judge::comment(path, &comments)
+        {
+            notes.push(why);
+        }
+        (composed, notes)
+    }
+
+    fn tell_steps(&self, context: &Context, driven: &Driven) {
+        for step in driven.script.events() {
+            context.tell(Event::Step {
+                scenario: self.scenario.id.clone(),
+                step: step.step.clone(),
+                time: step.time.as_secs_f64(),
+                text: format!("{}: {}", step.verb, step.text),
+            });
+        }
+    }
+}
+
+/// The outcome of the script, or what stood in its way.
+fn outcome(driven: &Driven) -> ScriptOutcome {
+    let step = last_step(driven);
+    match &driven.end {
+        End::Played(outcome) => outcome.clone(),
+        End::Interrupted => ScriptOutcome::Inconclusive {
+            why: String::from("the run was interrupted"),
+            step,
+        },
+        End::OutOfTime(limit) => ScriptOutcome::Error {
+            why: format!("the script did not end within {limit:?}, which its steps cannot exceed"),
+            step,
+        },
+        End::Flooded(packets) => ScriptOutcome::Inconclusive {
+            why: format!("it was cut off after {packets} packets, many times what the stream has"),
+            step,
+        },
+    }
+}
+
+/// The path of the step that was played last.
+fn last_step(driven: &Driven) -> String {
+    let last = driven.script.events().last();
+    last.map_or_else(|| String::from("0"), |event| event.step.clone())
+}
+
+impl Context {
+    fn capture_of(&self, scenario: &str) -> PathBuf {
+        self.captures.join(format!("{scenario}.pcapng"))
+    }
+}
