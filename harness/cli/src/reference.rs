@@ -205,6 +205,6 @@ fn checked_mode(protocol: &Protocol, mode: &str) -> Result<String, Failure> {
 }
 
 /// A seed that is another one each time.
-fn any_seed() -> u64 {
+pub(crate) fn any_seed() -> u64 {
     std::hash::RandomState::new().build_hasher().finish()
 }

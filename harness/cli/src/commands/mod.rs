@@ -33,6 +33,8 @@ macro_rules! commands {
 }
 
 commands! {
+    /// Play scenarios against an implementation and judge what goes over the wire
+    Run => run,
     /// Report runs that are over again, several as one
     Report => report,
     /// Serve streams to whoever asks: the reference responder of a protocol

@@ -1,0 +1,256 @@
+//! `shakedown run [SCENARIO...]`.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anstream::eprintln;
+use clap::ValueEnum;
+use shakedown_engine::event::{Event, Summary};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::Loaded;
+use shakedown_net::host::StopSignal;
+use shakedown_net::run::{Assignment, Plan, run};
+use shakedown_protocol::requirement::{Level, Role};
+use shakedown_report::Sinks;
+use tokio::sync::{mpsc, watch};
+
+use crate::Global;
+use crate::exit::{Exit, Failure, error_label};
+use crate::reference::any_seed;
+use crate::reports::{self, Format, ReportArgs};
+use crate::vectors::{self, SelectionArgs};
+
+/// Where the reports go if nothing else is said.
+const REPORTS: &str = "reports/latest";
+
+/// How long what was started may take to end after the run.
+const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "\
+Play scenarios against an implementation, record what goes over the wire, and judge it.
+
+Without --iut the implementation is the reference of this program, in both roles, as processes of \
+their own.",
+    after_help = "\
+Examples:
+  shakedown run
+  shakedown run --iut my-server.toml --mode 3way
+  shakedown run mediastream/legacy/responder --filter stream -v"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    selection: SelectionArgs,
+
+    /// Description of the implementation under test; twice if it plays both roles
+    #[arg(long, value_name = "FILE")]
+    iut: Vec<PathBuf>,
+
+    /// How many scenarios are played at the same time; the protocol's timers take most of the time,
+    /// so more than there are processors
+    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    jobs: NonZeroUsize,
+
+    /// Seed of everything random [default: another one each time; it is told]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// The weakest level whose findings fail a scenario; those below are advisory
+    #[arg(long, value_enum, default_value_t = Weakest::May)]
+    level: Weakest,
+
+    #[command(flatten)]
+    reports: ReportArgs,
+}
+
+/// How binding a requirement must be to count.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Weakest {
+    /// Only absolute requirements
+    Must,
+    /// Recommendations too
+    Should,
+    /// Everything
+    May,
+}
+
+impl From<Weakest> for Level {
+    fn from(weakest: Weakest) -> Self {
+        match weakest {
+            Weakest::Must => Self::Must,
+            Weakest::Should => Self::Should,
+            Weakest::May => Self::May,
+        }
+    }
+}
+
+fn default_jobs() -> NonZeroUsize {
+    NonZeroUsize::new(24).unwrap_or(NonZeroUsize::MIN)
+}
+
+impl Args {
+    /// Runs the scenarios and reports what came out.
+    pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+        let assignments = self.assignments()?;
+        let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
+        let plan = Plan {
+            assignments,
+            jobs: self.jobs.get(),
+            seed: self.seed.unwrap_or_else(any_seed),
+            captures: out.join("captures"),
+            level: self.level.into(),
+            verbose: global.verbose > 0,
+            shakedown: own_path()?,
+        };
+        let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
+        let summary = play(plan, &mut sinks)?;
+        if self.reports.format == Format::Json && summary.exit != 0 {
+            eprintln!("{} {}", error_label(), summary.message);
+        }
+        Ok(reports::close(sinks, summary.exit))
+    }
+
+    /// The implementations, each with the selected scenarios of its role.
+    fn assignments(&self) -> Result<Vec<Assignment>, Failure> {
+        let selected = self.selection.select()?;
+        let iuts = match self.iut.is_empty() {
+            true => vec![
+                vectors::reference(Role::Responder)?,
+                vectors::reference(Role::Initiator)?,
+            ],
+            false => self
+                .iut
+                .iter()
+                .map(|path| vectors::description(path))
+                .collect::<Result<_, _>>()?,
+        };
+        for (n, iut) in iuts.iter().enumerate() {
+            let same = |other: &Iut| other.role == iut.role && other.protocol == iut.protocol;
+            if iuts[..n].iter().any(same) {
+                return Err(usage(format!(
+                    "two implementations are described as {} of {}; run them one after the other",
+                    iut.role, iut.protocol
+                )));
+            }
+        }
+        let descriptions = self.iut.clone();
+        let assignments: Vec<Assignment> = iuts
+            .into_iter()
+            .map(|iut| self.assignment(iut, &selected))
+            .filter(|assignment| !assignment.scenarios.is_empty())
+            .collect();
+        if assignments.is_empty() {
+            let count = selected.len();
+            let files: Vec<_> = descriptions.iter().map(|path| path.display().to_string()).collect();
+            return Err(usage(format!(
+                "none of the {count} selected scenarios is for the protocol and role that {} \
+                 describes; `shakedown list scenarios` shows them all",
+                files.join(" or ")
+            )));
+        }
+        Ok(assignments)
+    }
+
+    fn assignment(&self, iut: Iut, selected: &[Loaded]) -> Assignment {
+        let is_for = |loaded: &&Loaded| {
+            let protocol = loaded.scenario.id.split('/').next();
+            protocol == Some(iut.protocol.as_str()) && loaded.scenario.iut.role == iut.role
+        };
+        let scenarios = selected.iter().filter(is_for);
+        let selection = &self.selection;
+        let is_narrowed = !selection.scenarios.is_empty()
+            || !selection.filter.is_empty()
+            || selection.mode.is_some()
+            || selection.shard.is_some();
+        Assignment {
+            scenarios: scenarios.map(|loaded| loaded.scenario.clone()).collect(),
+            is_full: !is_narrowed,
+            iut,
+        }
+    }
+}
+
+/// Plays the plan, hands every event to the reports, and stops at the first signal. A second one
+/// ends the program without waiting for anything.
+fn play(plan: Plan, sinks: &mut Sinks) -> Result<Summary, Failure> {
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
+    let summary = runtime.block_on(async {
+        let mut signal = StopSignal::new()
+            .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
+        let (events, mut told) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(run(plan, events, stopped));
+        let is_over = loop {
+            tokio::select! {
+                biased;
+                () = signal.wait() => {
+                    if stop.send_replace(true) {
+                        break false;
+                    }
+                    tracing::warn!("interrupted: what is being played is cut off and judged");
+                }
+                event = told.recv() => match event {
+                    Some(event) => sinks.event(&event),
+                    None => break true,
+                },
+            }
+        };
+        match is_over {
+            true => running
+                .await
+                .map_err(|error| harness(format!("the run broke: {error}"))),
+            false => Ok(abandoned(sinks)),
+        }
+    });
+    // Dropping what still runs kills the processes that it started.
+    runtime.shutdown_timeout(PATIENCE);
+    summary
+}
+
+/// The end of a run that was interrupted twice.
+fn abandoned(sinks: &mut Sinks) -> Summary {
+    let summary = Summary {
+        counts: sinks
+            .record()
+            .counts()
+            .into_iter()
+            .map(|(verdict, count)| (verdict.name().to_owned(), count))
+            .collect(),
+        requirements: sinks.record().requirements().into_iter().collect(),
+        exit: Exit::Interrupted as u8,
+        message: String::from("interrupted twice; what was being played was not judged"),
+        notes: Vec::new(),
+        interrupted: true,
+        seconds: 0.0,
+    };
+    sinks.event(&Event::RunFinished(summary.clone()));
+    summary
+}
+
+/// This program, which the reference is started from.
+fn own_path() -> Result<String, Failure> {
+    let path = std::env::current_exe()
+        .map_err(|error| harness(format!("this program does not know its own path: {error}")))?;
+    path.into_os_string().into_string().map_err(|path| {
+        harness(format!("this program's path {} is no text", path.display()))
+    })
+}
+
+fn usage(message: String) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        message,
+    }
+}
+
+fn harness(message: String) -> Failure {
+    Failure {
+        exit: Exit::Harness,
+        message,
+    }
+}
