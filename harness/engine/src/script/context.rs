@@ -143,18 +143,9 @@ impl Context {
         expected: String,
         got: String,
     ) -> Box<Failure> {
-        Box::new(Failure {
-            requirement: requirement.unwrap_or(&self.requirement).to_owned(),
-            step: op.path.clone(),
-            packet: None,
-            time,
-            expected,
-            got,
-            payload: None,
-            field: None,
-            judged: Vec::new(),
-            slack: None,
-        })
+        let requirement = requirement.unwrap_or(&self.requirement);
+        let failure = Failure::new(requirement, &op.path, time, &expected, &got);
+        Box::new(failure)
     }
 
     /// A failure of a step by a packet.

@@ -48,6 +48,25 @@ pub struct Failure {
     pub(super) slack: Option<Duration>,
 }
 
+impl Failure {
+    /// A failure without a packet.
+    #[must_use]
+    pub fn new(requirement: &str, step: &str, time: Duration, expected: &str, got: &str) -> Self {
+        Self {
+            requirement: requirement.to_owned(),
+            step: step.to_owned(),
+            packet: None,
+            time,
+            expected: expected.to_owned(),
+            got: got.to_owned(),
+            payload: None,
+            field: None,
+            judged: Vec::new(),
+            slack: None,
+        }
+    }
+}
+
 /// A field within a datagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPlace {

@@ -6,6 +6,9 @@
 
 mod compose;
 
+#[cfg(test)]
+mod tests;
+
 pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
 
 use serde::{Deserialize, Serialize};

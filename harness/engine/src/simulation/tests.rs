@@ -1,0 +1,205 @@
+use serde_json::{Value, json};
+use shakedown_capture::Packets;
+use shakedown_protocol::mediastream::PROTOCOL;
+use shakedown_protocol::monitor::Monitor;
+
+use super::*;
+
+/// `mediastream` without a judge: what happens is tested here, not what is made of it.
+static UNJUDGED: Protocol = Protocol {
+    monitor: |_| Box::new(Mute),
+    ..PROTOCOL
+};
+
+struct Mute;
+
+impl Monitor for Mute {
+    fn packet(&mut self, _: &Packet<'_>, _: &mut dyn FnMut(Observation)) {}
+
+    fn finish(&mut self, _: Duration, _: &mut dyn FnMut(Observation)) {}
+}
+
+fn run_with(settings: &Settings, role: &str, more: Value) -> Simulated {
+    let mut scenario = json!({
+        "id": "mediastream/3way/x", "title": "X", "requirements": ["MS-H-08"],
+        "iut": { "role": role, "mode": "3way" },
+    });
+    let more = more.as_object().unwrap().clone();
+    scenario.as_object_mut().unwrap().extend(more);
+    let scenario: Scenario = serde_json::from_value(scenario).unwrap();
+    simulate(&UNJUDGED, &scenario, settings).unwrap()
+}
+
+fn run(role: &str, more: Value) -> Simulated {
+    run_with(&Settings::default(), role, more)
+}
+
+fn handshake() -> Value {
+    json!({ "steps": [
+        { "send": { "frame": "SYN", "fields": { "connection_id": "a" } } },
+        { "expect": { "frame": "SYN-ACK", "within": "1s", "bind": { "id": "connection_id" } } },
+        { "send": { "frame": "ACK", "fields": { "connection_id": "$id" } } },
+        { "expect_media": { "ignore": ["connection-id"] } },
+    ] })
+}
+
+/// Time, source and destination of each packet.
+fn packets(simulated: &Simulated) -> Vec<(Duration, String, String)> {
+    let mut capture = Capture::open(&*simulated.capture).unwrap();
+    let mut packets = Vec::new();
+    while let Some(datagram) = capture.next_datagram().unwrap() {
+        let (from, to) = (
+            datagram.source.to_string(),
+            datagram.destination.to_string(),
+        );
+        packets.push((datagram.time, from, to));
+    }
+    packets
+}
+
+#[test]
+fn a_datagram_takes_100_microseconds_each_way() {
+    let simulated = run("responder", handshake());
+    assert_eq!(simulated.outcome, ScriptOutcome::Passed);
+    let packets = packets(&simulated);
+    let (main, responder) = ("127.0.0.1:10000".to_owned(), "127.0.0.1:4444".to_owned());
+    assert_eq!(
+        packets[0],
+        (Duration::ZERO, main.clone(), responder.clone())
+    );
+    assert_eq!(packets[1], (2 * LATENCY, responder, main));
+    assert_eq!(packets.len(), 2 + 1 + 1 + 100);
+}
+
+#[test]
+fn the_same_seed_gives_the_same_bytes_and_another_gives_others() {
+    let of = |seed| {
+        let settings = Settings {
+            seed,
+            ..Settings::default()
+        };
+        run_with(&settings, "responder", handshake())
+    };
+    assert_eq!(of(3), of(3));
+    assert_ne!(of(3).capture, of(4).capture);
+}
+
+#[test]
+fn packets_that_steps_refer_to_carry_comments() {
+    let simulated = run("responder", handshake());
+    let mut packets = Packets::open(&*simulated.capture).unwrap();
+    let first = packets.next_packet().unwrap().unwrap();
+    assert_eq!(first.comments(), ["step 0 send: SYN connection_id=\"a\""]);
+}
+
+#[test]
+fn minutes_of_timers_pass_in_no_time_and_hours_are_given_up() {
+    let wait = |span: &str| {
+        run(
+            "responder",
+            json!({ "steps": [{ "wait": { "for": span } }] }),
+        )
+    };
+    let minutes = wait("50m");
+    assert_eq!(minutes.outcome, ScriptOutcome::Passed);
+    assert!((minutes.composed.verdict.seconds - 3_000.0).abs() < 1e-9);
+    let hours = wait("70m");
+    assert_eq!(
+        hours.composed.verdict.verdict,
+        crate::verdict::Verdict::Error
+    );
+    let reason = hours.composed.verdict.reason.unwrap();
+    assert!(reason.contains("it takes more than 3600 s"), "{reason}");
+}
+
+#[test]
+fn an_initiator_that_was_rejected_ends_with_status_1_and_one_that_was_served_with_0() {
+    let play = |accept: bool, more: Value, status: &str| {
+        let mut steps = vec![
+            json!({ "expect": { "frame": "SYN", "within": "1s" } }),
+            json!({ "send": { "frame": "SYN-ACK", "fields": { "accept": accept, "connection_id": "a" } } }),
+        ];
+        steps.extend(more.as_array().unwrap().clone());
+        steps.push(
+            json!({ "expect_exit": { "status": status, "within": "1s", "ignore": ["ACK"] } }),
+        );
+        run("initiator", json!({ "steps": steps })).outcome
+    };
+    assert_eq!(play(false, json!([]), "failure"), ScriptOutcome::Passed);
+    let stream = json!([
+        { "send": { "frame": "connection-id", "fields": { "connection_id": "a" } } },
+        { "media": {} },
+    ]);
+    assert_eq!(play(true, stream.clone(), "success"), ScriptOutcome::Passed);
+    assert!(matches!(
+        play(true, stream, "failure"),
+        ScriptOutcome::Failed(_)
+    ));
+}
+
+#[test]
+fn a_restarted_initiator_speaks_from_another_port_and_wishes_another_id() {
+    let simulated = run(
+        "initiator",
+        json!({ "steps": [
+        { "expect": { "frame": "SYN", "within": "1s", "bind": { "first": "connection_id" } } },
+        { "restart_iut": {} },
+        { "expect": { "frame": "SYN", "within": "1s", "fields": { "connection_id": { "not": "$first" } } } },
+    ] }),
+    );
+    assert_eq!(simulated.outcome, ScriptOutcome::Passed);
+    let packets = packets(&simulated);
+    assert_ne!(packets[0].1, packets[1].1);
+}
+
+#[test]
+fn another_address_is_another_address() {
+    let simulated = run(
+        "responder",
+        json!({
+            "sockets": { "port": { "other_port": {} }, "address": { "other_address": {} } },
+            "steps": [
+                { "send": { "frame": "ACK", "from": "port" } },
+                { "send": { "frame": "ACK", "from": "address" } },
+                { "send": { "frame": "ACK", "from": "fresh" } },
+            ],
+        }),
+    );
+    let from: Vec<_> = packets(&simulated)
+        .into_iter()
+        .map(|(_, from, _)| from)
+        .collect();
+    assert_eq!(
+        from,
+        ["127.0.0.1:10001", "127.0.0.2:10002", "127.0.0.1:10003"]
+    );
+}
+
+#[test]
+fn a_datagram_that_no_socket_can_send_is_a_stimulus_that_was_not_applied() {
+    let simulated = run(
+        "responder",
+        json!({
+            "steps": [{ "send_raw": { "hex": "00", "pad_to": 65508 } }],
+        }),
+    );
+    let ScriptOutcome::Inconclusive { why, .. } = simulated.outcome else {
+        panic!("{:?}", simulated.outcome);
+    };
+    assert!(why.contains("could not be applied"), "{why}");
+}
+
+#[test]
+fn what_comes_to_a_closed_socket_is_not_recorded() {
+    let simulated = run(
+        "responder",
+        json!({ "steps": [
+        { "repeat": { "times": 300, "steps": [{ "send": { "frame": "SYN", "from": "fresh" } }] } },
+        { "wait": { "for": "100ms" } },
+    ] }),
+    );
+    let answered = packets(&simulated)
+        .into_iter()
+        .filter(|(_, _, to)| !to.ends_with(":4444"));
+    assert_eq!(answered.count(), 256);
+}
