@@ -1,0 +1,168 @@
+//! Traffic of which it is not known yet whether it is ours.
+
+use std::net::SocketAddr;
+
+use super::endian;
+use super::ledger::Parties;
+use super::session::Mode;
+use super::time::Moment;
+use super::view::{ControlView, Kind, Media, View, is_plausible_id, view};
+use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Control, Header};
+use crate::monitor::Packet;
+
+/// How many data headers in a row must fit together, where nothing else shows a session.
+const RUN: u32 = 4;
+
+/// How far numbers may be apart in such a row.
+const STEP: u64 = 64;
+
+/// The magic cookie of STUN, whose requests begin like a SYN.
+const STUN: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
+
+/// What opens a session.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Opening {
+    /// The START token.
+    Start,
+    /// A SYN.
+    Syn,
+    /// A SYN-ACK whose SYN the capture does not show.
+    SynAck,
+    /// An ACK whose SYN and SYN-ACK the capture does not show.
+    Ack,
+    /// Media, after a connection-id or as a row of datagrams that fit together.
+    Media,
+}
+
+impl Opening {
+    /// The mode of a session that begins so.
+    pub(super) const fn mode(self) -> Mode {
+        match self {
+            Self::Start => Mode::Legacy,
+            Self::Syn | Self::SynAck | Self::Ack => Mode::ThreeWay,
+            Self::Media => Mode::Unknown,
+        }
+    }
+
+    /// Who is who, given the packet that opened it.
+    pub(super) const fn parties(self, packet: &Packet<'_>) -> Parties {
+        let (initiator, responder) = match self {
+            Self::Start | Self::Syn | Self::Ack => (packet.source, packet.destination),
+            Self::SynAck | Self::Media => (packet.destination, packet.source),
+        };
+        Parties {
+            initiator,
+            responder,
+        }
+    }
+}
+
+/// A tuple whose traffic may become a session.
+///
+/// A session is opened by: the START token, exactly; a control frame of full length that bears at
+/// least three of its four marks (zeros in the header, version 1, nothing reserved, a terminated
+/// and printable id) and is no STUN; media that follows a connection-id with printable text; or
+/// four data datagrams in a row with the same QPF other than 0, numbers that rise by small steps
+/// and a QPC that does not fall.
+#[derive(Debug)]
+pub(super) struct Candidate {
+    pub(super) first: Moment,
+    pub(super) first_from: SocketAddr,
+    pub(super) last: Moment,
+    pub(super) datagrams: u64,
+    pub(super) name: Option<(SocketAddr, ConnectionId)>,
+    run: Option<Run>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Run {
+    from: SocketAddr,
+    sequence: u64,
+    qpc: u64,
+    qpf: u64,
+    length: u32,
+}
+
+impl Candidate {
+    pub(super) fn new(packet: &Packet<'_>, at: &Moment) -> Self {
+        Self {
+            first: *at,
+            first_from: packet.source,
+            last: *at,
+            datagrams: 0,
+            name: None,
+            run: None,
+        }
+    }
+
+    /// The next datagram of the tuple; what it opens, if it opens a session.
+    pub(super) fn see(&mut self, packet: &Packet<'_>, at: &Moment) -> Option<Opening> {
+        self.last = *at;
+        self.datagrams += 1;
+        match view(packet) {
+            View::Start => Some(Opening::Start),
+            View::Control(kind, control) if is_control(packet, &control) => Some(match kind {
+                Kind::Syn => Opening::Syn,
+                Kind::SynAck => Opening::SynAck,
+                Kind::Ack => Opening::Ack,
+            }),
+            View::Media(_) if endian::is_swapped_syn(packet) => Some(Opening::Syn),
+            View::Media(media) => self.media(packet.source, &media),
+            View::Name(Some(field)) if packet.length >= ConnectionIdFrame::MIN_LENGTH => {
+                if is_plausible_id(field) && field[0] != 0 {
+                    self.name = Some((packet.source, ConnectionId::from_bytes(*field)));
+                }
+                None
+            }
+            View::Control(..) | View::Name(_) | View::Other => None,
+        }
+    }
+
+    /// The number of the newest data datagram that `from` sent, if several fitted together.
+    pub(super) fn highest(&self, from: SocketAddr) -> Option<u64> {
+        let run = self.run.filter(|run| run.from == from && run.length > 1);
+        run.map(|run| run.sequence)
+    }
+
+    fn media(&mut self, from: SocketAddr, media: &Media<'_>) -> Option<Opening> {
+        let (Some(sequence), Some((qpc, qpf))) = (media.sequence, media.clock) else {
+            return None;
+        };
+        if media.length < Header::LENGTH {
+            return None;
+        }
+        if self.name.is_some_and(|(name, _)| name == from) {
+            return Some(Opening::Media);
+        }
+        let length = match self.run {
+            Some(run) if run.from == from && run.fits(sequence, qpc, qpf) => run.length + 1,
+            Some(_) | None => 1,
+        };
+        self.run = Some(Run {
+            from,
+            sequence,
+            qpc,
+            qpf,
+            length,
+        });
+        (length >= RUN).then_some(Opening::Media)
+    }
+}
+
+impl Run {
+    fn fits(&self, sequence: u64, qpc: u64, qpf: u64) -> bool {
+        let step = sequence.checked_sub(self.sequence);
+        qpf != 0
+            && qpf == self.qpf
+            && sequence != 0
+            && qpc >= self.qpc
+            && step.is_some_and(|step| step <= STEP)
+    }
+}
+
+fn is_control(packet: &Packet<'_>, control: &ControlView<'_>) -> bool {
+    if packet.length < Control::MIN_LENGTH || packet.payload.get(4..8) == Some(&STUN) {
+        return false;
+    }
+    control.marks() >= 3 || (control.is_cut && control.header == Some([0; 3]))
+}

@@ -1,0 +1,162 @@
+//! Media before the ACK: MS-H-15, MS-H-16 and MS-H-22.
+
+use std::time::Duration;
+
+use super::handshake::Offered;
+use super::ledger::{Bench, Evidence};
+use super::rule::Rule;
+use super::time::{INSTANT, Moment};
+use super::view::Media;
+use crate::mediastream::frame::ConnectionId;
+use crate::monitor::Vantage;
+use crate::requirement::Role;
+
+/// Media that may go out before a matching ACK, in bytes (MS-H-22).
+const BUDGET: u64 = 64 * 1_024;
+
+/// Away from the sender, an ACK that comes this late was not overtaken by media on its way.
+const OVERTAKEN: Duration = Duration::from_secs(1);
+
+/// What the responder sends before a matching ACK, in a handshake whose SYN the capture shows.
+///
+/// MS-H-15: media before the ACK. Where optimistic start is not known to be on or off, media that
+/// follows a connection-id with the assigned id is taken for optimistic. Where it is known to be
+/// on, media without that connection-id breaks MS-H-16 instead.
+///
+/// Both at the sender, unless the ACK follows within 1 ms (they crossed). Elsewhere a doubt if the
+/// ACK follows within 1 s, for the two directions may take different ways; else a breach.
+///
+/// MS-H-16, any vantage, also: a connection-id before the ACK with an id that was not assigned.
+///
+/// MS-H-22, any vantage: more than 65,536 bytes of payload before the ACK. Whoever breaks MS-H-15 for
+/// long breaks it too.
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    is_named: bool,
+    first: Option<(Rule, Moment)>,
+    bytes: u64,
+}
+
+impl Early {
+    /// A connection-id before the ACK; `earlier` is the id of the session before on the tuple.
+    pub(super) fn name(
+        &mut self,
+        id: ConnectionId,
+        offered: &Offered,
+        earlier: Option<ConnectionId>,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) {
+        if offered.contains(&id) {
+            self.is_named = true;
+        } else if earlier != Some(id) && bench.option("optimistic_start") != Some(false) {
+            // MS-H-16
+            let assigned = offered.first();
+            bench.breach(Rule::H16, Role::Responder, || {
+                let want = match assigned {
+                    Some(assigned) => format!("the assigned id \"{assigned}\""),
+                    None => "the assigned id".to_owned(),
+                };
+                Evidence::at(at, want, format!("\"{id}\"")).field(
+                    "ConnectionId",
+                    2,
+                    ConnectionId::LENGTH,
+                )
+            });
+            self.is_named = true;
+        }
+    }
+
+    /// A connection-id of which the capture keeps too little to read: it may be right.
+    pub(super) const fn name_cut(&mut self) {
+        self.is_named = true;
+    }
+
+    /// Media before the ACK.
+    pub(super) fn media(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+        let rule = match bench.option("optimistic_start") {
+            Some(false) => Some(Rule::H15),
+            Some(true) => (!self.is_named).then_some(Rule::H16),
+            None => (!self.is_named).then_some(Rule::H15),
+        };
+        match rule {
+            Some(rule) => {
+                self.first.get_or_insert((rule, *at));
+            }
+            None => bench.exercised(Rule::H16),
+        }
+        self.bytes += media.payload_length.unwrap_or(0) as u64;
+        bench.exercised(Rule::H22);
+        if self.bytes > BUDGET {
+            // MS-H-22
+            bench.breach(Rule::H22, Role::Responder, || {
+                let got = format!("{} bytes of payload", self.bytes);
+                Evidence::at(
+                    at,
+                    "at most 65,536 bytes of media before a matching ACK",
+                    got,
+                )
+            });
+        }
+    }
+
+    /// The matching ACK came.
+    pub(super) fn acked(&mut self, at: &Moment, bench: &mut Bench<'_>) {
+        let Some((rule, first)) = self.first.take() else {
+            return;
+        };
+        let gap = at.since(&first).unwrap_or_default();
+        match bench.settings.vantage {
+            Vantage::Sender if gap <= INSTANT => {}
+            Vantage::Path if gap <= OVERTAKEN => doubt(rule, &first, bench),
+            Vantage::Sender | Vantage::Path => breach(rule, &first, bench),
+        }
+    }
+
+    /// Whether media came before the ACK.
+    pub(super) const fn was_used(&self) -> bool {
+        self.bytes > 0
+    }
+
+    /// Time went on without an ACK.
+    #[inline]
+    pub(super) fn lapse(&mut self, now: &Moment, bench: &mut Bench<'_>) {
+        let Some((rule, first)) = self.first else {
+            return;
+        };
+        let patience = match bench.settings.vantage {
+            Vantage::Sender => INSTANT,
+            Vantage::Path => OVERTAKEN,
+        };
+        if now.is_past(&first, patience) {
+            self.first = None;
+            breach(rule, &first, bench);
+        }
+    }
+
+    /// The attempt is over without one.
+    pub(super) fn close(&mut self, now: &Moment, bench: &mut Bench<'_>) {
+        self.lapse(now, bench);
+        if let Some((rule, first)) = self.first.take() {
+            doubt(rule, &first, bench);
+        }
+    }
+}
+
+fn breach(rule: Rule, first: &Moment, bench: &mut Bench<'_>) {
+    // MS-H-15, MS-H-16
+    bench.breach(rule, Role::Responder, || evidence(rule, first));
+}
+
+fn doubt(rule: Rule, first: &Moment, bench: &mut Bench<'_>) {
+    let why = "an ACK may have gone by unseen, or be overtaken";
+    bench.doubt(rule, Role::Responder, why, || evidence(rule, first));
+}
+
+fn evidence(rule: Rule, first: &Moment) -> Evidence {
+    let want = match rule {
+        Rule::H16 => "connection-id with the assigned id before any media",
+        _ => "no media before a matching ACK",
+    };
+    Evidence::at(first, want, "media").field("ProtocolFlag", 0, 2)
+}

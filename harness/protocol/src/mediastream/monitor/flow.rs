@@ -1,0 +1,455 @@
+//! One tuple: the session that lives on it, and the next one that is being asked for.
+
+use std::net::SocketAddr;
+
+use super::ack;
+use super::candidate::Candidate;
+use super::control;
+use super::endian;
+use super::handshake::{Answer, Handshake};
+use super::ledger::{Bench, Evidence, Ledger, Parties};
+use super::order::Origin;
+use super::rule::Rule;
+use super::session::{Before, Mode, Next, Session, World};
+use super::starts::Starts;
+use super::syn::Syn;
+use super::syn_ack;
+use super::time::{ANSWER, Moment};
+use super::view::{ControlView, Kind, Media, View, view};
+use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame};
+use crate::monitor::{Observation, Packet};
+use crate::requirement::Role;
+
+/// How long an unanswered request stays the same request.
+const STALE: std::time::Duration = std::time::Duration::from_secs(10);
+
+/// One tuple with a session on it.
+#[derive(Debug)]
+pub(super) struct Flow {
+    pub(super) parties: Parties,
+    pub(super) session: Session,
+    ledger: Ledger,
+    /// A SYN that may restart the session (MS-H-23): it does once it is accepted.
+    attempt: Option<Handshake>,
+    pub(super) last: Moment,
+}
+
+impl Flow {
+    pub(super) fn new(parties: Parties, session: Session, at: &Moment) -> Self {
+        Self {
+            parties,
+            session,
+            ledger: Ledger::default(),
+            attempt: None,
+            last: *at,
+        }
+    }
+
+    /// The first datagram of the tuple's first session is the START token.
+    pub(super) fn begin_with_start(
+        &mut self,
+        packet: &Packet<'_>,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) {
+        self.common(packet, Role::Initiator, at, world);
+        self.opened_by_start(at, world);
+    }
+
+    /// The first datagram of the tuple's first session is a SYN.
+    pub(super) fn begin_with_syn(
+        &mut self,
+        packet: &Packet<'_>,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) {
+        let view = self.common(packet, Role::Initiator, at, world);
+        if let View::Control(kind, control) = view {
+            control::see(kind, &control, Role::Initiator, at, &mut self.bench(world));
+            self.opened_by_syn(packet, &control, at, world);
+        }
+    }
+
+    /// The first datagram of the tuple is an ACK.
+    ///
+    /// MS-H-01: a breach in a supervised capture; else the handshake may have gone before.
+    pub(super) fn begin_with_ack(&mut self, at: &Moment, world: &mut World<'_>) {
+        let mut bench = self.bench(world);
+        let evidence = || Evidence::at(at, "a SYN first", "an ACK").field("ProtocolFlag", 0, 2);
+        if bench.settings.supervised {
+            bench.breach(Rule::H01, Role::Initiator, evidence);
+        } else {
+            let why = "the capture may have begun later";
+            bench.doubt(Rule::H01, Role::Initiator, why, evidence);
+        }
+    }
+
+    /// The session that media opened began with a connection-id, if `candidate` has one.
+    ///
+    /// MS-L-01, any vantage: the tuple's first datagram is the initiator's and not the START token,
+    /// and a connection-id and media answer it. If the initiator is not seen to speak at all, it is
+    /// a doubt: the capture may have begun later, or show one direction only.
+    pub(super) fn begin_with_media(&mut self, candidate: &Candidate, world: &mut World<'_>) {
+        let is_asked = candidate.first_from == self.parties.initiator;
+        let mut bench = self.bench(world);
+        if candidate.name.is_none() || bench.settings.mode.as_deref() == Some("3way") {
+            return;
+        }
+        let first = candidate.first;
+        if is_asked {
+            // MS-L-01
+            bench.breach(Rule::L01, Role::Initiator, || {
+                Evidence::at(&first, "the START token first", "another datagram")
+            });
+        } else {
+            let why = "the capture may have begun later";
+            bench.doubt(Rule::L01, Role::Initiator, why, || {
+                Evidence::at(&first, "the START token first", "a connection-id first")
+            });
+        }
+    }
+
+    /// The next datagram of the tuple.
+    pub(super) fn see(&mut self, packet: &Packet<'_>, at: &Moment, world: &mut World<'_>) {
+        self.last = *at;
+        let from = if packet.source == self.parties.initiator {
+            Role::Initiator
+        } else {
+            Role::Responder
+        };
+        let seen = self.common(packet, from, at, world);
+        let mut bench = self.bench(world);
+        match (seen, from) {
+            (View::Start, Role::Initiator) => self.start(at, world),
+            (View::Control(kind @ Kind::Syn, control), Role::Initiator) => {
+                control::see(kind, &control, from, at, &mut bench);
+                self.syn(packet, &control, at, world);
+            }
+            (View::Control(kind @ Kind::SynAck, control), Role::Responder) => {
+                control::see(kind, &control, from, at, &mut bench);
+                self.syn_ack(&control, at, world);
+            }
+            (View::Control(kind @ Kind::Ack, control), Role::Initiator) => {
+                control::see(kind, &control, from, at, &mut bench);
+                self.ack(&control, at, world);
+            }
+            (View::Name(Some(field)), Role::Responder) => {
+                let id = ConnectionId::from_bytes(*field);
+                if id.is_terminated() {
+                    self.name(id, at, world);
+                }
+            }
+            (View::Name(None), Role::Responder)
+                if packet.length >= ConnectionIdFrame::MIN_LENGTH =>
+            {
+                let (session, _, mut bench) = self.split(world);
+                session.name_cut(at, &mut bench);
+            }
+            (View::Media(media), Role::Responder) => {
+                self.media(&media, at, world);
+            }
+            (View::Start | View::Control(Kind::Syn, _), Role::Responder) => {
+                if self.session.stream.is_over(at, world.settings) {
+                    self.turn_round(packet, at, world);
+                }
+            }
+            // Forms that this side does not send, and what is no form: judged by scenarios.
+            (
+                View::Control(Kind::SynAck | Kind::Ack, _)
+                | View::Name(_)
+                | View::Media(_)
+                | View::Other,
+                _,
+            ) => {}
+        }
+    }
+
+    /// The SYN of this flow seems to be answered by another address.
+    pub(super) fn answered_by(&mut self, other: SocketAddr, at: &Moment) {
+        let handshake = self.attempt.as_mut().unwrap_or(&mut self.session.handshake);
+        if handshake.answered.is_none()
+            && let Some(syn) = &mut handshake.syn
+        {
+            syn.answered_by.get_or_insert((other, at.packet));
+        }
+    }
+
+    /// Media for this flow's initiator comes from another address, under the id `id`.
+    pub(super) fn streamed_by(&mut self, other: SocketAddr, id: Option<ConnectionId>, at: &Moment) {
+        let handshake = &self.session.handshake;
+        let is_ours = match id {
+            Some(id) => handshake.offered.contains(&id),
+            None => other.ip() == self.parties.responder.ip(),
+        };
+        if is_ours && handshake.acked.is_some() && !self.session.stream.has_begun() {
+            self.session.streamed_by.get_or_insert((other, *at));
+        }
+    }
+
+    /// Closes and reports the session.
+    pub(super) fn close(&mut self, now: &Moment, is_restarted: bool, world: &mut World<'_>) {
+        let (session, attempt, mut bench) = self.split(world);
+        session.close(now, is_restarted, &mut bench);
+        if let Some(attempt) = attempt.as_mut().filter(|_| !is_restarted) {
+            attempt.close(now, &mut bench);
+        }
+        let report = self.session.report(&self.parties, &self.ledger);
+        (world.say)(Observation::Session(report));
+    }
+
+    /// What every datagram of the flow is judged by; gives what it was meant to be.
+    fn common<'p>(
+        &mut self,
+        packet: &Packet<'p>,
+        from: Role,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) -> View<'p> {
+        self.session.datagrams += 1;
+        let handshake = self.attempt.as_ref().unwrap_or(&self.session.handshake);
+        let (seen, swapped) = endian::meant(packet, view(packet), from, &handshake.offered);
+        let mut bench = self.bench(world);
+        Session::size(packet, from, at, &mut bench);
+        bench.exercised(Rule::W01);
+        if let Some(field) = swapped {
+            // MS-W-01
+            bench.breach(Rule::W01, from, || {
+                let got = format!("{} that makes sense big-endian only", field.name);
+                Evidence::at(at, "little-endian integers", got).field(
+                    field.name,
+                    field.offset,
+                    field.length,
+                )
+            });
+        }
+        seen
+    }
+
+    fn start(&mut self, at: &Moment, world: &mut World<'_>) {
+        let (session, _, mut bench) = self.split(world);
+        let is_over = session.stream.is_over(at, bench.settings);
+        let is_new = match (&mut session.starts, session.mode) {
+            (Some(starts), _) if !is_over && !starts.is_stale(at, STALE) => {
+                starts.again(at, &mut bench);
+                false
+            }
+            (Some(_), _) => true,
+            (None, Mode::ThreeWay) => {
+                let acked = session.handshake.acked;
+                let is_idle = acked.is_none_or(|acked| at.is_past(&acked, ANSWER));
+                session.handshake.fell_back = acked.is_none();
+                is_over || (!session.stream.has_begun() && is_idle) || acked.is_none()
+            }
+            (None, Mode::Legacy | Mode::Unknown) => is_over || !session.stream.has_begun(),
+        };
+        if is_new {
+            self.reopen(Mode::Legacy, Origin::Start, at, world);
+            self.opened_by_start(at, world);
+        }
+    }
+
+    fn syn(
+        &mut self,
+        packet: &Packet<'_>,
+        control: &ControlView<'_>,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) {
+        if let (_, Some(attempt), mut bench) = self.split(world)
+            && let Some(syn) = &attempt.syn
+            && Some(syn.id) == control.connection_id()
+        {
+            attempt.syn_again(packet, at, &mut bench);
+            return;
+        }
+        let is_over = self.session.stream.is_over(at, world.settings);
+        let next = self.session.next_for(packet, control, is_over, at);
+        match next {
+            Next::Copy => {
+                let (session, _, mut bench) = self.split(world);
+                session.handshake.syn_again(packet, at, &mut bench);
+            }
+            Next::Stray => {
+                Syn::new(packet, control, at, &mut self.bench(world));
+            }
+            Next::Attempt => {
+                let syn = Syn::new(packet, control, at, &mut self.bench(world));
+                world.responders.asked(self.parties.responder, at);
+                self.attempt = Some(Handshake {
+                    syn: Some(syn),
+                    ..Handshake::default()
+                });
+            }
+            Next::Session => {
+                let (session, _, mut bench) = self.split(world);
+                if session.handshake.answer == Answer::Rejected {
+                    ack::repeated_syn(&session.handshake, packet, at, &mut bench);
+                } else if session.handshake.answered.is_none()
+                    && let Some(syn) = &session.handshake.syn
+                {
+                    syn.replaced(at, &mut bench);
+                }
+                self.reopen(Mode::ThreeWay, Origin::Start, at, world);
+                self.opened_by_syn(packet, control, at, world);
+            }
+        }
+    }
+
+    fn syn_ack(&mut self, control: &ControlView<'_>, at: &Moment, world: &mut World<'_>) {
+        world.responders.answers(self.parties.responder);
+        let is_old = control
+            .connection_id()
+            .is_some_and(|id| self.session.handshake.offered.contains(&id))
+            && !self.session.stream.is_over(at, world.settings);
+        if let Some(mut attempt) = self.attempt.take() {
+            if is_old || !control.is_valid() || !control.accepts() {
+                let (session, _, mut bench) = self.split(world);
+                let handshake = if is_old {
+                    &mut session.handshake
+                } else {
+                    &mut attempt
+                };
+                syn_ack::see(handshake, control, at, &mut bench);
+                self.attempt = (!is_old).then_some(attempt);
+                return;
+            }
+            self.reopen(Mode::ThreeWay, Origin::Start, at, world);
+            self.session.handshake = attempt;
+            self.session.datagrams += 1;
+        }
+        if self.session.mode != Mode::ThreeWay {
+            return;
+        }
+        let (session, _, mut bench) = self.split(world);
+        session.handshake.lapse(at, &mut bench);
+        syn_ack::see(&mut session.handshake, control, at, &mut bench);
+        session.id = session.id.or(session.handshake.offered.first());
+    }
+
+    fn ack(&mut self, control: &ControlView<'_>, at: &Moment, world: &mut World<'_>) {
+        let is_known = control
+            .connection_id()
+            .is_some_and(|id| self.session.handshake.offered.contains(&id));
+        let (session, attempt, mut bench) = self.split(world);
+        if let Some(attempt) = attempt.as_mut().filter(|_| !is_known) {
+            ack::see(attempt, control, session.id, at, &mut bench);
+        } else if session.mode == Mode::ThreeWay {
+            let before = session.before.id;
+            ack::see(&mut session.handshake, control, before, at, &mut bench);
+            session.handshake.lapse(at, &mut bench);
+        }
+    }
+
+    fn name(&mut self, id: ConnectionId, at: &Moment, world: &mut World<'_>) {
+        let is_other = self.session.id.is_some_and(|known| known != id);
+        if is_other && self.session.mode != Mode::ThreeWay && self.session.stream.has_begun() {
+            let mode = self.session.mode;
+            self.reopen(mode, Origin::Start, at, world);
+        }
+        let (session, _, mut bench) = self.split(world);
+        session.handshake.lapse(at, &mut bench);
+        session.name(id, at, &mut bench);
+    }
+
+    fn media(&mut self, media: &Media<'_>, at: &Moment, world: &mut World<'_>) {
+        let restarts = self.session.mode == Mode::Unknown && media.sequence == Some(1);
+        if restarts
+            && self.session.stream.highest() > 1
+            && self.session.stream.is_over(at, world.settings)
+        {
+            self.reopen(Mode::Unknown, Origin::Middle, at, world);
+        }
+        let (session, _, mut bench) = self.split(world);
+        session.handshake.lapse(at, &mut bench);
+        session.media(media, at, &mut bench);
+    }
+
+    /// The other side asks for a stream now.
+    fn turn_round(&mut self, packet: &Packet<'_>, at: &Moment, world: &mut World<'_>) {
+        self.close(at, true, world);
+        self.attempt = None;
+        self.ledger = Ledger::default();
+        self.parties = Parties {
+            initiator: packet.source,
+            responder: packet.destination,
+        };
+        match view(packet) {
+            View::Control(Kind::Syn, control) => {
+                self.session = Session::new(Mode::ThreeWay, Origin::Start, at, Before::default());
+                self.opened_by_syn(packet, &control, at, world);
+            }
+            _ => {
+                self.session = Session::new(Mode::Legacy, Origin::Start, at, Before::default());
+                self.opened_by_start(at, world);
+            }
+        }
+        self.session.datagrams = 1;
+    }
+
+    /// The session's first datagram is the START token.
+    pub(super) fn opened_by_start(&mut self, at: &Moment, world: &mut World<'_>) {
+        let was_asked = world.responders.was_asked(self.parties.responder);
+        let (session, _, mut bench) = self.split(world);
+        bench.exercised(Rule::L01);
+        if bench.settings.mode.as_deref() == Some("3way") && !was_asked {
+            // MS-H-01
+            bench.breach(Rule::H01, Role::Initiator, || {
+                Evidence::at(at, "a SYN first", "the START token").field("ProtocolFlag", 0, 2)
+            });
+        }
+        session.starts = Some(Starts::new(at));
+    }
+
+    /// The session's first datagram is a SYN.
+    pub(super) fn opened_by_syn(
+        &mut self,
+        packet: &Packet<'_>,
+        control: &ControlView<'_>,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) {
+        world.responders.asked(self.parties.responder, at);
+        let (session, _, mut bench) = self.split(world);
+        bench.exercised(Rule::H01);
+        if bench.settings.mode.as_deref() == Some("legacy") {
+            // MS-L-01
+            bench.breach(Rule::L01, Role::Initiator, || {
+                Evidence::at(at, "the START token first", "a SYN").field("ProtocolFlag", 0, 2)
+            });
+        }
+        session.handshake.syn = Some(Syn::new(packet, control, at, &mut bench));
+    }
+
+    fn reopen(&mut self, mode: Mode, origin: Origin, at: &Moment, world: &mut World<'_>) {
+        self.session.datagrams = self.session.datagrams.saturating_sub(1);
+        self.close(at, true, world);
+        self.attempt = None;
+        let is_over = self.session.stream.is_over(at, world.settings);
+        let highest = self.session.stream.highest();
+        let before = Before {
+            id: self.session.id,
+            highest: (!is_over && highest > 0).then_some(highest),
+        };
+        self.session = Session::new(mode, origin, at, before);
+        self.ledger = Ledger::default();
+        self.session.datagrams = 1;
+    }
+
+    fn bench<'w>(&'w mut self, world: &'w mut World<'_>) -> Bench<'w> {
+        self.split(world).2
+    }
+
+    fn split<'w>(
+        &'w mut self,
+        world: &'w mut World<'_>,
+    ) -> (&'w mut Session, &'w mut Option<Handshake>, Bench<'w>) {
+        let bench = Bench {
+            settings: world.settings,
+            parties: self.parties,
+            responders: world.responders,
+            ledger: &mut self.ledger,
+            say: world.say,
+        };
+        (&mut self.session, &mut self.attempt, bench)
+    }
+}

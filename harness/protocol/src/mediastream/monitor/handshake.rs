@@ -1,0 +1,113 @@
+//! One attempt at the handshake of 3.2, as a capture shows it.
+
+use super::ack;
+use super::early::Early;
+use super::ledger::Bench;
+use super::syn::Syn;
+use super::syn_ack::Waiting;
+use super::time::Moment;
+use crate::mediastream::frame::ConnectionId;
+use crate::monitor::Packet;
+
+/// How the responder answered.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) enum Answer {
+    /// Not yet.
+    #[default]
+    None,
+    /// SYN-ACK with Accept=1.
+    Accepted,
+    /// SYN-ACK with Accept=0.
+    Rejected,
+}
+
+/// The exchange that opens one session.
+#[derive(Debug, Default)]
+pub(super) struct Handshake {
+    /// The SYN and its copies; `None` if the capture does not show it.
+    pub(super) syn: Option<Syn>,
+    pub(super) answer: Answer,
+    /// When the first SYN-ACK of any kind came.
+    pub(super) answered: Option<Moment>,
+    pub(super) offered: Offered,
+    pub(super) waiting: Option<Waiting>,
+    /// When the matching ACK came.
+    pub(super) acked: Option<Moment>,
+    /// Whether any ACK came, matching or not.
+    pub(super) has_ack: bool,
+    pub(super) early: Early,
+    /// The initiator turned to the START token.
+    pub(super) fell_back: bool,
+}
+
+impl Handshake {
+    /// The SYN came again.
+    pub(super) fn syn_again(&mut self, packet: &Packet<'_>, at: &Moment, bench: &mut Bench<'_>) {
+        let is_unanswered = self.answered.is_none();
+        if let Some(syn) = &mut self.syn {
+            syn.again(packet, at, is_unanswered, bench);
+        }
+        if let Some(waiting) = &mut self.waiting {
+            waiting.is_asked = true;
+        }
+    }
+
+    /// Time went on to `now`.
+    pub(super) fn lapse(&mut self, now: &Moment, bench: &mut Bench<'_>) {
+        if self.answered.is_none()
+            && !self.has_ack
+            && let Some(syn) = &mut self.syn
+        {
+            syn.lapse(now, bench);
+        }
+        if let Some(waiting) = &mut self.waiting
+            && self.acked.is_none()
+            && self.syn.is_some()
+        {
+            waiting.lapse(now, bench);
+        }
+        self.early.lapse(now, bench);
+    }
+
+    /// The attempt is over, or the capture is.
+    pub(super) fn close(&mut self, now: &Moment, bench: &mut Bench<'_>) {
+        self.lapse(now, bench);
+        if self.answered.is_none()
+            && !self.has_ack
+            && !self.fell_back
+            && let Some(syn) = &self.syn
+        {
+            syn.close(now, bench);
+        }
+        ack::close(self, now, bench);
+        self.early.close(now, bench);
+    }
+}
+
+/// The ids that SYN-ACKs of one attempt assigned: one by the rules, a few at most.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Offered {
+    ids: [Option<ConnectionId>; 3],
+    is_full: bool,
+}
+
+impl Offered {
+    pub(super) fn add(&mut self, id: ConnectionId) {
+        if self.contains(&id) {
+            return;
+        }
+        match self.ids.iter_mut().find(|slot| slot.is_none()) {
+            Some(slot) => *slot = Some(id),
+            None => self.is_full = true,
+        }
+    }
+
+    pub(super) fn contains(&self, id: &ConnectionId) -> bool {
+        self.is_full || self.ids.iter().flatten().any(|offered| offered == id)
+    }
+
+    /// The first one.
+    pub(super) const fn first(&self) -> Option<ConnectionId> {
+        self.ids[0]
+    }
+}

@@ -1,0 +1,284 @@
+//! The order of frames: MS-D-01, and MS-D-02 across frames.
+
+use super::frame::{FrameSeen, Usual};
+use super::ledger::{Bench, Evidence};
+use super::rule::Rule;
+use super::time::Moment;
+use super::view::Media;
+use crate::monitor::NetworkCounts;
+use crate::requirement::Role;
+
+/// How many of the newest frames are remembered in detail.
+const RECENT: usize = 8;
+
+/// How many numbers back it is known whether they came.
+const WINDOW: u64 = 128;
+
+/// A leap over so many numbers is no loss.
+const LEAP: u64 = 1 << 20;
+
+/// How the numbers of a session begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Origin {
+    /// The session's start was seen: with 1.
+    Start,
+    /// A session on the same tuple came before and ended with this number: with 1, or the numbers
+    /// go on (MS-H-23).
+    After(u64),
+    /// The capture began later: anywhere.
+    Middle,
+}
+
+/// Where a datagram stands among those before it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Place {
+    /// The first of a frame with a higher number than all before it.
+    Next,
+    /// A later one of the frame with the highest number.
+    Part,
+    /// One of an earlier frame.
+    Earlier,
+    /// With a number that fits nowhere.
+    Astray,
+}
+
+/// The numbers of one stream.
+///
+/// MS-D-01: a number that is 0, or that leaps by 2^20 or more (any vantage); at the sender also a
+/// first number other than 1 where the session's start was seen, a number left out, a number that
+/// comes after a higher one, a frame sent twice. Elsewhere these four are counted and in doubt.
+///
+/// MS-D-02: at the sender, a datagram of an unfinished frame after one of a later frame. Within a
+/// frame see [`FrameSeen`].
+#[derive(Debug)]
+pub(super) struct Order {
+    origin: Origin,
+    highest: u64,
+    frames: u64,
+    /// Bit n: the frame `highest - n` was seen.
+    seen: u128,
+    recent: [Option<FrameSeen>; RECENT],
+    usual: Usual,
+    leap: Option<u64>,
+    network: NetworkCounts,
+}
+
+impl Order {
+    pub(super) fn new(origin: Origin) -> Self {
+        Self {
+            origin,
+            highest: 0,
+            frames: 0,
+            seen: 0,
+            recent: [const { None }; RECENT],
+            usual: Usual::default(),
+            leap: None,
+            network: NetworkCounts::default(),
+        }
+    }
+
+    /// The session before on the tuple came to this number after all.
+    pub(super) const fn goes_on_after(&mut self, highest: u64) {
+        if let Origin::After(_) = self.origin {
+            self.origin = Origin::After(highest);
+        }
+    }
+
+    /// Frames seen, each number once.
+    pub(super) const fn frames(&self) -> u64 {
+        self.frames
+    }
+
+    /// The highest number; 0 before the first.
+    pub(super) const fn highest(&self) -> u64 {
+        self.highest
+    }
+
+    /// What the network may have done.
+    pub(super) const fn network(&self) -> NetworkCounts {
+        self.network
+    }
+
+    /// The frame with the highest number.
+    pub(super) fn current(&mut self) -> Option<&mut FrameSeen> {
+        let slot = slot(self.highest);
+        self.recent[slot]
+            .as_mut()
+            .filter(|frame| frame.sequence == self.highest)
+    }
+
+    /// Any datagram of media.
+    pub(super) fn see(
+        &mut self,
+        media: &Media<'_>,
+        sequence: u64,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) -> Place {
+        bench.exercised(Rule::D01);
+        if sequence == 0 {
+            // MS-D-01
+            wrong_number(
+                bench,
+                at,
+                "a SequenceNumber of 1 or more",
+                "SequenceNumber 0".to_owned(),
+            );
+            return Place::Astray;
+        }
+        if self.highest == 0 {
+            self.first(sequence, at, bench);
+            self.advance(media, sequence, at);
+            return Place::Next;
+        }
+        match sequence.checked_sub(self.highest) {
+            Some(0) => Place::Part,
+            Some(1) => {
+                self.complete(bench);
+                self.advance(media, sequence, at);
+                Place::Next
+            }
+            Some(step) => self.gap(media, sequence, step, at, bench),
+            None => self.earlier(media, sequence, at, bench),
+        }
+    }
+
+    /// The session is over.
+    pub(super) fn close(&mut self, bench: &mut Bench<'_>) {
+        self.complete(bench);
+        self.usual.close(bench);
+    }
+
+    fn first(&self, sequence: u64, at: &Moment, bench: &mut Bench<'_>) {
+        let fits = match self.origin {
+            Origin::Start => sequence == 1,
+            Origin::After(last) => sequence == 1 || sequence == last + 1,
+            Origin::Middle => true,
+        };
+        if !fits {
+            // MS-D-01
+            bench.breach_unless_network(Rule::D01, Role::Responder, || {
+                let got = format!("SequenceNumber {sequence}");
+                Evidence::at(at, "SequenceNumber 1 in the session's first frame", got).field(
+                    "SequenceNumber",
+                    2,
+                    8,
+                )
+            });
+        }
+    }
+
+    fn gap(
+        &mut self,
+        media: &Media<'_>,
+        sequence: u64,
+        step: u64,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) -> Place {
+        if step >= LEAP && self.leap.is_none_or(|leap| sequence != leap + 1) {
+            self.leap = Some(sequence);
+            let want = format!("SequenceNumber {}", self.highest + 1);
+            wrong_number(bench, at, &want, format!("SequenceNumber {sequence}"));
+            return Place::Astray;
+        }
+        let expected = self.highest + 1;
+        // MS-D-01
+        bench.breach_unless_network(Rule::D01, Role::Responder, || {
+            let want = format!("SequenceNumber {expected}");
+            Evidence::at(at, want, format!("SequenceNumber {sequence}")).field(
+                "SequenceNumber",
+                2,
+                8,
+            )
+        });
+        self.complete(bench);
+        if step < LEAP {
+            self.network.missing += step - 1;
+        }
+        self.advance(media, sequence, at);
+        Place::Next
+    }
+
+    fn earlier(
+        &mut self,
+        media: &Media<'_>,
+        sequence: u64,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) -> Place {
+        let back = self.highest - sequence;
+        let usual = self.usual.bytes();
+        let remembered = self.recent[slot(sequence)]
+            .as_mut()
+            .filter(|frame| frame.sequence == sequence);
+        if let Some(frame) = remembered
+            && frame.lacks(media, usual)
+        {
+            frame.add_late(media);
+            self.network.reordered += 1;
+            // MS-D-02
+            bench.breach_unless_network(Rule::D02, Role::Responder, || {
+                let want = format!("all of frame {sequence} before frame {}", self.highest);
+                let got = format!(
+                    "a datagram of frame {sequence} after one of frame {}",
+                    self.highest
+                );
+                Evidence::at(at, want, got).field("SequenceNumber", 2, 8)
+            });
+            return Place::Earlier;
+        }
+        let is_known = back < WINDOW && self.seen & (1 << back) != 0;
+        if is_known {
+            self.network.repeated += 1;
+        } else {
+            self.network.reordered += 1;
+            if back < WINDOW && self.frames + self.network.missing > back {
+                self.network.missing = self.network.missing.saturating_sub(1);
+                self.seen |= 1 << back;
+            }
+            self.frames += 1;
+        }
+        // MS-D-01
+        bench.breach_unless_network(Rule::D01, Role::Responder, || {
+            let want = format!("SequenceNumber {} or {}", self.highest, self.highest + 1);
+            let again = if is_known { " again" } else { "" };
+            Evidence::at(at, want, format!("SequenceNumber {sequence}{again}")).field(
+                "SequenceNumber",
+                2,
+                8,
+            )
+        });
+        Place::Earlier
+    }
+
+    fn advance(&mut self, media: &Media<'_>, sequence: u64, at: &Moment) {
+        let step = sequence - self.highest;
+        self.seen = if step < WINDOW { self.seen << step } else { 0 };
+        self.seen |= 1;
+        self.highest = sequence;
+        self.leap = None;
+        self.frames += 1;
+        self.recent[slot(sequence)] = Some(FrameSeen::new(sequence, media, at));
+    }
+
+    /// The frame with the highest number will get no more datagrams in order.
+    fn complete(&mut self, bench: &mut Bench<'_>) {
+        let slot = slot(self.highest);
+        if let Some(frame) = &self.recent[slot]
+            && frame.sequence == self.highest
+        {
+            self.usual.complete(frame, &mut self.network, bench);
+        }
+    }
+}
+
+const fn slot(sequence: u64) -> usize {
+    (sequence % RECENT as u64) as usize
+}
+
+fn wrong_number(bench: &mut Bench<'_>, at: &Moment, expected: &str, got: String) {
+    bench.breach(Rule::D01, Role::Responder, || {
+        Evidence::at(at, expected, got).field("SequenceNumber", 2, 8)
+    });
+}

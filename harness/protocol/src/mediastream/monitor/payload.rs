@@ -1,0 +1,165 @@
+//! What media carries: MS-W-09, MS-D-03 and MS-D-11.
+
+use super::ledger::{Bench, Evidence};
+use super::rule::Rule;
+use super::time::Moment;
+use super::view::Media;
+use crate::mediastream::frame::Header;
+use crate::mediastream::pattern;
+use crate::requirement::Role;
+
+/// Shortest payload that says anything about a pattern, in bytes.
+const TELLING: usize = 8;
+
+/// Fewest datagrams with the pattern that make it evident.
+const EVIDENT: u64 = 3;
+
+/// Whether the stream verifies its payload, and where it is wrong then.
+///
+/// MS-W-09, any vantage: a data datagram of at most 26 bytes on the wire, a fragment of at most 42.
+/// What the capture lacks of a datagram is not missing on the wire.
+///
+/// MS-D-03, any vantage: the same in a later datagram of a frame that is split: the rest was too
+/// small. It never comes without MS-W-09.
+///
+/// MS-D-11, any vantage: a payload that is not the counter pattern, in a stream that evidently uses
+/// it: at least three datagrams (of 8 or more bytes) match and three quarters of all do, or the
+/// payload counts by one and only starts elsewhere or is big-endian. Whatever else a stream
+/// carries is its own affair. Of a cut datagram what is there is compared, and the rest is a doubt.
+#[derive(Debug, Default)]
+pub(super) struct Payload {
+    cut: Option<Moment>,
+    matching: u64,
+    differing: u64,
+    first_difference: Option<Difference>,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Difference {
+    at: Moment,
+    offset: usize,
+    expected: u8,
+    got: u8,
+}
+
+impl Payload {
+    /// Any datagram; `is_rest` if it is not the first of its frame.
+    #[inline]
+    pub(super) fn see(
+        &mut self,
+        media: &Media<'_>,
+        is_rest: bool,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) {
+        bench.exercised(Rule::W09);
+        if is_rest {
+            bench.exercised(Rule::D03);
+        }
+        if media.payload_length.unwrap_or(0) == 0 {
+            empty(media, is_rest, at, bench);
+            return;
+        }
+        if media.payload_length > Some(media.payload.len()) {
+            self.cut.get_or_insert(*at);
+        }
+        if media.payload.len() >= TELLING {
+            self.compare(media, at, bench);
+        }
+    }
+
+    /// The session is over.
+    pub(super) fn close(&mut self, bench: &mut Bench<'_>) {
+        self.settle(bench);
+        if let Some(at) = self.cut.filter(|_| self.matching >= EVIDENT) {
+            let why = "the capture lacks the rest";
+            bench.doubt(Rule::D11, Role::Responder, why, || {
+                Evidence::at(
+                    &at,
+                    "the counter pattern to the end of the payload",
+                    "a part of it",
+                )
+            });
+        }
+    }
+
+    fn compare(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+        let Some(offset) = pattern::first_difference(media.payload) else {
+            self.matching += 1;
+            if self.matching >= EVIDENT {
+                bench.exercised(Rule::D11);
+                self.settle(bench);
+            }
+            return;
+        };
+        let difference = Difference {
+            at: *at,
+            offset: media.header_length() + offset,
+            expected: pattern::prefix(media.payload.len())[offset],
+            got: media.payload[offset],
+        };
+        if counts(media.payload) {
+            tell(&difference, bench);
+            return;
+        }
+        self.differing += 1;
+        self.first_difference.get_or_insert(difference);
+    }
+
+    /// Tells the first difference once the pattern is evident.
+    fn settle(&mut self, bench: &mut Bench<'_>) {
+        let evident = self.matching >= EVIDENT && self.matching >= 3 * self.differing;
+        if evident && let Some(difference) = self.first_difference.take() {
+            tell(&difference, bench);
+        }
+    }
+}
+
+fn tell(difference: &Difference, bench: &mut Bench<'_>) {
+    // MS-D-11
+    bench.breach(Rule::D11, Role::Responder, || {
+        let Difference {
+            at,
+            offset,
+            expected,
+            got,
+        } = difference;
+        let want = format!("the counter pattern: {expected:#04x} at offset {offset}");
+        Evidence::at(at, want, format!("{got:#04x}")).field("payload", *offset, 1)
+    });
+}
+
+fn empty(media: &Media<'_>, is_rest: bool, at: &Moment, bench: &mut Bench<'_>) {
+    let evidence = || {
+        let want = format!(
+            "at least {} bytes: a header and a byte of payload",
+            media.header_length() + 1
+        );
+        Evidence::at(at, want, format!("{} bytes", media.length)).field(
+            "payload",
+            media.length.min(Header::LENGTH),
+            0,
+        )
+    };
+    // MS-W-09
+    bench.breach(Rule::W09, Role::Responder, evidence);
+    if is_rest {
+        // MS-D-03
+        bench.breach(Rule::D03, Role::Responder, evidence);
+    }
+}
+
+/// Whether a payload of at least 16 bytes counts by one in 16-bit steps, from anywhere and in
+/// either byte order.
+fn counts(payload: &[u8]) -> bool {
+    let steps = |read: fn([u8; 2]) -> u16| {
+        let mut numbers = payload.chunks_exact(2).map(|pair| read([pair[0], pair[1]]));
+        let mut before = numbers.next().unwrap_or_default();
+        numbers.all(|number| {
+            let follows = number == before.wrapping_add(1);
+            before = number;
+            follows
+        })
+    };
+    payload.len() >= 16 && (steps(u16::from_le_bytes) || steps(u16::from_be_bytes))
+}

@@ -1,0 +1,132 @@
+//! The START token and what answers it: MS-L-02 of the initiator, MS-L-03 of the responder.
+
+use std::time::Duration;
+
+use super::ledger::{Bench, Evidence};
+use super::rule::Rule;
+use super::time::{CROSSING, Millis, Moment, Window};
+use crate::requirement::Role;
+
+/// What comes on top of the frame interval before START is sent again (MS-L-02).
+const PAUSE: Duration = Duration::from_millis(500);
+
+/// The START tokens of one session.
+///
+/// MS-L-02, where the initiator's doings can be seen (elsewhere a doubt): a START more than 50 ms
+/// after something came from the responder; a START too early or too late after the one before; an
+/// answer that came late with no second START before it. Too late is judged where the interval is
+/// known: configured, or seen in the stream that followed. A START that nothing ever answers and
+/// that is not repeated is a breach in a supervised capture and else says nothing: its sender may be
+/// gone.
+///
+/// MS-L-03 at the sender (elsewhere a doubt): the first datagram that answers START is media.
+#[derive(Debug)]
+pub(super) struct Starts {
+    pub(super) first: Moment,
+    last: Moment,
+    sends: u32,
+    /// The longest time from one START to the next, and when it ended.
+    longest: Option<(Duration, Moment)>,
+    answered: Option<Moment>,
+}
+
+impl Starts {
+    pub(super) fn new(at: &Moment) -> Self {
+        Self {
+            first: *at,
+            last: *at,
+            sends: 1,
+            longest: None,
+            answered: None,
+        }
+    }
+
+    /// START came again.
+    pub(super) fn again(&mut self, at: &Moment, bench: &mut Bench<'_>) {
+        bench.exercised(Rule::L02);
+        if let Some(answered) = self.answered {
+            if at.is_past(&answered, CROSSING) {
+                // MS-L-02
+                bench.breach_unless_network(Rule::L02, Role::Initiator, || {
+                    let want = format!("no START after packet {}, which answered", answered.packet);
+                    Evidence::at(at, want, "START again")
+                });
+            }
+            return;
+        }
+        if let Some(gap) = at.since(&self.last) {
+            let interval = bench
+                .settings
+                .stream
+                .map_or(Duration::ZERO, |stream| stream.interval());
+            let earliest = Window::around(interval + PAUSE, bench.settings.tolerance).earliest;
+            if gap < earliest {
+                // MS-L-02
+                bench.breach_unless_network(Rule::L02, Role::Initiator, || {
+                    let want = format!("START again after {} or more", Millis(earliest));
+                    Evidence::at(at, want, format!("after {}", Millis(gap)))
+                });
+            }
+            self.waited(gap, at);
+        }
+        self.last = *at;
+        self.sends += 1;
+    }
+
+    /// Whether nothing answered for so long that a START asks anew.
+    pub(super) fn is_stale(&self, at: &Moment, patience: Duration) -> bool {
+        self.answered.is_none() && at.since(&self.last).is_none_or(|gap| gap > patience)
+    }
+
+    /// Something came from the responder: connection-id if `is_name`, else media.
+    pub(super) fn answered(&mut self, is_name: bool, at: &Moment, bench: &mut Bench<'_>) {
+        if self.answered.is_some() {
+            return;
+        }
+        self.answered = Some(*at);
+        bench.exercised(Rule::L02);
+        bench.exercised(Rule::L03);
+        if let Some(gap) = at.since(&self.last) {
+            self.waited(gap, at);
+        }
+        if !is_name {
+            // MS-L-03
+            bench.breach_unless_network(Rule::L03, Role::Responder, || {
+                Evidence::at(at, "a connection-id first, then media", "media first").field(
+                    "ProtocolFlag",
+                    0,
+                    2,
+                )
+            });
+        }
+    }
+
+    /// The session is over; `interval` is the one between its frames, if known.
+    pub(super) fn close(
+        &mut self,
+        end: &Moment,
+        interval: Option<Duration>,
+        bench: &mut Bench<'_>,
+    ) {
+        if self.answered.is_none() && bench.settings.supervised && self.sends == 1 {
+            self.waited(end.since(&self.last).unwrap_or_default(), end);
+        }
+        let (Some(interval), Some((longest, at))) = (interval, self.longest) else {
+            return;
+        };
+        let window = Window::around(interval + PAUSE, bench.settings.tolerance);
+        if longest > window.latest {
+            // MS-L-02
+            bench.breach_unless_network(Rule::L02, Role::Initiator, || {
+                let want = format!("START again after {window}");
+                Evidence::lack(at.time, want, format!("none for {}", Millis(longest)))
+            });
+        }
+    }
+
+    fn waited(&mut self, gap: Duration, at: &Moment) {
+        if self.longest.is_none_or(|(longest, _)| gap > longest) {
+            self.longest = Some((gap, *at));
+        }
+    }
+}

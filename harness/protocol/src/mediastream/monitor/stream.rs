@@ -1,0 +1,138 @@
+//! The media of one session.
+
+use std::time::Duration;
+
+use super::fragments;
+use super::ledger::Bench;
+use super::order::{Order, Origin, Place};
+use super::pace::Pace;
+use super::payload::Payload;
+use super::ticks::Ticks;
+use super::time::{Moment, Window};
+use super::view::Media;
+use crate::MonitorSettings;
+use crate::monitor::NetworkCounts;
+
+/// A stream is over when nothing came for three intervals and for this long.
+const SILENCE: Duration = Duration::from_secs(1);
+
+/// The media of one session, as its rules see it.
+#[derive(Debug)]
+pub(super) struct Stream {
+    order: Order,
+    ticks: Ticks,
+    pace: Pace,
+    payload: Payload,
+    newest: Option<Moment>,
+    reordered: u64,
+}
+
+impl Stream {
+    pub(super) fn new(origin: Origin) -> Self {
+        Self {
+            order: Order::new(origin),
+            ticks: Ticks::default(),
+            pace: Pace::default(),
+            payload: Payload::default(),
+            newest: None,
+            reordered: 0,
+        }
+    }
+
+    /// A datagram of media; `start` is when the session started, if that was seen.
+    pub(super) fn see(
+        &mut self,
+        media: &Media<'_>,
+        at: &Moment,
+        start: Option<&Moment>,
+        bench: &mut Bench<'_>,
+    ) {
+        self.newest = Some(*at);
+        let Some(sequence) = media.sequence else {
+            self.payload.see(media, false, at, bench);
+            return;
+        };
+        let place = self.order.see(media, sequence, at, bench);
+        self.ticks.frequency(media, at, bench);
+        self.payload.see(media, place == Place::Part, at, bench);
+        match place {
+            Place::Next => {
+                self.ticks.frame(media, at, bench);
+                self.pace.frame(sequence, at, start, bench);
+                fragments::see(media, None, at, bench);
+            }
+            Place::Part => self.part(media, at, bench),
+            Place::Earlier | Place::Astray => fragments::see(media, None, at, bench),
+        }
+    }
+
+    /// The session before on the tuple came to this number after all.
+    pub(super) fn goes_on_after(&mut self, highest: Option<u64>) {
+        if let Some(highest) = highest {
+            self.order.goes_on_after(highest);
+        }
+    }
+
+    /// Connection-id within the session.
+    pub(super) fn name(&self, at: &Moment, bench: &mut Bench<'_>) {
+        self.pace.name(at, bench);
+    }
+
+    /// Whether media was seen.
+    pub(super) const fn has_begun(&self) -> bool {
+        self.newest.is_some()
+    }
+
+    /// Whether it has been silent for so long that it is over.
+    pub(super) fn is_over(&self, now: &Moment, settings: &MonitorSettings) -> bool {
+        let Some(newest) = self.newest else {
+            return false;
+        };
+        let interval = self.pace.interval(settings).unwrap_or_default();
+        let patience = SILENCE.max(Window::around(interval * 3, 0.0).latest);
+        now.since(&newest).is_none_or(|silence| silence > patience)
+    }
+
+    /// The interval between frames: as configured, else the mean that was seen.
+    pub(super) fn interval(&self, settings: &MonitorSettings) -> Option<Duration> {
+        self.pace.interval(settings)
+    }
+
+    /// The highest number; 0 before the first.
+    pub(super) const fn highest(&self) -> u64 {
+        self.order.highest()
+    }
+
+    /// Frames seen, each number once.
+    pub(super) const fn frames(&self) -> u64 {
+        self.order.frames()
+    }
+
+    /// What the network may have done.
+    pub(super) fn network(&self) -> NetworkCounts {
+        let mut network = self.order.network();
+        network.reordered += self.reordered;
+        network
+    }
+
+    /// The session is over.
+    pub(super) fn close(&mut self, end: &Moment, is_restarted: bool, bench: &mut Bench<'_>) {
+        self.order.close(bench);
+        self.ticks.close(bench);
+        self.pace.close(end, is_restarted, bench);
+        self.payload.close(bench);
+    }
+
+    fn part(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+        let qpc = media.clock.map(|(raw, _)| self.ticks.reading(raw));
+        let mut network = NetworkCounts::default();
+        if let Some(frame) = self.order.current() {
+            fragments::see(media, frame.total_length(), at, bench);
+            frame.add(media, qpc, at, &mut network, bench);
+        }
+        self.reordered += network.reordered;
+        if let Some((raw, _)) = media.clock {
+            self.ticks.part(raw, at);
+        }
+    }
+}

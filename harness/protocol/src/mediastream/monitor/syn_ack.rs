@@ -1,0 +1,169 @@
+//! SYN-ACK: MS-H-06, MS-H-07 and MS-H-18 of the responder.
+
+use super::handshake::{Answer, Handshake};
+use super::ledger::{Bench, Evidence};
+use super::rule::Rule;
+use super::syn::SENDS;
+use super::time::{Millis, Moment, Window, repetition};
+use super::view::ControlView;
+use crate::mediastream::frame::{ConnectionId, Control};
+use crate::requirement::Role;
+
+/// A SYN-ACK of the attempt came.
+///
+/// MS-H-06, any vantage: Accept=1 with an empty id, or one without a NUL.
+pub(super) fn see(
+    handshake: &mut Handshake,
+    control: &ControlView<'_>,
+    at: &Moment,
+    bench: &mut Bench<'_>,
+) {
+    handshake.answered.get_or_insert(*at);
+    bench.exercised(Rule::H05);
+    if control.version != Some(Control::VERSION) {
+        return;
+    }
+    if !control.accepts() {
+        if control.is_valid() && handshake.answer == Answer::None {
+            handshake.answer = Answer::Rejected;
+        }
+        return;
+    }
+    let Some(id) = control.connection_id() else {
+        return;
+    };
+    bench.exercised(Rule::H06);
+    if id.is_empty() || !id.is_terminated() {
+        // MS-H-06
+        bench.breach(Rule::H06, Role::Responder, || {
+            let got = if id.is_empty() {
+                "an empty id"
+            } else {
+                "no NUL in its 37 bytes"
+            };
+            Evidence::at(at, "a non-empty id with a NUL in its 37 bytes", got).field(
+                "ConnectionId",
+                30,
+                ConnectionId::LENGTH,
+            )
+        });
+        return;
+    }
+    if !control.is_valid() && !control.is_cut {
+        return;
+    }
+    handshake.answer = Answer::Accepted;
+    handshake.offered.add(id);
+    if handshake.acked.is_some() {
+        return;
+    }
+    match &mut handshake.waiting {
+        None => handshake.waiting = Some(Waiting::new(at)),
+        Some(waiting) => waiting.again(at, handshake.syn.is_some(), bench),
+    }
+}
+
+/// Media or connection-id came from the responder.
+///
+/// MS-H-07, any vantage: it comes after Accept=0, and neither another SYN nor a START that is
+/// served, nor an earlier session of the tuple, accounts for it.
+pub(super) fn after_rejection(
+    handshake: &Handshake,
+    form: &'static str,
+    at: &Moment,
+    bench: &mut Bench<'_>,
+) {
+    if handshake.answer == Answer::Rejected && handshake.syn.is_some() {
+        // MS-H-07
+        bench.breach(Rule::H07, Role::Responder, || {
+            let want = "neither media nor connection-id after SYN-ACK with Accept=0";
+            Evidence::at(at, want, form).field("ProtocolFlag", 0, 2)
+        });
+    }
+}
+
+/// A responder that waits for the ACK.
+///
+/// MS-H-18, at the sender (elsewhere a doubt), where the capture shows the SYN: a copy of the
+/// SYN-ACK outside the window around 500 ms, 1 s, 2 s ...; no copy although the capture goes on (in
+/// a supervised capture: fewer or more than 3 sends). A SYN-ACK that answers a copy of the SYN is
+/// no repetition, and whether it starts the timers anew is open: from then on a copy only may not
+/// be later than the longest interval. Under a flood of sessions nothing is missed (MS-H-19).
+#[derive(Debug)]
+pub(super) struct Waiting {
+    pub(super) first: Moment,
+    pub(super) last: Moment,
+    sends: u32,
+    /// A copy of the SYN came since the last SYN-ACK.
+    pub(super) is_asked: bool,
+    /// Only timers made it repeat so far.
+    is_by_timer: bool,
+}
+
+impl Waiting {
+    fn new(at: &Moment) -> Self {
+        Self {
+            first: *at,
+            last: *at,
+            sends: 1,
+            is_asked: false,
+            is_by_timer: true,
+        }
+    }
+
+    fn window(&self, bench: &Bench<'_>) -> Window {
+        let tolerance = bench.settings.tolerance;
+        if self.is_by_timer {
+            Window::around(repetition(self.sends), tolerance)
+        } else {
+            Window {
+                earliest: std::time::Duration::ZERO,
+                latest: Window::around(repetition(SENDS), tolerance).latest,
+            }
+        }
+    }
+
+    fn again(&mut self, at: &Moment, is_judged: bool, bench: &mut Bench<'_>) {
+        if std::mem::take(&mut self.is_asked) {
+            self.is_by_timer = false;
+        } else if is_judged {
+            let window = self.window(bench);
+            bench.exercised(Rule::H18);
+            if let Some(gap) = at.since(&self.last).filter(|gap| !window.contains(*gap)) {
+                // MS-H-18
+                bench.breach_unless_network(Rule::H18, Role::Responder, || {
+                    let want = format!("the SYN-ACK again after {window}");
+                    Evidence::at(at, want, format!("after {}", Millis(gap)))
+                });
+            } else if bench.settings.supervised && self.is_by_timer && self.sends >= SENDS {
+                bench.breach_unless_network(Rule::H18, Role::Responder, || {
+                    let got = format!("SYN-ACK number {} of a half-open session", self.sends + 1);
+                    Evidence::at(at, "3 sends in all, then the session dropped", got)
+                });
+            }
+        }
+        self.last = *at;
+        self.sends += 1;
+    }
+
+    /// No copy came by `now`.
+    pub(super) fn lapse(&mut self, now: &Moment, bench: &mut Bench<'_>) {
+        let is_due = self.sends == 1 || (bench.settings.supervised && self.sends < SENDS);
+        let latest = self.window(bench).latest;
+        if is_due && self.is_by_timer && now.is_past(&self.last, latest) && !bench.is_flooded(now) {
+            // MS-H-18
+            let (last, window) = (self.last, self.window(bench));
+            bench.breach_unless_network(Rule::H18, Role::Responder, || {
+                let want = format!(
+                    "the SYN-ACK of packet {} again after {window}, as no ACK came",
+                    last.packet
+                );
+                let got = format!(
+                    "nothing for {}",
+                    Millis(now.since(&last).unwrap_or_default())
+                );
+                Evidence::lack(now.time, want, got)
+            });
+        }
+    }
+}

@@ -1,0 +1,235 @@
+//! All tuples of a capture, as many as live at once.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::candidate::{Candidate, Opening};
+use super::flow::Flow;
+use super::order::Origin;
+use super::session::{Before, Session, World};
+use super::time::Moment;
+use super::view::{Kind, View, view};
+use crate::monitor::Packet;
+
+/// Most tuples that are remembered at once.
+const MOST: usize = 32_768;
+
+/// After so long without a datagram a session is over.
+const IDLE: Duration = Duration::from_secs(60);
+
+/// After so long without a datagram a candidate is forgotten.
+const FORGOTTEN: Duration = Duration::from_secs(10);
+
+/// How often idle tuples are looked for.
+const SWEEP: Duration = Duration::from_secs(5);
+
+/// A tuple, whichever way a datagram goes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+struct Key(SocketAddr, SocketAddr);
+
+impl Key {
+    #[inline]
+    fn new(one: SocketAddr, other: SocketAddr) -> Self {
+        if one <= other {
+            Self(one, other)
+        } else {
+            Self(other, one)
+        }
+    }
+}
+
+#[derive(Debug)]
+enum Slot {
+    Candidate(Box<Candidate>),
+    Flow(Box<Flow>),
+}
+
+/// All tuples that live.
+#[derive(Debug, Default)]
+pub(super) struct Table {
+    slots: IndexMap<Key, Slot>,
+    /// The tuple on which an initiator last asked with a SYN.
+    asking: IndexMap<SocketAddr, Key>,
+    swept: Option<Moment>,
+    newest: Option<usize>,
+}
+
+impl Table {
+    /// The next packet of the capture.
+    pub(super) fn see(&mut self, packet: &Packet<'_>, at: &Moment, world: &mut World<'_>) {
+        self.sweep(at, world);
+        let key = Key::new(packet.source, packet.destination);
+        let index = match self.newest.filter(|index| {
+            self.slots
+                .get_index(*index)
+                .is_some_and(|(known, _)| *known == key)
+        }) {
+            Some(index) => index,
+            None => self.index(key, packet, at),
+        };
+        self.newest = Some(index);
+        let Some((_, slot)) = self.slots.get_index_mut(index) else {
+            return;
+        };
+        match slot {
+            Slot::Flow(flow) => {
+                flow.see(packet, at, world);
+                if matches!(view(packet), View::Control(Kind::Syn, _)) {
+                    self.asking.insert(packet.source, key);
+                }
+            }
+            Slot::Candidate(candidate) => {
+                if let Some(opening) = candidate.see(packet, at) {
+                    let flow = open(opening, candidate, packet, at, world);
+                    *slot = Slot::Flow(Box::new(flow));
+                    self.opened(opening, index, packet, at);
+                }
+            }
+        }
+    }
+
+    /// The capture is over.
+    pub(super) fn finish(&mut self, end: &Moment, world: &mut World<'_>) {
+        for (_, slot) in std::mem::take(&mut self.slots) {
+            if let Slot::Flow(mut flow) = slot {
+                flow.close(end, false, world);
+            }
+        }
+        *self = Self::default();
+    }
+
+    fn index(&mut self, key: Key, packet: &Packet<'_>, at: &Moment) -> usize {
+        let entry = self.slots.entry(key);
+        let index = entry.index();
+        entry.or_insert_with(|| Slot::Candidate(Box::new(Candidate::new(packet, at))));
+        index
+    }
+
+    /// A flow was opened: what it says of others.
+    fn opened(&mut self, opening: Opening, index: usize, packet: &Packet<'_>, at: &Moment) {
+        if opening == Opening::Syn
+            && let Some((key, _)) = self.slots.get_index(index)
+        {
+            self.asking.insert(packet.source, *key);
+        }
+        if matches!(opening, Opening::SynAck | Opening::Media) {
+            self.elsewhere(opening, index, packet, at);
+        }
+    }
+
+    /// A responder speaks to an initiator that asked another address.
+    fn elsewhere(&mut self, opening: Opening, index: usize, packet: &Packet<'_>, at: &Moment) {
+        let id = match self.slots.get_index(index) {
+            Some((_, Slot::Flow(flow))) => flow.session.id,
+            _ => None,
+        };
+        let Some(key) = self.asking.get(&packet.destination) else {
+            return;
+        };
+        if let Some(Slot::Flow(flow)) = self.slots.get_mut(key)
+            && flow.parties.responder != packet.source
+        {
+            if opening == Opening::SynAck {
+                flow.answered_by(packet.source, at);
+            } else {
+                flow.streamed_by(packet.source, id, at);
+            }
+        }
+    }
+
+    fn sweep(&mut self, at: &Moment, world: &mut World<'_>) {
+        let is_due = self
+            .swept
+            .is_none_or(|swept| at.since(&swept).is_none_or(|passed| passed >= SWEEP));
+        if self.slots.len() >= MOST {
+            let worth = |slot: &Slot| match slot {
+                Slot::Candidate(candidate) => (0, candidate.last.packet),
+                Slot::Flow(flow) if !flow.session.stream.has_begun() => (1, flow.last.packet),
+                Slot::Flow(flow) => (2, flow.last.packet),
+            };
+            let mut all: Vec<(u8, u64)> = self.slots.values().map(worth).collect();
+            let middle = all.len() / 2;
+            let (_, median, _) = all.select_nth_unstable(middle);
+            let median = *median;
+            self.retain(|slot| worth(slot) > median, at, world);
+        } else if is_due {
+            self.swept = Some(*at);
+            let lives = |slot: &Slot| {
+                let (last, patience) = match slot {
+                    Slot::Candidate(candidate) => (candidate.last, FORGOTTEN),
+                    Slot::Flow(flow) => (flow.last, IDLE),
+                };
+                at.since(&last).is_none_or(|idle| idle < patience)
+            };
+            self.retain(lives, at, world);
+        }
+    }
+
+    fn retain(&mut self, keep: impl Fn(&Slot) -> bool, at: &Moment, world: &mut World<'_>) {
+        let before = self.slots.len();
+        self.slots.retain(|_, slot| {
+            let kept = keep(slot);
+            if let (false, Slot::Flow(flow)) = (kept, slot) {
+                flow.close(at, false, world);
+            }
+            kept
+        });
+        if self.slots.len() < before {
+            self.newest = None;
+            let slots = &self.slots;
+            self.asking.retain(|_, key| slots.contains_key(key));
+        }
+    }
+}
+
+/// Makes a flow of a candidate, and shows it the packet that opened it.
+fn open(
+    opening: Opening,
+    candidate: &Candidate,
+    packet: &Packet<'_>,
+    at: &Moment,
+    world: &mut World<'_>,
+) -> Flow {
+    let parties = opening.parties(packet);
+    let name = candidate
+        .name
+        .filter(|(from, _)| *from == parties.responder);
+    let before = Before {
+        id: None,
+        highest: match opening {
+            Opening::Start | Opening::Syn => candidate.highest(parties.responder),
+            Opening::SynAck | Opening::Ack | Opening::Media => None,
+        },
+    };
+    let origin = match opening {
+        Opening::Start | Opening::Syn => Origin::Start,
+        Opening::SynAck | Opening::Ack | Opening::Media => Origin::Middle,
+    };
+    let first = match opening {
+        Opening::Start | Opening::Syn => at,
+        Opening::SynAck | Opening::Ack | Opening::Media => &candidate.first,
+    };
+    let mut session = Session::new(opening.mode(), origin, first, before);
+    session.id = name.map(|(_, id)| id);
+    session.datagrams = match opening {
+        Opening::Start | Opening::Syn => 0,
+        Opening::SynAck | Opening::Ack | Opening::Media => candidate.datagrams - 1,
+    };
+    let mut flow = Flow::new(parties, session, at);
+    match opening {
+        Opening::Start => flow.begin_with_start(packet, at, world),
+        Opening::Syn => flow.begin_with_syn(packet, at, world),
+        Opening::Ack => {
+            flow.begin_with_ack(at, world);
+            flow.see(packet, at, world);
+        }
+        Opening::Media => {
+            flow.begin_with_media(candidate, world);
+            flow.see(packet, at, world);
+        }
+        Opening::SynAck => flow.see(packet, at, world),
+    }
+    flow
+}
