@@ -6,7 +6,7 @@ use shakedown_engine::verdict::Verdict;
 
 use super::style::{self, paint};
 use crate::Record;
-use crate::text::{clean_line, fit};
+use crate::text::clean_line;
 
 /// How a run shows that it goes on. A progress that cannot be written is no reason to stop.
 pub enum Progress {
@@ -117,7 +117,7 @@ fn verdict_line(verdict: &VerdictEvent, done: usize, total: usize) -> String {
     )
 }
 
-/// What runs now: the one that began first by name, the others by number.
+/// What runs now: how many, and the one that began first.
 fn running(record: &Record) -> String {
     let failed = record
         .verdicts
@@ -126,13 +126,14 @@ fn running(record: &Record) -> String {
         .count();
     let mut message = match failed {
         0 => String::new(),
-        failed => format!("{failed} failed  "),
+        failed => format!("{failed} failed, "),
     };
     if let Some(oldest) = record.running.first() {
-        message += &fit(&clean_line(oldest), 60);
-        if record.running.len() > 1 {
-            message += &format!(" +{}", record.running.len() - 1);
-        }
+        // The protocol says little, and room is short.
+        let name = oldest
+            .split_once('/')
+            .map_or(oldest.as_str(), |(_, rest)| rest);
+        message += &format!("{} at work: {}", record.running.len(), clean_line(name));
     }
     message
 }
@@ -175,12 +176,12 @@ mod tests {
     #[test]
     fn the_bar_names_the_oldest_of_those_that_run() {
         let mut record = Record::default();
-        for scenario in ["a/first", "a/second", "a/third"] {
+        for scenario in ["p/a/first", "p/a/second", "p/a/third"] {
             record.running.insert(scenario.to_owned());
         }
-        assert_eq!(running(&record), "a/first +2");
-        record.running.shift_remove("a/first");
-        record.running.shift_remove("a/second");
-        assert_eq!(running(&record), "a/third");
+        assert_eq!(running(&record), "3 at work: a/first");
+        record.running.shift_remove("p/a/first");
+        record.running.shift_remove("p/a/second");
+        assert_eq!(running(&record), "1 at work: a/third");
     }
 }
