@@ -11,6 +11,8 @@
 
 pub mod document;
 pub mod event;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod iut;
 pub mod scenario;
 pub mod schema;

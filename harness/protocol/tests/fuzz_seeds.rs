@@ -9,6 +9,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "support/conversation.rs"]
+mod conversation;
 #[path = "support/seeds.rs"]
 mod seeds;
 #[path = "support/vector.rs"]
@@ -18,9 +20,11 @@ mod seeds;
 )]
 mod vector;
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use conversation::{Sent, conversation};
 use rstest::rstest;
 use seeds::{Seeds, assert_up_to_date, replay};
 use shakedown_protocol::mediastream::fuzz::{self, Event, Plan};
@@ -35,6 +39,7 @@ const LONGEST: usize = 2_100;
 #[case("round_trip", fuzz::round_trip)]
 #[case("initiator", fuzz::initiator)]
 #[case("responder", fuzz::responder)]
+#[case("monitor", fuzz::monitor)]
 fn every_seed_and_every_former_crash_passes(#[case] target: &str, #[case] body: fn(&[u8])) {
     replay(target, body);
 }
@@ -180,19 +185,7 @@ fn seeds_of_the_machines_are_conversations() {
 
     // Every vector of a form in the middle of a session.
     let vectors = vectors();
-    let form = |vector: &Vector| {
-        name(vector)
-            .split_once('.')
-            .map(|(form, _)| form.to_owned())
-    };
-    let forms: std::collections::BTreeSet<_> = vectors.iter().filter_map(form).collect();
-    for wanted in forms {
-        let of_form = |vector: &&Vector| form(vector).as_ref() == Some(&wanted);
-        let datagrams: Vec<_> = vectors
-            .iter()
-            .filter(of_form)
-            .map(Vector::datagram)
-            .collect();
+    for (wanted, datagrams) in datagrams_by_form(&vectors) {
         let arrive = datagrams
             .iter()
             .map(|payload| Event::Datagram { peer: 0, payload });
@@ -222,6 +215,106 @@ fn seeds_of_the_machines_are_conversations() {
     }
     assert_up_to_date("initiator", &initiator);
     assert_up_to_date("responder", &responder);
+}
+
+#[test]
+fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
+    let mut seeds = Seeds::new();
+    let conversations = [
+        ("legacy", conversation("legacy", &[])),
+        ("3way", conversation("3way", &[])),
+        (
+            "3way-optimistic",
+            conversation("3way", &["optimistic_start"]),
+        ),
+    ];
+    for (name, packets) in &conversations {
+        let events = events(packets);
+        for (settings, options) in [
+            ("sender", 1 + 2),
+            ("path", 0),
+            ("cut", 16),
+            ("told", 1 + 2 + 4 + 8),
+        ] {
+            let options = options + if *name == "legacy" { 0 } else { 32 };
+            let plan = Plan {
+                options,
+                events: events.clone(),
+            };
+            seeds.insert(format!("{name}-{settings}"), plan.write());
+        }
+        let backwards = Plan {
+            options: 1,
+            events: events.iter().rev().copied().collect(),
+        };
+        seeds.insert(format!("{name}-backwards"), backwards.write());
+        let twice = events.iter().flat_map(|event| [*event; 2]).collect();
+        let twice = Plan {
+            options: 1,
+            events: twice,
+        };
+        seeds.insert(format!("{name}-twice"), twice.write());
+    }
+    let vectors = vectors();
+    for (form, datagrams) in datagrams_by_form(&vectors) {
+        for (name, packets) in &conversations[..2] {
+            let whole = events(packets);
+            let (begin, end) = whole.split_at(10);
+            let both = |payload| [0, 1].map(|peer| Event::Datagram { peer, payload });
+            let middle: Vec<_> = datagrams.iter().flat_map(|payload| both(payload)).collect();
+            let plan = Plan {
+                options: 1,
+                events: [begin, &middle, end].concat(),
+            };
+            seeds.insert(format!("{name}-vectors-{form}"), plan.write());
+        }
+    }
+    let strangers: Vec<_> = (0..=255)
+        .flat_map(|choice| {
+            [
+                Event::Answer {
+                    peer: choice,
+                    choice,
+                },
+                Event::Deadline,
+            ]
+        })
+        .collect();
+    let plan = Plan {
+        options: 0,
+        events: strangers,
+    };
+    seeds.insert("every-datagram-between-all".to_owned(), plan.write());
+    assert_up_to_date("monitor", &seeds);
+}
+
+/// A conversation as events of a plan; times to the millisecond.
+fn events(packets: &[Sent]) -> Vec<Event<'_>> {
+    let mut events = Vec::new();
+    let mut now = Duration::ZERO;
+    for (time, from_responder, payload) in packets {
+        let passed = Duration::from_millis((*time - now).as_millis() as u64);
+        if !passed.is_zero() {
+            now += passed;
+            events.push(Event::Wait(passed));
+        }
+        let peer = u8::from(*from_responder);
+        events.push(Event::Datagram { peer, payload });
+    }
+    events
+}
+
+fn datagrams_by_form(vectors: &[Vector]) -> BTreeMap<String, Vec<Vec<u8>>> {
+    let mut forms: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
+    for vector in vectors {
+        let name = name(vector);
+        let form = name.split_once('.').map_or("", |(form, _)| form);
+        forms
+            .entry(form.to_owned())
+            .or_default()
+            .push(vector.datagram());
+    }
+    forms
 }
 
 fn vectors() -> Vec<Vector> {

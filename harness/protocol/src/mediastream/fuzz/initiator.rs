@@ -1,11 +1,10 @@
 use super::plan::{Event, Plan};
 use super::rig::{Rig, address};
+use super::talk::{data, fragment};
 use crate::StreamParameters;
 use crate::machine::Output;
-use crate::mediastream::frame::{
-    ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, Header,
-};
-use crate::mediastream::{Grammar, Mode, pattern};
+use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Control, Frame};
+use crate::mediastream::{Grammar, Mode};
 use crate::requirement::Role;
 
 /// Peers that a plan can tell apart; the first is the one that is asked.
@@ -16,6 +15,9 @@ const SYN_SENDS: u32 = 3;
 
 /// Deadlines that a session without a word from outside may have until it is given up.
 const MOST_DEADLINES: usize = 1_000;
+
+/// Length of a frame of the stream, in bytes.
+const FRAME: usize = 1_000;
 
 const STREAM: StreamParameters = StreamParameters {
     bits_per_second: 160_000,
@@ -187,39 +189,10 @@ impl Talk {
             4 => name(&other),
             5 => {
                 self.next_frame += 1;
-                data(self.next_frame - 1)
+                data(self.next_frame - 1, FRAME)
             }
-            6 => data(u64::from(choice / 8)),
-            _ => fragment(self.next_frame, u64::from(choice / 8)),
+            6 => data(u64::from(choice / 8), FRAME),
+            _ => fragment(self.next_frame, u64::from(choice / 8), FRAME as u64),
         }
     }
-}
-
-fn header(number: u64) -> Header {
-    Header {
-        sequence_number: number,
-        qpc: number.wrapping_mul(500_000),
-        qpf: 10_000_000,
-    }
-}
-
-/// A whole frame of the stream.
-fn data(number: u64) -> Vec<u8> {
-    let length = STREAM.frame_bytes() as usize - Header::LENGTH;
-    Frame::Data(Data {
-        header: header(number),
-        payload: pattern::prefix(length),
-    })
-    .to_vec()
-}
-
-/// A hundred bytes of a frame.
-fn fragment(number: u64, index: u64) -> Vec<u8> {
-    Frame::Fragment(Fragment {
-        header: header(number),
-        fragment_offset: index * 100,
-        total_length: STREAM.frame_bytes() - Header::LENGTH as u64,
-        payload: pattern::prefix(100),
-    })
-    .to_vec()
 }

@@ -4,12 +4,15 @@
 
 mod frames;
 mod initiator;
+mod monitor;
 mod plan;
 mod responder;
 mod rig;
+mod talk;
 
 use super::{Grammar, Mode};
 
+pub use monitor::Audit;
 pub use plan::{Event, Plan};
 
 /// Takes the bytes as a datagram that reaches an endpoint in `legacy`.
@@ -37,4 +40,9 @@ pub fn initiator(bytes: &[u8]) {
 /// Takes the bytes as a [`Plan`] for the reference responder.
 pub fn responder(bytes: &[u8]) {
     responder::run(bytes);
+}
+
+/// Takes the bytes as a [`Plan`] for a capture that the monitor sees.
+pub fn monitor(bytes: &[u8]) {
+    monitor::run(bytes);
 }

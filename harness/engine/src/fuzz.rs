@@ -1,0 +1,69 @@
+//! Bodies of the fuzz targets: each takes any bytes and panics if what must hold does not.
+
+use std::time::Duration;
+
+use shakedown_capture::{Capture, Datagram};
+use shakedown_protocol::MonitorSettings;
+use shakedown_protocol::mediastream::PROTOCOL;
+use shakedown_protocol::mediastream::fuzz::Audit;
+use shakedown_protocol::monitor::{Packet, Vantage};
+
+/// Takes the bytes as a capture file: the reader delivers what is readable, and the monitor behind
+/// it says only what there is.
+pub fn capture(bytes: &[u8]) {
+    for vantage in [Vantage::Path, Vantage::Sender] {
+        check(bytes, vantage);
+    }
+}
+
+fn check(bytes: &[u8], vantage: Vantage) {
+    let Ok(mut capture) = Capture::open(bytes) else {
+        return;
+    };
+    let mut monitor = (PROTOCOL.monitor)(&MonitorSettings {
+        vantage,
+        tolerance: 0.25,
+        stream: None,
+        max_datagram: None,
+        options: None,
+        mode: None,
+        supervised: false,
+    });
+    let mut audit = Audit::default();
+    let mut last = None;
+    let mut end = Duration::ZERO;
+    // A damaged file ends the capture, not the judgement of what was readable.
+    while let Ok(Some(datagram)) = capture.next_datagram() {
+        let packet = packet(&datagram);
+        assert!(packet.payload.len() <= packet.length);
+        assert!(last < Some(packet.number), "numbers rise");
+        last = Some(packet.number);
+        end = end.max(packet.time);
+        audit.begin(&packet);
+        monitor.packet(&packet, &mut |said| audit.hear(&said));
+    }
+    assert_eq!(
+        capture.next_datagram().ok().flatten(),
+        None,
+        "an end is an end"
+    );
+    audit.end(end);
+    monitor.finish(end, &mut |said| audit.hear(&said));
+
+    let statistics = capture.statistics();
+    assert!(last <= Some(statistics.packets));
+    assert!(statistics.cut <= statistics.datagrams);
+    assert!(statistics.datagrams <= statistics.packets);
+    assert!(capture.bytes_read() <= bytes.len() as u64);
+}
+
+fn packet<'a>(datagram: &Datagram<'a>) -> Packet<'a> {
+    Packet {
+        number: datagram.number,
+        time: datagram.time,
+        source: datagram.source,
+        destination: datagram.destination,
+        payload: datagram.payload,
+        length: datagram.length,
+    }
+}

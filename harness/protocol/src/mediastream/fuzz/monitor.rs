@@ -1,0 +1,165 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::plan::{Event, Plan};
+use super::rig::address;
+use super::talk;
+use crate::mediastream::PROTOCOL;
+use crate::monitor::{Finding, Observation, Packet, Vantage};
+use crate::{MonitorSettings, StreamParameters};
+
+/// Things that one packet may give rise to be said; the end may say as much of each packet.
+const MOST_OBSERVATIONS: usize = 200;
+
+/// Plays a plan as a capture. The bits of its options are: taken at the sender, supervised, mode
+/// known, stream and limits known, packets cut.
+///
+/// A peer's index names source and destination: its lowest bit the direction, the next two the
+/// initiator, the next one the responder.
+pub(super) fn run(bytes: &[u8]) {
+    let plan = Plan::read(bytes);
+    let settings = settings(plan.options);
+    let mut monitor = (PROTOCOL.monitor)(&settings);
+    let mut audit = Audit::default();
+    let mut number = 0;
+    let mut time = Duration::from_secs(1_700_000_000);
+
+    for event in plan.events {
+        let (peer, payload) = match event {
+            Event::Datagram { peer, payload } => (peer, payload.to_vec()),
+            Event::Answer { peer, choice } => (peer, talk::datagram(choice)),
+            Event::Wait(span) => {
+                time += span;
+                continue;
+            }
+            Event::Deadline => {
+                time += Duration::from_millis(20);
+                continue;
+            }
+            Event::Stop => break,
+        };
+        number += 1;
+        let (source, destination) = tuple(peer);
+        let captured = match plan.options & 16 {
+            0 => payload.len(),
+            _ => payload.len().min(40),
+        };
+        let packet = Packet {
+            number,
+            time,
+            source,
+            destination,
+            payload: &payload[..captured],
+            length: payload.len(),
+        };
+        audit.begin(&packet);
+        monitor.packet(&packet, &mut |said| audit.hear(&said));
+    }
+    audit.end(time);
+    monitor.finish(time, &mut |said| audit.hear(&said));
+}
+
+fn settings(options: u8) -> MonitorSettings {
+    let is_on = |bit: u8| options & bit != 0;
+    let stream = StreamParameters {
+        bits_per_second: 400_000,
+        frames_per_second: 50,
+        seconds: 2,
+    };
+    MonitorSettings {
+        vantage: if is_on(1) {
+            Vantage::Sender
+        } else {
+            Vantage::Path
+        },
+        tolerance: 0.25,
+        stream: is_on(8).then_some(stream),
+        max_datagram: is_on(8).then_some(1_400),
+        options: is_on(8).then(Vec::new),
+        mode: is_on(4).then(|| if is_on(32) { "3way" } else { "legacy" }.to_owned()),
+        supervised: is_on(2),
+    }
+}
+
+fn tuple(peer: u8) -> (SocketAddr, SocketAddr) {
+    let initiator = address(1 + (peer >> 1 & 3));
+    let responder = address(100 + (peer >> 3 & 1));
+    match peer & 1 {
+        0 => (initiator, responder),
+        _ => (responder, initiator),
+    }
+}
+
+/// What a monitor may say, whatever it saw: requirements that there are, packets and fields that
+/// there were, and no more than the packets can give rise to.
+#[derive(Debug, Default)]
+pub struct Audit {
+    packets: u64,
+    time: Duration,
+    /// Length of the current packet's payload on the wire, in bytes.
+    length: usize,
+    /// How much may still be said.
+    room: usize,
+}
+
+impl Audit {
+    /// The monitor is about to see this packet.
+    pub fn begin(&mut self, packet: &Packet<'_>) {
+        self.packets = packet.number;
+        self.time = self.time.max(packet.time);
+        self.length = packet.length;
+        self.room += MOST_OBSERVATIONS;
+    }
+
+    /// The capture is about to end at `time`.
+    pub fn end(&mut self, time: Duration) {
+        self.time = self.time.max(time);
+        self.room += MOST_OBSERVATIONS;
+    }
+
+    /// The monitor says this.
+    pub fn hear(&mut self, said: &Observation) {
+        self.room = self.room.checked_sub(1).unwrap_or_else(|| {
+            unreachable!(
+                "more is said than {} packets can give rise to",
+                self.packets
+            )
+        });
+        match said {
+            Observation::Finding(finding) | Observation::Inconclusive(finding) => {
+                self.check(finding);
+            }
+            Observation::Session(session) => {
+                assert!(session.datagrams <= self.packets);
+                assert!((1..=self.packets).contains(&session.first_packet));
+                for id in &session.judged {
+                    assert!(PROTOCOL.requirement(id).is_some(), "no requirement {id}");
+                }
+            }
+        }
+    }
+
+    fn check(&self, finding: &Finding) {
+        let id = finding.requirement;
+        assert!(PROTOCOL.requirement(id).is_some(), "no requirement {id}");
+        assert!(
+            !finding.expected.is_empty() && !finding.got.is_empty(),
+            "{id}"
+        );
+        let Some(number) = finding.packet else {
+            return;
+        };
+        assert!(
+            (1..=self.packets).contains(&number),
+            "{id}: packet {number}"
+        );
+        if let Some(field) = finding.field
+            && number == self.packets
+        {
+            assert!(
+                field.offset + field.length <= self.length,
+                "{id}: {field:?}"
+            );
+        }
+    }
+}
