@@ -213,3 +213,131 @@ fn reason(error: &io::Error) -> String {
         None => format!("{:?}", error.kind()),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use shakedown_protocol::machine::Failure;
+    use shakedown_protocol::requirement::Role;
+
+    use super::*;
+
+    /// How long a test waits for what must come.
+    const BOUND: Duration = Duration::from_secs(10);
+
+    /// Sends what it is told at a deadline, and is finished by the first datagram or by a stop.
+    struct Told {
+        due: Option<Duration>,
+        sends: Vec<(SocketAddr, usize)>,
+        outputs: VecDeque<Output>,
+        finished: bool,
+    }
+
+    impl Told {
+        fn new(sends: Vec<(SocketAddr, usize)>) -> Self {
+            Self {
+                due: Some(Duration::from_millis(20)),
+                sends,
+                outputs: VecDeque::new(),
+                finished: false,
+            }
+        }
+
+        fn end(&mut self, peer: SocketAddr, outcome: Outcome) {
+            self.finished = true;
+            self.outputs.push_back(Output::Ended { peer, outcome });
+        }
+    }
+
+    impl Machine for Told {
+        fn role(&self) -> Role {
+            Role::Initiator
+        }
+
+        fn handle(&mut self, now: Duration, input: Input<'_>) {
+            match input {
+                Input::Tick if self.due.is_some_and(|due| due <= now) => {
+                    self.due = None;
+                    for (to, length) in self.sends.drain(..) {
+                        let payload = vec![0; length];
+                        self.outputs.push_back(Output::Send { to, payload });
+                    }
+                }
+                Input::Tick => {}
+                Input::Datagram { from, .. } => self.end(from, Outcome::Completed),
+                Input::Stop => {
+                    let nobody = SocketAddr::from(([0, 0, 0, 0], 0));
+                    let failure = Failure {
+                        cause: "stopped",
+                        message: String::from("stopped"),
+                    };
+                    self.end(nobody, Outcome::Failed(failure));
+                }
+            }
+        }
+
+        fn poll(&mut self) -> Option<Output> {
+            self.outputs.pop_front()
+        }
+
+        fn deadline(&self) -> Option<Duration> {
+            self.due
+        }
+
+        fn is_finished(&self) -> bool {
+            self.finished
+        }
+
+        fn counters(&self) -> serde_json::Value {
+            serde_json::Value::Null
+        }
+    }
+
+    fn here() -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], 0))
+    }
+
+    #[tokio::test]
+    async fn what_the_system_refuses_to_send_is_counted_and_the_rest_is_sent() {
+        let mut host = Host::bind(here()).unwrap();
+        let nowhere = "[::1]:9".parse().unwrap();
+        let itself = host.local();
+        let sends = vec![
+            (itself, 65_508),
+            (itself, 65_508),
+            (nowhere, 1),
+            (itself, 65_507),
+        ];
+        let mut machine = Told::new(sends);
+        let mut stop = StopSignal::new().unwrap();
+        let run = host.run(&mut machine, &mut stop);
+        let finished = tokio::time::timeout(BOUND, run).await.unwrap();
+        assert_eq!(finished.outcome, Some(Outcome::Completed));
+        assert!(!finished.interrupted);
+        let errors = &host.counters()["send_errors"];
+        assert_eq!(
+            (&errors["EMSGSIZE"], &errors["EAFNOSUPPORT"]),
+            (&2.into(), &1.into())
+        );
+    }
+
+    #[tokio::test]
+    async fn a_port_at_which_nobody_listens_is_no_error() {
+        let mut host = Host::bind(here()).unwrap();
+        let closed = Host::bind(here()).unwrap().local();
+        let mut machine = Told::new(vec![(closed, 1), (closed, 1), (host.local(), 1)]);
+        let mut stop = StopSignal::new().unwrap();
+        let run = host.run(&mut machine, &mut stop);
+        let finished = tokio::time::timeout(BOUND, run).await.unwrap();
+        assert_eq!(finished.outcome, Some(Outcome::Completed));
+        assert_eq!(host.counters()["send_errors"], serde_json::json!({}));
+    }
+
+    #[tokio::test]
+    async fn an_address_in_use_is_the_systems_error() {
+        let first = Host::bind(here()).unwrap();
+        let error = Host::bind(first.local()).unwrap_err();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+    }
+}

@@ -1,0 +1,318 @@
+//! `serve` and `connect` as real processes over loopback.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the program is tested as a process over sockets, and helpers of tests may panic"
+)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rstest::rstest;
+use serde_json::Value;
+
+/// No test waits longer for anything.
+const BOUND: Duration = Duration::from_secs(20);
+
+/// A running `shakedown serve mediastream`.
+struct Server {
+    child: Option<Child>,
+    out: BufReader<ChildStdout>,
+    address: SocketAddr,
+}
+
+impl Server {
+    /// Starts it at a free port and waits until it says where it listens.
+    fn start(flags: &[&str]) -> Self {
+        let mut child = shakedown(&["serve", "mediastream", "--listen", "127.0.0.1:0"])
+            .args(["--stats", "json"])
+            .args(flags)
+            .stdout(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut out = BufReader::new(child.stdout.take().unwrap());
+        let mut line = String::new();
+        out.read_line(&mut line).unwrap();
+        let address = line.trim_end().strip_prefix("listening on ").unwrap();
+        Self {
+            address: address.parse().unwrap(),
+            child: Some(child),
+            out,
+        }
+    }
+
+    /// Ends it by a signal; its exit code and its counters.
+    fn stop(mut self, signal: Signal) -> (Option<i32>, Value) {
+        let child = self.child.take().unwrap();
+        send(&child, signal);
+        let (code, _) = finish(child);
+        let mut rest = String::new();
+        self.out.read_to_string(&mut rest).unwrap();
+        (code, serde_json::from_str(&rest).unwrap())
+    }
+
+    fn target(&self) -> String {
+        self.address.to_string()
+    }
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        if let Some(mut child) = self.child.take() {
+            let _ = child.kill();
+            let _ = child.wait();
+        }
+    }
+}
+
+fn shakedown(args: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    command.args(args).stdin(Stdio::null()).env("NO_COLOR", "1");
+    command
+}
+
+/// Starts `shakedown connect mediastream` with its output kept.
+fn connect(target: &str, flags: &[&str]) -> Child {
+    shakedown(&["connect", "mediastream", target])
+        .args(flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap()
+}
+
+/// Its exit code and what it printed; one that does not end in time is a failure, not a hang.
+fn finish(child: Child) -> (Option<i32>, Output) {
+    let pid = pid(&child);
+    let (sender, ended) = mpsc::channel();
+    let waiter = thread::spawn(move || sender.send(child.wait_with_output()));
+    match ended.recv_timeout(BOUND) {
+        Ok(output) => {
+            waiter.join().unwrap().unwrap();
+            let output = output.unwrap();
+            (output.status.code(), output)
+        }
+        Err(_) => {
+            kill(pid, Signal::SIGKILL).unwrap();
+            panic!("it does not end");
+        }
+    }
+}
+
+fn pid(child: &Child) -> Pid {
+    Pid::from_raw(i32::try_from(child.id()).unwrap())
+}
+
+fn send(child: &Child, signal: Signal) {
+    kill(pid(child), signal).unwrap();
+}
+
+fn socket() -> UdpSocket {
+    let socket = UdpSocket::bind("127.0.0.1:0").unwrap();
+    socket.set_read_timeout(Some(BOUND)).unwrap();
+    socket
+}
+
+fn receive(socket: &UdpSocket) -> (Vec<u8>, SocketAddr) {
+    let mut buffer = [0; 65_536];
+    let (length, from) = socket.recv_from(&mut buffer).unwrap();
+    (buffer[..length].to_vec(), from)
+}
+
+/// A SYN that wishes `wish`.
+fn syn(wish: u8) -> Vec<u8> {
+    let mut datagram = vec![0; 67];
+    datagram[1] = 0x01;
+    datagram[26] = 1;
+    datagram[30] = wish;
+    datagram
+}
+
+/// The ACK to a SYN-ACK.
+fn ack(syn_ack: &[u8]) -> Vec<u8> {
+    let mut datagram = syn_ack.to_vec();
+    datagram[0] = 0x02;
+    datagram[27] = 0;
+    datagram
+}
+
+const ONE_SECOND: [&str; 2] = ["--seconds", "1"];
+
+#[rstest]
+#[case::legacy(&[], &[])]
+#[case::three_way(&["--mode", "3way"], &["--mode", "3way"])]
+#[case::optimistic(&["--mode", "3way", "--optimistic-start"], &["--mode", "3way"])]
+#[case::allow_legacy_start(&["--mode", "3way", "--allow-legacy-start"], &[])]
+#[case::fallback(&[], &["--mode", "3way", "--fallback"])]
+#[case::split(&["--max-datagram", "300"], &[])]
+#[case::fragments(&["--max-datagram", "300", "--carry", "fragments"], &[])]
+fn every_frame_of_a_stream_comes_and_both_count_it(
+    #[case] served: &[&str],
+    #[case] asked: &[&str],
+) {
+    let server = Server::start(&[served, &ONE_SECOND].concat());
+    let flags = [asked, &ONE_SECOND, &["--stats", "json"]].concat();
+    let (code, output) = finish(connect(&server.target(), &flags));
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(code, Some(0));
+    let counters: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(counters["frames"], 50);
+    assert_eq!(counters["handshakes"]["succeeded"], 1);
+    let (code, counters) = server.stop(Signal::SIGTERM);
+    assert_eq!(code, Some(0));
+    assert_eq!(counters["frames"], 50);
+    assert_eq!(counters["sessions"], 0);
+}
+
+#[rstest]
+#[case::legacy("legacy")]
+#[case::three_way("3way")]
+fn fifty_peers_at_once_each_get_a_stream_of_their_own(#[case] mode: &str) {
+    let flags = ["--mode", mode, "--seconds", "1"];
+    let server = Server::start(&flags);
+    let peers: Vec<_> = (0..50).map(|_| connect(&server.target(), &flags)).collect();
+    for peer in peers {
+        let (code, output) = finish(peer);
+        assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+        assert_eq!(code, Some(0));
+        let said = format!("the stream of {} came in full\n", server.address);
+        assert_eq!(String::from_utf8_lossy(&output.stdout), said);
+    }
+    let (_, counters) = server.stop(Signal::SIGINT);
+    assert_eq!(counters["frames"], 50 * 50);
+    assert_eq!(counters["handshakes"]["succeeded"], 50);
+}
+
+#[rstest]
+#[case(Signal::SIGINT)]
+#[case(Signal::SIGTERM)]
+fn a_signal_in_the_middle_of_a_stream_ends_both_cleanly_with_counters(#[case] signal: Signal) {
+    let server = Server::start(&["--seconds", "60"]);
+    let peer = socket();
+    peer.send_to(b"START", server.address).unwrap();
+    receive(&peer);
+    receive(&peer);
+    let (code, counters) = server.stop(signal);
+    assert_eq!(code, Some(0));
+    assert_eq!(counters["handshakes"]["succeeded"], 1);
+
+    let responder = socket();
+    let target = responder.local_addr().unwrap().to_string();
+    let child = connect(&target, &["--stats", "json"]);
+    assert_eq!(receive(&responder).0, b"START");
+    send(&child, signal);
+    let (code, output) = finish(child);
+    assert_eq!(code, Some(130));
+    let counters: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(counters["handshakes"]["failed"]["stopped"], 1);
+}
+
+#[test]
+fn a_port_in_use_is_said_with_exit_code_2() {
+    let other = socket();
+    let address = other.local_addr().unwrap();
+    let output = shakedown(&["serve", "mediastream", "--listen", &address.to_string()])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    assert_eq!(output.stdout, b"");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains(&format!("cannot open UDP {address}")),
+        "{said}"
+    );
+    assert!(said.contains("choose another by --listen"), "{said}");
+}
+
+#[test]
+fn with_no_mode_given_both_speak_legacy() {
+    let server = Server::start(&[]); // MS-L-07
+    let peer = socket();
+    peer.send_to(&syn(1), server.address).unwrap();
+    peer.send_to(b"START", server.address).unwrap();
+    let (first, _) = receive(&peer);
+    assert_eq!(
+        first[..2],
+        [0x00, 0x10],
+        "the SYN is not answered, the START is"
+    );
+    let (_, counters) = server.stop(Signal::SIGTERM);
+    assert_eq!(counters["validation_errors"]["unknown_flag"], 1);
+
+    let responder = socket();
+    let target = responder.local_addr().unwrap().to_string();
+    let child = connect(&target, &["--buffer-period", "100ms"]);
+    assert_eq!(receive(&responder).0, b"START");
+    assert_eq!(finish(child).0, Some(1));
+}
+
+#[rstest]
+#[case::legacy(&["--buffer-period", "200ms"], "did not answer: START was sent 1 times in 200ms")]
+#[case::three_way(&["--mode", "3way"], "did not answer: SYN was sent 3 times")]
+fn a_peer_that_does_not_answer_is_a_failure_said_in_a_sentence(
+    #[case] flags: &[&str],
+    #[case] sentence: &str,
+) {
+    let silent = socket();
+    let address = silent.local_addr().unwrap();
+    let (code, output) = finish(connect(&address.to_string(), flags));
+    assert_eq!(code, Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, format!("error: {address} {sentence}\n"));
+}
+
+#[rstest]
+#[case(&["connect", "mediastream", "127.0.0.1", "--mode", "4way"], "there are legacy and 3way")]
+#[case(&["connect", "mediastream", "127.0.0.1:http"], "write for example 127.0.0.1:4444")]
+#[case(&["connect", "mediastream", "127.0.0.1", "--buffer-period", "3"], "is no time such as 3s")]
+#[case(&["serve", "mediastream", "--max-datagram", "9"], "is no number from 86 to 65507")]
+#[case(&["serve", "mediastream", "--optimistic-start"], "means something in mode 3way only")]
+#[case(&["serve", "mediastrom"], "there is mediastream")]
+fn a_wrong_call_says_what_would_be_right_with_exit_code_2(
+    #[case] args: &[&str],
+    #[case] expected: &str,
+) {
+    let output = shakedown(args).output().unwrap();
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains(expected), "{said}");
+}
+
+#[test]
+fn the_help_says_the_defaults_of_address_and_mode() {
+    let output = shakedown(&["serve", "--help"]).output().unwrap();
+    let help = String::from_utf8_lossy(&output.stdout);
+    assert!(help.contains("[default: 127.0.0.1:4444]"), "{help}");
+    assert!(help.contains("legacy"), "{help}");
+}
+
+#[test]
+fn of_a_thousand_peers_those_that_confirm_are_served_and_the_others_harm_nobody() {
+    let server = Server::start(&["--mode", "3way", "--seconds", "30"]);
+    let start = Instant::now();
+    let mut peers = Vec::new();
+    for n in 0..1_000 {
+        let peer = UdpSocket::bind("127.0.0.1:0").unwrap();
+        peer.set_read_timeout(Some(BOUND)).unwrap();
+        peer.send_to(&syn(n as u8), server.address).unwrap();
+        if n % 2 == 0 {
+            let (syn_ack, from) = receive(&peer);
+            assert_eq!((syn_ack[1], syn_ack[27], from), (0x01, 1, server.address));
+            peer.send_to(&ack(&syn_ack), server.address).unwrap();
+            assert_eq!(receive(&peer).0[..2], [0x00, 0x10]);
+        }
+        peers.push(peer);
+    }
+    assert!(start.elapsed() < BOUND);
+    let (_, counters) = server.stop(Signal::SIGTERM);
+    assert_eq!(counters["handshakes"]["attempted"], 1_000);
+    assert_eq!(counters["handshakes"]["succeeded"], 500);
+}
