@@ -26,6 +26,25 @@ pub(super) struct Link {
     loopback: bool,
 }
 
+/// The filter of a packet socket.
+pub(super) struct Filter {
+    socket: Socket,
+    loopback: bool,
+    ports: Vec<u16>,
+}
+
+impl Filter {
+    /// Lets packets of one more port through. Without ports all are let through already.
+    pub(super) fn add(&mut self, port: u16) -> io::Result<()> {
+        if self.ports.is_empty() || self.ports.contains(&port) {
+            return Ok(());
+        }
+        self.ports.push(port);
+        self.socket
+            .attach_filter(&program(self.loopback, &self.ports))
+    }
+}
+
 /// What the kernel says of a packet.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Stamp {
@@ -71,6 +90,15 @@ impl Link {
                 interface: name.into(),
             }),
         }
+    }
+
+    /// A handle by which the filter can be changed while packets are received.
+    pub(super) fn filter(&self, ports: &[u16]) -> io::Result<Filter> {
+        Ok(Filter {
+            socket: self.socket.try_clone()?,
+            loopback: self.loopback,
+            ports: ports.to_vec(),
+        })
     }
 
     pub(super) const fn is_loopback(&self) -> bool {

@@ -21,7 +21,7 @@ use std::time::{Duration, Instant};
 
 use shakedown_capture::{CaptureWriter, DataLink, WriteError, WriterSettings};
 
-use self::link::Link;
+use self::link::{Filter, Link};
 use self::pieces::Pieces;
 
 /// How long the end of a capture is waited for, at most.
@@ -103,6 +103,7 @@ pub struct LiveCapture<W> {
     thread: Option<JoinHandle<Result<Ended<W>, LiveError>>>,
     ending: Arc<AtomicBool>,
     beacon: Option<Beacon>,
+    filter: Filter,
     interface: String,
 }
 
@@ -170,6 +171,9 @@ impl<W: Write + Send + 'static> LiveCapture<W> {
             ports.push(beacon.port);
         }
         let link = Link::open(interface, &ports, settings.buffer)?;
+        let filter = link
+            .filter(&ports)
+            .map_err(|source| link::refused(interface, source))?;
         let beacon = beacon.filter(|_| link.is_loopback());
         let settings = WriterSettings {
             interface: interface.clone(),
@@ -200,8 +204,17 @@ impl<W: Write + Send + 'static> LiveCapture<W> {
             thread: Some(thread),
             ending,
             beacon,
+            filter,
             interface: interface.clone(),
         })
+    }
+
+    /// Keeps packets of one more port from now on; beyond 32 all UDP is kept.
+    ///
+    /// # Errors
+    /// The system's; packets of this port are then not captured.
+    pub fn watch(&mut self, port: u16) -> io::Result<()> {
+        self.filter.add(port)
     }
 
     /// Ends, after every packet that passed before this call was read; gives the writer back.

@@ -144,6 +144,23 @@ fn packets_of_other_ports_are_not_captured(#[values("127.0.0.1:0", "[::1]:0")] a
     assert_eq!(payloads, [b"to".to_vec(), b"from".to_vec()]);
 }
 
+#[test]
+fn packets_of_a_port_are_captured_from_the_moment_it_is_watched() {
+    let (left, _) = socket("127.0.0.1:0");
+    let (_right, at_right) = socket("127.0.0.1:0");
+    let (_other, at_other) = socket("127.0.0.1:0");
+    let Some(mut live) = start(&on_ports(&[at_other.port()]), Vec::new()) else {
+        return;
+    };
+    left.send_to(b"before", at_right).expect("sent");
+    live.watch(at_right.port()).expect("watched");
+    left.send_to(b"after", at_right).expect("sent");
+    left.send_to(b"other", at_other).expect("sent");
+    let (file, _) = live.stop().expect("stopped");
+    let payloads: Vec<Vec<u8>> = read(&file).0.into_iter().map(|it| it.2).collect();
+    assert_eq!(payloads, [b"after".to_vec(), b"other".to_vec()]);
+}
+
 #[rstest]
 #[case::none(0)]
 #[case::the_most(32)]
