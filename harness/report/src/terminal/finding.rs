@@ -10,9 +10,10 @@ use crate::text::{clean, clean_line, count, wrap};
 /// Column at which the values of `expected`, `got` and so on begin.
 const VALUES: usize = 12;
 
-/// The requirement with its text and level, what was expected and what came, where, and the bytes.
-pub(super) fn render(finding: &FindingEvent, width: usize) -> String {
-    let mut text = requirement(finding, width);
+/// The requirement with its text (unless it was told just before) and level, what was expected and
+/// what came, where, and the bytes.
+pub(super) fn render(finding: &FindingEvent, is_again: bool, width: usize) -> String {
+    let mut text = requirement(finding, is_again, width);
     text += &labelled("expected", &finding.expected, style::GOOD, width);
     text += &labelled("got", &finding.got, style::BAD, width);
     if let Some(field) = &finding.field {
@@ -21,9 +22,6 @@ pub(super) fn render(finding: &FindingEvent, width: usize) -> String {
         text += &labelled("field", &field, style::DIM, width);
     }
     text += &labelled("at", &place(finding), style::DIM, width);
-    if let Some(capture) = &finding.capture {
-        text += &path("capture", capture);
-    }
     if let Some(because) = &finding.waived {
         text += &labelled("waived", because, style::DIM, width);
     }
@@ -35,10 +33,13 @@ pub(super) fn render(finding: &FindingEvent, width: usize) -> String {
 }
 
 /// `MS-H-18 MUST  While it waits for ACK ...`.
-fn requirement(finding: &FindingEvent, width: usize) -> String {
+fn requirement(finding: &FindingEvent, is_again: bool, width: usize) -> String {
     let id = clean_line(&finding.requirement);
     let level = clean_line(&finding.level);
-    let rule = requirements::find(&finding.requirement).map_or("", |found| &found.text);
+    let rule = match is_again {
+        true => "again",
+        false => requirements::find(&finding.requirement).map_or("", |found| &found.text),
+    };
     let indent = 2 + id.chars().count() + 1 + level.chars().count() + 2;
     let lines = wrap(rule, width.saturating_sub(indent));
     let mut text = format!("  {} {level}  ", paint(style::BOLD, &id));

@@ -1,5 +1,6 @@
 //! The report at the end: what failed first comes first.
 
+use indexmap::IndexMap;
 use shakedown_engine::event::{
     CheckSummary, FindingEvent, ProcessEvent, SessionEvent, VerdictEvent,
 };
@@ -11,8 +12,10 @@ use super::tables;
 use crate::text::{clean_line, count, fit, wrap};
 use crate::{Outcome, Record};
 
-/// Findings of one scenario or capture that are shown whole; the others are counted.
+/// Findings of one scenario or capture that are shown whole, in all and of one requirement; the
+/// others are counted.
 const MOST_FINDINGS: usize = 8;
+const MOST_ALIKE: usize = 2;
 /// Lines of an implementation's output that are shown.
 const OUTPUT_LINES: usize = 12;
 
@@ -67,6 +70,9 @@ fn scenario(verdict: &VerdictEvent, record: &Record, width: usize) -> String {
     if let Some(process) = &verdict.process {
         text += &self::process(process, width);
     }
+    if let Some(capture) = &verdict.capture {
+        text += &finding::path("capture", capture);
+    }
     let left_out = record.left_out(&verdict.scenario);
     text + &findings(record.findings_of(&verdict.scenario), left_out, width)
 }
@@ -117,12 +123,19 @@ fn findings<'a>(
     // What counts comes first; else in the order in which it was found.
     let (counted, other): (Vec<_>, Vec<_>) = all.partition(|finding| finding.counts());
     let all: Vec<_> = counted.into_iter().chain(other).collect();
+    let mut shown: IndexMap<&str, usize> = IndexMap::new();
     let mut text = String::new();
-    for finding in all.iter().take(MOST_FINDINGS) {
-        text += "\n";
-        text += &finding::render(finding, width);
+    for finding in &all {
+        let alike = shown.get(finding.requirement.as_str()).copied();
+        let alike = alike.unwrap_or_default();
+        if alike < MOST_ALIKE && shown.values().sum::<usize>() < MOST_FINDINGS {
+            text += "\n";
+            text += &finding::render(finding, alike > 0, width);
+            *shown.entry(&finding.requirement).or_default() += 1;
+        }
     }
-    let more = all.len().saturating_sub(MOST_FINDINGS) as u64 + left_out;
+    let hidden = all.len() - shown.values().sum::<usize>();
+    let more = hidden as u64 + left_out;
     if more > 0 {
         let more = count(more, "more finding");
         text += &format!("\n  … {more}\n");
@@ -185,7 +198,7 @@ fn session(session: &SessionEvent, width: usize) -> String {
 
 /// Scenarios with a verdict that is no judgement, grouped by why.
 fn unjudged(verdict: Verdict, all: &[&VerdictEvent], width: usize) -> String {
-    let mut reasons: indexmap::IndexMap<String, Vec<&str>> = indexmap::IndexMap::new();
+    let mut reasons: IndexMap<String, Vec<&str>> = IndexMap::new();
     for found in all.iter().filter(|v| v.verdict == verdict) {
         let reason = found.reason.as_deref().unwrap_or("no reason was given");
         let scenarios = reasons.entry(clean_line(reason)).or_default();
@@ -336,8 +349,8 @@ mod tests {
             events.insert(finding, events[finding].clone());
         }
         let report = plain(events, 80);
-        assert_eq!(report.matches("got QPF 0").count(), MOST_FINDINGS);
-        assert!(report.contains("… 292 more findings"), "{report}");
+        assert_eq!(report.matches("got QPF 0").count(), MOST_ALIKE);
+        assert!(report.contains("… 298 more findings"), "{report}");
     }
 
     #[test]
