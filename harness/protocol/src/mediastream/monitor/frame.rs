@@ -236,7 +236,7 @@ fn judge(frame: &FrameSeen, model: &Model, network: &mut NetworkCounts, bench: &
 fn repeated(frame: &FrameSeen, at: &Moment, bench: &mut Bench<'_>) {
     // MS-D-01
     bench.breach_unless_network(Rule::D01, Role::Responder, || {
-        let want = format!("SequenceNumber {}", frame.sequence + 1);
+        let want = format!("SequenceNumber {}", frame.sequence.saturating_add(1));
         let got = format!("SequenceNumber {} again, the same datagram", frame.sequence);
         Evidence::at(at, want, got).field("SequenceNumber", 2, 8)
     });

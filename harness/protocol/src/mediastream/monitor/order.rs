@@ -152,7 +152,7 @@ impl Order {
     fn first(&self, sequence: u64, at: &Moment, bench: &mut Bench<'_>) {
         let fits = match self.origin {
             Origin::Start => sequence == 1,
-            Origin::After(last) => sequence == 1 || sequence == last + 1,
+            Origin::After(last) => sequence == 1 || sequence == last.saturating_add(1),
             Origin::Middle => true,
         };
         if !fits {
@@ -176,13 +176,17 @@ impl Order {
         at: &Moment,
         bench: &mut Bench<'_>,
     ) -> Place {
-        if step >= LEAP && self.leap.is_none_or(|leap| sequence != leap + 1) {
+        if step >= LEAP
+            && self
+                .leap
+                .is_none_or(|leap| sequence != leap.saturating_add(1))
+        {
             self.leap = Some(sequence);
-            let want = format!("SequenceNumber {}", self.highest + 1);
+            let want = format!("SequenceNumber {}", self.highest.saturating_add(1));
             wrong_number(bench, at, &want, format!("SequenceNumber {sequence}"));
             return Place::Astray;
         }
-        let expected = self.highest + 1;
+        let expected = self.highest.saturating_add(1);
         // MS-D-01
         bench.breach_unless_network(Rule::D01, Role::Responder, || {
             let want = format!("SequenceNumber {expected}");
@@ -241,7 +245,11 @@ impl Order {
         }
         // MS-D-01
         bench.breach_unless_network(Rule::D01, Role::Responder, || {
-            let want = format!("SequenceNumber {} or {}", self.highest, self.highest + 1);
+            let want = format!(
+                "SequenceNumber {} or {}",
+                self.highest,
+                self.highest.saturating_add(1)
+            );
             let again = if is_known { " again" } else { "" };
             Evidence::at(at, want, format!("SequenceNumber {sequence}{again}")).field(
                 "SequenceNumber",
