@@ -3,17 +3,19 @@
 //! [`document`] reads what people write and keeps the place of every word; [`scenario`] checks
 //! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to editors;
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
-//! protocol's monitor; [`verdict`] brings both together; [`simulation`] runs a scenario against a
+//! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
 //! reference machine in virtual time; [`event`] is what a run tells the world.
 //!
 //! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
 //! processes, threads or clocks.
 
+pub mod check;
 pub mod document;
 pub mod event;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod iut;
+pub mod judge;
 pub mod scenario;
 pub mod schema;
 pub mod script;

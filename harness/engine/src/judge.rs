@@ -1,0 +1,194 @@
+//! The judge of captures: one pass through a capture, with the monitors of all protocols behind it.
+//!
+//! Memory is bounded by what the monitors keep of sessions that live, whatever the length of the
+//! capture; what they say is handed on at once.
+
+use std::io::Read;
+use std::time::Duration;
+
+use shakedown_capture::{Capture, CaptureError, Datagram, Statistics};
+use shakedown_protocol::monitor::{Finding, Monitor, Observation, Packet};
+use shakedown_protocol::{MonitorSettings, Protocol};
+
+/// How many of the newest datagrams are at hand when a finding names one.
+const RECENT: usize = 64;
+
+/// How much of each of them, in bytes.
+const HEAD: usize = 256;
+
+/// What a monitor said.
+#[derive(Debug)]
+pub struct Said<'a> {
+    /// The protocol whose monitor said it.
+    pub protocol: &'static Protocol,
+    /// What it said.
+    pub observation: Observation,
+    /// The beginning of the UDP payload that a finding names: all of it if it is the newest, 256
+    /// bytes of one of the 63 before, else nothing.
+    pub payload: Option<&'a [u8]>,
+    /// Time of the capture's first datagram.
+    pub start: Duration,
+}
+
+/// How the reading of a capture ended.
+#[derive(Debug)]
+pub struct Judged {
+    /// What was read.
+    pub statistics: Statistics,
+    /// Where the capture is damaged, if it is; everything before was judged.
+    pub damage: Option<CaptureError>,
+    /// Time of the first datagram, if there is one.
+    pub start: Option<Duration>,
+}
+
+/// Sends a capture through the monitors of `protocols`; what they say goes to `hear`.
+///
+/// # Errors
+/// [`CaptureError`] if `source` is no capture or its header cannot be read. Damage further on is no
+/// error: what was readable is judged, and [`Judged::damage`] says where it ended.
+pub fn judge<R: Read>(
+    source: R,
+    protocols: &[&'static Protocol],
+    settings: &MonitorSettings,
+    hear: &mut dyn FnMut(Said<'_>),
+) -> Result<Judged, CaptureError> {
+    let mut capture = Capture::open(source)?;
+    let mut monitors: Vec<_> = protocols
+        .iter()
+        .map(|protocol| (*protocol, (protocol.monitor)(settings)))
+        .collect();
+    let mut recent = Recent::default();
+    let mut start = None;
+    let mut end = Duration::ZERO;
+    let damage = loop {
+        let datagram = match capture.next_datagram() {
+            Ok(Some(datagram)) => datagram,
+            Ok(None) => break None,
+            Err(error) => break Some(error),
+        };
+        let start = *start.get_or_insert(datagram.time);
+        end = end.max(datagram.time);
+        recent.keep(&datagram);
+        let packet = packet(&datagram);
+        each(
+            &mut monitors,
+            start,
+            &recent,
+            hear,
+            Some(&datagram),
+            |monitor, say| {
+                monitor.packet(&packet, say);
+            },
+        );
+    };
+    each(
+        &mut monitors,
+        start.unwrap_or_default(),
+        &recent,
+        hear,
+        None,
+        |monitor, say| {
+            monitor.finish(end, say);
+        },
+    );
+    Ok(Judged {
+        statistics: *capture.statistics(),
+        damage,
+        start,
+    })
+}
+
+/// A datagram of a capture as monitors see it.
+#[must_use]
+pub const fn packet<'a>(datagram: &Datagram<'a>) -> Packet<'a> {
+    Packet {
+        number: datagram.number,
+        time: datagram.time,
+        source: datagram.source,
+        destination: datagram.destination,
+        payload: datagram.payload,
+        length: datagram.length,
+    }
+}
+
+type Monitors = Vec<(&'static Protocol, Box<dyn Monitor>)>;
+
+/// Shows something to each monitor and hands on what it says, with the bytes that are at hand.
+fn each(
+    monitors: &mut Monitors,
+    start: Duration,
+    recent: &Recent,
+    hear: &mut dyn FnMut(Said<'_>),
+    newest: Option<&Datagram<'_>>,
+    show: impl Fn(&mut dyn Monitor, &mut dyn FnMut(Observation)),
+) {
+    for (protocol, monitor) in monitors {
+        let mut say = |observation: Observation| {
+            let number = named(&observation).and_then(|finding| finding.packet);
+            let payload = number.and_then(|number| match newest {
+                Some(newest) if newest.number == number => Some(newest.payload),
+                Some(_) | None => recent.find(number),
+            });
+            hear(Said {
+                protocol,
+                observation,
+                payload,
+                start,
+            });
+        };
+        show(monitor.as_mut(), &mut say);
+    }
+}
+
+fn named(observation: &Observation) -> Option<&Finding> {
+    match observation {
+        Observation::Finding(finding) | Observation::Inconclusive(finding) => Some(finding),
+        Observation::Session(_) => None,
+    }
+}
+
+/// The beginnings of the newest datagrams.
+struct Recent {
+    heads: Box<[Head; RECENT]>,
+    next: usize,
+}
+
+#[derive(Clone, Copy)]
+struct Head {
+    number: u64,
+    length: usize,
+    bytes: [u8; HEAD],
+}
+
+impl Default for Recent {
+    fn default() -> Self {
+        let empty = Head {
+            number: 0,
+            length: 0,
+            bytes: [0; HEAD],
+        };
+        Self {
+            heads: Box::new([empty; RECENT]),
+            next: 0,
+        }
+    }
+}
+
+impl Recent {
+    #[inline]
+    fn keep(&mut self, datagram: &Datagram<'_>) {
+        let head = &mut self.heads[self.next % RECENT];
+        self.next = self.next.wrapping_add(1);
+        head.number = datagram.number;
+        head.length = datagram.payload.len().min(HEAD);
+        head.bytes[..head.length].copy_from_slice(&datagram.payload[..head.length]);
+    }
+
+    fn find(&self, number: u64) -> Option<&[u8]> {
+        let head = self
+            .heads
+            .iter()
+            .find(|head| head.number == number && number != 0)?;
+        Some(&head.bytes[..head.length])
+    }
+}
