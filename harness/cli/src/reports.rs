@@ -29,6 +29,7 @@ pub(crate) struct ReportArgs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
     /// A report for people
+    #[value(alias = "text")]
     Terminal,
     /// One JSON object a line, and nothing else
     Json,

@@ -70,6 +70,22 @@ pub fn check<R: Read>(
     Ok(summary)
 }
 
+/// The summary of a capture of which nothing could be read, and why.
+#[must_use]
+pub fn unreadable(name: &str, why: String) -> CheckSummary {
+    CheckSummary {
+        version: VERSION,
+        capture: name.to_owned(),
+        packets: 0,
+        datagrams: 0,
+        sessions: 0,
+        findings: 0,
+        requirements: IndexMap::new(),
+        notes: vec![why],
+        exit: exit::WRONG,
+    }
+}
+
 struct Check<'a> {
     name: &'a str,
     settings: &'a CheckSettings,

@@ -35,6 +35,10 @@ macro_rules! commands {
 commands! {
     /// Play scenarios against an implementation and judge what goes over the wire
     Run => run,
+    /// Judge captures: find the sessions in them and the requirements that they break
+    Check => check,
+    /// Write each datagram of a capture as one decoded line
+    Dissect => dissect,
     /// Report runs that are over again, several as one
     Report => report,
     /// Serve streams to whoever asks: the reference responder of a protocol

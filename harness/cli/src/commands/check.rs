@@ -1,0 +1,163 @@
+//! `shakedown check CAPTURE...`.
+
+use std::fs::File;
+use std::io::{BufReader, Read};
+use std::path::{Path, PathBuf};
+
+use clap::ValueEnum;
+use shakedown_engine::check::{CheckSettings, check, unreadable};
+use shakedown_engine::event::Event;
+use shakedown_protocol::monitor::Vantage;
+use shakedown_protocol::requirement::Level;
+use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters};
+use shakedown_report::Sinks;
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+use crate::reports::{self, ReportArgs};
+
+/// Bytes that are read from a file at once.
+const BUFFER: usize = 256 * 1_024;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "\
+Judge captures: find the sessions in them, on any port, and every requirement that they break.
+
+Reads pcap and pcapng in one pass. What the network may have done is counted and in doubt, unless \
+--vantage says that the capture was taken at the sender. Of a damaged file what is readable is \
+judged.",
+    after_help = "\
+Examples:
+  shakedown check recording.pcapng
+  shakedown check --vantage sender --bits-per-second 400000 --frames-per-second 50 --seconds 2 a.pcap
+  zcat recording.pcap.gz | shakedown check -"
+)]
+pub(crate) struct Args {
+    /// The captures, pcap or pcapng; - for standard input
+    #[arg(required = true, value_name = "CAPTURE")]
+    captures: Vec<PathBuf>,
+
+    /// Where they were taken
+    #[arg(long, value_enum, default_value_t = Where::Path)]
+    vantage: Where,
+
+    /// The weakest level whose findings count
+    #[arg(long, value_enum, default_value_t = Least::Should)]
+    level: Least,
+
+    /// Bits per second that were configured; with the next two, the pace is judged too
+    #[arg(long, value_name = "N", requires_all = ["frames_per_second", "seconds"])]
+    bits_per_second: Option<u64>,
+
+    /// Frames per second that were configured
+    #[arg(long, value_name = "N", requires_all = ["bits_per_second", "seconds"])]
+    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    frames_per_second: Option<u32>,
+
+    /// Length of the stream that was configured, in seconds
+    #[arg(long, value_name = "N", requires_all = ["bits_per_second", "frames_per_second"])]
+    seconds: Option<u32>,
+
+    /// Largest datagram that may be sent, in bytes [default: 65507]
+    #[arg(long, value_name = "BYTES")]
+    max_datagram: Option<usize>,
+
+    /// Share of every interval by which a timer may be off, besides 50 ms
+    #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = share)]
+    tolerance: f64,
+
+    #[command(flatten)]
+    reports: ReportArgs,
+}
+
+/// Where a capture was taken.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Where {
+    /// At the sender of media: a gap, swap or repetition is its doing
+    Sender,
+    /// On the path or at the receiver: the network may have done it
+    Path,
+}
+
+/// The weakest level whose findings count.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Least {
+    /// Findings against SHOULD are advisory
+    Must,
+    /// All findings count
+    Should,
+}
+
+impl Args {
+    /// Checks each capture; the exit code is the one that applies first of theirs.
+    pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+        let settings = self.settings();
+        let mut sinks = self.reports.open(global, None, false)?;
+        for capture in &self.captures {
+            one(capture, &settings, &mut sinks);
+        }
+        let exit = sinks.record().exit();
+        Ok(reports::close(sinks, exit))
+    }
+
+    fn settings(&self) -> CheckSettings {
+        let stream = match (self.bits_per_second, self.frames_per_second, self.seconds) {
+            (Some(bits_per_second), Some(frames_per_second), Some(seconds)) => {
+                Some(StreamParameters {
+                    bits_per_second,
+                    frames_per_second,
+                    seconds,
+                })
+            }
+            _ => None,
+        };
+        CheckSettings {
+            monitor: MonitorSettings {
+                vantage: match self.vantage {
+                    Where::Sender => Vantage::Sender,
+                    Where::Path => Vantage::Path,
+                },
+                tolerance: self.tolerance,
+                stream,
+                max_datagram: self.max_datagram,
+                ..MonitorSettings::default()
+            },
+            level: match self.level {
+                Least::Must => Level::Must,
+                Least::Should => Level::Should,
+            },
+            protocols: PROTOCOLS.to_vec(),
+        }
+    }
+}
+
+/// Checks one capture. One that cannot be read is told like one that was, with why as its note.
+fn one(path: &Path, settings: &CheckSettings, sinks: &mut Sinks) {
+    let name = path.display().to_string();
+    let unread = match open(path) {
+        Ok(source) => match check(&name, source, settings, &mut |event| sinks.event(&event)) {
+            Ok(_) => return,
+            Err(error) => error.to_string(),
+        },
+        Err(error) => format!("it cannot be opened: {error}"),
+    };
+    sinks.event(&Event::CheckFinished(unreadable(&name, unread)));
+}
+
+/// Opens a capture; `-` is standard input.
+pub(super) fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
+    if path == Path::new("-") {
+        return Ok(Box::new(std::io::stdin().lock()));
+    }
+    let file = File::open(path)?;
+    Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    match text.parse::<f64>() {
+        Ok(share) if (0.0..=1.0).contains(&share) => Ok(share),
+        Ok(_) | Err(_) => Err("a share is a number from 0 to 1, such as 0.25".to_owned()),
+    }
+}

@@ -1,0 +1,191 @@
+//! `shakedown dissect CAPTURE`.
+
+use std::fmt::Write as _;
+use std::io::Write;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use clap::ValueEnum;
+use serde_json::{Map, Value, json};
+use shakedown_capture::{Capture, Datagram};
+use shakedown_protocol::PROTOCOLS;
+use shakedown_report::text::clean_line;
+
+use super::check::open;
+use crate::Global;
+use crate::exit::{Exit, Failure};
+
+/// Bytes in a row of a dump.
+const ROW: usize = 16;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  shakedown dissect recording.pcapng
+  shakedown dissect --hex recording.pcapng | less
+  shakedown dissect --format json recording.pcapng")]
+pub(crate) struct Args {
+    /// The capture, pcap or pcapng; - for standard input
+    #[arg(value_name = "CAPTURE")]
+    capture: PathBuf,
+
+    /// The bytes of each datagram too
+    #[arg(long)]
+    hex: bool,
+
+    /// One line for people, or one JSON object, for each datagram
+    #[arg(long, value_enum, default_value_t = Format::Text)]
+    format: Format,
+}
+
+/// How a datagram is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Format {
+    /// One line for people
+    Text,
+    /// One JSON object a line
+    Json,
+}
+
+impl Args {
+    /// Writes each datagram; of a damaged capture those before the damage.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        let mut out = anstream::stdout().lock();
+        let source = open(&self.capture).map_err(|error| self.wrong(&error))?;
+        let mut capture = Capture::open(source).map_err(|error| self.wrong(&error))?;
+        let mut start = None;
+        loop {
+            let datagram = match capture.next_datagram() {
+                Ok(Some(datagram)) => datagram,
+                Ok(None) => break,
+                Err(error) => {
+                    out.flush()?;
+                    return Err(self.wrong(&error));
+                }
+            };
+            let start = *start.get_or_insert(datagram.time);
+            let text = match self.format {
+                Format::Text => self.line(&datagram, start),
+                Format::Json => self.object(&datagram, start),
+            };
+            out.write_all(text.as_bytes())?;
+        }
+        out.flush()?;
+        if capture.statistics().datagrams == 0 {
+            let read = capture.statistics().to_string();
+            return Err(self.wrong(&format!("there is no UDP datagram in it: {read}")));
+        }
+        Ok(Exit::Success)
+    }
+
+    fn wrong(&self, why: &dyn std::fmt::Display) -> Failure {
+        Failure {
+            exit: Exit::Usage,
+            message: format!("{}: {why}", self.capture.display()),
+        }
+    }
+
+    fn line(&self, datagram: &Datagram<'_>, start: Duration) -> String {
+        let decoded = match decode(datagram.payload) {
+            Decoded::Frame(frame, fields) => fields.iter().fold(frame.to_owned(), |text, (name, value)| {
+                text + &format!(" {name}={}", short(value))
+            }),
+            Decoded::Malformed(error) => format!("malformed: {error}"),
+            Decoded::Unknown => "unknown".to_owned(),
+        };
+        let cut = match datagram.length - datagram.payload.len() {
+            0 => String::new(),
+            _ => format!(" (cut to {})", datagram.payload.len()),
+        };
+        let mut text = format!(
+            "{:>6} {:>12.6} {} > {} {} bytes{cut} {}\n",
+            datagram.number,
+            seconds(datagram.time, start),
+            datagram.source,
+            datagram.destination,
+            datagram.length,
+            clean_line(&decoded),
+        );
+        if self.hex {
+            dump(&mut text, datagram.payload);
+        }
+        text
+    }
+
+    fn object(&self, datagram: &Datagram<'_>, start: Duration) -> String {
+        let mut object = json!({
+            "type": "datagram",
+            "packet": datagram.number,
+            "time": seconds(datagram.time, start),
+            "source": datagram.source.to_string(),
+            "destination": datagram.destination.to_string(),
+            "length": datagram.length,
+            "captured": datagram.payload.len(),
+        });
+        match decode(datagram.payload) {
+            Decoded::Frame(frame, fields) => {
+                object["frame"] = json!(frame);
+                object["fields"] = Value::Object(fields);
+            }
+            Decoded::Malformed(error) => object["error"] = json!(error),
+            Decoded::Unknown => object["frame"] = Value::Null,
+        }
+        if self.hex {
+            let bytes = datagram.payload.iter();
+            let hex: String = bytes.map(|byte| format!("{byte:02x}")).collect();
+            object["bytes"] = json!(hex);
+        }
+        format!("{object}\n")
+    }
+}
+
+enum Decoded {
+    Frame(&'static str, Map<String, Value>),
+    Malformed(String),
+    Unknown,
+}
+
+/// The first protocol that knows the form decides.
+fn decode(payload: &[u8]) -> Decoded {
+    let mut malformed = None;
+    for protocol in PROTOCOLS {
+        match protocol.vocabulary.decode(payload) {
+            Ok(Some(described)) => return Decoded::Frame(described.frame, described.fields),
+            Ok(None) => {}
+            Err(error) => malformed = malformed.or(Some(error.to_string())),
+        }
+    }
+    malformed.map_or(Decoded::Unknown, Decoded::Malformed)
+}
+
+/// A value in a few characters; text without quotes where it needs none.
+fn short(value: &Value) -> String {
+    match value {
+        Value::String(text) if !text.is_empty() && !text.contains([' ', '"']) => text.clone(),
+        Value::Object(object) => match object.iter().next() {
+            Some((key, Value::Number(number))) if object.len() == 1 => format!("{key}({number})"),
+            _ => value.to_string(),
+        },
+        _ => value.to_string(),
+    }
+}
+
+fn dump(text: &mut String, payload: &[u8]) {
+    for (row, bytes) in payload.chunks(ROW).enumerate() {
+        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+        let plain: String = bytes
+            .iter()
+            .map(|byte| match byte {
+                0x20..=0x7e => char::from(*byte),
+                _ => '.',
+            })
+            .collect();
+        let _ = writeln!(text, "       {:04x}  {:<47}  {plain}", row * ROW, hex.join(" "));
+    }
+}
+
+/// Seconds from the first datagram, which may be later if the capture's clock stepped back.
+fn seconds(time: Duration, start: Duration) -> f64 {
+    time.as_secs_f64() - start.as_secs_f64()
+}
