@@ -277,7 +277,11 @@ fn requirement_table(record: &Record) -> String {
     let mut text = format!(
         "## Requirements\n\n<details><summary>{passed} of {} pass</summary>\n\n\
          | requirement | level | verdict | text |\n|---|---|---|---|\n",
-        all.len()
+        if record.run.is_some() {
+            all.len()
+        } else {
+            judged.len()
+        }
     );
     for (id, verdict) in &judged {
         let found = requirements::find(id);
@@ -295,7 +299,7 @@ fn requirement_table(record: &Record) -> String {
         .filter(|found| !judged.iter().any(|(id, _)| *id == found.id))
         .map(|found| found.id.as_str())
         .collect();
-    if !missing.is_empty() {
+    if !missing.is_empty() && record.run.is_some() {
         let _ = writeln!(text, "\nNot judged here: {}.", missing.join(", "));
     }
     text + "\n</details>\n"

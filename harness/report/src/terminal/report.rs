@@ -262,8 +262,36 @@ fn closing(record: &Record, outcome: &Outcome, width: usize) -> String {
     }
     if record.run.is_some() {
         text += &message(record, width);
+    } else if !record.checks.is_empty() {
+        text += &check_message(record);
     }
     text
+}
+
+/// What the checks come to.
+fn check_message(record: &Record) -> String {
+    let sessions: usize = record.checks.iter().map(|check| check.sessions).sum();
+    let findings: usize = record.checks.iter().map(|check| check.findings).sum();
+    let found = match findings {
+        0 => "no finding".to_owned(),
+        findings => count(findings as u64, "finding"),
+    };
+    let line = format!(
+        "{} with {}: {found}",
+        count(record.checks.len() as u64, "capture"),
+        count(sessions as u64, "session"),
+    );
+    let style = exit_style(record.exit()).effects(anstyle::Effects::BOLD);
+    format!("{}\n", paint(style, &line))
+}
+
+/// The colour of an exit code.
+const fn exit_style(exit: u8) -> anstyle::Style {
+    match exit {
+        0 => style::of(Verdict::Pass),
+        2 | 3 => style::of(Verdict::Error),
+        _ => style::of(Verdict::Fail),
+    }
 }
 
 /// The last lines: what it comes to.
@@ -274,14 +302,11 @@ fn message(record: &Record, width: usize) -> String {
         .map(|(verdict, number)| format!("{number} {verdict}"))
         .collect();
     let (said, style, seconds) = match &record.summary {
-        Some(summary) => {
-            let style = match summary.exit {
-                0 => style::of(Verdict::Pass),
-                2 | 3 => style::of(Verdict::Error),
-                _ => style::of(Verdict::Fail),
-            };
-            (summary.message.as_str(), style, Some(summary.seconds))
-        }
+        Some(summary) => (
+            summary.message.as_str(),
+            exit_style(summary.exit),
+            Some(summary.seconds),
+        ),
         None => (
             "The run did not come to its end.",
             style::of(Verdict::Error),
