@@ -27,6 +27,7 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 /// ACK follows within 1 s, for the two directions may take different ways; else a breach.
 ///
 /// MS-H-16, any vantage, also: a connection-id before the ACK with an id that was not assigned.
+/// Away from the sender a doubt as long as no SYN-ACK was seen, for it may have been lost.
 ///
 /// MS-H-22, any vantage: more than 65,536 bytes of payload before the ACK. Whoever breaks MS-H-15 for
 /// long breaks it too.
@@ -49,6 +50,12 @@ impl Early {
     ) {
         if offered.contains(&id) {
             self.is_named = true;
+        } else if offered.first().is_none() && bench.settings.vantage == Vantage::Path {
+            self.is_named = true;
+            let why = "its SYN-ACK may have been lost, or come later";
+            bench.doubt(Rule::H16, Role::Responder, why, || {
+                Evidence::at(at, "the assigned id", format!("\"{id}\""))
+            });
         } else if earlier != Some(id) && bench.option("optimistic_start") != Some(false) {
             // MS-H-16
             let assigned = offered.first();

@@ -1,5 +1,6 @@
 //! An initiator and a responder on a tiny virtual link.
 
+mod judged;
 mod tests;
 
 use std::collections::BTreeMap;
@@ -25,6 +26,8 @@ pub(super) struct Pair {
     pub(super) now: Duration,
     /// Everything that was sent, in order.
     pub(super) sent: Vec<Flight>,
+    /// Everything that arrived, in order, with the time of its arrival.
+    pub(super) arrived: Vec<Flight>,
     /// How each side's sessions ended.
     pub(super) initiator_outcome: Option<Outcome>,
     pub(super) responder_outcomes: Vec<Outcome>,
@@ -57,6 +60,7 @@ impl Pair {
             responder: Responder::new(responder),
             now: Duration::ZERO,
             sent: Vec::new(),
+            arrived: Vec::new(),
             initiator_outcome: None,
             responder_outcomes: Vec::new(),
             flying: BTreeMap::new(),
@@ -90,16 +94,16 @@ impl Pair {
             .first_entry()
             .filter(|entry| entry.key().0 <= now)
         {
-            let Flight {
-                from, to, payload, ..
-            } = entry.remove();
-            let payload = payload.as_slice();
+            let mut flight = entry.remove();
+            flight.at = now;
+            let (from, payload) = (flight.from, flight.payload.as_slice());
             let input = Input::Datagram { from, payload };
-            if to == responder_address() {
+            if flight.to == responder_address() {
                 self.responder.handle(now, input);
             } else {
                 self.initiator.handle(now, input);
             }
+            self.arrived.push(flight);
             self.collect();
         }
         true

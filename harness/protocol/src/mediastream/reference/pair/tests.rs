@@ -11,7 +11,7 @@ const fn millis(n: u64) -> Duration {
 
 /// What may happen to a handshake datagram on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Mishap {
+pub(super) enum Mishap {
     Lost,
     Twice,
     /// After the datagrams that were sent next.
@@ -34,10 +34,10 @@ impl Mishap {
 }
 
 /// The places of mishaps among the handshake datagrams, counted from 0.
-type Pattern = Vec<(usize, Mishap)>;
+pub(super) type Pattern = Vec<(usize, Mishap)>;
 
 /// Every pattern of 1 to 3 mishaps among the first `places` handshake datagrams.
-fn patterns(places: usize) -> Vec<Pattern> {
+pub(super) fn patterns(places: usize) -> Vec<Pattern> {
     let mut all: Vec<Pattern> = vec![vec![]];
     let mut last = all.clone();
     for _ in 0..3 {
@@ -76,7 +76,7 @@ fn short_stream(options: &[&str]) -> Settings {
     settings
 }
 
-fn pair_under(pattern: &Pattern, options: &[&str]) -> Pair {
+pub(super) fn pair_under(pattern: &Pattern, options: &[&str]) -> Pair {
     let pattern = pattern.clone();
     let mut place = 0;
     Pair::new(short_stream(options), short_stream(&[])).with_fate(move |_, flight| {

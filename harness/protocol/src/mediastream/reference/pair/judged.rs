@@ -1,0 +1,92 @@
+//! The monitor's opinion of the reference: what the one says of the other must be nothing.
+
+use rstest::rstest;
+
+use super::super::settings::tests::{STREAM, settings};
+use super::tests::{Mishap, Pattern, pair_under, patterns};
+use super::*;
+use crate::MonitorSettings;
+use crate::mediastream::PROTOCOL;
+use crate::monitor::{Observation, Packet, Vantage};
+
+/// What the monitor finds in a capture of `flights`.
+fn findings(flights: &[Flight], monitor: &MonitorSettings, end: Duration) -> Vec<String> {
+    let mut monitor = (PROTOCOL.monitor)(monitor);
+    let mut found = Vec::new();
+    let mut say = |observation| {
+        if let Observation::Finding(finding) = observation {
+            found.push(format!("{finding:?}"));
+        }
+    };
+    for (number, flight) in (1..).zip(flights) {
+        let packet = Packet {
+            number,
+            time: flight.at,
+            source: flight.from,
+            destination: flight.to,
+            payload: &flight.payload,
+            length: flight.payload.len(),
+        };
+        monitor.packet(&packet, &mut say);
+    }
+    monitor.finish(end, &mut say);
+    found
+}
+
+#[rstest]
+#[case::legacy("legacy", &[], &[], &[])]
+#[case::three_way("3way", &[], &[], &[])]
+#[case::optimistic("3way", &["optimistic_start"], &[], &[])]
+#[case::fallback("3way", &["allow_legacy_start"], &["fallback"], &[])]
+#[case::split("legacy", &[], &[], &[("max_datagram", "300")])]
+#[case::fragments("3way", &[], &[], &[("max_datagram", "300"), ("carry", "fragments")])]
+fn nothing_is_found_in_a_stream_of_the_reference(
+    #[case] mode: &str,
+    #[case] responder: &[&str],
+    #[case] initiator: &[&str],
+    #[case] extra: &[(&str, &str)],
+) {
+    let told = settings(mode, responder, extra);
+    let monitor = MonitorSettings {
+        vantage: Vantage::Sender,
+        tolerance: 0.0,
+        stream: Some(STREAM),
+        max_datagram: Some(told.max_datagram),
+        options: Some(responder.iter().map(ToString::to_string).collect()),
+        mode: Some(mode.into()),
+        supervised: true,
+    };
+    let mut pair = Pair::new(told, settings(mode, initiator, extra));
+    pair.run();
+    let end = pair.now + Duration::from_secs(20);
+    assert_eq!(findings(&pair.sent, &monitor, end), Vec::<String>::new());
+}
+
+#[rstest]
+#[case::plain(&[])]
+#[case::optimistic(&["optimistic_start"])]
+fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(#[case] options: &[&str]) {
+    let monitor = MonitorSettings {
+        vantage: Vantage::Path,
+        tolerance: 0.25,
+        stream: None,
+        max_datagram: None,
+        options: None,
+        mode: None,
+        supervised: false,
+    };
+    // What comes after its session is over begins another one, of which the path shows too little.
+    let is_usual = |pattern: &&Pattern| {
+        pattern.len() <= 2
+            && pattern
+                .iter()
+                .all(|(_, mishap)| *mishap != Mishap::VeryLate)
+    };
+    for pattern in patterns(7).iter().filter(is_usual) {
+        let mut pair = pair_under(pattern, options);
+        pair.run();
+        let end = pair.now + Duration::from_secs(20);
+        let found = findings(&pair.arrived, &monitor, end);
+        assert!(found.is_empty(), "{pattern:?}: {found:#?}");
+    }
+}
