@@ -112,6 +112,9 @@ pub(super) fn close(handshake: &Handshake, now: &Moment, bench: &mut Bench<'_>) 
     if handshake.has_ack || handshake.acked.is_some() || handshake.fell_back {
         return;
     }
+    if now.is_past(&waiting.first, ANSWER) && !handshake.early.was_used() {
+        bench.exercised(Rule::H15);
+    }
     let tolerance = bench.settings.tolerance;
     let waits = Window::around(repetition(syn.sends), tolerance).earliest;
     let in_time = waiting

@@ -95,8 +95,14 @@ impl Candidate {
         }
     }
 
-    /// The next datagram of the tuple; what it opens, if it opens a session.
-    pub(super) fn see(&mut self, packet: &Packet<'_>, at: &Moment) -> Option<Opening> {
+    /// The next datagram of the tuple; what it opens, if it opens a session. In a capture that
+    /// `is_complete`, media that nobody asked for opens none.
+    pub(super) fn see(
+        &mut self,
+        packet: &Packet<'_>,
+        at: &Moment,
+        is_complete: bool,
+    ) -> Option<Opening> {
         self.last = *at;
         self.datagrams += 1;
         match view(packet) {
@@ -107,6 +113,7 @@ impl Candidate {
                 Kind::Ack => Opening::Ack,
             }),
             View::Media(_) if endian::is_swapped_syn(packet) => Some(Opening::Syn),
+            View::Media(_) if is_complete && self.first_from == packet.source => None,
             View::Media(media) => self.media(packet.source, &media),
             View::Name(Some(field)) if packet.length >= ConnectionIdFrame::MIN_LENGTH => {
                 if is_plausible_id(field) && field[0] != 0 {

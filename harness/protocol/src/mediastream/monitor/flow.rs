@@ -32,6 +32,8 @@ pub(super) struct Flow {
     /// A SYN that may restart the session (MS-H-23): it does once it is accepted.
     attempt: Option<Handshake>,
     pub(super) last: Moment,
+    /// Whether the initiator was seen to send anything.
+    initiator_spoke: bool,
 }
 
 impl Flow {
@@ -42,6 +44,7 @@ impl Flow {
             ledger: Ledger::default(),
             attempt: None,
             last: *at,
+            initiator_spoke: false,
         }
     }
 
@@ -149,7 +152,8 @@ impl Flow {
                 self.media(&media, at, world);
             }
             (View::Start | View::Control(Kind::Syn, _), Role::Responder) => {
-                if self.session.stream.is_over(at, world.settings) {
+                let is_guess = self.session.mode == Mode::Unknown && !self.initiator_spoke;
+                if is_guess || self.session.stream.is_over(at, world.settings) {
                     self.turn_round(packet, at, world);
                 }
             }
@@ -206,6 +210,7 @@ impl Flow {
         world: &mut World<'_>,
     ) -> View<'p> {
         self.session.datagrams += 1;
+        self.initiator_spoke |= from == Role::Initiator;
         let handshake = self.attempt.as_ref().unwrap_or(&self.session.handshake);
         let (seen, swapped) = endian::meant(packet, view(packet), from, &handshake.offered);
         let mut bench = self.bench(world);
@@ -275,10 +280,7 @@ impl Flow {
             Next::Attempt => {
                 let syn = Syn::new(packet, control, at, &mut self.bench(world));
                 world.responders.asked(self.parties.responder, at);
-                self.attempt = Some(Handshake {
-                    syn: Some(syn),
-                    ..Handshake::default()
-                });
+                self.attempt = Some(Handshake::with(syn));
             }
             Next::Session => {
                 let (session, _, mut bench) = self.split(world);
@@ -417,7 +419,7 @@ impl Flow {
                 Evidence::at(at, "the START token first", "a SYN").field("ProtocolFlag", 0, 2)
             });
         }
-        session.handshake.syn = Some(Syn::new(packet, control, at, &mut bench));
+        session.handshake = Handshake::with(Syn::new(packet, control, at, &mut bench));
     }
 
     fn reopen(&mut self, mode: Mode, origin: Origin, at: &Moment, world: &mut World<'_>) {

@@ -26,6 +26,8 @@ pub(super) enum Answer {
 pub(super) struct Handshake {
     /// The SYN and its copies; `None` if the capture does not show it.
     pub(super) syn: Option<Syn>,
+    /// SYNs, copies included, less SYN-ACKs that may answer one.
+    pub(super) unanswered_syns: u32,
     pub(super) answer: Answer,
     /// When the first SYN-ACK of any kind came.
     pub(super) answered: Option<Moment>,
@@ -41,15 +43,22 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
+    /// An attempt that begins with `syn`.
+    pub(super) fn with(syn: Syn) -> Self {
+        Self {
+            syn: Some(syn),
+            unanswered_syns: 1,
+            ..Self::default()
+        }
+    }
+
     /// The SYN came again.
     pub(super) fn syn_again(&mut self, packet: &Packet<'_>, at: &Moment, bench: &mut Bench<'_>) {
         let is_unanswered = self.answered.is_none();
         if let Some(syn) = &mut self.syn {
             syn.again(packet, at, is_unanswered, bench);
         }
-        if let Some(waiting) = &mut self.waiting {
-            waiting.is_asked = true;
-        }
+        self.unanswered_syns += 1;
     }
 
     /// Time went on to `now`.

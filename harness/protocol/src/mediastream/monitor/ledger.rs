@@ -134,9 +134,9 @@ impl Bench<'_> {
         }
     }
 
-    /// Whether the responder may have dropped half-open sessions of late.
-    pub(super) fn is_flooded(&self, now: &Moment) -> bool {
-        self.responders.is_flooded(self.parties.responder, now)
+    /// Whether the responder may have dropped half-open sessions at `moment` or later.
+    pub(super) fn is_flooded(&self, moment: &Moment) -> bool {
+        self.responders.is_flooded(self.parties.responder, moment)
     }
 
     /// Whether the responder answered a SYN anywhere in the capture so far.

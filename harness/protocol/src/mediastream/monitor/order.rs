@@ -134,6 +134,7 @@ impl Order {
         match sequence.checked_sub(self.highest) {
             Some(0) => Place::Part,
             Some(1) => {
+                bench.exercised(Rule::D02);
                 self.complete(bench);
                 self.advance(media, sequence, at);
                 Place::Next

@@ -72,12 +72,13 @@ impl Responders {
             .is_some_and(|responder| responder.speaks_3way)
     }
 
-    /// Whether so many sessions were asked of it of late that it may have dropped some.
-    pub(super) fn is_flooded(&self, address: SocketAddr, since: &Moment) -> bool {
+    /// Whether so many sessions were asked of it, shortly before `moment` or later, that it may have
+    /// dropped some.
+    pub(super) fn is_flooded(&self, address: SocketAddr, moment: &Moment) -> bool {
         match self.known.get(&address) {
             Some(responder) => responder
                 .flooded
-                .is_some_and(|at| !since.is_past(&at, PERIOD)),
+                .is_some_and(|at| !moment.is_past(&at, PERIOD)),
             None => true,
         }
     }

@@ -156,7 +156,7 @@ impl Syn {
     /// nobody there, silence is right. Under a flood of sessions silence says nothing (MS-H-19).
     pub(super) fn close(&self, now: &Moment, bench: &mut Bench<'_>) {
         let patience = Window::around(ANSWER, bench.settings.tolerance).latest;
-        if !self.is_valid || bench.is_flooded(now) || !now.is_past(&self.last, patience) {
+        if !self.is_valid || bench.is_flooded(&self.last) || !now.is_past(&self.last, patience) {
             return;
         }
         let last = self.last;

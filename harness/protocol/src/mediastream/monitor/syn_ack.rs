@@ -19,6 +19,8 @@ pub(super) fn see(
     bench: &mut Bench<'_>,
 ) {
     handshake.answered.get_or_insert(*at);
+    let is_answer = handshake.unanswered_syns > 0;
+    handshake.unanswered_syns = handshake.unanswered_syns.saturating_sub(1);
     bench.exercised(Rule::H05);
     if control.version != Some(Control::VERSION) {
         return;
@@ -59,6 +61,7 @@ pub(super) fn see(
     }
     match &mut handshake.waiting {
         None => handshake.waiting = Some(Waiting::new(at)),
+        Some(waiting) if is_answer => waiting.answered(at),
         Some(waiting) => waiting.again(at, handshake.syn.is_some(), bench),
     }
 }
@@ -94,8 +97,6 @@ pub(super) struct Waiting {
     pub(super) first: Moment,
     pub(super) last: Moment,
     sends: u32,
-    /// A copy of the SYN came since the last SYN-ACK.
-    pub(super) is_asked: bool,
     /// Only timers made it repeat so far.
     is_by_timer: bool,
 }
@@ -106,7 +107,6 @@ impl Waiting {
             first: *at,
             last: *at,
             sends: 1,
-            is_asked: false,
             is_by_timer: true,
         }
     }
@@ -123,10 +123,15 @@ impl Waiting {
         }
     }
 
+    /// A SYN-ACK that answers a copy of the SYN.
+    const fn answered(&mut self, at: &Moment) {
+        self.is_by_timer = false;
+        self.last = *at;
+        self.sends += 1;
+    }
+
     fn again(&mut self, at: &Moment, is_judged: bool, bench: &mut Bench<'_>) {
-        if std::mem::take(&mut self.is_asked) {
-            self.is_by_timer = false;
-        } else if is_judged {
+        if is_judged {
             let window = self.window(bench);
             bench.exercised(Rule::H18);
             if let Some(gap) = at.since(&self.last).filter(|gap| !window.contains(*gap)) {
@@ -150,7 +155,11 @@ impl Waiting {
     pub(super) fn lapse(&mut self, now: &Moment, bench: &mut Bench<'_>) {
         let is_due = self.sends == 1 || (bench.settings.supervised && self.sends < SENDS);
         let latest = self.window(bench).latest;
-        if is_due && self.is_by_timer && now.is_past(&self.last, latest) && !bench.is_flooded(now) {
+        if is_due
+            && self.is_by_timer
+            && now.is_past(&self.last, latest)
+            && !bench.is_flooded(&self.last)
+        {
             // MS-H-18
             let (last, window) = (self.last, self.window(bench));
             bench.breach_unless_network(Rule::H18, Role::Responder, || {

@@ -81,7 +81,7 @@ impl Table {
                 }
             }
             Slot::Candidate(candidate) => {
-                if let Some(opening) = candidate.see(packet, at) {
+                if let Some(opening) = candidate.see(packet, at, world.settings.supervised) {
                     let flow = open(opening, candidate, packet, at, world);
                     *slot = Slot::Flow(Box::new(flow));
                     self.opened(opening, index, packet, at);

@@ -59,6 +59,76 @@ fn repeated_and_crossing_handshake_datagrams_are_healthy() {
 }
 
 #[test]
+fn a_syn_that_arrives_twice_is_answered_twice_at_once() {
+    let talk = Talk::new()
+        .syn("a")
+        .syn("a")
+        .after(0.2)
+        .syn_ack("one")
+        .after(0.1)
+        .syn_ack("one");
+    let heard = judge(
+        &talk.after(1.0).ack("one").frames(1..=20),
+        &at(Vantage::Path),
+    );
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+    assert_eq!(heard.doubts, ["MS-H-03"]);
+}
+
+#[test]
+fn half_open_sessions_may_be_dropped_long_after_a_flood_began() {
+    let mut talk = Talk::new();
+    for port in 0..2_000 {
+        talk = talk
+            .after(0.1)
+            .from(&format!("127.0.0.1:{}", 20_000 + port))
+            .syn("")
+            .syn_ack("one");
+    }
+    let heard = judge(&talk.after(12_000.0).elsewhere(), &supervised("3way"));
+    assert!(
+        !heard.findings.contains(&"MS-H-18"),
+        "{:#?}",
+        heard.findings
+    );
+}
+
+#[test]
+fn media_that_the_initiator_sends_does_not_turn_the_roles_round() {
+    let stray = Talk::new().ask(&[&[0x00, 0x10], &id("one")[..]].concat());
+    let header = stray.header(1);
+    let stray = stray.after(1.0).ask(&data(header, pattern::prefix(100)));
+    let heard = judge(
+        &stray
+            .clone()
+            .after(1.0)
+            .start()
+            .after(1.0)
+            .name("one")
+            .frames(1..=50),
+        &supervised("legacy"),
+    );
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+    let foreign = judge(
+        &stray
+            .after(1.0)
+            .start()
+            .after(1.0)
+            .name("one")
+            .frames(1..=50),
+        &at(Vantage::Sender),
+    );
+    assert!(foreign.findings.is_empty(), "{:#?}", foreign.all);
+    assert_eq!(
+        foreign
+            .sessions
+            .last()
+            .map(|session| (session.mode, session.frames)),
+        Some(("legacy", 50))
+    );
+}
+
+#[test]
 fn ids_with_the_same_text_are_the_same_id() {
     let talk = Talk::three_way(20)
         .on(2, |bytes| bytes[40] = b'x')
