@@ -78,6 +78,18 @@ pub fn fit(text: &str, width: usize) -> String {
     kept + "…"
 }
 
+/// As [`fit`], but what is cut is the beginning: the end of a name or a path tells more.
+#[must_use]
+pub fn fit_tail(text: &str, width: usize) -> String {
+    let length = text.chars().count();
+    if length <= width {
+        return text.to_owned();
+    }
+    let cut = length + 1 - width.max(1);
+    let kept: String = text.chars().skip(cut).collect();
+    format!("…{kept}")
+}
+
 /// `1 finding`, `2 findings`.
 #[must_use]
 pub fn count(number: u64, one: &str) -> String {
@@ -116,9 +128,16 @@ mod tests {
     }
 
     #[rstest]
-    #[case("abc", 3, "abc")]
-    #[case("abcd", 3, "ab…")]
-    fn a_long_text_is_cut(#[case] text: &str, #[case] width: usize, #[case] cut: &str) {
-        assert_eq!(fit(text, width), cut);
+    #[case("abc", 3, "abc", "abc")]
+    #[case("abcd", 3, "ab…", "…cd")]
+    #[case("äöüß", 2, "ä…", "…ß")]
+    fn a_long_text_is_cut(
+        #[case] text: &str,
+        #[case] width: usize,
+        #[case] start: &str,
+        #[case] end: &str,
+    ) {
+        assert_eq!(fit(text, width), start);
+        assert_eq!(fit_tail(text, width), end);
     }
 }

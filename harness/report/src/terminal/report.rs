@@ -9,13 +9,15 @@ use shakedown_engine::verdict::Verdict;
 use super::finding::{self, labelled};
 use super::style::{self, paint};
 use super::tables;
-use crate::text::{clean_line, count, fit, wrap};
+use crate::text::{clean_line, count, fit_tail, wrap};
 use crate::{Outcome, Record};
 
 /// Findings of one scenario or capture that are shown whole, in all and of one requirement; the
 /// others are counted.
 const MOST_FINDINGS: usize = 8;
 const MOST_ALIKE: usize = 2;
+/// Scenarios that are named where many were not judged for the same reason.
+const MOST_NAMED: usize = 6;
 /// Lines of an implementation's output that are shown.
 const OUTPUT_LINES: usize = 12;
 
@@ -81,7 +83,7 @@ fn scenario(verdict: &VerdictEvent, record: &Record, width: usize) -> String {
 fn heading(verdict: Verdict, name: &str, right: &str, width: usize) -> String {
     let word = style::word(verdict);
     let taken = word.len() + 2 + right.chars().count() + 2;
-    let name = fit(&clean_line(name), width.saturating_sub(taken));
+    let name = fit_tail(&clean_line(name), width.saturating_sub(taken));
     let gap = width.saturating_sub(taken + name.chars().count()) + 2;
     format!(
         "{}  {}{}{}\n",
@@ -216,9 +218,13 @@ fn unjudged(verdict: Verdict, all: &[&VerdictEvent], width: usize) -> String {
         for line in wrap(&reason, width - 2) {
             text += &format!("  {line}\n");
         }
-        for scenario in scenarios {
-            let name = fit(&clean_line(scenario), width - 4);
+        for scenario in scenarios.iter().take(MOST_NAMED) {
+            let name = fit_tail(&clean_line(scenario), width - 4);
             text += &format!("    {}\n", paint(style::DIM, &name));
+        }
+        if scenarios.len() > MOST_NAMED {
+            let more = format!("… {} more", scenarios.len() - MOST_NAMED);
+            text += &format!("    {}\n", paint(style::DIM, &more));
         }
     }
     text
@@ -233,7 +239,7 @@ fn unfinished(record: &Record, width: usize) -> String {
     let number = record.running.len();
     let mut text = format!("{}  {number}\n", paint(style, "NOT FINISHED"));
     for scenario in &record.running {
-        let name = fit(&clean_line(scenario), width - 4);
+        let name = fit_tail(&clean_line(scenario), width - 4);
         text += &format!("    {}\n", paint(style::DIM, &name));
     }
     text
@@ -361,6 +367,25 @@ mod tests {
     #[test]
     fn checked_captures() {
         insta::assert_snapshot!(plain(fixture::check(), 100));
+    }
+
+    #[test]
+    fn of_many_that_do_not_apply_the_first_are_named_and_all_are_counted() {
+        let mut events = fixture::run();
+        let absent = events.iter().rposition(
+            |event| matches!(event, Event::Verdict(v) if v.verdict == Verdict::NotApplicable),
+        );
+        let absent = events[absent.unwrap()].clone();
+        for number in 0..9 {
+            let Event::Verdict(mut verdict) = absent.clone() else {
+                unreachable!("it was found as a verdict");
+            };
+            verdict.scenario += &number.to_string();
+            events.push(Event::Verdict(verdict));
+        }
+        let report = plain(events, 80);
+        assert!(report.contains("N/A  11\n"), "{report}");
+        assert!(report.contains("… 4 more"), "{report}");
     }
 
     #[test]
