@@ -76,13 +76,15 @@ fn load(id: &str, text: &str) {
     }
 }
 
-#[test]
-fn the_descriptions_that_are_shown_load() {
-    let page = page("iut.md");
+#[rstest]
+#[case("iut.md", 4)]
+#[case("../README.md", 2)]
+fn the_descriptions_that_are_shown_load(#[case] name: &str, #[case] number: usize) {
+    let page = page(name);
     let blocks = blocks(&page, "toml");
-    assert_eq!(blocks.len(), 4);
+    assert_eq!(blocks.len(), number);
     for text in blocks {
-        if let Err(problems) = Iut::parse("iut.md", text) {
+        if let Err(problems) = Iut::parse(name, text) {
             panic!("{}", problems.render(false));
         }
     }
