@@ -31,7 +31,7 @@ fn run(directory: &Path, shard: &str, verdict: &str, exit: u8) -> PathBuf {
         .replace('\n', ""),
         format!(
             r#"{{"type":"run-finished","counts":{{"{verdict}":1}},"requirements":
-            {{"MS-L-01":"{verdict}"}},"exit":{exit},"message":"Shard {shard} is over.",
+            {{"MS-L-01":"{verdict}"}},"exit":{exit},"message":"Shard {shard} is over",
             "interrupted":false,"seconds":1.0}}"#
         )
         .replace('\n', ""),
@@ -53,7 +53,7 @@ fn two_runs_are_told_as_one_and_the_worse_decides() {
     let text = String::from_utf8_lossy(&output.stdout);
     for told in [
         "FAIL  mediastream/legacy/responder/two",
-        "Shard one is over. Shard two is over.",
+        "Shard one is over; Shard two is over",
         "1 fail, 1 pass in 2.0 s",
         "all/junit.xml",
     ] {

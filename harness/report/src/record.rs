@@ -227,7 +227,7 @@ fn join_summary(all: &mut Summary, other: &Summary) {
     }
     all.exit = worse(all.exit, other.exit);
     if all.message != other.message {
-        all.message = format!("{} {}", all.message, other.message);
+        all.message = format!("{}; {}", all.message, other.message);
     }
     let new = other.notes.iter().filter(|note| !all.notes.contains(note));
     let new: Vec<String> = new.cloned().collect();
