@@ -40,6 +40,8 @@ const LONGEST: usize = 2_100;
 #[case("initiator", fuzz::initiator)]
 #[case("responder", fuzz::responder)]
 #[case("monitor", fuzz::monitor)]
+#[case("judged_initiator", fuzz::judged_initiator)]
+#[case("judged_responder", fuzz::judged_responder)]
 fn every_seed_and_every_former_crash_passes(#[case] target: &str, #[case] body: fn(&[u8])) {
     replay(target, body);
 }
@@ -286,6 +288,86 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
     };
     seeds.insert("every-datagram-between-all".to_owned(), plan.write());
     assert_up_to_date("monitor", &seeds);
+}
+
+#[test]
+fn seeds_of_judged_machines_are_conversations() {
+    let answer = |choice| Event::Answer { peer: 0, choice };
+    let wait = |milliseconds| Event::Wait(Duration::from_millis(milliseconds));
+    // Forms as the targets number them; above them, an id or a frame.
+    let (reply, start, syn, id, data) = (answer(0), answer(64), answer(1), answer(5), 6);
+    let other_syn = answer(1 + 8);
+    let stream = (0..20).flat_map(|frame| [answer(data + 8 * frame), wait(20)]);
+    let stream: Vec<_> = stream.collect();
+
+    let mut initiator = Seeds::new();
+    let mut add = |name: &str, options, events| {
+        initiator.insert(name.to_owned(), Plan { options, events }.write());
+    };
+    add(
+        "legacy-stream",
+        0,
+        [vec![wait(3), id], stream.clone(), vec![wait(5000)]].concat(),
+    );
+    add("legacy-no-answer", 0, vec![wait(9000)]);
+    add(
+        "3way-stream",
+        1,
+        [vec![wait(3), reply], stream.clone(), vec![wait(5000)]].concat(),
+    );
+    add("3way-no-answer", 1, vec![wait(9000)]);
+    add(
+        "3way-late-answer",
+        1,
+        vec![wait(700), reply, reply, wait(9000)],
+    );
+    add("3way-rejected", 1, vec![wait(700), answer(3), wait(9000)]);
+    add(
+        "3way-falls-back",
+        3,
+        [vec![wait(4000), id], stream, vec![wait(9000)]].concat(),
+    );
+
+    let mut responder = Seeds::new();
+    let mut add = |name: &str, options, events| {
+        responder.insert(name.to_owned(), Plan { options, events }.write());
+    };
+    add("legacy-stream", 0, vec![start, wait(2000)]);
+    add(
+        "legacy-start-again",
+        0,
+        vec![start, wait(300), start, wait(2000), start, wait(2000)],
+    );
+    add("3way-stream", 1, vec![syn, wait(3), reply, wait(2000)]);
+    add("3way-no-ack", 1, vec![syn, wait(15_000)]);
+    add(
+        "3way-syn-again",
+        1,
+        vec![syn, syn, wait(3), reply, wait(300), syn, reply, wait(2000)],
+    );
+    add(
+        "3way-restart",
+        1,
+        vec![syn, reply, wait(300), other_syn, wait(3), reply, wait(2000)],
+    );
+    add(
+        "3way-optimistic",
+        5,
+        vec![syn, wait(300), reply, wait(2000)],
+    );
+    add("3way-optimistic-no-ack", 5, vec![syn, wait(15_000)]);
+    add(
+        "3way-start-allowed",
+        3,
+        vec![start, wait(300), syn, wait(3), reply, wait(2000)],
+    );
+    add(
+        "3way-start-while-half-open",
+        7,
+        vec![syn, wait(300), start, wait(2000)],
+    );
+    assert_up_to_date("judged_initiator", &initiator);
+    assert_up_to_date("judged_responder", &responder);
 }
 
 /// A conversation as events of a plan; times to the millisecond.

@@ -4,6 +4,7 @@
 
 mod frames;
 mod initiator;
+mod judged;
 mod monitor;
 mod plan;
 mod responder;
@@ -11,6 +12,7 @@ mod rig;
 mod talk;
 
 use super::{Grammar, Mode};
+use crate::requirement::Role;
 
 pub use monitor::Audit;
 pub use plan::{Event, Plan};
@@ -45,4 +47,14 @@ pub fn responder(bytes: &[u8]) {
 /// Takes the bytes as a [`Plan`] for a capture that the monitor sees.
 pub fn monitor(bytes: &[u8]) {
     monitor::run(bytes);
+}
+
+/// Takes the bytes as a [`Plan`] for the reference initiator, and has the monitor judge it.
+pub fn judged_initiator(bytes: &[u8]) {
+    judged::run(Role::Initiator, bytes);
+}
+
+/// Takes the bytes as a [`Plan`] for the reference responder, and has the monitor judge it.
+pub fn judged_responder(bytes: &[u8]) {
+    judged::run(Role::Responder, bytes);
 }

@@ -1,0 +1,202 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::plan::{Event, Plan};
+use super::rig::address;
+use super::talk;
+use crate::machine::{Input, Machine, Output};
+use crate::mediastream::PROTOCOL;
+use crate::mediastream::frame::{ConnectionId, Control, Frame};
+use crate::monitor::{Monitor, Observation, Packet, Vantage};
+use crate::requirement::Role;
+use crate::{MonitorSettings, ReferenceSettings, StreamParameters};
+
+/// Peers that a plan can tell apart.
+const PEERS: u8 = 3;
+
+const STREAM: StreamParameters = StreamParameters {
+    bits_per_second: 400_000,
+    frames_per_second: 50,
+    seconds: 1,
+};
+
+/// Plays a plan for the reference in this role while the monitor looks on: whatever the peers do,
+/// the reference never breaks a requirement. The clock is kept as a good owner keeps it, so that
+/// no timer is late. The bits of the options are 3way and the options of the role.
+pub(super) fn run(role: Role, bytes: &[u8]) {
+    let plan = Plan::read(bytes);
+    let (mode, options) = settings(role, plan.options);
+    let mut court = Court::new(role, mode, options);
+    court.turn(Input::Tick);
+    for event in plan.events {
+        match event {
+            Event::Datagram { peer, payload } => court.arrives(peer, payload),
+            Event::Answer { peer, choice } => {
+                let payload = court.answer(choice);
+                court.arrives(peer, &payload);
+            }
+            Event::Wait(time) => court.pass(time),
+            Event::Deadline => court.pass_to_deadline(),
+            Event::Stop => break,
+        }
+    }
+    court.close();
+}
+
+fn settings(role: Role, bits: u8) -> (&'static str, Vec<String>) {
+    if bits & 1 == 0 {
+        return ("legacy", Vec::new());
+    }
+    let names: &[&str] = match role {
+        Role::Responder => &["allow_legacy_start", "optimistic_start"],
+        Role::Initiator => &["fallback"],
+    };
+    let on = names.iter().enumerate().filter(|(n, _)| bits & 2 << n != 0);
+    ("3way", on.map(|(_, &name)| name.to_owned()).collect())
+}
+
+struct Court {
+    role: Role,
+    machine: Box<dyn Machine>,
+    monitor: Box<dyn Monitor>,
+    now: Duration,
+    packets: u64,
+    /// The id of the last handshake frame that the machine sent.
+    last_id: ConnectionId,
+    /// What the capture held last, for whoever reads the message.
+    recent: Vec<String>,
+}
+
+impl Court {
+    fn new(role: Role, mode: &str, options: Vec<String>) -> Self {
+        let machine = (PROTOCOL.reference)(&ReferenceSettings {
+            role,
+            mode: mode.to_owned(),
+            options: options.clone(),
+            stream: STREAM,
+            peer: Some(address(0)),
+            seed: 1,
+            extra: Vec::new(),
+        });
+        let monitor = (PROTOCOL.monitor)(&MonitorSettings {
+            vantage: Vantage::Sender,
+            tolerance: 0.25,
+            stream: Some(STREAM),
+            max_datagram: Some(1_400),
+            options: Some(options),
+            mode: Some(mode.to_owned()),
+            supervised: false,
+        });
+        Self {
+            role,
+            machine: machine.unwrap_or_else(|problem| unreachable!("{problem}")),
+            monitor,
+            now: Duration::from_secs(1),
+            packets: 0,
+            last_id: ConnectionId::EMPTY,
+            recent: Vec::new(),
+        }
+    }
+
+    fn arrives(&mut self, peer: u8, payload: &[u8]) {
+        let from = address(peer % PEERS);
+        self.record(from, own(), payload);
+        self.turn(Input::Datagram { from, payload });
+    }
+
+    /// Time goes on, with a tick at each deadline.
+    fn pass(&mut self, time: Duration) {
+        let until = self.now + time;
+        while self
+            .machine
+            .deadline()
+            .is_some_and(|deadline| deadline <= until)
+        {
+            self.pass_to_deadline();
+        }
+        self.now = until;
+        self.turn(Input::Tick);
+    }
+
+    fn pass_to_deadline(&mut self) {
+        if let Some(deadline) = self.machine.deadline() {
+            self.now = self.now.max(deadline);
+            self.turn(Input::Tick);
+        }
+    }
+
+    fn turn(&mut self, input: Input<'_>) {
+        self.machine.handle(self.now, input);
+        while let Some(output) = self.machine.poll() {
+            let Output::Send { to, payload } = output else {
+                continue;
+            };
+            if let Ok(Some(Frame::SynAck(control) | Frame::Syn(control))) = Frame::decode(&payload)
+            {
+                self.last_id = control.connection_id();
+            }
+            self.record(own(), to, &payload);
+        }
+    }
+
+    fn record(&mut self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) {
+        self.packets += 1;
+        let packet = Packet {
+            number: self.packets,
+            time: self.now,
+            source,
+            destination,
+            payload,
+            length: payload.len(),
+        };
+        if self.recent.len() == 40 {
+            self.recent.remove(0);
+        }
+        let frame = Frame::decode(payload).map(|frame| frame.map(|frame| frame.name()));
+        self.recent.push(format!(
+            "{} {:?} {source} > {destination} {} bytes {frame:?}",
+            self.packets,
+            self.now,
+            payload.len()
+        ));
+        let (role, recent) = (self.role, &self.recent);
+        self.monitor
+            .packet(&packet, &mut |said| accept(role, recent, &said));
+    }
+
+    fn close(mut self) {
+        let (role, recent) = (self.role, &self.recent);
+        self.monitor
+            .finish(self.now, &mut |said| accept(role, recent, &said));
+    }
+
+    /// One of the datagrams that make sense now.
+    fn answer(&self, choice: u8) -> Vec<u8> {
+        let mut control = Control::new(self.last_id.as_bytes());
+        match (choice, self.role) {
+            (0, Role::Responder) => Frame::Ack(control).to_vec(),
+            (0, Role::Initiator) => {
+                control.flags = Control::ACCEPT;
+                Frame::SynAck(control).to_vec()
+            }
+            (_, _) => talk::datagram(choice),
+        }
+    }
+}
+
+/// The address of the machine.
+fn own() -> SocketAddr {
+    SocketAddr::from(([198, 51, 100, 7], 9_000))
+}
+
+/// What the peers do wrong is theirs; the reference does nothing wrong.
+fn accept(role: Role, recent: &[String], said: &Observation) {
+    if let Observation::Finding(finding) = said
+        && finding.address == own()
+    {
+        unreachable!(
+            "the {role} breaks a rule: {finding:#?}\n{}",
+            recent.join("\n")
+        );
+    }
+}
