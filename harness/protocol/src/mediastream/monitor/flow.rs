@@ -346,7 +346,11 @@ impl Flow {
         let is_other = self.session.id.is_some_and(|known| known != id);
         if is_other && self.session.mode != Mode::ThreeWay && self.session.stream.has_begun() {
             let mode = self.session.mode;
+            // A START so soon after the stream's end that it looked like a copy of the first.
+            let starts = self.session.starts.as_ref();
+            let starts = starts.and_then(Starts::of_the_next_session);
             self.reopen(mode, Origin::Start, at, world);
+            self.session.starts = starts;
         }
         let (session, _, mut bench) = self.split(world);
         session.handshake.lapse(at, &mut bench);

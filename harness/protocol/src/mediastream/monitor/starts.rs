@@ -28,6 +28,8 @@ pub(super) struct Starts {
     /// The longest time from one START to the next, and when it ended.
     longest: Option<(Duration, Moment)>,
     answered: Option<Moment>,
+    /// A START after the answer, which may ask for the next session.
+    late: Option<Moment>,
 }
 
 impl Starts {
@@ -38,13 +40,20 @@ impl Starts {
             sends: 1,
             longest: None,
             answered: None,
+            late: None,
         }
+    }
+
+    /// Those of the session that a START after this one's answer asked for, if one did.
+    pub(super) fn of_the_next_session(&self) -> Option<Self> {
+        self.late.as_ref().map(Self::new)
     }
 
     /// START came again.
     pub(super) fn again(&mut self, at: &Moment, bench: &mut Bench<'_>) {
         bench.exercised(Rule::L02);
         if let Some(answered) = self.answered {
+            self.late = Some(*at);
             if at.is_past(&answered, CROSSING) {
                 // MS-L-02
                 bench.breach_unless_network(Rule::L02, Role::Initiator, || {

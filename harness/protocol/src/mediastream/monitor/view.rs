@@ -83,7 +83,7 @@ pub(super) struct ControlView<'a> {
     pub(super) id: Option<&'a [u8; ConnectionId::LENGTH]>,
     /// Whether a receiver takes it: whole, terminated, its extensions sound.
     pub(super) is_well_formed: bool,
-    /// Whether the capture lacks a part of it.
+    /// Whether the capture lacks a part of it, and what is missing may be sound.
     pub(super) is_cut: bool,
 }
 
@@ -187,7 +187,7 @@ fn control<'a>(packet: &Packet<'a>) -> ControlView<'a> {
         flags: bytes.get(27).copied().zip(u16_at(bytes, 28)),
         id: array_at(bytes, 30),
         is_well_formed: !is_cut && is_sound(bytes),
-        is_cut,
+        is_cut: is_cut && packet.length >= Control::MIN_LENGTH,
     }
 }
 
