@@ -9,7 +9,7 @@ use shakedown_engine::event::{Event, Summary};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
-use shakedown_net::run::{Assignment, Plan, run};
+use shakedown_net::run::{Assignment, CaptureBy, Plan, run};
 use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::Sinks;
 use tokio::sync::{mpsc, watch};
@@ -57,6 +57,11 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// How packets are recorded: `live:INTERFACE` as the kernel sees them, `tap` at our own
+    /// sockets, `auto` live on loopback where that is permitted, else by the tap
+    #[arg(long, value_name = "HOW", default_value = "auto")]
+    capture: CaptureBy,
+
     /// The weakest level whose findings fail a scenario; those below are advisory
     #[arg(long, value_enum, default_value_t = Weakest::May)]
     level: Weakest,
@@ -100,6 +105,7 @@ impl Args {
             jobs: self.jobs.get(),
             seed: self.seed.unwrap_or_else(any_seed),
             captures: out.join("captures"),
+            capture: self.capture.clone(),
             level: self.level.into(),
             verbose: global.verbose > 0,
             shakedown: own_path()?,

@@ -4,6 +4,7 @@
 //! which they came, whatever else the machine had to do. Before anything is sent, what has arrived
 //! is recorded, so that the capture tells the true order.
 
+mod beside;
 mod bound;
 mod record;
 mod sockets;
@@ -25,6 +26,7 @@ use crate::launch::{Instance, LaunchError, Launcher};
 use crate::process::Ended;
 use crate::socket::PeerSocket;
 
+pub use beside::Beside;
 pub use bound::bound;
 pub use record::{Recorded, Recorder};
 
@@ -298,11 +300,10 @@ impl Drive {
             Action::Open {
                 socket,
                 other_address,
-            } => {
-                if let Err(why) = self.sockets.open(socket, other_address) {
-                    self.refuse(&why);
-                }
-            }
+            } => match self.sockets.open(socket, other_address) {
+                Ok(port) => self.recorder.opened(port),
+                Err(why) => self.refuse(&why),
+            },
             Action::Close { socket } => self.sockets.close(socket),
             Action::Send {
                 tag,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use shakedown_capture::{Tap, WriteError, WriterSettings};
 
+use super::Beside;
 use crate::clock::Clock;
 
 /// How large a capture may become, in bytes, besides what the stream itself needs.
@@ -15,6 +16,7 @@ const SPARE: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct Recorder {
     tap: Option<Tap<File>>,
+    live: Option<Beside>,
     path: PathBuf,
     clock: Clock,
     comments: BTreeMap<u64, Vec<String>>,
@@ -34,6 +36,30 @@ pub struct Recorded {
     pub comments: BTreeMap<u64, Vec<String>>,
     /// Why packets are missing, in a sentence, if some are.
     pub problem: Option<String>,
+    live: Option<Beside>,
+}
+
+impl Recorded {
+    /// Puts the live capture, if there was one, in the place of the tap's. Blocks for 2 s at most
+    /// besides the copying.
+    ///
+    /// # Errors
+    /// Why the tap's capture stays, in words that go on a sentence.
+    pub fn settle(&mut self) -> Result<(), String> {
+        let Some(live) = self.live.take() else {
+            return Ok(());
+        };
+        if self.packets == 0 || self.problem.is_some() {
+            // What the tap could not record would be missing in the selection of the other, too.
+            return Ok(());
+        }
+        let required = live.is_required();
+        live.replace(&self.path).inspect_err(|why| {
+            if required {
+                self.problem = Some(format!("there is no complete live capture: {why}"));
+            }
+        })
+    }
 }
 
 impl Recorder {
@@ -58,12 +84,27 @@ impl Recorder {
         };
         Self {
             tap,
+            live: None,
             path: path.to_owned(),
             clock,
             comments: BTreeMap::new(),
             latest: Duration::ZERO,
             problem,
             full: false,
+        }
+    }
+
+    /// The same with a live capture beside the tap.
+    #[must_use]
+    pub fn with_live(mut self, live: Option<Beside>) -> Self {
+        self.live = live;
+        self
+    }
+
+    /// A socket was opened at this port.
+    pub fn opened(&mut self, port: u16) {
+        if let Some(live) = &mut self.live {
+            live.watch(port);
         }
     }
 
@@ -117,6 +158,7 @@ impl Recorder {
             path: self.path,
             comments: self.comments,
             problem: self.problem,
+            live: self.live,
         }
     }
 }

@@ -47,8 +47,8 @@ impl Sockets {
             .map(|(_, socket)| socket)
     }
 
-    /// Opens a socket beside `main`.
-    pub(super) fn open(&mut self, id: SocketId, other_address: bool) -> Result<(), String> {
+    /// Opens a socket beside `main` and says its port.
+    pub(super) fn open(&mut self, id: SocketId, other_address: bool) -> Result<u16, String> {
         let main = self.main_address();
         let ip = match main.ip() {
             ip if !other_address => ip,
@@ -64,8 +64,9 @@ impl Sockets {
         };
         let socket = PeerSocket::bind(SocketAddr::new(ip, 0))
             .map_err(|error| format!("no UDP socket can be opened at {ip}: {error}"))?;
+        let port = socket.local().port();
         self.open.push((id, socket));
-        Ok(())
+        Ok(port)
     }
 
     pub(super) fn close(&mut self, id: SocketId) {

@@ -142,6 +142,14 @@ impl fmt::Display for LiveStatistics {
     }
 }
 
+/// Whether a live capture could begin on this interface.
+///
+/// # Errors
+/// [`LiveError`], if it could not.
+pub fn probe(interface: &str) -> Result<(), LiveError> {
+    Link::open(interface, &[], 1).map(drop)
+}
+
 /// What the thread leaves.
 struct Ended<W> {
     writer: CaptureWriter<W>,

@@ -1,6 +1,7 @@
 //! A run: scenarios played side by side against implementations under test, each judged by its
 //! capture.
 
+mod capture;
 mod group;
 mod judge;
 mod play;
@@ -27,6 +28,9 @@ use crate::launch::Launcher;
 use crate::probe;
 use crate::socket::PeerSocket;
 
+pub use capture::CaptureBy;
+
+use capture::Live;
 use group::Group;
 use play::{Job, Played};
 use summary::Ending;
@@ -43,6 +47,8 @@ pub struct Plan {
     pub seed: u64,
     /// The folder of the captures; it is made if need be.
     pub captures: PathBuf,
+    /// How packets are recorded.
+    pub capture: CaptureBy,
     /// The weakest level whose findings count.
     pub level: Level,
     /// Whether every step is told.
@@ -82,11 +88,16 @@ pub async fn run(
         .iter()
         .map(|a| a.iut.name.as_str())
         .collect();
+    let (live, capture) = plan.capture.begin().unwrap_or_else(|why| {
+        ending.broken_off = Some(why.clone());
+        (None, why)
+    });
     let context = Arc::new(Context {
         events,
         stop,
         seed: plan.seed,
         captures: plan.captures,
+        live,
         level: plan.level,
         verbose: plan.verbose,
         turns: AtomicU64::new(1_000_000),
@@ -97,7 +108,7 @@ pub async fn run(
         version: VERSION,
         iut: names.join(", "),
         seed: plan.seed,
-        capture: String::from("tap: the datagrams of our own sockets"),
+        capture,
         scenarios: ending.selected,
     });
     let mut targets = Vec::new();
@@ -189,6 +200,8 @@ struct Context {
     stop: watch::Receiver<bool>,
     seed: u64,
     captures: PathBuf,
+    /// The live capture beside the tap, if there is to be one.
+    live: Option<Live>,
     level: Level,
     verbose: bool,
     turns: AtomicU64,

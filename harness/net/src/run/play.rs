@@ -16,7 +16,7 @@ use super::group::{Group, Lease};
 use super::judge::{self, Judged};
 use super::{Context, Target};
 use crate::clock::Clock;
-use crate::drive::{Drive, Driven, End, Recorder, Restart, Setup, bound};
+use crate::drive::{Beside, Drive, Driven, End, Recorder, Restart, Setup, bound};
 use crate::launch::{Instance, open_sockets};
 use crate::probe;
 use crate::socket::PeerSocket;
@@ -130,12 +130,14 @@ impl Job {
             Some(group) => Some(group.enter().await?),
             None => None,
         };
-        let (main, instance) = self.meet(context, lease.as_ref()).await?;
+        let (main, instance, live) = self.meet(context, lease.as_ref(), path).await?;
         let last_sent = lease
             .as_ref()
             .map(|lease| Arc::clone(&lease.last_sent))
             .unwrap_or_default();
-        let (driven, clock) = self.drive(context, path, main, instance, last_sent).await;
+        let (driven, clock) = self
+            .drive(context, path, main, live, instance, last_sent)
+            .await;
         let mut notes = Vec::new();
         let mut outcome = outcome(&driven);
         let mut death = self.death(context, &driven, &mut outcome).await;
@@ -160,12 +162,14 @@ impl Job {
         })
     }
 
-    /// The scripted peer's first socket, and the implementation.
+    /// The scripted peer's first socket, the implementation, and a live capture of what they say
+    /// to each other, which has to begin before the implementation can.
     async fn meet(
         &self,
         context: &Context,
         lease: Option<&Lease>,
-    ) -> Result<(PeerSocket, Instance), String> {
+        path: &Path,
+    ) -> Result<(PeerSocket, Instance, Option<Beside>), String> {
         let launcher = &self.target.launcher;
         let needs = &self.scenario.iut;
         let bind = |ip| {
@@ -174,8 +178,9 @@ impl Job {
         };
         if needs.role == self.target.asks() {
             let main = bind(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+            let live = context.live(path, main.local())?;
             let instance = launcher.initiator(needs, main.local());
-            return Ok((main, instance.map_err(|error| error.to_string())?));
+            return Ok((main, instance.map_err(|error| error.to_string())?, live));
         }
         let instance = match lease {
             Some(lease) => lease.instance.clone(),
@@ -190,7 +195,9 @@ impl Job {
             .unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
         let ip = probe::local_address_for(address)
             .map_err(|error| format!("there is no way to {address}: {error}"))?;
-        Ok((bind(ip)?, instance))
+        let main = bind(ip)?;
+        let live = context.live(path, main.local())?;
+        Ok((main, instance, live))
     }
 
     async fn drive(
@@ -198,6 +205,7 @@ impl Job {
         context: &Context,
         path: &Path,
         main: PeerSocket,
+        live: Option<Beside>,
         instance: Instance,
         last_sent: Arc<AtomicU64>,
     ) -> (Driven, Clock) {
@@ -218,7 +226,7 @@ impl Job {
             named: self.scenario.sockets.len(),
             main,
             clock,
-            recorder: Recorder::create(path, clock, stream_bytes),
+            recorder: Recorder::create(path, clock, stream_bytes).with_live(live),
             instance,
             restart: Restart {
                 launcher: Arc::clone(&self.target.launcher),
@@ -331,7 +339,13 @@ impl Job {
             disturbed: _,
         } = attempt;
         let iut: &Iut = &self.target.launcher.iut;
-        let recorded = driven.recorded;
+        let mut recorded = driven.recorded;
+        if let Err(why) = recorded.settle() {
+            notes.push(format!(
+                "{}: its capture is the tap's, because {why}",
+                self.scenario.id
+            ));
+        }
         let judged = match recorded.packets {
             // Nobody said a word; that is no damage.
             0 => Judged::default(),
