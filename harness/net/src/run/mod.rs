@@ -89,8 +89,8 @@ pub async fn run(
         .map(|a| a.iut.name.as_str())
         .collect();
     let (live, capture) = plan.capture.begin().unwrap_or_else(|why| {
-        ending.broken_off = Some(why.clone());
-        (None, why)
+        ending.broken_off = Some(why);
+        (None, "nothing".into())
     });
     let context = Arc::new(Context {
         events,
