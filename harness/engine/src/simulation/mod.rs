@@ -1,7 +1,7 @@
 //! A scenario against the reference machine in virtual time: one event loop, no socket, no clock.
 //!
 //! Both sides are on one ideal link: every datagram arrives [`LATENCY`] after it was sent, in
-//! order, once. The capture is what a tap at the scripted peer's sockets would record. The same
+//! order, once. The capture shows that link, with the times of the scripted peer's side. The same
 //! scenario, settings and seed give the same bytes.
 //!
 //! The reference stands for a process: an initiator begins when the script does, and when its

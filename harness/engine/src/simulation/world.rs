@@ -50,7 +50,9 @@ pub(super) struct World<'s> {
     failed: bool,
     agenda: BTreeMap<(Duration, u64), Happening>,
     events: u64,
+    /// Those that are open.
     sockets: BTreeMap<SocketId, SocketAddr>,
+    /// Those that are open or were.
     addresses: BTreeMap<SocketAddr, SocketId>,
     tap: Tap<Vec<u8>>,
     first_packet: Option<Duration>,
@@ -199,7 +201,7 @@ impl<'s> World<'s> {
                 Ok(())
             }
             Happening::AtPeer { from, to, payload } => {
-                // A closed port: the kernel would drop it.
+                // Nobody ever was there.
                 let Some(socket) = self.addresses.get(&to).copied() else {
                     return Ok(());
                 };
@@ -208,6 +210,10 @@ impl<'s> World<'s> {
                     Err(WriteError::TooLarge { .. }) => return Ok(()),
                     Err(error) => return Err(error.into()),
                 };
+                // It was on the wire; a closed socket gets nothing.
+                if !self.sockets.contains_key(&socket) {
+                    return Ok(());
+                }
                 let payload = &payload;
                 self.tell(Input::Datagram {
                     socket,
@@ -313,9 +319,7 @@ impl<'s> World<'s> {
                     other_address,
                 } => self.open(socket, other_address),
                 Action::Close { socket } => {
-                    if let Some(address) = self.sockets.remove(&socket) {
-                        self.addresses.remove(&address);
-                    }
+                    self.sockets.remove(&socket);
                 }
                 Action::Send {
                     tag,

@@ -90,10 +90,11 @@ pub struct Composed {
 /// * Where the capture is damaged, only findings that bytes of a packet show count. What else the
 ///   monitor found or found in order is `inconclusive`, as is the scenario.
 /// * A requirement of the scenario is `pass` only if the script was played to its end, or all steps
-///   that are judged by it were completed, or the monitor judged it; one that shows only on the
-///   wire must have been judged there or by a step. One that shows only from inside is `not
-///   observed`. Everything else is `inconclusive`, and so is the scenario, if it was played to its
-///   end.
+///   that are judged by it were completed, or the monitor judged it. One that shows only on the
+///   wire and that neither a step nor the monitor judged did not come up: it is `not observed`, as
+///   is one that shows only from inside. Everything else is `inconclusive`, and so is the scenario,
+///   if it was played to its end.
+/// * A scenario none of whose requirements was judged is `inconclusive`.
 #[must_use]
 pub fn compose(evidence: &Evidence<'_>) -> Composed {
     let mut waived = Vec::new();
@@ -194,8 +195,9 @@ impl Evidence<'_> {
             .map_or(&[][..], |rule: &Requirement| &rule.seen);
         match (seen, self.script) {
             ([Seen::Inner], _) => Verdict::NotObserved,
+            // It did not come up: the stream was not split, no session began.
             ([Seen::Wire], ScriptOutcome::Passed) if !self.is_judged_by_a_step(id) => {
-                Verdict::Inconclusive
+                Verdict::NotObserved
             }
             (_, ScriptOutcome::Passed) => Verdict::Pass,
             (_, ScriptOutcome::Failed(failure)) if failure.judged.iter().any(|it| it == id) => {
@@ -226,6 +228,12 @@ impl Evidence<'_> {
                 if !doubtful.is_empty() {
                     verdict = Verdict::Inconclusive;
                     reasons.push(format!("not judged: {}", self.why_doubtful(&doubtful)));
+                }
+                let own = self.scenario.requirements.iter();
+                let mut own = own.filter_map(|id| requirements.get(id));
+                if own.all(|verdict| *verdict == Verdict::NotObserved) {
+                    verdict = Verdict::Inconclusive;
+                    reasons.push("none of its requirements could be judged".to_owned());
                 }
             }
             // If it counts it is a finding and the scenario fails by it below.

@@ -32,7 +32,8 @@ use serde::{Deserialize, Serialize};
 pub enum Verdict {
     /// Judged, and nothing was found.
     Pass,
-    /// It shows only from inside, and nothing looked there.
+    /// It shows only from inside and nothing looked there, or it shows on the wire and did not come
+    /// up there.
     NotObserved,
     /// The implementation declares that it lacks the option.
     NotApplicable,

@@ -15,6 +15,7 @@ use crate::script::{Failure, ScriptOutcome};
 /// What is known of a scenario against a responder that names MS-H-05 (wire), MS-H-12 (peer),
 /// MS-D-08 (inner) and MS-H-22 (wire, SHOULD) and judges MS-H-22 by a step.
 struct Case {
+    requirements: Vec<&'static str>,
     script: ScriptOutcome,
     observations: Vec<Observation>,
     damage: Option<&'static str>,
@@ -26,6 +27,7 @@ struct Case {
 impl Case {
     fn passed() -> Self {
         Self {
+            requirements: vec!["MS-H-12", "MS-H-05", "MS-D-08", "MS-H-22"],
             script: ScriptOutcome::Passed,
             observations: vec![session(&["MS-H-05", "MS-W-12"])],
             damage: None,
@@ -46,7 +48,7 @@ impl Case {
         let steps = json!([{ "expect_nothing": { "for": "1s", "requirement": "MS-H-22" } }]);
         let scenario: Scenario = serde_json::from_value(json!({
             "id": "mediastream/3way/responder/x", "title": "X",
-            "requirements": ["MS-H-12", "MS-H-05", "MS-D-08", "MS-H-22"],
+            "requirements": self.requirements,
             "iut": { "role": "responder", "mode": "3way" }, "steps": steps,
         }))
         .unwrap();
@@ -139,14 +141,23 @@ fn a_script_that_passed_and_a_monitor_that_found_nothing_are_a_pass() {
 }
 
 #[test]
-fn a_wire_requirement_that_nothing_judged_is_inconclusive_and_so_is_the_scenario() {
+fn a_wire_requirement_that_did_not_come_up_is_not_observed() {
     let mut case = Case::passed();
     case.observations = vec![session(&[])];
-    assert_eq!(case.of("MS-H-05"), Verdict::Inconclusive);
-    assert_eq!(case.verdict(), Verdict::Inconclusive);
+    assert_eq!(case.of("MS-H-05"), Verdict::NotObserved);
+    assert_eq!(case.verdict(), Verdict::Pass, "others were judged");
+}
+
+#[test]
+fn a_scenario_none_of_whose_requirements_was_judged_is_inconclusive() {
+    let mut case = Case::passed();
+    case.requirements = vec!["MS-D-08", "MS-H-05"];
+    case.observations = vec![session(&[])];
+    let composed = case.composed();
+    assert_eq!(composed.verdict.verdict, Verdict::Inconclusive);
     assert_eq!(
-        case.composed().verdict.reason.as_deref(),
-        Some("not judged: MS-H-05")
+        composed.verdict.reason.as_deref(),
+        Some("none of its requirements could be judged")
     );
 }
 
