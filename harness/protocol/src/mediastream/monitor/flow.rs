@@ -152,8 +152,8 @@ impl Flow {
                 self.media(&media, at, world);
             }
             (View::Start | View::Control(Kind::Syn, _), Role::Responder) => {
-                let is_guess = self.session.mode == Mode::Unknown && !self.initiator_spoke;
-                if is_guess || self.session.stream.is_over(at, world.settings) {
+                // Who never spoke as the initiator may be none: what came before went astray.
+                if !self.initiator_spoke || self.session.stream.is_over(at, world.settings) {
                     self.turn_round(packet, at, world);
                 }
             }

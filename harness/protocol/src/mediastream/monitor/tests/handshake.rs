@@ -496,3 +496,24 @@ fn more_than_64_kib_before_the_ack_break_h22() {
     assert_healthy(&early(10));
     assert_broken(&early(11), &["MS-H-22"]);
 }
+
+#[test]
+fn a_syn_shows_who_is_who_whatever_was_sent_astray_before() {
+    let (one, other) = (INITIATOR, RESPONDER);
+    let astray = Talk::new()
+        .from(other)
+        .with(one)
+        .syn_ack("astray")
+        .name("astray")
+        .data(1, 974);
+    let talk = astray.after(500.0).from(one).with(other).greet("one");
+    let talk = talk.frames(1..=20);
+    let heard = judge(&talk, &supervised("3way"));
+    let session = heard.sessions.iter().find(|session| session.frames == 20);
+    assert_eq!(
+        session.unwrap().responder.to_string(),
+        RESPONDER,
+        "{heard:?}"
+    );
+    assert_eq!(heard.findings, ["MS-D-07"; 0], "{heard:?}");
+}
