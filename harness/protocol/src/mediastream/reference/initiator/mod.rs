@@ -1,5 +1,6 @@
 mod early;
 mod failure;
+mod state;
 #[cfg(test)]
 mod tests;
 
@@ -19,9 +20,7 @@ use crate::mediastream::{Grammar, Mode};
 use crate::requirement::Role;
 
 use early::Early;
-
-/// How long frames that are missing may come after the last one, at most.
-const GRACE: Duration = Duration::from_secs(1);
+use state::{End, Session, StartSent, State, SynSent};
 
 /// Asks one responder for one stream, takes it, and says how it went.
 #[derive(Debug)]
@@ -39,61 +38,6 @@ pub(super) struct Initiator {
     done: Numbers,
     outputs: VecDeque<Output>,
     counters: Counters,
-}
-
-/// Where the exchange stands.
-#[derive(Debug)]
-enum State {
-    /// Nothing was sent yet.
-    Closed,
-    /// START was sent; the answer is awaited.
-    StartSent(StartSent),
-    /// SYN was sent; the answer is awaited.
-    SynSent(SynSent),
-    /// The session is there: Established without media, Streaming with it.
-    Session(Session),
-    /// It is over.
-    Over(End),
-}
-
-#[derive(Debug)]
-struct StartSent {
-    asked: Duration,
-    sends: u32,
-    next: Duration,
-}
-
-#[derive(Debug)]
-struct SynSent {
-    asked: Duration,
-    syn: Vec<u8>,
-    sends: u32,
-    next: Duration,
-    early: Early,
-}
-
-#[derive(Debug)]
-struct Session {
-    /// When the first SYN or START was sent.
-    asked: Duration,
-    /// The assigned id and the ACK that confirms it; `None` in a legacy session.
-    assigned: Option<(ConnectionId, Vec<u8>)>,
-    /// When something of the session came last.
-    contact: Duration,
-    /// When media came first.
-    first_media: Option<Duration>,
-    /// When the session began.
-    begun: Duration,
-    /// When the last frame was seen, if it was.
-    last_seen: Option<Duration>,
-}
-
-#[derive(Debug, Clone, Copy)]
-enum End {
-    Completed,
-    Rejected,
-    TimedOut,
-    Failed,
 }
 
 impl Initiator {
@@ -440,38 +384,6 @@ impl Initiator {
         self.counters.sent(&payload);
         let to = self.peer;
         self.outputs.push_back(Output::Send { to, payload });
-    }
-}
-
-impl State {
-    /// The state in the specification's words.
-    const fn name(&self) -> &'static str {
-        match self {
-            Self::Closed | Self::Over(End::Completed | End::Failed) => "Closed",
-            Self::StartSent(_) => "StartSent",
-            Self::SynSent(_) => "SynSent",
-            Self::Session(session) => match session.first_media {
-                None => "Established",
-                Some(_) => "Streaming",
-            },
-            Self::Over(End::Rejected) => "Rejected",
-            Self::Over(End::TimedOut) => "TimedOut",
-        }
-    }
-}
-
-impl Session {
-    /// When it is lost: without contact for a buffer period, with frames missing after the last
-    /// one, or when a stream of this length must be over.
-    fn deadline(&self, settings: &Settings) -> Duration {
-        let period = settings.buffer_period;
-        let length = Duration::from_secs(u64::from(settings.stream.seconds));
-        let begun = self.first_media.unwrap_or(self.begun);
-        let overdue = begun.saturating_add(length + length / 10 + period);
-        let contact = self.contact.saturating_add(period);
-        let grace = GRACE.min(period);
-        let end = self.last_seen.map(|seen| seen.saturating_add(grace));
-        overdue.min(contact).min(end.unwrap_or(overdue))
     }
 }
 
