@@ -164,6 +164,25 @@ fn reassembly_never_holds_more_than_64_mib_and_works_again_when_that_has_expired
 }
 
 #[test]
+fn a_frame_that_is_refused_gives_up_what_it_held() {
+    let mut bench = Bench::new(); // MS-R-06
+    let payload = vec![0; 65_000];
+    // 250 rounds of 5 datagrams are more than 64 MiB, and less than 16 MiB for each frame.
+    let datagrams = (0..250).flat_map(|round| (1..=5).map(move |number| (number, round * 65_000)));
+    let mut before = 0;
+    for (number, offset) in datagrams {
+        bench.fragment(number, (offset, LARGEST_FRAME), &payload);
+        let held = bench.receiver.reassembly.held();
+        if bench.counters.resource_rejections > 0 {
+            assert!(held < before * 9 / 10, "{held} of {before}");
+            return;
+        }
+        before = held;
+    }
+    panic!("nothing was refused");
+}
+
+#[test]
 fn a_frame_of_single_bytes_costs_what_its_pieces_cost() {
     let mut bench = Bench::new(); // MS-R-06
     for offset in (0..2_000_000).step_by(2) {

@@ -70,7 +70,10 @@ fn with_fallback_start_follows_the_last_wait_and_a_late_syn_ack_is_not_answered(
     let sent = bench.pass(millis(3_500));
     assert_eq!(sent.last(), Some(&(millis(3_500), START_TOKEN.to_vec())));
     assert!(bench.receive(&syn_ack("late")).is_empty());
-    assert_eq!(bench.state(), "StartSent");
+    assert_eq!(
+        (bench.state(), bench.invalid("unknown_flag")),
+        ("StartSent", 1)
+    );
     bench.receive(&data(1));
     assert_eq!((bench.state(), bench.frames()), ("Streaming", 1));
 }
@@ -193,6 +196,28 @@ fn media_of_another_id_before_the_syn_ack_is_not_taken() {
     assert_eq!(bench.invalid("other_session"), 1);
     bench.receive(&data(1));
     assert_eq!(bench.frames(), 2);
+}
+
+#[test]
+fn media_that_was_overtaken_by_the_name_of_another_session_is_not_taken() {
+    let mut bench = Bench::new("3way", &[], &[]);
+    bench.sent();
+    for datagram in [data(1), named("old"), named("assigned"), data(2)] {
+        bench.receive(&datagram);
+    }
+    bench.receive(&syn_ack("assigned"));
+    assert_eq!((bench.frames(), bench.invalid("other_session")), (1, 1));
+}
+
+#[test]
+fn the_last_frame_of_the_session_before_does_not_end_the_next_one() {
+    let mut bench = Bench::new("legacy", &[], &[]);
+    bench.sent();
+    for datagram in [named("one"), data(100), named("two"), data(1)] {
+        bench.receive(&datagram);
+    }
+    bench.pass(millis(1_500));
+    assert_eq!(bench.outcome, None);
 }
 
 #[test]

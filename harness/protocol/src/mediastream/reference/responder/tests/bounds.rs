@@ -89,3 +89,20 @@ fn a_stopped_responder_ends_every_session_and_answers_nothing() {
     assert_eq!(bench.responder.deadline(), None);
     assert!(bench.receive(peer(A), &syn("third")).is_empty());
 }
+
+#[test]
+fn at_the_bounds_a_tuple_may_begin_anew_in_its_own_place() {
+    let bounds = [("max_half_open", "1"), ("max_sessions", "1")];
+    let mut bench = Bench::new("3way", &[], &bounds);
+    bench.receive(peer(A), &syn("first"));
+    let sent = bench.receive(peer(A), &syn("second"));
+    assert!(control(&sent[0]).accepts());
+    let second = bench.id(peer(A));
+    bench.receive(peer(A), &ack(&second));
+    let sent = bench.receive(peer(A), &syn("third")); // MS-H-23
+    assert!(control(&sent[0]).accepts());
+    assert_eq!(
+        (bench.responder.sessions(), bench.responder.half_open()),
+        (1, 1)
+    );
+}
