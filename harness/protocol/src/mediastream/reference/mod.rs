@@ -39,6 +39,10 @@ use settings::Settings;
 
 /// A reference machine in the role that the settings name.
 ///
+/// Further settings by name: `max_datagram` (bytes), `carry` (`split` or `fragments`),
+/// `max_half_open` and `max_sessions` (sessions), `half_open_age` and `buffer_period` (times such
+/// as `3s` or `500ms`), `verify` (`true` or `false`). What the role has no use for is ignored.
+///
 /// # Errors
 /// A sentence for people if the settings do not go together.
 pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
