@@ -109,11 +109,12 @@ pub(super) fn close(handshake: &Handshake, now: &Moment, bench: &mut Bench<'_>) 
     let (Some(syn), Some(waiting)) = (&handshake.syn, &handshake.waiting) else {
         return;
     };
+    let waited_until = handshake.acked.as_ref().unwrap_or(now);
+    if waited_until.is_past(&waiting.first, ANSWER) && !handshake.early.was_used() {
+        bench.exercised(Rule::H15);
+    }
     if handshake.has_ack || handshake.acked.is_some() || handshake.fell_back {
         return;
-    }
-    if now.is_past(&waiting.first, ANSWER) && !handshake.early.was_used() {
-        bench.exercised(Rule::H15);
     }
     let tolerance = bench.settings.tolerance;
     let waits = Window::around(repetition(syn.sends), tolerance).earliest;

@@ -95,7 +95,10 @@ fn half_open_sessions_may_be_dropped_long_after_a_flood_began() {
 
 #[test]
 fn media_that_the_initiator_sends_does_not_turn_the_roles_round() {
-    let stray = Talk::new().ask(&[&[0x00, 0x10], &id("one")[..]].concat());
+    let stray = Talk::new()
+        .ask(&accepting("one"))
+        .after(1.0)
+        .ask(&[&[0x00, 0x10], &id("one")[..]].concat());
     let header = stray.header(1);
     let stray = stray.after(1.0).ask(&data(header, pattern::prefix(100)));
     let heard = judge(
