@@ -100,10 +100,12 @@ impl FrameSeen {
         if let Some(slot) = self.prints.get_mut(self.parts as usize) {
             *slot = print;
         }
-        if self.fell.is_none() && qpc < self.qpc {
+        if let (Some(qpc), Some(before), None) = (qpc, self.qpc, self.fell)
+            && qpc < before
+        {
             self.fell = Some(*at);
         }
-        self.qpc = qpc;
+        self.qpc = qpc.or(self.qpc);
         self.are_equal &= media.length == self.first_length;
         self.shape = mix(self.shape, media.length);
         self.bytes += media.length as u64;
@@ -137,7 +139,7 @@ impl FrameSeen {
 pub(super) struct Usual {
     /// A frame that is beyond suspicion.
     model: Option<Model>,
-    /// A frame with equal datagrams, from before there was a model.
+    /// A frame that may be in disorder, from before there was a model.
     held: Option<FrameSeen>,
 }
 
@@ -166,7 +168,7 @@ impl Usual {
         }
         let model = match (self.model, self.held.take()) {
             (Some(model), _) => model,
-            (None, None) if frame.doubled.is_some() => {
+            (None, None) if frame.doubled.is_some() || frame.fell.is_some() => {
                 self.held = Some(*frame);
                 return;
             }
