@@ -1,6 +1,8 @@
 //! Recordings of real programs: judged as they are, and taken apart. Each damage gives exactly the
 //! finding that it should, at the sender; elsewhere what a network can do is in doubt only.
 
+#![allow(clippy::unwrap_used, reason = "a test may fail so")]
+
 mod recording;
 
 use recording::{Heard, Recording, pair, stream};
