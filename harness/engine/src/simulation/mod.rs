@@ -17,11 +17,12 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use shakedown_capture::{AnnotateError, Capture, CaptureError, WriteError};
-use shakedown_protocol::monitor::{Observation, Packet, Vantage};
+use shakedown_capture::{AnnotateError, CaptureError, WriteError};
+use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
+use crate::judge::judge;
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{CaptureEvidence, Composed, Evidence, compose};
@@ -106,8 +107,7 @@ pub fn simulate(
 ) -> Result<Simulated, SimulationError> {
     let world = World::new(protocol, scenario, settings)?;
     let played = world.play()?;
-    let observations = observe(protocol, scenario, settings, &played.capture)?;
-    let payloads = payloads(&played.capture, &observations)?;
+    let observed = observe(protocol, scenario, settings, &played.capture)?;
     let evidence = Evidence {
         protocol,
         scenario,
@@ -116,8 +116,8 @@ pub fn simulate(
         capture: CaptureEvidence {
             path: None,
             start: played.first_packet,
-            observations: &observations,
-            payloads: &payloads,
+            observations: &observed.observations,
+            payloads: &observed.payloads,
             damage: None,
         },
         process: None,
@@ -139,14 +139,20 @@ pub fn simulate(
     })
 }
 
-/// What the monitor says of the capture.
+/// What the monitor says of a capture.
+struct Observed {
+    observations: Vec<Observation>,
+    /// The payloads of packets that it names.
+    payloads: BTreeMap<u64, Vec<u8>>,
+}
+
 fn observe(
-    protocol: &Protocol,
+    protocol: &'static Protocol,
     scenario: &Scenario,
     settings: &Settings,
     bytes: &[u8],
-) -> Result<Vec<Observation>, CaptureError> {
-    let mut monitor = (protocol.monitor)(&MonitorSettings {
+) -> Result<Observed, CaptureError> {
+    let settings = MonitorSettings {
         vantage: Vantage::Sender,
         tolerance: settings.tolerance,
         stream: Some(settings.stream),
@@ -154,48 +160,22 @@ fn observe(
         options: Some(scenario.iut.options.clone()),
         mode: Some(scenario.iut.mode.clone()),
         supervised: true,
-    });
+    };
     let mut observations = Vec::new();
-    let mut say = |observation| observations.push(observation);
-    let mut end = Duration::ZERO;
-    let mut capture = Capture::open(bytes)?;
-    while let Some(datagram) = capture.next_datagram()? {
-        end = datagram.time;
-        let packet = Packet {
-            number: datagram.number,
-            time: datagram.time,
-            source: datagram.source,
-            destination: datagram.destination,
-            payload: datagram.payload,
-            length: datagram.length,
-        };
-        monitor.packet(&packet, &mut say);
-    }
-    monitor.finish(end, &mut say);
-    Ok(observations)
-}
-
-/// The payloads of packets that findings name.
-fn payloads(
-    bytes: &[u8],
-    observations: &[Observation],
-) -> Result<BTreeMap<u64, Vec<u8>>, CaptureError> {
-    let named: Vec<_> = observations
-        .iter()
-        .filter_map(|observation| match observation {
-            Observation::Finding(finding) => finding.packet,
-            Observation::Inconclusive(_) | Observation::Session(_) => None,
-        })
-        .collect();
     let mut payloads = BTreeMap::new();
-    if named.is_empty() {
-        return Ok(payloads);
-    }
-    let mut capture = Capture::open(bytes)?;
-    while let Some(datagram) = capture.next_datagram()? {
-        if named.contains(&datagram.number) {
-            payloads.insert(datagram.number, datagram.payload.to_vec());
+    let judged = judge(bytes, &[protocol], &settings, &mut |said| {
+        if let (Observation::Finding(finding), Some(payload)) = (&said.observation, said.payload)
+            && let Some(packet) = finding.packet
+        {
+            payloads.insert(packet, payload.to_vec());
         }
+        observations.push(said.observation);
+    })?;
+    match judged.damage {
+        Some(damage) => Err(damage),
+        None => Ok(Observed {
+            observations,
+            payloads,
+        }),
     }
-    Ok(payloads)
 }

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
-use shakedown_capture::Packets;
+use shakedown_capture::{Capture, Packets};
 use shakedown_protocol::mediastream::PROTOCOL;
-use shakedown_protocol::monitor::Monitor;
+use shakedown_protocol::monitor::{Monitor, Packet};
 
 use super::*;
 
