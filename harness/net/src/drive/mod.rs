@@ -85,6 +85,9 @@ pub struct Drive {
     last_sent: Option<u64>,
     last_sent_at: Arc<AtomicU64>,
     lateness: Duration,
+    /// How much later than the script wanted our datagrams have left since the implementation's
+    /// last one: its timers did not wait for them.
+    behind: Duration,
 }
 
 type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + Send>>;
@@ -143,6 +146,7 @@ impl Drive {
             last_sent: None,
             last_sent_at: setup.last_sent_at,
             lateness: Duration::ZERO,
+            behind: Duration::ZERO,
         }
     }
 
@@ -267,7 +271,10 @@ impl Drive {
                 payload: &received.arrival.payload,
                 packet,
             };
+            // It is judged by how late we were before; what it triggers begins anew.
+            let behind = self.behind;
             self.tell(input, at).await;
+            self.behind = self.behind.saturating_sub(behind);
         }
     }
 
@@ -330,8 +337,17 @@ impl Drive {
                 let wall = self.clock.wall(now).as_nanos();
                 let wall = u64::try_from(wall).unwrap_or(u64::MAX);
                 self.last_sent_at.store(wall, Ordering::Relaxed);
+                // What made the script send it was at `told`.
+                let reaction = now.saturating_sub(self.told);
+                if reaction >= PUNCTUAL {
+                    self.behind += reaction;
+                }
                 self.told = self.told.max(now);
                 self.script.handle(self.told, Input::Sent { tag, packet });
+                if !self.behind.is_zero() {
+                    self.lateness = self.lateness.max(self.behind);
+                    self.script.handle(self.told, Input::Late(self.behind));
+                }
             }
             Err(error) => {
                 let why = format!("{} bytes could not be sent to {to}: {error}", payload.len());

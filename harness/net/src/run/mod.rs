@@ -12,6 +12,7 @@ use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
 
 use shakedown_engine::event::{Event, Summary, VERSION};
 use shakedown_engine::iut::{Date, Iut, Per};
@@ -19,8 +20,9 @@ use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::{Level, Role};
-use tokio::sync::{Mutex, Semaphore, mpsc, watch};
+use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
+use tokio::time::{Instant, sleep_until};
 
 use crate::clock::Clock;
 use crate::drive::bound;
@@ -35,6 +37,10 @@ use group::Group;
 use play::{Job, Played};
 use summary::Ending;
 use supported::{controls_process, why_not_applicable};
+
+/// How long after the start of one scenario the next one is started: processes that all begin at
+/// once would keep each other, and us, from being in time.
+const APART: Duration = Duration::from_millis(20);
 
 /// What is to be run.
 #[derive(Debug, Clone)]
@@ -102,6 +108,7 @@ pub async fn run(
         verbose: plan.verbose,
         turns: AtomicU64::new(1_000_000),
         places: Semaphore::new(plan.jobs.max(1)),
+        next_start: Mutex::new(Instant::now()),
         played: Mutex::default(),
     });
     context.tell(Event::RunStarted {
@@ -207,6 +214,8 @@ struct Context {
     turns: AtomicU64,
     /// One for each scenario that may be played at the same time.
     places: Semaphore,
+    /// When the next scenario may be started.
+    next_start: Mutex<Instant>,
     played: Mutex<Vec<(Arc<Target>, Played)>>,
 }
 
@@ -404,13 +413,22 @@ impl Context {
         for job in jobs {
             let context = Arc::clone(self);
             tasks.spawn(async move {
-                let place = context.unless_stopped(context.places.acquire()).await;
+                let place = context.unless_stopped(context.place()).await;
                 if let Some(Ok(_place)) = place {
                     context.play_one(job).await;
                 }
             });
         }
         while tasks.join_next().await.is_some() {}
+    }
+
+    /// A place for one scenario, when it is free and the last start is long enough ago.
+    async fn place(&self) -> Result<SemaphorePermit<'_>, AcquireError> {
+        let place = self.places.acquire().await?;
+        let mut next = self.next_start.lock().await;
+        sleep_until(*next).await;
+        *next = Instant::now() + APART;
+        Ok(place)
     }
 
     /// Plays a scenario unless the run is interrupted. If the harness itself breaks in it, the

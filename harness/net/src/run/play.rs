@@ -127,7 +127,10 @@ impl Job {
     /// stops what was started.
     async fn attempt(&self, context: &Context, path: &Path) -> Result<Attempt, String> {
         let lease = match &self.group {
-            Some(group) => Some(group.enter().await?),
+            Some(group) => {
+                let lease = context.unless_stopped(group.enter()).await;
+                Some(lease.ok_or_else(|| String::from("the run was interrupted"))??)
+            }
             None => None,
         };
         let (main, instance, live) = self.meet(context, lease.as_ref(), path).await?;
