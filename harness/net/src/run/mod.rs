@@ -269,7 +269,7 @@ impl Context {
         let mut last = Vec::new();
         let mut tasks = JoinSet::new();
         for jobs in ready {
-            let (alone, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(|job| needs_all(job));
+            let (alone, rest): (Vec<_>, Vec<_>) = jobs.into_iter().partition(needs_all);
             last.extend(alone);
             let context = Arc::clone(self);
             tasks.spawn(async move { context.play_together(rest).await });

@@ -63,7 +63,11 @@ impl Job {
         context.tell(Event::ScenarioStarted { scenario });
         let clock = Clock::start();
         let played = self.judged(context).await;
-        let played = played.unwrap_or_else(|why| self.not_played(why, Verdict::Error, &clock));
+        let verdict = match context.is_stopped() {
+            true => Verdict::Inconclusive,
+            false => Verdict::Error,
+        };
+        let played = played.unwrap_or_else(|why| self.not_played(why, verdict, &clock));
         context.tell(Event::Verdict(played.verdict.clone()));
         played
     }

@@ -1,0 +1,118 @@
+//! Implementations that no harness should have to meet. The tests start it as
+//! `misbehave BEHAVIOUR [ADDRESS]`; it goes on until it is killed, or does what its name says.
+#![allow(
+    clippy::disallowed_types,
+    clippy::print_stdout,
+    clippy::print_stderr,
+    reason = "it is a program of its own for tests"
+)]
+
+use std::io::{self, Write};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{ExitCode, abort};
+
+fn main() -> ExitCode {
+    let arguments: Vec<String> = std::env::args().skip(1).collect();
+    let (behaviour, address) = match arguments.as_slice() {
+        [behaviour] => (behaviour.as_str(), "127.0.0.1:0"),
+        [behaviour, address] => (behaviour.as_str(), address.as_str()),
+        _ => ("", ""),
+    };
+    match behave(behaviour, address) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("misbehave: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn behave(behaviour: &str, address: &str) -> io::Result<()> {
+    match behaviour {
+        "silent" => silent(&UdpSocket::bind(address)?),
+        "garbage" => garbage(&UdpSocket::bind(address)?),
+        "mortal" => mortal(&UdpSocket::bind(address)?),
+        "deaf" => deaf(&UdpSocket::bind(address)?),
+        "print" => print(),
+        "stay" => loop {
+            std::thread::park();
+        },
+        _ => Err(io::Error::other(
+            "behaviours: silent, garbage, mortal, deaf, print, stay",
+        )),
+    }
+}
+
+/// Hears everything and says nothing.
+fn silent(socket: &UdpSocket) -> io::Result<()> {
+    loop {
+        hear(socket)?;
+    }
+}
+
+/// Sends garbage at full speed to whoever said anything.
+fn garbage(socket: &UdpSocket) -> io::Result<()> {
+    let (mut peer, _) = hear(socket)?;
+    let mut noise = [0xa5_u8; 1200];
+    socket.set_nonblocking(true)?;
+    for count in 0_u64.. {
+        noise[..8].copy_from_slice(&count.to_be_bytes());
+        // A full buffer or a peer that went away does not stop it.
+        let _ = socket.send_to(&noise, peer);
+        if count % 64 == 0
+            && let Ok((_, other)) = socket.recv_from(&mut [0; 2048])
+        {
+            peer = other;
+        }
+    }
+    Ok(())
+}
+
+/// Answers every START by a connection-id datagram, and dies of anything else.
+fn mortal(socket: &UdpSocket) -> io::Result<()> {
+    loop {
+        let (peer, datagram) = hear(socket)?;
+        if datagram != b"START" {
+            eprintln!("index out of range: {} bytes", datagram.len());
+            abort();
+        }
+        greet(socket, peer)?;
+    }
+}
+
+/// Answers every START until it gets something else; then it hears nothing any more.
+fn deaf(socket: &UdpSocket) -> io::Result<()> {
+    loop {
+        let (peer, datagram) = hear(socket)?;
+        if datagram != b"START" {
+            loop {
+                std::thread::park();
+            }
+        }
+        greet(socket, peer)?;
+    }
+}
+
+/// Prints eight megabytes on each stream, without the end of a line.
+fn print() -> io::Result<()> {
+    let text = [b'x'; 8192];
+    for _ in 0..1024 {
+        io::stdout().write_all(&text)?;
+        io::stderr().write_all(&text)?;
+    }
+    Ok(())
+}
+
+fn greet(socket: &UdpSocket, peer: SocketAddr) -> io::Result<()> {
+    let mut id = [0; 39];
+    id[..2].copy_from_slice(&0x1000_u16.to_le_bytes());
+    id[2..38].copy_from_slice(b"0c2b6d52-7d5e-4a8b-9a51-3f1d5d6d7c01");
+    socket.send_to(&id, peer).map(drop)
+}
+
+fn hear(socket: &UdpSocket) -> io::Result<(SocketAddr, Vec<u8>)> {
+    let mut buffer = vec![0; 65_536];
+    let (length, peer) = socket.recv_from(&mut buffer)?;
+    buffer.truncate(length);
+    Ok((peer, buffer))
+}
