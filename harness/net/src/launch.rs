@@ -40,6 +40,8 @@ pub struct Instance {
     pub address: Option<SocketAddr>,
     /// Its process, if we started it.
     pub process: Option<Arc<Process>>,
+    /// Whom an initiator was told to ask.
+    pub peer: Option<SocketAddr>,
     /// Keeps the port from others as long as the process uses it.
     _port: Option<Arc<FreePort>>,
 }
@@ -100,6 +102,7 @@ impl Instance {
         Self {
             address: Some(address),
             process: None,
+            peer: None,
             _port: None,
         }
     }
@@ -145,6 +148,7 @@ impl Launcher {
                     return Ok(Instance {
                         address: Some(address),
                         process: Some(Arc::new(process)),
+                        peer: None,
                         _port: port.map(Arc::new),
                     });
                 }
@@ -171,13 +175,18 @@ impl Launcher {
             return Err(LaunchError::Description(problem.to_owned()));
         };
         process.stop().await;
-        let Some(address) = instance.address else {
-            let problem = "is of an initiator, which a scenario cannot start again";
-            return Err(LaunchError::Description(problem.to_owned()));
-        };
-        let process = self.responder_at(start, needs, address).await?;
-        instance.process = Some(Arc::new(process));
-        Ok(instance)
+        match (instance.address, instance.peer) {
+            (Some(address), _) => {
+                let process = self.responder_at(start, needs, address).await?;
+                instance.process = Some(Arc::new(process));
+                Ok(instance)
+            }
+            (None, Some(peer)) => self.initiator(needs, peer),
+            (None, None) => {
+                let problem = "says neither where it is nor whom it asks";
+                Err(LaunchError::Description(problem.to_owned()))
+            }
+        }
     }
 
     /// An initiator as a scenario needs it, told to ask `peer`.
@@ -193,6 +202,7 @@ impl Launcher {
         Ok(Instance {
             address: None,
             process: Some(Arc::new(self.start(start, &values)?)),
+            peer: Some(peer),
             _port: None,
         })
     }

@@ -1,10 +1,18 @@
 use std::collections::BTreeSet;
+use std::io;
 use std::net::{IpAddr, SocketAddr, UdpSocket};
+use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 /// Ports from which those of implementations are chosen. The kernel gives out ports from 32768 on
 /// to sockets that ask for any, so none of ours can take one between the choice and its use.
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
+
+/// Ports of the scripted peer. A port that was closed is not given out again before all others
+/// were: what somebody still sends to it must not reach another scenario.
+const PEERS: std::ops::Range<u16> = 33_000..60_000;
+
+static NEXT_PEER: AtomicU32 = AtomicU32::new(0);
 
 static TAKEN: Mutex<Taken> = Mutex::new(Taken {
     ports: BTreeSet::new(),
@@ -27,14 +35,14 @@ impl FreePort {
     ///
     /// # Errors
     /// The system's, if the address is not ours or no port is left.
-    pub fn choose(ip: IpAddr) -> std::io::Result<Self> {
+    pub fn choose(ip: IpAddr) -> io::Result<Self> {
         let mut taken = taken();
         let length = RANGE.end - RANGE.start;
         // Several runs at once start at different places.
         let mut next = taken
             .next
             .unwrap_or_else(|| (std::process::id().wrapping_mul(397) % u32::from(length)) as u16);
-        let mut problem = std::io::Error::from(std::io::ErrorKind::AddrInUse);
+        let mut problem = io::Error::from(io::ErrorKind::AddrInUse);
         for _ in 0..length {
             let port = RANGE.start + next % length;
             next = (next + 1) % length;
@@ -47,7 +55,7 @@ impl FreePort {
                     taken.next = Some(next);
                     return Ok(Self { port });
                 }
-                Err(error) if error.kind() == std::io::ErrorKind::AddrInUse => problem = error,
+                Err(error) if error.kind() == io::ErrorKind::AddrInUse => problem = error,
                 Err(error) => return Err(error),
             }
         }
@@ -67,6 +75,26 @@ impl Drop for FreePort {
     }
 }
 
+/// Binds something to a port of the scripted peer.
+///
+/// # Errors
+/// Those of `bind`; a port that is in use only if all are.
+pub(crate) fn bind_peer<T>(bind: impl Fn(u16) -> io::Result<T>) -> io::Result<T> {
+    let length = u32::from(PEERS.end - PEERS.start);
+    let mut problem = io::Error::from(io::ErrorKind::AddrInUse);
+    for _ in 0..length {
+        let turn = NEXT_PEER.fetch_add(1, Ordering::Relaxed);
+        // Several runs at once start at different places.
+        let offset = std::process::id().wrapping_mul(7919).wrapping_add(turn) % length;
+        let port = u16::try_from(offset).unwrap_or_default() + PEERS.start;
+        match bind(port) {
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => problem = error,
+            bound => return bound,
+        }
+    }
+    Err(problem)
+}
+
 fn taken() -> MutexGuard<'static, Taken> {
     TAKEN.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -81,6 +109,16 @@ mod tests {
     fn no_port_is_given_twice_at_a_time() {
         let ports: Vec<_> = (0..50).map(|_| FreePort::choose(HERE).unwrap()).collect();
         let different: BTreeSet<_> = ports.iter().map(FreePort::port).collect();
+        assert_eq!(different.len(), ports.len());
+    }
+
+    #[test]
+    fn a_port_of_the_peer_is_not_used_again_when_it_is_free() {
+        let bind = |port| UdpSocket::bind((HERE, port));
+        let ports: Vec<u16> = (0..500)
+            .map(|_| bind_peer(bind).unwrap().local_addr().unwrap().port())
+            .collect();
+        let different: BTreeSet<_> = ports.iter().collect();
         assert_eq!(different.len(), ports.len());
     }
 

@@ -11,6 +11,7 @@ use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
 
 use crate::clock::Clock;
+use crate::ports::bind_peer;
 
 /// What a socket's buffer should hold, in bytes: a second of a stream at 60 Mbit/s and more.
 const RECEIVE_BUFFER: usize = 8 << 20;
@@ -38,12 +39,15 @@ pub struct Arrival {
 }
 
 impl PeerSocket {
-    /// Opens a socket at `address`; port 0 for any.
+    /// Opens a socket at `address`; port 0 for one that this program has not used lately.
     ///
     /// # Errors
     /// The system's.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = open(address)?;
+        let socket = match address.port() {
+            0 => bind_peer(|port| open(SocketAddr::new(address.ip(), port)))?,
+            _ => open(address)?,
+        };
         // Where it is not available, arrivals are stamped when they are read.
         let _ = setsockopt(&socket, sockopt::ReceiveTimestampns, &true);
         let local = socket.local_addr()?;

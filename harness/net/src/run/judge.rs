@@ -1,13 +1,14 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
 use std::path::Path;
 use std::time::Duration;
 
-use shakedown_capture::{Capture, annotate};
+use shakedown_capture::annotate;
 use shakedown_engine::iut::Iut;
+use shakedown_engine::judge::{Said, judge as judge_capture};
 use shakedown_engine::scenario::Needs;
-use shakedown_protocol::monitor::{Observation, Packet, Vantage};
+use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::{MonitorSettings, Protocol};
 
 /// What the capture of a scenario shows.
@@ -23,7 +24,7 @@ pub(super) struct Judged {
 }
 
 /// Sends a capture of ours through the protocol's monitor.
-pub(super) fn judge(path: &Path, protocol: &Protocol, iut: &Iut, needs: &Needs) -> Judged {
+pub(super) fn judge(path: &Path, protocol: &'static Protocol, iut: &Iut, needs: &Needs) -> Judged {
     // The harness and the implementation are on the same host, or at least the harness saw all
     // that came to it; what is missing was not sent.
     let settings = MonitorSettings {
@@ -36,77 +37,34 @@ pub(super) fn judge(path: &Path, protocol: &Protocol, iut: &Iut, needs: &Needs) 
         supervised: true,
     };
     let mut judged = Judged::default();
-    if let Err(why) = monitor(path, protocol, &settings, &mut judged) {
-        judged.damage = Some(why);
-    }
-    if let Err(why) = payloads(path, &mut judged) {
-        judged.damage.get_or_insert(why);
+    let file = match File::open(path) {
+        Ok(file) => BufReader::new(file),
+        Err(error) => {
+            judged.damage = Some(format!("it cannot be read: {error}"));
+            return judged;
+        }
+    };
+    let read = judge_capture(file, &[protocol], &settings, &mut |said| judged.hear(&said));
+    match read {
+        Ok(read) => {
+            judged.start = read.start.unwrap_or_default();
+            judged.damage = read.damage.map(|error| error.to_string());
+        }
+        Err(error) => judged.damage = Some(format!("it cannot be read: {error}")),
     }
     judged
 }
 
-fn monitor(
-    path: &Path,
-    protocol: &Protocol,
-    settings: &MonitorSettings,
-    judged: &mut Judged,
-) -> Result<(), String> {
-    let mut capture = open(path)?;
-    let mut monitor = (protocol.monitor)(settings);
-    let mut end = Duration::ZERO;
-    let mut first = true;
-    let problem = loop {
-        let datagram = match capture.next_datagram() {
-            Ok(Some(datagram)) => datagram,
-            Ok(None) => break Ok(()),
-            Err(error) => break Err(error.to_string()),
-        };
-        if std::mem::take(&mut first) {
-            judged.start = datagram.time;
+impl Judged {
+    fn hear(&mut self, said: &Said<'_>) {
+        if let (Observation::Finding(finding) | Observation::Inconclusive(finding), Some(bytes)) =
+            (&said.observation, said.payload)
+            && let Some(packet) = finding.packet
+        {
+            self.payloads.insert(packet, bytes.to_vec());
         }
-        end = end.max(datagram.time);
-        let packet = Packet {
-            number: datagram.number,
-            time: datagram.time,
-            source: datagram.source,
-            destination: datagram.destination,
-            payload: datagram.payload,
-            length: datagram.length,
-        };
-        monitor.packet(&packet, &mut |said| judged.observations.push(said));
-    };
-    monitor.finish(end, &mut |said| judged.observations.push(said));
-    problem
-}
-
-/// Reads the capture again for the packets that were named.
-fn payloads(path: &Path, judged: &mut Judged) -> Result<(), String> {
-    let named = judged.observations.iter().filter_map(|said| match said {
-        Observation::Finding(finding) | Observation::Inconclusive(finding) => finding.packet,
-        Observation::Session(_) => None,
-    });
-    let mut named: BTreeSet<u64> = named.collect();
-    if named.is_empty() {
-        return Ok(());
+        self.observations.push(said.observation.clone());
     }
-    let mut capture = open(path)?;
-    while let Some(datagram) = capture.next_datagram().map_err(|error| error.to_string())? {
-        if named.remove(&datagram.number) {
-            judged
-                .payloads
-                .insert(datagram.number, datagram.payload.to_vec());
-        }
-        if named.is_empty() {
-            break;
-        }
-    }
-    Ok(())
-}
-
-fn open(path: &Path) -> Result<Capture<BufReader<File>>, String> {
-    let problem = |error: &dyn std::fmt::Display| format!("it cannot be read: {error}");
-    let file = File::open(path).map_err(|error| problem(&error))?;
-    Capture::open(BufReader::new(file)).map_err(|error| problem(&error))
 }
 
 /// Puts comments on packets of the capture. The file is whole at every moment.
