@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shakedown_engine::iut::{Iut, Ready, Start};
@@ -22,14 +23,15 @@ const LOOK_EVERY: Duration = Duration::from_millis(10);
 const TRIES: usize = 5;
 
 /// What is needed to start an implementation.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 pub struct Launcher {
     /// Its description.
     pub iut: Arc<Iut>,
-    /// The run's seed.
+    /// Seed of everything random; each start of a process has another one that follows from it.
     pub seed: u64,
     /// This program, for `{shakedown}`.
     pub shakedown: String,
+    starts: AtomicU64,
 }
 
 /// An implementation that was started, or that ran already. Its process is killed when the last
@@ -125,6 +127,31 @@ pub fn said(output: &str) -> String {
 }
 
 impl Launcher {
+    /// A launcher of an implementation.
+    #[must_use]
+    pub const fn new(iut: Arc<Iut>, seed: u64, shakedown: String) -> Self {
+        Self {
+            iut,
+            seed,
+            shakedown,
+            starts: AtomicU64::new(0),
+        }
+    }
+
+    /// The same for one purpose alone, such as a scenario: the seeds that it gives do not depend on
+    /// what is started for others.
+    #[must_use]
+    pub fn of(&self, purpose: &str) -> Self {
+        // FNV-1a: the same text gives the same number on every machine and in every release.
+        let mark = purpose
+            .bytes()
+            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
+                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
+            });
+        let iut = Arc::clone(&self.iut);
+        Self::new(iut, self.seed ^ mark, self.shakedown.clone())
+    }
+
     /// A responder as a scenario needs it, ready to be spoken to; found at its address if
     /// the description says nothing of a start.
     ///
@@ -262,6 +289,12 @@ impl Launcher {
         Ok(Process::start(&words, wanted, grace)?)
     }
 
+    fn next_seed(&self) -> u64 {
+        let start = self.starts.fetch_add(1, Ordering::Relaxed);
+        self.seed
+            .wrapping_add(start.wrapping_mul(0x9e37_79b9_7f4a_7c15))
+    }
+
     fn placeholders<'a>(
         &'a self,
         needs: &'a Needs,
@@ -272,7 +305,7 @@ impl Launcher {
             address,
             peer,
             needs,
-            seed: self.seed,
+            seed: self.next_seed(),
             shakedown: &self.shakedown,
         }
     }
@@ -383,11 +416,8 @@ mod tests {
              modes = [\"legacy\"]\n[start]\n{start}\n[reach]\naddress = \"{address}\"\n\
              [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n"
         );
-        Launcher {
-            iut: Arc::new(toml::from_str(&text).unwrap()),
-            seed: 1,
-            shakedown: String::from("shakedown"),
-        }
+        let iut = Arc::new(toml::from_str(&text).unwrap());
+        Launcher::new(iut, 1, String::from("shakedown"))
     }
 
     fn legacy() -> Needs {
@@ -408,6 +438,19 @@ mod tests {
         let output = instance.process.unwrap().output().tail();
         let address = instance.address.unwrap();
         assert_eq!(output, format!("ready legacy {address} 1 {{x}}\n"));
+    }
+
+    #[test]
+    fn each_start_has_a_seed_of_its_own_that_can_be_repeated() {
+        let launcher = launcher("command = []", "127.0.0.1:1");
+        let seeds = |purpose: &str| {
+            let launcher = launcher.of(purpose);
+            [launcher.next_seed(), launcher.next_seed()]
+        };
+        let [first, second] = seeds("a");
+        assert_ne!(first, second);
+        assert_eq!([first, second], seeds("a"));
+        assert_ne!([first, second], seeds("b"));
     }
 
     #[tokio::test]

@@ -9,7 +9,7 @@ mod bound;
 mod record;
 mod sockets;
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::pin::Pin;
 use std::sync::Arc;
@@ -111,6 +111,8 @@ pub struct Driven {
     pub lateness: Duration,
     /// How long the script took.
     pub took: Duration,
+    /// The addresses of the scripted peer.
+    pub own: BTreeSet<SocketAddr>,
     /// The script, with what it tells of its steps.
     pub script: Script,
 }
@@ -162,6 +164,7 @@ impl Drive {
             last_sent: self.last_sent,
             lateness: self.lateness,
             took: self.clock.now(),
+            own: self.sockets.into_own(),
             script: self.script,
         }
     }

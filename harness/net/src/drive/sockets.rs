@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
@@ -18,6 +19,8 @@ const OTHER_LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 #[derive(Debug)]
 pub(super) struct Sockets {
     open: Vec<(SocketId, PeerSocket)>,
+    /// Every address that was ours.
+    own: BTreeSet<SocketAddr>,
     /// Sockets up to this one have a name; those after it are `fresh`.
     last_named: SocketId,
 }
@@ -34,6 +37,7 @@ impl Sockets {
     /// Only `main`; as many as `named` others will have a name.
     pub(super) fn new(main: PeerSocket, named: usize) -> Self {
         Self {
+            own: BTreeSet::from([main.local()]),
             open: vec![(SocketId::MAIN, main)],
             last_named: SocketId(named),
         }
@@ -65,6 +69,7 @@ impl Sockets {
         let socket = PeerSocket::bind(SocketAddr::new(ip, 0))
             .map_err(|error| format!("no UDP socket can be opened at {ip}: {error}"))?;
         let port = socket.local().port();
+        self.own.insert(socket.local());
         self.open.push((id, socket));
         Ok(port)
     }
@@ -120,6 +125,11 @@ impl Sockets {
         let addresses: Vec<SocketAddr> =
             self.open.iter().map(|(_, socket)| socket.local()).collect();
         kernel::drops(&addresses)
+    }
+
+    /// Every address that was ours.
+    pub(super) fn into_own(self) -> BTreeSet<SocketAddr> {
+        self.own
     }
 
     fn main_address(&self) -> SocketAddr {

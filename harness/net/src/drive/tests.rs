@@ -58,11 +58,7 @@ impl Stage {
             recorder: Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0),
             instance: Instance::found(address),
             restart: Restart {
-                launcher: Arc::new(Launcher {
-                    iut: Arc::new(self.iut.clone()),
-                    seed: 1,
-                    shakedown: String::new(),
-                }),
+                launcher: Arc::new(Launcher::new(Arc::new(self.iut.clone()), 1, String::new())),
                 needs: self.scenario.iut.clone(),
             },
             last_sent_at: Arc::default(),

@@ -1,6 +1,7 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
 use std::io::{BufReader, BufWriter, Write};
+use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
@@ -9,6 +10,7 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::judge::{Said, judge as judge_capture};
 use shakedown_engine::scenario::Needs;
 use shakedown_protocol::monitor::{Observation, Vantage};
+use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, Protocol};
 
 /// What the capture of a scenario shows.
@@ -24,7 +26,16 @@ pub(super) struct Judged {
 }
 
 /// Sends a capture of ours through the protocol's monitor.
-pub(super) fn judge(path: &Path, protocol: &'static Protocol, iut: &Iut, needs: &Needs) -> Judged {
+///
+/// What the scripted peer did is not judged, whatever role it seemed to play: `own` are its
+/// addresses.
+pub(super) fn judge(
+    path: &Path,
+    protocol: &'static Protocol,
+    iut: &Iut,
+    needs: &Needs,
+    own: &BTreeSet<SocketAddr>,
+) -> Judged {
     // The harness and the implementation are on the same host, or at least the harness saw all
     // that came to it; what is missing was not sent.
     let settings = MonitorSettings {
@@ -44,7 +55,11 @@ pub(super) fn judge(path: &Path, protocol: &'static Protocol, iut: &Iut, needs: 
             return judged;
         }
     };
-    let read = judge_capture(file, &[protocol], &settings, &mut |said| judged.hear(&said));
+    let read = judge_capture(file, &[protocol], &settings, &mut |said| {
+        if is_of_iut(&said.observation, iut.role, own) {
+            judged.hear(&said);
+        }
+    });
     match read {
         Ok(read) => {
             judged.start = read.start.unwrap_or_default();
@@ -53,6 +68,18 @@ pub(super) fn judge(path: &Path, protocol: &'static Protocol, iut: &Iut, needs: 
         Err(error) => judged.damage = Some(format!("it cannot be read: {error}")),
     }
     judged
+}
+
+/// Whether an observation is about the implementation under test.
+fn is_of_iut(observation: &Observation, role: Role, own: &BTreeSet<SocketAddr>) -> bool {
+    let address = match observation {
+        Observation::Finding(finding) | Observation::Inconclusive(finding) => finding.address,
+        Observation::Session(session) => match role {
+            Role::Initiator => session.initiator,
+            Role::Responder => session.responder,
+        },
+    };
+    !own.contains(&address)
 }
 
 impl Judged {

@@ -125,11 +125,7 @@ pub async fn run(
             ending.broken_off = Some(format!("there is no protocol {name:?}"));
             continue;
         };
-        let launcher = Launcher {
-            iut: Arc::new(assignment.iut),
-            seed: plan.seed,
-            shakedown: plan.shakedown.clone(),
-        };
+        let launcher = Launcher::new(Arc::new(assignment.iut), plan.seed, plan.shakedown.clone());
         let target = Target {
             protocol,
             launcher: Arc::new(launcher),
@@ -288,6 +284,7 @@ impl Context {
         for scenario in scenarios {
             let job = Job {
                 target: Arc::clone(target),
+                launcher: Arc::new(target.launcher.of(&scenario.id)),
                 scenario: Arc::new(scenario.clone()),
                 group: None,
             };

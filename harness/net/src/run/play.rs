@@ -17,7 +17,7 @@ use super::judge::{self, Judged};
 use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::{Beside, Drive, Driven, End, Recorder, Restart, Setup, bound};
-use crate::launch::{Instance, open_sockets};
+use crate::launch::{Instance, Launcher, open_sockets};
 use crate::probe;
 use crate::socket::PeerSocket;
 
@@ -29,6 +29,8 @@ const ATTEMPTS: u32 = 3;
 #[derive(Debug, Clone)]
 pub(super) struct Job {
     pub(super) target: Arc<Target>,
+    /// How the implementation is started for this scenario.
+    pub(super) launcher: Arc<Launcher>,
     pub(super) scenario: Arc<Scenario>,
     /// The process that it shares with others; `None` if it has its own, or the implementation runs
     /// already.
@@ -177,7 +179,7 @@ impl Job {
         lease: Option<&Lease>,
         path: &Path,
     ) -> Result<(PeerSocket, Instance, Option<Beside>), String> {
-        let launcher = &self.target.launcher;
+        let launcher = &self.launcher;
         let needs = &self.scenario.iut;
         let bind = |ip| {
             PeerSocket::bind(SocketAddr::new(ip, 0))
@@ -236,7 +238,7 @@ impl Job {
             recorder: Recorder::create(path, clock, stream_bytes).with_live(live),
             instance,
             restart: Restart {
-                launcher: Arc::clone(&self.target.launcher),
+                launcher: Arc::clone(&self.launcher),
                 needs: self.scenario.iut.clone(),
             },
             last_sent_at: last_sent,
@@ -361,6 +363,7 @@ impl Job {
                 self.target.protocol,
                 iut,
                 &self.scenario.iut,
+                &driven.own,
             ),
         };
         let drops = (driven.drops > 0).then(|| {
