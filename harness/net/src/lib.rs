@@ -1,6 +1,6 @@
 //! Sockets, processes and the system clock: the only crate besides the program that touches them.
 //!
-//! [`socket`](PeerSocket) and [`process`](Process) are the two ways to the implementation under
+//! [`PeerSocket`] and [`process`] are the two ways to the implementation under
 //! test.
 #![allow(
     clippy::disallowed_types,
