@@ -39,6 +39,11 @@ pub(super) struct Early {
 }
 
 impl Early {
+    /// Whether the session was named before its ACK: it streams optimistically.
+    pub(super) const fn is_named(&self) -> bool {
+        self.is_named
+    }
+
     /// A connection-id before the ACK; `earlier` is the id of the session before on the tuple.
     pub(super) fn name(
         &mut self,

@@ -239,6 +239,15 @@ impl Flow {
                 false
             }
             (Some(_), _) => true,
+            // MS-L-04: the tuple streams already, and needs no ACK any more.
+            (None, Mode::ThreeWay)
+                if !is_over
+                    && session.handshake.acked.is_none()
+                    && session.handshake.early.is_named() =>
+            {
+                session.handshake.acked = Some(*at);
+                false
+            }
             (None, Mode::ThreeWay) => {
                 let acked = session.handshake.acked;
                 let is_idle = acked.is_none_or(|acked| at.is_past(&acked, ANSWER));

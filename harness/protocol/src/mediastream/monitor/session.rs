@@ -183,7 +183,8 @@ impl Session {
         is_over: bool,
         at: &Moment,
     ) -> Next {
-        let lives = self.stream.has_begun() && !is_over;
+        // A START that was answered is a session before its first media too.
+        let lives = (self.stream.has_begun() || self.named.is_some()) && !is_over;
         let Some(syn) = self
             .handshake
             .syn
