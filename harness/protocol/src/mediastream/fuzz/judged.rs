@@ -193,6 +193,7 @@ fn own() -> SocketAddr {
 fn accept(role: Role, recent: &[String], said: &Observation) {
     if let Observation::Finding(finding) = said
         && finding.address == own()
+        && finding.party == role
     {
         unreachable!(
             "the {role} breaks a rule: {finding:#?}\n{}",
