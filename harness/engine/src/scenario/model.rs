@@ -2,6 +2,7 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
+use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
 
 use super::Span;
@@ -56,6 +57,11 @@ pub struct Needs {
     /// Whether it is started by its `plain` command, with no handshake option given (MS-L-07).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub plain: bool,
+    /// What it is asked to stream, where the stream of its description would not show the
+    /// behaviour. One that cannot be asked for a stream is not judged by the scenario.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::stream")]
+    pub stream: Option<StreamParameters>,
 }
 
 /// A value that steps refer to.

@@ -45,6 +45,13 @@ pub struct Settings {
     pub level: Level,
 }
 
+impl Settings {
+    /// What is streamed in a scenario.
+    fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
+        scenario.iut.stream.unwrap_or(self.stream)
+    }
+}
+
 impl Default for Settings {
     /// 100 frames of 1,000 bytes at 50 frames a second, and seed 1.
     fn default() -> Self {
@@ -155,7 +162,7 @@ fn observe(
     let settings = MonitorSettings {
         vantage: Vantage::Sender,
         tolerance: settings.tolerance,
-        stream: Some(settings.stream),
+        stream: Some(settings.stream_of(scenario)),
         max_datagram: None,
         options: Some(scenario.iut.options.clone()),
         mode: Some(scenario.iut.mode.clone()),

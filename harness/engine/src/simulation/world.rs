@@ -104,7 +104,7 @@ impl<'s> World<'s> {
         let environment = Environment {
             protocol,
             tolerance: settings.tolerance,
-            stream: settings.stream,
+            stream: settings.stream_of(scenario),
             buffer_period: settings.buffer_period,
             exit: crate::iut::Exit::default(),
             iut: is_responder.then(|| (LOCALHOST, RESPONDER_PORT).into()),
@@ -255,7 +255,7 @@ impl<'s> World<'s> {
             role: needs.role,
             mode: needs.mode.clone(),
             options: needs.options.clone(),
-            stream: self.settings.stream,
+            stream: self.settings.stream_of(self.scenario),
             peer: peer.filter(|_| needs.role == Role::Initiator),
             // A process that is started again has other random numbers.
             seed: self

@@ -38,6 +38,10 @@ pub static PROTOCOL: Protocol = Protocol {
             "fallback",
             "a 3way initiator that falls back to START when no SYN is answered",
         ),
+        (
+            "fragments",
+            "a responder that carries large frames as fragments with positions",
+        ),
     ],
     vocabulary: &vocabulary::Words,
     requirements,

@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::mediastream::frame::Data;
 use shakedown_protocol::requirement::Seen;
 
 use super::Checker;
@@ -122,6 +123,14 @@ impl Checker<'_> {
         if needs.plain && !needs.options.is_empty() {
             let message = "`plain` and options exclude each other";
             self.at(&place.key("options"), message, None);
+        }
+        if let Some(stream) = &needs.stream
+            && stream.frame_bytes() < Data::MIN_LENGTH as u64
+        {
+            let message = format!("a frame would have {} bytes", stream.frame_bytes());
+            let help = "a frame has bits_per_second / 8 / frames_per_second bytes; its header and \
+                        one byte of media take 27";
+            self.at(&place.key("stream"), message, Some(help.to_owned()));
         }
         for (index, option) in needs.options.iter().enumerate() {
             let place = place.key("options").index(index);

@@ -80,10 +80,14 @@ impl Settings {
             "allow_legacy_start" => self.allow_legacy_start = true,
             "optimistic_start" => self.optimistic_start = true,
             "fallback" => self.fallback = true,
+            "fragments" => {
+                self.carry = Carry::Fragments;
+                return Ok(());
+            }
             other => {
                 return Err(format!(
                     "no option is called {other:?}; there are allow_legacy_start, \
-                     optimistic_start and fallback"
+                     optimistic_start, fallback and fragments"
                 ));
             }
         }
