@@ -7,6 +7,9 @@ use super::view::Media;
 use crate::monitor::NetworkCounts;
 use crate::requirement::Role;
 
+/// How many bytes at either end of a payload tell it from others.
+const ENDS: usize = 32;
+
 /// How many datagrams of a frame are remembered, to tell repetitions.
 const PRINTS: usize = 4;
 
@@ -50,7 +53,7 @@ impl FrameSeen {
             at: *at,
             bytes: media.length as u64,
             parts: 1,
-            shape: mix(0, media.length),
+            shape: mix(0, media.length as u64),
             first_length: media.length,
             are_equal: true,
             prints,
@@ -107,7 +110,7 @@ impl FrameSeen {
         }
         self.qpc = qpc.or(self.qpc);
         self.are_equal &= media.length == self.first_length;
-        self.shape = mix(self.shape, media.length);
+        self.shape = mix(self.shape, media.length as u64);
         self.bytes += media.length as u64;
         self.parts += 1;
         self.position = media.position.or(self.position);
@@ -246,19 +249,22 @@ fn repeated(frame: &FrameSeen, at: &Moment, bench: &mut Bench<'_>) {
 
 /// What tells two datagrams apart: lengths, the sender's clock and both ends of the payload.
 fn print(media: &Media<'_>) -> u64 {
-    let mut print = mix(0x9e37_79b9, media.length);
+    let mut print = mix(0x9e37_79b9, media.length as u64);
     if let Some((qpc, _)) = media.clock {
-        print = mix(print, qpc as usize);
+        print = mix(print, qpc);
     }
-    let (head, tail) = (
-        media.payload.iter().take(32),
-        media.payload.iter().rev().take(32),
-    );
-    head.chain(tail)
-        .fold(print, |print, byte| mix(print, usize::from(*byte)))
+    let payload = media.payload;
+    let head = &payload[..payload.len().min(ENDS)];
+    let tail = &payload[payload.len().saturating_sub(ENDS)..];
+    let words = head.chunks(8).chain(tail.chunks(8)).map(|chunk| {
+        let mut word = [0; 8];
+        word[..chunk.len()].copy_from_slice(chunk);
+        u64::from_le_bytes(word)
+    });
+    words.fold(print, mix)
 }
 
 /// One step of FNV-1a over a whole word.
-const fn mix(hash: u64, value: usize) -> u64 {
-    (hash ^ value as u64 ^ 0xcbf2_9ce4_8422_2325).wrapping_mul(0x0000_0100_0000_01b3)
+const fn mix(hash: u64, value: u64) -> u64 {
+    (hash ^ value ^ 0xcbf2_9ce4_8422_2325).wrapping_mul(0x0000_0100_0000_01b3)
 }

@@ -10,7 +10,7 @@ use super::flow::Flow;
 use super::order::Origin;
 use super::session::{Before, Session, World};
 use super::time::Moment;
-use super::view::{Kind, View, view};
+use crate::mediastream::frame::flag;
 use crate::monitor::Packet;
 
 /// Most tuples that are remembered at once.
@@ -76,7 +76,7 @@ impl Table {
         match slot {
             Slot::Flow(flow) => {
                 flow.see(packet, at, world);
-                if matches!(view(packet), View::Control(Kind::Syn, _)) {
+                if packet.payload.starts_with(&flag::SYN.to_le_bytes()) {
                     self.asking.insert(packet.source, key);
                 }
             }
