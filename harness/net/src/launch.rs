@@ -426,6 +426,7 @@ mod tests {
             mode: String::from("legacy"),
             options: Vec::new(),
             plain: false,
+            stream: None,
         }
     }
 

@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
 
-use crate::scenario::{Environment, Span};
+use crate::scenario::{Environment, Needs, Span};
 
 /// One implementation in one role.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -42,6 +42,21 @@ pub struct Iut {
 }
 
 impl Iut {
+    /// What it streams in a scenario that needs `needs`: the scenario's own stream, if it has one.
+    #[must_use]
+    pub fn stream_for(&self, needs: &Needs) -> StreamParameters {
+        needs.stream.unwrap_or(self.stream)
+    }
+
+    /// The same implementation, asked for the stream of a scenario that needs `needs`.
+    #[must_use]
+    pub fn asked(&self, needs: &Needs) -> Self {
+        Self {
+            stream: self.stream_for(needs),
+            ..self.clone()
+        }
+    }
+
     /// The lengths of time that scenarios may refer to.
     #[must_use]
     pub fn environment(&self) -> Environment {

@@ -15,7 +15,7 @@ const RESTART: Duration = Duration::from_secs(15);
 /// The longest time that a scenario can take against this implementation.
 #[must_use]
 pub fn bound(scenario: &Scenario, iut: &Iut) -> Duration {
-    SCENARIO + steps(&scenario.steps, iut)
+    SCENARIO + steps(&scenario.steps, &iut.asked(&scenario.iut))
 }
 
 fn steps(list: &[Step], iut: &Iut) -> Duration {

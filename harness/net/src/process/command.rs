@@ -133,9 +133,9 @@ fn value(
             .to_string(),
         "mode" => values.needs.mode.clone(),
         "seed" => values.seed.to_string(),
-        "bits_per_second" => iut.stream.bits_per_second.to_string(),
-        "frames_per_second" => iut.stream.frames_per_second.to_string(),
-        "seconds" => iut.stream.seconds.to_string(),
+        "bits_per_second" => iut.stream_for(values.needs).bits_per_second.to_string(),
+        "frames_per_second" => iut.stream_for(values.needs).frames_per_second.to_string(),
+        "seconds" => iut.stream_for(values.needs).seconds.to_string(),
         "shakedown" => values.shakedown.to_owned(),
         unknown => {
             return Err(PlaceholderError::Unknown {

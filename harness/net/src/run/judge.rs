@@ -41,7 +41,7 @@ pub(super) fn judge(
     let settings = MonitorSettings {
         vantage: Vantage::Sender,
         tolerance: iut.timing.tolerance,
-        stream: Some(iut.stream),
+        stream: Some(iut.stream_for(needs)),
         max_datagram: None,
         options: Some(needs.options.clone()),
         mode: Some(needs.mode.clone()),

@@ -218,7 +218,7 @@ impl Job {
         instance: Instance,
         last_sent: Arc<AtomicU64>,
     ) -> (Driven, Clock) {
-        let iut = &self.target.launcher.iut;
+        let iut = &self.target.launcher.iut.asked(&self.scenario.iut);
         let environment = Environment {
             protocol: self.target.protocol,
             tolerance: iut.timing.tolerance,

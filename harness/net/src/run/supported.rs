@@ -24,12 +24,28 @@ pub(super) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
             "the IUT description has no `plain` command, which starts it with no option given",
         ));
     }
+    if needs.stream.is_some_and(|stream| stream != iut.stream) && !can_be_asked(iut) {
+        return Some(String::from(
+            "it needs another stream; the IUT's command has no {bits_per_second}, \
+             {frames_per_second} and {seconds} by which to ask for one",
+        ));
+    }
     if start.is_none() && controls_process(&scenario.steps) {
         return Some(String::from(
             "it needs an IUT that is started by Shakedown; the description has no [start]",
         ));
     }
     None
+}
+
+/// Whether its command says what is to be streamed.
+fn can_be_asked(iut: &Iut) -> bool {
+    let placeholders = ["{bits_per_second}", "{frames_per_second}", "{seconds}"];
+    let command = iut.start.iter().flat_map(|start| &start.command);
+    let words: Vec<&String> = command.collect();
+    placeholders
+        .iter()
+        .all(|name| words.iter().any(|word| word.contains(name)))
 }
 
 /// Whether some step stops, starts or watches the implementation's process.
@@ -81,6 +97,7 @@ mod tests {
     fn what_is_not_claimed_is_not_applicable_with_its_reason() {
         let wait = json!({ "wait": { "for": "1s" } });
         let restart = json!({ "restart_iut": {} });
+        let large = json!({ "bits_per_second": 5_280_000, "frames_per_second": 10, "seconds": 1 });
         let started = "[start]\ncommand = [\"x\"]\n[start.options]\nfallback = []";
         let cases = [
             (
@@ -106,6 +123,18 @@ mod tests {
                 json!({ "role": "responder", "mode": "legacy", "plain": true }),
                 &wait,
                 Some("plain"),
+            ),
+            (
+                started,
+                json!({ "role": "responder", "mode": "legacy", "stream": large }),
+                &wait,
+                Some("another stream"),
+            ),
+            (
+                "[start]\ncommand = [\"{bits_per_second}/{frames_per_second}/{seconds}\"]",
+                json!({ "role": "responder", "mode": "legacy", "stream": large }),
+                &wait,
+                None,
             ),
             (
                 "",
