@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
 
 /// One UDP socket of this machine, as `/proc/net/udp` and `udp6` list it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -82,6 +83,24 @@ pub fn udp_sockets_of_group(group: i32) -> Vec<SocketAddr> {
         }
     }
     found.into_iter().collect()
+}
+
+/// How long processes of a group waited for a processor since they began: the worst of their
+/// threads. 0 where the system does not tell.
+#[must_use]
+pub fn waited_for_processor(group: i32) -> Duration {
+    let Ok(processes) = std::fs::read_dir("/proc") else {
+        return Duration::ZERO;
+    };
+    let paths = processes.flatten().map(|process| process.path());
+    let of_group = paths.filter(|path| group_of(path) == Some(group));
+    let threads = of_group.flat_map(|path| std::fs::read_dir(path.join("task")));
+    let waited = threads.flatten().flatten().filter_map(|thread| {
+        // Nanoseconds on a processor, nanoseconds of waiting for one, time slices.
+        let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
+        text.split_whitespace().nth(1)?.parse().ok()
+    });
+    Duration::from_nanos(waited.max().unwrap_or_default())
 }
 
 /// The process group in `/proc/PID/stat`: the third field after the name in brackets.

@@ -66,7 +66,9 @@ fn fresh_id(seed: u64, turn: u64) -> String {
         .to_string()
 }
 
-/// Asks a responder for a stream from a port of its own until anything comes back.
+/// Asks a responder for a stream from a port of its own until anything comes back. The socket is to
+/// be kept until the implementation is stopped: what it still sends there must not reach whoever
+/// gets the port next.
 ///
 /// # Errors
 /// [`Silent`] after so many tries of a second, or as soon as its process is gone.
@@ -76,7 +78,7 @@ pub async fn responder(
     instance: &Instance,
     tries: u32,
     (seed, turn): (u64, u64),
-) -> Result<(), Silent> {
+) -> Result<PeerSocket, Silent> {
     let Some(address) = instance.address else {
         return Err(silent(instance, String::from("it has no address")));
     };
@@ -102,7 +104,7 @@ pub async fn responder(
             () = gone(instance) => break,
         };
         if answered {
-            return Ok(());
+            return Ok(socket);
         }
     }
     let tried = format!("{frame} was sent to {address} (mode {mode}, {tries} tries of {TRY:?})");
@@ -200,7 +202,7 @@ mod tests {
         };
         let (asked, ()) =
             tokio::join!(responder(mediastream(), "3way", &instance, 3, (1, 1)), echo);
-        assert_eq!(asked, Ok(()));
+        assert!(asked.is_ok(), "{asked:?}");
     }
 
     #[tokio::test]

@@ -26,6 +26,9 @@ pub struct Protocol {
     pub requirements: fn() -> &'static [Requirement],
     /// Id of the requirement that an endpoint outlives whatever it is sent.
     pub survival: &'static str,
+    /// Ids of the requirements by which a capture shows that something left too early or too late:
+    /// a machine that was too busy may have done it.
+    pub timed: &'static [&'static str],
     /// The frame by which an initiator of this mode begins: name and fields. The program asks with
     /// it whether an implementation answers at all. `id` is a fresh UUID; `None` if there is no
     /// such mode.

@@ -22,6 +22,7 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use crate::clock::Clock;
+use crate::kernel;
 use crate::launch::{Instance, LaunchError, Launcher};
 use crate::process::Ended;
 use crate::socket::PeerSocket;
@@ -30,7 +31,9 @@ pub use beside::Beside;
 pub use bound::bound;
 pub use record::{Recorded, Recorder};
 
-use sockets::{Received, Sockets, delay};
+pub use sockets::Sockets;
+
+use sockets::{Received, delay};
 
 /// How often the driver looks whether it gets to run when it should.
 const HEARTBEAT: Duration = Duration::from_millis(20);
@@ -109,10 +112,15 @@ pub struct Driven {
     pub drops: u64,
     /// The worst lateness of the driver.
     pub lateness: Duration,
+    /// How long the implementation waited for a processor meanwhile, as far as the system tells.
+    pub starved: Duration,
     /// How long the script took.
     pub took: Duration,
     /// The addresses of the scripted peer.
     pub own: BTreeSet<SocketAddr>,
+    /// Its sockets. Keep them until the implementation is stopped: what it still sends there must
+    /// not reach whoever gets the ports next.
+    pub sockets: Sockets,
     /// The script, with what it tells of its steps.
     pub script: Script,
 }
@@ -154,7 +162,9 @@ impl Drive {
 
     /// Plays the script to its end, to `limit`, or until `stop` turns true.
     pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
+        let before = waited(self.instance.as_ref());
         let end = self.play(limit, &mut stop).await;
+        let starved = waited(self.instance.as_ref()).saturating_sub(before);
         Driven {
             end,
             drops: self.sockets.drops(),
@@ -163,8 +173,10 @@ impl Drive {
             ended: self.ended,
             last_sent: self.last_sent,
             lateness: self.lateness,
+            starved,
             took: self.clock.now(),
-            own: self.sockets.into_own(),
+            own: self.sockets.own(),
+            sockets: self.sockets,
             script: self.script,
         }
     }
@@ -389,6 +401,13 @@ enum Happened {
     Woke,
     Exited(Ended),
     Restarted(Result<Instance, LaunchError>),
+}
+
+/// How long the implementation's process waited for a processor so far.
+fn waited(instance: Option<&Instance>) -> Duration {
+    let process = instance.and_then(|instance| instance.process.as_ref());
+    let group = process.and_then(|process| process.group());
+    group.map(kernel::waited_for_processor).unwrap_or_default()
 }
 
 /// Waits until the run is to stop.

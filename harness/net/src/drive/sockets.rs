@@ -12,13 +12,19 @@ use crate::socket::{Arrival, PeerSocket};
 /// How many datagrams are taken from the sockets before anything else gets its turn.
 const BATCH: usize = 2048;
 
+/// How many sockets are kept after the script closed them.
+const MOST_KEPT: usize = 8192;
+
 /// The second address of this machine that every Linux has without any setting.
 const OTHER_LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// The scripted peer's sockets.
 #[derive(Debug)]
-pub(super) struct Sockets {
+pub struct Sockets {
     open: Vec<(SocketId, PeerSocket)>,
+    /// What the script closed. The ports stay ours, so that what the implementation still sends
+    /// there reaches nobody else's sockets.
+    kept: Vec<PeerSocket>,
     /// Every address that was ours.
     own: BTreeSet<SocketAddr>,
     /// Sockets up to this one have a name; those after it are `fresh`.
@@ -39,6 +45,7 @@ impl Sockets {
         Self {
             own: BTreeSet::from([main.local()]),
             open: vec![(SocketId::MAIN, main)],
+            kept: Vec::new(),
             last_named: SocketId(named),
         }
     }
@@ -75,7 +82,28 @@ impl Sockets {
     }
 
     pub(super) fn close(&mut self, id: SocketId) {
-        self.open.retain(|(open, _)| *open != id);
+        let Some(at) = self.open.iter().position(|(open, _)| *open == id) else {
+            return;
+        };
+        let (_, socket) = self.open.remove(at);
+        self.keep(socket);
+    }
+
+    /// All of them, for whoever keeps them open longer.
+    pub(crate) fn take(&mut self) -> Self {
+        Self {
+            open: std::mem::take(&mut self.open),
+            kept: std::mem::take(&mut self.kept),
+            own: std::mem::take(&mut self.own),
+            last_named: self.last_named,
+        }
+    }
+
+    /// Keeps a socket open that is not used any more.
+    pub(crate) fn keep(&mut self, socket: PeerSocket) {
+        if self.kept.len() < MOST_KEPT {
+            self.kept.push(socket);
+        }
     }
 
     /// Ready when a datagram may be there.
@@ -128,8 +156,8 @@ impl Sockets {
     }
 
     /// Every address that was ours.
-    pub(super) fn into_own(self) -> BTreeSet<SocketAddr> {
-        self.own
+    pub(super) fn own(&self) -> BTreeSet<SocketAddr> {
+        self.own.clone()
     }
 
     fn main_address(&self) -> SocketAddr {

@@ -6,8 +6,10 @@ use shakedown_engine::scenario::Needs;
 use shakedown_protocol::Protocol;
 use tokio::sync::Mutex;
 
+use crate::drive::Sockets;
 use crate::launch::{Instance, Launcher};
 use crate::probe;
+use crate::socket::PeerSocket;
 
 /// One process of an implementation that several scenarios use at the same time. When it dies it is
 /// started again for those that come after.
@@ -30,6 +32,9 @@ struct State {
     next: u64,
     /// The user after whose datagram a process died, by generation.
     killers: BTreeMap<u64, u64>,
+    /// Sockets to which the process may still send.
+    probes: Vec<PeerSocket>,
+    left: Vec<Sockets>,
 }
 
 /// A scenario's share in the process.
@@ -63,7 +68,9 @@ impl Group {
             Some(_) | None => {
                 state.instance = None;
                 state.generation += 1;
-                let instance = self.start(state.generation).await?;
+                state.left.clear();
+                let (instance, probe) = self.start(state.generation).await?;
+                state.probes = vec![probe];
                 state.instance = Some(instance.clone());
                 instance
             }
@@ -112,7 +119,12 @@ impl Group {
         }
     }
 
-    async fn start(&self, turn: u64) -> Result<Instance, String> {
+    /// Keeps the sockets of a scenario that is over as long as the process may send to them.
+    pub(super) async fn keep(&self, sockets: Sockets) {
+        self.state.lock().await.left.push(sockets);
+    }
+
+    async fn start(&self, turn: u64) -> Result<(Instance, PeerSocket), String> {
         let launched = self.launcher.responder(&self.needs).await;
         let instance = launched.map_err(|error| error.to_string())?;
         let seed = (self.launcher.seed, turn);
@@ -123,7 +135,7 @@ impl Group {
             probe::FIRST_TRIES,
             seed,
         );
-        asked.await.map_err(|silent| silent.to_string())?;
-        Ok(instance)
+        let probe = asked.await.map_err(|silent| silent.to_string())?;
+        Ok((instance, probe))
     }
 }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shakedown_engine::event::{Event, Summary, VERSION};
 use shakedown_engine::iut::{Date, Iut, Per};
 use shakedown_engine::scenario::{Needs, Scenario};
@@ -74,6 +75,20 @@ pub struct Assignment {
     pub is_full: bool,
 }
 
+/// How many files the program wants to have open: a flood is sent from thousands of ports.
+const FILES: u64 = 16_384;
+
+/// Raises the limit of open files, as far as the system lets us.
+fn raise_file_limit() {
+    let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
+        let wanted = soft.max(FILES.min(hard));
+        setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)
+    });
+    if let Err(error) = raised {
+        tracing::debug!("the limit of open files stays as it is: {error}");
+    }
+}
+
 /// Runs a plan. Events are told as they come; the last is [`Event::RunFinished`] with the summary
 /// that is returned. When `stop` turns true, scenarios that are being played are cut off and judged
 /// as far as they came.
@@ -83,6 +98,7 @@ pub async fn run(
     stop: watch::Receiver<bool>,
 ) -> Summary {
     let clock = Clock::start();
+    raise_file_limit();
     // The kernel begins to stamp arrivals when the first socket wants it; this one wants it early.
     let _stamps = PeerSocket::bind(([127, 0, 0, 1], 0).into());
     let mut ending = Ending {
@@ -192,7 +208,7 @@ impl Target {
         if let Some(process) = &instance.process {
             process.stop().await;
         }
-        asked.map_err(|silent| silent.to_string())
+        asked.map(drop).map_err(|silent| silent.to_string())
     }
 }
 

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use shakedown_engine::event::{Event, ProcessEvent, VerdictEvent};
+use shakedown_engine::event::{Event, FindingEvent, ProcessEvent, VerdictEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Environment, Script, ScriptOutcome};
@@ -21,9 +21,14 @@ use crate::launch::{Instance, Launcher, open_sockets};
 use crate::probe;
 use crate::socket::PeerSocket;
 
-/// How often a scenario is played that was cut off because another one's datagram ended the process
-/// that both used.
+/// How often a scenario is played at most: again if another one's datagram ended the process that
+/// both used, or if the machine was too busy to believe what was found.
 const ATTEMPTS: u32 = 3;
+
+/// How long the implementation waited for a processor, or how late we were, where a finding about
+/// time is not believed at once: the scenario is played again. Whoever is too slow by himself will
+/// be so each time.
+const BUSY: Duration = Duration::from_millis(20);
 
 /// One scenario to be played against one implementation.
 #[derive(Debug, Clone)]
@@ -44,6 +49,14 @@ pub(super) struct Played {
     /// Indices of the waivers of its target that matched.
     pub(super) waived: Vec<usize>,
     pub(super) notes: Vec<String>,
+}
+
+/// One attempt, judged.
+struct Concluded {
+    played: Played,
+    findings: Vec<FindingEvent>,
+    /// It fails by time alone, and the machine was too busy to be sure.
+    is_doubtful: bool,
 }
 
 /// One attempt, before it is judged.
@@ -106,6 +119,27 @@ impl Job {
             }
             attempt = self.attempt(context, &path).await?;
         }
+        let mut played = self.conclude(context, attempt, &path).await?;
+        for _ in 1..ATTEMPTS {
+            if !played.is_doubtful || context.is_stopped() {
+                break;
+            }
+            let again = self.attempt(context, &path).await?;
+            played = self.conclude(context, again, &path).await?;
+        }
+        for finding in played.findings {
+            context.tell(Event::Finding(finding));
+        }
+        Ok(played.played)
+    }
+
+    /// Judges an attempt.
+    async fn conclude(
+        &self,
+        context: &Context,
+        mut attempt: Attempt,
+        path: &Path,
+    ) -> Result<Concluded, String> {
         if attempt.disturbed {
             attempt.outcome = ScriptOutcome::Inconclusive {
                 why: String::from("the process ended by a datagram of another scenario"),
@@ -115,18 +149,29 @@ impl Job {
         if context.verbose {
             self.tell_steps(context, &attempt.driven);
         }
-        let job = self.clone();
-        let level = context.level;
+        let busy = attempt.driven.starved.max(attempt.driven.lateness) >= BUSY;
+        let (job, level, path) = (self.clone(), context.level, path.to_owned());
         let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
         let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
-        for finding in composed.findings {
-            context.tell(Event::Finding(finding));
-        }
-        Ok(Played {
-            verdict: composed.verdict,
-            waived: composed.waived,
-            notes,
+        Ok(Concluded {
+            is_doubtful: busy && self.fails_by_time_alone(&composed),
+            findings: composed.findings,
+            played: Played {
+                verdict: composed.verdict,
+                waived: composed.waived,
+                notes,
+            },
         })
+    }
+
+    /// Whether it fails by nothing but what left too early or too late.
+    fn fails_by_time_alone(&self, composed: &Composed) -> bool {
+        let timed = |finding: &FindingEvent| {
+            let id = finding.requirement.as_str();
+            finding.step.is_none() && self.target.protocol.timed.contains(&id)
+        };
+        let mut counting = composed.findings.iter().filter(|finding| finding.counts());
+        composed.verdict.verdict == Verdict::Fail && counting.all(timed)
     }
 
     /// Starts what is needed, plays the script, asks whether the implementation is still there, and
@@ -144,16 +189,17 @@ impl Job {
             .as_ref()
             .map(|lease| Arc::clone(&lease.last_sent))
             .unwrap_or_default();
-        let (driven, clock) = self
+        let (mut driven, clock) = self
             .drive(context, path, main, live, instance, last_sent)
             .await;
         let mut notes = Vec::new();
         let mut outcome = outcome(&driven);
-        let mut death = self.death(context, &driven, &mut outcome).await;
+        let mut death = self.death(context, &mut driven, &mut outcome).await;
         let mut disturbed = false;
         if let (Some(group), Some(lease)) = (&self.group, &lease) {
             let gone = death.is_some() || lease.instance.has_ended();
             let is_killer = group.leave(lease, gone).await;
+            group.keep(driven.sockets.take()).await;
             disturbed = gone && !is_killer;
             if disturbed {
                 death = None;
@@ -251,14 +297,11 @@ impl Job {
     async fn death(
         &self,
         context: &Context,
-        driven: &Driven,
+        driven: &mut Driven,
         outcome: &mut ScriptOutcome,
     ) -> Option<Death> {
-        let death = |got: String| Death {
-            time: driven.took,
-            got,
-            packet: driven.last_sent,
-        };
+        let (time, packet) = (driven.took, driven.last_sent);
+        let death = |got: String| Death { time, got, packet };
         let instance = driven.instance.as_ref()?;
         if self.scenario.iut.role == self.target.asks() {
             // Its exit status is the script's affair; only a signal is an accident.
@@ -281,7 +324,13 @@ impl Job {
         let (protocol, mode) = (self.target.protocol, &self.scenario.iut.mode);
         let turn = (context.seed, context.turn());
         let asked = probe::responder(protocol, mode, instance, probe::LATER_TRIES, turn);
-        let silent = context.unless_stopped(asked).await?.err()?;
+        let silent = match context.unless_stopped(asked).await? {
+            Ok(socket) => {
+                driven.sockets.keep(socket);
+                return None;
+            }
+            Err(silent) => silent,
+        };
         let ended = instance
             .process
             .as_ref()

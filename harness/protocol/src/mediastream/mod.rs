@@ -46,6 +46,9 @@ pub static PROTOCOL: Protocol = Protocol {
     vocabulary: &vocabulary::Words,
     requirements,
     survival: "MS-W-17",
+    timed: &[
+        "MS-L-02", "MS-H-03", "MS-H-18", "MS-D-05", "MS-D-06", "MS-D-12",
+    ],
     hello,
     monitor: monitor::new,
     reference: reference::new,
