@@ -139,16 +139,16 @@ impl Launcher {
     }
 
     /// The same for one purpose alone, such as a scenario: the seeds that it gives do not depend on
-    /// what is started for others.
+    /// what is started for others. It streams what `needs` ask for.
     #[must_use]
-    pub fn of(&self, purpose: &str) -> Self {
+    pub fn of(&self, purpose: &str, needs: &Needs) -> Self {
         // FNV-1a: the same text gives the same number on every machine and in every release.
         let mark = purpose
             .bytes()
             .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
                 (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
             });
-        let iut = Arc::clone(&self.iut);
+        let iut = Arc::new(self.iut.asked(needs));
         Self::new(iut, self.seed ^ mark, self.shakedown.clone())
     }
 
@@ -445,7 +445,7 @@ mod tests {
     fn each_start_has_a_seed_of_its_own_that_can_be_repeated() {
         let launcher = launcher("command = []", "127.0.0.1:1");
         let seeds = |purpose: &str| {
-            let launcher = launcher.of(purpose);
+            let launcher = launcher.of(purpose, &legacy());
             [launcher.next_seed(), launcher.next_seed()]
         };
         let [first, second] = seeds("a");

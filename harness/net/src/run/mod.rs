@@ -300,7 +300,7 @@ impl Context {
         for scenario in scenarios {
             let job = Job {
                 target: Arc::clone(target),
-                launcher: Arc::new(target.launcher.of(&scenario.id)),
+                launcher: Arc::new(target.launcher.of(&scenario.id, &scenario.iut)),
                 scenario: Arc::new(scenario.clone()),
                 group: None,
             };
@@ -375,14 +375,14 @@ impl Context {
             return;
         };
         // The longest first, so that none is left over at the end.
-        jobs.sort_by_key(|job| std::cmp::Reverse(bound(&job.scenario, target.iut())));
+        jobs.sort_by_key(|job| std::cmp::Reverse(bound(&job.scenario, &job.launcher.iut)));
         let mut groups: Vec<Arc<Group>> = Vec::new();
         if target.is_shared() {
             for job in &mut jobs {
                 let needs = &job.scenario.iut;
                 let known = groups.iter().find(|group| group.needs == *needs);
                 let group = known.cloned().unwrap_or_else(|| {
-                    let launcher = Arc::clone(&target.launcher);
+                    let launcher = Arc::new(target.launcher.of("shared", needs));
                     let group = Group::new(launcher, target.protocol, needs.clone());
                     groups.push(Arc::new(group));
                     Arc::clone(&groups[groups.len() - 1])

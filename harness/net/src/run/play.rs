@@ -264,7 +264,7 @@ impl Job {
         instance: Instance,
         last_sent: Arc<AtomicU64>,
     ) -> (Driven, Clock) {
-        let iut = &self.target.launcher.iut.asked(&self.scenario.iut);
+        let iut = &self.launcher.iut;
         let environment = Environment {
             protocol: self.target.protocol,
             tolerance: iut.timing.tolerance,
@@ -396,7 +396,7 @@ impl Job {
             mut notes,
             disturbed: _,
         } = attempt;
-        let iut: &Iut = &self.target.launcher.iut;
+        let iut: &Iut = &self.launcher.iut;
         let mut recorded = driven.recorded;
         if let Err(why) = recorded.settle() {
             notes.push(format!(

@@ -1,5 +1,6 @@
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, Step};
+use shakedown_engine::scenario::{Needs, Scenario, Step};
+use shakedown_protocol::StreamParameters;
 
 /// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
 #[must_use]
@@ -24,10 +25,13 @@ pub(super) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
             "the IUT description has no `plain` command, which starts it with no option given",
         ));
     }
-    if needs.stream.is_some_and(|stream| stream != iut.stream) && !can_be_asked(iut) {
+    if needs
+        .stream
+        .is_some_and(|stream| !can_stream(iut, needs, &stream))
+    {
         return Some(String::from(
-            "it needs another stream; the IUT's command has no {bits_per_second}, \
-             {frames_per_second} and {seconds} by which to ask for one",
+            "the IUT cannot be asked for another stream than its own: its command lacks \
+             {bits_per_second}, {frames_per_second} or {seconds}",
         ));
     }
     if start.is_none() && controls_process(&scenario.steps) {
@@ -38,14 +42,18 @@ pub(super) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
     None
 }
 
-/// Whether its command says what is to be streamed.
-fn can_be_asked(iut: &Iut) -> bool {
-    let placeholders = ["{bits_per_second}", "{frames_per_second}", "{seconds}"];
-    let command = iut.start.iter().flat_map(|start| &start.command);
-    let words: Vec<&String> = command.collect();
-    placeholders
-        .iter()
-        .all(|name| words.iter().any(|word| word.contains(name)))
+/// Whether the implementation streams this, or can be told to.
+fn can_stream(iut: &Iut, needs: &Needs, stream: &StreamParameters) -> bool {
+    let start = iut.start.as_ref();
+    let words = start.and_then(|start| match needs.plain {
+        true => start.plain.as_ref(),
+        false => Some(&start.command),
+    });
+    let is_told = |name: &str| words.is_some_and(|words| words.iter().any(|w| w.contains(name)));
+    let own = &iut.stream;
+    (own.bits_per_second == stream.bits_per_second || is_told("{bits_per_second}"))
+        && (own.frames_per_second == stream.frames_per_second || is_told("{frames_per_second}"))
+        && (own.seconds == stream.seconds || is_told("{seconds}"))
 }
 
 /// Whether some step stops, starts or watches the implementation's process.
