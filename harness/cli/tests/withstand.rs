@@ -109,20 +109,37 @@ impl Stage {
         events.collect()
     }
 
+    /// Waits until a scenario's capture has so many datagrams, while it is still played.
+    fn wait_for_datagrams(&self, name: &str, count: usize) {
+        let start = Instant::now();
+        while self.read(name).unwrap_or_default() < count {
+            assert!(start.elapsed() < BOUND, "{name} does not come so far");
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    }
+
+    fn capture(&self, name: &str) -> PathBuf {
+        self.path(&format!(
+            "out/captures/mediastream/legacy/responder/{name}.pcapng"
+        ))
+    }
+
     /// Datagrams in a scenario's capture.
     fn datagrams(&self, name: &str) -> usize {
-        let path = format!("out/captures/mediastream/legacy/responder/{name}.pcapng");
-        let file = File::open(self.path(&path)).expect("a capture");
-        let mut capture = Capture::open(file).expect("a readable capture");
+        self.read(name).expect("a readable capture")
+    }
+
+    fn read(&self, name: &str) -> Result<usize, String> {
+        let file = File::open(self.capture(name)).map_err(|error| error.to_string())?;
+        let mut capture = Capture::open(file).map_err(|error| error.to_string())?;
         let mut count = 0;
-        while capture
-            .next_datagram()
-            .expect("an undamaged capture")
-            .is_some()
-        {
-            count += 1;
+        loop {
+            match capture.next_datagram() {
+                Ok(Some(_)) => count += 1,
+                Ok(None) => return Ok(count),
+                Err(error) => return Err(error.to_string()),
+            }
         }
-        count
     }
 }
 
@@ -459,6 +476,7 @@ fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
         );
         events.push(serde_json::from_str(&line).expect("JSON"));
     }
+    stage.wait_for_datagrams("long", 2);
     let program = nix::unistd::Pid::from_raw(child.id().try_into().expect("a process id"));
     nix::sys::signal::kill(program, nix::sys::signal::Signal::SIGINT).expect("a signal");
     for line in out.lines() {

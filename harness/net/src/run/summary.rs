@@ -30,7 +30,7 @@ impl Ending {
             let left = self.selected.saturating_sub(total);
             return (
                 130,
-                format!("interrupted; {left} scenarios were not played"),
+                format!("interrupted; {} left unplayed", scenarios(left)),
             );
         }
         if let Some(why) = &self.broken_off {
@@ -218,10 +218,7 @@ mod tests {
         ending.broken_off = Some(String::from("gone"));
         assert_eq!(
             ending.exit(),
-            (
-                130,
-                String::from("interrupted; 5 scenarios were not played")
-            )
+            (130, String::from("interrupted; 5 scenarios left unplayed"))
         );
         ending.interrupted = false;
         assert_eq!(ending.exit(), (2, String::from("gone")));
