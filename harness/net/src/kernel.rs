@@ -86,12 +86,10 @@ pub fn udp_sockets_of_group(group: i32) -> Vec<SocketAddr> {
 }
 
 /// How long processes of a group waited for a processor since they began: the worst of their
-/// threads. 0 where the system does not tell.
+/// threads. `None` if there is no such process, or where the system does not tell.
 #[must_use]
-pub fn waited_for_processor(group: i32) -> Duration {
-    let Ok(processes) = std::fs::read_dir("/proc") else {
-        return Duration::ZERO;
-    };
+pub fn waited_for_processor(group: i32) -> Option<Duration> {
+    let processes = std::fs::read_dir("/proc").ok()?;
     let paths = processes.flatten().map(|process| process.path());
     let of_group = paths.filter(|path| group_of(path) == Some(group));
     let threads = of_group.flat_map(|path| std::fs::read_dir(path.join("task")));
@@ -100,7 +98,25 @@ pub fn waited_for_processor(group: i32) -> Duration {
         let text = std::fs::read_to_string(thread.path().join("schedstat")).ok()?;
         text.split_whitespace().nth(1)?.parse().ok()
     });
-    Duration::from_nanos(waited.max().unwrap_or_default())
+    waited.max().map(Duration::from_nanos)
+}
+
+/// How long, since the machine began, some process or other waited for a processor or a disk: no
+/// single one waited longer. `None` where the system does not tell.
+#[must_use]
+pub fn pressure() -> Option<Duration> {
+    let of = |resource: &str| {
+        let text = std::fs::read_to_string(format!("/proc/pressure/{resource}")).ok()?;
+        parse_pressure(&text)
+    };
+    Some(of("cpu")? + of("io").unwrap_or_default())
+}
+
+/// The microseconds of `some avg10=0.00 avg60=0.00 avg300=0.00 total=12345`.
+fn parse_pressure(text: &str) -> Option<Duration> {
+    let some = text.lines().find(|line| line.starts_with("some "))?;
+    let (_, total) = some.rsplit_once("total=")?;
+    total.trim().parse().ok().map(Duration::from_micros)
 }
 
 /// The process group in `/proc/PID/stat`: the third field after the name in brackets.
@@ -158,6 +174,15 @@ fn parse_address(hex: &str) -> Option<IpAddr> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_total_pressure_is_read_in_microseconds() {
+        let text = "some avg10=2.05 avg60=1.58 avg300=3.13 total=110760763\n\
+                    full avg10=0.05 avg60=0.07 avg300=1.13 total=38252280\n";
+        let some = Duration::from_micros(110_760_763);
+        assert_eq!(parse_pressure(text), Some(some));
+        assert_eq!(parse_pressure("full total=1"), None);
+    }
 
     #[test]
     fn a_line_of_the_kernels_table_is_read() {

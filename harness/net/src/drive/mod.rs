@@ -112,7 +112,8 @@ pub struct Driven {
     pub drops: u64,
     /// The worst lateness of the driver.
     pub lateness: Duration,
-    /// How long the implementation waited for a processor meanwhile, as far as the system tells.
+    /// How long the implementation waited for a processor meanwhile at most, as far as the system
+    /// tells.
     pub starved: Duration,
     /// How long the script took.
     pub took: Duration,
@@ -123,6 +124,15 @@ pub struct Driven {
     pub sockets: Sockets,
     /// The script, with what it tells of its steps.
     pub script: Script,
+}
+
+impl Driven {
+    /// Whether the implementation's process is there still, as far as is known.
+    #[must_use]
+    pub fn lives(&self) -> bool {
+        let process = self.instance.as_ref().and_then(|it| it.process.as_ref());
+        self.ended.is_none() && process.is_none_or(|process| process.ended().is_none())
+    }
 }
 
 /// Why the driver stopped.
@@ -162,9 +172,9 @@ impl Drive {
 
     /// Plays the script to its end, to `limit`, or until `stop` turns true.
     pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
-        let before = waited(self.instance.as_ref());
+        let before = (waited(self.instance.as_ref()), kernel::pressure());
         let end = self.play(limit, &mut stop).await;
-        let starved = waited(self.instance.as_ref()).saturating_sub(before);
+        let after = (waited(self.instance.as_ref()), kernel::pressure());
         Driven {
             end,
             drops: self.sockets.drops(),
@@ -173,7 +183,7 @@ impl Drive {
             ended: self.ended,
             last_sent: self.last_sent,
             lateness: self.lateness,
-            starved,
+            starved: starved(before, after),
             took: self.clock.now(),
             own: self.sockets.own(),
             sockets: self.sockets,
@@ -403,11 +413,24 @@ enum Happened {
     Restarted(Result<Instance, LaunchError>),
 }
 
-/// How long the implementation's process waited for a processor so far.
-fn waited(instance: Option<&Instance>) -> Duration {
+/// How long the implementation's process waited for a processor so far, if it is there.
+fn waited(instance: Option<&Instance>) -> Option<Duration> {
     let process = instance.and_then(|instance| instance.process.as_ref());
     let group = process.and_then(|process| process.group());
-    group.map(kernel::waited_for_processor).unwrap_or_default()
+    group.and_then(kernel::waited_for_processor)
+}
+
+/// How long the implementation waited for a processor at most: as its process tells, else as all
+/// that ran tells; 0 where nobody does.
+fn starved(
+    before: (Option<Duration>, Option<Duration>),
+    after: (Option<Duration>, Option<Duration>),
+) -> Duration {
+    let own = before.0.zip(after.0);
+    let all = before.1.zip(after.1);
+    own.or(all)
+        .map(|(before, after)| after.saturating_sub(before))
+        .unwrap_or_default()
 }
 
 /// Waits until the run is to stop.

@@ -5,6 +5,7 @@ mod capture;
 mod group;
 mod judge;
 mod play;
+mod quiet;
 mod summary;
 mod supported;
 
@@ -36,6 +37,7 @@ pub use capture::CaptureBy;
 use capture::Live;
 use group::Group;
 use play::{Job, Played};
+use quiet::Quiet;
 use summary::Ending;
 use supported::{controls_process, why_not_applicable};
 
@@ -125,6 +127,7 @@ pub async fn run(
         turns: AtomicU64::new(1_000_000),
         places: Semaphore::new(plan.jobs.max(1)),
         next_start: Mutex::new(Instant::now()),
+        quiet: Quiet::default(),
         played: Mutex::default(),
     });
     context.tell(Event::RunStarted {
@@ -228,6 +231,7 @@ struct Context {
     places: Semaphore,
     /// When the next scenario may be started.
     next_start: Mutex<Instant>,
+    quiet: Quiet,
     played: Mutex<Vec<(Arc<Target>, Played)>>,
 }
 

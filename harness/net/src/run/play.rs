@@ -21,14 +21,17 @@ use crate::launch::{Instance, Launcher, open_sockets};
 use crate::probe;
 use crate::socket::PeerSocket;
 
-/// How often a scenario is played at most: again if another one's datagram ended the process that
-/// both used, or if the machine was too busy to believe what was found.
+/// How often a scenario is played at most if another one's datagram ended the process that both
+/// used.
 const ATTEMPTS: u32 = 3;
 
 /// How long the implementation waited for a processor, or how late we were, where a finding about
-/// time is not believed at once: the scenario is played again. Whoever is too slow by himself will
-/// be so each time.
-const BUSY: Duration = Duration::from_millis(20);
+/// a moment is not believed at once: as much as every rule about time grants. The scenario is played
+/// again in quiet; whoever is too slow by himself will be so then, too.
+const BUSY: Duration = Duration::from_millis(50);
+
+/// The same where the finding is that nothing came: windows are longer than that.
+const STALLED: Duration = Duration::from_millis(250);
 
 /// One scenario to be played against one implementation.
 #[derive(Debug, Clone)]
@@ -52,11 +55,11 @@ pub(super) struct Played {
 }
 
 /// One attempt, judged.
-struct Concluded {
-    played: Played,
-    findings: Vec<FindingEvent>,
+pub(super) struct Concluded {
+    pub(super) played: Played,
+    pub(super) findings: Vec<FindingEvent>,
     /// It fails by time alone, and the machine was too busy to be sure.
-    is_doubtful: bool,
+    pub(super) is_doubtful: bool,
 }
 
 /// One attempt, before it is judged.
@@ -112,6 +115,7 @@ impl Job {
 
     async fn judged(&self, context: &Context) -> Result<Played, String> {
         let path = context.capture_of(&self.scenario.id);
+        let together = context.quiet.together().await;
         let mut attempt = self.attempt(context, &path).await?;
         for _ in 1..ATTEMPTS {
             if !attempt.disturbed || context.is_stopped() {
@@ -119,18 +123,38 @@ impl Job {
             }
             attempt = self.attempt(context, &path).await?;
         }
-        let mut played = self.conclude(context, attempt, &path).await?;
-        for _ in 1..ATTEMPTS {
-            if !played.is_doubtful || context.is_stopped() {
-                break;
-            }
-            let again = self.attempt(context, &path).await?;
-            played = self.conclude(context, again, &path).await?;
+        let mut concluded = self.conclude(context, attempt, &path).await?;
+        drop(together);
+        if concluded.is_doubtful {
+            concluded = self.look_again(context, concluded, &path).await?;
         }
-        for finding in played.findings {
+        for finding in concluded.findings {
             context.tell(Event::Finding(finding));
         }
-        Ok(played.played)
+        Ok(concluded.played)
+    }
+
+    /// Plays the scenario again while nothing else runs: what was found then is believed. It is no
+    /// better verdict in the place of a worse one, for a doubtful attempt has none.
+    async fn look_again(
+        &self,
+        context: &Context,
+        doubtful: Concluded,
+        path: &Path,
+    ) -> Result<Concluded, String> {
+        if context.quiet.is_proven(&self.target, &doubtful).await {
+            return Ok(doubtful);
+        }
+        let Some(_alone) = context.unless_stopped(context.quiet.alone()).await else {
+            return Ok(doubtful.undecided());
+        };
+        let attempt = self.attempt(context, path).await?;
+        let again = self.conclude(context, attempt, path).await?;
+        if again.is_doubtful {
+            return Ok(again.undecided());
+        }
+        context.quiet.prove(&self.target, &again).await;
+        Ok(again)
     }
 
     /// Judges an attempt.
@@ -149,29 +173,43 @@ impl Job {
         if context.verbose {
             self.tell_steps(context, &attempt.driven);
         }
-        let busy = attempt.driven.starved.max(attempt.driven.lateness) >= BUSY;
+        let waited = attempt.driven.starved.max(attempt.driven.lateness);
+        let lives = attempt.driven.lives();
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
         let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
         let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
-        Ok(Concluded {
-            is_doubtful: busy && self.fails_by_time_alone(&composed),
+        let mut concluded = Concluded {
+            is_doubtful: false,
             findings: composed.findings,
             played: Played {
                 verdict: composed.verdict,
                 waived: composed.waived,
                 notes,
             },
-        })
+        };
+        concluded.is_doubtful = self.is_doubtful(&concluded, waited, lives);
+        Ok(concluded)
     }
 
-    /// Whether it fails by nothing but what left too early or too late.
-    fn fails_by_time_alone(&self, composed: &Composed) -> bool {
-        let timed = |finding: &FindingEvent| {
+    /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
+    /// on which the implementation `waited` so long may be the cause.
+    fn is_doubtful(&self, concluded: &Concluded, waited: Duration, lives: bool) -> bool {
+        let protocol = self.target.protocol;
+        let needed = |finding: &FindingEvent| {
             let id = finding.requirement.as_str();
-            finding.step.is_none() && self.target.protocol.timed.contains(&id)
+            if finding.step.is_none() && protocol.timed.contains(&id) {
+                return BUSY;
+            }
+            let nothing_came = finding.step.is_some() && finding.packet.is_none();
+            let no_answer_after = finding.step.is_none() && id == protocol.survival && lives;
+            match nothing_came || no_answer_after {
+                true => STALLED,
+                false => Duration::MAX,
+            }
         };
-        let mut counting = composed.findings.iter().filter(|finding| finding.counts());
-        composed.verdict.verdict == Verdict::Fail && counting.all(timed)
+        let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
+        concluded.played.verdict.verdict == Verdict::Fail
+            && counting.all(|finding| waited >= needed(finding))
     }
 
     /// Starts what is needed, plays the script, asks whether the implementation is still there, and

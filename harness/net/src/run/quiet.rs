@@ -1,0 +1,136 @@
+//! Findings about time that a busy machine may have made are looked at again in quiet.
+
+use std::collections::BTreeSet;
+
+use shakedown_engine::verdict::Verdict;
+use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
+
+use super::Target;
+use super::play::Concluded;
+
+/// Lets scenarios run side by side or one alone, and remembers which implementations were found to
+/// be off in time while nothing else ran: they need not be looked at in quiet for it again.
+#[derive(Debug, Default)]
+pub(super) struct Quiet {
+    gate: RwLock<()>,
+    proven: Mutex<BTreeSet<(String, String)>>,
+}
+
+impl Quiet {
+    /// While it is held nobody is alone.
+    pub(super) async fn together(&self) -> RwLockReadGuard<'_, ()> {
+        self.gate.read().await
+    }
+
+    /// While it is held nothing else runs.
+    pub(super) async fn alone(&self) -> RwLockWriteGuard<'_, ()> {
+        self.gate.write().await
+    }
+
+    /// What was found holds, for nothing else ran.
+    pub(super) async fn prove(&self, target: &Target, found: &Concluded) {
+        let name = &target.iut().name;
+        let requirements = found.requirements();
+        let mut proven = self.proven.lock().await;
+        proven.extend(requirements.map(|requirement| (name.clone(), requirement.to_owned())));
+    }
+
+    /// Whether all that was found was found in quiet before.
+    pub(super) async fn is_proven(&self, target: &Target, found: &Concluded) -> bool {
+        let name = &target.iut().name;
+        let proven = self.proven.lock().await;
+        let mut requirements = found.requirements();
+        requirements.all(|requirement| proven.contains(&(name.clone(), requirement.to_owned())))
+    }
+}
+
+impl Concluded {
+    /// The requirements that it fails by.
+    fn requirements(&self) -> impl Iterator<Item = &str> {
+        let counting = self.findings.iter().filter(|finding| finding.counts());
+        counting.map(|finding| finding.requirement.as_str())
+    }
+
+    /// The same without what could not be observed fairly: neither a fail nor a pass.
+    pub(super) fn undecided(mut self) -> Self {
+        let mut doubtful: Vec<String> = self.requirements().map(str::to_owned).collect();
+        doubtful.sort_unstable();
+        doubtful.dedup();
+        let verdict = &mut self.played.verdict;
+        verdict.verdict = Verdict::Inconclusive;
+        verdict.reason = Some(format!(
+            "the machine was too busy to observe time fairly: {}",
+            doubtful.join(", ")
+        ));
+        for requirement in doubtful {
+            verdict
+                .requirements
+                .insert(requirement, Verdict::Inconclusive);
+        }
+        self.findings.retain(|finding| !finding.counts());
+        self
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use indexmap::IndexMap;
+    use shakedown_engine::event::{FindingEvent, VerdictEvent};
+
+    use super::super::play::Played;
+    use super::*;
+
+    fn late() -> Concluded {
+        let finding: FindingEvent = serde_json::from_value(serde_json::json!({
+            "requirement": "MS-D-06", "level": "SHOULD", "packet": 7, "time": 0.5,
+            "message": "expected 20 ms, got 200 ms", "expected": "20 ms", "got": "200 ms",
+        }))
+        .unwrap();
+        let verdict = VerdictEvent {
+            scenario: "x".to_owned(),
+            title: "x".to_owned(),
+            verdict: Verdict::Fail,
+            reason: None,
+            requirements: IndexMap::from([
+                ("MS-D-01".to_owned(), Verdict::Pass),
+                ("MS-D-06".to_owned(), Verdict::Fail),
+            ]),
+            capture: None,
+            seconds: 1.0,
+            process: None,
+        };
+        Concluded {
+            played: Played {
+                verdict,
+                waived: Vec::new(),
+                notes: Vec::new(),
+            },
+            findings: vec![finding],
+            is_doubtful: true,
+        }
+    }
+
+    #[test]
+    fn what_a_busy_machine_may_have_made_is_inconclusive_and_no_finding() {
+        let undecided = late().undecided();
+        assert_eq!(undecided.played.verdict.verdict, Verdict::Inconclusive);
+        assert_eq!(
+            undecided.played.verdict.reason.as_deref(),
+            Some("the machine was too busy to observe time fairly: MS-D-06")
+        );
+        let requirements = &undecided.played.verdict.requirements;
+        assert_eq!(requirements["MS-D-01"], Verdict::Pass);
+        assert_eq!(requirements["MS-D-06"], Verdict::Inconclusive);
+        assert_eq!(undecided.findings, []);
+    }
+
+    #[tokio::test]
+    async fn nobody_runs_beside_one_that_is_alone() {
+        let quiet = Quiet::default();
+        let together = quiet.together().await;
+        assert!(quiet.gate.try_write().is_err());
+        drop(together);
+        let _alone = quiet.alone().await;
+        assert!(quiet.gate.try_read().is_err());
+    }
+}
