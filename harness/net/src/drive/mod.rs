@@ -194,9 +194,13 @@ impl Drive {
     async fn play(&mut self, limit: Duration, stop: &mut watch::Receiver<bool>) -> End {
         self.tell(Input::Begin, self.clock.now()).await;
         loop {
+            // What arrives from here on may be in time for a deadline that is due after it.
+            let now = self.clock.now();
             let more = self.drain().await;
             self.tell_pending().await;
-            self.tick_if_due().await;
+            if !more {
+                self.tick_until(now).await;
+            }
             if let Some(outcome) = self.script.outcome() {
                 return End::Played(outcome.clone());
             }
@@ -301,10 +305,6 @@ impl Drive {
             self.tell(input, at).await;
             self.behind = self.behind.saturating_sub(behind);
         }
-    }
-
-    async fn tick_if_due(&mut self) {
-        self.tick_until(self.clock.now()).await;
     }
 
     /// Every deadline that is due at `now` gets its tick, at its own time.

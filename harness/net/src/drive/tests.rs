@@ -154,6 +154,60 @@ async fn an_answer_that_does_not_come_fails_the_step() {
     );
 }
 
+/// The first window is long past when the datagrams are read, but they came within it.
+#[tokio::test]
+async fn what_came_in_time_counts_however_much_came_before_it() {
+    let stage = Stage::new(
+        json!({}),
+        json!([
+            { "send": { "frame": "START" } },
+            { "expect": { "frame": "connection-id", "within": "100ms", "ignore": ["START"] } },
+        ]),
+    );
+    let driven = stage
+        .play(async |socket| {
+            let (from, _) = receive(&socket).await;
+            for _ in 0..40 {
+                socket.send(b"START", from).await.unwrap();
+            }
+            socket.send(&connection_id(), from).await.unwrap();
+            let clock = Clock::start();
+            // Nothing else in this test's one thread gets its turn.
+            while clock.now() < Duration::from_millis(250) {
+                std::hint::spin_loop();
+            }
+        })
+        .await;
+    assert_eq!(driven.end, End::Played(ScriptOutcome::Passed));
+}
+
+#[tokio::test]
+async fn a_flood_at_one_socket_does_not_hide_another() {
+    let stage = Stage::new(
+        json!({ "port": { "other_port": {} } }),
+        json!([
+            { "send": { "frame": "START" } },
+            { "send": { "frame": "START", "from": "port" } },
+            { "expect": { "frame": "connection-id", "within": "5s", "at": "port" } },
+        ]),
+    );
+    let driven = stage
+        .play(async |socket| {
+            let (main, _) = receive(&socket).await;
+            let (port, _) = receive(&socket).await;
+            socket.send(&connection_id(), port).await.unwrap();
+            loop {
+                // More in each turn than is taken in one.
+                for _ in 0..32 {
+                    socket.send(b"START", main).await.unwrap();
+                }
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    assert_eq!(driven.end, End::Played(ScriptOutcome::Passed));
+}
+
 #[tokio::test]
 async fn further_sockets_have_another_port_or_another_address() {
     let stage = Stage::new(
