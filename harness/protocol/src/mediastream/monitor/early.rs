@@ -7,12 +7,17 @@ use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
 use super::time::{INSTANT, Moment};
 use super::view::Media;
+use crate::MonitorSettings;
 use crate::mediastream::frame::ConnectionId;
 use crate::monitor::Vantage;
 use crate::requirement::Role;
 
 /// Media that may go out before a matching ACK, in bytes (MS-H-22).
 const BUDGET: u64 = 64 * 1_024;
+
+/// What a responder may have left of it when it holds its next frame back, in bytes: it may count
+/// the headers of lower layers too.
+const REST: u64 = BUDGET / 16;
 
 /// Away from the sender, an ACK that comes this late was not overtaken by media on its way.
 const OVERTAKEN: Duration = Duration::from_secs(1);
@@ -35,7 +40,12 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 pub(super) struct Early {
     is_named: bool,
     first: Option<(Rule, Moment)>,
+    /// Payload before the ACK.
     bytes: u64,
+    /// The headers of that media.
+    headers: u64,
+    /// Media came after the ACK too.
+    went_on: bool,
 }
 
 impl Early {
@@ -97,7 +107,9 @@ impl Early {
             }
             None => bench.exercised(Rule::H16),
         }
-        self.bytes += media.payload_length.unwrap_or(0) as u64;
+        let payload = media.payload_length.unwrap_or(0);
+        self.bytes += payload as u64;
+        self.headers += media.length.saturating_sub(payload) as u64;
         bench.exercised(Rule::H22);
         if self.bytes > BUDGET {
             // MS-H-22
@@ -128,6 +140,15 @@ impl Early {
     /// Whether media came before the ACK.
     pub(super) const fn was_used(&self) -> bool {
         self.bytes > 0
+    }
+
+    /// Media comes after the ACK; whether it is the first that does, and MS-H-22 held it back.
+    pub(super) fn goes_on(&mut self, settings: &MonitorSettings) -> bool {
+        if std::mem::replace(&mut self.went_on, true) || !self.was_used() {
+            return false;
+        }
+        let frame = settings.stream.map_or(0, |stream| stream.frame_bytes());
+        (self.bytes + self.headers + REST).saturating_add(frame) > BUDGET
     }
 
     /// Time went on without an ACK.

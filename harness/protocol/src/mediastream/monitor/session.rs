@@ -3,6 +3,7 @@
 use super::handshake::{Answer, Handshake};
 use super::ledger::{Bench, Evidence, Ledger, Parties};
 use super::order::Origin;
+use super::pace::Start;
 use super::responders::Responders;
 use super::rule::Rule;
 use super::starts::Starts;
@@ -167,6 +168,8 @@ impl Session {
             }
             if self.is_early() {
                 self.handshake.early.media(media, at, bench);
+            } else if self.handshake.early.goes_on(bench.settings) {
+                self.stream.held_back();
             } else if self.handshake.acked.is_some() && !self.stream.has_begun() {
                 bench.exercised(Rule::H15);
             }
@@ -256,15 +259,22 @@ impl Session {
     }
 
     /// When the session started, if that was seen and media was not allowed before.
-    fn start(&self) -> Option<Moment> {
+    fn start(&self) -> Option<Start> {
         match self.mode {
-            Mode::Legacy => self
-                .named
-                .or(self.starts.as_ref().map(|starts| starts.first)),
-            Mode::ThreeWay => self
-                .handshake
-                .acked
-                .filter(|_| !self.handshake.early.was_used()),
+            Mode::Legacy => {
+                let starts = self.starts.as_ref();
+                let first = starts.map(|starts| starts.first);
+                let at = self.named.or(first)?;
+                let asked = starts.map_or(at, |starts| starts.last);
+                Some(Start { at, asked })
+            }
+            Mode::ThreeWay => {
+                let early = &self.handshake.early;
+                let acked = self.handshake.acked;
+                acked
+                    .filter(|_| !early.was_used() && !early.is_named())
+                    .map(|at| Start { at, asked: at })
+            }
             Mode::Unknown => None,
         }
     }

@@ -23,7 +23,7 @@ const PAUSE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub(super) struct Starts {
     pub(super) first: Moment,
-    last: Moment,
+    pub(super) last: Moment,
     sends: u32,
     /// The longest time from one START to the next, and when it ended.
     longest: Option<(Duration, Moment)>,

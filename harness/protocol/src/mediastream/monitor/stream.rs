@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::fragments;
 use super::ledger::Bench;
 use super::order::{Order, Origin, Place};
-use super::pace::Pace;
+use super::pace::{Pace, Start};
 use super::payload::Payload;
 use super::ticks::Ticks;
 use super::time::{Moment, Window};
@@ -44,7 +44,7 @@ impl Stream {
         &mut self,
         media: &Media<'_>,
         at: &Moment,
-        start: Option<&Moment>,
+        start: Option<&Start>,
         bench: &mut Bench<'_>,
     ) {
         self.newest = Some(*at);
@@ -71,6 +71,11 @@ impl Stream {
         if let Some(highest) = highest {
             self.order.goes_on_after(highest);
         }
+    }
+
+    /// MS-H-22 held the stream back until now, and its ACK came.
+    pub(super) const fn held_back(&mut self) {
+        self.pace.held_back();
     }
 
     /// Connection-id within the session.

@@ -8,8 +8,8 @@ use crate::monitor::Packet;
 /// of several processors are out of order by less.
 const JITTER: Duration = Duration::from_millis(1);
 
-/// What the tolerance grants besides a share of the interval.
-const SLACK: Duration = Duration::from_millis(50);
+/// What every time rule grants besides a share of the interval.
+pub(super) const SLACK: Duration = Duration::from_millis(50);
 
 /// Two packets closer than this may have crossed, whichever was recorded first.
 pub(super) const INSTANT: Duration = Duration::from_millis(1);
@@ -112,6 +112,19 @@ impl Window {
         }
     }
 
+    /// The window of a stream's first frame: as `around`, but at least a part of the interval must
+    /// have passed, for of the 50 ms at most half the interval is granted before it.
+    pub(super) fn of_the_first(interval: Duration, tolerance: f64) -> Self {
+        let around = Self::around(interval, tolerance);
+        let share = around.latest.saturating_sub(interval + SLACK);
+        Self {
+            earliest: interval
+                .saturating_sub(share)
+                .saturating_sub(SLACK.min(interval / 2)),
+            latest: around.latest,
+        }
+    }
+
     /// Whether `span` lies within.
     pub(super) fn contains(&self, span: Duration) -> bool {
         (self.earliest..=self.latest).contains(&span)
@@ -173,6 +186,14 @@ mod tests {
         assert!(window.contains(Duration::from_millis(325)));
         assert!(!window.contains(Duration::from_millis(324)));
         assert!(!window.contains(Duration::from_millis(676)));
+    }
+
+    #[test]
+    fn the_window_of_a_first_frame_after_20_ms_at_a_quarter_is_5_to_75_ms() {
+        let window = Window::of_the_first(Duration::from_millis(20), 0.25);
+        assert_eq!(window.to_string(), "5.000 ms to 75 ms");
+        let slow = Window::of_the_first(Duration::from_secs(1), 0.25);
+        assert_eq!(slow, Window::around(Duration::from_secs(1), 0.25));
     }
 
     #[test]

@@ -376,10 +376,10 @@ fn assert_with_stream(talk: &Talk, requirement: &str) {
 #[test]
 fn a_rate_that_is_not_the_configured_one_breaks_d06() {
     let talk = Talk::new().start().after(1.0).name("one");
-    let slow = (1..=50).fold(talk, |talk, number| talk.after(22.0).data(number, 974));
+    let slow = (1..=50).fold(talk, |talk, number| talk.after(23.0).data(number, 974));
     assert_with_stream(&slow, "MS-D-06");
     assert_healthy(&slow);
-    let gap = Talk::legacy(25).after(105.0).frames(26..=50);
+    let gap = Talk::legacy(25).after(155.0).frames(26..=50);
     let sender = judge(&gap, &with_stream(Vantage::Sender));
     assert_eq!(sender.findings, ["MS-D-06"], "{:#?}", sender.all);
 }

@@ -4,6 +4,7 @@ mod handshake;
 mod healthy;
 mod media;
 mod memory;
+mod pace;
 mod starts;
 
 use std::net::SocketAddr;
