@@ -321,24 +321,35 @@ fn garbage_at_full_speed_fails_and_its_capture_is_readable() {
     let scenario = stage.scenario("x", &steps(&[START, GREETING]));
     let outcome = stage.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
+    assert_eq!(outcome.message(), "1 scenario failed");
     assert_eq!(outcome.verdict("x")["verdict"], "fail");
+    let finding = outcome.of("finding").next().expect("a finding");
+    let message = finding["message"].as_str().unwrap_or_default();
+    assert!(
+        message.starts_with("expected connection-id within") && message.contains("got data"),
+        "{message}"
+    );
+    assert_eq!(stage.reported(), outcome.events);
     assert!(stage.datagrams("x") >= 2);
 }
 
 #[test]
 fn megabytes_of_output_do_not_block_it_and_the_end_is_kept() {
-    let stage = Stage::shell(
-        "MISBEHAVE print & exec \"{shakedown}\" serve mediastream --listen {address} --seconds 1",
-    );
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
+    // It cannot answer before somebody has taken all that it printed.
+    let stage = Stage::shell("MISBEHAVE print; exec MISBEHAVE mortal {address}");
+    let scenario = stage.scenario("x", &steps(&[START, GREETING, POISON, PAUSE]));
     let outcome = stage.run(&[&scenario]);
-    assert_eq!(
-        outcome.exit,
-        Some(0),
-        "{} {:?}",
-        outcome.message(),
-        outcome.events
+    assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
+    let verdict = outcome.verdict("x");
+    let output = verdict["process"]["output"].as_str().unwrap_or_default();
+    assert!(output.len() < 1 << 20, "{} bytes are kept", output.len());
+    let end = output.get(output.len().saturating_sub(200)..);
+    assert!(
+        end.is_some_and(|end| end.contains("index out of range: 3 bytes")),
+        "{end:?}"
     );
+    assert_eq!(stage.reported(), outcome.events);
+    assert_eq!(stage.datagrams("x"), 3);
 }
 
 #[test]
