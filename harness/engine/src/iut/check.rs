@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use shakedown_protocol::mediastream::frame::Data;
+use shakedown_protocol::mediastream::frame::{Data, MAX_DATAGRAM};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
@@ -32,6 +32,7 @@ pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>) -> Vec<Problem> {
     if given("stream") {
         checker.stream();
     }
+    checker.max_datagram();
     checker.timing();
     for (index, waiver) in iut.waive.iter().enumerate() {
         checker.waiver(waiver, index, given("role"));
@@ -124,6 +125,17 @@ impl Checker<'_> {
                 Data::MIN_LENGTH
             );
             self.at(&place.key("bits_per_second"), message, Some(&help));
+        }
+    }
+
+    fn max_datagram(&mut self) {
+        let possible = Data::MIN_LENGTH..=MAX_DATAGRAM;
+        if let Some(length) = self.iut.max_datagram
+            && !possible.contains(&length)
+        {
+            let message = format!("no datagram of media has {length} bytes");
+            let help = format!("write {} to {MAX_DATAGRAM}", Data::MIN_LENGTH);
+            self.at(&root("max_datagram"), message, Some(&help));
         }
     }
 

@@ -30,6 +30,9 @@ pub struct Iut {
     /// What it streams, or is asked to stream.
     #[schemars(schema_with = "crate::schema::stream")]
     pub stream: StreamParameters,
+    /// Largest datagram that it is set up to send, in bytes (MS-W-18); 65,507 if left out.
+    #[serde(default)]
+    pub max_datagram: Option<usize>,
     /// How punctual it is.
     #[serde(default)]
     pub timing: Timing,
