@@ -45,7 +45,7 @@ struct Cli {
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
 struct Global {
-    /// Say more on standard error: -v what happens, -vv each packet, -vvv everything
+    /// Say more on standard error: -v what happens, -vv errors it lives with too, -vvv each datagram
     ///
     /// `SHAKEDOWN_LOG` takes directives such as `shakedown_net=debug` and wins over this flag.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]

@@ -31,7 +31,7 @@ judged.",
     after_help = "\
 Examples:
   shakedown check recording.pcapng
-  shakedown check --vantage sender --bits-per-second 400000 --frames-per-second 50 --seconds 2 a.pcap
+  shakedown check --bits-per-second 400000 --frames-per-second 50 --seconds 2 recording.pcap
   zcat recording.pcap.gz | shakedown check -"
 )]
 pub(crate) struct Args {

@@ -22,7 +22,7 @@ use crate::{Hello, Protocol};
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
     id: "mediastream",
-    summary: "a media stream over UDP with three handshakes",
+    summary: "a media stream over UDP, with a token or a three-way handshake",
     modes: &["legacy", "3way"],
     roles: &[Role::Initiator, Role::Responder],
     options: &[
