@@ -8,6 +8,7 @@ mod play;
 mod quiet;
 mod summary;
 mod supported;
+mod target;
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
@@ -17,11 +18,10 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shakedown_engine::event::{Event, Summary, VERSION};
-use shakedown_engine::iut::{Date, Iut, Per};
+use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::verdict::Verdict;
-use shakedown_protocol::Protocol;
-use shakedown_protocol::requirement::{Level, Role};
+use shakedown_protocol::requirement::Level;
 use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep_until};
@@ -29,7 +29,6 @@ use tokio::time::{Instant, sleep_until};
 use crate::clock::Clock;
 use crate::drive::bound;
 use crate::launch::Launcher;
-use crate::probe;
 use crate::socket::PeerSocket;
 
 pub use capture::CaptureBy;
@@ -40,6 +39,7 @@ use play::{Job, Played};
 use quiet::Quiet;
 use summary::Ending;
 use supported::{controls_process, why_not_applicable};
+use target::Target;
 
 /// How long after the start of one scenario the next one is started: processes that all begin at
 /// once would keep each other, and us, from being in time.
@@ -161,58 +161,6 @@ pub async fn run(
     let summary = ending.summary();
     context.tell(Event::RunFinished(summary.clone()));
     summary
-}
-
-/// An implementation under test.
-#[derive(Debug)]
-struct Target {
-    protocol: &'static Protocol,
-    launcher: Arc<Launcher>,
-    is_full: bool,
-}
-
-impl Target {
-    /// The role that speaks first: such an implementation comes to us.
-    fn asks(&self) -> Role {
-        self.protocol
-            .roles
-            .first()
-            .copied()
-            .unwrap_or(Role::Initiator)
-    }
-
-    fn iut(&self) -> &Iut {
-        &self.launcher.iut
-    }
-
-    fn is_shared(&self) -> bool {
-        let per_run = |start: &shakedown_engine::iut::Start| start.per == Per::Run;
-        self.iut().role != self.asks() && self.iut().start.as_ref().is_some_and(per_run)
-    }
-
-    /// Whether it is there and answers, started as `needs` say; else a sentence for people.
-    async fn probe(&self, needs: &Needs, turn: (u64, u64)) -> Result<(), String> {
-        if needs.role == self.asks() {
-            let socket = PeerSocket::bind(([127, 0, 0, 1], 0).into());
-            let socket = socket.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
-            let instance = self.launcher.initiator(needs, socket.local());
-            let instance = instance.map_err(|error| error.to_string())?;
-            let asked = probe::initiator(&socket, &instance).await;
-            if let Some(process) = &instance.process {
-                process.stop().await;
-            }
-            return asked.map_err(|silent| silent.to_string());
-        }
-        let instance = self.launcher.responder(needs).await;
-        let instance = instance.map_err(|error| error.to_string())?;
-        let mode = &needs.mode;
-        let asked =
-            probe::responder(self.protocol, mode, &instance, probe::FIRST_TRIES, turn).await;
-        if let Some(process) = &instance.process {
-            process.stop().await;
-        }
-        asked.map(drop).map_err(|silent| silent.to_string())
-    }
 }
 
 /// What all scenarios of a run share.

@@ -5,7 +5,7 @@ use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use shakedown_engine::event::{Event, FindingEvent, ProcessEvent, VerdictEvent};
+use shakedown_engine::event::{Event, ProcessEvent, VerdictEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Environment, Script, ScriptOutcome};
@@ -14,6 +14,7 @@ use shakedown_protocol::requirement::Level;
 
 use super::group::{Group, Lease};
 use super::judge::{self, Judged};
+use super::quiet::Concluded;
 use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::{Beside, Drive, Driven, End, Recorder, Restart, Setup, bound};
@@ -24,14 +25,6 @@ use crate::socket::PeerSocket;
 /// How often a scenario is played at most if another one's datagram ended the process that both
 /// used.
 const ATTEMPTS: u32 = 3;
-
-/// How long the implementation waited for a processor, or how late we were, where a finding about
-/// a moment is not believed at once: as much as every rule about time grants. The scenario is played
-/// again in quiet; whoever is too slow by himself will be so then, too.
-const BUSY: Duration = Duration::from_millis(50);
-
-/// The same where the finding is that nothing came: windows are longer than that.
-const STALLED: Duration = Duration::from_millis(250);
 
 /// One scenario to be played against one implementation.
 #[derive(Debug, Clone)]
@@ -54,16 +47,8 @@ pub(super) struct Played {
     pub(super) notes: Vec<String>,
 }
 
-/// One attempt, judged.
-pub(super) struct Concluded {
-    pub(super) played: Played,
-    pub(super) findings: Vec<FindingEvent>,
-    /// It fails by time alone, and the machine was too busy to be sure.
-    pub(super) is_doubtful: bool,
-}
-
 /// One attempt, before it is judged.
-struct Attempt {
+pub(super) struct Attempt {
     driven: Driven,
     clock: Clock,
     outcome: ScriptOutcome,
@@ -134,31 +119,8 @@ impl Job {
         Ok(concluded.played)
     }
 
-    /// Plays the scenario again while nothing else runs: what was found then is believed. It is no
-    /// better verdict in the place of a worse one, for a doubtful attempt has none.
-    async fn look_again(
-        &self,
-        context: &Context,
-        doubtful: Concluded,
-        path: &Path,
-    ) -> Result<Concluded, String> {
-        if context.quiet.is_proven(&self.target, &doubtful).await {
-            return Ok(doubtful);
-        }
-        let Some(_alone) = context.unless_stopped(context.quiet.alone()).await else {
-            return Ok(doubtful.undecided());
-        };
-        let attempt = self.attempt(context, path).await?;
-        let again = self.conclude(context, attempt, path).await?;
-        if again.is_doubtful {
-            return Ok(again.undecided());
-        }
-        context.quiet.prove(&self.target, &again).await;
-        Ok(again)
-    }
-
     /// Judges an attempt.
-    async fn conclude(
+    pub(super) async fn conclude(
         &self,
         context: &Context,
         mut attempt: Attempt,
@@ -191,30 +153,9 @@ impl Job {
         Ok(concluded)
     }
 
-    /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
-    /// on which the implementation `waited` so long may be the cause.
-    fn is_doubtful(&self, concluded: &Concluded, waited: Duration, lives: bool) -> bool {
-        let protocol = self.target.protocol;
-        let needed = |finding: &FindingEvent| {
-            let id = finding.requirement.as_str();
-            if finding.step.is_none() && protocol.timed.contains(&id) {
-                return BUSY;
-            }
-            let nothing_came = finding.step.is_some() && finding.packet.is_none();
-            let no_answer_after = finding.step.is_none() && id == protocol.survival && lives;
-            match nothing_came || no_answer_after {
-                true => STALLED,
-                false => Duration::MAX,
-            }
-        };
-        let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
-        concluded.played.verdict.verdict == Verdict::Fail
-            && counting.all(|finding| waited >= needed(finding))
-    }
-
     /// Starts what is needed, plays the script, asks whether the implementation is still there, and
     /// stops what was started.
-    async fn attempt(&self, context: &Context, path: &Path) -> Result<Attempt, String> {
+    pub(super) async fn attempt(&self, context: &Context, path: &Path) -> Result<Attempt, String> {
         let lease = match &self.group {
             Some(group) => {
                 let lease = context.unless_stopped(group.enter()).await;

@@ -2,11 +2,23 @@
 
 use std::collections::BTreeSet;
 
+use std::path::Path;
+use std::time::Duration;
+
+use shakedown_engine::event::FindingEvent;
 use shakedown_engine::verdict::Verdict;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::Target;
-use super::play::Concluded;
+use super::play::{Job, Played};
+use super::{Context, Target};
+
+/// How long the implementation waited for a processor, or how late we were, where a finding about
+/// a moment is not believed at once: as much as every rule about time grants. The scenario is played
+/// again in quiet; whoever is too slow by himself will be so then, too.
+const BUSY: Duration = Duration::from_millis(50);
+
+/// The same where the finding is that nothing came: windows are longer than that.
+const STALLED: Duration = Duration::from_millis(250);
 
 /// Lets scenarios run side by side or one alone, and remembers which implementations were found to
 /// be off in time while nothing else ran: they need not be looked at in quiet for it again.
@@ -44,6 +56,60 @@ impl Quiet {
     }
 }
 
+/// One attempt, judged.
+pub(super) struct Concluded {
+    pub(super) played: Played,
+    pub(super) findings: Vec<FindingEvent>,
+    /// It fails by time alone, and the machine was too busy to be sure.
+    pub(super) is_doubtful: bool,
+}
+
+impl Job {
+    /// Plays the scenario again while nothing else runs: what was found then is believed. It is no
+    /// better verdict in the place of a worse one, for a doubtful attempt has none.
+    pub(super) async fn look_again(
+        &self,
+        context: &Context,
+        doubtful: Concluded,
+        path: &Path,
+    ) -> Result<Concluded, String> {
+        if context.quiet.is_proven(&self.target, &doubtful).await {
+            return Ok(doubtful);
+        }
+        let Some(_alone) = context.unless_stopped(context.quiet.alone()).await else {
+            return Ok(doubtful.undecided());
+        };
+        let attempt = self.attempt(context, path).await?;
+        let again = self.conclude(context, attempt, path).await?;
+        if again.is_doubtful {
+            return Ok(again.undecided());
+        }
+        context.quiet.prove(&self.target, &again).await;
+        Ok(again)
+    }
+
+    /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
+    /// on which the implementation `waited` so long may be the cause.
+    pub(super) fn is_doubtful(&self, concluded: &Concluded, waited: Duration, lives: bool) -> bool {
+        let protocol = self.target.protocol;
+        let needed = |finding: &FindingEvent| {
+            let id = finding.requirement.as_str();
+            if finding.step.is_none() && protocol.timed.contains(&id) {
+                return BUSY;
+            }
+            let nothing_came = finding.step.is_some() && finding.packet.is_none();
+            let no_answer_after = finding.step.is_none() && id == protocol.survival && lives;
+            match nothing_came || no_answer_after {
+                true => STALLED,
+                false => Duration::MAX,
+            }
+        };
+        let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
+        concluded.played.verdict.verdict == Verdict::Fail
+            && counting.all(|finding| waited >= needed(finding))
+    }
+}
+
 impl Concluded {
     /// The requirements that it fails by.
     fn requirements(&self) -> impl Iterator<Item = &str> {
@@ -75,9 +141,8 @@ impl Concluded {
 #[cfg(test)]
 mod tests {
     use indexmap::IndexMap;
-    use shakedown_engine::event::{FindingEvent, VerdictEvent};
+    use shakedown_engine::event::VerdictEvent;
 
-    use super::super::play::Played;
     use super::*;
 
     fn late() -> Concluded {
