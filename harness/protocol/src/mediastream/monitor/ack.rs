@@ -15,6 +15,9 @@ use crate::requirement::Role;
 /// SYN-ACKs assigned, nor the session before. (Ids are equal if their texts are.) For the lack of an
 /// ACK see [`close`].
 ///
+/// An ACK that comes when the responder may have dropped the session (MS-H-18, MS-H-19) is not known
+/// to complete it: media after it shows that it did.
+///
 /// MS-H-10, any vantage: an ACK where all SYN-ACKs of the attempt had Accept=0, unless it is that of
 /// the session before. Also a copy of the SYN that was rejected, see [`repeated_syn`].
 pub(super) fn see(
@@ -43,6 +46,9 @@ pub(super) fn see(
             bench.exercised(Rule::H09);
             if (control.is_valid() || control.is_cut) && handshake.acked.is_none() {
                 handshake.acked = Some(*at);
+                let waiting = handshake.waiting.as_ref();
+                handshake.is_ack_late =
+                    waiting.is_some_and(|waiting| waiting.may_be_over(at, bench));
                 handshake.early.acked(at, bench);
             }
         }

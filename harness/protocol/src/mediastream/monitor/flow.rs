@@ -252,6 +252,7 @@ impl Flow {
                 let acked = session.handshake.acked;
                 let is_idle = acked.is_none_or(|acked| at.is_past(&acked, ANSWER));
                 session.handshake.fell_back = acked.is_none();
+                session.handshake.start_after = acked.map(|_| *at);
                 is_over || (!session.stream.has_begun() && is_idle) || acked.is_none()
             }
             (None, Mode::Legacy | Mode::Unknown) => is_over || !session.stream.has_begun(),
@@ -352,6 +353,17 @@ impl Flow {
     }
 
     fn name(&mut self, id: ConnectionId, at: &Moment, world: &mut World<'_>) {
+        let handshake = &self.session.handshake;
+        if let Some(asked) = handshake.start_after
+            && !at.is_past(&asked, ANSWER)
+            && self.attempt.is_none()
+            && !handshake.offered.contains(&id)
+            && self.session.before.id != Some(id)
+        {
+            // That START was served: the 3way session had ended, or never begun.
+            self.reopen(Mode::Legacy, Origin::Start, at, world);
+            self.opened_by_start(&asked, world);
+        }
         let is_other = self.session.id.is_some_and(|known| known != id);
         if is_other && self.session.mode != Mode::ThreeWay && self.session.stream.has_begun() {
             let mode = self.session.mode;

@@ -35,6 +35,11 @@ pub(super) struct Handshake {
     pub(super) waiting: Option<Waiting>,
     /// When the matching ACK came.
     pub(super) acked: Option<Moment>,
+    /// The matching ACK came when the responder may have dropped the session, and no media since
+    /// shows that it had not.
+    pub(super) is_ack_late: bool,
+    /// START came after the ACK: it may open the next session, or be nothing (MS-L-04).
+    pub(super) start_after: Option<Moment>,
     /// Whether any ACK came, matching or not.
     pub(super) has_ack: bool,
     pub(super) early: Early,
@@ -59,6 +64,11 @@ impl Handshake {
             syn.again(packet, at, is_unanswered, bench);
         }
         self.unanswered_syns += 1;
+    }
+
+    /// Whether the responder may have given the session up for lack of an ACK, and rightly.
+    pub(super) const fn may_be_dropped(&self) -> bool {
+        self.syn.is_some() && (self.acked.is_none() || self.is_ack_late)
     }
 
     /// Time went on to `now`.

@@ -111,8 +111,9 @@ impl Pace {
         Some(end.since(&start)? / frames)
     }
 
-    /// The session is over; `end` is the last moment of the capture that belongs to it.
-    pub(super) fn close(&self, end: &Moment, is_restarted: bool, bench: &mut Bench<'_>) {
+    /// The session is over; `end` is the last moment of the capture that belongs to it. With
+    /// `is_ended` the stream was to end before its last frame: the session was restarted or dropped.
+    pub(super) fn close(&self, end: &Moment, is_ended: bool, bench: &mut Bench<'_>) {
         let Some(stream) = bench.settings.stream else {
             return;
         };
@@ -126,7 +127,7 @@ impl Pace {
         let patience = interval * 5 + Duration::from_secs(1) + CROSSING;
         if last >= stream.frames() {
             bench.exercised(Rule::D07);
-        } else if !is_restarted && end.is_past(&at, patience) {
+        } else if !is_ended && end.is_past(&at, patience) {
             // MS-D-07
             bench.breach_unless_network(Rule::D07, Role::Responder, || {
                 let want = format!("{} frames", stream.frames());

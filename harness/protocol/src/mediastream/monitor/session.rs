@@ -166,6 +166,9 @@ impl Session {
                 syn_ack::after_rejection(&self.handshake, "media", at, bench);
                 return;
             }
+            if self.handshake.acked.is_some() {
+                self.handshake.is_ack_late = false;
+            }
             if self.is_early() {
                 self.handshake.early.media(media, at, bench);
             } else if self.handshake.early.goes_on(bench.settings) {
@@ -233,7 +236,9 @@ impl Session {
                 Evidence::at(&at, want, format!("media from {other}"))
             });
         }
-        self.stream.close(now, is_restarted, bench);
+        // Dropped half-open, an optimistic stream ends without being complete.
+        let is_ended = is_restarted || self.handshake.may_be_dropped();
+        self.stream.close(now, is_ended, bench);
     }
 
     /// What it was.

@@ -120,11 +120,11 @@ impl Stream {
         network
     }
 
-    /// The session is over.
-    pub(super) fn close(&mut self, end: &Moment, is_restarted: bool, bench: &mut Bench<'_>) {
+    /// The session is over; with `is_ended` its stream was to end before its last frame.
+    pub(super) fn close(&mut self, end: &Moment, is_ended: bool, bench: &mut Bench<'_>) {
         self.order.close(bench);
         self.ticks.close(bench);
-        self.pace.close(end, is_restarted, bench);
+        self.pace.close(end, is_ended, bench);
         self.payload.close(bench);
     }
 

@@ -1,5 +1,7 @@
 //! SYN-ACK: MS-H-06, MS-H-07 and MS-H-18 of the responder.
 
+use std::time::Duration;
+
 use super::handshake::{Answer, Handshake};
 use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
@@ -8,6 +10,9 @@ use super::time::{Millis, Moment, Window, repetition};
 use super::view::ControlView;
 use crate::mediastream::frame::{ConnectionId, Control};
 use crate::requirement::Role;
+
+/// The default age at which a half-open session is dropped (MS-H-19).
+const AGE: Duration = Duration::from_secs(10);
 
 /// A SYN-ACK of the attempt came.
 ///
@@ -117,10 +122,19 @@ impl Waiting {
             Window::around(repetition(self.sends), tolerance)
         } else {
             Window {
-                earliest: std::time::Duration::ZERO,
+                earliest: Duration::ZERO,
                 latest: Window::around(repetition(SENDS), tolerance).latest,
             }
         }
+    }
+
+    /// Whether the session may have been dropped by `at`: after the last wait, or for its age.
+    pub(super) fn may_be_over(&self, at: &Moment, bench: &Bench<'_>) -> bool {
+        let tolerance = bench.settings.tolerance;
+        let wait = Window::around(repetition(SENDS), tolerance).earliest;
+        let age = Window::around(AGE, tolerance).earliest;
+        (self.sends >= SENDS && at.since(&self.last).is_none_or(|gap| gap >= wait))
+            || at.since(&self.first).is_none_or(|gap| gap >= age)
     }
 
     /// A SYN-ACK that answers a copy of the SYN.

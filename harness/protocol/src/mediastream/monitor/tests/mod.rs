@@ -2,6 +2,7 @@
 
 mod handshake;
 mod healthy;
+mod late;
 mod media;
 mod memory;
 mod pace;

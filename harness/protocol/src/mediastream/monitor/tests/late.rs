@@ -1,0 +1,112 @@
+//! Handshake datagrams that come too late to mean what they say.
+
+use super::*;
+
+/// Three SYN-ACKs and the last wait, then an ACK.
+fn dropped() -> Talk {
+    let talk = Talk::new().syn("a").after(1.0).syn_ack("one");
+    let talk = talk
+        .after(500.0)
+        .syn_ack("one")
+        .after(1_000.0)
+        .syn_ack("one");
+    talk.after(2_100.0).ack("one")
+}
+
+fn assert_no_finding_of_the_responder(talk: &Talk) -> Heard {
+    for options in [
+        None,
+        Some(vec![
+            "allow_legacy_start".to_owned(),
+            "optimistic_start".to_owned(),
+        ]),
+    ] {
+        let settings = MonitorSettings {
+            stream: Some(STREAM),
+            mode: Some("3way".to_owned()),
+            options,
+            ..at(Vantage::Sender)
+        };
+        let heard = judge(talk, &settings);
+        for observation in &heard.all {
+            if let Observation::Finding(finding) = observation {
+                assert_eq!(
+                    finding.party,
+                    crate::requirement::Role::Initiator,
+                    "{finding:#?}"
+                );
+            }
+        }
+    }
+    judge(talk, &at(Vantage::Sender))
+}
+
+#[test]
+fn a_start_after_the_ack_of_a_dropped_handshake_opens_a_session() {
+    let talk = dropped()
+        .after(1.0)
+        .start()
+        .after(0.1)
+        .name("two")
+        .frames(1..=10);
+    let talk = talk
+        .after(3.0)
+        .syn("a")
+        .after(0.1)
+        .syn_ack("three")
+        .after(1.0)
+        .ack("three");
+    let talk = talk
+        .after(1.0)
+        .name("three")
+        .frames(1..=50)
+        .after(3_000.0)
+        .elsewhere();
+    let heard = assert_no_finding_of_the_responder(&talk);
+    let sessions: Vec<_> = heard
+        .sessions
+        .iter()
+        .map(|session| (session.mode, session.frames))
+        .collect();
+    assert_eq!(sessions, [("3way", 0), ("legacy", 10), ("3way", 50)]);
+}
+
+#[test]
+fn a_late_ack_that_completes_the_handshake_after_all_does() {
+    let talk = dropped()
+        .after(1.0)
+        .start()
+        .frames(1..=50)
+        .after(3_000.0)
+        .elsewhere();
+    let heard = assert_no_finding_of_the_responder(&talk);
+    assert_eq!(heard.sessions.len(), 1, "{heard:#?}");
+    assert_eq!(heard.sessions[0].frames, 50);
+}
+
+#[test]
+fn an_optimistic_stream_ends_when_its_handshake_is_dropped() {
+    let early = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .name("one")
+        .frames(1..=20);
+    let early = early
+        .after(99.0)
+        .syn_ack("one")
+        .after(1_000.0)
+        .syn_ack("one");
+    assert_no_finding_of_the_responder(&early.clone().after(6_000.0).elsewhere());
+    let late = early.after(8_600.0).ack("one");
+    assert_no_finding_of_the_responder(&late.after(6_000.0).elsewhere());
+}
+
+#[test]
+fn a_stream_that_a_timely_ack_confirmed_may_not_stop_short() {
+    let talk = Talk::three_way(20).after(3_000.0).elsewhere();
+    let settings = supervised("3way");
+    assert_eq!(judge(&talk, &settings).findings, ["MS-D-07"]);
+    let late = dropped().frames(1..=20).after(3_000.0).elsewhere();
+    assert!(judge(&late, &settings).findings.contains(&"MS-D-07"));
+}
