@@ -29,7 +29,9 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 /// on, media without that connection-id breaks MS-H-16 instead.
 ///
 /// Both at the sender, unless the ACK follows within 1 ms (they crossed). Elsewhere a doubt if the
-/// ACK follows within 1 s, for the two directions may take different ways; else a breach.
+/// ACK follows within 1 s, for the two directions may take different ways; also if the media came
+/// before any SYN-ACK of the attempt, or within 1 s before its connection-id, for it may have
+/// overtaken them (and where the SYN itself came after its time, no ACK ever follows); else a breach.
 ///
 /// MS-H-16, any vantage, also: a connection-id before the ACK with an id that was not assigned.
 /// Away from the sender a doubt as long as no SYN-ACK was seen, for it may have been lost.
@@ -39,13 +41,22 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(super) struct Early {
     is_named: bool,
-    first: Option<(Rule, Moment)>,
+    first: Option<First>,
     /// Payload before the ACK.
     bytes: u64,
     /// The headers of that media.
     headers: u64,
     /// Media came after the ACK too.
     went_on: bool,
+}
+
+/// The first media that nothing licensed.
+#[derive(Debug, Clone, Copy)]
+struct First {
+    rule: Rule,
+    at: Moment,
+    /// What would license it may have been overtaken.
+    is_overtaking: bool,
 }
 
 impl Early {
@@ -65,6 +76,9 @@ impl Early {
     ) {
         if offered.contains(&id) {
             self.is_named = true;
+            if let Some(first) = &mut self.first {
+                first.is_overtaking |= bench.settings.vantage == Vantage::Path;
+            }
         } else if offered.first().is_none() && bench.settings.vantage == Vantage::Path {
             self.is_named = true;
             let why = "its SYN-ACK may have been lost, or come later";
@@ -94,8 +108,14 @@ impl Early {
         self.is_named = true;
     }
 
-    /// Media before the ACK.
-    pub(super) fn media(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+    /// Media before the ACK; `is_answered` if a SYN-ACK came before it.
+    pub(super) fn media(
+        &mut self,
+        media: &Media<'_>,
+        is_answered: bool,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) {
         let rule = match bench.option("optimistic_start") {
             Some(false) => Some(Rule::H15),
             Some(true) => (!self.is_named).then_some(Rule::H16),
@@ -103,7 +123,11 @@ impl Early {
         };
         match rule {
             Some(rule) => {
-                self.first.get_or_insert((rule, *at));
+                self.first.get_or_insert(First {
+                    rule,
+                    at: *at,
+                    is_overtaking: !is_answered && bench.settings.vantage == Vantage::Path,
+                });
             }
             None => bench.exercised(Rule::H16),
         }
@@ -126,14 +150,14 @@ impl Early {
 
     /// The matching ACK came.
     pub(super) fn acked(&mut self, at: &Moment, bench: &mut Bench<'_>) {
-        let Some((rule, first)) = self.first.take() else {
+        let Some(first) = self.first.take() else {
             return;
         };
-        let gap = at.since(&first).unwrap_or_default();
+        let gap = at.since(&first.at).unwrap_or_default();
         match bench.settings.vantage {
             Vantage::Sender if gap <= INSTANT => {}
-            Vantage::Path if gap <= OVERTAKEN => doubt(rule, &first, bench),
-            Vantage::Sender | Vantage::Path => breach(rule, &first, bench),
+            Vantage::Path if gap <= OVERTAKEN => doubt(first, bench),
+            Vantage::Sender | Vantage::Path => judge(first, bench),
         }
     }
 
@@ -154,36 +178,44 @@ impl Early {
     /// Time went on without an ACK.
     #[inline]
     pub(super) fn lapse(&mut self, now: &Moment, bench: &mut Bench<'_>) {
-        let Some((rule, first)) = self.first else {
+        let Some(first) = self.first else {
             return;
         };
         let patience = match bench.settings.vantage {
             Vantage::Sender => INSTANT,
             Vantage::Path => OVERTAKEN,
         };
-        if now.is_past(&first, patience) {
+        if now.is_past(&first.at, patience) {
             self.first = None;
-            breach(rule, &first, bench);
+            judge(first, bench);
         }
     }
 
     /// The attempt is over without one.
     pub(super) fn close(&mut self, now: &Moment, bench: &mut Bench<'_>) {
         self.lapse(now, bench);
-        if let Some((rule, first)) = self.first.take() {
-            doubt(rule, &first, bench);
+        if let Some(first) = self.first.take() {
+            doubt(first, bench);
         }
     }
 }
 
-fn breach(rule: Rule, first: &Moment, bench: &mut Bench<'_>) {
-    // MS-H-15, MS-H-16
-    bench.breach(rule, Role::Responder, || evidence(rule, first));
+fn judge(first: First, bench: &mut Bench<'_>) {
+    if first.is_overtaking {
+        doubt(first, bench);
+    } else {
+        // MS-H-15, MS-H-16
+        bench.breach(first.rule, Role::Responder, || {
+            evidence(first.rule, &first.at)
+        });
+    }
 }
 
-fn doubt(rule: Rule, first: &Moment, bench: &mut Bench<'_>) {
-    let why = "an ACK may have gone by unseen, or be overtaken";
-    bench.doubt(rule, Role::Responder, why, || evidence(rule, first));
+fn doubt(first: First, bench: &mut Bench<'_>) {
+    let why = "what allows it may have gone by unseen, or be overtaken";
+    bench.doubt(first.rule, Role::Responder, why, || {
+        evidence(first.rule, &first.at)
+    });
 }
 
 fn evidence(rule: Rule, first: &Moment) -> Evidence {

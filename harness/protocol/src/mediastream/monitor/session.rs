@@ -170,7 +170,8 @@ impl Session {
                 self.handshake.is_ack_late = false;
             }
             if self.is_early() {
-                self.handshake.early.media(media, at, bench);
+                let Handshake { early, offered, .. } = &mut self.handshake;
+                early.media(media, offered.first().is_some(), at, bench);
             } else if self.handshake.early.goes_on(bench.settings) {
                 self.stream.held_back();
             } else if self.handshake.acked.is_some() && !self.stream.has_begun() {

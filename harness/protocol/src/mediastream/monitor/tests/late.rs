@@ -110,3 +110,38 @@ fn a_stream_that_a_timely_ack_confirmed_may_not_stop_short() {
     let late = dropped().frames(1..=20).after(3_000.0).elsewhere();
     assert!(judge(&late, &settings).findings.contains(&"MS-D-07"));
 }
+#[test]
+fn media_that_overtakes_the_answer_to_a_syn_of_the_past_is_a_doubt() {
+    let past = Talk::three_way(20).after(3_000.0).syn("b");
+    let talk = past
+        .clone()
+        .after(1.0)
+        .data(1, 974)
+        .after(1.0)
+        .syn_ack("two")
+        .name("two");
+    let heard = judge(&talk.frames(2..=60), &at(Vantage::Path));
+    assert!(heard.findings.is_empty(), "{heard:#?}");
+    let first = Talk::new()
+        .syn("b")
+        .after(1.0)
+        .data(1, 974)
+        .after(1.0)
+        .syn_ack("two")
+        .name("two");
+    let heard = judge(&first.clone().frames(2..=60), &at(Vantage::Path));
+    assert!(heard.findings.is_empty(), "{heard:#?}");
+    assert!(heard.doubts.contains(&"MS-H-15"), "{heard:#?}");
+    let named = Talk::new()
+        .syn("b")
+        .after(1.0)
+        .syn_ack("two")
+        .data(1, 974)
+        .after(1.0)
+        .name("two");
+    let heard = judge(&named.clone().frames(2..=60), &at(Vantage::Path));
+    assert!(heard.findings.is_empty(), "{heard:#?}");
+    assert!(heard.doubts.contains(&"MS-H-15"), "{heard:#?}");
+    let sender = judge(&named.frames(2..=60), &at(Vantage::Sender));
+    assert!(sender.findings.contains(&"MS-H-15"), "{sender:#?}");
+}
