@@ -358,7 +358,7 @@ impl Flow {
             && !at.is_past(&asked, ANSWER)
             && self.attempt.is_none()
             && !handshake.offered.contains(&id)
-            && self.session.before.id != Some(id)
+            && !self.session.before.ids.contains(&id)
         {
             // That START was served: the 3way session had ended, or never begun.
             self.reopen(Mode::Legacy, Origin::Start, at, world);
@@ -376,6 +376,10 @@ impl Flow {
         let (session, _, mut bench) = self.split(world);
         session.handshake.lapse(at, &mut bench);
         session.name(id, at, &mut bench);
+        if self.attempt.is_some() {
+            // It may be that of the restart, whose SYN-ACK it overtook.
+            self.session.misnamed = None;
+        }
     }
 
     fn media(&mut self, media: &Media<'_>, at: &Moment, world: &mut World<'_>) {
@@ -453,8 +457,14 @@ impl Flow {
         self.attempt = None;
         let is_over = self.session.stream.is_over(at, world.settings);
         let highest = self.session.stream.highest();
+        let mut ids = self.session.before.ids;
+        ids.join(&self.session.handshake.offered);
+        if let Some(id) = self.session.id {
+            ids.add(id);
+        }
         let before = Before {
             id: self.session.id,
+            ids,
             highest: (!is_over && highest > 0).then_some(highest),
         };
         self.session = Session::new(mode, origin, at, before);

@@ -121,6 +121,14 @@ impl Offered {
         }
     }
 
+    /// Adds those of another attempt.
+    pub(super) fn join(&mut self, other: &Self) {
+        for id in other.ids.into_iter().flatten() {
+            self.add(id);
+        }
+        self.is_full |= other.is_full;
+    }
+
     pub(super) fn contains(&self, id: &ConnectionId) -> bool {
         self.is_full || self.ids.iter().flatten().any(|offered| offered == id)
     }

@@ -1,6 +1,6 @@
 //! One session: its handshake, its media, and what is said about it.
 
-use super::handshake::{Answer, Handshake};
+use super::handshake::{Answer, Handshake, Offered};
 use super::ledger::{Bench, Evidence, Ledger, Parties};
 use super::order::Origin;
 use super::pace::Start;
@@ -48,8 +48,53 @@ impl Mode {
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Before {
     pub(super) id: Option<ConnectionId>,
+    /// The ids of earlier ones too; beyond three, any id may be one.
+    pub(super) ids: Offered,
     /// The number with which its media ended, if that may still be on its way.
     pub(super) highest: Option<u64>,
+}
+
+/// A connection-id of the responder with an id that it assigned to no session of the tuple.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Misnamed {
+    id: ConnectionId,
+    packet: u64,
+    /// It came after the stream had ended.
+    is_after_the_end: bool,
+}
+
+impl Misnamed {
+    /// Media that follows it.
+    ///
+    /// MS-H-15, any vantage, for no network changes an id: the first media after a connection-id
+    /// whose id no matching ACK confirmed, in a session that SYN began and an ACK completed. The
+    /// connection-id alone licenses nothing and is not found. An id of an earlier session of the
+    /// tuple came late; while a restart is asked for, and after a START, an id may be theirs. Before
+    /// the ACK it is MS-H-16, unless optimistic start is known to be off. Away from the sender a doubt
+    /// after the stream has ended: a handshake may have gone by unseen.
+    fn media(self, offered: &Offered, at: &Moment, bench: &mut Bench<'_>) {
+        if offered.contains(&self.id) {
+            return;
+        }
+        let evidence = || {
+            let assigned = offered.first().map(|id| id.to_string());
+            let want = format!(
+                "media under the id that an ACK confirmed, \"{}\"",
+                assigned.unwrap_or_default()
+            );
+            let got = format!(
+                "media under \"{}\", as packet {} says",
+                self.id, self.packet
+            );
+            Evidence::at(at, want, got)
+        };
+        // MS-H-15
+        if self.is_after_the_end {
+            bench.breach_unless_network(Rule::H15, Role::Responder, evidence);
+        } else {
+            bench.breach(Rule::H15, Role::Responder, evidence);
+        }
+    }
 }
 
 /// What a SYN on a tuple with a session is.
@@ -78,6 +123,8 @@ pub(super) struct Session {
     pub(super) stream: Stream,
     /// When the responder named the session in answer to START.
     named: Option<Moment>,
+    /// A connection-id with an id that no handshake of the tuple knows, until one that is known.
+    pub(super) misnamed: Option<Misnamed>,
     /// Where the media came from that the handshake promised.
     pub(super) streamed_by: Option<(std::net::SocketAddr, Moment)>,
 }
@@ -98,6 +145,7 @@ impl Session {
             handshake: Handshake::default(),
             stream: Stream::new(origin),
             named: None,
+            misnamed: None,
             streamed_by: None,
         }
     }
@@ -135,6 +183,7 @@ impl Session {
                 early.name(id, offered, self.before.id, at, bench);
             }
         }
+        self.misnamed = self.misnamed(id, at, bench);
         self.stream.name(at, bench);
         self.id.get_or_insert(id);
         if self.mode != Mode::ThreeWay {
@@ -168,6 +217,9 @@ impl Session {
             }
             if self.handshake.acked.is_some() {
                 self.handshake.is_ack_late = false;
+                if let Some(misnamed) = self.misnamed.take() {
+                    misnamed.media(&self.handshake.offered, at, bench);
+                }
             }
             if self.is_early() {
                 let Handshake { early, offered, .. } = &mut self.handshake;
@@ -218,7 +270,8 @@ impl Session {
             }
             Answer::None if is_same && !syn.is_exhausted(at) => Next::Copy,
             Answer::None => Next::Session,
-            Answer::Accepted if is_same && !is_over => Next::Copy,
+            // Once it streams, the answer tells: the same id, or that of the next session (MS-H-08).
+            Answer::Accepted if is_same && !is_over && !self.stream.has_begun() => Next::Copy,
             Answer::Accepted => Next::Attempt,
         }
     }
@@ -262,6 +315,21 @@ impl Session {
     /// Whether the responder still has no matching ACK, in a handshake that the capture shows.
     fn is_early(&self) -> bool {
         self.handshake.syn.is_some() && self.handshake.acked.is_none()
+    }
+
+    /// What a connection-id means that carries `id`. Judged of a session that SYN began and whose
+    /// SYN-ACK was seen, except what MS-H-16 judges already.
+    fn misnamed(&self, id: ConnectionId, at: &Moment, bench: &Bench<'_>) -> Option<Misnamed> {
+        let Handshake { syn, offered, .. } = &self.handshake;
+        let is_judged = self.mode == Mode::ThreeWay && syn.is_some() && offered.first().is_some();
+        let is_known = offered.contains(&id) || self.before.ids.contains(&id);
+        let is_h16 = self.is_early() && bench.option("optimistic_start") != Some(false);
+        let is_misnamed = is_judged && !is_known && !is_h16;
+        is_misnamed.then(|| Misnamed {
+            id,
+            packet: at.packet,
+            is_after_the_end: self.stream.is_over(at, bench.settings),
+        })
     }
 
     /// When the session started, if that was seen and media was not allowed before.

@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 
 use super::candidate::{Candidate, Opening};
 use super::flow::Flow;
+use super::handshake::Offered;
 use super::order::Origin;
 use super::session::{Before, Session, World};
 use super::time::Moment;
@@ -198,6 +199,7 @@ fn open(
         .filter(|(from, _)| *from == parties.responder);
     let before = Before {
         id: None,
+        ids: Offered::default(),
         highest: match opening {
             Opening::Start | Opening::Syn => candidate.highest(parties.responder),
             Opening::SynAck | Opening::Ack | Opening::Media => None,

@@ -145,3 +145,16 @@ fn media_that_overtakes_the_answer_to_a_syn_of_the_past_is_a_doubt() {
     let sender = judge(&named.frames(2..=60), &at(Vantage::Sender));
     assert!(sender.findings.contains(&"MS-H-15"), "{sender:#?}");
 }
+
+#[test]
+fn the_same_syn_just_after_the_last_frame_opens_the_next_session() {
+    let talk = Talk::new().greet("one").frames(1..=50).after(500.0);
+    let talk = talk.syn("wish-one").after(1.0).syn_ack("two").after(1.0);
+    let next = talk.ack("two").after(1.0).name("two").frames(1..=50);
+    let heard = judge(&next, &supervised("3way"));
+    assert!(heard.findings.is_empty(), "{heard:#?}");
+    assert_eq!(assert_healthy(&next).sessions.len(), 2);
+    let copy = Talk::new().greet("one").frames(1..=9).syn("wish-one");
+    let copy = copy.after(1.0).syn_ack("one").frames(10..=50);
+    assert_eq!(assert_healthy(&copy).sessions.len(), 1);
+}

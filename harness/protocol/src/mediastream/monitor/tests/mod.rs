@@ -5,6 +5,7 @@ mod healthy;
 mod late;
 mod media;
 mod memory;
+mod naming;
 mod pace;
 mod starts;
 
