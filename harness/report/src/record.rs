@@ -18,7 +18,8 @@ pub struct Record {
     pub findings: Vec<FindingEvent>,
     /// How many there were of each scenario or capture, those that count and those that do not.
     numbers: IndexMap<String, [u64; 2]>,
-    /// Sessions found in captures.
+    /// Sessions found in captures, the first [`Record::MOST_SESSIONS`]; [`CheckSummary::sessions`]
+    /// counts those of its capture all.
     pub sessions: Vec<SessionEvent>,
     /// How the run ended, once it did; of several runs, all that did.
     pub summary: Option<Summary>,
@@ -45,6 +46,9 @@ impl Record {
     /// Most findings of one scenario or capture that are kept, of each kind.
     pub const MOST_FINDINGS: u64 = 200;
 
+    /// Most sessions that are kept, so that memory stays bounded when a capture holds a scan.
+    pub const MOST_SESSIONS: usize = 1_000;
+
     /// Takes the next event.
     pub fn add(&mut self, event: &Event) {
         match event {
@@ -66,7 +70,11 @@ impl Record {
                 self.running.insert(scenario.clone());
             }
             Event::Step { .. } => {}
-            Event::Session(session) => self.sessions.push(session.clone()),
+            Event::Session(session) => {
+                if self.sessions.len() < Self::MOST_SESSIONS {
+                    self.sessions.push(session.clone());
+                }
+            }
             Event::Finding(finding) => self.add_finding(finding),
             Event::Verdict(verdict) => {
                 self.running.shift_remove(&verdict.scenario);
@@ -299,6 +307,16 @@ mod tests {
         assert_eq!(record.findings.len(), 400);
         assert_eq!(record.left_out(&capture), 900);
         assert_eq!(record.left_out("another"), 0);
+    }
+
+    #[test]
+    fn of_very_many_sessions_the_first_are_kept() {
+        let mut record = fixture::record(fixture::check());
+        let session = record.sessions[0].clone();
+        for _ in 0..5_000 {
+            record.add(&Event::Session(session.clone()));
+        }
+        assert_eq!(record.sessions.len(), 1_000);
     }
 
     #[test]

@@ -158,12 +158,18 @@ fn capture(check: &CheckSummary, record: &Record, width: usize) -> String {
         count(check.datagrams, "datagram")
     );
     let mut text = heading(verdict, &check.capture, &size, width);
+    let mut left_out = check.sessions;
     for session in record
         .sessions
         .iter()
         .filter(|s| s.capture == check.capture)
     {
         text += &self::session(session, width);
+        left_out = left_out.saturating_sub(1);
+    }
+    if left_out > 0 {
+        let more = count(left_out as u64, "more session");
+        text += &format!("  … {more}\n");
     }
     for note in &check.notes {
         text += &labelled("note", note, style::of(Verdict::Inconclusive), width);
@@ -429,5 +435,15 @@ mod tests {
             assert!(is_colour && sequence.starts_with('['), "{sequence:?}");
         }
         assert!(!report.contains("\u{1b}[2J") && stripped.contains(r"\u{1b}[2J"));
+    }
+
+    #[test]
+    fn sessions_that_were_not_kept_are_counted() {
+        let mut record = crate::fixture::record(crate::fixture::check());
+        record.checks[0].sessions = 1_000_000;
+        let text = capture(&record.checks[0], &record, 80);
+        assert!(text.contains("more sessions"), "{text}");
+        let text = capture(&record.checks[1], &record, 80);
+        assert!(!text.contains("more session"), "{text}");
     }
 }
