@@ -256,6 +256,7 @@ impl Session {
             return Next::Stray;
         }
         let is_same = control.connection_id() == Some(syn.id);
+        let is_confirmed = self.handshake.acked.is_some() && self.stream.has_begun();
         match self.handshake.answer {
             Answer::Rejected => {
                 let crossed = self
@@ -270,8 +271,8 @@ impl Session {
             }
             Answer::None if is_same && !syn.is_exhausted(at) => Next::Copy,
             Answer::None => Next::Session,
-            // Once it streams, the answer tells: the same id, or that of the next session (MS-H-08).
-            Answer::Accepted if is_same && !is_over && !self.stream.has_begun() => Next::Copy,
+            // Once it streams confirmed, the answer tells: the same id, or that of the next session (MS-H-08).
+            Answer::Accepted if is_same && !is_over && !is_confirmed => Next::Copy,
             Answer::Accepted => Next::Attempt,
         }
     }
