@@ -45,7 +45,7 @@ pub struct Failure {
     /// Requirements that steps were judged by, all of which were completed before: they hold.
     pub judged: Vec<String>,
     /// The slack of the window, if the step failed by time.
-    pub(super) slack: Option<Duration>,
+    pub slack: Option<Duration>,
 }
 
 impl Failure {

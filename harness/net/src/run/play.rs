@@ -137,6 +137,14 @@ impl Job {
         }
         let waited = attempt.driven.starved.max(attempt.driven.lateness);
         let lives = attempt.driven.lives();
+        // A process that waited less than the step was granted did not miss it by that; a step that
+        // did not fail by time was not missed by waiting at all.
+        let missed_by = match &attempt.outcome {
+            ScriptOutcome::Failed(failure) => failure.slack,
+            ScriptOutcome::Passed
+            | ScriptOutcome::Inconclusive { .. }
+            | ScriptOutcome::Error { .. } => None,
+        };
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
         let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
         let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
@@ -149,7 +157,7 @@ impl Job {
                 notes,
             },
         };
-        concluded.is_doubtful = self.is_doubtful(&concluded, waited, lives);
+        concluded.is_doubtful = self.is_doubtful(&concluded, waited, missed_by, lives);
         Ok(concluded)
     }
 

@@ -90,7 +90,13 @@ impl Job {
 
     /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
     /// on which the implementation `waited` so long may be the cause.
-    pub(super) fn is_doubtful(&self, concluded: &Concluded, waited: Duration, lives: bool) -> bool {
+    pub(super) fn is_doubtful(
+        &self,
+        concluded: &Concluded,
+        waited: Duration,
+        missed_by: Option<Duration>,
+        lives: bool,
+    ) -> bool {
         let protocol = self.target.protocol;
         let needed = |finding: &FindingEvent| {
             let id = finding.requirement.as_str();
@@ -99,9 +105,10 @@ impl Job {
             }
             let nothing_came = finding.step.is_some() && finding.packet.is_none();
             let no_answer_after = finding.step.is_none() && id == protocol.survival && lives;
-            match nothing_came || no_answer_after {
-                true => STALLED,
-                false => Duration::MAX,
+            match (nothing_came, missed_by) {
+                (true, Some(slack)) => slack.max(STALLED),
+                _ if no_answer_after => STALLED,
+                _ => Duration::MAX,
             }
         };
         let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
@@ -122,11 +129,15 @@ impl Concluded {
         let mut doubtful: Vec<String> = self.requirements().map(str::to_owned).collect();
         doubtful.sort_unstable();
         doubtful.dedup();
+        let counting = self.findings.iter().filter(|finding| finding.counts());
+        let found: Vec<_> = counting
+            .map(|finding| format!("{}: {}", finding.requirement, finding.message))
+            .collect();
         let verdict = &mut self.played.verdict;
         verdict.verdict = Verdict::Inconclusive;
         verdict.reason = Some(format!(
             "the machine was too busy to observe time fairly: {}",
-            doubtful.join(", ")
+            found.join("; ")
         ));
         for requirement in doubtful {
             verdict
@@ -181,7 +192,9 @@ mod tests {
         assert_eq!(undecided.played.verdict.verdict, Verdict::Inconclusive);
         assert_eq!(
             undecided.played.verdict.reason.as_deref(),
-            Some("the machine was too busy to observe time fairly: MS-D-06")
+            Some(
+                "the machine was too busy to observe time fairly: MS-D-06: expected 20 ms, got 200 ms"
+            )
         );
         let requirements = &undecided.played.verdict.requirements;
         assert_eq!(requirements["MS-D-01"], Verdict::Pass);
