@@ -1,0 +1,129 @@
+//! How the script sends, and how it hears that it was done.
+
+use super::*;
+
+impl Script {
+    pub(super) fn send(&mut self, now: Duration, mut sending: Sending) -> Option<Doing> {
+        if let Some((_, since)) = sending.outstanding {
+            if now >= since.saturating_add(SEND_LIMIT) {
+                let limit = human_time(SEND_LIMIT);
+                self.error(format!("a datagram did not leave in {limit}"));
+                return None;
+            }
+            return Some(Doing::Sending(sending, None));
+        }
+        let datagram = match &mut sending.source {
+            Source::Same { left: 0, .. } => None,
+            Source::Same { datagram, left } => {
+                *left -= 1;
+                Some(datagram.clone())
+            }
+            Source::Media(run) => match run.next(now, &self.context.environment) {
+                Ok(NextMedia::Send(datagram)) => Some(datagram),
+                Ok(NextMedia::Wait(until)) => return Some(Doing::Sending(sending, Some(until))),
+                Ok(NextMedia::Over) => None,
+                Err(error) => {
+                    self.error(error.to_string());
+                    return None;
+                }
+            },
+        };
+        let Some(datagram) = datagram else {
+            let text = sending.summary(&self.context);
+            self.context
+                .datagrams
+                .insert(sending.op.top, sending.datagram);
+            // The time is that of the last datagram, which `sent` noted.
+            self.complete(&sending.op, self.mark, text, None);
+            return None;
+        };
+        let Some(to) = self.destination(sending.from) else {
+            self.inconclusive("nothing has come yet, so there is no address to send to".to_owned());
+            return None;
+        };
+        let socket = match sending.from {
+            From::Named(socket) => socket,
+            From::Fresh => self.open_fresh(),
+        };
+        let tag = self.next_tag;
+        self.next_tag += 1;
+        sending.datagram.clone_from(&datagram);
+        sending.outstanding = Some((tag, now));
+        self.actions.push_back(Action::Send {
+            tag,
+            socket,
+            to,
+            payload: datagram,
+        });
+        Some(Doing::Sending(sending, None))
+    }
+
+    /// Where a datagram goes: `Some(None)` to a responder, `Some(Some(_))` to an initiator that
+    /// was heard, `None` if none was.
+    pub(super) fn destination(&self, from: From) -> Option<Option<std::net::SocketAddr>> {
+        if self.context.environment.iut.is_some() {
+            return Some(None);
+        }
+        let own = match from {
+            From::Named(socket) => self.inbox.source(socket),
+            From::Fresh => None,
+        };
+        own.or_else(|| self.inbox.source(SocketId::MAIN)).map(Some)
+    }
+
+    pub(super) fn open_fresh(&mut self) -> SocketId {
+        if self.fresh.len() >= MAX_FRESH
+            && let Some(socket) = self.fresh.pop_front()
+        {
+            self.actions.push_back(Action::Close { socket });
+        }
+        let socket = SocketId(self.next_socket);
+        self.next_socket += 1;
+        self.fresh.push_back(socket);
+        self.actions.push_back(Action::Open {
+            socket,
+            other_address: false,
+        });
+        socket
+    }
+
+    pub(super) fn sent(&mut self, now: Duration, tag: u64, packet: Option<u64>) {
+        let Doing::Sending(sending, _) = &mut self.doing else {
+            return;
+        };
+        if sending
+            .outstanding
+            .is_none_or(|(outstanding, _)| outstanding != tag)
+        {
+            return;
+        }
+        sending.outstanding = None;
+        sending.sent += 1;
+        self.last_packet = packet.or(self.last_packet);
+        self.mark = now;
+        if sending.sent == 1 {
+            let op = Arc::clone(&sending.op);
+            let text = self.context.describe(&sending.datagram);
+            self.comment(&op, packet, &text);
+        }
+    }
+
+    pub(super) fn restarted(&mut self, now: Duration) {
+        let Doing::Restarting { op, .. } = &self.doing else {
+            return;
+        };
+        let op = Arc::clone(op);
+        // A responder says nothing by itself: what came was the old process's. What an initiator
+        // says first may have come before its start was reported.
+        if self.context.environment.iut.is_some() {
+            self.inbox.clear();
+        }
+        self.doing = Doing::Nothing;
+        self.complete(
+            &op,
+            now,
+            "started the implementation again".to_owned(),
+            None,
+        );
+    }
+}

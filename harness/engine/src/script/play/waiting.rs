@@ -1,0 +1,190 @@
+//! How a waiting step takes what arrives.
+
+use super::*;
+
+impl Script {
+    /// Gives arrivals, the end of the process and the end of the time to a waiting step, in the
+    /// order in which they happened.
+    pub(super) fn wait(&mut self, now: Duration, mut waiting: Waiting) -> Option<Doing> {
+        loop {
+            let mut sockets: Vec<_> = waiting
+                .waiters
+                .iter()
+                .flat_map(|waiter| waiter.sockets().to_vec())
+                .collect();
+            sockets.sort_unstable();
+            sockets.dedup();
+            let arrival = self.inbox.oldest(&sockets).cloned();
+            let exit = self
+                .exited
+                .filter(|_| waiting.waiters.iter().any(Waiter::wants_exit));
+            let arrived = arrival.as_ref().map(|arrival| arrival.at);
+            let next = arrived.into_iter().chain(exit.map(|(at, _)| at)).min();
+            if arrival.is_none()
+                && let Some((socket, missing)) = self.inbox.missing(&sockets)
+            {
+                let place = self.context.place(socket);
+                self.inconclusive(format!(
+                    "more than {MAX_WAITING} datagrams waited unread{place}; {missing} were not \
+                     kept, and what they were cannot be judged"
+                ));
+                return None;
+            }
+            let over = |waiter: &Waiter| match next {
+                Some(at) => waiter.is_over_at(at),
+                None => now >= waiter.due(),
+            };
+            let over = waiting
+                .waiters
+                .iter()
+                .enumerate()
+                .filter(|(_, waiter)| over(waiter));
+            let over = over.min_by_key(|(_, waiter)| waiter.due()).map(|(n, _)| n);
+            if let Some(n) = over {
+                let end = waiting.waiters[n].end(&self.context, arrival.as_ref());
+                if self.ended(&mut waiting, n, end) {
+                    return None;
+                }
+                continue;
+            }
+            match (arrival, exit) {
+                (Some(arrival), exit) if exit.is_none_or(|(at, _)| arrival.at <= at) => {
+                    if self.offer(&mut waiting, &arrival) {
+                        return None;
+                    }
+                }
+                (_, Some((at, code))) => {
+                    let n = waiting
+                        .waiters
+                        .iter()
+                        .position(Waiter::wants_exit)
+                        .unwrap_or(0);
+                    let end = waiting.waiters[n].exited(&self.context, at, code);
+                    if self.ended(&mut waiting, n, end) {
+                        return None;
+                    }
+                }
+                (Some(_) | None, None) => return Some(Doing::Waiting(waiting)),
+            }
+        }
+    }
+
+    /// Offers an arrival to each of the steps that wait. `true` if nothing waits any more.
+    pub(super) fn offer(&mut self, waiting: &mut Waiting, arrival: &Arrival) -> bool {
+        let decoded = self.context.decode(&arrival.payload);
+        let piece = Piece::of(&self.context, arrival, &decoded);
+        let seen = self.context.media.entry(arrival.socket).or_default();
+        if piece.is_some_and(|piece| seen.takes_rest(&piece)) {
+            self.inbox.take(arrival.socket);
+            return false;
+        }
+        let mut ignored = None;
+        let mut n = 0;
+        while n < waiting.waiters.len() {
+            match waiting.waiters[n].offer(&self.context, arrival, &decoded) {
+                Offer::Elsewhere => n += 1,
+                Offer::Ignored(frame) => {
+                    ignored = Some(frame);
+                    n += 1;
+                }
+                Offer::Taken { done, bound } => {
+                    self.inbox.take(arrival.socket);
+                    let waiter = waiting.waiters.swap_remove(n);
+                    self.taken(waiting, waiter, arrival, bound, done);
+                    self.saw(arrival, piece);
+                    return done;
+                }
+                Offer::Failed(failure) => {
+                    if self.out(waiting, n, failure) {
+                        return true;
+                    }
+                }
+                Offer::Broken(why) => {
+                    self.error(why);
+                    return true;
+                }
+            }
+        }
+        if let Some(frame) = ignored {
+            self.inbox.take(arrival.socket);
+            *self.ignored.entry(frame.to_owned()).or_default() += 1;
+            self.saw(arrival, piece);
+        }
+        false
+    }
+
+    pub(super) fn saw(&mut self, arrival: &Arrival, piece: Option<Piece>) {
+        if let Some(piece) = piece {
+            self.context
+                .media
+                .entry(arrival.socket)
+                .or_default()
+                .saw(piece.number);
+        }
+    }
+
+    pub(super) fn taken(
+        &mut self,
+        waiting: &mut Waiting,
+        waiter: Waiter,
+        arrival: &Arrival,
+        bound: Vec<(String, Value)>,
+        done: bool,
+    ) {
+        for (name, value) in bound {
+            self.context.bindings.set(&name, value);
+        }
+        self.context
+            .datagrams
+            .insert(waiter.op.top, arrival.payload.clone());
+        let op = Arc::clone(&waiter.op);
+        // A choice is made: go on in the branch.
+        self.next = op.index;
+        let branch = waiter
+            .title
+            .as_ref()
+            .map(|title| format!("{title}: "))
+            .unwrap_or_default();
+        let text = branch + &waiter.summary(&arrival.payload, &self.context);
+        if done {
+            let seen = self.context.media.entry(arrival.socket).or_default();
+            seen.completed(waiter.media_part());
+            self.complete(&op, arrival.at, text, arrival.packet);
+        } else {
+            waiting.waiters = vec![waiter];
+            waiting.out.clear();
+            waiting.op = op;
+        }
+    }
+
+    /// What became of waiter `n` by time or by the process's end. `true` if nothing waits any more.
+    pub(super) fn ended(&mut self, waiting: &mut Waiting, n: usize, end: End) -> bool {
+        match end {
+            End::Done(at, text) => {
+                let waiter = waiting.waiters.swap_remove(n);
+                let branch = waiter
+                    .title
+                    .map(|title| format!("{title}: "))
+                    .unwrap_or_default();
+                self.next = waiter.op.index;
+                self.complete(&waiter.op, at, branch + &text, None);
+                true
+            }
+            End::Failed(failure) => self.out(waiting, n, failure),
+        }
+    }
+
+    /// Waiter `n` cannot be met any more. `true` if none is left, and the step failed.
+    pub(super) fn out(&mut self, waiting: &mut Waiting, n: usize, failure: Box<Failure>) -> bool {
+        let waiter = waiting.waiters.remove(n);
+        waiting
+            .out
+            .push((waiter.title.unwrap_or_default(), failure));
+        if !waiting.waiters.is_empty() {
+            return false;
+        }
+        let out = std::mem::take(&mut waiting.out);
+        self.fail(&waiting.op, out);
+        true
+    }
+}
