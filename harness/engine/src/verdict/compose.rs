@@ -141,7 +141,9 @@ impl Evidence<'_> {
         if let Some(death) = &self.death {
             findings.push(self.of_death(death));
         }
-        if let ScriptOutcome::Failed(failure) = self.script {
+        if let ScriptOutcome::Failed(failure) = self.script
+            && !self.is_by_death(failure)
+        {
             findings.push(self.of_script(failure));
         }
         for finding in self.monitored().filter(|finding| self.is_trusted(finding)) {
@@ -155,6 +157,13 @@ impl Evidence<'_> {
             }
         }
         findings
+    }
+
+    /// Whether a step only missed what a dead implementation cannot send, and is judged by the
+    /// requirement that the death breaks already.
+    fn is_by_death(&self, failure: &Failure) -> bool {
+        let is_silence = failure.packet.is_none() && failure.payload.is_none();
+        self.death.is_some() && is_silence && failure.requirement == self.protocol.survival
     }
 
     fn requirements(&self, findings: &[FindingEvent]) -> IndexMap<String, Verdict> {

@@ -372,6 +372,23 @@ fn a_doubt_about_what_the_scenario_does_not_name_is_listed_only() {
 }
 
 #[test]
+fn the_silence_of_a_dead_implementation_is_no_second_finding() {
+    let mut case = Case::failed("MS-W-17");
+    if let ScriptOutcome::Failed(failure) = &mut case.script {
+        failure.packet = None;
+        failure.payload = None;
+    }
+    case.death = Some(Death {
+        time: Duration::from_millis(1_200),
+        got: "exit status 101".to_owned(),
+        packet: Some(7),
+    });
+    let findings = case.composed().findings;
+    assert_eq!(findings.len(), 1, "{findings:?}");
+    assert_eq!(findings[0].got, "exit status 101");
+}
+
+#[test]
 fn an_implementation_that_died_breaks_the_requirement_to_survive() {
     let mut case = Case::failed("MS-H-12");
     case.death = Some(Death {

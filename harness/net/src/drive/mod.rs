@@ -85,6 +85,7 @@ pub struct Drive {
     /// The latest time that the script was told.
     told: Duration,
     ended: Option<Ended>,
+    ended_at: Duration,
     last_sent: Option<u64>,
     last_sent_at: Arc<AtomicU64>,
     lateness: Duration,
@@ -104,9 +105,9 @@ pub struct Driven {
     pub recorded: Recorded,
     /// The implementation, unless it was gone and could not be started again.
     pub instance: Option<Instance>,
-    /// How its process ended, if it did so by itself.
-    pub ended: Option<Ended>,
-    /// The last packet that was sent to it, counted from 1.
+    /// How and when its process ended, if it did so by itself.
+    pub ended: Option<(Ended, Duration)>,
+    /// The last packet that was sent to it while it was there, counted from 1.
     pub last_sent: Option<u64>,
     /// Datagrams that the kernel dropped before they were read.
     pub drops: u64,
@@ -163,6 +164,7 @@ impl Drive {
             pending: VecDeque::new(),
             told: Duration::ZERO,
             ended: None,
+            ended_at: Duration::ZERO,
             last_sent: None,
             last_sent_at: setup.last_sent_at,
             lateness: Duration::ZERO,
@@ -180,7 +182,7 @@ impl Drive {
             drops: self.sockets.drops(),
             recorded: self.recorder.finish(),
             instance: self.instance,
-            ended: self.ended,
+            ended: self.ended.map(|ended| (ended, self.ended_at)),
             last_sent: self.last_sent,
             lateness: self.lateness,
             starved: starved(before, after),
@@ -241,6 +243,7 @@ impl Drive {
             }
             Happened::Exited(ended) => {
                 self.ended = Some(ended);
+                self.ended_at = self.clock.now();
                 // What it sent before it ended comes first.
                 self.drain().await;
                 self.tell_pending().await;
@@ -358,7 +361,9 @@ impl Drive {
         match socket.send(payload, to).await {
             Ok(()) => {
                 let packet = self.recorder.record(now, socket.local(), to, payload);
-                self.last_sent = packet.or(self.last_sent);
+                if self.ended.is_none() {
+                    self.last_sent = packet.or(self.last_sent);
+                }
                 let wall = self.clock.wall(now).as_nanos();
                 let wall = u64::try_from(wall).unwrap_or(u64::MAX);
                 self.last_sent_at.store(wall, Ordering::Relaxed);

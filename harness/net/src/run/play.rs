@@ -287,7 +287,8 @@ impl Job {
         driven: &mut Driven,
         outcome: &mut ScriptOutcome,
     ) -> Option<Death> {
-        let (time, packet) = (driven.took, driven.last_sent);
+        let time = driven.ended.map_or(driven.took, |(_, at)| at);
+        let packet = driven.last_sent;
         let death = |got: String| Death { time, got, packet };
         let instance = driven.instance.as_ref()?;
         if self.scenario.iut.role == self.target.asks() {
@@ -304,7 +305,7 @@ impl Job {
         let passed = *outcome == ScriptOutcome::Passed;
         // A server for one stream may end in peace when the stream is over.
         let in_peace = |code: Option<i32>| code == Some(0) && passed && !is_about_survival;
-        if let Some(ended) = driven.ended {
+        if let Some((ended, _)) = driven.ended {
             let got = format!("its process ended in the scenario ({ended})");
             return (!in_peace(ended.code)).then(|| death(got));
         }
