@@ -196,7 +196,7 @@ pub enum Patch {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Media {
-    /// How many frames; all that the stream has if not given.
+    /// How many frames; up to the stream's last if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     /// Number of the first; 1 if not given.

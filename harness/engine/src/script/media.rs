@@ -49,12 +49,15 @@ pub(super) enum NextMedia {
 
 impl MediaRun {
     pub(super) fn new(media: &Media, start: Duration, environment: &Environment) -> Self {
+        let first = media.first.unwrap_or(1);
+        let before = first.saturating_sub(1);
+        let rest = environment.stream.frames().saturating_sub(before);
         Self {
             start,
             interval: environment.stream.interval(),
             begun: 0,
-            frames: media.frames.unwrap_or(environment.stream.frames()),
-            first: media.first.unwrap_or(1),
+            frames: media.frames.unwrap_or(rest),
+            first,
             carry: media.carry,
             parts: VecDeque::new(),
         }
