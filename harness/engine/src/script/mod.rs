@@ -112,6 +112,17 @@ pub struct Environment {
     pub seed: u64,
 }
 
+impl Environment {
+    /// Whether a datagram from this address is the implementation's, as far as its address is known.
+    fn is_from_iut(&self, from: SocketAddr) -> bool {
+        self.iut.is_none_or(|iut| {
+            let host = iut.ip().to_canonical();
+            let same_host = host.is_unspecified() || host == from.ip().to_canonical();
+            same_host && iut.port() == from.port()
+        })
+    }
+}
+
 /// What can happen to the script.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input<'a> {

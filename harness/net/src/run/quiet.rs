@@ -80,7 +80,14 @@ impl Job {
             return Ok(doubtful.undecided());
         };
         let attempt = self.attempt(context, path).await?;
-        let again = self.conclude(context, attempt, path).await?;
+        let mut again = self.conclude(context, attempt, path).await?;
+        let seen: Vec<&str> = doubtful.requirements().collect();
+        again.played.notes.push(format!(
+            "{}: played again in quiet, for the machine was too busy to believe what was found \
+             about {}",
+            self.scenario.id,
+            seen.join(", ")
+        ));
         if again.is_doubtful {
             return Ok(again.undecided());
         }

@@ -157,7 +157,10 @@ impl Script {
                 packet,
             } => {
                 self.last_packet = packet.or(self.last_packet);
-                self.inbox.arrive(socket, from, now, payload, packet);
+                match self.context.environment.is_from_iut(from) {
+                    true => self.inbox.arrive(socket, from, now, payload, packet),
+                    false => self.stray(from, packet),
+                }
             }
             Input::Sent { tag, packet } => self.sent(now, tag, packet),
             Input::Refused { why } => {

@@ -1,5 +1,7 @@
 //! How a step ends, and what is told of it.
 
+use std::net::SocketAddr;
+
 use super::*;
 
 impl Script {
@@ -122,6 +124,15 @@ impl Script {
     pub(super) fn comment_always(&mut self, op: &Op, packet: Option<u64>, text: &str) {
         if let Some(packet) = packet {
             let text = format!("step {} {}: {text}", op.path, op.verb());
+            self.actions.push_back(Action::Comment { packet, text });
+        }
+    }
+
+    /// A datagram of somebody else is no answer of the implementation, though it may want to be
+    /// one: a SYN-ACK has to come from where the stream will (MS-H-05).
+    pub(super) fn stray(&mut self, from: SocketAddr, packet: Option<u64>) {
+        if let Some(packet) = packet {
+            let text = format!("from {from}, where the implementation is not: no step takes it");
             self.actions.push_back(Action::Comment { packet, text });
         }
     }

@@ -359,10 +359,10 @@ fn the_same_bytes_as_an_earlier_step_are_wanted() {
 fn an_unknown_datagram_and_a_malformed_one_fail_a_step_too() {
     let steps = json!([{ "expect": { "frame": "SYN", "within": "1s" } }]);
     let mut unknown = initiator(steps.clone());
-    unknown.gets_at(1, 0, INITIATOR, &[0xff, 0xee, 1]);
+    unknown.gets_at(1, 0, RESPONDER, &[0xff, 0xee, 1]);
     assert_eq!(unknown.failed().got, "unknown datagram of 3 bytes (ffee01)");
     let mut malformed = initiator(steps);
-    malformed.gets_at(1, 0, INITIATOR, &[0x00, 0x01, 1]);
+    malformed.gets_at(1, 0, RESPONDER, &[0x00, 0x01, 1]);
     assert!(
         malformed
             .failed()
@@ -449,4 +449,20 @@ fn a_failure_names_the_requirements_that_were_judged_before() {
         .gets(2, "SYN", json!({}))
         .gets(3, "SYN", json!({}));
     assert_eq!(play.failed().judged, ["MS-H-02"]);
+}
+
+#[test]
+fn a_syn_ack_from_another_port_of_the_responder_is_taken_by_no_step() {
+    let mut play = responder(json!([{ "expect": { "frame": "SYN-ACK", "within": "1s" } }]));
+    play.gets_at(1, 0, "127.0.0.1:4445", &encode("SYN-ACK", json!({})));
+    play.runs();
+    let comment = play.other.iter().find_map(|action| match action {
+        Action::Comment { packet: 1, text } => Some(text.clone()),
+        _ => None,
+    });
+    assert_eq!(
+        comment.as_deref(),
+        Some("from 127.0.0.1:4445, where the implementation is not: no step takes it")
+    );
+    play.gets(2, "SYN-ACK", json!({})).passed();
 }

@@ -26,6 +26,8 @@ struct Play {
     now: Duration,
     /// What the script sent: milliseconds, socket, destination, datagram.
     sent: Vec<(u64, usize, Option<SocketAddr>, Vec<u8>)>,
+    /// The address of the implementation.
+    iut: &'static str,
     /// Every action but sends.
     other: Vec<Action>,
     packets: u64,
@@ -72,6 +74,10 @@ impl Play {
             script: Script::new(&scenario, environment),
             now: Duration::ZERO,
             sent: Vec::new(),
+            iut: match role {
+                "responder" => RESPONDER,
+                _ => INITIATOR,
+            },
             other: Vec::new(),
             packets: 0,
         };
@@ -125,7 +131,7 @@ impl Play {
 
     /// A frame arrives at `main`.
     fn gets(&mut self, millis: u64, frame: &str, fields: Value) -> &mut Self {
-        self.gets_at(millis, 0, INITIATOR, &encode(frame, fields))
+        self.gets_at(millis, 0, self.iut, &encode(frame, fields))
     }
 
     fn gets_at(&mut self, millis: u64, socket: usize, from: &str, payload: &[u8]) -> &mut Self {
