@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shakedown_engine::event::FindingEvent;
 use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::Protocol;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::play::{Job, Played};
@@ -104,23 +105,32 @@ impl Job {
         missed_by: Option<Duration>,
         lives: bool,
     ) -> bool {
-        let protocol = self.target.protocol;
-        let needed = |finding: &FindingEvent| {
-            let id = finding.requirement.as_str();
-            if finding.step.is_none() && protocol.timed.contains(&id) {
-                return BUSY;
-            }
-            let nothing_came = finding.step.is_some() && finding.packet.is_none();
-            let no_answer_after = finding.step.is_none() && id == protocol.survival && lives;
-            match (nothing_came, missed_by) {
-                (true, Some(slack)) => slack.max(STALLED),
-                _ if no_answer_after => STALLED,
-                _ => Duration::MAX,
-            }
-        };
+        let needed =
+            |finding: &FindingEvent| wait_to_doubt(self.target.protocol, finding, missed_by, lives);
         let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
         concluded.played.verdict.verdict == Verdict::Fail
             && counting.all(|finding| waited >= needed(finding))
+    }
+}
+
+/// How long the implementation, which `lives` still, must have waited for a processor for a finding
+/// to be doubtful; `missed_by` is the slack of the window in which the script's step got nothing.
+fn wait_to_doubt(
+    protocol: &Protocol,
+    finding: &FindingEvent,
+    missed_by: Option<Duration>,
+    lives: bool,
+) -> Duration {
+    let id = finding.requirement.as_str();
+    if finding.step.is_none() && protocol.timed.contains(&id) {
+        return BUSY;
+    }
+    let nothing_came = finding.step.is_some() && finding.packet.is_none();
+    let no_answer_after = finding.step.is_none() && id == protocol.survival && lives;
+    match (nothing_came, missed_by) {
+        (true, Some(slack)) => slack.max(STALLED),
+        _ if no_answer_after => STALLED,
+        _ => Duration::MAX,
     }
 }
 
@@ -207,6 +217,41 @@ mod tests {
         assert_eq!(requirements["MS-D-01"], Verdict::Pass);
         assert_eq!(requirements["MS-D-06"], Verdict::Inconclusive);
         assert_eq!(undecided.findings, []);
+    }
+
+    #[test]
+    fn only_what_waiting_for_a_processor_can_explain_is_doubtful() {
+        let protocol = &shakedown_protocol::mediastream::PROTOCOL;
+        let slack = Some(Duration::from_millis(300));
+        let finding = |requirement: &str, step: Option<&str>, packet: Option<u64>| {
+            let mut finding = late().findings.remove(0);
+            finding.requirement = requirement.to_owned();
+            finding.step = step.map(str::to_owned);
+            finding.packet = packet;
+            finding
+        };
+        let wait = |finding: FindingEvent, missed_by, lives| {
+            wait_to_doubt(protocol, &finding, missed_by, lives)
+        };
+        let paced = finding("MS-D-06", None, Some(7));
+        assert_eq!(wait(paced, None, true), BUSY);
+        let silence = finding("MS-H-05", Some("1"), None);
+        assert_eq!(
+            wait(silence.clone(), slack, true),
+            Duration::from_millis(300)
+        );
+        assert_eq!(
+            wait(silence, None, true),
+            Duration::MAX,
+            "a wrong exit status"
+        );
+        let hung = finding(protocol.survival, None, Some(9));
+        assert_eq!(wait(hung.clone(), None, true), STALLED);
+        assert_eq!(wait(hung, None, false), Duration::MAX, "its process ended");
+        let bytes = finding("MS-W-12", None, Some(3));
+        assert_eq!(wait(bytes, slack, true), Duration::MAX);
+        let wrong_frame = finding("MS-H-05", Some("1"), Some(4));
+        assert_eq!(wait(wrong_frame, slack, true), Duration::MAX);
     }
 
     #[tokio::test]
