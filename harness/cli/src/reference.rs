@@ -194,13 +194,13 @@ pub(crate) fn wrong_call(message: String) -> Failure {
 }
 
 fn checked_mode(protocol: &Protocol, mode: &str) -> Result<String, Failure> {
-    if protocol.modes.contains(&mode) {
+    if mode.split(',').all(|one| protocol.modes.contains(&one)) {
         return Ok(mode.to_owned());
     }
     Err(wrong_call(format!(
         "{} has no mode {mode:?}; there are {}",
         protocol.id,
-        protocol.modes.join(" and "),
+        protocol.modes.join(", "),
     )))
 }
 

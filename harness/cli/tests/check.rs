@@ -167,7 +167,7 @@ fn dissect_writes_one_decoded_line_for_each_datagram() {
         b"",
     );
     let events = events(&json);
-    assert_eq!(events[0]["frame"], "START");
+    assert_eq!(events[0]["frame"], "START token");
     assert_eq!(events[0]["bytes"], "5354415254");
 }
 

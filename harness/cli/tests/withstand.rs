@@ -217,7 +217,7 @@ fn misbehave() -> PathBuf {
     path
 }
 
-const START: &str = r#"{ "send": { "frame": "START" } }"#;
+const START: &str = r#"{ "send": { "frame": "START token" } }"#;
 const GREETING: &str = r#"{ "expect": { "frame": "connection-id", "within": "1s" } }"#;
 const POISON: &str = r#"{ "send_raw": { "hex": "ee ee ee" } }"#;
 const PAUSE: &str = r#"{ "wait": { "for": "200ms" } }"#;

@@ -84,7 +84,7 @@ impl Names {
             names.add("protocol", [protocol.id.to_owned()]);
             names.add("mode", protocol.modes.iter().map(ToString::to_string));
             names.add("role", protocol.roles.iter().map(ToString::to_string));
-            let options = protocol.options.iter().map(|(name, _)| (*name).to_owned());
+            let options = protocol.options.iter().map(|option| option.name.to_owned());
             names.add("option", options);
             let requirements = (protocol.requirements)().iter();
             names.add("requirement", requirements.map(|one| one.id.clone()));

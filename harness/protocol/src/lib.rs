@@ -16,7 +16,7 @@ pub mod vocabulary;
 mod protocol;
 
 pub use protocol::{
-    Hello, MonitorSettings, Protocol, ReferenceSettings, StreamParameters, protocol,
+    Hello, MonitorSettings, Protocol, ProtocolOption, ReferenceSettings, StreamParameters, protocol,
 };
 
 /// Every protocol, in the order in which they are listed.

@@ -14,12 +14,13 @@ pub struct Protocol {
     pub id: &'static str,
     /// What it is, in a sentence.
     pub summary: &'static str,
-    /// The modes of its handshake; the first is the default.
+    /// The modes of its handshake; the first is the default. Where an endpoint can offer several
+    /// at once they are written in this order with commas: `3way,start3`.
     pub modes: &'static [&'static str],
     /// The roles of its two sides; the one that speaks first comes first.
     pub roles: &'static [Role],
-    /// What an implementation may be able to switch on: name and meaning.
-    pub options: &'static [(&'static str, &'static str)],
+    /// What an implementation may be able to switch on.
+    pub options: &'static [ProtocolOption],
     /// Its frames by name.
     pub vocabulary: &'static dyn Vocabulary,
     /// Its requirements, in the specification's order.
@@ -42,6 +43,17 @@ pub struct Protocol {
     pub reference: fn(&ReferenceSettings) -> Result<Box<dyn Machine>, String>,
 }
 
+/// Something that an implementation may be able to switch on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ProtocolOption {
+    /// Its name.
+    pub name: &'static str,
+    /// What it means, in a sentence.
+    pub summary: &'static str,
+    /// Whether it is written with a number: `slots=2`.
+    pub takes_number: bool,
+}
+
 /// A frame by its name, and its fields.
 pub type Hello = (&'static str, serde_json::Map<String, serde_json::Value>);
 
@@ -52,6 +64,43 @@ impl Protocol {
         (self.requirements)()
             .iter()
             .find(|requirement| requirement.id == id)
+    }
+
+    /// The option that somebody wrote, and its number if it takes one.
+    ///
+    /// # Errors
+    /// A sentence for people: no option has this name, or the number is missing or too much.
+    pub fn option<'a>(
+        &self,
+        written: &'a str,
+    ) -> Result<(&'static ProtocolOption, Option<&'a str>), String> {
+        let (name, number) = match written.split_once('=') {
+            Some((name, number)) => (name, Some(number)),
+            None => (written, None),
+        };
+        let known = self.options.iter().find(|option| option.name == name);
+        let option = known.ok_or_else(|| format!("{} has no option `{name}`", self.id))?;
+        let is_number = |digits: &str| digits.parse::<u32>().is_ok_and(|number| number > 0);
+        match number {
+            None if option.takes_number => Err(format!(
+                "`{name}` needs a number: write for example `{name}=2`"
+            )),
+            Some(_) if !option.takes_number => Err(format!("`{name}` takes no number")),
+            Some(digits) if !is_number(digits) => Err(format!(
+                "`{digits}` is no number of {name}; write for example `{name}=2`"
+            )),
+            number => Ok((option, number)),
+        }
+    }
+
+    /// Whether this is a mode, or several of them in their order with commas between.
+    #[must_use]
+    pub fn has_mode(&self, mode: &str) -> bool {
+        let places = mode
+            .split(',')
+            .map(|one| self.modes.iter().position(|known| *known == one));
+        let places: Option<Vec<_>> = places.collect();
+        places.is_some_and(|places| places.is_sorted_by(|a, b| a < b))
     }
 }
 

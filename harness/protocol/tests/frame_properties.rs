@@ -10,7 +10,7 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use shakedown_protocol::mediastream::frame::tlv::{Tlv, Tlvs, kind};
 use shakedown_protocol::mediastream::frame::{
-    ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, Header, flag,
+    ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, Header, Start3, flag,
 };
 use shakedown_protocol::mediastream::{Grammar, Mode, PROTOCOL};
 
@@ -26,6 +26,8 @@ struct Parts {
     id: [u8; ConnectionId::LENGTH],
     tlvs: Vec<u8>,
     rest: Vec<u8>,
+    /// The extensions of an ERROR, made when they are needed.
+    error: std::cell::OnceCell<Vec<u8>>,
 }
 
 impl Parts {
@@ -42,6 +44,23 @@ impl Parts {
             });
             control
         };
+        let start3 = |block| {
+            let (nonce, sender_nonce) = self.position;
+            let mut body = Start3::new(self.header.qpc, nonce, sender_nonce);
+            body.header = self.header;
+            body.version = self.version;
+            body.reserved = self.flags;
+            body.flags = self.reserved;
+            body.tlvs = Tlvs::from_bytes(block);
+            body
+        };
+        let block = match self.version {
+            Start3::VERSION => &self.tlvs[..],
+            _ => &self.rest[..],
+        };
+        // An ERROR has its code before anything else.
+        let error = [&[0x10, 0, 2, 0, self.flags, 0][..], block].concat();
+        let error = &*self.error.get_or_init(|| error);
         match self.form {
             0 => Frame::StartToken,
             1 => Frame::Data(Data {
@@ -57,6 +76,11 @@ impl Parts {
             3 => Frame::Syn(control()),
             4 => Frame::SynAck(control()),
             5 => Frame::Ack(control()),
+            6 => Frame::JoinToken,
+            7 => Frame::Start(start3(block)),
+            8 => Frame::StartAck(start3(block)),
+            9 => Frame::StartConfirm(start3(block)),
+            10 => Frame::Error(start3(error)),
             _ => Frame::ConnectionId(ConnectionIdFrame::new(&self.id, &self.rest)),
         }
     }
@@ -91,6 +115,11 @@ fn tlvs() -> impl Strategy<Value = Vec<u8>> {
         number(kind::MAX_REASSEMBLY),
         vec(any::<u8>(), 0..=255).prop_map(|value| (kind::DIAGNOSTIC, value)),
         "\\PC{0,60}".prop_map(|text| (kind::DIAGNOSTIC, text.into_bytes())),
+        number(kind::FRAME_RATE),
+        any::<[u8; 8]>().prop_map(|value| (kind::BIT_RATE, value.to_vec())),
+        number(kind::BUFFER_DEPTH),
+        "\\PC{1,16}".prop_map(|text| (kind::CODEC_HINT, text.into_bytes())),
+        number(kind::STREAM_LENGTH),
         (0x0012_u16.., vec(any::<u8>(), 0..300)),
     ];
     vec(one, 0..4).prop_map(|tlvs| {
@@ -109,7 +138,7 @@ fn parts() -> impl Strategy<Value = Parts> {
         (any::<u8>(), 1..2000_usize).prop_map(|(byte, length)| vec![byte; length]),
     ];
     let numbers = (any::<(u64, u64)>(), version, any::<u8>(), any::<u16>());
-    (0..7_usize, header(), numbers, id(), tlvs(), rest).prop_map(
+    (0..12_usize, header(), numbers, id(), tlvs(), rest).prop_map(
         |(form, header, (position, version, flags, reserved), id, tlvs, rest)| Parts {
             form,
             header,
@@ -120,6 +149,7 @@ fn parts() -> impl Strategy<Value = Parts> {
             id,
             tlvs,
             rest,
+            error: std::cell::OnceCell::new(),
         },
     )
 }
@@ -132,6 +162,10 @@ fn datagram() -> impl Strategy<Value = Vec<u8>> {
         flag::SYN,
         flag::SYN_ACK,
         flag::ACK,
+        flag::START,
+        flag::START_ACK,
+        flag::START_CONFIRM,
+        flag::ERROR,
         flag::CONNECTION_ID,
     ]);
     prop_oneof![

@@ -422,7 +422,7 @@ fn name(vector: &Vector) -> String {
 /// The bytes from which the target makes the frame of this datagram: the form, the fields, and
 /// the length of what is not of fixed length at the very end.
 fn arbitrary_frame(datagram: &[u8]) -> Vec<u8> {
-    use shakedown_protocol::mediastream::frame::{Control, Frame, Header};
+    use shakedown_protocol::mediastream::frame::{Control, Frame, Header, Start3};
     let Ok(Some(frame)) = Frame::decode(datagram) else {
         panic!("a good vector");
     };
@@ -439,13 +439,30 @@ fn arbitrary_frame(datagram: &[u8]) -> Vec<u8> {
         bytes.extend(&datagram[from..]);
         (bytes, datagram.len() - Control::TLV_OFFSET)
     };
+    let start3 = |form: u8, body: &Start3<'_>| {
+        let mut bytes = vec![form];
+        bytes.extend(&datagram[2..Header::LENGTH]);
+        bytes.push(if body.version == Start3::VERSION {
+            0
+        } else {
+            7
+        });
+        let from = Header::LENGTH + usize::from(body.version == Start3::VERSION);
+        bytes.extend(&datagram[from..]);
+        (bytes, datagram.len() - Start3::TLV_OFFSET)
+    };
     let (mut bytes, rest) = match frame {
         Frame::StartToken => (vec![0], None),
+        Frame::JoinToken => (vec![7], None),
         Frame::Data(data) => ([&[1], &datagram[2..]].concat(), Some(data.payload.len())),
         Frame::Fragment(part) => ([&[2], &datagram[2..]].concat(), Some(part.payload.len())),
         Frame::Syn(syn) => wrap(control(3, &syn)),
         Frame::SynAck(syn_ack) => wrap(control(4, &syn_ack)),
         Frame::Ack(ack) => wrap(control(5, &ack)),
+        Frame::Start(body) => wrap(start3(8, &body)),
+        Frame::StartAck(body) => wrap(start3(9, &body)),
+        Frame::StartConfirm(body) => wrap(start3(10, &body)),
+        Frame::Error(body) => wrap(start3(11, &body)),
         Frame::ConnectionId(id) => ([&[6], &datagram[2..]].concat(), Some(id.trailing.len())),
     };
     match rest {

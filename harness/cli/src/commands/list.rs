@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
-use shakedown_protocol::{PROTOCOLS, Protocol};
+use shakedown_protocol::{ProtocolOption, PROTOCOLS, Protocol};
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
@@ -159,12 +159,12 @@ fn protocol(one: &Protocol) -> Item {
     let options: Vec<_> = one
         .options
         .iter()
-        .map(|(name, meaning)| format!("\n    {name:20} {meaning}"))
+        .map(|option| format!("\n    {:20} {}", shown(option), option.summary))
         .collect();
     let options_json: serde_json::Map<_, _> = one
         .options
         .iter()
-        .map(|(name, meaning)| ((*name).to_owned(), json!(meaning)))
+        .map(|option| (shown(option), json!(option.summary)))
         .collect();
     Item {
         text: format!(
@@ -183,6 +183,12 @@ fn protocol(one: &Protocol) -> Item {
             "options": options_json,
         }),
     }
+}
+
+/// As scenarios write it.
+fn shown(option: &ProtocolOption) -> String {
+    let number = if option.takes_number { "=N" } else { "" };
+    format!("{}{number}", option.name)
 }
 
 fn frames(protocol: &Protocol) -> Vec<Item> {

@@ -36,6 +36,16 @@ pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) ->
     }
 }
 
+/// What a mode, or several with commas, should have been.
+#[must_use]
+pub fn mode_meant(mode: &str, known: &[&str]) -> Option<String> {
+    if mode.contains(',') {
+        let modes = known.join(",");
+        return Some(format!("several modes stand in this order: {modes}"));
+    }
+    did_you_mean(mode, known.iter().copied())
+}
+
 /// "did you mean ...?" for a requirement's id, else where all ids are listed.
 #[must_use]
 pub fn requirement_meant<'a>(id: &str, known: impl IntoIterator<Item = &'a str>) -> String {

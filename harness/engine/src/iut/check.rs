@@ -8,7 +8,9 @@ use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use super::placeholder::{self, KNOWN};
 use super::{Date, Iut, Ready, Start, Waiver};
-use crate::document::{Decoded, Node, Pointer, Problem, did_you_mean, requirement_meant};
+use crate::document::{
+    Decoded, Node, Pointer, Problem, did_you_mean, mode_meant, requirement_meant,
+};
 use crate::scenario::Span;
 
 /// Checks a description.
@@ -97,8 +99,8 @@ impl Checker<'_> {
             let Some(protocol) = self.protocol else {
                 continue;
             };
-            if !protocol.modes.contains(&mode.as_str()) {
-                let help = did_you_mean(mode, protocol.modes.iter().copied());
+            if !protocol.has_mode(mode) {
+                let help = mode_meant(mode, protocol.modes);
                 let message = format!("{} has no mode `{mode}`", protocol.id);
                 self.at(&place, message, help.as_deref());
             }
@@ -189,15 +191,27 @@ impl Checker<'_> {
         }
         for (name, words) in &start.options {
             let place = place.key("options").key(name);
-            self.placeholders(words, &place);
+            self.placeholders(words, &place, &[&KNOWN[..], &["number"]].concat());
             let Some(protocol) = self.protocol else {
                 continue;
             };
-            let known = || protocol.options.iter().map(|(name, _)| *name);
-            if !known().any(|known| known == name) {
+            let known = || protocol.options.iter().map(|option| option.name);
+            let Some(option) = protocol.options.iter().find(|known| known.name == name) else {
                 let message = format!("{} has no option `{name}`", protocol.id);
                 let help = did_you_mean(name, known());
                 self.at_key(&place, message, help.as_deref());
+                continue;
+            };
+            let is_told = placeholder::any(words.iter().map(String::as_str), &["number"]);
+            if option.takes_number != is_told {
+                let (message, help) = match option.takes_number {
+                    true => (
+                        format!("`{name}` takes a number, but no argument holds it"),
+                        "write `{number}` where it stands",
+                    ),
+                    false => (format!("`{name}` takes no number"), "leave `{number}` out"),
+                };
+                self.at_key(&place, message, Some(help));
             }
         }
         self.fixed(&start.grace, &place.key("grace"));
@@ -221,15 +235,15 @@ impl Checker<'_> {
             let help = "name a program; each argument is a text of its own";
             self.at(place, "the command is empty", Some(help));
         }
-        self.placeholders(words, place);
+        self.placeholders(words, place, &KNOWN);
     }
 
-    fn placeholders(&mut self, words: &[String], place: &Pointer) {
+    fn placeholders(&mut self, words: &[String], place: &Pointer, known: &[&'static str]) {
         for (index, word) in words.iter().enumerate() {
             for name in placeholder::names(word) {
-                if !KNOWN.contains(&name) {
+                if !known.contains(&name) {
                     let message = format!("`{{{name}}}` stands for nothing");
-                    let help = did_you_mean(name, KNOWN).map(|meant| {
+                    let help = did_you_mean(name, known.iter().copied()).map(|meant| {
                         format!("{meant} (for a brace itself write it twice: `{{{{`)")
                     });
                     self.at(&place.index(index), message, help.as_deref());

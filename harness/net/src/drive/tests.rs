@@ -111,7 +111,7 @@ async fn what_is_sent_and_what_comes_back_is_played_and_recorded_in_order() {
     let stage = Stage::new(
         json!({}),
         json!([
-            { "send": { "frame": "START" } },
+            { "send": { "frame": "START token" } },
             { "expect": { "frame": "connection-id", "within": "1s" } },
         ]),
     );
@@ -136,7 +136,7 @@ async fn an_answer_that_does_not_come_fails_the_step() {
     let stage = Stage::new(
         json!({}),
         json!([
-            { "send": { "frame": "START" } },
+            { "send": { "frame": "START token" } },
             { "expect": { "frame": "connection-id", "within": "100ms" } },
         ]),
     );
@@ -160,8 +160,8 @@ async fn what_came_in_time_counts_however_much_came_before_it() {
     let stage = Stage::new(
         json!({}),
         json!([
-            { "send": { "frame": "START" } },
-            { "expect": { "frame": "connection-id", "within": "100ms", "ignore": ["START"] } },
+            { "send": { "frame": "START token" } },
+            { "expect": { "frame": "connection-id", "within": "100ms", "ignore": ["START token"] } },
         ]),
     );
     let driven = stage
@@ -186,8 +186,8 @@ async fn a_flood_at_one_socket_does_not_hide_another() {
     let stage = Stage::new(
         json!({ "port": { "other_port": {} } }),
         json!([
-            { "send": { "frame": "START" } },
-            { "send": { "frame": "START", "from": "port" } },
+            { "send": { "frame": "START token" } },
+            { "send": { "frame": "START token", "from": "port" } },
             { "expect": { "frame": "connection-id", "within": "5s", "at": "port" } },
         ]),
     );
@@ -213,9 +213,9 @@ async fn further_sockets_have_another_port_or_another_address() {
     let stage = Stage::new(
         json!({ "port": { "other_port": {} }, "address": { "other_address": {} } }),
         json!([
-            { "send": { "frame": "START" } },
-            { "send": { "frame": "START", "from": "port" } },
-            { "send": { "frame": "START", "from": "address" } },
+            { "send": { "frame": "START token" } },
+            { "send": { "frame": "START token", "from": "port" } },
+            { "send": { "frame": "START token", "from": "address" } },
         ]),
     );
     let mut sources = Vec::new();
@@ -244,7 +244,7 @@ async fn further_sockets_have_another_port_or_another_address() {
 async fn thousands_of_fresh_ports_are_sent_from_and_their_answers_recorded() {
     let stage = Stage::new(
         json!({}),
-        json!([{ "send": { "frame": "START", "from": "fresh", "times": 1000 } }, { "wait": { "for": "100ms" } }]),
+        json!([{ "send": { "frame": "START token", "from": "fresh", "times": 1000 } }, { "wait": { "for": "100ms" } }]),
     );
     let driven = stage
         .play(async |socket| {
@@ -273,7 +273,7 @@ async fn thousands_of_fresh_ports_are_sent_from_and_their_answers_recorded() {
 async fn an_interrupted_script_stops_and_its_capture_is_readable() {
     let stage = Stage::new(
         json!({}),
-        json!([{ "send": { "frame": "START" } }, { "wait": { "for": "60s" } }]),
+        json!([{ "send": { "frame": "START token" } }, { "wait": { "for": "60s" } }]),
     );
     let driven = stage
         .play(async |socket| {
@@ -289,7 +289,7 @@ async fn an_interrupted_script_stops_and_its_capture_is_readable() {
 async fn whoever_sends_without_end_is_cut_off() {
     let stage = Stage::new(
         json!({}),
-        json!([{ "send": { "frame": "START" } }, { "wait": { "for": "60s" } }]),
+        json!([{ "send": { "frame": "START token" } }, { "wait": { "for": "60s" } }]),
     );
     let driven = stage
         .play(async |socket| {

@@ -25,7 +25,7 @@ pub enum PlaceholderError {
     /// No placeholder has this name.
     #[error(
         "{{{name}}} in {text:?} is no placeholder; there are {{address}}, {{port}}, {{peer}}, \
-             {{mode}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}} and \
+             {{mode}}, {{number}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}} and \
              {{shakedown}}"
     )]
     Unknown {
@@ -62,14 +62,19 @@ pub fn command(iut: &Iut, values: &Placeholders<'_>) -> Result<Vec<OsString>, Pl
         (_, false) => &start.command,
         (None, true) => return Err(PlaceholderError::NoProgram),
     };
-    let options = values.needs.options.iter();
-    let arguments = options
-        .filter_map(|option| start.options.get(option))
-        .flatten();
-    let words = program.iter().chain(arguments);
-    let words: Vec<OsString> = words
-        .map(|word| expand(word, iut, values).map(OsString::from))
-        .collect::<Result<_, _>>()?;
+    let mut words = Vec::new();
+    for word in program {
+        words.push(OsString::from(expand(word, iut, values, None)?));
+    }
+    for option in &values.needs.options {
+        let (name, number) = match option.split_once('=') {
+            Some((name, number)) => (name, Some(number)),
+            None => (option.as_str(), None),
+        };
+        for word in start.options.get(name).into_iter().flatten() {
+            words.push(OsString::from(expand(word, iut, values, number)?));
+        }
+    }
     match words.first() {
         Some(program) if !program.is_empty() => Ok(words),
         _ => Err(PlaceholderError::NoProgram),
@@ -77,7 +82,12 @@ pub fn command(iut: &Iut, values: &Placeholders<'_>) -> Result<Vec<OsString>, Pl
 }
 
 /// Replaces the placeholders in one word. `{{` and `}}` stand for braces.
-fn expand(text: &str, iut: &Iut, values: &Placeholders<'_>) -> Result<String, PlaceholderError> {
+fn expand(
+    text: &str,
+    iut: &Iut,
+    values: &Placeholders<'_>,
+    number: Option<&str>,
+) -> Result<String, PlaceholderError> {
     let mut out = String::new();
     let mut rest = text;
     while let Some(at) = rest.find(['{', '}']) {
@@ -91,7 +101,7 @@ fn expand(text: &str, iut: &Iut, values: &Placeholders<'_>) -> Result<String, Pl
                 rest = &after[1..];
             }
             Some(end) if rest[at..].starts_with('{') => {
-                out.push_str(&value(&after[..end], text, iut, values)?);
+                out.push_str(&value(&after[..end], text, iut, values, number)?);
                 rest = &after[end + 1..];
             }
             // A brace that opens or closes nothing stands for itself.
@@ -110,6 +120,7 @@ fn value(
     text: &str,
     iut: &Iut,
     values: &Placeholders<'_>,
+    number: Option<&str>,
 ) -> Result<String, PlaceholderError> {
     let no_value = |why| PlaceholderError::NoValue {
         name: name.to_owned(),
@@ -132,6 +143,9 @@ fn value(
             .ok_or_else(|| no_value("only an initiator is told where its peer is"))?
             .to_string(),
         "mode" => values.needs.mode.clone(),
+        "number" => number
+            .ok_or_else(|| no_value("only an option that takes a number has one"))?
+            .to_owned(),
         "seed" => values.seed.to_string(),
         "bits_per_second" => iut.stream_for(values.needs).bits_per_second.to_string(),
         "frames_per_second" => iut.stream_for(values.needs).frames_per_second.to_string(),

@@ -14,7 +14,8 @@ pub(super) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
     }
     let known = |option: &&String| {
         let start = iut.start.as_ref();
-        start.is_some_and(|start| start.options.contains_key(*option))
+        let name = option.split('=').next().unwrap_or_default();
+        start.is_some_and(|start| start.options.contains_key(name))
     };
     if let Some(option) = needs.options.iter().find(|option| !known(option)) {
         return Some(format!("the IUT does not claim the option {option}"));

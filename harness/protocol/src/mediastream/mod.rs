@@ -1,7 +1,8 @@
 //! `mediastream`: a media stream over UDP with three ways to start it.
 //!
 //! The receiver of media starts the exchange and is the initiator; the responder supplies media.
-//! Modes: `legacy` (a `START` token, then media) and `3way` (SYN, SYN-ACK, ACK).
+//! Modes: `legacy` (a `START` token, then media), `3way` (SYN, SYN-ACK, ACK) and `start3` (START,
+//! START_ACK, START_CONFIRM, with parameters).
 
 pub mod frame;
 #[cfg(feature = "fuzz")]
@@ -14,58 +15,100 @@ mod vocabulary;
 
 use std::sync::LazyLock;
 
-pub use mode::{Grammar, Mode, Rejection};
+pub use mode::{Grammar, Mode, Modes, Rejection};
 
 use crate::requirement::{Requirement, Role};
-use crate::{Hello, Protocol};
+use crate::{Hello, Protocol, ProtocolOption};
 
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
     id: "mediastream",
-    summary: "a media stream over UDP, with a token or a three-way handshake",
-    modes: &["legacy", "3way"],
+    summary: "a media stream over UDP, with a token or one of two three-way handshakes",
+    modes: &["legacy", "3way", "start3"],
     roles: &[Role::Initiator, Role::Responder],
-    options: &[
-        (
-            "allow_legacy_start",
-            "a 3way responder that serves the START token too",
-        ),
-        (
-            "optimistic_start",
-            "a 3way responder that streams before the ACK",
-        ),
-        (
-            "fallback",
-            "a 3way initiator that falls back to START when no SYN is answered",
-        ),
-        (
-            "fragments",
-            "a responder that carries large frames as fragments with positions",
-        ),
-    ],
+    options: &OPTIONS,
     vocabulary: &vocabulary::Words,
     requirements,
     survival: "MS-W-17",
     timed: &[
-        "MS-L-02", "MS-H-03", "MS-H-18", "MS-D-05", "MS-D-06", "MS-D-12",
+        "MS-L-02", "MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13", "MS-D-05", "MS-D-06", "MS-D-12",
     ],
     hello,
     monitor: monitor::new,
     reference: reference::new,
 };
 
-/// The START token asks in `legacy` (MS-L-01), a SYN in `3way` (MS-H-01).
+const OPTIONS: [ProtocolOption; 8] = [
+    ProtocolOption {
+        name: "allow_legacy_start",
+        summary: "a 3way or start3 responder that serves the START token too",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "optimistic_start",
+        summary: "a 3way responder that streams before the ACK",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "begin_immediately",
+        summary: "a start3 responder that streams before the START_CONFIRM",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "fallback",
+        summary: "a 3way or start3 initiator that falls back to the START token when nobody answers",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "fragments",
+        summary: "a responder that carries large frames as fragments with positions",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "slots",
+        summary: "a responder that streams to so many peers at a time; more wait their turn",
+        takes_number: true,
+    },
+    ProtocolOption {
+        name: "upload_slots",
+        summary: "a legacy responder that takes so many uploads (JOIN) at a time; more wait",
+        takes_number: true,
+    },
+    ProtocolOption {
+        name: "upload",
+        summary: "a legacy initiator that sends the stream (JOIN) instead of taking it",
+        takes_number: false,
+    },
+];
+
+/// The START token asks in `legacy` (MS-L-01), a SYN in `3way` (MS-H-01), a START in `start3`
+/// (MS-S-01); of several modes the first.
 fn hello(mode: &str, id: &str) -> Option<Hello> {
-    match mode.parse().ok()? {
-        Mode::Legacy => Some(("START", serde_json::Map::new())),
-        Mode::ThreeWay => {
-            let fields = [("connection_id".to_owned(), id.into())];
-            Some(("SYN", fields.into_iter().collect()))
+    let field = |name: &str, value: serde_json::Value| (name.to_owned(), value);
+    let (frame, fields) = match mode.parse::<Modes>().ok()?.iter().next()? {
+        Mode::Legacy => ("START token", Vec::new()),
+        Mode::ThreeWay => ("SYN", vec![field("connection_id", id.into())]),
+        Mode::Start3 => {
+            // The first half names the stream, the second is the nonce.
+            let digits: String = id.chars().filter(char::is_ascii_hexdigit).collect();
+            let half = |range| {
+                digits
+                    .get(range)
+                    .and_then(|d| u64::from_str_radix(d, 16).ok())
+            };
+            let stream_id = half(0..16).filter(|id| *id != 0).unwrap_or(1);
+            let nonce = half(16..32).unwrap_or(1);
+            let fields = vec![
+                field("stream_id", stream_id.into()),
+                field("nonce", nonce.into()),
+            ];
+            ("START", fields)
         }
-    }
+    };
+    Some((frame, fields.into_iter().collect()))
 }
 
-/// The requirements of specification sections 2 to 4, in its order.
+/// The requirements of specification sections 2 to 5, in its order.
 #[expect(
     clippy::panic,
     reason = "the file is built in: if it is wrong, the program is"

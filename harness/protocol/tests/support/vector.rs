@@ -128,7 +128,7 @@ impl Piece {
 impl Dialect {
     pub(crate) const ALL: [Self; 3] = [Self::Legacy, Self::ThreeWay, Self::ThreeWayWithStart];
 
-    pub(crate) const fn grammar(self) -> Grammar {
+    pub(crate) fn grammar(self) -> Grammar {
         match self {
             Self::Legacy => Grammar::new(Mode::Legacy, false),
             Self::ThreeWay => Grammar::new(Mode::ThreeWay, false),

@@ -5,7 +5,7 @@ use shakedown_protocol::mediastream::frame::Data;
 use shakedown_protocol::requirement::Seen;
 
 use super::Checker;
-use crate::document::{Pointer, Problem, did_you_mean, requirement_meant};
+use crate::document::{Pointer, Problem, did_you_mean, mode_meant, requirement_meant};
 
 /// From a scenario in its place to the schema.
 const SCHEMA: &str = "../../../../schema/scenario.schema.json";
@@ -101,9 +101,9 @@ impl Checker<'_> {
         };
         let needs = &self.scenario.iut;
         let place = root("iut");
-        if !protocol.modes.contains(&needs.mode.as_str()) {
+        if !protocol.has_mode(&needs.mode) {
             let message = format!("{} has no mode `{}`", protocol.id, needs.mode);
-            let help = did_you_mean(&needs.mode, protocol.modes.iter().copied());
+            let help = mode_meant(&needs.mode, protocol.modes);
             self.at(&place.key("mode"), message, help);
         }
         if !protocol.roles.contains(&needs.role) {
@@ -134,10 +134,12 @@ impl Checker<'_> {
         }
         for (index, option) in needs.options.iter().enumerate() {
             let place = place.key("options").index(index);
-            let known = || protocol.options.iter().map(|(name, _)| *name);
-            if !known().any(|name| name == option) {
-                let message = format!("{} has no option `{option}`", protocol.id);
-                self.at(&place, message, did_you_mean(option, known()));
+            if let Err(message) = protocol.option(option) {
+                let name = option.split('=').next().unwrap_or_default();
+                let known = protocol.options.iter().map(|option| option.name);
+                let is_known = known.clone().any(|known| known == name);
+                let help = (!is_known).then(|| did_you_mean(name, known)).flatten();
+                self.at(&place, message, help);
             } else if needs.options[..index].contains(option) {
                 self.at(&place, format!("`{option}` stands twice"), None);
             }
@@ -185,8 +187,9 @@ impl Checker<'_> {
             let help = format!("it binds the {}", roles.join(" and the "));
             self.at(place, message, Some(help));
         }
-        let knows_mode = protocol.modes.contains(&needs.mode.as_str());
-        if needs_given && knows_mode && !requirement.modes.contains(&needs.mode) {
+        let knows_mode = protocol.has_mode(&needs.mode);
+        let applies = |mode: &str| requirement.modes.iter().any(|known| known == mode);
+        if needs_given && knows_mode && !needs.mode.split(',').any(applies) {
             let message = format!("{id} does not apply in mode `{}`", needs.mode);
             let help = format!("it applies in {}", requirement.modes.join(" and "));
             self.at(place, message, Some(help));

@@ -89,7 +89,7 @@ fn branches_may_choose_again() {
             ] }] },
             { "title": "d", "steps": [{ "expect": { "frame": "data", "within": "1s" } }] },
         ] },
-        { "send": { "frame": "START" } },
+        { "send": { "frame": "START token" } },
     ]);
     let mut inner = responder(steps.clone());
     inner.gets(1, "ACK", json!({})).passed();

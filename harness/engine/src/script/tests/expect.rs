@@ -131,16 +131,18 @@ fn a_window_counts_from_the_send_before() {
 #[test]
 fn spans_may_depend_on_the_stream() {
     let steps = json!([{ "expect": {
-        "frame": "START", "after": "500ms + $frame_interval", "within": "$stream + $buffer_period"
+        "frame": "START token", "after": "500ms + $frame_interval", "within": "$stream + $buffer_period"
     } }]);
     let mut play = initiator(steps.clone());
-    play.gets(339, "START", json!({}));
+    play.gets(339, "START token", json!({}));
     assert!(
         play.complaint().contains("not before 340 ms"),
         "{}",
         play.complaint()
     );
-    initiator(steps).gets(8_800, "START", json!({})).passed();
+    initiator(steps)
+        .gets(8_800, "START token", json!({}))
+        .passed();
 }
 
 #[test]

@@ -76,7 +76,7 @@ fn a_flood_at_one_socket_hides_nothing_at_another() {
 #[test]
 fn a_script_of_endless_repetition_ends_with_an_error() {
     let play = responder(json!([{ "repeat": { "times": 4_000_000, "steps": [
-        { "lose": { "frame": "START" } }
+        { "lose": { "frame": "START token" } }
     ] } }]));
     assert_eq!(play.error(), "more than 1000000 steps were played");
 }

@@ -7,7 +7,7 @@ fn frame_n_leaves_n_intervals_after_the_step_began() {
     let mut play = responder(json!([
         { "wait": { "for": "100ms" } },
         { "media": { "frames": 3 } },
-        { "send": { "frame": "START" } },
+        { "send": { "frame": "START token" } },
     ]));
     play.until(1_000).passed();
     let times: Vec<_> = play.sent.iter().map(|(millis, ..)| *millis).collect();

@@ -4,18 +4,24 @@
 use arbitrary::{Arbitrary, Error, Result, Unstructured};
 use shakedown_wire::Reader;
 
-use super::{ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, tlv::Tlvs};
+use super::tlv::{Family, Tlvs};
+use super::{ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, Start3};
 
 impl<'a> Arbitrary<'a> for Frame<'a> {
     fn arbitrary(u: &mut Unstructured<'a>) -> Result<Self> {
-        Ok(match u.int_in_range(0..=6)? {
+        Ok(match u.int_in_range(0..=11)? {
             0 => Self::StartToken,
             1 => Self::Data(u.arbitrary()?),
             2 => Self::Fragment(u.arbitrary()?),
             3 => Self::Syn(u.arbitrary()?),
             4 => Self::SynAck(u.arbitrary()?),
             5 => Self::Ack(u.arbitrary()?),
-            _ => Self::ConnectionId(u.arbitrary()?),
+            6 => Self::ConnectionId(u.arbitrary()?),
+            7 => Self::JoinToken,
+            8 => Self::Start(start3(u, Family::Start3)?),
+            9 => Self::StartAck(start3(u, Family::Start3)?),
+            10 => Self::StartConfirm(start3(u, Family::Start3)?),
+            _ => Self::Error(start3(u, Family::Error)?),
         })
     }
 }
@@ -57,7 +63,7 @@ impl<'a> Arbitrary<'a> for Control<'a> {
         control.flags = flags;
         control.reserved = reserved;
         control.tlvs = if ours {
-            whole(rest)
+            whole(rest, Family::Handshake)
         } else {
             Tlvs::from_bytes(rest)
         };
@@ -95,11 +101,40 @@ fn terminated<'a>(u: &mut Unstructured<'a>) -> Result<&'a [u8; ConnectionId::LEN
     }
 }
 
+/// The body of a frame of the handshake of 3.3.
+fn start3<'a>(u: &mut Unstructured<'a>, family: Family) -> Result<Start3<'a>> {
+    let header = u.arbitrary()?;
+    let version = match u.ratio(7, 8)? {
+        true => Start3::VERSION,
+        false => u.arbitrary()?,
+    };
+    let (reserved, flags) = u.arbitrary()?;
+    let (stream_id, nonce, sender_nonce) = u.arbitrary()?;
+    let rest: &[u8] = u.arbitrary()?;
+    let ours = version == Start3::VERSION;
+    let tlvs = match ours {
+        true => whole(rest, family),
+        false => Tlvs::from_bytes(rest),
+    };
+    let least = Start3::MIN_ERROR_LENGTH - Start3::TLV_OFFSET;
+    let is_short = tlvs.as_bytes().len() < least;
+    if family == Family::Error && (is_short || ours && tlvs.error_code().is_none()) {
+        return Err(Error::IncorrectFormat);
+    }
+    let mut body = Start3::new(stream_id, nonce, sender_nonce);
+    body.header = header;
+    body.version = version;
+    body.reserved = reserved;
+    body.flags = flags;
+    body.tlvs = tlvs;
+    Ok(body)
+}
+
 /// The extensions of `bytes` up to the first that the decoder refuses.
-fn whole(bytes: &[u8]) -> Tlvs<'_> {
+fn whole(bytes: &[u8], family: Family) -> Tlvs<'_> {
     let whole: usize = Tlvs::from_bytes(bytes)
         .iter()
         .map(|tlv| 4 + tlv.value.len())
         .sum();
-    Tlvs::decode(&mut Reader::new(&bytes[..whole])).unwrap_or(Tlvs::EMPTY)
+    Tlvs::decode(&mut Reader::new(&bytes[..whole]), family).unwrap_or(Tlvs::EMPTY)
 }

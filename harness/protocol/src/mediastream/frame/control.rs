@@ -1,6 +1,7 @@
 use shakedown_wire::{DecodeError, Reader, Writer};
 
-use super::{ConnectionId, Header, connection_id::id_field, tlv::Tlvs};
+use super::tlv::{Family, Tlvs};
+use super::{ConnectionId, Header, connection_id::id_field};
 
 /// SYN, SYN-ACK or ACK (flags `0x0100` to `0x0102`).
 ///
@@ -77,7 +78,7 @@ impl<'a> Control<'a> {
         let flags = reader.u8("Flags")?;
         let reserved = reader.u16_le("Reserved")?;
         let (field, tlvs) = if version == Self::VERSION {
-            (id_field(reader)?, Tlvs::decode(reader)?)
+            (id_field(reader)?, Tlvs::decode(reader, Family::Handshake)?)
         } else {
             (reader.array("ConnectionId")?, Tlvs::uninterpreted(reader))
         };

@@ -11,23 +11,32 @@ mod arbitrary;
 mod connection_id;
 mod control;
 mod data;
+mod error_code;
 mod fragment;
 mod header;
+mod start3;
 pub mod tlv;
 
 pub use connection_id::{ConnectionId, ConnectionIdFrame};
 pub use control::Control;
 pub use data::Data;
+pub use error_code::ErrorCode;
 pub use fragment::Fragment;
 pub use header::Header;
+pub use start3::Start3;
 
 use shakedown_wire::{DecodeError, Reader, Writer};
+
+use tlv::Family;
 
 /// Largest UDP payload that IPv4 carries, in bytes; no datagram is larger (MS-W-18).
 pub const MAX_DATAGRAM: usize = 65_507;
 
 /// The `START` token, a whole datagram of 5 bytes (MS-W-02).
 pub const START_TOKEN: &[u8; 5] = b"START";
+
+/// The `JOIN` token, a whole datagram of 4 bytes (MS-X-01).
+pub const JOIN_TOKEN: &[u8; 4] = b"JOIN";
 
 /// ProtocolFlag, the first two bytes of every datagram but the tokens.
 pub mod flag {
@@ -41,6 +50,14 @@ pub mod flag {
     pub const SYN_ACK: u16 = 0x0101;
     /// ACK.
     pub const ACK: u16 = 0x0102;
+    /// START of the handshake of 3.3.
+    pub const START: u16 = 0x0200;
+    /// START_ACK.
+    pub const START_ACK: u16 = 0x0201;
+    /// START_CONFIRM.
+    pub const START_CONFIRM: u16 = 0x0202;
+    /// ERROR.
+    pub const ERROR: u16 = 0x02FF;
     /// Connection-id.
     pub const CONNECTION_ID: u16 = 0x1000;
 }
@@ -50,6 +67,8 @@ pub mod flag {
 pub enum Frame<'a> {
     /// The `START` token.
     StartToken,
+    /// The `JOIN` token: the client wants to send.
+    JoinToken,
     /// A whole frame of media, or one part of a plain split.
     Data(Data<'a>),
     /// A part of a frame with its position.
@@ -60,6 +79,14 @@ pub enum Frame<'a> {
     SynAck(Control<'a>),
     /// The initiator confirms.
     Ack(Control<'a>),
+    /// The Receiver asks for a stream.
+    Start(Start3<'a>),
+    /// The Sender accepts.
+    StartAck(Start3<'a>),
+    /// The Receiver confirms.
+    StartConfirm(Start3<'a>),
+    /// Either side refuses or ends the stream.
+    Error(Start3<'a>),
     /// The responder names the session.
     ConnectionId(ConnectionIdFrame<'a>),
 }
@@ -76,6 +103,9 @@ impl<'a> Frame<'a> {
         if datagram == START_TOKEN {
             return Ok(Some(Self::StartToken));
         }
+        if datagram == JOIN_TOKEN {
+            return Ok(Some(Self::JoinToken));
+        }
         let mut reader = Reader::new(datagram);
         let frame = match reader.u16_le("ProtocolFlag")? {
             flag::DATA => Self::Data(Data::decode(&mut reader)?),
@@ -89,6 +119,15 @@ impl<'a> Frame<'a> {
                     _ => Self::Ack(control),
                 }
             }
+            kind @ flag::START..=flag::START_CONFIRM => {
+                let body = Start3::decode(&mut reader, Family::Start3)?;
+                match kind {
+                    flag::START => Self::Start(body),
+                    flag::START_ACK => Self::StartAck(body),
+                    _ => Self::StartConfirm(body),
+                }
+            }
+            flag::ERROR => Self::Error(decode_error(&mut reader)?),
             flag::CONNECTION_ID => Self::ConnectionId(ConnectionIdFrame::decode(&mut reader)?),
             _ => return Ok(None),
         };
@@ -100,11 +139,16 @@ impl<'a> Frame<'a> {
         let mut writer = Writer::new(buffer);
         match self {
             Self::StartToken => writer.bytes(START_TOKEN),
+            Self::JoinToken => writer.bytes(JOIN_TOKEN),
             Self::Data(data) => data.encode(&mut writer),
             Self::Fragment(fragment) => fragment.encode(&mut writer),
             Self::Syn(control) => control.encode(flag::SYN, &mut writer),
             Self::SynAck(control) => control.encode(flag::SYN_ACK, &mut writer),
             Self::Ack(control) => control.encode(flag::ACK, &mut writer),
+            Self::Start(body) => body.encode(flag::START, &mut writer),
+            Self::StartAck(body) => body.encode(flag::START_ACK, &mut writer),
+            Self::StartConfirm(body) => body.encode(flag::START_CONFIRM, &mut writer),
+            Self::Error(body) => body.encode(flag::ERROR, &mut writer),
             Self::ConnectionId(frame) => frame.encode(&mut writer),
         }
     }
@@ -121,13 +165,34 @@ impl<'a> Frame<'a> {
     #[must_use]
     pub const fn name(&self) -> &'static str {
         match self {
-            Self::StartToken => "START",
+            Self::StartToken => "START token",
+            Self::JoinToken => "JOIN token",
             Self::Data(_) => "data",
             Self::Fragment(_) => "fragment",
             Self::Syn(_) => "SYN",
             Self::SynAck(_) => "SYN-ACK",
             Self::Ack(_) => "ACK",
+            Self::Start(_) => "START",
+            Self::StartAck(_) => "START_ACK",
+            Self::StartConfirm(_) => "START_CONFIRM",
+            Self::Error(_) => "ERROR",
             Self::ConnectionId(_) => "connection-id",
         }
     }
+}
+
+/// An ERROR of our version without its ErrorCode is malformed.
+fn decode_error<'a>(reader: &mut Reader<'a>) -> Result<Start3<'a>, DecodeError> {
+    let body = Start3::decode(reader, Family::Error)?;
+    let have = reader.offset() - Start3::TLV_OFFSET;
+    let need = Start3::MIN_ERROR_LENGTH - Start3::TLV_OFFSET;
+    if have < need {
+        let offset = Start3::TLV_OFFSET;
+        return Err(DecodeError::truncated("ErrorCode", offset, need, have));
+    }
+    if body.version == Start3::VERSION && body.tlvs.error_code().is_none() {
+        let offset = Start3::TLV_OFFSET;
+        return Err(DecodeError::invalid("ErrorCode", offset, "is missing"));
+    }
+    Ok(body)
 }

@@ -118,7 +118,17 @@ impl Talk {
             Ok(Frame::Data(_) | Frame::Fragment(_) | Frame::ConnectionId(_)) => {
                 self.answered = true;
             }
-            Ok(Frame::StartToken | Frame::Syn(_) | Frame::Ack(_)) | Err(_) => {}
+            Ok(
+                Frame::StartToken
+                | Frame::Syn(_)
+                | Frame::Ack(_)
+                | Frame::JoinToken
+                | Frame::Start(_)
+                | Frame::StartAck(_)
+                | Frame::StartConfirm(_)
+                | Frame::Error(_),
+            )
+            | Err(_) => {}
         }
     }
 
@@ -163,7 +173,15 @@ impl Talk {
                 assert_eq!(*self.confirmed.get_or_insert(id), id, "MS-H-11: another id");
             }
             other @ (Ok(
-                Frame::Data(_) | Frame::Fragment(_) | Frame::SynAck(_) | Frame::ConnectionId(_),
+                Frame::Data(_)
+                | Frame::Fragment(_)
+                | Frame::SynAck(_)
+                | Frame::ConnectionId(_)
+                | Frame::JoinToken
+                | Frame::Start(_)
+                | Frame::StartAck(_)
+                | Frame::StartConfirm(_)
+                | Frame::Error(_),
             )
             | Err(_)) => unreachable!("an initiator sends {other:?}"),
         }

@@ -135,7 +135,17 @@ impl Peer {
                 self.asked = true;
                 false
             }
-            Ok(Frame::Data(_) | Frame::Fragment(_) | Frame::SynAck(_) | Frame::ConnectionId(_))
+            Ok(
+                Frame::Data(_)
+                | Frame::Fragment(_)
+                | Frame::SynAck(_)
+                | Frame::ConnectionId(_)
+                | Frame::JoinToken
+                | Frame::Start(_)
+                | Frame::StartAck(_)
+                | Frame::StartConfirm(_)
+                | Frame::Error(_),
+            )
             | Err(_) => false,
         };
         self.may_get_media |= granted;
@@ -166,7 +176,17 @@ impl Peer {
                     self.unconfirmed
                 );
             }
-            other @ (Ok(Frame::StartToken | Frame::Syn(_) | Frame::Ack(_)) | Err(_)) => {
+            other @ (Ok(
+                Frame::StartToken
+                | Frame::Syn(_)
+                | Frame::Ack(_)
+                | Frame::JoinToken
+                | Frame::Start(_)
+                | Frame::StartAck(_)
+                | Frame::StartConfirm(_)
+                | Frame::Error(_),
+            )
+            | Err(_)) => {
                 unreachable!("a responder sends {other:?}")
             }
         }

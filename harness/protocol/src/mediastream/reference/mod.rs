@@ -40,7 +40,7 @@ use settings::Settings;
 /// A reference machine in the role that the settings name.
 ///
 /// Further settings by name: `max_datagram` (bytes), `carry` (`split` or `fragments`),
-/// `max_half_open` and `max_sessions` (sessions), `half_open_age` and `buffer_period` (times such
+/// `max_half_open` and `max_sessions` (sessions), `max_awaiting` (requests), `half_open_age` and `buffer_period` (times such
 /// as `3s` or `500ms`), `verify` (`true` or `false`). What the role has no use for is ignored.
 ///
 /// # Errors
@@ -53,7 +53,11 @@ pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, Stri
             let peer = settings
                 .peer
                 .ok_or("an initiator needs the responder's address")?;
-            Ok(Box::new(initiator::Initiator::new(told, peer)))
+            let mode = told.modes.only().ok_or_else(|| {
+                let modes = told.modes;
+                format!("an initiator speaks one mode, not {modes}")
+            })?;
+            Ok(Box::new(initiator::Initiator::new(told, mode, peer)))
         }
     }
 }

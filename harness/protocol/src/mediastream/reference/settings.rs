@@ -1,7 +1,7 @@
 use std::time::Duration;
 
-use crate::mediastream::Mode;
 use crate::mediastream::frame::{Data, MAX_DATAGRAM};
+use crate::mediastream::{Mode, Modes, PROTOCOL};
 use crate::{ReferenceSettings, StreamParameters};
 
 use super::carry::{Carry, SMALLEST_LIMIT};
@@ -12,16 +12,30 @@ use super::timing;
 const DEFAULT_MAX_DATAGRAM: usize = 1_400;
 /// Half-open and established sessions at a time, by default: all ports of one host.
 const DEFAULT_MAX_SESSIONS: usize = 65_536;
+/// Requests that wait for a slot, at most, by default (MS-X-06).
+const DEFAULT_MAX_AWAITING: usize = 1_024;
 /// How long an initiator waits for something to come, by default.
 const DEFAULT_BUFFER_PERIOD: Duration = Duration::from_secs(3);
 
 /// What a machine was told, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
-    pub(super) mode: Mode,
+    /// What a responder offers at once; an initiator has one.
+    pub(super) modes: Modes,
     pub(super) allow_legacy_start: bool,
     pub(super) optimistic_start: bool,
+    /// Whether a `start3` responder streams before START_CONFIRM (MS-S-04).
+    pub(super) begin_immediately: bool,
+    /// Whether an initiator takes the one-way behaviour too (MS-H-04, MS-S-09, MS-S-10).
     pub(super) fallback: bool,
+    /// Streams to peers at a time, if they are counted (MS-X-02).
+    pub(super) slots: Option<usize>,
+    /// Uploads at a time; 0 if none are taken (MS-X-01).
+    pub(super) upload_slots: usize,
+    /// Requests that wait for a slot, at most (MS-X-06).
+    pub(super) max_awaiting: usize,
+    /// Whether an initiator sends the stream instead of taking it.
+    pub(super) upload: bool,
     pub(super) stream: StreamParameters,
     /// Largest datagram that is sent, in bytes (MS-W-18).
     pub(super) max_datagram: usize,
@@ -44,10 +58,15 @@ impl Settings {
     /// A sentence for people that names the setting and says what would be right.
     pub(super) fn new(given: &ReferenceSettings) -> Result<Self, String> {
         let mut settings = Self {
-            mode: given.mode.parse()?,
+            modes: given.mode.parse()?,
             allow_legacy_start: false,
             optimistic_start: false,
+            begin_immediately: false,
             fallback: false,
+            slots: None,
+            upload_slots: 0,
+            max_awaiting: DEFAULT_MAX_AWAITING,
+            upload: false,
             stream: checked_stream(given.stream)?,
             max_datagram: DEFAULT_MAX_DATAGRAM,
             tells_max_datagram: false,
@@ -75,26 +94,57 @@ impl Settings {
         usize::try_from(self.stream.frame_bytes()).unwrap_or(usize::MAX)
     }
 
-    fn switch_on(&mut self, option: &str) -> Result<(), String> {
-        match option {
-            "allow_legacy_start" => self.allow_legacy_start = true,
-            "optimistic_start" => self.optimistic_start = true,
-            "fallback" => self.fallback = true,
+    fn switch_on(&mut self, written: &str) -> Result<(), String> {
+        let (option, number) = PROTOCOL.option(written)?;
+        let number = || {
+            number
+                .and_then(|number| number.parse().ok())
+                .unwrap_or_default()
+        };
+        let modes: &[Mode] = match option.name {
+            "allow_legacy_start" => {
+                self.allow_legacy_start = true;
+                &[Mode::ThreeWay, Mode::Start3]
+            }
+            "optimistic_start" => {
+                self.optimistic_start = true;
+                &[Mode::ThreeWay]
+            }
+            "begin_immediately" => {
+                self.begin_immediately = true;
+                &[Mode::Start3]
+            }
+            "fallback" => {
+                self.fallback = true;
+                &[Mode::ThreeWay, Mode::Start3]
+            }
             "fragments" => {
                 self.carry = Carry::Fragments;
-                return Ok(());
+                &Mode::ALL
             }
-            other => {
-                return Err(format!(
-                    "no option is called {other:?}; there are allow_legacy_start, \
-                     optimistic_start, fallback and fragments"
-                ));
+            "slots" => {
+                self.slots = Some(number());
+                &Mode::ALL
             }
+            "upload_slots" => {
+                self.upload_slots = number();
+                &[Mode::Legacy]
+            }
+            "upload" => {
+                self.upload = true;
+                &[Mode::Legacy]
+            }
+            other => return Err(format!("the reference does not know the option {other}")),
+        };
+        if modes.iter().any(|mode| self.modes.contains(*mode)) {
+            return Ok(());
         }
-        if self.mode == Mode::Legacy {
-            return Err(format!("{option} means something in mode 3way only"));
-        }
-        Ok(())
+        let modes: Vec<_> = modes.iter().map(|mode| mode.name()).collect();
+        let modes = modes.join(" and ");
+        Err(format!(
+            "{} means something in mode {modes} only",
+            option.name
+        ))
     }
 
     fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
@@ -111,6 +161,7 @@ impl Settings {
                 }
             }
             "max_half_open" => self.max_half_open = number(value, 1, DEFAULT_MAX_SESSIONS)?,
+            "max_awaiting" => self.max_awaiting = number(value, 1, 1 << 24)?,
             "max_sessions" => self.max_sessions = number(value, 1, 1 << 24)?,
             "half_open_age" => self.half_open_age = span(value)?,
             "buffer_period" => self.buffer_period = span(value)?,
@@ -122,7 +173,7 @@ impl Settings {
             _ => {
                 return Err(
                     "is no setting; there are max_datagram, carry, max_half_open, max_sessions, \
-                     half_open_age, buffer_period and verify"
+                     max_awaiting, half_open_age, buffer_period and verify"
                         .into(),
                 );
             }
@@ -272,7 +323,10 @@ pub(super) mod tests {
     #[test]
     fn an_option_of_the_3way_handshake_is_refused_in_legacy() {
         let error = Settings::new(&given("legacy", &["fallback"])).unwrap_err();
-        assert_eq!(error, "fallback means something in mode 3way only");
+        assert_eq!(
+            error,
+            "fallback means something in mode 3way and start3 only"
+        );
     }
 
     #[rstest]

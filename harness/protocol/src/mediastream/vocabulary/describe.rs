@@ -1,15 +1,16 @@
 use serde_json::{Map, Value, json};
 
+use super::form::Form;
 use super::{bytes, tlv};
 use crate::hex;
-use crate::mediastream::frame::{ConnectionId, Control, Frame, Header};
+use crate::mediastream::frame::{ConnectionId, Control, Frame, Header, Start3};
 use crate::vocabulary::Described;
 
 /// Writes a frame so that reading it again gives the same bytes.
 pub(super) fn describe(frame: &Frame<'_>) -> Described {
     let mut fields = Fields(Map::new());
     match frame {
-        Frame::StartToken => {}
+        Frame::StartToken | Frame::JoinToken => {}
         Frame::Data(data) => {
             fields.header(&data.header);
             fields.set("payload", bytes::describe_media(data.payload));
@@ -20,8 +21,13 @@ pub(super) fn describe(frame: &Frame<'_>) -> Described {
             fields.set("total_length", fragment.total_length);
             fields.set("payload", bytes::describe_media(fragment.payload));
         }
-        Frame::Syn(control) | Frame::Ack(control) => fields.control(control, false),
-        Frame::SynAck(control) => fields.control(control, true),
+        Frame::Syn(control) => fields.control(control, Form::Syn),
+        Frame::SynAck(control) => fields.control(control, Form::SynAck),
+        Frame::Ack(control) => fields.control(control, Form::Ack),
+        Frame::Start(body) => fields.start3(body, Form::Start),
+        Frame::StartAck(body) => fields.start3(body, Form::StartAck),
+        Frame::StartConfirm(body) => fields.start3(body, Form::StartConfirm),
+        Frame::Error(body) => fields.start3(body, Form::Error),
         Frame::ConnectionId(frame) => {
             fields.connection_id(frame.connection_id());
             if !frame.trailing.is_empty() {
@@ -48,13 +54,10 @@ impl Fields {
         self.set("qpf", header.qpf);
     }
 
-    fn control(&mut self, control: &Control<'_>, accept: bool) {
+    fn control(&mut self, control: &Control<'_>, form: Form) {
         self.header(&control.header);
         self.set("version", control.version);
-        self.set("flags", control.flags);
-        if accept {
-            self.set("accept", control.accepts());
-        }
+        self.flags(control.flags.into(), form);
         self.set("reserved", control.reserved);
         self.connection_id(control.connection_id());
         let tlvs = if control.version == Control::VERSION {
@@ -63,6 +66,31 @@ impl Fields {
             tlv::describe_uninterpreted(&control.tlvs)
         };
         self.set("tlvs", tlvs);
+    }
+
+    fn start3(&mut self, body: &Start3<'_>, form: Form) {
+        self.header(&body.header);
+        self.set("version", body.version);
+        self.set("reserved", body.reserved);
+        self.flags(body.flags, form);
+        self.set("stream_id", body.stream_id);
+        self.set("nonce", body.nonce);
+        self.set("sender_nonce", body.sender_nonce);
+        if body.version == Start3::VERSION {
+            self.set("tlvs", tlv::describe(&body.tlvs));
+            for (field, value) in tlv::fields(&body.tlvs, form.fields()) {
+                self.set(field, value);
+            }
+        } else {
+            self.set("tlvs", tlv::describe_uninterpreted(&body.tlvs));
+        }
+    }
+
+    fn flags(&mut self, flags: u16, form: Form) {
+        self.set("flags", flags);
+        for bit in form.bits() {
+            self.set(bit.name, flags & bit.mask != 0);
+        }
     }
 
     /// As a text where the text gives back all 37 bytes.

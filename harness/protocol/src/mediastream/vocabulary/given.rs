@@ -3,7 +3,7 @@ use std::borrow::Cow;
 use serde_json::{Map, Value};
 
 use super::{bytes, form::Form, tlv};
-use crate::mediastream::frame::{ConnectionId, Control, Header};
+use crate::mediastream::frame::{ConnectionId, Header};
 use crate::mediastream::pattern;
 use crate::vocabulary::WordError;
 
@@ -12,6 +12,7 @@ const PAYLOAD_LENGTH: usize = 974;
 
 /// The fields that somebody wrote for a frame, and what the others are.
 pub(super) struct Given<'a> {
+    form: Form,
     fields: &'a Map<String, Value>,
 }
 
@@ -20,7 +21,7 @@ impl<'a> Given<'a> {
     pub(super) fn new(form: Form, fields: &'a Map<String, Value>) -> Result<Self, WordError> {
         let known = form.fields();
         match fields.keys().find(|name| !known.contains(&name.as_str())) {
-            None => Ok(Self { fields }),
+            None => Ok(Self { form, fields }),
             Some(name) => Err(WordError::UnknownField {
                 frame: form.name(),
                 name: name.clone(),
@@ -57,26 +58,49 @@ impl<'a> Given<'a> {
         })
     }
 
-    /// Flags, with `accept` as another way to write bit 0.
-    pub(super) fn flags(&self) -> Result<u8, WordError> {
-        let accept = match self.fields.get("accept") {
-            None => return self.number("flags", 0),
-            Some(Value::Bool(accept)) => *accept,
-            Some(other) => {
-                return Err(bad(
-                    "accept",
-                    format!("must be true or false, not {}", shown(other)),
-                ));
+    /// Flags, with the names of single bits as another way to write them.
+    pub(super) fn flags<N: Number>(&self) -> Result<N, WordError> {
+        let mut named = 0_u64;
+        for bit in self.form.bits() {
+            let is_set = match self.fields.get(bit.name) {
+                None => continue,
+                Some(Value::Bool(is_set)) => *is_set,
+                Some(other) => {
+                    let problem = format!("must be true or false, not {}", shown(other));
+                    return Err(bad(bit.name, problem));
+                }
+            };
+            let mask: u64 = bit.mask.into();
+            named |= if is_set { mask } else { 0 };
+            if let Some(flags) = self.fields.get("flags").and_then(Value::as_u64)
+                && (flags & mask != 0) != is_set
+            {
+                let number = mask.trailing_zeros();
+                let problem = format!(
+                    "is {is_set}, but bit {number} of flags {flags} says otherwise; give only one"
+                );
+                return Err(bad(bit.name, problem));
             }
-        };
-        let flags = self.number("flags", u8::from(accept))?;
-        if (flags & Control::ACCEPT != 0) == accept {
-            Ok(flags)
-        } else {
-            Err(bad(
-                "accept",
-                format!("is {accept}, but bit 0 of flags {flags} says otherwise; give only one"),
-            ))
+        }
+        let named = N::try_from(named).ok();
+        match (self.fields.get("flags"), named) {
+            (None, Some(named)) => Ok(named),
+            (Some(flags), _) => number("flags", flags),
+            (None, None) => Err(bad("flags", "does not hold these bits".to_owned())),
+        }
+    }
+
+    /// An ERROR has no sense without its code.
+    pub(super) fn error_code(&self) -> Result<(), WordError> {
+        let is_given = ["error_code", "tlvs"]
+            .iter()
+            .any(|name| self.fields.contains_key(*name));
+        match is_given {
+            true => Ok(()),
+            false => Err(bad(
+                "error_code",
+                "must be given: a number such as 1".to_owned(),
+            )),
         }
     }
 
@@ -113,10 +137,20 @@ impl<'a> Given<'a> {
         }
     }
 
-    /// The block of extensions; empty where none are given.
+    /// The block of extensions; empty where none are given. An extension that is written as a
+    /// field of its own comes after the list, unless it stands there.
     pub(super) fn tlvs(&self) -> Result<Cow<'static, [u8]>, WordError> {
-        let value = self.fields.get("tlvs");
-        value.map_or(Ok(Cow::default()), tlv::read)
+        let mut block = match self.fields.get("tlvs") {
+            None => Cow::default(),
+            Some(value) => tlv::read(value)?,
+        };
+        for field in self.form.fields() {
+            let value = self.fields.get(*field);
+            if let (Some(value), Some(kind)) = (value, tlv::kind_of(field)) {
+                tlv::add(&mut block, field, kind, value)?;
+            }
+        }
+        Ok(block)
     }
 
     /// Bytes after the id; empty where none are given.

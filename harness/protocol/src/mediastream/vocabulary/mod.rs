@@ -12,7 +12,7 @@ mod tlv;
 use serde_json::{Map, Value};
 use shakedown_wire::DecodeError;
 
-use super::frame::{ConnectionIdFrame, Control, Data, Fragment, Frame, tlv::Tlvs};
+use super::frame::{ConnectionIdFrame, Control, Data, Fragment, Frame, Start3, tlv::Tlvs};
 use crate::vocabulary::{Described, Vocabulary, WordError};
 use form::Form;
 use given::Given;
@@ -37,6 +37,7 @@ impl Vocabulary for Words {
         let given = Given::new(form, fields)?;
         match form {
             Form::StartToken => Ok(Frame::StartToken.to_vec()),
+            Form::JoinToken => Ok(Frame::JoinToken.to_vec()),
             Form::Data => {
                 let payload = given.payload()?;
                 let data = Data {
@@ -58,6 +59,15 @@ impl Vocabulary for Words {
             Form::Syn => encode_control(&given, |control| Frame::Syn(control).to_vec()),
             Form::SynAck => encode_control(&given, |control| Frame::SynAck(control).to_vec()),
             Form::Ack => encode_control(&given, |control| Frame::Ack(control).to_vec()),
+            Form::Start => encode_start3(&given, 0, |body| Frame::Start(body).to_vec()),
+            Form::StartAck => encode_start3(&given, 1, |body| Frame::StartAck(body).to_vec()),
+            Form::StartConfirm => {
+                encode_start3(&given, 1, |body| Frame::StartConfirm(body).to_vec())
+            }
+            Form::Error => {
+                given.error_code()?;
+                encode_start3(&given, 0, |body| Frame::Error(body).to_vec())
+            }
             Form::ConnectionId => {
                 let field = given.connection_id()?;
                 let trailing = given.trailing()?;
@@ -72,9 +82,7 @@ impl Vocabulary for Words {
     }
 
     fn locate(&self, frame: &str, field: &str, datagram: &[u8]) -> Option<(usize, usize)> {
-        let (offset, length) = Form::named(frame).ok()?.place(field)?;
-        let there = datagram.len().checked_sub(offset)?;
-        Some((offset, length.map_or(there, |length| length.min(there))))
+        Form::named(frame).ok()?.place(field, datagram)
     }
 }
 
@@ -91,6 +99,26 @@ fn encode_control(
     control.reserved = given.number("reserved", control.reserved)?;
     control.tlvs = Tlvs::from_bytes(&tlvs);
     Ok(encode(control))
+}
+
+/// Where nothing else is given the stream and the nonces are 1, or not there yet.
+fn encode_start3(
+    given: &Given<'_>,
+    sender_nonce: u64,
+    encode: impl FnOnce(Start3<'_>) -> Vec<u8>,
+) -> Result<Vec<u8>, WordError> {
+    let tlvs = given.tlvs()?;
+    let mut body = Start3::new(
+        given.number("stream_id", 1)?,
+        given.number("nonce", 1)?,
+        given.number("sender_nonce", sender_nonce)?,
+    );
+    body.header = given.control_header()?;
+    body.version = given.number("version", body.version)?;
+    body.reserved = given.number("reserved", body.reserved)?;
+    body.flags = given.flags()?;
+    body.tlvs = Tlvs::from_bytes(&tlvs);
+    Ok(encode(body))
 }
 
 #[cfg(test)]

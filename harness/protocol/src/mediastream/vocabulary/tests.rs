@@ -45,7 +45,7 @@ fn a_field_that_is_not_given_has_the_value_that_the_rules_demand() {
     let (_, fragment) = decode(&encode("fragment", json!({"payload": {"pattern": 7}})).unwrap());
     assert_eq!(fragment["fragment_offset"], 0);
     assert_eq!(fragment["total_length"], 7);
-    assert_eq!(encode("START", json!({})).unwrap(), b"START");
+    assert_eq!(encode("START token", json!({})).unwrap(), b"START");
     assert_eq!(encode("connection-id", json!({})).unwrap().len(), 39);
 }
 

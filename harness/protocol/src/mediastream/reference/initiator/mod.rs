@@ -26,6 +26,7 @@ use state::{End, Session, StartSent, State, SynSent};
 #[derive(Debug)]
 pub(super) struct Initiator {
     settings: Settings,
+    mode: Mode,
     grammar: Grammar,
     random: Random,
     peer: SocketAddr,
@@ -41,10 +42,11 @@ pub(super) struct Initiator {
 }
 
 impl Initiator {
-    pub(super) fn new(settings: Settings, peer: SocketAddr) -> Self {
+    pub(super) fn new(settings: Settings, mode: Mode, peer: SocketAddr) -> Self {
         let frames = settings.stream.frames();
         Self {
-            grammar: Grammar::new(settings.mode, false),
+            mode,
+            grammar: Grammar::new(mode, false),
             random: Random::new(settings.seed),
             peer,
             state: State::Closed,
@@ -64,7 +66,8 @@ impl Initiator {
 
     /// Sends the first datagram (MS-L-01, MS-H-01).
     fn begin(&mut self, now: Duration) {
-        match self.settings.mode {
+        match self.mode {
+            Mode::Start3 => todo!("start3"),
             Mode::Legacy => self.send_first_start(now, "it begins"),
             Mode::ThreeWay => {
                 self.counters.handshakes.attempted += 1;
@@ -123,7 +126,16 @@ impl Initiator {
             Ok(Frame::Fragment(fragment)) => self.on_media(now, &fragment.into(), payload),
             Ok(Frame::ConnectionId(frame)) => self.on_connection_id(now, frame.connection_id()),
             Ok(Frame::SynAck(syn_ack)) => self.on_syn_ack(now, &syn_ack),
-            Ok(frame @ (Frame::StartToken | Frame::Syn(_) | Frame::Ack(_))) => {
+            Ok(
+                frame @ (Frame::StartToken
+                | Frame::JoinToken
+                | Frame::Syn(_)
+                | Frame::Ack(_)
+                | Frame::Start(_)
+                | Frame::StartAck(_)
+                | Frame::StartConfirm(_)
+                | Frame::Error(_)),
+            ) => {
                 self.counters.unexpected(frame.name());
             }
         }
@@ -436,7 +448,7 @@ impl Machine for Initiator {
     fn counters(&self) -> serde_json::Value {
         let mut json = self.counters.to_json();
         json["role"] = Role::Initiator.name().into();
-        json["mode"] = self.settings.mode.name().into();
+        json["mode"] = self.mode.name().into();
         json["state"] = self.state().into();
         json
     }

@@ -55,8 +55,9 @@ pub(super) fn initiator_address() -> SocketAddr {
 
 impl Pair {
     pub(super) fn new(responder: Settings, initiator: Settings) -> Self {
+        let mode = initiator.modes.only().unwrap();
         Self {
-            initiator: Initiator::new(initiator, responder_address()),
+            initiator: Initiator::new(initiator, mode, responder_address()),
             responder: Responder::new(responder),
             now: Duration::ZERO,
             sent: Vec::new(),

@@ -13,8 +13,8 @@ use super::counters::Counters;
 use super::random::Random;
 use super::settings::Settings;
 use crate::machine::{Failure, Input, Machine, Outcome, Output};
+use crate::mediastream::Grammar;
 use crate::mediastream::frame::{Control, Frame};
-use crate::mediastream::{Grammar, Mode};
 use crate::requirement::Role;
 
 use session::{HalfOpen, Overdue, Request, Session};
@@ -43,7 +43,7 @@ pub(super) struct Responder {
 impl Responder {
     pub(super) fn new(settings: Settings) -> Self {
         Self {
-            grammar: Grammar::new(settings.mode, settings.allow_legacy_start),
+            grammar: Grammar::new(settings.modes, settings.allow_legacy_start),
             random: Random::new(settings.seed),
             sessions: BTreeMap::new(),
             half_open: 0,
@@ -76,6 +76,11 @@ impl Responder {
                 frame @ (Frame::SynAck(_)
                 | Frame::Data(_)
                 | Frame::Fragment(_)
+                | Frame::JoinToken
+                | Frame::Start(_)
+                | Frame::StartAck(_)
+                | Frame::StartConfirm(_)
+                | Frame::Error(_)
                 | Frame::ConnectionId(_)),
             ) => self.counters.unexpected(frame.name()),
         }
@@ -84,7 +89,7 @@ impl Responder {
     /// START: a stream at once, unless the tuple has one (MS-L-04, MS-H-21).
     fn on_start(&mut self, now: Duration, from: SocketAddr) {
         match self.sessions.get(&from) {
-            Some(session) if session.half_open.is_none() => self.counters.unexpected("START"),
+            Some(session) if session.half_open.is_none() => self.counters.unexpected("START token"),
             Some(session) if session.stream.is_some() => {
                 self.confirm(now, from, "START confirms what streams already");
             }
@@ -367,7 +372,7 @@ impl Machine for Responder {
     fn counters(&self) -> serde_json::Value {
         let mut json = self.counters.to_json();
         json["role"] = Role::Responder.name().into();
-        json["mode"] = Mode::name(self.settings.mode).into();
+        json["mode"] = self.settings.modes.to_string().into();
         json["sessions"] = self.sessions().into();
         json["half_open"] = self.half_open().into();
         json

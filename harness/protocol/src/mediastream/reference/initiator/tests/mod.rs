@@ -19,7 +19,11 @@ impl Bench {
     /// One that has sent its first datagram at time 0.
     fn new(mode: &str, options: &[&str], extra: &[(&str, &str)]) -> Self {
         let mut bench = Self {
-            initiator: Initiator::new(settings(mode, options, extra), peer()),
+            initiator: Initiator::new(
+                settings(mode, options, extra),
+                mode.parse().unwrap(),
+                peer(),
+            ),
             now: Duration::ZERO,
             outcome: None,
         };
