@@ -270,7 +270,7 @@ fn a_peer_that_does_not_answer_is_a_failure_said_in_a_sentence(
 }
 
 #[rstest]
-#[case(&["connect", "mediastream", "127.0.0.1", "--mode", "4way"], "there are legacy and 3way")]
+#[case(&["connect", "mediastream", "127.0.0.1", "--mode", "4way"], "there are legacy, 3way, start3")]
 #[case(&["connect", "mediastream", "127.0.0.1:http"], "write for example 127.0.0.1:4444")]
 #[case(&["connect", "mediastream", "127.0.0.1", "--buffer-period", "3"], "is no time such as 3s")]
 #[case(&["serve", "mediastream", "--max-datagram", "9"], "is no number from 86 to 65507")]

@@ -234,7 +234,7 @@ fn one_that_never_answers_ends_the_run_with_2_and_says_what_was_tried() {
     let message = outcome.message();
     assert_eq!(outcome.exit, Some(2), "{message}");
     for part in [
-        "troublemaker does not answer: START was sent to 127.0.0.1:",
+        "troublemaker does not answer: START token was sent to 127.0.0.1:",
         "5 tries of 1s",
         "its process runs; its process has UDP 127.0.0.1:",
     ] {
@@ -399,7 +399,7 @@ fn one_that_hears_nothing_any_more_fails_by_the_probe_after_the_scenario() {
     let finding = outcome.of("finding").next().expect("a finding");
     let got = finding["got"].as_str().unwrap_or_default();
     assert!(
-        got.contains("no answer after the scenario: START was sent to"),
+        got.contains("no answer after the scenario: START token was sent to"),
         "{got}"
     );
 }

@@ -93,10 +93,10 @@ fn branches_may_choose_again() {
     ]);
     let mut inner = responder(steps.clone());
     inner.gets(1, "ACK", json!({})).passed();
-    assert_eq!(inner.said(), ["1 SYN", "1 START"]);
+    assert_eq!(inner.said(), ["1 SYN", "1 START token"]);
     let mut outer = responder(steps);
     outer.gets(1, "data", json!({})).passed();
-    assert_eq!(outer.said(), ["1 START"]);
+    assert_eq!(outer.said(), ["1 START token"]);
 }
 
 #[test]
