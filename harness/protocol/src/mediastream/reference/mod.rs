@@ -29,6 +29,8 @@ mod random;
 mod receive;
 mod responder;
 mod settings;
+#[allow(dead_code, unused_imports)]
+mod start3;
 mod timing;
 
 use crate::ReferenceSettings;

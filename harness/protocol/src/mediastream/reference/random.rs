@@ -22,6 +22,17 @@ impl Random {
             .encode_lower(&mut field[..ConnectionId::MAX_TEXT]);
         ConnectionId::from_bytes(field)
     }
+
+    /// A StreamId or a nonce: any number but 0 (MS-S-01, MS-S-02).
+    #[cfg_attr(not(test), allow(dead_code))]
+    pub(super) fn nonzero(&mut self) -> u64 {
+        loop {
+            match self.0.next_u64() {
+                0 => {}
+                number => return number,
+            }
+        }
+    }
 }
 
 #[cfg(test)]
@@ -36,5 +47,13 @@ mod tests {
         assert_eq!(uuid.get_version_num(), 4);
         assert_eq!(id, Random::new(7).connection_id());
         assert_ne!(id, Random::new(8).connection_id());
+    }
+
+    #[test]
+    fn nonces_are_what_the_seed_decides_and_differ() {
+        let (mut random, mut again) = (Random::new(7), Random::new(7));
+        let first = random.nonzero();
+        assert_eq!(first, again.nonzero());
+        assert_ne!(first, random.nonzero());
     }
 }
