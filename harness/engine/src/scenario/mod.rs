@@ -6,6 +6,7 @@ mod load;
 mod model;
 mod select;
 mod span;
+mod sum;
 mod words;
 
 pub use library::{Library, LibraryError};
@@ -13,4 +14,5 @@ pub use load::Loaded;
 pub use model::*;
 pub use select::{Selection, SelectionError, Shard};
 pub use span::{Environment, Span};
+pub(crate) use sum::{SUM, sum};
 pub use words::Line;

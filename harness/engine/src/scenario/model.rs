@@ -205,6 +205,10 @@ pub struct Media {
     /// How a frame is carried; in one datagram if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carry: Option<Carry>,
+    /// What is sent, where it is not the stream that the implementation is asked to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::stream")]
+    pub stream: Option<StreamParameters>,
     /// The socket it leaves from.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,

@@ -1,9 +1,10 @@
 //! Scenarios in words, for people who do not want to read the file.
 
 use serde_json::{Map, Value};
+use shakedown_protocol::StreamParameters;
 
 use super::{
-    Carry, ExitKind, Expect, ExpectExit, ExpectMedia, ExpectNothing, Media, Mutate, Patch,
+    Carry, ExitKind, Expect, ExpectExit, ExpectMedia, ExpectNothing, Media, Mutate, Patch, SUM,
     Scenario, Send, SendRaw, Span, Step,
 };
 
@@ -136,7 +137,22 @@ fn media(media: &Media) -> String {
         Some(Carry::Split) => ", each split over several datagrams",
         Some(Carry::Fragments) => ", each in fragments",
     };
-    format!("send {frames}{first}{carry}{}", from(media.from.as_deref()))
+    let stream = media.stream.map(stream).unwrap_or_default();
+    format!(
+        "send {frames}{first}{carry}{stream}{}",
+        from(media.from.as_deref())
+    )
+}
+
+fn stream(stream: StreamParameters) -> String {
+    let StreamParameters {
+        bits_per_second,
+        frames_per_second,
+        seconds,
+    } = stream;
+    format!(
+        ", of a stream of {bits_per_second} bits and {frames_per_second} frames a second for {seconds} s"
+    )
 }
 
 fn expect(expect: &Expect) -> String {
@@ -237,6 +253,10 @@ fn wanted(value: &Value) -> String {
         }
         Some(("at_least", argument)) => format!("at least {argument}"),
         Some(("at_most", argument)) => format!("at most {argument}"),
+        Some((SUM, Value::Array(terms))) => {
+            let terms: Vec<_> = terms.iter().map(wanted).collect();
+            terms.join(" + ")
+        }
         Some(("empty", Value::Bool(true))) => "empty".to_owned(),
         Some(("empty", Value::Bool(false))) => "not empty".to_owned(),
         Some(("present", Value::Bool(true))) => "present".to_owned(),

@@ -3,7 +3,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
-use crate::scenario::{Binding, Scenario};
+use crate::scenario::{Binding, Scenario, sum};
 
 /// The values that `$name` stands for.
 #[derive(Debug, Clone, Default)]
@@ -41,10 +41,10 @@ impl Bindings {
         &self.0
     }
 
-    /// A value with every `"$name"` in it replaced.
+    /// A value with every `"$name"` in it replaced and every `sum` added up.
     ///
     /// # Errors
-    /// A name that has no value.
+    /// A name that has no value, or a sum of what cannot be added.
     pub(super) fn resolve(&self, value: &Value) -> Result<Value, String> {
         match value {
             Value::String(text) => self.resolve_text(text),
@@ -52,15 +52,18 @@ impl Bindings {
                 let items = items.iter().map(|item| self.resolve(item));
                 items.collect::<Result<_, _>>().map(Value::Array)
             }
-            Value::Object(fields) => self.resolve_fields(fields).map(Value::Object),
+            Value::Object(fields) => {
+                let resolved = Value::Object(self.resolve_fields(fields)?);
+                sum(&resolved).unwrap_or(Ok(resolved))
+            }
             Value::Null | Value::Bool(_) | Value::Number(_) => Ok(value.clone()),
         }
     }
 
-    /// Fields with every `"$name"` in them replaced.
+    /// Fields with every `"$name"` in them replaced and every `sum` added up.
     ///
     /// # Errors
-    /// A name that has no value.
+    /// A name that has no value, or a sum of what cannot be added.
     pub(super) fn resolve_fields(
         &self,
         fields: &Map<String, Value>,

@@ -33,6 +33,8 @@ pub(super) struct MediaRun {
     frames: u64,
     first: u64,
     carry: Option<Carry>,
+    /// Bytes of a frame, headers included.
+    bytes: u64,
     /// Datagrams of the frame that is due.
     parts: VecDeque<Vec<u8>>,
 }
@@ -51,14 +53,16 @@ impl MediaRun {
     pub(super) fn new(media: &Media, start: Duration, environment: &Environment) -> Self {
         let first = media.first.unwrap_or(1);
         let before = first.saturating_sub(1);
-        let rest = environment.stream.frames().saturating_sub(before);
+        let stream = media.stream.unwrap_or(environment.stream);
+        let rest = stream.frames().saturating_sub(before);
         Self {
             start,
-            interval: environment.stream.interval(),
+            interval: stream.interval(),
             begun: 0,
             frames: media.frames.unwrap_or(rest),
             first,
             carry: media.carry,
+            bytes: stream.frame_bytes(),
             parts: VecDeque::new(),
         }
     }
@@ -84,8 +88,55 @@ impl MediaRun {
         }
         let number = self.first.saturating_add(self.begun);
         self.begun += 1;
-        self.parts = frame(number, now, self.carry, environment)?;
+        self.parts = self.frame(number, now, environment)?;
         self.next(now, environment)
+    }
+
+    /// The datagrams of one frame of media.
+    fn frame(
+        &self,
+        number: u64,
+        now: Duration,
+        environment: &Environment,
+    ) -> Result<VecDeque<Vec<u8>>, WordError> {
+        let vocabulary = environment.protocol.vocabulary;
+        let bytes = self.bytes;
+        let qpc = u64::try_from(now.as_nanos() / 100).unwrap_or(u64::MAX);
+        let common = json!({"sequence_number": number, "qpc": qpc, "qpf": QPF});
+        let common = common.as_object().cloned().unwrap_or_default();
+        let build = |frame: &str, length: u64, more: &[(&str, u64)]| {
+            let mut fields = common.clone();
+            fields.insert("payload".to_owned(), json!({"pattern": length}));
+            let more = more
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value)));
+            fields.extend(more);
+            vocabulary.encode(frame, &fields)
+        };
+        let header = header_length(environment, "data")?;
+        let payload = bytes.saturating_sub(header).max(1);
+        match self.carry {
+            None => {
+                let length = payload.min(MAX_DATAGRAM - header);
+                build("data", length, &[]).map(|datagram| VecDeque::from([datagram]))
+            }
+            Some(Carry::Split) => split(bytes.max(header + 1), MAX_PART, header + 1)
+                .into_iter()
+                .map(|size| build("data", size - header, &[]))
+                .collect(),
+            Some(Carry::Fragments) => {
+                let header = header_length(environment, "fragment")?;
+                let mut offset = 0;
+                split(payload, MAX_PART - header, 1)
+                    .into_iter()
+                    .map(|length| {
+                        let places = [("fragment_offset", offset), ("total_length", payload)];
+                        offset += length;
+                        build("fragment", length, &places)
+                    })
+                    .collect()
+            }
+        }
     }
 
     /// When the n-th frame leaves.
@@ -93,53 +144,6 @@ impl MediaRun {
         let nanos = self.interval.as_nanos().saturating_mul(u128::from(n));
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         self.start.saturating_add(Duration::from_nanos(nanos))
-    }
-}
-
-/// The datagrams of one frame of media.
-fn frame(
-    number: u64,
-    now: Duration,
-    carry: Option<Carry>,
-    environment: &Environment,
-) -> Result<VecDeque<Vec<u8>>, WordError> {
-    let vocabulary = environment.protocol.vocabulary;
-    let bytes = environment.stream.frame_bytes();
-    let qpc = u64::try_from(now.as_nanos() / 100).unwrap_or(u64::MAX);
-    let common = json!({"sequence_number": number, "qpc": qpc, "qpf": QPF});
-    let common = common.as_object().cloned().unwrap_or_default();
-    let build = |frame: &str, length: u64, more: &[(&str, u64)]| {
-        let mut fields = common.clone();
-        fields.insert("payload".to_owned(), json!({"pattern": length}));
-        let more = more
-            .iter()
-            .map(|(name, value)| ((*name).to_owned(), json!(value)));
-        fields.extend(more);
-        vocabulary.encode(frame, &fields)
-    };
-    let header = header_length(environment, "data")?;
-    let payload = bytes.saturating_sub(header).max(1);
-    match carry {
-        None => {
-            let length = payload.min(MAX_DATAGRAM - header);
-            build("data", length, &[]).map(|datagram| VecDeque::from([datagram]))
-        }
-        Some(Carry::Split) => split(bytes.max(header + 1), MAX_PART, header + 1)
-            .into_iter()
-            .map(|size| build("data", size - header, &[]))
-            .collect(),
-        Some(Carry::Fragments) => {
-            let header = header_length(environment, "fragment")?;
-            let mut offset = 0;
-            split(payload, MAX_PART - header, 1)
-                .into_iter()
-                .map(|length| {
-                    let places = [("fragment_offset", offset), ("total_length", payload)];
-                    offset += length;
-                    build("fragment", length, &places)
-                })
-                .collect()
-        }
     }
 }
 

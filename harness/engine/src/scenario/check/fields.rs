@@ -5,13 +5,13 @@ use shakedown_protocol::vocabulary::WordError;
 
 use super::{Checker, each_step, expected};
 use crate::document::{Pointer, did_you_mean};
-use crate::scenario::{Binding, Scenario};
+use crate::scenario::{Binding, SUM, Scenario, sum};
 
 /// What a field can be compared with besides a value.
 const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
 
 /// What a value may be that is written as an object with one key.
-const VALUES: [&str; 2] = ["hex", "pattern"];
+const VALUES: [&str; 3] = ["hex", "pattern", SUM];
 
 impl Checker<'_> {
     /// Checks that frames of these names exist.
@@ -56,7 +56,9 @@ impl Checker<'_> {
             }
             match self.filled(value) {
                 Some(value) => {
-                    self.value(frame, name, &value, &place);
+                    if !self.is_sum(&value, &place) {
+                        self.value(frame, name, &value, &place);
+                    }
                     whole.insert(name.clone(), value);
                 }
                 None => is_certain = false,
@@ -145,8 +147,21 @@ impl Checker<'_> {
 
     /// Checks a value that a field is compared with.
     fn plain(&mut self, frame: &str, field: &str, value: &Value, place: &Pointer) {
-        if let Some(value) = self.filled(value) {
+        if let Some(value) = self.filled(value)
+            && !self.is_sum(&value, place)
+        {
             self.value(frame, field, &value, place);
+        }
+    }
+
+    /// Says what is wrong about a sum that [`fill`] could not add up, if the value is one.
+    fn is_sum(&mut self, value: &Value, place: &Pointer) -> bool {
+        match sum(value) {
+            Some(Err(message)) => {
+                self.at(place, message, None);
+                true
+            }
+            Some(Ok(_)) | None => false,
         }
     }
 
@@ -161,7 +176,8 @@ impl Checker<'_> {
         }
     }
 
-    /// A value with every `$name` replaced by what it could be; `None` if that cannot be told.
+    /// A value with every `$name` replaced by what it could be and every `sum` added up; `None` if
+    /// that cannot be told.
     fn filled(&self, value: &Value) -> Option<Value> {
         fill(value, &self.samples)
     }
@@ -223,7 +239,9 @@ fn fill(value: &Value, samples: &IndexMap<String, Option<Value>>) -> Option<Valu
             let members = members
                 .iter()
                 .map(|(key, value)| Some((key.clone(), fill(value, samples)?)));
-            members.collect::<Option<_>>().map(Value::Object)
+            let filled = members.collect::<Option<_>>().map(Value::Object)?;
+            let added = sum(&filled).and_then(Result::ok);
+            Some(added.unwrap_or(filled))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => Some(value.clone()),
     }

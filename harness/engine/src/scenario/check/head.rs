@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::StreamParameters;
 use shakedown_protocol::mediastream::frame::Data;
 use shakedown_protocol::requirement::Seen;
 
@@ -124,14 +125,7 @@ impl Checker<'_> {
             let message = "`plain` and options exclude each other";
             self.at(&place.key("options"), message, None);
         }
-        if let Some(stream) = &needs.stream
-            && stream.frame_bytes() < Data::MIN_LENGTH as u64
-        {
-            let message = format!("a frame would have {} bytes", stream.frame_bytes());
-            let help = "a frame has bits_per_second / 8 / frames_per_second bytes; its header and \
-                        one byte of media take 27";
-            self.at(&place.key("stream"), message, Some(help.to_owned()));
-        }
+        self.stream(needs.stream.as_ref(), &place.key("stream"));
         for (index, option) in needs.options.iter().enumerate() {
             let place = place.key("options").index(index);
             if let Err(message) = protocol.option(option) {
@@ -143,6 +137,17 @@ impl Checker<'_> {
             } else if needs.options[..index].contains(option) {
                 self.at(&place, format!("`{option}` stands twice"), None);
             }
+        }
+    }
+
+    /// Checks that a frame of the stream holds a header and media.
+    pub(super) fn stream(&mut self, stream: Option<&StreamParameters>, place: &Pointer) {
+        let bytes = stream.map(StreamParameters::frame_bytes);
+        if let Some(bytes) = bytes.filter(|bytes| *bytes < Data::MIN_LENGTH as u64) {
+            let message = format!("a frame would have {bytes} bytes");
+            let help = "a frame has bits_per_second / 8 / frames_per_second bytes; its header and \
+                        one byte of media take 27";
+            self.at(place, message, Some(help.to_owned()));
         }
     }
 

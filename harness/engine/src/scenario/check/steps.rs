@@ -33,6 +33,7 @@ impl Checker<'_> {
             Step::Media(media) => {
                 self.socket(media.from.as_deref(), &inside.key("from"), true);
                 self.not_zero(media.frames, &inside.key("frames"));
+                self.stream(media.stream.as_ref(), &inside.key("stream"));
             }
             Step::Expect(_) | Step::ExpectAny(_) => {
                 let frames = expected(step, inside);

@@ -468,3 +468,20 @@ fn a_syn_ack_from_another_port_of_the_responder_is_taken_by_no_step() {
     );
     play.gets(2, "SYN-ACK", json!({})).passed();
 }
+
+#[test]
+fn a_sum_of_a_bound_number_is_expected_and_sent() {
+    let mut play = initiator(json!([
+        { "expect": { "frame": "data", "within": "1s", "bind": { "n": "sequence_number" } } },
+        { "send": { "frame": "data", "fields": { "sequence_number": { "sum": ["$n", 2] } } } },
+        { "expect": { "frame": "data", "within": "1s", "fields": { "sequence_number": { "sum": ["$n", -1] } } } },
+    ]));
+    play.gets(1, "data", data(9));
+    assert!(
+        play.said()[0].contains("sequence_number=11"),
+        "{:?}",
+        play.said()
+    );
+    play.gets(2, "data", data(9));
+    assert_eq!(play.failed().expected, "data with sequence_number 8");
+}

@@ -171,3 +171,13 @@ fn another_frame_than_media_fails_the_step_unless_it_is_ignored() {
     play.gets(1, "SYN-ACK", json!({}));
     assert_eq!(play.complaint(), "a frame of media | SYN-ACK accept=false");
 }
+
+#[test]
+fn another_stream_than_the_one_asked_for_has_its_own_pace_size_and_length() {
+    let other = json!({ "bits_per_second": 160_000, "frames_per_second": 10, "seconds": 1 });
+    let mut play = responder(json!([{ "media": { "stream": other } }]));
+    play.until(2_000).passed();
+    let sent = play.sent.iter().map(|(at, _, _, bytes)| (*at, bytes.len()));
+    let wanted = (1..=10).map(|n| (n * 100, 2_000));
+    assert_eq!(sent.collect::<Vec<_>>(), wanted.collect::<Vec<_>>());
+}
