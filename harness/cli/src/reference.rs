@@ -65,6 +65,13 @@ impl Chosen {
         }
     }
 
+    /// Switches an option on that has a number, if its flag was given.
+    pub(crate) fn counted(&mut self, name: &str, number: Option<usize>) {
+        if let Some(number) = number {
+            self.options.push(format!("{name}={number}"));
+        }
+    }
+
     /// Hands a setting on, if its flag was given.
     pub(crate) fn setting(&mut self, name: &str, value: Option<impl ToString>) {
         if let Some(value) = value {

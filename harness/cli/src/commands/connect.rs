@@ -17,7 +17,7 @@ use crate::reference::{self, Chosen, Common, DEFAULT_PORT};
     long_about = "\
 Ask for one stream and take it: the reference initiator of a protocol.
 
-Exits with 0 when every frame of the stream came, with 1 and a sentence when not, and with 130 \
+Exits with 0 when every frame of the stream came (or, with --upload, was sent), with 1 and a sentence when not, and with 130 \
 on SIGINT or SIGTERM. The stream's bits, frames and seconds must be those of the server.",
     after_help = "\
 Examples:
@@ -38,6 +38,10 @@ pub(crate) struct Args {
     /// Fall back to START when no SYN is answered (3way)
     #[arg(long)]
     fallback: bool,
+
+    /// Send the stream to a server with upload slots instead of taking it (legacy)
+    #[arg(long)]
+    upload: bool,
 
     /// How long to wait for something to come, such as 3s or 500ms [default: 3s]
     #[arg(long, value_name = "TIME")]
@@ -81,6 +85,10 @@ impl Args {
         match finished.outcome {
             _ if finished.interrupted => Ok(Exit::Interrupted),
             Some(Outcome::Completed) if self.common.is_for_machines() => Ok(Exit::Success),
+            Some(Outcome::Completed) if self.upload => {
+                reference::print_line(&format!("the stream was sent to {peer}"))?;
+                Ok(Exit::Success)
+            }
             Some(Outcome::Completed) => {
                 reference::print_line(&format!("the stream of {peer} came in full"))?;
                 Ok(Exit::Success)
@@ -99,6 +107,7 @@ impl Args {
     fn chosen(&self) -> Chosen {
         let mut chosen = Chosen::default();
         chosen.option("fallback", self.fallback);
+        chosen.option("upload", self.upload);
         chosen.setting("buffer_period", self.buffer_period.as_deref());
         chosen.setting("max_datagram", self.max_datagram);
         chosen.setting("verify", self.no_verify.then_some(false));

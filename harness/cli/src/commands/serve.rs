@@ -20,7 +20,8 @@ ends on SIGINT or SIGTERM with exit code 0.",
     after_help = "\
 Examples:
   shakedown serve mediastream
-  shakedown serve mediastream --mode 3way --optimistic-start --listen 0.0.0.0:4444 -v"
+  shakedown serve mediastream --mode 3way --optimistic-start --listen 0.0.0.0:4444 -v
+  shakedown serve mediastream --slots 64 --upload-slots 8"
 )]
 pub(crate) struct Args {
     /// The protocol: mediastream
@@ -65,6 +66,23 @@ pub(crate) struct Args {
     /// Sessions at a time; whoever asks beyond them is refused [default: 65536]
     #[arg(long, value_name = "N")]
     max_sessions: Option<usize>,
+
+    /// Streams at a time; a START token beyond them waits its turn, SYN and START are refused
+    /// [default: as many as sessions]
+    #[arg(long, value_name = "N")]
+    slots: Option<usize>,
+
+    /// Uploads (JOIN) at a time; more wait their turn (legacy) [default: none are taken]
+    #[arg(long, value_name = "N")]
+    upload_slots: Option<usize>,
+
+    /// Requests that wait for a slot, at most; those beyond are dropped [default: 1024]
+    #[arg(long, value_name = "N")]
+    max_awaiting: Option<usize>,
+
+    /// How long an upload may be silent until its slot is freed, such as 3s [default: 3s]
+    #[arg(long, value_name = "TIME")]
+    buffer_period: Option<String>,
 }
 
 impl Args {
@@ -95,6 +113,10 @@ impl Args {
         chosen.setting("max_half_open", self.max_half_open);
         chosen.setting("half_open_age", self.half_open_age.as_deref());
         chosen.setting("max_sessions", self.max_sessions);
+        chosen.counted("slots", self.slots);
+        chosen.counted("upload_slots", self.upload_slots);
+        chosen.setting("max_awaiting", self.max_awaiting);
+        chosen.setting("buffer_period", self.buffer_period.as_deref());
         chosen
     }
 }

@@ -28,10 +28,13 @@ mod pair;
 mod random;
 mod receive;
 mod responder;
+mod server;
 mod settings;
 #[allow(dead_code, unused_imports)]
 mod start3;
+mod timers;
 mod timing;
+mod uploader;
 
 use crate::ReferenceSettings;
 use crate::machine::Machine;
@@ -50,6 +53,9 @@ use settings::Settings;
 pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
     let told = Settings::new(settings)?;
     match settings.role {
+        Role::Responder if told.slots.is_some() || told.upload_slots > 0 => {
+            Ok(Box::new(server::Server::of(told)))
+        }
         Role::Responder => Ok(Box::new(responder::Responder::new(told))),
         Role::Initiator => {
             let peer = settings
@@ -59,6 +65,9 @@ pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, Stri
                 let modes = told.modes;
                 format!("an initiator speaks one mode, not {modes}")
             })?;
+            if told.upload {
+                return Ok(Box::new(uploader::Uploader::new(told, peer)));
+            }
             Ok(Box::new(initiator::Initiator::new(told, mode, peer)))
         }
     }

@@ -29,6 +29,6 @@ pub(super) fn reject_version() -> Vec<u8> {
 }
 
 /// The name of the session, before its media (MS-L-03, MS-H-16).
-pub(super) fn connection_id(id: &ConnectionId) -> Vec<u8> {
+pub(in super::super) fn connection_id(id: &ConnectionId) -> Vec<u8> {
     Frame::ConnectionId(ConnectionIdFrame::new(id.as_bytes(), &[])).to_vec()
 }

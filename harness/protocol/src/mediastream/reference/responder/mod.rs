@@ -1,8 +1,7 @@
-mod answer;
+pub(super) mod answer;
 mod session;
 #[cfg(test)]
 mod tests;
-mod timers;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
@@ -12,13 +11,13 @@ use super::carry::{self, SMALLEST_LIMIT};
 use super::counters::Counters;
 use super::random::Random;
 use super::settings::Settings;
+use super::timers::Timers;
 use crate::machine::{Failure, Input, Machine, Outcome, Output};
 use crate::mediastream::Grammar;
 use crate::mediastream::frame::{Control, Frame};
 use crate::requirement::Role;
 
 use session::{HalfOpen, Overdue, Request, Session};
-use timers::Timers;
 
 /// Why a session closes that went well.
 const OVER: &str = "the stream is over";
@@ -58,6 +57,11 @@ impl Responder {
     /// Sessions that there are, half-open ones among them.
     pub(super) fn sessions(&self) -> usize {
         self.sessions.len()
+    }
+
+    /// Whether `peer` has a session, a half-open one among them.
+    pub(super) fn has_session(&self, peer: SocketAddr) -> bool {
+        self.sessions.contains_key(&peer)
     }
 
     /// Sessions that wait for their ACK.

@@ -1,0 +1,279 @@
+//! The server of specification section 5: it decides who is served, in which role and when, and
+//! hands the rest to the machine of that role.
+
+mod desk;
+#[cfg(test)]
+mod tests;
+mod upload;
+mod uploads;
+
+use std::collections::VecDeque;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde::Serialize;
+
+use super::responder::Responder;
+use super::settings::Settings;
+use crate::machine::{Input, Machine, Output};
+use crate::mediastream::Grammar;
+use crate::mediastream::frame::{Frame, START_TOKEN};
+use crate::requirement::Role;
+
+use desk::{Asked, Desk, Place, Side};
+
+pub(super) use uploads::Uploads;
+
+/// A machine of one role that serves the peers to which the server gave a slot.
+pub(super) trait Service: Machine {
+    /// Begins to serve `peer`, which asked by the token of this service.
+    fn open(&mut self, now: Duration, peer: SocketAddr);
+
+    /// Whether it serves `peer`.
+    fn serves(&self, peer: SocketAddr) -> bool;
+}
+
+/// Gives slots to whoever asks (MS-X-01 to MS-X-07). The owner of the socket, which knows no
+/// protocol, hands it each datagram with its source.
+///
+/// It reads the datagram of a remote without a slot and decides; a SYN or START (0x0200) is the
+/// affair of `streams`, which has room for as many sessions as there are slots and refuses by the
+/// words of its handshake. A slot is taken exactly as long as its service serves the remote.
+#[derive(Debug)]
+pub(super) struct Server<S, U> {
+    grammar: Grammar,
+    desk: Desk,
+    streams: S,
+    uploads: U,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    stopped: bool,
+}
+
+/// What the server itself counts.
+#[derive(Debug, Default, Serialize)]
+struct Counters {
+    received_datagrams: u64,
+    received_bytes: u64,
+    /// Requests of remotes that were connected or waited already (MS-X-04).
+    duplicates: u64,
+    /// Requests that had to wait.
+    waited: u64,
+    /// Requests past the bound of those that wait (MS-X-06).
+    refused: u64,
+    /// The most requests that waited at a time.
+    most_awaiting: usize,
+}
+
+impl Server<Responder, Uploads> {
+    /// The server that `settings` describe: without `slots` as many streams as there may be
+    /// sessions.
+    pub(super) fn of(mut settings: Settings) -> Self {
+        let slots = settings.slots.unwrap_or(settings.max_sessions);
+        settings.max_sessions = settings.max_sessions.min(slots);
+        let desk = Desk::new(
+            settings.max_sessions,
+            settings.upload_slots,
+            settings.max_awaiting,
+        );
+        let grammar = Grammar::new(settings.modes, settings.allow_legacy_start);
+        let grammar = match settings.upload_slots {
+            0 => grammar,
+            _ => grammar.with_uploads(),
+        };
+        let uploads = Uploads::new(settings.clone());
+        Self::new(grammar, desk, Responder::new(settings), uploads)
+    }
+}
+
+impl<S: Service, U: Service> Server<S, U> {
+    fn new(grammar: Grammar, desk: Desk, streams: S, uploads: U) -> Self {
+        Self {
+            grammar,
+            desk,
+            streams,
+            uploads,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            stopped: false,
+        }
+    }
+
+    fn receive(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
+        self.counters.received_datagrams += 1;
+        self.counters.received_bytes += payload.len() as u64;
+        let place = self.desk.place(from);
+        match self.grammar.classify(payload) {
+            Ok(Frame::StartToken | Frame::JoinToken)
+                if matches!(place, Some(Place::Waiting(_))) =>
+            {
+                self.counters.duplicates += 1; // MS-X-04
+            }
+            Ok(Frame::StartToken | Frame::JoinToken)
+                if matches!(place, Some(Place::Connected(_))) =>
+            {
+                self.counters.duplicates += 1; // MS-X-04
+                self.hand_on(now, from, payload);
+            }
+            Ok(Frame::StartToken) => self.ask(now, from, Side::Send), // MS-X-01
+            Ok(Frame::JoinToken) => self.ask(now, from, Side::Receive), // MS-X-01
+            Ok(
+                Frame::Data(_)
+                | Frame::Fragment(_)
+                | Frame::Syn(_)
+                | Frame::SynAck(_)
+                | Frame::Ack(_)
+                | Frame::Start(_)
+                | Frame::StartAck(_)
+                | Frame::StartConfirm(_)
+                | Frame::Error(_)
+                | Frame::ConnectionId(_),
+            )
+            | Err(_) => self.hand_on(now, from, payload),
+        }
+    }
+
+    /// Gives a datagram to whom its source belongs; `streams` has those of strangers.
+    fn hand_on(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
+        let input = Input::Datagram { from, payload };
+        match self.desk.place(from) {
+            Some(Place::Connected(Side::Receive)) => self.uploads.handle(now, input),
+            Some(Place::Connected(Side::Send)) => self.streams.handle(now, input),
+            Some(Place::Waiting(_)) | None => {
+                self.streams.handle(now, input);
+                if self.streams.serves(from) {
+                    self.desk.connect(from, Side::Send);
+                }
+            }
+        }
+    }
+
+    fn ask(&mut self, now: Duration, from: SocketAddr, side: Side) {
+        match self.desk.ask(from, side) {
+            Asked::Connected => self.open(now, from, side),
+            Asked::Waits => {
+                self.counters.waited += 1;
+                let awaiting = self.desk.awaiting();
+                self.counters.most_awaiting = self.counters.most_awaiting.max(awaiting);
+            }
+            Asked::Duplicate => self.counters.duplicates += 1,
+            Asked::Refused => self.counters.refused += 1,
+        }
+    }
+
+    fn open(&mut self, now: Duration, peer: SocketAddr, side: Side) {
+        match side {
+            Side::Send => self.streams.open(now, peer),
+            Side::Receive => self.uploads.open(now, peer),
+        }
+        self.release(peer);
+    }
+
+    /// Takes the slot back if nobody serves `peer` (MS-X-05).
+    fn release(&mut self, peer: SocketAddr) {
+        let is_served = match self.desk.place(peer) {
+            Some(Place::Connected(Side::Send)) => self.streams.serves(peer),
+            Some(Place::Connected(Side::Receive)) => self.uploads.serves(peer),
+            Some(Place::Waiting(_)) | None => return,
+        };
+        if !is_served {
+            self.desk.forget(peer);
+        }
+    }
+
+    /// Takes what the services want done, and serves who waits as long as slots are free.
+    fn settle(&mut self, now: Duration) {
+        loop {
+            while let Some(output) = self.streams.poll().or_else(|| self.uploads.poll()) {
+                if let Output::Ended { peer, .. } = &output {
+                    self.release(*peer);
+                }
+                self.outputs.push_back(output);
+            }
+            if self.stopped {
+                return;
+            }
+            let Some((peer, side)) = self.desk.next() else {
+                return;
+            };
+            self.open(now, peer, side); // MS-X-02
+        }
+    }
+}
+
+impl<S: Service, U: Service> Machine for Server<S, U> {
+    fn role(&self) -> Role {
+        Role::Responder
+    }
+
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        if self.stopped {
+            return;
+        }
+        // First what is due: a slot that is free by now is free for this datagram.
+        self.streams.handle(now, Input::Tick);
+        self.uploads.handle(now, Input::Tick);
+        self.settle(now);
+        match input {
+            Input::Datagram { from, payload } => self.receive(now, from, payload),
+            Input::Tick => {}
+            Input::Stop => {
+                self.stopped = true;
+                self.streams.handle(now, Input::Stop);
+                self.uploads.handle(now, Input::Stop);
+            }
+        }
+        self.settle(now);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let deadlines = [self.streams.deadline(), self.uploads.deadline()];
+        deadlines.into_iter().flatten().min()
+    }
+
+    fn is_finished(&self) -> bool {
+        self.stopped
+    }
+
+    /// Those of the streams, with all datagrams that came in, and beside them `uploads` and
+    /// `dispatch`.
+    fn counters(&self) -> serde_json::Value {
+        let mut json = self.streams.counters();
+        json["received_datagrams"] = self.counters.received_datagrams.into();
+        json["received_bytes"] = self.counters.received_bytes.into();
+        json["uploads"] = self.uploads.counters();
+        json["dispatch"] = serde_json::json!({
+            "duplicates": self.counters.duplicates,
+            "waited": self.counters.waited,
+            "refused": self.counters.refused,
+            "awaiting": self.desk.awaiting(),
+            "most_awaiting": self.counters.most_awaiting,
+            "streams": self.desk.connected(Side::Send),
+            "free_slots": self.desk.accepting(Side::Send),
+            "uploads": self.desk.connected(Side::Receive),
+            "free_upload_slots": self.desk.accepting(Side::Receive),
+        });
+        json
+    }
+}
+
+impl Service for Responder {
+    fn open(&mut self, now: Duration, peer: SocketAddr) {
+        let payload = START_TOKEN;
+        self.handle(
+            now,
+            Input::Datagram {
+                from: peer,
+                payload,
+            },
+        );
+    }
+
+    fn serves(&self, peer: SocketAddr) -> bool {
+        self.has_session(peer)
+    }
+}

@@ -1,0 +1,187 @@
+//! The server: by itself over services that only note what they are asked, and with its real ones
+//! among many clients in virtual time.
+
+mod crowd;
+mod rules;
+mod uploads;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::super::initiator::Initiator;
+use super::super::settings::tests::{given, settings};
+use super::super::uploader::Uploader;
+use super::*;
+use crate::StreamParameters;
+use crate::machine::Outcome;
+use crate::mediastream::Mode;
+use crate::mediastream::frame::JOIN_TOKEN;
+
+/// Time that a datagram takes.
+const LATENCY: Duration = Duration::from_millis(1);
+
+fn remote(n: u16) -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 2], 10_000 + n))
+}
+
+fn server_address() -> SocketAddr {
+    SocketAddr::from(([192, 0, 2, 1], 4444))
+}
+
+/// Settings of a stream of so many seconds at 5 frames a second.
+fn short(options: &[&str], extra: &[(&str, &str)], seconds: u32) -> Settings {
+    let mut given = given("legacy", options);
+    given.stream = StreamParameters {
+        bits_per_second: 40_000,
+        frames_per_second: 5,
+        seconds,
+    };
+    given.extra = extra
+        .iter()
+        .map(|(name, value)| ((*name).into(), (*value).into()))
+        .collect();
+    Settings::new(&given).unwrap()
+}
+
+fn sends(server: &mut impl Machine) -> Vec<(SocketAddr, Vec<u8>)> {
+    let outputs = std::iter::from_fn(|| server.poll());
+    outputs
+        .filter_map(|output| match output {
+            Output::Send { to, payload } => Some((to, payload)),
+            Output::Transition { .. } | Output::Ended { .. } => None,
+        })
+        .collect()
+}
+
+fn names(sends: &[(SocketAddr, Vec<u8>)]) -> Vec<&'static str> {
+    let name = |payload| Frame::decode(payload).unwrap().unwrap().name();
+    sends.iter().map(|(_, payload)| name(payload)).collect()
+}
+
+/// A server and many clients, which may go on whenever their time has come.
+struct Crowd {
+    server: Server<Responder, Uploads>,
+    clients: BTreeMap<SocketAddr, Box<dyn Machine>>,
+    timers: BTreeSet<(Duration, SocketAddr)>,
+    flying: BTreeMap<(Duration, usize), (SocketAddr, SocketAddr, Vec<u8>)>,
+    launched: usize,
+    now: Duration,
+    outcomes: BTreeMap<SocketAddr, Outcome>,
+    server_outcomes: Vec<(SocketAddr, Outcome)>,
+    most_streams: usize,
+    most_awaiting: usize,
+}
+
+impl Crowd {
+    fn new(server: Settings) -> Self {
+        Self {
+            server: Server::of(server),
+            clients: BTreeMap::new(),
+            timers: BTreeSet::new(),
+            flying: BTreeMap::new(),
+            launched: 0,
+            now: Duration::ZERO,
+            outcomes: BTreeMap::new(),
+            server_outcomes: Vec::new(),
+            most_streams: 0,
+            most_awaiting: 0,
+        }
+    }
+
+    fn add(&mut self, address: SocketAddr, client: impl Machine + 'static) {
+        self.clients.insert(address, Box::new(client));
+        self.timers.insert((self.now, address));
+    }
+
+    fn add_initiator(&mut self, n: u16, settings: &Settings) {
+        let client = Initiator::new(settings.clone(), Mode::Legacy, server_address());
+        self.add(remote(n), client);
+    }
+
+    fn add_uploader(&mut self, n: u16, settings: &Settings) {
+        self.add(remote(n), Uploader::new(settings.clone(), server_address()));
+    }
+
+    /// Runs until nothing more happens, or until `end`.
+    fn run_until(&mut self, end: Duration) {
+        loop {
+            let flight = self.flying.keys().next().map(|(at, _)| *at);
+            let timer = self.timers.first().map(|(at, _)| *at);
+            let next = [flight, timer, self.server.deadline()];
+            let Some(next) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
+                return;
+            };
+            self.now = self.now.max(next);
+            self.step();
+        }
+    }
+
+    fn step(&mut self) {
+        let now = self.now;
+        self.server.handle(now, Input::Tick);
+        self.collect_server();
+        while let Some(&(at, address)) = self.timers.first().filter(|(at, _)| *at <= now) {
+            self.timers.remove(&(at, address));
+            self.feed(address, Input::Tick);
+        }
+        while let Some(entry) = self
+            .flying
+            .first_entry()
+            .filter(|entry| entry.key().0 <= now)
+        {
+            let (from, to, payload) = entry.remove();
+            let payload = payload.as_slice();
+            if to == server_address() {
+                self.server.handle(now, Input::Datagram { from, payload });
+                self.collect_server();
+            } else {
+                self.feed(to, Input::Datagram { from, payload });
+            }
+        }
+    }
+
+    fn feed(&mut self, address: SocketAddr, input: Input<'_>) {
+        let Some(client) = self.clients.get_mut(&address) else {
+            return;
+        };
+        if let Some(due) = client.deadline() {
+            self.timers.remove(&(due, address));
+        }
+        client.handle(self.now, input);
+        if let Some(due) = client.deadline() {
+            self.timers.insert((due, address));
+        }
+        while let Some(output) = self
+            .clients
+            .get_mut(&address)
+            .and_then(|client| client.poll())
+        {
+            match output {
+                Output::Send { to, payload } => self.launch(address, to, payload),
+                Output::Ended { outcome, .. } => {
+                    self.outcomes.insert(address, outcome);
+                }
+                Output::Transition { .. } => {}
+            }
+        }
+    }
+
+    fn collect_server(&mut self) {
+        while let Some(output) = self.server.poll() {
+            match output {
+                Output::Send { to, payload } => self.launch(server_address(), to, payload),
+                Output::Ended { peer, outcome } => self.server_outcomes.push((peer, outcome)),
+                Output::Transition { .. } => {}
+            }
+        }
+        let streams = self.server.desk.connected(Side::Send);
+        assert_eq!(streams, self.server.streams.sessions());
+        self.most_streams = self.most_streams.max(streams);
+        self.most_awaiting = self.most_awaiting.max(self.server.desk.awaiting());
+    }
+
+    fn launch(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
+        self.launched += 1;
+        let key = (self.now + LATENCY, self.launched);
+        self.flying.insert(key, (from, to, payload));
+    }
+}
