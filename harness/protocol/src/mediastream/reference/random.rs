@@ -24,7 +24,6 @@ impl Random {
     }
 
     /// A StreamId or a nonce: any number but 0 (MS-S-01, MS-S-02).
-    #[cfg_attr(not(test), allow(dead_code))]
     pub(super) fn nonzero(&mut self) -> u64 {
         loop {
             match self.0.next_u64() {

@@ -2,7 +2,7 @@ use std::collections::VecDeque;
 
 use crate::mediastream::frame::ConnectionId;
 
-/// Media that came before the SYN-ACK, until the session's id is known (MS-H-17, MS-H-24).
+/// Media that came before the SYN-ACK or START_ACK, until the session is known (MS-H-17, MS-H-24).
 ///
 /// Bounded: a responder may send 64 KiB before the ACK (MS-H-22), and four times that is kept.
 #[derive(Debug, Default)]
@@ -37,11 +37,14 @@ impl Early {
     }
 
     /// What was kept, in the order in which it came, and whether it belongs to session `id`.
-    pub(super) fn take(&mut self, id: ConnectionId) -> impl Iterator<Item = (bool, Vec<u8>)> {
+    pub(super) fn take(
+        &mut self,
+        id: Option<ConnectionId>,
+    ) -> impl Iterator<Item = (bool, Vec<u8>)> {
         let taken = std::mem::take(self);
         taken
             .datagrams
             .into_iter()
-            .map(move |(name, datagram)| (name.is_none_or(|name| name == id), datagram))
+            .map(move |(name, datagram)| (name.is_none() || name == id, datagram))
     }
 }

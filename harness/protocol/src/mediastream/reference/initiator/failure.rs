@@ -4,8 +4,12 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::receive::Numbers;
+use super::super::start3::Identity;
 use super::super::timing::SENDS;
 use crate::machine::Failure;
+use crate::mediastream::Mode;
+use crate::mediastream::frame::tlv::kind;
+use crate::mediastream::frame::{ErrorCode, Start3};
 
 pub(super) fn no_answer_to_start(peer: SocketAddr, sends: u32, period: Duration) -> Failure {
     failure(
@@ -14,19 +18,59 @@ pub(super) fn no_answer_to_start(peer: SocketAddr, sends: u32, period: Duration)
     )
 }
 
-pub(super) fn no_answer_to_syn(peer: SocketAddr) -> Failure {
+/// The first frame of the handshake of `mode` was sent as often as it may be.
+pub(super) fn no_answer(peer: SocketAddr, mode: Mode) -> Failure {
+    let asked = match mode {
+        Mode::Legacy => "the START token",
+        Mode::ThreeWay => "SYN",
+        Mode::Start3 => "START (0x0200)",
+    };
     failure(
         "timeout",
-        format!("{peer} did not answer: SYN was sent {SENDS} times"),
+        format!("{peer} did not answer: {asked} was sent {SENDS} times"),
     )
 }
 
 /// `diagnostic` is the peer's own word, if it has one.
 pub(super) fn rejected(peer: SocketAddr, diagnostic: Option<&[u8]>) -> Failure {
-    let said = diagnostic.map_or_else(String::new, |text| {
-        format!(" and says {:?}", String::from_utf8_lossy(text))
-    });
+    let said = said(diagnostic);
     failure("rejected", format!("{peer} rejected the session{said}"))
+}
+
+/// An ERROR instead of a START_ACK.
+pub(super) fn refused(peer: SocketAddr, error: &Start3<'_>) -> Failure {
+    let what = what(error);
+    failure("refused", format!("{peer} refused the stream: {what}"))
+}
+
+/// An ERROR after the START_ACK.
+pub(super) fn ended(peer: SocketAddr, error: &Start3<'_>) -> Failure {
+    let what = what(error);
+    failure("peer_error", format!("{peer} ended the stream: {what}"))
+}
+
+pub(super) fn other_stream(peer: SocketAddr, own: Identity, theirs: Identity) -> Failure {
+    let (asked, answered) = (own.stream_id, theirs.stream_id);
+    failure(
+        "stream_id_mismatch",
+        format!("{peer} answered for stream {answered:#018x}, but {asked:#018x} was asked for"),
+    )
+}
+
+/// `whose` is the side that chose the nonce.
+pub(super) fn other_nonce(peer: SocketAddr, whose: &str, own: u64, theirs: u64) -> Failure {
+    failure(
+        "nonce_mismatch",
+        format!("{peer} answered with {whose} {theirs:#018x} instead of {own:#018x}"),
+    )
+}
+
+/// `why` says what is wrong with the parameters.
+pub(super) fn grant_refused(peer: SocketAddr, why: &str) -> Failure {
+    failure(
+        "invalid_parameters",
+        format!("the parameters that {peer} accepted cannot be taken: {why}"),
+    )
 }
 
 pub(super) fn no_media(peer: SocketAddr, period: Duration) -> Failure {
@@ -66,6 +110,24 @@ pub(super) fn damaged(peer: SocketAddr, datagrams: u64) -> Failure {
 
 pub(super) fn stopped() -> Failure {
     failure("stopped", "the initiator was stopped".into())
+}
+
+/// ErrorCode with its meaning, and the Diagnostic.
+fn what(error: &Start3<'_>) -> String {
+    let number = error.tlvs.error_code().unwrap_or_default();
+    let code = ErrorCode::from_number(number).map_or_else(
+        || format!("{number} (a code that the specification does not name)"),
+        |code| code.to_string(),
+    );
+    let said = said(error.tlvs.get(kind::DIAGNOSTIC));
+    format!("it sent ERROR {code}{said}")
+}
+
+/// The peer's own word.
+fn said(diagnostic: Option<&[u8]>) -> String {
+    diagnostic.map_or_else(String::new, |text| {
+        format!(" and says {:?}", String::from_utf8_lossy(text))
+    })
 }
 
 fn state(frames: u64, done: &Numbers) -> String {

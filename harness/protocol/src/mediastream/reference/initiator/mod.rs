@@ -1,8 +1,11 @@
 mod early;
 mod failure;
+mod start3;
 mod state;
 #[cfg(test)]
 mod tests;
+mod three_way;
+mod timers;
 
 use std::collections::VecDeque;
 use std::net::SocketAddr;
@@ -12,15 +15,13 @@ use super::counters::Counters;
 use super::random::Random;
 use super::receive::{Numbers, Part, Receiver};
 use super::settings::Settings;
-use super::timing::{self, SENDS, START_WAIT};
 use crate::machine::{Failure, Input, Machine, Outcome, Output};
-use crate::mediastream::frame::tlv::{Tlv, Tlvs, kind};
-use crate::mediastream::frame::{ConnectionId, Control, Frame, START_TOKEN};
+use crate::mediastream::frame::{ConnectionId, Frame, START_TOKEN};
 use crate::mediastream::{Grammar, Mode};
 use crate::requirement::Role;
 
 use early::Early;
-use state::{End, Session, StartSent, State, SynSent};
+use state::{Agreed, End, Session, StartSent, State};
 
 /// Asks one responder for one stream, takes it, and says how it went.
 #[derive(Debug)]
@@ -37,6 +38,8 @@ pub(super) struct Initiator {
     receiver: Receiver,
     /// Frames of this session that were complete once, whatever was flushed since.
     done: Numbers,
+    /// Whether a frame that nobody expected was answered by an ERROR already (MS-S-17).
+    objected: bool,
     outputs: VecDeque<Output>,
     counters: Counters,
 }
@@ -49,10 +52,14 @@ impl Initiator {
             grammar: Grammar::new(mode, false),
             random: Random::new(settings.seed),
             peer,
-            state: State::Closed,
+            state: match mode {
+                Mode::Legacy | Mode::ThreeWay => State::Closed,
+                Mode::Start3 => State::ReadyToStart,
+            },
             named: None,
             receiver: Receiver::new(frames, settings.frame_bytes(), settings.verify),
             done: Numbers::default(),
+            objected: false,
             outputs: VecDeque::new(),
             counters: Counters::default(),
             settings,
@@ -64,24 +71,12 @@ impl Initiator {
         self.state.name()
     }
 
-    /// Sends the first datagram (MS-L-01, MS-H-01).
+    /// Sends the first datagram (MS-L-01, MS-H-01, MS-S-01).
     fn begin(&mut self, now: Duration) {
         match self.mode {
-            Mode::Start3 => todo!("start3"),
             Mode::Legacy => self.send_first_start(now, "it begins"),
-            Mode::ThreeWay => {
-                self.counters.handshakes.attempted += 1;
-                let syn = self.new_syn();
-                self.send(syn.clone());
-                let sent = SynSent {
-                    asked: now,
-                    syn,
-                    sends: 1,
-                    next: now.saturating_add(timing::wait_after(1)),
-                    early: Early::default(),
-                };
-                self.enter(State::SynSent(sent), "it begins");
-            }
+            Mode::ThreeWay => self.begin_three_way(now),
+            Mode::Start3 => self.begin_start3(now),
         }
     }
 
@@ -99,25 +94,10 @@ impl Initiator {
         self.enter(State::StartSent(sent), why);
     }
 
-    /// A SYN with a fresh wish (MS-H-02).
-    fn new_syn(&mut self) -> Vec<u8> {
-        let wish = self.random.connection_id();
-        let mut tlvs = Vec::new();
-        if self.settings.tells_max_datagram {
-            let bytes = u32::try_from(self.settings.max_datagram).unwrap_or(u32::MAX);
-            let value = &bytes.to_le_bytes();
-            let kind = kind::MAX_DATAGRAM;
-            Tlv { kind, value }.encode(&mut tlvs);
-        }
-        let mut control = Control::new(wish.as_bytes());
-        control.tlvs = Tlvs::from_bytes(&tlvs);
-        Frame::Syn(control).to_vec()
-    }
-
     fn receive(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
         self.counters.received(payload);
         if from != self.peer {
-            self.counters.invalid("foreign_source"); // MS-H-14
+            self.counters.invalid("foreign_source"); // MS-H-14, MS-S-20
             return;
         }
         match self.grammar.classify(payload) {
@@ -126,81 +106,22 @@ impl Initiator {
             Ok(Frame::Fragment(fragment)) => self.on_media(now, &fragment.into(), payload),
             Ok(Frame::ConnectionId(frame)) => self.on_connection_id(now, frame.connection_id()),
             Ok(Frame::SynAck(syn_ack)) => self.on_syn_ack(now, &syn_ack),
-            Ok(
-                frame @ (Frame::StartToken
-                | Frame::JoinToken
-                | Frame::Syn(_)
-                | Frame::Ack(_)
-                | Frame::Start(_)
-                | Frame::StartAck(_)
-                | Frame::StartConfirm(_)
-                | Frame::Error(_)),
-            ) => {
+            Ok(Frame::StartAck(body)) => self.on_start_ack(now, &body),
+            Ok(Frame::Error(body)) => self.on_error(&body),
+            Ok(frame @ (Frame::Start(body) | Frame::StartConfirm(body))) => {
+                self.on_senders_frame(frame.name(), &body);
+            }
+            Ok(frame @ (Frame::StartToken | Frame::JoinToken | Frame::Syn(_) | Frame::Ack(_))) => {
                 self.counters.unexpected(frame.name());
             }
         }
     }
 
-    fn on_syn_ack(&mut self, now: Duration, syn_ack: &Control<'_>) {
-        if syn_ack.version != Control::VERSION {
-            self.counters.invalid("foreign_version"); // MS-W-16
-            return;
-        }
-        match &mut self.state {
-            State::SynSent(sent) if syn_ack.accepts() => {
-                if syn_ack.connection_id().is_empty() {
-                    self.counters.invalid("empty_connection_id"); // MS-H-06
-                    return;
-                }
-                let asked = sent.asked;
-                let early = std::mem::take(&mut sent.early);
-                self.establish(now, asked, syn_ack.connection_id(), early);
-            }
-            State::SynSent(_) => {
-                let failure = failure::rejected(self.peer, syn_ack.tlvs.get(kind::DIAGNOSTIC));
-                self.fail(End::Rejected, failure); // MS-H-10
-            }
-            State::Session(session) => match &session.assigned {
-                Some((id, ack)) if syn_ack.accepts() && *id == syn_ack.connection_id() => {
-                    session.contact = now;
-                    let ack = ack.clone();
-                    self.send(ack); // MS-H-11
-                }
-                Some(_) | None => self.counters.unexpected("SYN-ACK"), // MS-H-14
-            },
-            State::Closed | State::StartSent(_) | State::Over(_) => {
-                self.counters.unexpected("SYN-ACK"); // MS-H-14
-            }
-        }
-    }
-
-    /// The handshake is done: ACK, then what came too early (MS-H-09, MS-H-17).
-    fn establish(&mut self, now: Duration, asked: Duration, id: ConnectionId, mut early: Early) {
-        let ack = Frame::Ack(Control::new(id.as_bytes())).to_vec();
-        self.send(ack.clone());
-        self.named = Some(id);
-        self.receiver.flush(); // MS-D-09
-        self.begin_session(now, asked, Some((id, ack)), "SYN-ACK");
-        for (is_ours, datagram) in early.take(id) {
-            match self.grammar.classify(&datagram) {
-                Ok(Frame::Data(data)) if is_ours => self.take_media(now, &data.into()),
-                Ok(Frame::Fragment(part)) if is_ours => self.take_media(now, &part.into()),
-                Ok(_) | Err(_) => self.counters.invalid("other_session"), // MS-D-10
-            }
-        }
-    }
-
-    fn begin_session(
-        &mut self,
-        now: Duration,
-        asked: Duration,
-        assigned: Option<(ConnectionId, Vec<u8>)>,
-        why: &'static str,
-    ) {
+    fn begin_session(&mut self, now: Duration, asked: Duration, agreed: Agreed, why: &'static str) {
         self.counters.handshakes.succeeded += 1;
         let session = Session {
             asked,
-            assigned,
+            agreed,
             contact: now,
             first_media: None,
             begun: now,
@@ -213,12 +134,12 @@ impl Initiator {
         match &mut self.state {
             State::StartSent(sent) => {
                 let asked = sent.asked;
-                self.begin_session(now, asked, None, "connection-id");
+                self.begin_session(now, asked, Agreed::Nothing, "connection-id");
             }
-            State::SynSent(sent) => sent.early.name(id),
+            State::SynSent(asked) | State::AwaitingStartAck(asked, _) => asked.early.name(id),
             State::Session(session) => {
                 session.contact = now;
-                let is_legacy = session.assigned.is_none();
+                let is_legacy = matches!(session.agreed, Agreed::Nothing);
                 if self.named.is_some_and(|named| named != id) {
                     self.receiver.flush(); // MS-D-09
                     if is_legacy {
@@ -227,7 +148,7 @@ impl Initiator {
                     }
                 }
             }
-            State::Closed | State::Over(_) => {
+            State::Closed | State::ReadyToStart | State::Over(_) => {
                 self.counters.unexpected("connection-id");
                 return;
             }
@@ -239,21 +160,34 @@ impl Initiator {
         match &mut self.state {
             State::StartSent(sent) => {
                 let asked = sent.asked;
-                self.begin_session(now, asked, None, "media");
+                self.begin_session(now, asked, Agreed::Nothing, "media");
                 self.take_media(now, part);
             }
-            State::SynSent(sent) => {
-                if !sent.early.keep(self.named, datagram) {
+            State::SynSent(asked) | State::AwaitingStartAck(asked, _) => {
+                if !asked.early.keep(self.named, datagram) {
                     self.counters.resource_rejections += 1;
                 }
             }
-            State::Session(session) => match &session.assigned {
-                Some((id, _)) if self.named != Some(*id) => {
+            State::Session(session) => match &session.agreed {
+                Agreed::Id(id, _) if self.named != Some(*id) => {
                     self.counters.invalid("other_session"); // MS-D-10, MS-H-17
                 }
-                Some(_) | None => self.take_media(now, part),
+                Agreed::Id(..) | Agreed::Nothing | Agreed::Stream(_) => self.take_media(now, part),
             },
-            State::Closed | State::Over(_) => self.counters.unexpected("data"),
+            State::Closed | State::ReadyToStart | State::Over(_) => {
+                self.counters.unexpected("data")
+            }
+        }
+    }
+
+    /// Takes what came before the session: what bears no id or `id` is of it.
+    fn take_early(&mut self, now: Duration, mut early: Early, id: Option<ConnectionId>) {
+        for (is_ours, datagram) in early.take(id) {
+            match self.grammar.classify(&datagram) {
+                Ok(Frame::Data(data)) if is_ours => self.take_media(now, &data.into()),
+                Ok(Frame::Fragment(part)) if is_ours => self.take_media(now, &part.into()),
+                Ok(_) | Err(_) => self.counters.invalid("other_session"), // MS-D-10
+            }
         }
     }
 
@@ -264,12 +198,12 @@ impl Initiator {
             return;
         };
         session.contact = now;
-        let is_first = session.first_media.is_none();
-        if is_first {
+        let before = session.name();
+        if session.first_media.is_none() {
             session.first_media = Some(now);
             let waited = now.saturating_sub(session.asked);
             self.counters.time_to_first_media.add(waited);
-            self.transition("Established", "Streaming", "the first media");
+            self.transition(before, "Streaming", "the first media");
         }
         if let Some(frame) = self.receiver.receive(now, part, &mut self.counters) {
             self.done.insert(frame.header.sequence_number);
@@ -293,79 +227,8 @@ impl Initiator {
         }
     }
 
-    fn run_timers(&mut self, now: Duration) {
-        match &mut self.state {
-            State::Closed | State::Over(_) => {}
-            State::StartSent(_) => self.on_start_timer(now),
-            State::SynSent(_) => self.on_syn_timer(now),
-            State::Session(_) => {
-                self.receiver.expire(now, &mut self.counters);
-                self.on_session_timer(now);
-            }
-        }
-    }
-
-    fn on_start_timer(&mut self, now: Duration) {
-        let (period, interval) = (self.settings.buffer_period, self.start_interval());
-        let State::StartSent(sent) = &mut self.state else {
-            return;
-        };
-        if now >= sent.asked.saturating_add(period) {
-            let failure = failure::no_answer_to_start(self.peer, sent.sends, period);
-            self.fail(End::TimedOut, failure); // MS-L-05
-        } else if now >= sent.next {
-            sent.sends += 1;
-            sent.next = now.saturating_add(interval);
-            self.send(START_TOKEN.to_vec()); // MS-L-02
-        }
-    }
-
-    fn on_syn_timer(&mut self, now: Duration) {
-        let State::SynSent(sent) = &mut self.state else {
-            return;
-        };
-        if now < sent.next {
-            return;
-        }
-        if sent.sends < SENDS {
-            sent.sends += 1;
-            sent.next = now.saturating_add(timing::wait_after(sent.sends));
-            let syn = sent.syn.clone();
-            self.send(syn); // MS-H-03
-        } else if self.settings.fallback {
-            self.counters.handshake_failed("timeout");
-            self.send_first_start(now, "no SYN-ACK came"); // MS-H-04
-        } else {
-            self.fail(End::TimedOut, failure::no_answer_to_syn(self.peer)); // MS-H-04
-        }
-    }
-
-    fn on_session_timer(&mut self, now: Duration) {
-        let State::Session(session) = &self.state else {
-            return;
-        };
-        if now < session.deadline(&self.settings) {
-            return;
-        }
-        let frames = self.settings.stream.frames();
-        let (peer, period) = (self.peer, self.settings.buffer_period);
-        let failure = if session.first_media.is_none() {
-            failure::no_media(peer, period)
-        } else if now >= session.contact.saturating_add(period) {
-            failure::lost_contact(peer, period, frames, &self.done)
-        } else {
-            failure::incomplete(peer, frames, &self.done)
-        };
-        self.fail(End::Failed, failure);
-    }
-
-    /// From one START to the next (MS-L-02).
-    fn start_interval(&self) -> Duration {
-        self.settings.stream.interval() + START_WAIT
-    }
-
     fn fail(&mut self, end: End, failure: Failure) {
-        if matches!(self.state, State::StartSent(_) | State::SynSent(_)) {
+        if self.state.is_handshake() {
             self.counters.handshake_failed(failure.cause);
         }
         self.end(end, failure.cause, Outcome::Failed(failure));
@@ -409,7 +272,7 @@ impl Machine for Initiator {
         match input {
             Input::Datagram { from, payload } => self.receive(now, from, payload),
             Input::Tick => {
-                if matches!(self.state, State::Closed) {
+                if matches!(self.state, State::Closed | State::ReadyToStart) {
                     self.begin(now);
                 }
             }
@@ -427,12 +290,12 @@ impl Machine for Initiator {
 
     fn deadline(&self) -> Option<Duration> {
         match &self.state {
-            State::Closed => Some(Duration::ZERO),
+            State::Closed | State::ReadyToStart => Some(Duration::ZERO),
             State::StartSent(sent) => Some(
                 sent.next
                     .min(sent.asked.saturating_add(self.settings.buffer_period)),
             ),
-            State::SynSent(sent) => Some(sent.next),
+            State::SynSent(asked) | State::AwaitingStartAck(asked, _) => Some(asked.next),
             State::Session(session) => {
                 let lost = session.deadline(&self.settings);
                 Some(self.receiver.deadline().map_or(lost, |due| due.min(lost)))

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use super::super::settings::Settings;
+use super::super::start3::Identity;
+use super::super::timing;
 use super::early::Early;
 use crate::mediastream::frame::ConnectionId;
 
@@ -12,11 +14,16 @@ const GRACE: Duration = Duration::from_secs(1);
 pub(super) enum State {
     /// Nothing was sent yet.
     Closed,
+    /// The same in `start3`, which has a word for it.
+    ReadyToStart,
     /// START was sent; the answer is awaited.
     StartSent(StartSent),
     /// SYN was sent; the answer is awaited.
-    SynSent(SynSent),
-    /// The session is there: Established without media, Streaming with it.
+    SynSent(Asked),
+    /// START of `start3` was sent with these numbers; the answer is awaited.
+    AwaitingStartAck(Asked, Identity),
+    /// The session is there: Established (AwaitingStartConfirm in `start3`) without media,
+    /// Streaming with it.
     Session(Session),
     /// It is over.
     Over(End),
@@ -29,21 +36,33 @@ pub(super) struct StartSent {
     pub(super) next: Duration,
 }
 
+/// A request of a handshake, which is repeated until it is answered.
 #[derive(Debug)]
-pub(super) struct SynSent {
+pub(super) struct Asked {
+    /// When it was sent first.
     pub(super) asked: Duration,
-    pub(super) syn: Vec<u8>,
+    pub(super) datagram: Vec<u8>,
     pub(super) sends: u32,
     pub(super) next: Duration,
     pub(super) early: Early,
+}
+
+/// What the handshake of a session agreed on.
+#[derive(Debug)]
+pub(super) enum Agreed {
+    /// Nothing: the START token has no answer of its own.
+    Nothing,
+    /// The assigned id and the ACK that confirms it.
+    Id(ConnectionId, Vec<u8>),
+    /// The numbers of the stream, which START_CONFIRM confirms.
+    Stream(Identity),
 }
 
 #[derive(Debug)]
 pub(super) struct Session {
     /// When the first SYN or START was sent.
     pub(super) asked: Duration,
-    /// The assigned id and the ACK that confirms it; `None` in a legacy session.
-    pub(super) assigned: Option<(ConnectionId, Vec<u8>)>,
+    pub(super) agreed: Agreed,
     /// When something of the session came last.
     pub(super) contact: Duration,
     /// When media came first.
@@ -67,19 +86,64 @@ impl State {
     pub(super) const fn name(&self) -> &'static str {
         match self {
             Self::Closed | Self::Over(End::Completed | End::Failed) => "Closed",
+            Self::ReadyToStart => "ReadyToStart",
             Self::StartSent(_) => "StartSent",
             Self::SynSent(_) => "SynSent",
-            Self::Session(session) => match session.first_media {
-                None => "Established",
-                Some(_) => "Streaming",
-            },
+            Self::AwaitingStartAck(..) => "AwaitingStartAck",
+            Self::Session(session) => session.name(),
             Self::Over(End::Rejected) => "Rejected",
             Self::Over(End::TimedOut) => "TimedOut",
+        }
+    }
+
+    /// Whether an answer is awaited.
+    pub(super) const fn is_handshake(&self) -> bool {
+        match self {
+            Self::StartSent(_) | Self::SynSent(_) | Self::AwaitingStartAck(..) => true,
+            Self::Closed | Self::ReadyToStart | Self::Session(_) | Self::Over(_) => false,
+        }
+    }
+
+    /// The numbers of a `start3` session; the Sender's nonce is 0 until it is known.
+    pub(super) const fn identity(&self) -> Option<Identity> {
+        match self {
+            Self::AwaitingStartAck(_, identity) => Some(*identity),
+            Self::Session(session) => match session.agreed {
+                Agreed::Stream(identity) => Some(identity),
+                Agreed::Nothing | Agreed::Id(..) => None,
+            },
+            Self::Closed
+            | Self::ReadyToStart
+            | Self::StartSent(_)
+            | Self::SynSent(_)
+            | Self::Over(_) => None,
+        }
+    }
+}
+
+impl Asked {
+    /// One that is sent at `now`.
+    pub(super) fn new(now: Duration, datagram: Vec<u8>) -> Self {
+        Self {
+            asked: now,
+            datagram,
+            sends: 1,
+            next: now.saturating_add(timing::wait_after(1)),
+            early: Early::default(),
         }
     }
 }
 
 impl Session {
+    /// The state in the specification's words.
+    pub(super) const fn name(&self) -> &'static str {
+        match (self.first_media, &self.agreed) {
+            (Some(_), _) => "Streaming",
+            (None, Agreed::Stream(_)) => "AwaitingStartConfirm",
+            (None, Agreed::Nothing | Agreed::Id(..)) => "Established",
+        }
+    }
+
     /// When it is lost: without contact for a buffer period, with frames missing after the last
     /// one, or when a stream of this length must be over.
     pub(super) fn deadline(&self, settings: &Settings) -> Duration {

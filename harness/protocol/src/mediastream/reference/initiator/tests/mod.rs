@@ -2,10 +2,12 @@
 
 mod rules;
 mod sequences;
+mod start3;
+mod start3_sequences;
 
 use super::super::settings::tests::settings;
 use super::*;
-use crate::mediastream::frame::{ConnectionIdFrame, Data, Header};
+use crate::mediastream::frame::{ConnectionIdFrame, Control, Data, Header};
 use crate::mediastream::pattern;
 
 /// An initiator, the time, and what it said.
