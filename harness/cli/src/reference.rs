@@ -18,7 +18,8 @@ pub(crate) const DEFAULT_PORT: u16 = 4444;
 /// Flags that both roles have.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Common {
-    /// How the stream is started: legacy or 3way [default: the protocol's first, legacy]
+    /// How the stream is started: legacy, 3way or start3; a responder may offer several, with
+    /// commas [default: the protocol's first, legacy]
     #[arg(long, value_name = "MODE")]
     mode: Option<String>,
 

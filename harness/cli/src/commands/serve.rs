@@ -21,6 +21,7 @@ ends on SIGINT or SIGTERM with exit code 0.",
 Examples:
   shakedown serve mediastream
   shakedown serve mediastream --mode 3way --optimistic-start --listen 0.0.0.0:4444 -v
+  shakedown serve mediastream --mode 3way,start3
   shakedown serve mediastream --slots 64 --upload-slots 8"
 )]
 pub(crate) struct Args {
@@ -39,13 +40,17 @@ pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// Serve the START token too (3way)
+    /// Serve the START token too (3way, start3)
     #[arg(long)]
     allow_legacy_start: bool,
 
     /// Stream before the ACK has come, up to 64 KiB (3way)
     #[arg(long, visible_alias = "optimistic")]
     optimistic_start: bool,
+
+    /// Stream before the START_CONFIRM has come, up to 64 KiB (start3)
+    #[arg(long)]
+    begin_immediately: bool,
 
     /// Largest datagram to send, in bytes [default: 1400]
     #[arg(long, value_name = "BYTES")]
@@ -55,7 +60,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "WAY")]
     carry: Option<String>,
 
-    /// Half-open sessions at a time; a SYN beyond them is rejected [default: 1024]
+    /// Half-open sessions at a time; a SYN or START beyond them is refused [default: 1024]
     #[arg(long, value_name = "N")]
     max_half_open: Option<usize>,
 
@@ -108,6 +113,7 @@ impl Args {
         let mut chosen = Chosen::default();
         chosen.option("allow_legacy_start", self.allow_legacy_start);
         chosen.option("optimistic_start", self.optimistic_start);
+        chosen.option("begin_immediately", self.begin_immediately);
         chosen.setting("max_datagram", self.max_datagram);
         chosen.setting("carry", self.carry.as_deref());
         chosen.setting("max_half_open", self.max_half_open);

@@ -1,5 +1,6 @@
 pub(super) mod answer;
 mod session;
+mod start3;
 #[cfg(test)]
 mod tests;
 
@@ -14,7 +15,7 @@ use super::settings::Settings;
 use super::timers::Timers;
 use crate::machine::{Failure, Input, Machine, Outcome, Output};
 use crate::mediastream::Grammar;
-use crate::mediastream::frame::{Control, Frame};
+use crate::mediastream::frame::{Control, ErrorCode, Frame};
 use crate::requirement::Role;
 
 use session::{HalfOpen, Overdue, Request, Session};
@@ -64,7 +65,7 @@ impl Responder {
         self.sessions.contains_key(&peer)
     }
 
-    /// Sessions that wait for their ACK.
+    /// Sessions that wait for their ACK or START_CONFIRM.
     pub(super) const fn half_open(&self) -> usize {
         self.half_open
     }
@@ -72,25 +73,28 @@ impl Responder {
     fn receive(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
         self.counters.received(payload);
         match self.grammar.classify(payload) {
-            Err(rejection) => self.counters.rejected(&rejection), // MS-W-17, MS-H-20, MS-L-06
+            Err(rejection) => {
+                self.counters.rejected(&rejection); // MS-W-17, MS-H-20, MS-L-06
+                self.on_malformed(from, payload, &rejection);
+            }
             Ok(Frame::StartToken) => self.on_start(now, from),
             Ok(Frame::Syn(syn)) => self.on_syn(now, from, &syn),
             Ok(Frame::Ack(ack)) => self.on_ack(now, from, &ack),
+            Ok(Frame::Start(start)) => self.on_start3(now, from, &start),
+            Ok(Frame::StartConfirm(confirm)) => self.on_start_confirm(now, from, &confirm),
+            Ok(Frame::Error(error)) => self.on_error(from, &error),
             Ok(
                 frame @ (Frame::SynAck(_)
                 | Frame::Data(_)
                 | Frame::Fragment(_)
                 | Frame::JoinToken
-                | Frame::Start(_)
                 | Frame::StartAck(_)
-                | Frame::StartConfirm(_)
-                | Frame::Error(_)
                 | Frame::ConnectionId(_)),
             ) => self.counters.unexpected(frame.name()),
         }
     }
 
-    /// START: a stream at once, unless the tuple has one (MS-L-04, MS-H-21).
+    /// The START token: a stream at once, unless the tuple has one (MS-L-04, MS-H-21).
     fn on_start(&mut self, now: Duration, from: SocketAddr) {
         match self.sessions.get(&from) {
             Some(session) if session.half_open.is_none() => self.counters.unexpected("START token"),
@@ -114,7 +118,7 @@ impl Responder {
         }
         self.counters.handshakes.succeeded += 1;
         let mut session = self.new_session(now, Request::Start, self.settings.max_datagram);
-        session.begin(now, &self.settings);
+        session.begin(now);
         self.transition(from, "Listen", session.state(), "START");
         self.send(from, answer::connection_id(&session.id)); // MS-L-03
         self.insert(from, session);
@@ -150,7 +154,7 @@ impl Responder {
         let mut session = self.new_session(now, request, limit);
         session.half_open = Some(HalfOpen::new(now, &self.settings));
         if self.settings.optimistic_start {
-            session.begin(now, &self.settings);
+            session.begin(now);
         }
         self.transition(from, "Listen", session.state(), "SYN");
         self.insert(from, session);
@@ -171,6 +175,13 @@ impl Responder {
         if limit < SMALLEST_LIMIT {
             return Err(("max_datagram", "MaxDatagram is too small"));
         }
+        self.room_for(from)?;
+        Ok(limit)
+    }
+
+    /// Whether a half-open session of this tuple has room, in the place of the one that it has or
+    /// in a new one (MS-H-19).
+    fn room_for(&mut self, from: SocketAddr) -> Result<(), (&'static str, &'static str)> {
         let present = self.sessions.get(&from);
         if present.is_none() && self.sessions.len() >= self.settings.max_sessions {
             self.counters.resource_rejections += 1;
@@ -178,17 +189,22 @@ impl Responder {
         }
         let has_slot = present.is_some_and(|session| session.half_open.is_some());
         if !has_slot && self.half_open >= self.settings.max_half_open {
-            self.counters.resource_rejections += 1; // MS-H-19
+            self.counters.resource_rejections += 1;
             return Err(("half_open_limit", "too many half-open sessions"));
         }
-        Ok(limit)
+        Ok(())
     }
 
-    /// The session's SYN-ACK, as often as it takes.
+    /// The session's SYN-ACK or START_ACK, as often as it takes.
     fn answer_again(&mut self, peer: SocketAddr) {
         let Some(session) = self.sessions.get(&peer) else {
             return;
         };
+        if let Some(handshake) = session.start3() {
+            let start_ack = handshake.start_ack.clone();
+            self.send(peer, start_ack); // MS-S-11
+            return;
+        }
         let id = session.id;
         let names_itself = self.settings.optimistic_start && !session.is_over();
         self.send(peer, answer::accept(&id));
@@ -203,7 +219,9 @@ impl Responder {
             return;
         }
         match self.sessions.get(&from) {
-            Some(session) if session.half_open.is_none() => self.counters.unexpected("ACK"),
+            Some(session) if session.half_open.is_none() || session.start3().is_some() => {
+                self.counters.unexpected("ACK");
+            }
             Some(session) if session.id == ack.connection_id() => {
                 self.confirm(now, from, "ACK with the assigned id");
             }
@@ -219,10 +237,10 @@ impl Responder {
         };
         let before = session.state();
         let was_streaming = session.stream.is_some();
-        session.confirm(now, &self.settings);
+        session.confirm(now);
         self.counters.handshakes.succeeded += 1;
         self.transition(peer, before, session.state(), why);
-        if !was_streaming {
+        if !was_streaming && session.start3().is_none() {
             self.send(peer, answer::connection_id(&session.id));
         }
         let is_over = session.is_over();
@@ -248,8 +266,8 @@ impl Responder {
             let is_over = session.is_over() && session.half_open.is_none();
             self.insert(peer, session);
             match overdue {
-                Overdue::Repeat => self.answer_again(peer), // MS-H-18
-                Overdue::Drop => self.close(peer, "no ACK came", &failed("timeout", "no ACK came")),
+                Overdue::Repeat => self.answer_again(peer), // MS-H-18, MS-S-13
+                Overdue::Drop => self.give_up(peer),
                 Overdue::Nothing if is_over => {
                     self.close(peer, OVER, &Outcome::Completed); // MS-D-07
                 }
@@ -258,9 +276,23 @@ impl Responder {
         }
     }
 
+    /// The peer never confirmed (MS-H-18, MS-S-13).
+    fn give_up(&mut self, peer: SocketAddr) {
+        if self
+            .sessions
+            .get(&peer)
+            .is_some_and(|session| session.start3().is_some())
+        {
+            let (cause, why) = ("timeout", "no START_CONFIRM came");
+            self.fail_with_error(peer, ErrorCode::Timeout, cause, why);
+        } else {
+            self.close(peer, "no ACK came", &failed("timeout", "no ACK came"));
+        }
+    }
+
     fn send_frame(&mut self, now: Duration, peer: SocketAddr, session: &mut Session) {
         let before = session.state();
-        let Some(number) = session.take_frame(now, &self.settings) else {
+        let Some(number) = session.take_frame(now) else {
             return;
         };
         if number == 1 {
@@ -271,7 +303,7 @@ impl Responder {
             self.transition(peer, before, session.state(), "the first frame");
         }
         self.counters.frames += 1;
-        let bytes = self.settings.frame_bytes();
+        let bytes = usize::try_from(session.media.frame_bytes()).unwrap_or(usize::MAX);
         for datagram in carry::datagrams(self.settings.carry, number, now, bytes, session.limit) {
             self.send(peer, datagram);
         }
@@ -281,16 +313,18 @@ impl Responder {
         Session {
             id: self.random.connection_id(),
             request,
+            media: self.settings.stream,
             limit,
             asked: now,
             half_open: None,
             stream: None,
+            has_objected: false,
             armed: None,
         }
     }
 
     fn insert(&mut self, peer: SocketAddr, mut session: Session) {
-        session.armed = session.deadline(&self.settings);
+        session.armed = session.deadline();
         self.timers.change(peer, None, session.armed);
         self.half_open += usize::from(session.half_open.is_some());
         self.sessions.insert(peer, session);

@@ -3,40 +3,48 @@ use std::time::Duration;
 use super::super::pacing::Schedule;
 use super::super::settings::Settings;
 use super::super::timing::{self, UNCONFIRMED_BYTES};
+use super::start3::Handshake;
+use crate::StreamParameters;
 use crate::mediastream::frame::ConnectionId;
 
-/// A peer that was accepted. A tuple without one is in Listen.
+/// A peer that was accepted. A tuple without one is in Listen, or Idle in the words of `start3`.
 #[derive(Debug)]
 pub(super) struct Session {
-    /// The id that was assigned.
+    /// The id that was assigned; a session of `start3` tells it to nobody.
     pub(super) id: ConnectionId,
     /// How the peer asked for it.
     pub(super) request: Request,
+    /// What its stream is: what the responder offers, or what it granted.
+    pub(super) media: StreamParameters,
     /// Largest datagram that goes to the peer, in bytes.
     pub(super) limit: usize,
     /// When the peer asked first.
     pub(super) asked: Duration,
     /// Some until the peer confirms.
     pub(super) half_open: Option<HalfOpen>,
-    /// Some as soon as media may flow: from the ACK on, or optimistically before it.
+    /// Some as soon as media may flow: from the confirmation on, or before it where that is on.
     pub(super) stream: Option<Stream>,
+    /// Whether an ERROR 7 went to the peer, which may have one only (MS-S-17).
+    pub(super) has_objected: bool,
     /// The time under which the session stands in the list of timers.
     pub(super) armed: Option<Duration>,
 }
 
 /// How a session was asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Request {
     /// By the START token.
     Start,
     /// By a SYN with this wish; 37 zero bytes are a wish like any other (MS-H-08).
     Syn(ConnectionId),
+    /// By a START (`0x0200`).
+    Start3(Handshake),
 }
 
-/// A session that waits for its ACK.
+/// A session that waits for its ACK or START_CONFIRM.
 #[derive(Debug)]
 pub(super) struct HalfOpen {
-    /// When its SYN-ACK was sent first.
+    /// When its SYN-ACK or START_ACK was sent first.
     since: Duration,
     /// How often it was sent by the timers.
     sends: u32,
@@ -48,7 +56,7 @@ pub(super) struct HalfOpen {
 #[derive(Debug)]
 pub(super) struct Stream {
     pub(super) schedule: Schedule,
-    /// What went out before the ACK, in bytes.
+    /// What went out before the confirmation, in bytes.
     unconfirmed: u64,
 }
 
@@ -57,15 +65,21 @@ pub(super) struct Stream {
 pub(super) enum Overdue {
     /// Nothing is due.
     Nothing,
-    /// SYN-ACK is sent again (MS-H-18).
+    /// The answer is sent again (MS-H-18, MS-S-13).
     Repeat,
-    /// The session is dropped (MS-H-18, MS-H-19).
+    /// The session is dropped (MS-H-18, MS-H-19, MS-S-13).
     Drop,
 }
 
 impl Session {
     /// The state in the specification's words.
     pub(super) fn state(&self) -> &'static str {
+        if self.start3().is_some() {
+            return match &self.half_open {
+                Some(_) => "PendingConfirm",
+                None => "Streaming",
+            };
+        }
         match (&self.half_open, &self.stream) {
             (Some(_), _) => "SynAckSent",
             (None, Some(stream)) if stream.schedule.has_begun() => "Streaming",
@@ -73,30 +87,38 @@ impl Session {
         }
     }
 
+    /// What the two sides said, in a session of `start3`.
+    pub(super) const fn start3(&self) -> Option<&Handshake> {
+        match &self.request {
+            Request::Start3(handshake) => Some(handshake),
+            Request::Start | Request::Syn(_) => None,
+        }
+    }
+
     /// When something is due.
-    pub(super) fn deadline(&self, settings: &Settings) -> Option<Duration> {
+    pub(super) fn deadline(&self) -> Option<Duration> {
         let handshake = self.half_open.as_ref().map(|half_open| half_open.next);
         let frame = match &self.stream {
-            Some(stream) if !self.is_held(settings) => stream.schedule.due(),
+            Some(stream) if !self.is_held() => stream.schedule.due(),
             Some(_) | None => None,
         };
         handshake.into_iter().chain(frame).min()
     }
 
     /// Begins the stream now.
-    pub(super) fn begin(&mut self, now: Duration, settings: &Settings) {
+    pub(super) fn begin(&mut self, now: Duration) {
         self.stream = Some(Stream {
-            schedule: Schedule::new(now, &settings.stream),
+            schedule: Schedule::new(now, &self.media),
             unconfirmed: 0,
         });
     }
 
     /// The peer confirmed: the stream begins, or goes on without a budget.
-    pub(super) fn confirm(&mut self, now: Duration, settings: &Settings) {
-        let was_held = self.is_held(settings);
+    pub(super) fn confirm(&mut self, now: Duration) {
+        let was_held = self.is_held();
         self.half_open = None;
         match &mut self.stream {
-            None => self.begin(now, settings),
+            None => self.begin(now),
             // What the budget held back is not caught up: the peer's buffer is no larger for it.
             Some(stream) if was_held => stream.schedule.resume(now),
             Some(_) => {}
@@ -104,15 +126,15 @@ impl Session {
     }
 
     /// The number of the frame that is to be sent now, if one is.
-    pub(super) fn take_frame(&mut self, now: Duration, settings: &Settings) -> Option<u64> {
-        if self.is_held(settings) {
+    pub(super) fn take_frame(&mut self, now: Duration) -> Option<u64> {
+        if self.is_held() {
             return None;
         }
         let is_half_open = self.half_open.is_some();
         let stream = self.stream.as_mut()?;
         let number = stream.schedule.take(now)?;
         if is_half_open {
-            stream.unconfirmed += settings.frame_bytes() as u64;
+            stream.unconfirmed += self.media.frame_bytes();
         }
         Some(number)
     }
@@ -124,15 +146,15 @@ impl Session {
             .is_some_and(|stream| stream.schedule.due().is_none())
     }
 
-    /// Whether the next frame would exceed what may be sent before the ACK (MS-H-22).
-    fn is_held(&self, settings: &Settings) -> bool {
+    /// Whether the next frame would exceed what may be sent before the confirmation (MS-H-22).
+    fn is_held(&self) -> bool {
         let unconfirmed = self.stream.as_ref().map_or(0, |stream| stream.unconfirmed);
-        self.half_open.is_some() && unconfirmed + settings.frame_bytes() as u64 > UNCONFIRMED_BYTES
+        self.half_open.is_some() && unconfirmed + self.media.frame_bytes() > UNCONFIRMED_BYTES
     }
 }
 
 impl HalfOpen {
-    /// SYN-ACK was sent for the first time.
+    /// The answer was sent for the first time.
     pub(super) fn new(now: Duration, settings: &Settings) -> Self {
         let mut new = Self {
             since: now,

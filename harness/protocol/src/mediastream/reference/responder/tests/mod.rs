@@ -3,6 +3,7 @@
 mod bounds;
 mod rules;
 mod sequences;
+mod start3;
 
 use super::super::settings::tests::settings;
 use super::super::timing::UNCONFIRMED_BYTES;

@@ -1,0 +1,213 @@
+//! The handshake of specification 3.3, in the role of its Sender.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::start3::{Grant, Identity, Parameters};
+use super::session::{HalfOpen, Request, Session};
+use super::{Responder, failed};
+use crate::mediastream::Rejection;
+use crate::mediastream::frame::{ErrorCode, Frame, Start3, flag};
+
+/// What names a session, and the answer that accepted it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Handshake {
+    pub(super) identity: Identity,
+    /// The START_ACK: byte for byte the same each time (MS-S-11).
+    pub(super) start_ack: Vec<u8>,
+}
+
+impl Handshake {
+    /// Whether an ERROR with these two ends the session: a nonce of 0 stands for any.
+    const fn is_ended_by(&self, error: Identity) -> bool {
+        let Identity {
+            stream_id, nonce, ..
+        } = error;
+        self.identity.stream_id == stream_id && (self.identity.nonce == nonce || nonce == 0)
+    }
+}
+
+impl Responder {
+    pub(super) fn on_start3(&mut self, now: Duration, from: SocketAddr, start: &Start3<'_>) {
+        if start.version != Start3::VERSION {
+            self.counters.invalid("foreign_version");
+            let code = ErrorCode::UnsupportedVersion; // MS-S-07
+            self.refuse(from, start, code, "only version 1 is spoken here");
+            return;
+        }
+        if start.stream_id == 0 {
+            self.counters.invalid("malformed"); // MS-S-01
+            self.refuse(from, start, ErrorCode::Malformed, "StreamId is 0");
+            return;
+        }
+        let Some(session) = self.sessions.get(&from) else {
+            self.serve_start3(now, from, start);
+            return;
+        };
+        match session.start3() {
+            Some(known) if known.identity.stream_id != start.stream_id => self.object(from, start),
+            Some(known) if known.identity.nonce == start.nonce => self.answer_again(from), // MS-S-11
+            Some(_) => {
+                self.counters.unexpected("START");
+                let code = ErrorCode::DuplicateStreamId; // MS-S-11
+                self.send(from, named_by(start).error(code, "this StreamId is in use"));
+            }
+            None => self.object(from, start),
+        }
+    }
+
+    /// A START on a tuple without a session.
+    fn serve_start3(&mut self, now: Duration, from: SocketAddr, start: &Start3<'_>) {
+        self.counters.handshakes.attempted += 1;
+        let granted = Parameters::read(&start.tlvs).grant(&self.settings);
+        let Grant {
+            parameters,
+            stream,
+            limit,
+        } = match granted {
+            Ok(grant) => grant,
+            Err(why) => {
+                self.counters.handshake_failed("parameters");
+                self.refuse(from, start, ErrorCode::InvalidParameters, why);
+                return;
+            }
+        };
+        if let Err((cause, why)) = self.room_for(from) {
+            self.counters.handshake_failed(cause);
+            self.refuse(from, start, ErrorCode::ResourcesUnavailable, why); // MS-H-19
+            return;
+        }
+        let begins = self.settings.begin_immediately;
+        let identity = Identity {
+            sender_nonce: self.random.nonzero(), // MS-S-02
+            ..named_by(start)
+        };
+        let start_ack = identity.start_ack(&parameters, begins);
+        let request = Request::Start3(Handshake {
+            identity,
+            start_ack,
+        });
+        let mut session = self.new_session(now, request, limit);
+        session.media = stream;
+        session.half_open = Some(HalfOpen::new(now, &self.settings));
+        if begins {
+            session.begin(now); // MS-S-04
+        }
+        let judged = "PendingStartRequest";
+        self.transition(from, "Idle", judged, "START");
+        self.transition(from, judged, session.state(), "its parameters are granted");
+        self.insert(from, session);
+        self.answer_again(from);
+    }
+
+    pub(super) fn on_start_confirm(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        confirm: &Start3<'_>,
+    ) {
+        if confirm.version != Start3::VERSION {
+            self.counters.invalid("foreign_version");
+            return;
+        }
+        let session = self.sessions.get(&from);
+        let Some((session, known)) = session.and_then(|session| Some((session, session.start3()?)))
+        else {
+            self.counters.unexpected("START_CONFIRM");
+            return;
+        };
+        if known.identity.stream_id != confirm.stream_id {
+            self.counters.invalid("foreign_stream_id"); // MS-S-19
+        } else if known.identity != Identity::of(confirm) {
+            let why = "START_CONFIRM with a wrong nonce";
+            self.counters.invalid("foreign_nonce");
+            self.fail_with_error(from, ErrorCode::NonceMismatch, "nonce_mismatch", why); // MS-S-06
+        } else if session.half_open.is_none() {
+            self.counters.unexpected("START_CONFIRM"); // MS-S-17
+        } else {
+            self.confirm(now, from, "START_CONFIRM");
+        }
+    }
+
+    /// ERROR: it ends the session that it names and is never answered (MS-S-15, MS-S-16).
+    pub(super) fn on_error(&mut self, from: SocketAddr, error: &Start3<'_>) {
+        if error.version != Start3::VERSION {
+            self.counters.invalid("foreign_version");
+            return;
+        }
+        let session = self.sessions.get(&from);
+        let known = session.and_then(Session::start3);
+        if known.is_some_and(|known| known.is_ended_by(Identity::of(error))) {
+            let why = "the peer sent an ERROR";
+            let number = error.tlvs.error_code().unwrap_or_default();
+            let message = match ErrorCode::from_number(number) {
+                Some(code) => format!("{why}: {code}"),
+                None => format!("{why}: {number}"),
+            };
+            self.close(from, why, &failed("peer_error", &message));
+        } else {
+            self.counters.unexpected("ERROR");
+        }
+    }
+
+    /// A START that is long enough to be answered and breaks the rules of its extensions. A shorter
+    /// one is dropped without a word (MS-W-07).
+    pub(super) fn on_malformed(&mut self, from: SocketAddr, payload: &[u8], why: &Rejection) {
+        let Rejection::Malformed(fault) = why else {
+            return;
+        };
+        let is_start = self.grammar.start3 && payload.starts_with(&flag::START.to_le_bytes());
+        // Without its extensions the rest of it can be read.
+        let fixed = payload.get(..Start3::MIN_LENGTH).filter(|_| is_start);
+        if let Some(Ok(Some(Frame::Start(start)))) = fixed.map(Frame::decode) {
+            self.refuse(from, &start, ErrorCode::Malformed, &fault.to_string()); // MS-S-07
+        }
+    }
+
+    /// Refuses a START, of which nothing is kept (MS-S-07). Where the refusal would read as the end
+    /// of the session that the tuple has, there is none: no START ends a session (MS-S-17).
+    fn refuse(&mut self, to: SocketAddr, start: &Start3<'_>, code: ErrorCode, why: &str) {
+        let named = named_by(start);
+        let session = self.sessions.get(&to);
+        let known = session.and_then(Session::start3);
+        if !known.is_some_and(|known| known.is_ended_by(named)) {
+            self.send(to, named.error(code, why));
+        }
+    }
+
+    /// A START for which the tuple's session has no use: it changes nothing (MS-S-17).
+    fn object(&mut self, peer: SocketAddr, start: &Start3<'_>) {
+        self.counters.unexpected("START");
+        let Some(session) = self.sessions.get_mut(&peer) else {
+            return;
+        };
+        if !std::mem::replace(&mut session.has_objected, true) {
+            let error = named_by(start).error(ErrorCode::UnexpectedFrame, "another stream runs");
+            self.send(peer, error);
+        }
+    }
+
+    /// Tells the peer of a session of `start3` why it ends, and ends it.
+    pub(super) fn fail_with_error(
+        &mut self,
+        peer: SocketAddr,
+        code: ErrorCode,
+        cause: &'static str,
+        why: &'static str,
+    ) {
+        let session = self.sessions.get(&peer);
+        if let Some(known) = session.and_then(Session::start3) {
+            let error = known.identity.error(code, why);
+            self.send(peer, error);
+        }
+        self.close(peer, why, &failed(cause, why));
+    }
+}
+
+/// The session that a START asks for, whatever SenderNonce it bears.
+fn named_by(start: &Start3<'_>) -> Identity {
+    Identity {
+        sender_nonce: 0,
+        ..Identity::of(start)
+    }
+}
