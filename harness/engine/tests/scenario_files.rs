@@ -188,7 +188,9 @@ fn a_selection_keeps_what_every_part_of_it_wants() {
     assert_eq!(select(Selection::default()), Ok(all));
     let legacy = select(names(&["mediastream/legacy"])).unwrap();
     let three_way = select(names(&["mediastream/3way/"])).unwrap();
-    assert_eq!(legacy + three_way, all);
+    let start3 = select(names(&["mediastream/start3"])).unwrap();
+    let several = select(names(&["mediastream/3way,start3"])).unwrap();
+    assert_eq!(legacy + three_way + start3 + several, all);
     assert_eq!(
         select(names(&["mediastream/legacy/*", "mediastream/*"])),
         Ok(all)
