@@ -5,7 +5,7 @@ use std::path::Path;
 use serde::Deserialize;
 use serde_json::{Map, Value};
 use shakedown_protocol::hex;
-use shakedown_protocol::mediastream::{Grammar, Mode, Rejection, pattern};
+use shakedown_protocol::mediastream::{Grammar, Mode, Modes, Rejection, pattern};
 
 /// One file of `vectors/mediastream/frames/<form>/`.
 #[derive(Debug, Deserialize)]
@@ -53,10 +53,18 @@ pub(crate) enum Piece {
 pub(crate) enum Dialect {
     #[serde(rename = "legacy")]
     Legacy,
+    #[serde(rename = "legacy+upload_slots")]
+    LegacyWithUploads,
     #[serde(rename = "3way")]
     ThreeWay,
     #[serde(rename = "3way+allow_legacy_start")]
     ThreeWayWithStart,
+    #[serde(rename = "start3")]
+    Start3,
+    #[serde(rename = "start3+allow_legacy_start")]
+    Start3WithStart,
+    #[serde(rename = "3way,start3")]
+    ThreeWayAndStart3,
 }
 
 #[derive(Debug, Deserialize)]
@@ -126,13 +134,28 @@ impl Piece {
 }
 
 impl Dialect {
-    pub(crate) const ALL: [Self; 3] = [Self::Legacy, Self::ThreeWay, Self::ThreeWayWithStart];
+    pub(crate) const ALL: [Self; 7] = [
+        Self::Legacy,
+        Self::LegacyWithUploads,
+        Self::ThreeWay,
+        Self::ThreeWayWithStart,
+        Self::Start3,
+        Self::Start3WithStart,
+        Self::ThreeWayAndStart3,
+    ];
 
     pub(crate) fn grammar(self) -> Grammar {
         match self {
             Self::Legacy => Grammar::new(Mode::Legacy, false),
+            Self::LegacyWithUploads => Grammar::new(Mode::Legacy, false).with_uploads(),
             Self::ThreeWay => Grammar::new(Mode::ThreeWay, false),
             Self::ThreeWayWithStart => Grammar::new(Mode::ThreeWay, true),
+            Self::Start3 => Grammar::new(Mode::Start3, false),
+            Self::Start3WithStart => Grammar::new(Mode::Start3, true),
+            Self::ThreeWayAndStart3 => {
+                let modes = "3way,start3".parse::<Modes>();
+                Grammar::new(modes.unwrap(), false)
+            }
         }
     }
 }
