@@ -140,7 +140,8 @@ pub struct Reach {
 pub struct Timing {
     /// Share of every interval by which it may be off, besides 50 ms.
     pub tolerance: f64,
-    /// How long it waits for media before it gives up (initiators; MS-L-05).
+    /// How long it waits for media before it gives up (initiators; MS-L-05), or before it gives
+    /// an upload up (servers; MS-X-05).
     pub buffer_period: Span,
 }
 

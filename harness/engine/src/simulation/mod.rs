@@ -37,7 +37,7 @@ pub struct Settings {
     pub stream: StreamParameters,
     /// Share of every interval by which the implementation may be off, besides 50 ms.
     pub tolerance: f64,
-    /// How long an initiator waits for media before it gives up.
+    /// How long whoever takes media waits for it before giving up.
     pub buffer_period: Duration,
     /// Seed of everything random, on both sides.
     pub seed: u64,

@@ -246,11 +246,8 @@ impl<'s> World<'s> {
         self.failed = false;
         let needs = &self.scenario.iut;
         let peer = self.sockets.get(&SocketId::MAIN).copied();
-        let mut extra = Vec::new();
-        if needs.role == Role::Initiator {
-            let period = format!("{}ms", self.settings.buffer_period.as_millis());
-            extra.push(("buffer_period".to_owned(), period));
-        }
+        let period = format!("{}ms", self.settings.buffer_period.as_millis());
+        let extra = vec![("buffer_period".to_owned(), period)];
         let settings = ReferenceSettings {
             role: needs.role,
             mode: needs.mode.clone(),
