@@ -5,9 +5,10 @@ use std::net::SocketAddr;
 use super::endian;
 use super::ledger::Parties;
 use super::session::Mode;
+use super::start3;
 use super::time::Moment;
 use super::view::{ControlView, Kind, Media, View, is_plausible_id, view};
-use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Control, Header};
+use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Control, Header, Start3};
 use crate::monitor::Packet;
 
 /// How many data headers in a row must fit together, where nothing else shows a session.
@@ -24,6 +25,14 @@ const STUN: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 pub(super) enum Opening {
     /// The START token.
     Start,
+    /// The JOIN token.
+    Join,
+    /// A START of 3.3.
+    Start3,
+    /// A START_ACK whose START the capture does not show.
+    StartAck,
+    /// A START_CONFIRM whose START and START_ACK the capture does not show.
+    StartConfirm,
     /// A SYN.
     Syn,
     /// A SYN-ACK whose SYN the capture does not show.
@@ -38,17 +47,31 @@ impl Opening {
     /// The mode of a session that begins so.
     pub(super) const fn mode(self) -> Mode {
         match self {
-            Self::Start => Mode::Legacy,
+            Self::Start | Self::Join => Mode::Legacy,
+            Self::Start3 | Self::StartAck | Self::StartConfirm => Mode::Start3,
             Self::Syn | Self::SynAck | Self::Ack => Mode::ThreeWay,
             Self::Media => Mode::Unknown,
+        }
+    }
+
+    /// Whether the session begins with it.
+    pub(super) const fn is_first(self) -> bool {
+        match self {
+            Self::Start | Self::Join | Self::Start3 | Self::Syn => true,
+            Self::StartAck | Self::StartConfirm | Self::SynAck | Self::Ack | Self::Media => false,
         }
     }
 
     /// Who is who, given the packet that opened it.
     pub(super) const fn parties(self, packet: &Packet<'_>) -> Parties {
         let (initiator, responder) = match self {
-            Self::Start | Self::Syn | Self::Ack => (packet.source, packet.destination),
-            Self::SynAck | Self::Media => (packet.destination, packet.source),
+            Self::Start
+            | Self::Join
+            | Self::Start3
+            | Self::StartConfirm
+            | Self::Syn
+            | Self::Ack => (packet.source, packet.destination),
+            Self::StartAck | Self::SynAck | Self::Media => (packet.destination, packet.source),
         };
         Parties {
             initiator,
@@ -59,9 +82,10 @@ impl Opening {
 
 /// A tuple whose traffic may become a session.
 ///
-/// A session is opened by: the START token, exactly; a control frame of full length that bears at
-/// least three of its four marks (zeros in the header, version 1, nothing reserved, a terminated
-/// and printable id) and is no STUN; media that follows a connection-id with printable text; or
+/// A session is opened by: the START or the JOIN token, exactly; a control frame of full length that
+/// bears at least three of its four marks (zeros in the header, version 1, nothing reserved, a
+/// terminated and printable id) and is no STUN; likewise START, START_ACK or START_CONFIRM (whose
+/// fourth mark is a StreamId other than 0, with sound extensions); media that follows a connection-id with printable text; or
 /// four data datagrams in a row with the same QPF other than 0, numbers that rise by small steps
 /// and a QPC that does not fall.
 #[derive(Debug)]
@@ -107,6 +131,13 @@ impl Candidate {
         self.datagrams += 1;
         match view(packet) {
             View::Start => Some(Opening::Start),
+            View::Join => Some(Opening::Join),
+            View::Start3(kind, view) if is_start3(packet, &view) => match kind {
+                start3::Kind::Start => Some(Opening::Start3),
+                start3::Kind::Ack => Some(Opening::StartAck),
+                start3::Kind::Confirm => Some(Opening::StartConfirm),
+                start3::Kind::Error => None,
+            },
             View::Control(kind, control) if is_control(packet, &control) => Some(match kind {
                 Kind::Syn => Opening::Syn,
                 Kind::SynAck => Opening::SynAck,
@@ -121,7 +152,7 @@ impl Candidate {
                 }
                 None
             }
-            View::Control(..) | View::Name(_) | View::Other => None,
+            View::Control(..) | View::Start3(..) | View::Name(_) | View::Other => None,
         }
     }
 
@@ -172,4 +203,8 @@ fn is_control(packet: &Packet<'_>, control: &ControlView<'_>) -> bool {
         return false;
     }
     control.marks() >= 3 || (control.is_cut && control.header == Some([0; 3]))
+}
+
+fn is_start3(packet: &Packet<'_>, view: &start3::View<'_>) -> bool {
+    packet.length >= Start3::MIN_LENGTH && view.marks() >= 3
 }

@@ -7,7 +7,7 @@ use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
 use super::time::{INSTANT, Moment};
 use super::view::Media;
-use crate::MonitorSettings;
+use crate::StreamParameters;
 use crate::mediastream::frame::ConnectionId;
 use crate::monitor::Vantage;
 use crate::requirement::Role;
@@ -167,11 +167,11 @@ impl Early {
     }
 
     /// Media comes after the ACK; whether it is the first that does, and MS-H-22 held it back.
-    pub(super) fn goes_on(&mut self, settings: &MonitorSettings) -> bool {
+    pub(super) fn goes_on(&mut self, stream: Option<StreamParameters>) -> bool {
         if std::mem::replace(&mut self.went_on, true) || !self.was_used() {
             return false;
         }
-        let frame = settings.stream.map_or(0, |stream| stream.frame_bytes());
+        let frame = stream.map_or(0, |stream| stream.frame_bytes());
         (self.bytes + self.headers + REST).saturating_add(frame) > BUDGET
     }
 

@@ -93,7 +93,7 @@ fn fields<'a>(packet: &Packet<'a>, seen: View<'a>) -> (View<'a>, Option<Field>) 
             let field = extensions(packet, &mut control);
             (View::Control(kind, control), field)
         }
-        View::Start | View::Name(_) | View::Other => (seen, None),
+        View::Start | View::Join | View::Start3(..) | View::Name(_) | View::Other => (seen, None),
     }
 }
 

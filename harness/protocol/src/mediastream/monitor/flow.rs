@@ -11,26 +11,27 @@ use super::ledger::{Bench, Evidence, Ledger, Parties};
 use super::order::Origin;
 use super::rule::Rule;
 use super::session::{Before, Mode, Next, Session, World};
+use super::start3;
 use super::starts::Starts;
 use super::syn::Syn;
 use super::syn_ack;
 use super::time::{ANSWER, Moment};
 use super::view::{ControlView, Kind, Media, View, view};
 use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame};
+use crate::mediastream::{Mode as Spoken, Modes};
 use crate::monitor::{Observation, Packet};
 use crate::requirement::Role;
-
-/// How long an unanswered request stays the same request.
-const STALE: std::time::Duration = std::time::Duration::from_secs(10);
 
 /// One tuple with a session on it.
 #[derive(Debug)]
 pub(super) struct Flow {
     pub(super) parties: Parties,
     pub(super) session: Session,
-    ledger: Ledger,
+    pub(super) ledger: Ledger,
     /// A SYN that may restart the session (MS-H-23): it does once it is accepted.
     attempt: Option<Handshake>,
+    /// A START of another session: it opens it once it is granted.
+    pub(super) rival: Option<start3::Rival>,
     pub(super) last: Moment,
     /// Whether the initiator was seen to send anything.
     initiator_spoke: bool,
@@ -43,6 +44,7 @@ impl Flow {
             session,
             ledger: Ledger::default(),
             attempt: None,
+            rival: None,
             last: *at,
             initiator_spoke: false,
         }
@@ -95,7 +97,7 @@ impl Flow {
     pub(super) fn begin_with_media(&mut self, candidate: &Candidate, world: &mut World<'_>) {
         let is_asked = candidate.first_from == self.parties.initiator;
         let mut bench = self.bench(world);
-        if candidate.name.is_none() || bench.settings.mode.as_deref() == Some("3way") {
+        if candidate.name.is_none() || bench.speaks(Spoken::Legacy) == Some(false) {
             return;
         }
         let first = candidate.first;
@@ -121,9 +123,19 @@ impl Flow {
             Role::Responder
         };
         let seen = self.common(packet, from, at, world);
+        let is_upload = self.session.is_upload;
         let mut bench = self.bench(world);
         match (seen, from) {
             (View::Start, Role::Initiator) => self.start(at, world),
+            (View::Join, Role::Initiator) => self.join(at, world),
+            (View::Start3(kind, view), _) => {
+                start3::control(kind, &view, from, at, &mut bench);
+                self.start3(kind, &view, packet, from, at, world);
+            }
+            (View::Media(media), Role::Initiator) if is_upload => {
+                let (session, _, mut bench) = self.split(world);
+                session.upload(&media, at, &mut bench);
+            }
             (View::Control(kind @ Kind::Syn, control), Role::Initiator) => {
                 control::see(kind, &control, from, at, &mut bench);
                 self.syn(packet, &control, at, world);
@@ -162,10 +174,16 @@ impl Flow {
                 View::Control(Kind::SynAck | Kind::Ack, _)
                 | View::Name(_)
                 | View::Media(_)
+                | View::Join
                 | View::Other,
                 _,
-            ) => {}
+            ) => self.unexpected(from.peer()),
         }
+    }
+
+    /// Whether the initiator never spoke: what came before may have gone astray.
+    pub(super) const fn is_silent_initiator(&self) -> bool {
+        !self.initiator_spoke
     }
 
     /// The SYN of this flow seems to be answered by another address.
@@ -202,7 +220,7 @@ impl Flow {
     }
 
     /// What every datagram of the flow is judged by; gives what it was meant to be.
-    fn common<'p>(
+    pub(super) fn common<'p>(
         &mut self,
         packet: &Packet<'p>,
         from: Role,
@@ -213,8 +231,11 @@ impl Flow {
         self.initiator_spoke |= from == Role::Initiator;
         let handshake = self.attempt.as_ref().unwrap_or(&self.session.handshake);
         let (seen, swapped) = endian::meant(packet, view(packet), from, &handshake.offered);
+        let exchange = self.session.start3.as_ref();
+        let granted = exchange.and_then(|exchange| exchange.max_datagram());
+        let granted = granted.filter(|_| from == Role::Responder);
         let mut bench = self.bench(world);
-        Session::size(packet, from, at, &mut bench);
+        Session::size(packet, granted, from, at, &mut bench);
         bench.exercised(Rule::W01);
         if let Some(field) = swapped {
             // MS-W-01
@@ -228,39 +249,6 @@ impl Flow {
             });
         }
         seen
-    }
-
-    fn start(&mut self, at: &Moment, world: &mut World<'_>) {
-        let (session, _, mut bench) = self.split(world);
-        let is_over = session.stream.is_over(at, bench.settings);
-        let is_new = match (&mut session.starts, session.mode) {
-            (Some(starts), _) if !is_over && !starts.is_stale(at, STALE) => {
-                starts.again(at, &mut bench);
-                false
-            }
-            (Some(_), _) => true,
-            // MS-L-04: the tuple streams already, and needs no ACK any more.
-            (None, Mode::ThreeWay)
-                if !is_over
-                    && session.handshake.acked.is_none()
-                    && session.handshake.early.is_named() =>
-            {
-                session.handshake.acked = Some(*at);
-                false
-            }
-            (None, Mode::ThreeWay) => {
-                let acked = session.handshake.acked;
-                let is_idle = acked.is_none_or(|acked| at.is_past(&acked, ANSWER));
-                session.handshake.fell_back = acked.is_none();
-                session.handshake.start_after = acked.map(|_| *at);
-                is_over || (!session.stream.has_begun() && is_idle) || acked.is_none()
-            }
-            (None, Mode::Legacy | Mode::Unknown) => is_over || !session.stream.has_begun(),
-        };
-        if is_new {
-            self.reopen(Mode::Legacy, Origin::Start, at, world);
-            self.opened_by_start(at, world);
-        }
     }
 
     fn syn(
@@ -353,6 +341,11 @@ impl Flow {
     }
 
     fn name(&mut self, id: ConnectionId, at: &Moment, world: &mut World<'_>) {
+        if self.session.is_upload {
+            self.session.welcomed(id, at);
+            return;
+        }
+        self.token_was_served(at, world);
         let handshake = &self.session.handshake;
         if let Some(asked) = handshake.start_after
             && !at.is_past(&asked, ANSWER)
@@ -365,7 +358,8 @@ impl Flow {
             self.opened_by_start(&asked, world);
         }
         let is_other = self.session.id.is_some_and(|known| known != id);
-        if is_other && self.session.mode != Mode::ThreeWay && self.session.stream.has_begun() {
+        let is_by_token = matches!(self.session.mode, Mode::Legacy | Mode::Unknown);
+        if is_other && is_by_token && self.session.stream.has_begun() {
             let mode = self.session.mode;
             // A START so soon after the stream's end that it looked like a copy of the first.
             let starts = self.session.starts.as_ref();
@@ -374,7 +368,7 @@ impl Flow {
             self.session.starts = starts;
         }
         let (session, _, mut bench) = self.split(world);
-        session.handshake.lapse(at, &mut bench);
+        session.lapse(at, &mut bench);
         session.name(id, at, &mut bench);
         if self.attempt.is_some() {
             // It may be that of the restart, whose SYN-ACK it overtook.
@@ -383,6 +377,10 @@ impl Flow {
     }
 
     fn media(&mut self, media: &Media<'_>, at: &Moment, world: &mut World<'_>) {
+        if self.session.is_upload {
+            return;
+        }
+        self.token_was_served(at, world);
         let restarts = self.session.mode == Mode::Unknown && media.sequence == Some(1);
         if restarts
             && self.session.stream.highest() > 1
@@ -391,44 +389,35 @@ impl Flow {
             self.reopen(Mode::Unknown, Origin::Middle, at, world);
         }
         let (session, _, mut bench) = self.split(world);
-        session.handshake.lapse(at, &mut bench);
+        session.lapse(at, &mut bench);
         session.media(media, at, &mut bench);
     }
 
     /// The other side asks for a stream now.
-    fn turn_round(&mut self, packet: &Packet<'_>, at: &Moment, world: &mut World<'_>) {
+    pub(super) fn turn_round(&mut self, packet: &Packet<'_>, at: &Moment, world: &mut World<'_>) {
         self.close(at, true, world);
         self.attempt = None;
+        self.rival = None;
         self.ledger = Ledger::default();
         self.parties = Parties {
             initiator: packet.source,
             responder: packet.destination,
         };
         match view(packet) {
-            View::Control(Kind::Syn, control) => {
+            View::Control(_, control) => {
                 self.session = Session::new(Mode::ThreeWay, Origin::Start, at, Before::default());
                 self.opened_by_syn(packet, &control, at, world);
             }
-            _ => {
+            View::Start3(_, view) => {
+                self.session = Session::new(Mode::Start3, Origin::Start, at, Before::default());
+                self.opened_by_start3(&view, at, world);
+            }
+            View::Start | View::Join | View::Media(_) | View::Name(_) | View::Other => {
                 self.session = Session::new(Mode::Legacy, Origin::Start, at, Before::default());
                 self.opened_by_start(at, world);
             }
         }
         self.session.datagrams = 1;
-    }
-
-    /// The session's first datagram is the START token.
-    pub(super) fn opened_by_start(&mut self, at: &Moment, world: &mut World<'_>) {
-        let was_asked = world.responders.was_asked(self.parties.responder);
-        let (session, _, mut bench) = self.split(world);
-        bench.exercised(Rule::L01);
-        if bench.settings.mode.as_deref() == Some("3way") && !was_asked {
-            // MS-H-01
-            bench.breach(Rule::H01, Role::Initiator, || {
-                Evidence::at(at, "a SYN first", "the START token").field("ProtocolFlag", 0, 2)
-            });
-        }
-        session.starts = Some(Starts::new(at));
     }
 
     /// The session's first datagram is a SYN.
@@ -442,7 +431,7 @@ impl Flow {
         world.responders.asked(self.parties.responder, at);
         let (session, _, mut bench) = self.split(world);
         bench.exercised(Rule::H01);
-        if bench.settings.mode.as_deref() == Some("legacy") {
+        if bench.modes().and_then(Modes::only) == Some(Spoken::Legacy) {
             // MS-L-01
             bench.breach(Rule::L01, Role::Initiator, || {
                 Evidence::at(at, "the START token first", "a SYN").field("ProtocolFlag", 0, 2)
@@ -451,10 +440,17 @@ impl Flow {
         session.handshake = Handshake::with(Syn::new(packet, control, at, &mut bench));
     }
 
-    fn reopen(&mut self, mode: Mode, origin: Origin, at: &Moment, world: &mut World<'_>) {
+    pub(super) fn reopen(
+        &mut self,
+        mode: Mode,
+        origin: Origin,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) {
         self.session.datagrams = self.session.datagrams.saturating_sub(1);
         self.close(at, true, world);
         self.attempt = None;
+        self.rival = None;
         let is_over = self.session.stream.is_over(at, world.settings);
         let highest = self.session.stream.highest();
         let mut ids = self.session.before.ids;
@@ -472,17 +468,24 @@ impl Flow {
         self.session.datagrams = 1;
     }
 
-    fn bench<'w>(&'w mut self, world: &'w mut World<'_>) -> Bench<'w> {
+    pub(super) fn bench<'w>(&'w mut self, world: &'w mut World<'_>) -> Bench<'w> {
         self.split(world).2
     }
 
-    fn split<'w>(
+    pub(super) fn split<'w>(
         &'w mut self,
         world: &'w mut World<'_>,
     ) -> (&'w mut Session, &'w mut Option<Handshake>, Bench<'w>) {
+        let sender = if self.session.is_upload {
+            Role::Initiator
+        } else {
+            Role::Responder
+        };
         let bench = Bench {
             settings: world.settings,
             parties: self.parties,
+            sender,
+            stream: self.session.stream.parameters(world.settings),
             responders: world.responders,
             ledger: &mut self.ledger,
             say: world.say,

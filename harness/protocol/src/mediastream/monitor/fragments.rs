@@ -4,7 +4,6 @@ use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
 use super::time::Moment;
 use super::view::Media;
-use crate::requirement::Role;
 
 /// Judges one fragment; `total` is TotalLength of the frame's fragments before it.
 ///
@@ -19,7 +18,7 @@ pub(super) fn see(media: &Media<'_>, total: Option<u64>, at: &Moment, bench: &mu
     let end = offset.checked_add(payload as u64);
     if end.is_none_or(|end| end > length) {
         // MS-R-01
-        bench.breach(Rule::R01, Role::Responder, || {
+        bench.breach(Rule::R01, bench.sender, || {
             let got = format!("FragmentOffset {offset} + {payload} bytes, TotalLength {length}");
             Evidence::at(at, "FragmentOffset + payload length <= TotalLength", got).field(
                 "FragmentOffset",
@@ -28,7 +27,7 @@ pub(super) fn see(media: &Media<'_>, total: Option<u64>, at: &Moment, bench: &mu
             )
         });
     } else if let Some(total) = total.filter(|total| *total != length) {
-        bench.breach(Rule::R01, Role::Responder, || {
+        bench.breach(Rule::R01, bench.sender, || {
             let want = format!("TotalLength {total}, as in the frame's fragments before");
             Evidence::at(at, want, format!("TotalLength {length}")).field("TotalLength", 34, 8)
         });

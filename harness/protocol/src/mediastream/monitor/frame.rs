@@ -5,7 +5,6 @@ use super::rule::Rule;
 use super::time::Moment;
 use super::view::Media;
 use crate::monitor::NetworkCounts;
-use crate::requirement::Role;
 
 /// How many bytes at either end of a payload tell it from others.
 const ENDS: usize = 32;
@@ -86,7 +85,7 @@ impl FrameSeen {
         {
             network.reordered += 1;
             // MS-D-02
-            bench.breach_unless_network(Rule::D02, Role::Responder, || {
+            bench.breach_unless_network(Rule::D02, bench.sender, || {
                 let want = format!("a FragmentOffset above {before}");
                 Evidence::at(at, want, format!("FragmentOffset {offset}")).field(
                     "FragmentOffset",
@@ -193,7 +192,7 @@ impl Usual {
 
     /// The session is over.
     pub(super) fn close(&mut self, bench: &mut Bench<'_>) {
-        let stream = bench.settings.stream.map(|stream| stream.frame_bytes());
+        let stream = bench.stream.map(|stream| stream.frame_bytes());
         if let (Some(held), Some(bytes)) = (self.held.take(), stream)
             && held.bytes > bytes
             && let Some((at, _)) = held.doubled
@@ -220,7 +219,7 @@ fn judge(frame: &FrameSeen, model: &Model, network: &mut NetworkCounts, bench: &
     if is_permuted || (frame.fell.is_some() && frame.are_equal) {
         network.reordered += 1;
         // MS-D-02
-        bench.breach_unless_network(Rule::D02, Role::Responder, || {
+        bench.breach_unless_network(Rule::D02, bench.sender, || {
             let want = format!("the datagrams of frame {} in offset order", frame.sequence);
             let got = if is_permuted {
                 "their lengths in another order than in other frames"
@@ -231,7 +230,7 @@ fn judge(frame: &FrameSeen, model: &Model, network: &mut NetworkCounts, bench: &
         });
     } else if let Some(at) = frame.fell {
         // MS-D-04
-        bench.breach(Rule::D04, Role::Responder, || {
+        bench.breach(Rule::D04, bench.sender, || {
             let want = format!("QPC that does not fall within frame {}", frame.sequence);
             Evidence::at(&at, want, "a lower QPC than in the datagram before").field("QPC", 10, 8)
         });
@@ -240,7 +239,7 @@ fn judge(frame: &FrameSeen, model: &Model, network: &mut NetworkCounts, bench: &
 
 fn repeated(frame: &FrameSeen, at: &Moment, bench: &mut Bench<'_>) {
     // MS-D-01
-    bench.breach_unless_network(Rule::D01, Role::Responder, || {
+    bench.breach_unless_network(Rule::D01, bench.sender, || {
         let want = format!("SequenceNumber {}", frame.sequence.saturating_add(1));
         let got = format!("SequenceNumber {} again, the same datagram", frame.sequence);
         Evidence::at(at, want, got).field("SequenceNumber", 2, 8)

@@ -6,9 +6,10 @@ use std::time::Duration;
 use super::responders::Responders;
 use super::rule::{Rule, Rules};
 use super::time::Moment;
-use crate::MonitorSettings;
+use crate::mediastream::{Mode, Modes};
 use crate::monitor::{Field, Finding, Observation, Vantage};
 use crate::requirement::Role;
+use crate::{MonitorSettings, StreamParameters};
 
 /// What a session has had judged and told so far.
 #[derive(Debug, Clone, Copy, Default)]
@@ -118,6 +119,10 @@ impl Parties {
 pub(super) struct Bench<'a> {
     pub(super) settings: &'a MonitorSettings,
     pub(super) parties: Parties,
+    /// The party that sends the media: the responder, but in an upload the initiator.
+    pub(super) sender: Role,
+    /// What is streamed, as far as it is known: as the session agreed, else as it was configured.
+    pub(super) stream: Option<StreamParameters>,
     pub(super) responders: &'a Responders,
     pub(super) ledger: &'a mut Ledger,
     pub(super) say: &'a mut dyn FnMut(Observation),
@@ -125,12 +130,11 @@ pub(super) struct Bench<'a> {
 
 impl Bench<'_> {
     /// Whether gaps, swaps, repetitions and lateness in what `party` sent are its own doing: the
-    /// capture was taken at the sender of media, and for the initiator only if it lives there too.
+    /// capture was taken at the sender of media, and for the other only if it lives there too.
     pub(super) fn is_at(&self, party: Role) -> bool {
         match (self.settings.vantage, party) {
             (Vantage::Path, _) => false,
-            (Vantage::Sender, Role::Responder) => true,
-            (Vantage::Sender, Role::Initiator) => self.parties.share_a_host(),
+            (Vantage::Sender, party) => party == self.sender || self.parties.share_a_host(),
         }
     }
 
@@ -142,6 +146,16 @@ impl Bench<'_> {
     /// Whether the responder answered a SYN anywhere in the capture so far.
     pub(super) fn speaks_3way(&self) -> bool {
         self.responders.speaks_3way(self.parties.responder)
+    }
+
+    /// Whether the implementation was told to speak `mode`; `None` if that is not known.
+    pub(super) fn speaks(&self, mode: Mode) -> Option<bool> {
+        self.modes().map(|modes| modes.contains(mode))
+    }
+
+    /// The modes that the implementation was told to speak, if they are known.
+    pub(super) fn modes(&self) -> Option<Modes> {
+        self.settings.mode.as_ref()?.parse().ok()
     }
 
     /// Whether the option is known to be on or off.

@@ -3,7 +3,7 @@
 //!
 //! Each tuple is a candidate until its traffic opens a session (`candidate`), then a flow
 //! (`flow`) with one session after another on it (`session`). The rules stand by what they look at:
-//! `starts` (3.1), `syn`, `syn_ack`, `ack`, `early` (3.2), `control` and `endian` (2), and for media
+//! `starts` (3.1), `syn`, `syn_ack`, `ack`, `early` (3.2), `start3` (3.3), `control` and `endian` (2), and for media
 //! (4) `order`, `frame`, `fragments`, `payload`, `ticks`, `pace`. Each says which evidence breaks it,
 //! from which vantage, and when there is only doubt. A breach is told once a session and party and
 //! then counted; a doubt is told once a session.
@@ -27,6 +27,7 @@ mod payload;
 mod responders;
 mod rule;
 mod session;
+mod start3;
 mod starts;
 mod stream;
 mod syn;
@@ -34,6 +35,7 @@ mod syn_ack;
 mod table;
 mod ticks;
 mod time;
+mod tokens;
 mod view;
 
 #[cfg(test)]

@@ -6,7 +6,6 @@ use super::rule::Rule;
 use super::time::Moment;
 use super::view::Media;
 use crate::monitor::NetworkCounts;
-use crate::requirement::Role;
 
 /// How many of the newest frames are remembered in detail.
 const RECENT: usize = 8;
@@ -158,7 +157,7 @@ impl Order {
         };
         if !fits {
             // MS-D-01
-            bench.breach_unless_network(Rule::D01, Role::Responder, || {
+            bench.breach_unless_network(Rule::D01, bench.sender, || {
                 let got = format!("SequenceNumber {sequence}");
                 Evidence::at(at, "SequenceNumber 1 in the session's first frame", got).field(
                     "SequenceNumber",
@@ -189,7 +188,7 @@ impl Order {
         }
         let expected = self.highest.saturating_add(1);
         // MS-D-01
-        bench.breach_unless_network(Rule::D01, Role::Responder, || {
+        bench.breach_unless_network(Rule::D01, bench.sender, || {
             let want = format!("SequenceNumber {expected}");
             Evidence::at(at, want, format!("SequenceNumber {sequence}")).field(
                 "SequenceNumber",
@@ -223,7 +222,7 @@ impl Order {
             frame.add_late(media);
             self.network.reordered += 1;
             // MS-D-02
-            bench.breach_unless_network(Rule::D02, Role::Responder, || {
+            bench.breach_unless_network(Rule::D02, bench.sender, || {
                 let want = format!("all of frame {sequence} before frame {}", self.highest);
                 let got = format!(
                     "a datagram of frame {sequence} after one of frame {}",
@@ -245,7 +244,7 @@ impl Order {
             self.frames += 1;
         }
         // MS-D-01
-        bench.breach_unless_network(Rule::D01, Role::Responder, || {
+        bench.breach_unless_network(Rule::D01, bench.sender, || {
             let want = format!(
                 "SequenceNumber {} or {}",
                 self.highest,
@@ -287,7 +286,7 @@ const fn slot(sequence: u64) -> usize {
 }
 
 fn wrong_number(bench: &mut Bench<'_>, at: &Moment, expected: &str, got: String) {
-    bench.breach(Rule::D01, Role::Responder, || {
+    bench.breach(Rule::D01, bench.sender, || {
         Evidence::at(at, expected, got).field("SequenceNumber", 2, 8)
     });
 }

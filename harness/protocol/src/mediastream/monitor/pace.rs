@@ -5,8 +5,7 @@ use std::time::Duration;
 use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
 use super::time::{CROSSING, Millis, Moment, SLACK, Window};
-use crate::MonitorSettings;
-use crate::requirement::Role;
+use crate::StreamParameters;
 
 /// Fewest frames over which a mean interval is judged.
 const FEWEST: u64 = 10;
@@ -20,8 +19,8 @@ pub(super) struct Start {
     pub(super) asked: Moment,
 }
 
-/// The pace of one stream. Nothing here is judged without [`MonitorSettings::stream`], for a capture
-/// does not say what was configured; away from the sender, lateness is a doubt.
+/// The pace of one stream. Nothing here is judged unless the stream is known: START_ACK says what
+/// was agreed, of other sessions a capture does not say what was configured; away from the sender, lateness is a doubt.
 ///
 /// MS-D-06: over at least ten frames the time from the first to the last is off by more than 5% and
 /// 50 ms, or a frame comes more than 5 intervals and 50 ms after it was due, which is one interval
@@ -55,7 +54,7 @@ impl Pace {
         start: Option<&Start>,
         bench: &mut Bench<'_>,
     ) {
-        if let Some(stream) = bench.settings.stream {
+        if let Some(stream) = bench.stream {
             match self.last {
                 None => first(at, start, stream.interval(), bench),
                 Some((before, then)) => {
@@ -83,12 +82,12 @@ impl Pace {
 
     /// Connection-id in a session that streams or streamed.
     pub(super) fn name(&self, at: &Moment, bench: &mut Bench<'_>) {
-        let (Some(stream), Some((sequence, _))) = (bench.settings.stream, self.last) else {
+        let (Some(stream), Some((sequence, _))) = (bench.stream, self.last) else {
             return;
         };
         if stream.frames() > 0 && sequence >= stream.frames() {
             // MS-D-07
-            bench.breach_unless_network(Rule::D07, Role::Responder, || {
+            bench.breach_unless_network(Rule::D07, bench.sender, || {
                 let want = format!("nothing after frame {}, the last", stream.frames());
                 Evidence::at(at, want, "a connection-id")
             });
@@ -96,10 +95,8 @@ impl Pace {
     }
 
     /// The interval: the configured one, else the mean of what was seen.
-    pub(super) fn interval(&self, settings: &MonitorSettings) -> Option<Duration> {
-        settings
-            .stream
-            .map_or_else(|| self.mean(), |stream| Some(stream.interval()))
+    pub(super) fn interval(&self, stream: Option<StreamParameters>) -> Option<Duration> {
+        stream.map_or_else(|| self.mean(), |stream| Some(stream.interval()))
     }
 
     /// The mean interval that was seen.
@@ -114,7 +111,7 @@ impl Pace {
     /// The session is over; `end` is the last moment of the capture that belongs to it. With
     /// `is_ended` the stream was to end before its last frame: the session was restarted or dropped.
     pub(super) fn close(&self, end: &Moment, is_ended: bool, bench: &mut Bench<'_>) {
-        let Some(stream) = bench.settings.stream else {
+        let Some(stream) = bench.stream else {
             return;
         };
         let (Some((first, _)), Some((last, at))) = (self.first, self.last) else {
@@ -129,7 +126,7 @@ impl Pace {
             bench.exercised(Rule::D07);
         } else if !is_ended && end.is_past(&at, patience) {
             // MS-D-07
-            bench.breach_unless_network(Rule::D07, Role::Responder, || {
+            bench.breach_unless_network(Rule::D07, bench.sender, || {
                 let want = format!("{} frames", stream.frames());
                 let got = format!(
                     "frame {last} was the last; nothing came for {}",
@@ -153,7 +150,7 @@ impl Pace {
         let slack = due / 20 + SLACK;
         if span + slack < due || span.saturating_sub(self.pause) > due + slack {
             // MS-D-06
-            bench.breach_unless_network(Rule::D06, Role::Responder, || {
+            bench.breach_unless_network(Rule::D06, bench.sender, || {
                 let frames = intervals + 1;
                 let want = format!(
                     "a mean interval of {} ± 5%: {frames} frames within {} ± {}",
@@ -188,9 +185,9 @@ fn first(at: &Moment, start: Option<&Start>, interval: Duration, bench: &mut Ben
     // MS-D-12
     if after < window.earliest && asked >= window.earliest {
         let why = "the connection-id may have left late";
-        bench.doubt(Rule::D12, Role::Responder, why, evidence);
+        bench.doubt(Rule::D12, bench.sender, why, evidence);
     } else {
-        bench.breach_unless_network(Rule::D12, Role::Responder, evidence);
+        bench.breach_unless_network(Rule::D12, bench.sender, evidence);
     }
 }
 
@@ -199,7 +196,7 @@ fn late(at: &Moment, then: &Moment, due: Duration, interval: Duration, bench: &m
     bench.exercised(Rule::D06);
     if gap.saturating_sub(due) > interval * 5 + SLACK {
         // MS-D-06
-        bench.breach_unless_network(Rule::D06, Role::Responder, || {
+        bench.breach_unless_network(Rule::D06, bench.sender, || {
             let want = format!(
                 "a frame at most 5 intervals of {} and 50 ms late",
                 Millis(interval)
@@ -213,7 +210,7 @@ fn late(at: &Moment, then: &Moment, due: Duration, interval: Duration, bench: &m
 fn above(sequence: u64, frames: u64, at: &Moment, bench: &mut Bench<'_>) {
     if sequence > frames {
         // MS-D-07
-        bench.breach(Rule::D07, Role::Responder, || {
+        bench.breach(Rule::D07, bench.sender, || {
             let want = format!("the stream to end after {frames} frames");
             Evidence::at(at, want, format!("frame {sequence}")).field("SequenceNumber", 2, 8)
         });

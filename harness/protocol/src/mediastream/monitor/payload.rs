@@ -6,7 +6,6 @@ use super::time::Moment;
 use super::view::Media;
 use crate::mediastream::frame::Header;
 use crate::mediastream::pattern;
-use crate::requirement::Role;
 
 /// Shortest payload that says anything about a pattern, in bytes.
 const TELLING: usize = 8;
@@ -73,7 +72,7 @@ impl Payload {
         self.settle(bench);
         if let Some(at) = self.cut.filter(|_| self.matching >= EVIDENT) {
             let why = "the capture lacks the rest";
-            bench.doubt(Rule::D11, Role::Responder, why, || {
+            bench.doubt(Rule::D11, bench.sender, why, || {
                 Evidence::at(
                     &at,
                     "the counter pattern to the end of the payload",
@@ -117,7 +116,7 @@ impl Payload {
 
 fn tell(difference: &Difference, bench: &mut Bench<'_>) {
     // MS-D-11
-    bench.breach(Rule::D11, Role::Responder, || {
+    bench.breach(Rule::D11, bench.sender, || {
         let Difference {
             at,
             offset,
@@ -142,10 +141,10 @@ fn empty(media: &Media<'_>, is_rest: bool, at: &Moment, bench: &mut Bench<'_>) {
         )
     };
     // MS-W-09
-    bench.breach(Rule::W09, Role::Responder, evidence);
+    bench.breach(Rule::W09, bench.sender, evidence);
     if is_rest {
         // MS-D-03
-        bench.breach(Rule::D03, Role::Responder, evidence);
+        bench.breach(Rule::D03, bench.sender, evidence);
     }
 }
 

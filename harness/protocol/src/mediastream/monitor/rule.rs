@@ -24,6 +24,15 @@ pub(super) enum Rule {
     H16,
     H18,
     H22,
+    S01,
+    S02,
+    S03,
+    S04,
+    S08,
+    S10,
+    S13,
+    S15,
+    S16,
     D01,
     D02,
     D03,
@@ -38,7 +47,7 @@ pub(super) enum Rule {
 
 impl Rule {
     /// All of them, in the specification's order.
-    pub(super) const ALL: [Self; 30] = [
+    pub(super) const ALL: [Self; 39] = [
         Self::W01,
         Self::W09,
         Self::W10,
@@ -59,6 +68,15 @@ impl Rule {
         Self::H16,
         Self::H18,
         Self::H22,
+        Self::S01,
+        Self::S02,
+        Self::S03,
+        Self::S04,
+        Self::S08,
+        Self::S10,
+        Self::S13,
+        Self::S15,
+        Self::S16,
         Self::D01,
         Self::D02,
         Self::D03,
@@ -94,6 +112,15 @@ impl Rule {
             Self::H16 => "MS-H-16",
             Self::H18 => "MS-H-18",
             Self::H22 => "MS-H-22",
+            Self::S01 => "MS-S-01",
+            Self::S02 => "MS-S-02",
+            Self::S03 => "MS-S-03",
+            Self::S04 => "MS-S-04",
+            Self::S08 => "MS-S-08",
+            Self::S10 => "MS-S-10",
+            Self::S13 => "MS-S-13",
+            Self::S15 => "MS-S-15",
+            Self::S16 => "MS-S-16",
             Self::D01 => "MS-D-01",
             Self::D02 => "MS-D-02",
             Self::D03 => "MS-D-03",
@@ -110,7 +137,7 @@ impl Rule {
 
 /// A set of rules.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Rules(u32);
+pub(super) struct Rules(u64);
 
 impl Rules {
     /// Adds a rule; whether it was not in the set before.

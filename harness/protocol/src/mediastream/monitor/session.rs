@@ -6,6 +6,7 @@ use super::order::Origin;
 use super::pace::Start;
 use super::responders::Responders;
 use super::rule::Rule;
+use super::start3::Exchange;
 use super::starts::Starts;
 use super::stream::Stream;
 use super::syn_ack;
@@ -30,6 +31,8 @@ pub(super) enum Mode {
     Legacy,
     /// With SYN, SYN-ACK or ACK.
     ThreeWay,
+    /// With START, START_ACK or START_CONFIRM.
+    Start3,
     /// Before the capture did, or out of its sight.
     Unknown,
 }
@@ -39,6 +42,7 @@ impl Mode {
         match self {
             Self::Legacy => "legacy",
             Self::ThreeWay => "3way",
+            Self::Start3 => "start3",
             Self::Unknown => "unknown",
         }
     }
@@ -120,6 +124,10 @@ pub(super) struct Session {
     pub(super) before: Before,
     pub(super) starts: Option<Starts>,
     pub(super) handshake: Handshake,
+    /// The exchange of 3.3 that opened it.
+    pub(super) start3: Option<Box<Exchange>>,
+    /// It began with the JOIN token: the initiator sends the media.
+    pub(super) is_upload: bool,
     pub(super) stream: Stream,
     /// When the responder named the session in answer to START.
     named: Option<Moment>,
@@ -143,6 +151,8 @@ impl Session {
             before,
             starts: None,
             handshake: Handshake::default(),
+            start3: None,
+            is_upload: false,
             stream: Stream::new(origin),
             named: None,
             misnamed: None,
@@ -150,13 +160,21 @@ impl Session {
         }
     }
 
-    /// MS-W-18, any vantage: a datagram above 65,507 bytes, or above the configured maximum.
-    pub(super) fn size(packet: &Packet<'_>, from: Role, at: &Moment, bench: &mut Bench<'_>) {
+    /// MS-W-18, any vantage: a datagram above 65,507 bytes, or above the configured maximum;
+    /// of a start3 responder also one above the MaxDatagram that it `granted`.
+    pub(super) fn size(
+        packet: &Packet<'_>,
+        granted: Option<usize>,
+        from: Role,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) {
         bench.exercised(Rule::W18);
         let most = bench
             .settings
             .max_datagram
             .unwrap_or(MAX_DATAGRAM)
+            .min(granted.unwrap_or(MAX_DATAGRAM))
             .min(MAX_DATAGRAM);
         if packet.length > most {
             // MS-W-18
@@ -210,6 +228,14 @@ impl Session {
         if let Some(starts) = &mut self.starts {
             starts.answered(false, at, bench);
         }
+        if let Some(exchange) = &mut self.start3 {
+            if !exchange.media(media, at, bench) {
+                return;
+            }
+            if exchange.goes_on(bench.stream) {
+                self.stream.held_back();
+            }
+        }
         if self.mode == Mode::ThreeWay {
             if self.handshake.answer == Answer::Rejected {
                 syn_ack::after_rejection(&self.handshake, "media", at, bench);
@@ -224,7 +250,7 @@ impl Session {
             if self.is_early() {
                 let Handshake { early, offered, .. } = &mut self.handshake;
                 early.media(media, offered.first().is_some(), at, bench);
-            } else if self.handshake.early.goes_on(bench.settings) {
+            } else if self.handshake.early.goes_on(bench.stream) {
                 self.stream.held_back();
             } else if self.handshake.acked.is_some() && !self.stream.has_begun() {
                 bench.exercised(Rule::H15);
@@ -232,6 +258,31 @@ impl Session {
         }
         let start = self.start();
         self.stream.see(media, at, start.as_ref(), bench);
+    }
+
+    /// Media of the initiator, in an upload.
+    pub(super) fn upload(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+        let start = self.named.map(|at| Start { at, asked: at });
+        self.stream.see(media, at, start.as_ref(), bench);
+    }
+
+    /// Connection-id of the responder, in an upload.
+    pub(super) fn welcomed(&mut self, id: ConnectionId, at: &Moment) {
+        self.named.get_or_insert(*at);
+        self.id = Some(id);
+    }
+
+    /// Whether the responder named it.
+    pub(super) const fn is_named(&self) -> bool {
+        self.named.is_some()
+    }
+
+    /// Time went on to `now`.
+    pub(super) fn lapse(&mut self, now: &Moment, bench: &mut Bench<'_>) {
+        self.handshake.lapse(now, bench);
+        if let Some(exchange) = &mut self.start3 {
+            exchange.lapse(now, bench);
+        }
     }
 
     /// What a SYN is that comes now; `is_over` if the session's stream has ended.
@@ -243,7 +294,12 @@ impl Session {
         at: &Moment,
     ) -> Next {
         // A START that was answered is a session before its first media too.
-        let lives = (self.stream.has_begun() || self.named.is_some()) && !is_over;
+        // An exchange of 3.3 too: a responder of that mode alone drops the SYN.
+        let asks = self
+            .start3
+            .as_ref()
+            .is_some_and(|exchange| !exchange.is_ended());
+        let lives = (self.stream.has_begun() || self.named.is_some() || asks) && !is_over;
         let Some(syn) = self
             .handshake
             .syn
@@ -283,6 +339,11 @@ impl Session {
             starts.close(now, self.stream.interval(bench.settings), bench);
         }
         self.handshake.close(now, bench);
+        let mut may_stop = false;
+        if let Some(exchange) = &mut self.start3 {
+            exchange.close(now, bench);
+            may_stop = exchange.may_stop();
+        }
         if let Some((other, at)) = self.streamed_by.filter(|_| !self.stream.has_begun()) {
             // MS-H-05
             let responder = bench.parties.responder;
@@ -292,18 +353,20 @@ impl Session {
             });
         }
         // Dropped half-open, an optimistic stream ends without being complete.
-        let is_ended = is_restarted || self.handshake.may_be_dropped();
+        let is_ended = is_restarted || may_stop || self.handshake.may_be_dropped();
         self.stream.close(now, is_ended, bench);
     }
 
     /// What it was.
     pub(super) fn report(&self, parties: &Parties, ledger: &Ledger) -> crate::monitor::Session {
+        let exchange = self.start3.as_ref();
+        let stream_id = exchange.map(|exchange| format!("{:016x}", exchange.key.stream_id));
         crate::monitor::Session {
             protocol: "mediastream",
             mode: self.mode.name(),
             initiator: parties.initiator,
             responder: parties.responder,
-            connection_id: self.id.map(|id| id.to_string()),
+            connection_id: stream_id.or_else(|| self.id.map(|id| id.to_string())),
             frames: self.stream.frames(),
             datagrams: self.datagrams,
             first_packet: self.first.packet,
@@ -350,6 +413,7 @@ impl Session {
                     .filter(|_| !early.was_used() && !early.is_named())
                     .map(|at| Start { at, asked: at })
             }
+            Mode::Start3 => self.start3.as_ref()?.start(),
             Mode::Unknown => None,
         }
     }
@@ -365,6 +429,7 @@ impl Session {
         }
         let began = match self.mode {
             Mode::ThreeWay => self.handshake.acked,
+            Mode::Start3 => self.start3.as_ref().and_then(|exchange| exchange.confirmed),
             Mode::Legacy | Mode::Unknown => self.named,
         };
         began.is_none_or(|began| !at.is_past(&began, CROSSING))

@@ -65,7 +65,6 @@ impl Starts {
         }
         if let Some(gap) = at.since(&self.last) {
             let interval = bench
-                .settings
                 .stream
                 .map_or(Duration::ZERO, |stream| stream.interval());
             let earliest = Window::around(interval + PAUSE, bench.settings.tolerance).earliest;

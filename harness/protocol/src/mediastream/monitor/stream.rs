@@ -10,8 +10,8 @@ use super::payload::Payload;
 use super::ticks::Ticks;
 use super::time::{Moment, Window};
 use super::view::Media;
-use crate::MonitorSettings;
 use crate::monitor::NetworkCounts;
+use crate::{MonitorSettings, StreamParameters};
 
 /// A stream is over when nothing came for three intervals and for this long.
 const SILENCE: Duration = Duration::from_secs(1);
@@ -25,6 +25,19 @@ pub(super) struct Stream {
     payload: Payload,
     newest: Option<Moment>,
     reordered: u64,
+    agreed: Agreed,
+}
+
+/// Where it is known from what is streamed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Agreed {
+    /// From the settings, if at all.
+    #[default]
+    Configured,
+    /// Nothing is known: what was agreed did not show.
+    Unknown,
+    /// From START_ACK.
+    Here(StreamParameters),
 }
 
 impl Stream {
@@ -36,6 +49,7 @@ impl Stream {
             payload: Payload::default(),
             newest: None,
             reordered: 0,
+            agreed: Agreed::default(),
         }
     }
 
@@ -66,6 +80,20 @@ impl Stream {
         }
     }
 
+    /// The handshake settled what is streamed, or that it is not known.
+    pub(super) const fn agree(&mut self, agreed: Agreed) {
+        self.agreed = agreed;
+    }
+
+    /// What is streamed, as far as it is known.
+    pub(super) const fn parameters(&self, settings: &MonitorSettings) -> Option<StreamParameters> {
+        match self.agreed {
+            Agreed::Configured => settings.stream,
+            Agreed::Unknown => None,
+            Agreed::Here(stream) => Some(stream),
+        }
+    }
+
     /// The session before on the tuple came to this number after all.
     pub(super) fn goes_on_after(&mut self, highest: Option<u64>) {
         if let Some(highest) = highest {
@@ -93,14 +121,17 @@ impl Stream {
         let Some(newest) = self.newest else {
             return false;
         };
-        let interval = self.pace.interval(settings).unwrap_or_default();
+        let interval = self
+            .pace
+            .interval(self.parameters(settings))
+            .unwrap_or_default();
         let patience = SILENCE.max(Window::around(interval * 3, 0.0).latest);
         now.since(&newest).is_none_or(|silence| silence > patience)
     }
 
     /// The interval between frames: as configured, else the mean that was seen.
     pub(super) fn interval(&self, settings: &MonitorSettings) -> Option<Duration> {
-        self.pace.interval(settings)
+        self.pace.interval(self.parameters(settings))
     }
 
     /// The highest number; 0 before the first.

@@ -8,6 +8,7 @@ use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
 use super::time::{ANSWER, Millis, Moment, Window, repetition};
 use super::view::ControlView;
+use crate::mediastream::Mode;
 use crate::mediastream::frame::{ConnectionId, Control};
 use crate::monitor::Packet;
 use crate::requirement::Role;
@@ -16,7 +17,7 @@ use crate::requirement::Role;
 pub(super) const SENDS: u32 = 3;
 
 /// A SYN with the id of one that nothing answered for so long asks for a new session.
-const GIVEN_UP: Duration = Duration::from_secs(10);
+pub(super) const GIVEN_UP: Duration = Duration::from_secs(10);
 
 /// A SYN and its copies.
 ///
@@ -183,7 +184,7 @@ impl Syn {
             );
             Evidence::lack(now.time, want(), got)
         };
-        if bench.settings.mode.as_deref() == Some("legacy") {
+        if bench.speaks(Mode::ThreeWay) == Some(false) {
             return;
         }
         if !bench.is_at(Role::Responder) {
@@ -210,7 +211,8 @@ impl Syn {
     }
 }
 
-fn print(bytes: &[u8]) -> u64 {
+/// What tells datagrams apart.
+pub(super) fn print(bytes: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     bytes.hash(&mut hasher);
     hasher.finish()

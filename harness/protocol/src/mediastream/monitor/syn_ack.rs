@@ -65,7 +65,7 @@ pub(super) fn see(
         return;
     }
     match &mut handshake.waiting {
-        None => handshake.waiting = Some(Waiting::new(at)),
+        None => handshake.waiting = Some(Waiting::new(at, Rule::H18, "SYN-ACK", "ACK")),
         Some(waiting) if is_answer => waiting.answered(at),
         Some(waiting) => waiting.again(at, handshake.syn.is_some(), bench),
     }
@@ -90,7 +90,8 @@ pub(super) fn after_rejection(
     }
 }
 
-/// A responder that waits for the ACK.
+/// A responder that waits for the ACK, or a start3 one that waits for START_CONFIRM (MS-S-13, with the
+/// same timers).
 ///
 /// MS-H-18, at the sender (elsewhere a doubt), where the capture shows the SYN: a copy of the
 /// SYN-ACK outside the window around 500 ms, 1 s, 2 s ...; no copy although the capture goes on (in
@@ -101,14 +102,27 @@ pub(super) fn after_rejection(
 pub(super) struct Waiting {
     pub(super) first: Moment,
     pub(super) last: Moment,
-    sends: u32,
+    pub(super) sends: u32,
+    rule: Rule,
+    /// The answer's name.
+    name: &'static str,
+    /// The name of what it waits for.
+    lacks: &'static str,
     /// Only timers made it repeat so far.
-    is_by_timer: bool,
+    pub(super) is_by_timer: bool,
 }
 
 impl Waiting {
-    fn new(at: &Moment) -> Self {
+    pub(super) const fn new(
+        at: &Moment,
+        rule: Rule,
+        name: &'static str,
+        lacks: &'static str,
+    ) -> Self {
         Self {
+            rule,
+            name,
+            lacks,
             first: *at,
             last: *at,
             sends: 1,
@@ -116,7 +130,7 @@ impl Waiting {
         }
     }
 
-    fn window(&self, bench: &Bench<'_>) -> Window {
+    pub(super) fn window(&self, bench: &Bench<'_>) -> Window {
         let tolerance = bench.settings.tolerance;
         if self.is_by_timer {
             Window::around(repetition(self.sends), tolerance)
@@ -138,25 +152,29 @@ impl Waiting {
     }
 
     /// A SYN-ACK that answers a copy of the SYN.
-    const fn answered(&mut self, at: &Moment) {
+    pub(super) const fn answered(&mut self, at: &Moment) {
         self.is_by_timer = false;
         self.last = *at;
         self.sends += 1;
     }
 
-    fn again(&mut self, at: &Moment, is_judged: bool, bench: &mut Bench<'_>) {
+    pub(super) fn again(&mut self, at: &Moment, is_judged: bool, bench: &mut Bench<'_>) {
         if is_judged {
             let window = self.window(bench);
-            bench.exercised(Rule::H18);
+            bench.exercised(self.rule);
             if let Some(gap) = at.since(&self.last).filter(|gap| !window.contains(*gap)) {
-                // MS-H-18
-                bench.breach_unless_network(Rule::H18, Role::Responder, || {
-                    let want = format!("the SYN-ACK again after {window}");
+                // MS-H-18, MS-S-13
+                bench.breach_unless_network(self.rule, Role::Responder, || {
+                    let want = format!("the {} again after {window}", self.name);
                     Evidence::at(at, want, format!("after {}", Millis(gap)))
                 });
             } else if bench.settings.supervised && self.is_by_timer && self.sends >= SENDS {
-                bench.breach_unless_network(Rule::H18, Role::Responder, || {
-                    let got = format!("SYN-ACK number {} of a half-open session", self.sends + 1);
+                bench.breach_unless_network(self.rule, Role::Responder, || {
+                    let got = format!(
+                        "{} number {} of a half-open session",
+                        self.name,
+                        self.sends + 1
+                    );
                     Evidence::at(at, "3 sends in all, then the session dropped", got)
                 });
             }
@@ -174,11 +192,12 @@ impl Waiting {
             && now.is_past(&self.last, latest)
             && !bench.is_flooded(&self.last)
         {
-            // MS-H-18
+            // MS-H-18, MS-S-13
             let (last, window) = (self.last, self.window(bench));
-            bench.breach_unless_network(Rule::H18, Role::Responder, || {
+            let (name, lacks) = (self.name, self.lacks);
+            bench.breach_unless_network(self.rule, Role::Responder, || {
                 let want = format!(
-                    "the SYN-ACK of packet {} again after {window}, as no ACK came",
+                    "the {name} of packet {} again after {window}, as no {lacks} came",
                     last.packet
                 );
                 let got = format!(

@@ -197,28 +197,21 @@ fn open(
     let name = candidate
         .name
         .filter(|(from, _)| *from == parties.responder);
+    let is_first = opening.is_first();
     let before = Before {
         id: None,
         ids: Offered::default(),
-        highest: match opening {
-            Opening::Start | Opening::Syn => candidate.highest(parties.responder),
-            Opening::SynAck | Opening::Ack | Opening::Media => None,
-        },
+        highest: candidate.highest(parties.responder).filter(|_| is_first),
     };
-    let origin = match opening {
-        Opening::Start | Opening::Syn => Origin::Start,
-        Opening::SynAck | Opening::Ack | Opening::Media => Origin::Middle,
-    };
-    let first = match opening {
-        Opening::Start | Opening::Syn => at,
-        Opening::SynAck | Opening::Ack | Opening::Media => &candidate.first,
+    let (origin, first) = if is_first {
+        (Origin::Start, at)
+    } else {
+        (Origin::Middle, &candidate.first)
     };
     let mut session = Session::new(opening.mode(), origin, first, before);
     session.id = name.map(|(_, id)| id);
-    session.datagrams = match opening {
-        Opening::Start | Opening::Syn => 0,
-        Opening::SynAck | Opening::Ack | Opening::Media => candidate.datagrams - 1,
-    };
+    session.datagrams = if is_first { 0 } else { candidate.datagrams - 1 };
+    session.is_upload = opening == Opening::Join;
     let mut flow = Flow::new(parties, session, at);
     match opening {
         Opening::Start => flow.begin_with_start(packet, at, world),
@@ -231,7 +224,10 @@ fn open(
             flow.begin_with_media(candidate, world);
             flow.see(packet, at, world);
         }
-        Opening::SynAck => flow.see(packet, at, world),
+        Opening::Start3 => flow.begin_with_start3(packet, at, world),
+        Opening::Join | Opening::StartAck | Opening::StartConfirm | Opening::SynAck => {
+            flow.see(packet, at, world);
+        }
     }
     flow
 }

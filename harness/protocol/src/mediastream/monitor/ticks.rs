@@ -6,7 +6,6 @@ use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
 use super::time::Moment;
 use super::view::Media;
-use crate::requirement::Role;
 
 /// How many samples at either end of a session are compared.
 const EDGE: usize = 3;
@@ -64,7 +63,7 @@ impl Ticks {
         let expected = *self.qpf.get_or_insert(qpf);
         if qpf == 0 {
             // MS-D-04
-            bench.breach(Rule::D04, Role::Responder, || {
+            bench.breach(Rule::D04, bench.sender, || {
                 let (name, offset, length) = QPF;
                 Evidence::at(at, "a QPF other than 0", "QPF 0").field(name, offset, length)
             });
@@ -72,7 +71,7 @@ impl Ticks {
                 self.qpf = None;
             }
         } else if qpf != expected {
-            bench.breach(Rule::D04, Role::Responder, || {
+            bench.breach(Rule::D04, bench.sender, || {
                 let (name, offset, length) = QPF;
                 let want = format!("QPF {expected}, as in the session's first datagram");
                 Evidence::at(at, want, format!("QPF {qpf}")).field(name, offset, length)
@@ -95,7 +94,7 @@ impl Ticks {
             && sample.qpc < before.qpc
         {
             // MS-D-04
-            bench.breach(Rule::D04, Role::Responder, || {
+            bench.breach(Rule::D04, bench.sender, || {
                 let (name, offset, length) = QPC;
                 let want = format!(
                     "QPC of at least {}, as in packet {}",
@@ -160,7 +159,7 @@ impl Ticks {
         bench.exercised(Rule::D05);
         if (advance - span.as_secs_f64()).abs() > allowed {
             // MS-D-05
-            bench.breach_unless_network(Rule::D05, Role::Responder, || {
+            bench.breach_unless_network(Rule::D05, bench.sender, || {
                 let (name, offset, length) = QPC;
                 let want = format!(
                     "QPC / QPF to advance by {:.3} s (± {:.3} s) from packet {} to {}, as the capture's clock does",
@@ -200,7 +199,7 @@ impl Ticks {
             return qpc;
         }
         // MS-W-01
-        bench.breach(Rule::W01, Role::Responder, || {
+        bench.breach(Rule::W01, bench.sender, || {
             let (name, offset, length) = QPC;
             let got = format!("QPC {raw}, which goes with the capture's clock as {swapped} only");
             Evidence::at(at, "little-endian integers", got).field(name, offset, length)

@@ -1,8 +1,9 @@
 //! A datagram as the monitor reads it: leniently, so that a broken one still shows what it was
 //! meant to be.
 
+use super::start3;
 use crate::mediastream::frame::{
-    ConnectionId, Control, Fragment, Frame, Header, START_TOKEN, flag,
+    ConnectionId, Control, Fragment, Frame, Header, JOIN_TOKEN, START_TOKEN, flag,
 };
 use crate::monitor::Packet;
 
@@ -15,6 +16,10 @@ pub(super) enum View<'a> {
     Media(Media<'a>),
     /// SYN, SYN-ACK or ACK.
     Control(Kind, ControlView<'a>),
+    /// The `JOIN` token.
+    Join,
+    /// START, START_ACK, START_CONFIRM or ERROR.
+    Start3(start3::Kind, start3::View<'a>),
     /// Connection-id.
     Name(Option<&'a [u8; ConnectionId::LENGTH]>),
     /// None of these.
@@ -131,6 +136,9 @@ pub(super) fn view<'a>(packet: &Packet<'a>) -> View<'a> {
     if packet.payload == START_TOKEN && packet.length == START_TOKEN.len() {
         return View::Start;
     }
+    if packet.payload == JOIN_TOKEN && packet.length == JOIN_TOKEN.len() {
+        return View::Join;
+    }
     match u16_at(packet.payload, 0) {
         Some(flag) => view_as(flag, packet),
         None => View::Other,
@@ -147,6 +155,10 @@ pub(super) fn view_as<'a>(flag: u16, packet: &Packet<'a>) -> View<'a> {
         flag::SYN_ACK => View::Control(Kind::SynAck, control(packet)),
         flag::ACK => View::Control(Kind::Ack, control(packet)),
         flag::CONNECTION_ID => View::Name(array_at(packet.payload, 2)),
+        flag::START => View::Start3(start3::Kind::Start, start3::View::new(packet)),
+        flag::START_ACK => View::Start3(start3::Kind::Ack, start3::View::new(packet)),
+        flag::START_CONFIRM => View::Start3(start3::Kind::Confirm, start3::View::new(packet)),
+        flag::ERROR => View::Start3(start3::Kind::Error, start3::View::new(packet)),
         _ => View::Other,
     }
 }
@@ -202,16 +214,16 @@ fn is_sound(bytes: &[u8]) -> bool {
 }
 
 #[inline]
-fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<&[u8; N]> {
+pub(super) fn array_at<const N: usize>(bytes: &[u8], offset: usize) -> Option<&[u8; N]> {
     bytes.get(offset..)?.first_chunk()
 }
 
 #[inline]
-fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
+pub(super) fn u16_at(bytes: &[u8], offset: usize) -> Option<u16> {
     array_at(bytes, offset).map(|bytes| u16::from_le_bytes(*bytes))
 }
 
 #[inline]
-fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
+pub(super) fn u64_at(bytes: &[u8], offset: usize) -> Option<u64> {
     array_at(bytes, offset).map(|bytes| u64::from_le_bytes(*bytes))
 }

@@ -7,6 +7,7 @@ mod media;
 mod memory;
 mod naming;
 mod pace;
+mod start3;
 mod starts;
 
 use std::net::SocketAddr;

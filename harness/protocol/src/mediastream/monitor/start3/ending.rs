@@ -1,0 +1,148 @@
+//! ERROR: MS-S-15 and MS-S-16 of both parties.
+
+use super::{Key, View};
+use crate::mediastream::frame::ErrorCode;
+use crate::mediastream::monitor::ledger::{Bench, Evidence};
+use crate::mediastream::monitor::rule::Rule;
+use crate::mediastream::monitor::time::{ANSWER, CROSSING, Millis, Moment};
+use crate::requirement::Role;
+
+/// The ERRORs of one session.
+///
+/// MS-S-15, where that party's doings can be seen (elsewhere a doubt): an ERROR within 2 s after one
+/// from the other side, while nothing else is left that it could answer. A timeout of a half-open
+/// session answers nothing.
+///
+/// MS-S-16, likewise: after an ERROR for the session (its StreamId, with its Nonce or 0) media or a
+/// frame of 3.3 from the side that sent it; from the other side once 50 ms have passed, for what was
+/// on its way before may still come. An ERROR with code 7 that answers a frame leaves the session as
+/// it is (MS-S-17); one whose Nonce is 0 or whose SenderNonce is another's may end it or not on the
+/// other side. An ERROR with another StreamId or Nonce, as code 9 has it, ends nothing.
+#[derive(Debug, Default)]
+pub(super) struct Ending {
+    /// Datagrams that a party may still answer by an ERROR.
+    provoked: [u32; 2],
+    /// When a party last got an ERROR.
+    heard: [Option<Moment>; 2],
+    end: Option<End>,
+    may_be_ended: bool,
+}
+
+#[derive(Debug, Clone, Copy)]
+struct End {
+    by: Role,
+    at: Moment,
+    /// The other side has to take it as the session's.
+    is_certain: bool,
+}
+
+const fn index(party: Role) -> usize {
+    match party {
+        Role::Initiator => 0,
+        Role::Responder => 1,
+    }
+}
+
+impl Ending {
+    /// A datagram went to `party` which it may answer by an ERROR.
+    pub(super) const fn provoked(&mut self, party: Role) {
+        let count = &mut self.provoked[index(party)];
+        *count = count.saturating_add(1);
+    }
+
+    /// `party` answered one otherwise.
+    pub(super) const fn answered(&mut self, party: Role) {
+        let count = &mut self.provoked[index(party)];
+        *count = count.saturating_sub(1);
+    }
+
+    /// Whether an ERROR ended the session.
+    pub(super) const fn is_ended(&self) -> bool {
+        self.end.is_some()
+    }
+
+    /// Whether an ERROR may have ended it.
+    pub(super) const fn may_be_ended(&self) -> bool {
+        self.end.is_some() || self.may_be_ended
+    }
+
+    /// An ERROR of `from`; whether it ends the session.
+    pub(super) fn error(
+        &mut self,
+        own: Key,
+        is_half_open: bool,
+        view: &View<'_>,
+        from: Role,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) -> bool {
+        let Some(key) = view.key.filter(|_| view.is_valid()) else {
+            return false;
+        };
+        let code = view.error_code;
+        let is_answer = self.provoked[index(from)] > 0;
+        self.answered(from);
+        bench.exercised(Rule::S15);
+        let is_timeout = code == Some(ErrorCode::Timeout.number()) && is_half_open;
+        if !is_answer && !is_timeout && self.answers_an_error(from, at, bench) {
+            return false;
+        }
+        self.heard[index(from.peer())] = Some(*at);
+        if key.stream_id != own.stream_id || (key.nonce != own.nonce && key.nonce != 0) {
+            return false;
+        }
+        if is_answer && code == Some(ErrorCode::UnexpectedFrame.number()) {
+            self.may_be_ended = true;
+            return false;
+        }
+        if self.end.is_some() {
+            if !is_answer {
+                self.is_after(from, "ERROR", at, bench);
+            }
+            return false;
+        }
+        bench.exercised(Rule::S16);
+        self.end = Some(End {
+            by: from,
+            at: *at,
+            is_certain: key.nonce == own.nonce && !view.is_cut,
+        });
+        true
+    }
+
+    /// Whether the datagram of `from` comes after the session's end: then it is judged.
+    pub(super) fn is_after(
+        &self,
+        from: Role,
+        form: &'static str,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) -> bool {
+        let Some(end) = self.end else {
+            return false;
+        };
+        let is_own = end.by == from;
+        if !is_own && (!end.is_certain || !at.is_past(&end.at, CROSSING)) {
+            return true;
+        }
+        // MS-S-16
+        bench.breach_unless_network(Rule::S16, from, || {
+            let want = format!("nothing after the ERROR of packet {}", end.at.packet);
+            let after = Millis(at.since(&end.at).unwrap_or_default());
+            Evidence::at(at, want, format!("{form} {after} later")).field("ProtocolFlag", 0, 2)
+        });
+        true
+    }
+
+    fn answers_an_error(&self, from: Role, at: &Moment, bench: &mut Bench<'_>) -> bool {
+        let Some(heard) = self.heard[index(from)].filter(|heard| !at.is_past(heard, ANSWER)) else {
+            return false;
+        };
+        // MS-S-15
+        bench.breach_unless_network(Rule::S15, from, || {
+            let want = format!("no answer to the ERROR of packet {}", heard.packet);
+            Evidence::at(at, want, "an ERROR").field("ProtocolFlag", 0, 2)
+        });
+        true
+    }
+}

@@ -1,0 +1,90 @@
+//! What START asks for and START_ACK grants.
+
+use crate::StreamParameters;
+use crate::mediastream::frame::tlv::{Tlvs, kind};
+use crate::mediastream::monitor::stream::Agreed;
+
+/// The parameters of one frame; absent ones mean "as you like".
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(in crate::mediastream::monitor) struct Parameters {
+    /// Frames per second.
+    pub(super) frame_rate: Option<u32>,
+    /// Bits per second.
+    pub(super) bit_rate: Option<u64>,
+    /// Milliseconds.
+    pub(super) buffer_depth: Option<u32>,
+    /// Seconds.
+    pub(super) stream_length: Option<u32>,
+    /// Bytes.
+    pub(super) max_datagram: Option<u32>,
+}
+
+impl Parameters {
+    pub(super) fn new(tlvs: &Tlvs<'_>) -> Self {
+        Self {
+            frame_rate: tlvs.u32(kind::FRAME_RATE),
+            bit_rate: tlvs.u64(kind::BIT_RATE),
+            buffer_depth: tlvs.u32(kind::BUFFER_DEPTH),
+            stream_length: tlvs.u32(kind::STREAM_LENGTH),
+            max_datagram: tlvs.max_datagram(),
+        }
+    }
+
+    /// The first that grants more than `asked` did: its name, what was asked and what is granted.
+    pub(super) fn above(&self, asked: &Self) -> Option<(&'static str, u64, u64)> {
+        let pairs = [
+            ("FrameRate", asked.frame_rate, self.frame_rate),
+            ("BufferDepth", asked.buffer_depth, self.buffer_depth),
+            ("StreamLength", asked.stream_length, self.stream_length),
+            ("MaxDatagram", asked.max_datagram, self.max_datagram),
+        ];
+        let pairs =
+            pairs.map(|(name, asked, own)| (name, asked.map(u64::from), own.map(u64::from)));
+        let rate = [("BitRate", asked.bit_rate, self.bit_rate)];
+        rate.into_iter()
+            .chain(pairs)
+            .find_map(|(name, asked, own)| {
+                let (asked, own) = asked.zip(own)?;
+                (own > asked).then_some((name, asked, own))
+            })
+    }
+
+    /// The first of those that describe the stream which was asked and is not granted.
+    pub(super) fn missing(&self, asked: &Self) -> Option<&'static str> {
+        let pairs = [
+            (
+                "FrameRate",
+                asked.frame_rate.is_some(),
+                self.frame_rate.is_some(),
+            ),
+            ("BitRate", asked.bit_rate.is_some(), self.bit_rate.is_some()),
+            (
+                "StreamLength",
+                asked.stream_length.is_some(),
+                self.stream_length.is_some(),
+            ),
+        ];
+        let mut pairs = pairs.into_iter();
+        pairs.find_map(|(name, asked, own)| (asked && !own).then_some(name))
+    }
+
+    /// What is streamed: as granted, else as asked, else as configured.
+    pub(super) fn agreed(&self, asked: Option<&Self>, own: Option<StreamParameters>) -> Agreed {
+        let rate = self.frame_rate.or_else(|| asked?.frame_rate);
+        let bits = self.bit_rate.or_else(|| asked?.bit_rate);
+        let length = self.stream_length.or_else(|| asked?.stream_length);
+        let rate = rate.or_else(|| own.map(|own| own.frames_per_second));
+        let bits = bits.or_else(|| own.map(|own| own.bits_per_second));
+        let length = length.or_else(|| own.map(|own| own.seconds));
+        match (rate.filter(|rate| *rate > 0), bits, length) {
+            (Some(frames_per_second), Some(bits_per_second), Some(seconds)) => {
+                Agreed::Here(StreamParameters {
+                    bits_per_second,
+                    frames_per_second,
+                    seconds,
+                })
+            }
+            _ => Agreed::Unknown,
+        }
+    }
+}
