@@ -127,6 +127,11 @@ impl Common {
         Ok(finished)
     }
 
+    /// The mode that was given.
+    pub(crate) fn mode(&self) -> Option<&str> {
+        self.mode.as_deref()
+    }
+
     /// Whether standard output is kept for the counters.
     pub(crate) const fn is_for_machines(&self) -> bool {
         self.stats.is_some()

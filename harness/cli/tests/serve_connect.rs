@@ -152,6 +152,7 @@ const ONE_SECOND: [&str; 2] = ["--seconds", "1"];
 #[case::optimistic(&["--mode", "3way", "--optimistic-start"], &["--mode", "3way"])]
 #[case::allow_legacy_start(&["--mode", "3way", "--allow-legacy-start"], &[])]
 #[case::fallback(&[], &["--mode", "3way", "--fallback"])]
+#[case::fallback_from_start3(&[], &["--mode", "start3", "--fallback"])]
 #[case::split(&["--max-datagram", "300"], &[])]
 #[case::fragments(&["--max-datagram", "300", "--carry", "fragments"], &[])]
 fn every_frame_of_a_stream_comes_and_both_count_it(
@@ -256,7 +257,8 @@ fn with_no_mode_given_both_speak_legacy() {
 
 #[rstest]
 #[case::legacy(&["--buffer-period", "200ms"], "did not answer: START was sent 1 times in 200ms")]
-#[case::three_way(&["--mode", "3way"], "did not answer: SYN was sent 3 times")]
+#[case::three_way(&["--mode", "3way"], "did not answer: SYN was sent 3 times; it may speak legacy: try --mode legacy or --fallback")]
+#[case::start3(&["--mode", "start3"], "did not answer: START (0x0200) was sent 3 times; it may speak legacy: try --mode legacy or --fallback")]
 fn a_peer_that_does_not_answer_is_a_failure_said_in_a_sentence(
     #[case] flags: &[&str],
     #[case] sentence: &str,
@@ -269,7 +271,84 @@ fn a_peer_that_does_not_answer_is_a_failure_said_in_a_sentence(
     assert_eq!(said, format!("error: {address} {sentence}\n"));
 }
 
+/// START_ACK (`0x0201`), START_CONFIRM or ERROR to a START or START_ACK.
+fn start3(flag: u16, to: &[u8], sender_nonce: u64, tlvs: &[u8]) -> Vec<u8> {
+    let mut datagram = to[..54].to_vec();
+    datagram[..2].copy_from_slice(&flag.to_le_bytes());
+    datagram[28..30].fill(0);
+    datagram[46..54].copy_from_slice(&sender_nonce.to_le_bytes());
+    datagram.extend_from_slice(tlvs);
+    datagram
+}
+
+/// Frame `number` of the counter pattern.
+fn data(number: u64, bytes: usize) -> Vec<u8> {
+    let mut datagram = vec![0; 26];
+    datagram[2..10].copy_from_slice(&number.to_le_bytes());
+    datagram[18] = 1;
+    datagram.extend((0..u16::MAX).flat_map(u16::to_le_bytes).take(bytes - 26));
+    datagram
+}
+
+#[test]
+fn in_start3_what_the_peer_grants_is_the_stream_that_comes() {
+    let responder = socket();
+    let target = responder.local_addr().unwrap().to_string();
+    let flags = [
+        "--mode",
+        "start3",
+        "--codec-hint",
+        "opus",
+        "--stats",
+        "json",
+    ];
+    let child = connect(&target, &flags);
+    let (start, initiator) = receive(&responder);
+    assert_eq!(start[..2], [0x00, 0x02]);
+    assert!(start.windows(8).any(|part| part == b"\x04\0\x04\0opus"));
+    // 10 frames per second instead of 50, 40,000 bits instead of 400,000, 1 second instead of 2.
+    let granted = [
+        &[1, 0, 4, 0, 10, 0, 0, 0][..],
+        &[2, 0, 8, 0, 0x40, 0x9c, 0, 0, 0, 0, 0, 0],
+        &[5, 0, 4, 0, 1, 0, 0, 0],
+    ]
+    .concat();
+    let ack = start3(0x0201, &start, 7, &granted);
+    responder.send_to(&ack, initiator).unwrap();
+    let confirm = start3(0x0202, &start, 7, &[]);
+    assert_eq!(receive(&responder), (confirm, initiator));
+    for number in 1..=10 {
+        responder.send_to(&data(number, 500), initiator).unwrap();
+    }
+    let (code, output) = finish(child);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(code, Some(0));
+    let counters: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(
+        (&counters["frames"], &counters["mode"]),
+        (&10.into(), &"start3".into())
+    );
+}
+
+#[test]
+fn in_start3_an_error_is_told_with_its_meaning_and_the_peers_word() {
+    let responder = socket();
+    let target = responder.local_addr().unwrap().to_string();
+    let child = connect(&target, &["--mode", "start3"]);
+    let (start, initiator) = receive(&responder);
+    let full = [&[0x10, 0, 2, 0, 4, 0][..], &[0x11, 0, 4, 0], b"full"].concat();
+    responder
+        .send_to(&start3(0x02ff, &start, 0, &full), initiator)
+        .unwrap();
+    let (code, output) = finish(child);
+    assert_eq!(code, Some(1));
+    let sentence = "refused the stream: it sent ERROR 4 (resources unavailable) and says \"full\"";
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(said, format!("error: {target} {sentence}\n"));
+}
+
 #[rstest]
+#[case(&["connect", "mediastream", "127.0.0.1", "--codec-hint", "x"], "means something in mode start3 only")]
 #[case(&["connect", "mediastream", "127.0.0.1", "--mode", "4way"], "there are legacy, 3way, start3")]
 #[case(&["connect", "mediastream", "127.0.0.1:http"], "write for example 127.0.0.1:4444")]
 #[case(&["connect", "mediastream", "127.0.0.1", "--buffer-period", "3"], "is no time such as 3s")]

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use shakedown_net::host::Finished;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::machine::Outcome;
+use shakedown_protocol::machine::{self, Outcome};
 use shakedown_protocol::requirement::Role;
 
 use crate::Global;
@@ -17,12 +17,15 @@ use crate::reference::{self, Chosen, Common, DEFAULT_PORT};
     long_about = "\
 Ask for one stream and take it: the reference initiator of a protocol.
 
-Exits with 0 when every frame of the stream came (or, with --upload, was sent), with 1 and a sentence when not, and with 130 \
-on SIGINT or SIGTERM. The stream's bits, frames and seconds must be those of the server.",
+Exits with 0 when every frame of the stream came (or, with --upload, was sent), with 1 and a \
+sentence when not, and with 130 on SIGINT or SIGTERM. In mode start3 the stream's bits, frames and \
+seconds are what is asked for, and the server may grant less; in the others they must be the \
+server's.",
     after_help = "\
 Examples:
   shakedown connect mediastream 127.0.0.1:4444
-  shakedown connect mediastream --mode 3way --fallback media.example.org --stats json"
+  shakedown connect mediastream --mode 3way --fallback media.example.org --stats json
+  shakedown connect mediastream --mode start3 --seconds 10 127.0.0.1"
 )]
 pub(crate) struct Args {
     /// The protocol: mediastream
@@ -35,7 +38,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     common: Common,
 
-    /// Fall back to START when no SYN is answered (3way)
+    /// Fall back to the START token when no SYN (3way) or START (start3) is answered
     #[arg(long)]
     fallback: bool,
 
@@ -47,9 +50,18 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TIME")]
     buffer_period: Option<String>,
 
-    /// Largest datagram to be sent here, in bytes; told in the SYN if it is given (3way)
+    /// Largest datagram to be sent here, in bytes; told in the SYN (3way) or START (start3) if it is
+    /// given
     #[arg(long, value_name = "BYTES")]
     max_datagram: Option<usize>,
+
+    /// Buffer to ask for, in milliseconds (start3)
+    #[arg(long, value_name = "MILLISECONDS")]
+    buffer_depth: Option<u32>,
+
+    /// Codec to ask for, 1 to 64 bytes (start3)
+    #[arg(long, value_name = "TEXT")]
+    codec_hint: Option<String>,
 
     /// Take payloads as they are, without comparing them with the counter pattern
     #[arg(long)]
@@ -95,12 +107,24 @@ impl Args {
             }
             Some(Outcome::Failed(failure)) => Err(Failure {
                 exit: Exit::Fail,
-                message: failure.message,
+                message: self.with_advice(failure),
             }),
             None => Err(Failure {
                 exit: Exit::Harness,
                 message: "the session ended without an outcome".to_owned(),
             }),
+        }
+    }
+
+    /// The sentence, and what to try where the mode may be the wrong one.
+    fn with_advice(&self, failure: machine::Failure) -> String {
+        let says_nothing = failure.cause == "timeout" && !self.fallback;
+        match self.common.mode() {
+            Some("3way" | "start3") if says_nothing => format!(
+                "{}; it may speak legacy: try --mode legacy or --fallback",
+                failure.message
+            ),
+            Some(_) | None => failure.message,
         }
     }
 
@@ -110,6 +134,8 @@ impl Args {
         chosen.option("upload", self.upload);
         chosen.setting("buffer_period", self.buffer_period.as_deref());
         chosen.setting("max_datagram", self.max_datagram);
+        chosen.setting("buffer_depth", self.buffer_depth);
+        chosen.setting("codec_hint", self.codec_hint.as_deref());
         chosen.setting("verify", self.no_verify.then_some(false));
         chosen
     }

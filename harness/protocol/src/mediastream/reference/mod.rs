@@ -17,7 +17,12 @@
 //!   a later ACK is a stray one (MS-H-13).
 //! - **An initiator that was told another id than the one assigned** by a connection-id datagram
 //!   takes no media until its own id is named again (MS-H-17, MS-D-10).
-//! - **After falling back to START a late SYN-ACK is not answered**: the START ended the handshake.
+//! - **After falling back to START a late SYN-ACK or START_ACK is not answered**: the START ended
+//!   the handshake.
+//! - **Media that overtakes its START_ACK is taken if that says BEGIN_IMMEDIATELY**: without it,
+//!   nothing was confirmed, and what came is of another stream (MS-S-04).
+//! - **A Receiver answers a START or START_CONFIRM with its own StreamId by nothing**: an ERROR 7
+//!   with that StreamId would end the stream that MS-S-17 protects.
 
 mod carry;
 mod counters;
@@ -30,7 +35,6 @@ mod receive;
 mod responder;
 mod server;
 mod settings;
-#[allow(dead_code, unused_imports)]
 mod start3;
 mod timers;
 mod timing;
@@ -45,8 +49,9 @@ use settings::Settings;
 /// A reference machine in the role that the settings name.
 ///
 /// Further settings by name: `max_datagram` (bytes), `carry` (`split` or `fragments`),
-/// `max_half_open` and `max_sessions` (sessions), `max_awaiting` (requests), `half_open_age` and `buffer_period` (times such
-/// as `3s` or `500ms`), `verify` (`true` or `false`). What the role has no use for is ignored.
+/// `max_half_open` and `max_sessions` (sessions), `max_awaiting` (requests), `half_open_age` and
+/// `buffer_period` (times such as `3s` or `500ms`), `buffer_depth` (milliseconds) and `codec_hint`
+/// (text) of `start3`, `verify` (`true` or `false`). What the role has no use for is ignored.
 ///
 /// # Errors
 /// A sentence for people if the settings do not go together.

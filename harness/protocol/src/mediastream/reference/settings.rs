@@ -14,6 +14,8 @@ const DEFAULT_MAX_DATAGRAM: usize = 1_400;
 const DEFAULT_MAX_SESSIONS: usize = 65_536;
 /// Requests that wait for a slot, at most, by default (MS-X-06).
 const DEFAULT_MAX_AWAITING: usize = 1_024;
+/// Longest CodecHint, in bytes (specification, section 1).
+const LONGEST_HINT: usize = 64;
 /// How long an initiator waits for something to come, by default.
 const DEFAULT_BUFFER_PERIOD: Duration = Duration::from_secs(3);
 
@@ -46,6 +48,10 @@ pub(super) struct Settings {
     pub(super) max_sessions: usize,
     pub(super) half_open_age: Duration,
     pub(super) buffer_period: Duration,
+    /// BufferDepth that a `start3` initiator asks for, in milliseconds.
+    pub(super) buffer_depth: Option<u32>,
+    /// CodecHint that a `start3` initiator asks for.
+    pub(super) codec_hint: Option<String>,
     /// Whether payloads are compared with the pattern (MS-D-11).
     pub(super) verify: bool,
     pub(super) seed: u64,
@@ -75,6 +81,8 @@ impl Settings {
             max_sessions: DEFAULT_MAX_SESSIONS,
             half_open_age: timing::HALF_OPEN_AGE,
             buffer_period: DEFAULT_BUFFER_PERIOD,
+            buffer_depth: None,
+            codec_hint: None,
             verify: true,
             seed: given.seed,
         };
@@ -165,6 +173,18 @@ impl Settings {
             "max_sessions" => self.max_sessions = number(value, 1, 1 << 24)?,
             "half_open_age" => self.half_open_age = span(value)?,
             "buffer_period" => self.buffer_period = span(value)?,
+            "buffer_depth" => {
+                self.only_in_start3()?;
+                let depth = value.parse().ok().filter(|depth| *depth > 0);
+                self.buffer_depth = Some(depth.ok_or("is no number of milliseconds above 0")?);
+            }
+            "codec_hint" => {
+                self.only_in_start3()?;
+                if !(1..=LONGEST_HINT).contains(&value.len()) {
+                    return Err(format!("is not 1 to {LONGEST_HINT} bytes long"));
+                }
+                self.codec_hint = Some(value.to_owned());
+            }
             "verify" => {
                 self.verify = value
                     .parse()
@@ -173,12 +193,20 @@ impl Settings {
             _ => {
                 return Err(
                     "is no setting; there are max_datagram, carry, max_half_open, max_sessions, \
-                     max_awaiting, half_open_age, buffer_period and verify"
+                     max_awaiting, half_open_age, buffer_period, buffer_depth, codec_hint and \
+                     verify"
                         .into(),
                 );
             }
         }
         Ok(())
+    }
+
+    fn only_in_start3(&self) -> Result<(), String> {
+        if self.modes.contains(Mode::Start3) {
+            return Ok(());
+        }
+        Err("means something in mode start3 only".into())
     }
 }
 
@@ -282,6 +310,16 @@ pub(super) mod tests {
         "max_datagram \"65508\": is no number from 86 to 65507"
     )]
     #[case(
+        "buffer_depth",
+        "9",
+        "buffer_depth \"9\": means something in mode start3 only"
+    )]
+    #[case(
+        "codec_hint",
+        "opus",
+        "codec_hint \"opus\": means something in mode start3 only"
+    )]
+    #[case(
         "max_half_open",
         "0",
         "max_half_open \"0\": is no number from 1 to 65536"
@@ -310,6 +348,20 @@ pub(super) mod tests {
         let mut given = given("3way", &[]);
         given.extra = vec![(name.into(), value.into())];
         assert_eq!(Settings::new(&given), Err(expected.into()));
+    }
+
+    #[rstest]
+    #[case("buffer_depth", "0", "is no number of milliseconds above 0")]
+    #[case("codec_hint", "", "is not 1 to 64 bytes long")]
+    fn a_wish_that_no_start_can_say_is_refused(
+        #[case] name: &str,
+        #[case] value: &str,
+        #[case] expected: &str,
+    ) {
+        let mut given = given("start3", &[]);
+        given.extra = vec![(name.into(), value.into())];
+        let error = format!("{name} {value:?}: {expected}");
+        assert_eq!(Settings::new(&given), Err(error));
     }
 
     #[rstest]

@@ -44,8 +44,11 @@ impl Parameters {
             bit_rate: Some(stream.bits_per_second),
             stream_length: Some(stream.seconds),
             max_datagram: settings.tells_max_datagram.then_some(limit),
-            buffer_depth: None,
-            codec_hint: None,
+            buffer_depth: settings.buffer_depth,
+            codec_hint: settings
+                .codec_hint
+                .as_ref()
+                .map(|hint| hint.as_bytes().to_vec()),
         }
     }
 

@@ -66,7 +66,12 @@ fn error(sent: &[Vec<u8>]) -> (Option<u16>, Identity) {
 #[case::alone(&[], 0)]
 #[case::with_fallback(&["fallback"], Start3::COMPAT_MODE)]
 fn the_start_says_all_that_is_wanted(#[case] options: &[&str], #[case] flags: u16) {
-    let mut bench = Bench::new("start3", options, &[("max_datagram", "900")]);
+    let extra = [
+        ("max_datagram", "900"),
+        ("buffer_depth", "40"),
+        ("codec_hint", "opus"),
+    ];
+    let mut bench = Bench::new("start3", options, &extra);
     assert_eq!(bench.state(), "AwaitingStartAck");
     let sent = bench.sent();
     let start = body(&sent[0]); // MS-S-01, MS-S-10
@@ -80,7 +85,8 @@ fn the_start_says_all_that_is_wanted(#[case] options: &[&str], #[case] flags: u1
         bit_rate: Some(400_000),
         stream_length: Some(2),
         max_datagram: Some(900),
-        ..Parameters::default()
+        buffer_depth: Some(40),
+        codec_hint: Some(b"opus".to_vec()),
     };
     assert_eq!(Parameters::read(&start.tlvs), wanted);
 }
@@ -179,12 +185,13 @@ fn a_start_ack_with_another_sender_nonce_is_refused_by_error_6() {
 
 #[rstest]
 #[case::frame_rate(&|p: &mut Parameters| p.frame_rate = Some(51), "FrameRate 51 was granted, 50 was asked for")]
+#[case::buffer_depth(&|p: &mut Parameters| p.buffer_depth = Some(41), "BufferDepth 41 was granted, 40 was asked for")]
 #[case::nothing(&|p: &mut Parameters| p.stream_length = Some(0), "StreamLength 0 was granted")]
 fn a_grant_above_what_was_asked_is_refused_by_error_3(
     #[case] change: &dyn Fn(&mut Parameters),
     #[case] why: &str,
 ) {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-14
+    let (mut bench, identity) = asked(&[], &[("buffer_depth", "40")]); // MS-S-14
     let sent = bench.receive(&start_ack_with(identity, change));
     assert_eq!(error(&sent), (Some(3), answered(identity)));
     let said = body(&sent[0]).tlvs.get(kind::DIAGNOSTIC);
