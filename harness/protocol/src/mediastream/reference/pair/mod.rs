@@ -1,6 +1,7 @@
 //! An initiator and a responder on a tiny virtual link.
 
 mod judged;
+mod start3;
 mod tests;
 
 use std::collections::BTreeMap;

@@ -23,7 +23,7 @@ pub(super) enum Mishap {
 impl Mishap {
     const ALL: [Self; 4] = [Self::Lost, Self::Twice, Self::Overtaken, Self::VeryLate];
 
-    fn arrivals(self) -> Vec<Duration> {
+    pub(super) fn arrivals(self) -> Vec<Duration> {
         match self {
             Self::Lost => vec![],
             Self::Twice => vec![LATENCY, LATENCY + millis(1)],
