@@ -13,6 +13,12 @@
 //!   was streaming that could be harmed.
 //! - **A START on a half-open tuple** (a peer that fell back) starts a legacy session in its place;
 //!   if the half-open session streams optimistically, it confirms it, and numbers go on (MS-L-04).
+//! - **A refusal that would read as the end of the session that the tuple has is not sent**: a
+//!   START that is malformed or of another version, but bears the StreamId and the Nonce of that
+//!   session, is counted and dropped (MS-S-07, MS-S-17).
+//! - **A handshake of the other kind on one tuple**: a SYN restarts whatever is there (MS-H-23), a
+//!   START (0x0200) changes nothing and gets one ERROR 7 (MS-S-17); an ACK completes no session of
+//!   `start3`, a START_CONFIRM no other one.
 //! - **Nothing is kept of a session that ended**: a later SYN or START from its tuple begins anew,
 //!   a later ACK is a stray one (MS-H-13).
 //! - **An initiator that was told another id than the one assigned** by a connection-id datagram

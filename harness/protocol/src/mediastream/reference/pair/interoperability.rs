@@ -1,0 +1,94 @@
+//! Which initiator gets a stream from which responder: every cell of the table for people.
+
+use std::time::Duration;
+
+use rstest::rstest;
+
+use super::super::settings::Settings;
+use super::super::settings::tests::settings;
+use super::Pair;
+use crate::machine::Outcome;
+use crate::mediastream::frame::START_TOKEN;
+
+const PAGE: &str = include_str!("../../../../../../docs/mediastream.md");
+
+const INITIATORS: [&str; 5] = [
+    "legacy",
+    "3way",
+    "3way, fallback",
+    "start3",
+    "start3, fallback",
+];
+
+const RESPONDERS: [&str; 9] = [
+    "legacy",
+    "3way",
+    "3way, allow_legacy_start",
+    "3way, optimistic_start",
+    "start3",
+    "start3, allow_legacy_start",
+    "start3, begin_immediately",
+    "3way+start3",
+    "3way+start3, allow_legacy_start",
+];
+
+/// The cells of the table, its head among them.
+fn table() -> Vec<Vec<&'static str>> {
+    let rows = PAGE
+        .lines()
+        .skip_while(|line| !line.starts_with("| responder / initiator |"))
+        .take_while(|line| line.starts_with('|'))
+        .filter(|line| !line.starts_with("|---"));
+    rows.map(|row| row.trim_matches('|').split('|').map(str::trim).collect())
+        .collect()
+}
+
+fn cell(responder: &str, initiator: &str) -> &'static str {
+    let table = table();
+    let column = table[0].iter().position(|name| *name == initiator);
+    let row = table.iter().find(|row| row[0] == responder);
+    row.unwrap()[column.unwrap()]
+}
+
+/// What the table calls `3way+start3, allow_legacy_start`.
+fn told(name: &str) -> Settings {
+    let mut words = name.split(", ");
+    let modes = words.next().unwrap().replace('+', ",");
+    settings(&modes, &words.collect::<Vec<_>>(), &[])
+}
+
+#[test]
+fn the_table_has_these_rows_and_columns_and_no_others() {
+    let table = table();
+    assert_eq!(table[0][1..], INITIATORS);
+    let rows: Vec<_> = table[1..].iter().map(|row| row[0]).collect();
+    assert_eq!(rows, RESPONDERS);
+    assert!(table.iter().all(|row| row.len() == table[0].len()));
+}
+
+#[rstest]
+fn the_table_says_what_happens(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8)] responder: usize,
+    #[values(0, 1, 2, 3, 4)] initiator: usize,
+) {
+    let (responder, initiator) = (RESPONDERS[responder], INITIATORS[initiator]);
+    let mut pair = Pair::new(told(responder), told(initiator));
+    pair.run();
+    let token = pair.sent.iter().find(|sent| sent.payload == START_TOKEN);
+    let token = token.map(|sent| sent.at);
+    let asks_by_token = initiator == "legacy";
+    let begin = (!asks_by_token).then_some(Duration::from_millis(3_500));
+    let happened = match pair.initiator_outcome.as_ref() {
+        Some(Outcome::Completed) if asks_by_token || token.is_none() => "streams",
+        Some(Outcome::Completed) if token == begin => "falls back", // MS-H-04, MS-S-09
+        Some(Outcome::Failed(failure)) if failure.cause == "timeout" => "times out",
+        other => panic!("{initiator} from {responder}: {other:?}, START token at {token:?}"),
+    };
+    assert_eq!(happened, cell(responder, initiator));
+    let streamed = happened != "times out";
+    assert_eq!(
+        pair.responder_outcomes.contains(&Outcome::Completed),
+        streamed
+    );
+    assert_eq!(pair.responder.sessions(), 0);
+}
