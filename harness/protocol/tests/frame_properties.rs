@@ -12,7 +12,7 @@ use shakedown_protocol::mediastream::frame::tlv::{Tlv, Tlvs, kind};
 use shakedown_protocol::mediastream::frame::{
     ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, Header, Start3, flag,
 };
-use shakedown_protocol::mediastream::{Grammar, Mode, PROTOCOL};
+use shakedown_protocol::mediastream::{Grammar, Mode, Modes, PROTOCOL};
 
 /// The bytes that a frame borrows, and its numbers.
 #[derive(Debug, Clone)]
@@ -59,8 +59,7 @@ impl Parts {
             _ => &self.rest[..],
         };
         // An ERROR has its code before anything else.
-        let error = [&[0x10, 0, 2, 0, self.flags, 0][..], block].concat();
-        let error = &*self.error.get_or_init(|| error);
+        let error = || [&[0x10, 0, 2, 0, self.flags, 0][..], block].concat();
         match self.form {
             0 => Frame::StartToken,
             1 => Frame::Data(Data {
@@ -80,7 +79,7 @@ impl Parts {
             7 => Frame::Start(start3(block)),
             8 => Frame::StartAck(start3(block)),
             9 => Frame::StartConfirm(start3(block)),
-            10 => Frame::Error(start3(error)),
+            10 => Frame::Error(start3(self.error.get_or_init(error))),
             _ => Frame::ConnectionId(ConnectionIdFrame::new(&self.id, &self.rest)),
         }
     }
@@ -189,6 +188,23 @@ fn datagram() -> impl Strategy<Value = Vec<u8>> {
     ]
 }
 
+/// Every mode, and several at once, with and without the START token, and uploads.
+fn grammars() -> Vec<Grammar> {
+    let modes = [
+        "legacy",
+        "3way",
+        "start3",
+        "3way,start3",
+        "legacy,3way,start3",
+    ];
+    let both = modes.into_iter().flat_map(|modes| {
+        let modes: Modes = modes.parse().unwrap();
+        [false, true].map(|compatible| Grammar::new(modes, compatible))
+    });
+    let uploads = Grammar::new(Mode::Legacy, false).with_uploads();
+    both.chain([uploads]).collect()
+}
+
 proptest! {
     #![proptest_config(ProptestConfig { failure_persistence: None, cases: 512, ..Default::default() })]
 
@@ -230,10 +246,28 @@ proptest! {
     #[test]
     fn a_grammar_never_takes_what_the_decoder_refuses(datagram in datagram()) {
         let decoded = Frame::decode(&datagram);
-        for (mode, start) in [(Mode::Legacy, false), (Mode::ThreeWay, false), (Mode::ThreeWay, true)] {
-            if let Ok(frame) = Grammar::new(mode, start).classify(&datagram) {
+        for grammar in grammars() {
+            if let Ok(frame) = grammar.classify(&datagram) {
                 prop_assert_eq!(decoded, Ok(Some(frame)));
             }
+        }
+    }
+
+    #[test]
+    fn a_grammar_takes_every_frame_of_its_forms_and_no_other(parts in parts()) {
+        let frame = parts.frame();
+        let datagram = frame.to_vec();
+        for grammar in grammars() {
+            let is_known = match frame {
+                Frame::StartToken => grammar.start_token,
+                Frame::JoinToken => grammar.join_token,
+                Frame::Data(_) | Frame::Fragment(_) | Frame::ConnectionId(_) => true,
+                Frame::Syn(_) | Frame::SynAck(_) | Frame::Ack(_) => grammar.handshake,
+                Frame::Start(_) | Frame::StartAck(_) | Frame::StartConfirm(_) | Frame::Error(_) => {
+                    grammar.start3
+                }
+            };
+            prop_assert_eq!(grammar.classify(&datagram).ok(), is_known.then_some(frame));
         }
     }
 }

@@ -15,7 +15,8 @@ use std::path::PathBuf;
 
 use allocation_counter::measure;
 use rstest::rstest;
-use shakedown_protocol::mediastream::frame::Frame;
+use shakedown_protocol::mediastream::frame::tlv::kind;
+use shakedown_protocol::mediastream::frame::{Frame, Start3};
 use vector::{Dialect, Vector};
 
 #[rstest]
@@ -53,6 +54,23 @@ fn what_is_in_a_frame_is_read_without_allocation() {
         assert!(control.accepts());
         assert!(!control.connection_id().is_empty());
         assert_eq!(control.tlvs.max_datagram(), Some(1400));
+    });
+    assert_eq!(reading.count_total, 0);
+}
+
+#[test]
+fn what_is_in_a_start_ack_is_read_without_allocation() {
+    let start_ack =
+        Vector::read("../../vectors/mediastream/frames/start-ack/all-parameters.json".as_ref());
+    let datagram = start_ack.datagram();
+    let reading = measure(|| {
+        let Ok(Some(Frame::StartAck(body))) = Frame::decode(&datagram) else {
+            panic!("it is a START_ACK");
+        };
+        assert!(body.has(Start3::ACK_REQUIRED));
+        assert_eq!(body.tlvs.u32(kind::FRAME_RATE), Some(50));
+        assert_eq!(body.tlvs.u64(kind::BIT_RATE), Some(400_000));
+        assert_eq!(body.tlvs.max_datagram(), Some(1400));
     });
     assert_eq!(reading.count_total, 0);
 }
