@@ -332,6 +332,9 @@ impl Context {
         if target.is_shared() {
             for job in &mut jobs {
                 let needs = &job.scenario.iut;
+                if target.counts_slots(needs) {
+                    continue;
+                }
                 let known = groups.iter().find(|group| group.needs == *needs);
                 let group = known.cloned().unwrap_or_else(|| {
                     let launcher = Arc::new(target.launcher.of("shared", needs));
@@ -364,6 +367,9 @@ impl Context {
                     jobs = later;
                     self.play_side_by_side(now).await;
                     group.stop().await;
+                }
+                for job in jobs {
+                    self.play_one(job).await;
                 }
             }
             (false, _) => self.play_side_by_side(jobs).await,

@@ -311,7 +311,8 @@ impl Job {
         }
         let (protocol, mode) = (self.target.protocol, &self.scenario.iut.mode);
         let turn = (context.seed, context.turn());
-        let asked = probe::responder(protocol, mode, instance, probe::LATER_TRIES, turn);
+        let tries = self.target.later_tries(&self.scenario);
+        let asked = probe::responder(protocol, mode, instance, tries, turn);
         let silent = match context.unless_stopped(asked).await? {
             Ok(socket) => {
                 driven.sockets.keep(socket);

@@ -1,13 +1,16 @@
 use std::sync::Arc;
 
 use shakedown_engine::iut::{Iut, Per, Start};
-use shakedown_engine::scenario::Needs;
+use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
 use crate::launch::Launcher;
 use crate::probe;
 use crate::socket::PeerSocket;
+
+/// How long the streams that a scenario with counted slots leaves behind are waited for, at most.
+const MOST_SECONDS_OF_STREAMS: u32 = 60;
 
 /// An implementation under test.
 #[derive(Debug)]
@@ -34,6 +37,27 @@ impl Target {
     pub(super) fn is_shared(&self) -> bool {
         let per_run = |start: &Start| start.per == Per::Run;
         self.iut().role != self.asks() && self.iut().start.as_ref().is_some_and(per_run)
+    }
+
+    /// Whether it is told how many it may serve: whoever else came to its process, another scenario
+    /// or a probe, would take the slots that the scenario counts.
+    pub(super) fn counts_slots(&self, needs: &Needs) -> bool {
+        needs.options.iter().any(|written| {
+            let option = self.protocol.option(written);
+            option.is_ok_and(|(option, _)| option.takes_number)
+        })
+    }
+
+    /// How often it is asked after a scenario whether it is there. Where slots are counted the
+    /// question waits for one (MS-X-02): each socket of the scenario may have a stream before it.
+    pub(super) fn later_tries(&self, scenario: &Scenario) -> u32 {
+        if !self.counts_slots(&scenario.iut) {
+            return probe::LATER_TRIES;
+        }
+        let sockets = u32::try_from(scenario.sockets.len()).unwrap_or(u32::MAX);
+        let stream = self.iut().stream_for(&scenario.iut).seconds;
+        let seconds = stream.saturating_mul(sockets.saturating_add(1));
+        probe::LATER_TRIES.saturating_add(seconds.min(MOST_SECONDS_OF_STREAMS))
     }
 
     /// Whether it is there and answers, started as `needs` say; else a sentence for people.
