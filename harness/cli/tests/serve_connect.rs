@@ -150,6 +150,10 @@ const ONE_SECOND: [&str; 2] = ["--seconds", "1"];
 #[case::legacy(&[], &[])]
 #[case::three_way(&["--mode", "3way"], &["--mode", "3way"])]
 #[case::optimistic(&["--mode", "3way", "--optimistic-start"], &["--mode", "3way"])]
+#[case::start3(&["--mode", "start3"], &["--mode", "start3"])]
+#[case::begin_immediately(&["--mode", "start3", "--begin-immediately"], &["--mode", "start3"])]
+#[case::several_modes(&["--mode", "3way,start3"], &["--mode", "start3"])]
+#[case::lower_than_asked(&["--mode", "start3"], &["--mode", "start3", "--bits-per-second", "999999"])]
 #[case::allow_legacy_start(&["--mode", "3way", "--allow-legacy-start"], &[])]
 #[case::fallback(&[], &["--mode", "3way", "--fallback"])]
 #[case::fallback_from_start3(&[], &["--mode", "start3", "--fallback"])]
@@ -176,6 +180,7 @@ fn every_frame_of_a_stream_comes_and_both_count_it(
 #[rstest]
 #[case::legacy("legacy")]
 #[case::three_way("3way")]
+#[case::start3("start3")]
 fn fifty_peers_at_once_each_get_a_stream_of_their_own(#[case] mode: &str) {
     let flags = ["--mode", mode, "--seconds", "1"];
     let server = Server::start(&flags);

@@ -38,6 +38,10 @@ fn findings(flights: &[Flight], monitor: &MonitorSettings, end: Duration) -> Vec
 #[case::three_way("3way", &[], &[], &[])]
 #[case::optimistic("3way", &["optimistic_start"], &[], &[])]
 #[case::fallback("3way", &["allow_legacy_start"], &["fallback"], &[])]
+#[case::start3("start3", &[], &[], &[])]
+#[case::begin_immediately("start3", &["begin_immediately"], &[], &[])]
+#[case::compatible("start3", &["allow_legacy_start"], &["fallback"], &[])]
+#[case::split_in_start3("start3", &[], &[], &[("max_datagram", "300")])]
 #[case::split("legacy", &[], &[], &[("max_datagram", "300")])]
 #[case::fragments("3way", &[], &[], &[("max_datagram", "300"), ("carry", "fragments")])]
 fn nothing_is_found_in_a_stream_of_the_reference(
@@ -47,12 +51,13 @@ fn nothing_is_found_in_a_stream_of_the_reference(
     #[case] extra: &[(&str, &str)],
 ) {
     let told = settings(mode, responder, extra);
+    let both = [responder, initiator].concat();
     let monitor = MonitorSettings {
         vantage: Vantage::Sender,
         tolerance: 0.0,
         stream: Some(STREAM),
         max_datagram: Some(told.max_datagram),
-        options: Some(responder.iter().map(ToString::to_string).collect()),
+        options: Some(both.iter().map(ToString::to_string).collect()),
         mode: Some(mode.into()),
         supervised: true,
     };
@@ -63,9 +68,14 @@ fn nothing_is_found_in_a_stream_of_the_reference(
 }
 
 #[rstest]
-#[case::plain(&[])]
-#[case::optimistic(&["optimistic_start"])]
-fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(#[case] options: &[&str]) {
+#[case::plain(pair_under, &[])]
+#[case::optimistic(pair_under, &["optimistic_start"])]
+#[case::start3(start3::pair_under, &[])]
+#[case::begin_immediately(start3::pair_under, &["begin_immediately"])]
+fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(
+    #[case] pair_under: fn(&Pattern, &[&str]) -> Pair,
+    #[case] options: &[&str],
+) {
     let monitor = MonitorSettings {
         vantage: Vantage::Path,
         tolerance: 0.25,

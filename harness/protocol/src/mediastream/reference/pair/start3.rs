@@ -18,7 +18,7 @@ fn short_stream(options: &[&str]) -> Settings {
     settings
 }
 
-fn pair_under(pattern: &Pattern, options: &[&str]) -> Pair {
+pub(super) fn pair_under(pattern: &Pattern, options: &[&str]) -> Pair {
     let pattern = pattern.clone();
     let mut place = 0;
     Pair::new(short_stream(options), short_stream(&[])).with_fate(move |_, flight| {
