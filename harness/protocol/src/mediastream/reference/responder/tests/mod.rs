@@ -1,9 +1,11 @@
 //! The responder by itself: what it answers in each state, its timers and its bounds.
 
 mod bounds;
+mod one_tuple;
 mod rules;
 mod sequences;
 mod start3;
+mod start3_sequences;
 
 use super::super::settings::tests::settings;
 use super::super::timing::UNCONFIRMED_BYTES;

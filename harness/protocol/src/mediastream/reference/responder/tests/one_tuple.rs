@@ -1,0 +1,201 @@
+//! Two handshakes on one tuple: whatever their order, they never mix.
+
+use super::super::super::start3::Identity;
+use super::start3::{body, start};
+use super::*;
+
+/// What a peer with two wishes and two streams may send.
+#[derive(Debug, Clone, Copy)]
+enum Said {
+    Syn(usize),
+    /// With the id that was assigned last for this wish.
+    Ack(usize),
+    Start(usize),
+    /// With the nonces of the last START_ACK for this stream.
+    Confirm(usize),
+    Token,
+    /// For the first stream.
+    Error,
+}
+
+const ALL: [Said; 10] = [
+    Said::Syn(0),
+    Said::Syn(1),
+    Said::Ack(0),
+    Said::Ack(1),
+    Said::Start(0),
+    Said::Start(1),
+    Said::Confirm(0),
+    Said::Confirm(1),
+    Said::Token,
+    Said::Error,
+];
+
+const WISHES: [&str; 2] = ["first", "second"];
+
+const STREAMS: [Identity; 2] = [
+    Identity {
+        stream_id: 1,
+        nonce: 11,
+        sender_nonce: 0,
+    },
+    Identity {
+        stream_id: 2,
+        nonce: 22,
+        sender_nonce: 0,
+    },
+];
+
+/// What the tuple is by the rules.
+#[derive(Debug, Clone, Copy, PartialEq)]
+enum Tuple {
+    Idle,
+    Token,
+    Syn { wish: usize, confirmed: bool },
+    Start { stream: usize, confirmed: bool },
+}
+
+/// The peer, which knows what it was told, and the tuple by the rules.
+struct Model {
+    tuple: Tuple,
+    objected: bool,
+    assigned: [ConnectionId; 2],
+    granted: [Identity; 2],
+}
+
+impl Model {
+    fn new() -> Self {
+        Self {
+            tuple: Tuple::Idle,
+            objected: false,
+            assigned: WISHES.map(id),
+            granted: STREAMS,
+        }
+    }
+
+    fn datagram(&self, said: Said) -> Vec<u8> {
+        match said {
+            Said::Syn(wish) => syn(WISHES[wish]),
+            Said::Ack(wish) => ack(&self.assigned[wish]),
+            Said::Start(stream) => start(STREAMS[stream]),
+            Said::Confirm(stream) => self.granted[stream].start_confirm(),
+            Said::Token => START_TOKEN.to_vec(),
+            Said::Error => STREAMS[0].error(ErrorCode::Timeout, ""),
+        }
+    }
+
+    /// The answer that is right, if there is one, and what the tuple is then.
+    fn answer(&mut self, said: Said) -> Option<&'static str> {
+        let before = self.tuple;
+        let (answer, after) = match (said, before) {
+            (Said::Syn(wish), Tuple::Syn { wish: known, .. }) if wish == known => {
+                (Some("SYN-ACK"), before) // MS-H-08
+            }
+            (Said::Syn(wish), _) => {
+                self.objected = false;
+                let confirmed = false;
+                (Some("SYN-ACK"), Tuple::Syn { wish, confirmed }) // MS-H-23
+            }
+            (
+                Said::Ack(wish),
+                Tuple::Syn {
+                    wish: known,
+                    confirmed: false,
+                },
+            ) if wish == known => {
+                let confirmed = true;
+                (Some("connection-id"), Tuple::Syn { wish, confirmed })
+            }
+            (Said::Start(stream), Tuple::Idle) => {
+                let confirmed = false;
+                (Some("START_ACK"), Tuple::Start { stream, confirmed })
+            }
+            (Said::Start(stream), Tuple::Start { stream: known, .. }) if stream == known => {
+                (Some("START_ACK"), before) // MS-S-11
+            }
+            (Said::Start(_), _) => {
+                let is_first = !std::mem::replace(&mut self.objected, true);
+                (is_first.then_some("ERROR"), before) // MS-S-17
+            }
+            (Said::Confirm(stream), Tuple::Start { stream: known, .. }) if stream == known => {
+                let confirmed = true;
+                (None, Tuple::Start { stream, confirmed })
+            }
+            (
+                Said::Token,
+                Tuple::Idle
+                | Tuple::Syn {
+                    confirmed: false, ..
+                }
+                | Tuple::Start {
+                    confirmed: false, ..
+                },
+            ) => {
+                self.objected = false;
+                (Some("connection-id"), Tuple::Token)
+            }
+            (Said::Error, Tuple::Start { stream: 0, .. }) => {
+                self.objected = false;
+                (None, Tuple::Idle) // MS-S-16
+            }
+            (Said::Ack(_) | Said::Confirm(_) | Said::Token | Said::Error, _) => (None, before),
+        };
+        self.tuple = after;
+        answer
+    }
+
+    fn learn(&mut self, said: Said, answer: &[u8]) {
+        match (said, decoded(answer)) {
+            (Said::Syn(wish), Frame::SynAck(syn_ack)) => {
+                self.assigned[wish] = syn_ack.connection_id();
+            }
+            (Said::Start(stream), Frame::StartAck(_)) => {
+                self.granted[stream] = Identity::of(&body(answer));
+            }
+            _ => {}
+        }
+    }
+
+    const fn state(&self) -> &'static str {
+        match self.tuple {
+            Tuple::Idle => "Listen",
+            Tuple::Token
+            | Tuple::Syn {
+                confirmed: true, ..
+            } => "Established",
+            Tuple::Syn { .. } => "SynAckSent",
+            Tuple::Start {
+                confirmed: true, ..
+            } => "Streaming",
+            Tuple::Start { .. } => "PendingConfirm",
+        }
+    }
+}
+
+/// Plays `sequence` and compares every answer, and the media after it.
+fn play(sequence: &[Said]) {
+    let mut bench = Bench::new("3way,start3", &["allow_legacy_start"], &[]);
+    let mut model = Model::new();
+    for said in sequence {
+        let datagram = model.datagram(*said);
+        let sent = bench.receive(peer(A), &datagram);
+        let expected = model.answer(*said);
+        assert_eq!(names(&sent), Vec::from_iter(expected), "{sequence:?}");
+        assert_eq!(bench.state(peer(A)), model.state(), "{sequence:?}");
+        sent.iter().for_each(|answer| model.learn(*said, answer));
+    }
+    let streams = ["Established", "Streaming"].contains(&model.state());
+    let expected = if streams { vec![1, 2] } else { vec![] };
+    assert_eq!(numbers(&bench.pass(millis(40))), expected, "{sequence:?}");
+}
+
+#[test]
+fn every_order_of_4_frames_of_two_handshakes_is_as_if_the_other_one_were_not_there() {
+    let mut sequences: Vec<Vec<Said>> = vec![vec![]];
+    for _ in 0..4 {
+        let longer = |sequence: &Vec<Said>| ALL.map(|said| [&sequence[..], &[said]].concat());
+        sequences = sequences.iter().flat_map(longer).collect();
+    }
+    assert_eq!(sequences.len(), 10_000);
+    sequences.iter().for_each(|sequence| play(sequence));
+}
