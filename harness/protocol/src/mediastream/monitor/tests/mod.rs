@@ -1,5 +1,6 @@
 //! Conversations in a few lines, and what the monitor says of them.
 
+mod errors;
 mod handshake;
 mod healthy;
 mod late;
@@ -9,6 +10,7 @@ mod naming;
 mod pace;
 mod start3;
 mod starts;
+mod upload;
 
 use std::net::SocketAddr;
 use std::time::Duration;

@@ -3,6 +3,7 @@
 use super::*;
 use crate::mediastream::frame::Start3;
 use crate::mediastream::frame::tlv::{Tlv, Tlvs, kind};
+use crate::requirement::Role;
 
 /// The stream of these tests: as [`STREAM`].
 pub(super) const FRAME_RATE: u32 = 50;
@@ -148,4 +149,175 @@ fn one_session_after_another_on_a_tuple_is_healthy() {
     }
     let again = Talk::start3(50).after(3_000.0).agree().frames(1..=50);
     assert_eq!(assert_healthy(&again).sessions.len(), 2);
+}
+
+/// Changes bytes of the datagram at a place.
+fn set(talk: Talk, place: usize, offset: usize, bytes: &[u8]) -> Talk {
+    talk.on(place, |datagram| {
+        datagram[offset..offset + bytes.len()].copy_from_slice(bytes);
+    })
+}
+
+#[test]
+fn a_start_with_another_version_or_without_a_stream_id_breaks_s01() {
+    let talk = Talk::start3(50);
+    let broken = set(Talk::new().start_frame(0), 0, 26, &[2]);
+    assert_broken(&broken, &["MS-S-01"]);
+    let nameless = Talk::new().start_of(0, NONCE, 0);
+    assert_broken(&nameless, &["MS-S-01"]);
+    assert_broken(&set(talk, 0, 46, &[9]), &["MS-S-01"]);
+}
+
+#[test]
+fn a_start_ack_that_echoes_another_number_or_has_no_nonce_breaks_s02() {
+    for (stream_id, nonce, own) in [
+        (STREAM_ID, 1, SENDER_NONCE),
+        (1, NONCE, SENDER_NONCE),
+        (STREAM_ID, NONCE, 0),
+    ] {
+        let talk = Talk::new().start_frame(0).after(1.0);
+        let talk = talk.start_ack_of(stream_id, nonce, own, 0);
+        assert_broken(&talk, &["MS-S-02"]);
+    }
+    let foreign = Talk::new().start_frame(0).after(1.0);
+    assert_broken_at_sender(&foreign.start_ack_of(1, 1, 1, 0), "MS-S-02");
+}
+
+#[test]
+fn a_start_ack_that_grants_more_or_not_all_of_what_was_asked_breaks_s02() {
+    let more = set(Talk::start3(5), 1, 58, &51_u32.to_le_bytes());
+    assert_broken(&more, &["MS-S-02"]);
+    let less = set(Talk::start3(5), 1, 58, &49_u32.to_le_bytes());
+    assert_healthy(&less);
+    let none = Talk::start3(5).on(1, |bytes| bytes.truncate(54));
+    assert_broken(&none, &["MS-S-02"]);
+}
+
+#[test]
+fn a_start_confirm_with_another_number_breaks_s03() {
+    for (stream_id, nonce, own) in [
+        (1, NONCE, SENDER_NONCE),
+        (STREAM_ID, 1, SENDER_NONCE),
+        (STREAM_ID, NONCE, 1),
+    ] {
+        let talk = Talk::new().start_frame(0).after(1.0).start_ack(0);
+        let talk = talk.after(1.0).confirm_of(stream_id, nonce, own);
+        assert_broken(&talk, &["MS-S-03"]);
+    }
+}
+
+#[test]
+fn media_before_the_start_confirm_breaks_s04() {
+    let talk = Talk::new().start_frame(0).after(1.0).start_ack(0);
+    let never = talk.clone().frames(1..=5);
+    let heard = judge(&never, &at(Vantage::Sender));
+    assert_eq!(heard.findings, ["MS-S-04"], "{:#?}", heard.all);
+    let early = talk.frames(1..=1).after(5.0).confirm();
+    assert_broken_at_sender(&early.after(15.0).frames(2..=50), "MS-S-04");
+    let long = Talk::new().start_frame(0).after(1.0).start_ack(0);
+    let long = long.after(400.0).frames(1..=3).after(40.0).start_ack(0);
+    let long = long.after(1_000.0).start_ack(0);
+    assert_broken(&long.after(5.0).confirm(), &["MS-S-04"]);
+}
+
+#[test]
+fn a_start_repeated_too_early_changed_or_not_at_all_breaks_s08() {
+    let early = Talk::new().start_frame(0).after(200.0).start_frame(0);
+    assert_broken_at_sender(&early, "MS-S-08");
+    let changed = Talk::new().start_frame(0).after(500.0).start_frame(1);
+    assert_broken_at_sender(&changed, "MS-S-08");
+    let another = Talk::new().start_frame(0).after(500.0);
+    assert_broken_at_sender(&another.start_of(STREAM_ID, 1, 0), "MS-S-08");
+    let never = Talk::new().start_frame(0).after(900.0).elsewhere();
+    assert_broken_at_sender(&never, "MS-S-08");
+    let thrice = Talk::new().start_frame(0).after(500.0).start_frame(0);
+    let thrice = thrice.after(1_000.0).start_frame(0).after(5_000.0);
+    assert_healthy(&thrice.elsewhere());
+}
+
+#[test]
+fn a_fallback_that_was_not_offered_breaks_s10() {
+    let talk = Talk::new().start_frame(0).after(500.0).start_frame(0);
+    let talk = talk.after(1_000.0).start_frame(0).after(2_000.0).start();
+    let served = talk.after(1.0).name("one").frames(1..=50);
+    assert_broken(&served, &["MS-S-10"]);
+}
+
+#[test]
+fn compat_mode_is_set_in_a_run_exactly_where_fallback_is_on() {
+    let mut settings = supervised("start3");
+    let plain = Talk::start3(50);
+    let compatible = Talk::new().start_frame(Start3::COMPAT_MODE).after(1.0);
+    let compatible = compatible.start_ack(0).after(1.0).confirm().frames(1..=50);
+    assert!(judge(&plain, &settings).findings.is_empty());
+    assert_eq!(judge(&compatible, &settings).findings, ["MS-S-10"]);
+    settings.options = Some(vec!["fallback".to_owned()]);
+    assert!(judge(&compatible, &settings).findings.is_empty());
+    assert_eq!(judge(&plain, &settings).findings, ["MS-S-10"]);
+}
+
+#[test]
+fn a_start_ack_repeated_too_early_changed_or_not_at_all_breaks_s13() {
+    let half_open = Talk::new().start_frame(0).after(1.0).start_ack(0);
+    let early = half_open.clone().after(200.0).start_ack(0);
+    assert_broken_at_sender(&early.after(1.0).confirm(), "MS-S-13");
+    let changed = half_open.clone().after(500.0);
+    let changed = changed.start_ack_of(STREAM_ID, NONCE, 3, 0);
+    assert_broken(&changed, &["MS-S-13"]);
+    assert_broken_at_sender(&half_open.after(900.0).elsewhere(), "MS-S-13");
+}
+
+#[test]
+fn the_header_and_the_reserved_places_of_start3_frames_are_judged() {
+    for place in 0..3 {
+        assert_broken(&set(Talk::start3(50), place, 12, &[1]), &["MS-W-10"]);
+        assert_broken(&set(Talk::start3(50), place, 27, &[1]), &["MS-W-12"]);
+        assert_broken(&set(Talk::start3(50), place, 28, &[8]), &["MS-W-12"]);
+    }
+    for place in [0, 2] {
+        let begins = set(Talk::start3(50), place, 28, &[4]);
+        assert_broken(&begins, &["MS-W-12"]);
+    }
+}
+
+#[test]
+fn media_is_judged_by_what_was_accepted() {
+    // 40 frames a second, as the responder granted; its stream is of 50.
+    let talk = set(Talk::start3(50), 1, 58, &40_u32.to_le_bytes());
+    let heard = judge(&talk, &supervised("start3"));
+    assert_eq!(heard.findings, ["MS-D-07", "MS-D-06"], "{:#?}", heard.all);
+    let short = Talk::start3(40).after(3_000.0).elsewhere();
+    let heard = judge(&short, &at(Vantage::Sender));
+    assert_eq!(heard.findings, ["MS-D-07"], "{:#?}", heard.all);
+    let gap = Talk::new().agree().frames(1..=9).frames(11..=50);
+    assert_broken_at_sender(&gap, "MS-D-01");
+}
+
+#[test]
+fn a_start_of_another_stream_within_a_stream_changes_nothing() {
+    let talk = Talk::start3(20).start_of(7, 7, 0).after(1.0);
+    let talk = talk.error_of(Role::Responder, 7, 7, 7);
+    assert_eq!(assert_healthy(&talk.frames(21..=50)).sessions.len(), 1);
+    let twin = Talk::start3(20).start_of(STREAM_ID, 7, 0).after(1.0);
+    let twin = twin.error_of(Role::Responder, 9, STREAM_ID, 7);
+    assert_eq!(assert_healthy(&twin.frames(21..=50)).sessions.len(), 1);
+    let copy = Talk::start3(20).start_frame(0).after(1.0).start_ack(0);
+    assert_eq!(assert_healthy(&copy.frames(21..=50)).sessions.len(), 1);
+    let token = Talk::start3(20).start().frames(21..=50);
+    assert_eq!(assert_healthy(&token).sessions.len(), 1);
+}
+
+#[test]
+fn a_responder_of_several_modes_is_judged_in_each() {
+    let settings = supervised("3way,start3");
+    let talk = Talk::start3(50).after(3_000.0).from("127.0.0.1:50001");
+    let talk = talk.greet("one").frames(1..=50).after(3_000.0).elsewhere();
+    let heard = judge(&talk, &settings);
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+    let modes: Vec<_> = heard.sessions.iter().map(|it| it.mode).collect();
+    assert_eq!(modes, ["start3", "3way"]);
+    let silent = Talk::new().syn("a").after(500.0).syn("a").after(1_000.0);
+    let silent = silent.syn("a").after(5_000.0).elsewhere();
+    assert_eq!(judge(&silent, &settings).findings, ["MS-H-05"]);
+    assert!(judge(&silent, &supervised("start3")).findings.is_empty());
 }
