@@ -16,7 +16,8 @@ const WIDTH: usize = 100;
 /// Flags about reports.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Directory for events.jsonl, junit.xml and summary.md; it is made if need be
+    /// Directory for events.jsonl, junit.xml, summary.md and the plot of a load; it is made if need
+    /// be
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
 

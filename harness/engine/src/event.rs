@@ -49,6 +49,10 @@ pub enum Event {
     Session(SessionEvent),
     /// A requirement is broken.
     Finding(FindingEvent),
+    /// How far a load run is.
+    LoadProgress(LoadProgress),
+    /// What a load run measured.
+    LoadFinished(LoadSummary),
     /// A scenario is judged.
     Verdict(VerdictEvent),
     /// A run is over.
@@ -219,4 +223,121 @@ pub struct CheckSummary {
     pub notes: Vec<String>,
     /// The program's exit code.
     pub exit: u8,
+}
+
+/// How far a load run is.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadProgress {
+    /// The scenario's id.
+    pub scenario: String,
+    /// Seconds since the first play began.
+    pub time: f64,
+    /// Plays that are wanted.
+    pub plays: u64,
+    /// Plays that have begun.
+    pub started: u64,
+    /// Plays in which every step was played.
+    pub completed: u64,
+    /// Plays that failed.
+    pub failed: u64,
+}
+
+/// What a load run measured.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadSummary {
+    /// The scenario's id.
+    pub scenario: String,
+    /// Plays that were wanted.
+    pub plays: u64,
+    /// Most plays at the same time.
+    pub concurrency: u64,
+    /// Plays that began.
+    pub started: u64,
+    /// Plays in which every step was played.
+    pub completed: u64,
+    /// Plays that failed.
+    pub failed: u64,
+    /// Plays that were cut off by an interruption or by the end of the implementation.
+    pub cut_off: u64,
+    /// Why plays failed, the most frequent cause first.
+    pub causes: Vec<LoadCause>,
+    /// Handshakes done: plays with media, or played to their end.
+    pub handshakes: u64,
+    /// Handshakes a second, from the first datagram to the last handshake.
+    pub handshakes_per_second: f64,
+    /// Handshakes within the best second.
+    pub best_second: u64,
+    /// From a play's first datagram to its last one before media (the end of its handshake).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_handshake: Option<Latency>,
+    /// From a play's first datagram to the first datagram of media.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_first_media: Option<Latency>,
+    /// Most memory that the implementation's processes held, in bytes, if they are ours.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub peak_memory: Option<u64>,
+    /// Datagrams to the implementation that the system dropped: it did not read fast enough.
+    pub dropped_by_iut: u64,
+    /// Datagrams of the implementation that the system dropped: we did not read fast enough.
+    pub dropped_by_us: u64,
+    /// The course of it, in equal stretches of time.
+    pub course: Vec<LoadStretch>,
+    /// How long it took, in seconds.
+    pub seconds: f64,
+}
+
+/// Why plays failed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadCause {
+    /// The requirement by which the step is judged; empty if the harness is at fault.
+    pub requirement: String,
+    /// The step's path, from 0.
+    pub step: String,
+    /// How many plays failed so.
+    pub plays: u64,
+    /// What the first of them expected.
+    pub expected: String,
+    /// What the first of them got.
+    pub got: String,
+}
+
+impl LoadCause {
+    /// What happened to the first of them, in a sentence.
+    #[must_use]
+    pub fn message(&self) -> String {
+        match self.expected.is_empty() {
+            true => self.got.clone(),
+            false => format!("expected {}, got {}", self.expected, self.got),
+        }
+    }
+}
+
+/// How long something took in many plays, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct Latency {
+    /// Half of the plays took no longer.
+    pub p50: f64,
+    /// Nine of ten plays took no longer.
+    pub p90: f64,
+    /// 99 of 100 plays took no longer.
+    pub p99: f64,
+    /// None took longer.
+    pub max: f64,
+}
+
+/// A stretch of time of a load run.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
+pub struct LoadStretch {
+    /// Its end, in seconds since the first play began.
+    pub time: f64,
+    /// Handshakes done within it.
+    pub handshakes: u64,
+    /// Plays that failed within it.
+    pub failed: u64,
+    /// Time to handshake of those that were done within it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_handshake: Option<Latency>,
+    /// Time to first media of the plays whose first media came within it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub time_to_first_media: Option<Latency>,
 }

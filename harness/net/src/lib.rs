@@ -14,6 +14,7 @@ pub mod host;
 pub mod kernel;
 pub mod launch;
 pub mod live;
+pub mod load;
 mod ports;
 pub mod probe;
 pub mod process;

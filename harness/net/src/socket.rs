@@ -139,15 +139,21 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
         Some(Protocol::UDP),
     )?;
     socket.set_nonblocking(true)?;
-    // The first needs a privilege; without it the kernel grants what its limit allows.
-    if setsockopt(&socket, sockopt::RcvBufForce, &RECEIVE_BUFFER).is_err() {
-        socket.set_recv_buffer_size(RECEIVE_BUFFER)?;
-    }
+    enlarge(&socket)?;
     socket.bind(&address.into())?;
     tokio::net::UdpSocket::from_std(socket.into())
 }
 
-fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
+/// Gives a socket a large receive buffer.
+pub(crate) fn enlarge(socket: &Socket) -> io::Result<()> {
+    // The first needs a privilege; without it the kernel grants what its limit allows.
+    match setsockopt(socket, sockopt::RcvBufForce, &RECEIVE_BUFFER) {
+        Ok(()) => Ok(()),
+        Err(_) => socket.set_recv_buffer_size(RECEIVE_BUFFER),
+    }
+}
+
+pub(crate) fn socket_address(storage: &SockaddrStorage) -> Option<SocketAddr> {
     if let Some(address) = storage.as_sockaddr_in() {
         return Some(SocketAddr::from((address.ip(), address.port())));
     }

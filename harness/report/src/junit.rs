@@ -8,7 +8,7 @@ use shakedown_engine::event::{CheckSummary, Event, FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
 use crate::text::{clean, clean_line, count};
-use crate::{Outcome, Record, Sink, file, requirements};
+use crate::{Outcome, Record, Sink, file, load, requirements};
 
 /// Findings of one scenario that are described.
 const MOST_DESCRIBED: usize = 20;
@@ -105,6 +105,11 @@ fn scenario(verdict: &VerdictEvent, name: &str, record: &Record) -> TestCase {
     case.set_classname(clean_line(split(&verdict.scenario).0).replace('/', "."));
     case.set_time(seconds(verdict.seconds));
     case.add_property(Property::new("title", clean_line(&verdict.title)));
+    for load in record.loads.iter().filter(|load| load.scenario == verdict.scenario) {
+        for (name, value) in load::numbers(load) {
+            case.add_property(Property::new(format!("load.{}", name.replace(' ', "-")), value));
+        }
+    }
     if let Some(run) = &record.run {
         case.add_property(Property::new("seed", run.seed.as_str()));
     }

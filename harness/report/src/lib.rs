@@ -1,4 +1,5 @@
-//! One event stream of a run, several sinks: terminal, JSON lines, JUnit, Markdown.
+//! One event stream of a run, several sinks: terminal, JSON lines, JUnit, Markdown, and the plot of a
+//! load.
 //!
 //! The owner of a run opens the [`Sinks`], hands every [`Event`](shakedown_engine::event::Event) to
 //! them and finishes them; a new report never touches the runner. All that a report needs besides
@@ -20,7 +21,9 @@ mod fixture;
 mod hexdump;
 mod json;
 mod junit;
+mod load;
 mod markdown;
+mod plot;
 mod record;
 mod replay;
 mod requirements;
@@ -31,6 +34,7 @@ pub mod text;
 pub use json::JsonLines;
 pub use junit::JUnit;
 pub use markdown::Markdown;
+pub use plot::LoadPlot;
 pub use record::{Record, Run};
 pub use replay::{Replay, ReplayError};
 pub use sink::{Failure, Outcome, Sink, Sinks};

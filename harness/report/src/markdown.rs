@@ -6,7 +6,7 @@ use shakedown_engine::event::{Event, FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
 use crate::text::{clean_line, count};
-use crate::{Outcome, Record, Sink, file, requirements};
+use crate::{Outcome, Record, Sink, file, load, requirements};
 
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
 pub struct Markdown {
@@ -47,6 +47,7 @@ fn render(record: &Record, place: &Path) -> String {
     let directory = place.parent().unwrap_or(Path::new(""));
     let sections = [
         head(record),
+        loads(record, directory),
         failed(record, directory),
         not_counted(record, directory),
         unjudged(record),
@@ -88,6 +89,34 @@ fn head(record: &Record) -> String {
     );
     for note in record.summary.iter().flat_map(|summary| &summary.notes) {
         let _ = writeln!(text, "\n> {}", escape(note));
+    }
+    text
+}
+
+fn loads(record: &Record, directory: &Path) -> String {
+    let mut text = String::new();
+    for load in &record.loads {
+        let _ = writeln!(text, "## Load: {}\n\n| what | |\n|---|---|", code(&load.scenario));
+        for (name, value) in load::numbers(load) {
+            let _ = writeln!(text, "| {name} | {} |", escape(&value));
+        }
+        text.push('\n');
+        if directory.join("load.svg").is_file() {
+            text += "![Latency over time](load.svg)\n\n";
+        }
+        if !load.causes.is_empty() {
+            text += "| plays | requirement | step | the first of them |\n|---|---|---|---|\n";
+        }
+        for cause in &load.causes {
+            let _ = writeln!(
+                text,
+                "| {} | {} | {} | {} |",
+                cause.plays,
+                escape(&cause.requirement),
+                escape(&cause.step),
+                escape(&cause.message()),
+            );
+        }
     }
     text
 }

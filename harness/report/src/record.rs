@@ -1,6 +1,6 @@
 use indexmap::{IndexMap, IndexSet};
 use shakedown_engine::event::{
-    CheckSummary, Event, FindingEvent, SessionEvent, Summary, VerdictEvent,
+    CheckSummary, Event, FindingEvent, LoadSummary, SessionEvent, Summary, VerdictEvent,
 };
 use shakedown_engine::verdict::Verdict;
 
@@ -21,6 +21,8 @@ pub struct Record {
     /// Sessions found in captures, the first [`Record::MOST_SESSIONS`]; [`CheckSummary::sessions`]
     /// counts those of its capture all.
     pub sessions: Vec<SessionEvent>,
+    /// What load runs measured.
+    pub loads: Vec<LoadSummary>,
     /// How the run ended, once it did; of several runs, all that did.
     pub summary: Option<Summary>,
     /// Captures checked.
@@ -69,7 +71,8 @@ impl Record {
             Event::ScenarioStarted { scenario } => {
                 self.running.insert(scenario.clone());
             }
-            Event::Step { .. } => {}
+            Event::Step { .. } | Event::LoadProgress(_) => {}
+            Event::LoadFinished(load) => self.loads.push(load.clone()),
             Event::Session(session) => {
                 if self.sessions.len() < Self::MOST_SESSIONS {
                     self.sessions.push(session.clone());

@@ -110,6 +110,8 @@ const fn version(event: &Event) -> Option<u32> {
         | Event::Step { .. }
         | Event::Session(_)
         | Event::Finding(_)
+        | Event::LoadProgress(_)
+        | Event::LoadFinished(_)
         | Event::Verdict(_)
         | Event::RunFinished(_) => None,
     }
@@ -124,6 +126,8 @@ fn relocated(mut event: Event, directory: &Path) -> Event {
         | Event::ScenarioStarted { .. }
         | Event::Step { .. }
         | Event::Session(_)
+        | Event::LoadProgress(_)
+        | Event::LoadFinished(_)
         | Event::RunFinished(_)
         | Event::CheckFinished(_) => None,
     };

@@ -1,6 +1,6 @@
 //! `shakedown run [SCENARIO...]`.
 
-use std::num::NonZeroUsize;
+use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
@@ -9,6 +9,7 @@ use shakedown_engine::event::{Event, Summary};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
+use shakedown_net::load::{self, MOST_PLAYS, load};
 use shakedown_net::run::{Assignment, CaptureBy, Plan, run};
 use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::Sinks;
@@ -38,7 +39,9 @@ their own.",
 Examples:
   shakedown run
   shakedown run --iut my-server.toml --mode 3way
-  shakedown run mediastream/legacy/responder --filter stream -v"
+  shakedown run mediastream/legacy/responder --filter stream -v
+  shakedown run mediastream/3way/responder/a-handshake-leads-to-two-frames \\
+    --repeat 10000 --concurrency 1000"
 )]
 pub(crate) struct Args {
     #[command(flatten)]
@@ -65,6 +68,20 @@ pub(crate) struct Args {
     /// The weakest level whose findings fail a scenario; those below are advisory
     #[arg(long, value_enum, default_value_t = Weakest::May)]
     level: Weakest,
+
+    /// Play the one selected scenario this often against one process of the implementation, as
+    /// load; no packets are recorded, and only the steps judge
+    #[arg(
+        long,
+        value_name = "N",
+        conflicts_with_all = ["capture", "jobs"],
+        value_parser = clap::value_parser!(u64).range(1..=MOST_PLAYS),
+    )]
+    repeat: Option<u64>,
+
+    /// How many plays of --repeat are on at the same time, each from an address of its own
+    #[arg(long, value_name = "N", requires = "repeat", default_value = "50")]
+    concurrency: NonZeroU64,
 
     #[command(flatten)]
     reports: ReportArgs,
@@ -98,6 +115,9 @@ fn default_jobs() -> NonZeroUsize {
 impl Args {
     /// Runs the scenarios and reports what came out.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+        if let Some(repeat) = self.repeat {
+            return self.execute_load(global, repeat);
+        }
         let assignments = self.assignments()?;
         let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
         let plan = Plan {
@@ -111,7 +131,36 @@ impl Args {
             shakedown: own_path()?,
         };
         let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
-        let summary = play(plan, &mut sinks)?;
+        let summary = play(|events, stop| run(plan, events, stop), &mut sinks)?;
+        if self.reports.format == Format::Json && summary.exit != 0 {
+            eprintln!("{} {}", error_label(), summary.message);
+        }
+        Ok(reports::close(sinks, summary.exit))
+    }
+
+    /// Repeats one scenario as load and reports what was measured.
+    fn execute_load(self, global: &Global, repeat: u64) -> Result<Exit, Failure> {
+        let mut assignments = self.assignments()?;
+        let count: usize = assignments.iter().map(|one| one.scenarios.len()).sum();
+        let (Some(Assignment { iut, mut scenarios, .. }), 1) = (assignments.pop(), count) else {
+            return Err(usage(format!(
+                "--repeat plays one scenario and {count} are selected; name one, such as \
+                 mediastream/3way/responder/a-handshake-leads-to-two-frames"
+            )));
+        };
+        let Some(scenario) = scenarios.pop() else {
+            return Err(usage(String::from("--repeat needs a scenario")));
+        };
+        let plan = load::Plan {
+            iut,
+            scenario,
+            repeat,
+            concurrency: self.concurrency.get(),
+            seed: self.seed.unwrap_or_else(any_seed),
+            shakedown: own_path()?,
+        };
+        let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
+        let summary = play(|events, stop| load(plan, events, stop), &mut sinks)?;
         if self.reports.format == Format::Json && summary.exit != 0 {
             eprintln!("{} {}", error_label(), summary.message);
         }
@@ -178,9 +227,15 @@ impl Args {
     }
 }
 
-/// Plays the plan, hands every event to the reports, and stops at the first signal. A second one
+/// Plays what is wanted, hands every event to the reports, and stops at the first signal. A second one
 /// ends the program without waiting for anything.
-fn play(plan: Plan, sinks: &mut Sinks) -> Result<Summary, Failure> {
+fn play<Played>(
+    wanted: impl FnOnce(mpsc::UnboundedSender<Event>, watch::Receiver<bool>) -> Played,
+    sinks: &mut Sinks,
+) -> Result<Summary, Failure>
+where
+    Played: Future<Output = Summary> + Send + 'static,
+{
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
         .build()
@@ -190,7 +245,7 @@ fn play(plan: Plan, sinks: &mut Sinks) -> Result<Summary, Failure> {
             .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
         let (events, mut told) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(run(plan, events, stopped));
+        let running = tokio::spawn(wanted(events, stopped));
         let is_over = loop {
             tokio::select! {
                 biased;

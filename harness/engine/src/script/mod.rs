@@ -81,7 +81,8 @@ use crate::iut::Exit;
 pub use describe::{describe, human_time};
 pub use outcome::{Failure, FieldPlace, ScriptOutcome, StepEvent};
 pub use play::Script;
-pub(crate) use program::named_requirements;
+pub use program::Program;
+pub use program::named_requirements;
 
 /// Index of a socket of the scripted peer: 0 is `main`, which the driver opens, then `sockets` in
 /// the file's order, then the `fresh` ones as they are opened.

@@ -89,8 +89,27 @@ impl Op {
     }
 }
 
+/// A scenario made ready to be played many times.
+#[derive(Debug, Clone)]
+pub struct Program {
+    pub(super) scenario: Arc<Scenario>,
+    pub(super) ops: Arc<[Arc<Op>]>,
+}
+
+impl Program {
+    /// Flattens the scenario's steps, once for all plays.
+    #[must_use]
+    pub fn new(scenario: Scenario) -> Self {
+        Self {
+            ops: compile(&scenario).into(),
+            scenario: Arc::new(scenario),
+        }
+    }
+}
+
 /// The requirements that a scenario's steps name themselves.
-pub(crate) fn named_requirements(scenario: &Scenario) -> BTreeSet<String> {
+#[must_use]
+pub fn named_requirements(scenario: &Scenario) -> BTreeSet<String> {
     let ops = compile(scenario);
     let named = ops.iter().flat_map(|op| op.requirements());
     named.map(str::to_owned).collect()

@@ -38,7 +38,8 @@ use group::Group;
 use play::{Job, Played};
 use quiet::Quiet;
 use summary::Ending;
-use supported::{controls_process, why_not_applicable};
+use supported::controls_process;
+pub(crate) use supported::why_not_applicable;
 use target::Target;
 
 /// How long after the start of one scenario the next one is started: processes that all begin at
@@ -81,7 +82,7 @@ pub struct Assignment {
 const FILES: u64 = 16_384;
 
 /// Raises the limit of open files, as far as the system lets us.
-fn raise_file_limit() {
+pub(crate) fn raise_file_limit() {
     let raised = getrlimit(Resource::RLIMIT_NOFILE).and_then(|(soft, hard)| {
         let wanted = soft.max(FILES.min(hard));
         setrlimit(Resource::RLIMIT_NOFILE, wanted, hard)

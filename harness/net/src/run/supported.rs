@@ -4,7 +4,7 @@ use shakedown_protocol::StreamParameters;
 
 /// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
 #[must_use]
-pub(super) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<String> {
+pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<String> {
     let needs = &scenario.iut;
     if needs.role != iut.role {
         return Some(format!("it needs an IUT that is the {}", needs.role));

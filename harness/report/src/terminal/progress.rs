@@ -1,7 +1,7 @@
 use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
-use shakedown_engine::event::{Event, VerdictEvent};
+use shakedown_engine::event::{Event, LoadProgress, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
 use super::style::{self, paint};
@@ -58,7 +58,8 @@ impl Progress {
                 self.line(&paint(style::DIM, &format!("  {time:>9.3} s  {what}")));
             }
             Event::Verdict(verdict) => self.verdict(verdict, record),
-            Event::Session(_) | Event::Finding(_) => {}
+            Event::LoadProgress(load) => self.load(load),
+            Event::Session(_) | Event::Finding(_) | Event::LoadFinished(_) => {}
             Event::RunFinished(_) | Event::CheckFinished(_) => {}
         }
     }
@@ -68,6 +69,22 @@ impl Progress {
             Self::Bar(bar) => bar.finish_and_clear(),
             Self::Lines(out) => {
                 let _ = out.flush();
+            }
+            Self::Off => {}
+        }
+    }
+
+    /// A load goes on: of its plays, not of scenarios.
+    fn load(&mut self, load: &LoadProgress) {
+        match self {
+            Self::Bar(bar) => {
+                bar.set_length(load.plays);
+                bar.set_position(load.completed + load.failed);
+                bar.set_message(load_line(load));
+            }
+            Self::Lines(_) => {
+                let line = format!("  {:>9.3} s  {}", load.time, load_line(load));
+                self.line(&line);
             }
             Self::Off => {}
         }
@@ -86,7 +103,9 @@ impl Progress {
     }
 
     fn show_running(&self, record: &Record) {
-        if let Self::Bar(bar) = self {
+        if let Self::Bar(bar) = self
+            && record.loads.is_empty()
+        {
             bar.set_position(record.verdicts.len() as u64);
             bar.set_message(running(record));
         }
@@ -101,6 +120,19 @@ impl Progress {
             Self::Off => {}
         }
     }
+}
+
+/// How many plays of a load are on, completed and failed.
+fn load_line(load: &LoadProgress) -> String {
+    let LoadProgress {
+        plays,
+        started,
+        completed,
+        failed,
+        ..
+    } = load;
+    let on = started.saturating_sub(completed + failed);
+    format!("{completed} of {plays} plays completed, {failed} failed, {on} on")
 }
 
 /// ` 12/62  FAIL           1.52 s  mediastream/3way/responder/lost-ack`.

@@ -7,6 +7,7 @@ use shakedown_engine::event::{
 use shakedown_engine::verdict::Verdict;
 
 use super::finding::{self, labelled};
+use super::load;
 use super::style::{self, paint};
 use super::tables;
 use crate::text::{clean_line, count, fit_tail, wrap};
@@ -37,6 +38,7 @@ pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String
             | Verdict::Inconclusive => {}
         }
     }
+    sections.extend(record.loads.iter().map(load::render));
     for check in &record.checks {
         sections.push(capture(check, record, width));
     }

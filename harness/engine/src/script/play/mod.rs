@@ -15,7 +15,7 @@ use super::context::Context;
 use super::describe::human_time;
 use super::inbox::{Arrival, Inbox, MAX_WAITING};
 use super::media::{MediaRun, NextMedia, Piece};
-use super::program::{Kind, Op, compile};
+use super::program::{Kind, Op, Program, compile};
 use super::send::{self, From, Sending, Source};
 use super::wait::{End, Offer, Waiter, status};
 use super::window::resolve;
@@ -37,8 +37,12 @@ const RESTART_LIMIT: Duration = Duration::from_secs(60);
 /// A scenario being played; see the [module](super) for the rules.
 #[derive(Debug)]
 pub struct Script {
-    ops: Vec<Arc<Op>>,
+    ops: Arc<[Arc<Op>]>,
     context: Context,
+    /// Whether steps are told: events and comments.
+    tells: bool,
+    /// When the first media arrived that a step looked at.
+    first_media: Option<Duration>,
     inbox: Inbox,
     doing: Doing,
     /// Index of the step that comes next.
@@ -102,7 +106,20 @@ impl Script {
     /// it nevertheless becomes an [error](ScriptOutcome::Error) when it is played.
     #[must_use]
     pub fn new(scenario: &Scenario, environment: Environment) -> Self {
-        let ops = compile(scenario);
+        Self::with(compile(scenario).into(), scenario, environment)
+    }
+
+    /// One of many plays of a program: it tells nothing of its steps but the outcome.
+    #[must_use]
+    pub fn of(program: &Program, environment: Environment) -> Self {
+        let ops = Arc::clone(&program.ops);
+        Self {
+            tells: false,
+            ..Self::with(ops, &program.scenario, environment)
+        }
+    }
+
+    fn with(ops: Arc<[Arc<Op>]>, scenario: &Scenario, environment: Environment) -> Self {
         let sockets = scenario.sockets.values();
         let sockets: Vec<_> = sockets
             .map(|need| matches!(need, SocketNeed::OtherAddress {}))
@@ -124,6 +141,8 @@ impl Script {
             next_socket: 1 + sockets.len(),
             ops,
             context,
+            tells: true,
+            first_media: None,
             doing: Doing::Nothing,
             next: 0,
             loops: Vec::new(),
@@ -208,6 +227,12 @@ impl Script {
     #[must_use]
     pub const fn outcome(&self) -> Option<&ScriptOutcome> {
         self.outcome.as_ref()
+    }
+
+    /// When the first media arrived that a step has looked at, by the driver's clock.
+    #[must_use]
+    pub const fn first_media(&self) -> Option<Duration> {
+        self.first_media
     }
 
     /// What was done so far, step by step; the first 4,096.

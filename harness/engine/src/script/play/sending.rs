@@ -29,7 +29,7 @@ impl Script {
             },
         };
         let Some(datagram) = datagram else {
-            let text = sending.summary(&self.context);
+            let text = self.told(|| sending.summary(&self.context));
             self.context
                 .datagrams
                 .insert(sending.op.top, sending.datagram);
@@ -103,7 +103,10 @@ impl Script {
         self.mark = now;
         if sending.sent == 1 {
             let op = Arc::clone(&sending.op);
-            let text = self.context.describe(&sending.datagram);
+            let text = match self.tells {
+                true => self.context.describe(&sending.datagram),
+                false => String::new(),
+            };
             self.comment(&op, packet, &text);
         }
     }

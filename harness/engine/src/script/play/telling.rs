@@ -5,6 +5,14 @@ use std::net::SocketAddr;
 use super::*;
 
 impl Script {
+    /// What a step did, in words, if anybody wants to know.
+    pub(super) fn told(&self, text: impl FnOnce() -> String) -> String {
+        match self.tells {
+            true => text(),
+            false => String::new(),
+        }
+    }
+
     pub(super) fn complete(&mut self, op: &Op, at: Duration, text: String, packet: Option<u64>) {
         self.comment(op, packet, &text);
         self.event(op, at, text);
@@ -103,7 +111,7 @@ impl Script {
     }
 
     pub(super) fn event(&mut self, op: &Op, time: Duration, text: String) {
-        if self.events.len() < MAX_EVENTS {
+        if self.tells && self.events.len() < MAX_EVENTS {
             let (step, verb) = (op.path.clone(), op.verb());
             self.events.push(StepEvent {
                 step,

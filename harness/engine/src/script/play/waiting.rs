@@ -73,6 +73,9 @@ impl Script {
     pub(super) fn offer(&mut self, waiting: &mut Waiting, arrival: &Arrival) -> bool {
         let decoded = self.context.decode(&arrival.payload);
         let piece = Piece::of(&self.context, arrival, &decoded);
+        if piece.is_some() {
+            self.first_media.get_or_insert(arrival.at);
+        }
         let seen = self.context.media.entry(arrival.socket).or_default();
         if piece.is_some_and(|piece| seen.takes_rest(&piece)) {
             self.inbox.take(arrival.socket);
@@ -145,7 +148,7 @@ impl Script {
             .as_ref()
             .map(|title| format!("{title}: "))
             .unwrap_or_default();
-        let text = branch + &waiter.summary(&arrival.payload, &self.context);
+        let text = self.told(|| branch + &waiter.summary(&arrival.payload, &self.context));
         if done {
             let seen = self.context.media.entry(arrival.socket).or_default();
             seen.completed(waiter.media_part());

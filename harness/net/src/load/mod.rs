@@ -1,0 +1,351 @@
+//! A load: one scenario played many times at once against one process of an implementation.
+//!
+//! Each play is a script of its own and speaks from a tuple of its own; one event loop with one
+//! queue of timers drives them all. No packets are recorded, so plays are judged by their steps
+//! alone, not by the monitor.
+
+mod measure;
+mod player;
+mod suitable;
+mod tuples;
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use shakedown_engine::event::{
+    Event, FindingEvent, LoadCause, LoadSummary, ProcessEvent, Summary, VERSION, VerdictEvent,
+};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::script::{Environment, Program, named_requirements};
+use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::Level;
+use tokio::sync::{mpsc, watch};
+use tokio::task::spawn_blocking;
+
+use crate::drive::bound;
+use crate::kernel;
+use crate::launch::{Instance, Launcher};
+use crate::run::raise_file_limit;
+
+use player::{Loaded, Player};
+use tuples::Tuples;
+
+pub use tuples::MOST_PLAYS;
+
+/// How long a session of which nothing more is known may go on besides its stream: the
+/// retransmissions of a handshake take 3.5 s.
+const HANDSHAKE: Duration = Duration::from_secs(4);
+
+/// What is told of the captures.
+const NO_CAPTURE: &str = "nothing: a load records no packets, and its plays are judged by their \
+                          steps alone";
+
+/// A load that is wanted.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// The implementation.
+    pub iut: Iut,
+    /// The scenario.
+    pub scenario: Scenario,
+    /// How often it is played, at most [`MOST_PLAYS`].
+    pub repeat: u64,
+    /// Most plays at the same time.
+    pub concurrency: u64,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// This program, for `{shakedown}` in IUT descriptions.
+    pub shakedown: String,
+}
+
+/// Plays a load. Events are told as they come; the last is [`Event::RunFinished`] with the summary
+/// that is returned. When `stop` turns true, what is being played is cut off and what is known
+/// until then is told.
+pub async fn load(
+    plan: Plan,
+    events: mpsc::UnboundedSender<Event>,
+    stop: watch::Receiver<bool>,
+) -> Summary {
+    raise_file_limit();
+    let scenario = plan.scenario.id.clone();
+    let tell = |event: Event| {
+        // Whoever does not listen any more does not want to know.
+        let _ = events.send(event);
+    };
+    tell(Event::RunStarted {
+        version: VERSION,
+        iut: plan.iut.name.clone(),
+        seed: plan.seed,
+        capture: String::from(NO_CAPTURE),
+        scenarios: 1,
+    });
+    tell(Event::ScenarioStarted { scenario });
+    let summary = match play(&plan, &events, stop).await {
+        Ok((told, summary)) => {
+            told.into_iter().for_each(tell);
+            summary
+        }
+        Err(why) => Summary {
+            counts: IndexMap::new(),
+            requirements: IndexMap::new(),
+            exit: 2,
+            message: why,
+            notes: Vec::new(),
+            interrupted: false,
+            seconds: 0.0,
+        },
+    };
+    tell(Event::RunFinished(summary.clone()));
+    summary
+}
+
+/// Starts the implementation, plays, and stops it.
+///
+/// # Errors
+/// A sentence for people if it cannot be played at all.
+async fn play(
+    plan: &Plan,
+    events: &mpsc::UnboundedSender<Event>,
+    stop: watch::Receiver<bool>,
+) -> Result<(Vec<Event>, Summary), String> {
+    let name = &plan.iut.protocol;
+    let protocol = shakedown_protocol::protocol(name)
+        .ok_or_else(|| format!("there is no protocol {name:?}"))?;
+    if let Some(why) = suitable::why_not(protocol, &plan.scenario, &plan.iut) {
+        return Err(why);
+    }
+    let launcher = Launcher::new(Arc::new(plan.iut.clone()), plan.seed, plan.shakedown.clone());
+    let launcher = launcher.of("load", &plan.scenario.iut);
+    let instance = tokio::select! {
+        biased;
+        () = stopped(stop.clone()) => return Err(String::from("interrupted before the first play")),
+        launched = launcher.responder(&plan.scenario.iut) => launched.map_err(|e| e.to_string())?,
+    };
+    let address = instance
+        .address
+        .ok_or("the implementation has no address to be reached at")?;
+    let dropped_before = kernel::drops_at(address);
+    let player = player(plan, protocol, &launcher.iut, &instance, events, stop)
+        .map_err(|error| format!("there are no sockets for {} plays: {error}", plan.concurrency))?;
+    let loaded = spawn_blocking(move || player.run()).await;
+    let dropped_by_iut = kernel::drops_at(address).saturating_sub(dropped_before);
+    let process = process_event(&instance, loaded.as_ref().is_ok_and(|it| {
+        it.as_ref().is_ok_and(|it| it.ended.is_some())
+    }));
+    if let Some(process) = &instance.process {
+        process.stop().await;
+    }
+    let loaded = loaded
+        .map_err(io::Error::other)
+        .and_then(|loaded| loaded)
+        .map_err(|error| format!("the load broke off: {error}"))?;
+    Ok(Report { plan, protocol, process, dropped_by_iut }.of(loaded))
+}
+
+fn player(
+    plan: &Plan,
+    protocol: &'static Protocol,
+    iut: &Iut,
+    instance: &Instance,
+    events: &mpsc::UnboundedSender<Event>,
+    stop: watch::Receiver<bool>,
+) -> io::Result<Player> {
+    let address = instance.address.ok_or(io::ErrorKind::NotConnected)?;
+    let stream = Duration::from_secs(u64::from(iut.stream.seconds));
+    Ok(Player {
+        program: Program::new(plan.scenario.clone()),
+        environment: Environment {
+            protocol,
+            tolerance: iut.timing.tolerance,
+            stream: iut.stream,
+            buffer_period: iut.environment().buffer_period,
+            exit: iut.exit,
+            iut: instance.address,
+            seed: plan.seed,
+        },
+        scenario: plan.scenario.id.clone(),
+        tuples: Tuples::open(address, stream.saturating_add(HANDSHAKE))?,
+        plays: plan.repeat,
+        concurrency: usize::try_from(plan.concurrency).unwrap_or(usize::MAX),
+        limit: bound(&plan.scenario, iut),
+        process: instance.process.clone(),
+        events: events.clone(),
+        stop,
+    })
+}
+
+async fn stopped(mut stop: watch::Receiver<bool>) {
+    if stop.wait_for(|stop| *stop).await.is_err() {
+        std::future::pending::<()>().await;
+    }
+}
+
+/// What became of the implementation's process, if it ended.
+fn process_event(instance: &Instance, has_ended: bool) -> Option<ProcessEvent> {
+    let process = instance.process.as_ref().filter(|_| has_ended)?;
+    Some(ProcessEvent {
+        status: process.ended()?.to_string(),
+        output: process.output().tail(),
+        last_packet: None,
+    })
+}
+
+/// What is told at the end.
+struct Report<'a> {
+    plan: &'a Plan,
+    protocol: &'static Protocol,
+    process: Option<ProcessEvent>,
+    dropped_by_iut: u64,
+}
+
+impl Report<'_> {
+    fn of(self, loaded: Loaded) -> (Vec<Event>, Summary) {
+        let (interrupted, seconds) = (loaded.interrupted, loaded.took.as_secs_f64());
+        let (completed, failed) = (loaded.measured.completed, loaded.measured.failed);
+        let faults = loaded.measured.faults;
+        let ended = loaded.ended.map(|ended| {
+            format!("its process ended ({ended}) after {completed} completed plays")
+        });
+        let numbers = loaded.measured.numbers(loaded.took);
+        let summary = LoadSummary {
+            scenario: self.plan.scenario.id.clone(),
+            plays: self.plan.repeat,
+            concurrency: self.plan.concurrency,
+            started: loaded.started,
+            completed,
+            failed,
+            cut_off: loaded.cut_off,
+            causes: numbers.causes,
+            handshakes: numbers.handshakes,
+            handshakes_per_second: numbers.per_second,
+            best_second: numbers.best_second,
+            time_to_handshake: numbers.time_to_handshake,
+            time_to_first_media: numbers.time_to_first_media,
+            peak_memory: loaded.peak_memory,
+            dropped_by_iut: self.dropped_by_iut,
+            dropped_by_us: loaded.dropped,
+            course: numbers.course,
+            seconds,
+        };
+        let all = self.plan.repeat;
+        // What we did not read in time may be what plays waited for.
+        let is_ours = failed > 0 && (faults == failed || loaded.dropped >= failed);
+        let (verdict, exit) = match (&ended, failed) {
+            _ if interrupted => (Verdict::Inconclusive, 130),
+            (Some(_), _) => (Verdict::Fail, 1),
+            (None, 0) if completed == all && all > 0 => (Verdict::Pass, 0),
+            (None, 0) => (Verdict::Error, 2),
+            (None, _) if is_ours => (Verdict::Inconclusive, 3),
+            (None, _) => (Verdict::Fail, 1),
+        };
+        let mut message = match (interrupted, &ended) {
+            (true, _) => format!("interrupted; {completed} of {all} plays completed"),
+            (false, Some(ended)) => ended.clone(),
+            (false, None) => format!("{completed} of {all} plays completed"),
+        };
+        if failed > 0 {
+            message += &format!("; {failed} failed");
+        }
+        if is_ours && loaded.dropped > 0 {
+            message += &format!("; this program did not read {} datagrams in time", loaded.dropped);
+        }
+        let mut notes = Vec::new();
+        if self.dropped_by_iut > 0 {
+            notes.push(format!(
+                "{} datagrams to the implementation were dropped by the system: it did not read \
+                 them in time",
+                self.dropped_by_iut
+            ));
+        }
+        let requirements = self.requirements(verdict, &summary.causes);
+        let mut told: Vec<Event> = Vec::new();
+        let findings = summary.causes.iter().filter(|cause| !cause.requirement.is_empty());
+        told.extend(findings.map(|cause| Event::Finding(self.finding(cause))));
+        if let Some(why) = &ended {
+            told.push(Event::Finding(self.death(why)));
+        }
+        told.push(Event::LoadFinished(summary));
+        told.push(Event::Verdict(VerdictEvent {
+            scenario: self.plan.scenario.id.clone(),
+            title: self.plan.scenario.title.clone(),
+            verdict,
+            reason: (verdict != Verdict::Pass).then(|| message.clone()),
+            requirements: requirements.clone(),
+            capture: None,
+            seconds,
+            process: self.process,
+        }));
+        let summary = Summary {
+            counts: IndexMap::from([(verdict.name().to_owned(), 1)]),
+            requirements,
+            exit,
+            message,
+            notes,
+            interrupted,
+            seconds,
+        };
+        (told, summary)
+    }
+
+    /// Those that steps are judged by: the others would need a capture.
+    fn requirements(&self, verdict: Verdict, causes: &[LoadCause]) -> IndexMap<String, Verdict> {
+        let scenario = &self.plan.scenario;
+        let first = scenario.requirements.first().cloned();
+        let mut ids = named_requirements(scenario);
+        ids.extend(first);
+        let of = |id: String| {
+            let failed = causes.iter().any(|cause| cause.requirement == id);
+            let verdict = match verdict {
+                _ if failed => verdict,
+                Verdict::Pass => Verdict::Pass,
+                Verdict::NotObserved
+                | Verdict::NotApplicable
+                | Verdict::Inconclusive
+                | Verdict::Error
+                | Verdict::Fail => Verdict::NotObserved,
+            };
+            (id, verdict)
+        };
+        ids.into_iter().map(of).collect()
+    }
+
+    fn finding(&self, cause: &LoadCause) -> FindingEvent {
+        let rule = self.protocol.requirement(&cause.requirement);
+        let all = self.plan.repeat;
+        FindingEvent {
+            requirement: cause.requirement.clone(),
+            level: rule.map_or(Level::Must, |rule| rule.level).name().to_owned(),
+            scenario: Some(self.plan.scenario.id.clone()),
+            capture: None,
+            packet: None,
+            time: 0.0,
+            message: format!("{} of {all} plays: {}", cause.plays, cause.message()),
+            expected: cause.expected.clone(),
+            got: format!("{} ({} of {all} plays)", cause.got, cause.plays),
+            step: Some(cause.step.clone()),
+            bytes: None,
+            field: None,
+            waived: None,
+            advisory: false,
+        }
+    }
+
+    fn death(&self, why: &str) -> FindingEvent {
+        let cause = LoadCause {
+            requirement: self.protocol.survival.to_owned(),
+            step: String::new(),
+            plays: 1,
+            expected: String::from("an implementation that lives on"),
+            got: why.to_owned(),
+        };
+        FindingEvent {
+            message: format!("expected {}, got {why}", cause.expected),
+            got: why.to_owned(),
+            step: None,
+            ..self.finding(&cause)
+        }
+    }
+}

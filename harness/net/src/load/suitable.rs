@@ -1,0 +1,51 @@
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::{Scenario, Step};
+use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::Role;
+
+use crate::run::why_not_applicable;
+
+/// Why a scenario cannot be played as load against an implementation; `None` if it can.
+pub(super) fn why_not(protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Option<String> {
+    let asks = protocol.roles.first().copied().unwrap_or(Role::Initiator);
+    let id = &scenario.id;
+    if iut.role == asks || scenario.iut.role == asks {
+        return Some(format!(
+            "{id} cannot be repeated as load: its IUT is the {asks}, which comes by itself and once \
+             a process; take a scenario whose IUT answers"
+        ));
+    }
+    if let Some(why) = why_not_applicable(iut, scenario) {
+        return Some(format!("{id} cannot be played against {}: {why}", iut.name));
+    }
+    if !scenario.sockets.is_empty() {
+        return Some(format!(
+            "{id} cannot be repeated as load: it speaks from several sockets, and a play of a load \
+             has one"
+        ));
+    }
+    unsuitable(&scenario.steps).map(|step| {
+        format!("{id} cannot be repeated as load: many plays share one process, and {step}")
+    })
+}
+
+/// A step that one of many plays cannot do.
+fn unsuitable(steps: &[Step]) -> Option<&'static str> {
+    const FRESH: &str = "a step sends from `fresh` sockets";
+    let is_fresh = |from: &Option<String>| from.as_deref() == Some("fresh");
+    steps.iter().find_map(|step| match step {
+        Step::RestartIut(_) => Some("a step starts it again"),
+        Step::ExpectExit(_) => Some("a step waits for its end"),
+        Step::Send(send) | Step::Lose(send) => is_fresh(&send.from).then_some(FRESH),
+        Step::SendRaw(raw) => is_fresh(&raw.from).then_some(FRESH),
+        Step::Mutate(mutate) => is_fresh(&mutate.from).then_some(FRESH),
+        Step::Media(media) => is_fresh(&media.from).then_some(FRESH),
+        Step::Repeat(repeat) => unsuitable(&repeat.steps),
+        Step::Either(branches) => branches.iter().find_map(|one| unsuitable(&one.steps)),
+        Step::Expect(_)
+        | Step::ExpectAny(_)
+        | Step::ExpectNothing(_)
+        | Step::ExpectMedia(_)
+        | Step::Wait(_) => None,
+    })
+}
