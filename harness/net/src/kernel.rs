@@ -94,17 +94,23 @@ pub fn peak_memory(group: i32) -> Option<u64> {
     let of_group = paths.filter(|path| group_of(path) == Some(group));
     let peaks = of_group.filter_map(|path| {
         let status = std::fs::read_to_string(path.join("status")).ok()?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmHWM:"))?;
+        let line = status
+            .lines()
+            .find_map(|line| line.strip_prefix("VmHWM:"))?;
         line.trim().strip_suffix(" kB")?.parse::<u64>().ok()
     });
-    peaks.reduce(u64::saturating_add).map(|kilobytes| kilobytes.saturating_mul(1024))
+    peaks
+        .reduce(u64::saturating_add)
+        .map(|kilobytes| kilobytes.saturating_mul(1024))
 }
 
 /// Datagrams to `address` that were dropped because nobody read them in time.
 #[must_use]
 pub fn drops_at(address: SocketAddr) -> u64 {
     let entries = udp_sockets().unwrap_or_default();
-    let there = entries.iter().filter(|entry| receives(entry.local, address));
+    let there = entries
+        .iter()
+        .filter(|entry| receives(entry.local, address));
     there.map(|entry| entry.drops).sum()
 }
 

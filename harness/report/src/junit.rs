@@ -105,9 +105,16 @@ fn scenario(verdict: &VerdictEvent, name: &str, record: &Record) -> TestCase {
     case.set_classname(clean_line(split(&verdict.scenario).0).replace('/', "."));
     case.set_time(seconds(verdict.seconds));
     case.add_property(Property::new("title", clean_line(&verdict.title)));
-    for load in record.loads.iter().filter(|load| load.scenario == verdict.scenario) {
+    for load in record
+        .loads
+        .iter()
+        .filter(|load| load.scenario == verdict.scenario)
+    {
         for (name, value) in load::numbers(load) {
-            case.add_property(Property::new(format!("load.{}", name.replace(' ', "-")), value));
+            case.add_property(Property::new(
+                format!("load.{}", name.replace(' ', "-")),
+                value,
+            ));
         }
     }
     if let Some(run) = &record.run {

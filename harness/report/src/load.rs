@@ -2,12 +2,10 @@
 
 use shakedown_engine::event::{Latency, LoadSummary};
 
-use crate::text::count;
-
 /// What a load measured: names and values, in the order in which they are told.
 pub(crate) fn numbers(load: &LoadSummary) -> Vec<(&'static str, String)> {
     let mut all = vec![
-        ("plays", count(load.plays, "play")),
+        ("plays", load.plays.to_string()),
         ("at the same time", load.concurrency.to_string()),
         ("completed", load.completed.to_string()),
         ("failed", load.failed.to_string()),

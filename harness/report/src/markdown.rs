@@ -96,7 +96,11 @@ fn head(record: &Record) -> String {
 fn loads(record: &Record, directory: &Path) -> String {
     let mut text = String::new();
     for load in &record.loads {
-        let _ = writeln!(text, "## Load: {}\n\n| what | |\n|---|---|", code(&load.scenario));
+        let _ = writeln!(
+            text,
+            "## Load: {}\n\n| what | |\n|---|---|",
+            code(&load.scenario)
+        );
         for (name, value) in load::numbers(load) {
             let _ = writeln!(text, "| {name} | {} |", escape(&value));
         }

@@ -104,11 +104,13 @@ fn curve(
         .configure_mesh()
         .x_desc("time since the first play [s]")
         .y_desc(name)
-        .light_line_style(WHITE)
+        .max_light_lines(0)
         .draw()
         .map_err(io::Error::other)?;
     for (label, of, colour) in LINES {
-        let line = points.iter().map(|(time, latency)| (*time, of(latency) * 1e3));
+        let line = points
+            .iter()
+            .map(|(time, latency)| (*time, of(latency) * 1e3));
         chart
             .draw_series(LineSeries::new(line, colour.stroke_width(2)))
             .map_err(io::Error::other)?

@@ -258,7 +258,10 @@ mod tests {
                 ..passed(Duration::ZERO, SECOND)
             });
         }
-        assert_eq!((measured.completed, measured.failed, measured.faults), (0, 3, 0));
+        assert_eq!(
+            (measured.completed, measured.failed, measured.faults),
+            (0, 3, 0)
+        );
         let numbers = measured.numbers(SECOND);
         let causes: Vec<_> = numbers
             .causes

@@ -117,7 +117,11 @@ async fn play(
     if let Some(why) = suitable::why_not(protocol, &plan.scenario, &plan.iut) {
         return Err(why);
     }
-    let launcher = Launcher::new(Arc::new(plan.iut.clone()), plan.seed, plan.shakedown.clone());
+    let launcher = Launcher::new(
+        Arc::new(plan.iut.clone()),
+        plan.seed,
+        plan.shakedown.clone(),
+    );
     let launcher = launcher.of("load", &plan.scenario.iut);
     let instance = tokio::select! {
         biased;
@@ -128,13 +132,21 @@ async fn play(
         .address
         .ok_or("the implementation has no address to be reached at")?;
     let dropped_before = kernel::drops_at(address);
-    let player = player(plan, protocol, &launcher.iut, &instance, events, stop)
-        .map_err(|error| format!("there are no sockets for {} plays: {error}", plan.concurrency))?;
+    let player =
+        player(plan, protocol, &launcher.iut, &instance, events, stop).map_err(|error| {
+            format!(
+                "there are no sockets for {} plays: {error}",
+                plan.concurrency
+            )
+        })?;
     let loaded = spawn_blocking(move || player.run()).await;
     let dropped_by_iut = kernel::drops_at(address).saturating_sub(dropped_before);
-    let process = process_event(&instance, loaded.as_ref().is_ok_and(|it| {
-        it.as_ref().is_ok_and(|it| it.ended.is_some())
-    }));
+    let process = process_event(
+        &instance,
+        loaded
+            .as_ref()
+            .is_ok_and(|it| it.as_ref().is_ok_and(|it| it.ended.is_some())),
+    );
     if let Some(process) = &instance.process {
         process.stop().await;
     }
@@ -142,7 +154,13 @@ async fn play(
         .map_err(io::Error::other)
         .and_then(|loaded| loaded)
         .map_err(|error| format!("the load broke off: {error}"))?;
-    Ok(Report { plan, protocol, process, dropped_by_iut }.of(loaded))
+    Ok(Report {
+        plan,
+        protocol,
+        process,
+        dropped_by_iut,
+    }
+    .of(loaded))
 }
 
 fn player(
@@ -206,9 +224,9 @@ impl Report<'_> {
         let (interrupted, seconds) = (loaded.interrupted, loaded.took.as_secs_f64());
         let (completed, failed) = (loaded.measured.completed, loaded.measured.failed);
         let faults = loaded.measured.faults;
-        let ended = loaded.ended.map(|ended| {
-            format!("its process ended ({ended}) after {completed} completed plays")
-        });
+        let ended = loaded
+            .ended
+            .map(|ended| format!("its process ended ({ended}) after {completed} completed plays"));
         let numbers = loaded.measured.numbers(loaded.took);
         let summary = LoadSummary {
             scenario: self.plan.scenario.id.clone(),
@@ -250,7 +268,10 @@ impl Report<'_> {
             message += &format!("; {failed} failed");
         }
         if is_ours && loaded.dropped > 0 {
-            message += &format!("; this program did not read {} datagrams in time", loaded.dropped);
+            message += &format!(
+                "; this program did not read {} datagrams in time",
+                loaded.dropped
+            );
         }
         let mut notes = Vec::new();
         if self.dropped_by_iut > 0 {
@@ -262,7 +283,10 @@ impl Report<'_> {
         }
         let requirements = self.requirements(verdict, &summary.causes);
         let mut told: Vec<Event> = Vec::new();
-        let findings = summary.causes.iter().filter(|cause| !cause.requirement.is_empty());
+        let findings = summary
+            .causes
+            .iter()
+            .filter(|cause| !cause.requirement.is_empty());
         told.extend(findings.map(|cause| Event::Finding(self.finding(cause))));
         if let Some(why) = &ended {
             told.push(Event::Finding(self.death(why)));
@@ -317,7 +341,10 @@ impl Report<'_> {
         let all = self.plan.repeat;
         FindingEvent {
             requirement: cause.requirement.clone(),
-            level: rule.map_or(Level::Must, |rule| rule.level).name().to_owned(),
+            level: rule
+                .map_or(Level::Must, |rule| rule.level)
+                .name()
+                .to_owned(),
             scenario: Some(self.plan.scenario.id.clone()),
             capture: None,
             packet: None,

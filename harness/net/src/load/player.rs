@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_engine::event::{Event, LoadProgress};
-use shakedown_engine::script::{Action, Environment, Input, Program, Script, ScriptOutcome};
 use shakedown_engine::script::SocketId;
+use shakedown_engine::script::{Action, Environment, Input, Program, Script, ScriptOutcome};
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
@@ -335,7 +335,9 @@ impl Stage {
         self.unanswered -= usize::from(play.unanswered);
         let first_media = play.script.first_media();
         // A play that sends once has asked and not confirmed: then the answer is the end of it.
-        let handshake = play.first_answer.map(|at| at.max(play.last_sent.unwrap_or_default()));
+        let handshake = play
+            .first_answer
+            .map(|at| at.max(play.last_sent.unwrap_or_default()));
         self.measured.add(&Ended {
             started: play.started,
             ended: play.told,

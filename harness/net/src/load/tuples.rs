@@ -204,7 +204,10 @@ impl Tuples {
     pub(super) fn wait(&mut self, within: Duration) -> io::Result<Vec<usize>> {
         let milliseconds = within.as_micros().div_ceil(1_000);
         let timeout = u16::try_from(milliseconds).unwrap_or(u16::MAX);
-        let count = match self.epoll.wait(&mut self.ready, EpollTimeout::from(timeout)) {
+        let count = match self
+            .epoll
+            .wait(&mut self.ready, EpollTimeout::from(timeout))
+        {
             Err(Errno::EINTR) => 0,
             waited => waited?,
         };
