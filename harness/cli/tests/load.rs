@@ -32,7 +32,7 @@ fn load(out: &Path, arguments: &[&str]) -> Child {
 fn finish(child: Child) -> (Output, Vec<Value>) {
     let output = child.wait_with_output().expect("the program ends");
     let text = String::from_utf8_lossy(&output.stdout);
-    let lines = text.lines().map(|line| serde_json::from_str(line));
+    let lines = text.lines().map(serde_json::from_str);
     let events = lines.map(|line| line.expect("a line of JSON")).collect();
     (output, events)
 }
