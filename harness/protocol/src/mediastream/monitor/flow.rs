@@ -129,7 +129,6 @@ impl Flow {
             (View::Start, Role::Initiator) => self.start(at, world),
             (View::Join, Role::Initiator) => self.join(at, world),
             (View::Start3(kind, view), _) => {
-                start3::control(kind, &view, from, at, &mut bench);
                 self.start3(kind, &view, packet, from, at, world);
             }
             (View::Media(media), Role::Initiator) if is_upload => {

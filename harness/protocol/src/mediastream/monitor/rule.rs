@@ -89,6 +89,51 @@ impl Rule {
         Self::R01,
     ];
 
+    /// Whether it binds the responder as the one that sends media, and nobody else.
+    const fn is_of_the_sender(self) -> bool {
+        match self {
+            Self::W09
+            | Self::D01
+            | Self::D02
+            | Self::D03
+            | Self::D04
+            | Self::D05
+            | Self::D06
+            | Self::D07
+            | Self::D12
+            | Self::R01 => true,
+            Self::W01
+            | Self::W10
+            | Self::W12
+            | Self::W18
+            | Self::L01
+            | Self::L02
+            | Self::L03
+            | Self::H01
+            | Self::H02
+            | Self::H03
+            | Self::H05
+            | Self::H06
+            | Self::H07
+            | Self::H09
+            | Self::H10
+            | Self::H15
+            | Self::H16
+            | Self::H18
+            | Self::H22
+            | Self::S01
+            | Self::S02
+            | Self::S03
+            | Self::S04
+            | Self::S08
+            | Self::S10
+            | Self::S13
+            | Self::S15
+            | Self::S16
+            | Self::D11 => false,
+        }
+    }
+
     /// The requirement's id.
     pub(super) const fn id(self) -> &'static str {
         match self {
@@ -151,6 +196,17 @@ impl Rules {
     /// Whether the rule is in the set.
     pub(super) const fn contains(self, rule: Rule) -> bool {
         self.0 & (1 << rule as u8) != 0
+    }
+
+    /// Without those that bind the responder as the one that sends media.
+    pub(super) fn without_the_senders(self) -> Self {
+        let mut rules = Self::default();
+        for rule in Rule::ALL {
+            if self.contains(rule) && !rule.is_of_the_sender() {
+                rules.insert(rule);
+            }
+        }
+        rules
     }
 
     /// The ids, in the specification's order.

@@ -371,7 +371,7 @@ impl Session {
             datagrams: self.datagrams,
             first_packet: self.first.packet,
             network: self.stream.network(),
-            judged: ledger.judged(),
+            judged: ledger.judged(self.is_upload),
             more_breaches: ledger.more(),
         }
     }

@@ -26,8 +26,8 @@ use crate::requirement::Role;
 pub(in crate::mediastream::monitor) struct Asked {
     last: Moment,
     sends: u32,
-    /// Copies that no START_ACK answered yet.
-    copies: u32,
+    /// STARTs, copies included, less START_ACKs that may answer one.
+    unanswered: u32,
     print: u64,
     is_compatible: bool,
     /// `None` if they cannot be read.
@@ -59,7 +59,7 @@ impl Asked {
         Self {
             last: *at,
             sends: 1,
-            copies: 0,
+            unanswered: 1,
             print: print(view.bytes),
             is_compatible,
             parameters: view.is_well_formed.then_some(view.parameters),
@@ -109,7 +109,7 @@ impl Asked {
         }
         self.last = *at;
         self.sends += 1;
-        self.copies += 1;
+        self.unanswered += 1;
     }
 
     /// Another START came, and nothing answered this one: a breach if its copy was due just then.
@@ -120,11 +120,11 @@ impl Asked {
         }
     }
 
-    /// Whether a START_ACK may answer a copy; it does once.
-    pub(super) const fn take_copy(&mut self) -> bool {
-        let has_copy = self.copies > 0;
-        self.copies = self.copies.saturating_sub(1);
-        has_copy
+    /// Whether a START_ACK may answer a START that none answered; it does once.
+    pub(super) const fn take(&mut self) -> bool {
+        let is_answer = self.unanswered > 0;
+        self.unanswered = self.unanswered.saturating_sub(1);
+        is_answer
     }
 
     /// No copy came by `now`, and nothing answered.

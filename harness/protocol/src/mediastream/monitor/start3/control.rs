@@ -7,7 +7,8 @@ use crate::mediastream::monitor::rule::Rule;
 use crate::mediastream::monitor::time::Moment;
 use crate::requirement::Role;
 
-/// Judges one frame of `from`.
+/// Judges one frame of `from`. Unless the session `is_known` to be of 3.3, a frame by the rules shows
+/// nothing of the other frames of its sender.
 ///
 /// MS-W-10, any vantage: SequenceNumber, QPC or QPF is not zero.
 ///
@@ -17,11 +18,14 @@ pub(in crate::mediastream::monitor) fn see(
     kind: Kind,
     view: &View<'_>,
     from: Role,
+    is_known: bool,
     at: &Moment,
     bench: &mut Bench<'_>,
 ) {
     if let Some(header) = view.header {
-        bench.exercised(Rule::W10);
+        if is_known {
+            bench.exercised(Rule::W10);
+        }
         let names = [("SequenceNumber", 2), ("QPC", 10), ("QPF", 18)];
         let mut header = header.into_iter().zip(names);
         if let Some((value, (name, offset))) = header.find(|(value, _)| *value != 0) {
@@ -36,7 +40,9 @@ pub(in crate::mediastream::monitor) fn see(
     let Some((reserved, flags)) = view.flags.filter(|_| is_ours) else {
         return;
     };
-    bench.exercised(Rule::W12);
+    if is_known {
+        bench.exercised(Rule::W12);
+    }
     let anywhere = Start3::ACK_REQUIRED | Start3::COMPAT_MODE;
     let allowed = match kind {
         Kind::Ack => anywhere | Start3::BEGIN_IMMEDIATELY,

@@ -29,8 +29,15 @@ impl Flow {
     ) {
         let seen = self.common(packet, Role::Initiator, at, world);
         if let Datagram::Start3(kind, view) = seen {
-            super::control(kind, &view, Role::Initiator, at, &mut self.bench(world));
             self.opened_by_start3(&view, at, world);
+            super::control(
+                kind,
+                &view,
+                Role::Initiator,
+                true,
+                at,
+                &mut self.bench(world),
+            );
         }
     }
 
@@ -77,6 +84,8 @@ impl Flow {
             (Kind::Ack, Role::Initiator) => self.unexpected(Role::Responder),
             (Kind::Confirm, Role::Responder) => self.unexpected(Role::Initiator),
         }
+        let is_known = self.session.start3.is_some();
+        super::control(kind, view, from, is_known, at, &mut self.bench(world));
     }
 
     /// A datagram to `to` that it may answer by an ERROR.
@@ -137,7 +146,9 @@ impl Flow {
             Some(exchange) if exchange.key == key => {
                 exchange.lapse(at, &mut bench);
                 exchange.after_end(Role::Initiator, "START", at, &mut bench);
-                let is_new = is_over || exchange.is_ended() || exchange.is_given_up(at);
+                // What came before it without its START was none of its session's.
+                let is_first = exchange.asked.is_none() && !session.stream.has_begun();
+                let is_new = is_first || is_over || exchange.is_ended() || exchange.is_given_up(at);
                 if !is_new {
                     exchange.start_again(view, at, &mut bench);
                 }

@@ -41,6 +41,8 @@ pub(super) struct Exchange {
     waiting: Option<Waiting>,
     /// When the matching START_CONFIRM came.
     pub(super) confirmed: Option<Moment>,
+    /// SenderNonce of that START_CONFIRM.
+    confirmed_nonce: Option<u64>,
     /// START_CONFIRM came when the responder may have dropped the session, and no media since shows
     /// that it had not.
     is_confirm_late: bool,
@@ -63,6 +65,7 @@ impl Exchange {
             granted: None,
             waiting: None,
             confirmed: None,
+            confirmed_nonce: None,
             is_confirm_late: false,
             early: Early::default(),
             ending,
@@ -135,11 +138,16 @@ impl Exchange {
         }
         if self.granted.is_none() {
             self.granted = Some(Granted::new(view));
+            // A START_CONFIRM that came before was none of this START_ACK's.
+            if self.confirmed_nonce.is_some() && self.confirmed_nonce != view.sender_nonce {
+                self.confirmed = None;
+                self.confirmed_nonce = None;
+            }
         }
         if self.confirmed.is_some() {
             return;
         }
-        let is_answer = self.asked.as_mut().is_some_and(Asked::take_copy);
+        let is_answer = self.asked.as_mut().is_some_and(Asked::take);
         match &mut self.waiting {
             None => {
                 self.waiting = Some(Waiting::new(at, Rule::S13, "START_ACK", "START_CONFIRM"));
@@ -190,6 +198,7 @@ impl Exchange {
         self.token = None;
         if self.confirmed.is_none() {
             self.confirmed = Some(*at);
+            self.confirmed_nonce = Some(nonce);
             let waiting = self.waiting.as_ref();
             self.is_confirm_late = waiting.is_some_and(|waiting| waiting.may_be_over(at, bench));
             self.early.confirmed(at, bench);

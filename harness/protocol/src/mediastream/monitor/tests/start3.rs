@@ -321,3 +321,24 @@ fn a_responder_of_several_modes_is_judged_in_each() {
     assert_eq!(judge(&silent, &settings).findings, ["MS-H-05"]);
     assert!(judge(&silent, &supervised("start3")).findings.is_empty());
 }
+
+#[test]
+fn a_start_that_came_twice_at_once_is_answered_twice() {
+    let talk = Talk::new().start_frame(0).start_frame(0).after(0.2);
+    let talk = talk.start_ack(0).start_ack(0).after(0.1).confirm();
+    let heard = judge(&talk.frames(1..=50), &at(Vantage::Path));
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+    assert_eq!(heard.doubts, ["MS-S-08"]);
+}
+
+#[test]
+fn a_start_confirm_before_the_start_ack_completes_nothing() {
+    let before = Talk::new().confirm_of(STREAM_ID, NONCE, 99).start_frame(0);
+    let between = Talk::new().start_frame(0).confirm_of(STREAM_ID, NONCE, 99);
+    for talk in [before, between] {
+        let talk = talk.after(0.2).start_ack(0).after(400.0).confirm();
+        let heard = judge(&talk.frames(1..=50), &supervised("start3"));
+        assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+        assert!(heard.sessions.iter().any(|session| session.frames == 50));
+    }
+}
