@@ -23,19 +23,17 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// The requirements that were judged: exercised, and broken or beyond doubt. In an upload what the
-    /// responder's media has to obey says nothing of a responder: there only breaches count.
+    /// responder's media has to obey says nothing of a responder: it is not among them.
     pub(super) fn judged(&self, is_upload: bool) -> Vec<&'static str> {
-        let exercised = if is_upload {
-            self.exercised.without_the_senders()
-        } else {
-            self.exercised
-        };
         let mut judged = Rules::default();
         for rule in Rule::ALL {
             let told = self.told_initiator.contains(rule) || self.told_responder.contains(rule);
-            if told || (exercised.contains(rule) && !self.doubted.contains(rule)) {
+            if told || (self.exercised.contains(rule) && !self.doubted.contains(rule)) {
                 judged.insert(rule);
             }
+        }
+        if is_upload {
+            judged = judged.without_the_senders();
         }
         judged.ids()
     }
