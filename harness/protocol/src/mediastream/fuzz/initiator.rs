@@ -1,3 +1,5 @@
+mod start3;
+
 use super::plan::{Event, Plan};
 use super::rig::{Rig, address};
 use super::talk::{data, fragment};
@@ -25,16 +27,15 @@ const STREAM: StreamParameters = StreamParameters {
     seconds: 1,
 };
 
-/// Plays a plan; the bits of its options are 3way and fallback.
+/// Plays a plan; the bits of its options are 3way, fallback and start3, which counts before 3way.
 pub(super) fn run(bytes: &[u8]) {
     let plan = Plan::read(bytes);
-    let is_3way = plan.options & 1 != 0;
-    let falls_back = is_3way && plan.options & 2 != 0;
-    let mode = if is_3way {
-        Mode::ThreeWay
-    } else {
-        Mode::Legacy
+    let mode = match plan.options & 0b101 {
+        0 => Mode::Legacy,
+        1 => Mode::ThreeWay,
+        _ => Mode::Start3,
     };
+    let falls_back = mode != Mode::Legacy && plan.options & 2 != 0;
     let options: &[&str] = if falls_back { &["fallback"] } else { &[] };
     let mut rig = Rig::new(Role::Initiator, mode.name(), options, STREAM);
     let mut talk = Talk::new(mode, falls_back);
@@ -84,6 +85,7 @@ struct Talk {
     offered: Vec<ConnectionId>,
     /// The id that was confirmed.
     confirmed: Option<ConnectionId>,
+    start3: start3::Handshake,
     /// Number of the frame that an answer carries next.
     next_frame: u64,
     ends: usize,
@@ -99,6 +101,7 @@ impl Talk {
             syns: 0,
             offered: Vec::new(),
             confirmed: None,
+            start3: start3::Handshake::default(),
             next_frame: 1,
             ends: 0,
         }
@@ -118,13 +121,13 @@ impl Talk {
             Ok(Frame::Data(_) | Frame::Fragment(_) | Frame::ConnectionId(_)) => {
                 self.answered = true;
             }
+            Ok(Frame::StartAck(ack)) => self.start3.start_ack_arrives(&ack),
             Ok(
                 Frame::StartToken
                 | Frame::Syn(_)
                 | Frame::Ack(_)
                 | Frame::JoinToken
                 | Frame::Start(_)
-                | Frame::StartAck(_)
                 | Frame::StartConfirm(_)
                 | Frame::Error(_),
             )
@@ -156,9 +159,16 @@ impl Talk {
             }
             Ok(Frame::StartToken) => {
                 assert!(self.falls_back, "MS-H-04: START without fallback");
-                assert_eq!(self.syns, SYN_SENDS);
+                if self.mode == Mode::Start3 {
+                    self.start3.sends_token();
+                } else {
+                    assert_eq!(self.syns, SYN_SENDS);
+                }
                 assert_eq!(self.confirmed, None);
             }
+            Ok(Frame::Start(start)) => self.start3.sends_start(&start, payload, self.falls_back),
+            Ok(Frame::StartConfirm(confirm)) => self.start3.sends_confirm(&confirm),
+            Ok(Frame::Error(error)) => self.start3.sends_error(&error),
             Ok(Frame::Syn(syn)) => {
                 self.syns += 1;
                 assert!(self.syns <= SYN_SENDS, "MS-H-03: {} SYNs", self.syns);
@@ -178,10 +188,7 @@ impl Talk {
                 | Frame::SynAck(_)
                 | Frame::ConnectionId(_)
                 | Frame::JoinToken
-                | Frame::Start(_)
-                | Frame::StartAck(_)
-                | Frame::StartConfirm(_)
-                | Frame::Error(_),
+                | Frame::StartAck(_),
             )
             | Err(_)) => unreachable!("an initiator sends {other:?}"),
         }
@@ -189,6 +196,9 @@ impl Talk {
 
     /// One of the datagrams that make sense now.
     fn answer(&mut self, choice: u8) -> Vec<u8> {
+        if self.mode == Mode::Start3 && ![5, 6].contains(&(choice % 8)) {
+            return self.start3.answer(choice);
+        }
         let ids = [b"first", b"other"].map(|text| ConnectionId::from_text(text));
         let [first, other] = ids.map(|id| id.unwrap_or(ConnectionId::EMPTY));
         let accept = |id: &ConnectionId| {
@@ -211,6 +221,31 @@ impl Talk {
             }
             6 => data(u64::from(choice / 8), FRAME),
             _ => fragment(self.next_frame, u64::from(choice / 8), FRAME as u64),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    proptest! {
+        #[test]
+        fn any_plan_of_start3_keeps_what_must_hold(
+            options in prop_oneof![Just(4_u8), Just(6)],
+            events in prop::collection::vec((0_u8..4, any::<u8>(), any::<u8>()), 0..30),
+        ) {
+            let mut plan = vec![options];
+            for (event, peer, choice) in events {
+                match event {
+                    0 | 3 => plan.extend([3, peer & 1, choice]),
+                    1 => plan.extend([1, choice, peer & 3]),
+                    _ => plan.push(2),
+                }
+            }
+            run(&plan);
         }
     }
 }
