@@ -400,3 +400,36 @@ fn of_a_thousand_peers_those_that_confirm_are_served_and_the_others_harm_nobody(
     assert_eq!(counters["handshakes"]["attempted"], 1_000);
     assert_eq!(counters["handshakes"]["succeeded"], 500);
 }
+
+#[test]
+fn a_server_with_one_upload_slot_takes_one_stream_after_the_other() {
+    let server = Server::start(&["--upload-slots", "1", "--seconds", "1"]);
+    let flags = ["--upload", "--seconds", "1", "--buffer-period", "15s"];
+    let clients = [(); 3].map(|()| connect(&server.target(), &flags));
+    for client in clients {
+        let (code, output) = finish(client);
+        assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+        let said = String::from_utf8_lossy(&output.stdout);
+        let expected = format!("the stream was sent to {}\n", server.target());
+        assert_eq!(said, expected);
+    }
+    let (code, counters) = server.stop(Signal::SIGTERM);
+    assert_eq!(code, Some(0));
+    assert_eq!(counters["uploads"]["handshakes"]["succeeded"], 3);
+    assert_eq!(counters["uploads"]["frames"], 150);
+    assert_eq!(counters["dispatch"]["awaiting"], 0);
+}
+
+#[test]
+fn a_client_without_a_slot_waits_and_has_its_stream_then() {
+    let server = Server::start(&["--slots", "1", "--seconds", "1"]);
+    let flags = ["--seconds", "1", "--buffer-period", "15s"];
+    let clients = [(); 3].map(|()| connect(&server.target(), &flags));
+    for client in clients {
+        let (code, output) = finish(client);
+        assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&output.stderr));
+    }
+    let (_, counters) = server.stop(Signal::SIGTERM);
+    assert_eq!(counters["handshakes"]["succeeded"], 3);
+    assert_eq!(counters["dispatch"]["free_slots"], 1);
+}

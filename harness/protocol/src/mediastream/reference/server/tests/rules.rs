@@ -1,4 +1,5 @@
 use super::*;
+use crate::mediastream::PROTOCOL;
 use crate::mediastream::frame::{Control, Data, Header};
 
 /// Notes what it is asked; whoever sends it `bye` is served no longer, and whoever sends `hi` is
@@ -213,6 +214,30 @@ fn a_syn_without_a_slot_is_rejected_and_a_start_token_waits() {
     let sent = sends(&mut server);
     assert_eq!(names(&sent).last(), Some(&"connection-id"));
     assert_eq!(sent.last().unwrap().0, remote(2));
+}
+
+#[test]
+fn a_start_of_start3_without_a_slot_is_refused_by_error_4() {
+    let mut server = Server::of(settings("start3", &["slots=1"], &[]));
+    let hello = |n: u64| {
+        let id = format!("{n:032x}");
+        let (frame, fields) = (PROTOCOL.hello)("start3", &id).unwrap();
+        PROTOCOL.vocabulary.encode(frame, &fields).unwrap()
+    };
+    get(&mut server, 1, &hello(1));
+    assert_eq!(names(&sends(&mut server)), ["START_ACK"]);
+    get(&mut server, 2, &hello(2));
+    let answer = sends(&mut server).pop().unwrap().1;
+    let Ok(Some(Frame::Error(error))) = Frame::decode(&answer) else {
+        panic!("no ERROR");
+    };
+    let code = error.tlvs.error_code();
+    assert_eq!(code, Some(4));
+    assert_eq!(
+        server.desk.place(remote(1)),
+        Some(Place::Connected(Side::Send))
+    );
+    assert_eq!(server.desk.place(remote(2)), None);
 }
 
 #[test]
