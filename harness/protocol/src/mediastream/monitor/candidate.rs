@@ -144,6 +144,7 @@ impl Candidate {
                 Kind::Ack => Opening::Ack,
             }),
             View::Media(_) if endian::is_swapped_syn(packet) => Some(Opening::Syn),
+            View::Other if endian::is_swapped_start(packet) => Some(Opening::Start3),
             View::Media(_) if is_complete && self.first_from == packet.source => None,
             View::Media(media) => self.media(packet.source, &media),
             View::Name(Some(field)) if packet.length >= ConnectionIdFrame::MIN_LENGTH => {

@@ -4,6 +4,9 @@
 //! - a ProtocolFlag that, with its bytes swapped, is that of a datagram which fits the session:
 //!   `01 00` before the body of a SYN, `01 02` before that of an ACK with the assigned id, `10 00`
 //!   before an id, `00 01` from a responder before the header of a fragment;
+//!   `02 00` before the body of a START, `02 01` from a responder before that of a START_ACK;
+//! - a FrameRate or StreamLength of at least 2^24 whose swapped value is small, a BitRate of at least
+//!   2^40 whose swapped value is below that;
 //! - a SequenceNumber of at least 2^40 whose swapped value is below 2^24;
 //! - a QPF of at least 2^40 whose swapped value is between 1 and 2^36;
 //! - FragmentOffset or TotalLength of at least 2^40 whose swapped values are below 2^32;
@@ -16,7 +19,7 @@ use shakedown_wire::{Reader, Writer};
 
 use super::handshake::Offered;
 use super::view::{ControlView, Kind, Media, View, is_plausible_id, view_as};
-use crate::mediastream::frame::{Control, Fragment, flag, tlv};
+use crate::mediastream::frame::{Control, Fragment, Start3, flag, tlv};
 use crate::monitor::{Field, Packet};
 use crate::requirement::Role;
 
@@ -48,6 +51,14 @@ pub(super) fn is_swapped_syn(packet: &Packet<'_>) -> bool {
     matches!(view_as(flag::SYN, packet), View::Control(Kind::Syn, control) if control.marks() == 4)
 }
 
+/// The same for a START of 3.3, whose flag reads as that of no form.
+pub(super) fn is_swapped_start(packet: &Packet<'_>) -> bool {
+    if packet.payload.first_chunk() != Some(&flag::START.to_be_bytes()) {
+        return false;
+    }
+    matches!(view_as(flag::START, packet), View::Start3(_, body) if body.marks() == 4)
+}
+
 fn swapped_flag<'a>(
     packet: &Packet<'a>,
     seen: View<'a>,
@@ -64,6 +75,11 @@ fn swapped_flag<'a>(
             };
             let id = control.connection_id()?;
             (control.marks() >= 3 && assigned.contains(&id)).then_some(view)
+        }
+        (flag::START, Role::Initiator) if is_swapped_start(packet) => Some(view_as(flag, packet)),
+        (flag::START_ACK, Role::Responder) => {
+            let view = view_as(flag, packet);
+            matches!(view, View::Start3(_, body) if body.marks() == 4).then_some(view)
         }
         (flag::CONNECTION_ID, Role::Responder) => match view_as(flag, packet) {
             View::Name(Some(field)) if is_plausible_id(field) && field[0] != 0 => {
@@ -93,7 +109,12 @@ fn fields<'a>(packet: &Packet<'a>, seen: View<'a>) -> (View<'a>, Option<Field>) 
             let field = extensions(packet, &mut control);
             (View::Control(kind, control), field)
         }
-        View::Start | View::Join | View::Start3(..) | View::Name(_) | View::Other => (seen, None),
+        View::Start3(kind, mut body) => {
+            let name = body.parameters.swap_back();
+            let field = name.map(|name| place(name, Start3::TLV_OFFSET, 0));
+            (View::Start3(kind, body), field)
+        }
+        View::Start | View::Join | View::Name(_) | View::Other => (seen, None),
     }
 }
 

@@ -30,6 +30,29 @@ impl Parameters {
         }
     }
 
+    /// Turns round what makes sense big-endian only (MS-W-01); the name of the first such.
+    pub(in crate::mediastream::monitor) fn swap_back(&mut self) -> Option<&'static str> {
+        let short = |value: &mut Option<u32>, most: u32| {
+            let meant = value.filter(|value| *value >= 1 << 24).map(u32::swap_bytes);
+            let meant = meant.filter(|meant| (1..=most).contains(meant));
+            *value = meant.or(*value);
+            meant.is_some()
+        };
+        let rate = short(&mut self.frame_rate, 1_000);
+        let length = short(&mut self.stream_length, 0xffff);
+        let bits = self.bit_rate.filter(|bits| *bits >= 1 << 40);
+        let bits = bits.map(u64::swap_bytes);
+        let bits = bits.filter(|bits| (1..1 << 40).contains(bits));
+        self.bit_rate = bits.or(self.bit_rate);
+        let all = [
+            ("FrameRate", rate),
+            ("BitRate", bits.is_some()),
+            ("StreamLength", length),
+        ];
+        all.into_iter()
+            .find_map(|(name, is_it)| is_it.then_some(name))
+    }
+
     /// The first that grants more than `asked` did: its name, what was asked and what is granted.
     pub(super) fn above(&self, asked: &Self) -> Option<(&'static str, u64, u64)> {
         let pairs = [

@@ -107,14 +107,23 @@ impl<'a> View<'a> {
     }
 }
 
-/// Whether the body after the flag is one that a receiver takes. The flag itself is not looked at
-/// where it reads as another form: it may have been written big-endian.
+/// Whether the body after the flag is one that a receiver takes, whichever way round the flag was
+/// written.
 fn is_sound(bytes: &[u8]) -> bool {
-    match Frame::decode(bytes) {
-        Ok(Some(
-            Frame::Start(_) | Frame::StartAck(_) | Frame::StartConfirm(_) | Frame::Error(_),
-        )) => true,
-        Ok(_) => bytes.len() >= Start3::MIN_LENGTH,
-        Err(_) => false,
+    let takes = |bytes: &[u8]| {
+        matches!(
+            Frame::decode(bytes),
+            Ok(Some(
+                Frame::Start(_) | Frame::StartAck(_) | Frame::StartConfirm(_) | Frame::Error(_)
+            ))
+        )
+    };
+    if takes(bytes) {
+        return true;
     }
+    let mut swapped = bytes.to_vec();
+    if swapped.len() >= Start3::MIN_LENGTH {
+        swapped.swap(0, 1);
+    }
+    takes(&swapped)
 }

@@ -342,3 +342,13 @@ fn a_start_confirm_before_the_start_ack_completes_nothing() {
         assert!(heard.sessions.iter().any(|session| session.frames == 50));
     }
 }
+
+#[test]
+fn flags_and_parameters_that_make_sense_big_endian_only_break_w01() {
+    for place in [0, 1] {
+        let flag = Talk::start3(50).on(place, |bytes| bytes.swap(0, 1));
+        assert_broken(&flag, &["MS-W-01"]);
+        let rate = Talk::start3(50).on(place, |bytes| bytes[58..62].reverse());
+        assert_broken(&rate, &["MS-W-01"]);
+    }
+}
