@@ -90,7 +90,8 @@ pub struct Session {
     pub initiator: SocketAddr,
     /// The responder's address.
     pub responder: SocketAddr,
-    /// The session's id, if one was seen.
+    /// The session's id, if one was seen: as text, or the StreamId of a start3 session as 16 hexadecimal
+    /// digits.
     pub connection_id: Option<String>,
     /// Frames of media seen, each number once.
     pub frames: u64,
