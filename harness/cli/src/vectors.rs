@@ -195,6 +195,7 @@ mod tests {
             ("{mode}", "3way"),
         ];
         let numbers = [
+            "{number}",
             "{seed}",
             "{bits_per_second}",
             "{frames_per_second}",

@@ -222,7 +222,7 @@ mod tests {
         assert_eq!(
             message,
             format!(
-                "START was sent to {address} (mode legacy, 1 tries of 1s), and nothing came back; \
+                "START token was sent to {address} (mode legacy, 1 tries of 1s), and nothing came back; \
                  it was not started by this run"
             )
         );
