@@ -36,6 +36,7 @@ const LONGEST: usize = 2_100;
 #[rstest]
 #[case("decode_legacy", fuzz::decode_legacy)]
 #[case("decode_3way", fuzz::decode_3way)]
+#[case("decode_start3", fuzz::decode_start3)]
 #[case("round_trip", fuzz::round_trip)]
 #[case("initiator", fuzz::initiator)]
 #[case("responder", fuzz::responder)]
@@ -63,6 +64,13 @@ fn seeds_of_decoding_are_those_of_the_vectors() {
     assert_up_to_date("decode_legacy", &seeds(&[Dialect::Legacy]));
     let both = [Dialect::ThreeWay, Dialect::ThreeWayWithStart];
     assert_up_to_date("decode_3way", &seeds(&both));
+    let start3 = [
+        Dialect::LegacyWithUploads,
+        Dialect::Start3,
+        Dialect::Start3WithStart,
+        Dialect::ThreeWayAndStart3,
+    ];
+    assert_up_to_date("decode_start3", &seeds(&start3));
 }
 
 #[test]
@@ -229,6 +237,11 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
             "3way-optimistic",
             conversation("3way", &["optimistic_start"]),
         ),
+        ("start3", conversation("start3", &[])),
+        (
+            "start3-begins-immediately",
+            conversation("start3", &["begin_immediately"]),
+        ),
     ];
     for (name, packets) in &conversations {
         let events = events(packets);
@@ -238,7 +251,12 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
             ("cut", 16),
             ("told", 1 + 2 + 4 + 8),
         ] {
-            let options = options + if *name == "legacy" { 0 } else { 32 };
+            let mode = match name.get(..4) {
+                Some("lega") => 0,
+                Some("3way") => 32,
+                _ => 64,
+            };
+            let options = options + mode;
             let plan = Plan {
                 options,
                 events: events.clone(),
@@ -259,7 +277,7 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
     }
     let vectors = vectors();
     for (form, datagrams) in datagrams_by_form(&vectors) {
-        for (name, packets) in &conversations[..2] {
+        for (name, packets) in [0, 1, 3].map(|index| &conversations[index]) {
             let whole = events(packets);
             let (begin, end) = whole.split_at(10);
             let both = |payload| [0, 1].map(|peer| Event::Datagram { peer, payload });
@@ -282,11 +300,13 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
             ]
         })
         .collect();
-    let plan = Plan {
-        options: 0,
-        events: strangers,
-    };
-    seeds.insert("every-datagram-between-all".to_owned(), plan.write());
+    for (name, options) in [
+        ("every-datagram-between-all", 0),
+        ("every-datagram-of-start3-between-all", 64),
+    ] {
+        let events = strangers.clone();
+        seeds.insert(name.to_owned(), Plan { options, events }.write());
+    }
     assert_up_to_date("monitor", &seeds);
 }
 
@@ -325,6 +345,27 @@ fn seeds_of_judged_machines_are_conversations() {
     add(
         "3way-falls-back",
         3,
+        [vec![wait(4000), id], stream.clone(), vec![wait(9000)]].concat(),
+    );
+    add(
+        "start3-stream",
+        16,
+        [vec![wait(3), reply], stream.clone(), vec![wait(5000)]].concat(),
+    );
+    add("start3-no-answer", 16, vec![wait(9000)]);
+    add(
+        "start3-late-answer-twice",
+        16,
+        vec![wait(700), reply, wait(20), reply, wait(9000)],
+    );
+    add(
+        "start3-answers-to-others",
+        16,
+        vec![answer(7), answer(2), answer(4), answer(3), wait(9000)],
+    );
+    add(
+        "start3-falls-back",
+        18,
         [vec![wait(4000), id], stream, vec![wait(9000)]].concat(),
     );
 
@@ -365,6 +406,101 @@ fn seeds_of_judged_machines_are_conversations() {
         "3way-start-while-half-open",
         7,
         vec![syn, wait(300), start, wait(2000)],
+    );
+    let (ask, other_ask, wrong_nonce) = (answer(2 + 8), answer(2 + 16), answer(2 + 8 + 32));
+    add("start3-stream", 16, vec![ask, wait(3), reply, wait(2000)]);
+    add("start3-no-confirm", 16, vec![ask, wait(15_000)]);
+    add(
+        "start3-begins-immediately",
+        16 + 8,
+        vec![ask, wait(300), reply, wait(2000)],
+    );
+    add(
+        "start3-other-starts",
+        16,
+        vec![
+            ask,
+            ask,
+            reply,
+            wait(300),
+            other_ask,
+            other_ask,
+            wrong_nonce,
+            wait(2000),
+        ],
+    );
+    add(
+        "start3-wrong-confirm",
+        16,
+        vec![
+            ask,
+            answer(4 + 8),
+            wait(300),
+            ask,
+            reply,
+            wait(300),
+            answer(4 + 8),
+            wait(2000),
+        ],
+    );
+    add(
+        "start3-error",
+        16,
+        vec![
+            ask,
+            reply,
+            wait(300),
+            answer(7 + 8),
+            wait(2000),
+            answer(7 + 8),
+        ],
+    );
+    add(
+        "start3-stream-id-zero",
+        16,
+        vec![answer(2), wait(300), ask, reply, answer(2), wait(2000)],
+    );
+    add(
+        "3way,start3-in-turn",
+        17,
+        vec![
+            syn,
+            wait(3),
+            reply,
+            wait(300),
+            ask,
+            wait(300),
+            reply,
+            wait(2000),
+        ],
+    );
+    add(
+        "3way,start3-a-syn-restarts",
+        17,
+        vec![
+            ask,
+            wait(3),
+            reply,
+            wait(300),
+            syn,
+            wait(3),
+            reply,
+            wait(2000),
+        ],
+    );
+    add(
+        "start3-start-allowed",
+        18,
+        vec![
+            start,
+            wait(300),
+            ask,
+            wait(2000),
+            ask,
+            wait(300),
+            start,
+            wait(2000),
+        ],
     );
     assert_up_to_date("judged_initiator", &initiator);
     assert_up_to_date("judged_responder", &responder);

@@ -6,7 +6,7 @@ use super::rig::address;
 use super::talk;
 use crate::machine::{Input, Machine, Output};
 use crate::mediastream::PROTOCOL;
-use crate::mediastream::frame::{ConnectionId, Control, Frame};
+use crate::mediastream::frame::{ConnectionId, Control, Frame, Start3};
 use crate::monitor::{Monitor, Observation, Packet, Vantage};
 use crate::requirement::Role;
 use crate::{MonitorSettings, ReferenceSettings, StreamParameters};
@@ -22,7 +22,7 @@ const STREAM: StreamParameters = StreamParameters {
 
 /// Plays a plan for the reference in this role while the monitor looks on: whatever the peers do,
 /// the reference never breaks a requirement. The clock is kept as a good owner keeps it, so that
-/// no timer is late. The bits of the options are 3way and the options of the role.
+/// no timer is late. The bits of the options are 3way, the options of the role, and start3 (16).
 pub(super) fn run(role: Role, bytes: &[u8]) {
     let plan = Plan::read(bytes);
     let (mode, options) = settings(role, plan.options);
@@ -44,15 +44,25 @@ pub(super) fn run(role: Role, bytes: &[u8]) {
 }
 
 fn settings(role: Role, bits: u8) -> (&'static str, Vec<String>) {
-    if bits & 1 == 0 {
-        return ("legacy", Vec::new());
-    }
-    let names: &[&str] = match role {
-        Role::Responder => &["allow_legacy_start", "optimistic_start"],
-        Role::Initiator => &["fallback"],
+    let (three_way, start3) = (bits & 1 != 0, bits & 16 != 0);
+    let mode = match (role, three_way, start3) {
+        (_, false, false) => "legacy",
+        (_, true, false) => "3way",
+        (Role::Responder, true, true) => "3way,start3",
+        (Role::Initiator, _, true) | (Role::Responder, false, true) => "start3",
     };
-    let on = names.iter().enumerate().filter(|(n, _)| bits & 2 << n != 0);
-    ("3way", on.map(|(_, &name)| name.to_owned()).collect())
+    let any = three_way || start3;
+    let known = match role {
+        Role::Responder => [
+            ("allow_legacy_start", any && bits & 2 != 0),
+            ("optimistic_start", three_way && bits & 4 != 0),
+            ("begin_immediately", start3 && bits & 8 != 0),
+        ]
+        .to_vec(),
+        Role::Initiator => [("fallback", any && bits & 2 != 0)].to_vec(),
+    };
+    let on = known.into_iter().filter(|(_, is_on)| *is_on);
+    (mode, on.map(|(name, _)| name.to_owned()).collect())
 }
 
 struct Court {
@@ -61,8 +71,9 @@ struct Court {
     monitor: Box<dyn Monitor>,
     now: Duration,
     packets: u64,
-    /// The id of the last handshake frame that the machine sent.
-    last_id: ConnectionId,
+    speaks_start3: bool,
+    /// The answer to the last handshake frame that the machine sent.
+    reply: Vec<u8>,
     /// What the capture held last, for whoever reads the message.
     recent: Vec<String>,
 }
@@ -93,7 +104,12 @@ impl Court {
             monitor,
             now: Duration::from_secs(1),
             packets: 0,
-            last_id: ConnectionId::EMPTY,
+            speaks_start3: mode.contains("start3"),
+            reply: match role {
+                Role::Responder => Frame::Ack(Control::new(ConnectionId::EMPTY.as_bytes())),
+                Role::Initiator => Frame::SynAck(Control::new(ConnectionId::EMPTY.as_bytes())),
+            }
+            .to_vec(),
             recent: Vec::new(),
         }
     }
@@ -131,9 +147,10 @@ impl Court {
             let Output::Send { to, payload } = output else {
                 continue;
             };
-            if let Ok(Some(Frame::SynAck(control) | Frame::Syn(control))) = Frame::decode(&payload)
+            if let Ok(Some(frame)) = Frame::decode(&payload)
+                && let Some(reply) = reply(&frame)
             {
-                self.last_id = control.connection_id();
+                self.reply = reply;
             }
             self.record(own(), to, &payload);
         }
@@ -172,16 +189,46 @@ impl Court {
 
     /// One of the datagrams that make sense now.
     fn answer(&self, choice: u8) -> Vec<u8> {
-        let mut control = Control::new(self.last_id.as_bytes());
-        match (choice, self.role) {
-            (0, Role::Responder) => Frame::Ack(control).to_vec(),
-            (0, Role::Initiator) => {
-                control.flags = Control::ACCEPT;
-                Frame::SynAck(control).to_vec()
-            }
-            (_, _) => talk::datagram(choice),
+        match choice {
+            0 => self.reply.clone(),
+            _ if self.speaks_start3 => talk::start3_datagram(choice),
+            _ => talk::datagram(choice),
         }
     }
+}
+
+/// What takes a handshake further: acceptance of all that is asked, and its confirmation.
+fn reply(frame: &Frame<'_>) -> Option<Vec<u8>> {
+    let reply = match frame {
+        Frame::Syn(syn) => {
+            let id = syn.connection_id();
+            let mut control = Control::new(id.as_bytes());
+            control.flags = Control::ACCEPT;
+            return Some(Frame::SynAck(control).to_vec());
+        }
+        Frame::SynAck(syn_ack) => {
+            let id = syn_ack.connection_id();
+            return Some(Frame::Ack(Control::new(id.as_bytes())).to_vec());
+        }
+        Frame::Start(start) => {
+            let mut body = Start3::new(start.stream_id, start.nonce, 7);
+            body.tlvs = start.tlvs;
+            Frame::StartAck(body)
+        }
+        Frame::StartAck(ack) => {
+            let body = Start3::new(ack.stream_id, ack.nonce, ack.sender_nonce);
+            Frame::StartConfirm(body)
+        }
+        Frame::StartToken
+        | Frame::JoinToken
+        | Frame::Data(_)
+        | Frame::Fragment(_)
+        | Frame::Ack(_)
+        | Frame::StartConfirm(_)
+        | Frame::Error(_)
+        | Frame::ConnectionId(_) => return None,
+    };
+    Some(reply.to_vec())
 }
 
 /// The address of the machine.

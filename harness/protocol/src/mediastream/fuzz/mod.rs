@@ -29,6 +29,19 @@ pub fn decode_3way(bytes: &[u8]) {
     frames::decode(Grammar::new(Mode::ThreeWay, true), bytes);
 }
 
+/// Takes the bytes as a datagram that reaches endpoints in `start3`, with and without
+/// compatibility, alone and beside the other modes, and a server that takes uploads.
+pub fn decode_start3(bytes: &[u8]) {
+    frames::decode(Grammar::new(Mode::Start3, false), bytes);
+    frames::decode(Grammar::new(Mode::Start3, true), bytes);
+    frames::decode(Grammar::new(Mode::Legacy, false).with_uploads(), bytes);
+    let both = Grammar {
+        handshake: true,
+        ..Grammar::new(Mode::Start3, false)
+    };
+    frames::decode(both, bytes);
+}
+
 /// Makes a frame of the bytes, encodes it and decodes it again.
 pub fn round_trip(bytes: &[u8]) {
     frames::round_trip(bytes);

@@ -12,7 +12,7 @@ use crate::{MonitorSettings, StreamParameters};
 const MOST_OBSERVATIONS: usize = 200;
 
 /// Plays a plan as a capture. The bits of its options are: taken at the sender, supervised, mode
-/// known, stream and limits known, packets cut.
+/// known, stream and limits known, packets cut, 3way, start3.
 ///
 /// A peer's index names source and destination: its lowest bit the direction, the next two the
 /// initiator, the next one the responder.
@@ -27,7 +27,10 @@ pub(super) fn run(bytes: &[u8]) {
     for event in plan.events {
         let (peer, payload) = match event {
             Event::Datagram { peer, payload } => (peer, payload.to_vec()),
-            Event::Answer { peer, choice } => (peer, talk::datagram(choice)),
+            Event::Answer { peer, choice } => match plan.options & 64 {
+                0 => (peer, talk::datagram(choice)),
+                _ => (peer, talk::start3_datagram(choice)),
+            },
             Event::Wait(span) => {
                 time += span;
                 continue;
@@ -76,7 +79,15 @@ fn settings(options: u8) -> MonitorSettings {
         stream: is_on(8).then_some(stream),
         max_datagram: is_on(8).then_some(1_400),
         options: is_on(8).then(Vec::new),
-        mode: is_on(4).then(|| if is_on(32) { "3way" } else { "legacy" }.to_owned()),
+        mode: is_on(4).then(|| {
+            match (is_on(32), is_on(64)) {
+                (false, false) => "legacy",
+                (true, false) => "3way",
+                (false, true) => "start3",
+                (true, true) => "3way,start3",
+            }
+            .to_owned()
+        }),
         supervised: is_on(2),
     }
 }

@@ -1,7 +1,8 @@
 //! Datagrams by a number, for plans.
 
+use crate::mediastream::frame::tlv::{Tlv, Tlvs, kind};
 use crate::mediastream::frame::{
-    ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, Header, START_TOKEN,
+    ConnectionId, ConnectionIdFrame, Control, Data, Fragment, Frame, Header, START_TOKEN, Start3,
 };
 use crate::mediastream::pattern;
 
@@ -24,6 +25,51 @@ pub(super) fn datagram(choice: u8) -> Vec<u8> {
         6 => data(u64::from(which) + 1, 1_000),
         _ => fragment(u64::from(which >> 2) + 1, u64::from(which & 3), 1_000),
     }
+}
+
+/// The same where start3 is spoken: its frames stand in the place of SYN-ACK, ACK and fragments.
+pub(super) fn start3_datagram(choice: u8) -> Vec<u8> {
+    let which = choice >> 3;
+    let numbers = [which & 3, which >> 2 & 3, which >> 4].map(u64::from);
+    let [stream_id, nonce, sender_nonce] = numbers;
+    let asked = parameters();
+    let mut body = Start3::new(stream_id, nonce + 1, sender_nonce);
+    match choice & 7 {
+        2 => {
+            body.sender_nonce = 0;
+            body.tlvs = Tlvs::from_bytes(&asked);
+            Frame::Start(body).to_vec()
+        }
+        3 => {
+            body.tlvs = Tlvs::from_bytes(&asked);
+            Frame::StartAck(body).to_vec()
+        }
+        4 => Frame::StartConfirm(body).to_vec(),
+        7 => error(body, 9),
+        _ => datagram(choice),
+    }
+}
+
+/// An ERROR with this code and nothing else.
+pub(super) fn error(body: Start3<'_>, code: u16) -> Vec<u8> {
+    let mut tlvs = Vec::new();
+    let (kind, value) = (kind::ERROR_CODE, &code.to_le_bytes());
+    Tlv { kind, value }.encode(&mut tlvs);
+    let tlvs = Tlvs::from_bytes(&tlvs);
+    Frame::Error(Start3 { tlvs, ..body }).to_vec()
+}
+
+/// What a START asks for: a second of frames of 400 bytes.
+pub(super) fn parameters() -> Vec<u8> {
+    let mut block = Vec::new();
+    for (kind, value) in [
+        (kind::FRAME_RATE, &50_u32.to_le_bytes()[..]),
+        (kind::BIT_RATE, &160_000_u64.to_le_bytes()),
+        (kind::STREAM_LENGTH, &1_u32.to_le_bytes()),
+    ] {
+        Tlv { kind, value }.encode(&mut block);
+    }
+    block
 }
 
 /// A whole frame of `length` bytes, its header included.
