@@ -11,6 +11,10 @@
 
 #[path = "support/conversation.rs"]
 mod conversation;
+#[path = "support/judged_seeds.rs"]
+mod judged_seeds;
+#[path = "support/machine_seeds.rs"]
+mod machine_seeds;
 #[path = "support/seeds.rs"]
 mod seeds;
 #[path = "support/vector.rs"]
@@ -19,9 +23,9 @@ mod seeds;
     reason = "what becomes of a datagram is another test's matter"
 )]
 mod vector;
+#[path = "support/vector_seeds.rs"]
+mod vector_seeds;
 
-use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use conversation::{Sent, conversation};
@@ -29,9 +33,7 @@ use rstest::rstest;
 use seeds::{Seeds, assert_up_to_date, replay};
 use shakedown_protocol::mediastream::fuzz::{self, Event, Plan};
 use vector::{Dialect, Vector};
-
-/// Vectors that are longer, in bytes, are no seeds: what is long about them is a fill.
-const LONGEST: usize = 2_100;
+use vector_seeds::{arbitrary_frame, datagrams_by_form, name, vectors};
 
 #[rstest]
 #[case("decode_legacy", fuzz::decode_legacy)]
@@ -84,147 +86,8 @@ fn seeds_of_the_round_trip_are_those_of_the_good_vectors() {
 
 #[test]
 fn seeds_of_the_machines_are_conversations() {
-    let answer = |choice| Event::Answer { peer: 0, choice };
-    let wait = |milliseconds| Event::Wait(Duration::from_millis(milliseconds));
-    let deadlines = |count| vec![Event::Deadline; count];
-
-    let mut initiator = Seeds::new();
-    let mut add = |name: &str, options, events| {
-        initiator.insert(name.to_owned(), Plan { options, events }.write());
-    };
-    let stream = [vec![answer(3)], vec![answer(5); 20]].concat();
-    add("legacy-whole-stream", 0, stream.clone());
-    add("legacy-no-answer", 0, deadlines(10));
-    add("legacy-stop", 0, vec![answer(3), answer(5), Event::Stop]);
-    add("3way-whole-stream", 1, [vec![answer(0)], stream].concat());
-    add("3way-no-answer", 1, deadlines(5));
-    add("3way-rejected", 1, vec![answer(2), answer(0)]);
-    add(
-        "3way-falls-back",
-        3,
-        [deadlines(3), vec![answer(5); 20]].concat(),
-    );
-    add(
-        "3way-media-before-syn-ack",
-        1,
-        vec![answer(5), answer(3), answer(5), answer(0)],
-    );
-    add(
-        "3way-another-id",
-        1,
-        vec![answer(0), answer(4), answer(5), answer(1)],
-    );
-    let stranger = Event::Answer { peer: 1, choice: 0 };
-    add(
-        "3way-syn-ack-of-a-stranger",
-        1,
-        vec![stranger, Event::Deadline],
-    );
-    let fragments = (0..10)
-        .map(|index| answer(7 + 8 * index))
-        .collect::<Vec<_>>();
-    add(
-        "3way-fragments",
-        1,
-        [vec![answer(0), answer(3)], fragments, vec![wait(6000)]].concat(),
-    );
-    add(
-        "3way-frames-missing",
-        1,
-        vec![answer(0), answer(3), answer(6 + 8 * 20), wait(2000)],
-    );
-
-    let mut responder = Seeds::new();
-    let mut add = |name: &str, options, events| {
-        responder.insert(name.to_owned(), Plan { options, events }.write());
-    };
-    let (ack, syn, other_syn, start) = (answer(0), answer(1), answer(2), answer(3));
-    add(
-        "legacy-whole-stream",
-        0,
-        [vec![start], deadlines(25)].concat(),
-    );
-    add(
-        "legacy-start-again",
-        0,
-        vec![start, Event::Deadline, start, wait(100)],
-    );
-    add("legacy-late", 0, vec![start, wait(5000)]);
-    add(
-        "3way-whole-stream",
-        1,
-        [vec![syn, ack], deadlines(25)].concat(),
-    );
-    add("3way-no-ack", 1, [vec![syn], deadlines(6)].concat());
-    add(
-        "3way-restart",
-        1,
-        vec![syn, ack, wait(300), other_syn, wait(300), ack, wait(300)],
-    );
-    let foreign_ack = answer(4);
-    add(
-        "3way-ack-with-another-id",
-        1,
-        vec![syn, foreign_ack, wait(400), ack, wait(400)],
-    );
-    add("3way-ack-out-of-nowhere", 1, vec![ack, wait(100)]);
-    add(
-        "3way-start-allowed",
-        3,
-        vec![start, wait(500), syn, ack, wait(500)],
-    );
-    add(
-        "3way-start-while-half-open",
-        7,
-        vec![syn, wait(200), start, wait(500)],
-    );
-    add("3way-optimistic", 5, vec![syn, wait(400), ack, wait(900)]);
-    add(
-        "3way-optimistic-large-frames",
-        13,
-        [vec![syn], deadlines(20), vec![ack, wait(900)]].concat(),
-    );
-    add("3way-stop", 1, vec![syn, ack, wait(300), Event::Stop]);
-    let peers = (0..4).flat_map(|peer| {
-        [
-            Event::Answer { peer, choice: 1 },
-            Event::Answer { peer, choice: 0 },
-        ]
-    });
-    add("3way-many-peers", 1, peers.chain([wait(1500)]).collect());
-
-    // Every vector of a form in the middle of a session.
-    let vectors = vectors();
-    for (wanted, datagrams) in datagrams_by_form(&vectors) {
-        let arrive = datagrams
-            .iter()
-            .map(|payload| Event::Datagram { peer: 0, payload });
-        let arrive: Vec<_> = arrive.collect();
-        for (mode, options) in [("legacy", 0), ("3way", 1)] {
-            let begin = if options == 0 {
-                vec![answer(3)]
-            } else {
-                vec![answer(0), answer(3)]
-            };
-            let events = [begin, arrive.clone()].concat();
-            initiator.insert(
-                format!("{mode}-vectors-{wanted}"),
-                Plan { options, events }.write(),
-            );
-            let begin = if options == 0 {
-                vec![start]
-            } else {
-                vec![syn, ack]
-            };
-            let events = [begin, arrive.clone(), vec![wait(400)]].concat();
-            responder.insert(
-                format!("{mode}-vectors-{wanted}"),
-                Plan { options, events }.write(),
-            );
-        }
-    }
-    assert_up_to_date("initiator", &initiator);
-    assert_up_to_date("responder", &responder);
+    assert_up_to_date("initiator", &machine_seeds::initiator());
+    assert_up_to_date("responder", &machine_seeds::responder());
 }
 
 #[test]
@@ -312,198 +175,8 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
 
 #[test]
 fn seeds_of_judged_machines_are_conversations() {
-    let answer = |choice| Event::Answer { peer: 0, choice };
-    let wait = |milliseconds| Event::Wait(Duration::from_millis(milliseconds));
-    // Forms as the targets number them; above them, an id or a frame.
-    let (reply, start, syn, id, data) = (answer(0), answer(64), answer(1), answer(5), 6);
-    let other_syn = answer(1 + 8);
-    let stream = (0..20).flat_map(|frame| [answer(data + 8 * frame), wait(20)]);
-    let stream: Vec<_> = stream.collect();
-
-    let mut initiator = Seeds::new();
-    let mut add = |name: &str, options, events| {
-        initiator.insert(name.to_owned(), Plan { options, events }.write());
-    };
-    add(
-        "legacy-stream",
-        0,
-        [vec![wait(3), id], stream.clone(), vec![wait(5000)]].concat(),
-    );
-    add("legacy-no-answer", 0, vec![wait(9000)]);
-    add(
-        "3way-stream",
-        1,
-        [vec![wait(3), reply], stream.clone(), vec![wait(5000)]].concat(),
-    );
-    add("3way-no-answer", 1, vec![wait(9000)]);
-    add(
-        "3way-late-answer",
-        1,
-        vec![wait(700), reply, reply, wait(9000)],
-    );
-    add("3way-rejected", 1, vec![wait(700), answer(3), wait(9000)]);
-    add(
-        "3way-falls-back",
-        3,
-        [vec![wait(4000), id], stream.clone(), vec![wait(9000)]].concat(),
-    );
-    add(
-        "start3-stream",
-        16,
-        [vec![wait(3), reply], stream.clone(), vec![wait(5000)]].concat(),
-    );
-    add("start3-no-answer", 16, vec![wait(9000)]);
-    add(
-        "start3-late-answer-twice",
-        16,
-        vec![wait(700), reply, wait(20), reply, wait(9000)],
-    );
-    add(
-        "start3-answers-to-others",
-        16,
-        vec![answer(7), answer(2), answer(4), answer(3), wait(9000)],
-    );
-    add(
-        "start3-falls-back",
-        18,
-        [vec![wait(4000), id], stream, vec![wait(9000)]].concat(),
-    );
-
-    let mut responder = Seeds::new();
-    let mut add = |name: &str, options, events| {
-        responder.insert(name.to_owned(), Plan { options, events }.write());
-    };
-    add("legacy-stream", 0, vec![start, wait(2000)]);
-    add(
-        "legacy-start-again",
-        0,
-        vec![start, wait(300), start, wait(2000), start, wait(2000)],
-    );
-    add("3way-stream", 1, vec![syn, wait(3), reply, wait(2000)]);
-    add("3way-no-ack", 1, vec![syn, wait(15_000)]);
-    add(
-        "3way-syn-again",
-        1,
-        vec![syn, syn, wait(3), reply, wait(300), syn, reply, wait(2000)],
-    );
-    add(
-        "3way-restart",
-        1,
-        vec![syn, reply, wait(300), other_syn, wait(3), reply, wait(2000)],
-    );
-    add(
-        "3way-optimistic",
-        5,
-        vec![syn, wait(300), reply, wait(2000)],
-    );
-    add("3way-optimistic-no-ack", 5, vec![syn, wait(15_000)]);
-    add(
-        "3way-start-allowed",
-        3,
-        vec![start, wait(300), syn, wait(3), reply, wait(2000)],
-    );
-    add(
-        "3way-start-while-half-open",
-        7,
-        vec![syn, wait(300), start, wait(2000)],
-    );
-    let (ask, other_ask, wrong_nonce) = (answer(2 + 8), answer(2 + 16), answer(2 + 8 + 32));
-    add("start3-stream", 16, vec![ask, wait(3), reply, wait(2000)]);
-    add("start3-no-confirm", 16, vec![ask, wait(15_000)]);
-    add(
-        "start3-begins-immediately",
-        16 + 8,
-        vec![ask, wait(300), reply, wait(2000)],
-    );
-    add(
-        "start3-other-starts",
-        16,
-        vec![
-            ask,
-            ask,
-            reply,
-            wait(300),
-            other_ask,
-            other_ask,
-            wrong_nonce,
-            wait(2000),
-        ],
-    );
-    add(
-        "start3-wrong-confirm",
-        16,
-        vec![
-            ask,
-            answer(4 + 8),
-            wait(300),
-            ask,
-            reply,
-            wait(300),
-            answer(4 + 8),
-            wait(2000),
-        ],
-    );
-    add(
-        "start3-error",
-        16,
-        vec![
-            ask,
-            reply,
-            wait(300),
-            answer(7 + 8),
-            wait(2000),
-            answer(7 + 8),
-        ],
-    );
-    add(
-        "start3-stream-id-zero",
-        16,
-        vec![answer(2), wait(300), ask, reply, answer(2), wait(2000)],
-    );
-    add(
-        "3way,start3-in-turn",
-        17,
-        vec![
-            syn,
-            wait(3),
-            reply,
-            wait(300),
-            ask,
-            wait(300),
-            reply,
-            wait(2000),
-        ],
-    );
-    add(
-        "3way,start3-a-syn-restarts",
-        17,
-        vec![
-            ask,
-            wait(3),
-            reply,
-            wait(300),
-            syn,
-            wait(3),
-            reply,
-            wait(2000),
-        ],
-    );
-    add(
-        "start3-start-allowed",
-        18,
-        vec![
-            start,
-            wait(300),
-            ask,
-            wait(2000),
-            ask,
-            wait(300),
-            start,
-            wait(2000),
-        ],
-    );
-    assert_up_to_date("judged_initiator", &initiator);
-    assert_up_to_date("judged_responder", &responder);
+    assert_up_to_date("judged_initiator", &judged_seeds::initiator());
+    assert_up_to_date("judged_responder", &judged_seeds::responder());
 }
 
 /// A conversation as events of a plan; times to the millisecond.
@@ -520,97 +193,4 @@ fn events(packets: &[Sent]) -> Vec<Event<'_>> {
         events.push(Event::Datagram { peer, payload });
     }
     events
-}
-
-fn datagrams_by_form(vectors: &[Vector]) -> BTreeMap<String, Vec<Vec<u8>>> {
-    let mut forms: BTreeMap<String, Vec<Vec<u8>>> = BTreeMap::new();
-    for vector in vectors {
-        let name = name(vector);
-        let form = name.split_once('.').map_or("", |(form, _)| form);
-        forms
-            .entry(form.to_owned())
-            .or_default()
-            .push(vector.datagram());
-    }
-    forms
-}
-
-fn vectors() -> Vec<Vector> {
-    let root = Path::new("../../vectors/mediastream/frames");
-    let mut paths: Vec<PathBuf> = Vec::new();
-    for form in root.read_dir().unwrap().map(|form| form.unwrap().path()) {
-        if form.is_dir() {
-            paths.extend(form.read_dir().unwrap().map(|file| file.unwrap().path()));
-        }
-    }
-    paths.sort();
-    let vectors = paths.iter().map(|path| Vector::read(path));
-    vectors
-        .filter(|vector| vector.datagram().len() <= LONGEST)
-        .collect()
-}
-
-/// `<form>.<name>`.
-fn name(vector: &Vector) -> String {
-    vector.id.replacen("mediastream/", "", 1).replace('/', ".")
-}
-
-/// The bytes from which the target makes the frame of this datagram: the form, the fields, and
-/// the length of what is not of fixed length at the very end.
-fn arbitrary_frame(datagram: &[u8]) -> Vec<u8> {
-    use shakedown_protocol::mediastream::frame::{Control, Frame, Header, Start3};
-    let Ok(Some(frame)) = Frame::decode(datagram) else {
-        panic!("a good vector");
-    };
-    let control = |form: u8, control: &Control<'_>| {
-        let mut bytes = vec![form];
-        bytes.extend(&datagram[2..Header::LENGTH]);
-        // Seven of eight frames are of our version; of others the version follows.
-        bytes.push(if control.version == Control::VERSION {
-            0
-        } else {
-            7
-        });
-        let from = Header::LENGTH + usize::from(control.version == Control::VERSION);
-        bytes.extend(&datagram[from..]);
-        (bytes, datagram.len() - Control::TLV_OFFSET)
-    };
-    let start3 = |form: u8, body: &Start3<'_>| {
-        let mut bytes = vec![form];
-        bytes.extend(&datagram[2..Header::LENGTH]);
-        bytes.push(if body.version == Start3::VERSION {
-            0
-        } else {
-            7
-        });
-        let from = Header::LENGTH + usize::from(body.version == Start3::VERSION);
-        bytes.extend(&datagram[from..]);
-        (bytes, datagram.len() - Start3::TLV_OFFSET)
-    };
-    let (mut bytes, rest) = match frame {
-        Frame::StartToken => (vec![0], None),
-        Frame::JoinToken => (vec![7], None),
-        Frame::Data(data) => ([&[1], &datagram[2..]].concat(), Some(data.payload.len())),
-        Frame::Fragment(part) => ([&[2], &datagram[2..]].concat(), Some(part.payload.len())),
-        Frame::Syn(syn) => wrap(control(3, &syn)),
-        Frame::SynAck(syn_ack) => wrap(control(4, &syn_ack)),
-        Frame::Ack(ack) => wrap(control(5, &ack)),
-        Frame::Start(body) => wrap(start3(8, &body)),
-        Frame::StartAck(body) => wrap(start3(9, &body)),
-        Frame::StartConfirm(body) => wrap(start3(10, &body)),
-        Frame::Error(body) => wrap(start3(11, &body)),
-        Frame::ConnectionId(id) => ([&[6], &datagram[2..]].concat(), Some(id.trailing.len())),
-    };
-    match rest {
-        None | Some(0) => {}
-        Some(length @ ..256) => bytes.push(length as u8),
-        Some(length) => bytes.extend((length as u16).to_be_bytes()),
-    }
-    let made = arbitrary::Unstructured::new(&bytes).arbitrary::<Frame<'_>>();
-    assert_eq!(made, Ok(frame));
-    bytes
-}
-
-fn wrap((bytes, rest): (Vec<u8>, usize)) -> (Vec<u8>, Option<usize>) {
-    (bytes, Some(rest))
 }

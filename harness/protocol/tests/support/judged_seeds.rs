@@ -1,0 +1,215 @@
+//! Plans in which the monitor judges a machine: what peers say by the number of the datagram.
+
+use std::time::Duration;
+
+use shakedown_protocol::mediastream::fuzz::{Event, Plan};
+
+use crate::seeds::Seeds;
+
+// Forms as the targets number them; above them, an id or a frame.
+/// What takes the handshake further.
+const REPLY: Event<'static> = answer(0);
+
+/// The first peer answers; the choices are those of the target's body.
+const fn answer(choice: u8) -> Event<'static> {
+    Event::Answer { peer: 0, choice }
+}
+
+const fn wait(milliseconds: u64) -> Event<'static> {
+    Event::Wait(Duration::from_millis(milliseconds))
+}
+
+/// Plans for an initiator.
+pub(crate) fn initiator() -> Seeds {
+    let (reply, id, data) = (REPLY, answer(5), 6);
+    let stream = (0..20).flat_map(|frame| [answer(data + 8 * frame), wait(20)]);
+    let stream: Vec<_> = stream.collect();
+    let mut initiator = Seeds::new();
+    let mut add = |name: &str, options, events| {
+        initiator.insert(name.to_owned(), Plan { options, events }.write());
+    };
+    add(
+        "legacy-stream",
+        0,
+        [vec![wait(3), id], stream.clone(), vec![wait(5000)]].concat(),
+    );
+    add("legacy-no-answer", 0, vec![wait(9000)]);
+    add(
+        "3way-stream",
+        1,
+        [vec![wait(3), reply], stream.clone(), vec![wait(5000)]].concat(),
+    );
+    add("3way-no-answer", 1, vec![wait(9000)]);
+    add(
+        "3way-late-answer",
+        1,
+        vec![wait(700), reply, reply, wait(9000)],
+    );
+    add("3way-rejected", 1, vec![wait(700), answer(3), wait(9000)]);
+    add(
+        "3way-falls-back",
+        3,
+        [vec![wait(4000), id], stream.clone(), vec![wait(9000)]].concat(),
+    );
+    add(
+        "start3-stream",
+        16,
+        [vec![wait(3), reply], stream.clone(), vec![wait(5000)]].concat(),
+    );
+    add("start3-no-answer", 16, vec![wait(9000)]);
+    add(
+        "start3-late-answer-twice",
+        16,
+        vec![wait(700), reply, wait(20), reply, wait(9000)],
+    );
+    add(
+        "start3-answers-to-others",
+        16,
+        vec![answer(7), answer(2), answer(4), answer(3), wait(9000)],
+    );
+    add(
+        "start3-falls-back",
+        18,
+        [vec![wait(4000), id], stream, vec![wait(9000)]].concat(),
+    );
+    initiator
+}
+
+/// Plans for a responder.
+pub(crate) fn responder() -> Seeds {
+    let (reply, start, syn, other_syn) = (REPLY, answer(64), answer(1), answer(1 + 8));
+    let mut responder = Seeds::new();
+    let mut add = |name: &str, options, events| {
+        responder.insert(name.to_owned(), Plan { options, events }.write());
+    };
+    add("legacy-stream", 0, vec![start, wait(2000)]);
+    add(
+        "legacy-start-again",
+        0,
+        vec![start, wait(300), start, wait(2000), start, wait(2000)],
+    );
+    add("3way-stream", 1, vec![syn, wait(3), reply, wait(2000)]);
+    add("3way-no-ack", 1, vec![syn, wait(15_000)]);
+    add(
+        "3way-syn-again",
+        1,
+        vec![syn, syn, wait(3), reply, wait(300), syn, reply, wait(2000)],
+    );
+    add(
+        "3way-restart",
+        1,
+        vec![syn, reply, wait(300), other_syn, wait(3), reply, wait(2000)],
+    );
+    add(
+        "3way-optimistic",
+        5,
+        vec![syn, wait(300), reply, wait(2000)],
+    );
+    add("3way-optimistic-no-ack", 5, vec![syn, wait(15_000)]);
+    add(
+        "3way-start-allowed",
+        3,
+        vec![start, wait(300), syn, wait(3), reply, wait(2000)],
+    );
+    add(
+        "3way-start-while-half-open",
+        7,
+        vec![syn, wait(300), start, wait(2000)],
+    );
+    let (ask, other_ask, wrong_nonce) = (answer(2 + 8), answer(2 + 16), answer(2 + 8 + 32));
+    add("start3-stream", 16, vec![ask, wait(3), reply, wait(2000)]);
+    add("start3-no-confirm", 16, vec![ask, wait(15_000)]);
+    add(
+        "start3-begins-immediately",
+        16 + 8,
+        vec![ask, wait(300), reply, wait(2000)],
+    );
+    add(
+        "start3-other-starts",
+        16,
+        vec![
+            ask,
+            ask,
+            reply,
+            wait(300),
+            other_ask,
+            other_ask,
+            wrong_nonce,
+            wait(2000),
+        ],
+    );
+    add(
+        "start3-wrong-confirm",
+        16,
+        vec![
+            ask,
+            answer(4 + 8),
+            wait(300),
+            ask,
+            reply,
+            wait(300),
+            answer(4 + 8),
+            wait(2000),
+        ],
+    );
+    add(
+        "start3-error",
+        16,
+        vec![
+            ask,
+            reply,
+            wait(300),
+            answer(7 + 8),
+            wait(2000),
+            answer(7 + 8),
+        ],
+    );
+    add(
+        "start3-stream-id-zero",
+        16,
+        vec![answer(2), wait(300), ask, reply, answer(2), wait(2000)],
+    );
+    add(
+        "3way,start3-in-turn",
+        17,
+        vec![
+            syn,
+            wait(3),
+            reply,
+            wait(300),
+            ask,
+            wait(300),
+            reply,
+            wait(2000),
+        ],
+    );
+    add(
+        "3way,start3-a-syn-restarts",
+        17,
+        vec![
+            ask,
+            wait(3),
+            reply,
+            wait(300),
+            syn,
+            wait(3),
+            reply,
+            wait(2000),
+        ],
+    );
+    add(
+        "start3-start-allowed",
+        18,
+        vec![
+            start,
+            wait(300),
+            ask,
+            wait(2000),
+            ask,
+            wait(300),
+            start,
+            wait(2000),
+        ],
+    );
+    responder
+}
