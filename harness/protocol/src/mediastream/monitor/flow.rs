@@ -344,7 +344,7 @@ impl Flow {
             self.session.welcomed(id, at);
             return;
         }
-        self.token_was_served(at, world);
+        self.token_was_served(true, at, world);
         let handshake = &self.session.handshake;
         if let Some(asked) = handshake.start_after
             && !at.is_past(&asked, ANSWER)
@@ -379,7 +379,7 @@ impl Flow {
         if self.session.is_upload {
             return;
         }
-        self.token_was_served(at, world);
+        self.token_was_served(false, at, world);
         let restarts = self.session.mode == Mode::Unknown && media.sequence == Some(1);
         if restarts
             && self.session.stream.highest() > 1

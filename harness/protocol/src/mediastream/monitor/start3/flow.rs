@@ -98,7 +98,8 @@ impl Flow {
     /// The START token on a tuple with a session of mode start3; whether it may open the next one.
     ///
     /// It does if nothing answered START, or the session is over. While the session is half-open
-    /// what follows tells: see [`Flow::token_was_served`]. Once it streams, nothing (MS-L-04).
+    /// what follows tells: see [`Flow::token_was_served`]; likewise after a START_CONFIRM alone. Once
+    /// it streams, nothing (MS-L-04).
     pub(in crate::mediastream::monitor) fn token_within_start3(
         &mut self,
         at: &Moment,
@@ -110,26 +111,29 @@ impl Flow {
             return true;
         };
         exchange.unexpected(Role::Responder);
-        if exchange.confirmed.is_some() {
+        let is_answered = exchange.is_granted() || exchange.confirmed.is_some();
+        let streams = exchange.confirmed.is_some() && session.stream.has_begun();
+        if exchange.is_confirmed() || streams {
             return is_over || exchange.is_ended();
         }
         exchange.lapse(at, &mut bench);
         if let Some(asked) = &exchange.asked {
             asked.fell_back(at, &mut bench);
         }
-        exchange.token.get_or_insert(*at);
-        exchange.is_ended() || !exchange.is_granted()
+        exchange.token = Some(*at);
+        exchange.is_ended() || !is_answered
     }
 
-    /// The responder sent a connection-id or media: a START token that came while the session was
-    /// half-open was served, if nothing confirmed the session and it may not stream yet.
+    /// The responder sent a connection-id (if `is_name`) or media: a START token that came while the
+    /// session was half-open was served, if nothing confirmed the session and it may not stream yet.
     pub(in crate::mediastream::monitor) fn token_was_served(
         &mut self,
+        is_name: bool,
         at: &Moment,
         world: &mut World<'_>,
     ) {
         let exchange = self.session.start3.as_ref();
-        let token = exchange.filter(|exchange| exchange.serves_token());
+        let token = exchange.filter(|exchange| exchange.serves_token(is_name));
         if let Some(token) = token.and_then(|exchange| exchange.token) {
             self.reopen(Mode::Legacy, Origin::Start, at, world);
             self.opened_by_start(&token, world);

@@ -48,7 +48,8 @@ pub(super) struct Exchange {
     is_confirm_late: bool,
     early: Early,
     ending: Ending,
-    /// START tokens came while the session was half-open: a responder with compatibility serves them.
+    /// The last START token that came while nothing showed that the session streams: a responder with
+    /// compatibility may serve it.
     pub(super) token: Option<Moment>,
 }
 
@@ -89,10 +90,18 @@ impl Exchange {
         self.is_unanswered() && asked.is_some_and(|asked| asked.is_exhausted(at))
     }
 
-    /// Whether media that comes now answers a START token rather than START.
-    pub(super) fn serves_token(&self) -> bool {
+    /// Whether the connection-id (if `is_name`) or media that comes now answers a START token rather
+    /// than START.
+    pub(super) fn serves_token(&self, is_name: bool) -> bool {
         let granted = self.granted.as_ref();
-        self.confirmed.is_none() && !granted.is_some_and(Granted::begins_immediately)
+        let streams = self.is_confirmed() || (self.confirmed.is_some() && !is_name);
+        !streams && !granted.is_some_and(Granted::begins_immediately)
+    }
+
+    /// Whether START_CONFIRM completed it: one whose START and START_ACK the capture does not show may
+    /// be of no session at all (MS-S-17).
+    pub(super) const fn is_confirmed(&self) -> bool {
+        self.confirmed.is_some() && (self.asked.is_some() || self.granted.is_some())
     }
 
     /// Judges a datagram that comes after an ERROR ended the session.
@@ -195,7 +204,9 @@ impl Exchange {
             });
             return;
         }
-        self.token = None;
+        if self.granted.is_some() {
+            self.token = None;
+        }
         if self.confirmed.is_none() {
             self.confirmed = Some(*at);
             self.confirmed_nonce = Some(nonce);
@@ -238,6 +249,7 @@ impl Exchange {
         }
         if self.confirmed.is_some() {
             self.is_confirm_late = false;
+            self.token = None;
             if self.asked.is_some() {
                 bench.exercised(Rule::S04);
             }
@@ -271,8 +283,10 @@ impl Exchange {
         usize::try_from(most).ok()
     }
 
-    /// When the stream started, if media did not go out before START_CONFIRM nor was allowed to.
+    /// When the stream started, if media did not go out before START_CONFIRM nor was allowed to. Without
+    /// its START a START_CONFIRM may be a copy, sent while the stream runs (MS-S-12).
     pub(super) fn start(&self) -> Option<Start> {
+        self.asked.as_ref()?;
         let is_free = self
             .granted
             .as_ref()

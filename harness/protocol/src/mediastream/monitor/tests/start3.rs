@@ -352,3 +352,35 @@ fn flags_and_parameters_that_make_sense_big_endian_only_break_w01() {
         assert_broken(&rate, &["MS-W-01"]);
     }
 }
+
+#[test]
+fn a_start_confirm_of_no_session_does_not_keep_a_start_token_from_being_served() {
+    let stray = Talk::new().confirm().after(8_000.0).start();
+    let served = stray.clone().after(0.2).name("one").frames(1..=50);
+    let again = stray.after(520.0).start().after(520.0).confirm().start();
+    for talk in [served, again.after(0.2).name("one").frames(1..=50)] {
+        let heard = judge(&talk, &supervised("start3"));
+        assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+        let sessions: Vec<_> = heard
+            .sessions
+            .iter()
+            .map(|it| (it.mode, it.frames))
+            .collect();
+        assert_eq!(sessions, [("start3", 0), ("legacy", 50)]);
+    }
+}
+
+#[test]
+fn a_start_token_after_a_start_confirm_whose_start_the_capture_lacks_may_open_nothing() {
+    let talk = Talk::new().confirm().after(1.0).start();
+    let talk = talk.after(18.0).frames(1..=50);
+    assert_eq!(assert_healthy(&talk).sessions.len(), 1);
+}
+
+#[test]
+fn a_copy_of_a_start_confirm_whose_start_the_capture_lacks_starts_no_stream() {
+    let late = Talk::new().start_ack(0).after(1.0).confirm().after(1.0);
+    for talk in [late, Talk::new().confirm().after(1.0)] {
+        assert_healthy(&talk.data(25, 974).frames(26..=50));
+    }
+}
