@@ -296,10 +296,9 @@ impl Flow {
 
     fn syn_ack(&mut self, control: &ControlView<'_>, at: &Moment, world: &mut World<'_>) {
         world.responders.answers(self.parties.responder);
-        let is_old = control
-            .connection_id()
-            .is_some_and(|id| self.session.handshake.offered.contains(&id))
-            && !self.session.stream.is_over(at, world.settings);
+        let is_known = self.session.handshake.has_offered(control);
+        let is_old = is_known && !self.session.stream.is_over(at, world.settings);
+        let mut may_be_copy = false;
         if let Some(mut attempt) = self.attempt.take() {
             if is_old || !control.is_valid() || !control.accepts() {
                 let (session, _, mut bench) = self.split(world);
@@ -312,6 +311,8 @@ impl Flow {
                 self.attempt = (!is_old).then_some(attempt);
                 return;
             }
+            // The session may be half-open still, though its stream is over.
+            may_be_copy = is_known && self.session.handshake.acked.is_none();
             self.reopen(Mode::ThreeWay, Origin::Start, at, world);
             self.session.handshake = attempt;
             self.session.datagrams += 1;
@@ -322,13 +323,14 @@ impl Flow {
         let (session, _, mut bench) = self.split(world);
         session.handshake.lapse(at, &mut bench);
         syn_ack::see(&mut session.handshake, control, at, &mut bench);
+        if let Some(waiting) = session.handshake.waiting.as_mut().filter(|_| may_be_copy) {
+            waiting.is_by_timer = false;
+        }
         session.id = session.id.or(session.handshake.offered.first());
     }
 
     fn ack(&mut self, control: &ControlView<'_>, at: &Moment, world: &mut World<'_>) {
-        let is_known = control
-            .connection_id()
-            .is_some_and(|id| self.session.handshake.offered.contains(&id));
+        let is_known = self.session.handshake.has_offered(control);
         let (session, attempt, mut bench) = self.split(world);
         if let Some(attempt) = attempt.as_mut().filter(|_| !is_known) {
             ack::see(attempt, control, session.id, at, &mut bench);

@@ -6,6 +6,7 @@ use super::ledger::Bench;
 use super::syn::Syn;
 use super::syn_ack::Waiting;
 use super::time::Moment;
+use super::view::ControlView;
 use crate::mediastream::frame::ConnectionId;
 use crate::monitor::Packet;
 
@@ -64,6 +65,12 @@ impl Handshake {
             syn.again(packet, at, is_unanswered, bench);
         }
         self.unanswered_syns += 1;
+    }
+
+    /// Whether a SYN-ACK assigned the id that this frame carries.
+    pub(super) fn has_offered(&self, control: &ControlView<'_>) -> bool {
+        let id = control.connection_id();
+        id.is_some_and(|id| self.offered.contains(&id))
     }
 
     /// Whether the responder may have given the session up for lack of an ACK, and rightly.

@@ -158,3 +158,12 @@ fn the_same_syn_just_after_the_last_frame_opens_the_next_session() {
     let copy = copy.after(1.0).syn_ack("one").frames(10..=50);
     assert_eq!(assert_healthy(&copy).sessions.len(), 1);
 }
+
+#[test]
+fn a_syn_after_the_stream_of_a_half_open_session_starts_no_timers_anew() {
+    let early = Talk::new().syn("a").after(1.0).syn_ack("one").name("one");
+    let early = early.frames(1..=25).syn_ack("one").frames(26..=50);
+    let early = early.after(500.0).syn_ack("one").after(600.0);
+    let again = early.syn("a").syn_ack("one").after(837.0).elsewhere();
+    assert_no_finding_of_the_responder(&again);
+}
