@@ -263,7 +263,7 @@ pub struct LoadSummary {
     pub causes: Vec<LoadCause>,
     /// Handshakes done: plays with media, or played to their end.
     pub handshakes: u64,
-    /// Handshakes a second, from the first datagram to the last handshake.
+    /// Handshakes a second, from the first datagram to the end of the last play.
     pub handshakes_per_second: f64,
     /// Handshakes within the best second.
     pub best_second: u64,

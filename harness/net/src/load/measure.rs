@@ -116,15 +116,14 @@ impl Measured {
         self.handshakes.sort_unstable_by_key(|sample| sample.at);
         self.media.sort_unstable_by_key(|sample| sample.at);
         let course = self.course(took);
-        let last = self.handshakes.last().map_or(0, |sample| sample.at);
         let count = self.handshakes.len() as u64;
         let mut causes: Vec<LoadCause> = self.causes.into_values().collect();
         causes.sort_by_key(|cause| std::cmp::Reverse(cause.plays));
         Numbers {
             handshakes: count,
-            per_second: match last {
-                0 => 0.0,
-                last => count as f64 * 1e6 / f64::from(last),
+            per_second: match took.as_secs_f64() {
+                0.0 => 0.0,
+                seconds => count as f64 / seconds,
             },
             best_second: best_second(&self.handshakes),
             time_to_handshake: latency(self.handshakes.iter().map(|sample| sample.took)),
