@@ -16,6 +16,7 @@ pub mod event;
 pub mod fuzz;
 pub mod iut;
 pub mod judge;
+pub mod network;
 pub mod scenario;
 pub mod schema;
 pub mod script;
