@@ -9,6 +9,7 @@ use serde_json::{Map, Value, json};
 use shakedown_protocol::PROTOCOLS;
 
 use crate::event::Event;
+use crate::explore::Trace;
 use crate::iut::Iut;
 use crate::scenario::Scenario;
 
@@ -34,6 +35,14 @@ pub fn iut() -> Value {
 #[must_use]
 pub fn events() -> Value {
     generate::<Event>("Shakedown event")
+}
+
+/// The schema of traces.
+#[must_use]
+pub fn trace() -> Value {
+    let mut schema = generate::<Trace>("Shakedown trace");
+    Names::of_all_protocols().fill_in(&mut schema);
+    schema
 }
 
 /// A schema as files hold it.

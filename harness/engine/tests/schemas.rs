@@ -10,6 +10,7 @@ use shakedown_engine::schema;
 #[case("scenario", schema::scenario())]
 #[case("iut", schema::iut())]
 #[case("events", schema::events())]
+#[case("trace", schema::trace())]
 fn a_committed_schema_is_fresh(#[case] name: &str, #[case] schema: Value) {
     let file = format!("vectors/schema/{name}.schema.json");
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))

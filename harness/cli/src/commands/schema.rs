@@ -26,6 +26,8 @@ enum What {
     Iut,
     /// One event of `--format json`
     Events,
+    /// Traces: runs of an initiator and a responder, as `explore` finds them
+    Trace,
 }
 
 impl Args {
@@ -35,6 +37,7 @@ impl Args {
             What::Scenario => schema::scenario(),
             What::Iut => schema::iut(),
             What::Events => schema::events(),
+            What::Trace => schema::trace(),
         };
         let mut out = std::io::stdout().lock();
         out.write_all(schema::to_text(&schema).as_bytes())?;

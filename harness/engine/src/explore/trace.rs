@@ -1,0 +1,479 @@
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+use serde_json::json;
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::vocabulary::Vocabulary;
+use shakedown_protocol::{PROTOCOLS, StreamParameters, protocol};
+
+use crate::document::{self, Defaults, Document, Pointer, Problem, Problems, did_you_mean};
+
+/// The version of the form of traces that this program writes and reads.
+pub const TRACE_VERSION: u32 = 1;
+
+/// One run of an initiator and a responder with a network between them, in the order in which it
+/// happened.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Trace {
+    /// Where editors find the schema of this file.
+    #[serde(rename = "$schema", default, skip_serializing_if = "Option::is_none")]
+    pub schema: Option<String>,
+    /// The version of this form: 1.
+    pub version: u32,
+    /// The protocol's id.
+    pub protocol: String,
+    /// What the initiator was told.
+    pub initiator: Side,
+    /// What the responder was told.
+    pub responder: Side,
+    /// What both were told to stream.
+    #[schemars(schema_with = "crate::schema::stream")]
+    pub stream: StreamParameters,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// What went wrong, if something did.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub violation: Option<Violation>,
+    /// What happened, in order.
+    pub events: Vec<Event>,
+}
+
+/// What one side was told.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Side {
+    /// The mode of its handshake.
+    pub mode: String,
+    /// Options that are switched on.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub options: Vec<String>,
+    /// Requirements whose behaviour is switched off: it is a faulty twin of the reference.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub without: Vec<String>,
+}
+
+/// A property that does not hold.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Violation {
+    /// The requirement's id.
+    pub requirement: String,
+    /// The side that broke it; not given where it cannot be told.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(with = "Option<String>")]
+    pub party: Option<Role>,
+    /// What should hold, and what was seen instead, in a sentence.
+    pub property: String,
+}
+
+/// Something that happened.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Event {
+    /// When, in nanoseconds since the begin. It never falls.
+    pub at: u64,
+    /// What.
+    pub what: What,
+}
+
+/// What can happen. Datagrams are numbered from 1 as they are sent.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum What {
+    /// A side sends a datagram.
+    Sent {
+        /// Its number.
+        datagram: u64,
+        /// Who sends it.
+        #[schemars(with = "String")]
+        from: Role,
+        /// The frame in words: `SYN`, `data 3`.
+        frame: String,
+        /// Its bytes in hexadecimal.
+        payload: String,
+    },
+    /// A datagram reaches the other side.
+    Delivered {
+        /// Its number.
+        datagram: u64,
+        /// Who sent it.
+        #[schemars(with = "String")]
+        from: Role,
+        /// The frame in words, as it arrives.
+        frame: String,
+        /// Its bytes in hexadecimal, as they arrive.
+        payload: String,
+    },
+    /// The network loses a datagram.
+    Lost {
+        /// Its number.
+        datagram: u64,
+    },
+    /// The network makes two of a datagram.
+    Duplicated {
+        /// Its number.
+        datagram: u64,
+    },
+    /// A later datagram of the same direction arrives before this one.
+    Overtaken {
+        /// Its number.
+        datagram: u64,
+    },
+    /// A timer of a side is due.
+    Timer {
+        /// Whose.
+        #[schemars(with = "String")]
+        side: Role,
+    },
+    /// A side's session goes from one state to another, in the specification's words.
+    State {
+        /// Whose.
+        #[schemars(with = "String")]
+        side: Role,
+        /// The state before.
+        from: String,
+        /// The state after.
+        to: String,
+    },
+    /// A side's session is over.
+    Ended {
+        /// Whose.
+        #[schemars(with = "String")]
+        side: Role,
+        /// Why it failed; not given if its stream ran to the end.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        failure: Option<String>,
+    },
+    /// From now on the other side sees this one at another address.
+    Moved {
+        /// Whose address changes.
+        #[schemars(with = "String")]
+        side: Role,
+    },
+    /// From now on the network does nothing but carry.
+    Healed {},
+}
+
+impl Trace {
+    /// A trace of nothing yet.
+    #[must_use]
+    pub fn new(
+        protocol: &str,
+        initiator: Side,
+        responder: Side,
+        stream: StreamParameters,
+        seed: u64,
+    ) -> Self {
+        Self {
+            schema: None,
+            version: TRACE_VERSION,
+            protocol: protocol.to_owned(),
+            initiator,
+            responder,
+            stream,
+            seed,
+            violation: None,
+            events: Vec::new(),
+        }
+    }
+
+    /// Reads and checks a trace file.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn read(path: &Path) -> Result<Self, Problems> {
+        let text = document::read(path)?;
+        Self::parse(&path.display().to_string(), &text)
+    }
+
+    /// Checks the text of a trace file; the path is shown in errors.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        let document = Document::json(file, text)?;
+        let side = json!({ "mode": "" });
+        let decoded = document::decode::<Self>(
+            &document,
+            &Defaults {
+                root: &[
+                    ("version", json!(TRACE_VERSION)),
+                    ("protocol", json!("")),
+                    ("initiator", side.clone()),
+                    ("responder", side),
+                    (
+                        "stream",
+                        json!({ "bits_per_second": 0, "frames_per_second": 0, "seconds": 0 }),
+                    ),
+                    ("seed", json!(0)),
+                    ("events", json!([])),
+                ],
+                inside: &[],
+            },
+        );
+        let mut problems = decoded.problems;
+        match decoded.value {
+            Some(trace) if problems.is_empty() => {
+                problems = trace.problems(&document);
+                if problems.is_empty() {
+                    return Ok(trace);
+                }
+            }
+            Some(_) | None => {}
+        }
+        Err(document.problems(problems))
+    }
+
+    /// The trace as a file holds it.
+    #[must_use]
+    pub fn to_json(&self) -> String {
+        match serde_json::to_value(self) {
+            Ok(value) => format!("{value:#}\n"),
+            Err(error) => format!("{error}\n"),
+        }
+    }
+
+    /// What this side was told.
+    #[must_use]
+    pub const fn side(&self, role: Role) -> &Side {
+        match role {
+            Role::Initiator => &self.initiator,
+            Role::Responder => &self.responder,
+        }
+    }
+
+    /// Notes what the network did, as it follows from what was sent and delivered: a datagram that
+    /// never came was lost, one that came twice was duplicated, one that came after a later one of
+    /// its direction was overtaken.
+    pub fn settle(&mut self) {
+        let mut arrivals: BTreeMap<u64, Vec<usize>> = BTreeMap::new();
+        let mut newest = [0; 2];
+        let mut overtaken = Vec::new();
+        for (place, event) in self.events.iter().enumerate() {
+            if let What::Delivered { datagram, from, .. } = &event.what {
+                let places = arrivals.entry(*datagram).or_default();
+                places.push(place);
+                let newest = &mut newest[index(*from)];
+                if places.len() == 1 && *datagram < *newest {
+                    overtaken.push(*datagram);
+                }
+                *newest = (*newest).max(*datagram);
+            }
+        }
+        let events = std::mem::take(&mut self.events);
+        for event in events {
+            let at = event.at;
+            let sent = match &event.what {
+                What::Sent { datagram, .. } => Some(*datagram),
+                What::Lost { .. } | What::Duplicated { .. } | What::Overtaken { .. } => continue,
+                What::Delivered { .. }
+                | What::Timer { .. }
+                | What::State { .. }
+                | What::Ended { .. }
+                | What::Moved { .. }
+                | What::Healed {} => None,
+            };
+            self.events.push(event);
+            let Some(datagram) = sent else { continue };
+            let times = arrivals.get(&datagram).map_or(0, Vec::len);
+            let mut note = |what| self.events.push(Event { at, what });
+            match times {
+                0 => note(What::Lost { datagram }),
+                1 => {}
+                _ => note(What::Duplicated { datagram }),
+            }
+            if overtaken.contains(&datagram) {
+                note(What::Overtaken { datagram });
+            }
+        }
+    }
+
+    /// What is wrong with a trace that has the right form.
+    fn problems(&self, document: &Document) -> Vec<Problem> {
+        let place = |key: &str| document.root.place(&Pointer::root().key(key));
+        let mut problems = Vec::new();
+        if self.version != TRACE_VERSION {
+            let message = format!("traces of version {} are not known", self.version);
+            let help = format!("this program reads version {TRACE_VERSION}");
+            problems.push(Problem::new(place("version"), message).help(help));
+        }
+        let Some(protocol) = protocol(&self.protocol) else {
+            let message = format!("no protocol is called `{}`", self.protocol);
+            let help = did_you_mean(&self.protocol, PROTOCOLS.iter().map(|known| known.id));
+            problems.push(Problem::new(place("protocol"), message).help(help));
+            return problems;
+        };
+        for (key, side) in [
+            ("initiator", &self.initiator),
+            ("responder", &self.responder),
+        ] {
+            if !protocol.has_mode(&side.mode) {
+                let message = format!("{} has no mode `{}`", protocol.id, side.mode);
+                let help = document::mode_meant(&side.mode, protocol.modes);
+                let pointer = Pointer::root().key(key).key("mode");
+                problems.push(Problem::new(document.root.place(&pointer), message).help(help));
+            }
+        }
+        let violated = self
+            .violation
+            .as_ref()
+            .map(|violation| &violation.requirement);
+        if let Some(id) = violated.filter(|id| protocol.requirement(id).is_none()) {
+            let message = format!("{} has no requirement `{id}`", protocol.id);
+            let pointer = Pointer::root().key("violation").key("requirement");
+            problems.push(Problem::new(document.root.place(&pointer), message));
+        }
+        let mut before = 0;
+        for (index, event) in self.events.iter().enumerate() {
+            let pointer = Pointer::root().key("events").index(index);
+            if event.at < before {
+                let message = "this happens before what stands before it";
+                let range = document.root.place(&pointer.key("at"));
+                problems.push(Problem::new(range, message));
+            }
+            before = event.at;
+            if let What::Sent { payload, .. } | What::Delivered { payload, .. } = &event.what
+                && let Err(why) = shakedown_protocol::hex::parse(payload)
+            {
+                let verb = match event.what {
+                    What::Sent { .. } => "sent",
+                    _ => "delivered",
+                };
+                let pointer = pointer.key("what").key(verb).key("payload");
+                let message = format!("the payload {why}");
+                problems.push(Problem::new(document.root.place(&pointer), message));
+            }
+        }
+        problems
+    }
+}
+
+/// A datagram's frame in words: its name, and the number of media. `malformed` if it breaks the rules
+/// of its form, `unknown` if it has none.
+#[must_use]
+pub fn frame_text(vocabulary: &dyn Vocabulary, payload: &[u8]) -> String {
+    match vocabulary.decode(payload) {
+        Ok(Some(described)) => {
+            let number = described.fields.get("sequence_number");
+            match number.and_then(serde_json::Value::as_u64) {
+                Some(number) if number > 0 => format!("{} {number}", described.frame),
+                Some(_) | None => described.frame.to_owned(),
+            }
+        }
+        Ok(None) => "unknown".to_owned(),
+        Err(_) => "malformed".to_owned(),
+    }
+}
+
+const fn index(role: Role) -> usize {
+    match role {
+        Role::Initiator => 0,
+        Role::Responder => 1,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_protocol::mediastream::PROTOCOL;
+
+    use super::*;
+
+    fn trace() -> Trace {
+        let side = || Side {
+            mode: "3way".to_owned(),
+            options: Vec::new(),
+            without: Vec::new(),
+        };
+        let stream = StreamParameters {
+            bits_per_second: 8_000,
+            frames_per_second: 10,
+            seconds: 1,
+        };
+        Trace::new("mediastream", side(), side(), stream, 7)
+    }
+
+    fn sent(at: u64, datagram: u64) -> Event {
+        let what = What::Sent {
+            datagram,
+            from: Role::Initiator,
+            frame: "SYN".to_owned(),
+            payload: "0001".to_owned(),
+        };
+        Event { at, what }
+    }
+
+    fn delivered(at: u64, datagram: u64) -> Event {
+        let what = What::Delivered {
+            datagram,
+            from: Role::Initiator,
+            frame: "SYN".to_owned(),
+            payload: "0001".to_owned(),
+        };
+        Event { at, what }
+    }
+
+    #[test]
+    fn what_was_sent_and_delivered_tells_what_the_network_did() {
+        let mut trace = trace();
+        trace.events = vec![
+            sent(1, 1),
+            sent(2, 2),
+            sent(3, 3),
+            delivered(4, 2),
+            delivered(5, 1),
+            delivered(6, 2),
+        ];
+        trace.settle();
+        let mishaps: Vec<_> = trace
+            .events
+            .iter()
+            .filter(|event| !matches!(event.what, What::Sent { .. } | What::Delivered { .. }))
+            .map(|event| (event.at, event.what.clone()))
+            .collect();
+        let expected = [
+            (1, What::Overtaken { datagram: 1 }),
+            (2, What::Duplicated { datagram: 2 }),
+            (3, What::Lost { datagram: 3 }),
+        ];
+        assert_eq!(mishaps, expected);
+        let settled = trace.clone();
+        trace.settle();
+        assert_eq!(trace, settled);
+    }
+
+    #[test]
+    fn a_trace_is_read_as_it_was_written() {
+        let mut trace = trace();
+        trace.events = vec![sent(1, 1), delivered(5, 1)];
+        trace.violation = Some(Violation {
+            requirement: "MS-H-18".to_owned(),
+            party: Some(Role::Responder),
+            property: "both stream or both close".to_owned(),
+        });
+        let read = Trace::parse("trace.json", &trace.to_json()).unwrap();
+        assert_eq!(read, trace);
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_trace_is_told_with_its_place() {
+        let mut trace = trace();
+        trace.version = 2;
+        trace.responder.mode = "4way".to_owned();
+        trace.events = vec![sent(5, 1), delivered(1, 1)];
+        let problems = Trace::parse("trace.json", &trace.to_json()).unwrap_err();
+        insta::assert_snapshot!(problems.render(false));
+    }
+
+    #[test]
+    fn frames_are_named_and_media_numbered() {
+        let words = PROTOCOL.vocabulary;
+        let encode = |frame| words.encode(frame, &serde_json::Map::new()).unwrap();
+        assert_eq!(frame_text(words, &encode("SYN")), "SYN");
+        assert_eq!(frame_text(words, &encode("data")), "data 1");
+        assert_eq!(frame_text(words, &[0x00, 0x01, 0x00]), "malformed");
+        assert_eq!(frame_text(words, &[0xff; 50]), "unknown");
+    }
+}
