@@ -43,6 +43,9 @@ pub struct Settings {
     pub seed: u64,
     /// The weakest level whose findings count.
     pub level: Level,
+    /// Id of a requirement that the reference is to break: a faulty twin of it, to see that a
+    /// scenario finds it.
+    pub without: Option<&'static str>,
 }
 
 impl Settings {
@@ -65,6 +68,7 @@ impl Default for Settings {
             buffer_period: Duration::from_secs(5),
             seed: 1,
             level: Level::Should,
+            without: None,
         }
     }
 }

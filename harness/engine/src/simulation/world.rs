@@ -247,7 +247,10 @@ impl<'s> World<'s> {
         let needs = &self.scenario.iut;
         let peer = self.sockets.get(&SocketId::MAIN).copied();
         let period = format!("{}ms", self.settings.buffer_period.as_millis());
-        let extra = vec![("buffer_period".to_owned(), period)];
+        let mut extra = vec![("buffer_period".to_owned(), period)];
+        if let Some(requirement) = self.settings.without {
+            extra.push(("without".to_owned(), requirement.to_owned()));
+        }
         let settings = ReferenceSettings {
             role: needs.role,
             mode: needs.mode.clone(),
