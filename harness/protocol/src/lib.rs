@@ -10,6 +10,7 @@ pub mod hex;
 pub mod machine;
 pub mod mediastream;
 pub mod monitor;
+pub mod pair;
 pub mod requirement;
 pub mod vocabulary;
 

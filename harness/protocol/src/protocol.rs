@@ -5,6 +5,7 @@ use serde::{Deserialize, Serialize};
 use crate::PROTOCOLS;
 use crate::machine::Machine;
 use crate::monitor::{Monitor, Vantage};
+use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
 use crate::vocabulary::Vocabulary;
 
@@ -34,6 +35,8 @@ pub struct Protocol {
     /// it whether an implementation answers at all. `id` is a fresh UUID; `None` if there is no
     /// such mode.
     pub hello: fn(mode: &str, id: &str) -> Option<Hello>,
+    /// What happens between two implementations.
+    pub pairs: Pairs,
     /// A new monitor.
     pub monitor: fn(&MonitorSettings) -> Box<dyn Monitor>,
     /// A new reference machine.

@@ -9,6 +9,7 @@ pub mod frame;
 pub mod fuzz;
 mod mode;
 mod monitor;
+mod pairs;
 pub mod pattern;
 mod reference;
 mod vocabulary;
@@ -34,6 +35,7 @@ pub static PROTOCOL: Protocol = Protocol {
         "MS-L-02", "MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13", "MS-D-05", "MS-D-06", "MS-D-12",
     ],
     hello,
+    pairs: pairs::PAIRS,
     monitor: monitor::new,
     reference: reference::new,
 };

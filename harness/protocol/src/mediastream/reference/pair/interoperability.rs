@@ -1,4 +1,5 @@
-//! Which initiator gets a stream from which responder: every cell of the table for people.
+//! Which initiator gets a stream from which responder: every cell of the table for people, as the
+//! reference does it and as the specification demands it.
 
 use std::time::Duration;
 
@@ -8,7 +9,9 @@ use super::super::settings::Settings;
 use super::super::settings::tests::settings;
 use super::Pair;
 use crate::machine::Outcome;
+use crate::mediastream::PROTOCOL;
 use crate::mediastream::frame::START_TOKEN;
+use crate::pair::Offer;
 
 const PAGE: &str = include_str!("../../../../../../docs/mediastream.md");
 
@@ -20,7 +23,7 @@ const INITIATORS: [&str; 5] = [
     "start3, fallback",
 ];
 
-const RESPONDERS: [&str; 9] = [
+const RESPONDERS: [&str; 11] = [
     "legacy",
     "3way",
     "3way, allow_legacy_start",
@@ -30,6 +33,8 @@ const RESPONDERS: [&str; 9] = [
     "start3, begin_immediately",
     "3way+start3",
     "3way+start3, allow_legacy_start",
+    "3way+start3, optimistic_start",
+    "3way+start3, begin_immediately",
 ];
 
 /// The cells of the table, its head among them.
@@ -50,11 +55,38 @@ fn cell(responder: &str, initiator: &str) -> &'static str {
     row.unwrap()[column.unwrap()]
 }
 
-/// What the table calls `3way+start3, allow_legacy_start`.
-fn told(name: &str) -> Settings {
+/// The modes and options of what the table calls `3way+start3, allow_legacy_start`.
+fn words(name: &str) -> (String, Vec<&str>) {
     let mut words = name.split(", ");
     let modes = words.next().unwrap().replace('+', ",");
-    settings(&modes, &words.collect::<Vec<_>>(), &[])
+    (modes, words.collect())
+}
+
+fn told(name: &str) -> Settings {
+    let (modes, options) = words(name);
+    settings(&modes, &options, &[])
+}
+
+#[rstest]
+fn the_specification_demands_what_the_table_says(
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)] responder: usize,
+    #[values(0, 1, 2, 3, 4)] initiator: usize,
+) {
+    let (responder, initiator) = (RESPONDERS[responder], INITIATORS[initiator]);
+    let own = |options: Vec<&str>| options.iter().map(ToString::to_string).collect::<Vec<_>>();
+    let (asks, wants) = words(initiator);
+    let (offers, has) = words(responder);
+    let (wants, has) = (own(wants), own(has));
+    let initiator_offer = Offer {
+        mode: &asks,
+        options: &wants,
+    };
+    let responder_offer = Offer {
+        mode: &offers,
+        options: &has,
+    };
+    let demand = (PROTOCOL.pairs.demand)(&initiator_offer, &responder_offer);
+    assert_eq!(demand.end.name(), cell(responder, initiator));
 }
 
 #[test]
@@ -68,7 +100,7 @@ fn the_table_has_these_rows_and_columns_and_no_others() {
 
 #[rstest]
 fn the_table_says_what_happens(
-    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8)] responder: usize,
+    #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)] responder: usize,
     #[values(0, 1, 2, 3, 4)] initiator: usize,
 ) {
     let (responder, initiator) = (RESPONDERS[responder], INITIATORS[initiator]);
