@@ -39,6 +39,11 @@ pub(crate) struct Common {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
+    /// Leave the behaviour that this requirement demands out, such as MS-H-18: a faulty twin, to see
+    /// what finds it
+    #[arg(long, value_name = "ID", hide_short_help = true)]
+    without: Vec<String>,
+
     /// Print the counters at the end, as one line of JSON on standard output
     #[arg(long, value_name = "FORMAT")]
     stats: Option<Stats>,
@@ -88,8 +93,11 @@ impl Common {
         protocol: &Protocol,
         role: Role,
         peer: Option<SocketAddr>,
-        chosen: Chosen,
+        mut chosen: Chosen,
     ) -> Result<Box<dyn Machine>, Failure> {
+        for requirement in &self.without {
+            chosen.setting("without", Some(requirement));
+        }
         let mode = match &self.mode {
             Some(mode) => checked_mode(protocol, mode)?,
             None => protocol.modes.first().copied().unwrap_or_default().into(), // MS-L-07

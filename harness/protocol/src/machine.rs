@@ -5,6 +5,7 @@
 //! [`Machine::deadline`] or the next input, whichever comes first. Time is the [`Duration`] since a
 //! start that the owner chose; it never falls.
 
+use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -27,7 +28,7 @@ pub enum Input<'a> {
 }
 
 /// What a machine wants done or known.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Output {
     /// Send `payload` as one datagram to `to`.
     Send {
@@ -57,7 +58,7 @@ pub enum Output {
 }
 
 /// How a session ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub enum Outcome {
     /// The stream ran to its end.
     Completed,
@@ -66,7 +67,7 @@ pub enum Outcome {
 }
 
 /// Why a session failed: the key under which it is counted and a sentence for people.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
     /// The counter's key, for example `timeout` or `rejected`.
@@ -94,4 +95,42 @@ pub trait Machine {
 
     /// Its counters by the names of the specification, for `--stats json`.
     fn counters(&self) -> serde_json::Value;
+}
+
+/// A machine whose future can branch: the same machine goes on in two ways, and two machines that
+/// will do the same are known as such.
+pub trait Fork: Machine + Send + Sync {
+    /// The same machine once more.
+    fn fork(&self) -> Box<dyn Fork>;
+
+    /// Feeds everything that decides what the machine will do into `hasher`. What it only counts is
+    /// left out: two machines with equal digests answer the same inputs by the same outputs. Both
+    /// must have been made from the same settings.
+    fn digest(&self, hasher: &mut dyn Hasher);
+
+    /// Its most important counters, as numbers.
+    fn tally(&self) -> Tally;
+}
+
+/// Counters that must add up at any time.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Tally {
+    /// Datagrams that came in.
+    pub received_datagrams: u64,
+    /// Their UDP payloads, in bytes.
+    pub received_bytes: u64,
+    /// Datagrams that went out.
+    pub sent_datagrams: u64,
+    /// Their UDP payloads, in bytes.
+    pub sent_bytes: u64,
+    /// Handshakes that began.
+    pub attempted: u64,
+    /// Those that led to a session.
+    pub succeeded: u64,
+    /// Those that failed, whatever the cause.
+    pub failed: u64,
+    /// Those that are neither: they wait for an answer or a confirmation.
+    pub open: u64,
+    /// Sessions that there are, those that wait for their confirmation among them.
+    pub sessions: u64,
 }

@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use serde::{Deserialize, Serialize};
 
 use crate::PROTOCOLS;
-use crate::machine::Machine;
+use crate::machine::{Fork, Machine};
 use crate::monitor::{Monitor, Vantage};
 use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
@@ -44,6 +44,12 @@ pub struct Protocol {
     /// # Errors
     /// A sentence for people if the settings do not go together.
     pub reference: fn(&ReferenceSettings) -> Result<Box<dyn Machine>, String>,
+    /// The same machine, so that its future can branch.
+    ///
+    /// # Errors
+    /// A sentence for people if the settings do not go together, or if the machine that they
+    /// describe cannot be forked.
+    pub forked: fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>,
 }
 
 /// Something that an implementation may be able to switch on.
@@ -123,7 +129,7 @@ pub fn protocol(id: &str) -> Option<&'static Protocol> {
 
 /// What is streamed. A frame has `bits_per_second / 8 / frames_per_second` bytes, headers of its
 /// datagrams included; a stream has `frames_per_second * seconds` frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamParameters {
     /// Bits a second.

@@ -38,6 +38,7 @@ pub static PROTOCOL: Protocol = Protocol {
     pairs: pairs::PAIRS,
     monitor: monitor::new,
     reference: reference::new,
+    forked: reference::forked,
 };
 
 const OPTIONS: [ProtocolOption; 8] = [

@@ -112,7 +112,7 @@ impl std::str::FromStr for Modes {
 }
 
 /// Which forms an endpoint knows. Everything else that arrives is unknown to it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Grammar {
     /// The 5-byte `START` token.
     pub start_token: bool,

@@ -10,7 +10,7 @@ use shakedown_wire::{DecodeError, Reader, Writer};
 /// ```
 ///
 /// In control frames the three fields SHOULD be zero (MS-W-10) and MUST be ignored (MS-W-11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 #[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
 pub struct Header {
     /// Number of the frame of media, from 1 (MS-D-01).

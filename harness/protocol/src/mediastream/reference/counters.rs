@@ -1,8 +1,10 @@
 use std::collections::BTreeMap;
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::machine::Tally;
 use crate::mediastream::Rejection;
 
 /// Counts by cause, in the order of their names.
@@ -52,6 +54,11 @@ pub(super) struct Times {
     mean: Option<f64>,
 }
 
+/// What is counted never decides what is done: all counters are alike.
+impl Hash for Counters {
+    fn hash<H: Hasher>(&self, _: &mut H) {}
+}
+
 impl Counters {
     pub(super) fn received(&mut self, payload: &[u8]) {
         self.received_datagrams += 1;
@@ -83,6 +90,21 @@ impl Counters {
 
     pub(super) fn handshake_failed(&mut self, cause: &'static str) {
         count(&mut self.handshakes.failed, cause);
+    }
+
+    /// Those that must add up, while `open` handshakes wait and there are `sessions`.
+    pub(super) fn tally(&self, open: usize, sessions: usize) -> Tally {
+        Tally {
+            received_datagrams: self.received_datagrams,
+            received_bytes: self.received_bytes,
+            sent_datagrams: self.sent_datagrams,
+            sent_bytes: self.sent_bytes,
+            attempted: self.handshakes.attempted,
+            succeeded: self.handshakes.succeeded,
+            failed: self.handshakes.failed.values().sum(),
+            open: open as u64,
+            sessions: sessions as u64,
+        }
     }
 
     /// The counters as a JSON object.

@@ -32,6 +32,7 @@
 
 mod carry;
 mod counters;
+mod deviation;
 mod initiator;
 mod pacing;
 #[cfg(test)]
@@ -46,8 +47,11 @@ mod timers;
 mod timing;
 mod uploader;
 
+use std::net::SocketAddr;
+
 use crate::ReferenceSettings;
-use crate::machine::Machine;
+use crate::machine::{Fork, Machine};
+use crate::mediastream::Mode;
 use crate::requirement::Role;
 
 use settings::Settings;
@@ -57,29 +61,58 @@ use settings::Settings;
 /// Further settings by name: `max_datagram` (bytes), `carry` (`split` or `fragments`),
 /// `max_half_open` and `max_sessions` (sessions), `max_awaiting` (requests), `half_open_age` and
 /// `buffer_period` (times such as `3s` or `500ms`), `buffer_depth` (milliseconds) and `codec_hint`
-/// (text) of `start3`, `verify` (`true` or `false`). What the role has no use for is ignored.
+/// (text) of `start3`, `verify` (`true` or `false`), and `without` (the id of a requirement) for a
+/// twin with that fault. What the role has no use for is ignored.
 ///
 /// # Errors
 /// A sentence for people if the settings do not go together.
 pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
     let told = Settings::new(settings)?;
-    match settings.role {
-        Role::Responder if told.slots.is_some() || told.upload_slots > 0 => {
-            Ok(Box::new(server::Server::of(told)))
-        }
-        Role::Responder => Ok(Box::new(responder::Responder::new(told))),
+    Ok(match settings.role {
+        Role::Responder if has_slots(&told) => Box::new(server::Server::of(told)),
+        Role::Responder => Box::new(responder::Responder::new(told)),
         Role::Initiator => {
-            let peer = settings
-                .peer
-                .ok_or("an initiator needs the responder's address")?;
-            let mode = told.modes.only().ok_or_else(|| {
-                let modes = told.modes;
-                format!("an initiator speaks one mode, not {modes}")
-            })?;
+            let (mode, peer) = asks(settings, &told)?;
             if told.upload {
-                return Ok(Box::new(uploader::Uploader::new(told, peer)));
+                Box::new(uploader::Uploader::new(told, peer))
+            } else {
+                Box::new(initiator::Initiator::new(told, mode, peer))
             }
-            Ok(Box::new(initiator::Initiator::new(told, mode, peer)))
         }
+    })
+}
+
+/// The machine that [`new`] makes, so that its future can branch.
+///
+/// # Errors
+/// A sentence for people if the settings do not go together, or if they ask for slots or an
+/// upload.
+pub(super) fn forked(settings: &ReferenceSettings) -> Result<Box<dyn Fork>, String> {
+    let told = Settings::new(settings)?;
+    if told.upload || has_slots(&told) {
+        return Err("machines with slots, and uploads, cannot be forked".into());
     }
+    Ok(match settings.role {
+        Role::Responder => Box::new(responder::Responder::new(told)),
+        Role::Initiator => {
+            let (mode, peer) = asks(settings, &told)?;
+            Box::new(initiator::Initiator::new(told, mode, peer))
+        }
+    })
+}
+
+const fn has_slots(told: &Settings) -> bool {
+    told.slots.is_some() || told.upload_slots > 0
+}
+
+/// How and whom an initiator asks.
+fn asks(settings: &ReferenceSettings, told: &Settings) -> Result<(Mode, SocketAddr), String> {
+    let peer = settings
+        .peer
+        .ok_or("an initiator needs the responder's address")?;
+    let mode = told.modes.only().ok_or_else(|| {
+        let modes = told.modes;
+        format!("an initiator speaks one mode, not {modes}")
+    })?;
+    Ok((mode, peer))
 }

@@ -8,7 +8,7 @@ const CATCH_UP: Duration = Duration::from_secs(1);
 
 /// When each frame of a stream is due: frame `n` at `start + n * interval`, without drift
 /// (MS-D-06), the first one interval after the start (MS-D-12).
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) struct Schedule {
     start: Duration,
     rate: u32,

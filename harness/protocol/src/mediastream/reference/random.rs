@@ -1,21 +1,38 @@
+use std::hash::{Hash, Hasher};
+
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 
 use crate::mediastream::frame::ConnectionId;
 
 /// The only source of randomness of a machine: the same seed gives the same ids.
-#[derive(Debug)]
-pub(super) struct Random(ChaCha20Rng);
+#[derive(Debug, Clone)]
+pub(super) struct Random {
+    source: ChaCha20Rng,
+    /// How often something was drawn: of one seed, the place in its sequence.
+    drawn: u64,
+}
+
+/// By its place in the sequence of its seed.
+impl Hash for Random {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.drawn.hash(hasher);
+    }
+}
 
 impl Random {
     pub(super) fn new(seed: u64) -> Self {
-        Self(ChaCha20Rng::seed_from_u64(seed))
+        Self {
+            source: ChaCha20Rng::seed_from_u64(seed),
+            drawn: 0,
+        }
     }
 
     /// A version 4 UUID in its 36 characters.
     pub(super) fn connection_id(&mut self) -> ConnectionId {
         let mut bytes = [0; 16];
-        self.0.fill_bytes(&mut bytes);
+        self.drawn += 1;
+        self.source.fill_bytes(&mut bytes);
         let uuid = uuid::Builder::from_random_bytes(bytes).into_uuid();
         let mut field = [0; ConnectionId::LENGTH];
         uuid.hyphenated()
@@ -25,8 +42,9 @@ impl Random {
 
     /// A StreamId or a nonce: any number but 0 (MS-S-01, MS-S-02).
     pub(super) fn nonzero(&mut self) -> u64 {
+        self.drawn += 1;
         loop {
-            match self.0.next_u64() {
+            match self.source.next_u64() {
                 0 => {}
                 number => return number,
             }

@@ -1,3 +1,4 @@
+use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
 use crate::mediastream::frame::{Data, MAX_DATAGRAM};
@@ -5,6 +6,7 @@ use crate::mediastream::{Mode, Modes, PROTOCOL};
 use crate::{ReferenceSettings, StreamParameters};
 
 use super::carry::{Carry, SMALLEST_LIMIT};
+use super::deviation::{Deviation, Deviations};
 use super::receive::LARGEST_FRAME;
 use super::timing;
 
@@ -55,6 +57,15 @@ pub(super) struct Settings {
     /// Whether payloads are compared with the pattern (MS-D-11).
     pub(super) verify: bool,
     pub(super) seed: u64,
+    /// What a faulty twin leaves out: nothing, in the reference.
+    pub(super) without: Deviations,
+}
+
+/// Of settings, only the stream changes: to what the two sides agree on (MS-S-14).
+impl Hash for Settings {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.stream.hash(hasher);
+    }
 }
 
 impl Settings {
@@ -85,6 +96,7 @@ impl Settings {
             codec_hint: None,
             verify: true,
             seed: given.seed,
+            without: Deviations::default(),
         };
         for option in &given.options {
             settings.switch_on(option)?;
@@ -95,6 +107,11 @@ impl Settings {
                 .map_err(|problem| format!("{name} {value:?}: {problem}"))?;
         }
         Ok(settings)
+    }
+
+    /// Whether this twin leaves a behaviour out.
+    pub(super) const fn lacks(&self, deviation: Deviation) -> bool {
+        self.without.has(deviation)
     }
 
     /// Bytes of a frame, headers of its datagrams included.
@@ -190,11 +207,12 @@ impl Settings {
                     .parse()
                     .map_err(|_| "is neither true nor false".to_owned())?;
             }
+            "without" => self.without.add(Deviation::of(value)?),
             _ => {
                 return Err(
                     "is no setting; there are max_datagram, carry, max_half_open, max_sessions, \
-                     max_awaiting, half_open_age, buffer_period, buffer_depth, codec_hint and \
-                     verify"
+                     max_awaiting, half_open_age, buffer_period, buffer_depth, codec_hint, \
+                     verify and without"
                         .into(),
                 );
             }

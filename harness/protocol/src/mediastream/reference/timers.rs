@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 /// One timer for each peer, in the order of their times. Every operation is O(log n).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Hash, Default)]
 pub(super) struct Timers(BTreeSet<(Duration, SocketAddr)>);
 
 impl Timers {

@@ -5,7 +5,7 @@ use crate::mediastream::frame::ConnectionId;
 /// Media that came before the SYN-ACK or START_ACK, until the session is known (MS-H-17, MS-H-24).
 ///
 /// Bounded: a responder may send 64 KiB before the ACK (MS-H-22), and four times that is kept.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Hash, Default)]
 pub(super) struct Early {
     datagrams: VecDeque<(Option<ConnectionId>, Vec<u8>)>,
     held: usize,

@@ -8,6 +8,7 @@ mod three_way;
 mod timers;
 
 use std::collections::VecDeque;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -15,7 +16,7 @@ use super::counters::Counters;
 use super::random::Random;
 use super::receive::{Numbers, Part, Receiver};
 use super::settings::Settings;
-use crate::machine::{Failure, Input, Machine, Outcome, Output};
+use crate::machine::{Failure, Fork, Input, Machine, Outcome, Output, Tally};
 use crate::mediastream::frame::{ConnectionId, Frame, START_TOKEN};
 use crate::mediastream::{Grammar, Mode};
 use crate::requirement::Role;
@@ -24,7 +25,7 @@ use early::Early;
 use state::{Agreed, End, Session, StartSent, State};
 
 /// Asks one responder for one stream, takes it, and says how it went.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Initiator {
     settings: Settings,
     mode: Mode,
@@ -259,6 +260,23 @@ impl Initiator {
         self.counters.sent(&payload);
         let to = self.peer;
         self.outputs.push_back(Output::Send { to, payload });
+    }
+}
+
+impl Fork for Initiator {
+    fn fork(&self) -> Box<dyn Fork> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, mut hasher: &mut dyn Hasher) {
+        self.hash(&mut hasher);
+    }
+
+    fn tally(&self) -> Tally {
+        let is_open = self.state.is_handshake();
+        let has_session = matches!(self.state, State::Session(_));
+        self.counters
+            .tally(is_open.into(), (is_open || has_session).into())
     }
 }
 

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::super::deviation::Deviation;
 use super::super::receive::Receiver;
 use super::super::start3::{Identity, Parameters};
 use super::state::{Agreed, Asked, End, State};
@@ -73,7 +74,9 @@ impl Initiator {
             }
             State::Session(session) => {
                 session.contact = now;
-                self.send(own.start_confirm()); // MS-S-12
+                if !self.settings.lacks(Deviation::ConfirmOnce) {
+                    self.send(own.start_confirm()); // MS-S-12
+                }
             }
             State::Closed
             | State::ReadyToStart

@@ -10,7 +10,7 @@ use crate::mediastream::frame::ConnectionId;
 const GRACE: Duration = Duration::from_secs(1);
 
 /// Where the exchange stands.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) enum State {
     /// Nothing was sent yet.
     Closed,
@@ -29,7 +29,7 @@ pub(super) enum State {
     Over(End),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct StartSent {
     pub(super) asked: Duration,
     pub(super) sends: u32,
@@ -37,7 +37,7 @@ pub(super) struct StartSent {
 }
 
 /// A request of a handshake, which is repeated until it is answered.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Asked {
     /// When it was sent first.
     pub(super) asked: Duration,
@@ -48,7 +48,7 @@ pub(super) struct Asked {
 }
 
 /// What the handshake of a session agreed on.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) enum Agreed {
     /// Nothing: the START token has no answer of its own.
     Nothing,
@@ -58,7 +58,7 @@ pub(super) enum Agreed {
     Stream(Identity),
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Session {
     /// When the first SYN or START was sent.
     pub(super) asked: Duration,
@@ -73,7 +73,7 @@ pub(super) struct Session {
     pub(super) last_seen: Option<Duration>,
 }
 
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, Hash)]
 pub(super) enum End {
     Completed,
     Rejected,

@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::super::deviation::Deviation;
 use super::early::Early;
 use super::state::{Agreed, Asked, End, State};
 use super::{Initiator, failure};
@@ -54,7 +55,9 @@ impl Initiator {
                 Agreed::Id(id, ack) if syn_ack.accepts() && *id == syn_ack.connection_id() => {
                     session.contact = now;
                     let ack = ack.clone();
-                    self.send(ack); // MS-H-11
+                    if !self.settings.lacks(Deviation::AckOnce) {
+                        self.send(ack); // MS-H-11
+                    }
                 }
                 Agreed::Id(..) | Agreed::Nothing | Agreed::Stream(_) => {
                     self.counters.unexpected("SYN-ACK"); // MS-H-14
@@ -72,7 +75,14 @@ impl Initiator {
 
     /// The handshake is done: ACK, then what came too early (MS-H-09, MS-H-17).
     fn establish(&mut self, now: Duration, asked: Duration, id: ConnectionId, early: Early) {
-        let ack = Frame::Ack(Control::new(id.as_bytes())).to_vec();
+        let other; // MS-H-09
+        let confirmed = if self.settings.lacks(Deviation::AckOfAnotherId) {
+            other = self.random.connection_id();
+            &other
+        } else {
+            &id
+        };
+        let ack = Frame::Ack(Control::new(confirmed.as_bytes())).to_vec();
         self.send(ack.clone());
         self.named = Some(id);
         self.receiver.flush(); // MS-D-09

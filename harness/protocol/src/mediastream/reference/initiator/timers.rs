@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::super::deviation::Deviation;
 use super::super::timing::{self, SENDS, START_WAIT};
 use super::state::{End, State};
 use super::{Initiator, failure};
@@ -46,7 +47,13 @@ impl Initiator {
             asked.sends += 1;
             asked.next = now.saturating_add(timing::wait_after(asked.sends));
             let datagram = asked.datagram.clone();
-            self.send(datagram); // MS-H-03, MS-S-08
+            let once = match self.mode {
+                Mode::Legacy | Mode::ThreeWay => Deviation::SynOnce,
+                Mode::Start3 => Deviation::StartOnce,
+            };
+            if !self.settings.lacks(once) {
+                self.send(datagram); // MS-H-03, MS-S-08
+            }
         } else if self.settings.fallback {
             self.counters.handshake_failed("timeout");
             self.send_first_start(now, "no answer came"); // MS-H-04, MS-S-09

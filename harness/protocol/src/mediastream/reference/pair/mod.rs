@@ -1,5 +1,6 @@
 //! An initiator and a responder on a tiny virtual link.
 
+mod forked;
 mod interoperability;
 mod judged;
 mod start3;

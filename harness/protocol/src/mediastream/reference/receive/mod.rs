@@ -28,7 +28,7 @@ pub(super) struct Part<'a> {
 }
 
 /// A frame that came in full.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct MediaFrame {
     /// Its number and its timestamp (MS-R-04).
     pub(super) header: Header,
@@ -37,7 +37,7 @@ pub(super) struct MediaFrame {
 }
 
 /// Duplicate and reassembly state of one tuple.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Receiver {
     /// Frames of the whole stream.
     frames: u64,

@@ -2,7 +2,7 @@ use std::collections::BTreeMap;
 
 /// A set of frame numbers, kept as ranges: a stream without gaps takes one entry, whatever its
 /// length. The number of ranges is bounded, so that a hostile sender cannot fill memory.
-#[derive(Debug, Clone, Default)]
+#[derive(Debug, Clone, Hash, Default)]
 pub(in super::super) struct Numbers {
     /// First number of a range to its last one.
     ranges: BTreeMap<u64, u64>,

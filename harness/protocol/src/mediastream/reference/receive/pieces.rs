@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 /// The bytes of a frame that came as fragments: pieces by offset, which never overlap.
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Hash, Default)]
 pub(super) struct Pieces {
     pieces: BTreeMap<u64, Vec<u8>>,
     covered: u64,

@@ -18,7 +18,7 @@ const PIECE_COST: usize = 96;
 ///
 /// Nothing is allocated but for bytes that came: what a datagram says of the frame's length
 /// reserves nothing (MS-R-06).
-#[derive(Debug, Default)]
+#[derive(Debug, Clone, Hash, Default)]
 pub(super) struct Reassembly {
     partials: BTreeMap<u64, Partial>,
     /// When each is given up, earliest first.
@@ -41,14 +41,14 @@ pub(super) enum Fate {
     Refused,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 struct Partial {
     since: Duration,
     cost: usize,
     body: Body,
 }
 
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 enum Body {
     /// Plain split: the datagrams in the order in which they came, and their length with headers.
     Split {

@@ -5,15 +5,17 @@ mod start3;
 mod tests;
 
 use std::collections::{BTreeMap, VecDeque};
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::carry::{self, SMALLEST_LIMIT};
 use super::counters::Counters;
+use super::deviation::Deviation;
 use super::random::Random;
 use super::settings::Settings;
 use super::timers::Timers;
-use crate::machine::{Failure, Input, Machine, Outcome, Output};
+use crate::machine::{Failure, Fork, Input, Machine, Outcome, Output, Tally};
 use crate::mediastream::Grammar;
 use crate::mediastream::frame::{Control, ErrorCode, Frame};
 use crate::requirement::Role;
@@ -27,7 +29,7 @@ const OVER: &str = "the stream is over";
 ///
 /// Each peer has at most one [`Session`] and one timer; look-up and timers are O(log n). The
 /// number of sessions and of half-open ones is bounded, and a session that ended leaves nothing.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Responder {
     settings: Settings,
     grammar: Grammar,
@@ -97,6 +99,13 @@ impl Responder {
     /// The START token: a stream at once, unless the tuple has one (MS-L-04, MS-H-21).
     fn on_start(&mut self, now: Duration, from: SocketAddr) {
         match self.sessions.get(&from) {
+            Some(session)
+                if session.half_open.is_none()
+                    && self.settings.lacks(Deviation::StartBeginsAnew) =>
+            {
+                self.close(from, "START", &replaced());
+                self.serve_start(now, from);
+            }
             Some(session) if session.half_open.is_none() => self.counters.unexpected("START token"),
             Some(session) if session.stream.is_some() => {
                 self.confirm(now, from, "START confirms what streams already");
@@ -132,7 +141,12 @@ impl Responder {
         }
         let request = Request::Syn(syn.connection_id());
         match self.sessions.get(&from) {
-            Some(session) if session.request == request => self.answer_again(from), // MS-H-08
+            Some(session)
+                if session.request == request
+                    && !self.settings.lacks(Deviation::RepeatedSynBeginsAnew) =>
+            {
+                self.answer_again(from); // MS-H-08
+            }
             Some(_) | None => self.serve_syn(now, from, request, syn),
         }
     }
@@ -152,13 +166,23 @@ impl Responder {
             self.close(from, "a SYN with another wished id", &replaced()); // MS-H-23
         }
         let mut session = self.new_session(now, request, limit);
-        session.half_open = Some(HalfOpen::new(now, &self.settings));
-        if self.settings.optimistic_start {
+        session.half_open = Some(self.half_open_since(now, Deviation::SynAckOnce));
+        if self.settings.optimistic_start || self.settings.lacks(Deviation::MediaBeforeAck) {
             session.begin(now);
         }
         self.transition(from, "Listen", session.state(), "SYN");
         self.insert(from, session);
         self.answer_again(from);
+    }
+
+    /// What waits for an ACK or START_CONFIRM; `once` is the fault of a twin that does not repeat
+    /// the answer.
+    fn half_open_since(&self, now: Duration, once: Deviation) -> HalfOpen {
+        let mut half_open = HalfOpen::new(now, &self.settings);
+        if self.settings.lacks(once) {
+            half_open.wait_for_age(&self.settings);
+        }
+        half_open
     }
 
     /// Whether a new session can be taken, and the largest datagram that its peer takes.
@@ -206,7 +230,9 @@ impl Responder {
             return;
         }
         let id = session.id;
-        let names_itself = self.settings.optimistic_start && !session.is_over();
+        let names_itself = self.settings.optimistic_start
+            && !session.is_over()
+            && !self.settings.lacks(Deviation::UnnamedOptimisticMedia);
         self.send(peer, answer::accept(&id));
         if names_itself {
             self.send(peer, answer::connection_id(&id)); // MS-H-16
@@ -222,7 +248,10 @@ impl Responder {
             Some(session) if session.half_open.is_none() || session.start3().is_some() => {
                 self.counters.unexpected("ACK");
             }
-            Some(session) if session.id == ack.connection_id() => {
+            Some(session)
+                if session.id == ack.connection_id()
+                    || self.settings.lacks(Deviation::AnyAckCompletes) =>
+            {
                 self.confirm(now, from, "ACK with the assigned id");
             }
             Some(_) => self.counters.invalid("foreign_connection_id"), // MS-H-12
@@ -375,6 +404,20 @@ impl Responder {
         }
         self.timers.clear();
         self.stopped = true;
+    }
+}
+
+impl Fork for Responder {
+    fn fork(&self) -> Box<dyn Fork> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, mut hasher: &mut dyn Hasher) {
+        self.hash(&mut hasher);
+    }
+
+    fn tally(&self) -> Tally {
+        self.counters.tally(self.half_open(), self.sessions())
     }
 }
 

@@ -8,7 +8,7 @@ use crate::StreamParameters;
 use crate::mediastream::frame::ConnectionId;
 
 /// A peer that was accepted. A tuple without one is in Listen, or Idle in the words of `start3`.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Session {
     /// The id that was assigned; a session of `start3` tells it to nobody.
     pub(super) id: ConnectionId,
@@ -31,7 +31,7 @@ pub(super) struct Session {
 }
 
 /// How a session was asked for.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) enum Request {
     /// By the START token.
     Start,
@@ -42,7 +42,7 @@ pub(super) enum Request {
 }
 
 /// A session that waits for its ACK or START_CONFIRM.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct HalfOpen {
     /// When its SYN-ACK or START_ACK was sent first.
     since: Duration,
@@ -53,7 +53,7 @@ pub(super) struct HalfOpen {
 }
 
 /// The media of a session.
-#[derive(Debug)]
+#[derive(Debug, Clone, Hash)]
 pub(super) struct Stream {
     pub(super) schedule: Schedule,
     /// What went out before the confirmation, in bytes.
@@ -170,12 +170,18 @@ impl HalfOpen {
         if now < self.next {
             return Overdue::Nothing;
         }
-        if self.sends == timing::SENDS || now >= self.since.saturating_add(settings.half_open_age) {
+        if self.sends >= timing::SENDS || now >= self.since.saturating_add(settings.half_open_age) {
             return Overdue::Drop;
         }
         self.sends += 1;
         self.arm(now, settings);
         Overdue::Repeat
+    }
+
+    /// A twin that sends its answer once waits for the session's age.
+    pub(super) fn wait_for_age(&mut self, settings: &Settings) {
+        self.sends = timing::SENDS;
+        self.next = self.since.saturating_add(settings.half_open_age);
     }
 
     fn arm(&mut self, now: Duration, settings: &Settings) {

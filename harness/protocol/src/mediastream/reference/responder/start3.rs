@@ -3,14 +3,15 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::super::deviation::Deviation;
 use super::super::start3::{Grant, Identity, Parameters};
-use super::session::{HalfOpen, Request, Session};
-use super::{Responder, failed};
+use super::session::{Request, Session};
+use super::{Responder, failed, replaced};
 use crate::mediastream::Rejection;
 use crate::mediastream::frame::{ErrorCode, Frame, Start3, flag};
 
 /// What names a session, and the answer that accepted it.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub(super) struct Handshake {
     pub(super) identity: Identity,
     /// The START_ACK: byte for byte the same each time (MS-S-11).
@@ -46,7 +47,14 @@ impl Responder {
         };
         match session.start3() {
             Some(known) if known.identity.stream_id != start.stream_id => self.object(from, start),
-            Some(known) if known.identity.nonce == start.nonce => self.answer_again(from), // MS-S-11
+            Some(known) if known.identity.nonce == start.nonce => {
+                if self.settings.lacks(Deviation::RepeatedStartBeginsAnew) {
+                    self.close(from, "a START", &replaced());
+                    self.serve_start3(now, from, start);
+                } else {
+                    self.answer_again(from); // MS-S-11
+                }
+            }
             Some(_) => {
                 self.counters.unexpected("START");
                 let code = ErrorCode::DuplicateStreamId; // MS-S-11
@@ -89,8 +97,8 @@ impl Responder {
         });
         let mut session = self.new_session(now, request, limit);
         session.media = stream;
-        session.half_open = Some(HalfOpen::new(now, &self.settings));
-        if begins {
+        session.half_open = Some(self.half_open_since(now, Deviation::StartAckOnce));
+        if begins || self.settings.lacks(Deviation::MediaBeforeConfirm) {
             session.begin(now); // MS-S-04
         }
         let judged = "PendingStartRequest";

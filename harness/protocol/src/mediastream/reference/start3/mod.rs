@@ -11,7 +11,7 @@ pub(super) use parameters::{Grant, Parameters};
 const LONGEST_DIAGNOSTIC: usize = 255;
 
 /// The numbers by which the frames of a session are known.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pub(super) stream_id: u64,
     /// The Receiver's.
