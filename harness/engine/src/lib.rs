@@ -4,7 +4,8 @@
 //! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to editors;
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
 //! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
-//! reference machine in virtual time; [`explore`] is about both reference machines at one table; [`event`] is what a run tells the world.
+//! reference machine in virtual time; [`explore`] is about both reference machines at one table; [`shrink`]
+//! makes a failing scenario small; [`event`] is what a run tells the world.
 //!
 //! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
 //! processes, threads or clocks.
@@ -21,5 +22,6 @@ pub mod network;
 pub mod scenario;
 pub mod schema;
 pub mod script;
+pub mod shrink;
 pub mod simulation;
 pub mod verdict;

@@ -1,6 +1,6 @@
 use std::path::Path;
 
-use serde_json::json;
+use serde_json::{Value, json};
 
 use super::{Scenario, Step, check};
 use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problems};
@@ -62,6 +62,12 @@ impl Loaded {
             }),
             _ => Err(document.problems(problems)),
         }
+    }
+
+    /// The file's content as JSON, in the file's order.
+    #[must_use]
+    pub fn value(&self) -> Value {
+        self.root.to_value()
     }
 
     /// Where a step stands in the file, by its path from 0: `3`, `5.0.1` (the step, for `either`

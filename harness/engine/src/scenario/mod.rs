@@ -8,6 +8,7 @@ mod select;
 mod span;
 mod sum;
 mod words;
+mod write;
 
 pub use library::{Library, LibraryError};
 pub use load::Loaded;
@@ -16,3 +17,4 @@ pub use select::{Selection, SelectionError, Shard};
 pub use span::{Environment, Span};
 pub(crate) use sum::{SUM, sum};
 pub use words::Line;
+pub use write::to_text;

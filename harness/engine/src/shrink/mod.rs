@@ -1,0 +1,275 @@
+//! A scenario that fails, made as small as it can be while it still fails the same requirement.
+//!
+//! [`shrink`] is delta debugging over the scenario's JSON: it leaves out steps, first many at once and
+//! then one by one, together with what cannot stand without them; then it takes steps out of
+//! `repeat` and `either`, leaves out faults, fields, patches and whatever else may be missing, and
+//! lowers counts and shortens waits. Each candidate passes the checks of [`Loaded::parse`] before
+//! somebody is asked what becomes of it, and none is asked for twice. When a whole round changes
+//! nothing the result is minimal: without any one of its steps it does not fail so any more, or is no
+//! scenario.
+//!
+//! Who plays the candidates is the caller's affair: [`simulate`](crate::simulation::simulate), or a
+//! process. [`Failure`] says what both mean by "the same".
+
+mod counts;
+mod failure;
+mod members;
+mod steps;
+mod tree;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeSet;
+use std::ops::ControlFlow;
+use std::path::Path;
+
+use serde_json::Value;
+
+use crate::document::Problems;
+use crate::scenario::{Loaded, Scenario, to_text};
+
+pub use failure::Failure;
+
+/// What became of a candidate.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Judged {
+    /// It fails the requirement that the scenario fails.
+    Same,
+    /// It fails, but not so; what it fails instead.
+    Other(String),
+    /// It does not fail.
+    Passes,
+    /// Nothing can be said; why. It is never taken for a failure.
+    CannotTell(String),
+}
+
+/// What is to be shrunk.
+#[derive(Debug, Clone, Copy)]
+pub struct Order<'a> {
+    /// The scenario.
+    pub loaded: &'a Loaded,
+    /// The file that the result is for; its name is the result's id.
+    pub file: &'a str,
+    /// Most candidates that are judged.
+    pub tries: u32,
+}
+
+/// How large a scenario is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Size {
+    /// Steps, those within others included.
+    pub steps: usize,
+    /// Exact faults of the network, and ways in which it is random.
+    pub faults: usize,
+}
+
+/// How far it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Progress {
+    /// Candidates judged.
+    pub tries: u32,
+    /// The smallest that was found.
+    pub size: Size,
+}
+
+/// Why there were no further candidates.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finished {
+    /// There is no smaller one that fails so.
+    Minimal,
+    /// As many as were allowed were judged.
+    Tries,
+    /// The caller wanted no more.
+    Stopped,
+}
+
+/// A smallest scenario.
+#[derive(Debug, Clone)]
+pub struct Shrunk {
+    /// The scenario.
+    pub scenario: Scenario,
+    /// Its file's text.
+    pub text: String,
+    /// How large the original is.
+    pub before: Size,
+    /// How large it is.
+    pub after: Size,
+    /// Candidates judged.
+    pub tries: u32,
+    /// Why it was the last.
+    pub finished: Finished,
+}
+
+/// Why a scenario cannot be shrunk.
+#[derive(Debug, thiserror::Error)]
+pub enum ShrinkError {
+    /// It does not fit the file that the result is for.
+    #[error("{0}")]
+    File(Problems),
+    /// It does not fail.
+    #[error("it does not fail")]
+    Passes,
+    /// It fails another requirement than the one that was asked for.
+    #[error("it fails {0}")]
+    Other(String),
+    /// Nothing can be said about it.
+    #[error("{0}")]
+    CannotTell(String),
+}
+
+/// Shrinks a scenario. `judge` is asked about each candidate, first about the scenario itself;
+/// `told` hears how far it is after each and may end it, which keeps the smallest found so far.
+///
+/// The same scenario and answers give the same result, byte for byte.
+///
+/// # Errors
+/// [`ShrinkError`] if the scenario itself does not fail.
+pub fn shrink(
+    order: &Order<'_>,
+    judge: &mut dyn FnMut(&Scenario) -> Judged,
+    told: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
+) -> Result<Shrunk, ShrinkError> {
+    let original = order.renamed();
+    let text = to_text(&original);
+    let loaded = Loaded::parse(order.file, &text).map_err(ShrinkError::File)?;
+    match judge(&loaded.scenario) {
+        Judged::Same => {}
+        Judged::Other(other) => return Err(ShrinkError::Other(other)),
+        Judged::Passes => return Err(ShrinkError::Passes),
+        Judged::CannotTell(why) => return Err(ShrinkError::CannotTell(why)),
+    }
+    let before = tree::size(&original);
+    let mut search = Search {
+        file: order.file,
+        most: order.tries,
+        smallest: loaded.scenario,
+        current: original,
+        seen: BTreeSet::from([text]),
+        tries: 1,
+        finished: None,
+        judge,
+        told,
+    };
+    search.tell();
+    while search.finished.is_none() && search.round() {}
+    Ok(Shrunk {
+        text: to_text(&search.current),
+        before,
+        after: tree::size(&search.current),
+        scenario: search.smallest,
+        tries: search.tries,
+        finished: search.finished.unwrap_or(Finished::Minimal),
+    })
+}
+
+impl Order<'_> {
+    /// The scenario as it would stand in the file of the result.
+    fn renamed(&self) -> Value {
+        let mut value = self.loaded.value();
+        let id = &self.loaded.scenario.id;
+        let steps = match tree::size(&value).steps {
+            1 => "1 step".to_owned(),
+            steps => format!("{steps} steps"),
+        };
+        let comment = format!("Shrunk from {id}, which has {steps}.");
+        let name = Path::new(self.file).file_stem().unwrap_or_default();
+        let folder = id.rsplit_once('/').map_or("", |(folder, _)| folder);
+        let id = format!("{folder}/{}", name.to_string_lossy());
+        if let Some(members) = value.as_object_mut() {
+            members.insert("id".to_owned(), Value::String(id));
+            let place = members.keys().position(|key| key == "title");
+            members.shift_remove("comment");
+            let place = place.map_or(0, |place| place + 1).min(members.len());
+            members.shift_insert(place, "comment".to_owned(), Value::String(comment));
+        }
+        value
+    }
+}
+
+/// What became of an attempt.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Attempt {
+    /// The candidate is the smallest now.
+    Taken,
+    /// It is a scenario, and does not fail so or was not judged.
+    Refused,
+    /// It is no scenario.
+    Invalid,
+}
+
+/// The search for the smallest.
+struct Search<'a> {
+    file: &'a str,
+    most: u32,
+    /// The smallest scenario that fails so, as JSON.
+    current: Value,
+    /// The same as it was loaded.
+    smallest: Scenario,
+    /// The texts of all that were judged.
+    seen: BTreeSet<String>,
+    tries: u32,
+    finished: Option<Finished>,
+    judge: &'a mut dyn FnMut(&Scenario) -> Judged,
+    told: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>,
+}
+
+impl Search<'_> {
+    /// Tries everything once; whether something could be left out.
+    fn round(&mut self) -> bool {
+        let before = self.current.clone();
+        self.fewer_steps();
+        self.flatter_steps();
+        self.fewer_elements();
+        self.fewer_members();
+        self.lower_counts();
+        self.shorter_waits();
+        self.current != before
+    }
+
+    /// Takes a candidate if it still fails so.
+    fn attempt(&mut self, candidate: Value) -> Attempt {
+        if self.finished.is_some() {
+            return Attempt::Refused;
+        }
+        let text = to_text(&candidate);
+        if self.seen.contains(&text) {
+            return Attempt::Refused;
+        }
+        let Ok(loaded) = Loaded::parse(self.file, &text) else {
+            return Attempt::Invalid;
+        };
+        if self.tries >= self.most {
+            self.finished = Some(Finished::Tries);
+            return Attempt::Refused;
+        }
+        self.seen.insert(text);
+        let judged = (self.judge)(&loaded.scenario);
+        self.tries += 1;
+        let attempt = match judged {
+            Judged::Same => {
+                self.current = candidate;
+                self.smallest = loaded.scenario;
+                Attempt::Taken
+            }
+            Judged::Other(_) | Judged::Passes | Judged::CannotTell(_) => Attempt::Refused,
+        };
+        self.tell();
+        attempt
+    }
+
+    /// Whether a candidate was taken.
+    fn takes(&mut self, candidate: Value) -> bool {
+        self.attempt(candidate) == Attempt::Taken
+    }
+
+    fn tell(&mut self) {
+        let progress = Progress {
+            tries: self.tries,
+            size: tree::size(&self.current),
+        };
+        if (self.told)(&progress).is_break() {
+            self.finished = Some(Finished::Stopped);
+        }
+    }
+}
