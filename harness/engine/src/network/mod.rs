@@ -5,26 +5,74 @@
 //! [`Network::deadline`], and takes what has arrived with [`Network::arrive`] until it returns
 //! `None`. In virtual time the owner jumps from deadline to deadline; a relay of real datagrams waits for
 //! them. The same impairment, seed and sends give the same arrivals.
+//!
+//! # What happens to a datagram, in this order
+//!
+//! 1. Exact faults look at its name and count it. A datagram that does not decode has no name.
+//! 2. It is lost: in a cut, by an exact fault, by chance, or because its checksum is wrong.
+//! 3. One bit of it is flipped, by an exact fault or by chance.
+//! 4. Its delay begins. Whatever was drawn, it does not overtake the one before it.
+//! 5. It waits until the rate has room for it, and its bytes take their time. A copy of it comes
+//!    after it and takes its time too. What would wait for longer than [`LONGEST_QUEUE`] is lost.
+//! 6. What lets later datagrams overtake it comes last: jitter, `late`, and being held back
+//!    (`reorder`, `after`). A held datagram arrives together with, and behind, the one that is the
+//!    last to overtake it; after [`LONGEST_REORDER`] or [`LONGEST_AFTER`] it arrives by itself.
+//!
+//! # What is random
+//!
+//! Both directions draw from one seed, each from a stream of its own, and for each datagram the
+//! same number of draws, one for each thing that can happen. So what happens to the n-th datagram
+//! of a direction depends on the seed, n and the share of that mishap alone: another share, or
+//! traffic the other way, changes nothing about it. Two things depend on the past: a datagram that
+//! was held back by chance keeps the next from being held back, and order and rate make datagrams
+//! wait for those before them.
 
+mod dice;
+mod direction;
+mod exact;
+mod flaw;
+mod flying;
 mod impair;
+mod text;
+mod words;
 
-use std::collections::BTreeMap;
+#[cfg(test)]
+mod tests;
+
 use std::time::Duration;
 
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 
+use direction::{Direction, Passage};
+use exact::{Hits, Pending};
+use flying::Flying;
+
+pub use flaw::Flaw;
 pub use impair::{Delay, Fault, Impair, Mishap};
+pub use text::ImpairError;
+
+/// How long a datagram waits at most for the rate to have room; what would wait longer is lost, as
+/// in a router whose queue is full.
+pub const LONGEST_QUEUE: Duration = Duration::from_secs(10);
+/// How long a datagram that is overtaken by chance waits at most for the next one.
+pub const LONGEST_REORDER: Duration = Duration::from_secs(1);
+/// How long a datagram of an `after` fault waits at most for those that overtake it.
+pub const LONGEST_AFTER: Duration = Duration::from_secs(10);
 
 /// Both directions of the way between two peers, and what is on its way there.
 ///
 /// `T` tells the owner where a datagram goes; the network only keeps it.
 pub struct Network<T> {
-    impair: Impair,
     vocabulary: &'static dyn Vocabulary,
-    seed: u64,
-    flying: BTreeMap<(Duration, u64), Arrival<T>>,
-    sends: u64,
+    /// What the ideal link takes.
+    latency: Duration,
+    /// Time of the first datagram.
+    begin: Option<Duration>,
+    faults: Vec<Pending>,
+    initiator: Direction<T>,
+    responder: Direction<T>,
+    flying: Flying<T>,
 }
 
 /// A datagram that has arrived.
@@ -40,61 +88,140 @@ pub struct Arrival<T> {
     pub payload: Vec<u8>,
 }
 
+/// What the network does to a datagram that was sent.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Fate {
+    /// It never arrives.
+    pub lost: Option<Loss>,
+    /// It arrives twice.
+    pub twice: bool,
+    /// It is held back, for later ones to overtake it.
+    pub held: bool,
+    /// This bit of it is flipped, counted from the first byte's lowest.
+    pub flipped: Option<u32>,
+}
+
+/// Why a datagram never arrives.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Loss {
+    /// By chance.
+    Chance,
+    /// By an exact fault.
+    Fault,
+    /// The link is cut.
+    Cut,
+    /// Its checksum is wrong: a receiver's system drops it.
+    Checksum,
+    /// The rate has no room for it.
+    Queue,
+}
+
+/// What the network did to the datagrams of one direction.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub struct Counts {
+    /// Datagrams that were sent.
+    pub sent: u64,
+    /// Those of them that never arrive.
+    pub lost: u64,
+    /// Those that arrive twice.
+    pub duplicated: u64,
+    /// Those that are held back.
+    pub held: u64,
+    /// Those of which a bit is flipped.
+    pub flipped: u64,
+}
+
 impl<T: Clone> Network<T> {
     /// A network that does what `impair` says to the frames of `vocabulary`. Everything random
     /// comes from the seed of `impair`, else from `seed`.
     #[must_use]
     pub fn new(impair: Impair, vocabulary: &'static dyn Vocabulary, seed: u64) -> Self {
+        let seed = impair.seed.unwrap_or(seed);
+        let faults = impair.faults.iter().cloned().map(Pending::new);
         Self {
-            seed: impair.seed.unwrap_or(seed),
-            impair,
             vocabulary,
-            flying: BTreeMap::new(),
-            sends: 0,
+            latency: Duration::ZERO,
+            begin: None,
+            faults: faults.collect(),
+            initiator: Direction::new(Role::Initiator, &impair, seed),
+            responder: Direction::new(Role::Responder, &impair, seed),
+            flying: Flying::new(),
         }
     }
 
-    /// Takes what the `from` side sends at `now`.
-    pub fn send(&mut self, now: Duration, from: Role, tag: T, payload: Vec<u8>) {
-        let at = now + self.impair.delay.least;
-        let arrival = Arrival {
-            at,
-            from,
-            tag,
-            payload,
+    /// The same network on a link that takes so long by itself, both ways, besides every delay.
+    #[must_use]
+    pub const fn with_latency(mut self, latency: Duration) -> Self {
+        self.latency = latency;
+        self
+    }
+
+    /// Takes what the `from` side sends at `now`, and says what becomes of it.
+    pub fn send(&mut self, now: Duration, from: Role, tag: T, payload: Vec<u8>) -> Fate {
+        let begin = *self.begin.get_or_insert(now);
+        let hits = Hits::of(&mut self.faults, self.vocabulary, from, &payload);
+        let passage = Passage {
+            entry: now.saturating_add(self.latency),
+            sent: now.saturating_sub(begin),
+            hits: &hits,
         };
-        self.sends += 1;
-        self.flying.insert((at, self.sends), arrival);
+        let direction = match from {
+            Role::Initiator => &mut self.initiator,
+            Role::Responder => &mut self.responder,
+        };
+        direction.send(&passage, tag, payload, &mut self.flying)
     }
 
     /// When something arrives next, if anything is on its way.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        self.flying.keys().next().map(|(at, _)| *at)
+        let held = [self.initiator.release(), self.responder.release()];
+        let next = held.into_iter().chain([self.flying.next()]);
+        next.flatten().min()
     }
 
     /// The next datagram that has arrived at `now`.
     pub fn arrive(&mut self, now: Duration) -> Option<Arrival<T>> {
-        let first = self.flying.first_entry()?;
-        (first.key().0 <= now).then(|| first.remove())
+        self.initiator.release_until(now, &mut self.flying);
+        self.responder.release_until(now, &mut self.flying);
+        self.flying.take(now)
     }
 
     /// From now on the way is an ideal one: it keeps its delay and does nothing else. What is on its
     /// way arrives.
     pub fn heal(&mut self) {
-        self.impair = Impair {
-            delay: self.impair.delay,
-            ..Impair::default()
-        };
+        self.faults.clear();
+        self.initiator.heal();
+        self.responder.heal();
+    }
+
+    /// How many datagrams are on their way, held ones included.
+    #[must_use]
+    pub fn on_the_way(&self) -> usize {
+        self.flying.len() + self.initiator.held() + self.responder.held()
+    }
+
+    /// What became of the datagrams that this side sent.
+    #[must_use]
+    pub const fn counts(&self, from: Role) -> Counts {
+        match from {
+            Role::Initiator => self.initiator.counts,
+            Role::Responder => self.responder.counts,
+        }
+    }
+
+    /// The exact faults whose datagram was not sent so far.
+    pub fn missed(&self) -> impl Iterator<Item = &Fault> {
+        let pending = self.faults.iter().filter(|pending| !pending.is_over());
+        pending.map(|pending| &pending.fault)
     }
 }
 
 impl<T> std::fmt::Debug for Network<T> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.debug_struct("Network")
-            .field("impair", &self.impair)
-            .field("frames", &self.vocabulary.frames())
-            .field("seed", &self.seed)
+            .field("initiator", &self.initiator.counts)
+            .field("responder", &self.responder.counts)
             .field("flying", &self.flying.len())
             .finish_non_exhaustive()
     }

@@ -1,0 +1,271 @@
+//! Impairment as command lines write it: `loss=0.1,delay=20ms..80ms,lose=SYN-ACK#2,seed=7`.
+
+use std::fmt;
+use std::str::FromStr;
+use std::time::Duration;
+
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::vocabulary::Vocabulary;
+
+use super::{Fault, Impair, Mishap, words};
+use crate::document::did_you_mean;
+
+/// What an ideal network is called.
+const IDEAL: &str = "none";
+
+/// What a term can begin with, and an example of it.
+const TERMS: [(&str, &str); 16] = [
+    ("from", "from=responder"),
+    ("loss", "loss=0.1"),
+    ("duplicate", "duplicate=0.05"),
+    ("reorder", "reorder=0.05"),
+    ("corrupt", "corrupt=0.01"),
+    ("checksum", "checksum=0.01"),
+    ("delay", "delay=20ms..80ms"),
+    ("jitter", "jitter=5ms"),
+    ("rate", "rate=64000"),
+    ("cut", "cut=1s..2.5s"),
+    ("lose", "lose=SYN-ACK#2"),
+    ("twice", "twice=ACK#1"),
+    ("late", "late=SYN#1+300ms"),
+    ("after", "after=SYN#1+2"),
+    ("flip", "flip=SYN#1@208"),
+    ("seed", "seed=7"),
+];
+
+/// An impairment on a command line that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("in `{term}`: {problem}")]
+pub struct ImpairError {
+    /// The term that is wrong.
+    pub term: String,
+    /// What is wrong with it, and what would be right.
+    pub problem: String,
+}
+
+impl Impair {
+    /// Looks up the frames that its faults name.
+    ///
+    /// # Errors
+    /// [`ImpairError`] at the first that the protocol does not have.
+    pub fn check(&self, vocabulary: &dyn Vocabulary) -> Result<(), ImpairError> {
+        match self.flaws(Some(vocabulary)).first() {
+            None => Ok(()),
+            Some(flaw) => {
+                let problem = match &flaw.help {
+                    Some(help) => format!("{}; {help}", flaw.message),
+                    None => flaw.message.clone(),
+                };
+                let term = self.term(&flaw.place);
+                Err(ImpairError { term, problem })
+            }
+        }
+    }
+
+    /// The term that stands at a place of the file form.
+    fn term(&self, place: &[String]) -> String {
+        let mut parts = place.iter().map(String::as_str);
+        let (key, index) = (parts.next().unwrap_or_default(), parts.next());
+        let index = index.and_then(|index| index.parse::<usize>().ok());
+        let same_key = |term: &&String| term.split('=').next() == Some(key);
+        let mut terms = self.terms();
+        let found = match (key, index) {
+            ("faults", Some(index)) => self.faults.get(index).map(ToString::to_string),
+            (_, index) => {
+                terms.retain(|term| same_key(&term));
+                terms.into_iter().nth(index.unwrap_or(0))
+            }
+        };
+        found.unwrap_or_else(|| key.to_owned())
+    }
+
+    fn terms(&self) -> Vec<String> {
+        let mut terms = Vec::new();
+        let mut add = |key: &str, value: Option<String>| {
+            terms.extend(value.map(|value| format!("{key}={value}")));
+        };
+        let share = |share: f64| (share != 0.0).then(|| share.to_string());
+        add("from", self.from.map(|side| side.name().to_owned()));
+        add("loss", share(self.loss));
+        add("duplicate", share(self.duplicate));
+        add("reorder", share(self.reorder));
+        add("corrupt", share(self.corrupt));
+        add("checksum", share(self.checksum));
+        let delay = Some(self.delay).filter(|delay| !words::is_default(delay));
+        add("delay", delay.map(|delay| delay.to_string()));
+        let jitter = Some(self.jitter).filter(|jitter| !jitter.is_zero());
+        add("jitter", jitter.map(words::spell));
+        add("rate", self.rate.map(|rate| rate.to_string()));
+        for cut in &self.cut {
+            add("cut", Some(words::spell_range(*cut)));
+        }
+        terms.extend(self.faults.iter().map(ToString::to_string));
+        terms.extend(self.seed.map(|seed| format!("seed={seed}")));
+        terms
+    }
+}
+
+impl fmt::Display for Impair {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let terms = self.terms();
+        if terms.is_empty() {
+            return f.write_str(IDEAL);
+        }
+        f.write_str(&terms.join(","))
+    }
+}
+
+/// As it stands on a command line: `late=responder:ERROR#1+300ms`.
+impl fmt::Display for Fault {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}=", self.mishap.key())?;
+        if let Some(side) = self.from {
+            write!(f, "{side}:")?;
+        }
+        write!(f, "{}#{}", self.frame, self.nth)?;
+        match self.mishap {
+            Mishap::Lost | Mishap::Twice => Ok(()),
+            Mishap::Late(by) => write!(f, "+{}", words::spell(by)),
+            Mishap::After(later) => write!(f, "+{later}"),
+            Mishap::Flipped(bit) => write!(f, "@{bit}"),
+        }
+    }
+}
+
+impl FromStr for Impair {
+    type Err = ImpairError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let mut impair = Self::default();
+        if text.trim() == IDEAL {
+            return Ok(impair);
+        }
+        let mut given: Vec<&str> = Vec::new();
+        for term in text.split(',').map(str::trim) {
+            let wrong = |problem| ImpairError {
+                term: term.to_owned(),
+                problem,
+            };
+            let (key, value) = term.split_once('=').unwrap_or((term, ""));
+            let (key, value) = (key.trim(), value.trim());
+            let known = TERMS.iter().find(|(known, _)| *known == key);
+            let (key, example) = known.ok_or_else(|| wrong(no_such(key)))?;
+            let may_repeat = matches!(*key, "cut" | "lose" | "twice" | "late" | "after" | "flip");
+            if !may_repeat && given.contains(key) {
+                return Err(wrong(format!("`{key}` stands twice")));
+            }
+            given.push(key);
+            let problem = |problem: String| match problem.as_str() {
+                "" => wrong(format!("write for example `{example}`")),
+                _ => wrong(format!("{problem}; write for example `{example}`")),
+            };
+            impair.add(key, value).map_err(problem)?;
+            // What was right before is: the flaw is this term's.
+            if let Some(flaw) = impair.flaws(None).first() {
+                return Err(problem(flaw.message.clone()));
+            }
+        }
+        Ok(impair)
+    }
+}
+
+impl Impair {
+    /// Takes over a term. The error says what is wrong, and nothing where the example says it all.
+    fn add(&mut self, key: &str, value: &str) -> Result<(), String> {
+        match key {
+            "from" => self.from = Some(side(value)?),
+            "loss" => self.loss = share(value)?,
+            "duplicate" => self.duplicate = share(value)?,
+            "reorder" => self.reorder = share(value)?,
+            "corrupt" => self.corrupt = share(value)?,
+            "checksum" => self.checksum = share(value)?,
+            "delay" => self.delay = value.parse().map_err(plain)?,
+            "jitter" => self.jitter = time(value)?,
+            "rate" => self.rate = Some(number(value, "bytes a second")?),
+            "cut" => self.cut.push(words::parse_cut(value).map_err(plain)?),
+            "seed" => self.seed = Some(number(value, "seed")?),
+            mishap => self.faults.push(fault(mishap, value)?),
+        }
+        Ok(())
+    }
+}
+
+fn no_such(key: &str) -> String {
+    let known = TERMS.map(|(known, _)| known);
+    match key {
+        "" => "there is nothing between the commas; write for example `loss=0.1,seed=7`".to_owned(),
+        _ => {
+            let help = did_you_mean(key, known).unwrap_or_default();
+            format!("nothing that a network does is called `{key}`; {help}")
+        }
+    }
+}
+
+fn fault(key: &str, value: &str) -> Result<Fault, String> {
+    let (whole, separator) = match key {
+        "late" | "after" => (value, Some('+')),
+        "flip" => (value, Some('@')),
+        _ => (value, None),
+    };
+    let (which, rest) = match separator {
+        None => (whole, ""),
+        Some(separator) => whole
+            .split_once(separator)
+            .ok_or_else(|| format!("`{separator}` and what follows it is missing"))?,
+    };
+    let (from, which) = match which.split_once(':') {
+        Some((from, which)) => (Some(side(from.trim())?), which),
+        None => (None, which),
+    };
+    let (frame, nth) = match which.split_once('#') {
+        Some((frame, nth)) => (frame, number(nth.trim(), "count of a frame")?),
+        None => (which, 1),
+    };
+    let frame = frame.trim();
+    if frame.is_empty() {
+        return Err("no frame is named".to_owned());
+    }
+    let mishap = match key {
+        "lose" => Mishap::Lost,
+        "twice" => Mishap::Twice,
+        "late" => Mishap::Late(time(rest.trim())?),
+        "after" => Mishap::After(number(rest.trim(), "count of datagrams")?),
+        _ => Mishap::Flipped(number(rest.trim(), "bit")?),
+    };
+    Ok(Fault {
+        frame: frame.to_owned(),
+        nth,
+        from,
+        mishap,
+    })
+}
+
+fn share(value: &str) -> Result<f64, String> {
+    let share = value.parse::<f64>().ok();
+    let share = share.filter(|share| (0.0..=1.0).contains(share));
+    share.ok_or_else(|| format!("{value:?} is no number from 0 to 1"))
+}
+
+fn number<N: FromStr>(value: &str, what: &str) -> Result<N, String> {
+    value
+        .parse()
+        .map_err(|_| format!("{value:?} is no {what}, a whole number"))
+}
+
+fn side(value: &str) -> Result<Role, String> {
+    let sides = [Role::Initiator, Role::Responder];
+    let side = sides.into_iter().find(|side| side.name() == value);
+    side.ok_or_else(|| format!("{value:?} is no side: there are initiator and responder"))
+}
+
+fn time(value: &str) -> Result<Duration, String> {
+    words::parse_time(value).map_err(plain)
+}
+
+/// The first half of a sentence that goes on with an example: one is enough.
+fn plain(problem: String) -> String {
+    match problem.split_once("; write for example") {
+        Some((problem, _)) => problem.to_owned(),
+        None => problem,
+    }
+}

@@ -1,0 +1,334 @@
+//! Impairment as scenario files write it.
+
+use std::time::Duration;
+
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::{Deserialize, Deserializer, Serialize, Serializer};
+use shakedown_protocol::requirement::Role;
+
+use super::{Delay, Fault, Mishap};
+use crate::scenario::Span;
+
+/// A number and its unit, as the pattern of a schema.
+const TIME: &str = r"[0-9]+(\.[0-9]+)?(us|ms|s|m)";
+
+/// A length of time that depends on nothing.
+///
+/// # Errors
+/// A sentence for people.
+pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
+    let span: Span = text.trim().parse()?;
+    let depends = || {
+        format!(
+            "{text:?} depends on the implementation; what the network does is written in \
+             plain times, for example \"400ms\""
+        )
+    };
+    span.as_fixed().ok_or_else(depends)
+}
+
+/// `20ms..80ms`, or one time alone.
+///
+/// # Errors
+/// A sentence for people.
+pub(super) fn parse_range(text: &str) -> Result<(Duration, Option<Duration>), String> {
+    match text.split_once("..") {
+        Some((begin, end)) => Ok((parse_time(begin)?, Some(parse_time(end)?))),
+        None => Ok((parse_time(text)?, None)),
+    }
+}
+
+pub(super) fn spell(time: Duration) -> String {
+    Span::fixed(time).to_string()
+}
+
+pub(super) fn spell_range((begin, end): (Duration, Duration)) -> String {
+    format!("{}..{}", spell(begin), spell(end))
+}
+
+pub(super) fn parse_cut(text: &str) -> Result<(Duration, Duration), String> {
+    match parse_range(text)? {
+        (begin, Some(end)) => Ok((begin, end)),
+        (_, None) => Err(format!(
+            "{text:?} is no stretch of time; write for example \"1s..2.5s\""
+        )),
+    }
+}
+
+impl std::str::FromStr for Delay {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let (least, most) = parse_range(text)?;
+        let most = most.unwrap_or(least);
+        Ok(Self { least, most })
+    }
+}
+
+impl std::fmt::Display for Delay {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        if self.least == self.most {
+            f.write_str(&spell(self.least))
+        } else {
+            f.write_str(&spell_range((self.least, self.most)))
+        }
+    }
+}
+
+impl Serialize for Delay {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Delay {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.parse().map_err(serde::de::Error::custom)
+    }
+}
+
+impl JsonSchema for Delay {
+    fn schema_name() -> std::borrow::Cow<'static, str> {
+        "Delay".into()
+    }
+
+    fn json_schema(_: &mut SchemaGenerator) -> Schema {
+        json_schema!({
+            "type": "string",
+            "description": "How long a datagram takes: one time, or two with `..` between.",
+            "pattern": format!(r"^{TIME}(\.\.{TIME})?$"),
+            "examples": ["20ms", "20ms..80ms"]
+        })
+    }
+}
+
+/// An exact fault: an object with one key, what happens.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+#[schemars(rename = "Fault")]
+pub(super) enum FaultInWords {
+    /// It never arrives.
+    Lose(Plain),
+    /// It arrives twice.
+    Twice(Plain),
+    /// It arrives later, and others overtake it.
+    Late(Late),
+    /// It is held back until others have overtaken it.
+    After(After),
+    /// One of its bits is flipped.
+    Flip(Flip),
+}
+
+/// A frame that something happens to.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Plain {
+    /// The frame's name.
+    frame: String,
+    /// Which of its kind, from 1, as they are sent; the first if not given.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1))]
+    nth: u32,
+    /// Who sends it, where both sides may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "role_schema")]
+    from: Option<Role>,
+}
+
+/// A frame that comes late.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Late {
+    /// The frame's name.
+    frame: String,
+    /// Which of its kind, from 1, as they are sent; the first if not given.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1))]
+    nth: u32,
+    /// Who sends it, where both sides may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "role_schema")]
+    from: Option<Role>,
+    /// How much later it comes.
+    #[serde(with = "time")]
+    #[schemars(schema_with = "time_schema")]
+    by: Duration,
+}
+
+/// A frame that others overtake.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct After {
+    /// The frame's name.
+    frame: String,
+    /// Which of its kind, from 1, as they are sent; the first if not given.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1))]
+    nth: u32,
+    /// Who sends it, where both sides may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "role_schema")]
+    from: Option<Role>,
+    /// How many later datagrams of its direction overtake it; 1 if not given. It is held for 10 s at
+    /// most.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1))]
+    later: u32,
+}
+
+/// A frame that is damaged under a checksum that is right.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Flip {
+    /// The frame's name.
+    frame: String,
+    /// Which of its kind, from 1, as they are sent; the first if not given.
+    #[serde(default = "first")]
+    #[schemars(range(min = 1))]
+    nth: u32,
+    /// Who sends it, where both sides may.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "role_schema")]
+    from: Option<Role>,
+    /// The bit, counted from 0, the first byte's lowest: bit 208 is the lowest of the byte at
+    /// offset 26.
+    bit: u32,
+}
+
+impl From<FaultInWords> for Fault {
+    fn from(words: FaultInWords) -> Self {
+        let (frame, nth, from, mishap) = match words {
+            FaultInWords::Lose(it) => (it.frame, it.nth, it.from, Mishap::Lost),
+            FaultInWords::Twice(it) => (it.frame, it.nth, it.from, Mishap::Twice),
+            FaultInWords::Late(it) => (it.frame, it.nth, it.from, Mishap::Late(it.by)),
+            FaultInWords::After(it) => (it.frame, it.nth, it.from, Mishap::After(it.later)),
+            FaultInWords::Flip(it) => (it.frame, it.nth, it.from, Mishap::Flipped(it.bit)),
+        };
+        Self {
+            frame,
+            nth,
+            from,
+            mishap,
+        }
+    }
+}
+
+impl From<Fault> for FaultInWords {
+    fn from(fault: Fault) -> Self {
+        let Fault {
+            frame,
+            nth,
+            from,
+            mishap,
+        } = fault;
+        match mishap {
+            Mishap::Lost => Self::Lose(Plain { frame, nth, from }),
+            Mishap::Twice => Self::Twice(Plain { frame, nth, from }),
+            Mishap::Late(by) => Self::Late(Late {
+                frame,
+                nth,
+                from,
+                by,
+            }),
+            Mishap::After(later) => Self::After(After {
+                frame,
+                nth,
+                from,
+                later,
+            }),
+            Mishap::Flipped(bit) => Self::Flip(Flip {
+                frame,
+                nth,
+                from,
+                bit,
+            }),
+        }
+    }
+}
+
+/// A time as text.
+pub(super) mod time {
+    use super::{Deserialize, Deserializer, Duration, Serializer, parse_time, spell};
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        time: &Duration,
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&spell(*time))
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Duration, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        parse_time(&text).map_err(serde::de::Error::custom)
+    }
+}
+
+/// Stretches of time as texts.
+pub(super) mod cuts {
+    use super::{
+        Deserialize, Deserializer, Duration, Serialize, Serializer, parse_cut, spell_range,
+    };
+
+    pub(in super::super) fn serialize<S: Serializer>(
+        cuts: &[(Duration, Duration)],
+        serializer: S,
+    ) -> Result<S::Ok, S::Error> {
+        let texts: Vec<_> = cuts.iter().copied().map(spell_range).collect();
+        texts.serialize(serializer)
+    }
+
+    pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
+        deserializer: D,
+    ) -> Result<Vec<(Duration, Duration)>, D::Error> {
+        let texts = Vec::<Cut>::deserialize(deserializer)?;
+        Ok(texts.into_iter().map(|Cut(cut)| cut).collect())
+    }
+
+    /// One of them, so that an error is told at its own place.
+    struct Cut((Duration, Duration));
+
+    impl<'de> Deserialize<'de> for Cut {
+        fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+            let text = String::deserialize(deserializer)?;
+            parse_cut(&text).map(Self).map_err(serde::de::Error::custom)
+        }
+    }
+}
+
+pub(super) fn time_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "string",
+        "pattern": format!("^{TIME}$"),
+        "examples": ["300ms"]
+    })
+}
+
+pub(super) fn cuts_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({
+        "type": "array",
+        "items": {
+            "type": "string",
+            "pattern": format!(r"^{TIME}\.\.{TIME}$"),
+            "examples": ["1s..2.5s"]
+        }
+    })
+}
+
+pub(super) fn role_schema(_: &mut SchemaGenerator) -> Schema {
+    json_schema!({ "enum": [Role::Initiator.name(), Role::Responder.name()] })
+}
+
+pub(super) fn is_zero(share: &f64) -> bool {
+    *share == 0.0
+}
+
+pub(super) fn is_default<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
+}
+
+const fn first() -> u32 {
+    1
+}
