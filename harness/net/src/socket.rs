@@ -1,6 +1,6 @@
 use std::io::{self, IoSliceMut};
 use std::net::SocketAddr;
-use std::os::fd::AsRawFd;
+use std::os::fd::{AsRawFd, RawFd};
 use std::task::{Context, Poll};
 use std::time::Duration;
 
@@ -96,31 +96,35 @@ impl PeerSocket {
     }
 
     fn read(&self, clock: &Clock) -> io::Result<Option<Arrival>> {
-        let mut buffer = [0; LARGEST];
-        let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
-        let mut slices = [IoSliceMut::new(&mut buffer)];
-        let message = recvmsg::<SockaddrStorage>(
-            self.socket.as_raw_fd(),
-            &mut slices,
-            Some(&mut control),
-            MsgFlags::MSG_DONTWAIT,
-        )?;
-        let stamp = message.cmsgs()?.find_map(|control| match control {
-            ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
-            _ => None,
-        });
-        let from = message
-            .address
-            .as_ref()
-            .and_then(socket_address)
-            .ok_or_else(|| io::Error::other("a datagram came without a source address"))?;
-        let length = message.bytes;
-        Ok(Some(Arrival {
-            from,
-            at: stamp.map_or_else(|| clock.now(), |stamp| clock.of_stamp(stamp)),
-            payload: buffer[..length].to_vec(),
-        }))
+        read(self.socket.as_raw_fd(), &mut [0; LARGEST], clock).map(Some)
     }
+}
+
+/// Takes a datagram from a socket, if one is there; `buffer` has room for the largest.
+pub(crate) fn read(socket: RawFd, buffer: &mut [u8], clock: &Clock) -> io::Result<Arrival> {
+    let mut control = nix::cmsg_space!(nix::sys::time::TimeSpec);
+    let mut slices = [IoSliceMut::new(buffer)];
+    let message = recvmsg::<SockaddrStorage>(
+        socket,
+        &mut slices,
+        Some(&mut control),
+        MsgFlags::MSG_DONTWAIT,
+    )?;
+    let stamp = message.cmsgs()?.find_map(|control| match control {
+        ControlMessageOwned::ScmTimestampns(stamp) => Some(Duration::from(stamp)),
+        _ => None,
+    });
+    let from = message
+        .address
+        .as_ref()
+        .and_then(socket_address)
+        .ok_or_else(|| io::Error::other("a datagram came without a source address"))?;
+    let length = message.bytes;
+    Ok(Arrival {
+        from,
+        at: stamp.map_or_else(|| clock.now(), |stamp| clock.of_stamp(stamp)),
+        payload: buffer[..length].to_vec(),
+    })
 }
 
 /// That nothing is there is no error.
@@ -133,6 +137,11 @@ fn nothing(error: io::Error) -> io::Result<Option<Arrival>> {
 
 /// A UDP socket with a large receive buffer, for this crate's runtime.
 pub(crate) fn open(address: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
+    tokio::net::UdpSocket::from_std(bind(address)?.into())
+}
+
+/// A UDP socket with a large receive buffer that never blocks.
+pub(crate) fn bind(address: SocketAddr) -> io::Result<Socket> {
     let socket = Socket::new(
         Domain::for_address(address),
         Type::DGRAM,
@@ -141,7 +150,7 @@ pub(crate) fn open(address: SocketAddr) -> io::Result<tokio::net::UdpSocket> {
     socket.set_nonblocking(true)?;
     enlarge(&socket)?;
     socket.bind(&address.into())?;
-    tokio::net::UdpSocket::from_std(socket.into())
+    Ok(socket)
 }
 
 /// Gives a socket a large receive buffer.

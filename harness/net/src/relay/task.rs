@@ -1,0 +1,282 @@
+use std::io;
+use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::mpsc::{Receiver, TryRecvError};
+use std::time::Duration;
+
+use shakedown_engine::network::{Arrival, Network};
+use shakedown_protocol::requirement::Role;
+
+use crate::clock::Clock;
+use crate::probe::local_address_for;
+
+use super::paths::{NoWay, Paths, Way};
+use super::sockets::{Received, Sockets, stand_in};
+use super::{MOST_BYTES, MOST_SOCKETS, Observer, Passed, Settings, Statistics, Stopped};
+
+/// Datagrams that are sent before anything else gets its turn.
+const BATCH: usize = 256;
+
+/// What a relay is told.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Command {
+    Aim(SocketAddr),
+    Heal,
+    End,
+}
+
+/// A relay at work.
+pub(super) struct Task<O> {
+    observer: O,
+    clock: Clock,
+    sockets: Sockets,
+    /// The address of ours at each edge, the initiators' and the responders'.
+    own: (IpAddr, IpAddr),
+    target: Option<SocketAddr>,
+    network: Network<Flight>,
+    came: Vec<Received>,
+    /// Payload bytes on their way.
+    flying: Arc<AtomicUsize>,
+    statistics: Statistics,
+    late: Arc<AtomicU64>,
+    /// The latest time that the network was told.
+    told: Duration,
+}
+
+/// A datagram on its way; it counts among the bytes that are, as often as it will arrive.
+#[derive(Debug)]
+struct Flight {
+    number: u64,
+    way: Way,
+    bytes: usize,
+    flying: Arc<AtomicUsize>,
+}
+
+impl Flight {
+    fn new(number: u64, way: Way, bytes: usize, flying: &Arc<AtomicUsize>) -> Self {
+        flying.fetch_add(bytes, Ordering::Relaxed);
+        let flying = Arc::clone(flying);
+        Self {
+            number,
+            way,
+            bytes,
+            flying,
+        }
+    }
+}
+
+impl Clone for Flight {
+    fn clone(&self) -> Self {
+        Self::new(self.number, self.way, self.bytes, &self.flying)
+    }
+}
+
+impl Drop for Flight {
+    fn drop(&mut self) {
+        self.flying.fetch_sub(self.bytes, Ordering::Relaxed);
+    }
+}
+
+impl<O: Observer> Task<O> {
+    /// A relay whose first socket is open at `address`.
+    pub(super) fn new(
+        settings: Settings<O>,
+        sockets: Sockets,
+        address: SocketAddr,
+        late: Arc<AtomicU64>,
+    ) -> Self {
+        let mut observer = settings.observer;
+        observer.opened(Role::Initiator, address);
+        Self {
+            observer,
+            clock: settings.clock,
+            sockets,
+            own: (address.ip(), address.ip()),
+            target: settings.target,
+            network: Network::new(settings.impair, settings.vocabulary, settings.seed),
+            came: Vec::new(),
+            flying: Arc::default(),
+            statistics: Statistics::default(),
+            late,
+            told: Duration::ZERO,
+        }
+    }
+
+    /// Relays until it is told to end, or nobody is left who could.
+    ///
+    /// # Errors
+    /// The system's, if it cannot wait for datagrams.
+    pub(super) fn run(mut self, told: &Receiver<Command>) -> io::Result<Stopped<O>> {
+        let Some(target) = self.learn_target(told) else {
+            return Ok(self.end());
+        };
+        // Without a way there nothing can be opened toward it either, which is counted then.
+        self.own.1 = local_address_for(target).unwrap_or(self.own.1);
+        let mut paths = Paths::new(target, MOST_SOCKETS);
+        loop {
+            let more = self.take(&mut paths);
+            let more = self.deliver(&mut paths) || more;
+            if self.is_over(told) {
+                return Ok(self.end());
+            }
+            if !more {
+                let now = self.clock.now();
+                let deadline = self.network.deadline();
+                self.sockets
+                    .wait(deadline.map(|at| at.saturating_sub(now)))?;
+            }
+        }
+    }
+
+    /// Waits until it is known where the responder is; `None` if that will never be.
+    fn learn_target(&mut self, told: &Receiver<Command>) -> Option<SocketAddr> {
+        while self.target.is_none() {
+            match told.recv() {
+                Ok(Command::Aim(target)) => self.target = Some(target),
+                Ok(Command::Heal) => self.network.heal(),
+                Ok(Command::End) | Err(_) => return None,
+            }
+        }
+        self.target
+    }
+
+    /// Hears what it is told. Whether it is to end is the result.
+    fn is_over(&mut self, told: &Receiver<Command>) -> bool {
+        loop {
+            match told.try_recv() {
+                // Only the first counts.
+                Ok(Command::Aim(_)) => {}
+                Ok(Command::Heal) => self.network.heal(),
+                Ok(Command::End) | Err(TryRecvError::Disconnected) => return true,
+                Err(TryRecvError::Empty) => return false,
+            }
+        }
+    }
+
+    fn end(self) -> Stopped<O> {
+        let dropped = self.sockets.drops();
+        Stopped {
+            observer: self.observer,
+            statistics: Statistics {
+                dropped,
+                ..self.statistics
+            },
+            sockets: self.sockets.keep(),
+        }
+    }
+
+    /// Hands what has come to the network. Whether there may be more is the result.
+    fn take(&mut self, paths: &mut Paths) -> bool {
+        let mut came = std::mem::take(&mut self.came);
+        let more = self.sockets.take(&self.clock, &mut came);
+        for received in came.drain(..) {
+            self.accept(paths, received);
+        }
+        self.came = came;
+        more
+    }
+
+    fn accept(&mut self, paths: &mut Paths, received: Received) {
+        let number = self.statistics.came;
+        self.statistics.came += 1;
+        let Received {
+            edge,
+            socket,
+            from,
+            at,
+            payload,
+        } = received;
+        if let Some(destination) = self.sockets.local(edge, socket) {
+            self.observer.passed(&Passed {
+                number,
+                edge,
+                came: true,
+                at,
+                source: from,
+                destination,
+                payload: &payload,
+            });
+        }
+        let has_room = self.flying.load(Ordering::Relaxed) + payload.len() <= MOST_BYTES;
+        let way = self.way(paths, edge, socket, from).filter(|_| has_room);
+        let Some(way) = way else {
+            self.statistics.refused += 1;
+            return;
+        };
+        let flight = Flight::new(number, way, payload.len(), &self.flying);
+        self.told = self.told.max(at);
+        self.network.send(self.told, edge, flight, payload);
+    }
+
+    /// How a datagram goes on; a socket is opened for who is new.
+    fn way(
+        &mut self,
+        paths: &mut Paths,
+        edge: Role,
+        socket: usize,
+        from: SocketAddr,
+    ) -> Option<Way> {
+        match paths.way(edge, socket, from) {
+            Ok(way) => return Some(way),
+            Err(NoWay::Full | NoWay::NoSocket) => return None,
+            Err(NoWay::Stranger) => {}
+        }
+        let other = edge.peer();
+        let own = match other {
+            Role::Initiator => self.own.0,
+            Role::Responder => self.own.1,
+        };
+        let address = SocketAddr::new(stand_in(own, from.ip()), 0);
+        match self.sockets.open(other, address) {
+            Ok(local) => {
+                self.observer.opened(other, local);
+                paths.add(other, from);
+                paths.way(edge, socket, from).ok()
+            }
+            Err(error) => {
+                tracing::debug!("no socket of a relay can be opened for {from}: {error}");
+                None
+            }
+        }
+    }
+
+    /// Sends what has arrived. Whether there may be more is the result.
+    fn deliver(&mut self, paths: &mut Paths) -> bool {
+        for _ in 0..BATCH {
+            let Some(arrival) = self.network.arrive(self.clock.now()) else {
+                return false;
+            };
+            // What came before it left shall stand before it wherever it is recorded.
+            self.take(paths);
+            self.send(&arrival);
+        }
+        true
+    }
+
+    fn send(&mut self, arrival: &Arrival<Flight>) {
+        let Way { edge, socket, to } = arrival.tag.way;
+        let at = self.clock.now();
+        if let Err(error) = self.sockets.send((edge, socket), &arrival.payload, to) {
+            tracing::debug!("{} bytes for {to}: {error}", arrival.payload.len());
+            self.statistics.unsent += 1;
+            return;
+        }
+        self.statistics.left += 1;
+        let late = at.saturating_sub(arrival.at);
+        self.statistics.late = self.statistics.late.max(late);
+        let nanoseconds = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
+        self.late.fetch_max(nanoseconds, Ordering::Relaxed);
+        if let Some(source) = self.sockets.local(edge, socket) {
+            self.observer.passed(&Passed {
+                number: arrival.tag.number,
+                edge,
+                came: false,
+                at,
+                source,
+                destination: to,
+                payload: &arrival.payload,
+            });
+        }
+    }
+}
