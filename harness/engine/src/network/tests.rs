@@ -110,6 +110,20 @@ fn a_late_datagram_comes_so_much_later_and_the_others_do_not_wait() {
 }
 
 #[test]
+fn a_datagram_that_is_held_does_not_come_before_its_own_time() {
+    let mut network = network("late=SYN#1+300ms,after=SYN#1+1");
+    let arrived = arrivals(&mut network, Role::Initiator, &["SYN", "ACK"]);
+    assert_eq!(arrived, [(2, 1), (1, 300)]);
+}
+
+#[test]
+fn waiting_for_an_earlier_datagram_is_no_queue() {
+    let mut network = network("delay=0s..10m");
+    let fates = (0..50).map(|_| network.send(MS, Role::Initiator, 0, Vec::new()));
+    assert!(fates.into_iter().all(|fate| fate.lost.is_none()));
+}
+
+#[test]
 fn a_flipped_bit_is_the_one_that_was_named() {
     for (bit, offset, mask) in [(0, 0, 1), (7, 0, 0x80), (208, 26, 1), (67 * 8 + 9, 1, 2)] {
         let mut network = network(&format!("flip=SYN#1@{bit}"));

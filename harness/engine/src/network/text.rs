@@ -24,7 +24,7 @@ const TERMS: [(&str, &str); 16] = [
     ("delay", "delay=20ms..80ms"),
     ("jitter", "jitter=5ms"),
     ("rate", "rate=64000"),
-    ("cut", "cut=1s..2.5s"),
+    ("cut", "cut=1s..2500ms"),
     ("lose", "lose=SYN-ACK#2"),
     ("twice", "twice=ACK#1"),
     ("late", "late=SYN#1+300ms"),
@@ -267,5 +267,136 @@ fn plain(problem: String) -> String {
     match problem.split_once("; write for example") {
         Some((problem, _)) => problem.to_owned(),
         None => problem,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_protocol::mediastream::PROTOCOL;
+
+    use super::*;
+
+    fn error(text: &str) -> String {
+        let read = text.parse::<Impair>();
+        let checked = read.and_then(|impair| impair.check(PROTOCOL.vocabulary));
+        checked.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn every_term_has_an_example_that_is_right() {
+        for (key, example) in TERMS {
+            let impair: Impair = example.parse().unwrap();
+            assert!(example.starts_with(key), "{example}");
+            assert_eq!(impair.to_string(), example);
+            assert_eq!(impair.check(PROTOCOL.vocabulary), Ok(()));
+        }
+        let all = TERMS.map(|(_, example)| example).join(",");
+        assert_eq!(all.parse::<Impair>().unwrap().to_string(), all);
+    }
+
+    #[test]
+    fn the_examples_of_users_are_read() {
+        let impair: Impair = "loss=0.1, delay=20ms..80ms ,reorder=0.05,seed=7,from=responder"
+            .parse()
+            .unwrap();
+        assert_eq!(impair.loss, 0.1);
+        assert_eq!(impair.delay.most, Duration::from_millis(80));
+        assert_eq!(impair.from, Some(Role::Responder));
+        let exact: Impair = "lose=SYN-ACK#2,twice=ACK,late=initiator:ERROR#1+300ms"
+            .parse()
+            .unwrap();
+        assert_eq!(exact.faults.len(), 3);
+        assert_eq!(exact.faults[1].nth, 1);
+        assert_eq!(exact.faults[2].from, Some(Role::Initiator));
+        assert!("none".parse::<Impair>().unwrap().is_ideal());
+    }
+
+    #[test]
+    fn an_error_says_which_term_and_what_would_be_right() {
+        for (text, wanted) in [
+            (
+                "loss=0.1,lss=0.2",
+                "in `lss=0.2`: nothing that a network does is called `lss`; did you mean `loss`?",
+            ),
+            (
+                "loss=2",
+                "in `loss=2`: \"2\" is no number from 0 to 1; write for example `loss=0.1`",
+            ),
+            (
+                "loss=NaN",
+                "in `loss=NaN`: \"NaN\" is no number from 0 to 1; write for example `loss=0.1`",
+            ),
+            ("loss=0.1,loss=0.2", "in `loss=0.2`: `loss` stands twice"),
+            (
+                "delay=80ms..20ms",
+                "in `delay=80ms..20ms`: the shortest delay is longer than the longest; write for example `delay=20ms..80ms`",
+            ),
+            (
+                "delay=20",
+                "in `delay=20`: \"20\" is no length of time; write for example `delay=20ms..80ms`",
+            ),
+            (
+                "jitter=$stream",
+                "in `jitter=$stream`: \"$stream\" depends on the implementation, the network does not; write for example `jitter=5ms`",
+            ),
+            (
+                "rate=0",
+                "in `rate=0`: no byte a second would be carried; write for example `rate=64000`",
+            ),
+            (
+                "cut=2s..1s",
+                "in `cut=2s..1s`: the cut ends before it begins; write for example `cut=1s..2500ms`",
+            ),
+            (
+                "cut=2s",
+                "in `cut=2s`: \"2s\" is no stretch of time; write for example `cut=1s..2500ms`",
+            ),
+            (
+                "lose=SYN-ACK#0",
+                "in `lose=SYN-ACK#0`: frames are counted from 1; write for example `lose=SYN-ACK#2`",
+            ),
+            (
+                "lose=SYNACK#1",
+                "in `lose=SYNACK#1`: no frame is called `SYNACK`; did you mean `SYN-ACK`?",
+            ),
+            (
+                "loss=0.5,twice=ACK,lose=SYN_AKC",
+                "in `lose=SYN_AKC#1`: no frame is called `SYN_AKC`; did you mean `SYN-ACK`?",
+            ),
+            (
+                "lose=",
+                "in `lose=`: no frame is named; write for example `lose=SYN-ACK#2`",
+            ),
+            (
+                "late=SYN#1",
+                "in `late=SYN#1`: `+` and what follows it is missing; write for example `late=SYN#1+300ms`",
+            ),
+            (
+                "late=SYN#1+0s",
+                "in `late=SYN#1+0s`: it would not be late; write for example `late=SYN#1+300ms`",
+            ),
+            (
+                "flip=SYN#1@x",
+                "in `flip=SYN#1@x`: \"x\" is no bit, a whole number; write for example `flip=SYN#1@208`",
+            ),
+            (
+                "lose=server:SYN",
+                "in `lose=server:SYN`: \"server\" is no side: there are initiator and responder; write for example `lose=SYN-ACK#2`",
+            ),
+            (
+                "seed=-1",
+                "in `seed=-1`: \"-1\" is no seed, a whole number; write for example `seed=7`",
+            ),
+            (
+                "loss=0.1,",
+                "in ``: there is nothing between the commas; write for example `loss=0.1,seed=7`",
+            ),
+            (
+                "lose=SYN,lose=SYN#1",
+                "in `lose=SYN#1`: this fault stands twice; write for example `lose=SYN-ACK#2`",
+            ),
+        ] {
+            assert_eq!(error(text), wanted, "{text}");
+        }
     }
 }

@@ -20,8 +20,8 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let span: Span = text.trim().parse()?;
     let depends = || {
         format!(
-            "{text:?} depends on the implementation; what the network does is written in \
-             plain times, for example \"400ms\""
+            "{text:?} depends on the implementation, the network does not; write for example \
+             \"400ms\""
         )
     };
     span.as_fixed().ok_or_else(depends)
