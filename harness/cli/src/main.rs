@@ -12,6 +12,7 @@
 mod commands;
 mod exit;
 mod logging;
+mod player;
 mod reference;
 mod reports;
 mod vectors;

@@ -294,7 +294,7 @@ fn abandoned(sinks: &mut Sinks) -> Summary {
 }
 
 /// This program, which the reference is started from.
-fn own_path() -> Result<String, Failure> {
+pub(super) fn own_path() -> Result<String, Failure> {
     let path = std::env::current_exe()
         .map_err(|error| harness(format!("this program does not know its own path: {error}")))?;
     path.into_os_string().into_string().map_err(|path| {

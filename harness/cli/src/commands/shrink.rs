@@ -1,0 +1,454 @@
+//! `shakedown shrink SCENARIO`.
+
+use std::fs::OpenOptions;
+use std::io::{ErrorKind, Write};
+use std::num::NonZeroU32;
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+use std::time::Instant;
+
+use anstream::{eprintln, stdout};
+use shakedown_engine::document::requirement_meant;
+use shakedown_engine::event::FindingEvent;
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::{Loaded, Scenario};
+use shakedown_engine::shrink::{Failure, Finished, Judged, Order, Progress, ShrinkError, Shrunk, Size, shrink};
+use shakedown_engine::simulation::Settings;
+use shakedown_engine::verdict::Verdict;
+use shakedown_net::host::StopSignal;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::Level;
+use shakedown_report::text::{clean_line, count};
+use tokio::runtime::Runtime;
+use tokio::sync::watch;
+
+use crate::Global;
+use crate::exit::{Exit, Failure as Wrong};
+use crate::player::{Live, Played, Player, Virtual};
+use crate::vectors::{self, SelectionArgs};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "\
+Find a smallest scenario that fails as a large one does: leave out steps, faults and fields, lower \
+counts and shorten waits, as long as the same requirement is broken.
+
+Without --iut the scenario is played against the reference in virtual time. Where the reference passes \
+the scenario, it must pass the small one too: what only a broken scenario fails is no result.",
+    after_help = "\
+Examples:
+  shakedown shrink found.json --iut my-server.toml
+  shakedown shrink found.json --iut my-server.toml --requirement MS-H-15 --confirm 5
+  shakedown shrink mediastream/3way/responder/a-lost-syn-ack-is-repeated-twice --without MS-H-18"
+)]
+pub(crate) struct Args {
+    /// A scenario that fails: a file, or the id of one that is built in
+    scenario: String,
+
+    /// Description of the implementation that it fails against; it is started for each candidate
+    #[arg(long, value_name = "FILE", conflicts_with = "without")]
+    iut: Option<PathBuf>,
+
+    /// Play against a faulty twin of the reference that leaves out what this requirement demands
+    #[arg(long, value_name = "ID")]
+    without: Option<String>,
+
+    /// The requirement that must stay broken [default: that of the first finding]
+    #[arg(long, value_name = "ID")]
+    requirement: Option<String>,
+
+    /// How often a candidate must fail, one play after the other, to be taken [default: 3 with --iut,
+    /// else 1: virtual time has no chance in it]
+    #[arg(long, value_name = "N")]
+    confirm: Option<NonZeroU32>,
+
+    /// Most candidates that are played
+    #[arg(long, value_name = "N", default_value = "10000")]
+    tries: NonZeroU32,
+
+    /// Seed of everything random
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// The file of the small scenario [default: NAME-shrunk.json beside the scenario's file]
+    #[arg(long, value_name = "FILE")]
+    out: Option<PathBuf>,
+
+    /// Overwrite that file
+    #[arg(long)]
+    force: bool,
+}
+
+impl Args {
+    /// Shrinks the scenario and writes what is left.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Wrong> {
+        let loaded = self.scenario()?;
+        let out = self.out(&loaded);
+        if !self.force && out.exists() {
+            return Err(exists(&out));
+        }
+        let folder = out.parent().filter(|folder| !folder.as_os_str().is_empty());
+        if let Some(folder) = folder.filter(|folder| !folder.is_dir()) {
+            let (folder, out) = (folder.display(), out.display());
+            return Err(usage(format!("there is no folder {folder} for {out}")));
+        }
+        let scenario = &loaded.scenario;
+        let protocol = scenario.id.split('/').next().and_then(shakedown_protocol::protocol);
+        let protocol = protocol.ok_or_else(|| usage(format!("{} has no protocol", scenario.id)))?;
+        let iut = match &self.iut {
+            Some(path) => vectors::description(path)?,
+            None => vectors::reference(scenario.iut.role)?,
+        };
+        self.check(protocol, scenario, &iut)?;
+        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime =
+            runtime.map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
+        let stop = stopped(&runtime)?;
+        let captures = tempfile::tempdir()
+            .map_err(|error| harness(format!("no folder for captures can be made: {error}")))?;
+        let reference = self.reference(protocol, &iut);
+        let twin = Settings {
+            without: self.twin(protocol)?,
+            ..reference.settings
+        };
+        let player = match &self.iut {
+            Some(_) => Player::Live(Live {
+                iut: &iut,
+                runtime: &runtime,
+                stop: stop.clone(),
+                seed: self.seed,
+                shakedown: super::run::own_path()?,
+                captures: captures.path(),
+            }),
+            None => {
+                let twin = Virtual { settings: twin, ..reference };
+                // What it cannot leave out it says at once.
+                twin.play(scenario).map_err(usage)?;
+                Player::Virtual(twin)
+            }
+        };
+        let mut trial = Trial {
+            player,
+            guard: reference.passes(scenario).then_some(reference),
+            confirm: self.confirm(),
+            failure: self.requirement.clone().map(|requirement| Failure {
+                requirement,
+                party: scenario.iut.role,
+            }),
+            finding: None,
+            verdict: None,
+        };
+        let file = out.display().to_string();
+        let order = Order {
+            loaded: &loaded,
+            file: &file,
+            tries: self.tries.get(),
+        };
+        let start = Instant::now();
+        let mut last = usize::MAX;
+        let mut told = |progress: &Progress| {
+            let steps = progress.size.steps;
+            if steps < last && last < usize::MAX {
+                let tries = count(progress.tries.into(), "candidate");
+                eprintln!("{} left after {tries}", count(steps as u64, "step"));
+            }
+            last = steps;
+            match *stop.borrow() {
+                true => ControlFlow::Break(()),
+                false => ControlFlow::Continue(()),
+            }
+        };
+        let shrunk = shrink(&order, &mut |candidate| trial.judge(candidate), &mut told);
+        let shrunk = shrunk.map_err(|error| self.unshrunk(error, &trial, *stop.borrow()))?;
+        self.write(&out, &shrunk.text)?;
+        let text = told_in_words(&shrunk, &trial, scenario, &out, start.elapsed().as_secs_f64());
+        let mut output = stdout().lock();
+        output.write_all(text.as_bytes())?;
+        output.flush()?;
+        match shrunk.finished {
+            Finished::Minimal | Finished::Tries => Ok(Exit::Success),
+            Finished::Stopped => Ok(Exit::Interrupted),
+        }
+    }
+
+    fn scenario(&self) -> Result<Loaded, Wrong> {
+        let selection = SelectionArgs {
+            scenarios: vec![self.scenario.clone()],
+            ..SelectionArgs::default()
+        };
+        let mut selected = selection.select()?;
+        match (selected.pop(), selected.len()) {
+            (Some(loaded), 0) => Ok(loaded),
+            (_, others) => Err(usage(format!(
+                "shrink takes one scenario and {:?} selects {}; name one",
+                self.scenario,
+                others + 1
+            ))),
+        }
+    }
+
+    /// The file of the result: beside the scenario's, or here for one that is built in.
+    fn out(&self, loaded: &Loaded) -> PathBuf {
+        if let Some(out) = &self.out {
+            return out.clone();
+        }
+        let name = loaded.scenario.id.rsplit('/').next().unwrap_or_default();
+        let file = format!("{name}-shrunk.json");
+        match Path::new(&self.scenario).is_file() {
+            true => Path::new(&loaded.file).with_file_name(file),
+            false => PathBuf::from(file),
+        }
+    }
+
+    /// Whether the requirements exist and the implementation is one for the scenario.
+    fn check(&self, protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Result<(), Wrong> {
+        for id in self.requirement.iter().chain(&self.without) {
+            if protocol.requirement(id).is_none() {
+                let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
+                let meant = requirement_meant(id, ids);
+                return Err(usage(format!("{} has no requirement `{id}`; {meant}", protocol.id)));
+            }
+        }
+        let role = scenario.iut.role;
+        if iut.role != role || iut.protocol != protocol.id {
+            return Err(usage(format!(
+                "{} is for the {role} of {}, and {} is the {} of {}",
+                scenario.id, protocol.id, iut.name, iut.role, iut.protocol
+            )));
+        }
+        Ok(())
+    }
+
+    /// The reference, which is asked to stream what the implementation streams.
+    fn reference(&self, protocol: &'static Protocol, iut: &Iut) -> Virtual {
+        Virtual {
+            protocol,
+            settings: Settings {
+                stream: iut.stream,
+                tolerance: iut.timing.tolerance,
+                buffer_period: iut.environment().buffer_period,
+                seed: self.seed,
+                level: Level::May,
+                ..Settings::default()
+            },
+        }
+    }
+
+    fn twin(&self, protocol: &'static Protocol) -> Result<Option<&'static str>, Wrong> {
+        let Some(id) = &self.without else {
+            return Ok(None);
+        };
+        Ok(protocol.requirement(id).map(|requirement| requirement.id.as_str()))
+    }
+
+    fn confirm(&self) -> u32 {
+        let usual = match self.iut {
+            Some(_) => 3,
+            None => 1,
+        };
+        self.confirm.map_or(usual, NonZeroU32::get)
+    }
+
+    fn write(&self, out: &Path, text: &str) -> Result<(), Wrong> {
+        let mut options = OpenOptions::new();
+        options.write(true).truncate(self.force);
+        match self.force {
+            true => options.create(true),
+            false => options.create_new(true),
+        };
+        let written = options.open(out).and_then(|mut file| file.write_all(text.as_bytes()));
+        written.map_err(|error| match error.kind() {
+            ErrorKind::AlreadyExists => exists(out),
+            _ => usage(format!("cannot write {}: {error}", out.display())),
+        })
+    }
+
+    /// Why there is no result.
+    fn unshrunk(&self, error: ShrinkError, trial: &Trial<'_>, is_stopped: bool) -> Wrong {
+        let id = &self.scenario;
+        let against = trial.against();
+        match error {
+            ShrinkError::File(problems) => usage(format!(
+                "the small scenario's id comes from its file's name, which does not fit; give \
+                 another by --out\n\n{}",
+                problems.render(true)
+            )),
+            _ if is_stopped => Wrong {
+                exit: Exit::Interrupted,
+                message: String::from("interrupted before it was seen to fail; nothing was written"),
+            },
+            ShrinkError::Passes => {
+                let verdict = trial.verdict.as_deref().unwrap_or("pass");
+                usage(format!(
+                    "{id} does not fail against {against}: {verdict}; there is nothing to shrink"
+                ))
+            }
+            ShrinkError::Other(other) => usage(format!(
+                "{id} fails {other} and not {} against {against}; leave --requirement out, or name \
+                 that one",
+                self.requirement.as_deref().unwrap_or("always the same")
+            )),
+            ShrinkError::CannotTell(why) => {
+                harness(format!("{id} cannot be judged against {against}: {why}"))
+            }
+        }
+    }
+}
+
+/// Plays candidates and compares what they fail with what the scenario fails.
+struct Trial<'a> {
+    player: Player<'a>,
+    /// The reference, which must pass each candidate as it passes the scenario.
+    guard: Option<Virtual>,
+    confirm: u32,
+    /// What must stay broken; what the first play broke, if nothing else was asked for.
+    failure: Option<Failure>,
+    /// What the smallest was found to break.
+    finding: Option<FindingEvent>,
+    /// What became of the scenario, if it does not fail.
+    verdict: Option<String>,
+}
+
+impl Trial<'_> {
+    fn judge(&mut self, candidate: &Scenario) -> Judged {
+        if self.guard.is_some_and(|reference| !reference.passes(candidate)) {
+            return Judged::Passes;
+        }
+        let mut finding = None;
+        for play in 1..=self.confirm {
+            let played = match self.player.play(candidate) {
+                Ok(played) => played,
+                Err(why) => return Judged::CannotTell(why),
+            };
+            let party = candidate.iut.role;
+            let known = self.failure.clone();
+            let Some(failure) = known.or_else(|| Failure::of(party, &played.findings)) else {
+                return self.not_failed(&played, play);
+            };
+            match failure.judge(party, &played.verdict, &played.findings) {
+                Judged::Same => {}
+                Judged::Passes | Judged::CannotTell(_) => return self.not_failed(&played, play),
+                Judged::Other(other) => return Judged::Other(other),
+            }
+            let requirement = &failure.requirement;
+            let mut findings = played.findings.into_iter();
+            finding = findings.find(|one| one.requirement == *requirement && one.counts());
+            self.failure = Some(failure);
+        }
+        self.finding = finding;
+        Judged::Same
+    }
+
+    /// What a play without a finding means.
+    fn not_failed(&mut self, played: &Played, play: u32) -> Judged {
+        let verdict = in_words(played);
+        match played.verdict.verdict {
+            Verdict::Inconclusive | Verdict::Error => Judged::CannotTell(verdict),
+            Verdict::Pass | Verdict::NotObserved | Verdict::NotApplicable | Verdict::Fail => {
+                self.verdict.get_or_insert_with(|| match play {
+                    1 => verdict,
+                    play => format!("{verdict} in play {play}, after it failed"),
+                });
+                Judged::Passes
+            }
+        }
+    }
+
+    fn against(&self) -> String {
+        match &self.player {
+            Player::Live(live) => clean_line(&live.iut.name),
+            Player::Virtual(reference) => match reference.settings.without {
+                Some(id) => format!("the reference without {id} in virtual time"),
+                None => "the reference in virtual time".to_owned(),
+            },
+        }
+    }
+}
+
+/// The verdict and its reason.
+fn in_words(played: &Played) -> String {
+    let verdict = &played.verdict;
+    match &verdict.reason {
+        Some(reason) => format!("{} ({})", verdict.verdict, clean_line(reason)),
+        None => verdict.verdict.to_string(),
+    }
+}
+
+/// The result for people.
+fn told_in_words(
+    shrunk: &Shrunk,
+    trial: &Trial<'_>,
+    scenario: &Scenario,
+    out: &Path,
+    seconds: f64,
+) -> String {
+    let size = |size: &Size| {
+        let steps = count(size.steps as u64, "step");
+        format!("{steps}, {}", count(size.faults as u64, "fault"))
+    };
+    let mut lines = Vec::new();
+    let failed = trial.failure.as_ref().map_or("", |failure| &failure.requirement);
+    lines.push(format!("{} fails {failed} against {}", scenario.id, trial.against()));
+    lines.push(format!("  before   {}", size(&shrunk.before)));
+    lines.push(format!("  after    {}", size(&shrunk.after)));
+    let tries = count(shrunk.tries.into(), "candidate");
+    let end = match shrunk.finished {
+        Finished::Minimal => "none of its steps can be left out",
+        Finished::Tries => "as many as --tries allows: it may not be the smallest",
+        Finished::Stopped => "interrupted: it may not be the smallest",
+    };
+    lines.push(format!("  tried    {tries} in {seconds:.1} s; {end}"));
+    lines.push(match trial.guard {
+        Some(_) => "  control  the reference passes it".to_owned(),
+        None => "  control  none: the reference does not pass the scenario either, so that the \
+                 fault may be the scenario's"
+            .to_owned(),
+    });
+    if let Some(finding) = &trial.finding {
+        let step = finding.step.as_ref().map(|step| format!(", step {step}"));
+        lines.push(format!("\n  {} {}", finding.requirement, clean_line(&finding.message)));
+        lines.push(format!("  at {:.6} s{}", finding.time, step.unwrap_or_default()));
+    }
+    lines.push(String::new());
+    for line in shrunk.scenario.in_words() {
+        let indent = 2 + 2 * line.depth;
+        lines.push(format!("{:indent$}{} {}", "", line.path, clean_line(&line.text)));
+    }
+    lines.push(format!("\nwritten to {}\n", out.display()));
+    lines.join("\n")
+}
+
+/// Turns true at the first signal.
+fn stopped(runtime: &Runtime) -> Result<watch::Receiver<bool>, Wrong> {
+    let (stop, stopped) = watch::channel(false);
+    let _entered = runtime.enter();
+    let mut signal = StopSignal::new()
+        .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
+    runtime.spawn(async move {
+        signal.wait().await;
+        stop.send_replace(true);
+        // The receivers live as long as somebody asks.
+        stop.closed().await;
+    });
+    Ok(stopped)
+}
+
+fn exists(out: &Path) -> Wrong {
+    let out = out.display();
+    usage(format!("{out} is there already; --force overwrites it, --out names another file"))
+}
+
+fn usage(message: String) -> Wrong {
+    Wrong {
+        exit: Exit::Usage,
+        message,
+    }
+}
+
+fn harness(message: String) -> Wrong {
+    Wrong {
+        exit: Exit::Harness,
+        message,
+    }
+}

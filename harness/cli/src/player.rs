@@ -1,0 +1,135 @@
+//! Who plays a candidate of `shrink`: the reference in virtual time, or an implementation over sockets.
+
+use std::path::Path;
+
+use shakedown_engine::event::{Event, FindingEvent, VerdictEvent};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::script::ScriptOutcome;
+use shakedown_engine::simulation::{Settings, simulate};
+use shakedown_net::run::{Assignment, CaptureBy, Plan, run};
+use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::Level;
+use tokio::runtime::Runtime;
+use tokio::sync::{mpsc, watch};
+
+/// Plays a scenario once.
+pub(crate) enum Player<'a> {
+    /// The reference or a faulty twin of it, in virtual time.
+    Virtual(Virtual),
+    /// An implementation over sockets.
+    Live(Live<'a>),
+}
+
+/// The reference in virtual time.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Virtual {
+    /// The protocol.
+    pub(crate) protocol: &'static Protocol,
+    /// What the scripted peer and the reference are told.
+    pub(crate) settings: Settings,
+}
+
+/// An implementation over sockets.
+pub(crate) struct Live<'a> {
+    /// The implementation.
+    pub(crate) iut: &'a Iut,
+    /// Where it is played.
+    pub(crate) runtime: &'a Runtime,
+    /// Turns true when the user wants an end.
+    pub(crate) stop: watch::Receiver<bool>,
+    /// Seed of everything random.
+    pub(crate) seed: u64,
+    /// This program.
+    pub(crate) shakedown: String,
+    /// A folder for captures, which nobody looks at.
+    pub(crate) captures: &'a Path,
+}
+
+/// A scenario played once.
+#[derive(Debug)]
+pub(crate) struct Played {
+    /// The verdict.
+    pub(crate) verdict: VerdictEvent,
+    /// What was found.
+    pub(crate) findings: Vec<FindingEvent>,
+}
+
+impl Player<'_> {
+    /// Plays a scenario.
+    ///
+    /// # Errors
+    /// A sentence for people, if it could not be played.
+    pub(crate) fn play(&self, scenario: &Scenario) -> Result<Played, String> {
+        match self {
+            Self::Virtual(reference) => reference.play(scenario),
+            Self::Live(live) => live.play(scenario),
+        }
+    }
+}
+
+impl Virtual {
+    /// Plays a scenario.
+    ///
+    /// # Errors
+    /// A sentence for people, if it could not be played.
+    pub(crate) fn play(&self, scenario: &Scenario) -> Result<Played, String> {
+        let simulated = simulate(self.protocol, scenario, &self.settings);
+        let simulated = simulated.map_err(|error| error.to_string())?;
+        Ok(Played {
+            verdict: simulated.composed.verdict,
+            findings: simulated.composed.findings,
+        })
+    }
+
+    /// Whether every step was played and nothing was found.
+    pub(crate) fn passes(&self, scenario: &Scenario) -> bool {
+        simulate(self.protocol, scenario, &self.settings).is_ok_and(|simulated| {
+            let found = &simulated.composed.findings;
+            simulated.outcome == ScriptOutcome::Passed && !found.iter().any(FindingEvent::counts)
+        })
+    }
+}
+
+impl Live<'_> {
+    fn play(&self, scenario: &Scenario) -> Result<Played, String> {
+        let plan = Plan {
+            assignments: vec![Assignment {
+                iut: self.iut.clone(),
+                scenarios: vec![scenario.clone()],
+                is_full: false,
+            }],
+            jobs: 1,
+            seed: self.seed,
+            captures: self.captures.to_owned(),
+            capture: CaptureBy::Tap,
+            level: Level::May,
+            verbose: false,
+            shakedown: self.shakedown.clone(),
+        };
+        let (events, mut told) = mpsc::unbounded_channel();
+        let summary = self.runtime.block_on(run(plan, events, self.stop.clone()));
+        if summary.interrupted {
+            return Err(String::from("interrupted"));
+        }
+        let mut findings = Vec::new();
+        let mut judged = None;
+        while let Ok(event) = told.try_recv() {
+            match event {
+                Event::Finding(finding) => findings.push(finding),
+                Event::Verdict(verdict) => judged = Some(verdict),
+                Event::RunStarted { .. }
+                | Event::ScenarioStarted { .. }
+                | Event::Step { .. }
+                | Event::Session(_)
+                | Event::LoadProgress(_)
+                | Event::LoadFinished(_)
+                | Event::RunFinished(_)
+                | Event::CheckFinished(_) => {}
+            }
+        }
+        // A run that was broken off has no verdict, and says why.
+        let verdict = judged.ok_or(summary.message)?;
+        Ok(Played { verdict, findings })
+    }
+}

@@ -1,0 +1,301 @@
+//! `shakedown shrink` as a user calls it.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+use std::io::{BufRead, BufReader, Read};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::{Value, json};
+use shakedown_engine::scenario::Loaded;
+use tempfile::TempDir;
+
+const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
+
+/// A folder with a scenario of many steps and the description of a twin that sends media before the ACK.
+struct Stage {
+    folder: TempDir,
+}
+
+impl Stage {
+    fn new() -> Self {
+        let stage = Self {
+            folder: tempfile::tempdir().expect("a folder can be made"),
+        };
+        let noise = |n: u8| json!({ "send_raw": { "hex": format!("77{n:02x}") } });
+        let mut steps: Vec<_> = (0..12).map(noise).collect();
+        steps.push(json!({ "send": { "frame": "SYN", "fields": { "connection_id": "$id" } } }));
+        steps.push(json!({ "expect": { "frame": "SYN-ACK", "within": "1s", "bind": { "assigned": "connection_id" } } }));
+        steps.push(json!({ "repeat": { "times": 3, "steps": [noise(12), noise(13)] } }));
+        steps.push(json!({ "expect_nothing": { "for": "400ms", "of": ["data"], "requirement": "MS-H-15" } }));
+        steps.push(
+            json!({ "send": { "frame": "ACK", "fields": { "connection_id": "$assigned" } } }),
+        );
+        steps.push(
+            json!({ "expect_media": { "frames": 3, "ignore": ["connection-id", "SYN-ACK"] } }),
+        );
+        let scenario = json!({
+            "$schema": "scenario.schema.json",
+            "id": "mediastream/3way/responder/large",
+            "title": "A large scenario",
+            "requirements": ["MS-H-05", "MS-H-15", "MS-D-01"],
+            "iut": { "role": "responder", "mode": "3way" },
+            "let": { "id": { "uuid": {} } },
+            "steps": steps,
+        });
+        stage.write("large.json", &scenario.to_string());
+        stage
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.folder.path().join(name)
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.path(name);
+        std::fs::write(&path, text).expect("a file can be written");
+        path.to_string_lossy().into_owned()
+    }
+
+    /// The description of a server whose last words start the reference; `{}` in them is the usual
+    /// command.
+    fn description(&self, script: &str) -> String {
+        let command = "exec \"$0\" serve mediastream --mode 3way --listen \"$1\"";
+        let script = script.replace("{}", command);
+        let text = format!(
+            "name = \"twin\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"3way\"]\n\
+             [start]\ncommand = [\"/bin/sh\", \"-c\", '''{script}''', \"{{shakedown}}\", \"{{address}}\"]\n\
+             ready = {{ line = \"listening on\" }}\n[reach]\naddress = \"127.0.0.1:{{port}}\"\n\
+             [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n"
+        );
+        self.write("twin.toml", &text)
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = Command::new(SHAKEDOWN);
+        command
+            .arg("shrink")
+            .args(arguments)
+            .current_dir(self.folder.path())
+            .env("NO_COLOR", "1")
+            .stdin(Stdio::null())
+            .stdout(Stdio::piped())
+            .stderr(Stdio::piped());
+        command
+    }
+
+    fn shrink(&self, arguments: &[&str]) -> Told {
+        let output = self.command(arguments).output();
+        Told::of(&output.expect("the program starts"))
+    }
+
+    /// The file as it was written, which loads.
+    fn shrunk(&self, name: &str) -> Value {
+        let path = self.path(name);
+        let loaded = Loaded::read(&path).unwrap_or_else(|problems| panic!("{problems}"));
+        loaded.value()
+    }
+}
+
+#[derive(Debug)]
+struct Told {
+    exit: Option<i32>,
+    out: String,
+    errors: String,
+}
+
+impl Told {
+    fn of(output: &Output) -> Self {
+        Self {
+            exit: output.status.code(),
+            out: String::from_utf8_lossy(&output.stdout).into_owned(),
+            errors: String::from_utf8_lossy(&output.stderr).into_owned(),
+        }
+    }
+}
+
+fn text(path: &Path) -> String {
+    std::fs::read_to_string(path).expect("a file")
+}
+
+#[test]
+fn many_steps_shrink_in_virtual_time_to_the_few_that_matter_with_the_same_bytes_each_time() {
+    let stage = Stage::new();
+    let told = stage.shrink(&["large.json", "--without", "MS-H-15"]);
+    assert_eq!(told.exit, Some(0), "{told:?}");
+    for part in [
+        "fails MS-H-15 against the reference without MS-H-15 in virtual time",
+        "before   20 steps, 0 faults",
+        "after    2 steps, 0 faults",
+        "none of its steps can be left out",
+        "the reference passes it",
+        "no data may come for 50ms",
+    ] {
+        assert!(told.out.contains(part), "{part}: {told:?}");
+    }
+    let shrunk = stage.shrunk("large-shrunk.json");
+    let expected = json!({
+        "$schema": "scenario.schema.json",
+        "id": "mediastream/3way/responder/large-shrunk",
+        "title": "A large scenario",
+        "comment": "Shrunk from mediastream/3way/responder/large, which has 20 steps.",
+        "requirements": ["MS-H-15"],
+        "iut": { "role": "responder", "mode": "3way" },
+        "steps": [
+            { "send": { "frame": "SYN" } },
+            { "expect_nothing": { "for": "50ms", "of": ["data"] } },
+        ],
+    });
+    assert_eq!(shrunk, expected);
+    let first = text(&stage.path("large-shrunk.json"));
+    let again = stage.shrink(&["large.json", "--without", "MS-H-15", "--force"]);
+    assert_eq!(again.exit, Some(0), "{again:?}");
+    assert_eq!(text(&stage.path("large-shrunk.json")), first);
+}
+
+#[test]
+fn a_live_implementation_is_asked_anew_for_each_candidate() {
+    let stage = Stage::new();
+    let iut = stage.description("{} --without MS-H-15");
+    let out = stage.path("small.json");
+    let out = out.to_string_lossy();
+    let told = stage.shrink(&["large.json", "--iut", &iut, "--confirm", "2", "--out", &out]);
+    assert_eq!(told.exit, Some(0), "{told:?}");
+    assert!(told.out.contains("fails MS-H-15 against twin"), "{told:?}");
+    let shrunk = stage.shrunk("small.json");
+    assert_eq!(shrunk["id"], "mediastream/3way/responder/small");
+    assert_eq!(shrunk["requirements"], json!(["MS-H-15"]));
+    let steps = shrunk["steps"].as_array().expect("steps");
+    assert_eq!(steps.len(), 2, "{shrunk:#}");
+    assert_eq!(steps[0], json!({ "send": { "frame": "SYN" } }));
+}
+
+#[test]
+fn an_implementation_that_fails_only_now_and_then_is_not_taken_for_one_that_fails() {
+    let stage = Stage::new();
+    // Each play is the second start after the last, for one is asked first whether it answers.
+    let script = "printf x >> starts; case $(($(wc -c < starts) % 3)) in
+        2) {} --without MS-H-15;; *) {};; esac";
+    let script = format!("cd '{}'; {script}", stage.folder.path().display());
+    let iut = stage.description(&script);
+    let told = stage.shrink(&["large.json", "--iut", &iut, "--confirm", "4"]);
+    assert_eq!(told.exit, Some(2), "{told:?}");
+    let part = "does not fail against twin: pass in play 2, after it failed";
+    assert!(told.errors.contains(part), "{told:?}");
+    assert!(!stage.path("large-shrunk.json").exists());
+}
+
+#[test]
+fn an_interruption_leaves_the_smallest_found_so_far() {
+    let stage = Stage::new();
+    let iut = stage.description("{} --without MS-H-15");
+    let mut child = stage
+        .command(&["large.json", "--iut", &iut])
+        .spawn()
+        .expect("the program starts");
+    let mut errors = BufReader::new(child.stderr.take().expect("its errors"));
+    let mut line = String::new();
+    errors.read_line(&mut line).expect("a line");
+    assert!(line.contains("steps left after"), "{line}");
+    let pid = i32::try_from(child.id()).expect("an id of a process");
+    kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
+    let mut rest = String::new();
+    errors.read_to_string(&mut rest).expect("its errors");
+    let told = Told::of(&child.wait_with_output().expect("it ends"));
+    assert_eq!(told.exit, Some(130), "{told:?} {rest}");
+    assert!(told.out.contains("interrupted: it may not be"), "{told:?}");
+    let shrunk = stage.shrunk("large-shrunk.json");
+    let steps = shrunk["steps"].as_array().expect("steps");
+    assert!(steps.len() < 18, "{shrunk:#}");
+}
+
+#[test]
+fn what_cannot_be_shrunk_is_told_and_nothing_is_written() {
+    let stage = Stage::new();
+    let responder = stage.description("{}");
+    let initiator = stage.write(
+        "initiator.toml",
+        "name = \"client\"\nprotocol = \"mediastream\"\nrole = \"initiator\"\nmodes = [\"3way\"]\n\
+         [start]\ncommand = [\"client\", \"{peer}\"]\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
+    );
+    let cases: &[(&[&str], &str)] = &[
+        (
+            &["large.json"],
+            "large.json does not fail against the reference in virtual time: pass",
+        ),
+        (
+            &["large.json", "--iut", &responder, "--confirm", "1"],
+            "large.json does not fail against twin: pass",
+        ),
+        (
+            &[
+                "large.json",
+                "--without",
+                "MS-H-15",
+                "--requirement",
+                "MS-D-01",
+            ],
+            "fails MS-H-15 and not MS-D-01",
+        ),
+        (
+            &["large.json", "--requirement", "MS-H-155"],
+            "no requirement `MS-H-155`",
+        ),
+        (
+            &["large.json", "--without", "MS-H-01"],
+            "no behaviour that can be left out",
+        ),
+        (
+            &["large.json", "--iut", &initiator],
+            "client is the initiator",
+        ),
+        (&["large.json", "--iut", "missing.toml"], "missing.toml"),
+        (&["missing.json"], "there is no file \"missing.json\""),
+        (&["mediastream/3way/responder"], "shrink takes one scenario"),
+        (
+            &[
+                "large.json",
+                "--without",
+                "MS-H-15",
+                "--out",
+                "A small one.json",
+            ],
+            "`A small one` is not in kebab-case",
+        ),
+        (
+            &[
+                "large.json",
+                "--without",
+                "MS-H-15",
+                "--out",
+                "no/such/folder.json",
+            ],
+            "there is no folder no/such",
+        ),
+        (&["large.json", "--confirm", "0"], "--confirm"),
+        (&["large.json", "--tries", "0"], "--tries"),
+    ];
+    for (arguments, part) in cases {
+        let told = stage.shrink(arguments);
+        assert_eq!(told.exit, Some(2), "{arguments:?}: {told:?}");
+        assert!(told.errors.contains(part), "{arguments:?}: {told:?}");
+    }
+    assert!(!stage.path("large-shrunk.json").exists());
+}
+
+#[test]
+fn a_file_that_is_there_is_kept_unless_force_is_given() {
+    let stage = Stage::new();
+    let out = stage.write("large-shrunk.json", "mine");
+    let told = stage.shrink(&["large.json", "--without", "MS-H-15"]);
+    assert_eq!(told.exit, Some(2), "{told:?}");
+    assert!(told.errors.contains("--force"), "{told:?}");
+    assert_eq!(text(Path::new(&out)), "mine");
+}
