@@ -125,7 +125,11 @@ impl Live<'_> {
                 | Event::LoadProgress(_)
                 | Event::LoadFinished(_)
                 | Event::RunFinished(_)
-                | Event::CheckFinished(_) => {}
+                | Event::CheckFinished(_)
+                | Event::InteropStarted(_)
+                | Event::PairStarted { .. }
+                | Event::Pair(_)
+                | Event::InteropFinished(_) => {}
             }
         }
         // A run that was broken off has no verdict, and says why.

@@ -7,9 +7,10 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+use crate::interop::{InteropStarted, InteropSummary, PairEvent};
 use crate::verdict::Verdict;
 
-/// Version of this contract, told in `run-started` and `check-finished`.
+/// Version of this contract, told in `run-started`, `check-finished` and `interop-started`.
 pub const VERSION: u32 = 1;
 
 /// One event. As JSON: an object with a `type`, one a line.
@@ -59,6 +60,17 @@ pub enum Event {
     RunFinished(Summary),
     /// A check is over.
     CheckFinished(CheckSummary),
+    /// Implementations are set against each other (`interop`).
+    InteropStarted(InteropStarted),
+    /// A pair of them begins.
+    PairStarted {
+        /// Its id.
+        pair: String,
+    },
+    /// A pair is judged. Its findings were told before, under its id as that of a scenario.
+    Pair(PairEvent),
+    /// All pairs are judged.
+    InteropFinished(InteropSummary),
 }
 
 /// A session that was found in a capture.
@@ -95,7 +107,7 @@ pub struct FindingEvent {
     pub requirement: String,
     /// `MUST`, `SHOULD` or `MAY`.
     pub level: String,
-    /// The scenario's id; `None` in a check.
+    /// The scenario's id, or the pair's; `None` in a check.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub scenario: Option<String>,
     /// The capture's path, if one was written.

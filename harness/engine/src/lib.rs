@@ -5,7 +5,8 @@
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
 //! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
 //! reference machine in virtual time; [`explore`] is about both reference machines at one table; [`shrink`]
-//! makes a failing scenario small; [`event`] is what a run tells the world.
+//! makes a failing scenario small; [`interop`] sets implementations against each other; [`event`] is
+//! what a run tells the world.
 //!
 //! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
 //! processes, threads or clocks.
@@ -16,6 +17,7 @@ pub mod event;
 pub mod explore;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+pub mod interop;
 pub mod iut;
 pub mod judge;
 pub mod network;

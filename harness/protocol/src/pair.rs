@@ -88,6 +88,13 @@ pub enum Sign {
     FallsBack,
     /// A side refuses: how, for people.
     Refuses(String),
+    /// The responder grants a stream of this rate and length, as far as it says so.
+    Grants {
+        /// Frames a second.
+        frames_per_second: Option<u32>,
+        /// Length of the stream in seconds.
+        seconds: Option<u32>,
+    },
     /// Media: the frame's number.
     Media(u64),
 }

@@ -5,6 +5,9 @@ use shakedown_engine::event::{
     CheckSummary, Event, FieldEvent, FindingEvent, ProcessEvent, SessionEvent, Summary, VERSION,
     VerdictEvent,
 };
+use shakedown_engine::interop::{
+    InteropStarted, InteropSummary, PairEvent, PairOutcome, SideEvent, Sides, Standing,
+};
 use shakedown_engine::verdict::Verdict;
 
 use crate::Record;
@@ -324,6 +327,148 @@ fn reserved_flag_finding() -> FindingEvent {
         waived: None,
         advisory: false,
     }
+}
+
+/// A table with a pair of every standing, findings, a process that died, and hostile names.
+pub(crate) fn interop() -> Vec<Event> {
+    let side = |name: &str, mode: &str, options: &[&str]| SideEvent {
+        name: name.to_owned(),
+        mode: mode.to_owned(),
+        options: options.iter().map(ToString::to_string).collect(),
+    };
+    let server = |mode, options| side("acme server <2.1>", mode, options);
+    let responders = vec![
+        server("legacy", &[][..]),
+        server("3way", &[]),
+        server("3way,start3", &["allow_legacy_start"]),
+    ];
+    let initiators = vec![
+        side("player \u{1b}[31m7", "legacy", &[]),
+        side("player \u{1b}[31m7", "3way", &[]),
+        side("player \u{1b}[31m7", "3way", &["fallback"]),
+        side("other | player", "start3", &["fallback"]),
+    ];
+    let mut events = vec![Event::InteropStarted(InteropStarted {
+        version: VERSION,
+        protocol: "mediastream".to_owned(),
+        seed: 7,
+        impair: Some("loss=0.1,seed=7".to_owned()),
+        responders: responders.clone(),
+        initiators: initiators.clone(),
+        pairs: 12,
+    })];
+    let ends = [
+        (
+            PairOutcome::Streams,
+            Standing::AsDemanded,
+            Some(PairOutcome::Streams),
+        ),
+        (
+            PairOutcome::TimesOut,
+            Standing::AsDemanded,
+            Some(PairOutcome::TimesOut),
+        ),
+        (
+            PairOutcome::TimesOut,
+            Standing::Excused,
+            Some(PairOutcome::FallsBack),
+        ),
+        (
+            PairOutcome::Streams,
+            Standing::NotAsDemanded,
+            Some(PairOutcome::TimesOut),
+        ),
+        (
+            PairOutcome::Dies,
+            Standing::NotAsDemanded,
+            Some(PairOutcome::TimesOut),
+        ),
+        (
+            PairOutcome::Streams,
+            Standing::NotAsDemanded,
+            Some(PairOutcome::Streams),
+        ),
+        (
+            PairOutcome::Refuses,
+            Standing::LeftOpen,
+            Some(PairOutcome::Streams),
+        ),
+        (
+            PairOutcome::CutOff,
+            Standing::Inconclusive,
+            Some(PairOutcome::FallsBack),
+        ),
+        (
+            PairOutcome::NotStarted,
+            Standing::Error,
+            Some(PairOutcome::Streams),
+        ),
+        (PairOutcome::Streams, Standing::LeftOpen, None),
+    ];
+    let cells = responders.iter().flat_map(|responder| {
+        initiators
+            .iter()
+            .map(move |initiator| (responder, initiator))
+    });
+    for ((responder, initiator), (outcome, standing, demanded)) in cells.zip(ends) {
+        let setup = |side: &SideEvent| side.setup().replace(", ", ".");
+        let pair = format!(
+            "acme-server-2-1/{}/player/{}",
+            setup(responder),
+            setup(initiator)
+        );
+        let capture = |edge: &str| Some(format!("reports/interop/captures/{pair}/{edge}.pcapng"));
+        events.push(Event::PairStarted { pair: pair.clone() });
+        let mut told = PairEvent {
+            responder: responder.clone(),
+            initiator: initiator.clone(),
+            outcome,
+            standing,
+            demanded,
+            because: vec!["MS-H-05".to_owned(), "MS-H-09".to_owned()],
+            seen: "100 of 100 frames came".to_owned(),
+            findings: Vec::new(),
+            notes: Vec::new(),
+            captures: Sides {
+                initiator: capture("initiator"),
+                responder: capture("responder"),
+            },
+            processes: Sides::default(),
+            seconds: 2.25,
+            pair,
+        };
+        if outcome == PairOutcome::Dies {
+            told.seen = "the responder was ended by a signal after 9 of 100 frames".to_owned();
+            told.processes.responder = Some(ProcessEvent {
+                status: "killed by signal 6 (SIGABRT)".to_owned(),
+                output: "assertion <failed>: \u{1b}[2Jlength > 0\n".to_owned(),
+                last_packet: None,
+            });
+        }
+        if standing == Standing::NotAsDemanded && told.demanded == Some(outcome) {
+            told.findings = vec!["MS-H-15".to_owned(), "MS-D-01".to_owned()];
+            for id in &told.findings {
+                let mut finding = FindingEvent {
+                    requirement: id.clone(),
+                    scenario: Some(told.pair.clone()),
+                    capture: told.captures.responder.clone(),
+                    ..reserved_flag_finding()
+                };
+                finding.step = None;
+                events.push(Event::Finding(finding));
+            }
+        }
+        events.push(Event::Pair(told));
+    }
+    events.push(Event::InteropFinished(InteropSummary {
+        counts: IndexMap::new(),
+        exit: 130,
+        message: "interrupted; 2 pairs were not judged".to_owned(),
+        notes: Vec::new(),
+        interrupted: true,
+        seconds: 9.5,
+    }));
+    events
 }
 
 fn started(scenarios: usize) -> Event {

@@ -1,3 +1,5 @@
+mod table;
+
 use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -42,7 +44,9 @@ impl Sink for JUnit {
 
     fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
         match event {
-            Event::RunStarted { .. } => file::replace(&self.path, &render(record)?),
+            Event::RunStarted { .. } | Event::InteropStarted(_) => {
+                file::replace(&self.path, &render(record)?)
+            }
             _ => Ok(()),
         }
     }
@@ -59,6 +63,12 @@ fn render(record: &Record) -> io::Result<String> {
         report.set_time(seconds(summary.seconds));
     }
     report.add_test_suites(scenarios(record));
+    report.add_test_suites(
+        record
+            .table
+            .iter()
+            .flat_map(|all| table::suites(all, record)),
+    );
     report.add_test_suites(record.checks.iter().map(|check| capture(check, record)));
     report.to_string().map_err(io::Error::other)
 }
@@ -270,7 +280,10 @@ fn not_run(why: &str) -> TestCaseStatus {
 fn end(record: &Record) -> String {
     match &record.summary {
         Some(summary) if summary.interrupted => summary.message.clone(),
-        Some(_) | None => "the run has not come to its end".to_owned(),
+        Some(_) | None => match &record.table {
+            Some(table) => table.message(),
+            None => "the run has not come to its end".to_owned(),
+        },
     }
 }
 

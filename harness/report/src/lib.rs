@@ -1,5 +1,5 @@
-//! One event stream of a run, several sinks: terminal, JSON lines, JUnit, Markdown, and the plot of a
-//! load.
+//! One event stream of a run, several sinks: terminal, JSON lines, JUnit, Markdown, the plot of a
+//! load, and the page of a table of implementations.
 //!
 //! The owner of a run opens the [`Sinks`], hands every [`Event`](shakedown_engine::event::Event) to
 //! them and finishes them; a new report never touches the runner. All that a report needs besides
@@ -19,6 +19,7 @@ mod file;
 #[cfg(test)]
 mod fixture;
 mod hexdump;
+mod html;
 mod json;
 mod junit;
 mod load;
@@ -28,9 +29,11 @@ mod record;
 mod replay;
 mod requirements;
 mod sink;
+mod table;
 mod terminal;
 pub mod text;
 
+pub use html::InteropPage;
 pub use json::JsonLines;
 pub use junit::JUnit;
 pub use markdown::Markdown;
@@ -38,4 +41,5 @@ pub use plot::LoadPlot;
 pub use record::{Record, Run};
 pub use replay::{Replay, ReplayError};
 pub use sink::{Failure, Outcome, Sink, Sinks};
+pub use table::Table;
 pub use terminal::{Progress, Terminal};

@@ -1,3 +1,5 @@
+mod table;
+
 use std::fmt::Write;
 use std::io;
 use std::path::{Path, PathBuf};
@@ -32,7 +34,9 @@ impl Sink for Markdown {
 
     fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
         match event {
-            Event::RunStarted { .. } => file::replace(&self.path, &render(record, &self.path)),
+            Event::RunStarted { .. } | Event::InteropStarted(_) => {
+                file::replace(&self.path, &render(record, &self.path))
+            }
             _ => Ok(()),
         }
     }
@@ -47,6 +51,7 @@ fn render(record: &Record, place: &Path) -> String {
     let directory = place.parent().unwrap_or(Path::new(""));
     let sections = [
         head(record),
+        table::render(record, directory),
         loads(record, directory),
         failed(record, directory),
         not_counted(record, directory),
@@ -63,6 +68,9 @@ fn render(record: &Record, place: &Path) -> String {
 fn head(record: &Record) -> String {
     let mut text = String::new();
     let Some(run) = &record.run else {
+        if record.table.is_some() {
+            return String::new();
+        }
         return "# Shakedown: captures checked\n".to_owned();
     };
     let _ = writeln!(text, "# Shakedown: {}\n", escape(&run.iut));
@@ -343,11 +351,16 @@ fn link(capture: Option<&str>, directory: &Path) -> String {
     let Some(capture) = capture else {
         return String::new();
     };
+    let name = Path::new(capture).file_name().unwrap_or_default();
+    let target = target(capture, directory);
+    format!("[{}]({target})", escape(&name.to_string_lossy()))
+}
+
+/// A capture's path as the target of a link from a document in `directory`.
+pub(crate) fn target(capture: &str, directory: &Path) -> String {
     let path = Path::new(capture);
     let beside = path.strip_prefix(directory).unwrap_or(path);
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let target: String = beside.to_string_lossy().bytes().map(percent).collect();
-    format!("[{}]({target})", escape(&name))
+    beside.to_string_lossy().bytes().map(percent).collect()
 }
 
 /// A byte of a path as a link's target spells it.

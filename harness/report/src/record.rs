@@ -4,12 +4,14 @@ use shakedown_engine::event::{
 };
 use shakedown_engine::verdict::Verdict;
 
+use crate::Table;
+
 /// What a stream of events has told so far.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Record {
     /// The run, if it is one; several that are reported as one are added up.
     pub run: Option<Run>,
-    /// Scenarios that began and have no verdict yet, in the order in which they began.
+    /// Scenarios and pairs that began and have no verdict yet, in the order in which they began.
     pub running: IndexSet<String>,
     /// Scenarios judged, by id.
     pub verdicts: IndexMap<String, VerdictEvent>,
@@ -27,6 +29,8 @@ pub struct Record {
     pub summary: Option<Summary>,
     /// Captures checked.
     pub checks: Vec<CheckSummary>,
+    /// Implementations that were set against each other.
+    pub table: Option<Table>,
 }
 
 /// How a run began.
@@ -98,6 +102,24 @@ impl Record {
                 }
             }
             Event::CheckFinished(check) => self.checks.push(check.clone()),
+            Event::InteropStarted(started) => match &mut self.table {
+                Some(table) => table.join(started),
+                None => self.table = Some(Table::new(started)),
+            },
+            Event::PairStarted { pair } => {
+                self.running.insert(pair.clone());
+            }
+            Event::Pair(pair) => {
+                self.running.shift_remove(&pair.pair);
+                if let Some(table) = &mut self.table {
+                    table.add(pair);
+                }
+            }
+            Event::InteropFinished(summary) => {
+                if let Some(table) = &mut self.table {
+                    table.finish(summary);
+                }
+            }
         }
     }
 
@@ -195,7 +217,11 @@ impl Record {
     #[must_use]
     pub fn is_complete(&self) -> bool {
         let is_open = self.run.as_ref().is_some_and(|run| run.open > 0);
-        !is_open && !self.summary.as_ref().is_some_and(|s| s.interrupted)
+        let is_set = self
+            .table
+            .as_ref()
+            .is_some_and(|table| !table.is_complete());
+        !is_open && !is_set && !self.summary.as_ref().is_some_and(|s| s.interrupted)
     }
 
     /// The exit code that the runs and checks together have; a run without an end is an error, and
@@ -204,8 +230,14 @@ impl Record {
     pub fn exit(&self) -> u8 {
         let told = self.summary.iter().map(|summary| summary.exit);
         let checked = self.checks.iter().map(|check| check.exit);
+        let met = self.table.iter().flat_map(|table| &table.summaries);
+        let met = met.map(|summary| summary.exit);
         let cut = (!self.is_complete()).then_some(3);
-        told.chain(checked).chain(cut).reduce(worse).unwrap_or(2)
+        told.chain(checked)
+            .chain(met)
+            .chain(cut)
+            .reduce(worse)
+            .unwrap_or(2)
     }
 }
 

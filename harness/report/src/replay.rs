@@ -106,6 +106,7 @@ const fn version(event: &Event) -> Option<u32> {
     match event {
         Event::RunStarted { version, .. } => Some(*version),
         Event::CheckFinished(check) => Some(check.version),
+        Event::InteropStarted(started) => Some(started.version),
         Event::ScenarioStarted { .. }
         | Event::Step { .. }
         | Event::Session(_)
@@ -113,15 +114,22 @@ const fn version(event: &Event) -> Option<u32> {
         | Event::LoadProgress(_)
         | Event::LoadFinished(_)
         | Event::Verdict(_)
-        | Event::RunFinished(_) => None,
+        | Event::RunFinished(_)
+        | Event::PairStarted { .. }
+        | Event::Pair(_)
+        | Event::InteropFinished(_) => None,
     }
 }
 
 /// Names captures as they lie now, where the reports were moved (from one machine to another).
 fn relocated(mut event: Event, directory: &Path) -> Event {
-    let capture = match &mut event {
-        Event::Finding(finding) => finding.capture.as_mut(),
-        Event::Verdict(verdict) => verdict.capture.as_mut(),
+    let captures = match &mut event {
+        Event::Finding(finding) => [finding.capture.as_mut(), None],
+        Event::Verdict(verdict) => [verdict.capture.as_mut(), None],
+        Event::Pair(pair) => {
+            let captures = &mut pair.captures;
+            [captures.initiator.as_mut(), captures.responder.as_mut()]
+        }
         Event::RunStarted { .. }
         | Event::ScenarioStarted { .. }
         | Event::Step { .. }
@@ -129,14 +137,17 @@ fn relocated(mut event: Event, directory: &Path) -> Event {
         | Event::LoadProgress(_)
         | Event::LoadFinished(_)
         | Event::RunFinished(_)
-        | Event::CheckFinished(_) => None,
+        | Event::CheckFinished(_)
+        | Event::InteropStarted(_)
+        | Event::PairStarted { .. }
+        | Event::InteropFinished(_) => [None, None],
     };
-    if let Some(capture) = capture
-        && let Some(at) = capture.rfind("captures/")
-    {
-        let here = directory.join(&capture[at..]);
-        if here.is_file() {
-            *capture = here.display().to_string();
+    for capture in captures.into_iter().flatten() {
+        if let Some(at) = capture.rfind("captures/") {
+            let here = directory.join(&capture[at..]);
+            if here.is_file() {
+                *capture = here.display().to_string();
+            }
         }
     }
     event

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use shakedown_engine::event::Event;
 
-use crate::{JUnit, JsonLines, LoadPlot, Markdown, Record};
+use crate::{InteropPage, JUnit, JsonLines, LoadPlot, Markdown, Record};
 
 /// One report.
 pub trait Sink: Send {
@@ -89,8 +89,8 @@ impl Sinks {
         self.open.push(Box::new(sink));
     }
 
-    /// Adds `events.jsonl`, `junit.xml`, `summary.md` and, of a load, `load.svg` in `directory`, which
-    /// is made if need be.
+    /// Adds `events.jsonl`, `junit.xml`, `summary.md`, of a load `load.svg`, and of a table of
+    /// implementations `interop.html` in `directory`, which is made if need be.
     ///
     /// # Errors
     /// [`Failure`] if there is no such directory and none can be made.
@@ -103,6 +103,7 @@ impl Sinks {
         self.add(JUnit::new(directory.join("junit.xml")));
         self.add(Markdown::new(directory.join("summary.md")));
         self.add(LoadPlot::new(directory.join("load.svg")));
+        self.add(InteropPage::new(directory.join("interop.html")));
         Ok(())
     }
 

@@ -60,6 +60,21 @@ impl Iut {
         }
     }
 
+    /// Whether it streams this, or can be told to; `plain` if it is started with no option given.
+    #[must_use]
+    pub fn can_stream(&self, plain: bool, stream: &StreamParameters) -> bool {
+        let words = self.start.as_ref().and_then(|start| match plain {
+            true => start.plain.as_ref(),
+            false => Some(&start.command),
+        });
+        let is_told =
+            |name: &str| words.is_some_and(|words| words.iter().any(|word| word.contains(name)));
+        let own = &self.stream;
+        (own.bits_per_second == stream.bits_per_second || is_told("{bits_per_second}"))
+            && (own.frames_per_second == stream.frames_per_second || is_told("{frames_per_second}"))
+            && (own.seconds == stream.seconds || is_told("{seconds}"))
+    }
+
     /// The lengths of time that scenarios may refer to.
     #[must_use]
     pub fn environment(&self) -> Environment {

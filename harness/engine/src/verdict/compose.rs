@@ -12,9 +12,7 @@ use crate::scenario::Scenario;
 use crate::script::{Failure, ScriptOutcome, named_requirements};
 
 use super::Verdict;
-
-/// Bytes of a datagram that a finding shows.
-const SHOWN_BYTES: usize = 256;
+use super::finding::{Place, hex, weigh};
 
 /// Everything that is known of one played scenario.
 #[derive(Debug, Clone)]
@@ -100,17 +98,12 @@ pub fn compose(evidence: &Evidence<'_>) -> Composed {
     let mut waived = Vec::new();
     let mut findings = evidence.findings();
     for finding in &mut findings {
-        let level = evidence
-            .protocol
-            .requirement(&finding.requirement)
-            .map(|rule| rule.level);
-        finding.advisory = level.is_some_and(|level| level > evidence.level);
-        let waiver = evidence.waivers.iter().enumerate();
-        let mut waiver = waiver.filter(|(_, waiver)| waiver.requirement == finding.requirement);
-        if let Some((index, waiver)) = waiver.next() {
-            finding.waived = Some(waiver.because.clone());
-            waived.push(index);
-        }
+        waived.extend(weigh(
+            finding,
+            evidence.protocol,
+            evidence.level,
+            evidence.waivers,
+        ));
     }
     findings.sort_by(|a, b| a.time.total_cmp(&b.time));
     waived.sort_unstable();
@@ -375,20 +368,7 @@ impl Evidence<'_> {
         let payload = finding
             .packet
             .and_then(|packet| self.capture.payloads.get(&packet));
-        FindingEvent {
-            packet: finding.packet,
-            time: self.since_start(finding.time),
-            message: format!("expected {}, got {}", finding.expected, finding.got),
-            expected: finding.expected.clone(),
-            got: finding.got.clone(),
-            bytes: payload.map(|payload| hex(payload)),
-            field: finding.field.map(|field| FieldEvent {
-                name: field.name.to_owned(),
-                offset: field.offset,
-                length: field.length,
-            }),
-            ..self.finding(finding.requirement)
-        }
+        self.place().of_monitor(finding, payload.map(Vec::as_slice))
     }
 
     fn of_death(&self, death: &Death) -> FindingEvent {
@@ -404,25 +384,15 @@ impl Evidence<'_> {
     }
 
     fn finding(&self, requirement: &str) -> FindingEvent {
-        let rule = self.protocol.requirement(requirement);
-        FindingEvent {
-            requirement: requirement.to_owned(),
-            level: rule
-                .map_or(Level::Must, |rule| rule.level)
-                .name()
-                .to_owned(),
-            scenario: Some(self.scenario.id.clone()),
-            capture: self.capture.path.map(str::to_owned),
-            packet: None,
-            time: 0.0,
-            message: String::new(),
-            expected: String::new(),
-            got: String::new(),
-            step: None,
-            bytes: None,
-            field: None,
-            waived: None,
-            advisory: false,
+        self.place().nothing(requirement)
+    }
+
+    fn place(&self) -> Place<'_> {
+        Place {
+            protocol: self.protocol,
+            id: &self.scenario.id,
+            capture: self.capture.path,
+            start: self.capture.start,
         }
     }
 
@@ -430,9 +400,4 @@ impl Evidence<'_> {
     fn since_start(&self, time: Duration) -> f64 {
         time.saturating_sub(self.capture.start).as_secs_f64()
     }
-}
-
-fn hex(bytes: &[u8]) -> String {
-    let shown = bytes.iter().take(SHOWN_BYTES);
-    shown.map(|byte| format!("{byte:02x}")).collect()
 }

@@ -5,11 +5,13 @@
 //! implementation's process, and how far the capture can be trusted.
 
 mod compose;
+mod finding;
 
 #[cfg(test)]
 mod tests;
 
 pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
+pub use finding::{Place, weigh};
 
 use serde::{Deserialize, Serialize};
 

@@ -1,6 +1,5 @@
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Needs, Scenario, Step};
-use shakedown_protocol::StreamParameters;
+use shakedown_engine::scenario::{Scenario, Step};
 
 /// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
 #[must_use]
@@ -28,7 +27,7 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
     }
     if needs
         .stream
-        .is_some_and(|stream| !can_stream(iut, needs, &stream))
+        .is_some_and(|stream| !iut.can_stream(needs.plain, &stream))
     {
         return Some(String::from(
             "the IUT cannot be asked for another stream than its own: its command lacks \
@@ -41,20 +40,6 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
         ));
     }
     None
-}
-
-/// Whether the implementation streams this, or can be told to.
-fn can_stream(iut: &Iut, needs: &Needs, stream: &StreamParameters) -> bool {
-    let start = iut.start.as_ref();
-    let words = start.and_then(|start| match needs.plain {
-        true => start.plain.as_ref(),
-        false => Some(&start.command),
-    });
-    let is_told = |name: &str| words.is_some_and(|words| words.iter().any(|w| w.contains(name)));
-    let own = &iut.stream;
-    (own.bits_per_second == stream.bits_per_second || is_told("{bits_per_second}"))
-        && (own.frames_per_second == stream.frames_per_second || is_told("{frames_per_second}"))
-        && (own.seconds == stream.seconds || is_told("{seconds}"))
 }
 
 /// Whether some step stops, starts or watches the implementation's process.

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::frame::{Control, ErrorCode, Frame};
+use super::frame::{Control, ErrorCode, Frame, tlv};
 use super::{Mode, Modes};
 use crate::pair::{Demand, Demanded, Offer, Pairs, Sign};
 use crate::requirement::Role;
@@ -141,18 +141,21 @@ fn sign(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
         (Role::Responder, Frame::SynAck(answer)) if answer.flags & Control::ACCEPT == 0 => {
             Some(Sign::Refuses(String::from("SYN-ACK with Accept=0")))
         }
+        (Role::Responder, Frame::StartAck(answer)) => Some(Sign::Grants {
+            frames_per_second: answer.tlvs.u32(tlv::kind::FRAME_RATE),
+            seconds: answer.tlvs.u32(tlv::kind::STREAM_LENGTH),
+        }),
         (_, Frame::Error(error)) => refusal(error.tlvs.error_code()),
         (Role::Responder, Frame::Data(data)) => Some(Sign::Media(data.header.sequence_number)),
         (Role::Responder, Frame::Fragment(part)) => Some(Sign::Media(part.header.sequence_number)),
         (Role::Initiator, Frame::Data(_) | Frame::Fragment(_))
         | (Role::Responder, Frame::StartToken | Frame::Syn(_) | Frame::Start(_))
-        | (Role::Initiator, Frame::SynAck(_))
-        | (Role::Responder, Frame::SynAck(_))
+        | (Role::Initiator, Frame::StartAck(_))
         | (
             _,
             Frame::JoinToken
+            | Frame::SynAck(_)
             | Frame::Ack(_)
-            | Frame::StartAck(_)
             | Frame::StartConfirm(_)
             | Frame::ConnectionId(_),
         ) => None,
@@ -297,6 +300,12 @@ mod tests {
         assert_eq!(from_responder(&rejected), refused);
         let accepted = encoded("SYN-ACK", serde_json::json!({ "accept": true }));
         assert_eq!(from_responder(&accepted), None);
+        let granted = encoded("START_ACK", serde_json::json!({ "frame_rate": 25 }));
+        let grants = Some(Sign::Grants {
+            frames_per_second: Some(25),
+            seconds: None,
+        });
+        assert_eq!(from_responder(&granted), grants);
         let error = |code: u16| encoded("ERROR", serde_json::json!({ "error_code": code }));
         let refused = Some(Sign::Refuses("ERROR 3 (invalid parameters)".into()));
         assert_eq!(from_responder(&error(3)), refused);

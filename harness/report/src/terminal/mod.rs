@@ -1,6 +1,7 @@
 //! The terminal: progress while a run goes on, then the report.
 
 mod finding;
+mod interop;
 mod load;
 mod progress;
 mod report;

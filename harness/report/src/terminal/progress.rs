@@ -2,6 +2,7 @@ use std::io::Write;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shakedown_engine::event::{Event, LoadProgress, VerdictEvent};
+use shakedown_engine::interop::PairEvent;
 use shakedown_engine::verdict::Verdict;
 
 use super::style::{self, paint};
@@ -47,7 +48,13 @@ impl Progress {
                     bar.tick();
                 }
             }
-            Event::ScenarioStarted { .. } => self.show_running(record),
+            Event::InteropStarted(started) => {
+                if let Self::Bar(bar) = self {
+                    bar.set_length(started.pairs as u64);
+                    bar.tick();
+                }
+            }
+            Event::ScenarioStarted { .. } | Event::PairStarted { .. } => self.show_running(record),
             Event::Step {
                 scenario,
                 step,
@@ -58,9 +65,10 @@ impl Progress {
                 self.line(&paint(style::DIM, &format!("  {time:>9.3} s  {what}")));
             }
             Event::Verdict(verdict) => self.verdict(verdict, record),
+            Event::Pair(pair) => self.pair(pair, record),
             Event::LoadProgress(load) => self.load(load),
             Event::Session(_) | Event::Finding(_) | Event::LoadFinished(_) => {}
-            Event::RunFinished(_) | Event::CheckFinished(_) => {}
+            Event::RunFinished(_) | Event::CheckFinished(_) | Event::InteropFinished(_) => {}
         }
     }
 
@@ -102,11 +110,28 @@ impl Progress {
         self.show_running(record);
     }
 
+    fn pair(&mut self, pair: &PairEvent, record: &Record) {
+        if !pair.standing.is_fine() || matches!(self, Self::Lines(_)) {
+            let table = record.table.as_ref();
+            let (done, wanted) = table.map_or((0, 0), |table| (table.pairs.len(), table.wanted));
+            let digits = wanted.to_string().len();
+            let word = format!("{:<11}  {:<15}", pair.outcome.name(), pair.standing.name());
+            let word = paint(style::of_standing(pair.standing), &word);
+            let name = clean_line(&pair.pair);
+            self.line(&format!(
+                "{done:>digits$}/{wanted}  {word}  {:>7.2} s  {name}",
+                pair.seconds
+            ));
+        }
+        self.show_running(record);
+    }
+
     fn show_running(&self, record: &Record) {
         if let Self::Bar(bar) = self
             && record.loads.is_empty()
         {
-            bar.set_position(record.verdicts.len() as u64);
+            let pairs = record.table.as_ref().map_or(0, |table| table.pairs.len());
+            bar.set_position((record.verdicts.len() + pairs) as u64);
             bar.set_message(running(record));
         }
     }

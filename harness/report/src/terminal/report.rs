@@ -7,9 +7,9 @@ use shakedown_engine::event::{
 use shakedown_engine::verdict::Verdict;
 
 use super::finding::{self, labelled};
-use super::load;
 use super::style::{self, paint};
 use super::tables;
+use super::{interop, load};
 use crate::text::{clean_line, count, fit_tail, wrap};
 use crate::{Outcome, Record};
 
@@ -42,6 +42,7 @@ pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String
     for check in &record.checks {
         sections.push(capture(check, record, width));
     }
+    sections.push(interop::render(record, width));
     for verdict in [
         Verdict::Inconclusive,
         Verdict::NotApplicable,
@@ -82,7 +83,7 @@ fn scenario(verdict: &VerdictEvent, record: &Record, width: usize) -> String {
 }
 
 /// `FAIL  name ........ 1.52 s`.
-fn heading(verdict: Verdict, name: &str, right: &str, width: usize) -> String {
+pub(super) fn heading(verdict: Verdict, name: &str, right: &str, width: usize) -> String {
     let word = style::word(verdict);
     let taken = word.len() + 2 + right.chars().count() + 2;
     let name = fit_tail(&clean_line(name), width.saturating_sub(taken));
@@ -96,7 +97,7 @@ fn heading(verdict: Verdict, name: &str, right: &str, width: usize) -> String {
     )
 }
 
-fn process(process: &ProcessEvent, width: usize) -> String {
+pub(super) fn process(process: &ProcessEvent, width: usize) -> String {
     let mut status = process.status.clone();
     if let Some(packet) = process.last_packet {
         status += &format!("; the last packet that it got is {packet}");
@@ -119,7 +120,7 @@ fn process(process: &ProcessEvent, width: usize) -> String {
     text
 }
 
-fn findings<'a>(
+pub(super) fn findings<'a>(
     all: impl Iterator<Item = &'a FindingEvent>,
     left_out: u64,
     width: usize,
@@ -265,7 +266,10 @@ fn closing(record: &Record, outcome: &Outcome, width: usize) -> String {
             text += &format!("{}\n", paint(style::DIM, &line));
         }
     }
-    for note in record.summary.iter().flat_map(|summary| &summary.notes) {
+    let met = record.table.iter().flat_map(|table| &table.summaries);
+    let met = met.flat_map(|summary| &summary.notes);
+    let notes = record.summary.iter().flat_map(|summary| &summary.notes);
+    for note in notes.chain(met) {
         text += &labelled("note", note, style::of(Verdict::Inconclusive), width);
     }
     for file in &outcome.files {
@@ -274,6 +278,7 @@ fn closing(record: &Record, outcome: &Outcome, width: usize) -> String {
     for failure in &outcome.failures {
         text += &labelled("not written", &failure.to_string(), style::BAD, width);
     }
+    text += &interop::message(record, width);
     if record.run.is_some() {
         text += &message(record, width);
     } else if !record.checks.is_empty() {
@@ -300,7 +305,7 @@ fn check_message(record: &Record) -> String {
 }
 
 /// The colour of an exit code.
-const fn exit_style(exit: u8) -> anstyle::Style {
+pub(super) const fn exit_style(exit: u8) -> anstyle::Style {
     match exit {
         0 => style::of(Verdict::Pass),
         2 | 3 => style::of(Verdict::Error),

@@ -1,6 +1,7 @@
 //! Colours, and what they mean.
 
 use anstyle::{AnsiColor, Effects, Style};
+use shakedown_engine::interop::Standing;
 use shakedown_engine::verdict::Verdict;
 
 /// Headings, and the one thing in a line that matters.
@@ -24,6 +25,18 @@ pub(crate) const fn of(verdict: Verdict) -> Style {
         Verdict::Inconclusive => AnsiColor::Yellow.on_default(),
         Verdict::Error => AnsiColor::Magenta.on_default().effects(Effects::BOLD),
         Verdict::Fail => AnsiColor::Red.on_default().effects(Effects::BOLD),
+    }
+}
+
+/// The colour of a pair.
+pub(crate) const fn of_standing(standing: Standing) -> Style {
+    match standing {
+        Standing::AsDemanded => of(Verdict::Pass),
+        Standing::LeftOpen | Standing::Excused | Standing::Inconclusive => {
+            of(Verdict::Inconclusive)
+        }
+        Standing::Error => of(Verdict::Error),
+        Standing::NotAsDemanded => of(Verdict::Fail),
     }
 }
 

@@ -1,0 +1,286 @@
+use std::collections::BTreeSet;
+
+use shakedown_protocol::pair::{Demand, Offer};
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{Protocol, StreamParameters};
+
+use crate::iut::Iut;
+use crate::scenario::Needs;
+
+use super::SideEvent;
+
+/// One side of a pair: an implementation, set up in one way.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Side {
+    /// Which description, counted from 0.
+    pub iut: usize,
+    /// The implementation's name.
+    pub name: String,
+    /// How it is started.
+    pub needs: Needs,
+}
+
+impl Side {
+    /// How it is set up, as the protocol takes it.
+    #[must_use]
+    pub fn offer(&self) -> Offer<'_> {
+        Offer {
+            mode: &self.needs.mode,
+            options: &self.needs.options,
+        }
+    }
+
+    /// The same for events.
+    #[must_use]
+    pub fn event(&self) -> SideEvent {
+        SideEvent {
+            name: self.name.clone(),
+            mode: self.needs.mode.clone(),
+            options: self.needs.options.clone(),
+        }
+    }
+}
+
+/// An initiator and a responder that are set against each other.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Pair {
+    /// Its id, which is a path: `server/3way.allow_legacy_start/player/legacy`.
+    pub id: String,
+    /// Who asks.
+    pub initiator: Side,
+    /// Who supplies.
+    pub responder: Side,
+    /// What is streamed.
+    pub stream: StreamParameters,
+    /// What the specification demands.
+    pub demand: Demand,
+}
+
+/// Descriptions that make no table.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum TableError {
+    /// There is no protocol of this name.
+    #[error("{name:?} speaks {protocol:?}, and there is no such protocol")]
+    NoProtocol {
+        /// The implementation.
+        name: String,
+        /// The protocol's id.
+        protocol: String,
+    },
+    /// They speak different protocols.
+    #[error("{first:?} speaks {one} and {second:?} speaks {other}; set a table for each protocol")]
+    Protocols {
+        /// An implementation.
+        first: String,
+        /// Its protocol.
+        one: String,
+        /// Another one.
+        second: String,
+        /// Its protocol.
+        other: String,
+    },
+    /// Nobody plays this role.
+    #[error(
+        "nobody is the {missing}: {described}; add the description of an implementation with \
+         `role = \"{missing}\"`"
+    )]
+    NoSuchSide {
+        /// The role.
+        missing: Role,
+        /// Who is there.
+        described: String,
+    },
+    /// A description is there twice.
+    #[error(
+        "{name:?} is described as {role} twice; give each implementation a name of its own, and \
+         each description once"
+    )]
+    Twice {
+        /// The implementation.
+        name: String,
+        /// The role.
+        role: Role,
+    },
+    /// Two sides do not stream the same and neither can be asked to.
+    #[error(
+        "{initiator:?} asks for {wanted} and {responder:?} streams {supplied}; write the same \
+         `[stream]` in both descriptions, or put {{bits_per_second}}, {{frames_per_second}} and \
+         {{seconds}} into one command"
+    )]
+    Streams {
+        /// The initiator.
+        initiator: String,
+        /// What it asks for.
+        wanted: String,
+        /// The responder.
+        responder: String,
+        /// What it supplies.
+        supplied: String,
+    },
+}
+
+/// Every responder with every initiator, each in every mode that it claims, without options and with
+/// each option that changes whom it gets along with.
+///
+/// # Errors
+/// [`TableError`], a sentence for people.
+pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError> {
+    let protocol = common_protocol(iuts)?;
+    for (n, iut) in iuts.iter().enumerate() {
+        if iuts[..n]
+            .iter()
+            .any(|other| other.name == iut.name && other.role == iut.role)
+        {
+            return Err(TableError::Twice {
+                name: iut.name.clone(),
+                role: iut.role,
+            });
+        }
+    }
+    let responders = sides(protocol, iuts, Role::Responder)?;
+    let initiators = sides(protocol, iuts, Role::Initiator)?;
+    let slugs = slugs(iuts);
+    let mut pairs = Vec::new();
+    for responder in &responders {
+        for initiator in &initiators {
+            let stream = stream(&iuts[initiator.iut], &iuts[responder.iut])?;
+            let mut pair = Pair {
+                id: format!("{}/{}", place(responder, &slugs), place(initiator, &slugs)),
+                initiator: initiator.clone(),
+                responder: responder.clone(),
+                stream,
+                demand: (protocol.pairs.demand)(&initiator.offer(), &responder.offer()),
+            };
+            pair.initiator.needs.stream = Some(stream);
+            pair.responder.needs.stream = Some(stream);
+            pairs.push(pair);
+        }
+    }
+    Ok((protocol, pairs))
+}
+
+fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, TableError> {
+    let Some(first) = iuts.first() else {
+        return Err(TableError::NoSuchSide {
+            missing: Role::Responder,
+            described: String::from("no description was given"),
+        });
+    };
+    if let Some(second) = iuts.iter().find(|iut| iut.protocol != first.protocol) {
+        return Err(TableError::Protocols {
+            first: first.name.clone(),
+            one: first.protocol.clone(),
+            second: second.name.clone(),
+            other: second.protocol.clone(),
+        });
+    }
+    shakedown_protocol::protocol(&first.protocol).ok_or_else(|| TableError::NoProtocol {
+        name: first.name.clone(),
+        protocol: first.protocol.clone(),
+    })
+}
+
+/// The implementations of a role in every setup.
+fn sides(protocol: &Protocol, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableError> {
+    let mut sides = Vec::new();
+    for (index, iut) in iuts.iter().enumerate().filter(|(_, iut)| iut.role == role) {
+        for mode in &iut.modes {
+            let claimed = |option: &&'static str| {
+                let start = iut.start.as_ref();
+                start.is_some_and(|start| start.options.contains_key(*option))
+            };
+            let options = (protocol.pairs.options)(role, mode);
+            let setups = options
+                .into_iter()
+                .filter(claimed)
+                .map(|option| vec![option.to_owned()]);
+            for options in std::iter::once(Vec::new()).chain(setups) {
+                sides.push(Side {
+                    iut: index,
+                    name: iut.name.clone(),
+                    needs: Needs {
+                        role,
+                        mode: mode.clone(),
+                        options,
+                        plain: false,
+                        stream: None,
+                    },
+                });
+            }
+        }
+    }
+    if sides.is_empty() {
+        let names = iuts
+            .iter()
+            .map(|iut| format!("{:?} is the {}", iut.name, iut.role));
+        return Err(TableError::NoSuchSide {
+            missing: role,
+            described: names.collect::<Vec<_>>().join(", "),
+        });
+    }
+    Ok(sides)
+}
+
+/// What both can stream: what the responder does by itself, if the initiator can be told.
+fn stream(initiator: &Iut, responder: &Iut) -> Result<StreamParameters, TableError> {
+    if initiator.can_stream(false, &responder.stream) {
+        return Ok(responder.stream);
+    }
+    if responder.can_stream(false, &initiator.stream) {
+        return Ok(initiator.stream);
+    }
+    let told = |stream: &StreamParameters| {
+        let StreamParameters {
+            bits_per_second,
+            frames_per_second,
+            seconds,
+        } = stream;
+        format!("{bits_per_second} bit/s in {frames_per_second} frames/s for {seconds} s")
+    };
+    Err(TableError::Streams {
+        initiator: initiator.name.clone(),
+        wanted: told(&initiator.stream),
+        responder: responder.name.clone(),
+        supplied: told(&responder.stream),
+    })
+}
+
+/// The implementations' names as names of folders, each another one.
+fn slugs(iuts: &[Iut]) -> Vec<String> {
+    let mut taken = BTreeSet::new();
+    let mut slugs = Vec::new();
+    for (index, iut) in iuts.iter().enumerate() {
+        let mut slug = slug(&iut.name);
+        if slug.is_empty() || taken.contains(&slug) {
+            slug = format!(
+                "{slug}{}{}",
+                if slug.is_empty() { "" } else { "-" },
+                index + 1
+            );
+        }
+        taken.insert(slug.clone());
+        slugs.push(slug);
+    }
+    slugs
+}
+
+/// `Acme player 7` is `acme-player-7`.
+fn slug(name: &str) -> String {
+    let words = name.split(|letter: char| !letter.is_ascii_alphanumeric());
+    let words: Vec<_> = words
+        .filter(|word| !word.is_empty())
+        .map(str::to_ascii_lowercase)
+        .collect();
+    let joined = words.join("-");
+    joined.chars().take(60).collect()
+}
+
+/// Where a side stands in the ids of its pairs.
+fn place(side: &Side, slugs: &[String]) -> String {
+    let mode = side.needs.mode.replace(',', "+");
+    let setup: Vec<_> = std::iter::once(&mode)
+        .chain(&side.needs.options)
+        .cloned()
+        .collect();
+    format!("{}/{}", slugs[side.iut], setup.join("."))
+}

@@ -1,0 +1,227 @@
+use shakedown_protocol::StreamParameters;
+use shakedown_protocol::pair::Demand;
+
+use super::{PairOutcome, Standing, Witness};
+
+/// What became of a process.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Fate {
+    /// It ran on when the pair was over, or is not ours.
+    Ran,
+    /// It ended by itself.
+    Ended {
+        /// Its exit status, unless a signal ended it.
+        code: Option<i32>,
+    },
+}
+
+/// Everything that is known of how a pair ended.
+#[derive(Debug, Clone, Copy)]
+pub struct Facts<'a> {
+    /// What the specification demands.
+    pub demand: &'a Demand,
+    /// Whether the network between them was asked to lose, to change or to delay.
+    pub impaired: bool,
+    /// What is streamed.
+    pub stream: StreamParameters,
+    /// What passed at the initiator's edge.
+    pub at_initiator: &'a Witness,
+    /// What passed at the responder's edge.
+    pub at_responder: &'a Witness,
+    /// The initiator's process.
+    pub initiator: Fate,
+    /// The responder's process, before it was told to end.
+    pub responder: Fate,
+    /// Whether the initiator's exit status means something.
+    pub status_tells: bool,
+}
+
+/// How a pair ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Judged {
+    /// How.
+    pub outcome: PairOutcome,
+    /// Whether that is what is demanded; findings are not considered.
+    pub standing: Standing,
+    /// What was seen, in a sentence.
+    pub seen: String,
+}
+
+impl Facts<'_> {
+    /// Says how the pair ended and whether that is what is demanded.
+    #[must_use]
+    pub fn judge(&self) -> Judged {
+        let (outcome, seen) = self.outcome();
+        let standing = match self.contradiction(outcome) {
+            true => Standing::NotAsDemanded,
+            false => self.standing(outcome),
+        };
+        Judged {
+            outcome,
+            standing,
+            seen,
+        }
+    }
+
+    /// Frames that the stream has: as many as were granted, else as were asked for.
+    #[must_use]
+    pub fn frames(&self) -> u64 {
+        let (rate, seconds) = self.at_initiator.granted;
+        let rate = rate.unwrap_or(self.stream.frames_per_second);
+        let seconds = seconds.unwrap_or(self.stream.seconds);
+        u64::from(rate) * u64::from(seconds)
+    }
+
+    /// Whether all that the initiator is to get has come. Where the network loses, what left counts.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        let got = self.at_initiator.frames() >= self.frames();
+        let left = self.at_responder.frames() >= self.frames();
+        got || (self.impaired && left && self.at_initiator.media > 0)
+    }
+
+    fn outcome(&self) -> (PairOutcome, String) {
+        if let Fate::Ended { code: None } = self.initiator {
+            return (
+                PairOutcome::Dies,
+                "the initiator was ended by a signal".into(),
+            );
+        }
+        if let Some(dead) = self.responder_died() {
+            return dead;
+        }
+        let (got, of) = (self.at_initiator.frames(), self.frames());
+        if self.at_initiator.media > 0 {
+            return match self.is_whole() {
+                true if self.says_failure() && !self.impaired => (
+                    PairOutcome::BreaksOff,
+                    format!(
+                        "{got} of {of} frames came, and the initiator {}",
+                        self.end()
+                    ),
+                ),
+                true => (self.way(), self.whole(got, of)),
+                false => (
+                    PairOutcome::BreaksOff,
+                    format!("{got} of {of} frames came; the initiator {}", self.end()),
+                ),
+            };
+        }
+        if let Some(how) = &self.at_initiator.refusal {
+            return (
+                PairOutcome::Refuses,
+                format!("{how}; the initiator {}", self.end()),
+            );
+        }
+        match self.initiator {
+            Fate::Ran => (
+                PairOutcome::Hangs,
+                format!("no media came, and the initiator {}", self.end()),
+            ),
+            Fate::Ended { .. } if self.at_initiator.asked == 0 => (
+                PairOutcome::NotStarted,
+                format!("the initiator {} without a word", self.end()),
+            ),
+            Fate::Ended { .. } => {
+                let asked = match self.at_initiator.asked {
+                    1 => "asked once".to_owned(),
+                    asked => format!("asked {asked} times"),
+                };
+                let token = match self.at_initiator.fell_back {
+                    true => ", then in the older way",
+                    false => "",
+                };
+                let end = self.end();
+                (
+                    PairOutcome::TimesOut,
+                    format!("the initiator {asked}{token}, no media came, and it {end}"),
+                )
+            }
+        }
+    }
+
+    /// A responder has to live until its stream is over.
+    fn responder_died(&self) -> Option<(PairOutcome, String)> {
+        let ended = match self.responder {
+            Fate::Ran => return None,
+            Fate::Ended { code: None } => "was ended by a signal".to_owned(),
+            Fate::Ended { code: Some(0) } if self.is_whole() => return None,
+            Fate::Ended { code: Some(code) } => format!("ended (exit status {code})"),
+        };
+        let (left, of) = (self.at_responder.frames(), self.frames());
+        let seen = format!("the responder {ended} after {left} of {of} frames");
+        Some((PairOutcome::Dies, seen))
+    }
+
+    const fn way(&self) -> PairOutcome {
+        match self.at_initiator.fell_back {
+            true => PairOutcome::FallsBack,
+            false => PairOutcome::Streams,
+        }
+    }
+
+    fn whole(&self, got: u64, of: u64) -> String {
+        match self.initiator {
+            Fate::Ran => format!("{got} of {of} frames came; the initiator ran on"),
+            Fate::Ended { .. } => format!("{got} of {of} frames came"),
+        }
+    }
+
+    fn says_failure(&self) -> bool {
+        self.status_tells && matches!(self.initiator, Fate::Ended { code } if code != Some(0))
+    }
+
+    fn end(&self) -> String {
+        match self.initiator {
+            Fate::Ran => "did not end".into(),
+            Fate::Ended { code: Some(code) } => format!("ended (exit status {code})"),
+            Fate::Ended { code: None } => "was ended by a signal".into(),
+        }
+    }
+
+    /// Whether the initiator says that it succeeded where nothing came: it gives up with an error
+    /// (MS-L-05, MS-H-04, MS-S-09).
+    fn contradiction(&self, outcome: PairOutcome) -> bool {
+        let says_success = self.status_tells && self.initiator == Fate::Ended { code: Some(0) };
+        matches!(outcome, PairOutcome::TimesOut | PairOutcome::Refuses) && says_success
+    }
+
+    fn standing(&self, outcome: PairOutcome) -> Standing {
+        let demanded = PairOutcome::demanded(self.demand.end);
+        if demanded == Some(outcome) {
+            return Standing::AsDemanded;
+        }
+        let wants_stream = matches!(
+            demanded,
+            Some(PairOutcome::Streams | PairOutcome::FallsBack)
+        );
+        match outcome {
+            PairOutcome::Refuses if !self.demand.may_refuse.is_empty() => Standing::LeftOpen,
+            PairOutcome::Streams
+            | PairOutcome::FallsBack
+            | PairOutcome::Refuses
+            | PairOutcome::TimesOut
+                if demanded.is_none() =>
+            {
+                Standing::LeftOpen
+            }
+            // Lost questions and answers look like nobody, and lost media like too little.
+            PairOutcome::TimesOut | PairOutcome::BreaksOff | PairOutcome::FallsBack
+                if self.impaired && wants_stream =>
+            {
+                Standing::Excused
+            }
+            // A damaged question is refused for a reason.
+            PairOutcome::Refuses if self.impaired => Standing::Excused,
+            PairOutcome::CutOff => Standing::Inconclusive,
+            PairOutcome::Streams
+            | PairOutcome::FallsBack
+            | PairOutcome::Refuses
+            | PairOutcome::TimesOut
+            | PairOutcome::BreaksOff
+            | PairOutcome::Hangs
+            | PairOutcome::Dies
+            | PairOutcome::NotStarted => Standing::NotAsDemanded,
+        }
+    }
+}

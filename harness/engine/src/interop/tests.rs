@@ -1,0 +1,311 @@
+use rstest::rstest;
+use shakedown_protocol::StreamParameters;
+use shakedown_protocol::pair::{Demand, Demanded, Offer};
+use shakedown_protocol::requirement::Role;
+
+use super::*;
+use crate::iut::Iut;
+
+const STREAM: StreamParameters = StreamParameters {
+    bits_per_second: 400_000,
+    frames_per_second: 50,
+    seconds: 2,
+};
+
+fn iut(name: &str, role: &str, modes: &str, options: &str) -> Iut {
+    let peer = if role == "initiator" {
+        "{peer}"
+    } else {
+        "{address}"
+    };
+    let text = format!(
+        "name = {name:?}\nprotocol = \"mediastream\"\nrole = {role:?}\nmodes = {modes}\n\
+         [start]\ncommand = [\"x\", {peer:?}, \"{{mode}}\"]\n[start.options]\n{options}\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n"
+    );
+    Iut::parse("it.toml", &text).unwrap()
+}
+
+#[test]
+fn every_responder_meets_every_initiator_in_every_mode_and_option_that_changes_something() {
+    let server = iut(
+        "Acme Server 2.1",
+        "responder",
+        r#"["legacy", "3way,start3"]"#,
+        "allow_legacy_start = []\nfragments = []\nslots = [\"{number}\"]",
+    );
+    let player = iut(
+        "player",
+        "initiator",
+        r#"["legacy", "3way"]"#,
+        "fallback = []\nupload = []",
+    );
+    let other = iut("PLAYER", "initiator", r#"["start3"]"#, "");
+    let (_, pairs) = pairs(&[server, player, other]).unwrap();
+    let ids: Vec<_> = pairs.iter().map(|pair| pair.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "acme-server-2-1/legacy/player/legacy",
+            "acme-server-2-1/legacy/player/3way",
+            "acme-server-2-1/legacy/player/3way.fallback",
+            "acme-server-2-1/legacy/player-3/start3",
+            "acme-server-2-1/3way+start3/player/legacy",
+            "acme-server-2-1/3way+start3/player/3way",
+            "acme-server-2-1/3way+start3/player/3way.fallback",
+            "acme-server-2-1/3way+start3/player-3/start3",
+            "acme-server-2-1/3way+start3.allow_legacy_start/player/legacy",
+            "acme-server-2-1/3way+start3.allow_legacy_start/player/3way",
+            "acme-server-2-1/3way+start3.allow_legacy_start/player/3way.fallback",
+            "acme-server-2-1/3way+start3.allow_legacy_start/player-3/start3",
+        ]
+    );
+    let demanded: Vec<_> = pairs.iter().map(|pair| pair.demand.end.name()).collect();
+    assert_eq!(
+        demanded[..4],
+        ["streams", "times out", "falls back", "times out"]
+    );
+    assert_eq!(
+        pairs[8].responder.event().setup(),
+        "3way+start3, allow_legacy_start"
+    );
+    assert!(
+        pairs
+            .iter()
+            .all(|pair| pair.initiator.needs.stream == Some(STREAM))
+    );
+}
+
+#[test]
+fn a_table_needs_both_sides_and_each_once() {
+    let server = iut("server", "responder", r#"["legacy"]"#, "");
+    let player = iut("player", "initiator", r#"["legacy"]"#, "");
+    let told = |iuts: &[Iut]| pairs(iuts).unwrap_err().to_string();
+    assert_eq!(
+        told(std::slice::from_ref(&server)),
+        "nobody is the initiator: \"server\" is the responder; add the description of an \
+         implementation with `role = \"initiator\"`"
+    );
+    let lonely = told(std::slice::from_ref(&player));
+    assert!(lonely.starts_with("nobody is the responder"), "{lonely}");
+    let twice = told(&[server.clone(), player.clone(), server.clone()]);
+    assert!(
+        twice.starts_with("\"server\" is described as responder twice"),
+        "{twice}"
+    );
+    let mut faster = player;
+    faster.stream.frames_per_second = 25;
+    let differ = told(&[server, faster]);
+    assert!(
+        differ.starts_with(
+            "\"player\" asks for 400000 bit/s in 25 frames/s for 2 s and \"server\" streams 400000 \
+             bit/s in 50 frames/s for 2 s"
+        ),
+        "{differ}"
+    );
+}
+
+#[test]
+fn who_can_be_told_streams_what_the_other_does() {
+    let server = iut("server", "responder", r#"["legacy"]"#, "");
+    let mut player = iut("player", "initiator", r#"["legacy"]"#, "");
+    player.stream.seconds = 9;
+    let start = player.start.as_mut().unwrap();
+    start.command.push("--for={seconds}".to_owned());
+    let (_, told) = pairs(&[server.clone(), player.clone()]).unwrap();
+    assert_eq!(told[0].stream, STREAM);
+    let mut other = server;
+    other
+        .start
+        .as_mut()
+        .unwrap()
+        .command
+        .push("{seconds}".to_owned());
+    player.start.as_mut().unwrap().command.pop();
+    let (_, told) = pairs(&[other, player]).unwrap();
+    assert_eq!(told[0].stream.seconds, 9);
+}
+
+/// A witness of so many frames, and what the initiator did before them.
+fn witness(asked: u64, fell_back: bool, frames: u64) -> Witness {
+    let pairs = &shakedown_protocol::mediastream::PROTOCOL.pairs;
+    let words = shakedown_protocol::mediastream::PROTOCOL.vocabulary;
+    let initiator = Offer {
+        mode: "3way",
+        options: &[],
+    };
+    let mut witness = Witness::default();
+    for _ in 0..asked {
+        let syn = words.encode("SYN", &serde_json::Map::new()).unwrap();
+        witness.see(pairs, &initiator, Role::Initiator, &syn);
+    }
+    if fell_back {
+        witness.see(pairs, &initiator, Role::Initiator, b"START");
+    }
+    for number in 1..=frames {
+        let fields = serde_json::json!({ "sequence_number": number });
+        let data = words.encode("data", fields.as_object().unwrap()).unwrap();
+        // A frame may come in several datagrams.
+        witness.see(pairs, &initiator, Role::Responder, &data);
+        witness.see(pairs, &initiator, Role::Responder, &data);
+    }
+    witness
+}
+
+const OK: Fate = Fate::Ended { code: Some(0) };
+const FAILED: Fate = Fate::Ended { code: Some(1) };
+const KILLED: Fate = Fate::Ended { code: None };
+
+/// What is seen of a pair that is demanded to end so: outcome, standing, and the words.
+fn judged(
+    end: Demanded,
+    impaired: bool,
+    at_initiator: &Witness,
+    at_responder: &Witness,
+    (initiator, responder): (Fate, Fate),
+) -> (PairOutcome, Standing, String) {
+    let demand = Demand {
+        end,
+        because: &[],
+        may_refuse: if end == Demanded::Streams {
+            &["MS-H-07"]
+        } else {
+            &[]
+        },
+    };
+    let facts = Facts {
+        demand: &demand,
+        impaired,
+        stream: STREAM,
+        at_initiator,
+        at_responder,
+        initiator,
+        responder,
+        status_tells: true,
+    };
+    let Judged {
+        outcome,
+        standing,
+        seen,
+    } = facts.judge();
+    (outcome, standing, seen)
+}
+
+#[rstest]
+#[case::streams(Demanded::Streams, (1, false, 100), (OK, Fate::Ran), "streams", "as demanded")]
+#[case::of_one_stream(Demanded::Streams, (1, false, 100), (OK, OK), "streams", "as demanded")]
+#[case::plays_on(Demanded::Streams, (1, false, 100), (Fate::Ran, Fate::Ran), "streams", "as demanded")]
+#[case::falls_back(Demanded::FallsBack, (3, true, 100), (OK, Fate::Ran), "falls back", "as demanded")]
+#[case::too_old(Demanded::Streams, (3, true, 100), (OK, Fate::Ran), "falls back", "not as demanded")]
+#[case::too_kind(Demanded::TimesOut, (1, false, 100), (OK, Fate::Ran), "streams", "not as demanded")]
+#[case::times_out(Demanded::TimesOut, (3, false, 0), (FAILED, Fate::Ran), "times out", "as demanded")]
+#[case::says_it_streamed(Demanded::TimesOut, (3, false, 0), (OK, Fate::Ran), "times out", "not as demanded")]
+#[case::too_short(Demanded::Streams, (1, false, 99), (OK, Fate::Ran), "breaks off", "not as demanded")]
+#[case::dissatisfied(Demanded::Streams, (1, false, 100), (FAILED, Fate::Ran), "breaks off", "not as demanded")]
+#[case::never_ends(Demanded::TimesOut, (3, false, 0), (Fate::Ran, Fate::Ran), "hangs", "not as demanded")]
+#[case::mute(Demanded::TimesOut, (0, false, 0), (FAILED, Fate::Ran), "not started", "not as demanded")]
+#[case::crash(Demanded::Streams, (1, false, 9), (KILLED, Fate::Ran), "dies", "not as demanded")]
+#[case::gone(Demanded::Streams, (1, false, 9), (FAILED, KILLED), "dies", "not as demanded")]
+#[case::left(Demanded::Streams, (1, false, 9), (FAILED, OK), "dies", "not as demanded")]
+#[case::open(Demanded::NotSaid, (1, false, 100), (OK, Fate::Ran), "streams", "left open")]
+#[case::open_but_stuck(Demanded::NotSaid, (1, false, 0), (Fate::Ran, Fate::Ran), "hangs", "not as demanded")]
+fn how_a_pair_ended(
+    #[case] end: Demanded,
+    #[case] (asked, fell_back, frames): (u64, bool, u64),
+    #[case] fates: (Fate, Fate),
+    #[case] outcome: &str,
+    #[case] standing: &str,
+) {
+    let seen = witness(asked, fell_back, frames);
+    let (got, how, _) = judged(end, false, &seen, &seen, fates);
+    assert_eq!((got.name(), how.name()), (outcome, standing));
+}
+
+#[test]
+fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
+    let whole = witness(1, false, 100);
+    let some = witness(1, false, 60);
+    let none = witness(3, false, 0);
+    let lossy = |end, at_initiator, at_responder, fates| {
+        let (outcome, standing, _) = judged(end, true, at_initiator, at_responder, fates);
+        (outcome.name(), standing.name())
+    };
+    let (ran, failed) = ((OK, Fate::Ran), (FAILED, Fate::Ran));
+    let streams = Demanded::Streams;
+    assert_eq!(
+        lossy(streams, &some, &whole, failed),
+        ("streams", "as demanded")
+    );
+    assert_eq!(
+        lossy(streams, &some, &some, failed),
+        ("breaks off", "excused by loss")
+    );
+    assert_eq!(
+        lossy(streams, &none, &none, failed),
+        ("times out", "excused by loss")
+    );
+    let silent = Demanded::TimesOut;
+    assert_eq!(
+        lossy(silent, &whole, &whole, ran),
+        ("streams", "not as demanded")
+    );
+    let both_ran = (Fate::Ran, Fate::Ran);
+    assert_eq!(
+        lossy(streams, &none, &none, both_ran),
+        ("hangs", "not as demanded")
+    );
+    let killed = (FAILED, KILLED);
+    assert_eq!(
+        lossy(streams, &some, &some, killed),
+        ("dies", "not as demanded")
+    );
+}
+
+#[test]
+fn a_refusal_is_left_open_where_the_specification_allows_one() {
+    let mut refused = witness(1, false, 0);
+    refused.refusal = Some("SYN-ACK with Accept=0".to_owned());
+    let fates = (FAILED, Fate::Ran);
+    let (outcome, standing, seen) = judged(Demanded::Streams, false, &refused, &refused, fates);
+    assert_eq!(
+        (outcome, standing),
+        (PairOutcome::Refuses, Standing::LeftOpen)
+    );
+    assert_eq!(
+        seen,
+        "SYN-ACK with Accept=0; the initiator ended (exit status 1)"
+    );
+    let (_, standing, _) = judged(Demanded::TimesOut, false, &refused, &refused, fates);
+    assert_eq!(standing, Standing::NotAsDemanded);
+}
+
+#[test]
+fn a_stream_that_was_granted_shorter_is_whole_when_it_is_over() {
+    let mut seen = witness(1, false, 50);
+    seen.granted = (Some(25), None);
+    let fates = (OK, Fate::Ran);
+    let (outcome, standing, seen) = judged(Demanded::Streams, false, &seen, &seen, fates);
+    assert_eq!(
+        (outcome, standing),
+        (PairOutcome::Streams, Standing::AsDemanded)
+    );
+    assert_eq!(seen, "50 of 50 frames came");
+}
+
+#[test]
+fn what_was_seen_is_a_sentence() {
+    let none = witness(3, true, 0);
+    let fates = (FAILED, Fate::Ran);
+    let (_, _, seen) = judged(Demanded::TimesOut, false, &none, &none, fates);
+    assert_eq!(
+        seen,
+        "the initiator asked 3 times, then in the older way, no media came, and it ended (exit \
+         status 1)"
+    );
+    let some = witness(1, false, 9);
+    let (_, _, seen) = judged(Demanded::Streams, false, &some, &some, (FAILED, KILLED));
+    assert_eq!(
+        seen,
+        "the responder was ended by a signal after 9 of 100 frames"
+    );
+}

@@ -1,0 +1,283 @@
+//! The page of a table of implementations: one file that needs nothing from elsewhere.
+
+use std::io;
+use std::path::{Path, PathBuf};
+
+use maud::{DOCTYPE, Markup, html};
+use shakedown_engine::event::{Event, FindingEvent, ProcessEvent};
+use shakedown_engine::interop::{PairEvent, Standing};
+
+use crate::markdown::target;
+use crate::table::{Table, begins, demanded, label, legend, mark};
+use crate::text::{clean, clean_line, count};
+use crate::{Outcome, Record, Sink, file, requirements};
+
+/// How it looks, in light and in dark.
+const STYLE: &str = "
+:root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --unsure: #9a6700;
+  --line: #8886; --soft: #8881; }
+@media (prefers-color-scheme: dark) {
+  :root { --good: #4ac26b; --bad: #ff7b72; --unsure: #d4a72c; } }
+body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
+  padding: 0 1rem; }
+table { border-collapse: collapse; display: block; overflow-x: auto; }
+th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left;
+  vertical-align: top; }
+th { background: var(--soft); font-weight: 600; }
+td small { display: block; white-space: nowrap; }
+pre { background: var(--soft); padding: .6rem; overflow-x: auto; white-space: pre-wrap; }
+.good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
+.unsure { color: var(--unsure); }
+a { color: inherit; } section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
+dt { font-weight: 600; } dd { margin: 0 0 .4rem 1.5rem; }
+";
+
+/// A page of HTML with the table, what was found in each cell, and links to its captures; nothing is
+/// written where nobody was set at a table.
+pub struct InteropPage {
+    path: PathBuf,
+    is_written: bool,
+}
+
+impl InteropPage {
+    /// To a file, which is written at the start of a table and replaced at its end.
+    #[must_use]
+    pub const fn new(path: PathBuf) -> Self {
+        let is_written = false;
+        Self { path, is_written }
+    }
+
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        if let Some(table) = &record.table {
+            let directory = self.path.parent().unwrap_or(Path::new(""));
+            let page = page(table, record, directory).into_string();
+            file::replace(&self.path, &page)?;
+            self.is_written = true;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for InteropPage {
+    fn target(&self) -> String {
+        self.path.display().to_string()
+    }
+
+    fn file(&self) -> Option<&Path> {
+        self.is_written.then_some(self.path.as_path())
+    }
+
+    fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
+        match begins(event) {
+            true => self.write(record),
+            false => Ok(()),
+        }
+    }
+
+    fn finish(&mut self, record: &Record, _so_far: &Outcome) -> io::Result<()> {
+        self.write(record)
+    }
+}
+
+fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
+    let responders = Table::names(&table.responders).join(", ");
+    let initiators = Table::names(&table.initiators).join(", ");
+    let title = clean_line(&format!("{responders} with {initiators}"));
+    html! {
+        (DOCTYPE)
+        html lang="en" {
+            head {
+                meta charset="utf-8";
+                meta name="viewport" content="width=device-width, initial-scale=1";
+                title { "Shakedown: " (title) }
+                style { (STYLE) }
+            }
+            body {
+                h1 { (title) }
+                p { strong { (clean_line(&table.message())) } }
+                p { (counts(table)) }
+                @for note in table.summaries.iter().flat_map(|summary| &summary.notes) {
+                    p.unsure { (clean_line(note)) }
+                }
+                (matrix(table, directory))
+                p { (legend(table)) }
+                @for (number, pair) in table.in_order().into_iter().enumerate() {
+                    (details(pair, number, record, directory))
+                }
+            }
+        }
+    }
+}
+
+fn counts(table: &Table) -> String {
+    let counts = table.counts().into_iter();
+    let counts: Vec<_> = counts
+        .map(|(standing, number)| format!("{number} {}", standing.name()))
+        .collect();
+    let network = match &table.impair {
+        Some(impair) => format!("impaired by {}", clean_line(impair)),
+        None => "not impaired".to_owned(),
+    };
+    format!(
+        "{} of {}; {}; seed {}; the network between them was {network}.",
+        counts.join(", "),
+        count(table.wanted as u64, "pair"),
+        table.protocol,
+        table.seed,
+    )
+}
+
+fn matrix(table: &Table, directory: &Path) -> Markup {
+    let order = table.in_order();
+    let place = |pair: &PairEvent| order.iter().position(|other| other.pair == pair.pair);
+    html! {
+        table {
+            tr {
+                th { "responder / initiator" }
+                @for side in &table.initiators {
+                    th scope="col" { (clean_line(&label(side, &table.initiators))) }
+                }
+            }
+            @for responder in &table.responders {
+                tr {
+                    th scope="row" { (clean_line(&label(responder, &table.responders))) }
+                    @for initiator in &table.initiators {
+                        @match table.cell(responder, initiator) {
+                            Some(pair) => td class=(class(pair.standing)) {
+                                a href=(format!("#pair-{}", place(pair).unwrap_or_default())) {
+                                    (mark(pair.standing)) (pair.outcome.name())
+                                }
+                                @for id in &pair.findings { " " (clean_line(id)) }
+                                small { (captures(pair, directory)) }
+                            },
+                            None => td { "–" },
+                        }
+                    }
+                }
+            }
+        }
+    }
+}
+
+fn captures(pair: &PairEvent, directory: &Path) -> Markup {
+    let sides = [
+        ("initiator", &pair.captures.initiator),
+        ("responder", &pair.captures.responder),
+    ];
+    html! {
+        @for (side, capture) in sides {
+            @if let Some(capture) = capture {
+                a href=(target(capture, directory)) title=(clean_line(capture)) { (side) ".pcapng" }
+                " "
+            }
+        }
+    }
+}
+
+fn details(pair: &PairEvent, number: usize, record: &Record, directory: &Path) -> Markup {
+    let initiator = &pair.initiator;
+    let responder = &pair.responder;
+    let sides = [
+        ("initiator", &pair.processes.initiator),
+        ("responder", &pair.processes.responder),
+    ];
+    html! {
+        section id=(format!("pair-{number}")) {
+            h2 {
+                (clean_line(&format!("{} ({})", responder.name, responder.setup()))) " and "
+                (clean_line(&format!("{} ({})", initiator.name, initiator.setup())))
+            }
+            p class=(class(pair.standing)) {
+                (pair.outcome.name()) ": " (clean_line(&pair.seen)) " – " (pair.standing.name())
+            }
+            p { "Demanded: " (clean_line(&demanded(pair))) }
+            @for note in &pair.notes { p.unsure { (clean_line(note)) } }
+            p { (captures(pair, directory)) }
+            @for finding in record.findings_of(&pair.pair) { (self::finding(finding, directory)) }
+            @for (side, process) in sides {
+                @if let Some(process) = process { (self::process(side, process)) }
+            }
+        }
+    }
+}
+
+fn finding(finding: &FindingEvent, directory: &Path) -> Markup {
+    let rule = requirements::find(&finding.requirement).map_or("", |found| &found.text);
+    let style = if finding.counts() { "bad" } else { "unsure" };
+    let packet = finding.packet.map(|packet| format!("packet {packet}, "));
+    html! {
+        dl {
+            dt {
+                span class=(style) { (clean_line(&finding.requirement)) } " "
+                (clean_line(&finding.level)) " " (rule)
+            }
+            dd { "expected: " (clean_line(&finding.expected)) }
+            dd { "got: " (clean_line(&finding.got)) }
+            dd {
+                "at: " (packet.unwrap_or_default()) (format!("{:.6} s", finding.time))
+                @if let Some(capture) = &finding.capture {
+                    ", " a href=(target(capture, directory)) { (clean_line(capture)) }
+                }
+            }
+            @if let Some(because) = &finding.waived { dd { "waived: " (clean_line(because)) } }
+            @if finding.advisory { dd { "advisory only" } }
+        }
+    }
+}
+
+fn process(side: &str, process: &ProcessEvent) -> Markup {
+    html! {
+        p { "The " (side) "'s process: " (clean_line(&process.status)) }
+        @if !process.output.trim().is_empty() { pre { (clean(&process.output)) } }
+    }
+}
+
+const fn class(standing: Standing) -> &'static str {
+    match standing {
+        Standing::AsDemanded => "good",
+        Standing::LeftOpen | Standing::Excused | Standing::Inconclusive | Standing::Error => {
+            "unsure"
+        }
+        Standing::NotAsDemanded => "bad",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture::{self, record};
+
+    fn written(events: Vec<Event>) -> String {
+        let record = record(events);
+        let table = record.table.as_ref().unwrap();
+        page(table, &record, Path::new("reports/interop")).into_string()
+    }
+
+    #[test]
+    fn every_cell_says_how_it_ended_and_leads_to_its_captures() {
+        let page = written(fixture::interop());
+        insta::assert_snapshot!(page.replace("><", ">\n<"));
+        let link = "href=\"captures/acme-server-2-1/legacy/player/3way.fallback/responder.pcapng\"";
+        assert!(page.contains(link), "{link}");
+    }
+
+    #[test]
+    fn text_of_others_is_text_and_nothing_is_loaded_from_elsewhere() {
+        let page = written(fixture::interop());
+        assert!(page.contains("acme server &lt;2.1&gt;"));
+        assert!(page.contains("assertion &lt;failed&gt;"));
+        for never in ["\u{1b}", "<script", "http:", "https:", "src="] {
+            assert!(!page.contains(never), "{never:?}");
+        }
+    }
+
+    #[test]
+    fn nothing_is_written_where_nobody_was_set_at_a_table() {
+        let directory = tempfile::tempdir().unwrap();
+        let mut page = InteropPage::new(directory.path().join("interop.html"));
+        let record = record(fixture::run());
+        page.finish(&record, &Outcome::default()).unwrap();
+        assert_eq!(page.file(), None);
+        assert_eq!(std::fs::read_dir(directory.path()).unwrap().count(), 0);
+    }
+}

@@ -1,0 +1,132 @@
+//! A table of implementations in Markdown.
+
+use std::fmt::Write;
+use std::path::Path;
+
+use shakedown_engine::interop::{PairEvent, Standing};
+
+use super::{code, escape, link};
+use crate::Record;
+use crate::table::{Table, demanded, label, legend, mark};
+use crate::text::count;
+
+/// The whole section; nothing if nobody was set at a table.
+pub(super) fn render(record: &Record, directory: &Path) -> String {
+    let Some(table) = &record.table else {
+        return String::new();
+    };
+    let responders = Table::names(&table.responders).join(", ");
+    let initiators = Table::names(&table.initiators).join(", ");
+    let mut text = format!(
+        "# Shakedown: {} with {}\n\n**{}**\n\n",
+        escape(&responders),
+        escape(&initiators),
+        escape(&table.message())
+    );
+    let counts: Vec<String> = table
+        .counts()
+        .iter()
+        .map(|(standing, number)| format!("{number} {}", standing.name()))
+        .collect();
+    let network = match &table.impair {
+        Some(impair) => format!("impaired by {}", escape(impair)),
+        None => "not impaired".to_owned(),
+    };
+    let _ = writeln!(
+        text,
+        "{} of {}; seed {}; the network between them was {network}.\n",
+        counts.join(", "),
+        count(table.wanted as u64, "pair"),
+        escape(&table.seed),
+    );
+    for note in table.summaries.iter().flat_map(|summary| &summary.notes) {
+        let _ = writeln!(text, "> {}\n", escape(note));
+    }
+    text += &matrix(table);
+    text += &details(table, directory);
+    text
+}
+
+fn matrix(table: &Table) -> String {
+    let mut text = String::from("| responder / initiator |");
+    for side in &table.initiators {
+        let _ = write!(text, " {} |", escape(&label(side, &table.initiators)));
+    }
+    text += "\n|---|";
+    text += &"---|".repeat(table.initiators.len());
+    text.push('\n');
+    for responder in &table.responders {
+        let _ = write!(text, "| {} |", escape(&label(responder, &table.responders)));
+        for initiator in &table.initiators {
+            let cell = table
+                .cell(responder, initiator)
+                .map_or_else(|| "-".to_owned(), cell);
+            let _ = write!(text, " {cell} |");
+        }
+        text.push('\n');
+    }
+    let legend = legend(table);
+    if !legend.is_empty() {
+        let _ = writeln!(text, "\n{}", escape(&legend));
+    }
+    text
+}
+
+fn cell(pair: &PairEvent) -> String {
+    let outcome = format!("{}{}", escape(mark(pair.standing)), pair.outcome.name());
+    let outcome = match pair.standing.is_fine() {
+        true => outcome,
+        false => format!("**{outcome}**"),
+    };
+    let found = pair.findings.iter().map(|id| escape(id));
+    std::iter::once(outcome)
+        .chain(found)
+        .collect::<Vec<_>>()
+        .join(" ")
+}
+
+/// The pairs that did not end as they have to, with their captures.
+fn details(table: &Table, directory: &Path) -> String {
+    let pairs = table.worst_first();
+    let pairs: Vec<_> = pairs
+        .into_iter()
+        .filter(|pair| pair.standing != Standing::AsDemanded)
+        .collect();
+    if pairs.is_empty() {
+        return String::new();
+    }
+    let mut text = String::from(
+        "\n## What was not as demanded\n\n\
+         | pair | standing | outcome | demanded | found | captures |\n|---|---|---|---|---|---|\n",
+    );
+    for pair in pairs {
+        let captures = [&pair.captures.initiator, &pair.captures.responder];
+        let captures = captures.into_iter().flatten();
+        let captures: Vec<_> = captures.map(|path| link(Some(path), directory)).collect();
+        let _ = writeln!(
+            text,
+            "| {} | {} | {}: {} | {} | {} | {} |",
+            code(&pair.pair),
+            pair.standing.name(),
+            pair.outcome.name(),
+            escape(&pair.seen),
+            escape(&demanded(pair)),
+            escape(&pair.findings.join(" ")),
+            captures.join(" "),
+        );
+    }
+    text
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use crate::fixture::{self, record};
+
+    #[test]
+    fn a_table_with_every_standing() {
+        let record = record(fixture::interop());
+        insta::assert_snapshot!(super::render(&record, Path::new("reports/interop")));
+    }
+}
