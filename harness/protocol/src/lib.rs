@@ -11,7 +11,9 @@ pub mod machine;
 pub mod mediastream;
 pub mod monitor;
 pub mod pair;
+pub mod proton;
 pub mod requirement;
+pub mod streams;
 pub mod vocabulary;
 
 mod protocol;

@@ -1,0 +1,562 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::{CloseCode, Kind, OPERATION, RESET, Words};
+use super::Breach;
+use super::counters::Counters;
+use super::sending::Sending;
+use super::settings::{ClientSettings, Profile};
+use crate::machine::{Failure, Outcome};
+use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+
+/// Items that may wait to be read; past that the Action stream is not read.
+const MOST_ITEMS: usize = 1_024;
+
+/// One client: it has at most one connection, and does what its owner asks for.
+#[derive(Debug)]
+pub struct Client {
+    settings: ClientSettings,
+    /// The id of the next event; `None` after 2^32 - 1 (PR-E-05).
+    next_event: Option<u32>,
+    connections: u64,
+    link: Option<Link>,
+    /// When the last connection was lost, if it was not ended in peace.
+    lost: Option<Duration>,
+    news: VecDeque<News>,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    is_stopped: bool,
+}
+
+/// A connection of a client.
+#[derive(Debug)]
+struct Link {
+    connection: ConnectionNumber,
+    is_connected: bool,
+    resets: bool,
+    event: Lane<u32>,
+    commit: Lane<u32>,
+    action: Lane<()>,
+    items: VecDeque<u32>,
+}
+
+/// A stream, and what is asked on it.
+#[derive(Debug)]
+struct Lane<T> {
+    words: Words,
+    sending: Sending,
+    /// What is not answered yet, and when it must be at the latest.
+    asked: VecDeque<(Duration, T)>,
+}
+
+impl<T> Default for Lane<T> {
+    fn default() -> Self {
+        Self {
+            words: Words::default(),
+            sending: Sending::default(),
+            asked: VecDeque::new(),
+        }
+    }
+}
+
+impl<T> Lane<T> {
+    fn deadline(&self) -> Option<Duration> {
+        let asked = self.asked.front().map(|(due, _)| *due);
+        [asked, self.sending.deadline()].into_iter().flatten().min()
+    }
+}
+
+/// What a client's owner wants to know.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum News {
+    /// The handshake is done, and the streams are on their way.
+    Connected,
+    /// The server acked the event with this id.
+    Acked(u32),
+    /// The server answered a StateCommit request.
+    Committed {
+        /// The request.
+        request: u32,
+        /// The answer.
+        answer: u32,
+    },
+    /// An item of the Action stream that was asked for.
+    Item(u32),
+    /// The connection is over.
+    Closed {
+        /// Why, in a sentence for people.
+        why: String,
+        /// Whether that was this side's own doing, for a rule that the server broke or a timeout.
+        is_own: bool,
+    },
+}
+
+/// Why a client cannot do what it is asked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+pub enum NotNow {
+    /// There is no connection.
+    #[error("Not connected")]
+    NotConnected,
+    /// There is a connection already.
+    #[error("Already connected")]
+    AlreadyConnected,
+    /// The last event had the id 2^32 - 1 (PR-E-05).
+    #[error("No event id is left: the last one was 4294967295")]
+    NoIdLeft,
+}
+
+impl Client {
+    /// A client without a connection.
+    #[must_use]
+    pub fn new(settings: ClientSettings) -> Self {
+        Self {
+            next_event: Some(settings.first_event.max(1)),
+            settings,
+            connections: 0,
+            link: None,
+            lost: None,
+            news: VecDeque::new(),
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            is_stopped: false,
+        }
+    }
+
+    /// Asks for a connection; `resets` says whether its first byte resets an older one (PR-R-01).
+    ///
+    /// # Errors
+    /// [`NotNow::AlreadyConnected`].
+    pub fn connect(&mut self, resets: bool) -> Result<ConnectionNumber, NotNow> {
+        if self.link.is_some() {
+            return Err(NotNow::AlreadyConnected);
+        }
+        let connection = ConnectionNumber(self.connections);
+        self.connections += 1;
+        self.link = Some(Link {
+            connection,
+            is_connected: false,
+            resets,
+            event: Lane::default(),
+            commit: Lane::default(),
+            action: Lane::default(),
+            items: VecDeque::new(),
+        });
+        self.outputs.push_back(Output::Connect(connection));
+        Ok(connection)
+    }
+
+    /// Sends an event; its id is the result.
+    ///
+    /// # Errors
+    /// [`NotNow::NotConnected`], [`NotNow::NoIdLeft`].
+    pub fn send_event(&mut self, now: Duration) -> Result<u32, NotNow> {
+        let link = connected(&mut self.link)?;
+        let id = self.next_event.ok_or(NotNow::NoIdLeft)?;
+        self.next_event = id.checked_add(1); // PR-E-04, PR-E-05
+        link.event
+            .asked
+            .push_back((now.saturating_add(OPERATION), id));
+        self.send(now, Kind::Event, id);
+        Ok(id)
+    }
+
+    /// Sends a StateCommit request.
+    ///
+    /// # Errors
+    /// [`NotNow::NotConnected`].
+    pub fn commit(&mut self, now: Duration, request: u32) -> Result<(), NotNow> {
+        let link = connected(&mut self.link)?;
+        let due = now.saturating_add(OPERATION);
+        link.commit.asked.push_back((due, request));
+        self.send(now, Kind::StateCommit, request);
+        Ok(())
+    }
+
+    /// Asks for the next item of the Action stream.
+    ///
+    /// # Errors
+    /// [`NotNow::NotConnected`].
+    pub fn read_action(&mut self, now: Duration) -> Result<(), NotNow> {
+        let link = connected(&mut self.link)?;
+        if let Some(item) = link.items.pop_front() {
+            self.news.push_back(News::Item(item));
+            return Ok(());
+        }
+        link.action
+            .asked
+            .push_back((now.saturating_add(OPERATION), ()));
+        match self.settings.profile {
+            Profile::Push => {}
+            Profile::Pull => self.send(now, Kind::Action, 1),
+        }
+        Ok(())
+    }
+
+    /// Ends the connection in peace.
+    ///
+    /// # Errors
+    /// [`NotNow::NotConnected`].
+    pub fn close(&mut self, now: Duration) -> Result<(), NotNow> {
+        if self.link.is_none() {
+            return Err(NotNow::NotConnected);
+        }
+        self.end(now, &Breach::new(CloseCode::Normal, "the client is done"));
+        Ok(())
+    }
+
+    /// What the owner wants to know next.
+    pub fn take_news(&mut self) -> Option<News> {
+        self.news.pop_front()
+    }
+
+    /// Whether there is a connection, or one is being made.
+    #[must_use]
+    pub const fn has_connection(&self) -> bool {
+        self.link.is_some()
+    }
+
+    /// When the last connection was lost, unless it ended in peace: before it connects again a
+    /// client waits the startup delay, or resets (PR-C-06).
+    #[must_use]
+    pub const fn lost_at(&self) -> Option<Duration> {
+        self.lost
+    }
+
+    /// The id of the next event.
+    #[must_use]
+    pub const fn next_event(&self) -> Option<u32> {
+        self.next_event
+    }
+
+    /// The handshake is done: the three streams are opened and say which they are (PR-S-01).
+    fn connected(&mut self, now: Duration, connection: ConnectionNumber) {
+        let Some(link) = self.link_with(connection) else {
+            return;
+        };
+        link.is_connected = true;
+        if link.resets {
+            let first = StreamId::of_client(0);
+            let reset = [
+                Output::Open(connection, first),
+                Output::Write(connection, first, vec![RESET]),
+                Output::Fin(connection, first),
+            ];
+            self.outputs.extend(reset);
+        }
+        for kind in Kind::ALL {
+            let Some(link) = self.link_with(connection) else {
+                return;
+            };
+            let stream = link.stream(kind);
+            let bytes = link.sending(kind).send(now, &[kind.discriminator()]);
+            self.outputs.push_back(Output::Open(connection, stream));
+            let write = bytes.map(|bytes| Output::Write(connection, stream, bytes));
+            self.outputs.extend(write);
+        }
+        self.counters.connections += 1;
+        self.transition(
+            connection,
+            "Connecting",
+            "Connected",
+            "the handshake is done",
+        );
+        self.news.push_back(News::Connected);
+    }
+
+    fn send(&mut self, now: Duration, kind: Kind, number: u32) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let (connection, stream) = (link.connection, link.stream(kind));
+        let bytes = link.sending(kind).send(now, &number.to_le_bytes());
+        let write = bytes.map(|bytes| Output::Write(connection, stream, bytes));
+        self.outputs.extend(write);
+    }
+
+    fn on_stream(
+        &mut self,
+        now: Duration,
+        connection: ConnectionNumber,
+        stream: StreamId,
+        what: OnStream<'_>,
+    ) {
+        let Some(link) = self.link_with(connection) else {
+            self.counters.late += 1;
+            return;
+        };
+        let Some(kind) = link.kind(stream) else {
+            if link.resets && stream == StreamId::of_client(0) {
+                return; // The server ends it, or not.
+            }
+            self.end(now, &Breach::violation("a stream that the server opened")); // PR-S-07
+            return;
+        };
+        let done = match what {
+            OnStream::Opened => Ok(()),
+            OnStream::Bytes(bytes) => self.read(kind, bytes),
+            OnStream::Written => {
+                let bytes = link.sending(kind).written(now);
+                let write = bytes.map(|bytes| Output::Write(connection, stream, bytes));
+                self.outputs.extend(write);
+                Ok(())
+            }
+            // PR-S-08, PR-A-03
+            OnStream::Fin => Err(format!("the server ended the {} stream", kind.name())),
+            OnStream::Reset(code) => Err(format!(
+                "the server reset the {} stream with code {code}",
+                kind.name()
+            )),
+            OnStream::Stopped(code) => Err(format!(
+                "the server stopped reading the {} stream with code {code}",
+                kind.name()
+            )),
+        };
+        if let Err(why) = done {
+            self.end(now, &Breach::violation(why));
+        }
+    }
+
+    /// Takes bytes of the server.
+    ///
+    /// # Errors
+    /// What rule they break.
+    fn read(&mut self, kind: Kind, bytes: &[u8]) -> Result<(), String> {
+        let Some(link) = &mut self.link else {
+            return Ok(());
+        };
+        let mut numbers = Vec::new();
+        link.words(kind).take(bytes, |number| numbers.push(number));
+        for number in numbers {
+            match kind {
+                // PR-E-03
+                Kind::Event => match link.event.asked.pop_front() {
+                    Some((_, id)) if id == number => {
+                        self.counters.events += 1;
+                        self.news.push_back(News::Acked(id));
+                    }
+                    Some((_, id)) => return Err(format!("an ack of {number} where {id} is due")),
+                    None => return Err(format!("an ack of {number} where none is due")),
+                },
+                Kind::StateCommit => match link.commit.asked.pop_front() {
+                    Some((_, request)) => {
+                        self.counters.commits += 1;
+                        let answer = number;
+                        self.news.push_back(News::Committed { request, answer });
+                    }
+                    None => return Err(format!("an answer, {number}, to no request")),
+                },
+                Kind::Action => {
+                    self.counters.actions += 1;
+                    match (link.action.asked.pop_front(), self.settings.profile) {
+                        (Some(_), _) => self.news.push_back(News::Item(number)),
+                        (None, Profile::Push) => link.items.push_back(number),
+                        (None, Profile::Pull) => {
+                            return Err(format!("an item, {number}, that was not asked for"));
+                        }
+                    }
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Closes the connection (PR-C-03).
+    fn end(&mut self, now: Duration, breach: &Breach) {
+        let Some(link) = self.link.take() else {
+            return;
+        };
+        self.counters.closed(breach.code.name());
+        self.outputs.push_back(Output::Close {
+            connection: link.connection,
+            code: breach.code.number(),
+            reason: breach.why.clone(),
+        });
+        let outcome = match breach.code {
+            CloseCode::Normal => Outcome::Completed,
+            code => Outcome::Failed(Failure {
+                cause: code.name(),
+                message: breach.why.clone(),
+            }),
+        };
+        self.over(now, &link, outcome, breach.why.clone(), true);
+    }
+
+    fn closed(&mut self, now: Duration, connection: ConnectionNumber, why: Closing<'_>) {
+        let link = self.link.take_if(|link| link.connection == connection);
+        let Some(link) = link else {
+            self.counters.late += 1;
+            return;
+        };
+        let (cause, message) = match why {
+            Closing::Application { code, .. } => match CloseCode::from_number(code) {
+                Some(code) => (
+                    code.name(),
+                    format!("the server closed it: {}", code.name()),
+                ),
+                None => (
+                    "an unknown code",
+                    format!("the server closed it with code {code}"),
+                ),
+            },
+            Closing::Transport { code, .. } => (
+                "transport error",
+                format!("the transport closed it with code 0x{code:X}"),
+            ),
+            Closing::TimedOut => ("idle timeout", "Connection timed out".to_owned()),
+            Closing::Refused => ("refused", "Connection refused".to_owned()),
+            Closing::Reset => ("stateless reset", "the server knows it no more".to_owned()),
+            Closing::Other(why) => ("other", why.to_owned()),
+        };
+        self.counters.ended(cause);
+        let outcome = match why {
+            Closing::Application { code: 0, .. } => Outcome::Completed,
+            Closing::Application { .. }
+            | Closing::Transport { .. }
+            | Closing::TimedOut
+            | Closing::Refused
+            | Closing::Reset
+            | Closing::Other(_) => Outcome::Failed(Failure {
+                cause,
+                message: message.clone(),
+            }),
+        };
+        self.over(now, &link, outcome, message, false);
+    }
+
+    fn over(&mut self, now: Duration, link: &Link, outcome: Outcome, why: String, is_own: bool) {
+        let was_lost = link.is_connected && outcome != Outcome::Completed;
+        self.lost = was_lost.then_some(now);
+        let state = match link.is_connected {
+            true => "Connected",
+            false => "Connecting",
+        };
+        self.transition(link.connection, state, "Closed", "it is over");
+        self.news.push_back(News::Closed { why, is_own });
+        self.outputs.push_back(Output::Ended {
+            connection: link.connection,
+            outcome,
+        });
+    }
+
+    fn link_with(&mut self, connection: ConnectionNumber) -> Option<&mut Link> {
+        let link = self.link.as_mut();
+        link.filter(|link| link.connection == connection)
+    }
+
+    fn transition(
+        &mut self,
+        connection: ConnectionNumber,
+        from: &'static str,
+        to: &'static str,
+        why: &'static str,
+    ) {
+        self.outputs.push_back(Output::Transition {
+            connection,
+            from,
+            to,
+            why,
+        });
+    }
+
+    fn tick(&mut self, now: Duration) {
+        if self.deadline().is_some_and(|due| due <= now) {
+            let why = "the server did not answer or read within 5 minutes";
+            self.end(now, &Breach::new(CloseCode::OperationTimeout, why)); // PR-T-01
+        }
+    }
+}
+
+/// The connection whose handshake is done.
+fn connected(link: &mut Option<Link>) -> Result<&mut Link, NotNow> {
+    let link = link.as_mut().filter(|link| link.is_connected);
+    link.ok_or(NotNow::NotConnected)
+}
+
+impl Link {
+    fn stream(&self, kind: Kind) -> StreamId {
+        let place = u64::from(kind.discriminator() - 1);
+        StreamId::of_client(place + u64::from(self.resets))
+    }
+
+    fn kind(&self, stream: StreamId) -> Option<Kind> {
+        Kind::ALL
+            .into_iter()
+            .find(|kind| self.stream(*kind) == stream)
+    }
+
+    const fn sending(&mut self, kind: Kind) -> &mut Sending {
+        match kind {
+            Kind::Event => &mut self.event.sending,
+            Kind::StateCommit => &mut self.commit.sending,
+            Kind::Action => &mut self.action.sending,
+        }
+    }
+
+    const fn words(&mut self, kind: Kind) -> &mut Words {
+        match kind {
+            Kind::Event => &mut self.event.words,
+            Kind::StateCommit => &mut self.commit.words,
+            Kind::Action => &mut self.action.words,
+        }
+    }
+}
+
+impl StreamMachine for Client {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        self.tick(now);
+        match input {
+            // A client listens to nobody.
+            Input::Incoming { connection, .. } => {
+                self.outputs.push_back(Output::Refuse(connection))
+            }
+            Input::Connected { connection } => self.connected(now, connection),
+            Input::Stream {
+                connection,
+                stream,
+                what,
+            } => self.on_stream(now, connection, stream, what),
+            Input::Datagram { connection, .. } => {
+                if self.link_with(connection).is_some() {
+                    self.end(now, &Breach::violation("a datagram")); // PR-S-07
+                }
+            }
+            Input::Closed { connection, why } => self.closed(now, connection, why),
+            Input::Tick => {}
+            Input::Stop => {
+                self.is_stopped = true;
+                self.end(now, &Breach::new(CloseCode::Normal, "the client ends"));
+            }
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let link = self.link.as_ref()?;
+        let all = [
+            link.event.deadline(),
+            link.commit.deadline(),
+            link.action.deadline(),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        let link = self.link.as_ref();
+        let link = link.filter(|link| link.connection == connection);
+        link.is_some_and(|link| match link.kind(stream) {
+            Some(Kind::Action) => link.items.len() < MOST_ITEMS,
+            Some(Kind::Event | Kind::StateCommit) | None => true,
+        })
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_stopped
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        self.counters.to_json()
+    }
+}

@@ -1,0 +1,340 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::{CloseCode, IDENTIFICATION, RESET};
+use super::Breach;
+use super::counters::Counters;
+use super::session::{Desk, Session};
+use super::settings::ServerSettings;
+use crate::machine::{Failure, Outcome};
+use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+
+/// Serves one client at a time.
+#[derive(Debug)]
+pub struct Server {
+    settings: ServerSettings,
+    /// The one connection (PR-C-01).
+    current: Option<Session>,
+    /// A second one, which has a second to say that it resets the first (PR-R-01, PR-R-02).
+    second: Option<Second>,
+    outputs: VecDeque<Output>,
+    counters: Counters,
+    is_stopped: bool,
+}
+
+/// A second connection.
+#[derive(Debug)]
+struct Second {
+    connection: ConnectionNumber,
+    /// When its handshake was done, if it was.
+    connected: Option<Duration>,
+    /// Streams that it opened, and when, the first apart.
+    opened: Vec<(Duration, StreamId)>,
+}
+
+impl Server {
+    /// A server without a client.
+    #[must_use]
+    pub fn new(settings: ServerSettings) -> Self {
+        Self {
+            settings,
+            current: None,
+            second: None,
+            outputs: VecDeque::new(),
+            counters: Counters::default(),
+            is_stopped: false,
+        }
+    }
+
+    fn incoming(&mut self, now: Duration, connection: ConnectionNumber) {
+        let is_early = now < self.settings.startup_delay;
+        let has_place = match (&self.current, &self.second) {
+            (None, _) => true,
+            (Some(_), None) => self.settings.resets,
+            (Some(_), Some(_)) => false,
+        };
+        if self.is_stopped || is_early || !has_place {
+            self.counters.refused += 1;
+            self.outputs.push_back(Output::Refuse(connection)); // PR-C-01
+            return;
+        }
+        self.outputs.push_back(Output::Admit(connection));
+        match self.current {
+            None => self.current = Some(Session::new(connection, &self.settings)),
+            Some(_) => {
+                self.second = Some(Second {
+                    connection,
+                    connected: None,
+                    opened: Vec::new(),
+                });
+            }
+        }
+    }
+
+    fn connected(&mut self, now: Duration, connection: ConnectionNumber) {
+        self.counters.connections += 1;
+        let state = self.in_session(connection, |session, _| {
+            let before = session.state();
+            session.connect(now);
+            Ok((before, session.state()))
+        });
+        if let Some((from, to)) = state {
+            self.transition(connection, from, to, "the handshake is done");
+        }
+        if let Some(second) = self.second_with(connection) {
+            second.connected.get_or_insert(now);
+        }
+    }
+
+    fn on_stream(
+        &mut self,
+        now: Duration,
+        connection: ConnectionNumber,
+        stream: StreamId,
+        what: OnStream<'_>,
+    ) {
+        if self.second_with(connection).is_some() {
+            self.on_stream_of_second(now, stream, what);
+            return;
+        }
+        let state = self.in_session(connection, |session, desk| {
+            let before = session.state();
+            session.on_stream(now, stream, what, desk)?;
+            Ok((before, session.state()))
+        });
+        if let Some((from, to)) = state {
+            self.transition(connection, from, to, "a stream said which it is");
+        }
+    }
+
+    /// A second connection says by its very first byte that it resets the first one.
+    fn on_stream_of_second(&mut self, now: Duration, stream: StreamId, what: OnStream<'_>) {
+        let Some(second) = &mut self.second else {
+            return;
+        };
+        match what {
+            OnStream::Opened => second.opened.push((now, stream)),
+            OnStream::Bytes([RESET, ..]) if stream == StreamId::of_client(0) => {
+                self.replace(now, what);
+            }
+            OnStream::Bytes(_) | OnStream::Fin | OnStream::Reset(_) | OnStream::Stopped(_) => {
+                self.refuse_second("there is a connection already"); // PR-R-02
+            }
+            OnStream::Written => {}
+        }
+    }
+
+    /// The second connection takes the place of the first (PR-R-01).
+    fn replace(&mut self, now: Duration, first_bytes: OnStream<'_>) {
+        let Some(second) = self.second.take() else {
+            return;
+        };
+        if let Some(old) = &self.current {
+            let old = old.connection;
+            let why = "another connection reset this one";
+            self.close(old, &Breach::new(CloseCode::ResetByClient, why));
+        }
+        let mut session = Session::new(second.connection, &self.settings);
+        session.connect(second.connected.unwrap_or(now));
+        self.current = Some(session);
+        for (at, stream) in second.opened {
+            self.on_stream(at, second.connection, stream, OnStream::Opened);
+        }
+        self.on_stream(now, second.connection, StreamId::of_client(0), first_bytes);
+    }
+
+    fn refuse_second(&mut self, why: &str) {
+        if let Some(second) = self.second.take() {
+            let breach = Breach::new(CloseCode::AlreadyConnected, why);
+            self.close(second.connection, &breach);
+        }
+    }
+
+    fn second_with(&mut self, connection: ConnectionNumber) -> Option<&mut Second> {
+        let second = self.second.as_mut();
+        second.filter(|second| second.connection == connection)
+    }
+
+    /// Lets the session of a connection do something; if it breaks a rule, the connection is closed.
+    fn in_session<T>(
+        &mut self,
+        connection: ConnectionNumber,
+        act: impl FnOnce(&mut Session, &mut Desk<'_>) -> Result<T, Breach>,
+    ) -> Option<T> {
+        let session = self.current.as_mut();
+        let Some(session) = session.filter(|session| session.connection == connection) else {
+            self.counters.late += u64::from(self.second_with(connection).is_none()); // PR-T-03
+            return None;
+        };
+        let mut desk = Desk {
+            settings: &self.settings,
+            outputs: &mut self.outputs,
+            counters: &mut self.counters,
+        };
+        let done = act(session, &mut desk);
+        done.map_err(|breach| self.close(connection, &breach)).ok()
+    }
+
+    /// Closes a connection; nothing of it is left (PR-C-03, PR-R-03).
+    fn close(&mut self, connection: ConnectionNumber, breach: &Breach) {
+        self.counters.closed(breach.code.name());
+        self.outputs.push_back(Output::Close {
+            connection,
+            code: breach.code.number(),
+            reason: breach.why.clone(),
+        });
+        let outcome = match breach.code {
+            CloseCode::Normal => Outcome::Completed,
+            code => Outcome::Failed(Failure {
+                cause: code.name(),
+                message: breach.why.clone(),
+            }),
+        };
+        self.forget(connection, outcome);
+    }
+
+    fn closed(&mut self, connection: ConnectionNumber, why: Closing<'_>) {
+        let cause = match why {
+            Closing::Application { code, .. } => {
+                CloseCode::from_number(code).map_or("an unknown code", CloseCode::name)
+            }
+            Closing::Transport { .. } => "transport error",
+            Closing::TimedOut => "idle timeout", // PR-C-05
+            Closing::Refused => "refused",
+            Closing::Reset => "stateless reset",
+            Closing::Other(_) => "other",
+        };
+        self.counters.ended(cause);
+        let outcome = match why {
+            Closing::Application { code: 0, .. } => Outcome::Completed,
+            Closing::Application { .. }
+            | Closing::Transport { .. }
+            | Closing::TimedOut
+            | Closing::Refused
+            | Closing::Reset
+            | Closing::Other(_) => Outcome::Failed(Failure {
+                cause,
+                message: format!("the client is gone: {cause}"),
+            }),
+        };
+        self.forget(connection, outcome);
+    }
+
+    fn forget(&mut self, connection: ConnectionNumber, outcome: Outcome) {
+        let session = self
+            .current
+            .take_if(|session| session.connection == connection);
+        let second = self
+            .second
+            .take_if(|second| second.connection == connection);
+        match (&session, second) {
+            (Some(session), _) => {
+                self.transition(connection, session.state(), "Closed", "it is over");
+            }
+            (None, Some(_)) => {}
+            (None, None) => return,
+        }
+        self.outputs.push_back(Output::Ended {
+            connection,
+            outcome,
+        });
+    }
+
+    fn tick(&mut self, now: Duration) {
+        if let Some(connection) = self.current.as_ref().map(|session| session.connection) {
+            self.in_session(connection, |session, desk| session.tick(now, desk));
+        }
+        if self.second_deadline().is_some_and(|due| due <= now) {
+            self.refuse_second("there is a connection already, and it was not reset"); // PR-R-02
+        }
+    }
+
+    fn second_deadline(&self) -> Option<Duration> {
+        let connected = self.second.as_ref().and_then(|second| second.connected);
+        connected.map(|connected| connected.saturating_add(IDENTIFICATION))
+    }
+
+    fn transition(
+        &mut self,
+        connection: ConnectionNumber,
+        from: &'static str,
+        to: &'static str,
+        why: &'static str,
+    ) {
+        if from != to {
+            self.outputs.push_back(Output::Transition {
+                connection,
+                from,
+                to,
+                why,
+            });
+        }
+    }
+
+    fn stop(&mut self) {
+        self.is_stopped = true;
+        let breach = Breach::new(CloseCode::Normal, "the server ends");
+        let current = self.current.as_ref().map(|session| session.connection);
+        let second = self.second.as_ref().map(|second| second.connection);
+        for connection in current.into_iter().chain(second) {
+            self.close(connection, &breach);
+        }
+    }
+}
+
+impl StreamMachine for Server {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        self.tick(now);
+        match input {
+            Input::Incoming { connection, .. } => self.incoming(now, connection),
+            Input::Connected { connection } => self.connected(now, connection),
+            Input::Stream {
+                connection,
+                stream,
+                what,
+            } => self.on_stream(now, connection, stream, what),
+            Input::Datagram { connection, .. } => {
+                if self.second_with(connection).is_some() {
+                    self.refuse_second("there is a connection already"); // PR-R-02
+                } else {
+                    let breach = Breach::violation("a datagram"); // PR-S-07
+                    self.in_session(connection, |_, _| Err::<(), _>(breach));
+                }
+            }
+            Input::Closed { connection, why } => self.closed(connection, why),
+            Input::Tick => {}
+            Input::Stop => self.stop(),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let current = self.current.as_ref().and_then(Session::deadline);
+        [current, self.second_deadline()]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        let is_of_second = |second: &Second| second.connection == connection;
+        if self.second.as_ref().is_some_and(is_of_second) {
+            // Whatever else it says, its first stream speaks first.
+            return stream == StreamId::of_client(0);
+        }
+        let session = self.current.as_ref();
+        let session = session.filter(|session| session.connection == connection);
+        session.is_some_and(|session| session.reads(stream))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_stopped
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        self.counters.to_json()
+    }
+}

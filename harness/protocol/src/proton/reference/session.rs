@@ -1,0 +1,393 @@
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use super::super::{CloseCode, IDENTIFICATION, Kind, OPERATION, RESET, SETUP, Words};
+use super::Breach;
+use super::counters::Counters;
+use super::sending::Sending;
+use super::settings::{Profile, ServerSettings};
+use crate::streams::{ConnectionNumber, OnStream, Output, StreamId};
+
+/// StateCommit requests that may wait for their answers; past that their stream is not read.
+const MOST_COMMITS: usize = 1_024;
+
+/// A server's side of one connection.
+#[derive(Debug)]
+pub(super) struct Session {
+    pub(super) connection: ConnectionNumber,
+    /// When the handshake was done, if it was.
+    connected: Option<Duration>,
+    streams: BTreeMap<StreamId, Stream>,
+    last_event: u32,
+    /// Answers and when they are due, in the order of their requests.
+    commits: VecDeque<(Duration, u32)>,
+    next_item: u32,
+    /// In push, when the next item is due.
+    item_due: Option<Duration>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    opened: Duration,
+    purpose: Purpose,
+    words: Words,
+    /// Since when a u32 has been incomplete.
+    incomplete: Option<Duration>,
+    sending: Sending,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    /// It did not say yet.
+    Unknown,
+    /// It reset the connection before this one.
+    Reset,
+    Of(Kind),
+}
+
+/// Where a session's doings go.
+pub(super) struct Desk<'a> {
+    pub(super) settings: &'a ServerSettings,
+    pub(super) outputs: &'a mut VecDeque<Output>,
+    pub(super) counters: &'a mut Counters,
+}
+
+impl Session {
+    pub(super) fn new(connection: ConnectionNumber, settings: &ServerSettings) -> Self {
+        Self {
+            connection,
+            connected: None,
+            streams: BTreeMap::new(),
+            last_event: 0,
+            commits: VecDeque::new(),
+            next_item: settings.first_action,
+            item_due: None,
+        }
+    }
+
+    /// The handshake is done.
+    pub(super) fn connect(&mut self, now: Duration) {
+        self.connected.get_or_insert(now);
+    }
+
+    /// Its state in words.
+    pub(super) fn state(&self) -> &'static str {
+        match (self.connected, self.has_all()) {
+            (None, _) => "Connecting",
+            (Some(_), false) => "Identifying",
+            (Some(_), true) => "Serving",
+        }
+    }
+
+    fn has_all(&self) -> bool {
+        Kind::ALL.into_iter().all(|kind| self.of(kind).is_some())
+    }
+
+    fn of(&self, kind: Kind) -> Option<StreamId> {
+        let mut streams = self.streams.iter();
+        let found = streams.find(|(_, stream)| stream.purpose == Purpose::Of(kind));
+        found.map(|(id, _)| *id)
+    }
+
+    /// Takes what happened on a stream. A breach must close the connection.
+    pub(super) fn on_stream(
+        &mut self,
+        now: Duration,
+        id: StreamId,
+        what: OnStream<'_>,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Breach> {
+        if !self.streams.contains_key(&id) {
+            self.open(now, id)?;
+        }
+        match what {
+            OnStream::Opened => Ok(()),
+            OnStream::Bytes(bytes) => self.read(now, id, bytes, desk),
+            OnStream::Fin => self.fin(id),
+            OnStream::Reset(code) => self.broken_off(id, "reset", code),
+            OnStream::Stopped(code) => self.broken_off(id, "stopped reading", code),
+            OnStream::Written => {
+                self.written(now, id, desk);
+                Ok(())
+            }
+        }
+    }
+
+    fn open(&mut self, now: Duration, id: StreamId) -> Result<(), Breach> {
+        if !id.is_bidirectional() {
+            return Err(Breach::violation("a unidirectional stream")); // PR-S-07
+        }
+        let ordinary = |stream: &&Stream| stream.purpose != Purpose::Reset;
+        if self.streams.values().filter(ordinary).count() >= Kind::ALL.len() {
+            // PR-S-04
+            return Err(Breach::new(
+                CloseCode::IdentificationFailed,
+                "a fourth stream",
+            ));
+        }
+        let stream = Stream {
+            opened: now,
+            purpose: Purpose::Unknown,
+            words: Words::default(),
+            incomplete: None,
+            sending: Sending::default(),
+        };
+        self.streams.insert(id, stream);
+        Ok(())
+    }
+
+    fn read(
+        &mut self,
+        now: Duration,
+        id: StreamId,
+        bytes: &[u8],
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Breach> {
+        let Some((first, rest)) = bytes.split_first() else {
+            return Ok(());
+        };
+        let purpose = self.streams.get(&id).map(|stream| stream.purpose);
+        match purpose {
+            None => Ok(()),
+            Some(Purpose::Unknown) => {
+                self.identify(now, id, *first, desk)?;
+                self.read(now, id, rest, desk)
+            }
+            Some(Purpose::Reset) => Err(Breach::violation("bytes after the reset")),
+            Some(Purpose::Of(kind)) => self.take(now, id, kind, bytes, desk),
+        }
+    }
+
+    /// The first byte of a stream says which it is.
+    fn identify(
+        &mut self,
+        now: Duration,
+        id: StreamId,
+        byte: u8,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Breach> {
+        let failed = |why: String| Breach::new(CloseCode::IdentificationFailed, why);
+        let may_reset = desk.settings.resets && id == StreamId::of_client(0);
+        let purpose = match Kind::from_discriminator(byte) {
+            // PR-S-04
+            Some(kind) if self.of(kind).is_some() => {
+                return Err(failed(format!("a second {} stream", kind.name())));
+            }
+            Some(kind) => Purpose::Of(kind),
+            None if byte == RESET && may_reset => Purpose::Reset,
+            None => return Err(failed(format!("a stream of kind 0x{byte:02X}"))), // PR-S-03
+        };
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.purpose = purpose;
+        }
+        match purpose {
+            // So that the client may open three more.
+            Purpose::Reset => desk.outputs.push_back(Output::Fin(self.connection, id)),
+            Purpose::Of(Kind::Action) if desk.settings.profile == Profile::Push => {
+                self.item_due = Some(now.saturating_add(desk.settings.action_interval)); // PR-A-01
+            }
+            Purpose::Unknown | Purpose::Of(_) => {}
+        }
+        Ok(())
+    }
+
+    /// Takes bytes of an identified stream.
+    fn take(
+        &mut self,
+        now: Duration,
+        id: StreamId,
+        kind: Kind,
+        bytes: &[u8],
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Breach> {
+        if kind == Kind::Action && desk.settings.profile == Profile::Push {
+            return Err(Breach::violation("bytes on the Action stream")); // PR-A-02
+        }
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return Ok(());
+        };
+        let mut numbers = Vec::new();
+        stream.words.take(bytes, |number| numbers.push(number));
+        stream.incomplete = match (stream.words.pending(), numbers.is_empty()) {
+            (0, _) => None,
+            (_, true) => stream.incomplete.or(Some(now)),
+            (_, false) => Some(now),
+        };
+        for number in numbers {
+            match kind {
+                Kind::Event => self.event(now, id, number, desk)?,
+                Kind::StateCommit => {
+                    let due = now.saturating_add(desk.settings.commit_delay);
+                    self.commits.push_back((due, number.wrapping_mul(2)));
+                }
+                Kind::Action => self.item(now, id, desk),
+            }
+        }
+        self.answer(now, desk);
+        Ok(())
+    }
+
+    fn event(
+        &mut self,
+        now: Duration,
+        stream: StreamId,
+        id: u32,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Breach> {
+        if id <= self.last_event {
+            let why = format!("event {id} after {}", self.last_event);
+            return Err(Breach::violation(why)); // PR-E-02
+        }
+        self.last_event = id;
+        desk.counters.events += 1;
+        self.send(now, stream, id, desk); // PR-E-01
+        Ok(())
+    }
+
+    fn item(&mut self, now: Duration, stream: StreamId, desk: &mut Desk<'_>) {
+        let item = self.next_item;
+        self.next_item = item.wrapping_add(1);
+        desk.counters.actions += 1;
+        self.send(now, stream, item, desk);
+    }
+
+    /// Answers the StateCommit requests that are due, in order (PR-K-01).
+    fn answer(&mut self, now: Duration, desk: &mut Desk<'_>) {
+        let Some(stream) = self.of(Kind::StateCommit) else {
+            return;
+        };
+        while let Some((_, answer)) = self.commits.pop_front_if(|(due, _)| *due <= now) {
+            desk.counters.commits += 1;
+            self.send(now, stream, answer, desk);
+        }
+    }
+
+    fn send(&mut self, now: Duration, id: StreamId, number: u32, desk: &mut Desk<'_>) {
+        let stream = self.streams.get_mut(&id);
+        let bytes = stream.and_then(|stream| stream.sending.send(now, &number.to_le_bytes()));
+        self.write(id, bytes, desk);
+    }
+
+    fn written(&mut self, now: Duration, id: StreamId, desk: &mut Desk<'_>) {
+        let stream = self.streams.get_mut(&id);
+        let bytes = stream.and_then(|stream| stream.sending.written(now));
+        self.write(id, bytes, desk);
+    }
+
+    fn write(&self, id: StreamId, bytes: Option<Vec<u8>>, desk: &mut Desk<'_>) {
+        let write = bytes.map(|bytes| Output::Write(self.connection, id, bytes));
+        desk.outputs.extend(write);
+    }
+
+    /// A FIN at a message boundary is a normal end, any other a violation (PR-S-08).
+    fn fin(&self, id: StreamId) -> Result<(), Breach> {
+        let Some(stream) = self.streams.get(&id) else {
+            return Ok(());
+        };
+        match (stream.purpose, stream.words.pending()) {
+            (Purpose::Reset, _) => Ok(()),
+            (Purpose::Unknown, _) => Err(Breach::new(
+                CloseCode::IdentificationFailed,
+                "a stream that ends before it says which it is",
+            )),
+            (Purpose::Of(kind), 0) => {
+                let why = format!("the client ended the {} stream", kind.name());
+                Err(Breach::new(CloseCode::Normal, why))
+            }
+            (Purpose::Of(kind), 1..) => {
+                let why = format!("the {} stream ends in the middle of a u32", kind.name());
+                Err(Breach::violation(why))
+            }
+        }
+    }
+
+    fn broken_off(&self, id: StreamId, how: &str, code: u64) -> Result<(), Breach> {
+        let purpose = self.streams.get(&id).map(|stream| stream.purpose);
+        match purpose {
+            None | Some(Purpose::Reset) => Ok(()),
+            Some(Purpose::Unknown) => Err(Breach::new(
+                CloseCode::IdentificationFailed,
+                format!("a stream that was {how} with code {code} before it said which it is"),
+            )),
+            // PR-S-08
+            Some(Purpose::Of(kind)) => Err(Breach::violation(format!(
+                "the {} stream was {how} with code {code}",
+                kind.name()
+            ))),
+        }
+    }
+
+    /// Does what is due at `now`.
+    pub(super) fn tick(&mut self, now: Duration, desk: &mut Desk<'_>) -> Result<(), Breach> {
+        if self.setup_deadline().is_some_and(|due| due <= now) {
+            // PR-S-05, PR-S-06
+            let why = match self.has_all() {
+                false => "the three streams did not say in time which they are",
+                true => "a stream did not say in time which it is",
+            };
+            return Err(Breach::new(CloseCode::SetupTimeout, why));
+        }
+        if self.operation_deadline().is_some_and(|due| due <= now) {
+            let why = "the client did not read or send the rest within 5 minutes";
+            return Err(Breach::new(CloseCode::OperationTimeout, why)); // PR-T-04
+        }
+        self.answer(now, desk);
+        if self.item_due.is_some_and(|due| due <= now) {
+            self.push(now, desk);
+        }
+        Ok(())
+    }
+
+    /// Sends the next item, unless the last one is not taken yet.
+    fn push(&mut self, now: Duration, desk: &mut Desk<'_>) {
+        let Some(id) = self.of(Kind::Action) else {
+            return;
+        };
+        self.item_due = Some(now.saturating_add(desk.settings.action_interval));
+        let is_idle = |stream: &Stream| stream.sending.is_idle();
+        if self.streams.get(&id).is_some_and(is_idle) {
+            self.item(now, id, desk);
+        }
+    }
+
+    /// When something is due.
+    pub(super) fn deadline(&self) -> Option<Duration> {
+        let commit = self.commits.front().map(|(due, _)| *due);
+        let all = [
+            self.setup_deadline(),
+            self.operation_deadline(),
+            commit,
+            self.item_due,
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    fn setup_deadline(&self) -> Option<Duration> {
+        let unknown = self.streams.values();
+        let unknown = unknown.filter(|stream| stream.purpose == Purpose::Unknown);
+        let unknown = unknown.map(|stream| stream.opened.saturating_add(IDENTIFICATION));
+        let all = self.connected.filter(|_| !self.has_all());
+        let all = all.map(|connected| connected.saturating_add(SETUP));
+        unknown.chain(all).min()
+    }
+
+    fn operation_deadline(&self) -> Option<Duration> {
+        let streams = self.streams.values();
+        let due = streams.flat_map(|stream| {
+            let rest = stream.incomplete;
+            let rest = rest.map(|since| since.saturating_add(OPERATION));
+            [rest, stream.sending.deadline()]
+        });
+        due.flatten().min()
+    }
+
+    /// Whether it takes more bytes of this stream now.
+    pub(super) fn reads(&self, id: StreamId) -> bool {
+        let Some(stream) = self.streams.get(&id) else {
+            return true;
+        };
+        let is_busy =
+            stream.purpose == Purpose::Of(Kind::StateCommit) && self.commits.len() >= MOST_COMMITS;
+        !stream.sending.is_full() && !is_busy
+    }
+}

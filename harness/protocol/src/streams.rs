@@ -1,0 +1,201 @@
+//! How the world reaches a reference machine of a protocol over QUIC, and the other way round.
+//!
+//! It is what [`crate::machine`] is for datagrams: a state machine without I/O, which runs over a
+//! real QUIC endpoint, in virtual time and under fuzzing alike. The owner calls
+//! [`StreamMachine::handle`] with the time and one input, then [`StreamMachine::poll`] until it
+//! returns `None`, then waits until [`StreamMachine::deadline`] or the next input, whichever comes
+//! first. Time is the [`Duration`] since a start that the owner chose; it never falls.
+//!
+//! Of a connection that the machine closed or refused it hears nothing more; of one that ended
+//! otherwise it hears [`Input::Closed`] last.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::machine::Outcome;
+
+/// A connection, by the number that the owner (for an incoming one) or the machine (for one that
+/// it asks for) gave it. No number is used twice.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct ConnectionNumber(pub u64);
+
+/// A stream of a connection, by its QUIC stream id: bit 0 says whether the server opened it, bit 1
+/// whether it is unidirectional (RFC 9000, section 2.1).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct StreamId(pub u64);
+
+impl StreamId {
+    /// The bidirectional stream that the client opens as its `n`-th, from 0.
+    #[must_use]
+    pub const fn of_client(n: u64) -> Self {
+        Self(n << 2)
+    }
+
+    /// Whether both sides may send on it.
+    #[must_use]
+    pub const fn is_bidirectional(self) -> bool {
+        self.0 & 2 == 0
+    }
+
+    /// Whether the server opened it.
+    #[must_use]
+    pub const fn is_of_server(self) -> bool {
+        self.0 & 1 == 1
+    }
+}
+
+/// What can happen to a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Input<'a> {
+    /// Somebody wants to connect. Answered at once by [`Output::Admit`] or [`Output::Refuse`].
+    Incoming {
+        /// The number of the connection to be.
+        connection: ConnectionNumber,
+        /// Where it comes from.
+        from: SocketAddr,
+    },
+    /// The handshake of a connection is done.
+    Connected {
+        /// The connection.
+        connection: ConnectionNumber,
+    },
+    /// Something happened on a stream.
+    Stream {
+        /// The connection.
+        connection: ConnectionNumber,
+        /// The stream.
+        stream: StreamId,
+        /// What happened.
+        what: OnStream<'a>,
+    },
+    /// A datagram came in (RFC 9221).
+    Datagram {
+        /// The connection.
+        connection: ConnectionNumber,
+        /// Its bytes.
+        bytes: &'a [u8],
+    },
+    /// The connection is over, by the other side or by the transport.
+    Closed {
+        /// The connection.
+        connection: ConnectionNumber,
+        /// How it ended.
+        why: Closing<'a>,
+    },
+    /// Time went on; a deadline may be due. Also the first input of a machine that speaks first.
+    Tick,
+    /// The owner wants the machine to end.
+    Stop,
+}
+
+/// What can happen on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum OnStream<'a> {
+    /// The other side opened it.
+    Opened,
+    /// Bytes came in, in order.
+    Bytes(&'a [u8]),
+    /// The other side will send no more.
+    Fin,
+    /// The other side broke its sending off (RESET_STREAM), with this code.
+    Reset(u64),
+    /// The other side wants no more bytes (STOP_SENDING), with this code.
+    Stopped(u64),
+    /// The transport took everything that was to be written: the other side reads, or its windows
+    /// are not full yet.
+    Written,
+}
+
+/// How a connection ended that the machine did not end itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Closing<'a> {
+    /// The other side closed it with an application's code.
+    Application {
+        /// The code.
+        code: u64,
+        /// The reason that it gave.
+        reason: &'a [u8],
+    },
+    /// The transport of the other side closed it, or ours because of what it did.
+    Transport {
+        /// The code (RFC 9000, section 20.1).
+        code: u64,
+        /// The reason that was given.
+        reason: &'a [u8],
+    },
+    /// The other side was not heard for the idle timeout, or never.
+    TimedOut,
+    /// The other side refused it in the handshake.
+    Refused,
+    /// The other side lost its state (a stateless reset).
+    Reset,
+    /// Something else, in a few words.
+    Other(&'a str),
+}
+
+/// What a machine wants done or known.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Output {
+    /// Take an incoming connection.
+    Admit(ConnectionNumber),
+    /// Refuse an incoming connection in its handshake.
+    Refuse(ConnectionNumber),
+    /// Connect to the peer that the owner knows.
+    Connect(ConnectionNumber),
+    /// Open a stream as soon as the peer's limit permits. A machine names them in the order of their
+    /// ids.
+    Open(ConnectionNumber, StreamId),
+    /// Send bytes on a stream. Answered by [`OnStream::Written`] when the transport has taken them.
+    Write(ConnectionNumber, StreamId, Vec<u8>),
+    /// Send no more on a stream after what was written.
+    Fin(ConnectionNumber, StreamId),
+    /// Close a connection with an application's code.
+    Close {
+        /// The connection.
+        connection: ConnectionNumber,
+        /// The code.
+        code: u64,
+        /// Why, in a few words.
+        reason: String,
+    },
+    /// A connection went from one state to another.
+    Transition {
+        /// The connection.
+        connection: ConnectionNumber,
+        /// The state before.
+        from: &'static str,
+        /// The state after.
+        to: &'static str,
+        /// Why, in a few words.
+        why: &'static str,
+    },
+    /// A connection is over for the machine.
+    Ended {
+        /// The connection.
+        connection: ConnectionNumber,
+        /// How it went.
+        outcome: Outcome,
+    },
+}
+
+/// A reference machine over QUIC: one role of one protocol.
+pub trait StreamMachine {
+    /// Takes one input at time `now`.
+    fn handle(&mut self, now: Duration, input: Input<'_>);
+
+    /// The next thing that it wants done; `None` when there is nothing more for now.
+    fn poll(&mut self) -> Option<Output>;
+
+    /// When it wants an [`Input::Tick`] at the latest, if ever.
+    fn deadline(&self) -> Option<Duration>;
+
+    /// Whether it takes bytes of this stream now. While it does not, the owner leaves them in the
+    /// transport, whose windows then hold the other side back.
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool;
+
+    /// Whether it is over for good. A server never is, until stopped.
+    fn is_finished(&self) -> bool;
+
+    /// Its counters by name.
+    fn counters(&self) -> serde_json::Value;
+}
