@@ -2,6 +2,7 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::file::Step;
 use crate::layers::{
     Dissected, IpPacket, Key, Outcome, Reassembly, Udp, Unusable, dissect, extensions, udp,
 };
@@ -47,6 +48,23 @@ pub struct Datagram<'a> {
     pub length: usize,
 }
 
+/// What stands in a capture, in its order.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Item<'a> {
+    /// A UDP datagram.
+    Datagram(Datagram<'a>),
+    /// Secrets of TLS (a Decryption Secrets Block of pcapng), in the key log format.
+    KeyLog(&'a [u8]),
+}
+
+/// What a capture came to.
+enum Reached {
+    /// A datagram, and whether it was put together from fragments.
+    Datagram(Udp, bool),
+    KeyLog,
+    End,
+}
+
 impl<R: Read> Capture<R> {
     /// Reads the beginning of a pcap or pcapng file.
     ///
@@ -69,16 +87,54 @@ impl<R: Read> Capture<R> {
     /// was delivered. It is said once.
     pub fn next_datagram(&mut self) -> Result<Option<Datagram<'_>>, CaptureError> {
         loop {
-            let advanced = self.packets.advance();
-            if !matches!(advanced, Ok(true)) {
-                self.reassembly.finish(&mut self.statistics.fragments);
-                return advanced.map(|_| None);
+            match self.advance()? {
+                Reached::Datagram(udp, assembled) => {
+                    return Ok(Some(self.deliver(udp, assembled)));
+                }
+                Reached::KeyLog => {}
+                Reached::End => return Ok(None),
+            }
+        }
+    }
+
+    /// The next datagram, or the next key log; `None` at the end of the file, and for ever after an
+    /// error.
+    ///
+    /// # Errors
+    /// As [`Self::next_datagram`].
+    pub fn next_item(&mut self) -> Result<Option<Item<'_>>, CaptureError> {
+        Ok(match self.advance()? {
+            Reached::Datagram(udp, assembled) => Some(Item::Datagram(self.deliver(udp, assembled))),
+            Reached::KeyLog => Some(Item::KeyLog(self.packets.key_log())),
+            Reached::End => None,
+        })
+    }
+
+    #[inline]
+    fn advance(&mut self) -> Result<Reached, CaptureError> {
+        loop {
+            let step = self.packets.step();
+            if !matches!(step, Ok(Step::Packet)) {
+                match step {
+                    Ok(Step::KeyLog) => {
+                        self.statistics.key_logs += 1;
+                        return Ok(Reached::KeyLog);
+                    }
+                    Ok(Step::UnreadKeyLog) => {
+                        self.statistics.unread_key_logs += 1;
+                        continue;
+                    }
+                    Ok(Step::Packet | Step::End) | Err(_) => {
+                        self.reassembly.finish(&mut self.statistics.fragments);
+                        return step.map(|_| Reached::End);
+                    }
+                }
             }
             let packet = self.packets.current();
             self.statistics.packets += 1;
             self.statistics.untimed += u64::from(!packet.timed);
             match dissect(&packet) {
-                Ok(Dissected::Datagram(udp)) => return Ok(Some(self.deliver(udp, false))),
+                Ok(Dissected::Datagram(udp)) => return Ok(Reached::Datagram(udp, false)),
                 Ok(Dissected::Fragment {
                     vlan,
                     packet: ip,
@@ -105,7 +161,7 @@ impl<R: Read> Capture<R> {
                     match reassembled(&key, &payload) {
                         Ok(udp) => {
                             self.assembled = payload;
-                            return Ok(Some(self.deliver(udp, true)));
+                            return Ok(Reached::Datagram(udp, true));
                         }
                         Err(why) => count(&mut self.statistics, why, &packet),
                     }

@@ -1,4 +1,4 @@
-//! pcap and pcapng files, link, IP and UDP layers, and the tap.
+//! pcap and pcapng files, link, IP and UDP layers, QUIC, and the tap.
 //!
 //! It reads any stream and writes to any stream. It opens no socket, starts no thread and reads no
 //! clock: live capture is in `shakedown-net`, and times are arguments.
@@ -8,6 +8,7 @@ mod compare;
 mod error;
 mod file;
 mod layers;
+pub mod quic;
 mod select;
 mod statistics;
 mod tap;
@@ -15,7 +16,7 @@ mod writer;
 
 pub use pcap_file::{DataLink, Endianness};
 
-pub use crate::capture::{Capture, Datagram};
+pub use crate::capture::{Capture, Datagram, Item};
 pub use crate::compare::{Correspondence, correspond};
 pub use crate::error::CaptureError;
 pub use crate::file::{AnnotateError, Annotated, MAX_PACKET, Packets, RawPacket, annotate};

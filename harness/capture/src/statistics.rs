@@ -29,6 +29,10 @@ pub struct Statistics {
     pub malformed_udp: u64,
     /// Packets without a time of their own (simple packet blocks).
     pub untimed: u64,
+    /// Key logs of TLS that were delivered.
+    pub key_logs: u64,
+    /// Key logs of TLS that were passed over: longer than 16 MiB, or damaged.
+    pub unread_key_logs: u64,
     /// Fragmented IP packets.
     pub fragments: FragmentStatistics,
 }
@@ -99,6 +103,9 @@ impl fmt::Display for Statistics {
         ];
         for (count, what) in counts.into_iter().filter(|(count, _)| *count > 0) {
             write!(f, ", {count} {what}")?;
+        }
+        if self.unread_key_logs > 0 {
+            write!(f, ", {} key logs not read", self.unread_key_logs)?;
         }
         if let Some(link) = self.unsupported_link_type {
             write!(

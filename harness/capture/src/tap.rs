@@ -73,6 +73,15 @@ impl<W: Write> Tap<W> {
             .write_packet(time, &self.frame, self.frame.len(), comments)
     }
 
+    /// Records secrets of TLS sessions, lines in the key log format of NSS. They are to stand before
+    /// the packets that need them. See [`CaptureWriter::write_key_log`].
+    ///
+    /// # Errors
+    /// [`WriteError`] if they were not recorded.
+    pub fn record_key_log(&mut self, key_log: &[u8]) -> Result<(), WriteError> {
+        self.writer.write_key_log(key_log)
+    }
+
     /// Packets recorded so far.
     #[must_use]
     pub const fn packets(&self) -> u64 {

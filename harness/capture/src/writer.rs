@@ -10,9 +10,10 @@ use pcap_file::pcapng::blocks::interface_description::{
 };
 use pcap_file::pcapng::blocks::opt_common::CommonOption;
 use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeaderOption};
+use pcap_file::pcapng::blocks::unknown::UnknownBlock;
 use pcap_file::{DataLink, Endianness};
 
-use crate::file::error_chain;
+use crate::file::{DECRYPTION_SECRETS_BLOCK, TLS_KEY_LOG, error_chain};
 
 /// Snapshot length that we declare, in bytes: as tcpdump does, and more than any packet of ours.
 const SNAPSHOT_LENGTH: u32 = 262_144;
@@ -199,6 +200,34 @@ impl<W: Write> CaptureWriter<W> {
         self.output.write(self.encoder.0.get_ref())?;
         self.output.packets += 1;
         Ok(self.output.packets)
+    }
+
+    /// Writes the secrets of TLS sessions, lines in the key log format of NSS, so that readers can
+    /// decrypt the packets that follow. Nothing is written if there are none.
+    ///
+    /// # Errors
+    /// [`WriteError`] if they were not written.
+    pub fn write_key_log(&mut self, key_log: &[u8]) -> Result<(), WriteError> {
+        if key_log.is_empty() {
+            return Ok(());
+        }
+        self.output.check()?;
+        let Ok(length) = u32::try_from(key_log.len()) else {
+            let why = format!("a key log of {} bytes", key_log.len());
+            return Err(WriteError::Unencodable(why));
+        };
+        // The section that we begin is little-endian.
+        let mut body = Vec::with_capacity(key_log.len() + 12);
+        body.extend(TLS_KEY_LOG.to_le_bytes());
+        body.extend(length.to_le_bytes());
+        body.extend_from_slice(key_log);
+        body.resize(body.len().next_multiple_of(4), 0);
+        self.encoder.0.get_mut().clear();
+        self.encoder
+            .0
+            .write_pcapng_block(UnknownBlock::new(DECRYPTION_SECRETS_BLOCK, 0, &body))
+            .map_err(|error| WriteError::Unencodable(error_chain(&error)))?;
+        self.output.write(self.encoder.0.get_ref())
     }
 
     /// Packets written so far.

@@ -65,6 +65,49 @@ impl<'a> Reader<'a> {
         self.array(field).map(|b| u64::from_le_bytes(*b))
     }
 
+    /// Two bytes, big-endian.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if fewer are left.
+    #[inline]
+    pub fn u16_be(&mut self, field: &'static str) -> Result<u16, DecodeError> {
+        self.array(field).map(|b| u16::from_be_bytes(*b))
+    }
+
+    /// Four bytes, big-endian.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if fewer are left.
+    #[inline]
+    pub fn u32_be(&mut self, field: &'static str) -> Result<u32, DecodeError> {
+        self.array(field).map(|b| u32::from_be_bytes(*b))
+    }
+
+    /// A variable-length integer of QUIC, big-endian (RFC 9000, section 16): the two highest bits
+    /// of the first byte say whether it has 1, 2, 4 or 8 bytes, the others are its value, at most
+    /// 2^62 - 1. Longer forms than needed are taken.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if fewer bytes are left than the first one announces.
+    #[inline]
+    pub fn quic_varint(&mut self, field: &'static str) -> Result<u64, DecodeError> {
+        let Some(first) = self.bytes.get(self.offset) else {
+            return Err(self.truncated(field, 1));
+        };
+        match first >> 6 {
+            0 => self.array::<1>(field).map(|b| u64::from(b[0])),
+            1 => self
+                .array(field)
+                .map(|b| u64::from(u16::from_be_bytes(*b) & 0x3fff)),
+            2 => self
+                .array(field)
+                .map(|b| u64::from(u32::from_be_bytes(*b) & 0x3fff_ffff)),
+            3.. => self
+                .array(field)
+                .map(|b| u64::from_be_bytes(*b) & 0x3fff_ffff_ffff_ffff),
+        }
+    }
+
     /// Exactly `N` bytes, borrowed.
     ///
     /// # Errors
@@ -124,6 +167,37 @@ mod tests {
         assert_eq!(reader.u32_le("c"), Ok(0x0706_0504));
         assert_eq!(reader.u64_le("d"), Ok(0x0f0e_0d0c_0b0a_0908));
         assert_eq!(reader.remaining(), 0);
+    }
+
+    #[test]
+    fn integers_are_read_big_endian_where_the_name_says_so() {
+        let mut reader = Reader::new(&[1, 2, 3, 4, 5, 6]);
+        assert_eq!(reader.u16_be("a"), Ok(0x0102));
+        assert_eq!(reader.u32_be("b"), Ok(0x0304_0506));
+    }
+
+    #[test]
+    fn the_varints_of_rfc_9000_appendix_a_1_are_read() {
+        let cases: [(&[u8], u64); 5] = [
+            (
+                &[0xc2, 0x19, 0x7c, 0x5e, 0xff, 0x14, 0xe8, 0x8c],
+                151_288_809_941_952_652,
+            ),
+            (&[0x9d, 0x7f, 0x3e, 0x7d], 494_878_333),
+            (&[0x7b, 0xbd], 15_293),
+            (&[0x25], 37),
+            (&[0x40, 0x25], 37),
+        ];
+        for (bytes, value) in cases {
+            let mut reader = Reader::new(bytes);
+            assert_eq!(reader.quic_varint("a"), Ok(value));
+            assert_eq!(reader.remaining(), 0);
+            let short = &bytes[..bytes.len() - 1];
+            assert_eq!(
+                Reader::new(short).quic_varint("a"),
+                Err(DecodeError::truncated("a", 0, bytes.len(), short.len()))
+            );
+        }
     }
 
     #[test]

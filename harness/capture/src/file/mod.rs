@@ -18,6 +18,8 @@ use ::pcap_file::pcapng::blocks::opt_common::CommonOption;
 use ::pcap_file::pcapng::{Block, PcapNgState, RawBlock};
 
 pub use self::annotate::{AnnotateError, Annotated, annotate};
+use self::pcapng::Found;
+pub(crate) use self::pcapng::{DECRYPTION_SECRETS_BLOCK, TLS_KEY_LOG};
 use self::window::Window;
 use crate::CaptureError;
 
@@ -34,7 +36,19 @@ pub struct Packets<R> {
     number: u64,
     current: Located,
     last_time: Duration,
+    /// The key log that was found last.
+    key_log: Range<usize>,
     over: bool,
+}
+
+/// What a step through the file came to.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Step {
+    Packet,
+    KeyLog,
+    /// A key log that was passed over.
+    UnreadKeyLog,
+    End,
 }
 
 #[derive(Debug)]
@@ -119,6 +133,7 @@ impl<R: Read> Packets<R> {
             number: 0,
             current: Located::default(),
             last_time: Duration::ZERO,
+            key_log: 0..0,
             over: false,
         })
     }
@@ -136,26 +151,50 @@ impl<R: Read> Packets<R> {
     }
 
     /// Moves to the next packet. `false` at the end of the file, and for ever after an error.
-    #[inline]
-    pub(crate) fn advance(&mut self) -> Result<bool, CaptureError> {
-        if self.over {
-            return Ok(false);
+    fn advance(&mut self) -> Result<bool, CaptureError> {
+        loop {
+            match self.step()? {
+                Step::Packet => return Ok(true),
+                Step::KeyLog | Step::UnreadKeyLog => {}
+                Step::End => return Ok(false),
+            }
         }
-        let located = match &mut self.format {
-            Format::Pcap(pcap) => pcap.next(&mut self.window),
+    }
+
+    /// Moves to the next packet or key log. At the end for ever after an error.
+    #[inline]
+    pub(crate) fn step(&mut self) -> Result<Step, CaptureError> {
+        if self.over {
+            return Ok(Step::End);
+        }
+        let found = match &mut self.format {
+            Format::Pcap(pcap) => pcap.next(&mut self.window).map(|it| it.map(Found::Packet)),
             Format::Pcapng(pcapng) => pcapng.next(&mut self.window),
         };
-        let Some(located) = located.inspect_err(|_| self.over = true)? else {
+        let Some(found) = found.inspect_err(|_| self.over = true)? else {
             self.over = true;
-            return Ok(false);
+            return Ok(Step::End);
+        };
+        let located = match found {
+            Found::Packet(located) => located,
+            Found::KeyLog(range) => {
+                self.key_log = range;
+                return Ok(Step::KeyLog);
+            }
+            Found::UnreadKeyLog => return Ok(Step::UnreadKeyLog),
         };
         self.number += 1;
         self.last_time = located.time.unwrap_or(self.last_time);
         self.current = located;
-        Ok(true)
+        Ok(Step::Packet)
     }
 
-    /// The packet that [`Self::advance`] moved to.
+    /// The key log that [`Self::step`] moved to.
+    pub(crate) fn key_log(&self) -> &[u8] {
+        self.window.at(self.key_log.clone())
+    }
+
+    /// The packet that [`Self::step`] moved to.
     #[inline]
     pub(crate) fn current(&self) -> RawPacket<'_> {
         let located = &self.current;

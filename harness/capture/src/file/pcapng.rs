@@ -19,6 +19,12 @@ const MAX_PACKET_BLOCK: u32 = 4 * MAX_PACKET;
 const MAX_DESCRIPTION: u32 = 1024 * 1024;
 /// Most interfaces of a section.
 const MAX_INTERFACES: usize = 65_536;
+/// Type of a block with secrets.
+pub(crate) const DECRYPTION_SECRETS_BLOCK: u32 = 0x0a;
+/// Type of secrets: a key log of TLS.
+pub(crate) const TLS_KEY_LOG: u32 = 0x544c_534b;
+/// Largest block with secrets that is read, in bytes.
+const MAX_SECRETS: u32 = 16 * 1024 * 1024;
 /// The byte-order magic as it stands in a little-endian and in a big-endian file.
 const MAGIC: [([u8; 4], Endianness); 2] = [
     ([0x4d, 0x3c, 0x2b, 0x1a], Endianness::Little),
@@ -35,6 +41,15 @@ pub(crate) fn is_pcapng(bytes: &[u8]) -> bool {
 pub(crate) struct Pcapng {
     parser: PcapNgParser,
     clocks: Vec<Clock>,
+}
+
+/// What says something to readers of packets.
+pub(crate) enum Found {
+    Packet(Located),
+    /// A key log of TLS, in the window.
+    KeyLog(Range<usize>),
+    /// Secrets of TLS that were passed over, because they are too long or damaged.
+    UnreadKeyLog,
 }
 
 /// A block that was consumed, and where it lies.
@@ -79,7 +94,7 @@ impl Pcapng {
     pub(crate) fn next<R: Read>(
         &mut self,
         window: &mut Window<R>,
-    ) -> Result<Option<Located>, CaptureError> {
+    ) -> Result<Option<Found>, CaptureError> {
         loop {
             let Some(head) = head(window, self.parser.section().endianness)? else {
                 return Ok(None);
@@ -89,10 +104,16 @@ impl Pcapng {
                     self.description(window, head)?;
                 }
                 ENHANCED_PACKET_BLOCK | PACKET_BLOCK | SIMPLE_PACKET_BLOCK => {
-                    return self.packet(window, head).map(Some);
+                    let packet = self.packet(window, head)?;
+                    return Ok(Some(Found::Packet(packet)));
                 }
-                // Whatever else there is (names, statistics, secrets, blocks yet to be invented)
-                // says nothing about packets.
+                DECRYPTION_SECRETS_BLOCK => {
+                    if let Some(found) = secrets(window, head)? {
+                        return Ok(Some(found));
+                    }
+                }
+                // Whatever else there is (names, statistics, blocks yet to be invented) says
+                // nothing about packets.
                 _ => skip(window, head)?,
             }
         }
@@ -259,6 +280,29 @@ impl Pcapng {
             end: header + (captured as usize).next_multiple_of(4),
         })
     }
+}
+
+/// A block with secrets. `None` if they are not of TLS.
+fn secrets<R: Read>(window: &mut Window<R>, head: Head) -> Result<Option<Found>, CaptureError> {
+    if head.length > MAX_SECRETS {
+        skip(window, head)?;
+        return Ok(Some(Found::UnreadKeyLog));
+    }
+    whole(window, head, MAX_SECRETS)?;
+    let range = window.consume(head.length as usize);
+    let body = &window.at(range.clone())[8..head.length as usize - 4];
+    let Some((fields, data)) = body.split_first_chunk::<8>() else {
+        return Ok(Some(Found::UnreadKeyLog));
+    };
+    if integer(&fields[..4], head.order) != TLS_KEY_LOG {
+        return Ok(None);
+    }
+    let length = integer(&fields[4..], head.order) as usize;
+    if length > data.len() {
+        return Ok(Some(Found::UnreadKeyLog));
+    }
+    let start = range.start + 16;
+    Ok(Some(Found::KeyLog(start..start + length)))
 }
 
 /// Where a packet lies in the body of its block.

@@ -1,0 +1,371 @@
+use std::fmt;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shakedown_wire::DecodeError;
+
+use super::parameters::TransportParameters;
+
+/// An end of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Role {
+    /// The one that opened the connection.
+    Client,
+    /// The other one.
+    Server,
+}
+
+impl Role {
+    /// The other end.
+    #[must_use]
+    pub const fn peer(self) -> Self {
+        match self {
+            Self::Client => Self::Server,
+            Self::Server => Self::Client,
+        }
+    }
+
+    pub(super) const fn index(self) -> usize {
+        match self {
+            Self::Client => 0,
+            Self::Server => 1,
+        }
+    }
+}
+
+/// As in a sentence.
+impl fmt::Display for Role {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Client => "client",
+            Self::Server => "server",
+        })
+    }
+}
+
+/// How a packet is encrypted.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Level {
+    /// With keys that everyone can derive.
+    Initial,
+    /// With the client's early secret.
+    ZeroRtt,
+    /// With the handshake secrets.
+    Handshake,
+    /// With the secrets of the connection.
+    OneRtt,
+}
+
+/// A cipher suite of TLS 1.3 that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Suite {
+    /// TLS_AES_128_GCM_SHA256.
+    Aes128Gcm,
+    /// TLS_AES_256_GCM_SHA384.
+    Aes256Gcm,
+    /// TLS_CHACHA20_POLY1305_SHA256.
+    ChaCha20Poly1305,
+}
+
+impl Suite {
+    /// The suite with this number in TLS.
+    #[must_use]
+    pub const fn from_code(code: u16) -> Option<Self> {
+        match code {
+            0x1301 => Some(Self::Aes128Gcm),
+            0x1302 => Some(Self::Aes256Gcm),
+            0x1303 => Some(Self::ChaCha20Poly1305),
+            _ => None,
+        }
+    }
+}
+
+/// Something that a capture shows, and the packet that shows it.
+///
+/// Events come in the order in which packets can be read, which is that of the capture but for
+/// packets that had to wait for their keys: `number` and `time` are those of the packet itself.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Event<'a> {
+    /// Number of the connection in the capture, from 1; `None` if it is of none that is known.
+    pub connection: Option<u64>,
+    /// Where it was seen.
+    pub at: At,
+    /// What it is.
+    pub kind: EventKind<'a>,
+}
+
+/// A packet of the capture.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct At {
+    /// Its number in the capture, from 1.
+    pub number: u64,
+    /// Its time since 1970.
+    pub time: Duration,
+    /// Source address and port.
+    pub source: SocketAddr,
+    /// Destination address and port.
+    pub destination: SocketAddr,
+}
+
+/// What is seen. `by` is the end that did it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum EventKind<'a> {
+    /// The first packet of a connection that is in the capture, by the client.
+    ConnectionOpened {
+        /// The client's address.
+        client: SocketAddr,
+        /// The server's address.
+        server: SocketAddr,
+        /// Version of QUIC.
+        version: u32,
+        /// The first Destination Connection ID.
+        original_destination_id: &'a [u8],
+    },
+    /// The server asks the client to prove its address.
+    Retry,
+    /// The server speaks other versions.
+    VersionNegotiation {
+        /// Their numbers, four bytes each.
+        versions: &'a [u8],
+    },
+    /// What the client offers; again after a HelloRetryRequest.
+    ClientHello {
+        /// The protocols offered by ALPN, each with a length byte before it: see
+        /// [`protocols`](super::protocols). `None` without the extension.
+        alpn: Option<&'a [u8]>,
+        /// The server's name (SNI).
+        server_name: Option<&'a [u8]>,
+        /// The client's transport parameters.
+        parameters: Option<&'a TransportParameters>,
+    },
+    /// The cipher suite that the server chose, as TLS numbers it.
+    CipherSuite(u16),
+    /// What the server chose.
+    ServerHandshake {
+        /// The chosen protocol; `None` without the extension.
+        alpn: Option<&'a [u8]>,
+        /// The server's transport parameters.
+        parameters: Option<&'a TransportParameters>,
+    },
+    /// The server says that the handshake is done (HANDSHAKE_DONE).
+    HandshakeDone,
+    /// An end sends with new keys.
+    KeyUpdated {
+        /// Who.
+        by: Role,
+        /// Updates of this end so far.
+        count: u64,
+    },
+    /// An end sends from another address.
+    AddressChanged {
+        /// Who.
+        by: Role,
+        /// Where it was.
+        from: SocketAddr,
+        /// Where it is.
+        to: SocketAddr,
+    },
+    /// The first frame of a stream.
+    StreamOpened {
+        /// Its id.
+        stream: u64,
+        /// Who opened it, by its id.
+        by: Role,
+        /// Whether only that end sends on it.
+        unidirectional: bool,
+    },
+    /// The next bytes of a stream, in order and without gaps.
+    StreamBytes {
+        /// The stream's id.
+        stream: u64,
+        /// Who sent them.
+        by: Role,
+        /// Offset of the first one.
+        offset: u64,
+        /// The bytes; at least one.
+        bytes: &'a [u8],
+    },
+    /// All bytes of a stream were there.
+    StreamFin {
+        /// The stream's id.
+        stream: u64,
+        /// Who sent it.
+        by: Role,
+        /// Bytes of the stream.
+        final_size: u64,
+    },
+    /// An end gives up what it sends (RESET_STREAM). No bytes of it follow.
+    StreamReset {
+        /// The stream's id.
+        stream: u64,
+        /// Who.
+        by: Role,
+        /// Application error code.
+        code: u64,
+        /// Bytes that it had sent.
+        final_size: u64,
+    },
+    /// An end wants no more of what its peer sends (STOP_SENDING).
+    StopSending {
+        /// The stream's id.
+        stream: u64,
+        /// Who.
+        by: Role,
+        /// Application error code.
+        code: u64,
+    },
+    /// What an end sends on a stream cannot be told from here on. Nothing of it follows.
+    StreamLost {
+        /// The stream's id.
+        stream: u64,
+        /// Who sent it.
+        by: Role,
+        /// Offset of the first byte that is missing.
+        offset: u64,
+        /// Why.
+        why: Lost,
+    },
+    /// A DATAGRAM frame (RFC 9221).
+    DatagramFrame {
+        /// Who sent it.
+        by: Role,
+        /// Its payload.
+        bytes: &'a [u8],
+    },
+    /// A limit is raised, or met.
+    Flow {
+        /// Who says so.
+        by: Role,
+        /// Which.
+        flow: Flow,
+    },
+    /// The first CONNECTION_CLOSE of an end.
+    ConnectionClosed {
+        /// Who.
+        by: Role,
+        /// Why.
+        code: CloseCode,
+        /// The reason, as far as it was sent.
+        reason: &'a [u8],
+    },
+    /// A datagram ends with a token for stateless reset that an end had given.
+    StatelessReset {
+        /// Who had given it.
+        by: Role,
+    },
+    /// A new packet was read, and all it says was told. Repeated packets are not told.
+    Packet {
+        /// Who sent it.
+        by: Role,
+        /// How it was encrypted.
+        level: Level,
+        /// Its number in QUIC.
+        packet_number: u64,
+        /// Whether it has to be acknowledged, which also restarts the idle timer of its sender.
+        ack_eliciting: bool,
+    },
+    /// A packet was read, but breaks the rules. What stands before it in the packet was told.
+    Malformed {
+        /// Who sent it.
+        by: Role,
+        /// What is wrong. Its offset counts from the first byte of the decrypted payload, or of
+        /// the TLS message.
+        error: DecodeError,
+    },
+    /// A packet could not be read.
+    Unreadable(Unreadable),
+    /// So many connections are open that this one was forgotten. Packets of it that follow are of
+    /// no known connection.
+    Forgotten,
+}
+
+/// A limit of flow control.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[expect(
+    missing_docs,
+    reason = "named and described as in RFC 9000, section 19"
+)]
+pub enum Flow {
+    MaxData(u64),
+    MaxStreamData { stream: u64, maximum: u64 },
+    MaxStreams { unidirectional: bool, maximum: u64 },
+    DataBlocked(u64),
+    StreamDataBlocked { stream: u64, limit: u64 },
+    StreamsBlocked { unidirectional: bool, limit: u64 },
+}
+
+/// Why a connection was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum CloseCode {
+    /// By QUIC itself.
+    Transport {
+        /// The code of RFC 9000, section 20.1.
+        code: u64,
+        /// Type of the frame that was the reason; 0 if it is not known.
+        frame_type: u64,
+    },
+    /// By the application.
+    Application {
+        /// Its code.
+        code: u64,
+    },
+}
+
+impl CloseCode {
+    /// The alert of TLS that a transport code stands for.
+    #[must_use]
+    pub const fn tls_alert(self) -> Option<u8> {
+        match self {
+            Self::Transport { code, .. } if code >> 8 == 1 => Some((code & 0xff) as u8),
+            Self::Transport { .. } | Self::Application { .. } => None,
+        }
+    }
+}
+
+/// Why a stream cannot be told any further.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Lost {
+    /// Bytes before those that were seen are not in the capture.
+    Missing,
+    /// More came after a gap than is kept.
+    TooMuchAfterGap,
+    /// The same bytes were sent twice, and differ; or the stream's final size does.
+    Contradiction,
+    /// More streams are open at once than are kept. Nothing of either end follows.
+    TooManyStreams,
+}
+
+/// Why a packet could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Unreadable {
+    /// The reason.
+    pub why: Why,
+    /// Who sent it, if that is known.
+    pub by: Option<Role>,
+    /// Whether it has the form of a stateless reset. Its token is not known, or it would be a
+    /// [`EventKind::StatelessReset`].
+    pub may_be_stateless_reset: bool,
+}
+
+/// A reason for which a packet cannot be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Why {
+    /// The secrets of its connection are not there.
+    NoSecrets,
+    /// The handshake of its connection is there only in part.
+    NoHandshake,
+    /// Its connection has a cipher suite that is not read; TLS's number.
+    UnsupportedSuite(u16),
+    /// It is of no connection whose beginning is in the capture.
+    UnknownConnection,
+    /// The keys are there and do not fit: it is damaged, or forged.
+    CannotDecrypt,
+    /// The capture holds only its beginning.
+    Cut,
+    /// It is of another version of QUIC.
+    OtherVersion(u32),
+    /// It has not the form of a QUIC packet.
+    NotQuic,
+    /// It is early data (0-RTT) that the server does not take: nothing is missing.
+    EarlyDataRejected,
+}
