@@ -1,8 +1,12 @@
 //! Both reference machines at one table: what may go wrong between them, and what came of it.
 //!
 //! A [`Trace`] is one run of an initiator and a responder, in order; [`Trace::settle`] tells from what
-//! was sent and what was delivered what the network did.
+//! was sent and what was delivered what the network did, [`Trace::ladder`] draws
+//! it. [`swarm`] plays many runs, each with other mishaps.
 
+mod ladder;
+mod log;
+pub mod swarm;
 mod trace;
 
 pub use trace::{Event, Side, TRACE_VERSION, Trace, Violation, What, frame_text};

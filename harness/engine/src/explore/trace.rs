@@ -55,6 +55,11 @@ pub struct Side {
     pub without: Vec<String>,
 }
 
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde asks so")]
+const fn is_first(address: &u8) -> bool {
+    *address == 0
+}
+
 /// A property that does not hold.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -65,6 +70,9 @@ pub struct Violation {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub party: Option<Role>,
+    /// When it showed, in nanoseconds since the begin.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub at: Option<u64>,
     /// What should hold, and what was seen instead, in a sentence.
     pub property: String,
 }
@@ -90,6 +98,10 @@ pub enum What {
         /// Who sends it.
         #[schemars(with = "String")]
         from: Role,
+        /// Which of the initiator's addresses it comes from or goes to: 0 for the first, 1 for the
+        /// one after a move.
+        #[serde(default, skip_serializing_if = "is_first")]
+        address: u8,
         /// The frame in words: `SYN`, `data 3`.
         frame: String,
         /// Its bytes in hexadecimal.
@@ -399,6 +411,7 @@ mod tests {
         let what = What::Sent {
             datagram,
             from: Role::Initiator,
+            address: 0,
             frame: "SYN".to_owned(),
             payload: "0001".to_owned(),
         };
@@ -451,6 +464,7 @@ mod tests {
         trace.violation = Some(Violation {
             requirement: "MS-H-18".to_owned(),
             party: Some(Role::Responder),
+            at: Some(5),
             property: "both stream or both close".to_owned(),
         });
         let read = Trace::parse("trace.json", &trace.to_json()).unwrap();

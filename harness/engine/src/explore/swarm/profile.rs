@@ -1,0 +1,166 @@
+use std::time::Duration;
+
+use rand::Rng;
+use rand_chacha::ChaCha8Rng;
+use serde::Serialize;
+use shakedown_protocol::requirement::Role;
+
+use crate::network::{Delay, Fault, Impair, Mishap};
+
+/// The largest error of a clock, in parts in a million: 1%, as much as MS-D-05 lets a sender's clock
+/// be off.
+const LARGEST_SKEW: u32 = 10_000;
+/// When everything that may happen at some time has happened, in milliseconds.
+const LATEST: u32 = 5_000;
+
+/// Everything that goes wrong in one run of a swarm.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Profile {
+    /// What the network does, until it heals.
+    pub impair: Impair,
+    /// The side whose clock is off, and by how many parts in a million it is too fast.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub skew: Option<(Role, i32)>,
+    /// When the initiator's address changes, as the responder sees it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub moves: Option<Duration>,
+    /// When the network heals.
+    pub heals: Duration,
+}
+
+impl Profile {
+    /// A profile in which each mishap may be or not.
+    pub(super) fn random(dice: &mut Dice, frames: &[&str]) -> Self {
+        let least = dice.millis(50);
+        let delay = match dice.one_in(2) {
+            true => Delay::default(),
+            false => Delay {
+                least,
+                most: least + dice.millis(50),
+            },
+        };
+        let impair = Impair {
+            from: match dice.below(4) {
+                0 => Some(Role::Initiator),
+                1 => Some(Role::Responder),
+                _ => None,
+            },
+            loss: dice.share(400),
+            duplicate: dice.share(300),
+            reorder: dice.share(300),
+            corrupt: dice.rarely(|dice| dice.share(150)),
+            checksum: dice.rarely(|dice| dice.share(150)),
+            delay,
+            jitter: dice.rarely(|dice| dice.millis(300)),
+            rate: dice
+                .one_in(5)
+                .then(|| u64::from(4_000 + dice.below(60_000))),
+            cut: (0..dice.below(3))
+                .map(|_| {
+                    let begin = dice.millis(LATEST);
+                    (begin, begin + dice.millis(1_500) + Duration::from_millis(1))
+                })
+                .collect(),
+            faults: (0..dice.below(4)).map(|_| fault(dice, frames)).collect(),
+            seed: None,
+        };
+        let side = dice.side();
+        let parts = i32::try_from(dice.below(2 * LARGEST_SKEW + 1)).unwrap_or_default();
+        let parts = parts.saturating_sub_unsigned(LARGEST_SKEW);
+        // Early healing leaves the handshake to be watched, late healing the stream.
+        let heals = if dice.one_in(2) {
+            dice.millis(1_000)
+        } else {
+            dice.millis(LATEST)
+        };
+        Self {
+            impair,
+            skew: dice.one_in(3).then_some((side, parts)),
+            moves: dice.one_in(6).then(|| dice.millis(LATEST)),
+            heals,
+        }
+    }
+
+    /// Whether what arrives may be another datagram than the one that was sent.
+    #[must_use]
+    pub fn corrupts(&self) -> bool {
+        let flips = |fault: &Fault| matches!(fault.mishap, Mishap::Flipped(_));
+        self.impair.corrupt > 0.0 || self.impair.faults.iter().any(flips)
+    }
+}
+
+impl std::fmt::Display for Profile {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}", self.impair)?;
+        if let Some((side, parts)) = self.skew {
+            write!(f, "; the {side}'s clock is off by {parts} ppm")?;
+        }
+        if let Some(at) = self.moves {
+            write!(f, "; the initiator moves at {} ms", at.as_millis())?;
+        }
+        write!(f, "; heals at {} ms", self.heals.as_millis())
+    }
+}
+
+fn fault(dice: &mut Dice, frames: &[&str]) -> Fault {
+    let place = usize::try_from(dice.below(u32::try_from(frames.len()).unwrap_or(1)));
+    let frame = frames
+        .get(place.unwrap_or_default())
+        .copied()
+        .unwrap_or_default();
+    let mishap = match dice.below(5) {
+        0 => Mishap::Lost,
+        1 => Mishap::Twice,
+        2 => Mishap::Late(dice.millis(LATEST)),
+        3 => Mishap::After(1 + dice.below(3)),
+        // A bit of the header or the fields, not of the payload.
+        _ => Mishap::Flipped(dice.below(67 * 8)),
+    };
+    Fault {
+        frame: frame.to_owned(),
+        nth: 1 + dice.below(3),
+        from: None,
+        mishap,
+    }
+}
+
+/// What decides the profile of a run.
+pub(super) struct Dice(pub(super) ChaCha8Rng);
+
+impl Dice {
+    /// A number below `end`, which is not 0.
+    pub(super) fn below(&mut self, end: u32) -> u32 {
+        // The slight preference of small numbers does not matter here.
+        self.0.next_u32() % end.max(1)
+    }
+
+    pub(super) fn one_in(&mut self, times: u32) -> bool {
+        self.below(times) == 0
+    }
+
+    pub(super) fn side(&mut self) -> Role {
+        match self.one_in(2) {
+            true => Role::Initiator,
+            false => Role::Responder,
+        }
+    }
+
+    pub(super) fn millis(&mut self, most: u32) -> Duration {
+        Duration::from_millis(u64::from(self.below(most + 1)))
+    }
+
+    /// A share of up to so many thousandths; often none.
+    fn share(&mut self, most: u32) -> f64 {
+        match self.one_in(2) {
+            true => 0.0,
+            false => f64::from(1 + self.below(most)) / 1_000.0,
+        }
+    }
+
+    fn rarely<T: Default>(&mut self, value: impl FnOnce(&mut Self) -> T) -> T {
+        match self.one_in(3) {
+            true => value(self),
+            false => T::default(),
+        }
+    }
+}
