@@ -7,7 +7,7 @@ use super::words;
 
 /// What the network does to datagrams. By default nothing: they arrive at once, in order, once.
 ///
-/// On a command line it is a list with commas ([`std::str::FromStr`]), in a scenario an object.
+/// On a command line it is a list with commas, in a scenario an object.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Impair {

@@ -6,6 +6,7 @@ use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
 
 use super::Span;
+use crate::network::Impair;
 
 /// One scenario: one behaviour of the implementation under test, named as a fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -38,6 +39,10 @@ pub struct Scenario {
     /// Whether nothing else may run at the same time (it needs the whole machine).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub alone: bool,
+    /// What the network between the two does. What steps send goes through it, and so does what they
+    /// wait for; without it everything arrives once and in order.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub impair: Option<Impair>,
     /// The conversation.
     pub steps: Vec<Step>,
 }

@@ -20,10 +20,15 @@ pub struct Line {
 }
 
 impl Scenario {
-    /// The steps in words, in the file's order.
+    /// What the network does and the steps in words, in the file's order.
     #[must_use]
     pub fn in_words(&self) -> Vec<Line> {
-        let mut lines = Vec::new();
+        let network = self.impair.iter().map(|impair| Line {
+            depth: 0,
+            path: String::new(),
+            text: format!("the network does: {impair}"),
+        });
+        let mut lines = network.collect();
         list(&self.steps, "", 0, &mut lines);
         lines
     }

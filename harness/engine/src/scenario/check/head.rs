@@ -30,6 +30,7 @@ impl Checker<'_> {
             self.requirements(given("iut"));
         }
         self.sockets();
+        self.impair();
         self.frame_names(&self.scenario.ignore, &root("ignore"));
         for name in self.scenario.bindings.keys() {
             self.binding_name(name, &root("let").key(name));
@@ -208,6 +209,23 @@ impl Checker<'_> {
                 let message = format!("`{name}` is a socket that every scenario has");
                 self.at_key(&place, message, Some("choose another name".to_owned()));
             }
+        }
+    }
+
+    fn impair(&mut self) {
+        let Some(impair) = &self.scenario.impair else {
+            return;
+        };
+        let vocabulary = self.protocol.map(|protocol| protocol.vocabulary);
+        for flaw in impair.flaws(vocabulary) {
+            let place = flaw.place.iter();
+            let place = place.fold(root("impair"), |place, key| place.key(key));
+            self.at(&place, flaw.message, flaw.help);
+        }
+        if impair.is_ideal() && self.whole {
+            let help = "remove it, or say what the network does: `\"loss\": 0.1`";
+            let message = "the network would do nothing";
+            self.at(&root("impair"), message, Some(help.to_owned()));
         }
     }
 
