@@ -133,7 +133,7 @@ impl Judge {
                 self.fell_back = true;
                 self.demanded == Demanded::FallsBack
             }
-            Some(Sign::Refuses(_) | Sign::Media(_)) | None => false,
+            Some(Sign::Refuses(_) | Sign::Grants { .. } | Sign::Media(_)) | None => false,
         };
         if is_promised && self.is_clean && !self.corrupts {
             self.asked.get_or_insert(now);
