@@ -18,9 +18,10 @@ help: ## Name the targets
 build: ## Build the program
 	$(CARGO) build --locked --package shakedown-cli
 
-# The recordings first, for the report of the suite is to stand last.
-run: build ## Judge the field recordings, then the reference by the whole suite
+# The report of the suite over sockets is to stand last.
+run: build ## Judge the field recordings, then the reference in virtual time and over sockets
 	@status=0; \
+	$(SHAKEDOWN) run --virtual --out $(OUT)/virtual || status=$$?; \
 	$(SHAKEDOWN) check --out $(OUT)/field pcaps/field/*.pcap || status=$$?; \
 	$(SHAKEDOWN) run --out $(OUT) || status=$$?; \
 	exit $$status

@@ -38,6 +38,14 @@ pub(crate) fn reference(role: Role) -> Result<Iut, Failure> {
     Iut::parse(&format!("vectors/{name}"), text).map_err(|problems| wrong_file(&problems))
 }
 
+/// Whether this is the reference, started as its own description says. What it streams and how it
+/// is judged may be another matter.
+pub(crate) fn is_reference(iut: &Iut) -> Result<bool, Failure> {
+    let own = reference(iut.role)?;
+    let same = iut.protocol == own.protocol && iut.modes == own.modes && iut.start == own.start;
+    Ok(same && iut.timing.buffer_period == own.timing.buffer_period)
+}
+
 /// Reads the description of an implementation.
 pub(crate) fn description(path: &Path) -> Result<Iut, Failure> {
     Iut::read(path).map_err(|problems| wrong_file(&problems))

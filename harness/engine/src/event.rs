@@ -13,6 +13,11 @@ use crate::verdict::Verdict;
 /// Version of this contract, told in `run-started`, `check-finished` and `interop-started`.
 pub const VERSION: u32 = 1;
 
+/// How packets are recorded where nothing goes over a wire: `capture` of `run-started`. All times of
+/// such a run are virtual.
+pub const VIRTUAL: &str =
+    "virtual: the reference and the scripted peer in one process, in virtual time";
+
 /// One event. As JSON: an object with a `type`, one a line.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
@@ -25,7 +30,7 @@ pub enum Event {
         iut: String,
         /// Seed of everything random.
         seed: u64,
-        /// How packets are recorded: `live` or `tap`, and why.
+        /// How packets are recorded: `live`, `tap` or `virtual`, and why.
         capture: String,
         /// Scenarios selected.
         scenarios: usize,

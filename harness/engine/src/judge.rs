@@ -3,11 +3,14 @@
 //! Memory is bounded by what the monitors keep of sessions that live, whatever the length of the
 //! capture; what they say is handed on at once.
 
+use std::collections::BTreeSet;
 use std::io::Read;
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::{Capture, CaptureError, Datagram, Statistics};
 use shakedown_protocol::monitor::{Finding, Monitor, Observation, Packet};
+use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, Protocol};
 
 /// How many of the newest datagrams are at hand when a finding names one.
@@ -109,6 +112,20 @@ pub const fn packet<'a>(datagram: &Datagram<'a>) -> Packet<'a> {
         payload: datagram.payload,
         length: datagram.length,
     }
+}
+
+/// Whether an observation is about the implementation under test, which plays `role`: what the
+/// scripted peer did is not judged, whatever role it seemed to play. `own` are its addresses.
+#[must_use]
+pub fn is_of_iut(observation: &Observation, role: Role, own: &BTreeSet<SocketAddr>) -> bool {
+    let address = match observation {
+        Observation::Finding(finding) | Observation::Inconclusive(finding) => finding.address,
+        Observation::Session(session) => match role {
+            Role::Initiator => session.initiator,
+            Role::Responder => session.responder,
+        },
+    };
+    !own.contains(&address)
 }
 
 type Monitors = Vec<(&'static Protocol, Box<dyn Monitor>)>;

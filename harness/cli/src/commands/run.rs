@@ -10,7 +10,7 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
-use shakedown_net::run::{Assignment, CaptureBy, Plan, run};
+use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
 use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::Sinks;
 use tokio::sync::{mpsc, watch};
@@ -38,6 +38,7 @@ their own.",
     after_help = "\
 Examples:
   shakedown run
+  shakedown run --virtual --seed 7
   shakedown run --iut my-server.toml --mode 3way
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run mediastream/3way/responder/a-handshake-leads-to-two-frames \\
@@ -64,6 +65,11 @@ pub(crate) struct Args {
     /// sockets, `auto` live on loopback where that is permitted, else by the tap
     #[arg(long, value_name = "HOW", default_value = "auto")]
     capture: CaptureBy,
+
+    /// Play the reference in this process and in virtual time: nothing goes over a socket, timers
+    /// take no time, and the same seed gives the same reports and captures, byte for byte
+    #[arg(long = "virtual")]
+    in_virtual_time: bool,
 
     /// The weakest level whose findings fail a scenario; those below are advisory
     #[arg(long, value_enum, default_value_t = Weakest::May)]
@@ -115,6 +121,9 @@ fn default_jobs() -> NonZeroUsize {
 impl Args {
     /// Runs the scenarios and reports what came out.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+        if self.in_virtual_time {
+            self.check_virtual()?;
+        }
         if let Some(repeat) = self.repeat {
             return self.execute_load(global, repeat);
         }
@@ -131,11 +140,42 @@ impl Args {
             shakedown: own_path()?,
         };
         let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
-        let summary = play(|events, stop| run(plan, events, stop), &mut sinks)?;
+        let summary = match self.in_virtual_time {
+            true => play(|events, stop| run_in_virtual_time(plan, events, stop), &mut sinks)?,
+            false => play(|events, stop| run(plan, events, stop), &mut sinks)?,
+        };
         if self.reports.format == Format::Json && summary.exit != 0 {
             eprintln!("{} {}", error_label(), summary.message);
         }
         Ok(reports::close(sinks, summary.exit))
+    }
+
+    /// What there is not in virtual time: other implementations than the reference, interfaces, load.
+    fn check_virtual(&self) -> Result<(), Failure> {
+        if self.repeat.is_some() {
+            return Err(usage(String::from(
+                "--virtual and --repeat exclude each other: a load measures a process under real \
+                 time; leave out one of them",
+            )));
+        }
+        if let CaptureBy::Live(interface) = &self.capture {
+            return Err(usage(format!(
+                "--virtual and --capture live:{interface} exclude each other: in virtual time no \
+                 packet passes an interface; leave out --capture"
+            )));
+        }
+        for path in &self.iut {
+            let iut = vectors::description(path)?;
+            if !vectors::is_reference(&iut)? {
+                return Err(usage(format!(
+                    "--virtual plays the reference alone, and {} describes another implementation: \
+                     {}; leave out --virtual to test it, or --iut",
+                    path.display(),
+                    iut.name
+                )));
+            }
+        }
+        Ok(())
     }
 
     /// Repeats one scenario as load and reports what was measured.

@@ -1,5 +1,7 @@
 use std::time::Duration;
 
+use crate::event::Event;
+
 /// How a script ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum ScriptOutcome {
@@ -89,4 +91,17 @@ pub struct StepEvent {
     pub time: Duration,
     /// What happened: `got SYN-ACK accept=true connection_id=...`.
     pub text: String,
+}
+
+impl StepEvent {
+    /// The same as an event of a run.
+    #[must_use]
+    pub fn told(&self, scenario: &str) -> Event {
+        Event::Step {
+            scenario: scenario.to_owned(),
+            step: self.step.clone(),
+            time: self.time.as_secs_f64(),
+            text: format!("{}: {}", self.verb, self.text),
+        }
+    }
 }

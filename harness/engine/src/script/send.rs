@@ -24,6 +24,8 @@ pub(super) struct Sending {
     pub(super) datagram: Vec<u8>,
     /// Datagrams that left.
     pub(super) sent: u64,
+    /// The first of them in a line, if anybody wants to know.
+    pub(super) described: String,
 }
 
 /// Where datagrams leave from.
@@ -53,17 +55,17 @@ impl Sending {
             outstanding: None,
             datagram: Vec::new(),
             sent: 0,
+            described: String::new(),
         }
     }
 
     /// What was sent, in a line.
-    pub(super) fn summary(&self, context: &Context) -> String {
+    pub(super) fn summary(&self) -> String {
+        let described = &self.described;
         match (&self.source, self.sent) {
             (_, 0) => "sent nothing".to_owned(),
-            (Source::Same { .. }, 1) => format!("sent {}", context.describe(&self.datagram)),
-            (Source::Same { .. }, times) => {
-                format!("sent {times} times {}", context.describe(&self.datagram))
-            }
+            (Source::Same { .. }, 1) => format!("sent {described}"),
+            (Source::Same { .. }, times) => format!("sent {times} times {described}"),
             (Source::Media(_), count) => format!("sent media: {count} datagrams"),
         }
     }

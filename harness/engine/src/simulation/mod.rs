@@ -22,13 +22,14 @@ use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
-use crate::judge::judge;
+use crate::iut::{Iut, Waiver};
+use crate::judge::{is_of_iut, judge};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{CaptureEvidence, Composed, Evidence, compose};
 
 pub use world::LATENCY;
-use world::World;
+use world::{Played, World};
 
 /// What a simulation needs to know besides the scenario.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -39,6 +40,8 @@ pub struct Settings {
     pub tolerance: f64,
     /// How long whoever takes media waits for it before giving up.
     pub buffer_period: Duration,
+    /// Largest datagram that the reference is set up to send, in bytes; 65,507 if not given.
+    pub max_datagram: Option<usize>,
     /// Seed of everything random, on both sides.
     pub seed: u64,
     /// The weakest level whose findings count.
@@ -49,6 +52,20 @@ pub struct Settings {
 }
 
 impl Settings {
+    /// The reference as a description says that it is started.
+    #[must_use]
+    pub fn of(iut: &Iut, seed: u64, level: Level) -> Self {
+        Self {
+            stream: iut.stream,
+            tolerance: iut.timing.tolerance,
+            buffer_period: iut.environment().buffer_period,
+            max_datagram: iut.max_datagram,
+            seed,
+            level,
+            without: None,
+        }
+    }
+
     /// What is streamed in a scenario.
     fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
         scenario.iut.stream.unwrap_or(self.stream)
@@ -66,11 +83,21 @@ impl Default for Settings {
             },
             tolerance: 0.25,
             buffer_period: Duration::from_secs(5),
+            max_datagram: None,
             seed: 1,
             level: Level::Should,
             without: None,
         }
     }
+}
+
+/// What a verdict in virtual time is to say, and to overlook.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct Reporting<'a> {
+    /// Where the capture will be, if it is to be written.
+    pub capture: Option<&'a str>,
+    /// What the reference is known to break.
+    pub waivers: &'a [Waiver],
 }
 
 /// A scenario that was simulated and judged.
@@ -116,16 +143,29 @@ pub fn simulate(
     scenario: &Scenario,
     settings: &Settings,
 ) -> Result<Simulated, SimulationError> {
+    simulate_for(protocol, scenario, settings, Reporting::default())
+}
+
+/// The same for a report.
+///
+/// # Errors
+/// [`SimulationError`], as of [`simulate`].
+pub fn simulate_for(
+    protocol: &'static Protocol,
+    scenario: &Scenario,
+    settings: &Settings,
+    reporting: Reporting<'_>,
+) -> Result<Simulated, SimulationError> {
     let world = World::new(protocol, scenario, settings)?;
     let played = world.play()?;
-    let observed = observe(protocol, scenario, settings, &played.capture)?;
+    let observed = observe(protocol, scenario, settings, &played)?;
     let evidence = Evidence {
         protocol,
         scenario,
         script: &played.outcome,
         epoch: Duration::ZERO,
         capture: CaptureEvidence {
-            path: None,
+            path: reporting.capture,
             start: played.first_packet,
             observations: &observed.observations,
             payloads: &observed.payloads,
@@ -134,12 +174,14 @@ pub fn simulate(
         process: None,
         death: played.death,
         level: settings.level,
-        waivers: &[],
+        waivers: reporting.waivers,
         seconds: played.end.as_secs_f64(),
     };
     let composed = compose(&evidence);
+    let mut comments = played.comments;
+    composed.comment(&mut comments);
     let mut capture = Vec::new();
-    shakedown_capture::annotate(&*played.capture, &mut capture, &played.comments)?;
+    shakedown_capture::annotate(&*played.capture, &mut capture, &comments)?;
     Ok(Simulated {
         composed,
         outcome: played.outcome,
@@ -161,20 +203,23 @@ fn observe(
     protocol: &'static Protocol,
     scenario: &Scenario,
     settings: &Settings,
-    bytes: &[u8],
+    played: &Played,
 ) -> Result<Observed, CaptureError> {
     let settings = MonitorSettings {
         vantage: Vantage::Sender,
         tolerance: settings.tolerance,
         stream: Some(settings.stream_of(scenario)),
-        max_datagram: None,
+        max_datagram: settings.max_datagram,
         options: Some(scenario.iut.options.clone()),
         mode: Some(scenario.iut.mode.clone()),
         supervised: true,
     };
     let mut observations = Vec::new();
     let mut payloads = BTreeMap::new();
-    let judged = judge(bytes, &[protocol], &settings, &mut |said| {
+    let judged = judge(&*played.capture, &[protocol], &settings, &mut |said| {
+        if !is_of_iut(&said.observation, scenario.iut.role, &played.own) {
+            return;
+        }
         if let (Observation::Finding(finding), Some(payload)) = (&said.observation, said.payload)
             && let Some(packet) = finding.packet
         {

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -92,6 +92,8 @@ pub(super) struct Played {
     pub(super) first_packet: Duration,
     pub(super) end: Duration,
     pub(super) death: Option<Death>,
+    /// The addresses of the scripted peer.
+    pub(super) own: BTreeSet<SocketAddr>,
 }
 
 impl<'s> World<'s> {
@@ -436,6 +438,7 @@ impl<'s> World<'s> {
             first_packet: self.first_packet.unwrap_or_default(),
             end: self.now,
             death: self.death,
+            own: self.addresses.into_keys().collect(),
         }
     }
 }

@@ -80,6 +80,19 @@ pub struct Composed {
     pub waived: Vec<usize>,
 }
 
+impl Composed {
+    /// What the capture is to say at packets that findings name. Steps comment on their own.
+    pub fn comment(&self, comments: &mut BTreeMap<u64, Vec<String>>) {
+        let of_monitor = self.findings.iter().filter(|found| found.step.is_none());
+        for finding in of_monitor {
+            if let Some(packet) = finding.packet {
+                let text = format!("{}: {}", finding.requirement, finding.message);
+                comments.entry(packet).or_default().push(text);
+            }
+        }
+    }
+}
+
 /// Judges a played scenario. Every piece of evidence can only make the verdict worse:
 ///
 /// * A finding of the script, of the monitor about the implementation's role, or the death of the

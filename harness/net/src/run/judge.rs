@@ -7,10 +7,9 @@ use std::time::Duration;
 
 use shakedown_capture::annotate;
 use shakedown_engine::iut::Iut;
-use shakedown_engine::judge::{Said, judge as judge_capture};
+use shakedown_engine::judge::{Said, is_of_iut, judge as judge_capture};
 use shakedown_engine::scenario::Needs;
 use shakedown_protocol::monitor::{Observation, Vantage};
-use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, Protocol};
 
 /// What the capture of a scenario shows.
@@ -71,18 +70,6 @@ pub(super) fn judge(
         Err(error) => judged.damage = Some(format!("it cannot be read: {error}")),
     }
     judged
-}
-
-/// Whether an observation is about the implementation under test.
-fn is_of_iut(observation: &Observation, role: Role, own: &BTreeSet<SocketAddr>) -> bool {
-    let address = match observation {
-        Observation::Finding(finding) | Observation::Inconclusive(finding) => finding.address,
-        Observation::Session(session) => match role {
-            Role::Initiator => session.initiator,
-            Role::Responder => session.responder,
-        },
-    };
-    !own.contains(&address)
 }
 
 impl Judged {

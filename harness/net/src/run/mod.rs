@@ -3,14 +3,15 @@
 
 mod capture;
 mod group;
+mod in_virtual_time;
 mod judge;
 mod play;
+mod played;
 mod quiet;
 mod summary;
 mod supported;
 mod target;
 
-use std::collections::BTreeSet;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -32,10 +33,12 @@ use crate::launch::Launcher;
 use crate::socket::PeerSocket;
 
 pub use capture::CaptureBy;
+pub use in_virtual_time::run_in_virtual_time;
 
 use capture::Live;
 use group::Group;
-use play::{Job, Played};
+use play::Job;
+use played::Played;
 use quiet::Quiet;
 use summary::Ending;
 use supported::controls_process;
@@ -260,7 +263,8 @@ impl Context {
             match why_not_applicable(target.iut(), scenario) {
                 None => jobs.push(job),
                 Some(why) => {
-                    let played = job.not_played(why, Verdict::NotApplicable, &clock);
+                    let played =
+                        Played::not(&job.scenario, why, Verdict::NotApplicable, clock.now());
                     self.done(&job, played).await;
                 }
             }
@@ -314,7 +318,8 @@ impl Context {
                 None => answering.push(job),
                 Some((_, why)) => {
                     let why = format!("it did not answer before the scenario: {why}");
-                    let played = job.not_played(why, Verdict::Inconclusive, &clock);
+                    let played =
+                        Played::not(&job.scenario, why, Verdict::Inconclusive, clock.now());
                     self.done(&job, played).await;
                 }
             }
@@ -416,7 +421,7 @@ impl Context {
             Ok(played) => self.keep(&job, played).await,
             Err(error) => {
                 let why = format!("the harness broke: {error}");
-                let played = job.not_played(why, Verdict::Error, &clock);
+                let played = Played::not(&job.scenario, why, Verdict::Error, clock.now());
                 self.done(&job, played).await;
             }
         }
@@ -440,33 +445,11 @@ impl Context {
         ending: &mut Ending,
     ) {
         ending.interrupted = self.is_stopped();
-        let played = std::mem::take(&mut *self.played.lock().await);
+        let mut played = std::mem::take(&mut *self.played.lock().await);
         for (target, _) in targets {
-            let of_it = played.iter().filter(|(of, _)| Arc::ptr_eq(of, target));
-            let waived: BTreeSet<usize> = of_it
-                .flat_map(|(_, played)| played.waived.clone())
-                .collect();
-            for (index, waiver) in target.iut().waive.iter().enumerate() {
-                let (name, id) = (&target.iut().name, &waiver.requirement);
-                if waiver.is_past(today) {
-                    let until = &waiver.until;
-                    ending.failing.push(format!(
-                        "{name}: the waiver of {id} counts until {until} only"
-                    ));
-                } else if target.is_full && !ending.interrupted && !waived.contains(&index) {
-                    ending
-                        .failing
-                        .push(format!("{name}: the waiver of {id} matched no finding"));
-                }
-            }
-        }
-        for (_, played) in played {
-            ending.verdicts.push(played.verdict);
-            for note in played.notes {
-                if !ending.notes.contains(&note) {
-                    ending.notes.push(note);
-                }
-            }
+            let of_it = played.extract_if(.., |(of, _)| Arc::ptr_eq(of, target));
+            let of_it: Vec<_> = of_it.map(|(_, played)| played).collect();
+            ending.add(target.iut(), target.is_full, today, of_it);
         }
     }
 }

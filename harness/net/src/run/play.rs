@@ -4,8 +4,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-use shakedown_engine::event::{Event, ProcessEvent, VerdictEvent};
+use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Environment, Script, ScriptOutcome};
@@ -14,6 +13,7 @@ use shakedown_protocol::requirement::Level;
 
 use super::group::{Group, Lease};
 use super::judge::{self, Judged};
+use super::played::Played;
 use super::quiet::Concluded;
 use super::{Context, Target};
 use crate::clock::Clock;
@@ -36,15 +36,6 @@ pub(super) struct Job {
     /// The process that it shares with others; `None` if it has its own, or the implementation runs
     /// already.
     pub(super) group: Option<Arc<Group>>,
-}
-
-/// A scenario judged.
-#[derive(Debug)]
-pub(super) struct Played {
-    pub(super) verdict: VerdictEvent,
-    /// Indices of the waivers of its target that matched.
-    pub(super) waived: Vec<usize>,
-    pub(super) notes: Vec<String>,
 }
 
 /// One attempt, before it is judged.
@@ -70,32 +61,10 @@ impl Job {
             true => Verdict::Inconclusive,
             false => Verdict::Error,
         };
-        let played = played.unwrap_or_else(|why| self.not_played(why, verdict, &clock));
+        let played =
+            played.unwrap_or_else(|why| Played::not(&self.scenario, why, verdict, clock.now()));
         context.tell(Event::Verdict(played.verdict.clone()));
         played
-    }
-
-    /// What is told of a scenario that was not played.
-    pub(super) fn not_played(&self, why: String, verdict: Verdict, clock: &Clock) -> Played {
-        let requirements = self.scenario.requirements.iter();
-        let requirements: IndexMap<_, _> = requirements
-            .map(|requirement| (requirement.clone(), verdict))
-            .collect();
-        let verdict = VerdictEvent {
-            scenario: self.scenario.id.clone(),
-            title: self.scenario.title.clone(),
-            verdict,
-            reason: Some(why),
-            requirements,
-            capture: None,
-            seconds: clock.now().as_secs_f64(),
-            process: None,
-        };
-        Played {
-            verdict,
-            waived: Vec::new(),
-            notes: Vec::new(),
-        }
     }
 
     async fn judged(&self, context: &Context) -> Result<Played, String> {
@@ -432,16 +401,7 @@ impl Job {
             composed.verdict.process = None;
         }
         let mut comments = recorded.comments;
-        for finding in composed
-            .findings
-            .iter()
-            .filter(|finding| finding.step.is_none())
-        {
-            if let Some(packet) = finding.packet {
-                let text = format!("{}: {}", finding.requirement, finding.message);
-                comments.entry(packet).or_default().push(text);
-            }
-        }
+        composed.comment(&mut comments);
         if path.exists()
             && let Err(why) = judge::comment(path, &comments)
         {
@@ -452,12 +412,7 @@ impl Job {
 
     fn tell_steps(&self, context: &Context, driven: &Driven) {
         for step in driven.script.events() {
-            context.tell(Event::Step {
-                scenario: self.scenario.id.clone(),
-                step: step.step.clone(),
-                time: step.time.as_secs_f64(),
-                text: format!("{}: {}", step.verb, step.text),
-            });
+            context.tell(step.told(&self.scenario.id));
         }
     }
 }

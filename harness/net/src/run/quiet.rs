@@ -10,7 +10,8 @@ use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::play::{Job, Played};
+use super::play::Job;
+use super::played::Played;
 use super::{Context, Target};
 
 /// How long the implementation waited for a processor, or how late we were, where a finding about

@@ -1,8 +1,12 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use shakedown_engine::event::{Summary, VerdictEvent};
+use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::verdict::Verdict;
+
+use super::played::Played;
 
 /// How a run ends: what was judged, and what stood in the way.
 #[derive(Debug, Default)]
@@ -20,6 +24,32 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// What an implementation's scenarios came to. A waiver that is past its day fails the run, and
+    /// so does one that matched nothing although `is_full` says that all scenarios were selected.
+    pub(super) fn add(&mut self, iut: &Iut, is_full: bool, today: Date, played: Vec<Played>) {
+        let waived: BTreeSet<usize> = played.iter().flat_map(|one| one.waived.clone()).collect();
+        for (index, waiver) in iut.waive.iter().enumerate() {
+            let (name, id) = (&iut.name, &waiver.requirement);
+            if waiver.is_past(today) {
+                let until = &waiver.until;
+                self.failing.push(format!(
+                    "{name}: the waiver of {id} counts until {until} only"
+                ));
+            } else if is_full && !self.interrupted && !waived.contains(&index) {
+                self.failing
+                    .push(format!("{name}: the waiver of {id} matched no finding"));
+            }
+        }
+        for one in played {
+            self.verdicts.push(one.verdict);
+            for note in one.notes {
+                if !self.notes.contains(&note) {
+                    self.notes.push(note);
+                }
+            }
+        }
+    }
+
     /// The exit code, and why.
     fn exit(&self) -> (u8, String) {
         let count = |verdict| self.of(verdict).count();

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 use shakedown_engine::event::{
-    CheckSummary, FindingEvent, ProcessEvent, SessionEvent, VerdictEvent,
+    CheckSummary, FindingEvent, ProcessEvent, SessionEvent, VIRTUAL, VerdictEvent,
 };
 use shakedown_engine::verdict::Verdict;
 
@@ -11,7 +11,7 @@ use super::style::{self, paint};
 use super::tables;
 use super::{interop, load};
 use crate::text::{clean_line, count, fit_tail, wrap};
-use crate::{Outcome, Record};
+use crate::{Outcome, Record, Run};
 
 /// Findings of one scenario or capture that are shown whole, in all and of one requirement; the
 /// others are counted.
@@ -337,7 +337,12 @@ fn message(record: &Record, width: usize) -> String {
         text += &format!("{}\n", paint(style.effects(anstyle::Effects::BOLD), &line));
     }
     if !counts.is_empty() {
-        let time = seconds.map_or(String::new(), |seconds| format!(" in {seconds:.1} s"));
+        let is_virtual = |run: &Run| run.capture.contains(VIRTUAL);
+        let kind = match record.run.as_ref().is_some_and(is_virtual) {
+            true => " of virtual time",
+            false => "",
+        };
+        let time = seconds.map_or(String::new(), |seconds| format!(" in {seconds:.1} s{kind}"));
         let line = counts.join(", ") + &time;
         text += &(wrap(&line, width).join("\n") + "\n");
     }

@@ -29,7 +29,7 @@ impl Script {
             },
         };
         let Some(datagram) = datagram else {
-            let text = self.told(|| sending.summary(&self.context));
+            let text = self.told(|| sending.summary());
             self.context
                 .datagrams
                 .insert(sending.op.top, sending.datagram);
@@ -103,10 +103,12 @@ impl Script {
         self.mark = now;
         if sending.sent == 1 {
             let op = Arc::clone(&sending.op);
-            let text = match self.tells {
-                true => self.context.describe(&sending.datagram),
-                false => String::new(),
-            };
+            // Of a flood not every datagram is told.
+            let has_room = self.events.len() < MAX_EVENTS || self.comments[op.index] < MAX_COMMENTS;
+            if self.tells && has_room {
+                sending.described = self.context.describe(&sending.datagram);
+            }
+            let text = sending.described.clone();
             self.comment(&op, packet, &text);
         }
     }

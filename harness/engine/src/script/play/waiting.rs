@@ -143,13 +143,13 @@ impl Script {
         let op = Arc::clone(&waiter.op);
         // A choice is made: go on in the branch.
         self.next = op.index;
-        let branch = waiter
-            .title
-            .as_ref()
-            .map(|title| format!("{title}: "))
-            .unwrap_or_default();
-        let text = self.told(|| branch + &waiter.summary(&arrival.payload, &self.context));
         if done {
+            let branch = waiter
+                .title
+                .as_ref()
+                .map(|title| format!("{title}: "))
+                .unwrap_or_default();
+            let text = self.told(|| branch + &waiter.summary(&arrival.payload, &self.context));
             let seen = self.context.media.entry(arrival.socket).or_default();
             seen.completed(waiter.media_part());
             self.complete(&op, arrival.at, text, arrival.packet);

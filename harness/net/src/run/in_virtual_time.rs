@@ -1,0 +1,209 @@
+//! A run in virtual time: the reference and the scripted peer in this process, without a socket and
+//! without a clock. The same plan gives the same events and the same captures, byte for byte,
+//! whatever the machine and however many scenarios are played at the same time.
+
+use std::collections::VecDeque;
+use std::path::Path;
+use std::sync::Arc;
+use std::thread::available_parallelism;
+use std::time::Duration;
+
+use shakedown_engine::event::{Event, Summary, VERSION, VIRTUAL};
+use shakedown_engine::iut::{Date, Iut};
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::simulation::{Reporting, Settings, Simulated, simulate_for};
+use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::Protocol;
+use tokio::sync::{Semaphore, mpsc, watch};
+use tokio::task::JoinHandle;
+
+use super::played::Played;
+use super::summary::Ending;
+use super::{Plan, why_not_applicable};
+use crate::clock::Clock;
+
+/// Runs a plan in virtual time. The implementations are the reference, set up as they are
+/// described; how packets are recorded and which program is this are of no meaning here. Events
+/// come in the order of the scenarios; the last is [`Event::RunFinished`] with the summary that is
+/// returned. Every length of time in them is virtual.
+pub async fn run_in_virtual_time(
+    plan: Plan,
+    events: mpsc::UnboundedSender<Event>,
+    stop: watch::Receiver<bool>,
+) -> Summary {
+    let today = Clock::start();
+    let today = Date::from_unix_seconds(today.wall(Duration::ZERO).as_secs());
+    let names: Vec<&str> = plan
+        .assignments
+        .iter()
+        .map(|assignment| assignment.iut.name.as_str())
+        .collect();
+    let mut ending = Ending {
+        selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
+        ..Ending::default()
+    };
+    let tell = |event| {
+        // Whoever does not listen any more does not want to know.
+        let _ = events.send(event);
+    };
+    tell(Event::RunStarted {
+        version: VERSION,
+        iut: names.join(", "),
+        seed: plan.seed,
+        capture: VIRTUAL.to_owned(),
+        scenarios: ending.selected,
+    });
+    // More than there are processors would only wait for each other.
+    let width = plan
+        .jobs
+        .min(available_parallelism().map_or(1, usize::from));
+    let places = Arc::new(Semaphore::new(width.max(1)));
+    let captures: Arc<Path> = plan.captures.into();
+    for assignment in plan.assignments {
+        let Some(protocol) = shakedown_protocol::protocol(&assignment.iut.protocol) else {
+            let name = &assignment.iut.protocol;
+            ending.broken_off = Some(format!("there is no protocol {name:?}"));
+            continue;
+        };
+        let target = Arc::new(Target {
+            protocol,
+            settings: Settings::of(&assignment.iut, plan.seed, plan.level),
+            iut: assignment.iut,
+            captures: Arc::clone(&captures),
+            verbose: plan.verbose,
+        });
+        let mut judged = Vec::new();
+        let mut playing: VecDeque<(Scenario, JoinHandle<Told>)> = VecDeque::new();
+        for scenario in assignment.scenarios {
+            let Ok(place) = Arc::clone(&places).acquire_owned().await else {
+                break;
+            };
+            if *stop.borrow() {
+                break;
+            }
+            let (target, own) = (Arc::clone(&target), scenario.clone());
+            let task = tokio::task::spawn_blocking(move || {
+                let told = target.play(&own);
+                drop(place);
+                told
+            });
+            playing.push_back((scenario, task));
+            while playing.front().is_some_and(|(_, task)| task.is_finished()) {
+                if let Some((scenario, task)) = playing.pop_front() {
+                    judged.push(hand_on(&scenario, task, &tell).await);
+                }
+            }
+        }
+        for (scenario, task) in playing {
+            judged.push(hand_on(&scenario, task, &tell).await);
+        }
+        ending.interrupted |= *stop.borrow();
+        ending.add(&target.iut, assignment.is_full, today, judged);
+    }
+    // As if one scenario had been played after the other.
+    let seconds: f64 = ending.verdicts.iter().map(|of| of.seconds).sum();
+    ending.took = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let summary = ending.summary();
+    tell(Event::RunFinished(summary.clone()));
+    summary
+}
+
+/// The reference in a role, and what all its scenarios share.
+struct Target {
+    protocol: &'static Protocol,
+    iut: Iut,
+    settings: Settings,
+    captures: Arc<Path>,
+    verbose: bool,
+}
+
+/// What there is to tell of a scenario, besides its verdict.
+struct Told {
+    events: Vec<Event>,
+    played: Played,
+}
+
+/// Tells what a scenario came to when it is over. If the harness itself breaks in it, the others go
+/// on.
+async fn hand_on(scenario: &Scenario, task: JoinHandle<Told>, tell: &impl Fn(Event)) -> Played {
+    let Told { events, played } = task.await.unwrap_or_else(|error| {
+        let why = format!("the harness broke: {error}");
+        not(scenario, why, Verdict::Error)
+    });
+    for event in events {
+        tell(event);
+    }
+    tell(Event::Verdict(played.verdict.clone()));
+    played
+}
+
+fn not(scenario: &Scenario, why: String, verdict: Verdict) -> Told {
+    Told {
+        events: Vec::new(),
+        played: Played::not(scenario, why, verdict, Duration::ZERO),
+    }
+}
+
+impl Target {
+    /// Plays a scenario, judges it and writes its capture.
+    fn play(&self, scenario: &Scenario) -> Told {
+        if let Some(why) = why_not_applicable(&self.iut, scenario) {
+            return not(scenario, why, Verdict::NotApplicable);
+        }
+        let path = self.captures.join(format!("{}.pcapng", scenario.id));
+        let shown = path.display().to_string();
+        let reporting = Reporting {
+            capture: Some(&shown),
+            waivers: &self.iut.waive,
+        };
+        let mut told = match simulate_for(self.protocol, scenario, &self.settings, reporting) {
+            Ok(simulated) => self.told(simulated, &path),
+            Err(error) => not(scenario, error.to_string(), Verdict::Error),
+        };
+        let scenario = scenario.id.clone();
+        told.events.insert(0, Event::ScenarioStarted { scenario });
+        told
+    }
+
+    fn told(&self, simulated: Simulated, path: &Path) -> Told {
+        let composed = simulated.composed;
+        let mut verdict = composed.verdict;
+        let mut findings = composed.findings;
+        if let Err(why) = write(path, &simulated.capture) {
+            // A verdict without its evidence is none.
+            let why = format!("{} cannot be written: {why}", path.display());
+            verdict.verdict = verdict.verdict.max(Verdict::Inconclusive);
+            verdict.reason = Some(
+                verdict
+                    .reason
+                    .map_or(why.clone(), |reason| format!("{reason}; {why}")),
+            );
+            verdict.capture = None;
+            findings
+                .iter_mut()
+                .for_each(|finding| finding.capture = None);
+        }
+        let mut events = Vec::new();
+        if self.verbose {
+            let steps = simulated.events.iter();
+            events.extend(steps.map(|step| step.told(&verdict.scenario)));
+        }
+        events.extend(findings.into_iter().map(Event::Finding));
+        Told {
+            events,
+            played: Played {
+                verdict,
+                waived: composed.waived,
+                notes: Vec::new(),
+            },
+        }
+    }
+}
+
+/// Writes a capture, and the folders to it.
+fn write(path: &Path, capture: &[u8]) -> std::io::Result<()> {
+    if let Some(folder) = path.parent() {
+        std::fs::create_dir_all(folder)?;
+    }
+    std::fs::write(path, capture)
+}
