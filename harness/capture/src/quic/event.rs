@@ -272,6 +272,14 @@ pub enum EventKind<'a> {
         /// the TLS message.
         error: DecodeError,
     },
+    /// A frame of a type that is not known here: of an extension, or of none. What follows it in
+    /// the packet is not read, so that bytes may be missing.
+    UnknownFrame {
+        /// Who sent it.
+        by: Role,
+        /// Its type.
+        frame_type: u64,
+    },
     /// A packet could not be read.
     Unreadable(Unreadable),
     /// So many connections are open that this one was forgotten. Packets of it that follow are of

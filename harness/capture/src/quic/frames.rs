@@ -45,6 +45,11 @@ pub(super) enum Frame<'a> {
     },
     HandshakeDone,
     Datagram(&'a [u8]),
+    /// ACK_FREQUENCY or IMMEDIATE_ACK (draft-ietf-quic-ack-frequency), which common
+    /// implementations send.
+    AckFrequency,
+    /// Of an extension that is not known here, or of none. Where it ends is not known.
+    Unknown(u64),
 }
 
 impl Frame<'_> {
@@ -83,6 +88,7 @@ impl Frame<'_> {
                     | Self::PathResponse
                     | Self::RetireConnectionId
                     | Self::HandshakeDone
+                    | Self::AckFrequency
             ),
         }
     }
@@ -98,7 +104,7 @@ pub(super) fn next<'a>(
     }
     let offset = reader.offset();
     let kind = reader.quic_varint("frame type")?;
-    let frame = frame(reader, kind, offset)?;
+    let frame = frame(reader, kind)?;
     if !frame.is_allowed(level) {
         let why = "is not allowed in a packet of this type";
         return Err(DecodeError::invalid("frame type", offset, why));
@@ -106,7 +112,7 @@ pub(super) fn next<'a>(
     Ok(Some(frame))
 }
 
-fn frame<'a>(reader: &mut Reader<'a>, kind: u64, start: usize) -> Result<Frame<'a>, DecodeError> {
+fn frame<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeError> {
     Ok(match kind {
         0x00 => Frame::Padding,
         0x01 => Frame::Ping,
@@ -153,9 +159,21 @@ fn frame<'a>(reader: &mut Reader<'a>, kind: u64, start: usize) -> Result<Frame<'
             let length = length(reader, "datagram length")?;
             Frame::Datagram(reader.bytes("datagram data", length)?)
         }
-        _ => {
-            let why = "is of no frame of RFC 9000 or RFC 9221";
-            return Err(DecodeError::invalid("frame type", start, why));
+        0x1f => Frame::AckFrequency,
+        0xaf => {
+            for field in [
+                "sequence number",
+                "ack-eliciting threshold",
+                "requested max ack delay",
+                "reordering threshold",
+            ] {
+                reader.quic_varint(field)?;
+            }
+            Frame::AckFrequency
+        }
+        unknown => {
+            reader.rest();
+            Frame::Unknown(unknown)
         }
     })
 }
@@ -259,7 +277,7 @@ mod tests {
 
     #[test]
     fn each_frame_is_read_to_its_end() {
-        let cases: [(&[u8], Frame<'_>); 27] = [
+        let cases: [(&[u8], Frame<'_>); 29] = [
             (&[0], Frame::Padding),
             (&[1], Frame::Ping),
             (&[2, 9, 0, 1, 0, 2, 3], Frame::Ack),
@@ -349,6 +367,8 @@ mod tests {
                 },
             ),
             (&[0x1e], Frame::HandshakeDone),
+            (&[0x1f], Frame::AckFrequency),
+            (&[0x40, 0xaf, 1, 2, 3, 4], Frame::AckFrequency),
             (&[0x31, 1, 9], Frame::Datagram(&[9])),
             (&[0x31, 0], Frame::Datagram(&[])),
         ];
@@ -406,10 +426,12 @@ mod tests {
         assert!(all(&[0x1d, 5, 0], Level::Initial).is_err());
         assert!(all(&[0x08, 4, 1], Level::ZeroRtt).is_ok());
         assert!(all(&[0x1e], Level::ZeroRtt).is_err());
-        let error = all(&[0x40, 0x42], Level::OneRtt).unwrap_err();
-        assert_eq!(
-            error.to_string(),
-            "frame type at offset 0: is of no frame of RFC 9000 or RFC 9221"
-        );
+    }
+
+    #[test]
+    fn a_frame_of_unknown_type_ends_what_is_read_of_a_packet() {
+        let frames = all(&[1, 0x40, 0x42, 1, 1], Level::OneRtt).unwrap();
+        assert_eq!(frames, [Frame::Ping, Frame::Unknown(0x42)]);
+        assert!(all(&[0x40, 0x42], Level::Initial).is_err());
     }
 }

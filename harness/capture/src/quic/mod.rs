@@ -35,7 +35,7 @@
 //! RFC 9000 and 9001 with AES-128-GCM, AES-256-GCM and ChaCha20-Poly1305: long and short headers,
 //! coalesced packets, 0-RTT that the server takes, Retry, Version Negotiation, key updates,
 //! connection ids that change or are empty, ends that move to other addresses, tokens of stateless
-//! reset; DATAGRAM frames (RFC 9221) and the QUIC bit greased (RFC 9287). The cryptography is
+//! reset; DATAGRAM frames (RFC 9221), the QUIC bit greased (RFC 9287), and ACK_FREQUENCY. The cryptography is
 //! ring's. Of TLS only the ClientHello, the cipher suite and the EncryptedExtensions are read.
 //!
 //! Connections are told apart by their ids, and by addresses only where there are none or where an

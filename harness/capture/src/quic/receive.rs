@@ -139,7 +139,12 @@ impl Connection {
                 | Frame::NewToken
                 | Frame::RetireConnectionId
                 | Frame::PathChallenge
-                | Frame::PathResponse => Ok(()),
+                | Frame::PathResponse
+                | Frame::AckFrequency => Ok(()),
+                Frame::Unknown(frame_type) => {
+                    (tools.tell)(EventKind::UnknownFrame { by, frame_type });
+                    Ok(())
+                }
                 Frame::Crypto { offset, data } => {
                     // The messages' own errors count from their first byte.
                     self.crypto(level, by, offset, data, tools)?;
