@@ -18,6 +18,7 @@ pub mod load;
 mod ports;
 pub mod probe;
 pub mod process;
+pub mod quic;
 pub mod relay;
 pub mod run;
 mod socket;

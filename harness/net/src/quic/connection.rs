@@ -1,0 +1,328 @@
+//! The tasks of one connection: they wait where quinn waits, and tell the host what happens.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
+use shakedown_protocol::streams::{ConnectionNumber, StreamId};
+use tokio::sync::{OwnedRwLockReadGuard, RwLock, mpsc, watch};
+
+/// Bytes that are read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// What the tasks tell.
+#[derive(Debug)]
+pub(super) enum Happening {
+    Incoming(Box<quinn::Incoming>),
+    Connected(ConnectionNumber, Connection),
+    /// The other side opened a stream; a unidirectional one has no sending half.
+    Accepted(ConnectionNumber, Option<SendStream>, RecvStream),
+    Stream(ConnectionNumber, StreamId, Told),
+    Datagram(ConnectionNumber, Bytes),
+    Closed(ConnectionNumber, ConnectionError),
+}
+
+/// What happens on a stream.
+#[derive(Debug)]
+pub(super) enum Told {
+    Bytes(Bytes),
+    Fin,
+    Reset(u64),
+    Stopped(u64),
+    Written,
+}
+
+/// What a stream's writer is told.
+#[derive(Debug)]
+enum Order {
+    Write(Vec<u8>),
+    Fin,
+}
+
+/// A connection whose handshake is done.
+#[derive(Debug)]
+pub(super) struct Link {
+    number: ConnectionNumber,
+    connection: Connection,
+    tell: mpsc::Sender<Happening>,
+    streams: BTreeMap<StreamId, Handle>,
+    opener: mpsc::UnboundedSender<Waiting>,
+    /// Shared by all readers: when none holds it any more, what came before the end was told.
+    reading: Arc<RwLock<()>>,
+}
+
+/// The host's end of a stream.
+#[derive(Debug)]
+struct Handle {
+    orders: mpsc::UnboundedSender<Order>,
+    /// Whether its reader may go on.
+    gate: watch::Sender<bool>,
+}
+
+/// The tasks' end of a stream.
+#[derive(Debug)]
+struct Waiting {
+    id: StreamId,
+    orders: mpsc::UnboundedReceiver<Order>,
+    gate: watch::Receiver<bool>,
+}
+
+fn stream() -> (Handle, impl FnOnce(StreamId) -> Waiting) {
+    let (orders, ordered) = mpsc::unbounded_channel();
+    let (gate, gated) = watch::channel(false);
+    let waiting = |id| Waiting {
+        id,
+        orders: ordered,
+        gate: gated,
+    };
+    (Handle { orders, gate }, waiting)
+}
+
+impl Link {
+    pub(super) fn new(
+        number: ConnectionNumber,
+        connection: Connection,
+        tell: mpsc::Sender<Happening>,
+    ) -> Self {
+        let (opener, to_open) = mpsc::unbounded_channel();
+        let link = Self {
+            number,
+            connection,
+            tell,
+            streams: BTreeMap::new(),
+            opener,
+            reading: Arc::default(),
+        };
+        tokio::spawn(link.tasks().open(to_open, Arc::clone(&link.reading)));
+        tokio::spawn(link.tasks().accept());
+        tokio::spawn(link.tasks().accept_unidirectional());
+        tokio::spawn(link.tasks().receive());
+        tokio::spawn(link.tasks().closed(Arc::clone(&link.reading)));
+        link
+    }
+
+    fn tasks(&self) -> Tasks {
+        Tasks {
+            number: self.number,
+            connection: self.connection.clone(),
+            tell: self.tell.clone(),
+        }
+    }
+
+    /// Opens a stream as soon as the other side's limit permits.
+    pub(super) fn open(&mut self, id: StreamId) {
+        let (handle, waiting) = stream();
+        self.streams.insert(id, handle);
+        // The opener ends with the connection.
+        let _ = self.opener.send(waiting(id));
+    }
+
+    /// Takes a stream that the other side opened.
+    pub(super) fn take(&mut self, send: Option<SendStream>, receive: RecvStream) -> StreamId {
+        let id = StreamId(VarInt::from(receive.id()).into_inner());
+        let (handle, waiting) = stream();
+        self.streams.insert(id, handle);
+        let waiting = waiting(id);
+        let tasks = self.tasks();
+        if let Ok(reading) = Arc::clone(&self.reading).try_read_owned() {
+            tokio::spawn(tasks.read(id, receive, waiting.gate, reading));
+        }
+        if let Some(send) = send {
+            tokio::spawn(self.tasks().write(id, send, waiting.orders));
+        }
+        id
+    }
+
+    pub(super) fn write(&self, id: StreamId, bytes: Vec<u8>) {
+        self.order(id, Order::Write(bytes));
+    }
+
+    pub(super) fn fin(&self, id: StreamId) {
+        self.order(id, Order::Fin);
+    }
+
+    fn order(&self, id: StreamId, order: Order) {
+        if let Some(handle) = self.streams.get(&id) {
+            // The writer ends with the stream or the connection, which is told elsewhere.
+            let _ = handle.orders.send(order);
+        }
+    }
+
+    /// Lets each stream be read or not.
+    pub(super) fn gate(&self, reads: impl Fn(StreamId) -> bool) {
+        for (id, handle) in &self.streams {
+            handle.gate.send_if_modified(|open| {
+                let before = std::mem::replace(open, reads(*id));
+                before != *open
+            });
+        }
+    }
+
+    pub(super) fn close(self, code: u64, reason: &str) {
+        let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);
+        self.connection.close(code, reason.as_bytes());
+    }
+}
+
+/// What a task needs.
+#[derive(Debug)]
+struct Tasks {
+    number: ConnectionNumber,
+    connection: Connection,
+    tell: mpsc::Sender<Happening>,
+}
+
+impl Tasks {
+    /// Whether the host still listens.
+    async fn tell(&self, happening: Happening) -> bool {
+        self.tell.send(happening).await.is_ok()
+    }
+
+    async fn on_stream(&self, id: StreamId, told: Told) -> bool {
+        self.tell(Happening::Stream(self.number, id, told)).await
+    }
+
+    async fn open(self, mut to_open: mpsc::UnboundedReceiver<Waiting>, reading: Arc<RwLock<()>>) {
+        while let Some(waiting) = self.next_to_open(&mut to_open).await {
+            let Ok((send, receive)) = self.connection.open_bi().await else {
+                return;
+            };
+            let Waiting { id, orders, gate } = waiting;
+            let reading = Arc::clone(&reading).read_owned().await;
+            tokio::spawn(self.again().read(id, receive, gate, reading));
+            tokio::spawn(self.again().write(id, send, orders));
+        }
+    }
+
+    /// The next stream to open, as long as there is a connection.
+    async fn next_to_open(
+        &self,
+        to_open: &mut mpsc::UnboundedReceiver<Waiting>,
+    ) -> Option<Waiting> {
+        tokio::select! {
+            waiting = to_open.recv() => waiting,
+            _ = self.connection.closed() => None,
+        }
+    }
+
+    fn again(&self) -> Self {
+        Self {
+            number: self.number,
+            connection: self.connection.clone(),
+            tell: self.tell.clone(),
+        }
+    }
+
+    async fn accept(self) {
+        while let Ok((send, receive)) = self.connection.accept_bi().await {
+            let accepted = Happening::Accepted(self.number, Some(send), receive);
+            if !self.tell(accepted).await {
+                return;
+            }
+        }
+    }
+
+    async fn accept_unidirectional(self) {
+        while let Ok(receive) = self.connection.accept_uni().await {
+            if !self
+                .tell(Happening::Accepted(self.number, None, receive))
+                .await
+            {
+                return;
+            }
+        }
+    }
+
+    async fn receive(self) {
+        while let Ok(datagram) = self.connection.read_datagram().await {
+            if !self.tell(Happening::Datagram(self.number, datagram)).await {
+                return;
+            }
+        }
+    }
+
+    /// Tells the end of the connection, after everything that came before it was read.
+    async fn closed(self, reading: Arc<RwLock<()>>) {
+        let why = self.connection.closed().await;
+        drop(reading.write().await);
+        self.tell(Happening::Closed(self.number, why)).await;
+    }
+
+    async fn read(
+        self,
+        id: StreamId,
+        mut receive: RecvStream,
+        mut gate: watch::Receiver<bool>,
+        _reading: OwnedRwLockReadGuard<()>,
+    ) {
+        loop {
+            let is_open = tokio::select! {
+                biased;
+                open = gate.wait_for(|open| *open) => open.is_ok(),
+                _ = self.connection.closed() => false,
+            };
+            if !is_open {
+                return;
+            }
+            let told = match receive.read_chunk(CHUNK, true).await {
+                Ok(Some(chunk)) => Told::Bytes(chunk.bytes),
+                Ok(None) => Told::Fin,
+                Err(ReadError::Reset(code)) => Told::Reset(code.into_inner()),
+                Err(
+                    ReadError::ConnectionLost(_)
+                    | ReadError::ClosedStream
+                    | ReadError::IllegalOrderedRead
+                    | ReadError::ZeroRttRejected,
+                ) => return,
+            };
+            let goes_on = matches!(told, Told::Bytes(_));
+            if !self.on_stream(id, told).await || !goes_on {
+                return;
+            }
+        }
+    }
+
+    async fn write(
+        self,
+        id: StreamId,
+        mut send: SendStream,
+        mut orders: mpsc::UnboundedReceiver<Order>,
+    ) {
+        let stopped = send.stopped();
+        tokio::pin!(stopped);
+        loop {
+            let order = tokio::select! {
+                biased;
+                order = orders.recv() => order,
+                stopped = &mut stopped => {
+                    if let Ok(Some(code)) = stopped {
+                        self.on_stream(id, Told::Stopped(code.into_inner())).await;
+                    }
+                    return;
+                }
+            };
+            let told = match order {
+                Some(Order::Write(bytes)) => match send.write_all(&bytes).await {
+                    Ok(()) => Told::Written,
+                    Err(WriteError::Stopped(code)) => Told::Stopped(code.into_inner()),
+                    Err(
+                        WriteError::ConnectionLost(_)
+                        | WriteError::ClosedStream
+                        | WriteError::ZeroRttRejected,
+                    ) => return,
+                },
+                Some(Order::Fin) => {
+                    // It fails only where the stream is over already.
+                    let _ = send.finish();
+                    continue;
+                }
+                None => return,
+            };
+            let goes_on = matches!(told, Told::Written);
+            if !self.on_stream(id, told).await || !goes_on {
+                return;
+            }
+        }
+    }
+}

@@ -1,0 +1,14 @@
+//! QUIC: machines of stream protocols over a real endpoint, and the transport that they ask for.
+//!
+//! [`Host`] runs a [`StreamMachine`](shakedown_protocol::streams::StreamMachine) over a quinn
+//! endpoint; [`transport`] makes the endpoint with the parameters of a protocol, [`tls`] its
+//! certificates and the record of its secrets.
+
+mod connection;
+mod host;
+#[cfg(test)]
+mod tests;
+pub mod tls;
+pub mod transport;
+
+pub use host::Host;
