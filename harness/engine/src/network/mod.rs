@@ -27,6 +27,7 @@
 //! was held back by chance keeps the next from being held back, and order and rate make datagrams
 //! wait for those before them.
 
+mod delays;
 mod dice;
 mod direction;
 mod exact;

@@ -10,13 +10,14 @@ use super::bindings::Bindings;
 use super::inbox::Arrival;
 use super::media::MediaSeen;
 use super::program::Op;
-use super::window::Window;
+use super::window::{Path, Window};
 use super::{Environment, Failure, FieldPlace, SocketId, describe, matcher};
 
 /// What steps are judged by: the scenario's names and what earlier steps saw.
 #[derive(Debug)]
 pub(super) struct Context {
     pub(super) environment: Environment,
+    pub(super) path: Path,
     pub(super) bindings: Bindings,
     /// The datagram that each of the scenario's own steps got, sent or lost last.
     pub(super) datagrams: BTreeMap<usize, Vec<u8>>,
@@ -60,6 +61,7 @@ impl Context {
         Ok(Self {
             bindings: Bindings::new(scenario, environment.seed)?,
             environment,
+            path: Path::default(),
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
             ignore: scenario.ignore.clone(),
@@ -73,6 +75,7 @@ impl Context {
         Self {
             bindings: Bindings::default(),
             environment,
+            path: Path::default(),
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
             ignore: Vec::new(),

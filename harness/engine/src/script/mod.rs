@@ -15,7 +15,10 @@
 //! time of the packet that matched, of the (last) datagram sent, of the end of the silence or the
 //! wait. `within` is stretched by the tolerance of the implementation's description (a share of
 //! the span) and 50 ms; `after` is shortened by as much. `for` is exact. A packet exactly at the
-//! end of `within` is in time; one exactly at the end of `for` is not part of the silence.
+//! end of `within` is in time; one exactly at the end of `for` is not part of the silence. Where the
+//! scenario is played through a network that delays ([`Script::through`]), `within` is stretched by
+//! the longest time that it may take there and back, and `after` is shortened by how much longer
+//! one datagram of the implementation may take than another: the step before may have been one.
 //!
 //! **Arrivals.** A waiting step looks at what has arrived at its socket (`main` unless `at` names
 //! another; `expect_nothing` and `expect_exit` look at all that have a name), the oldest first,

@@ -90,9 +90,8 @@ impl Waiter {
     /// It does not wait, or names what the scenario does not have.
     pub(super) fn new(op: &Arc<Op>, start: Duration, context: &Context) -> Result<Self, String> {
         let environment = &context.environment;
-        let window = |expect: &Expect| {
-            Window::new(start, expect.after.as_ref(), &expect.within, environment)
-        };
+        let window =
+            |expect: &Expect| Window::new(start, expect.after.as_ref(), &expect.within, context);
         let (sockets, state) = match &op.kind {
             Kind::Expect(expect) => {
                 let socket = context.socket(expect.at.as_deref())?;
@@ -122,7 +121,7 @@ impl Waiter {
                 (vec![socket], State::Media(wait))
             }
             Kind::ExpectExit(exit) => {
-                let window = Window::new(start, exit.after.as_ref(), &exit.within, environment);
+                let window = Window::new(start, exit.after.as_ref(), &exit.within, context);
                 (context.sockets(), State::Exit(window))
             }
             Kind::Send(_)
@@ -395,12 +394,12 @@ impl MediaWait {
         let environment = &context.environment;
         let frames = media.frames.unwrap_or(environment.stream.frames());
         let window = match &media.within {
-            Some(within) => Window::new(start, None, within, environment),
+            Some(within) => Window::new(start, None, within, context),
             None => {
                 let frames = u32::try_from(frames).unwrap_or(u32::MAX);
                 let length = environment.stream.interval().saturating_mul(frames);
                 let within = length.saturating_add(MEDIA_GRACE);
-                Window::between(start, Duration::ZERO, within, environment)
+                Window::between(start, Duration::ZERO, within, context)
             }
         };
         let seen = context.media.get(&socket).and_then(|seen| seen.highest);
@@ -558,19 +557,17 @@ fn unexpected(
 }
 
 fn wanted(expect: &Expect, window: &Window) -> String {
-    let within = human_time(window.upper.saturating_sub(window.start));
-    format!("{} within {within} (tolerance added)", expect.frame)
+    format!("{} within {}", expect.frame, window.length())
 }
 
 fn wanted_exit(exit: &ExpectExit, window: &Window, context: &Context) -> String {
-    let within = human_time(window.upper.saturating_sub(window.start));
     let how = match exit.status {
         _ if !context.environment.exit.status_tells => "",
         None => "",
         Some(ExitKind::Success) => " with exit status 0",
         Some(ExitKind::Failure) => " with an exit status other than 0",
     };
-    format!("the process to end{how} within {within} (tolerance added)")
+    format!("the process to end{how} within {}", window.length())
 }
 
 /// What came instead of a frame whose time is over.

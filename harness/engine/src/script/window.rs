@@ -3,9 +3,21 @@ use std::time::Duration;
 use crate::scenario::{self, Span};
 
 use super::Environment;
+use super::context::Context;
+use super::describe::human_time;
 
 /// What every window is stretched by besides the tolerance.
 const GRACE: Duration = Duration::from_millis(50);
+
+/// What the network between the driver and the implementation may add to a time, as far as its
+/// impairment says so.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Path {
+    /// The longest time that it takes there and back.
+    pub(super) round_trip: Duration,
+    /// By how much longer one datagram of the implementation may take than another.
+    pub(super) unsteady: Duration,
+}
 
 /// When something must happen, by the driver's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -19,6 +31,8 @@ pub(super) struct Window {
     /// What the spans were, without tolerance.
     pub(super) after: Duration,
     pub(super) within: Duration,
+    /// What was added to it for the network.
+    pub(super) round_trip: Duration,
 }
 
 impl Window {
@@ -26,26 +40,43 @@ impl Window {
         start: Duration,
         after: Option<&Span>,
         within: &Span,
-        environment: &Environment,
+        context: &Context,
     ) -> Self {
+        let environment = &context.environment;
         let after = after.map_or(Duration::ZERO, |span| resolve(span, environment));
-        Self::between(start, after, resolve(within, environment), environment)
+        Self::between(start, after, resolve(within, environment), context)
     }
 
     pub(super) fn between(
         start: Duration,
         after: Duration,
         within: Duration,
-        environment: &Environment,
+        context: &Context,
     ) -> Self {
-        let early = after.saturating_sub(slack(after, environment));
+        let Context {
+            environment, path, ..
+        } = context;
+        // The step before may have been a datagram that took longer on its way than this one.
+        let early = slack(after, environment).saturating_add(path.unsteady);
+        let early = after.saturating_sub(early);
         let late = within.saturating_add(slack(within, environment));
+        let late = late.saturating_add(path.round_trip);
         Self {
             start,
             lower: start.saturating_add(early),
             upper: start.saturating_add(late),
             after,
             within,
+            round_trip: path.round_trip,
+        }
+    }
+
+    /// How long it is open, in words.
+    pub(super) fn length(&self) -> String {
+        let within = human_time(self.upper.saturating_sub(self.start));
+        match self.round_trip.is_zero() {
+            true => format!("{within} (tolerance added)"),
+            false => format!("{within} (tolerance and the network's delay added)"),
         }
     }
 

@@ -8,7 +8,9 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
+use shakedown_protocol::requirement::Role;
 
+use crate::network::Impair;
 use crate::scenario::{Scenario, SocketNeed};
 
 use super::context::Context;
@@ -18,7 +20,7 @@ use super::media::{MediaRun, NextMedia, Piece};
 use super::program::{Kind, Op, Program, compile};
 use super::send::{self, From, Sending, Source};
 use super::wait::{End, Offer, Waiter, status};
-use super::window::resolve;
+use super::window::{Path, resolve};
 use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId, StepEvent};
 
 /// Most `fresh` sockets that are open at once.
@@ -117,6 +119,23 @@ impl Script {
             tells: false,
             ..Self::with(ops, &program.scenario, environment)
         }
+    }
+
+    /// The same played through a network that does this: windows give way to its delays.
+    #[must_use]
+    pub fn through(mut self, impair: &Impair) -> Self {
+        let environment = &self.context.environment;
+        let own = match environment.iut {
+            Some(_) => Role::Responder,
+            None => Role::Initiator,
+        };
+        let answers = impair.delays(own, &environment.stream);
+        let asks = impair.delays(own.peer(), &environment.stream);
+        self.context.path = Path {
+            round_trip: answers.most.saturating_add(asks.most),
+            unsteady: answers.most.saturating_sub(answers.least),
+        };
+        self
     }
 
     fn with(ops: Arc<[Arc<Op>]>, scenario: &Scenario, environment: Environment) -> Self {

@@ -4,6 +4,7 @@ mod choice;
 mod expect;
 mod fairness;
 mod media;
+mod network;
 mod send;
 mod silence;
 
@@ -15,6 +16,7 @@ use shakedown_protocol::StreamParameters;
 
 use super::{Action, Environment, Failure, Input, Script, ScriptOutcome, SocketId, describe};
 use crate::iut::Exit;
+use crate::network::Impair;
 use crate::scenario::Scenario;
 
 const RESPONDER: &str = "127.0.0.1:4444";
@@ -50,6 +52,17 @@ impl Play {
     }
 
     fn with_exit(role: &str, body: Value, exit: Exit) -> Self {
+        Self::with(role, body, exit, &Impair::default())
+    }
+
+    /// Steps against an initiator that are played through a network.
+    fn through(impair: &str, steps: Value) -> Self {
+        let impair = impair.parse().unwrap();
+        let body = json!({ "steps": steps });
+        Self::with("initiator", body, Exit::default(), &impair)
+    }
+
+    fn with(role: &str, body: Value, exit: Exit, impair: &Impair) -> Self {
         let mut scenario = json!({
             "id": "mediastream/3way/a", "title": "A fact", "requirements": ["MS-H-01", "MS-H-05"],
             "iut": { "role": role, "mode": "3way" },
@@ -71,7 +84,7 @@ impl Play {
             seed: 7,
         };
         let mut play = Self {
-            script: Script::new(&scenario, environment),
+            script: Script::new(&scenario, environment).through(impair),
             now: Duration::ZERO,
             sent: Vec::new(),
             iut: match role {
