@@ -7,6 +7,7 @@ use anstream::eprintln;
 use clap::ValueEnum;
 use shakedown_engine::event::{Event, Summary};
 use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Impair;
 use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
@@ -41,6 +42,8 @@ Examples:
   shakedown run --virtual --seed 7
   shakedown run --iut my-server.toml --mode 3way
   shakedown run mediastream/legacy/responder --filter stream -v
+  shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
+  shakedown run --mode 3way --impair lose=SYN-ACK#2,twice=ACK#1
   shakedown run mediastream/3way/responder/a-handshake-leads-to-two-frames \\
     --repeat 10000 --concurrency 1000"
 )]
@@ -70,6 +73,14 @@ pub(crate) struct Args {
     /// take no time, and the same seed gives the same reports and captures, byte for byte
     #[arg(long = "virtual")]
     in_virtual_time: bool,
+
+    /// Play through a network that does this: a list of loss=0.1, duplicate=0.1, reorder=0.1,
+    /// corrupt=0.1, delay=20ms..80ms, jitter=5ms, rate=64000 (bytes a second), cut=1s..2s,
+    /// from=responder, seed=7, and of exact faults: lose=SYN-ACK#2, twice=ACK#1, late=SYN#1+300ms,
+    /// after=SYN#1+2, flip=SYN#1@208 (the bit). What a scenario's steps miss is then inconclusive;
+    /// findings in the capture, which is taken at the implementation's side, count
+    #[arg(long, value_name = "LIST")]
+    impair: Option<Impair>,
 
     /// The weakest level whose findings fail a scenario; those below are advisory
     #[arg(long, value_enum, default_value_t = Weakest::May)]
@@ -128,6 +139,7 @@ impl Args {
             return self.execute_load(global, repeat);
         }
         let assignments = self.assignments()?;
+        self.check_impair(&assignments)?;
         let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
         let plan = Plan {
             assignments,
@@ -135,6 +147,7 @@ impl Args {
             seed: self.seed.unwrap_or_else(any_seed),
             captures: out.join("captures"),
             capture: self.capture.clone(),
+            impair: self.impair,
             level: self.level.into(),
             verbose: global.verbose > 0,
             shakedown: own_path()?,
@@ -178,8 +191,28 @@ impl Args {
         Ok(())
     }
 
+    /// Whether the protocols have the frames that the impairment names.
+    fn check_impair(&self, assignments: &[Assignment]) -> Result<(), Failure> {
+        let Some(impair) = &self.impair else {
+            return Ok(());
+        };
+        for assignment in assignments {
+            if let Some(protocol) = shakedown_protocol::protocol(&assignment.iut.protocol) {
+                let checked = impair.check(protocol.vocabulary);
+                checked.map_err(|error| usage(format!("--impair: {error}")))?;
+            }
+        }
+        Ok(())
+    }
+
     /// Repeats one scenario as load and reports what was measured.
     fn execute_load(self, global: &Global, repeat: u64) -> Result<Exit, Failure> {
+        if self.impair.is_some() {
+            return Err(usage(String::from(
+                "--impair cannot be used with --repeat: a load measures the implementation, not a \
+                 relay in front of it; leave out one of them",
+            )));
+        }
         let mut assignments = self.assignments()?;
         let count: usize = assignments.iter().map(|one| one.scenarios.len()).sum();
         let (Some(Assignment { iut, mut scenarios, .. }), 1) = (assignments.pop(), count) else {

@@ -317,9 +317,7 @@ impl Waiter {
                 }
             }
             (Kind::ExpectMedia(media), State::Media(wait)) => {
-                let within = human_time(wait.window.upper.saturating_sub(wait.window.start));
-                let expected =
-                    format!("{} within {within} (tolerance added)", wait.wanted(context));
+                let expected = format!("{} within {}", wait.wanted(context), wait.window.length());
                 lack(
                     media.requirement.as_deref(),
                     &wait.window,

@@ -6,12 +6,14 @@
 
 mod compose;
 mod finding;
+mod impaired;
 
 #[cfg(test)]
 mod tests;
 
 pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
 pub use finding::{Place, weigh};
+pub use impaired::under_impairment;
 
 use serde::{Deserialize, Serialize};
 

@@ -1,7 +1,9 @@
 use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Impair;
 use shakedown_engine::scenario::{Expect, Scenario, Span, Step};
+use shakedown_protocol::requirement::Role;
 
 /// What a step may take besides its window: the slack of the window and our own lateness.
 const STEP: Duration = Duration::from_millis(250);
@@ -12,18 +14,26 @@ const SCENARIO: Duration = Duration::from_secs(5);
 /// How long the implementation may take to be stopped and started again.
 const RESTART: Duration = Duration::from_secs(15);
 
-/// The longest time that a scenario can take against this implementation.
+/// The longest time that a scenario can take against this implementation, through a network that
+/// does what `impair` says.
 #[must_use]
-pub fn bound(scenario: &Scenario, iut: &Iut) -> Duration {
-    SCENARIO + steps(&scenario.steps, &iut.asked(&scenario.iut))
+pub fn bound(scenario: &Scenario, iut: &Iut, impair: Option<&Impair>) -> Duration {
+    let iut = &iut.asked(&scenario.iut);
+    let both = [Role::Initiator, Role::Responder].into_iter();
+    let delays = both.filter_map(|from| Some(impair?.delays(from, &iut.stream).most));
+    let each = delays.fold(STEP, Duration::saturating_add);
+    SCENARIO + steps(&scenario.steps, (iut, each))
 }
 
-fn steps(list: &[Step], iut: &Iut) -> Duration {
-    let lengths = list.iter().map(|one| step(one, iut).saturating_add(STEP));
+/// How long these steps take at most against an implementation, each so much besides its window.
+fn steps(list: &[Step], (iut, each): (&Iut, Duration)) -> Duration {
+    let lengths = list
+        .iter()
+        .map(|one| step(one, (iut, each)).saturating_add(each));
     lengths.fold(Duration::ZERO, Duration::saturating_add)
 }
 
-fn step(step: &Step, iut: &Iut) -> Duration {
+fn step(step: &Step, (iut, each): (&Iut, Duration)) -> Duration {
     let span = |span: &Span| stretched(span.resolve(&iut.environment()), iut);
     let expect = |expect: &Expect| span(&expect.within);
     let frames = |count: Option<u64>| {
@@ -42,7 +52,7 @@ fn step(step: &Step, iut: &Iut) -> Duration {
         Step::Either(branches) => {
             let longest = branches
                 .iter()
-                .map(|branch| steps(&branch.steps, iut))
+                .map(|branch| steps(&branch.steps, (iut, each)))
                 .max();
             longest.unwrap_or_default()
         }
@@ -53,7 +63,7 @@ fn step(step: &Step, iut: &Iut) -> Duration {
         },
         Step::ExpectExit(exit) => span(&exit.within),
         Step::Wait(wait) => span(&wait.span),
-        Step::Repeat(repeat) => steps(&repeat.steps, iut).saturating_mul(repeat.times),
+        Step::Repeat(repeat) => steps(&repeat.steps, (iut, each)).saturating_mul(repeat.times),
         Step::RestartIut(_) => RESTART,
     }
 }

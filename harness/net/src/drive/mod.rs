@@ -5,7 +5,9 @@
 //! is recorded, so that the capture tells the true order.
 
 mod beside;
+mod books;
 mod bound;
+mod end;
 mod record;
 mod sockets;
 
@@ -17,7 +19,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shakedown_engine::scenario::Needs;
-use shakedown_engine::script::{Action, Input, Script, ScriptOutcome, SocketId};
+use shakedown_engine::script::{Action, Input, Script, SocketId};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -28,7 +30,9 @@ use crate::process::Ended;
 use crate::socket::PeerSocket;
 
 pub use beside::Beside;
+pub use books::{AtEdge, Books};
 pub use bound::bound;
+pub use end::End;
 pub use record::{Recorded, Recorder};
 
 pub use sockets::Sockets;
@@ -60,8 +64,8 @@ pub struct Setup {
     pub main: PeerSocket,
     /// The scenario's clock; the script counts from its start.
     pub clock: Clock,
-    /// The scenario's capture.
-    pub recorder: Recorder,
+    /// Where it is recorded.
+    pub books: Books,
     /// The implementation that it is played against.
     pub instance: Instance,
     /// How that is started again.
@@ -76,7 +80,7 @@ pub struct Drive {
     script: Script,
     clock: Clock,
     sockets: Sockets,
-    recorder: Recorder,
+    books: Books,
     instance: Option<Instance>,
     restart: Restart,
     restarting: Option<Restarting>,
@@ -86,6 +90,8 @@ pub struct Drive {
     told: Duration,
     ended: Option<Ended>,
     ended_at: Duration,
+    /// When the script hears of that, and the exit status.
+    news: Option<(Duration, Option<i32>)>,
     last_sent: Option<u64>,
     last_sent_at: Arc<AtomicU64>,
     lateness: Duration,
@@ -136,19 +142,6 @@ impl Driven {
     }
 }
 
-/// Why the driver stopped.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum End {
-    /// The script was played to its outcome.
-    Played(ScriptOutcome),
-    /// The run was interrupted.
-    Interrupted,
-    /// The script took longer than its steps can take.
-    OutOfTime(Duration),
-    /// More came in than any stream that was asked for has.
-    Flooded(u64),
-}
-
 impl Drive {
     /// Everything that is needed, at the beginning of the script.
     #[must_use]
@@ -157,7 +150,7 @@ impl Drive {
             script: setup.script,
             clock: setup.clock,
             sockets: Sockets::new(setup.main, setup.named),
-            recorder: setup.recorder,
+            books: setup.books,
             instance: Some(setup.instance),
             restart: setup.restart,
             restarting: None,
@@ -165,6 +158,7 @@ impl Drive {
             told: Duration::ZERO,
             ended: None,
             ended_at: Duration::ZERO,
+            news: None,
             last_sent: None,
             last_sent_at: setup.last_sent_at,
             lateness: Duration::ZERO,
@@ -177,16 +171,23 @@ impl Drive {
         let before = (waited(self.instance.as_ref()), kernel::pressure());
         let end = self.play(limit, &mut stop).await;
         let after = (waited(self.instance.as_ref()), kernel::pressure());
+        let took = self.clock.now();
+        let closed = self.books.close().await;
+        self.sockets.keep_relay(closed.kept, closed.own);
+        let (end, last_sent) = match &closed.packets {
+            Some(packets) => (end.renumbered(packets), packets.of(self.last_sent)),
+            None => (end, self.last_sent),
+        };
         Driven {
             end,
-            drops: self.sockets.drops(),
-            recorded: self.recorder.finish(),
+            drops: self.sockets.drops() + closed.drops,
+            recorded: closed.recorded,
             instance: self.instance,
             ended: self.ended.map(|ended| (ended, self.ended_at)),
-            last_sent: self.last_sent,
+            last_sent,
             lateness: self.lateness,
             starved: starved(before, after),
-            took: self.clock.now(),
+            took,
             own: self.sockets.own(),
             sockets: self.sockets,
             script: self.script,
@@ -201,6 +202,7 @@ impl Drive {
             let more = self.drain().await;
             self.tell_pending().await;
             if !more {
+                self.tell_news(now).await;
                 self.tick_until(now).await;
             }
             if let Some(outcome) = self.script.outcome() {
@@ -212,8 +214,8 @@ impl Drive {
             if self.clock.now() >= limit {
                 return End::OutOfTime(limit);
             }
-            if self.recorder.is_full() {
-                return End::Flooded(self.recorder.packets());
+            if let Some(packets) = self.books.full() {
+                return End::Flooded(packets);
             }
             match more {
                 true => tokio::task::yield_now().await,
@@ -226,7 +228,8 @@ impl Drive {
     async fn wait(&mut self, limit: Duration, stop: &mut watch::Receiver<bool>) {
         let beat = self.clock.now() + HEARTBEAT;
         let deadline = self.script.deadline().unwrap_or(beat);
-        let target = deadline.min(beat).min(limit);
+        let news = self.news.map_or(beat, |(due, _)| due);
+        let target = deadline.min(beat).min(limit).min(news);
         let happened = tokio::select! {
             biased;
             () = stopped(stop) => Happened::Nothing,
@@ -245,10 +248,8 @@ impl Drive {
                 self.ended = Some(ended);
                 self.ended_at = self.clock.now();
                 // What it sent before it ended comes first.
-                self.drain().await;
-                self.tell_pending().await;
-                let code = ended.code;
-                self.tell(Input::Exited { code }, self.clock.now()).await;
+                let due = self.ended_at + self.books.slowest();
+                self.news = Some((due, ended.code));
             }
             Happened::Restarted(restarted) => {
                 self.restarting = None;
@@ -267,10 +268,21 @@ impl Drive {
         }
     }
 
+    /// Tells the script that the implementation's process has ended, if it is to hear of it by
+    /// now.
+    async fn tell_news(&mut self, now: Duration) {
+        if let Some((due, code)) = self.news.filter(|(due, _)| *due <= now) {
+            self.news = None;
+            self.tick_until(due).await;
+            self.tell(Input::Exited { code }, due).await;
+        }
+    }
+
     /// Records what has arrived, and tells the script if it was read late. Whether there may be
     /// more is the result.
     async fn drain(&mut self) -> bool {
         let (more, late) = self.record_arrivals();
+        let late = late.max(self.books.take_lateness());
         self.note_lateness(late).await;
         more
     }
@@ -282,8 +294,8 @@ impl Drive {
         for received in received {
             let Received { local, arrival, .. } = &received;
             let packet = self
-                .recorder
-                .record(arrival.at, arrival.from, *local, &arrival.payload);
+                .books
+                .note(arrival.at, arrival.from, *local, &arrival.payload);
             self.pending.push_back((received, packet));
         }
         (more, late)
@@ -336,7 +348,7 @@ impl Drive {
                 socket,
                 other_address,
             } => match self.sockets.open(socket, other_address) {
-                Ok(port) => self.recorder.opened(port),
+                Ok(port) => self.books.opened(port),
                 Err(why) => self.refuse(&why),
             },
             Action::Close { socket } => self.sockets.close(socket),
@@ -347,20 +359,22 @@ impl Drive {
                 payload,
             } => self.send(tag, socket, to, &payload).await,
             Action::RestartIut => self.begin_restart(),
-            Action::Comment { packet, text } => self.recorder.comment(packet, text),
+            Action::Comment { packet, text } => self.books.comment(packet, text),
         }
     }
 
     async fn send(&mut self, tag: u64, from: SocketId, to: Option<SocketAddr>, payload: &[u8]) {
         self.record_arrivals();
-        let to = to.or_else(|| self.instance.as_ref().and_then(|instance| instance.address));
+        let to = to
+            .or_else(|| self.books.detour())
+            .or_else(|| self.instance.as_ref().and_then(|instance| instance.address));
         let (Some(socket), Some(to)) = (self.sockets.get(from), to) else {
             return self.refuse("the socket is not open, or nobody is there to send to");
         };
         let now = self.clock.now();
         match socket.send(payload, to).await {
             Ok(()) => {
-                let packet = self.recorder.record(now, socket.local(), to, payload);
+                let packet = self.books.note(now, socket.local(), to, payload);
                 if self.ended.is_none() {
                     self.last_sent = packet.or(self.last_sent);
                 }
@@ -397,6 +411,7 @@ impl Drive {
         };
         let restart = self.restart.clone();
         self.ended = None;
+        self.news = None;
         self.restarting = Some(Box::pin(async move {
             restart.launcher.restart(instance, &restart.needs).await
         }));

@@ -40,6 +40,17 @@ pub struct Recorded {
 }
 
 impl Recorded {
+    /// Nothing was.
+    pub(super) fn lost(problem: String) -> Self {
+        Self {
+            path: PathBuf::new(),
+            packets: 0,
+            comments: BTreeMap::new(),
+            problem: Some(problem),
+            live: None,
+        }
+    }
+
     /// Puts the live capture, if there was one, in the place of the tap's. Blocks for 2 s at most
     /// besides the copying.
     ///

@@ -7,6 +7,7 @@ use shakedown_engine::script::SocketId;
 
 use crate::clock::Clock;
 use crate::kernel;
+use crate::relay::Kept;
 use crate::socket::{Arrival, PeerSocket};
 
 /// How many datagrams are taken from the sockets before anything else gets its turn. Tests come to
@@ -29,6 +30,8 @@ pub struct Sockets {
     /// What the script closed. The ports stay ours, so that what the implementation still sends
     /// there reaches nobody else's sockets.
     kept: Vec<PeerSocket>,
+    /// Those of the relay in between, if there was one.
+    relay: Option<Kept>,
     /// Every address that was ours.
     own: BTreeSet<SocketAddr>,
     /// Sockets up to this one have a name; those after it are `fresh`.
@@ -50,6 +53,7 @@ impl Sockets {
             own: BTreeSet::from([main.local()]),
             open: vec![(SocketId::MAIN, main)],
             kept: Vec::new(),
+            relay: None,
             last_named: SocketId(named),
         }
     }
@@ -98,6 +102,7 @@ impl Sockets {
         Self {
             open: std::mem::take(&mut self.open),
             kept: std::mem::take(&mut self.kept),
+            relay: self.relay.take(),
             own: std::mem::take(&mut self.own),
             last_named: self.last_named,
         }
@@ -108,6 +113,12 @@ impl Sockets {
         if self.kept.len() < MOST_KEPT {
             self.kept.push(socket);
         }
+    }
+
+    /// Keeps those of a relay open that has ended, and counts its addresses among ours.
+    pub(super) fn keep_relay(&mut self, kept: Option<Kept>, own: BTreeSet<SocketAddr>) {
+        self.relay = kept;
+        self.own.extend(own);
     }
 
     /// Ready when a datagram may be there.

@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use shakedown_capture::Capture;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
-use shakedown_engine::script::Environment;
+use shakedown_engine::script::{Environment, ScriptOutcome};
 use tempfile::TempDir;
 
 use super::*;
@@ -50,12 +50,13 @@ impl Stage {
             seed: 1,
         };
         let clock = Clock::start();
+        let recorder = Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0);
         let drive = Drive::new(Setup {
             script: Script::new(&self.scenario, environment),
             named: self.scenario.sockets.len(),
             main: PeerSocket::bind(here).unwrap(),
             clock,
-            recorder: Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0),
+            books: Books::Here(Box::new(recorder)),
             instance: Instance::found(address),
             restart: Restart {
                 launcher: Arc::new(Launcher::new(Arc::new(self.iut.clone()), 1, String::new())),
@@ -63,7 +64,7 @@ impl Stage {
             },
             last_sent_at: Arc::default(),
         });
-        let limit = bound(&self.scenario, &self.iut);
+        let limit = bound(&self.scenario, &self.iut, None);
         let driven = drive.run(limit, self.stop.subscribe());
         tokio::pin!(driven);
         let other = other(socket);

@@ -20,6 +20,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shakedown_engine::event::{Event, Summary, VERSION};
 use shakedown_engine::iut::{Date, Iut};
+use shakedown_engine::network::Impair;
 use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::requirement::Level;
@@ -62,6 +63,9 @@ pub struct Plan {
     pub captures: PathBuf,
     /// How packets are recorded.
     pub capture: CaptureBy,
+    /// What the network does to each scenario that does not say it itself; what a script misses
+    /// through it is not the implementation's fault.
+    pub impair: Option<Impair>,
     /// The weakest level whose findings count.
     pub level: Level,
     /// Whether every step is told.
@@ -120,12 +124,18 @@ pub async fn run(
         ending.broken_off = Some(why);
         (None, "nothing".into())
     });
+    if let Some(impair) = &plan.impair {
+        ending
+            .notes
+            .push(format!("played through a network: {impair}"));
+    }
     let context = Arc::new(Context {
         events,
         stop,
         seed: plan.seed,
         captures: plan.captures,
         live,
+        impair: plan.impair.filter(|impair| !impair.is_ideal()),
         level: plan.level,
         verbose: plan.verbose,
         turns: AtomicU64::new(1_000_000),
@@ -176,6 +186,7 @@ struct Context {
     captures: PathBuf,
     /// The live capture beside the tap, if there is to be one.
     live: Option<Live>,
+    impair: Option<Impair>,
     level: Level,
     verbose: bool,
     turns: AtomicU64,
@@ -191,6 +202,11 @@ impl Context {
     fn tell(&self, event: Event) {
         // Whoever does not listen any more does not want to know.
         let _ = self.events.send(event);
+    }
+
+    /// What the network does in a scenario.
+    fn impair_of(&self, _scenario: &Scenario) -> Option<&Impair> {
+        self.impair.as_ref()
     }
 
     fn is_stopped(&self) -> bool {
@@ -333,7 +349,7 @@ impl Context {
             return;
         };
         // The longest first, so that none is left over at the end.
-        jobs.sort_by_key(|job| std::cmp::Reverse(bound(&job.scenario, &job.launcher.iut)));
+        jobs.sort_by_key(|job| std::cmp::Reverse(bound(&job.scenario, &job.launcher.iut, None)));
         let mut groups: Vec<Arc<Group>> = Vec::new();
         if target.is_shared() {
             for job in &mut jobs {

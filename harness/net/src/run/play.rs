@@ -8,7 +8,9 @@ use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Environment, Script, ScriptOutcome};
-use shakedown_engine::verdict::{CaptureEvidence, Composed, Death, Evidence, Verdict, compose};
+use shakedown_engine::verdict::{
+    CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment,
+};
 use shakedown_protocol::requirement::Level;
 
 use super::group::{Group, Lease};
@@ -17,9 +19,10 @@ use super::played::Played;
 use super::quiet::Concluded;
 use super::{Context, Target};
 use crate::clock::Clock;
-use crate::drive::{Beside, Drive, Driven, End, Recorder, Restart, Setup, bound};
+use crate::drive::{AtEdge, Books, Drive, Driven, End, Recorder, Restart, Setup, bound};
 use crate::launch::{Instance, Launcher, open_sockets};
 use crate::probe;
+use crate::relay::{Relay, Settings};
 use crate::socket::PeerSocket;
 
 /// How often a scenario is played at most if another one's datagram ended the process that both
@@ -36,6 +39,14 @@ pub(super) struct Job {
     /// The process that it shares with others; `None` if it has its own, or the implementation runs
     /// already.
     pub(super) group: Option<Arc<Group>>,
+}
+
+/// Both sides of a scenario before its first word.
+struct Met {
+    main: PeerSocket,
+    instance: Instance,
+    books: Books,
+    clock: Clock,
 }
 
 /// One attempt, before it is judged.
@@ -140,16 +151,18 @@ impl Job {
             }
             None => None,
         };
-        let (main, instance, live) = self.meet(context, lease.as_ref(), path).await?;
+        let met = self.meet(context, lease.as_ref(), path).await?;
         let last_sent = lease
             .as_ref()
             .map(|lease| Arc::clone(&lease.last_sent))
             .unwrap_or_default();
-        let (mut driven, clock) = self
-            .drive(context, path, main, live, instance, last_sent)
-            .await;
+        let clock = met.clock;
+        let mut driven = self.drive(context, met, last_sent).await;
         let mut notes = Vec::new();
         let mut outcome = outcome(&driven);
+        if let Some(impair) = &context.impair {
+            outcome = under_impairment(outcome, impair);
+        }
         let mut death = self.death(context, &mut driven, &mut outcome).await;
         let mut disturbed = false;
         if let (Some(group), Some(lease)) = (&self.group, &lease) {
@@ -173,14 +186,14 @@ impl Job {
         })
     }
 
-    /// The scripted peer's first socket, the implementation, and a live capture of what they say
-    /// to each other, which has to begin before the implementation can.
+    /// The scripted peer's first socket, the implementation, and what records what they say to each
+    /// other, which has to begin before the implementation can.
     async fn meet(
         &self,
         context: &Context,
         lease: Option<&Lease>,
         path: &Path,
-    ) -> Result<(PeerSocket, Instance, Option<Beside>), String> {
+    ) -> Result<Met, String> {
         let launcher = &self.launcher;
         let needs = &self.scenario.iut;
         let bind = |ip| {
@@ -189,9 +202,15 @@ impl Job {
         };
         if needs.role == self.target.asks() {
             let main = bind(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
-            let live = context.live(path, main.local())?;
-            let instance = launcher.initiator(needs, main.local());
-            return Ok((main, instance.map_err(|error| error.to_string())?, live));
+            let (books, clock) = self.books(context, path, main.local(), main.local())?;
+            let peer = books.detour().unwrap_or_else(|| main.local());
+            let instance = launcher.initiator(needs, peer);
+            return Ok(Met {
+                main,
+                instance: instance.map_err(|error| error.to_string())?,
+                books,
+                clock,
+            });
         }
         let instance = match lease {
             Some(lease) => lease.instance.clone(),
@@ -207,46 +226,82 @@ impl Job {
         let ip = probe::local_address_for(address)
             .map_err(|error| format!("there is no way to {address}: {error}"))?;
         let main = bind(ip)?;
-        let live = context.live(path, main.local())?;
-        Ok((main, instance, live))
+        let (books, clock) = self.books(context, path, main.local(), address)?;
+        Ok(Met {
+            main,
+            instance,
+            books,
+            clock,
+        })
     }
 
-    async fn drive(
+    /// What records the scenario: at the scripted peer's socket `main`, or beyond a relay to who is
+    /// at `target`.
+    fn books(
         &self,
         context: &Context,
         path: &Path,
-        main: PeerSocket,
-        live: Option<Beside>,
-        instance: Instance,
-        last_sent: Arc<AtomicU64>,
-    ) -> (Driven, Clock) {
+        main: SocketAddr,
+        target: SocketAddr,
+    ) -> Result<(Books, Clock), String> {
+        let live = context.live(path, main)?;
+        let clock = Clock::start();
         let iut = &self.launcher.iut;
+        let stream_bytes = iut.stream.frame_bytes().saturating_mul(iut.stream.frames());
+        let recorder = Recorder::create(path, clock, stream_bytes).with_live(live);
+        let Some(impair) = context.impair_of(&self.scenario) else {
+            return Ok((Books::Here(Box::new(recorder)), clock));
+        };
+        let role = self.scenario.iut.role;
+        let slowest = impair.delays(role, &iut.stream).most;
+        let books = Books::beyond(AtEdge::new(role, recorder), slowest, |observer| {
+            Relay::start(Settings {
+                listen: SocketAddr::new(main.ip(), 0),
+                target: Some(target),
+                impair: impair.clone(),
+                vocabulary: self.target.protocol.vocabulary,
+                seed: self.launcher.seed,
+                clock,
+                observer,
+            })
+        });
+        match books {
+            Ok(books) => Ok((books, clock)),
+            Err(error) => Err(format!("no relay can be started: {error}")),
+        }
+    }
+
+    async fn drive(&self, context: &Context, met: Met, last_sent: Arc<AtomicU64>) -> Driven {
+        let iut = &self.launcher.iut;
+        let address = met.instance.address;
         let environment = Environment {
             protocol: self.target.protocol,
             tolerance: iut.timing.tolerance,
             stream: iut.stream,
             buffer_period: iut.environment().buffer_period,
             exit: iut.exit,
-            iut: instance.address,
+            iut: address.map(|address| met.books.detour().unwrap_or(address)),
             seed: context.seed,
         };
-        let clock = Clock::start();
-        let stream_bytes = iut.stream.frame_bytes().saturating_mul(iut.stream.frames());
+        let mut script = Script::new(&self.scenario, environment);
+        if let Some(impair) = context.impair_of(&self.scenario) {
+            script = script.through(impair);
+        }
         let drive = Drive::new(Setup {
-            script: Script::new(&self.scenario, environment),
+            script,
             named: self.scenario.sockets.len(),
-            main,
-            clock,
-            recorder: Recorder::create(path, clock, stream_bytes).with_live(live),
-            instance,
+            main: met.main,
+            clock: met.clock,
+            books: met.books,
+            instance: met.instance,
             restart: Restart {
                 launcher: Arc::clone(&self.launcher),
                 needs: self.scenario.iut.clone(),
             },
             last_sent_at: last_sent,
         });
-        let limit = bound(&self.scenario, iut);
-        (drive.run(limit, context.stop.clone()).await, clock)
+        let limit = bound(&self.scenario, iut, context.impair_of(&self.scenario));
+        drive.run(limit, context.stop.clone()).await
     }
 
     /// Whether the implementation is gone and should not be.
@@ -271,7 +326,8 @@ impl Job {
         }
         let survival = String::from(self.target.protocol.survival);
         let is_about_survival = self.scenario.requirements.contains(&survival);
-        let passed = *outcome == ScriptOutcome::Passed;
+        // Where the network may have spoiled the script, its end says nothing.
+        let passed = *outcome == ScriptOutcome::Passed || context.impair.is_some();
         // A server for one stream may end in peace when the stream is over.
         let in_peace = |code: Option<i32>| code == Some(0) && passed && !is_about_survival;
         if let Some((ended, _)) = driven.ended {

@@ -1,0 +1,141 @@
+//! Scenarios played through a network that loses, repeats and delays.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+use std::fs::File;
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use serde_json::Value;
+use shakedown_capture::Capture;
+use tempfile::TempDir;
+
+const TWO_FRAMES: &str = "mediastream/3way/responder/a-handshake-leads-to-two-frames";
+const REPEATED: &str = "mediastream/3way/initiator/a-repeated-syn-ack-gets-the-same-ack";
+
+/// Runs scenarios and says how that ended, and what was told.
+fn run(out: &Path, arguments: &[&str]) -> (Output, Vec<Value>) {
+    let output = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(["run", "--format", "json", "--seed", "1", "--out"])
+        .arg(out)
+        .args(arguments)
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts");
+    let text = String::from_utf8_lossy(&output.stdout);
+    let lines = text.lines().map(serde_json::from_str);
+    let events = lines.map(|line| line.expect("a line of JSON")).collect();
+    (output, events)
+}
+
+fn of_type<'a>(events: &'a [Value], name: &str) -> &'a Value {
+    let mut events = events.iter();
+    let found = events.find(|event| event["type"] == name);
+    found.expect("an event of that type")
+}
+
+/// The frames of a scenario's capture that are no media, in order.
+fn frames(out: &Path, scenario: &str) -> Vec<&'static str> {
+    let path = out.join("captures").join(format!("{scenario}.pcapng"));
+    let file = File::open(path).expect("the capture is there");
+    let mut capture = Capture::open(file).expect("a capture");
+    let vocabulary = shakedown_protocol::mediastream::PROTOCOL.vocabulary;
+    let mut frames = Vec::new();
+    while let Some(datagram) = capture.next_datagram().expect("undamaged") {
+        let frame = vocabulary.decode(datagram.payload).expect("well formed");
+        let frame = frame.expect("of a known form").frame;
+        if frame != "data" {
+            frames.push(frame);
+        }
+    }
+    frames
+}
+
+fn folder() -> TempDir {
+    tempfile::tempdir().expect("a folder can be made")
+}
+
+#[test]
+fn a_responder_s_capture_shows_what_it_sent_and_what_reached_it() {
+    let out = folder();
+    let impair = "lose=SYN-ACK#1,twice=ACK#1";
+    let (output, events) = run(out.path(), &[TWO_FRAMES, "--impair", impair]);
+    let verdict = of_type(&events, "verdict");
+    assert_eq!(verdict["verdict"], "pass", "{verdict:#}");
+    assert_eq!(output.status.code(), Some(0));
+    // The scripted peer saw one SYN-ACK and sent one ACK.
+    assert_eq!(
+        frames(out.path(), TWO_FRAMES),
+        ["SYN", "SYN-ACK", "SYN-ACK", "ACK", "ACK", "connection-id"]
+    );
+    let notes = &of_type(&events, "run-finished")["notes"];
+    assert_eq!(notes[0], format!("played through a network: {impair}"));
+}
+
+#[test]
+fn the_second_syn_ack_is_lost_and_the_first_ack_comes_twice() {
+    let out = folder();
+    let impair = ["--impair", "lose=SYN-ACK#2,twice=ACK#1"];
+    let (_, events) = run(out.path(), &[REPEATED, impair[0], impair[1]]);
+    // The copy of the ACK is what the script takes for the answer to its second SYN-ACK.
+    let verdict = of_type(&events, "verdict");
+    assert_eq!(verdict["verdict"], "pass", "{verdict:#}");
+    let third = ["SYN-ACK", "ACK"];
+    let before = ["SYN", "SYN-ACK", "ACK", "connection-id"];
+    assert_eq!(frames(out.path(), REPEATED), [&before[..], &third].concat());
+}
+
+#[test]
+fn what_a_script_misses_through_the_network_fails_nobody() {
+    let out = folder();
+    let (_, events) = run(out.path(), &[REPEATED, "--impair", "lose=SYN-ACK#2"]);
+    let verdict = of_type(&events, "verdict");
+    assert_eq!(verdict["verdict"], "inconclusive", "{verdict:#}");
+    let reason = verdict["reason"].as_str().expect("a reason");
+    let wanted = "got nothing, which the network (lose=SYN-ACK#2) may have done";
+    assert!(reason.contains(wanted), "{reason}");
+}
+
+#[test]
+fn what_the_capture_shows_at_the_implementation_counts() {
+    let out = folder();
+    let text = "name = \"hasty\"\nprotocol = \"mediastream\"\nrole = \"responder\"\n\
+         modes = [\"3way\"]\n[start]\ncommand = [\"{shakedown}\", \"serve\", \"mediastream\",\n\
+         \"--mode\", \"{mode}\", \"--listen\", \"{address}\", \"--without\", \"MS-H-15\",\n\
+         \"--bits-per-second\", \"{bits_per_second}\", \"--seconds\", \"{seconds}\",\n\
+         \"--frames-per-second\", \"{frames_per_second}\"]\n\
+         ready = { line = \"listening on\" }\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n";
+    let iut = out.path().join("iut.toml");
+    std::fs::write(&iut, text).expect("a file can be written");
+    let iut = iut.to_string_lossy();
+    let (output, events) = run(
+        out.path(),
+        &[TWO_FRAMES, "--iut", &iut, "--impair", "lose=ACK#1"],
+    );
+    let finding = of_type(&events, "finding");
+    assert_eq!(finding["requirement"], "MS-H-15", "{finding:#}");
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn an_impairment_that_makes_no_sense_is_refused_with_what_would_be_right() {
+    let out = folder();
+    let cases: [(&[&str], &str); 3] = [
+        (&["--impair", "loss=2"], "write for example `loss=0.1`"),
+        (&["--impair", "lose=SYNACK"], "did you mean `SYN-ACK`?"),
+        (
+            &["--impair", "loss=0.1", "--repeat", "5"],
+            "--impair cannot be used with --repeat",
+        ),
+    ];
+    for (arguments, wanted) in cases {
+        let (output, _) = run(out.path(), &[&[TWO_FRAMES], arguments].concat());
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(wanted), "{error}");
+        assert_eq!(output.status.code(), Some(2));
+    }
+}

@@ -1,0 +1,396 @@
+//! Where a scenario is recorded: at the driver's own sockets, or, if it is played through a relay, at
+//! the implementation's edge of it.
+//!
+//! The script counts the datagrams of the driver's sockets. Through a relay these are not the
+//! packets of the capture: some never arrive there, some twice, and what is sent is there only
+//! later. So the script is given numbers of the driver's own, and at the end each is turned into
+//! the number of the packet that it was on the implementation's side, if it was there.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::time::Duration;
+
+use shakedown_protocol::requirement::Role;
+
+use super::record::{Recorded, Recorder};
+use crate::relay::{Kept, Observer, Passed, Relay};
+
+/// What a hop over the relay takes at most when it does not delay: an end of a process is told so
+/// much later, for its last datagrams come before it.
+const HOP: Duration = Duration::from_millis(10);
+
+/// Where a scenario is recorded.
+#[derive(Debug)]
+pub enum Books {
+    /// At the driver's own sockets.
+    Here(Box<Recorder>),
+    /// At the implementation's edge of a relay.
+    Beyond(Beyond),
+}
+
+/// The driver's side of a relay.
+#[derive(Debug)]
+pub struct Beyond {
+    relay: Relay<AtEdge>,
+    slowest: Duration,
+    /// What the driver's sockets saw, as it did.
+    seen: Vec<Seen>,
+    comments: BTreeMap<u64, Vec<String>>,
+    edge: Arc<Fill>,
+}
+
+/// How far the capture at the other edge is.
+#[derive(Debug, Default)]
+struct Fill {
+    full: AtomicBool,
+    packets: AtomicU64,
+}
+
+/// A datagram at the driver's edge.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Seen {
+    flow: Flow,
+    mark: u64,
+}
+
+/// Source and destination.
+type Flow = (SocketAddr, SocketAddr);
+
+/// Records at one edge of a relay what passes, and notes at the other what is what.
+#[derive(Debug)]
+pub struct AtEdge {
+    edge: Role,
+    recorder: Recorder,
+    own: BTreeSet<SocketAddr>,
+    /// The datagrams of the driver's edge, in order: a mark of the bytes and the relay's number.
+    others: BTreeMap<Flow, VecDeque<(u64, u64)>>,
+    /// The first packet of the capture that each datagram of the relay was.
+    packets: BTreeMap<u64, u64>,
+    fill: Arc<Fill>,
+}
+
+/// What the books say at the end.
+#[derive(Debug)]
+pub(super) struct Closed {
+    pub(super) recorded: Recorded,
+    /// The packets that the script's numbers stand for; `None` if they are the same.
+    pub(super) packets: Option<Packets>,
+    /// Addresses of ours that the implementation saw.
+    pub(super) own: BTreeSet<SocketAddr>,
+    /// Datagrams that the relay's sockets dropped.
+    pub(super) drops: u64,
+    pub(super) kept: Option<Kept>,
+}
+
+/// The packet of the capture by the driver's number, both from 1.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Packets(BTreeMap<u64, u64>);
+
+impl Packets {
+    pub(super) fn of(&self, number: Option<u64>) -> Option<u64> {
+        self.0.get(&number?).copied()
+    }
+}
+
+impl AtEdge {
+    /// Records in `recorder` what passes the edge of `edge`, which is the implementation's.
+    #[must_use]
+    pub fn new(edge: Role, recorder: Recorder) -> Self {
+        Self {
+            edge,
+            recorder,
+            own: BTreeSet::new(),
+            others: BTreeMap::new(),
+            packets: BTreeMap::new(),
+            fill: Arc::default(),
+        }
+    }
+}
+
+impl Observer for AtEdge {
+    fn opened(&mut self, edge: Role, address: SocketAddr) {
+        if edge == self.edge {
+            self.own.insert(address);
+            self.recorder.opened(address.port());
+        }
+    }
+
+    fn passed(&mut self, passed: &Passed<'_>) {
+        let (source, destination) = (passed.source, passed.destination);
+        if passed.edge != self.edge {
+            let datagrams = self.others.entry((source, destination)).or_default();
+            datagrams.push_back((mark(passed.payload), passed.number));
+            return;
+        }
+        let packet = self
+            .recorder
+            .record(passed.at, source, destination, passed.payload);
+        if let Some(packet) = packet {
+            self.packets.entry(passed.number).or_insert(packet);
+        }
+        let fill = &self.fill;
+        fill.packets
+            .store(self.recorder.packets(), Ordering::Relaxed);
+        fill.full.store(self.recorder.is_full(), Ordering::Relaxed);
+    }
+}
+
+impl Books {
+    /// Those of a scenario that is played through a relay, which `start` starts; `slowest` is the
+    /// most that a datagram of the implementation may take.
+    ///
+    /// # Errors
+    /// What `start` says.
+    pub fn beyond<E>(
+        edge: AtEdge,
+        slowest: Duration,
+        start: impl FnOnce(AtEdge) -> Result<Relay<AtEdge>, E>,
+    ) -> Result<Self, E> {
+        let fill = Arc::clone(&edge.fill);
+        Ok(Self::Beyond(Beyond {
+            relay: start(edge)?,
+            slowest,
+            seen: Vec::new(),
+            comments: BTreeMap::new(),
+            edge: fill,
+        }))
+    }
+
+    /// Notes a datagram of the driver's sockets and gives it a number, from 1; `None` if it could
+    /// not be recorded.
+    pub(super) fn note(
+        &mut self,
+        at: Duration,
+        source: SocketAddr,
+        destination: SocketAddr,
+        payload: &[u8],
+    ) -> Option<u64> {
+        match self {
+            Self::Here(recorder) => recorder.record(at, source, destination, payload),
+            Self::Beyond(beyond) => {
+                let mark = mark(payload);
+                let flow = (source, destination);
+                beyond.seen.push(Seen { flow, mark });
+                Some(beyond.seen.len() as u64)
+            }
+        }
+    }
+
+    /// The driver opened a socket at this port.
+    pub(super) fn opened(&mut self, port: u16) {
+        match self {
+            Self::Here(recorder) => recorder.opened(port),
+            // The relay's own are what the implementation sees.
+            Self::Beyond(_) => {}
+        }
+    }
+
+    /// Adds a comment to what has this number.
+    pub(super) fn comment(&mut self, number: u64, text: String) {
+        match self {
+            Self::Here(recorder) => recorder.comment(number, text),
+            Self::Beyond(beyond) => beyond.comments.entry(number).or_default().push(text),
+        }
+    }
+
+    /// Whether more came than any stream that was asked for has, and how many packets that are.
+    pub(super) fn full(&self) -> Option<u64> {
+        let (full, packets) = match self {
+            Self::Here(recorder) => (recorder.is_full(), recorder.packets()),
+            Self::Beyond(Beyond { edge, .. }) => (
+                edge.full.load(Ordering::Relaxed),
+                edge.packets.load(Ordering::Relaxed),
+            ),
+        };
+        full.then_some(packets)
+    }
+
+    /// Where the side that answers is reached, if not at its own address.
+    #[must_use]
+    pub fn detour(&self) -> Option<SocketAddr> {
+        match self {
+            Self::Here(_) => None,
+            Self::Beyond(beyond) => Some(beyond.relay.address()),
+        }
+    }
+
+    /// How late a datagram was on its way, at worst, since this was asked last.
+    pub(super) fn take_lateness(&self) -> Duration {
+        match self {
+            Self::Here(_) => Duration::ZERO,
+            Self::Beyond(beyond) => beyond.relay.take_lateness(),
+        }
+    }
+
+    /// How long the last datagrams of the implementation may be on their way when it has ended.
+    pub(super) fn slowest(&self) -> Duration {
+        match self {
+            Self::Here(_) => Duration::ZERO,
+            Self::Beyond(beyond) => beyond.slowest.saturating_add(HOP),
+        }
+    }
+
+    /// Ends the recording, and the relay.
+    pub(super) async fn close(self) -> Closed {
+        let beyond = match self {
+            Self::Here(recorder) => {
+                return Closed {
+                    recorded: recorder.finish(),
+                    packets: None,
+                    own: BTreeSet::new(),
+                    drops: 0,
+                    kept: None,
+                };
+            }
+            Self::Beyond(beyond) => beyond,
+        };
+        let stopped = match beyond.relay.stop().await {
+            Ok(stopped) => stopped,
+            Err(error) => {
+                return Closed {
+                    recorded: Recorded::lost(format!("the relay broke: {error}")),
+                    packets: Some(Packets(BTreeMap::new())),
+                    own: BTreeSet::new(),
+                    drops: 0,
+                    kept: None,
+                };
+            }
+        };
+        let mut edge = stopped.observer;
+        let packets = edge.packets_of(&beyond.seen);
+        let statistics = stopped.statistics;
+        for (number, texts) in beyond.comments {
+            if let Some(packet) = packets.of(Some(number)) {
+                for text in texts {
+                    edge.recorder.comment(packet, text);
+                }
+            }
+        }
+        let mut recorded = edge.recorder.finish();
+        if recorded.problem.is_none() && statistics.refused + statistics.unsent > 0 {
+            recorded.problem = Some(format!(
+                "the relay could not pass on {} datagrams",
+                statistics.refused + statistics.unsent
+            ));
+        }
+        Closed {
+            recorded,
+            packets: Some(packets),
+            own: edge.own,
+            drops: statistics.dropped,
+            kept: Some(stopped.sockets),
+        }
+    }
+}
+
+impl AtEdge {
+    /// What the driver saw, found again in the capture: by the order of each flow and by the bytes.
+    fn packets_of(&mut self, seen: &[Seen]) -> Packets {
+        let mut packets = BTreeMap::new();
+        for (number, seen) in (1..).zip(seen) {
+            let Some(datagrams) = self.others.get_mut(&seen.flow) else {
+                continue;
+            };
+            // Whatever comes before it was dropped between the relay and the driver.
+            let Some(at) = datagrams.iter().position(|(mark, _)| *mark == seen.mark) else {
+                continue;
+            };
+            let found = datagrams.drain(..=at).next_back();
+            let packet = found.and_then(|(_, found)| self.packets.get(&found));
+            packets.extend(packet.map(|packet| (number, *packet)));
+        }
+        Packets(packets)
+    }
+}
+
+/// Tells payloads apart.
+fn mark(payload: &[u8]) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    payload.hash(&mut hasher);
+    hasher.finish()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::clock::Clock;
+
+    fn at(port: u16) -> SocketAddr {
+        SocketAddr::from(([127, 0, 0, 1], port))
+    }
+
+    const DRIVER: u16 = 1;
+    const FRONT: u16 = 2;
+    const BACK: u16 = 3;
+    const IUT: u16 = 4;
+
+    /// What passed a relay: number, driver's edge or not, source, destination, payload.
+    type Passage = (u64, bool, u16, u16, &'static [u8]);
+
+    fn packets(passages: &[Passage], seen: &[(u16, u16, &[u8])]) -> Vec<(u64, u64)> {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::create(&folder.path().join("it.pcapng"), Clock::start(), 0);
+        let mut edge = AtEdge::new(Role::Responder, recorder);
+        for (number, driver, source, destination, payload) in passages {
+            edge.passed(&Passed {
+                number: *number,
+                edge: if *driver {
+                    Role::Initiator
+                } else {
+                    Role::Responder
+                },
+                came: true,
+                at: Duration::ZERO,
+                source: at(*source),
+                destination: at(*destination),
+                payload,
+            });
+        }
+        let seen = seen.iter().map(|(source, destination, payload)| Seen {
+            flow: (at(*source), at(*destination)),
+            mark: mark(payload),
+        });
+        let seen: Vec<_> = seen.collect();
+        edge.packets_of(&seen).0.into_iter().collect()
+    }
+
+    #[test]
+    fn what_was_lost_is_no_packet_and_what_came_twice_is_its_first() {
+        let passages: [Passage; 5] = [
+            (0, true, DRIVER, FRONT, b"same"),
+            (1, true, DRIVER, FRONT, b"same"),
+            (2, true, DRIVER, FRONT, b"same"),
+            (2, false, BACK, IUT, b"same"),
+            (2, false, BACK, IUT, b"same"),
+        ];
+        let sent: (u16, u16, &[u8]) = (DRIVER, FRONT, b"same");
+        assert_eq!(packets(&passages, &[sent; 3]), [(3, 1)]);
+    }
+
+    #[test]
+    fn answers_that_overtake_each_other_are_told_apart() {
+        let passages: [Passage; 4] = [
+            (0, false, IUT, BACK, b"first"),
+            (1, false, IUT, BACK, b"second"),
+            (1, true, FRONT, DRIVER, b"second"),
+            (0, true, FRONT, DRIVER, b"first"),
+        ];
+        let got: [(u16, u16, &[u8]); 2] = [(FRONT, DRIVER, b"second"), (FRONT, DRIVER, b"first")];
+        assert_eq!(packets(&passages, &got), [(1, 2), (2, 1)]);
+    }
+
+    #[test]
+    fn a_datagram_that_the_driver_never_got_does_not_shift_the_others() {
+        let passages: [Passage; 4] = [
+            (0, false, IUT, BACK, b"a"),
+            (0, true, FRONT, DRIVER, b"a"),
+            (1, false, IUT, BACK, b"b"),
+            (1, true, FRONT, DRIVER, b"b"),
+        ];
+        let got: [(u16, u16, &[u8]); 2] = [(FRONT, DRIVER, b"b"), (FRONT, DRIVER, b"unknown")];
+        assert_eq!(packets(&passages, &got), [(1, 2)]);
+    }
+}
