@@ -58,10 +58,11 @@ pub(super) struct Wrong {
 impl Context {
     pub(super) fn new(scenario: &Scenario, environment: Environment) -> Result<Self, String> {
         let main = std::iter::once("main".to_owned());
+        let impair = scenario.impair.as_ref();
         Ok(Self {
             bindings: Bindings::new(scenario, environment.seed)?,
+            path: impair.map_or_else(Path::default, |impair| Path::through(impair, &environment)),
             environment,
-            path: Path::default(),
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
             ignore: scenario.ignore.clone(),

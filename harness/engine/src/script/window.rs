@@ -1,5 +1,8 @@
 use std::time::Duration;
 
+use shakedown_protocol::requirement::Role;
+
+use crate::network::Impair;
 use crate::scenario::{self, Span};
 
 use super::Environment;
@@ -17,6 +20,21 @@ pub(super) struct Path {
     pub(super) round_trip: Duration,
     /// By how much longer one datagram of the implementation may take than another.
     pub(super) unsteady: Duration,
+}
+
+impl Path {
+    pub(super) fn through(impair: &Impair, environment: &Environment) -> Self {
+        let own = match environment.iut {
+            Some(_) => Role::Responder,
+            None => Role::Initiator,
+        };
+        let answers = impair.delays(own, &environment.stream);
+        let asks = impair.delays(own.peer(), &environment.stream);
+        Self {
+            round_trip: answers.most.saturating_add(asks.most),
+            unsteady: answers.most.saturating_sub(answers.least),
+        }
+    }
 }
 
 /// When something must happen, by the driver's clock.

@@ -14,10 +14,15 @@ const SCENARIO: Duration = Duration::from_secs(5);
 /// How long the implementation may take to be stopped and started again.
 const RESTART: Duration = Duration::from_secs(15);
 
-/// The longest time that a scenario can take against this implementation, through a network that
-/// does what `impair` says.
+/// The longest time that a scenario can take against this implementation, through its own network.
 #[must_use]
-pub fn bound(scenario: &Scenario, iut: &Iut, impair: Option<&Impair>) -> Duration {
+pub fn bound(scenario: &Scenario, iut: &Iut) -> Duration {
+    bound_through(scenario, iut, scenario.impair.as_ref())
+}
+
+/// The same through a network that does what `impair` says.
+#[must_use]
+pub fn bound_through(scenario: &Scenario, iut: &Iut, impair: Option<&Impair>) -> Duration {
     let iut = &iut.asked(&scenario.iut);
     let both = [Role::Initiator, Role::Responder].into_iter();
     let delays = both.filter_map(|from| Some(impair?.delays(from, &iut.stream).most));

@@ -31,7 +31,7 @@ use crate::socket::PeerSocket;
 
 pub use beside::Beside;
 pub use books::{AtEdge, Books};
-pub use bound::bound;
+pub use bound::{bound, bound_through};
 pub use end::End;
 pub use record::{Recorded, Recorder};
 

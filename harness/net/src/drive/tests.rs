@@ -64,7 +64,7 @@ impl Stage {
             },
             last_sent_at: Arc::default(),
         });
-        let limit = bound(&self.scenario, &self.iut, None);
+        let limit = bound(&self.scenario, &self.iut);
         let driven = drive.run(limit, self.stop.subscribe());
         tokio::pin!(driven);
         let other = other(socket);

@@ -188,7 +188,7 @@ fn player(
         tuples: Tuples::open(address, stream.saturating_add(HANDSHAKE))?,
         plays: plan.repeat,
         concurrency: usize::try_from(plan.concurrency).unwrap_or(usize::MAX),
-        limit: bound(&plan.scenario, iut, None),
+        limit: bound(&plan.scenario, iut),
         process: instance.process.clone(),
         events: events.clone(),
         stop,

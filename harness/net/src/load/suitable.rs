@@ -18,6 +18,12 @@ pub(super) fn why_not(protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Op
     if let Some(why) = why_not_applicable(iut, scenario) {
         return Some(format!("{id} cannot be played against {}: {why}", iut.name));
     }
+    if scenario.impair.is_some() {
+        return Some(format!(
+            "{id} cannot be repeated as load: its network does harm, and a load has no relay in \
+             between"
+        ));
+    }
     if !scenario.sockets.is_empty() {
         return Some(format!(
             "{id} cannot be repeated as load: it speaks from several sockets, and a play of a load \

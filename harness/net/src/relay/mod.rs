@@ -26,7 +26,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use nix::sys::eventfd::EventFd;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::{Counts, Fault, Impair};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 use tokio::sync::oneshot;
@@ -117,6 +117,12 @@ pub struct Stopped<O> {
     pub observer: O,
     /// What was done.
     pub statistics: Statistics,
+    /// What the network did to what the initiators sent.
+    pub initiators: Counts,
+    /// What it did to what the responders sent.
+    pub responders: Counts,
+    /// The exact faults whose datagram was never sent.
+    pub missed: Vec<Fault>,
     /// Its sockets; keep them until both sides are stopped.
     pub sockets: Kept,
 }

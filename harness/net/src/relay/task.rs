@@ -157,6 +157,9 @@ impl<O: Observer> Task<O> {
     fn end(self) -> Stopped<O> {
         let dropped = self.sockets.drops();
         Stopped {
+            initiators: self.network.counts(Role::Initiator),
+            responders: self.network.counts(Role::Responder),
+            missed: self.network.missed().cloned().collect(),
             observer: self.observer,
             statistics: Statistics {
                 dropped,

@@ -204,9 +204,16 @@ impl Context {
         let _ = self.events.send(event);
     }
 
-    /// What the network does in a scenario.
-    fn impair_of(&self, _scenario: &Scenario) -> Option<&Impair> {
-        self.impair.as_ref()
+    /// What the network does in a scenario: what it says itself, else what was asked for.
+    fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impair> {
+        scenario.impair.as_ref().or(self.impair.as_ref())
+    }
+
+    /// What the network does in a scenario that knows nothing of it.
+    fn imposed_on(&self, scenario: &Scenario) -> Option<&Impair> {
+        self.impair
+            .as_ref()
+            .filter(|_| scenario.impair.is_none())
     }
 
     fn is_stopped(&self) -> bool {
@@ -349,7 +356,7 @@ impl Context {
             return;
         };
         // The longest first, so that none is left over at the end.
-        jobs.sort_by_key(|job| std::cmp::Reverse(bound(&job.scenario, &job.launcher.iut, None)));
+        jobs.sort_by_key(|job| std::cmp::Reverse(bound(&job.scenario, &job.launcher.iut)));
         let mut groups: Vec<Arc<Group>> = Vec::new();
         if target.is_shared() {
             for job in &mut jobs {

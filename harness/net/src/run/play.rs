@@ -19,7 +19,7 @@ use super::played::Played;
 use super::quiet::Concluded;
 use super::{Context, Target};
 use crate::clock::Clock;
-use crate::drive::{AtEdge, Books, Drive, Driven, End, Recorder, Restart, Setup, bound};
+use crate::drive::{AtEdge, Books, Drive, Driven, End, Recorder, Restart, Setup, bound_through};
 use crate::launch::{Instance, Launcher, open_sockets};
 use crate::probe;
 use crate::relay::{Relay, Settings};
@@ -160,7 +160,7 @@ impl Job {
         let mut driven = self.drive(context, met, last_sent).await;
         let mut notes = Vec::new();
         let mut outcome = outcome(&driven);
-        if let Some(impair) = &context.impair {
+        if let Some(impair) = context.imposed_on(&self.scenario) {
             outcome = under_impairment(outcome, impair);
         }
         let mut death = self.death(context, &mut driven, &mut outcome).await;
@@ -284,7 +284,7 @@ impl Job {
             seed: context.seed,
         };
         let mut script = Script::new(&self.scenario, environment);
-        if let Some(impair) = context.impair_of(&self.scenario) {
+        if let Some(impair) = context.imposed_on(&self.scenario) {
             script = script.through(impair);
         }
         let drive = Drive::new(Setup {
@@ -300,7 +300,7 @@ impl Job {
             },
             last_sent_at: last_sent,
         });
-        let limit = bound(&self.scenario, iut, context.impair_of(&self.scenario));
+        let limit = bound_through(&self.scenario, iut, context.impair_of(&self.scenario));
         drive.run(limit, context.stop.clone()).await
     }
 
@@ -327,7 +327,8 @@ impl Job {
         let survival = String::from(self.target.protocol.survival);
         let is_about_survival = self.scenario.requirements.contains(&survival);
         // Where the network may have spoiled the script, its end says nothing.
-        let passed = *outcome == ScriptOutcome::Passed || context.impair.is_some();
+        let is_imposed = context.imposed_on(&self.scenario).is_some();
+        let passed = *outcome == ScriptOutcome::Passed || is_imposed;
         // A server for one stream may end in peace when the stream is over.
         let in_peace = |code: Option<i32>| code == Some(0) && passed && !is_about_survival;
         if let Some((ended, _)) = driven.ended {

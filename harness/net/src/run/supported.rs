@@ -39,11 +39,6 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
             "it needs an IUT that is started by Shakedown; the description has no [start]",
         ));
     }
-    if scenario.impair.is_some() {
-        return Some(String::from(
-            "it needs a network that does harm, which a live run does not have",
-        ));
-    }
     None
 }
 

@@ -8,8 +8,6 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use shakedown_protocol::requirement::Role;
-
 use crate::network::Impair;
 use crate::scenario::{Scenario, SocketNeed};
 
@@ -121,20 +119,11 @@ impl Script {
         }
     }
 
-    /// The same played through a network that does this: windows give way to its delays.
+    /// The same played through a network of which the scenario does not know: windows give way to
+    /// its delays. Those of its own network they know by themselves.
     #[must_use]
     pub fn through(mut self, impair: &Impair) -> Self {
-        let environment = &self.context.environment;
-        let own = match environment.iut {
-            Some(_) => Role::Responder,
-            None => Role::Initiator,
-        };
-        let answers = impair.delays(own, &environment.stream);
-        let asks = impair.delays(own.peer(), &environment.stream);
-        self.context.path = Path {
-            round_trip: answers.most.saturating_add(asks.most),
-            unsteady: answers.most.saturating_sub(answers.least),
-        };
+        self.context.path = Path::through(impair, &self.context.environment);
         self
     }
 
