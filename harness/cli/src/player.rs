@@ -103,6 +103,7 @@ impl Live<'_> {
             seed: self.seed,
             captures: self.captures.to_owned(),
             capture: CaptureBy::Tap,
+            impair: None,
             level: Level::May,
             verbose: false,
             shakedown: self.shakedown.clone(),

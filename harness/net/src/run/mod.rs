@@ -211,9 +211,7 @@ impl Context {
 
     /// What the network does in a scenario that knows nothing of it.
     fn imposed_on(&self, scenario: &Scenario) -> Option<&Impair> {
-        self.impair
-            .as_ref()
-            .filter(|_| scenario.impair.is_none())
+        self.impair.as_ref().filter(|_| scenario.impair.is_none())
     }
 
     fn is_stopped(&self) -> bool {

@@ -6,10 +6,10 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-use serde_json::Value;
 use crate::network::Impair;
 use crate::scenario::{Scenario, SocketNeed};
+use indexmap::IndexMap;
+use serde_json::Value;
 
 use super::context::Context;
 use super::describe::human_time;
