@@ -171,6 +171,12 @@ impl Args {
                  time; leave out one of them",
             )));
         }
+        if self.impair.is_some() {
+            return Err(usage(String::from(
+                "--virtual and --impair exclude each other: a scenario's own `impair` works in virtual \
+                 time; leave out one of them",
+            )));
+        }
         if let CaptureBy::Live(interface) = &self.capture {
             return Err(usage(format!(
                 "--virtual and --capture live:{interface} exclude each other: in virtual time no \
