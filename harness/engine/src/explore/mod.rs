@@ -2,10 +2,13 @@
 //!
 //! A [`Trace`] is one run of an initiator and a responder, in order; [`Trace::settle`] tells from what
 //! was sent and what was delivered what the network did, [`Trace::ladder`] draws
-//! it. [`swarm`] plays many runs, each with other mishaps.
+//! it. [`exhaustive`] goes through every run within bounds, [`swarm`] plays many runs, each with other
+//! mishaps.
 
+pub mod exhaustive;
 mod ladder;
 mod log;
+mod side;
 pub mod swarm;
 mod trace;
 

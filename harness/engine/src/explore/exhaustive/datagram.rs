@@ -1,0 +1,89 @@
+//! A datagram on its way, and what it says of a session.
+
+use std::hash::{DefaultHasher, Hash, Hasher};
+
+use shakedown_protocol::mediastream::frame::{ConnectionId, Frame, Start3};
+
+/// A datagram, decoded once: states share it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Datagram {
+    pub(super) payload: Vec<u8>,
+    /// Of its payload: equal datagrams are one to a state.
+    pub(super) digest: u64,
+    pub(super) said: Said,
+}
+
+/// What a datagram says. Ids and numbers of sessions stand as their digests.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Said {
+    /// The START token.
+    Token,
+    /// A SYN with this wish.
+    Syn(u64),
+    /// A SYN-ACK with Accept=1 and this id.
+    SynAck(u64),
+    /// An ACK with this id.
+    Ack(u64),
+    /// A START (`0x0200`) of this stream and Nonce.
+    Start(u64),
+    /// What a START_ACK answers, what it names, and whether media begins at once.
+    StartAck {
+        asked: u64,
+        named: u64,
+        begins: bool,
+    },
+    /// A START_CONFIRM of what was named.
+    StartConfirm(u64),
+    /// A connection-id.
+    Name(u64),
+    /// A datagram of the media frame with this number.
+    Media(u64),
+    /// Anything else.
+    Other,
+}
+
+impl Datagram {
+    pub(super) fn new(payload: Vec<u8>) -> Self {
+        Self {
+            digest: digest(&payload),
+            said: Said::of(&payload),
+            payload,
+        }
+    }
+}
+
+impl Said {
+    fn of(payload: &[u8]) -> Self {
+        let asked = |body: &Start3<'_>| digest(&(body.stream_id, body.nonce));
+        let named = |body: &Start3<'_>| digest(&(body.stream_id, body.nonce, body.sender_nonce));
+        let id = |id: ConnectionId| digest(id.text());
+        match Frame::decode(payload) {
+            Ok(Some(Frame::StartToken)) => Self::Token,
+            Ok(Some(Frame::Syn(syn))) => Self::Syn(id(syn.connection_id())),
+            Ok(Some(Frame::SynAck(answer))) if answer.accepts() => {
+                Self::SynAck(id(answer.connection_id()))
+            }
+            Ok(Some(Frame::Ack(ack))) => Self::Ack(id(ack.connection_id())),
+            Ok(Some(Frame::Start(body))) => Self::Start(asked(&body)),
+            Ok(Some(Frame::StartAck(body))) => Self::StartAck {
+                asked: asked(&body),
+                named: named(&body),
+                begins: body.has(Start3::BEGIN_IMMEDIATELY),
+            },
+            Ok(Some(Frame::StartConfirm(body))) => Self::StartConfirm(named(&body)),
+            Ok(Some(Frame::ConnectionId(frame))) => Self::Name(id(frame.connection_id())),
+            Ok(Some(Frame::Data(data))) => Self::Media(data.header.sequence_number),
+            Ok(Some(Frame::Fragment(part))) => Self::Media(part.header.sequence_number),
+            Ok(Some(Frame::SynAck(_) | Frame::Error(_) | Frame::JoinToken) | None) | Err(_) => {
+                Self::Other
+            }
+        }
+    }
+}
+
+/// The same for equal values, in every run.
+pub(super) fn digest(value: &(impl Hash + ?Sized)) -> u64 {
+    let mut hasher = DefaultHasher::new();
+    value.hash(&mut hasher);
+    hasher.finish()
+}

@@ -1,0 +1,165 @@
+//! A path through the states, walked again and written down.
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use shakedown_protocol::machine::Outcome;
+use shakedown_protocol::requirement::Role;
+
+use super::super::{Event, Trace, Violation, What, frame_text};
+use super::rules::STUCK;
+use super::state::{Action, Note, State, Told, index};
+use super::{Setup, datagram};
+
+/// The run to which these choices lead, with what it breaks.
+///
+/// # Errors
+/// A sentence for people if the machines cannot be what the setup says.
+pub(super) fn trace(setup: &Setup, path: &[Action]) -> Result<Trace, String> {
+    let (initiator, responder) = (setup.initiator.clone(), setup.responder.clone());
+    let protocol = setup.protocol.id;
+    let mut scribe = Scribe {
+        trace: Trace::new(protocol, initiator, responder, setup.stream, setup.seed),
+        setup,
+        now: Duration::ZERO,
+        sent: 0,
+        queues: [VecDeque::new(), VecDeque::new()],
+        late: [Vec::new(), Vec::new()],
+    };
+    let told = setup.told();
+    let mut state = setup.begin(&mut |note| scribe.note(&note))?;
+    for action in path {
+        state = scribe.follow(&told, &state, *action);
+    }
+    let (broken, at) = (state.broken, nanoseconds(state.now));
+    // That nothing happens any more shows in what the timers do: both sides give up.
+    while broken.is_some_and(|broken| broken.property == STUCK)
+        && let Some(timer) = state.next_timer()
+    {
+        state = scribe.follow(&told, &state, timer);
+    }
+    let mut trace = scribe.trace;
+    trace.violation = broken.map(|broken| Violation {
+        requirement: broken.requirement.to_owned(),
+        party: broken.party,
+        at: Some(at),
+        property: broken.property.to_owned(),
+    });
+    Ok(trace)
+}
+
+/// Writes a trace, with a number for each datagram.
+struct Scribe<'a> {
+    setup: &'a Setup,
+    trace: Trace,
+    now: Duration,
+    sent: u64,
+    /// What is on its way, as the state has it.
+    queues: [VecDeque<Numbered>; 2],
+    late: [Vec<Numbered>; 2],
+}
+
+#[derive(Debug, Clone)]
+struct Numbered {
+    number: u64,
+    payload: Vec<u8>,
+}
+
+impl Scribe<'_> {
+    fn follow(&mut self, told: &Told, state: &State, action: Action) -> State {
+        if let Action::Timer(role) = action {
+            self.now = state.due(role).unwrap_or(state.now);
+        }
+        self.act(action, state);
+        state.after(told, action, &mut |note| self.note(&note))
+    }
+
+    fn act(&mut self, action: Action, state: &State) {
+        match action {
+            Action::Deliver(from) => {
+                if let Some(datagram) = self.queues[index(from)].pop_front() {
+                    self.delivered(from, &datagram);
+                }
+            }
+            Action::Double(from) => {
+                if let Some(datagram) = self.queues[index(from)].pop_front() {
+                    let number = datagram.number;
+                    self.write(What::Duplicated { datagram: number });
+                    self.delivered(from, &datagram);
+                    self.late[index(from)].push(datagram);
+                }
+            }
+            Action::Lose(from) => {
+                if let Some(datagram) = self.queues[index(from)].pop_front() {
+                    let datagram = datagram.number;
+                    self.write(What::Lost { datagram });
+                }
+            }
+            Action::Overtake(from) => {
+                if let Some(datagram) = self.queues[index(from)].pop_front() {
+                    let number = datagram.number;
+                    self.write(What::Overtaken { datagram: number });
+                    self.late[index(from)].push(datagram);
+                }
+            }
+            Action::Late(from, place) => {
+                let digest = state.late(from, place);
+                let late = &mut self.late[index(from)];
+                let is_it = |one: &Numbered| Some(datagram::digest(&one.payload)) == digest;
+                if let Some(place) = late.iter().position(is_it) {
+                    let datagram = late.remove(place);
+                    self.delivered(from, &datagram);
+                }
+            }
+            Action::Timer(side) => self.write(What::Timer { side }),
+        }
+    }
+
+    fn note(&mut self, note: &Note<'_>) {
+        match note {
+            Note::Sent(from, datagram) => {
+                self.sent += 1;
+                let payload = datagram.payload.clone();
+                self.write(What::Sent {
+                    datagram: self.sent,
+                    from: *from,
+                    address: 0,
+                    frame: frame_text(self.setup.protocol.vocabulary, &payload),
+                    payload: shakedown_protocol::hex::format(&payload),
+                });
+                let number = self.sent;
+                self.queues[index(*from)].push_back(Numbered { number, payload });
+            }
+            Note::State(side, from, to) => self.write(What::State {
+                side: *side,
+                from: (*from).to_owned(),
+                to: (*to).to_owned(),
+            }),
+            Note::Ended(side, outcome) => self.write(What::Ended {
+                side: *side,
+                failure: match outcome {
+                    Outcome::Completed => None,
+                    Outcome::Failed(failure) => Some(failure.message.clone()),
+                },
+            }),
+        }
+    }
+
+    fn delivered(&mut self, from: Role, datagram: &Numbered) {
+        self.write(What::Delivered {
+            datagram: datagram.number,
+            from,
+            frame: frame_text(self.setup.protocol.vocabulary, &datagram.payload),
+            payload: shakedown_protocol::hex::format(&datagram.payload),
+        });
+    }
+
+    fn write(&mut self, what: What) {
+        let at = nanoseconds(self.now);
+        self.trace.events.push(Event { at, what });
+    }
+}
+
+fn nanoseconds(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,525 @@
+//! Both machines and what flies between them, and every way in which that can go on.
+
+use std::hash::{Hash, Hasher};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use shakedown_protocol::machine::{Fork, Input, Outcome, Output};
+use shakedown_protocol::requirement::Role;
+
+use super::Bounds;
+use super::datagram::{Datagram, Said};
+use super::facts::{Asking, Facts, Served};
+use super::rules::{self, Broken, Carried, Due, Reply};
+
+/// The addresses of the two sides.
+pub(super) const INITIATOR: SocketAddr = address(2, 50_000);
+pub(super) const RESPONDER: SocketAddr = address(1, 4_444);
+
+/// Timers that are looked at until a state counts as stuck.
+const LOOK_AHEAD: usize = 16;
+
+const fn address(host: u8, port: u16) -> SocketAddr {
+    let ip = std::net::Ipv4Addr::new(192, 0, 2, host);
+    SocketAddr::V4(std::net::SocketAddrV4::new(ip, port))
+}
+
+/// What is the same in all states of an exploration.
+#[derive(Debug, Clone)]
+pub(super) struct Told {
+    /// Whether the responder streams before the ACK.
+    pub(super) optimistic: bool,
+    /// The requirement that both sides stream or both close.
+    pub(super) together: &'static str,
+}
+
+/// Something that can happen.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Action {
+    /// The next datagram of this side arrives.
+    Deliver(Role),
+    /// It is lost.
+    Lose(Role),
+    /// It arrives, and a copy of it stays behind.
+    Double(Role),
+    /// It stays behind, and later ones arrive before it.
+    Overtake(Role),
+    /// One of those that stayed behind arrives.
+    Late(Role, usize),
+    /// The next timer of this side is due.
+    Timer(Role),
+}
+
+/// Told to whoever follows a step.
+pub(super) enum Note<'a> {
+    Sent(Role, &'a Datagram),
+    State(Role, &'static str, &'static str),
+    Ended(Role, &'a Outcome),
+}
+
+/// Where everything stands. Two states are equal if everything that can happen from them is, the
+/// counters apart.
+#[derive(Clone)]
+pub(super) struct State {
+    pub(super) now: Duration,
+    initiator: Arc<Peer>,
+    responder: Arc<Peer>,
+    /// What the initiator sent, and what the responder sent.
+    ways: [Way; 2],
+    pub(super) left: Bounds,
+    pub(super) facts: Facts,
+    pub(super) broken: Option<Broken>,
+}
+
+/// A machine, and what is needed of it without asking again.
+struct Peer {
+    machine: Box<dyn Fork>,
+    digest: u64,
+    deadline: Option<Duration>,
+}
+
+/// What is on its way from one side to the other.
+#[derive(Clone, Default)]
+struct Way {
+    /// In the order in which it was sent.
+    queue: Vec<Arc<Datagram>>,
+    /// What stayed behind, in the order of digests: it arrives at any time.
+    late: Vec<Arc<Datagram>>,
+    carried: Carried,
+}
+
+impl State {
+    /// Both machines before anything happened, and the begin of the initiator.
+    pub(super) fn new(
+        told: &Told,
+        initiator: Box<dyn Fork>,
+        responder: Box<dyn Fork>,
+        left: Bounds,
+        note: &mut impl FnMut(Note<'_>),
+    ) -> Self {
+        let mut state = Self {
+            now: Duration::ZERO,
+            initiator: Arc::new(Peer::new(initiator)),
+            responder: Arc::new(Peer::new(responder)),
+            ways: [Way::default(), Way::default()],
+            left,
+            facts: Facts::NONE,
+            broken: None,
+        };
+        state.wake(told, Role::Initiator, None, note);
+        state.check(told);
+        state
+    }
+
+    /// Everything that can happen now, in the order in which it is tried.
+    pub(super) fn actions(&self, actions: &mut Vec<Action>) {
+        if self.broken.is_some() {
+            return;
+        }
+        for from in [Role::Initiator, Role::Responder] {
+            let way = &self.ways[index(from)];
+            if !way.queue.is_empty() {
+                actions.push(Action::Deliver(from));
+                if self.left.loss > 0 {
+                    actions.push(Action::Lose(from));
+                }
+                if self.left.dup > 0 {
+                    actions.push(Action::Double(from));
+                }
+                if self.left.reorder > 0 {
+                    actions.push(Action::Overtake(from));
+                }
+            }
+            for (place, late) in way.late.iter().enumerate() {
+                let is_same = |before: usize| way.late[before].digest == late.digest;
+                if place == 0 || !is_same(place - 1) {
+                    actions.push(Action::Late(from, place));
+                }
+            }
+        }
+        if self.is_busy() && self.left.slow == 0 {
+            return;
+        }
+        actions.extend(self.timers());
+    }
+
+    /// The timer that is due next, of several the initiator's.
+    pub(super) fn next_timer(&self) -> Option<Action> {
+        self.timers().next()
+    }
+
+    /// The timers that are due first.
+    fn timers(&self) -> impl Iterator<Item = Action> {
+        let roles = [Role::Initiator, Role::Responder];
+        let first = roles.into_iter().filter_map(|role| self.due(role)).min();
+        let is_first = move |role: &Role| first.is_some() && self.due(*role) == first;
+        roles.into_iter().filter(is_first).map(Action::Timer)
+    }
+
+    /// The state after `action`.
+    pub(super) fn after(
+        &self,
+        told: &Told,
+        action: Action,
+        note: &mut impl FnMut(Note<'_>),
+    ) -> Self {
+        let mut next = self.clone();
+        match action {
+            Action::Deliver(from) => {
+                let datagram = next.ways[index(from)].queue.remove(0);
+                next.arrive(told, from, &datagram, note);
+            }
+            Action::Double(from) => {
+                let way = &mut next.ways[index(from)];
+                let datagram = way.queue.remove(0);
+                way.stay(&datagram);
+                way.carried.doubled += 1;
+                next.left.dup -= 1;
+                next.arrive(told, from, &datagram, note);
+            }
+            Action::Lose(from) => {
+                let way = &mut next.ways[index(from)];
+                way.queue.remove(0);
+                way.carried.lost += 1;
+                next.left.loss -= 1;
+            }
+            Action::Overtake(from) => {
+                let way = &mut next.ways[index(from)];
+                let datagram = way.queue.remove(0);
+                way.stay(&datagram);
+                next.left.reorder -= 1;
+            }
+            Action::Late(from, place) => {
+                let datagram = next.ways[index(from)].late.remove(place);
+                next.arrive(told, from, &datagram, note);
+            }
+            Action::Timer(role) => {
+                next.now = self.due(role).unwrap_or(self.now);
+                next.left.slow -= u8::from(self.is_busy());
+                next.wake(told, role, None, note);
+                if next.now == self.now && next.peer(role).digest == self.peer(role).digest {
+                    next.breaks(told.endless());
+                }
+            }
+        }
+        next.check(told);
+        next
+    }
+
+    /// Whether nothing can happen any more.
+    fn is_over(&self) -> bool {
+        self.is_quiet()
+            && self.due(Role::Initiator).is_none()
+            && self.due(Role::Responder).is_none()
+    }
+
+    /// Whether something is on its way that should arrive before the next timer is due.
+    fn is_busy(&self) -> bool {
+        self.ways.iter().any(|way| !way.queue.is_empty())
+    }
+
+    /// Whether nothing is on its way.
+    fn is_quiet(&self) -> bool {
+        self.ways
+            .iter()
+            .all(|way| way.queue.is_empty() && way.late.is_empty())
+    }
+
+    fn peer(&self, role: Role) -> &Peer {
+        match role {
+            Role::Initiator => &self.initiator,
+            Role::Responder => &self.responder,
+        }
+    }
+
+    /// The digest of a datagram of `from` that stayed behind.
+    pub(super) fn late(&self, from: Role, place: usize) -> Option<u64> {
+        let late = self.ways[index(from)].late.get(place);
+        late.map(|datagram| datagram.digest)
+    }
+
+    /// When the next timer of a side is due.
+    pub(super) fn due(&self, role: Role) -> Option<Duration> {
+        self.peer(role).deadline.map(|due| due.max(self.now))
+    }
+
+    /// A datagram of `from` reaches the other side. What is due there by the clock comes first.
+    fn arrive(
+        &mut self,
+        told: &Told,
+        from: Role,
+        datagram: &Datagram,
+        note: &mut impl FnMut(Note<'_>),
+    ) {
+        let carried = &mut self.ways[index(from)].carried;
+        carried.arrived += 1;
+        carried.arrived_bytes += datagram.payload.len() as u64;
+        let to = from.peer();
+        if self.peer(to).deadline.is_some_and(|due| due <= self.now) {
+            self.wake(told, to, None, note);
+        }
+        if self.facts.is_one_sided() {
+            self.facts.one_sided = Some(self.now); // it has heard of the other side again
+        }
+        let due = Due::of(&self.facts, to, datagram.said);
+        if to == Role::Responder {
+            self.facts.responder.reached(datagram.said);
+        }
+        let reply = self.wake(told, to, Some(datagram), note);
+        if let Some(broken) = due.judge(&reply) {
+            self.breaks(broken);
+        }
+    }
+
+    /// A side gets a datagram, or its timer is due.
+    fn wake(
+        &mut self,
+        told: &Told,
+        role: Role,
+        datagram: Option<&Datagram>,
+        note: &mut impl FnMut(Note<'_>),
+    ) -> Reply {
+        let from = match role {
+            Role::Initiator => RESPONDER,
+            Role::Responder => INITIATOR,
+        };
+        let input = match datagram {
+            Some(datagram) => Input::Datagram {
+                from,
+                payload: &datagram.payload,
+            },
+            None => Input::Tick,
+        };
+        let cause = datagram.map(|datagram| datagram.said);
+        let mut machine = self.peer(role).machine.fork();
+        machine.handle(self.now, input);
+        let mut reply = Reply::default();
+        while let Some(output) = machine.poll() {
+            match output {
+                Output::Send { payload, .. } => {
+                    let datagram = Datagram::new(payload);
+                    note(Note::Sent(role, &datagram));
+                    reply.sent.push(datagram.said);
+                    self.send(told, role, datagram, cause);
+                }
+                Output::Transition { from, to, .. } => {
+                    note(Note::State(role, from, to));
+                    reply.changed = true;
+                    reply.restarted |= from == "Listen" || to == "Closed";
+                    match role {
+                        Role::Initiator => self.facts.initiator.entered(to),
+                        Role::Responder => self.facts.responder.left(from, cause),
+                    }
+                }
+                Output::Ended { outcome, .. } => {
+                    note(Note::Ended(role, &outcome));
+                    reply.changed = true;
+                    reply.restarted = true;
+                    self.end(role, &outcome);
+                }
+            }
+        }
+        let peer = Arc::new(Peer::new(machine));
+        match role {
+            Role::Initiator => self.initiator = peer,
+            Role::Responder => self.responder = peer,
+        }
+        reply
+    }
+
+    fn send(&mut self, told: &Told, role: Role, datagram: Datagram, cause: Option<Said>) {
+        let facts = &mut self.facts;
+        let broken = match role {
+            Role::Initiator => {
+                let before = facts.initiator;
+                facts.initiator.sent(datagram.said);
+                rules::initiator_sends(before, datagram.said, cause)
+            }
+            Role::Responder => {
+                let before = facts.responder;
+                facts.responder.sent(datagram.said, cause);
+                rules::responder_sends(&before, datagram.said, told.optimistic)
+            }
+        };
+        if let Some(broken) = broken {
+            self.breaks(broken);
+        }
+        let way = &mut self.ways[index(role)];
+        way.carried.sent += 1;
+        way.carried.sent_bytes += datagram.payload.len() as u64;
+        way.queue.push(Arc::new(datagram));
+    }
+
+    fn end(&mut self, role: Role, outcome: &Outcome) {
+        let timed_out = matches!(outcome, Outcome::Failed(failure) if failure.cause == "timeout");
+        let broken = match role {
+            Role::Initiator => {
+                let before = std::mem::replace(&mut self.facts.initiator, Asking::Over);
+                rules::gives_up_early(before)
+            }
+            Role::Responder => {
+                let before = std::mem::replace(&mut self.facts.responder, Served::NONE);
+                rules::drops_early(&before)
+            }
+        };
+        if let Some(broken) = broken.filter(|_| timed_out) {
+            self.breaks(broken);
+        }
+    }
+
+    /// What must hold in every state.
+    fn check(&mut self, told: &Told) {
+        // It was so until now, also if it has just ended.
+        let since = self.facts.one_sided;
+        if since.is_some_and(|since| self.now - since > rules::TIMERS) {
+            self.breaks(told.apart()); // MS-H-25, MS-S-18
+        }
+        let is_one_sided = self.facts.is_one_sided();
+        self.facts.one_sided = is_one_sided.then(|| since.unwrap_or(self.now));
+        if self.now > rules::LONGEST_RUN {
+            self.breaks(told.endless());
+        }
+        self.count();
+        if self.is_over() {
+            let is_open = self.responder.machine.tally().sessions > 0;
+            if is_open || !self.initiator.machine.is_finished() {
+                self.breaks(told.endless());
+            }
+        } else if let Some(broken) = self.is_quiet().then(|| rules::stuck(&self.facts)).flatten()
+            && !self.will_send()
+        {
+            self.breaks(broken);
+        }
+    }
+
+    fn count(&mut self) {
+        let [out, back] = [Role::Initiator, Role::Responder].map(|role| {
+            let way = &self.ways[index(role)];
+            (way.carried, (way.queue.len() + way.late.len()) as u64)
+        });
+        for (carried, flying) in [out, back] {
+            debug_assert_eq!(
+                carried.sent + carried.doubled,
+                carried.arrived + carried.lost + flying,
+                "the network neither makes datagrams nor forgets them"
+            );
+        }
+        let (out, back) = (out.0, back.0);
+        let initiator = self.initiator.machine.tally();
+        let responder = self.responder.machine.tally();
+        let broken = rules::counted(Role::Initiator, &initiator, &out, &back)
+            .or_else(|| rules::counted(Role::Responder, &responder, &back, &out));
+        if let Some(broken) = broken {
+            self.breaks(broken);
+        }
+    }
+
+    /// Whether a timer of either side will send something, if nothing comes in.
+    fn will_send(&self) -> bool {
+        let sends = |peer: &Peer| {
+            let mut machine = peer.machine.fork();
+            for _ in 0..LOOK_AHEAD {
+                let Some(due) = machine.deadline() else {
+                    return false;
+                };
+                machine.handle(due.max(self.now), Input::Tick);
+                while let Some(output) = machine.poll() {
+                    if matches!(output, Output::Send { .. }) {
+                        return true;
+                    }
+                }
+            }
+            false
+        };
+        sends(&self.responder) || sends(&self.initiator)
+    }
+
+    /// The first rule that is broken counts.
+    fn breaks(&mut self, broken: Broken) {
+        self.broken.get_or_insert(broken);
+    }
+}
+
+impl Told {
+    const fn apart(&self) -> Broken {
+        Broken {
+            requirement: self.together,
+            party: None,
+            property: "never does one side stream and the other not for longer than the timers",
+        }
+    }
+
+    const fn endless(&self) -> Broken {
+        Broken {
+            requirement: self.together,
+            party: None,
+            property: "every run ends, with both sides closed",
+        }
+    }
+}
+
+impl Peer {
+    fn new(machine: Box<dyn Fork>) -> Self {
+        let mut hasher = std::hash::DefaultHasher::new();
+        machine.digest(&mut hasher);
+        Self {
+            digest: hasher.finish(),
+            deadline: machine.deadline(),
+            machine,
+        }
+    }
+}
+
+impl Way {
+    /// A datagram stays behind.
+    fn stay(&mut self, datagram: &Arc<Datagram>) {
+        let place = self
+            .late
+            .partition_point(|late| late.digest < datagram.digest);
+        self.late.insert(place, Arc::clone(datagram));
+    }
+
+    fn digests(&self) -> impl Iterator<Item = u64> {
+        let on_the_way = self.queue.iter().map(|datagram| datagram.digest);
+        // Apart from those that stayed behind.
+        on_the_way
+            .chain([self.queue.len() as u64])
+            .chain(self.late.iter().map(|datagram| datagram.digest))
+    }
+}
+
+impl Hash for State {
+    fn hash<H: Hasher>(&self, hasher: &mut H) {
+        self.now.hash(hasher);
+        hasher.write_u64(self.initiator.digest);
+        hasher.write_u64(self.responder.digest);
+        for way in &self.ways {
+            way.digests().for_each(|digest| hasher.write_u64(digest));
+        }
+        self.left.hash(hasher);
+        self.facts.hash(hasher);
+        self.broken.map(|broken| broken.requirement).hash(hasher);
+    }
+}
+
+impl PartialEq for State {
+    fn eq(&self, other: &Self) -> bool {
+        let same = |one: &Way, other: &Way| one.digests().eq(other.digests());
+        self.now == other.now
+            && self.initiator.digest == other.initiator.digest
+            && self.responder.digest == other.responder.digest
+            && self.left == other.left
+            && self.facts == other.facts
+            && self.broken == other.broken
+            && self.ways.iter().zip(&other.ways).all(|(a, b)| same(a, b))
+    }
+}
+
+/// The place of what a side sent.
+pub(super) const fn index(role: Role) -> usize {
+    match role {
+        Role::Initiator => 0,
+        Role::Responder => 1,
+    }
+}
