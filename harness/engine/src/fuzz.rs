@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
-use shakedown_capture::{Capture, Datagram};
+use shakedown_capture::Capture;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::mediastream::fuzz::Audit;
-use shakedown_protocol::monitor::{Packet, Vantage};
+use shakedown_protocol::monitor::Vantage;
+
+use crate::judge::packet;
 
 /// Takes the bytes as a capture file: the reader delivers what is readable, and the monitor behind
 /// it says only what there is.
@@ -55,15 +57,4 @@ fn check(bytes: &[u8], vantage: Vantage) {
     assert!(statistics.cut <= statistics.datagrams);
     assert!(statistics.datagrams <= statistics.packets);
     assert!(capture.bytes_read() <= bytes.len() as u64);
-}
-
-fn packet<'a>(datagram: &Datagram<'a>) -> Packet<'a> {
-    Packet {
-        number: datagram.number,
-        time: datagram.time,
-        source: datagram.source,
-        destination: datagram.destination,
-        payload: datagram.payload,
-        length: datagram.length,
-    }
 }

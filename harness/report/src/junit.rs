@@ -1,16 +1,17 @@
 mod table;
 
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
-use shakedown_engine::event::{CheckSummary, Event, FindingEvent, VerdictEvent};
+use shakedown_engine::event::{CheckSummary, FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
+use crate::document::Document;
 use crate::text::{clean, clean_line, count};
-use crate::{Outcome, Record, Sink, file, load, requirements};
+use crate::{Record, load, requirements};
 
 /// Findings of one scenario that are described.
 const MOST_DESCRIBED: usize = 20;
@@ -21,39 +22,9 @@ const MOST_DESCRIBED: usize = 20;
 /// A failure is a failure. An error is an error, and so is what is inconclusive (type
 /// `inconclusive`) or has not run (type `not-run`): only a pass is shown as passed. What does not
 /// apply or shows only from inside is skipped, with the reason.
-pub struct JUnit {
-    path: PathBuf,
-}
-
-impl JUnit {
-    /// To a file, which is written at the start of a run and replaced at its end.
-    #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
-        Self { path }
-    }
-}
-
-impl Sink for JUnit {
-    fn target(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn file(&self) -> Option<&Path> {
-        Some(&self.path)
-    }
-
-    fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
-        match event {
-            Event::RunStarted { .. } | Event::InteropStarted(_) => {
-                file::replace(&self.path, &render(record)?)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn finish(&mut self, record: &Record, _so_far: &Outcome) -> io::Result<()> {
-        file::replace(&self.path, &render(record)?)
-    }
+#[must_use]
+pub const fn junit(path: PathBuf) -> Document {
+    Document::new(path, |record, _| render(record))
 }
 
 /// The whole document.
@@ -302,6 +273,8 @@ fn seconds(seconds: f64) -> Duration {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_engine::event::Event;
+
     use super::*;
     use crate::fixture::{self, record};
 

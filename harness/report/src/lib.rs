@@ -15,6 +15,7 @@
 //! This crate depends on `shakedown-engine` for the events and on `shakedown-protocol` for the text
 //! of requirements; it writes files, and touches no sockets, processes, threads or clocks.
 
+mod document;
 mod file;
 #[cfg(test)]
 mod fixture;
@@ -33,10 +34,11 @@ mod table;
 mod terminal;
 pub mod text;
 
+pub use document::Document;
 pub use html::InteropPage;
 pub use json::JsonLines;
-pub use junit::JUnit;
-pub use markdown::Markdown;
+pub use junit::junit;
+pub use markdown::markdown;
 pub use plot::LoadPlot;
 pub use record::{Record, Run};
 pub use replay::{Replay, ReplayError};

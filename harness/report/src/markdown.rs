@@ -1,49 +1,19 @@
 mod table;
 
 use std::fmt::Write;
-use std::io;
 use std::path::{Path, PathBuf};
 
-use shakedown_engine::event::{Event, FindingEvent, VerdictEvent};
+use shakedown_engine::event::{FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
+use crate::document::Document;
 use crate::text::{clean_line, count};
-use crate::{Outcome, Record, Sink, file, load, requirements};
+use crate::{Record, load, requirements};
 
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
-pub struct Markdown {
-    path: PathBuf,
-}
-
-impl Markdown {
-    /// To a file, which is written at the start of a run and replaced at its end.
-    #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
-        Self { path }
-    }
-}
-
-impl Sink for Markdown {
-    fn target(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn file(&self) -> Option<&Path> {
-        Some(&self.path)
-    }
-
-    fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
-        match event {
-            Event::RunStarted { .. } | Event::InteropStarted(_) => {
-                file::replace(&self.path, &render(record, &self.path))
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn finish(&mut self, record: &Record, _so_far: &Outcome) -> io::Result<()> {
-        file::replace(&self.path, &render(record, &self.path))
-    }
+#[must_use]
+pub const fn markdown(path: PathBuf) -> Document {
+    Document::new(path, |record, place| Ok(render(record, place)))
 }
 
 /// The whole document; `place` is the file that it goes to, from which links lead on.
@@ -407,6 +377,8 @@ fn code(text: &str) -> String {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_engine::event::Event;
+
     use super::*;
     use crate::fixture::{self, record};
 

@@ -4,7 +4,7 @@ use std::path::{Path, PathBuf};
 
 use shakedown_engine::event::Event;
 
-use crate::{InteropPage, JUnit, JsonLines, LoadPlot, Markdown, Record};
+use crate::{InteropPage, JsonLines, LoadPlot, Record, junit, markdown};
 
 /// One report.
 pub trait Sink: Send {
@@ -100,8 +100,8 @@ impl Sinks {
             error,
         })?;
         self.add(JsonLines::to_file(directory.join("events.jsonl")));
-        self.add(JUnit::new(directory.join("junit.xml")));
-        self.add(Markdown::new(directory.join("summary.md")));
+        self.add(junit(directory.join("junit.xml")));
+        self.add(markdown(directory.join("summary.md")));
         self.add(LoadPlot::new(directory.join("load.svg")));
         self.add(InteropPage::new(directory.join("interop.html")));
         Ok(())

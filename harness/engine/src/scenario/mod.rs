@@ -7,6 +7,7 @@ mod model;
 mod select;
 mod span;
 mod sum;
+mod walk;
 mod words;
 mod write;
 
@@ -16,5 +17,6 @@ pub use model::*;
 pub use select::{Selection, SelectionError, Shard};
 pub use span::{Environment, Span};
 pub(crate) use sum::{SUM, sum};
+pub use walk::each_step;
 pub use words::Line;
 pub use write::to_text;

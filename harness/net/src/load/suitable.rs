@@ -1,5 +1,6 @@
+use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, Step};
+use shakedown_engine::scenario::{Scenario, Step, each_step};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
@@ -39,19 +40,24 @@ pub(super) fn why_not(protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Op
 fn unsuitable(steps: &[Step]) -> Option<&'static str> {
     const FRESH: &str = "a step sends from `fresh` sockets";
     let is_fresh = |from: &Option<String>| from.as_deref() == Some("fresh");
-    steps.iter().find_map(|step| match step {
-        Step::RestartIut(_) => Some("a step starts it again"),
-        Step::ExpectExit(_) => Some("a step waits for its end"),
-        Step::Send(send) | Step::Lose(send) => is_fresh(&send.from).then_some(FRESH),
-        Step::SendRaw(raw) => is_fresh(&raw.from).then_some(FRESH),
-        Step::Mutate(mutate) => is_fresh(&mutate.from).then_some(FRESH),
-        Step::Media(media) => is_fresh(&media.from).then_some(FRESH),
-        Step::Repeat(repeat) => unsuitable(&repeat.steps),
-        Step::Either(branches) => branches.iter().find_map(|one| unsuitable(&one.steps)),
-        Step::Expect(_)
-        | Step::ExpectAny(_)
-        | Step::ExpectNothing(_)
-        | Step::ExpectMedia(_)
-        | Step::Wait(_) => None,
-    })
+    let mut first = None;
+    each_step(steps, &Pointer::root(), &mut |step, _| {
+        let unsuitable = match step {
+            Step::RestartIut(_) => Some("a step starts it again"),
+            Step::ExpectExit(_) => Some("a step waits for its end"),
+            Step::Send(send) | Step::Lose(send) => is_fresh(&send.from).then_some(FRESH),
+            Step::SendRaw(raw) => is_fresh(&raw.from).then_some(FRESH),
+            Step::Mutate(mutate) => is_fresh(&mutate.from).then_some(FRESH),
+            Step::Media(media) => is_fresh(&media.from).then_some(FRESH),
+            Step::Expect(_)
+            | Step::ExpectAny(_)
+            | Step::ExpectNothing(_)
+            | Step::ExpectMedia(_)
+            | Step::Either(_)
+            | Step::Repeat(_)
+            | Step::Wait(_) => None,
+        };
+        first = first.or(unsuitable);
+    });
+    first
 }

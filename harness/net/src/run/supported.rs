@@ -1,5 +1,6 @@
+use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, Step};
+use shakedown_engine::scenario::{Scenario, Step, each_step};
 
 /// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
 #[must_use]
@@ -45,23 +46,11 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
 /// Whether some step stops, starts or watches the implementation's process.
 #[must_use]
 pub(super) fn controls_process(steps: &[Step]) -> bool {
-    steps.iter().any(|step| match step {
-        Step::RestartIut(_) | Step::ExpectExit(_) => true,
-        Step::Repeat(repeat) => controls_process(&repeat.steps),
-        Step::Either(branches) => branches
-            .iter()
-            .any(|branch| controls_process(&branch.steps)),
-        Step::Send(_)
-        | Step::SendRaw(_)
-        | Step::Mutate(_)
-        | Step::Lose(_)
-        | Step::Media(_)
-        | Step::Expect(_)
-        | Step::ExpectAny(_)
-        | Step::ExpectNothing(_)
-        | Step::ExpectMedia(_)
-        | Step::Wait(_) => false,
-    })
+    let mut controls = false;
+    each_step(steps, &Pointer::root(), &mut |step, _| {
+        controls |= matches!(step, Step::RestartIut(_) | Step::ExpectExit(_));
+    });
+    controls
 }
 
 #[cfg(test)]

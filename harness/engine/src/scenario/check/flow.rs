@@ -3,9 +3,9 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use shakedown_protocol::requirement::Role;
 
-use super::{Checker, each_step, expected};
+use super::{Checker, expected};
 use crate::document::{Pointer, Problem, did_you_mean};
-use crate::scenario::{Binding, Step};
+use crate::scenario::{Binding, Step, each_step};
 
 /// What is true when a step begins.
 #[derive(Debug, Clone)]

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use shakedown_protocol::{Protocol, protocol};
 
-use super::{Expect, Scenario, Step};
+use super::{Expect, Scenario, Step, each_step};
 use crate::document::{Decoded, Node, Pointer, Problem};
 
 /// Checks a scenario. Where parts of it did not decode, what depends on the order of the steps is
@@ -56,35 +56,6 @@ impl Checker<'_> {
     fn at_key(&mut self, pointer: &Pointer, message: impl Into<String>, help: Option<String>) {
         let problem = Problem::new(self.root.key_place(pointer), message);
         self.problems.push(problem.help(help));
-    }
-}
-
-/// Calls `visit` for each step with its place, those within others included.
-fn each_step<'a>(steps: &'a [Step], list: &Pointer, visit: &mut impl FnMut(&'a Step, &Pointer)) {
-    for (index, step) in steps.iter().enumerate() {
-        let pointer = list.index(index);
-        let inside = pointer.key(step.verb());
-        visit(step, &inside);
-        match step {
-            Step::Either(branches) => {
-                for (index, branch) in branches.iter().enumerate() {
-                    each_step(&branch.steps, &inside.index(index).key("steps"), visit);
-                }
-            }
-            Step::Repeat(repeat) => each_step(&repeat.steps, &inside.key("steps"), visit),
-            Step::Send(_)
-            | Step::SendRaw(_)
-            | Step::Mutate(_)
-            | Step::Lose(_)
-            | Step::Media(_)
-            | Step::Expect(_)
-            | Step::ExpectAny(_)
-            | Step::ExpectNothing(_)
-            | Step::ExpectMedia(_)
-            | Step::ExpectExit(_)
-            | Step::Wait(_)
-            | Step::RestartIut(_) => {}
-        }
     }
 }
 

@@ -1,8 +1,8 @@
 use shakedown_protocol::hex;
 
-use super::{Checker, each_step, expected};
+use super::{Checker, expected};
 use crate::document::{Pointer, did_you_mean};
-use crate::scenario::{Expect, Mutate, Patch, SendRaw, Span, Step};
+use crate::scenario::{Expect, Mutate, Patch, SendRaw, Span, Step, each_step};
 
 /// Largest UDP payload over IPv4, in bytes.
 const MAX_DATAGRAM: usize = 65_507;

@@ -6,18 +6,19 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::network::Impair;
-use crate::scenario::{Scenario, SocketNeed};
 use indexmap::IndexMap;
 use serde_json::Value;
 
+use crate::network::Impair;
+use crate::scenario::{Scenario, SocketNeed};
+
 use super::context::Context;
 use super::describe::human_time;
-use super::inbox::{Arrival, Inbox, MAX_WAITING};
-use super::media::{MediaRun, NextMedia, Piece};
+use super::inbox::Inbox;
+use super::media::MediaRun;
 use super::program::{Kind, Op, Program, compile};
 use super::send::{self, From, Sending, Source};
-use super::wait::{End, Offer, Waiter, status};
+use super::wait::Waiter;
 use super::window::{Path, resolve};
 use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId, StepEvent};
 

@@ -1,6 +1,13 @@
 //! How the script sends, and how it hears that it was done.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::{Doing, MAX_FRESH, SEND_LIMIT, Script};
+use crate::script::describe::human_time;
+use crate::script::media::NextMedia;
+use crate::script::send::{From, Sending, Source};
+use crate::script::{Action, SocketId};
 
 impl Script {
     pub(super) fn send(&mut self, now: Duration, mut sending: Sending) -> Option<Doing> {

@@ -1,8 +1,15 @@
 //! How a step ends, and what is told of it.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
-use super::*;
+use indexmap::IndexMap;
+
+use super::{MAX_COMMENTS, MAX_EVENTS, Script};
+use crate::script::describe::human_time;
+use crate::script::program::Op;
+use crate::script::wait::status;
+use crate::script::{Action, Failure, ScriptOutcome, StepEvent};
 
 impl Script {
     /// What a step did, in words, if anybody wants to know.

@@ -1,6 +1,15 @@
 //! How a waiting step takes what arrives.
 
-use super::*;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::{Doing, Script, Waiting};
+use crate::script::Failure;
+use crate::script::inbox::{Arrival, MAX_WAITING};
+use crate::script::media::Piece;
+use crate::script::wait::{End, Offer, Waiter};
 
 impl Script {
     /// Gives arrivals, the end of the process and the end of the time to a waiting step, in the

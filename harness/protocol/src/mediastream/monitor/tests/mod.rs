@@ -1,5 +1,6 @@
 //! Conversations in a few lines, and what the monitor says of them.
 
+mod before_ack;
 mod errors;
 mod handshake;
 mod healthy;

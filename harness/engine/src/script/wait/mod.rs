@@ -1,25 +1,29 @@
 //! The steps that wait, each as something that takes arrivals or time.
 
+mod media;
+mod several;
+mod words;
+
 use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::scenario::{ExitKind, Expect, ExpectExit, ExpectMedia};
+use crate::scenario::{ExitKind, Expect};
 
 use super::context::{Check, Context, Decoded, Wrong};
 use super::describe::human_time;
 use super::inbox::Arrival;
-use super::media::{Part, Piece};
+use super::media::Part;
 use super::program::{Kind, Op};
-use super::window::{Window, resolve};
-use super::{Failure, FieldPlace, SocketId};
+use super::window::{Window, resolve, slack};
+use super::{Failure, SocketId};
 
-/// Time for media to begin to come besides the time that the frames take.
-const MEDIA_GRACE: Duration = Duration::from_secs(2);
-/// Most frame numbers that one step keeps apart.
-const MAX_NUMBERS: usize = 1 << 20;
+use media::MediaWait;
+use several::offer_any;
+pub(super) use words::status;
+use words::{nothing, unexpected, wanted, wanted_exit};
 
 /// A step that waits.
 #[derive(Debug)]
@@ -43,17 +47,6 @@ enum State {
     },
     Media(MediaWait),
     Exit(Window),
-}
-
-#[derive(Debug)]
-struct MediaWait {
-    window: Window,
-    numbers: BTreeSet<u64>,
-    /// How many; `None` for all up to the stream's last.
-    frames: Option<u64>,
-    /// Every number must be above.
-    floor: Option<u64>,
-    part: Option<Part>,
 }
 
 /// What a waiting step makes of an arrival.
@@ -256,7 +249,7 @@ impl Waiter {
                 let expected = format!("{what} for {span}");
                 let mut failure = context.failure_by(&op, requirement, arrival, expected, got);
                 let span = resolve(&silence.span, &context.environment);
-                failure.slack = Some(super::window::slack(span, &context.environment));
+                failure.slack = Some(slack(span, &context.environment));
                 Offer::Failed(failure)
             }
             (Kind::ExpectMedia(media), State::Media(wait)) => {
@@ -367,215 +360,5 @@ impl Waiter {
         }
         let expected = wanted_exit(exit, window, context);
         End::Failed(context.failure(&self.op, requirement, at, expected, status))
-    }
-}
-
-impl Wrong {
-    fn into_failure(
-        self,
-        context: &Context,
-        op: &Op,
-        requirement: Option<&str>,
-        arrival: &Arrival,
-    ) -> Box<Failure> {
-        let failure = context.failure_by(op, requirement, arrival, self.expected, self.got);
-        Box::new(Failure {
-            field: self.field,
-            slack: self.slack,
-            ..*failure
-        })
-    }
-}
-
-impl MediaWait {
-    fn new(media: &ExpectMedia, start: Duration, socket: SocketId, context: &Context) -> Self {
-        let environment = &context.environment;
-        let frames = media.frames.unwrap_or(environment.stream.frames());
-        let window = match &media.within {
-            Some(within) => Window::new(start, None, within, context),
-            None => {
-                let frames = u32::try_from(frames).unwrap_or(u32::MAX);
-                let length = environment.stream.interval().saturating_mul(frames);
-                let within = length.saturating_add(MEDIA_GRACE);
-                Window::between(start, Duration::ZERO, within, context)
-            }
-        };
-        let seen = context.media.get(&socket).and_then(|seen| seen.highest);
-        Self {
-            window,
-            numbers: BTreeSet::new(),
-            frames: media.frames,
-            floor: seen.filter(|_| media.goes_on),
-            part: None,
-        }
-    }
-
-    fn offer(
-        &mut self,
-        context: &Context,
-        op: &Op,
-        media: &ExpectMedia,
-        arrival: &Arrival,
-        decoded: &Decoded,
-    ) -> Offer {
-        let requirement = media.requirement.as_deref();
-        let Some(piece) = Piece::of(context, arrival, decoded) else {
-            return match context.ignores(decoded, &media.ignore) {
-                Some(frame) => Offer::Ignored(frame),
-                None => {
-                    let wanted = self.wanted(context);
-                    Offer::Failed(unexpected(context, op, requirement, arrival, wanted))
-                }
-            };
-        };
-        let wrong = |expected: String| {
-            let frame = decoded.frame.unwrap_or_default();
-            let got = format!("{frame} with sequence_number {}", piece.number);
-            let failure = context.failure_by(op, requirement, arrival, expected, got);
-            let name = "sequence_number";
-            let place = context.vocabulary().locate(frame, name, &arrival.payload);
-            let field = place.map(|(offset, length)| FieldPlace {
-                name: name.to_owned(),
-                offset,
-                length,
-            });
-            Offer::Failed(Box::new(Failure { field, ..*failure }))
-        };
-        if let Some(first) = media.first.filter(|_| self.numbers.is_empty())
-            && piece.number != first
-        {
-            return wrong(format!("media that begins with sequence_number {first}"));
-        }
-        if let Some(floor) = self.floor.filter(|floor| piece.number <= *floor) {
-            return wrong(format!("media that goes on: sequence_number above {floor}"));
-        }
-        if self.numbers.len() < MAX_NUMBERS {
-            self.numbers.insert(piece.number);
-        }
-        piece.add_to(&mut self.part);
-        let done = match self.frames {
-            Some(frames) => self.numbers.len() as u64 >= frames,
-            None => piece.number == context.environment.stream.frames(),
-        };
-        Offer::Taken {
-            done,
-            bound: Vec::new(),
-        }
-    }
-
-    fn wanted(&self, context: &Context) -> String {
-        match self.frames {
-            Some(1) => "a frame of media".to_owned(),
-            Some(frames) => format!("{frames} frames of media"),
-            None => format!("media up to frame {}", context.environment.stream.frames()),
-        }
-    }
-
-    fn got(&self) -> String {
-        match (
-            self.numbers.len(),
-            self.numbers.first(),
-            self.numbers.last(),
-        ) {
-            (1, Some(first), _) => format!("1 frame of media: number {first}"),
-            (count, Some(first), Some(last)) => {
-                format!("{count} frames of media: numbers {first} to {last}")
-            }
-            _ => "no media".to_owned(),
-        }
-    }
-}
-
-/// What the end of a process means for people.
-pub(super) fn status(code: Option<i32>) -> String {
-    match code {
-        Some(code) => format!("exit status {code}"),
-        None => "ended by a signal".to_owned(),
-    }
-}
-
-fn offer_any(
-    context: &Context,
-    op: &Op,
-    of: &[Expect],
-    members: &mut [(Window, SocketId, bool)],
-    arrival: &Arrival,
-    decoded: &Decoded,
-) -> Offer {
-    let mut looks = false;
-    let mut ignored = None;
-    let mut wrong: Option<Box<Failure>> = None;
-    let mut missing = Vec::new();
-    for n in 0..of.len() {
-        let (expect, (window, socket, met)) = (&of[n], members[n]);
-        if met {
-            continue;
-        }
-        missing.push(expect.frame.clone());
-        if socket != arrival.socket {
-            continue;
-        }
-        looks = true;
-        match context.check(expect, &window, arrival, decoded) {
-            Check::Match(bound) => {
-                members[n].2 = true;
-                let done = members.iter().all(|(_, _, met)| *met);
-                return Offer::Taken { done, bound };
-            }
-            Check::Broken(why) => return Offer::Broken(why),
-            Check::OtherFrame => {}
-            Check::Wrong(fault) => {
-                let requirement = expect.requirement.as_deref();
-                wrong.get_or_insert_with(|| fault.into_failure(context, op, requirement, arrival));
-            }
-        }
-        ignored = ignored.or(context.ignores(decoded, &expect.ignore));
-    }
-    match (looks, ignored, wrong) {
-        (false, _, _) => Offer::Elsewhere,
-        (true, Some(frame), _) => Offer::Ignored(frame),
-        (true, None, Some(failure)) => Offer::Failed(failure),
-        (true, None, None) => {
-            let requirement = of.iter().find_map(|expect| expect.requirement.as_deref());
-            let wanted = missing.join(" or ");
-            Offer::Failed(unexpected(context, op, requirement, arrival, wanted))
-        }
-    }
-}
-
-fn unexpected(
-    context: &Context,
-    op: &Op,
-    requirement: Option<&str>,
-    arrival: &Arrival,
-    wanted: String,
-) -> Box<Failure> {
-    let got = context.describe(&arrival.payload) + &context.place(arrival.socket);
-    context.failure_by(op, requirement, arrival, wanted, got)
-}
-
-fn wanted(expect: &Expect, window: &Window) -> String {
-    format!("{} within {}", expect.frame, window.length())
-}
-
-fn wanted_exit(exit: &ExpectExit, window: &Window, context: &Context) -> String {
-    let how = match exit.status {
-        _ if !context.environment.exit.status_tells => "",
-        None => "",
-        Some(ExitKind::Success) => " with exit status 0",
-        Some(ExitKind::Failure) => " with an exit status other than 0",
-    };
-    format!("the process to end{how} within {}", window.length())
-}
-
-/// What came instead of a frame whose time is over.
-fn nothing(expect: &Expect, window: &Window, late: Option<&Arrival>, context: &Context) -> String {
-    let late = late.filter(|late| context.decode(&late.payload).frame == Some(&expect.frame));
-    match late {
-        None => "nothing".to_owned(),
-        Some(late) => {
-            let elapsed = human_time(late.at.saturating_sub(window.start));
-            format!("{} only after {elapsed}", expect.frame)
-        }
     }
 }

@@ -1,0 +1,124 @@
+//! Media before the ACK, allowed or not (MS-H-15, MS-H-16, MS-H-22).
+
+use super::*;
+
+#[test]
+fn media_before_the_ack_breaks_h15() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .frames(1..=3)
+        .after(5.0)
+        .ack("one")
+        .frames(4..=9);
+    assert_broken_at_sender(&talk, "MS-H-15");
+}
+
+#[test]
+fn media_long_before_any_ack_breaks_h15_from_any_vantage() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .after(300.0)
+        .name("one")
+        .without(2);
+    let talk = talk.after(1.0).data(1, 974).after(400.0).syn_ack("one");
+    let talk = talk.after(1_000.0).data(2, 974).syn_ack("one");
+    let heard = judge(&talk, &at(Vantage::Path));
+    assert_eq!(heard.findings, ["MS-H-15"], "{:#?}", heard.all);
+}
+
+#[test]
+fn an_ack_with_another_id_licenses_no_media() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .after(1.0)
+        .ack("two")
+        .frames(1..=9);
+    let heard = judge(&talk, &at(Vantage::Sender));
+    assert_eq!(heard.findings, ["MS-H-09", "MS-H-15"], "{:#?}", heard.all);
+}
+
+#[test]
+fn media_and_ack_that_cross_are_healthy() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .after(20.0)
+        .data(1, 974)
+        .after(0.5)
+        .ack("one")
+        .frames(2..=9);
+    let heard = judge(&talk, &at(Vantage::Sender));
+    assert!(
+        heard.findings.is_empty() && heard.doubts.is_empty(),
+        "{:#?}",
+        heard.all
+    );
+}
+
+#[test]
+fn optimistic_media_after_the_assigned_id_is_healthy() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .name("one")
+        .frames(1..=9)
+        .ack("one")
+        .frames(10..=20);
+    let heard = assert_healthy(&talk);
+    assert!(heard.sessions[0].judged.contains(&"MS-H-16"));
+    let heard = judge(&talk, &supervised("3way"));
+    assert_eq!(heard.findings, ["MS-H-15"]);
+}
+
+fn optimistic() -> MonitorSettings {
+    MonitorSettings {
+        options: Some(vec!["optimistic_start".to_owned()]),
+        ..at(Vantage::Sender)
+    }
+}
+
+#[test]
+fn optimistic_media_without_its_connection_id_breaks_h16() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .frames(1..=3)
+        .after(5.0)
+        .ack("one")
+        .frames(4..=9);
+    assert_eq!(judge(&talk, &optimistic()).findings, ["MS-H-16"]);
+}
+
+#[test]
+fn an_early_connection_id_with_another_id_breaks_h16() {
+    let talk = Talk::new()
+        .syn("a")
+        .after(1.0)
+        .syn_ack("one")
+        .name("two")
+        .frames(1..=3)
+        .after(5.0)
+        .ack("one")
+        .frames(4..=9);
+    assert_broken(&talk, &["MS-H-16"]);
+}
+
+#[test]
+fn more_than_64_kib_before_the_ack_break_h22() {
+    let early = |frames| {
+        let talk = Talk::new().syn("a").after(1.0).syn_ack("one").name("one");
+        let talk = (1..=frames).fold(talk, |talk, number| talk.after(1.0).data(number, 6_553));
+        talk.ack("one")
+    };
+    assert_healthy(&early(10));
+    assert_broken(&early(11), &["MS-H-22"]);
+}
