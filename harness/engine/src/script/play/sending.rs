@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Doing, MAX_FRESH, SEND_LIMIT, Script};
+use super::{Doing, MAX_COMMENTS, MAX_EVENTS, MAX_FRESH, SEND_LIMIT, Script};
 use crate::script::describe::human_time;
 use crate::script::media::NextMedia;
 use crate::script::send::{From, Sending, Source};
