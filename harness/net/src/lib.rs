@@ -11,6 +11,7 @@
 mod clock;
 pub mod drive;
 pub mod host;
+pub mod interop;
 pub mod kernel;
 pub mod launch;
 pub mod live;

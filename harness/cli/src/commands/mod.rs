@@ -35,6 +35,8 @@ macro_rules! commands {
 commands! {
     /// Play scenarios against an implementation and judge what goes over the wire
     Run => run,
+    /// Set foreign implementations against each other, every initiator and every responder
+    Interop => interop,
     /// Find a smallest scenario that fails as a large one does
     Shrink => shrink,
     /// Judge captures: find the sessions in them and the requirements that they break

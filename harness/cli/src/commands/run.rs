@@ -106,7 +106,7 @@ pub(crate) struct Args {
 
 /// How binding a requirement must be to count.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Weakest {
+pub(super) enum Weakest {
     /// Only absolute requirements
     Must,
     /// Recommendations too
@@ -306,14 +306,27 @@ impl Args {
     }
 }
 
-/// Plays what is wanted, hands every event to the reports, and stops at the first signal. A second one
-/// ends the program without waiting for anything.
+/// Plays what is wanted; see [`conduct`].
 fn play<Played>(
     wanted: impl FnOnce(mpsc::UnboundedSender<Event>, watch::Receiver<bool>) -> Played,
     sinks: &mut Sinks,
 ) -> Result<Summary, Failure>
 where
     Played: Future<Output = Summary> + Send + 'static,
+{
+    conduct(wanted, sinks, abandoned)
+}
+
+/// Does what is wanted, hands every event to the reports, and stops at the first signal. A second one
+/// ends the program without waiting for anything; then the end is what `abandoned` says.
+pub(super) fn conduct<Done, End>(
+    wanted: impl FnOnce(mpsc::UnboundedSender<Event>, watch::Receiver<bool>) -> Done,
+    sinks: &mut Sinks,
+    abandoned: impl FnOnce(&mut Sinks) -> End,
+) -> Result<End, Failure>
+where
+    Done: Future<Output = End> + Send + 'static,
+    End: Send + 'static,
 {
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .enable_all()
@@ -381,7 +394,7 @@ pub(super) fn own_path() -> Result<String, Failure> {
     })
 }
 
-fn usage(message: String) -> Failure {
+pub(super) fn usage(message: String) -> Failure {
     Failure {
         exit: Exit::Usage,
         message,

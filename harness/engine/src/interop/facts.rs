@@ -114,13 +114,13 @@ impl Facts<'_> {
             );
         }
         match self.initiator {
+            _ if self.at_initiator.asked == 0 => (
+                PairOutcome::NotStarted,
+                format!("the initiator never asked for a stream; it {}", self.end()),
+            ),
             Fate::Ran => (
                 PairOutcome::Hangs,
                 format!("no media came, and the initiator {}", self.end()),
-            ),
-            Fate::Ended { .. } if self.at_initiator.asked == 0 => (
-                PairOutcome::NotStarted,
-                format!("the initiator {} without a word", self.end()),
             ),
             Fate::Ended { .. } => {
                 let asked = match self.at_initiator.asked {

@@ -14,21 +14,21 @@ use shakedown_protocol::{MonitorSettings, Protocol};
 
 /// What the capture of a scenario shows.
 #[derive(Debug, Default)]
-pub(super) struct Judged {
+pub(crate) struct Judged {
     /// Time of the first packet.
-    pub(super) start: Duration,
-    pub(super) observations: Vec<Observation>,
+    pub(crate) start: Duration,
+    pub(crate) observations: Vec<Observation>,
     /// UDP payloads of the packets that observations name.
-    pub(super) payloads: BTreeMap<u64, Vec<u8>>,
+    pub(crate) payloads: BTreeMap<u64, Vec<u8>>,
     /// Why not everything could be read, in a sentence.
-    pub(super) damage: Option<String>,
+    pub(crate) damage: Option<String>,
 }
 
 /// Sends a capture of ours through the protocol's monitor.
 ///
 /// What the scripted peer did is not judged, whatever role it seemed to play: `own` are its
 /// addresses.
-pub(super) fn judge(
+pub(crate) fn judge(
     path: &Path,
     protocol: &'static Protocol,
     iut: &Iut,
@@ -88,7 +88,7 @@ impl Judged {
 ///
 /// # Errors
 /// A sentence for people; the capture is then as it was, without comments.
-pub(super) fn comment(path: &Path, comments: &BTreeMap<u64, Vec<String>>) -> Result<(), String> {
+pub(crate) fn comment(path: &Path, comments: &BTreeMap<u64, Vec<String>>) -> Result<(), String> {
     if comments.is_empty() {
         return Ok(());
     }

@@ -1,0 +1,149 @@
+//! `shakedown interop A.toml B.toml [C.toml ...]`.
+
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use anstream::eprintln;
+use shakedown_engine::event::Event;
+use shakedown_engine::interop::{InteropSummary, Pair, pairs};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Impair;
+use shakedown_net::interop::{Plan, interop};
+use shakedown_protocol::Protocol;
+use shakedown_report::Sinks;
+
+use super::run::{Weakest, conduct, own_path, usage};
+use crate::Global;
+use crate::exit::{Exit, Failure, error_label};
+use crate::reference::any_seed;
+use crate::reports::{self, Format, ReportArgs};
+use crate::vectors;
+
+/// Where the reports go if nothing else is said.
+const REPORTS: &str = "reports/interop";
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "\
+Set foreign implementations against each other: every initiator asks every responder, in every mode \
+that they claim and with every option that changes whom they get along with (allow_legacy_start, \
+fallback and so on).
+
+A relay between the two records what passes at both edges, one capture each. Each side is judged by \
+the requirements, and the pair by what the specification demands of it: to stream, to fall back or \
+to time out. The result is a table, on the terminal and in interop.html.",
+    after_help = "\
+Examples:
+  shakedown interop my-server.toml my-player.toml
+  shakedown interop my-server.toml their-server.toml my-player.toml --filter 3way
+  shakedown interop my-server.toml my-player.toml --impair loss=0.1,delay=20ms..80ms,seed=7"
+)]
+pub(crate) struct Args {
+    /// Descriptions of the implementations, of at least one responder and one initiator
+    #[arg(required = true, value_name = "FILE")]
+    iuts: Vec<PathBuf>,
+
+    /// Only pairs whose id contains this
+    #[arg(long, value_name = "TEXT")]
+    filter: Vec<String>,
+
+    /// What the network between them does: loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7, or exact
+    /// faults such as lose=SYN-ACK#2; what that explains is no breach
+    #[arg(long, value_name = "LIST")]
+    impair: Option<String>,
+
+    /// How many pairs are judged at the same time
+    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    jobs: NonZeroUsize,
+
+    /// Seed of everything random [default: another one each time; it is told]
+    #[arg(long, value_name = "N")]
+    seed: Option<u64>,
+
+    /// The weakest level whose findings count; those below are advisory
+    #[arg(long, value_enum, default_value_t = Weakest::May)]
+    level: Weakest,
+
+    #[command(flatten)]
+    reports: ReportArgs,
+}
+
+fn default_jobs() -> NonZeroUsize {
+    NonZeroUsize::new(12).unwrap_or(NonZeroUsize::MIN)
+}
+
+impl Args {
+    /// Judges every pair and reports what came out.
+    pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+        let iuts: Vec<Iut> = self
+            .iuts
+            .iter()
+            .map(|path| vectors::description(path))
+            .collect::<Result<_, _>>()?;
+        let (protocol, pairs) = self.pairs(&iuts)?;
+        let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
+        let plan = Plan {
+            iuts,
+            protocol,
+            pairs,
+            impair: self.impairment(protocol)?,
+            impair_text: self.impair.clone(),
+            jobs: self.jobs.get(),
+            seed: self.seed.unwrap_or_else(any_seed),
+            captures: out.join("captures"),
+            level: self.level.into(),
+            shakedown: own_path()?,
+        };
+        let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
+        let summary = conduct(|events, stop| interop(plan, events, stop), &mut sinks, abandoned)?;
+        if self.reports.format == Format::Json && summary.exit != 0 {
+            eprintln!("{} {}", error_label(), summary.message);
+        }
+        Ok(reports::close(sinks, summary.exit))
+    }
+
+    fn pairs(&self, iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), Failure> {
+        let (protocol, mut pairs) = pairs(iuts).map_err(|error| usage(error.to_string()))?;
+        let all = pairs.len();
+        if !self.filter.is_empty() {
+            let first = pairs.first().map(|pair| pair.id.clone()).unwrap_or_default();
+            pairs.retain(|pair| self.filter.iter().any(|text| pair.id.contains(text)));
+            if pairs.is_empty() {
+                let filter = self.filter.join("` and `");
+                return Err(usage(format!(
+                    "none of the {all} pairs has `{filter}` in its id; the first id is {first}"
+                )));
+            }
+        }
+        Ok((protocol, pairs))
+    }
+
+    fn impairment(&self, protocol: &Protocol) -> Result<Impair, Failure> {
+        let Some(text) = &self.impair else {
+            return Ok(Impair::default());
+        };
+        let wrong = |error: shakedown_engine::network::ImpairError| {
+            usage(format!("--impair {text:?} {error}"))
+        };
+        let impair: Impair = text.parse().map_err(wrong)?;
+        impair.check(protocol.vocabulary).map_err(wrong)?;
+        Ok(impair)
+    }
+}
+
+/// The end of a table that was interrupted twice.
+fn abandoned(sinks: &mut Sinks) -> InteropSummary {
+    let counts = sinks.record().table.iter().flat_map(|table| table.counts());
+    let counts = counts.map(|(standing, count)| (standing.name().to_owned(), count));
+    let summary = InteropSummary {
+        counts: counts.collect(),
+        exit: Exit::Interrupted as u8,
+        message: String::from("interrupted twice; pairs that were on were not judged"),
+        notes: Vec::new(),
+        interrupted: true,
+        seconds: 0.0,
+    };
+    sinks.event(&Event::InteropFinished(summary.clone()));
+    summary
+}

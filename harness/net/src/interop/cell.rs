@@ -1,0 +1,368 @@
+//! One pair at work.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shakedown_engine::event::ProcessEvent;
+use shakedown_engine::interop::{Fate, Judged, Pair, PairOutcome, Standing};
+use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Impair;
+use tokio::sync::watch;
+use tokio::time::{Instant, sleep_until};
+
+use crate::clock::Clock;
+use crate::kernel;
+use crate::launch::{Instance, LaunchError, Launcher, open_sockets};
+use crate::process::{Ended, Process};
+use crate::relay::{self, Relay, Stopped};
+
+use super::Context;
+use super::doubt::Told;
+use super::observer::Edges;
+use super::sides::{Found, found};
+
+/// What a pair may take besides its timers and its stream: to start, and to be a little late.
+const SPARE: Duration = Duration::from_secs(10);
+
+/// How long is listened when the initiator has ended, at least.
+const LINGER: Duration = Duration::from_millis(250);
+
+/// How often it is looked how long the implementations waited for a processor.
+const BEAT: Duration = Duration::from_millis(50);
+
+/// Why a pair came to its end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum End {
+    /// By itself, or after all the time that it was given.
+    Over,
+    /// It was interrupted.
+    Interrupted,
+}
+
+/// How long a process waited for a processor.
+#[derive(Debug, Default)]
+struct Starved {
+    first: Option<Duration>,
+    last: Option<Duration>,
+}
+
+impl Starved {
+    fn look(&mut self, process: Option<&Process>) {
+        let group = process.and_then(Process::group);
+        if let Some(waited) = group.and_then(kernel::waited_for_processor) {
+            self.first.get_or_insert(waited);
+            self.last = Some(waited);
+        }
+    }
+
+    fn waited(&self) -> Duration {
+        let both = self.first.zip(self.last);
+        both.map(|(first, last)| last.saturating_sub(first))
+            .unwrap_or_default()
+    }
+}
+
+impl Context {
+    /// Starts both sides, lets them meet, stops them, and judges.
+    pub(super) async fn play(&self, pair: &Pair) -> Told {
+        let clock = Clock::start();
+        let mut told = match self.meet(pair, clock).await {
+            Ok(told) => told,
+            Err(told) => *told,
+        };
+        told.pair.seconds = clock.now().as_secs_f64();
+        told
+    }
+
+    async fn meet(&self, pair: &Pair, clock: Clock) -> Result<Told, Box<Told>> {
+        let error = |why: String| Box::new(Told::error(pair, why, &clock));
+        let cut_off = || Box::new(cut_off(pair));
+        let place = |index: usize| {
+            let launcher = self.launchers.get(index);
+            launcher.ok_or_else(|| error(String::from("there is no such implementation")))
+        };
+        let asks = place(pair.initiator.iut)?.of(&pair.id, &pair.initiator.needs);
+        let answers = place(pair.responder.iut)?.of(&pair.id, &pair.responder.needs);
+        let launching = answers.responder(&pair.responder.needs);
+        let launched = self.unless_stopped(launching).await.ok_or_else(cut_off)?;
+        let responder = launched.map_err(|why| Box::new(not_ready(pair, why)))?;
+        let (whole, is_whole) = watch::channel(false);
+        let paths = self.captures_of(pair);
+        let edges = Edges::new(
+            self.plan.protocol,
+            pair,
+            self.plan.impair != Impair::default(),
+            [&paths[0], &paths[1]],
+            clock,
+            whole,
+        );
+        let relay = Relay::start(relay::Settings {
+            listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
+            target: responder.address,
+            impair: self.plan.impair.clone(),
+            vocabulary: self.plan.protocol.vocabulary,
+            seed: answers.seed,
+            clock,
+            observer: edges,
+        });
+        let relay = relay.map_err(|why| error(format!("no relay can be set up: {why}")))?;
+        let initiator = asks.initiator(&pair.initiator.needs, relay.address());
+        let initiator = initiator.map_err(|why| error(why.to_string()))?;
+        let (end, waited) = self
+            .wait(pair, &asks, [&initiator, &responder], is_whole)
+            .await;
+        // What becomes of the processes from here on is our doing.
+        let fates = [fate(&initiator), fate(&responder)];
+        let processes = [process(&initiator), process(&responder)];
+        let stopped = relay.stop().await;
+        stop(&initiator).await;
+        stop(&responder).await;
+        let stopped = stopped.map_err(|why| error(format!("the relay broke: {why}")))?;
+        if end == End::Interrupted {
+            return Err(cut_off());
+        }
+        let mut told = self
+            .judged(pair, [&asks.iut, &answers.iut], stopped, fates)
+            .await;
+        told.waited = told.waited.max(waited);
+        if !told.pair.standing.is_fine() {
+            let [initiator, responder] = processes;
+            told.pair.processes.initiator = initiator;
+            told.pair.processes.responder = responder;
+        }
+        Ok(told)
+    }
+
+    fn captures_of(&self, pair: &Pair) -> [PathBuf; 2] {
+        let folder = self.plan.captures.join(&pair.id);
+        ["initiator", "responder"].map(|edge| folder.join(format!("{edge}.pcapng")))
+    }
+
+    /// Waits until the initiator has ended and its peer's last words are heard, but no longer than
+    /// any peer by the rules takes. Tells how long a side waited for a processor.
+    async fn wait(
+        &self,
+        pair: &Pair,
+        asks: &Launcher,
+        [initiator, responder]: [&Instance; 2],
+        mut whole: watch::Receiver<bool>,
+    ) -> (End, Duration) {
+        let begin = Instant::now();
+        let buffer = asks.iut.environment().buffer_period;
+        let patience = (self.plan.protocol.pairs.patience)(&pair.initiator.offer());
+        let stream = Duration::from_secs(u64::from(pair.stream.seconds));
+        let mut until = begin + patience * 2 + buffer * 2 + stream * 2 + SPARE;
+        let linger = LINGER.max(pair.stream.interval() * 5);
+        let mut starved = [Starved::default(), Starved::default()];
+        let mut stop = self.stop.clone();
+        let (mut has_ended, mut has_whole) = (false, false);
+        loop {
+            starved[0].look(initiator.process.as_deref());
+            starved[1].look(responder.process.as_deref());
+            let now = Instant::now();
+            if now >= until {
+                break;
+            }
+            tokio::select! {
+                biased;
+                _ = stop.wait_for(|stop| *stop) => return (End::Interrupted, Duration::ZERO),
+                () = ended(initiator), if !has_ended => {
+                    has_ended = true;
+                    until = until.min(Instant::now() + linger);
+                }
+                is = whole.wait_for(|whole| *whole), if !has_whole => {
+                    has_whole = true;
+                    // One that plays on is not waited for longer than it would wait for media.
+                    if is.is_ok() && !has_ended {
+                        until = until.min(Instant::now() + buffer.mul_f64(1.25) + Duration::from_secs(1));
+                    }
+                }
+                () = sleep_until(until.min(now + BEAT)) => {}
+            }
+        }
+        let waited = starved.iter().map(Starved::waited).max();
+        (End::Over, waited.unwrap_or_default())
+    }
+
+    /// Judges how it ended and both captures.
+    async fn judged(
+        &self,
+        pair: &Pair,
+        iuts: [&std::sync::Arc<Iut>; 2],
+        stopped: Stopped<Edges>,
+        fates: [Fate; 2],
+    ) -> Told {
+        let Stopped {
+            observer,
+            statistics,
+            missed,
+            sockets: _sockets,
+            ..
+        } = stopped;
+        let tells = iuts[0].exit.status_tells;
+        let Judged {
+            outcome,
+            standing,
+            seen,
+        } = observer.facts(fates[0], fates[1], tells).judge();
+        let mut told = Told::new(pair, outcome, standing, seen);
+        told.waited = statistics.late;
+        let (protocol, level) = (self.plan.protocol, self.plan.level);
+        let (own, iuts) = (pair.clone(), iuts.map(std::sync::Arc::clone));
+        let both = tokio::task::spawn_blocking(move || {
+            let Edges {
+                initiator,
+                responder,
+                ..
+            } = observer;
+            [
+                found(
+                    protocol,
+                    &own.id,
+                    &iuts[0],
+                    &own.initiator,
+                    initiator,
+                    level,
+                ),
+                found(
+                    protocol,
+                    &own.id,
+                    &iuts[1],
+                    &own.responder,
+                    responder,
+                    level,
+                ),
+            ]
+        })
+        .await;
+        let [initiator, responder] = match both {
+            Ok(both) => both,
+            Err(error) => {
+                told.pair.standing = Standing::Error;
+                told.pair.notes.push(format!("judging it failed: {error}"));
+                return told;
+            }
+        };
+        told.pair.captures.initiator.clone_from(&initiator.capture);
+        told.pair.captures.responder.clone_from(&responder.capture);
+        told.take(initiator);
+        told.take(responder);
+        let missed = missed.iter().map(|fault| format!("{fault} met no datagram"));
+        told.pair.notes.extend(missed);
+        let lost = statistics.lost();
+        if lost > 0 {
+            told.distrust(format!("{lost} datagrams were lost between the two by us"));
+        }
+        told
+    }
+}
+
+impl Told {
+    /// What was found about a side.
+    fn take(&mut self, found: Found) {
+        for finding in found.findings {
+            if finding.counts() {
+                self.pair.standing = Standing::NotAsDemanded;
+                if !self.pair.findings.contains(&finding.requirement) {
+                    self.pair.findings.push(finding.requirement.clone());
+                }
+            } else if let Some(because) = &finding.waived {
+                let note = format!("{} is waived: {because}", finding.requirement);
+                self.pair.notes.push(note);
+            }
+            self.findings.push(finding);
+        }
+        self.pair.notes.extend(found.notes);
+        if let Some(damage) = found.damage {
+            self.distrust(format!("a capture is not whole: {damage}"));
+        }
+    }
+
+    /// Something was not seen: without a finding that bytes show, nothing is decided.
+    fn distrust(&mut self, why: String) {
+        self.pair.notes.push(why);
+        if self.pair.findings.is_empty() {
+            self.pair.standing = Standing::Inconclusive;
+        }
+    }
+}
+
+/// A pair that was interrupted.
+fn cut_off(pair: &Pair) -> Told {
+    let seen = String::from("it was interrupted");
+    Told::new(pair, PairOutcome::CutOff, Standing::Inconclusive, seen)
+}
+
+/// A responder that could not be started, or did not become ready.
+fn not_ready(pair: &Pair, why: LaunchError) -> Told {
+    let (standing, process) = match &why {
+        LaunchError::Exited { ended, output } => (
+            Standing::NotAsDemanded,
+            Some((
+                format!("ended before it was ready ({ended})"),
+                output.clone(),
+            )),
+        ),
+        LaunchError::NotReady {
+            missing, output, ..
+        } => (
+            Standing::NotAsDemanded,
+            Some((format!("not ready: {missing}"), output.clone())),
+        ),
+        LaunchError::Description(_)
+        | LaunchError::Placeholder(_)
+        | LaunchError::Start(_)
+        | LaunchError::PortInUse { .. }
+        | LaunchError::NoPort { .. } => (Standing::Error, None),
+    };
+    let seen = match &process {
+        Some((status, _)) => format!("the responder {}", status.trim_start_matches("is ")),
+        None => why.to_string(),
+    };
+    let mut told = Told::new(pair, PairOutcome::NotStarted, standing, seen);
+    told.pair.processes.responder = process.map(|(status, output)| ProcessEvent {
+        status,
+        output,
+        last_packet: None,
+    });
+    told
+}
+
+async fn ended(instance: &Instance) {
+    match &instance.process {
+        Some(process) => drop(process.wait().await),
+        None => std::future::pending().await,
+    }
+}
+
+fn fate(instance: &Instance) -> Fate {
+    let ended = instance
+        .process
+        .as_ref()
+        .and_then(|process| process.ended());
+    match ended {
+        Some(Ended { code, .. }) => Fate::Ended { code },
+        None => Fate::Ran,
+    }
+}
+
+/// What a process came to before it was told to end.
+fn process(instance: &Instance) -> Option<ProcessEvent> {
+    let process = instance.process.as_ref()?;
+    let status = match process.ended() {
+        Some(ended) => ended.to_string(),
+        None => format!("running; {}", open_sockets(process)),
+    };
+    Some(ProcessEvent {
+        status,
+        output: process.output().tail(),
+        last_packet: None,
+    })
+}
+
+async fn stop(instance: &Instance) {
+    if let Some(process) = &instance.process {
+        process.stop().await;
+    }
+}

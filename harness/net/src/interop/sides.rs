@@ -1,0 +1,86 @@
+//! Each side judged by the capture at its own edge.
+
+use std::collections::BTreeMap;
+
+use shakedown_engine::event::FindingEvent;
+use shakedown_engine::interop::Side;
+use shakedown_engine::iut::Iut;
+use shakedown_engine::verdict::{Place, weigh};
+use shakedown_protocol::Protocol;
+use shakedown_protocol::monitor::{Finding, Observation};
+use shakedown_protocol::requirement::Level;
+
+use crate::run::{comment, judge};
+
+use super::observer::Edge;
+
+/// What was found about one side.
+#[derive(Debug, Default)]
+pub(super) struct Found {
+    pub(super) findings: Vec<FindingEvent>,
+    /// The capture, if there is one.
+    pub(super) capture: Option<String>,
+    /// Why not everything on the wire is in it, in a sentence.
+    pub(super) damage: Option<String>,
+    pub(super) notes: Vec<String>,
+}
+
+/// Sends the capture of an edge through the monitor, keeps what it says about the implementation
+/// there, and writes that into the capture. Blocks.
+pub(super) fn found(
+    protocol: &'static Protocol,
+    pair: &str,
+    iut: &Iut,
+    side: &Side,
+    edge: Edge,
+    level: Level,
+) -> Found {
+    let recorded = edge.recorder.finish();
+    let shown = recorded.path.display().to_string();
+    let mut found = Found {
+        capture: recorded.path.exists().then_some(shown),
+        damage: recorded.problem,
+        ..Found::default()
+    };
+    if recorded.packets == 0 {
+        // Nobody said a word; that is no damage.
+        return found;
+    }
+    let judged = judge(&recorded.path, protocol, iut, &side.needs, &edge.own);
+    found.damage = found.damage.or(judged.damage);
+    let place = Place {
+        protocol,
+        id: pair,
+        capture: found.capture.as_deref(),
+        start: judged.start,
+    };
+    let observed = judged
+        .observations
+        .iter()
+        .filter_map(|observation| match observation {
+            Observation::Finding(finding) if finding.party == side.needs.role => Some(finding),
+            Observation::Finding(_) | Observation::Inconclusive(_) | Observation::Session(_) => {
+                None
+            }
+        });
+    // What may be missing in the capture is no proof of anything.
+    let is_trusted = |finding: &&Finding| {
+        found.damage.is_none() || (finding.packet.is_some() && finding.field.is_some())
+    };
+    let mut comments: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for finding in observed.filter(is_trusted) {
+        let payload = finding
+            .packet
+            .and_then(|packet| judged.payloads.get(&packet));
+        let mut told = place.of_monitor(finding, payload.map(Vec::as_slice));
+        weigh(&mut told, protocol, level, &iut.waive);
+        if let Some(packet) = told.packet {
+            let text = format!("{}: {}", told.requirement, told.message);
+            comments.entry(packet).or_default().push(text);
+        }
+        found.findings.push(told);
+    }
+    found.findings.sort_by(|a, b| a.time.total_cmp(&b.time));
+    found.notes.extend(comment(&recorded.path, &comments).err());
+    found
+}
