@@ -132,6 +132,12 @@ impl Decoder {
         &self.statistics
     }
 
+    /// Bytes that wait now, for those before them or for keys; at most [`Limits::total`].
+    #[must_use]
+    pub const fn waiting_bytes(&self) -> usize {
+        self.budget.used
+    }
+
     /// The secrets that were given so far.
     #[must_use]
     pub const fn secrets(&self) -> &Secrets {

@@ -71,6 +71,8 @@ mod connection;
 mod decoder;
 mod event;
 mod frames;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod header;
 mod index;
 mod keys;
