@@ -105,6 +105,21 @@ fn sessions() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             ),
         ),
         (
+            "moves",
+            with(
+                false,
+                &[
+                    record(TRAFFIC, 1, &stream(0, b"ab")),
+                    record(TRAFFIC | MOVED, 3, &stream(4, b"ef")),
+                    // Late, and from where the client was before.
+                    record(TRAFFIC, 2, &stream(2, b"cd")),
+                    // Tries the old path, and does not go back to it.
+                    record(TRAFFIC, 4, &[0x1a, 1, 2, 3, 4, 5, 6, 7, 8]),
+                    record(TRAFFIC, 5, &stream(6, b"gh")),
+                ],
+            ),
+        ),
+        (
             "early-data",
             with(true, &[record(TRAFFIC, 1, &stream(2, b"late"))])
                 .into_iter()
@@ -244,7 +259,7 @@ proptest! {
 
     #[test]
     fn the_body_holds_for_seeds_with_bytes_changed(
-        session in 0_usize..5,
+        session in 0_usize..6,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         as_capture in any::<bool>(),
     ) {
