@@ -145,6 +145,7 @@ impl Sockets {
         let mut more = false;
         for (id, socket) in &self.open {
             let mut left = share;
+            let mut latest = Duration::ZERO;
             while left > 0 {
                 left -= 1;
                 let next = if *id <= self.last_named {
@@ -153,11 +154,16 @@ impl Sockets {
                     socket.receive_if_ready(clock)
                 };
                 match next {
-                    Ok(Some(arrival)) => received.push(Received {
-                        socket: *id,
-                        local: socket.local(),
-                        arrival,
-                    }),
+                    Ok(Some(mut arrival)) => {
+                        // Placing a stamp is not exact; the order of one socket is.
+                        latest = latest.max(arrival.at);
+                        arrival.at = latest;
+                        received.push(Received {
+                            socket: *id,
+                            local: socket.local(),
+                            arrival,
+                        });
+                    }
                     Ok(None) => break,
                     // An ICMP error about something that was sent earlier; the socket goes on.
                     Err(error) => tracing::debug!("{}: {error}", socket.local()),

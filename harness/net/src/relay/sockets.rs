@@ -146,15 +146,20 @@ impl Sockets {
             let Some(bound) = sockets.get(index) else {
                 continue;
             };
+            let mut latest = Duration::ZERO;
             for _ in 0..SHARE {
                 match read(bound.socket.as_raw_fd(), &mut self.buffer, clock) {
-                    Ok(arrival) => received.push(Received {
-                        edge,
-                        socket: index,
-                        from: arrival.from,
-                        at: arrival.at,
-                        payload: arrival.payload,
-                    }),
+                    Ok(arrival) => {
+                        // Placing a stamp is not exact; the order of one socket is.
+                        latest = latest.max(arrival.at);
+                        received.push(Received {
+                            edge,
+                            socket: index,
+                            from: arrival.from,
+                            at: latest,
+                            payload: arrival.payload,
+                        });
+                    }
                     Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
                     // An ICMP error about something that was sent earlier; the socket goes on.
                     Err(error) => tracing::debug!("{}: {error}", bound.local),

@@ -2,6 +2,7 @@ use std::net::UdpSocket;
 use std::sync::{Arc, Mutex};
 use std::time::Instant;
 
+use serde_json::json;
 use shakedown_engine::network::Delay;
 
 use super::*;
@@ -9,6 +10,8 @@ use crate::socket::PeerSocket;
 
 /// How long a test waits for what must come.
 const BOUND: Duration = Duration::from_secs(10);
+
+static VOCABULARY: &dyn Vocabulary = shakedown_protocol::mediastream::PROTOCOL.vocabulary;
 
 /// Remembers what passed, in words: edge, direction and payload.
 #[derive(Debug, Clone, Default)]
@@ -22,11 +25,12 @@ impl Observer for Diary {
 
     fn passed(&mut self, passed: &Passed<'_>) {
         let way = if passed.came { "came" } else { "left" };
+        let payload = &passed.payload[..passed.payload.len().min(9)];
         let text = format!(
             "{}: {} {way} {}",
             passed.number,
             passed.edge,
-            String::from_utf8_lossy(passed.payload)
+            String::from_utf8_lossy(payload)
         );
         self.0.lock().unwrap().push(text);
     }
@@ -56,9 +60,7 @@ fn settings<O: Observer>(target: Option<SocketAddr>, impair: Impair, observer: O
         listen: here(),
         target,
         impair,
-        vocabulary: shakedown_protocol::protocol("mediastream")
-            .unwrap()
-            .vocabulary,
+        vocabulary: VOCABULARY,
         seed: 1,
         clock: Clock::start(),
         observer,
@@ -197,6 +199,144 @@ async fn an_address_in_use_is_the_systems_error() {
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
 }
 
+/// A frame with a connection id, by which tests tell datagrams apart.
+fn frame(name: &str, id: &str) -> Vec<u8> {
+    let fields = json!({ "connection_id": id });
+    let fields = fields.as_object().unwrap().clone();
+    VOCABULARY.encode(name, &fields).unwrap()
+}
+
+/// The id of a frame that was made so.
+fn id(payload: &[u8]) -> String {
+    let described = VOCABULARY.decode(payload).unwrap().unwrap();
+    String::from(described.fields["connection_id"].as_str().unwrap())
+}
+
+/// The ids of the SYNs that reach the responder when the initiator sends `a`, `b` and `c`; as many
+/// as are waited for.
+async fn reached(impair: &str, count: usize) -> String {
+    let stage = Stage::new(impair.parse().unwrap());
+    for name in ["a", "b", "c"] {
+        stage.ask(&frame("SYN", name)).await;
+    }
+    let mut reached = String::new();
+    for _ in 0..count {
+        reached += &id(&stage.asked().await.0);
+    }
+    let stopped = stage.relay.stop().await.unwrap();
+    assert_eq!(stopped.statistics.left, count as u64);
+    assert_eq!((stopped.statistics.lost(), stopped.missed), (0, Vec::new()));
+    reached
+}
+
+#[tokio::test]
+async fn the_second_is_lost() {
+    assert_eq!(reached("lose=SYN#2", 2).await, "ac");
+}
+
+#[tokio::test]
+async fn the_first_comes_twice() {
+    assert_eq!(reached("twice=SYN#1", 4).await, "aabc");
+}
+
+#[tokio::test]
+async fn one_comes_after_later_ones() {
+    assert_eq!(reached("after=SYN#1+2", 3).await, "bca");
+    assert_eq!(reached("late=SYN#2+60ms,late=SYN#1+120ms", 3).await, "cba");
+}
+
+#[tokio::test]
+async fn answers_are_lost_and_repeated_too_and_each_kind_is_counted_by_itself() {
+    let impair = "lose=SYN-ACK#2,twice=ACK#1,lose=SYN#1".parse().unwrap();
+    let stage = Stage::new(impair);
+    stage.ask(&frame("SYN", "lost")).await;
+    stage.ask(&frame("SYN", "syn")).await;
+    let (payload, from) = stage.asked().await;
+    assert_eq!(id(&payload), "syn");
+    for name in ["first", "lost", "third"] {
+        let answer = frame("SYN-ACK", name);
+        stage.responder.send(&answer, from).await.unwrap();
+    }
+    assert_eq!(id(&stage.answered().await.0), "first");
+    assert_eq!(id(&stage.answered().await.0), "third");
+    stage.ask(&frame("ACK", "ack")).await;
+    assert_eq!(id(&stage.asked().await.0), "ack");
+    assert_eq!(id(&stage.asked().await.0), "ack");
+    let stopped = stage.relay.stop().await.unwrap();
+    let (asked, answered) = (stopped.initiators, stopped.responders);
+    assert_eq!((asked.sent, asked.lost, asked.duplicated), (3, 1, 1));
+    assert_eq!((answered.sent, answered.lost), (3, 1));
+}
+
+#[tokio::test]
+async fn frames_are_counted_over_all_ports() {
+    let stage = Stage::new("lose=SYN#2".parse().unwrap());
+    let other = PeerSocket::bind(here()).unwrap();
+    stage.ask(&frame("SYN", "first")).await;
+    assert_eq!(id(&stage.asked().await.0), "first");
+    let relay = stage.relay.address();
+    for name in ["second", "third"] {
+        other.send(&frame("SYN", name), relay).await.unwrap();
+    }
+    assert_eq!(id(&stage.asked().await.0), "third");
+}
+
+#[tokio::test]
+async fn a_fault_whose_datagram_was_never_sent_is_told() {
+    let stage = Stage::new("lose=SYN#1,lose=ACK#2".parse().unwrap());
+    stage.ask(&frame("SYN", "lost")).await;
+    stage.ask(&frame("ACK", "ack")).await;
+    stage.asked().await;
+    let missed = stage.relay.stop().await.unwrap().missed;
+    let missed: Vec<_> = missed.iter().map(|fault| fault.frame.as_str()).collect();
+    assert_eq!(missed, ["ACK"]);
+}
+
+#[tokio::test]
+async fn a_network_that_is_healed_loses_nothing_any_more() {
+    let stage = Stage::new("loss=1".parse().unwrap());
+    stage.ask(b"lost").await;
+    let came = || async {
+        stage
+            .diary
+            .read()
+            .contains(&"0: initiator came lost".into())
+    };
+    while !came().await {
+        tokio::task::yield_now().await;
+    }
+    stage.relay.heal();
+    // What was told comes before what is sent after it, or with it.
+    let answered = async {
+        loop {
+            stage.ask(b"again").await;
+            let wait = Duration::from_millis(50);
+            if tokio::time::timeout(wait, stage.asked()).await.is_ok() {
+                return;
+            }
+        }
+    };
+    tokio::time::timeout(BOUND, answered).await.unwrap();
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_flood_is_kept_up_to_a_bound_and_what_is_not_is_told() {
+    let stage = Stage::new("delay=60s".parse().unwrap());
+    let large = vec![7; 60_000];
+    let many = 2 * MOST_BYTES / large.len();
+    for n in 0..many {
+        stage.ask(&large).await;
+        // No more is sent than the kernel has room for.
+        while stage.diary.read().len() < n {
+            tokio::task::yield_now().await;
+        }
+    }
+    let statistics = stage.relay.stop().await.unwrap().statistics;
+    let kept = statistics.came - statistics.refused;
+    assert_eq!(kept, (MOST_BYTES / large.len()) as u64, "{statistics:?}");
+    assert!(statistics.lost() >= statistics.refused && statistics.refused > 0);
+}
+
 #[tokio::test]
 async fn what_is_delayed_arrives_not_before_and_not_much_after() {
     let delay = Duration::from_millis(50);
@@ -223,15 +363,19 @@ async fn what_is_delayed_arrives_not_before_and_not_much_after() {
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_burst_is_lost() {
     let stage = Stage::new(Impair::default());
-    const MANY: usize = 2_000;
-    for n in 0..MANY {
-        stage.ask(&n.to_le_bytes()).await;
-    }
-    for n in 0..MANY {
-        assert_eq!(stage.asked().await.0, n.to_le_bytes());
+    const MANY: u64 = 2_000;
+    let all: Vec<_> = (0..MANY).collect();
+    // Whoever has no privilege has small buffers.
+    for some in all.chunks(200) {
+        for n in some {
+            stage.ask(&n.to_le_bytes()).await;
+        }
+        for n in some {
+            assert_eq!(stage.asked().await.0, n.to_le_bytes());
+        }
     }
     let statistics = stage.relay.stop().await.unwrap().statistics;
-    assert_eq!((statistics.left, statistics.lost()), (MANY as u64, 0));
+    assert_eq!((statistics.left, statistics.lost()), (MANY, 0));
 }
 
 /// Prints how long a round trip takes, without a relay in between and with one.
