@@ -39,6 +39,8 @@ commands! {
     Interop => interop,
     /// Find a smallest scenario that fails as a large one does
     Shrink => shrink,
+    /// Look for what must not happen between an initiator and a responder, whatever the network does
+    Explore => explore,
     /// Judge captures: find the sessions in them and the requirements that they break
     Check => check,
     /// Write each datagram of a capture as one decoded line

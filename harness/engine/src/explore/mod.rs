@@ -7,7 +7,9 @@
 
 pub mod exhaustive;
 mod ladder;
+mod last;
 mod log;
+mod replay;
 mod side;
 pub mod swarm;
 mod trace;

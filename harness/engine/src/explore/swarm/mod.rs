@@ -79,6 +79,19 @@ pub enum Ending {
     Stuck,
 }
 
+impl Ending {
+    /// Its name in reports.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Streamed => "streamed",
+            Self::FellBack => "fell-back",
+            Self::BothClosed => "both-closed",
+            Self::Stuck => "stuck",
+        }
+    }
+}
+
 /// One run of a swarm.
 #[derive(Debug, Clone)]
 pub struct Run {

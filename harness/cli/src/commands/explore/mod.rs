@@ -1,0 +1,95 @@
+//! `shakedown explore PROTOCOL`.
+
+mod swarm;
+
+use std::num::NonZeroU64;
+use std::path::PathBuf;
+
+use shakedown_protocol::Protocol;
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+use crate::reports::Format;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "\
+Bring both reference machines together over a network that does harm, in virtual time, and look for what \
+must not happen.
+
+With --swarm each seed is another pair, another profile of loss, duplication, reordering, corruption, \
+delay, clock skew and change of address; then the network heals, and both sides must converge. What \
+breaks a requirement is shown as a ladder diagram; with --out it is written as a trace and as a scenario \
+that replays it against an implementation.",
+    after_help = "\
+Examples:
+  shakedown explore mediastream --swarm 10000
+  shakedown explore mediastream --swarm 10000 --initiator 3way,fallback --responder 3way+start3
+  shakedown explore mediastream --swarm 1000 --mode 3way --without MS-H-18 --out found"
+)]
+pub(crate) struct Args {
+    /// The protocol
+    protocol: String,
+
+    /// Play so many random runs, one for each seed
+    #[arg(long, value_name = "N", required = true)]
+    swarm: Option<NonZeroU64>,
+
+    /// The first seed
+    #[arg(long, value_name = "N", default_value_t = 1)]
+    seed: u64,
+
+    /// The mode of both sides; their options are random
+    #[arg(long, value_name = "MODE", conflicts_with_all = ["initiator", "responder"])]
+    mode: Option<String>,
+
+    /// The initiator: its mode, then its options; a random one if not given
+    #[arg(long, value_name = "MODE[,OPTION...]")]
+    initiator: Option<String>,
+
+    /// The responder: its modes with + between, then its options
+    #[arg(long, value_name = "MODE[+MODE...][,OPTION...]")]
+    responder: Option<String>,
+
+    /// Make both sides faulty twins of the reference that leave out what this requirement demands
+    #[arg(long, value_name = "ID")]
+    without: Option<String>,
+
+    /// Runs at the same time [default: one for each processor]
+    #[arg(long, value_name = "N")]
+    jobs: Option<std::num::NonZeroUsize>,
+
+    /// Folder for a trace, a scenario and the captures of each run that breaks something, up to ten; it
+    /// is made if need be
+    #[arg(long, value_name = "DIR")]
+    out: Option<PathBuf>,
+
+    /// What standard output carries
+    #[arg(long, value_enum, default_value_t = Format::Terminal)]
+    format: Format,
+}
+
+impl Args {
+    /// Explores and tells what was found.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        let protocol = shakedown_protocol::protocol(&self.protocol);
+        let protocol: &'static Protocol = protocol.ok_or_else(|| {
+            let known = shakedown_protocol::PROTOCOLS.iter().map(|known| known.id);
+            let known: Vec<_> = known.collect();
+            usage(format!(
+                "there is no protocol {:?}; there are {}",
+                self.protocol,
+                known.join(", ")
+            ))
+        })?;
+        swarm::run(protocol, &self)
+    }
+}
+
+fn usage(message: String) -> Failure {
+    Failure {
+        exit: Exit::Usage,
+        message,
+    }
+}

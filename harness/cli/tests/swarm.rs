@@ -1,0 +1,130 @@
+//! `shakedown explore --swarm` as a user calls it.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+use std::process::{Child, Command, Stdio};
+
+use serde_json::Value;
+
+const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
+
+fn explore(arguments: &[&str]) -> Child {
+    Command::new(SHAKEDOWN)
+        .args(["explore", "mediastream"])
+        .args(arguments)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("the program is there")
+}
+
+/// Exit code, standard output and standard error.
+fn ended(child: Child) -> (Option<i32>, String, String) {
+    let output = child.wait_with_output().expect("the program ends");
+    let text = |bytes| String::from_utf8(bytes).expect("the program writes UTF-8");
+    (
+        output.status.code(),
+        text(output.stdout),
+        text(output.stderr),
+    )
+}
+
+/// The hash of each seed.
+fn hashes(events: &str) -> Vec<(u64, String)> {
+    let events = events.lines().map(|line| {
+        let event: Value = serde_json::from_str(line).expect("a line is an event");
+        event
+    });
+    let runs = events.filter(|event| event["type"] == "swarm-run");
+    runs.map(|event| {
+        let seed = event["seed"].as_u64().expect("a run has a seed");
+        let hash = event["hash"].as_str().expect("a run has a hash");
+        (seed, hash.to_owned())
+    })
+    .collect()
+}
+
+#[test]
+fn ten_thousand_seeds_give_the_same_traces_and_captures_in_two_processes() {
+    let arguments = ["--swarm", "10000", "--format", "json"];
+    // One after the other seed by seed, the other several at a time: the order does not matter.
+    let (one, other) = (
+        explore(&[&arguments[..], &["--jobs", "1"]].concat()),
+        explore(&[&arguments[..], &["--jobs", "3"]].concat()),
+    );
+    let ((code, one, complaints), (other_code, other, _)) = (ended(one), ended(other));
+    assert_eq!(code, other_code, "{complaints}");
+    let (one, other) = (hashes(&one), hashes(&other));
+    assert_eq!(one.len(), 10_000);
+    let seeds = one.iter().map(|(seed, _)| *seed);
+    assert!(seeds.eq(1..=10_000));
+    let mut different: Vec<_> = one.iter().map(|(_, hash)| hash).collect();
+    different.sort_unstable();
+    different.dedup();
+    assert_eq!(different.len(), 10_000);
+    assert_eq!(one, other);
+}
+
+#[test]
+fn a_twin_is_found_and_what_is_found_is_written() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let out = folder.path().to_string_lossy().into_owned();
+    let (code, text, complaints) = ended(explore(&[
+        "--swarm",
+        "40",
+        "--mode",
+        "3way",
+        "--without",
+        "MS-H-18",
+        "--out",
+        &out,
+    ]));
+    assert_eq!(code, Some(1), "{complaints}");
+    assert!(
+        text.contains("MS-H-18 is broken by the responder"),
+        "{text}"
+    );
+    assert!(!text.contains('\u{1b}'), "{text}");
+    let files = std::fs::read_dir(folder.path()).expect("the folder is there");
+    let names = files.map(|file| file.expect("a file").file_name());
+    let names: Vec<_> = names
+        .map(|name| name.to_string_lossy().into_owned())
+        .collect();
+    for end in [
+        ".trace.json",
+        ".txt",
+        ".json",
+        ".initiator.pcapng",
+        ".responder.pcapng",
+    ] {
+        assert!(
+            names.iter().any(|name| name.ends_with(end)),
+            "{end}: {names:?}"
+        );
+    }
+}
+
+#[test]
+fn a_call_that_is_wrong_is_told_with_what_would_be_right() {
+    let cases: [(&[&str], &str); 4] = [
+        (&["--swarm", "1", "--mode", "4way"], "did you mean `3way`?"),
+        (
+            &["--swarm", "1", "--responder", "3way,optimistic"],
+            "has no option `optimistic`",
+        ),
+        (
+            &["--swarm", "1", "--without", "MS-H-99"],
+            "no requirement `MS-H-99`",
+        ),
+        (&["--swarm", "1", "--without", "MS-W-01"], "MS-H-18"),
+    ];
+    for (arguments, expected) in cases {
+        let (code, _, complaints) = ended(explore(arguments));
+        assert_eq!(code, Some(2), "{arguments:?}: {complaints}");
+        assert!(complaints.contains(expected), "{arguments:?}: {complaints}");
+    }
+}
