@@ -105,6 +105,17 @@ fn sessions() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             ),
         ),
         (
+            "missing-generation",
+            with(
+                false,
+                &[
+                    record(TRAFFIC, 1, &stream(0, b"ab")),
+                    record(TRAFFIC | UPDATED << 1, 3, &stream(4, b"ef")),
+                    record(TRAFFIC | UPDATED, 2, &stream(2, b"cd")),
+                ],
+            ),
+        ),
+        (
             "moves",
             with(
                 false,
@@ -259,7 +270,7 @@ proptest! {
 
     #[test]
     fn the_body_holds_for_seeds_with_bytes_changed(
-        session in 0_usize..6,
+        session in 0_usize..7,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         as_capture in any::<bool>(),
     ) {

@@ -155,6 +155,14 @@ fn a_server_s_packet_before_the_client_s_is_of_no_known_connection() {
     assert_eq!(told.last().unwrap(), &told_packet("Client", 2, "true"));
 }
 
+#[test]
+fn what_follows_the_packets_of_a_datagram_is_padding() {
+    for more in [&[0; 40][..], &[0x45; 40], &[0xc5; 40]] {
+        let padded = [&client_initial(), more].concat();
+        assert_eq!(told(&[(true, padded)]), told(&[(true, client_initial())]));
+    }
+}
+
 fn told_packet(by: &str, number: u64, ack_eliciting: &str) -> String {
     format!(
         "Packet {{ by: {by}, level: Initial, packet_number: {number}, ack_eliciting: \
