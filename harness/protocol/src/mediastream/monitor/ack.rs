@@ -41,6 +41,13 @@ pub(super) fn see(
     }
     handshake.has_ack = true;
     match handshake.answer {
+        // The SYN-ACK came from another address (MS-H-05).
+        Answer::None if handshake.offered.contains(&id) => {
+            if control.is_valid() && handshake.acked.is_none() {
+                handshake.acked = Some(*at);
+                handshake.early.acked(at, bench);
+            }
+        }
         Answer::None => {}
         Answer::Accepted if handshake.offered.contains(&id) => {
             bench.exercised(Rule::H09);

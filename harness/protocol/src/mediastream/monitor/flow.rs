@@ -185,13 +185,41 @@ impl Flow {
         !self.initiator_spoke
     }
 
-    /// The SYN of this flow seems to be answered by another address.
-    pub(super) fn answered_by(&mut self, other: SocketAddr, at: &Moment) {
+    /// The SYN of this flow seems to be answered by another address. The id that it assigns counts:
+    /// what is wrong is the address alone.
+    pub(super) fn answered_by(&mut self, syn_ack: &Packet<'_>, at: &Moment) {
         let handshake = self.attempt.as_mut().unwrap_or(&mut self.session.handshake);
+        let View::Control(_, control) = view(syn_ack) else {
+            return;
+        };
         if handshake.answered.is_none()
             && let Some(syn) = &mut handshake.syn
         {
-            syn.answered_by.get_or_insert((other, at.packet));
+            syn.answered_by.get_or_insert((syn_ack.source, at.packet));
+            let id = control.connection_id().filter(|_| control.accepts());
+            if let Some(id) = id.filter(|id| !id.is_empty() && id.is_terminated()) {
+                handshake.offered.add(id);
+            }
+        }
+    }
+
+    /// The initiator of this flow sends an ACK to another address: where that one answered for this
+    /// flow it is this session's ACK.
+    pub(super) fn acked_elsewhere(
+        &mut self,
+        packet: &Packet<'_>,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) {
+        let (session, attempt, mut bench) = self.split(world);
+        let handshake = attempt.as_mut().unwrap_or(&mut session.handshake);
+        let answered_by = handshake.syn.as_ref().and_then(|syn| syn.answered_by);
+        let is_ours = answered_by.is_some_and(|(other, _)| other == packet.destination);
+        if let View::Control(_, control) = view(packet)
+            && is_ours
+            && handshake.answered.is_none()
+        {
+            ack::see(handshake, &control, None, at, &mut bench);
         }
     }
 

@@ -67,6 +67,16 @@ impl Handshake {
         self.unanswered_syns += 1;
     }
 
+    /// Media comes from the address that was asked: another one that sent the SYN-ACK is none that
+    /// streams (MS-H-05).
+    pub(super) fn streams(&mut self, bench: &mut Bench<'_>) {
+        if self.answered.is_none()
+            && let Some(syn) = &mut self.syn
+        {
+            syn.answered_elsewhere(bench);
+        }
+    }
+
     /// Whether a SYN-ACK assigned the id that this frame carries.
     pub(super) fn has_offered(&self, control: &ControlView<'_>) -> bool {
         let id = control.connection_id();
@@ -99,9 +109,9 @@ impl Handshake {
     pub(super) fn close(&mut self, now: &Moment, bench: &mut Bench<'_>) {
         self.lapse(now, bench);
         if self.answered.is_none()
-            && !self.has_ack
             && !self.fell_back
-            && let Some(syn) = &self.syn
+            && let Some(syn) = &mut self.syn
+            && (!self.has_ack || syn.answered_by.is_some())
         {
             syn.close(now, bench);
         }

@@ -241,6 +241,7 @@ impl Session {
                 syn_ack::after_rejection(&self.handshake, "media", at, bench);
                 return;
             }
+            self.handshake.streams(bench);
             if self.handshake.acked.is_some() {
                 self.handshake.is_ack_late = false;
                 if let Some(misnamed) = self.misnamed.take() {

@@ -39,6 +39,8 @@ pub(super) struct Syn {
     is_valid: bool,
     /// Where a SYN-ACK came from instead of the address that was asked.
     pub(super) answered_by: Option<(SocketAddr, u64)>,
+    /// That it was another address was told.
+    is_misplaced: bool,
 }
 
 impl Syn {
@@ -71,6 +73,7 @@ impl Syn {
             print: print(packet.payload),
             is_valid: control.is_valid(),
             answered_by: None,
+            is_misplaced: false,
         }
     }
 
@@ -155,34 +158,22 @@ impl Syn {
     /// responder that is known to speak 3way: it was told to, or it answered a SYN elsewhere in the
     /// capture. Of another one it is a doubt, as it is away from the sender: in legacy mode, or with
     /// nobody there, silence is right. Under a flood of sessions silence says nothing (MS-H-19).
-    pub(super) fn close(&self, now: &Moment, bench: &mut Bench<'_>) {
+    pub(super) fn close(&mut self, now: &Moment, bench: &mut Bench<'_>) {
         let patience = Window::around(ANSWER, bench.settings.tolerance).latest;
         if !self.is_valid || bench.is_flooded(&self.last) || !now.is_past(&self.last, patience) {
             return;
         }
-        let last = self.last;
-        let responder = bench.parties.responder;
-        let want = || {
-            format!(
-                "a SYN-ACK from {}, as the SYN of packet {} asked",
-                responder, last.packet
-            )
-        };
-        if let Some((other, packet)) = self.answered_by {
-            bench.breach(Rule::H05, Role::Responder, || {
-                let mut evidence =
-                    Evidence::lack(last.time, want(), format!("a SYN-ACK from {other}"));
-                evidence.packet = Some(packet);
-                evidence
-            });
+        if self.answered_elsewhere(bench) {
             return;
         }
+        let last = self.last;
+        let want = self.wanted(bench);
         let silence = || {
             let got = format!(
                 "nothing for {}",
                 Millis(now.since(&last).unwrap_or_default())
             );
-            Evidence::lack(now.time, want(), got)
+            Evidence::lack(now.time, want, got)
         };
         if bench.speaks(Mode::ThreeWay) == Some(false) {
             return;
@@ -200,6 +191,30 @@ impl Syn {
             let why = "nothing shows that a 3way responder is there";
             bench.doubt(Rule::H05, Role::Responder, why, silence);
         }
+    }
+
+    /// MS-H-05, any vantage: whether the SYN-ACK came from another address. Told once.
+    pub(super) fn answered_elsewhere(&mut self, bench: &mut Bench<'_>) -> bool {
+        let Some((other, packet)) = self.answered_by else {
+            return false;
+        };
+        if !std::mem::replace(&mut self.is_misplaced, true) {
+            let (last, want) = (self.last, self.wanted(bench));
+            bench.breach(Rule::H05, Role::Responder, || {
+                let mut evidence =
+                    Evidence::lack(last.time, want, format!("a SYN-ACK from {other}"));
+                evidence.packet = Some(packet);
+                evidence
+            });
+        }
+        true
+    }
+
+    fn wanted(&self, bench: &Bench<'_>) -> String {
+        format!(
+            "a SYN-ACK from {}, as the SYN of packet {} asked",
+            bench.parties.responder, self.last.packet
+        )
     }
 
     fn changed(&self, at: &Moment, bench: &mut Bench<'_>) {

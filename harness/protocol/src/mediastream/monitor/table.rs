@@ -79,6 +79,8 @@ impl Table {
                 flow.see(packet, at, world);
                 if packet.payload.starts_with(&flag::SYN.to_le_bytes()) {
                     self.asking.insert(packet.source, key);
+                } else if packet.payload.starts_with(&flag::ACK.to_le_bytes()) {
+                    self.acked_elsewhere(key, packet, at, world);
                 }
             }
             Slot::Candidate(candidate) => {
@@ -133,10 +135,27 @@ impl Table {
             && flow.parties.responder != packet.source
         {
             if opening == Opening::SynAck {
-                flow.answered_by(packet.source, at);
+                flow.answered_by(packet, at);
             } else {
                 flow.streamed_by(packet.source, id, at);
             }
+        }
+    }
+
+    /// An initiator sends its ACK to another address, on the tuple `key`, than it asked.
+    fn acked_elsewhere(
+        &mut self,
+        key: Key,
+        packet: &Packet<'_>,
+        at: &Moment,
+        world: &mut World<'_>,
+    ) {
+        let asked = self
+            .asking
+            .get(&packet.source)
+            .filter(|asked| **asked != key);
+        if let Some(Slot::Flow(flow)) = asked.and_then(|asked| self.slots.get_mut(asked)) {
+            flow.acked_elsewhere(packet, at, world);
         }
     }
 

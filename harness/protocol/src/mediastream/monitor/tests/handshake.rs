@@ -241,6 +241,35 @@ fn a_syn_ack_from_another_port_breaks_h05() {
     assert_eq!(heard.findings, ["MS-H-05"], "{:#?}", heard.all);
 }
 
+/// The stream comes from where it was asked for, and only the SYN-ACK from elsewhere; the ACK goes
+/// to either.
+#[test]
+fn a_syn_ack_from_another_port_than_the_stream_breaks_h05_and_not_what_needs_an_ack() {
+    for acks_there in [false, true] {
+        let other = Talk::new().syn("a").after(1.0).with("127.0.0.1:4445");
+        let mut talk = other.syn_ack("one").after(1.0);
+        if acks_there {
+            talk = talk.ack("one").with(RESPONDER);
+        } else {
+            talk = talk.with(RESPONDER).ack("one");
+        }
+        let named = talk.after(1.0).name("one");
+        // More than 64 KiB, and a run whose options are known.
+        assert_broken(&named.clone().frames(1..=90), &["MS-H-05"]);
+        let heard = judge(&named.frames(1..=50), &supervised("3way"));
+        assert_eq!(heard.findings, ["MS-H-05"], "{:#?}", heard.all);
+    }
+}
+
+#[test]
+fn a_syn_ack_from_another_port_licenses_no_media_without_an_ack() {
+    let other = Talk::new().syn("a").after(1.0).with("127.0.0.1:4445");
+    let talk = other.syn_ack("one").after(1.0).with(RESPONDER);
+    let heard = judge(&talk.frames(1..=50), &supervised("3way"));
+    assert!(heard.findings.contains(&"MS-H-05"), "{:#?}", heard.all);
+    assert!(heard.findings.contains(&"MS-H-15"), "{:#?}", heard.all);
+}
+
 #[test]
 fn media_from_another_port_breaks_h05() {
     let talk = Talk::new()
