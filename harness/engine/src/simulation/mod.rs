@@ -1,7 +1,9 @@
 //! A scenario against the reference machine in virtual time: one event loop, no socket, no clock.
 //!
-//! Both sides are on one ideal link: every datagram arrives [`LATENCY`] after it was sent, in
-//! order, once. The capture shows that link, with the times of the scripted peer's side. The same
+//! Both sides are on one [`Network`](crate::network::Network) whose link takes [`LATENCY`] each way.
+//! It is ideal, in order and once, unless the scenario or the settings impair it. The capture of an
+//! ideal link has the times of the scripted peer's side; that of an impaired one is taken at the
+//! reference: what it sent when it sent it, and what reached it when it reached it. The same
 //! scenario, settings and seed give the same bytes.
 //!
 //! The reference stands for a process: an initiator begins when the script does, and when its
@@ -24,15 +26,18 @@ use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
 use crate::iut::{Iut, Waiver};
 use crate::judge::{is_of_iut, judge};
+use crate::network::Impair;
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
-use crate::verdict::{CaptureEvidence, Composed, Evidence, compose};
+use crate::verdict::{
+    CaptureEvidence, Composed, Evidence, compose, under_impairment, unless_missed,
+};
 
 pub use world::LATENCY;
 use world::{Played, World};
 
 /// What a simulation needs to know besides the scenario.
-#[derive(Debug, Clone, Copy, PartialEq)]
+#[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     /// What is streamed.
     pub stream: StreamParameters,
@@ -49,6 +54,9 @@ pub struct Settings {
     /// Id of a requirement that the reference is to break: a faulty twin of it, to see that a
     /// scenario finds it.
     pub without: Option<&'static str>,
+    /// What the network does in scenarios that do not say it themselves. What a script misses then
+    /// is the network's doing, and inconclusive.
+    pub impair: Option<Impair>,
 }
 
 impl Settings {
@@ -70,6 +78,11 @@ impl Settings {
     fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
         scenario.iut.stream.unwrap_or(self.stream)
     }
+
+    /// What the network does in a scenario.
+    fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impair> {
+        scenario.impair.as_ref().or(self.impair.as_ref())
+    }
 }
 
 impl Default for Settings {
@@ -87,6 +100,7 @@ impl Default for Settings {
             seed: 1,
             level: Level::Should,
             without: None,
+            impair: None,
         }
     }
 }
@@ -157,7 +171,14 @@ pub fn simulate_for(
     reporting: Reporting<'_>,
 ) -> Result<Simulated, SimulationError> {
     let world = World::new(protocol, scenario, settings)?;
-    let played = world.play()?;
+    let mut played = world.play()?;
+    played.outcome = match &settings.impair {
+        Some(impair) if scenario.impair.is_none() => under_impairment(played.outcome, impair),
+        Some(_) | None => {
+            let last = played.events.last().map(|event| event.step.as_str());
+            unless_missed(played.outcome, &played.missed, last.unwrap_or_default())
+        }
+    };
     let observed = observe(protocol, scenario, settings, &played)?;
     let evidence = Evidence {
         protocol,

@@ -4,6 +4,7 @@ use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::monitor::{Monitor, Packet};
 
 use super::*;
+use crate::verdict::Verdict;
 
 /// `mediastream` without a judge: what happens is tested here, not what is made of it.
 static UNJUDGED: Protocol = Protocol {
@@ -104,10 +105,7 @@ fn minutes_of_timers_pass_in_no_time_and_hours_are_given_up() {
     assert_eq!(minutes.outcome, ScriptOutcome::Passed);
     assert!((minutes.composed.verdict.seconds - 3_000.0).abs() < 1e-9);
     let hours = wait("70m");
-    assert_eq!(
-        hours.composed.verdict.verdict,
-        crate::verdict::Verdict::Error
-    );
+    assert_eq!(hours.composed.verdict.verdict, Verdict::Error);
     let reason = hours.composed.verdict.reason.unwrap();
     assert!(reason.contains("it takes more than 3600 s"), "{reason}");
 }
@@ -202,4 +200,87 @@ fn what_comes_to_a_closed_socket_is_on_the_wire_too() {
         .into_iter()
         .filter(|(_, _, to)| !to.ends_with(":4444"));
     assert_eq!(answered.count(), 300);
+}
+
+/// The handshake through this network, which the scenario knows of or the settings impose.
+fn impaired(impair: &str, by_scenario: bool) -> Simulated {
+    let impair: Impair = impair.parse().unwrap();
+    let mut more = handshake();
+    let mut settings = Settings::default();
+    match by_scenario {
+        true => more["impair"] = serde_json::to_value(&impair).unwrap(),
+        false => settings.impair = Some(impair),
+    }
+    run_with(&settings, "responder", more)
+}
+
+#[test]
+fn the_capture_of_an_impaired_link_is_taken_at_the_reference() {
+    let seen = |impair| {
+        let mut seen = packets(&impaired(impair, true));
+        seen.truncate(3);
+        let seen = seen.into_iter().map(|(time, from, _)| {
+            let is_reference = from.ends_with(":4444");
+            (time.as_micros(), is_reference)
+        });
+        seen.collect::<Vec<_>>()
+    };
+    let late = seen("delay=10ms");
+    // SYN when it arrives, SYN-ACK when it leaves, ACK a round trip later.
+    assert_eq!(late, [(10_100, false), (10_100, true), (30_300, false)]);
+    let lost = seen("lose=SYN-ACK#1");
+    // A SYN-ACK that is lost was sent; it is sent again after 500 ms.
+    assert_eq!(lost, [(100, false), (100, true), (500_100, true)]);
+    let cut = impaired("lose=SYN#1", true);
+    assert_eq!(packets(&cut), []);
+}
+
+#[test]
+fn a_scenario_answers_for_its_own_network_and_not_for_one_that_it_does_not_know() {
+    let own = impaired("lose=SYN#1", true);
+    assert!(matches!(own.outcome, ScriptOutcome::Failed(_)));
+    assert_eq!(own.composed.verdict.verdict, Verdict::Fail);
+    let imposed = impaired("lose=SYN#1", false);
+    assert_eq!(imposed.composed.verdict.verdict, Verdict::Inconclusive);
+    let reason = imposed.composed.verdict.reason.unwrap();
+    assert!(reason.contains("(lose=SYN#1) may have done"), "{reason}");
+}
+
+#[test]
+fn what_the_scenario_says_of_the_network_comes_before_what_the_settings_say() {
+    let mut more = handshake();
+    more["impair"] = json!({ "delay": "5ms" });
+    let settings = Settings {
+        impair: Some("loss=1".parse().unwrap()),
+        ..Settings::default()
+    };
+    let simulated = run_with(&settings, "responder", more);
+    assert_eq!(simulated.outcome, ScriptOutcome::Passed);
+}
+
+#[test]
+fn a_scenario_whose_harm_was_never_done_is_inconclusive() {
+    let simulated = impaired("lose=SYN-ACK#9,delay=1ms", true);
+    let ScriptOutcome::Inconclusive { why, .. } = simulated.outcome else {
+        panic!("{:?}", simulated.outcome);
+    };
+    assert!(why.ends_with("lose=SYN-ACK#9"), "{why}");
+}
+
+#[test]
+fn the_same_seed_does_the_same_harm() {
+    let of = |seed| {
+        let settings = Settings {
+            seed,
+            impair: Some(
+                "loss=0.2,duplicate=0.2,jitter=30ms,corrupt=0.1"
+                    .parse()
+                    .unwrap(),
+            ),
+            ..Settings::default()
+        };
+        run_with(&settings, "responder", handshake())
+    };
+    assert_eq!(of(3), of(3));
+    assert_ne!(packets(&of(3)).len(), packets(&of(4)).len());
 }

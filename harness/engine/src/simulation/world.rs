@@ -4,11 +4,12 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use shakedown_capture::{Tap, WriteError, WriterSettings};
+use shakedown_capture::{MAX_PAYLOAD_IPV4, Tap, WriteError, WriterSettings};
 use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
+use crate::network::{Arrival, Fault, Network};
 use crate::scenario::Scenario;
 use crate::script::{
     Action, Environment, Input, Script, ScriptOutcome, SocketId, StepEvent, human_time,
@@ -37,7 +38,7 @@ const INITIATOR_PORT: u16 = 50_000;
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 const OTHER_ADDRESS: [u8; 4] = [127, 0, 0, 2];
 
-/// Both sides, the link between them, and the tap.
+/// Both sides, the network between them, and the tap.
 pub(super) struct World<'s> {
     protocol: &'static Protocol,
     scenario: &'s Scenario,
@@ -48,6 +49,9 @@ pub(super) struct World<'s> {
     machine: Option<Box<dyn Machine>>,
     starts: u16,
     failed: bool,
+    network: Network<Way>,
+    /// The tap is at the reference's edge of a network that does harm, else at the scripted peer.
+    at_reference: bool,
     agenda: BTreeMap<(Duration, u64), Happening>,
     events: u64,
     /// Those that are open.
@@ -61,20 +65,25 @@ pub(super) struct World<'s> {
     death: Option<Death>,
 }
 
-/// Something that happens at a time.
-enum Happening {
-    /// A datagram arrives at the reference as it was started so often.
-    AtReference {
+/// Where a datagram goes.
+#[derive(Clone)]
+enum Way {
+    /// To the reference as it was started so often.
+    ToReference {
         start: u16,
         from: SocketAddr,
-        payload: Vec<u8>,
+        to: SocketAddr,
     },
-    /// A datagram arrives at the scripted peer.
-    AtPeer {
+    /// To the scripted peer; it was recorded as this packet if it was by now.
+    ToPeer {
         from: SocketAddr,
         to: SocketAddr,
-        payload: Vec<u8>,
+        packet: Option<u64>,
     },
+}
+
+/// Something that happens at a time.
+enum Happening {
     /// The process ends.
     Exit { code: i32 },
     /// The process is started again.
@@ -94,6 +103,8 @@ pub(super) struct Played {
     pub(super) death: Option<Death>,
     /// The addresses of the scripted peer.
     pub(super) own: BTreeSet<SocketAddr>,
+    /// Exact faults of the network whose datagram was not sent.
+    pub(super) missed: Vec<Fault>,
 }
 
 impl<'s> World<'s> {
@@ -117,15 +128,23 @@ impl<'s> World<'s> {
             comment: Some(format!("{}: {}", scenario.id, scenario.title)),
             ..WriterSettings::default()
         };
+        let mut script = Script::new(scenario, environment);
+        let impair = settings.impair_of(scenario);
+        if let Some(impair) = impair {
+            script = script.through(impair);
+        }
+        let impair = impair.cloned().unwrap_or_default();
         let mut world = Self {
             protocol,
             scenario,
             settings,
             now: Duration::ZERO,
-            script: Script::new(scenario, environment),
+            script,
             machine: None,
             starts: 0,
             failed: false,
+            at_reference: !impair.is_ideal(),
+            network: Network::new(impair, protocol.vocabulary, settings.seed).with_latency(LATENCY),
             agenda: BTreeMap::new(),
             events: 0,
             sockets: BTreeMap::new(),
@@ -159,13 +178,18 @@ impl<'s> World<'s> {
         Ok(self.played(outcome))
     }
 
-    /// Lets happen what comes next: what is on the agenda, then the reference's deadline, then the
+    /// Lets happen what comes next: what arrives, then what is on the agenda, then the reference's deadline, then the
     /// script's. A sentence if the scenario must be given up.
     fn next(&mut self) -> Result<Option<String>, SimulationError> {
-        let arrival = self.agenda.first_key_value().map(|((at, _), _)| *at);
+        let arrival = self.network.deadline();
+        let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let machine = self.machine.as_ref().and_then(|machine| machine.deadline());
         let script = self.script.deadline();
-        let Some(next) = [arrival, machine, script].into_iter().flatten().min() else {
+        let Some(next) = [arrival, agenda, machine, script]
+            .into_iter()
+            .flatten()
+            .min()
+        else {
             return Ok(Some("nothing is left to happen".to_owned()));
         };
         self.now = self.now.max(next);
@@ -175,48 +199,48 @@ impl<'s> World<'s> {
         if self.events > MAX_EVENTS {
             return Ok(Some(format!("more than {MAX_EVENTS} things happened")));
         }
-        if arrival.is_some_and(|at| at <= self.now) {
+        if let Some(arrival) = self.network.arrive(self.now) {
+            self.arrive(arrival)?;
+        } else if agenda.is_some_and(|at| at <= self.now) {
             if let Some((_, happening)) = self.agenda.pop_first() {
                 self.happen(happening)?;
             }
         } else if machine.is_some_and(|at| at <= self.now) {
-            self.drive(ToMachine::Tick);
+            self.drive(ToMachine::Tick)?;
         } else {
             self.tell(Input::Tick)?;
         }
         Ok(None)
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<(), SimulationError> {
-        match happening {
-            Happening::AtReference {
-                start,
-                from,
-                payload,
-            } => {
-                if start == self.starts {
-                    self.drive(ToMachine::Datagram {
-                        from,
-                        payload: &payload,
-                    });
+    fn arrive(&mut self, arrival: Arrival<Way>) -> Result<(), SimulationError> {
+        let payload = &arrival.payload;
+        match arrival.tag {
+            Way::ToReference { start, from, to } => {
+                if self.at_reference {
+                    self.last_to_reference = self.record(from, to, payload)?;
                 }
-                Ok(())
+                match start == self.starts {
+                    true => self.drive(ToMachine::Datagram { from, payload }),
+                    false => Ok(()),
+                }
             }
-            Happening::AtPeer { from, to, payload } => {
+            Way::ToPeer { from, to, packet } => {
                 // Nobody ever was there.
                 let Some(socket) = self.addresses.get(&to).copied() else {
                     return Ok(());
                 };
-                let packet = match self.record(from, to, &payload) {
-                    Ok(packet) => Some(packet),
-                    Err(WriteError::TooLarge { .. }) => return Ok(()),
-                    Err(error) => return Err(error.into()),
+                let packet = match self.at_reference {
+                    true => packet,
+                    false => match self.record(from, to, payload)? {
+                        Some(packet) => Some(packet),
+                        None => return Ok(()),
+                    },
                 };
                 // It was on the wire; a closed socket gets nothing.
                 if !self.sockets.contains_key(&socket) {
                     return Ok(());
                 }
-                let payload = &payload;
                 self.tell(Input::Datagram {
                     socket,
                     from,
@@ -224,6 +248,11 @@ impl<'s> World<'s> {
                     packet,
                 })
             }
+        }
+    }
+
+    fn happen(&mut self, happening: Happening) -> Result<(), SimulationError> {
+        match happening {
             Happening::Exit { code } => {
                 self.machine = None;
                 if self.scenario.iut.role == Role::Responder {
@@ -268,15 +297,14 @@ impl<'s> World<'s> {
         };
         let machine = (self.protocol.reference)(&settings).map_err(SimulationError::Reference)?;
         self.machine = Some(machine);
-        self.drive(ToMachine::Tick);
-        Ok(())
+        self.drive(ToMachine::Tick)
     }
 
     /// Gives the reference an input and does what it wants.
-    fn drive(&mut self, input: ToMachine<'_>) {
-        let own = self.own_address();
+    fn drive(&mut self, input: ToMachine<'_>) -> Result<(), SimulationError> {
+        let from = self.own_address();
         let Some(machine) = &mut self.machine else {
-            return;
+            return Ok(());
         };
         machine.handle(self.now, input);
         let mut sends = Vec::new();
@@ -291,20 +319,21 @@ impl<'s> World<'s> {
         }
         let is_finished = machine.is_finished();
         for (to, payload) in sends {
-            self.later(
-                LATENCY,
-                Happening::AtPeer {
-                    from: own,
-                    to,
-                    payload,
-                },
-            );
+            let is_seen = self.at_reference && self.addresses.contains_key(&to);
+            let packet = match is_seen {
+                true => self.record(from, to, &payload)?,
+                false => None,
+            };
+            let way = Way::ToPeer { from, to, packet };
+            let role = self.scenario.iut.role;
+            self.network.send(self.now, role, way, payload);
         }
         if is_finished {
             self.machine = None;
             let code = i32::from(self.failed);
             self.later(EXIT_DELAY, Happening::Exit { code });
         }
+        Ok(())
     }
 
     /// Gives the script an input and does what it wants.
@@ -330,7 +359,7 @@ impl<'s> World<'s> {
                     payload,
                 } => self.send(tag, socket, to, payload)?,
                 Action::RestartIut => {
-                    self.drive(ToMachine::Stop);
+                    self.drive(ToMachine::Stop)?;
                     self.machine = None;
                     self.agenda
                         .retain(|_, happening| !matches!(happening, Happening::Exit { .. }));
@@ -362,31 +391,26 @@ impl<'s> World<'s> {
             return Ok(());
         };
         let to = to.unwrap_or(own);
-        match self.record(from, to, &payload) {
-            Ok(packet) => {
-                if to == own {
-                    self.last_to_reference = Some(packet);
-                    let start = self.starts;
-                    self.later(
-                        LATENCY,
-                        Happening::AtReference {
-                            start,
-                            from,
-                            payload,
-                        },
-                    );
-                }
-                let packet = Some(packet);
-                self.script.handle(self.now, Input::Sent { tag, packet });
-                Ok(())
-            }
-            Err(error @ WriteError::TooLarge { .. }) => {
-                let why = &error.to_string();
-                self.script.handle(self.now, Input::Refused { why });
-                Ok(())
-            }
-            Err(error) => Err(error.into()),
+        let is_sendable = payload.len() <= MAX_PAYLOAD_IPV4;
+        let packet = match is_sendable && !self.at_reference {
+            true => self.record(from, to, &payload)?,
+            false => None,
+        };
+        if !is_sendable {
+            let length = payload.len();
+            let why = &format!("a datagram of {length} bytes is longer than {MAX_PAYLOAD_IPV4}");
+            self.script.handle(self.now, Input::Refused { why });
+            return Ok(());
         }
+        if to == own {
+            self.last_to_reference = packet.or(self.last_to_reference);
+            let start = self.starts;
+            let way = Way::ToReference { start, from, to };
+            let role = self.scenario.iut.role.peer();
+            self.network.send(self.now, role, way, payload);
+        }
+        self.script.handle(self.now, Input::Sent { tag, packet });
+        Ok(())
     }
 
     fn open(&mut self, socket: SocketId, other_address: bool) {
@@ -410,15 +434,21 @@ impl<'s> World<'s> {
         (LOCALHOST, port).into()
     }
 
+    /// Records a packet; `None` if it is larger than one can be.
     fn record(
         &mut self,
         from: SocketAddr,
         to: SocketAddr,
         payload: &[u8],
-    ) -> Result<u64, WriteError> {
-        let packet = self.tap.record(self.now, from, to, payload)?;
-        self.first_packet.get_or_insert(self.now);
-        Ok(packet)
+    ) -> Result<Option<u64>, WriteError> {
+        match self.tap.record(self.now, from, to, payload) {
+            Ok(packet) => {
+                self.first_packet.get_or_insert(self.now);
+                Ok(Some(packet))
+            }
+            Err(WriteError::TooLarge { .. }) => Ok(None),
+            Err(error) => Err(error),
+        }
     }
 
     fn later(&mut self, delay: Duration, happening: Happening) {
@@ -439,6 +469,7 @@ impl<'s> World<'s> {
             end: self.now,
             death: self.death,
             own: self.addresses.into_keys().collect(),
+            missed: self.network.missed().cloned().collect(),
         }
     }
 }

@@ -7,6 +7,7 @@
 mod compose;
 mod finding;
 mod impaired;
+mod missed;
 
 #[cfg(test)]
 mod tests;
@@ -14,6 +15,7 @@ mod tests;
 pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
 pub use finding::{Place, weigh};
 pub use impaired::under_impairment;
+pub use missed::unless_missed;
 
 use serde::{Deserialize, Serialize};
 
