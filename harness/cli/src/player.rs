@@ -22,7 +22,7 @@ pub(crate) enum Player<'a> {
 }
 
 /// The reference in virtual time.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone)]
 pub(crate) struct Virtual {
     /// The protocol.
     pub(crate) protocol: &'static Protocol,

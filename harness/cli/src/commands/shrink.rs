@@ -110,7 +110,7 @@ impl Args {
         let reference = self.reference(protocol, &iut);
         let twin = Settings {
             without: self.twin(protocol)?,
-            ..reference.settings
+            ..reference.settings.clone()
         };
         let player = match &self.iut {
             Some(_) => Player::Live(Live {
@@ -312,7 +312,7 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn judge(&mut self, candidate: &Scenario) -> Judged {
-        if self.guard.is_some_and(|reference| !reference.passes(candidate)) {
+        if self.guard.as_ref().is_some_and(|reference| !reference.passes(candidate)) {
             return Judged::Passes;
         }
         let mut finding = None;

@@ -71,6 +71,7 @@ impl Settings {
             seed,
             level,
             without: None,
+            impair: None,
         }
     }
 
