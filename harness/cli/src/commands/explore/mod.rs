@@ -1,6 +1,9 @@
 //! `shakedown explore PROTOCOL`.
 
+mod bounded;
+mod memory;
 mod swarm;
+mod tell;
 
 use std::num::NonZeroU64;
 use std::path::PathBuf;
@@ -18,12 +21,21 @@ use crate::reports::Format;
 Bring both reference machines together over a network that does harm, in virtual time, and look for what \
 must not happen.
 
+Without --swarm every run within bounds is explored: each in which so many datagrams are lost, doubled or \
+late, with every order of what remains. Every state is checked, and the first that breaks a requirement is \
+shown with the shortest run that leads to it. What --max-states or --timeout cut short proves nothing and \
+ends with exit code 3.
+
 With --swarm each seed is another pair, another profile of loss, duplication, reordering, corruption, \
 delay, clock skew and change of address; then the network heals, and both sides must converge. What \
 breaks a requirement is shown as a ladder diagram; with --out it is written as a trace and as a scenario \
 that replays it against an implementation.",
     after_help = "\
 Examples:
+  shakedown explore mediastream --mode 3way
+  shakedown explore mediastream --mode 3way --optimistic --loss 3 --dup 2 --reorder 2
+  shakedown explore mediastream --all --out found
+  shakedown explore mediastream --mode 3way --without MS-H-18
   shakedown explore mediastream --swarm 10000
   shakedown explore mediastream --swarm 10000 --initiator 3way,fallback --responder 3way+start3
   shakedown explore mediastream --swarm 1000 --mode 3way --without MS-H-18 --out found"
@@ -33,18 +45,19 @@ pub(crate) struct Args {
     protocol: String,
 
     /// Play so many random runs, one for each seed
-    #[arg(long, value_name = "N", required = true)]
+    #[arg(long, value_name = "N", conflicts_with_all = bounded::FLAGS)]
     swarm: Option<NonZeroU64>,
 
     /// The first seed
     #[arg(long, value_name = "N", default_value_t = 1)]
     seed: u64,
 
-    /// The mode of both sides; their options are random
+    /// The mode of both sides [default: the protocol's first, legacy; in a swarm a random one, with
+    /// random options]
     #[arg(long, value_name = "MODE", conflicts_with_all = ["initiator", "responder"])]
     mode: Option<String>,
 
-    /// The initiator: its mode, then its options; a random one if not given
+    /// The initiator: its mode, then its options
     #[arg(long, value_name = "MODE[,OPTION...]")]
     initiator: Option<String>,
 
@@ -56,18 +69,21 @@ pub(crate) struct Args {
     #[arg(long, value_name = "ID")]
     without: Option<String>,
 
-    /// Runs at the same time [default: one for each processor]
-    #[arg(long, value_name = "N")]
+    /// Threads, or runs at the same time [default: one for each processor]
+    #[arg(long, visible_alias = "threads", value_name = "N")]
     jobs: Option<std::num::NonZeroUsize>,
 
-    /// Folder for a trace, a scenario and the captures of each run that breaks something, up to ten; it
-    /// is made if need be
+    /// Folder for a trace, a ladder diagram and a scenario of what breaks something, of a swarm with
+    /// the captures and up to ten; it is made if need be
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
     /// What standard output carries
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
+
+    #[command(flatten)]
+    bounded: bounded::Flags,
 }
 
 impl Args {
@@ -83,7 +99,10 @@ impl Args {
                 known.join(", ")
             ))
         })?;
-        swarm::run(protocol, &self)
+        match self.swarm {
+            Some(_) => swarm::run(protocol, &self),
+            None => bounded::run(protocol, &self),
+        }
     }
 }
 

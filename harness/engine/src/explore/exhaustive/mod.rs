@@ -22,8 +22,10 @@ mod facts;
 mod retrace;
 mod rules;
 mod state;
+mod table;
 #[cfg(test)]
 mod tests;
+mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -36,6 +38,7 @@ use super::{Side, Trace};
 use state::{Action, RESPONDER, State, Told};
 
 pub use rules::PROPERTIES;
+pub use table::{INITIATORS, RESPONDERS};
 
 /// The stream of an exploration: two frames of 32 bytes, half a second apart. What matters of media is
 /// when it begins and when it ends.

@@ -11,7 +11,8 @@ use shakedown_protocol::requirement::Role;
 use super::Bounds;
 use super::datagram::{Datagram, Said};
 use super::facts::{Asking, Facts, Served};
-use super::rules::{self, Broken, Carried, Due, Reply};
+use super::rules::{self, Broken, Due, Reply};
+use super::way::Way;
 
 /// The addresses of the two sides.
 pub(super) const INITIATOR: SocketAddr = address(2, 50_000);
@@ -77,16 +78,6 @@ struct Peer {
     machine: Box<dyn Fork>,
     digest: u64,
     deadline: Option<Duration>,
-}
-
-/// What is on its way from one side to the other.
-#[derive(Clone, Default)]
-struct Way {
-    /// In the order in which it was sent.
-    queue: Vec<Arc<Datagram>>,
-    /// What stayed behind, in the order of digests: it arrives at any time.
-    late: Vec<Arc<Datagram>>,
-    carried: Carried,
 }
 
 impl State {
@@ -468,24 +459,6 @@ impl Peer {
             deadline: machine.deadline(),
             machine,
         }
-    }
-}
-
-impl Way {
-    /// A datagram stays behind.
-    fn stay(&mut self, datagram: &Arc<Datagram>) {
-        let place = self
-            .late
-            .partition_point(|late| late.digest < datagram.digest);
-        self.late.insert(place, Arc::clone(datagram));
-    }
-
-    fn digests(&self) -> impl Iterator<Item = u64> {
-        let on_the_way = self.queue.iter().map(|datagram| datagram.digest);
-        // Apart from those that stayed behind.
-        on_the_way
-            .chain([self.queue.len() as u64])
-            .chain(self.late.iter().map(|datagram| datagram.digest))
     }
 }
 

@@ -6,26 +6,6 @@ use shakedown_protocol::mediastream::PROTOCOL;
 use super::*;
 use crate::explore::What;
 
-const INITIATORS: [&str; 5] = [
-    "legacy",
-    "3way",
-    "3way, fallback",
-    "start3",
-    "start3, fallback",
-];
-
-const RESPONDERS: [&str; 9] = [
-    "legacy",
-    "3way",
-    "3way, allow_legacy_start",
-    "3way, optimistic_start",
-    "start3",
-    "start3, allow_legacy_start",
-    "start3, begin_immediately",
-    "3way+start3",
-    "3way+start3, allow_legacy_start",
-];
-
 fn setup(initiator: &str, responder: &str, bounds: [u8; 4]) -> Setup {
     let [loss, dup, reorder, slow] = bounds;
     Setup {

@@ -1,0 +1,250 @@
+//! `shakedown explore PROTOCOL` without `--swarm`: every run within bounds.
+
+use std::io::IsTerminal;
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::{Path, PathBuf};
+use std::time::{Duration, Instant};
+
+use shakedown_engine::explore::exhaustive::{
+    Bounds, Explored, INITIATORS, Progress, RESPONDERS, STREAM, Setup, Watch, explore,
+};
+use shakedown_engine::explore::{Side, Trace};
+use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::Role;
+
+use super::tell::{Pair, Teller};
+use super::{Args, usage};
+use crate::exit::{Exit, Failure};
+use crate::reports::Format;
+
+/// How often the progress is looked at and told.
+const GLANCE: Duration = Duration::from_millis(50);
+
+/// The flags of this kind of exploration, which mean nothing to a swarm.
+pub(super) const FLAGS: [&str; 11] = [
+    "all",
+    "optimistic_start",
+    "begin_immediately",
+    "allow_legacy_start",
+    "fallback",
+    "loss",
+    "dup",
+    "reorder",
+    "slow",
+    "max_states",
+    "timeout",
+];
+
+/// What is explored, and how far.
+#[derive(Debug, clap::Args)]
+#[command(next_help_heading = "Without --swarm")]
+pub(super) struct Flags {
+    /// Every pair of the table of pairs, one after the other
+    #[arg(long, conflicts_with_all = ["mode", "initiator", "responder"])]
+    all: bool,
+
+    /// The responder streams before the ACK (3way)
+    #[arg(long, visible_alias = "optimistic", conflicts_with_all = ["initiator", "responder", "all"])]
+    optimistic_start: bool,
+
+    /// The responder streams before the START_CONFIRM (start3)
+    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
+    begin_immediately: bool,
+
+    /// The responder serves the START token too (3way, start3)
+    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
+    allow_legacy_start: bool,
+
+    /// The initiator sends the START token where nobody answers (3way, start3)
+    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
+    fallback: bool,
+
+    /// Datagrams that may be lost, of both directions together
+    #[arg(long, value_name = "N", default_value_t = 3)]
+    loss: u8,
+
+    /// Datagrams that may be doubled; the copy arrives at any later time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    dup: u8,
+
+    /// Datagrams that may be overtaken by others; they arrive at any later time
+    #[arg(long, value_name = "N", default_value_t = 2)]
+    reorder: u8,
+
+    /// Timers that may be due while other datagrams are on their way; 0: they arrive before
+    #[arg(long, value_name = "N", default_value_t = 0)]
+    slow: u8,
+
+    /// Give a pair up after so many different states
+    #[arg(long, value_name = "N", default_value = "50000000")]
+    max_states: NonZeroUsize,
+
+    /// Give a pair up after so many seconds [default: never]
+    #[arg(long, value_name = "SECONDS")]
+    timeout: Option<NonZeroU64>,
+}
+
+/// Explores one pair, or all of the table.
+pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Failure> {
+    let pairs = pairs(protocol, args)?;
+    if let Some(out) = &args.out {
+        std::fs::create_dir_all(out)
+            .map_err(|error| usage(format!("cannot make {}: {error}", out.display())))?;
+    }
+    let mut teller = Teller::new(
+        args.format == Format::Json,
+        std::io::stderr().is_terminal(),
+        pairs.len(),
+    );
+    let (mut violations, mut cut) = (0, 0);
+    for (initiator, responder) in pairs {
+        let setup = setup(protocol, args, initiator, responder);
+        let (explored, took) = explored(args, &setup, &mut teller)?;
+        violations += usize::from(explored.violation.is_some());
+        cut += usize::from(!explored.complete && explored.violation.is_none());
+        let file = match &explored.violation {
+            Some(trace) => write(args, trace)?,
+            None => None,
+        };
+        teller.pair(&Pair {
+            setup: &setup,
+            explored: &explored,
+            took,
+            file: file.as_deref(),
+        })?;
+    }
+    let exit = match (violations, cut) {
+        (0, 0) => Exit::Success,
+        (0, _) => Exit::Harness,
+        (_, _) => Exit::Fail,
+    };
+    teller.end(violations, cut, exit)?;
+    Ok(exit)
+}
+
+fn explored(
+    args: &Args,
+    setup: &Setup,
+    teller: &mut Teller,
+) -> Result<(Explored, Duration), Failure> {
+    let begin = Instant::now();
+    let longest = args.bounded.timeout;
+    let longest = longest.map(|seconds| Duration::from_secs(seconds.get()));
+    let mut watch = |progress: Progress| {
+        std::thread::sleep(GLANCE);
+        let took = begin.elapsed();
+        teller.progress(setup, progress, took);
+        let is_long = longest.is_some_and(|longest| took > longest);
+        if is_long || progress.distinct > args.bounded.max_states.get() {
+            Watch::End
+        } else {
+            Watch::On
+        }
+    };
+    let explored = explore(setup, Some(&mut watch)).map_err(usage)?;
+    Ok((explored, begin.elapsed()))
+}
+
+fn setup(protocol: &'static Protocol, args: &Args, initiator: Side, responder: Side) -> Setup {
+    let twin = |side: Side| Side {
+        without: args.without.iter().cloned().collect(),
+        ..side
+    };
+    let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let Flags {
+        loss,
+        dup,
+        reorder,
+        slow,
+        ..
+    } = args.bounded;
+    Setup {
+        protocol,
+        initiator: twin(initiator),
+        responder: twin(responder),
+        stream: STREAM,
+        bounds: Bounds {
+            loss,
+            dup,
+            reorder,
+            slow,
+        },
+        seed: args.seed,
+        threads: args.jobs.map_or(processors, NonZeroUsize::get),
+        extra: Vec::new(),
+    }
+}
+
+fn pairs(protocol: &Protocol, args: &Args) -> Result<Vec<(Side, Side)>, Failure> {
+    let read = |text: &str| text.parse::<Side>().map_err(usage);
+    let flags = &args.bounded;
+    if flags.all {
+        let mut pairs = Vec::new();
+        for responder in RESPONDERS {
+            for initiator in INITIATORS {
+                pairs.push((read(initiator)?, read(responder)?));
+            }
+        }
+        return Ok(pairs);
+    }
+    match (&args.initiator, &args.responder) {
+        (Some(initiator), Some(responder)) => {
+            return Ok(vec![(read(initiator)?, read(responder)?)]);
+        }
+        (None, None) => {}
+        (Some(_), None) => return Err(usage("--initiator needs --responder".to_owned())),
+        (None, Some(_)) => return Err(usage("--responder needs --initiator".to_owned())),
+    }
+    let first = protocol.modes.first().copied().unwrap_or_default();
+    let mode = args.mode.as_deref().unwrap_or(first);
+    if !protocol.has_mode(mode) {
+        let modes = protocol.modes.join(", ");
+        let message = format!("{} has no mode {mode:?}; there are {modes}", protocol.id);
+        return Err(usage(message));
+    }
+    let side = |options: &[(&str, bool)]| Side {
+        mode: mode.to_owned(),
+        options: options
+            .iter()
+            .filter(|(_, is_on)| *is_on)
+            .map(|(name, _)| (*name).to_owned())
+            .collect(),
+        without: Vec::new(),
+    };
+    let initiator = side(&[("fallback", flags.fallback)]);
+    let responder = side(&[
+        ("allow_legacy_start", flags.allow_legacy_start),
+        ("optimistic_start", flags.optimistic_start),
+        ("begin_immediately", flags.begin_immediately),
+    ]);
+    Ok(vec![(initiator, responder)])
+}
+
+/// Writes what was found, and says where; of several pairs each has a folder of its own.
+fn write(args: &Args, trace: &Trace) -> Result<Option<PathBuf>, Failure> {
+    let Some(out) = &args.out else {
+        return Ok(None);
+    };
+    let name = |role: Role| trace.side(role).to_string().replace([',', ' '], "");
+    let folder = match args.bounded.all {
+        true => out.join(format!("{}-at-{}", name(Role::Initiator), name(Role::Responder))),
+        false => out.clone(),
+    };
+    let failed = |path: &Path, error: &std::io::Error| Failure {
+        exit: Exit::Harness,
+        message: format!("cannot write {}: {error}", path.display()),
+    };
+    std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
+    let put = |name: &str, text: &str| {
+        let file = folder.join(name);
+        std::fs::write(&file, text).map_err(|error| failed(&file, &error))
+    };
+    put("trace.json", &trace.to_json())?;
+    put("ladder.txt", &trace.ladder(false))?;
+    // What neither side alone has broken has no scenario.
+    let requirement = trace.violation.as_ref().map(|broken| broken.requirement.to_lowercase());
+    if let Ok(scenario) = trace.scenario(&requirement.unwrap_or_default(), None) {
+        put("scenario.json", &scenario.text)?;
+    }
+    Ok(Some(folder))
+}

@@ -1,0 +1,35 @@
+//! The datagrams of one side on their way to the other.
+
+use std::sync::Arc;
+
+use super::datagram::Datagram;
+use super::rules::Carried;
+
+/// What is on its way from one side to the other.
+#[derive(Clone, Default)]
+pub(super) struct Way {
+    /// In the order in which it was sent.
+    pub(super) queue: Vec<Arc<Datagram>>,
+    /// What stayed behind, in the order of digests: it arrives at any time.
+    pub(super) late: Vec<Arc<Datagram>>,
+    pub(super) carried: Carried,
+}
+
+impl Way {
+    /// A datagram stays behind.
+    pub(super) fn stay(&mut self, datagram: &Arc<Datagram>) {
+        let place = self
+            .late
+            .partition_point(|late| late.digest < datagram.digest);
+        self.late.insert(place, Arc::clone(datagram));
+    }
+
+    /// What tells one way from another.
+    pub(super) fn digests(&self) -> impl Iterator<Item = u64> {
+        let on_the_way = self.queue.iter().map(|datagram| datagram.digest);
+        // Apart from those that stayed behind.
+        on_the_way
+            .chain([self.queue.len() as u64])
+            .chain(self.late.iter().map(|datagram| datagram.digest))
+    }
+}
