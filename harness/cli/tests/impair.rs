@@ -9,7 +9,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shakedown_capture::Capture;
 use tempfile::TempDir;
 
@@ -119,6 +119,47 @@ fn what_the_capture_shows_at_the_implementation_counts() {
     let finding = of_type(&events, "finding");
     assert_eq!(finding["requirement"], "MS-H-15", "{finding:#}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+/// A scenario of one's own in which the network does `faults` and the SYN-ACK has this version.
+fn own(out: &Path, faults: &Value, version: u8) -> String {
+    let scenario = json!({
+        "id": "mediastream/3way/responder/own", "title": "A fact", "requirements": ["MS-H-05"],
+        "iut": { "role": "responder", "mode": "3way" },
+        "impair": { "faults": faults },
+        "steps": [
+            { "send": { "frame": "SYN", "fields": { "connection_id": "an id" } } },
+            { "expect": { "frame": "SYN-ACK", "fields": { "version": version }, "within": "2s" } },
+        ],
+    });
+    let path = out.join("own.json");
+    std::fs::write(&path, scenario.to_string()).expect("a file can be written");
+    path.to_string_lossy().into_owned()
+}
+
+#[test]
+fn a_step_that_fails_names_the_packet_at_the_implementation() {
+    let out = folder();
+    let faults = json!([{ "lose": { "frame": "SYN-ACK" } }, { "twice": { "frame": "SYN" } }]);
+    let scenario = own(out.path(), &faults, 9);
+    let (output, events) = run(out.path(), &[&scenario]);
+    let finding = of_type(&events, "finding");
+    // The scripted peer sent one SYN and got one SYN-ACK.
+    assert_eq!(finding["packet"], 4, "{finding:#}");
+    assert_eq!(output.status.code(), Some(1));
+    let seen = frames(out.path(), "mediastream/3way/responder/own");
+    assert_eq!(seen[..4], ["SYN", "SYN", "SYN-ACK", "SYN-ACK"]);
+}
+
+#[test]
+fn a_scenario_whose_harm_was_never_done_does_not_pass() {
+    let out = folder();
+    let scenario = own(out.path(), &json!([{ "lose": { "frame": "ACK" } }]), 1);
+    let (_, events) = run(out.path(), &[&scenario]);
+    let verdict = of_type(&events, "verdict");
+    assert_eq!(verdict["verdict"], "inconclusive", "{verdict:#}");
+    let reason = verdict["reason"].as_str().expect("a reason");
+    assert!(reason.contains("lose=ACK#1"), "{reason}");
 }
 
 #[test]

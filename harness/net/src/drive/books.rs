@@ -13,6 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
+use shakedown_engine::network::Fault;
 use shakedown_protocol::requirement::Role;
 
 use super::record::{Recorded, Recorder};
@@ -82,6 +83,8 @@ pub(super) struct Closed {
     pub(super) own: BTreeSet<SocketAddr>,
     /// Datagrams that the relay's sockets dropped.
     pub(super) drops: u64,
+    /// The exact faults of the network whose datagram was never sent.
+    pub(super) missed: Vec<Fault>,
     pub(super) kept: Option<Kept>,
 }
 
@@ -242,6 +245,7 @@ impl Books {
                     packets: None,
                     own: BTreeSet::new(),
                     drops: 0,
+                    missed: Vec::new(),
                     kept: None,
                 };
             }
@@ -255,6 +259,7 @@ impl Books {
                     packets: Some(Packets(BTreeMap::new())),
                     own: BTreeSet::new(),
                     drops: 0,
+                    missed: Vec::new(),
                     kept: None,
                 };
             }
@@ -281,6 +286,7 @@ impl Books {
             packets: Some(packets),
             own: edge.own,
             drops: statistics.dropped,
+            missed: stopped.missed,
             kept: Some(stopped.sockets),
         }
     }

@@ -18,6 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use shakedown_engine::network::Fault;
 use shakedown_engine::scenario::Needs;
 use shakedown_engine::script::{Action, Input, Script, SocketId};
 use tokio::sync::watch;
@@ -117,6 +118,8 @@ pub struct Driven {
     pub last_sent: Option<u64>,
     /// Datagrams that the kernel dropped before they were read.
     pub drops: u64,
+    /// The exact faults of the network whose datagram was never sent.
+    pub missed: Vec<Fault>,
     /// The worst lateness of the driver.
     pub lateness: Duration,
     /// How long the implementation waited for a processor meanwhile at most, as far as the system
@@ -181,6 +184,7 @@ impl Drive {
         Driven {
             end,
             drops: self.sockets.drops() + closed.drops,
+            missed: closed.missed,
             recorded: closed.recorded,
             instance: self.instance,
             ended: self.ended.map(|ended| (ended, self.ended_at)),

@@ -9,7 +9,7 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Environment, Script, ScriptOutcome};
 use shakedown_engine::verdict::{
-    CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment,
+    CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment, unless_missed,
 };
 use shakedown_protocol::requirement::Level;
 
@@ -159,10 +159,10 @@ impl Job {
         let clock = met.clock;
         let mut driven = self.drive(context, met, last_sent).await;
         let mut notes = Vec::new();
-        let mut outcome = outcome(&driven);
-        if let Some(impair) = context.imposed_on(&self.scenario) {
-            outcome = under_impairment(outcome, impair);
-        }
+        let mut outcome = match context.imposed_on(&self.scenario) {
+            Some(impair) => under_impairment(outcome(&driven), impair),
+            None => unless_missed(outcome(&driven), &driven.missed, &last_step(&driven)),
+        };
         let mut death = self.death(context, &mut driven, &mut outcome).await;
         let mut disturbed = false;
         if let (Some(group), Some(lease)) = (&self.group, &lease) {
