@@ -148,7 +148,8 @@ fn a_step_that_fails_names_the_packet_at_the_implementation() {
     assert_eq!(finding["packet"], 4, "{finding:#}");
     assert_eq!(output.status.code(), Some(1));
     let seen = frames(out.path(), "mediastream/3way/responder/own");
-    assert_eq!(seen[..4], ["SYN", "SYN", "SYN-ACK", "SYN-ACK"]);
+    // The first SYN-ACK may come between the two copies.
+    assert_eq!((seen[0], seen[3]), ("SYN", "SYN-ACK"));
 }
 
 #[test]
