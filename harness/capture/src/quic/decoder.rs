@@ -1,18 +1,14 @@
 use std::collections::BTreeMap;
-use std::time::Duration;
 
 use super::assembler::Budget;
-use super::connection::{Connection, Long, Protected, Shared, Waiting, unreadable};
-use super::event::{At, Event, EventKind, Level, Role, Why};
-use super::header::{Header, Id, LongKind, VERSION_1};
+use super::connection::{Connection, Long, Protected, Shared, unreadable};
+use super::event::{At, Event, EventKind, Level, Why};
+use super::header::{Header, Id, LongKind};
 use super::index::{Candidate, Index};
-use super::protect::retry_is_genuine;
 use super::secrets::Secrets;
 use super::statistics::QuicStatistics;
 use crate::Datagram;
 
-/// How long a closed connection is kept for packets that are late.
-const KEEP_CLOSED: Duration = Duration::from_secs(60);
 /// Shortest datagram that may be a stateless reset (RFC 9000, section 10.3).
 const MIN_STATELESS_RESET: usize = 21;
 
@@ -45,19 +41,20 @@ impl Default for Limits {
 /// [module](super).
 #[derive(Debug)]
 pub struct Decoder {
-    limits: Limits,
-    connections: BTreeMap<u64, Connection>,
-    index: Index,
-    secrets: Secrets,
-    budget: Budget,
-    statistics: QuicStatistics,
-    buffer: Vec<u8>,
-    candidates: Vec<Candidate>,
+    pub(super) limits: Limits,
+    pub(super) connections: BTreeMap<u64, Connection>,
+    pub(super) index: Index,
+    pub(super) secrets: Secrets,
+    pub(super) budget: Budget,
+    pub(super) statistics: QuicStatistics,
+    pub(super) buffer: Vec<u8>,
+    pub(super) candidates: Vec<Candidate>,
     /// Connections whose waiting packets may be readable.
-    ready: Vec<u64>,
+    pub(super) ready: Vec<u64>,
 }
 
-type Sink<'s> = &'s mut dyn FnMut(&Event<'_>);
+/// Hears what is told.
+pub(super) type Sink<'s> = &'s mut dyn FnMut(&Event<'_>);
 
 impl Decoder {
     /// Knows no secrets and no connections yet.
@@ -276,7 +273,7 @@ impl Decoder {
     }
 
     /// Finds the connections that a packet with this id, or with a short header, may be of.
-    fn look_up(&mut self, packet: Option<&Protected<'_>>, id: Option<Id>, at: &At) {
+    pub(super) fn look_up(&mut self, packet: Option<&Protected<'_>>, id: Option<Id>, at: &At) {
         let found = &mut self.candidates;
         found.clear();
         match (id, packet) {
@@ -292,7 +289,7 @@ impl Decoder {
     }
 
     /// Reads a whole packet, or says why it cannot be read.
-    fn protected(&mut self, packet: &Protected<'_>, at: At, sink: Sink<'_>) {
+    pub(super) fn protected(&mut self, packet: &Protected<'_>, at: At, sink: Sink<'_>) {
         let destination = packet.long.map(|it| it.destination);
         self.look_up(Some(packet), destination, &at);
         let mut failed = None;
@@ -396,140 +393,11 @@ impl Decoder {
         Ok(())
     }
 
-    /// Reads the first packet of a client. `false` if it is none.
-    fn open_connection(
-        &mut self,
-        packet: &Protected<'_>,
-        long: Long,
-        at: At,
-        sink: Sink<'_>,
-    ) -> bool {
-        let number = self.statistics.connections + 1;
-        let Some(mut connection) = Connection::new(number, at, long.destination) else {
-            return false;
-        };
-        let opened = connection.open(
-            packet,
-            Role::Client,
-            long.number_offset,
-            &self.secrets,
-            &mut self.buffer,
-        );
-        let Ok(opened) = opened else {
-            return false;
-        };
-        self.make_room(at.time, sink);
-        self.statistics.connections = number;
-        let (connections, mut shared) = self.split(sink);
-        (shared.sink)(&Event {
-            connection: Some(number),
-            at,
-            kind: EventKind::ConnectionOpened {
-                client: at.source,
-                server: at.destination,
-                version: VERSION_1,
-                original_destination_id: long.destination.as_bytes(),
-            },
-        });
-        connection.learn_id(long.destination, Role::Server, shared.index);
-        connection.learn_source(long.source, Role::Client, shared.index);
-        connection.receive(Level::Initial, Role::Client, &opened, at, &mut shared);
-        connections.insert(number, connection);
-        true
-    }
-
-    /// Forgets connections that are closed, and if need be the one that was silent longest.
-    fn make_room(&mut self, now: Duration, sink: Sink<'_>) {
-        let most = self.limits.connections.max(1);
-        let closed = |it: &Connection| {
-            let since = it.closed_at.map(|at| now.saturating_sub(at));
-            since.is_some_and(|since| since > KEEP_CLOSED)
-        };
-        let all = self.connections.values();
-        let mut gone: Vec<u64> = all.filter(|it| closed(it)).map(|it| it.number).collect();
-        if self.connections.len() - gone.len() >= most {
-            let all = self.connections.values().filter(|it| !closed(it));
-            let oldest = all.min_by_key(|it| (it.closed_at.is_none(), it.last.time, it.number));
-            gone.extend(oldest.map(|it| it.number));
-        }
-        let (connections, mut shared) = self.split(sink);
-        for number in gone {
-            let Some(mut connection) = connections.remove(&number) else {
-                continue;
-            };
-            connection.finish(&mut shared);
-            connection.unlearn(shared.index);
-            if connection.closed_at.is_none() {
-                shared.statistics.forgotten += 1;
-                (shared.sink)(&Event {
-                    connection: Some(number),
-                    at: connection.last,
-                    kind: EventKind::Forgotten,
-                });
-            }
-        }
-    }
-
-    fn retry(&mut self, packet: &[u8], destination: Id, source: Id, at: At, sink: Sink<'_>) {
-        self.look_up(None, Some(destination), &at);
-        let found = &mut self.candidates;
-        self.index.by_path(at.source, at.destination, found);
-        let candidates = std::mem::take(&mut self.candidates);
-        let (connections, mut shared) = self.split(sink);
-        let mut known = None;
-        for candidate in &candidates {
-            let Some(connection) = connections.get_mut(&candidate.connection) else {
-                continue;
-            };
-            known.get_or_insert(candidate.connection);
-            if retry_is_genuine(packet, connection.original.as_bytes()) {
-                // The client takes only the first one.
-                if !std::mem::replace(&mut connection.retried, true)
-                    && connection.derive_initial(source).is_some()
-                {
-                    shared.statistics.read += 1;
-                    connection.learn_id(source, Role::Server, shared.index);
-                    (shared.sink)(&Event {
-                        connection: Some(candidate.connection),
-                        at,
-                        kind: EventKind::Retry,
-                    });
-                }
-                self.candidates = candidates;
-                return;
-            }
-        }
-        let (why, by) = match known {
-            Some(_) => (Why::CannotDecrypt, Some(Role::Server)),
-            None => (Why::UnknownConnection, None),
-        };
-        unreadable(known, at, by, why, false, &mut shared);
-        self.candidates = candidates;
-    }
-
-    /// Reads the packets of connections that have learnt something.
-    fn read_waiting(&mut self, sink: Sink<'_>) {
-        while let Some(number) = self.ready.pop() {
-            let Some(connection) = self.connections.get_mut(&number) else {
-                continue;
-            };
-            for waiting in connection.take_waiting(&mut self.budget) {
-                self.read_again(&waiting, sink);
-            }
-        }
-    }
-
-    fn read_again(&mut self, waiting: &Waiting, sink: Sink<'_>) {
-        let packet = Protected {
-            level: waiting.level,
-            bytes: &waiting.bytes,
-            long: waiting.long,
-        };
-        self.protected(&packet, waiting.at, sink);
-    }
-
     /// The connections, and what they have in common.
-    fn split<'s>(&'s mut self, sink: Sink<'s>) -> (&'s mut BTreeMap<u64, Connection>, Shared<'s>) {
+    pub(super) fn split<'s>(
+        &'s mut self,
+        sink: Sink<'s>,
+    ) -> (&'s mut BTreeMap<u64, Connection>, Shared<'s>) {
         let shared = Shared {
             secrets: &self.secrets,
             budget: &mut self.budget,

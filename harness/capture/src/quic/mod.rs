@@ -76,6 +76,7 @@ pub mod fuzz;
 mod header;
 mod index;
 mod keys;
+mod lifecycle;
 mod parameters;
 mod protect;
 mod receive;
