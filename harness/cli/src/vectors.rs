@@ -67,7 +67,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long)]
     pub(crate) protocol: Option<String>,
 
-    /// Only scenarios of this mode
+    /// Only scenarios of this mode; several at once, such as 3way,start3, are a mode of their own
     #[arg(long)]
     pub(crate) mode: Option<String>,
 

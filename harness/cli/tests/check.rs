@@ -50,6 +50,15 @@ fn broken() -> Vec<u8> {
 }
 
 #[test]
+fn a_capture_that_is_named_twice_is_checked_once() {
+    let path = recording("legacy-single.pcap");
+    let path = path.to_str().unwrap();
+    let events = |arguments: &[&str]| events(&shakedown(arguments, b""));
+    let once = events(&["check", "--format", "json", path]);
+    assert_eq!(events(&["check", "--format", "json", path, path]), once);
+}
+
+#[test]
 fn a_field_recording_passes_with_exit_0() {
     let path = recording("legacy-single.pcap");
     let output = shakedown(

@@ -160,6 +160,38 @@ fn many_steps_shrink_in_virtual_time_to_the_few_that_matter_with_the_same_bytes_
 }
 
 #[test]
+fn a_trace_is_replayed_against_its_twin_and_shrinks_to_a_scenario() {
+    let stage = Stage::new();
+    let found = Command::new(SHAKEDOWN)
+        .args(["explore", "mediastream", "--swarm", "40", "--mode", "3way"])
+        .args(["--without", "MS-H-18", "--out", "found"])
+        .current_dir(stage.folder.path())
+        .output()
+        .expect("the program starts");
+    assert_eq!(found.status.code(), Some(1), "{:?}", Told::of(&found));
+    let files = std::fs::read_dir(stage.path("found")).expect("a folder");
+    let mut traces: Vec<_> = files
+        .map(|file| file.expect("a file").path())
+        .filter(|path| path.to_string_lossy().ends_with(".trace.json"))
+        .collect();
+    traces.sort();
+    let trace = traces.first().expect("a trace");
+    let told = stage.shrink(&[&trace.to_string_lossy()]);
+    assert_eq!(told.exit, Some(0), "{told:?}");
+    let part = "fails MS-H-18 against the reference without MS-H-18 in virtual time";
+    assert!(told.out.contains(part), "{told:?}");
+    let out = trace
+        .to_string_lossy()
+        .replace(".trace.json", "-shrunk.json");
+    let loaded = Loaded::read(Path::new(&out)).unwrap_or_else(|problems| panic!("{problems}"));
+    assert!(loaded.scenario.steps.len() <= 4, "{}", loaded.text);
+    let broken = stage.write("broken.json", "{ \"events\": 7 }");
+    let told = stage.shrink(&[&broken]);
+    assert_eq!(told.exit, Some(2), "{told:?}");
+    assert!(told.errors.contains("broken.json:1"), "{told:?}");
+}
+
+#[test]
 fn a_live_implementation_is_asked_anew_for_each_candidate() {
     let stage = Stage::new();
     let iut = stage.description("{} --without MS-H-15");

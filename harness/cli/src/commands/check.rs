@@ -95,8 +95,13 @@ impl Args {
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
         let settings = self.settings();
         let mut sinks = self.reports.open(global, None, false)?;
+        let mut checked = Vec::new();
         for capture in &self.captures {
-            one(capture, &settings, &mut sinks);
+            // One that is named twice would be told twice under one name.
+            if !checked.contains(&capture) {
+                one(capture, &settings, &mut sinks);
+                checked.push(capture);
+            }
         }
         let exit = sinks.record().exit();
         Ok(reports::close(sinks, exit))

@@ -1,4 +1,4 @@
-//! `shakedown shrink SCENARIO`.
+//! `shakedown shrink SCENARIO-OR-TRACE`.
 
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
@@ -8,8 +8,9 @@ use std::path::{Path, PathBuf};
 use std::time::Instant;
 
 use anstream::{eprintln, stdout};
-use shakedown_engine::document::requirement_meant;
+use shakedown_engine::document::{self, Problems, requirement_meant};
 use shakedown_engine::event::FindingEvent;
+use shakedown_engine::explore::Trace;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Loaded, Scenario};
 use shakedown_engine::shrink::{Failure, Finished, Judged, Order, Progress, ShrinkError, Shrunk, Size, shrink};
@@ -17,7 +18,7 @@ use shakedown_engine::simulation::Settings;
 use shakedown_engine::verdict::Verdict;
 use shakedown_net::host::StopSignal;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::requirement::Level;
+use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::text::{clean_line, count};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
@@ -39,11 +40,14 @@ the scenario, it must pass the small one too: what only a broken scenario fails 
     after_help = "\
 Examples:
   shakedown shrink found.json --iut my-server.toml
+  shakedown shrink trace.json
   shakedown shrink found.json --iut my-server.toml --requirement MS-H-15 --confirm 5
   shakedown shrink mediastream/3way/responder/a-lost-syn-ack-is-repeated-twice --without MS-H-18"
 )]
 pub(crate) struct Args {
-    /// A scenario that fails: a file, or the id of one that is built in
+    /// A scenario that fails: a file, or the id of one that is built in; or a trace, in which a
+    /// requirement is broken
+    #[arg(value_name = "SCENARIO-OR-TRACE")]
     scenario: String,
 
     /// Description of the implementation that it fails against; it is started for each candidate
@@ -51,6 +55,7 @@ pub(crate) struct Args {
     iut: Option<PathBuf>,
 
     /// Play against a faulty twin of the reference that leaves out what this requirement demands
+    /// [default: the one of the trace, if it is one]
     #[arg(long, value_name = "ID")]
     without: Option<String>,
 
@@ -82,8 +87,11 @@ pub(crate) struct Args {
 
 impl Args {
     /// Shrinks the scenario and writes what is left.
-    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Wrong> {
-        let loaded = self.scenario()?;
+    pub(crate) fn execute(mut self, _global: &Global) -> Result<Exit, Wrong> {
+        let loaded = match self.trace()? {
+            Some(trace) => self.replayed(&trace)?,
+            None => self.scenario()?,
+        };
         let out = self.out(&loaded);
         if !self.force && out.exists() {
             return Err(exists(&out));
@@ -172,6 +180,39 @@ impl Args {
         }
     }
 
+    /// The trace, if the file is one.
+    fn trace(&self) -> Result<Option<Trace>, Wrong> {
+        let path = Path::new(&self.scenario);
+        if !path.is_file() {
+            return Ok(None);
+        }
+        let unread = |problems: Problems| usage(problems.render(true));
+        let text = document::read(path).map_err(unread)?;
+        let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
+        match value.get("events").is_some() && value.get("steps").is_none() {
+            true => Trace::parse(&self.scenario, &text).map(Some).map_err(unread),
+            false => Ok(None),
+        }
+    }
+
+    /// The scenario that replays a trace to the side at fault, against the twin that the trace names.
+    fn replayed(&mut self, trace: &Trace) -> Result<Loaded, Wrong> {
+        let path = Path::new(&self.scenario);
+        let file = path.file_name().unwrap_or_default().to_string_lossy();
+        // `seed-7` of `seed-7.trace.json`.
+        let name = file.split('.').next().unwrap_or_default();
+        let loaded = trace.scenario(name, None);
+        let loaded = loaded.map_err(|why| usage(format!("{}: {why}", self.scenario)))?;
+        if self.iut.is_none() && self.without.is_none() {
+            let side = match loaded.scenario.iut.role {
+                Role::Initiator => &trace.initiator,
+                Role::Responder => &trace.responder,
+            };
+            self.without = side.without.first().cloned();
+        }
+        Ok(loaded)
+    }
+
     fn scenario(&self) -> Result<Loaded, Wrong> {
         let selection = SelectionArgs {
             scenarios: vec![self.scenario.clone()],
@@ -196,7 +237,7 @@ impl Args {
         let name = loaded.scenario.id.rsplit('/').next().unwrap_or_default();
         let file = format!("{name}-shrunk.json");
         match Path::new(&self.scenario).is_file() {
-            true => Path::new(&loaded.file).with_file_name(file),
+            true => Path::new(&self.scenario).with_file_name(file),
             false => PathBuf::from(file),
         }
     }
@@ -224,14 +265,7 @@ impl Args {
     fn reference(&self, protocol: &'static Protocol, iut: &Iut) -> Virtual {
         Virtual {
             protocol,
-            settings: Settings {
-                stream: iut.stream,
-                tolerance: iut.timing.tolerance,
-                buffer_period: iut.environment().buffer_period,
-                seed: self.seed,
-                level: Level::May,
-                ..Settings::default()
-            },
+            settings: Settings::of(iut, self.seed, Level::May),
         }
     }
 
