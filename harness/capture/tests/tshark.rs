@@ -161,6 +161,44 @@ fn the_field_recordings_are_read_alike(
     compare(&file);
 }
 
+/// All at once, for every start of tshark takes a while.
+#[test]
+fn the_golden_captures_are_read_alike() {
+    let mut files = Vec::new();
+    let mut folders = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden")];
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            match path.extension() {
+                Some(extension) if extension == "pcapng" => files.push(path),
+                Some(_) => {}
+                None => folders.push(path),
+            }
+        }
+    }
+    files.sort();
+    assert!(!files.is_empty());
+    let folder = tempfile::tempdir().expect("a folder");
+    let merged = folder.path().join("merged.pcapng");
+    let output = Command::new("mergecap")
+        .args(["-a", "-F", "pcapng", "-w"])
+        .arg(&merged)
+        .args(&files)
+        .output();
+    let Ok(output) = output else {
+        println!("skipped: mergecap is not installed");
+        return;
+    };
+    assert!(output.status.success(), "{output:?}");
+    compare(&merged);
+    let fields = ["frame.number", "udp.checksum.status", "ip.checksum.status"];
+    for line in tshark(&merged, &fields).into_iter().flatten() {
+        // 1 is "good"; 2 is "unverified", for a packet of which the end is not kept.
+        let is_good = matches!(line[1].as_str(), "1" | "2") && line[2] == "1";
+        assert!(is_good, "{line:?}");
+    }
+}
+
 #[rstest]
 #[case::nothing(&[], 1_700_000_000_123_456)]
 #[case::seconds(&[(9, vec![0])], 1_700_000_000)]

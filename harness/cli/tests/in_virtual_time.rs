@@ -154,6 +154,31 @@ fn minutes_of_timers_take_no_time() {
     assert!(took < MINUTES / 10.0, "{took} s");
 }
 
+#[test]
+fn what_a_network_of_the_command_line_does_to_the_script_is_inconclusive_and_never_a_failure() {
+    let folder = folder();
+    let impair = [
+        "--impair",
+        "loss=0.3,duplicate=0.1,reorder=0.1",
+        "--filter",
+        "handshake",
+    ];
+    let arguments = [&["--seed", "7", "--format", "json"][..], &impair].concat();
+    let output = shakedown(folder.path(), &arguments);
+    let events = events(&output);
+    let end = events.last().expect("an end");
+    assert_eq!(output.status.code(), Some(3), "{end:#}");
+    assert!(
+        end["counts"]["inconclusive"]
+            .as_u64()
+            .is_some_and(|n| n > 0),
+        "{end:#}"
+    );
+    assert!(end["counts"]["fail"].is_null(), "{end:#}");
+    let again = shakedown(folder.path(), &arguments);
+    assert_eq!(output.stdout, again.stdout);
+}
+
 #[rstest]
 #[case::load(
     &["--repeat", "10", "mediastream/legacy/responder/the-whole-stream"],

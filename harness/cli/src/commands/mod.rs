@@ -47,12 +47,10 @@ commands! {
     Dissect => dissect,
     /// Report runs that are over again, several as one
     Report => report,
-    /// Serve whoever asks: the reference responder or server of a protocol
+    /// Serve streams to whoever asks: the reference responder of a protocol
     Serve => serve,
-    /// Ask for what a server has and take it: the reference initiator or client of a protocol
+    /// Ask for one stream and take it: the reference initiator of a protocol
     Connect => connect,
-    /// Talk to a server by hand
-    Repl => repl,
     /// List scenarios, requirements, protocols or descriptions
     List => list,
     /// Explain a requirement or a scenario

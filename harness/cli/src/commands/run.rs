@@ -40,6 +40,7 @@ their own.",
 Examples:
   shakedown run
   shakedown run --virtual --seed 7
+  shakedown run --virtual --seed 7 --impair loss=0.2,reorder=0.1
   shakedown run --iut my-server.toml --mode 3way
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
@@ -168,12 +169,6 @@ impl Args {
         if self.repeat.is_some() {
             return Err(usage(String::from(
                 "--virtual and --repeat exclude each other: a load measures a process under real \
-                 time; leave out one of them",
-            )));
-        }
-        if self.impair.is_some() {
-            return Err(usage(String::from(
-                "--virtual and --impair exclude each other: a scenario's own `impair` works in virtual \
                  time; leave out one of them",
             )));
         }

@@ -385,11 +385,14 @@ impl Evidence<'_> {
     }
 
     fn of_death(&self, death: &Death) -> FindingEvent {
-        let at = self.epoch.saturating_add(death.time);
-        let since_start = at.saturating_sub(self.capture.start);
+        let expected = "an implementation that lives on".to_owned();
         FindingEvent {
             packet: death.packet,
-            ..self.place().of_death(since_start, &death.got)
+            time: self.since_start(self.epoch.saturating_add(death.time)),
+            message: format!("expected {expected}, got {}", death.got),
+            expected,
+            got: death.got.clone(),
+            ..self.finding(self.protocol.survival)
         }
     }
 

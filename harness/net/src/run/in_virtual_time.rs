@@ -19,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::played::Played;
 use super::summary::Ending;
-use super::{Plan, why_not_applicable};
+use super::{Plan, through, why_not_applicable};
 use crate::clock::Clock;
 
 /// Runs a plan in virtual time. The implementations are the reference, set up as they are
@@ -42,6 +42,10 @@ pub async fn run_in_virtual_time(
         selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
         ..Ending::default()
     };
+    if let Some(impair) = &plan.impair {
+        ending.notes.push(through(impair));
+    }
+    let impair = plan.impair.filter(|impair| !impair.is_ideal());
     let tell = |event| {
         // Whoever does not listen any more does not want to know.
         let _ = events.send(event);
@@ -67,7 +71,10 @@ pub async fn run_in_virtual_time(
         };
         let target = Arc::new(Target {
             protocol,
-            settings: Settings::of(&assignment.iut, plan.seed, plan.level),
+            settings: Settings {
+                impair: impair.clone(),
+                ..Settings::of(&assignment.iut, plan.seed, plan.level)
+            },
             iut: assignment.iut,
             captures: Arc::clone(&captures),
             verbose: plan.verbose,

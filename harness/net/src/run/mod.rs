@@ -126,9 +126,7 @@ pub async fn run(
         (None, "nothing".into())
     });
     if let Some(impair) = &plan.impair {
-        ending
-            .notes
-            .push(format!("played through a network: {impair}"));
+        ending.notes.push(through(impair));
     }
     let context = Arc::new(Context {
         events,
@@ -176,6 +174,11 @@ pub async fn run(
     let summary = ending.summary();
     context.tell(Event::RunFinished(summary.clone()));
     summary
+}
+
+/// What a run says of a network that was asked for on the command line.
+fn through(impair: &Impair) -> String {
+    format!("played through a network: {impair}")
 }
 
 /// What all scenarios of a run share.
