@@ -105,6 +105,18 @@ fn sessions() -> Vec<(&'static str, Vec<Vec<u8>>)> {
             ),
         ),
         (
+            "closed-with-two-codes",
+            with(
+                false,
+                &[
+                    record(HANDSHAKE | BY_SERVER | MORE, 1, &[0x1c, 0x0c, 0, 0]),
+                    record(TRAFFIC | BY_SERVER, 1, b"\x1d\x06\x08occupied"),
+                    record(HANDSHAKE | BY_SERVER | MORE, 2, &[0x1c, 0x0c, 0, 0]),
+                    record(TRAFFIC | BY_SERVER, 2, b"\x1d\x06\x08occupied"),
+                ],
+            ),
+        ),
+        (
             "missing-generation",
             with(
                 false,
@@ -270,7 +282,7 @@ proptest! {
 
     #[test]
     fn the_body_holds_for_seeds_with_bytes_changed(
-        session in 0_usize..7,
+        session in 0_usize..8,
         changes in prop::collection::vec((any::<prop::sample::Index>(), any::<u8>()), 1..8),
         as_capture in any::<bool>(),
     ) {

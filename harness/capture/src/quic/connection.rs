@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::assembler::{Assembler, Budget, Share};
-use super::event::{At, Event, EventKind, Level, Role, Suite, Unreadable, Why};
+use super::event::{At, CloseCode, Event, EventKind, Level, Role, Suite, Unreadable, Why};
 use super::header::Id;
 use super::index::{Candidate, Index, Token};
 use super::keys::Keys;
@@ -109,7 +109,8 @@ pub(super) struct Connection {
     ids: [VecDeque<Id>; 2],
     tokens: VecDeque<Token>,
     paths: VecDeque<(SocketAddr, SocketAddr)>,
-    pub(super) closed: [bool; 2],
+    /// What each end was told to have closed the connection with.
+    pub(super) closed: [Vec<CloseCode>; 2],
     pub(super) closed_at: Option<Duration>,
 }
 
@@ -138,7 +139,7 @@ impl Connection {
             ids: Default::default(),
             tokens: VecDeque::new(),
             paths: VecDeque::new(),
-            closed: [false; 2],
+            closed: Default::default(),
             closed_at: None,
         };
         connection.derive_initial(original)?;

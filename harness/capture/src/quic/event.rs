@@ -239,7 +239,9 @@ pub enum EventKind<'a> {
         /// Which.
         flow: Flow,
     },
-    /// The first CONNECTION_CLOSE of an end.
+    /// A CONNECTION_CLOSE of an end; with the same code it is told once. Before the handshake is
+    /// over, an application's code is sent as the transport's APPLICATION_ERROR (0x0c) too, because
+    /// the peer may not be able to read more: both are told.
     ConnectionClosed {
         /// Who.
         by: Role,

@@ -13,6 +13,9 @@ use super::protect::Opened;
 use super::streams::Context;
 use super::tls::{self, CLIENT_HELLO, ClientHello, ENCRYPTED_EXTENSIONS, SERVER_HELLO};
 
+/// Most codes that an end is told to close with: one at each level.
+const MAX_CLOSES: usize = 4;
+
 /// What the frames of a packet have in common.
 struct Seen {
     ack_eliciting: bool,
@@ -172,7 +175,9 @@ impl Connection {
                     Ok(())
                 }
                 Frame::Close { code, reason } => {
-                    if !std::mem::replace(&mut self.closed[by.index()], true) {
+                    let told = &mut self.closed[by.index()];
+                    if told.len() < MAX_CLOSES && !told.contains(&code) {
+                        told.push(code);
                         self.closed_at.get_or_insert(self.last.time);
                         (tools.tell)(EventKind::ConnectionClosed { by, code, reason });
                     }

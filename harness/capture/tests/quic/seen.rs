@@ -28,6 +28,7 @@ pub(crate) struct Seen {
     pub(crate) updates: Vec<(Role, u64)>,
     pub(crate) moves: Vec<(Role, SocketAddr, SocketAddr)>,
     pub(crate) offered: Vec<Vec<u8>>,
+    pub(crate) hellos: usize,
     pub(crate) chosen: Vec<u8>,
     pub(crate) server_name: Vec<u8>,
     pub(crate) suites: Vec<u16>,
@@ -125,6 +126,7 @@ impl Seen {
                 server_name,
                 parameters,
             } => {
+                self.hellos += 1;
                 let offered = alpn.into_iter().flat_map(protocols);
                 self.offered = offered.map(<[u8]>::to_vec).collect();
                 self.server_name = server_name.unwrap_or_default().to_vec();

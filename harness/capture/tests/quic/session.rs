@@ -48,6 +48,8 @@ pub(crate) struct Options {
     pub(crate) server_ids: usize,
     /// The server asks for a proof of the client's address.
     pub(crate) retry: bool,
+    /// The server asks for another ClientHello.
+    pub(crate) hello_retry: bool,
     /// Each so many datagrams of the client, one is recorded and then lost.
     pub(crate) lose: Option<usize>,
     /// The server takes early data.
@@ -61,6 +63,7 @@ impl Default for Options {
             client_ids: 8,
             server_ids: 8,
             retry: false,
+            hello_retry: false,
             lose: None,
             early: true,
         }
@@ -228,16 +231,13 @@ impl Tls {
         let own = own.expect("a certificate");
         let certificate = own.cert.der().clone();
         let key = PrivatePkcs8KeyDer::from(own.signing_key.serialize_der());
-        let provider = |all: bool| {
-            let mut provider = rustls::crypto::ring::default_provider();
-            provider
-                .cipher_suites
-                .retain(|it| all || it.suite() == options.suite);
-            Arc::new(provider)
-        };
+        let mut provider = rustls::crypto::ring::default_provider();
+        provider
+            .cipher_suites
+            .retain(|it| it.suite() == options.suite);
         let mut roots = rustls::RootCertStore::empty();
         roots.add(certificate.clone()).expect("a root");
-        let mut client = rustls::ClientConfig::builder_with_provider(provider(false))
+        let mut client = rustls::ClientConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("TLS 1.3")
             .with_root_certificates(roots)
@@ -245,7 +245,13 @@ impl Tls {
         client.alpn_protocols = vec![b"other".to_vec(), b"proton".to_vec()];
         client.enable_early_data = true;
         client.key_log = Arc::clone(keys) as Arc<dyn rustls::KeyLog>;
-        let mut server = rustls::ServerConfig::builder_with_provider(provider(true))
+        let mut provider = rustls::crypto::ring::default_provider();
+        if options.hello_retry {
+            // The client offers it, and sends no share for it.
+            let group = rustls::NamedGroup::secp384r1;
+            provider.kx_groups.retain(|it| it.name() == group);
+        }
+        let mut server = rustls::ServerConfig::builder_with_provider(Arc::new(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .expect("TLS 1.3")
             .with_no_client_auth()

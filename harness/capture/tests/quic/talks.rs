@@ -144,6 +144,19 @@ fn streams_are_read_with_ids_of_any_length(
 }
 
 #[test]
+fn a_second_client_hello_is_read() {
+    let options = Options {
+        hello_retry: true,
+        ..Options::default()
+    };
+    let seen = Seen::of(&exchanged(options));
+    seen.assert_all_read();
+    assert_exchanged(&seen);
+    assert_eq!(seen.hellos, 2);
+    assert_eq!(seen.suites, [0x1301]);
+}
+
+#[test]
 fn the_handshake_is_read() {
     let seen = Seen::of(&exchanged(Options::default()));
     assert_eq!(seen.offered, [&b"other"[..], b"proton"]);
