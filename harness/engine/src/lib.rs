@@ -20,6 +20,7 @@ pub mod fuzz;
 pub mod interop;
 pub mod iut;
 pub mod judge;
+pub mod meeting;
 pub mod network;
 pub mod scenario;
 pub mod schema;

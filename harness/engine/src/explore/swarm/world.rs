@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::{Tap, WriterSettings};
-use shakedown_protocol::machine::{Fork, Input, Outcome, Output};
+use shakedown_protocol::machine::{Fork, Outcome, Output};
 use shakedown_protocol::monitor::{Monitor, Observation, Packet, Vantage};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, ReferenceSettings, StreamParameters};
@@ -12,6 +12,7 @@ use super::judge::Judge;
 use super::{Ending, Profile, Side, Swarm, demanded};
 use crate::explore::Violation;
 use crate::explore::log::{Log, Moment};
+use crate::meeting::{Meeting, Watch};
 use crate::network::Network;
 
 /// What every datagram takes, whatever the profile.
@@ -24,27 +25,30 @@ const MAX_STEPS: u32 = 100_000;
 const INITIATOR: ([u8; 4], u16) = ([192, 0, 2, 2], 50_000);
 const RESPONDER: ([u8; 4], u16) = ([192, 0, 2, 1], 4_444);
 
-/// Both machines, and the network between them.
+/// Both machines, the network between them, and the profile that befalls them.
 pub(super) struct World<'s> {
     profile: &'s Profile,
     now: Duration,
+    meeting: Meeting<dyn Fork, Edges>,
+    is_healed: bool,
+}
+
+/// Both edges of the network, and all that is known of what happened there.
+struct Edges {
     initiator: Edge,
     responder: Edge,
-    network: Network<Way>,
     /// How the responder sees the initiator, and how it saw it before.
     outside: SocketAddr,
     moves: u8,
-    is_healed: bool,
     datagrams: u64,
     log: Log,
     judge: Judge,
 }
 
-/// A side, and the place where its capture is taken.
+/// A side's clock and address, and the place where its capture is taken.
 struct Edge {
     role: Role,
     own: SocketAddr,
-    machine: Box<dyn Fork>,
     clock: Clock,
     tap: Tap<Vec<u8>>,
     monitor: Box<dyn Monitor>,
@@ -81,8 +85,7 @@ impl<'s> World<'s> {
         profile: &'s Profile,
     ) -> Result<Self, String> {
         let known = [&initiator.options[..], &responder.options[..]].concat();
-        let edge = |role, side: &Side| {
-            let skew = profile.skew.filter(|(skewed, _)| *skewed == role);
+        let machine = |role, side: &Side| {
             let without = side.without.iter();
             let told = ReferenceSettings {
                 role,
@@ -96,6 +99,10 @@ impl<'s> World<'s> {
                     .map(|id| ("without".to_owned(), id.clone()))
                     .collect(),
             };
+            (swarm.protocol.forked)(&told)
+        };
+        let edge = |role, side: &Side| {
+            let skew = profile.skew.filter(|(skewed, _)| *skewed == role);
             let judged_by = MonitorSettings {
                 vantage: Vantage::Sender,
                 tolerance: 0.25,
@@ -111,7 +118,6 @@ impl<'s> World<'s> {
                     Role::Initiator => INITIATOR.into(),
                     Role::Responder => RESPONDER.into(),
                 },
-                machine: (swarm.protocol.forked)(&told)?,
                 clock: Clock::off_by(skew.map_or(0, |(_, parts)| parts)),
                 tap: Tap::new(Vec::new(), &WriterSettings::default()).map_err(in_words)?,
                 monitor: (swarm.protocol.monitor)(&judged_by),
@@ -121,15 +127,11 @@ impl<'s> World<'s> {
             })
         };
         let network = Network::new(profile.impair.clone(), swarm.protocol.vocabulary, seed);
-        Ok(Self {
-            profile,
-            now: Duration::ZERO,
+        let edges = Edges {
             initiator: edge(Role::Initiator, initiator)?,
             responder: edge(Role::Responder, responder)?,
-            network: network.with_latency(LATENCY),
             outside: INITIATOR.into(),
             moves: 0,
-            is_healed: false,
             datagrams: 0,
             log: Log::default(),
             judge: Judge::new(
@@ -139,6 +141,17 @@ impl<'s> World<'s> {
                 profile,
                 stream,
             ),
+        };
+        Ok(Self {
+            profile,
+            now: Duration::ZERO,
+            meeting: Meeting {
+                initiator: machine(Role::Initiator, initiator)?,
+                responder: machine(Role::Responder, responder)?,
+                network: network.with_latency(LATENCY),
+                watch: edges,
+            },
+            is_healed: false,
         })
     }
 
@@ -149,114 +162,109 @@ impl<'s> World<'s> {
             self.now = self.now.max(next);
             steps += 1;
             if self.now > LIMIT || steps > MAX_STEPS {
-                self.judge.never_ends(self.now);
+                self.meeting.watch.judge.never_ends(self.now);
                 break;
             }
             self.step()?;
-            self.judge.look(self.now);
+            self.meeting.watch.judge.look(self.now);
         }
         self.finish()
     }
 
     /// When something happens next; nothing does when only the profile is left.
     fn next(&self) -> Option<Duration> {
-        let timers = [&self.initiator, &self.responder].map(Edge::deadline);
-        let next = timers.into_iter().chain([self.network.deadline()]);
-        let next = next.flatten().min()?;
+        let next = self.meeting.deadline()?;
         let heals = (!self.is_healed).then_some(self.profile.heals);
-        let moves = self.profile.moves.filter(|_| self.moves == 0);
+        let moves = self.profile.moves;
+        let moves = moves.filter(|_| self.meeting.watch.moves == 0);
         [heals, moves].into_iter().flatten().chain([next]).min()
     }
 
     /// Everything that happens now.
     fn step(&mut self) -> Result<(), String> {
-        if self.moves == 0 && self.profile.moves.is_some_and(|at| at <= self.now) {
-            self.moves = 1;
-            let port = self.outside.port().wrapping_add(1);
-            self.outside.set_port(port);
-            self.log.note(self.now, Moment::Moved(Role::Initiator));
-            self.judge.moved();
-        }
-        if !self.is_healed && self.profile.heals <= self.now {
-            self.is_healed = true;
-            self.network.heal();
-            self.log.note(self.now, Moment::Healed);
-        }
-        while let Some(arrival) = self.network.arrive(self.now) {
-            self.deliver(arrival.tag, arrival.from, &arrival.payload)?;
-        }
-        if self.is_healed && self.network.on_the_way() == 0 {
-            self.judge.is_clean();
-        }
-        for role in [Role::Initiator, Role::Responder] {
-            if self.edge(role).deadline().is_some_and(|at| at <= self.now) {
-                // At the begin nothing is due yet: the initiator begins.
-                if !self.now.is_zero() {
-                    self.log.note(self.now, Moment::Timer(role));
-                }
-                self.drive(role, Input::Tick)?;
-                self.log.forget_timer();
-            }
-        }
-        Ok(())
-    }
-
-    fn deliver(&mut self, way: Way, from: Role, payload: &[u8]) -> Result<(), String> {
-        let to = from.peer();
-        // Where the initiator was it is no more.
-        if to == Role::Initiator && way.to != self.outside {
-            return Ok(());
-        }
-        self.log.note(
-            self.now,
-            Moment::Delivered {
-                number: way.number,
-                from,
-                payload: payload.to_vec(),
-            },
-        );
-        self.judge.delivered(to, payload);
-        let destination = self.edge(to).own;
-        self.record(to, way.from, destination, payload)?;
-        let from = way.from;
-        self.drive(to, Input::Datagram { from, payload })
-    }
-
-    /// Gives a side an input and does what it wants.
-    fn drive(&mut self, role: Role, input: Input<'_>) -> Result<(), String> {
         let now = self.now;
-        let edge = self.edge_mut(role);
-        edge.machine.handle(edge.clock.shows(now), input);
-        while let Some(output) = self.edge_mut(role).machine.poll() {
-            match output {
-                Output::Send { to, payload } => self.send(role, to, payload)?,
-                Output::Transition { peer, from, to, .. } => {
-                    self.log.note(now, Moment::State(role, from, to));
-                    self.judge.transition(now, role, peer, from, to);
-                }
-                Output::Ended { outcome, .. } => {
-                    let edge = self.edge_mut(role);
-                    let failure = match outcome {
-                        Outcome::Completed => {
-                            edge.is_complete = true;
-                            None
-                        }
-                        Outcome::Failed(failure) => {
-                            edge.failure = Some(failure.cause);
-                            Some(failure.message)
-                        }
-                    };
-                    self.log.note(now, Moment::Ended(role, failure));
-                }
-            }
+        let edges = &mut self.meeting.watch;
+        if edges.moves == 0 && self.profile.moves.is_some_and(|at| at <= now) {
+            edges.moves = 1;
+            let port = edges.outside.port().wrapping_add(1);
+            edges.outside.set_port(port);
+            edges.log.note(now, Moment::Moved(Role::Initiator));
+            edges.judge.moved();
         }
-        Ok(())
+        if !self.is_healed && self.profile.heals <= now {
+            self.is_healed = true;
+            self.meeting.network.heal();
+            self.meeting.watch.log.note(now, Moment::Healed);
+        }
+        self.meeting.deliver(now)?;
+        if self.is_healed && self.meeting.network.on_the_way() == 0 {
+            self.meeting.watch.judge.is_clean();
+        }
+        self.meeting.tick(now)
     }
 
-    fn send(&mut self, role: Role, to: SocketAddr, payload: Vec<u8>) -> Result<(), String> {
+    fn finish(self) -> Result<Played, String> {
+        let now = self.now;
+        let Meeting {
+            initiator,
+            responder,
+            watch: mut edges,
+            ..
+        } = self.meeting;
+        for (edge, machine) in [
+            (&mut edges.initiator, &initiator),
+            (&mut edges.responder, &responder),
+        ] {
+            let judge = &mut edges.judge;
+            let (role, own) = (edge.role, edge.own);
+            let mut say = |observation: Observation| judge.observe(role, own, observation);
+            // Nothing is left to happen, however long the capture goes on.
+            edge.monitor.finish(now + LIMIT, &mut say);
+            edges.judge.count(role, &machine.tally());
+        }
+        let is_open = !initiator.is_finished() || responder.tally().sessions > 0;
+        let ending = match (is_open, edges.initiator.is_complete) {
+            (true, _) => Ending::Stuck,
+            (false, true) if edges.judge.fell_back() => Ending::FellBack,
+            (false, true) => Ending::Streamed,
+            (false, false) => Ending::BothClosed,
+        };
+        Ok(Played {
+            ending,
+            failure: edges.initiator.failure,
+            datagrams: edges.datagrams,
+            violations: edges.judge.violations(now, ending),
+            captures: [
+                edges.initiator.tap.into_inner(),
+                edges.responder.tap.into_inner(),
+            ],
+            log: edges.log,
+        })
+    }
+}
+
+impl Watch for Edges {
+    type Way = Way;
+    type Error = String;
+
+    fn shows(&self, role: Role, now: Duration) -> Duration {
+        self.edge(role).clock.shows(now)
+    }
+
+    fn time(&self, role: Role, shown: Duration) -> Duration {
+        self.edge(role).clock.time(shown)
+    }
+
+    fn sends(
+        &mut self,
+        now: Duration,
+        role: Role,
+        to: SocketAddr,
+        payload: &[u8],
+    ) -> Result<Way, String> {
         self.datagrams += 1;
         let own = self.edge(role).own;
-        self.record(role, own, to, &payload)?;
+        self.record(now, role, own, to, payload)?;
         let (from, address) = match role {
             Role::Initiator => (self.outside, self.moves),
             Role::Responder => {
@@ -264,31 +272,91 @@ impl<'s> World<'s> {
                 (own, u8::from(!is_old))
             }
         };
+        let number = self.datagrams;
         self.log.note(
-            self.now,
+            now,
             Moment::Sent {
-                number: self.datagrams,
+                number,
                 from: role,
                 address,
-                payload: payload.clone(),
+                payload: payload.to_vec(),
             },
         );
-        self.judge.sent(self.now, role, &payload);
-        let number = self.datagrams;
-        let way = Way { number, from, to };
-        self.network.send(self.now, role, way, payload);
-        Ok(())
+        self.judge.sent(now, role, payload);
+        Ok(Way { number, from, to })
     }
 
+    fn arrives(
+        &mut self,
+        now: Duration,
+        to: Role,
+        way: Way,
+        payload: &[u8],
+    ) -> Result<Option<SocketAddr>, String> {
+        // Where the initiator was it is no more.
+        if to == Role::Initiator && way.to != self.outside {
+            return Ok(None);
+        }
+        self.log.note(
+            now,
+            Moment::Delivered {
+                number: way.number,
+                from: to.peer(),
+                payload: payload.to_vec(),
+            },
+        );
+        self.judge.delivered(to, payload);
+        let destination = self.edge(to).own;
+        self.record(now, to, way.from, destination, payload)?;
+        Ok(Some(way.from))
+    }
+
+    fn says(&mut self, now: Duration, role: Role, output: Output) {
+        match output {
+            Output::Send { .. } => {}
+            Output::Transition { peer, from, to, .. } => {
+                self.log.note(now, Moment::State(role, from, to));
+                self.judge.transition(now, role, peer, from, to);
+            }
+            Output::Ended { outcome, .. } => {
+                let edge = self.edge_mut(role);
+                let failure = match outcome {
+                    Outcome::Completed => {
+                        edge.is_complete = true;
+                        None
+                    }
+                    Outcome::Failed(failure) => {
+                        edge.failure = Some(failure.cause);
+                        Some(failure.message)
+                    }
+                };
+                self.log.note(now, Moment::Ended(role, failure));
+            }
+        }
+    }
+
+    fn is_due(&mut self, now: Duration, role: Role) {
+        // At the begin nothing is due yet: the initiator begins.
+        if !now.is_zero() {
+            self.log.note(now, Moment::Timer(role));
+        }
+    }
+
+    fn was_due(&mut self, _: Duration, _: Role) {
+        self.log.forget_timer();
+    }
+}
+
+impl Edges {
     /// Records what passes the edge of a side, and shows it to the monitor there.
     fn record(
         &mut self,
+        now: Duration,
         role: Role,
         source: SocketAddr,
         destination: SocketAddr,
         payload: &[u8],
     ) -> Result<(), String> {
-        let now = self.now;
         let edge = match role {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,
@@ -311,37 +379,6 @@ impl<'s> World<'s> {
         Ok(())
     }
 
-    fn finish(mut self) -> Result<Played, String> {
-        let now = self.now;
-        for edge in [&mut self.initiator, &mut self.responder] {
-            let judge = &mut self.judge;
-            let (role, own) = (edge.role, edge.own);
-            let mut say = |observation: Observation| judge.observe(role, own, observation);
-            // Nothing is left to happen, however long the capture goes on.
-            edge.monitor.finish(now + LIMIT, &mut say);
-            self.judge.count(role, &edge.machine.tally());
-        }
-        let (mine, theirs) = (&self.initiator.machine, &self.responder.machine);
-        let is_open = !mine.is_finished() || theirs.tally().sessions > 0;
-        let ending = match (is_open, self.initiator.is_complete) {
-            (true, _) => Ending::Stuck,
-            (false, true) if self.judge.fell_back() => Ending::FellBack,
-            (false, true) => Ending::Streamed,
-            (false, false) => Ending::BothClosed,
-        };
-        Ok(Played {
-            ending,
-            failure: self.initiator.failure,
-            datagrams: self.datagrams,
-            violations: self.judge.violations(now, ending),
-            captures: [
-                self.initiator.tap.into_inner(),
-                self.responder.tap.into_inner(),
-            ],
-            log: self.log,
-        })
-    }
-
     const fn edge(&self, role: Role) -> &Edge {
         match role {
             Role::Initiator => &self.initiator,
@@ -354,13 +391,6 @@ impl<'s> World<'s> {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,
         }
-    }
-}
-
-impl Edge {
-    /// When its next timer is due, by the time of the world.
-    fn deadline(&self) -> Option<Duration> {
-        Some(self.clock.time(self.machine.deadline()?))
     }
 }
 
