@@ -213,6 +213,26 @@ fn steps_are_taken_out_of_those_that_hold_them_and_counts_are_lowered_to_what_ju
 }
 
 #[test]
+fn faults_and_chances_that_do_not_matter_are_left_out() {
+    let large = loaded(json!({
+        "impair": {
+            "loss": 0.1, "delay": "20ms..80ms", "reorder": 0.05, "seed": 7,
+            "faults": [
+                { "lose": { "frame": "SYN-ACK", "nth": 2 } },
+                { "twice": { "frame": "ACK" } },
+                { "lose": { "frame": "SYN-ACK", "nth": 3 } },
+            ],
+        },
+        "steps": [{ "expect_nothing": { "for": "1s" } }],
+    }));
+    let shrunk = by(&large, |scenario| text_of(scenario).contains("\"nth\":3"));
+    let faults = json!([{ "lose": { "frame": "SYN-ACK", "nth": 3 } }]);
+    assert_eq!(value_of(&shrunk)["impair"]["faults"], faults);
+    assert_eq!(value_of(&shrunk)["impair"].get("loss"), None);
+    assert_eq!((shrunk.before.faults, shrunk.after.faults), (5, 1));
+}
+
+#[test]
 fn what_does_not_fail_is_told_and_not_shrunk() {
     let large = loaded(json!({ "steps": [{ "expect_nothing": { "for": "1s" } }] }));
     let told = |judged: Judged| {

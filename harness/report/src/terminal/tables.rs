@@ -94,7 +94,7 @@ fn row(name: &str, verdicts: &[Verdict], columns: &[(Verdict, &str)], width: usi
 fn group(scenario: &str) -> String {
     let mut parts: Vec<&str> = scenario.split('/').collect();
     parts.pop();
-    fit(&clean_line(&parts.join(" ")), 30)
+    fit(&clean_line(&parts.join(" ")), 40)
 }
 
 fn first_word(name: &str) -> &str {
