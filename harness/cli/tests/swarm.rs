@@ -128,3 +128,31 @@ fn a_call_that_is_wrong_is_told_with_what_would_be_right() {
         assert!(complaints.contains(expected), "{arguments:?}: {complaints}");
     }
 }
+
+/// What the page shows is what the commands print: a command in one block, its diagram in the next.
+#[test]
+fn the_diagrams_of_the_findings_are_what_the_commands_print() {
+    let page = include_str!("../../../docs/findings.md");
+    let mut parts = page.split("```sh\n").skip(1);
+    let shown: Vec<_> = parts
+        .by_ref()
+        .map(|part| {
+            let command = part.split_once('\n').expect("a command is a line").0;
+            let ladder = part
+                .split_once("```text ladder\n")
+                .expect("a diagram follows")
+                .1;
+            (
+                command,
+                ladder.split_once("\n```").expect("the block ends").0,
+            )
+        })
+        .collect();
+    assert_eq!(shown.len(), 7);
+    for (command, ladder) in shown {
+        let words: Vec<_> = command.split(' ').skip(3).collect();
+        let (code, text, complaints) = ended(explore(&words));
+        assert_eq!(code, Some(0), "{command}: {complaints}");
+        assert!(text.starts_with(ladder), "{command} prints\n{text}");
+    }
+}

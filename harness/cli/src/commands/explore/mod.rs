@@ -38,13 +38,14 @@ Examples:
   shakedown explore mediastream --mode 3way --without MS-H-18
   shakedown explore mediastream --swarm 10000
   shakedown explore mediastream --swarm 10000 --initiator 3way,fallback --responder 3way+start3
+  shakedown explore mediastream --swarm 1 --seed 866 --initiator 3way --responder 3way
   shakedown explore mediastream --swarm 1000 --mode 3way --without MS-H-18 --out found"
 )]
 pub(crate) struct Args {
     /// The protocol
     protocol: String,
 
-    /// Play so many random runs, one for each seed
+    /// Play so many random runs, one for each seed; a single one is drawn as a ladder diagram
     #[arg(long, value_name = "N", conflicts_with_all = bounded::FLAGS)]
     swarm: Option<NonZeroU64>,
 

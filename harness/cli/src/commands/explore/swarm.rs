@@ -126,6 +126,16 @@ impl<'a> Told<'a> {
                     "ending": run.ending, "failure": run.failure, "datagrams": run.datagrams,
                     "hash": run.hash, "violations": run.violations })
         })?;
+        if self.runs > 1 && run.violations.is_empty() {
+            return Ok(());
+        }
+        let trace = run.trace(self.protocol);
+        let is_shown = self.runs == 1 || self.violating == 0;
+        if is_shown && self.args.format == Format::Terminal {
+            let mut out = stdout().lock();
+            let colours = std::io::stdout().is_terminal();
+            writeln!(out, "profile: {}\n{}", run.profile, trace.ladder(colours))?;
+        }
         if run.violations.is_empty() {
             return Ok(());
         }
@@ -133,12 +143,6 @@ impl<'a> Told<'a> {
             *self.broken.entry(violation.requirement.clone()).or_default() += 1;
         }
         self.violating += 1;
-        let trace = run.trace(self.protocol);
-        if self.violating == 1 && self.args.format == Format::Terminal {
-            let mut out = stdout().lock();
-            let colours = std::io::stdout().is_terminal();
-            writeln!(out, "profile: {}\n{}", run.profile, trace.ladder(colours))?;
-        }
         match &self.args.out {
             Some(folder) if self.violating <= MOST_WRITTEN => write(folder, run, &trace),
             Some(_) | None => Ok(()),

@@ -129,6 +129,12 @@ impl Stream {
         now.since(&newest).is_none_or(|silence| silence > patience)
     }
 
+    /// Whether its last frame was seen: its responder need not know of the session any more (MS-D-07).
+    pub(super) fn is_complete(&self, settings: &MonitorSettings) -> bool {
+        let stream = self.parameters(settings);
+        stream.is_some_and(|stream| self.highest() >= stream.frames())
+    }
+
     /// The interval between frames: as configured, else the mean that was seen.
     pub(super) fn interval(&self, settings: &MonitorSettings) -> Option<Duration> {
         self.pace.interval(self.parameters(settings))

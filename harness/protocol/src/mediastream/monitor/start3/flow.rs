@@ -199,9 +199,11 @@ impl Flow {
             self.exchange_began(view, None, world);
         }
         let own = world.settings.stream;
+        let is_complete = self.session.stream.is_complete(world.settings);
         let (session, _, mut bench) = self.split(world);
         if let Some(exchange) = &mut session.start3 {
             exchange.lapse(at, &mut bench);
+            exchange.is_complete = is_complete;
             exchange.ack(view, at, &mut bench);
             session.stream.agree(exchange.agreed(own));
         }

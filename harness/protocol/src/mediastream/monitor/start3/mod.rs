@@ -43,6 +43,8 @@ pub(super) struct Exchange {
     pub(super) confirmed: Option<Moment>,
     /// SenderNonce of that START_CONFIRM.
     confirmed_nonce: Option<u64>,
+    /// The last frame of its stream was seen.
+    is_complete: bool,
     /// START_CONFIRM came when the responder may have dropped the session, and no media since shows
     /// that it had not.
     is_confirm_late: bool,
@@ -67,6 +69,7 @@ impl Exchange {
             waiting: None,
             confirmed: None,
             confirmed_nonce: None,
+            is_complete: false,
             is_confirm_late: false,
             early: Early::default(),
             ending,
@@ -336,7 +339,9 @@ impl Exchange {
     /// Whether a START_ACK with other bytes may be that of the next session under the same key.
     fn may_be_dropped(&self, at: &Moment, bench: &Bench<'_>) -> bool {
         let waiting = self.waiting.as_ref();
-        self.confirmed.is_none() && waiting.is_some_and(|waiting| waiting.may_be_over(at, bench))
+        self.is_complete
+            || self.confirmed.is_none()
+                && waiting.is_some_and(|waiting| waiting.may_be_over(at, bench))
     }
 }
 

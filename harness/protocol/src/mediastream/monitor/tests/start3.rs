@@ -94,6 +94,19 @@ fn a_whole_session_is_healthy_and_judged() {
 }
 
 #[test]
+fn a_start_that_comes_after_the_last_frame_may_get_another_start_ack() {
+    // MS-S-11: the session is over (MS-D-07), and nothing need be known of it.
+    let late = |frames| {
+        let talk = Talk::start3(frames).after(100.0).start_frame(0).after(1.0);
+        let talk = talk.start_ack_of(STREAM_ID, NONCE, SENDER_NONCE + 1, 0);
+        judge(&talk, &supervised("start3"))
+    };
+    let broken = |run: &Heard| run.findings.iter().any(|found| found.contains("MS-S-13"));
+    assert!(!broken(&late(50)));
+    assert!(broken(&late(49)));
+}
+
+#[test]
 fn a_capture_that_begins_or_ends_anywhere_is_healthy() {
     let talk = Talk::start3(40);
     for start in 0..talk.sent.len() - 1 {
