@@ -137,6 +137,9 @@ impl Index {
         found: &mut Vec<Candidate>,
     ) {
         for length in (1..=MAX_ID).rev().filter(|it| self.lengths[*it] > 0) {
+            if found.len() >= MAX_CANDIDATES {
+                return;
+            }
             if let Some(id) = packet.get(1..=length).and_then(Id::new) {
                 self.by_id(id, source, destination, found);
             }

@@ -104,7 +104,7 @@ impl Connection {
             Role::Server => (at.destination, at.source),
         };
         self.learn_path(client, server, shared.index);
-        if let Some(random) = self.random {
+        if let Some(random) = self.random.filter(|_| before.0.is_none()) {
             shared.index.add_random(random, self.number);
         }
         !self.waiting.is_empty() && before != (self.random, self.suite, self.early)
