@@ -385,14 +385,11 @@ impl Evidence<'_> {
     }
 
     fn of_death(&self, death: &Death) -> FindingEvent {
-        let expected = "an implementation that lives on".to_owned();
+        let at = self.epoch.saturating_add(death.time);
+        let since_start = at.saturating_sub(self.capture.start);
         FindingEvent {
             packet: death.packet,
-            time: self.since_start(self.epoch.saturating_add(death.time)),
-            message: format!("expected {expected}, got {}", death.got),
-            expected,
-            got: death.got.clone(),
-            ..self.finding(self.protocol.survival)
+            ..self.place().of_death(since_start, &death.got)
         }
     }
 

@@ -45,6 +45,19 @@ impl Place<'_> {
         }
     }
 
+    /// The death of an implementation, `time` after the beginning.
+    #[must_use]
+    pub fn of_death(&self, time: Duration, got: &str) -> FindingEvent {
+        let expected = "an implementation that lives on".to_owned();
+        FindingEvent {
+            time: time.as_secs_f64(),
+            message: format!("expected {expected}, got {got}"),
+            expected,
+            got: got.to_owned(),
+            ..self.nothing(self.protocol.survival)
+        }
+    }
+
     /// A finding about a requirement of which nothing is said yet.
     pub(super) fn nothing(&self, requirement: &str) -> FindingEvent {
         let rule = self.protocol.requirement(requirement);

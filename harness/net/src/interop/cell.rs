@@ -2,12 +2,14 @@
 
 use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_engine::event::ProcessEvent;
 use shakedown_engine::interop::{Fate, Judged, Pair, PairOutcome, Standing};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impair;
+use shakedown_engine::verdict::{Place, weigh};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
 
@@ -123,7 +125,7 @@ impl Context {
             return Err(cut_off());
         }
         let mut told = self
-            .judged(pair, [&asks.iut, &answers.iut], stopped, fates)
+            .judged(pair, [&asks.iut, &answers.iut], stopped, fates, clock)
             .await;
         told.waited = told.waited.max(waited);
         if !told.pair.standing.is_fine() {
@@ -189,9 +191,10 @@ impl Context {
     async fn judged(
         &self,
         pair: &Pair,
-        iuts: [&std::sync::Arc<Iut>; 2],
+        iuts: [&Arc<Iut>; 2],
         stopped: Stopped<Edges>,
         fates: [Fate; 2],
+        clock: Clock,
     ) -> Told {
         let Stopped {
             observer,
@@ -209,7 +212,8 @@ impl Context {
         let mut told = Told::new(pair, outcome, standing, seen);
         told.waited = statistics.late;
         let (protocol, level) = (self.plan.protocol, self.plan.level);
-        let (own, iuts) = (pair.clone(), iuts.map(std::sync::Arc::clone));
+        let waivers = iuts.map(|iut| iut.waive.clone());
+        let (own, iuts) = (pair.clone(), iuts.map(Arc::clone));
         let both = tokio::task::spawn_blocking(move || {
             let Edges {
                 initiator,
@@ -236,7 +240,7 @@ impl Context {
             ]
         })
         .await;
-        let [initiator, responder] = match both {
+        let [mut initiator, mut responder] = match both {
             Ok(both) => both,
             Err(error) => {
                 told.pair.standing = Standing::Error;
@@ -246,6 +250,21 @@ impl Context {
         };
         told.pair.captures.initiator.clone_from(&initiator.capture);
         told.pair.captures.responder.clone_from(&responder.capture);
+        if outcome == PairOutcome::Dies {
+            let (side, dead) = match fates[0] {
+                Fate::Ended { code: None } => (&mut initiator, 0),
+                Fate::Ran | Fate::Ended { .. } => (&mut responder, 1),
+            };
+            let place = Place {
+                protocol,
+                id: &pair.id,
+                capture: side.capture.as_deref(),
+                start: Duration::ZERO,
+            };
+            let mut death = place.of_death(clock.now(), &told.pair.seen);
+            weigh(&mut death, protocol, level, &waivers[dead]);
+            side.findings.push(death);
+        }
         told.take(initiator);
         told.take(responder);
         let missed = missed
