@@ -221,7 +221,7 @@ fn transport() -> TransportConfig {
     transport
         .enable_segmentation_offload(false)
         .max_concurrent_bidi_streams(VarInt::from_u32(50))
-        .max_idle_timeout(Some(VarInt::from_u32(5_000).into()));
+        .max_idle_timeout(Some(VarInt::from_u32(30_000).into()));
     transport
 }
 

@@ -163,10 +163,10 @@ fn the_handshake_is_read() {
     assert_eq!(seen.chosen, b"proton");
     assert_eq!(seen.server_name, b"localhost");
     let client = seen.client_parameters.expect("the client's parameters");
-    assert_eq!(client.max_idle_timeout, Some(5_000));
+    assert_eq!(client.max_idle_timeout, Some(30_000));
     assert_eq!(client.initial_max_streams_bidi, Some(50));
     let server = seen.server_parameters.expect("the server's parameters");
-    assert_eq!(server.max_idle_timeout, Some(5_000));
+    assert_eq!(server.max_idle_timeout, Some(30_000));
     assert!(server.stateless_reset_token.is_some());
     assert!(server.original_destination_connection_id.is_some());
 }
