@@ -51,6 +51,8 @@ commands! {
     Serve => serve,
     /// Ask for one stream and take it: the reference initiator of a protocol
     Connect => connect,
+    /// Talk to a server by hand
+    Repl => repl,
     /// List scenarios, requirements, protocols or descriptions
     List => list,
     /// Explain a requirement or a scenario

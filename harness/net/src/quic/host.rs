@@ -8,12 +8,15 @@ use shakedown_protocol::streams::{
 };
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Happening, Link, Told};
 
 /// Happenings that may wait to be handled; past that the tasks wait, and with them the other side.
 const BACKLOG: usize = 64;
+
+/// How long an endpoint may take to say goodbye; who does not answer does not hold it up.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// The transport's code for a connection that was refused (RFC 9000, section 20.1).
 const CONNECTION_REFUSED: u64 = 0x02;
@@ -89,6 +92,11 @@ impl Host {
             None => machine.handle(self.now(), Input::Tick),
         }
         self.obey(machine);
+    }
+
+    /// Ends the endpoint, after what it still has to say was sent: the closing of connections.
+    pub async fn flush(self) {
+        let _ = timeout(GOODBYE, self.endpoint.wait_idle()).await;
     }
 
     fn hand_on(&mut self, machine: &mut dyn StreamMachine, happening: Happening) {

@@ -5,10 +5,12 @@
 //! certificates and the record of its secrets.
 
 mod connection;
+mod freeze;
 mod host;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 pub mod transport;
 
+pub use freeze::Freeze;
 pub use host::Host;

@@ -1,0 +1,144 @@
+//! `shakedown repl PROTOCOL [ADDRESS]`.
+
+mod command;
+mod editor;
+mod session;
+
+use std::io::{BufRead, IsTerminal};
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+
+use shakedown_net::quic::tls::Secrets;
+use shakedown_protocol::proton::Profile;
+
+use crate::Global;
+use crate::exit::{Exit, Failure};
+use crate::reference::{print_line, wrong_call};
+
+use command::HELP;
+use editor::{Lines, Typed};
+use session::{Done, Session};
+
+/// The port of `proton`, where no other is given.
+const DEFAULT_PORT: u16 = 4433;
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "\
+Talk to a server by hand: connect, send events, commit, read, sleep, close.
+
+At a terminal there are history (~/.proton_history), completion by Tab, and hints. Piped input is \
+taken a line at a time; nothing is printed then but what the commands print, and the exit code is 1 \
+if one of them failed.",
+    after_help = "\
+Examples:
+  shakedown repl proton
+  echo 'connect; send_event; commit 42; read_action; close' | shakedown repl proton 127.0.0.1:4433"
+)]
+pub(crate) struct Args {
+    /// The protocol
+    protocol: Talked,
+
+    /// The server's address and port
+    #[arg(value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)))]
+    server: SocketAddr,
+
+    /// How items of the Action stream come: the server sends them on its own (push), or each is
+    /// asked for (pull)
+    #[arg(long, value_name = "PROFILE", default_value = "push")]
+    profile: Profile,
+
+    /// Write the TLS secrets of the connections to this file, for programs that read captures
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
+}
+
+/// A protocol that one can talk by hand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
+enum Talked {
+    /// Three streams over QUIC
+    Proton,
+}
+
+impl Args {
+    /// Does what is typed until the end.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        let Talked::Proton = self.protocol;
+        // Connections live on while a line is being typed.
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build();
+        let runtime = runtime.map_err(|error| Failure {
+            exit: Exit::Harness,
+            message: format!("cannot start the runtime: {error}"),
+        })?;
+        let secrets = Secrets::default();
+        let mut session = Session::new(self.server, self.profile, secrets.clone());
+        let mut follow = |line: &str| runtime.block_on(follow(&mut session, line));
+        let done = match std::io::stdin().is_terminal() {
+            true => typed(&mut follow),
+            false => piped(&mut follow),
+        };
+        if let Some(path) = &self.keylog {
+            std::fs::write(path, secrets.text())
+                .map_err(|error| wrong_call(format!("cannot write {}: {error}", path.display())))?;
+        }
+        done
+    }
+}
+
+/// Does what a line orders, one order after the other.
+async fn follow(session: &mut Session, line: &str) -> Result<Done, Failure> {
+    let mut all = Done::Well;
+    for order in command::orders(line) {
+        let done = match order {
+            Ok(order) => session.follow(order).await?,
+            Err(why) => {
+                print_line(&why)?;
+                Done::Failed
+            }
+        };
+        match done {
+            Done::Well => {}
+            Done::Failed => all = Done::Failed,
+            Done::Exit => return Ok(Done::Exit),
+        }
+    }
+    Ok(all)
+}
+
+type Follow<'a> = dyn FnMut(&str) -> Result<Done, Failure> + 'a;
+
+/// A session at a terminal. Who sits there has seen what failed.
+fn typed(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
+    let mut lines = Lines::new().map_err(wrong_call)?;
+    print_line("Starting REPL client mode...")?;
+    print_line(HELP)?;
+    loop {
+        match lines.next().map_err(wrong_call)? {
+            Typed::Line(line) => {
+                if follow(&line)? == Done::Exit {
+                    return Ok(Exit::Success);
+                }
+            }
+            Typed::Nothing => {}
+            Typed::End => return Ok(Exit::Success),
+        }
+    }
+}
+
+/// Lines from a pipe or a file.
+fn piped(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
+    let mut exit = Exit::Success;
+    for line in std::io::stdin().lock().lines() {
+        let line = line.map_err(|error| wrong_call(format!("cannot read the commands: {error}")))?;
+        match follow(&line)? {
+            Done::Well => {}
+            Done::Failed => exit = Exit::Fail,
+            Done::Exit => break,
+        }
+    }
+    Ok(exit)
+}
