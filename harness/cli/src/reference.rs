@@ -3,17 +3,24 @@
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
 use std::net::SocketAddr;
+use std::path::Path;
+use std::time::Duration;
 
 use clap::ValueEnum;
+use shakedown_engine::scenario::Span;
 use shakedown_net::host::{Finished, Host, StopSignal};
+use shakedown_net::quic::tls::Secrets;
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{PROTOCOLS, Protocol, ReferenceSettings, StreamParameters};
+use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
 
 use crate::exit::{Exit, Failure};
 
 /// The port of `mediastream` (specification, section 6).
 pub(crate) const DEFAULT_PORT: u16 = 4444;
+
+/// The port of `proton`, where no other is given.
+pub(crate) const PROTON_PORT: u16 = 4433;
 
 /// Flags that both roles have.
 #[derive(Debug, clap::Args)]
@@ -51,7 +58,7 @@ pub(crate) struct Common {
 
 /// How counters are printed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum Stats {
+pub(crate) enum Stats {
     /// One JSON object.
     Json,
 }
@@ -156,12 +163,17 @@ impl Common {
     }
 }
 
-/// The protocol with this id, as an argument.
-pub(crate) fn protocol(id: &str) -> Result<&'static Protocol, String> {
-    shakedown_protocol::protocol(id).ok_or_else(|| {
-        let known: Vec<_> = PROTOCOLS.iter().map(|protocol| protocol.id).collect();
-        format!("there is {}", known.join(", "))
-    })
+/// A length of time, as an argument: `400ms`, `1.5s`, `4m`.
+pub(crate) fn span(text: &str) -> Result<Duration, String> {
+    let span: Span = text.parse()?;
+    span.as_fixed()
+        .ok_or_else(|| "nothing is known here that it could depend on".to_owned())
+}
+
+/// Writes TLS secrets as a key log.
+pub(crate) fn write_keylog(path: &Path, secrets: &Secrets) -> Result<(), Failure> {
+    std::fs::write(path, secrets.text())
+        .map_err(|error| wrong_call(format!("cannot write {}: {error}", path.display())))
 }
 
 /// Opens the socket and starts to listen for signals.

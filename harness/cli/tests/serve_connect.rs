@@ -359,7 +359,7 @@ fn in_start3_an_error_is_told_with_its_meaning_and_the_peers_word() {
 #[case(&["connect", "mediastream", "127.0.0.1", "--buffer-period", "3"], "is no time such as 3s")]
 #[case(&["serve", "mediastream", "--max-datagram", "9"], "is no number from 86 to 65507")]
 #[case(&["serve", "mediastream", "--optimistic-start"], "means something in mode 3way only")]
-#[case(&["serve", "mediastrom"], "there is mediastream")]
+#[case(&["serve", "mediastrom"], "a similar subcommand exists: 'mediastream'")]
 fn a_wrong_call_says_what_would_be_right_with_exit_code_2(
     #[case] args: &[&str],
     #[case] expected: &str,
@@ -372,7 +372,9 @@ fn a_wrong_call_says_what_would_be_right_with_exit_code_2(
 
 #[test]
 fn the_help_says_the_defaults_of_address_and_mode() {
-    let output = shakedown(&["serve", "--help"]).output().unwrap();
+    let output = shakedown(&["serve", "mediastream", "--help"])
+        .output()
+        .unwrap();
     let help = String::from_utf8_lossy(&output.stdout);
     assert!(help.contains("[default: 127.0.0.1:4444]"), "{help}");
     assert!(help.contains("legacy"), "{help}");

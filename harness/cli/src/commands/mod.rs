@@ -47,9 +47,9 @@ commands! {
     Dissect => dissect,
     /// Report runs that are over again, several as one
     Report => report,
-    /// Serve streams to whoever asks: the reference responder of a protocol
+    /// Serve whoever asks: the reference responder or server of a protocol
     Serve => serve,
-    /// Ask for one stream and take it: the reference initiator of a protocol
+    /// Ask for what a server has and take it: the reference initiator or client of a protocol
     Connect => connect,
     /// Talk to a server by hand
     Repl => repl,

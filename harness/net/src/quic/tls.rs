@@ -1,10 +1,12 @@
 //! Certificates and secrets of QUIC endpoints.
 
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use rustls::KeyLog;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
@@ -30,6 +32,27 @@ impl Identity {
         Ok(Self {
             chain: vec![made.cert.der().clone()],
             key: key.into(),
+        })
+    }
+}
+
+impl Identity {
+    /// Reads a certificate chain and its key from PEM files.
+    ///
+    /// # Errors
+    /// A sentence for people that names the file.
+    pub fn read(chain: &Path, key: &Path) -> Result<Self, String> {
+        let wrong = |path: &Path, error: pem::Error| format!("{}: {error}", path.display());
+        let certificates = CertificateDer::pem_file_iter(chain)
+            .and_then(|all| all.collect::<Result<Vec<_>, _>>())
+            .map_err(|error| wrong(chain, error))?;
+        if certificates.is_empty() {
+            return Err(format!("{}: no certificate is in it", chain.display()));
+        }
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
+        Ok(Self {
+            chain: certificates,
+            key,
         })
     }
 }

@@ -1,12 +1,42 @@
 //! Endpoints with the transport parameters of a protocol.
 
+use std::io;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
 use quinn::crypto::rustls::{QuicClientConfig, QuicServerConfig};
-use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
+use quinn::{ClientConfig, Endpoint, ServerConfig, TransportConfig, VarInt};
 
 use super::tls::{AnyCertificate, Identity, Secrets, provider};
+
+/// An endpoint that listens on `address`.
+///
+/// # Errors
+/// The system's, if the socket cannot be opened.
+pub fn server(config: ServerConfig, address: SocketAddr) -> io::Result<Endpoint> {
+    Endpoint::server(config, address)
+}
+
+/// An endpoint that connects, from any port of the family in which `server` is reached.
+///
+/// # Errors
+/// The system's, if the socket cannot be opened.
+pub fn client(config: ClientConfig, server: SocketAddr) -> io::Result<Endpoint> {
+    let mut endpoint = Endpoint::client(any_address_for(server))?;
+    endpoint.set_default_client_config(config);
+    Ok(endpoint)
+}
+
+/// Any port of the family in which `peer` is reached.
+#[must_use]
+pub fn any_address_for(peer: SocketAddr) -> SocketAddr {
+    let ip = match peer {
+        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
+        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
+    };
+    SocketAddr::new(ip, 0)
+}
 
 /// What a protocol asks of its transport.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

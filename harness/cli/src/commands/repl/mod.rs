@@ -13,14 +13,11 @@ use shakedown_protocol::proton::Profile;
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
-use crate::reference::{print_line, wrong_call};
+use crate::reference::{PROTON_PORT, print_line, write_keylog, wrong_call};
 
 use command::HELP;
 use editor::{Lines, Typed};
 use session::{Done, Session};
-
-/// The port of `proton`, where no other is given.
-const DEFAULT_PORT: u16 = 4433;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -41,7 +38,7 @@ pub(crate) struct Args {
     protocol: Talked,
 
     /// The server's address and port
-    #[arg(value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, DEFAULT_PORT)))]
+    #[arg(value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PROTON_PORT)))]
     server: SocketAddr,
 
     /// How items of the Action stream come: the server sends them on its own (push), or each is
@@ -81,9 +78,9 @@ impl Args {
             true => typed(&mut follow),
             false => piped(&mut follow),
         };
+        runtime.block_on(session.end());
         if let Some(path) = &self.keylog {
-            std::fs::write(path, secrets.text())
-                .map_err(|error| wrong_call(format!("cannot write {}: {error}", path.display())))?;
+            write_keylog(path, &secrets)?;
         }
         done
     }

@@ -1,11 +1,11 @@
 //! What the commands do.
 
 use std::io;
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_net::quic::tls::Secrets;
-use shakedown_net::quic::transport::PROTON;
+use shakedown_net::quic::transport::{PROTON, any_address_for};
 use shakedown_net::quic::{Freeze, Host};
 use shakedown_protocol::proton::{Client, ClientSettings, News, Profile, STARTUP_DELAY};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
@@ -129,12 +129,8 @@ impl Session {
     }
 
     fn open(&self) -> Result<Connection, String> {
-        let own = match self.server.ip() {
-            IpAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-            IpAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-        };
         let no_socket = |error: io::Error| format!("no UDP socket can be opened: {error}");
-        let mut endpoint = self.freeze.endpoint((own, 0).into()).map_err(no_socket)?;
+        let mut endpoint = self.freeze.endpoint(any_address_for(self.server)).map_err(no_socket)?;
         endpoint.set_default_client_config(PROTON.client(&self.secrets)?);
         let settings = ClientSettings {
             profile: self.profile,
@@ -209,6 +205,14 @@ impl Session {
         connection.host.obey(&mut connection.client);
         connection.host.flush().await;
         Ok("Connection closed.".to_owned())
+    }
+
+    /// Ends all connections in peace.
+    pub(super) async fn end(mut self) {
+        while !self.connections.is_empty() {
+            // One that is over already needs no end.
+            let _ = self.close().await;
+        }
     }
 
     fn current(&mut self) -> Result<&mut Connection, String> {

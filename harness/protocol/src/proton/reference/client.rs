@@ -389,6 +389,9 @@ impl Client {
         };
         let (cause, message) = match why {
             Closing::Application { code, .. } => match CloseCode::from_number(code) {
+                Some(code @ CloseCode::AlreadyConnected) => {
+                    (code.name(), "Connection refused".to_owned())
+                }
                 Some(code) => (
                     code.name(),
                     format!("the server closed it: {}", code.name()),

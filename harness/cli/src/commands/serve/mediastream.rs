@@ -1,34 +1,16 @@
-//! `shakedown serve PROTOCOL`.
+//! `shakedown serve mediastream`.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
-use shakedown_protocol::Protocol;
+use shakedown_protocol::mediastream;
 use shakedown_protocol::requirement::Role;
 
-use crate::Global;
 use crate::exit::{Exit, Failure};
 use crate::reference::{self, Chosen, Common, DEFAULT_PORT};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "\
-Serve streams to whoever asks: the reference responder of a protocol.
-
-Prints `listening on ADDRESS` as soon as peers can come, serves any number of them at a time, and \
-ends on SIGINT or SIGTERM with exit code 0.",
-    after_help = "\
-Examples:
-  shakedown serve mediastream
-  shakedown serve mediastream --mode 3way --optimistic-start --listen 0.0.0.0:4444 -v
-  shakedown serve mediastream --mode 3way,start3
-  shakedown serve mediastream --slots 64 --upload-slots 8"
-)]
-pub(crate) struct Args {
-    /// The protocol: mediastream
-    #[arg(value_parser = reference::protocol)]
-    protocol: &'static Protocol,
-
+pub(super) struct Args {
     /// Address and port to listen on; port 0 for any that is free
     #[arg(
         long,
@@ -92,7 +74,7 @@ pub(crate) struct Args {
 
 impl Args {
     /// Serves until a signal comes.
-    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
         reference::block_on(self.serve())
     }
 
@@ -100,7 +82,7 @@ impl Args {
         let chosen = self.chosen();
         let mut machine = self
             .common
-            .machine(self.protocol, Role::Responder, None, chosen)?;
+            .machine(&mediastream::PROTOCOL, Role::Responder, None, chosen)?;
         let (mut host, mut stop) = reference::open(self.listen, "--listen")?;
         reference::print_line(&format!("listening on {}", host.local()))?;
         self.common

@@ -1,37 +1,20 @@
-//! `shakedown connect PROTOCOL ADDRESS`.
+//! `shakedown connect mediastream ADDRESS`.
 
-use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::net::SocketAddr;
 
 use shakedown_net::host::Finished;
-use shakedown_protocol::Protocol;
+use shakedown_net::quic::transport::any_address_for;
+use shakedown_protocol::mediastream;
 use shakedown_protocol::machine::{self, Outcome};
 use shakedown_protocol::requirement::Role;
 
-use crate::Global;
 use crate::exit::{Exit, Failure};
+use super::resolve;
 use crate::reference::{self, Chosen, Common, DEFAULT_PORT};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
-#[command(
-    long_about = "\
-Ask for one stream and take it: the reference initiator of a protocol.
-
-Exits with 0 when every frame of the stream came (or, with --upload, was sent), with 1 and a \
-sentence when not, and with 130 on SIGINT or SIGTERM. In mode start3 the stream's bits, frames and \
-seconds are what is asked for, and the server may grant less; in the others they must be the \
-server's.",
-    after_help = "\
-Examples:
-  shakedown connect mediastream 127.0.0.1:4444
-  shakedown connect mediastream --mode 3way --fallback media.example.org --stats json
-  shakedown connect mediastream --mode start3 --seconds 10 127.0.0.1"
-)]
-pub(crate) struct Args {
-    /// The protocol: mediastream
-    #[arg(value_parser = reference::protocol)]
-    protocol: &'static Protocol,
-
+pub(super) struct Args {
     /// The server, with its port unless that is 4444
     address: String,
 
@@ -74,16 +57,16 @@ pub(crate) struct Args {
 
 impl Args {
     /// Asks for the stream and waits for its end.
-    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
         reference::block_on(self.connect())
     }
 
     async fn connect(self) -> Result<Exit, Failure> {
-        let peer = resolve(&self.address).await?;
+        let peer = resolve(&self.address, DEFAULT_PORT).await?;
         let chosen = self.chosen();
         let mut machine = self
             .common
-            .machine(self.protocol, Role::Initiator, Some(peer), chosen)?;
+            .machine(&mediastream::PROTOCOL, Role::Initiator, Some(peer), chosen)?;
         let local = self.local.unwrap_or_else(|| any_address_for(peer));
         let (mut host, mut stop) = reference::open(local, "--local")?;
         let finished = self
@@ -139,37 +122,4 @@ impl Args {
         chosen.setting("verify", self.no_verify.then_some(false));
         chosen
     }
-}
-
-/// The address that `text` names: `host`, `host:port`, `[v6]:port` or a bare IP address.
-async fn resolve(text: &str) -> Result<SocketAddr, Failure> {
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, DEFAULT_PORT));
-    }
-    let has_port = text.contains(':');
-    let target = if has_port {
-        text.to_owned()
-    } else {
-        format!("{text}:{DEFAULT_PORT}")
-    };
-    let problem = |why: &str| {
-        reference::wrong_call(format!(
-            "no server is found at {text:?}: {why}; write for example 127.0.0.1:{DEFAULT_PORT}"
-        ))
-    };
-    let mut found = tokio::net::lookup_host(target)
-        .await
-        .map_err(|error| problem(&error.to_string()))?;
-    found
-        .next()
-        .ok_or_else(|| problem("the name has no address"))
-}
-
-/// Any port of the family in which `peer` is reached.
-fn any_address_for(peer: SocketAddr) -> SocketAddr {
-    let ip = match peer {
-        SocketAddr::V4(_) => IpAddr::from(Ipv4Addr::UNSPECIFIED),
-        SocketAddr::V6(_) => IpAddr::from(Ipv6Addr::UNSPECIFIED),
-    };
-    SocketAddr::new(ip, 0)
 }

@@ -1,0 +1,123 @@
+//! `shakedown serve proton`.
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shakedown_net::host::StopSignal;
+use shakedown_net::quic::Host;
+use shakedown_net::quic::tls::{Identity, Secrets};
+use shakedown_net::quic::transport::{PROTON, server};
+use shakedown_protocol::proton::{Profile, Server, ServerSettings};
+use shakedown_protocol::streams::{Input, StreamMachine};
+
+use crate::exit::{Exit, Failure};
+use crate::reference::{self, PROTON_PORT, span, wrong_call};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+pub(super) struct Args {
+    /// Address and port to listen on; port 0 for any that is free
+    #[arg(
+        long,
+        value_name = "ADDRESS",
+        default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PROTON_PORT)),
+    )]
+    listen: SocketAddr,
+
+    /// How items of the Action stream go: on their own (push), or each when it is asked for (pull)
+    #[arg(long, value_name = "PROFILE", default_value = "push")]
+    profile: Profile,
+
+    /// Refuse every second connection, instead of looking whether it resets the first
+    #[arg(long)]
+    no_reset: bool,
+
+    /// How long a StateCommit request is worked on
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = span)]
+    commit_delay: Duration,
+
+    /// Time from one item to the next (push)
+    #[arg(long, value_name = "TIME", default_value = "1s", value_parser = span)]
+    action_interval: Duration,
+
+    /// The first item of a connection; each next one is one more
+    #[arg(long, value_name = "N", default_value_t = 123)]
+    first_action: u32,
+
+    /// How long connections are refused after the start: 10s where a server is started again
+    #[arg(long, value_name = "TIME", default_value = "0s", value_parser = span)]
+    startup_delay: Duration,
+
+    /// The certificate chain, a PEM file [default: one for localhost that signs itself]
+    #[arg(long, value_name = "FILE", requires = "key")]
+    cert: Option<PathBuf>,
+
+    /// The certificate's key, a PEM file
+    #[arg(long, value_name = "FILE", requires = "cert")]
+    key: Option<PathBuf>,
+
+    /// Write the TLS secrets to this file at the end, for programs that read captures
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
+
+    /// Print the counters at the end, as one line of JSON on standard output
+    #[arg(long, value_name = "FORMAT")]
+    stats: Option<reference::Stats>,
+}
+
+impl Args {
+    pub(super) fn execute(self) -> Result<Exit, Failure> {
+        reference::block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<Exit, Failure> {
+        let secrets = Secrets::default();
+        let config = PROTON.server(self.identity()?, &secrets).map_err(wrong_call)?;
+        let mut stop = StopSignal::new().map_err(|error| Failure {
+            exit: Exit::Harness,
+            message: format!("cannot listen for signals: {error}"),
+        })?;
+        let endpoint = server(config, self.listen).map_err(|error| {
+            let listen = self.listen;
+            wrong_call(format!("cannot open UDP {listen}: {error}; choose another by --listen"))
+        })?;
+        let local = endpoint.local_addr().unwrap_or(self.listen);
+        let mut machine = Server::new(ServerSettings {
+            profile: self.profile,
+            resets: !self.no_reset,
+            commit_delay: self.commit_delay,
+            action_interval: self.action_interval,
+            first_action: self.first_action,
+            startup_delay: self.startup_delay,
+        });
+        let mut host = Host::new(endpoint, None);
+        reference::print_line(&format!("listening on {local}"))?;
+        while !machine.is_finished() {
+            tokio::select! {
+                biased;
+                () = stop.wait() => {
+                    machine.handle(host.now(), Input::Stop);
+                    host.obey(&mut machine);
+                }
+                () = host.next(&mut machine) => {}
+            }
+        }
+        host.flush().await;
+        if let Some(path) = &self.keylog {
+            reference::write_keylog(path, &secrets)?;
+        }
+        match self.stats {
+            Some(reference::Stats::Json) => reference::print_line(&machine.counters().to_string())?,
+            None => {}
+        }
+        Ok(Exit::Success)
+    }
+
+    fn identity(&self) -> Result<Identity, Failure> {
+        match (&self.cert, &self.key) {
+            (Some(cert), Some(key)) => Identity::read(cert, key).map_err(wrong_call),
+            (None, _) | (_, None) => Identity::self_signed().map_err(wrong_call),
+        }
+    }
+}
