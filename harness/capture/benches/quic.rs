@@ -39,7 +39,8 @@ fn connection() -> Vec<Sent> {
         .concat();
         [&head, payload].concat()
     };
-    let mut records = record(0, 0, &client_hello());
+    // The server says in a long header how it is called.
+    let mut records = [record(0, 0, &client_hello()), record(4, 0, &[1])].concat();
     for number in 0..PACKETS {
         let offset = (u32::from(number) * PAYLOAD as u32) | 0x8000_0000;
         let frame = [&[0x0c, 0][..], &offset.to_be_bytes(), &[0x5a; PAYLOAD]].concat();

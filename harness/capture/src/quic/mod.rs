@@ -63,7 +63,8 @@
 //! # What is not read
 //!
 //! Other versions of QUIC, AES-128-CCM, the key exchange itself (so a capture without secrets shows
-//! the Initial packets alone), connections whose first packet is missing, and packets that come in
+//! the Initial packets alone), connections whose first packet is missing, packets with short headers to an end of which no long
+//! header was read, and packets that come in
 //! the capture before the first of their connection. Where both ends reuse ids or addresses at
 //! will, eight candidates are tried for a packet.
 
