@@ -63,10 +63,10 @@
 //! # What is not read
 //!
 //! Other versions of QUIC, AES-128-CCM, the key exchange itself (so a capture without secrets shows
-//! the Initial packets alone), connections whose first packet is missing, packets with short headers to an end of which no long
-//! header was read, and packets that come in
-//! the capture before the first of their connection. Where both ends reuse ids or addresses at
-//! will, eight candidates are tried for a packet.
+//! the Initial packets alone), connections whose first packet is missing, packets that come in the
+//! capture before the first of their connection, and packets with short headers to an end that no
+//! long header was read of. Where ids or addresses are used by many connections, some of them are
+//! tried for a packet, the latest first.
 
 mod assembler;
 mod connection;
