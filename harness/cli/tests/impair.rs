@@ -80,9 +80,16 @@ fn the_second_syn_ack_is_lost_and_the_first_ack_comes_twice() {
     let out = folder();
     let impair = ["--impair", "lose=SYN-ACK#2,twice=ACK#1"];
     let (_, events) = run(out.path(), &[REPEATED, impair[0], impair[1]]);
-    // The copy of the ACK is what the script takes for the answer to its second SYN-ACK.
+    // The copy of the ACK is what the script takes for the answer to its second SYN-ACK, which the
+    // implementation never got.
     let verdict = of_type(&events, "verdict");
-    assert_eq!(verdict["verdict"], "pass", "{verdict:#}");
+    assert_eq!(verdict["verdict"], "inconclusive", "{verdict:#}");
+    let reason = verdict["reason"].as_str().expect("a reason");
+    assert!(reason.contains("all steps were played"), "{reason}");
+    assert!(
+        reason.contains("lost 1: it may have passed by that"),
+        "{reason}"
+    );
     let third = ["SYN-ACK", "ACK"];
     let before = ["SYN", "SYN-ACK", "ACK", "connection-id"];
     assert_eq!(frames(out.path(), REPEATED), [&before[..], &third].concat());
@@ -119,6 +126,40 @@ fn what_the_capture_shows_at_the_implementation_counts() {
     let finding = of_type(&events, "finding");
     assert_eq!(finding["requirement"], "MS-H-15", "{finding:#}");
     assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn silence_is_no_pass_where_what_was_to_be_met_with_it_never_arrived() {
+    let out = folder();
+    let scenario = json!({
+        "id": "mediastream/3way/responder/silent", "title": "A fact",
+        "requirements": ["MS-H-08"], "iut": { "role": "responder", "mode": "3way" },
+        "steps": [
+            { "send": { "frame": "ACK", "fields": { "connection_id": "an id" } } },
+            { "expect_nothing": { "for": "100ms" } },
+        ],
+    });
+    let path = out.path().join("silent.json");
+    std::fs::write(&path, scenario.to_string()).expect("a file can be written");
+    let path = path.to_string_lossy();
+    for (impair, wanted, part) in [
+        ("delay=5ms", "pass", ""),
+        ("lose=ACK#1", "inconclusive", "lost 1: it may have passed"),
+        (
+            "late=ACK#1+5s",
+            "inconclusive",
+            "still had 1: it may have passed",
+        ),
+    ] {
+        for virtually in [&[][..], &["--virtual"]] {
+            let arguments = [&[&*path, "--impair", impair][..], virtually].concat();
+            let (_, events) = run(out.path(), &arguments);
+            let verdict = of_type(&events, "verdict");
+            assert_eq!(verdict["verdict"], wanted, "{arguments:?} {verdict:#}");
+            let reason = verdict["reason"].as_str().unwrap_or_default();
+            assert!(reason.contains(part), "{reason}");
+        }
+    }
 }
 
 /// A scenario of one's own in which the network does `faults` and the SYN-ACK has this version.

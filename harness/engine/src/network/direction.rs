@@ -5,7 +5,9 @@ use shakedown_protocol::requirement::Role;
 use super::dice::{Dice, Draw, Throw};
 use super::exact::Hits;
 use super::flying::Flying;
-use super::{Counts, Delay, Fate, Impair, LONGEST_AFTER, LONGEST_QUEUE, LONGEST_REORDER, Loss};
+use super::{
+    Arrival, Counts, Delay, Fate, Impair, LONGEST_AFTER, LONGEST_QUEUE, LONGEST_REORDER, Loss,
+};
 
 /// One direction of a network: what is done to its datagrams, and those that are held back.
 #[derive(Debug)]
@@ -39,10 +41,8 @@ struct Law {
 /// A datagram that waits for others to overtake it.
 #[derive(Debug)]
 struct Held<T> {
-    tag: T,
-    payload: Vec<u8>,
-    /// When it would have arrived.
-    at: Duration,
+    /// As it would have arrived.
+    arrival: Arrival<T>,
     /// When it arrives at the latest.
     latest: Duration,
     /// How many have yet to overtake it.
@@ -132,27 +132,35 @@ impl<T: Clone> Direction<T> {
             Some(later) => Some((later, LONGEST_AFTER)),
             None => by_chance.then_some((1, LONGEST_REORDER)),
         };
-        let copied = copy.map(|at| (at, tag.clone(), payload.clone()));
+        let first = Arrival {
+            at,
+            from: self.from,
+            tag,
+            is_copy: false,
+            payload,
+        };
+        let copied = copy.map(|at| Arrival {
+            at,
+            is_copy: true,
+            ..first.clone()
+        });
         match hold.filter(|(later, _)| *later > 0) {
             Some((waits_for, longest)) => {
                 fate.held = true;
                 self.counts.held += 1;
-                let each = [Some((at, tag, payload)), copied];
-                for (at, tag, payload) in each.into_iter().flatten() {
+                for arrival in [Some(first), copied].into_iter().flatten() {
                     self.held.push(Held {
-                        tag,
-                        payload,
-                        at,
-                        latest: at.saturating_add(longest),
+                        latest: arrival.at.saturating_add(longest),
+                        arrival,
                         waits_for,
                         by_chance: passage.hits.after.is_none(),
                     });
                 }
             }
             None => {
-                flying.put(at, self.from, tag, payload);
-                if let Some((at, tag, payload)) = copied {
-                    flying.put(at, self.from, tag, payload);
+                flying.put(first);
+                if let Some(copied) = copied {
+                    flying.put(copied);
                 }
                 self.overtake(at, flying);
             }
@@ -168,7 +176,10 @@ impl<T: Clone> Direction<T> {
     /// Puts on their way those that were held until `now` and wait no longer.
     pub(super) fn release_until(&mut self, now: Duration, flying: &mut Flying<T>) {
         for held in self.held.extract_if(.., |held| held.latest <= now) {
-            flying.put(held.latest, self.from, held.tag, held.payload);
+            flying.put(Arrival {
+                at: held.latest,
+                ..held.arrival
+            });
         }
     }
 
@@ -229,8 +240,10 @@ impl<T: Clone> Direction<T> {
             held.waits_for = held.waits_for.saturating_sub(1);
         }
         for held in self.held.extract_if(.., |held| held.waits_for == 0) {
-            let at = at.clamp(held.at, held.latest);
-            flying.put(at, self.from, held.tag, held.payload);
+            flying.put(Arrival {
+                at: at.clamp(held.arrival.at, held.latest),
+                ..held.arrival
+            });
         }
     }
 }

@@ -2,8 +2,6 @@ use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 use std::time::Duration;
 
-use shakedown_protocol::requirement::Role;
-
 use super::Arrival;
 
 /// What is on its way; what arrives first comes first, and of those that arrive together the one
@@ -26,16 +24,11 @@ impl<T> Flying<T> {
         }
     }
 
-    pub(super) fn put(&mut self, at: Duration, from: Role, tag: T, payload: Vec<u8>) {
+    pub(super) fn put(&mut self, arrival: Arrival<T>) {
         self.count += 1;
         self.heap.push(Reverse(Flight {
             number: self.count,
-            arrival: Arrival {
-                at,
-                from,
-                tag,
-                payload,
-            },
+            arrival,
         }));
     }
 

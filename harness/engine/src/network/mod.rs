@@ -87,6 +87,8 @@ pub struct Arrival<T> {
     pub from: Role,
     /// What the owner gave with it.
     pub tag: T,
+    /// Whether it is the second of one that arrives twice.
+    pub is_copy: bool,
     /// The UDP payload, as the network left it.
     pub payload: Vec<u8>,
 }
@@ -132,6 +134,16 @@ pub struct Counts {
     pub held: u64,
     /// Those of which a bit is flipped.
     pub flipped: u64,
+    /// Those that have arrived so far, copies aside.
+    pub arrived: u64,
+}
+
+impl Counts {
+    /// How many are still on their way.
+    #[must_use]
+    pub const fn waiting(&self) -> u64 {
+        self.sent - self.lost - self.arrived
+    }
 }
 
 impl<T: Clone> Network<T> {
@@ -187,7 +199,13 @@ impl<T: Clone> Network<T> {
     pub fn arrive(&mut self, now: Duration) -> Option<Arrival<T>> {
         self.initiator.release_until(now, &mut self.flying);
         self.responder.release_until(now, &mut self.flying);
-        self.flying.take(now)
+        let arrival = self.flying.take(now)?;
+        let direction = match arrival.from {
+            Role::Initiator => &mut self.initiator,
+            Role::Responder => &mut self.responder,
+        };
+        direction.counts.arrived += u64::from(!arrival.is_copy);
+        Some(arrival)
     }
 
     /// From now on the way is an ideal one: it keeps its delay and does nothing else. What is on its

@@ -173,12 +173,13 @@ pub fn simulate_for(
 ) -> Result<Simulated, SimulationError> {
     let world = World::new(protocol, scenario, settings)?;
     let mut played = world.play()?;
+    let last = played.events.last().map(|event| event.step.as_str());
+    let last = last.unwrap_or_default();
     played.outcome = match &settings.impair {
-        Some(impair) if scenario.impair.is_none() => under_impairment(played.outcome, impair),
-        Some(_) | None => {
-            let last = played.events.last().map(|event| event.step.as_str());
-            unless_missed(played.outcome, &played.missed, last.unwrap_or_default())
+        Some(impair) if scenario.impair.is_none() => {
+            under_impairment(played.outcome, impair, &played.stimuli, last)
         }
+        Some(_) | None => unless_missed(played.outcome, &played.missed, last),
     };
     let observed = observe(protocol, scenario, settings, &played)?;
     let evidence = Evidence {

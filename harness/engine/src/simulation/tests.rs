@@ -246,6 +246,38 @@ fn a_scenario_answers_for_its_own_network_and_not_for_one_that_it_does_not_know(
     assert!(reason.contains("(lose=SYN#1) may have done"), "{reason}");
 }
 
+/// An ACK that has to be met with silence, through this network.
+fn silence(impair: &str) -> Simulated {
+    let settings = Settings {
+        impair: Some(impair.parse().unwrap()),
+        ..Settings::default()
+    };
+    let more = json!({ "steps": [
+        { "send": { "frame": "ACK" } },
+        { "expect_nothing": { "for": "100ms" } },
+    ] });
+    run_with(&settings, "responder", more)
+}
+
+#[test]
+fn silence_is_no_pass_where_the_network_kept_back_what_was_to_be_met_with_it() {
+    let heard = silence("delay=10ms");
+    assert_eq!(heard.outcome, ScriptOutcome::Passed);
+    for (impair, part) in [
+        ("lose=ACK#1", "lost 1"),
+        ("flip=ACK#1@3", "changed 1"),
+        ("cut=0s..1s", "lost 1"),
+        ("late=ACK#1+1s", "still had 1"),
+        ("after=ACK#1+1", "still had 1"),
+    ] {
+        let simulated = silence(impair);
+        let verdict = &simulated.composed.verdict;
+        assert_eq!(verdict.verdict, Verdict::Inconclusive, "{impair}");
+        let reason = verdict.reason.as_deref().unwrap_or_default();
+        assert!(reason.contains(part), "{impair}: {reason}");
+    }
+}
+
 #[test]
 fn what_the_scenario_says_of_the_network_comes_before_what_the_settings_say() {
     let mut more = handshake();

@@ -9,7 +9,7 @@ use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
-use crate::network::{Arrival, Fault, Network};
+use crate::network::{Arrival, Counts, Fault, Network};
 use crate::scenario::Scenario;
 use crate::script::{
     Action, Environment, Input, Script, ScriptOutcome, SocketId, StepEvent, human_time,
@@ -105,6 +105,8 @@ pub(super) struct Played {
     pub(super) own: BTreeSet<SocketAddr>,
     /// Exact faults of the network whose datagram was not sent.
     pub(super) missed: Vec<Fault>,
+    /// What the network did to what the script sent.
+    pub(super) stimuli: Counts,
 }
 
 impl<'s> World<'s> {
@@ -470,6 +472,7 @@ impl<'s> World<'s> {
             death: self.death,
             own: self.addresses.into_keys().collect(),
             missed: self.network.missed().cloned().collect(),
+            stimuli: self.network.counts(self.scenario.iut.role.peer()),
         }
     }
 }

@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use shakedown_engine::network::Fault;
+use shakedown_engine::network::{Counts, Fault};
 use shakedown_protocol::requirement::Role;
 
 use super::record::{Recorded, Recorder};
@@ -85,6 +85,8 @@ pub(super) struct Closed {
     pub(super) drops: u64,
     /// The exact faults of the network whose datagram was never sent.
     pub(super) missed: Vec<Fault>,
+    /// What the network did to what the driver sent.
+    pub(super) stimuli: Counts,
     pub(super) kept: Option<Kept>,
 }
 
@@ -246,6 +248,7 @@ impl Books {
                     own: BTreeSet::new(),
                     drops: 0,
                     missed: Vec::new(),
+                    stimuli: Counts::default(),
                     kept: None,
                 };
             }
@@ -260,11 +263,16 @@ impl Books {
                     own: BTreeSet::new(),
                     drops: 0,
                     missed: Vec::new(),
+                    stimuli: Counts::default(),
                     kept: None,
                 };
             }
         };
         let mut edge = stopped.observer;
+        let stimuli = match edge.edge {
+            Role::Initiator => stopped.responders,
+            Role::Responder => stopped.initiators,
+        };
         let packets = edge.packets_of(&beyond.seen);
         let statistics = stopped.statistics;
         for (number, texts) in beyond.comments {
@@ -287,6 +295,7 @@ impl Books {
             own: edge.own,
             drops: statistics.dropped,
             missed: stopped.missed,
+            stimuli,
             kept: Some(stopped.sockets),
         }
     }

@@ -18,7 +18,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shakedown_engine::network::Fault;
+use shakedown_engine::network::{Counts, Fault};
 use shakedown_engine::scenario::Needs;
 use shakedown_engine::script::{Action, Input, Script, SocketId};
 use tokio::sync::watch;
@@ -120,6 +120,8 @@ pub struct Driven {
     pub drops: u64,
     /// The exact faults of the network whose datagram was never sent.
     pub missed: Vec<Fault>,
+    /// What the network did to what the script sent; nothing where there was none.
+    pub stimuli: Counts,
     /// The worst lateness of the driver.
     pub lateness: Duration,
     /// How long the implementation waited for a processor meanwhile at most, as far as the system
@@ -185,6 +187,7 @@ impl Drive {
             end,
             drops: self.sockets.drops() + closed.drops,
             missed: closed.missed,
+            stimuli: closed.stimuli,
             recorded: closed.recorded,
             instance: self.instance,
             ended: self.ended.map(|ended| (ended, self.ended_at)),

@@ -118,6 +118,9 @@ impl<O: Observer> Task<O> {
             let more = self.take(&mut paths);
             let more = self.deliver(&mut paths) || more;
             if self.is_over(told) {
+                // What was sent before that was told belongs to it.
+                self.take(&mut paths);
+                self.deliver(&mut paths);
                 return Ok(self.end());
             }
             if !more {

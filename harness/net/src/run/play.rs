@@ -160,7 +160,10 @@ impl Job {
         let mut driven = self.drive(context, met, last_sent).await;
         let mut notes = Vec::new();
         let mut outcome = match context.imposed_on(&self.scenario) {
-            Some(impair) => under_impairment(outcome(&driven), impair),
+            Some(impair) => {
+                let last_step = last_step(&driven);
+                under_impairment(outcome(&driven), impair, &driven.stimuli, &last_step)
+            }
             None => unless_missed(outcome(&driven), &driven.missed, &last_step(&driven)),
         };
         let mut death = self.death(context, &mut driven, &mut outcome).await;
