@@ -82,6 +82,7 @@ fn requirements_are_listed_with_their_scenarios() {
     let inner = all.iter().find(|one| one["id"] == "MS-D-08").unwrap();
     assert!(inner["scenarios"].as_array().unwrap().is_empty());
     let untested = stdout(&["list", "requirements", "--untested"]);
+    assert!(all.iter().any(|one| one["id"] == "PR-E-02"));
     assert!(
         !untested.contains("MS-H-05") && !untested.contains("MS-D-08"),
         "{untested}"
@@ -93,6 +94,20 @@ fn protocols_frames_and_descriptions_are_listed() {
     assert!(stdout(&["list", "protocols"]).contains("allow_legacy_start"));
     assert!(stdout(&["list", "frames"]).contains("connection_id, trailing"));
     assert!(stdout(&["list", "descriptions"]).contains("reference responder"));
+}
+
+#[test]
+fn a_requirement_of_a_protocol_on_streams_is_explained() {
+    let text = stdout(&["explain", "PR-E-02"]);
+    for part in [
+        "PR-E-02 (MUST)",
+        "closes with code 5",
+        "server (responder)",
+        "proton 3",
+        "seed 004",
+    ] {
+        assert!(text.contains(part), "{part:?} is missing in:\n{text}");
+    }
 }
 
 #[test]

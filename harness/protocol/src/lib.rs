@@ -13,6 +13,7 @@ pub mod monitor;
 pub mod pair;
 pub mod proton;
 pub mod requirement;
+pub mod specification;
 pub mod streams;
 pub mod vocabulary;
 
@@ -21,6 +22,7 @@ mod protocol;
 pub use protocol::{
     Hello, MonitorSettings, Protocol, ProtocolOption, ReferenceSettings, StreamParameters, protocol,
 };
+pub use specification::{SPECIFICATIONS, Specification};
 
-/// Every protocol, in the order in which they are listed.
+/// Every protocol whose frames are datagrams, in the order in which they are listed.
 pub static PROTOCOLS: [&Protocol; 1] = [&mediastream::PROTOCOL];

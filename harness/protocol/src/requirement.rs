@@ -42,9 +42,10 @@ pub enum Seen {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Role {
-    /// Asks for a stream and receives it (`mediastream`).
+    /// Speaks first: asks for a stream and receives it (`mediastream`), or connects and opens the
+    /// streams (the client of `proton`).
     Initiator,
-    /// Supplies the stream (`mediastream`).
+    /// The other one: supplies the stream (`mediastream`), or answers (the server of `proton`).
     Responder,
 }
 

@@ -9,7 +9,7 @@ use shakedown_engine::document::closest;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
-use shakedown_protocol::{PROTOCOLS, Protocol};
+use shakedown_protocol::{SPECIFICATIONS, Specification};
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
@@ -40,9 +40,9 @@ impl Args {
     fn text(&self) -> Result<String, Failure> {
         let library = vectors::library()?;
         let wanted = self.id.to_uppercase();
-        for protocol in PROTOCOLS {
-            if let Some(found) = protocol.requirement(&wanted) {
-                return Ok(requirement(protocol, found, &library));
+        for specification in SPECIFICATIONS {
+            if let Some(found) = specification.requirement(&wanted) {
+                return Ok(requirement(specification, found, &library));
             }
         }
         let path = Path::new(&self.id);
@@ -74,7 +74,7 @@ impl Args {
     fn unknown(&self, library: &Library) -> Failure {
         let ids = library.scenarios().iter().map(|one| one.scenario.id.as_str());
         let names = ids.clone().filter_map(|id| id.rsplit('/').next());
-        let requirements = PROTOCOLS.iter().flat_map(|one| (one.requirements)());
+        let requirements = SPECIFICATIONS.iter().flat_map(|one| (one.requirements)());
         let requirements = requirements.map(|one| one.id.as_str());
         let meant = closest(&self.id, requirements.chain(ids).chain(names));
         let hint = meant.map_or_else(
@@ -88,7 +88,7 @@ impl Args {
     }
 }
 
-fn requirement(protocol: &Protocol, one: &Requirement, library: &Library) -> String {
+fn requirement(specification: &Specification, one: &Requirement, library: &Library) -> String {
     let mut text = String::new();
     let level = format!("{:?}", one.level).to_uppercase();
     let roles: Vec<_> = one.roles.iter().map(|role| role.name()).collect();
@@ -104,7 +104,7 @@ fn requirement(protocol: &Protocol, one: &Requirement, library: &Library) -> Str
         };
         let _ = writeln!(text, "  {label:8} {how}");
     }
-    let _ = writeln!(text, "  section  {} {}", protocol.id, one.section);
+    let _ = writeln!(text, "  section  {} {}", specification.id, one.section);
     let _ = writeln!(text, "  source   {}", source(&one.source));
     let by_requirement = library.by_requirement();
     match by_requirement.get(one.id.as_str()) {

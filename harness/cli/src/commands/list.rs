@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
-use shakedown_protocol::{ProtocolOption, PROTOCOLS, Protocol};
+use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption, SPECIFICATIONS, Specification};
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
@@ -81,7 +81,7 @@ impl Args {
     fn requirements(&self) -> Result<Vec<Item>, Failure> {
         let library = vectors::library()?;
         let selection = &self.selection;
-        let wanted = |known: &Protocol, one: &Requirement| {
+        let wanted = |known: &Specification, one: &Requirement| {
             let protocol = selection.protocol.as_deref();
             let mode = selection.mode.as_ref();
             protocol.is_none_or(|id| id == known.id)
@@ -89,7 +89,7 @@ impl Args {
                 && selection.role.is_none_or(|role| one.roles.contains(&role))
                 && (!self.untested || is_untested(one, &library))
         };
-        let all = PROTOCOLS.iter().flat_map(|known| {
+        let all = SPECIFICATIONS.iter().flat_map(|known| {
             let requirements = (known.requirements)().iter();
             requirements.filter(|one| wanted(known, one)).collect::<Vec<_>>()
         });

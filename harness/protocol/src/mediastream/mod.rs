@@ -19,6 +19,7 @@ use std::sync::LazyLock;
 pub use mode::{Grammar, Mode, Modes, Rejection};
 
 use crate::requirement::{Requirement, Role};
+use crate::specification::Specification;
 use crate::{Hello, Protocol, ProtocolOption};
 
 /// What the rest of the program needs to know of `mediastream`.
@@ -110,6 +111,13 @@ fn hello(mode: &str, id: &str) -> Option<Hello> {
     };
     Some((frame, fields.into_iter().collect()))
 }
+
+/// The rules, and what their sides are called.
+pub const SPECIFICATION: Specification = Specification {
+    id: "mediastream",
+    sides: ["initiator", "responder"],
+    requirements,
+};
 
 /// The requirements of specification sections 2 to 5, in its order.
 #[expect(

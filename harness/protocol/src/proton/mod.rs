@@ -9,7 +9,11 @@ mod discriminator;
 mod reference;
 mod words;
 
+use std::sync::LazyLock;
 use std::time::Duration;
+
+use crate::requirement::Requirement;
+use crate::specification::Specification;
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
@@ -40,3 +44,25 @@ pub const OPERATION: Duration = Duration::from_secs(300);
 
 /// Bidirectional streams that a server admits at a time; it admits no unidirectional ones.
 pub const STREAM_LIMIT: u64 = 3;
+
+/// The rules, and what their sides are called.
+pub const SPECIFICATION: Specification = Specification {
+    id: "proton",
+    sides: ["client", "server"],
+    requirements,
+};
+
+/// The requirements of specification section 3, in its order. Their modes are the profiles.
+#[expect(
+    clippy::panic,
+    reason = "the file is built in: if it is wrong, the program is"
+)]
+fn requirements() -> &'static [Requirement] {
+    static REQUIREMENTS: LazyLock<Vec<Requirement>> = LazyLock::new(|| {
+        let json = include_str!("../../../../vectors/proton/requirements.json");
+        serde_json::from_str(json).unwrap_or_else(|error| {
+            panic!("requirements.json is built in and must be well-formed: {error}")
+        })
+    });
+    &REQUIREMENTS
+}
