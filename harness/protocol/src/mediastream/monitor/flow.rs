@@ -336,7 +336,12 @@ impl Flow {
                     &mut attempt
                 };
                 syn_ack::see(handshake, control, at, &mut bench);
-                self.attempt = (!is_old).then_some(attempt);
+                if is_old {
+                    // It may answer the attempt's SYN too: nothing says which one it answers.
+                    attempt.answered.get_or_insert(*at);
+                }
+                let is_other_wish = attempt.wishes_another(&self.session.handshake);
+                self.attempt = (!is_old || is_other_wish).then_some(attempt);
                 return;
             }
             // The session may be half-open still, though its stream is over.

@@ -83,6 +83,14 @@ impl Handshake {
         id.is_some_and(|id| self.offered.contains(&id))
     }
 
+    /// Whether its SYN wishes another id than that of `other`: then a copy of the answer to one may be
+    /// a repetition that was due (MS-H-18), and says nothing about the other (MS-H-08).
+    pub(super) fn wishes_another(&self, other: &Self) -> bool {
+        let wish = |handshake: &Self| handshake.syn.as_ref().map(|syn| syn.id);
+        let both = wish(self).zip(wish(other));
+        both.is_some_and(|(own, other)| own != other)
+    }
+
     /// Whether the responder may have given the session up for lack of an ACK, and rightly.
     pub(super) const fn may_be_dropped(&self) -> bool {
         self.syn.is_some() && (self.acked.is_none() || self.is_ack_late)

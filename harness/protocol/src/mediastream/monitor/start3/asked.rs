@@ -22,7 +22,7 @@ use crate::requirement::Role;
 ///
 /// MS-S-10, any vantage: the START token in place of a further START although COMPAT_MODE was not
 /// set. In a supervised capture also COMPAT_MODE other than the option `fallback` says.
-#[derive(Debug)]
+#[derive(Debug, Clone)]
 pub(in crate::mediastream::monitor) struct Asked {
     last: Moment,
     sends: u32,
@@ -118,6 +118,11 @@ impl Asked {
         if self.sends < SENDS && at.since(&self.last).is_some_and(|gap| window.contains(gap)) {
             changed(at, bench);
         }
+    }
+
+    /// Whether a START waits for its START_ACK.
+    pub(super) const fn waits(&self) -> bool {
+        self.unanswered > 0
     }
 
     /// Whether a START_ACK may answer a START that none answered; it does once.

@@ -200,6 +200,14 @@ impl Flow {
         }
         let own = world.settings.stream;
         let is_complete = self.session.stream.is_complete(world.settings);
+        let exchange = self.session.start3.as_ref();
+        let asked = exchange.filter(|_| is_complete);
+        if let Some(asked) = asked.and_then(|exchange| exchange.asked_anew(view)) {
+            // The START came after the last frame, and opens a session under the same numbers.
+            self.reopen(Mode::Start3, Origin::Start, at, world);
+            self.exchange_began(view, Some(asked), world);
+        }
+        let is_complete = self.session.stream.is_complete(world.settings);
         let (session, _, mut bench) = self.split(world);
         if let Some(exchange) = &mut session.start3 {
             exchange.lapse(at, &mut bench);

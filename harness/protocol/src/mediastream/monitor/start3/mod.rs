@@ -169,6 +169,16 @@ impl Exchange {
         }
     }
 
+    /// The START of the session that a START_ACK grants which is none of this one: of the same
+    /// StreamId and Nonce, with another SenderNonce, and a START waits for its answer.
+    fn asked_anew(&self, view: &View<'_>) -> Option<Asked> {
+        let granted = self.granted.as_ref()?;
+        let nonce = view.sender_nonce.filter(|_| view.is_valid())?;
+        let is_other = view.key == Some(self.key) && !granted.has(nonce);
+        let asked = self.asked.as_ref().filter(|asked| asked.waits())?;
+        is_other.then(|| asked.clone())
+    }
+
     /// A START_CONFIRM of the initiator.
     ///
     /// MS-S-03, any vantage: StreamId or Nonce is not that of the START, or SenderNonce not that of

@@ -167,3 +167,18 @@ fn a_syn_after_the_stream_of_a_half_open_session_starts_no_timers_anew() {
     let again = early.syn("a").syn_ack("one").after(837.0).elsewhere();
     assert_no_finding_of_the_responder(&again);
 }
+
+#[test]
+fn a_repetition_that_is_due_when_another_wish_arrives_answers_no_syn() {
+    let half = Talk::new().syn("a").syn_ack("one").after(500.0);
+    let both = half.syn("b").syn_ack("one").syn_ack("two");
+    let acked = both.clone().after(2.0).ack("one").after(498.0);
+    let rest = acked.syn_ack("two").after(1_000.0).syn_ack("two");
+    assert_no_finding_of_the_responder(&rest.after(6_000.0).elsewhere());
+    let early = Talk::new().syn("a").syn_ack("one").name("one");
+    let early = early.frames(1..=24).after(20.0).syn("b").syn_ack("one");
+    let early = early.name("one").syn_ack("two").name("two").frames(1..=24);
+    let early = early.after(20.0).syn_ack("two").name("two").after(1.0);
+    let streamed = early.ack("two").after(18.0).frames(25..=50);
+    assert_no_finding_of_the_responder(&streamed.after(6_000.0).elsewhere());
+}

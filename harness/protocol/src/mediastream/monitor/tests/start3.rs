@@ -397,3 +397,22 @@ fn a_copy_of_a_start_confirm_whose_start_the_capture_lacks_starts_no_stream() {
         assert_healthy(&talk.data(25, 974).frames(26..=50));
     }
 }
+
+#[test]
+fn a_start_that_comes_after_the_last_frame_may_open_a_stream_that_begins_at_once() {
+    let free = Start3::BEGIN_IMMEDIATELY;
+    let late = |frames, own| {
+        let talk = Talk::new().start_frame(0).after(1.0).start_ack(free);
+        let talk = talk.after(1.0).confirm().frames(1..=frames).after(400.0);
+        let talk = talk
+            .start_frame(0)
+            .start_ack_of(STREAM_ID, NONCE, own, free);
+        judge(&talk.frames(1..=12), &supervised("start3"))
+    };
+    let fresh = late(50, 7);
+    assert!(!fresh.findings.contains(&"MS-D-01"), "{fresh:#?}");
+    let sessions = fresh.sessions.iter().map(|session| session.frames);
+    assert_eq!(sessions.collect::<Vec<_>>(), [50, 12]);
+    assert!(late(49, 7).findings.contains(&"MS-D-01"));
+    assert!(late(50, SENDER_NONCE).findings.contains(&"MS-D-01"));
+}
