@@ -4,6 +4,7 @@ use std::path::Path;
 
 use shakedown_engine::event::{Event, FindingEvent, VerdictEvent};
 use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Fault;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::simulation::{Settings, simulate};
@@ -53,6 +54,8 @@ pub(crate) struct Played {
     pub(crate) verdict: VerdictEvent,
     /// What was found.
     pub(crate) findings: Vec<FindingEvent>,
+    /// What a network that leaves something to chance did, where that is known.
+    pub(crate) happened: Option<Vec<Fault>>,
 }
 
 impl Player<'_> {
@@ -79,6 +82,7 @@ impl Virtual {
         Ok(Played {
             verdict: simulated.composed.verdict,
             findings: simulated.composed.findings,
+            happened: simulated.happened,
         })
     }
 
@@ -135,6 +139,10 @@ impl Live<'_> {
         }
         // A run that was broken off has no verdict, and says why.
         let verdict = judged.ok_or(summary.message)?;
-        Ok(Played { verdict, findings })
+        Ok(Played {
+            verdict,
+            findings,
+            happened: None,
+        })
     }
 }

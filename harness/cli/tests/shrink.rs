@@ -192,6 +192,33 @@ fn a_trace_is_replayed_against_its_twin_and_shrinks_to_a_scenario() {
 }
 
 #[test]
+fn a_network_of_chance_becomes_the_one_fault_that_matters() {
+    let stage = Stage::new();
+    let scenario = json!({
+        "$schema": "scenario.schema.json",
+        "id": "mediastream/3way/responder/by-chance",
+        "title": "A network that loses much",
+        "requirements": ["MS-H-18"],
+        "iut": { "role": "responder", "mode": "3way" },
+        "impair": { "loss": 0.3, "duplicate": 0.2, "corrupt": 0.1, "from": "responder", "seed": 2 },
+        "steps": [
+            { "send": { "frame": "SYN" } },
+            { "expect": { "frame": "SYN-ACK", "within": "3s", "bind": { "id": "connection_id" } } },
+            { "send": { "frame": "ACK", "fields": { "connection_id": "$id" } } },
+            { "expect": { "frame": "connection-id", "within": "1s", "ignore": ["SYN-ACK"] } },
+        ],
+    });
+    stage.write("by-chance.json", &scenario.to_string());
+    let told = stage.shrink(&["by-chance.json", "--without", "MS-H-18"]);
+    assert_eq!(told.exit, Some(0), "{told:?}");
+    assert!(told.out.contains("before   4 steps, 3 faults"), "{told:?}");
+    assert!(told.out.contains("after    2 steps, 1 fault\n"), "{told:?}");
+    let shrunk = stage.shrunk("by-chance-shrunk.json");
+    let impair = json!({ "faults": [{ "lose": { "frame": "SYN-ACK" } }] });
+    assert_eq!(shrunk["impair"], impair, "{shrunk:#}");
+}
+
+#[test]
 fn a_live_implementation_is_asked_anew_for_each_candidate() {
     let stage = Stage::new();
     let iut = stage.description("{} --without MS-H-15");
@@ -211,15 +238,20 @@ fn a_live_implementation_is_asked_anew_for_each_candidate() {
 #[test]
 fn an_implementation_that_fails_only_now_and_then_is_not_taken_for_one_that_fails() {
     let stage = Stage::new();
-    // Each play is the second start after the last, for one is asked first whether it answers.
-    let script = "printf x >> starts; case $(($(wc -c < starts) % 3)) in
-        2) {} --without MS-H-15;; *) {};; esac";
+    // A play takes two starts, for it is asked first whether it answers, and more where a busy
+    // machine makes it be played again.
+    let script = "printf x >> starts; case $(($(wc -c < starts))) in
+        [1-5]) {} --without MS-H-15;; *) {};; esac";
     let script = format!("cd '{}'; {script}", stage.folder.path().display());
     let iut = stage.description(&script);
     let told = stage.shrink(&["large.json", "--iut", &iut, "--confirm", "4"]);
     assert_eq!(told.exit, Some(2), "{told:?}");
-    let part = "does not fail against twin: pass in play 2, after it failed";
-    assert!(told.errors.contains(part), "{told:?}");
+    for part in [
+        "does not fail against twin: pass in play ",
+        ", after it failed",
+    ] {
+        assert!(told.errors.contains(part), "{told:?}");
+    }
     assert!(!stage.path("large-shrunk.json").exists());
 }
 

@@ -25,6 +25,7 @@ use tokio::sync::watch;
 
 use crate::Global;
 use crate::exit::{Exit, Failure as Wrong};
+use crate::numbers::at_least_1;
 use crate::player::{Live, Played, Player, Virtual};
 use crate::vectors::{self, SelectionArgs};
 
@@ -33,7 +34,8 @@ use crate::vectors::{self, SelectionArgs};
 #[command(
     long_about = "\
 Find a smallest scenario that fails as a large one does: leave out steps, faults and fields, lower \
-counts and shorten waits, as long as the same requirement is broken.
+counts and shorten waits, as long as the same requirement is broken. In virtual time a network that leaves \
+things to chance becomes one with the exact faults that matter.
 
 Without --iut the scenario is played against the reference in virtual time. Where the reference passes \
 the scenario, it must pass the small one too: what only a broken scenario fails is no result.",
@@ -65,11 +67,11 @@ pub(crate) struct Args {
 
     /// How often a candidate must fail, one play after the other, to be taken [default: 3 with --iut,
     /// else 1: virtual time has no chance in it]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU32>)]
     confirm: Option<NonZeroU32>,
 
     /// Most candidates that are played
-    #[arg(long, value_name = "N", default_value = "10000")]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = at_least_1::<NonZeroU32>)]
     tries: NonZeroU32,
 
     /// Seed of everything random
@@ -120,6 +122,7 @@ impl Args {
             without: self.twin(protocol)?,
             ..reference.settings.clone()
         };
+        let mut happened = None;
         let player = match &self.iut {
             Some(_) => Player::Live(Live {
                 iut: &iut,
@@ -132,7 +135,7 @@ impl Args {
             None => {
                 let twin = Virtual { settings: twin, ..reference };
                 // What it cannot leave out it says at once.
-                twin.play(scenario).map_err(usage)?;
+                happened = twin.play(scenario).map_err(usage)?.happened;
                 Player::Virtual(twin)
             }
         };
@@ -152,6 +155,7 @@ impl Args {
             loaded: &loaded,
             file: &file,
             tries: self.tries.get(),
+            happened: happened.as_deref(),
         };
         let start = Instant::now();
         let mut last = usize::MAX;

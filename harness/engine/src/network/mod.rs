@@ -27,6 +27,7 @@
 //! was held back by chance keeps the next from being held back, and order and rate make datagrams
 //! wait for those before them.
 
+mod chronicle;
 mod delays;
 mod dice;
 mod direction;
@@ -51,6 +52,7 @@ use direction::{Direction, Passage};
 use exact::{Hits, Pending};
 use flying::Flying;
 
+pub use chronicle::Chronicle;
 pub use flaw::Flaw;
 pub use impair::{Delay, Fault, Impair, Mishap};
 pub use text::ImpairError;

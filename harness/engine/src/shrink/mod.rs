@@ -4,13 +4,16 @@
 //! then one by one, together with what cannot stand without them; then it takes steps out of
 //! `repeat` and `either`, leaves out faults, fields, patches and whatever else may be missing, and
 //! lowers counts and shortens waits. Each candidate passes the checks of [`Loaded::parse`] before
-//! somebody is asked what becomes of it, and none is asked for twice. When a whole round changes
+//! somebody is asked what becomes of it, and none is asked for twice. First of all a network that
+//! leaves things to chance becomes one that does exactly what it did, so that faults can be left out
+//! one by one. When a whole round changes
 //! nothing the result is minimal: without any one of its steps it does not fail so any more, or is no
 //! scenario.
 //!
 //! Who plays the candidates is the caller's affair: [`simulate`](crate::simulation::simulate), or a
 //! process. [`Failure`] says what both mean by "the same".
 
+mod chance;
 mod counts;
 mod failure;
 mod members;
@@ -27,6 +30,7 @@ use std::path::Path;
 use serde_json::Value;
 
 use crate::document::Problems;
+use crate::network::Fault;
 use crate::scenario::{Loaded, Scenario, to_text};
 
 pub use failure::Failure;
@@ -53,6 +57,9 @@ pub struct Order<'a> {
     pub file: &'a str,
     /// Most candidates that are judged.
     pub tries: u32,
+    /// What the scenario's network did when it failed, as exact faults, if it leaves something to
+    /// chance.
+    pub happened: Option<&'a [Fault]>,
 }
 
 /// How large a scenario is.
@@ -152,6 +159,9 @@ pub fn shrink(
         told,
     };
     search.tell();
+    if let Some(happened) = order.happened {
+        search.nothing_by_chance(happened);
+    }
     while search.finished.is_none() && search.round() {}
     Ok(Shrunk {
         text: to_text(&search.current),

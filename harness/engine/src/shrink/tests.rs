@@ -29,6 +29,7 @@ fn order(loaded: &Loaded) -> Order<'_> {
         loaded,
         file: FILE,
         tries: 100_000,
+        happened: None,
     }
 }
 
@@ -296,6 +297,7 @@ fn the_smallest_so_far_is_kept_when_the_search_ends_early() {
     for most in 1..12 {
         let order = Order {
             tries: most,
+            happened: None,
             ..order(&large)
         };
         let shrunk = shrink(&order, &mut judge, &mut |_| ControlFlow::Continue(())).unwrap();

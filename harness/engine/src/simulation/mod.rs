@@ -26,7 +26,7 @@ use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
 use crate::iut::{Iut, Waiver};
 use crate::judge::{is_of_iut, judge};
-use crate::network::Impair;
+use crate::network::{Fault, Impair};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{
@@ -130,6 +130,8 @@ pub struct Simulated {
     pub bindings: IndexMap<String, Value>,
     /// The capture, a pcapng file with comments.
     pub capture: Vec<u8>,
+    /// What the network did, as exact faults, if it left something to chance.
+    pub happened: Option<Vec<Fault>>,
 }
 
 /// Why a scenario could not be simulated.
@@ -212,6 +214,7 @@ pub fn simulate_for(
         ignored: played.ignored,
         bindings: played.bindings,
         capture,
+        happened: played.happened,
     })
 }
 

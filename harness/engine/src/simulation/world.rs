@@ -9,7 +9,7 @@ use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
-use crate::network::{Arrival, Counts, Fault, Network};
+use crate::network::{Arrival, Chronicle, Counts, Fault, Network};
 use crate::scenario::Scenario;
 use crate::script::{
     Action, Environment, Input, Script, ScriptOutcome, SocketId, StepEvent, human_time,
@@ -50,6 +50,8 @@ pub(super) struct World<'s> {
     starts: u16,
     failed: bool,
     network: Network<Way>,
+    /// Of a network that leaves something to chance.
+    chronicle: Option<Chronicle>,
     /// The tap is at the reference's edge of a network that does harm, else at the scripted peer.
     at_reference: bool,
     agenda: BTreeMap<(Duration, u64), Happening>,
@@ -107,6 +109,8 @@ pub(super) struct Played {
     pub(super) missed: Vec<Fault>,
     /// What the network did to what the script sent.
     pub(super) stimuli: Counts,
+    /// What the network did, if it left something to chance.
+    pub(super) happened: Option<Vec<Fault>>,
 }
 
 impl<'s> World<'s> {
@@ -146,6 +150,7 @@ impl<'s> World<'s> {
             starts: 0,
             failed: false,
             at_reference: !impair.is_ideal(),
+            chronicle: Chronicle::of(&impair),
             network: Network::new(impair, protocol.vocabulary, settings.seed).with_latency(LATENCY),
             agenda: BTreeMap::new(),
             events: 0,
@@ -327,8 +332,7 @@ impl<'s> World<'s> {
                 false => None,
             };
             let way = Way::ToPeer { from, to, packet };
-            let role = self.scenario.iut.role;
-            self.network.send(self.now, role, way, payload);
+            self.pass(self.scenario.iut.role, way, payload);
         }
         if is_finished {
             self.machine = None;
@@ -408,11 +412,23 @@ impl<'s> World<'s> {
             self.last_to_reference = packet.or(self.last_to_reference);
             let start = self.starts;
             let way = Way::ToReference { start, from, to };
-            let role = self.scenario.iut.role.peer();
-            self.network.send(self.now, role, way, payload);
+            self.pass(self.scenario.iut.role.peer(), way, payload);
         }
         self.script.handle(self.now, Input::Sent { tag, packet });
         Ok(())
+    }
+
+    /// Hands the network what a side sends.
+    fn pass(&mut self, from: Role, way: Way, payload: Vec<u8>) {
+        let vocabulary = self.protocol.vocabulary;
+        let chronicle = &mut self.chronicle;
+        let named = chronicle
+            .as_mut()
+            .and_then(|chronicle| chronicle.count(vocabulary, from, &payload));
+        let fate = self.network.send(self.now, from, way, payload);
+        if let (Some(chronicle), Some(named)) = (chronicle, named) {
+            chronicle.note(from, named, fate);
+        }
     }
 
     fn open(&mut self, socket: SocketId, other_address: bool) {
@@ -472,6 +488,7 @@ impl<'s> World<'s> {
             death: self.death,
             own: self.addresses.into_keys().collect(),
             missed: self.network.missed().cloned().collect(),
+            happened: self.chronicle.map(Chronicle::into_faults),
             stimuli: self.network.counts(self.scenario.iut.role.peer()),
         }
     }
