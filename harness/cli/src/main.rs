@@ -12,6 +12,7 @@
 mod commands;
 mod exit;
 mod logging;
+mod numbers;
 mod player;
 mod reference;
 mod reports;

@@ -26,6 +26,23 @@ fn a_wrong_call_exits_2_and_says_what_is_wrong_on_standard_error() {
 }
 
 #[test]
+fn a_number_that_is_0_is_refused_with_what_would_be_right() {
+    for arguments in [
+        ["run", "--jobs", "0"],
+        ["shrink", "--tries", "0"],
+        ["interop", "--jobs", "0"],
+        ["explore", "--swarm", "0"],
+    ] {
+        let output = shakedown(&arguments);
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8_lossy(&output.stderr);
+        let [_, flag, _] = arguments;
+        assert!(error.contains(flag), "{error}");
+        assert!(error.contains("it has to be at least 1"), "{error}");
+    }
+}
+
+#[test]
 fn help_names_every_exit_code() {
     let output = shakedown(&["--help"]);
     assert_eq!(output.status.code(), Some(0));

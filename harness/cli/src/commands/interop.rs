@@ -15,6 +15,7 @@ use shakedown_report::Sinks;
 use super::run::{Weakest, conduct, own_path, usage};
 use crate::Global;
 use crate::exit::{Exit, Failure, error_label};
+use crate::numbers::at_least_1;
 use crate::reference::any_seed;
 use crate::reports::{self, Format, ReportArgs};
 use crate::vectors;
@@ -54,7 +55,7 @@ pub(crate) struct Args {
     impair: Option<String>,
 
     /// How many pairs are judged at the same time
-    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = at_least_1::<NonZeroUsize>)]
     jobs: NonZeroUsize,
 
     /// Seed of everything random [default: another one each time; it is told]

@@ -18,6 +18,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::Global;
 use crate::exit::{Exit, Failure, error_label};
+use crate::numbers::at_least_1;
 use crate::reference::any_seed;
 use crate::reports::{self, Format, ReportArgs};
 use crate::vectors::{self, SelectionArgs};
@@ -58,7 +59,7 @@ pub(crate) struct Args {
 
     /// How many scenarios are played at the same time; the protocol's timers take most of the time,
     /// so more than there are processors
-    #[arg(long, value_name = "N", default_value_t = default_jobs())]
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = at_least_1::<NonZeroUsize>)]
     jobs: NonZeroUsize,
 
     /// Seed of everything random [default: another one each time; it is told]
@@ -98,7 +99,7 @@ pub(crate) struct Args {
     repeat: Option<u64>,
 
     /// How many plays of --repeat are on at the same time, each from an address of its own
-    #[arg(long, value_name = "N", requires = "repeat", default_value = "50")]
+    #[arg(long, value_name = "N", requires = "repeat", default_value = "50", value_parser = at_least_1::<NonZeroU64>)]
     concurrency: NonZeroU64,
 
     #[command(flatten)]

@@ -15,6 +15,7 @@ use shakedown_protocol::requirement::Role;
 use super::tell::{Pair, Teller};
 use super::{Args, usage};
 use crate::exit::{Exit, Failure};
+use crate::numbers::at_least_1;
 use crate::reports::Format;
 
 /// How often the progress is looked at and told.
@@ -76,11 +77,11 @@ pub(super) struct Flags {
     slow: u8,
 
     /// Give a pair up after so many different states
-    #[arg(long, value_name = "N", default_value = "50000000")]
+    #[arg(long, value_name = "N", default_value = "50000000", value_parser = at_least_1::<NonZeroUsize>)]
     max_states: NonZeroUsize,
 
     /// Give a pair up after so many seconds [default: never]
-    #[arg(long, value_name = "SECONDS")]
+    #[arg(long, value_name = "SECONDS", value_parser = at_least_1::<NonZeroU64>)]
     timeout: Option<NonZeroU64>,
 }
 

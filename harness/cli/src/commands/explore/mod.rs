@@ -12,6 +12,7 @@ use shakedown_protocol::Protocol;
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
+use crate::numbers::at_least_1;
 use crate::reports::Format;
 
 /// The command's arguments.
@@ -46,7 +47,7 @@ pub(crate) struct Args {
     protocol: String,
 
     /// Play so many random runs, one for each seed; a single one is drawn as a ladder diagram
-    #[arg(long, value_name = "N", conflicts_with_all = bounded::FLAGS)]
+    #[arg(long, value_name = "N", conflicts_with_all = bounded::FLAGS, value_parser = at_least_1::<NonZeroU64>)]
     swarm: Option<NonZeroU64>,
 
     /// The first seed
@@ -71,7 +72,7 @@ pub(crate) struct Args {
     without: Option<String>,
 
     /// Threads, or runs at the same time [default: one for each processor]
-    #[arg(long, visible_alias = "threads", value_name = "N")]
+    #[arg(long, visible_alias = "threads", value_name = "N", value_parser = at_least_1::<std::num::NonZeroUsize>)]
     jobs: Option<std::num::NonZeroUsize>,
 
     /// Folder for a trace, a ladder diagram and a scenario of what breaks something, of a swarm with
