@@ -162,7 +162,7 @@ async fn what_came_in_time_counts_however_much_came_before_it() {
         json!({}),
         json!([
             { "send": { "frame": "START token" } },
-            { "expect": { "frame": "connection-id", "within": "100ms", "ignore": ["START token"] } },
+            { "expect": { "frame": "connection-id", "within": "1s", "ignore": ["START token"] } },
         ]),
     );
     let driven = stage
@@ -173,8 +173,9 @@ async fn what_came_in_time_counts_however_much_came_before_it() {
             }
             socket.send(&connection_id(), from).await.unwrap();
             let clock = Clock::start();
-            // Nothing else in this test's one thread gets its turn.
-            while clock.now() < Duration::from_millis(250) {
+            // Nothing else in this test's one thread gets its turn until the window, with what is
+            // granted besides, is past. It is long, for on a busy machine the answer takes its time.
+            while clock.now() < Duration::from_millis(1_400) {
                 std::hint::spin_loop();
             }
         })
