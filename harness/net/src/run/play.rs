@@ -16,7 +16,7 @@ use shakedown_protocol::requirement::Level;
 use super::group::{Group, Lease};
 use super::judge::{self, Judged};
 use super::played::Played;
-use super::quiet::Concluded;
+use super::quiet::{Concluded, Haste};
 use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::{AtEdge, Books, Drive, Driven, End, Recorder, Restart, Setup, bound_through};
@@ -51,9 +51,9 @@ struct Met {
 
 /// One attempt, before it is judged.
 pub(super) struct Attempt {
-    driven: Driven,
+    pub(super) driven: Driven,
     clock: Clock,
-    outcome: ScriptOutcome,
+    pub(super) outcome: ScriptOutcome,
     death: Option<Death>,
     process: Option<ProcessEvent>,
     /// Whether the implementation was gone through somebody else's datagram.
@@ -115,16 +115,7 @@ impl Job {
         if context.verbose {
             self.tell_steps(context, &attempt.driven);
         }
-        let waited = attempt.driven.starved.max(attempt.driven.lateness);
-        let lives = attempt.driven.lives();
-        // A process that waited less than the step was granted did not miss it by that; a step that
-        // did not fail by time was not missed by waiting at all.
-        let missed_by = match &attempt.outcome {
-            ScriptOutcome::Failed(failure) => failure.slack,
-            ScriptOutcome::Passed
-            | ScriptOutcome::Inconclusive { .. }
-            | ScriptOutcome::Error { .. } => None,
-        };
+        let haste = Haste::of(&attempt);
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
         let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
         let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
@@ -137,7 +128,7 @@ impl Job {
                 notes,
             },
         };
-        concluded.is_doubtful = self.is_doubtful(&concluded, waited, missed_by, lives);
+        concluded.is_doubtful = self.is_doubtful(&concluded, haste);
         Ok(concluded)
     }
 

@@ -6,11 +6,12 @@ use std::path::Path;
 use std::time::Duration;
 
 use shakedown_engine::event::FindingEvent;
+use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::play::Job;
+use super::play::{Attempt, Job};
 use super::played::Played;
 use super::{Context, Target};
 
@@ -19,7 +20,9 @@ use super::{Context, Target};
 /// again in quiet; whoever is too slow by himself will be so then, too.
 const BUSY: Duration = Duration::from_millis(50);
 
-/// The same where the finding is that nothing came: windows are longer than that.
+/// The same where the finding is that nothing came, or something that may have come of a timer of
+/// the implementation which ran out meanwhile: another frame than the one that was expected, another
+/// exit status. Windows and timers are longer than that.
 const STALLED: Duration = Duration::from_millis(250);
 
 /// Lets scenarios run side by side or one alone, and remembers which implementations were found to
@@ -58,11 +61,43 @@ impl Quiet {
     }
 }
 
+/// How far time was observed fairly in an attempt.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Haste {
+    /// How long the implementation waited for a processor, or how late we were.
+    waited: Duration,
+    /// The slack of the window in which a step got nothing: a process that waited less did not miss
+    /// it by that.
+    missed_by: Option<Duration>,
+    /// Whether the implementation is there still.
+    lives: bool,
+    /// Whether the script says nothing and we were late.
+    was_late: bool,
+}
+
+impl Haste {
+    pub(super) fn of(attempt: &Attempt) -> Self {
+        let driven = &attempt.driven;
+        let (missed_by, says_nothing) = match &attempt.outcome {
+            ScriptOutcome::Failed(failure) => (failure.slack, false),
+            ScriptOutcome::Inconclusive { .. } => (None, true),
+            ScriptOutcome::Passed | ScriptOutcome::Error { .. } => (None, false),
+        };
+        Self {
+            waited: driven.starved.max(driven.lateness),
+            missed_by,
+            lives: driven.lives(),
+            was_late: says_nothing && driven.lateness >= BUSY,
+        }
+    }
+}
+
 /// One attempt, judged.
 pub(super) struct Concluded {
     pub(super) played: Played,
     pub(super) findings: Vec<FindingEvent>,
-    /// It fails by time alone, and the machine was too busy to be sure.
+    /// It fails by time alone, or says nothing since we were late, and the machine was too busy to be
+    /// sure.
     pub(super) is_doubtful: bool,
 }
 
@@ -75,7 +110,8 @@ impl Job {
         doubtful: Concluded,
         path: &Path,
     ) -> Result<Concluded, String> {
-        if context.quiet.is_proven(&self.target, &doubtful).await {
+        let seen: Vec<&str> = doubtful.requirements().collect();
+        if !seen.is_empty() && context.quiet.is_proven(&self.target, &doubtful).await {
             return Ok(doubtful);
         }
         let Some(_alone) = context.unless_stopped(context.quiet.alone()).await else {
@@ -83,12 +119,13 @@ impl Job {
         };
         let attempt = self.attempt(context, path).await?;
         let mut again = self.conclude(context, attempt, path).await?;
-        let seen: Vec<&str> = doubtful.requirements().collect();
+        let seen = match seen.is_empty() {
+            true => String::from("observe time fairly"),
+            false => format!("believe what was found about {}", seen.join(", ")),
+        };
         again.played.notes.push(format!(
-            "{}: played again in quiet, for the machine was too busy to believe what was found \
-             about {}",
-            self.scenario.id,
-            seen.join(", ")
+            "{}: played again in quiet, for the machine was too busy to {seen}",
+            self.scenario.id
         ));
         if again.is_doubtful {
             return Ok(again.undecided());
@@ -98,39 +135,33 @@ impl Job {
     }
 
     /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
-    /// on which the implementation `waited` so long may be the cause.
-    pub(super) fn is_doubtful(
-        &self,
-        concluded: &Concluded,
-        waited: Duration,
-        missed_by: Option<Duration>,
-        lives: bool,
-    ) -> bool {
-        let needed =
-            |finding: &FindingEvent| wait_to_doubt(self.target.protocol, finding, missed_by, lives);
+    /// on which the implementation waited so long may be the cause; or says nothing since we were
+    /// late.
+    pub(super) fn is_doubtful(&self, concluded: &Concluded, haste: Haste) -> bool {
+        let protocol = self.target.protocol;
         let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
-        concluded.played.verdict.verdict == Verdict::Fail
-            && counting.all(|finding| waited >= needed(finding))
+        match concluded.played.verdict.verdict {
+            Verdict::Fail => {
+                counting.all(|finding| haste.waited >= wait_to_doubt(protocol, finding, haste))
+            }
+            Verdict::Inconclusive => haste.was_late,
+            Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved | Verdict::Error => false,
+        }
     }
 }
 
-/// How long the implementation, which `lives` still, must have waited for a processor for a finding
-/// to be doubtful; `missed_by` is the slack of the window in which the script's step got nothing.
-fn wait_to_doubt(
-    protocol: &Protocol,
-    finding: &FindingEvent,
-    missed_by: Option<Duration>,
-    lives: bool,
-) -> Duration {
+/// How long the implementation must have waited for a processor for a finding to be doubtful.
+fn wait_to_doubt(protocol: &Protocol, finding: &FindingEvent, haste: Haste) -> Duration {
     let id = finding.requirement.as_str();
     if finding.step.is_none() && protocol.timed.contains(&id) {
         return BUSY;
     }
     let nothing_came = finding.step.is_some() && finding.packet.is_none();
-    let no_answer_after = finding.step.is_none() && id == protocol.survival && lives;
-    match (nothing_came, missed_by) {
+    let no_answer_after = finding.step.is_none() && id == protocol.survival && haste.lives;
+    let something_else = finding.step.is_some() && finding.field.is_none();
+    match (nothing_came, haste.missed_by) {
         (true, Some(slack)) => slack.max(STALLED),
-        _ if no_answer_after => STALLED,
+        _ if no_answer_after || something_else => STALLED,
         _ => Duration::MAX,
     }
 }
@@ -142,8 +173,12 @@ impl Concluded {
         counting.map(|finding| finding.requirement.as_str())
     }
 
-    /// The same without what could not be observed fairly: neither a fail nor a pass.
+    /// The same without what could not be observed fairly: neither a fail nor a pass. Where nothing
+    /// was found its verdict is that already.
     pub(super) fn undecided(mut self) -> Self {
+        if self.requirements().next().is_none() {
+            return self;
+        }
         let mut doubtful: Vec<String> = self.requirements().map(str::to_owned).collect();
         doubtful.sort_unstable();
         doubtful.dedup();
@@ -170,7 +205,7 @@ impl Concluded {
 #[cfg(test)]
 mod tests {
     use indexmap::IndexMap;
-    use shakedown_engine::event::VerdictEvent;
+    use shakedown_engine::event::{FieldEvent, VerdictEvent};
 
     use super::*;
 
@@ -232,7 +267,13 @@ mod tests {
             finding
         };
         let wait = |finding: FindingEvent, missed_by, lives| {
-            wait_to_doubt(protocol, &finding, missed_by, lives)
+            let haste = Haste {
+                waited: Duration::ZERO,
+                missed_by,
+                lives,
+                was_late: false,
+            };
+            wait_to_doubt(protocol, &finding, haste)
         };
         let paced = finding("MS-D-06", None, Some(7));
         assert_eq!(wait(paced, None, true), BUSY);
@@ -241,18 +282,23 @@ mod tests {
             wait(silence.clone(), slack, true),
             Duration::from_millis(300)
         );
-        assert_eq!(
-            wait(silence, None, true),
-            Duration::MAX,
-            "a wrong exit status"
-        );
+        assert_eq!(wait(silence, None, true), STALLED, "a wrong exit status");
         let hung = finding(protocol.survival, None, Some(9));
         assert_eq!(wait(hung.clone(), None, true), STALLED);
         assert_eq!(wait(hung, None, false), Duration::MAX, "its process ended");
         let bytes = finding("MS-W-12", None, Some(3));
         assert_eq!(wait(bytes, slack, true), Duration::MAX);
         let wrong_frame = finding("MS-H-05", Some("1"), Some(4));
-        assert_eq!(wait(wrong_frame, slack, true), Duration::MAX);
+        assert_eq!(wait(wrong_frame.clone(), slack, true), STALLED);
+        let wrong_bytes = FindingEvent {
+            field: Some(FieldEvent {
+                name: "version".to_owned(),
+                offset: 0,
+                length: 1,
+            }),
+            ..wrong_frame
+        };
+        assert_eq!(wait(wrong_bytes, slack, true), Duration::MAX);
     }
 
     #[tokio::test]
