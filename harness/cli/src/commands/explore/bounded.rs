@@ -3,10 +3,12 @@
 use std::io::IsTerminal;
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::{Path, PathBuf};
+use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use shakedown_engine::explore::exhaustive::{
-    Bounds, Explored, INITIATORS, Progress, RESPONDERS, STREAM, Setup, Watch, explore,
+    Bounds, Explored, INITIATORS, RESPONDERS, Running, STREAM, Setup, explore, join,
 };
 use shakedown_engine::explore::{Side, Trace};
 use shakedown_protocol::Protocol;
@@ -131,18 +133,29 @@ fn explored(
     let begin = Instant::now();
     let longest = args.bounded.timeout;
     let longest = longest.map(|seconds| Duration::from_secs(seconds.get()));
-    let mut watch = |progress: Progress| {
-        std::thread::sleep(GLANCE);
-        let took = begin.elapsed();
+    let mut glance = |running: &Running<'_>| {
+        let (took, progress) = (begin.elapsed(), running.progress());
         teller.progress(setup, progress, took);
         let is_long = longest.is_some_and(|longest| took > longest);
         if is_long || progress.distinct > args.bounded.max_states.get() {
-            Watch::End
-        } else {
-            Watch::On
+            running.end();
         }
     };
-    let explored = explore(setup, Some(&mut watch)).map_err(usage)?;
+    let mut wait = |running: &Running<'_>, threads: Vec<JoinHandle<()>>| {
+        let (working, done) = channel::<()>();
+        std::thread::scope(|scope| {
+            let joined = scope.spawn(move || {
+                let joined = join(threads);
+                drop(working); // the receiver hears of it at once
+                joined
+            });
+            while done.recv_timeout(GLANCE) == Err(RecvTimeoutError::Timeout) {
+                glance(running);
+            }
+            joined.join().unwrap_or_else(Err)
+        })
+    };
+    let explored = explore(setup, &mut wait).map_err(usage)?;
     Ok((explored, begin.elapsed()))
 }
 

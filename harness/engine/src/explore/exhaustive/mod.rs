@@ -22,6 +22,7 @@ mod facts;
 mod retrace;
 mod rules;
 mod state;
+mod steps;
 mod table;
 #[cfg(test)]
 mod tests;
@@ -29,13 +30,15 @@ mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread::JoinHandle;
 
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::{Side, Trace};
-use state::{Action, RESPONDER, State, Told};
+use state::{Action, State, Told};
+use steps::{RESPONDER, Steps};
 
 pub use rules::PROPERTIES;
 pub use table::{INITIATORS, RESPONDERS};
@@ -118,26 +121,50 @@ pub struct Explored {
     pub violation: Option<Trace>,
 }
 
-/// What the one who watches an exploration wants.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Watch {
-    /// Go on.
-    On,
-    /// It was enough.
-    End,
+/// An exploration whose threads are at work.
+pub struct Running<'a> {
+    progress: &'a dyn Fn() -> Progress,
+    flags: &'a Flags,
 }
 
-/// Explores until everything is known, a requirement is broken or `watch` has seen enough. `watch`, if
-/// there is one, is called again and again while the threads of the checker work: it should take its
-/// time between two calls.
+impl Running<'_> {
+    /// How far it has come.
+    #[must_use]
+    pub fn progress(&self) -> Progress {
+        (self.progress)()
+    }
+
+    /// It was enough: the threads come to an end.
+    pub fn end(&self) {
+        self.flags.end.store(true, Ordering::Relaxed);
+    }
+}
+
+impl std::fmt::Debug for Running<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.progress().fmt(f)
+    }
+}
+
+/// Waits for the threads of an exploration, as [`join`] does, and looks at it meanwhile.
+pub type Wait<'a> = &'a mut dyn FnMut(&Running<'_>, Vec<JoinHandle<()>>) -> std::thread::Result<()>;
+
+/// Waits until all threads of an exploration have ended.
+///
+/// # Errors
+/// What the first one that panicked said.
+pub fn join(threads: Vec<JoinHandle<()>>) -> std::thread::Result<()> {
+    threads.into_iter().try_for_each(JoinHandle::join)
+}
+
+/// Explores until everything is known, a requirement is broken or `wait` has seen enough. The threads of
+/// the checker work while `wait` waits for them: it is called once for each search, that for the
+/// shortest run among them.
 ///
 /// # Errors
 /// A sentence for people if the machines cannot be what the setup says, or if one of them panicked.
-pub fn explore(
-    setup: &Setup,
-    mut watch: Option<&mut dyn FnMut(Progress) -> Watch>,
-) -> Result<Explored, String> {
-    let found = search(setup, setup.threads.max(1), false, &mut watch)?;
+pub fn explore(setup: &Setup, wait: Wait<'_>) -> Result<Explored, String> {
+    let found = search(setup, setup.threads.max(1), false, wait)?;
     let Found {
         progress,
         is_cut,
@@ -153,7 +180,7 @@ pub fn explore(
     // Of several threads, the first to find something need not have found the shortest run.
     let path = match setup.threads {
         0 | 1 => path,
-        _ => search(setup, 1, true, &mut watch)?.path.or(path),
+        _ => search(setup, 1, true, wait)?.path.or(path),
     };
     let violation = path.map(|path| retrace::trace(setup, &path)).transpose()?;
     Ok(Explored {
@@ -170,16 +197,12 @@ struct Found {
 }
 
 /// Breadth first: with one thread the first state that breaks a rule is one with the fewest steps.
-fn search(
-    setup: &Setup,
-    threads: usize,
-    tracing: bool,
-    watch: &mut Option<&mut dyn FnMut(Progress) -> Watch>,
-) -> Result<Found, String> {
+fn search(setup: &Setup, threads: usize, tracing: bool, wait: Wait<'_>) -> Result<Found, String> {
     let flags = Arc::new(Flags::default());
+    let told = setup.told();
     let space = Space {
-        told: setup.told(),
-        begin: setup.begin(&mut |_| {})?,
+        begin: setup.begin(&told, &mut |_| {})?,
+        told,
         flags: Arc::clone(&flags),
     };
     let mut checker = space
@@ -194,18 +217,11 @@ fn search(
         depth: checker.max_depth(),
         tracing,
     };
-    if let Some(watch) = watch {
-        while handles.iter().any(|handle| !handle.is_finished()) {
-            if watch(progress()) == Watch::End {
-                flags.end.store(true, Ordering::Relaxed);
-            }
-        }
-    }
-    for handle in handles {
-        handle
-            .join()
-            .map_err(|_| "a machine panicked while it was explored".to_owned())?;
-    }
+    let running = Running {
+        progress: &progress,
+        flags: &flags,
+    };
+    wait(&running, handles).map_err(|_| "a machine panicked while it was explored".to_owned())?;
     let progress = progress();
     // The way to what was found is walked again, through the same choices.
     flags.end.store(false, Ordering::Relaxed);
@@ -226,11 +242,12 @@ impl Setup {
         Told {
             optimistic: has("optimistic_start"),
             together: rules::together(&self.initiator.mode),
+            steps: Steps::default(),
         }
     }
 
     /// Both machines, and the first step of the initiator.
-    fn begin(&self, note: &mut impl FnMut(state::Note<'_>)) -> Result<State, String> {
+    fn begin(&self, told: &Told, note: &mut impl FnMut(state::Note<'_>)) -> Result<State, String> {
         let machine = |role, side: &Side| {
             let without = side.without.iter();
             let without = without.map(|id| ("without".to_owned(), id.clone()));
@@ -249,8 +266,7 @@ impl Setup {
         };
         let initiator = machine(Role::Initiator, &self.initiator)?;
         let responder = machine(Role::Responder, &self.responder)?;
-        let told = self.told();
-        Ok(State::new(&told, initiator, responder, self.bounds, note))
+        Ok(State::new(told, initiator, responder, self.bounds, note))
     }
 }
 

@@ -27,7 +27,7 @@ pub(super) fn trace(setup: &Setup, path: &[Action]) -> Result<Trace, String> {
         late: [Vec::new(), Vec::new()],
     };
     let told = setup.told();
-    let mut state = setup.begin(&mut |note| scribe.note(&note))?;
+    let mut state = setup.begin(&told, &mut |note| scribe.note(&note))?;
     for action in path {
         state = scribe.follow(&told, &state, *action);
     }

@@ -316,27 +316,37 @@ pub(super) fn together(mode: &str) -> &'static str {
     }
 }
 
-/// What the network did with the datagrams of one side.
+/// What the network took from one side, and delivered to it, in one step.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(super) struct Carried {
     pub(super) sent: u64,
     pub(super) sent_bytes: u64,
     pub(super) arrived: u64,
     pub(super) arrived_bytes: u64,
-    pub(super) lost: u64,
-    pub(super) doubled: u64,
 }
 
-/// What is broken in the counters of `party`, of which the network carried `out` and to which it
-/// carried `back`.
-pub(super) fn counted(party: Role, tally: &Tally, out: &Carried, back: &Carried) -> Option<Broken> {
-    let known = tally.succeeded + tally.failed + tally.open;
-    let property = if tally.attempted != known {
+/// What is broken in the counters of `party` around one step: what holds at the beginning and at
+/// every step holds in every run.
+pub(super) fn counted(
+    party: Role,
+    before: &Tally,
+    after: &Tally,
+    carried: &Carried,
+) -> Option<Broken> {
+    let known = after.succeeded + after.failed + after.open;
+    let sent = (
+        before.sent_datagrams + carried.sent,
+        before.sent_bytes + carried.sent_bytes,
+    );
+    let received = (
+        before.received_datagrams + carried.arrived,
+        before.received_bytes + carried.arrived_bytes,
+    );
+    let property = if after.attempted != known {
         "handshakes attempted are those that succeeded, failed and are open"
-    } else if (tally.sent_datagrams, tally.sent_bytes) != (out.sent, out.sent_bytes) {
+    } else if (after.sent_datagrams, after.sent_bytes) != sent {
         "what a side counts as sent is what the network took"
-    } else if (tally.received_datagrams, tally.received_bytes) != (back.arrived, back.arrived_bytes)
-    {
+    } else if (after.received_datagrams, after.received_bytes) != received {
         "what a side counts as received is what the network delivered"
     } else {
         return None;

@@ -1,38 +1,30 @@
 //! Both machines and what flies between them, and every way in which that can go on.
 
 use std::hash::{Hash, Hasher};
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown_protocol::machine::{Fork, Input, Outcome, Output};
+use shakedown_protocol::machine::{Fork, Outcome};
 use shakedown_protocol::requirement::Role;
 
 use super::Bounds;
 use super::datagram::{Datagram, Said};
 use super::facts::{Asking, Facts, Served};
-use super::rules::{self, Broken, Due, Reply};
+use super::rules::{self, Broken, Due};
+use super::steps::{Effect, Peer, Step, Steps};
 use super::way::Way;
-
-/// The addresses of the two sides.
-pub(super) const INITIATOR: SocketAddr = address(2, 50_000);
-pub(super) const RESPONDER: SocketAddr = address(1, 4_444);
 
 /// Timers that are looked at until a state counts as stuck.
 const LOOK_AHEAD: usize = 16;
 
-const fn address(host: u8, port: u16) -> SocketAddr {
-    let ip = std::net::Ipv4Addr::new(192, 0, 2, host);
-    SocketAddr::V4(std::net::SocketAddrV4::new(ip, port))
-}
-
 /// What is the same in all states of an exploration.
-#[derive(Debug, Clone)]
 pub(super) struct Told {
     /// Whether the responder streams before the ACK.
     pub(super) optimistic: bool,
     /// The requirement that both sides stream or both close.
     pub(super) together: &'static str,
+    /// What the machines did until now.
+    pub(super) steps: Steps,
 }
 
 /// Something that can happen.
@@ -73,13 +65,6 @@ pub(super) struct State {
     pub(super) broken: Option<Broken>,
 }
 
-/// A machine, and what is needed of it without asking again.
-struct Peer {
-    machine: Box<dyn Fork>,
-    digest: u64,
-    deadline: Option<Duration>,
-}
-
 impl State {
     /// Both machines before anything happened, and the begin of the initiator.
     pub(super) fn new(
@@ -91,8 +76,8 @@ impl State {
     ) -> Self {
         let mut state = Self {
             now: Duration::ZERO,
-            initiator: Arc::new(Peer::new(initiator)),
-            responder: Arc::new(Peer::new(responder)),
+            initiator: told.steps.peer(initiator),
+            responder: told.steps.peer(responder),
             ways: [Way::default(), Way::default()],
             left,
             facts: Facts::NONE,
@@ -165,14 +150,11 @@ impl State {
                 let way = &mut next.ways[index(from)];
                 let datagram = way.queue.remove(0);
                 way.stay(&datagram);
-                way.carried.doubled += 1;
                 next.left.dup -= 1;
                 next.arrive(told, from, &datagram, note);
             }
             Action::Lose(from) => {
-                let way = &mut next.ways[index(from)];
-                way.queue.remove(0);
-                way.carried.lost += 1;
+                next.ways[index(from)].queue.remove(0);
                 next.left.loss -= 1;
             }
             Action::Overtake(from) => {
@@ -243,9 +225,6 @@ impl State {
         datagram: &Datagram,
         note: &mut impl FnMut(Note<'_>),
     ) {
-        let carried = &mut self.ways[index(from)].carried;
-        carried.arrived += 1;
-        carried.arrived_bytes += datagram.payload.len() as u64;
         let to = from.peer();
         if self.peer(to).deadline.is_some_and(|due| due <= self.now) {
             self.wake(told, to, None, note);
@@ -257,8 +236,8 @@ impl State {
         if to == Role::Responder {
             self.facts.responder.reached(datagram.said);
         }
-        let reply = self.wake(told, to, Some(datagram), note);
-        if let Some(broken) = due.judge(&reply) {
+        let step = self.wake(told, to, Some(datagram), note);
+        if let Some(broken) = due.judge(&step.reply) {
             self.breaks(broken);
         }
     }
@@ -270,56 +249,40 @@ impl State {
         role: Role,
         datagram: Option<&Datagram>,
         note: &mut impl FnMut(Note<'_>),
-    ) -> Reply {
-        let from = match role {
-            Role::Initiator => RESPONDER,
-            Role::Responder => INITIATOR,
-        };
-        let input = match datagram {
-            Some(datagram) => Input::Datagram {
-                from,
-                payload: &datagram.payload,
-            },
-            None => Input::Tick,
-        };
+    ) -> Arc<Step> {
         let cause = datagram.map(|datagram| datagram.said);
-        let mut machine = self.peer(role).machine.fork();
-        machine.handle(self.now, input);
-        let mut reply = Reply::default();
-        while let Some(output) = machine.poll() {
-            match output {
-                Output::Send { payload, .. } => {
-                    let datagram = Datagram::new(payload);
-                    note(Note::Sent(role, &datagram));
-                    reply.sent.push(datagram.said);
+        let step = told.steps.step(self.peer(role), self.now, datagram);
+        for effect in &step.effects {
+            match effect {
+                Effect::Sent(datagram) => {
+                    note(Note::Sent(role, datagram));
                     self.send(told, role, datagram, cause);
                 }
-                Output::Transition { from, to, .. } => {
+                Effect::State(from, to) => {
                     note(Note::State(role, from, to));
-                    reply.changed = true;
-                    reply.restarted |= from == "Listen" || to == "Closed";
                     match role {
                         Role::Initiator => self.facts.initiator.entered(to),
                         Role::Responder => self.facts.responder.left(from, cause),
                     }
                 }
-                Output::Ended { outcome, .. } => {
-                    note(Note::Ended(role, &outcome));
-                    reply.changed = true;
-                    reply.restarted = true;
-                    self.end(role, &outcome);
+                Effect::Ended(outcome) => {
+                    note(Note::Ended(role, outcome));
+                    self.end(role, outcome);
                 }
             }
         }
-        let peer = Arc::new(Peer::new(machine));
+        let peer = Arc::clone(&step.peer);
         match role {
             Role::Initiator => self.initiator = peer,
             Role::Responder => self.responder = peer,
         }
-        reply
+        if let Some(broken) = step.broken {
+            self.breaks(broken);
+        }
+        step
     }
 
-    fn send(&mut self, told: &Told, role: Role, datagram: Datagram, cause: Option<Said>) {
+    fn send(&mut self, told: &Told, role: Role, datagram: &Arc<Datagram>, cause: Option<Said>) {
         let facts = &mut self.facts;
         let broken = match role {
             Role::Initiator => {
@@ -336,10 +299,7 @@ impl State {
         if let Some(broken) = broken {
             self.breaks(broken);
         }
-        let way = &mut self.ways[index(role)];
-        way.carried.sent += 1;
-        way.carried.sent_bytes += datagram.payload.len() as u64;
-        way.queue.push(Arc::new(datagram));
+        self.ways[index(role)].queue.push(Arc::clone(datagram));
     }
 
     fn end(&mut self, role: Role, outcome: &Outcome) {
@@ -371,55 +331,30 @@ impl State {
         if self.now > rules::LONGEST_RUN {
             self.breaks(told.endless());
         }
-        self.count();
         if self.is_over() {
-            let is_open = self.responder.machine.tally().sessions > 0;
-            if is_open || !self.initiator.machine.is_finished() {
+            if self.responder.sessions > 0 || !self.initiator.is_finished {
                 self.breaks(told.endless());
             }
         } else if let Some(broken) = self.is_quiet().then(|| rules::stuck(&self.facts)).flatten()
-            && !self.will_send()
+            && !self.will_send(told)
         {
             self.breaks(broken);
         }
     }
 
-    fn count(&mut self) {
-        let [out, back] = [Role::Initiator, Role::Responder].map(|role| {
-            let way = &self.ways[index(role)];
-            (way.carried, (way.queue.len() + way.late.len()) as u64)
-        });
-        for (carried, flying) in [out, back] {
-            debug_assert_eq!(
-                carried.sent + carried.doubled,
-                carried.arrived + carried.lost + flying,
-                "the network neither makes datagrams nor forgets them"
-            );
-        }
-        let (out, back) = (out.0, back.0);
-        let initiator = self.initiator.machine.tally();
-        let responder = self.responder.machine.tally();
-        let broken = rules::counted(Role::Initiator, &initiator, &out, &back)
-            .or_else(|| rules::counted(Role::Responder, &responder, &back, &out));
-        if let Some(broken) = broken {
-            self.breaks(broken);
-        }
-    }
-
     /// Whether a timer of either side will send something, if nothing comes in.
-    fn will_send(&self) -> bool {
-        let sends = |peer: &Peer| {
-            let mut machine = peer.machine.fork();
+    fn will_send(&self, told: &Told) -> bool {
+        let sends = |peer: &Arc<Peer>| {
+            let mut peer = Arc::clone(peer);
             for _ in 0..LOOK_AHEAD {
-                let Some(due) = machine.deadline() else {
+                let Some(due) = peer.deadline else {
                     return false;
                 };
-                machine.handle(due.max(self.now), Input::Tick);
-                while let Some(output) = machine.poll() {
-                    if matches!(output, Output::Send { .. }) {
-                        return true;
-                    }
+                let step = told.steps.step(&peer, due.max(self.now), None);
+                if !step.reply.sent.is_empty() {
+                    return true;
                 }
+                peer = Arc::clone(&step.peer);
             }
             false
         };
@@ -446,18 +381,6 @@ impl Told {
             requirement: self.together,
             party: None,
             property: "every run ends, with both sides closed",
-        }
-    }
-}
-
-impl Peer {
-    fn new(machine: Box<dyn Fork>) -> Self {
-        let mut hasher = std::hash::DefaultHasher::new();
-        machine.digest(&mut hasher);
-        Self {
-            digest: hasher.finish(),
-            deadline: machine.deadline(),
-            machine,
         }
     }
 }

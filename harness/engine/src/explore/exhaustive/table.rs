@@ -10,7 +10,7 @@ pub const INITIATORS: [&str; 5] = [
 ];
 
 /// Its rows.
-pub const RESPONDERS: [&str; 9] = [
+pub const RESPONDERS: [&str; 11] = [
     "legacy",
     "3way",
     "3way, allow_legacy_start",
@@ -20,6 +20,8 @@ pub const RESPONDERS: [&str; 9] = [
     "start3, begin_immediately",
     "3way+start3",
     "3way+start3, allow_legacy_start",
+    "3way+start3, optimistic_start",
+    "3way+start3, begin_immediately",
 ];
 
 #[cfg(test)]

@@ -3,7 +3,6 @@
 use std::sync::Arc;
 
 use super::datagram::Datagram;
-use super::rules::Carried;
 
 /// What is on its way from one side to the other.
 #[derive(Clone, Default)]
@@ -12,7 +11,6 @@ pub(super) struct Way {
     pub(super) queue: Vec<Arc<Datagram>>,
     /// What stayed behind, in the order of digests: it arrives at any time.
     pub(super) late: Vec<Arc<Datagram>>,
-    pub(super) carried: Carried,
 }
 
 impl Way {
