@@ -108,7 +108,7 @@ fn every_pair_of_the_table_is_explored_one_after_the_other() {
     let said = text(&output.stdout);
     assert_eq!(output.status.code(), Some(0), "{said}");
     let rows = said.lines().filter(|line| line.ends_with("complete"));
-    assert_eq!(rows.count(), 45, "{said}");
+    assert_eq!(rows.count(), 55, "{said}");
 }
 
 #[test]

@@ -1,7 +1,8 @@
 //! How many different states a second an exploration reaches, beside a model of two-phase commit that
 //! the same checker explores on the same machine.
 //!
-//! `cargo bench -p shakedown-engine --bench explore`. Two-phase commit is the usual measure of stateright; it is
+//! `cargo bench -p shakedown-engine --bench explore`, and with `-- INITIATOR RESPONDER` one row about that
+//! pair. Two-phase commit is the usual measure of stateright; it is
 //! written here from the TLA+ module of Gray and Lamport (Consensus on Transaction Commit), sets as
 //! sets.
 
@@ -24,11 +25,11 @@ use stateright::{Checker, Model, Property};
 /// How often each is explored; the best time counts.
 const ROUNDS: usize = 3;
 
-fn setup(side: &str, threads: usize) -> Setup {
+fn setup(initiator: &str, responder: &str, threads: usize) -> Setup {
     Setup {
         protocol: &PROTOCOL,
-        initiator: side.parse().expect("a side"),
-        responder: side.parse().expect("a side"),
+        initiator: initiator.parse().expect("a side"),
+        responder: responder.parse().expect("a side"),
         stream: STREAM,
         bounds: Bounds::default(),
         seed: 1,
@@ -39,10 +40,29 @@ fn setup(side: &str, threads: usize) -> Setup {
 
 /// Different states of a pair.
 fn pair(side: &str, threads: usize) -> usize {
-    let explored = explore(&setup(side, threads), &mut |_, threads| join(threads));
+    let explored = explore(&setup(side, side, threads), &mut |_, threads| join(threads));
     let explored = explored.expect("an exploration");
     assert!(explored.complete);
     explored.progress.distinct
+}
+
+/// Explores one pair and says how large it is.
+fn one(initiator: &str, responder: &str, threads: usize) {
+    let begin = Instant::now();
+    let setup = setup(initiator, responder, threads);
+    let explored = explore(&setup, &mut |_, threads| join(threads)).expect("an exploration");
+    let progress = explored.progress;
+    eprintln!(
+        "| {initiator} at {responder} | {} | {} | {} | {:.1} s | {} |",
+        progress.distinct,
+        progress.generated,
+        progress.depth,
+        begin.elapsed().as_secs_f64(),
+        match explored.violation.and_then(|trace| trace.violation) {
+            Some(violation) => violation.requirement,
+            None => "complete".to_owned(),
+        }
+    );
 }
 
 /// Two-phase commit of so many resource managers.
@@ -184,6 +204,12 @@ fn rate(work: impl Fn() -> usize) -> (usize, f64) {
 
 fn main() {
     let processors = std::thread::available_parallelism().map_or(1, NonZeroUsize::get);
+    let arguments = std::env::args()
+        .skip(1)
+        .filter(|argument| !argument.starts_with("--"));
+    if let [initiator, responder] = &arguments.collect::<Vec<_>>()[..] {
+        return one(initiator, responder, processors);
+    }
     // The numbers that are known of it.
     assert_eq!([3, 5].map(|managers| two_phase(managers, 1)), [288, 8_832]);
     for threads in BTreeSet::from([1, processors]) {

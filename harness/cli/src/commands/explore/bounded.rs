@@ -133,7 +133,7 @@ fn explored(
     let begin = Instant::now();
     let longest = args.bounded.timeout;
     let longest = longest.map(|seconds| Duration::from_secs(seconds.get()));
-    let mut glance = |running: &Running<'_>| {
+    let glance = |running: &Running<'_>| {
         let (took, progress) = (begin.elapsed(), running.progress());
         teller.progress(setup, progress, took);
         let is_long = longest.is_some_and(|longest| took > longest);
