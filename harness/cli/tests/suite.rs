@@ -12,9 +12,11 @@ use std::process::{Command, Stdio};
 
 use shakedown_engine::event::{Event, Summary, VerdictEvent};
 use shakedown_engine::scenario::Library;
+use shakedown_engine::verdict::Verdict;
 
-/// Seconds that the suite may take.
-const LIMIT: f64 = 60.0;
+/// Seconds that the suite may take: on two processors that are free it takes a third of that, on ones
+/// that others use too, as in CI, longer than a minute.
+const LIMIT: f64 = 300.0;
 
 #[test]
 fn the_reference_passes_the_whole_suite_in_time_and_as_in_virtual_time() {
@@ -27,22 +29,27 @@ fn the_reference_passes_the_whole_suite_in_time_and_as_in_virtual_time() {
     }
     let out = tempfile::tempdir().expect("a folder can be made");
     let in_virtual_time = run(&["--virtual"], out.path());
-    let ids = |of: &Run| of.verdicts.keys().cloned().collect::<Vec<_>>();
-    assert_eq!(ids(&real), ids(&in_virtual_time));
     let all = scenarios();
-    assert_eq!(ids(&real), all.keys().cloned().collect::<Vec<_>>());
+    let ids = all.keys().collect::<Vec<_>>();
+    for run in [&real, &in_virtual_time] {
+        assert_eq!(run.verdicts.keys().collect::<Vec<_>>(), ids);
+    }
+    let mut differences = Vec::new();
     for (id, requirements) in &all {
         let (real, other) = (&real.verdicts[id], &in_virtual_time.verdicts[id]);
-        assert_eq!(real.verdict, other.verdict, "{id}");
+        if real.verdict != other.verdict {
+            differences.push(format!("{id}: {} and {}", real.verdict, other.verdict));
+        }
         for (requirement, verdict) in &real.requirements {
             let also = other.requirements.get(requirement);
             // What the monitor judges besides depends on what came up: on a busy machine, a frame
             // that is sent again.
-            if also.is_some() || requirements.contains(requirement) {
-                assert_eq!(also, Some(verdict), "{requirement} of {id}");
+            if also != Some(verdict) && (also.is_some() || requirements.contains(requirement)) {
+                differences.push(format!("{requirement} of {id}: {verdict} and {also:?}"));
             }
         }
     }
+    assert_eq!(differences, [""; 0], "over sockets and in virtual time");
 }
 
 /// What a run told.
@@ -62,16 +69,23 @@ fn run(arguments: &[&str], out: &Path) -> Run {
         .expect("the program starts");
     let mut verdicts = BTreeMap::new();
     let mut end = None;
+    let mut found = Vec::new();
     for line in String::from_utf8_lossy(&run.stdout).lines() {
         let event = serde_json::from_str(line).expect("an event");
-        if let Event::Verdict(verdict) = event {
+        if let Event::Finding(_) = event {
+            found.push(line.to_owned());
+        } else if let Event::Verdict(verdict) = event {
+            if verdict.verdict != Verdict::Pass {
+                found.push(line.to_owned());
+            }
             verdicts.insert(verdict.scenario.clone(), verdict);
         } else if let Event::RunFinished(summary) = event {
             end = Some(summary);
         }
     }
     let end = end.expect("an end");
-    assert_eq!(run.status.code(), Some(0), "{end:#?}");
+    let (found, notes) = (found.join("\n"), &end.notes);
+    assert_eq!(run.status.code(), Some(0), "{found}\n{notes:#?}");
     Run { verdicts, end }
 }
 

@@ -14,6 +14,7 @@ use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::play::{Attempt, Job};
 use super::played::Played;
 use super::{Context, Target};
+use crate::drive::End;
 
 /// How long the implementation waited for a processor, or how late we were, where a finding about
 /// a moment is not believed at once: as much as every rule about time grants. The scenario is played
@@ -78,11 +79,14 @@ pub(super) struct Haste {
 impl Haste {
     pub(super) fn of(attempt: &Attempt) -> Self {
         let driven = &attempt.driven;
-        let (missed_by, says_nothing) = match &attempt.outcome {
-            ScriptOutcome::Failed(failure) => (failure.slack, false),
-            ScriptOutcome::Inconclusive { .. } => (None, true),
-            ScriptOutcome::Passed | ScriptOutcome::Error { .. } => (None, false),
+        let missed_by = match &attempt.outcome {
+            ScriptOutcome::Failed(failure) => failure.slack,
+            ScriptOutcome::Passed
+            | ScriptOutcome::Inconclusive { .. }
+            | ScriptOutcome::Error { .. } => None,
         };
+        // What the script says by itself, not what is made of it for an imposed network's sake.
+        let says_nothing = matches!(driven.end, End::Played(ScriptOutcome::Inconclusive { .. }));
         Self {
             waited: driven.starved.max(driven.lateness),
             missed_by,
