@@ -108,6 +108,7 @@ impl Live<'_> {
             captures: self.captures.to_owned(),
             capture: CaptureBy::Tap,
             impair: None,
+            without: None,
             level: Level::May,
             verbose: false,
             shakedown: self.shakedown.clone(),

@@ -66,7 +66,7 @@ fn the_stall_of_a_twin_is_shown_and_written() {
     let trace: Value = serde_json::from_str(&trace).expect("it is JSON");
     assert_eq!(trace["violation"]["requirement"], "MS-H-18");
     assert_eq!(trace["responder"]["without"][0], "MS-H-18");
-    let scenario = std::fs::read_to_string(format!("{out}/scenario.json")).expect("it was written");
+    let scenario = std::fs::read_to_string(format!("{out}/ms-h-18.json")).expect("it was written");
     assert!(
         scenario.contains("mediastream/3way/responder/ms-h-18"),
         "{scenario}"

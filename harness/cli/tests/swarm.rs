@@ -149,7 +149,7 @@ fn the_diagrams_of_the_findings_are_what_the_commands_print() {
             )
         })
         .collect();
-    assert_eq!(shown.len(), 7);
+    assert_eq!(shown.len(), 9);
     for (command, ladder) in shown {
         let words: Vec<_> = command.split(' ').skip(3).collect();
         let (code, text, complaints) = ended(explore(&words));

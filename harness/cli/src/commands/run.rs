@@ -5,6 +5,7 @@ use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
 use clap::ValueEnum;
+use shakedown_engine::document::requirement_meant;
 use shakedown_engine::event::{Event, Summary};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impair;
@@ -12,6 +13,7 @@ use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
 use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
+use shakedown_protocol::ReferenceSettings;
 use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::Sinks;
 use tokio::sync::{mpsc, watch};
@@ -42,6 +44,7 @@ Examples:
   shakedown run
   shakedown run --virtual --seed 7
   shakedown run --virtual --seed 7 --impair loss=0.2,reorder=0.1
+  shakedown run found/ms-h-18.json --virtual --without MS-H-18
   shakedown run --iut my-server.toml --mode 3way
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
@@ -83,6 +86,11 @@ pub(crate) struct Args {
     /// findings in the capture, which is taken at the implementation's side, count
     #[arg(long, value_name = "LIST")]
     impair: Option<Impair>,
+
+    /// With --virtual: play a faulty twin of the reference, which lacks what this requirement demands,
+    /// such as MS-H-18, to see a scenario find it
+    #[arg(long, value_name = "ID", hide_short_help = true)]
+    without: Option<String>,
 
     /// The weakest level whose findings fail a scenario; those below are advisory
     #[arg(long, value_enum, default_value_t = Weakest::May)]
@@ -136,12 +144,18 @@ impl Args {
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
         if self.in_virtual_time {
             self.check_virtual()?;
+        } else if let Some(id) = &self.without {
+            return Err(usage(format!(
+                "--without {id} makes a twin of the reference in virtual time; add --virtual, or \
+                 describe a twin for --iut whose command has `serve mediastream --without {id}`"
+            )));
         }
         if let Some(repeat) = self.repeat {
             return self.execute_load(global, repeat);
         }
         let assignments = self.assignments()?;
         self.check_impair(&assignments)?;
+        let without = self.twin(&assignments)?;
         let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
         let plan = Plan {
             assignments,
@@ -150,6 +164,7 @@ impl Args {
             captures: out.join("captures"),
             capture: self.capture.clone(),
             impair: self.impair,
+            without,
             level: self.level.into(),
             verbose: global.verbose > 0,
             shakedown: own_path()?,
@@ -205,6 +220,38 @@ impl Args {
             }
         }
         Ok(())
+    }
+
+    /// The requirement that the twin is to break; the reference of each protocol can leave it out.
+    fn twin(&self, assignments: &[Assignment]) -> Result<Option<&'static str>, Failure> {
+        let Some(id) = &self.without else {
+            return Ok(None);
+        };
+        let mut found = None;
+        for Assignment { iut, .. } in assignments {
+            let Some(protocol) = shakedown_protocol::protocol(&iut.protocol) else {
+                continue;
+            };
+            let Some(requirement) = protocol.requirement(id) else {
+                let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
+                let meant = requirement_meant(id, ids);
+                let message = format!("{} has no requirement `{id}`; {meant}", protocol.id);
+                return Err(usage(message));
+            };
+            let settings = ReferenceSettings {
+                role: Role::Responder,
+                mode: protocol.modes.first().copied().unwrap_or_default().to_owned(),
+                options: Vec::new(),
+                stream: iut.stream,
+                peer: None,
+                seed: 0,
+                extra: vec![(String::from("without"), id.clone())],
+            };
+            let built = (protocol.reference)(&settings);
+            built.map_err(|error| usage(format!("--without: {error}")))?;
+            found = Some(requirement.id.as_str());
+        }
+        Ok(found)
     }
 
     /// Repeats one scenario as load and reports what was measured.

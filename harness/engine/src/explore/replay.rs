@@ -8,7 +8,7 @@ use shakedown_protocol::vocabulary::{Described, Vocabulary};
 use shakedown_protocol::{hex, protocol};
 
 use super::last::last_steps;
-use super::{Trace, What};
+use super::{Event, Trace, What};
 use crate::scenario::{
     Binding, Expect, Loaded, Mutate, Needs, Patch, Scenario, Send, SendRaw, SocketNeed, Span, Step,
     Wait,
@@ -120,7 +120,13 @@ impl Replay {
         });
         let arrives: BTreeSet<u64> = arrives.collect();
         let mut sent: BTreeMap<u64, (&str, u8)> = BTreeMap::new();
-        for event in trace.events.iter().take_while(|event| event.at <= end) {
+        let until = trace.events.partition_point(|event| event.at <= end);
+        let events = &trace.events[..until];
+        let of_the_peer =
+            |event: &Event| matches!(&event.what, What::Sent { from, .. } if *from != self.role);
+        // Where no time goes by, what the peer said after it shows that it was not the last.
+        let answered = events.iter().rposition(of_the_peer).unwrap_or_default();
+        for (n, event) in events.iter().enumerate() {
             match &event.what {
                 What::Sent {
                     datagram,
@@ -132,7 +138,7 @@ impl Replay {
                     sent.insert(*datagram, (payload, *address));
                     if *from == self.role {
                         // What it does at the end is what is wrong.
-                        if event.at < end {
+                        if event.at < end || n < answered {
                             self.expect(event.at, payload, *address);
                         }
                     } else if !arrives.contains(datagram) {

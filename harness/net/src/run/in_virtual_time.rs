@@ -52,7 +52,7 @@ pub async fn run_in_virtual_time(
     };
     tell(Event::RunStarted {
         version: VERSION,
-        iut: names.join(", "),
+        iut: twin(names.join(", "), plan.without),
         seed: plan.seed,
         capture: VIRTUAL.to_owned(),
         scenarios: ending.selected,
@@ -73,6 +73,7 @@ pub async fn run_in_virtual_time(
             protocol,
             settings: Settings {
                 impair: impair.clone(),
+                without: plan.without,
                 ..Settings::of(&assignment.iut, plan.seed, plan.level)
             },
             iut: assignment.iut,
@@ -113,6 +114,14 @@ pub async fn run_in_virtual_time(
     let summary = ending.summary();
     tell(Event::RunFinished(summary.clone()));
     summary
+}
+
+/// What is played, by its name; a twin says that it is none of the implementations described.
+fn twin(name: String, without: Option<&str>) -> String {
+    match without {
+        Some(requirement) => format!("{name}, a faulty twin without {requirement}"),
+        None => name,
+    }
 }
 
 /// The reference in a role, and what all its scenarios share.

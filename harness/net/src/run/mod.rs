@@ -67,6 +67,9 @@ pub struct Plan {
     /// What the network does to each scenario that does not say it itself; what a script misses
     /// through it is not the implementation's fault.
     pub impair: Option<Impair>,
+    /// Id of a requirement that the reference is to break, in virtual time only: what is played is
+    /// then a faulty twin of it.
+    pub without: Option<&'static str>,
     /// The weakest level whose findings count.
     pub level: Level,
     /// Whether every step is told.

@@ -255,10 +255,11 @@ fn write(args: &Args, trace: &Trace) -> Result<Option<PathBuf>, Failure> {
     };
     put("trace.json", &trace.to_json())?;
     put("ladder.txt", &trace.ladder(false))?;
-    // What neither side alone has broken has no scenario.
+    // What neither side alone has broken has no scenario. A scenario's file is called as its id ends.
     let requirement = trace.violation.as_ref().map(|broken| broken.requirement.to_lowercase());
-    if let Ok(scenario) = trace.scenario(&requirement.unwrap_or_default(), None) {
-        put("scenario.json", &scenario.text)?;
+    let name = requirement.unwrap_or_default();
+    if let Ok(scenario) = trace.scenario(&name, None) {
+        put(&format!("{name}.json"), &scenario.text)?;
     }
     Ok(Some(folder))
 }

@@ -1,0 +1,110 @@
+//! What an exploration of a faulty twin finds is found again by a run, over sockets and in virtual time.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use tempfile::TempDir;
+
+fn shakedown(folder: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(arguments)
+        .current_dir(folder)
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null())
+        .output()
+        .expect("the program starts")
+}
+
+/// A folder with what an exploration of the twin wrote.
+fn explored() -> TempDir {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let arguments = "explore mediastream --mode 3way --without MS-H-18 --out found";
+    let words: Vec<_> = arguments.split(' ').collect();
+    let output = shakedown(folder.path(), &words);
+    assert_eq!(output.status.code(), Some(1), "{output:?}");
+    folder
+}
+
+/// Plays the scenario that was written; exit code and what was said.
+fn play(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
+    let output = shakedown(
+        folder,
+        &[&["run", "found/ms-h-18.json", "--out", "out"], more].concat(),
+    );
+    let said = [output.stdout, output.stderr].concat();
+    (
+        output.status.code(),
+        String::from_utf8_lossy(&said).into_owned(),
+    )
+}
+
+/// Describes the reference as a server, with these arguments more.
+fn describe(folder: &Path, name: &str, more: &[&str]) {
+    let usual = [
+        "{shakedown}",
+        "serve",
+        "mediastream",
+        "--mode",
+        "{mode}",
+        "--listen",
+        "{address}",
+    ];
+    let text = format!(
+        "name = \"{name}\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"3way\"]\n\
+         [start]\ncommand = {:?}\nready = {{ line = \"listening on\" }}\n\
+         [reach]\naddress = \"127.0.0.1:{{port}}\"\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
+        [&usual, more].concat()
+    );
+    std::fs::write(folder.join(format!("{name}.toml")), text).expect("a file can be written");
+}
+
+#[test]
+fn what_exploration_finds_in_a_twin_fails_over_sockets_and_passes_against_the_reference() {
+    let stage = explored();
+    let folder = stage.path();
+    describe(folder, "twin", &["--without", "MS-H-18"]);
+    describe(folder, "healthy", &[]);
+    let (code, said) = play(folder, &["--iut", "twin.toml"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("MS-H-18"), "{said}");
+    let (code, said) = play(folder, &["--iut", "healthy.toml"]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[test]
+fn what_exploration_finds_in_a_twin_fails_in_virtual_time_and_passes_against_the_reference() {
+    let stage = explored();
+    let folder = stage.path();
+    let (code, said) = play(folder, &["--virtual", "--without", "MS-H-18"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("MS-H-18"), "{said}");
+    assert!(said.contains("a faulty twin without MS-H-18"), "{said}");
+    let (code, said) = play(folder, &["--virtual"]);
+    assert_eq!(code, Some(0), "{said}");
+    assert!(!said.contains("twin"), "{said}");
+}
+
+#[test]
+fn a_twin_that_cannot_be_made_is_refused_with_what_would_be_right() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let cases: [(&[&str], &str); 3] = [
+        (&["--without", "MS-H-18"], "add --virtual"),
+        (&["--virtual", "--without", "MS-W-01"], "there are MS-L-04"),
+        (
+            &["--virtual", "--without", "MS-H-99"],
+            "no requirement `MS-H-99`",
+        ),
+    ];
+    for (arguments, expected) in cases {
+        let output = shakedown(folder.path(), &[&["run"], arguments].concat());
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert_eq!(output.status.code(), Some(2), "{said}");
+        assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+}
