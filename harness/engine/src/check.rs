@@ -8,10 +8,10 @@ use indexmap::IndexMap;
 use shakedown_capture::CaptureError;
 use shakedown_protocol::monitor::{Finding, Observation, Session};
 use shakedown_protocol::requirement::Level;
-use shakedown_protocol::{MonitorSettings, Protocol};
+use shakedown_protocol::{MonitorSettings, Protocol, SPECIFICATIONS};
 
 use crate::event::{CheckSummary, Event, FieldEvent, FindingEvent, SessionEvent, VERSION};
-use crate::judge::{Judged, Said, judge};
+use crate::judge::{Judged, Said, judge_all};
 use crate::verdict::Verdict;
 
 /// Bytes of a payload that a finding shows, unless the field is further on.
@@ -36,6 +36,9 @@ pub struct CheckSettings {
     pub level: Level,
     /// The protocols whose sessions are looked for.
     pub protocols: Vec<&'static Protocol>,
+    /// Secrets of TLS sessions that are not in the capture, lines in the format of
+    /// `SSLKEYLOGFILE`. Sessions of `proton` are looked for always.
+    pub key_log: Vec<u8>,
 }
 
 /// Checks the capture called `name`. Sessions and findings go to `tell` as they are found, then
@@ -60,7 +63,8 @@ pub fn check<R: Read>(
         verdicts: BTreeMap::new(),
     };
     let monitor = &settings.monitor;
-    let judged = judge(source, &settings.protocols, monitor, &mut |said| {
+    let (protocols, key_log) = (&settings.protocols, &settings.key_log);
+    let judged = judge_all(source, protocols, monitor, key_log, &mut |said| {
         if let Some(event) = check.hear(said) {
             tell(event);
         }
@@ -159,10 +163,11 @@ impl Check<'_> {
 
     fn finding(&self, finding: &Finding, said: &Said<'_>) -> FindingEvent {
         let level = said
-            .protocol
+            .specification
             .requirement(finding.requirement)
             .map_or(Level::Must, |requirement| requirement.level);
-        let party = format!("the {} at {}", finding.party, finding.address);
+        let side = said.specification.side(finding.party);
+        let party = format!("the {side} at {}", finding.address);
         FindingEvent {
             requirement: finding.requirement.to_owned(),
             level: level.name().to_owned(),
@@ -192,6 +197,13 @@ impl Check<'_> {
         let mut notes = Vec::new();
         if self.sessions == 0 {
             notes.push(self.no_session(judged));
+        }
+        if judged.without_secrets > 0 {
+            notes.push(format!(
+                "inconclusive: no secrets in the capture for {} connections of proton; a key log file \
+                 (--keylog) may have them",
+                judged.without_secrets
+            ));
         }
         for (id, (text, number)) in &self.doubts {
             let more = match number {
@@ -229,12 +241,8 @@ impl Check<'_> {
     }
 
     fn no_session(&self, judged: &Judged) -> String {
-        let protocols: Vec<_> = self
-            .settings
-            .protocols
-            .iter()
-            .map(|protocol| protocol.id)
-            .collect();
+        let rules = SPECIFICATIONS.iter();
+        let protocols: Vec<_> = rules.map(|rules| rules.id).collect();
         format!(
             "no session of {} was found in {}",
             protocols.join(" or "),
@@ -244,9 +252,9 @@ impl Check<'_> {
 
     /// The verdicts in the order of the specification.
     fn requirements(&self) -> IndexMap<String, Verdict> {
-        let protocols = self.settings.protocols.iter();
-        protocols
-            .flat_map(|protocol| (protocol.requirements)())
+        let rules = SPECIFICATIONS.iter();
+        rules
+            .flat_map(|rules| (rules.requirements)())
             .filter_map(|requirement| {
                 let verdict = self.verdicts.get(requirement.id.as_str())?;
                 Some((requirement.id.clone(), *verdict))
@@ -259,7 +267,7 @@ impl Check<'_> {
             exit::WRONG
         } else if self.findings > 0 {
             exit::FAIL
-        } else if judged.damage.is_some() {
+        } else if judged.damage.is_some() || judged.without_secrets > 0 {
             exit::WRONG
         } else {
             exit::SUCCESS

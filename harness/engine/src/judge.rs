@@ -1,4 +1,5 @@
-//! The judge of captures: one pass through a capture, with the monitors of all protocols behind it.
+//! The judge of captures: one pass through a capture, with the monitors of all protocols behind it,
+//! and QUIC decrypted where there is any.
 //!
 //! Memory is bounded by what the monitors keep of sessions that live, whatever the length of the
 //! capture; what they say is handed on at once.
@@ -8,10 +9,12 @@ use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_capture::{Capture, CaptureError, Datagram, Statistics};
+use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
 use shakedown_protocol::monitor::{Finding, Monitor, Observation, Packet};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{MonitorSettings, Protocol};
+use shakedown_protocol::{MonitorSettings, Protocol, SPECIFICATIONS, Specification, proton};
+
+use crate::quic::Quic;
 
 /// How many of the newest datagrams are at hand when a finding names one.
 const RECENT: usize = 64;
@@ -22,8 +25,8 @@ const HEAD: usize = 256;
 /// What a monitor said.
 #[derive(Debug)]
 pub struct Said<'a> {
-    /// The protocol whose monitor said it.
-    pub protocol: &'static Protocol,
+    /// The rules of the protocol whose monitor said it.
+    pub specification: &'static Specification,
     /// What it said.
     pub observation: Observation,
     /// The beginning of the UDP payload that a finding names: all of it if it is the newest, 256
@@ -42,9 +45,12 @@ pub struct Judged {
     pub damage: Option<CaptureError>,
     /// Time of the first datagram, if there is one.
     pub start: Option<Duration>,
+    /// Sessions over QUIC of which nothing could be judged, because their secrets are not there.
+    pub without_secrets: u64,
 }
 
-/// Sends a capture through the monitors of `protocols`; what they say goes to `hear`.
+/// Sends a capture through the monitors of `protocols`; what they say goes to `hear`. QUIC is not
+/// read.
 ///
 /// # Errors
 /// [`CaptureError`] if `source` is no capture or its header cannot be read. Damage further on is no
@@ -55,17 +61,54 @@ pub fn judge<R: Read>(
     settings: &MonitorSettings,
     hear: &mut dyn FnMut(Said<'_>),
 ) -> Result<Judged, CaptureError> {
+    read(source, protocols, settings, None, hear)
+}
+
+/// As [`judge`], and what QUIC carries is judged too, with the secrets of the capture and those of
+/// `key_log`, lines in the format of `SSLKEYLOGFILE`.
+///
+/// # Errors
+/// As [`judge`].
+pub fn judge_all<R: Read>(
+    source: R,
+    protocols: &[&'static Protocol],
+    settings: &MonitorSettings,
+    key_log: &[u8],
+    hear: &mut dyn FnMut(Said<'_>),
+) -> Result<Judged, CaptureError> {
+    let quic = Quic::new(key_log, settings);
+    read(source, protocols, settings, Some(quic), hear)
+}
+
+fn read<R: Read>(
+    source: R,
+    protocols: &[&'static Protocol],
+    settings: &MonitorSettings,
+    mut quic: Option<Quic>,
+    hear: &mut dyn FnMut(Said<'_>),
+) -> Result<Judged, CaptureError> {
     let mut capture = Capture::open(source)?;
-    let mut monitors: Vec<_> = protocols
+    let rules = |protocol: &Protocol| {
+        let mut all = SPECIFICATIONS.into_iter();
+        all.find(|rules| rules.id == protocol.id)
+    };
+    let mut monitors: Monitors = protocols
         .iter()
-        .map(|protocol| (*protocol, (protocol.monitor)(settings)))
+        .filter_map(|protocol| Some((rules(protocol)?, (protocol.monitor)(settings))))
         .collect();
     let mut recent = Recent::default();
     let mut start = None;
     let mut end = Duration::ZERO;
     let damage = loop {
-        let datagram = match capture.next_datagram() {
-            Ok(Some(datagram)) => datagram,
+        let datagram = match capture.next_item() {
+            Ok(Some(Item::Datagram(datagram))) => datagram,
+            Ok(Some(Item::KeyLog(key_log))) => {
+                if let Some(quic) = &mut quic {
+                    let mut say = over_quic(start.unwrap_or_default(), &recent, None, hear);
+                    quic.key_log(key_log, &mut say);
+                }
+                continue;
+            }
             Ok(None) => break None,
             Err(error) => break Some(error),
         };
@@ -83,6 +126,10 @@ pub fn judge<R: Read>(
                 monitor.packet(&packet, say);
             },
         );
+        if let Some(quic) = &mut quic {
+            let mut say = over_quic(start, &recent, Some(&datagram), hear);
+            quic.datagram(&datagram, &mut say);
+        }
     };
     each(
         &mut monitors,
@@ -94,11 +141,34 @@ pub fn judge<R: Read>(
             monitor.finish(end, say);
         },
     );
+    if let Some(quic) = &mut quic {
+        let mut say = over_quic(start.unwrap_or_default(), &recent, None, hear);
+        quic.finish(&mut say);
+    }
     Ok(Judged {
         statistics: *capture.statistics(),
         damage,
         start,
+        without_secrets: quic.map_or(0, |quic| quic.without_secrets()),
     })
+}
+
+/// Hands on what the monitor behind QUIC says.
+fn over_quic<'h>(
+    start: Duration,
+    recent: &'h Recent,
+    newest: Option<&'h Datagram<'_>>,
+    hear: &'h mut dyn FnMut(Said<'_>),
+) -> impl FnMut(Observation) + 'h {
+    move |observation| {
+        let payload = bytes_of(&observation, newest, recent);
+        hear(Said {
+            specification: &proton::SPECIFICATION,
+            observation,
+            payload,
+            start,
+        });
+    }
 }
 
 /// A datagram of a capture as monitors see it.
@@ -128,7 +198,7 @@ pub fn is_of_iut(observation: &Observation, role: Role, own: &BTreeSet<SocketAdd
     !own.contains(&address)
 }
 
-type Monitors = Vec<(&'static Protocol, Box<dyn Monitor>)>;
+type Monitors = Vec<(&'static Specification, Box<dyn Monitor>)>;
 
 /// Shows something to each monitor and hands on what it says, with the bytes that are at hand.
 fn each(
@@ -139,21 +209,30 @@ fn each(
     newest: Option<&Datagram<'_>>,
     show: impl Fn(&mut dyn Monitor, &mut dyn FnMut(Observation)),
 ) {
-    for (protocol, monitor) in monitors {
+    for (specification, monitor) in monitors {
         let mut say = |observation: Observation| {
-            let number = named(&observation).and_then(|finding| finding.packet);
-            let payload = number.and_then(|number| match newest {
-                Some(newest) if newest.number == number => Some(newest.payload),
-                Some(_) | None => recent.find(number),
-            });
+            let payload = bytes_of(&observation, newest, recent);
             hear(Said {
-                protocol,
+                specification,
                 observation,
                 payload,
                 start,
             });
         };
         show(monitor.as_mut(), &mut say);
+    }
+}
+
+/// The bytes that an observation names, as far as they are at hand.
+fn bytes_of<'a>(
+    observation: &Observation,
+    newest: Option<&Datagram<'a>>,
+    recent: &'a Recent,
+) -> Option<&'a [u8]> {
+    let number = named(observation).and_then(|finding| finding.packet)?;
+    match newest {
+        Some(newest) if newest.number == number => Some(newest.payload),
+        Some(_) | None => recent.find(number),
     }
 }
 

@@ -22,6 +22,7 @@ pub mod iut;
 pub mod judge;
 pub mod meeting;
 pub mod network;
+pub mod quic;
 pub mod scenario;
 pub mod schema;
 pub mod script;

@@ -5,6 +5,7 @@ use std::io::{BufReader, Read};
 use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
+use shakedown_capture::quic::Secrets;
 use shakedown_engine::check::{CheckSettings, check, unreadable};
 use shakedown_engine::event::Event;
 use shakedown_protocol::monitor::Vantage;
@@ -32,6 +33,7 @@ judged.",
 Examples:
   shakedown check recording.pcapng
   shakedown check --bits-per-second 400000 --frames-per-second 50 --seconds 2 recording.pcap
+  shakedown check --keylog keys.txt proton.pcap
   zcat recording.pcap.gz | shakedown check -"
 )]
 pub(crate) struct Args {
@@ -68,6 +70,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = share)]
     tolerance: f64,
 
+    /// Secrets of TLS sessions beside the captures, as `SSLKEYLOGFILE` has them, for QUIC
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
+
     #[command(flatten)]
     reports: ReportArgs,
 }
@@ -93,7 +99,8 @@ enum Least {
 impl Args {
     /// Checks each capture; the exit code is the one that applies first of theirs.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
-        let settings = self.settings();
+        let key_log = key_log(self.keylog.as_deref())?;
+        let settings = self.settings(key_log);
         let mut sinks = self.reports.open(global, None, false)?;
         let mut checked = Vec::new();
         for capture in &self.captures {
@@ -107,7 +114,7 @@ impl Args {
         Ok(reports::close(sinks, exit))
     }
 
-    fn settings(&self) -> CheckSettings {
+    fn settings(&self, key_log: Vec<u8>) -> CheckSettings {
         let stream = match (self.bits_per_second, self.frames_per_second, self.seconds) {
             (Some(bits_per_second), Some(frames_per_second), Some(seconds)) => {
                 Some(StreamParameters {
@@ -134,6 +141,7 @@ impl Args {
                 Least::Should => Level::Should,
             },
             protocols: PROTOCOLS.to_vec(),
+            key_log,
         }
     }
 }
@@ -158,6 +166,24 @@ pub(super) fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
     }
     let file = File::open(path)?;
     Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
+}
+
+/// The lines of a key log file; none without a file.
+pub(super) fn key_log(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
+    let Some(path) = path else {
+        return Ok(Vec::new());
+    };
+    let wrong = |why: &dyn std::fmt::Display| Failure {
+        exit: Exit::Usage,
+        message: format!("{}: {why}", path.display()),
+    };
+    let lines = std::fs::read(path).map_err(|error| wrong(&error))?;
+    let mut secrets = Secrets::default();
+    secrets.add(&lines);
+    match secrets.is_empty() {
+        true => Err(wrong(&"there is no secret of TLS 1.3 in it; its lines begin with words such as CLIENT_TRAFFIC_SECRET_0")),
+        false => Ok(lines),
+    }
 }
 
 fn share(text: &str) -> Result<f64, String> {

@@ -197,6 +197,7 @@ impl Recording {
             },
             level: Level::Should,
             protocols: PROTOCOLS.to_vec(),
+            key_log: Vec::new(),
         };
         let mut heard = Heard::default();
         let mut tell = |event| match event {

@@ -18,6 +18,7 @@ fn judge(packets: u64, streams: u64) -> (CheckSummary, u64) {
         monitor: MonitorSettings::default(),
         level: Level::Should,
         protocols: PROTOCOLS.to_vec(),
+        key_log: Vec::new(),
     };
     let mut frames = 0;
     let mut tell = |event| {

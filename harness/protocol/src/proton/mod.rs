@@ -6,6 +6,7 @@
 
 mod code;
 mod discriminator;
+pub mod monitor;
 mod reference;
 mod words;
 

@@ -1,0 +1,190 @@
+//! QUIC in captures: its packets decrypted, and what they show given to the monitor of `proton`.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+
+use shakedown_capture::Datagram;
+use shakedown_capture::quic::{self, CloseCode, Decoder, EventKind, Limits, Unreadable, Why};
+use shakedown_protocol::MonitorSettings;
+use shakedown_protocol::monitor::Observation;
+use shakedown_protocol::proton::ALPN;
+use shakedown_protocol::proton::monitor::{Code, Event, Monitor, What};
+use shakedown_protocol::requirement::Role;
+
+/// Most addresses that are known to speak QUIC; packets of further ones with short headers are not
+/// read.
+const MOST_ADDRESSES: usize = 65_536;
+
+/// QUIC's APPLICATION_ERROR, which does not tell what the application meant; a stateless reset does
+/// not either.
+const HIDDEN: u64 = 0x0c;
+
+/// Reads the QUIC of a capture and judges it.
+#[derive(Debug)]
+pub(crate) struct Quic {
+    decoder: Decoder,
+    monitor: Monitor,
+    filter: Filter,
+}
+
+/// Says which datagrams may be QUIC's: those that begin a connection, and those of addresses that
+/// one was begun between.
+#[derive(Debug, Default)]
+pub struct Filter {
+    addresses: BTreeSet<SocketAddr>,
+}
+
+impl Filter {
+    /// Whether this datagram may be of QUIC version 1.
+    #[inline]
+    pub fn passes(&mut self, datagram: &Datagram<'_>) -> bool {
+        if let [first, 0, 0, 0, 1, ..] = datagram.payload
+            && first & 0x80 != 0
+        {
+            self.learn(datagram);
+            return true;
+        }
+        !self.addresses.is_empty() && self.is_known(datagram)
+    }
+
+    fn is_known(&self, datagram: &Datagram<'_>) -> bool {
+        let known = |address| self.addresses.contains(address);
+        known(&datagram.source) || known(&datagram.destination)
+    }
+
+    fn learn(&mut self, datagram: &Datagram<'_>) {
+        if self.addresses.len() < MOST_ADDRESSES {
+            self.addresses.insert(datagram.source);
+            self.addresses.insert(datagram.destination);
+        }
+    }
+}
+
+impl Quic {
+    /// Knows the secrets of a key log that lies beside the capture; it may be empty.
+    pub(crate) fn new(key_log: &[u8], settings: &MonitorSettings) -> Self {
+        let mut decoder = Decoder::new(Limits::default());
+        decoder.add_secrets(key_log, &mut |_| {});
+        Self {
+            decoder,
+            monitor: Monitor::new(settings),
+            filter: Filter::default(),
+        }
+    }
+
+    pub(crate) fn key_log(&mut self, key_log: &[u8], say: &mut dyn FnMut(Observation)) {
+        let monitor = &mut self.monitor;
+        let mut tell = |event: &quic::Event<'_>| show(monitor, event, say);
+        self.decoder.add_secrets(key_log, &mut tell);
+    }
+
+    #[inline]
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, say: &mut dyn FnMut(Observation)) {
+        if self.filter.passes(datagram) {
+            let monitor = &mut self.monitor;
+            let mut tell = |event: &quic::Event<'_>| show(monitor, event, say);
+            self.decoder.datagram(datagram, &mut tell);
+        }
+    }
+
+    pub(crate) fn finish(&mut self, say: &mut dyn FnMut(Observation)) {
+        let monitor = &mut self.monitor;
+        let mut tell = |event: &quic::Event<'_>| show(monitor, event, say);
+        self.decoder.finish(&mut tell);
+        self.monitor.finish(say);
+    }
+
+    /// Sessions of `proton` of which nothing could be read.
+    pub(crate) const fn without_secrets(&self) -> u64 {
+        self.monitor.without_secrets()
+    }
+}
+
+/// Gives an event to the monitor, if it is of a connection and means something to it.
+fn show(monitor: &mut Monitor, event: &quic::Event<'_>, say: &mut dyn FnMut(Observation)) {
+    if let Some((connection, what)) = event.connection.zip(what(&event.kind)) {
+        let event = Event {
+            connection,
+            number: event.at.number,
+            time: event.at.time,
+            what,
+        };
+        monitor.event(&event, say);
+    }
+}
+
+const fn role(role: quic::Role) -> Role {
+    match role {
+        quic::Role::Client => Role::Initiator,
+        quic::Role::Server => Role::Responder,
+    }
+}
+
+fn what<'a>(kind: &EventKind<'a>) -> Option<What<'a>> {
+    Some(match *kind {
+        EventKind::ConnectionOpened { client, server, .. } => What::Opened { client, server },
+        EventKind::ClientHello { alpn, .. } => What::Offered(
+            alpn.is_some_and(|all| quic::protocols(all).any(|one| one == ALPN.as_bytes())),
+        ),
+        EventKind::ServerHandshake { alpn, .. } => What::Agreed(alpn),
+        EventKind::StreamOpened {
+            stream,
+            by,
+            unidirectional,
+        } => What::Stream {
+            stream,
+            by: role(by),
+            unidirectional,
+        },
+        EventKind::StreamBytes {
+            stream, by, bytes, ..
+        } => What::Bytes {
+            stream,
+            by: role(by),
+            bytes,
+        },
+        EventKind::StreamFin { stream, by, .. } => What::Fin {
+            stream,
+            by: role(by),
+        },
+        EventKind::StreamReset { stream, by, .. } | EventKind::StopSending { stream, by, .. } => {
+            What::Broken {
+                stream,
+                by: role(by),
+            }
+        }
+        EventKind::StreamLost { stream, by, .. } => What::Lost {
+            stream,
+            by: role(by),
+        },
+        EventKind::DatagramFrame { by, .. } => What::Datagram { by: role(by) },
+        EventKind::ConnectionClosed { by, code, .. } => What::Closed {
+            by: role(by),
+            code: match code {
+                CloseCode::Application { code } => Code::Application(code),
+                CloseCode::Transport { code, .. } => Code::Transport(code),
+            },
+        },
+        EventKind::StatelessReset { by } => What::Closed {
+            by: role(by),
+            code: Code::Transport(HIDDEN),
+        },
+        EventKind::Packet { by, .. } => What::Packet { by: role(by) },
+        EventKind::Unreadable(Unreadable { why, by, .. }) => What::Unreadable {
+            by: by.map(role),
+            no_secrets: matches!(why, Why::NoSecrets),
+        },
+        EventKind::Malformed { by, .. } | EventKind::UnknownFrame { by, .. } => What::Unreadable {
+            by: Some(role(by)),
+            no_secrets: false,
+        },
+        EventKind::Retry
+        | EventKind::VersionNegotiation { .. }
+        | EventKind::CipherSuite(_)
+        | EventKind::HandshakeDone
+        | EventKind::KeyUpdated { .. }
+        | EventKind::AddressChanged { .. }
+        | EventKind::Flow { .. }
+        | EventKind::Forgotten => return None,
+    })
+}

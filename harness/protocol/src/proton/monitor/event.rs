@@ -1,0 +1,129 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use crate::requirement::Role;
+
+/// Something that a capture shows of a QUIC connection. The client is the [`Role::Initiator`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Event<'a> {
+    /// Number of the connection in the capture.
+    pub connection: u64,
+    /// Number of the packet in the capture, from 1.
+    pub number: u64,
+    /// Time of the packet, as the capture counts it; only differences matter.
+    pub time: Duration,
+    /// What it is.
+    pub what: What<'a>,
+}
+
+/// What is seen. `by` is the side that did it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum What<'a> {
+    /// The connection's first packet.
+    Opened {
+        /// The client's address.
+        client: SocketAddr,
+        /// The server's address.
+        server: SocketAddr,
+    },
+    /// The client's first message: whether it offers `proton` (ALPN).
+    Offered(bool),
+    /// The server's answer: the protocol that it chose, if it chose one.
+    Agreed(Option<&'a [u8]>),
+    /// A stream's first frame.
+    Stream {
+        /// Its QUIC stream id.
+        stream: u64,
+        /// Who opened it.
+        by: Role,
+        /// Whether only that side sends on it.
+        unidirectional: bool,
+    },
+    /// The next bytes of a stream, without gaps.
+    Bytes {
+        /// Its QUIC stream id.
+        stream: u64,
+        /// Who sent them.
+        by: Role,
+        /// At least one.
+        bytes: &'a [u8],
+    },
+    /// The side sends no more on the stream, and all of it was seen.
+    Fin {
+        /// Its QUIC stream id.
+        stream: u64,
+        /// Who.
+        by: Role,
+    },
+    /// The side gives up the stream: RESET_STREAM or STOP_SENDING.
+    Broken {
+        /// Its QUIC stream id.
+        stream: u64,
+        /// Who.
+        by: Role,
+    },
+    /// What follows of this side on the stream cannot be told: packets are missing.
+    Lost {
+        /// Its QUIC stream id.
+        stream: u64,
+        /// Who sent it.
+        by: Role,
+    },
+    /// A DATAGRAM frame.
+    Datagram {
+        /// Who sent it.
+        by: Role,
+    },
+    /// A side closes the connection.
+    Closed {
+        /// Who.
+        by: Role,
+        /// Why.
+        code: Code,
+    },
+    /// A packet was read, and all that it says was told.
+    Packet {
+        /// Who sent it.
+        by: Role,
+    },
+    /// A packet could not be read.
+    Unreadable {
+        /// Who sent it, if that is known.
+        by: Option<Role>,
+        /// Whether that is because the secrets are not in the capture.
+        no_secrets: bool,
+    },
+}
+
+/// Why a connection was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// By the application, with its code.
+    Application(u64),
+    /// By QUIC itself.
+    Transport(u64),
+}
+
+impl Code {
+    /// Before the handshake is over an application's code is hidden behind this one
+    /// (RFC 9000, section 10.2.3).
+    const HIDDEN: u64 = 0x0c;
+
+    /// Whether it does not tell what the application meant.
+    #[must_use]
+    pub(super) const fn is_hidden(self) -> bool {
+        matches!(self, Self::Transport(Self::HIDDEN))
+    }
+}
+
+impl std::fmt::Display for Code {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Application(code) => match super::CloseCode::from_number(*code) {
+                Some(known) => write!(f, "code {code} ({})", known.name()),
+                None => write!(f, "code {code}"),
+            },
+            Self::Transport(code) => write!(f, "QUIC's code {code:#x}"),
+        }
+    }
+}

@@ -1,0 +1,209 @@
+use super::super::{Code, What};
+use super::rig::Rig;
+use crate::requirement::Role::{Initiator as Client, Responder as Server};
+
+#[test]
+fn the_streams_may_come_in_any_order() {
+    let rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[3]);
+    let rig = rig.bytes(4, Client, &[1]).bytes(8, Client, &[2]);
+    rig.alive(10, &[1]).closed(Client, 0).end().is_healthy();
+}
+
+#[test]
+fn a_byte_that_names_no_stream_is_closed_with_1() {
+    let wrong = || Rig::new().connected(1, 5_000).bytes(0, Client, &[9]);
+    wrong()
+        .closed(Server, 1)
+        .end()
+        .broke(&[("PR-S-01", Client)]);
+    let other = wrong().closed(Server, 5).end();
+    other.broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
+}
+
+#[test]
+fn a_second_stream_of_a_kind_and_a_fourth_are_closed_with_1() {
+    let twice = || {
+        Rig::new()
+            .connected(1, 5_000)
+            .bytes(0, Client, &[1])
+            .bytes(4, Client, &[1])
+    };
+    twice()
+        .closed(Server, 1)
+        .end()
+        .broke(&[("PR-S-01", Client)]);
+    let other = twice().closed(Server, 3).end();
+    other.broke(&[("PR-S-01", Client), ("PR-S-04", Server)]);
+    let fourth = || Rig::set_up().bytes(12, Client, &[2]);
+    fourth()
+        .closed(Server, 1)
+        .end()
+        .broke(&[("PR-S-01", Client)]);
+    let goes_on = fourth().alive(6, &[1]).end();
+    goes_on.broke(&[("PR-S-01", Client), ("PR-S-04", Server)]);
+}
+
+#[test]
+fn quic_may_refuse_a_fourth_stream() {
+    let mut rig = Rig::set_up().bytes(12, Client, &[2]);
+    let code = Code::Transport(4);
+    rig.what(What::Closed { by: Server, code });
+    rig.end().broke(&[("PR-S-01", Client)]);
+}
+
+#[test]
+fn a_stream_without_a_name_is_closed_with_3() {
+    let nameless = || {
+        let mut rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[1]);
+        rig = rig.bytes(4, Client, &[2]);
+        rig.what(What::Stream {
+            stream: 8,
+            by: Client,
+            unidirectional: false,
+        });
+        rig
+    };
+    nameless()
+        .alive(2, &[1])
+        .closed(Server, 3)
+        .end()
+        .is_healthy();
+    let goes_on = nameless().alive(5, &[1]).end();
+    goes_on.broke(&[("PR-S-05", Server)]);
+    let other = nameless().alive(2, &[1]).closed(Server, 1).end();
+    other.broke(&[("PR-S-05", Server)]);
+}
+
+#[test]
+fn fewer_than_three_streams_are_closed_with_3() {
+    let two = || {
+        let rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[1]);
+        rig.bytes(4, Client, &[2])
+    };
+    two().alive(5, &[1]).closed(Server, 3).end().is_healthy();
+    two().alive(12, &[1]).end().broke(&[("PR-S-06", Server)]);
+}
+
+#[test]
+fn unidirectional_streams_and_datagrams_are_no_part_of_it() {
+    let datagram = || {
+        let mut rig = Rig::set_up();
+        rig.what(What::Datagram { by: Client });
+        rig
+    };
+    datagram()
+        .closed(Server, 5)
+        .end()
+        .broke(&[("PR-S-07", Client)]);
+    let goes_on = datagram().alive(6, &[1]).end();
+    goes_on.broke(&[("PR-S-07", Client), ("PR-S-07", Server)]);
+    let mut stream = Rig::set_up();
+    stream.what(What::Stream {
+        stream: 3,
+        by: Server,
+        unidirectional: true,
+    });
+    stream.closed(Client, 5).end().broke(&[("PR-S-07", Server)]);
+}
+
+#[test]
+fn a_fin_of_the_client_ends_with_0_and_one_in_a_u32_with_5() {
+    Rig::set_up()
+        .fin(0, Client)
+        .closed(Server, 0)
+        .end()
+        .is_healthy();
+    let other = Rig::set_up().fin(0, Client).closed(Server, 5).end();
+    other.broke(&[("PR-S-08", Server)]);
+    let cut = || Rig::set_up().bytes(0, Client, &[1, 0]).fin(0, Client);
+    cut().closed(Server, 5).end().is_healthy();
+    cut().closed(Server, 0).end().broke(&[("PR-S-08", Server)]);
+    cut().alive(6, &[1]).end().broke(&[("PR-S-08", Server)]);
+}
+
+#[test]
+fn an_item_cut_short_is_closed_with_5_by_the_client() {
+    let cut = || Rig::set_up().bytes(8, Server, &[1, 0]).fin(8, Server);
+    cut().closed(Client, 5).end().is_healthy();
+    cut().closed(Client, 4).end().broke(&[("PR-A-03", Client)]);
+    // It may have ended before it saw that.
+    let told = cut().closed(Client, 0).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-A-03"]));
+}
+
+#[test]
+fn a_stream_that_is_broken_off_ends_the_connection() {
+    let broken = || {
+        let mut rig = Rig::set_up();
+        rig.what(What::Broken {
+            stream: 4,
+            by: Client,
+        });
+        rig
+    };
+    broken().closed(Server, 5).end().is_healthy();
+    broken().alive(6, &[1]).end().broke(&[("PR-S-08", Server)]);
+}
+
+#[test]
+fn nothing_is_owed_after_a_close_of_the_other_side_or_in_silence() {
+    let wrong = || Rig::new().connected(1, 5_000).bytes(0, Client, &[9]);
+    wrong()
+        .closed(Client, 0)
+        .alive(6, &[1])
+        .end()
+        .broke(&[("PR-S-01", Client)]);
+    wrong().silent(60).end().broke(&[("PR-S-01", Client)]);
+}
+
+#[test]
+fn what_cannot_be_read_may_be_the_close() {
+    let mut rig = Rig::set_up().fin(0, Client);
+    rig.what(What::Unreadable {
+        by: Some(Server),
+        no_secrets: false,
+    });
+    let told = rig.alive(6, &[1]).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
+}
+
+#[test]
+fn a_code_is_one_of_the_eight_and_has_a_reason() {
+    let told = Rig::set_up().closed(Server, 42).end();
+    told.broke(&[("PR-C-03", Server)]);
+    let told = Rig::set_up().closed(Server, 5).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-03"]));
+}
+
+#[test]
+fn a_client_that_vanishes_is_given_up() {
+    let rig = Rig::set_up().silent(6);
+    rig.bytes(8, Server, &[1]).end().is_healthy();
+    let rig = Rig::set_up().silent(20);
+    rig.bytes(8, Server, &[1])
+        .end()
+        .broke(&[("PR-C-05", Server)]);
+}
+
+#[test]
+fn without_secrets_nothing_is_judged_and_that_is_said() {
+    let mut rig = Rig::new().opened(1, 5_000);
+    rig.what(What::Unreadable {
+        by: Some(Server),
+        no_secrets: true,
+    });
+    let told = rig.end();
+    assert_eq!(told.findings, []);
+    assert_eq!(told.doubts, ["PR-C-06", "PR-E-04", "PR-S-01"]);
+    assert_eq!((told.sessions.len(), told.without_secrets), (1, 1));
+}
+
+#[test]
+fn other_protocols_are_left_alone() {
+    let mut rig = Rig::new().opened(1, 5_000);
+    rig.what(What::Offered(false));
+    rig.what(What::Agreed(Some(b"h3")));
+    let told = rig.bytes(0, Client, &[9]).end();
+    told.is_healthy();
+    assert_eq!(told.sessions.len(), 0);
+}

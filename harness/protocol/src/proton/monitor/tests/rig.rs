@@ -1,0 +1,166 @@
+use std::time::Duration;
+
+use super::super::{Code, Event, Monitor, What};
+use crate::MonitorSettings;
+use crate::monitor::{Observation, Session};
+use crate::requirement::Role;
+use crate::requirement::Role::{Initiator as Client, Responder as Server};
+
+/// A monitor, and what it said.
+pub(super) struct Rig {
+    monitor: Monitor,
+    number: u64,
+    now: Duration,
+    connection: u64,
+    pub(super) said: Vec<Observation>,
+}
+
+impl Rig {
+    pub(super) fn new() -> Self {
+        Self::with(&MonitorSettings::default())
+    }
+
+    pub(super) fn with(settings: &MonitorSettings) -> Self {
+        Self {
+            monitor: Monitor::new(settings),
+            number: 0,
+            now: Duration::from_secs(100),
+            connection: 1,
+            said: Vec::new(),
+        }
+    }
+
+    /// A connection with its three streams, 0, 4 and 8: Event, StateCommit, Action.
+    pub(super) fn set_up() -> Self {
+        Self::new().connected(1, 5_000).named()
+    }
+
+    pub(super) fn what(&mut self, what: What<'_>) {
+        self.number += 1;
+        let event = Event {
+            connection: self.connection,
+            number: self.number,
+            time: self.now,
+            what,
+        };
+        let said = &mut self.said;
+        self.monitor.event(&event, &mut |one| said.push(one));
+    }
+
+    /// The connection with this number is the one that is meant from here on.
+    pub(super) fn on(mut self, connection: u64) -> Self {
+        self.connection = connection;
+        self
+    }
+
+    pub(super) fn opened(self, connection: u64, port: u16) -> Self {
+        let mut rig = self.on(connection);
+        let client = ([127, 0, 0, 1], port).into();
+        let server = ([127, 0, 0, 1], 4_433).into();
+        rig.what(What::Opened { client, server });
+        rig.what(What::Offered(true));
+        rig
+    }
+
+    pub(super) fn connected(self, connection: u64, port: u16) -> Self {
+        let mut rig = self.opened(connection, port);
+        rig.what(What::Agreed(Some(b"proton")));
+        rig.what(What::Packet { by: Client });
+        rig.what(What::Packet { by: Server });
+        rig
+    }
+
+    pub(super) fn named(self) -> Self {
+        self.bytes(0, Client, &[1])
+            .bytes(4, Client, &[2])
+            .bytes(8, Client, &[3])
+    }
+
+    /// Bytes on a stream, which they open if they are its first.
+    pub(super) fn bytes(mut self, stream: u64, by: Role, bytes: &[u8]) -> Self {
+        if by == Client && bytes.len() == 1 {
+            let unidirectional = false;
+            self.what(What::Stream {
+                stream,
+                by,
+                unidirectional,
+            });
+        }
+        self.what(What::Bytes { stream, by, bytes });
+        self.what(What::Packet { by });
+        self
+    }
+
+    pub(super) fn word(self, stream: u64, by: Role, word: u32) -> Self {
+        self.bytes(stream, by, &word.to_le_bytes())
+    }
+
+    pub(super) fn fin(mut self, stream: u64, by: Role) -> Self {
+        self.what(What::Fin { stream, by });
+        self
+    }
+
+    pub(super) fn closed(mut self, by: Role, code: u64) -> Self {
+        let code = Code::Application(code);
+        self.what(What::Closed { by, code });
+        self
+    }
+
+    /// Time passes, and both sides keep these connections alive.
+    pub(super) fn alive(mut self, seconds: u64, connections: &[u64]) -> Self {
+        let meant = self.connection;
+        for _ in 0..seconds {
+            self.now += Duration::from_secs(1);
+            for connection in connections {
+                self.connection = *connection;
+                self.what(What::Packet { by: Client });
+                self.what(What::Packet { by: Server });
+            }
+        }
+        self.on(meant)
+    }
+
+    /// Time passes in silence.
+    pub(super) fn silent(mut self, seconds: u64) -> Self {
+        self.now += Duration::from_secs(seconds);
+        self
+    }
+
+    pub(super) fn end(mut self) -> Told {
+        let said = &mut self.said;
+        self.monitor.finish(&mut |one| said.push(one));
+        let mut told = Told {
+            without_secrets: self.monitor.without_secrets(),
+            ..Told::default()
+        };
+        for one in self.said {
+            match one {
+                Observation::Finding(found) => told.findings.push((found.requirement, found.party)),
+                Observation::Inconclusive(doubt) => told.doubts.push(doubt.requirement),
+                Observation::Session(session) => told.sessions.push(session),
+            }
+        }
+        told
+    }
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    pub(super) findings: Vec<(&'static str, Role)>,
+    pub(super) doubts: Vec<&'static str>,
+    pub(super) sessions: Vec<Session>,
+    pub(super) without_secrets: u64,
+}
+
+impl Told {
+    pub(super) fn is_healthy(&self) {
+        assert!(
+            self.findings.is_empty() && self.doubts.is_empty(),
+            "{self:?}"
+        );
+    }
+
+    pub(super) fn broke(&self, expected: &[(&'static str, Role)]) {
+        assert_eq!(self.findings, expected, "{self:?}");
+    }
+}
