@@ -14,6 +14,7 @@ mod exit;
 mod logging;
 mod numbers;
 mod player;
+mod quic_lines;
 mod reference;
 mod reports;
 mod vectors;

@@ -7,13 +7,16 @@ use std::time::Duration;
 
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
-use shakedown_capture::{Capture, Datagram};
+use shakedown_capture::quic::{Decoder, Event, Limits};
+use shakedown_capture::{Capture, Datagram, Item};
+use shakedown_engine::quic::Filter;
 use shakedown_protocol::PROTOCOLS;
 use shakedown_report::text::clean_line;
 
-use super::check::open;
+use super::check::{key_log, open};
 use crate::Global;
 use crate::exit::{Exit, Failure};
+use crate::quic_lines;
 
 /// Bytes in a row of a dump.
 const ROW: usize = 16;
@@ -23,6 +26,7 @@ const ROW: usize = 16;
 #[command(after_help = "\
 Examples:
   shakedown dissect recording.pcapng
+  shakedown dissect --keylog keys.txt proton.pcapng
   shakedown dissect --hex recording.pcapng | less
   shakedown dissect --format json recording.pcapng")]
 pub(crate) struct Args {
@@ -33,6 +37,10 @@ pub(crate) struct Args {
     /// The bytes of each datagram too
     #[arg(long)]
     hex: bool,
+
+    /// Secrets of TLS sessions beside the capture, as `SSLKEYLOGFILE` has them, for QUIC
+    #[arg(long, value_name = "FILE")]
+    keylog: Option<PathBuf>,
 
     /// One line for people, or one JSON object, for each datagram
     #[arg(long, value_enum, default_value_t = Format::Text)]
@@ -54,10 +62,20 @@ impl Args {
         let mut out = anstream::stdout().lock();
         let source = open(&self.capture).map_err(|error| self.wrong(&error))?;
         let mut capture = Capture::open(source).map_err(|error| self.wrong(&error))?;
+        let mut decoder = Decoder::new(Limits::default());
+        decoder.add_secrets(&key_log(self.keylog.as_deref())?, &mut |_| {});
+        let mut filter = Filter::default();
         let mut start = None;
         loop {
-            let datagram = match capture.next_datagram() {
-                Ok(Some(datagram)) => datagram,
+            let mut quic = String::new();
+            let mut tell = |event: &Event<'_>| quic.push_str(&self.event(event));
+            let datagram = match capture.next_item() {
+                Ok(Some(Item::Datagram(datagram))) => datagram,
+                Ok(Some(Item::KeyLog(key_log))) => {
+                    decoder.add_secrets(key_log, &mut tell);
+                    out.write_all(quic.as_bytes())?;
+                    continue;
+                }
                 Ok(None) => break,
                 Err(error) => {
                     out.flush()?;
@@ -69,8 +87,15 @@ impl Args {
                 Format::Text => self.line(&datagram, start),
                 Format::Json => self.object(&datagram, start),
             };
+            if filter.passes(&datagram) {
+                decoder.datagram(&datagram, &mut tell);
+            }
             out.write_all(text.as_bytes())?;
+            out.write_all(quic.as_bytes())?;
         }
+        let mut rest = String::new();
+        decoder.finish(&mut |event| rest.push_str(&self.event(event)));
+        out.write_all(rest.as_bytes())?;
         out.flush()?;
         if capture.statistics().datagrams == 0 {
             let read = capture.statistics().to_string();
@@ -83,6 +108,27 @@ impl Args {
         Failure {
             exit: Exit::Usage,
             message: format!("{}: {why}", self.capture.display()),
+        }
+    }
+
+    /// What a packet of QUIC says, below its datagram.
+    fn event(&self, event: &Event<'_>) -> String {
+        let Some(text) = quic_lines::line(event) else {
+            return String::new();
+        };
+        let text = clean_line(&text);
+        match self.format {
+            Format::Text => format!("{:>6} {:>12} {text}\n", event.at.number, ""),
+            Format::Json => {
+                let (packet, connection) = (event.at.number, event.connection);
+                let object = json!({
+                    "type": "quic",
+                    "packet": packet,
+                    "connection": connection,
+                    "text": text,
+                });
+                format!("{object}\n")
+            }
         }
     }
 

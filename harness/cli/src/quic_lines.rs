@@ -1,0 +1,125 @@
+//! What QUIC in a capture shows, as lines.
+
+use shakedown_capture::quic::{CloseCode, Event, EventKind, Level, Why, protocols};
+
+/// The most bytes of a stream in a line.
+const SHOWN: usize = 32;
+
+/// An event as a line for people; `None` for what says nothing by itself.
+pub(crate) fn line(event: &Event<'_>) -> Option<String> {
+    let text = match event.kind {
+        EventKind::ConnectionOpened { client, server, .. } => {
+            format!("connection of {client} to {server}")
+        }
+        EventKind::Retry => "server: Retry".to_owned(),
+        EventKind::VersionNegotiation { .. } => "server: Version Negotiation".to_owned(),
+        EventKind::ClientHello { alpn, .. } => format!("client: ClientHello{}", offered(alpn)),
+        EventKind::CipherSuite(suite) => format!("server: cipher suite {suite:#06x}"),
+        EventKind::ServerHandshake { alpn, .. } => match alpn {
+            Some(alpn) => format!("server: protocol {}", String::from_utf8_lossy(alpn)),
+            None => "server: no protocol".to_owned(),
+        },
+        EventKind::HandshakeDone => "server: HANDSHAKE_DONE".to_owned(),
+        EventKind::KeyUpdated { by, count } => format!("{by}: key update {count}"),
+        EventKind::AddressChanged { by, from, to } => format!("{by}: moved from {from} to {to}"),
+        EventKind::StreamOpened {
+            stream,
+            by,
+            unidirectional,
+        } => {
+            let kind = if unidirectional {
+                "unidirectional"
+            } else {
+                "bidirectional"
+            };
+            format!("{by}: opens {kind} stream {stream}")
+        }
+        EventKind::StreamBytes {
+            stream,
+            by,
+            offset,
+            bytes,
+        } => format!("{by}: stream {stream} at {offset}: {}", hex(bytes)),
+        EventKind::StreamFin { stream, by, .. } => format!("{by}: stream {stream} FIN"),
+        EventKind::StreamReset {
+            stream, by, code, ..
+        } => format!("{by}: RESET_STREAM {stream} with code {code}"),
+        EventKind::StopSending { stream, by, code } => {
+            format!("{by}: STOP_SENDING {stream} with code {code}")
+        }
+        EventKind::StreamLost {
+            stream, by, offset, ..
+        } => format!("{by}: stream {stream} cannot be told from {offset} on"),
+        EventKind::DatagramFrame { by, bytes } => format!("{by}: DATAGRAM {}", hex(bytes)),
+        EventKind::Flow { by, flow } => format!("{by}: {flow:?}"),
+        EventKind::ConnectionClosed { by, code, reason } => {
+            let code = match code {
+                CloseCode::Application { code } => format!("code {code}"),
+                CloseCode::Transport { code, .. } => format!("QUIC's code {code:#x}"),
+            };
+            let reason = String::from_utf8_lossy(reason);
+            format!("{by}: CONNECTION_CLOSE with {code} {reason:?}")
+        }
+        EventKind::StatelessReset { by } => format!("{by}: stateless reset"),
+        EventKind::Packet {
+            by,
+            level,
+            packet_number,
+            ..
+        } => format!("{by}: {} packet {packet_number}", level_name(level)),
+        EventKind::Malformed { by, error } => format!("{by}: malformed: {error}"),
+        EventKind::UnknownFrame { by, frame_type } => {
+            format!("{by}: unknown frame of type {frame_type:#x}")
+        }
+        EventKind::Unreadable(unreadable) => match unreadable.why {
+            Why::NotQuic => return None,
+            why => format!("unreadable: {}", reason(why)),
+        },
+        EventKind::Forgotten => "forgotten: too many connections are open".to_owned(),
+    };
+    Some(match event.connection {
+        Some(number) => format!("quic {number} {text}"),
+        None => format!("quic {text}"),
+    })
+}
+
+fn offered(alpn: Option<&[u8]>) -> String {
+    let names = alpn.into_iter().flat_map(protocols);
+    let names: Vec<_> = names.map(String::from_utf8_lossy).collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!(" offers {}", names.join(", ")),
+    }
+}
+
+const fn level_name(level: Level) -> &'static str {
+    match level {
+        Level::Initial => "Initial",
+        Level::ZeroRtt => "0-RTT",
+        Level::Handshake => "Handshake",
+        Level::OneRtt => "1-RTT",
+    }
+}
+
+fn reason(why: Why) -> String {
+    match why {
+        Why::NoSecrets => "no secrets in the capture".to_owned(),
+        Why::NoHandshake => "its handshake is there only in part".to_owned(),
+        Why::UnsupportedSuite(suite) => format!("cipher suite {suite:#06x}"),
+        Why::UnknownConnection => "of no connection whose beginning is there".to_owned(),
+        Why::CannotDecrypt => "the keys do not fit".to_owned(),
+        Why::Cut => "cut".to_owned(),
+        Why::OtherVersion(version) => format!("version {version:#x}"),
+        Why::NotQuic => "not QUIC".to_owned(),
+        Why::EarlyDataRejected => "early data that the server does not take".to_owned(),
+    }
+}
+
+fn hex(bytes: &[u8]) -> String {
+    let shown = bytes.iter().take(SHOWN);
+    let text: String = shown.map(|byte| format!("{byte:02x}")).collect();
+    match bytes.len() {
+        0..=SHOWN => text,
+        length => format!("{text}... ({length} bytes)"),
+    }
+}
