@@ -186,6 +186,13 @@ impl Facts<'_> {
         matches!(outcome, PairOutcome::TimesOut | PairOutcome::Refuses) && says_success
     }
 
+    /// Whether the responder was asked twice in a way that it must answer, and said nothing at all: no
+    /// loss explains that.
+    fn is_mute(&self, demanded: Option<PairOutcome>) -> bool {
+        let seen = self.at_responder;
+        demanded == Some(PairOutcome::Streams) && seen.asked > 1 && seen.answers == 0
+    }
+
     fn standing(&self, outcome: PairOutcome) -> Standing {
         let demanded = PairOutcome::demanded(self.demand.end);
         if demanded == Some(outcome) {
@@ -207,7 +214,7 @@ impl Facts<'_> {
             }
             // Lost questions and answers look like nobody, and lost media like too little.
             PairOutcome::TimesOut | PairOutcome::BreaksOff | PairOutcome::FallsBack
-                if self.impaired && wants_stream =>
+                if self.impaired && wants_stream && !self.is_mute(demanded) =>
             {
                 Standing::Excused
             }

@@ -240,9 +240,14 @@ fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
         lossy(streams, &some, &some, failed),
         ("breaks off", "excused by loss")
     );
+    let unheard = witness(0, false, 0);
+    assert_eq!(
+        lossy(streams, &none, &unheard, failed),
+        ("times out", "excused by loss")
+    );
     assert_eq!(
         lossy(streams, &none, &none, failed),
-        ("times out", "excused by loss")
+        ("times out", "not as demanded")
     );
     let silent = Demanded::TimesOut;
     assert_eq!(

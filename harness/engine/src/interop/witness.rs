@@ -17,6 +17,8 @@ pub struct Witness {
     pub refusal: Option<String>,
     /// Frames that were granted, where the responder said so: frames a second, seconds.
     pub granted: (Option<u32>, Option<u32>),
+    /// Datagrams of the responder, whatever they are.
+    pub answers: u64,
     /// Datagrams of media.
     pub media: u64,
     frames: BTreeSet<u64>,
@@ -25,6 +27,7 @@ pub struct Witness {
 impl Witness {
     /// The next datagram passes.
     pub fn see(&mut self, pairs: &Pairs, initiator: &Offer<'_>, from: Role, payload: &[u8]) {
+        self.answers += u64::from(from == Role::Responder);
         match (pairs.sign)(initiator, from, payload) {
             Some(Sign::Asks) => self.asked += 1,
             Some(Sign::FallsBack) => self.fell_back |= self.media == 0,

@@ -176,7 +176,13 @@ impl Flow {
                 | View::Join
                 | View::Other,
                 _,
-            ) => self.unexpected(from.peer()),
+            ) => {
+                let starts = self.session.starts.as_mut();
+                if let Some(starts) = starts.filter(|_| from == Role::Responder) {
+                    starts.obscured();
+                }
+                self.unexpected(from.peer());
+            }
         }
     }
 

@@ -226,7 +226,10 @@ impl Session {
             return;
         }
         if let Some(starts) = &mut self.starts {
-            starts.answered(false, at, bench);
+            match media.payload_length {
+                Some(1..) => starts.answered(false, at, bench),
+                None | Some(0) => starts.obscured(),
+            }
         }
         if let Some(exchange) = &mut self.start3 {
             if !exchange.media(media, at, bench) {

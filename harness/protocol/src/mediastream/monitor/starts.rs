@@ -30,6 +30,8 @@ pub(super) struct Starts {
     answered: Option<Moment>,
     /// A START after the answer, which may ask for the next session.
     late: Option<Moment>,
+    /// Whether something came that is no answer, but that some may take for "something arrives".
+    is_obscured: bool,
 }
 
 impl Starts {
@@ -41,6 +43,7 @@ impl Starts {
             longest: None,
             answered: None,
             late: None,
+            is_obscured: false,
         }
     }
 
@@ -81,6 +84,11 @@ impl Starts {
         self.sends += 1;
     }
 
+    /// Something else came from the responder: whether START is sent again after it is not judged.
+    pub(super) const fn obscured(&mut self) {
+        self.is_obscured = self.is_obscured || self.answered.is_none();
+    }
+
     /// Whether nothing answered for so long that a START asks anew.
     pub(super) fn is_stale(&self, at: &Moment, patience: Duration) -> bool {
         self.answered.is_none() && at.since(&self.last).is_none_or(|gap| gap > patience)
@@ -116,6 +124,9 @@ impl Starts {
         interval: Option<Duration>,
         bench: &mut Bench<'_>,
     ) {
+        if self.is_obscured {
+            return;
+        }
         if self.answered.is_none() && bench.settings.supervised && self.sends == 1 {
             self.waited(end.since(&self.last).unwrap_or_default(), end);
         }

@@ -85,6 +85,11 @@ impl Flow {
             (Kind::Confirm, Role::Responder) => self.unexpected(Role::Initiator),
         }
         let is_known = self.session.start3.is_some();
+        // The parties may have changed sides meanwhile.
+        let from = match packet.source == self.parties.initiator {
+            true => Role::Initiator,
+            false => Role::Responder,
+        };
         super::control(kind, view, from, is_known, at, &mut self.bench(world));
     }
 

@@ -416,3 +416,22 @@ fn a_start_that_comes_after_the_last_frame_may_open_a_stream_that_begins_at_once
     assert!(late(49, 7).findings.contains(&"MS-D-01"));
     assert!(late(50, SENDER_NONCE).findings.contains(&"MS-D-01"));
 }
+
+#[test]
+fn a_start_with_reserved_bits_is_its_senders_though_it_seemed_the_responder() {
+    let mut body = Start3::new(STREAM_ID, NONCE, 0);
+    body.flags = 0x0008;
+    let start = Frame::Start(body).to_vec();
+    let talk = Talk::new().start_ack(0).after(5.0).answer(&start);
+    let heard = judge(&talk, &at(Vantage::Sender));
+    let found = heard
+        .all
+        .iter()
+        .filter_map(|observation| match observation {
+            Observation::Finding(finding) if finding.requirement == "MS-W-12" => {
+                Some(finding.address)
+            }
+            _ => None,
+        });
+    assert_eq!(found.collect::<Vec<_>>(), [RESPONDER.parse().unwrap()]);
+}

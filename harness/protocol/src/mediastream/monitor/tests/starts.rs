@@ -105,3 +105,17 @@ fn the_other_modes_first_datagram_breaks_h01_or_l01_where_the_mode_is_known() {
     let heard = judge(&Talk::three_way(50), &supervised("legacy"));
     assert_eq!(heard.findings, ["MS-L-01"]);
 }
+
+#[test]
+fn whether_start_is_sent_again_after_junk_is_not_judged() {
+    for junk in [&b"\0\0"[..], b"\x02\x99\0"] {
+        let asks = Talk::new().start().after(20.0).answer(junk);
+        let again = asks.after(500.0).start().after(1.0).name("one");
+        let patient = Talk::new().start().after(20.0).answer(junk);
+        let patient = patient.after(1_500.0).name("one");
+        for talk in [again, patient] {
+            let heard = judge(&talk.frames(1..=20), &at(Vantage::Sender));
+            assert!(!heard.findings.contains(&"MS-L-02"), "{:#?}", heard.all);
+        }
+    }
+}
