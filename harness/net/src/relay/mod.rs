@@ -6,8 +6,9 @@
 //! answers there, it has one toward the initiator. So another port stays another port and another
 //! address another address, in both directions, and neither side needs to know of the relay.
 //!
-//! In between is a [`Network`] in real time. What comes is stamped by the kernel, and leaves as soon as
-//! it is due: a thread of its own waits for nothing else. The relay loses nothing by itself:
+//! In between is a [`Network`](shakedown_engine::network::Network) in real time. What comes is
+//! stamped by the kernel, and leaves as soon as it is due: a thread of its own waits for nothing else.
+//! The relay loses nothing by itself:
 //! where it must (more senders or bytes on their way than its bounds allow, or a kernel's buffer
 //! that ran over), [`Statistics::lost`] says so, and nothing that is judged by the lack of a datagram
 //! may then be more than inconclusive.
