@@ -43,10 +43,9 @@ impl Flow {
                 session.handshake.start_after = acked.map(|_| *at);
                 is_over || (!session.stream.has_begun() && is_idle) || acked.is_none()
             }
-            // `start3::flow` decides that before.
-            (None, Mode::Legacy | Mode::Start3 | Mode::Unknown) => {
-                is_over || !session.stream.has_begun()
-            }
+            // Asked above.
+            (None, Mode::Start3) => true,
+            (None, Mode::Legacy | Mode::Unknown) => is_over || !session.stream.has_begun(),
         };
         if is_new {
             self.reopen(Mode::Legacy, Origin::Start, at, world);

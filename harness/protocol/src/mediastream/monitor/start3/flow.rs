@@ -110,7 +110,8 @@ impl Flow {
         at: &Moment,
         world: &mut World<'_>,
     ) -> bool {
-        let is_over = self.session.stream.is_over(at, world.settings);
+        let stream = &self.session.stream;
+        let is_over = stream.is_over(at, world.settings) || stream.is_complete(world.settings);
         let (session, _, mut bench) = self.split(world);
         let Some(exchange) = &mut session.start3 else {
             return true;

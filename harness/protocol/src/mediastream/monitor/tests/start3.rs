@@ -435,3 +435,14 @@ fn a_start_with_reserved_bits_is_its_senders_though_it_seemed_the_responder() {
         });
     assert_eq!(found.collect::<Vec<_>>(), [RESPONDER.parse().unwrap()]);
 }
+
+#[test]
+fn a_start_token_after_the_last_frame_opens_a_session_of_its_own() {
+    let talk = Talk::start3(50).after(500.0).start().after(1.0).name("one");
+    let talk = talk.after(20.0).frames(1..=50);
+    let mut settings = supervised("start3");
+    settings.options = Some(vec!["allow_legacy_start".to_owned()]);
+    let heard = judge(&talk, &settings);
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+    assert_eq!(heard.sessions.len(), 2);
+}
