@@ -2,6 +2,7 @@
 
 mod client;
 mod counters;
+mod ending;
 mod sending;
 mod server;
 mod session;
@@ -14,6 +15,7 @@ pub use server::Server;
 pub use settings::{ClientSettings, Profile, ServerSettings};
 
 use super::CloseCode;
+use crate::machine::{Failure, Outcome};
 
 /// Why a connection must be closed, and with which code.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -27,6 +29,17 @@ impl Breach {
         Self {
             code,
             why: why.into(),
+        }
+    }
+
+    /// How a connection went that was closed for this.
+    fn outcome(&self) -> Outcome {
+        match self.code {
+            CloseCode::Normal => Outcome::Completed,
+            code => Outcome::Failed(Failure {
+                cause: code.name(),
+                message: self.why.clone(),
+            }),
         }
     }
 

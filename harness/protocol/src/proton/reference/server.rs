@@ -2,11 +2,11 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::super::{CloseCode, IDENTIFICATION, RESET};
-use super::Breach;
 use super::counters::Counters;
 use super::session::{Desk, Session};
 use super::settings::ServerSettings;
-use crate::machine::{Failure, Outcome};
+use super::{Breach, ending};
+use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 
 /// Serves one client at a time.
@@ -183,40 +183,13 @@ impl Server {
             code: breach.code.number(),
             reason: breach.why.clone(),
         });
-        let outcome = match breach.code {
-            CloseCode::Normal => Outcome::Completed,
-            code => Outcome::Failed(Failure {
-                cause: code.name(),
-                message: breach.why.clone(),
-            }),
-        };
-        self.forget(connection, outcome);
+        self.forget(connection, breach.outcome());
     }
 
     fn closed(&mut self, connection: ConnectionNumber, why: Closing<'_>) {
-        let cause = match why {
-            Closing::Application { code, .. } => {
-                CloseCode::from_number(code).map_or("an unknown code", CloseCode::name)
-            }
-            Closing::Transport { .. } => "transport error",
-            Closing::TimedOut => "idle timeout", // PR-C-05
-            Closing::Refused => "refused",
-            Closing::Reset => "stateless reset",
-            Closing::Other(_) => "other",
-        };
+        let cause = ending::cause(why);
         self.counters.ended(cause);
-        let outcome = match why {
-            Closing::Application { code: 0, .. } => Outcome::Completed,
-            Closing::Application { .. }
-            | Closing::Transport { .. }
-            | Closing::TimedOut
-            | Closing::Refused
-            | Closing::Reset
-            | Closing::Other(_) => Outcome::Failed(Failure {
-                cause,
-                message: format!("the client is gone: {cause}"),
-            }),
-        };
+        let outcome = ending::outcome(why, format!("the client is gone: {cause}"));
         self.forget(connection, outcome);
     }
 

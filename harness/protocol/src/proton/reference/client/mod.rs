@@ -1,12 +1,15 @@
+mod link;
+
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::{CloseCode, Kind, OPERATION, RESET, Words};
-use super::Breach;
 use super::counters::Counters;
-use super::sending::Sending;
 use super::settings::{ClientSettings, Profile};
-use crate::machine::{Failure, Outcome};
+use super::{Breach, ending};
+use crate::proton::{CloseCode, Kind, OPERATION, RESET};
+use link::{Lane, Link};
+
+use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 
 /// Items that may wait to be read; past that the Action stream is not read.
@@ -26,44 +29,6 @@ pub struct Client {
     outputs: VecDeque<Output>,
     counters: Counters,
     is_stopped: bool,
-}
-
-/// A connection of a client.
-#[derive(Debug)]
-struct Link {
-    connection: ConnectionNumber,
-    is_connected: bool,
-    resets: bool,
-    event: Lane<u32>,
-    commit: Lane<u32>,
-    action: Lane<()>,
-    items: VecDeque<u32>,
-}
-
-/// A stream, and what is asked on it.
-#[derive(Debug)]
-struct Lane<T> {
-    words: Words,
-    sending: Sending,
-    /// What is not answered yet, and when it must be at the latest.
-    asked: VecDeque<(Duration, T)>,
-}
-
-impl<T> Default for Lane<T> {
-    fn default() -> Self {
-        Self {
-            words: Words::default(),
-            sending: Sending::default(),
-            asked: VecDeque::new(),
-        }
-    }
-}
-
-impl<T> Lane<T> {
-    fn deadline(&self) -> Option<Duration> {
-        let asked = self.asked.front().map(|(due, _)| *due);
-        [asked, self.sending.deadline()].into_iter().flatten().min()
-    }
 }
 
 /// What a client's owner wants to know.
@@ -371,14 +336,7 @@ impl Client {
             code: breach.code.number(),
             reason: breach.why.clone(),
         });
-        let outcome = match breach.code {
-            CloseCode::Normal => Outcome::Completed,
-            code => Outcome::Failed(Failure {
-                cause: code.name(),
-                message: breach.why.clone(),
-            }),
-        };
-        self.over(now, &link, outcome, breach.why.clone(), true);
+        self.over(now, &link, breach.outcome(), breach.why.clone(), true);
     }
 
     fn closed(&mut self, now: Duration, connection: ConnectionNumber, why: Closing<'_>) {
@@ -387,42 +345,22 @@ impl Client {
             self.counters.late += 1;
             return;
         };
-        let (cause, message) = match why {
+        let message = match why {
             Closing::Application { code, .. } => match CloseCode::from_number(code) {
-                Some(code @ CloseCode::AlreadyConnected) => {
-                    (code.name(), "Connection refused".to_owned())
-                }
-                Some(code) => (
-                    code.name(),
-                    format!("the server closed it: {}", code.name()),
-                ),
-                None => (
-                    "an unknown code",
-                    format!("the server closed it with code {code}"),
-                ),
+                Some(CloseCode::AlreadyConnected) => "Connection refused".to_owned(),
+                Some(code) => format!("the server closed it: {}", code.name()),
+                None => format!("the server closed it with code {code}"),
             },
-            Closing::Transport { code, .. } => (
-                "transport error",
-                format!("the transport closed it with code 0x{code:X}"),
-            ),
-            Closing::TimedOut => ("idle timeout", "Connection timed out".to_owned()),
-            Closing::Refused => ("refused", "Connection refused".to_owned()),
-            Closing::Reset => ("stateless reset", "the server knows it no more".to_owned()),
-            Closing::Other(why) => ("other", why.to_owned()),
+            Closing::Transport { code, .. } => {
+                format!("the transport closed it with code 0x{code:X}")
+            }
+            Closing::TimedOut => "Connection timed out".to_owned(),
+            Closing::Refused => "Connection refused".to_owned(),
+            Closing::Reset => "the server knows it no more".to_owned(),
+            Closing::Other(why) => why.to_owned(),
         };
-        self.counters.ended(cause);
-        let outcome = match why {
-            Closing::Application { code: 0, .. } => Outcome::Completed,
-            Closing::Application { .. }
-            | Closing::Transport { .. }
-            | Closing::TimedOut
-            | Closing::Refused
-            | Closing::Reset
-            | Closing::Other(_) => Outcome::Failed(Failure {
-                cause,
-                message: message.clone(),
-            }),
-        };
+        self.counters.ended(ending::cause(why));
+        let outcome = ending::outcome(why, message.clone());
         self.over(now, &link, outcome, message, false);
     }
 
@@ -473,35 +411,6 @@ impl Client {
 fn connected(link: &mut Option<Link>) -> Result<&mut Link, NotNow> {
     let link = link.as_mut().filter(|link| link.is_connected);
     link.ok_or(NotNow::NotConnected)
-}
-
-impl Link {
-    fn stream(&self, kind: Kind) -> StreamId {
-        let place = u64::from(kind.discriminator() - 1);
-        StreamId::of_client(place + u64::from(self.resets))
-    }
-
-    fn kind(&self, stream: StreamId) -> Option<Kind> {
-        Kind::ALL
-            .into_iter()
-            .find(|kind| self.stream(*kind) == stream)
-    }
-
-    const fn sending(&mut self, kind: Kind) -> &mut Sending {
-        match kind {
-            Kind::Event => &mut self.event.sending,
-            Kind::StateCommit => &mut self.commit.sending,
-            Kind::Action => &mut self.action.sending,
-        }
-    }
-
-    const fn words(&mut self, kind: Kind) -> &mut Words {
-        match kind {
-            Kind::Event => &mut self.event.words,
-            Kind::StateCommit => &mut self.commit.words,
-            Kind::Action => &mut self.action.words,
-        }
-    }
 }
 
 impl StreamMachine for Client {
