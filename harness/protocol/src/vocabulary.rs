@@ -73,3 +73,51 @@ pub trait Vocabulary: Sync {
     /// Where a field stands in a datagram of this frame: offset and length in bytes.
     fn locate(&self, frame: &str, field: &str, datagram: &[u8]) -> Option<(usize, usize)>;
 }
+
+/// An integer that fits into its field.
+pub(crate) trait Number: TryFrom<u64> {
+    /// The largest value.
+    const MAX: u64;
+}
+
+impl Number for u8 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u16 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u32 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u64 {
+    const MAX: u64 = Self::MAX;
+}
+
+/// Reads an integer.
+pub(crate) fn number<N: Number>(field: &str, value: &Value) -> Result<N, WordError> {
+    let number = value.as_u64().and_then(|number| number.try_into().ok());
+    number.ok_or_else(|| {
+        let (max, shown) = (N::MAX, shown(value));
+        bad(
+            field,
+            format!("must be an integer from 0 to {max}, not {shown}"),
+        )
+    })
+}
+
+pub(crate) fn bad(field: &str, problem: String) -> WordError {
+    WordError::BadValue {
+        field: field.to_owned(),
+        problem,
+    }
+}
+
+/// A value in an error message, cut where it is long.
+pub(crate) fn shown(value: &Value) -> String {
+    const MOST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        None => text,
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}

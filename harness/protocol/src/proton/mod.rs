@@ -8,6 +8,7 @@ mod code;
 mod discriminator;
 pub mod monitor;
 mod reference;
+mod vocabulary;
 mod words;
 
 use std::sync::LazyLock;
@@ -19,6 +20,7 @@ use crate::specification::Specification;
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
 pub use reference::{Client, ClientSettings, News, NotNow, Profile, Server, ServerSettings};
+pub use vocabulary::{ProtonWords, StreamReader, VOCABULARY, word};
 pub use words::Words;
 
 /// The protocol's name in the TLS handshake.

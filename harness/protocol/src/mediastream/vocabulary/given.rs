@@ -5,7 +5,9 @@ use serde_json::{Map, Value};
 use super::{bytes, form::Form, tlv};
 use crate::mediastream::frame::{ConnectionId, Header};
 use crate::mediastream::pattern;
-use crate::vocabulary::WordError;
+use crate::vocabulary::{Number, WordError};
+
+pub(super) use crate::vocabulary::{bad, number, shown};
 
 /// Length of the payload where none is given: with the header, a datagram of 1,000 bytes.
 const PAYLOAD_LENGTH: usize = 974;
@@ -157,54 +159,6 @@ impl<'a> Given<'a> {
     pub(super) fn trailing(&self) -> Result<Cow<'static, [u8]>, WordError> {
         let value = self.fields.get("trailing");
         value.map_or(Ok(Cow::default()), |value| bytes::read("trailing", value))
-    }
-}
-
-/// An integer that fits into its field.
-pub(super) trait Number: TryFrom<u64> {
-    /// The largest value.
-    const MAX: u64;
-}
-
-impl Number for u8 {
-    const MAX: u64 = Self::MAX as u64;
-}
-impl Number for u16 {
-    const MAX: u64 = Self::MAX as u64;
-}
-impl Number for u32 {
-    const MAX: u64 = Self::MAX as u64;
-}
-impl Number for u64 {
-    const MAX: u64 = Self::MAX;
-}
-
-/// Reads an integer.
-pub(super) fn number<N: Number>(field: &str, value: &Value) -> Result<N, WordError> {
-    let number = value.as_u64().and_then(|number| number.try_into().ok());
-    number.ok_or_else(|| {
-        let (max, shown) = (N::MAX, shown(value));
-        bad(
-            field,
-            format!("must be an integer from 0 to {max}, not {shown}"),
-        )
-    })
-}
-
-pub(super) fn bad(field: &str, problem: String) -> WordError {
-    WordError::BadValue {
-        field: field.to_owned(),
-        problem,
-    }
-}
-
-/// A value in an error message, cut where it is long.
-pub(super) fn shown(value: &Value) -> String {
-    const MOST: usize = 60;
-    let text = value.to_string();
-    match text.char_indices().nth(MOST) {
-        None => text,
-        Some((end, _)) => format!("{}...", &text[..end]),
     }
 }
 

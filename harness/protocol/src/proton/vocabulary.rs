@@ -1,0 +1,395 @@
+//! The names of what is said on proton's streams, for scenarios, vectors and reports.
+//!
+//! On the wire it is one byte, or a u32 that says nothing of itself: what it is follows from who
+//! sends it and on which stream. [`word`] gives such a u32 its name, and a [`StreamReader`] reads
+//! all that one side sends on a stream.
+
+use serde_json::{Map, Value};
+use shakedown_wire::DecodeError;
+
+use super::{Kind, Profile, RESET, Words};
+use crate::requirement::Role;
+use crate::vocabulary::{Described, Vocabulary, WordError, bad, number, shown};
+
+/// The frames by name.
+pub static VOCABULARY: ProtonWords = ProtonWords;
+
+/// The frames of proton by name: see [`VOCABULARY`].
+#[derive(Debug, Clone, Copy)]
+pub struct ProtonWords;
+
+const DISCRIMINATOR: &str = "DISCRIMINATOR";
+const RESET_NAME: &str = "RESET";
+const EVENT: &str = "EVENT";
+const EVENT_ACK: &str = "EVENT-ACK";
+const COMMIT: &str = "COMMIT";
+const COMMIT_ANSWER: &str = "COMMIT-ANSWER";
+const ACTION_REQUEST: &str = "ACTION-REQUEST";
+const ACTION: &str = "ACTION";
+
+const FRAMES: [&str; 8] = [
+    DISCRIMINATOR,
+    RESET_NAME,
+    EVENT,
+    EVENT_ACK,
+    COMMIT,
+    COMMIT_ANSWER,
+    ACTION_REQUEST,
+    ACTION,
+];
+
+/// What a request for an item says where nothing is given: nobody reads it.
+const ANY_REQUEST: u32 = 1;
+
+impl Vocabulary for ProtonWords {
+    fn frames(&self) -> &'static [&'static str] {
+        &FRAMES
+    }
+
+    fn fields(&self, frame: &str) -> Result<&'static [&'static str], WordError> {
+        match frame {
+            DISCRIMINATOR => Ok(&["kind"]),
+            RESET_NAME => Ok(&[]),
+            EVENT | EVENT_ACK => Ok(&["id"]),
+            COMMIT | COMMIT_ANSWER | ACTION_REQUEST | ACTION => Ok(&["value"]),
+            _ => Err(WordError::UnknownFrame {
+                protocol: "proton",
+                name: frame.to_owned(),
+                known: FRAMES.to_vec(),
+            }),
+        }
+    }
+
+    /// What a u32 says must be given; only that of an `ACTION-REQUEST` may be left out.
+    fn encode(&self, frame: &str, fields: &Map<String, Value>) -> Result<Vec<u8>, WordError> {
+        let known = self.fields(frame)?;
+        if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_str())) {
+            return Err(WordError::UnknownField {
+                frame: FRAMES.into_iter().find(|one| *one == frame).unwrap_or(""),
+                name: name.clone(),
+                known: known.to_vec(),
+            });
+        }
+        let Some(field) = known.first() else {
+            return Ok(vec![RESET]);
+        };
+        match (fields.get(*field), frame) {
+            (Some(value), DISCRIMINATOR) => Ok(vec![discriminator(value)?]),
+            (None, DISCRIMINATOR) => Err(bad(field, "must be given: `Event`, say".to_owned())),
+            (Some(value), _) => Ok(number::<u32>(field, value)?.to_le_bytes().to_vec()),
+            (None, ACTION_REQUEST) => Ok(ANY_REQUEST.to_le_bytes().to_vec()),
+            (None, _) => Err(bad(field, "must be given: a number such as 1".to_owned())),
+        }
+    }
+
+    /// The first byte of a stream. Of a u32 the bytes do not say what it is (see [`word`]), so it
+    /// has no form here.
+    fn decode(&self, bytes: &[u8]) -> Result<Option<Described>, DecodeError> {
+        match bytes {
+            [] => Err(DecodeError::truncated("kind", 0, 1, 0)),
+            [byte] => first(*byte).map(|(described, _)| Some(described)),
+            [_, ..] => Ok(None),
+        }
+    }
+
+    fn locate(&self, frame: &str, field: &str, bytes: &[u8]) -> Option<(usize, usize)> {
+        let known = self.fields(frame).ok()?;
+        let length = match frame {
+            DISCRIMINATOR => 1,
+            _ => 4,
+        };
+        let there = length.min(bytes.len());
+        (known.contains(&field) && there > 0).then_some((0, there))
+    }
+}
+
+/// What this u32 is that `by` sends on a stream of this kind. The client is the
+/// [`Role::Initiator`].
+#[must_use]
+pub fn word(kind: Kind, by: Role, value: u32) -> Described {
+    let (frame, field) = match (kind, by) {
+        (Kind::Event, Role::Initiator) => (EVENT, "id"),
+        (Kind::Event, Role::Responder) => (EVENT_ACK, "id"),
+        (Kind::StateCommit, Role::Initiator) => (COMMIT, "value"),
+        (Kind::StateCommit, Role::Responder) => (COMMIT_ANSWER, "value"),
+        (Kind::Action, Role::Initiator) => (ACTION_REQUEST, "value"),
+        (Kind::Action, Role::Responder) => (ACTION, "value"),
+    };
+    described(frame, Some((field, value.into())))
+}
+
+/// What the first byte of a stream says; the kind is missing if it resets.
+///
+/// # Errors
+/// If it is none of the four (PR-S-03).
+fn first(byte: u8) -> Result<(Described, Option<Kind>), DecodeError> {
+    match (Kind::from_discriminator(byte), byte) {
+        (Some(kind), _) => {
+            let kind_field = Some(("kind", kind.name().into()));
+            Ok((described(DISCRIMINATOR, kind_field), Some(kind)))
+        }
+        (None, RESET) => Ok((described(RESET_NAME, None), None)),
+        (None, _) => Err(DecodeError::invalid("kind", 0, "must be 1, 2, 3 or 0xFF")),
+    }
+}
+
+fn described(frame: &'static str, field: Option<(&str, Value)>) -> Described {
+    let fields = field.map(|(name, value)| (name.to_owned(), value));
+    let fields = fields.into_iter().collect();
+    Described { frame, fields }
+}
+
+/// A discriminator as somebody wrote it.
+fn discriminator(value: &Value) -> Result<u8, WordError> {
+    let named = |name: &str| Kind::ALL.into_iter().find(|kind| kind.name() == name);
+    let known = value.as_str().and_then(named);
+    if let Some(kind) = known {
+        return Ok(kind.discriminator());
+    }
+    let byte = value.as_u64().and_then(|byte| u8::try_from(byte).ok());
+    byte.ok_or_else(|| {
+        let names = Kind::ALL
+            .map(|kind| format!("`{}`", kind.name()))
+            .join(", ");
+        let shown = shown(value);
+        bad(
+            "kind",
+            format!("must be {names}, or an integer from 0 to 255, not {shown}"),
+        )
+    })
+}
+
+/// Reads what one side sends on one stream, however its bytes are cut.
+#[derive(Debug, Clone)]
+pub struct StreamReader {
+    by: Role,
+    state: Reading,
+    words: Words,
+    /// Bytes before the u32 that is being read.
+    offset: usize,
+    profile: Option<Profile>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    Begins,
+    Of(Kind),
+    Reset,
+}
+
+impl StreamReader {
+    /// What the client sends; its first byte says which stream it is. Where the profile is known to
+    /// be push, it may send nothing after that on the Action stream (PR-A-02).
+    #[must_use]
+    pub fn of_client(profile: Option<Profile>) -> Self {
+        Self {
+            by: Role::Initiator,
+            state: Reading::Begins,
+            words: Words::default(),
+            offset: 0,
+            profile,
+        }
+    }
+
+    /// What the server sends on a stream of this kind.
+    #[must_use]
+    pub fn of_server(kind: Kind) -> Self {
+        Self {
+            by: Role::Responder,
+            state: Reading::Of(kind),
+            words: Words::default(),
+            offset: 0,
+            profile: None,
+        }
+    }
+
+    /// Which stream it is, as far as that was said.
+    #[must_use]
+    pub const fn kind(&self) -> Option<Kind> {
+        match self.state {
+            Reading::Of(kind) => Some(kind),
+            Reading::Begins | Reading::Reset => None,
+        }
+    }
+
+    /// Takes the next bytes and hands on every frame that is complete with them.
+    ///
+    /// # Errors
+    /// If they break a rule: a first byte that says nothing (PR-S-03), or bytes where none may be.
+    /// Offsets count from the beginning of the stream.
+    pub fn take(
+        &mut self,
+        bytes: &[u8],
+        mut hand_on: impl FnMut(Described),
+    ) -> Result<(), DecodeError> {
+        let Some((byte, rest)) = bytes.split_first() else {
+            return Ok(());
+        };
+        match self.state {
+            Reading::Begins => {
+                let (described, kind) = first(*byte)?;
+                self.state = kind.map_or(Reading::Reset, Reading::Of);
+                self.offset = 1;
+                hand_on(described);
+                self.take(rest, hand_on)
+            }
+            Reading::Reset => {
+                let reason = "no byte may follow the one that resets";
+                Err(DecodeError::invalid("value", self.offset, reason))
+            }
+            Reading::Of(Kind::Action)
+                if self.by == Role::Initiator && self.profile == Some(Profile::Push) =>
+            {
+                let reason = "in push the client sends nothing here"; // PR-A-02
+                Err(DecodeError::invalid("value", self.offset, reason))
+            }
+            Reading::Of(kind) => {
+                let (by, offset) = (self.by, &mut self.offset);
+                self.words.take(bytes, |value| {
+                    *offset += 4;
+                    hand_on(word(kind, by, value));
+                });
+                Ok(())
+            }
+        }
+    }
+
+    /// The stream ends here (FIN).
+    ///
+    /// # Errors
+    /// If that is in the middle of a u32, or before the first byte.
+    pub fn finish(&self) -> Result<(), DecodeError> {
+        match (self.state, self.words.pending()) {
+            (Reading::Begins, _) => Err(DecodeError::truncated("kind", 0, 1, 0)),
+            (Reading::Reset, _) | (Reading::Of(_), 0) => Ok(()),
+            (Reading::Of(kind), have) => {
+                let field = match kind {
+                    Kind::Event => "id",
+                    Kind::StateCommit | Kind::Action => "value",
+                };
+                Err(DecodeError::truncated(field, self.offset, 4, have))
+            }
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    fn encode(frame: &str, fields: Value) -> Result<Vec<u8>, String> {
+        let Value::Object(fields) = fields else {
+            panic!("fields are an object");
+        };
+        let encoded = VOCABULARY.encode(frame, &fields);
+        encoded.map_err(|error| error.to_string())
+    }
+
+    fn read(mut reader: StreamReader, bytes: &[u8]) -> Result<Vec<String>, DecodeError> {
+        let mut names = Vec::new();
+        reader.take(bytes, |described| {
+            names.push(format!(
+                "{} {}",
+                described.frame,
+                Value::Object(described.fields)
+            ));
+        })?;
+        reader.finish()?;
+        Ok(names)
+    }
+
+    #[test]
+    fn what_a_client_says_is_named() {
+        let push = || StreamReader::of_client(Some(Profile::Push));
+        let said = read(push(), &[1, 1, 0, 0, 0, 0, 1, 0, 0]).unwrap();
+        assert_eq!(
+            said,
+            [
+                r#"DISCRIMINATOR {"kind":"Event"}"#,
+                r#"EVENT {"id":1}"#,
+                r#"EVENT {"id":256}"#
+            ]
+        );
+        let said = read(push(), &[2, 42, 0, 0, 0]).unwrap();
+        assert_eq!(said[1], r#"COMMIT {"value":42}"#);
+        let said = read(StreamReader::of_client(None), &[3, 1, 0, 0, 0]).unwrap();
+        assert_eq!(said[1], r#"ACTION-REQUEST {"value":1}"#);
+        assert_eq!(read(push(), &[0xFF]).unwrap(), ["RESET {}"]);
+    }
+
+    #[rstest]
+    #[case(Kind::Event, r#"EVENT-ACK {"id":258}"#)]
+    #[case(Kind::StateCommit, r#"COMMIT-ANSWER {"value":258}"#)]
+    #[case(Kind::Action, r#"ACTION {"value":258}"#)]
+    fn what_a_server_says_is_named(#[case] kind: Kind, #[case] said: &str) {
+        let reader = StreamReader::of_server(kind);
+        assert_eq!(read(reader, &[2, 1, 0, 0]).unwrap(), [said]);
+    }
+
+    #[rstest]
+    #[case(&[], "kind at offset 0: needs 1 bytes, has 0")]
+    #[case(&[0], "kind at offset 0: must be 1, 2, 3 or 0xFF")]
+    #[case(&[0xFF, 1], "value at offset 1: no byte may follow the one that resets")]
+    #[case(&[3, 1], "value at offset 1: in push the client sends nothing here")]
+    #[case(&[1, 1, 0, 0, 0, 2, 0], "id at offset 5: needs 4 bytes, has 2")]
+    #[case(&[2, 1, 0, 0], "value at offset 1: needs 4 bytes, has 3")]
+    fn what_breaks_a_rule_is_an_error_with_its_place(#[case] bytes: &[u8], #[case] message: &str) {
+        let push = StreamReader::of_client(Some(Profile::Push));
+        assert_eq!(read(push, bytes).unwrap_err().to_string(), message);
+    }
+
+    #[rstest]
+    #[case("DISCRIMINATOR", json!({"kind": "StateCommit"}), &[2])]
+    #[case("DISCRIMINATOR", json!({"kind": 7}), &[7])]
+    #[case("RESET", json!({}), &[0xFF])]
+    #[case("EVENT", json!({"id": u32::MAX}), &[0xFF; 4])]
+    #[case("EVENT-ACK", json!({"id": 0}), &[0; 4])]
+    #[case("COMMIT", json!({"value": 42}), &[42, 0, 0, 0])]
+    #[case("COMMIT-ANSWER", json!({"value": 84}), &[84, 0, 0, 0])]
+    #[case("ACTION-REQUEST", json!({}), &[1, 0, 0, 0])]
+    #[case("ACTION", json!({"value": 123}), &[123, 0, 0, 0])]
+    fn a_frame_is_written_as_its_bytes(
+        #[case] frame: &str,
+        #[case] fields: Value,
+        #[case] bytes: &[u8],
+    ) {
+        assert_eq!(encode(frame, fields).unwrap(), bytes);
+        let field = VOCABULARY.fields(frame).unwrap().first();
+        let place = field.and_then(|field| VOCABULARY.locate(frame, field, bytes));
+        assert_eq!(place, field.map(|_| (0, bytes.len())));
+    }
+
+    #[rstest]
+    #[case("EVNT", json!({}), r#"proton has no frame "EVNT""#)]
+    #[case("EVENT", json!({"value": 1}), r#"EVENT has no field "value""#)]
+    #[case("RESET", json!({"id": 1}), r#"RESET has no field "id""#)]
+    #[case("EVENT", json!({}), "id must be given: a number such as 1")]
+    #[case("DISCRIMINATOR", json!({}), "kind must be given: `Event`, say")]
+    #[case("COMMIT", json!({"value": 1_u64 << 32}),
+        "value must be an integer from 0 to 4294967295, not 4294967296")]
+    #[case("DISCRIMINATOR", json!({"kind": 256}),
+        "kind must be `Event`, `StateCommit`, `Action`, or an integer from 0 to 255, not 256")]
+    fn a_frame_that_cannot_be_is_refused(
+        #[case] frame: &str,
+        #[case] fields: Value,
+        #[case] message: &str,
+    ) {
+        assert_eq!(encode(frame, fields).unwrap_err(), message);
+    }
+
+    #[test]
+    fn of_a_lone_piece_only_a_first_byte_is_known() {
+        let name = |bytes: &[u8]| {
+            let decoded = VOCABULARY.decode(bytes);
+            decoded.map(|described| described.map(|described| described.frame))
+        };
+        assert_eq!(name(&[3]), Ok(Some("DISCRIMINATOR")));
+        assert_eq!(name(&[0xFF]), Ok(Some("RESET")));
+        assert_eq!(name(&[1, 0, 0, 0]), Ok(None));
+        assert!(name(&[4]).is_err());
+        assert!(name(&[]).is_err());
+    }
+}
