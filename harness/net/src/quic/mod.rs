@@ -2,15 +2,17 @@
 //!
 //! [`Host`] runs a [`StreamMachine`](shakedown_protocol::streams::StreamMachine) over a quinn
 //! endpoint; [`transport`] makes the endpoint with the parameters of a protocol, [`tls`] its
-//! certificates and the record of its secrets.
+//! certificates and the record of its secrets. An [`underlay`] is what endpoints send through, and a
+//! [`Watch`] sees what they send and receive.
 
 mod connection;
-mod freeze;
 mod host;
 #[cfg(test)]
 mod tests;
 pub mod tls;
 pub mod transport;
+pub mod underlay;
+mod watched;
 
-pub use freeze::Freeze;
 pub use host::Host;
+pub use watched::{Freeze, PacketObserver, Watch};

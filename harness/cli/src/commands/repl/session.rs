@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use shakedown_net::quic::tls::Secrets;
 use shakedown_net::quic::transport::{PROTON, any_address_for};
-use shakedown_net::quic::{Freeze, Host};
+use shakedown_net::quic::underlay::Real;
+use shakedown_net::quic::{Host, Watch};
 use shakedown_protocol::proton::{Client, ClientSettings, News, Profile, STARTUP_DELAY};
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -22,7 +23,7 @@ pub(super) struct Session {
     server: SocketAddr,
     profile: Profile,
     secrets: Secrets,
-    freeze: Freeze,
+    watch: Watch,
     connections: Vec<Connection>,
     /// The id of the next event; `None` after the last one (PR-E-05).
     next_event: Option<u32>,
@@ -51,7 +52,7 @@ impl Session {
             server,
             profile,
             secrets,
-            freeze: Freeze::default(),
+            watch: Watch::default(),
             connections: Vec::new(),
             next_event: Some(1),
             lost: None,
@@ -130,7 +131,9 @@ impl Session {
 
     fn open(&self) -> Result<Connection, String> {
         let no_socket = |error: io::Error| format!("no UDP socket can be opened: {error}");
-        let mut endpoint = self.freeze.endpoint(any_address_for(self.server)).map_err(no_socket)?;
+        let address = any_address_for(self.server);
+        let endpoint = self.watch.endpoint(&Real, address, None);
+        let mut endpoint = endpoint.map_err(no_socket)?;
         endpoint.set_default_client_config(PROTON.client(&self.secrets)?);
         let settings = ClientSettings {
             profile: self.profile,
@@ -230,9 +233,9 @@ impl Session {
 
     /// Neither sends nor hears anything for so long, as a process that is suspended.
     async fn stand_still(&self, span: Duration) {
-        self.freeze.set(true);
+        self.watch.freeze().set(true);
         sleep(span).await;
-        self.freeze.set(false);
+        self.watch.freeze().set(false);
     }
 }
 
