@@ -1,7 +1,12 @@
 use std::time::Duration;
 
 use super::Code;
+use super::connection::{At, late};
+use crate::MonitorSettings;
 use crate::requirement::Role;
+
+/// How soon a close follows what it is for (PR-C-03).
+const PROMPT: Duration = Duration::from_secs(1);
 
 /// A close that one side owes.
 #[derive(Debug, Clone)]
@@ -12,17 +17,55 @@ pub(super) struct Due {
     pub(super) party: Role,
     /// The packet that shows why.
     pub(super) packet: u64,
-    /// After this moment a packet of that side shows that it did not close.
-    pub(super) until: Duration,
+    /// When what was done was seen, and how long after it the close may be due.
+    since: Duration,
+    within: Duration,
     /// The application codes that fit; none means that every one does.
-    pub(super) codes: &'static [u64],
+    codes: &'static [u64],
     /// Whether QUIC itself may refuse what was done.
-    pub(super) refusable: bool,
+    refusable: bool,
     /// What was done.
-    pub(super) why: String,
+    why: String,
 }
 
 impl Due {
+    /// A close at once, with any code.
+    pub(super) const fn new(requirement: &'static str, party: Role, at: At, why: String) -> Self {
+        Self {
+            requirement,
+            party,
+            packet: at.packet,
+            since: at.time,
+            within: Duration::ZERO,
+            codes: &[],
+            refusable: false,
+            why,
+        }
+    }
+
+    /// The same, due only when this long has passed.
+    pub(super) fn within(self, within: Duration) -> Self {
+        Self { within, ..self }
+    }
+
+    /// The same, with one of these codes.
+    pub(super) fn with(self, codes: &'static [u64]) -> Self {
+        Self { codes, ..self }
+    }
+
+    /// The same, or QUIC itself refuses what was done.
+    pub(super) fn or_refused(self) -> Self {
+        Self {
+            refusable: true,
+            ..self
+        }
+    }
+
+    /// Whether a packet of the side at `now` shows that it did not close.
+    pub(super) fn is_overdue(&self, now: Duration, settings: &MonitorSettings) -> bool {
+        now > self.since + late(self.within + PROMPT, settings)
+    }
+
     /// Whether this close is the one that is owed.
     pub(super) fn is_met(&self, code: Code) -> bool {
         match code {

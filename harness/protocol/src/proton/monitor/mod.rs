@@ -23,6 +23,7 @@ use crate::MonitorSettings;
 use crate::monitor::Observation;
 use crate::requirement::Role;
 use connection::{At, Connection, late};
+use due::Due;
 use ledger::Say;
 
 /// Most connections at once; beyond them the oldest is judged as if the capture ended.
@@ -90,7 +91,7 @@ impl Monitor {
                 stream,
                 by,
                 unidirectional,
-            } => connection.opened(stream, by, unidirectional, at, settings, say),
+            } => connection.opened(stream, by, unidirectional, at, say),
             What::Bytes { stream, by, bytes } => {
                 let (spoke, id) = (connection.spoke, connection.first_id);
                 connection.bytes(stream, by, bytes, at, settings, say);
@@ -103,11 +104,11 @@ impl Monitor {
                     self.ids_go_on(event.connection, at, say);
                 }
             }
-            What::Fin { stream, by } => connection.fin(stream, by, at, settings),
-            What::Broken { stream, by } => connection.broken(stream, by, at, settings),
-            What::Datagram { by } => connection.not_admitted(by, at, "a datagram", settings, say),
+            What::Fin { stream, by } => connection.fin(stream, by, at),
+            What::Broken { stream, by } => connection.broken(stream, by, at),
+            What::Datagram { by } => connection.not_admitted(by, at, "a datagram", say),
             What::Closed { by, code } => {
-                connection.close(by, code, at, settings, say);
+                connection.close(by, code, at, say);
                 self.closed(event.connection, by, code, at, say);
             }
             What::Unreadable { no_secrets, .. } => {
@@ -187,13 +188,12 @@ impl Monitor {
         let (reset, old, opened) = (new.reset, new.second_of, new.first);
         let (client, server) = (new.client, new.server);
         if reset {
-            let settings = &self.settings;
             let old = old.and_then(|old| self.connections.get_mut(&old));
             if let Some(old) = old.filter(|old| old.closed.is_none()) {
                 old.superseded = true;
                 let why = "another connection reset this one".to_owned();
                 let (party, limit) = (Role::Responder, IDENTIFICATION);
-                old.owe("PR-R-01", party, at, limit, &[7], false, why, settings);
+                old.owe(Due::new("PR-R-01", party, at, why).within(limit).with(&[7]));
             }
             return;
         }

@@ -1,0 +1,167 @@
+use super::{At, Connection, MOST_STREAMS, Stream};
+use crate::proton::monitor::due::Due;
+use crate::proton::monitor::ledger::Say;
+use crate::proton::{Kind, RESET, SPECIFICATION, Words};
+use crate::requirement::Role;
+
+impl Connection {
+    pub(in super::super) fn opened(
+        &mut self,
+        stream: u64,
+        by: Role,
+        unidirectional: bool,
+        at: At,
+        say: Say<'_>,
+    ) {
+        if unidirectional {
+            self.not_admitted(by, at, "a unidirectional stream", say);
+            return;
+        }
+        if by == Role::Responder {
+            let act = self.act(by, at);
+            let expected = "streams opened by the client alone";
+            let got = format!("stream {stream} opened by the server");
+            self.ledger.doubt("PR-S-01", act, expected, got, say);
+            return;
+        }
+        let ordinary = self.streams.values().filter(|one| !one.resets).count();
+        let surplus = ordinary >= 3;
+        if self.streams.len() < MOST_STREAMS {
+            let new = Stream {
+                opened: at,
+                kind: None,
+                resets: false,
+                void: surplus,
+                client_lost: false,
+                client: Words::default(),
+                server: Words::default(),
+            };
+            self.streams.insert(stream, new);
+        }
+        if surplus {
+            // PR-S-01, PR-S-04
+            let act = self.act(by, at);
+            let got = format!("stream {stream} as the fourth");
+            self.ledger
+                .breach("PR-S-01", act, "three streams", got, say);
+            let why = "there is a fourth stream".to_owned();
+            let peer = Role::Responder;
+            self.owe(Due::new("PR-S-04", peer, at, why).with(&[1]).or_refused());
+        }
+    }
+
+    /// PR-S-07
+    pub(in super::super) fn not_admitted(&mut self, by: Role, at: At, what: &str, say: Say<'_>) {
+        let act = self.act(by, at);
+        let expected = "bidirectional streams alone";
+        self.ledger.breach("PR-S-07", act, expected, what, say);
+        let why = format!("{what} came");
+        let peer = by.peer();
+        self.owe(Due::new("PR-S-07", peer, at, why).with(&[5]).or_refused());
+    }
+
+    /// Takes the byte that says what a stream is; gives what follows it.
+    pub(super) fn name<'b>(&mut self, id: u64, bytes: &'b [u8], at: At, say: Say<'_>) -> &'b [u8] {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return &[];
+        };
+        if stream.void || stream.kind.is_some() {
+            return bytes;
+        }
+        let Some((&byte, rest)) = bytes.split_first() else {
+            return bytes;
+        };
+        if id == 0 {
+            self.spoke = true;
+        }
+        if stream.resets {
+            // What follows 0xFF on its stream is left open; the byte of a kind may.
+            let kind = Kind::from_discriminator(byte);
+            stream.kind = kind.filter(|kind| self.named.insert(*kind));
+            stream.void = stream.kind.is_none();
+            return rest;
+        }
+        if byte == RESET && id == 0 {
+            stream.resets = true;
+            self.reset = true;
+            return self.name_after_reset(id, rest, at, say);
+        }
+        match Kind::from_discriminator(byte) {
+            Some(kind) if self.named.insert(kind) => {
+                stream.kind = Some(kind);
+                if self.named.len() == 3 {
+                    self.ledger.judge("PR-S-01");
+                }
+                return rest;
+            }
+            known => {
+                stream.void = true;
+                let (requirement, why) = match known {
+                    Some(kind) => (
+                        "PR-S-04",
+                        format!("there is a second {} stream", kind.name()),
+                    ),
+                    None => ("PR-S-03", format!("{byte:#04x} names no stream")),
+                };
+                let act = self.act(Role::Initiator, at);
+                let expected = "one stream of each kind: 1, 2 and 3";
+                let got = format!("{byte:#04x} as the first byte of stream {id}");
+                self.ledger.breach("PR-S-01", act, expected, got, say);
+                let server = Role::Responder;
+                let refusable = requirement == "PR-S-04";
+                let due = Due::new(requirement, server, at, why).with(&[1]);
+                self.owe(if refusable { due.or_refused() } else { due });
+            }
+        }
+        rest
+    }
+
+    fn name_after_reset<'b>(&mut self, id: u64, rest: &'b [u8], at: At, say: Say<'_>) -> &'b [u8] {
+        match rest.is_empty() {
+            true => rest,
+            false => self.name(id, rest, at, say),
+        }
+    }
+
+    /// PR-S-08, PR-A-03
+    pub(in super::super) fn fin(&mut self, id: u64, by: Role, at: At) {
+        let Some(stream) = self.streams.get(&id) else {
+            return;
+        };
+        if stream.void || stream.resets {
+            return;
+        }
+        let pending = match by {
+            Role::Initiator => stream.client.pending(),
+            Role::Responder => stream.server.pending(),
+        };
+        let (requirement, codes): (_, &'static [u64]) = match (stream.kind, by, pending) {
+            (Some(Kind::Action), Role::Responder, 1..) => ("PR-A-03", &[5]),
+            (Some(_), Role::Initiator, 0) => ("PR-S-08", &[0]),
+            (Some(_), _, 1..) => ("PR-S-08", &[5]),
+            (Some(_), Role::Responder, 0) | (None, _, _) => ("PR-S-08", &[]),
+        };
+        let name = stream.kind.map_or("unnamed", Kind::name);
+        let why = match pending {
+            0 => format!("the {name} stream ended"),
+            _ => format!("the {name} stream ended in the middle of a u32"),
+        };
+        let peer = by.peer();
+        self.owe(Due::new(requirement, peer, at, why).with(codes));
+    }
+
+    /// PR-S-08
+    pub(in super::super) fn broken(&mut self, id: u64, by: Role, at: At) {
+        let Some(stream) = self.streams.get(&id) else {
+            return;
+        };
+        if !stream.void && !stream.resets {
+            let why = format!(
+                "the {by} broke off stream {id}",
+                by = SPECIFICATION.side(by)
+            );
+            let peer = by.peer();
+            self.owe(Due::new("PR-S-08", peer, at, why));
+        }
+    }
+}

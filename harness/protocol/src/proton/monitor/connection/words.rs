@@ -1,0 +1,179 @@
+use super::{At, Connection};
+use crate::MonitorSettings;
+use crate::proton::Kind;
+use crate::proton::monitor::due::Due;
+use crate::proton::monitor::ledger::Say;
+use crate::proton::monitor::talk::Word;
+use crate::requirement::Role;
+
+impl Connection {
+    pub(in super::super) fn bytes(
+        &mut self,
+        id: u64,
+        by: Role,
+        bytes: &[u8],
+        at: At,
+        settings: &MonitorSettings,
+        say: Say<'_>,
+    ) {
+        let rest = match by {
+            Role::Initiator => self.name(id, bytes, at, say),
+            Role::Responder => bytes,
+        };
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.void) else {
+            return;
+        };
+        let Some(kind) = stream.kind else {
+            return;
+        };
+        if rest.is_empty() {
+            return;
+        }
+        let mut words = Vec::new();
+        match by {
+            Role::Initiator => stream.client.take(rest, |word| words.push(word)),
+            Role::Responder => stream.server.take(rest, |word| words.push(word)),
+        }
+        if (kind, by) == (Kind::Action, Role::Initiator) {
+            self.asked_for_items(at, settings);
+        }
+        self.words += words.len() as u64;
+        for value in words {
+            let word = Word {
+                value,
+                packet: at.packet,
+                time: at.time,
+            };
+            match (kind, by) {
+                (Kind::Event, Role::Initiator) => self.id(word, say),
+                (Kind::Event, Role::Responder) => self.ack(word, say),
+                (Kind::StateCommit, Role::Initiator) => {
+                    let _ = self.commit.ask(word);
+                }
+                (Kind::StateCommit, Role::Responder) => {
+                    let _ = self.commit.answer(word);
+                    self.ledger.judge("PR-K-01");
+                }
+                (Kind::Action, Role::Initiator) => {
+                    let _ = self.action.ask(word);
+                }
+                (Kind::Action, Role::Responder) => {
+                    self.items += 1;
+                    let _ = self.action.answer(word);
+                    self.ledger.judge("PR-A-01");
+                }
+            }
+        }
+    }
+
+    /// PR-E-02, PR-E-04, PR-E-05
+    fn id(&mut self, word: Word, say: Say<'_>) {
+        if self.refused_id.is_some() {
+            return;
+        }
+        let at = At {
+            packet: word.packet,
+            time: word.time,
+        };
+        let (id, last) = (word.value, self.last_id);
+        self.first_id = self.first_id.or(Some(word));
+        self.ledger.judge("PR-E-04");
+        if id > last {
+            self.last_id = id;
+            if let Some((asked, answer)) = self.event.ask(word) {
+                let of = |due: &Due| due.requirement == "PR-E-03" && due.packet == answer.packet;
+                self.dues.retain(|due| !of(due));
+                self.compare(asked, answer, say);
+            }
+            return;
+        }
+        self.refused_id = Some(id);
+        let act = self.act(Role::Initiator, at);
+        let requirement = match last {
+            u32::MAX => "PR-E-05",
+            _ => "PR-E-04",
+        };
+        let expected = match last {
+            u32::MAX => "no id after the largest one".to_owned(),
+            _ => format!("an id above {last}"),
+        };
+        self.ledger
+            .breach(requirement, act, expected, format!("{id}"), say);
+        let why = format!("id {id} is not above {last}");
+        let server = Role::Responder;
+        self.owe(Due::new("PR-E-02", server, at, why).with(&[5]));
+    }
+
+    fn ack(&mut self, word: Word, say: Say<'_>) {
+        let at = At {
+            packet: word.packet,
+            time: word.time,
+        };
+        if self.event.asked.is_empty() && self.refused_id == Some(word.value) {
+            let act = self.act(Role::Responder, at);
+            let got = format!("an ack of {}", word.value);
+            self.ledger.breach(
+                "PR-E-02",
+                act,
+                "no ack of an id that does not rise",
+                got,
+                say,
+            );
+            self.event.over = true;
+            return;
+        }
+        if let Some((asked, answer)) = self.event.answer(word) {
+            self.compare(asked, answer, say);
+        } else if !self.event.over {
+            let why = format!("an ack of {} came, and no id waits", word.value);
+            self.wrong_ack(at, why);
+        }
+    }
+
+    /// PR-E-01
+    fn compare(&mut self, asked: Word, answer: Word, say: Say<'_>) {
+        self.ledger.judge("PR-E-01");
+        if asked.value == answer.value {
+            return;
+        }
+        let at = At {
+            packet: answer.packet,
+            time: answer.time,
+        };
+        let act = self.act(Role::Responder, at);
+        let (expected, got) = (
+            format!("an ack of {}", asked.value),
+            answer.value.to_string(),
+        );
+        self.ledger.breach("PR-E-01", act, expected, got, say);
+        self.event.over = true;
+        let why = format!("the ack of {} says {}", asked.value, answer.value);
+        self.wrong_ack(at, why);
+    }
+
+    /// PR-E-03
+    fn wrong_ack(&mut self, at: At, why: String) {
+        let client = Role::Initiator;
+        self.owe(Due::new("PR-E-03", client, at, why).with(&[5]));
+    }
+
+    /// PR-A-02: the profile is what was told, or push if two items came before any request.
+    fn asked_for_items(&mut self, at: At, settings: &MonitorSettings) {
+        if self.mode(settings) == "push" && !self.asks {
+            let why = "the client sends on the Action stream of profile push".to_owned();
+            let server = Role::Responder;
+            self.owe(Due::new("PR-A-02", server, at, why).with(&[5]));
+        }
+        self.asks = true;
+    }
+
+    pub(in super::super) fn mode(&self, settings: &MonitorSettings) -> &'static str {
+        match settings.mode.as_deref() {
+            Some("push") => "push",
+            Some("pull") => "pull",
+            Some(_) | None if self.asks => "pull",
+            Some(_) | None if self.items >= 2 => "push",
+            Some(_) | None => "unknown",
+        }
+    }
+}
