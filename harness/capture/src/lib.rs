@@ -19,7 +19,9 @@ pub use pcap_file::{DataLink, Endianness};
 pub use crate::capture::{Capture, Datagram, Item};
 pub use crate::compare::{Correspondence, correspond};
 pub use crate::error::CaptureError;
-pub use crate::file::{AnnotateError, Annotated, MAX_PACKET, Packets, RawPacket, annotate};
+pub use crate::file::{
+    AnnotateError, Annotated, MAX_PACKET, Packets, RawPacket, annotate, annotate_with_key_log,
+};
 pub use crate::select::{SelectError, select};
 pub use crate::statistics::{FragmentStatistics, Statistics};
 pub use crate::tap::{MAX_PAYLOAD_IPV4, MAX_PAYLOAD_IPV6, Tap};

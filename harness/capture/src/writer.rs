@@ -212,16 +212,8 @@ impl<W: Write> CaptureWriter<W> {
             return Ok(());
         }
         self.output.check()?;
-        let Ok(length) = u32::try_from(key_log.len()) else {
-            let why = format!("a key log of {} bytes", key_log.len());
-            return Err(WriteError::Unencodable(why));
-        };
         // The section that we begin is little-endian.
-        let mut body = Vec::with_capacity(key_log.len() + 12);
-        body.extend(TLS_KEY_LOG.to_le_bytes());
-        body.extend(length.to_le_bytes());
-        body.extend_from_slice(key_log);
-        body.resize(body.len().next_multiple_of(4), 0);
+        let body = key_log_body(key_log, Endianness::Little).map_err(WriteError::Unencodable)?;
         self.encoder.0.get_mut().clear();
         self.encoder
             .0
@@ -358,6 +350,23 @@ impl<W: Write> PcapFileWriter<W> {
     pub fn into_inner(self) -> W {
         self.writer.into_inner()
     }
+}
+
+/// What is in a block with the secrets of TLS sessions.
+pub(crate) fn key_log_body(key_log: &[u8], order: Endianness) -> Result<Vec<u8>, String> {
+    // The block has to have a length, too.
+    let length = u32::try_from(key_log.len()).ok().filter(|it| *it < 1 << 31);
+    let length = length.ok_or_else(|| format!("a key log of {} bytes", key_log.len()))?;
+    let mut body = Vec::with_capacity(key_log.len() + 12);
+    for field in [TLS_KEY_LOG, length] {
+        body.extend(match order {
+            Endianness::Big => field.to_be_bytes(),
+            Endianness::Little => field.to_le_bytes(),
+        });
+    }
+    body.extend_from_slice(key_log);
+    body.resize(body.len().next_multiple_of(4), 0);
+    Ok(body)
 }
 
 /// A comment, cut where the format's limit or a reader's patience ends.

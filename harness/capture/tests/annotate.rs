@@ -8,7 +8,10 @@ use std::collections::BTreeMap;
 use std::io::Write;
 
 use rstest::rstest;
-use shakedown_capture::{AnnotateError, DataLink, Endianness, Packets, PcapLayout, annotate};
+use shakedown_capture::{
+    AnnotateError, Capture, DataLink, Endianness, Item, Packets, PcapLayout, annotate,
+    annotate_with_key_log,
+};
 use support::blocks::Blocks;
 use support::{ethernet, ip, pcap, pcapng, read};
 
@@ -76,6 +79,44 @@ fn without_comments_the_copy_is_the_same_byte_by_byte(
     let before = file(order);
     let mut after = Vec::new();
     annotate(&before[..], &mut after, &BTreeMap::new()).expect("copied");
+    assert!(before == after);
+}
+
+#[rstest]
+fn secrets_are_put_before_the_first_packet_and_nothing_else_changes(
+    #[values(Endianness::Big, Endianness::Little)] order: Endianness,
+    #[values("SECRET a b\n", "SECRET ab c\n")] key_log: &str,
+) {
+    let before = file(order);
+    let mut after = Vec::new();
+    let none = BTreeMap::new();
+    annotate_with_key_log(&before[..], &mut after, &none, key_log.as_bytes()).expect("copied");
+    let mut capture = Capture::open(&after[..]).expect("a capture");
+    let Ok(Some(Item::KeyLog(read))) = capture.next_item() else {
+        panic!("no secrets");
+    };
+    assert_eq!(read, key_log.as_bytes());
+    let mut rest = Vec::new();
+    while let Some(Item::Datagram(datagram)) = capture.next_item().expect("undamaged") {
+        rest.push(datagram.number);
+    }
+    assert_eq!(rest, [1, 2, 3, 4]);
+    // Take the block out again: 12 bytes of any block, 8 of this kind, and the key log padded.
+    let added = 20 + key_log.len().next_multiple_of(4);
+    let at = after
+        .windows(key_log.len())
+        .position(|it| it == key_log.as_bytes());
+    let at = at.expect("it is there") - 16;
+    after.drain(at..at + added);
+    assert!(before == after);
+}
+
+#[test]
+fn a_capture_without_packets_needs_no_secrets() {
+    let before = Blocks::new(Endianness::Big).interface(1, &[]).bytes;
+    let mut after = Vec::new();
+    let none = BTreeMap::new();
+    annotate_with_key_log(&before[..], &mut after, &none, b"SECRET a b\n").expect("copied");
     assert!(before == after);
 }
 

@@ -5,10 +5,10 @@ use pcap_file::Endianness;
 use pcap_file::pcapng::blocks::SIMPLE_PACKET_BLOCK;
 
 use super::interface::option;
-use super::pcapng::{AnyBlock, Pcapng, integer, is_pcapng};
+use super::pcapng::{AnyBlock, DECRYPTION_SECRETS_BLOCK, Pcapng, integer, is_pcapng};
 use super::{Located, Window};
 use crate::CaptureError;
-use crate::writer::shortened;
+use crate::writer::{key_log_body, shortened};
 
 /// Option `opt_comment`.
 const COMMENT: u32 = 1;
@@ -43,8 +43,23 @@ pub enum AnnotateError {
 /// [`CaptureError::NotACapture`].
 pub fn annotate<R: Read, W: Write>(
     source: R,
+    copy: W,
+    comments: &BTreeMap<u64, Vec<String>>,
+) -> Result<Annotated, AnnotateError> {
+    annotate_with_key_log(source, copy, comments, &[])
+}
+
+/// The same, with the secrets of TLS sessions, lines in the key log format of NSS, before the first
+/// packet, so that readers need nothing besides the file. They are known only after the first
+/// packets have passed, when these are written already.
+///
+/// # Errors
+/// As of [`annotate`]; a key log of 2 GiB or more cannot be written.
+pub fn annotate_with_key_log<R: Read, W: Write>(
+    source: R,
     mut copy: W,
     comments: &BTreeMap<u64, Vec<String>>,
+    key_log: &[u8],
 ) -> Result<Annotated, AnnotateError> {
     let mut window = Window::new(source);
     window.fill(16)?;
@@ -63,9 +78,12 @@ pub fn annotate<R: Read, W: Write>(
             Err(error) => break Err(error.into()),
             Ok(Some(AnyBlock::Other(range))) => batch.extend_from_slice(window.at(range)),
             Ok(Some(AnyBlock::Packet(located))) => {
+                let order = pcapng.state().endianness();
+                if packets == 0 && !key_log.is_empty() {
+                    secrets(key_log, order, &mut batch)?;
+                }
                 packets += 1;
                 let texts = comments.get(&packets).map_or(&[][..], Vec::as_slice);
-                let order = pcapng.state().endianness();
                 if !packet(&window, &located, order, texts, &mut batch) {
                     missing.push(packets);
                 }
@@ -114,12 +132,26 @@ fn packet<R: Read>(
         option(copy, order, 0, &[]);
     }
     copy.extend_from_slice(own);
-    let length = copy.len() as u32 - from as u32 + 4;
-    let length = match order {
-        Endianness::Big => length.to_be_bytes(),
-        Endianness::Little => length.to_le_bytes(),
-    };
+    let length = bytes_of(copy.len() as u32 - from as u32 + 4, order);
     copy[from + 4..from + 8].copy_from_slice(&length);
     copy.extend(length);
     true
+}
+
+/// Writes a block with secrets.
+fn secrets(key_log: &[u8], order: Endianness, copy: &mut Vec<u8>) -> io::Result<()> {
+    let body = key_log_body(key_log, order).map_err(io::Error::other)?;
+    let length = bytes_of(body.len() as u32 + 12, order);
+    copy.extend(bytes_of(DECRYPTION_SECRETS_BLOCK, order));
+    copy.extend(length);
+    copy.extend(body);
+    copy.extend(length);
+    Ok(())
+}
+
+const fn bytes_of(value: u32, order: Endianness) -> [u8; 4] {
+    match order {
+        Endianness::Big => value.to_be_bytes(),
+        Endianness::Little => value.to_le_bytes(),
+    }
 }

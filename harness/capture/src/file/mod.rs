@@ -17,7 +17,7 @@ use ::pcap_file::pcapng::blocks::enhanced_packet::EnhancedPacketOption;
 use ::pcap_file::pcapng::blocks::opt_common::CommonOption;
 use ::pcap_file::pcapng::{Block, PcapNgState, RawBlock};
 
-pub use self::annotate::{AnnotateError, Annotated, annotate};
+pub use self::annotate::{AnnotateError, Annotated, annotate, annotate_with_key_log};
 use self::pcapng::Found;
 pub(crate) use self::pcapng::{DECRYPTION_SECRETS_BLOCK, TLS_KEY_LOG};
 use self::window::Window;

@@ -6,6 +6,7 @@ use std::process::{Command, Output};
 
 use rstest::rstest;
 use rustls::CipherSuite;
+use shakedown_capture::annotate_with_key_log;
 use shakedown_capture::quic::{Limits, Role};
 
 use super::seen::Seen;
@@ -119,6 +120,26 @@ fn tshark_decrypts_our_captures_to_the_same_bytes(
         streams.keys(),
         ours.keys()
     );
+}
+
+#[test]
+fn tshark_needs_no_key_log_beside_a_capture_that_got_its_secrets_at_the_end() {
+    let recording = exchanged(Options::default());
+    let mut file = Vec::new();
+    let key_log = recording.key_log.as_bytes();
+    let comments = BTreeMap::from([(2, vec!["the server's first word".to_owned()])]);
+    annotate_with_key_log(&recording.pcapng(None)[..], &mut file, &comments, key_log)
+        .expect("copied");
+    let seen = Seen::of_file(&file, "", Limits::default());
+    seen.assert_all_read();
+    assert_exchanged(&seen);
+    let folder = tempfile::tempdir().expect("a folder");
+    let file = saved(&folder, "capture.pcapng", &file);
+    let Some(streams) = by_tshark(&file, &recording) else {
+        return;
+    };
+    let read: usize = streams.values().map(Vec::len).sum();
+    assert_eq!(read, seen.streams.values().map(Vec::len).sum());
 }
 
 #[test]

@@ -1,13 +1,15 @@
 use std::collections::BTreeMap;
 use std::fs::File;
+use std::io::{BufReader, BufWriter, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use shakedown_capture::{Tap, WriteError, WriterSettings};
+use shakedown_capture::{Tap, WriteError, WriterSettings, annotate_with_key_log};
 
 use super::Beside;
 use crate::clock::Clock;
+use crate::quic::tls::Secrets;
 
 /// How large a capture may become, in bytes, besides what the stream itself needs.
 const SPARE: u64 = 64 << 20;
@@ -19,6 +21,7 @@ pub struct Recorder {
     live: Option<Beside>,
     path: PathBuf,
     clock: Clock,
+    secrets: Option<Secrets>,
     comments: BTreeMap<u64, Vec<String>>,
     latest: Duration,
     problem: Option<String>,
@@ -34,6 +37,8 @@ pub struct Recorded {
     pub packets: u64,
     /// Comments by packet number.
     pub comments: BTreeMap<u64, Vec<String>>,
+    /// The secrets of its TLS sessions, a line for each; they are not in it so far.
+    pub key_log: String,
     /// Why packets are missing, in a sentence, if some are.
     pub problem: Option<String>,
     live: Option<Beside>,
@@ -46,9 +51,45 @@ impl Recorded {
             path: PathBuf::new(),
             packets: 0,
             comments: BTreeMap::new(),
+            key_log: String::new(),
             problem: Some(problem),
             live: None,
         }
+    }
+
+    /// Puts the secrets before the first packet, and on packets these comments. The file is whole at
+    /// every moment.
+    ///
+    /// # Errors
+    /// A sentence for people; the capture is then as it was.
+    pub fn complete(&self, comments: &BTreeMap<u64, Vec<String>>) -> Result<(), String> {
+        if (comments.is_empty() && self.key_log.is_empty()) || !self.path.exists() {
+            return Ok(());
+        }
+        let new = self.path.with_extension("pcapng.new");
+        let written = self
+            .write_completed(&new, comments)
+            .and_then(|()| std::fs::rename(&new, &self.path).map_err(|error| error.to_string()));
+        written.map_err(|why| {
+            // What is left of it is of no use; the error that is told is the one before.
+            let _ = std::fs::remove_file(&new);
+            let path = self.path.display();
+            format!("nothing could be added to {path}: {why}")
+        })
+    }
+
+    fn write_completed(
+        &self,
+        new: &Path,
+        comments: &BTreeMap<u64, Vec<String>>,
+    ) -> Result<(), String> {
+        let source = File::open(&self.path).map_err(|error| error.to_string())?;
+        let copy = File::create(new).map_err(|error| error.to_string())?;
+        let mut copy = BufWriter::new(copy);
+        let key_log = self.key_log.as_bytes();
+        annotate_with_key_log(BufReader::new(source), &mut copy, comments, key_log)
+            .map_err(|error| error.to_string())?;
+        copy.flush().map_err(|error| error.to_string())
     }
 
     /// Puts the live capture, if there was one, in the place of the tap's. Blocks for 2 s at most
@@ -98,6 +139,7 @@ impl Recorder {
             live: None,
             path: path.to_owned(),
             clock,
+            secrets: None,
             comments: BTreeMap::new(),
             latest: Duration::ZERO,
             problem,
@@ -109,6 +151,13 @@ impl Recorder {
     #[must_use]
     pub fn with_live(mut self, live: Option<Beside>) -> Self {
         self.live = live;
+        self
+    }
+
+    /// The same with the secrets that endpoints of ours learn until it ends.
+    #[must_use]
+    pub fn with_secrets(mut self, secrets: Secrets) -> Self {
+        self.secrets = Some(secrets);
         self
     }
 
@@ -168,6 +217,7 @@ impl Recorder {
             packets: self.packets(),
             path: self.path,
             comments: self.comments,
+            key_log: self.secrets.map_or_else(String::new, |it| it.text()),
             problem: self.problem,
             live: self.live,
         }
@@ -184,7 +234,7 @@ fn create(path: &Path) -> Result<File, String> {
 
 #[cfg(test)]
 mod tests {
-    use shakedown_capture::Capture;
+    use shakedown_capture::{Capture, Item};
 
     use super::*;
 
@@ -210,6 +260,41 @@ mod tests {
             .map(|time| (*time - read[0]).as_millis())
             .collect();
         assert_eq!(since_first, [0, 0, 4]);
+    }
+
+    #[test]
+    fn secrets_that_are_learnt_after_the_first_packets_stand_before_them() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it.pcapng");
+        let secrets = Secrets::default();
+        let recorder = Recorder::create(&path, Clock::start(), 0);
+        let mut recorder = recorder.with_secrets(secrets.clone());
+        recorder.record(Duration::ZERO, address(1), address(2), b"x");
+        rustls::KeyLog::log(&secrets, "CLIENT_TRAFFIC_SECRET_0", &[1; 32], &[2; 32]);
+        let recorded = recorder.finish();
+        recorded.complete(&recorded.comments).unwrap();
+        let mut capture = Capture::open(File::open(&path).unwrap()).unwrap();
+        let Some(Item::KeyLog(key_log)) = capture.next_item().unwrap() else {
+            panic!("no secrets");
+        };
+        assert_eq!(key_log, secrets.text().as_bytes());
+        assert!(matches!(capture.next_item(), Ok(Some(Item::Datagram(_)))));
+        assert!(matches!(capture.next_item(), Ok(None)));
+    }
+
+    #[test]
+    fn a_capture_that_nothing_can_be_added_to_stays_as_it_is() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("it.pcapng");
+        let mut recorder = Recorder::create(&path, Clock::start(), 0);
+        let packet = recorder.record(Duration::ZERO, address(1), address(2), b"x");
+        recorder.comment(packet.unwrap(), "it".to_owned());
+        let recorded = recorder.finish();
+        let before = std::fs::read(&path).unwrap();
+        std::fs::create_dir(path.with_extension("pcapng.new")).unwrap();
+        let why = recorded.complete(&recorded.comments).unwrap_err();
+        assert!(why.contains("nothing could be added to"), "{why}");
+        assert_eq!(std::fs::read(&path).unwrap(), before);
     }
 
     #[test]

@@ -10,7 +10,7 @@ use shakedown_protocol::Protocol;
 use shakedown_protocol::monitor::{Finding, Observation};
 use shakedown_protocol::requirement::Level;
 
-use crate::run::{comment, judge};
+use crate::run::judge;
 
 use super::observer::Edge;
 
@@ -39,7 +39,7 @@ pub(super) fn found(
     let shown = recorded.path.display().to_string();
     let mut found = Found {
         capture: recorded.path.exists().then_some(shown),
-        damage: recorded.problem,
+        damage: recorded.problem.clone(),
         ..Found::default()
     };
     if recorded.packets == 0 {
@@ -81,6 +81,6 @@ pub(super) fn found(
         found.findings.push(told);
     }
     found.findings.sort_by(|a, b| a.time.total_cmp(&b.time));
-    found.notes.extend(comment(&recorded.path, &comments).err());
+    found.notes.extend(recorded.complete(&comments).err());
     found
 }

@@ -1,11 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
+use std::io::BufReader;
 use std::net::SocketAddr;
 use std::path::Path;
 use std::time::Duration;
 
-use shakedown_capture::annotate;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::judge::{Said, is_of_iut, judge as judge_capture};
 use shakedown_engine::scenario::Needs;
@@ -82,35 +81,4 @@ impl Judged {
         }
         self.observations.push(said.observation.clone());
     }
-}
-
-/// Puts comments on packets of the capture. The file is whole at every moment.
-///
-/// # Errors
-/// A sentence for people; the capture is then as it was, without comments.
-pub(crate) fn comment(path: &Path, comments: &BTreeMap<u64, Vec<String>>) -> Result<(), String> {
-    if comments.is_empty() {
-        return Ok(());
-    }
-    let new = path.with_extension("pcapng.new");
-    let written = write_commented(path, &new, comments)
-        .and_then(|()| std::fs::rename(&new, path).map_err(|error| error.to_string()));
-    written.map_err(|why| {
-        // What is left of it is of no use; the error that is told is the one before.
-        let _ = std::fs::remove_file(&new);
-        format!("no comments could be written to {}: {why}", path.display())
-    })
-}
-
-fn write_commented(
-    path: &Path,
-    new: &Path,
-    comments: &BTreeMap<u64, Vec<String>>,
-) -> Result<(), String> {
-    let source = File::open(path).map_err(|error| error.to_string())?;
-    let copy = File::create(new).map_err(|error| error.to_string())?;
-    let mut copy = BufWriter::new(copy);
-    let annotated = annotate(BufReader::new(source), &mut copy, comments);
-    annotated.map_err(|error| error.to_string())?;
-    copy.flush().map_err(|error| error.to_string())
 }

@@ -38,7 +38,7 @@ pub use in_virtual_time::run_in_virtual_time;
 
 use capture::Live;
 use group::Group;
-pub(crate) use judge::{comment, judge};
+pub(crate) use judge::judge;
 use play::Job;
 use played::Played;
 use quiet::Quiet;

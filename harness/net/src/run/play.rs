@@ -428,7 +428,7 @@ impl Job {
             let drops = driven.drops;
             format!("{drops} datagrams were dropped because they were not read fast enough")
         });
-        let damage = recorded.problem.or(drops).or(judged.damage);
+        let damage = recorded.problem.clone().or(drops).or(judged.damage);
         let shown = path.display().to_string();
         let mut composed = compose(&Evidence {
             protocol: self.target.protocol,
@@ -451,13 +451,9 @@ impl Job {
         if composed.verdict.verdict == Verdict::Pass {
             composed.verdict.process = None;
         }
-        let mut comments = recorded.comments;
+        let mut comments = std::mem::take(&mut recorded.comments);
         composed.comment(&mut comments);
-        if path.exists()
-            && let Err(why) = judge::comment(path, &comments)
-        {
-            notes.push(why);
-        }
+        notes.extend(recorded.complete(&comments).err());
         (composed, notes)
     }
 
