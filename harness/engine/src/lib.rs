@@ -4,7 +4,8 @@
 //! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to editors;
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
 //! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
-//! reference machine in virtual time; [`explore`] is about both reference machines at one table; [`shrink`]
+//! reference machine in virtual time; [`streams`] joins machines of protocols over QUIC in virtual time,
+//! without QUIC; [`explore`] is about both reference machines at one table; [`shrink`]
 //! makes a failing scenario small; [`interop`] sets implementations against each other; [`event`] is
 //! what a run tells the world.
 //!
@@ -12,6 +13,7 @@
 //! processes, threads or clocks.
 
 pub mod check;
+mod dice;
 pub mod document;
 pub mod event;
 pub mod explore;
@@ -28,4 +30,5 @@ pub mod schema;
 pub mod script;
 pub mod shrink;
 pub mod simulation;
+pub mod streams;
 pub mod verdict;

@@ -25,8 +25,6 @@ mod tests;
 
 use std::hash::Hasher;
 
-use rand::SeedableRng;
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use shakedown_protocol::pair::{Demanded, Offer};
 use shakedown_protocol::requirement::Role;
@@ -35,8 +33,8 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::log::Log;
 use super::{Side, Trace, Violation};
+use crate::dice::Dice;
 
-use profile::Dice;
 pub use profile::Profile;
 use world::World;
 
@@ -127,7 +125,7 @@ impl Swarm {
     /// # Errors
     /// A sentence for people: the reference cannot be what was wished.
     pub fn run(&self, seed: u64) -> Result<Run, String> {
-        let mut dice = Dice(ChaCha8Rng::seed_from_u64(seed));
+        let mut dice = Dice::new(seed);
         let [initiator, responder] = self.sides(&mut dice);
         // Short streams of small frames: handshakes are looked at here.
         let frames_per_second = if dice.one_in(2) { 10 } else { 25 };

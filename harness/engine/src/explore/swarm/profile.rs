@@ -1,10 +1,9 @@
 use std::time::Duration;
 
-use rand::Rng;
-use rand_chacha::ChaCha8Rng;
 use serde::Serialize;
 use shakedown_protocol::requirement::Role;
 
+use crate::dice::Dice;
 use crate::network::{Delay, Fault, Impair, Mishap};
 
 /// The largest error of a clock, in parts in a million: 1%, as much as MS-D-05 lets a sender's clock
@@ -121,46 +120,5 @@ fn fault(dice: &mut Dice, frames: &[&str]) -> Fault {
         nth: 1 + dice.below(3),
         from: None,
         mishap,
-    }
-}
-
-/// What decides the profile of a run.
-pub(super) struct Dice(pub(super) ChaCha8Rng);
-
-impl Dice {
-    /// A number below `end`, which is not 0.
-    pub(super) fn below(&mut self, end: u32) -> u32 {
-        // The slight preference of small numbers does not matter here.
-        self.0.next_u32() % end.max(1)
-    }
-
-    pub(super) fn one_in(&mut self, times: u32) -> bool {
-        self.below(times) == 0
-    }
-
-    pub(super) fn side(&mut self) -> Role {
-        match self.one_in(2) {
-            true => Role::Initiator,
-            false => Role::Responder,
-        }
-    }
-
-    pub(super) fn millis(&mut self, most: u32) -> Duration {
-        Duration::from_millis(u64::from(self.below(most + 1)))
-    }
-
-    /// A share of up to so many thousandths; often none.
-    fn share(&mut self, most: u32) -> f64 {
-        match self.one_in(2) {
-            true => 0.0,
-            false => f64::from(1 + self.below(most)) / 1_000.0,
-        }
-    }
-
-    fn rarely<T: Default>(&mut self, value: impl FnOnce(&mut Self) -> T) -> T {
-        match self.one_in(3) {
-            true => value(self),
-            false => T::default(),
-        }
     }
 }

@@ -1,0 +1,58 @@
+use std::time::Duration;
+
+use rand::{Rng, SeedableRng};
+use rand_chacha::ChaCha8Rng;
+use shakedown_protocol::requirement::Role;
+
+/// Random numbers that follow from a seed, for what decides how a run goes.
+#[derive(Debug, Clone)]
+pub(crate) struct Dice(ChaCha8Rng);
+
+impl Dice {
+    pub(crate) fn new(seed: u64) -> Self {
+        Self(ChaCha8Rng::seed_from_u64(seed))
+    }
+
+    /// A number below `end`, which is not 0.
+    pub(crate) fn below(&mut self, end: u32) -> u32 {
+        // The slight preference of small numbers does not matter here.
+        self.0.next_u32() % end.max(1)
+    }
+
+    pub(crate) fn one_in(&mut self, times: u32) -> bool {
+        self.below(times) == 0
+    }
+
+    pub(crate) fn side(&mut self) -> Role {
+        match self.one_in(2) {
+            true => Role::Initiator,
+            false => Role::Responder,
+        }
+    }
+
+    pub(crate) fn millis(&mut self, most: u32) -> Duration {
+        Duration::from_millis(u64::from(self.below(most + 1)))
+    }
+
+    /// A time from `least` to `most`, to the microsecond.
+    pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
+        let span = most.saturating_sub(least).as_micros();
+        let span = u32::try_from(span).unwrap_or(u32::MAX - 1);
+        least + Duration::from_micros(u64::from(self.below(span + 1)))
+    }
+
+    /// A share of up to so many thousandths; often none.
+    pub(crate) fn share(&mut self, most: u32) -> f64 {
+        match self.one_in(2) {
+            true => 0.0,
+            false => f64::from(1 + self.below(most)) / 1_000.0,
+        }
+    }
+
+    pub(crate) fn rarely<T: Default>(&mut self, value: impl FnOnce(&mut Self) -> T) -> T {
+        match self.one_in(3) {
+            true => value(self),
+            false => T::default(),
+        }
+    }
+}

@@ -1,0 +1,358 @@
+//! What machines want done, and what leaves them.
+
+use shakedown_protocol::streams::{
+    Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
+};
+
+use super::end::{Close, End, Message, Phase, Stream};
+use super::watch::{Seen, Watch};
+use super::{
+    Connection, Flight, MOST_CONNECTIONS, Place, Side, StreamNetwork, address, server_address,
+};
+
+impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
+    /// Gives a machine an input, and does what it wants then.
+    pub(super) fn give(&mut self, place: Place, input: Input<'_>) {
+        let now = self.now;
+        self.watch.input(now, place, &input);
+        if let Some(machine) = self.machine(place) {
+            machine.handle(now, input);
+        }
+        self.obey(place);
+    }
+
+    /// Does what a machine wants done.
+    pub(super) fn obey(&mut self, place: Place) {
+        while let Some(output) = self.machine(place).and_then(StreamMachine::poll) {
+            self.watch.output(self.now, place, &output);
+            self.act(place, output);
+        }
+    }
+
+    fn act(&mut self, place: Place, output: Output) {
+        match output {
+            Output::Admit(number) => {
+                if let Some((number, side)) = self.asked(place, number) {
+                    self.set_phase(number, side, Phase::Shaking);
+                    self.send(number, side, Message::Accepted);
+                }
+            }
+            Output::Refuse(number) => {
+                if let Some((number, side)) = self.asked(place, number) {
+                    self.set_phase(number, side, Phase::Over);
+                    self.send(number, side, Message::Refused);
+                }
+            }
+            Output::Connect(number) => self.connect(place, number),
+            Output::Open(number, stream) => self.open(place, number, stream),
+            Output::Write(number, stream, bytes) => {
+                self.with_stream(place, number, stream, |stream| {
+                    stream.written += bytes.len() as u64;
+                    stream.waiting.extend(bytes);
+                    stream.writes.push_back(stream.written);
+                });
+            }
+            Output::Fin(number, stream) => {
+                self.with_stream(place, number, stream, |stream| stream.ends = true);
+            }
+            Output::Close {
+                connection,
+                code,
+                reason,
+            } => self.close(place, connection, code, reason),
+            Output::Transition { .. } | Output::Ended { .. } => {}
+        }
+    }
+
+    /// The connection that this machine means, and its side of it.
+    fn find(&self, place: Place, number: ConnectionNumber) -> Option<(u64, Side)> {
+        match place {
+            Place::Server => Some((number.0, Side::Server)),
+            Place::Client(client) => {
+                let is_it = |one: &Connection| one.client == client && one.number == number;
+                let mut all = self.connections.iter();
+                let found = all.find(|(_, connection)| is_it(connection));
+                found.map(|(number, _)| (*number, Side::Client))
+            }
+        }
+    }
+
+    /// The connection about which this machine was asked.
+    fn asked(&mut self, place: Place, number: ConnectionNumber) -> Option<(u64, Side)> {
+        let (number, side) = self.find(place, number)?;
+        let end = self.connections.get_mut(&number)?.end(side);
+        (end.phase == Phase::Asked).then_some((number, side))
+    }
+
+    fn set_phase(&mut self, number: u64, side: Side, phase: Phase) {
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.end(side).phase = phase;
+        }
+    }
+
+    fn connect(&mut self, place: Place, number: ConnectionNumber) {
+        let problem = match place {
+            Place::Server => Some("there is nobody to connect to"),
+            Place::Client(_) if self.connections.len() >= MOST_CONNECTIONS => {
+                Some("there are too many connections")
+            }
+            Place::Client(_) => None,
+        };
+        let (Place::Client(client), None) = (place, problem) else {
+            let why = Closing::Other(problem.unwrap_or_default());
+            let connection = number;
+            return self.give(place, Input::Closed { connection, why });
+        };
+        let id = self.next_connection;
+        self.next_connection += 1;
+        let connection = Connection {
+            client,
+            number,
+            at_client: End::new(Phase::Shaking, self.now, &self.conditions),
+            at_server: End::new(Phase::Nothing, self.now, &self.conditions),
+            held: Vec::new(),
+        };
+        self.connections.insert(id, connection);
+        self.send(id, Side::Client, Message::Hello);
+    }
+
+    fn open(&mut self, place: Place, number: ConnectionNumber, id: StreamId) {
+        let Some((number, side)) = self.find(place, number) else {
+            return;
+        };
+        let is_own = id.is_of_server() == (side == Side::Server);
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let end = connection.end(side);
+        if is_own && end.phase == Phase::Connected {
+            let new = || Stream::new(&self.conditions);
+            end.streams.entry(id).or_insert_with(new).is_told = true;
+        }
+    }
+
+    /// Does something with a stream on which this machine may send, and sends what can be sent.
+    fn with_stream(
+        &mut self,
+        place: Place,
+        number: ConnectionNumber,
+        id: StreamId,
+        act: impl FnOnce(&mut Stream),
+    ) {
+        let Some((number, side)) = self.find(place, number) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let may_send = id.is_bidirectional() || id.is_of_server() == (side == Side::Server);
+        let end = connection.end(side);
+        let Some(stream) = end.streams.get_mut(&id).filter(|stream| !stream.ends) else {
+            return;
+        };
+        if may_send && end.phase == Phase::Connected {
+            act(stream);
+            self.pump(number, side, id);
+        }
+    }
+
+    /// Sends of a stream what its window and the limit of streams permit.
+    pub(super) fn pump(&mut self, number: u64, side: Side, id: StreamId) {
+        loop {
+            let Some(connection) = self.connections.get_mut(&number) else {
+                return;
+            };
+            let end = connection.end(side);
+            let is_own = id.is_of_server() == (side == Side::Server);
+            let may_open = end.may_open[kind(id)];
+            let Some(stream) = end.streams.get_mut(&id) else {
+                return;
+            };
+            if end.phase != Phase::Connected || (is_own && id.0 >> 2 >= may_open) {
+                return;
+            }
+            while stream.writes.front().is_some_and(|end| *end <= stream.sent) {
+                stream.writes.pop_front();
+                let flight = Flight::Written(number, side, id);
+                self.flying.insert((self.now, self.next_flight), flight);
+                self.next_flight += 1;
+            }
+            let room = stream.credit.saturating_sub(stream.sent);
+            let most = usize::try_from(room).unwrap_or(usize::MAX);
+            let most = most.min(stream.waiting.len());
+            let message = if most > 0 {
+                let longest = self.conditions.longest_piece.max(1);
+                let longest = longest.min(u32::try_from(most).unwrap_or(u32::MAX));
+                let length = 1 + self.dice.below(longest);
+                let length = usize::try_from(length).unwrap_or(1).min(most);
+                let offset = stream.sent;
+                stream.sent += length as u64;
+                Message::Bytes(id, offset, stream.waiting.drain(..length).collect())
+            } else if stream.ends && !stream.fin_sent && stream.waiting.is_empty() {
+                stream.fin_sent = true;
+                Message::Fin(id, stream.sent)
+            } else {
+                return self.replace(number, side, id);
+            };
+            self.send(number, side, message);
+        }
+    }
+
+    /// A stream that both sides have ended makes room for another of the side that opened it.
+    pub(super) fn replace(&mut self, number: u64, side: Side, id: StreamId) {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let end = connection.end(side);
+        let is_of_other = id.is_of_server() == (side == Side::Client);
+        let Some(stream) = end.streams.get_mut(&id) else {
+            return;
+        };
+        let has_sent_all = stream.fin_sent || !id.is_bidirectional();
+        if is_of_other && has_sent_all && stream.fin_told && !stream.is_replaced {
+            stream.is_replaced = true;
+            end.grants[kind(id)] += 1;
+            let message = Message::MayOpen(id.is_bidirectional(), end.grants[kind(id)]);
+            self.send(number, side, message);
+        }
+    }
+
+    fn close(&mut self, place: Place, number: ConnectionNumber, code: u64, reason: String) {
+        let Some((number, side)) = self.find(place, number) else {
+            return;
+        };
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let end = connection.end(side);
+        let code = match end.phase {
+            Phase::Over => return,
+            Phase::Connected => Some(code),
+            Phase::Nothing | Phase::Asked | Phase::Shaking => None,
+        };
+        end.phase = Phase::Over;
+        let close = Close { code, reason };
+        end.close = Some(close.clone());
+        self.send(number, side, Message::Closed(close));
+    }
+
+    /// Sends a message to the other side.
+    pub(super) fn send(&mut self, number: u64, side: Side, message: Message) {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let (place, client) = (connection.place(side), connection.client);
+        connection.end(side).sends(self.now);
+        self.seen_leaving(place, client, number, &message);
+        self.fly(number, side.other(), message);
+    }
+
+    /// Lets a message fly to a side, if anything passes.
+    pub(super) fn fly(&mut self, number: u64, to: Side, message: Message) {
+        if !self.passes(number) {
+            self.hold(number, to, message);
+            return;
+        }
+        let delay = match to {
+            Side::Client => self.conditions.to_client,
+            Side::Server => self.conditions.to_server,
+        };
+        let time = self.now + self.dice.between(delay.least, delay.most);
+        let flight = Flight::Arrives(number, to, message);
+        self.flying.insert((time, self.next_flight), flight);
+        self.next_flight += 1;
+    }
+
+    /// Keeps what must arrive until it can.
+    pub(super) fn hold(&mut self, number: u64, to: Side, message: Message) {
+        if message.must_arrive()
+            && let Some(connection) = self.connections.get_mut(&number)
+        {
+            connection.held.push((to, message));
+        }
+    }
+
+    fn seen_leaving(&mut self, by: Place, client: usize, number: u64, message: &Message) {
+        let (client, server) = (address(client), server_address());
+        let seen = match message {
+            Message::Hello => Some(Seen::Asked { client, server }),
+            Message::Accepted => Some(Seen::Agreed),
+            Message::Bytes(stream, _, bytes) => {
+                let stream = *stream;
+                Some(Seen::Bytes { stream, by, bytes })
+            }
+            Message::Fin(stream, _) => {
+                let stream = *stream;
+                Some(Seen::Fin { stream, by })
+            }
+            Message::Closed(close) => Some(Seen::Closed {
+                by,
+                code: close.code,
+            }),
+            Message::Refused | Message::StatelessReset => Some(Seen::Closed { by, code: None }),
+            Message::Finished | Message::Credit(..) | Message::MayOpen(..) | Message::Ping => None,
+        };
+        let opened = match message {
+            Message::Bytes(stream, 0, _) | Message::Fin(stream, 0) => Some(*stream),
+            Message::Bytes(..)
+            | Message::Fin(..)
+            | Message::Hello
+            | Message::Refused
+            | Message::Accepted
+            | Message::Finished
+            | Message::Credit(..)
+            | Message::MayOpen(..)
+            | Message::Closed(_)
+            | Message::StatelessReset
+            | Message::Ping => None,
+        };
+        let opened = opened.filter(|stream| stream.is_of_server() == (by == Place::Server));
+        let opened = opened.map(|stream| Seen::Stream { stream, by });
+        let all = opened.into_iter().chain(seen).chain([Seen::Packet { by }]);
+        for seen in all {
+            self.watch.passes(self.now, by, number, seen);
+        }
+    }
+
+    /// Tells a machine what happened on a stream, if the connection is there for it.
+    pub(super) fn on_stream(
+        &mut self,
+        number: u64,
+        side: Side,
+        stream: StreamId,
+        what: OnStream<'_>,
+    ) {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        if connection.end(side).phase != Phase::Connected {
+            return;
+        }
+        let place = connection.place(side);
+        let connection = self.number_at(number, side);
+        let input = Input::Stream {
+            connection,
+            stream,
+            what,
+        };
+        self.give(place, input);
+        self.settle(place);
+    }
+
+    /// A connection's number as the machine at this side knows it.
+    pub(super) fn number_at(&self, number: u64, side: Side) -> ConnectionNumber {
+        let connection = self.connections.get(&number);
+        match (side, connection) {
+            (Side::Client, Some(connection)) => connection.number,
+            (Side::Server, _) | (_, None) => ConnectionNumber(number),
+        }
+    }
+}
+
+/// The index of bidirectional or unidirectional streams.
+pub(super) const fn kind(stream: StreamId) -> usize {
+    match stream.is_bidirectional() {
+        true => 0,
+        false => 1,
+    }
+}

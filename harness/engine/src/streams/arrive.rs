@@ -1,0 +1,276 @@
+//! What gets to machines.
+
+use shakedown_protocol::streams::{Closing, Input, OnStream, StreamId, StreamMachine};
+
+use super::end::{Message, Phase, Stream};
+use super::watch::{Seen, Watch};
+use super::{Place, Side, StreamNetwork, address, server_address};
+
+/// QUIC's APPLICATION_ERROR, behind which the handshake hides an application's code.
+const HIDDEN: u64 = 0x0c;
+
+impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
+    /// A message gets to a side, if anything passes.
+    pub(super) fn arrive(&mut self, number: u64, side: Side, message: Message) {
+        if !self.passes(number) {
+            self.hold(number, side, message);
+            return;
+        }
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let end = connection.end(side);
+        if end.phase == Phase::Over {
+            if !message.ends() {
+                let answer = end.close.clone().map(Message::Closed);
+                self.send(number, side, answer.unwrap_or(Message::StatelessReset));
+            }
+            return;
+        }
+        end.hears(self.now);
+        if message.is_of_streams() && end.phase != Phase::Connected {
+            end.early.push(message);
+            return;
+        }
+        self.absorb(number, side, &message);
+        self.react(number, side, message);
+    }
+
+    /// Keeps what a message brings, and shows it.
+    fn absorb(&mut self, number: u64, side: Side, message: &Message) {
+        let Some(connection) = self.connections.get(&number) else {
+            return;
+        };
+        let (edge, by) = (connection.place(side), connection.place(side.other()));
+        let (client, server) = (address(connection.client), server_address());
+        let mut seen = Vec::new();
+        let grown;
+        match message {
+            Message::Hello => seen.push(Seen::Asked { client, server }),
+            Message::Accepted => seen.push(Seen::Agreed),
+            Message::Closed(close) => {
+                let code = close.code;
+                seen.push(Seen::Closed { by, code });
+            }
+            Message::Refused | Message::StatelessReset => {
+                seen.push(Seen::Closed { by, code: None });
+            }
+            Message::Bytes(id, offset, bytes) => {
+                let stream = *id;
+                let is_of_other = id.is_of_server() == (side == Side::Client);
+                if let Some(at) = self.received(number, side, stream) {
+                    let begins = at.whole == 0;
+                    at.pieces.insert(*offset, bytes.clone());
+                    grown = at.grow();
+                    if begins && is_of_other && !grown.is_empty() {
+                        seen.push(Seen::Stream { stream, by });
+                    }
+                    let ends = at.ends_whole();
+                    if !grown.is_empty() {
+                        let bytes = &grown;
+                        seen.push(Seen::Bytes { stream, by, bytes });
+                    }
+                    seen.extend(ends.then_some(Seen::Fin { stream, by }));
+                }
+            }
+            Message::Fin(id, offset) => {
+                let stream = *id;
+                let is_of_other = id.is_of_server() == (side == Side::Client);
+                if let Some(at) = self.received(number, side, stream) {
+                    at.end = Some(*offset);
+                    if *offset == 0 && is_of_other {
+                        seen.push(Seen::Stream { stream, by });
+                    }
+                    seen.extend(at.ends_whole().then_some(Seen::Fin { stream, by }));
+                }
+            }
+            Message::Finished | Message::Credit(..) | Message::MayOpen(..) | Message::Ping => {}
+        }
+        for seen in seen.into_iter().chain([Seen::Packet { by }]) {
+            self.watch.passes(self.now, edge, number, seen);
+        }
+    }
+
+    /// Does what a message is for.
+    fn react(&mut self, number: u64, side: Side, message: Message) {
+        let Some(one) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let (place, client) = (one.place(side), one.client);
+        let end = one.end(side);
+        match message {
+            Message::Hello => {
+                end.phase = Phase::Asked;
+                let connection = self.number_at(number, side);
+                let from = address(client);
+                self.give(place, Input::Incoming { connection, from });
+                self.settle(place);
+            }
+            Message::Accepted => {
+                self.send(number, side, Message::Finished);
+                self.connected(number, side);
+            }
+            Message::Finished => self.connected(number, side),
+            Message::Refused => self.over(number, side, Closing::Refused),
+            Message::StatelessReset => self.over(number, side, Closing::Reset),
+            Message::Closed(close) => {
+                let reason = close.reason.as_bytes();
+                let why = match close.code {
+                    Some(code) => Closing::Application { code, reason },
+                    None => Closing::Transport {
+                        code: HIDDEN,
+                        reason: &[],
+                    },
+                };
+                self.over(number, side, why);
+            }
+            Message::Ping => {}
+            Message::Bytes(..) | Message::Fin(..) => self.settle(place),
+            Message::Credit(id, credit) => {
+                if let Some(stream) = end.streams.get_mut(&id) {
+                    stream.credit = stream.credit.max(credit);
+                    self.pump(number, side, id);
+                }
+            }
+            Message::MayOpen(is_bidirectional, streams) => {
+                let may_open = match is_bidirectional {
+                    true => &mut end.may_open[0],
+                    false => &mut end.may_open[1],
+                };
+                *may_open = streams.max(*may_open);
+                let ids: Vec<_> = end.streams.keys().copied().collect();
+                for id in ids {
+                    self.pump(number, side, id);
+                }
+            }
+        }
+    }
+
+    fn connected(&mut self, number: u64, side: Side) {
+        let Some(one) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let place = one.place(side);
+        let end = one.end(side);
+        end.phase = Phase::Connected;
+        let early = std::mem::take(&mut end.early);
+        let connection = self.number_at(number, side);
+        self.give(place, Input::Connected { connection });
+        self.settle(place);
+        for message in early {
+            self.arrive(number, side, message);
+        }
+    }
+
+    /// The stream on which something came. The streams of the other side below it are there, too.
+    fn received(&mut self, number: u64, side: Side, id: StreamId) -> Option<&mut Stream> {
+        let end = self.connections.get_mut(&number)?.end(side);
+        if id.is_of_server() == (side == Side::Client) {
+            let low_bits = id.0 & 3;
+            for index in 0..=(id.0 >> 2) {
+                let lower = StreamId(index << 2 | low_bits);
+                let new = || Stream::new(&self.conditions);
+                end.streams.entry(lower).or_insert_with(new);
+            }
+        }
+        end.streams.get_mut(&id)
+    }
+
+    /// The connection is over for this side.
+    fn over(&mut self, number: u64, side: Side, why: Closing<'_>) {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let end = connection.end(side);
+        let is_known = end.phase != Phase::Nothing;
+        end.phase = Phase::Over;
+        if is_known {
+            self.closed(number, side, why);
+        }
+    }
+
+    /// Tells a machine that a connection is over.
+    pub(super) fn closed(&mut self, number: u64, side: Side, why: Closing<'_>) {
+        let Some(place) = self.connections.get(&number).map(|one| one.place(side)) else {
+            return;
+        };
+        let connection = self.number_at(number, side);
+        self.give(place, Input::Closed { connection, why });
+        self.settle(place);
+    }
+
+    /// Gives a machine what came on its streams, as far as it reads.
+    pub(super) fn settle(&mut self, place: Place) {
+        while let Some((number, side, id)) = self.news(place) {
+            let connection = self.number_at(number, side);
+            let Some(stream) = self.stream(number, side, id) else {
+                return;
+            };
+            let on = |what| Input::Stream {
+                connection,
+                stream: id,
+                what,
+            };
+            if !stream.is_told {
+                stream.is_told = true;
+                self.give(place, on(OnStream::Opened));
+            } else if let Some(bytes) = stream.take() {
+                self.grant(number, side, id);
+                self.give(place, on(OnStream::Bytes(&bytes)));
+            } else {
+                stream.fin_told = true;
+                self.replace(number, side, id);
+                self.give(place, on(OnStream::Fin));
+            }
+        }
+    }
+
+    fn stream(&mut self, number: u64, side: Side, id: StreamId) -> Option<&mut Stream> {
+        let end = self.connections.get_mut(&number)?.end(side);
+        end.streams.get_mut(&id)
+    }
+
+    /// A stream of which something waits for a machine that takes it.
+    fn news(&mut self, place: Place) -> Option<(u64, Side, StreamId)> {
+        let side = match place {
+            Place::Client(_) => Side::Client,
+            Place::Server => Side::Server,
+        };
+        let mut found = Vec::new();
+        for (number, connection) in &mut self.connections {
+            if connection.place(side) != place {
+                continue;
+            }
+            let end = connection.end(side);
+            if end.phase != Phase::Connected {
+                continue;
+            }
+            for (id, stream) in &end.streams {
+                if !stream.is_told || stream.has_news() {
+                    found.push((*number, *id, stream.is_told));
+                }
+            }
+        }
+        for (number, id, is_told) in found {
+            let connection = self.number_at(number, side);
+            let machine = self.machine(place)?;
+            if !is_told || machine.reads(connection, id) {
+                return Some((number, side, id));
+            }
+        }
+        None
+    }
+
+    /// Lets the other side send more on a stream, once half of its window was taken.
+    fn grant(&mut self, number: u64, side: Side, id: StreamId) {
+        let window = self.conditions.window;
+        let Some(stream) = self.stream(number, side, id) else {
+            return;
+        };
+        let new = stream.taken + window;
+        if new - stream.granted >= window.div_ceil(2) {
+            stream.granted = new;
+            self.send(number, side, Message::Credit(id, new));
+        }
+    }
+}
