@@ -35,6 +35,7 @@ mod exact;
 mod flaw;
 mod flying;
 mod impair;
+mod sealed;
 mod text;
 mod words;
 
@@ -55,6 +56,7 @@ use flying::Flying;
 pub use chronicle::Chronicle;
 pub use flaw::Flaw;
 pub use impair::{Delay, Fault, Impair, Mishap};
+pub use sealed::{SEALED, Sealed};
 pub use text::ImpairError;
 
 /// How long a datagram waits at most for the rate to have room; what would wait longer is lost, as

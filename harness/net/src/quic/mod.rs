@@ -12,6 +12,7 @@ mod tests;
 pub mod tls;
 pub mod transport;
 pub mod underlay;
+pub mod virtual_network;
 mod watched;
 
 pub use host::Host;

@@ -5,7 +5,7 @@ use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::sync::Arc;
 
-use quinn::{AsyncUdpSocket, Runtime, TokioRuntime};
+use quinn::{AsyncUdpSocket, EndpointConfig, Runtime, TokioRuntime};
 
 /// Where the sockets of QUIC endpoints come from, and what their time is.
 pub trait Underlay: Debug + Send + Sync {
@@ -17,6 +17,11 @@ pub trait Underlay: Debug + Send + Sync {
     /// # Errors
     /// The system's, if it cannot be opened; [`io::ErrorKind::AddrInUse`] for one that is taken.
     fn socket(&self, address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>>;
+
+    /// What the next endpoint is like; it is asked for before its socket.
+    fn endpoint_config(&self) -> EndpointConfig {
+        EndpointConfig::default()
+    }
 }
 
 /// UDP sockets of the system, and its time.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::task::{Context, Poll};
 
 use quinn::udp::{RecvMeta, Transmit};
-use quinn::{AsyncUdpSocket, Endpoint, EndpointConfig, ServerConfig, UdpPoller};
+use quinn::{AsyncUdpSocket, Endpoint, ServerConfig, UdpPoller};
 
 use super::underlay::Underlay;
 use crate::probe::local_address_for;
@@ -94,8 +94,8 @@ impl Watch {
         address: SocketAddr,
         server: Option<ServerConfig>,
     ) -> io::Result<Endpoint> {
+        let config = underlay.endpoint_config();
         let socket = Arc::new(Watched::new(underlay.socket(address)?, self.clone())?);
-        let config = EndpointConfig::default();
         Endpoint::new_with_abstract_socket(config, server, socket, underlay.runtime())
     }
 }
