@@ -1,9 +1,12 @@
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use tokio::time::Instant;
 
 /// The one clock of a scenario: time since a start, and the same moment as time of day.
 ///
 /// Both come from the monotonic clock, so that a step of the system's clock during a run neither
-/// shortens a window nor puts packets of a capture out of order.
+/// shortens a window nor puts packets of a capture out of order. In a runtime whose time is virtual
+/// this clock's is, too.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -21,6 +24,16 @@ impl Clock {
         }
     }
 
+    /// A clock of virtual time that starts now, which is the beginning of its time of day: the same
+    /// run then gives the same times.
+    #[must_use]
+    pub fn start_virtual() -> Self {
+        Self {
+            start: Instant::now(),
+            epoch: Duration::ZERO,
+        }
+    }
+
     /// Time since the start.
     #[must_use]
     pub fn now(&self) -> Duration {
@@ -29,8 +42,8 @@ impl Clock {
 
     /// The moment `at` of this clock as the runtime's timers take it.
     #[must_use]
-    pub fn instant(&self, at: Duration) -> tokio::time::Instant {
-        tokio::time::Instant::from_std(self.start + at)
+    pub fn instant(&self, at: Duration) -> Instant {
+        self.start + at
     }
 
     /// The moment `at` of this clock as time of day since 1970, for captures.
@@ -73,6 +86,16 @@ mod tests {
             placed + slack >= before && placed <= after + slack,
             "{placed:?}"
         );
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn where_time_is_virtual_the_clock_s_is_and_counts_from_zero() {
+        let clock = Clock::start_virtual();
+        tokio::time::sleep(Duration::from_secs(3_600)).await;
+        assert_eq!(clock.now(), Duration::from_secs(3_600));
+        assert_eq!(clock.wall(clock.now()), clock.now());
+        tokio::time::sleep_until(clock.instant(Duration::from_secs(3_601))).await;
+        assert_eq!(clock.now(), Duration::from_secs(3_601));
     }
 
     #[test]
