@@ -12,7 +12,7 @@ use shakedown_net::host::{Finished, Host, StopSignal};
 use shakedown_net::quic::tls::Secrets;
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
+use shakedown_protocol::{Datagrams, Protocol, ReferenceSettings, StreamParameters};
 
 use crate::exit::{Exit, Failure};
 
@@ -97,7 +97,7 @@ impl Common {
     /// Makes the machine.
     pub(crate) fn machine(
         &self,
-        protocol: &Protocol,
+        protocol: Datagrams,
         role: Role,
         peer: Option<SocketAddr>,
         mut chosen: Chosen,
@@ -106,7 +106,7 @@ impl Common {
             chosen.setting("without", Some(requirement));
         }
         let mode = match &self.mode {
-            Some(mode) => checked_mode(protocol, mode)?,
+            Some(mode) => checked_mode(&protocol, mode)?,
             None => protocol.modes.first().copied().unwrap_or_default().into(), // MS-L-07
         };
         let seed = self.seed.unwrap_or_else(any_seed);
@@ -124,7 +124,7 @@ impl Common {
             seed,
             extra: chosen.extra,
         };
-        (protocol.reference)(&settings).map_err(wrong_call)
+        (protocol.over.reference)(&settings).map_err(wrong_call)
     }
 
     /// Drives the machine to its end and prints the counters if they were asked for.

@@ -7,8 +7,8 @@ use include_dir::{Dir, DirEntry, File, include_dir};
 use shakedown_engine::document::{Problems, did_you_mean};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Library, LibraryError, Loaded, Selection, SelectionError, Shard};
-use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{PROTOCOLS, Protocol};
 
 use crate::exit::{Exit, Failure};
 
@@ -118,11 +118,14 @@ impl SelectionArgs {
 
 /// A role by its name.
 pub(crate) fn role(name: &str) -> Result<Role, String> {
-    let mut roles = PROTOCOLS.iter().flat_map(|protocol| protocol.roles);
-    let found = roles.find(|role| role.name() == name).copied();
+    let mut sides = PROTOCOLS.iter().flat_map(|protocol| {
+        let roles = Protocol::ROLES.into_iter();
+        roles.map(|role| (protocol.side(role), role))
+    });
+    let found = sides.find_map(|(side, role)| (side == name).then_some(role));
     found.ok_or_else(|| {
-        let known = PROTOCOLS.iter().flat_map(|protocol| protocol.roles);
-        let help = did_you_mean(name, known.map(|role| role.name()));
+        let known = PROTOCOLS.iter().flat_map(|protocol| protocol.sides);
+        let help = did_you_mean(name, known);
         format!("no role is called `{name}`; {}", help.unwrap_or_default())
     })
 }

@@ -102,7 +102,7 @@ fn a_requirement_of_a_protocol_on_streams_is_explained() {
     for part in [
         "PR-E-02 (MUST)",
         "closes with code 5",
-        "server (responder)",
+        "binds    server\n",
         "proton 3",
         "seed 004",
     ] {

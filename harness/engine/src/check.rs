@@ -8,7 +8,7 @@ use indexmap::IndexMap;
 use shakedown_capture::CaptureError;
 use shakedown_protocol::monitor::{Finding, Observation, Session};
 use shakedown_protocol::requirement::Level;
-use shakedown_protocol::{MonitorSettings, Protocol, SPECIFICATIONS};
+use shakedown_protocol::{MonitorSettings, PROTOCOLS, Protocol};
 
 use crate::event::{CheckSummary, Event, FieldEvent, FindingEvent, SessionEvent, VERSION};
 use crate::judge::{Judged, Said, judge_all};
@@ -163,10 +163,10 @@ impl Check<'_> {
 
     fn finding(&self, finding: &Finding, said: &Said<'_>) -> FindingEvent {
         let level = said
-            .specification
+            .protocol
             .requirement(finding.requirement)
             .map_or(Level::Must, |requirement| requirement.level);
-        let side = said.specification.side(finding.party);
+        let side = said.protocol.side(finding.party);
         let party = format!("the {side} at {}", finding.address);
         FindingEvent {
             requirement: finding.requirement.to_owned(),
@@ -241,7 +241,7 @@ impl Check<'_> {
     }
 
     fn no_session(&self, judged: &Judged) -> String {
-        let rules = SPECIFICATIONS.iter();
+        let rules = PROTOCOLS.iter();
         let protocols: Vec<_> = rules.map(|rules| rules.id).collect();
         format!(
             "no session of {} was found in {}",
@@ -252,7 +252,7 @@ impl Check<'_> {
 
     /// The verdicts in the order of the specification.
     fn requirements(&self) -> IndexMap<String, Verdict> {
-        let rules = SPECIFICATIONS.iter();
+        let rules = PROTOCOLS.iter();
         rules
             .flat_map(|rules| (rules.requirements)())
             .filter_map(|requirement| {

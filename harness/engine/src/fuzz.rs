@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shakedown_capture::Capture;
 use shakedown_protocol::MonitorSettings;
-use shakedown_protocol::mediastream::PROTOCOL;
+use shakedown_protocol::mediastream::DATAGRAMS;
 use shakedown_protocol::mediastream::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
 
@@ -22,7 +22,7 @@ fn check(bytes: &[u8], vantage: Vantage) {
     let Ok(mut capture) = Capture::open(bytes) else {
         return;
     };
-    let mut monitor = (PROTOCOL.monitor)(&MonitorSettings {
+    let mut monitor = (DATAGRAMS.monitor)(&MonitorSettings {
         vantage,
         tolerance: 0.25,
         stream: None,

@@ -12,7 +12,7 @@ use std::time::Duration;
 use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
 use shakedown_protocol::monitor::{Finding, Monitor, Observation, Packet};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{MonitorSettings, Protocol, SPECIFICATIONS, Specification, proton};
+use shakedown_protocol::{MonitorSettings, Protocol, proton};
 
 use crate::quic::Quic;
 
@@ -25,8 +25,8 @@ const HEAD: usize = 256;
 /// What a monitor said.
 #[derive(Debug)]
 pub struct Said<'a> {
-    /// The rules of the protocol whose monitor said it.
-    pub specification: &'static Specification,
+    /// The protocol whose monitor said it.
+    pub protocol: &'static Protocol,
     /// What it said.
     pub observation: Observation,
     /// The beginning of the UDP payload that a finding names: all of it if it is the newest, 256
@@ -88,13 +88,10 @@ fn read<R: Read>(
     hear: &mut dyn FnMut(Said<'_>),
 ) -> Result<Judged, CaptureError> {
     let mut capture = Capture::open(source)?;
-    let rules = |protocol: &Protocol| {
-        let mut all = SPECIFICATIONS.into_iter();
-        all.find(|rules| rules.id == protocol.id)
-    };
     let mut monitors: Monitors = protocols
         .iter()
-        .filter_map(|protocol| Some((rules(protocol)?, (protocol.monitor)(settings))))
+        .filter_map(|protocol| protocol.over_datagrams())
+        .map(|protocol| (protocol.whole(), (protocol.over.monitor)(settings)))
         .collect();
     let mut recent = Recent::default();
     let mut start = None;
@@ -163,7 +160,7 @@ fn over_quic<'h>(
     move |observation| {
         let payload = bytes_of(&observation, newest, recent);
         hear(Said {
-            specification: &proton::SPECIFICATION,
+            protocol: &proton::PROTOCOL,
             observation,
             payload,
             start,
@@ -198,7 +195,7 @@ pub fn is_of_iut(observation: &Observation, role: Role, own: &BTreeSet<SocketAdd
     !own.contains(&address)
 }
 
-type Monitors = Vec<(&'static Specification, Box<dyn Monitor>)>;
+type Monitors = Vec<(&'static Protocol, Box<dyn Monitor>)>;
 
 /// Shows something to each monitor and hands on what it says, with the bytes that are at hand.
 fn each(
@@ -209,11 +206,11 @@ fn each(
     newest: Option<&Datagram<'_>>,
     show: impl Fn(&mut dyn Monitor, &mut dyn FnMut(Observation)),
 ) {
-    for (specification, monitor) in monitors {
+    for (protocol, monitor) in monitors {
         let mut say = |observation: Observation| {
             let payload = bytes_of(&observation, newest, recent);
             hear(Said {
-                specification,
+                protocol,
                 observation,
                 payload,
                 start,

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use schemars::{JsonSchema, SchemaGenerator, generate::SchemaSettings};
 use serde_json::{Map, Value, json};
-use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::{PROTOCOLS, Protocol};
 
 use crate::event::Event;
 use crate::explore::Trace;
@@ -92,7 +92,10 @@ impl Names {
             let vocabulary = protocol.vocabulary;
             names.add("protocol", [protocol.id.to_owned()]);
             names.add("mode", protocol.modes.iter().map(ToString::to_string));
-            names.add("role", protocol.roles.iter().map(ToString::to_string));
+            if protocol.has_any_mode() {
+                names.add("mode", [Protocol::ANY_MODE.to_owned()]);
+            }
+            names.add("role", protocol.sides.iter().map(ToString::to_string));
             let options = protocol.options.iter().map(|option| option.name.to_owned());
             names.add("option", options);
             let requirements = (protocol.requirements)().iter();

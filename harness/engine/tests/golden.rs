@@ -33,7 +33,9 @@ const STREAM: StreamParameters = StreamParameters {
 };
 
 #[rstest]
-fn the_capture_is_the_golden_one(#[files("../../vectors/**/scenarios/**/*.json")] path: PathBuf) {
+fn the_capture_is_the_golden_one(
+    #[files("../../vectors/mediastream/scenarios/**/*.json")] path: PathBuf,
+) {
     let (id, capture) = capture(&path);
     let golden = golden().join(format!("{id}.pcapng"));
     if is_written() {
@@ -62,7 +64,10 @@ fn every_golden_capture_is_that_of_a_scenario() {
     let mut scenarios = BTreeSet::new();
     for protocol in shakedown_protocol::PROTOCOLS {
         let folder = vectors.join(protocol.id).join("scenarios");
-        let below = files(&folder);
+        let below = match folder.exists() {
+            true => files(&folder),
+            false => Vec::new(),
+        };
         let ids = below.iter().map(|path| path.strip_prefix(&folder).unwrap());
         let ids = ids.map(|path| Path::new(protocol.id).join(path).with_extension("pcapng"));
         scenarios.extend(ids);
@@ -110,7 +115,7 @@ fn capture(path: &Path) -> (String, Vec<u8>) {
         stream: STREAM,
         ..Settings::default()
     };
-    let simulated = simulate(protocol, scenario, &settings).unwrap();
+    let simulated = simulate(protocol.over_datagrams().unwrap(), scenario, &settings).unwrap();
     let verdict = &simulated.composed.verdict;
     assert_eq!(verdict.verdict, Verdict::Pass, "{:#?}", simulated.composed);
     let about = WriterSettings {

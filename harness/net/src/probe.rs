@@ -73,7 +73,7 @@ fn fresh_id(seed: u64, turn: u64) -> String {
 /// # Errors
 /// [`Silent`] after so many tries of a second, or as soon as its process is gone.
 pub async fn responder(
-    protocol: &Protocol,
+    protocol: &'static Protocol,
     mode: &str,
     instance: &Instance,
     tries: u32,
@@ -84,7 +84,9 @@ pub async fn responder(
     };
     let problem = |what: String| silent(instance, format!("{address} was to be asked: {what}"));
     let id = fresh_id(seed, turn);
-    let Some((frame, fields)) = (protocol.hello)(mode, &id) else {
+    let hello = protocol.over_datagrams();
+    let hello = hello.and_then(|known| (known.over.hello)(mode, &id));
+    let Some((frame, fields)) = hello else {
         return Err(problem(format!("nobody knows how in mode {mode}")));
     };
     let question = protocol.vocabulary.encode(frame, &fields);

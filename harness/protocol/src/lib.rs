@@ -13,16 +13,15 @@ pub mod monitor;
 pub mod pair;
 pub mod proton;
 pub mod requirement;
-pub mod specification;
 pub mod streams;
 pub mod vocabulary;
 
 mod protocol;
 
 pub use protocol::{
-    Hello, MonitorSettings, Protocol, ProtocolOption, ReferenceSettings, StreamParameters, protocol,
+    Carrier, Datagrams, Hello, MonitorSettings, OverDatagrams, OverStreams, Protocol,
+    ProtocolOption, ReferenceSettings, StreamParameters, Transport, protocol,
 };
-pub use specification::{SPECIFICATIONS, Specification};
 
-/// Every protocol whose frames are datagrams, in the order in which they are listed.
-pub static PROTOCOLS: [&Protocol; 1] = [&mediastream::PROTOCOL];
+/// Every protocol, in the order in which they are listed.
+pub static PROTOCOLS: [&Protocol; 2] = [&mediastream::PROTOCOL, &proton::PROTOCOL];

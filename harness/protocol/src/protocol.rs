@@ -1,4 +1,5 @@
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
@@ -7,6 +8,7 @@ use crate::machine::{Fork, Machine};
 use crate::monitor::{Monitor, Vantage};
 use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
+use crate::streams::StreamMachine;
 use crate::vocabulary::Vocabulary;
 
 /// What the rest of the program needs to know of a protocol.
@@ -18,8 +20,8 @@ pub struct Protocol {
     /// The modes of its handshake; the first is the default. Where an endpoint can offer several
     /// at once they are written in this order with commas: `3way,start3`.
     pub modes: &'static [&'static str],
-    /// The roles of its two sides; the one that speaks first comes first.
-    pub roles: &'static [Role],
+    /// What its specification calls the side that speaks first, and the other one.
+    pub sides: [&'static str; 2],
     /// What an implementation may be able to switch on.
     pub options: &'static [ProtocolOption],
     /// Its frames by name.
@@ -31,6 +33,20 @@ pub struct Protocol {
     /// Ids of the requirements by which a capture shows that something left too early or too late:
     /// a machine that was too busy may have done it.
     pub timed: &'static [&'static str],
+    /// What carries its frames, and what there is for each kind of carrier.
+    pub carrier: Carrier,
+}
+
+/// What carries a protocol's frames.
+pub enum Carrier {
+    /// Datagrams of UDP.
+    Datagrams(&'static OverDatagrams),
+    /// Streams of QUIC connections.
+    Streams(OverStreams),
+}
+
+/// What there is of a protocol over datagrams.
+pub struct OverDatagrams {
     /// The frame by which an initiator of this mode begins: name and fields. The program asks with
     /// it whether an implementation answers at all. `id` is a fresh UUID; `None` if there is no
     /// such mode.
@@ -52,6 +68,63 @@ pub struct Protocol {
     pub forked: fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>,
 }
 
+/// A protocol that datagrams carry: it is that [`Protocol`], and `over` has what there is besides.
+#[derive(Clone, Copy)]
+pub struct Datagrams {
+    /// The protocol.
+    pub protocol: &'static Protocol,
+    /// What there is of it over datagrams.
+    pub over: &'static OverDatagrams,
+}
+
+impl std::ops::Deref for Datagrams {
+    type Target = Protocol;
+
+    fn deref(&self) -> &Protocol {
+        self.protocol
+    }
+}
+
+impl Datagrams {
+    /// The protocol itself.
+    #[must_use]
+    pub const fn whole(self) -> &'static Protocol {
+        self.protocol
+    }
+}
+
+impl std::fmt::Debug for Datagrams {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        self.protocol.fmt(f)
+    }
+}
+
+/// What there is of a protocol over streams.
+pub struct OverStreams {
+    /// What it asks of its transport.
+    pub transport: Transport,
+    /// A new reference machine.
+    ///
+    /// # Errors
+    /// A sentence for people if the settings do not go together.
+    pub reference: fn(&ReferenceSettings) -> Result<Box<dyn StreamMachine + Send>, String>,
+}
+
+/// What a protocol asks of QUIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Transport {
+    /// The protocol's name in the TLS handshake.
+    pub alpn: &'static str,
+    /// How often an idle connection is kept alive.
+    pub keep_alive: Duration,
+    /// After this long without a packet the other side is gone.
+    pub idle_timeout: Duration,
+    /// Bidirectional streams that the other side may have open at a time.
+    pub bidirectional: u32,
+    /// Unidirectional streams that the other side may have open at a time.
+    pub unidirectional: u32,
+}
+
 /// Something that an implementation may be able to switch on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtocolOption {
@@ -67,6 +140,40 @@ pub struct ProtocolOption {
 pub type Hello = (&'static str, serde_json::Map<String, serde_json::Value>);
 
 impl Protocol {
+    /// The roles of its two sides; the one that speaks first comes first.
+    pub const ROLES: [Role; 2] = [Role::Initiator, Role::Responder];
+
+    /// What its specification calls this side.
+    #[must_use]
+    pub const fn side(&self, role: Role) -> &'static str {
+        let [first, other] = self.sides;
+        match role {
+            Role::Initiator => first,
+            Role::Responder => other,
+        }
+    }
+
+    /// The protocol with what there is of it over datagrams, if they carry it.
+    #[must_use]
+    pub const fn over_datagrams(&'static self) -> Option<Datagrams> {
+        match &self.carrier {
+            Carrier::Datagrams(over) => Some(Datagrams {
+                protocol: self,
+                over,
+            }),
+            Carrier::Streams(_) => None,
+        }
+    }
+
+    /// What there is of it over streams, if they carry it.
+    #[must_use]
+    pub const fn over_streams(&self) -> Option<&OverStreams> {
+        match &self.carrier {
+            Carrier::Datagrams(_) => None,
+            Carrier::Streams(streams) => Some(streams),
+        }
+    }
+
     /// The requirement with this id.
     #[must_use]
     pub fn requirement(&self, id: &str) -> Option<&'static Requirement> {
@@ -100,6 +207,17 @@ impl Protocol {
             )),
             number => Ok((option, number)),
         }
+    }
+
+    /// What a scenario writes that suits every mode, where a protocol has one that needs no other
+    /// words for another mode.
+    pub const ANY_MODE: &str = "any";
+
+    /// Whether a scenario may be for every mode. A mode of a protocol over datagrams is another
+    /// handshake, with frames of its own.
+    #[must_use]
+    pub const fn has_any_mode(&self) -> bool {
+        matches!(self.carrier, Carrier::Streams(_))
     }
 
     /// Whether this is a mode, or several of them in their order with commas between.
@@ -158,8 +276,8 @@ impl StreamParameters {
 
     /// Time from one frame to the next.
     #[must_use]
-    pub fn interval(&self) -> std::time::Duration {
-        std::time::Duration::from_secs(1) / self.frames_per_second.max(1)
+    pub fn interval(&self) -> Duration {
+        Duration::from_secs(1) / self.frames_per_second.max(1)
     }
 }
 
@@ -215,4 +333,41 @@ pub struct ReferenceSettings {
     pub seed: u64,
     /// Further settings by name, as flags of `serve` and `connect` give them.
     pub extra: Vec<(String, String)>,
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+    use crate::proton;
+
+    #[test]
+    fn an_id_names_one_requirement_of_all_protocols() {
+        let mut ids = BTreeSet::new();
+        for protocol in PROTOCOLS {
+            for requirement in (protocol.requirements)() {
+                assert!(
+                    ids.insert(&requirement.id),
+                    "{} stands twice",
+                    requirement.id
+                );
+                assert_eq!(protocol.requirement(&requirement.id), Some(requirement));
+            }
+        }
+    }
+
+    #[test]
+    fn the_rules_of_proton_bind_the_sides_that_they_name() {
+        let rules = (proton::PROTOCOL.requirements)();
+        assert_eq!(rules.len(), 31);
+        for rule in rules {
+            let sides = rule.roles.iter().map(|role| proton::PROTOCOL.side(*role));
+            let sides: Vec<_> = sides.collect();
+            match rule.binds.as_str() {
+                "both" => assert_eq!(sides, ["client", "server"], "{}", rule.id),
+                one => assert_eq!(sides, [one], "{}", rule.id),
+            }
+        }
+    }
 }

@@ -43,9 +43,12 @@ pub enum Seen {
 #[serde(rename_all = "lowercase")]
 pub enum Role {
     /// Speaks first: asks for a stream and receives it (`mediastream`), or connects and opens the
-    /// streams (the client of `proton`).
+    /// streams (the client of `proton`). Files may say `client`.
+    #[serde(alias = "client")]
     Initiator,
-    /// The other one: supplies the stream (`mediastream`), or answers (the server of `proton`).
+    /// The other one: supplies the stream (`mediastream`), or answers (the server of `proton`). Files
+    /// may say `server`.
+    #[serde(alias = "server")]
     Responder,
 }
 

@@ -142,13 +142,24 @@ pub enum Output {
     Refuse(ConnectionNumber),
     /// Connect to the peer that the owner knows.
     Connect(ConnectionNumber),
+    /// The same in a way of its own, as a test peer does.
+    ConnectBy(ConnectionNumber, Approach),
     /// Open a stream as soon as the peer's limit permits. A machine names them in the order of their
-    /// ids.
+    /// ids, those of each kind by itself.
     Open(ConnectionNumber, StreamId),
     /// Send bytes on a stream. Answered by [`OnStream::Written`] when the transport has taken them.
     Write(ConnectionNumber, StreamId, Vec<u8>),
     /// Send no more on a stream after what was written.
     Fin(ConnectionNumber, StreamId),
+    /// Break off what is sent on a stream (RESET_STREAM), with this code.
+    Reset(ConnectionNumber, StreamId, u64),
+    /// Ask for no more bytes of a stream (STOP_SENDING), with this code.
+    StopSending(ConnectionNumber, StreamId, u64),
+    /// Send a datagram (RFC 9221).
+    Datagram(ConnectionNumber, Vec<u8>),
+    /// Drop every packet to and from the connection's endpoint, as if its process stood still, or let
+    /// them pass again. What was asked for before has been handed to the transport, not more.
+    Silence(ConnectionNumber, bool),
     /// Close a connection with an application's code.
     Close {
         /// The connection.
@@ -176,6 +187,19 @@ pub enum Output {
         /// How it went.
         outcome: Outcome,
     },
+}
+
+/// How to connect, where it is not as the protocol has it.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct Approach {
+    /// The protocols that are offered in the TLS handshake (ALPN), none if it is empty; the
+    /// protocol's own if `None`.
+    pub alpn: Option<Vec<String>>,
+    /// The connection whose port it leaves from; a port of its own if `None`.
+    pub from: Option<ConnectionNumber>,
+    /// Bytes that the other side may send on each stream before it waits for them to be read; the
+    /// transport's own measure if `None`.
+    pub window: Option<u32>,
 }
 
 /// A reference machine over QUIC: one role of one protocol.

@@ -1,26 +1,23 @@
 //! The text and the level of requirements, for reports.
 
-use shakedown_protocol::SPECIFICATIONS;
+use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::{Level, Requirement};
 
 /// The requirement with this id, of whatever protocol.
 pub(crate) fn find(id: &str) -> Option<&'static Requirement> {
-    SPECIFICATIONS
+    PROTOCOLS
         .into_iter()
-        .find_map(|specification| specification.requirement(id))
+        .find_map(|protocol| protocol.requirement(id))
 }
 
 /// All requirements of the protocols to which `ids` belong, in the specification's order.
 pub(crate) fn all_beside<'a>(
     ids: impl Iterator<Item = &'a str> + Clone,
 ) -> Vec<&'static Requirement> {
-    SPECIFICATIONS
+    PROTOCOLS
         .into_iter()
-        .filter(|specification| {
-            ids.clone()
-                .any(|id| specification.requirement(id).is_some())
-        })
-        .flat_map(|specification| (specification.requirements)())
+        .filter(|protocol| ids.clone().any(|id| protocol.requirement(id).is_some()))
+        .flat_map(|protocol| (protocol.requirements)())
         .collect()
 }
 

@@ -9,7 +9,7 @@ use shakedown_engine::document::closest;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
-use shakedown_protocol::{SPECIFICATIONS, Specification};
+use shakedown_protocol::{PROTOCOLS, Protocol};
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
@@ -40,9 +40,9 @@ impl Args {
     fn text(&self) -> Result<String, Failure> {
         let library = vectors::library()?;
         let wanted = self.id.to_uppercase();
-        for specification in SPECIFICATIONS {
-            if let Some(found) = specification.requirement(&wanted) {
-                return Ok(requirement(specification, found, &library));
+        for protocol in PROTOCOLS {
+            if let Some(found) = protocol.requirement(&wanted) {
+                return Ok(requirement(protocol, found, &library));
             }
         }
         let path = Path::new(&self.id);
@@ -74,7 +74,7 @@ impl Args {
     fn unknown(&self, library: &Library) -> Failure {
         let ids = library.scenarios().iter().map(|one| one.scenario.id.as_str());
         let names = ids.clone().filter_map(|id| id.rsplit('/').next());
-        let requirements = SPECIFICATIONS.iter().flat_map(|one| (one.requirements)());
+        let requirements = PROTOCOLS.iter().flat_map(|one| (one.requirements)());
         let requirements = requirements.map(|one| one.id.as_str());
         let meant = closest(&self.id, requirements.chain(ids).chain(names));
         let hint = meant.map_or_else(
@@ -88,12 +88,16 @@ impl Args {
     }
 }
 
-fn requirement(specification: &Specification, one: &Requirement, library: &Library) -> String {
+fn requirement(protocol: &Protocol, one: &Requirement, library: &Library) -> String {
     let mut text = String::new();
     let level = format!("{:?}", one.level).to_uppercase();
-    let roles: Vec<_> = one.roles.iter().map(|role| role.name()).collect();
+    let roles: Vec<_> = one.roles.iter().map(|role| protocol.side(*role)).collect();
     let _ = writeln!(text, "{} ({level})\n\n  {}\n", one.id, one.text);
-    let _ = writeln!(text, "  binds    {} ({})", one.binds, roles.join(", "));
+    let roles = match roles.as_slice() {
+        [role] if *role == one.binds => String::new(),
+        roles => format!(" ({})", roles.join(", ")),
+    };
+    let _ = writeln!(text, "  binds    {}{roles}", one.binds);
     let _ = writeln!(text, "  modes    {}", one.modes.join(", "));
     for (index, seen) in one.seen.iter().enumerate() {
         let label = if index == 0 { "seen" } else { "" };
@@ -104,7 +108,7 @@ fn requirement(specification: &Specification, one: &Requirement, library: &Libra
         };
         let _ = writeln!(text, "  {label:8} {how}");
     }
-    let _ = writeln!(text, "  section  {} {}", specification.id, one.section);
+    let _ = writeln!(text, "  section  {} {}", protocol.id, one.section);
     let _ = writeln!(text, "  source   {}", source(&one.source));
     let by_requirement = library.by_requirement();
     match by_requirement.get(one.id.as_str()) {
@@ -123,7 +127,7 @@ fn requirement(specification: &Specification, one: &Requirement, library: &Libra
 fn source(source: &str) -> String {
     let meaning = |part: &str| match part {
         "F" => "F (seen in traffic of the deployed program)".to_owned(),
-        "D" => "D (decided in the specification)".to_owned(),
+        "D" => "D (decided in the protocol)".to_owned(),
         seed => format!("seed {seed}"),
     };
     source.split(", ").map(meaning).collect::<Vec<_>>().join(", ")

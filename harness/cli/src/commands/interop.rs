@@ -9,7 +9,7 @@ use shakedown_engine::interop::{InteropSummary, Pair, pairs};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impair;
 use shakedown_net::interop::{Plan, interop};
-use shakedown_protocol::Protocol;
+use shakedown_protocol::Datagrams;
 use shakedown_report::Sinks;
 
 use super::run::{Weakest, conduct, own_path, usage};
@@ -104,7 +104,7 @@ impl Args {
         Ok(reports::close(sinks, summary.exit))
     }
 
-    fn pairs(&self, iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), Failure> {
+    fn pairs(&self, iuts: &[Iut]) -> Result<(Datagrams, Vec<Pair>), Failure> {
         let (protocol, mut pairs) = pairs(iuts).map_err(|error| usage(error.to_string()))?;
         let all = pairs.len();
         if !self.filter.is_empty() {
@@ -120,7 +120,7 @@ impl Args {
         Ok((protocol, pairs))
     }
 
-    fn impairment(&self, protocol: &Protocol) -> Result<Impair, Failure> {
+    fn impairment(&self, protocol: Datagrams) -> Result<Impair, Failure> {
         let Some(text) = &self.impair else {
             return Ok(Impair::default());
         };

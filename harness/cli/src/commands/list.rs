@@ -7,7 +7,7 @@ use clap::ValueEnum;
 use serde_json::{Value, json};
 use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
-use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption, SPECIFICATIONS, Specification};
+use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption};
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
@@ -81,7 +81,7 @@ impl Args {
     fn requirements(&self) -> Result<Vec<Item>, Failure> {
         let library = vectors::library()?;
         let selection = &self.selection;
-        let wanted = |known: &Specification, one: &Requirement| {
+        let wanted = |known: &Protocol, one: &Requirement| {
             let protocol = selection.protocol.as_deref();
             let mode = selection.mode.as_ref();
             protocol.is_none_or(|id| id == known.id)
@@ -89,7 +89,7 @@ impl Args {
                 && selection.role.is_none_or(|role| one.roles.contains(&role))
                 && (!self.untested || is_untested(one, &library))
         };
-        let all = SPECIFICATIONS.iter().flat_map(|known| {
+        let all = PROTOCOLS.iter().flat_map(|known| {
             let requirements = (known.requirements)().iter();
             requirements.filter(|one| wanted(known, one)).collect::<Vec<_>>()
         });
@@ -155,7 +155,7 @@ fn is_untested(one: &Requirement, library: &Library) -> bool {
 }
 
 fn protocol(one: &Protocol) -> Item {
-    let roles: Vec<_> = one.roles.iter().map(|role| role.name()).collect();
+    let roles = one.sides;
     let options: Vec<_> = one
         .options
         .iter()
@@ -209,19 +209,17 @@ fn frames(protocol: &Protocol) -> Vec<Item> {
 
 fn descriptions() -> Result<Vec<Item>, Failure> {
     let mut items = Vec::new();
-    for protocol in PROTOCOLS {
-        for role in protocol.roles {
-            let iut = vectors::reference(*role)?;
-            items.push(Item {
-                text: format!("{:32}  {} {}", iut.name, iut.protocol, iut.modes.join(", ")),
-                json: json!({
-                    "name": iut.name,
-                    "protocol": iut.protocol,
-                    "role": iut.role,
-                    "modes": iut.modes,
-                }),
-            });
-        }
+    for role in Protocol::ROLES {
+        let iut = vectors::reference(role)?;
+        items.push(Item {
+            text: format!("{:32}  {} {}", iut.name, iut.protocol, iut.modes.join(", ")),
+            json: json!({
+                "name": iut.name,
+                "protocol": iut.protocol,
+                "role": iut.role,
+                "modes": iut.modes,
+            }),
+        });
     }
     Ok(items)
 }

@@ -247,7 +247,11 @@ impl Args {
                 seed: 0,
                 extra: vec![(String::from("without"), id.clone())],
             };
-            let built = (protocol.reference)(&settings);
+            let Some(protocol) = protocol.over_datagrams() else {
+                let message = format!("--without: there are no faulty twins of {}", protocol.id);
+                return Err(usage(message));
+            };
+            let built = (protocol.over.reference)(&settings);
             built.map_err(|error| usage(format!("--without: {error}")))?;
             found = Some(requirement.id.as_str());
         }

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use shakedown_protocol::pair::{Demand, Offer};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Protocol, StreamParameters};
+use shakedown_protocol::{Datagrams, StreamParameters};
 
 use crate::iut::Iut;
 use crate::scenario::Needs;
@@ -67,6 +67,12 @@ pub enum TableError {
         /// The protocol's id.
         protocol: String,
     },
+    /// The protocol is carried by streams.
+    #[error("tables are set for protocols over datagrams; {protocol} is carried by streams")]
+    OverStreams {
+        /// The protocol's id.
+        protocol: String,
+    },
     /// They speak different protocols.
     #[error("{first:?} speaks {one} and {second:?} speaks {other}; set a table for each protocol")]
     Protocols {
@@ -124,7 +130,7 @@ pub enum TableError {
 ///
 /// # Errors
 /// [`TableError`], a sentence for people.
-pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError> {
+pub fn pairs(iuts: &[Iut]) -> Result<(Datagrams, Vec<Pair>), TableError> {
     let protocol = common_protocol(iuts)?;
     for (n, iut) in iuts.iter().enumerate() {
         if iuts[..n]
@@ -149,7 +155,7 @@ pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError>
                 initiator: initiator.clone(),
                 responder: responder.clone(),
                 stream,
-                demand: (protocol.pairs.demand)(&initiator.offer(), &responder.offer()),
+                demand: (protocol.over.pairs.demand)(&initiator.offer(), &responder.offer()),
             };
             pair.initiator.needs.stream = Some(stream);
             pair.responder.needs.stream = Some(stream);
@@ -159,7 +165,7 @@ pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError>
     Ok((protocol, pairs))
 }
 
-fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, TableError> {
+fn common_protocol(iuts: &[Iut]) -> Result<Datagrams, TableError> {
     let Some(first) = iuts.first() else {
         return Err(TableError::NoSuchSide {
             missing: Role::Responder,
@@ -174,14 +180,20 @@ fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, TableError> {
             other: second.protocol.clone(),
         });
     }
-    shakedown_protocol::protocol(&first.protocol).ok_or_else(|| TableError::NoProtocol {
+    let protocol = shakedown_protocol::protocol(&first.protocol);
+    let protocol = protocol.ok_or_else(|| TableError::NoProtocol {
         name: first.name.clone(),
         protocol: first.protocol.clone(),
-    })
+    })?;
+    protocol
+        .over_datagrams()
+        .ok_or_else(|| TableError::OverStreams {
+            protocol: first.protocol.clone(),
+        })
 }
 
 /// The implementations of a role in every setup.
-fn sides(protocol: &Protocol, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableError> {
+fn sides(protocol: Datagrams, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableError> {
     let mut sides = Vec::new();
     for (index, iut) in iuts.iter().enumerate().filter(|(_, iut)| iut.role == role) {
         for mode in &iut.modes {
@@ -189,7 +201,7 @@ fn sides(protocol: &Protocol, iuts: &[Iut], role: Role) -> Result<Vec<Side>, Tab
                 let start = iut.start.as_ref();
                 start.is_some_and(|start| start.options.contains_key(*option))
             };
-            let options = (protocol.pairs.options)(role, mode);
+            let options = (protocol.over.pairs.options)(role, mode);
             let setups = options
                 .into_iter()
                 .filter(claimed)

@@ -28,6 +28,9 @@ pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>) -> Vec<Problem> {
     if given("protocol") {
         checker.protocol();
     }
+    if given("role") {
+        checker.role();
+    }
     if given("modes") {
         checker.modes();
     }
@@ -79,6 +82,19 @@ impl Checker<'_> {
             let help = did_you_mean(name, known);
             let message = format!("no protocol is called `{name}`");
             self.at(&root("protocol"), message, help.as_deref());
+        }
+    }
+
+    fn role(&mut self) {
+        let written = self.root.get(&root("role")).map(Node::to_value);
+        let written = written.as_ref().and_then(serde_json::Value::as_str);
+        let Some((protocol, written)) = self.protocol.zip(written) else {
+            return;
+        };
+        if !protocol.sides.contains(&written) {
+            let message = format!("{} has no role `{written}`", protocol.id);
+            let help = format!("write `{}`", protocol.side(self.iut.role));
+            self.at(&root("role"), message, Some(&help));
         }
     }
 
@@ -165,7 +181,8 @@ impl Checker<'_> {
                 self.at(&id_place, message, Some(&help));
             }
             (Some(_), Some(known)) if role_given && !known.roles.contains(&self.iut.role) => {
-                let message = format!("{id} does not bind the {}", self.iut.role);
+                let side = self.protocol.map(|known| known.side(self.iut.role));
+                let message = format!("{id} does not bind the {}", side.unwrap_or_default());
                 self.at(&id_place, message, Some("remove the waiver"));
             }
             (Some(_), Some(_)) | (None, _) => {}

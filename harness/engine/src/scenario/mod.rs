@@ -6,6 +6,7 @@ mod load;
 mod model;
 mod select;
 mod span;
+pub mod streams;
 mod sum;
 mod walk;
 mod words;

@@ -6,6 +6,10 @@ use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
 
 use super::Span;
+use super::streams::{
+    Accept, Close, Connect, ExpectAlive, ExpectClose, ExpectConnected, ExpectQuiet, ExpectStream,
+    OfConnection, OfStream, Open, Read, SendDatagram, WithCode, Write,
+};
 use crate::network::Impair;
 
 /// One scenario: one behaviour of the implementation under test, named as a fact.
@@ -121,6 +125,44 @@ pub enum Step {
     Repeat(Repeat),
     /// Stops the implementation under test and starts it again.
     RestartIut(RestartIut),
+    /// Begins a connection to the implementation under test.
+    Connect(Connect),
+    /// Waits until a connection that `connect` began is there.
+    ExpectConnected(ExpectConnected),
+    /// Waits for a connection of the implementation under test, and takes or refuses it.
+    Accept(Accept),
+    /// Opens a stream.
+    Open(Open),
+    /// Sends bytes on a stream.
+    Write(Write),
+    /// Sends no more on a stream.
+    Fin(OfStream),
+    /// Breaks off what is sent on a stream (RESET_STREAM).
+    Reset(WithCode),
+    /// Asks for no more bytes of a stream (STOP_SENDING).
+    StopSending(WithCode),
+    /// Sends a datagram (RFC 9221).
+    SendDatagram(SendDatagram),
+    /// Waits for a stream of the implementation under test.
+    ExpectStream(ExpectStream),
+    /// Waits for bytes of a stream.
+    Read(Read),
+    /// Waits and wants silence of a stream or a connection.
+    ExpectQuiet(ExpectQuiet),
+    /// Waits and wants a connection to live.
+    ExpectAlive(ExpectAlive),
+    /// Waits for the end of a connection.
+    ExpectClose(ExpectClose),
+    /// Takes no more bytes of a stream from the transport, so that its window fills.
+    StopReading(OfStream),
+    /// Takes bytes of a stream again.
+    ResumeReading(OfStream),
+    /// Drops all packets to and from the endpoint of a connection, as if its process stood still.
+    GoSilent(OfConnection),
+    /// Ends that.
+    SpeakAgain(OfConnection),
+    /// Closes a connection.
+    Close(Close),
 }
 
 /// A frame to send.
@@ -275,7 +317,8 @@ pub struct ExpectAny {
 pub struct Branch {
     /// What it means, as a fact.
     pub title: String,
-    /// Its steps; the first is `expect`, `expect_nothing`, `expect_media` or `expect_exit`.
+    /// Its steps; the first is `expect`, `expect_nothing`, `expect_media` or `expect_exit`, over
+    /// streams one that waits.
     pub steps: Vec<Step>,
 }
 

@@ -1,4 +1,5 @@
 use super::Step;
+use super::streams::over_streams;
 use crate::document::Pointer;
 
 /// Calls `visit` for each step of the list that stands at `list`, with the place of what its verb
@@ -30,7 +31,8 @@ pub fn each_step<'a>(
             | Step::ExpectMedia(_)
             | Step::ExpectExit(_)
             | Step::Wait(_)
-            | Step::RestartIut(_) => {}
+            | Step::RestartIut(_)
+            | over_streams!() => {}
         }
     }
 }

@@ -7,6 +7,7 @@ use std::sync::Arc;
 use crate::scenario::{
     Expect, ExpectAny, ExpectExit, ExpectMedia, ExpectNothing, Media, Mutate, Scenario, Send,
     SendRaw, Span, Step,
+    streams::{self, over_streams},
 };
 
 /// One step, or a jump.
@@ -35,6 +36,8 @@ pub(super) enum Kind {
     ExpectExit(ExpectExit),
     Wait(Span),
     RestartIut,
+    /// A step that there is only over streams.
+    OverStreams(Box<Step>),
     /// Titles of the branches and where their steps begin.
     Either(Vec<(String, usize)>),
     /// The steps up to the `Again` before `end` are played `times` times.
@@ -53,7 +56,7 @@ pub(super) enum Kind {
 impl Op {
     /// The step's verb as scenarios write it.
     pub(super) fn verb(&self) -> &'static str {
-        match self.kind {
+        match &self.kind {
             Kind::Send(_) => "send",
             Kind::SendRaw(_) => "send_raw",
             Kind::Mutate(_) => "mutate",
@@ -66,6 +69,7 @@ impl Op {
             Kind::ExpectExit(_) => "expect_exit",
             Kind::Wait(_) => "wait",
             Kind::RestartIut => "restart_iut",
+            Kind::OverStreams(step) => step.verb(),
             Kind::Either(_) | Kind::Jump(_) => "either",
             Kind::Repeat { .. } | Kind::Again { .. } => "repeat",
         }
@@ -78,6 +82,7 @@ impl Op {
             Kind::ExpectNothing(silence) => silence.requirement.as_deref(),
             Kind::ExpectMedia(media) => media.requirement.as_deref(),
             Kind::ExpectExit(exit) => exit.requirement.as_deref(),
+            Kind::OverStreams(step) => streams::requirement(step),
             _ => None,
         };
         let members = match &self.kind {
@@ -141,6 +146,7 @@ fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
         Step::ExpectExit(exit) => Kind::ExpectExit(exit.clone()),
         Step::Wait(wait) => Kind::Wait(wait.span),
         Step::RestartIut(_) => Kind::RestartIut,
+        step @ over_streams!() => Kind::OverStreams(Box::new(step.clone())),
         Step::Repeat(repeat) => {
             let start = ops.len();
             push(

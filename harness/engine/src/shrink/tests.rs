@@ -2,9 +2,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::json;
-use shakedown_protocol::mediastream::PROTOCOL;
+use shakedown_protocol::ReferenceSettings;
+use shakedown_protocol::mediastream::{DATAGRAMS, over_datagrams};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Protocol, ReferenceSettings};
+use shakedown_protocol::{Datagrams, OverDatagrams};
 
 use super::*;
 use crate::scenario::Step;
@@ -314,15 +315,15 @@ fn the_smallest_so_far_is_kept_when_the_search_ends_early() {
 }
 
 /// The reference of 3way, which does not wait for the ACK although it should.
-static EAGER: Protocol = Protocol {
+static EAGER: OverDatagrams = OverDatagrams {
     reference: |settings| {
         let eager = ReferenceSettings {
             options: vec!["optimistic_start".to_owned()],
             ..settings.clone()
         };
-        (PROTOCOL.reference)(&eager)
+        (DATAGRAMS.reference)(&eager)
     },
-    ..PROTOCOL
+    ..DATAGRAMS
 };
 
 #[test]
@@ -337,7 +338,7 @@ fn many_steps_against_a_twin_shrink_to_the_few_that_matter_and_the_reference_pas
     steps.push(json!({ "expect_nothing": { "for": "1s", "of": ["data"], "ignore": ["SYN-ACK"], "requirement": "MS-H-15" } }));
     steps.push(json!({ "send": { "frame": "ACK", "fields": { "connection_id": "$a" } } }));
     let large = loaded(json!({ "let": { "id": { "uuid": {} } }, "steps": steps }));
-    let play = |protocol: &'static Protocol, scenario: &Scenario| {
+    let play = |protocol: Datagrams, scenario: &Scenario| {
         simulate(protocol, scenario, &Settings::default())
             .unwrap()
             .composed
@@ -348,11 +349,17 @@ fn many_steps_against_a_twin_shrink_to_the_few_that_matter_and_the_reference_pas
             party: Role::Responder,
         };
         let mut judge = |scenario: &Scenario| {
-            let healthy = play(&PROTOCOL, scenario);
+            let healthy = play(over_datagrams(), scenario);
             if Failure::of(Role::Responder, &healthy.findings).is_some() {
                 return Judged::Passes;
             }
-            let composed = play(&EAGER, scenario);
+            let composed = play(
+                Datagrams {
+                    over: &EAGER,
+                    ..over_datagrams()
+                },
+                scenario,
+            );
             failure.judge(Role::Responder, &composed.verdict, &composed.findings)
         };
         shrink(&order(&large), &mut judge, &mut |_| {

@@ -22,7 +22,7 @@ use serde_json::Value;
 use shakedown_capture::{AnnotateError, CaptureError, WriteError};
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::requirement::Level;
-use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
+use shakedown_protocol::{Datagrams, MonitorSettings, StreamParameters};
 
 use crate::iut::{Iut, Waiver};
 use crate::judge::{is_of_iut, judge};
@@ -156,7 +156,7 @@ pub enum SimulationError {
 /// # Errors
 /// [`SimulationError`]; what is wrong with the scenario shows in the verdict instead.
 pub fn simulate(
-    protocol: &'static Protocol,
+    protocol: Datagrams,
     scenario: &Scenario,
     settings: &Settings,
 ) -> Result<Simulated, SimulationError> {
@@ -168,7 +168,7 @@ pub fn simulate(
 /// # Errors
 /// [`SimulationError`], as of [`simulate`].
 pub fn simulate_for(
-    protocol: &'static Protocol,
+    protocol: Datagrams,
     scenario: &Scenario,
     settings: &Settings,
     reporting: Reporting<'_>,
@@ -185,7 +185,7 @@ pub fn simulate_for(
     };
     let observed = observe(protocol, scenario, settings, &played)?;
     let evidence = Evidence {
-        protocol,
+        protocol: protocol.whole(),
         scenario,
         script: &played.outcome,
         epoch: Duration::ZERO,
@@ -226,7 +226,7 @@ struct Observed {
 }
 
 fn observe(
-    protocol: &'static Protocol,
+    protocol: Datagrams,
     scenario: &Scenario,
     settings: &Settings,
     played: &Played,
@@ -242,17 +242,23 @@ fn observe(
     };
     let mut observations = Vec::new();
     let mut payloads = BTreeMap::new();
-    let judged = judge(&*played.capture, &[protocol], &settings, &mut |said| {
-        if !is_of_iut(&said.observation, scenario.iut.role, &played.own) {
-            return;
-        }
-        if let (Observation::Finding(finding), Some(payload)) = (&said.observation, said.payload)
-            && let Some(packet) = finding.packet
-        {
-            payloads.insert(packet, payload.to_vec());
-        }
-        observations.push(said.observation);
-    })?;
+    let judged = judge(
+        &*played.capture,
+        &[protocol.whole()],
+        &settings,
+        &mut |said| {
+            if !is_of_iut(&said.observation, scenario.iut.role, &played.own) {
+                return;
+            }
+            if let (Observation::Finding(finding), Some(payload)) =
+                (&said.observation, said.payload)
+                && let Some(packet) = finding.packet
+            {
+                payloads.insert(packet, payload.to_vec());
+            }
+            observations.push(said.observation);
+        },
+    )?;
     match judged.damage {
         Some(damage) => Err(damage),
         None => Ok(Observed {

@@ -7,7 +7,7 @@ use serde_json::Value;
 use shakedown_capture::{MAX_PAYLOAD_IPV4, Tap, WriteError, WriterSettings};
 use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Protocol, ReferenceSettings};
+use shakedown_protocol::{Datagrams, ReferenceSettings};
 
 use crate::network::{Arrival, Chronicle, Counts, Fault, Network};
 use crate::scenario::Scenario;
@@ -40,7 +40,7 @@ const OTHER_ADDRESS: [u8; 4] = [127, 0, 0, 2];
 
 /// Both sides, the network between them, and the tap.
 pub(super) struct World<'s> {
-    protocol: &'static Protocol,
+    protocol: Datagrams,
     scenario: &'s Scenario,
     settings: &'s Settings,
     now: Duration,
@@ -115,13 +115,13 @@ pub(super) struct Played {
 
 impl<'s> World<'s> {
     pub(super) fn new(
-        protocol: &'static Protocol,
+        protocol: Datagrams,
         scenario: &'s Scenario,
         settings: &'s Settings,
     ) -> Result<Self, SimulationError> {
         let is_responder = scenario.iut.role == Role::Responder;
         let environment = Environment {
-            protocol,
+            protocol: protocol.whole(),
             tolerance: settings.tolerance,
             stream: settings.stream_of(scenario),
             buffer_period: settings.buffer_period,
@@ -302,7 +302,8 @@ impl<'s> World<'s> {
                 .wrapping_add(u64::from(self.starts) << 32),
             extra,
         };
-        let machine = (self.protocol.reference)(&settings).map_err(SimulationError::Reference)?;
+        let machine =
+            (self.protocol.over.reference)(&settings).map_err(SimulationError::Reference)?;
         self.machine = Some(machine);
         self.drive(ToMachine::Tick)
     }

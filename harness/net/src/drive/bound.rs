@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impair;
-use shakedown_engine::scenario::{Expect, Scenario, Span, Step};
+use shakedown_engine::scenario::{Expect, Scenario, Span, Step, streams};
 use shakedown_protocol::requirement::Role;
 
 /// What a step may take besides its window: the slack of the window and our own lateness.
@@ -70,6 +70,7 @@ fn step(step: &Step, (iut, each): (&Iut, Duration)) -> Duration {
         Step::Wait(wait) => span(&wait.span),
         Step::Repeat(repeat) => steps(&repeat.steps, (iut, each)).saturating_mul(repeat.times),
         Step::RestartIut(_) => RESTART,
+        step => span(&streams::longest(step)),
     }
 }
 

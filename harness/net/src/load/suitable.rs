@@ -1,19 +1,24 @@
 use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, Step, each_step};
+use shakedown_engine::scenario::{Scenario, Step, each_step, streams};
 use shakedown_protocol::Protocol;
-use shakedown_protocol::requirement::Role;
 
 use crate::run::why_not_applicable;
 
 /// Why a scenario cannot be played as load against an implementation; `None` if it can.
 pub(super) fn why_not(protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Option<String> {
-    let asks = protocol.roles.first().copied().unwrap_or(Role::Initiator);
+    let [asks, _] = Protocol::ROLES;
     let id = &scenario.id;
+    if protocol.over_streams().is_some() {
+        return Some(format!(
+            "{id} cannot be repeated as load: loads are of datagrams"
+        ));
+    }
     if iut.role == asks || scenario.iut.role == asks {
         return Some(format!(
-            "{id} cannot be repeated as load: its IUT is the {asks}, which comes by itself and once \
-             a process; take a scenario whose IUT answers"
+            "{id} cannot be repeated as load: its IUT is the {}, which comes by itself and once \
+             a process; take a scenario whose IUT answers",
+            protocol.side(asks)
         ));
     }
     if let Some(why) = why_not_applicable(iut, scenario) {
@@ -49,13 +54,7 @@ fn unsuitable(steps: &[Step]) -> Option<&'static str> {
             Step::SendRaw(raw) => is_fresh(&raw.from).then_some(FRESH),
             Step::Mutate(mutate) => is_fresh(&mutate.from).then_some(FRESH),
             Step::Media(media) => is_fresh(&media.from).then_some(FRESH),
-            Step::Expect(_)
-            | Step::ExpectAny(_)
-            | Step::ExpectNothing(_)
-            | Step::ExpectMedia(_)
-            | Step::Either(_)
-            | Step::Repeat(_)
-            | Step::Wait(_) => None,
+            step => streams::is_over_streams(step).then_some("a step is played over streams"),
         };
         first = first.or(unsuitable);
     });

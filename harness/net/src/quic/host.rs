@@ -190,6 +190,16 @@ impl Host {
                 }
             }
             Output::Connect(connection) => self.connect(machine, connection),
+            Output::ConnectBy(connection, _)
+            | Output::Reset(connection, ..)
+            | Output::StopSending(connection, ..)
+            | Output::Datagram(connection, _)
+            | Output::Silence(connection, _) => {
+                tracing::debug!(
+                    connection = connection.0,
+                    "asked for what this host cannot do"
+                );
+            }
             Output::Open(connection, stream) => {
                 if let Some(link) = self.link(connection) {
                     link.open(stream);

@@ -13,7 +13,7 @@ use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::simulation::{Reporting, Settings, Simulated, simulate_for};
 use shakedown_engine::verdict::Verdict;
-use shakedown_protocol::Protocol;
+use shakedown_protocol::Datagrams;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
@@ -67,6 +67,11 @@ pub async fn run_in_virtual_time(
         let Some(protocol) = shakedown_protocol::protocol(&assignment.iut.protocol) else {
             let name = &assignment.iut.protocol;
             ending.broken_off = Some(format!("there is no protocol {name:?}"));
+            continue;
+        };
+        let Some(protocol) = protocol.over_datagrams() else {
+            let why = format!("{} is not played in virtual time", protocol.id);
+            ending.broken_off = Some(why);
             continue;
         };
         let target = Arc::new(Target {
@@ -126,7 +131,7 @@ fn twin(name: String, without: Option<&str>) -> String {
 
 /// The reference in a role, and what all its scenarios share.
 struct Target {
-    protocol: &'static Protocol,
+    protocol: Datagrams,
     iut: Iut,
     settings: Settings,
     captures: Arc<Path>,

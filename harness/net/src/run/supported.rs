@@ -1,15 +1,18 @@
 use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Scenario, Step, each_step};
+use shakedown_protocol::{Protocol, protocol};
 
 /// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
 #[must_use]
 pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<String> {
     let needs = &scenario.iut;
     if needs.role != iut.role {
-        return Some(format!("it needs an IUT that is the {}", needs.role));
+        let protocol = protocol(&iut.protocol);
+        let side = protocol.map_or(needs.role.name(), |known| known.side(needs.role));
+        return Some(format!("it needs an IUT that is the {side}"));
     }
-    if !iut.modes.contains(&needs.mode) {
+    if needs.mode != Protocol::ANY_MODE && !iut.modes.contains(&needs.mode) {
         return Some(format!("the IUT does not claim mode {}", needs.mode));
     }
     let known = |option: &&String| {

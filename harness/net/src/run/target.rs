@@ -23,11 +23,8 @@ pub(super) struct Target {
 impl Target {
     /// The role that speaks first: such an implementation comes to us.
     pub(super) fn asks(&self) -> Role {
-        self.protocol
-            .roles
-            .first()
-            .copied()
-            .unwrap_or(Role::Initiator)
+        let [asks, _] = Protocol::ROLES;
+        asks
     }
 
     pub(super) fn iut(&self) -> &Iut {

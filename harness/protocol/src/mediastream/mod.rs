@@ -18,16 +18,15 @@ use std::sync::LazyLock;
 
 pub use mode::{Grammar, Mode, Modes, Rejection};
 
-use crate::requirement::{Requirement, Role};
-use crate::specification::Specification;
-use crate::{Hello, Protocol, ProtocolOption};
+use crate::requirement::Requirement;
+use crate::{Carrier, Datagrams, Hello, OverDatagrams, Protocol, ProtocolOption};
 
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
     id: "mediastream",
     summary: "a media stream over UDP, with a token or one of two three-way handshakes",
     modes: &["legacy", "3way", "start3"],
-    roles: &[Role::Initiator, Role::Responder],
+    sides: ["initiator", "responder"],
     options: &OPTIONS,
     vocabulary: &vocabulary::Words,
     requirements,
@@ -35,6 +34,20 @@ pub static PROTOCOL: Protocol = Protocol {
     timed: &[
         "MS-L-02", "MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13", "MS-D-05", "MS-D-06", "MS-D-12",
     ],
+    carrier: Carrier::Datagrams(&DATAGRAMS),
+};
+
+/// The protocol with what there is of it over datagrams.
+#[must_use]
+pub const fn over_datagrams() -> Datagrams {
+    Datagrams {
+        protocol: &PROTOCOL,
+        over: &DATAGRAMS,
+    }
+}
+
+/// What there is of it over datagrams.
+pub static DATAGRAMS: OverDatagrams = OverDatagrams {
     hello,
     pairs: pairs::PAIRS,
     monitor: monitor::new,
@@ -111,13 +124,6 @@ fn hello(mode: &str, id: &str) -> Option<Hello> {
     };
     Some((frame, fields.into_iter().collect()))
 }
-
-/// The rules, and what their sides are called.
-pub const SPECIFICATION: Specification = Specification {
-    id: "mediastream",
-    sides: ["initiator", "responder"],
-    requirements,
-};
 
 /// The requirements of specification sections 2 to 5, in its order.
 #[expect(

@@ -15,7 +15,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::requirement::Requirement;
-use crate::specification::Specification;
+use crate::{Carrier, OverStreams, Protocol, ProtocolOption, Transport};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
@@ -48,12 +48,79 @@ pub const OPERATION: Duration = Duration::from_secs(300);
 /// Bidirectional streams that a server admits at a time; it admits no unidirectional ones.
 pub const STREAM_LIMIT: u64 = 3;
 
-/// The rules, and what their sides are called.
-pub const SPECIFICATION: Specification = Specification {
+/// What the rest of the program needs to know of `proton`. Its modes are the profiles of the Action
+/// stream.
+pub static PROTOCOL: Protocol = Protocol {
     id: "proton",
+    summary: "three streams over one QUIC connection: events, commits and actions",
     sides: ["client", "server"],
+    modes: &["push", "pull"],
+    options: &OPTIONS,
+    vocabulary: &vocabulary::VOCABULARY,
     requirements,
+    survival: "PR-K-01",
+    timed: &[
+        "PR-C-03", "PR-C-06", "PR-S-05", "PR-S-06", "PR-T-01", "PR-T-04", "PR-R-02",
+    ],
+    carrier: Carrier::Streams(OverStreams {
+        transport: Transport {
+            alpn: ALPN,
+            keep_alive: KEEP_ALIVE,
+            idle_timeout: IDLE_TIMEOUT,
+            bidirectional: STREAM_LIMIT as u32,
+            unidirectional: 0,
+        },
+        reference: reference::new,
+    }),
 };
+
+const OPTIONS: [ProtocolOption; 9] = [
+    ProtocolOption {
+        name: "resets",
+        summary: "a server at which a second connection may reset the first (0xFF)",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "commit_delay",
+        summary: "a server that works so many seconds on each StateCommit request",
+        takes_number: true,
+    },
+    ProtocolOption {
+        name: "events",
+        summary: "a client that sends so many events",
+        takes_number: true,
+    },
+    ProtocolOption {
+        name: "commits",
+        summary: "a client that sends so many StateCommit requests",
+        takes_number: true,
+    },
+    ProtocolOption {
+        name: "actions",
+        summary: "a client that reads so many items of the Action stream",
+        takes_number: true,
+    },
+    ProtocolOption {
+        name: "first_event",
+        summary: "a client whose first event has this id",
+        takes_number: true,
+    },
+    ProtocolOption {
+        name: "stay",
+        summary: "a client that stays connected when it has done all that it was asked for",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "again",
+        summary: "a client that connects again after a lost connection, and does all of it again",
+        takes_number: false,
+    },
+    ProtocolOption {
+        name: "reset",
+        summary: "a client that resets an older connection by the first byte of its own (0xFF)",
+        takes_number: false,
+    },
+];
 
 /// The requirements of specification section 3, in its order. Their modes are the profiles.
 #[expect(

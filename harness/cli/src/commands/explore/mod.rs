@@ -101,6 +101,12 @@ impl Args {
                 known.join(", ")
             ))
         })?;
+        let protocol = protocol.over_datagrams().ok_or_else(|| {
+            usage(format!(
+                "only protocols over datagrams are explored; {} is carried by streams",
+                protocol.id
+            ))
+        })?;
         match self.swarm {
             Some(_) => swarm::run(protocol, &self),
             None => bounded::run(protocol, &self),

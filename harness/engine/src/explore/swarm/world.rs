@@ -99,7 +99,7 @@ impl<'s> World<'s> {
                     .map(|id| ("without".to_owned(), id.clone()))
                     .collect(),
             };
-            (swarm.protocol.forked)(&told)
+            (swarm.protocol.over.forked)(&told)
         };
         let edge = |role, side: &Side| {
             let skew = profile.skew.filter(|(skewed, _)| *skewed == role);
@@ -120,7 +120,7 @@ impl<'s> World<'s> {
                 },
                 clock: Clock::off_by(skew.map_or(0, |(_, parts)| parts)),
                 tap: Tap::new(Vec::new(), &WriterSettings::default()).map_err(in_words)?,
-                monitor: (swarm.protocol.monitor)(&judged_by),
+                monitor: (swarm.protocol.over.monitor)(&judged_by),
                 packets: 0,
                 failure: None,
                 is_complete: false,

@@ -5,13 +5,14 @@ use shakedown_protocol::requirement::Role;
 
 use super::{Checker, expected};
 use crate::document::{Pointer, Problem, did_you_mean};
+use crate::scenario::streams::{self, over_streams};
 use crate::scenario::{Binding, Step, each_step};
 
 /// What is true when a step begins.
 #[derive(Debug, Clone)]
-struct State {
+pub(super) struct State {
     /// Names that have a value.
-    bound: BTreeSet<String>,
+    pub(super) bound: BTreeSet<String>,
     /// Something may have come from the implementation under test.
     heard: bool,
     /// The implementation under test has ended.
@@ -63,6 +64,7 @@ impl Checker<'_> {
                 | Step::Wait(_)
                 | Step::Repeat(_)
                 | Step::RestartIut(_) => false,
+                over_streams!() => streams::judges(step),
             };
         });
         if !judges {
@@ -150,6 +152,7 @@ impl Checker<'_> {
                 state.ended = false;
                 state.heard = false;
             }
+            over_streams!() => self.play_over_streams(step, &inside, state),
             Step::Repeat(repeat) => {
                 let list = inside.key("steps");
                 // Twice: what the first round leaves behind is where the second begins.
@@ -206,7 +209,8 @@ impl Checker<'_> {
             step @ (Step::ExpectNothing(_)
             | Step::ExpectExit(_)
             | Step::Wait(_)
-            | Step::RestartIut(_)),
+            | Step::RestartIut(_)
+            | over_streams!()),
         ) = self.scenario.steps.get(index)
         {
             let message = format!("step {index} is `{}`, which gets no frame", step.verb());
@@ -221,7 +225,7 @@ impl Checker<'_> {
     }
 
     /// Checks that every `$name` in a value has a value by now.
-    fn uses(&mut self, value: &Value, place: &Pointer, state: &State) {
+    pub(super) fn uses(&mut self, value: &Value, place: &Pointer, state: &State) {
         match value {
             Value::String(text) => {
                 let name = text.strip_prefix('$');

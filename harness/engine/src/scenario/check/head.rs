@@ -1,9 +1,9 @@
 use std::path::Path;
 
-use shakedown_protocol::PROTOCOLS;
-use shakedown_protocol::StreamParameters;
+use serde_json::Value;
 use shakedown_protocol::mediastream::frame::Data;
 use shakedown_protocol::requirement::Seen;
+use shakedown_protocol::{PROTOCOLS, Protocol, StreamParameters};
 
 use super::Checker;
 use crate::document::{Pointer, Problem, did_you_mean, mode_meant, requirement_meant};
@@ -71,12 +71,15 @@ impl Checker<'_> {
             self.at(&place, message, Some(help.to_owned()));
         }
         let needs = &self.scenario.iut;
-        if needs_given && (mode != needs.mode || role != needs.role.name()) {
+        let side = self
+            .protocol
+            .map_or(needs.role.name(), |protocol| protocol.side(needs.role));
+        if needs_given && (mode != needs.mode || role != side) {
             let problem = Problem::new(
                 self.root.place(&place),
                 format!(
-                    "the id says {mode}/{role}, but `iut` says {}/{}",
-                    needs.mode, needs.role
+                    "the id says {mode}/{role}, but `iut` says {}/{side}",
+                    needs.mode
                 ),
             );
             let iut = self.root.place(&root("iut"));
@@ -103,16 +106,21 @@ impl Checker<'_> {
         };
         let needs = &self.scenario.iut;
         let place = root("iut");
-        if !protocol.has_mode(&needs.mode) {
+        let is_any = needs.mode == Protocol::ANY_MODE && protocol.has_any_mode();
+        if !is_any && !protocol.has_mode(&needs.mode) {
             let message = format!("{} has no mode `{}`", protocol.id, needs.mode);
             let help = mode_meant(&needs.mode, protocol.modes);
             self.at(&place.key("mode"), message, help);
         }
-        if !protocol.roles.contains(&needs.role) {
-            let message = format!("{} has no role `{}`", protocol.id, needs.role);
-            let known = protocol.roles.iter().map(|role| role.name());
-            let help = did_you_mean(needs.role.name(), known);
-            self.at(&place.key("role"), message, help);
+        let written = self
+            .root
+            .get(&place.key("role"))
+            .map(|node| node.to_value());
+        let written = written.as_ref().and_then(Value::as_str);
+        if let Some(written) = written.filter(|role| !protocol.sides.contains(role)) {
+            let message = format!("{} has no role `{written}`", protocol.id);
+            let help = format!("write `{}`", protocol.side(needs.role));
+            self.at(&place.key("role"), message, Some(help));
         }
         let default = protocol.modes.first().copied().unwrap_or_default();
         if needs.plain && needs.mode != default {
@@ -188,8 +196,9 @@ impl Checker<'_> {
         let needs = &self.scenario.iut;
         let binds_role = requirement.roles.contains(&needs.role);
         if needs_given && !binds_role {
-            let roles: Vec<_> = requirement.roles.iter().map(|role| role.name()).collect();
-            let message = format!("{id} does not bind the {}", needs.role);
+            let roles = requirement.roles.iter().map(|role| protocol.side(*role));
+            let roles: Vec<_> = roles.collect();
+            let message = format!("{id} does not bind the {}", protocol.side(needs.role));
             let help = format!("it binds the {}", roles.join(" and the "));
             self.at(place, message, Some(help));
         }

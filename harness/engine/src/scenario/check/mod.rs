@@ -4,6 +4,7 @@ mod fields;
 mod flow;
 mod head;
 mod steps;
+mod streams;
 
 use indexmap::IndexMap;
 use serde_json::Value;

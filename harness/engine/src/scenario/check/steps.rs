@@ -2,6 +2,7 @@ use shakedown_protocol::hex;
 
 use super::{Checker, expected};
 use crate::document::{Pointer, did_you_mean};
+use crate::scenario::streams::{self, over_streams};
 use crate::scenario::{Expect, Mutate, Patch, SendRaw, Span, Step, each_step};
 
 /// Largest UDP payload over IPv4, in bytes.
@@ -82,6 +83,7 @@ impl Checker<'_> {
                 }
             }
             Step::RestartIut(_) => {}
+            over_streams!() => self.over_streams(step, inside),
         }
     }
 
@@ -210,6 +212,7 @@ impl Checker<'_> {
                 | Step::ExpectMedia(_)
                 | Step::ExpectExit(_),
             ) => {}
+            Some(step) if streams::judges(step) => {}
             Some(other) => {
                 let message = format!("a branch cannot begin with `{}`", other.verb());
                 let help = "it is chosen by what happens: begin with `expect`, `expect_nothing`, \
@@ -224,7 +227,7 @@ impl Checker<'_> {
     }
 
     /// Checks the requirement that a step is judged by.
-    fn judged_by(&mut self, id: Option<&str>, inside: &Pointer) {
+    pub(super) fn judged_by(&mut self, id: Option<&str>, inside: &Pointer) {
         let Some(id) = id else {
             return;
         };
@@ -264,7 +267,7 @@ impl Checker<'_> {
         }
     }
 
-    fn window(&mut self, after: Option<&Span>, within: &Span, inside: &Pointer) {
+    pub(super) fn window(&mut self, after: Option<&Span>, within: &Span, inside: &Pointer) {
         if let Some(after) = after.filter(|after| after.exceeds(within)) {
             let message = format!("the window ends ({within}) before it begins ({after})");
             let help = "both count from the step before".to_owned();
@@ -272,13 +275,13 @@ impl Checker<'_> {
         }
     }
 
-    fn lasts(&mut self, span: &Span, place: &Pointer) {
+    pub(super) fn lasts(&mut self, span: &Span, place: &Pointer) {
         if span.is_zero() {
             self.at(place, "no time goes by here", None);
         }
     }
 
-    fn not_zero(&mut self, count: Option<u64>, place: &Pointer) {
+    pub(super) fn not_zero(&mut self, count: Option<u64>, place: &Pointer) {
         if count == Some(0) {
             self.at(
                 place,
@@ -296,7 +299,7 @@ impl Checker<'_> {
         }
     }
 
-    fn hex(&mut self, text: &str, place: &Pointer) -> Option<Vec<u8>> {
+    pub(super) fn hex(&mut self, text: &str, place: &Pointer) -> Option<Vec<u8>> {
         match hex::parse(text) {
             Ok(bytes) => Some(bytes),
             Err(problem) => {

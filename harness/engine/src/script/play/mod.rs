@@ -405,6 +405,12 @@ impl Script {
                     out: Vec::new(),
                 })
             }
+            Kind::OverStreams(step) => {
+                let verb = step.verb();
+                return Err(format!(
+                    "`{verb}` is a step over streams; datagrams carry this protocol"
+                ));
+            }
             Kind::Repeat { times: 0, end } => {
                 self.next = *end;
                 return Ok(None);

@@ -124,6 +124,7 @@ impl Waiter {
             | Kind::Media(_)
             | Kind::Wait(_)
             | Kind::RestartIut
+            | Kind::OverStreams(_)
             | Kind::Either(_)
             | Kind::Repeat { .. }
             | Kind::Again { .. }

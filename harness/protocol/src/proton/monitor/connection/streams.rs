@@ -1,7 +1,7 @@
 use super::{At, Connection, MOST_STREAMS, Stream};
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
-use crate::proton::{Kind, RESET, SPECIFICATION, Words};
+use crate::proton::{Kind, PROTOCOL, RESET, Words};
 use crate::requirement::Role;
 
 impl Connection {
@@ -156,10 +156,7 @@ impl Connection {
             return;
         };
         if !stream.void && !stream.resets {
-            let why = format!(
-                "the {by} broke off stream {id}",
-                by = SPECIFICATION.side(by)
-            );
+            let why = format!("the {by} broke off stream {id}", by = PROTOCOL.side(by));
             let peer = by.peer();
             self.owe(Due::new("PR-S-08", peer, at, why));
         }

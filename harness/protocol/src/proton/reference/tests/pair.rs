@@ -162,6 +162,11 @@ fn carry(
                 },
             },
         ),
+        Output::ConnectBy(..)
+        | Output::Reset(..)
+        | Output::StopSending(..)
+        | Output::Datagram(..)
+        | Output::Silence(..) => panic!("no reference wants this: {output:?}"),
         Output::Transition { .. } | Output::Ended { .. } => {}
     }
 }

@@ -1,8 +1,11 @@
 //! Scenarios in words, for people who do not want to read the file.
 
+mod streams;
+
 use serde_json::{Map, Value};
 use shakedown_protocol::StreamParameters;
 
+use super::streams::over_streams;
 use super::{
     Carry, ExitKind, Expect, ExpectExit, ExpectMedia, ExpectNothing, Media, Mutate, Patch, SUM,
     Scenario, Send, SendRaw, Span, Step,
@@ -63,6 +66,7 @@ fn list(steps: &[Step], prefix: &str, depth: usize, lines: &mut Vec<Line>) {
             Step::ExpectExit(one) => add(expect_exit(one)),
             Step::Wait(wait) => add(format!("let {} go by", wait.span)),
             Step::RestartIut(_) => add("stop the implementation and start it again".to_owned()),
+            step @ over_streams!() => add(streams::in_words(step)),
             Step::Repeat(repeat) => {
                 add(format!("{} times:", repeat.times));
                 list(&repeat.steps, &format!("{path}."), depth + 1, lines);
