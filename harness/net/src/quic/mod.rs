@@ -7,6 +7,7 @@
 
 mod connection;
 mod host;
+mod recording;
 #[cfg(test)]
 mod tests;
 pub mod tls;
@@ -16,4 +17,5 @@ pub mod virtual_network;
 mod watched;
 
 pub use host::Host;
+pub use recording::Recording;
 pub use watched::{Freeze, PacketObserver, Watch};

@@ -2,40 +2,26 @@
 
 use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown_capture::{Tap, WriterSettings, annotate_with_key_log};
 use shakedown_engine::judge::judge_all;
 use shakedown_engine::network::Impair;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::Observation;
 use shakedown_protocol::proton::{Client, ClientSettings, News, Server, ServerSettings};
 use shakedown_protocol::requirement::Role;
+use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::super::tls::{Identity, Secrets};
 use super::super::transport::{PROTON, any_address_for};
-use super::super::{Freeze, Host, PacketObserver, Watch};
+use super::super::{Freeze, Host, Recording, Watch};
 use super::{VirtualNetwork, runtime};
+use crate::clock::Clock;
+use crate::drive::Recorder;
 
-/// A packet at the clients: when it passed, from where, to where.
-pub(super) type Packet = (Duration, SocketAddr, SocketAddr, Vec<u8>);
-
-/// What passed at the clients.
-#[derive(Debug)]
-struct Notes {
-    network: VirtualNetwork,
-    packets: Mutex<Vec<Packet>>,
-}
-
-impl PacketObserver for Notes {
-    fn packet(&self, source: SocketAddr, destination: SocketAddr, payload: &[u8]) {
-        let packet = (self.network.now(), source, destination, payload.to_vec());
-        let mut packets = self.packets.lock().unwrap_or_else(PoisonError::into_inner);
-        packets.push(packet);
-    }
-}
+const NAME: &str = "it.pcapng";
 
 /// A server, and a network on which clients are recorded.
 pub(super) struct World {
@@ -44,7 +30,8 @@ pub(super) struct World {
     host: Host,
     pub(super) address: SocketAddr,
     secrets: Secrets,
-    notes: Arc<Notes>,
+    folder: TempDir,
+    recording: Arc<Recording>,
     watch: Watch,
 }
 
@@ -72,18 +59,20 @@ impl World {
         let address = (Ipv4Addr::LOCALHOST, 4_433).into();
         let edge = network.edge(Role::Responder);
         let endpoint = Watch::default().endpoint(&edge, address, Some(config.unwrap()));
-        let notes = Arc::new(Notes {
-            network: network.clone(),
-            packets: Mutex::default(),
-        });
+        let folder = tempfile::tempdir().unwrap();
+        let clock = Clock::start_virtual();
+        let recorder = Recorder::create(&folder.path().join(NAME), clock, 0);
+        let recorder = recorder.with_secrets(secrets.clone());
+        let recording = Arc::new(Recording::new(recorder, clock));
         Self {
             network,
             server: Server::new(settings),
             host: Host::new(endpoint.unwrap(), None),
             address,
             secrets,
-            watch: Watch::telling(notes.clone()),
-            notes,
+            folder,
+            watch: Watch::telling(recording.clone()),
+            recording,
         }
     }
 
@@ -150,23 +139,12 @@ impl World {
         guest
     }
 
-    /// The packets at the clients so far.
-    pub(super) fn packets(&self) -> Vec<Packet> {
-        let packets = self.notes.packets.lock();
-        packets.unwrap_or_else(PoisonError::into_inner).clone()
-    }
-
-    /// The capture of the clients' side, with its secrets.
+    /// The capture of the clients' side with its secrets, which ends it.
     pub(super) fn capture(&self) -> Vec<u8> {
-        let mut tap = Tap::new(Vec::new(), &WriterSettings::default()).unwrap();
-        for (time, source, destination, payload) in self.packets() {
-            tap.record(time, source, destination, &payload).unwrap();
-        }
-        let mut capture = Vec::new();
-        let (plain, secrets) = (tap.into_inner(), self.secrets.text());
-        let none = BTreeMap::new();
-        annotate_with_key_log(&plain[..], &mut capture, &none, secrets.as_bytes()).unwrap();
-        capture
+        let recorded = self.recording.finish().unwrap();
+        assert_eq!(recorded.problem, None);
+        recorded.complete(&BTreeMap::new()).unwrap();
+        std::fs::read(self.folder.path().join(NAME)).unwrap()
     }
 
     /// What the monitor says, which has to have read everything.
