@@ -4,11 +4,13 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 
 use shakedown_capture::Datagram;
-use shakedown_capture::quic::{self, CloseCode, Decoder, EventKind, Limits, Unreadable, Why};
+use shakedown_capture::quic::{
+    self, CloseCode, Decoder, EventKind, Flow, Level, Limits, Unreadable, Why,
+};
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::Observation;
 use shakedown_protocol::proton::ALPN;
-use shakedown_protocol::proton::monitor::{Code, Event, Monitor, What};
+use shakedown_protocol::proton::monitor::{Code, Event, Monitor, Numbers, What};
 use shakedown_protocol::requirement::Role;
 
 /// Most addresses that are known to speak QUIC; packets of further ones with short headers are not
@@ -120,6 +122,21 @@ const fn role(role: quic::Role) -> Role {
     }
 }
 
+/// What a frame of flow control says of the bytes that may be sent.
+const fn limit<'a>(by: Role, flow: Flow) -> Option<What<'a>> {
+    let (raised, stream, limit) = match flow {
+        Flow::MaxData(limit) => (true, None, limit),
+        Flow::MaxStreamData { stream, maximum } => (true, Some(stream), maximum),
+        Flow::DataBlocked(limit) => (false, None, limit),
+        Flow::StreamDataBlocked { stream, limit } => (false, Some(stream), limit),
+        Flow::MaxStreams { .. } | Flow::StreamsBlocked { .. } => return None,
+    };
+    Some(match raised {
+        true => What::Raised { by, stream, limit },
+        false => What::Blocked { by, stream, limit },
+    })
+}
+
 fn what<'a>(kind: &EventKind<'a>) -> Option<What<'a>> {
     Some(match *kind {
         EventKind::ConnectionOpened { client, server, .. } => What::Opened { client, server },
@@ -169,7 +186,22 @@ fn what<'a>(kind: &EventKind<'a>) -> Option<What<'a>> {
             by: role(by),
             code: Code::Transport(HIDDEN),
         },
-        EventKind::Packet { by, .. } => What::Packet { by: role(by) },
+        EventKind::Packet {
+            by,
+            level,
+            packet_number,
+            ack_eliciting,
+            acknowledges,
+        } => What::Packet {
+            by: role(by),
+            numbers: matches!(level, Level::ZeroRtt | Level::OneRtt).then(|| Numbers {
+                own: packet_number,
+                ack_eliciting,
+                acknowledged: acknowledges.map(|acknowledged| acknowledged.largest),
+                unseen: acknowledges.is_some_and(|acknowledged| acknowledged.unseen),
+            }),
+        },
+        EventKind::Flow { by, flow } => return limit(role(by), flow),
         EventKind::Unreadable(Unreadable { why, by, .. }) => What::Unreadable {
             by: by.map(role),
             no_secrets: matches!(why, Why::NoSecrets),
@@ -184,7 +216,6 @@ fn what<'a>(kind: &EventKind<'a>) -> Option<What<'a>> {
         | EventKind::HandshakeDone
         | EventKind::KeyUpdated { .. }
         | EventKind::AddressChanged { .. }
-        | EventKind::Flow { .. }
         | EventKind::Forgotten => return None,
     })
 }

@@ -265,6 +265,8 @@ pub enum EventKind<'a> {
         packet_number: u64,
         /// Whether it has to be acknowledged, which also restarts the idle timer of its sender.
         ack_eliciting: bool,
+        /// What it acknowledges, if it does.
+        acknowledges: Option<Acknowledged>,
     },
     /// A packet was read, but breaks the rules. What stands before it in the packet was told.
     Malformed {
@@ -287,6 +289,16 @@ pub enum EventKind<'a> {
     /// So many connections are open that this one was forgotten. Packets of it that follow are of
     /// no known connection.
     Forgotten,
+}
+
+/// What a packet acknowledges of its peer's packets at its own level (0-RTT and 1-RTT are one).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Acknowledged {
+    /// The largest packet number.
+    pub largest: u64,
+    /// Whether one of the newest 64 that it acknowledges was not seen so far: the capture lacks it, or
+    /// has it later.
+    pub unseen: bool,
 }
 
 /// A limit of flow control.

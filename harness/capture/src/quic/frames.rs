@@ -10,7 +10,11 @@ use super::header::{Id, length};
 pub(super) enum Frame<'a> {
     Padding,
     Ping,
-    Ack,
+    Ack {
+        largest: u64,
+        /// How many right below it are acknowledged too.
+        below: u64,
+    },
     Crypto {
         offset: u64,
         data: &'a [u8],
@@ -55,7 +59,7 @@ pub(super) enum Frame<'a> {
 impl Frame<'_> {
     /// Whether a packet with this frame has to be acknowledged.
     pub(super) const fn is_ack_eliciting(&self) -> bool {
-        !matches!(self, Self::Padding | Self::Ack | Self::Close { .. })
+        !matches!(self, Self::Padding | Self::Ack { .. } | Self::Close { .. })
     }
 
     /// Whether a frame may be sent to try a path, without moving there.
@@ -73,7 +77,7 @@ impl Frame<'_> {
                 self,
                 Self::Padding
                     | Self::Ping
-                    | Self::Ack
+                    | Self::Ack { .. }
                     | Self::Crypto { .. }
                     | Self::Close {
                         code: CloseCode::Transport { .. },
@@ -82,7 +86,7 @@ impl Frame<'_> {
             ),
             Level::ZeroRtt => !matches!(
                 self,
-                Self::Ack
+                Self::Ack { .. }
                     | Self::Crypto { .. }
                     | Self::NewToken
                     | Self::PathResponse
@@ -179,10 +183,10 @@ fn frame<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeErro
 }
 
 fn acknowledgement<'a>(reader: &mut Reader<'a>, counts: bool) -> Result<Frame<'a>, DecodeError> {
-    reader.quic_varint("largest acknowledged")?;
+    let largest = reader.quic_varint("largest acknowledged")?;
     reader.quic_varint("ack delay")?;
     let ranges = reader.quic_varint("ack range count")?;
-    reader.quic_varint("first ack range")?;
+    let below = reader.quic_varint("first ack range")?;
     // Each range takes at least two bytes, so that the packet's end bounds this.
     for _ in 0..ranges {
         reader.quic_varint("gap")?;
@@ -193,7 +197,7 @@ fn acknowledgement<'a>(reader: &mut Reader<'a>, counts: bool) -> Result<Frame<'a
             reader.quic_varint(field)?;
         }
     }
-    Ok(Frame::Ack)
+    Ok(Frame::Ack { largest, below })
 }
 
 fn stream<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeError> {
@@ -280,8 +284,20 @@ mod tests {
         let cases: [(&[u8], Frame<'_>); 29] = [
             (&[0], Frame::Padding),
             (&[1], Frame::Ping),
-            (&[2, 9, 0, 1, 0, 2, 3], Frame::Ack),
-            (&[3, 9, 0, 0, 0, 1, 2, 3], Frame::Ack),
+            (
+                &[2, 9, 0, 1, 0, 2, 3],
+                Frame::Ack {
+                    largest: 9,
+                    below: 0,
+                },
+            ),
+            (
+                &[3, 9, 0, 0, 0, 1, 2, 3],
+                Frame::Ack {
+                    largest: 9,
+                    below: 0,
+                },
+            ),
             (
                 &[4, 1, 2, 3],
                 Frame::ResetStream {

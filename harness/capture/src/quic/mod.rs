@@ -91,7 +91,9 @@ mod tests;
 mod tls;
 
 pub use decoder::{Decoder, Limits};
-pub use event::{At, CloseCode, Event, EventKind, Flow, Level, Lost, Role, Suite, Unreadable, Why};
+pub use event::{
+    Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Role, Suite, Unreadable, Why,
+};
 pub use parameters::TransportParameters;
 pub use secrets::{Complaint, Secrets};
 pub use statistics::QuicStatistics;

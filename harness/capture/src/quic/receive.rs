@@ -4,7 +4,7 @@ use shakedown_wire::{DecodeError, Reader};
 
 use super::assembler::Budget;
 use super::connection::{Connection, Early, Shared};
-use super::event::{At, Event, EventKind, Level, Role};
+use super::event::{Acknowledged, At, Event, EventKind, Level, Role};
 use super::frames::{self, Frame};
 use super::header::Id;
 use super::index::Index;
@@ -21,6 +21,7 @@ struct Seen {
     ack_eliciting: bool,
     /// Whether it only tries a path.
     probing: bool,
+    acknowledges: Option<Acknowledged>,
 }
 
 /// What frames need beside their connection.
@@ -67,6 +68,7 @@ impl Connection {
         let mut seen = Seen {
             ack_eliciting: false,
             probing: true,
+            acknowledges: None,
         };
         let result = if opened.reserved_clear {
             let mut tools = Tools {
@@ -97,6 +99,7 @@ impl Connection {
             level,
             packet_number: opened.number,
             ack_eliciting: seen.ack_eliciting,
+            acknowledges: seen.acknowledges,
         });
         *shared.buffer = buffer;
         let (client, server) = match by {
@@ -138,12 +141,27 @@ impl Connection {
             let result = match frame {
                 Frame::Padding
                 | Frame::Ping
-                | Frame::Ack
                 | Frame::NewToken
                 | Frame::RetireConnectionId
                 | Frame::PathChallenge
                 | Frame::PathResponse
                 | Frame::AckFrequency => Ok(()),
+                Frame::Ack { largest, below } => {
+                    let space = self.space(level, by.peer());
+                    let newest = (0..=below.min(63)).map(|n| largest.saturating_sub(n));
+                    let now = Acknowledged {
+                        largest,
+                        unseen: newest.rev().any(|number| !space.has(number)),
+                    };
+                    seen.acknowledges = Some(match seen.acknowledges {
+                        Some(before) => Acknowledged {
+                            largest: before.largest.max(largest),
+                            unseen: before.unseen || now.unseen,
+                        },
+                        None => now,
+                    });
+                    Ok(())
+                }
                 Frame::Unknown(frame_type) => {
                     (tools.tell)(EventKind::UnknownFrame { by, frame_type });
                     Ok(())

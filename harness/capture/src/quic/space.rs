@@ -32,6 +32,15 @@ impl Space {
         self.largest < Some(number)
     }
 
+    /// Whether the number was seen. Of one that is too old to tell it is said that it was.
+    pub(super) fn has(&self, number: u64) -> bool {
+        let Some(behind) = self.largest.and_then(|largest| largest.checked_sub(number)) else {
+            return false;
+        };
+        let (word, bit) = place(number);
+        behind >= WINDOW || self.seen[word] & bit != 0
+    }
+
     /// Notes a packet number. `false` if it was seen before, or is too old to tell.
     pub(super) fn insert(&mut self, number: u64) -> bool {
         match self.largest {
@@ -82,6 +91,8 @@ mod tests {
             assert!(!space.insert(number), "{number}");
         }
         assert!(!space.insert(3), "too old to tell");
+        assert!([3, 4, 5, 4_098, 4_099].into_iter().all(|n| space.has(n)));
+        assert!([6, 4_097, 4_100].into_iter().all(|n| !space.has(n)));
         assert_eq!(space.expected(), 4_100);
     }
 

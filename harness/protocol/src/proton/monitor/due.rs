@@ -8,6 +8,19 @@ use crate::requirement::Role;
 /// How soon a close follows what it is for (PR-C-03).
 const PROMPT: Duration = Duration::from_secs(1);
 
+/// Whether a side knows what was done: a packet that a capture shows may never have come to it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Known {
+    /// When it has acknowledged the packet that is read now.
+    ByThisPacket,
+    /// When it has acknowledged the packet with this number of its peer.
+    By(u64),
+    /// When it is said so: what was done shows on another connection.
+    Elsewhere,
+    /// Since this moment.
+    Since(Duration),
+}
+
 /// A close that one side owes.
 #[derive(Debug, Clone)]
 pub(super) struct Due {
@@ -20,6 +33,8 @@ pub(super) struct Due {
     /// When what was done was seen, and how long after it the close may be due.
     since: Duration,
     within: Duration,
+    /// Whether the side that owes it knows.
+    known: Known,
     /// The application codes that fit; none means that every one does.
     codes: &'static [u64],
     /// Whether QUIC itself may refuse what was done.
@@ -29,7 +44,7 @@ pub(super) struct Due {
 }
 
 impl Due {
-    /// A close at once, with any code.
+    /// A close at once, with any code, for what the packet says that is read now.
     pub(super) const fn new(requirement: &'static str, party: Role, at: At, why: String) -> Self {
         Self {
             requirement,
@@ -37,6 +52,7 @@ impl Due {
             packet: at.packet,
             since: at.time,
             within: Duration::ZERO,
+            known: Known::ByThisPacket,
             codes: &[],
             refusable: false,
             why,
@@ -46,6 +62,32 @@ impl Due {
     /// The same, due only when this long has passed.
     pub(super) fn within(self, within: Duration) -> Self {
         Self { within, ..self }
+    }
+
+    /// The same, for what the side knows by itself.
+    pub(super) fn of_its_own(self) -> Self {
+        let known = Known::Since(self.since);
+        Self { known, ..self }
+    }
+
+    /// The same, known when the peer's packet with this number is acknowledged; without a number
+    /// there is none yet, and the side has nothing to know.
+    pub(super) fn known_by(self, number: Option<u64>) -> Self {
+        let known = number.map_or(Known::Since(self.since), Known::By);
+        Self { known, ..self }
+    }
+
+    /// The same, for what was done on another connection.
+    pub(super) fn of_another(self) -> Self {
+        let known = Known::Elsewhere;
+        Self { known, ..self }
+    }
+
+    /// The side knows now, if it did not before.
+    pub(super) fn learn(&mut self, now: Duration) {
+        if self.known == Known::Elsewhere {
+            self.known = Known::Since(now);
+        }
     }
 
     /// The same, with one of these codes.
@@ -61,9 +103,39 @@ impl Due {
         }
     }
 
+    /// The packet that was read now has this number, if it carries data of the application.
+    pub(super) fn number(&mut self, by: Role, number: Option<u64>) {
+        if self.known == Known::ByThisPacket && self.party != by {
+            self.known = number.map_or(Known::Since(self.since), Known::By);
+        }
+    }
+
+    /// The side has acknowledged its peer's packets up to this one.
+    pub(super) fn acknowledged(&mut self, largest: u64, now: Duration) {
+        if let Known::By(number) = self.known
+            && number <= largest
+        {
+            self.known = Known::Since(now);
+        }
+    }
+
+    /// Whether the close is due, if not late.
+    pub(super) fn is_begun(&self, now: Duration) -> bool {
+        now > self.since + self.within
+    }
+
+    /// Whether the side knows what it owes the close for.
+    pub(super) const fn is_known(&self) -> bool {
+        matches!(self.known, Known::Since(_))
+    }
+
     /// Whether a packet of the side at `now` shows that it did not close.
     pub(super) fn is_overdue(&self, now: Duration, settings: &MonitorSettings) -> bool {
-        now > self.since + late(self.within + PROMPT, settings)
+        let Known::Since(known) = self.known else {
+            return false;
+        };
+        let earliest = self.since + late(self.within + PROMPT, settings);
+        now > earliest.max(known + late(PROMPT, settings))
     }
 
     /// Whether this close is the one that is owed.

@@ -1,6 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use crate::proton::CloseCode;
 use crate::requirement::Role;
 
 /// Something that a capture shows of a QUIC connection. The client is the [`Role::Initiator`].
@@ -85,6 +86,27 @@ pub enum What<'a> {
     Packet {
         /// Who sent it.
         by: Role,
+        /// What it is among those that carry data of the application; `None` for one of the
+        /// handshake.
+        numbers: Option<Numbers>,
+    },
+    /// A limit of flow control holds a side back that has more to send.
+    Blocked {
+        /// Who.
+        by: Role,
+        /// The stream; `None` if it is the connection's limit.
+        stream: Option<u64>,
+        /// The limit, in bytes.
+        limit: u64,
+    },
+    /// A side lets the other one send more.
+    Raised {
+        /// Who.
+        by: Role,
+        /// The stream; `None` if it is the connection's limit.
+        stream: Option<u64>,
+        /// The limit, in bytes.
+        limit: u64,
     },
     /// A packet could not be read.
     Unreadable {
@@ -93,6 +115,19 @@ pub enum What<'a> {
         /// Whether that is because the secrets are not in the capture.
         no_secrets: bool,
     },
+}
+
+/// A packet among those of its connection that carry data of the application.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// Its number in QUIC.
+    pub own: u64,
+    /// Whether it has to be acknowledged.
+    pub ack_eliciting: bool,
+    /// The largest one of the other side that it acknowledges, if it does.
+    pub acknowledged: Option<u64>,
+    /// Whether it acknowledges one that was not seen: packets of the other side are missing.
+    pub unseen: bool,
 }
 
 /// Why a connection was closed.
@@ -109,6 +144,13 @@ impl Code {
     /// (RFC 9000, section 10.2.3).
     const HIDDEN: u64 = 0x0c;
 
+    /// Whether both are of the application, and not the same.
+    #[must_use]
+    pub(super) fn differs_from(self, other: Self) -> bool {
+        let both = |code| matches!(code, Self::Application(_));
+        both(self) && both(other) && self != other
+    }
+
     /// Whether it does not tell what the application meant.
     #[must_use]
     pub(super) const fn is_hidden(self) -> bool {
@@ -119,7 +161,7 @@ impl Code {
 impl std::fmt::Display for Code {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Application(code) => match super::CloseCode::from_number(*code) {
+            Self::Application(code) => match CloseCode::from_number(*code) {
                 Some(known) => write!(f, "code {code} ({})", known.name()),
                 None => write!(f, "code {code}"),
             },

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
+use crate::proton::monitor::Numbers;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, OPERATION, SETUP};
@@ -12,6 +13,7 @@ impl Connection {
     pub(in super::super) fn packet(
         &mut self,
         by: Role,
+        numbers: Option<Numbers>,
         at: At,
         settings: &MonitorSettings,
         say: Say<'_>,
@@ -19,10 +21,16 @@ impl Connection {
         self.packets += 1;
         let last = &mut self.last[index(by)];
         *last = (*last).max(Some(at.time));
+        self.numbers(by, numbers, at);
         if self.closed.is_some() {
+            self.conclude(settings, say);
             return;
         }
-        self.arm(at.time);
+        if by == Role::Responder {
+            self.unanswered(at, settings, say);
+        }
+        self.kept_alive(by, at, settings);
+        self.arm(at.time, settings);
         let overdue = |due: &Due| due.party == by && due.is_overdue(at.time, settings);
         let broken: Vec<_> = self
             .dues
@@ -34,15 +42,44 @@ impl Connection {
         let act = self.act(by, at);
         for due in broken {
             let got = format!("it goes on after packet {}", due.packet);
-            if self.unreadable || self.incomplete {
-                self.ledger
-                    .doubt(due.requirement, act, due.wanted(), got, say);
-            } else {
-                self.ledger
-                    .breach(due.requirement, act, due.wanted(), got, say);
-            }
+            self.found(due.requirement, act, due.wanted(), got, say);
         }
         self.vanished(by, at, settings, say);
+    }
+
+    /// What the numbers of a packet say of what the sides know.
+    fn numbers(&mut self, by: Role, numbers: Option<Numbers>, at: At) {
+        let (mine, peers) = (index(by), index(by.peer()));
+        let own = numbers.filter(|numbers| numbers.ack_eliciting);
+        self.newest[mine] = self.newest[mine].max(own.map(|numbers| numbers.own));
+        for due in &mut self.dues {
+            due.number(by, numbers.map(|numbers| numbers.own));
+        }
+        let Some((numbers, largest)) = numbers.and_then(|all| Some((all, all.acknowledged?)))
+        else {
+            return;
+        };
+        self.gaps |= numbers.unseen;
+        self.acknowledged[mine] = self.acknowledged[mine].max(Some(largest));
+        if self.acknowledged[mine] >= self.newest[peers] {
+            self.caught_up[mine] = Some(at.time);
+        }
+        for due in self.dues.iter_mut().filter(|due| due.party == by) {
+            due.acknowledged(largest, at.time);
+        }
+        if by == Role::Responder {
+            self.established.get_or_insert(at);
+        }
+    }
+
+    /// PR-C-04: an idle connection that both sides kept.
+    fn kept_alive(&mut self, by: Role, at: At, settings: &MonitorSettings) {
+        let since = self.established.map(|since| since.time).max(self.talked);
+        let peer = self.last[index(by.peer())];
+        let idle = since.is_some_and(|since| at.time > since + late(IDLE_TIMEOUT, settings));
+        if idle && peer.is_some_and(|peer| at.time < peer + late(KEEP_ALIVE, settings)) {
+            self.ledger.judge("PR-C-04");
+        }
     }
 
     /// PR-C-05: the idle timer begins again with the first packet that is sent after one that came,
@@ -52,17 +89,17 @@ impl Connection {
         let [Some(client), Some(_)] = self.last else {
             return;
         };
-        if by == Role::Responder && at.time > client + late(gone, settings) && !self.unreadable {
+        if by == Role::Responder && at.time > client + late(gone, settings) {
             let act = self.act(by, at);
             let silent = at.time.saturating_sub(client).as_secs_f64();
             let got = format!("a packet {silent:.1} s after the client's last one");
             let expected = "a client that is silent given up after 5 s";
-            self.ledger.breach("PR-C-05", act, expected, got, say);
+            self.found("PR-C-05", act, expected, got, say);
         }
     }
 
     /// What is owed because time has passed: PR-S-05, PR-S-06, PR-T-01.
-    pub(super) fn arm(&mut self, now: Duration) {
+    pub(super) fn arm(&mut self, now: Duration, settings: &MonitorSettings) {
         let mut owed = Vec::new();
         for (id, stream) in &self.streams {
             let waits = stream.kind.is_none() && !stream.resets && !stream.void;
@@ -77,19 +114,25 @@ impl Connection {
                 ));
             }
         }
-        if let Some(agreed) = self.agreed
+        if let Some(established) = self.established
             && self.named.len() < 3
             && !self.incomplete
-            && now > agreed + SETUP
+            && now > established.time + SETUP
         {
             let at = At {
                 packet: self.first.packet,
-                time: agreed,
+                ..established
             };
             let why = "three streams were not there within 5 s".to_owned();
             owed.push(("PR-S-06", Role::Responder, at, SETUP, why));
         }
-        for (talk, what) in [(&self.event, "event"), (&self.commit, "commit")] {
+        let all = [
+            (&self.event, "event"),
+            (&self.commit, "commit"),
+            (&self.action, "request"),
+        ];
+        let pull = settings.mode.as_deref() == Some("pull");
+        for (talk, what) in all.into_iter().take(if pull { 3 } else { 2 }) {
             if let Some(word) = talk.asked.front().filter(|_| !talk.over)
                 && now > word.time + OPERATION
             {
@@ -101,17 +144,19 @@ impl Connection {
                 owed.push(("PR-T-01", Role::Initiator, at, OPERATION, why));
             }
         }
+        if let Some(due) = self.unread().filter(|due| due.is_begun(now))
+            && self.armed.len() < MOST_STREAMS
+            && self.armed.insert((due.requirement, due.packet))
+        {
+            self.owe(due);
+        }
         for (requirement, party, at, limit, why) in owed {
             if self.armed.len() < MOST_STREAMS && self.armed.insert((requirement, at.packet)) {
-                let codes: &'static [u64] = match requirement {
-                    "PR-T-01" => &[4],
-                    _ => &[3],
-                };
-                self.owe(
-                    Due::new(requirement, party, at, why)
-                        .within(limit)
-                        .with(codes),
-                );
+                let due = Due::new(requirement, party, at, why).within(limit);
+                self.owe(match party {
+                    Role::Initiator => due.with(&[4]).of_its_own(),
+                    Role::Responder => due.with(&[3]).known_by(self.newest[index(party.peer())]),
+                });
             }
         }
     }

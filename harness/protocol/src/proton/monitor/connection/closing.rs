@@ -1,4 +1,4 @@
-use super::{At, Connection};
+use super::{At, Close, Connection, index};
 use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
 use crate::proton::monitor::Code;
@@ -7,48 +7,97 @@ use crate::proton::monitor::talk::Talk;
 use crate::requirement::Role;
 
 impl Connection {
-    pub(in super::super) fn close(&mut self, by: Role, code: Code, at: At, say: Say<'_>) {
-        if self.closed.is_some() {
+    /// A side closes the connection. What its code says is told when the packet is read to its end,
+    /// because what it acknowledges counts.
+    pub(in super::super) fn close(
+        &mut self,
+        by: Role,
+        code: Code,
+        at: At,
+        settings: &MonitorSettings,
+        say: Say<'_>,
+    ) {
+        let close = Close { by, code, at };
+        self.over[index(by)].get_or_insert(at.time);
+        let Some(first) = self.closed else {
+            self.arm(at.time, settings);
+            self.closed = Some(close);
+            self.closing = Some(close);
             return;
+        };
+        if first.by != by {
+            // Both close at once, or this is the answer to the first.
+            self.keeps(by, code);
+        } else if by == Role::Responder && first.code.differs_from(code) {
+            // PR-R-03
+            let act = self.act(by, at);
+            let expected = format!("one close, which was with {}", first.code);
+            self.found("PR-R-03", act, expected, code.to_string(), say);
         }
-        self.arm(at.time);
-        self.closed = Some((by, code));
-        let dues = std::mem::take(&mut self.dues);
-        let mine: Vec<_> = dues.iter().filter(|due| due.party == by).collect();
-        let act = self.act(by, at);
-        if mine.iter().any(|due| due.is_met(code)) {
-            for due in mine {
+    }
+
+    /// Whether the close is one that its side owes, which then was judged.
+    fn keeps(&mut self, by: Role, code: Code) -> bool {
+        let mine = self.dues.iter().filter(|due| due.party == by);
+        let mine: Vec<_> = mine.cloned().collect();
+        let met = mine.iter().any(|due| due.is_met(code));
+        if met {
+            for due in &mine {
                 self.ledger.judge(due.requirement);
             }
             self.ledger.judge("PR-C-03");
+            if by == Role::Responder && mine.len() > 1 {
+                self.ledger.judge("PR-R-03");
+            }
+        }
+        met
+    }
+
+    /// Tells what the first close says.
+    pub(super) fn conclude(&mut self, settings: &MonitorSettings, say: Say<'_>) {
+        let Some(Close { by, code, at }) = self.closing.take() else {
+            return;
+        };
+        if (by, code) == (Role::Initiator, Code::Application(4)) {
+            self.given_up(at, settings, say);
+        }
+        if self.keeps(by, code) {
             return;
         }
         let Code::Application(number) = code else {
             return;
         };
-        if let Some(due) = mine.first() {
+        let act = self.act(by, at);
+        if let Some(due) = self.dues.iter().find(|due| due.party == by).cloned() {
             let others =
                 (number == 7 && self.superseded) || (number == 6 && self.second_of.is_some());
             let timed = number == 4 && self.waits();
             if others || timed {
                 return;
             }
-            // A client may end at any time, before it has seen what is wrong.
-            if self.incomplete || self.unreadable || (by == Role::Initiator && number == 0) {
-                self.ledger
-                    .doubt(due.requirement, act, due.wanted(), code.to_string(), say);
+            let (expected, got) = (due.wanted(), code.to_string());
+            // A side may end at any time, and for what it saw before it sees what is wrong.
+            let ends = by == Role::Initiator && number == 0;
+            let other = ends || (!due.is_known() && !self.is_unexplained(by, number));
+            if other {
+                self.ledger.doubt(due.requirement, act, expected, got, say);
             } else {
-                self.ledger
-                    .breach(due.requirement, act, due.wanted(), code.to_string(), say);
+                self.found(due.requirement, act, expected, got, say);
             }
         } else if number > 7 {
             let expected = "a close code from 0 to 7";
-            self.ledger
-                .breach("PR-C-03", act, expected, code.to_string(), say);
+            let got = code.to_string();
+            self.ledger.breach("PR-C-03", act, expected, got, say);
+        } else if (by, number) == (Role::Responder, 1)
+            && self.complete.is_some()
+            && self.is_out_of_order()
+        {
+            let expected = "streams taken in any order";
+            self.found("PR-S-02", act, expected, code.to_string(), say);
         } else if self.is_unexplained(by, number) {
             let expected = "what the code is for, before it";
-            self.ledger
-                .doubt("PR-C-03", act, expected, code.to_string(), say);
+            let got = code.to_string();
+            self.ledger.doubt("PR-C-03", act, expected, got, say);
         }
     }
 
@@ -61,10 +110,11 @@ impl Connection {
     /// Whether nothing that was seen is a reason for this code.
     fn is_unexplained(&self, by: Role, number: u64) -> bool {
         match (by, number) {
-            (_, 1 | 3) => self.named.len() == 3,
-            (_, 4) => !self.waits() && self.named.len() == 3,
+            (_, 1) => self.named.len() == 3,
+            (_, 3) => self.named.len() == 3 && !self.slow,
+            (_, 4) => !self.waits() && !self.is_held_back() && self.named.len() == 3,
             (_, 5) => !self.asks,
-            (Role::Responder, 6) => self.second_of.is_none(),
+            (Role::Responder, 6) => self.second_of.is_none() && !self.told_why,
             (Role::Responder, 7) => !self.superseded,
             (_, _) => false,
         }
@@ -76,6 +126,7 @@ impl Connection {
         settings: &MonitorSettings,
         say: Say<'_>,
     ) -> Option<Session> {
+        self.conclude(settings, say);
         if self.foreign || !(self.offered || self.agreed.is_some()) {
             return None;
         }
@@ -101,6 +152,7 @@ impl Connection {
                 say,
             );
         }
+        self.nothing_pushed(settings, say);
         Some(Session {
             protocol: "proton",
             mode: self.mode(settings),
@@ -127,10 +179,6 @@ impl Connection {
         };
         let act = self.act(Role::Responder, at);
         let got = format!("{} beyond them", word.value);
-        if self.incomplete || self.unreadable {
-            self.ledger.doubt(requirement, act, expected, got, say);
-        } else {
-            self.ledger.breach(requirement, act, expected, got, say);
-        }
+        self.found(requirement, act, expected, got, say);
     }
 }

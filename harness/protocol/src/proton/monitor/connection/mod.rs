@@ -1,7 +1,9 @@
 //! What is known of one connection, and what is judged of it alone.
 
+mod answers;
 mod clock;
 mod closing;
+mod flow;
 mod streams;
 mod words;
 
@@ -10,7 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::due::Due;
-use super::ledger::{Act, Ledger};
+use super::ledger::{Act, Ledger, Say};
 use super::talk::{Talk, Word};
 use super::{Code, Kind, Words};
 use crate::MonitorSettings;
@@ -30,6 +32,14 @@ pub(super) struct At {
     pub(super) time: Duration,
 }
 
+/// A close that was seen.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Close {
+    pub(super) by: Role,
+    pub(super) code: Code,
+    pub(super) at: At,
+}
+
 #[derive(Debug, Clone)]
 struct Stream {
     opened: At,
@@ -42,6 +52,8 @@ struct Stream {
     client_lost: bool,
     client: Words,
     server: Words,
+    /// What the server said before the capture shows which stream it is.
+    early: Vec<(At, Vec<u8>)>,
 }
 
 /// What is known of one connection.
@@ -57,7 +69,25 @@ pub(super) struct Connection {
     pub(super) foreign: bool,
     pub(super) blind: bool,
     pub(super) unreadable: bool,
-    pub(super) closed: Option<(Role, Code)>,
+    /// The first close, and what it says is not told yet.
+    pub(super) closed: Option<Close>,
+    closing: Option<Close>,
+    /// When the client and the server first closed it.
+    pub(super) over: [Option<Duration>; 2],
+    /// The server did not take it, because it has another one.
+    pub(super) refused: bool,
+    /// Why it was not taken is told already.
+    pub(super) told_why: bool,
+    /// The largest packet numbers of the client and the server that have to be acknowledged, and
+    /// those that they have acknowledged of each other.
+    newest: [Option<u64>; 2],
+    acknowledged: [Option<u64>; 2],
+    /// What the server acknowledges shows that packets are missing.
+    gaps: bool,
+    /// When the server was first seen to have the client's data: its handshake is done.
+    established: Option<At>,
+    /// When a side was last seen to have everything of the other one.
+    pub(super) caught_up: [Option<Duration>; 2],
     /// Times of the last packets, of the client and the server.
     pub(super) last: [Option<Duration>; 2],
     /// It said 0xFF.
@@ -73,9 +103,20 @@ pub(super) struct Connection {
     refused_id: Option<u32>,
     streams: BTreeMap<u64, Stream>,
     named: BTreeSet<Kind>,
+    /// The kinds as they were named, and when the last one was.
+    order: Vec<Kind>,
+    complete: Option<At>,
+    /// A stream was named so late that the server may have given up before.
+    slow: bool,
+    windows: flow::Windows,
+    last_acked: Option<answers::Pair>,
+    last_committed: Option<answers::Pair>,
+    /// When either side last said something on a stream, and the server.
+    talked: Option<Duration>,
+    pub(super) served: Option<Duration>,
     incomplete: bool,
     event: Talk,
-    commit: Talk,
+    pub(super) commit: Talk,
     action: Talk,
     items: u64,
     asks: bool,
@@ -114,6 +155,15 @@ impl Connection {
             blind: false,
             unreadable: false,
             closed: None,
+            closing: None,
+            over: [None; 2],
+            refused: false,
+            told_why: false,
+            newest: [None; 2],
+            acknowledged: [None; 2],
+            gaps: false,
+            established: None,
+            caught_up: [None; 2],
             last: [None; 2],
             reset: false,
             spoke: false,
@@ -124,6 +174,14 @@ impl Connection {
             refused_id: None,
             streams: BTreeMap::new(),
             named: BTreeSet::new(),
+            order: Vec::new(),
+            complete: None,
+            slow: false,
+            windows: flow::Windows::default(),
+            last_acked: None,
+            last_committed: None,
+            talked: None,
+            served: None,
             incomplete: false,
             event: Talk::default(),
             commit: Talk::default(),
@@ -154,6 +212,32 @@ impl Connection {
     /// The last moment at which either side was heard.
     pub(super) fn heard(&self) -> Option<Duration> {
         self.last.into_iter().flatten().max()
+    }
+
+    /// When the server first had data of the client.
+    pub(super) fn established(&self) -> Option<Duration> {
+        self.established.map(|since| since.time)
+    }
+
+    /// Whether something may have been said that was not seen.
+    pub(super) const fn is_unsure(&self) -> bool {
+        self.unreadable || self.incomplete || self.gaps
+    }
+
+    /// Says that a requirement is broken, or not judged for sure where something was not seen.
+    pub(super) fn found(
+        &mut self,
+        requirement: &'static str,
+        act: Act,
+        expected: impl Into<String>,
+        got: impl Into<String>,
+        say: Say<'_>,
+    ) {
+        if self.is_unsure() {
+            self.ledger.doubt(requirement, act, expected, got, say);
+        } else {
+            self.ledger.breach(requirement, act, expected, got, say);
+        }
     }
 
     pub(super) fn owe(&mut self, due: Due) {

@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use super::{At, Connection, MOST_STREAMS, Stream};
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
-use crate::proton::{Kind, PROTOCOL, RESET, Words};
+use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, Words};
 use crate::requirement::Role;
 
 impl Connection {
@@ -35,6 +37,7 @@ impl Connection {
                 client_lost: false,
                 client: Words::default(),
                 server: Words::default(),
+                early: Vec::new(),
             };
             self.streams.insert(stream, new);
         }
@@ -79,6 +82,9 @@ impl Connection {
             let kind = Kind::from_discriminator(byte);
             stream.kind = kind.filter(|kind| self.named.insert(*kind));
             stream.void = stream.kind.is_none();
+            if let Some(kind) = stream.kind {
+                self.named(id, kind, at);
+            }
             return rest;
         }
         if byte == RESET && id == 0 {
@@ -89,9 +95,7 @@ impl Connection {
         match Kind::from_discriminator(byte) {
             Some(kind) if self.named.insert(kind) => {
                 stream.kind = Some(kind);
-                if self.named.len() == 3 {
-                    self.ledger.judge("PR-S-01");
-                }
+                self.named(id, kind, at);
                 return rest;
             }
             known => {
@@ -114,6 +118,26 @@ impl Connection {
             }
         }
         rest
+    }
+
+    fn named(&mut self, id: u64, kind: Kind, at: At) {
+        let after = |since: Option<At>| {
+            let since = since.map(|since| since.time);
+            since.map_or(Duration::ZERO, |since| at.time.saturating_sub(since))
+        };
+        let opened = self.streams.get(&id).map(|stream| stream.opened);
+        self.slow |= after(opened) > IDENTIFICATION / 2 || after(self.established) > SETUP / 2;
+        self.order.push(kind);
+        if self.named.len() == 3 {
+            self.complete = Some(at);
+            self.ledger.judge("PR-S-01");
+        }
+    }
+
+    /// Whether the streams came in another order than the specification names them.
+    pub(super) fn is_out_of_order(&self) -> bool {
+        let by_id = self.streams.values().filter_map(|stream| stream.kind);
+        !by_id.is_sorted() || !self.order.is_sorted()
     }
 
     fn name_after_reset<'b>(&mut self, id: u64, rest: &'b [u8], at: At, say: Say<'_>) -> &'b [u8] {

@@ -6,6 +6,9 @@ use crate::proton::monitor::ledger::Say;
 use crate::proton::monitor::talk::Word;
 use crate::requirement::Role;
 
+/// Most pieces that the server may say before the capture shows what its stream is.
+const MOST_EARLY: usize = 64;
+
 impl Connection {
     pub(in super::super) fn bytes(
         &mut self,
@@ -16,14 +19,50 @@ impl Connection {
         settings: &MonitorSettings,
         say: Say<'_>,
     ) {
+        self.talked = Some(at.time);
+        let was_named = self.is_named(id);
         let rest = match by {
             Role::Initiator => self.name(id, bytes, at, say),
             Role::Responder => bytes,
         };
+        self.said(id, by, rest, at, settings, say);
+        if !was_named && self.is_named(id) {
+            let early = self
+                .streams
+                .get_mut(&id)
+                .map(|stream| std::mem::take(&mut stream.early));
+            for (at, bytes) in early.into_iter().flatten() {
+                self.said(id, Role::Responder, &bytes, at, settings, say);
+            }
+        }
+    }
+
+    fn is_named(&self, id: u64) -> bool {
+        self.streams
+            .get(&id)
+            .is_some_and(|stream| stream.kind.is_some())
+    }
+
+    /// Takes what follows the byte that says what a stream is.
+    fn said(
+        &mut self,
+        id: u64,
+        by: Role,
+        rest: &[u8],
+        at: At,
+        settings: &MonitorSettings,
+        say: Say<'_>,
+    ) {
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| !stream.void) else {
             return;
         };
         let Some(kind) = stream.kind else {
+            // The capture has the packets in another order than they came, or lacks one.
+            if by == Role::Responder && stream.early.len() < MOST_EARLY {
+                stream.early.push((at, rest.to_vec()));
+            } else if by == Role::Responder {
+                stream.void = true;
+            }
             return;
         };
         if rest.is_empty() {
@@ -38,6 +77,12 @@ impl Connection {
             self.asked_for_items(at, settings);
         }
         self.words += words.len() as u64;
+        if by == Role::Responder && !words.is_empty() {
+            self.served = Some(at.time);
+            if self.complete.is_some() && self.is_out_of_order() {
+                self.ledger.judge("PR-S-02");
+            }
+        }
         for value in words {
             let word = Word {
                 value,
@@ -51,8 +96,10 @@ impl Connection {
                     let _ = self.commit.ask(word);
                 }
                 (Kind::StateCommit, Role::Responder) => {
-                    let _ = self.commit.answer(word);
                     self.ledger.judge("PR-K-01");
+                    if let Some(pair) = self.commit.answer(word) {
+                        self.committed(pair, say);
+                    }
                 }
                 (Kind::Action, Role::Initiator) => {
                     let _ = self.action.ask(word);
@@ -134,6 +181,7 @@ impl Connection {
     fn compare(&mut self, asked: Word, answer: Word, say: Say<'_>) {
         self.ledger.judge("PR-E-01");
         if asked.value == answer.value {
+            self.acked((asked, answer), say);
             return;
         }
         let at = At {

@@ -6,7 +6,23 @@ use crate::requirement::Role::{Initiator as Client, Responder as Server};
 fn the_streams_may_come_in_any_order() {
     let rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[3]);
     let rig = rig.bytes(4, Client, &[1]).bytes(8, Client, &[2]);
-    rig.alive(10, &[1]).closed(Client, 0).end().is_healthy();
+    let rig = rig.alive(10, &[1]).word(0, Server, 5);
+    let told = rig.closed(Client, 0).end();
+    told.is_healthy();
+    assert!(told.sessions[0].judged.contains(&"PR-S-02"));
+    let rig = Rig::new().connected(1, 5_000).bytes(4, Client, &[1]);
+    let rig = rig.bytes(0, Client, &[2]).bytes(8, Client, &[3]);
+    rig.closed(Server, 1).end().broke(&[("PR-S-02", Server)]);
+}
+
+#[test]
+fn a_server_may_have_given_up_when_the_last_stream_came() {
+    let rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[1]);
+    let rig = rig.bytes(4, Client, &[2]).alive(5, &[1]);
+    let told = rig.bytes(8, Client, &[3]).closed(Server, 3).end();
+    told.is_healthy();
+    let told = Rig::set_up().closed(Server, 3).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-03"]));
 }
 
 #[test]
@@ -56,12 +72,14 @@ fn a_stream_without_a_name_is_closed_with_3() {
     let nameless = || {
         let mut rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[1]);
         rig = rig.bytes(4, Client, &[2]);
-        rig.what(What::Stream {
-            stream: 8,
-            by: Client,
-            unidirectional: false,
-        });
-        rig
+        rig.does(
+            Client,
+            What::Stream {
+                stream: 8,
+                by: Client,
+                unidirectional: false,
+            },
+        )
     };
     nameless()
         .alive(2, &[1])
@@ -86,23 +104,19 @@ fn fewer_than_three_streams_are_closed_with_3() {
 
 #[test]
 fn unidirectional_streams_and_datagrams_are_no_part_of_it() {
-    let datagram = || {
-        let mut rig = Rig::set_up();
-        rig.what(What::Datagram { by: Client });
-        rig
-    };
+    let datagram = || Rig::set_up().does(Client, What::Datagram { by: Client });
     datagram()
         .closed(Server, 5)
         .end()
         .broke(&[("PR-S-07", Client)]);
     let goes_on = datagram().alive(6, &[1]).end();
     goes_on.broke(&[("PR-S-07", Client), ("PR-S-07", Server)]);
-    let mut stream = Rig::set_up();
-    stream.what(What::Stream {
+    let opened = What::Stream {
         stream: 3,
         by: Server,
         unidirectional: true,
-    });
+    };
+    let stream = Rig::set_up().does(Server, opened);
     stream.closed(Client, 5).end().broke(&[("PR-S-07", Server)]);
 }
 
@@ -134,12 +148,8 @@ fn an_item_cut_short_is_closed_with_5_by_the_client() {
 #[test]
 fn a_stream_that_is_broken_off_ends_the_connection() {
     let broken = || {
-        let mut rig = Rig::set_up();
-        rig.what(What::Broken {
-            stream: 4,
-            by: Client,
-        });
-        rig
+        let (stream, by) = (4, Client);
+        Rig::set_up().does(by, What::Broken { stream, by })
     };
     broken().closed(Server, 5).end().is_healthy();
     broken().alive(6, &[1]).end().broke(&[("PR-S-08", Server)]);

@@ -1,6 +1,8 @@
 //! Each rule on traffic that keeps it and on traffic that breaks it.
 
+mod answers;
 mod closes;
+mod known;
 mod rig;
 mod second;
 mod words;

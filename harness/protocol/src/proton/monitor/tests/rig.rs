@@ -1,6 +1,7 @@
+use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::super::{Code, Event, Monitor, What};
+use super::super::{Code, Event, Monitor, Numbers, What};
 use crate::MonitorSettings;
 use crate::monitor::{Observation, Session};
 use crate::requirement::Role;
@@ -12,6 +13,12 @@ pub(super) struct Rig {
     number: u64,
     now: Duration,
     connection: u64,
+    /// The packets that each side of each connection sent so far.
+    sent: BTreeMap<(u64, &'static str), u64>,
+    /// No side acknowledges anything.
+    deaf: bool,
+    /// Packets are acknowledged that were not seen.
+    gaps: bool,
     pub(super) said: Vec<Observation>,
 }
 
@@ -26,6 +33,9 @@ impl Rig {
             number: 0,
             now: Duration::from_secs(100),
             connection: 1,
+            sent: BTreeMap::new(),
+            deaf: false,
+            gaps: false,
             said: Vec::new(),
         }
     }
@@ -47,6 +57,43 @@ impl Rig {
         self.monitor.event(&event, &mut |one| said.push(one));
     }
 
+    /// The end of a packet that acknowledges all that the other side sent.
+    pub(super) fn packet(&mut self, by: Role) {
+        let key = |role: Role| (self.connection, role.name());
+        let own = self.sent.get(&key(by)).copied().unwrap_or_default();
+        let peers = self.sent.get(&key(by.peer())).copied();
+        let numbers = Numbers {
+            own,
+            ack_eliciting: true,
+            acknowledged: peers
+                .and_then(|sent| sent.checked_sub(1))
+                .filter(|_| !self.deaf),
+            unseen: self.gaps,
+        };
+        self.sent.insert(key(by), own + 1);
+        let numbers = Some(numbers);
+        self.what(What::Packet { by, numbers });
+    }
+
+    /// A packet that says one thing.
+    pub(super) fn does(mut self, by: Role, what: What<'_>) -> Self {
+        self.what(what);
+        self.packet(by);
+        self
+    }
+
+    /// From here on nothing is acknowledged.
+    pub(super) fn deaf(mut self) -> Self {
+        self.deaf = true;
+        self
+    }
+
+    /// From here on each packet acknowledges one that is not in the capture.
+    pub(super) fn with_gaps(mut self) -> Self {
+        self.gaps = true;
+        self
+    }
+
     /// The connection with this number is the one that is meant from here on.
     pub(super) fn on(mut self, connection: u64) -> Self {
         self.connection = connection;
@@ -65,8 +112,8 @@ impl Rig {
     pub(super) fn connected(self, connection: u64, port: u16) -> Self {
         let mut rig = self.opened(connection, port);
         rig.what(What::Agreed(Some(b"proton")));
-        rig.what(What::Packet { by: Client });
-        rig.what(What::Packet { by: Server });
+        rig.packet(Client);
+        rig.packet(Server);
         rig
     }
 
@@ -87,7 +134,7 @@ impl Rig {
             });
         }
         self.what(What::Bytes { stream, by, bytes });
-        self.what(What::Packet { by });
+        self.packet(by);
         self
     }
 
@@ -95,15 +142,13 @@ impl Rig {
         self.bytes(stream, by, &word.to_le_bytes())
     }
 
-    pub(super) fn fin(mut self, stream: u64, by: Role) -> Self {
-        self.what(What::Fin { stream, by });
-        self
+    pub(super) fn fin(self, stream: u64, by: Role) -> Self {
+        self.does(by, What::Fin { stream, by })
     }
 
-    pub(super) fn closed(mut self, by: Role, code: u64) -> Self {
+    pub(super) fn closed(self, by: Role, code: u64) -> Self {
         let code = Code::Application(code);
-        self.what(What::Closed { by, code });
-        self
+        self.does(by, What::Closed { by, code })
     }
 
     /// Time passes, and both sides keep these connections alive.
@@ -113,8 +158,8 @@ impl Rig {
             self.now += Duration::from_secs(1);
             for connection in connections {
                 self.connection = *connection;
-                self.what(What::Packet { by: Client });
-                self.what(What::Packet { by: Server });
+                self.packet(Client);
+                self.packet(Server);
             }
         }
         self.on(meant)

@@ -1,4 +1,4 @@
-use super::super::What;
+use super::super::{Code, What};
 use super::rig::Rig;
 use crate::MonitorSettings;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
@@ -90,4 +90,92 @@ fn a_handshake_without_a_protocol_fails() {
     let mut unknown = Rig::new().opened(2, 5_001);
     unknown.what(What::Agreed(None));
     unknown.end().is_healthy();
+}
+
+#[test]
+fn of_two_handshakes_at_once_either_may_be_the_first() {
+    let mut rig = Rig::new().opened(1, 5_000);
+    rig.what(What::Agreed(Some(b"proton")));
+    rig.packet(Server);
+    let told = rig.connected(2, 5_001).on(1).closed(Server, 6).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-01"]));
+}
+
+#[test]
+fn a_second_connection_that_says_nothing_is_closed_with_6() {
+    let second = || Rig::set_up().alive(3, &[1]).connected(2, 5_001);
+    let told = second().alive(1, &[1, 2]).closed(Server, 3).end();
+    told.broke(&[("PR-R-02", Server)]);
+    // The first one may be gone for the server.
+    let rig = Rig::set_up().alive(3, &[1]).silent(4).connected(2, 5_001);
+    let told = rig.alive(6, &[2]).closed(Server, 3).end();
+    assert_eq!(told.findings, []);
+}
+
+const REFUSED: What<'static> = What::Closed {
+    by: Server,
+    code: Code::Transport(2),
+};
+
+/// The first connection, and a second one that was refused.
+fn refused() -> Rig {
+    let rig = Rig::set_up().alive(3, &[1]).opened(2, 5_001);
+    rig.does(Server, REFUSED).on(1).alive(1, &[1])
+}
+
+#[test]
+fn after_a_refused_second_connection_the_next_one_is_served() {
+    let next = refused().closed(Client, 0).connected(3, 5_002).named();
+    let told = next.word(0, Client, 1).word(0, Server, 1).end();
+    told.is_healthy();
+    assert!(told.sessions[2].judged.contains(&"PR-C-02"), "{told:?}");
+    // A close of the client may not have come, one of the server says that it knows.
+    let next = refused().closed(Client, 0).opened(3, 5_002);
+    let told = next.does(Server, REFUSED).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
+    let over = refused().closed(Client, 0).closed(Server, 0);
+    let told = over.opened(3, 5_002).does(Server, REFUSED).end();
+    told.broke(&[("PR-C-02", Server)]);
+    // It may have been started again.
+    let over = refused().closed(Client, 0).closed(Server, 0).silent(3);
+    let told = over.opened(3, 5_002).does(Server, REFUSED).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
+    let stopped = refused().closed(Server, 0).opened(3, 5_002);
+    let told = stopped.does(Server, REFUSED).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
+}
+
+#[test]
+fn a_refusal_is_right_while_another_connection_may_live() {
+    let silent = refused().on(4).connected(4, 5_009).on(1).closed(Client, 0);
+    let silent = silent.closed(Server, 0).opened(3, 5_002);
+    let told = silent.does(Server, REFUSED).end();
+    assert_eq!((told.findings.len(), told.doubts.len()), (0, 0), "{told:?}");
+}
+
+#[test]
+fn a_new_client_is_served_when_the_old_one_vanished() {
+    let next = Rig::set_up().silent(15).connected(2, 5_001).named();
+    let told = next.word(0, Client, 1).word(0, Server, 1).end();
+    told.is_healthy();
+    assert!(told.sessions[1].judged.contains(&"PR-C-05"), "{told:?}");
+}
+
+#[test]
+fn a_late_answer_harms_nothing() {
+    let next = |seconds| {
+        let rig = Rig::set_up().word(4, Client, 42).closed(Client, 0);
+        let rig = rig.connected(2, 5_001).named().alive(seconds, &[2]);
+        let told = rig.word(0, Client, 1).word(0, Server, 1).end();
+        told.is_healthy();
+        told.sessions[0].judged.contains(&"PR-T-03")
+    };
+    assert!(next(250) && !next(200));
+}
+
+#[test]
+fn a_reset_that_did_not_come_closes_nothing() {
+    let rig = Rig::set_up().alive(3, &[1]).connected(2, 5_001).deaf();
+    let rig = rig.bytes(0, Client, &[0xFF]).alive(4, &[1, 2]);
+    assert_eq!(rig.end().findings, []);
 }

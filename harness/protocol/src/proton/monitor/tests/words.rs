@@ -108,9 +108,13 @@ fn a_commit_may_take_four_minutes_and_not_more_than_five() {
     let rig = Rig::set_up().word(4, Client, 42).alive(240, &[1]);
     rig.word(4, Server, 84).closed(Client, 0).end().is_healthy();
     let timely = Rig::set_up().word(4, Client, 42).alive(300, &[1]);
-    timely.alive(1, &[1]).closed(Client, 4).end().is_healthy();
+    let told = timely.alive(1, &[1]).closed(Client, 4).end();
+    told.broke(&[("PR-K-01", Server)]);
+    assert!(told.sessions[0].judged.contains(&"PR-T-01"));
     let waits = Rig::set_up().word(4, Client, 42).alive(400, &[1]);
-    waits.end().broke(&[("PR-T-01", Client)]);
+    waits
+        .end()
+        .broke(&[("PR-K-01", Server), ("PR-T-01", Client)]);
 }
 
 #[test]

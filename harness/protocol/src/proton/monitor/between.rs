@@ -1,0 +1,341 @@
+//! What one connection says of another.
+
+use std::time::Duration;
+
+use super::connection::{At, Connection, index, late};
+use super::due::Due;
+use super::ledger::Say;
+use super::{Code, Monitor};
+use crate::proton::{ALPN, CloseCode, IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, STARTUP_DELAY};
+use crate::requirement::Role;
+
+/// The code with which QUIC refuses a connection in the handshake (RFC 9000, section 20.1).
+const CONNECTION_REFUSED: Code = Code::Transport(0x02);
+
+/// So long a server may work on a commit.
+const COMMIT: Duration = Duration::from_secs(240);
+
+/// Nobody starts a server again within this time.
+const AT_ONCE: Duration = Duration::from_secs(2);
+
+impl Monitor {
+    /// The connection that the same server has when this one comes.
+    pub(super) fn alive(&self, new: &Connection) -> Option<u64> {
+        let lives = |old: &Connection| {
+            let heard = old.heard().map(|heard| heard + IDLE_TIMEOUT);
+            old.server == new.server
+                && old.closed.is_none()
+                && old.agreed.is_some()
+                && heard.is_some_and(|until| until > new.first.time)
+        };
+        let mut all = self.connections.iter().rev();
+        all.find(|(_, old)| lives(old)).map(|(number, _)| *number)
+    }
+
+    /// PR-C-07
+    pub(super) fn agreed(&mut self, number: u64, alpn: Option<&[u8]>, at: At, say: Say<'_>) {
+        let known = |server| {
+            let mut all = self.connections.values();
+            all.any(|other| other.server == server && other.agreed.is_some())
+        };
+        let is_known = self
+            .connections
+            .get(&number)
+            .is_some_and(|one| known(one.server));
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        if alpn == Some(ALPN.as_bytes()) {
+            connection.agreed = Some(at.time);
+            return;
+        }
+        if alpn.is_none() && is_known {
+            let act = connection.act(Role::Responder, at);
+            let expected = "the handshake to fail without the protocol proton";
+            let got = "a handshake that goes on with none";
+            connection.ledger.breach("PR-C-07", act, expected, got, say);
+        }
+        connection.foreign = true;
+    }
+
+    /// The first byte of a connection is there: PR-R-01, PR-C-06.
+    pub(super) fn spoke(&mut self, number: u64, at: At, say: Say<'_>) {
+        let Some(new) = self.connections.get(&number) else {
+            return;
+        };
+        let (reset, old, opened) = (new.reset, new.second_of, new.first);
+        let (client, server) = (new.client, new.server);
+        if reset {
+            let old = old.and_then(|old| self.connections.get_mut(&old));
+            if let Some(old) = old.filter(|old| old.closed.is_none()) {
+                old.superseded = true;
+                let why = "another connection reset this one".to_owned();
+                let (party, limit) = (Role::Responder, IDENTIFICATION);
+                let due = Due::new("PR-R-01", party, at, why).within(limit);
+                old.owe(due.with(&[7]).of_another());
+            }
+            return;
+        }
+        let soon = STARTUP_DELAY.mul_f64(1.0 - self.settings.tolerance.clamp(0.0, 1.0));
+        let silence = KEEP_ALIVE * 2;
+        let lost = self.connections.values().find_map(|old| {
+            let heard = old.heard()?;
+            let gone = old.closed.is_none() && old.agreed.is_some() && !old.unreadable;
+            let same = old.server == server && old.client.ip() == client.ip();
+            let between = opened.time.checked_sub(heard)?;
+            (gone && same && between > silence).then_some(between)
+        });
+        let Some(new) = self.connections.get_mut(&number) else {
+            return;
+        };
+        if let Some(between) = lost {
+            new.ledger.judge("PR-C-06");
+            if between < soon {
+                let act = new.act(Role::Initiator, opened);
+                let got = format!("a new connection after {:.1} s", between.as_secs_f64());
+                let expected = "10 s, or a reset, after a lost connection";
+                new.ledger.breach("PR-C-06", act, expected, got, say);
+            }
+        }
+    }
+
+    /// PR-E-04: the same socket is most often the same process.
+    pub(super) fn ids_go_on(&mut self, number: u64, at: At, say: Say<'_>) {
+        let supervised = self.settings.supervised;
+        let before = |client| {
+            let earlier = self.connections.range(..number);
+            let same = earlier.filter(|(_, old)| old.client == client);
+            same.map(|(_, old)| old.last_id).max()
+        };
+        let last = self
+            .connections
+            .get(&number)
+            .and_then(|new| before(new.client));
+        let Some((new, last)) = self.connections.get_mut(&number).zip(last) else {
+            return;
+        };
+        let Some(first) = new.first_id.filter(|first| first.value <= last) else {
+            return;
+        };
+        let act = new.act(Role::Initiator, at);
+        let expected = format!("an id above {last}, the last one of the connection before");
+        let got = first.value.to_string();
+        if supervised {
+            new.ledger.breach("PR-E-04", act, expected, got, say);
+        } else {
+            new.ledger.doubt("PR-E-04", act, expected, got, say);
+        }
+    }
+
+    /// PR-C-01, PR-R-02: a second connection that is still served, and the first one too.
+    pub(super) fn second(&mut self, number: u64, by: Role, at: At, say: Say<'_>) {
+        let Some(new) = self.connections.get(&number) else {
+            return;
+        };
+        let (Some(old), Some(agreed)) = (new.second_of, new.agreed) else {
+            return;
+        };
+        if new.reset && by == Role::Responder && new.caught_up[index(by)] == Some(at.time) {
+            let old = self.connections.get_mut(&old);
+            let dues = old.into_iter().flat_map(|old| &mut old.dues);
+            dues.for_each(|due| due.learn(at.time));
+            return;
+        }
+        let served = by == Role::Responder && new.closed.is_none() && !new.reset;
+        let until = agreed + late(IDENTIFICATION * 2, &self.settings);
+        if !served || at.time <= until {
+            return;
+        }
+        let since = agreed + IDENTIFICATION;
+        let Some(old) = self.connections.get(&old) else {
+            return;
+        };
+        let lives = |heard: &Option<_>| heard.is_some_and(|heard| heard > since);
+        let both = old.closed.is_none() && old.last.iter().all(lives) && !old.is_unsure();
+        let Some(new) = self.connections.get_mut(&number).filter(|_| both) else {
+            return;
+        };
+        let act = new.act(by, at);
+        let got = "two connections that are both served";
+        for (requirement, expected) in [
+            ("PR-C-01", "one connection at a time"),
+            (
+                "PR-R-02",
+                "the second connection closed with code 6 within 1 s",
+            ),
+        ] {
+            new.found(requirement, act, expected, got, say);
+        }
+        new.second_of = None;
+    }
+
+    /// PR-C-01, PR-C-02, PR-R-01, PR-R-02: what the end of one connection says of another.
+    pub(super) fn closed(&mut self, number: u64, by: Role, code: Code, at: At, say: Say<'_>) {
+        if by != Role::Responder {
+            return;
+        }
+        let refused = Code::Application(CloseCode::AlreadyConnected.number());
+        if code != refused && code != CONNECTION_REFUSED {
+            self.wrongly_refused(number, code, at, say);
+            return;
+        }
+        let second_of = self.connections.get(&number).and_then(|one| one.second_of);
+        if let Some(old) = second_of.and_then(|old| self.connections.get_mut(&old)) {
+            // A server without reset refuses the second connection whatever it says.
+            old.dues.retain(|due| due.requirement != "PR-R-01");
+        }
+        let seconds = |one: &&Connection| one.second_of == Some(number) && one.closed.is_none();
+        let second = self.connections.values().find(seconds);
+        let second = second.map(|second| second.first.time);
+        let Some(one) = self.connections.get_mut(&number) else {
+            return;
+        };
+        one.refused = true;
+        if second_of.is_some() {
+            one.ledger.judge("PR-C-01");
+            if code == refused {
+                one.ledger.judge("PR-R-02");
+            }
+        } else if let Some(second) = second {
+            one.told_why = true;
+            let act = one.act(by, at);
+            let expected = "the first connection unharmed by the second";
+            let got = code.to_string();
+            // Of two handshakes at once either may be the first for the server.
+            if one.established().is_some_and(|since| since < second) {
+                one.found("PR-C-01", act, expected, got, say);
+            } else {
+                one.ledger.doubt("PR-C-01", act, expected, got, say);
+            }
+        } else {
+            self.left_behind(number, code, at, say);
+        }
+    }
+
+    /// PR-R-02: a second connection that says nothing, closed with another code.
+    fn wrongly_refused(&mut self, number: u64, code: Code, at: At, say: Say<'_>) {
+        let Some(new) = self.connections.get(&number) else {
+            return;
+        };
+        let Code::Application(1..) = code else {
+            return;
+        };
+        let old = new.second_of.and_then(|old| self.connections.get(&old));
+        let recent = |heard: &Option<Duration>| {
+            heard.is_some_and(|heard| heard + late(KEEP_ALIVE, &self.settings) > at.time)
+        };
+        let lives = |old: &Connection| old.closed.is_none() && old.last.iter().all(recent);
+        if new.spoke || new.reset || !old.is_some_and(lives) {
+            return;
+        }
+        let Some(new) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let act = new.act(Role::Responder, at);
+        let expected = "the second connection closed with code 6";
+        new.found("PR-R-02", act, expected, code.to_string(), say);
+    }
+
+    /// The newest connection before this one, to the same server, that ended when it had refused a
+    /// second one.
+    fn ended_before(&self, number: u64) -> Option<&Connection> {
+        let new = self.connections.get(&number)?;
+        let mut before = self.connections.range(..number).rev();
+        let refused = |old| {
+            let mut others = self.connections.values();
+            others.any(|one| one.second_of == Some(old) && one.refused)
+        };
+        let ended = |old: &Connection| {
+            let over = old.over.into_iter().flatten().min();
+            old.server == new.server && over.is_some_and(|over| over <= new.first.time)
+        };
+        let found = before.find(|(old, connection)| ended(connection) && refused(**old));
+        found.map(|(_, old)| old)
+    }
+
+    /// PR-C-02: a connection is refused, and none is there.
+    fn left_behind(&mut self, number: u64, code: Code, at: At, say: Say<'_>) {
+        let Some((new, old)) = self.connections.get(&number).zip(self.ended_before(number)) else {
+            return;
+        };
+        // One that fell silent may be there for the server.
+        let mut before = self.connections.range(..number);
+        if before.any(|(_, other)| other.server == new.server && other.closed.is_none()) {
+            return;
+        }
+        let [by_client, by_server] = old.over;
+        let stops = old
+            .closed
+            .is_some_and(|close| (close.by, close.code) == (Role::Responder, Code::Application(0)));
+        let soon = |over: Duration| {
+            let since = new.first.time.checked_sub(over);
+            since.is_some_and(|since| since <= AT_ONCE)
+        };
+        let sure = !stops && by_server.is_some_and(soon);
+        let since = by_server.or(by_client).unwrap_or(new.first.time);
+        let since = new.first.time.saturating_sub(since).as_secs_f64();
+        let Some(new) = self.connections.get_mut(&number) else {
+            return;
+        };
+        new.told_why = true;
+        let act = new.act(Role::Responder, at);
+        let expected =
+            "a new connection served at once after the first, which had a second refused";
+        let got = format!("{code} for one that came {since:.1} s after its end");
+        if sure {
+            new.found("PR-C-02", act, expected, got, say);
+        } else {
+            new.ledger.doubt("PR-C-02", act, expected, got, say);
+        }
+    }
+
+    /// PR-C-02, PR-C-05: the server answers on a connection for the first time.
+    pub(super) fn served(&mut self, number: u64, at: At) {
+        let Some(new) = self.connections.get(&number) else {
+            return;
+        };
+        let over = self
+            .ended_before(number)
+            .and_then(|old| old.over.into_iter().flatten().min());
+        let at_once = over.is_some_and(|over| at.time < over + STARTUP_DELAY);
+        let mut before = self.connections.range(..number);
+        let vanished = before.any(|(_, old)| {
+            let heard = old.last[index(Role::Initiator)].map(|heard| heard + IDLE_TIMEOUT);
+            let gone = heard.is_some_and(|until| until < new.first.time);
+            gone && old.server == new.server && old.closed.is_none() && old.agreed.is_some()
+        });
+        let Some(new) = self.connections.get_mut(&number) else {
+            return;
+        };
+        if at_once {
+            new.ledger.judge("PR-C-02");
+        }
+        if vanished && !new.reset {
+            new.ledger.judge("PR-C-05");
+        }
+    }
+
+    /// PR-T-03: the oldest connection ended before a commit was answered, and when the answer was
+    /// there at the latest the server served another one.
+    pub(super) fn harmless(&mut self) {
+        let Some((number, gone)) = self.connections.first_key_value() else {
+            return;
+        };
+        let (number, server) = (*number, gone.server);
+        let Some(until) = gone.commit.asked.back().map(|asked| asked.time + COMMIT) else {
+            return;
+        };
+        let mut later = self.connections.range(number + 1..);
+        let ended = match (gone.closed, gone.heard()) {
+            (Some(close), _) => close.at.time,
+            (None, heard) => heard.unwrap_or(until) + IDLE_TIMEOUT,
+        };
+        let since = Some(until.max(ended));
+        let lives = later.any(|(_, other)| other.server == server && other.served > since);
+        if let Some(gone) = self.connections.get_mut(&number)
+            && lives
+        {
+            gone.ledger.judge("PR-T-03");
+        }
+    }
+}

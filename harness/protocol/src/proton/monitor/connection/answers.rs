@@ -1,0 +1,153 @@
+//! Answers that do not come, or that come late: PR-E-01, PR-K-01, PR-A-01, PR-T-02.
+
+use std::time::Duration;
+
+use super::{At, Connection, MOST_STREAMS, index, late};
+use crate::MonitorSettings;
+use crate::proton::monitor::ledger::Say;
+use crate::proton::monitor::talk::{Talk, Word};
+use crate::proton::{IDLE_TIMEOUT, OPERATION};
+use crate::requirement::Role;
+
+/// A commit that takes so long shows whether events go on meanwhile.
+const LONG: Duration = Duration::from_secs(60);
+
+/// What comes within this time of something comes with it.
+const TOGETHER: Duration = Duration::from_secs(1);
+
+/// A request and its answer.
+pub(super) type Pair = (Word, Word);
+
+impl Connection {
+    /// Requests that the server has had for longer than it may answer them, at a packet of it.
+    pub(super) fn unanswered(&mut self, at: At, settings: &MonitorSettings, say: Say<'_>) {
+        let limit = late(OPERATION, settings);
+        for (requirement, what, word) in self.overdue(at.time, limit, settings) {
+            let got = format!("none, and the connection goes on after {limit:?}");
+            self.missing(requirement, what, word, got, at, settings, say);
+        }
+    }
+
+    /// The same at the client's close with code 4, which says that it waited as long as it had to.
+    pub(super) fn given_up(&mut self, at: At, settings: &MonitorSettings, say: Say<'_>) {
+        let alive =
+            self.last[index(Role::Responder)].map(|last| last + late(IDLE_TIMEOUT, settings));
+        if alive < Some(at.time) {
+            return;
+        }
+        let limit = OPERATION - TOGETHER;
+        for (requirement, what, word) in self.overdue(at.time, limit, settings) {
+            let got = "none until the client closed with code 4".to_owned();
+            self.missing(requirement, what, word, got, at, settings, say);
+        }
+    }
+
+    /// The oldest request of each stream that the server has known for this long.
+    fn overdue(
+        &self,
+        now: Duration,
+        limit: Duration,
+        settings: &MonitorSettings,
+    ) -> Vec<(&'static str, &'static str, Word)> {
+        let caught_up = self.caught_up[index(Role::Responder)];
+        let waits = |talk: &Talk| {
+            let first = talk.asked.front().filter(|_| !talk.over).copied();
+            first.filter(|word| now > word.time + limit && caught_up > Some(word.time))
+        };
+        // What the client asks for on the Action stream is a request in pull alone.
+        let pull = self.mode(settings) == "pull";
+        let all = [
+            ("PR-E-01", "event", waits(&self.event)),
+            ("PR-K-01", "commit", waits(&self.commit)),
+            ("PR-A-01", "request", waits(&self.action).filter(|_| pull)),
+        ];
+        let found = all.into_iter();
+        found
+            .filter_map(|(requirement, what, word)| Some((requirement, what, word?)))
+            .collect()
+    }
+
+    #[expect(clippy::too_many_arguments, reason = "each says another thing")]
+    fn missing(
+        &mut self,
+        requirement: &'static str,
+        what: &str,
+        word: Word,
+        got: String,
+        at: At,
+        settings: &MonitorSettings,
+        say: Say<'_>,
+    ) {
+        if self.is_held_back()
+            || self.armed.len() >= MOST_STREAMS
+            || !self.armed.insert((requirement, word.packet))
+        {
+            return;
+        }
+        let act = self.act(Role::Responder, at);
+        let expected = format!(
+            "an answer within 5 min to {what} {} of packet {}",
+            word.value, word.packet
+        );
+        if requirement == "PR-A-01" && settings.mode.is_none() {
+            self.ledger.doubt(requirement, act, expected, got, say);
+        } else {
+            self.found(requirement, act, expected, got, say);
+        }
+    }
+
+    /// An event was acked.
+    pub(super) fn acked(&mut self, pair: Pair, say: Say<'_>) {
+        self.last_acked = Some(pair);
+        if let Some(committed) = self.last_committed {
+            self.events_go_on(committed, pair, say);
+        }
+    }
+
+    /// A commit was answered.
+    pub(super) fn committed(&mut self, pair: Pair, say: Say<'_>) {
+        self.last_committed = Some(pair);
+        if let Some(acked) = self.last_acked {
+            self.events_go_on(pair, acked, say);
+        }
+    }
+
+    /// PR-T-02: an event that waits as long as a commit does, and is acked with its answer.
+    fn events_go_on(&mut self, commit: Pair, event: Pair, say: Say<'_>) {
+        let long = |(asked, answer): Pair| answer.time > asked.time + LONG;
+        let ((asked, answer), (sent, ack)) = (commit, event);
+        if !long(commit) || sent.time < asked.time || sent.time > answer.time {
+            return;
+        }
+        let together = ack.time.abs_diff(answer.time) <= TOGETHER;
+        if !together && ack.time < answer.time {
+            self.ledger.judge("PR-T-02");
+        } else if together && long(event) && !self.is_held_back() {
+            let at = At {
+                packet: ack.packet,
+                time: ack.time,
+            };
+            let act = self.act(Role::Responder, at);
+            let expected = format!(
+                "event {} acked while commit {} is worked on",
+                sent.value, asked.value
+            );
+            let waited = ack.time.saturating_sub(sent.time).as_secs();
+            let got = format!("an ack after {waited} s, with the commit's answer");
+            self.found("PR-T-02", act, expected, got, say);
+        }
+    }
+
+    /// PR-A-01: a connection on which nothing was pushed for as long as a send may take.
+    pub(super) fn nothing_pushed(&mut self, settings: &MonitorSettings, say: Say<'_>) {
+        let Some((at, heard)) = self.complete.zip(self.heard()) else {
+            return;
+        };
+        let long = heard > at.time + late(OPERATION, settings);
+        if settings.mode.as_deref() == Some("push") && long && self.items == 0 && !self.asks {
+            let act = self.act(Role::Responder, at);
+            let (expected, got) = ("items without any request", "none in 5 min");
+            self.ledger.doubt("PR-A-01", act, expected, got, say);
+        }
+    }
+}

@@ -1,0 +1,89 @@
+//! What a side cannot know, and what the capture lacks.
+
+use super::super::{Code, What};
+use super::rig::Rig;
+use crate::requirement::Role::{Initiator as Client, Responder as Server};
+
+#[test]
+fn nothing_is_owed_for_what_did_not_come() {
+    let rig = Rig::new().connected(1, 5_000).deaf();
+    let told = rig.bytes(0, Client, &[9]).alive(4, &[1]).end();
+    told.broke(&[("PR-S-01", Client)]);
+    let rig = Rig::set_up().deaf().word(0, Client, 5).word(0, Client, 5);
+    rig.alive(20, &[1]).end().broke(&[("PR-E-04", Client)]);
+}
+
+#[test]
+fn a_close_for_another_reason_before_it_came_is_in_doubt() {
+    let wrong = || Rig::set_up().deaf().word(0, Client, 5).word(0, Client, 5);
+    let told = wrong().closed(Server, 0).end();
+    told.broke(&[("PR-E-04", Client)]);
+    assert_eq!(told.doubts, ["PR-E-02"]);
+    // Nothing else can be the reason for this one.
+    let told = wrong().closed(Server, 3).end();
+    told.broke(&[("PR-E-04", Client), ("PR-E-02", Server)]);
+}
+
+#[test]
+fn what_goes_on_where_packets_are_missing_is_in_doubt() {
+    let rig = Rig::set_up().fin(0, Client).with_gaps();
+    let told = rig.alive(6, &[1]).end();
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
+    let rig = Rig::set_up().word(4, Client, 42).with_gaps();
+    let told = rig.alive(400, &[1]).end();
+    assert_eq!(told.findings, []);
+    assert_eq!(told.doubts, ["PR-K-01", "PR-T-01"]);
+}
+
+#[test]
+fn an_ack_that_is_seen_before_the_name_of_its_stream_is_for_its_id() {
+    let mut rig = Rig::new().connected(1, 5_000);
+    rig.what(What::Stream {
+        stream: 0,
+        by: Client,
+        unidirectional: false,
+    });
+    let rig = rig.word(0, Server, 1).bytes(4, Client, &[2]);
+    let rig = rig.bytes(8, Client, &[3]).does(
+        Client,
+        What::Bytes {
+            stream: 0,
+            by: Client,
+            bytes: &[1, 1, 0, 0, 0],
+        },
+    );
+    let rig = rig.word(0, Client, 2).word(0, Server, 2);
+    let told = rig.closed(Client, 0).end();
+    told.is_healthy();
+    assert_eq!(told.sessions[0].frames, 4);
+}
+
+#[test]
+fn both_may_close_at_once() {
+    let rig = Rig::set_up().word(0, Client, 5).word(0, Client, 5);
+    let told = rig.closed(Client, 0).closed(Server, 5).end();
+    told.broke(&[("PR-E-04", Client)]);
+    assert!(told.sessions[0].judged.contains(&"PR-E-02"));
+    let rig = Rig::set_up().closed(Client, 0).closed(Server, 0);
+    rig.end().is_healthy();
+}
+
+#[test]
+fn a_server_closes_once() {
+    let failures = || {
+        let rig = Rig::set_up().bytes(4, Client, &[1, 0]).fin(4, Client);
+        rig.bytes(0, Client, &[1, 0]).fin(0, Client)
+    };
+    let told = failures().closed(Server, 5).closed(Server, 5).end();
+    told.is_healthy();
+    assert!(told.sessions[0].judged.contains(&"PR-R-03"));
+    let told = failures().closed(Server, 5).closed(Server, 1).end();
+    told.broke(&[("PR-R-03", Server)]);
+    // Before the handshake is over a close has two forms.
+    let hidden = What::Closed {
+        by: Server,
+        code: Code::Transport(0x0c),
+    };
+    let told = failures().does(Server, hidden).closed(Server, 5).end();
+    told.is_healthy();
+}
