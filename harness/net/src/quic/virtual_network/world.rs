@@ -171,6 +171,17 @@ impl World {
         );
     }
 
+    /// Asserts that these requirements were broken, and no other.
+    pub(super) fn assert_broken(&self, expected: &[&str]) {
+        let said = self.judged();
+        let broken = |it: &Observation| match it {
+            Observation::Finding(finding) => Some(finding.requirement),
+            Observation::Inconclusive(_) | Observation::Session(_) => None,
+        };
+        let found: Vec<_> = said.iter().filter_map(broken).collect();
+        assert_eq!(found, expected, "{said:#?}");
+    }
+
     /// Asserts that no requirement was broken; what the monitor says besides.
     pub(super) fn assert_no_findings(&self) -> Vec<Observation> {
         let said = self.judged();
