@@ -17,11 +17,13 @@ pub mod streams;
 pub mod vocabulary;
 
 mod protocol;
+mod sealed;
 
 pub use protocol::{
     Carrier, Datagrams, Hello, MonitorSettings, OverDatagrams, OverStreams, Protocol,
     ProtocolOption, ReferenceSettings, StreamParameters, Transport, protocol,
 };
+pub use sealed::{SEALED, Sealed};
 
 /// Every protocol, in the order in which they are listed.
 pub static PROTOCOLS: [&Protocol; 2] = [&mediastream::PROTOCOL, &proton::PROTOCOL];

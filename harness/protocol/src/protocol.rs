@@ -8,6 +8,7 @@ use crate::machine::{Fork, Machine};
 use crate::monitor::{Monitor, Vantage};
 use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
+use crate::sealed::SEALED;
 use crate::streams::StreamMachine;
 use crate::vocabulary::Vocabulary;
 
@@ -171,6 +172,16 @@ impl Protocol {
         match &self.carrier {
             Carrier::Datagrams(_) => None,
             Carrier::Streams(streams) => Some(streams),
+        }
+    }
+
+    /// The names of its datagrams for a network that carries them: those of its frames, or numbers
+    /// alone where they are encrypted.
+    #[must_use]
+    pub const fn on_the_wire(&self) -> &'static dyn Vocabulary {
+        match &self.carrier {
+            Carrier::Datagrams(_) => self.vocabulary,
+            Carrier::Streams(_) => &SEALED,
         }
     }
 

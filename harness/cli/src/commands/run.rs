@@ -208,18 +208,18 @@ impl Args {
         Ok(())
     }
 
-    /// Whether the protocols have the frames that the impairment names.
+    /// Whether one of the protocols has the frames that the impairment names.
     fn check_impair(&self, assignments: &[Assignment]) -> Result<(), Failure> {
         let Some(impair) = &self.impair else {
             return Ok(());
         };
-        for assignment in assignments {
-            if let Some(protocol) = shakedown_protocol::protocol(&assignment.iut.protocol) {
-                let checked = impair.check(protocol.vocabulary);
-                checked.map_err(|error| usage(format!("--impair: {error}")))?;
-            }
-        }
-        Ok(())
+        let protocols = assignments.iter().map(|it| it.iut.protocol.as_str());
+        let checked = protocols
+            .filter_map(shakedown_protocol::protocol)
+            .map(|protocol| impair.check(protocol.on_the_wire()));
+        // A name that one of them has is right, and means nothing to the others.
+        let problem = checked.reduce(Result::or).and_then(Result::err);
+        problem.map_or(Ok(()), |error| Err(usage(format!("--impair: {error}"))))
     }
 
     /// The requirement that the twin is to break; the reference of each protocol can leave it out.

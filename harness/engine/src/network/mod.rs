@@ -35,7 +35,6 @@ mod exact;
 mod flaw;
 mod flying;
 mod impair;
-mod sealed;
 mod text;
 mod words;
 
@@ -56,7 +55,6 @@ use flying::Flying;
 pub use chronicle::Chronicle;
 pub use flaw::Flaw;
 pub use impair::{Delay, Fault, Impair, Mishap};
-pub use sealed::{SEALED, Sealed};
 pub use text::ImpairError;
 
 /// How long a datagram waits at most for the rate to have room; what would wait longer is lost, as

@@ -1,8 +1,10 @@
 use std::time::Duration;
 
 use serde_json::{Map, json};
+use shakedown_protocol::SEALED;
 use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::requirement::Role;
+use shakedown_protocol::vocabulary::Vocabulary;
 
 use super::*;
 
@@ -300,4 +302,35 @@ fn the_seed_of_the_owner_counts_where_the_impairment_has_none() {
     };
     assert_ne!(lost("loss=0.5", 1), lost("loss=0.5", 2));
     assert_eq!(lost("loss=0.5,seed=3", 1), lost("loss=0.5", 3));
+}
+
+#[test]
+fn datagrams_that_cannot_be_read_are_named_by_their_numbers() {
+    let impair: Impair = "lose=DATAGRAM#2,late=responder:DATAGRAM#3+20ms"
+        .parse()
+        .unwrap();
+    impair.check(&SEALED).unwrap();
+    let mut network = Network::new(impair, &SEALED, 0);
+    let senders = [
+        Role::Initiator,
+        Role::Responder,
+        Role::Responder,
+        Role::Responder,
+    ];
+    for (n, from) in senders.into_iter().enumerate() {
+        network.send(Duration::ZERO, from, n, vec![0xff; 3]);
+    }
+    let arrivals: Vec<_> = std::iter::from_fn(|| network.arrive(Duration::MAX))
+        .map(|arrival| (arrival.tag, arrival.at.as_millis()))
+        .collect();
+    assert_eq!(arrivals, [(0, 0), (2, 0), (3, 20)]);
+    assert_eq!(network.missed().count(), 0);
+}
+
+#[test]
+fn no_other_name_is_known_of_datagrams_that_cannot_be_read() {
+    let impair: Impair = "lose=EVENT#2".parse().unwrap();
+    let wrong = impair.check(&SEALED).unwrap_err().to_string();
+    assert!(wrong.contains("no frame is called `EVENT`"), "{wrong}");
+    assert!(SEALED.encode("DATAGRAM", &Map::new()).is_err());
 }

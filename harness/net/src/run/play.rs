@@ -253,7 +253,7 @@ impl Job {
                 listen: SocketAddr::new(main.ip(), 0),
                 target: Some(target),
                 impair: impair.clone(),
-                vocabulary: self.target.protocol.vocabulary,
+                vocabulary: self.target.protocol.on_the_wire(),
                 seed: self.launcher.seed,
                 clock,
                 observer,

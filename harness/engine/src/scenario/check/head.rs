@@ -225,7 +225,7 @@ impl Checker<'_> {
         let Some(impair) = &self.scenario.impair else {
             return;
         };
-        let vocabulary = self.protocol.map(|protocol| protocol.vocabulary);
+        let vocabulary = self.protocol.map(Protocol::on_the_wire);
         for flaw in impair.flaws(vocabulary) {
             let place = flaw.place.iter();
             let place = place.fold(root("impair"), |place, key| place.key(key));

@@ -27,7 +27,8 @@ use std::time::Duration;
 
 use quinn::udp::{EcnCodepoint, RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, EndpointConfig, Runtime, TokioRuntime, UdpPoller};
-use shakedown_engine::network::{Counts, Fault, Impair, Network, SEALED};
+use shakedown_engine::network::{Counts, Fault, Impair, Network};
+use shakedown_protocol::SEALED;
 use shakedown_protocol::requirement::Role;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};
