@@ -169,6 +169,12 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     let (lines, code) = run(&["dissect", &text("inside.pcapng")]);
     assert_eq!(code, Some(0), "{lines}");
     assert!(lines.contains("client: stream 0 at 0: 01"), "{lines}");
+    // Its items came without requests.
+    let (said, code) = run(&["check", "--profile", "push", &text("inside.pcapng")]);
+    assert_eq!(code, Some(0), "{said}");
+    let (said, code) = run(&["check", "--profile", "pull", &text("inside.pcapng")]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("PR-A-01"), "{said}");
 
     write(&path("bare.pcapng"), &[], &datagrams);
     let (said, code) = run(&["check", &text("bare.pcapng")]);
@@ -191,4 +197,14 @@ fn a_key_log_without_secrets_is_refused() {
     let (said, code) = run(&["check", "--keylog", path, "nothing.pcap"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("no secret of TLS 1.3"), "{said}");
+}
+
+#[test]
+fn a_profile_that_there_is_not_is_refused() {
+    let (said, code) = run(&["check", "--profile", "sideways", "nothing.pcap"]);
+    assert_eq!(code, Some(2), "{said}");
+    assert!(
+        said.contains("\"sideways\" is neither push nor pull"),
+        "{said}"
+    );
 }

@@ -76,7 +76,7 @@ pub fn judge_all<R: Read>(
     key_log: &[u8],
     hear: &mut dyn FnMut(Said<'_>),
 ) -> Result<Judged, CaptureError> {
-    let quic = Quic::new(key_log, settings);
+    let quic = Quic::new(key_log, &told(settings, &proton::PROTOCOL));
     read(source, protocols, settings, Some(quic), hear)
 }
 
@@ -91,7 +91,10 @@ fn read<R: Read>(
     let mut monitors: Monitors = protocols
         .iter()
         .filter_map(|protocol| protocol.over_datagrams())
-        .map(|protocol| (protocol.whole(), (protocol.over.monitor)(settings)))
+        .map(|protocol| {
+            let settings = told(settings, protocol.whole());
+            (protocol.whole(), (protocol.over.monitor)(&settings))
+        })
         .collect();
     let mut recent = Recent::default();
     let mut start = None;
@@ -148,6 +151,15 @@ fn read<R: Read>(
         start,
         without_secrets: quic.map_or(0, |quic| quic.without_secrets()),
     })
+}
+
+/// The settings for the monitor of one protocol: a mode of another one says nothing of its sessions.
+fn told(settings: &MonitorSettings, protocol: &Protocol) -> MonitorSettings {
+    let is_own = |mode: &String| mode.split(',').all(|mode| protocol.modes.contains(&mode));
+    MonitorSettings {
+        mode: settings.mode.clone().filter(is_own),
+        ..settings.clone()
+    }
 }
 
 /// Hands on what the monitor behind QUIC says.

@@ -9,6 +9,7 @@ use shakedown_capture::quic::Secrets;
 use shakedown_engine::check::{CheckSettings, check, unreadable};
 use shakedown_engine::event::Event;
 use shakedown_protocol::monitor::Vantage;
+use shakedown_protocol::proton::Profile;
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters};
 use shakedown_report::Sinks;
@@ -34,6 +35,7 @@ Examples:
   shakedown check recording.pcapng
   shakedown check --bits-per-second 400000 --frames-per-second 50 --seconds 2 recording.pcap
   shakedown check --keylog keys.txt proton.pcap
+  shakedown check --profile pull proton.pcapng
   zcat recording.pcap.gz | shakedown check -"
 )]
 pub(crate) struct Args {
@@ -73,6 +75,11 @@ pub(crate) struct Args {
     /// Secrets of TLS sessions beside the captures, as `SSLKEYLOGFILE` has them, for QUIC
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
+
+    /// How items of proton's Action stream go: on their own (push), or each when it is asked for
+    /// (pull) [default: as each session shows]
+    #[arg(long, value_name = "PROFILE")]
+    profile: Option<Profile>,
 
     #[command(flatten)]
     reports: ReportArgs,
@@ -134,6 +141,7 @@ impl Args {
                 tolerance: self.tolerance,
                 stream,
                 max_datagram: self.max_datagram,
+                mode: self.profile.map(|profile| profile.name().to_owned()),
                 ..MonitorSettings::default()
             },
             level: match self.level {

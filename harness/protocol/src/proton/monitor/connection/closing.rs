@@ -144,7 +144,7 @@ impl Connection {
             "an answer for each request",
             say,
         );
-        if self.asks && settings.mode.as_deref() == Some("pull") {
+        if settings.mode.as_deref() == Some("pull") {
             self.surplus(
                 "PR-A-01",
                 &self.action.clone(),

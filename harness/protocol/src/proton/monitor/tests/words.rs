@@ -128,6 +128,21 @@ fn in_push_the_server_closes_when_the_client_speaks() {
 }
 
 #[test]
+fn the_profile_shows_in_the_second_item_or_is_told() {
+    let asks = |settings: &MonitorSettings| {
+        let rig = Rig::with(settings).connected(1, 5_000).named();
+        let rig = rig.word(8, Server, 1).word(8, Client, 9);
+        rig.alive(6, &[1]).end()
+    };
+    asks(&MonitorSettings::default()).is_healthy();
+    let push = MonitorSettings {
+        mode: Some("push".to_owned()),
+        ..MonitorSettings::default()
+    };
+    asks(&push).broke(&[("PR-A-02", Server)]);
+}
+
+#[test]
 fn in_pull_each_item_is_asked_for() {
     let settings = MonitorSettings {
         mode: Some("pull".to_owned()),
@@ -142,4 +157,7 @@ fn in_pull_each_item_is_asked_for() {
     assert_eq!(told.sessions[0].mode, "pull");
     let more = pull().word(8, Server, 124).closed(Client, 0).end();
     more.broke(&[("PR-A-01", Server)]);
+    let pushed = Rig::with(&settings).connected(1, 5_000).named();
+    let pushed = pushed.word(8, Server, 123).closed(Client, 0).end();
+    pushed.broke(&[("PR-A-01", Server)]);
 }
