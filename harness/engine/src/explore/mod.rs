@@ -9,6 +9,7 @@ pub mod exhaustive;
 mod ladder;
 mod last;
 mod log;
+pub mod proton;
 mod replay;
 mod side;
 pub mod swarm;

@@ -264,6 +264,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let place = Place::Client(client);
         self.obey(place);
         self.settle(place);
+        self.forget();
         Some(answer)
     }
 
@@ -271,6 +272,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     pub fn stop(&mut self, place: Place) {
         self.give(place, Input::Stop);
         self.settle(place);
+        self.forget();
     }
 
     /// Lets nothing pass to or from a machine from now on, or everything again.

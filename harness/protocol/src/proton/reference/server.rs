@@ -144,9 +144,9 @@ impl Server {
     }
 
     fn refuse_second(&mut self, why: &str) {
-        if let Some(second) = self.second.take() {
+        if let Some(connection) = self.second.as_ref().map(|second| second.connection) {
             let breach = Breach::new(CloseCode::AlreadyConnected, why);
-            self.close(second.connection, &breach);
+            self.close(connection, &breach);
         }
     }
 

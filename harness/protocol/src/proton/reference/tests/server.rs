@@ -402,3 +402,20 @@ fn a_server_that_is_stopped_closes_in_peace() {
     assert!(rig.machine.is_finished());
     assert_eq!(rig.arrive(SECOND), Output::Refuse(SECOND));
 }
+
+#[test]
+fn a_second_connection_that_is_closed_ends_too() {
+    let mut rig = usual();
+    rig.arrive(SECOND);
+    rig.wait(seconds(1.5));
+    let is_its_end = |output: &&Output| {
+        matches!(
+            output,
+            Output::Ended {
+                connection: SECOND,
+                ..
+            }
+        )
+    };
+    assert_eq!(rig.put_out.iter().filter(is_its_end).count(), 1);
+}
