@@ -1,6 +1,6 @@
 //! The tasks of one connection: they wait where quinn waits, and tell the host what happens.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -38,6 +38,17 @@ pub(super) enum Told {
 enum Order {
     Write(Vec<u8>),
     Fin,
+    Reset(u64),
+}
+
+/// What a stream's reader is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Reading {
+    /// Nothing is to be read now.
+    Held,
+    Wanted,
+    /// Nothing will be read any more: STOP_SENDING with this code.
+    Stopped(u64),
 }
 
 /// A connection whose handshake is done.
@@ -47,7 +58,9 @@ pub(super) struct Link {
     connection: Connection,
     tell: mpsc::Sender<Happening>,
     streams: BTreeMap<StreamId, Handle>,
+    /// For each kind of streams by itself: those that wait to be opened.
     opener: mpsc::UnboundedSender<Waiting>,
+    unidirectional: mpsc::UnboundedSender<Waiting>,
     /// Shared by all readers: when none holds it any more, what came before the end was told.
     reading: Arc<RwLock<()>>,
 }
@@ -56,8 +69,7 @@ pub(super) struct Link {
 #[derive(Debug)]
 struct Handle {
     orders: mpsc::UnboundedSender<Order>,
-    /// Whether its reader may go on.
-    gate: watch::Sender<bool>,
+    reading: watch::Sender<Reading>,
 }
 
 /// The tasks' end of a stream.
@@ -65,18 +77,18 @@ struct Handle {
 struct Waiting {
     id: StreamId,
     orders: mpsc::UnboundedReceiver<Order>,
-    gate: watch::Receiver<bool>,
+    wish: watch::Receiver<Reading>,
 }
 
 fn stream() -> (Handle, impl FnOnce(StreamId) -> Waiting) {
     let (orders, ordered) = mpsc::unbounded_channel();
-    let (gate, gated) = watch::channel(false);
+    let (reading, wish) = watch::channel(Reading::Held);
     let waiting = |id| Waiting {
         id,
         orders: ordered,
-        gate: gated,
+        wish,
     };
-    (Handle { orders, gate }, waiting)
+    (Handle { orders, reading }, waiting)
 }
 
 impl Link {
@@ -86,15 +98,18 @@ impl Link {
         tell: mpsc::Sender<Happening>,
     ) -> Self {
         let (opener, to_open) = mpsc::unbounded_channel();
+        let (unidirectional, others) = mpsc::unbounded_channel();
         let link = Self {
             number,
             connection,
             tell,
             streams: BTreeMap::new(),
             opener,
+            unidirectional,
             reading: Arc::default(),
         };
         tokio::spawn(link.tasks().open(to_open, Arc::clone(&link.reading)));
+        tokio::spawn(link.tasks().open_unidirectional(others));
         tokio::spawn(link.tasks().accept());
         tokio::spawn(link.tasks().accept_unidirectional());
         tokio::spawn(link.tasks().receive());
@@ -114,8 +129,12 @@ impl Link {
     pub(super) fn open(&mut self, id: StreamId) {
         let (handle, waiting) = stream();
         self.streams.insert(id, handle);
+        let opener = match id.is_bidirectional() {
+            true => &self.opener,
+            false => &self.unidirectional,
+        };
         // The opener ends with the connection.
-        let _ = self.opener.send(waiting(id));
+        let _ = opener.send(waiting(id));
     }
 
     /// Takes a stream that the other side opened.
@@ -126,7 +145,7 @@ impl Link {
         let waiting = waiting(id);
         let tasks = self.tasks();
         if let Ok(reading) = Arc::clone(&self.reading).try_read_owned() {
-            tokio::spawn(tasks.read(id, receive, waiting.gate, reading));
+            tokio::spawn(tasks.read(id, receive, waiting.wish, reading));
         }
         if let Some(send) = send {
             tokio::spawn(self.tasks().write(id, send, waiting.orders));
@@ -142,6 +161,24 @@ impl Link {
         self.order(id, Order::Fin);
     }
 
+    pub(super) fn reset(&self, id: StreamId, code: u64) {
+        self.order(id, Order::Reset(code));
+    }
+
+    /// Asks for no more bytes of a stream.
+    pub(super) fn stop(&self, id: StreamId, code: u64) {
+        if let Some(handle) = self.streams.get(&id) {
+            handle.reading.send_replace(Reading::Stopped(code));
+        }
+    }
+
+    /// Sends a datagram, if the other side takes any.
+    pub(super) fn datagram(&self, bytes: Vec<u8>) {
+        if let Err(error) = self.connection.send_datagram(bytes.into()) {
+            tracing::debug!(connection = self.number.0, "a datagram: {error}");
+        }
+    }
+
     fn order(&self, id: StreamId, order: Order) {
         if let Some(handle) = self.streams.get(&id) {
             // The writer ends with the stream or the connection, which is told elsewhere.
@@ -152,16 +189,22 @@ impl Link {
     /// Lets each stream be read or not.
     pub(super) fn gate(&self, reads: impl Fn(StreamId) -> bool) {
         for (id, handle) in &self.streams {
-            handle.gate.send_if_modified(|open| {
-                let before = std::mem::replace(open, reads(*id));
-                before != *open
+            let wish = match reads(*id) {
+                true => Reading::Wanted,
+                false => Reading::Held,
+            };
+            handle.reading.send_if_modified(|now| {
+                let is_new = !matches!(now, Reading::Stopped(_)) && *now != wish;
+                if is_new {
+                    *now = wish;
+                }
+                is_new
             });
         }
     }
 
     pub(super) fn close(self, code: u64, reason: &str) {
-        let code = VarInt::from_u64(code).unwrap_or(VarInt::MAX);
-        self.connection.close(code, reason.as_bytes());
+        self.connection.close(varint(code), reason.as_bytes());
     }
 }
 
@@ -188,10 +231,19 @@ impl Tasks {
             let Ok((send, receive)) = self.connection.open_bi().await else {
                 return;
             };
-            let Waiting { id, orders, gate } = waiting;
+            let Waiting { id, orders, wish } = waiting;
             let reading = Arc::clone(&reading).read_owned().await;
-            tokio::spawn(self.again().read(id, receive, gate, reading));
+            tokio::spawn(self.again().read(id, receive, wish, reading));
             tokio::spawn(self.again().write(id, send, orders));
+        }
+    }
+
+    async fn open_unidirectional(self, mut to_open: mpsc::UnboundedReceiver<Waiting>) {
+        while let Some(waiting) = self.next_to_open(&mut to_open).await {
+            let Ok(send) = self.connection.open_uni().await else {
+                return;
+            };
+            tokio::spawn(self.again().write(waiting.id, send, waiting.orders));
         }
     }
 
@@ -253,19 +305,28 @@ impl Tasks {
         self,
         id: StreamId,
         mut receive: RecvStream,
-        mut gate: watch::Receiver<bool>,
+        mut wish: watch::Receiver<Reading>,
         _reading: OwnedRwLockReadGuard<()>,
     ) {
         loop {
-            let is_open = tokio::select! {
+            let now = *wish.borrow_and_update();
+            let read = tokio::select! {
                 biased;
-                open = gate.wait_for(|open| *open) => open.is_ok(),
-                _ = self.connection.closed() => false,
+                changed = wish.changed() => match changed {
+                    Ok(()) => continue,
+                    Err(_) => return,
+                },
+                _ = self.connection.closed(), if now == Reading::Held => return,
+                read = receive.read_chunk(CHUNK, true), if now == Reading::Wanted => read,
+                () = std::future::ready(()), if matches!(now, Reading::Stopped(_)) => {
+                    if let Reading::Stopped(code) = now {
+                        // It fails only where the stream is over already.
+                        let _ = receive.stop(varint(code));
+                    }
+                    return;
+                }
             };
-            if !is_open {
-                return;
-            }
-            let told = match receive.read_chunk(CHUNK, true).await {
+            let told = match read {
                 Ok(Some(chunk)) => Told::Bytes(chunk.bytes),
                 Ok(None) => Told::Fin,
                 Err(ReadError::Reset(code)) => Told::Reset(code.into_inner()),
@@ -291,20 +352,48 @@ impl Tasks {
     ) {
         let stopped = send.stopped();
         tokio::pin!(stopped);
+        // What waits to be taken by the transport: the first of it from `taken` on.
+        let mut waiting: VecDeque<Order> = VecDeque::new();
+        let mut taken = 0;
         loop {
-            let order = tokio::select! {
-                biased;
-                order = orders.recv() => order,
-                stopped = &mut stopped => {
-                    if let Ok(Some(code)) = stopped {
-                        self.on_stream(id, Told::Stopped(code.into_inner())).await;
-                    }
-                    return;
+            let rest = match waiting.front() {
+                Some(Order::Write(bytes)) => bytes.get(taken..),
+                Some(Order::Fin) => {
+                    waiting.pop_front();
+                    // It fails only where the stream is over already.
+                    let _ = send.finish();
+                    continue;
                 }
+                Some(Order::Reset(_)) | None => None,
             };
-            let told = match order {
-                Some(Order::Write(bytes)) => match send.write_all(&bytes).await {
-                    Ok(()) => Told::Written,
+            let told = tokio::select! {
+                biased;
+                order = orders.recv() => match order {
+                    // It does not wait for what was to be written.
+                    Some(Order::Reset(code)) => {
+                        let _ = send.reset(varint(code));
+                        return;
+                    }
+                    Some(order) => {
+                        waiting.push_back(order);
+                        continue;
+                    }
+                    None => return,
+                },
+                stopped = &mut stopped => match stopped {
+                    Ok(Some(code)) => Told::Stopped(code.into_inner()),
+                    Ok(None) | Err(_) => return,
+                },
+                written = send.write(rest.unwrap_or_default()), if rest.is_some() => match written {
+                    Ok(written) => {
+                        taken += written;
+                        if rest.is_some_and(|rest| written < rest.len()) {
+                            continue;
+                        }
+                        taken = 0;
+                        waiting.pop_front();
+                        Told::Written
+                    }
                     Err(WriteError::Stopped(code)) => Told::Stopped(code.into_inner()),
                     Err(
                         WriteError::ConnectionLost(_)
@@ -312,12 +401,6 @@ impl Tasks {
                         | WriteError::ZeroRttRejected,
                     ) => return,
                 },
-                Some(Order::Fin) => {
-                    // It fails only where the stream is over already.
-                    let _ = send.finish();
-                    continue;
-                }
-                None => return,
             };
             let goes_on = matches!(told, Told::Written);
             if !self.on_stream(id, told).await || !goes_on {
@@ -325,4 +408,9 @@ impl Tasks {
             }
         }
     }
+}
+
+/// A code as QUIC carries it; one that is too large is the largest.
+fn varint(code: u64) -> VarInt {
+    VarInt::from_u64(code).unwrap_or(VarInt::MAX)
 }

@@ -1,36 +1,49 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use quinn::{ConnectionError, Endpoint};
+use quinn::{Connecting, ConnectionError, Endpoint};
 use shakedown_protocol::streams::{
-    Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
+    Approach, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
 };
 use tokio::sync::mpsc;
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{sleep_until, timeout};
 
+use super::Endpoints;
 use super::connection::{Happening, Link, Told};
+use super::endpoints::End;
+use crate::clock::Clock;
+use crate::probe::local_address_for;
 
 /// Happenings that may wait to be handled; past that the tasks wait, and with them the other side.
 const BACKLOG: usize = 64;
 
-/// How long an endpoint may take to say goodbye; who does not answer does not hold it up.
+/// How long endpoints may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
+
+/// The name by which every server is called in the TLS handshake.
+const SERVER_NAME: &str = "localhost";
 
 /// The transport's code for a connection that was refused (RFC 9000, section 20.1).
 const CONNECTION_REFUSED: u64 = 0x02;
 
-/// Runs a machine over a QUIC endpoint.
+/// Runs a machine over QUIC endpoints.
 ///
 /// The owner lets it wait for one thing after the other by [`Host::next`]; after it asked the
 /// machine for something itself it calls [`Host::obey`].
 #[derive(Debug)]
 pub struct Host {
-    endpoint: Endpoint,
+    /// The endpoint of a server, or the one from which a client makes all its connections.
+    main: Option<End>,
+    /// Makes an endpoint for each connection that is asked for, where there is no main one.
+    endpoints: Option<Endpoints>,
+    /// The endpoints that were made so, by the connections that left from them. One stays when its
+    /// connection is over: another may leave from the same port.
+    ends: BTreeMap<ConnectionNumber, End>,
     /// Where a client connects to.
     peer: Option<SocketAddr>,
-    start: Instant,
+    clock: Clock,
     happenings: mpsc::Receiver<Happening>,
     tell: mpsc::Sender<Happening>,
     connections: BTreeMap<ConnectionNumber, Stage>,
@@ -49,15 +62,42 @@ enum Stage {
 }
 
 impl Host {
-    /// A host for a machine; `peer` is where a client connects to.
+    /// A host for a machine with one endpoint; `peer` is where a client connects to.
     #[must_use]
     pub fn new(endpoint: Endpoint, peer: Option<SocketAddr>) -> Self {
-        let (tell, happenings) = mpsc::channel(BACKLOG);
-        tokio::spawn(accept(endpoint.clone(), tell.clone()));
-        Self {
+        let main = End {
             endpoint,
+            freeze: None,
+        };
+        Self::with(Some(main), None, peer)
+    }
+
+    /// A host for a server that listens on `address`, with a certificate that signs itself.
+    ///
+    /// # Errors
+    /// A sentence for people if the address cannot be had.
+    pub fn server(endpoints: &Endpoints, address: SocketAddr) -> Result<Self, String> {
+        Ok(Self::with(Some(endpoints.server(address)?), None, None))
+    }
+
+    /// A host for a client of `peer` that makes each connection from a port of its own, unless it is
+    /// asked for another's.
+    #[must_use]
+    pub fn client(endpoints: Endpoints, peer: SocketAddr) -> Self {
+        Self::with(None, Some(endpoints), Some(peer))
+    }
+
+    fn with(main: Option<End>, endpoints: Option<Endpoints>, peer: Option<SocketAddr>) -> Self {
+        let (tell, happenings) = mpsc::channel(BACKLOG);
+        if let Some(End { endpoint, .. }) = &main {
+            tokio::spawn(accept(endpoint.clone(), tell.clone()));
+        }
+        Self {
+            main,
+            endpoints,
+            ends: BTreeMap::new(),
             peer,
-            start: Instant::now(),
+            clock: Clock::start(),
             happenings,
             tell,
             connections: BTreeMap::new(),
@@ -65,17 +105,37 @@ impl Host {
         }
     }
 
-    /// Time since the host began, which is the machine's time.
+    /// The same with the time of another clock.
+    #[must_use]
+    pub const fn with_clock(mut self, clock: Clock) -> Self {
+        self.clock = clock;
+        self
+    }
+
+    /// The host's time, which is the machine's.
     #[must_use]
     pub fn now(&self) -> Duration {
-        self.start.elapsed()
+        self.clock.now()
+    }
+
+    /// The addresses of all its endpoints so far, as the other side sees them.
+    #[must_use]
+    pub fn addresses(&self) -> BTreeSet<SocketAddr> {
+        let facing = self.peer.and_then(|peer| local_address_for(peer).ok());
+        let ends = self.ends.values().chain(&self.main);
+        let bound = ends.filter_map(|end| end.endpoint.local_addr().ok());
+        let seen = bound.map(|address| match (address.ip().is_unspecified(), facing) {
+            (true, Some(ip)) => SocketAddr::new(ip, address.port()),
+            (true, None) | (false, _) => address,
+        });
+        seen.collect()
     }
 
     /// Waits until something happens or the machine's deadline is due, and lets the machine have it.
     ///
     /// It can be dropped while it waits; nothing is lost.
     pub async fn next(&mut self, machine: &mut dyn StreamMachine) {
-        let due = machine.deadline().map(|due| self.start + due);
+        let due = machine.deadline().map(|due| self.clock.instant(due));
         let wake = async {
             match due {
                 Some(due) => sleep_until(due).await,
@@ -94,9 +154,15 @@ impl Host {
         self.obey(machine);
     }
 
-    /// Ends the endpoint, after what it still has to say was sent: the closing of connections.
+    /// Ends the endpoints, after what they still have to say was sent: the closing of connections.
     pub async fn flush(self) {
-        let _ = timeout(GOODBYE, self.endpoint.wait_idle()).await;
+        let idle = async {
+            for end in self.ends.values().chain(&self.main) {
+                end.endpoint.wait_idle().await;
+            }
+        };
+        // Who does not answer does not hold it up.
+        let _ = timeout(GOODBYE, idle).await;
     }
 
     fn hand_on(&mut self, machine: &mut dyn StreamMachine, happening: Happening) {
@@ -189,16 +255,29 @@ impl Host {
                     incoming.refuse();
                 }
             }
-            Output::Connect(connection) => self.connect(machine, connection),
-            Output::ConnectBy(connection, _)
-            | Output::Reset(connection, ..)
-            | Output::StopSending(connection, ..)
-            | Output::Datagram(connection, _)
-            | Output::Silence(connection, _) => {
-                tracing::debug!(
-                    connection = connection.0,
-                    "asked for what this host cannot do"
-                );
+            Output::Connect(connection) => self.connect(machine, connection, &Approach::default()),
+            Output::ConnectBy(connection, how) => self.connect(machine, connection, &how),
+            Output::Reset(connection, stream, code) => {
+                if let Some(link) = self.link(connection) {
+                    link.reset(stream, code);
+                }
+            }
+            Output::StopSending(connection, stream, code) => {
+                if let Some(link) = self.link(connection) {
+                    link.stop(stream, code);
+                }
+            }
+            Output::Datagram(connection, bytes) => {
+                if let Some(link) = self.link(connection) {
+                    link.datagram(bytes);
+                }
+            }
+            Output::Silence(connection, is_silent) => {
+                let end = self.ends.get(&connection).or(self.main.as_ref());
+                match end.and_then(|end| end.freeze.as_ref()) {
+                    Some(freeze) => freeze.set(is_silent),
+                    None => tracing::debug!(connection = connection.0, "it cannot be silenced"),
+                }
             }
             Output::Open(connection, stream) => {
                 if let Some(link) = self.link(connection) {
@@ -248,22 +327,54 @@ impl Host {
         }
     }
 
-    fn connect(&mut self, machine: &mut dyn StreamMachine, connection: ConnectionNumber) {
-        let Some(peer) = self.peer else {
-            let why = Closing::Other("there is nobody to connect to");
-            return machine.handle(self.now(), Input::Closed { connection, why });
-        };
-        match self.endpoint.connect(peer, "localhost") {
+    fn connect(
+        &mut self,
+        machine: &mut dyn StreamMachine,
+        connection: ConnectionNumber,
+        how: &Approach,
+    ) {
+        match self.approach(connection, how) {
             Ok(connecting) => self.shake_hands(connection, connecting),
-            Err(error) => {
-                let text = error.to_string();
-                let why = Closing::Other(&text);
+            Err(why) => {
+                let why = Closing::Other(&why);
                 machine.handle(self.now(), Input::Closed { connection, why });
             }
         }
     }
 
-    fn shake_hands(&mut self, connection: ConnectionNumber, connecting: quinn::Connecting) {
+    /// Begins a connection.
+    fn approach(
+        &mut self,
+        connection: ConnectionNumber,
+        how: &Approach,
+    ) -> Result<Connecting, String> {
+        let peer = self.peer.ok_or("there is nobody to connect to")?;
+        let connecting = match (&self.main, &self.endpoints) {
+            (Some(main), _) if *how == Approach::default() => {
+                main.endpoint.connect(peer, SERVER_NAME)
+            }
+            (None, Some(endpoints)) => {
+                let config = endpoints.approach(how)?;
+                let end = match how.from {
+                    Some(other) => self.ends.get(&other).cloned(),
+                    None => None,
+                };
+                let end = match end {
+                    Some(end) => end,
+                    None => endpoints.client(peer)?,
+                };
+                let connecting = end.endpoint.connect_with(config, peer, SERVER_NAME);
+                self.ends.insert(connection, end);
+                connecting
+            }
+            (Some(_), _) | (None, None) => {
+                return Err("this host connects in no way but the protocol's".to_owned());
+            }
+        };
+        connecting.map_err(|error| error.to_string())
+    }
+
+    fn shake_hands(&mut self, connection: ConnectionNumber, connecting: Connecting) {
         let tell = self.tell.clone();
         let task = tokio::spawn(async move {
             let happening = match connecting.await {

@@ -6,6 +6,7 @@
 //! [`Watch`] sees what they send and receive.
 
 mod connection;
+mod endpoints;
 mod host;
 mod recording;
 #[cfg(test)]
@@ -16,6 +17,7 @@ pub mod underlay;
 pub mod virtual_network;
 mod watched;
 
+pub use endpoints::Endpoints;
 pub use host::Host;
 pub use recording::Recording;
 pub use watched::{Freeze, PacketObserver, Watch};

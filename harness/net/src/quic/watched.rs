@@ -235,7 +235,7 @@ mod tests {
     use tokio::time::timeout;
 
     use super::super::tls::{Identity, Secrets};
-    use super::super::transport::{PROTON, any_address_for};
+    use super::super::transport::{PROTON, any_address_for, client_config, server_config};
     use super::super::underlay::Real;
     use super::*;
 
@@ -274,12 +274,12 @@ mod tests {
             let seen = [Arc::<Notes>::default(), Arc::<Notes>::default()];
             let [at_server, at_client] = seen.clone().map(|notes| Watch::telling(notes));
             let secrets = Secrets::default();
-            let config = PROTON.server(Identity::self_signed().unwrap(), &secrets);
+            let config = server_config(&PROTON, Identity::self_signed().unwrap(), &secrets);
             let server = at_server.endpoint(&Real, loopback(), Some(config.unwrap()));
             let server = server.unwrap();
             let anywhere = any_address_for(server.local_addr().unwrap());
             let mut client = at_client.endpoint(&Real, anywhere, None).unwrap();
-            client.set_default_client_config(PROTON.client(&secrets).unwrap());
+            client.set_default_client_config(client_config(&PROTON, &secrets).unwrap());
             Self {
                 server,
                 client,

@@ -48,6 +48,15 @@ pub const OPERATION: Duration = Duration::from_secs(300);
 /// Bidirectional streams that a server admits at a time; it admits no unidirectional ones.
 pub const STREAM_LIMIT: u64 = 3;
 
+/// What it asks of QUIC (specification, section 1).
+pub const TRANSPORT: Transport = Transport {
+    alpn: ALPN,
+    keep_alive: KEEP_ALIVE,
+    idle_timeout: IDLE_TIMEOUT,
+    bidirectional: STREAM_LIMIT as u32,
+    unidirectional: 0,
+};
+
 /// What the rest of the program needs to know of `proton`. Its modes are the profiles of the Action
 /// stream.
 pub static PROTOCOL: Protocol = Protocol {
@@ -63,13 +72,7 @@ pub static PROTOCOL: Protocol = Protocol {
         "PR-C-03", "PR-C-06", "PR-S-05", "PR-S-06", "PR-T-01", "PR-T-04", "PR-R-02",
     ],
     carrier: Carrier::Streams(OverStreams {
-        transport: Transport {
-            alpn: ALPN,
-            keep_alive: KEEP_ALIVE,
-            idle_timeout: IDLE_TIMEOUT,
-            bidirectional: STREAM_LIMIT as u32,
-            unidirectional: 0,
-        },
+        transport: TRANSPORT,
         reference: reference::new,
     }),
 };

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use shakedown_net::host::StopSignal;
 use shakedown_net::quic::tls::Secrets;
-use shakedown_net::quic::transport::{PROTON, client};
+use shakedown_net::quic::transport::{PROTON, client_config, client};
 use shakedown_net::quic::Host;
 use shakedown_protocol::proton::{Client, ClientSettings, News, NotNow, Profile};
 use shakedown_protocol::streams::{Input, StreamMachine};
@@ -61,7 +61,7 @@ impl Args {
     async fn connect(self) -> Result<Exit, Failure> {
         let server = resolve(&self.address, PROTON_PORT).await?;
         let secrets = Secrets::default();
-        let config = PROTON.client(&secrets).map_err(wrong_call)?;
+        let config = client_config(&PROTON, &secrets).map_err(wrong_call)?;
         let mut stop = StopSignal::new().map_err(|error| Failure {
             exit: Exit::Harness,
             message: format!("cannot listen for signals: {error}"),

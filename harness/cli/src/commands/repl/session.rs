@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_net::quic::tls::Secrets;
-use shakedown_net::quic::transport::{PROTON, any_address_for};
+use shakedown_net::quic::transport::{PROTON, client_config, any_address_for};
 use shakedown_net::quic::underlay::Real;
 use shakedown_net::quic::{Host, Watch};
 use shakedown_protocol::proton::{Client, ClientSettings, News, Profile, STARTUP_DELAY};
@@ -134,7 +134,7 @@ impl Session {
         let address = any_address_for(self.server);
         let endpoint = self.watch.endpoint(&Real, address, None);
         let mut endpoint = endpoint.map_err(no_socket)?;
-        endpoint.set_default_client_config(PROTON.client(&self.secrets)?);
+        endpoint.set_default_client_config(client_config(&PROTON, &self.secrets)?);
         let settings = ClientSettings {
             profile: self.profile,
             first_event: self.next_event.unwrap_or(u32::MAX),

@@ -7,7 +7,7 @@ use std::time::Duration;
 use shakedown_net::host::StopSignal;
 use shakedown_net::quic::Host;
 use shakedown_net::quic::tls::{Identity, Secrets};
-use shakedown_net::quic::transport::{PROTON, server};
+use shakedown_net::quic::transport::{PROTON, server_config, server};
 use shakedown_protocol::proton::{Profile, Server, ServerSettings};
 use shakedown_protocol::streams::{Input, StreamMachine};
 
@@ -73,7 +73,7 @@ impl Args {
 
     async fn serve(self) -> Result<Exit, Failure> {
         let secrets = Secrets::default();
-        let config = PROTON.server(self.identity()?, &secrets).map_err(wrong_call)?;
+        let config = server_config(&PROTON, self.identity()?, &secrets).map_err(wrong_call)?;
         let mut stop = StopSignal::new().map_err(|error| Failure {
             exit: Exit::Harness,
             message: format!("cannot listen for signals: {error}"),

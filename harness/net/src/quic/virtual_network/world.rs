@@ -15,7 +15,7 @@ use tempfile::TempDir;
 use tokio::time::timeout;
 
 use super::super::tls::{Identity, Secrets};
-use super::super::transport::{PROTON, any_address_for};
+use super::super::transport::{PROTON, any_address_for, client_config, server_config};
 use super::super::{Freeze, Host, Recording, Watch};
 use super::{VirtualNetwork, runtime};
 use crate::clock::Clock;
@@ -55,7 +55,7 @@ impl World {
         };
         let network = VirtualNetwork::new(impair, seed);
         let secrets = Secrets::default();
-        let config = PROTON.server(Identity::self_signed().unwrap(), &secrets);
+        let config = server_config(&PROTON, Identity::self_signed().unwrap(), &secrets);
         let address = (Ipv4Addr::LOCALHOST, 4_433).into();
         let edge = network.edge(Role::Responder);
         let endpoint = Watch::default().endpoint(&edge, address, Some(config.unwrap()));
@@ -82,7 +82,7 @@ impl World {
         let anywhere = any_address_for(self.address);
         let watch = self.watch.with_freeze(freeze.clone());
         let mut endpoint = watch.endpoint(&edge, anywhere, None).unwrap();
-        endpoint.set_default_client_config(PROTON.client(&self.secrets).unwrap());
+        endpoint.set_default_client_config(client_config(&PROTON, &self.secrets).unwrap());
         Guest {
             client: Client::new(settings),
             host: Host::new(endpoint, Some(self.address)),

@@ -1,16 +1,19 @@
 //! The reference of `proton` over real endpoints on loopback.
 
+mod tester;
+
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use quinn::Endpoint;
+use shakedown_protocol::Transport;
 use shakedown_protocol::proton::{Client, ClientSettings, News, Server, ServerSettings};
 use shakedown_protocol::streams::{Input, StreamMachine};
 use tokio::time::timeout;
 
 use super::Host;
 use super::tls::{Identity, Secrets};
-use super::transport::PROTON;
+use super::transport::{PROTON, client_config, server_config};
 
 /// Nothing on loopback takes longer, however busy the machine is.
 const BOUND: Duration = Duration::from_secs(20);
@@ -30,7 +33,7 @@ impl Table {
     fn new(settings: ServerSettings) -> Self {
         let secrets = Secrets::default();
         let identity = Identity::self_signed().unwrap();
-        let config = PROTON.server(identity, &secrets).unwrap();
+        let config = server_config(&PROTON, identity, &secrets).unwrap();
         let endpoint = Endpoint::server(config, loopback()).unwrap();
         let address = endpoint.local_addr().unwrap();
         Self {
@@ -42,8 +45,8 @@ impl Table {
     }
 
     fn client(&self, alpn: &'static str) -> Guest {
-        let parameters = super::transport::Parameters { alpn, ..PROTON };
-        let config = parameters.client(&Secrets::default()).unwrap();
+        let transport = Transport { alpn, ..PROTON };
+        let config = client_config(&transport, &Secrets::default()).unwrap();
         let mut endpoint = Endpoint::client(loopback()).unwrap();
         endpoint.set_default_client_config(config);
         Guest {
