@@ -167,6 +167,11 @@ impl ClientSide {
             | Output::Open(..)
             | Output::Write(..)
             | Output::Fin(..)
+            | Output::ConnectBy(..)
+            | Output::Reset(..)
+            | Output::StopSending(..)
+            | Output::Datagram(..)
+            | Output::Silence(..)
             | Output::Transition { .. } => return,
             Output::Ended { .. } => {
                 self.counts.ends += 1;

@@ -183,7 +183,16 @@ impl ServerSide {
 
     pub(super) fn output(&mut self, now: Duration, output: &Output, found: &mut Found) {
         match output {
-            Output::Admit(_) | Output::Connect(_) | Output::Open(..) | Output::Fin(..) => {}
+            Output::Admit(_)
+            | Output::Connect(_)
+            | Output::ConnectBy(..)
+            | Output::Open(..)
+            | Output::Fin(..)
+            | Output::Reset(..)
+            | Output::StopSending(..)
+            | Output::Datagram(..)
+            | Output::Silence(..)
+            | Output::Transition { .. } => {}
             Output::Refuse(connection) => {
                 self.counts.refused += 1;
                 self.connections.remove(connection);
@@ -198,7 +207,6 @@ impl ServerSide {
                 self.counts.closed += 1;
                 self.closes(now, *connection, *code, found);
             }
-            Output::Transition { .. } => {}
             Output::Ended { connection, .. } => {
                 let Some(one) = self.connections.get_mut(connection) else {
                     return;
