@@ -111,6 +111,15 @@ fn a_requirement_of_a_protocol_on_streams_is_explained() {
 }
 
 #[test]
+fn a_scenario_over_streams_is_explained_with_the_names_of_its_sides() {
+    let text = stdout(&["explain", "one-stream-of-each-kind-is-opened"]);
+    assert!(
+        text.contains("needs    client in mode any with stay"),
+        "{text}"
+    );
+}
+
+#[test]
 fn a_requirement_is_explained_with_its_scenarios() {
     let text = stdout(&["explain", "ms-h-05"]);
     for part in [

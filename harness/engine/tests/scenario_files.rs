@@ -20,7 +20,7 @@ fn committed() -> Library {
 
 #[test]
 fn every_committed_scenario_loads() {
-    assert!(committed().scenarios().len() >= 60);
+    assert!(committed().scenarios().len() >= 400);
 }
 
 #[rstest]
@@ -191,9 +191,14 @@ fn a_selection_keeps_what_every_part_of_it_wants() {
     let three_way = select(names(&["mediastream/3way/"])).unwrap();
     let start3 = select(names(&["mediastream/start3"])).unwrap();
     let several = select(names(&["mediastream/3way,start3"])).unwrap();
-    assert_eq!(legacy + three_way + start3 + several, all);
+    let proton = select(names(&["proton/any", "proton/push", "proton/pull"])).unwrap();
+    assert_eq!(legacy + three_way + start3 + several + proton, all);
     assert_eq!(
-        select(names(&["mediastream/legacy/*", "mediastream/*"])),
+        select(names(&[
+            "mediastream/legacy/*",
+            "mediastream/*",
+            "proton/*"
+        ])),
         Ok(all)
     );
     let both = Selection {

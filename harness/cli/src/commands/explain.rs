@@ -9,7 +9,7 @@ use shakedown_engine::document::closest;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
-use shakedown_protocol::{PROTOCOLS, Protocol};
+use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
@@ -142,7 +142,9 @@ fn scenario(loaded: &Loaded) -> String {
     }
     let needs = &scenario.iut;
     let _ = writeln!(text, "\n  tests    {}", scenario.requirements.join(", "));
-    let _ = write!(text, "  needs    {} in mode {}", needs.role, needs.mode);
+    let protocol = scenario.id.split('/').next().and_then(protocol);
+    let side = protocol.map_or(needs.role.name(), |protocol| protocol.side(needs.role));
+    let _ = write!(text, "  needs    {side} in mode {}", needs.mode);
     if !needs.options.is_empty() {
         let _ = write!(text, " with {}", needs.options.join(", "));
     }
