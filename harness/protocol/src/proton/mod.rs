@@ -19,7 +19,9 @@ use crate::{Carrier, OverStreams, Protocol, ProtocolOption, Transport};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
-pub use reference::{Client, ClientSettings, News, NotNow, Profile, Server, ServerSettings};
+pub use reference::{
+    Client, ClientSettings, Errand, News, NotNow, Profile, Runner, Server, ServerSettings,
+};
 pub use vocabulary::{ProtonWords, StreamReader, VOCABULARY, word};
 pub use words::Words;
 

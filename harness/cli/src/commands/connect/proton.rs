@@ -6,7 +6,7 @@ use shakedown_net::host::StopSignal;
 use shakedown_net::quic::tls::Secrets;
 use shakedown_net::quic::transport::{PROTON, client_config, client};
 use shakedown_net::quic::Host;
-use shakedown_protocol::proton::{Client, ClientSettings, News, NotNow, Profile};
+use shakedown_protocol::proton::{ClientSettings, Errand, Profile, Runner};
 use shakedown_protocol::streams::{Input, StreamMachine};
 
 use super::resolve;
@@ -15,6 +15,19 @@ use crate::reference::{self, PROTON_PORT, wrong_call};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
+#[command(
+    args_override_self = true,
+    long_about = "\
+Events, commits and actions over QUIC: connect, ask for everything at once, and close when it is there.
+
+Without a flag it sends one event and one request, and reads one item. A flag that stands twice counts \
+as it stands last. With --again it connects again when the connection is lost, 10 s later, and does all \
+of it again; event ids go on.",
+    after_help = "\
+Examples:
+  shakedown connect proton 127.0.0.1:4433 --events 3 --commits 1
+  shakedown connect proton 127.0.0.1:4433 --events 0 --commits 0 --actions 0 --stay --again"
+)]
 pub(super) struct Args {
     /// The server, with its port unless that is 4433
     address: String,
@@ -44,6 +57,14 @@ pub(super) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     first_event: u32,
 
+    /// Stay connected when everything is there, until the server ends it
+    #[arg(long)]
+    stay: bool,
+
+    /// Connect again when the connection is lost, after 10 s, or at once with --reset
+    #[arg(long)]
+    again: bool,
+
     /// Write the TLS secrets to this file, for programs that read captures
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
@@ -69,17 +90,21 @@ impl Args {
         let endpoint = client(config, server)
             .map_err(|error| wrong_call(format!("cannot open a UDP socket: {error}")))?;
         let mut host = Host::new(endpoint, Some(server));
-        let mut machine = Client::new(ClientSettings {
-            profile: self.profile,
-            first_event: self.first_event,
-        });
-        let done = tokio::select! {
-            biased;
-            () = stop.wait() => None,
-            done = self.converse(&mut machine, &mut host) => Some(done),
-        };
-        machine.handle(host.now(), Input::Stop);
+        let mut machine = Runner::new(self.errand());
+        machine.handle(host.now(), Input::Tick);
         host.obey(&mut machine);
+        let mut is_interrupted = false;
+        while !machine.is_finished() {
+            tokio::select! {
+                biased;
+                () = stop.wait() => {
+                    is_interrupted = true;
+                    machine.handle(host.now(), Input::Stop);
+                    host.obey(&mut machine);
+                }
+                () = host.next(&mut machine) => {}
+            }
+        }
         host.flush().await;
         if let Some(path) = &self.keylog {
             reference::write_keylog(path, &secrets)?;
@@ -88,13 +113,15 @@ impl Args {
             Some(reference::Stats::Json) => reference::print_line(&machine.counters().to_string())?,
             None => {}
         }
-        let Some(done) = done else {
+        if is_interrupted {
             return Ok(Exit::Interrupted);
-        };
-        done.map_err(|message| Failure {
-            exit: Exit::Fail,
-            message: format!("{server}: {message}"),
-        })?;
+        }
+        if let Some(Err(message)) = machine.outcome() {
+            return Err(Failure {
+                exit: Exit::Fail,
+                message: format!("{server}: {message}"),
+            });
+        }
         if self.stats.is_none() {
             let (events, commits, actions) = (self.events, self.commits, self.actions);
             reference::print_line(&format!(
@@ -104,34 +131,18 @@ impl Args {
         Ok(Exit::Success)
     }
 
-    /// Asks for everything at once, and waits until it is there.
-    async fn converse(&self, client: &mut Client, host: &mut Host) -> Result<(), String> {
-        let refused = |error: NotNow| error.to_string();
-        client.connect(self.reset).map_err(refused)?;
-        host.obey(client);
-        let mut left = self.events as u64 + self.commits as u64 + self.actions as u64;
-        let mut is_asked = false;
-        while left > 0 || !is_asked {
-            match client.take_news() {
-                Some(News::Connected) => {
-                    let now = host.now();
-                    for _ in 0..self.events {
-                        client.send_event(now).map_err(refused)?;
-                    }
-                    for request in 1..=self.commits {
-                        client.commit(now, request).map_err(refused)?;
-                    }
-                    for _ in 0..self.actions {
-                        client.read_action(now).map_err(refused)?;
-                    }
-                    host.obey(client);
-                    is_asked = true;
-                }
-                Some(News::Acked(_) | News::Committed { .. } | News::Item(_)) => left -= 1,
-                Some(News::Closed { why, .. }) => return Err(why),
-                None => host.next(client).await,
-            }
+    const fn errand(&self) -> Errand {
+        Errand {
+            client: ClientSettings {
+                profile: self.profile,
+                first_event: self.first_event,
+            },
+            events: self.events,
+            commits: self.commits,
+            actions: self.actions,
+            stays: self.stay,
+            again: self.again,
+            resets: self.reset,
         }
-        Ok(())
     }
 }

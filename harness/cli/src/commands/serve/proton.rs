@@ -16,6 +16,7 @@ use crate::reference::{self, PROTON_PORT, span, wrong_call};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
+#[command(args_override_self = true)]
 pub(super) struct Args {
     /// Address and port to listen on; port 0 for any that is free
     #[arg(
@@ -29,8 +30,12 @@ pub(super) struct Args {
     #[arg(long, value_name = "PROFILE", default_value = "push")]
     profile: Profile,
 
+    /// Look whether a second connection resets the first; this is so unless --no-reset is said
+    #[arg(long, overrides_with = "no_reset")]
+    reset: bool,
+
     /// Refuse every second connection, instead of looking whether it resets the first
-    #[arg(long)]
+    #[arg(long, overrides_with = "reset")]
     no_reset: bool,
 
     /// How long a StateCommit request is worked on
@@ -85,7 +90,7 @@ impl Args {
         let local = endpoint.local_addr().unwrap_or(self.listen);
         let mut machine = Server::new(ServerSettings {
             profile: self.profile,
-            resets: !self.no_reset,
+            resets: self.reset || !self.no_reset,
             commit_delay: self.commit_delay,
             action_interval: self.action_interval,
             first_action: self.first_action,

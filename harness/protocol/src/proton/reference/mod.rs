@@ -10,7 +10,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, News, NotNow};
+pub use client::{Client, Errand, News, NotNow, Runner};
 pub use server::Server;
 pub use settings::{ClientSettings, Profile, ServerSettings};
 
@@ -34,18 +34,30 @@ pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn StreamMachine 
             (known == name).then_some(number)
         });
         written
-            .map(str::parse)
+            .map(str::parse::<u32>)
             .transpose()
             .map_err(|_| format!("`{name}` needs a number"))
     };
+    let is_on = |name: &str| settings.options.iter().any(|option| option == name);
     match settings.role {
         Role::Responder => Ok(Box::new(Server::new(ServerSettings {
             profile,
-            resets: settings.options.iter().any(|option| option == "resets"),
-            commit_delay: Duration::from_secs(number("commit_delay")?.unwrap_or_default()),
+            resets: is_on("resets"),
+            commit_delay: Duration::from_secs(number("commit_delay")?.unwrap_or(0).into()),
             ..ServerSettings::default()
         }))),
-        Role::Initiator => Err("the client does not act on its own".to_owned()),
+        Role::Initiator => Ok(Box::new(Runner::new(Errand {
+            client: ClientSettings {
+                profile,
+                first_event: number("first_event")?.unwrap_or(1),
+            },
+            events: number("events")?.unwrap_or(0),
+            commits: number("commits")?.unwrap_or(0),
+            actions: number("actions")?.unwrap_or(0),
+            stays: is_on("stay"),
+            again: is_on("again"),
+            resets: is_on("reset"),
+        }))),
     }
 }
 

@@ -1,4 +1,5 @@
 mod link;
+mod runner;
 
 use std::collections::VecDeque;
 use std::time::Duration;
@@ -8,6 +9,7 @@ use super::settings::{ClientSettings, Profile};
 use super::{Breach, ending};
 use crate::proton::{CloseCode, Kind, OPERATION, RESET};
 use link::{Lane, Link};
+pub use runner::{Errand, Runner};
 
 use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};

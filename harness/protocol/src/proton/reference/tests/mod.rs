@@ -1,5 +1,6 @@
 mod client;
 mod pair;
+mod runner;
 mod server;
 
 use std::time::Duration;
