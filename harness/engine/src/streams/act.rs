@@ -4,7 +4,7 @@ use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
 };
 
-use super::end::{Close, End, Message, Phase, Stream};
+use super::end::{Close, Code, End, HIDDEN, Message, NO_PROTOCOL, Phase, Stream};
 use super::watch::{Seen, Watch};
 use super::{
     Connection, Flight, MOST_CONNECTIONS, Place, Side, StreamNetwork, address, server_address,
@@ -33,8 +33,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         match output {
             Output::Admit(number) => {
                 if let Some((number, side)) = self.asked(place, number) {
-                    self.set_phase(number, side, Phase::Shaking);
-                    self.send(number, side, Message::Accepted);
+                    self.admit(number, side);
                 }
             }
             Output::Refuse(number) => {
@@ -43,7 +42,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                     self.send(number, side, Message::Refused);
                 }
             }
-            Output::Connect(number) => self.connect(place, number),
+            Output::Connect(number) => self.connect(place, number, None, true),
             Output::Open(number, stream) => self.open(place, number, stream),
             Output::Write(number, stream, bytes) => {
                 self.with_stream(place, number, stream, |stream| {
@@ -60,14 +59,34 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                 code,
                 reason,
             } => self.close(place, connection, code, reason),
-            // How a test peer approaches and breaks streams is QUIC's affair; here it connects as any.
-            Output::ConnectBy(number, _) => self.connect(place, number),
-            Output::Reset(..)
-            | Output::StopSending(..)
-            | Output::Datagram(..)
-            | Output::Silence(..)
-            | Output::Transition { .. }
-            | Output::Ended { .. } => {}
+            Output::ConnectBy(number, approach) => {
+                let alpn = approach.alpn.as_deref();
+                let ours = self.conditions.alpn;
+                let is_ours = alpn.is_none_or(|offered| offered.iter().any(|one| one == ours));
+                self.connect(place, number, approach.window, is_ours);
+            }
+            Output::Reset(number, id, code) => {
+                if let Some((number, side)) = self.breaks(place, number, id) {
+                    self.send(number, side, Message::Reset(id, code));
+                    self.replace(number, side, id);
+                }
+            }
+            Output::StopSending(number, id, code) => {
+                if let Some((number, side)) = self.find_connected(place, number)
+                    && self.has_room(number, side, id)
+                {
+                    self.send(number, side, Message::Stop(id, code));
+                }
+            }
+            Output::Datagram(number, bytes) => {
+                if self.conditions.datagrams
+                    && let Some((number, side)) = self.find_connected(place, number)
+                {
+                    self.send(number, side, Message::Datagram(bytes));
+                }
+            }
+            Output::Silence(_, is_silent) => self.cut_off(place, is_silent),
+            Output::Transition { .. } | Output::Ended { .. } => {}
         }
     }
 
@@ -84,11 +103,65 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         }
     }
 
+    /// The same, if its handshake is done and it is not over.
+    fn find_connected(&mut self, place: Place, number: ConnectionNumber) -> Option<(u64, Side)> {
+        let (number, side) = self.find(place, number)?;
+        let end = self.connections.get_mut(&number)?.end(side);
+        (end.phase == Phase::Connected).then_some((number, side))
+    }
+
+    /// Whether a stream is there, and within the other side's limit if it is this side's.
+    fn has_room(&mut self, number: u64, side: Side, id: StreamId) -> bool {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return false;
+        };
+        let end = connection.end(side);
+        let is_own = id.is_of_server() == (side == Side::Server);
+        end.streams.contains_key(&id) && (!is_own || id.0 >> 2 < end.may_open[kind(id)])
+    }
+
+    /// This machine breaks off what it sends on a stream, if the stream got through to the other
+    /// side or may.
+    fn breaks(
+        &mut self,
+        place: Place,
+        number: ConnectionNumber,
+        id: StreamId,
+    ) -> Option<(u64, Side)> {
+        let (number, side) = self.find_connected(place, number)?;
+        let has_room = self.has_room(number, side, id);
+        let end = self.connections.get_mut(&number)?.end(side);
+        let may_send = id.is_bidirectional() || id.is_of_server() == (side == Side::Server);
+        let stream = end.streams.get_mut(&id)?;
+        let breaks = may_send && has_room && !stream.fin_sent;
+        if breaks {
+            stream.falls_silent();
+        }
+        breaks.then_some((number, side))
+    }
+
     /// The connection about which this machine was asked.
     fn asked(&mut self, place: Place, number: ConnectionNumber) -> Option<(u64, Side)> {
         let (number, side) = self.find(place, number)?;
         let end = self.connections.get_mut(&number)?.end(side);
         (end.phase == Phase::Asked).then_some((number, side))
+    }
+
+    /// A client that offers another protocol is admitted, too, and then the handshake fails.
+    fn admit(&mut self, number: u64, side: Side) {
+        if self.connections.get(&number).is_some_and(|one| one.is_ours) {
+            self.set_phase(number, side, Phase::Shaking);
+            self.send(number, side, Message::Accepted);
+            return;
+        }
+        self.set_phase(number, side, Phase::Over);
+        self.send(number, side, Message::Closed(Close::no_protocol()));
+        let why = Closing::Transport {
+            code: NO_PROTOCOL,
+            reason: &[],
+        };
+        let (place, connection) = (Place::Server, ConnectionNumber(number));
+        self.give(place, Input::Closed { connection, why });
     }
 
     fn set_phase(&mut self, number: u64, side: Side, phase: Phase) {
@@ -97,7 +170,14 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         }
     }
 
-    fn connect(&mut self, place: Place, number: ConnectionNumber) {
+    /// `is_ours` says whether the right protocol is among those that are offered.
+    fn connect(
+        &mut self,
+        place: Place,
+        number: ConnectionNumber,
+        window: Option<u32>,
+        is_ours: bool,
+    ) {
         let problem = match place {
             Place::Server => Some("there is nobody to connect to"),
             Place::Client(_) if self.connections.len() >= MOST_CONNECTIONS => {
@@ -115,8 +195,9 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let connection = Connection {
             client,
             number,
-            at_client: End::new(Phase::Shaking, self.now, &self.conditions),
-            at_server: End::new(Phase::Nothing, self.now, &self.conditions),
+            is_ours,
+            at_client: End::new(Phase::Shaking, self.now, window, &self.conditions),
+            at_server: End::new(Phase::Nothing, self.now, None, &self.conditions),
             held: Vec::new(),
         };
         self.connections.insert(id, connection);
@@ -131,9 +212,10 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
+        let credit = connection.end(side.other()).window;
         let end = connection.end(side);
         if is_own && end.phase == Phase::Connected {
-            let new = || Stream::new(&self.conditions);
+            let new = || Stream::new(credit, end.window);
             end.streams.entry(id).or_insert_with(new).is_told = true;
         }
     }
@@ -234,8 +316,8 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let end = connection.end(side);
         let code = match end.phase {
             Phase::Over => return,
-            Phase::Connected => Some(code),
-            Phase::Nothing | Phase::Asked | Phase::Shaking => None,
+            Phase::Connected => Code::Application(code),
+            Phase::Nothing | Phase::Asked | Phase::Shaking => Code::Transport(HIDDEN),
         };
         end.phase = Phase::Over;
         let close = Close { code, reason };
@@ -294,8 +376,13 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             }
             Message::Closed(close) => Some(Seen::Closed {
                 by,
-                code: close.code,
+                code: close.code.of_application(),
             }),
+            Message::Reset(stream, _) | Message::Stop(stream, _) => {
+                let stream = *stream;
+                Some(Seen::Broken { stream, by })
+            }
+            Message::Datagram(_) => Some(Seen::Datagram { by }),
             Message::Refused | Message::StatelessReset => Some(Seen::Closed { by, code: None }),
             Message::Finished | Message::Credit(..) | Message::MayOpen(..) | Message::Ping => None,
         };
@@ -303,6 +390,9 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             Message::Bytes(stream, 0, _) | Message::Fin(stream, 0) => Some(*stream),
             Message::Bytes(..)
             | Message::Fin(..)
+            | Message::Reset(..)
+            | Message::Stop(..)
+            | Message::Datagram(_)
             | Message::Hello
             | Message::Refused
             | Message::Accepted

@@ -2,12 +2,9 @@
 
 use shakedown_protocol::streams::{Closing, Input, OnStream, StreamId, StreamMachine};
 
-use super::end::{Message, Phase, Stream};
+use super::end::{Code, Message, Phase, Stream};
 use super::watch::{Seen, Watch};
 use super::{Place, Side, StreamNetwork, address, server_address};
-
-/// QUIC's APPLICATION_ERROR, behind which the handshake hides an application's code.
-const HIDDEN: u64 = 0x0c;
 
 impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     /// A message gets to a side, if anything passes.
@@ -49,7 +46,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             Message::Hello => seen.push(Seen::Asked { client, server }),
             Message::Accepted => seen.push(Seen::Agreed),
             Message::Closed(close) => {
-                let code = close.code;
+                let code = close.code.of_application();
                 seen.push(Seen::Closed { by, code });
             }
             Message::Refused | Message::StatelessReset => {
@@ -58,7 +55,8 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             Message::Bytes(id, offset, bytes) => {
                 let stream = *id;
                 let is_of_other = id.is_of_server() == (side == Side::Client);
-                if let Some(at) = self.received(number, side, stream) {
+                let at = self.received(number, side, stream);
+                if let Some(at) = at.filter(|at| at.broken.is_none()) {
                     let begins = at.whole == 0;
                     at.pieces.insert(*offset, bytes.clone());
                     grown = at.grow();
@@ -84,6 +82,18 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                     seen.extend(at.ends_whole().then_some(Seen::Fin { stream, by }));
                 }
             }
+            Message::Reset(id, code) => {
+                let stream = *id;
+                if let Some(at) = self.received(number, side, stream) {
+                    at.breaks(*code);
+                }
+                seen.push(Seen::Broken { stream, by });
+            }
+            Message::Stop(stream, _) => {
+                let stream = *stream;
+                seen.push(Seen::Broken { stream, by });
+            }
+            Message::Datagram(_) => seen.push(Seen::Datagram { by }),
             Message::Finished | Message::Credit(..) | Message::MayOpen(..) | Message::Ping => {}
         }
         for seen in seen.into_iter().chain([Seen::Packet { by }]) {
@@ -116,16 +126,25 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             Message::Closed(close) => {
                 let reason = close.reason.as_bytes();
                 let why = match close.code {
-                    Some(code) => Closing::Application { code, reason },
-                    None => Closing::Transport {
-                        code: HIDDEN,
-                        reason: &[],
-                    },
+                    Code::Application(code) => Closing::Application { code, reason },
+                    Code::Transport(code) => Closing::Transport { code, reason: &[] },
                 };
                 self.over(number, side, why);
             }
             Message::Ping => {}
-            Message::Bytes(..) | Message::Fin(..) => self.settle(place),
+            Message::Bytes(..) | Message::Fin(..) | Message::Reset(..) => self.settle(place),
+            Message::Stop(id, code) => {
+                if let Some(stream) = self.received(number, side, id) {
+                    stream.falls_silent();
+                    self.settle(place);
+                    self.on_stream(number, side, id, OnStream::Stopped(code));
+                }
+            }
+            Message::Datagram(bytes) => {
+                let (connection, bytes) = (self.number_at(number, side), &bytes[..]);
+                self.give(place, Input::Datagram { connection, bytes });
+                self.settle(place);
+            }
             Message::Credit(id, credit) => {
                 if let Some(stream) = end.streams.get_mut(&id) {
                     stream.credit = stream.credit.max(credit);
@@ -164,12 +183,14 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
 
     /// The stream on which something came. The streams of the other side below it are there, too.
     fn received(&mut self, number: u64, side: Side, id: StreamId) -> Option<&mut Stream> {
-        let end = self.connections.get_mut(&number)?.end(side);
+        let connection = self.connections.get_mut(&number)?;
+        let credit = connection.end(side.other()).window;
+        let end = connection.end(side);
         if id.is_of_server() == (side == Side::Client) {
             let low_bits = id.0 & 3;
             for index in 0..=(id.0 >> 2) {
                 let lower = StreamId(index << 2 | low_bits);
-                let new = || Stream::new(&self.conditions);
+                let new = || Stream::new(credit, end.window);
                 end.streams.entry(lower).or_insert_with(new);
             }
         }
@@ -217,6 +238,10 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             } else if let Some(bytes) = stream.take() {
                 self.grant(number, side, id);
                 self.give(place, on(OnStream::Bytes(&bytes)));
+            } else if let Some(code) = stream.broken {
+                stream.fin_told = true;
+                self.replace(number, side, id);
+                self.give(place, on(OnStream::Reset(code)));
             } else {
                 stream.fin_told = true;
                 self.replace(number, side, id);
@@ -263,7 +288,13 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
 
     /// Lets the other side send more on a stream, once half of its window was taken.
     fn grant(&mut self, number: u64, side: Side, id: StreamId) {
-        let window = self.conditions.window;
+        let Some(window) = self
+            .connections
+            .get_mut(&number)
+            .map(|one| one.end(side).window)
+        else {
+            return;
+        };
         let Some(stream) = self.stream(number, side, id) else {
             return;
         };

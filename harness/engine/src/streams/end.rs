@@ -20,6 +20,12 @@ pub(super) enum Message {
     Bytes(StreamId, u64, Vec<u8>),
     /// The stream ends at an offset.
     Fin(StreamId, u64),
+    /// The stream is broken off, with a code.
+    Reset(StreamId, u64),
+    /// No more of the stream is wanted, with a code.
+    Stop(StreamId, u64),
+    /// A datagram.
+    Datagram(Vec<u8>),
     /// The other side may send bytes of the stream up to this offset.
     Credit(StreamId, u64),
     /// The other side may open so many streams in all, bidirectional ones if true.
@@ -35,9 +41,42 @@ pub(super) enum Message {
 /// How a connection was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Close {
-    /// The application's code; hidden (RFC 9000, section 10.2.3) if it is missing.
-    pub(super) code: Option<u64>,
+    pub(super) code: Code,
     pub(super) reason: String,
+}
+
+/// Why a connection was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Code {
+    Application(u64),
+    /// By QUIC, or by an application whose code the handshake hides.
+    Transport(u64),
+}
+
+/// QUIC's APPLICATION_ERROR, behind which the handshake hides an application's code (RFC 9000,
+/// section 10.2.3).
+pub(super) const HIDDEN: u64 = 0x0c;
+
+/// TLS's no_application_protocol as an error of QUIC (RFC 9001, section 8.1).
+pub(super) const NO_PROTOCOL: u64 = 0x178;
+
+impl Code {
+    pub(super) const fn of_application(self) -> Option<u64> {
+        match self {
+            Self::Application(code) => Some(code),
+            Self::Transport(_) => None,
+        }
+    }
+}
+
+impl Close {
+    /// The handshake fails for want of a common protocol.
+    pub(super) const fn no_protocol() -> Self {
+        Self {
+            code: Code::Transport(NO_PROTOCOL),
+            reason: String::new(),
+        }
+    }
 }
 
 impl Message {
@@ -49,16 +88,28 @@ impl Message {
             | Self::Finished
             | Self::Bytes(..)
             | Self::Fin(..)
+            | Self::Reset(..)
+            | Self::Stop(..)
             | Self::Credit(..)
             | Self::MayOpen(..) => true,
-            Self::Refused | Self::Closed(_) | Self::StatelessReset | Self::Ping => false,
+            Self::Refused
+            | Self::Datagram(_)
+            | Self::Closed(_)
+            | Self::StatelessReset
+            | Self::Ping => false,
         }
     }
 
     /// Whether it means something to a connection only.
     pub(super) const fn is_of_streams(&self) -> bool {
         match self {
-            Self::Bytes(..) | Self::Fin(..) | Self::Credit(..) | Self::MayOpen(..) => true,
+            Self::Bytes(..)
+            | Self::Fin(..)
+            | Self::Reset(..)
+            | Self::Stop(..)
+            | Self::Datagram(_)
+            | Self::Credit(..)
+            | Self::MayOpen(..) => true,
             Self::Hello
             | Self::Refused
             | Self::Accepted
@@ -78,6 +129,9 @@ impl Message {
             | Self::Finished
             | Self::Bytes(..)
             | Self::Fin(..)
+            | Self::Reset(..)
+            | Self::Stop(..)
+            | Self::Datagram(_)
             | Self::Credit(..)
             | Self::MayOpen(..)
             | Self::Ping => false,
@@ -113,6 +167,8 @@ pub(super) struct End {
     /// What came before the handshake was done.
     pub(super) early: Vec<Message>,
     pub(super) streams: BTreeMap<StreamId, Stream>,
+    /// Bytes of each stream that it takes before they are read.
+    pub(super) window: u64,
     /// Streams that this side may open in all: bidirectional, unidirectional.
     pub(super) may_open: [u64; 2],
     /// Streams that the other side may open in all.
@@ -120,7 +176,12 @@ pub(super) struct End {
 }
 
 impl End {
-    pub(super) fn new(phase: Phase, now: Duration, conditions: &Conditions) -> Self {
+    pub(super) fn new(
+        phase: Phase,
+        now: Duration,
+        window: Option<u32>,
+        conditions: &Conditions,
+    ) -> Self {
         let streams = [conditions.bidirectional, conditions.unidirectional];
         Self {
             phase,
@@ -130,6 +191,7 @@ impl End {
             last_sent: now,
             early: Vec::new(),
             streams: BTreeMap::new(),
+            window: window.map_or(conditions.window, u64::from),
             may_open: streams,
             grants: streams,
         }
@@ -194,6 +256,8 @@ pub(super) struct Stream {
     /// Where the other side ended it.
     pub(super) end: Option<u64>,
     pub(super) end_seen: bool,
+    /// The code with which the other side broke it off.
+    pub(super) broken: Option<u64>,
     pub(super) fin_told: bool,
     /// The machine was told of its opening, or opened it.
     pub(super) is_told: bool,
@@ -202,11 +266,28 @@ pub(super) struct Stream {
 }
 
 impl Stream {
-    pub(super) fn new(conditions: &Conditions) -> Self {
+    /// `credit` is the other side's window, `granted` the own one.
+    pub(super) fn new(credit: u64, granted: u64) -> Self {
         Self {
-            credit: conditions.window,
-            granted: conditions.window,
+            credit,
+            granted,
             ..Self::default()
+        }
+    }
+
+    /// Nothing more is sent on it.
+    pub(super) fn falls_silent(&mut self) {
+        self.waiting.clear();
+        self.writes.clear();
+        self.ends = true;
+        self.fin_sent = true;
+    }
+
+    /// The other side breaks it off; what it said before and was not taken is lost.
+    pub(super) fn breaks(&mut self, code: u64) {
+        if !self.fin_told {
+            self.pieces.clear();
+            self.broken.get_or_insert(code);
         }
     }
 
@@ -236,6 +317,7 @@ impl Stream {
 
     /// Whether something waits for the machine.
     pub(super) fn has_news(&self) -> bool {
-        self.pieces.contains_key(&self.taken) || (self.end == Some(self.taken) && !self.fin_told)
+        let ends = self.broken.is_some() || self.end == Some(self.taken);
+        self.pieces.contains_key(&self.taken) || (ends && !self.fin_told)
     }
 }

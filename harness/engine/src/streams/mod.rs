@@ -22,8 +22,8 @@
 //! - **Cuts.** Nothing passes to and from a machine that is cut off, as if its cable were pulled. What
 //!   must arrive arrives when the cable is back; a close, a refusal and a keep-alive do not.
 //!
-//! What it does not know: packets, congestion, changes of address, key updates, and any error of
-//! QUIC itself. Memory is bounded by the windows of the streams and by what the machines write ahead
+//! What it does not know: packets, congestion, ports of single connections and changes of address, key
+//! updates, and errors of QUIC but that of a handshake without a common protocol. Memory is bounded by the windows of the streams and by what the machines write ahead
 //! of them.
 
 mod act;
@@ -63,6 +63,10 @@ pub struct Conditions {
     pub to_client: Delay,
     /// The longest piece into which bytes are cut, in bytes, at least 1.
     pub longest_piece: u32,
+    /// The protocol's name in the TLS handshake: who offers others only fails in it.
+    pub alpn: &'static str,
+    /// Whether datagrams (RFC 9221) are taken; else they are not sent.
+    pub datagrams: bool,
     /// Bytes of a stream that one side may send before the other takes them.
     pub window: u64,
     /// Bidirectional streams that each side may have open at a time.
@@ -90,6 +94,8 @@ impl Conditions {
             to_server: delay,
             to_client: delay,
             longest_piece: u32::MAX,
+            alpn: proton::ALPN,
+            datagrams: false,
             window: 64 * 1024,
             bidirectional: proton::STREAM_LIMIT,
             unidirectional: 0,
@@ -143,6 +149,8 @@ struct Connection {
     client: usize,
     /// The client's number for it.
     number: ConnectionNumber,
+    /// The client offers the protocol.
+    is_ours: bool,
     at_client: End,
     at_server: End,
     /// What could not pass because a side was cut off, with its destination.

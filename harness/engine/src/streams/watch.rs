@@ -55,6 +55,18 @@ pub enum Seen<'a> {
         /// Who.
         by: Place,
     },
+    /// A side gives up a stream: RESET_STREAM or STOP_SENDING.
+    Broken {
+        /// Its id.
+        stream: StreamId,
+        /// Who.
+        by: Place,
+    },
+    /// A datagram.
+    Datagram {
+        /// Who.
+        by: Place,
+    },
     /// A close with an application's code; `None` where the handshake hides it, or where the
     /// transport closes.
     Closed {

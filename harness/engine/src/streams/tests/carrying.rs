@@ -1,3 +1,5 @@
+use shakedown_protocol::streams::Approach;
+
 use super::*;
 use crate::streams::{MOST_CONNECTIONS, Seen, Spins};
 
@@ -129,6 +131,108 @@ fn a_close_within_the_handshake_hides_its_code() {
     network.run_for(seconds(1)).unwrap();
     let heard = &network.client(0).unwrap().heard;
     assert_eq!(heard, &["connected", "transport 12"]);
+}
+
+#[test]
+fn a_stream_that_is_broken_off_or_not_wanted_is_heard_of_with_its_code() {
+    let mut network = puppets(rough(1));
+    network.ask(0, |client, _| {
+        client.open(0, &[1; 50]);
+        client.open(4, &[2]);
+        let reset = Output::Reset(FIRST, StreamId(0), 71);
+        let stop = Output::StopSending(FIRST, StreamId(4), 72);
+        client.wants.extend([reset, stop]);
+    });
+    network.run_for(seconds(3)).unwrap();
+    let server = network.server();
+    assert_eq!(server.heard("0 Reset(71)"), 1);
+    assert_eq!(server.heard("4 Stopped(72)"), 1);
+    assert!(server.got(0).len() <= 50);
+    let after = server
+        .heard
+        .iter()
+        .rposition(|heard| heard == "0 Reset(71)")
+        .unwrap();
+    assert!(!server.heard[after..].iter().any(|heard| heard == "0 Fin"));
+    network.server.machine.write(4, &[3]);
+    network.server.machine.write(0, &[4]);
+    network.stop(Place::Server);
+    network.run_for(seconds(3)).unwrap();
+    let client = network.client(0).unwrap();
+    assert!(client.got(4).is_empty(), "it wants no more");
+    assert_eq!(client.got(0), [4], "the other direction goes on");
+}
+
+#[rstest::rstest]
+#[case(true, 1)]
+#[case(false, 0)]
+fn a_datagram_comes_where_it_is_taken(#[case] datagrams: bool, #[case] heard: usize) {
+    let mut network = puppets(Conditions {
+        datagrams,
+        ..rough(1)
+    });
+    let datagram = Output::Datagram(FIRST, vec![1]);
+    network.ask(0, |client, _| client.wants.push_back(datagram));
+    network.run_for(seconds(1)).unwrap();
+    assert_eq!(network.server().heard("a datagram"), heard);
+}
+
+#[test]
+fn who_falls_silent_is_cut_off() {
+    let mut network = puppets(rough(1));
+    network.ask(0, |client, _| {
+        client.wants.push_back(Output::Silence(FIRST, true))
+    });
+    network.run_for(seconds(7)).unwrap();
+    assert_eq!(network.server().heard("TimedOut"), 1);
+}
+
+/// A client that connects in its own way, a second later.
+fn approached(approach: Approach) -> StreamNetwork<Puppet, Puppet> {
+    let mut network = StreamNetwork::new(Puppet::default(), rough(1), ());
+    network.join(Puppet::default());
+    let connect = Output::ConnectBy(FIRST, approach);
+    network.ask(0, |client, _| client.wants.push_back(connect));
+    network.run_for(seconds(1)).unwrap();
+    network
+}
+
+#[rstest::rstest]
+#[case(Some(vec![]), "transport 376")]
+#[case(Some(vec!["h3"]), "transport 376")]
+#[case(Some(vec!["h3", "proton"]), "connected")]
+#[case(None, "connected")]
+fn a_handshake_without_the_protocol_fails_for_both(
+    #[case] alpn: Option<Vec<&str>>,
+    #[case] heard: &str,
+) {
+    let alpn = alpn.map(|names| names.into_iter().map(str::to_owned).collect());
+    let network = approached(Approach {
+        alpn,
+        ..Approach::default()
+    });
+    assert_eq!(network.client(0).unwrap().heard, [heard]);
+    assert_eq!(network.server().heard, ["incoming", heard]);
+}
+
+#[test]
+fn a_client_may_have_a_window_of_its_own() {
+    let window = Some(10);
+    let mut network = approached(Approach {
+        window,
+        ..Approach::default()
+    });
+    network.ask(0, |client, _| {
+        client.open(0, &[1; 100]);
+        client.reads_nothing = true;
+    });
+    network.run_for(seconds(1)).unwrap();
+    assert_eq!(network.server().got(0).len(), 100);
+    network.server.machine.write(0, &[2; 11]);
+    network.stop(Place::Server);
+    network.run_for(seconds(1)).unwrap();
+    let kept = &network.connections[&0].at_client.streams[&StreamId(0)];
+    assert_eq!(kept.pieces.values().map(Vec::len).sum::<usize>(), 10);
 }
 
 #[test]
