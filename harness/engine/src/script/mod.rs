@@ -60,6 +60,7 @@
 
 mod bindings;
 mod context;
+mod course;
 mod describe;
 mod inbox;
 mod matcher;
@@ -68,6 +69,7 @@ mod outcome;
 mod play;
 mod program;
 mod send;
+pub mod streams;
 mod wait;
 mod window;
 

@@ -1,8 +1,8 @@
 mod sending;
-mod telling;
 mod waiting;
 
 use std::collections::VecDeque;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -13,6 +13,7 @@ use crate::network::Impair;
 use crate::scenario::{Scenario, SocketNeed};
 
 use super::context::Context;
+use super::course::Course;
 use super::describe::human_time;
 use super::inbox::Inbox;
 use super::media::MediaRun;
@@ -24,12 +25,6 @@ use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId, StepEv
 
 /// Most `fresh` sockets that are open at once.
 const MAX_FRESH: usize = 256;
-/// Most steps that are played, those of repeated lists each time.
-const MAX_STEPS: u64 = 1_000_000;
-/// Most events that are kept; the first ones are.
-const MAX_EVENTS: usize = 4_096;
-/// Most comments by one step.
-const MAX_COMMENTS: u32 = 16;
 /// How long the driver may take to send.
 const SEND_LIMIT: Duration = Duration::from_secs(30);
 /// How long the driver may take to start the implementation again.
@@ -38,30 +33,15 @@ const RESTART_LIMIT: Duration = Duration::from_secs(60);
 /// A scenario being played; see the [module](super) for the rules.
 #[derive(Debug)]
 pub struct Script {
-    ops: Arc<[Arc<Op>]>,
+    course: Course,
     context: Context,
-    /// Whether steps are told: events and comments.
-    tells: bool,
     /// When the first media arrived that a step looked at.
     first_media: Option<Duration>,
     inbox: Inbox,
     doing: Doing,
-    /// Index of the step that comes next.
-    next: usize,
-    /// How often the repeated lists that are being played are still to be played.
-    loops: Vec<u32>,
-    /// When the step before was completed.
-    mark: Duration,
     begun: bool,
     actions: VecDeque<Action>,
-    events: Vec<StepEvent>,
-    comments: Vec<u32>,
     ignored: IndexMap<String, u64>,
-    completed: Vec<bool>,
-    played: u64,
-    outcome: Option<ScriptOutcome>,
-    exited: Option<(Duration, Option<i32>)>,
-    lateness: Lateness,
     /// The last packet of the capture that the script knows of.
     last_packet: Option<u64>,
     /// Sockets to open at the beginning.
@@ -95,13 +75,6 @@ struct Waiting {
     out: Vec<(String, Box<Failure>)>,
 }
 
-/// How late the driver was while the current window was open.
-#[derive(Debug, Default)]
-struct Lateness {
-    worst: Duration,
-    last: Duration,
-}
-
 impl Script {
     /// A script at its beginning. The scenario was checked when it was loaded; what is wrong with
     /// it nevertheless becomes an [error](ScriptOutcome::Error) when it is played.
@@ -114,10 +87,9 @@ impl Script {
     #[must_use]
     pub fn of(program: &Program, environment: Environment) -> Self {
         let ops = Arc::clone(&program.ops);
-        Self {
-            tells: false,
-            ..Self::with(ops, &program.scenario, environment)
-        }
+        let mut script = Self::with(ops, &program.scenario, environment);
+        script.course.tells = false;
+        script
     }
 
     /// The same played through a network of which the scenario does not know: windows give way to
@@ -145,25 +117,14 @@ impl Script {
         };
         Self {
             inbox: Inbox::new(1 + sockets.len()),
-            comments: vec![0; ops.len()],
-            completed: vec![false; ops.len()],
             next_socket: 1 + sockets.len(),
-            ops,
+            course: Course::new(ops, outcome),
             context,
-            tells: true,
             first_media: None,
             doing: Doing::Nothing,
-            next: 0,
-            loops: Vec::new(),
-            mark: Duration::ZERO,
             begun: false,
             actions: VecDeque::new(),
-            events: Vec::new(),
             ignored: IndexMap::new(),
-            played: 0,
-            outcome,
-            exited: None,
-            lateness: Lateness::default(),
             last_packet: None,
             sockets,
             fresh: VecDeque::new(),
@@ -173,7 +134,7 @@ impl Script {
 
     /// Takes one input at time `now`, which never falls.
     pub fn handle(&mut self, now: Duration, input: Input<'_>) {
-        if self.outcome.is_some() {
+        if self.course.outcome.is_some() {
             return;
         }
         match input {
@@ -192,17 +153,18 @@ impl Script {
             }
             Input::Sent { tag, packet } => self.sent(now, tag, packet),
             Input::Refused { why } => {
-                self.inconclusive(format!("the stimulus could not be applied: {why}"));
+                self.course
+                    .inconclusive(format!("the stimulus could not be applied: {why}"));
             }
             Input::Tick => {}
             Input::Exited { code } => {
                 let is_ours = matches!(self.doing, Doing::Restarting { .. });
                 if !is_ours {
-                    self.exited.get_or_insert((now, code));
+                    self.course.exited.get_or_insert((now, code));
                 }
             }
             Input::Restarted => self.restarted(now),
-            Input::Late(by) => self.lateness.note(now, by, self.mark),
+            Input::Late(by) => self.course.lateness.note(now, by, self.course.mark),
         }
         if self.begun {
             self.advance(now);
@@ -211,13 +173,15 @@ impl Script {
 
     /// The next thing that it wants done; `None` when there is nothing more for now.
     pub fn poll(&mut self) -> Option<Action> {
-        self.actions.pop_front()
+        let comment = self.course.to_comment.pop_front();
+        let comment = comment.map(|(packet, text)| Action::Comment { packet, text });
+        comment.or_else(|| self.actions.pop_front())
     }
 
     /// When it wants an [`Input::Tick`] at the latest, if ever.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
-        if self.outcome.is_some() || !self.begun {
+        if self.course.outcome.is_some() || !self.begun {
             return None;
         }
         match &self.doing {
@@ -235,7 +199,7 @@ impl Script {
     /// How it ended, once it did. What [`Script::poll`] still has are comments.
     #[must_use]
     pub const fn outcome(&self) -> Option<&ScriptOutcome> {
-        self.outcome.as_ref()
+        self.course.outcome.as_ref()
     }
 
     /// When the first media arrived that a step has looked at, by the driver's clock.
@@ -247,7 +211,7 @@ impl Script {
     /// What was done so far, step by step; the first 4,096.
     #[must_use]
     pub fn events(&self) -> &[StepEvent] {
-        &self.events
+        &self.course.events
     }
 
     /// Frames that steps passed over, by name.
@@ -267,7 +231,7 @@ impl Script {
             return;
         }
         self.begun = true;
-        self.mark = now;
+        self.course.mark = now;
         for (n, other_address) in self.sockets.iter().enumerate() {
             let socket = SocketId(n + 1);
             self.actions.push_back(Action::Open {
@@ -279,7 +243,7 @@ impl Script {
 
     /// Plays on until something must be waited for.
     fn advance(&mut self, now: Duration) {
-        while self.outcome.is_none() {
+        while self.course.outcome.is_none() {
             let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
             let blocked = match doing {
                 Doing::Nothing => {
@@ -289,13 +253,13 @@ impl Script {
                 Doing::Sending(sending, _) => self.send(now, sending),
                 Doing::Waiting(waiting) => self.wait(now, waiting),
                 Doing::Sleeping { op, until } if now >= until => {
-                    self.complete(&op, until, "waited".to_owned(), None);
+                    self.course.complete(&op, until, "waited".to_owned(), None);
                     None
                 }
                 doing @ Doing::Sleeping { .. } => Some(doing),
                 Doing::Restarting { since, .. } if now >= since.saturating_add(RESTART_LIMIT) => {
                     let limit = human_time(RESTART_LIMIT);
-                    self.error(format!(
+                    self.course.error(format!(
                         "the implementation was not started again in {limit}"
                     ));
                     None
@@ -310,19 +274,13 @@ impl Script {
     }
 
     fn begin_step(&mut self, now: Duration) {
-        let Some(op) = self.ops.get(self.next).cloned() else {
-            self.outcome = Some(ScriptOutcome::Passed);
+        let Some(op) = self.course.step() else {
             return;
         };
-        self.played += 1;
-        if self.played > MAX_STEPS {
-            self.error(format!("more than {MAX_STEPS} steps were played"));
-            return;
-        }
         match self.start(&op, now) {
             Ok(Some(doing)) => self.doing = doing,
             Ok(None) => {}
-            Err(why) => self.error(why),
+            Err(why) => self.course.error(why),
         }
     }
 
@@ -353,18 +311,20 @@ impl Script {
             }
             Kind::Media(media) => {
                 let from = From::named(media.from.as_deref(), context)?;
-                let run = MediaRun::new(media, self.mark, &context.environment);
+                let run = MediaRun::new(media, self.course.mark, &context.environment);
                 Doing::Sending(Sending::new(op, from, Source::Media(run)), None)
             }
             Kind::Lose(send) => {
                 let datagram = send::typed(&send.frame, &send.fields, context)?;
                 let text = format!("lost {}", context.describe(&datagram));
                 self.context.datagrams.insert(op.top, datagram);
-                self.complete(op, now.max(self.mark), text, self.last_packet);
+                self.course
+                    .complete(op, now.max(self.course.mark), text, self.last_packet);
                 return Ok(None);
             }
             Kind::Wait(span) => {
                 let until = self
+                    .course
                     .mark
                     .saturating_add(resolve(span, &context.environment));
                 Doing::Sleeping {
@@ -374,7 +334,7 @@ impl Script {
             }
             Kind::RestartIut => {
                 self.actions.push_back(Action::RestartIut);
-                self.exited = None;
+                self.course.exited = None;
                 self.inbox.clear();
                 Doing::Restarting {
                     op: Arc::clone(op),
@@ -386,7 +346,7 @@ impl Script {
             | Kind::ExpectNothing(_)
             | Kind::ExpectMedia(_)
             | Kind::ExpectExit(_) => {
-                let waiters = vec![Waiter::new(op, self.mark, context)?];
+                let waiters = vec![Waiter::new(op, self.course.mark, context)?];
                 Doing::Waiting(Waiting {
                     op: Arc::clone(op),
                     waiters,
@@ -394,11 +354,12 @@ impl Script {
                 })
             }
             Kind::Either(branches) => {
-                let mut waiters = Vec::new();
-                self.heads(branches, "", &mut waiters)?;
-                if waiters.is_empty() {
-                    return Err("a choice has no branch to take".to_owned());
-                }
+                let heads = self.course.heads(branches)?.into_iter();
+                let waiters = heads.map(|(title, op)| {
+                    let waiter = Waiter::new(&op, self.course.mark, context)?;
+                    Ok(waiter.titled(title))
+                });
+                let waiters = waiters.collect::<Result<_, String>>()?;
                 Doing::Waiting(Waiting {
                     op: Arc::clone(op),
                     waiters,
@@ -411,64 +372,20 @@ impl Script {
                     "`{verb}` is a step over streams; datagrams carry this protocol"
                 ));
             }
-            Kind::Repeat { times: 0, end } => {
-                self.next = *end;
-                return Ok(None);
-            }
-            Kind::Repeat { times, .. } => {
-                self.loops.push(*times);
-                self.next += 1;
-                return Ok(None);
-            }
-            Kind::Again { start } => {
-                let left = self.loops.pop().unwrap_or(1) - 1;
-                if left > 0 {
-                    self.loops.push(left);
-                }
-                self.next = if left > 0 { *start } else { self.next + 1 };
-                return Ok(None);
-            }
-            Kind::Jump(to) => {
-                self.next = *to;
+            kind @ (Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_)) => {
+                self.course.jumps(kind);
                 return Ok(None);
             }
         };
         Ok(Some(doing))
     }
 
-    /// The first steps of branches; where that is a choice again, of its branches.
-    fn heads(
-        &self,
-        branches: &[(String, usize)],
-        prefix: &str,
-        waiters: &mut Vec<Waiter>,
-    ) -> Result<(), String> {
-        for (title, begin) in branches {
-            let title = format!("{prefix}{title}");
-            let op = self.ops.get(*begin).ok_or("a branch has no steps")?;
-            match &op.kind {
-                Kind::Either(inner) => self.heads(inner, &format!("{title}: "), waiters)?,
-                _ => {
-                    let waiter = Waiter::new(op, self.mark, &self.context)?;
-                    waiters.push(waiter.titled(title));
-                }
-            }
-        }
-        Ok(())
-    }
-}
-
-impl Lateness {
-    fn note(&mut self, now: Duration, by: Duration, window: Duration) {
-        let fresh = self.last < window;
-        self.worst = if fresh { by } else { self.worst.max(by) };
-        self.last = now;
-    }
-
-    /// A window opens at `start`: what was late before it does not count.
-    fn forget_before(&mut self, start: Duration) {
-        if self.last < start {
-            self.worst = Duration::ZERO;
+    /// A datagram of somebody else is no answer of the implementation, though it may want to be
+    /// one: a SYN-ACK has to come from where the stream will (MS-H-05).
+    fn stray(&mut self, from: SocketAddr, packet: Option<u64>) {
+        if let Some(packet) = packet {
+            let text = format!("from {from}, where the implementation is not: no step takes it");
+            self.course.to_comment.push_back((packet, text));
         }
     }
 }

@@ -3,7 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Doing, MAX_COMMENTS, MAX_EVENTS, MAX_FRESH, SEND_LIMIT, Script};
+use super::{Doing, MAX_FRESH, SEND_LIMIT, Script};
+use crate::script::course::{MAX_COMMENTS, MAX_EVENTS};
 use crate::script::describe::human_time;
 use crate::script::media::NextMedia;
 use crate::script::send::{From, Sending, Source};
@@ -14,7 +15,8 @@ impl Script {
         if let Some((_, since)) = sending.outstanding {
             if now >= since.saturating_add(SEND_LIMIT) {
                 let limit = human_time(SEND_LIMIT);
-                self.error(format!("a datagram did not leave in {limit}"));
+                self.course
+                    .error(format!("a datagram did not leave in {limit}"));
                 return None;
             }
             return Some(Doing::Sending(sending, None));
@@ -30,22 +32,24 @@ impl Script {
                 Ok(NextMedia::Wait(until)) => return Some(Doing::Sending(sending, Some(until))),
                 Ok(NextMedia::Over) => None,
                 Err(error) => {
-                    self.error(error.to_string());
+                    self.course.error(error.to_string());
                     return None;
                 }
             },
         };
         let Some(datagram) = datagram else {
-            let text = self.told(|| sending.summary());
+            let text = self.course.told(|| sending.summary());
             self.context
                 .datagrams
                 .insert(sending.op.top, sending.datagram);
             // The time is that of the last datagram, which `sent` noted.
-            self.complete(&sending.op, self.mark, text, None);
+            self.course
+                .complete(&sending.op, self.course.mark, text, None);
             return None;
         };
         let Some(to) = self.destination(sending.from) else {
-            self.inconclusive("nothing has come yet, so there is no address to send to".to_owned());
+            self.course
+                .inconclusive("nothing has come yet, so there is no address to send to".to_owned());
             return None;
         };
         let socket = match sending.from {
@@ -107,16 +111,17 @@ impl Script {
         sending.outstanding = None;
         sending.sent += 1;
         self.last_packet = packet.or(self.last_packet);
-        self.mark = now;
+        self.course.mark = now;
         if sending.sent == 1 {
             let op = Arc::clone(&sending.op);
             // Of a flood not every datagram is told.
-            let has_room = self.events.len() < MAX_EVENTS || self.comments[op.index] < MAX_COMMENTS;
-            if self.tells && has_room {
+            let has_room = self.course.events.len() < MAX_EVENTS
+                || self.course.comments[op.index] < MAX_COMMENTS;
+            if self.course.tells && has_room {
                 sending.described = self.context.describe(&sending.datagram);
             }
             let text = sending.described.clone();
-            self.comment(&op, packet, &text);
+            self.course.comment(&op, packet, &text);
         }
     }
 
@@ -131,7 +136,7 @@ impl Script {
             self.inbox.clear();
         }
         self.doing = Doing::Nothing;
-        self.complete(
+        self.course.complete(
             &op,
             now,
             "started the implementation again".to_owned(),

@@ -25,6 +25,7 @@ impl Script {
             sockets.dedup();
             let arrival = self.inbox.oldest(&sockets).cloned();
             let exit = self
+                .course
                 .exited
                 .filter(|_| waiting.waiters.iter().any(Waiter::wants_exit));
             let arrived = arrival.as_ref().map(|arrival| arrival.at);
@@ -33,7 +34,7 @@ impl Script {
                 && let Some((socket, missing)) = self.inbox.missing(&sockets)
             {
                 let place = self.context.place(socket);
-                self.inconclusive(format!(
+                self.course.inconclusive(format!(
                     "more than {MAX_WAITING} datagrams waited unread{place}; {missing} were not \
                      kept, and what they were cannot be judged"
                 ));
@@ -112,7 +113,7 @@ impl Script {
                     }
                 }
                 Offer::Broken(why) => {
-                    self.error(why);
+                    self.course.error(why);
                     return true;
                 }
             }
@@ -151,17 +152,19 @@ impl Script {
             .insert(waiter.op.top, arrival.payload.clone());
         let op = Arc::clone(&waiter.op);
         // A choice is made: go on in the branch.
-        self.next = op.index;
+        self.course.next = op.index;
         if done {
             let branch = waiter
                 .title
                 .as_ref()
                 .map(|title| format!("{title}: "))
                 .unwrap_or_default();
-            let text = self.told(|| branch + &waiter.summary(&arrival.payload, &self.context));
+            let text = self
+                .course
+                .told(|| branch + &waiter.summary(&arrival.payload, &self.context));
             let seen = self.context.media.entry(arrival.socket).or_default();
             seen.completed(waiter.media_part());
-            self.complete(&op, arrival.at, text, arrival.packet);
+            self.course.complete(&op, arrival.at, text, arrival.packet);
         } else {
             waiting.waiters = vec![waiter];
             waiting.out.clear();
@@ -178,8 +181,8 @@ impl Script {
                     .title
                     .map(|title| format!("{title}: "))
                     .unwrap_or_default();
-                self.next = waiter.op.index;
-                self.complete(&waiter.op, at, branch + &text, None);
+                self.course.next = waiter.op.index;
+                self.course.complete(&waiter.op, at, branch + &text, None);
                 true
             }
             End::Failed(failure) => self.out(waiting, n, failure),
@@ -196,7 +199,7 @@ impl Script {
             return false;
         }
         let out = std::mem::take(&mut waiting.out);
-        self.fail(&waiting.op, out);
+        self.course.fail(&waiting.op, out);
         true
     }
 }

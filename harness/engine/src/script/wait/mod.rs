@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use crate::scenario::{ExitKind, Expect};
+use crate::scenario::{ExitKind, Expect, ExpectExit};
 
 use super::context::{Check, Context, Decoded, Wrong};
 use super::describe::human_time;
@@ -319,15 +319,7 @@ impl Waiter {
                     wait.got(),
                 )
             }
-            (Kind::ExpectExit(exit), State::Exit(window)) => {
-                let expected = wanted_exit(exit, window, context);
-                lack(
-                    exit.requirement.as_deref(),
-                    window,
-                    expected,
-                    "it runs on".to_owned(),
-                )
-            }
+            (Kind::ExpectExit(exit), State::Exit(window)) => exit_missed(op, exit, window, context),
             (_, State::Frame(_) | State::Any(_) | State::Media(_) | State::Exit(_)) => {
                 End::Done(due, String::new())
             }
@@ -339,27 +331,49 @@ impl Waiter {
         let (Kind::ExpectExit(exit), State::Exit(window)) = (&self.op.kind, &self.state) else {
             return self.end(context, None);
         };
-        let status = status(code);
-        let requirement = exit.requirement.as_deref();
-        if window.lower > window.start && at < window.lower {
-            let early = window.lower.saturating_sub(window.start);
-            let expected = format!("the process to run for {} at least", human_time(early));
-            let elapsed = human_time(at.saturating_sub(window.start));
-            let got = format!("it ended after {elapsed}: {status}");
-            let mut failure = context.failure(&self.op, requirement, at, expected, got);
-            failure.slack = Some(window.early_slack(&context.environment));
-            return End::Failed(failure);
-        }
-        let as_wanted = match (exit.status, code) {
-            _ if !context.environment.exit.status_tells => true,
-            (None, _) => true,
-            (Some(ExitKind::Success), code) => code == Some(0),
-            (Some(ExitKind::Failure), code) => code.is_some_and(|code| code != 0),
-        };
-        if as_wanted {
-            return End::Done(at, format!("the process ended: {status}"));
-        }
-        let expected = wanted_exit(exit, window, context);
-        End::Failed(context.failure(&self.op, requirement, at, expected, status))
+        exit_met(&self.op, exit, window, context, at, code)
     }
+}
+
+/// What a step that waits for the end of the process makes of it.
+pub(super) fn exit_met(
+    op: &Op,
+    exit: &ExpectExit,
+    window: &Window,
+    context: &Context,
+    at: Duration,
+    code: Option<i32>,
+) -> End {
+    let status = status(code);
+    let requirement = exit.requirement.as_deref();
+    if window.lower > window.start && at < window.lower {
+        let early = window.lower.saturating_sub(window.start);
+        let expected = format!("the process to run for {} at least", human_time(early));
+        let elapsed = human_time(at.saturating_sub(window.start));
+        let got = format!("it ended after {elapsed}: {status}");
+        let mut failure = context.failure(op, requirement, at, expected, got);
+        failure.slack = Some(window.early_slack(&context.environment));
+        return End::Failed(failure);
+    }
+    let as_wanted = match (exit.status, code) {
+        _ if !context.environment.exit.status_tells => true,
+        (None, _) => true,
+        (Some(ExitKind::Success), code) => code == Some(0),
+        (Some(ExitKind::Failure), code) => code.is_some_and(|code| code != 0),
+    };
+    if as_wanted {
+        return End::Done(at, format!("the process ended: {status}"));
+    }
+    let expected = wanted_exit(exit, window, context);
+    End::Failed(context.failure(op, requirement, at, expected, status))
+}
+
+/// The process did not end in time.
+pub(super) fn exit_missed(op: &Op, exit: &ExpectExit, window: &Window, context: &Context) -> End {
+    let expected = wanted_exit(exit, window, context);
+    let requirement = exit.requirement.as_deref();
+    let got = "it runs on".to_owned();
+    let mut failure = context.failure(op, requirement, window.upper, expected, got);
+    failure.slack = Some(window.late_slack(&context.environment));
+    End::Failed(failure)
 }

@@ -1,0 +1,291 @@
+//! How a play goes through its steps, how it ends, and what is told of it: the same over datagrams
+//! and over streams.
+
+use std::collections::VecDeque;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::describe::human_time;
+use super::program::{Kind, Op};
+use super::wait::status;
+use super::{Failure, ScriptOutcome, StepEvent};
+
+/// Most steps that are played, those of repeated lists each time.
+const MAX_STEPS: u64 = 1_000_000;
+/// Most events that are kept; the first ones are.
+pub(super) const MAX_EVENTS: usize = 4_096;
+/// Most comments by one step.
+pub(super) const MAX_COMMENTS: u32 = 16;
+
+/// A play on its way through the steps.
+#[derive(Debug)]
+pub(super) struct Course {
+    pub(super) ops: Arc<[Arc<Op>]>,
+    /// Index of the step that comes next.
+    pub(super) next: usize,
+    /// How often the repeated lists that are being played are still to be played.
+    loops: Vec<u32>,
+    /// When the step before was completed.
+    pub(super) mark: Duration,
+    /// Whether steps are told: events and comments.
+    pub(super) tells: bool,
+    pub(super) events: Vec<StepEvent>,
+    /// How many comments each step has made.
+    pub(super) comments: Vec<u32>,
+    /// Comments for packets of the capture, by their numbers.
+    pub(super) to_comment: VecDeque<(u64, String)>,
+    pub(super) completed: Vec<bool>,
+    played: u64,
+    pub(super) outcome: Option<ScriptOutcome>,
+    /// When the implementation's process ended by itself, and its exit status.
+    pub(super) exited: Option<(Duration, Option<i32>)>,
+    pub(super) lateness: Lateness,
+}
+
+/// How late the driver was while the current window was open.
+#[derive(Debug, Default)]
+pub(super) struct Lateness {
+    pub(super) worst: Duration,
+    last: Duration,
+}
+
+impl Course {
+    /// A play at its beginning; `outcome` if it is over before.
+    pub(super) fn new(ops: Arc<[Arc<Op>]>, outcome: Option<ScriptOutcome>) -> Self {
+        Self {
+            comments: vec![0; ops.len()],
+            completed: vec![false; ops.len()],
+            ops,
+            next: 0,
+            loops: Vec::new(),
+            mark: Duration::ZERO,
+            tells: true,
+            events: Vec::new(),
+            to_comment: VecDeque::new(),
+            played: 0,
+            outcome,
+            exited: None,
+            lateness: Lateness::default(),
+        }
+    }
+
+    /// The step that comes next; `None` if the play is over, by this or before.
+    pub(super) fn step(&mut self) -> Option<Arc<Op>> {
+        if self.outcome.is_some() {
+            return None;
+        }
+        let Some(op) = self.ops.get(self.next).cloned() else {
+            self.outcome = Some(ScriptOutcome::Passed);
+            return None;
+        };
+        self.played += 1;
+        if self.played > MAX_STEPS {
+            self.error(format!("more than {MAX_STEPS} steps were played"));
+            return None;
+        }
+        Some(op)
+    }
+
+    /// Goes where a jump leads. `false` if it is none.
+    pub(super) fn jumps(&mut self, kind: &Kind) -> bool {
+        match kind {
+            Kind::Repeat { times: 0, end } => self.next = *end,
+            Kind::Repeat { times, .. } => {
+                self.loops.push(*times);
+                self.next += 1;
+            }
+            Kind::Again { start } => {
+                let left = self.loops.pop().unwrap_or(1) - 1;
+                if left > 0 {
+                    self.loops.push(left);
+                }
+                self.next = if left > 0 { *start } else { self.next + 1 };
+            }
+            Kind::Jump(to) => self.next = *to,
+            _ => return false,
+        }
+        true
+    }
+
+    /// The first steps of branches with the branches' titles; where that is a choice again, of its
+    /// branches.
+    ///
+    /// # Errors
+    /// A branch has no steps.
+    pub(super) fn heads(
+        &self,
+        branches: &[(String, usize)],
+    ) -> Result<Vec<(String, Arc<Op>)>, String> {
+        let mut heads = Vec::new();
+        self.add_heads(branches, "", &mut heads)?;
+        match heads.is_empty() {
+            true => Err("a choice has no branch to take".to_owned()),
+            false => Ok(heads),
+        }
+    }
+
+    fn add_heads(
+        &self,
+        branches: &[(String, usize)],
+        prefix: &str,
+        heads: &mut Vec<(String, Arc<Op>)>,
+    ) -> Result<(), String> {
+        for (title, begin) in branches {
+            let title = format!("{prefix}{title}");
+            let op = self.ops.get(*begin).ok_or("a branch has no steps")?;
+            match &op.kind {
+                Kind::Either(inner) => self.add_heads(inner, &format!("{title}: "), heads)?,
+                _ => heads.push((title, Arc::clone(op))),
+            }
+        }
+        Ok(())
+    }
+
+    /// What a step did, in words, if anybody wants to know.
+    pub(super) fn told(&self, text: impl FnOnce() -> String) -> String {
+        match self.tells {
+            true => text(),
+            false => String::new(),
+        }
+    }
+
+    pub(super) fn complete(&mut self, op: &Op, at: Duration, text: String, packet: Option<u64>) {
+        self.comment(op, packet, &text);
+        self.event(op, at, text);
+        self.mark = at;
+        self.lateness.forget_before(at);
+        self.completed[op.index] = true;
+        self.next = op.index + 1;
+    }
+
+    /// Ends the script with what its last hope failed by.
+    pub(super) fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>) {
+        let slack = out.iter().filter_map(|(_, failure)| failure.slack).max();
+        let requirement = out.first().map(|(_, failure)| failure.requirement.clone());
+        let choices = out.len();
+        let each = |part: fn(&Failure) -> &str| {
+            let each = out
+                .iter()
+                .map(|(title, failure)| format!("{title}: {}", part(failure)));
+            each.collect::<Vec<_>>().join("; ")
+        };
+        let (expected, got) = match choices {
+            1 => (None, None),
+            _ => {
+                let wanted = each(|failure| &failure.expected);
+                (
+                    Some(format!("one of these: {wanted}")),
+                    Some(each(|failure| &failure.got)),
+                )
+            }
+        };
+        let Some((_, mut failure)) = out.pop() else {
+            return;
+        };
+        failure.expected = expected.unwrap_or(failure.expected);
+        failure.got = got.unwrap_or(failure.got);
+        failure.requirement = requirement.unwrap_or(failure.requirement);
+        failure.judged = self.judged();
+        if choices > 1 {
+            failure.step.clone_from(&op.path);
+        }
+        if let Some((at, code)) = self.exited {
+            let status = status(code);
+            let before = human_time(failure.time.saturating_sub(at));
+            if at <= failure.time && !failure.got.contains(&status) {
+                failure.got += &format!(" (the process had ended {before} before: {status})");
+            }
+        }
+        let text = format!("expected {}, got {}", failure.expected, failure.got);
+        self.event(op, failure.time, text.clone());
+        let late = self.lateness.worst;
+        if slack.is_some_and(|slack| late > slack) {
+            let late = human_time(late);
+            let why = format!("{text}; but the harness itself was late by {late}");
+            self.outcome = Some(ScriptOutcome::Inconclusive {
+                why,
+                step: failure.step,
+            });
+            return;
+        }
+        self.comment_always(
+            op,
+            failure.packet,
+            &format!("FAILED {}: {text}", failure.requirement),
+        );
+        self.outcome = Some(ScriptOutcome::Failed(failure));
+    }
+
+    /// Requirements named by steps all of which were completed.
+    pub(super) fn judged(&self) -> Vec<String> {
+        let mut all: IndexMap<&str, bool> = IndexMap::new();
+        for (op, completed) in self.ops.iter().zip(&self.completed) {
+            for requirement in op.requirements() {
+                *all.entry(requirement).or_insert(true) &= *completed;
+            }
+        }
+        let judged = all.into_iter().filter(|(_, completed)| *completed);
+        judged
+            .map(|(requirement, _)| requirement.to_owned())
+            .collect()
+    }
+
+    pub(super) fn inconclusive(&mut self, why: String) {
+        let step = self.path();
+        self.outcome = Some(ScriptOutcome::Inconclusive { why, step });
+    }
+
+    pub(super) fn error(&mut self, why: String) {
+        let step = self.path();
+        self.outcome = Some(ScriptOutcome::Error { why, step });
+    }
+
+    /// The path of the step that is played, or of the last.
+    pub(super) fn path(&self) -> String {
+        let op = self.ops.get(self.next).or(self.ops.last());
+        op.map(|op| op.path.clone()).unwrap_or_default()
+    }
+
+    pub(super) fn event(&mut self, op: &Op, time: Duration, text: String) {
+        if self.tells && self.events.len() < MAX_EVENTS {
+            let (step, verb) = (op.path.clone(), op.verb());
+            self.events.push(StepEvent {
+                step,
+                verb,
+                time,
+                text,
+            });
+        }
+    }
+
+    pub(super) fn comment(&mut self, op: &Op, packet: Option<u64>, text: &str) {
+        if packet.is_some() && self.comments[op.index] < MAX_COMMENTS {
+            self.comments[op.index] += 1;
+            self.comment_always(op, packet, text);
+        }
+    }
+
+    pub(super) fn comment_always(&mut self, op: &Op, packet: Option<u64>, text: &str) {
+        if let Some(packet) = packet {
+            let text = format!("step {} {}: {text}", op.path, op.verb());
+            self.to_comment.push_back((packet, text));
+        }
+    }
+}
+
+impl Lateness {
+    pub(super) fn note(&mut self, now: Duration, by: Duration, window: Duration) {
+        let fresh = self.last < window;
+        self.worst = if fresh { by } else { self.worst.max(by) };
+        self.last = now;
+    }
+
+    /// A window opens at `start`: what was late before it does not count.
+    fn forget_before(&mut self, start: Duration) {
+        if self.last < start {
+            self.worst = Duration::ZERO;
+        }
+    }
+}

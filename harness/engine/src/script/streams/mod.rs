@@ -1,0 +1,555 @@
+//! The scripted peer over QUIC: a scenario over streams played step by step, as a machine without
+//! I/O.
+//!
+//! It is a [`StreamMachine`]: the driver (real sockets, virtual time, or a network of streams without
+//! QUIC) owns it as it owns any, calls [`StreamScript::begin`] when the implementation under test is
+//! started or reachable, and goes on until [`StreamScript::outcome`] is there. The scripted peer is the
+//! client if the implementation is the server, and the other way round.
+//!
+//! # How steps are played
+//!
+//! Steps are played one after the other. What comes meanwhile is kept, each stream's bytes by
+//! themselves, and waits for the steps that take it.
+//!
+//! **Windows.** A step's window counts from the moment at which the step before was completed: the
+//! moment at which what matched came (if that was before the step began, the beginning), the last
+//! piece left, the silence or the wait ended. `within` and `after` give way to the tolerance of the
+//! implementation's description and to 50 ms, `for` is exact, as over datagrams. Something exactly at
+//! the end of `within` is in time, something exactly at the end of `for` is not part of the silence.
+//!
+//! **Names.** A name of a connection or a stream means the last that got it. A stream belongs to the
+//! connection on which it was opened or found, whatever that is called by now.
+//!
+//! **Acting.** `connect` only begins. What acts on a connection whose handshake is not done waits for
+//! it. `write` is done when the transport has taken its bytes, or 200 ms after the last piece if the
+//! windows are full; the next window counts from the last piece either way. Acting on a connection
+//! that has ended is *passed over*, and so is what is written on a stream of which the implementation
+//! wants no more: how it ended is for a later `expect_close` to judge. If none does, the step that was
+//! passed over fails at the end of the scenario, by the scenario's first requirement: a stimulus that
+//! was not applied shows nothing. A client that closes with code 0 when it is done may do so before
+//! the scripted peer's own `close`.
+//!
+//! **Waiting.** `accept` takes the connection that has waited longest; its `after` is held against the
+//! moment at which the implementation asked, its `within` against the end of the handshake. One whose
+//! handshake fails makes room for the next until the time is over. `expect_stream` takes the first
+//! stream without a name that begins as it says. `read` takes bytes as they come, and fails at the
+//! first that is not as it says; at the end of its stream or its connection if more is wanted. What no
+//! step took is not judged.
+//!
+//! **Silence.** `expect_quiet` is broken by bytes that no step has taken, a stream that has no name,
+//! a datagram, whether they came before or later, and by an end of a stream or of the connection that
+//! comes meanwhile. `expect_alive` is broken by the end of the connection alone.
+//!
+//! **Ends.** `expect_close` holds how the connection ended against `code` and `or`. *Refused* is what
+//! never came to be: a refusal (CONNECTION_REFUSED), or any close by the transport before the
+//! handshake was done here. A handshake that is not answered is *lost by silence*, no refusal. An
+//! application's code is hidden by QUIC while the closing side's handshake is not done (RFC 9000,
+//! section 10.2.3): a close with APPLICATION_ERROR (0xc) up to one second after the handshake was done
+//! here is taken for any code, and for a refusal.
+//!
+//! **Choice.** Each first step of the branches of an `either` looks at what came. The one that is
+//! complete first is played on, of several at once the first in order; one that cannot be met any more
+//! is out. What the others have looked at stays for the steps that follow. If all are out the step
+//! fails.
+//!
+//! **Values.** As over datagrams. A value that does not fit into 32 bits when it is to be written
+//! makes the scenario inconclusive: the stimulus could not be applied.
+//!
+//! **Bounds.** Of a stream 256 KiB wait unread; then it is not read any more, and QUIC's windows hold
+//! the implementation back, unless a step has looked at all of it and wants more. 64 connections wait
+//! to be taken; further ones are refused. 16 MiB may wait to be sent on a stream.
+//!
+//! **The end.** When the outcome is there, the scripted peer closes what is still open with code 0,
+//! and refuses what comes.
+//!
+//! **Fairness.** As over datagrams: if the driver was late by more than the slack of a window that was
+//! open, and the step would fail by time, the outcome is inconclusive. So it is if a connection ended
+//! unexpectedly after the driver was late: the implementation may have waited for the scripted peer.
+
+mod act;
+mod quiet;
+mod read;
+#[cfg(test)]
+mod tests;
+mod wait;
+mod words;
+mod world;
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::{Value, json};
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine};
+
+use crate::network::Impair;
+use crate::scenario::Scenario;
+
+use super::context::Context;
+use super::course::Course;
+use super::describe::human_time;
+use super::program::{Kind, Op, compile};
+use super::window::{Path, resolve, slack};
+use super::{Environment, Failure, ScriptOutcome, StepEvent};
+use act::Writing;
+use wait::{Look, View, Waiter};
+use world::World;
+
+/// How long the driver may take to start the implementation again.
+const RESTART_LIMIT: Duration = Duration::from_secs(60);
+/// How long what acts on a connection waits for its handshake; QUIC gives up before.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The shortest time for which an implementation waits for its peer.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+
+/// A scenario over streams being played; see the [module](self) for the rules.
+#[derive(Debug)]
+pub struct StreamScript {
+    course: Course,
+    context: Context,
+    world: World,
+    doing: Doing,
+    begun: bool,
+    wants_restart: bool,
+    /// Steps that were passed over because their connection had ended, the first of each.
+    passed_over: BTreeMap<ConnectionNumber, Box<Failure>>,
+    ignored: IndexMap<String, u64>,
+    /// How late the driver ever was.
+    latest: Duration,
+    /// How late the driver said that the next input is.
+    late: Option<Duration>,
+}
+
+#[derive(Debug)]
+enum Doing {
+    /// The next step is to be begun.
+    Nothing,
+    /// A step that acts on a connection whose handshake is not done.
+    Holding {
+        op: Arc<Op>,
+        until: Duration,
+    },
+    Writing(Writing),
+    Waiting(Waiting),
+    Sleeping {
+        op: Arc<Op>,
+        until: Duration,
+    },
+    Restarting {
+        op: Arc<Op>,
+        since: Duration,
+    },
+}
+
+/// A step that waits, or the first steps of the branches of an `either`.
+#[derive(Debug)]
+struct Waiting {
+    op: Arc<Op>,
+    waiters: Vec<Waiter>,
+    out: Vec<(String, Box<Failure>)>,
+    /// Whether one of them is out because the connection ended.
+    by_end: bool,
+}
+
+impl StreamScript {
+    /// A script at its beginning. The scenario was checked when it was loaded; what is wrong with
+    /// it nevertheless becomes an [error](ScriptOutcome::Error) when it is played.
+    #[must_use]
+    pub fn new(scenario: &Scenario, environment: Environment) -> Self {
+        let is_client = scenario.iut.role == Role::Responder;
+        let (context, outcome) = match Context::new(scenario, environment.clone()) {
+            Ok(context) => (context, None),
+            Err(why) => {
+                let step = "let".to_owned();
+                let outcome = ScriptOutcome::Error { why, step };
+                (Context::empty(environment), Some(outcome))
+            }
+        };
+        Self {
+            course: Course::new(compile(scenario).into(), outcome),
+            context,
+            world: World::new(is_client),
+            doing: Doing::Nothing,
+            begun: false,
+            wants_restart: false,
+            passed_over: BTreeMap::new(),
+            ignored: IndexMap::new(),
+            latest: Duration::ZERO,
+            late: None,
+        }
+    }
+
+    /// The same played through a network of which the scenario does not know: windows give way to
+    /// its delays.
+    #[must_use]
+    pub fn through(mut self, impair: &Impair) -> Self {
+        self.context.path = Path::through(impair, &self.context.environment);
+        self
+    }
+
+    /// The implementation is started or reachable: the first step begins at `now`.
+    pub fn begin(&mut self, now: Duration) {
+        if !self.begun {
+            self.begun = true;
+            self.course.mark = now;
+        }
+        self.advance(now);
+    }
+
+    /// The implementation's process ended by itself, with this exit status; `None` if a signal ended
+    /// it.
+    pub fn exited(&mut self, now: Duration, code: Option<i32>) {
+        if !matches!(self.doing, Doing::Restarting { .. }) {
+            self.course.exited.get_or_insert((now, code));
+        }
+        self.advance(now);
+    }
+
+    /// What [`StreamScript::take_restart`] asked for is done.
+    pub fn restarted(&mut self, now: Duration) {
+        if let Doing::Restarting { op, .. } = &self.doing {
+            let op = Arc::clone(op);
+            self.doing = Doing::Nothing;
+            let text = "started the implementation again".to_owned();
+            self.course.complete(&op, now, text, None);
+        }
+        self.advance(now);
+    }
+
+    /// Something that the script asked for could not be done: the stimulus was not applied.
+    pub fn refused(&mut self, now: Duration, why: &str) {
+        if self.course.outcome.is_none() {
+            let why = format!("the stimulus could not be applied: {why}");
+            self.course.inconclusive(why);
+        }
+        self.advance(now);
+    }
+
+    /// Something was late by this much just now: the driver woke up late, or did not get to run.
+    /// Told before the input that was late.
+    pub fn late(&mut self, by: Duration) {
+        self.latest = self.latest.max(by);
+        self.late = Some(self.late.map_or(by, |late| late.max(by)));
+    }
+
+    /// So many packets are in the capture by now. Told before each input, so that findings can name
+    /// the packet.
+    pub fn recorded(&mut self, packets: u64) {
+        self.world.packets = Some(packets);
+    }
+
+    /// Whether the implementation is to be stopped and started again, told once. Answered by
+    /// [`StreamScript::restarted`] or [`StreamScript::refused`].
+    pub fn take_restart(&mut self) -> bool {
+        std::mem::take(&mut self.wants_restart)
+    }
+
+    /// The next comment for a packet that was recorded: the packet's number, from 1, and the comment.
+    pub fn take_comment(&mut self) -> Option<(u64, String)> {
+        let recorded = self.world.packets?;
+        let comments = &mut self.course.to_comment;
+        let ready = comments
+            .iter()
+            .position(|(packet, _)| *packet <= recorded)?;
+        comments.remove(ready)
+    }
+
+    /// How it ended, once it did.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<&ScriptOutcome> {
+        self.course.outcome.as_ref()
+    }
+
+    /// What was done so far, step by step; the first 4,096.
+    #[must_use]
+    pub fn events(&self) -> &[StepEvent] {
+        &self.course.events
+    }
+
+    /// What was passed over, by name: steps do not name what they ignore over streams, so nothing.
+    #[must_use]
+    pub const fn ignored(&self) -> &IndexMap<String, u64> {
+        &self.ignored
+    }
+
+    /// The values that names stand for by now.
+    #[must_use]
+    pub fn bindings(&self) -> &IndexMap<String, Value> {
+        self.context.bindings.all()
+    }
+
+    /// Plays on until something must be waited for.
+    fn advance(&mut self, now: Duration) {
+        if !self.begun {
+            return;
+        }
+        if let Some(by) = self.late.take() {
+            self.course.lateness.note(now, by, self.course.mark);
+        }
+        while self.course.outcome.is_none() {
+            let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
+            let blocked = match doing {
+                Doing::Nothing => {
+                    self.begin_step(now);
+                    None
+                }
+                Doing::Holding { op, until } => self.hold(now, op, until),
+                Doing::Writing(writing) => self.write(now, writing),
+                Doing::Waiting(waiting) => self.wait(now, waiting),
+                Doing::Sleeping { op, until } if now >= until => {
+                    let text = "waited".to_owned();
+                    self.course.complete(&op, until, text, None);
+                    None
+                }
+                doing @ Doing::Sleeping { .. } => Some(doing),
+                Doing::Restarting { since, .. } if now >= since.saturating_add(RESTART_LIMIT) => {
+                    let limit = human_time(RESTART_LIMIT);
+                    let why = format!("the implementation was not started again in {limit}");
+                    self.course.error(why);
+                    None
+                }
+                doing @ Doing::Restarting { .. } => Some(doing),
+            };
+            if let Some(blocked) = blocked {
+                self.doing = blocked;
+                return;
+            }
+        }
+        self.doing = Doing::Nothing;
+        self.world.hang_up();
+    }
+
+    fn begin_step(&mut self, now: Duration) {
+        if self.course.next >= self.course.ops.len() && !self.passed_over.is_empty() {
+            return self.fail_passed_over();
+        }
+        let Some(op) = self.course.step() else {
+            return;
+        };
+        if self.course.jumps(&op.kind) {
+            return;
+        }
+        match self.start(&op, now) {
+            Ok(doing) => self.doing = doing,
+            Err(why) => self.course.error(why),
+        }
+    }
+
+    /// A step was passed over, and nobody judged why.
+    fn fail_passed_over(&mut self) {
+        let passed_over = std::mem::take(&mut self.passed_over);
+        let first = passed_over.into_values().min_by_key(|failure| failure.time);
+        let Some(failure) = first else {
+            return;
+        };
+        let ops = Arc::clone(&self.course.ops);
+        if let Some(op) = ops.iter().find(|op| op.path == failure.step) {
+            self.fail(op, vec![(String::new(), failure)], true);
+        }
+    }
+
+    /// A step fails. `by_end`: because a connection ended, for which the implementation may have had
+    /// its reasons if it was kept waiting.
+    fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>, by_end: bool) {
+        if by_end {
+            let least = slack(LEAST_PATIENCE, &self.context.environment);
+            for (_, failure) in &mut out {
+                failure.slack = failure.slack.or(Some(least));
+            }
+            let lateness = &mut self.course.lateness;
+            lateness.worst = lateness.worst.max(self.latest);
+        }
+        self.course.fail(op, out);
+    }
+
+    fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
+        let mark = self.course.mark;
+        let waiting = |waiters| {
+            Doing::Waiting(Waiting {
+                op: Arc::clone(op),
+                waiters,
+                out: Vec::new(),
+                by_end: false,
+            })
+        };
+        Ok(match &op.kind {
+            Kind::Wait(span) => Doing::Sleeping {
+                op: Arc::clone(op),
+                until: mark.saturating_add(resolve(span, &self.context.environment)),
+            },
+            Kind::RestartIut => {
+                self.wants_restart = true;
+                self.course.exited = None;
+                // Who has asked so far is no more when the answer comes.
+                self.world.forget_incoming();
+                Doing::Restarting {
+                    op: Arc::clone(op),
+                    since: now,
+                }
+            }
+            Kind::Either(branches) => {
+                let heads = self.course.heads(branches)?.into_iter();
+                let waiters = heads.map(|(title, op)| {
+                    let waiter = Waiter::new(&op, mark, &self.context, &self.world)?;
+                    Ok(waiter.titled(title))
+                });
+                waiting(waiters.collect::<Result<_, String>>()?)
+            }
+            Kind::ExpectExit(_) => {
+                let waiter = Waiter::new(op, mark, &self.context, &self.world)?;
+                waiting(vec![waiter])
+            }
+            Kind::OverStreams(step) if crate::scenario::streams::judges(step) => {
+                let waiter = Waiter::new(op, mark, &self.context, &self.world)?;
+                waiting(vec![waiter])
+            }
+            Kind::OverStreams(step) => self.act(op, step, now)?,
+            Kind::Send(_)
+            | Kind::SendRaw(_)
+            | Kind::Mutate(_)
+            | Kind::Lose(_)
+            | Kind::Media(_)
+            | Kind::Expect(_)
+            | Kind::ExpectAny(_)
+            | Kind::ExpectNothing(_)
+            | Kind::ExpectMedia(_) => {
+                let verb = op.verb();
+                return Err(format!(
+                    "`{verb}` is a step over datagrams; streams carry this protocol"
+                ));
+            }
+            Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => Doing::Nothing,
+        })
+    }
+
+    /// Lets waiting steps look; the first that is complete is taken.
+    fn wait(&mut self, now: Duration, mut waiting: Waiting) -> Option<Doing> {
+        let is_alone = waiting.waiters.len() == 1 && waiting.out.is_empty();
+        let mut complete: Option<(usize, wait::Done)> = None;
+        let mut n = 0;
+        while n < waiting.waiters.len() {
+            let view = View {
+                context: &self.context,
+                now,
+                exited: self.course.exited,
+            };
+            match waiting.waiters[n].look(view, &mut self.world, is_alone) {
+                Look::Pending => n += 1,
+                Look::Unfair(why) => {
+                    self.course.inconclusive(why);
+                    return None;
+                }
+                Look::Done(done) => {
+                    let is_first = complete
+                        .as_ref()
+                        .is_none_or(|(_, first)| done.moment.at < first.moment.at);
+                    if is_first {
+                        complete = Some((n, done));
+                    }
+                    n += 1;
+                }
+                Look::Failed { failure, by_end } => {
+                    waiting.by_end |= by_end;
+                    let waiter = waiting.waiters.remove(n);
+                    waiter.let_go(&mut self.world);
+                    let title = waiter.title.unwrap_or_default();
+                    waiting.out.push((title, failure));
+                }
+            }
+        }
+        if let Some((n, done)) = complete {
+            self.taken(waiting, n, done);
+            return None;
+        }
+        if waiting.waiters.is_empty() {
+            self.fail(&waiting.op, waiting.out, waiting.by_end);
+            return None;
+        }
+        Some(Doing::Waiting(waiting))
+    }
+
+    fn taken(&mut self, mut waiting: Waiting, n: usize, done: wait::Done) {
+        let waiter = waiting.waiters.swap_remove(n);
+        for other in &waiting.waiters {
+            other.let_go(&mut self.world);
+        }
+        waiter.take(&mut self.world);
+        for (name, value) in done.bound {
+            self.context.bindings.set(&name, value);
+        }
+        if let Some(connection) = waiter.judges_end_of() {
+            self.passed_over.remove(&connection);
+        }
+        let branch = waiter.title.map(|title| format!("{title}: "));
+        let text = branch.unwrap_or_default() + &done.text;
+        let moment = done.moment;
+        self.course
+            .complete(&waiter.op, moment.at, text, moment.packet);
+    }
+}
+
+impl StreamMachine for StreamScript {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        let is_over = self.course.outcome.is_some();
+        match input {
+            Input::Incoming { connection, .. } if is_over => {
+                self.world.outputs.push_back(Output::Refuse(connection));
+            }
+            Input::Incoming { connection, .. } => self.world.asked(connection, now),
+            Input::Connected { connection } => self.world.connected(connection, now),
+            Input::Stream {
+                connection,
+                stream,
+                what,
+            } => self.world.on_stream(connection, stream, what, now),
+            Input::Datagram { connection, bytes } => {
+                self.world.datagram(connection, bytes.len(), now);
+            }
+            Input::Closed { connection, why } => self.world.closed(connection, why, now),
+            Input::Tick => {}
+            Input::Stop if is_over => {}
+            Input::Stop => self.course.inconclusive("it was stopped".to_owned()),
+        }
+        self.advance(now);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.world.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        if self.course.outcome.is_some() || !self.begun {
+            return None;
+        }
+        match &self.doing {
+            Doing::Nothing => None,
+            Doing::Holding { until, .. } | Doing::Sleeping { until, .. } => Some(*until),
+            Doing::Writing(writing) => Some(writing.due()),
+            Doing::Waiting(waiting) => waiting.waiters.iter().map(Waiter::due).min(),
+            Doing::Restarting { since, .. } => Some(since.saturating_add(RESTART_LIMIT)),
+        }
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        self.world.reads(connection, stream)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.course.outcome.is_some()
+    }
+
+    fn counters(&self) -> Value {
+        json!({ "steps": self.course.events.len() })
+    }
+}
+
+/// The bytes that a scenario writes in hexadecimal.
+///
+/// # Errors
+/// They are none.
+fn hex_bytes(text: &str) -> Result<Vec<u8>, String> {
+    shakedown_protocol::hex::parse(text).map_err(|problem| format!("the text {problem}"))
+}

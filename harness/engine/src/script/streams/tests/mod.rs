@@ -1,0 +1,204 @@
+//! Conversations in which the tests play the implementation under test.
+
+mod basic;
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+use shakedown_protocol::StreamParameters;
+use shakedown_protocol::streams::{
+    Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
+};
+
+use super::StreamScript;
+use crate::iut::Exit;
+use crate::scenario::Scenario;
+use crate::script::{Environment, Failure, ScriptOutcome};
+
+/// A script, and the implementation and the driver that it talks to. Times are milliseconds.
+struct Play {
+    script: StreamScript,
+    now: Duration,
+    /// What the script wanted done, and when.
+    outputs: Vec<(u64, Output)>,
+    /// Whether the transport takes what is written.
+    takes: bool,
+}
+
+/// A scenario of these steps against a server, begun at 0.
+fn server(steps: Value) -> Play {
+    Play::new("server", steps)
+}
+
+/// A scenario of these steps against a client, begun at 0.
+fn client(steps: Value) -> Play {
+    Play::new("client", steps)
+}
+
+impl Play {
+    fn new(role: &str, steps: Value) -> Self {
+        let scenario = json!({
+            "id": format!("proton/any/{role}/a"), "title": "A fact",
+            "requirements": ["PR-C-03", "PR-E-01"],
+            "iut": { "role": role, "mode": "any" },
+            "steps": steps,
+        });
+        let scenario: Scenario = serde_json::from_value(scenario).unwrap();
+        let environment = Environment {
+            protocol: &shakedown_protocol::proton::PROTOCOL,
+            tolerance: 0.25,
+            stream: StreamParameters {
+                bits_per_second: 400_000,
+                frames_per_second: 50,
+                seconds: 2,
+            },
+            buffer_period: Duration::from_secs(5),
+            exit: Exit::default(),
+            iut: (role == "server").then(|| ([127, 0, 0, 1], 4433).into()),
+            seed: 7,
+        };
+        let mut play = Self {
+            script: StreamScript::new(&scenario, environment),
+            now: Duration::ZERO,
+            outputs: Vec::new(),
+            takes: true,
+        };
+        play.script.begin(Duration::ZERO);
+        play.drain();
+        play
+    }
+
+    fn drain(&mut self) {
+        while let Some(output) = self.script.poll() {
+            let millis = self.now.as_millis().try_into().unwrap();
+            let written = match &output {
+                Output::Write(connection, stream, _) if self.takes => Some((*connection, *stream)),
+                _ => None,
+            };
+            self.outputs.push((millis, output));
+            if let Some((connection, stream)) = written {
+                let what = OnStream::Written;
+                let input = Input::Stream {
+                    connection,
+                    stream,
+                    what,
+                };
+                self.script.handle(self.now, input);
+            }
+        }
+    }
+
+    /// Lets time go on, telling the script whenever it wants it.
+    fn until(&mut self, millis: u64) -> &mut Self {
+        let end = Duration::from_millis(millis);
+        while let Some(due) = self.script.deadline().filter(|due| *due <= end) {
+            self.now = self.now.max(due);
+            self.script.handle(self.now, Input::Tick);
+            self.drain();
+        }
+        self.now = end;
+        self
+    }
+
+    /// Something comes then.
+    fn gets(&mut self, millis: u64, input: Input<'_>) -> &mut Self {
+        let end = Duration::from_millis(millis);
+        while let Some(due) = self.script.deadline().filter(|due| *due < end) {
+            self.now = self.now.max(due);
+            self.script.handle(self.now, Input::Tick);
+            self.drain();
+        }
+        self.now = end;
+        self.script.handle(end, input);
+        self.drain();
+        self
+    }
+
+    fn asked(&mut self, millis: u64, connection: u64) -> &mut Self {
+        let connection = ConnectionNumber(connection);
+        let from = ([127, 0, 0, 1], 5000).into();
+        self.gets(millis, Input::Incoming { connection, from })
+    }
+
+    fn connected(&mut self, millis: u64, connection: u64) -> &mut Self {
+        let connection = ConnectionNumber(connection);
+        self.gets(millis, Input::Connected { connection })
+    }
+
+    fn on(&mut self, millis: u64, connection: u64, stream: u64, what: OnStream<'_>) -> &mut Self {
+        let input = Input::Stream {
+            connection: ConnectionNumber(connection),
+            stream: StreamId(stream),
+            what,
+        };
+        self.gets(millis, input)
+    }
+
+    fn bytes(&mut self, millis: u64, stream: u64, bytes: &[u8]) -> &mut Self {
+        self.on(millis, 0, stream, OnStream::Bytes(bytes))
+    }
+
+    fn closed(&mut self, millis: u64, connection: u64, why: Closing<'_>) -> &mut Self {
+        let connection = ConnectionNumber(connection);
+        self.gets(millis, Input::Closed { connection, why })
+    }
+
+    fn code(&mut self, millis: u64, code: u64, reason: &str) -> &mut Self {
+        let reason = reason.as_bytes();
+        self.closed(millis, 0, Closing::Application { code, reason })
+    }
+
+    fn exits(&mut self, millis: u64, code: Option<i32>) -> &mut Self {
+        self.until(millis);
+        self.script.exited(self.now, code);
+        self.drain();
+        self
+    }
+
+    #[track_caller]
+    fn passes(&self) {
+        let events = self.script.events();
+        assert_eq!(
+            self.script.outcome(),
+            Some(&ScriptOutcome::Passed),
+            "{events:#?}"
+        );
+    }
+
+    #[track_caller]
+    fn goes_on(&self) {
+        assert_eq!(self.script.outcome(), None, "{:#?}", self.script.events());
+    }
+
+    #[track_caller]
+    fn fails(&self) -> &Failure {
+        match self.script.outcome() {
+            Some(ScriptOutcome::Failed(failure)) => failure,
+            other => panic!("{other:#?} {:#?}", self.script.events()),
+        }
+    }
+
+    /// `expected | got` of the failure.
+    #[track_caller]
+    fn text(&self) -> String {
+        let failure = self.fails();
+        format!("{} | {}", failure.expected, failure.got)
+    }
+
+    #[track_caller]
+    fn inconclusive(&self) -> &str {
+        match self.script.outcome() {
+            Some(ScriptOutcome::Inconclusive { why, .. }) => why,
+            other => panic!("{other:#?} {:#?}", self.script.events()),
+        }
+    }
+
+    /// What was written on a stream, with the times.
+    fn written(&self, stream: u64) -> Vec<(u64, Vec<u8>)> {
+        let writes = self.outputs.iter().filter_map(|(at, output)| match output {
+            Output::Write(_, id, bytes) if id.0 == stream => Some((*at, bytes.clone())),
+            _ => None,
+        });
+        writes.collect()
+    }
+}

@@ -1,0 +1,408 @@
+//! What the scripted peer knows of its connections and streams: what came and was not looked at yet.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use shakedown_protocol::streams::{Closing, ConnectionNumber, OnStream, Output, StreamId};
+
+/// Bytes of a stream that wait unread before the stream is not read any more.
+pub(super) const MOST_UNREAD: usize = 256 * 1024;
+/// Connections that wait to be taken; further ones are refused.
+const MOST_INCOMING: usize = 64;
+/// Characters of a reason that are kept.
+const MOST_OF_REASON: usize = 100;
+
+/// When something happened, and the last packet of the capture then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Moment {
+    pub(super) at: Duration,
+    pub(super) packet: Option<u64>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Ended {
+    Application {
+        code: u64,
+        reason: String,
+    },
+    Transport {
+        code: u64,
+        reason: String,
+    },
+    TimedOut,
+    Refused,
+    Reset,
+    Other(String),
+    /// The scripted peer closed or refused it itself.
+    ByScript,
+}
+
+/// How the implementation ended its sending on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum StreamEnd {
+    Fin,
+    Reset(u64),
+}
+
+#[derive(Debug)]
+pub(super) struct Connection {
+    pub(super) connected: Option<Moment>,
+    pub(super) ended: Option<(Moment, Ended)>,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    /// The first datagram that came, its length, and how many there were.
+    pub(super) datagrams: Option<(Moment, usize, u64)>,
+    /// How many bidirectional and unidirectional streams the scripted peer has opened.
+    opened: [u64; 2],
+}
+
+#[derive(Debug)]
+pub(super) struct Stream {
+    /// When the implementation opened it, if it did.
+    pub(super) opened: Option<Moment>,
+    /// Whether a step gave it a name.
+    pub(super) is_named: bool,
+    /// Offset of the first unread byte in the stream.
+    pub(super) taken: u64,
+    pub(super) unread: VecDeque<u8>,
+    /// Ends of what came at once, as offsets in the stream, with the moments.
+    pieces: VecDeque<(u64, Moment)>,
+    pub(super) end: Option<(Moment, StreamEnd)>,
+    /// The implementation wants no more bytes, with this code.
+    pub(super) stopped: Option<(Moment, u64)>,
+    /// Whether `stop_reading` holds it.
+    pub(super) is_held: bool,
+    /// Whether a step has looked at all that came and needs more.
+    pub(super) is_wanted: bool,
+    /// Lengths of the writes that the transport has not taken yet.
+    pub(super) unwritten: VecDeque<usize>,
+}
+
+/// Everything that the scripted peer has to do with.
+#[derive(Debug)]
+pub(super) struct World {
+    /// Whether the scripted peer is the client.
+    pub(super) is_client: bool,
+    pub(super) connections: BTreeMap<ConnectionNumber, Connection>,
+    names: BTreeMap<String, ConnectionNumber>,
+    streams: BTreeMap<String, (ConnectionNumber, StreamId)>,
+    /// Connections of the implementation that no step has taken.
+    pub(super) incoming: VecDeque<(ConnectionNumber, Moment)>,
+    next: u64,
+    pub(super) outputs: VecDeque<Output>,
+    /// The last packet of the capture that it knows of.
+    pub(super) packets: Option<u64>,
+}
+
+impl Connection {
+    fn new() -> Self {
+        Self {
+            connected: None,
+            ended: None,
+            streams: BTreeMap::new(),
+            datagrams: None,
+            opened: [0; 2],
+        }
+    }
+}
+
+impl Stream {
+    fn new(opened: Option<Moment>) -> Self {
+        Self {
+            opened,
+            is_named: opened.is_none(),
+            taken: 0,
+            unread: VecDeque::new(),
+            pieces: VecDeque::new(),
+            end: None,
+            stopped: None,
+            is_held: false,
+            is_wanted: false,
+            unwritten: VecDeque::new(),
+        }
+    }
+
+    /// When the byte at an offset of the stream came, if it did and is unread.
+    pub(super) fn came(&self, offset: u64) -> Option<Moment> {
+        let place = self.pieces.partition_point(|(end, _)| *end <= offset);
+        self.pieces.get(place).map(|(_, moment)| *moment)
+    }
+
+    /// The unread byte at an offset of the stream.
+    pub(super) fn byte(&self, offset: u64) -> Option<u8> {
+        let place = usize::try_from(offset.checked_sub(self.taken)?).ok()?;
+        self.unread.get(place).copied()
+    }
+
+    /// Takes what is unread before an offset of the stream.
+    pub(super) fn take(&mut self, offset: u64) {
+        let count = usize::try_from(offset.saturating_sub(self.taken)).unwrap_or(usize::MAX);
+        let count = count.min(self.unread.len());
+        self.unread.drain(..count);
+        self.taken += count as u64;
+        while self
+            .pieces
+            .front()
+            .is_some_and(|(end, _)| *end <= self.taken)
+        {
+            self.pieces.pop_front();
+        }
+    }
+
+    fn arrive(&mut self, bytes: &[u8], moment: Moment) {
+        if bytes.is_empty() {
+            return;
+        }
+        self.unread.extend(bytes);
+        let end = self.taken + self.unread.len() as u64;
+        match self.pieces.back_mut() {
+            Some((last, at)) if *at == moment => *last = end,
+            Some(_) | None => self.pieces.push_back((end, moment)),
+        }
+    }
+}
+
+impl World {
+    pub(super) fn new(is_client: bool) -> Self {
+        Self {
+            is_client,
+            connections: BTreeMap::new(),
+            names: BTreeMap::new(),
+            streams: BTreeMap::new(),
+            incoming: VecDeque::new(),
+            next: 0,
+            outputs: VecDeque::new(),
+            packets: None,
+        }
+    }
+
+    pub(super) const fn moment(&self, at: Duration) -> Moment {
+        let packet = self.packets;
+        Moment { at, packet }
+    }
+
+    /// The connection that has this name by now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn named(&self, name: &str) -> Result<ConnectionNumber, String> {
+        let number = self.names.get(name).copied();
+        number.ok_or_else(|| format!("no connection is called `{name}` yet"))
+    }
+
+    /// A connection as its name of now says.
+    pub(super) fn called(&self, number: ConnectionNumber) -> String {
+        let named = self.names.iter().find(|(_, named)| **named == number);
+        let name = named.map(|(name, _)| super::words::connection(name));
+        name.unwrap_or_else(|| "an earlier connection".to_owned())
+    }
+
+    /// The stream that has this name by now.
+    ///
+    /// # Errors
+    /// There is none.
+    pub(super) fn stream_named(&self, name: &str) -> Result<(ConnectionNumber, StreamId), String> {
+        let found = self.streams.get(name).copied();
+        found.ok_or_else(|| format!("no stream is called `{name}` yet"))
+    }
+
+    pub(super) fn stream(
+        &mut self,
+        connection: ConnectionNumber,
+        id: StreamId,
+    ) -> Option<&mut Stream> {
+        self.connections.get_mut(&connection)?.streams.get_mut(&id)
+    }
+
+    /// A connection of the scripted peer's own.
+    pub(super) fn connect(&mut self, name: &str) -> ConnectionNumber {
+        let number = ConnectionNumber(self.next);
+        self.next += 1;
+        self.add(number, name);
+        number
+    }
+
+    /// A connection gets a name. What nobody can mean any more is forgotten.
+    pub(super) fn add(&mut self, number: ConnectionNumber, name: &str) {
+        self.names.insert(name.to_owned(), number);
+        self.connections
+            .entry(number)
+            .or_insert_with(Connection::new);
+        let Self {
+            connections,
+            names,
+            streams,
+            ..
+        } = self;
+        connections.retain(|number, connection| {
+            let is_meant = names.values().any(|named| named == number);
+            let has_stream = || streams.values().any(|(of, _)| of == number);
+            connection.ended.is_none() || is_meant || has_stream()
+        });
+    }
+
+    /// A connection of the implementation is admitted or refused; it has no name yet.
+    pub(super) fn begin(&mut self, number: ConnectionNumber) {
+        self.connections
+            .entry(number)
+            .or_insert_with(Connection::new);
+    }
+
+    /// The id of the next stream that the scripted peer opens on a connection, which gets a name.
+    pub(super) fn open(
+        &mut self,
+        number: ConnectionNumber,
+        is_unidirectional: bool,
+        name: &str,
+    ) -> Option<StreamId> {
+        let low_bits = u64::from(!self.is_client) | u64::from(is_unidirectional) << 1;
+        let connection = self.connections.get_mut(&number)?;
+        let count = &mut connection.opened[usize::from(is_unidirectional)];
+        let id = StreamId(*count << 2 | low_bits);
+        *count += 1;
+        connection.streams.insert(id, Stream::new(None));
+        self.streams.insert(name.to_owned(), (number, id));
+        Some(id)
+    }
+
+    /// A stream of the implementation gets a name.
+    pub(super) fn found(&mut self, number: ConnectionNumber, id: StreamId, name: &str) {
+        if let Some(stream) = self.stream(number, id) {
+            stream.is_named = true;
+        }
+        self.streams.insert(name.to_owned(), (number, id));
+    }
+
+    /// Somebody wants to connect.
+    pub(super) fn asked(&mut self, number: ConnectionNumber, now: Duration) {
+        if self.is_client || self.incoming.len() >= MOST_INCOMING {
+            self.outputs.push_back(Output::Refuse(number));
+            return;
+        }
+        let moment = self.moment(now);
+        self.incoming.push_back((number, moment));
+    }
+
+    /// Those who wait to be taken are gone.
+    pub(super) fn forget_incoming(&mut self) {
+        for (number, _) in std::mem::take(&mut self.incoming) {
+            self.outputs.push_back(Output::Refuse(number));
+        }
+    }
+
+    pub(super) fn connected(&mut self, number: ConnectionNumber, now: Duration) {
+        let moment = self.moment(now);
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.connected.get_or_insert(moment);
+        }
+    }
+
+    pub(super) fn closed(&mut self, number: ConnectionNumber, why: Closing<'_>, now: Duration) {
+        let moment = self.moment(now);
+        self.incoming.retain(|(other, _)| *other != number);
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.ended.get_or_insert_with(|| (moment, why.into()));
+        }
+    }
+
+    /// The scripted peer closes or refuses a connection.
+    pub(super) fn closes(&mut self, number: ConnectionNumber, now: Duration) {
+        let moment = self.moment(now);
+        if let Some(connection) = self.connections.get_mut(&number) {
+            connection.ended.get_or_insert((moment, Ended::ByScript));
+        }
+    }
+
+    pub(super) fn datagram(&mut self, number: ConnectionNumber, length: usize, now: Duration) {
+        let moment = self.moment(now);
+        if let Some(connection) = self.connections.get_mut(&number) {
+            let (_, _, count) = connection.datagrams.get_or_insert((moment, length, 0));
+            *count += 1;
+        }
+    }
+
+    pub(super) fn on_stream(
+        &mut self,
+        number: ConnectionNumber,
+        id: StreamId,
+        what: OnStream<'_>,
+        now: Duration,
+    ) {
+        let moment = self.moment(now);
+        let is_of_iut = id.is_of_server() == self.is_client;
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let stream = match connection.streams.get_mut(&id) {
+            Some(stream) => stream,
+            None if is_of_iut => {
+                let new = Stream::new(Some(moment));
+                connection.streams.entry(id).or_insert(new)
+            }
+            None => return,
+        };
+        match what {
+            OnStream::Opened => {}
+            OnStream::Bytes(bytes) => stream.arrive(bytes, moment),
+            OnStream::Fin => {
+                stream.end.get_or_insert((moment, StreamEnd::Fin));
+            }
+            OnStream::Reset(code) => {
+                stream.end.get_or_insert((moment, StreamEnd::Reset(code)));
+            }
+            OnStream::Stopped(code) => {
+                stream.stopped.get_or_insert((moment, code));
+            }
+            OnStream::Written => {
+                stream.unwritten.pop_front();
+            }
+        }
+    }
+
+    /// Whether bytes of this stream are taken from the transport now.
+    pub(super) fn reads(&self, number: ConnectionNumber, id: StreamId) -> bool {
+        let connection = self.connections.get(&number);
+        let stream = connection.and_then(|connection| connection.streams.get(&id));
+        stream.is_none_or(|stream| {
+            !stream.is_held && (stream.is_wanted || stream.unread.len() < MOST_UNREAD)
+        })
+    }
+
+    /// Ends everything that is still open, as somebody does who has no more to say.
+    pub(super) fn hang_up(&mut self) {
+        self.forget_incoming();
+        for (number, connection) in &mut self.connections {
+            if connection.ended.is_none() {
+                self.outputs.push_back(Output::Close {
+                    connection: *number,
+                    code: 0,
+                    reason: String::new(),
+                });
+            }
+        }
+        self.connections.clear();
+    }
+}
+
+impl From<Closing<'_>> for Ended {
+    fn from(closing: Closing<'_>) -> Self {
+        let text = |reason: &[u8]| {
+            let text = String::from_utf8_lossy(reason);
+            text.chars().take(MOST_OF_REASON).collect::<String>()
+        };
+        match closing {
+            Closing::Application { code, reason } => Self::Application {
+                code,
+                reason: text(reason),
+            },
+            Closing::Transport { code, reason } => Self::Transport {
+                code,
+                reason: text(reason),
+            },
+            Closing::TimedOut => Self::TimedOut,
+            Closing::Refused => Self::Refused,
+            Closing::Reset => Self::Reset,
+            Closing::Other(why) => Self::Other(text(why.as_bytes())),
+        }
+    }
+}
