@@ -84,7 +84,9 @@ impl StreamScript {
             let stopped = connection.streams.get(&id)?.stopped;
             stopped.filter(|_| matches!(step, Step::Write(_) | Step::Fin(_)))
         });
-        if let Some((moment, ended)) = &connection.ended {
+        // It is the endpoint that speaks again: other connections have it too.
+        let speaks = matches!(step, Step::SpeakAgain(_));
+        if let Some((moment, ended)) = connection.ended.as_ref().filter(|_| !speaks) {
             let (moment, by_script) = (*moment, *ended == Ended::ByScript);
             if by_script && !matches!(step, Step::StopReading(_) | Step::ResumeReading(_)) {
                 return Err(format!("{} was closed by an earlier step", target.called));
