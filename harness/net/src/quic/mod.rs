@@ -8,6 +8,8 @@
 mod connection;
 mod endpoints;
 mod host;
+#[cfg(test)]
+mod judged;
 mod recording;
 #[cfg(test)]
 mod tests;

@@ -50,6 +50,11 @@ impl Connection {
     /// What the numbers of a packet say of what the sides know.
     fn numbers(&mut self, by: Role, numbers: Option<Numbers>, at: At) {
         let (mine, peers) = (index(by), index(by.peer()));
+        if let Some(numbers) = numbers {
+            // One number may be left out on purpose (RFC 9000, section 21.4).
+            self.gaps |= numbers.own > self.next[mine] + 1;
+            self.next[mine] = self.next[mine].max(numbers.own.saturating_add(1));
+        }
         let own = numbers.filter(|numbers| numbers.ack_eliciting);
         self.newest[mine] = self.newest[mine].max(own.map(|numbers| numbers.own));
         for due in &mut self.dues {

@@ -81,8 +81,10 @@ pub(super) struct Connection {
     /// The largest packet numbers of the client and the server that have to be acknowledged, and
     /// those that they have acknowledged of each other.
     newest: [Option<u64>; 2],
+    /// The number after the largest one of each side.
+    next: [u64; 2],
     acknowledged: [Option<u64>; 2],
-    /// What the server acknowledges shows that packets are missing.
+    /// Packets are missing: their numbers are, or they are acknowledged and were not seen.
     gaps: bool,
     /// When the server was first seen to have the client's data: its handshake is done.
     established: Option<At>,
@@ -160,6 +162,7 @@ impl Connection {
             refused: false,
             told_why: false,
             newest: [None; 2],
+            next: [0; 2],
             acknowledged: [None; 2],
             gaps: false,
             established: None,

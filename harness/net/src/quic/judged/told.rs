@@ -1,0 +1,264 @@
+//! What is said of a capture, and where in it things are.
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shakedown_capture::quic::{self, Decoder, EventKind, Limits};
+use shakedown_capture::{Capture, Item, Tap, WriterSettings};
+use shakedown_engine::judge::judge_all;
+use shakedown_protocol::MonitorSettings;
+use shakedown_protocol::monitor::{Observation, Session};
+use shakedown_protocol::requirement::Role;
+
+/// What a close is given to follow what it is for: a second, a quarter of it more, and a second for
+/// the network.
+const PROMPT: Duration = Duration::from_millis(2_250);
+
+/// Keep-alive shows after this time at the latest that a connection goes on, if its acknowledgements
+/// were late, too.
+const NEXT: Duration = Duration::from_millis(1_300);
+
+/// Where a finding is expected.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Where {
+    /// At this packet.
+    At(u64),
+    /// At the party's first packet that comes too late after this one to be in time.
+    GoesOnAfter(u64),
+    /// As long after this one.
+    Later(u64, Duration),
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Told {
+    /// Requirement, who broke it, and the packet.
+    findings: Vec<(&'static str, Role, u64)>,
+    pub(super) doubts: Vec<&'static str>,
+    pub(super) sessions: Vec<Session>,
+    /// Who sent the packets, and when.
+    packets: BTreeMap<u64, (Role, Duration)>,
+    /// Bytes of streams: connection, who, stream, bytes, packet.
+    said: Vec<(u64, Role, u64, Vec<u8>, u64)>,
+    closes: Vec<(u64, Role, u64)>,
+    opened: BTreeMap<u64, u64>,
+    /// The clients' ports.
+    ports: BTreeMap<u64, u16>,
+    pub(super) seen: Vec<String>,
+}
+
+const fn role(role: quic::Role) -> Role {
+    match role {
+        quic::Role::Client => Role::Initiator,
+        quic::Role::Server => Role::Responder,
+    }
+}
+
+impl Told {
+    pub(super) fn of(capture: &[u8], settings: &MonitorSettings) -> Self {
+        let mut told = Self::default();
+        let judged = judge_all(
+            capture,
+            &[],
+            settings,
+            b"",
+            &mut |said| match said.observation {
+                Observation::Finding(it) => {
+                    let packet = it.packet.unwrap();
+                    told.findings.push((it.requirement, it.party, packet));
+                }
+                Observation::Inconclusive(it) => told.doubts.push(it.requirement),
+                Observation::Session(session) => told.sessions.push(session),
+            },
+        );
+        let judged = judged.unwrap();
+        assert!(judged.damage.is_none() && judged.without_secrets == 0);
+        told.read(capture);
+        told
+    }
+
+    fn read(&mut self, file: &[u8]) {
+        let mut capture = Capture::open(file).unwrap();
+        let mut decoder = Decoder::new(Limits::default());
+        let mut tell = |event: &quic::Event<'_>| self.note(event);
+        while let Some(item) = capture.next_item().unwrap() {
+            match item {
+                Item::KeyLog(key_log) => decoder.add_secrets(key_log, &mut tell),
+                Item::Datagram(datagram) => decoder.datagram(&datagram, &mut tell),
+            }
+        }
+        decoder.finish(&mut tell);
+    }
+
+    fn note(&mut self, event: &quic::Event<'_>) {
+        let (number, connection) = (event.at.number, event.connection.unwrap_or_default());
+        self.opened.entry(connection).or_insert(number);
+        match event.kind {
+            EventKind::ConnectionOpened { client, .. } => {
+                self.ports.insert(connection, client.port());
+            }
+            EventKind::Packet { by, .. } => {
+                self.packets.insert(number, (role(by), event.at.time));
+            }
+            EventKind::StreamBytes {
+                by, stream, bytes, ..
+            } => {
+                let said = (connection, role(by), stream, bytes.to_vec(), number);
+                self.said.push(said);
+            }
+            EventKind::ConnectionClosed { by, .. } => {
+                self.closes.push((connection, role(by), number));
+            }
+            EventKind::KeyUpdated { .. } => self.seen.push("key update".to_owned()),
+            EventKind::AddressChanged { .. } => self.seen.push("address".to_owned()),
+            _ => {}
+        }
+    }
+
+    /// The bytes of each stream, by the client's port, who sent them, and the stream.
+    pub(super) fn streams(&self) -> BTreeMap<(u16, Role, u64), Vec<u8>> {
+        let mut streams: BTreeMap<_, Vec<u8>> = BTreeMap::new();
+        for (connection, by, stream, bytes, _) in &self.said {
+            let key = (self.ports[connection], *by, *stream);
+            streams.entry(key).or_default().extend_from_slice(bytes);
+        }
+        streams
+    }
+
+    /// The packet with exactly these bytes of a stream, of the first connection that has them.
+    pub(super) fn packet(&self, by: Role, stream: u64, bytes: &[u8]) -> u64 {
+        let mut all = self.said.iter();
+        let found = all.find(|(_, who, which, said, _)| {
+            (*who, *which, said.as_slice()) == (by, stream, bytes)
+        });
+        found.unwrap().4
+    }
+
+    /// The packet with the last bytes of that kind.
+    pub(super) fn last(&self, by: Role, stream: u64, bytes: &[u8]) -> u64 {
+        let mut all = self.said.iter().rev();
+        let found = all.find(|(_, who, which, said, _)| {
+            (*who, *which, said.as_slice()) == (by, stream, bytes)
+        });
+        found.unwrap().4
+    }
+
+    /// The newest packet of this side.
+    pub(super) fn newest(&self, by: Role) -> u64 {
+        let mut all = self.packets.iter().rev();
+        *all.find(|(_, (who, _))| *who == by).unwrap().0
+    }
+
+    /// The packet by which this side closed this connection, from 1.
+    pub(super) fn close(&self, connection: u64, by: Role) -> u64 {
+        let mut all = self.closes.iter();
+        let found = all.find(|(which, who, _)| (*which, *who) == (connection, by));
+        found.unwrap().2
+    }
+
+    /// The first packet of this connection, from 1.
+    pub(super) fn opening(&self, connection: u64) -> u64 {
+        self.opened[&connection]
+    }
+
+    pub(super) fn time(&self, packet: u64) -> Duration {
+        self.packets[&packet].1
+    }
+
+    /// Asserts that these requirements were broken there, and nothing else was.
+    pub(super) fn broke(&self, expected: &[(&str, Role, Where)]) {
+        let found: Vec<_> = self.findings.iter().map(|it| (it.0, it.1)).collect();
+        let wanted: Vec<_> = expected.iter().map(|it| (it.0, it.1)).collect();
+        assert_eq!(found, wanted, "{self:#?}");
+        for ((requirement, party, packet), (.., place)) in self.findings.iter().zip(expected) {
+            let (by, time) = self.packets[packet];
+            let after = |cause: u64, least: Duration| {
+                let since = time - self.time(cause);
+                assert!(by == *party, "{requirement} at packet {packet}");
+                assert!(
+                    since >= least && since <= least + NEXT,
+                    "{requirement} at packet {packet}, {since:?} after {cause}"
+                );
+            };
+            match *place {
+                Where::At(wanted) => assert_eq!(*packet, wanted, "{requirement}"),
+                Where::GoesOnAfter(cause) => after(cause, PROMPT),
+                Where::Later(cause, least) => after(cause, least),
+            }
+        }
+    }
+
+    /// Asserts that nothing was broken or in doubt in so many sessions.
+    pub(super) fn is_healthy(&self, sessions: usize) {
+        assert!(
+            self.findings.is_empty() && self.doubts.is_empty(),
+            "{self:#?}"
+        );
+        assert_eq!(self.sessions.len(), sessions);
+    }
+
+    /// Whether the requirement was exercised in a session, from 0.
+    pub(super) fn judged(&self, session: usize, requirement: &str) -> bool {
+        self.sessions[session].judged.contains(&requirement)
+    }
+}
+
+/// A capture, to be written anew in part.
+pub(super) struct Copy {
+    key_log: Vec<u8>,
+    datagrams: Vec<(Duration, SocketAddr, SocketAddr, Vec<u8>)>,
+}
+
+impl Copy {
+    pub(super) fn of(file: &[u8]) -> Self {
+        let mut capture = Capture::open(file).unwrap();
+        let (mut key_log, mut datagrams) = (Vec::new(), Vec::new());
+        while let Some(item) = capture.next_item().unwrap() {
+            match item {
+                Item::KeyLog(lines) => key_log.extend_from_slice(lines),
+                Item::Datagram(it) => {
+                    let payload = it.payload.to_vec();
+                    datagrams.push((it.time, it.source, it.destination, payload));
+                }
+            }
+        }
+        Self { key_log, datagrams }
+    }
+
+    pub(super) fn packets(&self) -> usize {
+        self.datagrams.len()
+    }
+
+    /// Whether the client sent this one, from 0.
+    pub(super) fn is_of_client(&self, number: usize) -> bool {
+        self.datagrams[number].2 == self.datagrams[0].2
+    }
+
+    /// Without these, from 0.
+    pub(super) fn without(&self, lacks: impl Fn(usize) -> bool) -> Vec<u8> {
+        let kept = (0..self.packets()).filter(|number| !lacks(*number));
+        self.written(kept)
+    }
+
+    /// With one so many places further on, at the time of what is there.
+    pub(super) fn moved(&self, number: usize, by: usize) -> Vec<u8> {
+        let mut order: Vec<_> = (0..self.packets()).collect();
+        let one = order.remove(number);
+        order.insert((number + by).min(order.len()), one);
+        self.written(order)
+    }
+
+    fn written(&self, order: impl IntoIterator<Item = usize>) -> Vec<u8> {
+        let mut file = Vec::new();
+        let mut tap = Tap::new(&mut file, &WriterSettings::default()).unwrap();
+        tap.record_key_log(&self.key_log).unwrap();
+        let mut now = Duration::ZERO;
+        for number in order {
+            let (time, source, destination, payload) = &self.datagrams[number];
+            now = now.max(*time);
+            tap.record(now, *source, *destination, payload).unwrap();
+        }
+        drop(tap);
+        file
+    }
+}
