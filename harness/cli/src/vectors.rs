@@ -27,9 +27,9 @@ pub(crate) fn library() -> Result<Library, Failure> {
     Library::from_texts(texts).map_err(|error| wrong_files(&error))
 }
 
-/// The description of the reference in a role.
-pub(crate) fn reference(role: Role) -> Result<Iut, Failure> {
-    let name = format!("iut/reference-{role}.toml");
+/// The description of the reference of a protocol in a role.
+pub(crate) fn reference(protocol: &Protocol, role: Role) -> Result<Iut, Failure> {
+    let name = format!("iut/reference-{}.toml", protocol.side(role));
     let file = VECTORS.get_file(&name);
     let text = file.and_then(File::contents_utf8).ok_or_else(|| Failure {
         exit: Exit::Harness,
@@ -41,7 +41,10 @@ pub(crate) fn reference(role: Role) -> Result<Iut, Failure> {
 /// Whether this is the reference, started as its own description says. What it streams and how it
 /// is judged may be another matter.
 pub(crate) fn is_reference(iut: &Iut) -> Result<bool, Failure> {
-    let own = reference(iut.role)?;
+    let Some(protocol) = shakedown_protocol::protocol(&iut.protocol) else {
+        return Ok(false);
+    };
+    let own = reference(protocol, iut.role)?;
     let same = iut.protocol == own.protocol && iut.modes == own.modes && iut.start == own.start;
     Ok(same && iut.timing.buffer_period == own.timing.buffer_period)
 }
@@ -198,12 +201,12 @@ mod tests {
     use crate::Cli;
 
     /// A word of a command with its placeholders replaced by something that fits.
-    fn filled(word: &str) -> String {
+    fn filled(word: &str, modes: &[String]) -> String {
         let address = "127.0.0.1:4444";
         let values = [
             ("{address}", address),
             ("{peer}", address),
-            ("{mode}", "3way"),
+            ("{mode}", modes.last().unwrap().as_str()),
         ];
         let numbers = [
             "{number}",
@@ -221,12 +224,19 @@ mod tests {
 
     #[test]
     fn the_commands_of_the_reference_are_calls_that_this_program_understands() {
-        for role in [Role::Initiator, Role::Responder] {
-            let start: Start = reference(role).unwrap().start.unwrap();
+        let each = |protocol| Protocol::ROLES.map(|role| (protocol, role));
+        for (protocol, role) in PROTOCOLS.into_iter().flat_map(each) {
+            let iut = reference(protocol, role).unwrap();
+            assert_eq!((iut.protocol.as_str(), iut.role), (protocol.id, role));
+            let start: Start = iut.start.unwrap();
             let options = start.options.values().flatten();
             let with_options: Vec<_> = start.command.iter().chain(options).collect();
-            for command in [with_options, start.plain.iter().flatten().collect()] {
-                let words: Vec<_> = command.into_iter().map(|word| filled(word)).collect();
+            let plain = start.plain.iter().map(|plain| plain.iter().collect());
+            for command in std::iter::once(with_options).chain(plain) {
+                let words: Vec<_> = command
+                    .into_iter()
+                    .map(|word| filled(word, &iut.modes))
+                    .collect();
                 if let Err(error) = Cli::try_parse_from(&words) {
                     panic!("{words:?}: {error}");
                 }

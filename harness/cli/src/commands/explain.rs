@@ -184,13 +184,15 @@ fn description(iut: &Iut) -> String {
         let _ = writeln!(text, "  reach    {}", reach.address);
     }
     let stream = &iut.stream;
-    let _ = writeln!(
-        text,
-        "  stream   {} frames of {} bytes at {} a second",
-        stream.frames(),
-        stream.frame_bytes(),
-        stream.frames_per_second
-    );
+    if stream.frames() > 0 {
+        let _ = writeln!(
+            text,
+            "  stream   {} frames of {} bytes at {} a second",
+            stream.frames(),
+            stream.frame_bytes(),
+            stream.frames_per_second
+        );
+    }
     for waiver in &iut.waive {
         let (id, because, until) = (&waiver.requirement, &waiver.because, &waiver.until);
         let _ = writeln!(text, "  waives   {id} until {until}: {because}");

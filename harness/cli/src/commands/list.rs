@@ -209,8 +209,9 @@ fn frames(protocol: &Protocol) -> Vec<Item> {
 
 fn descriptions() -> Result<Vec<Item>, Failure> {
     let mut items = Vec::new();
-    for role in Protocol::ROLES {
-        let iut = vectors::reference(role)?;
+    let each = |protocol| Protocol::ROLES.map(|role| (protocol, role));
+    for (protocol, role) in PROTOCOLS.into_iter().flat_map(each) {
+        let iut = vectors::reference(protocol, role)?;
         items.push(Item {
             text: format!("{:32}  {} {}", iut.name, iut.protocol, iut.modes.join(", ")),
             json: json!({

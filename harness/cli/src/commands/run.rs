@@ -13,7 +13,7 @@ use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
 use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
-use shakedown_protocol::ReferenceSettings;
+use shakedown_protocol::{PROTOCOLS, ReferenceSettings};
 use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::Sinks;
 use tokio::sync::{mpsc, watch};
@@ -296,11 +296,13 @@ impl Args {
     /// The implementations, each with the selected scenarios of its role.
     fn assignments(&self) -> Result<Vec<Assignment>, Failure> {
         let selected = self.selection.select()?;
-        let iuts = match self.iut.is_empty() {
-            true => vec![
-                vectors::reference(Role::Responder)?,
-                vectors::reference(Role::Initiator)?,
-            ],
+        let iuts: Vec<Iut> = match self.iut.is_empty() {
+            true => PROTOCOLS
+                .into_iter()
+                .filter(|protocol| protocol.over_datagrams().is_some())
+                .flat_map(|protocol| [Role::Responder, Role::Initiator].map(|role| (protocol, role)))
+                .map(|(protocol, role)| vectors::reference(protocol, role))
+                .collect::<Result<_, _>>()?,
             false => self
                 .iut
                 .iter()

@@ -111,7 +111,7 @@ impl Args {
         })?;
         let iut = match &self.iut {
             Some(path) => vectors::description(path)?,
-            None => vectors::reference(scenario.iut.role)?,
+            None => vectors::reference(protocol.whole(), scenario.iut.role)?,
         };
         self.check(&protocol, scenario, &iut)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();

@@ -13,8 +13,8 @@ use crate::document::{
 };
 use crate::scenario::Span;
 
-/// Checks a description.
-pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>) -> Vec<Problem> {
+/// Checks a description; `has_stream` if it says what is streamed, right or wrong.
+pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>, has_stream: bool) -> Vec<Problem> {
     let mut checker = Checker {
         root: &decoded.root,
         iut,
@@ -34,9 +34,7 @@ pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>) -> Vec<Problem> {
     if given("modes") {
         checker.modes();
     }
-    if given("stream") {
-        checker.stream();
-    }
+    checker.stream(has_stream);
     checker.max_datagram();
     checker.timing();
     for (index, waiver) in iut.waive.iter().enumerate() {
@@ -123,9 +121,26 @@ impl Checker<'_> {
         }
     }
 
-    fn stream(&mut self) {
+    fn stream(&mut self, has_stream: bool) {
         let stream = &self.iut.stream;
         let place = root("stream");
+        let is_there = self.root.get(&place).is_some();
+        match (self.protocol.and_then(Protocol::over_streams), is_there) {
+            (Some(_), true) => {
+                let message = format!("{} has no media to stream", self.iut.protocol);
+                return self.at_key(&place, message, Some("remove this"));
+            }
+            (Some(_), false) => return,
+            (None, false) => {
+                // Where it was written and is wrong, that has been told.
+                if !has_stream {
+                    let problem = Problem::new(self.root.mark(), "`stream` is missing");
+                    self.problems.push(problem);
+                }
+                return;
+            }
+            (None, true) => {}
+        }
         for (name, value) in [
             ("frames_per_second", stream.frames_per_second),
             ("seconds", stream.seconds),
@@ -270,8 +285,9 @@ impl Checker<'_> {
     }
 
     fn initiator(&mut self) {
+        let one = self.one_that(Role::Initiator);
         let Some(start) = &self.iut.start else {
-            let message = "an initiator is started for each scenario: `[start]` is missing";
+            let message = format!("{one} is started for each scenario: `[start]` is missing");
             let help = "add `[start]` with a command that contains `{peer}`, the address to ask";
             return self.at_key(&root("role"), message, Some(help));
         };
@@ -281,27 +297,30 @@ impl Checker<'_> {
         for (name, words) in commands {
             let texts = || words.iter().map(String::as_str);
             if !placeholder::any(texts(), &["peer"]) {
-                let message = "the initiator is not told whom to ask";
-                let help = "put `{peer}` where the address and port of the responder belong";
-                self.at(&place.key(name), message, Some(help));
+                let (own, other) = (self.side(Role::Initiator), self.side(Role::Responder));
+                let message = format!("the {own} is not told whom to ask");
+                let help =
+                    format!("put `{{peer}}` where the address and port of the {other} belong");
+                self.at(&place.key(name), message, Some(&help));
             }
             if placeholder::any(texts(), &["address", "port"]) {
-                let message = "`{address}` and `{port}` are a responder's";
+                let other = self.side(Role::Responder);
+                let message = format!("`{{address}}` and `{{port}}` are a {other}'s");
                 let help = "`{peer}` is the address of the other side";
                 self.at(&place.key(name), message, Some(help));
             }
         }
         self.mode_is_told(start);
         if self.root.get(&place.key("ready")).is_some() {
-            let message = "an initiator is not waited for: it speaks first";
+            let message = format!("{one} is not waited for: it speaks first");
             self.at_key(&place.key("ready"), message, Some("remove this"));
         }
         if start.per == super::Per::Run {
-            let message = "an initiator is started for each scenario";
+            let message = format!("{one} is started for each scenario");
             self.at(&place.key("per"), message, Some("remove this"));
         }
         if self.iut.reach.is_some() {
-            let message = "an initiator is not reached: it asks";
+            let message = format!("{one} is not reached: it asks");
             self.at_key(&root("reach"), message, Some("remove this"));
         }
     }
@@ -312,7 +331,8 @@ impl Checker<'_> {
         let told = start.is_some_and(|start| placeholder::any(start.words(), &["address", "port"]));
         let Some(reach) = &self.iut.reach else {
             if !told {
-                let message = "nothing says where the responder is reached";
+                let side = self.side(Role::Responder);
+                let message = format!("nothing says where the {side} is reached");
                 let help = "add `[reach]` with `address = \"127.0.0.1:4444\"`, or put `{address}` \
                             into the command";
                 self.at_key(&root("role"), message, Some(help));
@@ -346,9 +366,10 @@ impl Checker<'_> {
                 self.mode_is_told(start);
                 let words = || start.command.iter().chain(start.plain.iter().flatten());
                 if placeholder::any(words().map(String::as_str), &["peer"]) {
-                    let message = "`{peer}` is an initiator's";
-                    let help = "`{address}` is where a responder listens";
-                    self.at(&root("start").key("command"), message, Some(help));
+                    let message = format!("`{{peer}}` is {}'s", self.one_that(Role::Initiator));
+                    let side = self.side(Role::Responder);
+                    let help = format!("`{{address}}` is where a {side} listens");
+                    self.at(&root("start").key("command"), message, Some(&help));
                 }
             }
             None if self.iut.modes.len() > 1 => {
@@ -358,6 +379,21 @@ impl Checker<'_> {
             }
             None => {}
         }
+    }
+
+    /// What the protocol calls a side.
+    fn side(&self, role: Role) -> &'static str {
+        self.protocol.map_or(role.name(), |known| known.side(role))
+    }
+
+    /// The same with its article.
+    fn one_that(&self, role: Role) -> String {
+        let side = self.side(role);
+        let article = match side.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            true => "an",
+            false => "a",
+        };
+        format!("{article} {side}")
     }
 
     fn mode_is_told(&mut self, start: &Start) {

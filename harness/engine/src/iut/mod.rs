@@ -12,7 +12,7 @@ use serde_json::json;
 pub use date::Date;
 pub use model::*;
 
-use crate::document::{self, Defaults, Document, Problems};
+use crate::document::{self, Defaults, Document, Pointer, Problems};
 
 impl Iut {
     /// Reads and checks a description file.
@@ -41,16 +41,15 @@ impl Iut {
                     ("protocol", json!("")),
                     ("role", json!("responder")),
                     ("modes", json!([])),
-                    (
-                        "stream",
-                        json!({ "bits_per_second": 0, "frames_per_second": 0, "seconds": 0 }),
-                    ),
                 ],
                 inside: &[],
             },
         );
         let found = match &decoded.value {
-            Some(iut) => check::check(iut, &decoded),
+            Some(iut) => {
+                let has_stream = document.root.get(&Pointer::root().key("stream")).is_some();
+                check::check(iut, &decoded, has_stream)
+            }
             None => Vec::new(),
         };
         let mut problems = decoded.problems;

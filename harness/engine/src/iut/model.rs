@@ -27,7 +27,8 @@ pub struct Iut {
     /// Where it is reached.
     #[serde(default)]
     pub reach: Option<Reach>,
-    /// What it streams, or is asked to stream.
+    /// What it streams, or is asked to stream; left out where the protocol has no media.
+    #[serde(default = "no_stream")]
     #[schemars(schema_with = "crate::schema::stream")]
     pub stream: StreamParameters,
     /// Largest datagram that it is set up to send, in bytes (MS-W-18); 65,507 if left out.
@@ -80,6 +81,15 @@ impl Iut {
     pub fn environment(&self) -> Environment {
         let buffer_period = self.timing.buffer_period.as_fixed().unwrap_or_default();
         Environment::new(&self.stream, buffer_period)
+    }
+}
+
+/// What an implementation streams whose protocol has no media.
+const fn no_stream() -> StreamParameters {
+    StreamParameters {
+        bits_per_second: 0,
+        frames_per_second: 0,
+        seconds: 0,
     }
 }
 
