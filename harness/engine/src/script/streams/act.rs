@@ -13,8 +13,9 @@ use crate::script::describe::human_time;
 use crate::script::program::{Kind, Op};
 use crate::script::window::resolve;
 
+use super::play::HANDSHAKE_LIMIT;
 use super::world::{Ended, Moment, World};
-use super::{Doing, HANDSHAKE_LIMIT, StreamScript, hex_bytes, words};
+use super::{Doing, StreamScript, hex_bytes, words};
 
 /// How long a write waits for the transport to take it after its last piece.
 const TAKING: Duration = Duration::from_millis(200);

@@ -1,5 +1,6 @@
 //! Bytes of a stream that a step waits for.
 
+use indexmap::IndexMap;
 use serde_json::Value;
 use shakedown_protocol::streams::{ConnectionNumber, StreamId};
 
@@ -9,12 +10,15 @@ use crate::script::matcher;
 use crate::script::window::Window;
 
 use super::hex_bytes;
-use super::wait::{Judge, Look};
+use super::judge::{Judge, Look};
 use super::words;
-use super::world::World;
+use super::world::{Moment, Stream, World};
 
 /// Length of a number on a stream.
 const WORD: usize = 4;
+
+/// Bytes of what came that are shown.
+const SHOWN: usize = 33;
 
 /// A step that reads, and how far it is.
 #[derive(Debug)]
@@ -39,6 +43,15 @@ enum Content {
     Bytes(Vec<u8>),
     /// Numbers or matchers, without names.
     Numbers(Vec<Value>),
+}
+
+/// What came next of what is wanted.
+enum Next {
+    /// Not all of it is there.
+    Missing,
+    AsWanted(Moment),
+    /// Something else: what was wanted, and what it is.
+    Other(Moment, String, String),
 }
 
 impl Content {
@@ -82,6 +95,9 @@ impl Reading {
                 return Err("a `read` needs either `hex` or `u32`".to_owned());
             }
         };
+        if content.len() == 0 {
+            return Err("a `read` of nothing".to_owned());
+        }
         let times = one.times.unwrap_or(1);
         Ok(Self {
             connection,
@@ -104,112 +120,122 @@ impl Reading {
         world: &mut World,
         is_alone: bool,
     ) -> Look {
-        let now = world.moment(window.start);
         let Some(connection) = world.connections.get_mut(&self.connection) else {
             return Look::Unfair(format!("the connection of `{}` is forgotten", one.stream));
         };
         let how = connection.how();
         let ended = connection.ended.as_ref().map(|(moment, _)| *moment);
         let Some(stream) = connection.streams.get_mut(&self.stream) else {
-            return Look::Pending;
+            return Look::Unfair(format!("`{}` is forgotten", one.stream));
         };
-        let mut offset = *self.offset.get_or_insert(stream.taken);
-        if self.left == self.times && self.place == 0 {
-            self.start = offset;
+        if self.offset.is_none() {
+            self.start = stream.taken;
         }
+        let mut offset = self.offset.unwrap_or(stream.taken);
         let times = match self.times {
             1 => String::new(),
             times => format!(", {times} times"),
         };
-        let expected = format!("{}{times} on `{}`", self.content.phrase(), one.stream);
-        while self.left > 0 {
-            if self.place == self.content.len() {
-                self.place = 0;
-                self.left -= 1;
-                continue;
-            }
-            let size = self.content.size();
-            let came: Vec<u8> = (offset..offset + size as u64)
-                .map_while(|offset| stream.byte(offset))
-                .collect();
-            if came.len() < size {
-                break;
-            }
-            let moment = stream.came(offset + size as u64 - 1).unwrap_or(now);
-            let (is_it, wanted, got) = match &self.content {
-                Content::Bytes(bytes) => {
-                    let wanted = bytes.get(self.place).copied().unwrap_or_default();
-                    let got: Vec<u8> = (offset..offset + 32)
-                        .map_while(|offset| stream.byte(offset))
-                        .collect();
-                    let rest = bytes.get(self.place..).unwrap_or_default();
-                    (came == [wanted], words::bytes(rest), words::bytes(&got))
-                }
-                Content::Numbers(numbers) => {
-                    let number = came.first_chunk().copied().map(u32::from_le_bytes);
-                    let number = Value::from(number.unwrap_or_default());
-                    let value = numbers.get(self.place).unwrap_or(&Value::Null);
-                    for (name, place) in &one.bind {
-                        if *place == self.place {
-                            self.bound.retain(|(bound, _)| bound != name);
-                            self.bound.push((name.clone(), number.clone()));
-                        }
+        let what = format!("{}{times} on `{}`", self.content.phrase(), one.stream);
+        loop {
+            match self.next(&one.bind, stream, offset) {
+                Next::Missing => break,
+                Next::AsWanted(moment) => {
+                    self.place += 1;
+                    offset += self.content.size() as u64;
+                    self.offset = Some(offset);
+                    if is_alone {
+                        stream.take(offset);
                     }
-                    (
-                        matcher::matches(value, Some(&number), &|_| None),
-                        self::wanted(value),
-                        format!("{number} ({})", words::bytes(&came)),
-                    )
+                    if self.place == self.content.len() {
+                        self.place = 0;
+                        self.left = self.left.saturating_sub(1);
+                    }
+                    if self.left == 0 {
+                        let text = self.told(format!("got {what}"));
+                        let bound = std::mem::take(&mut self.bound);
+                        return judge.came(window, moment, &what, text, bound);
+                    }
                 }
-            };
-            if !is_it {
-                let place = format!("at offset {offset} of `{}`", one.stream);
-                let (expected, got) = (format!("{wanted} {place}"), format!("{got} {place}"));
-                return judge.instead(window, moment, &expected, &got);
-            }
-            self.place += 1;
-            offset += size as u64;
-            self.offset = Some(offset);
-            if is_alone {
-                stream.take(offset);
-            }
-            if self.left == 1 && self.place == self.content.len() {
-                let text = format!("got {}{times} on `{}`", self.content.phrase(), one.stream);
-                let text = self.told(text);
-                let bound = std::mem::take(&mut self.bound);
-                return judge.came(window, moment, &expected, text, bound);
+                Next::Other(moment, wanted, got) => {
+                    let place = format!("at offset {offset} of `{}`", one.stream);
+                    let (wanted, got) = (format!("{wanted} {place}"), format!("{got} {place}"));
+                    return judge.instead(window, moment, &wanted, &got);
+                }
             }
         }
+        self.offset = Some(offset);
         stream.is_wanted = true;
-        let rest: Vec<u8> = (offset..offset + 64)
-            .map_while(|offset| stream.byte(offset))
-            .collect();
-        let whole = self.content.len() * self.content.size() * self.times as usize;
-        let count = offset + rest.len() as u64 - self.start;
-        let got = match (count, rest.as_slice()) {
-            (0, _) => "nothing".to_owned(),
-            (count, []) => format!("only {count} of {whole} bytes"),
-            (count, rest) => {
-                let rest = words::bytes(rest);
-                format!("only {count} of {whole} bytes, the last of them {rest}")
-            }
-        };
-        let got = match count {
-            0 => got,
-            _ => format!("{got}, from offset {} on", self.start),
-        };
+        let got = self.part(stream, offset);
         match (stream.end, ended) {
             (Some((moment, end)), _) => {
                 let got = format!("{got}, and `{}` {}", one.stream, words::stream_end(end));
-                judge.instead(window, moment, &expected, &got)
+                judge.instead(window, moment, &what, &got)
             }
             (None, Some(moment)) => {
                 let how = how.unwrap_or_default();
                 let got = format!("{got}, and the connection was {how}");
-                judge.instead(window, moment, &expected, &got).by_end()
+                judge.instead(window, moment, &what, &got).by_end()
             }
-            (None, None) => judge.not_yet(window, &expected, &got),
+            (None, None) => judge.not_yet(window, &what, &got),
         }
+    }
+
+    /// What comes next of what is wanted. Numbers that have names are remembered.
+    fn next(&mut self, names: &IndexMap<String, usize>, stream: &Stream, offset: u64) -> Next {
+        let last = offset + self.content.size() as u64 - 1;
+        let Some(moment) = stream.came(last) else {
+            return Next::Missing;
+        };
+        match &self.content {
+            Content::Bytes(bytes) => {
+                let rest = bytes.get(self.place..).unwrap_or_default();
+                match stream.byte(offset) == rest.first().copied() {
+                    true => Next::AsWanted(moment),
+                    false => {
+                        let got = stream.from(offset, SHOWN);
+                        Next::Other(moment, words::bytes(rest), words::bytes(&got))
+                    }
+                }
+            }
+            Content::Numbers(numbers) => {
+                let came = stream.from(offset, WORD);
+                let number = came.first_chunk().copied().map(u32::from_le_bytes);
+                let number = Value::from(number);
+                let value = numbers.get(self.place).unwrap_or(&Value::Null);
+                if !matcher::matches(value, Some(&number), &|_| None) {
+                    let got = format!("{number} ({})", words::bytes(&came));
+                    return Next::Other(moment, wanted(value), got);
+                }
+                for (name, place) in names {
+                    if *place == self.place {
+                        self.bound.retain(|(bound, _)| bound != name);
+                        self.bound.push((name.clone(), number.clone()));
+                    }
+                }
+                Next::AsWanted(moment)
+            }
+        }
+    }
+
+    /// How much has come of what is wanted.
+    fn part(&self, stream: &Stream, offset: u64) -> String {
+        let rest = stream.from(offset, SHOWN);
+        let count = offset - self.start + rest.len() as u64;
+        if count == 0 {
+            return "nothing".to_owned();
+        }
+        let times = usize::try_from(self.times).unwrap_or(usize::MAX);
+        let whole = self.content.len() * self.content.size();
+        let whole = whole.saturating_mul(times);
+        let last = match rest.as_slice() {
+            [] => String::new(),
+            rest => format!(", the last of them {}", words::bytes(rest)),
+        };
+        format!(
+            "only {count} of {whole} bytes from offset {} on{last}",
+            self.start
+        )
     }
 
     /// Takes what it has looked at.

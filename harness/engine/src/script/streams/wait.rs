@@ -3,22 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use serde_json::Value;
-use shakedown_protocol::streams::{ConnectionNumber, Output, StreamId};
+use shakedown_protocol::streams::{ConnectionNumber, StreamId};
 
 use crate::scenario::Step;
-use crate::script::Failure;
 use crate::script::context::Context;
 use crate::script::describe::human_time;
 use crate::script::program::{Kind, Op};
 use crate::script::wait::{End, exit_met, exit_missed};
-use crate::script::window::{Window, resolve, slack};
+use crate::script::window::{Window, resolve};
 
+use super::accept::Accepting;
 use super::hex_bytes;
+use super::judge::{Judge, Look, View, done};
 use super::quiet::disturbance;
 use super::read::Reading;
 use super::words;
-use super::world::{Moment, World};
+use super::world::World;
 
 /// A step that waits.
 #[derive(Debug)]
@@ -53,50 +53,6 @@ enum State {
     },
     Close(ConnectionNumber, Window),
     Exit(Window),
-}
-
-/// How far the taking of a connection is.
-#[derive(Debug, Default)]
-struct Accepting {
-    /// The connection that was admitted or refused.
-    taken: Option<(ConnectionNumber, Moment)>,
-    /// How handshakes ended that did not get done.
-    failed: Vec<String>,
-}
-
-/// What a waiting step sees.
-#[derive(Debug)]
-pub(super) enum Look {
-    /// Nothing that decides.
-    Pending,
-    /// It is complete.
-    Done(Done),
-    /// It cannot be met any more.
-    Failed {
-        failure: Box<Failure>,
-        /// Whether because a connection ended.
-        by_end: bool,
-    },
-    /// It cannot be judged.
-    Unfair(String),
-}
-
-/// How a waiting step was completed.
-#[derive(Debug)]
-pub(super) struct Done {
-    pub(super) moment: Moment,
-    pub(super) text: String,
-    /// Values to remember.
-    pub(super) bound: Vec<(String, Value)>,
-}
-
-/// What is looked at.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) context: &'a Context,
-    pub(super) now: Duration,
-    /// When the process ended, and its exit status.
-    pub(super) exited: Option<(Duration, Option<i32>)>,
 }
 
 impl Waiter {
@@ -234,7 +190,7 @@ impl Waiter {
                     let what = words::connection(&one.connection);
                     let expected = format!("the handshake of {what} done");
                     let Some(connection) = world.connections.get(number) else {
-                        return Look::Pending;
+                        return forgotten();
                     };
                     match (connection.connected, &connection.ended) {
                         (Some(moment), _) => {
@@ -267,7 +223,7 @@ impl Waiter {
                     };
                     let expected = format!("a stream{begins} on {place}");
                     let Some(connection) = world.connections.get(connection) else {
-                        return Look::Pending;
+                        return forgotten();
                     };
                     let mut others = Vec::new();
                     for (id, stream) in &connection.streams {
@@ -320,10 +276,11 @@ impl Waiter {
                         None => words::connection(&one.connection),
                     };
                     let disturbed = disturbance(world, *connection, *stream, *start);
-                    match disturbed.filter(|(moment, _)| moment.at < *end) {
-                        Some((moment, got)) => {
+                    match disturbed.filter(|one| one.moment.at < *end) {
+                        Some(one) => {
                             let expected = format!("nothing on {place} for {span}");
-                            judge.broken(*start..*end, moment, &expected, &got)
+                            let look = judge.broken(*start..*end, one.moment, &expected, &one.what);
+                            if one.is_end { look.by_end() } else { look }
                         }
                         None if view.now >= *end => {
                             done(world.moment(*end), format!("nothing for {span}"))
@@ -360,7 +317,7 @@ impl Waiter {
                     let what = words::connection(&one.connection);
                     let expected = format!("{what} {}", words::wanted_end(one));
                     let Some(connection) = world.connections.get(number) else {
-                        return Look::Pending;
+                        return forgotten();
                     };
                     match &connection.ended {
                         Some((moment, _)) => {
@@ -373,9 +330,9 @@ impl Waiter {
                         None => judge.not_yet(window, &expected, "it lives on"),
                     }
                 }
-                _ => Look::Pending,
+                _ => forgotten(),
             },
-            _ => Look::Pending,
+            _ => forgotten(),
         }
     }
 
@@ -418,215 +375,7 @@ impl Waiter {
     }
 }
 
-impl Accepting {
-    /// A connection is taken when its handshake is done; one whose handshake fails makes room for
-    /// the next.
-    fn look(
-        &mut self,
-        judge: &Judge<'_>,
-        window: &Window,
-        refuse: bool,
-        world: &mut World,
-    ) -> Look {
-        let expected = "a connection of the implementation";
-        loop {
-            let Some((number, asked)) = self.taken else {
-                let Some((number, asked)) = world.incoming.pop_front() else {
-                    let failed = self.failed.join(", ");
-                    let got = match failed.as_str() {
-                        "" => "nothing",
-                        failed => failed,
-                    };
-                    return judge.not_yet(window, expected, got);
-                };
-                self.taken = Some((number, asked));
-                world.begin(number);
-                if refuse {
-                    world.closes(number, judge.view.now);
-                    world.outputs.push_back(Output::Refuse(number));
-                } else {
-                    world.outputs.push_back(Output::Admit(number));
-                }
-                continue;
-            };
-            if refuse || judge.is_early(window, asked) {
-                let said = if refuse {
-                    "refused a connection"
-                } else {
-                    "got a connection"
-                };
-                return judge.came(window, asked, expected, said.to_owned(), Vec::new());
-            }
-            let Some(connection) = world.connections.get(&number) else {
-                return Look::Pending;
-            };
-            match (connection.connected, &connection.ended) {
-                (Some(moment), _) => {
-                    let said = "got a connection".to_owned();
-                    return judge.came(window, moment, expected, said, Vec::new());
-                }
-                (None, Some(_)) => {
-                    let how = connection.how().unwrap_or_default();
-                    self.failed.push(format!("a connection that was {how}"));
-                    self.taken = None;
-                }
-                (None, None) => {
-                    let got = "a connection whose handshake is not done";
-                    return judge.not_yet(window, expected, got);
-                }
-            }
-        }
-    }
-}
-
-impl Look {
-    /// The same, if it failed because a connection ended.
-    pub(super) fn by_end(self) -> Self {
-        match self {
-            Self::Failed { failure, .. } => Self::Failed {
-                failure,
-                by_end: true,
-            },
-            other => other,
-        }
-    }
-}
-
-/// Makes failures of a step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Judge<'a> {
-    pub(super) op: &'a Op,
-    pub(super) view: View<'a>,
-    pub(super) requirement: Option<&'a str>,
-}
-
-impl Judge<'_> {
-    fn failure(&self, moment: Moment, expected: &str, got: &str, slack: Option<Duration>) -> Look {
-        let Self {
-            op,
-            view,
-            requirement,
-        } = self;
-        let (expected, got) = (expected.to_owned(), got.to_owned());
-        let failure = view
-            .context
-            .failure(op, *requirement, moment.at, expected, got);
-        let failure = Box::new(Failure {
-            packet: moment.packet,
-            slack,
-            ..*failure
-        });
-        let by_end = false;
-        Look::Failed { failure, by_end }
-    }
-
-    /// Whether something came before its window opens. Without `after`, what came before the step
-    /// began is as good as any.
-    pub(super) fn is_early(&self, window: &Window, moment: Moment) -> bool {
-        window.lower > window.start && moment.at < window.lower
-    }
-
-    /// What was expected came, at some time.
-    pub(super) fn came(
-        &self,
-        window: &Window,
-        moment: Moment,
-        expected: &str,
-        said: String,
-        bound: Vec<(String, Value)>,
-    ) -> Look {
-        let environment = &self.view.context.environment;
-        let elapsed = human_time(moment.at.saturating_sub(window.start));
-        if moment.at > window.upper {
-            let expected = format!("{expected} within {}", window.length());
-            let got = format!("that only after {elapsed}");
-            return self.failure(
-                moment,
-                &expected,
-                &got,
-                Some(window.late_slack(environment)),
-            );
-        }
-        if self.is_early(window, moment) {
-            let early = human_time(window.lower.saturating_sub(window.start));
-            let expected = format!(
-                "{expected} not before {early} (tolerance taken off) after the step before"
-            );
-            let got = format!("that after {elapsed}");
-            let slack = Some(window.early_slack(environment));
-            return self.failure(moment, &expected, &got, slack);
-        }
-        let at = moment.at.max(window.start);
-        Look::Done(Done {
-            moment: Moment { at, ..moment },
-            text: said,
-            bound,
-        })
-    }
-
-    /// Something else came, after which what is expected cannot come any more.
-    pub(super) fn instead(
-        &self,
-        window: &Window,
-        moment: Moment,
-        expected: &str,
-        got: &str,
-    ) -> Look {
-        let expected = format!("{expected} within {}", window.length());
-        let elapsed = moment.at.checked_sub(window.start);
-        let got = match elapsed {
-            Some(elapsed) => format!("{got} after {}", human_time(elapsed)),
-            None => {
-                let before = human_time(window.start.saturating_sub(moment.at));
-                format!("{got} {before} before this step began")
-            }
-        };
-        self.failure(moment, &expected, &got, None)
-    }
-
-    /// What is expected has not come; fails if its time is over.
-    pub(super) fn not_yet(&self, window: &Window, expected: &str, got: &str) -> Look {
-        if self.view.now < window.upper {
-            return Look::Pending;
-        }
-        let expected = format!("{expected} within {}", window.length());
-        let moment = Moment {
-            at: window.upper,
-            packet: None,
-        };
-        let slack = window.late_slack(&self.view.context.environment);
-        self.failure(moment, &expected, got, Some(slack))
-    }
-
-    /// Something came that must not, for so long.
-    fn broken(
-        &self,
-        span: std::ops::Range<Duration>,
-        moment: Moment,
-        expected: &str,
-        got: &str,
-    ) -> Look {
-        let got = match moment.at.checked_sub(span.start) {
-            Some(elapsed) => format!("{got} after {}", human_time(elapsed)),
-            None => format!("{got}, before this step began"),
-        };
-        let slack = slack(
-            span.end.saturating_sub(span.start),
-            &self.view.context.environment,
-        );
-        self.failure(moment, expected, &got, Some(slack))
-    }
-}
-
-fn done(moment: Moment, text: String) -> Look {
-    // The end of a time is nothing that a packet shows.
-    let moment = Moment {
-        packet: None,
-        ..moment
-    };
-    Look::Done(Done {
-        moment,
-        text,
-        bound: Vec::new(),
-    })
+/// What a step waits for is not there any more.
+fn forgotten() -> Look {
+    Look::Unfair("what this step waits for is forgotten".to_owned())
 }

@@ -134,6 +134,14 @@ impl Stream {
         self.unread.get(place).copied()
     }
 
+    /// Unread bytes from an offset of the stream on, so many at most.
+    pub(super) fn from(&self, offset: u64, most: usize) -> Vec<u8> {
+        let skipped = offset.saturating_sub(self.taken);
+        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
+        let rest = self.unread.iter().skip(skipped).take(most);
+        rest.copied().collect()
+    }
+
     /// Takes what is unread before an offset of the stream.
     pub(super) fn take(&mut self, offset: u64) {
         let count = usize::try_from(offset.saturating_sub(self.taken)).unwrap_or(usize::MAX);

@@ -1,6 +1,11 @@
 //! Conversations in which the tests play the implementation under test.
 
+mod acting;
 mod basic;
+mod choice;
+mod closing;
+mod fairness;
+mod waiting;
 
 use std::time::Duration;
 

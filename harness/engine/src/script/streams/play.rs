@@ -1,0 +1,233 @@
+//! How the script goes from step to step.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::scenario::streams::judges;
+use crate::script::Failure;
+use crate::script::describe::human_time;
+use crate::script::program::{Kind, Op};
+use crate::script::window::{resolve, slack};
+
+use super::judge::{Done, Look, View};
+use super::wait::Waiter;
+use super::{Doing, StreamScript, Waiting};
+
+/// How long the driver may take to start the implementation again.
+pub(super) const RESTART_LIMIT: Duration = Duration::from_secs(60);
+/// How long what acts on a connection waits for its handshake; QUIC gives up before.
+pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
+
+/// The shortest time for which an implementation waits for its peer.
+const LEAST_PATIENCE: Duration = Duration::from_secs(1);
+
+impl StreamScript {
+    /// Plays on until something must be waited for.
+    pub(super) fn advance(&mut self, now: Duration) {
+        if !self.begun {
+            return;
+        }
+        if let Some(by) = self.late.take() {
+            self.course.lateness.note(now, by, self.course.mark);
+        }
+        while self.course.outcome.is_none() {
+            let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
+            let blocked = match doing {
+                Doing::Nothing => {
+                    self.begin_step(now);
+                    None
+                }
+                Doing::Holding { op, until } => self.hold(now, op, until),
+                Doing::Writing(writing) => self.write(now, writing),
+                Doing::Waiting(waiting) => self.wait(now, waiting),
+                Doing::Sleeping { op, until } if now >= until => {
+                    let text = "waited".to_owned();
+                    self.course.complete(&op, until, text, None);
+                    None
+                }
+                doing @ Doing::Sleeping { .. } => Some(doing),
+                Doing::Restarting { since, .. } if now >= since.saturating_add(RESTART_LIMIT) => {
+                    let limit = human_time(RESTART_LIMIT);
+                    let why = format!("the implementation was not started again in {limit}");
+                    self.course.error(why);
+                    None
+                }
+                doing @ Doing::Restarting { .. } => Some(doing),
+            };
+            if let Some(blocked) = blocked {
+                self.doing = blocked;
+                return;
+            }
+        }
+        self.doing = Doing::Nothing;
+        self.world.hang_up();
+    }
+
+    fn begin_step(&mut self, now: Duration) {
+        if self.course.next >= self.course.ops.len() && !self.passed_over.is_empty() {
+            return self.fail_passed_over();
+        }
+        let Some(op) = self.course.step() else {
+            return;
+        };
+        if self.course.jumps(&op.kind) {
+            return;
+        }
+        match self.start(&op, now) {
+            Ok(doing) => self.doing = doing,
+            Err(why) => self.course.error(why),
+        }
+    }
+
+    /// A step was passed over, and nobody judged why.
+    fn fail_passed_over(&mut self) {
+        let passed_over = std::mem::take(&mut self.passed_over);
+        let first = passed_over.into_values().min_by_key(|failure| failure.time);
+        let Some(failure) = first else {
+            return;
+        };
+        let ops = Arc::clone(&self.course.ops);
+        if let Some(op) = ops.iter().find(|op| op.path == failure.step) {
+            self.fail(op, vec![(String::new(), failure)], true);
+        }
+    }
+
+    /// A step fails. `by_end`: because a connection ended, for which the implementation may have had
+    /// its reasons if it was kept waiting.
+    pub(super) fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>, by_end: bool) {
+        if by_end {
+            let least = slack(LEAST_PATIENCE, &self.context.environment);
+            for (_, failure) in &mut out {
+                failure.slack = failure.slack.or(Some(least));
+            }
+            let lateness = &mut self.course.lateness;
+            lateness.worst = lateness.worst.max(self.latest);
+        }
+        self.course.fail(op, out);
+    }
+
+    fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
+        let mark = self.course.mark;
+        let waiting = |waiters| {
+            Doing::Waiting(Waiting {
+                op: Arc::clone(op),
+                waiters,
+                out: Vec::new(),
+                by_end: false,
+            })
+        };
+        Ok(match &op.kind {
+            Kind::Wait(span) => Doing::Sleeping {
+                op: Arc::clone(op),
+                until: mark.saturating_add(resolve(span, &self.context.environment)),
+            },
+            Kind::RestartIut => {
+                self.wants_restart = true;
+                self.course.exited = None;
+                // Who has asked so far is no more when the answer comes.
+                self.world.forget_incoming();
+                Doing::Restarting {
+                    op: Arc::clone(op),
+                    since: now,
+                }
+            }
+            Kind::Either(branches) => {
+                let heads = self.course.heads(branches)?.into_iter();
+                let waiters = heads.map(|(title, op)| {
+                    let waiter = Waiter::new(&op, mark, &self.context, &self.world)?;
+                    Ok(waiter.titled(title))
+                });
+                waiting(waiters.collect::<Result<_, String>>()?)
+            }
+            Kind::ExpectExit(_) => {
+                let waiter = Waiter::new(op, mark, &self.context, &self.world)?;
+                waiting(vec![waiter])
+            }
+            Kind::OverStreams(step) if judges(step) => {
+                let waiter = Waiter::new(op, mark, &self.context, &self.world)?;
+                waiting(vec![waiter])
+            }
+            Kind::OverStreams(step) => self.act(op, step, now)?,
+            Kind::Send(_)
+            | Kind::SendRaw(_)
+            | Kind::Mutate(_)
+            | Kind::Lose(_)
+            | Kind::Media(_)
+            | Kind::Expect(_)
+            | Kind::ExpectAny(_)
+            | Kind::ExpectNothing(_)
+            | Kind::ExpectMedia(_) => {
+                let verb = op.verb();
+                return Err(format!(
+                    "`{verb}` is a step over datagrams; streams carry this protocol"
+                ));
+            }
+            Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => Doing::Nothing,
+        })
+    }
+
+    /// Lets waiting steps look; the first that is complete is taken.
+    fn wait(&mut self, now: Duration, mut waiting: Waiting) -> Option<Doing> {
+        let is_alone = waiting.waiters.len() == 1 && waiting.out.is_empty();
+        let mut complete: Option<(usize, Done)> = None;
+        let mut n = 0;
+        while n < waiting.waiters.len() {
+            let view = View {
+                context: &self.context,
+                now,
+                exited: self.course.exited,
+            };
+            match waiting.waiters[n].look(view, &mut self.world, is_alone) {
+                Look::Pending => n += 1,
+                Look::Unfair(why) => {
+                    self.course.inconclusive(why);
+                    return None;
+                }
+                Look::Done(done) => {
+                    let is_first = complete
+                        .as_ref()
+                        .is_none_or(|(_, first)| done.moment.at < first.moment.at);
+                    if is_first {
+                        complete = Some((n, done));
+                    }
+                    n += 1;
+                }
+                Look::Failed { failure, by_end } => {
+                    waiting.by_end |= by_end;
+                    let waiter = waiting.waiters.remove(n);
+                    waiter.let_go(&mut self.world);
+                    let title = waiter.title.unwrap_or_default();
+                    waiting.out.push((title, failure));
+                }
+            }
+        }
+        if let Some((n, done)) = complete {
+            self.taken(waiting, n, done);
+            return None;
+        }
+        if waiting.waiters.is_empty() {
+            self.fail(&waiting.op, waiting.out, waiting.by_end);
+            return None;
+        }
+        Some(Doing::Waiting(waiting))
+    }
+
+    fn taken(&mut self, mut waiting: Waiting, n: usize, done: Done) {
+        let waiter = waiting.waiters.swap_remove(n);
+        for other in &waiting.waiters {
+            other.let_go(&mut self.world);
+        }
+        waiter.take(&mut self.world);
+        for (name, value) in done.bound {
+            self.context.bindings.set(&name, value);
+        }
+        if let Some(connection) = waiter.judges_end_of() {
+            self.passed_over.remove(&connection);
+        }
+        let branch = waiter.title.map(|title| format!("{title}: "));
+        let text = branch.unwrap_or_default() + &done.text;
+        let moment = done.moment;
+        self.course
+            .complete(&waiter.op, moment.at, text, moment.packet);
+    }
+}
