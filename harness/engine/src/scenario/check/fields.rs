@@ -8,7 +8,7 @@ use crate::document::{Pointer, did_you_mean};
 use crate::scenario::{Binding, SUM, Scenario, sum};
 
 /// What a field can be compared with besides a value.
-const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
+pub(super) const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
 
 /// What a value may be that is written as an object with one key.
 const VALUES: [&str; 3] = ["hex", "pattern", SUM];
@@ -155,7 +155,7 @@ impl Checker<'_> {
     }
 
     /// Says what is wrong about a sum that [`fill`] could not add up, if the value is one.
-    fn is_sum(&mut self, value: &Value, place: &Pointer) -> bool {
+    pub(super) fn is_sum(&mut self, value: &Value, place: &Pointer) -> bool {
         match sum(value) {
             Some(Err(message)) => {
                 self.at(place, message, None);
@@ -183,7 +183,7 @@ impl Checker<'_> {
 
     /// A value with every `$name` replaced by what it could be and every `sum` added up; `None` if
     /// that cannot be told.
-    fn filled(&self, value: &Value) -> Option<Value> {
+    pub(super) fn filled(&self, value: &Value) -> Option<Value> {
         fill(value, &self.samples)
     }
 

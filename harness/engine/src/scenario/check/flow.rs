@@ -3,6 +3,7 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use shakedown_protocol::requirement::Role;
 
+use super::connections::Names;
 use super::{Checker, expected};
 use crate::document::{Pointer, Problem, did_you_mean};
 use crate::scenario::streams::{self, over_streams};
@@ -13,6 +14,8 @@ use crate::scenario::{Binding, Step, each_step};
 pub(super) struct State {
     /// Names that have a value.
     pub(super) bound: BTreeSet<String>,
+    /// The connections and streams that have names.
+    pub(super) names: Names,
     /// Something may have come from the implementation under test.
     heard: bool,
     /// The implementation under test has ended.
@@ -31,6 +34,7 @@ impl Checker<'_> {
         self.every_socket_is_used();
         let mut state = State {
             bound: BTreeSet::new(),
+            names: Names::default(),
             heard: false,
             ended: false,
         };
@@ -68,7 +72,10 @@ impl Checker<'_> {
             };
         });
         if !judges {
-            let help = "add `expect`, `expect_nothing`, `expect_media` or `expect_exit`";
+            let help = match self.is_over_streams() {
+                true => "add `read`, `expect_close` or another step that waits",
+                false => "add `expect`, `expect_nothing`, `expect_media` or `expect_exit`",
+            };
             let message = "no step judges anything: this scenario could not fail";
             self.at(
                 &Pointer::root().key("steps"),
@@ -258,6 +265,11 @@ impl Checker<'_> {
                     binds.push(inside.key("bind").key(name));
                 }
             }
+            if let Step::Read(read) = step
+                && read.bind.contains_key(name)
+            {
+                binds.push(inside.key("bind").key(name));
+            }
         });
         let later = self.scenario.bindings.contains_key(name);
         let later = later.then(|| Pointer::root().key("let").key(name));
@@ -273,8 +285,14 @@ impl Checker<'_> {
                 let wanted = format!("${name}");
                 let help = did_you_mean(&wanted, known.iter().map(String::as_str));
                 let help = help.or_else(|| {
-                    let bind = "bind it in an `expect` before, or give it a value in `let`";
-                    Some(bind.to_owned())
+                    let step = if self.is_over_streams() {
+                        "a `read`"
+                    } else {
+                        "an `expect`"
+                    };
+                    Some(format!(
+                        "bind it in {step} before, or give it a value in `let`"
+                    ))
                 });
                 self.at(place, format!("`${name}` never gets a value"), help);
             }
@@ -288,6 +306,7 @@ fn join(ends: Vec<State>) -> Option<State> {
     let all_ended = ends.iter().all(|state| state.ended);
     let going_on = ends.into_iter().filter(|state| all_ended || !state.ended);
     going_on.reduce(|a, b| State {
+        names: a.names.join(&b.names),
         bound: a.bound.intersection(&b.bound).cloned().collect(),
         heard: a.heard || b.heard,
         ended: a.ended && b.ended,

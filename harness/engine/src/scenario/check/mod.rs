@@ -1,5 +1,6 @@
 //! What a scenario must be besides well-formed. Every problem is told, each at its place.
 
+mod connections;
 mod fields;
 mod flow;
 mod head;

@@ -22,6 +22,7 @@ impl Checker<'_> {
     }
 
     fn step(&mut self, step: &Step, inside: &Pointer) {
+        self.carried(step, inside);
         match step {
             Step::Send(send) | Step::Lose(send) => {
                 let bytes = self.sent(&send.frame, &send.fields, inside);
@@ -215,8 +216,16 @@ impl Checker<'_> {
             Some(step) if streams::judges(step) => {}
             Some(other) => {
                 let message = format!("a branch cannot begin with `{}`", other.verb());
-                let help = "it is chosen by what happens: begin with `expect`, `expect_nothing`, \
-                            `expect_media` or `expect_exit`";
+                let help = match self.is_over_streams() {
+                    true => {
+                        "it is chosen by what happens: begin with `read`, `expect_close` or \
+                             another step that waits"
+                    }
+                    false => {
+                        "it is chosen by what happens: begin with `expect`, \
+                              `expect_nothing`, `expect_media` or `expect_exit`"
+                    }
+                };
                 self.at_key(
                     &place.index(0).key(other.verb()),
                     message,

@@ -197,7 +197,8 @@ impl StreamScript {
         Doing::Nothing
     }
 
-    /// A step cannot act any more. `is_done`: what it wants is so already.
+    /// A step cannot act any more. `is_done`: what it wants is so already. Whose end was judged needs no
+    /// other judge.
     #[expect(clippy::too_many_arguments, reason = "all of it is told")]
     fn pass_over(
         &mut self,
@@ -215,6 +216,7 @@ impl StreamScript {
                 .open(target.number, one.unidirectional, &one.stream);
         }
         let called = &target.called;
+        let is_done = is_done || self.judged.contains(&target.number);
         if !is_done && !matches!(step, Step::SpeakAgain(_) | Step::ResumeReading(_)) {
             let verb = step.verb();
             let expected = format!("{called} open for `{verb}`");

@@ -24,9 +24,9 @@
 //! it. `write` is done when the transport has taken its bytes, or 200 ms after the last piece if the
 //! windows are full; the next window counts from the last piece either way. Acting on a connection
 //! that has ended is *passed over*, and so is what is written on a stream of which the implementation
-//! wants no more: how it ended is for a later `expect_close` to judge. If none does, the step that was
-//! passed over fails at the end of the scenario, by the scenario's first requirement: a stimulus that
-//! was not applied shows nothing. A client that closes with code 0 when it is done may do so before
+//! wants no more: how it ended is for an `expect_close` to judge, before or later. If none does, the
+//! step that was passed over fails at the end of the scenario, by the scenario's first requirement: a
+//! stimulus that was not applied shows nothing. A client that closes with code 0 when it is done may do so before
 //! the scripted peer's own `close`.
 //!
 //! **Waiting.** `accept` takes the connection that has waited longest; its `after` is held against the
@@ -78,7 +78,7 @@ mod wait;
 mod words;
 mod world;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -111,6 +111,8 @@ pub struct StreamScript {
     wants_restart: bool,
     /// Steps that were passed over because their connection had ended, the first of each.
     passed_over: BTreeMap<ConnectionNumber, Box<Failure>>,
+    /// Connections whose end a step has judged.
+    judged: BTreeSet<ConnectionNumber>,
     ignored: IndexMap<String, u64>,
     /// How late the driver ever was.
     latest: Duration,
@@ -171,6 +173,7 @@ impl StreamScript {
             begun: false,
             wants_restart: false,
             passed_over: BTreeMap::new(),
+            judged: BTreeSet::new(),
             ignored: IndexMap::new(),
             latest: Duration::ZERO,
             late: None,

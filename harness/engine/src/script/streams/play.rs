@@ -223,6 +223,7 @@ impl StreamScript {
         }
         if let Some(connection) = waiter.judges_end_of() {
             self.passed_over.remove(&connection);
+            self.judged.insert(connection);
         }
         let branch = waiter.title.map(|title| format!("{title}: "));
         let text = branch.unwrap_or_default() + &done.text;

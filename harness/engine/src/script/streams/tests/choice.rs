@@ -35,7 +35,8 @@ fn the_branch_that_comes_true_is_played_on() {
     let mut play = either(branches(), close());
     play.bytes(10, 0, &[7, 0, 0, 0]);
     play.passes();
-    let mut play = either(branches(), json!({ "connect": {} }));
+    // What acts on a connection whose end was judged is passed over.
+    let mut play = either(branches(), close());
     play.code(10, 5, "");
     play.passes();
     let text = &play.script.events()[2].text;
