@@ -54,23 +54,22 @@ fn events(output: &Output) -> Vec<Value> {
     lines.collect::<Result<_, _>>().expect("lines of JSON")
 }
 
+/// What two processes say and write that play these scenarios with one seed, one after the other and
+/// side by side.
+fn played_twice(selection: &[&str]) -> [(Output, BTreeMap<PathBuf, Vec<u8>>); 2] {
+    ["1", "4"].map(|jobs| {
+        let folder = folder();
+        let more = ["--seed", "7", "--out", "out", "--jobs", jobs];
+        let output = shakedown(folder.path(), &[&more, selection].concat());
+        assert_eq!(output.status.code(), Some(0), "{output:?}");
+        (output, files(folder.path()))
+    })
+}
+
 #[test]
 fn two_processes_with_one_seed_write_the_same_bytes_however_many_jobs_they_have() {
-    let played: Vec<_> = ["1", "4"]
-        .iter()
-        .map(|jobs| {
-            let folder = folder();
-            let more = [
-                "--seed", "7", "--out", "out", "--jobs", jobs, "--filter", "start",
-            ];
-            let output = shakedown(folder.path(), &more);
-            assert_eq!(output.status.code(), Some(0), "{output:?}");
-            (output.stdout, files(folder.path()))
-        })
-        .collect();
-    let [one, other] = played.as_slice() else {
-        unreachable!("there were two");
-    };
+    let selection = ["--protocol", "mediastream", "--filter", "start"];
+    let [one, other] = played_twice(&selection);
     let named = |end: &str| one.1.keys().filter(|path| path.ends_with(end)).count();
     assert_eq!(
         named("events.jsonl") + named("junit.xml") + named("summary.md"),
@@ -86,7 +85,29 @@ fn two_processes_with_one_seed_write_the_same_bytes_however_many_jobs_they_have(
             path.display()
         );
     }
-    assert_eq!(one.0, other.0);
+    assert_eq!(one.0.stdout, other.0.stdout);
+}
+
+#[test]
+fn over_quic_two_processes_with_one_seed_write_the_same_but_for_what_is_encrypted() {
+    let [one, other] = played_twice(&["--protocol", "proton", "--filter", "commit"]);
+    assert!(one.1.len() > 20, "{}", one.1.len());
+    let is_capture = |path: &Path| path.extension().is_some_and(|it| it == "pcapng");
+    let shape = |of: &BTreeMap<PathBuf, Vec<u8>>| {
+        let shape = of.iter().map(|(path, bytes)| match is_capture(path) {
+            true => (path.clone(), bytes.len(), Vec::new()),
+            false => (path.clone(), bytes.len(), bytes.clone()),
+        });
+        shape.collect::<Vec<_>>()
+    };
+    assert!(shape(&one.1) == shape(&other.1));
+    assert_eq!(one.0.stdout, other.0.stdout);
+    let (path, bytes) = one
+        .1
+        .iter()
+        .find(|(path, _)| is_capture(path))
+        .expect("one");
+    assert_ne!(other.1.get(path), Some(bytes), "keys are not random");
 }
 
 #[test]

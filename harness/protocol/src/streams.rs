@@ -220,6 +220,12 @@ pub trait StreamMachine {
     /// Whether it is over for good. A server never is, until stopped.
     fn is_finished(&self) -> bool;
 
+    /// Why it ended without having done all that it was to do, in a sentence for people; `None` if
+    /// it is not over, or was to do nothing more.
+    fn failure(&self) -> Option<&str> {
+        None
+    }
+
     /// Its counters by name.
     fn counters(&self) -> serde_json::Value;
 }

@@ -75,15 +75,17 @@ pub(crate) struct Args {
     capture: CaptureBy,
 
     /// Play the reference in this process and in virtual time: nothing goes over a socket, timers
-    /// take no time, and the same seed gives the same reports and captures, byte for byte
+    /// take no time, and the same seed gives the same reports and captures, byte for byte but for what
+    /// QUIC encrypts
     #[arg(long = "virtual")]
     in_virtual_time: bool,
 
     /// Play through a network that does this: a list of loss=0.1, duplicate=0.1, reorder=0.1,
     /// corrupt=0.1, delay=20ms..80ms, jitter=5ms, rate=64000 (bytes a second), cut=1s..2s,
     /// from=responder, seed=7, and of exact faults: lose=SYN-ACK#2, twice=ACK#1, late=SYN#1+300ms,
-    /// after=SYN#1+2, flip=SYN#1@208 (the bit). What a scenario's steps miss is then inconclusive;
-    /// findings in the capture, which is taken at the implementation's side, count
+    /// after=SYN#1+2, flip=SYN#1@208 (the bit); over QUIC, lose=DATAGRAM#3. What a scenario's steps miss
+    /// is then inconclusive; findings in the capture, which is taken at the implementation's side,
+    /// count
     #[arg(long, value_name = "LIST")]
     impair: Option<Impair>,
 
@@ -299,7 +301,7 @@ impl Args {
         let iuts: Vec<Iut> = match self.iut.is_empty() {
             true => PROTOCOLS
                 .into_iter()
-                .filter(|protocol| protocol.over_datagrams().is_some())
+                .filter(|protocol| self.in_virtual_time || protocol.over_datagrams().is_some())
                 .flat_map(|protocol| [Role::Responder, Role::Initiator].map(|role| (protocol, role)))
                 .map(|(protocol, role)| vectors::reference(protocol, role))
                 .collect::<Result<_, _>>()?,

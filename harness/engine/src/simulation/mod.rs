@@ -76,12 +76,14 @@ impl Settings {
     }
 
     /// What is streamed in a scenario.
-    fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
+    #[must_use]
+    pub fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
         scenario.iut.stream.unwrap_or(self.stream)
     }
 
     /// What the network does in a scenario.
-    fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impair> {
+    #[must_use]
+    pub fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impair> {
         scenario.impair.as_ref().or(self.impair.as_ref())
     }
 }

@@ -422,15 +422,18 @@ fn close(
     machine.handle(now, Input::Closed { connection, why });
 }
 
-/// Takes what comes in, until the endpoint is closed.
+/// Takes what comes in, until the endpoint is closed or nobody wants it any more.
 async fn accept(endpoint: Endpoint, tell: mpsc::Sender<Happening>) {
-    while let Some(incoming) = endpoint.accept().await {
-        if tell
-            .send(Happening::Incoming(Box::new(incoming)))
-            .await
-            .is_err()
-        {
+    loop {
+        let incoming = tokio::select! {
+            biased;
+            () = tell.closed() => return,
+            incoming = endpoint.accept() => incoming,
+        };
+        let Some(incoming) = incoming else {
             return;
-        }
+        };
+        // Who does not listen any more is noticed above.
+        let _ = tell.send(Happening::Incoming(Box::new(incoming))).await;
     }
 }

@@ -8,6 +8,7 @@ mod judge;
 mod play;
 mod played;
 mod quiet;
+mod simulated;
 mod summary;
 mod supported;
 mod target;
@@ -35,6 +36,7 @@ use crate::socket::PeerSocket;
 
 pub use capture::CaptureBy;
 pub use in_virtual_time::run_in_virtual_time;
+pub use simulated::simulate_over_streams;
 
 use capture::Live;
 use group::Group;

@@ -239,6 +239,10 @@ impl StreamMachine for Runner {
         self.done.is_some()
     }
 
+    fn failure(&self) -> Option<&str> {
+        self.done.as_ref()?.as_ref().err().map(String::as_str)
+    }
+
     fn counters(&self) -> serde_json::Value {
         self.client.counters()
     }

@@ -51,7 +51,7 @@ impl Rig<Runner> {
 
     fn outcome(&self) -> Option<Result<(), &str>> {
         let outcome = self.machine.outcome()?;
-        Some(outcome.as_ref().map(|()| ()).map_err(String::as_str))
+        Some(outcome.as_ref().copied().map_err(String::as_str))
     }
 }
 
