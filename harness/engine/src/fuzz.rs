@@ -1,5 +1,7 @@
 //! Bodies of the fuzz targets: each takes any bytes and panics if what must hold does not.
 
+mod proton;
+
 use std::time::Duration;
 
 use shakedown_capture::Capture;
@@ -9,6 +11,12 @@ use shakedown_protocol::mediastream::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
 
 use crate::judge::packet;
+
+/// Takes the bytes as a plan of proton (see [`shakedown_protocol::proton::fuzz`]) for peers of the
+/// reference, and has the monitor judge it.
+pub fn proton_judged(bytes: &[u8]) {
+    proton::run(bytes);
+}
 
 /// Takes the bytes as a capture file: the reader delivers what is readable, and the monitor behind
 /// it says only what there is.

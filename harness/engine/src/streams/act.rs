@@ -4,11 +4,9 @@ use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
 };
 
-use super::end::{Close, Code, End, HIDDEN, Message, NO_PROTOCOL, Phase, Stream};
-use super::watch::{Seen, Watch};
-use super::{
-    Connection, Flight, MOST_CONNECTIONS, Place, Side, StreamNetwork, address, server_address,
-};
+use super::end::{Close, End, HIDDEN, Message, NO_PROTOCOL, Phase, Stream};
+use super::watch::{Code, Watch};
+use super::{Connection, Flight, MOST_CONNECTIONS, Place, Side, StreamNetwork};
 
 impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     /// Gives a machine an input, and does what it wants then.
@@ -280,6 +278,9 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             } else if stream.ends && !stream.fin_sent && stream.waiting.is_empty() {
                 stream.fin_sent = true;
                 Message::Fin(id, stream.sent)
+            } else if !stream.waiting.is_empty() && stream.is_blocked_at != Some(stream.credit) {
+                stream.is_blocked_at = Some(stream.credit);
+                Message::Blocked(id, stream.credit)
             } else {
                 return self.replace(number, side, id);
             };
@@ -323,92 +324,6 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let close = Close { code, reason };
         end.close = Some(close.clone());
         self.send(number, side, Message::Closed(close));
-    }
-
-    /// Sends a message to the other side.
-    pub(super) fn send(&mut self, number: u64, side: Side, message: Message) {
-        let Some(connection) = self.connections.get_mut(&number) else {
-            return;
-        };
-        let (place, client) = (connection.place(side), connection.client);
-        connection.end(side).sends(self.now);
-        self.seen_leaving(place, client, number, &message);
-        self.fly(number, side.other(), message);
-    }
-
-    /// Lets a message fly to a side, if anything passes.
-    pub(super) fn fly(&mut self, number: u64, to: Side, message: Message) {
-        if !self.passes(number) {
-            self.hold(number, to, message);
-            return;
-        }
-        let delay = match to {
-            Side::Client => self.conditions.to_client,
-            Side::Server => self.conditions.to_server,
-        };
-        let time = self.now + self.dice.between(delay.least, delay.most);
-        let flight = Flight::Arrives(number, to, message);
-        self.flying.insert((time, self.next_flight), flight);
-        self.next_flight += 1;
-    }
-
-    /// Keeps what must arrive until it can.
-    pub(super) fn hold(&mut self, number: u64, to: Side, message: Message) {
-        if message.must_arrive()
-            && let Some(connection) = self.connections.get_mut(&number)
-        {
-            connection.held.push((to, message));
-        }
-    }
-
-    fn seen_leaving(&mut self, by: Place, client: usize, number: u64, message: &Message) {
-        let (client, server) = (address(client), server_address());
-        let seen = match message {
-            Message::Hello => Some(Seen::Asked { client, server }),
-            Message::Accepted => Some(Seen::Agreed),
-            Message::Bytes(stream, _, bytes) => {
-                let stream = *stream;
-                Some(Seen::Bytes { stream, by, bytes })
-            }
-            Message::Fin(stream, _) => {
-                let stream = *stream;
-                Some(Seen::Fin { stream, by })
-            }
-            Message::Closed(close) => Some(Seen::Closed {
-                by,
-                code: close.code.of_application(),
-            }),
-            Message::Reset(stream, _) | Message::Stop(stream, _) => {
-                let stream = *stream;
-                Some(Seen::Broken { stream, by })
-            }
-            Message::Datagram(_) => Some(Seen::Datagram { by }),
-            Message::Refused | Message::StatelessReset => Some(Seen::Closed { by, code: None }),
-            Message::Finished | Message::Credit(..) | Message::MayOpen(..) | Message::Ping => None,
-        };
-        let opened = match message {
-            Message::Bytes(stream, 0, _) | Message::Fin(stream, 0) => Some(*stream),
-            Message::Bytes(..)
-            | Message::Fin(..)
-            | Message::Reset(..)
-            | Message::Stop(..)
-            | Message::Datagram(_)
-            | Message::Hello
-            | Message::Refused
-            | Message::Accepted
-            | Message::Finished
-            | Message::Credit(..)
-            | Message::MayOpen(..)
-            | Message::Closed(_)
-            | Message::StatelessReset
-            | Message::Ping => None,
-        };
-        let opened = opened.filter(|stream| stream.is_of_server() == (by == Place::Server));
-        let opened = opened.map(|stream| Seen::Stream { stream, by });
-        let all = opened.into_iter().chain(seen).chain([Seen::Packet { by }]);
-        for seen in all {
-            self.watch.passes(self.now, by, number, seen);
-        }
     }
 
     /// Tells a machine what happened on a stream, if the connection is there for it.

@@ -2,13 +2,19 @@
 
 use shakedown_protocol::streams::{Closing, Input, OnStream, StreamId, StreamMachine};
 
-use super::end::{Code, Message, Phase, Stream};
-use super::watch::{Seen, Watch};
+use super::end::{HIDDEN, Message, Phase, REFUSED, Stream};
+use super::watch::{Code, Numbers, Seen, Watch};
 use super::{Place, Side, StreamNetwork, address, server_address};
 
 impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     /// A message gets to a side, if anything passes.
-    pub(super) fn arrive(&mut self, number: u64, side: Side, message: Message) {
+    pub(super) fn arrive(
+        &mut self,
+        number: u64,
+        side: Side,
+        message: Message,
+        numbers: Option<Numbers>,
+    ) {
         if !self.passes(number) {
             self.hold(number, side, message);
             return;
@@ -26,15 +32,16 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         }
         end.hears(self.now);
         if message.is_of_streams() && end.phase != Phase::Connected {
-            end.early.push(message);
+            end.early.push((message, numbers));
             return;
         }
-        self.absorb(number, side, &message);
+        end.largest = end.largest.max(numbers.map(|numbers| numbers.own));
+        self.absorb(number, side, &message, numbers);
         self.react(number, side, message);
     }
 
     /// Keeps what a message brings, and shows it.
-    fn absorb(&mut self, number: u64, side: Side, message: &Message) {
+    fn absorb(&mut self, number: u64, side: Side, message: &Message, numbers: Option<Numbers>) {
         let Some(connection) = self.connections.get(&number) else {
             return;
         };
@@ -46,11 +53,16 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             Message::Hello => seen.push(Seen::Asked { client, server }),
             Message::Accepted => seen.push(Seen::Agreed),
             Message::Closed(close) => {
-                let code = close.code.of_application();
+                let code = close.code;
                 seen.push(Seen::Closed { by, code });
             }
-            Message::Refused | Message::StatelessReset => {
-                seen.push(Seen::Closed { by, code: None });
+            Message::Refused => {
+                let code = Code::Transport(REFUSED);
+                seen.push(Seen::Closed { by, code });
+            }
+            Message::StatelessReset => {
+                let code = Code::Transport(HIDDEN);
+                seen.push(Seen::Closed { by, code });
             }
             Message::Bytes(id, offset, bytes) => {
                 let stream = *id;
@@ -94,9 +106,17 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                 seen.push(Seen::Broken { stream, by });
             }
             Message::Datagram(_) => seen.push(Seen::Datagram { by }),
-            Message::Finished | Message::Credit(..) | Message::MayOpen(..) | Message::Ping => {}
+            Message::Credit(stream, limit) => {
+                let (stream, limit) = (*stream, *limit);
+                seen.push(Seen::Raised { stream, by, limit });
+            }
+            Message::Blocked(stream, limit) => {
+                let (stream, limit) = (*stream, *limit);
+                seen.push(Seen::Blocked { stream, by, limit });
+            }
+            Message::Finished | Message::MayOpen(..) | Message::Ping => {}
         }
-        for seen in seen.into_iter().chain([Seen::Packet { by }]) {
+        for seen in seen.into_iter().chain([Seen::Packet { by, numbers }]) {
             self.watch.passes(self.now, edge, number, seen);
         }
     }
@@ -131,7 +151,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                 };
                 self.over(number, side, why);
             }
-            Message::Ping => {}
+            Message::Ping | Message::Blocked(..) => {}
             Message::Bytes(..) | Message::Fin(..) | Message::Reset(..) => self.settle(place),
             Message::Stop(id, code) => {
                 if let Some(stream) = self.received(number, side, id) {
@@ -176,8 +196,8 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let connection = self.number_at(number, side);
         self.give(place, Input::Connected { connection });
         self.settle(place);
-        for message in early {
-            self.arrive(number, side, message);
+        for (message, numbers) in early {
+            self.arrive(number, side, message, numbers);
         }
     }
 

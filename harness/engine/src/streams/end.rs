@@ -4,6 +4,7 @@ use std::time::Duration;
 use shakedown_protocol::streams::StreamId;
 
 use super::Conditions;
+use super::watch::{Code, Numbers};
 
 /// What one side tells the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -28,6 +29,8 @@ pub(super) enum Message {
     Datagram(Vec<u8>),
     /// The other side may send bytes of the stream up to this offset.
     Credit(StreamId, u64),
+    /// More would be sent on the stream than this offset permits.
+    Blocked(StreamId, u64),
     /// The other side may open so many streams in all, bidirectional ones if true.
     MayOpen(bool, u64),
     /// The connection is closed.
@@ -45,14 +48,6 @@ pub(super) struct Close {
     pub(super) reason: String,
 }
 
-/// Why a connection was closed.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Code {
-    Application(u64),
-    /// By QUIC, or by an application whose code the handshake hides.
-    Transport(u64),
-}
-
 /// QUIC's APPLICATION_ERROR, behind which the handshake hides an application's code (RFC 9000,
 /// section 10.2.3).
 pub(super) const HIDDEN: u64 = 0x0c;
@@ -60,14 +55,8 @@ pub(super) const HIDDEN: u64 = 0x0c;
 /// TLS's no_application_protocol as an error of QUIC (RFC 9001, section 8.1).
 pub(super) const NO_PROTOCOL: u64 = 0x178;
 
-impl Code {
-    pub(super) const fn of_application(self) -> Option<u64> {
-        match self {
-            Self::Application(code) => Some(code),
-            Self::Transport(_) => None,
-        }
-    }
-}
+/// QUIC's CONNECTION_REFUSED (RFC 9000, section 20.1).
+pub(super) const REFUSED: u64 = 0x02;
 
 impl Close {
     /// The handshake fails for want of a common protocol.
@@ -91,6 +80,7 @@ impl Message {
             | Self::Reset(..)
             | Self::Stop(..)
             | Self::Credit(..)
+            | Self::Blocked(..)
             | Self::MayOpen(..) => true,
             Self::Refused
             | Self::Datagram(_)
@@ -109,11 +99,30 @@ impl Message {
             | Self::Stop(..)
             | Self::Datagram(_)
             | Self::Credit(..)
+            | Self::Blocked(..)
             | Self::MayOpen(..) => true,
             Self::Hello
             | Self::Refused
             | Self::Accepted
             | Self::Finished
+            | Self::Closed(_)
+            | Self::StatelessReset
+            | Self::Ping => false,
+        }
+    }
+
+    /// Whether it is of the handshake.
+    pub(super) const fn is_of_handshake(&self) -> bool {
+        match self {
+            Self::Hello | Self::Refused | Self::Accepted | Self::Finished => true,
+            Self::Bytes(..)
+            | Self::Fin(..)
+            | Self::Reset(..)
+            | Self::Stop(..)
+            | Self::Datagram(_)
+            | Self::Credit(..)
+            | Self::Blocked(..)
+            | Self::MayOpen(..)
             | Self::Closed(_)
             | Self::StatelessReset
             | Self::Ping => false,
@@ -133,6 +142,7 @@ impl Message {
             | Self::Stop(..)
             | Self::Datagram(_)
             | Self::Credit(..)
+            | Self::Blocked(..)
             | Self::MayOpen(..)
             | Self::Ping => false,
         }
@@ -164,8 +174,12 @@ pub(super) struct End {
     /// It sent something since it heard the other side.
     has_sent: bool,
     last_sent: Duration,
+    /// Packets that it sent.
+    pub(super) packets: u64,
+    /// The largest number of a packet that came.
+    pub(super) largest: Option<u64>,
     /// What came before the handshake was done.
-    pub(super) early: Vec<Message>,
+    pub(super) early: Vec<(Message, Option<Numbers>)>,
     pub(super) streams: BTreeMap<StreamId, Stream>,
     /// Bytes of each stream that it takes before they are read.
     pub(super) window: u64,
@@ -189,6 +203,8 @@ impl End {
             idle_from: now,
             has_sent: false,
             last_sent: now,
+            packets: 0,
+            largest: None,
             early: Vec::new(),
             streams: BTreeMap::new(),
             window: window.map_or(conditions.window, u64::from),
@@ -243,6 +259,8 @@ pub(super) struct Stream {
     pub(super) sent: u64,
     /// How far the other side's window reaches.
     pub(super) credit: u64,
+    /// It was said that this is not far enough.
+    pub(super) is_blocked_at: Option<u64>,
     pub(super) ends: bool,
     pub(super) fin_sent: bool,
     /// Pieces that came, by their offsets.

@@ -29,6 +29,7 @@
 mod act;
 mod arrive;
 mod end;
+mod send;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -45,7 +46,7 @@ use shakedown_protocol::streams::{
 use crate::dice::Dice;
 use crate::network::Delay;
 use end::{End, Message, Phase};
-pub use watch::{Seen, Watch};
+pub use watch::{Code, Numbers, Seen, Watch};
 
 /// Connections that there may be at a time; a client that asks for a further one hears that it has
 /// failed.
@@ -168,7 +169,7 @@ enum Side {
 #[derive(Debug)]
 enum Flight {
     /// A message gets to a side of a connection.
-    Arrives(u64, Side, Message),
+    Arrives(u64, Side, Message, Option<Numbers>),
     /// A side's transport has taken a write.
     Written(u64, Side, StreamId),
 }
@@ -276,6 +277,15 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         Some(answer)
     }
 
+    /// The same of the server.
+    pub fn ask_server<T>(&mut self, ask: impl FnOnce(&mut S, Duration) -> T) -> T {
+        let answer = ask(&mut self.server.machine, self.now);
+        self.obey(Place::Server);
+        self.settle(Place::Server);
+        self.forget();
+        answer
+    }
+
     /// Tells a machine to end.
     pub fn stop(&mut self, place: Place) {
         self.give(place, Input::Stop);
@@ -299,7 +309,8 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                 && let Some(connection) = self.connections.get_mut(&number)
             {
                 for (to, message) in std::mem::take(&mut connection.held) {
-                    self.fly(number, to, message);
+                    let numbers = self.stamp(number, to.other(), &message);
+                    self.fly(number, to, message, numbers);
                 }
             }
         }
@@ -354,7 +365,9 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             && flight.key().0 <= self.now
         {
             match flight.remove() {
-                Flight::Arrives(number, side, message) => self.arrive(number, side, message),
+                Flight::Arrives(number, side, message, numbers) => {
+                    self.arrive(number, side, message, numbers);
+                }
                 Flight::Written(number, side, stream) => {
                     self.on_stream(number, side, stream, OnStream::Written);
                 }

@@ -67,17 +67,56 @@ pub enum Seen<'a> {
         /// Who.
         by: Place,
     },
-    /// A close with an application's code; `None` where the handshake hides it, or where the
-    /// transport closes.
+    /// A side closes the connection, refuses it or does not know it any more.
     Closed {
         /// Who.
         by: Place,
         /// The code.
-        code: Option<u64>,
+        code: Code,
+    },
+    /// A side lets the other one send more on a stream.
+    Raised {
+        /// Its id.
+        stream: StreamId,
+        /// Who.
+        by: Place,
+        /// Up to here, in bytes.
+        limit: u64,
+    },
+    /// A side has more to send on a stream than the other one lets it.
+    Blocked {
+        /// Its id.
+        stream: StreamId,
+        /// Who.
+        by: Place,
+        /// Up to here, in bytes.
+        limit: u64,
     },
     /// Anything at all, told after what it says.
     Packet {
         /// Who.
         by: Place,
+        /// What it is among those of the connection; `None` for one of the handshake.
+        numbers: Option<Numbers>,
     },
+}
+
+/// Why a connection was closed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Code {
+    /// By the application, with its code.
+    Application(u64),
+    /// By QUIC, or by an application whose code the handshake hides.
+    Transport(u64),
+}
+
+/// A packet among those of a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Numbers {
+    /// Its number, from 0.
+    pub own: u64,
+    /// Whether it has to be acknowledged.
+    pub ack_eliciting: bool,
+    /// The largest one of the other side that it acknowledges.
+    pub acknowledged: Option<u64>,
 }

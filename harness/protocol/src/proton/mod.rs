@@ -6,6 +6,8 @@
 
 mod code;
 mod discriminator;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod monitor;
 mod reference;
 mod vocabulary;

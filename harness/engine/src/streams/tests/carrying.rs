@@ -402,7 +402,7 @@ fn an_edge_shows_what_a_capture_there_would() {
             "Bytes { stream: StreamId(0), by: Client(0), bytes: [9] }",
             "Fin { stream: StreamId(0), by: Client(0) }",
             "Bytes { stream: StreamId(0), by: Server, bytes: [5] }",
-            "Closed { by: Server, code: Some(3) }",
+            "Closed { by: Server, code: Application(3) }",
         ]
     );
 }

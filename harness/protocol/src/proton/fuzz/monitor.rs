@@ -1,0 +1,172 @@
+use std::time::Duration;
+
+use super::plan::{Plan, Step, What as Doing};
+use crate::MonitorSettings;
+use crate::monitor::{Finding, Observation, Vantage};
+use crate::proton::monitor::{Code, Event, Monitor, Numbers, What};
+use crate::proton::{ALPN, PROTOCOL};
+use crate::requirement::Role;
+
+/// Things that one event may give rise to be said; the end may say as much of each.
+const MOST_OBSERVATIONS: usize = 64;
+
+/// Plays a plan as a capture. The bits of the options are: taken at the sender, supervised, pull known,
+/// push known, no tolerance. Of a step's connection the highest bit says whether the server did it, the
+/// next one whether another packet shows it.
+pub(super) fn run(bytes: &[u8]) {
+    let plan = Plan::read(bytes);
+    let mut monitor = Monitor::new(&settings(&plan));
+    let mut audit = Audit::default();
+    let mut time = Duration::from_secs(1_700_000_000);
+    let mut number = 1;
+    for step in &plan.steps {
+        number += u64::from(step.connection & 64 == 0);
+        if matches!(step.what, Doing::Wait) {
+            time += step.time();
+        }
+        let by = match step.connection & 128 {
+            0 => Role::Initiator,
+            _ => Role::Responder,
+        };
+        let connection = u64::from(step.connection & 63);
+        for what in events(step, by, number).into_iter().flatten() {
+            let event = Event {
+                connection,
+                number,
+                time,
+                what,
+            };
+            audit.begin(&event);
+            monitor.event(&event, &mut |said| audit.hear(&said));
+        }
+    }
+    audit.room += MOST_OBSERVATIONS;
+    monitor.finish(&mut |said| audit.hear(&said));
+}
+
+fn settings(plan: &Plan<'_>) -> MonitorSettings {
+    MonitorSettings {
+        vantage: match plan.is_on(1) {
+            true => Vantage::Sender,
+            false => Vantage::Path,
+        },
+        supervised: plan.is_on(2),
+        mode: match (plan.is_on(4), plan.is_on(8)) {
+            (true, _) => Some("pull".to_owned()),
+            (false, true) => Some("push".to_owned()),
+            (false, false) => None,
+        },
+        tolerance: match plan.is_on(16) {
+            true => 0.0,
+            false => 0.25,
+        },
+        ..MonitorSettings::default()
+    }
+}
+
+/// What a step shows, and the packet that shows it.
+fn events<'a>(step: &Step<'a>, by: Role, number: u64) -> [Option<What<'a>>; 2] {
+    let stream = u64::from(step.stream);
+    let code = u64::from(step.number());
+    let bytes = step.bytes;
+    let is_odd = step.stream & 1 == 1;
+    let port = 50_000 + u16::from(step.stream >> 1);
+    let what = match step.what {
+        Doing::Bytes | Doing::Sense if bytes.is_empty() => None,
+        Doing::Bytes | Doing::Sense => Some(What::Bytes { stream, by, bytes }),
+        Doing::Wait => None,
+        Doing::Deadline => Some(What::Lost { stream, by }),
+        Doing::Asked => Some(What::Opened {
+            client: ([192, 0, 2, 2], port).into(),
+            server: ([192, 0, 2, 1], 4_433).into(),
+        }),
+        Doing::Command => Some(What::Offered(is_odd)),
+        Doing::Connected => {
+            let chosen = match step.stream {
+                0..128 => Some(ALPN.as_bytes()),
+                128..192 => None,
+                192.. => Some(bytes),
+            };
+            Some(What::Agreed(chosen))
+        }
+        Doing::Opened => Some(What::Stream {
+            stream,
+            by,
+            unidirectional: stream & 2 == 2,
+        }),
+        Doing::Fin => Some(What::Fin { stream, by }),
+        Doing::Reset | Doing::Stopped => Some(What::Broken { stream, by }),
+        Doing::Written => {
+            let (stream, limit) = ((!is_odd).then_some(stream), code);
+            Some(match step.stream & 2 {
+                0 => What::Raised { by, stream, limit },
+                _ => What::Blocked { by, stream, limit },
+            })
+        }
+        Doing::Datagram => Some(What::Datagram { by }),
+        Doing::Closed => Some(What::Closed {
+            by,
+            code: match is_odd {
+                true => Code::Transport(code),
+                false => Code::Application(code),
+            },
+        }),
+        Doing::Stop => Some(What::Unreadable {
+            by: (step.stream & 2 == 0).then_some(by),
+            no_secrets: is_odd,
+        }),
+    };
+    let numbers = Numbers {
+        own: number,
+        ack_eliciting: step.stream & 4 == 0,
+        acknowledged: number.checked_sub(1 + u64::from(step.stream >> 4)),
+        unseen: step.stream & 8 == 8,
+    };
+    let numbers = Some(numbers).filter(|_| !matches!(step.what, Doing::Asked | Doing::Connected));
+    [what, Some(What::Packet { by, numbers })]
+}
+
+/// What a monitor may say, whatever it saw: requirements that there are, packets that there were, and
+/// no more than they can give rise to.
+#[derive(Debug, Default)]
+pub struct Audit {
+    number: u64,
+    /// How much may still be said.
+    room: usize,
+}
+
+impl Audit {
+    /// The monitor is about to see this.
+    pub fn begin(&mut self, event: &Event<'_>) {
+        self.number = self.number.max(event.number);
+        self.room += MOST_OBSERVATIONS;
+    }
+
+    /// The monitor says this.
+    pub fn hear(&mut self, said: &Observation) {
+        let room = self.room.checked_sub(1);
+        self.room = room.unwrap_or_else(|| unreachable!("more is said than there is"));
+        match said {
+            Observation::Finding(finding) | Observation::Inconclusive(finding) => {
+                self.check(finding);
+            }
+            Observation::Session(session) => {
+                assert!((1..=self.number).contains(&session.first_packet));
+                for id in &session.judged {
+                    Self::check_id(id);
+                }
+            }
+        }
+    }
+
+    fn check(&self, finding: &Finding) {
+        Self::check_id(finding.requirement);
+        assert!(!finding.expected.is_empty() && !finding.got.is_empty());
+        let is_there = |number: u64| (1..=self.number).contains(&number);
+        assert!(finding.packet.is_none_or(is_there), "{finding:?}");
+    }
+
+    fn check_id(id: &str) {
+        assert!(PROTOCOL.requirement(id).is_some(), "no requirement {id}");
+    }
+}

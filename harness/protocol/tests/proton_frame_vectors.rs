@@ -1,0 +1,213 @@
+//! Every frame vector of proton, one test case each.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use rstest::rstest;
+use serde::Deserialize;
+use serde_json::{Map, Value};
+use shakedown_protocol::hex;
+use shakedown_protocol::proton::{Kind, PROTOCOL, Profile, StreamReader, VOCABULARY};
+use shakedown_protocol::vocabulary::{Described, Vocabulary};
+use shakedown_wire::{DecodeError, Fault};
+
+/// One file of `vectors/proton/frames/<frame>/`.
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Vector {
+    id: String,
+    comment: String,
+    requirement: String,
+    by: By,
+    stream: Option<String>,
+    profile: Option<String>,
+    hex: Pieces,
+    #[serde(default)]
+    ends: bool,
+    decoded: Vec<Frame>,
+    error: Option<Malformed>,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+enum By {
+    Client,
+    Server,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(untagged)]
+enum Pieces {
+    One(String),
+    Many(Vec<String>),
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Frame {
+    frame: String,
+    fields: Map<String, Value>,
+}
+
+#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[serde(untagged)]
+enum Malformed {
+    Truncated {
+        field: String,
+        offset: usize,
+        need: usize,
+        have: usize,
+    },
+    Invalid {
+        field: String,
+        offset: usize,
+        reason: String,
+    },
+}
+
+impl From<DecodeError> for Malformed {
+    fn from(error: DecodeError) -> Self {
+        let (field, offset) = (error.field.to_owned(), error.offset);
+        match error.fault {
+            Fault::Truncated { need, have } => Self::Truncated {
+                field,
+                offset,
+                need,
+                have,
+            },
+            Fault::Invalid { reason } => Self::Invalid {
+                field,
+                offset,
+                reason: reason.to_owned(),
+            },
+        }
+    }
+}
+
+impl Vector {
+    /// Reads a file, and checks that its id says where it stands.
+    fn read(path: &Path) -> Self {
+        let text = std::fs::read_to_string(path).unwrap();
+        let vector: Self =
+            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
+        let form = path.parent().and_then(Path::file_name).unwrap();
+        let name = path.file_stem().unwrap();
+        assert_eq!(
+            vector.id,
+            format!("proton/{}/{}", form.display(), name.display())
+        );
+        vector
+    }
+
+    fn pieces(&self) -> Vec<Vec<u8>> {
+        match &self.hex {
+            Pieces::One(digits) => vec![hex::parse(digits).unwrap()],
+            Pieces::Many(pieces) => pieces
+                .iter()
+                .map(|piece| hex::parse(piece).unwrap())
+                .collect(),
+        }
+    }
+
+    fn reader(&self) -> StreamReader {
+        let kind = |name: &str| {
+            Kind::ALL
+                .into_iter()
+                .find(|kind| kind.name() == name)
+                .unwrap()
+        };
+        match (self.by, &self.stream) {
+            (By::Client, None) => {
+                let profile = self.profile.as_ref();
+                StreamReader::of_client(profile.map(|name| name.parse::<Profile>().unwrap()))
+            }
+            (By::Server, Some(stream)) => StreamReader::of_server(kind(stream)),
+            (By::Client, Some(_)) => panic!("the client says itself which stream it is"),
+            (By::Server, None) => panic!("which stream is it?"),
+        }
+    }
+
+    /// What these pieces say.
+    fn outcome<'a>(
+        &self,
+        pieces: impl IntoIterator<Item = &'a [u8]>,
+    ) -> (Vec<Frame>, Option<Malformed>) {
+        let mut reader = self.reader();
+        let mut frames = Vec::new();
+        let mut keep = |Described { frame, fields }| {
+            let frame = frame.to_owned();
+            frames.push(Frame { frame, fields });
+        };
+        let mut all = pieces
+            .into_iter()
+            .map(|piece| reader.take(piece, &mut keep));
+        let taken = all.find(Result::is_err).unwrap_or(Ok(()));
+        drop(all);
+        let done = taken.and_then(|()| match self.ends {
+            true => reader.finish(),
+            false => Ok(()),
+        });
+        (frames, done.err().map(Malformed::from))
+    }
+}
+
+#[rstest]
+fn says_what_its_vector_says_however_it_is_cut(
+    #[files("*/*.json")]
+    #[base_dir = "../../vectors/proton/frames"]
+    path: PathBuf,
+) {
+    let vector = Vector::read(&path);
+    assert!(vector.comment.ends_with('.'), "a comment is a sentence");
+    let id = &vector.requirement;
+    assert!(PROTOCOL.requirement(id).is_some(), "no requirement {id}");
+
+    let pieces = vector.pieces();
+    let whole = pieces.concat();
+    let as_written = vector.outcome(pieces.iter().map(Vec::as_slice));
+    assert_eq!(as_written.0, vector.decoded);
+    assert_eq!(as_written.1, vector.error);
+    assert_eq!(vector.outcome([&whole[..]]), as_written);
+    assert_eq!(vector.outcome(whole.chunks(1)), as_written);
+
+    // Frames to bytes are the bytes before what is wrong.
+    let encode = |frame: &Frame| VOCABULARY.encode(&frame.frame, &frame.fields).unwrap();
+    let encoded: Vec<u8> = vector.decoded.iter().flat_map(encode).collect();
+    let good = match &vector.error {
+        None => whole.len(),
+        Some(Malformed::Truncated { offset, .. } | Malformed::Invalid { offset, .. }) => *offset,
+    };
+    assert_eq!(encoded, whole[..good]);
+}
+
+#[test]
+fn every_frame_has_vectors_and_all_but_the_reset_have_bad_ones() {
+    let root = Path::new("../../vectors/proton/frames");
+    let mut good_and_bad: BTreeMap<String, (usize, usize)> = BTreeMap::new();
+    for form in root.read_dir().unwrap().map(Result::unwrap) {
+        if form.file_name() == "README.md" {
+            continue;
+        }
+        let name = form.file_name().into_string().unwrap().to_uppercase();
+        let counts = good_and_bad.entry(name).or_default();
+        for file in form.path().read_dir().unwrap() {
+            match Vector::read(&file.unwrap().path()).error {
+                None => counts.0 += 1,
+                Some(_) => counts.1 += 1,
+            }
+        }
+    }
+    let mut names = VOCABULARY.frames().to_vec();
+    names.sort_unstable();
+    assert!(good_and_bad.keys().eq(names), "{good_and_bad:?}");
+    for (frame, (good, bad)) in good_and_bad {
+        let least = if frame == "RESET" { 0 } else { 3 };
+        assert!(good >= 2 && bad >= least, "{frame}: {good} good, {bad} bad");
+    }
+}
