@@ -109,6 +109,7 @@ impl Live<'_> {
             capture: CaptureBy::Tap,
             impair: None,
             without: None,
+            slow: true,
             level: Level::May,
             verbose: false,
             shakedown: self.shakedown.clone(),

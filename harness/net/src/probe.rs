@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shakedown_protocol::Protocol;
+use shakedown_protocol::{Carrier, Protocol, Transport};
 use tokio::time::{Instant, timeout_at};
 
 use crate::clock::Clock;
 use crate::launch::{Instance, open_sockets, said};
+use crate::quic::{self, Answer};
 use crate::socket::PeerSocket;
 
 /// How long an answer is waited for before the question is asked again.
@@ -27,10 +28,12 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 
 /// An implementation that does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{tried}, and nothing came back; {state}")]
+#[error("{tried}, and {}; {state}", .came.as_deref().unwrap_or("nothing came back"))]
 pub struct Silent {
     /// What was tried, in words.
     pub tried: String,
+    /// What came that is no answer, in words.
+    pub came: Option<String>,
     /// What is known of its process, in words.
     pub state: String,
 }
@@ -66,13 +69,65 @@ fn fresh_id(seed: u64, turn: u64) -> String {
         .to_string()
 }
 
-/// Asks a responder for a stream from a port of its own until anything comes back. The socket is to
-/// be kept until the implementation is stopped: what it still sends there must not reach whoever
-/// gets the port next.
+/// Asks a responder whether it is there: over streams by a handshake, over datagrams by the frame
+/// that begins everything. The socket of that, if there is one, is to be kept until the implementation
+/// is stopped: what it still sends there must not reach whoever gets the port next.
 ///
 /// # Errors
 /// [`Silent`] after so many tries of a second, or as soon as its process is gone.
 pub async fn responder(
+    protocol: &'static Protocol,
+    mode: &str,
+    instance: &Instance,
+    tries: u32,
+    turn: (u64, u64),
+) -> Result<Option<PeerSocket>, Silent> {
+    match &protocol.carrier {
+        Carrier::Datagrams(_) => {
+            let asked = ask_for_stream(protocol, mode, instance, tries, turn).await;
+            asked.map(Some)
+        }
+        Carrier::Streams(over) => {
+            let asked = shake_hands(&over.transport, instance, tries).await;
+            asked.map(|()| None)
+        }
+    }
+}
+
+/// Connects by QUIC and closes at once, until anybody answers. A connection that nobody answers is
+/// not given up before its own timeout: a server that is merely slow would be left with it.
+async fn shake_hands(transport: &Transport, instance: &Instance, tries: u32) -> Result<(), Silent> {
+    let Some(address) = instance.address else {
+        return Err(silent(instance, String::from("it has no address")));
+    };
+    let until = Instant::now() + TRY * tries;
+    let name = transport.alpn;
+    loop {
+        let answer = tokio::select! {
+            biased;
+            answer = quic::ask(transport, address) => answer,
+            () = gone(instance) => Ok(Answer::Silence),
+        };
+        let problem = match answer {
+            Ok(Answer::Connected | Answer::Refused) => return Ok(()),
+            Ok(Answer::Stranger(why)) => format!("its handshake failed: {why}"),
+            Ok(Answer::Silence) if Instant::now() < until && !instance.has_ended() => continue,
+            Ok(Answer::Silence) => {
+                let what = format!("{address} was asked for a QUIC connection ({name})");
+                return Err(silent(instance, what));
+            }
+            Err(why) => why,
+        };
+        return Err(Silent {
+            tried: format!("{address} was asked for a QUIC connection ({name})"),
+            came: Some(problem),
+            state: state(instance),
+        });
+    }
+}
+
+/// Asks for a stream from a port of its own until anything comes back.
+async fn ask_for_stream(
     protocol: &'static Protocol,
     mode: &str,
     instance: &Instance,
@@ -168,7 +223,16 @@ async fn gone(instance: &Instance) {
 }
 
 fn silent(instance: &Instance, tried: String) -> Silent {
-    let state = match &instance.process {
+    Silent {
+        tried,
+        came: None,
+        state: state(instance),
+    }
+}
+
+/// What is known of its process, in words.
+fn state(instance: &Instance) -> String {
+    match &instance.process {
         None => String::from("it was not started by this run"),
         Some(process) => {
             let output = said(&process.output().tail());
@@ -177,8 +241,7 @@ fn silent(instance: &Instance, tried: String) -> Silent {
                 None => format!("its process runs; {}; {output}", open_sockets(process)),
             }
         }
-    };
-    Silent { tried, state }
+    }
 }
 
 #[cfg(test)]

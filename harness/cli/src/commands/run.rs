@@ -46,6 +46,7 @@ Examples:
   shakedown run --virtual --seed 7 --impair loss=0.2,reorder=0.1
   shakedown run found/ms-h-18.json --virtual --without MS-H-18
   shakedown run --iut my-server.toml --mode 3way
+  shakedown run --protocol proton --role server --slow
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
   shakedown run --mode 3way --impair lose=SYN-ACK#2,twice=ACK#1
@@ -93,6 +94,10 @@ pub(crate) struct Args {
     /// such as MS-H-18, to see a scenario find it
     #[arg(long, value_name = "ID", hide_short_help = true)]
     without: Option<String>,
+
+    /// Play scenarios, too, that wait for more than a minute; with --virtual they always are
+    #[arg(long)]
+    slow: bool,
 
     /// The weakest level whose findings fail a scenario; those below are advisory
     #[arg(long, value_enum, default_value_t = Weakest::May)]
@@ -167,6 +172,7 @@ impl Args {
             capture: self.capture.clone(),
             impair: self.impair,
             without,
+            slow: self.slow,
             level: self.level.into(),
             verbose: global.verbose > 0,
             shakedown: own_path()?,
@@ -301,7 +307,6 @@ impl Args {
         let iuts: Vec<Iut> = match self.iut.is_empty() {
             true => PROTOCOLS
                 .into_iter()
-                .filter(|protocol| self.in_virtual_time || protocol.over_datagrams().is_some())
                 .flat_map(|protocol| [Role::Responder, Role::Initiator].map(|role| (protocol, role)))
                 .map(|(protocol, role)| vectors::reference(protocol, role))
                 .collect::<Result<_, _>>()?,

@@ -383,5 +383,21 @@ pub fn longest(step: &Step) -> Span {
     }
 }
 
+/// How long a step over streams lasts at least if it succeeds, without tolerance.
+#[must_use]
+pub fn shortest(step: &Step) -> Span {
+    let after = match step {
+        Step::ExpectConnected(one) => one.after,
+        Step::Accept(one) => one.after,
+        Step::ExpectStream(one) => one.after,
+        Step::Read(one) => one.after,
+        Step::ExpectClose(one) => one.after,
+        Step::ExpectQuiet(one) => Some(one.span),
+        Step::ExpectAlive(one) => Some(one.span),
+        _ => None,
+    };
+    after.unwrap_or(Span::fixed(Duration::ZERO))
+}
+
 /// Time from one piece of a `write` to the next where the step gives none.
 pub const APART: Duration = Duration::from_millis(50);

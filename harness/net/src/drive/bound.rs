@@ -30,6 +30,27 @@ pub fn bound_through(scenario: &Scenario, iut: &Iut, impair: Option<&Impair>) ->
     SCENARIO + steps(&scenario.steps, (iut, each))
 }
 
+/// How long a scenario waits at least if every step succeeds: what nothing can shorten.
+#[must_use]
+pub fn wait(scenario: &Scenario, iut: &Iut) -> Duration {
+    waits(&scenario.steps, &iut.asked(&scenario.iut))
+}
+
+fn waits(steps: &[Step], iut: &Iut) -> Duration {
+    let span = |span: &Span| span.resolve(&iut.environment());
+    let lengths = steps.iter().map(|step| match step {
+        Step::Wait(wait) => span(&wait.span),
+        Step::ExpectNothing(nothing) => span(&nothing.span),
+        Step::Repeat(repeat) => waits(&repeat.steps, iut).saturating_mul(repeat.times),
+        Step::Either(branches) => {
+            let branches = branches.iter().map(|branch| waits(&branch.steps, iut));
+            branches.min().unwrap_or_default()
+        }
+        step => span(&streams::shortest(step)),
+    });
+    lengths.fold(Duration::ZERO, Duration::saturating_add)
+}
+
 /// How long these steps take at most against an implementation, each so much besides its window.
 fn steps(list: &[Step], (iut, each): (&Iut, Duration)) -> Duration {
     let lengths = list

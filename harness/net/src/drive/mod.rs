@@ -10,6 +10,7 @@ mod bound;
 mod end;
 mod record;
 mod sockets;
+mod streams;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -20,7 +21,7 @@ use std::time::Duration;
 
 use shakedown_engine::network::{Counts, Fault};
 use shakedown_engine::scenario::Needs;
-use shakedown_engine::script::{Action, Input, Script, SocketId};
+use shakedown_engine::script::{Action, Input, Script, SocketId, StepEvent};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -32,11 +33,12 @@ use crate::socket::PeerSocket;
 
 pub use beside::Beside;
 pub use books::{AtEdge, Books};
-pub use bound::{bound, bound_through};
+pub use bound::{bound, bound_through, wait};
 pub use end::End;
 pub use record::{Recorded, Recorder};
 
 pub use sockets::Sockets;
+pub use streams::{StreamDrive, StreamSetup};
 
 use sockets::{Received, delay};
 
@@ -134,8 +136,8 @@ pub struct Driven {
     /// Its sockets. Keep them until the implementation is stopped: what it still sends there must
     /// not reach whoever gets the ports next.
     pub sockets: Sockets,
-    /// The script, with what it tells of its steps.
-    pub script: Script,
+    /// What the script tells of its steps.
+    pub events: Vec<StepEvent>,
 }
 
 impl Driven {
@@ -197,7 +199,7 @@ impl Drive {
             took,
             own: self.sockets.own(),
             sockets: self.sockets,
-            script: self.script,
+            events: self.script.events().to_vec(),
         }
     }
 

@@ -46,7 +46,7 @@ pub(super) fn found(
         // Nobody said a word; that is no damage.
         return found;
     }
-    let judged = judge(&recorded.path, protocol, iut, &side.needs, &edge.own);
+    let judged = judge(&recorded.path, protocol, iut, &side.needs, &edge.own, b"");
     found.damage = found.damage.or(judged.damage);
     let place = Place {
         protocol,

@@ -13,6 +13,7 @@ use tokio::time::{sleep_until, timeout};
 use super::Endpoints;
 use super::connection::{Happening, Link, Told};
 use super::endpoints::End;
+use super::transport::SERVER_NAME;
 use crate::clock::Clock;
 use crate::probe::local_address_for;
 
@@ -21,9 +22,6 @@ const BACKLOG: usize = 64;
 
 /// How long endpoints may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
-
-/// The name by which every server is called in the TLS handshake.
-const SERVER_NAME: &str = "localhost";
 
 /// The transport's code for a connection that was refused (RFC 9000, section 20.1).
 const CONNECTION_REFUSED: u64 = 0x02;
@@ -134,7 +132,7 @@ impl Host {
     /// Waits until something happens or the machine's deadline is due, and lets the machine have it.
     ///
     /// It can be dropped while it waits; nothing is lost.
-    pub async fn next(&mut self, machine: &mut dyn StreamMachine) {
+    pub async fn next(&mut self, machine: &mut (dyn StreamMachine + Send)) {
         let due = machine.deadline().map(|due| self.clock.instant(due));
         let wake = async {
             match due {
@@ -155,17 +153,21 @@ impl Host {
     }
 
     /// Ends the endpoints, after what they still have to say was sent: the closing of connections.
-    pub async fn flush(self) {
+    /// Their ports stay taken as long as the result is kept.
+    pub async fn flush(self) -> Vec<Endpoint> {
+        let ends = self.ends.into_values().chain(self.main);
+        let endpoints: Vec<_> = ends.map(|end| end.endpoint).collect();
         let idle = async {
-            for end in self.ends.values().chain(&self.main) {
-                end.endpoint.wait_idle().await;
+            for endpoint in &endpoints {
+                endpoint.wait_idle().await;
             }
         };
         // Who does not answer does not hold it up.
         let _ = timeout(GOODBYE, idle).await;
+        endpoints
     }
 
-    fn hand_on(&mut self, machine: &mut dyn StreamMachine, happening: Happening) {
+    fn hand_on(&mut self, machine: &mut (dyn StreamMachine + Send), happening: Happening) {
         let now = self.now();
         match happening {
             Happening::Incoming(incoming) => {
@@ -236,7 +238,7 @@ impl Host {
     }
 
     /// Does what the machine wants done.
-    pub fn obey(&mut self, machine: &mut dyn StreamMachine) {
+    pub fn obey(&mut self, machine: &mut (dyn StreamMachine + Send)) {
         while let Some(output) = machine.poll() {
             self.act(machine, output);
         }
@@ -247,7 +249,7 @@ impl Host {
         }
     }
 
-    fn act(&mut self, machine: &mut dyn StreamMachine, output: Output) {
+    fn act(&mut self, machine: &mut (dyn StreamMachine + Send), output: Output) {
         match output {
             Output::Admit(connection) => self.admit(machine, connection),
             Output::Refuse(connection) => {
@@ -317,7 +319,7 @@ impl Host {
         }
     }
 
-    fn admit(&mut self, machine: &mut dyn StreamMachine, connection: ConnectionNumber) {
+    fn admit(&mut self, machine: &mut (dyn StreamMachine + Send), connection: ConnectionNumber) {
         let Some(Stage::Asked(incoming)) = self.connections.remove(&connection) else {
             return;
         };
@@ -329,7 +331,7 @@ impl Host {
 
     fn connect(
         &mut self,
-        machine: &mut dyn StreamMachine,
+        machine: &mut (dyn StreamMachine + Send),
         connection: ConnectionNumber,
         how: &Approach,
     ) {
@@ -392,7 +394,7 @@ impl Host {
 /// Tells the machine how a connection ended.
 fn close(
     now: Duration,
-    machine: &mut dyn StreamMachine,
+    machine: &mut (dyn StreamMachine + Send),
     connection: ConnectionNumber,
     error: &ConnectionError,
 ) {

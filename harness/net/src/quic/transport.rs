@@ -15,6 +15,9 @@ use super::tls::{AnyCertificate, Identity, Secrets, provider};
 /// Bytes of datagrams that may wait to be read, where there are any.
 const DATAGRAMS: usize = 64 * 1024;
 
+/// The name by which every server is called in the TLS handshake.
+pub(super) const SERVER_NAME: &str = "localhost";
+
 /// An endpoint that listens on `address`.
 ///
 /// # Errors

@@ -70,7 +70,7 @@ impl Group {
                 state.generation += 1;
                 state.left.clear();
                 let (instance, probe) = self.start(state.generation).await?;
-                state.probes = vec![probe];
+                state.probes = probe.into_iter().collect();
                 state.instance = Some(instance.clone());
                 instance
             }
@@ -124,7 +124,7 @@ impl Group {
         self.state.lock().await.left.push(sockets);
     }
 
-    async fn start(&self, turn: u64) -> Result<(Instance, PeerSocket), String> {
+    async fn start(&self, turn: u64) -> Result<(Instance, Option<PeerSocket>), String> {
         let launched = self.launcher.responder(&self.needs).await;
         let instance = launched.map_err(|error| error.to_string())?;
         let seed = (self.launcher.seed, turn);

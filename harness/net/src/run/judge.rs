@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
-use shakedown_engine::judge::{Said, is_of_iut, judge as judge_capture};
+use shakedown_engine::judge::{Said, is_of_iut, judge as judge_capture, judge_all};
 use shakedown_engine::scenario::Needs;
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::{MonitorSettings, Protocol};
@@ -26,13 +26,14 @@ pub(crate) struct Judged {
 /// Sends a capture of ours through the protocol's monitor.
 ///
 /// What the scripted peer did is not judged, whatever role it seemed to play: `own` are its
-/// addresses.
+/// addresses. `key_log` has the TLS secrets of what is not written into the capture so far.
 pub(crate) fn judge(
     path: &Path,
     protocol: &'static Protocol,
     iut: &Iut,
     needs: &Needs,
     own: &BTreeSet<SocketAddr>,
+    key_log: &[u8],
 ) -> Judged {
     // On one host what is missing was not sent; from elsewhere the network may have lost it.
     let is_here = iut.start.is_some() || own.iter().any(|address| address.ip().is_loopback());
@@ -56,11 +57,15 @@ pub(crate) fn judge(
             return judged;
         }
     };
-    let read = judge_capture(file, &[protocol], &settings, &mut |said| {
+    let mut hear = |said: Said<'_>| {
         if is_of_iut(&said.observation, iut.role, own) {
             judged.hear(&said);
         }
-    });
+    };
+    let read = match protocol.over_datagrams() {
+        Some(_) => judge_capture(file, &[protocol], &settings, &mut hear),
+        None => judge_all(file, &[], &settings, key_log, &mut hear),
+    };
     match read {
         Ok(read) => {
             judged.start = read.start.unwrap_or_default();

@@ -5,6 +5,8 @@ mod capture;
 mod group;
 mod in_virtual_time;
 mod judge;
+mod meet;
+mod plan;
 mod play;
 mod played;
 mod quiet;
@@ -24,10 +26,11 @@ use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::network::Impair;
 use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Level;
 use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until};
 
 use crate::clock::Clock;
 use crate::drive::bound;
@@ -36,11 +39,13 @@ use crate::socket::PeerSocket;
 
 pub use capture::CaptureBy;
 pub use in_virtual_time::run_in_virtual_time;
+pub use plan::{Assignment, Plan};
 pub use simulated::simulate_over_streams;
 
 use capture::Live;
 use group::Group;
 pub(crate) use judge::judge;
+use plan::leave_out_slow;
 use play::Job;
 use played::Played;
 use quiet::Quiet;
@@ -52,44 +57,6 @@ use target::Target;
 /// How long after the start of one scenario the next one is started: processes that all begin at
 /// once would keep each other, and us, from being in time.
 const APART: Duration = Duration::from_millis(20);
-
-/// What is to be run.
-#[derive(Debug, Clone)]
-pub struct Plan {
-    /// Scenarios against implementations, one implementation each.
-    pub assignments: Vec<Assignment>,
-    /// How many scenarios are played at the same time.
-    pub jobs: usize,
-    /// Seed of everything random.
-    pub seed: u64,
-    /// The folder of the captures; it is made if need be.
-    pub captures: PathBuf,
-    /// How packets are recorded.
-    pub capture: CaptureBy,
-    /// What the network does to each scenario that does not say it itself; what a script misses
-    /// through it is not the implementation's fault.
-    pub impair: Option<Impair>,
-    /// Id of a requirement that the reference is to break, in virtual time only: what is played is
-    /// then a faulty twin of it.
-    pub without: Option<&'static str>,
-    /// The weakest level whose findings count.
-    pub level: Level,
-    /// Whether every step is told.
-    pub verbose: bool,
-    /// This program, for `{shakedown}` in IUT descriptions.
-    pub shakedown: String,
-}
-
-/// Scenarios to be played against one implementation.
-#[derive(Debug, Clone)]
-pub struct Assignment {
-    /// The implementation.
-    pub iut: Iut,
-    /// The scenarios.
-    pub scenarios: Vec<Scenario>,
-    /// Whether these are all that there are for it: then a waiver that matches nothing fails.
-    pub is_full: bool,
-}
 
 /// How many files the program wants to have open: a flood is sent from thousands of ports.
 const FILES: u64 = 16_384;
@@ -109,7 +76,7 @@ pub(crate) fn raise_file_limit() {
 /// that is returned. When `stop` turns true, scenarios that are being played are cut off and judged
 /// as far as they came.
 pub async fn run(
-    plan: Plan,
+    mut plan: Plan,
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
 ) -> Summary {
@@ -117,8 +84,13 @@ pub async fn run(
     raise_file_limit();
     // The kernel begins to stamp arrivals when the first socket wants it; this one wants it early.
     let _stamps = PeerSocket::bind(([127, 0, 0, 1], 0).into());
+    let left_out = match plan.slow {
+        true => None,
+        false => leave_out_slow(&mut plan.assignments),
+    };
     let mut ending = Ending {
         selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
+        notes: left_out.into_iter().collect(),
         ..Ending::default()
     };
     let names: Vec<&str> = plan
@@ -284,13 +256,15 @@ impl Context {
         let clock = Clock::start();
         let mut jobs = Vec::new();
         for scenario in scenarios {
+            let why_not = why_not_applicable(target.iut(), scenario);
+            let scenario = resolved(scenario, target.iut());
             let job = Job {
                 target: Arc::clone(target),
                 launcher: Arc::new(target.launcher.of(&scenario.id, &scenario.iut)),
-                scenario: Arc::new(scenario.clone()),
+                scenario: Arc::new(scenario),
                 group: None,
             };
-            match why_not_applicable(target.iut(), scenario) {
+            match why_not {
                 None => jobs.push(job),
                 Some(why) => {
                     let played =
@@ -382,10 +356,16 @@ impl Context {
             }
         }
         let is_started = target.iut().start.is_some();
-        match (
-            is_started && !target.launcher.can_run_twice(),
-            target.is_shared(),
-        ) {
+        let can_run_twice = target.launcher.can_run_twice();
+        match (is_started && !can_run_twice, target.is_shared()) {
+            // One process, which serves one client at a time.
+            _ if target.serves_one() => {
+                for job in jobs {
+                    let patience = target.patience_after(&job.scenario);
+                    self.play_one(job).await;
+                    self.unless_stopped(sleep(patience)).await;
+                }
+            }
             // One port: one process after the other.
             (true, false) => {
                 for job in jobs {
@@ -482,6 +462,17 @@ impl Context {
             ending.add(target.iut(), target.is_full, today, of_it);
         }
     }
+}
+
+/// The scenario with a mode that the implementation claims, if any suits it.
+fn resolved(scenario: &Scenario, iut: &Iut) -> Scenario {
+    let mut scenario = scenario.clone();
+    if let Some(first) = iut.modes.first()
+        && scenario.iut.mode == Protocol::ANY_MODE
+    {
+        scenario.iut.mode.clone_from(first);
+    }
+    scenario
 }
 
 /// Whether nothing else may run at the same time: the scenario says so, or it stops a process that

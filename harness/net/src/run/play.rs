@@ -1,29 +1,26 @@
-use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
 use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
-use shakedown_engine::script::{Environment, Script, ScriptOutcome};
+use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::verdict::{
     CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment, unless_missed,
 };
+use shakedown_protocol::Carrier;
 use shakedown_protocol::requirement::Level;
 
-use super::group::{Group, Lease};
+use super::group::Group;
 use super::judge::{self, Judged};
 use super::played::Played;
 use super::quiet::{Concluded, Haste};
 use super::{Context, Target};
 use crate::clock::Clock;
-use crate::drive::{AtEdge, Books, Drive, Driven, End, Recorder, Restart, Setup, bound_through};
-use crate::launch::{Instance, Launcher, open_sockets};
+use crate::drive::{Driven, End};
+use crate::launch::{Launcher, open_sockets};
 use crate::probe;
-use crate::relay::{Relay, Settings};
-use crate::socket::PeerSocket;
 
 /// How often a scenario is played at most if another one's datagram ended the process that both
 /// used.
@@ -39,14 +36,6 @@ pub(super) struct Job {
     /// The process that it shares with others; `None` if it has its own, or the implementation runs
     /// already.
     pub(super) group: Option<Arc<Group>>,
-}
-
-/// Both sides of a scenario before its first word.
-struct Met {
-    main: PeerSocket,
-    instance: Instance,
-    books: Books,
-    clock: Clock,
 }
 
 /// One attempt, before it is judged.
@@ -142,13 +131,24 @@ impl Job {
             }
             None => None,
         };
-        let met = self.meet(context, lease.as_ref(), path).await?;
-        let last_sent = lease
-            .as_ref()
-            .map(|lease| Arc::clone(&lease.last_sent))
-            .unwrap_or_default();
-        let clock = met.clock;
-        let mut driven = self.drive(context, met, last_sent).await;
+        let (mut driven, clock) = match &self.target.protocol.carrier {
+            Carrier::Datagrams(_) => {
+                let met = self.meet(context, lease.as_ref(), path).await?;
+                let last_sent = lease
+                    .as_ref()
+                    .map(|lease| Arc::clone(&lease.last_sent))
+                    .unwrap_or_default();
+                let clock = met.clock;
+                (self.drive(context, met, last_sent).await, clock)
+            }
+            Carrier::Streams(over) => {
+                let transport = over.transport;
+                let met = self.meet_over_streams(context, lease.as_ref(), transport, path);
+                let met = met.await?;
+                let clock = met.clock;
+                (self.drive_over_streams(context, met).await, clock)
+            }
+        };
         let mut notes = Vec::new();
         let mut outcome = match context.imposed_on(&self.scenario) {
             Some(impair) => {
@@ -178,124 +178,6 @@ impl Job {
             disturbed,
             notes,
         })
-    }
-
-    /// The scripted peer's first socket, the implementation, and what records what they say to each
-    /// other, which has to begin before the implementation can.
-    async fn meet(
-        &self,
-        context: &Context,
-        lease: Option<&Lease>,
-        path: &Path,
-    ) -> Result<Met, String> {
-        let launcher = &self.launcher;
-        let needs = &self.scenario.iut;
-        let bind = |ip| {
-            PeerSocket::bind(SocketAddr::new(ip, 0))
-                .map_err(|error| format!("no UDP socket can be opened at {ip}: {error}"))
-        };
-        if needs.role == self.target.asks() {
-            let main = bind(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
-            let (books, clock) = self.books(context, path, main.local(), main.local())?;
-            let peer = books.detour().unwrap_or_else(|| main.local());
-            let instance = launcher.initiator(needs, peer);
-            return Ok(Met {
-                main,
-                instance: instance.map_err(|error| error.to_string())?,
-                books,
-                clock,
-            });
-        }
-        let instance = match lease {
-            Some(lease) => lease.instance.clone(),
-            None => {
-                let launched = context.unless_stopped(launcher.responder(needs)).await;
-                let launched = launched.ok_or_else(|| String::from("the run was interrupted"))?;
-                launched.map_err(|error| error.to_string())?
-            }
-        };
-        let address = instance
-            .address
-            .unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
-        let ip = probe::local_address_for(address)
-            .map_err(|error| format!("there is no way to {address}: {error}"))?;
-        let main = bind(ip)?;
-        let (books, clock) = self.books(context, path, main.local(), address)?;
-        Ok(Met {
-            main,
-            instance,
-            books,
-            clock,
-        })
-    }
-
-    /// What records the scenario: at the scripted peer's socket `main`, or beyond a relay to who is
-    /// at `target`.
-    fn books(
-        &self,
-        context: &Context,
-        path: &Path,
-        main: SocketAddr,
-        target: SocketAddr,
-    ) -> Result<(Books, Clock), String> {
-        let live = context.live(path, main)?;
-        let clock = Clock::start();
-        let iut = &self.launcher.iut;
-        let stream_bytes = iut.stream.frame_bytes().saturating_mul(iut.stream.frames());
-        let recorder = Recorder::create(path, clock, stream_bytes).with_live(live);
-        let Some(impair) = context.impair_of(&self.scenario) else {
-            return Ok((Books::Here(Box::new(recorder)), clock));
-        };
-        let role = self.scenario.iut.role;
-        let slowest = impair.delays(role, &iut.stream).most;
-        let books = Books::beyond(AtEdge::new(role, recorder), slowest, |observer| {
-            Relay::start(Settings {
-                listen: SocketAddr::new(main.ip(), 0),
-                target: Some(target),
-                impair: impair.clone(),
-                vocabulary: self.target.protocol.on_the_wire(),
-                seed: self.launcher.seed,
-                clock,
-                observer,
-            })
-        });
-        match books {
-            Ok(books) => Ok((books, clock)),
-            Err(error) => Err(format!("no relay can be started: {error}")),
-        }
-    }
-
-    async fn drive(&self, context: &Context, met: Met, last_sent: Arc<AtomicU64>) -> Driven {
-        let iut = &self.launcher.iut;
-        let address = met.instance.address;
-        let environment = Environment {
-            protocol: self.target.protocol,
-            tolerance: iut.timing.tolerance,
-            stream: iut.stream,
-            buffer_period: iut.environment().buffer_period,
-            exit: iut.exit,
-            iut: address.map(|address| met.books.detour().unwrap_or(address)),
-            seed: context.seed,
-        };
-        let mut script = Script::new(&self.scenario, environment);
-        if let Some(impair) = context.imposed_on(&self.scenario) {
-            script = script.through(impair);
-        }
-        let drive = Drive::new(Setup {
-            script,
-            named: self.scenario.sockets.len(),
-            main: met.main,
-            clock: met.clock,
-            books: met.books,
-            instance: met.instance,
-            restart: Restart {
-                launcher: Arc::clone(&self.launcher),
-                needs: self.scenario.iut.clone(),
-            },
-            last_sent_at: last_sent,
-        });
-        let limit = bound_through(&self.scenario, iut, context.impair_of(&self.scenario));
-        drive.run(limit, context.stop.clone()).await
     }
 
     /// Whether the implementation is gone and should not be.
@@ -335,7 +217,9 @@ impl Job {
         let asked = probe::responder(protocol, mode, instance, tries, turn);
         let silent = match context.unless_stopped(asked).await? {
             Ok(socket) => {
-                driven.sockets.keep(socket);
+                if let Some(socket) = socket {
+                    driven.sockets.keep(socket);
+                }
                 return None;
             }
             Err(silent) => silent,
@@ -422,6 +306,7 @@ impl Job {
                 iut,
                 &self.scenario.iut,
                 &driven.own,
+                recorded.key_log.as_bytes(),
             ),
         };
         let drops = (driven.drops > 0).then(|| {
@@ -458,7 +343,7 @@ impl Job {
     }
 
     fn tell_steps(&self, context: &Context, driven: &Driven) {
-        for step in driven.script.events() {
+        for step in &driven.events {
             context.tell(step.told(&self.scenario.id));
         }
     }
@@ -486,7 +371,7 @@ fn outcome(driven: &Driven) -> ScriptOutcome {
 
 /// The path of the step that was played last.
 fn last_step(driven: &Driven) -> String {
-    let last = driven.script.events().last();
+    let last = driven.events.last();
     last.map_or_else(|| String::from("0"), |event| event.step.clone())
 }
 

@@ -1,7 +1,9 @@
 use std::sync::Arc;
+use std::time::Duration;
 
+use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::{Iut, Per, Start};
-use shakedown_engine::scenario::{Needs, Scenario};
+use shakedown_engine::scenario::{Needs, Scenario, Step, each_step};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
@@ -11,6 +13,9 @@ use crate::socket::PeerSocket;
 
 /// How long the streams that a scenario with counted slots leaves behind are waited for, at most.
 const MOST_SECONDS_OF_STREAMS: u32 = 60;
+
+/// What an idle timeout may take besides its time.
+const SLACK: Duration = Duration::from_secs(1);
 
 /// An implementation under test.
 #[derive(Debug)]
@@ -34,6 +39,23 @@ impl Target {
     pub(super) fn is_shared(&self) -> bool {
         let per_run = |start: &Start| start.per == Per::Run;
         self.iut().role != self.asks() && self.iut().start.as_ref().is_some_and(per_run)
+    }
+
+    /// Whether the same process serves all scenarios, and one peer at a time: over streams a second
+    /// connection is refused.
+    pub(super) fn serves_one(&self) -> bool {
+        let lives_on = self.iut().start.is_none() || self.is_shared();
+        lives_on && self.protocol.over_streams().is_some()
+    }
+
+    /// How long after a scenario such a process may hold on to a peer that has fallen silent.
+    pub(super) fn patience_after(&self, scenario: &Scenario) -> Duration {
+        let mut falls_silent = false;
+        each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
+            falls_silent |= matches!(step, Step::GoSilent(_));
+        });
+        let over = self.protocol.over_streams().filter(|_| falls_silent);
+        over.map_or(Duration::ZERO, |over| over.transport.idle_timeout + SLACK)
     }
 
     /// Whether it is told how many it may serve: whoever else came to its process, another scenario

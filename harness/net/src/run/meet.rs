@@ -1,0 +1,249 @@
+//! Both sides of a scenario are made, and the scenario is driven.
+
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
+use std::path::Path;
+use std::sync::Arc;
+use std::sync::atomic::AtomicU64;
+
+use shakedown_engine::script::streams::StreamScript;
+use shakedown_engine::script::{Environment, Script};
+use shakedown_protocol::Transport;
+
+use super::Context;
+use super::group::Lease;
+use super::play::Job;
+use crate::clock::Clock;
+use crate::drive::{
+    AtEdge, Books, Drive, Driven, Recorder, Restart, Setup, StreamDrive, StreamSetup, bound,
+    bound_through,
+};
+use crate::launch::Instance;
+use crate::probe;
+use crate::quic::underlay::Real;
+use crate::quic::{Endpoints, Host, Recording};
+use crate::relay::{Relay, Settings};
+use crate::socket::PeerSocket;
+
+/// Both sides of a scenario before its first word.
+pub(super) struct Met {
+    main: PeerSocket,
+    instance: Instance,
+    books: Books,
+    pub(super) clock: Clock,
+}
+
+/// The same over streams.
+pub(super) struct MetOverStreams {
+    host: Host,
+    instance: Instance,
+    recording: Arc<Recording>,
+    pub(super) clock: Clock,
+}
+
+impl Job {
+    /// The scripted peer's first socket, the implementation, and what records what they say to each
+    /// other, which has to begin before the implementation can.
+    pub(super) async fn meet(
+        &self,
+        context: &Context,
+        lease: Option<&Lease>,
+        path: &Path,
+    ) -> Result<Met, String> {
+        let launcher = &self.launcher;
+        let needs = &self.scenario.iut;
+        let bind = |ip| {
+            PeerSocket::bind(SocketAddr::new(ip, 0))
+                .map_err(|error| format!("no UDP socket can be opened at {ip}: {error}"))
+        };
+        if needs.role == self.target.asks() {
+            let main = bind(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
+            let (books, clock) = self.books(context, path, main.local(), main.local())?;
+            let peer = books.detour().unwrap_or_else(|| main.local());
+            let instance = launcher.initiator(needs, peer);
+            return Ok(Met {
+                main,
+                instance: instance.map_err(|error| error.to_string())?,
+                books,
+                clock,
+            });
+        }
+        let instance = self.responder(context, lease).await?;
+        let address = instance
+            .address
+            .unwrap_or_else(|| ([127, 0, 0, 1], 0).into());
+        let ip = probe::local_address_for(address)
+            .map_err(|error| format!("there is no way to {address}: {error}"))?;
+        let main = bind(ip)?;
+        let (books, clock) = self.books(context, path, main.local(), address)?;
+        Ok(Met {
+            main,
+            instance,
+            books,
+            clock,
+        })
+    }
+
+    /// The responder that the scenario is played against, ready to be spoken to.
+    async fn responder(
+        &self,
+        context: &Context,
+        lease: Option<&Lease>,
+    ) -> Result<Instance, String> {
+        if let Some(lease) = lease {
+            return Ok(lease.instance.clone());
+        }
+        let launched = self.launcher.responder(&self.scenario.iut);
+        let launched = context.unless_stopped(launched).await;
+        let launched = launched.ok_or_else(|| String::from("the run was interrupted"))?;
+        launched.map_err(|error| error.to_string())
+    }
+
+    /// What records the scenario: at the scripted peer's socket `main`, or beyond a relay to who is
+    /// at `target`.
+    fn books(
+        &self,
+        context: &Context,
+        path: &Path,
+        main: SocketAddr,
+        target: SocketAddr,
+    ) -> Result<(Books, Clock), String> {
+        let live = context.live(path, main)?;
+        let clock = Clock::start();
+        let iut = &self.launcher.iut;
+        let stream_bytes = iut.stream.frame_bytes().saturating_mul(iut.stream.frames());
+        let recorder = Recorder::create(path, clock, stream_bytes).with_live(live);
+        let Some(impair) = context.impair_of(&self.scenario) else {
+            return Ok((Books::Here(Box::new(recorder)), clock));
+        };
+        let role = self.scenario.iut.role;
+        let slowest = impair.delays(role, &iut.stream).most;
+        let books = Books::beyond(AtEdge::new(role, recorder), slowest, |observer| {
+            Relay::start(Settings {
+                listen: SocketAddr::new(main.ip(), 0),
+                target: Some(target),
+                impair: impair.clone(),
+                vocabulary: self.target.protocol.on_the_wire(),
+                seed: self.launcher.seed,
+                clock,
+                observer,
+            })
+        });
+        match books {
+            Ok(books) => Ok((books, clock)),
+            Err(error) => Err(format!("no relay can be started: {error}")),
+        }
+    }
+
+    pub(super) async fn drive(
+        &self,
+        context: &Context,
+        met: Met,
+        last_sent: Arc<AtomicU64>,
+    ) -> Driven {
+        let iut = &self.launcher.iut;
+        let address = met.instance.address;
+        let address = address.map(|address| met.books.detour().unwrap_or(address));
+        let environment = self.environment(context, address);
+        let mut script = Script::new(&self.scenario, environment);
+        if let Some(impair) = context.imposed_on(&self.scenario) {
+            script = script.through(impair);
+        }
+        let drive = Drive::new(Setup {
+            script,
+            named: self.scenario.sockets.len(),
+            main: met.main,
+            clock: met.clock,
+            books: met.books,
+            instance: met.instance,
+            restart: Restart {
+                launcher: Arc::clone(&self.launcher),
+                needs: self.scenario.iut.clone(),
+            },
+            last_sent_at: last_sent,
+        });
+        let limit = bound_through(&self.scenario, iut, context.impair_of(&self.scenario));
+        drive.run(limit, context.stop.clone()).await
+    }
+
+    /// What the script must know; `address` is where a responder is reached.
+    fn environment(&self, context: &Context, address: Option<SocketAddr>) -> Environment {
+        let iut = &self.launcher.iut;
+        Environment {
+            protocol: self.target.protocol,
+            tolerance: iut.timing.tolerance,
+            stream: iut.stream,
+            buffer_period: iut.environment().buffer_period,
+            exit: iut.exit,
+            iut: address,
+            seed: context.seed,
+        }
+    }
+
+    /// The scripted peer's endpoints, the implementation, and the record of what passes.
+    pub(super) async fn meet_over_streams(
+        &self,
+        context: &Context,
+        lease: Option<&Lease>,
+        transport: Transport,
+        path: &Path,
+    ) -> Result<MetOverStreams, String> {
+        if let Some(impair) = context.impair_of(&self.scenario) {
+            return Err(format!(
+                "what streams carry is played through a network ({impair}) in virtual time only"
+            ));
+        }
+        let needs = &self.scenario.iut;
+        let asks = needs.role == self.target.asks();
+        let found = match asks {
+            true => None,
+            false => Some(self.responder(context, lease).await?),
+        };
+        let clock = Clock::start();
+        let endpoints = Endpoints::new(Arc::new(Real), transport).of_tester();
+        let recorder = Recorder::create(path, clock, 0).with_secrets(endpoints.secrets().clone());
+        let recording = Arc::new(Recording::new(recorder, clock));
+        let observer = Arc::clone(&recording);
+        let endpoints = endpoints.watched(observer);
+        let (host, instance) = match found {
+            Some(instance) => {
+                let nowhere = || String::from("the implementation has no address");
+                let address = instance.address.ok_or_else(nowhere)?;
+                (Host::client(endpoints, address), instance)
+            }
+            None => {
+                let host = Host::server(&endpoints, (Ipv4Addr::LOCALHOST, 0).into())?;
+                let no_address = || String::from("the scripted peer has no address");
+                let peer = host.addresses().into_iter().next().ok_or_else(no_address)?;
+                let instance = self.launcher.initiator(needs, peer);
+                (host, instance.map_err(|error| error.to_string())?)
+            }
+        };
+        Ok(MetOverStreams {
+            host: host.with_clock(clock),
+            instance,
+            recording,
+            clock,
+        })
+    }
+
+    pub(super) async fn drive_over_streams(
+        &self,
+        context: &Context,
+        met: MetOverStreams,
+    ) -> Driven {
+        let environment = self.environment(context, met.instance.address);
+        let drive = StreamDrive::new(StreamSetup {
+            script: StreamScript::new(&self.scenario, environment),
+            host: met.host,
+            recording: met.recording,
+            clock: met.clock,
+            instance: met.instance,
+            restart: Restart {
+                launcher: Arc::clone(&self.launcher),
+                needs: self.scenario.iut.clone(),
+            },
+        });
+        let limit = bound(&self.scenario, &self.launcher.iut);
+        drive.run(limit, context.stop.clone()).await
+    }
+}

@@ -1,0 +1,76 @@
+//! What is to be run.
+
+use std::path::PathBuf;
+use std::time::Duration;
+
+use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Impair;
+use shakedown_engine::scenario::Scenario;
+use shakedown_protocol::requirement::Level;
+
+use super::CaptureBy;
+use crate::drive::wait;
+
+/// The longest that a scenario may wait in real time unless slow ones are asked for.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// What is to be run.
+#[derive(Debug, Clone)]
+pub struct Plan {
+    /// Scenarios against implementations, one implementation each.
+    pub assignments: Vec<Assignment>,
+    /// How many scenarios are played at the same time.
+    pub jobs: usize,
+    /// Seed of everything random.
+    pub seed: u64,
+    /// The folder of the captures; it is made if need be.
+    pub captures: PathBuf,
+    /// How packets are recorded.
+    pub capture: CaptureBy,
+    /// What the network does to each scenario that does not say it itself; what a script misses
+    /// through it is not the implementation's fault.
+    pub impair: Option<Impair>,
+    /// Id of a requirement that the reference is to break, in virtual time only: what is played is
+    /// then a faulty twin of it.
+    pub without: Option<&'static str>,
+    /// Whether scenarios are played, too, that wait for more than a minute; in virtual time they are
+    /// always.
+    pub slow: bool,
+    /// The weakest level whose findings count.
+    pub level: Level,
+    /// Whether every step is told.
+    pub verbose: bool,
+    /// This program, for `{shakedown}` in IUT descriptions.
+    pub shakedown: String,
+}
+
+/// Scenarios to be played against one implementation.
+#[derive(Debug, Clone)]
+pub struct Assignment {
+    /// The implementation.
+    pub iut: Iut,
+    /// The scenarios.
+    pub scenarios: Vec<Scenario>,
+    /// Whether these are all that there are for it: then a waiver that matches nothing fails.
+    pub is_full: bool,
+}
+
+/// Takes scenarios out that wait for very long, and says so.
+pub(super) fn leave_out_slow(assignments: &mut [Assignment]) -> Option<String> {
+    let mut count = 0;
+    for Assignment { iut, scenarios, .. } in assignments {
+        let before = scenarios.len();
+        scenarios.retain(|scenario| wait(scenario, iut) <= LONGEST_WAIT);
+        count += before - scenarios.len();
+    }
+    let (what, verb) = match count {
+        0 => return None,
+        1 => ("1 scenario waits".to_owned(), "is"),
+        count => (format!("{count} scenarios wait"), "are"),
+    };
+    let minute = LONGEST_WAIT.as_secs();
+    Some(format!(
+        "{what} for more than {minute} s and {verb} left out: --slow plays them in real time, --virtual \
+         in no time"
+    ))
+}
