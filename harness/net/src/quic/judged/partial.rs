@@ -6,7 +6,7 @@ use rand_chacha::ChaCha8Rng;
 use shakedown_protocol::MonitorSettings;
 
 use super::healthy::{refused, reset, talk};
-use super::table::{ACTION, EVENT, Table, in_virtual_time, pass, word};
+use super::table::{ACTION, COMMIT, EVENT, Table, in_virtual_time, pass, word};
 use super::told::{Copy, Told};
 
 /// Sessions of many kinds.
@@ -31,6 +31,13 @@ fn captures() -> Vec<Copy> {
     files.iter().map(|file| Copy::of(file)).collect()
 }
 
+/// Which packets of so many are missing.
+fn lacking(seed: u64, packets: usize) -> Vec<bool> {
+    let mut random = ChaCha8Rng::seed_from_u64(seed);
+    let share = random.random_range(0.01..0.6);
+    (0..packets).map(|_| random.random_bool(share)).collect()
+}
+
 fn has_no_finding(capture: &[u8]) {
     Told::of(capture, &MonitorSettings::default()).broke(&[]);
 }
@@ -52,11 +59,7 @@ fn a_capture_that_lacks_packets_in_a_row() {
 fn a_capture_that_lacks_packets_here_and_there() {
     for whole in captures() {
         for seed in 0..50 {
-            let mut random = ChaCha8Rng::seed_from_u64(seed);
-            let share = random.random_range(0.01..0.6);
-            let lacking: Vec<_> = (0..whole.packets())
-                .map(|_| random.random_bool(share))
-                .collect();
+            let lacking = lacking(seed, whole.packets());
             has_no_finding(&whole.without(|number| lacking[number]));
         }
     }
@@ -94,5 +97,50 @@ fn a_capture_that_begins_or_ends_in_the_middle() {
                 has_no_finding(&whole.without(|other| (other < number) == begins));
             }
         }
+    }
+}
+
+/// A session whose first ack is wrong, an id that does not rise and is acked, and a commit whose
+/// answer comes twice, all of it on connections of their own.
+fn faulty() -> Copy {
+    Copy::of(&in_virtual_time(async {
+        let table = Table::new();
+        let mut pair = table.set_up().await;
+        pair.ask(EVENT, &[word(1), word(2)].concat()).await;
+        pair.answer(EVENT, &word(2)).await;
+        pair.client.close(5);
+        pass(50).await;
+        let mut pair = table.set_up().await;
+        for _ in 0..2 {
+            pair.ask(EVENT, &word(7)).await;
+            pair.answer(EVENT, &word(7)).await;
+        }
+        pair.end().await;
+        let mut pair = table.set_up().await;
+        pair.ask(COMMIT, &word(42)).await;
+        pair.answer(COMMIT, &word(84)).await;
+        pair.answer(COMMIT, &word(84)).await;
+        pass(3_000).await;
+        pair.end().await;
+        table.capture()
+    }))
+}
+
+#[test]
+fn a_fault_is_taken_for_no_other_one_where_packets_are_missing() {
+    let whole = faulty();
+    let faults = ["PR-E-01", "PR-E-02", "PR-E-04", "PR-K-01"];
+    assert_eq!(
+        Told::of(&whole.without(|_| false), &MonitorSettings::default()).requirements(),
+        ["PR-E-01", "PR-E-04", "PR-E-02", "PR-K-01"]
+    );
+    for seed in 0..50 {
+        let lacking = lacking(seed, whole.packets());
+        let told = Told::of(
+            &whole.without(|number| lacking[number]),
+            &MonitorSettings::default(),
+        );
+        let found = told.requirements();
+        assert!(found.iter().all(|it| faults.contains(it)), "{found:?}");
     }
 }

@@ -188,6 +188,11 @@ impl Told {
         }
     }
 
+    /// The requirements that were broken.
+    pub(super) fn requirements(&self) -> Vec<&'static str> {
+        self.findings.iter().map(|it| it.0).collect()
+    }
+
     /// Asserts that nothing was broken or in doubt in so many sessions.
     pub(super) fn is_healthy(&self, sessions: usize) {
         assert!(

@@ -196,11 +196,12 @@ impl Monitor {
         let seconds = |one: &&Connection| one.second_of == Some(number) && one.closed.is_none();
         let second = self.connections.values().find(seconds);
         let second = second.map(|second| second.first.time);
+        let kept = second_of.filter(|old| self.connections.contains_key(old));
         let Some(one) = self.connections.get_mut(&number) else {
             return;
         };
-        one.refused = true;
         if second_of.is_some() {
+            self.refusing.extend(kept);
             one.ledger.judge("PR-C-01");
             if code == refused {
                 one.ledger.judge("PR-R-02");
@@ -249,17 +250,12 @@ impl Monitor {
     /// second one.
     fn ended_before(&self, number: u64) -> Option<&Connection> {
         let new = self.connections.get(&number)?;
-        let mut before = self.connections.range(..number).rev();
-        let refused = |old| {
-            let mut others = self.connections.values();
-            others.any(|one| one.second_of == Some(old) && one.refused)
-        };
-        let ended = |old: &Connection| {
+        let before = self.refusing.range(..number).rev();
+        let mut before = before.filter_map(|old| self.connections.get(old));
+        before.find(|old| {
             let over = old.over.into_iter().flatten().min();
             old.server == new.server && over.is_some_and(|over| over <= new.first.time)
-        };
-        let found = before.find(|(old, connection)| ended(connection) && refused(**old));
-        found.map(|(_, old)| old)
+        })
     }
 
     /// PR-C-02: a connection is refused, and none is there.

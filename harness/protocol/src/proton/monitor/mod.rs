@@ -15,7 +15,7 @@ mod talk;
 #[cfg(test)]
 mod tests;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 pub use event::{Code, Event, Numbers, What};
 
@@ -33,6 +33,8 @@ const MOST_CONNECTIONS: usize = 1_024;
 pub struct Monitor {
     settings: MonitorSettings,
     connections: BTreeMap<u64, Connection>,
+    /// Those during which a second one was refused.
+    refusing: BTreeSet<u64>,
     blind: u64,
 }
 
@@ -44,6 +46,7 @@ impl Monitor {
         Self {
             settings: settings.clone(),
             connections: BTreeMap::new(),
+            refusing: BTreeSet::new(),
             blind: 0,
         }
     }
@@ -144,7 +147,8 @@ impl Monitor {
 
     fn end_oldest(&mut self, say: Say<'_>) {
         self.harmless();
-        if let Some((_, connection)) = self.connections.pop_first() {
+        if let Some((number, connection)) = self.connections.pop_first() {
+            self.refusing.remove(&number);
             let blind = connection.blind && connection.agreed.is_none();
             if let Some(session) = connection.end(&self.settings, say) {
                 self.blind += u64::from(blind);

@@ -74,9 +74,7 @@ pub(super) struct Connection {
     closing: Option<Close>,
     /// When the client and the server first closed it.
     pub(super) over: [Option<Duration>; 2],
-    /// The server did not take it, because it has another one.
-    pub(super) refused: bool,
-    /// Why it was not taken is told already.
+    /// Why the server did not take it is told already.
     pub(super) told_why: bool,
     /// The largest packet numbers of the client and the server that have to be acknowledged, and
     /// those that they have acknowledged of each other.
@@ -159,7 +157,6 @@ impl Connection {
             closed: None,
             closing: None,
             over: [None; 2],
-            refused: false,
             told_why: false,
             newest: [None; 2],
             next: [0; 2],

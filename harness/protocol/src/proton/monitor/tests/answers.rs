@@ -40,7 +40,7 @@ fn a_server_that_may_send_nothing_need_not_answer() {
         limit: 100,
     };
     let rig = Rig::set_up().does(Server, blocked).word(0, Client, 1);
-    rig.alive(299, &[1]).closed(Client, 4).end().is_healthy();
+    rig.alive(300, &[1]).closed(Client, 4).end().is_healthy();
 }
 
 #[test]
@@ -85,8 +85,11 @@ fn events_go_on_while_a_commit_is_worked_on() {
     let told = held.word(4, Server, 84).word(0, Server, 1).end();
     told.broke(&[("PR-T-02", Server)]);
     let held = rig().word(0, Client, 1).alive(200, &[1]);
-    let told = held.word(0, Server, 1).word(4, Server, 84).end();
+    let told = held.word(0, Server, 1).silent(1).word(4, Server, 84).end();
     told.broke(&[("PR-T-02", Server)]);
+    let short = rig().word(0, Client, 1).word(0, Server, 1).alive(9, &[1]);
+    let told = short.word(4, Server, 84).end();
+    assert!(!told.sessions[0].judged.contains(&"PR-T-02"));
     // An event that is slow by itself may be.
     let slow = rig().word(0, Client, 1).alive(100, &[1]).word(0, Server, 1);
     slow.alive(100, &[1]).word(4, Server, 84).end().is_healthy();

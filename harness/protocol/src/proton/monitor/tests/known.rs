@@ -14,6 +14,31 @@ fn nothing_is_owed_for_what_did_not_come() {
 }
 
 #[test]
+fn what_came_late_is_owed_for_from_then_on() {
+    let ended = || Rig::set_up().deaf().fin(0, Client).alive(4, &[1]).hearing();
+    ended().alive(2, &[1]).closed(Server, 0).end().is_healthy();
+    ended().alive(5, &[1]).end().broke(&[("PR-S-08", Server)]);
+}
+
+#[test]
+fn what_came_before_is_not_what_came() {
+    let rig = Rig::new().connected(1, 5_000).behind();
+    let told = rig.bytes(0, Client, &[9]).after(6, Server).end();
+    told.broke(&[("PR-S-01", Client)]);
+}
+
+#[test]
+fn one_number_may_be_left_out_and_not_two() {
+    let lacks = |numbers| {
+        let rig = Rig::set_up().fin(0, Client).skip(Client, numbers);
+        rig.alive(6, &[1]).end()
+    };
+    lacks(1).broke(&[("PR-S-08", Server)]);
+    let told = lacks(2);
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
+}
+
+#[test]
 fn a_close_for_another_reason_before_it_came_is_in_doubt() {
     let wrong = || Rig::set_up().deaf().word(0, Client, 5).word(0, Client, 5);
     let told = wrong().closed(Server, 0).end();

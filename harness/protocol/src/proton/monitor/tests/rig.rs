@@ -17,6 +17,8 @@ pub(super) struct Rig {
     sent: BTreeMap<(u64, &'static str), u64>,
     /// No side acknowledges anything.
     deaf: bool,
+    /// So many packets are not acknowledged.
+    behind: u64,
     /// Packets are acknowledged that were not seen.
     gaps: bool,
     pub(super) said: Vec<Observation>,
@@ -35,6 +37,7 @@ impl Rig {
             connection: 1,
             sent: BTreeMap::new(),
             deaf: false,
+            behind: 0,
             gaps: false,
             said: Vec::new(),
         }
@@ -66,7 +69,7 @@ impl Rig {
             own,
             ack_eliciting: true,
             acknowledged: peers
-                .and_then(|sent| sent.checked_sub(1))
+                .and_then(|sent| sent.checked_sub(1 + self.behind))
                 .filter(|_| !self.deaf),
             unseen: self.gaps,
         };
@@ -85,6 +88,33 @@ impl Rig {
     /// From here on nothing is acknowledged.
     pub(super) fn deaf(mut self) -> Self {
         self.deaf = true;
+        self
+    }
+
+    /// From here on everything is acknowledged again.
+    pub(super) fn hearing(mut self) -> Self {
+        self.deaf = false;
+        self
+    }
+
+    /// From here on all is acknowledged but the newest packet.
+    pub(super) fn behind(mut self) -> Self {
+        self.behind = 1;
+        self
+    }
+
+    /// So many packet numbers of this side are not in the capture.
+    pub(super) fn skip(mut self, by: Role, numbers: u64) -> Self {
+        *self.sent.entry((self.connection, by.name())).or_default() += numbers;
+        self
+    }
+
+    /// Packets of one side alone, one each second.
+    pub(super) fn after(mut self, seconds: u64, by: Role) -> Self {
+        for _ in 0..seconds {
+            self.now += Duration::from_secs(1);
+            self.packet(by);
+        }
         self
     }
 
