@@ -33,7 +33,7 @@ fn blocks<'a>(page: &'a str, kind: &'a str) -> Vec<&'a str> {
 fn the_scenarios_that_are_shown_load() {
     let page = page("scenarios.md");
     let blocks = blocks(&page, "json scenario");
-    assert_eq!(blocks.len(), 1);
+    assert_eq!(blocks.len(), 2);
     for text in blocks {
         let value: Value = serde_json::from_str(text).expect("the example is JSON");
         let id = value["id"].as_str().expect("the example has an id");
@@ -64,6 +64,32 @@ fn the_steps_that_are_shown_load_in_a_scenario() {
             "iut": { "role": "responder", "mode": "3way", "options": ["optimistic_start"] },
             "let": { "wish": { "uuid": {} } },
             "sockets": { "other": { "other_port": {} } },
+            "steps": steps,
+        });
+        load(id, &scenario.to_string());
+    }
+}
+
+#[test]
+fn the_steps_over_streams_that_are_shown_load_in_a_scenario() {
+    let page = page("scenarios.md");
+    let blocks = blocks(&page, "json streams");
+    assert_eq!(blocks.len(), 2);
+    for text in blocks {
+        let shown: Vec<Value> = serde_json::from_str(text).expect("the example is JSON");
+        let mut steps = vec![
+            json!({ "connect": {} }),
+            json!({ "expect_connected": { "within": "5s" } }),
+            json!({ "open": { "stream": "event" } }),
+        ];
+        steps.extend(shown);
+        let id = "proton/any/server/an-example";
+        let scenario = json!({
+            "id": id,
+            "title": "An example",
+            "requirements": ["PR-C-03"],
+            "iut": { "role": "server", "mode": "any" },
+            "let": { "id": { "value": 7 } },
             "steps": steps,
         });
         load(id, &scenario.to_string());

@@ -47,7 +47,8 @@ impl StreamId {
 /// What can happen to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// Somebody wants to connect. Answered at once by [`Output::Admit`] or [`Output::Refuse`].
+    /// Somebody wants to connect. Answered by [`Output::Admit`] or [`Output::Refuse`]: by a reference
+    /// machine at once, by a test peer when it wants to; until then whoever asks waits.
     Incoming {
         /// The number of the connection to be.
         connection: ConnectionNumber,
@@ -155,7 +156,7 @@ pub enum Output {
     Reset(ConnectionNumber, StreamId, u64),
     /// Ask for no more bytes of a stream (STOP_SENDING), with this code.
     StopSending(ConnectionNumber, StreamId, u64),
-    /// Send a datagram (RFC 9221).
+    /// Send a datagram (RFC 9221). Nothing leaves if the other side's transport admits none.
     Datagram(ConnectionNumber, Vec<u8>),
     /// Drop every packet to and from the connection's endpoint, as if its process stood still, or let
     /// them pass again. What was asked for before has been handed to the transport, not more.

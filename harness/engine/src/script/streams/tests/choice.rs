@@ -104,3 +104,36 @@ fn a_silence_that_ended_before_something_came_is_chosen_however_late_that_is_see
     let text = &play.script.events()[2].text;
     assert_eq!(text, "it is silent: nothing for 2 s");
 }
+
+#[test]
+fn the_branch_that_was_true_first_is_taken_however_late_that_is_seen() {
+    let mut play = either(
+        json!([
+            { "title": "longer", "steps": [{ "expect_quiet": { "for": "2s" } }] },
+            { "title": "shorter", "steps": [{ "expect_quiet": { "for": "1s" } }] },
+        ]),
+        close(),
+    );
+    play.now = Duration::from_secs(3);
+    play.script.handle(play.now, Input::Tick);
+    assert_eq!(play.script.events()[2].step, "2.1.0");
+}
+
+#[test]
+fn a_branch_that_reads_more_than_is_kept_gets_it() {
+    let mut play = either(
+        json!([
+            { "title": "much", "steps": [
+                { "read": { "stream": "a", "hex": "00", "times": 400_000, "within": "1s" } },
+            ] },
+            { "title": "end", "steps": [{ "expect_close": { "code": [0], "within": "1s" } }] },
+        ]),
+        close(),
+    );
+    let chunk = vec![0; 100_000];
+    for _ in 0..4 {
+        assert!(play.script.reads(ConnectionNumber(0), StreamId(0)));
+        play.bytes(0, 0, &chunk);
+    }
+    play.passes();
+}

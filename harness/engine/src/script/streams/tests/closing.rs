@@ -37,6 +37,7 @@ fn transport(code: u64) -> Closing<'static> {
 #[case::a_transport_that_closes(&[5], &["transport"], Some(500), transport(0x0a), true)]
 #[case::a_transport_is_no_code(&[5], &[], Some(500), transport(0x0a), false)]
 #[case::a_handshake_is_no_connection(&[], &["transport"], None, transport(0x0a), false)]
+#[case::a_refusal_is_no_close_of_a_connection(&[], &["transport"], None, Closing::Refused, false)]
 #[case::silence_is_no_refusal(&[5], &["refused"], None, Closing::TimedOut, false)]
 #[case::silence(&[5], &["idle_timeout"], None, Closing::TimedOut, true)]
 #[case::silence_later(&[], &["idle_timeout"], Some(900), Closing::TimedOut, true)]

@@ -377,3 +377,10 @@ fn a_connection_that_must_live_may_say_anything() {
         "the connection to live for 1 s | lost by silence (idle timeout) after 999 ms"
     );
 }
+
+#[test]
+fn what_comes_exactly_at_the_end_of_the_window_is_in_time() {
+    let mut play = accepted(json!([{ "expect_close": { "code": [0], "within": "1s" } }]));
+    play.code(1_300, 0, "");
+    play.passes();
+}
