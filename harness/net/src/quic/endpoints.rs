@@ -43,7 +43,8 @@ impl Endpoints {
         }
     }
 
-    /// The same for a test peer: it sends and takes datagrams, which the protocol may not know.
+    /// The same for a test peer: it sends and takes datagrams, which the protocol may not know,
+    /// admits more streams than the protocol has, and does not keep idle connections open by itself.
     #[must_use]
     pub const fn of_tester(mut self) -> Self {
         self.is_tester = true;
@@ -88,7 +89,7 @@ impl Endpoints {
 
     fn manner(&self) -> Manner<'static> {
         Manner {
-            has_datagrams: self.is_tester,
+            is_tester: self.is_tester,
             ..Manner::default()
         }
     }

@@ -53,9 +53,14 @@ pub(super) struct Manner<'a> {
     pub(super) alpn: Option<&'a [String]>,
     /// Bytes that the other side may send on each stream before they are read.
     pub(super) window: Option<u32>,
-    /// Whether datagrams can be sent, which then are taken, too.
-    pub(super) has_datagrams: bool,
+    /// Whether it is a test peer's: datagrams can be sent, and are taken; there is room for streams
+    /// that the protocol forbids; and what keeps an idle connection open is the other side's
+    /// keep-alive alone.
+    pub(super) is_tester: bool,
 }
+
+/// Streams of the other side that a test peer admits besides those of the protocol.
+const SURPLUS: u32 = 8;
 
 /// The configuration of a server. Its secrets go to `secrets`.
 ///
@@ -129,12 +134,16 @@ fn parameters(transport: &Transport, manner: Manner<'_>) -> Result<TransportConf
     let idle = transport.idle_timeout.try_into();
     let idle = idle.map_err(|error| format!("no idle timeout can be so long: {error}"))?;
     let mut config = TransportConfig::default();
+    let bidirectional = match manner.is_tester {
+        true => transport.bidirectional.saturating_add(SURPLUS),
+        false => transport.bidirectional,
+    };
     config
-        .keep_alive_interval(Some(transport.keep_alive))
+        .keep_alive_interval((!manner.is_tester).then_some(transport.keep_alive))
         .max_idle_timeout(Some(idle))
-        .max_concurrent_bidi_streams(VarInt::from_u32(transport.bidirectional))
+        .max_concurrent_bidi_streams(VarInt::from_u32(bidirectional))
         .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))
-        .datagram_receive_buffer_size(manner.has_datagrams.then_some(DATAGRAMS))
+        .datagram_receive_buffer_size(manner.is_tester.then_some(DATAGRAMS))
         // Merged datagrams cannot be told apart in a capture.
         .enable_segmentation_offload(false);
     if let Some(window) = manner.window {
