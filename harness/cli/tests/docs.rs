@@ -119,7 +119,7 @@ fn load(id: &str, text: &str) {
 }
 
 #[rstest]
-#[case("iut.md", 4)]
+#[case("iut.md", 6)]
 #[case("../README.md", 2)]
 fn the_descriptions_that_are_shown_load(#[case] name: &str, #[case] number: usize) {
     let page = page(name);

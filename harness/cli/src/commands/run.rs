@@ -160,9 +160,10 @@ impl Args {
         if let Some(repeat) = self.repeat {
             return self.execute_load(global, repeat);
         }
-        let assignments = self.assignments()?;
+        let mut assignments = self.assignments()?;
+        self.leave_streams_out(&mut assignments)?;
         self.check_impair(&assignments)?;
-        let without = self.twin(&assignments)?;
+        let without = self.twin(&mut assignments)?;
         let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
         let plan = Plan {
             assignments,
@@ -216,6 +217,30 @@ impl Args {
         Ok(())
     }
 
+    /// Leaves out what cannot be done in real time with protocols over streams.
+    fn leave_streams_out(&self, assignments: &mut Vec<Assignment>) -> Result<(), Failure> {
+        let (flag, why) = match (&self.impair, &self.capture) {
+            _ if self.in_virtual_time => return Ok(()),
+            (Some(_), _) => (
+                "--impair",
+                "is played through a network in virtual time only; add --virtual",
+            ),
+            (None, CaptureBy::Live(_)) => (
+                "--capture",
+                "is recorded at our own sockets, where its secrets are; leave out --capture live",
+            ),
+            (None, CaptureBy::Auto | CaptureBy::Tap) => return Ok(()),
+        };
+        assignments.retain(|assignment| {
+            let protocol = shakedown_protocol::protocol(&assignment.iut.protocol);
+            protocol.is_none_or(|protocol| protocol.over_streams().is_none())
+        });
+        match assignments.is_empty() {
+            true => Err(usage(format!("{flag}: a protocol over streams {why}"))),
+            false => Ok(()),
+        }
+    }
+
     /// Whether one of the protocols has the frames that the impairment names.
     fn check_impair(&self, assignments: &[Assignment]) -> Result<(), Failure> {
         let Some(impair) = &self.impair else {
@@ -231,12 +256,20 @@ impl Args {
     }
 
     /// The requirement that the twin is to break; the reference of each protocol can leave it out.
-    fn twin(&self, assignments: &[Assignment]) -> Result<Option<&'static str>, Failure> {
+    /// Only implementations of its protocol are left.
+    fn twin(&self, assignments: &mut Vec<Assignment>) -> Result<Option<&'static str>, Failure> {
         let Some(id) = &self.without else {
             return Ok(None);
         };
+        let knows = |assignment: &Assignment| {
+            let protocol = shakedown_protocol::protocol(&assignment.iut.protocol);
+            protocol.is_some_and(|protocol| protocol.requirement(id).is_some())
+        };
+        if assignments.iter().any(knows) {
+            assignments.retain(knows);
+        }
         let mut found = None;
-        for Assignment { iut, .. } in assignments {
+        for Assignment { iut, .. } in &*assignments {
             let Some(protocol) = shakedown_protocol::protocol(&iut.protocol) else {
                 continue;
             };

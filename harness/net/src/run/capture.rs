@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 use std::str::FromStr;
 
-use super::Context;
+use super::{Context, Plan};
 use crate::drive::Beside;
 use crate::live;
 
@@ -66,6 +66,28 @@ impl CaptureBy {
             }
             Err(error) if required => Err(error.to_string()),
             Err(error) => Ok((None, format!("{TAP}, because {error}"))),
+        }
+    }
+}
+
+/// How the packets of a plan are recorded, and how that is called in the report. What streams carry
+/// is recorded at our own sockets, where its secrets are.
+///
+/// # Errors
+/// As [`CaptureBy::begin`].
+pub(super) fn begin(plan: &Plan) -> Result<(Option<Live>, String), String> {
+    let protocols = plan.assignments.iter().map(|one| one.iut.protocol.as_str());
+    let protocols = protocols.filter_map(shakedown_protocol::protocol);
+    let mut over_streams: Vec<_> = protocols.map(|it| it.over_streams().is_some()).collect();
+    over_streams.dedup();
+    match over_streams[..] {
+        [true] => CaptureBy::Tap.begin(),
+        [false] | [] => plan.capture.begin(),
+        _ => {
+            let (live, how) = plan.capture.begin()?;
+            let rest = "; what QUIC carries at our own sockets";
+            let rest = live.as_ref().map_or("", |_| rest);
+            Ok((live, how + rest))
         }
     }
 }

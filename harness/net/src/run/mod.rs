@@ -98,7 +98,7 @@ pub async fn run(
         .iter()
         .map(|a| a.iut.name.as_str())
         .collect();
-    let (live, capture) = plan.capture.begin().unwrap_or_else(|why| {
+    let (live, capture) = capture::begin(&plan).unwrap_or_else(|why| {
         ending.broken_off = Some(why);
         (None, "nothing".into())
     });

@@ -1,0 +1,381 @@
+//! `shakedown run` for `proton`: the reference as processes, and implementations that are not as they
+//! should be.
+#![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::expect_used,
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "the program is tested as a process over sockets, and helpers of tests may panic"
+)]
+
+use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Output, Stdio};
+use std::sync::mpsc;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use serde_json::Value;
+use shakedown_capture::{Capture, Item};
+use shakedown_net::quic::Host;
+use shakedown_net::quic::tls::{Identity, Secrets};
+use shakedown_net::quic::transport::{server, server_config};
+use shakedown_protocol::Transport;
+use shakedown_protocol::proton::{Server, ServerSettings, TRANSPORT};
+use shakedown_protocol::streams::{
+    ConnectionNumber, Input, Output as Asked, StreamId, StreamMachine,
+};
+use tempfile::TempDir;
+
+/// Longer than anything here takes; what takes longer hangs.
+const BOUND: Duration = Duration::from_secs(120);
+
+fn shakedown(arguments: &[&str]) -> Command {
+    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
+    command.args(arguments).env("NO_COLOR", "1");
+    command.stdin(Stdio::null());
+    command
+}
+
+/// A folder for reports and descriptions.
+struct Stage(TempDir);
+
+/// What a run told.
+struct Told {
+    events: Vec<Value>,
+    exit: Option<i32>,
+}
+
+impl Stage {
+    fn new() -> Self {
+        Self(tempfile::tempdir().unwrap())
+    }
+
+    fn path(&self, name: &str) -> PathBuf {
+        self.0.path().join(name)
+    }
+
+    /// A description of an implementation, written down.
+    fn describe(&self, role: &str, rest: &str) -> String {
+        let path = self.path("iut.toml");
+        let text = format!(
+            "name = \"double\"\nprotocol = \"proton\"\nrole = \"{role}\"\nmodes = [\"push\"]\n{rest}"
+        );
+        std::fs::write(&path, text).unwrap();
+        path.to_str().unwrap().to_owned()
+    }
+
+    /// One that runs at this address.
+    fn at(&self, address: SocketAddr) -> String {
+        self.describe("server", &format!("[reach]\naddress = \"{address}\"\n"))
+    }
+
+    fn command(&self, arguments: &[&str]) -> Command {
+        let mut command = shakedown(&["run", "--format", "json", "--seed", "1", "--out"]);
+        command.arg(self.path("out")).args(arguments);
+        command
+    }
+
+    fn run(&self, arguments: &[&str]) -> Told {
+        Told::of(&self.command(arguments).output().unwrap())
+    }
+
+    fn capture(&self, scenario: &str) -> PathBuf {
+        self.path(&format!("out/captures/{scenario}.pcapng"))
+    }
+}
+
+impl Told {
+    fn of(output: &Output) -> Self {
+        let text = String::from_utf8_lossy(&output.stdout);
+        let events = text.lines().map(|line| serde_json::from_str(line).unwrap());
+        Self {
+            events: events.collect(),
+            exit: output.status.code(),
+        }
+    }
+
+    fn all(&self, kind: &str) -> Vec<&Value> {
+        let of_kind = self.events.iter().filter(|event| event["type"] == kind);
+        of_kind.collect()
+    }
+
+    fn end(&self) -> &Value {
+        self.all("run-finished").pop().expect("an end")
+    }
+}
+
+/// A server machine whose acks are of the next id.
+struct Liar(Server);
+
+impl StreamMachine for Liar {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        self.0.handle(now, input);
+    }
+
+    fn poll(&mut self) -> Option<Asked> {
+        let mut output = self.0.poll();
+        // The scenarios open the Event stream first.
+        if let Some(Asked::Write(_, StreamId(0), bytes)) = &mut output {
+            for word in bytes.chunks_exact_mut(4) {
+                let id = u32::from_le_bytes(word.try_into().unwrap());
+                word.copy_from_slice(&id.wrapping_add(1).to_le_bytes());
+            }
+        }
+        output
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.0.deadline()
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        self.0.reads(connection, stream)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.0.is_finished()
+    }
+
+    fn counters(&self) -> Value {
+        self.0.counters()
+    }
+}
+
+/// A server in this process, as long as it is kept.
+struct Running {
+    address: SocketAddr,
+    stop: Option<tokio::sync::oneshot::Sender<()>>,
+    thread: Option<thread::JoinHandle<()>>,
+}
+
+impl Running {
+    fn start(machine: impl StreamMachine + Send + 'static, transport: Transport) -> Self {
+        let (tell, told) = mpsc::channel();
+        let (stop, stopped) = tokio::sync::oneshot::channel();
+        let thread = thread::spawn(move || {
+            let runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = { runtime }.enable_all().build().unwrap();
+            runtime.block_on(async {
+                let identity = Identity::self_signed().unwrap();
+                let config = server_config(&transport, identity, &Secrets::default()).unwrap();
+                let endpoint = server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+                tell.send(endpoint.local_addr().unwrap()).unwrap();
+                let mut machine = machine;
+                let mut host = Host::new(endpoint, None);
+                let serve = async {
+                    loop {
+                        host.next(&mut machine).await;
+                    }
+                };
+                tokio::select! {
+                    () = serve => {}
+                    _ = stopped => {}
+                }
+            });
+        });
+        Self {
+            address: told.recv_timeout(BOUND).unwrap(),
+            stop: Some(stop),
+            thread: Some(thread),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A failure of the thread is the failure of what it was asked for, which is told.
+            let _ = thread.join();
+        }
+    }
+}
+
+fn honest() -> Server {
+    Server::new(ServerSettings {
+        resets: false,
+        ..ServerSettings::default()
+    })
+}
+
+const PIPELINED: &str = "proton/any/server/a-hundred-pipelined-events-are-acked-in-order";
+
+#[test]
+fn the_reference_passes_what_does_not_wait_for_minutes() {
+    let stage = Stage::new();
+    let told = stage.run(&["--protocol", "proton"]);
+    let verdicts = told.all("verdict");
+    let others = verdicts.iter().filter(|one| one["verdict"] != "pass");
+    let others: Vec<_> = others.collect();
+    assert!(others.is_empty(), "{others:#?} {:#?}", told.all("finding"));
+    assert_eq!(told.exit, Some(0));
+    assert!(verdicts.len() > 100, "{}", verdicts.len());
+    let notes = told.end()["notes"].to_string();
+    assert!(notes.contains("left out: --slow plays them"), "{notes}");
+    let seconds = told.end()["seconds"].as_f64().unwrap();
+    assert!(seconds < BOUND.as_secs_f64(), "{seconds}");
+    // Each capture has its secrets: who reads it needs nothing else.
+    for one in verdicts {
+        let scenario = one["scenario"].as_str().unwrap();
+        let path = stage.capture(scenario);
+        let mut capture = Capture::open(std::fs::File::open(&path).unwrap()).unwrap();
+        let mut has_secrets = false;
+        let mut packets = 0;
+        while let Some(item) = capture.next_item().unwrap() {
+            match item {
+                Item::KeyLog(_) => has_secrets = true,
+                Item::Datagram(_) => packets += 1,
+            }
+        }
+        assert!(packets > 0, "{scenario}");
+        let fails_handshakes = scenario.contains("alpn");
+        assert!(has_secrets || fails_handshakes, "{scenario}");
+    }
+}
+
+#[test]
+fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
+    let stage = Stage::new();
+    let double = Running::start(Liar(honest()), TRANSPORT);
+    let told = stage.run(&[PIPELINED, "--iut", &stage.at(double.address)]);
+    assert_eq!(told.exit, Some(1), "{:#?}", told.events);
+    let findings = told.all("finding");
+    let of_step = findings.iter().find(|one| !one["step"].is_null());
+    assert_eq!(
+        of_step.expect("a step that failed")["requirement"],
+        "PR-E-01"
+    );
+    let of_capture = findings.iter().find(|one| one["step"].is_null());
+    let of_capture = of_capture.expect("what the monitor finds");
+    assert_eq!(of_capture["requirement"], "PR-E-01");
+    assert!(
+        of_capture["packet"]
+            .as_u64()
+            .is_some_and(|packet| packet > 1)
+    );
+    let capture = stage.capture(PIPELINED);
+    let checked = shakedown(&["check", capture.to_str().unwrap()])
+        .output()
+        .unwrap();
+    assert_eq!(checked.status.code(), Some(1));
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert!(text.contains("PR-E-01"), "{text}");
+}
+
+#[test]
+fn a_server_that_runs_already_is_judged_scenario_by_scenario() {
+    let stage = Stage::new();
+    let double = Running::start(honest(), TRANSPORT);
+    let iut = stage.at(double.address);
+    let told = stage.run(&[
+        "proton/any/server",
+        "--filter",
+        "event-stream",
+        "--iut",
+        &iut,
+    ]);
+    assert_eq!(told.exit, Some(0), "{:#?}", told.all("finding"));
+    assert!(told.all("verdict").len() > 3);
+}
+
+/// What a run says that cannot begin.
+fn why_not(stage: &Stage, arguments: &[&str]) -> String {
+    let told = stage.run(arguments);
+    assert_eq!(told.exit, Some(2), "{:#?}", told.events);
+    told.end()["message"].as_str().unwrap().to_owned()
+}
+
+#[test]
+fn a_server_that_is_not_there_is_told_before_anything_is_played() {
+    let stage = Stage::new();
+    // Bound, so that nobody else is there; it never answers.
+    let mute = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
+    let iut = stage.at(mute.local_addr().unwrap());
+    let why = why_not(&stage, &[PIPELINED, "--iut", &iut]);
+    let says = "was asked for a QUIC connection (proton), and nothing came back";
+    assert!(
+        why.starts_with("double does not answer: ") && why.contains(says),
+        "{why}"
+    );
+}
+
+#[test]
+fn a_server_of_another_protocol_is_told_before_anything_is_played() {
+    let stage = Stage::new();
+    let transport = Transport {
+        alpn: "h3",
+        ..TRANSPORT
+    };
+    let double = Running::start(honest(), transport);
+    let why = why_not(&stage, &[PIPELINED, "--iut", &stage.at(double.address)]);
+    assert!(why.contains("its handshake failed"), "{why}");
+}
+
+#[test]
+fn a_client_that_never_connects_is_told_before_anything_is_played() {
+    let stage = Stage::new();
+    let command = "[start]\ncommand = [\"/bin/sh\", \"-c\", \"exec sleep 100\", \"{peer}\"]\n";
+    let iut = stage.describe("client", command);
+    let scenario = "proton/any/client/a-client-with-nothing-to-do-ends-in-peace";
+    let why = why_not(&stage, &[scenario, "--iut", &iut]);
+    assert!(why.contains("its first datagram was waited for"), "{why}");
+}
+
+#[test]
+fn what_is_interrupted_leaves_a_capture_that_can_be_read() {
+    let stage = Stage::new();
+    let scenario = "proton/any/server/an-idle-connection-outlives-the-idle-timeout";
+    let mut command = stage.command(&[scenario]);
+    let child = command.stdout(Stdio::piped()).spawn().unwrap();
+    let began = Instant::now();
+    while packets(&stage.capture(scenario)) < 12 {
+        assert!(began.elapsed() < BOUND, "it does not come so far");
+        thread::sleep(Duration::from_millis(10));
+    }
+    let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
+    kill(pid, Signal::SIGINT).unwrap();
+    let told = Told::of(&child.wait_with_output().unwrap());
+    assert_eq!(told.exit, Some(130));
+    let capture = stage.capture(scenario);
+    let checked = shakedown(&["check", "--format", "json", capture.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert_eq!(checked.status.code(), Some(0), "{text}");
+    assert!(text.contains("\"PR-S-01\""), "{text}");
+}
+
+/// Packets of a capture that is still written.
+fn packets(path: &Path) -> usize {
+    let Ok(file) = std::fs::File::open(path) else {
+        return 0;
+    };
+    let Ok(mut capture) = Capture::open(file) else {
+        return 0;
+    };
+    let mut count = 0;
+    while let Ok(Some(_)) = capture.next_datagram() {
+        count += 1;
+    }
+    count
+}
+
+#[test]
+fn what_only_virtual_time_can_do_is_refused_in_real_time() {
+    for (arguments, says) in [
+        (["--impair", "loss=0.1"], "virtual time only; add --virtual"),
+        (["--capture", "live:lo"], "leave out --capture live"),
+    ] {
+        let output = shakedown(&["run", "--protocol", "proton"])
+            .args(arguments)
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{text}");
+        assert!(text.contains(says), "{text}");
+    }
+}
