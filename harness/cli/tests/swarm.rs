@@ -13,8 +13,12 @@ use serde_json::Value;
 const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
 
 fn explore(arguments: &[&str]) -> Child {
+    explore_any(&[&["mediastream"], arguments].concat())
+}
+
+fn explore_any(arguments: &[&str]) -> Child {
     Command::new(SHAKEDOWN)
-        .args(["explore", "mediastream"])
+        .arg("explore")
         .args(arguments)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
@@ -155,5 +159,66 @@ fn the_diagrams_of_the_findings_are_what_the_commands_print() {
         let (code, text, complaints) = ended(explore(&words));
         assert_eq!(code, Some(0), "{command}: {complaints}");
         assert!(text.starts_with(ladder), "{command} prints\n{text}");
+    }
+}
+
+#[test]
+fn random_runs_of_proton_find_nothing_and_are_the_same_whatever_the_threads() {
+    let arguments = [
+        "proton", "--swarm", "300", "--seed", "7", "--format", "json",
+    ];
+    let (one, other) = (
+        explore_any(&[&arguments[..], &["--jobs", "1"]].concat()),
+        explore_any(&[&arguments[..], &["--jobs", "3"]].concat()),
+    );
+    let ((code, one, complaints), (_, other, _)) = (ended(one), ended(other));
+    assert_eq!(code, Some(0), "{complaints}");
+    assert_eq!(one, other);
+    let events = one
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).expect("an event"));
+    let events: Vec<_> = events.collect();
+    let seeds = events.iter().filter(|event| event["type"] == "swarm-run");
+    assert!(
+        seeds
+            .map(|event| event["seed"].as_u64())
+            .eq((7..307).map(Some))
+    );
+    let end = &events[events.len() - 1];
+    assert_eq!(
+        (&end["type"], &end["violating"]),
+        (&"swarm-finished".into(), &0.into())
+    );
+    assert!(end["sums"]["answers"].as_u64() > Some(1_000), "{end}");
+}
+
+#[test]
+fn a_single_run_of_proton_is_told_step_by_step() {
+    let (code, text, complaints) = ended(explore_any(&["proton", "--swarm", "1", "--seed", "3"]));
+    assert_eq!(code, Some(0), "{complaints}");
+    assert!(text.starts_with("seed 3: "), "{text}");
+    assert!(text.contains("client 0 is asked to connect"), "{text}");
+    assert!(
+        text.ends_with("nothing that must not happen was seen\n"),
+        "{text}"
+    );
+}
+
+#[test]
+fn what_means_nothing_to_random_runs_of_proton_is_refused() {
+    for (arguments, complaint) in [
+        (&["proton"][..], "say how many, for example `--swarm 1000`"),
+        (
+            &["proton", "--swarm", "1", "--mode", "push"],
+            "`--mode` means nothing",
+        ),
+        (
+            &["proton", "--swarm", "1", "--out", "there"],
+            "`--out` means nothing",
+        ),
+    ] {
+        let (code, _, complaints) = ended(explore_any(arguments));
+        assert_eq!(code, Some(2), "{complaints}");
+        assert!(complaints.contains(complaint), "{complaints}");
     }
 }

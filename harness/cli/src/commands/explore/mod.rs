@@ -2,6 +2,7 @@
 
 mod bounded;
 mod memory;
+mod streams;
 mod swarm;
 mod tell;
 
@@ -30,7 +31,11 @@ ends with exit code 3.
 With --swarm each seed is another pair, another profile of loss, duplication, reordering, corruption, \
 delay, clock skew and change of address; then the network heals, and both sides must converge. What \
 breaks a requirement is shown as a ladder diagram; with --out it is written as a trace and as a scenario \
-that replays it against an implementation.",
+that replays it against an implementation.
+
+A protocol that streams carry (proton) is explored with --swarm alone: each seed is another server of the \
+reference, one to three clients, commands to them and cables that are pulled, over a network of streams \
+without QUIC. The same seed plays the same run again; a single run is told step by step.",
     after_help = "\
 Examples:
   shakedown explore mediastream --mode 3way
@@ -40,7 +45,9 @@ Examples:
   shakedown explore mediastream --swarm 10000
   shakedown explore mediastream --swarm 10000 --initiator 3way,fallback --responder 3way+start3
   shakedown explore mediastream --swarm 1 --seed 866 --initiator 3way --responder 3way
-  shakedown explore mediastream --swarm 1000 --mode 3way --without MS-H-18 --out found"
+  shakedown explore mediastream --swarm 1000 --mode 3way --without MS-H-18 --out found
+  shakedown explore proton --swarm 10000
+  shakedown explore proton --swarm 1 --seed 302"
 )]
 pub(crate) struct Args {
     /// The protocol
@@ -101,12 +108,9 @@ impl Args {
                 known.join(", ")
             ))
         })?;
-        let protocol = protocol.over_datagrams().ok_or_else(|| {
-            usage(format!(
-                "only protocols over datagrams are explored; {} is carried by streams",
-                protocol.id
-            ))
-        })?;
+        let Some(protocol) = protocol.over_datagrams() else {
+            return streams::run(protocol, &self);
+        };
         match self.swarm {
             Some(_) => swarm::run(protocol, &self),
             None => bounded::run(protocol, &self),

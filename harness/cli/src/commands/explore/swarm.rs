@@ -18,9 +18,9 @@ use crate::exit::{Exit, Failure};
 use crate::reports::Format;
 
 /// Version of the events, whose names and fields are a contract.
-const VERSION: u32 = 1;
+pub(super) const VERSION: u32 = 1;
 /// Runs that one thread plays before they are told.
-const BATCH: u64 = 64;
+pub(super) const BATCH: u64 = 64;
 /// Runs of which everything is written.
 const MOST_WRITTEN: usize = 10;
 
@@ -28,9 +28,7 @@ const MOST_WRITTEN: usize = 10;
 pub(super) fn run(protocol: Datagrams, args: &Args) -> Result<Exit, Failure> {
     let swarm = swarm(protocol, args)?;
     let runs = args.swarm.map_or(1, std::num::NonZeroU64::get);
-    let jobs = args.jobs.map(std::num::NonZeroUsize::get);
-    let jobs = jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
-    let jobs = u64::try_from(jobs.unwrap_or(1)).unwrap_or(1);
+    let jobs = jobs(args);
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(|error| {
             usage(format!("cannot make the folder {}: {error}", folder.display()))
@@ -40,7 +38,7 @@ pub(super) fn run(protocol: Datagrams, args: &Args) -> Result<Exit, Failure> {
     let mut first = 0;
     while first < runs {
         let end = runs.min(first + jobs * BATCH);
-        for run in played(&swarm, args.seed, first..end, jobs)? {
+        for run in played(&|seed| swarm.run(seed), args.seed, first..end, jobs)? {
             told.add(&run)?;
         }
         first = end;
@@ -48,13 +46,20 @@ pub(super) fn run(protocol: Datagrams, args: &Args) -> Result<Exit, Failure> {
     told.finish()
 }
 
+/// How many runs are played at the same time.
+pub(super) fn jobs(args: &Args) -> u64 {
+    let jobs = args.jobs.map(std::num::NonZeroUsize::get);
+    let jobs = jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
+    u64::try_from(jobs.unwrap_or(1)).unwrap_or(1)
+}
+
 /// The runs of a stretch of seeds, in their order.
-fn played(
-    swarm: &Swarm,
+pub(super) fn played<R: Send>(
+    play: &(impl Fn(u64) -> Result<R, String> + Sync),
     seed: u64,
     stretch: std::ops::Range<u64>,
     jobs: u64,
-) -> Result<Vec<Run>, Failure> {
+) -> Result<Vec<R>, Failure> {
     let share = (stretch.end - stretch.start).div_ceil(jobs).max(1);
     let results: Vec<_> = std::thread::scope(|scope| {
         let starts = (stretch.start..stretch.end).step_by(usize::try_from(share).unwrap_or(1));
@@ -63,7 +68,7 @@ fn played(
                 let end = stretch.end.min(start + share);
                 scope.spawn(move || {
                     let seeds = (start..end).map(|run| seed.wrapping_add(run));
-                    seeds.map(|seed| swarm.run(seed)).collect::<Vec<_>>()
+                    seeds.map(play).collect::<Vec<_>>()
                 })
             })
             .collect();

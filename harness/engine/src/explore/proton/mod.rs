@@ -31,7 +31,9 @@ mod server;
 mod tests;
 mod world;
 
-use shakedown_protocol::proton::{Client, Server};
+use std::time::Duration;
+
+use shakedown_protocol::proton::{Client, PROTOCOL, Server};
 
 use super::Violation;
 use world::World;
@@ -55,6 +57,36 @@ pub struct Run {
     pub violations: Vec<Violation>,
     /// What happened, a line for each thing; empty unless it was asked for.
     pub log: Vec<String>,
+}
+
+impl Run {
+    /// What happened, a line for each thing: up to the first violation and then what it is, or all of
+    /// it. Of a run that kept no log it is what it was told and what does not hold.
+    #[must_use]
+    pub fn story(&self) -> String {
+        let first = self.violations.first();
+        let end = first.and_then(|first| first.at);
+        let end = end.map_or(f64::INFINITY, |at| Duration::from_nanos(at).as_secs_f64());
+        let time = |line: &str| line.trim_start().split(' ').next()?.parse::<f64>().ok();
+        // The log has microseconds.
+        let is_before = |line: &&String| time(line).is_none_or(|time| time <= end + 1e-6);
+        let mut story: Vec<String> = vec![format!("seed {}: {}", self.seed, self.setting)];
+        story.extend(self.log.iter().take_while(is_before).cloned());
+        for violation in &self.violations {
+            let party = violation
+                .party
+                .map_or("network", |role| PROTOCOL.side(role));
+            let at = violation.at.map(Duration::from_nanos).unwrap_or_default();
+            story.push(format!(
+                "{:>12.6} s  BROKEN {} by the {}: {}",
+                at.as_secs_f64(),
+                violation.requirement,
+                party,
+                violation.property
+            ));
+        }
+        story.join("\n") + "\n"
+    }
 }
 
 /// Plays the run of a seed. `tells` says whether it keeps a log.

@@ -8,30 +8,12 @@ use shakedown_protocol::streams::{ConnectionNumber, Input, Output, StreamId, Str
 use super::world::{Asked, World};
 use super::*;
 
-/// A run in words: what does not hold, and what led there.
-fn shown(run: &Run) -> String {
-    let first = run.violations.first();
-    let at = first.and_then(|first| first.at).unwrap_or_default();
-    let at = Duration::from_nanos(at).as_secs_f64();
-    let time = |line: &str| line.trim().split(' ').next()?.parse::<f64>().ok();
-    let is_before = |line: &&String| time(line).is_none_or(|time| time <= at);
-    let before: Vec<_> = run
-        .log
-        .iter()
-        .filter(is_before)
-        .map(String::as_str)
-        .collect();
-    let last = &before[before.len().saturating_sub(60)..];
-    let (seed, setting) = (run.seed, &run.setting);
-    format!("{}\nseed {seed}: {setting}\n{first:#?}", last.join("\n"))
-}
-
 #[test]
 fn nothing_is_found_in_random_runs_of_the_reference() {
     let (mut answers, mut cuts, mut connections) = (0, 0, 0);
     for seed in 0..2_000 {
         let played = run(seed, false);
-        assert!(played.violations.is_empty(), "{}", shown(&run(seed, true)));
+        assert!(played.violations.is_empty(), "{}", run(seed, true).story());
         answers += played.answers;
         cuts += played.cuts;
         connections += played.connections;
@@ -40,6 +22,31 @@ fn nothing_is_found_in_random_runs_of_the_reference() {
     assert!(answers > 10_000, "{answers}");
     assert!(cuts > 1_000, "{cuts}");
     assert!(connections > 4_000, "{connections}");
+}
+
+#[test]
+fn a_story_ends_with_what_is_broken() {
+    let server = |settings| Twin {
+        machine: Server::new(settings),
+        fault: Fault::WrongWord,
+        again: None,
+    };
+    let mut runs = (0..).map(|seed| World::new(seed, true, server, Client::new).play());
+    let run = runs.find(|run| !run.violations.is_empty()).unwrap();
+    let story = run.story();
+    let lines: Vec<_> = story.lines().collect();
+    assert!(lines[0].starts_with("seed "), "{story}");
+    let broken = lines
+        .iter()
+        .position(|line| line.contains(" BROKEN "))
+        .unwrap();
+    assert!(lines[broken].contains(" by the server: "), "{story}");
+    let time = |line: &str| line.trim_start().split(' ').next().map(str::to_owned);
+    let then = lines[1..broken]
+        .iter()
+        .filter(|line| time(line) == time(lines[broken]));
+    assert!(then.count() > 0, "what led there is told: {story}");
+    assert_eq!(lines.len() - broken, run.violations.len());
 }
 
 #[test]
