@@ -332,7 +332,7 @@ fn what_is_interrupted_leaves_a_capture_that_can_be_read() {
     let mut command = stage.command(&[scenario]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
-    while packets(&stage.capture(scenario)) < 12 {
+    while packets(&stage.capture(scenario)) < 24 {
         assert!(began.elapsed() < BOUND, "it does not come so far");
         thread::sleep(Duration::from_millis(10));
     }

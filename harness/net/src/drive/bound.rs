@@ -105,3 +105,38 @@ fn stretched(span: Duration, iut: &Iut) -> Duration {
         span.as_secs_f64().min(1e6) * tolerance,
     ))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn scenario(steps: &str) -> Scenario {
+        let text = format!(
+            "{{ \"id\": \"proton/any/server/x\", \"title\": \"x\", \"requirements\": [],
+               \"iut\": {{ \"role\": \"server\", \"mode\": \"any\" }}, \"steps\": [{steps}] }}"
+        );
+        serde_json::from_str(&text).unwrap()
+    }
+
+    fn server() -> Iut {
+        let text = include_str!("../../../../vectors/iut/reference-server.toml");
+        Iut::parse("reference-server.toml", text).unwrap()
+    }
+
+    #[test]
+    fn a_scenario_waits_for_what_nothing_can_shorten() {
+        let waiting = scenario(
+            r#"{ "connect": {} },
+               { "expect_connected": { "within": "5s" } },
+               { "repeat": { "times": 3, "steps": [{ "wait": { "for": "10s" } }] } },
+               { "expect_quiet": { "for": "4s" } },
+               { "either": [
+                   { "title": "a", "steps": [{ "expect_close": { "code": [4], "after": "7s", "within": "9s" } }] },
+                   { "title": "b", "steps": [{ "expect_alive": { "for": "2s" } }] }
+               ] }"#,
+        );
+        assert_eq!(wait(&waiting, &server()), Duration::from_secs(36));
+        let long = bound(&waiting, &server());
+        assert!(long >= Duration::from_secs(48), "{long:?}");
+    }
+}

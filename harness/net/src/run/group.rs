@@ -5,7 +5,9 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use shakedown_engine::scenario::Needs;
 use shakedown_protocol::Protocol;
 use tokio::sync::Mutex;
+use tokio::time::sleep;
 
+use super::target::SETTLING;
 use crate::drive::Sockets;
 use crate::launch::{Instance, Launcher};
 use crate::probe;
@@ -136,6 +138,9 @@ impl Group {
             seed,
         );
         let probe = asked.await.map_err(|silent| silent.to_string())?;
+        if self.protocol.over_streams().is_some() {
+            sleep(SETTLING).await;
+        }
         Ok((instance, probe))
     }
 }

@@ -6,6 +6,7 @@ use shakedown_engine::iut::{Iut, Per, Start};
 use shakedown_engine::scenario::{Needs, Scenario, Step, each_step};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
+use tokio::time::sleep;
 
 use crate::launch::Launcher;
 use crate::probe;
@@ -14,8 +15,8 @@ use crate::socket::PeerSocket;
 /// How long the streams that a scenario with counted slots leaves behind are waited for, at most.
 const MOST_SECONDS_OF_STREAMS: u32 = 60;
 
-/// What an idle timeout may take besides its time.
-const SLACK: Duration = Duration::from_secs(1);
+/// How long a server may take to hear of a connection's end: some do when QUIC has drained it.
+pub(super) const SETTLING: Duration = Duration::from_secs(2);
 
 /// An implementation under test.
 #[derive(Debug)]
@@ -48,14 +49,15 @@ impl Target {
         lives_on && self.protocol.over_streams().is_some()
     }
 
-    /// How long after a scenario such a process may hold on to a peer that has fallen silent.
+    /// How long after a scenario such a process may hold on to a peer: to one that has fallen silent
+    /// for the idle timeout.
     pub(super) fn patience_after(&self, scenario: &Scenario) -> Duration {
         let mut falls_silent = false;
         each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
             falls_silent |= matches!(step, Step::GoSilent(_));
         });
         let over = self.protocol.over_streams().filter(|_| falls_silent);
-        over.map_or(Duration::ZERO, |over| over.transport.idle_timeout + SLACK)
+        over.map_or(SETTLING, |over| over.transport.idle_timeout + SETTLING)
     }
 
     /// Whether it is told how many it may serve: whoever else came to its process, another scenario
@@ -97,6 +99,9 @@ impl Target {
         let mode = &needs.mode;
         let asked =
             probe::responder(self.protocol, mode, &instance, probe::FIRST_TRIES, turn).await;
+        if self.serves_one() {
+            sleep(SETTLING).await;
+        }
         if let Some(process) = &instance.process {
             process.stop().await;
         }
