@@ -141,7 +141,7 @@ impl Monitor {
         let Some(new) = self.connections.get(&number) else {
             return;
         };
-        let (Some(old), Some(agreed)) = (new.second_of, new.agreed) else {
+        let (Some(old), Some(since)) = (new.second_of, new.established()) else {
             return;
         };
         if new.reset && by == Role::Responder && new.caught_up[index(by)] == Some(at.time) {
@@ -150,12 +150,13 @@ impl Monitor {
             dues.for_each(|due| due.learn(at.time));
             return;
         }
-        let served = by == Role::Responder && new.closed.is_none() && !new.reset;
-        let until = agreed + late(IDENTIFICATION * 2, &self.settings);
+        let open = by == Role::Responder && new.closed.is_none();
+        let served = open && !new.reset && !new.both_served;
+        let until = since + late(IDENTIFICATION * 2, &self.settings) + new.round_trip();
         if !served || at.time <= until {
             return;
         }
-        let since = agreed + IDENTIFICATION;
+        let since = since + IDENTIFICATION;
         let Some(old) = self.connections.get(&old) else {
             return;
         };
@@ -175,7 +176,7 @@ impl Monitor {
         ] {
             new.found(requirement, act, expected, got, say);
         }
-        new.second_of = None;
+        new.both_served = true;
     }
 
     /// PR-C-01, PR-C-02, PR-R-01, PR-R-02: what the end of one connection says of another.

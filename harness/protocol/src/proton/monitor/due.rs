@@ -129,13 +129,19 @@ impl Due {
         matches!(self.known, Known::Since(_))
     }
 
-    /// Whether a packet of the side at `now` shows that it did not close.
-    pub(super) fn is_overdue(&self, now: Duration, settings: &MonitorSettings) -> bool {
+    /// Whether a packet of the side at `now` shows that it did not close, where packets and their
+    /// acknowledgements take this long.
+    pub(super) fn is_overdue(
+        &self,
+        now: Duration,
+        round_trip: Duration,
+        settings: &MonitorSettings,
+    ) -> bool {
         let Known::Since(known) = self.known else {
             return false;
         };
         let earliest = self.since + late(self.within + PROMPT, settings);
-        now > earliest.max(known + late(PROMPT, settings))
+        now > earliest.max(known + late(PROMPT, settings)) + round_trip
     }
 
     /// Whether this close is the one that is owed.

@@ -31,7 +31,8 @@ impl Connection {
         }
         self.kept_alive(by, at, settings);
         self.arm(at.time, settings);
-        let overdue = |due: &Due| due.party == by && due.is_overdue(at.time, settings);
+        let round_trip = self.round_trip();
+        let overdue = |due: &Due| due.party == by && due.is_overdue(at.time, round_trip, settings);
         let broken: Vec<_> = self
             .dues
             .iter()
@@ -60,11 +61,19 @@ impl Connection {
         for due in &mut self.dues {
             due.number(by, numbers.map(|numbers| numbers.own));
         }
+        if let Some(own) = own {
+            self.probes[mine].get_or_insert((own.own, at.time));
+        }
         let Some((numbers, largest)) = numbers.and_then(|all| Some((all, all.acknowledged?)))
         else {
             return;
         };
         self.gaps |= numbers.unseen;
+        let probe = &mut self.probes[peers];
+        if let Some((_, sent)) = probe.take_if(|(number, _)| *number <= largest) {
+            let delay = at.time.saturating_sub(sent);
+            self.delays[peers] = self.delays[peers].max(delay);
+        }
         self.acknowledged[mine] = self.acknowledged[mine].max(Some(largest));
         if self.acknowledged[mine] >= self.newest[peers] {
             self.caught_up[mine] = Some(at.time);
@@ -88,13 +97,15 @@ impl Connection {
     }
 
     /// PR-C-05: the idle timer begins again with the first packet that is sent after one that came,
-    /// which keep-alive sends a second later.
+    /// which keep-alive sends a second later. QUIC makes the timeout three of its probe timeouts where
+    /// those are longer (RFC 9000, section 10.1), each of which may be twice the round trip.
     fn vanished(&mut self, by: Role, at: At, settings: &MonitorSettings, say: Say<'_>) {
-        let gone = IDLE_TIMEOUT + KEEP_ALIVE;
+        let round_trip = self.round_trip();
+        let gone = IDLE_TIMEOUT.max(round_trip * 6) + KEEP_ALIVE;
         let [Some(client), Some(_)] = self.last else {
             return;
         };
-        if by == Role::Responder && at.time > client + late(gone, settings) {
+        if by == Role::Responder && at.time > client + late(gone, settings) + round_trip {
             let act = self.act(by, at);
             let silent = at.time.saturating_sub(client).as_secs_f64();
             let got = format!("a packet {silent:.1} s after the client's last one");

@@ -79,6 +79,10 @@ pub(super) struct Connection {
     /// The largest packet numbers of the client and the server that have to be acknowledged, and
     /// those that they have acknowledged of each other.
     newest: [Option<u64>; 2],
+    /// A packet of each side that the other one is to acknowledge, and when it was seen.
+    probes: [Option<(u64, Duration)>; 2],
+    /// The longest time from a packet of each side to its acknowledgement.
+    delays: [Duration; 2],
     /// The number after the largest one of each side.
     next: [u64; 2],
     acknowledged: [Option<u64>; 2],
@@ -96,6 +100,8 @@ pub(super) struct Connection {
     pub(super) spoke: bool,
     /// Another connection was there when it came.
     pub(super) second_of: Option<u64>,
+    /// It is told that this one and that one are both served.
+    pub(super) both_served: bool,
     /// Another connection reset this one.
     pub(super) superseded: bool,
     pub(super) first_id: Option<Word>,
@@ -159,6 +165,8 @@ impl Connection {
             over: [None; 2],
             told_why: false,
             newest: [None; 2],
+            probes: [None; 2],
+            delays: [Duration::ZERO; 2],
             next: [0; 2],
             acknowledged: [None; 2],
             gaps: false,
@@ -168,6 +176,7 @@ impl Connection {
             reset: false,
             spoke: false,
             second_of: None,
+            both_served: false,
             superseded: false,
             first_id: None,
             last_id: 0,
@@ -217,6 +226,13 @@ impl Connection {
     /// When the server first had data of the client.
     pub(super) fn established(&self) -> Option<Duration> {
         self.established.map(|since| since.time)
+    }
+
+    /// The longest time that a packet and its acknowledgement took together, on both sides of where the
+    /// capture was taken.
+    pub(super) fn round_trip(&self) -> Duration {
+        let [client, server] = self.delays;
+        client + server
     }
 
     /// Whether something may have been said that was not seen.

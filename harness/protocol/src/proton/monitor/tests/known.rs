@@ -17,7 +17,7 @@ fn nothing_is_owed_for_what_did_not_come() {
 fn what_came_late_is_owed_for_from_then_on() {
     let ended = || Rig::set_up().deaf().fin(0, Client).alive(4, &[1]).hearing();
     ended().alive(2, &[1]).closed(Server, 0).end().is_healthy();
-    ended().alive(5, &[1]).end().broke(&[("PR-S-08", Server)]);
+    ended().alive(14, &[1]).end().broke(&[("PR-S-08", Server)]);
 }
 
 #[test]
@@ -111,4 +111,15 @@ fn a_server_closes_once() {
     };
     let told = failures().does(Server, hidden).closed(Server, 5).end();
     told.is_healthy();
+}
+
+#[test]
+fn on_a_long_way_a_close_may_come_later() {
+    // Two and a half seconds there and back.
+    let far = || {
+        let rig = Rig::set_up().deaf().alive(2, &[1]).hearing();
+        rig.alive(1, &[1]).fin(0, Client)
+    };
+    far().alive(4, &[1]).end().is_healthy();
+    far().alive(14, &[1]).end().broke(&[("PR-S-08", Server)]);
 }

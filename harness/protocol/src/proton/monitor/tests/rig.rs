@@ -60,21 +60,27 @@ impl Rig {
         self.monitor.event(&event, &mut |one| said.push(one));
     }
 
-    /// The end of a packet that acknowledges all that the other side sent.
+    /// The end of a packet that acknowledges all that the other side sent, which is acknowledged at
+    /// once.
     pub(super) fn packet(&mut self, by: Role) {
+        self.one(by, true);
+        if !self.deaf {
+            self.one(by.peer(), false);
+        }
+    }
+
+    fn one(&mut self, by: Role, ack_eliciting: bool) {
         let key = |role: Role| (self.connection, role.name());
         let own = self.sent.get(&key(by)).copied().unwrap_or_default();
         let peers = self.sent.get(&key(by.peer())).copied();
-        let numbers = Numbers {
+        let acknowledged = peers.and_then(|sent| sent.checked_sub(1 + self.behind));
+        let numbers = Some(Numbers {
             own,
-            ack_eliciting: true,
-            acknowledged: peers
-                .and_then(|sent| sent.checked_sub(1 + self.behind))
-                .filter(|_| !self.deaf),
+            ack_eliciting,
+            acknowledged: acknowledged.filter(|_| !self.deaf),
             unseen: self.gaps,
-        };
+        });
         self.sent.insert(key(by), own + 1);
-        let numbers = Some(numbers);
         self.what(What::Packet { by, numbers });
     }
 
@@ -113,7 +119,7 @@ impl Rig {
     pub(super) fn after(mut self, seconds: u64, by: Role) -> Self {
         for _ in 0..seconds {
             self.now += Duration::from_secs(1);
-            self.packet(by);
+            self.one(by, true);
         }
         self
     }

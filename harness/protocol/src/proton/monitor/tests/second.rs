@@ -186,3 +186,15 @@ fn a_reset_that_did_not_come_closes_nothing() {
     let rig = rig.bytes(0, Client, &[0xFF]).alive(4, &[1, 2]);
     assert_eq!(rig.end().findings, []);
 }
+
+#[test]
+fn a_second_connection_that_was_served_may_be_closed_with_6_later() {
+    let rig = Rig::set_up().alive(3, &[1]).connected(2, 5_001);
+    let rig = rig.bytes(0, Client, &[1]).alive(4, &[1, 2]);
+    let told = rig.bytes(4, Client, &[9]).closed(Server, 6).end();
+    told.broke(&[
+        ("PR-C-01", Server),
+        ("PR-R-02", Server),
+        ("PR-S-01", Client),
+    ]);
+}
