@@ -131,6 +131,10 @@ fn seeds_of_the_server_are_sessions_and_what_goes_wrong_in_them() {
     for (name, wrong) in wrongs() {
         drafts.push((name, served(0).then(&wrong)));
     }
+    let many = (0..390_u32).fold(served(0).word(0, 0, 1), |draft, n| {
+        let ids = (2 + n * 63..).take(63).flat_map(u32::to_le_bytes);
+        draft.step(What::Bytes, 0, 0, &ids.collect::<Vec<_>>())
+    });
     let options = [
         ("push", 0),
         ("pull", 1),
@@ -138,7 +142,9 @@ fn seeds_of_the_server_are_sessions_and_what_goes_wrong_in_them() {
         ("slow", 4 + 8),
         ("wild", 128 + 16),
     ];
-    assert_up_to_date("proton_server", &seeds(&drafts, &options));
+    let mut seeds = seeds(&drafts, &options);
+    seeds.insert("reads-and-does-not-answer".to_owned(), many.with(0));
+    assert_up_to_date("proton_server", &seeds);
 }
 
 /// What either side may do wrong on a connection.

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use super::plan::{Plan, Step, What};
 use super::rig::{Rig, Stage};
-use crate::proton::{Client, ClientSettings, Kind, News, OPERATION, Profile};
+use crate::proton::{Client, ClientSettings, Kind, News, OPERATION, Profile, Words};
 use crate::streams::{ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 
 /// Plays a plan for the client and its owner. The bits of the options are pull, a first event near
@@ -27,10 +27,10 @@ pub(super) fn run(bytes: &[u8]) {
         let stream = StreamId(step.stream.into());
         let code = u64::from(step.number());
         let outputs = match step.what {
-            What::Bytes => rig.on_stream(connection, stream, OnStream::Bytes(step.bytes)),
+            What::Bytes => owner.says(&mut rig, connection, stream, step.bytes),
             What::Sense => {
                 let bytes = owner.sense(stream, step);
-                rig.on_stream(connection, stream, OnStream::Bytes(&bytes))
+                owner.says(&mut rig, connection, stream, &bytes)
             }
             What::Wait => rig.wait(step.time()),
             What::Deadline => rig.wait_for_deadline(),
@@ -73,9 +73,40 @@ struct Owner {
     commits: VecDeque<(Duration, u32)>,
     reads: VecDeque<Duration>,
     resets: bool,
+    /// What the server said on the Event stream.
+    acks: Words,
 }
 
 impl Owner {
+    /// Bytes of the server; a wrong ack must end the connection (PR-E-03).
+    fn says(
+        &mut self,
+        rig: &mut Rig<Client>,
+        connection: ConnectionNumber,
+        stream: StreamId,
+        bytes: &[u8],
+    ) -> Vec<Output> {
+        let link = rig.links.get(&connection);
+        let lane = link.and_then(|link| link.streams.get(&stream));
+        let may_be = rig.has(connection, Stage::Connected)
+            && lane.is_none_or(|lane| !lane.is_silent)
+            && rig.machine.reads(connection, stream);
+        let is_event = stream == StreamId::of_client(u64::from(self.resets));
+        let mut is_wrong = false;
+        if may_be && is_event {
+            let mut due = self.events.iter().map(|(_, id)| *id);
+            self.acks
+                .take(bytes, |word| is_wrong |= due.next() != Some(word));
+        }
+        let outputs = rig.on_stream(connection, stream, OnStream::Bytes(bytes));
+        let goes_on = rig
+            .links
+            .get(&connection)
+            .is_some_and(|link| link.stage != Stage::Over);
+        assert!(!(is_wrong && goes_on && !rig.is_wild), "PR-E-03: {bytes:?}");
+        outputs
+    }
+
     fn command(&mut self, rig: &mut Rig<Client>, step: &Step<'_>) -> Vec<Output> {
         let now = rig.now;
         match step.stream % 6 {
@@ -83,6 +114,7 @@ impl Owner {
                 let resets = step.stream % 6 == 1;
                 if rig.machine.connect(resets).is_ok() {
                     self.resets = resets;
+                    self.acks = Words::default();
                 }
             }
             2 => {

@@ -16,7 +16,7 @@ const MOST_WRITTEN: usize = 128 * 1024;
 pub(super) struct Rig<M> {
     pub(super) machine: M,
     pub(super) now: Duration,
-    is_wild: bool,
+    pub(super) is_wild: bool,
     pub(super) links: BTreeMap<ConnectionNumber, Link>,
     pub(super) counts: Counts,
 }

@@ -8,6 +8,9 @@ use crate::proton::{
 };
 use crate::streams::{ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 
+/// Ids and requests that a server may keep for a client that does not read.
+const MOST_OWED: usize = 20_000;
+
 /// Plays a plan for the server. The bits of the options are pull, no reset, commits of four minutes,
 /// the startup delay, many items, and a wild owner (128).
 pub(super) fn run(bytes: &[u8]) {
@@ -171,6 +174,7 @@ impl Known {
                     let word: Vec<u8> = lane.written.drain(..4).collect();
                     talk.hears(rig.now, &word);
                 }
+                assert!(talk.owed.len() <= MOST_OWED, "it takes all and keeps it");
                 let is_owed = talk.owed.front().is_some_and(|(due, _)| *due <= rig.now);
                 let is_free = lane.waiting == 0 && link.stage == Stage::Connected;
                 assert!(
