@@ -34,6 +34,8 @@ pub(super) struct Writing {
     /// When the next piece leaves; after the last, until when it waits to be taken.
     due: Duration,
     text: String,
+    /// The packet that comes next when it begins, where its comment stands.
+    packet: Option<u64>,
 }
 
 /// What an acting step acts on.
@@ -131,7 +133,10 @@ impl StreamScript {
             }
             Step::Write(one) => {
                 let writing = match writing(op, one, number, on_stream()?, &self.context, now)? {
-                    Ok(writing) => writing,
+                    Ok(writing) => Writing {
+                        packet: self.world.next_packet(),
+                        ..writing
+                    },
                     Err(why) => {
                         let why = format!("the stimulus could not be applied: {why}");
                         self.course.inconclusive(why);
@@ -192,7 +197,7 @@ impl StreamScript {
     /// An acting step is done. Its comment stands at the packet that comes next.
     fn did(&mut self, op: &Op, now: Duration, text: String) -> Doing {
         let at = now.max(self.course.mark);
-        let packet = self.world.packets.map(|packets| packets + 1);
+        let packet = self.world.next_packet();
         self.course.complete(op, at, text, packet);
         Doing::Nothing
     }
@@ -311,9 +316,11 @@ impl StreamScript {
         let stream = self.world.stream(number, id);
         let is_taken = stream.is_none_or(|stream| stream.unwritten.is_empty());
         if writing.pieces.is_empty() && (is_taken || is_over || now >= writing.due) {
-            let Writing { op, text, .. } = writing;
+            let Writing {
+                op, text, packet, ..
+            } = writing;
             let mark = self.course.mark;
-            self.did(&op, mark, text);
+            self.course.complete(&op, mark, text, packet);
             return None;
         }
         Some(Doing::Writing(writing))
@@ -414,6 +421,7 @@ fn writing(
         ends: one.fin,
         due: now,
         text: format!("wrote {shown}{repeated} on `{}`{end}", one.stream),
+        packet: None,
     }))
 }
 

@@ -184,6 +184,11 @@ impl World {
         }
     }
 
+    /// The number of the packet that is recorded next, if any are.
+    pub(super) fn next_packet(&self) -> Option<u64> {
+        self.packets.map(|packets| packets + 1)
+    }
+
     pub(super) const fn moment(&self, at: Duration) -> Moment {
         let packet = self.packets;
         Moment { at, packet }

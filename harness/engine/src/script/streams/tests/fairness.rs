@@ -119,3 +119,25 @@ fn requirements_whose_steps_were_all_completed_are_judged() {
     play.connected(0, 0).code(10, 1, "");
     assert_eq!(play.fails().judged, ["PR-E-01"]);
 }
+
+#[test]
+fn the_comment_of_a_write_stands_where_its_first_piece_leaves() {
+    let mut play = server(json!([
+        { "connect": {} },
+        { "open": { "stream": "a" } },
+        { "write": { "stream": "a", "hex": "01 02", "pieces": [1] } },
+        { "expect_alive": { "for": "1s" } },
+    ]));
+    play.script.recorded(3);
+    play.connected(10, 0);
+    play.script.recorded(8);
+    play.until(100);
+    let comments: Vec<_> = std::iter::from_fn(|| play.script.take_comment()).collect();
+    assert_eq!(
+        comments,
+        [
+            (4, "step 1 open: opened `a` (stream 0)".to_owned()),
+            (4, "step 2 write: wrote 01 02 on `a`".to_owned()),
+        ]
+    );
+}
