@@ -15,10 +15,11 @@ use shakedown_engine::simulation::{Reporting, Settings};
 use shakedown_engine::verdict::Verdict;
 use shakedown_net::run::simulate_over_streams;
 
-const NETWORKS: [&str; 3] = [
+const NETWORKS: [&str; 4] = [
     "loss=0.2,duplicate=0.1,reorder=0.2,corrupt=0.05",
     "delay=20ms..80ms,jitter=30ms,loss=0.05",
     "duplicate=0.3,reorder=0.3,rate=20000",
+    "cut=1s..3s,rate=20000",
 ];
 
 #[rstest]
