@@ -169,7 +169,8 @@ fn scenario(loaded: &Loaded) -> String {
 fn description(iut: &Iut) -> String {
     let mut text = String::new();
     let _ = writeln!(text, "{}\n", iut.name);
-    let _ = writeln!(text, "  plays    {} of {}", iut.role, iut.protocol);
+    let side = protocol(&iut.protocol).map_or(iut.role.name(), |known| known.side(iut.role));
+    let _ = writeln!(text, "  plays    {side} of {}", iut.protocol);
     let _ = writeln!(text, "  modes    {}", iut.modes.join(", "));
     match &iut.start {
         None => text.push_str("  start    it runs already\n"),

@@ -352,9 +352,11 @@ impl Args {
         for (n, iut) in iuts.iter().enumerate() {
             let same = |other: &Iut| other.role == iut.role && other.protocol == iut.protocol;
             if iuts[..n].iter().any(same) {
+                let protocol = shakedown_protocol::protocol(&iut.protocol);
+                let side = protocol.map_or(iut.role.name(), |known| known.side(iut.role));
                 return Err(usage(format!(
-                    "two implementations are described as {} of {}; run them one after the other",
-                    iut.role, iut.protocol
+                    "two implementations are described as {side} of {}; run them one after the other",
+                    iut.protocol
                 )));
             }
         }
