@@ -52,7 +52,13 @@ pub struct StreamDrive {
     /// When the script hears of that, and the exit status.
     news: Option<(Duration, Option<i32>)>,
     last_packet: Option<u64>,
+    /// What it had waited for a processor at the first packet: how long a client takes to get going
+    /// is no reason to doubt what it does then.
+    before: Option<Starvation>,
 }
+
+/// How long the implementation, and all that runs, waited for a processor, where that is known.
+type Starvation = (Option<Duration>, Option<Duration>);
 
 /// The script, which is told of packets and of lateness before whatever happens.
 struct Peer {
@@ -126,14 +132,15 @@ impl StreamDrive {
             ended_at: Duration::ZERO,
             news: None,
             last_packet: None,
+            before: None,
         }
     }
 
     /// Plays the script to its end, to `limit`, or until `stop` turns true.
     pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
-        let before = (waited(self.instance.as_ref()), kernel::pressure());
+        let start = self.starvation();
         let end = self.play(limit, &mut stop).await;
-        let after = (waited(self.instance.as_ref()), kernel::pressure());
+        let (before, after) = (self.before.unwrap_or(start), self.starvation());
         let took = self.clock.now();
         // What is open is closed where the script has come to its end.
         self.peer.handle(took, Input::Stop);
@@ -193,11 +200,19 @@ impl StreamDrive {
             if self.peer.recording.is_full() {
                 return End::Flooded(packets);
             }
+            if packets > 0 && self.before.is_none() {
+                self.before = Some(self.starvation());
+            }
             if self.ended.is_none() {
                 self.last_packet = Some(packets).filter(|packets| *packets > 0);
             }
             self.wait(limit, stop).await;
         }
+    }
+
+    /// How long the implementation, and all that runs, waited for a processor so far.
+    fn starvation(&self) -> Starvation {
+        (waited(self.instance.as_ref()), kernel::pressure())
     }
 
     /// Waits until there is something to do, and does it.
