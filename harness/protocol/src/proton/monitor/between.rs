@@ -49,7 +49,7 @@ impl Monitor {
             connection.agreed = Some(at.time);
             return;
         }
-        if alpn.is_none() && is_known {
+        if alpn.is_none() && (is_known || self.settings.supervised) {
             let act = connection.act(Role::Responder, at);
             let expected = "the handshake to fail without the protocol proton";
             let got = "a handshake that goes on with none";

@@ -52,9 +52,11 @@ impl Connection {
     fn numbers(&mut self, by: Role, numbers: Option<Numbers>, at: At) {
         let (mine, peers) = (index(by), index(by.peer()));
         if let Some(numbers) = numbers {
-            // One number may be left out on purpose (RFC 9000, section 21.4).
-            self.gaps |= numbers.own > self.next[mine] + 1;
-            self.next[mine] = self.next[mine].max(numbers.own.saturating_add(1));
+            // One number may be left out on purpose (RFC 9000, section 21.4), and some count their
+            // handshake packets in the same row.
+            let next = &mut self.next[mine];
+            self.gaps |= next.is_some_and(|next| numbers.own > next + 1);
+            *next = (*next).max(Some(numbers.own.saturating_add(1)));
         }
         let own = numbers.filter(|numbers| numbers.ack_eliciting);
         self.newest[mine] = self.newest[mine].max(own.map(|numbers| numbers.own));

@@ -84,7 +84,7 @@ pub(super) struct Connection {
     /// The longest time from a packet of each side to its acknowledgement.
     delays: [Duration; 2],
     /// The number after the largest one of each side.
-    next: [u64; 2],
+    next: [Option<u64>; 2],
     acknowledged: [Option<u64>; 2],
     /// Packets are missing: their numbers are, or they are acknowledged and were not seen.
     gaps: bool,
@@ -167,7 +167,7 @@ impl Connection {
             newest: [None; 2],
             probes: [None; 2],
             delays: [Duration::ZERO; 2],
-            next: [0; 2],
+            next: [None; 2],
             acknowledged: [None; 2],
             gaps: false,
             established: None,

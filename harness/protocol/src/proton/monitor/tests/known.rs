@@ -39,6 +39,14 @@ fn one_number_may_be_left_out_and_not_two() {
 }
 
 #[test]
+fn the_numbers_of_a_side_may_begin_anywhere() {
+    let rig = Rig::new().skip(Server, 2).skip(Client, 7);
+    let rig = rig.connected(1, 5_000).bytes(0, Client, &[9]);
+    let told = rig.alive(6, &[1]).end();
+    told.broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
+}
+
+#[test]
 fn a_close_for_another_reason_before_it_came_is_in_doubt() {
     let wrong = || Rig::set_up().deaf().word(0, Client, 5).word(0, Client, 5);
     let told = wrong().closed(Server, 0).end();

@@ -97,6 +97,14 @@ fn a_handshake_without_a_protocol_fails() {
     let mut unknown = Rig::new().opened(2, 5_001);
     unknown.what(What::Agreed(None));
     unknown.end().is_healthy();
+    // In a run the server is one of proton, whoever comes first.
+    let mut run = Rig::with(&MonitorSettings {
+        supervised: true,
+        ..MonitorSettings::default()
+    });
+    run = run.opened(1, 5_000);
+    run.what(What::Agreed(None));
+    run.end().broke(&[("PR-C-07", Server)]);
 }
 
 #[test]
