@@ -498,10 +498,16 @@ impl Flow {
         if let Some(id) = self.session.id {
             ids.add(id);
         }
+        let start_ack = self.session.before.start_ack;
+        let start_ack = match &self.session.start3 {
+            Some(exchange) => exchange.mark(start_ack),
+            None => start_ack,
+        };
         let before = Before {
             id: self.session.id,
             ids,
             highest: (!is_over && highest > 0).then_some(highest),
+            start_ack,
         };
         self.session = Session::new(mode, origin, at, before);
         self.ledger = Ledger::default();

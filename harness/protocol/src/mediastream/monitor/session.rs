@@ -6,7 +6,7 @@ use super::order::Origin;
 use super::pace::Start;
 use super::responders::Responders;
 use super::rule::Rule;
-use super::start3::Exchange;
+use super::start3::{Exchange, Mark};
 use super::starts::Starts;
 use super::stream::Stream;
 use super::syn_ack;
@@ -56,6 +56,8 @@ pub(super) struct Before {
     pub(super) ids: Offered,
     /// The number with which its media ended, if that may still be on its way.
     pub(super) highest: Option<u64>,
+    /// The last START_ACK whose session the responder may still keep.
+    pub(super) start_ack: Option<Mark>,
 }
 
 /// A connection-id of the responder with an id that it assigned to no session of the tuple.

@@ -142,12 +142,16 @@ impl Waiting {
         }
     }
 
-    /// Whether the session may have been dropped by `at`: after the last wait, or for its age.
+    /// Whether the session may have been dropped by `at`: after the last wait, which answers to copies
+    /// of the SYN or START may put off or not, or for its age.
     pub(super) fn may_be_over(&self, at: &Moment, bench: &Bench<'_>) -> bool {
         let tolerance = bench.settings.tolerance;
         let wait = Window::around(repetition(SENDS), tolerance).earliest;
         let age = Window::around(AGE, tolerance).earliest;
-        (self.sends >= SENDS && at.since(&self.last).is_none_or(|gap| gap >= wait))
+        let all = (1..=SENDS).map(repetition).sum();
+        let unmoved = Window::around(all, tolerance).earliest;
+        (!self.is_by_timer && at.since(&self.first).is_none_or(|gap| gap >= unmoved))
+            || (self.sends >= SENDS && at.since(&self.last).is_none_or(|gap| gap >= wait))
             || at.since(&self.first).is_none_or(|gap| gap >= age)
     }
 

@@ -221,6 +221,7 @@ fn open(
         id: None,
         ids: Offered::default(),
         highest: candidate.highest(parties.responder).filter(|_| is_first),
+        start_ack: None,
     };
     let (origin, first) = if is_first {
         (Origin::Start, at)

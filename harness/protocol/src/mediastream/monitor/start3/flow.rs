@@ -218,7 +218,7 @@ impl Flow {
         if let Some(exchange) = &mut session.start3 {
             exchange.lapse(at, &mut bench);
             exchange.is_complete = is_complete;
-            exchange.ack(view, at, &mut bench);
+            exchange.ack(view, session.before.start_ack, at, &mut bench);
             session.stream.agree(exchange.agreed(own));
         }
     }

@@ -1,7 +1,7 @@
 //! START_ACK: MS-S-02 and MS-S-13 of the responder.
 
 use super::parameters::Parameters;
-use super::{Exchange, View, begins_immediately};
+use super::{Exchange, Key, View, begins_immediately};
 use crate::mediastream::monitor::ledger::{Bench, Evidence};
 use crate::mediastream::monitor::rule::Rule;
 use crate::mediastream::monitor::syn::{SENDS, print};
@@ -29,6 +29,14 @@ impl Granted {
         }
     }
 
+    /// What tells its START_ACK from those of other sessions.
+    pub(super) const fn mark(&self, key: Key) -> Mark {
+        Mark {
+            key,
+            print: self.print,
+        }
+    }
+
     /// Whether a START_ACK of the session carries this SenderNonce.
     pub(super) fn has(&self, nonce: u64) -> bool {
         self.nonces.contains(&nonce)
@@ -42,6 +50,21 @@ impl Granted {
     /// Whether media need not wait for START_CONFIRM.
     pub(super) const fn begins_immediately(&self) -> bool {
         self.begins_immediately
+    }
+}
+
+/// The START_ACK of an earlier session of the tuple, which its responder may still keep: until
+/// START_CONFIRM comes or its timers have run off, though the stream is silent (MS-S-13).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in crate::mediastream::monitor) struct Mark {
+    key: Key,
+    print: u64,
+}
+
+impl Mark {
+    /// Whether it came again, byte for byte.
+    pub(super) fn is_on(&self, view: &View<'_>) -> bool {
+        view.key == Some(self.key) && self.print == print(view.bytes)
     }
 }
 

@@ -29,6 +29,7 @@ use early::Early;
 use ending::Ending;
 pub(super) use flow::Rival;
 use granted::Granted;
+pub(super) use granted::Mark;
 pub(super) use view::{Key, Kind, View};
 
 /// The exchange that opens one session of mode start3.
@@ -48,6 +49,9 @@ pub(super) struct Exchange {
     /// START_CONFIRM came when the responder may have dropped the session, and no media since shows
     /// that it had not.
     is_confirm_late: bool,
+    /// Its START_ACK is that of a session before, and may tell nothing of a new one (MS-S-11): whether
+    /// the responder's timers run, and since when, is not known, nor how long it keeps the session.
+    goes_on: bool,
     early: Early,
     ending: Ending,
     /// The last START token that came while nothing showed that the session streams: a responder with
@@ -71,6 +75,7 @@ impl Exchange {
             confirmed_nonce: None,
             is_complete: false,
             is_confirm_late: false,
+            goes_on: false,
             early: Early::default(),
             ending,
             token: None,
@@ -80,6 +85,16 @@ impl Exchange {
     /// Whether the responder granted it, as far as the capture shows.
     pub(super) const fn is_granted(&self) -> bool {
         self.granted.is_some()
+    }
+
+    /// Its START_ACK, if the responder may keep the session when the next one begins; else that of
+    /// the session `before` it.
+    pub(super) fn mark(&self, before: Option<Mark>) -> Option<Mark> {
+        match &self.granted {
+            Some(_) if self.is_ended() => None,
+            Some(granted) => Some(granted.mark(self.key)),
+            None => before,
+        }
     }
 
     /// Whether an ERROR ended it.
@@ -135,8 +150,22 @@ impl Exchange {
             && !self.is_ended()
     }
 
-    /// A START_ACK that may be the session's.
-    pub(super) fn ack(&mut self, view: &View<'_>, at: &Moment, bench: &mut Bench<'_>) {
+    /// A START_ACK that may be the session's; `before` is that of an earlier one of the tuple.
+    pub(super) fn ack(
+        &mut self,
+        view: &View<'_>,
+        before: Option<Mark>,
+        at: &Moment,
+        bench: &mut Bench<'_>,
+    ) {
+        if before.is_some_and(|before| before.is_on(view)) {
+            if view.key != Some(self.key) {
+                // The session before waits for its START_CONFIRM.
+                self.ending.provoked(Role::Initiator);
+                return;
+            }
+            self.goes_on |= self.granted.is_none();
+        }
         self.ending.answered(Role::Responder);
         if self
             .ending
@@ -162,7 +191,9 @@ impl Exchange {
         let is_answer = self.asked.as_mut().is_some_and(Asked::take);
         match &mut self.waiting {
             None => {
-                self.waiting = Some(Waiting::new(at, Rule::S13, "START_ACK", "START_CONFIRM"));
+                let mut waiting = Waiting::new(at, Rule::S13, "START_ACK", "START_CONFIRM");
+                waiting.is_by_timer = !self.goes_on;
+                self.waiting = Some(waiting);
             }
             Some(waiting) if is_answer => waiting.answered(at),
             Some(waiting) => waiting.again(at, self.asked.is_some(), bench),
@@ -350,6 +381,7 @@ impl Exchange {
     fn may_be_dropped(&self, at: &Moment, bench: &Bench<'_>) -> bool {
         let waiting = self.waiting.as_ref();
         self.is_complete
+            || self.goes_on
             || self.confirmed.is_none()
                 && waiting.is_some_and(|waiting| waiting.may_be_over(at, bench))
     }

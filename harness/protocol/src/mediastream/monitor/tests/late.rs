@@ -1,6 +1,9 @@
 //! Handshake datagrams that come too late to mean what they say.
 
+use super::start3::{NONCE, SENDER_NONCE, STREAM_ID};
 use super::*;
+use crate::mediastream::frame::Start3;
+use crate::requirement::Role;
 
 /// Three SYN-ACKs and the last wait, then an ACK.
 fn dropped() -> Talk {
@@ -30,11 +33,7 @@ fn assert_no_finding_of_the_responder(talk: &Talk) -> Heard {
         let heard = judge(talk, &settings);
         for observation in &heard.all {
             if let Observation::Finding(finding) = observation {
-                assert_eq!(
-                    finding.party,
-                    crate::requirement::Role::Initiator,
-                    "{finding:#?}"
-                );
+                assert_eq!(finding.party, Role::Initiator, "{finding:#?}");
             }
         }
     }
@@ -181,4 +180,75 @@ fn a_repetition_that_is_due_when_another_wish_arrives_answers_no_syn() {
     let early = early.after(20.0).syn_ack("two").name("two").after(1.0);
     let streamed = early.ack("two").after(18.0).frames(25..=50);
     assert_no_finding_of_the_responder(&streamed.after(6_000.0).elsewhere());
+}
+
+/// A stream that began at once and that no START_CONFIRM ever confirmed: three START_ACKs, of which the
+/// last came after its last frame; then silence for this long.
+fn unconfirmed_and_silent_for(millis: f64) -> Talk {
+    let free = Start3::BEGIN_IMMEDIATELY;
+    let talk = Talk::new().start_frame(0).start_ack(free).frames(1..=25);
+    let talk = talk.start_ack(free).frames(26..=50);
+    talk.after(500.0).start_ack(free).after(millis)
+}
+
+#[test]
+fn a_start_ack_again_after_the_stream_is_of_the_session_that_still_waits() {
+    // MS-S-13: its last wait ends 2 s after its third START_ACK, whatever came meanwhile.
+    let again = |own| {
+        let talk = unconfirmed_and_silent_for(1_300.0).start_frame(0);
+        let talk = talk.start_ack_of(STREAM_ID, NONCE, own, Start3::BEGIN_IMMEDIATELY);
+        talk.after(700.0)
+    };
+    let given_up = again(SENDER_NONCE).error_of(Role::Responder, 8, STREAM_ID, NONCE);
+    assert_healthy(&given_up);
+    let heard = judge(&given_up, &supervised("start3"));
+    assert!(!heard.findings.contains(&"MS-S-13"), "{heard:#?}");
+    // Another one is of a new session, which has to repeat it.
+    let fresh = again(SENDER_NONCE + 1).elsewhere();
+    assert_broken_at_sender(&fresh, "MS-S-13");
+}
+
+#[test]
+fn a_start_ack_again_after_the_error_that_ended_the_session_is_of_a_new_one() {
+    let free = Start3::BEGIN_IMMEDIATELY;
+    let ended = unconfirmed_and_silent_for(2_000.0).error_of(Role::Responder, 8, STREAM_ID, NONCE);
+    let anew = ended.after(100.0).start_frame(0).start_ack(free);
+    let heard = judge(&anew.after(700.0).elsewhere(), &at(Vantage::Sender));
+    assert!(heard.findings.contains(&"MS-S-13"), "{heard:#?}");
+}
+
+#[test]
+fn a_session_whose_start_ack_came_again_after_the_stream_may_be_dropped_at_any_time() {
+    let again = unconfirmed_and_silent_for(1_300.0).start_frame(0);
+    let again = again.start_ack(Start3::BEGIN_IMMEDIATELY).after(600.0);
+    assert_healthy(&again.clone().confirm().after(3_000.0).elsewhere());
+    let anew = again.start_frame(0);
+    let anew = anew.start_ack_of(STREAM_ID, NONCE, SENDER_NONCE + 1, 0);
+    let heard = judge(&anew, &supervised("start3"));
+    assert!(!heard.findings.contains(&"MS-S-13"), "{heard:#?}");
+}
+
+#[test]
+fn a_session_that_waits_repeats_its_start_ack_though_another_is_asked_for() {
+    let free = Start3::BEGIN_IMMEDIATELY;
+    let talk = Talk::new().start_frame(0).start_ack(free).frames(1..=2);
+    let talk = talk.after(460.0).start_ack(free).after(700.0);
+    let talk = talk.start_of(9, 9, 0).after(300.0);
+    let other = |own| {
+        let talk = talk.clone().start_ack_of(STREAM_ID, NONCE, own, free);
+        judge(&talk, &at(Vantage::Sender)).findings
+    };
+    assert_eq!(other(SENDER_NONCE), [""; 0]);
+    assert_eq!(other(SENDER_NONCE + 1), ["MS-S-02"]);
+}
+
+#[test]
+fn a_start_ack_that_answers_a_start_need_not_put_off_the_end_of_the_wait() {
+    // The timers ran off 3.5 s after the first one, and the ERROR may be lost.
+    let talk = Talk::new().start_frame(0).start_ack(0).after(500.0);
+    let talk = talk.start_ack(0).after(1_000.0).start_ack(0).after(1_400.0);
+    let talk = talk.start_frame(0).start_ack(0).after(700.0).start_frame(0);
+    let anew = talk.start_ack_of(STREAM_ID, NONCE, SENDER_NONCE + 1, 0);
+    let heard = judge(&anew, &at(Vantage::Sender));
+    assert_eq!(heard.findings, [""; 0], "{:#?}", heard.all);
 }
