@@ -233,6 +233,7 @@ impl Session {
                 None | Some(0) => starts.obscured(),
             }
         }
+        let start = self.start();
         if let Some(exchange) = &mut self.start3 {
             if !exchange.media(media, at, bench) {
                 return;
@@ -262,7 +263,6 @@ impl Session {
                 bench.exercised(Rule::H15);
             }
         }
-        let start = self.start();
         self.stream.see(media, at, start.as_ref(), bench);
     }
 
@@ -402,7 +402,8 @@ impl Session {
         })
     }
 
-    /// When the session started, if that was seen and media was not allowed before.
+    /// When the session started, if that was seen and media was not allowed before. An ACK that comes
+    /// when the responder may have dropped the session may start nothing: a later one does.
     fn start(&self) -> Option<Start> {
         match self.mode {
             Mode::Legacy => {
@@ -414,9 +415,10 @@ impl Session {
             }
             Mode::ThreeWay => {
                 let early = &self.handshake.early;
+                let is_free = early.was_used() || early.is_named();
                 let acked = self.handshake.acked;
                 acked
-                    .filter(|_| !early.was_used() && !early.is_named())
+                    .filter(|_| !is_free && !self.handshake.is_ack_late)
                     .map(|at| Start { at, asked: at })
             }
             Mode::Start3 => self.start3.as_ref()?.start(),

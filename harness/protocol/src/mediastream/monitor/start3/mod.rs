@@ -337,7 +337,7 @@ impl Exchange {
             .is_some_and(Granted::begins_immediately);
         let confirmed = self
             .confirmed
-            .filter(|_| !is_free && !self.early.was_used());
+            .filter(|_| !is_free && !self.early.was_used() && !self.is_confirm_late);
         confirmed.map(|at| Start { at, asked: at })
     }
 
@@ -382,6 +382,7 @@ impl Exchange {
         let waiting = self.waiting.as_ref();
         self.is_complete
             || self.goes_on
+            || self.is_confirm_late
             || self.confirmed.is_none()
                 && waiting.is_some_and(|waiting| waiting.may_be_over(at, bench))
     }

@@ -191,6 +191,12 @@ fn unconfirmed_and_silent_for(millis: f64) -> Talk {
     talk.after(500.0).start_ack(free).after(millis)
 }
 
+/// A START and all three START_ACKs.
+fn three_start_acks() -> Talk {
+    let talk = Talk::new().start_frame(0).start_ack(0).after(500.0);
+    talk.start_ack(0).after(1_000.0).start_ack(0)
+}
+
 #[test]
 fn a_start_ack_again_after_the_stream_is_of_the_session_that_still_waits() {
     // MS-S-13: its last wait ends 2 s after its third START_ACK, whatever came meanwhile.
@@ -245,10 +251,30 @@ fn a_session_that_waits_repeats_its_start_ack_though_another_is_asked_for() {
 #[test]
 fn a_start_ack_that_answers_a_start_need_not_put_off_the_end_of_the_wait() {
     // The timers ran off 3.5 s after the first one, and the ERROR may be lost.
-    let talk = Talk::new().start_frame(0).start_ack(0).after(500.0);
-    let talk = talk.start_ack(0).after(1_000.0).start_ack(0).after(1_400.0);
+    let talk = three_start_acks().after(1_400.0);
     let talk = talk.start_frame(0).start_ack(0).after(700.0).start_frame(0);
     let anew = talk.start_ack_of(STREAM_ID, NONCE, SENDER_NONCE + 1, 0);
     let heard = judge(&anew, &at(Vantage::Sender));
+    assert_eq!(heard.findings, [""; 0], "{:#?}", heard.all);
+}
+
+#[test]
+fn an_ack_that_may_have_come_too_late_is_no_start_of_the_stream_after_it() {
+    // MS-D-12: the same SYN again opened a session under the same id.
+    let anew = dropped().after(300.0).syn("a").syn_ack("one").ack("one");
+    assert_no_finding_of_the_responder(&anew.name("one").frames(1..=50));
+    let anew = three_start_acks().after(2_100.0).confirm().after(300.0);
+    let anew = anew.start_frame(0).start_ack(0).confirm().frames(1..=50);
+    let heard = judge(&anew, &supervised("start3"));
+    assert!(!heard.findings.contains(&"MS-D-12"), "{heard:#?}");
+}
+
+#[test]
+fn a_start_ack_after_a_start_confirm_that_may_have_come_too_late_may_be_another() {
+    let talk = three_start_acks().after(2_100.0).confirm().after(300.0);
+    let anew = talk
+        .start_frame(0)
+        .start_ack_of(STREAM_ID, NONCE, SENDER_NONCE + 1, 0);
+    let heard = judge(&anew, &at(Vantage::Path));
     assert_eq!(heard.findings, [""; 0], "{:#?}", heard.all);
 }
