@@ -359,6 +359,9 @@ impl Flow {
         if self.session.mode != Mode::ThreeWay {
             return;
         }
+        let half_open = self.session.before.half_open;
+        may_be_copy |= self.session.handshake.waiting.is_none()
+            && half_open.is_some_and(|id| control.connection_id() == Some(id));
         let (session, _, mut bench) = self.split(world);
         session.handshake.lapse(at, &mut bench);
         syn_ack::see(&mut session.handshake, control, at, &mut bench);
@@ -508,6 +511,10 @@ impl Flow {
             ids,
             highest: (!is_over && highest > 0).then_some(highest),
             start_ack,
+            half_open: self
+                .session
+                .handshake
+                .half_open(self.session.before.half_open),
         };
         self.session = Session::new(mode, origin, at, before);
         self.ledger = Ledger::default();

@@ -96,6 +96,15 @@ impl Handshake {
         self.syn.is_some() && (self.acked.is_none() || self.is_ack_late)
     }
 
+    /// The id of the SYN-ACK that waits for its ACK, as far as the capture shows; else that of a session
+    /// `before`.
+    pub(super) fn half_open(&self, before: Option<ConnectionId>) -> Option<ConnectionId> {
+        match &self.waiting {
+            Some(_) => self.offered.first().filter(|_| self.acked.is_none()),
+            None => before,
+        }
+    }
+
     /// Time went on to `now`.
     pub(super) fn lapse(&mut self, now: &Moment, bench: &mut Bench<'_>) {
         if self.answered.is_none()

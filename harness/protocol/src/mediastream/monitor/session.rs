@@ -58,6 +58,9 @@ pub(super) struct Before {
     pub(super) highest: Option<u64>,
     /// The last START_ACK whose session the responder may still keep.
     pub(super) start_ack: Option<Mark>,
+    /// The id of the last SYN-ACK that waited for its ACK when its session ended in the capture: the
+    /// responder may still keep it, and know nothing of another one.
+    pub(super) half_open: Option<ConnectionId>,
 }
 
 /// A connection-id of the responder with an id that it assigned to no session of the tuple.

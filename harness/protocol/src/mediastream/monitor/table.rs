@@ -222,6 +222,7 @@ fn open(
         ids: Offered::default(),
         highest: candidate.highest(parties.responder).filter(|_| is_first),
         start_ack: None,
+        half_open: None,
     };
     let (origin, first) = if is_first {
         (Origin::Start, at)

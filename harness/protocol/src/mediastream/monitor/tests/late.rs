@@ -278,3 +278,15 @@ fn a_start_ack_after_a_start_confirm_that_may_have_come_too_late_may_be_another(
     let heard = judge(&anew, &at(Vantage::Path));
     assert_eq!(heard.findings, [""; 0], "{:#?}", heard.all);
 }
+
+#[test]
+fn a_syn_ack_again_after_a_start_that_is_dropped_is_of_the_session_that_still_waits() {
+    // MS-H-18, MS-H-20: its timers go on as if neither START nor the copy of SYN had come.
+    let talk = Talk::new().syn("a").syn_ack("one").after(500.0);
+    let talk = talk.syn_ack("one").start().syn("a");
+    let kept = talk.clone().syn_ack("one").after(1_000.0).syn_ack("one");
+    assert_no_finding_of_the_responder(&kept);
+    let anew = talk.syn_ack("two").after(1_000.0).syn_ack("two");
+    let heard = judge(&anew, &at(Vantage::Sender));
+    assert!(heard.findings.contains(&"MS-H-18"), "{heard:#?}");
+}
