@@ -367,7 +367,8 @@ pub(crate) fn requirement(step: &Step) -> Option<&str> {
     }
 }
 
-/// How long a step over streams may last at most, without tolerance; 0 for one that does not wait.
+/// How long a step over streams may last at most, without tolerance; 0 for one that does not wait for
+/// the implementation. A `write` takes its [`pauses`].
 #[must_use]
 pub fn longest(step: &Step) -> Span {
     match step {
@@ -378,9 +379,24 @@ pub fn longest(step: &Step) -> Span {
         Step::ExpectQuiet(one) => one.span,
         Step::ExpectAlive(one) => one.span,
         Step::ExpectClose(one) => one.within,
-        Step::Write(one) => one.apart.unwrap_or(Span::fixed(APART)),
         _ => Span::fixed(Duration::ZERO),
     }
+}
+
+/// The pauses between the pieces of a `write`: how many there are at least and at most, and how long
+/// each is. What the lengths of the pieces leave over may be a piece or nothing.
+#[must_use]
+pub fn pauses(write: &Write) -> (u32, u32, Span) {
+    let pieces = u32::try_from(write.pieces.len()).unwrap_or(u32::MAX);
+    let times = write.times.unwrap_or(1);
+    let (least, most) = match pieces {
+        0 => (0, 0),
+        _ => (
+            pieces.saturating_mul(times).saturating_sub(1),
+            pieces.saturating_add(1).saturating_mul(times),
+        ),
+    };
+    (least, most, write.apart.unwrap_or(Span::fixed(APART)))
 }
 
 /// How long a step over streams lasts at least if it succeeds, without tolerance.

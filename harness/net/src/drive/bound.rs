@@ -46,6 +46,10 @@ fn waits(steps: &[Step], iut: &Iut) -> Duration {
             let branches = branches.iter().map(|branch| waits(&branch.steps, iut));
             branches.min().unwrap_or_default()
         }
+        Step::Write(write) => {
+            let (least, _, each) = streams::pauses(write);
+            span(&each).saturating_mul(least)
+        }
         step => span(&streams::shortest(step)),
     });
     lengths.fold(Duration::ZERO, Duration::saturating_add)
@@ -91,6 +95,10 @@ fn step(step: &Step, (iut, each): (&Iut, Duration)) -> Duration {
         Step::Wait(wait) => span(&wait.span),
         Step::Repeat(repeat) => steps(&repeat.steps, (iut, each)).saturating_mul(repeat.times),
         Step::RestartIut(_) => RESTART,
+        Step::Write(write) => {
+            let (_, most, each) = streams::pauses(write);
+            span(&each).saturating_mul(most)
+        }
         step => span(&streams::longest(step)),
     }
 }
@@ -138,5 +146,15 @@ mod tests {
         assert_eq!(wait(&waiting, &server()), Duration::from_secs(36));
         let long = bound(&waiting, &server());
         assert!(long >= Duration::from_secs(48), "{long:?}");
+    }
+
+    #[test]
+    fn a_write_in_pieces_lasts_as_long_as_its_pauses() {
+        let slow = scenario(
+            r#"{ "connect": {} },
+               { "write": { "stream": "a", "hex": "01 02 03", "pieces": [1, 1], "times": 4, "apart": "10s" } }"#,
+        );
+        assert_eq!(wait(&slow, &server()), Duration::from_secs(70));
+        assert!(bound(&slow, &server()) >= Duration::from_secs(110));
     }
 }

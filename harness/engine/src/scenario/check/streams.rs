@@ -9,7 +9,7 @@ use super::Checker;
 use super::fields::MATCHERS;
 use crate::document::{Pointer, did_you_mean};
 use crate::scenario::streams::{
-    Connect, ExpectClose, MAIN, Read, Write, is_over_streams, over_streams, requirement,
+    Connect, ExpectClose, MAIN, Read, Write, is_over_streams, over_streams, pauses, requirement,
 };
 use crate::scenario::{SUM, Step};
 
@@ -21,6 +21,9 @@ const LONGEST_ALPN: usize = 255;
 const LONGEST_DATAGRAM: usize = 1_100;
 /// Most bytes of one `write`.
 const MOST_WRITTEN: usize = 16 << 20;
+
+/// Most pieces of one `write`.
+const MOST_PIECES: u32 = 4_096;
 /// Bytes of a number on a stream.
 const WORD: usize = 4;
 
@@ -185,6 +188,12 @@ impl Checker<'_> {
                 let help = Some("remove it".to_owned());
                 self.at(&place.index(index), "this piece is empty", help);
             }
+        }
+        let (_, pauses, _) = pauses(one);
+        if pauses > MOST_PIECES {
+            let message = format!("up to {pauses} pieces are too many for one step");
+            let help = format!("at most {MOST_PIECES} pieces are written by one");
+            self.at(&place, message, Some(help));
         }
         let whole = one.pieces.iter().copied().fold(0, usize::saturating_add);
         if whole > length {
