@@ -3,9 +3,8 @@
 #
 # With cargo-fuzz where it is installed; else the targets are built by cargo itself with the same
 # instrumentation. Both need a nightly toolchain; without one it says so and ends well.
-# Without names all targets run but judged_responder: the monitor still blames a connection-id that answers
-# a START token which comes after the last frame of a session of start3 (MS-D-07). Run it by name when
-# working on the monitor.
+# Without names all targets run but judged_responder: what it finds of late are verdicts of the monitor on
+# rare conversations, and it has yet to run clean for a minute. Run it by name when working on the monitor.
 # Inputs that are found go to fuzz/corpus/TARGET, those that break a target to fuzz/artifacts/TARGET;
 # put the latter into fuzz/crashes/TARGET, and the tests replay them for ever.
 set -eu

@@ -139,7 +139,8 @@ impl Flow {
         world: &mut World<'_>,
     ) {
         let exchange = self.session.start3.as_ref();
-        let token = exchange.filter(|exchange| exchange.serves_token(is_name));
+        let is_complete = self.session.stream.is_complete(world.settings);
+        let token = exchange.filter(|exchange| exchange.serves_token(is_name, is_complete));
         if let Some(token) = token.and_then(|exchange| exchange.token) {
             self.reopen(Mode::Legacy, Origin::Start, at, world);
             self.opened_by_start(&token, world);

@@ -109,11 +109,12 @@ impl Exchange {
     }
 
     /// Whether the connection-id (if `is_name`) or media that comes now answers a START token rather
-    /// than START.
-    pub(super) fn serves_token(&self, is_name: bool) -> bool {
+    /// than START. After the last frame (`is_complete`) a connection-id does, whatever was allowed.
+    pub(super) fn serves_token(&self, is_name: bool, is_complete: bool) -> bool {
         let granted = self.granted.as_ref();
         let streams = self.is_confirmed() || (self.confirmed.is_some() && !is_name);
-        !streams && !granted.is_some_and(Granted::begins_immediately)
+        let may_stream = granted.is_some_and(Granted::begins_immediately);
+        !streams && (!may_stream || (is_name && is_complete))
     }
 
     /// Whether START_CONFIRM completed it: one whose START and START_ACK the capture does not show may

@@ -290,3 +290,11 @@ fn a_syn_ack_again_after_a_start_that_is_dropped_is_of_the_session_that_still_wa
     let heard = judge(&anew, &at(Vantage::Sender));
     assert!(heard.findings.contains(&"MS-H-18"), "{heard:#?}");
 }
+
+#[test]
+fn a_start_token_after_the_last_frame_of_an_unconfirmed_session_may_be_served() {
+    let talk = unconfirmed_and_silent_for(100.0).start().after(0.2);
+    let heard = judge(&talk.name("one").frames(1..=50), &supervised("start3"));
+    assert!(!heard.findings.contains(&"MS-D-07"), "{heard:#?}");
+    assert_eq!(heard.sessions.len(), 2);
+}
