@@ -78,15 +78,19 @@ impl Monitor {
         }
         let soon = STARTUP_DELAY.mul_f64(1.0 - self.settings.tolerance.clamp(0.0, 1.0));
         let silence = KEEP_ALIVE * 2;
-        let lost = self.connections.values().find_map(|old| {
+        // A client has lost nothing but the connection that it had before this one.
+        let earlier = self.connections.range(..number).rev();
+        let earlier = earlier.map(|(_, old)| old);
+        let mut same = earlier.filter(|old| old.server == server && old.client.ip() == client.ip());
+        let newest = same.clone().find(|old| old.client == client);
+        let lost = newest.or_else(|| same.next()).and_then(|old| {
             let heard = old.heard()?;
             // Without the other's packets in between, a close may be what the capture lacks.
             let [client_heard, server_heard] = old.last;
             let alone = client_heard?.abs_diff(server_heard?) > silence;
             let gone = alone && old.closed.is_none() && old.agreed.is_some() && !old.is_unsure();
-            let same = old.server == server && old.client.ip() == client.ip();
             let between = opened.time.checked_sub(heard)?;
-            (gone && same && between > silence).then_some((between, old.client == client))
+            (gone && between > silence).then_some((between, old.client == client))
         });
         let supervised = self.settings.supervised;
         let Some(new) = self.connections.get_mut(&number) else {

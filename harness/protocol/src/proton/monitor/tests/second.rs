@@ -72,6 +72,20 @@ fn after_a_lost_connection_a_client_waits_or_resets() {
 }
 
 #[test]
+fn a_client_has_lost_the_connection_that_it_had_last() {
+    let lost = |rig: Rig| rig.named().after(4, Server).silent(11);
+    let again = lost(Rig::new().connected(1, 5_000)).connected(2, 5_000);
+    let third = again.named().after(4, Server).silent(3);
+    let told = third.connected(3, 5_000).named().end();
+    told.broke(&[("PR-C-06", Client)]);
+    // The second one was closed, whatever became of the first.
+    let rig = Rig::set_up().after(4, Server).silent(3);
+    let rig = rig.connected(2, 5_000).bytes(0, Client, &[0xFF]);
+    let rig = rig.alive(1, &[2]).closed(Client, 0).silent(1);
+    rig.connected(3, 5_000).named().end().is_healthy();
+}
+
+#[test]
 fn ids_go_on_in_the_next_connection_of_a_process() {
     let next = |settings: &MonitorSettings, id| {
         let rig = Rig::with(settings).connected(1, 5_000).named();
