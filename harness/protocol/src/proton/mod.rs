@@ -84,7 +84,7 @@ pub static PROTOCOL: Protocol = Protocol {
 const OPTIONS: [ProtocolOption; 9] = [
     ProtocolOption {
         name: "resets",
-        summary: "a server at which a second connection may reset the first (0xFF)",
+        summary: "a server at which a second connection may reset the first (0xFF alone on its first stream)",
         takes_number: false,
     },
     ProtocolOption {
