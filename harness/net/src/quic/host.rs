@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use quinn::{Connecting, ConnectionError, Endpoint};
+use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::{
     Approach, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
 };
@@ -311,11 +312,16 @@ impl Host {
                 from,
                 to,
                 why,
-            } => tracing::debug!(connection = connection.0, "{from} -> {to}: {why}"),
+            } => tracing::info!(connection = connection.0, "{from} -> {to}: {why}"),
             Output::Ended {
                 connection,
                 outcome,
-            } => tracing::debug!(connection = connection.0, ?outcome, "ended"),
+            } => match outcome {
+                Outcome::Completed => tracing::info!(connection = connection.0, "completed"),
+                Outcome::Failed(failure) => {
+                    tracing::info!(connection = connection.0, "failed: {failure}");
+                }
+            },
         }
     }
 
