@@ -31,6 +31,7 @@ pub struct Said<'a> {
     pub observation: Observation,
     /// The beginning of the UDP payload that a finding names: all of it if it is the newest, 256
     /// bytes of one of the 63 before, else nothing.
+    /// Nor is there one of a packet of QUIC, which is encrypted.
     pub payload: Option<&'a [u8]>,
     /// Time of the capture's first datagram.
     pub start: Duration,
@@ -104,7 +105,7 @@ fn read<R: Read>(
             Ok(Some(Item::Datagram(datagram))) => datagram,
             Ok(Some(Item::KeyLog(key_log))) => {
                 if let Some(quic) = &mut quic {
-                    let mut say = over_quic(start.unwrap_or_default(), &recent, None, hear);
+                    let mut say = over_quic(start.unwrap_or_default(), hear);
                     quic.key_log(key_log, &mut say);
                 }
                 continue;
@@ -127,7 +128,7 @@ fn read<R: Read>(
             },
         );
         if let Some(quic) = &mut quic {
-            let mut say = over_quic(start, &recent, Some(&datagram), hear);
+            let mut say = over_quic(start, hear);
             quic.datagram(&datagram, &mut say);
         }
     };
@@ -142,7 +143,7 @@ fn read<R: Read>(
         },
     );
     if let Some(quic) = &mut quic {
-        let mut say = over_quic(start.unwrap_or_default(), &recent, None, hear);
+        let mut say = over_quic(start.unwrap_or_default(), hear);
         quic.finish(&mut say);
     }
     Ok(Judged {
@@ -162,19 +163,14 @@ fn told(settings: &MonitorSettings, protocol: &Protocol) -> MonitorSettings {
     }
 }
 
-/// Hands on what the monitor behind QUIC says.
-fn over_quic<'h>(
-    start: Duration,
-    recent: &'h Recent,
-    newest: Option<&'h Datagram<'_>>,
-    hear: &'h mut dyn FnMut(Said<'_>),
-) -> impl FnMut(Observation) + 'h {
+/// Hands on what the monitor behind QUIC says. Its packets are encrypted, and so say nothing to
+/// anybody: they do not go with it.
+fn over_quic(start: Duration, hear: &mut dyn FnMut(Said<'_>)) -> impl FnMut(Observation) {
     move |observation| {
-        let payload = bytes_of(&observation, newest, recent);
         hear(Said {
             protocol: &proton::PROTOCOL,
             observation,
-            payload,
+            payload: None,
             start,
         });
     }
