@@ -15,6 +15,7 @@ mod logging;
 mod numbers;
 mod player;
 mod quic_lines;
+mod quic_words;
 mod reference;
 mod reports;
 mod vectors;
@@ -27,7 +28,7 @@ use clap::Parser;
 use crate::commands::Command;
 use crate::exit::Failure;
 
-/// A packet-level conformance and fuzz test harness for media-stream protocols.
+/// A packet-level conformance and fuzz test harness for protocols over UDP and over QUIC.
 #[derive(Debug, Parser)]
 #[command(
     name = "shakedown",

@@ -5,8 +5,9 @@ use shakedown_capture::quic::{CloseCode, Event, EventKind, Level, Why, protocols
 /// The most bytes of a stream in a line.
 const SHOWN: usize = 32;
 
-/// An event as a line for people; `None` for what says nothing by itself.
-pub(crate) fn line(event: &Event<'_>) -> Option<String> {
+/// An event as a line for people; `None` for what says nothing by itself. `meaning` is that of an
+/// application's close code.
+pub(crate) fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
     let text = match event.kind {
         EventKind::ConnectionOpened { client, server, .. } => {
             format!("connection of {client} to {server}")
@@ -54,11 +55,17 @@ pub(crate) fn line(event: &Event<'_>) -> Option<String> {
         EventKind::Flow { by, flow } => format!("{by}: {flow:?}"),
         EventKind::ConnectionClosed { by, code, reason } => {
             let code = match code {
-                CloseCode::Application { code } => format!("code {code}"),
+                CloseCode::Application { code } => match meaning {
+                    Some(meaning) => format!("code {code}, {meaning}"),
+                    None => format!("code {code}"),
+                },
                 CloseCode::Transport { code, .. } => format!("QUIC's code {code:#x}"),
             };
-            let reason = String::from_utf8_lossy(reason);
-            format!("{by}: CONNECTION_CLOSE with {code} {reason:?}")
+            let reason = match String::from_utf8_lossy(reason) {
+                reason if reason.is_empty() => String::new(),
+                reason => format!(": {reason:?}"),
+            };
+            format!("{by}: CONNECTION_CLOSE with {code}{reason}")
         }
         EventKind::StatelessReset { by } => format!("{by}: stateless reset"),
         EventKind::Packet {

@@ -168,7 +168,20 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     assert!(said.contains("proton"), "{said}");
     let (lines, code) = run(&["dissect", &text("inside.pcapng")]);
     assert_eq!(code, Some(0), "{lines}");
-    assert!(lines.contains("client: stream 0 at 0: 01"), "{lines}");
+    for line in [
+        "client: stream 0 at 0: 01",
+        "quic 1 client: stream 0 DISCRIMINATOR kind=Event",
+        "quic 1 client: CONNECTION_CLOSE with code 0, normal",
+        " bytes QUIC\n",
+    ] {
+        assert!(lines.contains(line), "{line}: {lines}");
+    }
+    assert!(!lines.contains("unknown"), "{lines}");
+    let (lines, _) = run(&["dissect", "--format", "json", &text("inside.pcapng")]);
+    let kind = r#""stream":0,"by":"client","frame":"DISCRIMINATOR","fields":{"kind":"Event"}"#;
+    assert!(lines.contains(kind), "{lines}");
+    assert!(lines.contains(r#""frame":"QUIC""#), "{lines}");
+    assert!(lines.contains(r#""meaning":"normal""#), "{lines}");
     // Its items came without requests.
     let (said, code) = run(&["check", "--profile", "push", &text("inside.pcapng")]);
     assert_eq!(code, Some(0), "{said}");
@@ -182,6 +195,12 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     assert!(
         said.contains("inconclusive: no secrets in the capture"),
         "{said}"
+    );
+    let (lines, code) = run(&["dissect", &text("bare.pcapng")]);
+    assert_eq!(code, Some(0), "{lines}");
+    assert!(
+        lines.contains("no secrets in the capture for 1 connection of QUIC"),
+        "{lines}"
     );
     let (said, code) = run(&["check", "--keylog", &text("keys"), &text("bare.pcapng")]);
     assert_eq!(code, Some(0), "{said}");

@@ -5,18 +5,23 @@ use std::io::Write;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use anstream::eprintln;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
-use shakedown_capture::quic::{Decoder, Event, Limits};
+use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, Why};
 use shakedown_capture::{Capture, Datagram, Item};
 use shakedown_engine::quic::Filter;
 use shakedown_protocol::PROTOCOLS;
-use shakedown_report::text::clean_line;
+use shakedown_report::text::{clean_line, count};
 
 use super::check::{key_log, open};
 use crate::Global;
 use crate::exit::{Exit, Failure};
 use crate::quic_lines;
+use crate::quic_words::{Said, Words};
+
+/// What a datagram of QUIC is called, as encrypted as it is.
+const QUIC: &str = "QUIC";
 
 /// Bytes in a row of a dump.
 const ROW: usize = 16;
@@ -65,10 +70,12 @@ impl Args {
         let mut decoder = Decoder::new(Limits::default());
         decoder.add_secrets(&key_log(self.keylog.as_deref())?, &mut |_| {});
         let mut filter = Filter::default();
+        let mut words = Words::default();
         let mut start = None;
         loop {
             let mut quic = String::new();
-            let mut tell = |event: &Event<'_>| quic.push_str(&self.event(event));
+            let mut newest = Quic::No;
+            let mut tell = |event: &Event<'_>| quic.push_str(&self.event(event, &mut words));
             let datagram = match capture.next_item() {
                 Ok(Some(Item::Datagram(datagram))) => datagram,
                 Ok(Some(Item::KeyLog(key_log))) => {
@@ -83,20 +90,34 @@ impl Args {
                 }
             };
             let start = *start.get_or_insert(datagram.time);
-            let text = match self.format {
-                Format::Text => self.line(&datagram, start),
-                Format::Json => self.object(&datagram, start),
-            };
             if filter.passes(&datagram) {
-                decoder.datagram(&datagram, &mut tell);
+                newest = Quic::Yes;
+                decoder.datagram(&datagram, &mut |event| {
+                    if event.at.number == datagram.number {
+                        newest = newest.and(event);
+                    }
+                    tell(event);
+                });
             }
+            let decoded = decode(datagram.payload, newest);
+            let text = match self.format {
+                Format::Text => self.line(&datagram, decoded, start),
+                Format::Json => self.object(&datagram, decoded, start),
+            };
             out.write_all(text.as_bytes())?;
             out.write_all(quic.as_bytes())?;
         }
         let mut rest = String::new();
-        decoder.finish(&mut |event| rest.push_str(&self.event(event)));
+        decoder.finish(&mut |event| rest.push_str(&self.event(event, &mut words)));
         out.write_all(rest.as_bytes())?;
         out.flush()?;
+        if words.unread() > 0 {
+            let connections = count(words.unread() as u64, "connection");
+            eprintln!(
+                "warning: no secrets in the capture for {connections} of QUIC; a key log file \
+                 (--keylog) may have them"
+            );
+        }
         if capture.statistics().datagrams == 0 {
             let read = capture.statistics().to_string();
             return Err(self.wrong(&format!("there is no UDP datagram in it: {read}")));
@@ -111,32 +132,48 @@ impl Args {
         }
     }
 
-    /// What a packet of QUIC says, below its datagram.
-    fn event(&self, event: &Event<'_>) -> String {
-        let Some(text) = quic_lines::line(event) else {
-            return String::new();
-        };
-        let text = clean_line(&text);
+    /// What a packet of QUIC says, below its datagram, and the words that it completes.
+    fn event(&self, event: &Event<'_>, words: &mut Words) -> String {
+        let said = words.hear(event);
+        let meaning = words.code(event);
+        let mut lines = String::new();
+        if let Some(text) = quic_lines::line(event, meaning) {
+            let mut facts = Map::new();
+            if let Some(meaning) = meaning {
+                facts.insert("meaning".to_owned(), json!(meaning));
+            }
+            lines.push_str(&self.below(event, &text, facts));
+        }
+        for one in said {
+            let (text, facts) = told(one);
+            let connection = event.connection.unwrap_or_default();
+            lines.push_str(&self.below(event, &format!("quic {connection} {text}"), facts));
+        }
+        lines
+    }
+
+    /// A line of what a packet says; in JSON with facts besides.
+    fn below(&self, event: &Event<'_>, text: &str, facts: Map<String, Value>) -> String {
+        let text = clean_line(text);
         match self.format {
             Format::Text => format!("{:>6} {:>12} {text}\n", event.at.number, ""),
             Format::Json => {
                 let (packet, connection) = (event.at.number, event.connection);
-                let object = json!({
-                    "type": "quic",
-                    "packet": packet,
-                    "connection": connection,
-                    "text": text,
-                });
-                format!("{object}\n")
+                let mut object = Map::new();
+                object.insert("type".to_owned(), json!("quic"));
+                object.insert("packet".to_owned(), json!(packet));
+                object.insert("connection".to_owned(), json!(connection));
+                object.insert("text".to_owned(), json!(text));
+                object.extend(facts);
+                format!("{}\n", Value::Object(object))
             }
         }
     }
 
-    fn line(&self, datagram: &Datagram<'_>, start: Duration) -> String {
-        let decoded = match decode(datagram.payload) {
-            Decoded::Frame(frame, fields) => fields.iter().fold(frame.to_owned(), |text, (name, value)| {
-                text + &format!(" {name}={}", short(value))
-            }),
+    fn line(&self, datagram: &Datagram<'_>, decoded: Decoded, start: Duration) -> String {
+        let decoded = match decoded {
+            Decoded::Frame(frame, fields) => named(frame, &fields),
+            Decoded::Quic => QUIC.to_owned(),
             Decoded::Malformed(error) => format!("malformed: {error}"),
             Decoded::Unknown => "unknown".to_owned(),
         };
@@ -159,7 +196,7 @@ impl Args {
         text
     }
 
-    fn object(&self, datagram: &Datagram<'_>, start: Duration) -> String {
+    fn object(&self, datagram: &Datagram<'_>, decoded: Decoded, start: Duration) -> String {
         let mut object = json!({
             "type": "datagram",
             "packet": datagram.number,
@@ -169,7 +206,8 @@ impl Args {
             "length": datagram.length,
             "captured": datagram.payload.len(),
         });
-        match decode(datagram.payload) {
+        match decoded {
+            Decoded::Quic => object["frame"] = json!(QUIC),
             Decoded::Frame(frame, fields) => {
                 object["frame"] = json!(frame);
                 object["fields"] = Value::Object(fields);
@@ -188,21 +226,89 @@ impl Args {
 
 enum Decoded {
     Frame(&'static str, Map<String, Value>),
+    Quic,
     Malformed(String),
     Unknown,
 }
 
-/// The first protocol that knows the form decides.
-fn decode(payload: &[u8]) -> Decoded {
+/// Whether a datagram is QUIC.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Quic {
+    No,
+    /// It is between addresses that speak QUIC, but of no connection that is known.
+    Maybe,
+    Yes,
+}
+
+impl Quic {
+    const fn and(self, event: &Event<'_>) -> Self {
+        let EventKind::Unreadable(unreadable) = event.kind else {
+            return self;
+        };
+        match unreadable.why {
+            Why::NotQuic => Self::No,
+            Why::UnknownConnection => Self::Maybe,
+            Why::NoSecrets
+            | Why::NoHandshake
+            | Why::UnsupportedSuite(_)
+            | Why::CannotDecrypt
+            | Why::Cut
+            | Why::OtherVersion(_)
+            | Why::EarlyDataRejected => self,
+        }
+    }
+}
+
+/// The first protocol over datagrams that knows the form decides.
+fn decode(payload: &[u8], quic: Quic) -> Decoded {
+    if quic == Quic::Yes {
+        return Decoded::Quic;
+    }
     let mut malformed = None;
     for protocol in PROTOCOLS {
+        if protocol.over_datagrams().is_none() {
+            continue;
+        }
         match protocol.vocabulary.decode(payload) {
             Ok(Some(described)) => return Decoded::Frame(described.frame, described.fields),
             Ok(None) => {}
             Err(error) => malformed = malformed.or(Some(error.to_string())),
         }
     }
-    malformed.map_or(Decoded::Unknown, Decoded::Malformed)
+    match (malformed, quic) {
+        (Some(error), _) => Decoded::Malformed(error),
+        (None, Quic::Maybe | Quic::Yes) => Decoded::Quic,
+        (None, Quic::No) => Decoded::Unknown,
+    }
+}
+
+/// A word on a stream as text, and its facts.
+fn told(said: Said) -> (String, Map<String, Value>) {
+    let Said { stream, by, word } = said;
+    let mut facts = Map::new();
+    facts.insert("stream".to_owned(), json!(stream));
+    facts.insert("by".to_owned(), json!(by.to_string()));
+    let text = match word {
+        Ok(described) => {
+            let text = named(described.frame, &described.fields);
+            facts.insert("frame".to_owned(), json!(described.frame));
+            facts.insert("fields".to_owned(), Value::Object(described.fields));
+            text
+        }
+        Err(error) => {
+            facts.insert("error".to_owned(), json!(error));
+            format!("malformed: {error}")
+        }
+    };
+    (format!("{by}: stream {stream} {text}"), facts)
+}
+
+/// A frame with its fields.
+fn named(frame: &str, fields: &Map<String, Value>) -> String {
+    let fields = fields.iter();
+    fields.fold(frame.to_owned(), |text, (name, value)| {
+        text + &format!(" {name}={}", short(value))
+    })
 }
 
 /// A value in a few characters; text without quotes where it needs none.
