@@ -130,6 +130,8 @@ pub enum Closing<'a> {
     Refused,
     /// The other side lost its state (a stateless reset).
     Reset,
+    /// It could not be begun here, through no fault of the other side: why, in a few words.
+    NotBegun(&'a str),
     /// Something else, in a few words.
     Other(&'a str),
 }

@@ -1,12 +1,10 @@
 //! The tasks of one connection: they wait where quinn waits, and tell the host what happens.
 
-use std::collections::{BTreeMap, VecDeque};
-use std::sync::Arc;
-
 use bytes::Bytes;
 use quinn::{Connection, ConnectionError, ReadError, RecvStream, SendStream, VarInt, WriteError};
 use shakedown_protocol::streams::{ConnectionNumber, StreamId};
-use tokio::sync::{OwnedRwLockReadGuard, RwLock, mpsc, watch};
+use std::collections::{BTreeMap, VecDeque};
+use tokio::sync::{mpsc, watch};
 
 /// Bytes that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -17,11 +15,15 @@ pub(super) enum Happening {
     Incoming(Box<quinn::Incoming>),
     Connected(ConnectionNumber, Connection),
     /// The other side opened a stream; a unidirectional one has no sending half.
-    Accepted(ConnectionNumber, Option<SendStream>, RecvStream),
+    Accepted(ConnectionNumber, Option<SendStream>, RecvStream, Token),
     Stream(ConnectionNumber, StreamId, Told),
     Datagram(ConnectionNumber, Bytes),
     Closed(ConnectionNumber, ConnectionError),
 }
+
+/// Held by each task that may still have something to tell of a connection, and by what hands a
+/// stream on to such a task: its end is told when nobody holds one any more.
+pub(super) type Token = mpsc::Sender<()>;
 
 /// What happens on a stream.
 #[derive(Debug)]
@@ -44,6 +46,8 @@ enum Order {
 /// What a stream's reader is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Reading {
+    /// The machine was not asked yet: also after the end, what came before it may be wanted.
+    Unasked,
     /// Nothing is to be read now.
     Held,
     Wanted,
@@ -61,8 +65,6 @@ pub(super) struct Link {
     /// For each kind of streams by itself: those that wait to be opened.
     opener: mpsc::UnboundedSender<Waiting>,
     unidirectional: mpsc::UnboundedSender<Waiting>,
-    /// Shared by all readers: when none holds it any more, what came before the end was told.
-    reading: Arc<RwLock<()>>,
 }
 
 /// The host's end of a stream.
@@ -82,7 +84,7 @@ struct Waiting {
 
 fn stream() -> (Handle, impl FnOnce(StreamId) -> Waiting) {
     let (orders, ordered) = mpsc::unbounded_channel();
-    let (reading, wish) = watch::channel(Reading::Held);
+    let (reading, wish) = watch::channel(Reading::Unasked);
     let waiting = |id| Waiting {
         id,
         orders: ordered,
@@ -106,14 +108,14 @@ impl Link {
             streams: BTreeMap::new(),
             opener,
             unidirectional,
-            reading: Arc::default(),
         };
-        tokio::spawn(link.tasks().open(to_open, Arc::clone(&link.reading)));
+        let (token, tokens) = mpsc::channel(1);
+        tokio::spawn(link.tasks().open(to_open, token.clone()));
         tokio::spawn(link.tasks().open_unidirectional(others));
-        tokio::spawn(link.tasks().accept());
-        tokio::spawn(link.tasks().accept_unidirectional());
-        tokio::spawn(link.tasks().receive());
-        tokio::spawn(link.tasks().closed(Arc::clone(&link.reading)));
+        tokio::spawn(link.tasks().accept(token.clone()));
+        tokio::spawn(link.tasks().accept_unidirectional(token.clone()));
+        tokio::spawn(link.tasks().receive(token));
+        tokio::spawn(link.tasks().closed(tokens));
         link
     }
 
@@ -138,15 +140,17 @@ impl Link {
     }
 
     /// Takes a stream that the other side opened.
-    pub(super) fn take(&mut self, send: Option<SendStream>, receive: RecvStream) -> StreamId {
+    pub(super) fn take(
+        &mut self,
+        send: Option<SendStream>,
+        receive: RecvStream,
+        token: Token,
+    ) -> StreamId {
         let id = StreamId(VarInt::from(receive.id()).into_inner());
         let (handle, waiting) = stream();
         self.streams.insert(id, handle);
         let waiting = waiting(id);
-        let tasks = self.tasks();
-        if let Ok(reading) = Arc::clone(&self.reading).try_read_owned() {
-            tokio::spawn(tasks.read(id, receive, waiting.wish, reading));
-        }
+        tokio::spawn(self.tasks().read(id, receive, waiting.wish, token));
         if let Some(send) = send {
             tokio::spawn(self.tasks().write(id, send, waiting.orders));
         }
@@ -226,14 +230,13 @@ impl Tasks {
         self.tell(Happening::Stream(self.number, id, told)).await
     }
 
-    async fn open(self, mut to_open: mpsc::UnboundedReceiver<Waiting>, reading: Arc<RwLock<()>>) {
+    async fn open(self, mut to_open: mpsc::UnboundedReceiver<Waiting>, token: Token) {
         while let Some(waiting) = self.next_to_open(&mut to_open).await {
             let Ok((send, receive)) = self.connection.open_bi().await else {
                 return;
             };
             let Waiting { id, orders, wish } = waiting;
-            let reading = Arc::clone(&reading).read_owned().await;
-            tokio::spawn(self.again().read(id, receive, wish, reading));
+            tokio::spawn(self.again().read(id, receive, wish, token.clone()));
             tokio::spawn(self.again().write(id, send, orders));
         }
     }
@@ -266,27 +269,25 @@ impl Tasks {
         }
     }
 
-    async fn accept(self) {
+    async fn accept(self, token: Token) {
         while let Ok((send, receive)) = self.connection.accept_bi().await {
-            let accepted = Happening::Accepted(self.number, Some(send), receive);
+            let accepted = Happening::Accepted(self.number, Some(send), receive, token.clone());
             if !self.tell(accepted).await {
                 return;
             }
         }
     }
 
-    async fn accept_unidirectional(self) {
+    async fn accept_unidirectional(self, token: Token) {
         while let Ok(receive) = self.connection.accept_uni().await {
-            if !self
-                .tell(Happening::Accepted(self.number, None, receive))
-                .await
-            {
+            let accepted = Happening::Accepted(self.number, None, receive, token.clone());
+            if !self.tell(accepted).await {
                 return;
             }
         }
     }
 
-    async fn receive(self) {
+    async fn receive(self, _token: Token) {
         while let Ok(datagram) = self.connection.read_datagram().await {
             if !self.tell(Happening::Datagram(self.number, datagram)).await {
                 return;
@@ -294,10 +295,11 @@ impl Tasks {
         }
     }
 
-    /// Tells the end of the connection, after everything that came before it was read.
-    async fn closed(self, reading: Arc<RwLock<()>>) {
+    /// Tells the end of the connection, after everything that came before it was told.
+    async fn closed(self, mut tokens: mpsc::Receiver<()>) {
         let why = self.connection.closed().await;
-        drop(reading.write().await);
+        // Nothing is ever sent: it ends with the last token.
+        while tokens.recv().await.is_some() {}
         self.tell(Happening::Closed(self.number, why)).await;
     }
 
@@ -306,7 +308,7 @@ impl Tasks {
         id: StreamId,
         mut receive: RecvStream,
         mut wish: watch::Receiver<Reading>,
-        _reading: OwnedRwLockReadGuard<()>,
+        _token: Token,
     ) {
         loop {
             let now = *wish.borrow_and_update();
@@ -411,6 +413,6 @@ impl Tasks {
 }
 
 /// A code as QUIC carries it; one that is too large is the largest.
-fn varint(code: u64) -> VarInt {
+pub(super) fn varint(code: u64) -> VarInt {
     VarInt::from_u64(code).unwrap_or(VarInt::MAX)
 }

@@ -7,12 +7,11 @@ use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::{
     Approach, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
 };
-use tokio::sync::mpsc;
-use tokio::task::AbortHandle;
+use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
 
 use super::Endpoints;
-use super::connection::{Happening, Link, Told};
+use super::connection::{Happening, Link, Told, varint};
 use super::endpoints::End;
 use super::transport::SERVER_NAME;
 use crate::clock::Clock;
@@ -55,8 +54,13 @@ pub struct Host {
 enum Stage {
     /// It waits for the machine's word.
     Asked(Box<quinn::Incoming>),
-    /// In the handshake.
-    Handshake(AbortHandle),
+    /// In the handshake, which is given up when this is dropped.
+    Handshake(oneshot::Sender<()>),
+    /// The machine closed it before it heard how the handshake ended.
+    Leaving {
+        code: u64,
+        reason: String,
+    },
     Connected(Link),
 }
 
@@ -179,18 +183,22 @@ impl Host {
                 self.connections.insert(connection, asked);
                 machine.handle(now, Input::Incoming { connection, from });
             }
-            Happening::Connected(connection, quic) => {
-                let Some(stage) = self.connections.get_mut(&connection) else {
-                    return;
-                };
-                *stage = Stage::Connected(Link::new(connection, quic, self.tell.clone()));
-                machine.handle(now, Input::Connected { connection });
-            }
-            Happening::Accepted(connection, send, receive) => {
+            Happening::Connected(connection, quic) => match self.connections.remove(&connection) {
+                Some(Stage::Leaving { code, reason }) => {
+                    quic.close(varint(code), reason.as_bytes());
+                }
+                Some(Stage::Asked(_) | Stage::Handshake(_) | Stage::Connected(_)) => {
+                    let link = Link::new(connection, quic, self.tell.clone());
+                    self.connections.insert(connection, Stage::Connected(link));
+                    machine.handle(now, Input::Connected { connection });
+                }
+                None => {}
+            },
+            Happening::Accepted(connection, send, receive, token) => {
                 let Some(link) = self.link(connection) else {
                     return;
                 };
-                let stream = link.take(send, receive);
+                let stream = link.take(send, receive, token);
                 let what = OnStream::Opened;
                 let input = Input::Stream {
                     connection,
@@ -223,18 +231,19 @@ impl Host {
                     machine.handle(now, Input::Datagram { connection, bytes });
                 }
             }
-            Happening::Closed(connection, why) => {
-                if self.connections.remove(&connection).is_some() {
+            Happening::Closed(connection, why) => match self.connections.remove(&connection) {
+                Some(Stage::Leaving { .. }) | None => {}
+                Some(Stage::Asked(_) | Stage::Handshake(_) | Stage::Connected(_)) => {
                     close(now, machine, connection, &why);
                 }
-            }
+            },
         }
     }
 
     fn link(&mut self, connection: ConnectionNumber) -> Option<&mut Link> {
         match self.connections.get_mut(&connection) {
             Some(Stage::Connected(link)) => Some(link),
-            Some(Stage::Asked(_) | Stage::Handshake(_)) | None => None,
+            Some(Stage::Asked(_) | Stage::Handshake(_) | Stage::Leaving { .. }) | None => None,
         }
     }
 
@@ -303,7 +312,10 @@ impl Host {
                 reason,
             } => match self.connections.remove(&connection) {
                 Some(Stage::Connected(link)) => link.close(code, &reason),
-                Some(Stage::Handshake(task)) => task.abort(),
+                Some(Stage::Handshake(_) | Stage::Leaving { .. }) => {
+                    let leaving = Stage::Leaving { code, reason };
+                    self.connections.insert(connection, leaving);
+                }
                 Some(Stage::Asked(incoming)) => incoming.refuse(),
                 None => {}
             },
@@ -344,7 +356,7 @@ impl Host {
         match self.approach(connection, how) {
             Ok(connecting) => self.shake_hands(connection, connecting),
             Err(why) => {
-                let why = Closing::Other(&why);
+                let why = Closing::NotBegun(&why);
                 machine.handle(self.now(), Input::Closed { connection, why });
             }
         }
@@ -384,16 +396,21 @@ impl Host {
 
     fn shake_hands(&mut self, connection: ConnectionNumber, connecting: Connecting) {
         let tell = self.tell.clone();
-        let task = tokio::spawn(async move {
-            let happening = match connecting.await {
+        let (stage, given_up) = oneshot::channel();
+        tokio::spawn(async move {
+            let shaken = tokio::select! {
+                biased;
+                shaken = connecting => shaken,
+                _ = given_up => Err(ConnectionError::LocallyClosed),
+            };
+            let happening = match shaken {
                 Ok(quic) => Happening::Connected(connection, quic),
                 Err(error) => Happening::Closed(connection, error),
             };
             // Who does not listen any more does not want to know.
             let _ = tell.send(happening).await;
         });
-        let stage = Stage::Handshake(task.abort_handle());
-        self.connections.insert(connection, stage);
+        self.connections.insert(connection, Stage::Handshake(stage));
     }
 }
 

@@ -85,7 +85,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::{Value, json};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine};
+use shakedown_protocol::streams::{
+    Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
+};
 
 use crate::network::Impair;
 use crate::scenario::Scenario;
@@ -296,6 +298,14 @@ impl StreamMachine for StreamScript {
             } => self.world.on_stream(connection, stream, what, now),
             Input::Datagram { connection, bytes } => {
                 self.world.datagram(connection, bytes.len(), now);
+            }
+            Input::Closed {
+                connection,
+                why: Closing::NotBegun(why),
+            } => {
+                // The other side had no part in it, so nothing of it is the other side's.
+                self.world.closed(connection, Closing::NotBegun(why), now);
+                return self.refused(now, why);
             }
             Input::Closed { connection, why } => self.world.closed(connection, why, now),
             Input::Tick => {}

@@ -415,7 +415,7 @@ impl From<Closing<'_>> for Ended {
             Closing::TimedOut => Self::TimedOut,
             Closing::Refused => Self::Refused,
             Closing::Reset => Self::Reset,
-            Closing::Other(why) => Self::Other(text(why.as_bytes())),
+            Closing::NotBegun(why) | Closing::Other(why) => Self::Other(text(why.as_bytes())),
         }
     }
 }

@@ -145,6 +145,64 @@ impl Stage {
     }
 }
 
+/// Writes a byte on each of three streams, and closes when they are there.
+async fn say_and_go(address: SocketAddr) {
+    let config = client_config(&PROTON, &Secrets::default()).unwrap();
+    let endpoint = Endpoint::client(loopback()).unwrap();
+    let connecting = endpoint.connect_with(config, address, "localhost").unwrap();
+    let connection = connecting.await.unwrap();
+    for _ in 0..3 {
+        let (mut send, _receive) = connection.open_bi().await.unwrap();
+        send.write_all(&[7]).await.unwrap();
+        send.finish().unwrap();
+        assert_eq!(send.stopped().await.unwrap(), None);
+    }
+    connection.close(4_u8.into(), b"");
+    endpoint.wait_idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn what_came_before_the_end_is_heard_before_it() {
+    for _ in 0..20 {
+        let mut stage = Stage::new(PROTON);
+        let [address] = stage.at_server.addresses().into_iter().collect::<Vec<_>>()[..] else {
+            panic!("a server has one address");
+        };
+        let guest = tokio::spawn(say_and_go(address));
+        stage.until(AtServer, "0 connected").await;
+        // The server does not look before the other side is gone.
+        timeout(BOUND, guest).await.unwrap().unwrap();
+        stage.until(AtServer, "0 closed 4").await;
+        let seen = &stage.server.seen;
+        let end = seen.iter().position(|seen| seen == "0 closed 4");
+        for stream in [0, 4, 8] {
+            let byte = format!("stream {stream}: [7]");
+            let heard = seen.iter().position(|seen| *seen == byte);
+            assert!(heard.is_some() && heard < end, "{seen:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_that_is_closed_before_its_handshake_was_heard_of_gets_the_code() {
+    let mut stage = Stage::new(PROTON);
+    stage.tell(AtClient, [Output::Connect(FIRST)]);
+    // Only the server looks: what its client has of the handshake waits to be heard of.
+    let served = timeout(BOUND, async {
+        while !stage.server.seen.iter().any(|seen| seen == "0 connected") {
+            stage.at_server.next(&mut stage.server).await;
+        }
+    });
+    served.await.unwrap();
+    let closing = Output::Close {
+        connection: FIRST,
+        code: 6,
+        reason: String::new(),
+    };
+    stage.tell(AtClient, [closing]);
+    stage.until(AtServer, "0 closed 6").await;
+}
+
 const STREAM: StreamId = StreamId::of_client(0);
 
 fn write(stream: StreamId, bytes: &[u8]) -> Output {

@@ -14,7 +14,7 @@ pub(super) fn cause(why: Closing<'_>) -> &'static str {
         Closing::TimedOut => "idle timeout", // PR-C-05
         Closing::Refused => "refused",
         Closing::Reset => "stateless reset",
-        Closing::Other(_) => "other",
+        Closing::NotBegun(_) | Closing::Other(_) => "other",
     }
 }
 
@@ -27,6 +27,7 @@ pub(super) fn outcome(why: Closing<'_>, message: impl Into<String>) -> Outcome {
         | Closing::TimedOut
         | Closing::Refused
         | Closing::Reset
+        | Closing::NotBegun(_)
         | Closing::Other(_) => Outcome::Failed(Failure {
             cause: cause(why),
             message: message.into(),

@@ -62,6 +62,19 @@ fn what_the_driver_cannot_do_makes_the_script_inconclusive() {
 }
 
 #[test]
+fn a_connection_that_cannot_be_begun_here_is_no_finding() {
+    let mut play = server(json!([
+        { "connect": {} },
+        { "expect_close": { "or": ["refused"], "within": "1s" } },
+    ]));
+    play.closed(10, 0, Closing::NotBegun("too many open files"));
+    assert_eq!(
+        play.inconclusive(),
+        "the stimulus could not be applied: too many open files"
+    );
+}
+
+#[test]
 fn findings_and_comments_name_packets_of_the_capture() {
     let mut play = server(json!([
         { "connect": {} },

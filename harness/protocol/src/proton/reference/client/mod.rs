@@ -359,7 +359,7 @@ impl Client {
             Closing::TimedOut => "Connection timed out".to_owned(),
             Closing::Refused => "Connection refused".to_owned(),
             Closing::Reset => "the server knows it no more".to_owned(),
-            Closing::Other(why) => why.to_owned(),
+            Closing::NotBegun(why) | Closing::Other(why) => why.to_owned(),
         };
         self.counters.ended(ending::cause(why));
         let outcome = ending::outcome(why, message.clone());
