@@ -170,10 +170,24 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "nothing is known here that it could depend on".to_owned())
 }
 
-/// Writes TLS secrets as a key log.
-pub(crate) fn write_keylog(path: &Path, secrets: &Secrets) -> Result<(), Failure> {
-    std::fs::write(path, secrets.text())
-        .map_err(|error| wrong_call(format!("cannot write {}: {error}", path.display())))
+/// The TLS secrets of a command's connections, for the key log if one is wanted.
+pub(crate) fn secrets_for(keylog: Option<&Path>) -> Result<Secrets, Failure> {
+    match keylog {
+        Some(path) => Secrets::appended_to(path).map_err(|error| cannot_write(path, &error)),
+        None => Ok(Secrets::unwanted()),
+    }
+}
+
+/// Whether the key log, if one was wanted, has all secrets.
+pub(crate) fn check_keylog(keylog: Option<&Path>, secrets: &Secrets) -> Result<(), Failure> {
+    match (keylog, secrets.take_problem()) {
+        (Some(path), Some(error)) => Err(cannot_write(path, &error)),
+        (Some(_) | None, _) => Ok(()),
+    }
+}
+
+fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
+    wrong_call(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Opens the socket and starts to listen for signals.

@@ -199,6 +199,20 @@ fn connect_to_nobody_fails_with_a_sentence() {
 }
 
 #[test]
+fn a_server_that_is_killed_leaves_its_key_log_after_what_was_there() {
+    let folder = tempfile::tempdir().unwrap();
+    let log = folder.path().join("keys");
+    std::fs::write(&log, "# older\n").unwrap();
+    let server = Server::start(&["--keylog", log.to_str().unwrap()]);
+    assert!(server.connect(&[]).status.success());
+    drop(server);
+    let text = std::fs::read_to_string(&log).unwrap();
+    assert!(text.starts_with("# older\n"), "{text}");
+    let secrets = text.lines().filter(|line| line.contains("_TRAFFIC_SECRET"));
+    assert_eq!(secrets.count(), 4, "{text}");
+}
+
+#[test]
 fn the_key_log_of_both_sides_has_the_same_secrets() {
     let folder = tempfile::tempdir().unwrap();
     let logs = ["server", "client"].map(|name| folder.path().join(name));

@@ -1,7 +1,9 @@
 //! Certificates and secrets of QUIC endpoints.
 
+use std::fs::{File, OpenOptions};
+use std::io::{self, Write};
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::KeyLog;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -74,25 +76,77 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 /// The TLS secrets of connections as lines of a key log (`CLIENT_TRAFFIC_SECRET_0 ...`), for captures.
 #[derive(Debug, Clone, Default)]
-pub struct Secrets(Arc<Mutex<String>>);
+pub struct Secrets(Arc<Mutex<Kept>>);
+
+/// Where secrets are kept.
+#[derive(Debug)]
+enum Kept {
+    Nowhere,
+    Here(String),
+    /// Each line as it comes; and what went wrong at first, after which nothing is written.
+    InFile(File, Option<io::Error>),
+}
+
+impl Default for Kept {
+    fn default() -> Self {
+        Self::Here(String::new())
+    }
+}
 
 impl Secrets {
-    /// What was learnt so far, a line for each secret.
+    /// Secrets that nobody wants: none is kept.
+    #[must_use]
+    pub fn unwanted() -> Self {
+        Self(Arc::new(Mutex::new(Kept::Nowhere)))
+    }
+
+    /// Secrets that go to the end of the file at `path` as they come, a line for each; none is kept
+    /// here. The file is made if it is not there.
+    ///
+    /// # Errors
+    /// The file cannot be written.
+    pub fn appended_to(path: &Path) -> io::Result<Self> {
+        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        Ok(Self(Arc::new(Mutex::new(Kept::InFile(file, None)))))
+    }
+
+    /// What was learnt so far, a line for each secret; nothing where none is kept.
     #[must_use]
     pub fn text(&self) -> String {
-        self.0
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .clone()
+        match &*self.kept() {
+            Kept::Here(text) => text.clone(),
+            Kept::Nowhere | Kept::InFile(..) => String::new(),
+        }
+    }
+
+    /// What went wrong when a secret was to be written to a file, told once.
+    #[must_use]
+    pub fn take_problem(&self) -> Option<io::Error> {
+        match &mut *self.kept() {
+            Kept::InFile(_, problem) => problem.take(),
+            Kept::Nowhere | Kept::Here(_) => None,
+        }
+    }
+
+    fn kept(&self) -> MutexGuard<'_, Kept> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl KeyLog for Secrets {
+    fn will_log(&self, _label: &str) -> bool {
+        !matches!(&*self.kept(), Kept::Nowhere)
+    }
+
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         use shakedown_protocol::hex::format as hex;
         let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
-        let mut text = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        text.push_str(&line);
+        match &mut *self.kept() {
+            Kept::Nowhere => {}
+            Kept::Here(text) => text.push_str(&line),
+            Kept::InFile(file, problem @ None) => *problem = file.write_all(line.as_bytes()).err(),
+            Kept::InFile(_, Some(_)) => {}
+        }
     }
 }
 

@@ -53,7 +53,7 @@ impl Args {
 }
 
 /// The address that `text` names, with `port` where it names none: `host`, `host:port`, `[v6]:port` or a bare IP address.
-async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure> {
+pub(super) async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, port));
     }

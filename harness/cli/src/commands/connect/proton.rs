@@ -3,7 +3,6 @@
 use std::path::PathBuf;
 
 use shakedown_net::host::StopSignal;
-use shakedown_net::quic::tls::Secrets;
 use shakedown_net::quic::transport::{PROTON, client_config, client};
 use shakedown_net::quic::Host;
 use shakedown_protocol::proton::{ClientSettings, Errand, Profile, Runner};
@@ -65,7 +64,7 @@ pub(super) struct Args {
     #[arg(long)]
     again: bool,
 
-    /// Write the TLS secrets to this file, for programs that read captures
+    /// Append the TLS secrets to this file as they come, for programs that read captures
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 
@@ -81,7 +80,7 @@ impl Args {
 
     async fn connect(self) -> Result<Exit, Failure> {
         let server = resolve(&self.address, PROTON_PORT).await?;
-        let secrets = Secrets::default();
+        let secrets = reference::secrets_for(self.keylog.as_deref())?;
         let config = client_config(&PROTON, &secrets).map_err(wrong_call)?;
         let mut stop = StopSignal::new().map_err(|error| Failure {
             exit: Exit::Harness,
@@ -106,9 +105,7 @@ impl Args {
             }
         }
         host.flush().await;
-        if let Some(path) = &self.keylog {
-            reference::write_keylog(path, &secrets)?;
-        }
+        reference::check_keylog(self.keylog.as_deref(), &secrets)?;
         match self.stats {
             Some(reference::Stats::Json) => reference::print_line(&machine.counters().to_string())?,
             None => {}

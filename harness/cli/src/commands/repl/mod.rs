@@ -5,16 +5,15 @@ mod editor;
 mod session;
 
 use std::io::{BufRead, IsTerminal};
-use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 
-use shakedown_net::quic::tls::Secrets;
 use shakedown_protocol::proton::Profile;
 
 use crate::Global;
 use crate::exit::{Exit, Failure};
-use crate::reference::{PROTON_PORT, print_line, write_keylog, wrong_call};
+use crate::reference::{PROTON_PORT, check_keylog, print_line, secrets_for, wrong_call};
 
+use super::connect::resolve;
 use command::HELP;
 use editor::{Lines, Typed};
 use session::{Done, Session};
@@ -37,16 +36,16 @@ pub(crate) struct Args {
     /// The protocol
     protocol: Talked,
 
-    /// The server's address and port
-    #[arg(value_name = "ADDRESS", default_value_t = SocketAddr::from((Ipv4Addr::LOCALHOST, PROTON_PORT)))]
-    server: SocketAddr,
+    /// The server, with its port unless that is 4433
+    #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
+    server: String,
 
     /// How items of the Action stream come: the server sends them on its own (push), or each is
     /// asked for (pull)
     #[arg(long, value_name = "PROFILE", default_value = "push")]
     profile: Profile,
 
-    /// Write the TLS secrets of the connections to this file, for programs that read captures
+    /// Append the TLS secrets to this file as they come, for programs that read captures
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 }
@@ -71,17 +70,16 @@ impl Args {
             exit: Exit::Harness,
             message: format!("cannot start the runtime: {error}"),
         })?;
-        let secrets = Secrets::default();
-        let mut session = Session::new(self.server, self.profile, secrets.clone());
+        let server = runtime.block_on(resolve(&self.server, PROTON_PORT))?;
+        let secrets = secrets_for(self.keylog.as_deref())?;
+        let mut session = Session::new(server, self.profile, secrets.clone());
         let mut follow = |line: &str| runtime.block_on(follow(&mut session, line));
         let done = match std::io::stdin().is_terminal() {
             true => typed(&mut follow),
             false => piped(&mut follow),
         };
         runtime.block_on(session.end());
-        if let Some(path) = &self.keylog {
-            write_keylog(path, &secrets)?;
-        }
+        check_keylog(self.keylog.as_deref(), &secrets)?;
         done
     }
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shakedown_net::host::StopSignal;
 use shakedown_net::quic::Host;
-use shakedown_net::quic::tls::{Identity, Secrets};
+use shakedown_net::quic::tls::Identity;
 use shakedown_net::quic::transport::{PROTON, server_config, server};
 use shakedown_protocol::proton::{Profile, Server, ServerSettings};
 use shakedown_protocol::streams::{Input, StreamMachine};
@@ -62,7 +62,7 @@ pub(super) struct Args {
     #[arg(long, value_name = "FILE", requires = "cert")]
     key: Option<PathBuf>,
 
-    /// Write the TLS secrets to this file at the end, for programs that read captures
+    /// Append the TLS secrets to this file as they come, for programs that read captures
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 
@@ -77,7 +77,7 @@ impl Args {
     }
 
     async fn serve(self) -> Result<Exit, Failure> {
-        let secrets = Secrets::default();
+        let secrets = reference::secrets_for(self.keylog.as_deref())?;
         let config = server_config(&PROTON, self.identity()?, &secrets).map_err(wrong_call)?;
         let mut stop = StopSignal::new().map_err(|error| Failure {
             exit: Exit::Harness,
@@ -109,9 +109,7 @@ impl Args {
             }
         }
         host.flush().await;
-        if let Some(path) = &self.keylog {
-            reference::write_keylog(path, &secrets)?;
-        }
+        reference::check_keylog(self.keylog.as_deref(), &secrets)?;
         match self.stats {
             Some(reference::Stats::Json) => reference::print_line(&machine.counters().to_string())?,
             None => {}
