@@ -54,7 +54,7 @@ pub struct Host {
 enum Stage {
     /// It waits for the machine's word.
     Asked(Box<quinn::Incoming>),
-    /// In the handshake, which is given up when this is dropped.
+    /// In the handshake, and what gives it up.
     Handshake(oneshot::Sender<()>),
     /// The machine closed it before it heard how the handshake ended.
     Leaving {
@@ -312,12 +312,14 @@ impl Host {
                 reason,
             } => match self.connections.remove(&connection) {
                 Some(Stage::Connected(link)) => link.close(code, &reason),
-                Some(Stage::Handshake(_) | Stage::Leaving { .. }) => {
+                Some(Stage::Handshake(give_up)) => {
+                    // The handshake may be over already.
+                    let _ = give_up.send(());
                     let leaving = Stage::Leaving { code, reason };
                     self.connections.insert(connection, leaving);
                 }
                 Some(Stage::Asked(incoming)) => incoming.refuse(),
-                None => {}
+                Some(Stage::Leaving { .. }) | None => {}
             },
             Output::Transition {
                 connection,
