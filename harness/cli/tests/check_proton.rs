@@ -205,6 +205,37 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     let (said, code) = run(&["check", "--keylog", &text("keys"), &text("bare.pcapng")]);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("no secrets"), "{said}");
+
+    // What the key log lacks is said, and nothing passes.
+    let lines = String::from_utf8(secrets).unwrap();
+    let inconclusive = |keys: String, why: &str| {
+        std::fs::write(path("part"), keys).unwrap();
+        let (said, code) = run(&["check", "--keylog", &text("part"), &text("bare.pcapng")]);
+        assert_eq!(code, Some(2), "{said}");
+        // Long lines are broken.
+        let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
+        assert!(said.contains(why) && !said.contains("PASS"), "{said}");
+    };
+    let client = lines.lines().filter(|line| !line.starts_with("SERVER_T"));
+    inconclusive(
+        client.map(|line| format!("{line}\n")).collect(),
+        "inconclusive: the key log has no secrets of the server's side for 1 connection of proton",
+    );
+    let other = lines.lines().filter_map(|line| {
+        let [label, random, secret] = line.split(' ').collect::<Vec<_>>().try_into().ok()?;
+        let random: String = random.chars().rev().collect();
+        Some(format!("{label} {random} {secret}\n"))
+    });
+    inconclusive(
+        other.collect(),
+        "inconclusive: the key log has no secrets for 1 connection of proton",
+    );
+    let wrong = lines.lines().filter_map(|line| {
+        let (rest, secret) = line.rsplit_once(' ')?;
+        let secret: String = secret.chars().rev().collect();
+        Some(format!("{rest} {secret}\n"))
+    });
+    inconclusive(wrong.collect(), "inconclusive: wrong keys");
 }
 
 #[test]

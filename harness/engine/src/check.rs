@@ -7,6 +7,10 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use shakedown_capture::CaptureError;
 use shakedown_protocol::monitor::{Finding, Observation, Session};
+use shakedown_protocol::proton::{
+    self,
+    monitor::{Blind, Unread},
+};
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, Protocol};
 
@@ -198,12 +202,8 @@ impl Check<'_> {
         if self.sessions == 0 {
             notes.push(self.no_session(judged));
         }
-        if judged.without_secrets > 0 {
-            notes.push(format!(
-                "inconclusive: no secrets in the capture for {} connections of proton; a key log file \
-                 (--keylog) may have them",
-                judged.without_secrets
-            ));
+        for (blind, number) in &judged.blind {
+            notes.push(self.blind(*blind, *number));
         }
         for (id, (text, number)) in &self.doubts {
             let more = match number {
@@ -240,6 +240,38 @@ impl Check<'_> {
         }
     }
 
+    /// Why connections were not judged, and what would help.
+    fn blind(&self, blind: Blind, number: u64) -> String {
+        let of = match blind.side {
+            Some(side) => format!("of the {}'s side ", proton::PROTOCOL.side(side)),
+            None => String::new(),
+        };
+        let connections = match number {
+            1 => "1 connection".to_owned(),
+            _ => format!("{number} connections"),
+        };
+        let has_log = !self.settings.key_log.is_empty();
+        let (what, help) = match blind.why {
+            Unread::NoSecrets if has_log => (
+                "the key log has no secrets",
+                "it is of other connections, or not whole",
+            ),
+            Unread::NoSecrets => (
+                "no secrets in the capture",
+                "a key log file (--keylog) may have them",
+            ),
+            Unread::WrongKeys => (
+                "wrong keys: packets do not decrypt with the secrets",
+                "a key log of the same connections is needed",
+            ),
+            Unread::Form => (
+                "packets cannot be read",
+                "a capture of whole packets from the beginning is needed",
+            ),
+        };
+        format!("inconclusive: {what} {of}for {connections} of proton; {help}")
+    }
+
     fn no_session(&self, judged: &Judged) -> String {
         let rules = PROTOCOLS.iter();
         let protocols: Vec<_> = rules.map(|rules| rules.id).collect();
@@ -267,7 +299,7 @@ impl Check<'_> {
             exit::WRONG
         } else if self.findings > 0 {
             exit::FAIL
-        } else if judged.damage.is_some() || judged.without_secrets > 0 {
+        } else if judged.damage.is_some() || !judged.blind.is_empty() {
             exit::WRONG
         } else {
             exit::SUCCESS

@@ -4,13 +4,14 @@
 //! Memory is bounded by what the monitors keep of sessions that live, whatever the length of the
 //! capture; what they say is handed on at once.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
 use shakedown_protocol::monitor::{Finding, Monitor, Observation, Packet};
+use shakedown_protocol::proton::monitor::Blind;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, Protocol, proton};
 
@@ -46,8 +47,8 @@ pub struct Judged {
     pub damage: Option<CaptureError>,
     /// Time of the first datagram, if there is one.
     pub start: Option<Duration>,
-    /// Sessions over QUIC of which nothing could be judged, because their secrets are not there.
-    pub without_secrets: u64,
+    /// Sessions over QUIC that could not be judged because a side could not be read, and how many.
+    pub blind: BTreeMap<Blind, u64>,
 }
 
 /// Sends a capture through the monitors of `protocols`; what they say goes to `hear`. QUIC is not
@@ -150,7 +151,7 @@ fn read<R: Read>(
         statistics: *capture.statistics(),
         damage,
         start,
-        without_secrets: quic.map_or(0, |quic| quic.without_secrets()),
+        blind: quic.map_or_else(BTreeMap::new, |quic| quic.blind()),
     })
 }
 

@@ -1,6 +1,6 @@
 //! QUIC in captures: its packets decrypted, and what they show given to the monitor of `proton`.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
 use shakedown_capture::Datagram;
@@ -10,7 +10,7 @@ use shakedown_capture::quic::{
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::Observation;
 use shakedown_protocol::proton::ALPN;
-use shakedown_protocol::proton::monitor::{Code, Event, Monitor, Numbers, What};
+use shakedown_protocol::proton::monitor::{Blind, Code, Event, Monitor, Numbers, Unread, What};
 use shakedown_protocol::requirement::Role;
 
 /// Most addresses that are known to speak QUIC; packets of further ones with short headers are not
@@ -96,9 +96,9 @@ impl Quic {
         self.monitor.finish(say);
     }
 
-    /// Sessions of `proton` of which nothing could be read.
-    pub(crate) const fn without_secrets(&self) -> u64 {
-        self.monitor.without_secrets()
+    /// Sessions of `proton` of which a side could not be read.
+    pub(crate) fn blind(&self) -> BTreeMap<Blind, u64> {
+        self.monitor.blind().clone()
     }
 }
 
@@ -119,6 +119,20 @@ const fn role(role: quic::Role) -> Role {
     match role {
         quic::Role::Client => Role::Initiator,
         quic::Role::Server => Role::Responder,
+    }
+}
+
+const fn unread(why: Why) -> Unread {
+    match why {
+        Why::NoSecrets => Unread::NoSecrets,
+        Why::CannotDecrypt => Unread::WrongKeys,
+        Why::NoHandshake
+        | Why::UnsupportedSuite(_)
+        | Why::UnknownConnection
+        | Why::Cut
+        | Why::OtherVersion(_)
+        | Why::NotQuic
+        | Why::EarlyDataRejected => Unread::Form,
     }
 }
 
@@ -204,11 +218,11 @@ fn what<'a>(kind: &EventKind<'a>) -> Option<What<'a>> {
         EventKind::Flow { by, flow } => return limit(role(by), flow),
         EventKind::Unreadable(Unreadable { why, by, .. }) => What::Unreadable {
             by: by.map(role),
-            no_secrets: matches!(why, Why::NoSecrets),
+            why: unread(why),
         },
         EventKind::Malformed { by, .. } | EventKind::UnknownFrame { by, .. } => What::Unreadable {
             by: Some(role(by)),
-            no_secrets: false,
+            why: Unread::Form,
         },
         EventKind::Retry
         | EventKind::VersionNegotiation { .. }

@@ -5,6 +5,7 @@
 
 mod connections;
 mod healthy;
+mod keys;
 mod partial;
 mod streams;
 mod table;

@@ -156,7 +156,7 @@ impl World {
             said.push(it.observation);
         });
         let judged = judged.unwrap();
-        assert!(judged.damage.is_none() && judged.without_secrets == 0);
+        assert!(judged.damage.is_none() && judged.blind.is_empty());
         said
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::plan::{Plan, Step, What as Doing};
 use crate::MonitorSettings;
 use crate::monitor::{Finding, Observation, Vantage};
-use crate::proton::monitor::{Code, Event, Monitor, Numbers, What};
+use crate::proton::monitor::{Code, Event, Monitor, Numbers, Unread, What};
 use crate::proton::{ALPN, PROTOCOL};
 use crate::requirement::Role;
 
@@ -113,7 +113,10 @@ fn events<'a>(step: &Step<'a>, by: Role, number: u64) -> [Option<What<'a>>; 2] {
         }),
         Doing::Stop => Some(What::Unreadable {
             by: (step.stream & 2 == 0).then_some(by),
-            no_secrets: is_odd,
+            why: match is_odd {
+                true => Unread::NoSecrets,
+                false => Unread::WrongKeys,
+            },
         }),
     };
     let numbers = Numbers {

@@ -51,6 +51,8 @@ impl Monitor {
         }
         if alpn.is_none() && (is_known || self.settings.supervised) {
             let act = connection.act(Role::Responder, at);
+            // The handshake says it all.
+            connection.ledger.open(say);
             let expected = "the handshake to fail without the protocol proton";
             let got = "a handshake that goes on with none";
             connection.ledger.breach("PR-C-07", act, expected, got, say);
@@ -88,7 +90,8 @@ impl Monitor {
             // Without the other's packets in between, a close may be what the capture lacks.
             let [client_heard, server_heard] = old.last;
             let alone = client_heard?.abs_diff(server_heard?) > silence;
-            let gone = alone && old.closed.is_none() && old.agreed.is_some() && !old.is_unsure();
+            let seen = old.is_read() && !old.is_unsure();
+            let gone = alone && old.closed.is_none() && old.agreed.is_some() && seen;
             let between = opened.time.checked_sub(heard)?;
             (gone && between > silence).then_some((between, old.client == client))
         });
@@ -239,7 +242,8 @@ impl Monitor {
         let recent = |heard: &Option<Duration>| {
             heard.is_some_and(|heard| heard + late(KEEP_ALIVE, &self.settings) > at.time)
         };
-        let lives = |old: &Connection| old.closed.is_none() && old.last.iter().all(recent);
+        let lives =
+            |old: &Connection| old.is_read() && old.closed.is_none() && old.last.iter().all(recent);
         if new.spoke || new.reset || !old.is_some_and(lives) {
             return;
         }

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::proton::CloseCode;
+use crate::proton::{CloseCode, PROTOCOL};
 use crate::requirement::Role;
 
 /// Something that a capture shows of a QUIC connection. The client is the [`Role::Initiator`].
@@ -112,9 +112,44 @@ pub enum What<'a> {
     Unreadable {
         /// Who sent it, if that is known.
         by: Option<Role>,
-        /// Whether that is because the secrets are not in the capture.
-        no_secrets: bool,
+        /// Why.
+        why: Unread,
     },
+}
+
+/// Why a packet could not be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unread {
+    /// Its form, or what the capture has of it.
+    Form,
+    /// Its secrets are not there.
+    NoSecrets,
+    /// It does not decrypt with the secrets that are there.
+    WrongKeys,
+}
+
+/// A connection that was not judged because nothing of a side could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blind {
+    /// Why.
+    pub why: Unread,
+    /// The side, the client or the server; `None` if it is both.
+    pub side: Option<Role>,
+}
+
+/// What was there instead of the secrets that are needed.
+impl std::fmt::Display for Blind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.why {
+            Unread::Form => "packets that cannot be read",
+            Unread::NoSecrets => "no secrets",
+            Unread::WrongKeys => "wrong secrets",
+        })?;
+        match self.side {
+            Some(side) => write!(f, " of the {}'s side", PROTOCOL.side(side)),
+            None => Ok(()),
+        }
+    }
 }
 
 /// A packet among those of its connection that carry data of the application.

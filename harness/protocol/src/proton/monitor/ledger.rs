@@ -15,6 +15,9 @@ pub(super) struct Ledger {
     told: BTreeSet<(&'static str, &'static str)>,
     doubts: BTreeSet<&'static str>,
     judged: BTreeSet<&'static str>,
+    /// Breaches that wait until it is seen that both sides can be read.
+    held: Vec<Finding>,
+    is_open: bool,
     pub(super) more: u64,
 }
 
@@ -59,7 +62,11 @@ impl Ledger {
         self.judge(requirement);
         if self.told.insert((requirement, act.party.name())) {
             let finding = act.finding(requirement, expected.into(), got.into());
-            say(Observation::Finding(finding));
+            if self.is_open {
+                say(Observation::Finding(finding));
+            } else {
+                self.held.push(finding);
+            }
         } else {
             self.more += 1;
         }
@@ -77,6 +84,26 @@ impl Ledger {
             let finding = act.finding(requirement, expected.into(), got.into());
             say(Observation::Inconclusive(finding));
         }
+    }
+
+    /// Breaches count from here on, and those before do.
+    pub(super) fn open(&mut self, say: Say<'_>) {
+        self.is_open = true;
+        for finding in self.held.drain(..) {
+            say(Observation::Finding(finding));
+        }
+    }
+
+    /// What was held and what was exercised is in doubt, because a side could not be read. Gives
+    /// what is said of no breach yet.
+    pub(super) fn close(&mut self, say: Say<'_>) -> BTreeSet<&'static str> {
+        for finding in self.held.drain(..) {
+            if self.doubts.insert(finding.requirement) {
+                say(Observation::Inconclusive(finding));
+            }
+        }
+        self.more = 0;
+        std::mem::take(&mut self.judged)
     }
 
     /// What was exercised, in the order of the ids.

@@ -17,7 +17,7 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use event::{Code, Event, Numbers, What};
+pub use event::{Blind, Code, Event, Numbers, Unread, What};
 
 use super::{Kind, Words};
 use crate::MonitorSettings;
@@ -35,7 +35,7 @@ pub struct Monitor {
     connections: BTreeMap<u64, Connection>,
     /// Those during which a second one was refused.
     refusing: BTreeSet<u64>,
-    blind: u64,
+    blind: BTreeMap<Blind, u64>,
 }
 
 impl Monitor {
@@ -47,7 +47,7 @@ impl Monitor {
             settings: settings.clone(),
             connections: BTreeMap::new(),
             refusing: BTreeSet::new(),
-            blind: 0,
+            blind: BTreeMap::new(),
         }
     }
 
@@ -90,12 +90,20 @@ impl Monitor {
             }
             return;
         }
+        if let What::Unreadable { by, why } = event.what {
+            connection.not_read(by, why);
+            connection.unreadable |= connection.closed.is_none();
+            return;
+        }
         if connection.closed.is_some() {
             return;
         }
         match event.what {
-            What::Opened { .. } | What::Packet { .. } | What::Lost { .. } | What::Closed { .. } => {
-            }
+            What::Opened { .. }
+            | What::Packet { .. }
+            | What::Lost { .. }
+            | What::Closed { .. }
+            | What::Unreadable { .. } => {}
             What::Blocked { by, stream, limit } => connection.blocked(by, stream, limit, at),
             What::Raised { by, stream, limit } => connection.raised(by, stream, limit),
             What::Offered(ours) => connection.offered = ours,
@@ -125,10 +133,6 @@ impl Monitor {
             What::Fin { stream, by } => connection.fin(stream, by, at),
             What::Broken { stream, by } => connection.broken(stream, by, at),
             What::Datagram { by } => connection.not_admitted(by, at, "a datagram", say),
-            What::Unreadable { no_secrets, .. } => {
-                connection.unreadable = true;
-                connection.blind |= no_secrets;
-            }
         }
     }
 
@@ -139,19 +143,21 @@ impl Monitor {
         }
     }
 
-    /// Connections of which nothing could be judged, because their secrets are not in the capture.
+    /// Connections that were not judged because a side could not be read, and how many.
     #[must_use]
-    pub const fn without_secrets(&self) -> u64 {
-        self.blind
+    pub const fn blind(&self) -> &BTreeMap<Blind, u64> {
+        &self.blind
     }
 
     fn end_oldest(&mut self, say: Say<'_>) {
         self.harmless();
         if let Some((number, connection)) = self.connections.pop_first() {
             self.refusing.remove(&number);
-            let blind = connection.blind && connection.agreed.is_none();
+            let blind = connection.blind();
             if let Some(session) = connection.end(&self.settings, say) {
-                self.blind += u64::from(blind);
+                if let Some(blind) = blind {
+                    *self.blind.entry(blind).or_default() += 1;
+                }
                 say(Observation::Session(session));
             }
         }

@@ -21,6 +21,10 @@ impl Connection {
         self.packets += 1;
         let last = &mut self.last[index(by)];
         *last = (*last).max(Some(at.time));
+        self.read[index(by)] |= numbers.is_some();
+        if self.is_read() && self.agreed.is_some() {
+            self.ledger.open(say);
+        }
         self.numbers(by, numbers, at);
         if self.closed.is_some() {
             self.conclude(settings, say);

@@ -130,13 +130,6 @@ impl Connection {
         if self.foreign || !(self.offered || self.agreed.is_some()) {
             return None;
         }
-        if self.blind && self.agreed.is_none() {
-            let act = self.act(Role::Initiator, self.first);
-            for requirement in ["PR-C-06", "PR-E-04", "PR-S-01"] {
-                let (expected, got) = ("its secrets", "no secrets in the capture");
-                self.ledger.doubt(requirement, act, expected, got, say);
-            }
-        }
         self.surplus("PR-E-01", &self.event.clone(), "an ack for each id", say);
         self.surplus(
             "PR-K-01",
@@ -153,6 +146,17 @@ impl Connection {
             );
         }
         self.nothing_pushed(settings, say);
+        if let Some(blind) = self.blind() {
+            let act = self.act(Role::Initiator, self.first);
+            let mut doubtful = self.ledger.close(say);
+            doubtful.extend(["PR-C-06", "PR-E-04", "PR-S-01"]);
+            for requirement in doubtful {
+                let (expected, got) = ("the secrets of both sides", blind.to_string());
+                self.ledger.doubt(requirement, act, expected, got, say);
+            }
+        } else {
+            self.ledger.open(say);
+        }
         Some(Session {
             protocol: "proton",
             mode: self.mode(settings),

@@ -14,7 +14,7 @@ use std::time::Duration;
 use super::due::Due;
 use super::ledger::{Act, Ledger, Say};
 use super::talk::{Talk, Word};
-use super::{Code, Kind, Words};
+use super::{Blind, Code, Kind, Unread, Words};
 use crate::MonitorSettings;
 use crate::monitor::Vantage;
 use crate::requirement::Role;
@@ -67,8 +67,11 @@ pub(super) struct Connection {
     pub(super) agreed: Option<Duration>,
     /// It is of another protocol.
     pub(super) foreign: bool,
-    pub(super) blind: bool,
     pub(super) unreadable: bool,
+    /// Whether data of the application of the client and the server could be read, and why a packet
+    /// of them could not.
+    read: [bool; 2],
+    unread: [Option<Unread>; 2],
     /// The first close, and what it says is not told yet.
     pub(super) closed: Option<Close>,
     closing: Option<Close>,
@@ -158,8 +161,9 @@ impl Connection {
             offered: false,
             agreed: None,
             foreign: false,
-            blind: false,
             unreadable: false,
+            read: [false; 2],
+            unread: [None; 2],
             closed: None,
             closing: None,
             over: [None; 2],
@@ -238,6 +242,38 @@ impl Connection {
     /// Whether something may have been said that was not seen.
     pub(super) const fn is_unsure(&self) -> bool {
         self.unreadable || self.incomplete || self.gaps
+    }
+
+    /// Whether data of the application of both sides could be read.
+    pub(super) const fn is_read(&self) -> bool {
+        let [client, server] = self.read;
+        client && server
+    }
+
+    /// A packet could not be read.
+    pub(super) fn not_read(&mut self, by: Option<Role>, why: Unread) {
+        if let Some(by) = by {
+            let unread = &mut self.unread[index(by)];
+            *unread = (*unread).max(Some(why));
+        }
+    }
+
+    /// Why it cannot be judged: nothing of a side could be read, or not which protocol it is.
+    pub(super) fn blind(&self) -> Option<Blind> {
+        let [client, server] = self.unread;
+        let [client_read, server_read] = self.read;
+        let unread = (
+            client.filter(|_| !client_read),
+            server.filter(|_| !server_read),
+        );
+        let (why, side) = match unread {
+            (Some(client), Some(server)) => (client.max(server), None),
+            (Some(why), None) if server_read => (why, Some(Role::Initiator)),
+            (None, Some(why)) if client_read => (why, Some(Role::Responder)),
+            (Some(why), None) | (None, Some(why)) => (why, None),
+            (None, None) => (server.filter(|_| self.agreed.is_none())?, None),
+        };
+        Some(Blind { why, side })
     }
 
     /// Says that a requirement is broken, or not judged for sure where something was not seen.

@@ -1,4 +1,4 @@
-use super::super::{Code, What};
+use super::super::{Code, Unread, What};
 use super::rig::Rig;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
@@ -171,7 +171,7 @@ fn what_cannot_be_read_may_be_the_close() {
     let mut rig = Rig::set_up().fin(0, Client);
     rig.what(What::Unreadable {
         by: Some(Server),
-        no_secrets: false,
+        why: Unread::Form,
     });
     let told = rig.alive(6, &[1]).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
@@ -200,12 +200,36 @@ fn without_secrets_nothing_is_judged_and_that_is_said() {
     let mut rig = Rig::new().opened(1, 5_000);
     rig.what(What::Unreadable {
         by: Some(Server),
-        no_secrets: true,
+        why: Unread::NoSecrets,
     });
     let told = rig.end();
     assert_eq!(told.findings, []);
     assert_eq!(told.doubts, ["PR-C-06", "PR-E-04", "PR-S-01"]);
     assert_eq!((told.sessions.len(), told.without_secrets), (1, 1));
+}
+
+#[test]
+fn with_the_secrets_of_one_side_nothing_is_judged() {
+    let mut rig = Rig::new().opened(1, 5_000);
+    rig.what(What::Agreed(Some(b"proton")));
+    for stream in [0, 4, 8, 12] {
+        let (by, unidirectional) = (Client, false);
+        rig.what(What::Stream {
+            stream,
+            by,
+            unidirectional,
+        });
+        rig.packet_alone(Server);
+    }
+    rig.what(What::Unreadable {
+        by: Some(Client),
+        why: Unread::NoSecrets,
+    });
+    let told = rig.after(10, Server).end();
+    assert_eq!(told.findings, []);
+    assert!(told.doubts.contains(&"PR-S-01"), "{told:?}");
+    assert!(told.sessions[0].judged.is_empty(), "{told:?}");
+    assert_eq!(told.without_secrets, 1);
 }
 
 #[test]

@@ -69,6 +69,11 @@ impl Rig {
         }
     }
 
+    /// The end of a packet that nobody is seen to acknowledge.
+    pub(super) fn packet_alone(&mut self, by: Role) {
+        self.one(by, true);
+    }
+
     fn one(&mut self, by: Role, ack_eliciting: bool) {
         let key = |role: Role| (self.connection, role.name());
         let own = self.sent.get(&key(by)).copied().unwrap_or_default();
@@ -211,7 +216,7 @@ impl Rig {
         let said = &mut self.said;
         self.monitor.finish(&mut |one| said.push(one));
         let mut told = Told {
-            without_secrets: self.monitor.without_secrets(),
+            without_secrets: self.monitor.blind().values().sum(),
             ..Told::default()
         };
         for one in self.said {
