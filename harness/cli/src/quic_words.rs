@@ -140,7 +140,7 @@ impl Words {
         let Some(streams) = self.connections.get_mut(&connection) else {
             return Vec::new();
         };
-        let is_clients = stream % 4 == 0;
+        let is_clients = stream.is_multiple_of(4);
         if !is_clients || (!streams.contains_key(&stream) && streams.len() >= MOST_STREAMS) {
             return Vec::new();
         }

@@ -188,6 +188,8 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     let (said, code) = run(&["check", "--profile", "pull", &text("inside.pcapng")]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("PR-A-01"), "{said}");
+    // Encrypted bytes say nothing to anybody.
+    assert!(!said.contains("0000  "), "{said}");
 
     write(&path("bare.pcapng"), &[], &datagrams);
     let (said, code) = run(&["check", &text("bare.pcapng")]);
