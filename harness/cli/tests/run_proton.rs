@@ -145,6 +145,36 @@ impl StreamMachine for Liar {
     }
 }
 
+/// A server machine that is no more as soon as anybody says anything.
+struct Mortal(Server, bool);
+
+impl StreamMachine for Mortal {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        self.1 |= matches!(input, Input::Stream { .. });
+        self.0.handle(now, input);
+    }
+
+    fn poll(&mut self) -> Option<Asked> {
+        self.0.poll()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.0.deadline()
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        self.0.reads(connection, stream)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.1
+    }
+
+    fn counters(&self) -> Value {
+        self.0.counters()
+    }
+}
+
 /// A server in this process, as long as it is kept.
 struct Running {
     address: SocketAddr,
@@ -167,11 +197,12 @@ impl Running {
                 let mut machine = machine;
                 let mut host = Host::new(endpoint, None);
                 let serve = async {
-                    loop {
+                    while !machine.is_finished() {
                         host.next(&mut machine).await;
                     }
                 };
                 tokio::select! {
+                    // As one that is killed: nobody hears of it.
                     () = serve => {}
                     _ = stopped => {}
                 }
@@ -280,6 +311,29 @@ fn a_server_that_runs_already_is_judged_scenario_by_scenario() {
     ]);
     assert_eq!(told.exit, Some(0), "{:#?}", told.all("finding"));
     assert!(told.all("verdict").len() > 3);
+}
+
+#[test]
+fn a_server_that_runs_already_and_dies_breaks_the_run_off() {
+    let stage = Stage::new();
+    let double = Running::start(Mortal(honest(), false), TRANSPORT);
+    let iut = stage.at(double.address);
+    let told = stage.run(&[
+        "proton/any/server",
+        "--filter",
+        "event-stream",
+        "--iut",
+        &iut,
+    ]);
+    assert_eq!(told.exit, Some(2), "{:#?}", told.events);
+    let why = told.end()["message"].as_str().unwrap();
+    assert!(why.starts_with("double no longer answers"), "{why}");
+    // The one in which it died is its own; nobody waits for it in the others.
+    let verdicts = told.all("verdict");
+    let [only] = verdicts[..] else {
+        panic!("{verdicts:#?}");
+    };
+    assert_eq!(only["verdict"], "fail", "{only:#?}");
 }
 
 /// What a run says that cannot begin.

@@ -16,8 +16,8 @@ mod supported;
 mod target;
 
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
@@ -139,6 +139,7 @@ pub async fn run(
             protocol,
             launcher: Arc::new(launcher),
             is_full: assignment.is_full,
+            gone: OnceLock::new(),
         };
         targets.push((Arc::new(target), assignment.scenarios));
     }
@@ -223,7 +224,7 @@ impl Context {
     /// whole machine come at the end.
     ///
     /// # Errors
-    /// A sentence for people if an implementation never answers.
+    /// A sentence for people if an implementation never answers, or not any more.
     async fn run_all(
         self: &Arc<Self>,
         targets: &[(Arc<Target>, Vec<Scenario>)],
@@ -248,7 +249,8 @@ impl Context {
         for job in last {
             self.play_one(job).await;
         }
-        Ok(())
+        let broken_off = targets.iter().find_map(|(target, _)| target.broken_off());
+        broken_off.map_or(Ok(()), Err)
     }
 
     /// The scenarios that the implementation claims to support; the others are told.
@@ -363,6 +365,9 @@ impl Context {
                 for job in jobs {
                     let patience = target.patience_after(&job.scenario);
                     self.play_one(job).await;
+                    if target.gone.get().is_some() {
+                        break;
+                    }
                     self.unless_stopped(sleep(patience)).await;
                 }
             }
@@ -418,10 +423,10 @@ impl Context {
         Ok(place)
     }
 
-    /// Plays a scenario unless the run is interrupted. If the harness itself breaks in it, the
+    /// Plays a scenario unless the run is interrupted or the implementation gone. If the harness itself breaks in it, the
     /// others go on.
     async fn play_one(self: &Arc<Self>, job: Job) {
-        if self.is_stopped() {
+        if self.is_stopped() || job.target.gone.get().is_some() {
             return;
         }
         let clock = Clock::start();
@@ -459,7 +464,8 @@ impl Context {
         for (target, _) in targets {
             let of_it = played.extract_if(.., |(of, _)| Arc::ptr_eq(of, target));
             let of_it: Vec<_> = of_it.map(|(_, played)| played).collect();
-            ending.add(target.iut(), target.is_full, today, of_it);
+            let is_full = target.is_full && target.gone.get().is_none();
+            ending.add(target.iut(), is_full, today, of_it);
         }
     }
 }

@@ -224,6 +224,7 @@ impl Job {
             }
             Err(silent) => silent,
         };
+        self.target.fell_silent(&silent.tried);
         let ended = instance
             .process
             .as_ref()

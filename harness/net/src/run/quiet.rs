@@ -142,6 +142,10 @@ impl Job {
     /// on which the implementation waited so long may be the cause; or says nothing since we were
     /// late.
     pub(super) fn is_doubtful(&self, concluded: &Concluded, haste: Haste) -> bool {
+        if self.target.gone.get().is_some() {
+            // It was asked for longer than any machine is late, and will not be there in quiet either.
+            return false;
+        }
         let protocol = self.target.protocol;
         let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
         match concluded.played.verdict.verdict {

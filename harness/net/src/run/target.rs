@@ -1,4 +1,4 @@
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use shakedown_engine::document::Pointer;
@@ -24,6 +24,8 @@ pub(super) struct Target {
     pub(super) protocol: &'static Protocol,
     pub(super) launcher: Arc<Launcher>,
     pub(super) is_full: bool,
+    /// Set when it is gone for good: what it did not answer.
+    pub(super) gone: OnceLock<String>,
 }
 
 impl Target {
@@ -58,6 +60,24 @@ impl Target {
         });
         let over = self.protocol.over_streams().filter(|_| falls_silent);
         over.map_or(SETTLING, |over| over.transport.idle_timeout + SETTLING)
+    }
+
+    /// Notes that it did not answer after a scenario, where that is the end of it: it ran already, so
+    /// nobody starts it again, and over streams one who is busy refuses and is not silent.
+    pub(super) fn fell_silent(&self, tried: &str) {
+        if self.iut().start.is_none() && self.serves_one() {
+            // The first time counts.
+            let _ = self.gone.set(tried.to_owned());
+        }
+    }
+
+    /// Why the rest of its scenarios is left unplayed, if it is gone.
+    pub(super) fn broken_off(&self) -> Option<String> {
+        let name = &self.iut().name;
+        let tried = self.gone.get()?;
+        Some(format!(
+            "{name} no longer answers, the rest was left unplayed: {tried}"
+        ))
     }
 
     /// Whether it is told how many it may serve: whoever else came to its process, another scenario
