@@ -17,10 +17,6 @@ use shakedown_protocol::requirement::Role;
 /// read.
 const MOST_ADDRESSES: usize = 65_536;
 
-/// QUIC's APPLICATION_ERROR, which does not tell what the application meant; a stateless reset does
-/// not either.
-const HIDDEN: u64 = 0x0c;
-
 /// Reads the QUIC of a capture and judges it.
 #[derive(Debug)]
 pub(crate) struct Quic {
@@ -198,7 +194,7 @@ fn what<'a>(kind: &EventKind<'a>) -> Option<What<'a>> {
         },
         EventKind::StatelessReset { by } => What::Closed {
             by: role(by),
-            code: Code::Transport(HIDDEN),
+            code: Code::StatelessReset,
         },
         EventKind::Packet {
             by,

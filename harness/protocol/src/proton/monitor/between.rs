@@ -29,7 +29,18 @@ impl Monitor {
                 && heard.is_some_and(|until| until > new.first.time)
         };
         let mut all = self.connections.iter().rev();
-        all.find(|(_, old)| lives(old)).map(|(number, _)| *number)
+        let (mut number, mut newest) = all.find(|(_, old)| lives(old))?;
+        // One that came while another was served is not yet what the server has.
+        while let Some(first) = newest.second_of.filter(|first| first < number)
+            && !newest.reset
+            && newest.served.is_none()
+            && let Some((first, old)) = self.connections.get_key_value(&first)
+            && lives(old)
+            && !old.superseded
+        {
+            (number, newest) = (first, old);
+        }
+        Some(*number)
     }
 
     /// PR-C-07
@@ -196,8 +207,11 @@ impl Monitor {
             self.wrongly_refused(number, code, at, say);
             return;
         }
-        let second_of = self.connections.get(&number).and_then(|one| one.second_of);
-        if let Some(old) = second_of.and_then(|old| self.connections.get_mut(&old)) {
+        let one = self.connections.get(&number);
+        let (second_of, resets) = one.map_or((None, false), |one| (one.second_of, one.reset));
+        if let Some(old) = second_of.and_then(|old| self.connections.get_mut(&old))
+            && resets
+        {
             // A server without reset refuses the second connection whatever it says.
             old.dues.retain(|due| due.requirement != "PR-R-01");
         }

@@ -148,8 +148,14 @@ impl Due {
     pub(super) fn is_met(&self, code: Code) -> bool {
         match code {
             Code::Application(code) => self.codes.is_empty() || self.codes.contains(&code),
-            Code::Transport(_) => self.refusable || code.is_hidden(),
+            Code::Transport(_) => self.refusable,
+            Code::StatelessReset => false,
         }
+    }
+
+    /// Whether any code fits.
+    pub(super) const fn is_with_any(&self) -> bool {
+        self.codes.is_empty()
     }
 
     /// What was wanted, for people.

@@ -172,6 +172,8 @@ pub enum Code {
     Application(u64),
     /// By QUIC itself.
     Transport(u64),
+    /// A stateless reset: the side knows nothing of the connection any more.
+    StatelessReset,
 }
 
 impl Code {
@@ -200,6 +202,7 @@ impl std::fmt::Display for Code {
                 Some(known) => write!(f, "code {code} ({})", known.name()),
                 None => write!(f, "code {code}"),
             },
+            Self::StatelessReset => f.write_str("a stateless reset"),
             Self::Transport(code) => write!(f, "QUIC's code {code:#x}"),
         }
     }

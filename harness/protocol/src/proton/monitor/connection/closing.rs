@@ -1,6 +1,7 @@
-use super::{At, Close, Connection, index};
+use super::{At, Close, Connection, index, late};
 use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
+use crate::proton::IDENTIFICATION;
 use crate::proton::monitor::Code;
 use crate::proton::monitor::ledger::Say;
 use crate::proton::monitor::talk::Talk;
@@ -27,7 +28,7 @@ impl Connection {
         };
         if first.by != by {
             // Both close at once, or this is the answer to the first.
-            self.keeps(by, code);
+            self.keeps(close, settings);
         } else if by == Role::Responder && first.code.differs_from(code) {
             // PR-R-03
             let act = self.act(by, at);
@@ -37,10 +38,16 @@ impl Connection {
     }
 
     /// Whether the close is one that its side owes, which then was judged.
-    fn keeps(&mut self, by: Role, code: Code) -> bool {
+    fn keeps(&mut self, close: Close, settings: &MonitorSettings) -> bool {
+        let Close { by, code, at } = close;
         let mine = self.dues.iter().filter(|due| due.party == by);
         let mine: Vec<_> = mine.cloned().collect();
-        let met = mine.iter().any(|due| due.is_met(code));
+        // Only until then the application's code is hidden (RFC 9000, section 10.2.3).
+        let over = self
+            .established()
+            .map(|since| since + late(IDENTIFICATION, settings) + self.round_trip());
+        let is_hidden = code.is_hidden() && over.is_none_or(|over| at.time <= over);
+        let met = mine.iter().any(|due| is_hidden || due.is_met(code));
         if met {
             for due in &mine {
                 self.ledger.judge(due.requirement);
@@ -55,16 +62,18 @@ impl Connection {
 
     /// Tells what the first close says.
     pub(super) fn conclude(&mut self, settings: &MonitorSettings, say: Say<'_>) {
-        let Some(Close { by, code, at }) = self.closing.take() else {
+        let Some(close) = self.closing.take() else {
             return;
         };
+        let Close { by, code, at } = close;
         if (by, code) == (Role::Initiator, Code::Application(4)) {
             self.given_up(at, settings, say);
         }
-        if self.keeps(by, code) {
+        if self.keeps(close, settings) {
             return;
         }
         let Code::Application(number) = code else {
+            self.closed_by_quic(close, say);
             return;
         };
         let act = self.act(by, at);
@@ -98,6 +107,23 @@ impl Connection {
             let expected = "what the code is for, before it";
             let got = code.to_string();
             self.ledger.doubt("PR-C-03", act, expected, got, say);
+        }
+    }
+
+    /// QUIC closes where the application owes a close.
+    fn closed_by_quic(&mut self, close: Close, say: Say<'_>) {
+        let Close { by, code, at } = close;
+        let Some(due) = self.dues.iter().find(|due| due.party == by).cloned() else {
+            return;
+        };
+        let act = self.act(by, at);
+        let (expected, got) = (due.wanted(), code.to_string());
+        // Without an error a side ends, and one that began anew knows nothing of what it owes.
+        let ends = matches!(code, Code::Transport(0) | Code::StatelessReset);
+        if ends || due.is_with_any() || !due.is_known() {
+            self.ledger.doubt(due.requirement, act, expected, got, say);
+        } else {
+            self.found(due.requirement, act, expected, got, say);
         }
     }
 

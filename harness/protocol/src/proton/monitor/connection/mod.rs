@@ -126,7 +126,7 @@ pub(super) struct Connection {
     incomplete: bool,
     event: Talk,
     pub(super) commit: Talk,
-    action: Talk,
+    pub(super) action: Talk,
     items: u64,
     asks: bool,
     pub(super) words: u64,

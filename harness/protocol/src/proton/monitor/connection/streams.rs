@@ -1,6 +1,7 @@
 use std::time::Duration;
 
-use super::{At, Connection, MOST_STREAMS, Stream};
+use super::{At, Connection, MOST_STREAMS, Stream, late};
+use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
 use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, Words};
@@ -64,7 +65,14 @@ impl Connection {
     }
 
     /// Takes the byte that says what a stream is; gives what follows it.
-    pub(super) fn name<'b>(&mut self, id: u64, bytes: &'b [u8], at: At, say: Say<'_>) -> &'b [u8] {
+    pub(super) fn name<'b>(
+        &mut self,
+        id: u64,
+        bytes: &'b [u8],
+        at: At,
+        settings: &MonitorSettings,
+        say: Say<'_>,
+    ) -> &'b [u8] {
         let Some(stream) = self.streams.get_mut(&id) else {
             return &[];
         };
@@ -83,19 +91,22 @@ impl Connection {
             stream.kind = kind.filter(|kind| self.named.insert(*kind));
             stream.void = stream.kind.is_none();
             if let Some(kind) = stream.kind {
-                self.named(id, kind, at);
+                self.named(id, kind, at, settings);
             }
             return rest;
         }
         if byte == RESET && id == 0 {
             stream.resets = true;
             self.reset = true;
-            return self.name_after_reset(id, rest, at, say);
+            return match rest.is_empty() {
+                true => rest,
+                false => self.name(id, rest, at, settings, say),
+            };
         }
         match Kind::from_discriminator(byte) {
             Some(kind) if self.named.insert(kind) => {
                 stream.kind = Some(kind);
-                self.named(id, kind, at);
+                self.named(id, kind, at, settings);
                 return rest;
             }
             known => {
@@ -113,20 +124,40 @@ impl Connection {
                 self.ledger.breach("PR-S-01", act, expected, got, say);
                 let server = Role::Responder;
                 let refusable = requirement == "PR-S-04";
-                let due = Due::new(requirement, server, at, why).with(&[1]);
+                // 0xFF in a wrong place is also a breach of the protocol.
+                let codes: &[u64] = match byte {
+                    RESET => &[1, 5],
+                    _ => &[1],
+                };
+                let due = Due::new(requirement, server, at, why).with(codes);
                 self.owe(if refusable { due.or_refused() } else { due });
             }
         }
         rest
     }
 
-    fn named(&mut self, id: u64, kind: Kind, at: At) {
+    fn named(&mut self, id: u64, kind: Kind, at: At, settings: &MonitorSettings) {
         let after = |since: Option<At>| {
             let since = since.map(|since| since.time);
             since.map_or(Duration::ZERO, |since| at.time.saturating_sub(since))
         };
         let opened = self.streams.get(&id).map(|stream| stream.opened);
         self.slow |= after(opened) > IDENTIFICATION / 2 || after(self.established) > SETUP / 2;
+        // The server may have had it in time. Streams of one packet are owed for together.
+        let waits = |stream: &Stream| stream.kind.is_none() && !stream.resets && !stream.void;
+        if let Some(opened) = opened
+            && after(Some(opened)) <= late(IDENTIFICATION, settings)
+            && !self
+                .streams
+                .values()
+                .any(|other| other.opened.packet == opened.packet && waits(other))
+        {
+            let of = |due: &Due| due.requirement == "PR-S-05" && due.packet == opened.packet;
+            self.dues.retain(|due| !of(due));
+        }
+        if self.named.len() == 3 && after(self.established) <= late(SETUP, settings) {
+            self.dues.retain(|due| due.requirement != "PR-S-06");
+        }
         self.order.push(kind);
         if self.named.len() == 3 {
             self.complete = Some(at);
@@ -138,13 +169,6 @@ impl Connection {
     pub(super) fn is_out_of_order(&self) -> bool {
         let by_id = self.streams.values().filter_map(|stream| stream.kind);
         !by_id.is_sorted() || !self.order.is_sorted()
-    }
-
-    fn name_after_reset<'b>(&mut self, id: u64, rest: &'b [u8], at: At, say: Say<'_>) -> &'b [u8] {
-        match rest.is_empty() {
-            true => rest,
-            false => self.name(id, rest, at, say),
-        }
     }
 
     /// PR-S-08, PR-A-03

@@ -3,7 +3,7 @@ use crate::MonitorSettings;
 use crate::proton::Kind;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
-use crate::proton::monitor::talk::Word;
+use crate::proton::monitor::talk::{Talk, Word};
 use crate::requirement::Role;
 
 /// Most pieces that the server may say before the capture shows what its stream is.
@@ -22,7 +22,7 @@ impl Connection {
         self.talked = Some(at.time);
         let was_named = self.is_named(id);
         let rest = match by {
-            Role::Initiator => self.name(id, bytes, at, say),
+            Role::Initiator => self.name(id, bytes, at, settings, say),
             Role::Responder => bytes,
         };
         self.said(id, by, rest, at, settings, say);
@@ -107,6 +107,11 @@ impl Connection {
                 (Kind::Action, Role::Responder) => {
                     self.items += 1;
                     let _ = self.action.answer(word);
+                    if self.mode(settings) == "push" {
+                        // Nothing asks for them.
+                        self.action = Talk::default();
+                        self.action.over = true;
+                    }
                     self.ledger.judge("PR-A-01");
                 }
             }

@@ -209,6 +209,89 @@ fn without_secrets_nothing_is_judged_and_that_is_said() {
 }
 
 #[test]
+fn a_byte_for_a_reset_in_a_wrong_place_is_closed_with_1_or_5() {
+    let wrong = |code| {
+        let rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[1]);
+        let rig = rig.bytes(4, Client, &[0xFF]);
+        rig.closed(Server, code).end()
+    };
+    wrong(1).broke(&[("PR-S-01", Client)]);
+    wrong(5).broke(&[("PR-S-01", Client)]);
+    wrong(3).broke(&[("PR-S-01", Client), ("PR-S-03", Server)]);
+}
+
+#[test]
+fn a_stream_that_is_named_just_late_may_go_on() {
+    let named = |milliseconds| {
+        let rig = Rig::new().connected(1, 5_000);
+        let rig = rig.bytes(0, Client, &[1]).bytes(4, Client, &[2]);
+        let (stream, by, unidirectional) = (8, Client, false);
+        let opened = What::Stream {
+            stream,
+            by,
+            unidirectional,
+        };
+        let rig = rig.does(Client, opened).later(1_010).alive(0, &[1]);
+        let rig = rig.does(
+            Client,
+            What::Raised {
+                by,
+                stream: None,
+                limit: 9,
+            },
+        );
+        let bytes = &[3];
+        let rig = rig.later(milliseconds);
+        rig.does(Client, What::Bytes { stream, by, bytes })
+            .alive(9, &[1])
+            .end()
+    };
+    named(200).is_healthy();
+    named(2_000).broke(&[("PR-S-05", Server)]);
+}
+
+#[test]
+fn streams_that_are_there_just_late_may_go_on() {
+    let named = |milliseconds| {
+        let rig = Rig::new().connected(1, 5_000);
+        let rig = rig.bytes(0, Client, &[1]).bytes(4, Client, &[2]);
+        let rig = rig.alive(5, &[1]).later(100).alive(1, &[1]);
+        let rig = rig.later(milliseconds).bytes(8, Client, &[3]);
+        rig.alive(9, &[1]).end()
+    };
+    named(100).is_healthy();
+    named(3_000).broke(&[("PR-S-06", Server)]);
+}
+
+#[test]
+fn a_close_of_quic_is_not_the_one_that_is_owed() {
+    let closed = |seconds, code| {
+        let rig = Rig::set_up().alive(seconds, &[1]);
+        let rig = rig.bytes(0, Client, &[1, 0]).fin(0, Client);
+        rig.does(Server, What::Closed { by: Server, code }).end()
+    };
+    let wrong = [("PR-S-08", Server)];
+    closed(9, Code::Transport(1)).broke(&wrong);
+    let told = closed(9, Code::Transport(0));
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
+    let told = closed(9, Code::StatelessReset);
+    assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
+    // Before the handshake is over it hides the application's code.
+    closed(0, Code::Transport(0x0c)).is_healthy();
+    closed(9, Code::Transport(0x0c)).broke(&wrong);
+}
+
+#[test]
+fn items_that_are_pushed_are_not_kept() {
+    let mut rig = Rig::set_up();
+    for item in 0..100 {
+        rig = rig.word(8, Server, item);
+    }
+    assert_eq!(rig.items_kept(), 0);
+    rig.end().is_healthy();
+}
+
+#[test]
 fn with_the_secrets_of_one_side_nothing_is_judged() {
     let mut rig = Rig::new().opened(1, 5_000);
     rig.what(What::Agreed(Some(b"proton")));

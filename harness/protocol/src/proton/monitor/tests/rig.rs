@@ -206,6 +206,17 @@ impl Rig {
         self.on(meant)
     }
 
+    pub(super) fn later(mut self, milliseconds: u64) -> Self {
+        self.now += Duration::from_millis(milliseconds);
+        self
+    }
+
+    /// Items of the connection that wait for requests.
+    pub(super) fn items_kept(&self) -> usize {
+        let connection = &self.monitor.connections[&self.connection];
+        connection.action.early.len()
+    }
+
     /// Time passes in silence.
     pub(super) fn silent(mut self, seconds: u64) -> Self {
         self.now += Duration::from_secs(seconds);

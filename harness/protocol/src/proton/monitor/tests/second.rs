@@ -46,6 +46,16 @@ fn a_reset_closes_the_first_connection_with_7() {
 }
 
 #[test]
+fn a_reset_is_of_the_connection_that_is_served() {
+    let rig = Rig::set_up().alive(3, &[1]).connected(2, 5_001);
+    let rig = rig.connected(3, 5_002).bytes(0, Client, &[0xFF]);
+    // The second one is refused, which is not what the third wants.
+    let told = rig.alive(1, &[2]).on(2).closed(Server, 6).on(1);
+    let told = told.closed(Server, 5).end();
+    told.broke(&[("PR-R-01", Server)]);
+}
+
+#[test]
 fn a_server_without_reset_refuses_it() {
     let rig = Rig::set_up().alive(3, &[1]).connected(2, 5_001);
     let rig = rig.bytes(0, Client, &[0xFF]).closed(Server, 6);
