@@ -1,11 +1,17 @@
-use super::{At, Close, Connection, index, late};
+use std::time::Duration;
+
+use super::{At, Close, Connection, Stream, index, late};
 use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
-use crate::proton::IDENTIFICATION;
 use crate::proton::monitor::Code;
 use crate::proton::monitor::ledger::Say;
 use crate::proton::monitor::talk::Talk;
+use crate::proton::{IDENTIFICATION, SETUP};
 use crate::requirement::Role;
+
+/// Share of a time after which a side may take it for over: its clock began before the packet that
+/// shows it, or runs a little fast.
+const EARLY: f64 = 0.9;
 
 impl Connection {
     /// A side closes the connection. What its code says is told when the packet is read to its end,
@@ -80,7 +86,7 @@ impl Connection {
         if let Some(due) = self.dues.iter().find(|due| due.party == by).cloned() {
             let others =
                 (number == 7 && self.superseded) || (number == 6 && self.second_of.is_some());
-            let timed = number == 4 && self.waits();
+            let timed = (number == 4 && self.waits()) || (number == 3 && self.is_slow(at.time));
             if others || timed {
                 return;
             }
@@ -125,6 +131,25 @@ impl Connection {
         } else {
             self.found(due.requirement, act, expected, got, say);
         }
+    }
+
+    /// Whether a time of the set-up may be over: a close with 3 has this reason, whatever came just
+    /// then.
+    fn is_slow(&self, now: Duration) -> bool {
+        let over = |since: Duration, limit: Duration| now >= since + limit.mul_f64(EARLY);
+        // A stream opens those of its type with lower numbers (RFC 9000, section 2.1).
+        let opens_unseen = |id: u64| {
+            let mut lower = (0..id).step_by(4);
+            lower.any(|lower| !self.streams.contains_key(&lower))
+        };
+        let unnamed = |(id, stream): &(&u64, &Stream)| {
+            (stream.kind.is_none() && !stream.resets) || opens_unseen(**id)
+        };
+        let mut streams = self.streams.iter().filter(unnamed);
+        let fewer = self.named.len() < 3;
+        let since = self.established.filter(|_| fewer).map(|at| at.time);
+        streams.any(|(_, stream)| over(stream.opened.time, IDENTIFICATION))
+            || since.is_some_and(|since| over(since, SETUP))
     }
 
     fn waits(&self) -> bool {

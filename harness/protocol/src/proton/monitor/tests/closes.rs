@@ -103,6 +103,18 @@ fn fewer_than_three_streams_are_closed_with_3() {
 }
 
 #[test]
+fn a_close_with_3_that_is_due_is_for_no_violation_of_the_same_moment() {
+    let late = |seconds| {
+        let rig = Rig::new().connected(1, 5_000).bytes(4, Client, &[2]);
+        let rig = rig.alive(seconds, &[1]);
+        let rig = rig.does(Client, What::Datagram { by: Client });
+        rig.closed(Server, 3).end()
+    };
+    late(1).broke(&[("PR-S-07", Client)]);
+    late(0).broke(&[("PR-S-07", Client), ("PR-S-07", Server)]);
+}
+
+#[test]
 fn unidirectional_streams_and_datagrams_are_no_part_of_it() {
     let datagram = || Rig::set_up().does(Client, What::Datagram { by: Client });
     datagram()
