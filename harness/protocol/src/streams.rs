@@ -14,6 +14,14 @@ use std::time::Duration;
 
 use crate::machine::Outcome;
 
+/// QUIC's CONNECTION_REFUSED: the code with which a connection is refused in its handshake (RFC 9000,
+/// section 20.1).
+pub const CONNECTION_REFUSED: u64 = 0x02;
+
+/// QUIC's APPLICATION_ERROR: until the handshake is over, an application's code is hidden behind it
+/// (RFC 9000, section 10.2.3).
+pub const APPLICATION_ERROR: u64 = 0x0c;
+
 /// A connection, by the number that the owner (for an incoming one) or the machine (for one that
 /// it asks for) gave it. No number is used twice.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]

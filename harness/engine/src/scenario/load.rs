@@ -1,6 +1,7 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
+use shakedown_protocol::Protocol;
 
 use super::{Scenario, Step, check};
 use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problems};
@@ -15,6 +16,19 @@ pub struct Loaded {
     /// The file's text.
     pub text: String,
     root: Node,
+}
+
+impl Scenario {
+    /// The scenario as it is played: one that suits every mode in the first of `modes`, which are
+    /// those that the implementation claims.
+    #[must_use]
+    pub fn in_mode_of(&self, modes: &[String]) -> Self {
+        let mut scenario = self.clone();
+        if let (Protocol::ANY_MODE, Some(first)) = (self.iut.mode.as_str(), modes.first()) {
+            scenario.iut.mode.clone_from(first);
+        }
+        scenario
+    }
 }
 
 impl Loaded {

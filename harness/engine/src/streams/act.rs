@@ -1,10 +1,10 @@
 //! What machines want done, and what leaves them.
 
 use shakedown_protocol::streams::{
-    Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
+    APPLICATION_ERROR, Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
 };
 
-use super::end::{Close, End, HIDDEN, Message, NO_PROTOCOL, Phase, Stream};
+use super::end::{Close, End, Message, NO_PROTOCOL, Phase, Stream};
 use super::watch::{Code, Watch};
 use super::{Connection, Flight, MOST_CONNECTIONS, Place, Side, StreamNetwork};
 
@@ -318,7 +318,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let code = match end.phase {
             Phase::Over => return,
             Phase::Connected => Code::Application(code),
-            Phase::Nothing | Phase::Asked | Phase::Shaking => Code::Transport(HIDDEN),
+            Phase::Nothing | Phase::Asked | Phase::Shaking => Code::Transport(APPLICATION_ERROR),
         };
         end.phase = Phase::Over;
         let close = Close { code, reason };

@@ -1,8 +1,10 @@
 //! What gets to machines.
 
-use shakedown_protocol::streams::{Closing, Input, OnStream, StreamId, StreamMachine};
+use shakedown_protocol::streams::{
+    APPLICATION_ERROR, CONNECTION_REFUSED, Closing, Input, OnStream, StreamId, StreamMachine,
+};
 
-use super::end::{HIDDEN, Message, Phase, REFUSED, Stream};
+use super::end::{Message, Phase, Stream};
 use super::watch::{Code, Numbers, Seen, Watch};
 use super::{Place, Side, StreamNetwork, address, server_address};
 
@@ -57,11 +59,11 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                 seen.push(Seen::Closed { by, code });
             }
             Message::Refused => {
-                let code = Code::Transport(REFUSED);
+                let code = Code::Transport(CONNECTION_REFUSED);
                 seen.push(Seen::Closed { by, code });
             }
             Message::StatelessReset => {
-                let code = Code::Transport(HIDDEN);
+                let code = Code::Transport(APPLICATION_ERROR);
                 seen.push(Seen::Closed { by, code });
             }
             Message::Bytes(id, offset, bytes) => {

@@ -48,15 +48,8 @@ pub(super) struct Close {
     pub(super) reason: String,
 }
 
-/// QUIC's APPLICATION_ERROR, behind which the handshake hides an application's code (RFC 9000,
-/// section 10.2.3).
-pub(super) const HIDDEN: u64 = 0x0c;
-
 /// TLS's no_application_protocol as an error of QUIC (RFC 9001, section 8.1).
 pub(super) const NO_PROTOCOL: u64 = 0x178;
-
-/// QUIC's CONNECTION_REFUSED (RFC 9000, section 20.1).
-pub(super) const REFUSED: u64 = 0x02;
 
 impl Close {
     /// The handshake fails for want of a common protocol.

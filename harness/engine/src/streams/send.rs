@@ -1,8 +1,8 @@
 //! What leaves a side, and how it travels.
 
-use shakedown_protocol::streams::StreamMachine;
+use shakedown_protocol::streams::{APPLICATION_ERROR, CONNECTION_REFUSED, StreamMachine};
 
-use super::end::{HIDDEN, Message, REFUSED};
+use super::end::Message;
 use super::watch::{Code, Numbers, Seen, Watch};
 use super::{Flight, Place, Side, StreamNetwork, address, server_address};
 
@@ -96,11 +96,11 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             Message::Datagram(_) => Some(Seen::Datagram { by }),
             Message::Refused => Some(Seen::Closed {
                 by,
-                code: Code::Transport(REFUSED),
+                code: Code::Transport(CONNECTION_REFUSED),
             }),
             Message::StatelessReset => Some(Seen::Closed {
                 by,
-                code: Code::Transport(HIDDEN),
+                code: Code::Transport(APPLICATION_ERROR),
             }),
             Message::Credit(stream, limit) => {
                 let (stream, limit) = (*stream, *limit);

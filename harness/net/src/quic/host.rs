@@ -5,7 +5,7 @@ use std::time::Duration;
 use quinn::{Connecting, ConnectionError, Endpoint};
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::{
-    Approach, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
+    Approach, CONNECTION_REFUSED, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{sleep_until, timeout};
@@ -22,9 +22,6 @@ const BACKLOG: usize = 64;
 
 /// How long endpoints may take to say goodbye.
 const GOODBYE: Duration = Duration::from_millis(500);
-
-/// The transport's code for a connection that was refused (RFC 9000, section 20.1).
-const CONNECTION_REFUSED: u64 = 0x02;
 
 /// Runs a machine over QUIC endpoints.
 ///

@@ -176,7 +176,7 @@ impl Target {
         let simulated = match self.protocol.over_datagrams() {
             Some(protocol) => simulate_for(protocol, scenario, &self.settings, reporting),
             None => {
-                let scenario = &self.in_its_mode(scenario);
+                let scenario = &scenario.in_mode_of(&self.iut.modes);
                 simulate_over_streams(self.protocol, scenario, &self.settings, reporting)
             }
         };
@@ -187,17 +187,6 @@ impl Target {
         let scenario = scenario.id.clone();
         told.events.insert(0, Event::ScenarioStarted { scenario });
         told
-    }
-
-    /// The scenario in the first mode that the implementation claims, if it suits every mode.
-    fn in_its_mode(&self, scenario: &Scenario) -> Scenario {
-        let mut scenario = scenario.clone();
-        if let (Protocol::ANY_MODE, Some(mode)) =
-            (scenario.iut.mode.as_str(), self.iut.modes.first())
-        {
-            scenario.iut.mode.clone_from(mode);
-        }
-        scenario
     }
 
     fn told(&self, simulated: Simulated, path: &Path) -> Told {

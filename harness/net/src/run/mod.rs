@@ -22,11 +22,10 @@ use std::time::Duration;
 
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shakedown_engine::event::{Event, Summary, VERSION};
-use shakedown_engine::iut::{Date, Iut};
+use shakedown_engine::iut::Date;
 use shakedown_engine::network::Impair;
 use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::verdict::Verdict;
-use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Level;
 use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit, mpsc, watch};
 use tokio::task::JoinSet;
@@ -259,7 +258,7 @@ impl Context {
         let mut jobs = Vec::new();
         for scenario in scenarios {
             let why_not = why_not_applicable(target.iut(), scenario);
-            let scenario = resolved(scenario, target.iut());
+            let scenario = scenario.in_mode_of(&target.iut().modes);
             let job = Job {
                 target: Arc::clone(target),
                 launcher: Arc::new(target.launcher.of(&scenario.id, &scenario.iut)),
@@ -468,17 +467,6 @@ impl Context {
             ending.add(target.iut(), is_full, today, of_it);
         }
     }
-}
-
-/// The scenario with a mode that the implementation claims, if any suits it.
-fn resolved(scenario: &Scenario, iut: &Iut) -> Scenario {
-    let mut scenario = scenario.clone();
-    if let Some(first) = iut.modes.first()
-        && scenario.iut.mode == Protocol::ANY_MODE
-    {
-        scenario.iut.mode.clone_from(first);
-    }
-    scenario
 }
 
 /// Whether nothing else may run at the same time: the scenario says so, or it stops a process that

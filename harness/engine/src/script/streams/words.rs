@@ -2,15 +2,12 @@
 
 use std::time::Duration;
 
+use shakedown_protocol::streams::{APPLICATION_ERROR, CONNECTION_REFUSED};
+
 use crate::scenario::streams::{Ending, ExpectClose, MAIN};
 
 use super::world::{Connection, Ended, Moment, StreamEnd};
 
-/// QUIC's APPLICATION_ERROR, behind which a handshake hides an application's code (RFC 9000,
-/// section 10.2.3).
-pub(super) const HIDDEN: u64 = 0x0c;
-/// QUIC's CONNECTION_REFUSED.
-const REFUSED: u64 = 0x02;
 /// The codes that stand for TLS alerts (RFC 9001, section 4.8).
 const ALERTS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
 /// For so long after the handshake was done here it may not be done at the other side.
@@ -68,7 +65,10 @@ impl Connection {
             Ended::Application { code, reason } => {
                 format!("closed with code {code}{}", because(reason))
             }
-            Ended::Transport { code: HIDDEN, .. } if self.is_shaking(*moment) => {
+            Ended::Transport {
+                code: APPLICATION_ERROR,
+                ..
+            } if self.is_shaking(*moment) => {
                 "closed in its handshake with a code of the application that QUIC hides there (0xc)"
                     .to_owned()
             }
@@ -98,13 +98,15 @@ impl Connection {
         let was_there = self.connected.is_some();
         match ended {
             Ended::Application { code, .. } => one.code.contains(code),
-            Ended::Refused | Ended::Transport { code: REFUSED, .. } => {
-                or(Ending::Refused) || (was_there && or(Ending::Transport))
-            }
+            Ended::Refused
+            | Ended::Transport {
+                code: CONNECTION_REFUSED,
+                ..
+            } => or(Ending::Refused) || (was_there && or(Ending::Transport)),
             Ended::Transport { code, .. } => {
                 let is_shaking = self.is_shaking(*moment);
-                let is_hidden = *code == HIDDEN && is_shaking && !one.code.is_empty();
-                let breaks = *code == HIDDEN || ALERTS.contains(code);
+                let is_hidden = *code == APPLICATION_ERROR && is_shaking && !one.code.is_empty();
+                let breaks = *code == APPLICATION_ERROR || ALERTS.contains(code);
                 let is_refused = !was_there || (is_shaking && breaks);
                 is_hidden
                     || (is_refused && or(Ending::Refused))

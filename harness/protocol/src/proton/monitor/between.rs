@@ -8,9 +8,7 @@ use super::ledger::Say;
 use super::{Code, Monitor};
 use crate::proton::{ALPN, CloseCode, IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, STARTUP_DELAY};
 use crate::requirement::Role;
-
-/// The code with which QUIC refuses a connection in the handshake (RFC 9000, section 20.1).
-const CONNECTION_REFUSED: Code = Code::Transport(0x02);
+use crate::streams::CONNECTION_REFUSED;
 
 /// So long a server may work on a commit.
 const COMMIT: Duration = Duration::from_secs(240);
@@ -203,7 +201,7 @@ impl Monitor {
             return;
         }
         let refused = Code::Application(CloseCode::AlreadyConnected.number());
-        if code != refused && code != CONNECTION_REFUSED {
+        if code != refused && code != Code::Transport(CONNECTION_REFUSED) {
             self.wrongly_refused(number, code, at, say);
             return;
         }

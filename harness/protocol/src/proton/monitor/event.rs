@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use crate::proton::{CloseCode, PROTOCOL};
 use crate::requirement::Role;
+use crate::streams::APPLICATION_ERROR;
 
 /// Something that a capture shows of a QUIC connection. The client is the [`Role::Initiator`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -177,10 +178,6 @@ pub enum Code {
 }
 
 impl Code {
-    /// Before the handshake is over an application's code is hidden behind this one
-    /// (RFC 9000, section 10.2.3).
-    const HIDDEN: u64 = 0x0c;
-
     /// Whether both are of the application, and not the same.
     #[must_use]
     pub(super) fn differs_from(self, other: Self) -> bool {
@@ -191,7 +188,7 @@ impl Code {
     /// Whether it does not tell what the application meant.
     #[must_use]
     pub(super) const fn is_hidden(self) -> bool {
-        matches!(self, Self::Transport(Self::HIDDEN))
+        matches!(self, Self::Transport(APPLICATION_ERROR))
     }
 }
 
