@@ -25,10 +25,22 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     best.map(|(_, candidate)| candidate).or_else(part)
 }
 
-/// "did you mean ...?" if one of the known names is close, else all of them.
+/// Names that files used to have, and what they are called now.
+const RENAMED: [(&str, &str); 3] = [
+    ("go_silent", "blackhole"),
+    ("speak_again", "resume"),
+    ("alone", "exclusive"),
+];
+
+/// The new name of one that was renamed, "did you mean ...?" if one of the known names is close, else
+/// all of them.
 #[must_use]
 pub fn did_you_mean<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<String> {
     let known: Vec<_> = known.into_iter().collect();
+    let mut renamed = RENAMED.into_iter().filter(|(old, _)| *old == name);
+    if let Some((_, new)) = renamed.find(|(_, new)| known.contains(new)) {
+        return Some(format!("it is called `{new}` now"));
+    }
     match closest(name, known.iter().copied()) {
         Some(meant) => Some(format!("did you mean `{meant}`?")),
         None if known.is_empty() => None,
@@ -91,6 +103,14 @@ mod tests {
         }
         assert_eq!(closest("number", known), Some("sequence_number"));
         assert_eq!(closest("colour", known), None);
+    }
+
+    #[test]
+    fn an_old_name_leads_to_the_new_one() {
+        let help = did_you_mean("alone", ["clone", "exclusive"]);
+        assert_eq!(help.unwrap(), "it is called `exclusive` now");
+        let help = did_you_mean("alone", ["clone"]);
+        assert_eq!(help.unwrap(), "did you mean `clone`?");
     }
 
     #[test]

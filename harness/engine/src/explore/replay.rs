@@ -70,7 +70,7 @@ impl Trace {
             bindings: replay.bindings,
             sockets: replay.sockets,
             ignore: Vec::new(),
-            alone: false,
+            exclusive: false,
             steps: replay.steps,
             impair: None,
         };

@@ -150,8 +150,8 @@ impl Step {
             Self::ExpectClose(_) => "expect_close",
             Self::StopReading(_) => "stop_reading",
             Self::ResumeReading(_) => "resume_reading",
-            Self::GoSilent(_) => "go_silent",
-            Self::SpeakAgain(_) => "speak_again",
+            Self::Blackhole(_) => "blackhole",
+            Self::Resume(_) => "resume",
             Self::Close(_) => "close",
         }
     }

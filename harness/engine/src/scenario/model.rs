@@ -42,7 +42,7 @@ pub struct Scenario {
     pub ignore: Vec<String>,
     /// Whether nothing else may run at the same time (it needs the whole machine).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub alone: bool,
+    pub exclusive: bool,
     /// What the network between the two does. What steps send goes through it, and so does what they
     /// wait for; without it everything arrives once and in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -158,9 +158,9 @@ pub enum Step {
     /// Takes bytes of a stream again.
     ResumeReading(OfStream),
     /// Drops all packets to and from the endpoint of a connection, as if its process stood still.
-    GoSilent(OfConnection),
+    Blackhole(OfConnection),
     /// Ends that.
-    SpeakAgain(OfConnection),
+    Resume(OfConnection),
     /// Closes a connection.
     Close(Close),
 }

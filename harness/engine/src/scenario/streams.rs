@@ -42,8 +42,8 @@ macro_rules! over_streams {
             | $crate::scenario::Step::ExpectClose(_)
             | $crate::scenario::Step::StopReading(_)
             | $crate::scenario::Step::ResumeReading(_)
-            | $crate::scenario::Step::GoSilent(_)
-            | $crate::scenario::Step::SpeakAgain(_)
+            | $crate::scenario::Step::Blackhole(_)
+            | $crate::scenario::Step::Resume(_)
             | $crate::scenario::Step::Close(_)
     };
 }

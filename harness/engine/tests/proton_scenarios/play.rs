@@ -71,7 +71,7 @@ pub(super) fn needs_two_endpoints(scenario: &Scenario) -> bool {
     let (mut is_silent, mut connects) = (false, false);
     let root = shakedown_engine::document::Pointer::root();
     each_step(&scenario.steps, &root, &mut |step, _| {
-        is_silent |= matches!(step, Step::GoSilent(_));
+        is_silent |= matches!(step, Step::Blackhole(_));
         connects |= is_silent && matches!(step, Step::Connect(_));
     });
     connects

@@ -473,5 +473,5 @@ impl Context {
 /// others use.
 fn needs_all(job: &Job) -> bool {
     let shares = job.target.is_shared() && controls_process(&job.scenario.steps);
-    job.scenario.alone || shares
+    job.scenario.exclusive || shares
 }

@@ -56,7 +56,7 @@ impl Target {
     pub(super) fn patience_after(&self, scenario: &Scenario) -> Duration {
         let mut falls_silent = false;
         each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
-            falls_silent |= matches!(step, Step::GoSilent(_));
+            falls_silent |= matches!(step, Step::Blackhole(_));
         });
         let over = self.protocol.over_streams().filter(|_| falls_silent);
         over.map_or(SETTLING, |over| over.transport.idle_timeout + SETTLING)

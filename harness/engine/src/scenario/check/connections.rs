@@ -110,8 +110,8 @@ impl Checker<'_> {
             }
             Step::ExpectAlive(one) => self.means(&one.connection, &of, inside, Use::Lives, names),
             Step::SendDatagram(one) => self.means(&one.connection, &of, inside, Use::Acts, names),
-            Step::GoSilent(one) => self.means(&one.connection, &of, inside, Use::Acts, names),
-            Step::SpeakAgain(one) => self.means(&one.connection, &of, inside, Use::Mends, names),
+            Step::Blackhole(one) => self.means(&one.connection, &of, inside, Use::Acts, names),
+            Step::Resume(one) => self.means(&one.connection, &of, inside, Use::Mends, names),
             Step::Close(one) => {
                 self.means(&one.connection, &of, inside, Use::Acts, names);
                 self.over(&one.connection, Over::Closed, inside, names);

@@ -51,7 +51,7 @@ impl Checker<'_> {
             | Step::ExpectExit(_)
             | Step::RestartIut(_) => return,
             Step::Send(_) | Step::SendRaw(_) | Step::Mutate(_) | Step::Media(_) => "`write`",
-            Step::Lose(_) => "`go_silent`, which drops packets",
+            Step::Lose(_) => "`blackhole`, which drops packets",
             Step::Expect(_) | Step::ExpectAny(_) | Step::ExpectMedia(_) => "`read`",
             Step::ExpectNothing(_) => "`expect_quiet`",
             over_streams!() => "`send`, `expect` and `expect_nothing`",

@@ -126,8 +126,8 @@ pub(super) fn in_words(step: &Step) -> String {
         }
         Step::StopReading(one) => format!("read no more of `{}`", one.stream),
         Step::ResumeReading(one) => format!("read `{}` again", one.stream),
-        Step::GoSilent(one) => format!("drop every packet{}", of(&one.connection)),
-        Step::SpeakAgain(one) => format!("let packets pass again{}", of(&one.connection)),
+        Step::Blackhole(one) => format!("drop every packet{}", of(&one.connection)),
+        Step::Resume(one) => format!("let packets pass again{}", of(&one.connection)),
         Step::Close(one) => format!(
             "close the connection{} with code {}",
             named(&one.connection),

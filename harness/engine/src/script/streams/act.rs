@@ -87,9 +87,9 @@ impl StreamScript {
             let stopped = connection.streams.get(&id)?.stopped;
             stopped.filter(|_| matches!(step, Step::Write(_) | Step::Fin(_)))
         });
-        // It is the endpoint that speaks again: other connections have it too.
-        let speaks = matches!(step, Step::SpeakAgain(_));
-        if let Some((moment, ended)) = connection.ended.as_ref().filter(|_| !speaks) {
+        // It is the endpoint whose packets pass again: other connections have it too.
+        let resumes = matches!(step, Step::Resume(_));
+        if let Some((moment, ended)) = connection.ended.as_ref().filter(|_| !resumes) {
             let (moment, by_script) = (*moment, *ended == Ended::ByScript);
             if by_script && !matches!(step, Step::StopReading(_) | Step::ResumeReading(_)) {
                 return Err(format!("{} was closed by an earlier step", target.called));
@@ -163,8 +163,8 @@ impl StreamScript {
                 let text = format!("sent the datagram {}", words::bytes(&bytes));
                 (Output::Datagram(number, bytes), text)
             }
-            Step::GoSilent(_) => (Output::Silence(number, true), "silent".to_owned()),
-            Step::SpeakAgain(_) => {
+            Step::Blackhole(_) => (Output::Silence(number, true), "silent".to_owned()),
+            Step::Resume(_) => {
                 let text = "packets pass again".to_owned();
                 (Output::Silence(number, false), text)
             }
@@ -222,7 +222,7 @@ impl StreamScript {
         }
         let called = &target.called;
         let is_done = is_done || self.judged.contains(&target.number);
-        if !is_done && !matches!(step, Step::SpeakAgain(_) | Step::ResumeReading(_)) {
+        if !is_done && !matches!(step, Step::Resume(_) | Step::ResumeReading(_)) {
             let verb = step.verb();
             let expected = format!("{called} open for `{verb}`");
             let before = human_time(now.saturating_sub(moment.at));
@@ -351,7 +351,7 @@ fn target<'a>(step: &'a Step, world: &World) -> Result<Option<Target<'a>>, Strin
     match step {
         Step::Open(one) => of(&one.connection, true),
         Step::SendDatagram(one) => of(&one.connection, true),
-        Step::GoSilent(one) | Step::SpeakAgain(one) => of(&one.connection, false),
+        Step::Blackhole(one) | Step::Resume(one) => of(&one.connection, false),
         Step::Close(one) => of(&one.connection, false),
         Step::Write(one) => on(&one.stream),
         Step::Fin(one) | Step::StopReading(one) | Step::ResumeReading(one) => on(&one.stream),

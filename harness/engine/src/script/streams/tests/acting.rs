@@ -185,8 +185,8 @@ fn streams_and_connections_are_ended_and_broken_as_asked() {
             json!({ "send_datagram": { "hex": "01 02" } }),
             Output::Datagram(MAIN, vec![1, 2]),
         ),
-        (json!({ "go_silent": {} }), Output::Silence(MAIN, true)),
-        (json!({ "speak_again": {} }), Output::Silence(MAIN, false)),
+        (json!({ "blackhole": {} }), Output::Silence(MAIN, true)),
+        (json!({ "resume": {} }), Output::Silence(MAIN, false)),
     ] {
         let play = connected(json!([step, quiet()]));
         assert_eq!(last(&play), &output);
