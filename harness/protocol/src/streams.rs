@@ -240,3 +240,33 @@ pub trait StreamMachine {
     /// Its counters by name.
     fn counters(&self) -> serde_json::Value;
 }
+
+impl<M: StreamMachine + ?Sized> StreamMachine for Box<M> {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        (**self).handle(now, input);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        (**self).poll()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        (**self).deadline()
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        (**self).reads(connection, stream)
+    }
+
+    fn is_finished(&self) -> bool {
+        (**self).is_finished()
+    }
+
+    fn failure(&self) -> Option<&str> {
+        (**self).failure()
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        (**self).counters()
+    }
+}

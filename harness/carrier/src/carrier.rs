@@ -1,0 +1,201 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use quinn_proto::Side;
+use rand_chacha::ChaCha20Rng;
+use shakedown_protocol::machine::{self, Machine};
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::streams::{Input, StreamMachine};
+
+use crate::quic::Quic;
+use crate::{CarrierError, Effect, Settings, Socket, random};
+
+/// A machine of streams with QUIC below it.
+///
+/// The owner opens socket 0 and gives the carrier what comes in and the time ([`Carrier::receive`],
+/// [`Carrier::tick`]), then calls [`Carrier::poll`] until it returns `None`, then waits until
+/// [`Carrier::deadline`] or the next datagram. Time is the [`Duration`] since a start that the owner
+/// chose; it never falls. The first call is a tick.
+///
+/// A test peer makes each connection from a socket of its own: its first from socket 0, others from
+/// sockets that it asks for, if it names no other connection whose socket is to be used. Everybody
+/// else has one socket, and so can be used as a [`Machine`].
+#[derive(Debug)]
+pub struct Carrier<M> {
+    machine: M,
+    role: Role,
+    quic: Quic,
+    /// What the sessions of this carrier draw from; the system's if `None`.
+    generator: Option<ChaCha20Rng>,
+    has_ticked: bool,
+}
+
+impl<M: StreamMachine> Carrier<M> {
+    /// A server.
+    ///
+    /// # Errors
+    /// The certificate cannot be used, or there is none.
+    pub fn server(machine: M, settings: &Settings) -> Result<Self, CarrierError> {
+        let quic = Quic::new(settings, Side::Server, None)?;
+        Ok(Self::new(machine, Role::Responder, quic))
+    }
+
+    /// A client of `peer`. It takes any certificate.
+    ///
+    /// # Errors
+    /// The transport cannot be as the settings have it.
+    pub fn client(machine: M, peer: SocketAddr, settings: &Settings) -> Result<Self, CarrierError> {
+        let quic = Quic::new(settings, Side::Client, Some(peer))?;
+        Ok(Self::new(machine, Role::Initiator, quic))
+    }
+
+    fn new(machine: M, role: Role, quic: Quic) -> Self {
+        Self {
+            machine,
+            role,
+            generator: quic.configuration().session_generator(),
+            quic,
+            has_ticked: false,
+        }
+    }
+
+    /// The machine of streams.
+    pub const fn machine(&self) -> &M {
+        &self.machine
+    }
+
+    /// Lets the owner ask the machine for something, then does what it wants.
+    pub fn ask<T>(&mut self, now: Duration, ask: impl FnOnce(&mut M) -> T) -> T {
+        self.settled(now, |carrier| ask(&mut carrier.machine))
+    }
+
+    /// A datagram came in from `from` at one of its sockets.
+    pub fn receive(&mut self, now: Duration, socket: Socket, from: SocketAddr, payload: &[u8]) {
+        self.settled(now, |carrier| {
+            carrier.quic.receive(now, socket, from, payload);
+        });
+    }
+
+    /// Time went on; a deadline may be due.
+    pub fn tick(&mut self, now: Duration) {
+        self.settled(now, |carrier| {
+            carrier.quic.tick(now);
+            let is_due = carrier.machine.deadline().is_some_and(|due| due <= now);
+            if is_due || !carrier.has_ticked {
+                carrier.has_ticked = true;
+                carrier.machine.handle(now, Input::Tick);
+            }
+        });
+    }
+
+    /// Tells the machine to end. What it closes is still to be said: see [`Carrier::is_idle`].
+    pub fn stop(&mut self, now: Duration) {
+        self.settled(now, |carrier| carrier.machine.handle(now, Input::Stop));
+    }
+
+    /// The next thing that it wants done; `None` when there is nothing more for now.
+    pub fn poll(&mut self) -> Option<Effect> {
+        self.quic.effects.pop_front()
+    }
+
+    /// When it wants a tick at the latest, if ever.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        let both = [self.machine.deadline(), self.quic.deadline()];
+        both.into_iter().flatten().min()
+    }
+
+    /// Whether QUIC has nothing left to say or to wait for: there are no connections, also none
+    /// that were closed a moment ago.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.quic.is_idle()
+    }
+
+    /// The secrets of TLS since this was called before, a line of a key log for each
+    /// (`CLIENT_TRAFFIC_SECRET_0 ...`).
+    pub fn take_secrets(&mut self) -> String {
+        self.quic.configuration().secrets().take()
+    }
+
+    /// Does something, and then everything that follows from it.
+    fn settled<T>(&mut self, now: Duration, act: impl FnOnce(&mut Self) -> T) -> T {
+        let mut generator = self.generator.take();
+        let result = random::drawing_from(&mut generator, || {
+            let result = act(self);
+            self.settle(now);
+            result
+        });
+        self.generator = generator;
+        result
+    }
+
+    fn settle(&mut self, now: Duration) {
+        loop {
+            while let Some(output) = self.machine.poll() {
+                self.quic.act(now, output);
+            }
+            let machine = &self.machine;
+            let next = self
+                .quic
+                .next(|connection, stream| machine.reads(connection, stream));
+            let Some((connection, news)) = next else {
+                break;
+            };
+            news.tell(now, connection, &mut self.machine);
+        }
+        self.quic.flush(now);
+    }
+}
+
+/// For whoever has one socket.
+impl<M: StreamMachine> Machine for Carrier<M> {
+    fn role(&self) -> Role {
+        self.role
+    }
+
+    fn handle(&mut self, now: Duration, input: machine::Input<'_>) {
+        match input {
+            machine::Input::Datagram { from, payload } => {
+                self.receive(now, Socket::MAIN, from, payload);
+            }
+            machine::Input::Tick => self.tick(now),
+            machine::Input::Stop => self.stop(now),
+        }
+    }
+
+    fn poll(&mut self) -> Option<machine::Output> {
+        loop {
+            return Some(match Self::poll(self)? {
+                Effect::Open(_) => continue,
+                Effect::Send { to, payload, .. } => machine::Output::Send { to, payload },
+                Effect::Transition {
+                    peer,
+                    from,
+                    to,
+                    why,
+                    ..
+                } => machine::Output::Transition {
+                    peer,
+                    from,
+                    to,
+                    why,
+                },
+                Effect::Ended { peer, outcome, .. } => machine::Output::Ended { peer, outcome },
+            });
+        }
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        Self::deadline(self)
+    }
+
+    /// When the machine is, and nothing of QUIC is left to say.
+    fn is_finished(&self) -> bool {
+        self.machine.is_finished() && self.is_idle()
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        self.machine.counters()
+    }
+}

@@ -1,0 +1,149 @@
+//! What QUIC is told to be like.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use quinn_proto::crypto::HandshakeTokenKey;
+use quinn_proto::{
+    ClientConfig, ConnectionIdGenerator, Endpoint, EndpointConfig, ServerConfig, Side, TimeSource,
+    TransportConfig, VarInt,
+};
+use rand_chacha::ChaCha20Rng;
+use ring::{hkdf, hmac};
+use shakedown_protocol::streams::Approach;
+
+use crate::random::{self, ConnectionIds};
+use crate::tls::{Secrets, Tls};
+use crate::{CarrierError, Security, Settings};
+
+/// Bytes of datagrams that may wait to be read, where there are any.
+const DATAGRAMS: usize = 64 * 1024;
+
+/// Streams of the other side that a test peer admits besides those of the protocol.
+const SURPLUS: u32 = 8;
+
+/// Connections that may wait for the machine's word; what comes beyond is not answered.
+const MOST_ASKED: usize = 256;
+
+/// Makes what connections are made of.
+#[derive(Debug)]
+pub(crate) struct Configuration {
+    settings: Settings,
+    tls: Tls,
+    /// `None` once all comes from [`Self::drawn`].
+    generator: ChaCha20Rng,
+}
+
+impl Configuration {
+    pub(crate) fn new(settings: &Settings, side: Side) -> Result<Self, CarrierError> {
+        Ok(Self {
+            settings: settings.clone(),
+            tls: Tls::new(settings.security),
+            generator: random::generator(settings.security, side)?,
+        })
+    }
+
+    pub(crate) const fn secrets(&self) -> &Secrets {
+        &self.tls.secrets
+    }
+
+    /// What sessions draw from; the system's if `None`.
+    pub(crate) fn session_generator(&self) -> Option<ChaCha20Rng> {
+        match self.settings.security {
+            Security::Tls => None,
+            Security::Seeded(_) => {
+                let mut generator = self.generator.clone();
+                generator.set_stream(1);
+                Some(generator)
+            }
+        }
+    }
+
+    /// An endpoint that takes connections, or one that does not.
+    pub(crate) fn endpoint(&mut self, side: Side) -> Result<Endpoint, CarrierError> {
+        let server = match side {
+            Side::Client => None,
+            Side::Server => Some(Arc::new(self.server()?)),
+        };
+        let key = hmac::Key::new(hmac::HMAC_SHA256, &self.draw::<64>());
+        let ids = self.draw();
+        let mut config = EndpointConfig::new(Arc::new(key));
+        config.rng_seed(Some(self.draw())).cid_generator(
+            move || -> Box<dyn ConnectionIdGenerator> { Box::new(ConnectionIds::new(ids)) },
+        );
+        // The owner's sockets do not fragment, and so the largest datagram can be found.
+        Ok(Endpoint::new(Arc::new(config), server, true, None))
+    }
+
+    fn server(&mut self) -> Result<ServerConfig, CarrierError> {
+        let Settings {
+            security, identity, ..
+        } = &self.settings;
+        let alpn = self.settings.transport.alpn;
+        let crypto = self.tls.server(*security, identity.clone(), alpn)?;
+        let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
+        let token_key: Arc<dyn HandshakeTokenKey> = Arc::new(salt.extract(&self.draw::<64>()));
+        let mut config = ServerConfig::new(crypto, token_key);
+        config
+            .transport_config(Arc::new(self.transport(None)?))
+            .max_incoming(MOST_ASKED)
+            .time_source(Arc::new(NoTime));
+        Ok(config)
+    }
+
+    /// How to connect.
+    pub(crate) fn client(&mut self, how: &Approach) -> Result<ClientConfig, CarrierError> {
+        let alpn = match &how.alpn {
+            Some(names) => names.iter().map(|name| name.as_bytes().into()).collect(),
+            None => vec![self.settings.transport.alpn.into()],
+        };
+        let mut config = ClientConfig::new(self.tls.client(alpn)?);
+        config
+            .transport_config(Arc::new(self.transport(how.window)?))
+            .initial_dst_cid_provider(Arc::new(random::first_ids(self.draw())));
+        Ok(config)
+    }
+
+    /// `window` is how many bytes the other side may send on each stream before they are read.
+    fn transport(&self, window: Option<u32>) -> Result<TransportConfig, CarrierError> {
+        let Settings {
+            transport,
+            is_tester,
+            ..
+        } = self.settings;
+        let idle = transport
+            .idle_timeout
+            .try_into()
+            .map_err(|error| CarrierError(format!("no idle timeout can be so long: {error}")))?;
+        let bidirectional = match is_tester {
+            true => transport.bidirectional.saturating_add(SURPLUS),
+            false => transport.bidirectional,
+        };
+        let mut config = TransportConfig::default();
+        config
+            .keep_alive_interval((!is_tester).then_some(transport.keep_alive))
+            .max_idle_timeout(Some(idle))
+            .max_concurrent_bidi_streams(VarInt::from_u32(bidirectional))
+            .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))
+            .datagram_receive_buffer_size(is_tester.then_some(DATAGRAMS))
+            // Merged datagrams cannot be told apart in a capture.
+            .enable_segmentation_offload(false);
+        if let Some(window) = window {
+            config.stream_receive_window(VarInt::from_u32(window));
+        }
+        Ok(config)
+    }
+
+    fn draw<const N: usize>(&mut self) -> [u8; N] {
+        random::bytes(&mut self.generator)
+    }
+}
+
+/// For the age of tokens, which no carrier hands out.
+struct NoTime;
+
+impl TimeSource for NoTime {
+    fn now(&self) -> SystemTime {
+        SystemTime::UNIX_EPOCH
+    }
+}

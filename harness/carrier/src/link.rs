@@ -1,0 +1,424 @@
+//! One connection of QUIC, and what a machine hears of it and wants of it.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::time::Duration;
+
+use bytes::Bytes;
+use quinn_proto::{
+    Connection, ConnectionError, Dir, Event, ReadError, Side, StreamEvent, VarInt, WriteError,
+};
+use shakedown_protocol::streams::{ConnectionNumber, OnStream, StreamId};
+
+use crate::Socket;
+
+/// Bytes of a stream that are read at once.
+const CHUNK: usize = 64 * 1024;
+
+/// Something that a machine is to hear of a connection.
+#[derive(Debug)]
+pub(crate) enum Heard {
+    Connected,
+    Stream(StreamId, Told),
+    Datagram(Bytes),
+    Lost(ConnectionError),
+}
+
+/// What happened on a stream.
+#[derive(Debug)]
+pub(crate) enum Told {
+    Opened,
+    Bytes(Bytes),
+    Fin,
+    Reset(u64),
+    Stopped(u64),
+    Written,
+}
+
+impl Told {
+    pub(crate) fn as_input(&self) -> OnStream<'_> {
+        match self {
+            Self::Opened => OnStream::Opened,
+            Self::Bytes(bytes) => OnStream::Bytes(bytes),
+            Self::Fin => OnStream::Fin,
+            Self::Reset(code) => OnStream::Reset(*code),
+            Self::Stopped(code) => OnStream::Stopped(*code),
+            Self::Written => OnStream::Written,
+        }
+    }
+}
+
+/// A connection, until QUIC has forgotten it.
+#[derive(Debug)]
+pub(crate) struct Link {
+    pub(crate) quic: Connection,
+    pub(crate) socket: Socket,
+    /// Its number, until the machine hears no more of it.
+    pub(crate) number: Option<ConnectionNumber>,
+    /// Whether the machine heard that the handshake is done.
+    pub(crate) is_connected: bool,
+    /// When QUIC wants to be woken.
+    pub(crate) due: Option<Duration>,
+    /// How it ended, until that is told.
+    lost: Option<ConnectionError>,
+    streams: BTreeMap<StreamId, Stream>,
+    /// Streams that wait for the other side's limit, bidirectional and unidirectional ones.
+    to_open: [VecDeque<StreamId>; 2],
+    /// Streams on which something may be written that waits.
+    writable: BTreeSet<StreamId>,
+    /// Streams of which something may be read, in the order in which it came.
+    readable: VecDeque<StreamId>,
+    told: VecDeque<(StreamId, Told)>,
+}
+
+#[derive(Debug)]
+struct Stream {
+    is_open: bool,
+    /// What waits to be taken by the transport: the first of it from `taken` on.
+    waiting: VecDeque<Order>,
+    taken: usize,
+    /// Whether there is still something to do or to hear about sending.
+    sends: bool,
+    receives: Receiving,
+}
+
+#[derive(Debug)]
+enum Order {
+    Write(Vec<u8>),
+    Fin,
+    Reset(u64),
+}
+
+#[derive(Debug, PartialEq, Eq)]
+enum Receiving {
+    Wanted,
+    /// STOP_SENDING is to be sent with this code as soon as the stream is open.
+    ToStop(u64),
+    Over,
+}
+
+impl Stream {
+    fn new(id: StreamId, is_own: bool) -> Self {
+        let is_bidirectional = id.is_bidirectional();
+        Self {
+            is_open: !is_own,
+            waiting: VecDeque::new(),
+            taken: 0,
+            sends: is_own || is_bidirectional,
+            receives: match !is_own || is_bidirectional {
+                true => Receiving::Wanted,
+                false => Receiving::Over,
+            },
+        }
+    }
+}
+
+impl Link {
+    pub(crate) fn new(quic: Connection, socket: Socket, number: ConnectionNumber) -> Self {
+        Self {
+            quic,
+            socket,
+            number: Some(number),
+            is_connected: false,
+            due: None,
+            lost: None,
+            streams: BTreeMap::new(),
+            to_open: Default::default(),
+            writable: BTreeSet::new(),
+            readable: VecDeque::new(),
+            told: VecDeque::new(),
+        }
+    }
+
+    /// The machine hears no more of it.
+    pub(crate) fn forget(&mut self) {
+        self.number = None;
+        self.lost = None;
+        self.streams.clear();
+        self.to_open = Default::default();
+        self.writable.clear();
+        self.readable.clear();
+        self.told.clear();
+    }
+
+    /// The next thing to hear, after everything that can be done without the machine was done.
+    /// `reads` says whether bytes of a stream are taken now.
+    pub(crate) fn next(&mut self, reads: impl Fn(StreamId) -> bool) -> Option<Heard> {
+        while let Some(event) = self.quic.poll() {
+            if self.number.is_some() && self.take(event) {
+                self.is_connected = true;
+                return Some(Heard::Connected);
+            }
+        }
+        self.number?;
+        self.write_all();
+        if let Some((stream, told)) = self.told.pop_front() {
+            return Some(Heard::Stream(stream, told));
+        }
+        for dir in [Dir::Bi, Dir::Uni] {
+            if let Some(id) = self.quic.streams().accept(dir) {
+                let id = StreamId(id.into());
+                self.streams.insert(id, Stream::new(id, false));
+                self.may_be_read(id);
+                return Some(Heard::Stream(id, Told::Opened));
+            }
+        }
+        if let Some(datagram) = self.quic.datagrams().recv() {
+            return Some(Heard::Datagram(datagram));
+        }
+        if let Some((stream, told)) = self.read(reads) {
+            return Some(Heard::Stream(stream, told));
+        }
+        // What came before the end is heard before it.
+        self.lost.take().map(Heard::Lost)
+    }
+
+    /// Takes note of an event; the result is whether the handshake is done with it.
+    fn take(&mut self, event: Event) -> bool {
+        match event {
+            Event::Connected => return true,
+            Event::ConnectionLost { reason } => self.lost = Some(reason),
+            Event::Stream(event) => match event {
+                StreamEvent::Readable { id } => {
+                    self.may_be_read(StreamId(id.into()));
+                }
+                StreamEvent::Writable { id } => {
+                    self.writable.insert(StreamId(id.into()));
+                }
+                StreamEvent::Stopped { id, error_code } => {
+                    self.stopped(StreamId(id.into()), error_code);
+                }
+                StreamEvent::Finished { id } => {
+                    let id = StreamId(id.into());
+                    if let Some(stream) = self.streams.get_mut(&id) {
+                        stream.sends = false;
+                        self.drop_if_over(id);
+                    }
+                }
+                StreamEvent::Available { .. } => self.open_all(),
+                // It is accepted with the others.
+                StreamEvent::Opened { .. } => {}
+            },
+            // They are looked for each time.
+            Event::DatagramReceived => {}
+            Event::HandshakeDataReady | Event::DatagramsUnblocked => {}
+        }
+        false
+    }
+
+    fn may_be_read(&mut self, id: StreamId) {
+        if !self.readable.contains(&id) {
+            self.readable.push_back(id);
+        }
+    }
+
+    /// The other side wants no more bytes: it is told that there are none (RFC 9000, section 3.5).
+    fn stopped(&mut self, id: StreamId, code: VarInt) {
+        let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.sends) else {
+            return;
+        };
+        stream.sends = false;
+        stream.waiting.clear();
+        // It fails only where the stream is over already.
+        let _ = self.quic.send_stream(quic_id(id)).reset(code);
+        let told = Told::Stopped(code.into_inner());
+        self.told.push_back((id, told));
+        self.drop_if_over(id);
+    }
+
+    /// Opens a stream as soon as the other side's limit permits.
+    pub(crate) fn open(&mut self, id: StreamId) {
+        if self.is_own(id) && !self.streams.contains_key(&id) {
+            self.streams.insert(id, Stream::new(id, true));
+            self.to_open[kind(id)].push_back(id);
+            self.open_all();
+        }
+    }
+
+    fn open_all(&mut self) {
+        for (dir, index) in [(Dir::Bi, 0), (Dir::Uni, 1)] {
+            while let Some(id) = self.to_open[index].front().copied()
+                && let Some(opened) = self.quic.streams().open(dir)
+            {
+                self.to_open[index].pop_front();
+                if quic_id(id) != opened {
+                    tracing::debug!("stream {} was wanted, and {opened} is next", id.0);
+                }
+                self.opened(id);
+            }
+        }
+    }
+
+    fn opened(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.is_open = true;
+        if let Receiving::ToStop(code) = stream.receives {
+            stream.receives = Receiving::Wanted;
+            self.stop(id, code);
+        }
+        self.writable.insert(id);
+    }
+
+    pub(crate) fn write(&mut self, id: StreamId, bytes: Vec<u8>) {
+        self.order(id, Order::Write(bytes));
+    }
+
+    pub(crate) fn fin(&mut self, id: StreamId) {
+        self.order(id, Order::Fin);
+    }
+
+    fn order(&mut self, id: StreamId, order: Order) {
+        if let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.sends) {
+            stream.waiting.push_back(order);
+            self.writable.insert(id);
+        }
+    }
+
+    /// Breaks off what is sent; what was to be written is not waited for.
+    pub(crate) fn reset(&mut self, id: StreamId, code: u64) {
+        if let Some(stream) = self.streams.get_mut(&id) {
+            stream.waiting.clear();
+        }
+        self.order(id, Order::Reset(code));
+    }
+
+    /// Asks for no more bytes of a stream.
+    pub(crate) fn stop(&mut self, id: StreamId, code: u64) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        stream.receives = match (&stream.receives, stream.is_open) {
+            (Receiving::Wanted, true) => {
+                // It fails only where the stream is over already.
+                let _ = self.quic.recv_stream(quic_id(id)).stop(varint(code));
+                Receiving::Over
+            }
+            (Receiving::Wanted | Receiving::ToStop(_), false) => Receiving::ToStop(code),
+            (Receiving::Over | Receiving::ToStop(_), _) => Receiving::Over,
+        };
+        self.drop_if_over(id);
+    }
+
+    /// Sends a datagram, if the other side takes any.
+    pub(crate) fn datagram(&mut self, bytes: Vec<u8>) {
+        if let Err(error) = self.quic.datagrams().send(bytes.into(), true) {
+            tracing::debug!("a datagram: {error}");
+        }
+    }
+
+    /// Hands everything that waits to the transport, as far as it takes it.
+    pub(crate) fn write_all(&mut self) {
+        while let Some(id) = self.writable.pop_first() {
+            self.write_out(id);
+        }
+    }
+
+    fn write_out(&mut self, id: StreamId) {
+        let Some(stream) = self.streams.get_mut(&id) else {
+            return;
+        };
+        while stream.is_open && stream.sends {
+            let rest = match stream.waiting.front() {
+                None => return,
+                Some(Order::Fin) => {
+                    stream.waiting.pop_front();
+                    // It fails only where the stream is over already.
+                    let _ = self.quic.send_stream(quic_id(id)).finish();
+                    continue;
+                }
+                Some(Order::Reset(code)) => {
+                    let _ = self.quic.send_stream(quic_id(id)).reset(varint(*code));
+                    stream.sends = false;
+                    return self.drop_if_over(id);
+                }
+                Some(Order::Write(bytes)) => bytes.get(stream.taken..).unwrap_or_default(),
+            };
+            match self.quic.send_stream(quic_id(id)).write(rest) {
+                Ok(written) if written < rest.len() => stream.taken += written,
+                Ok(_) => {
+                    stream.taken = 0;
+                    stream.waiting.pop_front();
+                    self.told.push_back((id, Told::Written));
+                }
+                Err(WriteError::Blocked) => return,
+                Err(WriteError::Stopped(code)) => return self.stopped(id, code),
+                Err(WriteError::ClosedStream) => {
+                    stream.sends = false;
+                    return self.drop_if_over(id);
+                }
+            }
+        }
+    }
+
+    fn read(&mut self, reads: impl Fn(StreamId) -> bool) -> Option<(StreamId, Told)> {
+        let mut index = 0;
+        while let Some(id) = self.readable.get(index).copied() {
+            let Some(stream) = self.streams.get_mut(&id) else {
+                self.readable.remove(index);
+                continue;
+            };
+            if stream.receives == Receiving::Wanted && !reads(id) {
+                index += 1;
+                continue;
+            }
+            let told = match stream.receives {
+                Receiving::Wanted => read(&mut self.quic, id),
+                Receiving::ToStop(_) | Receiving::Over => None,
+            };
+            match told {
+                Some(told @ Told::Bytes(_)) => return Some((id, told)),
+                Some(told) => {
+                    stream.receives = Receiving::Over;
+                    self.readable.remove(index);
+                    self.drop_if_over(id);
+                    return Some((id, told));
+                }
+                None => {
+                    self.readable.remove(index);
+                }
+            }
+        }
+        None
+    }
+
+    fn drop_if_over(&mut self, id: StreamId) {
+        let is_over = |stream: &Stream| !stream.sends && stream.receives == Receiving::Over;
+        if self.streams.get(&id).is_some_and(is_over) {
+            self.streams.remove(&id);
+        }
+    }
+
+    fn is_own(&self, id: StreamId) -> bool {
+        id.is_of_server() == (self.quic.side() == Side::Server)
+    }
+}
+
+/// What came next on a stream, if anything.
+fn read(quic: &mut Connection, id: StreamId) -> Option<Told> {
+    let mut stream = quic.recv_stream(quic_id(id));
+    let mut chunks = stream.read(true).ok()?;
+    match chunks.next(CHUNK) {
+        Ok(Some(chunk)) => Some(Told::Bytes(chunk.bytes)),
+        Ok(None) => Some(Told::Fin),
+        Err(ReadError::Reset(code)) => Some(Told::Reset(code.into_inner())),
+        Err(ReadError::Blocked) => None,
+    }
+}
+
+/// The index of bidirectional or unidirectional streams.
+const fn kind(id: StreamId) -> usize {
+    match id.is_bidirectional() {
+        true => 0,
+        false => 1,
+    }
+}
+
+fn quic_id(id: StreamId) -> quinn_proto::StreamId {
+    varint(id.0).into()
+}
+
+/// A code as QUIC carries it; one that is too large is the largest.
+pub(crate) fn varint(code: u64) -> VarInt {
+    VarInt::from_u64(code).unwrap_or(VarInt::MAX)
+}

@@ -1,0 +1,526 @@
+//! The QUIC side of a carrier: an endpoint, its connections, and what they send.
+
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::net::SocketAddr;
+use std::time::{Duration, Instant};
+
+use quinn_proto::{
+    ClientConfig, Connection, ConnectionError, ConnectionHandle, DatagramEvent, Endpoint, Incoming,
+    Side, Transmit,
+};
+use shakedown_protocol::streams::{
+    Approach, CONNECTION_REFUSED, Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
+};
+
+use crate::configuration::Configuration;
+use crate::link::{Heard, Link, varint};
+use crate::{CarrierError, Effect, Settings, Socket};
+
+/// The name by which every server is called in the TLS handshake.
+const SERVER_NAME: &str = "localhost";
+
+/// Connections whose socket and other side are remembered; the oldest are forgotten first.
+const MOST_PLACES: usize = 4096;
+
+#[derive(Debug)]
+pub(crate) struct Quic {
+    /// The owner's beginning.
+    base: Instant,
+    configuration: Configuration,
+    endpoint: Endpoint,
+    /// Where a client connects to.
+    peer: Option<SocketAddr>,
+    /// How a client connects where the machine does not say it.
+    usual: Option<ClientConfig>,
+    /// Connections that the machine can name.
+    stages: BTreeMap<ConnectionNumber, Stage>,
+    /// All connections that the endpoint has.
+    links: BTreeMap<usize, Link>,
+    /// Where connections were begun, also those that are over.
+    places: BTreeMap<ConnectionNumber, Place>,
+    /// The number of the next connection that comes in.
+    next_incoming: u64,
+    /// How many sockets there are.
+    sockets: usize,
+    each_from_its_own: bool,
+    silent: BTreeSet<Socket>,
+    /// What came of the machine's orders at once.
+    heard: VecDeque<(ConnectionNumber, News)>,
+    pub(crate) effects: VecDeque<Effect>,
+}
+
+/// How far a connection is.
+#[derive(Debug)]
+enum Stage {
+    /// It waits for the machine's word.
+    Asked(Box<Incoming>),
+    Begun(ConnectionHandle),
+}
+
+#[derive(Debug, Clone, Copy)]
+struct Place {
+    socket: Socket,
+    peer: SocketAddr,
+}
+
+/// What a machine is to hear.
+#[derive(Debug)]
+pub(crate) enum News {
+    Incoming(SocketAddr),
+    NotBegun(String),
+    Link(Heard),
+}
+
+impl News {
+    pub(crate) fn tell(
+        &self,
+        now: Duration,
+        connection: ConnectionNumber,
+        machine: &mut impl StreamMachine,
+    ) {
+        let input = match self {
+            Self::Incoming(from) => Input::Incoming {
+                connection,
+                from: *from,
+            },
+            Self::NotBegun(why) => Input::Closed {
+                connection,
+                why: Closing::NotBegun(why),
+            },
+            Self::Link(Heard::Connected) => Input::Connected { connection },
+            Self::Link(Heard::Stream(stream, told)) => Input::Stream {
+                connection,
+                stream: *stream,
+                what: told.as_input(),
+            },
+            Self::Link(Heard::Datagram(bytes)) => Input::Datagram { connection, bytes },
+            Self::Link(Heard::Lost(error)) => {
+                let text = error.to_string();
+                let why = closing(error, &text);
+                return machine.handle(now, Input::Closed { connection, why });
+            }
+        };
+        machine.handle(now, input);
+    }
+}
+
+fn closing<'a>(error: &'a ConnectionError, text: &'a str) -> Closing<'a> {
+    match error {
+        ConnectionError::ApplicationClosed(close) => Closing::Application {
+            code: close.error_code.into_inner(),
+            reason: &close.reason,
+        },
+        ConnectionError::ConnectionClosed(close) => match u64::from(close.error_code) {
+            CONNECTION_REFUSED => Closing::Refused,
+            code => Closing::Transport {
+                code,
+                reason: &close.reason,
+            },
+        },
+        ConnectionError::TransportError(error) => Closing::Transport {
+            code: u64::from(error.code),
+            reason: error.reason.as_bytes(),
+        },
+        ConnectionError::TimedOut => Closing::TimedOut,
+        ConnectionError::Reset => Closing::Reset,
+        ConnectionError::VersionMismatch
+        | ConnectionError::LocallyClosed
+        | ConnectionError::CidsExhausted => Closing::Other(text),
+    }
+}
+
+impl Quic {
+    pub(crate) fn new(
+        settings: &Settings,
+        side: Side,
+        peer: Option<SocketAddr>,
+    ) -> Result<Self, CarrierError> {
+        let mut configuration = Configuration::new(settings, side)?;
+        let endpoint = configuration.endpoint(side)?;
+        let usual = match side {
+            Side::Client => Some(configuration.client(&Approach::default())?),
+            Side::Server => None,
+        };
+        Ok(Self {
+            base: Instant::now(),
+            configuration,
+            endpoint,
+            peer,
+            usual,
+            stages: BTreeMap::new(),
+            links: BTreeMap::new(),
+            places: BTreeMap::new(),
+            next_incoming: 0,
+            sockets: 0,
+            each_from_its_own: settings.is_tester,
+            silent: BTreeSet::new(),
+            heard: VecDeque::new(),
+            effects: VecDeque::new(),
+        })
+    }
+
+    pub(crate) const fn configuration(&self) -> &Configuration {
+        &self.configuration
+    }
+
+    pub(crate) fn deadline(&self) -> Option<Duration> {
+        self.links.values().filter_map(|link| link.due).min()
+    }
+
+    pub(crate) fn is_idle(&self) -> bool {
+        self.links.is_empty()
+    }
+
+    pub(crate) fn receive(
+        &mut self,
+        now: Duration,
+        socket: Socket,
+        from: SocketAddr,
+        payload: &[u8],
+    ) {
+        if self.silent.contains(&socket) {
+            return;
+        }
+        let mut answer = Vec::new();
+        let at = self.at(now);
+        let event = self
+            .endpoint
+            .handle(at, from, None, None, payload.into(), &mut answer);
+        match event {
+            Some(DatagramEvent::ConnectionEvent(handle, event)) => {
+                if let Some(link) = self.links.get_mut(&handle.0) {
+                    link.quic.handle_event(event);
+                }
+            }
+            Some(DatagramEvent::NewConnection(incoming)) => {
+                let connection = ConnectionNumber(self.next_incoming);
+                self.next_incoming += 1;
+                self.remember(connection, Place { socket, peer: from });
+                self.stages
+                    .insert(connection, Stage::Asked(Box::new(incoming)));
+                self.heard.push_back((connection, News::Incoming(from)));
+            }
+            Some(DatagramEvent::Response(transmit)) => self.send(socket, &transmit, answer),
+            None => {}
+        }
+    }
+
+    /// Lets the timers run that are due.
+    pub(crate) fn tick(&mut self, now: Duration) {
+        let at = self.at(now);
+        for link in self.links.values_mut() {
+            if link.due.is_some_and(|due| due <= now) {
+                link.quic.handle_timeout(at);
+            }
+        }
+    }
+
+    /// The next thing that the machine is to hear.
+    pub(crate) fn next(
+        &mut self,
+        reads: impl Fn(ConnectionNumber, StreamId) -> bool,
+    ) -> Option<(ConnectionNumber, News)> {
+        if let Some(heard) = self.heard.pop_front() {
+            return Some(heard);
+        }
+        for link in self.links.values_mut() {
+            let number = link.number;
+            let heard = link.next(|stream| number.is_some_and(|number| reads(number, stream)));
+            if let (Some(number), Some(heard)) = (number, heard) {
+                if matches!(heard, Heard::Lost(_)) {
+                    link.forget();
+                    self.stages.remove(&number);
+                }
+                return Some((number, News::Link(heard)));
+            }
+        }
+        None
+    }
+
+    /// Sends what is to be sent, and forgets connections of which nothing is left.
+    pub(crate) fn flush(&mut self, now: Duration) {
+        let handles: Vec<_> = self.links.keys().copied().collect();
+        for handle in handles {
+            self.transmit(now, ConnectionHandle(handle));
+        }
+    }
+
+    fn transmit(&mut self, now: Duration, handle: ConnectionHandle) {
+        let at = self.at(now);
+        let Some(link) = self.links.get_mut(&handle.0) else {
+            return;
+        };
+        let is_silent = self.silent.contains(&link.socket);
+        loop {
+            while let Some(event) = link.quic.poll_endpoint_events() {
+                if let Some(event) = self.endpoint.handle_event(handle, event) {
+                    link.quic.handle_event(event);
+                }
+            }
+            let mut payload = Vec::new();
+            let Some(transmit) = link.quic.poll_transmit(at, 1, &mut payload) else {
+                break;
+            };
+            payload.truncate(transmit.size);
+            if !is_silent {
+                self.effects.push_back(Effect::Send {
+                    socket: link.socket,
+                    to: transmit.destination,
+                    payload,
+                });
+            }
+        }
+        link.due = link
+            .quic
+            .poll_timeout()
+            .map(|due| due.saturating_duration_since(self.base));
+        if link.quic.is_drained() && link.number.is_none() {
+            self.links.remove(&handle.0);
+        }
+    }
+
+    fn send(&mut self, socket: Socket, transmit: &Transmit, mut payload: Vec<u8>) {
+        payload.truncate(transmit.size);
+        if !self.silent.contains(&socket) {
+            self.effects.push_back(Effect::Send {
+                socket,
+                to: transmit.destination,
+                payload,
+            });
+        }
+    }
+
+    /// Does what the machine wants done.
+    pub(crate) fn act(&mut self, now: Duration, output: Output) {
+        match output {
+            Output::Admit(connection) => self.admit(now, connection),
+            Output::Refuse(connection) => self.refuse(connection),
+            Output::Connect(connection) => self.connect(now, connection, &Approach::default()),
+            Output::ConnectBy(connection, how) => self.connect(now, connection, &how),
+            Output::Open(connection, stream) => {
+                self.with(connection, |link| link.open(stream));
+            }
+            Output::Write(connection, stream, bytes) => {
+                self.with(connection, |link| link.write(stream, bytes));
+            }
+            Output::Fin(connection, stream) => self.with(connection, |link| link.fin(stream)),
+            Output::Reset(connection, stream, code) => {
+                self.with(connection, |link| link.reset(stream, code));
+            }
+            Output::StopSending(connection, stream, code) => {
+                self.with(connection, |link| link.stop(stream, code));
+            }
+            Output::Datagram(connection, bytes) => {
+                self.with(connection, |link| link.datagram(bytes));
+            }
+            Output::Silence(connection, is_silent) => self.silence(now, connection, is_silent),
+            Output::Close {
+                connection,
+                code,
+                reason,
+            } => self.close(now, connection, code, reason),
+            Output::Transition {
+                connection,
+                from,
+                to,
+                why,
+            } => {
+                tracing::info!(connection = connection.0, "{from} -> {to}: {why}");
+                if let Some(peer) = self.peer_of(connection) {
+                    self.effects.push_back(Effect::Transition {
+                        connection,
+                        peer,
+                        from,
+                        to,
+                        why,
+                    });
+                }
+            }
+            Output::Ended {
+                connection,
+                outcome,
+            } => {
+                tracing::info!(connection = connection.0, "ended: {outcome:?}");
+                if let Some(peer) = self.peer_of(connection) {
+                    self.effects.push_back(Effect::Ended {
+                        connection,
+                        peer,
+                        outcome,
+                    });
+                }
+            }
+        }
+    }
+
+    fn admit(&mut self, now: Duration, connection: ConnectionNumber) {
+        let Some(incoming) = self.take_asked(connection) else {
+            return;
+        };
+        let socket = self.socket_of(connection);
+        let mut answer = Vec::new();
+        match self
+            .endpoint
+            .accept(incoming, self.at(now), &mut answer, None)
+        {
+            Ok((handle, quic)) => self.begin(connection, socket, handle, quic),
+            Err(error) => {
+                if let Some(transmit) = error.response {
+                    self.send(socket, &transmit, answer);
+                }
+                let lost = News::Link(Heard::Lost(error.cause));
+                self.heard.push_back((connection, lost));
+            }
+        }
+    }
+
+    fn refuse(&mut self, connection: ConnectionNumber) {
+        if let Some(incoming) = self.take_asked(connection) {
+            let mut answer = Vec::new();
+            let transmit = self.endpoint.refuse(incoming, &mut answer);
+            self.send(self.socket_of(connection), &transmit, answer);
+        }
+    }
+
+    fn take_asked(&mut self, connection: ConnectionNumber) -> Option<Incoming> {
+        match self.stages.remove(&connection)? {
+            Stage::Asked(incoming) => Some(*incoming),
+            begun @ Stage::Begun(_) => {
+                self.stages.insert(connection, begun);
+                None
+            }
+        }
+    }
+
+    fn connect(&mut self, now: Duration, connection: ConnectionNumber, how: &Approach) {
+        match self.approach(now, connection, how) {
+            Ok((socket, handle, quic)) => self.begin(connection, socket, handle, quic),
+            Err(why) => self.heard.push_back((connection, News::NotBegun(why))),
+        }
+    }
+
+    /// Begins a connection.
+    fn approach(
+        &mut self,
+        now: Duration,
+        connection: ConnectionNumber,
+        how: &Approach,
+    ) -> Result<(Socket, ConnectionHandle, Connection), String> {
+        let peer = self.peer.ok_or("there is nobody to connect to")?;
+        let config = match &self.usual {
+            Some(usual) if how.alpn.is_none() && how.window.is_none() => usual.clone(),
+            Some(_) | None => self
+                .configuration
+                .client(how)
+                .map_err(|error| error.to_string())?,
+        };
+        let at = self.at(now);
+        let begun = self.endpoint.connect(at, config, peer, SERVER_NAME);
+        let (handle, quic) = begun.map_err(|error| error.to_string())?;
+        let beside = how.from.and_then(|other| self.places.get(&other));
+        let socket = match beside.map(|place| place.socket) {
+            Some(socket) => socket,
+            None if self.each_from_its_own => self.new_socket(),
+            None => Socket::MAIN,
+        };
+        self.remember(connection, Place { socket, peer });
+        Ok((socket, handle, quic))
+    }
+
+    /// The first is there already.
+    fn new_socket(&mut self) -> Socket {
+        let socket = Socket(self.sockets);
+        self.sockets += 1;
+        if socket != Socket::MAIN {
+            self.effects.push_back(Effect::Open(socket));
+        }
+        socket
+    }
+
+    fn begin(
+        &mut self,
+        connection: ConnectionNumber,
+        socket: Socket,
+        handle: ConnectionHandle,
+        quic: Connection,
+    ) {
+        let link = Link::new(quic, socket, connection);
+        self.links.insert(handle.0, link);
+        self.stages.insert(connection, Stage::Begun(handle));
+    }
+
+    /// What was asked for before leaves before.
+    fn close(&mut self, now: Duration, connection: ConnectionNumber, code: u64, reason: String) {
+        let handle = match self.stages.get(&connection) {
+            Some(Stage::Begun(handle)) => *handle,
+            Some(Stage::Asked(_)) => return self.refuse(connection),
+            None => return,
+        };
+        self.stages.remove(&connection);
+        self.say_what_waits(now, handle);
+        let at = self.at(now);
+        if let Some(link) = self.links.get_mut(&handle.0) {
+            link.quic.close(at, varint(code), reason.into());
+            link.forget();
+        }
+    }
+
+    fn silence(&mut self, now: Duration, connection: ConnectionNumber, is_silent: bool) {
+        if let Some(Stage::Begun(handle)) = self.stages.get(&connection) {
+            self.say_what_waits(now, *handle);
+        }
+        let socket = self.socket_of(connection);
+        match is_silent {
+            true => self.silent.insert(socket),
+            false => self.silent.remove(&socket),
+        };
+    }
+
+    fn say_what_waits(&mut self, now: Duration, handle: ConnectionHandle) {
+        if let Some(link) = self.links.get_mut(&handle.0) {
+            link.write_all();
+        }
+        self.transmit(now, handle);
+    }
+
+    /// Does something with a connection whose handshake is done.
+    fn with(&mut self, connection: ConnectionNumber, act: impl FnOnce(&mut Link)) {
+        if let Some(Stage::Begun(handle)) = self.stages.get(&connection)
+            && let Some(link) = self.links.get_mut(&handle.0)
+            && link.is_connected
+        {
+            act(link);
+        }
+    }
+
+    fn remember(&mut self, connection: ConnectionNumber, place: Place) {
+        self.places.insert(connection, place);
+        if self.places.len() > MOST_PLACES {
+            self.places.pop_first();
+        }
+    }
+
+    fn socket_of(&self, connection: ConnectionNumber) -> Socket {
+        let place = self.places.get(&connection);
+        place.map_or(Socket::MAIN, |place| place.socket)
+    }
+
+    fn peer_of(&self, connection: ConnectionNumber) -> Option<SocketAddr> {
+        let place = self.places.get(&connection);
+        place.map(|place| place.peer).or(self.peer)
+    }
+
+    fn at(&self, now: Duration) -> Instant {
+        self.base + now
+    }
+}
+
+impl Drop for Quic {
+    /// Whoever still waits for the machine's word is forgotten.
+    fn drop(&mut self) {
+        for (_, stage) in std::mem::take(&mut self.stages) {
+            if let Stage::Asked(incoming) = stage {
+                self.endpoint.ignore(*incoming);
+            }
+        }
+    }
+}

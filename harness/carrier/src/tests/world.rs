@@ -1,0 +1,160 @@
+//! A network of one server and some clients, in virtual time: each datagram takes as long as any
+//! other, and some are lost.
+
+use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use crate::{Carrier, Effect, Security, Settings, Socket};
+use shakedown_protocol::machine::Outcome;
+use shakedown_protocol::proton;
+use shakedown_protocol::streams::{ConnectionNumber, StreamMachine};
+
+pub(crate) const LATENCY: Duration = Duration::from_millis(5);
+
+pub(crate) fn server_address() -> SocketAddr {
+    (Ipv4Addr::new(10, 0, 0, 1), 443).into()
+}
+
+/// The socket of a client: an address for each client, a port for each socket.
+pub(crate) fn client_address(client: usize, socket: Socket) -> SocketAddr {
+    let ip = Ipv4Addr::new(10, 0, 1, u8::try_from(client).unwrap());
+    (ip, 40_000 + u16::try_from(socket.0).unwrap()).into()
+}
+
+pub(crate) fn settings(security: Security) -> Settings {
+    Settings::new(proton::TRANSPORT, security)
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Packet {
+    pub(crate) at: Duration,
+    pub(crate) from: SocketAddr,
+    pub(crate) to: SocketAddr,
+    pub(crate) payload: Vec<u8>,
+}
+
+pub(crate) struct World<S, C> {
+    pub(crate) now: Duration,
+    pub(crate) server: Carrier<S>,
+    pub(crate) clients: Vec<Carrier<C>>,
+    flying: BTreeMap<(Duration, usize), Packet>,
+    /// Everything that was sent.
+    pub(crate) sent: Vec<Packet>,
+    /// Of so many datagrams one is lost.
+    pub(crate) one_lost_in: Option<usize>,
+    pub(crate) ended: Vec<(ConnectionNumber, Outcome)>,
+}
+
+impl<S: StreamMachine, C: StreamMachine> World<S, C> {
+    pub(crate) fn new(server: Carrier<S>) -> Self {
+        let mut world = Self {
+            now: Duration::ZERO,
+            server,
+            clients: Vec::new(),
+            flying: BTreeMap::new(),
+            sent: Vec::new(),
+            one_lost_in: None,
+            ended: Vec::new(),
+        };
+        world.server.tick(Duration::ZERO);
+        world
+    }
+
+    pub(crate) fn join(&mut self, client: Carrier<C>) {
+        self.clients.push(client);
+        let client = self.clients.len() - 1;
+        self.clients[client].tick(self.now);
+        self.collect();
+    }
+
+    pub(crate) fn run_for(&mut self, span: Duration) {
+        let end = self.now + span;
+        while let Some(next) = self.next().filter(|next| *next <= end) {
+            self.now = next;
+            self.step();
+        }
+        self.now = end;
+    }
+
+    fn next(&self) -> Option<Duration> {
+        let clients = self.clients.iter().filter_map(Carrier::deadline);
+        let flying = self.flying.keys().next().map(|(at, _)| *at);
+        let next = clients.chain(self.server.deadline()).chain(flying).min()?;
+        Some(next.max(self.now))
+    }
+
+    fn step(&mut self) {
+        while let Some(entry) = self
+            .flying
+            .first_entry()
+            .filter(|it| it.key().0 <= self.now)
+        {
+            let packet = entry.remove();
+            if packet.to == server_address() {
+                self.server
+                    .receive(self.now, Socket::MAIN, packet.from, &packet.payload);
+            } else {
+                let SocketAddr::V4(to) = packet.to else {
+                    panic!("nobody is there");
+                };
+                let client = usize::from(to.ip().octets()[3]);
+                let socket = Socket(usize::from(to.port() - 40_000));
+                self.clients[client].receive(self.now, socket, packet.from, &packet.payload);
+            }
+            self.collect();
+        }
+        let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= self.now);
+        if is_due(self.server.deadline()) {
+            self.server.tick(self.now);
+        }
+        for client in &mut self.clients {
+            if is_due(client.deadline()) {
+                client.tick(self.now);
+            }
+        }
+        self.collect();
+    }
+
+    fn collect(&mut self) {
+        while let Some(effect) = self.server.poll() {
+            self.take(effect, |_| server_address());
+        }
+        for client in 0..self.clients.len() {
+            while let Some(effect) = self.clients[client].poll() {
+                self.take(effect, |socket| client_address(client, socket));
+            }
+        }
+    }
+
+    fn take(&mut self, effect: Effect, address: impl Fn(Socket) -> SocketAddr) {
+        match effect {
+            Effect::Send {
+                socket,
+                to,
+                payload,
+            } => {
+                let packet = Packet {
+                    at: self.now,
+                    from: address(socket),
+                    to,
+                    payload,
+                };
+                self.sent.push(packet.clone());
+                let count = self.sent.len();
+                if self
+                    .one_lost_in
+                    .is_none_or(|times| !count.is_multiple_of(times))
+                {
+                    self.flying.insert((self.now + LATENCY, count), packet);
+                }
+            }
+            Effect::Ended {
+                connection,
+                outcome,
+                ..
+            } => self.ended.push((connection, outcome)),
+            Effect::Open(_) | Effect::Transition { .. } => {}
+        }
+    }
+}

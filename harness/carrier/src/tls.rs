@@ -1,0 +1,229 @@
+//! TLS: certificates, secrets, and what two sides of a handshake are made of.
+
+use std::path::Path;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use quinn_proto::crypto;
+use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use rustls::client::Resumption;
+use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
+use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use rustls::pki_types::pem::{self, PemObject};
+use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
+use rustls::{DigitallySignedStruct, KeyLog, SignatureScheme};
+
+use crate::{CarrierError, Security, random};
+
+/// A certificate with its key.
+#[derive(Debug)]
+pub struct Identity {
+    /// The chain, the server's own certificate first.
+    chain: Vec<CertificateDer<'static>>,
+    /// The key of the first one.
+    key: PrivateKeyDer<'static>,
+}
+
+/// Who certificates that sign themselves are for.
+const NAMES: [&str; 3] = ["localhost", "127.0.0.1", "::1"];
+
+/// An Ed25519 key in PKCS #8 but for its 32 bytes.
+const ED25519: [u8; 16] = [
+    0x30, 0x2e, 0x02, 0x01, 0x00, 0x30, 0x05, 0x06, 0x03, 0x2b, 0x65, 0x70, 0x04, 0x22, 0x04, 0x20,
+];
+
+impl Identity {
+    /// A certificate for `localhost` and the loopback addresses that signs itself.
+    ///
+    /// # Errors
+    /// None can be made.
+    pub fn self_signed() -> Result<Self, CarrierError> {
+        let key = rcgen::KeyPair::generate().map_err(|error| none_made(&error))?;
+        Self::signed_by(&key)
+    }
+
+    /// The certificate of seeded servers: its key is no secret. A signature by Ed25519 has nothing
+    /// random, and rcgen's serial numbers and dates have not either.
+    fn known() -> Result<Self, CarrierError> {
+        let key = [&ED25519[..], &[0x5d; 32]].concat();
+        let key = PrivatePkcs8KeyDer::from(key);
+        let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ED25519);
+        Self::signed_by(&key.map_err(|error| none_made(&error))?)
+    }
+
+    fn signed_by(key: &rcgen::KeyPair) -> Result<Self, CarrierError> {
+        let names = NAMES.map(str::to_owned);
+        let made = rcgen::CertificateParams::new(names)
+            .and_then(|parameters| parameters.self_signed(key))
+            .map_err(|error| none_made(&error))?;
+        Ok(Self {
+            chain: vec![made.der().clone()],
+            key: PrivatePkcs8KeyDer::from(key.serialize_der()).into(),
+        })
+    }
+
+    /// Reads a certificate chain and its key from PEM files.
+    ///
+    /// # Errors
+    /// A sentence for people that names the file.
+    pub fn read(chain: &Path, key: &Path) -> Result<Self, CarrierError> {
+        let wrong =
+            |path: &Path, error: pem::Error| CarrierError(format!("{}: {error}", path.display()));
+        let certificates = CertificateDer::pem_file_iter(chain)
+            .and_then(|all| all.collect::<Result<Vec<_>, _>>())
+            .map_err(|error| wrong(chain, error))?;
+        if certificates.is_empty() {
+            let error = format!("{}: no certificate is in it", chain.display());
+            return Err(CarrierError(error));
+        }
+        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
+        Ok(Self {
+            chain: certificates,
+            key,
+        })
+    }
+}
+
+impl Clone for Identity {
+    fn clone(&self) -> Self {
+        Self {
+            chain: self.chain.clone(),
+            key: self.key.clone_key(),
+        }
+    }
+}
+
+fn none_made(error: &rcgen::Error) -> CarrierError {
+    CarrierError(format!("no certificate can be made: {error}"))
+}
+
+/// What sessions are made of.
+#[derive(Debug)]
+pub(crate) struct Tls {
+    provider: Arc<CryptoProvider>,
+    pub(crate) secrets: Secrets,
+}
+
+impl Tls {
+    /// The provider is always named: choosing one fails where a second one was built in.
+    pub(crate) fn new(security: Security) -> Self {
+        let provider = match security {
+            Security::Tls => rustls::crypto::ring::default_provider(),
+            Security::Seeded(_) => random::provider(),
+        };
+        Self {
+            provider: Arc::new(provider),
+            secrets: Secrets::default(),
+        }
+    }
+
+    /// A server's sessions.
+    pub(crate) fn server(
+        &self,
+        security: Security,
+        identity: Option<Identity>,
+        alpn: &str,
+    ) -> Result<Arc<dyn crypto::ServerConfig>, CarrierError> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            CarrierError(format!("the certificate cannot be used: {error}"))
+        };
+        let identity = match (security, identity) {
+            (Security::Tls, Some(identity)) => identity,
+            (Security::Tls, None) => Identity::self_signed()?,
+            (Security::Seeded(_), _) => Identity::known()?,
+        };
+        let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|error| wrong(&error))?
+            .with_no_client_auth()
+            .with_single_cert(identity.chain, identity.key)
+            .map_err(|error| wrong(&error))?;
+        config.alpn_protocols = vec![alpn.into()];
+        config.key_log = Arc::new(self.secrets.clone());
+        config.send_tls13_tickets = 0;
+        let config = QuicServerConfig::try_from(config).map_err(|error| wrong(&error))?;
+        Ok(Arc::new(config))
+    }
+
+    /// A client's sessions: it takes any certificate.
+    pub(crate) fn client(
+        &self,
+        alpn: Vec<Vec<u8>>,
+    ) -> Result<Arc<dyn crypto::ClientConfig>, CarrierError> {
+        let wrong = |error: &dyn std::fmt::Display| {
+            CarrierError(format!("no client can be configured: {error}"))
+        };
+        let provider = &self.provider;
+        let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
+            .with_protocol_versions(&[&rustls::version::TLS13])
+            .map_err(|error| wrong(&error))?
+            .dangerous()
+            .with_custom_certificate_verifier(Arc::new(AnyCertificate(Arc::clone(provider))))
+            .with_no_client_auth();
+        config.alpn_protocols = alpn;
+        config.key_log = Arc::new(self.secrets.clone());
+        config.resumption = Resumption::disabled();
+        let config = QuicClientConfig::try_from(config).map_err(|error| wrong(&error))?;
+        Ok(Arc::new(config))
+    }
+}
+
+/// Secrets of connections that nobody has taken yet, as lines of a key log.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Secrets(Arc<Mutex<String>>);
+
+impl Secrets {
+    pub(crate) fn take(&self) -> String {
+        std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+}
+
+impl KeyLog for Secrets {
+    fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
+        use shakedown_protocol::hex::format as hex;
+        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
+        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        lines.push_str(&line);
+    }
+}
+
+/// Takes any certificate: what is tested is the protocol above it, on the tester's own machine.
+#[derive(Debug)]
+struct AnyCertificate(Arc<CryptoProvider>);
+
+impl ServerCertVerifier for AnyCertificate {
+    fn verify_server_cert(
+        &self,
+        _end_entity: &CertificateDer<'_>,
+        _intermediates: &[CertificateDer<'_>],
+        _server_name: &ServerName<'_>,
+        _ocsp_response: &[u8],
+        _now: UnixTime,
+    ) -> Result<ServerCertVerified, rustls::Error> {
+        Ok(ServerCertVerified::assertion())
+    }
+
+    fn verify_tls12_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls12_signature(message, cert, dss, algorithms)
+    }
+
+    fn verify_tls13_signature(
+        &self,
+        message: &[u8],
+        cert: &CertificateDer<'_>,
+        dss: &DigitallySignedStruct,
+    ) -> Result<HandshakeSignatureValid, rustls::Error> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        verify_tls13_signature(message, cert, dss, algorithms)
+    }
+
+    fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {
+        let algorithms = &self.0.signature_verification_algorithms;
+        algorithms.supported_schemes()
+    }
+}
