@@ -13,7 +13,7 @@ use ring::{hkdf, hmac};
 use shakedown_protocol::streams::Approach;
 
 use crate::random::{self, ConnectionIds};
-use crate::tls::{Secrets, Tls};
+use crate::tls::{Secrets, Sessions};
 use crate::{CarrierError, Security, Settings};
 
 /// Bytes of datagrams that may wait to be read, where there are any.
@@ -29,8 +29,7 @@ const MOST_ASKED: usize = 256;
 #[derive(Debug)]
 pub(crate) struct Configuration {
     settings: Settings,
-    tls: Tls,
-    /// `None` once all comes from [`Self::drawn`].
+    sessions: Sessions,
     generator: ChaCha20Rng,
 }
 
@@ -38,19 +37,19 @@ impl Configuration {
     pub(crate) fn new(settings: &Settings, side: Side) -> Result<Self, CarrierError> {
         Ok(Self {
             settings: settings.clone(),
-            tls: Tls::new(settings.security),
+            sessions: Sessions::new(settings.security),
             generator: random::generator(settings.security, side)?,
         })
     }
 
     pub(crate) const fn secrets(&self) -> &Secrets {
-        &self.tls.secrets
+        &self.sessions.secrets
     }
 
     /// What sessions draw from; the system's if `None`.
     pub(crate) fn session_generator(&self) -> Option<ChaCha20Rng> {
         match self.settings.security {
-            Security::Tls => None,
+            Security::Tls | Security::Plain(_) => None,
             Security::Seeded(_) => {
                 let mut generator = self.generator.clone();
                 generator.set_stream(1);
@@ -76,11 +75,7 @@ impl Configuration {
     }
 
     fn server(&mut self) -> Result<ServerConfig, CarrierError> {
-        let Settings {
-            security, identity, ..
-        } = &self.settings;
-        let alpn = self.settings.transport.alpn;
-        let crypto = self.tls.server(*security, identity.clone(), alpn)?;
+        let crypto = self.sessions.server(&self.settings)?;
         let salt = hkdf::Salt::new(hkdf::HKDF_SHA256, &[]);
         let token_key: Arc<dyn HandshakeTokenKey> = Arc::new(salt.extract(&self.draw::<64>()));
         let mut config = ServerConfig::new(crypto, token_key);
@@ -97,7 +92,7 @@ impl Configuration {
             Some(names) => names.iter().map(|name| name.as_bytes().into()).collect(),
             None => vec![self.settings.transport.alpn.into()],
         };
-        let mut config = ClientConfig::new(self.tls.client(alpn)?);
+        let mut config = ClientConfig::new(self.sessions.client(alpn)?);
         config
             .transport_config(Arc::new(self.transport(how.window)?))
             .initial_dst_cid_provider(Arc::new(random::first_ids(self.draw())));

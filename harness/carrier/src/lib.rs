@@ -3,8 +3,8 @@
 //! Above it there are connections, streams and their ends, as
 //! [`StreamMachine`](shakedown_protocol::streams::StreamMachine) has them; below it there are
 //! datagrams and time, and whatever plays machines of datagrams plays it. QUIC itself is
-//! [`quinn_proto`]. With [`Security::Seeded`] everything that a carrier sends follows from its seed and
-//! its inputs, on any machine and in any process.
+//! [`quinn_proto`]. With [`Security::Seeded`] and [`Security::Plain`] everything that a carrier sends
+//! follows from its seed and its inputs, on any machine and in any process.
 #![allow(
     clippy::disallowed_types,
     reason = "QUIC counts in `Instant`s: one base for each carrier, which decides nothing, and the owner's time"
@@ -13,6 +13,7 @@
 mod carrier;
 mod configuration;
 mod link;
+mod plain;
 mod quic;
 mod random;
 #[cfg(test)]
@@ -84,6 +85,9 @@ pub enum Security {
     /// TLS 1.3 of which every byte follows from the seed. Two carriers that meet on one network need
     /// seeds of their own, but that a client and a server may share one.
     Seeded(u64),
+    /// None: packets can be read and made by anybody. They have the lengths and the times that
+    /// packets with [`Security::Seeded`] and the same seed have. For whoever plays much.
+    Plain(u64),
 }
 
 /// How a carrier does QUIC.

@@ -27,7 +27,7 @@ pub(crate) fn generator(security: Security, side: Side) -> Result<ChaCha20Rng, C
         Security::Tls => SystemRandom::new()
             .fill(&mut seed)
             .map_err(|_| CarrierError("the system gives no random numbers".to_owned()))?,
-        Security::Seeded(number) => {
+        Security::Seeded(number) | Security::Plain(number) => {
             seed[..8].copy_from_slice(&number.to_le_bytes());
             seed[8] = side as u8;
         }

@@ -12,7 +12,8 @@ use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, KeyLog, SignatureScheme};
 
-use crate::{CarrierError, Security, random};
+use crate::plain::Plain;
+use crate::{CarrierError, Security, Settings, random};
 
 /// A certificate with its key.
 #[derive(Debug)]
@@ -98,20 +99,22 @@ fn none_made(error: &rcgen::Error) -> CarrierError {
 
 /// What sessions are made of.
 #[derive(Debug)]
-pub(crate) struct Tls {
-    provider: Arc<CryptoProvider>,
+pub(crate) struct Sessions {
+    /// Always named: choosing one fails where a second one was built in. There is none where
+    /// nothing is encrypted.
+    provider: Option<Arc<CryptoProvider>>,
     pub(crate) secrets: Secrets,
 }
 
-impl Tls {
-    /// The provider is always named: choosing one fails where a second one was built in.
+impl Sessions {
     pub(crate) fn new(security: Security) -> Self {
         let provider = match security {
-            Security::Tls => rustls::crypto::ring::default_provider(),
-            Security::Seeded(_) => random::provider(),
+            Security::Tls => Some(rustls::crypto::ring::default_provider()),
+            Security::Seeded(_) => Some(random::provider()),
+            Security::Plain(_) => None,
         };
         Self {
-            provider: Arc::new(provider),
+            provider: provider.map(Arc::new),
             secrets: Secrets::default(),
         }
     }
@@ -119,25 +122,27 @@ impl Tls {
     /// A server's sessions.
     pub(crate) fn server(
         &self,
-        security: Security,
-        identity: Option<Identity>,
-        alpn: &str,
+        settings: &Settings,
     ) -> Result<Arc<dyn crypto::ServerConfig>, CarrierError> {
         let wrong = |error: &dyn std::fmt::Display| {
             CarrierError(format!("the certificate cannot be used: {error}"))
         };
-        let identity = match (security, identity) {
-            (Security::Tls, Some(identity)) => identity,
-            (Security::Tls, None) => Identity::self_signed()?,
-            (Security::Seeded(_), _) => Identity::known()?,
+        let alpn = vec![settings.transport.alpn.into()];
+        let Some(provider) = &self.provider else {
+            return Ok(Arc::new(Plain { alpn }));
         };
-        let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(&self.provider))
+        let identity = match (settings.security, &settings.identity) {
+            (Security::Tls, Some(identity)) => identity.clone(),
+            (Security::Tls, None) => Identity::self_signed()?,
+            (Security::Seeded(_) | Security::Plain(_), _) => Identity::known()?,
+        };
+        let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| wrong(&error))?
             .with_no_client_auth()
             .with_single_cert(identity.chain, identity.key)
             .map_err(|error| wrong(&error))?;
-        config.alpn_protocols = vec![alpn.into()];
+        config.alpn_protocols = alpn;
         config.key_log = Arc::new(self.secrets.clone());
         config.send_tls13_tickets = 0;
         let config = QuicServerConfig::try_from(config).map_err(|error| wrong(&error))?;
@@ -152,7 +157,9 @@ impl Tls {
         let wrong = |error: &dyn std::fmt::Display| {
             CarrierError(format!("no client can be configured: {error}"))
         };
-        let provider = &self.provider;
+        let Some(provider) = &self.provider else {
+            return Ok(Arc::new(Plain { alpn }));
+        };
         let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(provider))
             .with_protocol_versions(&[&rustls::version::TLS13])
             .map_err(|error| wrong(&error))?

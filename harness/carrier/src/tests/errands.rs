@@ -41,3 +41,15 @@ fn everything_that_is_sent_follows_from_the_seed() {
     assert_eq!(sent(7), first);
     assert_ne!(sent(8), first);
 }
+
+#[test]
+fn packets_without_cryptography_have_the_same_lengths_at_the_same_times() {
+    for seed in 0..20 {
+        let shape = |security| {
+            let sent = errand(security).sent.into_iter();
+            let shape = sent.map(|it| (it.at, it.from, it.to, it.payload.len()));
+            shape.collect::<Vec<_>>()
+        };
+        assert_eq!(shape(Security::Plain(seed)), shape(Security::Seeded(seed)));
+    }
+}
