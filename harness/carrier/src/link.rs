@@ -154,14 +154,6 @@ impl Link {
         if let Some((stream, told)) = self.told.pop_front() {
             return Some(Heard::Stream(stream, told));
         }
-        for dir in [Dir::Bi, Dir::Uni] {
-            if let Some(id) = self.quic.streams().accept(dir) {
-                let id = StreamId(id.into());
-                self.streams.insert(id, Stream::new(id, false));
-                self.may_be_read(id);
-                return Some(Heard::Stream(id, Told::Opened));
-            }
-        }
         if let Some(datagram) = self.quic.datagrams().recv() {
             return Some(Heard::Datagram(datagram));
         }
@@ -195,8 +187,14 @@ impl Link {
                     }
                 }
                 StreamEvent::Available { .. } => self.open_all(),
-                // It is accepted with the others.
-                StreamEvent::Opened { .. } => {}
+                StreamEvent::Opened { dir } => {
+                    while let Some(id) = self.quic.streams().accept(dir) {
+                        let id = StreamId(id.into());
+                        self.streams.insert(id, Stream::new(id, false));
+                        self.may_be_read(id);
+                        self.told.push_back((id, Told::Opened));
+                    }
+                }
             },
             // They are looked for each time.
             Event::DatagramReceived => {}

@@ -448,7 +448,8 @@ impl Quic {
         self.stages.insert(connection, Stage::Begun(handle));
     }
 
-    /// What was asked for before leaves before.
+    /// What was asked for before leaves before, once there are streams. A code of the application is
+    /// hidden until then, and is the first thing that is said.
     fn close(&mut self, now: Duration, connection: ConnectionNumber, code: u64, reason: String) {
         let handle = match self.stages.get(&connection) {
             Some(Stage::Begun(handle)) => *handle,
@@ -476,10 +477,12 @@ impl Quic {
     }
 
     fn say_what_waits(&mut self, now: Duration, handle: ConnectionHandle) {
-        if let Some(link) = self.links.get_mut(&handle.0) {
+        if let Some(link) = self.links.get_mut(&handle.0)
+            && link.is_connected
+        {
             link.write_all();
+            self.transmit(now, handle);
         }
-        self.transmit(now, handle);
     }
 
     /// Does something with a connection whose handshake is done.

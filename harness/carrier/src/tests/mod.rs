@@ -1,4 +1,8 @@
-//! Carriers of proton's reference machines, on a network of their own.
+//! Carriers of proton's reference machines and of puppets, on a network of their own.
 
+mod connections;
 mod errands;
+mod puppet;
+mod sessions;
+mod streams;
 mod world;

@@ -10,44 +10,52 @@ use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::proton;
 use shakedown_protocol::streams::{ConnectionNumber, StreamMachine};
 
-pub(crate) const LATENCY: Duration = Duration::from_millis(5);
+pub(super) const LATENCY: Duration = Duration::from_millis(5);
 
-pub(crate) fn server_address() -> SocketAddr {
+pub(super) fn server_address() -> SocketAddr {
     (Ipv4Addr::new(10, 0, 0, 1), 443).into()
 }
 
 /// The socket of a client: an address for each client, a port for each socket.
-pub(crate) fn client_address(client: usize, socket: Socket) -> SocketAddr {
+pub(super) fn client_address(client: usize, socket: Socket) -> SocketAddr {
     let ip = Ipv4Addr::new(10, 0, 1, u8::try_from(client).unwrap());
     (ip, 40_000 + u16::try_from(socket.0).unwrap()).into()
 }
 
-pub(crate) fn settings(security: Security) -> Settings {
+pub(super) fn settings(security: Security) -> Settings {
     Settings::new(proton::TRANSPORT, security)
 }
 
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Packet {
-    pub(crate) at: Duration,
-    pub(crate) from: SocketAddr,
-    pub(crate) to: SocketAddr,
-    pub(crate) payload: Vec<u8>,
+pub(super) fn tester(security: Security) -> Settings {
+    Settings {
+        is_tester: true,
+        ..settings(security)
+    }
 }
 
-pub(crate) struct World<S, C> {
-    pub(crate) now: Duration,
-    pub(crate) server: Carrier<S>,
-    pub(crate) clients: Vec<Carrier<C>>,
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Packet {
+    pub(super) at: Duration,
+    pub(super) from: SocketAddr,
+    pub(super) to: SocketAddr,
+    pub(super) payload: Vec<u8>,
+}
+
+pub(super) struct World<S, C> {
+    pub(super) now: Duration,
+    pub(super) server: Carrier<S>,
+    pub(super) clients: Vec<Carrier<C>>,
     flying: BTreeMap<(Duration, usize), Packet>,
     /// Everything that was sent.
-    pub(crate) sent: Vec<Packet>,
+    pub(super) sent: Vec<Packet>,
     /// Of so many datagrams one is lost.
-    pub(crate) one_lost_in: Option<usize>,
-    pub(crate) ended: Vec<(ConnectionNumber, Outcome)>,
+    pub(super) one_lost_in: Option<usize>,
+    pub(super) opened: Vec<Socket>,
+    pub(super) ended: Vec<(ConnectionNumber, Outcome)>,
 }
 
 impl<S: StreamMachine, C: StreamMachine> World<S, C> {
-    pub(crate) fn new(server: Carrier<S>) -> Self {
+    pub(super) fn new(server: Carrier<S>) -> Self {
         let mut world = Self {
             now: Duration::ZERO,
             server,
@@ -55,20 +63,33 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
             flying: BTreeMap::new(),
             sent: Vec::new(),
             one_lost_in: None,
+            opened: Vec::new(),
             ended: Vec::new(),
         };
         world.server.tick(Duration::ZERO);
         world
     }
 
-    pub(crate) fn join(&mut self, client: Carrier<C>) {
+    pub(super) fn join(&mut self, client: Carrier<C>) {
         self.clients.push(client);
         let client = self.clients.len() - 1;
         self.clients[client].tick(self.now);
         self.collect();
     }
 
-    pub(crate) fn run_for(&mut self, span: Duration) {
+    pub(super) fn ask<T>(&mut self, client: usize, ask: impl FnOnce(&mut C) -> T) -> T {
+        let answer = self.clients[client].ask(self.now, ask);
+        self.collect();
+        answer
+    }
+
+    pub(super) fn ask_server<T>(&mut self, ask: impl FnOnce(&mut S) -> T) -> T {
+        let answer = self.server.ask(self.now, ask);
+        self.collect();
+        answer
+    }
+
+    pub(super) fn run_for(&mut self, span: Duration) {
         let end = self.now + span;
         while let Some(next) = self.next().filter(|next| *next <= end) {
             self.now = next;
@@ -154,7 +175,8 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
                 outcome,
                 ..
             } => self.ended.push((connection, outcome)),
-            Effect::Open(_) | Effect::Transition { .. } => {}
+            Effect::Open(socket) => self.opened.push(socket),
+            Effect::Transition { .. } => {}
         }
     }
 }

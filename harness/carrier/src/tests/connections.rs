@@ -1,0 +1,242 @@
+//! How connections begin and end.
+
+use std::time::Duration;
+
+use shakedown_protocol::Transport;
+use shakedown_protocol::proton::TRANSPORT;
+use shakedown_protocol::streams::{Approach, ConnectionNumber, Output};
+
+use super::puppet::{FIRST, Puppet, Puppets, SECOND, STREAM, close, write};
+use super::world::{client_address, settings, tester};
+use crate::{Carrier, Security, Socket};
+
+const SECURITIES: [Security; 3] = [Security::Tls, Security::Seeded(1), Security::Plain(1)];
+
+#[test]
+fn either_side_closes_with_a_code_and_a_reason() {
+    for security in SECURITIES {
+        let settings = tester(security);
+        let mut world = Puppets::with(&settings, &settings);
+        world.client([Output::Connect(FIRST)]);
+        world.client([Output::Connect(SECOND)]);
+        world.client([close(FIRST, 7, "enough")]);
+        world.server([close(SECOND, 1 << 61, "")]);
+        let [server, client] = world.puppets();
+        assert_eq!(
+            server.heard,
+            ["0 connected", "1 connected", "0 closed 7 enough"]
+        );
+        let code = 1_u64 << 61;
+        let last = format!("1 closed {code} ");
+        assert_eq!(client.heard, ["0 connected", "1 connected", &last]);
+        assert!(world.server.is_idle() && world.clients[0].is_idle());
+    }
+}
+
+#[test]
+fn what_was_written_before_a_close_is_heard_before_it() {
+    let mut world = Puppets::connected(TRANSPORT);
+    world.client([
+        Output::Open(FIRST, STREAM),
+        write(STREAM, 3),
+        Output::Fin(FIRST, STREAM),
+        close(FIRST, 4, ""),
+    ]);
+    let [server, client] = world.puppets();
+    let heard = [
+        "0 connected",
+        "stream 0 opened",
+        "stream 0: 3 bytes",
+        "stream 0 fin",
+        "0 closed 4 ",
+    ];
+    assert_eq!(server.heard, heard);
+    assert_eq!(client.heard, ["0 connected"]);
+}
+
+#[test]
+fn who_is_refused_hears_so_and_nobody_else_does() {
+    for security in SECURITIES {
+        let settings = tester(security);
+        let mut world = Puppets::with(&settings, &settings);
+        world.ask_server(|puppet| puppet.refuses = true);
+        world.client([Output::Connect(FIRST)]);
+        let [server, client] = world.puppets();
+        assert_eq!(client.heard, ["0 ended Refused"]);
+        assert!(server.heard.is_empty() && world.server.is_idle());
+    }
+}
+
+#[test]
+fn whoever_asks_waits_for_the_word_of_the_machine() {
+    let mut world = Puppets::of_testers(TRANSPORT);
+    world.ask_server(|puppet| puppet.hesitates = true);
+    world.client([Output::Connect(FIRST)]);
+    assert!(world.puppets()[1].heard.is_empty());
+    world.server([Output::Admit(FIRST)]);
+    world.client([]);
+    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
+    world.client([Output::Connect(SECOND)]);
+    world.server([close(SECOND, 5, "before it began")]);
+    assert_eq!(world.puppets()[1].heard[1], "1 ended Refused");
+}
+
+#[test]
+fn other_names_in_the_handshake_fail_it() {
+    for security in SECURITIES {
+        for names in [vec!["h3".to_owned()], vec![]] {
+            let settings = tester(security);
+            let mut world = Puppets::with(&settings, &settings);
+            let how = Approach {
+                alpn: Some(names),
+                ..Approach::default()
+            };
+            world.client([Output::ConnectBy(FIRST, how)]);
+            let [server, client] = world.puppets();
+            assert_eq!(client.heard, ["0 failed 0x178"]);
+            assert_eq!(server.heard, ["0 failed 0x178"]);
+        }
+    }
+}
+
+#[test]
+fn a_close_within_the_handshake_hides_its_code() {
+    let mut world = Puppets::of_testers(TRANSPORT);
+    world.ask_server(|puppet| puppet.hesitates = true);
+    world.client([Output::Connect(FIRST)]);
+    world.server([Output::Admit(FIRST), close(FIRST, 9, "")]);
+    let [server, client] = world.puppets();
+    assert_eq!(client.heard, ["0 failed 0xC"]);
+    assert!(server.heard.is_empty());
+
+    let mut world = Puppets::of_testers(TRANSPORT);
+    world.client([Output::Connect(FIRST), close(FIRST, 9, "")]);
+    let [server, client] = world.puppets();
+    assert_eq!(server.heard, ["0 failed 0xC"]);
+    assert!(client.heard.is_empty());
+}
+
+#[test]
+fn a_server_connects_to_nobody() {
+    let mut world = Puppets::of_testers(TRANSPORT);
+    world.server([Output::Connect(FIRST)]);
+    let heard = "0 ended NotBegun(\"there is nobody to connect to\")";
+    assert_eq!(world.puppets()[0].heard, [heard]);
+}
+
+#[test]
+fn idle_connections_end_unless_they_are_kept_alive() {
+    let transport = Transport {
+        idle_timeout: Duration::from_secs(300),
+        keep_alive: Duration::from_secs(100),
+        ..TRANSPORT
+    };
+    // A tester does not keep them by itself.
+    let mut world = Puppets::connected(transport);
+    world.run_for(Duration::from_secs(298));
+    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
+    world.run_for(Duration::from_secs(3));
+    let both = world.puppets();
+    assert!(both.iter().all(|it| it.has_heard("0 ended TimedOut")));
+
+    let of_others = crate::Settings {
+        transport,
+        ..settings(Security::Plain(1))
+    };
+    let mut world = Puppets::with(&of_others, &of_others);
+    world.client([Output::Connect(FIRST)]);
+    world.run_for(Duration::from_secs(3600));
+    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
+    // Both ask, a hundred seconds after they sent something.
+    assert!(world.sent.len() < 200, "{}", world.sent.len());
+}
+
+#[test]
+fn each_connection_of_a_tester_has_a_socket_of_its_own_unless_it_is_asked_for_another_s() {
+    let mut world = Puppets::connected(TRANSPORT);
+    let beside = |from| Approach {
+        from,
+        ..Approach::default()
+    };
+    world.client([Output::ConnectBy(SECOND, beside(None))]);
+    let third = ConnectionNumber(2);
+    world.client([Output::ConnectBy(third, beside(Some(SECOND)))]);
+    let from = [0, 1, 1].map(|socket| client_address(0, Socket(socket)));
+    assert_eq!(world.puppets()[0].from, from);
+    assert_eq!(world.opened, [Socket(1)]);
+}
+
+#[test]
+fn other_clients_have_one_socket() {
+    let settings = settings(Security::Plain(1));
+    let mut world = Puppets::with(&settings, &settings);
+    world.client([Output::Connect(FIRST), Output::Connect(SECOND)]);
+    let from = client_address(0, Socket::MAIN);
+    assert_eq!(world.puppets()[0].from, [from, from]);
+    assert_eq!(world.opened, []);
+}
+
+#[test]
+fn who_is_silenced_is_not_heard_and_then_goes_on() {
+    let mut world = Puppets::connected(TRANSPORT);
+    world.client([Output::Connect(SECOND)]);
+    world.client([
+        Output::Silence(FIRST, true),
+        Output::Open(FIRST, STREAM),
+        write(STREAM, 1),
+        Output::Open(SECOND, STREAM),
+        Output::Write(SECOND, STREAM, vec![0; 2]),
+    ]);
+    let heard = |world: &Puppets, what: &str| world.puppets()[0].has_heard(what);
+    assert!(heard(&world, "stream 0: 2 bytes") && !heard(&world, "stream 0: 1 bytes"));
+    world.client([Output::Silence(FIRST, false)]);
+    assert!(heard(&world, "stream 0: 1 bytes"));
+    world.server([Output::Silence(FIRST, true)]);
+    world.run_for(Duration::from_secs(10));
+    assert!(
+        world
+            .puppets()
+            .iter()
+            .all(|it| it.has_heard("0 ended TimedOut"))
+    );
+}
+
+#[test]
+fn who_lost_its_state_says_so_to_whoever_goes_on() {
+    let mut world = Puppets::connected(TRANSPORT);
+    let settings = tester(Security::Plain(5));
+    world.server = Carrier::server(Puppet::default(), &settings).unwrap();
+    world.client([Output::Open(FIRST, STREAM), write(STREAM, 100)]);
+    assert!(world.puppets()[1].has_heard("0 ended Reset"));
+    // Only of what could be its own.
+    let count = world.sent.len();
+    let from = client_address(0, Socket(9));
+    let garbage = [[0x40; 100], [0xff; 100], [0; 100]];
+    for payload in garbage {
+        world
+            .server
+            .receive(world.now, Socket::MAIN, from, &payload);
+    }
+    world.server([]);
+    assert_eq!(world.sent.len(), count);
+}
+
+#[test]
+fn a_server_of_other_versions_ends_it() {
+    let mut world = Puppets::of_testers(TRANSPORT);
+    world.ask_server(|puppet| puppet.hesitates = true);
+    world.client([Output::Connect(FIRST)]);
+    let first = world.sent[0].payload.clone();
+    let (to, rest) = first[6..].split_at(usize::from(first[5]));
+    let from = &rest[1..=usize::from(rest[0])];
+    let mut answer = vec![0x80, 0, 0, 0, 0];
+    for id in [from, to] {
+        answer.push(id.len() as u8);
+        answer.extend_from_slice(id);
+    }
+    answer.extend_from_slice(&[0x0a; 4]);
+    let (now, server) = (world.now, super::world::server_address());
+    world.clients[0].receive(now, Socket::MAIN, server, &answer);
+    let heard = "0 ended Other(\"peer doesn't implement any supported version\")";
+    assert_eq!(world.puppets()[1].heard, [heard]);
+}
