@@ -10,7 +10,7 @@ use std::path::Path;
 use rstest::rstest;
 use serde_json::{Value, json};
 use shakedown_engine::iut::Iut;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
 use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::requirement::{Level, Seen};
@@ -102,9 +102,9 @@ fn the_impairment_that_is_shown_loads_and_is_the_one_of_the_command_line() {
     let blocks = blocks(&page, "json impair");
     assert_eq!(blocks.len(), 1);
     for text in blocks {
-        let impair: Impair = serde_json::from_str(text).expect("the example is an impairment");
-        assert_eq!(impair.flaws(Some(PROTOCOL.vocabulary)), []);
-        let line = page.lines().find(|line| line.starts_with("`lose="));
+        let impair: Impairment = serde_json::from_str(text).expect("the example is an impairment");
+        assert_eq!(impair.problems(Some(PROTOCOL.vocabulary)), []);
+        let line = page.lines().find(|line| line.starts_with("`drop="));
         let line = line.expect("the command line is shown");
         let line = line.trim_end_matches('.').trim_matches('`');
         assert_eq!(line.parse(), Ok(impair));

@@ -61,7 +61,7 @@ fn folder() -> TempDir {
 #[test]
 fn a_responder_s_capture_shows_what_it_sent_and_what_reached_it() {
     let out = folder();
-    let impair = "lose=SYN-ACK#1,twice=ACK#1";
+    let impair = "drop=SYN-ACK#1,duplicate=ACK#1";
     let (output, events) = run(out.path(), &[TWO_FRAMES, "--impair", impair]);
     let verdict = of_type(&events, "verdict");
     assert_eq!(verdict["verdict"], "pass", "{verdict:#}");
@@ -79,7 +79,7 @@ fn a_responder_s_capture_shows_what_it_sent_and_what_reached_it() {
 #[test]
 fn the_second_syn_ack_is_lost_and_the_first_ack_comes_twice() {
     let out = folder();
-    let impair = ["--impair", "lose=SYN-ACK#2,twice=ACK#1"];
+    let impair = ["--impair", "drop=SYN-ACK#2,duplicate=ACK#1"];
     let (_, events) = run(out.path(), &[REPEATED, impair[0], impair[1]]);
     // The copy of the ACK is what the script takes for the answer to its second SYN-ACK, which the
     // implementation never got.
@@ -99,11 +99,11 @@ fn the_second_syn_ack_is_lost_and_the_first_ack_comes_twice() {
 #[test]
 fn what_a_script_misses_through_the_network_fails_nobody() {
     let out = folder();
-    let (_, events) = run(out.path(), &[REPEATED, "--impair", "lose=SYN-ACK#2"]);
+    let (_, events) = run(out.path(), &[REPEATED, "--impair", "drop=SYN-ACK#2"]);
     let verdict = of_type(&events, "verdict");
     assert_eq!(verdict["verdict"], "inconclusive", "{verdict:#}");
     let reason = verdict["reason"].as_str().expect("a reason");
-    let wanted = "got nothing, which the network (lose=SYN-ACK#2) may have done";
+    let wanted = "got nothing, which the network (drop=SYN-ACK#2) may have done";
     assert!(reason.contains(wanted), "{reason}");
 }
 
@@ -122,7 +122,7 @@ fn what_the_capture_shows_at_the_implementation_counts() {
     let iut = iut.to_string_lossy();
     let (output, events) = run(
         out.path(),
-        &[TWO_FRAMES, "--iut", &iut, "--impair", "lose=ACK#1"],
+        &[TWO_FRAMES, "--iut", &iut, "--impair", "drop=ACK#1"],
     );
     let finding = of_type(&events, "finding");
     assert_eq!(finding["requirement"], "MS-H-15", "{finding:#}");
@@ -145,9 +145,9 @@ fn silence_is_no_pass_where_what_was_to_be_met_with_it_never_arrived() {
     let path = path.to_string_lossy();
     for (impair, wanted, part) in [
         ("delay=5ms", "pass", ""),
-        ("lose=ACK#1", "inconclusive", "lost 1: it may have passed"),
+        ("drop=ACK#1", "inconclusive", "lost 1: it may have passed"),
         (
-            "late=ACK#1+5s",
+            "delay=ACK#1+5s",
             "inconclusive",
             "still had 1: it may have passed",
         ),
@@ -182,7 +182,7 @@ fn own(out: &Path, faults: &Value, version: u8) -> String {
 #[test]
 fn a_step_that_fails_names_the_packet_at_the_implementation() {
     let out = folder();
-    let faults = json!([{ "lose": { "frame": "SYN-ACK" } }, { "twice": { "frame": "SYN" } }]);
+    let faults = json!([{ "drop": { "frame": "SYN-ACK" } }, { "duplicate": { "frame": "SYN" } }]);
     let scenario = own(out.path(), &faults, 9);
     let (output, events) = run(out.path(), &[&scenario]);
     let finding = of_type(&events, "finding");
@@ -197,12 +197,12 @@ fn a_step_that_fails_names_the_packet_at_the_implementation() {
 #[test]
 fn a_scenario_whose_harm_was_never_done_does_not_pass() {
     let out = folder();
-    let scenario = own(out.path(), &json!([{ "lose": { "frame": "ACK" } }]), 1);
+    let scenario = own(out.path(), &json!([{ "drop": { "frame": "ACK" } }]), 1);
     let (_, events) = run(out.path(), &[&scenario]);
     let verdict = of_type(&events, "verdict");
     assert_eq!(verdict["verdict"], "inconclusive", "{verdict:#}");
     let reason = verdict["reason"].as_str().expect("a reason");
-    assert!(reason.contains("lose=ACK#1"), "{reason}");
+    assert!(reason.contains("drop=ACK#1"), "{reason}");
 }
 
 #[test]
@@ -210,7 +210,7 @@ fn an_impairment_that_makes_no_sense_is_refused_with_what_would_be_right() {
     let out = folder();
     let cases: [(&[&str], &str); 3] = [
         (&["--impair", "loss=2"], "write for example `loss=0.1`"),
-        (&["--impair", "lose=SYNACK"], "did you mean `SYN-ACK`?"),
+        (&["--impair", "drop=SYNACK"], "did you mean `SYN-ACK`?"),
         (
             &["--impair", "loss=0.1", "--repeat", "5"],
             "--impair cannot be used with --repeat",

@@ -191,7 +191,7 @@ fn what_loss_explains_is_no_breach() {
     assert_eq!(pair["demanded"], "streams");
     assert_eq!(pair["standing"], "excused", "{pair}");
     assert_eq!(output.status.code(), Some(0));
-    let (output, events) = table.run(&["--filter", one, "--impair", "lose=SYN-ACK#1"]);
+    let (output, events) = table.run(&["--filter", one, "--impair", "drop=SYN-ACK#1"]);
     let pair = the_pair(&events);
     assert_eq!(pair["outcome"], "streams", "{pair}");
     assert_eq!(pair["standing"], "as-demanded", "{pair}");
@@ -259,7 +259,7 @@ fn wrong_calls_and_files_say_what_would_be_right() {
             &["--impair", "loss=many"],
             "--impair \"loss=many\" in `loss=many`",
         ),
-        (&[RESPONDER, INITIATOR], &["--impair", "lose=SIN#1"], "SYN"),
+        (&[RESPONDER, INITIATOR], &["--impair", "drop=SIN#1"], "SYN"),
         (
             &[RESPONDER, INITIATOR],
             &["--filter", "nobody"],

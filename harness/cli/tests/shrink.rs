@@ -214,7 +214,7 @@ fn a_network_of_chance_becomes_the_one_fault_that_matters() {
     assert!(told.out.contains("before   4 steps, 3 faults"), "{told:?}");
     assert!(told.out.contains("after    2 steps, 1 fault\n"), "{told:?}");
     let shrunk = stage.shrunk("by-chance-shrunk.json");
-    let impair = json!({ "faults": [{ "lose": { "frame": "SYN-ACK" } }] });
+    let impair = json!({ "faults": [{ "drop": { "frame": "SYN-ACK" } }] });
     assert_eq!(shrunk["impair"], impair, "{shrunk:#}");
 }
 

@@ -20,7 +20,7 @@ use std::time::{Duration, Instant};
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shakedown_capture::{Tap, WriteError, WriterSettings};
 use shakedown_engine::meeting::{Meeting, Watch};
-use shakedown_engine::network::{Impair, Network};
+use shakedown_engine::network::{Impairment, Network};
 use shakedown_protocol::machine::Fork;
 use shakedown_protocol::mediastream::frame::Frame;
 use shakedown_protocol::mediastream::{DATAGRAMS, PROTOCOL};
@@ -150,7 +150,7 @@ fn shake<W: Watch<Way = ()>>(
     let mut meeting = Meeting {
         initiator: machines[0].fork(),
         responder: machines[1].fork(),
-        network: Network::new(Impair::default(), PROTOCOL.vocabulary, 1).with_latency(LATENCY),
+        network: Network::new(Impairment::default(), PROTOCOL.vocabulary, 1).with_latency(LATENCY),
         watch,
     };
     while let Some(now) = meeting.deadline().filter(|now| *now < DONE) {

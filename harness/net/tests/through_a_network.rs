@@ -9,7 +9,7 @@
 use std::path::PathBuf;
 
 use rstest::rstest;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
 use shakedown_engine::simulation::{Reporting, Settings};
 use shakedown_engine::verdict::Verdict;
@@ -19,7 +19,7 @@ const NETWORKS: [&str; 4] = [
     "loss=0.2,duplicate=0.1,reorder=0.2,corrupt=0.05",
     "delay=20ms..80ms,jitter=30ms,loss=0.05",
     "duplicate=0.3,reorder=0.3,rate=20000",
-    "cut=1s..3s,rate=20000",
+    "outage=1s..3s,rate=20000",
 ];
 
 #[rstest]
@@ -31,7 +31,7 @@ fn no_scenario_fails_for_what_the_network_did(
     let protocol = shakedown_protocol::protocol("proton").unwrap();
     for (seed, network) in (1..).zip(NETWORKS) {
         let settings = Settings {
-            impair: Some(network.parse::<Impair>().unwrap()),
+            impair: Some(network.parse::<Impairment>().unwrap()),
             seed,
             ..Settings::default()
         };

@@ -4,7 +4,7 @@ use shakedown_wire::DecodeError;
 use crate::vocabulary::{Described, Vocabulary, WordError};
 
 /// The words for datagrams that a network cannot read, since they are encrypted: each is a
-/// `DATAGRAM`, so that exact faults name them by their numbers (`lose=DATAGRAM#3`).
+/// `DATAGRAM`, so that exact faults name them by their numbers (`drop=DATAGRAM#3`).
 pub static SEALED: Sealed = Sealed;
 
 /// See [`SEALED`].

@@ -7,7 +7,7 @@ use anstream::eprintln;
 use shakedown_engine::event::Event;
 use shakedown_engine::interop::{InteropSummary, Pair, pairs};
 use shakedown_engine::iut::Iut;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_net::interop::{Plan, interop};
 use shakedown_protocol::Datagrams;
 use shakedown_report::Sinks;
@@ -50,7 +50,7 @@ pub(crate) struct Args {
     filter: Vec<String>,
 
     /// What the network between them does: loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7, or exact
-    /// faults such as lose=SYN-ACK#2; what that explains is no breach
+    /// faults such as drop=SYN-ACK#2; what that explains is no breach
     #[arg(long, value_name = "LIST")]
     impair: Option<String>,
 
@@ -120,14 +120,14 @@ impl Args {
         Ok((protocol, pairs))
     }
 
-    fn impairment(&self, protocol: Datagrams) -> Result<Impair, Failure> {
+    fn impairment(&self, protocol: Datagrams) -> Result<Impairment, Failure> {
         let Some(text) = &self.impair else {
-            return Ok(Impair::default());
+            return Ok(Impairment::default());
         };
-        let wrong = |error: shakedown_engine::network::ImpairError| {
+        let wrong = |error: shakedown_engine::network::ImpairmentError| {
             usage(format!("--impair {text:?} {error}"))
         };
-        let impair: Impair = text.parse().map_err(wrong)?;
+        let impair: Impairment = text.parse().map_err(wrong)?;
         impair.check(protocol.vocabulary).map_err(wrong)?;
         Ok(impair)
     }

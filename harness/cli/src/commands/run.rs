@@ -8,7 +8,7 @@ use clap::ValueEnum;
 use shakedown_engine::document::requirement_meant;
 use shakedown_engine::event::{Event, Summary};
 use shakedown_engine::iut::Iut;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
@@ -49,7 +49,7 @@ Examples:
   shakedown run --protocol proton --role server --slow
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
-  shakedown run --mode 3way --impair lose=SYN-ACK#2,twice=ACK#1
+  shakedown run --mode 3way --impair drop=SYN-ACK#2,duplicate=ACK#1
   shakedown run mediastream/3way/responder/a-handshake-leads-to-two-frames \\
     --repeat 10000 --concurrency 1000"
 )]
@@ -81,14 +81,14 @@ pub(crate) struct Args {
     #[arg(long = "virtual")]
     in_virtual_time: bool,
 
-    /// Play through a network that does this: a list of loss=0.1, duplicate=0.1, reorder=0.1,
-    /// corrupt=0.1, delay=20ms..80ms, jitter=5ms, rate=64000 (bytes a second), cut=1s..2s,
-    /// from=responder, seed=7, and of exact faults: lose=SYN-ACK#2, twice=ACK#1, late=SYN#1+300ms,
-    /// after=SYN#1+2, flip=SYN#1@208 (the bit); over QUIC, lose=DATAGRAM#3. What a scenario's steps miss
-    /// is then inconclusive; findings in the capture, which is taken at the implementation's side,
-    /// count
+    /// Play through an impaired network: a list of loss=0.1, duplicate=0.1, reorder=0.1,
+    /// corrupt=0.1, delay=20ms..80ms, jitter=5ms, rate=64000 (bytes a second), outage=1s..2s,
+    /// from=responder, seed=7, and of exact faults: drop=SYN-ACK#2, duplicate=ACK#1,
+    /// delay=SYN#1+300ms, reorder=SYN#1+2, corrupt=SYN#1@208 (the bit); over QUIC, drop=DATAGRAM#3.
+    /// What a scenario's steps miss is then inconclusive; findings in the capture, which is taken at
+    /// the implementation's side, count
     #[arg(long, value_name = "LIST")]
-    impair: Option<Impair>,
+    impair: Option<Impairment>,
 
     /// With --virtual: play a faulty twin of the reference, which lacks what this requirement demands,
     /// such as MS-H-18, to see a scenario find it

@@ -26,10 +26,16 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
 }
 
 /// Names that files used to have, and what they are called now.
-const RENAMED: [(&str, &str); 3] = [
+const RENAMED: [(&str, &str); 9] = [
     ("go_silent", "blackhole"),
     ("speak_again", "resume"),
     ("alone", "exclusive"),
+    ("lose", "drop"),
+    ("twice", "duplicate"),
+    ("late", "delay"),
+    ("after", "reorder"),
+    ("flip", "corrupt"),
+    ("cut", "outage"),
 ];
 
 /// The new name of one that was renamed, "did you mean ...?" if one of the known names is close, else

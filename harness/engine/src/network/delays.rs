@@ -3,24 +3,24 @@ use std::time::Duration;
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
 
-use super::{Delay, Impair, LONGEST_QUEUE, LONGEST_REORDER, Mishap};
+use super::{Delay, FaultKind, Impairment, LONGEST_QUEUE, LONGEST_REORDER};
 
-impl Impair {
+impl Impairment {
     /// The least and the most time that this network takes for a datagram of the `from` side while
     /// one of them sends this stream; one that is lost is left aside.
     ///
-    /// `delay`, `jitter`, `late`, the queue of `rate` and `reorder` count. An `after` fault does not:
+    /// `delay`, `jitter`, the queue of `rate` and `reorder` count. An exact `reorder` does not:
     /// how long its datagram is held back depends on what is sent meanwhile, which only whoever
     /// wrote it can know.
     #[must_use]
     pub fn delays(&self, from: Role, stream: &StreamParameters) -> Delay {
-        let late = self.faults.iter().filter_map(|fault| match fault.mishap {
-            Mishap::Late(by) if fault.from.is_none_or(|side| side == from) => Some(by),
-            Mishap::Late(_)
-            | Mishap::Lost
-            | Mishap::Twice
-            | Mishap::After(_)
-            | Mishap::Flipped(_) => None,
+        let late = self.faults.iter().filter_map(|fault| match fault.kind {
+            FaultKind::Delay(by) if fault.from.is_none_or(|side| side == from) => Some(by),
+            FaultKind::Delay(_)
+            | FaultKind::Drop
+            | FaultKind::Duplicate
+            | FaultKind::Reorder(_)
+            | FaultKind::Corrupt(_) => None,
         });
         let late = late.max().unwrap_or_default();
         if self.from.is_some_and(|side| side != from) {
@@ -71,7 +71,7 @@ mod tests {
     };
 
     fn delays(text: &str, from: Role) -> (u128, u128) {
-        let impair: Impair = text.parse().unwrap();
+        let impair: Impairment = text.parse().unwrap();
         let delay = impair.delays(from, &STREAM);
         (delay.least.as_millis(), delay.most.as_millis())
     }
@@ -80,19 +80,19 @@ mod tests {
 
     #[test]
     fn what_loses_or_repeats_takes_no_time() {
-        let text = "loss=0.5,duplicate=0.5,corrupt=0.1,lose=ACK#1,after=SYN#1+2,cut=1s..2s";
+        let text = "loss=0.5,duplicate=0.5,corrupt=0.1,drop=ACK#1,reorder=SYN#1+2,outage=1s..2s";
         assert_eq!(delays(text, Initiator), (0, 0));
     }
 
     #[test]
     fn delays_of_all_kinds_add_up() {
-        let text = "delay=20ms..80ms,jitter=5ms,late=SYN#1+300ms,late=ACK#1+100ms,reorder=0.1";
+        let text = "delay=20ms..80ms,jitter=5ms,delay=SYN#1+300ms,delay=ACK#1+100ms,reorder=0.1";
         assert_eq!(delays(text, Initiator), (20, 1_385));
     }
 
     #[test]
     fn a_side_that_does_not_suffer_is_only_late_where_a_fault_says_so() {
-        let text = "delay=20ms,from=responder,late=SYN#1+300ms,late=responder:ERROR#1+1s";
+        let text = "delay=20ms,from=responder,delay=SYN#1+300ms,delay=responder:ERROR#1+1s";
         assert_eq!(delays(text, Initiator), (0, 300));
         assert_eq!(delays(text, Responder), (20, 1_020));
     }

@@ -2,40 +2,28 @@ use std::time::Duration;
 
 use shakedown_protocol::requirement::Role;
 
-use super::dice::{Dice, Draw, Throw};
-use super::exact::Hits;
-use super::flying::Flying;
+use super::exact::MatchedFaults;
+use super::in_flight::InFlight;
+use super::random::{Draw, Draws, RandomStream};
 use super::{
-    Arrival, Counts, Delay, Fate, Impair, LONGEST_AFTER, LONGEST_QUEUE, LONGEST_REORDER, Loss,
+    Arrival, Counts, Delay, Effects, Impairment, LONGEST_EXACT_REORDER, LONGEST_QUEUE,
+    LONGEST_REORDER, LossCause,
 };
 
 /// One direction of a network: what is done to its datagrams, and those that are held back.
 #[derive(Debug)]
 pub(super) struct Direction<T> {
     from: Role,
-    law: Law,
-    /// `None` where nothing is left to chance.
-    dice: Option<Dice>,
+    /// Without exact faults.
+    impairment: Impairment,
+    /// `None` where nothing is random.
+    random: Option<RandomStream>,
     held: Vec<Held<T>>,
     /// When the newest datagram has its delay behind it.
     ordered: Duration,
     /// When the rate has room again.
     free: Duration,
     pub(super) counts: Counts,
-}
-
-/// What is done to datagrams that nobody named.
-#[derive(Debug, Default)]
-struct Law {
-    loss: f64,
-    duplicate: f64,
-    reorder: f64,
-    corrupt: f64,
-    checksum: f64,
-    delay: Delay,
-    jitter: Duration,
-    rate: Option<u64>,
-    cut: Vec<(Duration, Duration)>,
 }
 
 /// A datagram that waits for others to overtake it.
@@ -47,23 +35,26 @@ struct Held<T> {
     latest: Duration,
     /// How many have yet to overtake it.
     waits_for: u32,
-    by_chance: bool,
+    at_random: bool,
 }
 
-/// A datagram's way in.
-pub(super) struct Passage<'a> {
-    /// When it would arrive if nothing happened to it.
+/// A datagram that is sent.
+pub(super) struct Departure<'a> {
+    /// When it would arrive on the bare link.
     pub(super) entry: Duration,
     /// When it was sent, from the first datagram of the network on.
     pub(super) sent: Duration,
-    pub(super) hits: &'a Hits,
+    pub(super) faults: &'a MatchedFaults,
 }
 
 impl<T: Clone> Direction<T> {
-    pub(super) fn new(from: Role, impair: &Impair, seed: u64) -> Self {
-        let law = match impair.from {
-            Some(side) if side != from => Law::default(),
-            Some(_) | None => Law::of(impair),
+    pub(super) fn new(from: Role, impairment: &Impairment, seed: u64) -> Self {
+        let impairment = match impairment.from {
+            Some(side) if side != from => Impairment::default(),
+            Some(_) | None => Impairment {
+                faults: Vec::new(),
+                ..impairment.clone()
+            },
         };
         let stream = match from {
             Role::Initiator => 0,
@@ -71,8 +62,10 @@ impl<T: Clone> Direction<T> {
         };
         Self {
             from,
-            dice: law.is_random().then(|| Dice::new(seed, stream)),
-            law,
+            random: impairment
+                .is_random()
+                .then(|| RandomStream::new(seed, stream)),
+            impairment,
             held: Vec::new(),
             ordered: Duration::ZERO,
             free: Duration::ZERO,
@@ -83,54 +76,59 @@ impl<T: Clone> Direction<T> {
     /// Decides about a datagram, and puts on their way those whose arrival is known with it.
     pub(super) fn send(
         &mut self,
-        passage: &Passage<'_>,
+        departure: &Departure<'_>,
         tag: T,
         mut payload: Vec<u8>,
-        flying: &mut Flying<T>,
-    ) -> Fate {
+        in_flight: &mut InFlight<T>,
+    ) -> Effects {
         self.counts.sent += 1;
-        let throw = self.dice.as_mut().map(Dice::throw);
-        let happens = |draw, share| throw.is_some_and(|throw: Throw| throw.happens(draw, share));
-        let mut fate = Fate {
-            lost: self.loss(passage, happens),
-            ..Fate::default()
+        let draws = self.random.as_mut().map(RandomStream::draw);
+        let happens = |draw, share| draws.is_some_and(|draws: Draws| draws.happens(draw, share));
+        let mut effects = Effects {
+            lost: self.loss(departure, happens),
+            ..Effects::default()
         };
-        if fate.lost.is_some() {
+        if effects.lost.is_some() {
             self.counts.lost += 1;
-            return fate;
+            return effects;
         }
-        let Some(left) = self.leave(passage.entry, throw, Draw::Delay, payload.len()) else {
+        let Some(left) = self.leave(departure.entry, draws, Draw::Delay, payload.len()) else {
             self.counts.lost += 1;
-            fate.lost = Some(Loss::Queue);
-            return fate;
+            effects.lost = Some(LossCause::Queue);
+            return effects;
         };
-        for bit in &passage.hits.flipped {
-            fate.flipped = flip(&mut payload, u64::from(*bit)).or(fate.flipped);
+        for bit in &departure.faults.corrupt_bits {
+            effects.corrupted_bit = flip(&mut payload, u64::from(*bit)).or(effects.corrupted_bit);
         }
-        if let Some(throw) = throw.filter(|throw| throw.happens(Draw::Corrupt, self.law.corrupt)) {
+        if let Some(draws) =
+            draws.filter(|draws| draws.happens(Draw::Corrupt, self.impairment.corrupt))
+        {
             let bits = (payload.len() as u64).saturating_mul(8);
-            let bit = throw.up_to(Draw::Bit, bits.saturating_sub(1));
-            fate.flipped = flip(&mut payload, bit).or(fate.flipped);
+            let bit = draws.up_to(Draw::Bit, bits.saturating_sub(1));
+            effects.corrupted_bit = flip(&mut payload, bit).or(effects.corrupted_bit);
         }
-        self.counts.flipped += u64::from(fate.flipped.is_some());
+        self.counts.corrupted += u64::from(effects.corrupted_bit.is_some());
         let slack = |draw| {
-            let drawn = throw.map(|throw| draw_time(throw, draw, self.law.jitter));
-            drawn.unwrap_or_default().saturating_add(passage.hits.late)
+            let drawn = draws.map(|draws| draw_time(draws, draw, self.impairment.jitter));
+            drawn
+                .unwrap_or_default()
+                .saturating_add(departure.faults.delay)
         };
         let at = left.saturating_add(slack(Draw::Jitter));
         let late_copy = slack(Draw::JitterOfCopy);
-        let copy = passage.hits.twice || happens(Draw::Duplicate, self.law.duplicate);
+        let copy =
+            departure.faults.duplicate || happens(Draw::Duplicate, self.impairment.duplicate);
         let copy = copy
-            .then(|| self.leave(passage.entry, throw, Draw::DelayOfCopy, payload.len()))
+            .then(|| self.leave(departure.entry, draws, Draw::DelayOfCopy, payload.len()))
             .flatten()
             .map(|left| left.saturating_add(late_copy));
-        fate.twice = copy.is_some();
-        self.counts.duplicated += u64::from(fate.twice);
-        let is_pair = self.held.iter().any(|held| held.by_chance);
-        let by_chance = !is_pair && happens(Draw::Reorder, self.law.reorder);
-        let hold = match passage.hits.after {
-            Some(later) => Some((later, LONGEST_AFTER)),
-            None => by_chance.then_some((1, LONGEST_REORDER)),
+        effects.duplicated = copy.is_some();
+        self.counts.duplicated += u64::from(effects.duplicated);
+        let is_pair = self.held.iter().any(|held| held.at_random);
+        let at_random = !is_pair && happens(Draw::Reorder, self.impairment.reorder);
+        let hold = match departure.faults.reorder_after {
+            Some(later) => Some((later, LONGEST_EXACT_REORDER)),
+            None => at_random.then_some((1, LONGEST_REORDER)),
         };
         let first = Arrival {
             at,
@@ -146,26 +144,26 @@ impl<T: Clone> Direction<T> {
         });
         match hold.filter(|(later, _)| *later > 0) {
             Some((waits_for, longest)) => {
-                fate.held = true;
-                self.counts.held += 1;
+                effects.reordered = true;
+                self.counts.reordered += 1;
                 for arrival in [Some(first), copied].into_iter().flatten() {
                     self.held.push(Held {
                         latest: arrival.at.saturating_add(longest),
                         arrival,
                         waits_for,
-                        by_chance: passage.hits.after.is_none(),
+                        at_random: departure.faults.reorder_after.is_none(),
                     });
                 }
             }
             None => {
-                flying.put(first);
+                in_flight.put(first);
                 if let Some(copied) = copied {
-                    flying.put(copied);
+                    in_flight.put(copied);
                 }
-                self.overtake(at, flying);
+                self.overtake(at, in_flight);
             }
         }
-        fate
+        effects
     }
 
     /// When the next of those that are held arrives by itself.
@@ -174,9 +172,9 @@ impl<T: Clone> Direction<T> {
     }
 
     /// Puts on their way those that were held until `now` and wait no longer.
-    pub(super) fn release_until(&mut self, now: Duration, flying: &mut Flying<T>) {
+    pub(super) fn release_until(&mut self, now: Duration, in_flight: &mut InFlight<T>) {
         for held in self.held.extract_if(.., |held| held.latest <= now) {
-            flying.put(Arrival {
+            in_flight.put(Arrival {
                 at: held.latest,
                 ..held.arrival
             });
@@ -189,22 +187,26 @@ impl<T: Clone> Direction<T> {
 
     /// Only the delay is left.
     pub(super) fn heal(&mut self) {
-        self.law = Law {
-            delay: self.law.delay,
-            ..Law::default()
+        self.impairment = Impairment {
+            delay: self.impairment.delay,
+            ..Impairment::default()
         };
     }
 
-    fn loss(&self, passage: &Passage<'_>, happens: impl Fn(Draw, f64) -> bool) -> Option<Loss> {
-        let mut cuts = self.law.cut.iter();
-        if cuts.any(|(begin, end)| (*begin..*end).contains(&passage.sent)) {
-            Some(Loss::Cut)
-        } else if passage.hits.lost {
-            Some(Loss::Fault)
-        } else if happens(Draw::Loss, self.law.loss) {
-            Some(Loss::Chance)
-        } else if happens(Draw::Checksum, self.law.checksum) {
-            Some(Loss::Checksum)
+    fn loss(
+        &self,
+        departure: &Departure<'_>,
+        happens: impl Fn(Draw, f64) -> bool,
+    ) -> Option<LossCause> {
+        let mut outages = self.impairment.outage.iter();
+        if outages.any(|(begin, end)| (*begin..*end).contains(&departure.sent)) {
+            Some(LossCause::Outage)
+        } else if departure.faults.drop {
+            Some(LossCause::Fault)
+        } else if happens(Draw::Loss, self.impairment.loss) {
+            Some(LossCause::Random)
+        } else if happens(Draw::Checksum, self.impairment.checksum) {
+            Some(LossCause::Checksum)
         } else {
             None
         }
@@ -215,19 +217,19 @@ impl<T: Clone> Direction<T> {
     fn leave(
         &mut self,
         entry: Duration,
-        throw: Option<Throw>,
+        draws: Option<Draws>,
         draw: Draw,
         length: usize,
     ) -> Option<Duration> {
-        let Delay { least, most } = self.law.delay;
-        let more = throw.map(|throw| draw_time(throw, draw, most.saturating_sub(least)));
+        let Delay { least, most } = self.impairment.delay;
+        let more = draws.map(|draws| draw_time(draws, draw, most.saturating_sub(least)));
         let delay = least.saturating_add(more.unwrap_or_default());
         let ordered = entry.saturating_add(delay).max(self.ordered);
         if ordered.saturating_add(LONGEST_QUEUE) < self.free {
             return None;
         }
         self.ordered = ordered;
-        let takes = self.law.rate.map(|rate| duration_of(length, rate));
+        let takes = self.impairment.rate.map(|rate| duration_of(length, rate));
         self.free = ordered
             .max(self.free)
             .saturating_add(takes.unwrap_or_default());
@@ -235,44 +237,16 @@ impl<T: Clone> Direction<T> {
     }
 
     /// A datagram that arrives at `at` overtakes those that are held.
-    fn overtake(&mut self, at: Duration, flying: &mut Flying<T>) {
+    fn overtake(&mut self, at: Duration, in_flight: &mut InFlight<T>) {
         for held in &mut self.held {
             held.waits_for = held.waits_for.saturating_sub(1);
         }
         for held in self.held.extract_if(.., |held| held.waits_for == 0) {
-            flying.put(Arrival {
+            in_flight.put(Arrival {
                 at: at.clamp(held.arrival.at, held.latest),
                 ..held.arrival
             });
         }
-    }
-}
-
-impl Law {
-    fn of(impair: &Impair) -> Self {
-        Self {
-            loss: impair.loss,
-            duplicate: impair.duplicate,
-            reorder: impair.reorder,
-            corrupt: impair.corrupt,
-            checksum: impair.checksum,
-            delay: impair.delay,
-            jitter: impair.jitter,
-            rate: impair.rate,
-            cut: impair.cut.clone(),
-        }
-    }
-
-    fn is_random(&self) -> bool {
-        let shares = [
-            self.loss,
-            self.duplicate,
-            self.reorder,
-            self.corrupt,
-            self.checksum,
-        ];
-        let drawn = self.delay.most > self.delay.least || !self.jitter.is_zero();
-        drawn || shares.into_iter().any(|share| share > 0.0)
     }
 }
 
@@ -287,9 +261,9 @@ fn flip(payload: &mut [u8], bit: u64) -> Option<u32> {
 }
 
 /// A time from 0 to `most`, each with the same chance.
-fn draw_time(throw: Throw, draw: Draw, most: Duration) -> Duration {
+fn draw_time(draws: Draws, draw: Draw, most: Duration) -> Duration {
     let nanos = u64::try_from(most.as_nanos()).unwrap_or(u64::MAX);
-    Duration::from_nanos(throw.up_to(draw, nanos))
+    Duration::from_nanos(draws.up_to(draw, nanos))
 }
 
 /// How long so many bytes take at a rate of bytes a second, rounded up.

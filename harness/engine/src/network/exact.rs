@@ -3,16 +3,16 @@ use std::time::Duration;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 
-use super::{Fault, Mishap};
+use super::{Fault, FaultKind};
 
 /// An exact fault, and how many of its frames were sent.
 #[derive(Debug)]
-pub(super) struct Pending {
+pub(super) struct PendingFault {
     pub(super) fault: Fault,
     seen: u32,
 }
 
-impl Pending {
+impl PendingFault {
     pub(super) const fn new(fault: Fault) -> Self {
         Self { fault, seen: 0 }
     }
@@ -22,7 +22,7 @@ impl Pending {
     }
 
     /// Counts a frame; whether it is the one.
-    fn hits(&mut self, from: Role, name: &str) -> bool {
+    fn matches(&mut self, from: Role, name: &str) -> bool {
         let is_side = self.fault.from.is_none_or(|side| side == from);
         if self.is_over() || !is_side || self.fault.frame != name {
             return false;
@@ -34,41 +34,44 @@ impl Pending {
 
 /// What exact faults do to one datagram.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Hits {
-    pub(super) lost: bool,
-    pub(super) twice: bool,
-    pub(super) late: Duration,
-    pub(super) after: Option<u32>,
-    pub(super) flipped: Vec<u32>,
+pub(super) struct MatchedFaults {
+    pub(super) drop: bool,
+    pub(super) duplicate: bool,
+    pub(super) delay: Duration,
+    /// How many later datagrams overtake it.
+    pub(super) reorder_after: Option<u32>,
+    pub(super) corrupt_bits: Vec<u32>,
 }
 
-impl Hits {
-    /// A datagram is only named while a fault still waits for its frame: naming is dear.
+impl MatchedFaults {
+    /// A datagram is only named while a fault still waits for its frame: decoding costs.
     pub(super) fn of(
-        faults: &mut [Pending],
+        faults: &mut [PendingFault],
         vocabulary: &dyn Vocabulary,
         from: Role,
         payload: &[u8],
     ) -> Self {
-        let mut hits = Self::default();
-        if faults.iter().all(Pending::is_over) {
-            return hits;
+        let mut matched = Self::default();
+        if faults.iter().all(PendingFault::is_over) {
+            return matched;
         }
         let Ok(Some(described)) = vocabulary.decode(payload) else {
-            return hits;
+            return matched;
         };
         for pending in faults {
-            if !pending.hits(from, described.frame) {
+            if !pending.matches(from, described.frame) {
                 continue;
             }
-            match pending.fault.mishap {
-                Mishap::Lost => hits.lost = true,
-                Mishap::Twice => hits.twice = true,
-                Mishap::Late(by) => hits.late = hits.late.saturating_add(by),
-                Mishap::After(later) => hits.after = hits.after.max(Some(later)),
-                Mishap::Flipped(bit) => hits.flipped.push(bit),
+            match pending.fault.kind {
+                FaultKind::Drop => matched.drop = true,
+                FaultKind::Duplicate => matched.duplicate = true,
+                FaultKind::Delay(by) => matched.delay = matched.delay.saturating_add(by),
+                FaultKind::Reorder(later) => {
+                    matched.reorder_after = matched.reorder_after.max(Some(later))
+                }
+                FaultKind::Corrupt(bit) => matched.corrupt_bits.push(bit),
             }
         }
-        hits
+        matched
     }
 }

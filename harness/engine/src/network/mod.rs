@@ -1,5 +1,4 @@
-//! The network between two peers, without I/O: what is sent goes in, what arrives comes out later,
-//! or twice, or never.
+//! A network emulator without I/O: datagrams go in as they are sent and come out as they arrive.
 //!
 //! The owner calls [`Network::send`] with the time and a datagram, waits until
 //! [`Network::deadline`], and takes what has arrived with [`Network::arrive`] until it returns
@@ -9,34 +8,34 @@
 //! # What happens to a datagram, in this order
 //!
 //! 1. Exact faults look at its name and count it. A datagram that does not decode has no name.
-//! 2. It is lost: in a cut, by an exact fault, by chance, or because its checksum is wrong.
-//! 3. One bit of it is flipped, by an exact fault or by chance.
+//! 2. It is lost: in an outage, by an exact fault, at random, or because its checksum is wrong.
+//! 3. One bit of it is flipped, by an exact fault or at random.
 //! 4. Its delay begins. Whatever was drawn, it does not overtake the one before it.
 //! 5. It waits until the rate has room for it, and its bytes take their time. A copy of it comes
 //!    after it and takes its time too. What would wait for longer than [`LONGEST_QUEUE`] is lost.
-//! 6. What lets later datagrams overtake it comes last: jitter, `late`, and being held back
-//!    (`reorder`, `after`). A held datagram arrives together with, and behind, the one that is the
-//!    last to overtake it; after [`LONGEST_REORDER`] or [`LONGEST_AFTER`] it arrives by itself.
+//! 6. What lets later datagrams overtake it comes last: jitter, exact `delay`, and `reorder`. A
+//!    reordered datagram arrives together with, and behind, the one that is the last to overtake
+//!    it; after [`LONGEST_REORDER`] or [`LONGEST_EXACT_REORDER`] it arrives by itself.
 //!
 //! # What is random
 //!
 //! Both directions draw from one seed, each from a stream of its own, and for each datagram the
 //! same number of draws, one for each thing that can happen. So what happens to the n-th datagram
-//! of a direction depends on the seed, n and the share of that mishap alone: another share, or
+//! of a direction depends on the seed, n and the share of that impairment alone: another share, or
 //! traffic the other way, changes nothing about it. Two things depend on the past: a datagram that
-//! was held back by chance keeps the next from being held back, and order and rate make datagrams
+//! was reordered at random keeps the next from being reordered, and order and rate make datagrams
 //! wait for those before them.
 
-mod chronicle;
+mod command_line;
 mod delays;
-mod dice;
 mod direction;
 mod exact;
-mod flaw;
-mod flying;
-mod impair;
-mod text;
-mod words;
+mod fault_log;
+mod file_form;
+mod impairment;
+mod in_flight;
+mod random;
+mod validate;
 
 #[cfg(test)]
 mod properties;
@@ -48,22 +47,22 @@ use std::time::Duration;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 
-use direction::{Direction, Passage};
-use exact::{Hits, Pending};
-use flying::Flying;
+use direction::{Departure, Direction};
+use exact::{MatchedFaults, PendingFault};
+use in_flight::InFlight;
 
-pub use chronicle::Chronicle;
-pub use flaw::Flaw;
-pub use impair::{Delay, Fault, Impair, Mishap};
-pub use text::ImpairError;
+pub use command_line::ImpairmentError;
+pub use fault_log::FaultLog;
+pub use impairment::{Delay, Fault, FaultKind, Impairment};
+pub use validate::ImpairmentProblem;
 
 /// How long a datagram waits at most for the rate to have room; what would wait longer is lost, as
 /// in a router whose queue is full.
 pub const LONGEST_QUEUE: Duration = Duration::from_secs(10);
-/// How long a datagram that is overtaken by chance waits at most for the next one.
+/// How long a datagram that is reordered at random waits at most for the next one.
 pub const LONGEST_REORDER: Duration = Duration::from_secs(1);
-/// How long a datagram of an `after` fault waits at most for those that overtake it.
-pub const LONGEST_AFTER: Duration = Duration::from_secs(10);
+/// How long a datagram of an exact `reorder` waits at most for those that overtake it.
+pub const LONGEST_EXACT_REORDER: Duration = Duration::from_secs(10);
 
 /// Both directions of the way between two peers, and what is on its way there.
 ///
@@ -74,10 +73,10 @@ pub struct Network<T> {
     latency: Duration,
     /// Time of the first datagram.
     begin: Option<Duration>,
-    faults: Vec<Pending>,
+    faults: Vec<PendingFault>,
     initiator: Direction<T>,
     responder: Direction<T>,
-    flying: Flying<T>,
+    in_flight: InFlight<T>,
 }
 
 /// A datagram that has arrived.
@@ -97,26 +96,26 @@ pub struct Arrival<T> {
 
 /// What the network does to a datagram that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Fate {
+pub struct Effects {
     /// It never arrives.
-    pub lost: Option<Loss>,
+    pub lost: Option<LossCause>,
     /// It arrives twice.
-    pub twice: bool,
+    pub duplicated: bool,
     /// It is held back, for later ones to overtake it.
-    pub held: bool,
-    /// This bit of it is flipped, counted from the first byte's lowest.
-    pub flipped: Option<u32>,
+    pub reordered: bool,
+    /// The bit that is flipped, counted from the first byte's lowest.
+    pub corrupted_bit: Option<u32>,
 }
 
 /// Why a datagram never arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Loss {
-    /// By chance.
-    Chance,
+pub enum LossCause {
+    /// At random.
+    Random,
     /// By an exact fault.
     Fault,
-    /// The link is cut.
-    Cut,
+    /// It is sent during an outage.
+    Outage,
     /// Its checksum is wrong: a receiver's system drops it.
     Checksum,
     /// The rate has no room for it.
@@ -133,15 +132,15 @@ pub struct Counts {
     /// Those that arrive twice.
     pub duplicated: u64,
     /// Those that are held back.
-    pub held: u64,
+    pub reordered: u64,
     /// Those of which a bit is flipped.
-    pub flipped: u64,
+    pub corrupted: u64,
     /// Those that have arrived so far, copies aside.
     pub arrived: u64,
 }
 
 impl Counts {
-    /// How many are still on their way.
+    /// Datagrams still on their way.
     #[must_use]
     pub const fn waiting(&self) -> u64 {
         self.sent - self.lost - self.arrived
@@ -149,24 +148,24 @@ impl Counts {
 }
 
 impl<T: Clone> Network<T> {
-    /// A network that does what `impair` says to the frames of `vocabulary`. Everything random
-    /// comes from the seed of `impair`, else from `seed`.
+    /// A network with this impairment, whose exact faults name frames of `vocabulary`. Everything
+    /// random comes from the seed of `impairment`, else from `seed`.
     #[must_use]
-    pub fn new(impair: Impair, vocabulary: &'static dyn Vocabulary, seed: u64) -> Self {
-        let seed = impair.seed.unwrap_or(seed);
-        let faults = impair.faults.iter().cloned().map(Pending::new);
+    pub fn new(impairment: Impairment, vocabulary: &'static dyn Vocabulary, seed: u64) -> Self {
+        let seed = impairment.seed.unwrap_or(seed);
+        let faults = impairment.faults.iter().cloned().map(PendingFault::new);
         Self {
             vocabulary,
             latency: Duration::ZERO,
             begin: None,
             faults: faults.collect(),
-            initiator: Direction::new(Role::Initiator, &impair, seed),
-            responder: Direction::new(Role::Responder, &impair, seed),
-            flying: Flying::new(),
+            initiator: Direction::new(Role::Initiator, &impairment, seed),
+            responder: Direction::new(Role::Responder, &impairment, seed),
+            in_flight: InFlight::new(),
         }
     }
 
-    /// The same network on a link that takes so long by itself, both ways, besides every delay.
+    /// Adds a latency of the link itself, each way, besides every delay.
     #[must_use]
     pub const fn with_latency(mut self, latency: Duration) -> Self {
         self.latency = latency;
@@ -174,34 +173,34 @@ impl<T: Clone> Network<T> {
     }
 
     /// Takes what the `from` side sends at `now`, and says what becomes of it.
-    pub fn send(&mut self, now: Duration, from: Role, tag: T, payload: Vec<u8>) -> Fate {
+    pub fn send(&mut self, now: Duration, from: Role, tag: T, payload: Vec<u8>) -> Effects {
         let begin = *self.begin.get_or_insert(now);
-        let hits = Hits::of(&mut self.faults, self.vocabulary, from, &payload);
-        let passage = Passage {
+        let faults = MatchedFaults::of(&mut self.faults, self.vocabulary, from, &payload);
+        let departure = Departure {
             entry: now.saturating_add(self.latency),
             sent: now.saturating_sub(begin),
-            hits: &hits,
+            faults: &faults,
         };
         let direction = match from {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,
         };
-        direction.send(&passage, tag, payload, &mut self.flying)
+        direction.send(&departure, tag, payload, &mut self.in_flight)
     }
 
     /// When something arrives next, if anything is on its way.
     #[must_use]
     pub fn deadline(&self) -> Option<Duration> {
         let held = [self.initiator.release(), self.responder.release()];
-        let next = held.into_iter().chain([self.flying.next()]);
+        let next = held.into_iter().chain([self.in_flight.next()]);
         next.flatten().min()
     }
 
     /// The next datagram that has arrived at `now`.
     pub fn arrive(&mut self, now: Duration) -> Option<Arrival<T>> {
-        self.initiator.release_until(now, &mut self.flying);
-        self.responder.release_until(now, &mut self.flying);
-        let arrival = self.flying.take(now)?;
+        self.initiator.release_until(now, &mut self.in_flight);
+        self.responder.release_until(now, &mut self.in_flight);
+        let arrival = self.in_flight.take(now)?;
         let direction = match arrival.from {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,
@@ -210,21 +209,20 @@ impl<T: Clone> Network<T> {
         Some(arrival)
     }
 
-    /// From now on the way is an ideal one: it keeps its delay and does nothing else. What is on its
-    /// way arrives.
+    /// Ends every impairment but the delay. What is on its way arrives.
     pub fn heal(&mut self) {
         self.faults.clear();
         self.initiator.heal();
         self.responder.heal();
     }
 
-    /// How many datagrams are on their way, held ones included.
+    /// How many datagrams are on their way, reordered ones included.
     #[must_use]
     pub fn on_the_way(&self) -> usize {
-        self.flying.len() + self.initiator.held() + self.responder.held()
+        self.in_flight.len() + self.initiator.held() + self.responder.held()
     }
 
-    /// What became of the datagrams that this side sent.
+    /// Statistics of the datagrams that this side sent.
     #[must_use]
     pub const fn counts(&self, from: Role) -> Counts {
         match from {
@@ -245,7 +243,7 @@ impl<T> std::fmt::Debug for Network<T> {
         f.debug_struct("Network")
             .field("initiator", &self.initiator.counts)
             .field("responder", &self.responder.counts)
-            .field("flying", &self.flying.len())
+            .field("in_flight", &self.in_flight.len())
             .finish_non_exhaustive()
     }
 }

@@ -36,19 +36,19 @@ fn side() -> impl Strategy<Value = Option<Role>> {
 }
 
 fn faults() -> impl Strategy<Value = Vec<Fault>> {
-    let mishap = prop_oneof![
-        Just(Mishap::Lost),
-        Just(Mishap::Twice),
-        micros(400_000).prop_map(|by| Mishap::Late(by + Duration::from_micros(1))),
-        (1_u32..5).prop_map(Mishap::After),
-        any::<u32>().prop_map(Mishap::Flipped),
+    let kind = prop_oneof![
+        Just(FaultKind::Drop),
+        Just(FaultKind::Duplicate),
+        micros(400_000).prop_map(|by| FaultKind::Delay(by + Duration::from_micros(1))),
+        (1_u32..5).prop_map(FaultKind::Reorder),
+        any::<u32>().prop_map(FaultKind::Corrupt),
     ];
     let frames = prop::sample::select(PROTOCOL.vocabulary.frames());
-    let fault = (frames, 1_u32..9, side(), mishap).prop_map(|(frame, nth, from, mishap)| Fault {
+    let fault = (frames, 1_u32..9, side(), kind).prop_map(|(frame, nth, from, kind)| Fault {
         frame: frame.to_owned(),
         nth,
         from,
-        mishap,
+        kind,
     });
     vec(fault, 0..5).prop_map(|mut faults| {
         let mut seen = Vec::new();
@@ -68,32 +68,32 @@ prop_compose! {
         (least, most) in range(),
         jitter in micros(50_000),
         rate in option::of(1_u64..100_000),
-        cut in vec((micros(500_000), micros(300_000)), 0..3),
+        outage in vec((micros(500_000), micros(300_000)), 0..3),
         faults in faults(),
         seed in option::of(any::<u64>()),
-    ) -> Impair {
+    ) -> Impairment {
         let [loss, duplicate, reorder, corrupt, checksum] = shares;
-        let cut = cut.into_iter().map(|(begin, more)| (begin, begin + more + Duration::from_micros(1)));
-        Impair {
+        let outage = outage.into_iter().map(|(begin, more)| (begin, begin + more + Duration::from_micros(1)));
+        Impairment {
             from, loss, duplicate, reorder, corrupt, checksum,
             delay: Delay { least, most },
-            jitter, rate, cut: cut.collect(), faults, seed,
+            jitter, rate, outage: outage.collect(), faults, seed,
         }
     }
 }
 
 /// What became of the datagrams, the tag their place from 0.
 struct Course {
-    fates: Vec<Fate>,
+    effects: Vec<Effects>,
     sent: Vec<(Duration, Role, usize)>,
     arrived: Vec<Arrival<usize>>,
     counts: [Counts; 2],
 }
 
-fn play(impair: &Impair, sendings: &[Sending]) -> Course {
+fn play(impair: &Impairment, sendings: &[Sending]) -> Course {
     let mut network = Network::new(impair.clone(), PROTOCOL.vocabulary, 1);
     let mut course = Course {
-        fates: Vec::new(),
+        effects: Vec::new(),
         sent: Vec::new(),
         arrived: Vec::new(),
         counts: [Counts::default(); 2],
@@ -103,7 +103,7 @@ fn play(impair: &Impair, sendings: &[Sending]) -> Course {
         now += *pause;
         course.arrived.extend(arrive(&mut network, now));
         let payload = vec![0x55; *length];
-        course.fates.push(network.send(now, *from, tag, payload));
+        course.effects.push(network.send(now, *from, tag, payload));
         course.sent.push((now, *from, *length));
     }
     while let Some(deadline) = network.deadline() {
@@ -144,8 +144,8 @@ proptest! {
     ) {
         let course = play(&impair, &sendings);
         let times = course.times();
-        for (tag, fate) in course.fates.iter().enumerate() {
-            let wanted = match (fate.lost, fate.twice) {
+        for (tag, effects) in course.effects.iter().enumerate() {
+            let wanted = match (effects.lost, effects.duplicated) {
                 (Some(_), _) => 0,
                 (None, false) => 1,
                 (None, true) => 2,
@@ -160,18 +160,18 @@ proptest! {
 
     #[test]
     fn nothing_is_lost_without_loss(impair in impairs(), sendings in sendings()) {
-        let impair = Impair {
-            loss: 0.0, checksum: 0.0, cut: Vec::new(), faults: Vec::new(), rate: None, ..impair
+        let impair = Impairment {
+            loss: 0.0, checksum: 0.0, outage: Vec::new(), faults: Vec::new(), rate: None, ..impair
         };
         let course = play(&impair, &sendings);
-        prop_assert!(course.fates.iter().all(|fate| fate.lost.is_none()));
+        prop_assert!(course.effects.iter().all(|effects| effects.lost.is_none()));
     }
 
     #[test]
     fn order_is_kept_unless_something_lets_datagrams_overtake(
         impair in impairs(), sendings in sendings(),
     ) {
-        let impair = Impair {
+        let impair = Impairment {
             reorder: 0.0, jitter: Duration::ZERO, faults: Vec::new(), ..impair
         };
         let course = play(&impair, &sendings);
@@ -184,10 +184,10 @@ proptest! {
     fn a_datagram_takes_no_less_and_no_more_than_the_delay_says(
         impair in impairs(), sendings in sendings(),
     ) {
-        let impair = Impair {
+        let impair = Impairment {
             from: None, reorder: 0.0, faults: Vec::new(), rate: None, ..impair
         };
-        let Impair { delay, jitter, .. } = impair;
+        let Impairment { delay, jitter, .. } = impair;
         for arrival in play(&impair, &sendings).arrived {
             // Sent at 3 s and the pauses up to it.
             let pauses = sendings[..=arrival.tag].iter().map(|(pause, ..)| *pause);
@@ -198,7 +198,7 @@ proptest! {
 
     #[test]
     fn the_rate_is_never_exceeded(impair in impairs(), sendings in sendings(), rate in 1_u64..50_000) {
-        let impair = Impair {
+        let impair = Impairment {
             from: None, rate: Some(rate), reorder: 0.0, jitter: Duration::ZERO, faults: Vec::new(),
             ..impair
         };
@@ -223,8 +223,8 @@ proptest! {
 
     #[test]
     fn nothing_is_held_for_longer_than_its_bound(impair in impairs(), sendings in sendings()) {
-        let impair = Impair { rate: None, ..impair };
-        let most = impair.delay.most + impair.jitter + LONGEST_AFTER + Duration::from_secs(5);
+        let impair = Impairment { rate: None, ..impair };
+        let most = impair.delay.most + impair.jitter + LONGEST_EXACT_REORDER + Duration::from_secs(5);
         let course = play(&impair, &sendings);
         for arrival in &course.arrived {
             let (sent, _, _) = course.sent[arrival.tag];
@@ -238,7 +238,7 @@ proptest! {
         let course = play(&impair, &sendings);
         for arrival in &course.arrived {
             let mut sent = vec![0x55; arrival.payload.len()];
-            if let Some(bit) = course.fates[arrival.tag].flipped {
+            if let Some(bit) = course.effects[arrival.tag].corrupted_bit {
                 sent[bit as usize / 8] ^= 1 << (bit % 8);
             }
             prop_assert_eq!(&arrival.payload, &sent);
@@ -248,13 +248,13 @@ proptest! {
     #[test]
     fn an_impairment_is_read_as_it_is_written(impair in impairs()) {
         let text = impair.to_string();
-        prop_assert_eq!(text.parse::<Impair>(), Ok(impair.clone()), "{}", text);
+        prop_assert_eq!(text.parse::<Impairment>(), Ok(impair.clone()), "{}", text);
         let json = serde_json::to_string(&impair).unwrap();
-        prop_assert_eq!(serde_json::from_str::<Impair>(&json).unwrap(), impair, "{}", json);
+        prop_assert_eq!(serde_json::from_str::<Impairment>(&json).unwrap(), impair, "{}", json);
     }
 
     #[test]
     fn no_text_brings_the_reader_down(text in "[a-z=.,#@+:0-9A-Z ]{0,60}") {
-        let _ = text.parse::<Impair>();
+        let _ = text.parse::<Impairment>();
     }
 }

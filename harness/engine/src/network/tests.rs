@@ -11,7 +11,7 @@ use super::*;
 const MS: Duration = Duration::from_millis(1);
 
 fn network(text: &str) -> Network<u32> {
-    let impair: Impair = text.parse().unwrap();
+    let impair: Impairment = text.parse().unwrap();
     impair.check(PROTOCOL.vocabulary).unwrap();
     Network::new(impair, PROTOCOL.vocabulary, 1)
 }
@@ -83,19 +83,19 @@ fn latency_is_of_the_link_and_holds_both_ways() {
 fn each_exact_fault_hits_its_datagram_and_no_other() {
     let names = ["SYN", "ACK", "SYN", "data", "SYN"];
     for (fault, arrive) in [
-        ("lose=SYN#2", vec![1, 2, 4, 5]),
-        ("lose=SYN", vec![2, 3, 4, 5]),
-        ("lose=SYN#4", vec![1, 2, 3, 4, 5]),
-        ("lose=responder:SYN#1", vec![1, 2, 3, 4, 5]),
-        ("lose=initiator:SYN#1,lose=ACK#1", vec![3, 4, 5]),
-        ("twice=SYN#2", vec![1, 2, 3, 3, 4, 5]),
-        ("after=SYN#1+1", vec![2, 1, 3, 4, 5]),
-        ("after=SYN#1+2", vec![2, 3, 1, 4, 5]),
-        ("after=SYN#1+2,lose=SYN#2", vec![2, 4, 1, 5]),
-        ("after=SYN#1+2,after=ACK#1+1", vec![3, 2, 4, 1, 5]),
-        ("twice=ACK#1,after=ACK#1+2", vec![1, 3, 4, 2, 2, 5]),
-        ("late=SYN#2+2500us", vec![1, 2, 4, 5, 3]),
-        ("lose=SYN#1,twice=SYN#1", vec![2, 3, 4, 5]),
+        ("drop=SYN#2", vec![1, 2, 4, 5]),
+        ("drop=SYN", vec![2, 3, 4, 5]),
+        ("drop=SYN#4", vec![1, 2, 3, 4, 5]),
+        ("drop=responder:SYN#1", vec![1, 2, 3, 4, 5]),
+        ("drop=initiator:SYN#1,drop=ACK#1", vec![3, 4, 5]),
+        ("duplicate=SYN#2", vec![1, 2, 3, 3, 4, 5]),
+        ("reorder=SYN#1+1", vec![2, 1, 3, 4, 5]),
+        ("reorder=SYN#1+2", vec![2, 3, 1, 4, 5]),
+        ("reorder=SYN#1+2,drop=SYN#2", vec![2, 4, 1, 5]),
+        ("reorder=SYN#1+2,reorder=ACK#1+1", vec![3, 2, 4, 1, 5]),
+        ("duplicate=ACK#1,reorder=ACK#1+2", vec![1, 3, 4, 2, 2, 5]),
+        ("delay=SYN#2+2500us", vec![1, 2, 4, 5, 3]),
+        ("drop=SYN#1,duplicate=SYN#1", vec![2, 3, 4, 5]),
     ] {
         assert_eq!(tags(fault, &names), arrive, "{fault}");
     }
@@ -104,7 +104,7 @@ fn each_exact_fault_hits_its_datagram_and_no_other() {
 #[test]
 fn a_late_datagram_comes_so_much_later_and_the_others_do_not_wait() {
     let arrived = arrivals(
-        &mut network("late=SYN#1+300ms,delay=10ms"),
+        &mut network("delay=SYN#1+300ms,delay=10ms"),
         Role::Initiator,
         &["SYN", "ACK"],
     );
@@ -113,7 +113,7 @@ fn a_late_datagram_comes_so_much_later_and_the_others_do_not_wait() {
 
 #[test]
 fn a_datagram_that_is_held_does_not_come_before_its_own_time() {
-    let mut network = network("late=SYN#1+300ms,after=SYN#1+1");
+    let mut network = network("delay=SYN#1+300ms,reorder=SYN#1+1");
     let arrived = arrivals(&mut network, Role::Initiator, &["SYN", "ACK"]);
     assert_eq!(arrived, [(2, 1), (1, 300)]);
 }
@@ -121,16 +121,16 @@ fn a_datagram_that_is_held_does_not_come_before_its_own_time() {
 #[test]
 fn waiting_for_an_earlier_datagram_is_no_queue() {
     let mut network = network("delay=0s..10m");
-    let fates = (0..50).map(|_| network.send(MS, Role::Initiator, 0, Vec::new()));
-    assert!(fates.into_iter().all(|fate| fate.lost.is_none()));
+    let effects = (0..50).map(|_| network.send(MS, Role::Initiator, 0, Vec::new()));
+    assert!(effects.into_iter().all(|effects| effects.lost.is_none()));
 }
 
 #[test]
 fn a_flipped_bit_is_the_one_that_was_named() {
     for (bit, offset, mask) in [(0, 0, 1), (7, 0, 0x80), (208, 26, 1), (67 * 8 + 9, 1, 2)] {
-        let mut network = network(&format!("flip=SYN#1@{bit}"));
-        let fate = network.send(MS, Role::Initiator, 0, frame("SYN"));
-        assert_eq!(fate.flipped, Some(bit % (67 * 8)));
+        let mut network = network(&format!("corrupt=SYN#1@{bit}"));
+        let effects = network.send(MS, Role::Initiator, 0, frame("SYN"));
+        assert_eq!(effects.corrupted_bit, Some(bit % (67 * 8)));
         let mut wanted = frame("SYN");
         wanted[offset] ^= mask;
         assert_eq!(network.arrive(MS).unwrap().payload, wanted);
@@ -146,16 +146,16 @@ fn a_corrupt_datagram_differs_by_one_bit_and_one_with_a_wrong_checksum_does_not_
     let ones: u32 = arrived.payload.iter().map(|byte| byte.count_ones()).sum();
     assert_eq!(ones, 1);
     assert!(corrupt.arrive(MS).unwrap().payload.is_empty());
-    assert_eq!(corrupt.counts(Role::Initiator).flipped, 1);
+    assert_eq!(corrupt.counts(Role::Initiator).corrupted, 1);
     let mut checksum = network("checksum=1");
-    let fate = checksum.send(MS, Role::Initiator, 0, vec![0; 10]);
-    assert_eq!(fate.lost, Some(Loss::Checksum));
+    let effects = checksum.send(MS, Role::Initiator, 0, vec![0; 10]);
+    assert_eq!(effects.lost, Some(LossCause::Checksum));
     assert_eq!(checksum.deadline(), None);
 }
 
 #[test]
 fn a_cut_loses_what_is_sent_in_it_counted_from_the_first_datagram() {
-    let mut network = network("cut=1s..2s,cut=3s..4s");
+    let mut network = network("outage=1s..2s,outage=3s..4s");
     let base = Duration::from_secs(100);
     for (after, is_lost) in [
         (0, false),
@@ -165,8 +165,12 @@ fn a_cut_loses_what_is_sent_in_it_counted_from_the_first_datagram() {
         (2_000, false),
         (3_500, true),
     ] {
-        let fate = network.send(base + MS * after, Role::Responder, 0, Vec::new());
-        assert_eq!(fate.lost, is_lost.then_some(Loss::Cut), "{after}");
+        let effects = network.send(base + MS * after, Role::Responder, 0, Vec::new());
+        assert_eq!(
+            effects.lost,
+            is_lost.then_some(LossCause::Outage),
+            "{after}"
+        );
     }
 }
 
@@ -174,15 +178,15 @@ fn a_cut_loses_what_is_sent_in_it_counted_from_the_first_datagram() {
 fn a_datagram_that_nobody_overtakes_is_not_held_for_ever() {
     let held = |text, longest: Duration| {
         let mut network = network(text);
-        let fate = network.send(MS, Role::Initiator, 7, frame("SYN"));
-        assert!(fate.held);
+        let effects = network.send(MS, Role::Initiator, 7, frame("SYN"));
+        assert!(effects.reordered);
         assert_eq!(network.on_the_way(), 1);
         assert_eq!(network.deadline(), Some(MS + longest));
         assert_eq!(network.arrive(longest), None);
         assert_eq!(network.arrive(MS + longest).unwrap().tag, 7);
     };
     held("reorder=1", LONGEST_REORDER);
-    held("after=SYN#1+1", LONGEST_AFTER);
+    held("reorder=SYN#1+1", LONGEST_EXACT_REORDER);
 }
 
 #[test]
@@ -208,8 +212,8 @@ fn what_comes_faster_than_the_rate_waits_and_at_last_is_lost() {
     take_all(&mut network, &mut arrived);
     assert_eq!(arrived, [(0, 100), (1, 200), (2, 300)]);
     let lost = (0..100).filter(|_| {
-        let fate = network.send(MS * 1_000, Role::Initiator, 0, vec![0; 1_000]);
-        fate.lost == Some(Loss::Queue)
+        let effects = network.send(MS * 1_000, Role::Initiator, 0, vec![0; 1_000]);
+        effects.lost == Some(LossCause::Queue)
     });
     // One leaves each second, the last of them after it has waited for LONGEST_QUEUE.
     assert_eq!(lost.count(), 100 - 11);
@@ -219,44 +223,48 @@ fn what_comes_faster_than_the_rate_waits_and_at_last_is_lost() {
 fn only_one_side_suffers_if_one_is_named() {
     let mut network = network("from=responder,loss=1");
     assert_eq!(network.send(MS, Role::Initiator, 0, Vec::new()).lost, None);
-    let fate = network.send(MS, Role::Responder, 0, Vec::new());
-    assert_eq!(fate.lost, Some(Loss::Chance));
+    let effects = network.send(MS, Role::Responder, 0, Vec::new());
+    assert_eq!(effects.lost, Some(LossCause::Random));
 }
 
 #[test]
 fn exact_faults_of_one_side_are_not_bound_to_the_side_that_suffers() {
-    let mut network = network("from=responder,loss=1,twice=SYN#1");
-    assert!(network.send(MS, Role::Initiator, 0, frame("SYN")).twice);
+    let mut network = network("from=responder,loss=1,duplicate=SYN#1");
+    assert!(
+        network
+            .send(MS, Role::Initiator, 0, frame("SYN"))
+            .duplicated
+    );
 }
 
 #[test]
 fn a_fault_that_found_no_datagram_is_told() {
-    let mut network = network("lose=SYN#2,twice=ACK#1");
+    let mut network = network("drop=SYN#2,duplicate=ACK#1");
     network.send(MS, Role::Initiator, 0, frame("SYN"));
     network.send(MS, Role::Initiator, 0, frame("ACK"));
     let missed: Vec<_> = network.missed().map(ToString::to_string).collect();
-    assert_eq!(missed, ["lose=SYN#2"]);
+    assert_eq!(missed, ["drop=SYN#2"]);
 }
 
 #[test]
 fn what_does_not_decode_is_no_frame() {
-    let mut network = network("lose=SYN#1");
+    let mut network = network("drop=SYN#1");
     let mut short = frame("SYN");
     short.truncate(30);
     assert_eq!(network.send(MS, Role::Initiator, 0, short).lost, None);
-    let fate = network.send(MS, Role::Initiator, 0, frame("SYN"));
-    assert_eq!(fate.lost, Some(Loss::Fault));
+    let effects = network.send(MS, Role::Initiator, 0, frame("SYN"));
+    assert_eq!(effects.lost, Some(LossCause::Fault));
 }
 
 #[test]
 fn a_healed_network_keeps_its_delay_and_delivers_what_it_holds() {
-    let mut network = network("delay=2ms,reorder=1,loss=0,rate=1,cut=0s..1m,lose=ACK#1");
-    let cut = network.send(Duration::ZERO, Role::Initiator, 1, frame("SYN"));
-    assert_eq!(cut.lost, Some(Loss::Cut));
+    let mut network = network("delay=2ms,reorder=1,loss=0,rate=1,outage=0s..1m,drop=ACK#1");
+    let outage = network.send(Duration::ZERO, Role::Initiator, 1, frame("SYN"));
+    assert_eq!(outage.lost, Some(LossCause::Outage));
     network.heal();
     let mut arrived = arrivals(&mut network, Role::Initiator, &["ACK", "SYN"]);
     assert_eq!(arrived, [(1, 2), (2, 3)]);
-    let mut holds = super::Network::new("after=SYN#1+1".parse().unwrap(), PROTOCOL.vocabulary, 1);
+    let mut holds = super::Network::new("reorder=SYN#1+1".parse().unwrap(), PROTOCOL.vocabulary, 1);
     holds.send(Duration::ZERO, Role::Initiator, 9, frame("SYN"));
     holds.heal();
     arrived.clear();
@@ -268,7 +276,7 @@ fn a_healed_network_keeps_its_delay_and_delivers_what_it_holds() {
 fn what_happens_to_a_datagram_depends_on_its_own_share_alone() {
     let lost = |text: &str, both: bool| {
         let mut network = network(text);
-        let fates = (0..200).map(|_| {
+        let effects = (0..200).map(|_| {
             if both {
                 network.send(MS, Role::Responder, 0, vec![0; 9]);
             }
@@ -277,7 +285,7 @@ fn what_happens_to_a_datagram_depends_on_its_own_share_alone() {
                 .lost
                 .is_some()
         });
-        fates.collect::<Vec<_>>()
+        effects.collect::<Vec<_>>()
     };
     let alone = lost("loss=0.3,seed=5", false);
     for (other, both) in [
@@ -297,8 +305,8 @@ fn the_seed_of_the_owner_counts_where_the_impairment_has_none() {
     let lost = |text: &str, seed| {
         let mut network: Network<()> =
             Network::new(text.parse().unwrap(), PROTOCOL.vocabulary, seed);
-        let fates = (0..64).map(|_| network.send(MS, Role::Initiator, (), Vec::new()).lost);
-        fates.collect::<Vec<_>>()
+        let effects = (0..64).map(|_| network.send(MS, Role::Initiator, (), Vec::new()).lost);
+        effects.collect::<Vec<_>>()
     };
     assert_ne!(lost("loss=0.5", 1), lost("loss=0.5", 2));
     assert_eq!(lost("loss=0.5,seed=3", 1), lost("loss=0.5", 3));
@@ -306,7 +314,7 @@ fn the_seed_of_the_owner_counts_where_the_impairment_has_none() {
 
 #[test]
 fn datagrams_that_cannot_be_read_are_named_by_their_numbers() {
-    let impair: Impair = "lose=DATAGRAM#2,late=responder:DATAGRAM#3+20ms"
+    let impair: Impairment = "drop=DATAGRAM#2,delay=responder:DATAGRAM#3+20ms"
         .parse()
         .unwrap();
     impair.check(&SEALED).unwrap();
@@ -329,7 +337,7 @@ fn datagrams_that_cannot_be_read_are_named_by_their_numbers() {
 
 #[test]
 fn no_other_name_is_known_of_datagrams_that_cannot_be_read() {
-    let impair: Impair = "lose=EVENT#2".parse().unwrap();
+    let impair: Impairment = "drop=EVENT#2".parse().unwrap();
     let wrong = impair.check(&SEALED).unwrap_err().to_string();
     assert!(wrong.contains("no frame is called `EVENT`"), "{wrong}");
     assert!(SEALED.encode("DATAGRAM", &Map::new()).is_err());

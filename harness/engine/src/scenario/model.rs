@@ -10,7 +10,7 @@ use super::streams::{
     Accept, Close, Connect, ExpectAlive, ExpectClose, ExpectConnected, ExpectQuiet, ExpectStream,
     OfConnection, OfStream, Open, Read, SendDatagram, WithCode, Write,
 };
-use crate::network::Impair;
+use crate::network::Impairment;
 
 /// One scenario: one behaviour of the implementation under test, named as a fact.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -46,7 +46,7 @@ pub struct Scenario {
     /// What the network between the two does. What steps send goes through it, and so does what they
     /// wait for; without it everything arrives once and in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub impair: Option<Impair>,
+    pub impair: Option<Impairment>,
     /// The conversation.
     pub steps: Vec<Step>,
 }

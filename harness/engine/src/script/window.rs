@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use shakedown_protocol::requirement::Role;
 
-use crate::network::Impair;
+use crate::network::Impairment;
 use crate::scenario::{self, Span};
 
 use super::Environment;
@@ -23,7 +23,7 @@ pub(super) struct Path {
 }
 
 impl Path {
-    pub(super) fn through(impair: &Impair, environment: &Environment) -> Self {
+    pub(super) fn through(impair: &Impairment, environment: &Environment) -> Self {
         let own = match environment.iut {
             Some(_) => Role::Responder,
             None => Role::Initiator,

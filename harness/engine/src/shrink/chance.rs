@@ -13,7 +13,7 @@ impl Search<'_> {
         };
         let alone = happened.iter().take(MOST_ALONE).map(std::slice::from_ref);
         for faults in std::iter::once(happened).chain(alone) {
-            let Ok(exact) = serde_json::to_value(impair.exactly(faults)) else {
+            let Ok(exact) = serde_json::to_value(impair.with_exact_faults(faults)) else {
                 return;
             };
             let mut candidate = self.current.clone();

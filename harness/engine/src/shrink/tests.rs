@@ -220,15 +220,15 @@ fn faults_and_chances_that_do_not_matter_are_left_out() {
         "impair": {
             "loss": 0.1, "delay": "20ms..80ms", "reorder": 0.05, "seed": 7,
             "faults": [
-                { "lose": { "frame": "SYN-ACK", "nth": 2 } },
-                { "twice": { "frame": "ACK" } },
-                { "lose": { "frame": "SYN-ACK", "nth": 3 } },
+                { "drop": { "frame": "SYN-ACK", "nth": 2 } },
+                { "duplicate": { "frame": "ACK" } },
+                { "drop": { "frame": "SYN-ACK", "nth": 3 } },
             ],
         },
         "steps": [{ "expect_nothing": { "for": "1s" } }],
     }));
     let shrunk = by(&large, |scenario| text_of(scenario).contains("\"nth\":3"));
-    let faults = json!([{ "lose": { "frame": "SYN-ACK", "nth": 3 } }]);
+    let faults = json!([{ "drop": { "frame": "SYN-ACK", "nth": 3 } }]);
     assert_eq!(value_of(&shrunk)["impair"]["faults"], faults);
     assert_eq!(value_of(&shrunk)["impair"].get("loss"), None);
     assert_eq!((shrunk.before.faults, shrunk.after.faults), (5, 1));

@@ -26,7 +26,7 @@ use shakedown_protocol::{Datagrams, MonitorSettings, StreamParameters};
 
 use crate::iut::{Iut, Waiver};
 use crate::judge::{is_of_iut, judge};
-use crate::network::{Fault, Impair};
+use crate::network::{Fault, Impairment};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{
@@ -56,7 +56,7 @@ pub struct Settings {
     pub without: Option<&'static str>,
     /// What the network does in scenarios that do not say it themselves. What a script misses then
     /// is the network's doing, and inconclusive.
-    pub impair: Option<Impair>,
+    pub impair: Option<Impairment>,
 }
 
 impl Settings {
@@ -83,7 +83,7 @@ impl Settings {
 
     /// What the network does in a scenario.
     #[must_use]
-    pub fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impair> {
+    pub fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impairment> {
         scenario.impair.as_ref().or(self.impair.as_ref())
     }
 }

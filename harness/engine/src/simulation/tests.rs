@@ -209,7 +209,7 @@ fn what_comes_to_a_closed_socket_is_on_the_wire_too() {
 
 /// The handshake through this network, which the scenario knows of or the settings impose.
 fn impaired(impair: &str, by_scenario: bool) -> Simulated {
-    let impair: Impair = impair.parse().unwrap();
+    let impair: Impairment = impair.parse().unwrap();
     let mut more = handshake();
     let mut settings = Settings::default();
     match by_scenario {
@@ -233,22 +233,22 @@ fn the_capture_of_an_impaired_link_is_taken_at_the_reference() {
     let late = seen("delay=10ms");
     // SYN when it arrives, SYN-ACK when it leaves, ACK a round trip later.
     assert_eq!(late, [(10_100, false), (10_100, true), (30_300, false)]);
-    let lost = seen("lose=SYN-ACK#1");
+    let lost = seen("drop=SYN-ACK#1");
     // A SYN-ACK that is lost was sent; it is sent again after 500 ms.
     assert_eq!(lost, [(100, false), (100, true), (500_100, true)]);
-    let cut = impaired("lose=SYN#1", true);
+    let cut = impaired("drop=SYN#1", true);
     assert_eq!(packets(&cut), []);
 }
 
 #[test]
 fn a_scenario_answers_for_its_own_network_and_not_for_one_that_it_does_not_know() {
-    let own = impaired("lose=SYN#1", true);
+    let own = impaired("drop=SYN#1", true);
     assert!(matches!(own.outcome, ScriptOutcome::Failed(_)));
     assert_eq!(own.composed.verdict.verdict, Verdict::Fail);
-    let imposed = impaired("lose=SYN#1", false);
+    let imposed = impaired("drop=SYN#1", false);
     assert_eq!(imposed.composed.verdict.verdict, Verdict::Inconclusive);
     let reason = imposed.composed.verdict.reason.unwrap();
-    assert!(reason.contains("(lose=SYN#1) may have done"), "{reason}");
+    assert!(reason.contains("(drop=SYN#1) may have done"), "{reason}");
 }
 
 /// An ACK that has to be met with silence, through this network.
@@ -269,11 +269,11 @@ fn silence_is_no_pass_where_the_network_kept_back_what_was_to_be_met_with_it() {
     let heard = silence("delay=10ms");
     assert_eq!(heard.outcome, ScriptOutcome::Passed);
     for (impair, part) in [
-        ("lose=ACK#1", "lost 1"),
-        ("flip=ACK#1@3", "changed 1"),
-        ("cut=0s..1s", "lost 1"),
-        ("late=ACK#1+1s", "still had 1"),
-        ("after=ACK#1+1", "still had 1"),
+        ("drop=ACK#1", "lost 1"),
+        ("corrupt=ACK#1@3", "corrupted 1"),
+        ("outage=0s..1s", "lost 1"),
+        ("delay=ACK#1+1s", "still had 1"),
+        ("reorder=ACK#1+1", "still had 1"),
     ] {
         let simulated = silence(impair);
         let verdict = &simulated.composed.verdict;
@@ -297,11 +297,11 @@ fn what_the_scenario_says_of_the_network_comes_before_what_the_settings_say() {
 
 #[test]
 fn a_scenario_whose_harm_was_never_done_is_inconclusive() {
-    let simulated = impaired("lose=SYN-ACK#9,delay=1ms", true);
+    let simulated = impaired("drop=SYN-ACK#9,delay=1ms", true);
     let ScriptOutcome::Inconclusive { why, .. } = simulated.outcome else {
         panic!("{:?}", simulated.outcome);
     };
-    assert!(why.ends_with("lose=SYN-ACK#9"), "{why}");
+    assert!(why.ends_with("drop=SYN-ACK#9"), "{why}");
 }
 
 #[test]

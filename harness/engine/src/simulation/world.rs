@@ -9,7 +9,7 @@ use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Datagrams, ReferenceSettings};
 
-use crate::network::{Arrival, Chronicle, Counts, Fault, Network};
+use crate::network::{Arrival, Counts, Fault, FaultLog, Network};
 use crate::scenario::Scenario;
 use crate::script::{
     Action, Environment, Input, Script, ScriptOutcome, SocketId, StepEvent, human_time,
@@ -51,7 +51,7 @@ pub(super) struct World<'s> {
     failed: bool,
     network: Network<Way>,
     /// Of a network that leaves something to chance.
-    chronicle: Option<Chronicle>,
+    fault_log: Option<FaultLog>,
     /// The tap is at the reference's edge of a network that does harm, else at the scripted peer.
     at_reference: bool,
     agenda: BTreeMap<(Duration, u64), Happening>,
@@ -150,7 +150,7 @@ impl<'s> World<'s> {
             starts: 0,
             failed: false,
             at_reference: !impair.is_ideal(),
-            chronicle: Chronicle::of(&impair),
+            fault_log: FaultLog::of(&impair),
             network: Network::new(impair, protocol.vocabulary, settings.seed).with_latency(LATENCY),
             agenda: BTreeMap::new(),
             events: 0,
@@ -422,13 +422,13 @@ impl<'s> World<'s> {
     /// Hands the network what a side sends.
     fn pass(&mut self, from: Role, way: Way, payload: Vec<u8>) {
         let vocabulary = self.protocol.vocabulary;
-        let chronicle = &mut self.chronicle;
-        let named = chronicle
+        let fault_log = &mut self.fault_log;
+        let named = fault_log
             .as_mut()
-            .and_then(|chronicle| chronicle.count(vocabulary, from, &payload));
+            .and_then(|fault_log| fault_log.count(vocabulary, from, &payload));
         let fate = self.network.send(self.now, from, way, payload);
-        if let (Some(chronicle), Some(named)) = (chronicle, named) {
-            chronicle.note(from, named, fate);
+        if let (Some(fault_log), Some(named)) = (fault_log, named) {
+            fault_log.note(from, named, fate);
         }
     }
 
@@ -489,7 +489,7 @@ impl<'s> World<'s> {
             death: self.death,
             own: self.addresses.into_keys().collect(),
             missed: self.network.missed().cloned().collect(),
-            happened: self.chronicle.map(Chronicle::into_faults),
+            happened: self.fault_log.map(FaultLog::into_faults),
             stimuli: self.network.counts(self.scenario.iut.role.peer()),
         }
     }

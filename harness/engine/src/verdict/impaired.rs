@@ -1,15 +1,15 @@
-use crate::network::{Counts, Impair};
+use crate::network::{Counts, Impairment};
 use crate::script::ScriptOutcome;
 
 /// The outcome of a script that did not know of the network that it was played through: what it
 /// missed may be the network's doing, so that it is inconclusive, never the implementation's
-/// failure. Nor is it passed by silence where something that the script sent was lost, changed or
+/// failure. Nor is it passed by silence where something that the script sent was lost, corrupted or
 /// late: `stimuli` is what the network did to that, and it is told of the last step. What the
 /// monitor finds in a capture at the implementation's edge counts all the same.
 #[must_use]
 pub fn under_impairment(
     outcome: ScriptOutcome,
-    impair: &Impair,
+    impair: &Impairment,
     stimuli: &Counts,
     last_step: &str,
 ) -> ScriptOutcome {
@@ -43,7 +43,7 @@ pub fn under_impairment(
 fn harm(stimuli: &Counts) -> Option<String> {
     let all = [
         (stimuli.lost, "lost"),
-        (stimuli.flipped, "changed"),
+        (stimuli.corrupted, "corrupted"),
         (stimuli.waiting(), "still had"),
     ];
     let harm = all.into_iter().filter(|(count, _)| *count > 0);
@@ -97,13 +97,13 @@ mod tests {
         );
     }
 
-    const fn counts(sent: u64, lost: u64, flipped: u64, arrived: u64) -> Counts {
+    const fn counts(sent: u64, lost: u64, corrupted: u64, arrived: u64) -> Counts {
         Counts {
             sent,
             lost,
             duplicated: 0,
-            held: 0,
-            flipped,
+            reordered: 0,
+            corrupted,
             arrived,
         }
     }
@@ -115,10 +115,10 @@ mod tests {
             (counts(3, 2, 0, 1), "the network (corrupt=0.1) lost 2: it"),
             (
                 counts(3, 0, 1, 3),
-                "the network (corrupt=0.1) changed 1: it",
+                "the network (corrupt=0.1) corrupted 1: it",
             ),
             (counts(3, 0, 0, 2), "still had 1: it"),
-            (counts(3, 1, 1, 2), "lost 1 and changed 1"),
+            (counts(3, 1, 1, 2), "lost 1 and corrupted 1"),
         ];
         for (stimuli, part) in cases {
             let outcome = under_impairment(ScriptOutcome::Passed, &impair, &stimuli, "2");

@@ -26,7 +26,7 @@ pub fn unless_missed(outcome: ScriptOutcome, missed: &[Fault], last_step: &str) 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::network::Mishap;
+    use crate::network::FaultKind;
 
     #[test]
     fn a_scenario_does_not_pass_by_harm_that_was_not_done() {
@@ -34,13 +34,13 @@ mod tests {
             frame: "SYN-ACK".to_owned(),
             nth: 2,
             from: None,
-            mishap: Mishap::Lost,
+            kind: FaultKind::Drop,
         };
         let outcome = unless_missed(ScriptOutcome::Passed, &[fault], "3");
         let ScriptOutcome::Inconclusive { why, .. } = outcome else {
             panic!("{outcome:?}");
         };
-        assert!(why.ends_with("lose=SYN-ACK#2"), "{why}");
+        assert!(why.ends_with("drop=SYN-ACK#2"), "{why}");
         assert_eq!(
             unless_missed(ScriptOutcome::Passed, &[], "3"),
             ScriptOutcome::Passed

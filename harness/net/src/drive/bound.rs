@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::{Expect, Scenario, Span, Step, streams};
 use shakedown_protocol::requirement::Role;
 
@@ -22,7 +22,7 @@ pub fn bound(scenario: &Scenario, iut: &Iut) -> Duration {
 
 /// The same through a network that does what `impair` says.
 #[must_use]
-pub fn bound_through(scenario: &Scenario, iut: &Iut, impair: Option<&Impair>) -> Duration {
+pub fn bound_through(scenario: &Scenario, iut: &Iut, impair: Option<&Impairment>) -> Duration {
     let iut = &iut.asked(&scenario.iut);
     let both = [Role::Initiator, Role::Responder].into_iter();
     let delays = both.filter_map(|from| Some(impair?.delays(from, &iut.stream).most));

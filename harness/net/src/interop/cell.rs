@@ -8,7 +8,7 @@ use std::time::Duration;
 use shakedown_engine::event::ProcessEvent;
 use shakedown_engine::interop::{Fate, Judged, Pair, PairOutcome, Standing};
 use shakedown_engine::iut::Iut;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::verdict::{Place, weigh};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep_until};
@@ -94,7 +94,7 @@ impl Context {
         let edges = Edges::new(
             self.plan.protocol,
             pair,
-            self.plan.impair != Impair::default(),
+            self.plan.impair != Impairment::default(),
             [&paths[0], &paths[1]],
             clock,
             whole,

@@ -17,7 +17,7 @@ use std::time::Duration;
 use shakedown_engine::event::{Event, VERSION};
 use shakedown_engine::interop::{InteropStarted, InteropSummary, Pair, PairEvent, Side};
 use shakedown_engine::iut::{Date, Iut};
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_protocol::Datagrams;
 use shakedown_protocol::pair::Demanded;
 use shakedown_protocol::requirement::Level;
@@ -46,7 +46,7 @@ pub struct Plan {
     /// The pairs that are to be judged.
     pub pairs: Vec<Pair>,
     /// What the network between them does.
-    pub impair: Impair,
+    pub impair: Impairment,
     /// The same as it was asked for, for people; `None` if nothing was.
     pub impair_text: Option<String>,
     /// How many pairs are judged at the same time.

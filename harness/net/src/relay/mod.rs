@@ -27,7 +27,7 @@ use std::sync::mpsc;
 use std::time::Duration;
 
 use nix::sys::eventfd::EventFd;
-use shakedown_engine::network::{Counts, Fault, Impair};
+use shakedown_engine::network::{Counts, Fault, Impairment};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 use tokio::sync::oneshot;
@@ -53,7 +53,7 @@ pub struct Settings<O> {
     /// [`Relay::aim`].
     pub target: Option<SocketAddr>,
     /// What the network does.
-    pub impair: Impair,
+    pub impair: Impairment,
     /// The names of the frames that exact faults count.
     pub vocabulary: &'static dyn Vocabulary,
     /// Seed of everything random, unless the impairment has its own.

@@ -55,7 +55,11 @@ fn here() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-fn settings<O: Observer>(target: Option<SocketAddr>, impair: Impair, observer: O) -> Settings<O> {
+fn settings<O: Observer>(
+    target: Option<SocketAddr>,
+    impair: Impairment,
+    observer: O,
+) -> Settings<O> {
     Settings {
         listen: here(),
         target,
@@ -68,7 +72,7 @@ fn settings<O: Observer>(target: Option<SocketAddr>, impair: Impair, observer: O
 }
 
 impl Stage {
-    fn new(impair: Impair) -> Self {
+    fn new(impair: Impairment) -> Self {
         let diary = Diary::default();
         let responder = PeerSocket::bind(here()).unwrap();
         let settings = settings(Some(responder.local()), impair, diary.clone());
@@ -112,7 +116,7 @@ async fn next(socket: &PeerSocket, clock: &Clock) -> (Vec<u8>, SocketAddr) {
 
 #[tokio::test]
 async fn both_directions_are_relayed_and_seen_at_both_edges() {
-    let stage = Stage::new(Impair::default());
+    let stage = Stage::new(Impairment::default());
     stage.ask(b"one").await;
     let (payload, from) = stage.asked().await;
     assert_eq!(payload, b"one");
@@ -139,7 +143,7 @@ async fn both_directions_are_relayed_and_seen_at_both_edges() {
 
 #[tokio::test]
 async fn another_port_and_another_address_stay_what_they_are_in_both_directions() {
-    let stage = Stage::new(Impair::default());
+    let stage = Stage::new(Impairment::default());
     let port = PeerSocket::bind(here()).unwrap();
     let address = PeerSocket::bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut seen = Vec::new();
@@ -169,7 +173,7 @@ async fn another_port_and_another_address_stay_what_they_are_in_both_directions(
 
 #[tokio::test]
 async fn a_target_that_is_learned_later_gets_what_was_sent_before() {
-    let settings = settings(None, Impair::default(), ());
+    let settings = settings(None, Impairment::default(), ());
     let clock = settings.clock;
     let relay = Relay::start(settings).unwrap();
     let initiator = PeerSocket::bind(here()).unwrap();
@@ -182,7 +186,7 @@ async fn a_target_that_is_learned_later_gets_what_was_sent_before() {
 
 #[tokio::test]
 async fn a_relay_that_was_never_aimed_ends_too() {
-    let settings = settings(None, Impair::default(), ());
+    let settings = settings(None, Impairment::default(), ());
     let relay = Relay::start(settings).unwrap();
     let stopped = tokio::time::timeout(BOUND, relay.stop()).await.unwrap();
     assert_eq!(stopped.unwrap().statistics, Statistics::default());
@@ -193,7 +197,7 @@ async fn an_address_in_use_is_the_systems_error() {
     let taken = UdpSocket::bind(here()).unwrap();
     let settings = Settings {
         listen: taken.local_addr().unwrap(),
-        ..settings(None, Impair::default(), ())
+        ..settings(None, Impairment::default(), ())
     };
     let error = Relay::start(settings).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -231,23 +235,26 @@ async fn reached(impair: &str, count: usize) -> String {
 
 #[tokio::test]
 async fn the_second_is_lost() {
-    assert_eq!(reached("lose=SYN#2", 2).await, "ac");
+    assert_eq!(reached("drop=SYN#2", 2).await, "ac");
 }
 
 #[tokio::test]
 async fn the_first_comes_twice() {
-    assert_eq!(reached("twice=SYN#1", 4).await, "aabc");
+    assert_eq!(reached("duplicate=SYN#1", 4).await, "aabc");
 }
 
 #[tokio::test]
 async fn one_comes_after_later_ones() {
-    assert_eq!(reached("after=SYN#1+2", 3).await, "bca");
-    assert_eq!(reached("late=SYN#2+60ms,late=SYN#1+120ms", 3).await, "cba");
+    assert_eq!(reached("reorder=SYN#1+2", 3).await, "bca");
+    assert_eq!(
+        reached("delay=SYN#2+60ms,delay=SYN#1+120ms", 3).await,
+        "cba"
+    );
 }
 
 #[tokio::test]
 async fn answers_are_lost_and_repeated_too_and_each_kind_is_counted_by_itself() {
-    let impair = "lose=SYN-ACK#2,twice=ACK#1,lose=SYN#1".parse().unwrap();
+    let impair = "drop=SYN-ACK#2,duplicate=ACK#1,drop=SYN#1".parse().unwrap();
     let stage = Stage::new(impair);
     stage.ask(&frame("SYN", "lost")).await;
     stage.ask(&frame("SYN", "syn")).await;
@@ -270,7 +277,7 @@ async fn answers_are_lost_and_repeated_too_and_each_kind_is_counted_by_itself() 
 
 #[tokio::test]
 async fn frames_are_counted_over_all_ports() {
-    let stage = Stage::new("lose=SYN#2".parse().unwrap());
+    let stage = Stage::new("drop=SYN#2".parse().unwrap());
     let other = PeerSocket::bind(here()).unwrap();
     stage.ask(&frame("SYN", "first")).await;
     assert_eq!(id(&stage.asked().await.0), "first");
@@ -283,7 +290,7 @@ async fn frames_are_counted_over_all_ports() {
 
 #[tokio::test]
 async fn a_fault_whose_datagram_was_never_sent_is_told() {
-    let stage = Stage::new("lose=SYN#1,lose=ACK#2".parse().unwrap());
+    let stage = Stage::new("drop=SYN#1,drop=ACK#2".parse().unwrap());
     stage.ask(&frame("SYN", "lost")).await;
     stage.ask(&frame("ACK", "ack")).await;
     stage.asked().await;
@@ -340,12 +347,12 @@ async fn a_flood_is_kept_up_to_a_bound_and_what_is_not_is_told() {
 #[tokio::test]
 async fn what_is_delayed_arrives_not_before_and_not_much_after() {
     let delay = Duration::from_millis(50);
-    let impair = Impair {
+    let impair = Impairment {
         delay: Delay {
             least: delay,
             most: delay,
         },
-        ..Impair::default()
+        ..Impairment::default()
     };
     let stage = Stage::new(impair);
     let begin = stage.clock.now();
@@ -362,7 +369,7 @@ async fn what_is_delayed_arrives_not_before_and_not_much_after() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_burst_is_lost() {
-    let stage = Stage::new(Impair::default());
+    let stage = Stage::new(Impairment::default());
     const MANY: u64 = 2_000;
     let all: Vec<_> = (0..MANY).collect();
     // Whoever has no privilege has small buffers.
@@ -393,7 +400,7 @@ fn how_long_a_round_trip_through_an_idle_relay_takes() {
             }
         }
     });
-    let settings = settings(Some(responder), Impair::default(), ());
+    let settings = settings(Some(responder), Impairment::default(), ());
     let relay = Relay::start(settings).unwrap();
     let socket = UdpSocket::bind(here()).unwrap();
     for (name, to) in [("direct", responder), ("relayed", relay.address())] {

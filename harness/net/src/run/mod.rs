@@ -23,7 +23,7 @@ use std::time::Duration;
 use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use shakedown_engine::event::{Event, Summary, VERSION};
 use shakedown_engine::iut::Date;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::requirement::Level;
@@ -154,7 +154,7 @@ pub async fn run(
 }
 
 /// What a run says of a network that was asked for on the command line.
-fn through(impair: &Impair) -> String {
+fn through(impair: &Impairment) -> String {
     format!("played through a network: {impair}")
 }
 
@@ -167,7 +167,7 @@ struct Context {
     captures: PathBuf,
     /// The live capture beside the tap, if there is to be one.
     live: Option<Live>,
-    impair: Option<Impair>,
+    impair: Option<Impairment>,
     level: Level,
     verbose: bool,
     turns: AtomicU64,
@@ -186,12 +186,12 @@ impl Context {
     }
 
     /// What the network does in a scenario: what it says itself, else what was asked for.
-    fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impair> {
+    fn impair_of<'a>(&'a self, scenario: &'a Scenario) -> Option<&'a Impairment> {
         scenario.impair.as_ref().or(self.impair.as_ref())
     }
 
     /// What the network does in a scenario that knows nothing of it.
-    fn imposed_on(&self, scenario: &Scenario) -> Option<&Impair> {
+    fn imposed_on(&self, scenario: &Scenario) -> Option<&Impairment> {
         self.impair.as_ref().filter(|_| scenario.impair.is_none())
     }
 

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
 use shakedown_protocol::requirement::Level;
 
@@ -29,7 +29,7 @@ pub struct Plan {
     pub capture: CaptureBy,
     /// What the network does to each scenario that does not say it itself; what a script misses
     /// through it is not the implementation's fault.
-    pub impair: Option<Impair>,
+    pub impair: Option<Impairment>,
     /// Id of a requirement that the reference is to break, in virtual time only: what is played is
     /// then a faulty twin of it.
     pub without: Option<&'static str>,

@@ -20,7 +20,7 @@ use crate::reports::Format;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Bring both reference machines together over a network that does harm, in virtual time, and look for what \
+Bring both reference machines together over an impaired network, in virtual time, and look for what \
 must not happen.
 
 Without --swarm every run within bounds is explored: each in which so many datagrams are lost, doubled or \

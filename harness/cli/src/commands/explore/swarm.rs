@@ -88,7 +88,7 @@ struct Told<'a> {
     begun: Instant,
     endings: BTreeMap<Ending, u64>,
     failures: BTreeMap<&'static str, u64>,
-    mishaps: BTreeMap<&'static str, u64>,
+    impairments: BTreeMap<&'static str, u64>,
     datagrams: u64,
     broken: BTreeMap<String, u64>,
     /// Runs that break something.
@@ -104,7 +104,7 @@ impl<'a> Told<'a> {
             begun: Instant::now(),
             endings: BTreeMap::new(),
             failures: BTreeMap::new(),
-            mishaps: BTreeMap::new(),
+            impairments: BTreeMap::new(),
             datagrams: 0,
             broken: BTreeMap::new(),
             violating: 0,
@@ -121,8 +121,8 @@ impl<'a> Told<'a> {
         if let Some(failure) = run.failure {
             *self.failures.entry(failure).or_default() += 1;
         }
-        for mishap in mishaps(run) {
-            *self.mishaps.entry(mishap).or_default() += 1;
+        for name in impairments(run) {
+            *self.impairments.entry(name).or_default() += 1;
         }
         self.datagrams += run.datagrams;
         self.event(|| {
@@ -167,7 +167,7 @@ impl<'a> Told<'a> {
                 .map(|(ending, runs)| (ending.name().to_owned(), json!(runs)))
                 .collect();
             json!({ "type": "swarm-finished", "runs": self.runs, "datagrams": self.datagrams,
-                    "endings": endings, "failures": self.failures, "mishaps": self.mishaps,
+                    "endings": endings, "failures": self.failures, "impairments": self.impairments,
                     "violations": self.broken, "violating": self.violating,
                     "exit": exit as u8 })
         })?;
@@ -186,7 +186,7 @@ impl<'a> Told<'a> {
         };
         let endings = self.endings.iter().map(|(ending, runs)| (ending.name(), *runs));
         let failures = self.failures.iter().map(|(name, runs)| (*name, *runs));
-        let mishaps = self.mishaps.iter().map(|(name, runs)| (*name, *runs));
+        let impairments = self.impairments.iter().map(|(name, runs)| (*name, *runs));
         let broken = self.broken.iter().map(|(id, runs)| (id.as_str(), *runs));
         let last = self.args.seed.wrapping_add(self.runs - 1);
         let mut lines = vec![
@@ -197,7 +197,7 @@ impl<'a> Told<'a> {
                 self.args.seed,
                 count(self.datagrams, "datagram"),
             ),
-            format!("  mishaps    {}", list(mishaps.collect())),
+            format!("  impaired   {}", list(impairments.collect())),
             format!("  ended      {}", list(endings.collect())),
         ];
         if !self.failures.is_empty() {
@@ -220,8 +220,8 @@ impl<'a> Told<'a> {
     }
 }
 
-/// The kinds of mishaps that a run could have.
-fn mishaps(run: &Run) -> Vec<&'static str> {
+/// The kinds of impairments that a run could have.
+fn impairments(run: &Run) -> Vec<&'static str> {
     let (profile, impair) = (&run.profile, &run.profile.impair);
     let kinds = [
         ("loss", impair.loss > 0.0),
@@ -232,7 +232,7 @@ fn mishaps(run: &Run) -> Vec<&'static str> {
         ("delay", !impair.delay.most.is_zero()),
         ("jitter", !impair.jitter.is_zero()),
         ("rate", impair.rate.is_some()),
-        ("cuts", !impair.cut.is_empty()),
+        ("outages", !impair.outage.is_empty()),
         ("exact faults", !impair.faults.is_empty()),
         ("clock skew", profile.skew.is_some()),
         ("another address", profile.moves.is_some()),

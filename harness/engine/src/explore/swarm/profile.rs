@@ -4,7 +4,7 @@ use serde::Serialize;
 use shakedown_protocol::requirement::Role;
 
 use crate::dice::Dice;
-use crate::network::{Delay, Fault, Impair, Mishap};
+use crate::network::{Delay, Fault, FaultKind, Impairment};
 
 /// The largest error of a clock, in parts in a million: 1%, as much as MS-D-05 lets a sender's clock
 /// be off.
@@ -16,7 +16,7 @@ const LATEST: u32 = 5_000;
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Profile {
     /// What the network does, until it heals.
-    pub impair: Impair,
+    pub impair: Impairment,
     /// The side whose clock is off, and by how many parts in a million it is too fast.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub skew: Option<(Role, i32)>,
@@ -28,7 +28,7 @@ pub struct Profile {
 }
 
 impl Profile {
-    /// A profile in which each mishap may be or not.
+    /// A profile in which each kind may be or not.
     pub(super) fn random(dice: &mut Dice, frames: &[&str]) -> Self {
         let least = dice.millis(50);
         let delay = match dice.one_in(2) {
@@ -38,7 +38,7 @@ impl Profile {
                 most: least + dice.millis(50),
             },
         };
-        let impair = Impair {
+        let impair = Impairment {
             from: match dice.below(4) {
                 0 => Some(Role::Initiator),
                 1 => Some(Role::Responder),
@@ -54,7 +54,7 @@ impl Profile {
             rate: dice
                 .one_in(5)
                 .then(|| u64::from(4_000 + dice.below(60_000))),
-            cut: (0..dice.below(3))
+            outage: (0..dice.below(3))
                 .map(|_| {
                     let begin = dice.millis(LATEST);
                     (begin, begin + dice.millis(1_500) + Duration::from_millis(1))
@@ -83,7 +83,7 @@ impl Profile {
     /// Whether what arrives may be another datagram than the one that was sent.
     #[must_use]
     pub fn corrupts(&self) -> bool {
-        let flips = |fault: &Fault| matches!(fault.mishap, Mishap::Flipped(_));
+        let flips = |fault: &Fault| matches!(fault.kind, FaultKind::Corrupt(_));
         self.impair.corrupt > 0.0 || self.impair.faults.iter().any(flips)
     }
 }
@@ -107,18 +107,18 @@ fn fault(dice: &mut Dice, frames: &[&str]) -> Fault {
         .get(place.unwrap_or_default())
         .copied()
         .unwrap_or_default();
-    let mishap = match dice.below(5) {
-        0 => Mishap::Lost,
-        1 => Mishap::Twice,
-        2 => Mishap::Late(dice.millis(LATEST)),
-        3 => Mishap::After(1 + dice.below(3)),
+    let kind = match dice.below(5) {
+        0 => FaultKind::Drop,
+        1 => FaultKind::Duplicate,
+        2 => FaultKind::Delay(dice.millis(LATEST)),
+        3 => FaultKind::Reorder(1 + dice.below(3)),
         // A bit of the header or the fields, not of the payload.
-        _ => Mishap::Flipped(dice.below(67 * 8)),
+        _ => FaultKind::Corrupt(dice.below(67 * 8)),
     };
     Fault {
         frame: frame.to_owned(),
         nth: 1 + dice.below(3),
         from: None,
-        mishap,
+        kind,
     }
 }

@@ -226,10 +226,10 @@ impl Checker<'_> {
             return;
         };
         let vocabulary = self.protocol.map(Protocol::on_the_wire);
-        for flaw in impair.flaws(vocabulary) {
-            let place = flaw.place.iter();
+        for problem in impair.problems(vocabulary) {
+            let place = problem.place.iter();
             let place = place.fold(root("impair"), |place, key| place.key(key));
-            self.at(&place, flaw.message, flaw.help);
+            self.at(&place, problem.message, problem.help);
         }
         if impair.is_ideal() && self.whole {
             let help = "remove it, or say what the network does: `\"loss\": 0.1`";

@@ -9,7 +9,7 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::network::Impair;
+use crate::network::Impairment;
 use crate::scenario::{Scenario, SocketNeed};
 
 use super::context::Context;
@@ -95,7 +95,7 @@ impl Script {
     /// The same played through a network of which the scenario does not know: windows give way to
     /// its delays. Those of its own network they know by themselves.
     #[must_use]
-    pub fn through(mut self, impair: &Impair) -> Self {
+    pub fn through(mut self, impair: &Impairment) -> Self {
         self.context.path = Path::through(impair, &self.context.environment);
         self
     }

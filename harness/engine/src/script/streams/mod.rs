@@ -89,7 +89,7 @@ use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
 };
 
-use crate::network::Impair;
+use crate::network::Impairment;
 use crate::scenario::Scenario;
 
 use super::context::Context;
@@ -185,7 +185,7 @@ impl StreamScript {
     /// The same played through a network of which the scenario does not know: windows give way to
     /// its delays.
     #[must_use]
-    pub fn through(mut self, impair: &Impair) -> Self {
+    pub fn through(mut self, impair: &Impairment) -> Self {
         self.context.path = Path::through(impair, &self.context.environment);
         self
     }

@@ -16,7 +16,7 @@ use shakedown_protocol::StreamParameters;
 
 use super::{Action, Environment, Failure, Input, Script, ScriptOutcome, SocketId, describe};
 use crate::iut::Exit;
-use crate::network::Impair;
+use crate::network::Impairment;
 use crate::scenario::Scenario;
 
 const RESPONDER: &str = "127.0.0.1:4444";
@@ -52,7 +52,7 @@ impl Play {
     }
 
     fn with_exit(role: &str, body: Value, exit: Exit) -> Self {
-        Self::with(role, body, exit, &Impair::default())
+        Self::with(role, body, exit, &Impairment::default())
     }
 
     /// Steps against an initiator that are played through a network.
@@ -62,7 +62,7 @@ impl Play {
         Self::with("initiator", body, Exit::default(), &impair)
     }
 
-    fn with(role: &str, body: Value, exit: Exit, impair: &Impair) -> Self {
+    fn with(role: &str, body: Value, exit: Exit, impair: &Impairment) -> Self {
         let mut scenario = json!({
             "id": "mediastream/3way/a", "title": "A fact", "requirements": ["MS-H-01", "MS-H-05"],
             "iut": { "role": role, "mode": "3way" },

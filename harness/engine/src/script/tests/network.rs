@@ -12,7 +12,7 @@ fn an_answer_may_take_as_much_longer_as_the_network_takes_there_and_back() {
         play.complaint(),
         "SYN within 1.5 s (tolerance and the network's delay added) | nothing"
     );
-    let mut ideal = Play::through("lose=SYN#2", steps);
+    let mut ideal = Play::through("drop=SYN#2", steps);
     ideal.until(1_300);
     let wanted = "SYN within 1.3 s (tolerance added) | nothing";
     assert_eq!(ideal.complaint(), wanted);

@@ -225,7 +225,7 @@ fn a_process_that_stands_still_for_a_while() {
 fn what_is_wrong_and_does_not_come_for_a_while() {
     in_virtual_time(async {
         // Recorded at the client, and lost behind it.
-        let table = Table::with("from=initiator,cut=2s..6s", PROTON);
+        let table = Table::with("from=initiator,outage=2s..6s", PROTON);
         let mut pair = table.set_up().await;
         pass(2_000).await;
         pair.client.say(EVENT, &[1, 0]).await;

@@ -80,7 +80,7 @@ impl Table {
 
     fn recorded(impair: &str, parameters: Transport, at_server: bool) -> Self {
         let impair = match impair {
-            "" => shakedown_engine::network::Impair::default(),
+            "" => shakedown_engine::network::Impairment::default(),
             some => some.parse().unwrap(),
         };
         let network = VirtualNetwork::new(impair, 7);

@@ -27,7 +27,7 @@ use std::time::Duration;
 
 use quinn::udp::{EcnCodepoint, RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, EndpointConfig, Runtime, TokioRuntime, UdpPoller};
-use shakedown_engine::network::{Counts, Fault, Impair, Network};
+use shakedown_engine::network::{Counts, Fault, Impairment, Network};
 use shakedown_protocol::SEALED;
 use shakedown_protocol::requirement::Role;
 use tokio::sync::Notify;
@@ -95,7 +95,7 @@ impl VirtualNetwork {
     ///
     /// To be called in a [`runtime`].
     #[must_use]
-    pub fn new(impair: Impair, seed: u64) -> Self {
+    pub fn new(impair: Impairment, seed: u64) -> Self {
         let seed = impair.seed.unwrap_or(seed);
         let sent = Arc::new(Notify::new());
         let shared = Arc::new(Shared {

@@ -202,13 +202,13 @@ fn exact_faults_hit_the_datagram_of_that_number() {
     let (at_once, nothing) = first_flight("delay=1ms");
     assert_eq!(nothing, 0);
     // The first is sent again after the first timeout of the handshake.
-    let (later, one) = first_flight("delay=1ms,lose=initiator:DATAGRAM#1");
+    let (later, one) = first_flight("delay=1ms,drop=initiator:DATAGRAM#1");
     assert_eq!(one, 1);
     assert!(
         at_once < SECOND / 10 && later > at_once + SECOND / 2,
         "{at_once:?} {later:?}"
     );
-    let (cut, some) = first_flight("delay=1ms,cut=0s..2s");
+    let (cut, some) = first_flight("delay=1ms,outage=0s..2s");
     assert!(some > 1 && cut > 2 * SECOND, "{some} {cut:?}");
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_engine::judge::judge_all;
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::Observation;
 use shakedown_protocol::proton::{Client, ClientSettings, News, Server, ServerSettings};
@@ -50,7 +50,7 @@ pub(super) fn in_virtual_time<T>(test: impl Future<Output = T>) -> T {
 impl World {
     pub(super) fn new(settings: ServerSettings, impair: &str, seed: u64) -> Self {
         let impair = match impair {
-            "" => Impair::default(),
+            "" => Impairment::default(),
             some => some.parse().unwrap(),
         };
         let network = VirtualNetwork::new(impair, seed);

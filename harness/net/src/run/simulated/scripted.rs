@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::Environment;
 use shakedown_engine::script::streams::StreamScript;
@@ -19,7 +19,7 @@ impl Scripted {
     pub(super) fn new(
         scenario: &Scenario,
         environment: Environment,
-        impair: &Impair,
+        impair: &Impairment,
         record: Arc<Record>,
     ) -> Self {
         let script = StreamScript::new(scenario, environment);

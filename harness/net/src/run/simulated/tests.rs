@@ -4,7 +4,7 @@ use std::time::Instant;
 use serde_json::{Value, json};
 use shakedown_capture::quic::{Decoder, EventKind, Limits};
 use shakedown_capture::{Capture, Item, Packets};
-use shakedown_engine::network::Impair;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::proton::PROTOCOL;
@@ -122,12 +122,12 @@ fn a_server_that_is_started_again_has_ended_its_connections_in_peace() {
 
 #[test]
 fn exact_faults_of_a_scenario_hit_datagrams_and_those_that_hit_none_are_told() {
-    let lost = json!({ "faults": [{ "lose": { "frame": "DATAGRAM", "from": "client" } }] });
+    let lost = json!({ "faults": [{ "drop": { "frame": "DATAGRAM", "from": "client" } }] });
     let hit = scenario(&[opening("main"), event(1, 1)], Some(lost));
     let simulated = simulate(&hit, &Settings::default());
     assert_eq!(simulated.composed.verdict.verdict, Verdict::Pass);
     assert!(simulated.composed.verdict.seconds > 0.5, "no timeout");
-    let none = json!({ "faults": [{ "lose": { "frame": "DATAGRAM", "nth": 9999 } }] });
+    let none = json!({ "faults": [{ "drop": { "frame": "DATAGRAM", "nth": 9999 } }] });
     let missed = scenario(&[opening("main"), event(1, 1)], Some(none));
     let simulated = simulate(&missed, &Settings::default());
     assert_eq!(simulated.composed.verdict.verdict, Verdict::Inconclusive);
@@ -136,7 +136,7 @@ fn exact_faults_of_a_scenario_hit_datagrams_and_those_that_hit_none_are_told() {
 #[test]
 fn what_fails_on_a_network_that_was_imposed_is_inconclusive() {
     let settings = Settings {
-        impair: Some("delay=20ms".parse::<Impair>().unwrap()),
+        impair: Some("delay=20ms".parse::<Impairment>().unwrap()),
         ..Settings::default()
     };
     let right = scenario(&[opening("main"), event(7, 7)], None);

@@ -1,4 +1,4 @@
-//! Impairment as command lines write it: `loss=0.1,delay=20ms..80ms,lose=SYN-ACK#2,seed=7`.
+//! Impairment as command lines write it: `loss=0.1,delay=20ms..80ms,drop=SYN-ACK#2,seed=7`.
 
 use std::fmt;
 use std::str::FromStr;
@@ -7,14 +7,14 @@ use std::time::Duration;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 
-use super::{Fault, Impair, Mishap, words};
+use super::{Fault, FaultKind, Impairment, file_form};
 use crate::document::did_you_mean;
 
 /// What an ideal network is called.
 const IDEAL: &str = "none";
 
-/// What a term can begin with, and an example of it.
-const TERMS: [(&str, &str); 16] = [
+/// What is set for the whole network, with examples.
+const SETTINGS: [(&str, &str); 11] = [
     ("from", "from=responder"),
     ("loss", "loss=0.1"),
     ("duplicate", "duplicate=0.05"),
@@ -24,40 +24,45 @@ const TERMS: [(&str, &str); 16] = [
     ("delay", "delay=20ms..80ms"),
     ("jitter", "jitter=5ms"),
     ("rate", "rate=64000"),
-    ("cut", "cut=1s..2500ms"),
-    ("lose", "lose=SYN-ACK#2"),
-    ("twice", "twice=ACK#1"),
-    ("late", "late=SYN#1+300ms"),
-    ("after", "after=SYN#1+2"),
-    ("flip", "flip=SYN#1@208"),
+    ("outage", "outage=1s..2500ms"),
     ("seed", "seed=7"),
+];
+
+/// Exact faults, with examples. Of a key that is a setting too, a value that begins with a letter
+/// names a frame.
+const FAULTS: [(&str, &str); 5] = [
+    ("drop", "drop=SYN-ACK#2"),
+    ("duplicate", "duplicate=ACK#1"),
+    ("delay", "delay=SYN#1+300ms"),
+    ("reorder", "reorder=SYN#1+2"),
+    ("corrupt", "corrupt=SYN#1@208"),
 ];
 
 /// An impairment on a command line that is wrong.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("in `{term}`: {problem}")]
-pub struct ImpairError {
+pub struct ImpairmentError {
     /// The term that is wrong.
     pub term: String,
     /// What is wrong with it, and what would be right.
     pub problem: String,
 }
 
-impl Impair {
+impl Impairment {
     /// Looks up the frames that its faults name.
     ///
     /// # Errors
-    /// [`ImpairError`] at the first that the protocol does not have.
-    pub fn check(&self, vocabulary: &dyn Vocabulary) -> Result<(), ImpairError> {
-        match self.flaws(Some(vocabulary)).first() {
+    /// [`ImpairmentError`] at the first that the protocol does not have.
+    pub fn check(&self, vocabulary: &dyn Vocabulary) -> Result<(), ImpairmentError> {
+        match self.problems(Some(vocabulary)).first() {
             None => Ok(()),
-            Some(flaw) => {
-                let problem = match &flaw.help {
-                    Some(help) => format!("{}; {help}", flaw.message),
-                    None => flaw.message.clone(),
+            Some(found) => {
+                let problem = match &found.help {
+                    Some(help) => format!("{}; {help}", found.message),
+                    None => found.message.clone(),
                 };
-                let term = self.term(&flaw.place);
-                Err(ImpairError { term, problem })
+                let term = self.term(&found.place);
+                Err(ImpairmentError { term, problem })
             }
         }
     }
@@ -91,13 +96,13 @@ impl Impair {
         add("reorder", share(self.reorder));
         add("corrupt", share(self.corrupt));
         add("checksum", share(self.checksum));
-        let delay = Some(self.delay).filter(|delay| !words::is_default(delay));
+        let delay = Some(self.delay).filter(|delay| !file_form::is_default(delay));
         add("delay", delay.map(|delay| delay.to_string()));
         let jitter = Some(self.jitter).filter(|jitter| !jitter.is_zero());
-        add("jitter", jitter.map(words::spell));
+        add("jitter", jitter.map(file_form::spell));
         add("rate", self.rate.map(|rate| rate.to_string()));
-        for cut in &self.cut {
-            add("cut", Some(words::spell_range(*cut)));
+        for outage in &self.outage {
+            add("outage", Some(file_form::spell_range(*outage)));
         }
         terms.extend(self.faults.iter().map(ToString::to_string));
         terms.extend(self.seed.map(|seed| format!("seed={seed}")));
@@ -105,7 +110,7 @@ impl Impair {
     }
 }
 
-impl fmt::Display for Impair {
+impl fmt::Display for Impairment {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let terms = self.terms();
         if terms.is_empty() {
@@ -115,25 +120,25 @@ impl fmt::Display for Impair {
     }
 }
 
-/// As it stands on a command line: `late=responder:ERROR#1+300ms`.
+/// As it stands on a command line: `delay=responder:ERROR#1+300ms`.
 impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{}=", self.mishap.key())?;
+        write!(f, "{}=", self.kind.key())?;
         if let Some(side) = self.from {
             write!(f, "{side}:")?;
         }
         write!(f, "{}#{}", self.frame, self.nth)?;
-        match self.mishap {
-            Mishap::Lost | Mishap::Twice => Ok(()),
-            Mishap::Late(by) => write!(f, "+{}", words::spell(by)),
-            Mishap::After(later) => write!(f, "+{later}"),
-            Mishap::Flipped(bit) => write!(f, "@{bit}"),
+        match self.kind {
+            FaultKind::Drop | FaultKind::Duplicate => Ok(()),
+            FaultKind::Delay(by) => write!(f, "+{}", file_form::spell(by)),
+            FaultKind::Reorder(later) => write!(f, "+{later}"),
+            FaultKind::Corrupt(bit) => write!(f, "@{bit}"),
         }
     }
 }
 
-impl FromStr for Impair {
-    type Err = ImpairError;
+impl FromStr for Impairment {
+    type Err = ImpairmentError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
         let mut impair = Self::default();
@@ -142,36 +147,48 @@ impl FromStr for Impair {
         }
         let mut given: Vec<&str> = Vec::new();
         for term in text.split(',').map(str::trim) {
-            let wrong = |problem| ImpairError {
+            let wrong = |problem| ImpairmentError {
                 term: term.to_owned(),
                 problem,
             };
             let (key, value) = term.split_once('=').unwrap_or((term, ""));
             let (key, value) = (key.trim(), value.trim());
-            let known = TERMS.iter().find(|(known, _)| *known == key);
-            let (key, example) = known.ok_or_else(|| wrong(no_such(key)))?;
-            let may_repeat = matches!(*key, "cut" | "lose" | "twice" | "late" | "after" | "flip");
-            if !may_repeat && given.contains(key) {
-                return Err(wrong(format!("`{key}` stands twice")));
-            }
-            given.push(key);
-            let problem = |problem: String| match problem.as_str() {
-                "" => wrong(format!("write for example `{example}`")),
-                _ => wrong(format!("{problem}; write for example `{example}`")),
+            let example = |terms: &'static [(&str, &str)]| {
+                let mut terms = terms.iter();
+                terms.find_map(|(known, example)| (*known == key).then_some(*example))
             };
-            impair.add(key, value).map_err(problem)?;
-            // What was right before is: the flaw is this term's.
-            if let Some(flaw) = impair.flaws(None).first() {
-                return Err(problem(flaw.message.clone()));
+            let names_frame = value.starts_with(char::is_alphabetic);
+            let (is_fault, example) = match (example(&SETTINGS), example(&FAULTS)) {
+                (Some(_), Some(example)) if names_frame => (true, example),
+                (Some(example), _) => (false, example),
+                (None, Some(example)) => (true, example),
+                (None, None) => return Err(wrong(no_such(key))),
+            };
+            if !is_fault && key != "outage" {
+                if given.contains(&key) {
+                    return Err(wrong(format!("`{key}` stands twice")));
+                }
+                given.push(key);
+            }
+            let problem =
+                |problem: String| wrong(format!("{problem}; write for example `{example}`"));
+            let added = match is_fault {
+                true => fault(key, value).map(|fault| impair.faults.push(fault)),
+                false => impair.set(key, value),
+            };
+            added.map_err(problem)?;
+            // The terms before were right, so this one is wrong.
+            if let Some(found) = impair.problems(None).first() {
+                return Err(problem(found.message.clone()));
             }
         }
         Ok(impair)
     }
 }
 
-impl Impair {
-    /// Takes over a term. The error says what is wrong, and nothing where the example says it all.
-    fn add(&mut self, key: &str, value: &str) -> Result<(), String> {
+impl Impairment {
+    /// Sets one of [`SETTINGS`].
+    fn set(&mut self, key: &str, value: &str) -> Result<(), String> {
         match key {
             "from" => self.from = Some(side(value)?),
             "loss" => self.loss = share(value)?,
@@ -182,29 +199,31 @@ impl Impair {
             "delay" => self.delay = value.parse().map_err(plain)?,
             "jitter" => self.jitter = time(value)?,
             "rate" => self.rate = Some(number(value, "bytes a second")?),
-            "cut" => self.cut.push(words::parse_cut(value).map_err(plain)?),
-            "seed" => self.seed = Some(number(value, "seed")?),
-            mishap => self.faults.push(fault(mishap, value)?),
+            "outage" => {
+                let outage = file_form::parse_outage(value).map_err(plain)?;
+                self.outage.push(outage);
+            }
+            _ => self.seed = Some(number(value, "seed")?),
         }
         Ok(())
     }
 }
 
 fn no_such(key: &str) -> String {
-    let known = TERMS.map(|(known, _)| known);
+    let known = SETTINGS.iter().chain(&FAULTS).map(|(known, _)| *known);
     match key {
         "" => "there is nothing between the commas; write for example `loss=0.1,seed=7`".to_owned(),
         _ => {
             let help = did_you_mean(key, known).unwrap_or_default();
-            format!("nothing that a network does is called `{key}`; {help}")
+            format!("no impairment is called `{key}`; {help}")
         }
     }
 }
 
 fn fault(key: &str, value: &str) -> Result<Fault, String> {
     let (whole, separator) = match key {
-        "late" | "after" => (value, Some('+')),
-        "flip" => (value, Some('@')),
+        "delay" | "reorder" => (value, Some('+')),
+        "corrupt" => (value, Some('@')),
         _ => (value, None),
     };
     let (which, rest) = match separator {
@@ -225,18 +244,18 @@ fn fault(key: &str, value: &str) -> Result<Fault, String> {
     if frame.is_empty() {
         return Err("no frame is named".to_owned());
     }
-    let mishap = match key {
-        "lose" => Mishap::Lost,
-        "twice" => Mishap::Twice,
-        "late" => Mishap::Late(time(rest.trim())?),
-        "after" => Mishap::After(number(rest.trim(), "count of datagrams")?),
-        _ => Mishap::Flipped(number(rest.trim(), "bit")?),
+    let kind = match key {
+        "drop" => FaultKind::Drop,
+        "duplicate" => FaultKind::Duplicate,
+        "delay" => FaultKind::Delay(time(rest.trim())?),
+        "reorder" => FaultKind::Reorder(number(rest.trim(), "count of datagrams")?),
+        _ => FaultKind::Corrupt(number(rest.trim(), "bit")?),
     };
     Ok(Fault {
         frame: frame.to_owned(),
         nth,
         from,
-        mishap,
+        kind,
     })
 }
 
@@ -259,7 +278,7 @@ fn side(value: &str) -> Result<Role, String> {
 }
 
 fn time(value: &str) -> Result<Duration, String> {
-    words::parse_time(value).map_err(plain)
+    file_form::parse_time(value).map_err(plain)
 }
 
 /// The first half of a sentence that goes on with an example: one is enough.
@@ -277,38 +296,40 @@ mod tests {
     use super::*;
 
     fn error(text: &str) -> String {
-        let read = text.parse::<Impair>();
+        let read = text.parse::<Impairment>();
         let checked = read.and_then(|impair| impair.check(PROTOCOL.vocabulary));
         checked.unwrap_err().to_string()
     }
 
     #[test]
     fn every_term_has_an_example_that_is_right() {
-        for (key, example) in TERMS {
-            let impair: Impair = example.parse().unwrap();
+        let terms = || SETTINGS.into_iter().chain(FAULTS);
+        for (key, example) in terms() {
+            let impair: Impairment = example.parse().unwrap();
             assert!(example.starts_with(key), "{example}");
             assert_eq!(impair.to_string(), example);
             assert_eq!(impair.check(PROTOCOL.vocabulary), Ok(()));
         }
-        let all = TERMS.map(|(_, example)| example).join(",");
-        assert_eq!(all.parse::<Impair>().unwrap().to_string(), all);
+        let all: Vec<_> = terms().map(|(_, example)| example).collect();
+        let all: Impairment = all.join(",").parse().unwrap();
+        assert_eq!(all.to_string().parse(), Ok(all));
     }
 
     #[test]
     fn the_examples_of_users_are_read() {
-        let impair: Impair = "loss=0.1, delay=20ms..80ms ,reorder=0.05,seed=7,from=responder"
+        let impair: Impairment = "loss=0.1, delay=20ms..80ms ,reorder=0.05,seed=7,from=responder"
             .parse()
             .unwrap();
         assert_eq!(impair.loss, 0.1);
         assert_eq!(impair.delay.most, Duration::from_millis(80));
         assert_eq!(impair.from, Some(Role::Responder));
-        let exact: Impair = "lose=SYN-ACK#2,twice=ACK,late=initiator:ERROR#1+300ms"
+        let exact: Impairment = "drop=SYN-ACK#2,duplicate=ACK,delay=initiator:ERROR#1+300ms"
             .parse()
             .unwrap();
         assert_eq!(exact.faults.len(), 3);
         assert_eq!(exact.faults[1].nth, 1);
         assert_eq!(exact.faults[2].from, Some(Role::Initiator));
-        assert!("none".parse::<Impair>().unwrap().is_ideal());
+        assert!("none".parse::<Impairment>().unwrap().is_ideal());
     }
 
     #[test]
@@ -316,7 +337,15 @@ mod tests {
         for (text, wanted) in [
             (
                 "loss=0.1,lss=0.2",
-                "in `lss=0.2`: nothing that a network does is called `lss`; did you mean `loss`?",
+                "in `lss=0.2`: no impairment is called `lss`; did you mean `loss`?",
+            ),
+            (
+                "lose=SYN#1",
+                "in `lose=SYN#1`: no impairment is called `lose`; it is called `drop` now",
+            ),
+            (
+                "cut=1s..2s",
+                "in `cut=1s..2s`: no impairment is called `cut`; it is called `outage` now",
             ),
             (
                 "loss=2",
@@ -344,44 +373,44 @@ mod tests {
                 "in `rate=0`: no byte a second would be carried; write for example `rate=64000`",
             ),
             (
-                "cut=2s..1s",
-                "in `cut=2s..1s`: the cut ends before it begins; write for example `cut=1s..2500ms`",
+                "outage=2s..1s",
+                "in `outage=2s..1s`: the outage ends before it begins; write for example `outage=1s..2500ms`",
             ),
             (
-                "cut=2s",
-                "in `cut=2s`: \"2s\" is no stretch of time; write for example `cut=1s..2500ms`",
+                "outage=2s",
+                "in `outage=2s`: \"2s\" is no time range; write for example `outage=1s..2500ms`",
             ),
             (
-                "lose=SYN-ACK#0",
-                "in `lose=SYN-ACK#0`: frames are counted from 1; write for example `lose=SYN-ACK#2`",
+                "drop=SYN-ACK#0",
+                "in `drop=SYN-ACK#0`: frames are counted from 1; write for example `drop=SYN-ACK#2`",
             ),
             (
-                "lose=SYNACK#1",
-                "in `lose=SYNACK#1`: no frame is called `SYNACK`; did you mean `SYN-ACK`?",
+                "drop=SYNACK#1",
+                "in `drop=SYNACK#1`: no frame is called `SYNACK`; did you mean `SYN-ACK`?",
             ),
             (
-                "loss=0.5,twice=ACK,lose=SYN_AKC",
-                "in `lose=SYN_AKC#1`: no frame is called `SYN_AKC`; did you mean `SYN-ACK`?",
+                "loss=0.5,duplicate=ACK,drop=SYN_AKC",
+                "in `drop=SYN_AKC#1`: no frame is called `SYN_AKC`; did you mean `SYN-ACK`?",
             ),
             (
-                "lose=",
-                "in `lose=`: no frame is named; write for example `lose=SYN-ACK#2`",
+                "drop=",
+                "in `drop=`: no frame is named; write for example `drop=SYN-ACK#2`",
             ),
             (
-                "late=SYN#1",
-                "in `late=SYN#1`: `+` and what follows it is missing; write for example `late=SYN#1+300ms`",
+                "delay=SYN#1",
+                "in `delay=SYN#1`: `+` and what follows it is missing; write for example `delay=SYN#1+300ms`",
             ),
             (
-                "late=SYN#1+0s",
-                "in `late=SYN#1+0s`: it would not be late; write for example `late=SYN#1+300ms`",
+                "delay=SYN#1+0s",
+                "in `delay=SYN#1+0s`: it would not be delayed; write for example `delay=SYN#1+300ms`",
             ),
             (
-                "flip=SYN#1@x",
-                "in `flip=SYN#1@x`: \"x\" is no bit, a whole number; write for example `flip=SYN#1@208`",
+                "corrupt=SYN#1@x",
+                "in `corrupt=SYN#1@x`: \"x\" is no bit, a whole number; write for example `corrupt=SYN#1@208`",
             ),
             (
-                "lose=server:SYN",
-                "in `lose=server:SYN`: \"server\" is no side: there are initiator and responder; write for example `lose=SYN-ACK#2`",
+                "drop=server:SYN",
+                "in `drop=server:SYN`: \"server\" is no side: there are initiator and responder; write for example `drop=SYN-ACK#2`",
             ),
             (
                 "seed=-1",
@@ -392,8 +421,8 @@ mod tests {
                 "in ``: there is nothing between the commas; write for example `loss=0.1,seed=7`",
             ),
             (
-                "lose=SYN,lose=SYN#1",
-                "in `lose=SYN#1`: this fault stands twice; write for example `lose=SYN-ACK#2`",
+                "drop=SYN,drop=SYN#1",
+                "in `drop=SYN#1`: this fault stands twice; write for example `drop=SYN-ACK#2`",
             ),
         ] {
             assert_eq!(error(text), wanted, "{text}");

@@ -4,19 +4,18 @@ use std::time::Duration;
 
 use super::Arrival;
 
-/// What is on its way; what arrives first comes first, and of those that arrive together the one
-/// that was put in first.
-pub(super) struct Flying<T> {
-    heap: BinaryHeap<Reverse<Flight<T>>>,
+/// Datagrams on their way, ordered by arrival, then by when they were put in.
+pub(super) struct InFlight<T> {
+    heap: BinaryHeap<Reverse<Entry<T>>>,
     count: u64,
 }
 
-struct Flight<T> {
+struct Entry<T> {
     number: u64,
     arrival: Arrival<T>,
 }
 
-impl<T> Flying<T> {
+impl<T> InFlight<T> {
     pub(super) const fn new() -> Self {
         Self {
             heap: BinaryHeap::new(),
@@ -26,7 +25,7 @@ impl<T> Flying<T> {
 
     pub(super) fn put(&mut self, arrival: Arrival<T>) {
         self.count += 1;
-        self.heap.push(Reverse(Flight {
+        self.heap.push(Reverse(Entry {
             number: self.count,
             arrival,
         }));
@@ -47,27 +46,27 @@ impl<T> Flying<T> {
     }
 }
 
-impl<T> Flight<T> {
+impl<T> Entry<T> {
     const fn order(&self) -> (Duration, u64) {
         (self.arrival.at, self.number)
     }
 }
 
-impl<T> PartialEq for Flight<T> {
+impl<T> PartialEq for Entry<T> {
     fn eq(&self, other: &Self) -> bool {
         self.order() == other.order()
     }
 }
 
-impl<T> Eq for Flight<T> {}
+impl<T> Eq for Entry<T> {}
 
-impl<T> PartialOrd for Flight<T> {
+impl<T> PartialOrd for Entry<T> {
     fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
         Some(self.cmp(other))
     }
 }
 
-impl<T> Ord for Flight<T> {
+impl<T> Ord for Entry<T> {
     fn cmp(&self, other: &Self) -> Ordering {
         self.order().cmp(&other.order())
     }

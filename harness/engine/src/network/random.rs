@@ -4,17 +4,13 @@ use rand_chacha::ChaCha8Rng;
 /// Draws for one datagram, more than are in use: what is added later moves none of the others.
 const DRAWS: usize = 16;
 
-/// The chances of one direction.
+/// The random numbers of one direction.
 #[derive(Debug, Clone)]
-pub(super) struct Dice {
-    random: ChaCha8Rng,
-}
+pub(super) struct RandomStream(ChaCha8Rng);
 
 /// All that is random about one datagram.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Throw {
-    draws: [u64; DRAWS],
-}
+pub(super) struct Draws([u64; DRAWS]);
 
 /// What a draw decides, by its place among them.
 #[derive(Debug, Clone, Copy)]
@@ -31,23 +27,21 @@ pub(super) enum Draw {
     JitterOfCopy,
 }
 
-impl Dice {
+impl RandomStream {
     /// The stream of this number of a seed.
     pub(super) fn new(seed: u64, stream: u64) -> Self {
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         random.set_stream(stream);
-        Self { random }
+        Self(random)
     }
 
     /// The draws for the next datagram.
-    pub(super) fn throw(&mut self) -> Throw {
-        Throw {
-            draws: std::array::from_fn(|_| self.random.next_u64()),
-        }
+    pub(super) fn draw(&mut self) -> Draws {
+        Draws(std::array::from_fn(|_| self.0.next_u64()))
     }
 }
 
-impl Throw {
+impl Draws {
     /// Whether something of this probability happens: never at 0, always at 1.
     pub(super) fn happens(&self, draw: Draw, probability: f64) -> bool {
         // 53 bits are all that a double holds exactly.
@@ -55,7 +49,7 @@ impl Throw {
         share < probability
     }
 
-    /// A number from 0 to `most`, each with the same chance.
+    /// A number from 0 to `most`, evenly distributed.
     pub(super) fn up_to(&self, draw: Draw, most: u64) -> u64 {
         let values = u128::from(most) + 1;
         // Below 2^64, as the draw is.
@@ -63,7 +57,7 @@ impl Throw {
     }
 
     const fn raw(&self, draw: Draw) -> u64 {
-        self.draws[draw as usize]
+        self.0[draw as usize]
     }
 }
 
@@ -72,25 +66,18 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_has_no_chance_never_happens_and_what_is_certain_always_does() {
+    fn probability_0_never_happens_and_1_always_does() {
         for raw in [0, 1, u64::MAX / 2, u64::MAX] {
-            let throw = Throw {
-                draws: [raw; DRAWS],
-            };
-            assert!(!throw.happens(Draw::Loss, 0.0));
-            assert!(throw.happens(Draw::Loss, 1.0));
-            assert!(!throw.happens(Draw::Loss, f64::NAN));
+            let draws = Draws([raw; DRAWS]);
+            assert!(!draws.happens(Draw::Loss, 0.0));
+            assert!(draws.happens(Draw::Loss, 1.0));
+            assert!(!draws.happens(Draw::Loss, f64::NAN));
         }
     }
 
     #[test]
     fn a_range_is_drawn_from_end_to_end_and_not_beyond() {
-        let of = |raw, most| {
-            Throw {
-                draws: [raw; DRAWS],
-            }
-            .up_to(Draw::Bit, most)
-        };
+        let of = |raw, most| Draws([raw; DRAWS]).up_to(Draw::Bit, most);
         assert_eq!(of(0, 9), 0);
         assert_eq!(of(u64::MAX, 9), 9);
         assert_eq!(of(u64::MAX, 0), 0);
@@ -100,7 +87,7 @@ mod tests {
 
     #[test]
     fn one_seed_has_independent_streams() {
-        let first = |stream| Dice::new(7, stream).throw().draws;
+        let first = |stream| RandomStream::new(7, stream).draw().0;
         assert_eq!(first(0), first(0));
         assert_ne!(first(0), first(1));
     }

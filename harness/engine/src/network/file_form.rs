@@ -6,7 +6,7 @@ use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shakedown_protocol::requirement::Role;
 
-use super::{Delay, Fault, Mishap};
+use super::{Delay, Fault, FaultKind};
 use crate::scenario::Span;
 
 /// A number and its unit, as the pattern of a schema.
@@ -46,11 +46,11 @@ pub(super) fn spell_range((begin, end): (Duration, Duration)) -> String {
     format!("{}..{}", spell(begin), spell(end))
 }
 
-pub(super) fn parse_cut(text: &str) -> Result<(Duration, Duration), String> {
+pub(super) fn parse_outage(text: &str) -> Result<(Duration, Duration), String> {
     match parse_range(text)? {
         (begin, Some(end)) => Ok((begin, end)),
         (_, None) => Err(format!(
-            "{text:?} is no stretch of time; write for example \"1s..2.5s\""
+            "{text:?} is no time range; write for example \"1s..2.5s\""
         )),
     }
 }
@@ -107,23 +107,23 @@ impl JsonSchema for Delay {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case")]
 #[schemars(rename = "Fault")]
-pub(super) enum FaultInWords {
+pub(super) enum FaultForm {
     /// It never arrives.
-    Lose(Plain),
+    Drop(Target),
     /// It arrives twice.
-    Twice(Plain),
+    Duplicate(Target),
     /// It arrives later, and others overtake it.
-    Late(Late),
+    Delay(DelayedTarget),
     /// It is held back until others have overtaken it.
-    After(After),
+    Reorder(ReorderedTarget),
     /// One of its bits is flipped.
-    Flip(Flip),
+    Corrupt(CorruptedTarget),
 }
 
-/// A frame that something happens to.
+/// The frame that is dropped or duplicated.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Plain {
+pub(super) struct Target {
     /// The frame's name.
     frame: String,
     /// Which of its kind, from 1, as they are sent; the first if not given.
@@ -136,10 +136,10 @@ pub(super) struct Plain {
     from: Option<Role>,
 }
 
-/// A frame that comes late.
+/// The frame that is delayed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Late {
+pub(super) struct DelayedTarget {
     /// The frame's name.
     frame: String,
     /// Which of its kind, from 1, as they are sent; the first if not given.
@@ -156,10 +156,10 @@ pub(super) struct Late {
     by: Duration,
 }
 
-/// A frame that others overtake.
+/// The frame that others overtake.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct After {
+pub(super) struct ReorderedTarget {
     /// The frame's name.
     frame: String,
     /// Which of its kind, from 1, as they are sent; the first if not given.
@@ -177,10 +177,10 @@ pub(super) struct After {
     later: u32,
 }
 
-/// A frame that is damaged under a checksum that is right.
+/// The frame of which a bit is flipped, under a checksum that is right.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub(super) struct Flip {
+pub(super) struct CorruptedTarget {
     /// The frame's name.
     frame: String,
     /// Which of its kind, from 1, as they are sent; the first if not given.
@@ -196,48 +196,48 @@ pub(super) struct Flip {
     bit: u32,
 }
 
-impl From<FaultInWords> for Fault {
-    fn from(words: FaultInWords) -> Self {
-        let (frame, nth, from, mishap) = match words {
-            FaultInWords::Lose(it) => (it.frame, it.nth, it.from, Mishap::Lost),
-            FaultInWords::Twice(it) => (it.frame, it.nth, it.from, Mishap::Twice),
-            FaultInWords::Late(it) => (it.frame, it.nth, it.from, Mishap::Late(it.by)),
-            FaultInWords::After(it) => (it.frame, it.nth, it.from, Mishap::After(it.later)),
-            FaultInWords::Flip(it) => (it.frame, it.nth, it.from, Mishap::Flipped(it.bit)),
+impl From<FaultForm> for Fault {
+    fn from(form: FaultForm) -> Self {
+        let (frame, nth, from, kind) = match form {
+            FaultForm::Drop(it) => (it.frame, it.nth, it.from, FaultKind::Drop),
+            FaultForm::Duplicate(it) => (it.frame, it.nth, it.from, FaultKind::Duplicate),
+            FaultForm::Delay(it) => (it.frame, it.nth, it.from, FaultKind::Delay(it.by)),
+            FaultForm::Reorder(it) => (it.frame, it.nth, it.from, FaultKind::Reorder(it.later)),
+            FaultForm::Corrupt(it) => (it.frame, it.nth, it.from, FaultKind::Corrupt(it.bit)),
         };
         Self {
             frame,
             nth,
             from,
-            mishap,
+            kind,
         }
     }
 }
 
-impl From<Fault> for FaultInWords {
+impl From<Fault> for FaultForm {
     fn from(fault: Fault) -> Self {
         let Fault {
             frame,
             nth,
             from,
-            mishap,
+            kind,
         } = fault;
-        match mishap {
-            Mishap::Lost => Self::Lose(Plain { frame, nth, from }),
-            Mishap::Twice => Self::Twice(Plain { frame, nth, from }),
-            Mishap::Late(by) => Self::Late(Late {
+        match kind {
+            FaultKind::Drop => Self::Drop(Target { frame, nth, from }),
+            FaultKind::Duplicate => Self::Duplicate(Target { frame, nth, from }),
+            FaultKind::Delay(by) => Self::Delay(DelayedTarget {
                 frame,
                 nth,
                 from,
                 by,
             }),
-            Mishap::After(later) => Self::After(After {
+            FaultKind::Reorder(later) => Self::Reorder(ReorderedTarget {
                 frame,
                 nth,
                 from,
                 later,
             }),
-            Mishap::Flipped(bit) => Self::Flip(Flip {
+            FaultKind::Corrupt(bit) => Self::Corrupt(CorruptedTarget {
                 frame,
                 nth,
                 from,
@@ -267,33 +267,35 @@ pub(super) mod time {
 }
 
 /// Stretches of time as texts.
-pub(super) mod cuts {
+pub(super) mod outages {
     use super::{
-        Deserialize, Deserializer, Duration, Serialize, Serializer, parse_cut, spell_range,
+        Deserialize, Deserializer, Duration, Serialize, Serializer, parse_outage, spell_range,
     };
 
     pub(in super::super) fn serialize<S: Serializer>(
-        cuts: &[(Duration, Duration)],
+        outages: &[(Duration, Duration)],
         serializer: S,
     ) -> Result<S::Ok, S::Error> {
-        let texts: Vec<_> = cuts.iter().copied().map(spell_range).collect();
+        let texts: Vec<_> = outages.iter().copied().map(spell_range).collect();
         texts.serialize(serializer)
     }
 
     pub(in super::super) fn deserialize<'de, D: Deserializer<'de>>(
         deserializer: D,
     ) -> Result<Vec<(Duration, Duration)>, D::Error> {
-        let texts = Vec::<Cut>::deserialize(deserializer)?;
-        Ok(texts.into_iter().map(|Cut(cut)| cut).collect())
+        let texts = Vec::<Outage>::deserialize(deserializer)?;
+        Ok(texts.into_iter().map(|Outage(outage)| outage).collect())
     }
 
     /// One of them, so that an error is told at its own place.
-    struct Cut((Duration, Duration));
+    struct Outage((Duration, Duration));
 
-    impl<'de> Deserialize<'de> for Cut {
+    impl<'de> Deserialize<'de> for Outage {
         fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
             let text = String::deserialize(deserializer)?;
-            parse_cut(&text).map(Self).map_err(serde::de::Error::custom)
+            parse_outage(&text)
+                .map(Self)
+                .map_err(serde::de::Error::custom)
         }
     }
 }
@@ -306,7 +308,7 @@ pub(super) fn time_schema(_: &mut SchemaGenerator) -> Schema {
     })
 }
 
-pub(super) fn cuts_schema(_: &mut SchemaGenerator) -> Schema {
+pub(super) fn outages_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "array",
         "items": {
