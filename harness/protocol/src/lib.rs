@@ -11,6 +11,7 @@ pub mod machine;
 pub mod mediastream;
 pub mod monitor;
 pub mod pair;
+pub mod pattern;
 pub mod proton;
 pub mod requirement;
 pub mod streams;

@@ -53,7 +53,7 @@ fn what_is_in_a_frame_is_read_without_allocation() {
         };
         assert!(control.accepts());
         assert!(!control.connection_id().is_empty());
-        assert_eq!(control.tlvs.max_datagram(), Some(1400));
+        assert_eq!(control.max_datagram(), Some(1400));
     });
     assert_eq!(reading.count_total, 0);
 }
@@ -70,7 +70,7 @@ fn what_is_in_a_start_ack_is_read_without_allocation() {
         assert!(body.has(Start3::ACK_REQUIRED));
         assert_eq!(body.tlvs.u32(kind::FRAME_RATE), Some(50));
         assert_eq!(body.tlvs.u64(kind::BIT_RATE), Some(400_000));
-        assert_eq!(body.tlvs.max_datagram(), Some(1400));
+        assert_eq!(body.tlvs.u32(kind::MAX_DATAGRAM), Some(1400));
     });
     assert_eq!(reading.count_total, 0);
 }

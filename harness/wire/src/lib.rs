@@ -2,16 +2,23 @@
 //!
 //! [`Reader`] walks over a borrowed buffer and never panics; every read names the field that it
 //! is for, so a failure is a [`DecodeError`] that says which field, at which offset, how many
-//! bytes it needs and how many there are. [`Writer`] appends to a `Vec<u8>`.
+//! bytes it needs and how many there are. [`Writer`] appends to a `Vec<u8>`. [`fields!`] makes a
+//! struct of a table of fields, and a [`Form`] says of a frame what its fields are.
 //!
 //! The byte order is in the name of each method (`u16_le`), never in a type or a setting.
 //! This crate knows no protocol, no clock and no socket, and depends on no other crate of the
 //! workspace.
 
+mod codes;
 mod error;
+mod fields;
+mod form;
 mod reader;
+mod tlv;
 mod writer;
 
 pub use error::{DecodeError, Fault};
+pub use form::{Extension, Field, Form, Kind, Start, Usual};
 pub use reader::Reader;
+pub use tlv::{Tlv, Tlvs};
 pub use writer::Writer;

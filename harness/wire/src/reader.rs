@@ -149,6 +149,18 @@ impl<'a> Reader<'a> {
         rest
     }
 
+    /// All bytes that are left, of which there must be so many.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if fewer are left.
+    #[inline]
+    pub fn at_least(&mut self, field: &'static str, least: usize) -> Result<&'a [u8], DecodeError> {
+        if self.remaining() < least {
+            return Err(self.truncated(field, least));
+        }
+        Ok(self.rest())
+    }
+
     #[cold]
     fn truncated(&self, field: &'static str, need: usize) -> DecodeError {
         DecodeError::truncated(field, self.offset, need, self.remaining())

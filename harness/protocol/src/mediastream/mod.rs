@@ -10,12 +10,11 @@ pub mod fuzz;
 mod mode;
 mod monitor;
 mod pairs;
-pub mod pattern;
 mod reference;
-mod vocabulary;
 
 use std::sync::LazyLock;
 
+pub use crate::pattern;
 pub use mode::{Grammar, Mode, Modes, Rejection};
 
 use crate::requirement::Requirement;
@@ -28,7 +27,7 @@ pub static PROTOCOL: Protocol = Protocol {
     modes: &["legacy", "3way", "start3"],
     sides: ["initiator", "responder"],
     options: &OPTIONS,
-    vocabulary: &vocabulary::Words,
+    vocabulary: &frame::VOCABULARY,
     requirements,
     survival: "MS-W-17",
     timed: &[

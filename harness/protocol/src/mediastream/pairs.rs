@@ -145,7 +145,7 @@ fn sign(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
             frames_per_second: answer.tlvs.u32(tlv::kind::FRAME_RATE),
             seconds: answer.tlvs.u32(tlv::kind::STREAM_LENGTH),
         }),
-        (_, Frame::Error(error)) => refusal(error.tlvs.error_code()),
+        (_, Frame::Error(error)) => refusal(error.error_code()),
         (Role::Responder, Frame::Data(data)) => Some(Sign::Media(data.header.sequence_number)),
         (Role::Responder, Frame::Fragment(part)) => Some(Sign::Media(part.header.sequence_number)),
         (Role::Initiator, Frame::Data(_) | Frame::Fragment(_))

@@ -1,6 +1,4 @@
-use shakedown_wire::{DecodeError, Reader, Writer};
-
-use super::flag;
+use shakedown_wire::{Form, Start, fields};
 
 /// The 37 bytes that name a session: text, then at least one NUL.
 ///
@@ -85,70 +83,56 @@ impl std::fmt::Debug for ConnectionId {
     }
 }
 
-/// Names the session of a tuple (flag `0x1000`).
-///
-/// ```text
-///  0        2                              39
-///  +--------+------------------------------+---------
-///  | 0x1000 | id text, NUL, ... (37 bytes) | ignored
-///  +--------+------------------------------+---------
-/// ```
-///
-/// At least 39 bytes (MS-W-03); what follows them is kept and ignored (MS-W-04).
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ConnectionIdFrame<'a> {
-    field: &'a [u8; ConnectionId::LENGTH],
-    /// Bytes after the id, which a receiver ignores.
-    pub trailing: &'a [u8],
+fields! {
+    /// Names the session of a tuple (flag `0x1000`).
+    ///
+    /// ```text
+    ///  0        2                              39
+    ///  +--------+------------------------------+---------
+    ///  | 0x1000 | id text, NUL, ... (37 bytes) | ignored
+    ///  +--------+------------------------------+---------
+    /// ```
+    ///
+    /// At least 39 bytes (MS-W-03); what follows them is kept and ignored (MS-W-04).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+    pub struct ConnectionIdFrame<'a> {
+        connection_id: &'a [u8; ConnectionId::LENGTH] = text<37> "ConnectionId"
+            [has_nul(connection_id), "has no NUL in its 37 bytes"],
+        /// Bytes after the id, which a receiver ignores.
+        pub trailing: &'a [u8] = trailing "trailing",
+    }
 }
+
+pub(super) const CONNECTION_ID: Form = Form::new(
+    "connection-id",
+    Start::U16Le(0x1000),
+    ConnectionIdFrame::FIELDS,
+);
 
 impl<'a> ConnectionIdFrame<'a> {
     /// Shortest datagram of this form, in bytes.
-    pub const MIN_LENGTH: usize = 2 + ConnectionId::LENGTH;
+    pub const MIN_LENGTH: usize = 2 + Self::FIXED_LENGTH;
 
-    /// A frame that carries `field` as it is.
+    /// A frame that carries `connection_id` as it is.
     #[must_use]
-    pub const fn new(field: &'a [u8; ConnectionId::LENGTH], trailing: &'a [u8]) -> Self {
-        Self { field, trailing }
+    pub const fn new(connection_id: &'a [u8; ConnectionId::LENGTH], trailing: &'a [u8]) -> Self {
+        Self {
+            connection_id,
+            trailing,
+        }
     }
 
     /// The id.
     #[inline]
     #[must_use]
     pub const fn connection_id(&self) -> ConnectionId {
-        ConnectionId::from_bytes(*self.field)
-    }
-
-    #[inline]
-    pub(super) fn decode(reader: &mut Reader<'a>) -> Result<Self, DecodeError> {
-        let field = id_field(reader)?;
-        let trailing = reader.rest();
-        Ok(Self { field, trailing })
-    }
-
-    pub(super) fn encode(&self, writer: &mut Writer<'_>) {
-        writer.u16_le(flag::CONNECTION_ID);
-        writer.bytes(self.field);
-        writer.bytes(self.trailing);
+        ConnectionId::from_bytes(*self.connection_id)
     }
 }
 
-/// Reads an id field and checks that it has a NUL (MS-W-05).
+/// Whether an id field has the NUL that it must have (MS-W-05).
 #[inline]
-pub(super) fn id_field<'a>(
-    reader: &mut Reader<'a>,
-) -> Result<&'a [u8; ConnectionId::LENGTH], DecodeError> {
-    let offset = reader.offset();
-    let field = reader.array("ConnectionId")?;
+pub(super) fn has_nul(field: &[u8; ConnectionId::LENGTH]) -> bool {
     // Looking at all bytes, without a way out at the first, is what the compiler makes fastest.
-    let has_nul = field.iter().fold(false, |found, byte| found | (*byte == 0));
-    if has_nul {
-        Ok(field)
-    } else {
-        Err(DecodeError::invalid(
-            "ConnectionId",
-            offset,
-            "has no NUL in its 37 bytes",
-        ))
-    }
+    field.iter().fold(false, |found, byte| found | (*byte == 0))
 }

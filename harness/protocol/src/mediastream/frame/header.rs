@@ -1,44 +1,41 @@
-use shakedown_wire::{DecodeError, Reader, Writer};
+use shakedown_wire::{Usual, fields};
 
-/// The 26-byte header that data and control frames share.
-///
-/// ```text
-///  0        2                10               18               26
-///  +--------+----------------+----------------+----------------+
-///  |  flag  | SequenceNumber |      QPC       |      QPF       |
-///  +--------+----------------+----------------+----------------+
-/// ```
-///
-/// In control frames the three fields SHOULD be zero (MS-W-10) and MUST be ignored (MS-W-11).
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
-#[cfg_attr(feature = "arbitrary", derive(arbitrary::Arbitrary))]
-pub struct Header {
-    /// Number of the frame of media, from 1 (MS-D-01).
-    pub sequence_number: u64,
-    /// The sender's clock when it made the frame, in ticks.
-    pub qpc: u64,
-    /// The clock's ticks per second; never 0 in data (MS-D-04).
-    pub qpf: u64,
+fields! {
+    /// The 26-byte header that data and control frames share.
+    ///
+    /// ```text
+    ///  0        2                10               18               26
+    ///  +--------+----------------+----------------+----------------+
+    ///  |  flag  | SequenceNumber |      QPC       |      QPF       |
+    ///  +--------+----------------+----------------+----------------+
+    /// ```
+    ///
+    /// In control frames the three fields SHOULD be zero (MS-W-10) and MUST be ignored (MS-W-11).
+    #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
+    pub struct Header {
+        /// Number of the frame of media, from 1 (MS-D-01).
+        pub sequence_number: u64 = u64_le "SequenceNumber",
+        /// The sender's clock when it made the frame, in ticks.
+        pub qpc: u64 = u64_le "QPC",
+        /// The clock's ticks per second; never 0 in data (MS-D-04).
+        pub qpf: u64 = u64_le "QPF",
+    }
 }
 
 impl Header {
     /// Length of the flag and the three fields, in bytes.
-    pub const LENGTH: usize = 26;
+    pub const LENGTH: usize = 2 + Self::FIXED_LENGTH;
 
-    /// Reads the three fields; the flag is read already.
-    #[inline]
-    pub(super) fn decode(reader: &mut Reader<'_>) -> Result<Self, DecodeError> {
-        Ok(Self {
-            sequence_number: reader.u64_le("SequenceNumber")?,
-            qpc: reader.u64_le("QPC")?,
-            qpf: reader.u64_le("QPF")?,
-        })
-    }
+    /// All zero, as in a control frame.
+    pub(super) const ZERO: Self = Self {
+        sequence_number: 0,
+        qpc: 0,
+        qpf: 0,
+    };
 
-    pub(super) fn encode(&self, flag: u16, writer: &mut Writer<'_>) {
-        writer.u16_le(flag);
-        writer.u64_le(self.sequence_number);
-        writer.u64_le(self.qpc);
-        writer.u64_le(self.qpf);
-    }
+    /// Of media, where nothing else is given: the first frame, by a clock of 10 MHz.
+    pub(super) const FIRST: [(&'static str, Usual); 2] = [
+        ("sequence_number", Usual::Number(1)),
+        ("qpf", Usual::Number(10_000_000)),
+    ];
 }

@@ -42,9 +42,15 @@ pub fn decode_start3(bytes: &[u8]) {
     frames::decode(both, bytes);
 }
 
-/// Makes a frame of the bytes, encodes it and decodes it again.
+/// Makes a datagram of the bytes, decodes it and encodes it again.
 pub fn round_trip(bytes: &[u8]) {
     frames::round_trip(bytes);
+}
+
+/// The datagram that [`round_trip`] makes of the bytes.
+#[must_use]
+pub fn datagram(bytes: &[u8]) -> Option<Vec<u8>> {
+    frames::datagram(bytes)
 }
 
 /// Takes the bytes as a [`Plan`] for the reference initiator.

@@ -67,7 +67,7 @@ impl Handshake {
     /// An ERROR leaves.
     pub(super) fn sends_error(&mut self, error: &Start3<'_>) {
         assert!(!self.is_refused, "it is over");
-        let number = error.tlvs.error_code().unwrap_or_default();
+        let number = error.error_code().unwrap_or_default();
         match ErrorCode::from_number(number) {
             Some(ErrorCode::UnexpectedFrame) => {
                 self.objections += 1;

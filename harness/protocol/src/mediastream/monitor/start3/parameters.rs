@@ -26,7 +26,7 @@ impl Parameters {
             bit_rate: tlvs.u64(kind::BIT_RATE),
             buffer_depth: tlvs.u32(kind::BUFFER_DEPTH),
             stream_length: tlvs.u32(kind::STREAM_LENGTH),
-            max_datagram: tlvs.max_datagram(),
+            max_datagram: tlvs.u32(kind::MAX_DATAGRAM),
         }
     }
 

@@ -1,7 +1,7 @@
 //! A frame of the handshake of 3.3 as the monitor reads it.
 
 use super::parameters::Parameters;
-use crate::mediastream::frame::tlv::Tlvs;
+use crate::mediastream::frame::tlv::{Tlvs, kind};
 use crate::mediastream::frame::{Frame, Start3};
 use crate::mediastream::monitor::view::{array_at, u16_at, u64_at};
 use crate::monitor::Packet;
@@ -76,7 +76,7 @@ impl<'a> View<'a> {
             key: key.map(|(stream_id, nonce)| Key { stream_id, nonce }),
             sender_nonce: array_at(bytes, 46).map(|bytes| u64::from_le_bytes(*bytes)),
             parameters: Parameters::new(&tlvs),
-            error_code: tlvs.error_code(),
+            error_code: tlvs.u16(kind::ERROR_CODE),
             bytes,
             is_well_formed: !is_cut && is_sound(bytes),
             is_cut: is_cut && packet.length >= Start3::MIN_LENGTH,

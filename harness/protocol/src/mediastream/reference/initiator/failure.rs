@@ -114,7 +114,7 @@ pub(super) fn stopped() -> Failure {
 
 /// ErrorCode with its meaning, and the Diagnostic.
 fn what(error: &Start3<'_>) -> String {
-    let number = error.tlvs.error_code().unwrap_or_default();
+    let number = error.error_code().unwrap_or_default();
     let code = ErrorCode::from_number(number).map_or_else(
         || format!("{number} (a code that the specification does not name)"),
         |code| code.to_string(),

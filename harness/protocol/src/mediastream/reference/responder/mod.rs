@@ -191,7 +191,7 @@ impl Responder {
         from: SocketAddr,
         syn: &Control<'_>,
     ) -> Result<usize, (&'static str, &'static str)> {
-        let wanted = syn.tlvs.max_datagram().unwrap_or(u32::MAX);
+        let wanted = syn.max_datagram().unwrap_or(u32::MAX);
         let limit = self
             .settings
             .max_datagram

@@ -147,7 +147,7 @@ impl Responder {
         let known = session.and_then(Session::start3);
         if known.is_some_and(|known| known.is_ended_by(Identity::of(error))) {
             let why = "the peer sent an ERROR";
-            let number = error.tlvs.error_code().unwrap_or_default();
+            let number = error.error_code().unwrap_or_default();
             let message = match ErrorCode::from_number(number) {
                 Some(code) => format!("{why}: {code}"),
                 None => format!("{why}: {number}"),

@@ -114,7 +114,7 @@ mod tests {
             let Ok(Some(Frame::Error(body))) = Frame::decode(&datagram) else {
                 panic!();
             };
-            assert_eq!(body.tlvs.error_code(), Some(1));
+            assert_eq!(body.error_code(), Some(1));
             let told = body.tlvs.get(kind::DIAGNOSTIC).map(<[u8]>::len);
             assert_eq!(told, length);
         }

@@ -60,7 +60,7 @@ impl Parameters {
             buffer_depth: tlvs.u32(kind::BUFFER_DEPTH),
             codec_hint: tlvs.get(kind::CODEC_HINT).map(<[u8]>::to_vec),
             stream_length: tlvs.u32(kind::STREAM_LENGTH),
-            max_datagram: tlvs.max_datagram(),
+            max_datagram: tlvs.u32(kind::MAX_DATAGRAM),
         }
     }
 

@@ -86,7 +86,7 @@ fn the_largest_datagram_is_told_in_the_syn_if_it_was_given() {
         let Ok(Some(Frame::Syn(syn))) = Frame::decode(&sent[0]) else {
             panic!();
         };
-        assert_eq!(syn.tlvs.max_datagram(), expected);
+        assert_eq!(syn.max_datagram(), expected);
     }
 }
 

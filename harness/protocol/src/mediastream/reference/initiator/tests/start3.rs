@@ -59,7 +59,7 @@ fn error(sent: &[Vec<u8>]) -> (Option<u16>, Identity) {
         panic!("{sent:?}");
     };
     assert_eq!(datagram[..2], flag::ERROR.to_le_bytes());
-    (body(datagram).tlvs.error_code(), numbers(datagram))
+    (body(datagram).error_code(), numbers(datagram))
 }
 
 #[rstest]

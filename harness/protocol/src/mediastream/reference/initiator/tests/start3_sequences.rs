@@ -190,7 +190,7 @@ proptest! {
             prop_assert!(is_peer || sent.is_empty()); // MS-S-20
             for datagram in sent {
                 if let Ok(Some(Frame::Error(error))) = Frame::decode(&datagram) {
-                    objections += usize::from(error.tlvs.error_code() == Some(7));
+                    objections += usize::from(error.error_code() == Some(7));
                 }
             }
             prop_assert!(objections <= 1); // MS-S-17

@@ -37,7 +37,7 @@ pub(super) fn body(datagram: &[u8]) -> Start3<'_> {
 /// The code of the only answer, which is an ERROR.
 fn code(sent: &[Vec<u8>]) -> u16 {
     assert_eq!(names(sent), ["ERROR"]);
-    body(&sent[0]).tlvs.error_code().unwrap()
+    body(&sent[0]).error_code().unwrap()
 }
 
 /// What names the session of a tuple on both sides.

@@ -185,7 +185,7 @@ fn half_open_sessions_are_bounded_and_a_flood_gets_error_4_and_harms_no_other_se
         let sent = bench.receive(peer(n), &start(ASKED));
         match decoded(&sent[0]) {
             Frame::StartAck(_) => accepted += 1,
-            Frame::Error(error) => assert_eq!(error.tlvs.error_code(), Some(4)),
+            Frame::Error(error) => assert_eq!(error.error_code(), Some(4)),
             other => panic!("{other:?}"),
         }
     }
@@ -204,7 +204,7 @@ fn no_room_for_another_session_is_error_4() {
     let mut bench = Bench::new("3way,start3", &[], &[("max_sessions", "1")]); // MS-S-07
     bench.receive(peer(1), &syn("wish"));
     let sent = bench.receive(peer(A), &start(ASKED));
-    assert_eq!(super::start3::body(&sent[0]).tlvs.error_code(), Some(4));
+    assert_eq!(super::start3::body(&sent[0]).error_code(), Some(4));
     assert_eq!(bench.responder.sessions(), 1);
 }
 

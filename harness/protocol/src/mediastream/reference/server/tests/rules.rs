@@ -231,7 +231,7 @@ fn a_start_of_start3_without_a_slot_is_refused_by_error_4() {
     let Ok(Some(Frame::Error(error))) = Frame::decode(&answer) else {
         panic!("no ERROR");
     };
-    let code = error.tlvs.error_code();
+    let code = error.error_code();
     assert_eq!(code, Some(4));
     assert_eq!(
         server.desk.place(remote(1)),

@@ -1,0 +1,129 @@
+//! How scenarios and vectors name a protocol's frames and fields.
+//!
+//! A frame is written as its name and a JSON object of its fields. Every protocol implements
+//! [`Vocabulary`]; the engine knows no frame by itself.
+
+mod bytes;
+mod forms;
+mod tlv;
+
+use serde_json::{Map, Value};
+
+pub use forms::Forms;
+
+/// A frame as scenarios, vectors and reports write it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Described {
+    /// The frame's name: `SYN-ACK`.
+    pub frame: &'static str,
+    /// Its fields by name, in the order they stand on the wire.
+    pub fields: Map<String, Value>,
+}
+
+/// A word of a scenario that is wrong.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum WordError {
+    /// No frame has this name.
+    #[error("{protocol} has no frame {name:?}")]
+    UnknownFrame {
+        /// The protocol's id.
+        protocol: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The names that there are.
+        known: Vec<&'static str>,
+    },
+    /// The frame has no field of this name.
+    #[error("{frame} has no field {name:?}")]
+    UnknownField {
+        /// The frame.
+        frame: &'static str,
+        /// The name that was given.
+        name: String,
+        /// The names that there are.
+        known: Vec<&'static str>,
+    },
+    /// The field cannot hold this value.
+    #[error("{field} {problem}")]
+    BadValue {
+        /// The field.
+        field: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+}
+
+/// The frames of one protocol by name.
+pub trait Vocabulary: Sync {
+    /// The names of all frames.
+    fn frames(&self) -> &'static [&'static str];
+
+    /// The names of a frame's fields, in wire order.
+    ///
+    /// # Errors
+    /// [`WordError::UnknownFrame`].
+    fn fields(&self, frame: &str) -> Result<&'static [&'static str], WordError>;
+
+    /// Encodes a frame; a field that is not given has the value that the specification demands.
+    ///
+    /// # Errors
+    /// [`WordError`] if a name is unknown or a value does not fit.
+    fn encode(&self, frame: &str, fields: &Map<String, Value>) -> Result<Vec<u8>, WordError>;
+
+    /// Decodes a datagram; `None` if it has no form that the protocol knows in any mode.
+    ///
+    /// # Errors
+    /// [`shakedown_wire::DecodeError`] if it has a form and breaks its rules.
+    fn decode(&self, datagram: &[u8]) -> Result<Option<Described>, shakedown_wire::DecodeError>;
+
+    /// Where a field stands in a datagram of this frame: offset and length in bytes.
+    fn locate(&self, frame: &str, field: &str, datagram: &[u8]) -> Option<(usize, usize)>;
+}
+
+/// An integer that fits into its field.
+pub(crate) trait Number: TryFrom<u64> {
+    /// The largest value.
+    const MAX: u64;
+}
+
+impl Number for u8 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u16 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u32 {
+    const MAX: u64 = Self::MAX as u64;
+}
+impl Number for u64 {
+    const MAX: u64 = Self::MAX;
+}
+
+/// Reads an integer.
+pub(crate) fn number<N: Number>(field: &str, value: &Value) -> Result<N, WordError> {
+    let number = value.as_u64().and_then(|number| number.try_into().ok());
+    number.ok_or_else(|| {
+        let (max, shown) = (N::MAX, shown(value));
+        bad(
+            field,
+            format!("must be an integer from 0 to {max}, not {shown}"),
+        )
+    })
+}
+
+pub(crate) fn bad(field: &str, problem: String) -> WordError {
+    WordError::BadValue {
+        field: field.to_owned(),
+        problem,
+    }
+}
+
+/// A value in an error message, cut where it is long.
+pub(crate) fn shown(value: &Value) -> String {
+    const MOST: usize = 60;
+    let text = value.to_string();
+    match text.char_indices().nth(MOST) {
+        None => text,
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
