@@ -164,6 +164,11 @@ impl Link {
         self.lost.take().map(Heard::Lost)
     }
 
+    /// Whether bytes wait that the machine did not want: it may want them after its next input.
+    pub(crate) fn holds_back(&self) -> bool {
+        !self.readable.is_empty()
+    }
+
     /// Takes note of an event; the result is whether the handshake is done with it.
     fn take(&mut self, event: Event) -> bool {
         match event {

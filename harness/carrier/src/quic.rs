@@ -36,6 +36,8 @@ pub(crate) struct Quic {
     stages: BTreeMap<ConnectionNumber, Stage>,
     /// All connections that the endpoint has.
     links: BTreeMap<usize, Link>,
+    /// Those at which something may have changed, or of which something waits to be read.
+    touched: BTreeSet<usize>,
     /// Where connections were begun, also those that are over.
     places: BTreeMap<ConnectionNumber, Place>,
     /// The number of the next connection that comes in.
@@ -149,6 +151,7 @@ impl Quic {
             usual,
             stages: BTreeMap::new(),
             links: BTreeMap::new(),
+            touched: BTreeSet::new(),
             places: BTreeMap::new(),
             next_incoming: 0,
             sockets: 0,
@@ -190,6 +193,7 @@ impl Quic {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 if let Some(link) = self.links.get_mut(&handle.0) {
                     link.quic.handle_event(event);
+                    self.touched.insert(handle.0);
                 }
             }
             Some(DatagramEvent::NewConnection(incoming)) => {
@@ -208,9 +212,10 @@ impl Quic {
     /// Lets the timers run that are due.
     pub(crate) fn tick(&mut self, now: Duration) {
         let at = self.at(now);
-        for link in self.links.values_mut() {
+        for (handle, link) in &mut self.links {
             if link.due.is_some_and(|due| due <= now) {
                 link.quic.handle_timeout(at);
+                self.touched.insert(*handle);
             }
         }
     }
@@ -223,7 +228,10 @@ impl Quic {
         if let Some(heard) = self.heard.pop_front() {
             return Some(heard);
         }
-        for link in self.links.values_mut() {
+        for handle in &self.touched {
+            let Some(link) = self.links.get_mut(handle) else {
+                continue;
+            };
             let number = link.number;
             let heard = link.next(|stream| number.is_some_and(|number| reads(number, stream)));
             if let (Some(number), Some(heard)) = (number, heard) {
@@ -239,9 +247,11 @@ impl Quic {
 
     /// Sends what is to be sent, and forgets connections of which nothing is left.
     pub(crate) fn flush(&mut self, now: Duration) {
-        let handles: Vec<_> = self.links.keys().copied().collect();
-        for handle in handles {
+        for handle in std::mem::take(&mut self.touched) {
             self.transmit(now, ConnectionHandle(handle));
+            if self.links.get(&handle).is_some_and(Link::holds_back) {
+                self.touched.insert(handle);
+            }
         }
     }
 
@@ -444,6 +454,7 @@ impl Quic {
         quic: Connection,
     ) {
         let link = Link::new(quic, socket, connection);
+        self.touched.insert(handle.0);
         self.links.insert(handle.0, link);
         self.stages.insert(connection, Stage::Begun(handle));
     }
@@ -462,6 +473,7 @@ impl Quic {
         if let Some(link) = self.links.get_mut(&handle.0) {
             link.quic.close(at, varint(code), reason.into());
             link.forget();
+            self.touched.insert(handle.0);
         }
     }
 
@@ -492,6 +504,7 @@ impl Quic {
             && link.is_connected
         {
             act(link);
+            self.touched.insert(handle.0);
         }
     }
 

@@ -160,7 +160,7 @@ impl ConnectionIdGenerator for ConnectionIds {
     }
 
     fn validate(&self, id: &ConnectionId) -> Result<(), InvalidCid> {
-        let nonce = id.first_chunk().ok_or(InvalidCid)?;
+        let nonce = id.first_chunk::<NONCE>().ok_or(InvalidCid)?;
         match self.id(*nonce) == *id {
             true => Ok(()),
             false => Err(InvalidCid),

@@ -189,8 +189,13 @@ fn who_is_silenced_is_not_heard_and_then_goes_on() {
     ]);
     let heard = |world: &Puppets, what: &str| world.puppets()[0].has_heard(what);
     assert!(heard(&world, "stream 0: 2 bytes") && !heard(&world, "stream 0: 1 bytes"));
+    // What comes meanwhile is lost; a datagram is so for good.
+    let datagram = |connection, byte| Output::Datagram(connection, vec![byte]);
+    world.server([datagram(FIRST, 1), datagram(SECOND, 2)]);
     world.client([Output::Silence(FIRST, false)]);
     assert!(heard(&world, "stream 0: 1 bytes"));
+    let client = world.puppets()[1];
+    assert!(client.has_heard("datagram [2]") && !client.has_heard("datagram [1]"));
     world.server([Output::Silence(FIRST, true)]);
     world.run_for(Duration::from_secs(10));
     assert!(

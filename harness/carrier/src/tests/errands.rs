@@ -6,6 +6,7 @@ use ring::digest::{Context, SHA256};
 use shakedown_protocol::hex;
 use shakedown_protocol::machine::{Input, Machine, Outcome, Output};
 use shakedown_protocol::proton::{Errand, Runner, Server, ServerSettings};
+use shakedown_protocol::streams::ConnectionNumber;
 
 use super::world::{LATENCY, World, client_address, server_address, settings};
 use crate::{Carrier, Security, Socket};
@@ -46,6 +47,10 @@ fn an_errand_is_done() {
             let ended = world.ended.iter().map(|(_, outcome)| outcome);
             let completed = ended.filter(|outcome| **outcome == Outcome::Completed);
             assert!(completed.count() == 2 || one_lost_in.is_some());
+            let first = ConnectionNumber(0);
+            for peer in [server_address(), client_address(0, Socket::MAIN)] {
+                assert!(world.changed.contains(&(first, peer)));
+            }
         }
     }
 }

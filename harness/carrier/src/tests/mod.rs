@@ -3,6 +3,7 @@
 mod connections;
 mod errands;
 mod puppet;
+mod quinn;
 mod sessions;
 mod streams;
 mod world;

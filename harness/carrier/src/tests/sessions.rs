@@ -1,8 +1,9 @@
 //! Handshakes without QUIC around them.
 
-use quinn_proto::Side;
+use bytes::BytesMut;
 use quinn_proto::crypto::Session;
 use quinn_proto::transport_parameters::TransportParameters;
+use quinn_proto::{ConnectionId, Side};
 
 use super::world::settings;
 use crate::configuration::Configuration;
@@ -83,4 +84,30 @@ fn damaged_messages_fail_a_handshake_without_cryptography() {
     assert_eq!(error(&[20, 0, 0, 0]), 0x100 + 10);
     assert_eq!(error(&[1, 0, 0, 0]), 0x100 + 50);
     assert_eq!(error(&[1, 1, 0, 0]), 0x100 + 50);
+}
+
+#[test]
+fn a_packet_with_a_changed_byte_is_dropped_without_cryptography_too() {
+    let security = Security::Plain(1);
+    let server = Sessions::new(security).server(&settings(security)).unwrap();
+    let keys = server.initial_keys(1, &ConnectionId::new(&[7; 8]));
+    let keys = keys.ok().unwrap().packet;
+    let header = 5;
+    for length in [0, 1, 7, 8, 9, 40] {
+        let whole = header + length + keys.local.tag_len();
+        let mut sealed: Vec<u8> = (0..whole).map(|n| n as u8).collect();
+        let text = sealed[header..header + length].to_vec();
+        keys.local.encrypt(3, &mut sealed, header);
+        for damaged in 0..=whole {
+            let mut packet = sealed.clone();
+            if let Some(byte) = packet.get_mut(damaged) {
+                *byte ^= 0x40;
+            }
+            let (head, payload) = packet.split_at(header);
+            let mut payload = BytesMut::from(payload);
+            let opened = keys.remote.decrypt(3, head, &mut payload);
+            assert_eq!(opened.is_ok(), damaged == whole, "{length} {damaged}");
+            assert!(damaged < whole || payload == text);
+        }
+    }
 }

@@ -50,6 +50,8 @@ pub(super) struct World<S, C> {
     pub(super) sent: Vec<Packet>,
     /// Of so many datagrams one is lost.
     pub(super) one_lost_in: Option<usize>,
+    /// The connections with their other sides that changed their states.
+    pub(super) changed: Vec<(ConnectionNumber, SocketAddr)>,
     pub(super) opened: Vec<Socket>,
     pub(super) ended: Vec<(ConnectionNumber, Outcome)>,
 }
@@ -63,6 +65,7 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
             flying: BTreeMap::new(),
             sent: Vec::new(),
             one_lost_in: None,
+            changed: Vec::new(),
             opened: Vec::new(),
             ended: Vec::new(),
         };
@@ -176,7 +179,9 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
                 ..
             } => self.ended.push((connection, outcome)),
             Effect::Open(socket) => self.opened.push(socket),
-            Effect::Transition { .. } => {}
+            Effect::Transition {
+                connection, peer, ..
+            } => self.changed.push((connection, peer)),
         }
     }
 }

@@ -1,0 +1,89 @@
+//! What QUIC costs without I/O: both sides on one core.
+#![allow(missing_docs, reason = "criterion's macros make public functions")]
+
+use std::net::{Ipv4Addr, SocketAddr};
+use std::time::Duration;
+
+use criterion::{Criterion, criterion_group, criterion_main};
+use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
+use shakedown_protocol::proton::{Errand, Runner, Server, ServerSettings, TRANSPORT};
+use shakedown_protocol::streams::StreamMachine;
+
+const LATENCY: Duration = Duration::from_millis(1);
+
+fn address(side: usize) -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 4000 + side as u16).into()
+}
+
+/// Plays a server and a client until both have nothing more to say.
+fn play<S: StreamMachine, C: StreamMachine>(
+    mut server: Carrier<S>,
+    mut client: Carrier<C>,
+) -> usize {
+    let mut now = Duration::ZERO;
+    let mut flying = std::collections::VecDeque::new();
+    let mut packets = 0;
+    client.tick(now);
+    loop {
+        while let Some(effect) = server.poll() {
+            if let Effect::Send { payload, .. } = effect {
+                flying.push_back((now + LATENCY, 1, payload));
+            }
+        }
+        while let Some(effect) = client.poll() {
+            if let Effect::Send { payload, .. } = effect {
+                flying.push_back((now + LATENCY, 0, payload));
+            }
+        }
+        let due = [server.deadline(), client.deadline()].into_iter().flatten();
+        let due = due.chain(flying.front().map(|(at, ..)| *at)).min();
+        let Some(due) = due else {
+            return packets;
+        };
+        now = now.max(due);
+        while let Some((_, to, payload)) = flying.pop_front_if(|(at, ..)| *at <= now) {
+            packets += 1;
+            match to {
+                0 => server.receive(now, Socket::MAIN, address(1), &payload),
+                _ => client.receive(now, Socket::MAIN, address(0), &payload),
+            }
+        }
+        if server.deadline().is_some_and(|due| due <= now) {
+            server.tick(now);
+        }
+        if client.deadline().is_some_and(|due| due <= now) {
+            client.tick(now);
+        }
+    }
+}
+
+fn errand(security: Security, errand: Errand) -> usize {
+    let settings = Settings::new(TRANSPORT, security);
+    let server = Carrier::server(Server::new(ServerSettings::default()), &settings);
+    let client = Carrier::client(Runner::new(errand), address(0), &settings);
+    match (server, client) {
+        (Ok(server), Ok(client)) => play(server, client),
+        (_, _) => 0,
+    }
+}
+
+fn errands(criterion: &mut Criterion) {
+    let some = Errand {
+        events: 3,
+        commits: 2,
+        actions: 2,
+        ..Errand::default()
+    };
+    for (name, security) in [
+        ("tls", Security::Tls),
+        ("seeded", Security::Seeded(1)),
+        ("plain", Security::Plain(1)),
+    ] {
+        criterion.bench_function(&format!("errand/{name}"), |bencher| {
+            bencher.iter(|| errand(security, some));
+        });
+    }
+}
+
+criterion_group!(benches, errands);
+criterion_main!(benches);
