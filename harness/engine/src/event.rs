@@ -194,7 +194,7 @@ pub struct ProcessEvent {
     pub status: String,
     /// The end of what it printed, both streams.
     pub output: String,
-    /// The last packet that it got, counted from 1.
+    /// The last packet received, counted from 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_packet: Option<u64>,
 }

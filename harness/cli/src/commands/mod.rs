@@ -12,13 +12,13 @@ use crate::exit::{Exit, Failure};
 
 /// Declares the modules, the enum that clap parses, and the call of each.
 macro_rules! commands {
-    ($($(#[$doc:meta])* $variant:ident => $module:ident,)*) => {
+    ($($(#[$attribute:meta])* $variant:ident => $module:ident,)*) => {
         $(mod $module;)*
 
         /// What is to be done.
         #[derive(Debug, Subcommand)]
         pub(crate) enum Command {
-            $($(#[$doc])* $variant($module::Args),)*
+            $($(#[$attribute])* $variant($module::Args),)*
         }
 
         impl Command {
@@ -35,11 +35,12 @@ macro_rules! commands {
 commands! {
     /// Play scenarios against an implementation and judge what goes over the wire
     Run => run,
-    /// Set foreign implementations against each other, every initiator and every responder
+    /// Test every initiator with every responder: the interoperability matrix
     Interop => interop,
-    /// Find a smallest scenario that fails as a large one does
+    /// Reduce a failing scenario to what matters (test-case reduction)
+    #[command(visible_alias = "reduce")]
     Shrink => shrink,
-    /// Look for what must not happen between an initiator and a responder, whatever the network does
+    /// Check the reference by bounded model checking or by random runs
     Explore => explore,
     /// Judge captures: find the sessions in them and the requirements that they break
     Check => check,

@@ -33,12 +33,11 @@ use crate::vectors::{self, SelectionArgs};
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Find a smallest scenario that fails as a large one does: leave out steps, faults and fields, lower \
-counts and shorten waits, as long as the same requirement is broken. In virtual time a network that leaves \
-things to chance becomes one with the exact faults that matter.
+Reduce a failing scenario: leave out steps, faults and fields, lower counts and shorten waits, as long as \
+the same requirement is broken. In virtual time random impairments become the exact faults that matter.
 
 Without --iut the scenario is played against the reference in virtual time. Where the reference passes \
-the scenario, it must pass the small one too: what only a broken scenario fails is no result.",
+the scenario, it must pass the reduced one too.",
     after_help = "\
 Examples:
   shakedown shrink found.json --iut my-server.toml

@@ -64,7 +64,7 @@ pub struct Death {
     pub time: Duration,
     /// What was seen: `exit status 101 in the middle of the scenario`.
     pub got: String,
-    /// The last packet that it got, counted from 1.
+    /// The last packet received, counted from 1.
     pub packet: Option<u64>,
 }
 

@@ -100,7 +100,7 @@ pub(super) fn heading(verdict: Verdict, name: &str, right: &str, width: usize) -
 pub(super) fn process(process: &ProcessEvent, width: usize) -> String {
     let mut status = process.status.clone();
     if let Some(packet) = process.last_packet {
-        status += &format!("; the last packet that it got is {packet}");
+        status += &format!("; last packet received: {packet}");
     }
     let mut text = labelled("process", &status, style::BAD, width);
     let lines: Vec<&str> = process.output.lines().collect();

@@ -23,8 +23,8 @@ use crate::reports::Format;
 Bring both reference machines together over an impaired network, in virtual time, and look for what \
 must not happen.
 
-Without --swarm every run within bounds is explored: each in which so many datagrams are lost, doubled or \
-late, with every order of what remains. Every state is checked, and the first that breaks a requirement is \
+Without --swarm this is bounded model checking: every run in which so many datagrams are lost, doubled or \
+late is explored, with every order of what remains. Every state is checked, and the first that breaks a requirement is \
 shown with the shortest run that leads to it. What --max-states or --timeout cut short proves nothing and \
 ends with exit code 3.
 
