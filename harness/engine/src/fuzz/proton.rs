@@ -195,7 +195,7 @@ impl Peer {
         let next = Kind::ALL.get(self.kinds);
         if let Some(kind) = next {
             self.kinds += 1;
-            let byte = vec![kind.discriminator()];
+            let byte = vec![kind.number()];
             self.wants(|connection| Output::Open(connection, id));
             self.wants(|connection| Output::Write(connection, id, byte));
             return;

@@ -6,11 +6,12 @@
 
 mod code;
 mod discriminator;
+mod frame;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod monitor;
+mod reader;
 mod reference;
-mod vocabulary;
 mod words;
 
 use std::sync::LazyLock;
@@ -21,10 +22,11 @@ use crate::{Carrier, OverStreams, Protocol, ProtocolOption, Transport};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
+pub use frame::VOCABULARY;
+pub use reader::StreamReader;
 pub use reference::{
     Client, ClientSettings, Errand, News, NotNow, Profile, Runner, Server, ServerSettings,
 };
-pub use vocabulary::{ProtonWords, StreamReader, VOCABULARY, word};
 pub use words::Words;
 
 /// The protocol's name in the TLS handshake.
@@ -69,7 +71,7 @@ pub static PROTOCOL: Protocol = Protocol {
     sides: ["client", "server"],
     modes: &["push", "pull"],
     options: &OPTIONS,
-    vocabulary: &vocabulary::VOCABULARY,
+    vocabulary: &VOCABULARY,
     requirements,
     survival: "PR-K-01",
     timed: &[

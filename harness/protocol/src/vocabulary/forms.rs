@@ -94,7 +94,7 @@ impl Vocabulary for Forms {
 
     fn decode(&self, datagram: &[u8]) -> Result<Option<Described>, DecodeError> {
         let form = (self.form_of)(datagram)?;
-        form.map(|form| describe(form, datagram)).transpose()
+        Ok(form.map(|form| describe(form, datagram)))
     }
 
     fn locate(&self, frame: &str, field: &str, datagram: &[u8]) -> Option<(usize, usize)> {
@@ -117,72 +117,58 @@ impl Vocabulary for Forms {
     }
 }
 
-/// Writes a frame that was decoded, so that reading it again gives the same bytes.
-///
-/// # Errors
-/// If it ends before its fields do.
-pub(crate) fn describe(form: &Form, datagram: &[u8]) -> Result<Described, DecodeError> {
+/// Writes a frame that was decoded, as far as it is there, so that reading it again gives the same
+/// bytes.
+pub(crate) fn describe(form: &Form, datagram: &[u8]) -> Described {
     let mut fields = Map::new();
-    let mut set = |key: &str, value: Value| fields.insert(key.to_owned(), value);
     let mut is_ours = true;
-    let mut reader = Reader::new(datagram);
-    reader.bytes("start", form.start.length())?;
+    let mut reader = Reader::new(datagram.get(form.start.length()..).unwrap_or_default());
     for (field, _) in form.places() {
-        let number = match field.kind {
-            Kind::U8 | Kind::Named(_) => reader.u8(field.name)?.into(),
-            Kind::U16Le => reader.u16_le(field.name)?.into(),
-            Kind::U32Le => reader.u32_le(field.name)?.into(),
-            Kind::U64Le => reader.u64_le(field.name)?,
-            Kind::Text(length) => {
-                set(field.key, describe_text(reader.bytes(field.name, length)?));
-                continue;
-            }
-            Kind::Payload => {
-                set(field.key, bytes::describe_media(reader.rest()));
-                continue;
-            }
-            Kind::Trailing => {
-                if reader.remaining() > 0 {
-                    set(field.key, bytes::describe(reader.rest()).into());
-                }
-                continue;
-            }
-            Kind::Tlvs => {
-                let tlvs = Tlvs::from_bytes(reader.rest());
-                if is_ours {
-                    set(field.key, tlv::describe(form, &tlvs));
-                    for (key, value) in tlv::fields(form, &tlvs) {
-                        set(key, value);
-                    }
-                } else {
-                    set(field.key, bytes::describe(tlvs.as_bytes()).into());
-                }
-                continue;
-            }
-            Kind::Group(_) | Kind::Utf8(..) => continue,
+        let value = match field.kind {
+            Kind::U8 => reader.u8(field.name).map(Value::from),
+            Kind::Named(names) => reader.u8(field.name).map(|byte| name_of(byte, names)),
+            Kind::U16Le => reader.u16_le(field.name).map(Value::from),
+            Kind::U32Le => reader.u32_le(field.name).map(Value::from),
+            Kind::U64Le => reader.u64_le(field.name).map(Value::from),
+            Kind::Text(length) => reader.bytes(field.name, length).map(describe_text),
+            Kind::Payload => Ok(bytes::describe_media(reader.rest())),
+            Kind::Tlvs if is_ours => Ok(tlv::describe(form, &rest_of(&reader))),
+            Kind::Trailing if reader.remaining() == 0 => break,
+            Kind::Tlvs | Kind::Trailing => Ok(bytes::describe(reader.rest()).into()),
+            Kind::Group(_) | Kind::Utf8(..) => break,
         };
-        let name = match field.kind {
-            Kind::Named(names) => names.iter().find(|(_, value)| u64::from(*value) == number),
-            _ => None,
+        let Ok(value) = value else {
+            break;
         };
-        set(
-            field.key,
-            name.map_or(number.into(), |(name, _)| (*name).into()),
-        );
+        let number = value.as_u64().unwrap_or_default();
+        fields.insert(field.key.to_owned(), value);
         match field.key {
             "version" => is_ours = form.version.map(u64::from) == Some(number),
             "flags" => {
-                for (name, mask) in form.bits {
-                    set(name, (number & u64::from(*mask) != 0).into());
-                }
+                let bits = form.bits.iter();
+                let bits = bits.map(|(name, mask)| (*name, number & u64::from(*mask) != 0));
+                fields.extend(bits.map(|(name, is_set)| (name.to_owned(), is_set.into())));
+            }
+            "tlvs" if is_ours => {
+                let extensions = tlv::fields(form, rest_of(&reader));
+                fields.extend(extensions.map(|(key, value)| (key.to_owned(), value)));
             }
             _ => {}
         }
     }
-    Ok(Described {
+    Described {
         frame: form.name,
         fields,
-    })
+    }
+}
+
+fn rest_of<'a>(reader: &Reader<'a>) -> Tlvs<'a> {
+    Tlvs::from_bytes(reader.clone().rest())
+}
+
+fn name_of(byte: u8, names: &[(&str, u8)]) -> Value {
+    let name = names.iter().find(|(_, value)| *value == byte);
+    name.map_or(byte.into(), |(name, _)| (*name).into())
 }
 
 /// A text where the text gives back all bytes.

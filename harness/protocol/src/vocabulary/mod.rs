@@ -10,6 +10,7 @@ mod tlv;
 use serde_json::{Map, Value};
 
 pub use forms::Forms;
+pub(crate) use forms::describe;
 
 /// A frame as scenarios, vectors and reports write it.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -12,8 +12,8 @@ use super::bytes::{self, check_length};
 use super::{WordError, bad, number, shown};
 
 /// The extensions that the form has fields for, by the name of the field; of each the first.
-pub(super) fn fields(form: &Form, tlvs: &Tlvs<'_>) -> impl Iterator<Item = (&'static str, Value)> {
-    form.extension_fields().filter_map(|extension| {
+pub(super) fn fields(form: &Form, tlvs: Tlvs<'_>) -> impl Iterator<Item = (&'static str, Value)> {
+    form.extension_fields().filter_map(move |extension| {
         let value = describe_value(extension, tlvs.get(extension.kind)?)?;
         Some((extension.key, value))
     })

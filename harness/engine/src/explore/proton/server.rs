@@ -148,7 +148,7 @@ impl ServerSide {
         if let (None, false, Some((first, rest))) =
             (stream.kind, stream.resets, bytes.split_first())
         {
-            stream.kind = Kind::from_discriminator(*first);
+            stream.kind = Kind::from_number(*first);
             stream.resets = *first == RESET;
             if stream.kind == Some(Kind::Action) {
                 one.last_item = Some(now);

@@ -148,7 +148,7 @@ impl Known {
                     .to_vec(),
                 Kind::StateCommit | Kind::Action => step.number().to_le_bytes().to_vec(),
             },
-            Some(_) | None => vec![next.map_or(RESET, Kind::discriminator)],
+            Some(_) | None => vec![next.map_or(RESET, Kind::number)],
         }
     }
 
@@ -210,7 +210,7 @@ impl Client {
             return;
         }
         let Some(kind) = known.kind else {
-            match Kind::from_discriminator(*first) {
+            match Kind::from_number(*first) {
                 Some(kind) if missing(kind, &self.streams) => {
                     self.streams.entry(id).or_default().kind = Some(kind);
                 }

@@ -168,7 +168,7 @@ impl Session {
     ) -> Result<(), Breach> {
         let failed = |why: String| Breach::new(CloseCode::IdentificationFailed, why);
         let may_reset = desk.settings.resets && id == StreamId::of_client(0);
-        let purpose = match Kind::from_discriminator(byte) {
+        let purpose = match Kind::from_number(byte) {
             // PR-S-04
             Some(kind) if self.of(kind).is_some() => {
                 return Err(failed(format!("a second {} stream", kind.name())));

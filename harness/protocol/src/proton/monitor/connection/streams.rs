@@ -87,7 +87,7 @@ impl Connection {
         }
         if stream.resets {
             // What follows 0xFF on its stream is left open; the byte of a kind may.
-            let kind = Kind::from_discriminator(byte);
+            let kind = Kind::from_number(byte);
             stream.kind = kind.filter(|kind| self.named.insert(*kind));
             stream.void = stream.kind.is_none();
             if let Some(kind) = stream.kind {
@@ -103,7 +103,7 @@ impl Connection {
                 false => self.name(id, rest, at, settings, say),
             };
         }
-        match Kind::from_discriminator(byte) {
+        match Kind::from_number(byte) {
             Some(kind) if self.named.insert(kind) => {
                 stream.kind = Some(kind);
                 self.named(id, kind, at, settings);

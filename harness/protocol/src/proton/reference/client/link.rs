@@ -47,7 +47,7 @@ impl<T> Lane<T> {
 
 impl Link {
     pub(super) fn stream(&self, kind: Kind) -> StreamId {
-        let place = u64::from(kind.discriminator() - 1);
+        let place = u64::from(kind.number() - 1);
         StreamId::of_client(place + u64::from(self.resets))
     }
 

@@ -215,7 +215,7 @@ impl Client {
                 return;
             };
             let stream = link.stream(kind);
-            let bytes = link.sending(kind).send(now, &[kind.discriminator()]);
+            let bytes = link.sending(kind).send(now, &[kind.number()]);
             self.outputs.push_back(Output::Open(connection, stream));
             let write = bytes.map(|bytes| Output::Write(connection, stream, bytes));
             self.outputs.extend(write);

@@ -1,163 +1,11 @@
-//! The names of what is said on proton's streams, for scenarios, vectors and reports.
-//!
-//! On the wire it is one byte, or a u32 that says nothing of itself: what it is follows from who
-//! sends it and on which stream. [`word`] gives such a u32 its name, and a [`StreamReader`] reads
-//! all that one side sends on a stream.
+//! What is said on one stream, frame by frame.
 
-use serde_json::{Map, Value};
 use shakedown_wire::DecodeError;
 
-use super::{Kind, Profile, RESET, Words};
+use super::frame::{first, word};
+use super::{Kind, Profile, Words};
 use crate::requirement::Role;
-use crate::vocabulary::{Described, Vocabulary, WordError, bad, number, shown};
-
-/// The frames by name.
-pub static VOCABULARY: ProtonWords = ProtonWords;
-
-/// The frames of proton by name: see [`VOCABULARY`].
-#[derive(Debug, Clone, Copy)]
-pub struct ProtonWords;
-
-const DISCRIMINATOR: &str = "DISCRIMINATOR";
-const RESET_NAME: &str = "RESET";
-const EVENT: &str = "EVENT";
-const EVENT_ACK: &str = "EVENT-ACK";
-const COMMIT: &str = "COMMIT";
-const COMMIT_ANSWER: &str = "COMMIT-ANSWER";
-const ACTION_REQUEST: &str = "ACTION-REQUEST";
-const ACTION: &str = "ACTION";
-
-const FRAMES: [&str; 8] = [
-    DISCRIMINATOR,
-    RESET_NAME,
-    EVENT,
-    EVENT_ACK,
-    COMMIT,
-    COMMIT_ANSWER,
-    ACTION_REQUEST,
-    ACTION,
-];
-
-/// What a request for an item says where nothing is given: nobody reads it.
-const ANY_REQUEST: u32 = 1;
-
-impl Vocabulary for ProtonWords {
-    fn frames(&self) -> &'static [&'static str] {
-        &FRAMES
-    }
-
-    fn fields(&self, frame: &str) -> Result<&'static [&'static str], WordError> {
-        match frame {
-            DISCRIMINATOR => Ok(&["kind"]),
-            RESET_NAME => Ok(&[]),
-            EVENT | EVENT_ACK => Ok(&["id"]),
-            COMMIT | COMMIT_ANSWER | ACTION_REQUEST | ACTION => Ok(&["value"]),
-            _ => Err(WordError::UnknownFrame {
-                protocol: "proton",
-                name: frame.to_owned(),
-                known: FRAMES.to_vec(),
-            }),
-        }
-    }
-
-    /// What a u32 says must be given; only that of an `ACTION-REQUEST` may be left out.
-    fn encode(&self, frame: &str, fields: &Map<String, Value>) -> Result<Vec<u8>, WordError> {
-        let known = self.fields(frame)?;
-        if let Some(name) = fields.keys().find(|name| !known.contains(&name.as_str())) {
-            return Err(WordError::UnknownField {
-                frame: FRAMES.into_iter().find(|one| *one == frame).unwrap_or(""),
-                name: name.clone(),
-                known: known.to_vec(),
-            });
-        }
-        let Some(field) = known.first() else {
-            return Ok(vec![RESET]);
-        };
-        match (fields.get(*field), frame) {
-            (Some(value), DISCRIMINATOR) => Ok(vec![discriminator(value)?]),
-            (None, DISCRIMINATOR) => Err(bad(field, "must be given: `Event`, say".to_owned())),
-            (Some(value), _) => Ok(number::<u32>(field, value)?.to_le_bytes().to_vec()),
-            (None, ACTION_REQUEST) => Ok(ANY_REQUEST.to_le_bytes().to_vec()),
-            (None, _) => Err(bad(field, "must be given: a number such as 1".to_owned())),
-        }
-    }
-
-    /// The first byte of a stream. Of a u32 the bytes do not say what it is (see [`word`]), so it
-    /// has no form here.
-    fn decode(&self, bytes: &[u8]) -> Result<Option<Described>, DecodeError> {
-        match bytes {
-            [] => Err(DecodeError::truncated("kind", 0, 1, 0)),
-            [byte] => first(*byte).map(|(described, _)| Some(described)),
-            [_, ..] => Ok(None),
-        }
-    }
-
-    fn locate(&self, frame: &str, field: &str, bytes: &[u8]) -> Option<(usize, usize)> {
-        let known = self.fields(frame).ok()?;
-        let length = match frame {
-            DISCRIMINATOR => 1,
-            _ => 4,
-        };
-        let there = length.min(bytes.len());
-        (known.contains(&field) && there > 0).then_some((0, there))
-    }
-}
-
-/// What this u32 is that `by` sends on a stream of this kind. The client is the
-/// [`Role::Initiator`].
-#[must_use]
-pub fn word(kind: Kind, by: Role, value: u32) -> Described {
-    let (frame, field) = match (kind, by) {
-        (Kind::Event, Role::Initiator) => (EVENT, "id"),
-        (Kind::Event, Role::Responder) => (EVENT_ACK, "id"),
-        (Kind::StateCommit, Role::Initiator) => (COMMIT, "value"),
-        (Kind::StateCommit, Role::Responder) => (COMMIT_ANSWER, "value"),
-        (Kind::Action, Role::Initiator) => (ACTION_REQUEST, "value"),
-        (Kind::Action, Role::Responder) => (ACTION, "value"),
-    };
-    described(frame, Some((field, value.into())))
-}
-
-/// What the first byte of a stream says; the kind is missing if it resets.
-///
-/// # Errors
-/// If it is none of the four (PR-S-03).
-fn first(byte: u8) -> Result<(Described, Option<Kind>), DecodeError> {
-    match (Kind::from_discriminator(byte), byte) {
-        (Some(kind), _) => {
-            let kind_field = Some(("kind", kind.name().into()));
-            Ok((described(DISCRIMINATOR, kind_field), Some(kind)))
-        }
-        (None, RESET) => Ok((described(RESET_NAME, None), None)),
-        (None, _) => Err(DecodeError::invalid("kind", 0, "must be 1, 2, 3 or 0xFF")),
-    }
-}
-
-fn described(frame: &'static str, field: Option<(&str, Value)>) -> Described {
-    let fields = field.map(|(name, value)| (name.to_owned(), value));
-    let fields = fields.into_iter().collect();
-    Described { frame, fields }
-}
-
-/// A discriminator as somebody wrote it.
-fn discriminator(value: &Value) -> Result<u8, WordError> {
-    let named = |name: &str| Kind::ALL.into_iter().find(|kind| kind.name() == name);
-    let known = value.as_str().and_then(named);
-    if let Some(kind) = known {
-        return Ok(kind.discriminator());
-    }
-    let byte = value.as_u64().and_then(|byte| u8::try_from(byte).ok());
-    byte.ok_or_else(|| {
-        let names = Kind::ALL
-            .map(|kind| format!("`{}`", kind.name()))
-            .join(", ");
-        let shown = shown(value);
-        bad(
-            "kind",
-            format!("must be {names}, or an integer from 0 to 255, not {shown}"),
-        )
-    })
-}
+use crate::vocabulary::{Described, describe};
 
 /// Reads what one side sends on one stream, however its bytes are cut.
 #[derive(Debug, Clone)]
@@ -227,10 +75,10 @@ impl StreamReader {
         };
         match self.state {
             Reading::Begins => {
-                let (described, kind) = first(*byte)?;
+                let (form, kind) = first(*byte)?;
                 self.state = kind.map_or(Reading::Reset, Reading::Of);
                 self.offset = 1;
-                hand_on(described);
+                hand_on(describe(form, &bytes[..1]));
                 self.take(rest, hand_on)
             }
             Reading::Reset => {
@@ -244,10 +92,10 @@ impl StreamReader {
                 Err(DecodeError::invalid("value", self.offset, reason))
             }
             Reading::Of(kind) => {
-                let (by, offset) = (self.by, &mut self.offset);
+                let (form, offset) = (word(kind, self.by), &mut self.offset);
                 self.words.take(bytes, |value| {
                     *offset += 4;
-                    hand_on(word(kind, by, value));
+                    hand_on(describe(form, &value.to_le_bytes()));
                 });
                 Ok(())
             }
@@ -263,11 +111,9 @@ impl StreamReader {
             (Reading::Begins, _) => Err(DecodeError::truncated("kind", 0, 1, 0)),
             (Reading::Reset, _) | (Reading::Of(_), 0) => Ok(()),
             (Reading::Of(kind), have) => {
-                let field = match kind {
-                    Kind::Event => "id",
-                    Kind::StateCommit | Kind::Action => "value",
-                };
-                Err(DecodeError::truncated(field, self.offset, 4, have))
+                let fields = word(kind, self.by).fields;
+                let name = fields.first().map_or("", |field| field.name);
+                Err(DecodeError::truncated(name, self.offset, 4, have))
             }
         }
     }
@@ -276,9 +122,11 @@ impl StreamReader {
 #[cfg(test)]
 mod tests {
     use rstest::rstest;
-    use serde_json::json;
+    use serde_json::{Value, json};
 
     use super::*;
+    use crate::proton::VOCABULARY;
+    use crate::vocabulary::Vocabulary;
 
     fn encode(frame: &str, fields: Value) -> Result<Vec<u8>, String> {
         let Value::Object(fields) = fields else {
