@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use quinn_proto::Side;
 use rand_chacha::ChaCha20Rng;
-use shakedown_protocol::machine::{self, Machine};
+use shakedown_protocol::machine::{self, Failure, Machine, Outcome};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{Input, StreamMachine};
 
@@ -28,6 +28,7 @@ pub struct Carrier<M> {
     /// What the sessions of this carrier draw from; the system's if `None`.
     generator: Option<ChaCha20Rng>,
     has_ticked: bool,
+    has_ended: bool,
 }
 
 impl<M: StreamMachine> Carrier<M> {
@@ -56,12 +57,18 @@ impl<M: StreamMachine> Carrier<M> {
             generator: quic.configuration().session_generator(),
             quic,
             has_ticked: false,
+            has_ended: false,
         }
     }
 
     /// The machine of streams.
     pub const fn machine(&self) -> &M {
         &self.machine
+    }
+
+    /// The machine of streams, for what changes nothing that it wants.
+    pub const fn machine_mut(&mut self) -> &mut M {
+        &mut self.machine
     }
 
     /// Lets the owner ask the machine for something, then does what it wants.
@@ -130,6 +137,20 @@ impl<M: StreamMachine> Carrier<M> {
         result
     }
 
+    /// How a client's session ended, once it has, told once.
+    fn end(&mut self) -> Option<machine::Output> {
+        let is_over = self.machine.is_finished() && !std::mem::replace(&mut self.has_ended, true);
+        let peer = self.quic.peer().filter(|_| is_over)?;
+        let outcome = match self.machine.failure() {
+            None => Outcome::Completed,
+            Some(message) => Outcome::Failed(Failure {
+                cause: "failed",
+                message: message.to_owned(),
+            }),
+        };
+        Some(machine::Output::Ended { peer, outcome })
+    }
+
     fn settle(&mut self, now: Duration) {
         loop {
             while let Some(output) = self.machine.poll() {
@@ -164,10 +185,14 @@ impl<M: StreamMachine> Machine for Carrier<M> {
         }
     }
 
+    /// A client's session is all that it was to do, whatever became of single connections.
     fn poll(&mut self) -> Option<machine::Output> {
         loop {
-            return Some(match Self::poll(self)? {
-                Effect::Open(_) => continue,
+            let Some(effect) = Self::poll(self) else {
+                return self.end();
+            };
+            return Some(match effect {
+                Effect::Open(_) | Effect::Ended { .. } => continue,
                 Effect::Send { to, payload, .. } => machine::Output::Send { to, payload },
                 Effect::Transition {
                     peer,
@@ -181,7 +206,6 @@ impl<M: StreamMachine> Machine for Carrier<M> {
                     to,
                     why,
                 },
-                Effect::Ended { peer, outcome, .. } => machine::Output::Ended { peer, outcome },
             });
         }
     }
@@ -197,5 +221,9 @@ impl<M: StreamMachine> Machine for Carrier<M> {
 
     fn counters(&self) -> serde_json::Value {
         self.machine.counters()
+    }
+
+    fn take_secrets(&mut self) -> String {
+        Self::take_secrets(self)
     }
 }

@@ -166,6 +166,11 @@ impl Quic {
         &self.configuration
     }
 
+    /// Where a client connects to.
+    pub(crate) const fn peer(&self) -> Option<SocketAddr> {
+        self.peer
+    }
+
     pub(crate) fn deadline(&self) -> Option<Duration> {
         self.links.values().filter_map(|link| link.due).min()
     }

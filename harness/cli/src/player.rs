@@ -9,7 +9,7 @@ use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::simulation::{Settings, simulate};
 use shakedown_net::run::{Assignment, CaptureBy, Plan, run};
-use shakedown_protocol::Datagrams;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Level;
 use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
@@ -26,7 +26,7 @@ pub(crate) enum Player<'a> {
 #[derive(Debug, Clone)]
 pub(crate) struct Virtual {
     /// The protocol.
-    pub(crate) protocol: Datagrams,
+    pub(crate) protocol: &'static Protocol,
     /// What the scripted peer and the reference are told.
     pub(crate) settings: Settings,
 }

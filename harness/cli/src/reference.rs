@@ -7,12 +7,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use clap::ValueEnum;
+use shakedown_carrier::Security;
+use shakedown_engine::reference::reference;
 use shakedown_engine::scenario::Span;
 use shakedown_net::host::{Finished, Host, StopSignal};
 use shakedown_net::quic::tls::Secrets;
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Datagrams, Protocol, ReferenceSettings, StreamParameters};
+use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
 
 use crate::exit::{Exit, Failure};
 
@@ -97,7 +99,7 @@ impl Common {
     /// Makes the machine.
     pub(crate) fn machine(
         &self,
-        protocol: Datagrams,
+        protocol: &'static Protocol,
         role: Role,
         peer: Option<SocketAddr>,
         mut chosen: Chosen,
@@ -106,7 +108,7 @@ impl Common {
             chosen.setting("without", Some(requirement));
         }
         let mode = match &self.mode {
-            Some(mode) => checked_mode(&protocol, mode)?,
+            Some(mode) => checked_mode(protocol, mode)?,
             None => protocol.modes.first().copied().unwrap_or_default().into(), // MS-L-07
         };
         let seed = self.seed.unwrap_or_else(any_seed);
@@ -124,7 +126,7 @@ impl Common {
             seed,
             extra: chosen.extra,
         };
-        (protocol.over.reference)(&settings).map_err(wrong_call)
+        reference(protocol, &settings, Security::Tls).map_err(wrong_call)
     }
 
     /// Drives the machine to its end and prints the counters if they were asked for.

@@ -275,19 +275,12 @@ fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
     let told = stage.run(&[PIPELINED, "--iut", &stage.at(double.address)]);
     assert_eq!(told.exit, Some(1), "{:#?}", told.events);
     let findings = told.all("finding");
-    let of_step = findings.iter().find(|one| !one["step"].is_null());
-    assert_eq!(
-        of_step.expect("a step that failed")["requirement"],
-        "PR-E-01"
-    );
-    let of_capture = findings.iter().find(|one| one["step"].is_null());
-    let of_capture = of_capture.expect("what the monitor finds");
-    assert_eq!(of_capture["requirement"], "PR-E-01");
-    assert!(
-        of_capture["packet"]
-            .as_u64()
-            .is_some_and(|packet| packet > 1)
-    );
+    // The step and the monitor name the same packet: it is told once.
+    let [finding] = &findings[..] else {
+        panic!("{findings:#?}");
+    };
+    assert_eq!(finding["requirement"], "PR-E-01");
+    assert!(finding["packet"].as_u64().is_some_and(|packet| packet > 1));
     let capture = stage.capture(PIPELINED);
     let checked = shakedown(&["check", capture.to_str().unwrap()])
         .output()
@@ -419,17 +412,16 @@ fn packets(path: &Path) -> usize {
 }
 
 #[test]
-fn what_only_virtual_time_can_do_is_refused_in_real_time() {
-    for (arguments, says) in [
-        (["--impair", "loss=0.1"], "virtual time only; add --virtual"),
-        (["--capture", "live:lo"], "leave out --capture live"),
-    ] {
-        let output = shakedown(&["run", "--protocol", "proton"])
-            .args(arguments)
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(2), "{text}");
-        assert!(text.contains(says), "{text}");
-    }
+fn a_run_through_a_network_that_loses_passes_or_is_in_doubt_and_never_fails() {
+    let stage = Stage::new();
+    let told = stage.run(&[
+        "proton/any/server",
+        "--filter",
+        "event-stream",
+        "--impair",
+        "loss=0.1,delay=5ms,seed=3",
+    ]);
+    assert!(matches!(told.exit, Some(0 | 3)), "{:#?}", told.events);
+    assert_eq!(told.all("finding").len(), 0, "{:#?}", told.events);
+    assert!(told.all("verdict").len() > 3);
 }

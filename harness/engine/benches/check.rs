@@ -38,9 +38,13 @@ fn file(streams: u64) -> Vec<u8> {
 
 fn judged(file: &[u8]) -> u64 {
     let mut said = 0_u64;
-    let judged = judge(file, &PROTOCOLS, &MonitorSettings::default(), &mut |_| {
-        said += 1
-    });
+    let judged = judge(
+        file,
+        &PROTOCOLS,
+        &MonitorSettings::default(),
+        b"",
+        &mut |_| said += 1,
+    );
     black_box(said);
     judged.expect("a capture").statistics.packets
 }

@@ -19,7 +19,7 @@ use std::num::NonZeroUsize;
 use std::time::Instant;
 
 use shakedown_engine::explore::exhaustive::{Bounds, STREAM, Setup, explore, join};
-use shakedown_protocol::mediastream::over_datagrams;
+use shakedown_protocol::mediastream::PROTOCOL;
 use stateright::{Checker, Model, Property};
 
 /// How often each is explored; the best time counts.
@@ -27,7 +27,7 @@ const ROUNDS: usize = 3;
 
 fn setup(initiator: &str, responder: &str, threads: usize) -> Setup {
     Setup {
-        protocol: over_datagrams(),
+        protocol: &PROTOCOL,
         initiator: initiator.parse().expect("a side"),
         responder: responder.parse().expect("a side"),
         stream: STREAM,

@@ -23,7 +23,7 @@ use shakedown_engine::meeting::{Meeting, Watch};
 use shakedown_engine::network::{Impairment, Network};
 use shakedown_protocol::machine::Fork;
 use shakedown_protocol::mediastream::frame::Frame;
-use shakedown_protocol::mediastream::{DATAGRAMS, PROTOCOL};
+use shakedown_protocol::mediastream::{self, PROTOCOL};
 use shakedown_protocol::monitor::{Monitor, Packet};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, ReferenceSettings, StreamParameters};
@@ -58,7 +58,7 @@ fn machine(role: Role) -> Box<dyn Fork> {
         seed: 1,
         extra: Vec::new(),
     };
-    (DATAGRAMS.forked)(&settings).expect("the reference")
+    mediastream::forked_reference(&settings).expect("the reference")
 }
 
 /// Nobody looks.
@@ -178,7 +178,7 @@ fn judged(machines: &[Box<dyn Fork>; 2]) -> Vec<u8> {
     let mut watch = Judged {
         initiator: initiator(0),
         tap: Tap::new(Vec::new(), &WriterSettings::default()).expect("memory"),
-        monitor: (DATAGRAMS.monitor)(&settings),
+        monitor: mediastream::new_monitor(&settings),
         packets: 0,
         said: 0,
     };

@@ -15,7 +15,7 @@ use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, Protocol};
 
 use crate::event::{CheckSummary, Event, FieldEvent, FindingEvent, SessionEvent, VERSION};
-use crate::judge::{Judged, Said, judge_all};
+use crate::judge::{Judged, Said, judge};
 use crate::verdict::Verdict;
 
 /// Bytes of a payload that a finding shows, unless the field is further on.
@@ -68,7 +68,7 @@ pub fn check<R: Read>(
     };
     let monitor = &settings.monitor;
     let (protocols, key_log) = (&settings.protocols, &settings.key_log);
-    let judged = judge_all(source, protocols, monitor, key_log, &mut |said| {
+    let judged = judge(source, protocols, monitor, key_log, &mut |said| {
         if let Some(event) = check.hear(said) {
             tell(event);
         }

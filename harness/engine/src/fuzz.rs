@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shakedown_capture::Capture;
 use shakedown_protocol::MonitorSettings;
-use shakedown_protocol::mediastream::DATAGRAMS;
+use shakedown_protocol::mediastream;
 use shakedown_protocol::mediastream::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
 
@@ -30,7 +30,7 @@ fn check(bytes: &[u8], vantage: Vantage) {
     let Ok(mut capture) = Capture::open(bytes) else {
         return;
     };
-    let mut monitor = (DATAGRAMS.monitor)(&MonitorSettings {
+    let mut monitor = mediastream::new_monitor(&MonitorSettings {
         vantage,
         tolerance: 0.25,
         stream: None,

@@ -13,7 +13,7 @@ use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
 use shakedown_protocol::monitor::{Finding, Monitor, Observation, Packet};
 use shakedown_protocol::proton::monitor::Blind;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{MonitorSettings, Protocol, proton};
+use shakedown_protocol::{MonitorSettings, Protocol, Watcher};
 
 use crate::quic::Quic;
 
@@ -51,8 +51,9 @@ pub struct Judged {
     pub blind: BTreeMap<Blind, u64>,
 }
 
-/// Sends a capture through the monitors of `protocols`; what they say goes to `hear`. QUIC is not
-/// read.
+/// Sends a capture through the monitors of `protocols`; what they say goes to `hear`. QUIC is read
+/// with the secrets of the capture and those of `key_log`, lines in the format of `SSLKEYLOGFILE`, if
+/// one of the protocols is carried by it.
 ///
 /// # Errors
 /// [`CaptureError`] if `source` is no capture or its header cannot be read. Damage further on is no
@@ -61,43 +62,19 @@ pub fn judge<R: Read>(
     source: R,
     protocols: &[&'static Protocol],
     settings: &MonitorSettings,
-    hear: &mut dyn FnMut(Said<'_>),
-) -> Result<Judged, CaptureError> {
-    read(source, protocols, settings, None, hear)
-}
-
-/// As [`judge`], and what QUIC carries is judged too, with the secrets of the capture and those of
-/// `key_log`, lines in the format of `SSLKEYLOGFILE`.
-///
-/// # Errors
-/// As [`judge`].
-pub fn judge_all<R: Read>(
-    source: R,
-    protocols: &[&'static Protocol],
-    settings: &MonitorSettings,
     key_log: &[u8],
     hear: &mut dyn FnMut(Said<'_>),
 ) -> Result<Judged, CaptureError> {
-    let quic = Quic::new(key_log, &told(settings, &proton::PROTOCOL));
-    read(source, protocols, settings, Some(quic), hear)
-}
-
-fn read<R: Read>(
-    source: R,
-    protocols: &[&'static Protocol],
-    settings: &MonitorSettings,
-    mut quic: Option<Quic>,
-    hear: &mut dyn FnMut(Said<'_>),
-) -> Result<Judged, CaptureError> {
     let mut capture = Capture::open(source)?;
-    let mut monitors: Monitors = protocols
-        .iter()
-        .filter_map(|protocol| protocol.over_datagrams())
-        .map(|protocol| {
-            let settings = told(settings, protocol.whole());
-            (protocol.whole(), (protocol.over.monitor)(&settings))
-        })
-        .collect();
+    let mut monitors = Vec::new();
+    let mut over_quic = Vec::new();
+    for protocol in protocols {
+        match (protocol.monitor)(&told(settings, protocol)) {
+            Watcher::Packets(monitor) => monitors.push((*protocol, monitor)),
+            Watcher::Streams(monitor) => over_quic.push((*protocol, monitor)),
+        }
+    }
+    let mut quic = (!over_quic.is_empty()).then(|| Quic::new(over_quic, key_log));
     let mut recent = Recent::default();
     let mut start = None;
     let mut end = Duration::ZERO;
@@ -106,8 +83,7 @@ fn read<R: Read>(
             Ok(Some(Item::Datagram(datagram))) => datagram,
             Ok(Some(Item::KeyLog(key_log))) => {
                 if let Some(quic) = &mut quic {
-                    let mut say = over_quic(start.unwrap_or_default(), hear);
-                    quic.key_log(key_log, &mut say);
+                    quic.key_log(key_log, start.unwrap_or_default(), hear);
                 }
                 continue;
             }
@@ -129,29 +105,18 @@ fn read<R: Read>(
             },
         );
         if let Some(quic) = &mut quic {
-            let mut say = over_quic(start, hear);
-            quic.datagram(&datagram, &mut say);
+            quic.datagram(&datagram, start, hear);
         }
     };
-    each(
-        &mut monitors,
-        start.unwrap_or_default(),
-        &recent,
-        hear,
-        None,
-        |monitor, say| {
-            monitor.finish(end, say);
-        },
-    );
-    if let Some(quic) = &mut quic {
-        let mut say = over_quic(start.unwrap_or_default(), hear);
-        quic.finish(&mut say);
-    }
+    let begin = start.unwrap_or_default();
+    each(&mut monitors, begin, &recent, hear, None, |monitor, say| {
+        monitor.finish(end, say);
+    });
     Ok(Judged {
         statistics: *capture.statistics(),
         damage,
         start,
-        blind: quic.map_or_else(BTreeMap::new, |quic| quic.blind()),
+        blind: quic.map_or_else(BTreeMap::new, |quic| quic.finish(begin, hear)),
     })
 }
 
@@ -161,19 +126,6 @@ fn told(settings: &MonitorSettings, protocol: &Protocol) -> MonitorSettings {
     MonitorSettings {
         mode: settings.mode.clone().filter(is_own),
         ..settings.clone()
-    }
-}
-
-/// Hands on what the monitor behind QUIC says. Its packets are encrypted, and so say nothing to
-/// anybody: they do not go with it.
-fn over_quic(start: Duration, hear: &mut dyn FnMut(Said<'_>)) -> impl FnMut(Observation) {
-    move |observation| {
-        hear(Said {
-            protocol: &proton::PROTOCOL,
-            observation,
-            payload: None,
-            start,
-        });
     }
 }
 

@@ -25,6 +25,7 @@ pub mod judge;
 pub mod meeting;
 pub mod network;
 pub mod quic;
+pub mod reference;
 pub mod scenario;
 pub mod schema;
 pub mod script;

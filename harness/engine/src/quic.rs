@@ -2,28 +2,32 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use shakedown_capture::Datagram;
 use shakedown_capture::quic::{
     self, CloseCode, Decoder, EventKind, Flow, Level, Limits, Unreadable, Why,
 };
-use shakedown_protocol::MonitorSettings;
-use shakedown_protocol::monitor::Observation;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::monitor::{Observation, StreamMonitor};
 use shakedown_protocol::proton::ALPN;
-use shakedown_protocol::proton::monitor::{Blind, Code, Event, Monitor, Numbers, Unread, What};
+use shakedown_protocol::proton::monitor::{Blind, Code, Event, Numbers, Unread, What};
 use shakedown_protocol::requirement::Role;
+
+use crate::judge::Said;
 
 /// Most addresses that are known to speak QUIC; packets of further ones with short headers are not
 /// read.
 const MOST_ADDRESSES: usize = 65_536;
 
-/// Reads the QUIC of a capture and judges it.
-#[derive(Debug)]
+/// Reads the QUIC of a capture and shows it to monitors.
 pub(crate) struct Quic {
     decoder: Decoder,
-    monitor: Monitor,
+    monitors: Monitors,
     filter: Filter,
 }
+
+type Monitors = Vec<(&'static Protocol, Box<dyn StreamMonitor>)>;
 
 /// Says which datagrams may be QUIC's: those that begin a connection, and those of addresses that
 /// one was begun between.
@@ -60,54 +64,92 @@ impl Filter {
 
 impl Quic {
     /// Knows the secrets of a key log that lies beside the capture; it may be empty.
-    pub(crate) fn new(key_log: &[u8], settings: &MonitorSettings) -> Self {
+    pub(crate) fn new(monitors: Monitors, key_log: &[u8]) -> Self {
         let mut decoder = Decoder::new(Limits::default());
         decoder.add_secrets(key_log, &mut |_| {});
         Self {
             decoder,
-            monitor: Monitor::new(settings),
+            monitors,
             filter: Filter::default(),
         }
     }
 
-    pub(crate) fn key_log(&mut self, key_log: &[u8], say: &mut dyn FnMut(Observation)) {
-        let monitor = &mut self.monitor;
-        let mut tell = |event: &quic::Event<'_>| show(monitor, event, say);
+    /// Further secrets. `start` is the time of the capture's first datagram.
+    pub(crate) fn key_log(
+        &mut self,
+        key_log: &[u8],
+        start: Duration,
+        hear: &mut dyn FnMut(Said<'_>),
+    ) {
+        let mut tell = show(&mut self.monitors, start, hear);
         self.decoder.add_secrets(key_log, &mut tell);
     }
 
     #[inline]
-    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, say: &mut dyn FnMut(Observation)) {
+    pub(crate) fn datagram(
+        &mut self,
+        datagram: &Datagram<'_>,
+        start: Duration,
+        hear: &mut dyn FnMut(Said<'_>),
+    ) {
         if self.filter.passes(datagram) {
-            let monitor = &mut self.monitor;
-            let mut tell = |event: &quic::Event<'_>| show(monitor, event, say);
+            let mut tell = show(&mut self.monitors, start, hear);
             self.decoder.datagram(datagram, &mut tell);
         }
     }
 
-    pub(crate) fn finish(&mut self, say: &mut dyn FnMut(Observation)) {
-        let monitor = &mut self.monitor;
-        let mut tell = |event: &quic::Event<'_>| show(monitor, event, say);
-        self.decoder.finish(&mut tell);
-        self.monitor.finish(say);
-    }
-
-    /// Sessions of `proton` of which a side could not be read.
-    pub(crate) fn blind(&self) -> BTreeMap<Blind, u64> {
-        self.monitor.blind().clone()
+    /// The capture is over. The result are the connections of which a side could not be read.
+    pub(crate) fn finish(
+        mut self,
+        start: Duration,
+        hear: &mut dyn FnMut(Said<'_>),
+    ) -> BTreeMap<Blind, u64> {
+        self.decoder
+            .finish(&mut show(&mut self.monitors, start, hear));
+        let mut blind = BTreeMap::new();
+        for (protocol, monitor) in &mut self.monitors {
+            monitor.finish(&mut |observation| hear(said(protocol, observation, start)));
+            blind.extend(monitor.blind().clone());
+        }
+        blind
     }
 }
 
-/// Gives an event to the monitor, if it is of a connection and means something to it.
-fn show(monitor: &mut Monitor, event: &quic::Event<'_>, say: &mut dyn FnMut(Observation)) {
-    if let Some((connection, what)) = event.connection.zip(what(&event.kind)) {
+/// Gives each event that is of a connection and means something to the monitors.
+fn show(
+    monitors: &mut Monitors,
+    start: Duration,
+    hear: &mut dyn FnMut(Said<'_>),
+) -> impl FnMut(&quic::Event<'_>) {
+    move |event| {
+        let Some((connection, what)) = event.connection.zip(what(&event.kind)) else {
+            return;
+        };
         let event = Event {
             connection,
             number: event.at.number,
             time: event.at.time,
             what,
         };
-        monitor.event(&event, say);
+        for (protocol, monitor) in &mut *monitors {
+            monitor.event(&event, &mut |observation| {
+                hear(said(protocol, observation, start));
+            });
+        }
+    }
+}
+
+/// Packets are encrypted, and so say nothing to anybody: they do not go with what is said of them.
+const fn said<'a>(
+    protocol: &'static Protocol,
+    observation: Observation,
+    start: Duration,
+) -> Said<'a> {
+    Said {
+        protocol,
+        observation,
+        payload: None,
+        start,
     }
 }
 

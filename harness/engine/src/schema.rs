@@ -92,7 +92,7 @@ impl Names {
             let vocabulary = protocol.vocabulary;
             names.add("protocol", [protocol.id.to_owned()]);
             names.add("mode", protocol.modes.iter().map(ToString::to_string));
-            if protocol.has_any_mode() {
+            if protocol.has_any_mode {
                 names.add("mode", [Protocol::ANY_MODE.to_owned()]);
             }
             names.add("role", protocol.sides.iter().map(ToString::to_string));

@@ -7,18 +7,20 @@
     reason = "a test fails by panicking"
 )]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 use rstest::rstest;
-use shakedown_capture::{CaptureWriter, Packets, WriteError, WriterSettings};
+use shakedown_capture::{
+    Capture, CaptureWriter, Item, Packets, WriteError, WriterSettings, annotate_with_key_log,
+};
 use shakedown_engine::scenario::Loaded;
 use shakedown_engine::simulation::{Settings, simulate};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::StreamParameters;
 
 /// Bytes of a packet that are kept, headers included: all of every control frame. The UDP checksum
-/// stands for the rest.
+/// stands for the rest. Packets of QUIC can be read whole only, and are kept so.
 const SNAPSHOT: usize = 256;
 
 /// Most bytes of a file: of a flood its beginning is kept.
@@ -33,9 +35,7 @@ const STREAM: StreamParameters = StreamParameters {
 };
 
 #[rstest]
-fn the_capture_is_the_golden_one(
-    #[files("../../vectors/mediastream/scenarios/**/*.json")] path: PathBuf,
-) {
+fn the_capture_is_the_golden_one(#[files("../../vectors/*/scenarios/**/*.json")] path: PathBuf) {
     let (id, capture) = capture(&path);
     let golden = golden().join(format!("{id}.pcapng"));
     if is_written() {
@@ -115,7 +115,7 @@ fn capture(path: &Path) -> (String, Vec<u8>) {
         stream: STREAM,
         ..Settings::default()
     };
-    let simulated = simulate(protocol.over_datagrams().unwrap(), scenario, &settings).unwrap();
+    let simulated = simulate(protocol, scenario, &settings).unwrap();
     let verdict = &simulated.composed.verdict;
     assert_eq!(verdict.verdict, Verdict::Pass, "{:#?}", simulated.composed);
     let about = WriterSettings {
@@ -129,17 +129,37 @@ fn capture(path: &Path) -> (String, Vec<u8>) {
 
 /// The capture with long packets cut and, if it is too long, without its end.
 fn shortened(capture: &[u8], about: &WriterSettings) -> Vec<u8> {
+    let key_log = key_log(capture);
+    let most = match key_log.is_empty() {
+        true => SNAPSHOT,
+        false => usize::MAX,
+    };
     let mut packets = Packets::open(capture).unwrap();
     let mut writer = CaptureWriter::new(Vec::new(), about).unwrap();
     while let Some(packet) = packets.next_packet().unwrap() {
         let comments = packet.comments();
         let comments: Vec<&str> = comments.iter().map(AsRef::as_ref).collect();
-        let data = &packet.data[..packet.data.len().min(SNAPSHOT)];
+        let data = &packet.data[..packet.data.len().min(most)];
         match writer.write_packet(packet.time, data, packet.data.len(), &comments) {
             Ok(_) => {}
             Err(WriteError::Full { .. }) => break,
             Err(error) => panic!("{error}"),
         }
     }
-    writer.into_inner()
+    let mut whole = Vec::new();
+    let short = writer.into_inner();
+    annotate_with_key_log(&*short, &mut whole, &BTreeMap::new(), &key_log).unwrap();
+    whole
+}
+
+/// The secrets that a capture has of TLS sessions.
+fn key_log(capture: &[u8]) -> Vec<u8> {
+    let mut capture = Capture::open(capture).unwrap();
+    let mut all = Vec::new();
+    while let Some(item) = capture.next_item().unwrap() {
+        if let Item::KeyLog(key_log) = item {
+            all.extend_from_slice(key_log);
+        }
+    }
+    all
 }

@@ -12,12 +12,12 @@ use shakedown_engine::explore::swarm::{Swarm, Wish};
 use shakedown_engine::scenario::Loaded;
 use shakedown_engine::simulation::{Settings, Simulated, simulate};
 use shakedown_engine::verdict::Verdict;
-use shakedown_protocol::mediastream::{PROTOCOL, over_datagrams};
+use shakedown_protocol::mediastream::PROTOCOL;
 
 /// The first trace in which a twin shows what it lacks.
 fn found(mode: &str, without: &str) -> Trace {
     let swarm = Swarm {
-        protocol: over_datagrams(),
+        protocol: &PROTOCOL,
         initiator: Wish::Mode(mode.to_owned()),
         responder: Wish::Mode(mode.to_owned()),
         without: vec![without.to_owned()],
@@ -40,7 +40,7 @@ fn played(loaded: &Loaded, without: Option<&'static str>) -> Simulated {
         without,
         ..Settings::default()
     };
-    simulate(over_datagrams(), &loaded.scenario, &settings).expect("it can be played")
+    simulate(&PROTOCOL, &loaded.scenario, &settings).expect("it can be played")
 }
 
 #[rstest]

@@ -21,12 +21,7 @@ use shakedown_protocol::Protocol;
 #[rstest]
 fn the_reference_passes(#[files("../../vectors/mediastream/scenarios/**/*.json")] path: PathBuf) {
     let (protocol, loaded) = load(&path);
-    let simulated = simulate(
-        protocol.over_datagrams().unwrap(),
-        &loaded.scenario,
-        &Settings::default(),
-    )
-    .unwrap();
+    let simulated = simulate(protocol, &loaded.scenario, &Settings::default()).unwrap();
     let transcript = transcript::transcript(protocol, &loaded.scenario, &simulated);
     let id = loaded.scenario.id.as_str();
     let (folder, name) = id.rsplit_once('/').unwrap();
@@ -56,12 +51,7 @@ fn the_same_seed_gives_the_same_bytes_and_another_seed_another_capture() {
             seed,
             ..Settings::default()
         };
-        simulate(
-            protocol.over_datagrams().unwrap(),
-            &loaded.scenario,
-            &settings,
-        )
-        .unwrap()
+        simulate(protocol, &loaded.scenario, &settings).unwrap()
     };
     let first = run(3);
     assert_eq!(first, run(3));

@@ -1,16 +1,18 @@
 //! Whether an implementation under test is there at all.
 
+mod handshake;
+
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
-use shakedown_protocol::{Carrier, Protocol, Transport};
+use shakedown_protocol::{Protocol, Transport};
 use tokio::time::{Instant, timeout_at};
 
+use self::handshake::Answer;
 use crate::clock::Clock;
 use crate::launch::{Instance, open_sockets, said};
-use crate::quic::{self, Answer};
 use crate::socket::PeerSocket;
 
 /// How long an answer is waited for before the question is asked again.
@@ -81,48 +83,48 @@ pub async fn responder(
     instance: &Instance,
     tries: u32,
     turn: (u64, u64),
-) -> Result<Option<PeerSocket>, Silent> {
-    match &protocol.carrier {
-        Carrier::Datagrams(_) => {
-            let asked = ask_for_stream(protocol, mode, instance, tries, turn).await;
-            asked.map(Some)
-        }
-        Carrier::Streams(over) => {
-            let asked = shake_hands(&over.transport, instance, tries).await;
-            asked.map(|()| None)
-        }
+) -> Result<PeerSocket, Silent> {
+    match protocol.transport {
+        None => ask_for_stream(protocol, mode, instance, tries, turn).await,
+        Some(transport) => shake_hands(transport, instance, tries).await,
     }
 }
 
 /// Connects by QUIC and closes at once, until anybody answers. A connection that nobody answers is
 /// not given up before its own timeout: a server that is merely slow would be left with it.
-async fn shake_hands(transport: &Transport, instance: &Instance, tries: u32) -> Result<(), Silent> {
+async fn shake_hands(
+    transport: Transport,
+    instance: &Instance,
+    tries: u32,
+) -> Result<PeerSocket, Silent> {
     let Some(address) = instance.address else {
         return Err(silent(instance, String::from("it has no address")));
     };
+    let tried = format!(
+        "{address} was asked for a QUIC connection ({})",
+        transport.alpn
+    );
+    let problem = |why: String| Silent {
+        tried: tried.clone(),
+        came: Some(why),
+        state: state(instance),
+    };
     let until = Instant::now() + TRY * tries;
-    let name = transport.alpn;
     loop {
+        let ip = local_address_for(address).map_err(|error| problem(error.to_string()))?;
+        let socket = PeerSocket::bind(SocketAddr::new(ip, 0));
+        let socket = socket.map_err(|error| problem(error.to_string()))?;
         let answer = tokio::select! {
             biased;
-            answer = quic::ask(transport, address) => answer,
+            answer = handshake::ask(transport, &socket, address) => answer,
             () = gone(instance) => Ok(Answer::Silence),
         };
-        let problem = match answer {
-            Ok(Answer::Connected | Answer::Refused) => return Ok(()),
-            Ok(Answer::Stranger(why)) => format!("its handshake failed: {why}"),
-            Ok(Answer::Silence) if Instant::now() < until && !instance.has_ended() => continue,
-            Ok(Answer::Silence) => {
-                let what = format!("{address} was asked for a QUIC connection ({name})");
-                return Err(silent(instance, what));
-            }
-            Err(why) => why,
-        };
-        return Err(Silent {
-            tried: format!("{address} was asked for a QUIC connection ({name})"),
-            came: Some(problem),
-            state: state(instance),
-        });
+        match answer.map_err(&problem)? {
+            Answer::Connected | Answer::Refused => return Ok(socket),
+            Answer::Stranger(why) => return Err(problem(format!("its handshake failed: {why}"))),
+            Answer::Silence if Instant::now() < until && !instance.has_ended() => {}
+            Answer::Silence => return Err(silent(instance, tried)),
+        }
     }
 }
 
@@ -139,8 +141,7 @@ async fn ask_for_stream(
     };
     let problem = |what: String| silent(instance, format!("{address} was to be asked: {what}"));
     let id = fresh_id(seed, turn);
-    let hello = protocol.over_datagrams();
-    let hello = hello.and_then(|known| (known.over.hello)(mode, &id));
+    let hello = protocol.hello.and_then(|hello| hello(mode, &id));
     let Some((frame, fields)) = hello else {
         return Err(problem(format!("nobody knows how in mode {mode}")));
     };

@@ -21,8 +21,8 @@ mod protocol;
 mod sealed;
 
 pub use protocol::{
-    Carrier, Datagrams, Hello, MonitorSettings, OverDatagrams, OverStreams, Protocol,
-    ProtocolOption, ReferenceSettings, StreamParameters, Transport, protocol,
+    Forked, Hello, MonitorSettings, Protocol, ProtocolOption, Reference, ReferenceSettings,
+    StreamParameters, Transport, Watcher, protocol,
 };
 pub use sealed::{SEALED, Sealed};
 

@@ -95,6 +95,11 @@ pub trait Machine {
 
     /// Its counters by the names of the specification, for `--stats json`.
     fn counters(&self) -> serde_json::Value;
+
+    /// Further secrets of its TLS sessions, lines in the format of `SSLKEYLOGFILE`.
+    fn take_secrets(&mut self) -> String {
+        String::new()
+    }
 }
 
 /// A machine whose future can branch: the same machine goes on in two ways, and two machines that

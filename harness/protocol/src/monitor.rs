@@ -1,10 +1,12 @@
 //! Passive judges: they see the packets of a capture in order and say what they find.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 
+use crate::proton::monitor::{Blind, Event};
 use crate::requirement::Role;
 
 /// One UDP datagram of a capture.
@@ -118,11 +120,23 @@ pub struct NetworkCounts {
     pub repeated: u64,
 }
 
-/// A passive judge of one protocol.
+/// A passive judge of one protocol over datagrams.
 pub trait Monitor {
     /// Sees the next packet. What it has to say goes to `say`.
     fn packet(&mut self, packet: &Packet<'_>, say: &mut dyn FnMut(Observation));
 
     /// The capture is over at `end`; open sessions are closed and judged.
     fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation));
+}
+
+/// A passive judge of one protocol over QUIC.
+pub trait StreamMonitor {
+    /// Sees what the next packet shows. What it has to say goes to `say`.
+    fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation));
+
+    /// The capture is over; open connections are judged.
+    fn finish(&mut self, say: &mut dyn FnMut(Observation));
+
+    /// Connections that were not judged because a side could not be read, and how many.
+    fn blind(&self) -> &BTreeMap<Blind, u64>;
 }

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::PROTOCOLS;
 use crate::machine::{Fork, Machine};
-use crate::monitor::{Monitor, Vantage};
+use crate::monitor::{Monitor, StreamMonitor, Vantage};
 use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
@@ -13,6 +13,7 @@ use crate::streams::StreamMachine;
 use crate::vocabulary::Vocabulary;
 
 /// What the rest of the program needs to know of a protocol.
+#[derive(Clone, Copy)]
 pub struct Protocol {
     /// Its id: `mediastream`.
     pub id: &'static str,
@@ -34,81 +35,50 @@ pub struct Protocol {
     /// Ids of the requirements by which a capture shows that something left too early or too late:
     /// a machine that was too busy may have done it.
     pub timed: &'static [&'static str],
-    /// What carries its frames, and what there is for each kind of carrier.
-    pub carrier: Carrier,
-}
-
-/// What carries a protocol's frames.
-pub enum Carrier {
-    /// Datagrams of UDP.
-    Datagrams(&'static OverDatagrams),
-    /// Streams of QUIC connections.
-    Streams(OverStreams),
-}
-
-/// What there is of a protocol over datagrams.
-pub struct OverDatagrams {
-    /// The frame by which an initiator of this mode begins: name and fields. The program asks with
-    /// it whether an implementation answers at all. `id` is a fresh UUID; `None` if there is no
-    /// such mode.
-    pub hello: fn(mode: &str, id: &str) -> Option<Hello>,
-    /// What happens between two implementations.
-    pub pairs: Pairs,
+    /// Whether its frames are the same in every mode, so that a scenario may be for any.
+    pub has_any_mode: bool,
+    /// Whether a server of it serves one peer at a time and turns others away.
+    pub serves_one: bool,
+    /// What it asks of QUIC, if streams carry its frames; datagrams of UDP carry the others.
+    pub transport: Option<Transport>,
+    /// The frame by which an initiator of a mode begins: name and fields. The program asks with it
+    /// whether an implementation answers at all; where there is none, a QUIC handshake asks. `id` is
+    /// a fresh UUID; `None` if there is no such mode.
+    pub hello: Option<fn(mode: &str, id: &str) -> Option<Hello>>,
+    /// What happens between two implementations, if the specification says something of pairs.
+    pub pairs: Option<Pairs>,
     /// A new monitor.
-    pub monitor: fn(&MonitorSettings) -> Box<dyn Monitor>,
+    pub monitor: fn(&MonitorSettings) -> Watcher,
     /// A new reference machine.
     ///
     /// # Errors
     /// A sentence for people if the settings do not go together.
-    pub reference: fn(&ReferenceSettings) -> Result<Box<dyn Machine>, String>,
-    /// The same machine, so that its future can branch.
+    pub reference: fn(&ReferenceSettings) -> Result<Reference, String>,
+    /// A reference machine whose future can branch, for exploration of all runs.
     ///
     /// # Errors
     /// A sentence for people if the settings do not go together, or if the machine that they
     /// describe cannot be forked.
-    pub forked: fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>,
+    pub forked: Option<Forked>,
 }
 
-/// A protocol that datagrams carry: it is that [`Protocol`], and `over` has what there is besides.
-#[derive(Clone, Copy)]
-pub struct Datagrams {
-    /// The protocol.
-    pub protocol: &'static Protocol,
-    /// What there is of it over datagrams.
-    pub over: &'static OverDatagrams,
+/// Makes a reference machine whose future can branch.
+pub type Forked = fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>;
+
+/// A monitor, by what it sees.
+pub enum Watcher {
+    /// The datagrams of a capture.
+    Packets(Box<dyn Monitor>),
+    /// What the QUIC of a capture shows, decrypted.
+    Streams(Box<dyn StreamMonitor>),
 }
 
-impl std::ops::Deref for Datagrams {
-    type Target = Protocol;
-
-    fn deref(&self) -> &Protocol {
-        self.protocol
-    }
-}
-
-impl Datagrams {
-    /// The protocol itself.
-    #[must_use]
-    pub const fn whole(self) -> &'static Protocol {
-        self.protocol
-    }
-}
-
-impl std::fmt::Debug for Datagrams {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        self.protocol.fmt(f)
-    }
-}
-
-/// What there is of a protocol over streams.
-pub struct OverStreams {
-    /// What it asks of its transport.
-    pub transport: Transport,
-    /// A new reference machine.
-    ///
-    /// # Errors
-    /// A sentence for people if the settings do not go together.
-    pub reference: fn(&ReferenceSettings) -> Result<Box<dyn StreamMachine + Send>, String>,
+/// A reference machine, by what it speaks.
+pub enum Reference {
+    /// Datagrams of UDP.
+    Datagrams(Box<dyn Machine>),
+    /// Streams of QUIC connections.
+    Streams(Box<dyn StreamMachine>),
 }
 
 /// What a protocol asks of QUIC.
@@ -154,34 +124,13 @@ impl Protocol {
         }
     }
 
-    /// The protocol with what there is of it over datagrams, if they carry it.
-    #[must_use]
-    pub const fn over_datagrams(&'static self) -> Option<Datagrams> {
-        match &self.carrier {
-            Carrier::Datagrams(over) => Some(Datagrams {
-                protocol: self,
-                over,
-            }),
-            Carrier::Streams(_) => None,
-        }
-    }
-
-    /// What there is of it over streams, if they carry it.
-    #[must_use]
-    pub const fn over_streams(&self) -> Option<&OverStreams> {
-        match &self.carrier {
-            Carrier::Datagrams(_) => None,
-            Carrier::Streams(streams) => Some(streams),
-        }
-    }
-
     /// The names of its datagrams for a network that carries them: those of its frames, or numbers
     /// alone where they are encrypted.
     #[must_use]
     pub const fn on_the_wire(&self) -> &'static dyn Vocabulary {
-        match &self.carrier {
-            Carrier::Datagrams(_) => self.vocabulary,
-            Carrier::Streams(_) => &SEALED,
+        match self.transport {
+            None => self.vocabulary,
+            Some(_) => &SEALED,
         }
     }
 
@@ -224,11 +173,23 @@ impl Protocol {
     /// words for another mode.
     pub const ANY_MODE: &str = "any";
 
-    /// Whether a scenario may be for every mode. A mode of a protocol over datagrams is another
-    /// handshake, with frames of its own.
+    /// A reference machine whose future can branch.
+    ///
+    /// # Errors
+    /// A sentence for people, as of [`Self::forked`], or if there is none.
+    pub fn fork(&self, settings: &ReferenceSettings) -> Result<Box<dyn Fork>, String> {
+        let forked = self.forked;
+        let forked = forked.ok_or_else(|| format!("{} has no machine that can be forked", self.id));
+        forked?(settings)
+    }
+
+    /// The mode in which a scenario for this one is played: the first for [`Self::ANY_MODE`].
     #[must_use]
-    pub const fn has_any_mode(&self) -> bool {
-        matches!(self.carrier, Carrier::Streams(_))
+    pub fn mode_of<'m>(&self, mode: &'m str) -> &'m str {
+        match self.modes.first() {
+            Some(first) if mode == Self::ANY_MODE => first,
+            Some(_) | None => mode,
+        }
     }
 
     /// Whether this is a mode, or several of them in their order with commas between.

@@ -266,7 +266,7 @@ fn decode(payload: &[u8], quic: Quic) -> Decoded {
     }
     let mut malformed = None;
     for protocol in PROTOCOLS {
-        if protocol.over_datagrams().is_none() {
+        if protocol.transport.is_some() {
             continue;
         }
         match protocol.vocabulary.decode(payload) {

@@ -9,7 +9,7 @@ use shakedown_engine::interop::{InteropSummary, Pair, pairs};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_net::interop::{Plan, interop};
-use shakedown_protocol::Datagrams;
+use shakedown_protocol::Protocol;
 use shakedown_report::Sinks;
 
 use super::run::{Weakest, conduct, own_path, usage};
@@ -105,7 +105,7 @@ impl Args {
         Ok(reports::close(sinks, summary.exit))
     }
 
-    fn pairs(&self, iuts: &[Iut]) -> Result<(Datagrams, Vec<Pair>), Failure> {
+    fn pairs(&self, iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), Failure> {
         let (protocol, mut pairs) = pairs(iuts).map_err(|error| usage(error.to_string()))?;
         let all = pairs.len();
         if !self.filter.is_empty() {
@@ -121,7 +121,7 @@ impl Args {
         Ok((protocol, pairs))
     }
 
-    fn impairment(&self, protocol: Datagrams) -> Result<Impairment, Failure> {
+    fn impairment(&self, protocol: &'static Protocol) -> Result<Impairment, Failure> {
         let Some(text) = &self.impair else {
             return Ok(Impairment::default());
         };

@@ -161,7 +161,6 @@ impl Args {
             return self.execute_load(global, repeat);
         }
         let mut assignments = self.assignments()?;
-        self.leave_streams_out(&mut assignments)?;
         self.check_impair(&assignments)?;
         let without = self.twin(&mut assignments)?;
         let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
@@ -217,30 +216,6 @@ impl Args {
         Ok(())
     }
 
-    /// Leaves out what cannot be done in real time with protocols over streams.
-    fn leave_streams_out(&self, assignments: &mut Vec<Assignment>) -> Result<(), Failure> {
-        let (flag, why) = match (&self.impair, &self.capture) {
-            _ if self.in_virtual_time => return Ok(()),
-            (Some(_), _) => (
-                "--impair",
-                "is played through a network in virtual time only; add --virtual",
-            ),
-            (None, CaptureBy::Live(_)) => (
-                "--capture",
-                "is recorded at our own sockets, where its secrets are; leave out --capture live",
-            ),
-            (None, CaptureBy::Auto | CaptureBy::Tap) => return Ok(()),
-        };
-        assignments.retain(|assignment| {
-            let protocol = shakedown_protocol::protocol(&assignment.iut.protocol);
-            protocol.is_none_or(|protocol| protocol.over_streams().is_none())
-        });
-        match assignments.is_empty() {
-            true => Err(usage(format!("{flag}: a protocol over streams {why}"))),
-            false => Ok(()),
-        }
-    }
-
     /// Whether one of the protocols has the frames that the impairment names.
     fn check_impair(&self, assignments: &[Assignment]) -> Result<(), Failure> {
         let Some(impair) = &self.impair else {
@@ -288,11 +263,7 @@ impl Args {
                 seed: 0,
                 extra: vec![(String::from("without"), id.clone())],
             };
-            let Some(protocol) = protocol.over_datagrams() else {
-                let message = format!("--without: there are no faulty twins of {}", protocol.id);
-                return Err(usage(message));
-            };
-            let built = (protocol.over.reference)(&settings);
+            let built = (protocol.reference)(&settings);
             built.map_err(|error| usage(format!("--without: {error}")))?;
             found = Some(requirement.id.as_str());
         }

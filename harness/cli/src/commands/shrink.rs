@@ -17,7 +17,7 @@ use shakedown_engine::shrink::{Failure, Finished, Judged, Order, Progress, Shrin
 use shakedown_engine::simulation::Settings;
 use shakedown_engine::verdict::Verdict;
 use shakedown_net::host::StopSignal;
-use shakedown_protocol::{Datagrams, Protocol};
+use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::text::{clean_line, count};
 use tokio::runtime::Runtime;
@@ -105,14 +105,11 @@ impl Args {
         let scenario = &loaded.scenario;
         let protocol = scenario.id.split('/').next().and_then(shakedown_protocol::protocol);
         let protocol = protocol.ok_or_else(|| usage(format!("{} has no protocol", scenario.id)))?;
-        let protocol = protocol.over_datagrams().ok_or_else(|| {
-            usage(format!("{} is played over streams, which cannot be shrunk", scenario.id))
-        })?;
         let iut = match &self.iut {
             Some(path) => vectors::description(path)?,
-            None => vectors::reference(protocol.whole(), scenario.iut.role)?,
+            None => vectors::reference(protocol, scenario.iut.role)?,
         };
-        self.check(&protocol, scenario, &iut)?;
+        self.check(protocol, scenario, &iut)?;
         let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
         let runtime =
             runtime.map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
@@ -268,14 +265,14 @@ impl Args {
     }
 
     /// The reference, which is asked to stream what the implementation streams.
-    fn reference(&self, protocol: Datagrams, iut: &Iut) -> Virtual {
+    fn reference(&self, protocol: &'static Protocol, iut: &Iut) -> Virtual {
         Virtual {
             protocol,
             settings: Settings::of(iut, self.seed, Level::May),
         }
     }
 
-    fn twin(&self, protocol: Datagrams) -> Result<Option<&'static str>, Wrong> {
+    fn twin(&self, protocol: &'static Protocol) -> Result<Option<&'static str>, Wrong> {
         let Some(id) = &self.without else {
             return Ok(None);
         };

@@ -4,6 +4,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use shakedown_protocol::MonitorSettings;
+use shakedown_protocol::monitor::StreamMonitor as _;
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::proton::fuzz::{Audit, Plan, Step, What as Doing};
 use shakedown_protocol::proton::monitor::{Code, Event, Monitor, Numbers, What};

@@ -1,8 +1,8 @@
 use std::collections::BTreeSet;
 
-use shakedown_protocol::pair::{Demand, Offer};
+use shakedown_protocol::pair::{Demand, Offer, Pairs};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Datagrams, StreamParameters};
+use shakedown_protocol::{Protocol, StreamParameters};
 
 use crate::iut::Iut;
 use crate::scenario::Needs;
@@ -67,11 +67,11 @@ pub enum TableError {
         /// The protocol's id.
         protocol: String,
     },
-    /// The protocol is carried by streams.
-    #[error("tables are set for protocols over datagrams; {protocol} is carried by streams")]
-    OverStreams {
+    /// The specification says nothing of pairs.
+    #[error("{protocol} says nothing of how its implementations get along in pairs")]
+    NoPairs {
         /// The protocol's id.
-        protocol: String,
+        protocol: &'static str,
     },
     /// They speak different protocols.
     #[error("{first:?} speaks {one} and {second:?} speaks {other}; set a table for each protocol")]
@@ -130,8 +130,11 @@ pub enum TableError {
 ///
 /// # Errors
 /// [`TableError`], a sentence for people.
-pub fn pairs(iuts: &[Iut]) -> Result<(Datagrams, Vec<Pair>), TableError> {
+pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError> {
     let protocol = common_protocol(iuts)?;
+    let known = protocol.pairs.ok_or(TableError::NoPairs {
+        protocol: protocol.id,
+    })?;
     for (n, iut) in iuts.iter().enumerate() {
         if iuts[..n]
             .iter()
@@ -143,8 +146,8 @@ pub fn pairs(iuts: &[Iut]) -> Result<(Datagrams, Vec<Pair>), TableError> {
             });
         }
     }
-    let responders = sides(protocol, iuts, Role::Responder)?;
-    let initiators = sides(protocol, iuts, Role::Initiator)?;
+    let responders = sides(&known, iuts, Role::Responder)?;
+    let initiators = sides(&known, iuts, Role::Initiator)?;
     let slugs = slugs(iuts);
     let mut pairs = Vec::new();
     for responder in &responders {
@@ -155,7 +158,7 @@ pub fn pairs(iuts: &[Iut]) -> Result<(Datagrams, Vec<Pair>), TableError> {
                 initiator: initiator.clone(),
                 responder: responder.clone(),
                 stream,
-                demand: (protocol.over.pairs.demand)(&initiator.offer(), &responder.offer()),
+                demand: (known.demand)(&initiator.offer(), &responder.offer()),
             };
             pair.initiator.needs.stream = Some(stream);
             pair.responder.needs.stream = Some(stream);
@@ -165,7 +168,7 @@ pub fn pairs(iuts: &[Iut]) -> Result<(Datagrams, Vec<Pair>), TableError> {
     Ok((protocol, pairs))
 }
 
-fn common_protocol(iuts: &[Iut]) -> Result<Datagrams, TableError> {
+fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, TableError> {
     let Some(first) = iuts.first() else {
         return Err(TableError::NoSuchSide {
             missing: Role::Responder,
@@ -181,19 +184,14 @@ fn common_protocol(iuts: &[Iut]) -> Result<Datagrams, TableError> {
         });
     }
     let protocol = shakedown_protocol::protocol(&first.protocol);
-    let protocol = protocol.ok_or_else(|| TableError::NoProtocol {
+    protocol.ok_or_else(|| TableError::NoProtocol {
         name: first.name.clone(),
         protocol: first.protocol.clone(),
-    })?;
-    protocol
-        .over_datagrams()
-        .ok_or_else(|| TableError::OverStreams {
-            protocol: first.protocol.clone(),
-        })
+    })
 }
 
 /// The implementations of a role in every setup.
-fn sides(protocol: Datagrams, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableError> {
+fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableError> {
     let mut sides = Vec::new();
     for (index, iut) in iuts.iter().enumerate().filter(|(_, iut)| iut.role == role) {
         for mode in &iut.modes {
@@ -201,7 +199,7 @@ fn sides(protocol: Datagrams, iuts: &[Iut], role: Role) -> Result<Vec<Side>, Tab
                 let start = iut.start.as_ref();
                 start.is_some_and(|start| start.options.contains_key(*option))
             };
-            let options = (protocol.over.pairs.options)(role, mode);
+            let options = (known.options)(role, mode);
             let setups = options
                 .into_iter()
                 .filter(claimed)

@@ -128,7 +128,7 @@ fn who_can_be_told_streams_what_the_other_does() {
 
 /// A witness of so many frames, and what the initiator did before them.
 fn witness(asked: u64, fell_back: bool, frames: u64) -> Witness {
-    let pairs = &shakedown_protocol::mediastream::DATAGRAMS.pairs;
+    let pairs = &shakedown_protocol::mediastream::PAIRS;
     let words = shakedown_protocol::mediastream::PROTOCOL.vocabulary;
     let initiator = Offer {
         mode: "3way",

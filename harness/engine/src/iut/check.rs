@@ -125,7 +125,8 @@ impl Checker<'_> {
         let stream = &self.iut.stream;
         let place = root("stream");
         let is_there = self.root.get(&place).is_some();
-        match (self.protocol.and_then(Protocol::over_streams), is_there) {
+        let transport = self.protocol.and_then(|protocol| protocol.transport);
+        match (transport, is_there) {
             (Some(_), true) => {
                 let message = format!("{} has no media to stream", self.iut.protocol);
                 return self.at_key(&place, message, Some("remove this"));

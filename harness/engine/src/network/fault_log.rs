@@ -149,7 +149,7 @@ mod tests {
     }
 
     #[test]
-    fn the_exact_faults_of_a_chronicle_do_what_chance_did() {
+    fn the_exact_faults_of_a_fault_log_do_what_chance_did() {
         let impair = "loss=0.2,duplicate=0.2,corrupt=0.2,checksum=0.05,outage=50ms..90ms,\
                       delay=1ms..9ms,jitter=30ms,drop=SYN#3,delay=ACK#4+20ms,seed=7";
         let impair: Impairment = impair.parse().unwrap();

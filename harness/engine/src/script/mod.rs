@@ -66,6 +66,7 @@ mod inbox;
 mod matcher;
 mod media;
 mod outcome;
+mod peer;
 mod play;
 mod program;
 mod send;
@@ -79,13 +80,14 @@ mod tests;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use shakedown_carrier::Security;
 use shakedown_protocol::{Protocol, StreamParameters};
 
 use crate::iut::Exit;
 
 pub use describe::{describe, human_time};
 pub use outcome::{Failure, FieldPlace, ScriptOutcome, StepEvent};
-pub use play::Script;
+pub use peer::Script;
 pub use program::Program;
 pub use program::named_requirements;
 
@@ -116,6 +118,8 @@ pub struct Environment {
     pub iut: Option<SocketAddr>,
     /// Seed of everything random; the same seed and scenario give the same ids.
     pub seed: u64,
+    /// How the packets of QUIC are protected, where streams carry the protocol.
+    pub security: Security,
 }
 
 impl Environment {
@@ -169,8 +173,11 @@ pub enum Input<'a> {
     /// What [`Action::RestartIut`] asked for is done.
     Restarted,
     /// Something was late by this much just now: the driver woke up late, or did not get to run.
-    /// Time windows that were open meanwhile were not observed fairly.
+    /// Time windows that were open meanwhile were not observed fairly. Told before the input that
+    /// was late.
     Late(Duration),
+    /// The driver has come to an end: what is open is closed, where the carrier can.
+    End,
 }
 
 /// What the script wants done.
@@ -209,4 +216,6 @@ pub enum Action {
         /// The comment.
         text: String,
     },
+    /// Further secrets of its TLS sessions, lines in the format of `SSLKEYLOGFILE`.
+    Secrets(String),
 }

@@ -2,10 +2,10 @@ use std::collections::BTreeSet;
 
 use proptest::prelude::*;
 use serde_json::json;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::ReferenceSettings;
-use shakedown_protocol::mediastream::{DATAGRAMS, over_datagrams};
+use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Datagrams, OverDatagrams};
 
 use super::*;
 use crate::scenario::Step;
@@ -315,15 +315,15 @@ fn the_smallest_so_far_is_kept_when_the_search_ends_early() {
 }
 
 /// The reference of 3way, which does not wait for the ACK although it should.
-static EAGER: OverDatagrams = OverDatagrams {
+static EAGER: Protocol = Protocol {
     reference: |settings| {
         let eager = ReferenceSettings {
             options: vec!["optimistic_start".to_owned()],
             ..settings.clone()
         };
-        (DATAGRAMS.reference)(&eager)
+        (PROTOCOL.reference)(&eager)
     },
-    ..DATAGRAMS
+    ..PROTOCOL
 };
 
 #[test]
@@ -338,7 +338,7 @@ fn many_steps_against_a_twin_shrink_to_the_few_that_matter_and_the_reference_pas
     steps.push(json!({ "expect_nothing": { "for": "1s", "of": ["data"], "ignore": ["SYN-ACK"], "requirement": "MS-H-15" } }));
     steps.push(json!({ "send": { "frame": "ACK", "fields": { "connection_id": "$a" } } }));
     let large = loaded(json!({ "let": { "id": { "uuid": {} } }, "steps": steps }));
-    let play = |protocol: Datagrams, scenario: &Scenario| {
+    let play = |protocol: &'static Protocol, scenario: &Scenario| {
         simulate(protocol, scenario, &Settings::default())
             .unwrap()
             .composed
@@ -349,17 +349,11 @@ fn many_steps_against_a_twin_shrink_to_the_few_that_matter_and_the_reference_pas
             party: Role::Responder,
         };
         let mut judge = |scenario: &Scenario| {
-            let healthy = play(over_datagrams(), scenario);
+            let healthy = play(&PROTOCOL, scenario);
             if Failure::of(Role::Responder, &healthy.findings).is_some() {
                 return Judged::Passes;
             }
-            let composed = play(
-                Datagrams {
-                    over: &EAGER,
-                    ..over_datagrams()
-                },
-                scenario,
-            );
+            let composed = play(&EAGER, scenario);
             failure.judge(Role::Responder, &composed.verdict, &composed.findings)
         };
         shrink(&order(&large), &mut judge, &mut |_| {

@@ -19,14 +19,14 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use shakedown_capture::{AnnotateError, CaptureError, WriteError};
+use shakedown_capture::{AnnotateError, CaptureError, WriteError, annotate_with_key_log};
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::requirement::Level;
-use shakedown_protocol::{Datagrams, MonitorSettings, StreamParameters};
+use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
 use crate::iut::{Iut, Waiver};
 use crate::judge::{is_of_iut, judge};
-use crate::network::{Fault, Impairment};
+use crate::network::{Counts, Fault, Impairment};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{
@@ -158,7 +158,7 @@ pub enum SimulationError {
 /// # Errors
 /// [`SimulationError`]; what is wrong with the scenario shows in the verdict instead.
 pub fn simulate(
-    protocol: Datagrams,
+    protocol: &'static Protocol,
     scenario: &Scenario,
     settings: &Settings,
 ) -> Result<Simulated, SimulationError> {
@@ -170,7 +170,7 @@ pub fn simulate(
 /// # Errors
 /// [`SimulationError`], as of [`simulate`].
 pub fn simulate_for(
-    protocol: Datagrams,
+    protocol: &'static Protocol,
     scenario: &Scenario,
     settings: &Settings,
     reporting: Reporting<'_>,
@@ -181,13 +181,18 @@ pub fn simulate_for(
     let last = last.unwrap_or_default();
     played.outcome = match &settings.impair {
         Some(impair) if scenario.impair.is_none() => {
-            under_impairment(played.outcome, impair, &played.stimuli, last)
+            // What is lost of QUIC is sent again, so that every stimulus is applied.
+            let stimuli = match protocol.transport {
+                None => played.stimuli,
+                Some(_) => Counts::default(),
+            };
+            under_impairment(played.outcome, impair, &stimuli, last)
         }
         Some(_) | None => unless_missed(played.outcome, &played.missed, last),
     };
     let observed = observe(protocol, scenario, settings, &played)?;
     let evidence = Evidence {
-        protocol: protocol.whole(),
+        protocol,
         scenario,
         script: &played.outcome,
         epoch: Duration::ZERO,
@@ -208,7 +213,8 @@ pub fn simulate_for(
     let mut comments = played.comments;
     composed.comment(&mut comments);
     let mut capture = Vec::new();
-    shakedown_capture::annotate(&*played.capture, &mut capture, &comments)?;
+    let key_log = played.key_log.as_bytes();
+    annotate_with_key_log(&*played.capture, &mut capture, &comments, key_log)?;
     Ok(Simulated {
         composed,
         outcome: played.outcome,
@@ -228,7 +234,7 @@ struct Observed {
 }
 
 fn observe(
-    protocol: Datagrams,
+    protocol: &'static Protocol,
     scenario: &Scenario,
     settings: &Settings,
     played: &Played,
@@ -239,15 +245,16 @@ fn observe(
         stream: Some(settings.stream_of(scenario)),
         max_datagram: settings.max_datagram,
         options: Some(scenario.iut.options.clone()),
-        mode: Some(scenario.iut.mode.clone()),
+        mode: Some(protocol.mode_of(&scenario.iut.mode).to_owned()),
         supervised: true,
     };
     let mut observations = Vec::new();
     let mut payloads = BTreeMap::new();
     let judged = judge(
         &*played.capture,
-        &[protocol.whole()],
+        &[protocol],
         &settings,
+        played.key_log.as_bytes(),
         &mut |said| {
             if !is_of_iut(&said.observation, scenario.iut.role, &played.own) {
                 return;

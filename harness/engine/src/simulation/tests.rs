@@ -1,16 +1,16 @@
 use serde_json::{Value, json};
 use shakedown_capture::{Capture, Packets};
-use shakedown_protocol::OverDatagrams;
-use shakedown_protocol::mediastream::{DATAGRAMS, over_datagrams};
+use shakedown_protocol::Watcher;
+use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::monitor::{Monitor, Packet};
 
 use super::*;
 use crate::verdict::Verdict;
 
 /// `mediastream` without a judge: what happens is tested here, not what is made of it.
-static UNJUDGED: OverDatagrams = OverDatagrams {
-    monitor: |_| Box::new(Mute),
-    ..DATAGRAMS
+static UNJUDGED: Protocol = Protocol {
+    monitor: |_| Watcher::Packets(Box::new(Mute)),
+    ..PROTOCOL
 };
 
 struct Mute;
@@ -29,11 +29,7 @@ fn run_with(settings: &Settings, role: &str, more: Value) -> Simulated {
     let more = more.as_object().unwrap().clone();
     scenario.as_object_mut().unwrap().extend(more);
     let scenario: Scenario = serde_json::from_value(scenario).unwrap();
-    let protocol = Datagrams {
-        over: &UNJUDGED,
-        ..over_datagrams()
-    };
-    simulate(protocol, &scenario, settings).unwrap()
+    simulate(&UNJUDGED, &scenario, settings).unwrap()
 }
 
 fn run(role: &str, more: Value) -> Simulated {

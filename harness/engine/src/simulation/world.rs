@@ -5,11 +5,13 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 use shakedown_capture::{MAX_PAYLOAD_IPV4, Tap, WriteError, WriterSettings};
+use shakedown_carrier::Security;
 use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Datagrams, ReferenceSettings};
+use shakedown_protocol::{Protocol, ReferenceSettings};
 
 use crate::network::{Arrival, Counts, Fault, FaultLog, Network};
+use crate::reference::reference;
 use crate::scenario::Scenario;
 use crate::script::{
     Action, Environment, Input, Script, ScriptOutcome, SocketId, StepEvent, human_time,
@@ -40,7 +42,7 @@ const OTHER_ADDRESS: [u8; 4] = [127, 0, 0, 2];
 
 /// Both sides, the network between them, and the tap.
 pub(super) struct World<'s> {
-    protocol: Datagrams,
+    protocol: &'static Protocol,
     scenario: &'s Scenario,
     settings: &'s Settings,
     now: Duration,
@@ -65,6 +67,7 @@ pub(super) struct World<'s> {
     last_to_reference: Option<u64>,
     comments: BTreeMap<u64, Vec<String>>,
     death: Option<Death>,
+    key_log: String,
 }
 
 /// Where a datagram goes.
@@ -99,6 +102,8 @@ pub(super) struct Played {
     pub(super) ignored: IndexMap<String, u64>,
     pub(super) bindings: IndexMap<String, Value>,
     pub(super) capture: Vec<u8>,
+    /// Secrets of its TLS sessions, lines in the format of `SSLKEYLOGFILE`.
+    pub(super) key_log: String,
     pub(super) comments: BTreeMap<u64, Vec<String>>,
     pub(super) first_packet: Duration,
     pub(super) end: Duration,
@@ -115,30 +120,31 @@ pub(super) struct Played {
 
 impl<'s> World<'s> {
     pub(super) fn new(
-        protocol: Datagrams,
+        protocol: &'static Protocol,
         scenario: &'s Scenario,
         settings: &'s Settings,
     ) -> Result<Self, SimulationError> {
         let is_responder = scenario.iut.role == Role::Responder;
         let environment = Environment {
-            protocol: protocol.whole(),
+            protocol,
             tolerance: settings.tolerance,
             stream: settings.stream_of(scenario),
             buffer_period: settings.buffer_period,
             exit: crate::iut::Exit::default(),
             iut: is_responder.then(|| (LOCALHOST, RESPONDER_PORT).into()),
             seed: settings.seed,
+            security: Security::Seeded(settings.seed),
         };
         let tap = WriterSettings {
             application: "shakedown simulation".to_owned(),
             comment: Some(format!("{}: {}", scenario.id, scenario.title)),
             ..WriterSettings::default()
         };
-        let mut script = Script::new(scenario, environment);
         let impair = settings.impair_of(scenario);
-        if let Some(impair) = impair {
-            script = script.through(impair);
-        }
+        let script = match impair {
+            Some(impair) => Script::through(scenario, environment, impair),
+            None => Script::new(scenario, environment),
+        };
         let impair = impair.cloned().unwrap_or_default();
         let mut world = Self {
             protocol,
@@ -151,7 +157,8 @@ impl<'s> World<'s> {
             failed: false,
             at_reference: !impair.is_ideal(),
             fault_log: FaultLog::of(&impair),
-            network: Network::new(impair, protocol.vocabulary, settings.seed).with_latency(LATENCY),
+            network: Network::new(impair, protocol.on_the_wire(), settings.seed)
+                .with_latency(LATENCY),
             agenda: BTreeMap::new(),
             events: 0,
             sockets: BTreeMap::new(),
@@ -161,6 +168,7 @@ impl<'s> World<'s> {
             last_to_reference: None,
             comments: BTreeMap::new(),
             death: None,
+            key_log: String::new(),
         };
         world.open(SocketId::MAIN, false);
         Ok(world)
@@ -178,7 +186,7 @@ impl<'s> World<'s> {
                 return Ok(self.played(ScriptOutcome::Error { why, step }));
             }
         }
-        // Comments are all that may be left.
+        // Comments are left and, over QUIC, closes.
         self.obey()?;
         let outcome = self.script.outcome().cloned();
         let outcome = outcome.unwrap_or(ScriptOutcome::Passed);
@@ -289,22 +297,22 @@ impl<'s> World<'s> {
         if let Some(requirement) = self.settings.without {
             extra.push(("without".to_owned(), requirement.to_owned()));
         }
+        // A process that is started again has other random numbers.
+        let seed = self
+            .settings
+            .seed
+            .wrapping_add(u64::from(self.starts) << 32);
         let settings = ReferenceSettings {
             role: needs.role,
-            mode: needs.mode.clone(),
+            mode: self.protocol.mode_of(&needs.mode).to_owned(),
             options: needs.options.clone(),
             stream: self.settings.stream_of(self.scenario),
             peer: peer.filter(|_| needs.role == Role::Initiator),
-            // A process that is started again has other random numbers.
-            seed: self
-                .settings
-                .seed
-                .wrapping_add(u64::from(self.starts) << 32),
+            seed,
             extra,
         };
-        let machine =
-            (self.protocol.over.reference)(&settings).map_err(SimulationError::Reference)?;
-        self.machine = Some(machine);
+        let machine = reference(self.protocol, &settings, Security::Seeded(seed));
+        self.machine = Some(machine.map_err(SimulationError::Reference)?);
         self.drive(ToMachine::Tick)
     }
 
@@ -375,6 +383,7 @@ impl<'s> World<'s> {
                 Action::Comment { packet, text } => {
                     self.comments.entry(packet).or_default().push(text);
                 }
+                Action::Secrets(lines) => self.key_log.push_str(&lines),
             }
         }
         Ok(())
@@ -421,7 +430,7 @@ impl<'s> World<'s> {
 
     /// Hands the network what a side sends.
     fn pass(&mut self, from: Role, way: Way, payload: Vec<u8>) {
-        let vocabulary = self.protocol.vocabulary;
+        let vocabulary = self.protocol.on_the_wire();
         let fault_log = &mut self.fault_log;
         let named = fault_log
             .as_mut()
@@ -478,6 +487,7 @@ impl<'s> World<'s> {
 
     fn played(self, outcome: ScriptOutcome) -> Played {
         Played {
+            key_log: self.key_log,
             outcome,
             events: self.script.events().to_vec(),
             ignored: self.script.ignored().clone(),

@@ -40,6 +40,7 @@ pub struct Beyond {
     /// What the driver's sockets saw, as it did.
     seen: Vec<Seen>,
     comments: BTreeMap<u64, Vec<String>>,
+    key_log: String,
     edge: Arc<Fill>,
 }
 
@@ -160,6 +161,7 @@ impl Books {
             slowest,
             seen: Vec::new(),
             comments: BTreeMap::new(),
+            key_log: String::new(),
             edge: fill,
         }))
     }
@@ -190,6 +192,14 @@ impl Books {
             Self::Here(recorder) => recorder.opened(port),
             // The relay's own are what the implementation sees.
             Self::Beyond(_) => {}
+        }
+    }
+
+    /// Adds secrets of TLS sessions, lines in the format of `SSLKEYLOGFILE`.
+    pub(super) fn secrets(&mut self, lines: &str) {
+        match self {
+            Self::Here(recorder) => recorder.secrets(lines),
+            Self::Beyond(beyond) => beyond.key_log.push_str(lines),
         }
     }
 
@@ -282,6 +292,7 @@ impl Books {
                 }
             }
         }
+        edge.recorder.secrets(&beyond.key_log);
         let mut recorded = edge.recorder.finish();
         if recorded.problem.is_none() && statistics.refused + statistics.unsent > 0 {
             recorded.problem = Some(format!(

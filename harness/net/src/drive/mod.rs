@@ -10,7 +10,6 @@ mod bound;
 mod end;
 mod record;
 mod sockets;
-mod streams;
 
 use std::collections::{BTreeSet, VecDeque};
 use std::net::SocketAddr;
@@ -38,12 +37,14 @@ pub use end::End;
 pub use record::{Recorded, Recorder};
 
 pub use sockets::Sockets;
-pub use streams::{StreamDrive, StreamSetup};
 
 use sockets::{Received, delay};
 
 /// How often the driver looks whether it gets to run when it should.
 const HEARTBEAT: Duration = Duration::from_millis(20);
+
+/// How long what is closed at the end may be repeated to whoever goes on.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Lateness below this is that of every timer and is not told.
 const PUNCTUAL: Duration = Duration::from_millis(5);
@@ -61,8 +62,6 @@ pub struct Restart {
 pub struct Setup {
     /// The script at its beginning.
     pub script: Script,
-    /// How many sockets the scenario names besides `main`.
-    pub named: usize,
     /// The socket `main`.
     pub main: PeerSocket,
     /// The scenario's clock; the script counts from its start.
@@ -101,7 +100,13 @@ pub struct Drive {
     /// How much later than the script wanted our datagrams have left since the implementation's
     /// last one: its timers did not wait for them.
     behind: Duration,
+    /// What the implementation had waited for a processor when the first step was done: how long a
+    /// process takes to get going is no reason to doubt what it does then.
+    before: Option<Starvation>,
 }
+
+/// How long the implementation, and all that runs, waited for a processor, where that is known.
+type Starvation = (Option<Duration>, Option<Duration>);
 
 type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + Send>>;
 
@@ -154,9 +159,9 @@ impl Drive {
     #[must_use]
     pub fn new(setup: Setup) -> Self {
         Self {
-            script: setup.script,
             clock: setup.clock,
-            sockets: Sockets::new(setup.main, setup.named),
+            sockets: Sockets::new(setup.main, setup.script.named_sockets()),
+            script: setup.script,
             books: setup.books,
             instance: Some(setup.instance),
             restart: setup.restart,
@@ -170,15 +175,17 @@ impl Drive {
             last_sent_at: setup.last_sent_at,
             lateness: Duration::ZERO,
             behind: Duration::ZERO,
+            before: None,
         }
     }
 
     /// Plays the script to its end, to `limit`, or until `stop` turns true.
     pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
-        let before = (waited(self.instance.as_ref()), kernel::pressure());
+        let start = self.starvation();
         let end = self.play(limit, &mut stop).await;
-        let after = (waited(self.instance.as_ref()), kernel::pressure());
+        let (before, after) = (self.before.unwrap_or(start), self.starvation());
         let took = self.clock.now();
+        self.say_goodbye(&mut stop).await;
         let closed = self.books.close().await;
         self.sockets.keep_relay(closed.kept, closed.own);
         let (end, last_sent) = match &closed.packets {
@@ -203,6 +210,26 @@ impl Drive {
         }
     }
 
+    /// How long the implementation, and all that runs, waited for a processor so far.
+    fn starvation(&self) -> Starvation {
+        (waited(self.instance.as_ref()), kernel::pressure())
+    }
+
+    /// Closes what is open, and lets whoever goes on hear of it, for [`GOODBYE`] at most.
+    async fn say_goodbye(&mut self, stop: &mut watch::Receiver<bool>) {
+        self.tell(Input::End, self.clock.now()).await;
+        let until = self.clock.now() + GOODBYE;
+        while !self.script.is_quiet() && self.clock.now() < until && !*stop.borrow() {
+            let now = self.clock.now();
+            let more = self.drain().await;
+            self.tell_pending().await;
+            self.tick_until(now).await;
+            if !more {
+                self.wait(until, stop).await;
+            }
+        }
+    }
+
     async fn play(&mut self, limit: Duration, stop: &mut watch::Receiver<bool>) -> End {
         self.tell(Input::Begin, self.clock.now()).await;
         loop {
@@ -216,6 +243,9 @@ impl Drive {
             }
             if let Some(outcome) = self.script.outcome() {
                 return End::Played(outcome.clone());
+            }
+            if self.before.is_none() && !self.script.events().is_empty() {
+                self.before = Some(self.starvation());
             }
             if *stop.borrow() {
                 return End::Interrupted;
@@ -313,7 +343,7 @@ impl Drive {
     /// Tells the script what has arrived, and of the deadlines that were due in between.
     async fn tell_pending(&mut self) {
         while let Some((received, packet)) = self.pending.pop_front() {
-            if self.script.outcome().is_some() {
+            if self.script.outcome().is_some() && self.script.is_quiet() {
                 return;
             }
             let at = received.arrival.at;
@@ -369,6 +399,7 @@ impl Drive {
             } => self.send(tag, socket, to, &payload).await,
             Action::RestartIut => self.begin_restart(),
             Action::Comment { packet, text } => self.books.comment(packet, text),
+            Action::Secrets(lines) => self.books.secrets(&lines),
         }
     }
 
@@ -451,10 +482,7 @@ fn waited(instance: Option<&Instance>) -> Option<Duration> {
 
 /// How long the implementation waited for a processor at most: as its process tells, else as all
 /// that ran tells; 0 where nobody does.
-fn starved(
-    before: (Option<Duration>, Option<Duration>),
-    after: (Option<Duration>, Option<Duration>),
-) -> Duration {
+fn starved(before: Starvation, after: Starvation) -> Duration {
     let own = before.0.zip(after.0);
     let all = before.1.zip(after.1);
     own.or(all)

@@ -9,7 +9,6 @@ use shakedown_capture::{Tap, WriteError, WriterSettings, annotate_with_key_log};
 
 use super::Beside;
 use crate::clock::Clock;
-use crate::quic::tls::Secrets;
 
 /// How large a capture may become, in bytes, besides what the stream itself needs.
 const SPARE: u64 = 64 << 20;
@@ -21,7 +20,7 @@ pub struct Recorder {
     live: Option<Beside>,
     path: PathBuf,
     clock: Clock,
-    secrets: Option<Secrets>,
+    key_log: String,
     comments: BTreeMap<u64, Vec<String>>,
     latest: Duration,
     problem: Option<String>,
@@ -139,7 +138,7 @@ impl Recorder {
             live: None,
             path: path.to_owned(),
             clock,
-            secrets: None,
+            key_log: String::new(),
             comments: BTreeMap::new(),
             latest: Duration::ZERO,
             problem,
@@ -154,11 +153,9 @@ impl Recorder {
         self
     }
 
-    /// The same with the secrets that endpoints of ours learn until it ends.
-    #[must_use]
-    pub fn with_secrets(mut self, secrets: Secrets) -> Self {
-        self.secrets = Some(secrets);
-        self
+    /// Adds secrets of TLS sessions, lines in the format of `SSLKEYLOGFILE`.
+    pub fn secrets(&mut self, lines: &str) {
+        self.key_log.push_str(lines);
     }
 
     /// A socket was opened at this port.
@@ -217,7 +214,7 @@ impl Recorder {
             packets: self.packets(),
             path: self.path,
             comments: self.comments,
-            key_log: self.secrets.map_or_else(String::new, |it| it.text()),
+            key_log: self.key_log,
             problem: self.problem,
             live: self.live,
         }
@@ -266,18 +263,17 @@ mod tests {
     fn secrets_that_are_learnt_after_the_first_packets_stand_before_them() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("it.pcapng");
-        let secrets = Secrets::default();
-        let recorder = Recorder::create(&path, Clock::start(), 0);
-        let mut recorder = recorder.with_secrets(secrets.clone());
+        let mut recorder = Recorder::create(&path, Clock::start(), 0);
         recorder.record(Duration::ZERO, address(1), address(2), b"x");
-        rustls::KeyLog::log(&secrets, "CLIENT_TRAFFIC_SECRET_0", &[1; 32], &[2; 32]);
+        let secrets = "CLIENT_TRAFFIC_SECRET_0 01 02\n";
+        recorder.secrets(secrets);
         let recorded = recorder.finish();
         recorded.complete(&recorded.comments).unwrap();
         let mut capture = Capture::open(File::open(&path).unwrap()).unwrap();
         let Some(Item::KeyLog(key_log)) = capture.next_item().unwrap() else {
             panic!("no secrets");
         };
-        assert_eq!(key_log, secrets.text().as_bytes());
+        assert_eq!(key_log, secrets.as_bytes());
         assert!(matches!(capture.next_item(), Ok(Some(Item::Datagram(_)))));
         assert!(matches!(capture.next_item(), Ok(None)));
     }

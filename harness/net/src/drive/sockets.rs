@@ -3,7 +3,6 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::task::Poll;
 use std::time::Duration;
 
-use quinn::Endpoint;
 use shakedown_engine::script::SocketId;
 
 use crate::clock::Clock;
@@ -33,8 +32,6 @@ pub struct Sockets {
     kept: Vec<PeerSocket>,
     /// Those of the relay in between, if there was one.
     relay: Option<Kept>,
-    /// QUIC endpoints, which have sockets of their own.
-    endpoints: Vec<Endpoint>,
     /// Every address that was ours.
     own: BTreeSet<SocketAddr>,
     /// Sockets up to this one have a name; those after it are `fresh`.
@@ -57,20 +54,7 @@ impl Sockets {
             open: vec![(SocketId::MAIN, main)],
             kept: Vec::new(),
             relay: None,
-            endpoints: Vec::new(),
             last_named: SocketId(named),
-        }
-    }
-
-    /// None but those of QUIC endpoints whose script is over.
-    pub(super) const fn of_endpoints(endpoints: Vec<Endpoint>) -> Self {
-        Self {
-            open: Vec::new(),
-            kept: Vec::new(),
-            relay: None,
-            endpoints,
-            own: BTreeSet::new(),
-            last_named: SocketId::MAIN,
         }
     }
 
@@ -119,7 +103,6 @@ impl Sockets {
             open: std::mem::take(&mut self.open),
             kept: std::mem::take(&mut self.kept),
             relay: self.relay.take(),
-            endpoints: std::mem::take(&mut self.endpoints),
             own: std::mem::take(&mut self.own),
             last_named: self.last_named,
         }

@@ -2,6 +2,7 @@ use std::fs::File;
 
 use serde_json::{Value, json};
 use shakedown_capture::Capture;
+use shakedown_carrier::Security;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Environment, ScriptOutcome};
@@ -48,12 +49,12 @@ impl Stage {
             exit: self.iut.exit,
             iut: Some(address),
             seed: 1,
+            security: Security::Tls,
         };
         let clock = Clock::start();
         let recorder = Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0);
         let drive = Drive::new(Setup {
             script: Script::new(&self.scenario, environment),
-            named: self.scenario.sockets.len(),
             main: PeerSocket::bind(here).unwrap(),
             clock,
             books: Books::Here(Box::new(recorder)),

@@ -103,7 +103,7 @@ impl Context {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
             target: responder.address,
             impair: self.plan.impair.clone(),
-            vocabulary: self.plan.protocol.vocabulary,
+            vocabulary: self.plan.protocol.on_the_wire(),
             seed: answers.seed,
             clock,
             observer: edges,
@@ -152,7 +152,9 @@ impl Context {
     ) -> (End, Duration) {
         let begin = Instant::now();
         let buffer = asks.iut.environment().buffer_period;
-        let patience = (self.plan.protocol.over.pairs.patience)(&pair.initiator.offer());
+        let pairs = self.plan.protocol.pairs;
+        let patience = pairs.map(|pairs| (pairs.patience)(&pair.initiator.offer()));
+        let patience = patience.unwrap_or_default();
         let stream = Duration::from_secs(u64::from(pair.stream.seconds));
         let mut until = begin + patience * 2 + buffer * 2 + stream * 2 + SPARE;
         let linger = LINGER.max(pair.stream.interval() * 5);
@@ -211,7 +213,7 @@ impl Context {
         } = observer.facts(fates[0], fates[1], tells).judge();
         let mut told = Told::new(pair, outcome, standing, seen);
         told.waited = statistics.late;
-        let (protocol, level) = (self.plan.protocol.protocol, self.plan.level);
+        let (protocol, level) = (self.plan.protocol, self.plan.level);
         let waivers = iuts.map(|iut| iut.waive.clone());
         let (own, iuts) = (pair.clone(), iuts.map(Arc::clone));
         let both = tokio::task::spawn_blocking(move || {

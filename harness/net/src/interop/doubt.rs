@@ -146,6 +146,6 @@ impl Context {
         if !demanded && !by_outcome {
             return false;
         }
-        told.is_doubtful(&self.plan.protocol, by_outcome)
+        told.is_doubtful(self.plan.protocol, by_outcome)
     }
 }

@@ -18,7 +18,7 @@ use shakedown_engine::event::{Event, VERSION};
 use shakedown_engine::interop::{InteropStarted, InteropSummary, Pair, PairEvent, Side};
 use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::network::Impairment;
-use shakedown_protocol::Datagrams;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::pair::Demanded;
 use shakedown_protocol::requirement::Level;
 use tokio::sync::{Mutex, RwLock, Semaphore, mpsc, watch};
@@ -42,7 +42,7 @@ pub struct Plan {
     /// The implementations; pairs name them by their place.
     pub iuts: Vec<Iut>,
     /// The protocol that they all speak.
-    pub protocol: Datagrams,
+    pub protocol: &'static Protocol,
     /// The pairs that are to be judged.
     pub pairs: Vec<Pair>,
     /// What the network between them does.

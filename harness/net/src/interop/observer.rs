@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use shakedown_engine::interop::{Facts, Fate, Pair, Witness};
-use shakedown_protocol::Datagrams;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 use tokio::sync::watch;
 
@@ -13,7 +13,7 @@ use crate::relay::{Observer, Passed};
 
 /// Records what passes at both edges of a relay and notices when a stream is whole.
 pub(super) struct Edges {
-    protocol: Datagrams,
+    protocol: &'static Protocol,
     pair: Pair,
     impaired: bool,
     pub(super) initiator: Edge,
@@ -47,7 +47,7 @@ impl Edges {
     /// Both edges of a pair, with their captures at these paths, the initiator's first; `whole`
     /// turns true when the stream is.
     pub(super) fn new(
-        protocol: Datagrams,
+        protocol: &'static Protocol,
         pair: &Pair,
         impaired: bool,
         paths: [&Path; 2],
@@ -102,8 +102,9 @@ impl Observer for Edges {
             false => passed.edge.peer(),
         };
         let initiator = self.pair.initiator.offer();
-        edge.witness
-            .see(&self.protocol.over.pairs, &initiator, from, passed.payload);
+        if let Some(pairs) = &self.protocol.pairs {
+            edge.witness.see(pairs, &initiator, from, passed.payload);
+        }
         if !*self.whole.borrow() && self.facts(Fate::Ran, Fate::Ran, true).is_whole() {
             self.whole.send_replace(true);
         }

@@ -14,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
+use shakedown_carrier::Security;
 use shakedown_engine::event::{
     Event, FindingEvent, LoadCause, LoadSummary, ProcessEvent, Summary, VERSION, VerdictEvent,
 };
@@ -183,6 +184,7 @@ fn player(
             exit: iut.exit,
             iut: instance.address,
             seed: plan.seed,
+            security: Security::Tls,
         },
         scenario: plan.scenario.id.clone(),
         tuples: Tuples::open(address, stream.saturating_add(HANDSHAKE))?,

@@ -313,7 +313,7 @@ impl Stage {
                     let why = "a play of a load has one tuple and no say about the process";
                     play.script.handle(play.told, Input::Refused { why });
                 }
-                Action::Close { .. } | Action::Comment { .. } => {}
+                Action::Close { .. } | Action::Comment { .. } | Action::Secrets(_) => {}
             }
         }
         if let Some(outcome) = play.script.outcome() {

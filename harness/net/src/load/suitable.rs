@@ -1,6 +1,6 @@
 use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, Step, each_step, streams};
+use shakedown_engine::scenario::{Scenario, Step, each_step};
 use shakedown_protocol::Protocol;
 
 use crate::run::why_not_applicable;
@@ -9,11 +9,6 @@ use crate::run::why_not_applicable;
 pub(super) fn why_not(protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Option<String> {
     let [asks, _] = Protocol::ROLES;
     let id = &scenario.id;
-    if protocol.over_streams().is_some() {
-        return Some(format!(
-            "{id} cannot be repeated as load: loads are of datagrams"
-        ));
-    }
     if iut.role == asks || scenario.iut.role == asks {
         return Some(format!(
             "{id} cannot be repeated as load: its IUT is the {}, which comes by itself and once \
@@ -46,6 +41,7 @@ fn unsuitable(steps: &[Step]) -> Option<&'static str> {
     const FRESH: &str = "a step sends from `fresh` sockets";
     let is_fresh = |from: &Option<String>| from.as_deref() == Some("fresh");
     let mut first = None;
+    let mut connections = 0;
     each_step(steps, &Pointer::root(), &mut |step, _| {
         let unsuitable = match step {
             Step::RestartIut(_) => Some("a step starts it again"),
@@ -54,7 +50,11 @@ fn unsuitable(steps: &[Step]) -> Option<&'static str> {
             Step::SendRaw(raw) => is_fresh(&raw.from).then_some(FRESH),
             Step::Mutate(mutate) => is_fresh(&mutate.from).then_some(FRESH),
             Step::Media(media) => is_fresh(&media.from).then_some(FRESH),
-            step => streams::is_over_streams(step).then_some("a step is played over streams"),
+            Step::Connect(_) => {
+                connections += 1;
+                (connections > 1).then_some("it connects more than once, from several sockets")
+            }
+            _ => None,
         };
         first = first.or(unsuitable);
     });

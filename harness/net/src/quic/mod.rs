@@ -5,7 +5,6 @@
 //! certificates and the record of its secrets. An [`underlay`] is what endpoints send through, and a
 //! [`Watch`] sees what they send and receive.
 
-mod ask;
 mod connection;
 mod endpoints;
 mod host;
@@ -20,7 +19,6 @@ pub mod underlay;
 pub mod virtual_network;
 mod watched;
 
-pub(crate) use ask::{Answer, ask};
 pub use endpoints::Endpoints;
 pub use host::Host;
 pub use recording::Recording;

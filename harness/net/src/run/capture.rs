@@ -70,26 +70,12 @@ impl CaptureBy {
     }
 }
 
-/// How the packets of a plan are recorded, and how that is called in the report. What streams carry
-/// is recorded at our own sockets, where its secrets are.
+/// How the packets of a plan are recorded, and how that is called in the report.
 ///
 /// # Errors
 /// As [`CaptureBy::begin`].
 pub(super) fn begin(plan: &Plan) -> Result<(Option<Live>, String), String> {
-    let protocols = plan.assignments.iter().map(|one| one.iut.protocol.as_str());
-    let protocols = protocols.filter_map(shakedown_protocol::protocol);
-    let mut over_streams: Vec<_> = protocols.map(|it| it.over_streams().is_some()).collect();
-    over_streams.dedup();
-    match over_streams[..] {
-        [true] => CaptureBy::Tap.begin(),
-        [false] | [] => plan.capture.begin(),
-        _ => {
-            let (live, how) = plan.capture.begin()?;
-            let rest = "; what QUIC carries at our own sockets";
-            let rest = live.as_ref().map_or("", |_| rest);
-            Ok((live, how + rest))
-        }
-    }
+    plan.capture.begin()
 }
 
 impl Context {

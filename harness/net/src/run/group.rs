@@ -72,7 +72,7 @@ impl Group {
                 state.generation += 1;
                 state.left.clear();
                 let (instance, probe) = self.start(state.generation).await?;
-                state.probes = probe.into_iter().collect();
+                state.probes = vec![probe];
                 state.instance = Some(instance.clone());
                 instance
             }
@@ -126,7 +126,7 @@ impl Group {
         self.state.lock().await.left.push(sockets);
     }
 
-    async fn start(&self, turn: u64) -> Result<(Instance, Option<PeerSocket>), String> {
+    async fn start(&self, turn: u64) -> Result<(Instance, PeerSocket), String> {
         let launched = self.launcher.responder(&self.needs).await;
         let instance = launched.map_err(|error| error.to_string())?;
         let seed = (self.launcher.seed, turn);
@@ -138,7 +138,7 @@ impl Group {
             seed,
         );
         let probe = asked.await.map_err(|silent| silent.to_string())?;
-        if self.protocol.over_streams().is_some() {
+        if self.protocol.serves_one {
             sleep(SETTLING).await;
         }
         Ok((instance, probe))

@@ -20,7 +20,7 @@ use tokio::task::JoinHandle;
 
 use super::played::Played;
 use super::summary::Ending;
-use super::{Plan, simulate_over_streams, through, why_not_applicable};
+use super::{Plan, through, why_not_applicable};
 use crate::clock::Clock;
 
 /// Runs a plan in virtual time. The implementations are the reference, set up as they are
@@ -173,13 +173,8 @@ impl Target {
             capture: Some(&shown),
             waivers: &self.iut.waive,
         };
-        let simulated = match self.protocol.over_datagrams() {
-            Some(protocol) => simulate_for(protocol, scenario, &self.settings, reporting),
-            None => {
-                let scenario = &scenario.in_mode_of(&self.iut.modes);
-                simulate_over_streams(self.protocol, scenario, &self.settings, reporting)
-            }
-        };
+        let played = scenario.in_mode_of(&self.iut.modes);
+        let simulated = simulate_for(self.protocol, &played, &self.settings, reporting);
         let mut told = match simulated {
             Ok(simulated) => self.told(simulated, &path),
             Err(error) => not(scenario, error.to_string(), Verdict::Error),

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
-use shakedown_engine::judge::{Said, is_of_iut, judge as judge_capture, judge_all};
+use shakedown_engine::judge::{Said, is_of_iut, judge as judge_capture};
 use shakedown_engine::scenario::Needs;
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::{MonitorSettings, Protocol};
@@ -62,11 +62,7 @@ pub(crate) fn judge(
             judged.hear(&said);
         }
     };
-    let read = match protocol.over_datagrams() {
-        Some(_) => judge_capture(file, &[protocol], &settings, &mut hear),
-        None => judge_all(file, &[], &settings, key_log, &mut hear),
-    };
-    match read {
+    match judge_capture(file, &[protocol], &settings, key_log, &mut hear) {
         Ok(read) => {
             judged.start = read.start.unwrap_or_default();
             judged.damage = read.damage.map(|error| error.to_string());

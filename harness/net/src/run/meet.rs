@@ -5,22 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
 
-use shakedown_engine::script::streams::StreamScript;
+use shakedown_carrier::Security;
 use shakedown_engine::script::{Environment, Script};
-use shakedown_protocol::Transport;
 
 use super::Context;
 use super::group::Lease;
 use super::play::Job;
 use crate::clock::Clock;
-use crate::drive::{
-    AtEdge, Books, Drive, Driven, Recorder, Restart, Setup, StreamDrive, StreamSetup, bound,
-    bound_through,
-};
+use crate::drive::{AtEdge, Books, Drive, Driven, Recorder, Restart, Setup, bound_through};
 use crate::launch::Instance;
 use crate::probe;
-use crate::quic::underlay::Real;
-use crate::quic::{Endpoints, Host, Recording};
 use crate::relay::{Relay, Settings};
 use crate::socket::PeerSocket;
 
@@ -29,14 +23,6 @@ pub(super) struct Met {
     main: PeerSocket,
     instance: Instance,
     books: Books,
-    pub(super) clock: Clock,
-}
-
-/// The same over streams.
-pub(super) struct MetOverStreams {
-    host: Host,
-    instance: Instance,
-    recording: Arc<Recording>,
     pub(super) clock: Clock,
 }
 
@@ -144,13 +130,12 @@ impl Job {
         let address = met.instance.address;
         let address = address.map(|address| met.books.detour().unwrap_or(address));
         let environment = self.environment(context, address);
-        let mut script = Script::new(&self.scenario, environment);
-        if let Some(impair) = context.imposed_on(&self.scenario) {
-            script = script.through(impair);
-        }
+        let script = match context.imposed_on(&self.scenario) {
+            Some(impair) => Script::through(&self.scenario, environment, impair),
+            None => Script::new(&self.scenario, environment),
+        };
         let drive = Drive::new(Setup {
             script,
-            named: self.scenario.sockets.len(),
             main: met.main,
             clock: met.clock,
             books: met.books,
@@ -176,74 +161,7 @@ impl Job {
             exit: iut.exit,
             iut: address,
             seed: context.seed,
+            security: Security::Tls,
         }
-    }
-
-    /// The scripted peer's endpoints, the implementation, and the record of what passes.
-    pub(super) async fn meet_over_streams(
-        &self,
-        context: &Context,
-        lease: Option<&Lease>,
-        transport: Transport,
-        path: &Path,
-    ) -> Result<MetOverStreams, String> {
-        if let Some(impair) = context.impair_of(&self.scenario) {
-            return Err(format!(
-                "what streams carry is played through a network ({impair}) in virtual time only"
-            ));
-        }
-        let needs = &self.scenario.iut;
-        let asks = needs.role == self.target.asks();
-        let found = match asks {
-            true => None,
-            false => Some(self.responder(context, lease).await?),
-        };
-        let clock = Clock::start();
-        let endpoints = Endpoints::new(Arc::new(Real), transport).of_tester();
-        let recorder = Recorder::create(path, clock, 0).with_secrets(endpoints.secrets().clone());
-        let recording = Arc::new(Recording::new(recorder, clock));
-        let observer = Arc::clone(&recording);
-        let endpoints = endpoints.watched(observer);
-        let (host, instance) = match found {
-            Some(instance) => {
-                let nowhere = || String::from("the implementation has no address");
-                let address = instance.address.ok_or_else(nowhere)?;
-                (Host::client(endpoints, address), instance)
-            }
-            None => {
-                let host = Host::server(&endpoints, (Ipv4Addr::LOCALHOST, 0).into())?;
-                let no_address = || String::from("the scripted peer has no address");
-                let peer = host.addresses().into_iter().next().ok_or_else(no_address)?;
-                let instance = self.launcher.initiator(needs, peer);
-                (host, instance.map_err(|error| error.to_string())?)
-            }
-        };
-        Ok(MetOverStreams {
-            host: host.with_clock(clock),
-            instance,
-            recording,
-            clock,
-        })
-    }
-
-    pub(super) async fn drive_over_streams(
-        &self,
-        context: &Context,
-        met: MetOverStreams,
-    ) -> Driven {
-        let environment = self.environment(context, met.instance.address);
-        let drive = StreamDrive::new(StreamSetup {
-            script: StreamScript::new(&self.scenario, environment),
-            host: met.host,
-            recording: met.recording,
-            clock: met.clock,
-            instance: met.instance,
-            restart: Restart {
-                launcher: Arc::clone(&self.launcher),
-                needs: self.scenario.iut.clone(),
-            },
-        });
-        let limit = bound(&self.scenario, &self.launcher.iut);
-        drive.run(limit, context.stop.clone()).await
     }
 }

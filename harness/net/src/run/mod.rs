@@ -10,7 +10,6 @@ mod plan;
 mod play;
 mod played;
 mod quiet;
-mod simulated;
 mod summary;
 mod supported;
 mod target;
@@ -39,7 +38,6 @@ use crate::socket::PeerSocket;
 pub use capture::CaptureBy;
 pub use in_virtual_time::run_in_virtual_time;
 pub use plan::{Assignment, Plan};
-pub use simulated::simulate_over_streams;
 
 use capture::Live;
 use group::Group;

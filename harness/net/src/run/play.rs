@@ -4,12 +4,12 @@ use std::time::Duration;
 
 use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Counts;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::verdict::{
     CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment, unless_missed,
 };
-use shakedown_protocol::Carrier;
 use shakedown_protocol::requirement::Level;
 
 use super::group::Group;
@@ -131,29 +131,23 @@ impl Job {
             }
             None => None,
         };
-        let (mut driven, clock) = match &self.target.protocol.carrier {
-            Carrier::Datagrams(_) => {
-                let met = self.meet(context, lease.as_ref(), path).await?;
-                let last_sent = lease
-                    .as_ref()
-                    .map(|lease| Arc::clone(&lease.last_sent))
-                    .unwrap_or_default();
-                let clock = met.clock;
-                (self.drive(context, met, last_sent).await, clock)
-            }
-            Carrier::Streams(over) => {
-                let transport = over.transport;
-                let met = self.meet_over_streams(context, lease.as_ref(), transport, path);
-                let met = met.await?;
-                let clock = met.clock;
-                (self.drive_over_streams(context, met).await, clock)
-            }
-        };
+        let met = self.meet(context, lease.as_ref(), path).await?;
+        let last_sent = lease
+            .as_ref()
+            .map(|lease| Arc::clone(&lease.last_sent))
+            .unwrap_or_default();
+        let clock = met.clock;
+        let mut driven = self.drive(context, met, last_sent).await;
         let mut notes = Vec::new();
         let mut outcome = match context.imposed_on(&self.scenario) {
             Some(impair) => {
                 let last_step = last_step(&driven);
-                under_impairment(outcome(&driven), impair, &driven.stimuli, &last_step)
+                // What is lost of QUIC is sent again, so that every stimulus is applied.
+                let stimuli = match self.target.protocol.transport {
+                    None => driven.stimuli,
+                    Some(_) => Counts::default(),
+                };
+                under_impairment(outcome(&driven), impair, &stimuli, &last_step)
             }
             None => unless_missed(outcome(&driven), &driven.missed, &last_step(&driven)),
         };
@@ -217,9 +211,7 @@ impl Job {
         let asked = probe::responder(protocol, mode, instance, tries, turn);
         let silent = match context.unless_stopped(asked).await? {
             Ok(socket) => {
-                if let Some(socket) = socket {
-                    driven.sockets.keep(socket);
-                }
+                driven.sockets.keep(socket);
                 return None;
             }
             Err(silent) => silent,

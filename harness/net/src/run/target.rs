@@ -44,11 +44,10 @@ impl Target {
         self.iut().role != self.asks() && self.iut().start.as_ref().is_some_and(per_run)
     }
 
-    /// Whether the same process serves all scenarios, and one peer at a time: over streams a second
-    /// connection is refused.
+    /// Whether the same process serves all scenarios, and one peer at a time.
     pub(super) fn serves_one(&self) -> bool {
         let lives_on = self.iut().start.is_none() || self.is_shared();
-        lives_on && self.protocol.over_streams().is_some()
+        lives_on && self.protocol.serves_one
     }
 
     /// How long after a scenario such a process may hold on to a peer: to one that has fallen silent
@@ -58,12 +57,12 @@ impl Target {
         each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
             falls_silent |= matches!(step, Step::Blackhole(_));
         });
-        let over = self.protocol.over_streams().filter(|_| falls_silent);
-        over.map_or(SETTLING, |over| over.transport.idle_timeout + SETTLING)
+        let transport = self.protocol.transport.filter(|_| falls_silent);
+        transport.map_or(SETTLING, |transport| transport.idle_timeout + SETTLING)
     }
 
     /// Notes that it did not answer after a scenario, where that is the end of it: it ran already, so
-    /// nobody starts it again, and over streams one who is busy refuses and is not silent.
+    /// nobody starts it again, and one who is busy turns others away and is not silent.
     pub(super) fn fell_silent(&self, tried: &str) {
         if self.iut().start.is_none() && self.serves_one() {
             // The first time counts.

@@ -16,9 +16,12 @@ use std::sync::LazyLock;
 
 pub use crate::pattern;
 pub use mode::{Grammar, Mode, Modes, Rejection};
+pub use monitor::new as new_monitor;
+pub use pairs::PAIRS;
+pub use reference::{forked as forked_reference, new as new_reference};
 
 use crate::requirement::Requirement;
-use crate::{Carrier, Datagrams, Hello, OverDatagrams, Protocol, ProtocolOption};
+use crate::{Hello, Protocol, ProtocolOption, Reference, Watcher};
 
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
@@ -33,25 +36,14 @@ pub static PROTOCOL: Protocol = Protocol {
     timed: &[
         "MS-L-02", "MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13", "MS-D-05", "MS-D-06", "MS-D-12",
     ],
-    carrier: Carrier::Datagrams(&DATAGRAMS),
-};
-
-/// The protocol with what there is of it over datagrams.
-#[must_use]
-pub const fn over_datagrams() -> Datagrams {
-    Datagrams {
-        protocol: &PROTOCOL,
-        over: &DATAGRAMS,
-    }
-}
-
-/// What there is of it over datagrams.
-pub static DATAGRAMS: OverDatagrams = OverDatagrams {
-    hello,
-    pairs: pairs::PAIRS,
-    monitor: monitor::new,
-    reference: reference::new,
-    forked: reference::forked,
+    has_any_mode: false,
+    serves_one: false,
+    transport: None,
+    hello: Some(hello),
+    pairs: Some(PAIRS),
+    monitor: |settings| Watcher::Packets(new_monitor(settings)),
+    reference: |settings| new_reference(settings).map(Reference::Datagrams),
+    forked: Some(forked_reference),
 };
 
 const OPTIONS: [ProtocolOption; 8] = [
@@ -99,7 +91,7 @@ const OPTIONS: [ProtocolOption; 8] = [
 
 /// The START token asks in `legacy` (MS-L-01), a SYN in `3way` (MS-H-01), a START in `start3`
 /// (MS-S-01); of several modes the first.
-fn hello(mode: &str, id: &str) -> Option<Hello> {
+pub(crate) fn hello(mode: &str, id: &str) -> Option<Hello> {
     let field = |name: &str, value: serde_json::Value| (name.to_owned(), value);
     let (frame, fields) = match mode.parse::<Modes>().ok()?.iter().next()? {
         Mode::Legacy => ("START token", Vec::new()),

@@ -7,7 +7,8 @@ use super::{Mode, Modes};
 use crate::pair::{Demand, Demanded, Offer, Pairs, Sign};
 use crate::requirement::Role;
 
-pub(super) const PAIRS: Pairs = Pairs {
+/// What happens between two implementations (specification, section 4).
+pub const PAIRS: Pairs = Pairs {
     options,
     demand,
     sign,

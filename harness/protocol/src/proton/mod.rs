@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::requirement::Requirement;
-use crate::{Carrier, OverStreams, Protocol, ProtocolOption, Transport};
+use crate::{Protocol, ProtocolOption, Reference, Transport, Watcher};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
@@ -77,10 +77,14 @@ pub static PROTOCOL: Protocol = Protocol {
     timed: &[
         "PR-C-03", "PR-C-06", "PR-S-05", "PR-S-06", "PR-T-01", "PR-T-04", "PR-R-02",
     ],
-    carrier: Carrier::Streams(OverStreams {
-        transport: TRANSPORT,
-        reference: reference::new,
-    }),
+    has_any_mode: true,
+    serves_one: true,
+    transport: Some(TRANSPORT),
+    hello: None,
+    pairs: None,
+    monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
+    reference: |settings| reference::new(settings).map(Reference::Streams),
+    forked: None,
 };
 
 const OPTIONS: [ProtocolOption; 9] = [

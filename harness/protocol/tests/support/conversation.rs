@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_protocol::machine::{Input, Machine, Output};
-use shakedown_protocol::mediastream::DATAGRAMS;
+use shakedown_protocol::mediastream;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{ReferenceSettings, StreamParameters};
 
@@ -39,8 +39,8 @@ pub(crate) fn conversation(mode: &str, options: &[&str]) -> Vec<Sent> {
         seed: 7,
         extra: Vec::new(),
     };
-    let mut asks = (DATAGRAMS.reference)(&settings(Role::Initiator)).unwrap();
-    let mut serves = (DATAGRAMS.reference)(&settings(Role::Responder)).unwrap();
+    let mut asks = mediastream::new_reference(&settings(Role::Initiator)).unwrap();
+    let mut serves = mediastream::new_reference(&settings(Role::Responder)).unwrap();
     let mut packets: Vec<Sent> = Vec::new();
     let mut delivered = 0;
     let mut now = Duration::ZERO;

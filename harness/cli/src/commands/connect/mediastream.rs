@@ -66,7 +66,7 @@ impl Args {
         let chosen = self.chosen();
         let mut machine = self
             .common
-            .machine(mediastream::over_datagrams(), Role::Initiator, Some(peer), chosen)?;
+            .machine(&mediastream::PROTOCOL, Role::Initiator, Some(peer), chosen)?;
         let local = self.local.unwrap_or_else(|| any_address_for(peer));
         let (mut host, mut stop) = reference::open(local, "--local")?;
         let finished = self

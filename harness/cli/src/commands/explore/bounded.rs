@@ -11,7 +11,7 @@ use shakedown_engine::explore::exhaustive::{
     Bounds, Explored, INITIATORS, RESPONDERS, Running, STREAM, Setup, explore, join,
 };
 use shakedown_engine::explore::{Side, Trace};
-use shakedown_protocol::{Datagrams, Protocol};
+use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
 use super::tell::{Pair, Teller};
@@ -88,8 +88,8 @@ pub(super) struct Flags {
 }
 
 /// Explores one pair, or all of the table.
-pub(super) fn run(protocol: Datagrams, args: &Args) -> Result<Exit, Failure> {
-    let pairs = pairs(&protocol, args)?;
+pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Failure> {
+    let pairs = pairs(protocol, args)?;
     if let Some(out) = &args.out {
         std::fs::create_dir_all(out)
             .map_err(|error| usage(format!("cannot make {}: {error}", out.display())))?;
@@ -159,7 +159,7 @@ fn explored(
     Ok((explored, begin.elapsed()))
 }
 
-fn setup(protocol: Datagrams, args: &Args, initiator: Side, responder: Side) -> Setup {
+fn setup(protocol: &'static Protocol, args: &Args, initiator: Side, responder: Side) -> Setup {
     let twin = |side: Side| Side {
         without: args.without.iter().cloned().collect(),
         ..side

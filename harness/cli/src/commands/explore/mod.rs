@@ -108,9 +108,9 @@ impl Args {
                 known.join(", ")
             ))
         })?;
-        let Some(protocol) = protocol.over_datagrams() else {
+        if protocol.forked.is_none() {
             return streams::run(protocol, &self);
-        };
+        }
         match self.swarm {
             Some(_) => swarm::run(protocol, &self),
             None => bounded::run(protocol, &self),

@@ -10,7 +10,7 @@ use serde_json::{Value, json};
 use shakedown_engine::document::{mode_meant, requirement_meant};
 use shakedown_engine::explore::swarm::{Ending, Run, Swarm, Wish};
 use shakedown_engine::explore::Trace;
-use shakedown_protocol::{Datagrams, Protocol};
+use shakedown_protocol::Protocol;
 use shakedown_report::text::count;
 
 use super::{Args, usage};
@@ -25,7 +25,7 @@ pub(super) const BATCH: u64 = 64;
 const MOST_WRITTEN: usize = 10;
 
 /// Plays the runs and tells what came of them.
-pub(super) fn run(protocol: Datagrams, args: &Args) -> Result<Exit, Failure> {
+pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Failure> {
     let swarm = swarm(protocol, args)?;
     let runs = args.swarm.map_or(1, std::num::NonZeroU64::get);
     let jobs = jobs(args);
@@ -82,7 +82,7 @@ pub(super) fn played<R: Send>(
 
 /// What of a swarm was told so far.
 struct Told<'a> {
-    protocol: Datagrams,
+    protocol: &'static Protocol,
     args: &'a Args,
     runs: u64,
     begun: Instant,
@@ -96,7 +96,7 @@ struct Told<'a> {
 }
 
 impl<'a> Told<'a> {
-    fn begin(protocol: Datagrams, args: &'a Args, runs: u64) -> Result<Self, Failure> {
+    fn begin(protocol: &'static Protocol, args: &'a Args, runs: u64) -> Result<Self, Failure> {
         let told = Self {
             protocol,
             args,
@@ -134,7 +134,7 @@ impl<'a> Told<'a> {
         if self.runs > 1 && run.violations.is_empty() {
             return Ok(());
         }
-        let trace = run.trace(&self.protocol);
+        let trace = run.trace(self.protocol);
         let is_shown = self.runs == 1 || self.violating == 0;
         if is_shown && self.args.format == Format::Terminal {
             let mut out = stdout().lock();
@@ -268,13 +268,13 @@ fn write(folder: &Path, run: &Run, trace: &Trace) -> Result<(), Failure> {
     }
 }
 
-fn swarm(protocol: Datagrams, args: &Args) -> Result<Swarm, Failure> {
+fn swarm(protocol: &'static Protocol, args: &Args) -> Result<Swarm, Failure> {
     let both = match &args.mode {
-        Some(mode) => Wish::Mode(checked(&protocol, mode)?),
+        Some(mode) => Wish::Mode(checked(protocol, mode)?),
         None => Wish::Any,
     };
     let side = |given: &Option<String>| match given {
-        Some(given) => exactly(&protocol, given),
+        Some(given) => exactly(protocol, given),
         None => Ok(both.clone()),
     };
     let without = args.without.iter().map(|id| match protocol.requirement(id) {

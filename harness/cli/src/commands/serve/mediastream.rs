@@ -82,7 +82,7 @@ impl Args {
         let chosen = self.chosen();
         let mut machine = self
             .common
-            .machine(mediastream::over_datagrams(), Role::Responder, None, chosen)?;
+            .machine(&mediastream::PROTOCOL, Role::Responder, None, chosen)?;
         let (mut host, mut stop) = reference::open(self.listen, "--listen")?;
         reference::print_line(&format!("listening on {}", host.local()))?;
         self.common

@@ -33,7 +33,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
 
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Datagrams, ReferenceSettings, StreamParameters};
+use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::{Side, Trace};
@@ -79,7 +79,7 @@ impl Default for Bounds {
 #[derive(Debug, Clone)]
 pub struct Setup {
     /// The protocol.
-    pub protocol: Datagrams,
+    pub protocol: &'static Protocol,
     /// What the initiator is told.
     pub initiator: Side,
     /// What the responder is told.
@@ -261,7 +261,7 @@ impl Setup {
                 seed: self.seed ^ (u64::from(role == Role::Responder) << 63),
                 extra: self.extra.iter().cloned().chain(without).collect(),
             };
-            let made = (self.protocol.over.forked)(&settings);
+            let made = self.protocol.fork(&settings);
             made.map_err(|why| format!("the {role} cannot be `{side}`: {why}"))
         };
         let initiator = machine(Role::Initiator, &self.initiator)?;

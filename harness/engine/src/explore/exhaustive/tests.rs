@@ -1,7 +1,7 @@
 use std::collections::BTreeSet;
 
 use rstest::rstest;
-use shakedown_protocol::mediastream::{PROTOCOL, over_datagrams};
+use shakedown_protocol::mediastream::PROTOCOL;
 
 use super::*;
 use crate::explore::What;
@@ -9,7 +9,7 @@ use crate::explore::What;
 fn setup(initiator: &str, responder: &str, bounds: [u8; 4]) -> Setup {
     let [loss, dup, reorder, slow] = bounds;
     Setup {
-        protocol: over_datagrams(),
+        protocol: &PROTOCOL,
         initiator: initiator.parse().unwrap(),
         responder: responder.parse().unwrap(),
         stream: STREAM,

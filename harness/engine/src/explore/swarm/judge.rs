@@ -6,7 +6,7 @@ use shakedown_protocol::machine::Tally;
 use shakedown_protocol::monitor::Observation;
 use shakedown_protocol::pair::{Demanded, Sign};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Datagrams, StreamParameters};
+use shakedown_protocol::{Protocol, StreamParameters};
 
 use super::{Ending, Profile, Side, offer};
 use crate::explore::Violation;
@@ -24,7 +24,7 @@ const MARGIN: Duration = Duration::from_secs(1);
 
 /// Watches both sides at once, which no monitor can.
 pub(super) struct Judge {
-    protocol: Datagrams,
+    protocol: &'static Protocol,
     asks: Side,
     demanded: Demanded,
     corrupts: bool,
@@ -74,7 +74,7 @@ impl Sum {
 
 impl Judge {
     pub(super) fn new(
-        protocol: Datagrams,
+        protocol: &'static Protocol,
         initiator: &Side,
         demanded: Demanded,
         profile: &Profile,
@@ -126,7 +126,8 @@ impl Judge {
         if let Some(repeated) = &mut self.repeated {
             repeated.is_answered = true;
         }
-        let sign = (self.protocol.over.pairs.sign)(&offer(&self.asks), role, payload);
+        let pairs = self.protocol.pairs;
+        let sign = pairs.and_then(|pairs| (pairs.sign)(&offer(&self.asks), role, payload));
         let is_promised = match sign {
             Some(Sign::Asks) => self.demanded == Demanded::Streams,
             Some(Sign::FallsBack) => {

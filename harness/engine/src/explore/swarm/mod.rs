@@ -28,7 +28,7 @@ use std::hash::Hasher;
 use serde::Serialize;
 use shakedown_protocol::pair::{Demanded, Offer};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Datagrams, Protocol, StreamParameters};
+use shakedown_protocol::{Protocol, StreamParameters};
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::log::Log;
@@ -42,7 +42,7 @@ use world::World;
 #[derive(Debug, Clone)]
 pub struct Swarm {
     /// The protocol.
-    pub protocol: Datagrams,
+    pub protocol: &'static Protocol,
     /// What the initiator is told.
     pub initiator: Wish,
     /// What the responder is told.
@@ -183,8 +183,9 @@ impl Swarm {
         };
         let offered = self.responder.mode().unwrap_or(&offered).to_owned();
         let mut side = |role, mode: String, wish: &Wish| {
-            let known = (self.protocol.over.pairs.options)(role, &mode);
-            let chosen = known.into_iter().filter(|_| dice.one_in(2));
+            let pairs = self.protocol.pairs;
+            let known = pairs.map(|pairs| (pairs.options)(role, &mode));
+            let chosen = known.into_iter().flatten().filter(|_| dice.one_in(2));
             let chosen: Vec<_> = chosen.map(str::to_owned).collect();
             let options = match wish {
                 Wish::Any | Wish::Mode(_) => chosen,
@@ -226,9 +227,12 @@ impl Run {
 }
 
 /// What the specification demands of two sides.
-fn demanded(protocol: Datagrams, initiator: &Side, responder: &Side) -> Demanded {
+fn demanded(protocol: &'static Protocol, initiator: &Side, responder: &Side) -> Demanded {
     let (initiator, responder) = (offer(initiator), offer(responder));
-    (protocol.over.pairs.demand)(&initiator, &responder).end
+    let pairs = protocol.pairs;
+    pairs.map_or(Demanded::NotSaid, |pairs| {
+        (pairs.demand)(&initiator, &responder).end
+    })
 }
 
 fn offer(side: &Side) -> Offer<'_> {

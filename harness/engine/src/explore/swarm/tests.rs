@@ -1,11 +1,11 @@
 use rstest::rstest;
-use shakedown_protocol::mediastream::over_datagrams;
+use shakedown_protocol::mediastream::PROTOCOL;
 
 use super::*;
 
 pub(super) fn swarm() -> Swarm {
     Swarm {
-        protocol: over_datagrams(),
+        protocol: &PROTOCOL,
         initiator: Wish::Any,
         responder: Wish::Any,
         without: Vec::new(),
@@ -17,7 +17,7 @@ fn nothing_is_found_in_a_swarm_of_the_reference() {
     let swarm = swarm();
     for seed in 0..500 {
         let run = swarm.run(seed).unwrap();
-        let trace = run.trace(&swarm.protocol);
+        let trace = run.trace(swarm.protocol);
         assert!(
             run.violations.is_empty(),
             "{}\n{}\n{:#?}",

@@ -5,7 +5,7 @@ use shakedown_capture::{Tap, WriterSettings};
 use shakedown_protocol::machine::{Fork, Outcome, Output};
 use shakedown_protocol::monitor::{Monitor, Observation, Packet, Vantage};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{MonitorSettings, ReferenceSettings, StreamParameters};
+use shakedown_protocol::{MonitorSettings, ReferenceSettings, StreamParameters, Watcher};
 
 use super::clock::Clock;
 use super::judge::Judge;
@@ -99,7 +99,7 @@ impl<'s> World<'s> {
                     .map(|id| ("without".to_owned(), id.clone()))
                     .collect(),
             };
-            (swarm.protocol.over.forked)(&told)
+            swarm.protocol.fork(&told)
         };
         let edge = |role, side: &Side| {
             let skew = profile.skew.filter(|(skewed, _)| *skewed == role);
@@ -112,6 +112,9 @@ impl<'s> World<'s> {
                 mode: Some(side.mode.clone()),
                 supervised: true,
             };
+            let Watcher::Packets(monitor) = (swarm.protocol.monitor)(&judged_by) else {
+                return Err(format!("{} has no monitor of datagrams", swarm.protocol.id));
+            };
             Ok::<_, String>(Edge {
                 role,
                 own: match role {
@@ -120,7 +123,7 @@ impl<'s> World<'s> {
                 },
                 clock: Clock::off_by(skew.map_or(0, |(_, parts)| parts)),
                 tap: Tap::new(Vec::new(), &WriterSettings::default()).map_err(in_words)?,
-                monitor: (swarm.protocol.over.monitor)(&judged_by),
+                monitor,
                 packets: 0,
                 failure: None,
                 is_complete: false,

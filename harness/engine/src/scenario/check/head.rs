@@ -106,7 +106,7 @@ impl Checker<'_> {
         };
         let needs = &self.scenario.iut;
         let place = root("iut");
-        let is_any = needs.mode == Protocol::ANY_MODE && protocol.has_any_mode();
+        let is_any = needs.mode == Protocol::ANY_MODE && protocol.has_any_mode;
         if !is_any && !protocol.has_mode(&needs.mode) {
             let message = format!("{} has no mode `{}`", protocol.id, needs.mode);
             let help = mode_meant(&needs.mode, protocol.modes);

@@ -2,7 +2,6 @@
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use shakedown_protocol::Carrier;
 use shakedown_protocol::requirement::Role;
 
 use super::Checker;
@@ -30,8 +29,8 @@ const WORD: usize = 4;
 impl Checker<'_> {
     /// Whether streams carry the scenario's protocol.
     pub(super) fn is_over_streams(&self) -> bool {
-        let carrier = self.protocol.map(|protocol| &protocol.carrier);
-        matches!(carrier, Some(Carrier::Streams(_)))
+        self.protocol
+            .is_some_and(|protocol| protocol.transport.is_some())
     }
 
     /// Checks that what carries the protocol can do such a step.

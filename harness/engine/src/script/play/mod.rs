@@ -7,21 +7,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use serde_json::Value;
 
 use crate::network::Impairment;
-use crate::scenario::{Scenario, SocketNeed};
+use crate::scenario::SocketNeed;
 
 use super::context::Context;
 use super::course::Course;
 use super::describe::human_time;
 use super::inbox::Inbox;
 use super::media::MediaRun;
-use super::program::{Kind, Op, Program, compile};
+use super::program::{Kind, Op, Program};
 use super::send::{self, From, Sending, Source};
 use super::wait::Waiter;
 use super::window::{Path, resolve};
-use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId, StepEvent};
+use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId};
 
 /// Most `fresh` sockets that are open at once.
 const MAX_FRESH: usize = 256;
@@ -30,18 +29,18 @@ const SEND_LIMIT: Duration = Duration::from_secs(30);
 /// How long the driver may take to start the implementation again.
 const RESTART_LIMIT: Duration = Duration::from_secs(60);
 
-/// A scenario being played; see the [module](super) for the rules.
+/// A scenario played over datagrams; see the [module](super) for the rules.
 #[derive(Debug)]
-pub struct Script {
-    course: Course,
-    context: Context,
+pub(super) struct DatagramScript {
+    pub(super) course: Course,
+    pub(super) context: Context,
     /// When the first media arrived that a step looked at.
-    first_media: Option<Duration>,
+    pub(super) first_media: Option<Duration>,
     inbox: Inbox,
     doing: Doing,
     begun: bool,
     actions: VecDeque<Action>,
-    ignored: IndexMap<String, u64>,
+    pub(super) ignored: IndexMap<String, u64>,
     /// The last packet of the capture that the script knows of.
     last_packet: Option<u64>,
     /// Sockets to open at the beginning.
@@ -75,50 +74,52 @@ struct Waiting {
     out: Vec<(String, Box<Failure>)>,
 }
 
-impl Script {
-    /// A script at its beginning. The scenario was checked when it was loaded; what is wrong with
-    /// it nevertheless becomes an [error](ScriptOutcome::Error) when it is played.
-    #[must_use]
-    pub fn new(scenario: &Scenario, environment: Environment) -> Self {
-        Self::with(compile(scenario).into(), scenario, environment)
-    }
-
-    /// One of many plays of a program: it tells nothing of its steps but the outcome.
-    #[must_use]
-    pub fn of(program: &Program, environment: Environment) -> Self {
-        let ops = Arc::clone(&program.ops);
-        let mut script = Self::with(ops, &program.scenario, environment);
-        script.course.tells = false;
-        script
-    }
-
-    /// The same played through a network of which the scenario does not know: windows give way to
-    /// its delays. Those of its own network they know by themselves.
-    #[must_use]
-    pub fn through(mut self, impair: &Impairment) -> Self {
-        self.context.path = Path::through(impair, &self.context.environment);
-        self
-    }
-
-    fn with(ops: Arc<[Arc<Op>]>, scenario: &Scenario, environment: Environment) -> Self {
-        let sockets = scenario.sockets.values();
-        let sockets: Vec<_> = sockets
-            .map(|need| matches!(need, SocketNeed::OtherAddress {}))
-            .collect();
-        let (context, outcome) = match Context::new(scenario, environment.clone()) {
+impl DatagramScript {
+    /// A script at its beginning; `impair` is a network of which the scenario does not know, `tells`
+    /// whether its steps are told.
+    pub(super) fn new(
+        program: &Program,
+        environment: Environment,
+        impair: Option<&Impairment>,
+        tells: bool,
+    ) -> Self {
+        let (mut context, outcome) = match Context::new(&program.scenario, environment.clone()) {
             Ok(context) => (context, None),
             Err(why) => {
                 let step = "let".to_owned();
-                (
-                    Context::empty(environment),
-                    Some(ScriptOutcome::Error { why, step }),
-                )
+                let outcome = ScriptOutcome::Error { why, step };
+                (Context::empty(environment), Some(outcome))
             }
         };
+        if let Some(impair) = impair {
+            context.path = Path::through(impair, &context.environment);
+        }
+        Self::with(program, context, outcome, tells)
+    }
+
+    /// One that cannot be played.
+    pub(super) fn broken(program: &Program, environment: Environment, why: String) -> Self {
+        let step = "0".to_owned();
+        let outcome = Some(ScriptOutcome::Error { why, step });
+        Self::with(program, Context::empty(environment), outcome, true)
+    }
+
+    fn with(
+        program: &Program,
+        context: Context,
+        outcome: Option<ScriptOutcome>,
+        tells: bool,
+    ) -> Self {
+        let sockets = program.scenario.sockets.values();
+        let sockets: Vec<_> = sockets
+            .map(|need| matches!(need, SocketNeed::OtherAddress {}))
+            .collect();
+        let mut course = Course::new(Arc::clone(&program.ops), outcome);
+        course.tells = tells;
         Self {
             inbox: Inbox::new(1 + sockets.len()),
             next_socket: 1 + sockets.len(),
-            course: Course::new(ops, outcome),
+            course,
             context,
             first_media: None,
             doing: Doing::Nothing,
@@ -133,12 +134,13 @@ impl Script {
     }
 
     /// Takes one input at time `now`, which never falls.
-    pub fn handle(&mut self, now: Duration, input: Input<'_>) {
+    pub(super) fn handle(&mut self, now: Duration, input: Input<'_>) {
         if self.course.outcome.is_some() {
             return;
         }
         match input {
             Input::Begin => self.begin(now),
+            Input::End => {}
             Input::Datagram {
                 socket,
                 from,
@@ -172,15 +174,14 @@ impl Script {
     }
 
     /// The next thing that it wants done; `None` when there is nothing more for now.
-    pub fn poll(&mut self) -> Option<Action> {
+    pub(super) fn poll(&mut self) -> Option<Action> {
         let comment = self.course.to_comment.pop_front();
         let comment = comment.map(|(packet, text)| Action::Comment { packet, text });
         comment.or_else(|| self.actions.pop_front())
     }
 
     /// When it wants an [`Input::Tick`] at the latest, if ever.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
+    pub(super) fn deadline(&self) -> Option<Duration> {
         if self.course.outcome.is_some() || !self.begun {
             return None;
         }
@@ -196,34 +197,9 @@ impl Script {
         }
     }
 
-    /// How it ended, once it did. What [`Script::poll`] still has are comments.
-    #[must_use]
-    pub const fn outcome(&self) -> Option<&ScriptOutcome> {
-        self.course.outcome.as_ref()
-    }
-
-    /// When the first media arrived that a step has looked at, by the driver's clock.
-    #[must_use]
-    pub const fn first_media(&self) -> Option<Duration> {
-        self.first_media
-    }
-
-    /// What was done so far, step by step; the first 4,096.
-    #[must_use]
-    pub fn events(&self) -> &[StepEvent] {
-        &self.course.events
-    }
-
-    /// Frames that steps passed over, by name.
-    #[must_use]
-    pub const fn ignored(&self) -> &IndexMap<String, u64> {
-        &self.ignored
-    }
-
-    /// The values that names stand for by now.
-    #[must_use]
-    pub fn bindings(&self) -> &IndexMap<String, Value> {
-        self.context.bindings.all()
+    /// How many sockets besides `main` have a name.
+    pub(super) const fn named_sockets(&self) -> usize {
+        self.sockets.len()
     }
 
     fn begin(&mut self, now: Duration) {

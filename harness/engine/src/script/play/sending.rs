@@ -3,14 +3,14 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::{Doing, MAX_FRESH, SEND_LIMIT, Script};
+use super::{DatagramScript, Doing, MAX_FRESH, SEND_LIMIT};
 use crate::script::course::{MAX_COMMENTS, MAX_EVENTS};
 use crate::script::describe::human_time;
 use crate::script::media::NextMedia;
 use crate::script::send::{From, Sending, Source};
 use crate::script::{Action, SocketId};
 
-impl Script {
+impl DatagramScript {
     pub(super) fn send(&mut self, now: Duration, mut sending: Sending) -> Option<Doing> {
         if let Some((_, since)) = sending.outstanding {
             if now >= since.saturating_add(SEND_LIMIT) {

@@ -5,13 +5,13 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{Doing, Script, Waiting};
+use super::{DatagramScript, Doing, Waiting};
 use crate::script::Failure;
 use crate::script::inbox::{Arrival, MAX_WAITING};
 use crate::script::media::Piece;
 use crate::script::wait::{End, Offer, Waiter};
 
-impl Script {
+impl DatagramScript {
     /// Gives arrivals, the end of the process and the end of the time to a waiting step, in the
     /// order in which they happened.
     pub(super) fn wait(&mut self, now: Duration, mut waiting: Waiting) -> Option<Doing> {

@@ -90,11 +90,10 @@ use shakedown_protocol::streams::{
 };
 
 use crate::network::Impairment;
-use crate::scenario::Scenario;
 
 use super::context::Context;
 use super::course::Course;
-use super::program::{Op, compile};
+use super::program::{Op, Program};
 use super::window::Path;
 use super::{Environment, Failure, ScriptOutcome, StepEvent};
 use act::Writing;
@@ -104,7 +103,7 @@ use world::World;
 
 /// A scenario over streams being played; see the [module](self) for the rules.
 #[derive(Debug)]
-pub struct StreamScript {
+pub(super) struct StreamScript {
     course: Course,
     context: Context,
     world: World,
@@ -154,12 +153,16 @@ struct Waiting {
 }
 
 impl StreamScript {
-    /// A script at its beginning. The scenario was checked when it was loaded; what is wrong with
-    /// it nevertheless becomes an [error](ScriptOutcome::Error) when it is played.
-    #[must_use]
-    pub fn new(scenario: &Scenario, environment: Environment) -> Self {
-        let is_client = scenario.iut.role == Role::Responder;
-        let (context, outcome) = match Context::new(scenario, environment.clone()) {
+    /// A script at its beginning; `impair` is a network of which the scenario does not know, `tells`
+    /// whether its steps are told.
+    pub(super) fn new(
+        program: &Program,
+        environment: Environment,
+        impair: Option<&Impairment>,
+        tells: bool,
+    ) -> Self {
+        let is_client = program.scenario.iut.role == Role::Responder;
+        let (mut context, outcome) = match Context::new(&program.scenario, environment.clone()) {
             Ok(context) => (context, None),
             Err(why) => {
                 let step = "let".to_owned();
@@ -167,8 +170,13 @@ impl StreamScript {
                 (Context::empty(environment), Some(outcome))
             }
         };
+        if let Some(impair) = impair {
+            context.path = Path::through(impair, &context.environment);
+        }
+        let mut course = Course::new(Arc::clone(&program.ops), outcome);
+        course.tells = tells;
         Self {
-            course: Course::new(compile(scenario).into(), outcome),
+            course,
             context,
             world: World::new(is_client),
             doing: Doing::Nothing,
@@ -182,16 +190,8 @@ impl StreamScript {
         }
     }
 
-    /// The same played through a network of which the scenario does not know: windows give way to
-    /// its delays.
-    #[must_use]
-    pub fn through(mut self, impair: &Impairment) -> Self {
-        self.context.path = Path::through(impair, &self.context.environment);
-        self
-    }
-
     /// The implementation is started or reachable: the first step begins at `now`.
-    pub fn begin(&mut self, now: Duration) {
+    pub(super) fn begin(&mut self, now: Duration) {
         if !self.begun {
             self.begun = true;
             self.course.mark = now;
@@ -201,7 +201,7 @@ impl StreamScript {
 
     /// The implementation's process ended by itself, with this exit status; `None` if a signal ended
     /// it.
-    pub fn exited(&mut self, now: Duration, code: Option<i32>) {
+    pub(super) fn exited(&mut self, now: Duration, code: Option<i32>) {
         if !matches!(self.doing, Doing::Restarting { .. }) {
             self.course.exited.get_or_insert((now, code));
         }
@@ -209,7 +209,7 @@ impl StreamScript {
     }
 
     /// What [`StreamScript::take_restart`] asked for is done.
-    pub fn restarted(&mut self, now: Duration) {
+    pub(super) fn restarted(&mut self, now: Duration) {
         if let Doing::Restarting { op, .. } = &self.doing {
             let op = Arc::clone(op);
             self.doing = Doing::Nothing;
@@ -220,7 +220,7 @@ impl StreamScript {
     }
 
     /// Something that the script asked for could not be done: the stimulus was not applied.
-    pub fn refused(&mut self, now: Duration, why: &str) {
+    pub(super) fn refused(&mut self, now: Duration, why: &str) {
         if self.course.outcome.is_none() {
             let why = format!("the stimulus could not be applied: {why}");
             self.course.inconclusive(why);
@@ -230,25 +230,25 @@ impl StreamScript {
 
     /// Something was late by this much just now: the driver woke up late, or did not get to run.
     /// Told before the input that was late.
-    pub fn late(&mut self, by: Duration) {
+    pub(super) fn late(&mut self, by: Duration) {
         self.latest = self.latest.max(by);
         self.late = Some(self.late.map_or(by, |late| late.max(by)));
     }
 
-    /// So many packets are in the capture by now. Told before each input, so that findings can name
-    /// the packet.
-    pub fn recorded(&mut self, packets: u64) {
-        self.world.packets = Some(packets);
+    /// This is the newest packet of the capture, if any was recorded. Told before each input, so that
+    /// findings can name the packet.
+    pub(super) fn recorded(&mut self, packet: Option<u64>) {
+        self.world.packets = packet.or(self.world.packets);
     }
 
     /// Whether the implementation is to be stopped and started again, told once. Answered by
     /// [`StreamScript::restarted`] or [`StreamScript::refused`].
-    pub fn take_restart(&mut self) -> bool {
+    pub(super) fn take_restart(&mut self) -> bool {
         std::mem::take(&mut self.wants_restart)
     }
 
     /// The next comment for a packet that was recorded: the packet's number, from 1, and the comment.
-    pub fn take_comment(&mut self) -> Option<(u64, String)> {
+    pub(super) fn take_comment(&mut self) -> Option<(u64, String)> {
         let recorded = self.world.packets?;
         let comments = &mut self.course.to_comment;
         let ready = comments
@@ -258,26 +258,22 @@ impl StreamScript {
     }
 
     /// How it ended, once it did.
-    #[must_use]
-    pub const fn outcome(&self) -> Option<&ScriptOutcome> {
+    pub(super) const fn outcome(&self) -> Option<&ScriptOutcome> {
         self.course.outcome.as_ref()
     }
 
     /// What was done so far, step by step; the first 4,096.
-    #[must_use]
-    pub fn events(&self) -> &[StepEvent] {
+    pub(super) fn events(&self) -> &[StepEvent] {
         &self.course.events
     }
 
     /// What was passed over, by name: steps do not name what they ignore over streams, so nothing.
-    #[must_use]
-    pub const fn ignored(&self) -> &IndexMap<String, u64> {
+    pub(super) const fn ignored(&self) -> &IndexMap<String, u64> {
         &self.ignored
     }
 
     /// The values that names stand for by now.
-    #[must_use]
-    pub fn bindings(&self) -> &IndexMap<String, Value> {
+    pub(super) fn bindings(&self) -> &IndexMap<String, Value> {
         self.context.bindings.all()
     }
 }

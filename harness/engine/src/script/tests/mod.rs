@@ -12,6 +12,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value, json};
+use shakedown_carrier::Security;
 use shakedown_protocol::StreamParameters;
 
 use super::{Action, Environment, Failure, Input, Script, ScriptOutcome, SocketId, describe};
@@ -82,9 +83,10 @@ impl Play {
             exit,
             iut: (role == "responder").then(|| RESPONDER.parse().unwrap()),
             seed: 7,
+            security: Security::Seeded(7),
         };
         let mut play = Self {
-            script: Script::new(&scenario, environment).through(impair),
+            script: Script::through(&scenario, environment, impair),
             now: Duration::ZERO,
             sent: Vec::new(),
             iut: match role {

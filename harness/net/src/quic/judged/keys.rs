@@ -1,6 +1,6 @@
 //! Captures whose key logs do not suffice: nothing in them is told to be kept or broken.
 
-use shakedown_engine::judge::judge_all;
+use shakedown_engine::judge::judge;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::Observation;
 use shakedown_protocol::proton::monitor::{Blind, Unread};
@@ -29,9 +29,9 @@ fn is_inconclusive(keys: impl Fn(&str) -> Option<String>, why: Unread, side: Opt
             lines.map(|line| line + "\n").collect()
         });
         let settings = MonitorSettings::default();
-        let judged = judge_all(
+        let judged = judge(
             &capture[..],
-            &[],
+            &[&shakedown_protocol::proton::PROTOCOL],
             &settings,
             b"",
             &mut |said| match said.observation {

@@ -90,7 +90,6 @@ impl Table {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::start_virtual();
         let recorder = Recorder::create(&folder.path().join(NAME), clock, 0);
-        let recorder = recorder.with_secrets(secrets.clone());
         let recording = Arc::new(Recording::new(recorder, clock));
         let freeze = Freeze::default();
         let (blind, seeing) = (Watch::default(), Watch::telling(recording.clone()));
@@ -171,7 +170,8 @@ impl Table {
     }
 
     pub(super) fn capture(&self) -> Vec<u8> {
-        let recorded = self.recording.finish().unwrap();
+        let mut recorded = self.recording.finish().unwrap();
+        recorded.key_log = self.secrets.text();
         assert_eq!(recorded.problem, None);
         recorded.complete(&BTreeMap::new()).unwrap();
         std::fs::read(self.folder.path().join(NAME)).unwrap()

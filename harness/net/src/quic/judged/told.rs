@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use shakedown_capture::quic::{self, Decoder, EventKind, Limits};
 use shakedown_capture::{Capture, Item, Tap, WriterSettings};
-use shakedown_engine::judge::judge_all;
+use shakedown_engine::judge::judge;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::{Observation, Session};
 use shakedown_protocol::requirement::Role;
@@ -57,9 +57,9 @@ const fn role(role: quic::Role) -> Role {
 impl Told {
     pub(super) fn of(capture: &[u8], settings: &MonitorSettings) -> Self {
         let mut told = Self::default();
-        let judged = judge_all(
+        let judged = judge(
             capture,
-            &[],
+            &[&shakedown_protocol::proton::PROTOCOL],
             settings,
             b"",
             &mut |said| match said.observation {

@@ -5,7 +5,7 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown_engine::judge::judge_all;
+use shakedown_engine::judge::judge;
 use shakedown_engine::network::Impairment;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::Observation;
@@ -62,7 +62,6 @@ impl World {
         let folder = tempfile::tempdir().unwrap();
         let clock = Clock::start_virtual();
         let recorder = Recorder::create(&folder.path().join(NAME), clock, 0);
-        let recorder = recorder.with_secrets(secrets.clone());
         let recording = Arc::new(Recording::new(recorder, clock));
         Self {
             network,
@@ -141,7 +140,8 @@ impl World {
 
     /// The capture of the clients' side with its secrets, which ends it.
     pub(super) fn capture(&self) -> Vec<u8> {
-        let recorded = self.recording.finish().unwrap();
+        let mut recorded = self.recording.finish().unwrap();
+        recorded.key_log = self.secrets.text();
         assert_eq!(recorded.problem, None);
         recorded.complete(&BTreeMap::new()).unwrap();
         std::fs::read(self.folder.path().join(NAME)).unwrap()
@@ -152,9 +152,15 @@ impl World {
         let mut said = Vec::new();
         let settings = MonitorSettings::default();
         let capture = self.capture();
-        let judged = judge_all(&capture[..], &[], &settings, b"", &mut |it| {
-            said.push(it.observation);
-        });
+        let judged = judge(
+            &capture[..],
+            &[&shakedown_protocol::proton::PROTOCOL],
+            &settings,
+            b"",
+            &mut |it| {
+                said.push(it.observation);
+            },
+        );
         let judged = judged.unwrap();
         assert!(judged.damage.is_none() && judged.blind.is_empty());
         said

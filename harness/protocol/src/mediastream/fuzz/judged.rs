@@ -5,7 +5,7 @@ use super::plan::{Event, Plan};
 use super::rig::address;
 use super::talk;
 use crate::machine::{Input, Machine, Output};
-use crate::mediastream::DATAGRAMS;
+use crate::mediastream;
 use crate::mediastream::frame::{ConnectionId, Control, Frame, Start3};
 use crate::monitor::{Monitor, Observation, Packet, Vantage};
 use crate::requirement::Role;
@@ -80,7 +80,7 @@ struct Court {
 
 impl Court {
     fn new(role: Role, mode: &str, options: Vec<String>) -> Self {
-        let machine = (DATAGRAMS.reference)(&ReferenceSettings {
+        let machine = mediastream::new_reference(&ReferenceSettings {
             role,
             mode: mode.to_owned(),
             options: options.clone(),
@@ -89,7 +89,7 @@ impl Court {
             seed: 1,
             extra: Vec::new(),
         });
-        let monitor = (DATAGRAMS.monitor)(&MonitorSettings {
+        let monitor = mediastream::new_monitor(&MonitorSettings {
             vantage: Vantage::Sender,
             tolerance: 0.25,
             stream: Some(STREAM),

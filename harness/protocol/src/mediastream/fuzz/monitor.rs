@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::plan::{Event, Plan};
 use super::rig::address;
 use super::talk;
-use crate::mediastream::{DATAGRAMS, PROTOCOL};
+use crate::mediastream::{self, PROTOCOL};
 use crate::monitor::{Finding, Observation, Packet, Vantage};
 use crate::{MonitorSettings, StreamParameters};
 
@@ -19,7 +19,7 @@ const MOST_OBSERVATIONS: usize = 200;
 pub(super) fn run(bytes: &[u8]) {
     let plan = Plan::read(bytes);
     let settings = settings(plan.options);
-    let mut monitor = (DATAGRAMS.monitor)(&settings);
+    let mut monitor = mediastream::new_monitor(&settings);
     let mut audit = Audit::default();
     let mut number = 0;
     let mut time = Duration::from_secs(1_700_000_000);

@@ -5,7 +5,7 @@ use crate::machine::{Input, Machine, Output};
 use crate::requirement::Role;
 use crate::{ReferenceSettings, StreamParameters};
 
-use crate::mediastream::DATAGRAMS;
+use crate::mediastream;
 
 /// Outputs that one input may lead to: a late tick sends a whole stream to each of the peers.
 const MOST_OUTPUTS: usize = 10_000;
@@ -36,7 +36,7 @@ impl Rig {
             seed: 1,
             extra: Vec::new(),
         };
-        let machine = (DATAGRAMS.reference)(&settings);
+        let machine = mediastream::new_reference(&settings);
         let machine = machine.unwrap_or_else(|problem| unreachable!("{problem}"));
         Self {
             machine,

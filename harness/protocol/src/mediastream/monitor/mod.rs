@@ -50,7 +50,8 @@ use session::World;
 use table::Table;
 use time::Clock;
 
-pub(super) fn new(settings: &MonitorSettings) -> Box<dyn Monitor> {
+/// A new monitor, which has seen nothing yet.
+pub fn new(settings: &MonitorSettings) -> Box<dyn Monitor> {
     Box::new(Watch {
         settings: settings.clone(),
         clock: Clock::default(),

@@ -66,7 +66,7 @@ use settings::Settings;
 ///
 /// # Errors
 /// A sentence for people if the settings do not go together.
-pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
+pub fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
     let told = Settings::new(settings)?;
     Ok(match settings.role {
         Role::Responder if has_slots(&told) => Box::new(server::Server::of(told)),
@@ -87,7 +87,7 @@ pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, Stri
 /// # Errors
 /// A sentence for people if the settings do not go together, or if they ask for slots or an
 /// upload.
-pub(super) fn forked(settings: &ReferenceSettings) -> Result<Box<dyn Fork>, String> {
+pub fn forked(settings: &ReferenceSettings) -> Result<Box<dyn Fork>, String> {
     let told = Settings::new(settings)?;
     if told.upload || has_slots(&told) {
         return Err("machines with slots, and uploads, cannot be forked".into());

@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use super::plan::{Plan, Step, What as Doing};
 use crate::MonitorSettings;
+use crate::monitor::StreamMonitor as _;
 use crate::monitor::{Finding, Observation, Vantage};
 use crate::proton::monitor::{Code, Event, Monitor, Numbers, Unread, What};
 use crate::proton::{ALPN, PROTOCOL};

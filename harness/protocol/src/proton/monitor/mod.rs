@@ -21,7 +21,7 @@ pub use event::{Blind, Code, Event, Numbers, Unread, What};
 
 use super::{Kind, Words};
 use crate::MonitorSettings;
-use crate::monitor::Observation;
+use crate::monitor::{Observation, StreamMonitor};
 use connection::{At, Connection};
 use ledger::Say;
 
@@ -51,8 +51,23 @@ impl Monitor {
         }
     }
 
-    /// Sees the next event. What it has to say goes to `say`.
-    pub fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation)) {
+    fn end_oldest(&mut self, say: Say<'_>) {
+        self.harmless();
+        if let Some((number, connection)) = self.connections.pop_first() {
+            self.refusing.remove(&number);
+            let blind = connection.blind();
+            if let Some(session) = connection.end(&self.settings, say) {
+                if let Some(blind) = blind {
+                    *self.blind.entry(blind).or_default() += 1;
+                }
+                say(Observation::Session(session));
+            }
+        }
+    }
+}
+
+impl StreamMonitor for Monitor {
+    fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation)) {
         let at = At {
             packet: event.number,
             time: event.time,
@@ -136,30 +151,13 @@ impl Monitor {
         }
     }
 
-    /// The capture is over; connections are judged.
-    pub fn finish(&mut self, say: &mut dyn FnMut(Observation)) {
+    fn finish(&mut self, say: &mut dyn FnMut(Observation)) {
         while !self.connections.is_empty() {
             self.end_oldest(say);
         }
     }
 
-    /// Connections that were not judged because a side could not be read, and how many.
-    #[must_use]
-    pub const fn blind(&self) -> &BTreeMap<Blind, u64> {
+    fn blind(&self) -> &BTreeMap<Blind, u64> {
         &self.blind
-    }
-
-    fn end_oldest(&mut self, say: Say<'_>) {
-        self.harmless();
-        if let Some((number, connection)) = self.connections.pop_first() {
-            self.refusing.remove(&number);
-            let blind = connection.blind();
-            if let Some(session) = connection.end(&self.settings, say) {
-                if let Some(blind) = blind {
-                    *self.blind.entry(blind).or_default() += 1;
-                }
-                say(Observation::Session(session));
-            }
-        }
     }
 }

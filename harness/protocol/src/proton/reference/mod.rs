@@ -26,8 +26,11 @@ use crate::streams::StreamMachine;
 ///
 /// # Errors
 /// A sentence for people if the settings do not go together.
-pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn StreamMachine + Send>, String> {
+pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn StreamMachine>, String> {
     let profile: Profile = settings.mode.parse()?;
+    if settings.extra.iter().any(|(name, _)| name == "without") {
+        return Err("there are no faulty twins of proton".to_owned());
+    }
     let number = |name: &str| {
         let written = settings.options.iter().find_map(|one| {
             let (known, number) = one.split_once('=')?;

@@ -83,7 +83,7 @@ fn findings_and_comments_name_packets_of_the_capture() {
         { "read": { "stream": "a", "hex": "01", "within": "1s" } },
         { "read": { "stream": "a", "hex": "01", "within": "1s" } },
     ]));
-    play.script.recorded(3);
+    play.script.recorded(Some(3));
     play.connected(10, 0);
     assert_eq!(
         play.script.take_comment(),
@@ -94,7 +94,7 @@ fn findings_and_comments_name_packets_of_the_capture() {
     );
     // What the scripted peer does stands at the packet that comes next.
     assert_eq!(play.script.take_comment(), None);
-    play.script.recorded(5);
+    play.script.recorded(Some(5));
     play.bytes(20, 0, &[1]);
     let comments: Vec<_> = std::iter::from_fn(|| play.script.take_comment()).collect();
     assert_eq!(
@@ -104,7 +104,7 @@ fn findings_and_comments_name_packets_of_the_capture() {
             (5, "step 3 read: got the bytes 01 on `a`".to_owned()),
         ]
     );
-    play.script.recorded(8);
+    play.script.recorded(Some(8));
     play.bytes(30, 0, &[2]);
     assert_eq!(play.fails().packet, Some(8));
     assert_eq!(play.fails().judged, Vec::<String>::new());
@@ -141,9 +141,9 @@ fn the_comment_of_a_write_stands_where_its_first_piece_leaves() {
         { "write": { "stream": "a", "hex": "01 02", "pieces": [1] } },
         { "expect_alive": { "for": "1s" } },
     ]));
-    play.script.recorded(3);
+    play.script.recorded(Some(3));
     play.connected(10, 0);
-    play.script.recorded(8);
+    play.script.recorded(Some(8));
     play.until(100);
     let comments: Vec<_> = std::iter::from_fn(|| play.script.take_comment()).collect();
     assert_eq!(

@@ -10,6 +10,7 @@ mod waiting;
 use std::time::Duration;
 
 use serde_json::{Value, json};
+use shakedown_carrier::Security;
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
@@ -18,7 +19,7 @@ use shakedown_protocol::streams::{
 use super::StreamScript;
 use crate::iut::Exit;
 use crate::scenario::Scenario;
-use crate::script::{Environment, Failure, ScriptOutcome};
+use crate::script::{Environment, Failure, Program, ScriptOutcome};
 
 /// A script, and the implementation and the driver that it talks to. Times are milliseconds.
 struct Play {
@@ -61,9 +62,10 @@ impl Play {
             exit: Exit::default(),
             iut: (role == "server").then(|| ([127, 0, 0, 1], 4433).into()),
             seed: 7,
+            security: Security::Seeded(7),
         };
         let mut play = Self {
-            script: StreamScript::new(&scenario, environment),
+            script: StreamScript::new(&Program::new(scenario), environment, None, true),
             now: Duration::ZERO,
             outputs: Vec::new(),
             takes: true,

@@ -9,7 +9,7 @@ use super::super::settings::Settings;
 use super::super::settings::tests::settings;
 use super::Pair;
 use crate::machine::Outcome;
-use crate::mediastream::DATAGRAMS;
+use crate::mediastream;
 use crate::mediastream::frame::START_TOKEN;
 use crate::pair::Offer;
 
@@ -85,7 +85,7 @@ fn the_specification_demands_what_the_table_says(
         mode: &offers,
         options: &has,
     };
-    let demand = (DATAGRAMS.pairs.demand)(&initiator_offer, &responder_offer);
+    let demand = (mediastream::PAIRS.demand)(&initiator_offer, &responder_offer);
     assert_eq!(demand.end.name(), cell(responder, initiator));
 }
 

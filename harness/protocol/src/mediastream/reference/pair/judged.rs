@@ -6,12 +6,12 @@ use super::super::settings::tests::{STREAM, settings};
 use super::tests::{Mishap, Pattern, pair_under, patterns};
 use super::*;
 use crate::MonitorSettings;
-use crate::mediastream::DATAGRAMS;
+use crate::mediastream;
 use crate::monitor::{Observation, Packet, Vantage};
 
 /// What the monitor finds in a capture of `flights`.
 fn findings(flights: &[Flight], monitor: &MonitorSettings, end: Duration) -> Vec<String> {
-    let mut monitor = (DATAGRAMS.monitor)(monitor);
+    let mut monitor = mediastream::new_monitor(monitor);
     let mut found = Vec::new();
     let mut say = |observation| {
         if let Observation::Finding(finding) = observation {

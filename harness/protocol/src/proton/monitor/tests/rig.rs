@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::super::{Code, Event, Monitor, Numbers, What};
 use crate::MonitorSettings;
+use crate::monitor::StreamMonitor as _;
 use crate::monitor::{Observation, Session};
 use crate::requirement::Role;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};

@@ -2,9 +2,9 @@ use rstest::rstest;
 
 use super::super::{ClientSettings, Errand, Profile, Runner};
 use super::{FIRST, Rig, SECOND, seconds};
-use crate::ReferenceSettings;
 use crate::requirement::Role;
 use crate::streams::{Closing, ConnectionNumber, Input, Output, StreamMachine};
+use crate::{Reference, ReferenceSettings};
 use crate::{StreamParameters, proton};
 
 impl Rig<Runner> {
@@ -275,8 +275,9 @@ fn the_options_of_the_protocol_are_its_errand() {
         seed: 1,
         extra: Vec::new(),
     };
-    let over = proton::PROTOCOL.over_streams().unwrap();
-    let mut machine = (over.reference)(&settings).unwrap();
+    let Ok(Reference::Streams(mut machine)) = (proton::PROTOCOL.reference)(&settings) else {
+        panic!("streams carry it");
+    };
     machine.handle(seconds(0.0), Input::Tick);
     assert_eq!(machine.poll(), Some(Output::Connect(FIRST)));
     machine.handle(seconds(0.0), Input::Connected { connection: FIRST });

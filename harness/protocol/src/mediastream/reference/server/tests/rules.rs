@@ -1,6 +1,6 @@
 use super::*;
 use crate::mediastream::frame::{Control, Data, Header};
-use crate::mediastream::{DATAGRAMS, PROTOCOL};
+use crate::mediastream::{self, PROTOCOL};
 
 /// Notes what it is asked; whoever sends it `bye` is served no longer, and whoever sends `hi` is
 /// served from then on.
@@ -221,7 +221,7 @@ fn a_start_of_start3_without_a_slot_is_refused_by_error_4() {
     let mut server = Server::of(settings("start3", &["slots=1"], &[]));
     let hello = |n: u64| {
         let id = format!("{n:032x}");
-        let (frame, fields) = (DATAGRAMS.hello)("start3", &id).unwrap();
+        let (frame, fields) = mediastream::hello("start3", &id).unwrap();
         PROTOCOL.vocabulary.encode(frame, &fields).unwrap()
     };
     get(&mut server, 1, &hello(1));

@@ -11,9 +11,8 @@ use std::path::PathBuf;
 use rstest::rstest;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
-use shakedown_engine::simulation::{Reporting, Settings};
+use shakedown_engine::simulation::{Settings, simulate};
 use shakedown_engine::verdict::Verdict;
-use shakedown_net::run::simulate_over_streams;
 
 const NETWORKS: [&str; 4] = [
     "loss=0.2,duplicate=0.1,reorder=0.2,corrupt=0.05",
@@ -35,8 +34,7 @@ fn no_scenario_fails_for_what_the_network_did(
             seed,
             ..Settings::default()
         };
-        let played = simulate_over_streams(protocol, scenario, &settings, Reporting::default());
-        let composed = played.unwrap().composed;
+        let composed = simulate(protocol, scenario, &settings).unwrap().composed;
         let is_fair = matches!(
             composed.verdict.verdict,
             Verdict::Pass | Verdict::Inconclusive

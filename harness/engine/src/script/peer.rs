@@ -1,0 +1,229 @@
+//! The scripted peer as its driver sees it: datagrams and time in, datagrams out, whatever carries
+//! the protocol.
+
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+use shakedown_carrier::{Carrier, CarrierError, Effect, Settings, Socket};
+use shakedown_protocol::Transport;
+
+use crate::network::Impairment;
+use crate::scenario::Scenario;
+
+use super::play::DatagramScript;
+use super::program::Program;
+use super::streams::StreamScript;
+use super::{Action, Environment, Input, ScriptOutcome, SocketId, StepEvent};
+
+/// A scenario being played; see the [module](super) for the rules.
+#[derive(Debug)]
+pub struct Script(Player);
+
+#[derive(Debug)]
+enum Player {
+    Datagrams(Box<DatagramScript>),
+    Streams(Box<Carrier<StreamScript>>),
+}
+
+impl Script {
+    /// A script at its beginning. The scenario was checked when it was loaded; what is wrong with
+    /// it nevertheless becomes an [error](ScriptOutcome::Error) when it is played.
+    #[must_use]
+    pub fn new(scenario: &Scenario, environment: Environment) -> Self {
+        Self::with(&Program::new(scenario.clone()), environment, None, true)
+    }
+
+    /// The same through a network of which the scenario does not know: windows give way to its
+    /// delays. Those of its own network they know by themselves.
+    #[must_use]
+    pub fn through(scenario: &Scenario, environment: Environment, impair: &Impairment) -> Self {
+        let program = Program::new(scenario.clone());
+        Self::with(&program, environment, Some(impair), true)
+    }
+
+    /// One of many plays of a program: it tells nothing of its steps but the outcome.
+    #[must_use]
+    pub fn of(program: &Program, environment: Environment) -> Self {
+        Self::with(program, environment, None, false)
+    }
+
+    fn with(
+        program: &Program,
+        environment: Environment,
+        impair: Option<&Impairment>,
+        tells: bool,
+    ) -> Self {
+        let Some(transport) = environment.protocol.transport else {
+            let script = DatagramScript::new(program, environment, impair, tells);
+            return Self(Player::Datagrams(Box::new(script)));
+        };
+        match over_quic(program, environment.clone(), transport, impair, tells) {
+            Ok(carrier) => Self(Player::Streams(Box::new(carrier))),
+            Err(error) => {
+                let script = DatagramScript::broken(program, environment, error.to_string());
+                Self(Player::Datagrams(Box::new(script)))
+            }
+        }
+    }
+
+    /// Takes one input at time `now`, which never falls.
+    pub fn handle(&mut self, now: Duration, input: Input<'_>) {
+        let carrier = match &mut self.0 {
+            Player::Datagrams(script) => return script.handle(now, input),
+            Player::Streams(carrier) => carrier,
+        };
+        match input {
+            Input::Begin => carrier.ask(now, |script| script.begin(now)),
+            Input::Datagram {
+                socket,
+                from,
+                payload,
+                packet,
+            } => {
+                carrier.ask(now, |script| script.recorded(packet));
+                carrier.receive(now, Socket(socket.0), from, payload);
+            }
+            Input::Sent { packet, .. } => carrier.ask(now, |script| script.recorded(packet)),
+            Input::Refused { why } => carrier.ask(now, |script| script.refused(now, why)),
+            Input::Tick => carrier.tick(now),
+            Input::Exited { code } => carrier.ask(now, |script| script.exited(now, code)),
+            Input::Restarted => carrier.ask(now, |script| script.restarted(now)),
+            Input::Late(by) => carrier.ask(now, |script| script.late(by)),
+            Input::End => carrier.stop(now),
+        }
+    }
+
+    /// The next thing that it wants done; `None` when there is nothing more for now.
+    pub fn poll(&mut self) -> Option<Action> {
+        let carrier = match &mut self.0 {
+            Player::Datagrams(script) => return script.poll(),
+            Player::Streams(carrier) => carrier,
+        };
+        while let Some(effect) = carrier.poll() {
+            return Some(match effect {
+                Effect::Open(socket) => Action::Open {
+                    socket: SocketId(socket.0),
+                    other_address: false,
+                },
+                Effect::Send {
+                    socket,
+                    to,
+                    payload,
+                } => Action::Send {
+                    tag: 0,
+                    socket: SocketId(socket.0),
+                    to: Some(to),
+                    payload,
+                },
+                Effect::Transition { .. } | Effect::Ended { .. } => continue,
+            });
+        }
+        let secrets = carrier.take_secrets();
+        if !secrets.is_empty() {
+            return Some(Action::Secrets(secrets));
+        }
+        let script = carrier.machine_mut();
+        if script.take_restart() {
+            return Some(Action::RestartIut);
+        }
+        let (packet, text) = script.take_comment()?;
+        Some(Action::Comment { packet, text })
+    }
+
+    /// When it wants an [`Input::Tick`] at the latest, if ever.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Duration> {
+        match &self.0 {
+            Player::Datagrams(script) => script.deadline(),
+            Player::Streams(carrier) => carrier.deadline(),
+        }
+    }
+
+    /// Whether nothing that the other side still waits for is left to be said. Over QUIC closes are
+    /// repeated for a while to whoever goes on.
+    #[must_use]
+    pub fn is_quiet(&self) -> bool {
+        match &self.0 {
+            Player::Datagrams(_) => true,
+            Player::Streams(carrier) => carrier.is_idle(),
+        }
+    }
+
+    /// How many sockets besides `main` may be asked something; those after them are `fresh`.
+    #[must_use]
+    pub fn named_sockets(&self) -> usize {
+        match &self.0 {
+            Player::Datagrams(script) => script.named_sockets(),
+            Player::Streams(_) => usize::MAX,
+        }
+    }
+
+    /// How it ended, once it did. What [`Script::poll`] still has are comments and, over QUIC,
+    /// closes.
+    #[must_use]
+    pub fn outcome(&self) -> Option<&ScriptOutcome> {
+        match &self.0 {
+            Player::Datagrams(script) => script.course.outcome.as_ref(),
+            Player::Streams(carrier) => carrier.machine().outcome(),
+        }
+    }
+
+    /// When the first media arrived that a step has looked at, by the driver's clock.
+    #[must_use]
+    pub fn first_media(&self) -> Option<Duration> {
+        match &self.0 {
+            Player::Datagrams(script) => script.first_media,
+            Player::Streams(_) => None,
+        }
+    }
+
+    /// What was done so far, step by step; the first 4,096.
+    #[must_use]
+    pub fn events(&self) -> &[StepEvent] {
+        match &self.0 {
+            Player::Datagrams(script) => &script.course.events,
+            Player::Streams(carrier) => carrier.machine().events(),
+        }
+    }
+
+    /// Frames that steps passed over, by name.
+    #[must_use]
+    pub fn ignored(&self) -> &IndexMap<String, u64> {
+        match &self.0 {
+            Player::Datagrams(script) => &script.ignored,
+            Player::Streams(carrier) => carrier.machine().ignored(),
+        }
+    }
+
+    /// The values that names stand for by now.
+    #[must_use]
+    pub fn bindings(&self) -> &IndexMap<String, Value> {
+        match &self.0 {
+            Player::Datagrams(script) => script.context.bindings.all(),
+            Player::Streams(carrier) => carrier.machine().bindings(),
+        }
+    }
+}
+
+/// The scripted peer of a scenario over streams: the client if the implementation listens.
+fn over_quic(
+    program: &Program,
+    environment: Environment,
+    transport: Transport,
+    impair: Option<&Impairment>,
+    tells: bool,
+) -> Result<Carrier<StreamScript>, CarrierError> {
+    let settings = Settings {
+        transport,
+        security: environment.security,
+        is_tester: true,
+        identity: None,
+    };
+    let server = environment.iut;
+    let script = StreamScript::new(program, environment, impair, tells);
+    match server {
+        Some(address) => Carrier::client(script, address, &settings),
+        None => Carrier::server(script, &settings),
+    }
+}

@@ -1,0 +1,158 @@
+//! Whether somebody speaks a protocol over QUIC somewhere.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
+use shakedown_protocol::Transport;
+use shakedown_protocol::streams::{
+    Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
+};
+use tokio::time::sleep_until;
+
+use crate::clock::Clock;
+use crate::socket::PeerSocket;
+
+/// How long a connection that is closed may take to be gone: what was told of it has then come.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+/// What came of asking.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Answer {
+    /// The handshake was done, and the connection closed with code 0.
+    Connected,
+    /// Somebody is there who takes no connection now.
+    Refused,
+    /// Somebody is there who speaks something else: why the handshake failed.
+    Stranger(String),
+    /// Nothing came back.
+    Silence,
+}
+
+/// Shakes hands with whoever is at `server`, and closes at once.
+///
+/// # Errors
+/// A sentence for people if the socket fails.
+pub(super) async fn ask(
+    transport: Transport,
+    socket: &PeerSocket,
+    server: SocketAddr,
+) -> Result<Answer, String> {
+    let settings = Settings::new(transport, Security::Tls);
+    let carrier = Carrier::client(Question::default(), server, &settings);
+    let mut carrier = carrier.map_err(|error| error.to_string())?;
+    let clock = Clock::start();
+    let mut limit = None;
+    carrier.tick(clock.now());
+    loop {
+        while let Some(effect) = carrier.poll() {
+            if let Effect::Send { to, payload, .. } = effect {
+                // One that the system does not send is one that is lost.
+                if let Err(error) = socket.send(&payload, to).await {
+                    tracing::debug!("a handshake with {server}: {error}");
+                }
+            }
+        }
+        let now = clock.now();
+        if let Some(answer) = carrier.machine().answer.clone() {
+            // Who does not answer does not hold it up.
+            let limit = *limit.get_or_insert(now + GOODBYE);
+            if carrier.is_idle() || now >= limit {
+                return Ok(answer);
+            }
+        }
+        let due = carrier.deadline().into_iter().chain(limit).min();
+        tokio::select! {
+            biased;
+            () = std::future::poll_fn(|context| socket.poll_readable(context)) => {
+                match socket.receive_if_ready(&clock) {
+                    Ok(Some(arrival)) => {
+                        let (from, payload) = (arrival.from, &arrival.payload);
+                        carrier.receive(clock.now(), Socket::MAIN, from, payload);
+                    }
+                    // An ICMP error about the question; the next packet may do better.
+                    Ok(None) | Err(_) => tokio::task::yield_now().await,
+                }
+            }
+            () = async {
+                match due {
+                    Some(due) => sleep_until(clock.instant(due)).await,
+                    None => std::future::pending().await,
+                }
+            } => carrier.tick(clock.now()),
+        }
+    }
+}
+
+/// Connects and closes.
+#[derive(Debug, Default)]
+struct Question {
+    wanted: Vec<Output>,
+    has_begun: bool,
+    answer: Option<Answer>,
+}
+
+const CONNECTION: ConnectionNumber = ConnectionNumber(0);
+
+impl StreamMachine for Question {
+    fn handle(&mut self, _: Duration, input: Input<'_>) {
+        match input {
+            Input::Tick if !std::mem::replace(&mut self.has_begun, true) => {
+                self.wanted.push(Output::Connect(CONNECTION));
+            }
+            Input::Connected { .. } => {
+                self.answer = Some(Answer::Connected);
+                self.wanted.push(Output::Close {
+                    connection: CONNECTION,
+                    code: 0,
+                    reason: String::from("it is there"),
+                });
+            }
+            Input::Closed { why, .. } => {
+                self.answer.get_or_insert_with(|| answer(why));
+            }
+            Input::Tick
+            | Input::Stop
+            | Input::Incoming { .. }
+            | Input::Stream { .. }
+            | Input::Datagram { .. } => {}
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.wanted.pop()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    fn reads(&self, _: ConnectionNumber, _: StreamId) -> bool {
+        false
+    }
+
+    fn is_finished(&self) -> bool {
+        self.answer.is_some()
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        serde_json::Value::Null
+    }
+}
+
+/// What the end of a handshake says of who is there.
+fn answer(why: Closing<'_>) -> Answer {
+    match why {
+        Closing::TimedOut => Answer::Silence,
+        // A handshake that breaks off has an alert of TLS, from 0x100 on, or nothing in common.
+        Closing::Transport {
+            code: 0x100..,
+            reason,
+        } => Answer::Stranger(String::from_utf8_lossy(reason).into_owned()),
+        Closing::NotBegun(why) | Closing::Other(why) => Answer::Stranger(why.to_owned()),
+        Closing::Application { .. }
+        | Closing::Transport { .. }
+        | Closing::Refused
+        | Closing::Reset => Answer::Refused,
+    }
+}
