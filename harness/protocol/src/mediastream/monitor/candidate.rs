@@ -3,12 +3,11 @@
 use std::net::SocketAddr;
 
 use super::endian;
-use super::ledger::Parties;
+use super::scope::{Context, Parties};
 use super::session::Mode;
-use super::start3;
 use super::time::Moment;
 use super::view::{ControlView, Kind, Media, View, is_plausible_id, view};
-use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Control, Header, Start3};
+use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Header};
 use crate::monitor::Packet;
 
 /// How many data headers in a row must fit together, where nothing else shows a session.
@@ -119,30 +118,24 @@ impl Candidate {
         }
     }
 
-    /// The next datagram of the tuple; what it opens, if it opens a session. In a capture that
-    /// `is_complete`, media that nobody asked for opens none.
-    pub(super) fn see(
-        &mut self,
-        packet: &Packet<'_>,
-        at: &Moment,
-        is_complete: bool,
-    ) -> Option<Opening> {
-        self.last = *at;
+    /// The next datagram of the tuple; what it opens, if it opens a session. In a supervised capture
+    /// media that nobody asked for opens none.
+    pub(super) fn see(&mut self, packet: &Packet<'_>, context: &Context<'_>) -> Option<Opening> {
+        self.last = context.now;
+        let is_complete = context.settings.supervised;
         self.datagrams += 1;
         match view(packet) {
             View::Start => Some(Opening::Start),
             View::Join => Some(Opening::Join),
-            View::Start3(kind, view) if is_start3(packet, &view) => match kind {
-                start3::Kind::Start => Some(Opening::Start3),
-                start3::Kind::Ack => Some(Opening::StartAck),
-                start3::Kind::Confirm => Some(Opening::StartConfirm),
-                start3::Kind::Error => None,
+            View::Control(view) if is_evident(packet, &view) => match view.kind {
+                Kind::Syn => Some(Opening::Syn),
+                Kind::SynAck => Some(Opening::SynAck),
+                Kind::Ack => Some(Opening::Ack),
+                Kind::Start => Some(Opening::Start3),
+                Kind::StartAck => Some(Opening::StartAck),
+                Kind::StartConfirm => Some(Opening::StartConfirm),
+                Kind::Error => None,
             },
-            View::Control(kind, control) if is_control(packet, &control) => Some(match kind {
-                Kind::Syn => Opening::Syn,
-                Kind::SynAck => Opening::SynAck,
-                Kind::Ack => Opening::Ack,
-            }),
             View::Media(_) if endian::is_swapped_syn(packet) => Some(Opening::Syn),
             View::Other if endian::is_swapped_start(packet) => Some(Opening::Start3),
             View::Media(_) if is_complete && self.first_from == packet.source => None,
@@ -153,7 +146,7 @@ impl Candidate {
                 }
                 None
             }
-            View::Control(..) | View::Start3(..) | View::Name(_) | View::Other => None,
+            View::Control(_) | View::Name(_) | View::Other => None,
         }
     }
 
@@ -199,13 +192,13 @@ impl Run {
     }
 }
 
-fn is_control(packet: &Packet<'_>, control: &ControlView<'_>) -> bool {
-    if packet.length < Control::MIN_LENGTH || packet.payload.get(4..8) == Some(&STUN) {
+/// Whether a frame of a handshake is one beyond doubt.
+fn is_evident(packet: &Packet<'_>, view: &ControlView<'_>) -> bool {
+    if packet.length < view.kind.min_length() {
         return false;
     }
-    control.marks() >= 3 || (control.is_cut && control.header == Some([0; 3]))
-}
-
-fn is_start3(packet: &Packet<'_>, view: &start3::View<'_>) -> bool {
-    packet.length >= Start3::MIN_LENGTH && view.marks() >= 3
+    let is_start3 = view.kind.is_start3();
+    let is_stun = !is_start3 && packet.payload.get(4..8) == Some(&STUN);
+    let is_likely = !is_start3 && view.is_cut && view.header == Some([0; 3]);
+    !is_stun && (view.marks() >= 3 || is_likely)
 }

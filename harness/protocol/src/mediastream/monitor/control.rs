@@ -1,59 +1,62 @@
-//! What holds for every control frame: MS-W-10 and MS-W-12.
+//! What holds for every frame of a handshake: MS-W-10 and MS-W-12.
 
-use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
-use super::time::Moment;
-use super::view::{ControlView, Kind};
-use crate::mediastream::frame::Control;
-use crate::requirement::Role;
+use super::scope::{Evidence, Scope};
+use super::view::{ControlView, Kind, QPC, QPF, SEQUENCE, field};
+use crate::mediastream::frame::{Control, Start3};
 
-/// Judges one control frame of `from`.
+/// Judges one frame. Unless the session `is_known` to be of its handshake, a frame by the rules shows
+/// nothing of the other frames of its sender.
 ///
 /// MS-W-10, any vantage: SequenceNumber, QPC or QPF is not zero.
 ///
-/// MS-W-12, any vantage, version 1 only (the layout of others is not known): Reserved is not zero, or
-/// a bit of Flags other than Accept in a SYN-ACK is set.
-pub(super) fn see(
-    kind: Kind,
-    control: &ControlView<'_>,
-    from: Role,
-    at: &Moment,
-    bench: &mut Bench<'_>,
-) {
-    if let Some(header) = control.header {
-        bench.exercised(Rule::W10);
-        let names = [("SequenceNumber", 2), ("QPC", 10), ("QPF", 18)];
-        if let Some((value, (name, offset))) =
-            header.into_iter().zip(names).find(|(value, _)| *value != 0)
-        {
+/// MS-W-12, any vantage, version 1 only (the layout of others is not known): Reserved is not zero, a bit
+/// of Flags that has no name is set, or Accept or BEGIN_IMMEDIATELY is set in another frame than SYN-ACK
+/// or START_ACK.
+pub(super) fn see(view: &ControlView<'_>, is_known: bool, scope: &mut Scope<'_>) {
+    let name = view.kind.name();
+    if let Some(header) = view.header {
+        if is_known {
+            scope.exercised(Rule::W10);
+        }
+        let mut header = header.into_iter().zip([SEQUENCE, QPC, QPF]);
+        if let Some((value, field)) = header.find(|(value, _)| *value != 0) {
             // MS-W-10
-            bench.breach(Rule::W10, from, || {
-                let want = format!("{name} 0 in a {}", kind.name());
-                Evidence::at(at, want, format!("{name} {value:#x}")).field(name, offset, 8)
+            scope.breach(Rule::W10, || {
+                let (want, got) = (
+                    format!("{} 0 in a {name}", field.name),
+                    format!("{} {value:#x}", field.name),
+                );
+                Evidence::new(want, got).field(field)
             });
         }
     }
-    let Some((flags, reserved)) = control
-        .flags
-        .filter(|_| control.version == Some(Control::VERSION))
-    else {
+    let Some((flags, reserved)) = view.flags.filter(|_| view.is_ours()) else {
         return;
     };
-    bench.exercised(Rule::W12);
-    let allowed = match kind {
-        Kind::SynAck => Control::ACCEPT,
+    if is_known {
+        scope.exercised(Rule::W12);
+    }
+    let anywhere = Start3::ACK_REQUIRED | Start3::COMPAT_MODE;
+    let allowed = match view.kind {
         Kind::Syn | Kind::Ack => 0,
+        Kind::SynAck => Control::ACCEPT.into(),
+        Kind::Start | Kind::StartConfirm | Kind::Error => anywhere,
+        Kind::StartAck => anywhere | Start3::BEGIN_IMMEDIATELY,
     };
+    let [flags_at, reserved_at] = match view.kind.is_start3() {
+        true => [field("Flags", 28, 2), field("Reserved", 27, 1)],
+        false => [field("Flags", 27, 1), field("Reserved", 28, 2)],
+    };
+    // MS-W-12
     if flags & !allowed != 0 {
-        // MS-W-12
-        bench.breach(Rule::W12, from, || {
-            let want = format!("reserved bits of a {}'s Flags zero", kind.name());
-            Evidence::at(at, want, format!("Flags {flags:#04x}")).field("Flags", 27, 1)
+        scope.breach(Rule::W12, || {
+            let want = format!("reserved bits of a {name}'s Flags zero");
+            Evidence::new(want, format!("Flags {flags:#x}")).field(flags_at)
         });
     } else if reserved != 0 {
-        bench.breach(Rule::W12, from, || {
-            Evidence::at(at, "Reserved 0", format!("Reserved {reserved:#06x}"))
-                .field("Reserved", 28, 2)
+        scope.breach(Rule::W12, || {
+            Evidence::new("Reserved 0", format!("Reserved {reserved:#x}")).field(reserved_at)
         });
     }
 }

@@ -18,7 +18,10 @@
 use shakedown_wire::{Reader, Writer};
 
 use super::handshake::Offered;
-use super::view::{ControlView, Kind, Media, View, is_plausible_id, view_as};
+use super::view::{
+    ControlView, Kind, Media, PROTOCOL_FLAG, QPF, SEQUENCE, TOTAL_LENGTH, View, field,
+    is_plausible_id, view_as,
+};
 use crate::mediastream::frame::{Control, Fragment, Start3, flag, tlv};
 use crate::monitor::{Field, Packet};
 use crate::requirement::Role;
@@ -36,7 +39,7 @@ pub(super) fn meant<'a>(
     match swapped_flag(packet, seen, from, assigned) {
         Some(view) => {
             let (view, _) = fields(packet, view);
-            (view, Some(place("ProtocolFlag", 0, 2)))
+            (view, Some(PROTOCOL_FLAG))
         }
         None => fields(packet, seen),
     }
@@ -48,7 +51,7 @@ pub(super) fn is_swapped_syn(packet: &Packet<'_>) -> bool {
     if packet.payload.first_chunk() != Some(&flag::SYN.to_be_bytes()) {
         return false;
     }
-    matches!(view_as(flag::SYN, packet), View::Control(Kind::Syn, control) if control.marks() == 4)
+    matches!(view_as(flag::SYN, packet), View::Control(view) if view.marks() == 4)
 }
 
 /// The same for a START of 3.3, whose flag reads as that of no form.
@@ -56,7 +59,7 @@ pub(super) fn is_swapped_start(packet: &Packet<'_>) -> bool {
     if packet.payload.first_chunk() != Some(&flag::START.to_be_bytes()) {
         return false;
     }
-    matches!(view_as(flag::START, packet), View::Start3(_, body) if body.marks() == 4)
+    matches!(view_as(flag::START, packet), View::Control(view) if view.marks() == 4)
 }
 
 fn swapped_flag<'a>(
@@ -70,7 +73,7 @@ fn swapped_flag<'a>(
         (flag::SYN, Role::Initiator) if is_swapped_syn(packet) => Some(view_as(flag, packet)),
         (flag::ACK, Role::Initiator) => {
             let view = view_as(flag, packet);
-            let View::Control(_, control) = view else {
+            let View::Control(control) = view else {
                 return None;
             };
             let id = control.connection_id()?;
@@ -79,7 +82,7 @@ fn swapped_flag<'a>(
         (flag::START, Role::Initiator) if is_swapped_start(packet) => Some(view_as(flag, packet)),
         (flag::START_ACK, Role::Responder) => {
             let view = view_as(flag, packet);
-            matches!(view, View::Start3(_, body) if body.marks() == 4).then_some(view)
+            matches!(view, View::Control(body) if body.marks() == 4).then_some(view)
         }
         (flag::CONNECTION_ID, Role::Responder) => match view_as(flag, packet) {
             View::Name(Some(field)) if is_plausible_id(field) && field[0] != 0 => {
@@ -87,7 +90,8 @@ fn swapped_flag<'a>(
             }
             _ => None,
         },
-        (flag::FRAGMENT, Role::Responder) if matches!(seen, View::Control(Kind::Syn, _)) => {
+        (flag::FRAGMENT, Role::Responder) if matches!(seen, View::Control(view) if view.kind == Kind::Syn) =>
+        {
             let view = view_as(flag, packet);
             let View::Media(media) = view else {
                 return None;
@@ -105,41 +109,41 @@ fn fields<'a>(packet: &Packet<'a>, seen: View<'a>) -> (View<'a>, Option<Field>) 
             let field = media_fields(&mut media);
             (View::Media(media), field)
         }
-        View::Control(kind, mut control) => {
-            let field = extensions(packet, &mut control);
-            (View::Control(kind, control), field)
-        }
-        View::Start3(kind, mut body) => {
-            let name = body.parameters.swap_back();
-            let field = name.map(|name| place(name, Start3::TLV_OFFSET, 0));
-            (View::Start3(kind, body), field)
+        View::Control(mut control) => {
+            let swapped = if control.kind.is_start3() {
+                let name = control.parameters.swap_back();
+                name.map(|name| field(name, Start3::TLV_OFFSET, 0))
+            } else {
+                extensions(packet, &mut control)
+            };
+            (View::Control(control), swapped)
         }
         View::Start | View::Join | View::Name(_) | View::Other => (seen, None),
     }
 }
 
 fn media_fields(media: &mut Media<'_>) -> Option<Field> {
-    let mut field = None;
+    let mut swapped = None;
     if let Some((offset, total)) = media.position
         && is_swapped(total, 1 << 32)
         && offset.swap_bytes() < 1 << 32
     {
         media.position = Some((offset.swap_bytes(), total.swap_bytes()));
-        field = Some(place("TotalLength", 34, 8));
+        swapped = Some(TOTAL_LENGTH);
     }
     if let Some((qpc, qpf)) = media.clock
         && is_swapped(qpf, 1 << 36)
     {
         media.clock = Some((qpc, qpf.swap_bytes()));
-        field = Some(place("QPF", 18, 8));
+        swapped = Some(QPF);
     }
     if let Some(sequence) = media.sequence
         && is_swapped(sequence, 1 << 24)
     {
         media.sequence = Some(sequence.swap_bytes());
-        field = Some(place("SequenceNumber", 2, 8));
+        swapped = Some(SEQUENCE);
     }
-    field
+    swapped
 }
 
 /// Whether a value is implausible as it stands and, swapped, is not zero and below `limit`.
@@ -161,14 +165,14 @@ fn extensions(packet: &Packet<'_>, control: &mut ControlView<'_>) -> Option<Fiel
         payload: &datagram,
         ..*packet
     };
-    let View::Control(_, view) = view_as(flag::SYN, &repaired) else {
+    let View::Control(view) = view_as(flag::SYN, &repaired) else {
         return None;
     };
     if !view.is_well_formed {
         return None;
     }
     control.is_well_formed = true;
-    Some(place("TLV Type", Control::TLV_OFFSET, 2))
+    Some(field("TLV Type", Control::TLV_OFFSET, 2))
 }
 
 /// The extensions with their types and lengths turned round; `None` unless all are known types.
@@ -189,12 +193,4 @@ fn swap_extensions(bytes: &[u8]) -> Option<Vec<u8>> {
         tlv::Tlv { kind, value }.encode(&mut swapped);
     }
     (!swapped.is_empty()).then_some(swapped)
-}
-
-const fn place(name: &'static str, offset: usize, length: usize) -> Field {
-    Field {
-        name,
-        offset,
-        length,
-    }
 }

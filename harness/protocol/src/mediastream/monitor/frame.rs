@@ -1,9 +1,9 @@
 //! The datagrams of one frame: MS-D-02 within a frame, and frames sent twice (MS-D-01).
 
-use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
+use super::scope::{Evidence, Scope};
 use super::time::Moment;
-use super::view::Media;
+use super::view::{FRAGMENT_OFFSET, Media, QPC, SEQUENCE};
 use crate::monitor::NetworkCounts;
 
 /// How many bytes at either end of a payload tell it from others.
@@ -44,12 +44,12 @@ pub(super) struct FrameSeen {
 }
 
 impl FrameSeen {
-    pub(super) fn new(sequence: u64, media: &Media<'_>, at: &Moment) -> Self {
+    pub(super) fn new(sequence: u64, media: &Media<'_>, now: &Moment) -> Self {
         let mut prints = [0; PRINTS];
         prints[0] = print(media);
         Self {
             sequence,
-            at: *at,
+            at: *now,
             bytes: media.length as u64,
             parts: 1,
             shape: mix(0, media.length as u64),
@@ -73,31 +73,26 @@ impl FrameSeen {
         &mut self,
         media: &Media<'_>,
         qpc: Option<u64>,
-        at: &Moment,
         network: &mut NetworkCounts,
-        bench: &mut Bench<'_>,
+        scope: &mut Scope<'_>,
     ) {
         if self.parts == 1 && self.position.is_some() {
-            bench.exercised(Rule::D02);
+            scope.exercised(Rule::D02);
         }
         if let (Some((offset, _)), Some((before, _))) = (media.position, self.position)
             && offset <= before
         {
             network.reordered += 1;
             // MS-D-02
-            bench.breach_unless_network(Rule::D02, bench.sender, || {
+            scope.breach_unless_network(Rule::D02, || {
                 let want = format!("a FragmentOffset above {before}");
-                Evidence::at(at, want, format!("FragmentOffset {offset}")).field(
-                    "FragmentOffset",
-                    26,
-                    8,
-                )
+                Evidence::new(want, format!("FragmentOffset {offset}")).field(FRAGMENT_OFFSET)
             });
         }
         let print = print(media);
         let known = &self.prints[..PRINTS.min(self.parts as usize)];
         if self.doubled.is_none() && media.position.is_none() && known.contains(&print) {
-            self.doubled = Some((*at, media.length as u64));
+            self.doubled = Some((scope.now, media.length as u64));
         }
         if let Some(slot) = self.prints.get_mut(self.parts as usize) {
             *slot = print;
@@ -105,7 +100,7 @@ impl FrameSeen {
         if let (Some(qpc), Some(before), None) = (qpc, self.qpc, self.fell)
             && qpc < before
         {
-            self.fell = Some(*at);
+            self.fell = Some(scope.now);
         }
         self.qpc = qpc.or(self.qpc);
         self.are_equal &= media.length == self.first_length;
@@ -163,7 +158,7 @@ impl Usual {
         &mut self,
         frame: &FrameSeen,
         network: &mut NetworkCounts,
-        bench: &mut Bench<'_>,
+        scope: &mut Scope<'_>,
     ) {
         if frame.position.is_some() {
             return;
@@ -182,67 +177,69 @@ impl Usual {
                 };
                 self.model = Some(model);
                 if let Some(held) = held {
-                    judge(&held, &model, network, bench);
+                    judge(&held, &model, network, scope);
                 }
                 model
             }
         };
-        judge(frame, &model, network, bench);
+        judge(frame, &model, network, scope);
     }
 
     /// The session is over.
-    pub(super) fn close(&mut self, bench: &mut Bench<'_>) {
-        let stream = bench.stream.map(|stream| stream.frame_bytes());
+    pub(super) fn close(&mut self, scope: &mut Scope<'_>) {
+        let stream = scope.stream.map(|stream| stream.frame_bytes());
         if let (Some(held), Some(bytes)) = (self.held.take(), stream)
             && held.bytes > bytes
             && let Some((at, _)) = held.doubled
         {
-            repeated(&held, &at, bench);
+            repeated(&held, &at, scope);
         }
     }
 }
 
-fn judge(frame: &FrameSeen, model: &Model, network: &mut NetworkCounts, bench: &mut Bench<'_>) {
+fn judge(frame: &FrameSeen, model: &Model, network: &mut NetworkCounts, scope: &mut Scope<'_>) {
     if let Some((at, length)) = frame.doubled
         && (frame.is_longer_by(length, model) || model.parts == 1)
     {
         network.repeated += 1;
-        repeated(frame, &at, bench);
+        repeated(frame, &at, scope);
         return;
     }
     if frame.parts < 2 {
         return;
     }
-    bench.exercised(Rule::D02);
+    scope.exercised(Rule::D02);
     let is_permuted =
         frame.bytes == model.bytes && frame.parts == model.parts && frame.shape != model.shape;
     if is_permuted || (frame.fell.is_some() && frame.are_equal) {
         network.reordered += 1;
         // MS-D-02
-        bench.breach_unless_network(Rule::D02, bench.sender, || {
+        scope.breach_unless_network(Rule::D02, || {
             let want = format!("the datagrams of frame {} in offset order", frame.sequence);
             let got = if is_permuted {
                 "their lengths in another order than in other frames"
             } else {
                 "a later QPC before an earlier one"
             };
-            Evidence::at(&frame.at, want, got)
+            Evidence::new(want, got).at(&frame.at)
         });
     } else if let Some(at) = frame.fell {
         // MS-D-04
-        bench.breach(Rule::D04, bench.sender, || {
+        scope.breach(Rule::D04, || {
             let want = format!("QPC that does not fall within frame {}", frame.sequence);
-            Evidence::at(&at, want, "a lower QPC than in the datagram before").field("QPC", 10, 8)
+            Evidence::new(want, "a lower QPC than in the datagram before")
+                .at(&at)
+                .field(QPC)
         });
     }
 }
 
-fn repeated(frame: &FrameSeen, at: &Moment, bench: &mut Bench<'_>) {
+fn repeated(frame: &FrameSeen, at: &Moment, scope: &mut Scope<'_>) {
     // MS-D-01
-    bench.breach_unless_network(Rule::D01, bench.sender, || {
+    scope.breach_unless_network(Rule::D01, || {
         let want = format!("SequenceNumber {}", frame.sequence.saturating_add(1));
         let got = format!("SequenceNumber {} again, the same datagram", frame.sequence);
-        Evidence::at(at, want, got).field("SequenceNumber", 2, 8)
+        Evidence::new(want, got).at(at).field(SEQUENCE)
     });
 }
 

@@ -2,8 +2,8 @@
 //! requirement that a capture alone can show broken.
 //!
 //! Each tuple is a candidate until its traffic opens a session (`candidate`), then a flow
-//! (`flow`) with one session after another on it (`session`). The rules stand by what they look at:
-//! `starts` (3.1), `syn`, `syn_ack`, `ack`, `early` (3.2), `start3` (3.3), `control` and `endian` (2), and for media
+//! (`flow`, `requests`, `tokens`) with one session after another on it (`session`). The rules stand by what
+//! they look at: `starts` (3.1), `handshake` (3.2, 3.3), `control` and `endian` (2), and for media
 //! (4) `order`, `frame`, `fragments`, `payload`, `ticks`, `pace`. Each says which evidence breaks it,
 //! from which vantage, and when there is only doubt. A breach is told once a session and party and
 //! then counted; a doubt is told once a session.
@@ -11,27 +11,24 @@
 //! Memory is bounded: a session has a fixed size, and idle or surplus tuples are closed, those
 //! first that never became a session, then those without media.
 
-mod ack;
 mod candidate;
 mod control;
-mod early;
 mod endian;
 mod flow;
 mod fragments;
 mod frame;
 mod handshake;
-mod ledger;
 mod order;
 mod pace;
+mod parameters;
 mod payload;
+mod requests;
 mod responders;
 mod rule;
+mod scope;
 mod session;
-mod start3;
 mod starts;
 mod stream;
-mod syn;
-mod syn_ack;
 mod table;
 mod ticks;
 mod time;
@@ -41,14 +38,15 @@ mod view;
 #[cfg(test)]
 mod tests;
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::MonitorSettings;
 use crate::monitor::{Monitor, Observation, Packet};
 use responders::Responders;
-use session::World;
+use scope::Context;
 use table::Table;
-use time::Clock;
+use time::{Clock, Moment};
 
 /// A new monitor, which has seen nothing yet.
 pub fn new(settings: &MonitorSettings) -> Box<dyn Monitor> {
@@ -67,24 +65,34 @@ struct Watch {
     table: Table,
 }
 
-impl Monitor for Watch {
-    fn packet(&mut self, packet: &Packet<'_>, say: &mut dyn FnMut(Observation)) {
-        let at = self.clock.moment(packet);
-        let mut world = World {
+impl Watch {
+    fn context<'a>(
+        &'a mut self,
+        now: Moment,
+        source: Option<SocketAddr>,
+        say: &'a mut dyn FnMut(Observation),
+    ) -> (&'a mut Table, Context<'a>) {
+        let context = Context {
             settings: &self.settings,
+            now,
+            source,
             responders: &mut self.responders,
             say,
         };
-        self.table.see(packet, &at, &mut world);
+        (&mut self.table, context)
+    }
+}
+
+impl Monitor for Watch {
+    fn packet(&mut self, packet: &Packet<'_>, say: &mut dyn FnMut(Observation)) {
+        let now = self.clock.moment(packet);
+        let (table, mut context) = self.context(now, Some(packet.source), say);
+        table.see(packet, &mut context);
     }
 
     fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation)) {
-        let end = self.clock.end(end);
-        let mut world = World {
-            settings: &self.settings,
-            responders: &mut self.responders,
-            say,
-        };
-        self.table.finish(&end, &mut world);
+        let now = self.clock.end(end);
+        let (table, mut context) = self.context(now, None, say);
+        table.finish(&mut context);
     }
 }

@@ -1,10 +1,10 @@
 //! The order of frames: MS-D-01, and MS-D-02 across frames.
 
 use super::frame::{FrameSeen, Usual};
-use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
+use super::scope::{Evidence, Scope};
 use super::time::Moment;
-use super::view::Media;
+use super::view::{Media, SEQUENCE};
 use crate::monitor::NetworkCounts;
 
 /// How many of the newest frames are remembered in detail.
@@ -107,49 +107,42 @@ impl Order {
     }
 
     /// Any datagram of media.
-    pub(super) fn see(
-        &mut self,
-        media: &Media<'_>,
-        sequence: u64,
-        at: &Moment,
-        bench: &mut Bench<'_>,
-    ) -> Place {
-        bench.exercised(Rule::D01);
+    pub(super) fn see(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) -> Place {
+        scope.exercised(Rule::D01);
         if sequence == 0 {
             // MS-D-01
             wrong_number(
-                bench,
-                at,
+                scope,
                 "a SequenceNumber of 1 or more",
                 "SequenceNumber 0".to_owned(),
             );
             return Place::Astray;
         }
         if self.highest == 0 {
-            self.first(sequence, at, bench);
-            self.advance(media, sequence, at);
+            self.first(sequence, scope);
+            self.advance(media, sequence, &scope.now);
             return Place::Next;
         }
         match sequence.checked_sub(self.highest) {
             Some(0) => Place::Part,
             Some(1) => {
-                bench.exercised(Rule::D02);
-                self.complete(bench);
-                self.advance(media, sequence, at);
+                scope.exercised(Rule::D02);
+                self.complete(scope);
+                self.advance(media, sequence, &scope.now);
                 Place::Next
             }
-            Some(step) => self.gap(media, sequence, step, at, bench),
-            None => self.earlier(media, sequence, at, bench),
+            Some(step) => self.gap(media, sequence, step, scope),
+            None => self.earlier(media, sequence, scope),
         }
     }
 
     /// The session is over.
-    pub(super) fn close(&mut self, bench: &mut Bench<'_>) {
-        self.complete(bench);
-        self.usual.close(bench);
+    pub(super) fn close(&mut self, scope: &mut Scope<'_>) {
+        self.complete(scope);
+        self.usual.close(scope);
     }
 
-    fn first(&self, sequence: u64, at: &Moment, bench: &mut Bench<'_>) {
+    fn first(&self, sequence: u64, scope: &mut Scope<'_>) {
         let fits = match self.origin {
             Origin::Start => sequence == 1,
             Origin::After(last) => sequence == 1 || sequence == last.saturating_add(1),
@@ -157,25 +150,14 @@ impl Order {
         };
         if !fits {
             // MS-D-01
-            bench.breach_unless_network(Rule::D01, bench.sender, || {
+            scope.breach_unless_network(Rule::D01, || {
                 let got = format!("SequenceNumber {sequence}");
-                Evidence::at(at, "SequenceNumber 1 in the session's first frame", got).field(
-                    "SequenceNumber",
-                    2,
-                    8,
-                )
+                Evidence::new("SequenceNumber 1 in the session's first frame", got).field(SEQUENCE)
             });
         }
     }
 
-    fn gap(
-        &mut self,
-        media: &Media<'_>,
-        sequence: u64,
-        step: u64,
-        at: &Moment,
-        bench: &mut Bench<'_>,
-    ) -> Place {
+    fn gap(&mut self, media: &Media<'_>, sequence: u64, step: u64, scope: &mut Scope<'_>) -> Place {
         if step >= LEAP
             && self
                 .leap
@@ -183,34 +165,24 @@ impl Order {
         {
             self.leap = Some(sequence);
             let want = format!("SequenceNumber {}", self.highest.saturating_add(1));
-            wrong_number(bench, at, &want, format!("SequenceNumber {sequence}"));
+            wrong_number(scope, &want, format!("SequenceNumber {sequence}"));
             return Place::Astray;
         }
         let expected = self.highest.saturating_add(1);
         // MS-D-01
-        bench.breach_unless_network(Rule::D01, bench.sender, || {
+        scope.breach_unless_network(Rule::D01, || {
             let want = format!("SequenceNumber {expected}");
-            Evidence::at(at, want, format!("SequenceNumber {sequence}")).field(
-                "SequenceNumber",
-                2,
-                8,
-            )
+            Evidence::new(want, format!("SequenceNumber {sequence}")).field(SEQUENCE)
         });
-        self.complete(bench);
+        self.complete(scope);
         if step < LEAP {
             self.network.missing += step - 1;
         }
-        self.advance(media, sequence, at);
+        self.advance(media, sequence, &scope.now);
         Place::Next
     }
 
-    fn earlier(
-        &mut self,
-        media: &Media<'_>,
-        sequence: u64,
-        at: &Moment,
-        bench: &mut Bench<'_>,
-    ) -> Place {
+    fn earlier(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) -> Place {
         let back = self.highest - sequence;
         let usual = self.usual.bytes();
         let remembered = self.recent[slot(sequence)]
@@ -222,13 +194,13 @@ impl Order {
             frame.add_late(media);
             self.network.reordered += 1;
             // MS-D-02
-            bench.breach_unless_network(Rule::D02, bench.sender, || {
+            scope.breach_unless_network(Rule::D02, || {
                 let want = format!("all of frame {sequence} before frame {}", self.highest);
                 let got = format!(
                     "a datagram of frame {sequence} after one of frame {}",
                     self.highest
                 );
-                Evidence::at(at, want, got).field("SequenceNumber", 2, 8)
+                Evidence::new(want, got).field(SEQUENCE)
             });
             return Place::Earlier;
         }
@@ -244,39 +216,35 @@ impl Order {
             self.frames += 1;
         }
         // MS-D-01
-        bench.breach_unless_network(Rule::D01, bench.sender, || {
+        scope.breach_unless_network(Rule::D01, || {
             let want = format!(
                 "SequenceNumber {} or {}",
                 self.highest,
                 self.highest.saturating_add(1)
             );
             let again = if is_known { " again" } else { "" };
-            Evidence::at(at, want, format!("SequenceNumber {sequence}{again}")).field(
-                "SequenceNumber",
-                2,
-                8,
-            )
+            Evidence::new(want, format!("SequenceNumber {sequence}{again}")).field(SEQUENCE)
         });
         Place::Earlier
     }
 
-    fn advance(&mut self, media: &Media<'_>, sequence: u64, at: &Moment) {
+    fn advance(&mut self, media: &Media<'_>, sequence: u64, now: &Moment) {
         let step = sequence - self.highest;
         self.seen = if step < WINDOW { self.seen << step } else { 0 };
         self.seen |= 1;
         self.highest = sequence;
         self.leap = None;
         self.frames += 1;
-        self.recent[slot(sequence)] = Some(FrameSeen::new(sequence, media, at));
+        self.recent[slot(sequence)] = Some(FrameSeen::new(sequence, media, now));
     }
 
     /// The frame with the highest number will get no more datagrams in order.
-    fn complete(&mut self, bench: &mut Bench<'_>) {
+    fn complete(&mut self, scope: &mut Scope<'_>) {
         let slot = slot(self.highest);
         if let Some(frame) = &self.recent[slot]
             && frame.sequence == self.highest
         {
-            self.usual.complete(frame, &mut self.network, bench);
+            self.usual.complete(frame, &mut self.network, scope);
         }
     }
 }
@@ -285,8 +253,6 @@ const fn slot(sequence: u64) -> usize {
     (sequence % RECENT as u64) as usize
 }
 
-fn wrong_number(bench: &mut Bench<'_>, at: &Moment, expected: &str, got: String) {
-    bench.breach(Rule::D01, bench.sender, || {
-        Evidence::at(at, expected, got).field("SequenceNumber", 2, 8)
-    });
+fn wrong_number(scope: &mut Scope<'_>, expected: &str, got: String) {
+    scope.breach(Rule::D01, || Evidence::new(expected, got).field(SEQUENCE));
 }

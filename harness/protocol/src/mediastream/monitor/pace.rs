@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
-use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
+use super::scope::{Evidence, Scope};
 use super::time::{CROSSING, Millis, Moment, SLACK, Window};
+use super::view::SEQUENCE;
 use crate::StreamParameters;
 
 /// Fewest frames over which a mean interval is judged.
@@ -47,31 +48,25 @@ pub(super) struct Pace {
 
 impl Pace {
     /// The first datagram of a frame with a higher number than all before it.
-    pub(super) fn frame(
-        &mut self,
-        sequence: u64,
-        at: &Moment,
-        start: Option<&Start>,
-        bench: &mut Bench<'_>,
-    ) {
-        if let Some(stream) = bench.stream {
+    pub(super) fn frame(&mut self, sequence: u64, start: Option<&Start>, scope: &mut Scope<'_>) {
+        if let Some(stream) = scope.stream {
             match self.last {
-                None => first(at, start, stream.interval(), bench),
+                None => first(start, stream.interval(), scope),
                 Some((before, then)) => {
                     let due = stream.interval()
                         * u32::try_from(sequence.saturating_sub(before)).unwrap_or(u32::MAX);
                     if self.is_held_back {
-                        let gap = at.since(&then).unwrap_or_default();
+                        let gap = scope.now.since(&then).unwrap_or_default();
                         self.pause += gap.saturating_sub(due);
                     } else {
-                        late(at, &then, due, stream.interval(), bench);
+                        late(&then, due, stream.interval(), scope);
                     }
                 }
             }
-            above(sequence, stream.frames(), at, bench);
+            above(sequence, stream.frames(), scope);
         }
-        self.first.get_or_insert((sequence, *at));
-        self.last = Some((sequence, *at));
+        self.first.get_or_insert((sequence, scope.now));
+        self.last = Some((sequence, scope.now));
         self.is_held_back = false;
     }
 
@@ -81,15 +76,15 @@ impl Pace {
     }
 
     /// Connection-id in a session that streams or streamed.
-    pub(super) fn name(&self, at: &Moment, bench: &mut Bench<'_>) {
-        let (Some(stream), Some((sequence, _))) = (bench.stream, self.last) else {
+    pub(super) fn name(&self, scope: &mut Scope<'_>) {
+        let (Some(stream), Some((sequence, _))) = (scope.stream, self.last) else {
             return;
         };
         if stream.frames() > 0 && sequence >= stream.frames() {
             // MS-D-07
-            bench.breach_unless_network(Rule::D07, bench.sender, || {
+            scope.breach_unless_network(Rule::D07, || {
                 let want = format!("nothing after frame {}, the last", stream.frames());
-                Evidence::at(at, want, "a connection-id")
+                Evidence::new(want, "a connection-id")
             });
         }
     }
@@ -110,8 +105,8 @@ impl Pace {
 
     /// The session is over; `end` is the last moment of the capture that belongs to it. With
     /// `is_ended` the stream was to end before its last frame: the session was restarted or dropped.
-    pub(super) fn close(&self, end: &Moment, is_ended: bool, bench: &mut Bench<'_>) {
-        let Some(stream) = bench.stream else {
+    pub(super) fn close(&self, is_ended: bool, scope: &mut Scope<'_>) {
+        let Some(stream) = scope.stream else {
             return;
         };
         let (Some((first, _)), Some((last, at))) = (self.first, self.last) else {
@@ -119,38 +114,39 @@ impl Pace {
         };
         let interval = stream.interval();
         if last - first + 1 >= FEWEST {
-            self.rate(last - first, &at, interval, bench);
+            self.rate(last - first, &at, interval, scope);
         }
         let patience = interval * 5 + Duration::from_secs(1) + CROSSING;
         if last >= stream.frames() {
-            bench.exercised(Rule::D07);
-        } else if !is_ended && end.is_past(&at, patience) {
+            scope.exercised(Rule::D07);
+        } else if !is_ended && scope.now.is_past(&at, patience) {
             // MS-D-07
-            bench.breach_unless_network(Rule::D07, bench.sender, || {
+            let gap = scope.now.since(&at).unwrap_or_default();
+            scope.breach_unless_network(Rule::D07, || {
                 let want = format!("{} frames", stream.frames());
                 let got = format!(
                     "frame {last} was the last; nothing came for {}",
-                    Millis(end.since(&at).unwrap_or_default())
+                    Millis(gap)
                 );
-                Evidence::lack(end.time, want, got)
+                Evidence::new(want, got).silence()
             });
         }
     }
 
     /// Judges the time that `intervals` took which end at `at`.
-    fn rate(&self, intervals: u64, at: &Moment, interval: Duration, bench: &mut Bench<'_>) {
+    fn rate(&self, intervals: u64, at: &Moment, interval: Duration, scope: &mut Scope<'_>) {
         let (Some(span), Ok(intervals)) = (
             self.first.and_then(|(_, first)| at.since(&first)),
             u32::try_from(intervals),
         ) else {
             return;
         };
-        bench.exercised(Rule::D06);
+        scope.exercised(Rule::D06);
         let due = interval * intervals;
         let slack = due / 20 + SLACK;
         if span + slack < due || span.saturating_sub(self.pause) > due + slack {
             // MS-D-06
-            bench.breach_unless_network(Rule::D06, bench.sender, || {
+            scope.breach_unless_network(Rule::D06, || {
                 let frames = intervals + 1;
                 let want = format!(
                     "a mean interval of {} ± 5%: {frames} frames within {} ± {}",
@@ -162,57 +158,59 @@ impl Pace {
                 if !self.pause.is_zero() {
                     got += &format!(", {} of it before the ACK", Millis(self.pause));
                 }
-                Evidence::at(at, want, got)
+                Evidence::new(want, got).at(at)
             });
         }
     }
 }
 
-fn first(at: &Moment, start: Option<&Start>, interval: Duration, bench: &mut Bench<'_>) {
-    let Some((start, after)) = start.zip(start.and_then(|start| at.since(&start.at))) else {
+fn first(start: Option<&Start>, interval: Duration, scope: &mut Scope<'_>) {
+    let Some((start, after)) = start.zip(start.and_then(|start| scope.now.since(&start.at))) else {
         return;
     };
-    let window = Window::of_the_first(interval, bench.settings.tolerance);
-    bench.exercised(Rule::D12);
+    let window = Window::of_the_first(interval, scope.settings.tolerance);
+    scope.exercised(Rule::D12);
     if window.contains(after) {
         return;
     }
     let evidence = || {
         let want = format!("the first frame {window} after the session started");
-        Evidence::at(at, want, format!("{} after", Millis(after)))
+        Evidence::new(want, format!("{} after", Millis(after)))
     };
-    let asked = at.since(&start.asked).unwrap_or(after);
+    let asked = scope.now.since(&start.asked).unwrap_or(after);
     // MS-D-12
     if after < window.earliest && asked >= window.earliest {
         let why = "the connection-id may have left late";
-        bench.doubt(Rule::D12, bench.sender, why, evidence);
+        scope.doubt(Rule::D12, why, evidence);
     } else {
-        bench.breach_unless_network(Rule::D12, bench.sender, evidence);
+        scope.breach_unless_network(Rule::D12, evidence);
     }
 }
 
-fn late(at: &Moment, then: &Moment, due: Duration, interval: Duration, bench: &mut Bench<'_>) {
-    let Some(gap) = at.since(then) else { return };
-    bench.exercised(Rule::D06);
+fn late(then: &Moment, due: Duration, interval: Duration, scope: &mut Scope<'_>) {
+    let Some(gap) = scope.now.since(then) else {
+        return;
+    };
+    scope.exercised(Rule::D06);
     if gap.saturating_sub(due) > interval * 5 + SLACK {
         // MS-D-06
-        bench.breach_unless_network(Rule::D06, bench.sender, || {
+        scope.breach_unless_network(Rule::D06, || {
             let want = format!(
                 "a frame at most 5 intervals of {} and 50 ms late",
                 Millis(interval)
             );
             let got = format!("{} after the frame before it", Millis(gap));
-            Evidence::at(at, want, got)
+            Evidence::new(want, got)
         });
     }
 }
 
-fn above(sequence: u64, frames: u64, at: &Moment, bench: &mut Bench<'_>) {
+fn above(sequence: u64, frames: u64, scope: &mut Scope<'_>) {
     if sequence > frames {
         // MS-D-07
-        bench.breach(Rule::D07, bench.sender, || {
+        scope.breach(Rule::D07, || {
             let want = format!("the stream to end after {frames} frames");
-            Evidence::at(at, want, format!("frame {sequence}")).field("SequenceNumber", 2, 8)
+            Evidence::new(want, format!("frame {sequence}")).field(SEQUENCE)
         });
     }
 }

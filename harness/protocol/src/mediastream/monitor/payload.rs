@@ -1,9 +1,9 @@
 //! What media carries: MS-W-09, MS-D-03 and MS-D-11.
 
-use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
+use super::scope::{Evidence, Scope};
 use super::time::Moment;
-use super::view::Media;
+use super::view::{Media, field};
 use crate::mediastream::frame::Header;
 use crate::mediastream::pattern;
 
@@ -44,61 +44,52 @@ struct Difference {
 impl Payload {
     /// Any datagram; `is_rest` if it is not the first of its frame.
     #[inline]
-    pub(super) fn see(
-        &mut self,
-        media: &Media<'_>,
-        is_rest: bool,
-        at: &Moment,
-        bench: &mut Bench<'_>,
-    ) {
-        bench.exercised(Rule::W09);
+    pub(super) fn see(&mut self, media: &Media<'_>, is_rest: bool, scope: &mut Scope<'_>) {
+        scope.exercised(Rule::W09);
         if is_rest {
-            bench.exercised(Rule::D03);
+            scope.exercised(Rule::D03);
         }
         if media.payload_length.unwrap_or(0) == 0 {
-            empty(media, is_rest, at, bench);
+            empty(media, is_rest, scope);
             return;
         }
         if media.payload_length > Some(media.payload.len()) {
-            self.cut.get_or_insert(*at);
+            self.cut.get_or_insert(scope.now);
         }
         if media.payload.len() >= TELLING {
-            self.compare(media, at, bench);
+            self.compare(media, scope);
         }
     }
 
     /// The session is over.
-    pub(super) fn close(&mut self, bench: &mut Bench<'_>) {
-        self.settle(bench);
+    pub(super) fn close(&mut self, scope: &mut Scope<'_>) {
+        self.settle(scope);
         if let Some(at) = self.cut.filter(|_| self.matching >= EVIDENT) {
             let why = "the capture lacks the rest";
-            bench.doubt(Rule::D11, bench.sender, why, || {
-                Evidence::at(
-                    &at,
-                    "the counter pattern to the end of the payload",
-                    "a part of it",
-                )
+            scope.doubt(Rule::D11, why, || {
+                let want = "the counter pattern to the end of the payload";
+                Evidence::new(want, "a part of it").at(&at)
             });
         }
     }
 
-    fn compare(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+    fn compare(&mut self, media: &Media<'_>, scope: &mut Scope<'_>) {
         let Some(offset) = pattern::first_difference(media.payload) else {
             self.matching += 1;
             if self.matching >= EVIDENT {
-                bench.exercised(Rule::D11);
-                self.settle(bench);
+                scope.exercised(Rule::D11);
+                self.settle(scope);
             }
             return;
         };
         let difference = Difference {
-            at: *at,
+            at: scope.now,
             offset: media.header_length() + offset,
             expected: pattern::prefix(media.payload.len())[offset],
             got: media.payload[offset],
         };
         if counts(media.payload) {
-            tell(&difference, bench);
+            tell(&difference, scope);
             return;
         }
         self.differing += 1;
@@ -106,17 +97,17 @@ impl Payload {
     }
 
     /// Tells the first difference once the pattern is evident.
-    fn settle(&mut self, bench: &mut Bench<'_>) {
+    fn settle(&mut self, scope: &mut Scope<'_>) {
         let evident = self.matching >= EVIDENT && self.matching >= 3 * self.differing;
         if evident && let Some(difference) = self.first_difference.take() {
-            tell(&difference, bench);
+            tell(&difference, scope);
         }
     }
 }
 
-fn tell(difference: &Difference, bench: &mut Bench<'_>) {
+fn tell(difference: &Difference, scope: &mut Scope<'_>) {
     // MS-D-11
-    bench.breach(Rule::D11, bench.sender, || {
+    scope.breach(Rule::D11, || {
         let Difference {
             at,
             offset,
@@ -124,27 +115,29 @@ fn tell(difference: &Difference, bench: &mut Bench<'_>) {
             got,
         } = difference;
         let want = format!("the counter pattern: {expected:#04x} at offset {offset}");
-        Evidence::at(at, want, format!("{got:#04x}")).field("payload", *offset, 1)
+        Evidence::new(want, format!("{got:#04x}"))
+            .at(at)
+            .field(field("payload", *offset, 1))
     });
 }
 
-fn empty(media: &Media<'_>, is_rest: bool, at: &Moment, bench: &mut Bench<'_>) {
+fn empty(media: &Media<'_>, is_rest: bool, scope: &mut Scope<'_>) {
     let evidence = || {
         let want = format!(
             "at least {} bytes: a header and a byte of payload",
             media.header_length() + 1
         );
-        Evidence::at(at, want, format!("{} bytes", media.length)).field(
+        Evidence::new(want, format!("{} bytes", media.length)).field(field(
             "payload",
             media.length.min(Header::LENGTH),
             0,
-        )
+        ))
     };
     // MS-W-09
-    bench.breach(Rule::W09, bench.sender, evidence);
+    scope.breach(Rule::W09, evidence);
     if is_rest {
         // MS-D-03
-        bench.breach(Rule::D03, bench.sender, evidence);
+        scope.breach(Rule::D03, evidence);
     }
 }
 

@@ -1,221 +1,137 @@
-//! The requirements that a capture alone can show broken, as a small set.
+//! The requirements that a capture alone can show broken: one row each.
 
-/// A requirement of `seen: wire`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-#[repr(u8)]
-pub(super) enum Rule {
-    W01,
-    W09,
-    W10,
-    W12,
-    W18,
-    L01,
-    L02,
-    L03,
-    H01,
-    H02,
-    H03,
-    H05,
-    H06,
-    H07,
-    H09,
-    H10,
-    H15,
-    H16,
-    H18,
-    H22,
-    S01,
-    S02,
-    S03,
-    S04,
-    S08,
-    S10,
-    S13,
-    S15,
-    S16,
-    D01,
-    D02,
-    D03,
-    D04,
-    D05,
-    D06,
-    D07,
-    D11,
-    D12,
-    R01,
+use crate::requirement::Role;
+
+/// Whom a rule binds.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Binds {
+    Initiator,
+    Responder,
+    /// The responder, as the sender of media; the initiator in an upload.
+    Sender,
+    /// Whoever sends media: it binds both.
+    EitherSender,
+    /// Whoever sent the datagram: it binds both.
+    Either,
+}
+
+macro_rules! rules {
+    ($($rule:ident $id:literal $binds:ident,)*) => {
+        /// A requirement of `seen: wire`.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        #[repr(u8)]
+        pub(super) enum Rule { $($rule),* }
+
+        impl Rule {
+            /// All of them, in the specification's order.
+            const ALL: &[Self] = &[$(Self::$rule),*];
+
+            pub(super) const fn id(self) -> &'static str {
+                match self { $(Self::$rule => $id),* }
+            }
+
+            const fn binds(self) -> Binds {
+                match self { $(Self::$rule => Binds::$binds),* }
+            }
+        }
+    };
+}
+
+rules! {
+    W01 "MS-W-01" Either,
+    W09 "MS-W-09" Sender,
+    W10 "MS-W-10" Either,
+    W12 "MS-W-12" Either,
+    W18 "MS-W-18" Either,
+    L01 "MS-L-01" Initiator,
+    L02 "MS-L-02" Initiator,
+    L03 "MS-L-03" Responder,
+    H01 "MS-H-01" Initiator,
+    H02 "MS-H-02" Initiator,
+    H03 "MS-H-03" Initiator,
+    H05 "MS-H-05" Responder,
+    H06 "MS-H-06" Responder,
+    H07 "MS-H-07" Responder,
+    H09 "MS-H-09" Initiator,
+    H10 "MS-H-10" Initiator,
+    H15 "MS-H-15" Responder,
+    H16 "MS-H-16" Responder,
+    H18 "MS-H-18" Responder,
+    H22 "MS-H-22" Responder,
+    S01 "MS-S-01" Initiator,
+    S02 "MS-S-02" Responder,
+    S03 "MS-S-03" Initiator,
+    S04 "MS-S-04" Responder,
+    S08 "MS-S-08" Initiator,
+    S10 "MS-S-10" Initiator,
+    S13 "MS-S-13" Responder,
+    S15 "MS-S-15" Either,
+    S16 "MS-S-16" Either,
+    D01 "MS-D-01" Sender,
+    D02 "MS-D-02" Sender,
+    D03 "MS-D-03" Sender,
+    D04 "MS-D-04" Sender,
+    D05 "MS-D-05" Sender,
+    D06 "MS-D-06" Sender,
+    D07 "MS-D-07" Sender,
+    D11 "MS-D-11" EitherSender,
+    D12 "MS-D-12" Sender,
+    R01 "MS-R-01" Sender,
 }
 
 impl Rule {
-    /// All of them, in the specification's order.
-    pub(super) const ALL: [Self; 39] = [
-        Self::W01,
-        Self::W09,
-        Self::W10,
-        Self::W12,
-        Self::W18,
-        Self::L01,
-        Self::L02,
-        Self::L03,
-        Self::H01,
-        Self::H02,
-        Self::H03,
-        Self::H05,
-        Self::H06,
-        Self::H07,
-        Self::H09,
-        Self::H10,
-        Self::H15,
-        Self::H16,
-        Self::H18,
-        Self::H22,
-        Self::S01,
-        Self::S02,
-        Self::S03,
-        Self::S04,
-        Self::S08,
-        Self::S10,
-        Self::S13,
-        Self::S15,
-        Self::S16,
-        Self::D01,
-        Self::D02,
-        Self::D03,
-        Self::D04,
-        Self::D05,
-        Self::D06,
-        Self::D07,
-        Self::D11,
-        Self::D12,
-        Self::R01,
-    ];
-
-    /// Whether it binds the responder as the one that sends media, and nobody else.
-    const fn is_of_the_sender(self) -> bool {
-        match self {
-            Self::W09
-            | Self::D01
-            | Self::D02
-            | Self::D03
-            | Self::D04
-            | Self::D05
-            | Self::D06
-            | Self::D07
-            | Self::D12
-            | Self::R01 => true,
-            Self::W01
-            | Self::W10
-            | Self::W12
-            | Self::W18
-            | Self::L01
-            | Self::L02
-            | Self::L03
-            | Self::H01
-            | Self::H02
-            | Self::H03
-            | Self::H05
-            | Self::H06
-            | Self::H07
-            | Self::H09
-            | Self::H10
-            | Self::H15
-            | Self::H16
-            | Self::H18
-            | Self::H22
-            | Self::S01
-            | Self::S02
-            | Self::S03
-            | Self::S04
-            | Self::S08
-            | Self::S10
-            | Self::S13
-            | Self::S15
-            | Self::S16
-            | Self::D11 => false,
-        }
-    }
-
-    /// The requirement's id.
-    pub(super) const fn id(self) -> &'static str {
-        match self {
-            Self::W01 => "MS-W-01",
-            Self::W09 => "MS-W-09",
-            Self::W10 => "MS-W-10",
-            Self::W12 => "MS-W-12",
-            Self::W18 => "MS-W-18",
-            Self::L01 => "MS-L-01",
-            Self::L02 => "MS-L-02",
-            Self::L03 => "MS-L-03",
-            Self::H01 => "MS-H-01",
-            Self::H02 => "MS-H-02",
-            Self::H03 => "MS-H-03",
-            Self::H05 => "MS-H-05",
-            Self::H06 => "MS-H-06",
-            Self::H07 => "MS-H-07",
-            Self::H09 => "MS-H-09",
-            Self::H10 => "MS-H-10",
-            Self::H15 => "MS-H-15",
-            Self::H16 => "MS-H-16",
-            Self::H18 => "MS-H-18",
-            Self::H22 => "MS-H-22",
-            Self::S01 => "MS-S-01",
-            Self::S02 => "MS-S-02",
-            Self::S03 => "MS-S-03",
-            Self::S04 => "MS-S-04",
-            Self::S08 => "MS-S-08",
-            Self::S10 => "MS-S-10",
-            Self::S13 => "MS-S-13",
-            Self::S15 => "MS-S-15",
-            Self::S16 => "MS-S-16",
-            Self::D01 => "MS-D-01",
-            Self::D02 => "MS-D-02",
-            Self::D03 => "MS-D-03",
-            Self::D04 => "MS-D-04",
-            Self::D05 => "MS-D-05",
-            Self::D06 => "MS-D-06",
-            Self::D07 => "MS-D-07",
-            Self::D11 => "MS-D-11",
-            Self::D12 => "MS-D-12",
-            Self::R01 => "MS-R-01",
+    /// Who breaks it, where `from` sent the datagram and `sender` sends the media.
+    pub(super) const fn party(self, from: Role, sender: Role) -> Role {
+        match self.binds() {
+            Binds::Initiator => Role::Initiator,
+            Binds::Responder => Role::Responder,
+            Binds::Sender | Binds::EitherSender => sender,
+            Binds::Either => from,
         }
     }
 }
 
 /// A set of rules.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Rules(u64);
 
 impl Rules {
     /// Adds a rule; whether it was not in the set before.
     pub(super) const fn insert(&mut self, rule: Rule) -> bool {
-        let bit = 1 << rule as u8;
-        let new = self.0 & bit == 0;
-        self.0 |= bit;
-        new
+        let is_new = !self.contains(rule);
+        self.0 |= 1 << rule as u8;
+        is_new
     }
 
-    /// Whether the rule is in the set.
     pub(super) const fn contains(self, rule: Rule) -> bool {
         self.0 & (1 << rule as u8) != 0
     }
 
-    /// Without those that bind the responder as the one that sends media.
-    pub(super) fn without_the_senders(self) -> Self {
-        let mut rules = Self::default();
-        for rule in Rule::ALL {
-            if self.contains(rule) && !rule.is_of_the_sender() {
-                rules.insert(rule);
-            }
-        }
-        rules
+    /// The ids, in the specification's order. Of an `is_upload` without those that bind the responder as
+    /// the sender of media: the media of an initiator says nothing of a responder.
+    pub(super) fn ids(self, is_upload: bool) -> Vec<&'static str> {
+        let rules = Rule::ALL
+            .iter()
+            .copied()
+            .filter(|rule| self.contains(*rule));
+        let told = rules.filter(|rule| !is_upload || rule.binds() != Binds::Sender);
+        told.map(Rule::id).collect()
     }
+}
 
-    /// The ids, in the specification's order.
-    pub(super) fn ids(self) -> Vec<&'static str> {
-        let rules = Rule::ALL.into_iter();
-        rules
-            .filter(|rule| self.contains(*rule))
-            .map(Rule::id)
-            .collect()
+impl std::ops::BitOr for Rules {
+    type Output = Self;
+
+    fn bitor(self, other: Self) -> Self {
+        Self(self.0 | other.0)
+    }
+}
+
+impl std::ops::Sub for Rules {
+    type Output = Self;
+
+    fn sub(self, other: Self) -> Self {
+        Self(self.0 & !other.0)
     }
 }
 
@@ -232,6 +148,6 @@ mod tests {
             .filter(|requirement| requirement.seen.contains(&Seen::Wire))
             .map(|requirement| requirement.id.as_str())
             .collect();
-        assert_eq!(Rule::ALL.map(Rule::id).to_vec(), wire);
+        assert_eq!(Rules(u64::MAX).ids(false), wire);
     }
 }

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
+use super::scope::{Evidence, Scope};
 use super::time::{CROSSING, Millis, Moment, Window};
-use crate::requirement::Role;
+use super::view::PROTOCOL_FLAG;
+use crate::StreamParameters;
 
 /// What comes on top of the frame interval before START is sent again (MS-L-02).
 const PAUSE: Duration = Duration::from_millis(500);
@@ -35,10 +36,10 @@ pub(super) struct Starts {
 }
 
 impl Starts {
-    pub(super) fn new(at: &Moment) -> Self {
+    pub(super) const fn new(now: &Moment) -> Self {
         Self {
-            first: *at,
-            last: *at,
+            first: *now,
+            last: *now,
             sends: 1,
             longest: None,
             answered: None,
@@ -53,34 +54,34 @@ impl Starts {
     }
 
     /// START came again.
-    pub(super) fn again(&mut self, at: &Moment, bench: &mut Bench<'_>) {
-        bench.exercised(Rule::L02);
+    pub(super) fn again(&mut self, scope: &mut Scope<'_>) {
+        let now = scope.now;
+        scope.exercised(Rule::L02);
         if let Some(answered) = self.answered {
-            self.late = Some(*at);
-            if at.is_past(&answered, CROSSING) {
+            self.late = Some(now);
+            if now.is_past(&answered, CROSSING) {
                 // MS-L-02
-                bench.breach_unless_network(Rule::L02, Role::Initiator, || {
+                scope.breach_unless_network(Rule::L02, || {
                     let want = format!("no START after packet {}, which answered", answered.packet);
-                    Evidence::at(at, want, "START again")
+                    Evidence::new(want, "START again")
                 });
             }
             return;
         }
-        if let Some(gap) = at.since(&self.last) {
-            let interval = bench
-                .stream
-                .map_or(Duration::ZERO, |stream| stream.interval());
-            let earliest = Window::around(interval + PAUSE, bench.settings.tolerance).earliest;
+        if let Some(gap) = now.since(&self.last) {
+            let stream = scope.stream.as_ref();
+            let interval = stream.map_or(Duration::ZERO, StreamParameters::interval);
+            let earliest = Window::around(interval + PAUSE, scope.settings.tolerance).earliest;
             if gap < earliest {
                 // MS-L-02
-                bench.breach_unless_network(Rule::L02, Role::Initiator, || {
+                scope.breach_unless_network(Rule::L02, || {
                     let want = format!("START again after {} or more", Millis(earliest));
-                    Evidence::at(at, want, format!("after {}", Millis(gap)))
+                    Evidence::new(want, format!("after {}", Millis(gap)))
                 });
             }
-            self.waited(gap, at);
         }
-        self.last = *at;
+        self.waited(&now);
+        self.last = now;
         self.sends += 1;
     }
 
@@ -90,62 +91,56 @@ impl Starts {
     }
 
     /// Whether nothing answered for so long that a START asks anew.
-    pub(super) fn is_stale(&self, at: &Moment, patience: Duration) -> bool {
-        self.answered.is_none() && at.since(&self.last).is_none_or(|gap| gap > patience)
+    pub(super) fn is_stale(&self, now: &Moment, patience: Duration) -> bool {
+        self.answered.is_none() && now.since(&self.last).is_none_or(|gap| gap > patience)
     }
 
     /// Something came from the responder: connection-id if `is_name`, else media.
-    pub(super) fn answered(&mut self, is_name: bool, at: &Moment, bench: &mut Bench<'_>) {
+    pub(super) fn answered(&mut self, is_name: bool, scope: &mut Scope<'_>) {
         if self.answered.is_some() {
             return;
         }
-        self.answered = Some(*at);
-        bench.exercised(Rule::L02);
-        bench.exercised(Rule::L03);
-        if let Some(gap) = at.since(&self.last) {
-            self.waited(gap, at);
-        }
+        self.answered = Some(scope.now);
+        scope.exercised(Rule::L02);
+        scope.exercised(Rule::L03);
+        self.waited(&scope.now);
         if !is_name {
             // MS-L-03
-            bench.breach_unless_network(Rule::L03, Role::Responder, || {
-                Evidence::at(at, "a connection-id first, then media", "media first").field(
-                    "ProtocolFlag",
-                    0,
-                    2,
-                )
+            scope.breach_unless_network(Rule::L03, || {
+                let want = "a connection-id first, then media";
+                Evidence::new(want, "media first").field(PROTOCOL_FLAG)
             });
         }
     }
 
     /// The session is over; `interval` is the one between its frames, if known.
-    pub(super) fn close(
-        &mut self,
-        end: &Moment,
-        interval: Option<Duration>,
-        bench: &mut Bench<'_>,
-    ) {
+    pub(super) fn close(&mut self, interval: Option<Duration>, scope: &mut Scope<'_>) {
         if self.is_obscured {
             return;
         }
-        if self.answered.is_none() && bench.settings.supervised && self.sends == 1 {
-            self.waited(end.since(&self.last).unwrap_or_default(), end);
+        if self.answered.is_none() && scope.settings.supervised && self.sends == 1 {
+            self.waited(&scope.now);
         }
         let (Some(interval), Some((longest, at))) = (interval, self.longest) else {
             return;
         };
-        let window = Window::around(interval + PAUSE, bench.settings.tolerance);
+        let window = Window::around(interval + PAUSE, scope.settings.tolerance);
         if longest > window.latest {
             // MS-L-02
-            bench.breach_unless_network(Rule::L02, Role::Initiator, || {
+            scope.breach_unless_network(Rule::L02, || {
                 let want = format!("START again after {window}");
-                Evidence::lack(at.time, want, format!("none for {}", Millis(longest)))
+                let got = format!("none for {}", Millis(longest));
+                Evidence::new(want, got).at(&at).silence()
             });
         }
     }
 
-    fn waited(&mut self, gap: Duration, at: &Moment) {
-        if self.longest.is_none_or(|(longest, _)| gap > longest) {
-            self.longest = Some((gap, *at));
+    /// Until `now` no START came again.
+    fn waited(&mut self, now: &Moment) {
+        if let Some(gap) = now.since(&self.last)
+            && self.longest.is_none_or(|(longest, _)| gap > longest)
+        {
+            self.longest = Some((gap, *now));
         }
     }
 }

@@ -3,10 +3,10 @@
 use std::time::Duration;
 
 use super::fragments;
-use super::ledger::Bench;
 use super::order::{Order, Origin, Place};
 use super::pace::{Pace, Start};
 use super::payload::Payload;
+use super::scope::Scope;
 use super::ticks::Ticks;
 use super::time::{Moment, Window};
 use super::view::Media;
@@ -54,29 +54,23 @@ impl Stream {
     }
 
     /// A datagram of media; `start` is when the session started, if that was seen.
-    pub(super) fn see(
-        &mut self,
-        media: &Media<'_>,
-        at: &Moment,
-        start: Option<&Start>,
-        bench: &mut Bench<'_>,
-    ) {
-        self.newest = Some(*at);
+    pub(super) fn see(&mut self, media: &Media<'_>, start: Option<&Start>, scope: &mut Scope<'_>) {
+        self.newest = Some(scope.now);
         let Some(sequence) = media.sequence else {
-            self.payload.see(media, false, at, bench);
+            self.payload.see(media, false, scope);
             return;
         };
-        let place = self.order.see(media, sequence, at, bench);
-        self.ticks.frequency(media, at, bench);
-        self.payload.see(media, place == Place::Part, at, bench);
+        let place = self.order.see(media, sequence, scope);
+        self.ticks.frequency(media, scope);
+        self.payload.see(media, place == Place::Part, scope);
         match place {
             Place::Next => {
-                self.ticks.frame(media, at, bench);
-                self.pace.frame(sequence, at, start, bench);
-                fragments::see(media, None, at, bench);
+                self.ticks.frame(media, scope);
+                self.pace.frame(sequence, start, scope);
+                fragments::see(media, None, scope);
             }
-            Place::Part => self.part(media, at, bench),
-            Place::Earlier | Place::Astray => fragments::see(media, None, at, bench),
+            Place::Part => self.part(media, scope),
+            Place::Earlier | Place::Astray => fragments::see(media, None, scope),
         }
     }
 
@@ -107,8 +101,8 @@ impl Stream {
     }
 
     /// Connection-id within the session.
-    pub(super) fn name(&self, at: &Moment, bench: &mut Bench<'_>) {
-        self.pace.name(at, bench);
+    pub(super) fn name(&self, scope: &mut Scope<'_>) {
+        self.pace.name(scope);
     }
 
     /// Whether media was seen.
@@ -158,23 +152,23 @@ impl Stream {
     }
 
     /// The session is over; with `is_ended` its stream was to end before its last frame.
-    pub(super) fn close(&mut self, end: &Moment, is_ended: bool, bench: &mut Bench<'_>) {
-        self.order.close(bench);
-        self.ticks.close(bench);
-        self.pace.close(end, is_ended, bench);
-        self.payload.close(bench);
+    pub(super) fn close(&mut self, is_ended: bool, scope: &mut Scope<'_>) {
+        self.order.close(scope);
+        self.ticks.close(scope);
+        self.pace.close(is_ended, scope);
+        self.payload.close(scope);
     }
 
-    fn part(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+    fn part(&mut self, media: &Media<'_>, scope: &mut Scope<'_>) {
         let qpc = media.clock.map(|(raw, _)| self.ticks.reading(raw));
         let mut network = NetworkCounts::default();
         if let Some(frame) = self.order.current() {
-            fragments::see(media, frame.total_length(), at, bench);
-            frame.add(media, qpc, at, &mut network, bench);
+            fragments::see(media, frame.total_length(), scope);
+            frame.add(media, qpc, &mut network, scope);
         }
         self.reordered += network.reordered;
         if let Some((raw, _)) = media.clock {
-            self.ticks.part(raw, at);
+            self.ticks.part(raw, &scope.now);
         }
     }
 }

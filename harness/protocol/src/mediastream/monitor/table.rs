@@ -7,9 +7,9 @@ use indexmap::IndexMap;
 
 use super::candidate::{Candidate, Opening};
 use super::flow::Flow;
-use super::handshake::Offered;
 use super::order::Origin;
-use super::session::{Before, Session, World};
+use super::scope::Context;
+use super::session::{Before, Session};
 use super::time::Moment;
 use crate::mediastream::frame::flag;
 use crate::monitor::Packet;
@@ -59,8 +59,8 @@ pub(super) struct Table {
 
 impl Table {
     /// The next packet of the capture.
-    pub(super) fn see(&mut self, packet: &Packet<'_>, at: &Moment, world: &mut World<'_>) {
-        self.sweep(at, world);
+    pub(super) fn see(&mut self, packet: &Packet<'_>, context: &mut Context<'_>) {
+        self.sweep(context);
         let key = Key::new(packet.source, packet.destination);
         let index = match self.newest.filter(|index| {
             self.slots
@@ -68,7 +68,7 @@ impl Table {
                 .is_some_and(|(known, _)| *known == key)
         }) {
             Some(index) => index,
-            None => self.index(key, packet, at),
+            None => self.index(key, packet, &context.now),
         };
         self.newest = Some(index);
         let Some((_, slot)) = self.slots.get_index_mut(index) else {
@@ -76,28 +76,28 @@ impl Table {
         };
         match slot {
             Slot::Flow(flow) => {
-                flow.see(packet, at, world);
+                flow.see(packet, context);
                 if packet.payload.starts_with(&flag::SYN.to_le_bytes()) {
                     self.asking.insert(packet.source, key);
                 } else if packet.payload.starts_with(&flag::ACK.to_le_bytes()) {
-                    self.acked_elsewhere(key, packet, at, world);
+                    self.acked_elsewhere(key, packet, context);
                 }
             }
             Slot::Candidate(candidate) => {
-                if let Some(opening) = candidate.see(packet, at, world.settings.supervised) {
-                    let flow = open(opening, candidate, packet, at, world);
+                if let Some(opening) = candidate.see(packet, context) {
+                    let flow = open(opening, candidate, packet, context);
                     *slot = Slot::Flow(Box::new(flow));
-                    self.opened(opening, index, packet, at);
+                    self.opened(opening, index, packet, &context.now);
                 }
             }
         }
     }
 
     /// The capture is over.
-    pub(super) fn finish(&mut self, end: &Moment, world: &mut World<'_>) {
+    pub(super) fn finish(&mut self, context: &mut Context<'_>) {
         for (_, slot) in std::mem::take(&mut self.slots) {
             if let Slot::Flow(mut flow) = slot {
-                flow.close(end, false, world);
+                flow.close(false, context);
             }
         }
         *self = Self::default();
@@ -143,26 +143,21 @@ impl Table {
     }
 
     /// An initiator sends its ACK to another address, on the tuple `key`, than it asked.
-    fn acked_elsewhere(
-        &mut self,
-        key: Key,
-        packet: &Packet<'_>,
-        at: &Moment,
-        world: &mut World<'_>,
-    ) {
+    fn acked_elsewhere(&mut self, key: Key, packet: &Packet<'_>, context: &mut Context<'_>) {
         let asked = self
             .asking
             .get(&packet.source)
             .filter(|asked| **asked != key);
         if let Some(Slot::Flow(flow)) = asked.and_then(|asked| self.slots.get_mut(asked)) {
-            flow.acked_elsewhere(packet, at, world);
+            flow.acked_elsewhere(packet, context);
         }
     }
 
-    fn sweep(&mut self, at: &Moment, world: &mut World<'_>) {
+    fn sweep(&mut self, context: &mut Context<'_>) {
+        let now = context.now;
         let is_due = self
             .swept
-            .is_none_or(|swept| at.since(&swept).is_none_or(|passed| passed >= SWEEP));
+            .is_none_or(|swept| now.since(&swept).is_none_or(|passed| passed >= SWEEP));
         if self.slots.len() >= MOST {
             let worth = |slot: &Slot| match slot {
                 Slot::Candidate(candidate) => (0, candidate.last.packet),
@@ -173,26 +168,26 @@ impl Table {
             let middle = all.len() / 2;
             let (_, median, _) = all.select_nth_unstable(middle);
             let median = *median;
-            self.retain(|slot| worth(slot) > median, at, world);
+            self.retain(|slot| worth(slot) > median, context);
         } else if is_due {
-            self.swept = Some(*at);
+            self.swept = Some(now);
             let lives = |slot: &Slot| {
                 let (last, patience) = match slot {
                     Slot::Candidate(candidate) => (candidate.last, FORGOTTEN),
                     Slot::Flow(flow) => (flow.last, IDLE),
                 };
-                at.since(&last).is_none_or(|idle| idle < patience)
+                now.since(&last).is_none_or(|idle| idle < patience)
             };
-            self.retain(lives, at, world);
+            self.retain(lives, context);
         }
     }
 
-    fn retain(&mut self, keep: impl Fn(&Slot) -> bool, at: &Moment, world: &mut World<'_>) {
+    fn retain(&mut self, keep: impl Fn(&Slot) -> bool, context: &mut Context<'_>) {
         let before = self.slots.len();
         self.slots.retain(|_, slot| {
             let kept = keep(slot);
             if let (false, Slot::Flow(flow)) = (kept, slot) {
-                flow.close(at, false, world);
+                flow.close(false, context);
             }
             kept
         });
@@ -209,8 +204,7 @@ fn open(
     opening: Opening,
     candidate: &Candidate,
     packet: &Packet<'_>,
-    at: &Moment,
-    world: &mut World<'_>,
+    context: &mut Context<'_>,
 ) -> Flow {
     let parties = opening.parties(packet);
     let name = candidate
@@ -218,37 +212,19 @@ fn open(
         .filter(|(from, _)| *from == parties.responder);
     let is_first = opening.is_first();
     let before = Before {
-        id: None,
-        ids: Offered::default(),
         highest: candidate.highest(parties.responder).filter(|_| is_first),
-        start_ack: None,
-        half_open: None,
+        ..Before::default()
     };
     let (origin, first) = if is_first {
-        (Origin::Start, at)
+        (Origin::Start, context.now)
     } else {
-        (Origin::Middle, &candidate.first)
+        (Origin::Middle, candidate.first)
     };
-    let mut session = Session::new(opening.mode(), origin, first, before);
+    let mut session = Session::new(opening.mode(), origin, &first, before);
     session.id = name.map(|(_, id)| id);
     session.datagrams = if is_first { 0 } else { candidate.datagrams - 1 };
     session.is_upload = opening == Opening::Join;
-    let mut flow = Flow::new(parties, session, at);
-    match opening {
-        Opening::Start => flow.begin_with_start(packet, at, world),
-        Opening::Syn => flow.begin_with_syn(packet, at, world),
-        Opening::Ack => {
-            flow.begin_with_ack(at, world);
-            flow.see(packet, at, world);
-        }
-        Opening::Media => {
-            flow.begin_with_media(candidate, world);
-            flow.see(packet, at, world);
-        }
-        Opening::Start3 => flow.begin_with_start3(packet, at, world),
-        Opening::Join | Opening::StartAck | Opening::StartConfirm | Opening::SynAck => {
-            flow.see(packet, at, world);
-        }
-    }
+    let mut flow = Flow::new(parties, session, &context.now);
+    flow.begin(opening, candidate, packet, context);
     flow
 }

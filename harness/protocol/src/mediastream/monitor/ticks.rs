@@ -2,22 +2,16 @@
 
 use std::time::Duration;
 
-use super::ledger::{Bench, Evidence};
 use super::rule::Rule;
+use super::scope::{Evidence, Scope};
 use super::time::Moment;
-use super::view::Media;
+use super::view::{Media, QPC, QPF};
 
 /// How many samples at either end of a session are compared.
 const EDGE: usize = 3;
 
 /// Shortest span over which the two clocks are compared.
 const SPAN: Duration = Duration::from_millis(200);
-
-/// Where QPC stands and how long it is.
-const QPC: (&str, usize, usize) = ("QPC", 10, 8);
-
-/// Where QPF stands and how long it is.
-const QPF: (&str, usize, usize) = ("QPF", 18, 8);
 
 /// The clock of one stream.
 ///
@@ -57,55 +51,52 @@ struct Edge {
 
 impl Ticks {
     /// Any datagram: its QPF.
-    pub(super) fn frequency(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+    pub(super) fn frequency(&mut self, media: &Media<'_>, scope: &mut Scope<'_>) {
         let Some((_, qpf)) = media.clock else { return };
-        bench.exercised(Rule::D04);
+        scope.exercised(Rule::D04);
         let expected = *self.qpf.get_or_insert(qpf);
         if qpf == 0 {
             // MS-D-04
-            bench.breach(Rule::D04, bench.sender, || {
-                let (name, offset, length) = QPF;
-                Evidence::at(at, "a QPF other than 0", "QPF 0").field(name, offset, length)
+            scope.breach(Rule::D04, || {
+                Evidence::new("a QPF other than 0", "QPF 0").field(QPF)
             });
             if expected == 0 {
                 self.qpf = None;
             }
         } else if qpf != expected {
-            bench.breach(Rule::D04, bench.sender, || {
-                let (name, offset, length) = QPF;
+            scope.breach(Rule::D04, || {
                 let want = format!("QPF {expected}, as in the session's first datagram");
-                Evidence::at(at, want, format!("QPF {qpf}")).field(name, offset, length)
+                Evidence::new(want, format!("QPF {qpf}")).field(QPF)
             });
         }
     }
 
     /// The first datagram of a frame with a higher number than all before it. Gives the QPC that
     /// was meant.
-    pub(super) fn frame(&mut self, media: &Media<'_>, at: &Moment, bench: &mut Bench<'_>) {
+    pub(super) fn frame(&mut self, media: &Media<'_>, scope: &mut Scope<'_>) {
         let Some((raw, qpf)) = media.clock else {
             return;
         };
         let sample = Sample {
-            at: *at,
+            at: scope.now,
             raw,
-            qpc: self.meant(raw, qpf, at, bench),
+            qpc: self.meant(raw, qpf, scope),
         };
         if let Some(before) = self.highest
             && sample.qpc < before.qpc
         {
             // MS-D-04
-            bench.breach(Rule::D04, bench.sender, || {
-                let (name, offset, length) = QPC;
+            scope.breach(Rule::D04, || {
                 let want = format!(
                     "QPC of at least {}, as in packet {}",
                     before.qpc, before.at.packet
                 );
-                Evidence::at(at, want, format!("QPC {}", sample.qpc)).field(name, offset, length)
+                Evidence::new(want, format!("QPC {}", sample.qpc)).field(QPC)
             });
             self.restart();
         } else if self
             .highest
-            .is_some_and(|before| at.since(&before.at).is_none())
+            .is_some_and(|before| scope.now.since(&before.at).is_none())
         {
             self.restart();
         }
@@ -127,17 +118,17 @@ impl Ticks {
     }
 
     /// A later datagram of the highest frame: the next frame's QPC is at least this one's.
-    pub(super) fn part(&mut self, raw: u64, at: &Moment) {
+    pub(super) fn part(&mut self, raw: u64, now: &Moment) {
         let qpc = self.reading(raw);
         if let Some(highest) = &mut self.highest
             && qpc > highest.qpc
         {
-            *highest = Sample { at: *at, raw, qpc };
+            *highest = Sample { at: *now, raw, qpc };
         }
     }
 
     /// The session is over.
-    pub(super) fn close(&self, bench: &mut Bench<'_>) {
+    pub(super) fn close(&self, scope: &mut Scope<'_>) {
         let (Some(qpf), true) = (self.qpf, self.samples >= 2 * EDGE as u64) else {
             return;
         };
@@ -156,16 +147,15 @@ impl Ticks {
         };
         let advance = late.qpc.saturating_sub(early.qpc) as f64 / qpf as f64;
         let allowed = 0.01 * span.as_secs_f64() + 0.020;
-        bench.exercised(Rule::D05);
+        scope.exercised(Rule::D05);
         if (advance - span.as_secs_f64()).abs() > allowed {
             // MS-D-05
-            bench.breach_unless_network(Rule::D05, bench.sender, || {
-                let (name, offset, length) = QPC;
+            scope.breach_unless_network(Rule::D05, || {
                 let want = format!(
                     "QPC / QPF to advance by {:.3} s (± {:.3} s) from packet {} to {}, as the capture's clock does",
                     span.as_secs_f64(), allowed, early.at.packet, late.at.packet
                 );
-                Evidence::at(&late.at, want, format!("{advance:.3} s")).field(name, offset, length)
+                Evidence::new(want, format!("{advance:.3} s")).at(&late.at).field(QPC)
             });
         }
     }
@@ -177,11 +167,11 @@ impl Ticks {
     }
 
     /// QPC as it was meant: swapped where only that goes with the capture's clock (MS-W-01).
-    fn meant(&mut self, raw: u64, qpf: u64, at: &Moment, bench: &mut Bench<'_>) -> u64 {
+    fn meant(&mut self, raw: u64, qpf: u64, scope: &mut Scope<'_>) -> u64 {
         let Some(before) = self.highest else {
             return raw;
         };
-        let Some(passed) = at.since(&before.at).filter(|_| qpf != 0) else {
+        let Some(passed) = scope.now.since(&before.at).filter(|_| qpf != 0) else {
             return self.reading(raw);
         };
         let off = |from: u64, to: u64| {
@@ -199,10 +189,9 @@ impl Ticks {
             return qpc;
         }
         // MS-W-01
-        bench.breach(Rule::W01, bench.sender, || {
-            let (name, offset, length) = QPC;
+        scope.breach(Rule::W01, || {
             let got = format!("QPC {raw}, which goes with the capture's clock as {swapped} only");
-            Evidence::at(at, "little-endian integers", got).field(name, offset, length)
+            Evidence::new("little-endian integers", got).field(QPC)
         });
         if all {
             self.is_swapped = true;

@@ -1,84 +1,113 @@
-//! The tokens: what START and JOIN do on a tuple with a session.
+//! What the START and JOIN tokens do on a tuple with a session.
+
+use std::time::Duration;
 
 use super::flow::Flow;
-use super::ledger::Evidence;
 use super::order::Origin;
 use super::rule::Rule;
-use super::session::{Mode, World};
+use super::scope::{Context, Evidence};
+use super::session::Mode;
 use super::starts::Starts;
-use super::time::{ANSWER, Moment};
-use crate::mediastream::{Mode as Spoken, Modes};
-use crate::requirement::Role;
+use super::time::ANSWER;
+use super::view::PROTOCOL_FLAG;
+use crate::mediastream::Mode as Spoken;
+use crate::mediastream::frame::ConnectionId;
 
 /// How long an unanswered request stays the same request.
-const STALE: std::time::Duration = std::time::Duration::from_secs(10);
+const STALE: Duration = Duration::from_secs(10);
 
 impl Flow {
     /// The START token of the initiator.
-    pub(super) fn start(&mut self, at: &Moment, world: &mut World<'_>) {
-        if self.session.mode == Mode::Start3 && !self.token_within_start3(at, world) {
+    pub(super) fn start_token(&mut self, context: &mut Context<'_>) {
+        let (is_over, is_complete) = (self.is_over(context), self.is_complete(context));
+        let (session, mut scope) = self.parts(context);
+        let (now, has_begun) = (scope.now, session.stream.has_begun());
+        let handshake = &mut session.handshake;
+        if handshake.start3.is_some()
+            && !handshake.token_within_start3(has_begun, is_over || is_complete, &mut scope)
+        {
             return;
         }
-        let (session, _, mut bench) = self.split(world);
-        let is_over = session.stream.is_over(at, bench.settings);
         let is_new = match (&mut session.starts, session.mode) {
-            (Some(starts), _) if !is_over && !starts.is_stale(at, STALE) => {
-                starts.again(at, &mut bench);
+            (Some(starts), _) if !is_over && !starts.is_stale(&now, STALE) => {
+                starts.again(&mut scope);
                 false
             }
             (Some(_), _) => true,
-            // MS-L-04: the tuple streams already, and needs no ACK any more.
-            (None, Mode::ThreeWay)
-                if !is_over
-                    && session.handshake.acked.is_none()
-                    && session.handshake.early.is_named() =>
-            {
-                session.handshake.acked = Some(*at);
-                false
-            }
-            (None, Mode::ThreeWay) => {
-                let acked = session.handshake.acked;
-                let is_idle = acked.is_none_or(|acked| at.is_past(&acked, ANSWER));
-                session.handshake.fell_back = acked.is_none();
-                session.handshake.start_after = acked.map(|_| *at);
-                is_over || (!session.stream.has_begun() && is_idle) || acked.is_none()
-            }
+            (None, Mode::ThreeWay) => match handshake.confirmed {
+                // MS-L-04: the tuple streams already, and needs no ACK any more.
+                None if !is_over && handshake.early.is_named() => {
+                    handshake.confirmed = Some(now);
+                    false
+                }
+                None => {
+                    handshake.fell_back = true;
+                    true
+                }
+                Some(acked) => {
+                    handshake.token = Some(now);
+                    is_over || (!has_begun && now.is_past(&acked, ANSWER))
+                }
+            },
             // Asked above.
             (None, Mode::Start3) => true,
-            (None, Mode::Legacy | Mode::Unknown) => is_over || !session.stream.has_begun(),
+            (None, Mode::Legacy | Mode::Unknown) => is_over || !has_begun,
         };
         if is_new {
-            self.reopen(Mode::Legacy, Origin::Start, at, world);
-            self.opened_by_start(at, world);
+            self.reopen(Mode::Legacy, Origin::Start, context);
+            self.opened_by_token(context);
         }
     }
 
     /// The session's first datagram is the START token.
-    pub(super) fn opened_by_start(&mut self, at: &Moment, world: &mut World<'_>) {
-        let was_asked = world.responders.was_asked(self.parties.responder);
-        let (session, _, mut bench) = self.split(world);
-        bench.exercised(Rule::L01);
-        if bench.modes().and_then(Modes::only) == Some(Spoken::ThreeWay) && !was_asked {
+    pub(super) fn opened_by_token(&mut self, context: &mut Context<'_>) {
+        let was_asked = context.responders.was_asked(self.parties.responder);
+        let (session, mut scope) = self.parts(context);
+        scope.exercised(Rule::L01);
+        if scope.speaks_only(Spoken::ThreeWay) && !was_asked {
             // MS-H-01
-            bench.breach(Rule::H01, Role::Initiator, || {
-                Evidence::at(at, "a SYN first", "the START token").field("ProtocolFlag", 0, 2)
+            scope.breach(Rule::H01, || {
+                Evidence::new("a SYN first", "the START token").field(PROTOCOL_FLAG)
             });
         }
-        session.starts = Some(Starts::new(at));
+        session.starts = Some(Starts::new(&scope.now));
+    }
+
+    /// The responder sent a connection-id (with an id) or media: whether it serves a START token that
+    /// came within a session of a handshake shows here, for then that session had ended, or never begun.
+    pub(super) fn token_was_served(
+        &mut self,
+        name: Option<ConnectionId>,
+        context: &mut Context<'_>,
+    ) {
+        let session = &self.session;
+        let Some(token) = session.handshake.token else {
+            return;
+        };
+        let is_served = if session.handshake.start3.is_some() {
+            let is_complete = self.is_complete(context);
+            session.handshake.serves_token(name.is_some(), is_complete)
+        } else {
+            let is_known = |id: &ConnectionId| {
+                session.handshake.offered.contains(id) || session.before.ids.contains(id)
+            };
+            name.is_some_and(|id| !is_known(&id))
+                && !context.now.is_past(&token, ANSWER)
+                && session.attempt.is_none()
+        };
+        if is_served {
+            self.reopen(Mode::Legacy, Origin::Start, context);
+            self.opened_by_token(&mut context.at(token));
+        }
     }
 
     /// The JOIN token of the initiator: it wants to send. A copy, and one on a tuple whose session
     /// lives, asks for nothing.
-    pub(super) fn join(&mut self, at: &Moment, world: &mut World<'_>) {
+    pub(super) fn join_token(&mut self, context: &mut Context<'_>) {
         let session = &self.session;
-        let is_over = session.stream.is_over(at, world.settings);
-        let is_new = if session.is_upload {
-            is_over
-        } else {
-            is_over || !session.stream.has_begun()
-        };
-        if is_new {
-            self.reopen(Mode::Legacy, Origin::Start, at, world);
+        let waits = !session.is_upload && !session.stream.has_begun();
+        if waits || self.is_over(context) {
+            self.reopen(Mode::Legacy, Origin::Start, context);
             self.session.is_upload = true;
         }
     }

@@ -1,46 +1,84 @@
 //! A datagram as the monitor reads it: leniently, so that a broken one still shows what it was
 //! meant to be.
 
-use super::start3;
+use super::parameters::Parameters;
+use crate::mediastream::frame::tlv::{Tlvs, kind};
 use crate::mediastream::frame::{
-    ConnectionId, Control, Fragment, Frame, Header, JOIN_TOKEN, START_TOKEN, flag,
+    ConnectionId, Control, Fragment, Frame, Header, JOIN_TOKEN, START_TOKEN, Start3, flag,
 };
-use crate::monitor::Packet;
+use crate::monitor::{Field, Packet};
+
+pub(super) const PROTOCOL_FLAG: Field = field("ProtocolFlag", 0, 2);
+pub(super) const SEQUENCE: Field = field("SequenceNumber", 2, 8);
+pub(super) const QPC: Field = field("QPC", 10, 8);
+pub(super) const QPF: Field = field("QPF", 18, 8);
+pub(super) const FRAGMENT_OFFSET: Field = field("FragmentOffset", 26, 8);
+pub(super) const TOTAL_LENGTH: Field = field("TotalLength", 34, 8);
+pub(super) const CONNECTION_ID: Field = field("ConnectionId", 30, ConnectionId::LENGTH);
+pub(super) const STREAM_ID: Field = field("StreamId", 30, 8);
+pub(super) const NONCE: Field = field("Nonce", 38, 8);
+pub(super) const SENDER_NONCE: Field = field("SenderNonce", 46, 8);
+
+pub(super) const fn field(name: &'static str, offset: usize, length: usize) -> Field {
+    Field {
+        name,
+        offset,
+        length,
+    }
+}
 
 /// A datagram by its flag.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum View<'a> {
     /// The `START` token.
     Start,
-    /// Data or a fragment.
-    Media(Media<'a>),
-    /// SYN, SYN-ACK or ACK.
-    Control(Kind, ControlView<'a>),
     /// The `JOIN` token.
     Join,
-    /// START, START_ACK, START_CONFIRM or ERROR.
-    Start3(start3::Kind, start3::View<'a>),
+    /// Data or a fragment.
+    Media(Media<'a>),
+    /// A frame of a handshake.
+    Control(ControlView<'a>),
     /// Connection-id.
     Name(Option<&'a [u8; ConnectionId::LENGTH]>),
     /// None of these.
     Other,
 }
 
-/// Which control frame.
+/// Which frame of a handshake.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
     Syn,
     SynAck,
     Ack,
+    Start,
+    StartAck,
+    StartConfirm,
+    Error,
 }
 
 impl Kind {
-    /// The form's name.
     pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Syn => "SYN",
             Self::SynAck => "SYN-ACK",
             Self::Ack => "ACK",
+            Self::Start => "START",
+            Self::StartAck => "START_ACK",
+            Self::StartConfirm => "START_CONFIRM",
+            Self::Error => "ERROR",
+        }
+    }
+
+    /// Whether it is one of 3.3.
+    pub(super) const fn is_start3(self) -> bool {
+        !matches!(self, Self::Syn | Self::SynAck | Self::Ack)
+    }
+
+    pub(super) const fn min_length(self) -> usize {
+        if self.is_start3() {
+            Start3::MIN_LENGTH
+        } else {
+            Control::MIN_LENGTH
         }
     }
 }
@@ -75,50 +113,121 @@ impl Media<'_> {
     }
 }
 
-/// A control frame with as much of it as is there.
+/// The session of a frame of 3.3.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(super) struct Key {
+    pub(super) stream_id: u64,
+    pub(super) nonce: u64,
+}
+
+/// A frame of a handshake with as much of it as is there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ControlView<'a> {
+    pub(super) kind: Kind,
+    pub(super) bytes: &'a [u8],
     /// SequenceNumber, QPC and QPF.
     pub(super) header: Option<[u64; 3]>,
-    /// Version.
     pub(super) version: Option<u8>,
-    /// Flags and Reserved.
-    pub(super) flags: Option<(u8, u16)>,
-    /// The id field.
+    /// Flags and Reserved; either is one byte long in one of the handshakes.
+    pub(super) flags: Option<(u16, u16)>,
+    /// The id field of 3.2.
     pub(super) id: Option<&'a [u8; ConnectionId::LENGTH]>,
-    /// Whether a receiver takes it: whole, terminated, its extensions sound.
+    pub(super) key: Option<Key>,
+    pub(super) sender_nonce: Option<u64>,
+    /// Those that stand in extensions of 3.3.
+    pub(super) parameters: Parameters,
+    pub(super) error_code: Option<u16>,
+    /// Whether a receiver takes it: whole, its id terminated, its extensions sound.
     pub(super) is_well_formed: bool,
     /// Whether the capture lacks a part of it, and what is missing may be sound.
     pub(super) is_cut: bool,
 }
 
-impl ControlView<'_> {
+impl<'a> ControlView<'a> {
+    fn new(kind: Kind, packet: &Packet<'a>) -> Self {
+        let bytes = packet.payload;
+        let header = match (u64_at(bytes, 2), u64_at(bytes, 10), u64_at(bytes, 18)) {
+            (Some(sequence), Some(qpc), Some(qpf)) => Some([sequence, qpc, qpf]),
+            _ => None,
+        };
+        let is_cut = packet.length > bytes.len();
+        let view = Self {
+            kind,
+            bytes,
+            header,
+            version: bytes.get(26).copied(),
+            flags: None,
+            id: None,
+            key: None,
+            sender_nonce: None,
+            parameters: Parameters::default(),
+            error_code: None,
+            is_well_formed: !is_cut && is_sound(kind, bytes),
+            is_cut: is_cut && packet.length >= kind.min_length(),
+        };
+        let octet = bytes.get(27).map(|octet| u16::from(*octet));
+        let (octet, short) = (octet, u16_at(bytes, 28));
+        if !kind.is_start3() {
+            return Self {
+                flags: octet.zip(short),
+                id: array_at(bytes, 30),
+                ..view
+            };
+        }
+        let tlvs = Tlvs::from_bytes(bytes.get(Start3::TLV_OFFSET..).unwrap_or_default());
+        let key = u64_at(bytes, 30).zip(u64_at(bytes, 38));
+        Self {
+            flags: short.zip(octet),
+            key: key.map(|(stream_id, nonce)| Key { stream_id, nonce }),
+            sender_nonce: u64_at(bytes, 46),
+            parameters: Parameters::new(&tlvs),
+            error_code: tlvs.u16(kind::ERROR_CODE),
+            ..view
+        }
+    }
+
     /// The id, whether it is terminated or not.
     pub(super) fn connection_id(&self) -> Option<ConnectionId> {
         self.id.map(|bytes| ConnectionId::from_bytes(*bytes))
     }
 
-    /// Whether it speaks our version of the handshake and a receiver takes it.
+    /// Whether it speaks our version of the handshake.
+    pub(super) fn is_ours(&self) -> bool {
+        self.version == Some(Control::VERSION)
+    }
+
+    /// Whether it speaks our version and a receiver takes it.
     pub(super) fn is_valid(&self) -> bool {
-        self.is_well_formed && self.version == Some(Control::VERSION)
+        self.is_ours() && self.is_well_formed
+    }
+
+    /// The same, as far as the capture shows it.
+    pub(super) fn may_be_valid(&self) -> bool {
+        self.is_ours() && (self.is_well_formed || self.is_cut)
+    }
+
+    pub(super) fn has(&self, flag: u16) -> bool {
+        self.flags.is_some_and(|(flags, _)| flags & flag != 0)
     }
 
     /// Whether Accept is set.
     pub(super) fn accepts(&self) -> bool {
-        self.flags
-            .is_some_and(|(flags, _)| flags & Control::ACCEPT != 0)
+        self.has(Control::ACCEPT.into())
     }
 
-    /// How many of four marks of a control frame it bears: zeros in the header, our version,
-    /// nothing in reserved places, a terminated and printable (or empty) id.
+    /// How many of four marks it bears: zeros in the header, our version, nothing in reserved places,
+    /// a terminated and printable (or empty) id; in 3.3 a StreamId and extensions that make sense.
     pub(super) fn marks(&self) -> usize {
-        let zeros = self.header == Some([0; 3]);
-        let version = self.version == Some(Control::VERSION);
+        let known = if self.kind.is_start3() { 7 } else { 1 };
         let reserved = self
             .flags
-            .is_some_and(|(flags, reserved)| flags <= 1 && reserved == 0);
-        let id = self.id.is_some_and(is_plausible_id);
-        usize::from(zeros) + usize::from(version) + usize::from(reserved) + usize::from(id)
+            .is_some_and(|(flags, rest)| flags <= known && rest == 0);
+        let body = match self.key {
+            Some(key) => key.stream_id != 0 && (self.is_well_formed || self.is_cut),
+            None => self.id.is_some_and(is_plausible_id),
+        };
+        let marks = [self.header == Some([0; 3]), self.is_ours(), reserved, body];
+        marks.into_iter().filter(|mark| *mark).count()
     }
 }
 
@@ -151,14 +260,14 @@ pub(super) fn view_as<'a>(flag: u16, packet: &Packet<'a>) -> View<'a> {
     match flag {
         flag::DATA => View::Media(media(packet, false)),
         flag::FRAGMENT => View::Media(media(packet, true)),
-        flag::SYN => View::Control(Kind::Syn, control(packet)),
-        flag::SYN_ACK => View::Control(Kind::SynAck, control(packet)),
-        flag::ACK => View::Control(Kind::Ack, control(packet)),
+        flag::SYN => View::Control(ControlView::new(Kind::Syn, packet)),
+        flag::SYN_ACK => View::Control(ControlView::new(Kind::SynAck, packet)),
+        flag::ACK => View::Control(ControlView::new(Kind::Ack, packet)),
         flag::CONNECTION_ID => View::Name(array_at(packet.payload, 2)),
-        flag::START => View::Start3(start3::Kind::Start, start3::View::new(packet)),
-        flag::START_ACK => View::Start3(start3::Kind::Ack, start3::View::new(packet)),
-        flag::START_CONFIRM => View::Start3(start3::Kind::Confirm, start3::View::new(packet)),
-        flag::ERROR => View::Start3(start3::Kind::Error, start3::View::new(packet)),
+        flag::START => View::Control(ControlView::new(Kind::Start, packet)),
+        flag::START_ACK => View::Control(ControlView::new(Kind::StartAck, packet)),
+        flag::START_CONFIRM => View::Control(ControlView::new(Kind::StartConfirm, packet)),
+        flag::ERROR => View::Control(ControlView::new(Kind::Error, packet)),
         _ => View::Other,
     }
 }
@@ -186,31 +295,24 @@ fn media<'a>(packet: &Packet<'a>, is_fragment: bool) -> Media<'a> {
     }
 }
 
-fn control<'a>(packet: &Packet<'a>) -> ControlView<'a> {
-    let bytes = packet.payload;
-    let header = match (u64_at(bytes, 2), u64_at(bytes, 10), u64_at(bytes, 18)) {
-        (Some(sequence), Some(qpc), Some(qpf)) => Some([sequence, qpc, qpf]),
-        _ => None,
+/// Whether the body after the flag is one that a receiver takes. The flag itself may have been written
+/// big-endian, and is not looked at.
+fn is_sound(kind: Kind, bytes: &[u8]) -> bool {
+    let flag = match kind {
+        Kind::Syn => flag::SYN,
+        Kind::SynAck => flag::SYN_ACK,
+        Kind::Ack => flag::ACK,
+        Kind::Start => flag::START,
+        Kind::StartAck => flag::START_ACK,
+        Kind::StartConfirm => flag::START_CONFIRM,
+        Kind::Error => flag::ERROR,
     };
-    let is_cut = packet.length > bytes.len();
-    ControlView {
-        header,
-        version: bytes.get(26).copied(),
-        flags: bytes.get(27).copied().zip(u16_at(bytes, 28)),
-        id: array_at(bytes, 30),
-        is_well_formed: !is_cut && is_sound(bytes),
-        is_cut: is_cut && packet.length >= Control::MIN_LENGTH,
+    if u16_at(bytes, 0) == Some(flag) {
+        return matches!(Frame::decode(bytes), Ok(Some(_)));
     }
-}
-
-/// Whether the body after the flag is that of a control frame that a receiver takes. The flag
-/// itself is not looked at: it may have been written big-endian.
-fn is_sound(bytes: &[u8]) -> bool {
-    match Frame::decode(bytes) {
-        Ok(Some(Frame::Syn(_) | Frame::SynAck(_) | Frame::Ack(_))) => true,
-        Ok(_) => bytes.len() >= Control::MIN_LENGTH,
-        Err(_) => false,
-    }
+    let mut meant = bytes.to_vec();
+    meant.splice(..bytes.len().min(2), flag.to_le_bytes());
+    matches!(Frame::decode(&meant), Ok(Some(_)))
 }
 
 #[inline]

@@ -1,20 +1,19 @@
 //! What START asks for and START_ACK grants.
 
+use super::stream::Agreed;
 use crate::StreamParameters;
 use crate::mediastream::frame::tlv::{Tlvs, kind};
-use crate::mediastream::monitor::stream::Agreed;
 
 /// The parameters of one frame; absent ones mean "as you like".
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(in crate::mediastream::monitor) struct Parameters {
-    /// Frames per second.
-    pub(super) frame_rate: Option<u32>,
+pub(super) struct Parameters {
+    frame_rate: Option<u32>,
     /// Bits per second.
-    pub(super) bit_rate: Option<u64>,
-    /// Milliseconds.
-    pub(super) buffer_depth: Option<u32>,
+    bit_rate: Option<u64>,
     /// Seconds.
-    pub(super) stream_length: Option<u32>,
+    stream_length: Option<u32>,
+    /// Milliseconds.
+    buffer_depth: Option<u32>,
     /// Bytes.
     pub(super) max_datagram: Option<u32>,
 }
@@ -24,14 +23,14 @@ impl Parameters {
         Self {
             frame_rate: tlvs.u32(kind::FRAME_RATE),
             bit_rate: tlvs.u64(kind::BIT_RATE),
-            buffer_depth: tlvs.u32(kind::BUFFER_DEPTH),
             stream_length: tlvs.u32(kind::STREAM_LENGTH),
+            buffer_depth: tlvs.u32(kind::BUFFER_DEPTH),
             max_datagram: tlvs.u32(kind::MAX_DATAGRAM),
         }
     }
 
     /// Turns round what makes sense big-endian only (MS-W-01); the name of the first such.
-    pub(in crate::mediastream::monitor) fn swap_back(&mut self) -> Option<&'static str> {
+    pub(super) fn swap_back(&mut self) -> Option<&'static str> {
         let short = |value: &mut Option<u32>, most: u32| {
             let meant = value.filter(|value| *value >= 1 << 24).map(u32::swap_bytes);
             let meant = meant.filter(|meant| (1..=most).contains(meant));
@@ -44,51 +43,27 @@ impl Parameters {
         let bits = bits.map(u64::swap_bytes);
         let bits = bits.filter(|bits| (1..1 << 40).contains(bits));
         self.bit_rate = bits.or(self.bit_rate);
-        let all = [
-            ("FrameRate", rate),
-            ("BitRate", bits.is_some()),
-            ("StreamLength", length),
-        ];
-        all.into_iter()
-            .find_map(|(name, is_it)| is_it.then_some(name))
+        let swapped = [rate, bits.is_some(), length];
+        let mut named = self.values().into_iter().zip(swapped);
+        named.find_map(|((name, _), is_swapped)| is_swapped.then_some(name))
     }
 
     /// The first that grants more than `asked` did: its name, what was asked and what is granted.
     pub(super) fn above(&self, asked: &Self) -> Option<(&'static str, u64, u64)> {
-        let pairs = [
-            ("FrameRate", asked.frame_rate, self.frame_rate),
-            ("BufferDepth", asked.buffer_depth, self.buffer_depth),
-            ("StreamLength", asked.stream_length, self.stream_length),
-            ("MaxDatagram", asked.max_datagram, self.max_datagram),
-        ];
-        let pairs =
-            pairs.map(|(name, asked, own)| (name, asked.map(u64::from), own.map(u64::from)));
-        let rate = [("BitRate", asked.bit_rate, self.bit_rate)];
-        rate.into_iter()
-            .chain(pairs)
-            .find_map(|(name, asked, own)| {
-                let (asked, own) = asked.zip(own)?;
-                (own > asked).then_some((name, asked, own))
-            })
+        let mut pairs = self.values().into_iter().zip(asked.values());
+        pairs.find_map(|((name, own), (_, asked))| {
+            let (own, asked) = own.zip(asked)?;
+            (own > asked).then_some((name, asked, own))
+        })
     }
 
     /// The first of those that describe the stream which was asked and is not granted.
     pub(super) fn missing(&self, asked: &Self) -> Option<&'static str> {
-        let pairs = [
-            (
-                "FrameRate",
-                asked.frame_rate.is_some(),
-                self.frame_rate.is_some(),
-            ),
-            ("BitRate", asked.bit_rate.is_some(), self.bit_rate.is_some()),
-            (
-                "StreamLength",
-                asked.stream_length.is_some(),
-                self.stream_length.is_some(),
-            ),
-        ];
-        let mut pairs = pairs.into_iter();
-        pairs.find_map(|(name, asked, own)| (asked && !own).then_some(name))
+        let pairs = self.values().into_iter().zip(asked.values());
+        let mut of_the_stream = pairs.take(3);
+        of_the_stream.find_map(|((name, own), (_, asked))| {
+            (asked.is_some() && own.is_none()).then_some(name)
+        })
     }
 
     /// What is streamed: as granted, else as asked, else as configured.
@@ -109,5 +84,16 @@ impl Parameters {
             }
             _ => Agreed::Unknown,
         }
+    }
+
+    /// By their names; the first three describe the stream.
+    fn values(&self) -> [(&'static str, Option<u64>); 5] {
+        [
+            ("FrameRate", self.frame_rate.map(u64::from)),
+            ("BitRate", self.bit_rate),
+            ("StreamLength", self.stream_length.map(u64::from)),
+            ("BufferDepth", self.buffer_depth.map(u64::from)),
+            ("MaxDatagram", self.max_datagram.map(u64::from)),
+        ]
     }
 }

@@ -1,10 +1,10 @@
 //! ERROR: MS-S-15 and MS-S-16 of both parties.
 
-use super::{Key, View};
 use crate::mediastream::frame::ErrorCode;
-use crate::mediastream::monitor::ledger::{Bench, Evidence};
 use crate::mediastream::monitor::rule::Rule;
+use crate::mediastream::monitor::scope::{Evidence, Scope};
 use crate::mediastream::monitor::time::{ANSWER, CROSSING, Millis, Moment};
+use crate::mediastream::monitor::view::{ControlView, Key, PROTOCOL_FLAG};
 use crate::requirement::Role;
 
 /// The ERRORs of one session.
@@ -36,23 +36,16 @@ struct End {
     is_certain: bool,
 }
 
-const fn index(party: Role) -> usize {
-    match party {
-        Role::Initiator => 0,
-        Role::Responder => 1,
-    }
-}
-
 impl Ending {
     /// A datagram went to `party` which it may answer by an ERROR.
     pub(super) const fn provoked(&mut self, party: Role) {
-        let count = &mut self.provoked[index(party)];
+        let count = &mut self.provoked[party as usize];
         *count = count.saturating_add(1);
     }
 
     /// `party` answered one otherwise.
     pub(super) const fn answered(&mut self, party: Role) {
-        let count = &mut self.provoked[index(party)];
+        let count = &mut self.provoked[party as usize];
         *count = count.saturating_sub(1);
     }
 
@@ -66,82 +59,76 @@ impl Ending {
         self.end.is_some() || self.may_be_ended
     }
 
-    /// An ERROR of `from`; whether it ends the session.
+    /// An ERROR; whether it ends the session `own`.
     pub(super) fn error(
         &mut self,
         own: Key,
         is_half_open: bool,
-        view: &View<'_>,
-        from: Role,
-        at: &Moment,
-        bench: &mut Bench<'_>,
+        view: &ControlView<'_>,
+        scope: &mut Scope<'_>,
     ) -> bool {
-        let Some(key) = view.key.filter(|_| view.is_valid()) else {
+        let Some(key) = view.key.filter(|_| view.may_be_valid()) else {
             return false;
         };
-        let code = view.error_code;
-        let is_answer = self.provoked[index(from)] > 0;
+        let from = scope.from;
+        let is_answer = self.provoked[from as usize] > 0;
         self.answered(from);
-        bench.exercised(Rule::S15);
-        let is_timeout = code == Some(ErrorCode::Timeout.number()) && is_half_open;
-        if !is_answer && !is_timeout && self.answers_an_error(from, at, bench) {
+        scope.exercised(Rule::S15);
+        let is = |code: ErrorCode| view.error_code == Some(code.number());
+        let is_timeout = is(ErrorCode::Timeout) && is_half_open;
+        if !is_answer && !is_timeout && self.answers_an_error(scope) {
             return false;
         }
-        self.heard[index(from.peer())] = Some(*at);
+        self.heard[from.peer() as usize] = Some(scope.now);
         if key.stream_id != own.stream_id || (key.nonce != own.nonce && key.nonce != 0) {
             return false;
         }
-        if is_answer && code == Some(ErrorCode::UnexpectedFrame.number()) {
+        if is_answer && is(ErrorCode::UnexpectedFrame) {
             self.may_be_ended = true;
             return false;
         }
         if self.end.is_some() {
             if !is_answer {
-                self.is_after(from, "ERROR", at, bench);
+                self.is_after("ERROR", scope);
             }
             return false;
         }
-        bench.exercised(Rule::S16);
+        scope.exercised(Rule::S16);
         self.end = Some(End {
             by: from,
-            at: *at,
+            at: scope.now,
             is_certain: key.nonce == own.nonce && !view.is_cut,
         });
         true
     }
 
-    /// Whether the datagram of `from` comes after the session's end: then it is judged.
-    pub(super) fn is_after(
-        &self,
-        from: Role,
-        form: &'static str,
-        at: &Moment,
-        bench: &mut Bench<'_>,
-    ) -> bool {
+    /// Whether the datagram comes after the session's end: then it is judged.
+    pub(super) fn is_after(&self, form: &'static str, scope: &mut Scope<'_>) -> bool {
         let Some(end) = self.end else {
             return false;
         };
-        let is_own = end.by == from;
-        if !is_own && (!end.is_certain || !at.is_past(&end.at, CROSSING)) {
-            return true;
+        let now = scope.now;
+        let may_have_crossed = !end.is_certain || !now.is_past(&end.at, CROSSING);
+        if end.by == scope.from || !may_have_crossed {
+            // MS-S-16
+            scope.breach_unless_network(Rule::S16, || {
+                let want = format!("nothing after the ERROR of packet {}", end.at.packet);
+                let after = Millis(now.since(&end.at).unwrap_or_default());
+                Evidence::new(want, format!("{form} {after} later")).field(PROTOCOL_FLAG)
+            });
         }
-        // MS-S-16
-        bench.breach_unless_network(Rule::S16, from, || {
-            let want = format!("nothing after the ERROR of packet {}", end.at.packet);
-            let after = Millis(at.since(&end.at).unwrap_or_default());
-            Evidence::at(at, want, format!("{form} {after} later")).field("ProtocolFlag", 0, 2)
-        });
         true
     }
 
-    fn answers_an_error(&self, from: Role, at: &Moment, bench: &mut Bench<'_>) -> bool {
-        let Some(heard) = self.heard[index(from)].filter(|heard| !at.is_past(heard, ANSWER)) else {
+    fn answers_an_error(&self, scope: &mut Scope<'_>) -> bool {
+        let heard = self.heard[scope.from as usize];
+        let Some(heard) = heard.filter(|heard| !scope.now.is_past(heard, ANSWER)) else {
             return false;
         };
         // MS-S-15
-        bench.breach_unless_network(Rule::S15, from, || {
+        scope.breach_unless_network(Rule::S15, || {
             let want = format!("no answer to the ERROR of packet {}", heard.packet);
-            Evidence::at(at, want, "an ERROR").field("ProtocolFlag", 0, 2)
+            Evidence::new(want, "an ERROR").field(PROTOCOL_FLAG)
         });
         true
     }
