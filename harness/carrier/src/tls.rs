@@ -186,8 +186,8 @@ impl Secrets {
 
 impl KeyLog for Secrets {
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        use shakedown_protocol::hex::format as hex;
-        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
+        let (client, secret) = (hex::encode(client_random), hex::encode(secret));
+        let line = format!("{label} {client} {secret}\n");
         let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         lines.push_str(&line);
     }

@@ -123,8 +123,7 @@ fn reason(why: Why) -> String {
 }
 
 fn hex(bytes: &[u8]) -> String {
-    let shown = bytes.iter().take(SHOWN);
-    let text: String = shown.map(|byte| format!("{byte:02x}")).collect();
+    let text = hex::encode(&bytes[..bytes.len().min(SHOWN)]);
     match bytes.len() {
         0..=SHOWN => text,
         length => format!("{text}... ({length} bytes)"),

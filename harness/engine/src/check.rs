@@ -326,8 +326,5 @@ fn shown(payload: &[u8], finding: &Finding) -> String {
         .field
         .map_or(0, |field| field.offset + field.length + 16);
     let end = end.clamp(SHOWN, MOST_SHOWN).min(payload.len());
-    payload[..end]
-        .iter()
-        .map(|byte| format!("{byte:02x}"))
-        .collect()
+    hex::encode(&payload[..end])
 }

@@ -97,15 +97,6 @@ pub(crate) const fn printable(byte: u8) -> char {
     }
 }
 
-/// Reads hexadecimal digits; what is not hexadecimal ends it.
-pub(crate) fn from_hex(hex: &str) -> Vec<u8> {
-    let digits: Vec<u32> = hex.chars().map_while(|c| c.to_digit(16)).collect();
-    digits
-        .chunks_exact(2)
-        .filter_map(|pair| u8::try_from(pair[0] * 16 + pair[1]).ok())
-        .collect()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -148,11 +139,5 @@ mod tests {
             " ^^^^^
 "
         ));
-    }
-
-    #[test]
-    fn hexadecimal_is_read_as_far_as_it_goes() {
-        assert_eq!(from_hex("00ff5"), [0, 255]);
-        assert!(from_hex("4zz").is_empty());
     }
 }

@@ -129,14 +129,8 @@ pub fn key_log() -> String {
             secret(Level::OneRtt, Role::Server),
         ),
     ];
-    let hex = |bytes: &[u8]| {
-        bytes
-            .iter()
-            .map(|it| format!("{it:02x}"))
-            .collect::<String>()
-    };
-    let random = hex(&RANDOM);
-    let lines = labels.map(|(label, secret)| format!("{label} {random} {}\n", hex(&secret)));
+    let random = hex::encode(RANDOM);
+    let lines = labels.map(|(label, secret)| format!("{label} {random} {}\n", hex::encode(secret)));
     lines.concat()
 }
 

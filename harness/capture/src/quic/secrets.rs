@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 
-use super::keys::{MAX_SECRET, TrafficSecret};
+use super::keys::TrafficSecret;
 
 /// Most TLS sessions whose secrets are kept.
 const MAX_SESSIONS: usize = 65_536;
@@ -134,12 +134,12 @@ impl Secrets {
             };
         };
         let mut client = [0; 32];
-        if hex(random, &mut client) != Some(client.len()) {
+        if hex::decode_to_slice(random, &mut client).is_err() {
             return Err("the client's random has not 32 bytes");
         }
-        let mut bytes = [0; MAX_SECRET];
-        let secret =
-            hex(secret, &mut bytes).and_then(|length| TrafficSecret::new(&bytes[..length]));
+        let secret = hex::decode(secret)
+            .ok()
+            .and_then(|bytes| TrafficSecret::new(&bytes));
         let Some(secret) = secret else {
             return Err("the secret has neither 32 nor 48 bytes");
         };
@@ -156,20 +156,6 @@ impl Secrets {
             }
         }
     }
-}
-
-/// Reads hexadecimal digits and gives the number of bytes. `None` if there is something else, or
-/// too much.
-fn hex(digits: &[u8], bytes: &mut [u8]) -> Option<usize> {
-    let (pairs, rest) = digits.as_chunks::<2>();
-    if !rest.is_empty() || pairs.len() > bytes.len() {
-        return None;
-    }
-    for ([high, low], byte) in pairs.iter().zip(bytes) {
-        let digit = |byte: u8| char::from(byte).to_digit(16);
-        *byte = (digit(*high)? << 4 | digit(*low)?) as u8;
-    }
-    Some(pairs.len())
 }
 
 #[cfg(test)]

@@ -216,9 +216,7 @@ impl Args {
             Decoded::Unknown => object["frame"] = Value::Null,
         }
         if self.hex {
-            let bytes = datagram.payload.iter();
-            let hex: String = bytes.map(|byte| format!("{byte:02x}")).collect();
-            object["bytes"] = json!(hex);
+            object["bytes"] = json!(hex::encode(datagram.payload));
         }
         format!("{object}\n")
     }

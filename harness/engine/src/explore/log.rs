@@ -1,7 +1,6 @@
 use std::hash::Hasher;
 use std::time::Duration;
 
-use shakedown_protocol::hex;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 
@@ -114,7 +113,7 @@ impl Moment {
                 from: *from,
                 address: *address,
                 frame: frame_text(vocabulary, payload),
-                payload: hex::format(payload),
+                payload: hex::encode(payload),
             },
             Self::Delivered {
                 number,
@@ -124,7 +123,7 @@ impl Moment {
                 datagram: *number,
                 from: *from,
                 frame: frame_text(vocabulary, payload),
-                payload: hex::format(payload),
+                payload: hex::encode(payload),
             },
             Self::Timer(side) => What::Timer { side: *side },
             Self::State(side, from, to) => What::State {

@@ -234,7 +234,7 @@ impl Replay {
             .filter(|(_, (before, after))| before != after)
             .map(|(offset, (_, after))| Patch::At {
                 offset,
-                hex: hex::format(&[*after]),
+                hex: ::hex::encode([*after]),
             });
         let patches: Vec<_> = patches.collect();
         let fields = self.given(&bytes, &described)?;

@@ -87,7 +87,8 @@ impl Bindings {
 }
 
 /// FNV-1a: the same text gives the same number on every machine and in every release.
-pub(super) fn fingerprint(text: &str) -> u64 {
+#[must_use]
+pub fn fingerprint(text: &str) -> u64 {
     text.bytes().fold(0xcbf2_9ce4_8422_2325, |hash, byte| {
         (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
     })

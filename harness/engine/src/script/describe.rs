@@ -81,12 +81,7 @@ fn is_plain(name: &str, value: &Value) -> bool {
 
 fn hex(bytes: &[u8]) -> String {
     let shown = &bytes[..bytes.len().min(MAX_HEX / 2 + 1)];
-    shorten(
-        &shown
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect::<String>(),
-    )
+    shorten(&hex::encode(shown))
 }
 
 fn shorten(hex: &str) -> String {

@@ -85,6 +85,7 @@ use shakedown_protocol::{Protocol, StreamParameters};
 
 use crate::iut::Exit;
 
+pub use bindings::fingerprint;
 pub use describe::{describe, human_time};
 pub use outcome::{Failure, FieldPlace, ScriptOutcome, StepEvent};
 pub use peer::Script;

@@ -11,6 +11,7 @@ use super::SocketId;
 use super::context::Context;
 use super::media::MediaRun;
 use super::program::Op;
+use super::streams::hex_bytes;
 
 /// A step that sends, on its way.
 #[derive(Debug)]
@@ -103,7 +104,7 @@ pub(super) fn typed(
 /// # Errors
 /// No hexadecimal.
 pub(super) fn raw(raw: &SendRaw) -> Result<Vec<u8>, String> {
-    let mut bytes = hex(&raw.hex)?;
+    let mut bytes = hex_bytes(&raw.hex)?;
     let length = raw.pad_to.unwrap_or(0).max(bytes.len());
     bytes.resize(length, 0);
     Ok(bytes)
@@ -121,7 +122,7 @@ pub(super) fn mutated(mutate: &Mutate, context: &Context) -> Result<Vec<u8>, Str
                 let place = context.vocabulary().locate(&mutate.frame, name, &datagram);
                 let (offset, length) =
                     place.ok_or_else(|| format!("{} has no field {name:?} here", mutate.frame))?;
-                let bytes = hex(digits)?;
+                let bytes = hex_bytes(digits)?;
                 if bytes.len() != length {
                     return Err(format!("{name} has {length} bytes, not {}", bytes.len()));
                 }
@@ -130,7 +131,7 @@ pub(super) fn mutated(mutate: &Mutate, context: &Context) -> Result<Vec<u8>, Str
             Patch::At {
                 offset,
                 hex: digits,
-            } => overwrite(&mut datagram, *offset, &hex(digits)?)?,
+            } => overwrite(&mut datagram, *offset, &hex_bytes(digits)?)?,
             Patch::Truncate(length) if *length <= datagram.len() => datagram.truncate(*length),
             Patch::Truncate(length) => {
                 let have = datagram.len();
@@ -138,7 +139,7 @@ pub(super) fn mutated(mutate: &Mutate, context: &Context) -> Result<Vec<u8>, Str
                     "a datagram of {have} bytes cannot be cut to {length}"
                 ));
             }
-            Patch::Append(digits) => datagram.extend(hex(digits)?),
+            Patch::Append(digits) => datagram.extend(hex_bytes(digits)?),
         }
     }
     Ok(datagram)
@@ -155,24 +156,4 @@ fn overwrite(datagram: &mut [u8], offset: usize, bytes: &[u8]) -> Result<(), Str
     })?;
     place.copy_from_slice(bytes);
     Ok(())
-}
-
-/// Bytes from hexadecimal digits; spaces do not count.
-fn hex(text: &str) -> Result<Vec<u8>, String> {
-    let digits: Option<Vec<u32>> = text
-        .chars()
-        .filter(|c| !c.is_whitespace())
-        .map(|c| c.to_digit(16))
-        .collect();
-    match digits {
-        Some(digits) if digits.len().is_multiple_of(2) => {
-            let bytes = digits
-                .chunks_exact(2)
-                .map(|pair| (pair[0] * 16 + pair[1]) as u8);
-            Ok(bytes.collect())
-        }
-        Some(_) | None => Err(format!(
-            "{text:?} is no hexadecimal with two digits for each byte"
-        )),
-    }
 }

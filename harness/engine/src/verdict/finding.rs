@@ -101,6 +101,5 @@ pub fn weigh(
 }
 
 pub(super) fn hex(bytes: &[u8]) -> String {
-    let shown = bytes.iter().take(SHOWN_BYTES);
-    shown.map(|byte| format!("{byte:02x}")).collect()
+    hex::encode(&bytes[..bytes.len().min(SHOWN_BYTES)])
 }

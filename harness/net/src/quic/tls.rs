@@ -139,8 +139,8 @@ impl KeyLog for Secrets {
     }
 
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
-        use shakedown_protocol::hex::format as hex;
-        let line = format!("{label} {} {}\n", hex(client_random), hex(secret));
+        let (client, secret) = (hex::encode(client_random), hex::encode(secret));
+        let line = format!("{label} {client} {secret}\n");
         match &mut *self.kept() {
             Kept::Nowhere => {}
             Kept::Here(text) => text.push_str(&line),

@@ -63,11 +63,11 @@ pub(super) fn describe(bytes: &[u8]) -> Map<String, Value> {
     let mut object = Map::new();
     match bytes {
         [first, rest @ ..] if bytes.len() >= FILL_FROM && rest.iter().all(|b| b == first) => {
-            object.insert("fill".to_owned(), hex::format(&[*first]).into());
+            object.insert("fill".to_owned(), ::hex::encode([*first]).into());
             object.insert("length".to_owned(), bytes.len().into());
         }
         _ => {
-            object.insert("hex".to_owned(), hex::format(bytes).into());
+            object.insert("hex".to_owned(), ::hex::encode(bytes).into());
         }
     }
     object

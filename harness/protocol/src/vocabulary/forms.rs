@@ -7,7 +7,7 @@ use serde_json::{Map, Value, json};
 use shakedown_wire::{DecodeError, Field, Form, Kind, Reader, Tlvs, Usual, Writer};
 
 use super::{Described, Number, Vocabulary, WordError, bad, bytes, number, shown, tlv};
-use crate::{hex, pattern};
+use crate::pattern;
 
 /// Length of the payload where none is given: with a header of 26, a datagram of 1,000 bytes.
 const PAYLOAD_LENGTH: usize = 974;
@@ -180,7 +180,7 @@ fn describe_text(bytes: &[u8]) -> Value {
     let (text, padding) = bytes.split_at(end);
     match str::from_utf8(text) {
         Ok(text) if !padding.is_empty() && padding.iter().all(|byte| *byte == 0) => text.into(),
-        _ => json!({ "hex": hex::format(bytes) }),
+        _ => json!({ "hex": hex::encode(bytes) }),
     }
 }
 

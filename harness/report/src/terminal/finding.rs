@@ -82,10 +82,9 @@ pub(super) fn path(label: &str, path: &str) -> String {
 
 /// The payload, with the field marked.
 fn dump(finding: &FindingEvent) -> String {
-    let Some(hex) = &finding.bytes else {
+    let Some(Ok(payload)) = finding.bytes.as_ref().map(hex::decode) else {
         return String::new();
     };
-    let payload = hexdump::from_hex(hex);
     let field = finding.field.as_ref();
     let marked = field.map(|field| field.offset..field.offset.saturating_add(field.length));
     let mut text = String::from("\n");

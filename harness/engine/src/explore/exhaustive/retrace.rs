@@ -125,7 +125,7 @@ impl Scribe<'_> {
                     from: *from,
                     address: 0,
                     frame: frame_text(self.setup.protocol.vocabulary, &payload),
-                    payload: shakedown_protocol::hex::format(&payload),
+                    payload: hex::encode(&payload),
                 });
                 let number = self.sent;
                 self.queues[index(*from)].push_back(Numbered { number, payload });
@@ -150,7 +150,7 @@ impl Scribe<'_> {
             datagram: datagram.number,
             from,
             frame: frame_text(self.setup.protocol.vocabulary, &datagram.payload),
-            payload: shakedown_protocol::hex::format(&datagram.payload),
+            payload: hex::encode(&datagram.payload),
         });
     }
 

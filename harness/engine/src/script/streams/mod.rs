@@ -345,6 +345,6 @@ impl StreamMachine for StreamScript {
 ///
 /// # Errors
 /// They are none.
-fn hex_bytes(text: &str) -> Result<Vec<u8>, String> {
+pub(super) fn hex_bytes(text: &str) -> Result<Vec<u8>, String> {
     shakedown_protocol::hex::parse(text).map_err(|problem| format!("the text {problem}"))
 }

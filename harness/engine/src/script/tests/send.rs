@@ -132,7 +132,7 @@ fn a_patch_that_does_not_fit_is_an_error_of_the_scenario() {
             json!({ "truncate": 68 }),
             "a datagram of 67 bytes cannot be cut to 68",
         ),
-        (json!({ "append": "abc" }), "is no hexadecimal"),
+        (json!({ "append": "abc" }), "ends in the middle of a byte"),
     ] {
         let play = responder(json!([{ "mutate": { "frame": "SYN", "patches": [patch] } }]));
         assert!(play.error().contains(why), "{}", play.error());
