@@ -24,7 +24,7 @@ const SETTINGS: [(&str, &str); 11] = [
     ("delay", "delay=20ms..80ms"),
     ("jitter", "jitter=5ms"),
     ("rate", "rate=64000"),
-    ("outage", "outage=1s..2500ms"),
+    ("outage", "outage=1s..2.5s"),
     ("seed", "seed=7"),
 ];
 
@@ -374,11 +374,11 @@ mod tests {
             ),
             (
                 "outage=2s..1s",
-                "in `outage=2s..1s`: the outage ends before it begins; write for example `outage=1s..2500ms`",
+                "in `outage=2s..1s`: the outage ends before it begins; write for example `outage=1s..2.5s`",
             ),
             (
                 "outage=2s",
-                "in `outage=2s`: \"2s\" is no time range; write for example `outage=1s..2500ms`",
+                "in `outage=2s`: \"2s\" is no time range; write for example `outage=1s..2.5s`",
             ),
             (
                 "drop=SYN-ACK#0",

@@ -7,10 +7,7 @@ use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shakedown_protocol::requirement::Role;
 
 use super::{Delay, Fault, FaultKind};
-use crate::scenario::Span;
-
-/// A number and its unit, as the pattern of a schema.
-const TIME: &str = r"[0-9]+(\.[0-9]+)?(us|ms|s|m)";
+use crate::scenario::{LENGTH, Span};
 
 /// A length of time that depends on nothing.
 ///
@@ -97,7 +94,7 @@ impl JsonSchema for Delay {
         json_schema!({
             "type": "string",
             "description": "How long a datagram takes: one time, or two with `..` between.",
-            "pattern": format!(r"^{TIME}(\.\.{TIME})?$"),
+            "pattern": format!(r"^{LENGTH}(\.\.{LENGTH})?$"),
             "examples": ["20ms", "20ms..80ms"]
         })
     }
@@ -303,7 +300,7 @@ pub(super) mod outages {
 pub(super) fn time_schema(_: &mut SchemaGenerator) -> Schema {
     json_schema!({
         "type": "string",
-        "pattern": format!("^{TIME}$"),
+        "pattern": format!("^{LENGTH}$"),
         "examples": ["300ms"]
     })
 }
@@ -313,7 +310,7 @@ pub(super) fn outages_schema(_: &mut SchemaGenerator) -> Schema {
         "type": "array",
         "items": {
             "type": "string",
-            "pattern": format!(r"^{TIME}\.\.{TIME}$"),
+            "pattern": format!(r"^{LENGTH}\.\.{LENGTH}$"),
             "examples": ["1s..2.5s"]
         }
     })

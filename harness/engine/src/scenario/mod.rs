@@ -16,6 +16,7 @@ pub use library::{Library, LibraryError};
 pub use load::Loaded;
 pub use model::*;
 pub use select::{Selection, SelectionError, Shard};
+pub(crate) use span::LENGTH;
 pub use span::{Environment, Span};
 pub(crate) use sum::{SUM, sum};
 pub use walk::each_step;

@@ -5,8 +5,9 @@ use shakedown_protocol::StreamParameters;
 
 /// A length of time as scenarios and descriptions write it: a sum of terms joined by ` + `.
 ///
-/// A term is a number with a unit (`20us`, `400ms`, `1.5s`, `2m`) or one of the lengths that depend
-/// on the implementation under test: `$frame_interval`, `$stream`, `$buffer_period`. So
+/// A term is a number with a unit (`20us`, `400ms`, `1.5s`, `2m`, and what else humantime reads) or
+/// one of the lengths that depend on the implementation under test: `$frame_interval`, `$stream`,
+/// `$buffer_period`. So
 /// `500ms + $frame_interval` is half a second more than the time from one frame to the next.
 /// [`Span::resolve`] turns it into a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
@@ -122,13 +123,17 @@ impl Span {
 impl std::fmt::Display for Span {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let mut terms = Vec::new();
-        if !self.fixed.is_zero() || self.as_fixed().is_some() {
-            terms.push(spell(self.fixed));
+        if !self.fixed.is_zero() {
+            // The micro sign is on few keyboards.
+            terms.push(format!("{:?}", self.fixed).replace('µ', "u"));
         }
         for (name, count) in Self::NAMES.iter().zip(self.counts) {
             terms.extend(std::iter::repeat_n(format!("${name}"), usize::from(count)));
         }
-        f.write_str(&terms.join(" + "))
+        match terms.is_empty() {
+            true => f.write_str("0s"),
+            false => f.write_str(&terms.join(" + ")),
+        }
     }
 }
 
@@ -151,15 +156,18 @@ impl schemars::JsonSchema for Span {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let term = r"([0-9]+(\.[0-9]+)?(us|ms|s|m)|\$(frame_interval|stream|buffer_period))";
+        let term = format!(r"({LENGTH}|\$(frame_interval|stream|buffer_period))");
         schemars::json_schema!({
             "type": "string",
-            "description": "A length of time: terms joined by ` + `. A term is a number and us, ms, s or m, or $frame_interval, $stream or $buffer_period.",
+            "description": "A length of time: terms joined by ` + `. A term is a number with a unit (us, ms, s, m, h), or $frame_interval, $stream or $buffer_period.",
             "pattern": format!(r"^{term}( *\+ *{term})*$"),
             "examples": ["400ms", "2s", "500ms + $frame_interval"]
         })
     }
 }
+
+/// What a schema takes for a fixed length: `400ms`, `1m 30s`.
+pub(crate) const LENGTH: &str = r"[0-9]+(\.[0-9]+)? ?[a-z]+( [0-9]+ ?[a-z]+)*";
 
 #[derive(Clone, Copy)]
 enum Variable {
@@ -184,32 +192,11 @@ fn no_span(text: &str) -> String {
     format!("{text:?} is no length of time; write for example \"400ms\" or \"2s\"")
 }
 
-/// A number and its unit. The longest is a day: nothing here is meant to take longer.
+/// A number and its unit, as humantime reads them. The longest is a day: nothing here is meant to
+/// take longer.
 fn literal(term: &str) -> Option<Duration> {
-    let digits = term.find(|c: char| !(c.is_ascii_digit() || c == '.'))?;
-    let (number, unit) = term.split_at(digits);
-    let is_plain = number.starts_with(|c: char| c.is_ascii_digit()) && !number.ends_with('.');
-    let number: f64 = is_plain.then(|| number.parse().ok())??;
-    let seconds = match unit {
-        "us" => number / 1e6,
-        "ms" => number / 1e3,
-        "s" => number,
-        "m" => number * 60.0,
-        _ => return None,
-    };
-    (seconds <= 86_400.0)
-        .then(|| Duration::try_from_secs_f64(seconds).ok())
-        .flatten()
-}
-
-/// The largest unit in which the number is whole.
-fn spell(duration: Duration) -> String {
-    let micros = duration.as_micros();
-    match (micros % 1_000_000, micros % 1_000) {
-        (0, _) => format!("{}s", micros / 1_000_000),
-        (_, 0) => format!("{}ms", micros / 1_000),
-        _ => format!("{micros}us"),
-    }
+    let length = humantime::parse_duration(term).ok()?;
+    (length <= Duration::from_hours(24)).then_some(length)
 }
 
 #[cfg(test)]
@@ -230,6 +217,7 @@ mod tests {
     fn a_span_is_the_sum_of_its_terms() {
         assert_eq!(resolve("400ms"), Duration::from_millis(400));
         assert_eq!(resolve("1.5s+20us"), Duration::from_micros(1_500_020));
+        assert_eq!(resolve("1 second + 1m 30s"), Duration::from_secs(91));
         assert_eq!(
             resolve("500ms + $frame_interval"),
             Duration::from_millis(520)
@@ -247,6 +235,7 @@ mod tests {
             "400ms",
             "20us",
             "2s",
+            "2.5s",
             "120s",
             "$stream",
             "500ms + $frame_interval",
@@ -262,8 +251,6 @@ mod tests {
             "5",
             "ms",
             "-1s",
-            "1 s",
-            "1h",
             "1s +",
             "$frames",
             ".5s",
