@@ -57,8 +57,8 @@ pub(crate) fn description(path: &Path) -> Result<Iut, Failure> {
 /// Which scenarios a command is about.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct SelectionArgs {
-    /// Files, folders, ids, beginnings of ids or patterns with * and ?; all that are built in if
-    /// left out
+    /// Files, folders, ids, beginnings of ids or patterns (*, ?, [a-z], {a,b}); all that are
+    /// built in if left out
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<String>,
 
@@ -156,7 +156,7 @@ fn missing_file(path: &str) -> Failure {
     let meant = library().map(|library| match library.select(&selection) {
         Ok(found) => found.first().map(|one| one.scenario.id.clone()),
         Err(SelectionError::NoSuchScenario { meant, .. }) => meant,
-        Err(SelectionError::Nothing { .. }) => None,
+        Err(SelectionError::Nothing { .. } | SelectionError::Pattern { .. }) => None,
     });
     let hint = match meant {
         Ok(Some(id)) => format!("; did you mean the scenario `{id}`?"),
