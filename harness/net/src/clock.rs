@@ -1,5 +1,6 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use time::{Date, OffsetDateTime};
 use tokio::time::Instant;
 
 /// The one clock of a scenario: time since a start, and the same moment as time of day.
@@ -50,6 +51,13 @@ impl Clock {
     #[must_use]
     pub fn wall(&self, at: Duration) -> Duration {
         self.epoch + at
+    }
+
+    /// The day, in Universal Time.
+    #[must_use]
+    pub fn today(&self) -> Date {
+        let seconds = i64::try_from(self.wall(self.now()).as_secs()).unwrap_or(i64::MAX);
+        OffsetDateTime::from_unix_timestamp(seconds).map_or(Date::MAX, OffsetDateTime::date)
     }
 
     /// The moment of a kernel's time stamp, which is a time of day. Never in the future.

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use shakedown_engine::iut::{Iut, Ready, Start};
 use shakedown_engine::scenario::Needs;
+use shakedown_engine::script::fingerprint;
 use tokio::time::{sleep, timeout};
 
 use crate::kernel;
@@ -142,14 +143,12 @@ impl Launcher {
     /// what is started for others. It streams what `needs` ask for.
     #[must_use]
     pub fn of(&self, purpose: &str, needs: &Needs) -> Self {
-        // FNV-1a: the same text gives the same number on every machine and in every release.
-        let mark = purpose
-            .bytes()
-            .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-                (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3)
-            });
         let iut = Arc::new(self.iut.asked(needs));
-        Self::new(iut, self.seed ^ mark, self.shakedown.clone())
+        Self::new(
+            iut,
+            self.seed ^ fingerprint(purpose),
+            self.shakedown.clone(),
+        )
     }
 
     /// A responder as a scenario needs it, ready to be spoken to; found at its address if

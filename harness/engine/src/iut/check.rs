@@ -7,7 +7,7 @@ use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use super::placeholder::{self, KNOWN};
-use super::{Date, Iut, Ready, Start, Waiver};
+use super::{Iut, Ready, Start, Waiver};
 use crate::document::{
     Decoded, Node, Pointer, Problem, did_you_mean, mode_meant, requirement_meant,
 };
@@ -211,8 +211,10 @@ impl Checker<'_> {
             let help = "say why it is known and who will see to it";
             self.at(&place.key("because"), "no reason is given", Some(help));
         }
-        if let Err(error) = waiver.until.parse::<Date>() {
-            self.at(&place.key("until"), error, None);
+        if let Err(error) = waiver.last_day() {
+            let message = format!("{:?} is no date: {error}", waiver.until);
+            let help = "write year, month and day: 2027-03-01";
+            self.at(&place.key("until"), message, Some(help));
         }
     }
 

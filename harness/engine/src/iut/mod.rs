@@ -1,16 +1,16 @@
 //! Descriptions of implementations under test: how to start or reach one, and what it claims.
 
 mod check;
-mod date;
 mod model;
 mod placeholder;
 
 use std::path::Path;
 
 use serde_json::json;
+use time::format_description::well_known::Iso8601;
 
-pub use date::Date;
 pub use model::*;
+pub use time::Date;
 
 use crate::document::{self, Defaults, Document, Pointer, Problems};
 
@@ -86,6 +86,10 @@ impl Waiver {
     #[must_use]
     pub fn is_past(&self, today: Date) -> bool {
         // A date that cannot be read was refused when the description was loaded.
-        self.until.parse::<Date>().is_ok_and(|until| until < today)
+        self.last_day().is_ok_and(|last| last < today)
+    }
+
+    fn last_day(&self) -> Result<Date, time::error::Parse> {
+        Date::parse(&self.until, &Iso8601::DATE)
     }
 }

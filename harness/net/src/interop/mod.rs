@@ -115,7 +115,7 @@ pub async fn interop(
         tasks.spawn(async move { context.judge(pair).await });
     }
     while tasks.join_next().await.is_some() {}
-    let today = Date::from_unix_seconds(clock.wall(clock.now()).as_secs());
+    let today = clock.today();
     let ending = Ending {
         pairs: std::mem::take(&mut *context.judged.lock().await),
         wanted: context.plan.pairs.len(),

@@ -10,7 +10,7 @@ use std::thread::available_parallelism;
 use std::time::Duration;
 
 use shakedown_engine::event::{Event, Summary, VERSION, VIRTUAL};
-use shakedown_engine::iut::{Date, Iut};
+use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::simulation::{Reporting, Settings, Simulated, simulate_for};
 use shakedown_engine::verdict::Verdict;
@@ -32,8 +32,7 @@ pub async fn run_in_virtual_time(
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
 ) -> Summary {
-    let today = Clock::start();
-    let today = Date::from_unix_seconds(today.wall(Duration::ZERO).as_secs());
+    let today = Clock::start().today();
     let names: Vec<&str> = plan
         .assignments
         .iter()

@@ -143,7 +143,7 @@ pub async fn run(
     if ending.broken_off.is_none() {
         ending.broken_off = context.run_all(&targets).await.err();
     }
-    let today = Date::from_unix_seconds(clock.wall(clock.now()).as_secs());
+    let today = clock.today();
     context.close(&targets, today, &mut ending).await;
     ending.took = clock.now();
     let summary = ending.summary();
