@@ -1,7 +1,8 @@
 //! Files that are complete at every moment.
 
-use std::fs::{self, File};
+use std::fs::{self, File, Permissions};
 use std::io::{self, Write};
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 /// Replaces the file at `path` by `text`: whoever reads it gets the old or the new one, whole. What
@@ -11,21 +12,17 @@ pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     if is_special {
         return File::create(path)?.write_all(text.as_bytes());
     }
-    let mut name = path.file_name().unwrap_or_default().to_owned();
-    name.push(".new");
-    let new = path.with_file_name(name);
-    let written = write_whole(&new, text).and_then(|()| fs::rename(&new, path));
-    if written.is_err() {
-        // The rest of a file is of no use; the error that is told is the one of the writing.
-        let _ = fs::remove_file(&new);
-    }
-    written
-}
-
-fn write_whole(path: &Path, text: &str) -> io::Result<()> {
-    let mut file = File::create(path)?;
+    let directory = match path.parent() {
+        Some(parent) if !parent.as_os_str().is_empty() => parent,
+        Some(_) | None => Path::new("."),
+    };
+    let mut file = tempfile::Builder::new()
+        .permissions(Permissions::from_mode(0o666))
+        .tempfile_in(directory)?;
     file.write_all(text.as_bytes())?;
-    file.sync_all()
+    file.as_file().sync_all()?;
+    file.persist(path)?;
+    Ok(())
 }
 
 #[cfg(test)]

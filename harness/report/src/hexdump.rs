@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 /// Bytes in a row.
-const ROW: usize = 16;
+pub const ROW: usize = 16;
 /// Rows that are shown of a payload without a mark.
 const HEAD: usize = 4;
 
@@ -71,13 +71,19 @@ impl Line {
                 bytes,
                 marked,
             } => {
-                let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-                let text: String = bytes.iter().copied().map(printable).collect();
-                let line = format!("{offset:04x}  {:<47}  {text}", hex.join(" "));
+                let line = row(*offset, bytes);
                 (line, carets(marked))
             }
         }
     }
+}
+
+/// `0010  53 54 41 52  STAR`: a row of up to 16 bytes, with the offset of its first.
+#[must_use]
+pub fn row(offset: usize, bytes: &[u8]) -> String {
+    let digits: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
+    let text: String = bytes.iter().copied().map(printable).collect();
+    format!("{offset:04x}  {:<47}  {text}", digits.join(" "))
 }
 
 /// The carets under a row's marked bytes, indented to stand under them.

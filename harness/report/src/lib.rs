@@ -19,7 +19,7 @@ mod document;
 mod file;
 #[cfg(test)]
 mod fixture;
-mod hexdump;
+pub mod hexdump;
 mod html;
 mod json;
 mod junit;

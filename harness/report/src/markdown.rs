@@ -3,6 +3,7 @@ mod table;
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
+use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use shakedown_engine::event::{FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
@@ -326,21 +327,18 @@ fn link(capture: Option<&str>, directory: &Path) -> String {
     format!("[{}]({target})", escape(&name.to_string_lossy()))
 }
 
+/// What stands in a link's target as `%` and two digits.
+const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC
+    .remove(b'/')
+    .remove(b'.')
+    .remove(b'-')
+    .remove(b'_');
+
 /// A capture's path as the target of a link from a document in `directory`.
 pub(crate) fn target(capture: &str, directory: &Path) -> String {
     let path = Path::new(capture);
     let beside = path.strip_prefix(directory).unwrap_or(path);
-    beside.to_string_lossy().bytes().map(percent).collect()
-}
-
-/// A byte of a path as a link's target spells it.
-fn percent(byte: u8) -> String {
-    match byte {
-        b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'/' | b'.' | b'-' | b'_' => {
-            char::from(byte).to_string()
-        }
-        other => format!("%{other:02X}"),
-    }
+    percent_encode(beside.as_os_str().as_encoded_bytes(), IN_PATHS).to_string()
 }
 
 /// Text of others as text: no markup, no table cell, no line ends before its time.

@@ -2,6 +2,9 @@
 
 use std::borrow::Cow;
 
+use console::{measure_text_width, truncate_str};
+use textwrap::{Options, WordSplitter};
+
 /// Makes control characters visible: an escape sequence, a carriage return or an invisible change
 /// of direction in the output of an implementation must not act on the terminal or in a document.
 /// Line feeds stay; a tab becomes a space.
@@ -34,60 +37,30 @@ fn acts(c: char) -> bool {
     (c.is_control() && c != '\n') || invisible
 }
 
-/// Breaks a text into lines of at most `width` characters, between words where that is possible.
+/// Breaks a text into lines of at most `width` columns, between words where that is possible. Words
+/// are not broken at their hyphens: ids have some.
 #[must_use]
 pub fn wrap(text: &str, width: usize) -> Vec<String> {
-    let width = width.max(1);
-    let mut lines = Vec::new();
-    for paragraph in text.lines() {
-        let mut line = String::new();
-        let mut length = 0;
-        for word in paragraph.split_whitespace() {
-            let mut rest: Vec<char> = word.chars().collect();
-            if length > 0 && length + 1 + rest.len() > width {
-                lines.push(std::mem::take(&mut line));
-                length = 0;
-            }
-            if length > 0 {
-                line.push(' ');
-                length += 1;
-            }
-            while rest.len() > width {
-                let tail = rest.split_off(width);
-                lines.push(rest.into_iter().collect());
-                rest = tail;
-            }
-            length += rest.len();
-            line.extend(rest);
-        }
-        lines.push(line);
-    }
-    if lines.is_empty() {
-        lines.push(String::new());
-    }
-    lines
+    let options = Options::new(width.max(1)).word_splitter(WordSplitter::NoHyphenation);
+    let lines = textwrap::wrap(text.trim_end_matches('\n'), options);
+    lines.into_iter().map(Cow::into_owned).collect()
 }
 
-/// Cuts a text to `width` characters, with an ellipsis where something was cut.
+/// Cuts a text to `width` columns, with an ellipsis where something was cut.
 #[must_use]
 pub fn fit(text: &str, width: usize) -> String {
-    if text.chars().count() <= width {
-        return text.to_owned();
-    }
-    let kept: String = text.chars().take(width.saturating_sub(1)).collect();
-    kept + "…"
+    truncate_str(text, width, "…").into_owned()
 }
 
 /// As [`fit`], but what is cut is the beginning: the end of a name or a path tells more.
 #[must_use]
 pub fn fit_tail(text: &str, width: usize) -> String {
-    let length = text.chars().count();
-    if length <= width {
+    if measure_text_width(text) <= width {
         return text.to_owned();
     }
-    let cut = length + 1 - width.max(1);
-    let kept: String = text.chars().skip(cut).collect();
-    format!("…{kept}")
+    let tails = text.char_indices().map(|(at, _)| &text[at..]);
+    let mut fitting = tails.skip_while(|tail| measure_text_width(tail) >= width.max(1));
+    format!("…{}", fitting.next().unwrap_or_default())
 }
 
 /// `1 finding`, `2 findings`.
@@ -121,6 +94,8 @@ mod tests {
     #[case("one two three", 7, &["one two", "three"])]
     #[case("abcdefghij k", 4, &["abcd", "efgh", "ij k"])]
     #[case("a abcdefgh", 4, &["a", "abcd", "efgh"])]
+    #[case("an MS-H-12", 8, &["an", "MS-H-12"])]
+    #[case("世界 世界", 5, &["世界", "世界"])]
     #[case("first\nsecond", 10, &["first", "second"])]
     #[case("", 10, &[""])]
     fn lines_break_between_words(#[case] text: &str, #[case] width: usize, #[case] lines: &[&str]) {
@@ -131,6 +106,8 @@ mod tests {
     #[case("abc", 3, "abc", "abc")]
     #[case("abcd", 3, "ab…", "…cd")]
     #[case("äöüß", 2, "ä…", "…ß")]
+    #[case("世界", 3, "世…", "…界")]
+    #[case("abc", 0, "…", "…")]
     fn a_long_text_is_cut(
         #[case] text: &str,
         #[case] width: usize,

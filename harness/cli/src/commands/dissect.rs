@@ -12,6 +12,7 @@ use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, Why};
 use shakedown_capture::{Capture, Datagram, Item};
 use shakedown_engine::quic::Filter;
 use shakedown_protocol::PROTOCOLS;
+use shakedown_report::hexdump::{ROW, row};
 use shakedown_report::text::{clean_line, count};
 
 use super::check::{key_log, open};
@@ -22,9 +23,6 @@ use crate::quic_words::{Said, Words};
 
 /// What a datagram of QUIC is called, as encrypted as it is.
 const QUIC: &str = "QUIC";
-
-/// Bytes in a row of a dump.
-const ROW: usize = 16;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -322,16 +320,8 @@ fn short(value: &Value) -> String {
 }
 
 fn dump(text: &mut String, payload: &[u8]) {
-    for (row, bytes) in payload.chunks(ROW).enumerate() {
-        let hex: Vec<String> = bytes.iter().map(|byte| format!("{byte:02x}")).collect();
-        let plain: String = bytes
-            .iter()
-            .map(|byte| match byte {
-                0x20..=0x7e => char::from(*byte),
-                _ => '.',
-            })
-            .collect();
-        let _ = writeln!(text, "       {:04x}  {:<47}  {plain}", row * ROW, hex.join(" "));
+    for (number, bytes) in payload.chunks(ROW).enumerate() {
+        let _ = writeln!(text, "       {}", row(number * ROW, bytes));
     }
 }
 

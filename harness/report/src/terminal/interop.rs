@@ -1,6 +1,7 @@
 //! A table of implementations: the pairs that need a look, then rows of responders and columns of
 //! initiators.
 
+use console::{Alignment, measure_text_width, pad_str};
 use indexmap::IndexSet;
 use shakedown_engine::event::FindingEvent;
 use shakedown_engine::interop::{PairEvent, SideEvent, Standing};
@@ -107,7 +108,7 @@ fn table(table: &Table, width: usize) -> String {
         .collect();
     let longest = rows
         .iter()
-        .map(|row| row.chars().count())
+        .map(|row| measure_text_width(row))
         .max()
         .unwrap_or(0);
     let first = longest.max("responder".len()).min(LABEL);
@@ -184,9 +185,8 @@ fn row(
         let mut written = String::new();
         for (lines, style, wide) in &columns {
             let part = lines.get(line).map_or("", String::as_str);
-            let blanks = (wide + GAP).saturating_sub(part.chars().count());
-            written += &paint(*style, part);
-            written += &" ".repeat(blanks);
+            let part = paint(*style, part);
+            written += &pad_str(&part, wide + GAP, Alignment::Left, None);
         }
         text += written.trim_end();
         text.push('\n');

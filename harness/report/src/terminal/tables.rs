@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use console::{Alignment, measure_text_width, pad_str};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::requirement::{Requirement, Seen};
 
@@ -60,9 +61,12 @@ pub(super) fn results(record: &Record) -> String {
         }
         false => ("Results".to_owned(), rows),
     };
-    let names = rows.keys().map(|name| name.chars().count());
-    let width = names.max().unwrap_or(0).max(heading.chars().count());
-    let mut text = paint(style::BOLD, &format!("{heading:<width$}"));
+    let names = rows.keys().map(|name| measure_text_width(name));
+    let width = names.max().unwrap_or(0).max(measure_text_width(&heading));
+    let mut text = paint(
+        style::BOLD,
+        &pad_str(&heading, width, Alignment::Left, None),
+    );
     for (_, heading) in &columns {
         text += &paint(style::DIM, &format!("  {heading:>COLUMN$}"));
     }
@@ -78,7 +82,7 @@ pub(super) fn results(record: &Record) -> String {
 }
 
 fn row(name: &str, verdicts: &[Verdict], columns: &[(Verdict, &str)], width: usize) -> String {
-    let mut text = format!("{name:<width$}");
+    let mut text = pad_str(name, width, Alignment::Left, None).into_owned();
     for (verdict, _) in columns {
         let number = verdicts.iter().filter(|v| *v == verdict).count();
         let (style, number) = match number {

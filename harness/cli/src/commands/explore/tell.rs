@@ -5,6 +5,7 @@ use std::path::Path;
 use std::time::Duration;
 
 use anstream::{eprint, stdout};
+use indicatif::HumanCount;
 use serde_json::{Value, json};
 use shakedown_engine::explore::exhaustive::{Bounds, Explored, PROPERTIES, Progress, Setup};
 use shakedown_report::text::{count, fit};
@@ -183,8 +184,8 @@ fn as_row(pair: &Pair<'_>) -> String {
     row([
         &pair.setup.responder.to_string(),
         &pair.setup.initiator.to_string(),
-        &grouped(progress.distinct),
-        &grouped(progress.generated),
+        &grouped(progress.distinct).to_string(),
+        &grouped(progress.generated).to_string(),
         &progress.depth.to_string(),
         &seconds(pair.took),
         verdict(pair.explored),
@@ -281,25 +282,6 @@ fn per_second(states: usize, took: Duration) -> usize {
 }
 
 /// `1,234,567`.
-fn grouped(number: usize) -> String {
-    let digits = number.to_string();
-    let mut text = String::new();
-    for (place, digit) in digits.chars().enumerate() {
-        if place > 0 && (digits.len() - place).is_multiple_of(3) {
-            text.push(',');
-        }
-        text.push(digit);
-    }
-    text
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn large_numbers_are_written_in_groups() {
-        let grouped = [0, 999, 1_000, 12_345, 1_234_567].map(grouped);
-        assert_eq!(grouped, ["0", "999", "1,000", "12,345", "1,234,567"]);
-    }
+const fn grouped(number: usize) -> HumanCount {
+    HumanCount(number as u64)
 }
