@@ -3,27 +3,36 @@ use std::path::{Path, PathBuf};
 
 use shakedown_engine::event::Event;
 
-use crate::{Outcome, Record, Sink, file};
+use crate::sink::{Outcome, Sink};
+use crate::{Record, file};
+
+/// What renders the document of what is known so far, if there is any; the path is that of its file.
+type Render = fn(&Record, &Path) -> io::Result<Option<String>>;
 
 /// A report that is one document of a whole run: it is written at the start of a run and replaced at
 /// its end.
 pub struct Document {
     path: PathBuf,
-    /// The document of what is known so far; the path is that of its file.
-    render: fn(&Record, &Path) -> io::Result<String>,
+    render: Render,
+    is_written: bool,
 }
 
 impl Document {
     /// To a file, by what renders a record.
-    pub(crate) const fn new(
-        path: PathBuf,
-        render: fn(&Record, &Path) -> io::Result<String>,
-    ) -> Self {
-        Self { path, render }
+    pub(crate) const fn new(path: PathBuf, render: Render) -> Self {
+        Self {
+            path,
+            render,
+            is_written: false,
+        }
     }
 
-    fn write(&self, record: &Record) -> io::Result<()> {
-        file::replace(&self.path, &(self.render)(record, &self.path)?)
+    fn write(&mut self, record: &Record) -> io::Result<()> {
+        if let Some(text) = (self.render)(record, &self.path)? {
+            file::replace(&self.path, &text)?;
+            self.is_written = true;
+        }
+        Ok(())
     }
 }
 
@@ -33,7 +42,7 @@ impl Sink for Document {
     }
 
     fn file(&self) -> Option<&Path> {
-        Some(&self.path)
+        self.is_written.then_some(&self.path)
     }
 
     fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {

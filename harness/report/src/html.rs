@@ -1,16 +1,16 @@
 //! The page of a table of implementations: one file that needs nothing from elsewhere.
 
-use std::io;
 use std::path::{Path, PathBuf};
 
 use maud::{DOCTYPE, Markup, html};
-use shakedown_engine::event::{Event, FindingEvent, ProcessEvent};
+use shakedown_engine::event::{FindingEvent, ProcessEvent};
 use shakedown_engine::interop::{PairEvent, Standing};
 
-use crate::markdown::target;
-use crate::table::{Table, begins, demanded, label, legend, mark};
+use crate::document::Document;
+use crate::link::target;
+use crate::table::{Table, demanded, label, legend, mark};
 use crate::text::{clean, clean_line, count};
-use crate::{Outcome, Record, Sink, file, requirements};
+use crate::{Record, requirements};
 
 /// How it looks, in light and in dark.
 const STYLE: &str = "
@@ -34,49 +34,13 @@ dt { font-weight: 600; } dd { margin: 0 0 .4rem 1.5rem; }
 
 /// A page of HTML with the table, what was found in each cell, and links to its captures; nothing is
 /// written where nobody was set at a table.
-pub struct InteropPage {
-    path: PathBuf,
-    is_written: bool,
-}
-
-impl InteropPage {
-    /// To a file, which is written at the start of a table and replaced at its end.
-    #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
-        let is_written = false;
-        Self { path, is_written }
-    }
-
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        if let Some(table) = &record.table {
-            let directory = self.path.parent().unwrap_or(Path::new(""));
-            let page = page(table, record, directory).into_string();
-            file::replace(&self.path, &page)?;
-            self.is_written = true;
-        }
-        Ok(())
-    }
-}
-
-impl Sink for InteropPage {
-    fn target(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn file(&self) -> Option<&Path> {
-        self.is_written.then_some(self.path.as_path())
-    }
-
-    fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
-        match begins(event) {
-            true => self.write(record),
-            false => Ok(()),
-        }
-    }
-
-    fn finish(&mut self, record: &Record, _so_far: &Outcome) -> io::Result<()> {
-        self.write(record)
-    }
+#[must_use]
+pub const fn interop_page(path: PathBuf) -> Document {
+    Document::new(path, |record, place| {
+        let directory = place.parent().unwrap_or(Path::new(""));
+        let table = record.table.as_ref();
+        Ok(table.map(|table| page(table, record, directory).into_string()))
+    })
 }
 
 fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
@@ -244,8 +208,11 @@ const fn class(standing: Standing) -> &'static str {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_engine::event::Event;
+
     use super::*;
     use crate::fixture::{self, record};
+    use crate::{Outcome, Sink};
 
     fn written(events: Vec<Event>) -> String {
         let record = record(events);
@@ -274,7 +241,7 @@ mod tests {
     #[test]
     fn nothing_is_written_where_nobody_was_set_at_a_table() {
         let directory = tempfile::tempdir().unwrap();
-        let mut page = InteropPage::new(directory.path().join("interop.html"));
+        let mut page = interop_page(directory.path().join("interop.html"));
         let record = record(fixture::run());
         page.finish(&record, &Outcome::default()).unwrap();
         assert_eq!(page.file(), None);

@@ -4,7 +4,8 @@ use std::path::{Path, PathBuf};
 
 use shakedown_engine::event::Event;
 
-use crate::{Outcome, Record, Sink};
+use crate::Record;
+use crate::sink::{Outcome, Sink};
 
 /// JSON lines: one event a line, flushed at once, so that an interrupted run leaves whole lines.
 pub struct JsonLines {

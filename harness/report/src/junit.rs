@@ -1,20 +1,18 @@
 mod table;
+mod text;
 
 use std::io;
 use std::path::PathBuf;
-use std::time::Duration;
 
 use indexmap::IndexMap;
 use quick_junit::{NonSuccessKind, Property, Report, TestCase, TestCaseStatus, TestSuite};
 use shakedown_engine::event::{CheckSummary, FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
+use self::text::{described, seconds};
 use crate::document::Document;
-use crate::text::{clean, clean_line, count};
+use crate::text::{clean, clean_line};
 use crate::{Record, load, requirements};
-
-/// Findings of one scenario that are described.
-const MOST_DESCRIBED: usize = 20;
 
 /// JUnit XML: a suite for each protocol, mode and role, a case for each scenario; of a check, a
 /// suite for each capture, a case for each requirement.
@@ -24,7 +22,7 @@ const MOST_DESCRIBED: usize = 20;
 /// apply or shows only from inside is skipped, with the reason.
 #[must_use]
 pub const fn junit(path: PathBuf) -> Document {
-    Document::new(path, |record, _| render(record))
+    Document::new(path, |record, _| render(record).map(Some))
 }
 
 /// The whole document.
@@ -149,46 +147,6 @@ fn status(verdict: &VerdictEvent, findings: &[&FindingEvent]) -> TestCaseStatus 
     status
 }
 
-/// The first findings, and how many there are besides.
-fn described<'a>(mut findings: impl Iterator<Item = &'a FindingEvent>) -> String {
-    let first: Vec<String> = findings
-        .by_ref()
-        .take(MOST_DESCRIBED)
-        .map(describe)
-        .collect();
-    let mut text = first.join("\n\n");
-    let more = findings.count();
-    if more > 0 {
-        text += &format!(
-            "\n\nand {} in events.jsonl",
-            count(more as u64, "more finding")
-        );
-    }
-    text
-}
-
-/// A finding in a few lines.
-fn describe(finding: &FindingEvent) -> String {
-    let rule = requirements::find(&finding.requirement).map_or("", |found| &found.text);
-    let packet = finding
-        .packet
-        .map_or(String::new(), |packet| format!("packet {packet}, "));
-    let mut text = format!(
-        "{} {} {rule}\nexpected: {}\ngot: {}\nat: {packet}{:.6} s",
-        finding.requirement, finding.level, finding.expected, finding.got, finding.time
-    );
-    if let Some(capture) = &finding.capture {
-        text += &format!("\ncapture: {capture}");
-    }
-    if let Some(bytes) = &finding.bytes {
-        text += &format!("\nbytes: {bytes}");
-    }
-    if let Some(because) = &finding.waived {
-        text += &format!("\nwaived: {because}");
-    }
-    clean(&text).into_owned()
-}
-
 fn capture(check: &CheckSummary, record: &Record) -> TestSuite {
     let mut suite = TestSuite::new(clean_line(&check.capture));
     suite.add_property(Property::new("packets", check.packets.to_string()));
@@ -265,10 +223,6 @@ fn split(scenario: &str) -> (&str, &str) {
 
 fn kebab(verdict: Verdict) -> String {
     verdict.name().replace(' ', "-")
-}
-
-fn seconds(seconds: f64) -> Duration {
-    Duration::try_from_secs_f64(seconds).unwrap_or_default()
 }
 
 #[cfg(test)]

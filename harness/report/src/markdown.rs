@@ -1,20 +1,21 @@
 mod table;
+mod text;
 
 use std::fmt::Write;
 use std::path::{Path, PathBuf};
 
-use percent_encoding::{AsciiSet, NON_ALPHANUMERIC, percent_encode};
 use shakedown_engine::event::{FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
+use self::text::{code, escape, link};
 use crate::document::Document;
-use crate::text::{clean_line, count};
+use crate::text::count;
 use crate::{Record, load, requirements};
 
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
 #[must_use]
 pub const fn markdown(path: PathBuf) -> Document {
-    Document::new(path, |record, place| Ok(render(record, place)))
+    Document::new(path, |record, place| Ok(Some(render(record, place))))
 }
 
 /// The whole document; `place` is the file that it goes to, from which links lead on.
@@ -315,62 +316,6 @@ fn requirement_table(record: &Record) -> String {
         let _ = writeln!(text, "\nNot judged here: {}.", missing.join(", "));
     }
     text + "\n</details>\n"
-}
-
-/// A link to a capture: relative to the document where the capture lies beside it.
-fn link(capture: Option<&str>, directory: &Path) -> String {
-    let Some(capture) = capture else {
-        return String::new();
-    };
-    let name = Path::new(capture).file_name().unwrap_or_default();
-    let target = target(capture, directory);
-    format!("[{}]({target})", escape(&name.to_string_lossy()))
-}
-
-/// What stands in a link's target as `%` and two digits.
-const IN_PATHS: &AsciiSet = &NON_ALPHANUMERIC
-    .remove(b'/')
-    .remove(b'.')
-    .remove(b'-')
-    .remove(b'_');
-
-/// A capture's path as the target of a link from a document in `directory`.
-pub(crate) fn target(capture: &str, directory: &Path) -> String {
-    let path = Path::new(capture);
-    let beside = path.strip_prefix(directory).unwrap_or(path);
-    percent_encode(beside.as_os_str().as_encoded_bytes(), IN_PATHS).to_string()
-}
-
-/// Text of others as text: no markup, no table cell, no line ends before its time.
-fn escape(text: &str) -> String {
-    let mut escaped = String::new();
-    for c in clean_line(text).chars() {
-        match c {
-            '&' => escaped += "&amp;",
-            '<' => escaped += "&lt;",
-            '>' => escaped += "&gt;",
-            '\\' | '`' | '*' | '_' | '[' | ']' | '|' | '~' | '$' => {
-                escaped.push('\\');
-                escaped.push(c);
-            }
-            '@' => escaped += "&#64;",
-            c => escaped.push(c),
-        }
-    }
-    // Viewers make links of bare addresses.
-    escaped.replace("://", "&#58;//")
-}
-
-/// A name of ours as code, or escaped where it cannot be code.
-fn code(text: &str) -> String {
-    match text
-        .chars()
-        .all(|c| c.is_ascii_alphanumeric() || "/-_.".contains(c))
-        && !text.is_empty()
-    {
-        true => format!("`{text}`"),
-        false => escape(text),
-    }
 }
 
 #[cfg(test)]

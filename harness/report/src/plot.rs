@@ -1,11 +1,11 @@
 use std::io;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use plotters::prelude::*;
-use shakedown_engine::event::{Event, Latency, LoadStretch, LoadSummary};
+use shakedown_engine::event::{Latency, LoadStretch, LoadSummary};
 
+use crate::document::Document;
 use crate::text::clean_line;
-use crate::{Outcome, Record, Sink, file};
 
 /// Width and height in pixels.
 const SIZE: (u32, u32) = (960, 720);
@@ -19,43 +19,13 @@ const LINES: [Line; 3] = [
     ("max", |latency| latency.max, RGBColor(0xc0, 0x2b, 0x2b)),
 ];
 
-/// A plot of a load's latencies over time, as SVG; nothing is written where there was no load.
+/// A plot of the latencies of the last load over time, as SVG; nothing is written where there was no
+/// load.
 ///
 /// Text is left to whoever shows it (`font-family="sans-serif"`): no font is needed to write it.
-pub struct LoadPlot {
-    path: PathBuf,
-    is_written: bool,
-}
-
-impl LoadPlot {
-    /// To a file, which is replaced when a load is over.
-    #[must_use]
-    pub const fn new(path: PathBuf) -> Self {
-        let is_written = false;
-        Self { path, is_written }
-    }
-}
-
-impl Sink for LoadPlot {
-    fn target(&self) -> String {
-        self.path.display().to_string()
-    }
-
-    fn file(&self) -> Option<&Path> {
-        self.is_written.then_some(self.path.as_path())
-    }
-
-    fn event(&mut self, event: &Event, _record: &Record) -> io::Result<()> {
-        if let Event::LoadFinished(load) = event {
-            file::replace(&self.path, &draw(load)?)?;
-            self.is_written = true;
-        }
-        Ok(())
-    }
-
-    fn finish(&mut self, _record: &Record, _so_far: &Outcome) -> io::Result<()> {
-        Ok(())
-    }
+#[must_use]
+pub const fn load_plot(path: PathBuf) -> Document {
+    Document::new(path, |record, _| record.loads.last().map(draw).transpose())
 }
 
 /// The whole drawing: time to handshake above, time to first media below.

@@ -1,7 +1,6 @@
 //! Implementations that were set against each other: rows of responders, columns of initiators.
 
 use indexmap::{IndexMap, IndexSet};
-use shakedown_engine::event::Event;
 use shakedown_engine::interop::{
     InteropStarted, InteropSummary, PairEvent, PairOutcome, SideEvent, Standing,
 };
@@ -184,9 +183,4 @@ pub(crate) fn legend(table: &Table) -> String {
         .map(|(sign, meaning)| format!("{sign} {meaning}"))
         .collect();
     words.join("; ")
-}
-
-/// Whether a report of tables has to be written anew.
-pub(crate) const fn begins(event: &Event) -> bool {
-    matches!(event, Event::InteropStarted(_))
 }

@@ -6,7 +6,7 @@ use quick_junit::{NonSuccessKind, Property, TestCase, TestCaseStatus, TestSuite}
 use shakedown_engine::event::FindingEvent;
 use shakedown_engine::interop::{PairEvent, Standing};
 
-use super::{described, seconds};
+use super::text::{described, seconds};
 use crate::table::demanded;
 use crate::text::{clean, clean_line};
 use crate::{Record, Table};

@@ -5,7 +5,7 @@ use std::path::Path;
 
 use shakedown_engine::interop::{PairEvent, Standing};
 
-use super::{code, escape, link};
+use super::text::{code, escape, link};
 use crate::Record;
 use crate::table::{Table, demanded, label, legend, mark};
 use crate::text::count;

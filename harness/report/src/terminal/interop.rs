@@ -8,7 +8,7 @@ use shakedown_engine::interop::{PairEvent, SideEvent, Standing};
 use shakedown_engine::verdict::Verdict;
 
 use super::finding::{self, labelled};
-use super::report::{exit_style, findings, heading, process};
+use super::parts::{exit_style, findings, heading, process};
 use super::style::{self, paint};
 use crate::table::{demanded, label, legend, words};
 use crate::text::{clean_line, count, wrap};

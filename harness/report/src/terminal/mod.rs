@@ -3,6 +3,7 @@
 mod finding;
 mod interop;
 mod load;
+mod parts;
 mod progress;
 mod report;
 mod style;
