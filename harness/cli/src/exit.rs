@@ -66,6 +66,24 @@ pub(crate) struct Failure {
     pub(crate) message: String,
 }
 
+/// The call or a file is wrong.
+pub(crate) fn usage(message: impl Into<String>) -> Failure {
+    let message = message.into();
+    Failure {
+        exit: Exit::Usage,
+        message,
+    }
+}
+
+/// The harness failed.
+pub(crate) fn harness(message: impl Into<String>) -> Failure {
+    let message = message.into();
+    Failure {
+        exit: Exit::Harness,
+        message,
+    }
+}
+
 /// Writing to standard output failed. A reader that went away (`| head`) has what it wanted.
 impl From<io::Error> for Failure {
     fn from(error: io::Error) -> Self {

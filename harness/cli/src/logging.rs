@@ -8,6 +8,16 @@ use tracing_subscriber::filter::LevelFilter;
 /// The variable that takes filter directives and wins over `-v`.
 const VARIABLE: &str = "SHAKEDOWN_LOG";
 
+/// Flags of every command.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Global {
+    /// Say more on standard error: -v what happens, -vv errors it lives with too, -vvv each datagram
+    ///
+    /// `SHAKEDOWN_LOG` takes directives such as `shakedown_net=debug` and wins over this flag.
+    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
+    pub(crate) verbose: u8,
+}
+
 /// Starts logging; `verbose` is how often `-v` was given.
 pub(crate) fn start(verbose: u8) {
     let level = match verbose {

@@ -27,6 +27,7 @@ use clap::Parser;
 
 use crate::commands::Command;
 use crate::exit::Failure;
+use crate::logging::Global;
 
 /// A packet-level conformance and fuzz test harness for protocols over UDP and over QUIC.
 #[derive(Debug, Parser)]
@@ -44,16 +45,6 @@ struct Cli {
 
     #[command(subcommand)]
     command: Command,
-}
-
-/// Flags of every command.
-#[derive(Debug, clap::Args)]
-struct Global {
-    /// Say more on standard error: -v what happens, -vv errors it lives with too, -vvv each datagram
-    ///
-    /// `SHAKEDOWN_LOG` takes directives such as `shakedown_net=debug` and wins over this flag.
-    #[arg(short, long, action = clap::ArgAction::Count, global = true)]
-    verbose: u8,
 }
 
 fn main() -> ExitCode {

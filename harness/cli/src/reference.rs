@@ -2,7 +2,7 @@
 
 use std::hash::{BuildHasher, Hasher};
 use std::io::Write;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 use std::time::Duration;
 
@@ -16,7 +16,7 @@ use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, harness, usage};
 
 /// The port of `mediastream` (specification, section 6).
 pub(crate) const DEFAULT_PORT: u16 = 4444;
@@ -126,7 +126,7 @@ impl Common {
             seed,
             extra: chosen.extra,
         };
-        reference(protocol, &settings, Security::Tls).map_err(wrong_call)
+        reference(protocol, &settings, Security::Tls).map_err(usage)
     }
 
     /// Drives the machine to its end and prints the counters if they were asked for.
@@ -189,15 +189,13 @@ pub(crate) fn check_keylog(keylog: Option<&Path>, secrets: &Secrets) -> Result<(
 }
 
 fn cannot_write(path: &Path, error: &std::io::Error) -> Failure {
-    wrong_call(format!("cannot write {}: {error}", path.display()))
+    usage(format!("cannot write {}: {error}", path.display()))
 }
 
 /// Opens the socket and starts to listen for signals.
 pub(crate) fn open(address: SocketAddr, flag: &str) -> Result<(Host, StopSignal), Failure> {
-    let stop = StopSignal::new().map_err(|error| Failure {
-        exit: Exit::Harness,
-        message: format!("cannot listen for signals: {error}"),
-    })?;
+    let stop = StopSignal::new()
+        .map_err(|error| harness(format!("cannot listen for signals: {error}")))?;
     let host = Host::bind(address).map_err(|error| {
         let hint = match error.kind() {
             std::io::ErrorKind::AddrInUse => {
@@ -205,7 +203,7 @@ pub(crate) fn open(address: SocketAddr, flag: &str) -> Result<(Host, StopSignal)
             }
             _ => format!("; choose another address by {flag}"),
         };
-        wrong_call(format!("cannot open UDP {address}: {error}{hint}"))
+        usage(format!("cannot open UDP {address}: {error}{hint}"))
     })?;
     Ok((host, stop))
 }
@@ -219,10 +217,7 @@ pub(crate) fn block_on(
         .build();
     match runtime {
         Ok(runtime) => runtime.block_on(command),
-        Err(error) => Err(Failure {
-            exit: Exit::Harness,
-            message: format!("cannot start the runtime: {error}"),
-        }),
+        Err(error) => Err(harness(format!("cannot start the runtime: {error}"))),
     }
 }
 
@@ -234,19 +229,35 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The call cannot be followed.
-pub(crate) fn wrong_call(message: String) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message,
+/// The address that `text` names, with `port` where it names none: `host`, `host:port`, `[v6]:port` or a bare IP address.
+pub(crate) async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure> {
+    if let Ok(ip) = text.parse::<IpAddr>() {
+        return Ok(SocketAddr::new(ip, port));
     }
+    let has_port = text.contains(':');
+    let target = if has_port {
+        text.to_owned()
+    } else {
+        format!("{text}:{port}")
+    };
+    let problem = |why: &str| {
+        usage(format!(
+            "no server is found at {text:?}: {why}; write for example 127.0.0.1:{port}"
+        ))
+    };
+    let mut found = tokio::net::lookup_host(target)
+        .await
+        .map_err(|error| problem(&error.to_string()))?;
+    found
+        .next()
+        .ok_or_else(|| problem("the name has no address"))
 }
 
 fn checked_mode(protocol: &Protocol, mode: &str) -> Result<String, Failure> {
     if mode.split(',').all(|one| protocol.modes.contains(&one)) {
         return Ok(mode.to_owned());
     }
-    Err(wrong_call(format!(
+    Err(usage(format!(
         "{} has no mode {mode:?}; there are {}",
         protocol.id,
         protocol.modes.join(", "),

@@ -7,8 +7,8 @@ use anstream::eprintln;
 use clap::ValueEnum;
 use shakedown_report::{JsonLines, Progress, Sinks, Terminal};
 
-use crate::Global;
-use crate::exit::{Exit, Failure, error_label};
+use crate::exit::{Exit, Failure, error_label, usage};
+use crate::logging::Global;
 
 /// Columns of a report where there is no terminal to ask.
 const WIDTH: usize = 100;
@@ -48,9 +48,8 @@ impl ReportArgs {
         let mut sinks = Sinks::new();
         if let Some(directory) = self.out.as_deref().or(out) {
             let added = sinks.add_directory(directory);
-            added.map_err(|failure| Failure {
-                exit: Exit::Usage,
-                message: format!("{failure}; give another directory with --out"),
+            added.map_err(|failure| {
+                usage(format!("{failure}; give another directory with --out"))
             })?;
         }
         match self.format {

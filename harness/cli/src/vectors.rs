@@ -10,7 +10,7 @@ use shakedown_engine::scenario::{Library, LibraryError, Loaded, Selection, Selec
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol};
 
-use crate::exit::{Exit, Failure};
+use crate::exit::{Failure, harness, usage};
 
 static VECTORS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../vectors");
 
@@ -31,10 +31,9 @@ pub(crate) fn library() -> Result<Library, Failure> {
 pub(crate) fn reference(protocol: &Protocol, role: Role) -> Result<Iut, Failure> {
     let name = format!("iut/reference-{}.toml", protocol.side(role));
     let file = VECTORS.get_file(&name);
-    let text = file.and_then(File::contents_utf8).ok_or_else(|| Failure {
-        exit: Exit::Harness,
-        message: format!("this program was built without vectors/{name}"),
-    })?;
+    let text = file
+        .and_then(File::contents_utf8)
+        .ok_or_else(|| harness(format!("this program was built without vectors/{name}")))?;
     Iut::parse(&format!("vectors/{name}"), text).map_err(|problems| wrong_file(&problems))
 }
 
@@ -114,7 +113,9 @@ impl SelectionArgs {
                 library()?.overridden_by(read)
             }
         };
-        let selected = library.select(&selection).map_err(|error| usage(&error))?;
+        let selected = library
+            .select(&selection)
+            .map_err(|error| usage(error.to_string()))?;
         Ok(selected.into_iter().cloned().collect())
     }
 }
@@ -162,7 +163,7 @@ fn missing_file(path: &str) -> Failure {
         Ok(Some(id)) => format!("; did you mean the scenario `{id}`?"),
         Ok(None) | Err(_) => String::new(),
     };
-    usage(&format!("there is no file {path:?}{hint}"))
+    usage(format!("there is no file {path:?}{hint}"))
 }
 
 fn wrong_file(problems: &Problems) -> Failure {
@@ -171,7 +172,7 @@ fn wrong_file(problems: &Problems) -> Failure {
         count => format!("{count} things are wrong"),
     };
     let (file, text) = (problems.file(), problems.render(true));
-    usage(&format!("{count} in {file}\n\n{text}"))
+    usage(format!("{count} in {file}\n\n{text}"))
 }
 
 fn wrong_files(error: &LibraryError) -> Failure {
@@ -179,17 +180,10 @@ fn wrong_files(error: &LibraryError) -> Failure {
         1 => "something is wrong with a scenario".to_owned(),
         count => format!("something is wrong with {count} scenarios"),
     };
-    usage(&format!(
+    usage(format!(
         "{count}; nothing was run\n\n{}",
         error.render(true)
     ))
-}
-
-fn usage(message: &impl ToString) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message: message.to_string(),
-    }
 }
 
 #[cfg(test)]

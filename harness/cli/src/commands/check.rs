@@ -14,8 +14,8 @@ use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters};
 use shakedown_report::Sinks;
 
-use crate::Global;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, usage};
+use crate::logging::Global;
 use crate::reports::{self, ReportArgs};
 
 /// Bytes that are read from a file at once.
@@ -181,10 +181,7 @@ pub(super) fn key_log(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let Some(path) = path else {
         return Ok(Vec::new());
     };
-    let wrong = |why: &dyn std::fmt::Display| Failure {
-        exit: Exit::Usage,
-        message: format!("{}: {why}", path.display()),
-    };
+    let wrong = |why: &dyn std::fmt::Display| usage(format!("{}: {why}", path.display()));
     let lines = std::fs::read(path).map_err(|error| wrong(&error))?;
     let mut secrets = Secrets::default();
     secrets.add(&lines);

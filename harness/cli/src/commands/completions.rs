@@ -5,8 +5,9 @@ use std::io::Write;
 use clap::CommandFactory;
 use clap_complete::Shell;
 
+use crate::Cli;
 use crate::exit::{Exit, Failure};
-use crate::{Cli, Global};
+use crate::logging::Global;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]

@@ -16,8 +16,8 @@ use shakedown_report::hexdump::{ROW, row};
 use shakedown_report::text::{clean_line, count};
 
 use super::check::{key_log, open};
-use crate::Global;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, usage};
+use crate::logging::Global;
 use crate::quic_lines;
 use crate::quic_words::{Said, Words};
 
@@ -124,10 +124,7 @@ impl Args {
     }
 
     fn wrong(&self, why: &dyn std::fmt::Display) -> Failure {
-        Failure {
-            exit: Exit::Usage,
-            message: format!("{}: {why}", self.capture.display()),
-        }
+        usage(format!("{}: {why}", self.capture.display()))
     }
 
     /// What a packet of QUIC says, below its datagram, and the words that it completes.

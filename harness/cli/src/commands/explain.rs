@@ -11,8 +11,8 @@ use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
-use crate::Global;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, usage};
+use crate::logging::Global;
 use crate::vectors;
 
 /// The command's arguments.
@@ -81,10 +81,7 @@ impl Args {
             || "`shakedown list` shows what there is".to_owned(),
             |meant| format!("did you mean `{meant}`?"),
         );
-        Failure {
-            exit: Exit::Usage,
-            message: format!("no requirement and no scenario is called `{}`; {hint}", self.id),
-        }
+        usage(format!("no requirement and no scenario is called `{}`; {hint}", self.id))
     }
 }
 

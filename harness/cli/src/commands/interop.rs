@@ -12,9 +12,9 @@ use shakedown_net::interop::{Plan, interop};
 use shakedown_protocol::Protocol;
 use shakedown_report::Sinks;
 
-use super::run::{Weakest, conduct, own_path, usage};
-use crate::Global;
-use crate::exit::{Exit, Failure, error_label};
+use super::run::{Weakest, conduct, own_path};
+use crate::exit::{Exit, Failure, error_label, usage};
+use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::reference::any_seed;
 use crate::reports::{self, Format, ReportArgs};

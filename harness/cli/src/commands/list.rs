@@ -9,8 +9,8 @@ use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption};
 
-use crate::Global;
 use crate::exit::{Exit, Failure};
+use crate::logging::Global;
 use crate::reports::Format;
 use crate::vectors::{self, SelectionArgs};
 

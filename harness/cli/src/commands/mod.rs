@@ -7,8 +7,8 @@
 
 use clap::Subcommand;
 
-use crate::Global;
 use crate::exit::{Exit, Failure};
+use crate::logging::Global;
 
 /// Declares the modules, the enum that clap parses, and the call of each.
 macro_rules! commands {

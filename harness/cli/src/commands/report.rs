@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use anstream::eprintln;
 use shakedown_report::Replay;
 
-use crate::Global;
-use crate::exit::{Exit, Failure};
+use crate::exit::{Exit, Failure, usage};
+use crate::logging::Global;
 use crate::reports::{self, ReportArgs};
 
 /// The command's arguments.
@@ -29,10 +29,7 @@ impl Args {
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
         let mut replays = Vec::new();
         for run in &self.runs {
-            let replay = Replay::read(run).map_err(|error| Failure {
-                exit: Exit::Usage,
-                message: error.to_string(),
-            })?;
+            let replay = Replay::read(run).map_err(|error| usage(error.to_string()))?;
             for note in &replay.notes {
                 eprintln!("warning: {note}");
             }

@@ -18,8 +18,8 @@ use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::Sinks;
 use tokio::sync::{mpsc, watch};
 
-use crate::Global;
-use crate::exit::{Exit, Failure, error_label};
+use crate::exit::{Exit, Failure, error_label, harness, usage};
+use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::reference::any_seed;
 use crate::reports::{self, Format, ReportArgs};
@@ -454,18 +454,4 @@ pub(super) fn own_path() -> Result<String, Failure> {
     path.into_os_string().into_string().map_err(|path| {
         harness(format!("this program's path {} is no text", path.display()))
     })
-}
-
-pub(super) fn usage(message: String) -> Failure {
-    Failure {
-        exit: Exit::Usage,
-        message,
-    }
-}
-
-fn harness(message: String) -> Failure {
-    Failure {
-        exit: Exit::Harness,
-        message,
-    }
 }

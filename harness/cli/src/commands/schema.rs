@@ -5,8 +5,8 @@ use std::io::Write;
 use clap::ValueEnum;
 use shakedown_engine::schema;
 
-use crate::Global;
 use crate::exit::{Exit, Failure};
+use crate::logging::Global;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]

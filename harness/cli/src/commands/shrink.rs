@@ -23,8 +23,8 @@ use shakedown_report::text::{clean_line, count};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::Global;
-use crate::exit::{Exit, Failure as Wrong};
+use crate::exit::{Exit, Failure as Wrong, harness, usage};
+use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::player::{Live, Played, Player, Virtual};
 use crate::vectors::{self, SelectionArgs};
@@ -474,18 +474,4 @@ fn stopped(runtime: &Runtime) -> Result<watch::Receiver<bool>, Wrong> {
 fn exists(out: &Path) -> Wrong {
     let out = out.display();
     usage(format!("{out} is there already; --force overwrites it, --out names another file"))
-}
-
-fn usage(message: String) -> Wrong {
-    Wrong {
-        exit: Exit::Usage,
-        message,
-    }
-}
-
-fn harness(message: String) -> Wrong {
-    Wrong {
-        exit: Exit::Harness,
-        message,
-    }
 }

@@ -8,9 +8,8 @@ use shakedown_protocol::mediastream;
 use shakedown_protocol::machine::{self, Outcome};
 use shakedown_protocol::requirement::Role;
 
-use crate::exit::{Exit, Failure};
-use super::resolve;
-use crate::reference::{self, Chosen, Common, DEFAULT_PORT};
+use crate::exit::{Exit, Failure, harness};
+use crate::reference::{self, Chosen, Common, DEFAULT_PORT, resolve};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -92,10 +91,7 @@ impl Args {
                 exit: Exit::Fail,
                 message: self.with_advice(failure),
             }),
-            None => Err(Failure {
-                exit: Exit::Harness,
-                message: "the session ended without an outcome".to_owned(),
-            }),
+            None => Err(harness("the session ended without an outcome".to_owned())),
         }
     }
 

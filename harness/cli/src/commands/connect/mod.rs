@@ -3,11 +3,8 @@
 mod mediastream;
 mod proton;
 
-use std::net::{IpAddr, SocketAddr};
-
-use crate::Global;
 use crate::exit::{Exit, Failure};
-use crate::reference::wrong_call;
+use crate::logging::Global;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -51,28 +48,3 @@ impl Args {
         }
     }
 }
-
-/// The address that `text` names, with `port` where it names none: `host`, `host:port`, `[v6]:port` or a bare IP address.
-pub(super) async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure> {
-    if let Ok(ip) = text.parse::<IpAddr>() {
-        return Ok(SocketAddr::new(ip, port));
-    }
-    let has_port = text.contains(':');
-    let target = if has_port {
-        text.to_owned()
-    } else {
-        format!("{text}:{port}")
-    };
-    let problem = |why: &str| {
-        wrong_call(format!(
-            "no server is found at {text:?}: {why}; write for example 127.0.0.1:{port}"
-        ))
-    };
-    let mut found = tokio::net::lookup_host(target)
-        .await
-        .map_err(|error| problem(&error.to_string()))?;
-    found
-        .next()
-        .ok_or_else(|| problem("the name has no address"))
-}
-

@@ -8,9 +8,8 @@ use shakedown_net::quic::Host;
 use shakedown_protocol::proton::{ClientSettings, Errand, Profile, Runner};
 use shakedown_protocol::streams::{Input, StreamMachine};
 
-use super::resolve;
-use crate::exit::{Exit, Failure};
-use crate::reference::{self, PROTON_PORT, wrong_call};
+use crate::exit::{Exit, Failure, harness, usage};
+use crate::reference::{self, PROTON_PORT, resolve};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -81,13 +80,10 @@ impl Args {
     async fn connect(self) -> Result<Exit, Failure> {
         let server = resolve(&self.address, PROTON_PORT).await?;
         let secrets = reference::secrets_for(self.keylog.as_deref())?;
-        let config = client_config(&PROTON, &secrets).map_err(wrong_call)?;
-        let mut stop = StopSignal::new().map_err(|error| Failure {
-            exit: Exit::Harness,
-            message: format!("cannot listen for signals: {error}"),
-        })?;
+        let config = client_config(&PROTON, &secrets).map_err(usage)?;
+        let mut stop = StopSignal::new().map_err(|error| harness(format!("cannot listen for signals: {error}")))?;
         let endpoint = client(config, server)
-            .map_err(|error| wrong_call(format!("cannot open a UDP socket: {error}")))?;
+            .map_err(|error| usage(format!("cannot open a UDP socket: {error}")))?;
         let mut host = Host::new(endpoint, Some(server));
         let mut machine = Runner::new(self.errand());
         machine.handle(host.now(), Input::Tick);

@@ -1,7 +1,7 @@
 //! `shakedown explore PROTOCOL` without `--swarm`: every run within bounds.
 
 use std::io::IsTerminal;
-use std::num::{NonZeroU64, NonZeroUsize};
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::thread::JoinHandle;
@@ -15,77 +15,12 @@ use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
 use super::tell::{Pair, Teller};
-use super::{Args, usage};
-use crate::exit::{Exit, Failure};
-use crate::numbers::at_least_1;
+use super::args::{Args, Flags};
+use crate::exit::{Exit, Failure, harness, usage};
 use crate::reports::Format;
 
 /// How often the progress is looked at and told.
 const GLANCE: Duration = Duration::from_millis(50);
-
-/// The flags of this kind of exploration, which mean nothing to a swarm.
-pub(super) const FLAGS: [&str; 11] = [
-    "all",
-    "optimistic_start",
-    "begin_immediately",
-    "allow_legacy_start",
-    "fallback",
-    "loss",
-    "dup",
-    "reorder",
-    "slow",
-    "max_states",
-    "timeout",
-];
-
-/// What is explored, and how far.
-#[derive(Debug, clap::Args)]
-#[command(next_help_heading = "Without --swarm")]
-pub(super) struct Flags {
-    /// Every pair of the table of pairs, one after the other
-    #[arg(long, conflicts_with_all = ["mode", "initiator", "responder"])]
-    all: bool,
-
-    /// The responder streams before the ACK (3way)
-    #[arg(long, visible_alias = "optimistic", conflicts_with_all = ["initiator", "responder", "all"])]
-    optimistic_start: bool,
-
-    /// The responder streams before the START_CONFIRM (start3)
-    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
-    begin_immediately: bool,
-
-    /// The responder serves the START token too (3way, start3)
-    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
-    allow_legacy_start: bool,
-
-    /// The initiator sends the START token where nobody answers (3way, start3)
-    #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
-    fallback: bool,
-
-    /// Datagrams that may be lost, of both directions together
-    #[arg(long, value_name = "N", default_value_t = 3)]
-    loss: u8,
-
-    /// Datagrams that may be doubled; the copy arrives at any later time
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    dup: u8,
-
-    /// Datagrams that may be overtaken by others; they arrive at any later time
-    #[arg(long, value_name = "N", default_value_t = 2)]
-    reorder: u8,
-
-    /// Timers that may be due while other datagrams are on their way; 0: they arrive before
-    #[arg(long, value_name = "N", default_value_t = 0)]
-    slow: u8,
-
-    /// Give a pair up after so many different states
-    #[arg(long, value_name = "N", default_value = "50000000", value_parser = at_least_1::<NonZeroUsize>)]
-    max_states: NonZeroUsize,
-
-    /// Give a pair up after so many seconds [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = at_least_1::<NonZeroU64>)]
-    timeout: Option<NonZeroU64>,
-}
 
 /// Explores one pair, or all of the table.
 pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Failure> {
@@ -244,10 +179,7 @@ fn write(args: &Args, trace: &Trace) -> Result<Option<PathBuf>, Failure> {
         true => out.join(format!("{}-at-{}", name(Role::Initiator), name(Role::Responder))),
         false => out.clone(),
     };
-    let failed = |path: &Path, error: &std::io::Error| Failure {
-        exit: Exit::Harness,
-        message: format!("cannot write {}: {error}", path.display()),
-    };
+    let failed = |path: &Path, error: &std::io::Error| harness(format!("cannot write {}: {error}", path.display()));
     std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
     let put = |name: &str, text: &str| {
         let file = folder.join(name);

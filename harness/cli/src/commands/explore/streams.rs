@@ -11,8 +11,8 @@ use shakedown_protocol::Protocol;
 use shakedown_report::text::count;
 
 use super::swarm::{BATCH, VERSION, jobs, played};
-use super::{Args, usage};
-use crate::exit::{Exit, Failure};
+use super::args::Args;
+use crate::exit::{Exit, Failure, usage};
 use crate::reports::Format;
 
 /// Plays the runs and tells what came of them.

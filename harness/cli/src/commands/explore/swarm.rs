@@ -13,8 +13,8 @@ use shakedown_engine::explore::Trace;
 use shakedown_protocol::Protocol;
 use shakedown_report::text::count;
 
-use super::{Args, usage};
-use crate::exit::{Exit, Failure};
+use super::args::Args;
+use crate::exit::{Exit, Failure, usage};
 use crate::reports::Format;
 
 /// Version of the events, whose names and fields are a contract.

@@ -9,11 +9,10 @@ use std::path::PathBuf;
 
 use shakedown_protocol::proton::Profile;
 
-use crate::Global;
-use crate::exit::{Exit, Failure};
-use crate::reference::{PROTON_PORT, check_keylog, print_line, secrets_for, wrong_call};
+use crate::exit::{Exit, Failure, harness, usage};
+use crate::logging::Global;
+use crate::reference::{PROTON_PORT, check_keylog, print_line, secrets_for, resolve};
 
-use super::connect::resolve;
 use command::HELP;
 use editor::{Lines, Typed};
 use session::{Done, Session};
@@ -66,10 +65,7 @@ impl Args {
             .worker_threads(1)
             .enable_all()
             .build();
-        let runtime = runtime.map_err(|error| Failure {
-            exit: Exit::Harness,
-            message: format!("cannot start the runtime: {error}"),
-        })?;
+        let runtime = runtime.map_err(|error| harness(format!("cannot start the runtime: {error}")))?;
         let server = runtime.block_on(resolve(&self.server, PROTON_PORT))?;
         let secrets = secrets_for(self.keylog.as_deref())?;
         let mut session = Session::new(server, self.profile, secrets.clone());
@@ -108,11 +104,11 @@ type Follow<'a> = dyn FnMut(&str) -> Result<Done, Failure> + 'a;
 
 /// A session at a terminal. Who sits there has seen what failed.
 fn typed(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
-    let mut lines = Lines::new().map_err(wrong_call)?;
+    let mut lines = Lines::new().map_err(usage)?;
     print_line("Starting REPL client mode...")?;
     print_line(HELP)?;
     loop {
-        match lines.next().map_err(wrong_call)? {
+        match lines.next().map_err(usage)? {
             Typed::Line(line) => {
                 if follow(&line)? == Done::Exit {
                     return Ok(Exit::Success);
@@ -128,7 +124,7 @@ fn typed(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
 fn piped(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
     let mut exit = Exit::Success;
     for line in std::io::stdin().lock().lines() {
-        let line = line.map_err(|error| wrong_call(format!("cannot read the commands: {error}")))?;
+        let line = line.map_err(|error| usage(format!("cannot read the commands: {error}")))?;
         match follow(&line)? {
             Done::Well => {}
             Done::Failed => exit = Exit::Fail,

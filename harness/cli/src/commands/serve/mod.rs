@@ -3,8 +3,8 @@
 mod mediastream;
 mod proton;
 
-use crate::Global;
 use crate::exit::{Exit, Failure};
+use crate::logging::Global;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]

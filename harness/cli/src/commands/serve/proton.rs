@@ -11,8 +11,8 @@ use shakedown_net::quic::transport::{PROTON, server_config, server};
 use shakedown_protocol::proton::{Profile, Server, ServerSettings};
 use shakedown_protocol::streams::{Input, StreamMachine};
 
-use crate::exit::{Exit, Failure};
-use crate::reference::{self, PROTON_PORT, span, wrong_call};
+use crate::exit::{Exit, Failure, harness, usage};
+use crate::reference::{self, PROTON_PORT, span};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -78,14 +78,11 @@ impl Args {
 
     async fn serve(self) -> Result<Exit, Failure> {
         let secrets = reference::secrets_for(self.keylog.as_deref())?;
-        let config = server_config(&PROTON, self.identity()?, &secrets).map_err(wrong_call)?;
-        let mut stop = StopSignal::new().map_err(|error| Failure {
-            exit: Exit::Harness,
-            message: format!("cannot listen for signals: {error}"),
-        })?;
+        let config = server_config(&PROTON, self.identity()?, &secrets).map_err(usage)?;
+        let mut stop = StopSignal::new().map_err(|error| harness(format!("cannot listen for signals: {error}")))?;
         let endpoint = server(config, self.listen).map_err(|error| {
             let listen = self.listen;
-            wrong_call(format!("cannot open UDP {listen}: {error}; choose another by --listen"))
+            usage(format!("cannot open UDP {listen}: {error}; choose another by --listen"))
         })?;
         let local = endpoint.local_addr().unwrap_or(self.listen);
         let mut machine = Server::new(ServerSettings {
@@ -119,8 +116,8 @@ impl Args {
 
     fn identity(&self) -> Result<Identity, Failure> {
         match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => Identity::read(cert, key).map_err(wrong_call),
-            (None, _) | (_, None) => Identity::self_signed().map_err(wrong_call),
+            (Some(cert), Some(key)) => Identity::read(cert, key).map_err(usage),
+            (None, _) | (_, None) => Identity::self_signed().map_err(usage),
         }
     }
 }
