@@ -13,12 +13,11 @@ use pcap_file::pcapng::blocks::section_header::{SectionHeaderBlock, SectionHeade
 use pcap_file::pcapng::blocks::unknown::UnknownBlock;
 use pcap_file::{DataLink, Endianness};
 
-use crate::file::{DECRYPTION_SECRETS_BLOCK, TLS_KEY_LOG, error_chain};
+use crate::error::error_chain;
+use crate::file::{DECRYPTION_SECRETS_BLOCK, key_log_body, shortened};
 
 /// Snapshot length that we declare, in bytes: as tcpdump does, and more than any packet of ours.
 const SNAPSHOT_LENGTH: u32 = 262_144;
-/// Longest comment in bytes; the format's limit is 65,535.
-const MAX_COMMENT: usize = 60_000;
 
 /// What a capture says of itself, and how large it may become.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -352,31 +351,6 @@ impl<W: Write> PcapFileWriter<W> {
     }
 }
 
-/// What is in a block with the secrets of TLS sessions.
-pub(crate) fn key_log_body(key_log: &[u8], order: Endianness) -> Result<Vec<u8>, String> {
-    // The block has to have a length, too.
-    let length = u32::try_from(key_log.len()).ok().filter(|it| *it < 1 << 31);
-    let length = length.ok_or_else(|| format!("a key log of {} bytes", key_log.len()))?;
-    let mut body = Vec::with_capacity(key_log.len() + 12);
-    for field in [TLS_KEY_LOG, length] {
-        body.extend(match order {
-            Endianness::Big => field.to_be_bytes(),
-            Endianness::Little => field.to_le_bytes(),
-        });
-    }
-    body.extend_from_slice(key_log);
-    body.resize(body.len().next_multiple_of(4), 0);
-    Ok(body)
-}
-
-/// A comment, cut where the format's limit or a reader's patience ends.
 fn comment_option(text: &str) -> CommonOption<'_> {
     CommonOption::Comment(shortened(text))
-}
-
-pub(crate) fn shortened(text: &str) -> Cow<'_, str> {
-    if text.len() <= MAX_COMMENT {
-        return text.into();
-    }
-    format!("{}...", &text[..text.floor_char_boundary(MAX_COMMENT)]).into()
 }

@@ -4,11 +4,11 @@ use std::io::{self, Read, Write};
 use pcap_file::Endianness;
 use pcap_file::pcapng::blocks::SIMPLE_PACKET_BLOCK;
 
+use super::block::{DECRYPTION_SECRETS_BLOCK, Located, bytes_of, integer, key_log_body, shortened};
 use super::interface::option;
-use super::pcapng::{AnyBlock, DECRYPTION_SECRETS_BLOCK, Pcapng, integer, is_pcapng};
-use super::{Located, Window};
+use super::pcapng::{AnyBlock, Pcapng, is_pcapng};
+use super::window::Window;
 use crate::CaptureError;
-use crate::writer::{key_log_body, shortened};
 
 /// Option `opt_comment`.
 const COMMENT: u32 = 1;
@@ -147,11 +147,4 @@ fn secrets(key_log: &[u8], order: Endianness, copy: &mut Vec<u8>) -> io::Result<
     copy.extend(body);
     copy.extend(length);
     Ok(())
-}
-
-const fn bytes_of(value: u32, order: Endianness) -> [u8; 4] {
-    match order {
-        Endianness::Big => value.to_be_bytes(),
-        Endianness::Little => value.to_le_bytes(),
-    }
 }

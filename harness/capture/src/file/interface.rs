@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use pcap_file::Endianness;
 
-use super::pcapng::integer;
+use super::block::integer;
 use crate::CaptureError;
 
 /// Option `if_tsresol`: the unit of an interface's times.

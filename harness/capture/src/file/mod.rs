@@ -1,6 +1,7 @@
 //! The packets of a capture file, one by one.
 
 mod annotate;
+mod block;
 mod foreign;
 mod interface;
 mod pcap;
@@ -18,13 +19,12 @@ use ::pcap_file::pcapng::blocks::opt_common::CommonOption;
 use ::pcap_file::pcapng::{Block, PcapNgState, RawBlock};
 
 pub use self::annotate::{AnnotateError, Annotated, annotate, annotate_with_key_log};
+use self::block::Located;
+pub use self::block::MAX_PACKET;
+pub(crate) use self::block::{DECRYPTION_SECRETS_BLOCK, key_log_body, shortened};
 use self::pcapng::Found;
-pub(crate) use self::pcapng::{DECRYPTION_SECRETS_BLOCK, TLS_KEY_LOG};
 use self::window::Window;
 use crate::CaptureError;
-
-/// Most captured bytes of a packet. Loopback with segmentation offload reaches half of it.
-pub const MAX_PACKET: u32 = 1024 * 1024;
 
 /// Reads the packets of a pcap or pcapng file as they stand in it, from any stream.
 ///
@@ -77,33 +77,6 @@ pub struct RawPacket<'a> {
     /// Its length in bytes on the wire, at least `data.len()`.
     pub wire_length: u32,
     encoded: Option<(&'a PcapNgState, &'a [u8])>,
-}
-
-/// Where a packet lies in the window.
-#[derive(Debug, Clone)]
-pub(crate) struct Located {
-    offset: u64,
-    time: Option<Duration>,
-    interface: u32,
-    link: DataLink,
-    data: Range<usize>,
-    wire_length: u32,
-    /// The whole block, with its head, in a pcapng file.
-    block: Option<Range<usize>>,
-}
-
-impl Default for Located {
-    fn default() -> Self {
-        Self {
-            offset: 0,
-            time: None,
-            interface: 0,
-            link: DataLink::NULL,
-            data: 0..0,
-            wire_length: 0,
-            block: None,
-        }
-    }
 }
 
 impl<R: Read> Packets<R> {
@@ -242,7 +215,7 @@ impl<'a> RawPacket<'a> {
         let Some((state, block)) = self.encoded else {
             return Vec::new();
         };
-        let kind = pcapng::integer(&block[..4], state.endianness());
+        let kind = block::integer(&block[..4], state.endianness());
         let length = block.len() as u32;
         let raw = RawBlock {
             type_: kind,
@@ -255,19 +228,4 @@ impl<'a> RawPacket<'a> {
             _ => Vec::new(),
         }
     }
-}
-
-/// An error with its causes, joined by colons.
-pub(crate) fn error_chain(error: &dyn std::error::Error) -> String {
-    let mut text = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let next = error.to_string();
-        if !text.ends_with(&next) {
-            text.push_str(": ");
-            text.push_str(&next);
-        }
-        cause = error.source();
-    }
-    text
 }

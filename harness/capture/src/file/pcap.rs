@@ -4,7 +4,8 @@ use std::time::Duration;
 use pcap_file::pcap::{PcapHeader, PcapParseError, PcapParser, PcapTsResolution};
 use pcap_file::{DataLink, Endianness};
 
-use super::{Located, MAX_PACKET, Window};
+use super::block::{Located, MAX_PACKET};
+use super::window::Window;
 use crate::CaptureError;
 
 /// Length in bytes of the file's header.

@@ -9,9 +9,10 @@ use pcap_file::pcapng::blocks::{
 };
 use pcap_file::pcapng::{Block, PcapNgParser, PcapNgState, RawBlock};
 
+use super::block::{DECRYPTION_SECRETS_BLOCK, Located, MAX_PACKET, TLS_KEY_LOG, integer};
 use super::interface::{Clock, describe, section};
-use super::{Located, MAX_PACKET, Window, error_chain};
-use crate::CaptureError;
+use super::window::Window;
+use crate::error::{CaptureError, error_chain};
 
 /// Largest block with a packet, in bytes: the packet and its options.
 const MAX_PACKET_BLOCK: u32 = 4 * MAX_PACKET;
@@ -19,10 +20,6 @@ const MAX_PACKET_BLOCK: u32 = 4 * MAX_PACKET;
 const MAX_DESCRIPTION: u32 = 1024 * 1024;
 /// Most interfaces of a section.
 const MAX_INTERFACES: usize = 65_536;
-/// Type of a block with secrets.
-pub(crate) const DECRYPTION_SECRETS_BLOCK: u32 = 0x0a;
-/// Type of secrets: a key log of TLS.
-pub(crate) const TLS_KEY_LOG: u32 = 0x544c_534b;
 /// Largest block with secrets that is read, in bytes.
 const MAX_SECRETS: u32 = 16 * 1024 * 1024;
 /// The byte-order magic as it stands in a little-endian and in a big-endian file.
@@ -404,22 +401,6 @@ fn trailer(bytes: &[u8], head: Head) -> Result<(), CaptureError> {
         ),
         "both are the same",
     ))
-}
-
-/// An integer of at most four bytes.
-#[inline]
-pub(super) fn integer(bytes: &[u8], order: Endianness) -> u32 {
-    if let Some(bytes) = bytes.as_array::<4>() {
-        return match order {
-            Endianness::Big => u32::from_be_bytes(*bytes),
-            Endianness::Little => u32::from_le_bytes(*bytes),
-        };
-    }
-    let fold = |value: u32, byte: &u8| value << 8 | u32::from(*byte);
-    match order {
-        Endianness::Big => bytes.iter().fold(0, fold),
-        Endianness::Little => bytes.iter().rev().fold(0, fold),
-    }
 }
 
 fn truncated(what: &'static str, offset: u64, need: u32, have: usize) -> CaptureError {

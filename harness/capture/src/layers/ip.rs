@@ -5,7 +5,7 @@ use etherparse::{
     Ipv6Header, Ipv6HeaderSlice, Ipv6RawExtHeaderSlice, ip_number,
 };
 
-use super::Unusable;
+use super::unusable::Unusable;
 
 /// An IP packet without its headers.
 #[derive(Debug, Clone, Copy)]

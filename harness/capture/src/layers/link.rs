@@ -1,7 +1,7 @@
 use etherparse::{EtherType, Ethernet2HeaderSlice, SingleVlanHeaderSlice, ether_type};
 use pcap_file::DataLink;
 
-use super::Unusable;
+use super::unusable::Unusable;
 
 /// VLAN tags that are passed; networks use two.
 const MAX_TAGS: usize = 4;

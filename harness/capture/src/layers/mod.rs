@@ -4,45 +4,13 @@ mod fragments;
 mod ip;
 mod link;
 mod udp;
-
-use std::net::SocketAddr;
+mod unusable;
 
 pub(crate) use self::fragments::{Key, Outcome, Reassembly};
 pub(crate) use self::ip::{Fragment, IpPacket, extensions, may_carry_udp};
-pub(crate) use self::udp::udp;
+pub(crate) use self::udp::{Udp, udp};
+pub(crate) use self::unusable::Unusable;
 use crate::RawPacket;
-
-/// Why a packet holds no datagram for us.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Unusable {
-    /// A link type that is not known here.
-    Link,
-    /// Something else than IP.
-    NotIp,
-    /// IP, but not UDP.
-    NotUdp,
-    /// Cut before the UDP payload began.
-    Cut,
-    /// The link header is too short.
-    MalformedLink,
-    /// The IP headers contradict themselves.
-    MalformedIp,
-    /// The UDP header contradicts itself or the IP header.
-    MalformedUdp,
-}
-
-/// A UDP datagram within the bytes in which it was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Udp {
-    pub(crate) source: SocketAddr,
-    pub(crate) destination: SocketAddr,
-    /// Offset of the first byte of the payload.
-    pub(crate) offset: usize,
-    /// Bytes of the payload that were captured.
-    pub(crate) captured: usize,
-    /// Bytes of the payload on the wire.
-    pub(crate) wire_length: usize,
-}
 
 /// What a packet holds.
 #[derive(Debug)]

@@ -2,7 +2,21 @@ use std::net::SocketAddr;
 
 use etherparse::{UdpHeader, UdpHeaderSlice, ip_number};
 
-use super::{IpPacket, Udp, Unusable};
+use super::ip::IpPacket;
+use super::unusable::Unusable;
+
+/// A UDP datagram within the bytes in which it was found.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Udp {
+    pub(crate) source: SocketAddr,
+    pub(crate) destination: SocketAddr,
+    /// Offset of the first byte of the payload.
+    pub(crate) offset: usize,
+    /// Bytes of the payload that were captured.
+    pub(crate) captured: usize,
+    /// Bytes of the payload on the wire.
+    pub(crate) wire_length: usize,
+}
 
 /// Reads the UDP header at the beginning of an IP payload. The offset of the result counts from
 /// there. A wrong checksum is no error: senders leave it to their network cards.
