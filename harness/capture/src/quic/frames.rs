@@ -8,8 +8,8 @@ use super::header::{Id, length};
 /// A frame, as far as anyone here wants to know it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Frame<'a> {
-    Padding,
-    Ping,
+    /// Of a type that says nothing which anyone here wants to know, such as PING.
+    Skipped,
     Ack {
         largest: u64,
         /// How many right below it are acknowledged too.
@@ -28,7 +28,6 @@ pub(super) enum Frame<'a> {
         stream: u64,
         code: u64,
     },
-    NewToken,
     Stream {
         stream: u64,
         offset: u64,
@@ -40,86 +39,64 @@ pub(super) enum Frame<'a> {
         id: Id,
         token: [u8; 16],
     },
-    RetireConnectionId,
-    PathChallenge,
-    PathResponse,
     Close {
         code: CloseCode,
         reason: &'a [u8],
     },
     HandshakeDone,
     Datagram(&'a [u8]),
-    /// ACK_FREQUENCY or IMMEDIATE_ACK (draft-ietf-quic-ack-frequency), which common
-    /// implementations send.
-    AckFrequency,
     /// Of an extension that is not known here, or of none. Where it ends is not known.
     Unknown(u64),
 }
 
-impl Frame<'_> {
-    /// Whether a packet with this frame has to be acknowledged.
-    pub(super) const fn is_ack_eliciting(&self) -> bool {
-        !matches!(self, Self::Padding | Self::Ack { .. } | Self::Close { .. })
-    }
+/// Whether a packet with a frame of this type has to be acknowledged: all but PADDING, ACK and
+/// CONNECTION_CLOSE (RFC 9000, section 13.2).
+pub(super) const fn is_ack_eliciting(kind: u64) -> bool {
+    !matches!(kind, 0x00 | 0x02 | 0x03 | 0x1c | 0x1d)
+}
 
-    /// Whether a frame may be sent to try a path, without moving there.
-    pub(super) const fn is_probing(&self) -> bool {
-        matches!(
-            self,
-            Self::Padding | Self::PathChallenge | Self::PathResponse | Self::NewConnectionId { .. }
-        )
-    }
+/// Whether a frame of this type may be sent to try a path, without moving there: PADDING,
+/// NEW_CONNECTION_ID, PATH_CHALLENGE and PATH_RESPONSE (RFC 9000, section 9.1).
+pub(super) const fn is_probing(kind: u64) -> bool {
+    matches!(kind, 0x00 | 0x18 | 0x1a | 0x1b)
+}
 
-    const fn is_allowed(&self, level: Level) -> bool {
-        match level {
-            Level::OneRtt => true,
-            Level::Initial | Level::Handshake => matches!(
-                self,
-                Self::Padding
-                    | Self::Ping
-                    | Self::Ack { .. }
-                    | Self::Crypto { .. }
-                    | Self::Close {
-                        code: CloseCode::Transport { .. },
-                        ..
-                    }
-            ),
-            Level::ZeroRtt => !matches!(
-                self,
-                Self::Ack { .. }
-                    | Self::Crypto { .. }
-                    | Self::NewToken
-                    | Self::PathResponse
-                    | Self::RetireConnectionId
-                    | Self::HandshakeDone
-                    | Self::AckFrequency
-            ),
-        }
+/// RFC 9000, sections 12.4 and 12.5. What is not known is no frame of a handshake.
+const fn is_allowed(kind: u64, level: Level) -> bool {
+    match level {
+        Level::OneRtt => true,
+        // PADDING, PING, ACK, CRYPTO and the CONNECTION_CLOSE of QUIC.
+        Level::Initial | Level::Handshake => matches!(kind, 0x00..=0x03 | 0x06 | 0x1c),
+        // All but ACK, CRYPTO, NEW_TOKEN, RETIRE_CONNECTION_ID, PATH_RESPONSE, HANDSHAKE_DONE,
+        // IMMEDIATE_ACK and ACK_FREQUENCY.
+        Level::ZeroRtt => !matches!(
+            kind,
+            0x02 | 0x03 | 0x06 | 0x07 | 0x19 | 0x1b | 0x1e | 0x1f | 0xaf
+        ),
     }
 }
 
-/// The next frame of a packet at this level; `None` at its end.
+/// The next frame of a packet at this level, with its type; `None` at its end.
 pub(super) fn next<'a>(
     reader: &mut Reader<'a>,
     level: Level,
-) -> Result<Option<Frame<'a>>, DecodeError> {
+) -> Result<Option<(u64, Frame<'a>)>, DecodeError> {
     if reader.remaining() == 0 {
         return Ok(None);
     }
     let offset = reader.offset();
     let kind = reader.quic_varint("frame type")?;
     let frame = frame(reader, kind)?;
-    if !frame.is_allowed(level) {
+    if !is_allowed(kind, level) {
         let why = "is not allowed in a packet of this type";
         return Err(DecodeError::invalid("frame type", offset, why));
     }
-    Ok(Some(frame))
+    Ok(Some((kind, frame)))
 }
 
 fn frame<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeError> {
     Ok(match kind {
-        0x00 => Frame::Padding,
-        0x01 => Frame::Ping,
+        0x00 | 0x01 | 0x1f => Frame::Skipped, // PADDING, PING, IMMEDIATE_ACK
         0x02 | 0x03 => acknowledgement(reader, kind == 0x03)?,
         0x04 => Frame::ResetStream {
             stream: reader.quic_varint("stream id")?,
@@ -139,22 +116,22 @@ fn frame<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeErro
         0x07 => {
             let length = length(reader, "token length")?;
             reader.bytes("token", length)?;
-            Frame::NewToken
+            Frame::Skipped // NEW_TOKEN
         }
         0x08..=0x0f => stream(reader, kind)?,
         0x10..=0x17 => flow(reader, kind)?,
         0x18 => new_connection_id(reader)?,
         0x19 => {
             reader.quic_varint("sequence number")?;
-            Frame::RetireConnectionId
+            Frame::Skipped // RETIRE_CONNECTION_ID
         }
         0x1a => {
             reader.array::<8>("path challenge data")?;
-            Frame::PathChallenge
+            Frame::Skipped
         }
         0x1b => {
             reader.array::<8>("path response data")?;
-            Frame::PathResponse
+            Frame::Skipped
         }
         0x1c | 0x1d => close(reader, kind == 0x1c)?,
         0x1e => Frame::HandshakeDone,
@@ -163,7 +140,6 @@ fn frame<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeErro
             let length = length(reader, "datagram length")?;
             Frame::Datagram(reader.bytes("datagram data", length)?)
         }
-        0x1f => Frame::AckFrequency,
         0xaf => {
             for field in [
                 "sequence number",
@@ -173,7 +149,7 @@ fn frame<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeErro
             ] {
                 reader.quic_varint(field)?;
             }
-            Frame::AckFrequency
+            Frame::Skipped // ACK_FREQUENCY
         }
         unknown => {
             reader.rest();
@@ -276,14 +252,15 @@ mod tests {
 
     fn all(bytes: &[u8], level: Level) -> Result<Vec<Frame<'_>>, DecodeError> {
         let mut reader = Reader::new(bytes);
-        std::iter::from_fn(|| next(&mut reader, level).transpose()).collect()
+        let frames = std::iter::from_fn(|| next(&mut reader, level).transpose());
+        frames.map(|frame| frame.map(|(_, frame)| frame)).collect()
     }
 
     #[test]
     fn each_frame_is_read_to_its_end() {
         let cases: [(&[u8], Frame<'_>); 29] = [
-            (&[0], Frame::Padding),
-            (&[1], Frame::Ping),
+            (&[0], Frame::Skipped),
+            (&[1], Frame::Skipped),
             (
                 &[2, 9, 0, 1, 0, 2, 3],
                 Frame::Ack {
@@ -314,7 +291,7 @@ mod tests {
                     data: &[8, 9],
                 },
             ),
-            (&[7, 2, 8, 9], Frame::NewToken),
+            (&[7, 2, 8, 9], Frame::Skipped),
             (
                 &[0x0e, 4, 5, 1, 9],
                 Frame::Stream {
@@ -362,9 +339,9 @@ mod tests {
                     token: [5; 16],
                 },
             ),
-            (&[0x19, 1], Frame::RetireConnectionId),
-            (&[0x1a, 1, 2, 3, 4, 5, 6, 7, 8], Frame::PathChallenge),
-            (&[0x1b, 1, 2, 3, 4, 5, 6, 7, 8], Frame::PathResponse),
+            (&[0x19, 1], Frame::Skipped),
+            (&[0x1a, 1, 2, 3, 4, 5, 6, 7, 8], Frame::Skipped),
+            (&[0x1b, 1, 2, 3, 4, 5, 6, 7, 8], Frame::Skipped),
             (
                 &[0x1c, 0x41, 0x78, 6, 2, b'n', b'o'],
                 Frame::Close {
@@ -383,8 +360,8 @@ mod tests {
                 },
             ),
             (&[0x1e], Frame::HandshakeDone),
-            (&[0x1f], Frame::AckFrequency),
-            (&[0x40, 0xaf, 1, 2, 3, 4], Frame::AckFrequency),
+            (&[0x1f], Frame::Skipped),
+            (&[0x40, 0xaf, 1, 2, 3, 4], Frame::Skipped),
             (&[0x31, 1, 9], Frame::Datagram(&[9])),
             (&[0x31, 0], Frame::Datagram(&[])),
         ];
@@ -392,13 +369,29 @@ mod tests {
             let with_more = [bytes, &[1]].concat();
             assert_eq!(
                 all(&with_more, Level::OneRtt).unwrap(),
-                [frame, Frame::Ping],
+                [frame, Frame::Skipped],
                 "{bytes:02x?}"
             );
             for end in 1..bytes.len() {
                 assert!(all(&bytes[..end], Level::OneRtt).is_err(), "{bytes:02x?}");
             }
         }
+    }
+
+    #[test]
+    fn a_packet_of_acknowledgements_padding_and_a_close_elicits_none() {
+        let rules = |bytes: &[u8]| {
+            let (kind, _) = next(&mut Reader::new(bytes), Level::OneRtt)
+                .unwrap()
+                .unwrap();
+            (is_ack_eliciting(kind), is_probing(kind))
+        };
+        assert_eq!(rules(&[0]), (false, true));
+        assert_eq!(rules(&[1]), (true, false));
+        assert_eq!(rules(&[2, 9, 0, 0, 0]), (false, false));
+        assert_eq!(rules(&[0x1a, 1, 2, 3, 4, 5, 6, 7, 8]), (true, true));
+        assert_eq!(rules(&[0x1d, 5, 0]), (false, false));
+        assert_eq!(rules(&[0x40, 0x42]), (true, false));
     }
 
     fn max_streams(unidirectional: bool) -> Frame<'static> {
@@ -447,7 +440,7 @@ mod tests {
     #[test]
     fn a_frame_of_unknown_type_ends_what_is_read_of_a_packet() {
         let frames = all(&[1, 0x40, 0x42, 1, 1], Level::OneRtt).unwrap();
-        assert_eq!(frames, [Frame::Ping, Frame::Unknown(0x42)]);
+        assert_eq!(frames, [Frame::Skipped, Frame::Unknown(0x42)]);
         assert!(all(&[0x40, 0x42], Level::Initial).is_err());
     }
 }

@@ -127,11 +127,11 @@ impl Connection {
         let mut reader = Reader::new(payload);
         loop {
             let offset = reader.offset();
-            let Some(frame) = frames::next(&mut reader, level)? else {
+            let Some((kind, frame)) = frames::next(&mut reader, level)? else {
                 return Ok(());
             };
-            seen.ack_eliciting |= frame.is_ack_eliciting();
-            seen.probing &= frame.is_probing();
+            seen.ack_eliciting |= frames::is_ack_eliciting(kind);
+            seen.probing &= frames::is_probing(kind);
             let context = &mut Context {
                 budget: tools.budget,
                 share: &mut self.share,
@@ -139,13 +139,7 @@ impl Connection {
             };
             let streams = &mut self.streams;
             let result = match frame {
-                Frame::Padding
-                | Frame::Ping
-                | Frame::NewToken
-                | Frame::RetireConnectionId
-                | Frame::PathChallenge
-                | Frame::PathResponse
-                | Frame::AckFrequency => Ok(()),
+                Frame::Skipped => Ok(()),
                 Frame::Ack { largest, below } => {
                     let space = self.space(level, by.peer());
                     let newest = (0..=below.min(63)).map(|n| largest.saturating_sub(n));
