@@ -4,10 +4,10 @@ use std::net::SocketAddr;
 
 use super::endian;
 use super::scope::{Context, Parties};
-use super::session::Mode;
 use super::time::Moment;
-use super::view::{ControlView, Kind, Media, View, is_plausible_id, view};
-use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Header};
+use super::view::{ControlView, Media, View, is_plausible_id, view};
+use crate::mediastream::Mode;
+use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Header, flag};
 use crate::monitor::Packet;
 
 /// How many data headers in a row must fit together, where nothing else shows a session.
@@ -26,51 +26,42 @@ pub(super) enum Opening {
     Start,
     /// The JOIN token.
     Join,
-    /// A START of 3.3.
-    Start3,
-    /// A START_ACK whose START the capture does not show.
-    StartAck,
-    /// A START_CONFIRM whose START and START_ACK the capture does not show.
-    StartConfirm,
-    /// A SYN.
-    Syn,
-    /// A SYN-ACK whose SYN the capture does not show.
-    SynAck,
-    /// An ACK whose SYN and SYN-ACK the capture does not show.
-    Ack,
+    /// The frame of a handshake with this flag; the capture may lack what comes before.
+    Frame(u16),
     /// Media, after a connection-id or as a row of datagrams that fit together.
     Media,
 }
 
 impl Opening {
     /// The mode of a session that begins so.
-    pub(super) const fn mode(self) -> Mode {
+    pub(super) const fn mode(self) -> Option<Mode> {
         match self {
-            Self::Start | Self::Join => Mode::Legacy,
-            Self::Start3 | Self::StartAck | Self::StartConfirm => Mode::Start3,
-            Self::Syn | Self::SynAck | Self::Ack => Mode::ThreeWay,
-            Self::Media => Mode::Unknown,
+            Self::Start | Self::Join => Some(Mode::Legacy),
+            Self::Frame(flag) if flag < flag::START => Some(Mode::ThreeWay),
+            Self::Frame(_) => Some(Mode::Start3),
+            Self::Media => None,
         }
     }
 
     /// Whether the session begins with it.
     pub(super) const fn is_first(self) -> bool {
         match self {
-            Self::Start | Self::Join | Self::Start3 | Self::Syn => true,
-            Self::StartAck | Self::StartConfirm | Self::SynAck | Self::Ack | Self::Media => false,
+            Self::Start | Self::Join => true,
+            Self::Frame(flag) => matches!(flag, flag::SYN | flag::START),
+            Self::Media => false,
         }
     }
 
     /// Who is who, given the packet that opened it.
     pub(super) const fn parties(self, packet: &Packet<'_>) -> Parties {
-        let (initiator, responder) = match self {
-            Self::Start
-            | Self::Join
-            | Self::Start3
-            | Self::StartConfirm
-            | Self::Syn
-            | Self::Ack => (packet.source, packet.destination),
-            Self::StartAck | Self::SynAck | Self::Media => (packet.destination, packet.source),
+        let is_of_responder = match self {
+            Self::Start | Self::Join => false,
+            Self::Frame(flag) => matches!(flag, flag::SYN_ACK | flag::START_ACK),
+            Self::Media => true,
+        };
+        let (initiator, responder) = match is_of_responder {
+            true => (packet.destination, packet.source),
+            false => (packet.source, packet.destination),
         };
         Parties {
             initiator,
@@ -127,17 +118,11 @@ impl Candidate {
         match view(packet) {
             View::Start => Some(Opening::Start),
             View::Join => Some(Opening::Join),
-            View::Control(view) if is_evident(packet, &view) => match view.kind {
-                Kind::Syn => Some(Opening::Syn),
-                Kind::SynAck => Some(Opening::SynAck),
-                Kind::Ack => Some(Opening::Ack),
-                Kind::Start => Some(Opening::Start3),
-                Kind::StartAck => Some(Opening::StartAck),
-                Kind::StartConfirm => Some(Opening::StartConfirm),
-                Kind::Error => None,
-            },
-            View::Media(_) if endian::is_swapped_syn(packet) => Some(Opening::Syn),
-            View::Other if endian::is_swapped_start(packet) => Some(Opening::Start3),
+            View::Control(view) if is_evident(packet, &view) => {
+                Some(Opening::Frame(view.flag())).filter(|_| view.flag() != flag::ERROR)
+            }
+            View::Media(_) if endian::is_swapped_syn(packet) => Some(Opening::Frame(flag::SYN)),
+            View::Other if endian::is_swapped_start(packet) => Some(Opening::Frame(flag::START)),
             View::Media(_) if is_complete && self.first_from == packet.source => None,
             View::Media(media) => self.media(packet.source, &media),
             View::Name(Some(field)) if packet.length >= ConnectionIdFrame::MIN_LENGTH => {
@@ -194,11 +179,11 @@ impl Run {
 
 /// Whether a frame of a handshake is one beyond doubt.
 fn is_evident(packet: &Packet<'_>, view: &ControlView<'_>) -> bool {
-    if packet.length < view.kind.min_length() {
+    if packet.length < view.min_length() {
         return false;
     }
-    let is_start3 = view.kind.is_start3();
+    let is_start3 = view.is_start3();
     let is_stun = !is_start3 && packet.payload.get(4..8) == Some(&STUN);
-    let is_likely = !is_start3 && view.is_cut && view.header == Some([0; 3]);
+    let is_likely = !is_start3 && view.is_cut && view.has_no_header();
     !is_stun && (view.marks() >= 3 || is_likely)
 }

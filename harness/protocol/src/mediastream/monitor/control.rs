@@ -2,8 +2,8 @@
 
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
-use super::view::{ControlView, Kind, QPC, QPF, SEQUENCE, field};
-use crate::mediastream::frame::{Control, Start3};
+use super::view::ControlView;
+use crate::mediastream::frame::{Control, Start3, flag};
 
 /// Judges one frame. Unless the session `is_known` to be of its handshake, a frame by the rules shows
 /// nothing of the other frames of its sender.
@@ -14,49 +14,61 @@ use crate::mediastream::frame::{Control, Start3};
 /// of Flags that has no name is set, or Accept or BEGIN_IMMEDIATELY is set in another frame than SYN-ACK
 /// or START_ACK.
 pub(super) fn see(view: &ControlView<'_>, is_known: bool, scope: &mut Scope<'_>) {
-    let name = view.kind.name();
-    if let Some(header) = view.header {
-        if is_known {
-            scope.exercised(Rule::W10);
-        }
-        let mut header = header.into_iter().zip([SEQUENCE, QPC, QPF]);
-        if let Some((value, field)) = header.find(|(value, _)| *value != 0) {
-            // MS-W-10
-            scope.breach(Rule::W10, || {
-                let (want, got) = (
-                    format!("{} 0 in a {name}", field.name),
-                    format!("{} {value:#x}", field.name),
-                );
-                Evidence::new(want, got).field(field)
-            });
-        }
+    let anywhere = Start3::ACK_REQUIRED | Start3::COMPAT_MODE;
+    let allowed = match view.flag() {
+        flag::SYN | flag::ACK => 0,
+        flag::SYN_ACK => Control::ACCEPT.into(),
+        flag::START_ACK => anywhere | Start3::BEGIN_IMMEDIATELY,
+        _ => anywhere,
+    };
+    // MS-W-10
+    zeros(
+        Rule::W10,
+        &["SequenceNumber", "QPC", "QPF"],
+        0,
+        view,
+        is_known,
+        scope,
+    );
+    if view.is_ours() {
+        // MS-W-12
+        zeros(
+            Rule::W12,
+            &["Flags", "Reserved"],
+            allowed,
+            view,
+            is_known,
+            scope,
+        );
     }
-    let Some((flags, reserved)) = view.flags.filter(|_| view.is_ours()) else {
+}
+
+/// Judges fields of which no bit but those of `allowed` is to be set; those stand in the first.
+fn zeros(
+    rule: Rule,
+    names: &[&'static str],
+    allowed: u16,
+    view: &ControlView<'_>,
+    is_known: bool,
+    scope: &mut Scope<'_>,
+) {
+    let numbers: Option<Vec<u64>> = names.iter().map(|name| view.number(name)).collect();
+    let Some(numbers) = numbers else {
         return;
     };
     if is_known {
-        scope.exercised(Rule::W12);
+        scope.exercised(rule);
     }
-    let anywhere = Start3::ACK_REQUIRED | Start3::COMPAT_MODE;
-    let allowed = match view.kind {
-        Kind::Syn | Kind::Ack => 0,
-        Kind::SynAck => Control::ACCEPT.into(),
-        Kind::Start | Kind::StartConfirm | Kind::Error => anywhere,
-        Kind::StartAck => anywhere | Start3::BEGIN_IMMEDIATELY,
-    };
-    let [flags_at, reserved_at] = match view.kind.is_start3() {
-        true => [field("Flags", 28, 2), field("Reserved", 27, 1)],
-        false => [field("Flags", 27, 1), field("Reserved", 28, 2)],
-    };
-    // MS-W-12
-    if flags & !allowed != 0 {
-        scope.breach(Rule::W12, || {
-            let want = format!("reserved bits of a {name}'s Flags zero");
-            Evidence::new(want, format!("Flags {flags:#x}")).field(flags_at)
-        });
-    } else if reserved != 0 {
-        scope.breach(Rule::W12, || {
-            Evidence::new("Reserved 0", format!("Reserved {reserved:#x}")).field(reserved_at)
-        });
+    for (index, (name, number)) in names.iter().zip(numbers).enumerate() {
+        let allowed = if index == 0 { u64::from(allowed) } else { 0 };
+        if number & !allowed != 0 {
+            return scope.breach(rule, || {
+                let want = match allowed {
+                    0 => format!("{name} 0 in a {}", view.name()),
+                    _ => format!("no bits of {name} but {allowed:#x} in a {}", view.name()),
+                };
+                Evidence::new(want, format!("{name} {number:#x}")).field(view.field(name))
+            });
+        }
     }
 }

@@ -19,8 +19,8 @@ use shakedown_wire::{Reader, Writer};
 
 use super::handshake::Offered;
 use super::view::{
-    ControlView, Kind, Media, PROTOCOL_FLAG, QPF, SEQUENCE, TOTAL_LENGTH, View, field,
-    is_plausible_id, view_as,
+    ControlView, Media, PROTOCOL_FLAG, QPF, SEQUENCE, TOTAL_LENGTH, View, field, is_plausible_id,
+    view_as,
 };
 use crate::mediastream::frame::{Control, Fragment, Start3, flag, tlv};
 use crate::monitor::{Field, Packet};
@@ -90,7 +90,7 @@ fn swapped_flag<'a>(
             }
             _ => None,
         },
-        (flag::FRAGMENT, Role::Responder) if matches!(seen, View::Control(view) if view.kind == Kind::Syn) =>
+        (flag::FRAGMENT, Role::Responder) if matches!(seen, View::Control(view) if view.flag() == flag::SYN) =>
         {
             let view = view_as(flag, packet);
             let View::Media(media) = view else {
@@ -110,7 +110,7 @@ fn fields<'a>(packet: &Packet<'a>, seen: View<'a>) -> (View<'a>, Option<Field>) 
             (View::Media(media), field)
         }
         View::Control(mut control) => {
-            let swapped = if control.kind.is_start3() {
+            let swapped = if control.is_start3() {
                 let name = control.parameters.swap_back();
                 name.map(|name| field(name, Start3::TLV_OFFSET, 0))
             } else {

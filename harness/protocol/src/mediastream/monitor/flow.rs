@@ -8,12 +8,12 @@ use super::endian;
 use super::order::Origin;
 use super::rule::Rule;
 use super::scope::{Context, Evidence, Ledger, Parties, Scope};
-use super::session::{Before, Mode, Session};
+use super::session::{Before, Session};
 use super::starts::Starts;
 use super::time::Moment;
 use super::view::{ControlView, Media, PROTOCOL_FLAG, View, view};
-use crate::mediastream::Mode as Spoken;
-use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame};
+use crate::mediastream::Mode;
+use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, flag};
 use crate::monitor::{Observation, Packet};
 use crate::requirement::Role;
 
@@ -48,7 +48,7 @@ impl Flow {
         context: &mut Context<'_>,
     ) {
         match opening {
-            Opening::Start | Opening::Syn | Opening::Start3 => {
+            Opening::Start | Opening::Frame(flag::SYN | flag::START) => {
                 match self.common(packet, context) {
                     View::Control(view) => {
                         self.opened_by_request(&view, context);
@@ -58,9 +58,9 @@ impl Flow {
                 }
                 return;
             }
-            Opening::Ack => self.began_with_ack(context),
+            Opening::Frame(flag::ACK) => self.began_with_ack(context),
             Opening::Media => self.began_with_media(candidate, context),
-            Opening::Join | Opening::StartAck | Opening::StartConfirm | Opening::SynAck => {}
+            Opening::Join | Opening::Frame(_) => {}
         }
         self.see(packet, context);
     }
@@ -85,7 +85,7 @@ impl Flow {
     fn began_with_media(&mut self, candidate: &Candidate, context: &mut Context<'_>) {
         let is_asked = candidate.first_from == self.parties.initiator;
         let mut scope = self.scope(context);
-        if candidate.name.is_none() || scope.is_without(Spoken::Legacy) {
+        if candidate.name.is_none() || scope.is_without(Mode::Legacy) {
             return;
         }
         let evidence = |got| Evidence::new("the START token first", got).at(&candidate.first);
@@ -156,10 +156,11 @@ impl Flow {
             initiator: packet.source,
             responder: packet.destination,
         };
-        let session = |mode| Session::new(mode, Origin::Start, &context.now, Before::default());
+        let session =
+            |mode| Session::new(Some(mode), Origin::Start, &context.now, Before::default());
         match view(packet) {
             View::Control(view) => {
-                let mode = match view.kind.is_start3() {
+                let mode = match view.is_start3() {
                     true => Mode::Start3,
                     false => Mode::ThreeWay,
                 };
@@ -200,7 +201,7 @@ impl Flow {
     }
 
     /// The next session of the tuple begins.
-    pub(super) fn reopen(&mut self, mode: Mode, origin: Origin, context: &mut Context<'_>) {
+    pub(super) fn reopen(&mut self, mode: Option<Mode>, origin: Origin, context: &mut Context<'_>) {
         self.session.datagrams = self.session.datagrams.saturating_sub(1);
         self.close(true, context);
         let before = self.session.leaves(self.is_over(context));
@@ -275,7 +276,7 @@ impl Flow {
     }
 
     fn control_rules(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
-        let is_known = !view.kind.is_start3() || self.session.handshake.start3.is_some();
+        let is_known = !view.is_start3() || self.session.handshake.start3.is_some();
         control::see(view, is_known, &mut self.scope(context));
     }
 
@@ -287,7 +288,7 @@ impl Flow {
         self.token_was_served(Some(id), context);
         let is_other = self.session.id.is_some_and(|known| known != id);
         let mode = self.session.mode;
-        let is_by_token = matches!(mode, Mode::Legacy | Mode::Unknown);
+        let is_by_token = matches!(mode, Some(Mode::Legacy) | None);
         if is_other && is_by_token && self.session.stream.has_begun() {
             // A START so soon after the stream's end that it looked like a copy of the first.
             let starts = self.session.starts.as_ref();
@@ -305,9 +306,9 @@ impl Flow {
             return;
         }
         self.token_was_served(None, context);
-        let restarts = self.session.mode == Mode::Unknown && media.sequence == Some(1);
+        let restarts = self.session.mode.is_none() && media.sequence == Some(1);
         if restarts && self.session.stream.highest() > 1 && self.is_over(context) {
-            self.reopen(Mode::Unknown, Origin::Middle, context);
+            self.reopen(None, Origin::Middle, context);
         }
         let (session, mut scope) = self.parts(context);
         session.handshake.lapse(&mut scope);

@@ -5,10 +5,11 @@ use super::handshake::{Answer, Handshake};
 use super::order::Origin;
 use super::rule::Rule;
 use super::scope::{Context, Evidence};
-use super::session::{Mode, Session};
+use super::session::Session;
 use super::time::{CROSSING, Moment};
-use super::view::{ControlView, Kind, PROTOCOL_FLAG, View, view};
-use crate::mediastream::Mode as Spoken;
+use super::view::{ControlView, PROTOCOL_FLAG, View, view};
+use crate::mediastream::Mode;
+use crate::mediastream::frame::flag;
 use crate::monitor::Packet;
 use crate::requirement::Role;
 
@@ -32,11 +33,11 @@ impl Flow {
             .responders
             .asked(self.parties.responder, &context.now);
         let (session, mut scope) = self.parts(context);
-        let handshake = if view.kind.is_start3() {
+        let handshake = if view.is_start3() {
             Handshake::with_start(view, &mut scope)
         } else {
             scope.exercised(Rule::H01);
-            if scope.speaks_only(Spoken::Legacy) {
+            if scope.speaks_only(Mode::Legacy) {
                 // MS-L-01
                 scope.breach(Rule::L01, || {
                     Evidence::new("the START token first", "a SYN").field(PROTOCOL_FLAG)
@@ -55,23 +56,22 @@ impl Flow {
         context: &mut Context<'_>,
     ) {
         let from = self.from(context);
-        match (view.kind, from) {
-            (Kind::Syn, Role::Initiator) => self.syn(view, context),
-            (Kind::SynAck, Role::Responder) => self.syn_ack(view, context),
-            (Kind::Ack, Role::Initiator) => self.ack(view, context),
-            (Kind::Start, Role::Initiator) => self.start(view, context),
-            (Kind::StartAck, Role::Responder) => self.start_ack(view, context),
-            (Kind::StartConfirm, Role::Initiator) => self.start_confirm(view, context),
-            (Kind::Error, _) => {
+        match (view.flag(), from) {
+            (flag::SYN, Role::Initiator) => self.syn(view, context),
+            (flag::SYN_ACK, Role::Responder) => self.syn_ack(view, context),
+            (flag::ACK, Role::Initiator) => self.ack(view, context),
+            (flag::START, Role::Initiator) => self.start(view, context),
+            (flag::START_ACK, Role::Responder) => self.start_ack(view, context),
+            (flag::START_CONFIRM, Role::Initiator) => self.start_confirm(view, context),
+            (flag::ERROR, _) => {
                 let (session, mut scope) = self.parts(context);
                 if session.handshake.start3.is_some() {
                     session.handshake.lapse(&mut scope);
                     session.handshake.error(view, &mut scope);
                 }
             }
-            (Kind::Syn | Kind::Start, Role::Responder) => self.asked_by_responder(packet, context),
-            (Kind::SynAck | Kind::StartAck, Role::Initiator)
-            | (Kind::Ack | Kind::StartConfirm, Role::Responder) => self.unexpected(from),
+            (flag::SYN | flag::START, Role::Responder) => self.asked_by_responder(packet, context),
+            _ => self.unexpected(from),
         }
     }
 
@@ -119,7 +119,7 @@ impl Flow {
             }
             Next::Session => {
                 session.handshake.asked_again(view, &mut scope);
-                self.reopen(Mode::ThreeWay, Origin::Start, context);
+                self.reopen(Some(Mode::ThreeWay), Origin::Start, context);
                 self.opened_by_request(view, context);
             }
         }
@@ -147,12 +147,12 @@ impl Flow {
             }
             // The session may be half-open still, though its stream is over.
             may_be_copy = is_known && session.handshake.confirmed.is_none();
-            self.reopen(Mode::ThreeWay, Origin::Start, context);
+            self.reopen(Some(Mode::ThreeWay), Origin::Start, context);
             self.session.handshake = *attempt;
             self.session.datagrams += 1;
         }
         let (session, mut scope) = self.parts(context);
-        if session.mode != Mode::ThreeWay {
+        if session.mode != Some(Mode::ThreeWay) {
             return;
         }
         let half_open = session
@@ -173,7 +173,7 @@ impl Flow {
         let is_known = session.handshake.has_offered(view);
         if let Some(attempt) = session.attempt.as_mut().filter(|_| !is_known) {
             attempt.ack(view, session.id, &mut scope);
-        } else if session.mode == Mode::ThreeWay {
+        } else if session.mode == Some(Mode::ThreeWay) {
             session.handshake.ack(view, session.before.id, &mut scope);
             session.handshake.lapse(&mut scope);
         }
@@ -182,10 +182,10 @@ impl Flow {
     fn start(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
         let is_over = self.is_over(context);
         let (session, mut scope) = self.parts(context);
-        if view.key.is_none() {
+        if view.key().is_none() {
             return;
         }
-        let is_own = session.handshake.key() == view.key;
+        let is_own = session.handshake.key() == view.key();
         if session.handshake.start3.is_some() {
             session.handshake.lapse(&mut scope);
         }
@@ -198,12 +198,12 @@ impl Flow {
         match session.next_of_start(view, is_over, &scope.now) {
             Next::Copy => session.handshake.again(view, &mut scope),
             Next::Session => {
-                self.reopen(Mode::Start3, Origin::Start, context);
+                self.reopen(Some(Mode::Start3), Origin::Start, context);
                 self.opened_by_request(view, context);
             }
             Next::Attempt | Next::Stray => {
                 let rival = session.rival.as_ref();
-                if rival.is_none_or(|rival| rival.key() != view.key) {
+                if rival.is_none_or(|rival| rival.key() != view.key()) {
                     session.rival = Some(Box::new(Handshake::with_start(view, &mut scope)));
                 }
             }
@@ -213,7 +213,7 @@ impl Flow {
     fn start_ack(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
         let is_complete = self.is_complete(context);
         let session = &mut self.session;
-        let rival = session.rival.take_if(|rival| rival.key() == view.key);
+        let rival = session.rival.take_if(|rival| rival.key() == view.key());
         let next = match rival {
             Some(rival) => Some((rival.request.as_ref().map(|start| start.first), *rival)),
             // The START came after the last frame, and opens a session under the same numbers.
@@ -225,10 +225,10 @@ impl Flow {
         };
         if let Some((asked, next)) = next {
             let at = asked.unwrap_or(context.now);
-            self.reopen(Mode::Start3, Origin::Start, &mut context.at(at));
+            self.reopen(Some(Mode::Start3), Origin::Start, &mut context.at(at));
             self.session.shake_hands(next, context.settings);
         } else if session.handshake.start3.is_none() {
-            if session.datagrams > 1 || session.mode != Mode::Start3 {
+            if session.datagrams > 1 || session.mode != Some(Mode::Start3) {
                 return;
             }
             session.shake_hands(Handshake::without_start(view), context.settings);
@@ -249,7 +249,7 @@ impl Flow {
 
     fn start_confirm(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
         let (session, mut scope) = self.parts(context);
-        if session.mode != Mode::Start3 {
+        if session.mode != Some(Mode::Start3) {
             return;
         }
         if session.handshake.start3.is_none() {
@@ -264,7 +264,7 @@ impl Session {
     /// What a SYN is that comes now; `is_over` if the session's stream has ended.
     fn next_of_syn(&self, view: &ControlView<'_>, is_over: bool, now: &Moment) -> Next {
         let handshake = &self.handshake;
-        if self.mode != Mode::ThreeWay || handshake.request.is_none() {
+        if self.mode != Some(Mode::ThreeWay) || handshake.request.is_none() {
             // A START token or START that was answered is a session before its first media too, and a
             // responder of start3 alone drops the SYN.
             let asks = handshake.start3.is_some() && !handshake.is_ended();
@@ -310,7 +310,7 @@ impl Session {
     /// StreamId or Nonce on a tuple whose session lives most likely changes nothing (MS-S-11, MS-S-17).
     fn next_of_start(&self, view: &ControlView<'_>, is_over: bool, now: &Moment) -> Next {
         let (handshake, has_begun) = (&self.handshake, self.stream.has_begun());
-        let is_own = handshake.key() == view.key;
+        let is_own = handshake.key() == view.key();
         let is_new = if handshake.start3.is_some() {
             // What came before it without its START was none of its session's.
             let is_first = is_own && handshake.request.is_none() && !has_begun;

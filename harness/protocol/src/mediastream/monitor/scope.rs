@@ -89,8 +89,8 @@ impl Evidence {
     }
 
     /// With the bytes that show it.
-    pub(super) const fn field(mut self, field: Field) -> Self {
-        self.field = Some(field);
+    pub(super) fn field(mut self, field: impl Into<Option<Field>>) -> Self {
+        self.field = field.into();
         self
     }
 }

@@ -12,32 +12,9 @@ use super::stream::Stream;
 use super::time::{CROSSING, Moment};
 use super::view::Media;
 use crate::MonitorSettings;
+use crate::mediastream::Mode;
 use crate::mediastream::frame::{ConnectionId, MAX_DATAGRAM};
 use crate::monitor::{Packet, Session as Report};
-
-/// How a session began, as far as the capture shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mode {
-    /// With the START token.
-    Legacy,
-    /// With SYN, SYN-ACK or ACK.
-    ThreeWay,
-    /// With START, START_ACK or START_CONFIRM.
-    Start3,
-    /// Before the capture did, or out of its sight.
-    Unknown,
-}
-
-impl Mode {
-    const fn name(self) -> &'static str {
-        match self {
-            Self::Legacy => "legacy",
-            Self::ThreeWay => "3way",
-            Self::Start3 => "start3",
-            Self::Unknown => "unknown",
-        }
-    }
-}
 
 /// The session before on the same tuple.
 #[derive(Debug, Clone, Copy, Default)]
@@ -97,7 +74,8 @@ impl Misnamed {
 /// One session of a tuple.
 #[derive(Debug)]
 pub(super) struct Session {
-    pub(super) mode: Mode,
+    /// How it began, as far as the capture shows it.
+    pub(super) mode: Option<Mode>,
     first: Moment,
     pub(super) datagrams: u64,
     pub(super) id: Option<ConnectionId>,
@@ -120,7 +98,7 @@ pub(super) struct Session {
 }
 
 impl Session {
-    pub(super) fn new(mode: Mode, origin: Origin, first: &Moment, before: Before) -> Self {
+    pub(super) fn new(mode: Option<Mode>, origin: Origin, first: &Moment, before: Before) -> Self {
         let origin = match (origin, before.highest) {
             (Origin::Start, Some(highest)) => Origin::After(highest),
             (origin, _) => origin,
@@ -182,14 +160,14 @@ impl Session {
         if self.handshake.is_rejected("connection-id", scope) {
             return;
         }
-        if self.mode == Mode::ThreeWay && self.handshake.is_early() {
+        if self.mode == Some(Mode::ThreeWay) && self.handshake.is_early() {
             self.handshake.name(id, self.before.id, scope);
         }
         // While a restart is asked for it may be its id, whose SYN-ACK it overtook.
         let misnamed = self.misnamed(id, scope);
         self.misnamed = misnamed.filter(|_| self.attempt.is_none());
         self.stream.name(scope);
-        if self.mode != Mode::ThreeWay || self.id.is_none() {
+        if self.mode != Some(Mode::ThreeWay) || self.id.is_none() {
             self.id = Some(id);
         }
     }
@@ -285,7 +263,7 @@ impl Session {
         let stream_id = key.map(|key| format!("{:016x}", key.stream_id));
         Report {
             protocol: "mediastream",
-            mode: self.mode.name(),
+            mode: self.mode.map_or("unknown", Mode::name),
             initiator: parties.initiator,
             responder: parties.responder,
             connection_id: stream_id.or_else(|| self.id.map(|id| id.to_string())),
@@ -325,15 +303,15 @@ impl Session {
     /// When the session started, if that was seen and media was not allowed before.
     fn start(&self) -> Option<Start> {
         match self.mode {
-            Mode::Legacy => {
+            Some(Mode::Legacy) => {
                 let starts = self.starts.as_ref();
                 let first = starts.map(|starts| starts.first);
                 let at = self.named.or(first)?;
                 let asked = starts.map_or(at, |starts| starts.last);
                 Some(Start { at, asked })
             }
-            Mode::ThreeWay | Mode::Start3 => self.handshake.start(),
-            Mode::Unknown => None,
+            Some(Mode::ThreeWay | Mode::Start3) => self.handshake.start(),
+            None => None,
         }
     }
 
@@ -347,8 +325,8 @@ impl Session {
             return false;
         }
         let began = match self.mode {
-            Mode::ThreeWay | Mode::Start3 => self.handshake.confirmed,
-            Mode::Legacy | Mode::Unknown => self.named,
+            Some(Mode::ThreeWay | Mode::Start3) => self.handshake.confirmed,
+            Some(Mode::Legacy) | None => self.named,
         };
         began.is_none_or(|began| !now.is_past(&began, CROSSING))
     }

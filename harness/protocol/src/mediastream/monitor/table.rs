@@ -112,12 +112,12 @@ impl Table {
 
     /// A flow was opened: what it says of others.
     fn opened(&mut self, opening: Opening, index: usize, packet: &Packet<'_>, at: &Moment) {
-        if opening == Opening::Syn
+        if opening == Opening::Frame(flag::SYN)
             && let Some((key, _)) = self.slots.get_index(index)
         {
             self.asking.insert(packet.source, *key);
         }
-        if matches!(opening, Opening::SynAck | Opening::Media) {
+        if matches!(opening, Opening::Frame(flag::SYN_ACK) | Opening::Media) {
             self.elsewhere(opening, index, packet, at);
         }
     }
@@ -134,7 +134,7 @@ impl Table {
         if let Some(Slot::Flow(flow)) = self.slots.get_mut(key)
             && flow.parties.responder != packet.source
         {
-            if opening == Opening::SynAck {
+            if opening == Opening::Frame(flag::SYN_ACK) {
                 flow.answered_by(packet, at);
             } else {
                 flow.streamed_by(packet.source, id, at);

@@ -6,11 +6,10 @@ use super::flow::Flow;
 use super::order::Origin;
 use super::rule::Rule;
 use super::scope::{Context, Evidence};
-use super::session::Mode;
 use super::starts::Starts;
 use super::time::ANSWER;
 use super::view::PROTOCOL_FLAG;
-use crate::mediastream::Mode as Spoken;
+use crate::mediastream::Mode;
 use crate::mediastream::frame::ConnectionId;
 
 /// How long an unanswered request stays the same request.
@@ -34,7 +33,7 @@ impl Flow {
                 false
             }
             (Some(_), _) => true,
-            (None, Mode::ThreeWay) => match handshake.confirmed {
+            (None, Some(Mode::ThreeWay)) => match handshake.confirmed {
                 // MS-L-04: the tuple streams already, and needs no ACK any more.
                 None if !is_over && handshake.early.is_named() => {
                     handshake.confirmed = Some(now);
@@ -50,11 +49,11 @@ impl Flow {
                 }
             },
             // Asked above.
-            (None, Mode::Start3) => true,
-            (None, Mode::Legacy | Mode::Unknown) => is_over || !has_begun,
+            (None, Some(Mode::Start3)) => true,
+            (None, Some(Mode::Legacy) | None) => is_over || !has_begun,
         };
         if is_new {
-            self.reopen(Mode::Legacy, Origin::Start, context);
+            self.reopen(Some(Mode::Legacy), Origin::Start, context);
             self.opened_by_token(context);
         }
     }
@@ -64,7 +63,7 @@ impl Flow {
         let was_asked = context.responders.was_asked(self.parties.responder);
         let (session, mut scope) = self.parts(context);
         scope.exercised(Rule::L01);
-        if scope.speaks_only(Spoken::ThreeWay) && !was_asked {
+        if scope.speaks_only(Mode::ThreeWay) && !was_asked {
             // MS-H-01
             scope.breach(Rule::H01, || {
                 Evidence::new("a SYN first", "the START token").field(PROTOCOL_FLAG)
@@ -96,7 +95,7 @@ impl Flow {
                 && session.attempt.is_none()
         };
         if is_served {
-            self.reopen(Mode::Legacy, Origin::Start, context);
+            self.reopen(Some(Mode::Legacy), Origin::Start, context);
             self.opened_by_token(&mut context.at(token));
         }
     }
@@ -107,7 +106,7 @@ impl Flow {
         let session = &self.session;
         let waits = !session.is_upload && !session.stream.has_begun();
         if waits || self.is_over(context) {
-            self.reopen(Mode::Legacy, Origin::Start, context);
+            self.reopen(Some(Mode::Legacy), Origin::Start, context);
             self.session.is_upload = true;
         }
     }

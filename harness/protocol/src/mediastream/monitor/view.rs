@@ -1,10 +1,12 @@
 //! A datagram as the monitor reads it: leniently, so that a broken one still shows what it was
 //! meant to be.
 
+use shakedown_wire::{Form, Start};
+
 use super::parameters::Parameters;
 use crate::mediastream::frame::tlv::{Tlvs, kind};
 use crate::mediastream::frame::{
-    ConnectionId, Control, Fragment, Frame, Header, JOIN_TOKEN, START_TOKEN, Start3, flag,
+    ConnectionId, Control, FORMS, Fragment, Frame, Header, JOIN_TOKEN, START_TOKEN, Start3, flag,
 };
 use crate::monitor::{Field, Packet};
 
@@ -14,10 +16,6 @@ pub(super) const QPC: Field = field("QPC", 10, 8);
 pub(super) const QPF: Field = field("QPF", 18, 8);
 pub(super) const FRAGMENT_OFFSET: Field = field("FragmentOffset", 26, 8);
 pub(super) const TOTAL_LENGTH: Field = field("TotalLength", 34, 8);
-pub(super) const CONNECTION_ID: Field = field("ConnectionId", 30, ConnectionId::LENGTH);
-pub(super) const STREAM_ID: Field = field("StreamId", 30, 8);
-pub(super) const NONCE: Field = field("Nonce", 38, 8);
-pub(super) const SENDER_NONCE: Field = field("SenderNonce", 46, 8);
 
 pub(super) const fn field(name: &'static str, offset: usize, length: usize) -> Field {
     Field {
@@ -42,45 +40,6 @@ pub(super) enum View<'a> {
     Name(Option<&'a [u8; ConnectionId::LENGTH]>),
     /// None of these.
     Other,
-}
-
-/// Which frame of a handshake.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Kind {
-    Syn,
-    SynAck,
-    Ack,
-    Start,
-    StartAck,
-    StartConfirm,
-    Error,
-}
-
-impl Kind {
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Syn => "SYN",
-            Self::SynAck => "SYN-ACK",
-            Self::Ack => "ACK",
-            Self::Start => "START",
-            Self::StartAck => "START_ACK",
-            Self::StartConfirm => "START_CONFIRM",
-            Self::Error => "ERROR",
-        }
-    }
-
-    /// Whether it is one of 3.3.
-    pub(super) const fn is_start3(self) -> bool {
-        !matches!(self, Self::Syn | Self::SynAck | Self::Ack)
-    }
-
-    pub(super) const fn min_length(self) -> usize {
-        if self.is_start3() {
-            Start3::MIN_LENGTH
-        } else {
-            Control::MIN_LENGTH
-        }
-    }
 }
 
 /// A data datagram with at least its SequenceNumber; what lies beyond a cut is zero or missing.
@@ -123,20 +82,10 @@ pub(super) struct Key {
 /// A frame of a handshake with as much of it as is there.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct ControlView<'a> {
-    pub(super) kind: Kind,
+    form: &'static Form,
     pub(super) bytes: &'a [u8],
-    /// SequenceNumber, QPC and QPF.
-    pub(super) header: Option<[u64; 3]>,
-    pub(super) version: Option<u8>,
-    /// Flags and Reserved; either is one byte long in one of the handshakes.
-    pub(super) flags: Option<(u16, u16)>,
-    /// The id field of 3.2.
-    pub(super) id: Option<&'a [u8; ConnectionId::LENGTH]>,
-    pub(super) key: Option<Key>,
-    pub(super) sender_nonce: Option<u64>,
     /// Those that stand in extensions of 3.3.
     pub(super) parameters: Parameters,
-    pub(super) error_code: Option<u16>,
     /// Whether a receiver takes it: whole, its id terminated, its extensions sound.
     pub(super) is_well_formed: bool,
     /// Whether the capture lacks a part of it, and what is missing may be sound.
@@ -144,56 +93,81 @@ pub(super) struct ControlView<'a> {
 }
 
 impl<'a> ControlView<'a> {
-    fn new(kind: Kind, packet: &Packet<'a>) -> Self {
-        let bytes = packet.payload;
-        let header = match (u64_at(bytes, 2), u64_at(bytes, 10), u64_at(bytes, 18)) {
-            (Some(sequence), Some(qpc), Some(qpf)) => Some([sequence, qpc, qpf]),
-            _ => None,
-        };
-        let is_cut = packet.length > bytes.len();
-        let view = Self {
-            kind,
-            bytes,
-            header,
-            version: bytes.get(26).copied(),
-            flags: None,
-            id: None,
-            key: None,
-            sender_nonce: None,
+    /// `packet` as a frame with this flag, if a handshake has one.
+    fn new(flag: u16, packet: &Packet<'a>) -> Option<Self> {
+        let form = form(flag).filter(|form| form.version.is_some())?;
+        let is_cut = packet.length > packet.payload.len();
+        let mut view = Self {
+            form,
+            bytes: packet.payload,
             parameters: Parameters::default(),
-            error_code: None,
-            is_well_formed: !is_cut && is_sound(kind, bytes),
-            is_cut: is_cut && packet.length >= kind.min_length(),
+            is_well_formed: !is_cut && is_sound(flag, packet.payload),
+            is_cut,
         };
-        let octet = bytes.get(27).map(|octet| u16::from(*octet));
-        let (octet, short) = (octet, u16_at(bytes, 28));
-        if !kind.is_start3() {
-            return Self {
-                flags: octet.zip(short),
-                id: array_at(bytes, 30),
-                ..view
-            };
+        view.is_cut &= packet.length >= view.min_length();
+        if view.is_start3() {
+            view.parameters = Parameters::new(&view.tlvs());
         }
-        let tlvs = Tlvs::from_bytes(bytes.get(Start3::TLV_OFFSET..).unwrap_or_default());
-        let key = u64_at(bytes, 30).zip(u64_at(bytes, 38));
-        Self {
-            flags: short.zip(octet),
-            key: key.map(|(stream_id, nonce)| Key { stream_id, nonce }),
-            sender_nonce: u64_at(bytes, 46),
-            parameters: Parameters::new(&tlvs),
-            error_code: tlvs.u16(kind::ERROR_CODE),
-            ..view
+        Some(view)
+    }
+
+    /// Its ProtocolFlag, as it was meant.
+    pub(super) const fn flag(&self) -> u16 {
+        self.form.flag()
+    }
+
+    pub(super) const fn name(&self) -> &'static str {
+        self.form.name
+    }
+
+    /// Whether it is one of 3.3.
+    pub(super) const fn is_start3(&self) -> bool {
+        self.flag() >= flag::START
+    }
+
+    pub(super) const fn min_length(&self) -> usize {
+        if self.is_start3() {
+            Start3::MIN_LENGTH
+        } else {
+            Control::MIN_LENGTH
         }
+    }
+
+    /// Where the field of this name stands, if the form has it.
+    pub(super) fn field(&self, name: &str) -> Option<Field> {
+        let (known, offset) = self.form.places().find(|(field, _)| field.name == name)?;
+        Some(field(known.name, offset, known.kind.width().unwrap_or(0)))
+    }
+
+    /// The number in the field of this name, if it is there.
+    pub(super) fn number(&self, name: &str) -> Option<u64> {
+        let field = self.field(name).filter(|field| field.length > 0)?;
+        let bytes = self
+            .bytes
+            .get(field.offset..field.offset + field.length)?
+            .iter()
+            .rev();
+        Some(bytes.fold(0, |number, byte| number << 8 | u64::from(*byte)))
     }
 
     /// The id, whether it is terminated or not.
     pub(super) fn connection_id(&self) -> Option<ConnectionId> {
-        self.id.map(|bytes| ConnectionId::from_bytes(*bytes))
+        let offset = self.field("ConnectionId")?.offset;
+        array_at(self.bytes, offset).map(|bytes| ConnectionId::from_bytes(*bytes))
+    }
+
+    pub(super) fn key(&self) -> Option<Key> {
+        let (stream_id, nonce) = (self.number("StreamId")?, self.number("Nonce")?);
+        Some(Key { stream_id, nonce })
+    }
+
+    pub(super) fn error_code(&self) -> Option<u16> {
+        self.tlvs().u16(kind::ERROR_CODE)
     }
 
     /// Whether it speaks our version of the handshake.
     pub(super) fn is_ours(&self) -> bool {
-        self.version == Some(Control::VERSION)
+        self.number("Version") == self.form.version.map(u64::from)
     }
 
     /// Whether it speaks our version and a receiver takes it.
@@ -206,8 +180,9 @@ impl<'a> ControlView<'a> {
         self.is_ours() && (self.is_well_formed || self.is_cut)
     }
 
-    pub(super) fn has(&self, flag: u16) -> bool {
-        self.flags.is_some_and(|(flags, _)| flags & flag != 0)
+    pub(super) fn has(&self, bit: u16) -> bool {
+        let flags = self.number("Flags");
+        flags.is_some_and(|flags| flags & u64::from(bit) != 0)
     }
 
     /// Whether Accept is set.
@@ -215,19 +190,30 @@ impl<'a> ControlView<'a> {
         self.has(Control::ACCEPT.into())
     }
 
+    /// Whether SequenceNumber, QPC and QPF are there, and zero.
+    pub(super) fn has_no_header(&self) -> bool {
+        let header = self.bytes.get(2..Header::LENGTH);
+        header.is_some_and(|header| header.iter().all(|byte| *byte == 0))
+    }
+
     /// How many of four marks it bears: zeros in the header, our version, nothing in reserved places,
     /// a terminated and printable (or empty) id; in 3.3 a StreamId and extensions that make sense.
     pub(super) fn marks(&self) -> usize {
-        let known = if self.kind.is_start3() { 7 } else { 1 };
-        let reserved = self
-            .flags
-            .is_some_and(|(flags, rest)| flags <= known && rest == 0);
-        let body = match self.key {
+        let known = if self.is_start3() { 7 } else { 1 };
+        let is_known = self.number("Flags").is_some_and(|flags| flags <= known);
+        let body = match self.key() {
             Some(key) => key.stream_id != 0 && (self.is_well_formed || self.is_cut),
-            None => self.id.is_some_and(is_plausible_id),
+            None => self
+                .connection_id()
+                .is_some_and(|id| is_plausible_id(id.as_bytes())),
         };
-        let marks = [self.header == Some([0; 3]), self.is_ours(), reserved, body];
+        let reserved = is_known && self.number("Reserved") == Some(0);
+        let marks = [self.has_no_header(), self.is_ours(), reserved, body];
         marks.into_iter().filter(|mark| *mark).count()
+    }
+
+    fn tlvs(&self) -> Tlvs<'a> {
+        Tlvs::from_bytes(self.bytes.get(self.min_length()..).unwrap_or_default())
     }
 }
 
@@ -260,15 +246,8 @@ pub(super) fn view_as<'a>(flag: u16, packet: &Packet<'a>) -> View<'a> {
     match flag {
         flag::DATA => View::Media(media(packet, false)),
         flag::FRAGMENT => View::Media(media(packet, true)),
-        flag::SYN => View::Control(ControlView::new(Kind::Syn, packet)),
-        flag::SYN_ACK => View::Control(ControlView::new(Kind::SynAck, packet)),
-        flag::ACK => View::Control(ControlView::new(Kind::Ack, packet)),
         flag::CONNECTION_ID => View::Name(array_at(packet.payload, 2)),
-        flag::START => View::Control(ControlView::new(Kind::Start, packet)),
-        flag::START_ACK => View::Control(ControlView::new(Kind::StartAck, packet)),
-        flag::START_CONFIRM => View::Control(ControlView::new(Kind::StartConfirm, packet)),
-        flag::ERROR => View::Control(ControlView::new(Kind::Error, packet)),
-        _ => View::Other,
+        _ => ControlView::new(flag, packet).map_or(View::Other, View::Control),
     }
 }
 
@@ -297,22 +276,18 @@ fn media<'a>(packet: &Packet<'a>, is_fragment: bool) -> Media<'a> {
 
 /// Whether the body after the flag is one that a receiver takes. The flag itself may have been written
 /// big-endian, and is not looked at.
-fn is_sound(kind: Kind, bytes: &[u8]) -> bool {
-    let flag = match kind {
-        Kind::Syn => flag::SYN,
-        Kind::SynAck => flag::SYN_ACK,
-        Kind::Ack => flag::ACK,
-        Kind::Start => flag::START,
-        Kind::StartAck => flag::START_ACK,
-        Kind::StartConfirm => flag::START_CONFIRM,
-        Kind::Error => flag::ERROR,
-    };
+fn is_sound(flag: u16, bytes: &[u8]) -> bool {
     if u16_at(bytes, 0) == Some(flag) {
         return matches!(Frame::decode(bytes), Ok(Some(_)));
     }
     let mut meant = bytes.to_vec();
     meant.splice(..bytes.len().min(2), flag.to_le_bytes());
     matches!(Frame::decode(&meant), Ok(Some(_)))
+}
+
+fn form(flag: u16) -> Option<&'static Form> {
+    let mut forms = FORMS.iter().copied();
+    forms.find(|form| form.start == Start::U16Le(flag))
 }
 
 #[inline]

@@ -67,14 +67,14 @@ impl Ending {
         view: &ControlView<'_>,
         scope: &mut Scope<'_>,
     ) -> bool {
-        let Some(key) = view.key.filter(|_| view.may_be_valid()) else {
+        let Some(key) = view.key().filter(|_| view.may_be_valid()) else {
             return false;
         };
         let from = scope.from;
         let is_answer = self.provoked[from as usize] > 0;
         self.answered(from);
         scope.exercised(Rule::S15);
-        let is = |code: ErrorCode| view.error_code == Some(code.number());
+        let is = |code: ErrorCode| view.error_code() == Some(code.number());
         let is_timeout = is(ErrorCode::Timeout) && is_half_open;
         if !is_answer && !is_timeout && self.answers_an_error(scope) {
             return false;

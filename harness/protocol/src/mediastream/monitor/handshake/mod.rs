@@ -1,13 +1,14 @@
 //! One exchange of request, answer and confirmation, as a capture shows it: SYN, SYN-ACK and ACK (3.2),
 //! or START, START_ACK and START_CONFIRM (3.3).
 //!
-//! `repeated` judges what is sent again and when, `early` media before the confirmation, `three_way` and
-//! `start3` what stands in the frames, `ending` ERROR.
+//! `repeated` judges what is sent again and when, `early` media before the confirmation, `three_way`,
+//! `start3` and `start_ack` what stands in the frames, `ending` ERROR.
 
 mod early;
 mod ending;
 mod repeated;
 mod start3;
+mod start_ack;
 mod three_way;
 
 use std::net::SocketAddr;
@@ -22,7 +23,8 @@ use crate::mediastream::frame::ConnectionId;
 use crate::requirement::Role;
 use early::Early;
 use repeated::{Form, Repeated, SENDS, print};
-pub(super) use start3::{Mark, Start3};
+pub(super) use start_ack::Mark;
+pub(super) use start3::Start3;
 pub(super) use three_way::{Answer, Offered};
 
 /// What is sent again in an exchange.
@@ -254,7 +256,7 @@ impl Handshake {
         {
             waiting.lapse(scope);
             if self.start3.is_some() {
-                start3::lapse(waiting, scope);
+                start_ack::lapse(waiting, scope);
             }
         }
         self.early.lapse(scope);

@@ -9,7 +9,7 @@ use crate::mediastream::frame::ConnectionId;
 use crate::mediastream::monitor::rule::Rule;
 use crate::mediastream::monitor::scope::{Evidence, Scope};
 use crate::mediastream::monitor::time::{ANSWER, CROSSING, Millis, Moment, Window, repetition};
-use crate::mediastream::monitor::view::{CONNECTION_ID, ControlView, PROTOCOL_FLAG};
+use crate::mediastream::monitor::view::{ControlView, PROTOCOL_FLAG};
 use crate::requirement::Role;
 
 /// How the responder answered a SYN.
@@ -37,7 +37,7 @@ impl Handshake {
                 scope.breach(Rule::H02, || {
                     let want = "an id with a NUL in its 37 bytes, or 37 zero bytes";
                     let got = format!("{:?} without a NUL", id.to_string());
-                    Evidence::new(want, got).field(CONNECTION_ID)
+                    Evidence::new(want, got).field(view.field("ConnectionId"))
                 });
             }
         }
@@ -102,7 +102,7 @@ impl Handshake {
                     false => "no NUL in its 37 bytes",
                 };
                 let want = "a non-empty id with a NUL in its 37 bytes";
-                Evidence::new(want, got).field(CONNECTION_ID)
+                Evidence::new(want, got).field(view.field("ConnectionId"))
             });
         } else if view.may_be_valid() {
             self.answer = Answer::Accepted;
@@ -150,7 +150,7 @@ impl Handshake {
                 // MS-H-09
                 scope.breach(Rule::H09, || {
                     let want = format!("ACK with the assigned id \"{assigned}\"");
-                    Evidence::new(want, got()).field(CONNECTION_ID)
+                    Evidence::new(want, got()).field(view.field("ConnectionId"))
                 });
             }
             // Without an answer the SYN-ACK came from another address (MS-H-05).
