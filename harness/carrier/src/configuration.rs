@@ -5,13 +5,14 @@ use std::time::SystemTime;
 
 use quinn_proto::crypto::HandshakeTokenKey;
 use quinn_proto::{
-    ClientConfig, ConnectionIdGenerator, Endpoint, EndpointConfig, ServerConfig, Side, TimeSource,
-    TransportConfig, VarInt,
+    ClientConfig, ConnectionId, ConnectionIdGenerator, Endpoint, EndpointConfig, ServerConfig,
+    Side, TimeSource, TransportConfig, VarInt,
 };
 use rand_chacha::ChaCha20Rng;
 use ring::{hkdf, hmac};
 use shakedown_protocol::streams::Approach;
 
+use crate::misbehave::{Faulty, Switch};
 use crate::random::{self, ConnectionIds};
 use crate::tls::{Secrets, Sessions};
 use crate::{CarrierError, Security, Settings};
@@ -31,15 +32,21 @@ pub(crate) struct Configuration {
     settings: Settings,
     sessions: Sessions,
     generator: ChaCha20Rng,
+    /// Of an endpoint that takes connections.
+    server: Option<Arc<ServerConfig>>,
 }
 
 impl Configuration {
     pub(crate) fn new(settings: &Settings, side: Side) -> Result<Self, CarrierError> {
-        Ok(Self {
+        settings.faults.check()?;
+        let configuration = Self {
             settings: settings.clone(),
             sessions: Sessions::new(settings.security),
             generator: random::generator(settings.security, side)?,
-        })
+            server: None,
+        };
+        configuration.transport(None)?;
+        Ok(configuration)
     }
 
     pub(crate) const fn secrets(&self) -> &Secrets {
@@ -60,7 +67,7 @@ impl Configuration {
 
     /// An endpoint that takes connections, or one that does not.
     pub(crate) fn endpoint(&mut self, side: Side) -> Result<Endpoint, CarrierError> {
-        let server = match side {
+        self.server = match side {
             Side::Client => None,
             Side::Server => Some(Arc::new(self.server()?)),
         };
@@ -70,8 +77,11 @@ impl Configuration {
         config.rng_seed(Some(self.draw())).cid_generator(
             move || -> Box<dyn ConnectionIdGenerator> { Box::new(ConnectionIds::new(ids)) },
         );
-        // The owner's sockets do not fragment, and so the largest datagram can be found.
-        Ok(Endpoint::new(Arc::new(config), server, true, None))
+        // A network that is not real has no largest datagram to be found, and to read the probes
+        // takes half of the time.
+        let finds_mtu = self.settings.security == Security::Tls;
+        let server = self.server.clone();
+        Ok(Endpoint::new(Arc::new(config), server, finds_mtu, None))
     }
 
     fn server(&mut self) -> Result<ServerConfig, CarrierError> {
@@ -86,16 +96,41 @@ impl Configuration {
         Ok(config)
     }
 
+    /// How to admit a connection, where it is not as the endpoint has it.
+    pub(crate) fn faulty_server(&self, switch: &Switch) -> Option<Arc<ServerConfig>> {
+        let server = self.server.as_ref().filter(|_| self.settings.is_tester)?;
+        let mut config = ServerConfig::clone(server);
+        config.crypto = Arc::new(Faulty {
+            sessions: Arc::clone(&server.crypto),
+            faults: self.settings.faults.clone(),
+            switch: switch.clone(),
+        });
+        Some(Arc::new(config))
+    }
+
     /// How to connect.
-    pub(crate) fn client(&mut self, how: &Approach) -> Result<ClientConfig, CarrierError> {
+    pub(crate) fn client(
+        &mut self,
+        how: &Approach,
+        switch: &Switch,
+    ) -> Result<ClientConfig, CarrierError> {
         let alpn = match &how.alpn {
             Some(names) => names.iter().map(|name| name.as_bytes().into()).collect(),
             None => vec![self.settings.transport.alpn.into()],
         };
-        let mut config = ClientConfig::new(self.sessions.client(alpn)?);
+        let mut sessions = self.sessions.client(alpn)?;
+        if self.settings.is_tester {
+            sessions = Arc::new(Faulty {
+                sessions,
+                faults: self.settings.faults.clone(),
+                switch: switch.clone(),
+            });
+        }
+        let id = ConnectionId::new(&self.draw::<20>());
+        let mut config = ClientConfig::new(sessions);
         config
             .transport_config(Arc::new(self.transport(how.window)?))
-            .initial_dst_cid_provider(Arc::new(random::first_ids(self.draw())));
+            .initial_dst_cid_provider(Arc::new(move || id));
         Ok(config)
     }
 

@@ -13,6 +13,7 @@
 mod carrier;
 mod configuration;
 mod link;
+mod misbehave;
 mod plain;
 mod quic;
 mod random;
@@ -27,6 +28,7 @@ use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::ConnectionNumber;
 
 pub use carrier::Carrier;
+pub use misbehave::{Fault, Faults};
 pub use tls::Identity;
 
 /// A local UDP socket of a carrier, by its number: 0 is the one that the owner opened before
@@ -104,17 +106,20 @@ pub struct Settings {
     /// The certificate of a server; by default one that signs itself. Of no use where the
     /// security is seeded, which has its own.
     pub identity: Option<Identity>,
+    /// How a test peer misbehaves; nobody else does.
+    pub faults: Faults,
 }
 
 impl Settings {
     /// Settings of a reference implementation, with a certificate that signs itself.
     #[must_use]
-    pub const fn new(transport: Transport, security: Security) -> Self {
+    pub fn new(transport: Transport, security: Security) -> Self {
         Self {
             transport,
             security,
             is_tester: false,
             identity: None,
+            faults: Faults::default(),
         }
     }
 }

@@ -10,6 +10,7 @@ use quinn_proto::{
 use shakedown_protocol::streams::{ConnectionNumber, OnStream, StreamId};
 
 use crate::Socket;
+use crate::misbehave::Switch;
 
 /// Bytes of a stream that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -52,6 +53,7 @@ impl Told {
 pub(crate) struct Link {
     pub(crate) quic: Connection,
     pub(crate) socket: Socket,
+    pub(crate) switch: Switch,
     /// Its number, until the machine hears no more of it.
     pub(crate) number: Option<ConnectionNumber>,
     /// Whether the machine heard that the handshake is done.
@@ -113,10 +115,16 @@ impl Stream {
 }
 
 impl Link {
-    pub(crate) fn new(quic: Connection, socket: Socket, number: ConnectionNumber) -> Self {
+    pub(crate) fn new(
+        quic: Connection,
+        socket: Socket,
+        switch: Switch,
+        number: ConnectionNumber,
+    ) -> Self {
         Self {
             quic,
             socket,
+            switch,
             number: Some(number),
             is_connected: false,
             due: None,

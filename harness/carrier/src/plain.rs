@@ -35,10 +35,10 @@ const NO_APPLICATION_PROTOCOL: u8 = 120;
 
 // Lengths of what rustls says, with seeded security: a ClientHello without ALPN and transport
 // parameters, a ServerHello, what follows EncryptedExtensions, and a client's Finished.
-const HELLO_LENGTH: usize = 175;
+const HELLO_LENGTH: usize = 171;
 const SERVER_HELLO_LENGTH: usize = 90;
-const PROOF_LENGTH: usize = 454;
-const FINISHED_LENGTH: usize = 52;
+const PROOF_LENGTH: usize = 438;
+const FINISHED_LENGTH: usize = 36;
 
 /// The longest message that is taken, in bytes; that of rustls.
 const MAX_MESSAGE: usize = 0xffff;

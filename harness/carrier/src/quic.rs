@@ -5,8 +5,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use quinn_proto::{
-    ClientConfig, Connection, ConnectionError, ConnectionHandle, DatagramEvent, Endpoint, Incoming,
-    Side, Transmit,
+    ConnectionError, ConnectionHandle, DatagramEvent, Endpoint, Incoming, Side, Transmit,
 };
 use shakedown_protocol::streams::{
     Approach, CONNECTION_REFUSED, Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
@@ -14,6 +13,7 @@ use shakedown_protocol::streams::{
 
 use crate::configuration::Configuration;
 use crate::link::{Heard, Link, varint};
+use crate::misbehave::{Fault, Switch};
 use crate::{CarrierError, Effect, Settings, Socket};
 
 /// The name by which every server is called in the TLS handshake.
@@ -30,8 +30,6 @@ pub(crate) struct Quic {
     endpoint: Endpoint,
     /// Where a client connects to.
     peer: Option<SocketAddr>,
-    /// How a client connects where the machine does not say it.
-    usual: Option<ClientConfig>,
     /// Connections that the machine can name.
     stages: BTreeMap<ConnectionNumber, Stage>,
     /// All connections that the endpoint has.
@@ -44,7 +42,7 @@ pub(crate) struct Quic {
     next_incoming: u64,
     /// How many sockets there are.
     sockets: usize,
-    each_from_its_own: bool,
+    is_tester: bool,
     silent: BTreeSet<Socket>,
     /// What came of the machine's orders at once.
     heard: VecDeque<(ConnectionNumber, News)>,
@@ -139,23 +137,18 @@ impl Quic {
     ) -> Result<Self, CarrierError> {
         let mut configuration = Configuration::new(settings, side)?;
         let endpoint = configuration.endpoint(side)?;
-        let usual = match side {
-            Side::Client => Some(configuration.client(&Approach::default())?),
-            Side::Server => None,
-        };
         Ok(Self {
             base: Instant::now(),
             configuration,
             endpoint,
             peer,
-            usual,
             stages: BTreeMap::new(),
             links: BTreeMap::new(),
             touched: BTreeSet::new(),
             places: BTreeMap::new(),
             next_incoming: 0,
             sockets: 0,
-            each_from_its_own: settings.is_tester,
+            is_tester: settings.is_tester,
             silent: BTreeSet::new(),
             heard: VecDeque::new(),
             effects: VecDeque::new(),
@@ -373,11 +366,16 @@ impl Quic {
         };
         let socket = self.socket_of(connection);
         let mut answer = Vec::new();
+        let switch = Switch::default();
+        let config = self.configuration.faulty_server(&switch);
         match self
             .endpoint
-            .accept(incoming, self.at(now), &mut answer, None)
+            .accept(incoming, self.at(now), &mut answer, config)
         {
-            Ok((handle, quic)) => self.begin(connection, socket, handle, quic),
+            Ok((handle, quic)) => {
+                let link = Link::new(quic, socket, switch, connection);
+                self.begin(connection, handle, link);
+            }
             Err(error) => {
                 if let Some(transmit) = error.response {
                     self.send(socket, &transmit, answer);
@@ -408,7 +406,7 @@ impl Quic {
 
     fn connect(&mut self, now: Duration, connection: ConnectionNumber, how: &Approach) {
         match self.approach(now, connection, how) {
-            Ok((socket, handle, quic)) => self.begin(connection, socket, handle, quic),
+            Ok((handle, link)) => self.begin(connection, handle, link),
             Err(why) => self.heard.push_back((connection, News::NotBegun(why))),
         }
     }
@@ -419,26 +417,22 @@ impl Quic {
         now: Duration,
         connection: ConnectionNumber,
         how: &Approach,
-    ) -> Result<(Socket, ConnectionHandle, Connection), String> {
+    ) -> Result<(ConnectionHandle, Link), String> {
         let peer = self.peer.ok_or("there is nobody to connect to")?;
-        let config = match &self.usual {
-            Some(usual) if how.alpn.is_none() && how.window.is_none() => usual.clone(),
-            Some(_) | None => self
-                .configuration
-                .client(how)
-                .map_err(|error| error.to_string())?,
-        };
+        let switch = Switch::default();
+        let config = self.configuration.client(how, &switch);
+        let config = config.map_err(|error| error.to_string())?;
         let at = self.at(now);
         let begun = self.endpoint.connect(at, config, peer, SERVER_NAME);
         let (handle, quic) = begun.map_err(|error| error.to_string())?;
         let beside = how.from.and_then(|other| self.places.get(&other));
         let socket = match beside.map(|place| place.socket) {
             Some(socket) => socket,
-            None if self.each_from_its_own => self.new_socket(),
+            None if self.is_tester => self.new_socket(),
             None => Socket::MAIN,
         };
         self.remember(connection, Place { socket, peer });
-        Ok((socket, handle, quic))
+        Ok((handle, Link::new(quic, socket, switch, connection)))
     }
 
     /// The first is there already.
@@ -451,17 +445,40 @@ impl Quic {
         socket
     }
 
-    fn begin(
-        &mut self,
-        connection: ConnectionNumber,
-        socket: Socket,
-        handle: ConnectionHandle,
-        quic: Connection,
-    ) {
-        let link = Link::new(quic, socket, connection);
+    fn begin(&mut self, connection: ConnectionNumber, handle: ConnectionHandle, link: Link) {
         self.touched.insert(handle.0);
         self.links.insert(handle.0, link);
         self.stages.insert(connection, Stage::Begun(handle));
+    }
+
+    /// Lets a connection misbehave. The result is whether there is one that can.
+    pub(crate) fn misbehave(&mut self, connection: ConnectionNumber, fault: Fault) -> bool {
+        let Some(Stage::Begun(handle)) = self.stages.get(&connection) else {
+            return false;
+        };
+        let handle = handle.0;
+        if !self.is_tester || !self.links.contains_key(&handle) {
+            return false;
+        }
+        let moved_to = matches!(fault, Fault::Move).then(|| self.new_socket());
+        let place = self.places.get_mut(&connection);
+        let Some(link) = self.links.get_mut(&handle) else {
+            return false;
+        };
+        match fault {
+            Fault::Deaf(is_deaf) => link.switch.deafen(is_deaf),
+            Fault::Replace(frames) => link.switch.replace(frames),
+            Fault::Move => {}
+        }
+        if let Some(socket) = moved_to {
+            link.socket = socket;
+            link.quic.local_address_changed();
+            if let Some(place) = place {
+                place.socket = socket;
+            }
+        }
+        self.touched.insert(handle);
+        true
     }
 
     /// What was asked for before leaves before, once there are streams. A code of the application is

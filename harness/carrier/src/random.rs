@@ -3,13 +3,13 @@
 use std::cell::RefCell;
 use std::hash::Hasher;
 use std::mem::swap;
-use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 use quinn_proto::{ConnectionId, ConnectionIdGenerator, InvalidCid, Side};
 use rand_chacha::ChaCha20Rng;
 use rand_chacha::rand_core::{Rng, SeedableRng};
 use ring::rand::{SecureRandom as _, SystemRandom};
+use rustls::crypto::ring::cipher_suite::TLS13_AES_128_GCM_SHA256;
 use rustls::crypto::{
     ActiveKeyExchange, CryptoProvider, GetRandomFailed, SecureRandom, SharedSecret,
     SupportedKxGroup,
@@ -67,9 +67,10 @@ fn draw(bytes: &mut [u8]) -> Result<(), GetRandomFailed> {
 }
 
 /// The cryptography of ring with the randomness of [`drawing_from`]. Its own key exchange draws from
-/// the system, always, and is replaced.
+/// the system, always, and is replaced. Of the suites there is the one with the fastest hash.
 pub(crate) fn provider() -> CryptoProvider {
     CryptoProvider {
+        cipher_suites: vec![TLS13_AES_128_GCM_SHA256],
         kx_groups: vec![&X25519],
         secure_random: &Drawn,
         ..rustls::crypto::ring::default_provider()
@@ -173,14 +174,5 @@ impl ConnectionIdGenerator for ConnectionIds {
 
     fn cid_lifetime(&self) -> Option<Duration> {
         None
-    }
-}
-
-/// The connection ids that a client gives a server before it knows the server's own.
-pub(crate) fn first_ids(seed: [u8; 32]) -> impl Fn() -> ConnectionId + Send + Sync {
-    let generator = Mutex::new(ChaCha20Rng::from_seed(seed));
-    move || {
-        let mut generator = generator.lock().unwrap_or_else(PoisonError::into_inner);
-        ConnectionId::new(&bytes::<20>(&mut generator))
     }
 }

@@ -1,7 +1,7 @@
 //! TLS: certificates, secrets, and what two sides of a handshake are made of.
 
 use std::path::Path;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, LazyLock, Mutex, PoisonError};
 
 use quinn_proto::crypto;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
@@ -45,10 +45,13 @@ impl Identity {
     /// The certificate of seeded servers: its key is no secret. A signature by Ed25519 has nothing
     /// random, and rcgen's serial numbers and dates have not either.
     fn known() -> Result<Self, CarrierError> {
-        let key = [&ED25519[..], &[0x5d; 32]].concat();
-        let key = PrivatePkcs8KeyDer::from(key);
-        let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ED25519);
-        Self::signed_by(&key.map_err(|error| none_made(&error))?)
+        static KNOWN: LazyLock<Result<Identity, CarrierError>> = LazyLock::new(|| {
+            let key = [&ED25519[..], &[0x5d; 32]].concat();
+            let key = PrivatePkcs8KeyDer::from(key);
+            let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ED25519);
+            Identity::signed_by(&key.map_err(|error| none_made(&error))?)
+        });
+        KNOWN.clone()
     }
 
     fn signed_by(key: &rcgen::KeyPair) -> Result<Self, CarrierError> {

@@ -74,7 +74,7 @@ fn what_is_sent_is_the_same_in_every_process() {
         digest.update(words.as_bytes());
         digest.update(&packet.payload);
     }
-    let known = "33ea1037517c231853a6569c56d6cfc646c1c4b45408f9cecce6cee2c56622d3";
+    let known = "8e117c8d22a8cd65721f04ca1a8fd4c375e598201d315487d6fbaa61d1d079e5";
     assert_eq!(hex::encode(digest.finish()), known);
 }
 
@@ -162,6 +162,6 @@ fn a_carrier_with_one_socket_is_a_machine_of_datagrams() {
         }
     }
     assert!(machines[1].0.is_finished());
-    assert_eq!(ended, 2);
+    assert_eq!(ended, 1, "a client tells its end, a server none");
     assert_eq!(machines[0].0.counters()["ended"]["normal"], 1);
 }

@@ -2,6 +2,7 @@
 
 mod connections;
 mod errands;
+mod misbehave;
 mod puppet;
 mod quinn;
 mod sessions;

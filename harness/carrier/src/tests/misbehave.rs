@@ -1,0 +1,166 @@
+//! What a test peer does, and how quinn answers it at the other end.
+
+use std::collections::BTreeMap;
+
+use shakedown_protocol::proton::TRANSPORT;
+use shakedown_protocol::streams::{Output, StreamId};
+
+use super::puppet::{FIRST, Puppet, Puppets, STREAM, write};
+use super::world::{client_address, server_address, settings, tester};
+use crate::{Carrier, Fault, Faults, Security, Settings, Socket};
+
+const BIDIRECTIONAL: u64 = 0x08;
+
+const PLAIN: Security = Security::Plain(5);
+
+/// A client that misbehaves from the beginning, connected to somebody who does not.
+fn world(faults: Faults, security: Security) -> Puppets {
+    let client = Settings {
+        faults,
+        ..tester(security)
+    };
+    let mut world = Puppets::with(&settings(security), &client);
+    world.client([Output::Connect(FIRST)]);
+    assert!(world.puppets().iter().all(|it| it.has_heard("0 connected")));
+    world
+}
+
+fn streams(is_of_server: u64, count: u64) -> impl Iterator<Item = Output> {
+    (0..count).flat_map(move |n| {
+        let id = StreamId(n << 2 | is_of_server);
+        [Output::Open(FIRST, id), write(id, 1)]
+    })
+}
+
+fn misbehave(world: &mut Puppets, fault: Fault) {
+    assert!(world.clients[0].misbehave(world.now, FIRST, fault));
+}
+
+#[test]
+fn limits_are_announced_and_not_kept() {
+    let faults = Faults {
+        announced: BTreeMap::from([(BIDIRECTIONAL, 100)]),
+        ..Faults::default()
+    };
+    let mut world = world(faults, Security::Seeded(5));
+    // There is room for 3 streams, and 8 that a tester admits besides.
+    world.server(streams(1, 11));
+    assert!(world.puppets()[1].has_heard("stream 41: 1 bytes"));
+    world.server([Output::Open(FIRST, StreamId(45)), write(StreamId(45), 1)]);
+    // STREAM_LIMIT_ERROR.
+    assert!(
+        world
+            .puppets()
+            .iter()
+            .all(|it| it.has_heard("0 failed 0x4"))
+    );
+}
+
+#[test]
+fn limits_of_the_other_side_are_overrun() {
+    for security in [PLAIN, Security::Seeded(5)] {
+        let faults = Faults {
+            believed: BTreeMap::from([(BIDIRECTIONAL, 4)]),
+            ..Faults::default()
+        };
+        let mut world = world(faults, security);
+        world.client(streams(0, 3));
+        assert!(world.puppets()[0].has_heard("stream 8: 1 bytes"));
+        world.client([Output::Open(FIRST, StreamId(12)), write(StreamId(12), 1)]);
+        assert!(
+            world
+                .puppets()
+                .iter()
+                .all(|it| it.has_heard("0 failed 0x4"))
+        );
+    }
+}
+
+#[test]
+fn frames_of_a_packet_are_replaced() {
+    let mut world = world(Faults::default(), PLAIN);
+    // There is no room for so many in any packet.
+    misbehave(&mut world, Fault::Replace(vec![1; 4000]));
+    world.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
+    assert!(world.puppets()[0].has_heard("stream 0: 9 bytes"));
+    // HANDSHAKE_DONE, which a client must not send: PROTOCOL_VIOLATION.
+    misbehave(&mut world, Fault::Replace(vec![0x1e]));
+    world.client([]);
+    world.client([write(STREAM, 9)]);
+    assert!(
+        world
+            .puppets()
+            .iter()
+            .all(|it| it.has_heard("0 failed 0xA"))
+    );
+    assert_eq!(world.puppets()[0].got.len(), 9);
+}
+
+#[test]
+fn who_is_deaf_hears_again_what_was_not_acknowledged() {
+    let mut world = world(Faults::default(), PLAIN);
+    misbehave(&mut world, Fault::Deaf(true));
+    world.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
+    world.server([write(STREAM, 5)]);
+    assert!(world.puppets()[0].has_heard("stream 0: 9 bytes"));
+    assert!(!world.puppets()[1].has_heard("stream 0: 5 bytes"));
+    misbehave(&mut world, Fault::Deaf(false));
+    world.client([]);
+    assert!(world.puppets()[1].has_heard("stream 0: 5 bytes"));
+}
+
+#[test]
+fn a_connection_moves_to_another_socket() {
+    let mut world = world(Faults::default(), PLAIN);
+    let count = world.sent.len();
+    misbehave(&mut world, Fault::Move);
+    world.client([Output::Open(FIRST, STREAM), write(STREAM, 9)]);
+    world.server([write(STREAM, 5)]);
+    assert!(world.puppets()[0].has_heard("stream 0: 9 bytes"));
+    assert!(world.puppets()[1].has_heard("stream 0: 5 bytes"));
+    assert_eq!(world.opened, [Socket(1)]);
+    let new = client_address(0, Socket(1));
+    let (from, to): (Vec<_>, Vec<_>) = world.sent[count..]
+        .iter()
+        .partition(|packet| packet.to == server_address());
+    assert!(from.iter().all(|packet| packet.from == new));
+    assert_eq!(to.last().unwrap().to, new);
+}
+
+#[test]
+fn a_server_misbehaves_too() {
+    let server = Settings {
+        faults: Faults {
+            announced: BTreeMap::from([(BIDIRECTIONAL, 100)]),
+            ..Faults::default()
+        },
+        ..tester(PLAIN)
+    };
+    let mut world = Puppets::with(&server, &settings(PLAIN));
+    world.client([Output::Connect(FIRST)]);
+    assert!(world.server.misbehave(world.now, FIRST, Fault::Deaf(true)));
+    world.client(streams(0, 12));
+    assert_eq!(world.puppets()[0].heard, ["0 connected"]);
+    assert!(world.server.misbehave(world.now, FIRST, Fault::Deaf(false)));
+    world.client([]);
+    assert!(world.puppets()[1].has_heard("0 failed 0x4"));
+}
+
+#[test]
+fn nobody_else_misbehaves() {
+    let mut world = Puppets::with(&settings(PLAIN), &settings(PLAIN));
+    world.client([Output::Connect(FIRST)]);
+    let now = world.now;
+    assert!(!world.server.misbehave(now, FIRST, Fault::Move));
+    assert!(!Puppets::of_testers(TRANSPORT).clients[0].misbehave(now, FIRST, Fault::Move));
+    let wrong = Settings {
+        faults: Faults {
+            announced: BTreeMap::from([(BIDIRECTIONAL, u64::MAX)]),
+            ..Faults::default()
+        },
+        ..tester(PLAIN)
+    };
+    let error = Carrier::server(Puppet::default(), &wrong).unwrap_err();
+    let text = "no transport parameters are {8: 18446744073709551615}: ";
+    assert!(error.to_string().starts_with(text), "{error}");
+}
