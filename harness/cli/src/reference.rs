@@ -10,8 +10,8 @@ use clap::ValueEnum;
 use shakedown_carrier::Security;
 use shakedown_engine::reference::reference;
 use shakedown_engine::scenario::Span;
+use shakedown_net::KeyLog;
 use shakedown_net::host::{Finished, Host, StopSignal};
-use shakedown_net::quic::tls::Secrets;
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
@@ -172,17 +172,16 @@ pub(crate) fn span(text: &str) -> Result<Duration, String> {
         .ok_or_else(|| "nothing is known here that it could depend on".to_owned())
 }
 
-/// The TLS secrets of a command's connections, for the key log if one is wanted.
-pub(crate) fn secrets_for(keylog: Option<&Path>) -> Result<Secrets, Failure> {
-    match keylog {
-        Some(path) => Secrets::appended_to(path).map_err(|error| cannot_write(path, &error)),
-        None => Ok(Secrets::unwanted()),
-    }
+/// The key log, if one is wanted.
+pub(crate) fn key_log(path: Option<&Path>) -> Result<Option<KeyLog>, Failure> {
+    let opened =
+        path.map(|path| KeyLog::append_to(path).map_err(|error| cannot_write(path, &error)));
+    opened.transpose()
 }
 
 /// Whether the key log, if one was wanted, has all secrets.
-pub(crate) fn check_keylog(keylog: Option<&Path>, secrets: &Secrets) -> Result<(), Failure> {
-    match (keylog, secrets.take_problem()) {
+pub(crate) fn check_key_log(path: Option<&Path>, key_log: Option<&KeyLog>) -> Result<(), Failure> {
+    match (path, key_log.and_then(KeyLog::take_problem)) {
         (Some(path), Some(error)) => Err(cannot_write(path, &error)),
         (Some(_) | None, _) => Ok(()),
     }

@@ -20,11 +20,12 @@ use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 use serde_json::Value;
 use shakedown_capture::{Capture, Item};
-use shakedown_net::quic::Host;
-use shakedown_net::quic::tls::{Identity, Secrets};
-use shakedown_net::quic::transport::{server, server_config};
+use shakedown_carrier::{Carrier, Security, Settings};
+use shakedown_net::host::{Host, StopSignal};
 use shakedown_protocol::Transport;
+use shakedown_protocol::machine::{self, Machine};
 use shakedown_protocol::proton::{Server, ServerSettings, TRANSPORT};
+use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{
     ConnectionNumber, Input, Output as Asked, StreamId, StreamMachine,
 };
@@ -190,20 +191,13 @@ impl Running {
             let runtime = tokio::runtime::Builder::new_current_thread();
             let runtime = { runtime }.enable_all().build().unwrap();
             runtime.block_on(async {
-                let identity = Identity::self_signed().unwrap();
-                let config = server_config(&transport, identity, &Secrets::default()).unwrap();
-                let endpoint = server(config, (Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-                tell.send(endpoint.local_addr().unwrap()).unwrap();
-                let mut machine = machine;
-                let mut host = Host::new(endpoint, None);
-                let serve = async {
-                    while !machine.is_finished() {
-                        host.next(&mut machine).await;
-                    }
-                };
+                let settings = Settings::new(transport, Security::Tls);
+                let mut killed = Killed(Carrier::server(machine, &settings).unwrap());
+                let mut host = Host::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
+                tell.send(host.local()).unwrap();
+                let mut stop = StopSignal::new().unwrap();
                 tokio::select! {
-                    // As one that is killed: nobody hears of it.
-                    () = serve => {}
+                    _ = host.run(&mut killed, &mut stop) => {}
                     _ = stopped => {}
                 }
             });
@@ -213,6 +207,35 @@ impl Running {
             stop: Some(stop),
             thread: Some(thread),
         }
+    }
+}
+
+/// A process that says nothing more when its machine is finished, as one that is killed.
+struct Killed<M>(Carrier<M>);
+
+impl<M: StreamMachine> Machine for Killed<M> {
+    fn role(&self) -> Role {
+        self.0.role()
+    }
+
+    fn handle(&mut self, now: Duration, input: machine::Input<'_>) {
+        self.0.handle(now, input);
+    }
+
+    fn poll(&mut self) -> Option<machine::Output> {
+        Machine::poll(&mut self.0)
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        Machine::deadline(&self.0)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.0.machine().is_finished()
+    }
+
+    fn counters(&self) -> Value {
+        self.0.counters()
     }
 }
 

@@ -11,6 +11,7 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, info, trace};
 
 use crate::clock::Clock;
+use crate::key_log::KeyLog;
 use crate::socket::{self, LARGEST};
 
 /// Datagrams that are taken in a row before timers and signals are looked at.
@@ -26,6 +27,7 @@ pub struct Host {
     local: SocketAddr,
     clock: Clock,
     errors: Errors,
+    key_log: Option<KeyLog>,
 }
 
 /// What the system refused, by its reason. None of it ends the machine.
@@ -65,7 +67,15 @@ impl Host {
             local,
             clock: Clock::start(),
             errors: Errors::default(),
+            key_log: None,
         })
+    }
+
+    /// The same with a file for the secrets of the machine's TLS sessions.
+    #[must_use]
+    pub fn with_key_log(mut self, key_log: Option<KeyLog>) -> Self {
+        self.key_log = key_log;
+        self
     }
 
     /// The address that it is bound to.
@@ -154,6 +164,10 @@ impl Host {
                     finished.outcome = Some(outcome);
                 }
             }
+        }
+        let secrets = machine.take_secrets();
+        if let Some(key_log) = &self.key_log {
+            key_log.write(&secrets);
         }
     }
 

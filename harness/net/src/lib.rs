@@ -13,17 +13,24 @@ pub mod drive;
 pub mod host;
 pub mod interop;
 pub mod kernel;
+mod key_log;
 pub mod launch;
 pub mod live;
 pub mod load;
 mod ports;
 pub mod probe;
 pub mod process;
-pub mod quic;
+#[cfg(test)]
+#[expect(
+    unreachable_pub,
+    reason = "what tests use of it is seen by nobody else"
+)]
+mod quic;
 pub mod relay;
 pub mod run;
 mod socket;
 
 pub use clock::Clock;
+pub use key_log::KeyLog;
 pub use ports::FreePort;
 pub use socket::{Arrival, PeerSocket};

@@ -40,6 +40,15 @@ pub struct Silent {
     pub state: String,
 }
 
+/// Any port of the family in which `peer` is reached.
+#[must_use]
+pub fn any_address_for(peer: SocketAddr) -> SocketAddr {
+    match peer {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    }
+}
+
 /// The address of ours from which something at `remote` is reached.
 ///
 /// # Errors

@@ -169,12 +169,13 @@ impl Script {
         }
     }
 
-    /// When the first media arrived that a step has looked at, by the driver's clock.
+    /// When the first media arrived that a step has looked at, or the first bytes on a stream, by the
+    /// driver's clock.
     #[must_use]
     pub fn first_media(&self) -> Option<Duration> {
         match &self.0 {
             Player::Datagrams(script) => script.first_media,
-            Player::Streams(_) => None,
+            Player::Streams(carrier) => carrier.machine().first_bytes(),
         }
     }
 

@@ -66,11 +66,12 @@ pub struct Plan {
 /// that is returned. When `stop` turns true, what is being played is cut off and what is known
 /// until then is told.
 pub async fn load(
-    plan: Plan,
+    mut plan: Plan,
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
 ) -> Summary {
     raise_file_limit();
+    plan.scenario = plan.scenario.in_mode_of(&plan.iut.modes);
     let scenario = plan.scenario.id.clone();
     let tell = |event: Event| {
         // Whoever does not listen any more does not want to know.

@@ -1,27 +1,21 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use quinn::{Connecting, ConnectionError, Endpoint};
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::{
-    Approach, CONNECTION_REFUSED, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
+    CONNECTION_REFUSED, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
 };
 use tokio::sync::{mpsc, oneshot};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::sleep_until;
 
-use super::Endpoints;
 use super::connection::{Happening, Link, Told, varint};
-use super::endpoints::End;
 use super::transport::SERVER_NAME;
 use crate::clock::Clock;
-use crate::probe::local_address_for;
 
 /// Happenings that may wait to be handled; past that the tasks wait, and with them the other side.
 const BACKLOG: usize = 64;
-
-/// How long endpoints may take to say goodbye.
-const GOODBYE: Duration = Duration::from_millis(500);
 
 /// Runs a machine over QUIC endpoints.
 ///
@@ -30,12 +24,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 #[derive(Debug)]
 pub struct Host {
     /// The endpoint of a server, or the one from which a client makes all its connections.
-    main: Option<End>,
-    /// Makes an endpoint for each connection that is asked for, where there is no main one.
-    endpoints: Option<Endpoints>,
-    /// The endpoints that were made so, by the connections that left from them. One stays when its
-    /// connection is over: another may leave from the same port.
-    ends: BTreeMap<ConnectionNumber, End>,
+    endpoint: Endpoint,
     /// Where a client connects to.
     peer: Option<SocketAddr>,
     clock: Clock,
@@ -65,37 +54,10 @@ impl Host {
     /// A host for a machine with one endpoint; `peer` is where a client connects to.
     #[must_use]
     pub fn new(endpoint: Endpoint, peer: Option<SocketAddr>) -> Self {
-        let main = End {
-            endpoint,
-            freeze: None,
-        };
-        Self::with(Some(main), None, peer)
-    }
-
-    /// A host for a server that listens on `address`, with a certificate that signs itself.
-    ///
-    /// # Errors
-    /// A sentence for people if the address cannot be had.
-    pub fn server(endpoints: &Endpoints, address: SocketAddr) -> Result<Self, String> {
-        Ok(Self::with(Some(endpoints.server(address)?), None, None))
-    }
-
-    /// A host for a client of `peer` that makes each connection from a port of its own, unless it is
-    /// asked for another's.
-    #[must_use]
-    pub fn client(endpoints: Endpoints, peer: SocketAddr) -> Self {
-        Self::with(None, Some(endpoints), Some(peer))
-    }
-
-    fn with(main: Option<End>, endpoints: Option<Endpoints>, peer: Option<SocketAddr>) -> Self {
         let (tell, happenings) = mpsc::channel(BACKLOG);
-        if let Some(End { endpoint, .. }) = &main {
-            tokio::spawn(accept(endpoint.clone(), tell.clone()));
-        }
+        tokio::spawn(accept(endpoint.clone(), tell.clone()));
         Self {
-            main,
-            endpoints,
-            ends: BTreeMap::new(),
+            endpoint,
             peer,
             clock: Clock::start(),
             happenings,
@@ -105,30 +67,10 @@ impl Host {
         }
     }
 
-    /// The same with the time of another clock.
-    #[must_use]
-    pub const fn with_clock(mut self, clock: Clock) -> Self {
-        self.clock = clock;
-        self
-    }
-
     /// The host's time, which is the machine's.
     #[must_use]
     pub fn now(&self) -> Duration {
         self.clock.now()
-    }
-
-    /// The addresses of all its endpoints so far, as the other side sees them.
-    #[must_use]
-    pub fn addresses(&self) -> BTreeSet<SocketAddr> {
-        let facing = self.peer.and_then(|peer| local_address_for(peer).ok());
-        let ends = self.ends.values().chain(&self.main);
-        let bound = ends.filter_map(|end| end.endpoint.local_addr().ok());
-        let seen = bound.map(|address| match (address.ip().is_unspecified(), facing) {
-            (true, Some(ip)) => SocketAddr::new(ip, address.port()),
-            (true, None) | (false, _) => address,
-        });
-        seen.collect()
     }
 
     /// Waits until something happens or the machine's deadline is due, and lets the machine have it.
@@ -152,21 +94,6 @@ impl Host {
             None => machine.handle(self.now(), Input::Tick),
         }
         self.obey(machine);
-    }
-
-    /// Ends the endpoints, after what they still have to say was sent: the closing of connections.
-    /// Their ports stay taken as long as the result is kept.
-    pub async fn flush(self) -> Vec<Endpoint> {
-        let ends = self.ends.into_values().chain(self.main);
-        let endpoints: Vec<_> = ends.map(|end| end.endpoint).collect();
-        let idle = async {
-            for endpoint in &endpoints {
-                endpoint.wait_idle().await;
-            }
-        };
-        // Who does not answer does not hold it up.
-        let _ = timeout(GOODBYE, idle).await;
-        endpoints
     }
 
     fn hand_on(&mut self, machine: &mut (dyn StreamMachine + Send), happening: Happening) {
@@ -264,8 +191,8 @@ impl Host {
                     incoming.refuse();
                 }
             }
-            Output::Connect(connection) => self.connect(machine, connection, &Approach::default()),
-            Output::ConnectBy(connection, how) => self.connect(machine, connection, &how),
+            Output::Connect(connection) => self.connect(machine, connection),
+            Output::ConnectBy(connection, _) => self.connect(machine, connection),
             Output::Reset(connection, stream, code) => {
                 if let Some(link) = self.link(connection) {
                     link.reset(stream, code);
@@ -281,13 +208,8 @@ impl Host {
                     link.datagram(bytes);
                 }
             }
-            Output::Silence(connection, is_silent) => {
-                let end = self.ends.get(&connection).or(self.main.as_ref());
-                match end.and_then(|end| end.freeze.as_ref()) {
-                    Some(freeze) => freeze.set(is_silent),
-                    None => tracing::debug!(connection = connection.0, "it cannot be silenced"),
-                }
-            }
+            // Only test peers ask for it, and they have a carrier.
+            Output::Silence(..) => {}
             Output::Open(connection, stream) => {
                 if let Some(link) = self.link(connection) {
                     link.open(stream);
@@ -346,13 +268,8 @@ impl Host {
         }
     }
 
-    fn connect(
-        &mut self,
-        machine: &mut (dyn StreamMachine + Send),
-        connection: ConnectionNumber,
-        how: &Approach,
-    ) {
-        match self.approach(connection, how) {
+    fn connect(&mut self, machine: &mut (dyn StreamMachine + Send), connection: ConnectionNumber) {
+        match self.approach() {
             Ok(connecting) => self.shake_hands(connection, connecting),
             Err(why) => {
                 let why = Closing::NotBegun(&why);
@@ -362,34 +279,9 @@ impl Host {
     }
 
     /// Begins a connection.
-    fn approach(
-        &mut self,
-        connection: ConnectionNumber,
-        how: &Approach,
-    ) -> Result<Connecting, String> {
+    fn approach(&self) -> Result<Connecting, String> {
         let peer = self.peer.ok_or("there is nobody to connect to")?;
-        let connecting = match (&self.main, &self.endpoints) {
-            (Some(main), _) if *how == Approach::default() => {
-                main.endpoint.connect(peer, SERVER_NAME)
-            }
-            (None, Some(endpoints)) => {
-                let config = endpoints.approach(how)?;
-                let end = match how.from {
-                    Some(other) => self.ends.get(&other).cloned(),
-                    None => None,
-                };
-                let end = match end {
-                    Some(end) => end,
-                    None => endpoints.client(peer)?,
-                };
-                let connecting = end.endpoint.connect_with(config, peer, SERVER_NAME);
-                self.ends.insert(connection, end);
-                connecting
-            }
-            (Some(_), _) | (None, None) => {
-                return Err("this host connects in no way but the protocol's".to_owned());
-            }
-        };
+        let connecting = self.endpoint.connect(peer, SERVER_NAME);
         connecting.map_err(|error| error.to_string())
     }
 

@@ -1,4 +1,5 @@
-//! QUIC: machines of stream protocols over a real endpoint, and the transport that they ask for.
+//! Another way to run machines of streams, for tests alone: over quinn, which drives QUIC by itself, on a
+//! virtual network. What the monitor and the reference do does not depend on our own carrier.
 //!
 //! [`Host`] runs a [`StreamMachine`](shakedown_protocol::streams::StreamMachine) over a quinn
 //! endpoint; [`transport`] makes the endpoint with the parameters of a protocol, [`tls`] its
@@ -6,20 +7,15 @@
 //! [`Watch`] sees what they send and receive.
 
 mod connection;
-mod endpoints;
 mod host;
-#[cfg(test)]
 mod judged;
 mod recording;
-#[cfg(test)]
-mod tests;
 pub mod tls;
 pub mod transport;
 pub mod underlay;
 pub mod virtual_network;
 mod watched;
 
-pub use endpoints::Endpoints;
 pub use host::Host;
 pub use recording::Recording;
 pub use watched::{Freeze, PacketObserver, Watch};

@@ -26,25 +26,6 @@ impl Recording {
         }
     }
 
-    /// Packets so far: the number of the newest one.
-    #[must_use]
-    pub fn packets(&self) -> u64 {
-        self.recorder().as_ref().map_or(0, Recorder::packets)
-    }
-
-    /// Whether more came than any scenario asks for.
-    #[must_use]
-    pub fn is_full(&self) -> bool {
-        self.recorder().as_ref().is_some_and(Recorder::is_full)
-    }
-
-    /// Adds a comment to a packet.
-    pub fn comment(&self, packet: u64, text: String) {
-        if let Some(recorder) = self.recorder().as_mut() {
-            recorder.comment(packet, text);
-        }
-    }
-
     /// Ends the recording; `None` if it has ended before.
     #[must_use]
     pub fn finish(&self) -> Option<Recorded> {

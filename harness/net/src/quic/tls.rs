@@ -1,14 +1,10 @@
 //! Certificates and secrets of QUIC endpoints.
 
-use std::fs::{File, OpenOptions};
-use std::io::{self, Write};
-use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use rustls::KeyLog;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
-use rustls::pki_types::pem::{self, PemObject};
 use rustls::pki_types::{CertificateDer, PrivateKeyDer, PrivatePkcs8KeyDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
 
@@ -38,26 +34,7 @@ impl Identity {
     }
 }
 
-impl Identity {
-    /// Reads a certificate chain and its key from PEM files.
-    ///
-    /// # Errors
-    /// A sentence for people that names the file.
-    pub fn read(chain: &Path, key: &Path) -> Result<Self, String> {
-        let wrong = |path: &Path, error: pem::Error| format!("{}: {error}", path.display());
-        let certificates = CertificateDer::pem_file_iter(chain)
-            .and_then(|all| all.collect::<Result<Vec<_>, _>>())
-            .map_err(|error| wrong(chain, error))?;
-        if certificates.is_empty() {
-            return Err(format!("{}: no certificate is in it", chain.display()));
-        }
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
-        Ok(Self {
-            chain: certificates,
-            key,
-        })
-    }
-}
+impl Identity {}
 
 impl Clone for Identity {
     fn clone(&self) -> Self {
@@ -76,77 +53,25 @@ pub(super) fn provider() -> Arc<CryptoProvider> {
 
 /// The TLS secrets of connections as lines of a key log (`CLIENT_TRAFFIC_SECRET_0 ...`), for captures.
 #[derive(Debug, Clone, Default)]
-pub struct Secrets(Arc<Mutex<Kept>>);
-
-/// Where secrets are kept.
-#[derive(Debug)]
-enum Kept {
-    Nowhere,
-    Here(String),
-    /// Each line as it comes; and what went wrong at first, after which nothing is written.
-    InFile(File, Option<io::Error>),
-}
-
-impl Default for Kept {
-    fn default() -> Self {
-        Self::Here(String::new())
-    }
-}
+pub struct Secrets(Arc<Mutex<String>>);
 
 impl Secrets {
-    /// Secrets that nobody wants: none is kept.
-    #[must_use]
-    pub fn unwanted() -> Self {
-        Self(Arc::new(Mutex::new(Kept::Nowhere)))
-    }
-
-    /// Secrets that go to the end of the file at `path` as they come, a line for each; none is kept
-    /// here. The file is made if it is not there.
-    ///
-    /// # Errors
-    /// The file cannot be written.
-    pub fn appended_to(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
-        Ok(Self(Arc::new(Mutex::new(Kept::InFile(file, None)))))
-    }
-
-    /// What was learnt so far, a line for each secret; nothing where none is kept.
+    /// What was learnt so far, a line for each secret.
     #[must_use]
     pub fn text(&self) -> String {
-        match &*self.kept() {
-            Kept::Here(text) => text.clone(),
-            Kept::Nowhere | Kept::InFile(..) => String::new(),
-        }
+        self.kept().clone()
     }
 
-    /// What went wrong when a secret was to be written to a file, told once.
-    #[must_use]
-    pub fn take_problem(&self) -> Option<io::Error> {
-        match &mut *self.kept() {
-            Kept::InFile(_, problem) => problem.take(),
-            Kept::Nowhere | Kept::Here(_) => None,
-        }
-    }
-
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, String> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
 impl KeyLog for Secrets {
-    fn will_log(&self, _label: &str) -> bool {
-        !matches!(&*self.kept(), Kept::Nowhere)
-    }
-
     fn log(&self, label: &str, client_random: &[u8], secret: &[u8]) {
         let (client, secret) = (hex::encode(client_random), hex::encode(secret));
-        let line = format!("{label} {client} {secret}\n");
-        match &mut *self.kept() {
-            Kept::Nowhere => {}
-            Kept::Here(text) => text.push_str(&line),
-            Kept::InFile(file, problem @ None) => *problem = file.write_all(line.as_bytes()).err(),
-            Kept::InFile(_, Some(_)) => {}
-        }
+        self.kept()
+            .push_str(&format!("{label} {client} {secret}\n"));
     }
 }
 

@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 
 use shakedown_net::host::Finished;
-use shakedown_net::quic::transport::any_address_for;
+use shakedown_net::probe::any_address_for;
 use shakedown_protocol::mediastream;
 use shakedown_protocol::machine::{self, Outcome};
 use shakedown_protocol::requirement::Role;

@@ -2,13 +2,12 @@
 
 use std::path::PathBuf;
 
-use shakedown_net::host::StopSignal;
-use shakedown_net::quic::transport::{PROTON, client_config, client};
-use shakedown_net::quic::Host;
-use shakedown_protocol::proton::{ClientSettings, Errand, Profile, Runner};
-use shakedown_protocol::streams::{Input, StreamMachine};
+use shakedown_carrier::{Carrier, Security, Settings};
+use shakedown_net::probe::any_address_for;
+use shakedown_protocol::machine::Machine;
+use shakedown_protocol::proton::{ClientSettings, Errand, Profile, Runner, TRANSPORT};
 
-use crate::exit::{Exit, Failure, harness, usage};
+use crate::exit::{Exit, Failure, usage};
 use crate::reference::{self, PROTON_PORT, resolve};
 
 /// The command's arguments.
@@ -79,37 +78,22 @@ impl Args {
 
     async fn connect(self) -> Result<Exit, Failure> {
         let server = resolve(&self.address, PROTON_PORT).await?;
-        let secrets = reference::secrets_for(self.keylog.as_deref())?;
-        let config = client_config(&PROTON, &secrets).map_err(usage)?;
-        let mut stop = StopSignal::new().map_err(|error| harness(format!("cannot listen for signals: {error}")))?;
-        let endpoint = client(config, server)
-            .map_err(|error| usage(format!("cannot open a UDP socket: {error}")))?;
-        let mut host = Host::new(endpoint, Some(server));
-        let mut machine = Runner::new(self.errand());
-        machine.handle(host.now(), Input::Tick);
-        host.obey(&mut machine);
-        let mut is_interrupted = false;
-        while !machine.is_finished() {
-            tokio::select! {
-                biased;
-                () = stop.wait() => {
-                    is_interrupted = true;
-                    machine.handle(host.now(), Input::Stop);
-                    host.obey(&mut machine);
-                }
-                () = host.next(&mut machine) => {}
-            }
-        }
-        host.flush().await;
-        reference::check_keylog(self.keylog.as_deref(), &secrets)?;
+        let key_log = reference::key_log(self.keylog.as_deref())?;
+        let settings = Settings::new(TRANSPORT, Security::Tls);
+        let carrier = Carrier::client(Runner::new(self.errand()), server, &settings);
+        let mut carrier = carrier.map_err(|error| usage(error.to_string()))?;
+        let (host, mut stop) = reference::open(any_address_for(server), "its own port")?;
+        let mut host = host.with_key_log(key_log.clone());
+        let finished = host.run(&mut carrier, &mut stop).await;
+        reference::check_key_log(self.keylog.as_deref(), key_log.as_ref())?;
         match self.stats {
-            Some(reference::Stats::Json) => reference::print_line(&machine.counters().to_string())?,
+            Some(reference::Stats::Json) => reference::print_line(&carrier.counters().to_string())?,
             None => {}
         }
-        if is_interrupted {
+        if finished.interrupted {
             return Ok(Exit::Interrupted);
         }
-        if let Some(Err(message)) = machine.outcome() {
+        if let Some(Err(message)) = carrier.machine().outcome() {
             return Err(Failure {
                 exit: Exit::Fail,
                 message: format!("{server}: {message}"),

@@ -1,6 +1,7 @@
 //! `shakedown repl PROTOCOL [ADDRESS]`.
 
 mod command;
+mod connection;
 mod editor;
 mod session;
 
@@ -11,7 +12,7 @@ use shakedown_protocol::proton::Profile;
 
 use crate::exit::{Exit, Failure, harness, usage};
 use crate::logging::Global;
-use crate::reference::{PROTON_PORT, check_keylog, print_line, secrets_for, resolve};
+use crate::reference::{PROTON_PORT, check_key_log, key_log, print_line, resolve};
 
 use command::HELP;
 use editor::{Lines, Typed};
@@ -67,15 +68,15 @@ impl Args {
             .build();
         let runtime = runtime.map_err(|error| harness(format!("cannot start the runtime: {error}")))?;
         let server = runtime.block_on(resolve(&self.server, PROTON_PORT))?;
-        let secrets = secrets_for(self.keylog.as_deref())?;
-        let mut session = Session::new(server, self.profile, secrets.clone());
+        let key_log = key_log(self.keylog.as_deref())?;
+        let mut session = Session::new(server, self.profile, key_log.clone());
         let mut follow = |line: &str| runtime.block_on(follow(&mut session, line));
         let done = match std::io::stdin().is_terminal() {
             true => typed(&mut follow),
             false => piped(&mut follow),
         };
         runtime.block_on(session.end());
-        check_keylog(self.keylog.as_deref(), &secrets)?;
+        check_key_log(self.keylog.as_deref(), key_log.as_ref())?;
         done
     }
 }

@@ -1,17 +1,15 @@
 //! What the commands do.
 
-use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_net::quic::tls::Secrets;
-use shakedown_net::quic::transport::{PROTON, client_config, any_address_for};
-use shakedown_net::quic::underlay::Real;
-use shakedown_net::quic::{Host, Watch};
-use shakedown_protocol::proton::{Client, ClientSettings, News, Profile, STARTUP_DELAY};
+use shakedown_net::KeyLog;
+use shakedown_protocol::proton::{ClientSettings, News, Profile, STARTUP_DELAY};
+use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
 use super::command::{Command, HELP, Order};
+use super::connection::Connection;
 use crate::exit::Failure;
 use crate::reference::print_line;
 
@@ -22,19 +20,14 @@ const SETTLING: Duration = Duration::from_millis(150);
 pub(super) struct Session {
     server: SocketAddr,
     profile: Profile,
-    secrets: Secrets,
-    watch: Watch,
+    key_log: Option<KeyLog>,
+    /// Whether the process stands still.
+    frozen: watch::Sender<bool>,
     connections: Vec<Connection>,
     /// The id of the next event; `None` after the last one (PR-E-05).
     next_event: Option<u32>,
     /// When a connection was lost last (PR-C-06).
     lost: Option<Instant>,
-}
-
-/// A client with its endpoint: it comes from a port of its own.
-struct Connection {
-    client: Client,
-    host: Host,
 }
 
 /// How a command went.
@@ -47,12 +40,12 @@ pub(super) enum Done {
 }
 
 impl Session {
-    pub(super) fn new(server: SocketAddr, profile: Profile, secrets: Secrets) -> Self {
+    pub(super) fn new(server: SocketAddr, profile: Profile, key_log: Option<KeyLog>) -> Self {
         Self {
             server,
             profile,
-            secrets,
-            watch: Watch::default(),
+            key_log,
+            frozen: watch::Sender::new(false),
             connections: Vec::new(),
             next_event: Some(1),
             lost: None,
@@ -121,28 +114,20 @@ impl Session {
         }
         let failed = |why: String| format!("Failed to connect: {why}");
         let mut connection = self.open().map_err(failed)?;
-        let asked = connection.client.connect(false);
-        asked.map_err(|error| failed(error.to_string()))?;
-        connection.settle().await.map_err(failed)?;
+        let asked = connection.ask(|client, _| client.connect(false)).await;
+        asked.map_err(failed)?.map_err(|error| failed(error.to_string()))?;
+        settle(&mut connection).await.map_err(failed)?;
         self.lost = None;
         self.connections.push(connection);
         Ok("Connected successfully!".to_owned())
     }
 
     fn open(&self) -> Result<Connection, String> {
-        let no_socket = |error: io::Error| format!("no UDP socket can be opened: {error}");
-        let address = any_address_for(self.server);
-        let endpoint = self.watch.endpoint(&Real, address, None);
-        let mut endpoint = endpoint.map_err(no_socket)?;
-        endpoint.set_default_client_config(client_config(&PROTON, &self.secrets)?);
         let settings = ClientSettings {
             profile: self.profile,
             first_event: self.next_event.unwrap_or(u32::MAX),
         };
-        Ok(Connection {
-            client: Client::new(settings),
-            host: Host::new(endpoint, Some(self.server)),
-        })
+        Connection::open(self.server, settings, self.frozen.subscribe(), self.key_log.clone())
     }
 
     async fn send_event(&mut self) -> Result<String, String> {
@@ -153,14 +138,14 @@ impl Session {
         }
         let next_event = self.next_event;
         let connection = self.current().map_err(failed)?;
-        let sent = connection.client.send_event(connection.host.now());
-        let news = match sent {
+        let sent = connection.ask(|client, now| client.send_event(now)).await;
+        let news = match sent.map_err(failed)? {
             Ok(id) => {
                 let news = connection.news().await;
                 self.next_event = id.checked_add(1); // PR-E-04, PR-E-05
                 news
             }
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
         };
         match self.noted(news) {
             Ok(News::Acked(id)) => Ok(format!("Event acknowledged with ID: {id}")),
@@ -172,10 +157,10 @@ impl Session {
     async fn commit(&mut self, id: u32) -> Result<String, String> {
         let failed = |why: String| format!("Failed to commit state: {why}");
         let connection = self.current().map_err(failed)?;
-        let sent = connection.client.commit(connection.host.now(), id);
-        let news = match sent {
+        let sent = connection.ask(move |client, now| client.commit(now, id)).await;
+        let news = match sent.map_err(failed)? {
             Ok(()) => connection.news().await,
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
         };
         match self.noted(news) {
             Ok(News::Committed { answer, .. }) => Ok(format!("State commit response: {answer}")),
@@ -187,10 +172,10 @@ impl Session {
     async fn read_action(&mut self) -> Result<String, String> {
         let failed = |why: String| format!("Failed to read action: {why}");
         let connection = self.current().map_err(failed)?;
-        let asked = connection.client.read_action(connection.host.now());
-        let news = match asked {
+        let asked = connection.ask(|client, now| client.read_action(now)).await;
+        let news = match asked.map_err(failed)? {
             Ok(()) => connection.news().await,
-            Err(error) => Err(error.to_string()),
+            Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
         };
         match self.noted(news) {
             Ok(News::Item(item)) => Ok(format!("Received action: {item}")),
@@ -202,11 +187,10 @@ impl Session {
     async fn close(&mut self) -> Result<String, String> {
         let failed = |why: String| format!("Failed to close: {why}");
         let connection = self.connections.pop().ok_or_else(not_connected);
-        let mut connection = connection.map_err(failed)?;
-        let closed = connection.client.close(connection.host.now());
-        closed.map_err(|error| failed(error.to_string()))?;
-        connection.host.obey(&mut connection.client);
-        connection.host.flush().await;
+        let connection = connection.map_err(failed)?;
+        let closed = connection.ask(|client, now| client.close(now)).await;
+        closed.map_err(failed)?.map_err(|error| failed(error.to_string()))?;
+        connection.end().await;
         Ok("Connection closed.".to_owned())
     }
 
@@ -233,9 +217,9 @@ impl Session {
 
     /// Neither sends nor hears anything for so long, as a process that is suspended.
     async fn stand_still(&self, span: Duration) {
-        self.watch.freeze().set(true);
+        self.frozen.send_replace(true);
         sleep(span).await;
-        self.watch.freeze().set(false);
+        self.frozen.send_replace(false);
     }
 }
 
@@ -243,27 +227,13 @@ fn not_connected() -> String {
     "Not connected".to_owned()
 }
 
-impl Connection {
-    /// Waits for the next news; the end of the connection is an error that says why.
-    async fn news(&mut self) -> Result<News, String> {
-        self.host.obey(&mut self.client);
-        loop {
-            match self.client.take_news() {
-                Some(News::Closed { why, .. }) => return Err(why),
-                Some(news) => return Ok(news),
-                None => self.host.next(&mut self.client).await,
-            }
-        }
-    }
-
-    /// Waits until the connection is there and was not closed at once.
-    async fn settle(&mut self) -> Result<(), String> {
-        self.news().await?;
-        let end = Instant::now() + SETTLING;
-        match timeout_at(end, self.news()).await {
-            Ok(Err(why)) => Err(why),
-            // Nothing was asked for yet, so nothing else can be news.
-            Ok(Ok(_)) | Err(_) => Ok(()),
-        }
+/// Waits until the connection is there and was not closed at once.
+async fn settle(connection: &mut Connection) -> Result<(), String> {
+    connection.news().await?;
+    let end = Instant::now() + SETTLING;
+    match timeout_at(end, connection.news()).await {
+        Ok(Err(why)) => Err(why),
+        // Nothing was asked for yet, so nothing else can be news.
+        Ok(Ok(_)) | Err(_) => Ok(()),
     }
 }

@@ -4,14 +4,11 @@ use std::net::{Ipv4Addr, SocketAddr};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use shakedown_net::host::StopSignal;
-use shakedown_net::quic::Host;
-use shakedown_net::quic::tls::Identity;
-use shakedown_net::quic::transport::{PROTON, server_config, server};
-use shakedown_protocol::proton::{Profile, Server, ServerSettings};
-use shakedown_protocol::streams::{Input, StreamMachine};
+use shakedown_carrier::{Carrier, Identity, Security, Settings};
+use shakedown_protocol::machine::Machine;
+use shakedown_protocol::proton::{Profile, Server, ServerSettings, TRANSPORT};
 
-use crate::exit::{Exit, Failure, harness, usage};
+use crate::exit::{Exit, Failure, usage};
 use crate::reference::{self, PROTON_PORT, span};
 
 /// The command's arguments.
@@ -77,15 +74,8 @@ impl Args {
     }
 
     async fn serve(self) -> Result<Exit, Failure> {
-        let secrets = reference::secrets_for(self.keylog.as_deref())?;
-        let config = server_config(&PROTON, self.identity()?, &secrets).map_err(usage)?;
-        let mut stop = StopSignal::new().map_err(|error| harness(format!("cannot listen for signals: {error}")))?;
-        let endpoint = server(config, self.listen).map_err(|error| {
-            let listen = self.listen;
-            usage(format!("cannot open UDP {listen}: {error}; choose another by --listen"))
-        })?;
-        let local = endpoint.local_addr().unwrap_or(self.listen);
-        let mut machine = Server::new(ServerSettings {
+        let key_log = reference::key_log(self.keylog.as_deref())?;
+        let machine = Server::new(ServerSettings {
             profile: self.profile,
             resets: self.reset || !self.no_reset,
             commit_delay: self.commit_delay,
@@ -93,31 +83,28 @@ impl Args {
             first_action: self.first_action,
             startup_delay: self.startup_delay,
         });
-        let mut host = Host::new(endpoint, None);
-        reference::print_line(&format!("listening on {local}"))?;
-        while !machine.is_finished() {
-            tokio::select! {
-                biased;
-                () = stop.wait() => {
-                    machine.handle(host.now(), Input::Stop);
-                    host.obey(&mut machine);
-                }
-                () = host.next(&mut machine) => {}
-            }
-        }
-        host.flush().await;
-        reference::check_keylog(self.keylog.as_deref(), &secrets)?;
+        let settings = Settings {
+            identity: self.identity()?,
+            ..Settings::new(TRANSPORT, Security::Tls)
+        };
+        let carrier = Carrier::server(machine, &settings);
+        let mut carrier = carrier.map_err(|error| usage(error.to_string()))?;
+        let (host, mut stop) = reference::open(self.listen, "--listen")?;
+        let mut host = host.with_key_log(key_log.clone());
+        reference::print_line(&format!("listening on {}", host.local()))?;
+        host.run(&mut carrier, &mut stop).await;
+        reference::check_key_log(self.keylog.as_deref(), key_log.as_ref())?;
         match self.stats {
-            Some(reference::Stats::Json) => reference::print_line(&machine.counters().to_string())?,
+            Some(reference::Stats::Json) => reference::print_line(&carrier.counters().to_string())?,
             None => {}
         }
         Ok(Exit::Success)
     }
 
-    fn identity(&self) -> Result<Identity, Failure> {
-        match (&self.cert, &self.key) {
-            (Some(cert), Some(key)) => Identity::read(cert, key).map_err(usage),
-            (None, _) | (_, None) => Identity::self_signed().map_err(usage),
-        }
+    /// The certificate that was given.
+    fn identity(&self) -> Result<Option<Identity>, Failure> {
+        let given = self.cert.as_ref().zip(self.key.as_ref());
+        let read = given.map(|(cert, key)| Identity::read(cert, key));
+        read.transpose().map_err(|error| usage(error.to_string()))
     }
 }

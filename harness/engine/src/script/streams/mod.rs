@@ -262,6 +262,11 @@ impl StreamScript {
         self.course.outcome.as_ref()
     }
 
+    /// When the implementation's first bytes came on a stream, by the driver's clock.
+    pub(super) const fn first_bytes(&self) -> Option<Duration> {
+        self.world.first_bytes
+    }
+
     /// What was done so far, step by step; the first 4,096.
     pub(super) fn events(&self) -> &[StepEvent] {
         &self.course.events

@@ -92,6 +92,8 @@ pub(super) struct World {
     pub(super) outputs: VecDeque<Output>,
     /// The last packet of the capture that it knows of.
     pub(super) packets: Option<u64>,
+    /// When the first bytes came on any stream.
+    pub(super) first_bytes: Option<Duration>,
 }
 
 impl Connection {
@@ -181,6 +183,7 @@ impl World {
             next: 0,
             outputs: VecDeque::new(),
             packets: None,
+            first_bytes: None,
         }
     }
 
@@ -356,7 +359,10 @@ impl World {
         };
         match what {
             OnStream::Opened => {}
-            OnStream::Bytes(bytes) => stream.arrive(bytes, moment),
+            OnStream::Bytes(bytes) => {
+                self.first_bytes.get_or_insert(now);
+                stream.arrive(bytes, moment);
+            }
             OnStream::Fin => {
                 stream.end.get_or_insert((moment, StreamEnd::Fin));
             }

@@ -138,11 +138,6 @@ impl VirtualNetwork {
     pub fn missed(&self) -> Vec<Fault> {
         self.0.state().network.missed().cloned().collect()
     }
-
-    /// From now on the way is an ideal one.
-    pub fn heal(&self) {
-        self.0.state().network.heal();
-    }
 }
 
 impl Shared {
