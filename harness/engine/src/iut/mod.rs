@@ -10,6 +10,7 @@ use serde_json::json;
 use time::format_description::well_known::Iso8601;
 
 pub use model::*;
+pub use placeholder::{Piece, pieces};
 pub use time::Date;
 
 use crate::document::{self, Defaults, Document, Pointer, Problems};

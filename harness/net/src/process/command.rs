@@ -1,7 +1,7 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
 
-use shakedown_engine::iut::Iut;
+use shakedown_engine::iut::{Iut, Piece, pieces};
 use shakedown_engine::scenario::Needs;
 
 /// What the placeholders of an IUT description stand for.
@@ -81,38 +81,20 @@ pub fn command(iut: &Iut, values: &Placeholders<'_>) -> Result<Vec<OsString>, Pl
     }
 }
 
-/// Replaces the placeholders in one word. `{{` and `}}` stand for braces.
+/// Replaces the placeholders in one word.
 fn expand(
     text: &str,
     iut: &Iut,
     values: &Placeholders<'_>,
     number: Option<&str>,
 ) -> Result<String, PlaceholderError> {
-    let mut out = String::new();
-    let mut rest = text;
-    while let Some(at) = rest.find(['{', '}']) {
-        out.push_str(&rest[..at]);
-        let after = &rest[at + 1..];
-        let doubled = after.starts_with(&rest[at..=at]);
-        let end = after.find('}');
-        match end {
-            _ if doubled => {
-                out.push_str(&rest[at..=at]);
-                rest = &after[1..];
-            }
-            Some(end) if rest[at..].starts_with('{') => {
-                out.push_str(&value(&after[..end], text, iut, values, number)?);
-                rest = &after[end + 1..];
-            }
-            // A brace that opens or closes nothing stands for itself.
-            Some(_) | None => {
-                out.push_str(&rest[at..=at]);
-                rest = after;
-            }
-        }
-    }
-    out.push_str(rest);
-    Ok(out)
+    let pieces = pieces(text).into_iter();
+    pieces
+        .map(|piece| match piece {
+            Piece::Text(text) => Ok(text.to_owned()),
+            Piece::Name(name) => value(name, text, iut, values, number),
+        })
+        .collect()
 }
 
 fn value(
