@@ -31,5 +31,6 @@ pub mod schema;
 pub mod script;
 pub mod shrink;
 pub mod simulation;
+pub mod step;
 pub mod streams;
 pub mod verdict;

@@ -3,8 +3,9 @@ use std::time::Duration;
 use shakedown_protocol::requirement::Role;
 
 use super::replay::Replay;
-use crate::scenario::{
-    Branch, Expect, ExpectExit, ExpectMedia, ExpectNothing, Send, Span, Step, Wait,
+use crate::scenario::Span;
+use crate::step::{
+    Branch, Either, Expect, ExpectExit, ExpectMedia, ExpectNothing, Send, Step, Wait,
 };
 
 /// The longest wait between two sends of one datagram, and a little more.
@@ -138,5 +139,5 @@ fn converges(requirement: &str, replay: &Replay) -> Vec<Step> {
             media(&["connection-id", asked]),
         ],
     };
-    vec![Step::Either(vec![asks, streams])]
+    vec![Step::Either(Either(vec![asks, streams]))]
 }

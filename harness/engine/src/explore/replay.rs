@@ -9,10 +9,8 @@ use shakedown_protocol::{hex, protocol};
 
 use super::last::last_steps;
 use super::{Event, Trace, What};
-use crate::scenario::{
-    Binding, Expect, Loaded, Mutate, Needs, Patch, Scenario, Send, SendRaw, SocketNeed, Span, Step,
-    Wait,
-};
+use crate::scenario::{Binding, Loaded, Needs, Scenario, SocketNeed, Span};
+use crate::step::{Expect, Lose, Mutate, Patch, Send, SendRaw, Step, Wait};
 
 /// Fields that name a session: whoever chooses them chooses others each time.
 const NAMES: [&str; 4] = ["connection_id", "stream_id", "nonce", "sender_nonce"];
@@ -186,12 +184,12 @@ impl Replay {
         }
         if let Some(fields) = self.given(&bytes, &described) {
             self.wait(at);
-            self.steps.push(Step::Lose(Send {
+            self.steps.push(Step::Lose(Lose(Send {
                 frame: described.frame.to_owned(),
                 fields,
                 from: None,
                 times: None,
-            }));
+            })));
         }
     }
 
@@ -318,7 +316,7 @@ impl Replay {
     /// The last frame of this name that the scripted peer had to send, whatever became of it.
     pub(super) fn last_sent(&self, frame: &str) -> Option<&Send> {
         self.steps.iter().rev().find_map(|step| match step {
-            Step::Send(send) | Step::Lose(send) if send.frame == frame => Some(send),
+            Step::Send(send) | Step::Lose(Lose(send)) if send.frame == frame => Some(send),
             _ => None,
         })
     }

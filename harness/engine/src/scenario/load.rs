@@ -3,7 +3,7 @@ use std::path::Path;
 use serde_json::{Value, json};
 use shakedown_protocol::Protocol;
 
-use super::{Scenario, Step, check};
+use super::{Scenario, check};
 use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problems};
 
 /// A scenario that was read and found in order, with the place of each step.
@@ -97,62 +97,18 @@ impl Loaded {
                 break;
             };
             pointer = next;
-            let inner = ["steps", "either", "repeat", "expect_any"];
-            let Some(verb) = inner
-                .into_iter()
-                .find(|verb| node.members().any(|member| member.key == *verb))
-            else {
+            let lists = |place: &Pointer| {
+                let lists = ["steps", "of"].map(|name| place.key(name));
+                lists.into_iter().find(|list| self.root.get(list).is_some())
+            };
+            // A branch has its steps itself, a step in what its verb takes, which may be a list.
+            let verb = node.members().next().map(|member| pointer.key(&member.key));
+            let within = verb.map(|verb| lists(&verb).unwrap_or(verb));
+            let Some(next) = lists(&pointer).or(within) else {
                 break;
             };
-            list = match verb {
-                "steps" => pointer.key("steps"),
-                "repeat" => pointer.key("repeat").key("steps"),
-                "expect_any" => pointer.key("expect_any").key("of"),
-                _ => pointer.key(verb),
-            };
+            list = next;
         }
         Place::of(&self.file, &self.text, self.root.place(&pointer).start)
-    }
-}
-
-impl Step {
-    /// The step's verb, as files spell it.
-    #[must_use]
-    pub const fn verb(&self) -> &'static str {
-        match self {
-            Self::Send(_) => "send",
-            Self::SendRaw(_) => "send_raw",
-            Self::Mutate(_) => "mutate",
-            Self::Lose(_) => "lose",
-            Self::Media(_) => "media",
-            Self::Expect(_) => "expect",
-            Self::ExpectAny(_) => "expect_any",
-            Self::Either(_) => "either",
-            Self::ExpectNothing(_) => "expect_nothing",
-            Self::ExpectMedia(_) => "expect_media",
-            Self::ExpectExit(_) => "expect_exit",
-            Self::Wait(_) => "wait",
-            Self::Repeat(_) => "repeat",
-            Self::RestartIut(_) => "restart_iut",
-            Self::Connect(_) => "connect",
-            Self::ExpectConnected(_) => "expect_connected",
-            Self::Accept(_) => "accept",
-            Self::Open(_) => "open",
-            Self::Write(_) => "write",
-            Self::Fin(_) => "fin",
-            Self::Reset(_) => "reset",
-            Self::StopSending(_) => "stop_sending",
-            Self::SendDatagram(_) => "send_datagram",
-            Self::ExpectStream(_) => "expect_stream",
-            Self::Read(_) => "read",
-            Self::ExpectQuiet(_) => "expect_quiet",
-            Self::ExpectAlive(_) => "expect_alive",
-            Self::ExpectClose(_) => "expect_close",
-            Self::StopReading(_) => "stop_reading",
-            Self::ResumeReading(_) => "resume_reading",
-            Self::Blackhole(_) => "blackhole",
-            Self::Resume(_) => "resume",
-            Self::Close(_) => "close",
-        }
     }
 }

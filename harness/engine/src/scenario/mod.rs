@@ -1,15 +1,14 @@
 //! Scenario files: what is tested, the scripted peer's steps, what must hold.
 
-mod check;
+pub(crate) mod check;
 mod library;
 mod load;
 mod model;
 mod select;
 mod span;
-pub mod streams;
 mod sum;
 mod walk;
-mod words;
+pub(crate) mod words;
 mod write;
 
 pub use library::{Library, LibraryError};
@@ -22,3 +21,5 @@ pub(crate) use sum::{SUM, sum};
 pub use walk::each_step;
 pub use words::Line;
 pub use write::to_text;
+
+pub use crate::step::*;

@@ -7,7 +7,7 @@ use crate::scenario::{Binding, Scenario, sum};
 
 /// The values that `$name` stands for.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Bindings(IndexMap<String, Value>);
+pub(crate) struct Bindings(IndexMap<String, Value>);
 
 impl Bindings {
     /// The values of a scenario's `let`. Ids come from the seed and the scenario's own id, so that
@@ -15,7 +15,7 @@ impl Bindings {
     ///
     /// # Errors
     /// A name that is used before it has a value.
-    pub(super) fn new(scenario: &Scenario, seed: u64) -> Result<Self, String> {
+    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Result<Self, String> {
         let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&scenario.id));
         let mut bindings = Self::default();
         for (name, binding) in &scenario.bindings {
@@ -33,11 +33,11 @@ impl Bindings {
         Ok(bindings)
     }
 
-    pub(super) fn set(&mut self, name: &str, value: Value) {
+    pub(crate) fn set(&mut self, name: &str, value: Value) {
         self.0.insert(name.to_owned(), value);
     }
 
-    pub(super) fn all(&self) -> &IndexMap<String, Value> {
+    pub(crate) fn all(&self) -> &IndexMap<String, Value> {
         &self.0
     }
 
@@ -45,7 +45,7 @@ impl Bindings {
     ///
     /// # Errors
     /// A name that has no value, or a sum of what cannot be added.
-    pub(super) fn resolve(&self, value: &Value) -> Result<Value, String> {
+    pub(crate) fn resolve(&self, value: &Value) -> Result<Value, String> {
         match value {
             Value::String(text) => self.resolve_text(text),
             Value::Array(items) => {
@@ -64,7 +64,7 @@ impl Bindings {
     ///
     /// # Errors
     /// A name that has no value, or a sum of what cannot be added.
-    pub(super) fn resolve_fields(
+    pub(crate) fn resolve_fields(
         &self,
         fields: &Map<String, Value>,
     ) -> Result<Map<String, Value>, String> {

@@ -8,52 +8,52 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::describe::human_time;
+use super::outcome::exit_status;
 use super::program::{Kind, Op};
-use super::wait::status;
 use super::{Failure, ScriptOutcome, StepEvent};
 
 /// Most steps that are played, those of repeated lists each time.
 const MAX_STEPS: u64 = 1_000_000;
 /// Most events that are kept; the first ones are.
-pub(super) const MAX_EVENTS: usize = 4_096;
+pub(crate) const MAX_EVENTS: usize = 4_096;
 /// Most comments by one step.
-pub(super) const MAX_COMMENTS: u32 = 16;
+pub(crate) const MAX_COMMENTS: u32 = 16;
 
 /// A play on its way through the steps.
 #[derive(Debug)]
-pub(super) struct Course {
-    pub(super) ops: Arc<[Arc<Op>]>,
+pub(crate) struct Course {
+    pub(crate) ops: Arc<[Arc<Op>]>,
     /// Index of the step that comes next.
-    pub(super) next: usize,
+    pub(crate) next: usize,
     /// How often the repeated lists that are being played are still to be played.
     loops: Vec<u32>,
     /// When the step before was completed.
-    pub(super) mark: Duration,
+    pub(crate) mark: Duration,
     /// Whether steps are told: events and comments.
-    pub(super) tells: bool,
-    pub(super) events: Vec<StepEvent>,
+    pub(crate) tells: bool,
+    pub(crate) events: Vec<StepEvent>,
     /// How many comments each step has made.
-    pub(super) comments: Vec<u32>,
+    pub(crate) comments: Vec<u32>,
     /// Comments for packets of the capture, by their numbers.
-    pub(super) to_comment: VecDeque<(u64, String)>,
-    pub(super) completed: Vec<bool>,
+    pub(crate) to_comment: VecDeque<(u64, String)>,
+    pub(crate) completed: Vec<bool>,
     played: u64,
-    pub(super) outcome: Option<ScriptOutcome>,
+    pub(crate) outcome: Option<ScriptOutcome>,
     /// When the implementation's process ended by itself, and its exit status.
-    pub(super) exited: Option<(Duration, Option<i32>)>,
-    pub(super) lateness: Lateness,
+    pub(crate) exited: Option<(Duration, Option<i32>)>,
+    pub(crate) lateness: Lateness,
 }
 
 /// How late the driver was while the current window was open.
 #[derive(Debug, Default)]
-pub(super) struct Lateness {
-    pub(super) worst: Duration,
+pub(crate) struct Lateness {
+    pub(crate) worst: Duration,
     last: Duration,
 }
 
 impl Course {
     /// A play at its beginning; `outcome` if it is over before.
-    pub(super) fn new(ops: Arc<[Arc<Op>]>, outcome: Option<ScriptOutcome>) -> Self {
+    pub(crate) fn new(ops: Arc<[Arc<Op>]>, outcome: Option<ScriptOutcome>) -> Self {
         Self {
             comments: vec![0; ops.len()],
             completed: vec![false; ops.len()],
@@ -72,7 +72,7 @@ impl Course {
     }
 
     /// The step that comes next; `None` if the play is over, by this or before.
-    pub(super) fn step(&mut self) -> Option<Arc<Op>> {
+    pub(crate) fn step(&mut self) -> Option<Arc<Op>> {
         if self.outcome.is_some() {
             return None;
         }
@@ -89,7 +89,7 @@ impl Course {
     }
 
     /// Goes where a jump leads. `false` if it is none.
-    pub(super) fn jumps(&mut self, kind: &Kind) -> bool {
+    pub(crate) fn jumps(&mut self, kind: &Kind) -> bool {
         match kind {
             Kind::Repeat { times: 0, end } => self.next = *end,
             Kind::Repeat { times, .. } => {
@@ -114,7 +114,7 @@ impl Course {
     ///
     /// # Errors
     /// A branch has no steps.
-    pub(super) fn heads(
+    pub(crate) fn heads(
         &self,
         branches: &[(String, usize)],
     ) -> Result<Vec<(String, Arc<Op>)>, String> {
@@ -144,14 +144,14 @@ impl Course {
     }
 
     /// What a step did, in words, if anybody wants to know.
-    pub(super) fn told(&self, text: impl FnOnce() -> String) -> String {
+    pub(crate) fn told(&self, text: impl FnOnce() -> String) -> String {
         match self.tells {
             true => text(),
             false => String::new(),
         }
     }
 
-    pub(super) fn complete(&mut self, op: &Op, at: Duration, text: String, packet: Option<u64>) {
+    pub(crate) fn complete(&mut self, op: &Op, at: Duration, text: String, packet: Option<u64>) {
         self.comment(op, packet, &text);
         self.event(op, at, text);
         self.mark = at;
@@ -161,7 +161,7 @@ impl Course {
     }
 
     /// Ends the script with what its last hope failed by.
-    pub(super) fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>) {
+    pub(crate) fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>) {
         let slack = out.iter().filter_map(|(_, failure)| failure.slack).max();
         let requirement = out.first().map(|(_, failure)| failure.requirement.clone());
         let choices = out.len();
@@ -192,7 +192,7 @@ impl Course {
             failure.step.clone_from(&op.path);
         }
         if let Some((at, code)) = self.exited {
-            let status = status(code);
+            let status = exit_status(code);
             let before = human_time(failure.time.saturating_sub(at));
             if at <= failure.time && !failure.got.contains(&status) {
                 failure.got += &format!(" (the process had ended {before} before: {status})");
@@ -219,7 +219,7 @@ impl Course {
     }
 
     /// Requirements named by steps all of which were completed.
-    pub(super) fn judged(&self) -> Vec<String> {
+    pub(crate) fn judged(&self) -> Vec<String> {
         let mut all: IndexMap<&str, bool> = IndexMap::new();
         for (op, completed) in self.ops.iter().zip(&self.completed) {
             for requirement in op.requirements() {
@@ -232,23 +232,23 @@ impl Course {
             .collect()
     }
 
-    pub(super) fn inconclusive(&mut self, why: String) {
+    pub(crate) fn inconclusive(&mut self, why: String) {
         let step = self.path();
         self.outcome = Some(ScriptOutcome::Inconclusive { why, step });
     }
 
-    pub(super) fn error(&mut self, why: String) {
+    pub(crate) fn error(&mut self, why: String) {
         let step = self.path();
         self.outcome = Some(ScriptOutcome::Error { why, step });
     }
 
     /// The path of the step that is played, or of the last.
-    pub(super) fn path(&self) -> String {
+    pub(crate) fn path(&self) -> String {
         let op = self.ops.get(self.next).or(self.ops.last());
         op.map(|op| op.path.clone()).unwrap_or_default()
     }
 
-    pub(super) fn event(&mut self, op: &Op, time: Duration, text: String) {
+    pub(crate) fn event(&mut self, op: &Op, time: Duration, text: String) {
         if self.tells && self.events.len() < MAX_EVENTS {
             let (step, verb) = (op.path.clone(), op.verb());
             self.events.push(StepEvent {
@@ -260,14 +260,14 @@ impl Course {
         }
     }
 
-    pub(super) fn comment(&mut self, op: &Op, packet: Option<u64>, text: &str) {
+    pub(crate) fn comment(&mut self, op: &Op, packet: Option<u64>, text: &str) {
         if packet.is_some() && self.comments[op.index] < MAX_COMMENTS {
             self.comments[op.index] += 1;
             self.comment_always(op, packet, text);
         }
     }
 
-    pub(super) fn comment_always(&mut self, op: &Op, packet: Option<u64>, text: &str) {
+    pub(crate) fn comment_always(&mut self, op: &Op, packet: Option<u64>, text: &str) {
         if let Some(packet) = packet {
             let text = format!("step {} {}: {text}", op.path, op.verb());
             self.to_comment.push_back((packet, text));
@@ -276,7 +276,7 @@ impl Course {
 }
 
 impl Lateness {
-    pub(super) fn note(&mut self, now: Duration, by: Duration, window: Duration) {
+    pub(crate) fn note(&mut self, now: Duration, by: Duration, window: Duration) {
         let fresh = self.last < window;
         self.worst = if fresh { by } else { self.worst.max(by) };
         self.last = now;

@@ -54,8 +54,16 @@ pub fn human_time(time: Duration) -> String {
     format!("{number} {unit}")
 }
 
+/// Bytes in hexadecimal, the first of many: `07 00 00 00`.
+pub(crate) fn bytes(bytes: &[u8]) -> String {
+    let shown = bytes.iter().take(MAX_HEX);
+    let shown: Vec<_> = shown.map(|byte| format!("{byte:02x}")).collect();
+    let more = if bytes.len() > MAX_HEX { " ..." } else { "" };
+    shown.join(" ") + more
+}
+
 /// A field's value for people.
-pub(super) fn value(value: &Value) -> String {
+pub(crate) fn value(value: &Value) -> String {
     if let Some(object) = value.as_object() {
         if let (1, Some(length)) = (object.len(), object.get("pattern")) {
             return format!("pattern({length})");

@@ -5,25 +5,25 @@ use std::time::Duration;
 use super::SocketId;
 
 /// Most datagrams that wait unread at one socket.
-pub(super) const MAX_WAITING: usize = 65_536;
+pub(crate) const MAX_WAITING: usize = 65_536;
 /// Most bytes that wait unread at one socket.
-pub(super) const MAX_WAITING_BYTES: usize = 64 << 20;
+pub(crate) const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// A datagram that arrived.
 #[derive(Debug, Clone)]
-pub(super) struct Arrival {
+pub(crate) struct Arrival {
     /// Its place among all arrivals.
     order: u64,
-    pub(super) socket: SocketId,
-    pub(super) at: Duration,
-    pub(super) payload: Vec<u8>,
-    pub(super) packet: Option<u64>,
+    pub(crate) socket: SocketId,
+    pub(crate) at: Duration,
+    pub(crate) payload: Vec<u8>,
+    pub(crate) packet: Option<u64>,
 }
 
 /// What arrived and was not looked at yet: one bounded queue for each socket that has a name, so
 /// that an implementation that floods one of them can neither exhaust memory nor hide the others.
 #[derive(Debug)]
-pub(super) struct Inbox {
+pub(crate) struct Inbox {
     queues: Vec<Queue>,
     next: u64,
 }
@@ -39,13 +39,13 @@ struct Queue {
 }
 
 impl Inbox {
-    pub(super) fn new(sockets: usize) -> Self {
+    pub(crate) fn new(sockets: usize) -> Self {
         let queues = (0..sockets).map(|_| Queue::default()).collect();
         Self { queues, next: 0 }
     }
 
     /// Keeps a datagram if its socket has a name and there is room.
-    pub(super) fn arrive(
+    pub(crate) fn arrive(
         &mut self,
         socket: SocketId,
         from: SocketAddr,
@@ -76,7 +76,7 @@ impl Inbox {
     }
 
     /// The oldest arrival at one of `sockets`.
-    pub(super) fn oldest(&self, sockets: &[SocketId]) -> Option<&Arrival> {
+    pub(crate) fn oldest(&self, sockets: &[SocketId]) -> Option<&Arrival> {
         let fronts = sockets
             .iter()
             .filter_map(|socket| self.queue(*socket)?.arrivals.front());
@@ -84,7 +84,7 @@ impl Inbox {
     }
 
     /// Takes the oldest arrival at a socket.
-    pub(super) fn take(&mut self, socket: SocketId) -> Option<Arrival> {
+    pub(crate) fn take(&mut self, socket: SocketId) -> Option<Arrival> {
         let queue = self.queues.get_mut(socket.0)?;
         let arrival = queue.arrivals.pop_front()?;
         queue.bytes -= arrival.payload.len();
@@ -92,7 +92,7 @@ impl Inbox {
     }
 
     /// How many datagrams were not kept at the first of `sockets` that has been read up to there.
-    pub(super) fn missing(&self, sockets: &[SocketId]) -> Option<(SocketId, u64)> {
+    pub(crate) fn missing(&self, sockets: &[SocketId]) -> Option<(SocketId, u64)> {
         sockets.iter().find_map(|socket| {
             let queue = self.queue(*socket)?;
             (queue.arrivals.is_empty() && queue.dropped > 0).then_some((*socket, queue.dropped))
@@ -100,12 +100,12 @@ impl Inbox {
     }
 
     /// Source of the last datagram at a socket.
-    pub(super) fn source(&self, socket: SocketId) -> Option<SocketAddr> {
+    pub(crate) fn source(&self, socket: SocketId) -> Option<SocketAddr> {
         self.queue(socket)?.source
     }
 
     /// Forgets everything.
-    pub(super) fn clear(&mut self) {
+    pub(crate) fn clear(&mut self) {
         *self = Self {
             next: self.next,
             ..Self::new(self.queues.len())

@@ -6,7 +6,7 @@ use shakedown_protocol::vocabulary::Vocabulary;
 
 /// Decides whether `got`, a field's value (`None` if the frame does not have it), is what
 /// `wanted` says. Bindings are resolved already.
-pub(super) fn matches(
+pub(crate) fn matches(
     wanted: &Value,
     got: Option<&Value>,
     canonical: &dyn Fn(&Value) -> Option<Value>,
@@ -30,7 +30,7 @@ pub(super) fn matches(
 }
 
 /// The field's value as the vocabulary writes it back, if it can be sent at all.
-pub(super) fn canonical(
+pub(crate) fn canonical(
     vocabulary: &dyn Vocabulary,
     frame: &str,
     field: &str,
@@ -43,7 +43,7 @@ pub(super) fn canonical(
 }
 
 /// What is wanted, in words.
-pub(super) fn phrase(wanted: &Value) -> String {
+pub(crate) fn phrase(wanted: &Value) -> String {
     let Some((key, argument)) = single(wanted) else {
         return super::describe::value(wanted);
     };

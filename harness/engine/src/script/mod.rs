@@ -59,20 +59,21 @@
 //! open, and the step would fail by time, the outcome is inconclusive.
 
 mod bindings;
-mod context;
+pub(crate) mod context;
 mod course;
-mod describe;
-mod inbox;
-mod matcher;
-mod media;
-mod outcome;
+pub(crate) mod describe;
+pub(crate) mod inbox;
+pub(crate) mod judge;
+pub(crate) mod matcher;
+pub(crate) mod media;
+pub(crate) mod outcome;
 mod peer;
 mod play;
 mod program;
-mod send;
+pub(crate) mod send;
 pub mod streams;
-mod wait;
-mod window;
+pub(crate) mod wait;
+pub(crate) mod window;
 
 #[cfg(test)]
 mod tests;

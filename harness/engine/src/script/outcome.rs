@@ -105,3 +105,11 @@ impl StepEvent {
         }
     }
 }
+
+/// What the end of a process means for people.
+pub(crate) fn exit_status(code: Option<i32>) -> String {
+    match code {
+        Some(code) => format!("exit status {code}"),
+        None => "ended by a signal".to_owned(),
+    }
+}

@@ -4,40 +4,32 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use crate::scenario::{
-    Expect, ExpectAny, ExpectExit, ExpectMedia, ExpectNothing, Media, Mutate, Scenario, Send,
-    SendRaw, Span, Step,
-    streams::{self, over_streams},
-};
+use crate::document::Pointer;
+use crate::scenario::{Scenario, each_step};
+use crate::step::{Play, Step};
+
+use super::context::Context;
+use super::judge::Judge;
 
 /// One step, or a jump.
 #[derive(Debug)]
-pub(super) struct Op {
+pub(crate) struct Op {
     /// Its place in the list.
-    pub(super) index: usize,
+    pub(crate) index: usize,
     /// The step's path, from 0: `3`, `5.0.1`.
-    pub(super) path: String,
+    pub(crate) path: String,
     /// Index of the scenario's own step that it belongs to.
-    pub(super) top: usize,
-    pub(super) kind: Kind,
+    pub(crate) top: usize,
+    pub(crate) kind: Kind,
 }
 
 #[derive(Debug)]
-pub(super) enum Kind {
-    Send(Send),
-    SendRaw(SendRaw),
-    Mutate(Mutate),
-    Lose(Send),
-    Media(Media),
-    Expect(Expect),
-    ExpectAny(ExpectAny),
-    ExpectNothing(ExpectNothing),
-    ExpectMedia(ExpectMedia),
-    ExpectExit(ExpectExit),
-    Wait(Span),
-    RestartIut,
-    /// A step that there is only over streams.
-    OverStreams(Box<Step>),
+#[expect(
+    clippy::large_enum_variant,
+    reason = "each lies in an allocation of its own"
+)]
+pub(crate) enum Kind {
+    Step(Step),
     /// Titles of the branches and where their steps begin.
     Either(Vec<(String, usize)>),
     /// The steps up to the `Again` before `end` are played `times` times.
@@ -55,50 +47,58 @@ pub(super) enum Kind {
 
 impl Op {
     /// The step's verb as scenarios write it.
-    pub(super) fn verb(&self) -> &'static str {
+    pub(crate) fn verb(&self) -> &'static str {
         match &self.kind {
-            Kind::Send(_) => "send",
-            Kind::SendRaw(_) => "send_raw",
-            Kind::Mutate(_) => "mutate",
-            Kind::Lose(_) => "lose",
-            Kind::Media(_) => "media",
-            Kind::Expect(_) => "expect",
-            Kind::ExpectAny(_) => "expect_any",
-            Kind::ExpectNothing(_) => "expect_nothing",
-            Kind::ExpectMedia(_) => "expect_media",
-            Kind::ExpectExit(_) => "expect_exit",
-            Kind::Wait(_) => "wait",
-            Kind::RestartIut => "restart_iut",
-            Kind::OverStreams(step) => step.verb(),
+            Kind::Step(step) => step.verb(),
             Kind::Either(_) | Kind::Jump(_) => "either",
             Kind::Repeat { .. } | Kind::Again { .. } => "repeat",
         }
     }
 
     /// The requirements by which it is judged, as far as it names them itself.
-    pub(super) fn requirements(&self) -> impl Iterator<Item = &str> {
-        let own = match &self.kind {
-            Kind::Expect(expect) => expect.requirement.as_deref(),
-            Kind::ExpectNothing(silence) => silence.requirement.as_deref(),
-            Kind::ExpectMedia(media) => media.requirement.as_deref(),
-            Kind::ExpectExit(exit) => exit.requirement.as_deref(),
-            Kind::OverStreams(step) => streams::requirement(step),
-            _ => None,
-        };
-        let members = match &self.kind {
-            Kind::ExpectAny(any) => any.of.as_slice(),
-            _ => &[],
-        };
-        let members = members.iter().filter_map(|one| one.requirement.as_deref());
-        own.into_iter().chain(members)
+    pub(crate) fn requirements(&self) -> Vec<&str> {
+        match &self.kind {
+            Kind::Step(step) => step.form().requirements(),
+            Kind::Either(_) | Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => {
+                Vec::new()
+            }
+        }
+    }
+}
+
+impl Op {
+    /// Makes failures by the requirement that the step names.
+    pub(crate) fn judge<'a>(&'a self, context: &'a Context) -> Judge<'a> {
+        let requirement = self.requirements().first().copied();
+        Judge {
+            requirement,
+            ..self.own_judge(context)
+        }
+    }
+
+    /// Makes failures by the scenario's first requirement.
+    pub(crate) fn own_judge<'a>(&'a self, context: &'a Context) -> Judge<'a> {
+        Judge {
+            context,
+            path: &self.path,
+            requirement: None,
+        }
+    }
+
+    /// What it does; `None` for a jump.
+    pub(crate) fn play(&self) -> Option<Play<'_>> {
+        match &self.kind {
+            Kind::Step(step) => Some(step.form().play()),
+            Kind::Either(_) | Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => None,
+        }
     }
 }
 
 /// A scenario made ready to be played many times.
 #[derive(Debug, Clone)]
 pub struct Program {
-    pub(super) scenario: Arc<Scenario>,
-    pub(super) ops: Arc<[Arc<Op>]>,
+    pub(crate) scenario: Arc<Scenario>,
+    pub(crate) ops: Arc<[Arc<Op>]>,
 }
 
 impl Program {
@@ -115,13 +115,15 @@ impl Program {
 /// The requirements that a scenario's steps name themselves.
 #[must_use]
 pub fn named_requirements(scenario: &Scenario) -> BTreeSet<String> {
-    let ops = compile(scenario);
-    let named = ops.iter().flat_map(|op| op.requirements());
-    named.map(str::to_owned).collect()
+    let mut named = BTreeSet::new();
+    each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
+        named.extend(step.form().requirements().into_iter().map(str::to_owned));
+    });
+    named
 }
 
 /// Flattens a scenario's steps.
-pub(super) fn compile(scenario: &Scenario) -> Vec<Arc<Op>> {
+pub(crate) fn compile(scenario: &Scenario) -> Vec<Arc<Op>> {
     let mut ops = Vec::new();
     for (top, step) in scenario.steps.iter().enumerate() {
         add(step, top.to_string(), top, &mut ops);
@@ -133,43 +135,18 @@ pub(super) fn compile(scenario: &Scenario) -> Vec<Arc<Op>> {
 }
 
 fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
-    let kind = match step {
-        Step::Send(send) => Kind::Send(send.clone()),
-        Step::SendRaw(raw) => Kind::SendRaw(raw.clone()),
-        Step::Mutate(mutate) => Kind::Mutate(mutate.clone()),
-        Step::Lose(send) => Kind::Lose(send.clone()),
-        Step::Media(media) => Kind::Media(media.clone()),
-        Step::Expect(expect) => Kind::Expect(expect.clone()),
-        Step::ExpectAny(any) => Kind::ExpectAny(any.clone()),
-        Step::ExpectNothing(silence) => Kind::ExpectNothing(silence.clone()),
-        Step::ExpectMedia(media) => Kind::ExpectMedia(media.clone()),
-        Step::ExpectExit(exit) => Kind::ExpectExit(exit.clone()),
-        Step::Wait(wait) => Kind::Wait(wait.span),
-        Step::RestartIut(_) => Kind::RestartIut,
-        step @ over_streams!() => Kind::OverStreams(Box::new(step.clone())),
-        Step::Repeat(repeat) => {
+    match step.form().play() {
+        Play::Repeats(times, steps) => {
             let start = ops.len();
-            push(
-                Kind::Repeat {
-                    times: repeat.times,
-                    end: 0,
-                },
-                path.clone(),
-                top,
-                ops,
-            );
-            for (n, step) in repeat.steps.iter().enumerate() {
+            push(Kind::Repeat { times, end: 0 }, path.clone(), top, ops);
+            for (n, step) in steps.iter().enumerate() {
                 add(step, format!("{path}.{n}"), top, ops);
             }
             push(Kind::Again { start: start + 1 }, path, top, ops);
-            let times = repeat.times;
-            ops[start].kind = Kind::Repeat {
-                times,
-                end: ops.len(),
-            };
-            return;
+            let end = ops.len();
+            ops[start].kind = Kind::Repeat { times, end };
         }
-        Step::Either(branches) => {
+        Play::Chooses(branches) => {
             let start = ops.len();
             push(Kind::Either(Vec::new()), path.clone(), top, ops);
             let mut begins = Vec::new();
@@ -187,10 +164,15 @@ fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
                 ops[jump].kind = Kind::Jump(end);
             }
             ops[start].kind = Kind::Either(begins);
-            return;
         }
-    };
-    push(kind, path, top, ops);
+        Play::Sleeps(_)
+        | Play::Restarts
+        | Play::Watches(..)
+        | Play::Sends(..)
+        | Play::Waits(..)
+        | Play::Acts(_)
+        | Play::Looks(_) => push(Kind::Step(step.clone()), path, top, ops),
+    }
 }
 
 fn push(kind: Kind, path: String, top: usize, ops: &mut Vec<Op>) {

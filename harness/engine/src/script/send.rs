@@ -1,73 +1,92 @@
-//! Datagrams that the scripted peer sends.
+//! What the scripted peer sends over datagrams.
 
-use std::sync::Arc;
+use std::fmt::Debug;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
 
-use crate::scenario::{Mutate, Patch, SendRaw};
-
 use super::SocketId;
 use super::context::Context;
-use super::media::MediaRun;
-use super::program::Op;
-use super::streams::hex_bytes;
 
-/// A step that sends, on its way.
+/// A step that sends.
+pub(crate) trait Sends {
+    /// What it sends, begun at `start`.
+    ///
+    /// # Errors
+    /// It names what the scenario does not have, or its bytes cannot be made.
+    fn stimulus(&self, start: Duration, context: &Context) -> Result<Stimulus, String>;
+}
+
+/// What a step sends.
 #[derive(Debug)]
-pub(super) struct Sending {
-    pub(super) op: Arc<Op>,
-    pub(super) from: From,
-    pub(super) source: Source,
-    /// The tag of the datagram that is being sent, and since when.
-    pub(super) outstanding: Option<(u64, Duration)>,
-    /// The last datagram that was sent or is being sent.
-    pub(super) datagram: Vec<u8>,
-    /// Datagrams that left.
-    pub(super) sent: u64,
-    /// The first of them in a line, if anybody wants to know.
-    pub(super) described: String,
+pub(crate) enum Stimulus {
+    /// Datagrams that leave from there.
+    Leaves(From, Box<dyn Source>),
+    /// A datagram that the network loses.
+    Lost(Vec<u8>),
 }
 
 /// Where datagrams leave from.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum From {
+pub(crate) enum From {
     /// A socket that has a name.
     Named(SocketId),
     /// A new port for each.
     Fresh,
 }
 
-/// Where datagrams come from.
-#[derive(Debug)]
-pub(super) enum Source {
-    /// The same one so many times more.
-    Same { datagram: Vec<u8>, left: u32 },
-    /// Media at its pace.
-    Media(MediaRun),
+/// Datagrams to send, one after the other.
+pub(crate) trait Source: Debug + Send {
+    /// The next one.
+    ///
+    /// # Errors
+    /// The protocol has no such frames.
+    fn next(&mut self, now: Duration, context: &Context) -> Result<Next, String>;
+
+    /// What was sent in a line: so many datagrams, the first of which is described.
+    fn summary(&self, sent: u64, first: &str) -> String;
 }
 
-impl Sending {
-    pub(super) fn new(op: &Arc<Op>, from: From, source: Source) -> Self {
-        Self {
-            op: Arc::clone(op),
-            from,
-            source,
-            outstanding: None,
-            datagram: Vec::new(),
-            sent: 0,
-            described: String::new(),
-        }
+/// What is sent next.
+pub(crate) enum Next {
+    /// This datagram, now.
+    Send(Vec<u8>),
+    /// Nothing until then.
+    Wait(Duration),
+    /// It is over.
+    Over,
+}
+
+/// The same datagram, so many times more.
+#[derive(Debug)]
+pub(crate) struct Same {
+    datagram: Vec<u8>,
+    left: u32,
+}
+
+impl Same {
+    /// A datagram once, or so often.
+    pub(crate) fn times(datagram: Vec<u8>, times: Option<u32>) -> Box<dyn Source> {
+        let left = times.unwrap_or(1);
+        Box::new(Self { datagram, left })
+    }
+}
+
+impl Source for Same {
+    fn next(&mut self, _: Duration, _: &Context) -> Result<Next, String> {
+        Ok(match self.left.checked_sub(1) {
+            Some(left) => {
+                self.left = left;
+                Next::Send(self.datagram.clone())
+            }
+            None => Next::Over,
+        })
     }
 
-    /// What was sent, in a line.
-    pub(super) fn summary(&self) -> String {
-        let described = &self.described;
-        match (&self.source, self.sent) {
-            (_, 0) => "sent nothing".to_owned(),
-            (Source::Same { .. }, 1) => format!("sent {described}"),
-            (Source::Same { .. }, times) => format!("sent {times} times {described}"),
-            (Source::Media(_), count) => format!("sent media: {count} datagrams"),
+    fn summary(&self, sent: u64, first: &str) -> String {
+        match sent {
+            1 => format!("sent {first}"),
+            times => format!("sent {times} times {first}"),
         }
     }
 }
@@ -77,7 +96,7 @@ impl From {
     ///
     /// # Errors
     /// The scenario has no such socket.
-    pub(super) fn named(name: Option<&str>, context: &Context) -> Result<Self, String> {
+    pub(crate) fn named(name: Option<&str>, context: &Context) -> Result<Self, String> {
         match name {
             Some("fresh") => Ok(Self::Fresh),
             name => context.socket(name).map(Self::Named),
@@ -89,7 +108,7 @@ impl From {
 ///
 /// # Errors
 /// A name without a value, or fields that the frame cannot have.
-pub(super) fn typed(
+pub(crate) fn typed(
     frame: &str,
     fields: &Map<String, Value>,
     context: &Context,
@@ -99,61 +118,10 @@ pub(super) fn typed(
     encoded.map_err(|error| error.to_string())
 }
 
-/// The bytes of a `send_raw` step.
+/// Bytes that a step has in hexadecimal.
 ///
 /// # Errors
-/// No hexadecimal.
-pub(super) fn raw(raw: &SendRaw) -> Result<Vec<u8>, String> {
-    let mut bytes = hex_bytes(&raw.hex)?;
-    let length = raw.pad_to.unwrap_or(0).max(bytes.len());
-    bytes.resize(length, 0);
-    Ok(bytes)
-}
-
-/// Encodes a frame and patches it.
-///
-/// # Errors
-/// As [`typed`], and a patch that does not fit.
-pub(super) fn mutated(mutate: &Mutate, context: &Context) -> Result<Vec<u8>, String> {
-    let mut datagram = typed(&mutate.frame, &mutate.fields, context)?;
-    for patch in &mutate.patches {
-        match patch {
-            Patch::Field { name, hex: digits } => {
-                let place = context.vocabulary().locate(&mutate.frame, name, &datagram);
-                let (offset, length) =
-                    place.ok_or_else(|| format!("{} has no field {name:?} here", mutate.frame))?;
-                let bytes = hex_bytes(digits)?;
-                if bytes.len() != length {
-                    return Err(format!("{name} has {length} bytes, not {}", bytes.len()));
-                }
-                overwrite(&mut datagram, offset, &bytes)?;
-            }
-            Patch::At {
-                offset,
-                hex: digits,
-            } => overwrite(&mut datagram, *offset, &hex_bytes(digits)?)?,
-            Patch::Truncate(length) if *length <= datagram.len() => datagram.truncate(*length),
-            Patch::Truncate(length) => {
-                let have = datagram.len();
-                return Err(format!(
-                    "a datagram of {have} bytes cannot be cut to {length}"
-                ));
-            }
-            Patch::Append(digits) => datagram.extend(hex_bytes(digits)?),
-        }
-    }
-    Ok(datagram)
-}
-
-fn overwrite(datagram: &mut [u8], offset: usize, bytes: &[u8]) -> Result<(), String> {
-    let have = datagram.len();
-    let place = offset
-        .checked_add(bytes.len())
-        .and_then(|end| datagram.get_mut(offset..end));
-    let place = place.ok_or_else(|| {
-        let length = bytes.len();
-        format!("{length} bytes at offset {offset} do not fit into a datagram of {have} bytes")
-    })?;
-    place.copy_from_slice(bytes);
-    Ok(())
+/// They are none.
+pub(crate) fn hex(text: &str) -> Result<Vec<u8>, String> {
+    shakedown_protocol::hex::parse(text).map_err(|problem| format!("the text {problem}"))
 }

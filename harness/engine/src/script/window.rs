@@ -15,15 +15,15 @@ const GRACE: Duration = Duration::from_millis(50);
 /// What the network between the driver and the implementation may add to a time, as far as its
 /// impairment says so.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(super) struct Path {
+pub(crate) struct Path {
     /// The longest time that it takes there and back.
-    pub(super) round_trip: Duration,
+    pub(crate) round_trip: Duration,
     /// By how much longer one datagram of the implementation may take than another.
-    pub(super) unsteady: Duration,
+    pub(crate) unsteady: Duration,
 }
 
 impl Path {
-    pub(super) fn through(impair: &Impairment, environment: &Environment) -> Self {
+    pub(crate) fn through(impair: &Impairment, environment: &Environment) -> Self {
         let own = match environment.iut {
             Some(_) => Role::Responder,
             None => Role::Initiator,
@@ -39,22 +39,22 @@ impl Path {
 
 /// When something must happen, by the driver's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Window {
+pub(crate) struct Window {
     /// When it opened.
-    pub(super) start: Duration,
+    pub(crate) start: Duration,
     /// Not before.
-    pub(super) lower: Duration,
+    pub(crate) lower: Duration,
     /// Not after.
-    pub(super) upper: Duration,
+    pub(crate) upper: Duration,
     /// What the spans were, without tolerance.
-    pub(super) after: Duration,
-    pub(super) within: Duration,
+    pub(crate) after: Duration,
+    pub(crate) within: Duration,
     /// What was added to it for the network.
-    pub(super) round_trip: Duration,
+    pub(crate) round_trip: Duration,
 }
 
 impl Window {
-    pub(super) fn new(
+    pub(crate) fn new(
         start: Duration,
         after: Option<&Span>,
         within: &Span,
@@ -65,7 +65,7 @@ impl Window {
         Self::between(start, after, resolve(within, environment), context)
     }
 
-    pub(super) fn between(
+    pub(crate) fn between(
         start: Duration,
         after: Duration,
         within: Duration,
@@ -89,8 +89,14 @@ impl Window {
         }
     }
 
+    /// Whether something came before it opens. Without `after`, what came before the step began is as
+    /// good as any.
+    pub(crate) fn is_early(&self, at: Duration) -> bool {
+        self.lower > self.start && at < self.lower
+    }
+
     /// How long it is open, in words.
-    pub(super) fn length(&self) -> String {
+    pub(crate) fn length(&self) -> String {
         let within = human_time(self.upper.saturating_sub(self.start));
         match self.round_trip.is_zero() {
             true => format!("{within} (tolerance added)"),
@@ -99,25 +105,25 @@ impl Window {
     }
 
     /// By how much something may be too early.
-    pub(super) fn early_slack(&self, environment: &Environment) -> Duration {
+    pub(crate) fn early_slack(&self, environment: &Environment) -> Duration {
         slack(self.after, environment)
     }
 
     /// By how much something may be too late.
-    pub(super) fn late_slack(&self, environment: &Environment) -> Duration {
+    pub(crate) fn late_slack(&self, environment: &Environment) -> Duration {
         slack(self.within, environment)
     }
 }
 
 /// What a span of this length is stretched or shortened by.
-pub(super) fn slack(span: Duration, environment: &Environment) -> Duration {
+pub(crate) fn slack(span: Duration, environment: &Environment) -> Duration {
     let share = span.as_secs_f64() * environment.tolerance.max(0.0);
     let share = Duration::try_from_secs_f64(share).unwrap_or(Duration::MAX);
     share.saturating_add(GRACE)
 }
 
 /// The length of a span in this environment.
-pub(super) fn resolve(span: &Span, environment: &Environment) -> Duration {
+pub(crate) fn resolve(span: &Span, environment: &Environment) -> Duration {
     let lengths = scenario::Environment::new(&environment.stream, environment.buffer_period);
     span.resolve(&lengths)
 }

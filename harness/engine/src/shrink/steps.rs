@@ -1,9 +1,11 @@
 use std::collections::BTreeSet;
 
-use serde_json::{Value, json};
+use serde::Deserialize;
+use serde_json::Value;
 
 use super::tree::{self, STEPS};
 use super::{Attempt, Search};
+use crate::step::Step;
 
 impl Search<'_> {
     /// Leaves out steps: half of a list at once, then a quarter, then one by one, the last first,
@@ -55,10 +57,8 @@ impl Search<'_> {
         while let Some(list) = tree::step_lists(&self.current).get(next).cloned() {
             next += 1;
             for index in (0..tree::length(&self.current, &list)).rev() {
-                let step = self
-                    .current
-                    .pointer(&tree::within(&list, &index.to_string()));
-                for instead in step.map(taken_apart).unwrap_or_default() {
+                let step = tree::within(&list, &index.to_string());
+                for instead in taken_apart(&self.current, &step) {
                     let gone = index..index + 1;
                     if self.takes(tree::replaced(&self.current, &list, &gone, &instead)) {
                         break;
@@ -69,24 +69,18 @@ impl Search<'_> {
     }
 }
 
-/// What may stand in place of a step that holds others.
-fn taken_apart(step: &Value) -> Vec<Vec<Value>> {
-    let list = |value: Option<&Value>| value.and_then(Value::as_array).cloned().unwrap_or_default();
-    if let Some(repeat) = step.get("repeat") {
-        return vec![list(repeat.get("steps"))];
-    }
-    if let Some(either) = step.get("either") {
-        let branches = list(Some(either));
-        return branches
-            .iter()
-            .map(|branch| list(branch.get("steps")))
-            .collect();
-    }
-    let frames = list(step.pointer("/expect_any/of"));
-    match &frames[..] {
-        [frame] => vec![vec![json!({ "expect": frame })]],
+/// What may stand in place of a step: the steps that it holds, or what its verb says.
+fn taken_apart(scenario: &Value, step: &str) -> Vec<Vec<Value>> {
+    let lists = tree::inner_lists(scenario, step).into_iter();
+    let held = lists.filter_map(|list| scenario.pointer(&list)?.as_array().cloned());
+    let own = scenario.pointer(step).and_then(Value::as_object);
+    let own = own.and_then(|own| own.values().next());
+    let decoded = scenario.pointer(step).map(Step::deserialize);
+    let reduced = match (own, decoded) {
+        (Some(own), Some(Ok(step))) => step.form().reduced(own),
         _ => Vec::new(),
-    }
+    };
+    held.chain(reduced).collect()
 }
 
 /// The scenario without the fields whose value nothing gives.

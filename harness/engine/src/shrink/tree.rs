@@ -49,16 +49,25 @@ pub(super) fn step_lists(scenario: &Value) -> Vec<String> {
         next += 1;
         for index in 0..length(scenario, &list) {
             let step = within(&list, &index.to_string());
-            let repeated = format!("{step}/repeat/steps");
-            if scenario.pointer(&repeated).is_some() {
-                lists.push(repeated);
-            }
-            let either = format!("{step}/either");
-            let branches = 0..length(scenario, &either);
-            lists.extend(branches.map(|branch| format!("{either}/{branch}/steps")));
+            lists.extend(inner_lists(scenario, &step));
         }
     }
     lists
+}
+
+/// The lists of steps that a step holds: that of what its verb takes, or those of its branches.
+pub(super) fn inner_lists(scenario: &Value, step: &str) -> Vec<String> {
+    let verbs = scenario.pointer(step).and_then(Value::as_object);
+    let verb = verbs.and_then(|verbs| verbs.keys().next());
+    let Some(own) = verb.map(|verb| within(step, verb)) else {
+        return Vec::new();
+    };
+    let branches = (0..length(scenario, &own)).map(|branch| within(&own, &branch.to_string()));
+    let holders = std::iter::once(own.clone()).chain(branches);
+    let lists = holders.map(|holder| within(&holder, "steps"));
+    lists
+        .filter(|list| scenario.pointer(list).is_some())
+        .collect()
 }
 
 /// The scenario without some elements of a list, and without what then stands for nothing.

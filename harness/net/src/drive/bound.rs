@@ -2,7 +2,8 @@ use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
-use shakedown_engine::scenario::{Expect, Scenario, Span, Step, streams};
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::step::Pace;
 use shakedown_protocol::requirement::Role;
 
 /// What a step may take besides its window: the slack of the window and our own lateness.
@@ -10,9 +11,6 @@ const STEP: Duration = Duration::from_millis(250);
 
 /// What a scenario may take besides its steps.
 const SCENARIO: Duration = Duration::from_secs(5);
-
-/// How long the implementation may take to be stopped and started again.
-const RESTART: Duration = Duration::from_secs(15);
 
 /// The longest time that a scenario can take against this implementation, through its own network.
 #[must_use]
@@ -27,91 +25,14 @@ pub fn bound_through(scenario: &Scenario, iut: &Iut, impair: Option<&Impairment>
     let both = [Role::Initiator, Role::Responder].into_iter();
     let delays = both.filter_map(|from| Some(impair?.delays(from, &iut.stream).most));
     let each = delays.fold(STEP, Duration::saturating_add);
-    SCENARIO + steps(&scenario.steps, (iut, each))
+    SCENARIO + Pace::new(iut, each).longest(&scenario.steps)
 }
 
 /// How long a scenario waits at least if every step succeeds: what nothing can shorten.
 #[must_use]
 pub fn wait(scenario: &Scenario, iut: &Iut) -> Duration {
-    waits(&scenario.steps, &iut.asked(&scenario.iut))
-}
-
-fn waits(steps: &[Step], iut: &Iut) -> Duration {
-    let span = |span: &Span| span.resolve(&iut.environment());
-    let lengths = steps.iter().map(|step| match step {
-        Step::Wait(wait) => span(&wait.span),
-        Step::ExpectNothing(nothing) => span(&nothing.span),
-        Step::Repeat(repeat) => waits(&repeat.steps, iut).saturating_mul(repeat.times),
-        Step::Either(branches) => {
-            let branches = branches.iter().map(|branch| waits(&branch.steps, iut));
-            branches.min().unwrap_or_default()
-        }
-        Step::Write(write) => {
-            let (least, _, each) = streams::pauses(write);
-            span(&each).saturating_mul(least)
-        }
-        step => span(&streams::shortest(step)),
-    });
-    lengths.fold(Duration::ZERO, Duration::saturating_add)
-}
-
-/// How long these steps take at most against an implementation, each so much besides its window.
-fn steps(list: &[Step], (iut, each): (&Iut, Duration)) -> Duration {
-    let lengths = list
-        .iter()
-        .map(|one| step(one, (iut, each)).saturating_add(each));
-    lengths.fold(Duration::ZERO, Duration::saturating_add)
-}
-
-fn step(step: &Step, (iut, each): (&Iut, Duration)) -> Duration {
-    let span = |span: &Span| stretched(span.resolve(&iut.environment()), iut);
-    let expect = |expect: &Expect| span(&expect.within);
-    let frames = |count: Option<u64>| {
-        let count = count.unwrap_or_else(|| iut.stream.frames());
-        let count = u32::try_from(count).unwrap_or(u32::MAX);
-        stretched(iut.stream.interval().saturating_mul(count), iut)
-    };
-    match step {
-        // A thousand datagrams take less than a second, even from a socket of its own each.
-        Step::Send(send) | Step::Lose(send) => burst(send.times),
-        Step::SendRaw(send) => burst(send.times),
-        Step::Mutate(_) => burst(None),
-        Step::Media(media) => frames(media.frames),
-        Step::Expect(one) => expect(one),
-        Step::ExpectAny(any) => any.of.iter().map(expect).max().unwrap_or_default(),
-        Step::Either(branches) => {
-            let longest = branches
-                .iter()
-                .map(|branch| steps(&branch.steps, (iut, each)))
-                .max();
-            longest.unwrap_or_default()
-        }
-        Step::ExpectNothing(nothing) => span(&nothing.span),
-        Step::ExpectMedia(media) => match &media.within {
-            Some(within) => span(within),
-            None => frames(media.frames) + Duration::from_secs(3),
-        },
-        Step::ExpectExit(exit) => span(&exit.within),
-        Step::Wait(wait) => span(&wait.span),
-        Step::Repeat(repeat) => steps(&repeat.steps, (iut, each)).saturating_mul(repeat.times),
-        Step::RestartIut(_) => RESTART,
-        Step::Write(write) => {
-            let (_, most, each) = streams::pauses(write);
-            span(&each).saturating_mul(most)
-        }
-        step => span(&streams::longest(step)),
-    }
-}
-
-fn burst(times: Option<u32>) -> Duration {
-    Duration::from_millis(u64::from(times.unwrap_or(1)))
-}
-
-fn stretched(span: Duration, iut: &Iut) -> Duration {
-    let tolerance = iut.timing.tolerance.clamp(0.0, 10.0);
-    span.saturating_add(Duration::from_secs_f64(
-        span.as_secs_f64().min(1e6) * tolerance,
-    ))
+    let iut = &iut.asked(&scenario.iut);
+    Pace::new(iut, Duration::ZERO).shortest(&scenario.steps)
 }
 
 #[cfg(test)]

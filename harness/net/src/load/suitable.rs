@@ -1,6 +1,7 @@
 use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, Step, each_step};
+use shakedown_engine::scenario::{Scenario, each_step};
+use shakedown_engine::step::{Process, Step};
 use shakedown_protocol::Protocol;
 
 use crate::run::why_not_applicable;
@@ -38,23 +39,17 @@ pub(super) fn why_not(protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Op
 
 /// A step that one of many plays cannot do.
 fn unsuitable(steps: &[Step]) -> Option<&'static str> {
-    const FRESH: &str = "a step sends from `fresh` sockets";
-    let is_fresh = |from: &Option<String>| from.as_deref() == Some("fresh");
     let mut first = None;
     let mut connections = 0;
     each_step(steps, &Pointer::root(), &mut |step, _| {
-        let unsuitable = match step {
-            Step::RestartIut(_) => Some("a step starts it again"),
-            Step::ExpectExit(_) => Some("a step waits for its end"),
-            Step::Send(send) | Step::Lose(send) => is_fresh(&send.from).then_some(FRESH),
-            Step::SendRaw(raw) => is_fresh(&raw.from).then_some(FRESH),
-            Step::Mutate(mutate) => is_fresh(&mutate.from).then_some(FRESH),
-            Step::Media(media) => is_fresh(&media.from).then_some(FRESH),
-            Step::Connect(_) => {
-                connections += 1;
+        let unsuitable = match step.process() {
+            Some(Process::IsRestarted) => Some("a step starts it again"),
+            Some(Process::IsWatched) => Some("a step waits for its end"),
+            None if step.sockets().contains(&"fresh") => Some("a step sends from `fresh` sockets"),
+            None => {
+                connections += u32::from(step.connects());
                 (connections > 1).then_some("it connects more than once, from several sockets")
             }
-            _ => None,
         };
         first = first.or(unsuitable);
     });

@@ -1,6 +1,7 @@
 use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, Step, each_step};
+use shakedown_engine::scenario::{Scenario, each_step};
+use shakedown_engine::step::Step;
 use shakedown_protocol::{Protocol, protocol};
 
 /// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
@@ -51,7 +52,7 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
 pub(super) fn controls_process(steps: &[Step]) -> bool {
     let mut controls = false;
     each_step(steps, &Pointer::root(), &mut |step, _| {
-        controls |= matches!(step, Step::RestartIut(_) | Step::ExpectExit(_));
+        controls |= step.process().is_some();
     });
     controls
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::{Iut, Per, Start};
-use shakedown_engine::scenario::{Needs, Scenario, Step, each_step};
+use shakedown_engine::scenario::{Needs, Scenario, each_step};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 use tokio::time::sleep;
@@ -55,7 +55,7 @@ impl Target {
     pub(super) fn patience_after(&self, scenario: &Scenario) -> Duration {
         let mut falls_silent = false;
         each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
-            falls_silent |= matches!(step, Step::Blackhole(_));
+            falls_silent |= step.falls_silent();
         });
         let transport = self.protocol.transport.filter(|_| falls_silent);
         transport.map_or(SETTLING, |transport| transport.idle_timeout + SETTLING)

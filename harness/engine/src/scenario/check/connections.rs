@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use super::Checker;
 use super::flow::State;
 use crate::document::{Pointer, Problem, did_you_mean};
-use crate::scenario::Step;
 
 /// The connections and streams that there are when a step begins.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Names {
+pub(crate) struct Names {
     connections: BTreeMap<String, Connection>,
     streams: BTreeMap<String, Stream>,
     /// How many connections there were.
@@ -24,8 +23,9 @@ struct Connection {
     over: Option<(Over, Pointer)>,
 }
 
+/// How a connection ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Over {
+pub(crate) enum Over {
     /// By a step of the scripted peer.
     Closed,
     /// `expect_close` saw it.
@@ -47,7 +47,7 @@ struct Stream {
 
 /// What a step does with a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Use {
+pub(crate) enum Use {
     /// It does something to it.
     Acts,
     /// It waits for something that may have come before the end.
@@ -78,108 +78,40 @@ impl Names {
         }
     }
 
-    fn connect(&mut self, name: &str, over: Option<(Over, Pointer)>) {
+    /// There is a connection of this name.
+    pub(crate) fn connect(&mut self, name: &str) {
         self.count += 1;
-        let number = self.count;
-        let connection = Connection { number, over };
+        let connection = Connection {
+            number: self.count,
+            over: None,
+        };
         self.connections.insert(name.to_owned(), connection);
+    }
+
+    /// A step ends a connection, or sees its end.
+    pub(crate) fn over(&mut self, name: &str, over: Over, inside: &Pointer) {
+        if let Some(connection) = self.connections.get_mut(name) {
+            connection
+                .over
+                .get_or_insert_with(|| (over, inside.clone()));
+        }
+    }
+
+    /// Nothing can be written on a stream after this step. Gives the one that ended it before.
+    pub(crate) fn ends(&mut self, name: &str, inside: &Pointer) -> Option<Pointer> {
+        let ended = &mut self.streams.get_mut(name)?.ended;
+        let before = ended.clone();
+        ended.get_or_insert_with(|| inside.clone());
+        before
     }
 }
 
 impl Checker<'_> {
-    /// Plays a step over streams as far as that can be done without an implementation.
-    pub(super) fn play_over_streams(&mut self, step: &Step, inside: &Pointer, state: &mut State) {
-        let names = &mut state.names;
-        let of = inside.key("connection");
-        let on = inside.key("stream");
-        match step {
-            Step::Connect(one) => {
-                if let Some(from) = &one.from
-                    && !names.connections.contains_key(from)
-                {
-                    self.no_connection(from, &inside.key("from"), names);
-                }
-                names.connect(&one.name, None);
-            }
-            Step::Accept(one) => {
-                let over = one.refuse.then(|| (Over::Closed, inside.clone()));
-                names.connect(&one.name, over);
-            }
-            Step::ExpectConnected(one) => {
-                self.means(&one.connection, &of, inside, Use::Waits, names)
-            }
-            Step::ExpectAlive(one) => self.means(&one.connection, &of, inside, Use::Lives, names),
-            Step::SendDatagram(one) => self.means(&one.connection, &of, inside, Use::Acts, names),
-            Step::Blackhole(one) => self.means(&one.connection, &of, inside, Use::Acts, names),
-            Step::Resume(one) => self.means(&one.connection, &of, inside, Use::Mends, names),
-            Step::Close(one) => {
-                self.means(&one.connection, &of, inside, Use::Acts, names);
-                self.over(&one.connection, Over::Closed, inside, names);
-            }
-            Step::ExpectClose(one) => {
-                self.means(&one.connection, &of, inside, Use::Waits, names);
-                self.over(&one.connection, Over::Seen, inside, names);
-            }
-            Step::Open(one) => {
-                self.means(&one.connection, &of, inside, Use::Acts, names);
-                self.opens(
-                    &one.stream,
-                    &one.connection,
-                    one.unidirectional,
-                    inside,
-                    names,
-                );
-            }
-            Step::ExpectStream(one) => {
-                self.means(&one.connection, &of, inside, Use::Waits, names);
-                self.opens(&one.stream, &one.connection, false, inside, names);
-            }
-            Step::ExpectQuiet(one) => match &one.stream {
-                Some(stream) => self.means_stream(stream, &on, inside, Use::Lives, names),
-                None => self.means(&one.connection, &of, inside, Use::Lives, names),
-            },
-            Step::Write(one) => {
-                self.means_stream(&one.stream, &on, inside, Use::Acts, names);
-                self.may_write(&one.stream, inside, one.fin, names);
-                for (index, value) in one.u32.iter().flatten().enumerate() {
-                    self.uses(value, &inside.key("u32").index(index), state);
-                }
-            }
-            Step::Fin(one) => {
-                self.means_stream(&one.stream, &on, inside, Use::Acts, names);
-                self.may_write(&one.stream, inside, true, names);
-            }
-            Step::Reset(one) => {
-                self.means_stream(&one.stream, &on, inside, Use::Acts, names);
-                if let Some(stream) = names.streams.get_mut(&one.stream) {
-                    stream.ended.get_or_insert_with(|| inside.clone());
-                }
-            }
-            Step::StopSending(one) => {
-                self.means_stream(&one.stream, &on, inside, Use::Acts, names);
-                self.may_read(&one.stream, inside, names);
-            }
-            Step::StopReading(one) | Step::ResumeReading(one) => {
-                self.means_stream(&one.stream, &on, inside, Use::Mends, names);
-                self.may_read(&one.stream, inside, names);
-            }
-            Step::Read(one) => {
-                self.means_stream(&one.stream, &on, inside, Use::Waits, names);
-                self.may_read(&one.stream, inside, names);
-                for (index, value) in one.u32.iter().flatten().enumerate() {
-                    self.uses(value, &inside.key("u32").index(index), state);
-                }
-                state.bound.extend(one.bind.keys().cloned());
-            }
-            _ => {}
-        }
-    }
-
     /// A step means a connection by its name.
-    fn means(&mut self, name: &str, place: &Pointer, inside: &Pointer, wish: Use, names: &Names) {
-        match names.connections.get(name) {
-            None => self.no_connection(name, place, names),
-            Some(connection) => self.may_use(name, connection, inside, wish),
+    pub(crate) fn means(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
+        self.has_connection(name, &inside.key("connection"), &state.names);
+        if let Some(connection) = state.names.connections.get(name) {
+            self.may_use(name, connection, inside, wish);
         }
     }
 
@@ -206,23 +138,16 @@ impl Checker<'_> {
         self.problems.push(problem.help(Some(help)));
     }
 
-    fn over(&mut self, name: &str, over: Over, inside: &Pointer, names: &mut Names) {
-        if let Some(connection) = names.connections.get_mut(name) {
-            connection
-                .over
-                .get_or_insert_with(|| (over, inside.clone()));
-        }
-    }
-
     /// A stream is opened or found on a connection.
-    fn opens(
+    pub(crate) fn opens(
         &mut self,
         name: &str,
         connection: &str,
         is_unidirectional: bool,
         inside: &Pointer,
-        names: &mut Names,
+        state: &mut State,
     ) {
+        let names = &mut state.names;
         let place = inside.key("stream");
         let Some(number) = names.connections.get(connection).map(|one| one.number) else {
             return;
@@ -246,14 +171,8 @@ impl Checker<'_> {
     }
 
     /// A step means a stream by its name.
-    fn means_stream(
-        &mut self,
-        name: &str,
-        place: &Pointer,
-        inside: &Pointer,
-        wish: Use,
-        names: &Names,
-    ) {
+    pub(crate) fn means_stream(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
+        let names = &state.names;
         let Some(stream) = names.streams.get(name) else {
             let help = match names.streams.is_empty() {
                 true => None,
@@ -264,7 +183,7 @@ impl Checker<'_> {
                 Some(help.to_owned())
             });
             let message = format!("no stream is called `{name}` here");
-            return self.at(place, message, help);
+            return self.at(&inside.key("stream"), message, help);
         };
         // The name may have gone over to another connection.
         let connection = names.connections.get(&stream.connection);
@@ -273,15 +192,23 @@ impl Checker<'_> {
         }
     }
 
-    fn may_write(&mut self, name: &str, inside: &Pointer, ends: bool, names: &mut Names) {
-        let Some(stream) = names.streams.get_mut(name) else {
-            return;
+    /// A step writes on a stream, and may end it.
+    pub(crate) fn may_write(
+        &mut self,
+        name: &str,
+        inside: &Pointer,
+        ends: bool,
+        state: &mut State,
+    ) {
+        let names = &mut state.names;
+        // In a repeated list the step itself may be the one that ended it, a round before.
+        let ended = match ends {
+            true => names.ends(name, inside),
+            false => names
+                .streams
+                .get(name)
+                .and_then(|stream| stream.ended.clone()),
         };
-        let ended = stream.ended.clone();
-        if ends {
-            stream.ended.get_or_insert_with(|| inside.clone());
-        }
-        // In a repeated list the step itself may be the one, a round before.
         let Some(ended) = ended else {
             return;
         };
@@ -291,8 +218,10 @@ impl Checker<'_> {
         self.problems.push(problem);
     }
 
-    fn may_read(&mut self, name: &str, inside: &Pointer, names: &Names) {
-        let Some(stream) = names.streams.get(name).filter(|one| one.is_unidirectional) else {
+    /// A step reads from a stream.
+    pub(crate) fn may_read(&mut self, name: &str, inside: &Pointer, state: &State) {
+        let streams = &state.names.streams;
+        let Some(stream) = streams.get(name).filter(|one| one.is_unidirectional) else {
             return;
         };
         let message = format!("only the scripted peer sends on `{name}`");
@@ -302,7 +231,11 @@ impl Checker<'_> {
         self.problems.push(problem);
     }
 
-    fn no_connection(&mut self, name: &str, place: &Pointer, names: &Names) {
+    /// Checks that there is a connection of this name, which stands there.
+    pub(crate) fn has_connection(&mut self, name: &str, place: &Pointer, names: &Names) {
+        if names.connections.contains_key(name) {
+            return;
+        }
         let help = match names.connections.is_empty() {
             true => None,
             false => did_you_mean(name, names.connections.keys().map(String::as_str)),

@@ -3,7 +3,7 @@ use serde_json::{Map, Value, json};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::vocabulary::WordError;
 
-use super::{Checker, each_step, expected};
+use super::{Checker, each_step};
 use crate::document::{Pointer, did_you_mean};
 use crate::scenario::{Binding, SUM, Scenario, sum};
 
@@ -15,14 +15,14 @@ const VALUES: [&str; 3] = ["hex", "pattern", SUM];
 
 impl Checker<'_> {
     /// Checks that frames of these names exist.
-    pub(super) fn frame_names(&mut self, names: &[String], place: &Pointer) {
+    pub(crate) fn frame_names(&mut self, names: &[String], place: &Pointer) {
         for (index, name) in names.iter().enumerate() {
             self.frame_name(name, &place.index(index));
         }
     }
 
     /// Checks that a frame of this name exists, and gives the names of its fields.
-    pub(super) fn frame_name(
+    pub(crate) fn frame_name(
         &mut self,
         name: &str,
         place: &Pointer,
@@ -38,7 +38,7 @@ impl Checker<'_> {
 
     /// Checks the fields of a frame that is sent; gives its bytes if all is well and they can be
     /// told beforehand.
-    pub(super) fn sent(
+    pub(crate) fn sent(
         &mut self,
         frame: &str,
         fields: &Map<String, Value>,
@@ -83,7 +83,7 @@ impl Checker<'_> {
     }
 
     /// Checks what the fields of an expected frame must be.
-    pub(super) fn wanted(&mut self, frame: &str, fields: &Map<String, Value>, inside: &Pointer) {
+    pub(crate) fn wanted(&mut self, frame: &str, fields: &Map<String, Value>, inside: &Pointer) {
         let Some(known) = self.frame_name(frame, &inside.key("frame")) else {
             return;
         };
@@ -96,7 +96,7 @@ impl Checker<'_> {
     }
 
     /// Checks that a frame has a field of this name, which stands there as a key.
-    pub(super) fn field_name(
+    pub(crate) fn field_name(
         &mut self,
         frame: &str,
         name: &str,
@@ -155,7 +155,7 @@ impl Checker<'_> {
     }
 
     /// Says what is wrong about a sum that [`fill`] could not add up, if the value is one.
-    pub(super) fn is_sum(&mut self, value: &Value, place: &Pointer) -> bool {
+    pub(crate) fn is_sum(&mut self, value: &Value, place: &Pointer) -> bool {
         match sum(value) {
             Some(Err(message)) => {
                 self.at(place, message, None);
@@ -183,7 +183,7 @@ impl Checker<'_> {
 
     /// A value with every `$name` replaced by what it could be and every `sum` added up; `None` if
     /// that cannot be told.
-    pub(super) fn filled(&self, value: &Value) -> Option<Value> {
+    pub(crate) fn filled(&self, value: &Value) -> Option<Value> {
         fill(value, &self.samples)
     }
 
@@ -210,13 +210,14 @@ pub(super) fn samples(scenario: &Scenario, protocol: &Protocol) -> IndexMap<Stri
         samples.insert(name.clone(), sample);
     }
     each_step(&scenario.steps, &Pointer::root(), &mut |step, inside| {
-        for (expect, _) in expected(step, inside) {
-            for (name, field) in &expect.bind {
-                let sample = default_of(protocol, &expect.frame, field);
-                // A name that is bound twice could be either.
-                let sample = sample.filter(|_| !samples.contains_key(name));
-                samples.insert(name.clone(), sample);
-            }
+        for bind in step.form().binds(inside) {
+            let Some((frame, field)) = bind.field else {
+                continue;
+            };
+            let sample = default_of(protocol, frame, field);
+            // A name that is bound twice could be either.
+            let sample = sample.filter(|_| !samples.contains_key(bind.name));
+            samples.insert(bind.name.to_owned(), sample);
         }
     });
     samples

@@ -3,23 +3,25 @@ use std::collections::BTreeSet;
 use serde_json::{Map, Value};
 use shakedown_protocol::requirement::Role;
 
+use super::Checker;
 use super::connections::Names;
-use super::{Checker, expected};
 use crate::document::{Pointer, Problem, did_you_mean};
-use crate::scenario::streams::{self, over_streams};
 use crate::scenario::{Binding, Step, each_step};
+use crate::step::Process;
 
 /// What is true when a step begins.
-#[derive(Debug, Clone)]
-pub(super) struct State {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct State {
+    /// Index of the scenario's own step that the step belongs to.
+    top: usize,
     /// Names that have a value.
-    pub(super) bound: BTreeSet<String>,
+    pub(crate) bound: BTreeSet<String>,
     /// The connections and streams that have names.
-    pub(super) names: Names,
+    pub(crate) names: Names,
     /// Something may have come from the implementation under test.
-    heard: bool,
+    pub(crate) heard: bool,
     /// The implementation under test has ended.
-    ended: bool,
+    pub(crate) ended: bool,
 }
 
 impl Checker<'_> {
@@ -32,12 +34,7 @@ impl Checker<'_> {
         }
         self.something_is_judged();
         self.every_socket_is_used();
-        let mut state = State {
-            bound: BTreeSet::new(),
-            names: Names::default(),
-            heard: false,
-            ended: false,
-        };
+        let mut state = State::default();
         for (name, binding) in &self.scenario.bindings {
             if let Binding::Value(value) = binding {
                 let place = Pointer::root().key("let").key(name).key("value");
@@ -46,30 +43,15 @@ impl Checker<'_> {
             state.bound.insert(name.clone());
         }
         for (index, step) in steps.iter().enumerate() {
-            self.play(step, &list.index(index), index, &mut state);
+            state.top = index;
+            self.follow(step, &list.index(index), &mut state);
         }
     }
 
     fn something_is_judged(&mut self) {
         let mut judges = false;
         each_step(&self.scenario.steps, &Pointer::root(), &mut |step, _| {
-            judges |= match step {
-                Step::Expect(_)
-                | Step::ExpectAny(_)
-                | Step::ExpectNothing(_)
-                | Step::ExpectMedia(_)
-                | Step::ExpectExit(_) => true,
-                Step::Send(_)
-                | Step::SendRaw(_)
-                | Step::Mutate(_)
-                | Step::Lose(_)
-                | Step::Media(_)
-                | Step::Either(_)
-                | Step::Wait(_)
-                | Step::Repeat(_)
-                | Step::RestartIut(_) => false,
-                over_streams!() => streams::judges(step),
-            };
+            judges |= step.form().play().judges();
         });
         if !judges {
             let help = match self.is_over_streams() {
@@ -87,24 +69,9 @@ impl Checker<'_> {
 
     fn every_socket_is_used(&mut self) {
         let mut used = BTreeSet::new();
-        each_step(
-            &self.scenario.steps,
-            &Pointer::root(),
-            &mut |step, inside| {
-                let own = match step {
-                    Step::Send(send) | Step::Lose(send) => send.from.as_deref(),
-                    Step::SendRaw(raw) => raw.from.as_deref(),
-                    Step::Mutate(mutate) => mutate.from.as_deref(),
-                    Step::Media(media) => media.from.as_deref(),
-                    Step::ExpectNothing(silence) => silence.at.as_deref(),
-                    Step::ExpectMedia(media) => media.at.as_deref(),
-                    _ => None,
-                };
-                used.extend(own);
-                let frames = expected(step, inside);
-                used.extend(frames.iter().filter_map(|(expect, _)| expect.at.as_deref()));
-            },
-        );
+        each_step(&self.scenario.steps, &Pointer::root(), &mut |step, _| {
+            used.extend(step.sockets());
+        });
         for name in self.scenario.sockets.keys() {
             if !used.contains(name.as_str()) {
                 let message = format!("the socket `{name}` is never used");
@@ -115,79 +82,27 @@ impl Checker<'_> {
         }
     }
 
-    /// Plays a step as far as that can be done without an implementation. `top` is the index of
-    /// the scenario's own step that it belongs to.
-    fn play(&mut self, step: &Step, place: &Pointer, top: usize, state: &mut State) {
+    /// Checks the steps of a list one after the other.
+    pub(crate) fn follow_each(&mut self, steps: &[Step], list: &Pointer, state: &mut State) {
+        for (index, step) in steps.iter().enumerate() {
+            self.follow(step, &list.index(index), state);
+        }
+    }
+
+    fn follow(&mut self, step: &Step, place: &Pointer, state: &mut State) {
         let inside = place.key(step.verb());
-        if state.ended && !matches!(step, Step::RestartIut(_)) {
+        if state.ended && step.process() != Some(Process::IsRestarted) {
             let message = "this step is never reached: the implementation has ended";
             let help = "put `restart_iut` before it, or remove it".to_owned();
             self.at_key(&inside, message, Some(help));
             // One is enough: what follows is not reached for the same reason.
             state.ended = false;
         }
-        match step {
-            Step::Send(send) => {
-                self.uses_of(&send.fields, &inside, state);
-                self.may_send(&inside, state);
-            }
-            Step::Lose(send) => self.uses_of(&send.fields, &inside, state),
-            Step::Mutate(mutate) => {
-                self.uses_of(&mutate.fields, &inside, state);
-                self.may_send(&inside, state);
-            }
-            Step::SendRaw(_) | Step::Media(_) => self.may_send(&inside, state),
-            Step::Expect(_) | Step::ExpectAny(_) => {
-                let frames = expected(step, &inside);
-                for (expect, inside) in &frames {
-                    self.uses_of(&expect.fields, inside, state);
-                    self.same_as(expect.same_as, inside, top);
-                }
-                for (expect, _) in frames {
-                    state.bound.extend(expect.bind.keys().cloned());
-                }
-                state.heard = true;
-            }
-            Step::ExpectMedia(_) | Step::Wait(_) => state.heard = true,
-            // Silence means that nothing came but what it lets pass.
-            Step::ExpectNothing(silence) => {
-                let passes = [&silence.ignore, &silence.of, &self.scenario.ignore];
-                state.heard |= passes.iter().any(|names| !names.is_empty());
-            }
-            Step::ExpectExit(_) => state.ended = true,
-            Step::RestartIut(_) => {
-                state.ended = false;
-                state.heard = false;
-            }
-            over_streams!() => self.play_over_streams(step, &inside, state),
-            Step::Repeat(repeat) => {
-                let list = inside.key("steps");
-                // Twice: what the first round leaves behind is where the second begins.
-                for _ in 0..repeat.times.min(2) {
-                    for (index, step) in repeat.steps.iter().enumerate() {
-                        self.play(step, &list.index(index), top, state);
-                    }
-                }
-            }
-            Step::Either(branches) => {
-                let mut ends = Vec::new();
-                for (index, branch) in branches.iter().enumerate() {
-                    let mut state = state.clone();
-                    let list = inside.index(index).key("steps");
-                    for (index, step) in branch.steps.iter().enumerate() {
-                        self.play(step, &list.index(index), top, &mut state);
-                    }
-                    ends.push(state);
-                }
-                if let Some(joined) = join(ends) {
-                    *state = joined;
-                }
-            }
-        }
+        step.form().follow(self, &inside, state);
     }
 
     /// An initiator has no address before it speaks.
-    fn may_send(&mut self, inside: &Pointer, state: &State) {
+    pub(crate) fn may_send(&mut self, inside: &Pointer, state: &State) {
         if self.scenario.iut.role == Role::Initiator && !state.heard {
             let message = "nothing was received yet: an initiator has no address before it speaks";
             let help = "put an `expect` before this step".to_owned();
@@ -195,10 +110,12 @@ impl Checker<'_> {
         }
     }
 
-    fn same_as(&mut self, index: Option<usize>, inside: &Pointer, top: usize) {
+    /// Checks that there is a datagram to compare with.
+    pub(crate) fn same_as(&mut self, index: Option<usize>, inside: &Pointer, state: &State) {
         let Some(index) = index else {
             return;
         };
+        let top = state.top;
         let place = inside.key("same_as");
         let numbering = "steps are counted from 0, those within others not".to_owned();
         if index >= top {
@@ -212,27 +129,29 @@ impl Checker<'_> {
             };
             return self.at(&place, message, Some(numbering));
         }
-        if let Some(
-            step @ (Step::ExpectNothing(_)
-            | Step::ExpectExit(_)
-            | Step::Wait(_)
-            | Step::RestartIut(_)
-            | over_streams!()),
-        ) = self.scenario.steps.get(index)
-        {
+        let step = self.scenario.steps.get(index);
+        if let Some(step) = step.filter(|step| !step.form().has_datagram()) {
             let message = format!("step {index} is `{}`, which gets no frame", step.verb());
             self.at(&place, message, Some(numbering));
         }
     }
 
-    fn uses_of(&mut self, fields: &Map<String, Value>, inside: &Pointer, state: &State) {
+    /// The same for fields.
+    pub(crate) fn uses_of(&mut self, fields: &Map<String, Value>, inside: &Pointer, state: &State) {
         for (name, value) in fields {
             self.uses(value, &inside.key("fields").key(name), state);
         }
     }
 
+    /// The same for numbers.
+    pub(crate) fn uses_in(&mut self, values: Option<&[Value]>, list: &Pointer, state: &State) {
+        for (index, value) in values.unwrap_or_default().iter().enumerate() {
+            self.uses(value, &list.index(index), state);
+        }
+    }
+
     /// Checks that every `$name` in a value has a value by now.
-    pub(super) fn uses(&mut self, value: &Value, place: &Pointer, state: &State) {
+    fn uses(&mut self, value: &Value, place: &Pointer, state: &State) {
         match value {
             Value::String(text) => {
                 let name = text.strip_prefix('$');
@@ -260,16 +179,9 @@ impl Checker<'_> {
         let mut binds = Vec::new();
         let list = Pointer::root().key("steps");
         each_step(&self.scenario.steps, &list, &mut |step, inside| {
-            for (expect, inside) in expected(step, inside) {
-                if expect.bind.contains_key(name) {
-                    binds.push(inside.key("bind").key(name));
-                }
-            }
-            if let Step::Read(read) = step
-                && read.bind.contains_key(name)
-            {
-                binds.push(inside.key("bind").key(name));
-            }
+            let bound = step.form().binds(inside).into_iter();
+            let own = bound.filter(|bind| bind.name == name);
+            binds.extend(own.map(|bind| bind.place));
         });
         let later = self.scenario.bindings.contains_key(name);
         let later = later.then(|| Pointer::root().key("let").key(name));
@@ -300,15 +212,18 @@ impl Checker<'_> {
     }
 }
 
-/// What is true after one of several branches, whichever it was. A branch that ends with the
-/// implementation's end says nothing about what follows, unless all do.
-fn join(ends: Vec<State>) -> Option<State> {
-    let all_ended = ends.iter().all(|state| state.ended);
-    let going_on = ends.into_iter().filter(|state| all_ended || !state.ended);
-    going_on.reduce(|a, b| State {
-        names: a.names.join(&b.names),
-        bound: a.bound.intersection(&b.bound).cloned().collect(),
-        heard: a.heard || b.heard,
-        ended: a.ended && b.ended,
-    })
+impl State {
+    /// What is true after one of several branches, whichever it was. A branch that ends with the
+    /// implementation's end says nothing about what follows, unless all do.
+    pub(crate) fn join(ends: Vec<Self>) -> Option<Self> {
+        let all_ended = ends.iter().all(|state| state.ended);
+        let going_on = ends.into_iter().filter(|state| all_ended || !state.ended);
+        going_on.reduce(|a, b| Self {
+            top: a.top,
+            names: a.names.join(&b.names),
+            bound: a.bound.intersection(&b.bound).cloned().collect(),
+            heard: a.heard || b.heard,
+            ended: a.ended && b.ended,
+        })
+    }
 }

@@ -150,7 +150,7 @@ impl Checker<'_> {
     }
 
     /// Checks that a frame of the stream holds a header and media.
-    pub(super) fn stream(&mut self, stream: Option<&StreamParameters>, place: &Pointer) {
+    pub(crate) fn stream(&mut self, stream: Option<&StreamParameters>, place: &Pointer) {
         let bytes = stream.map(StreamParameters::frame_bytes);
         if let Some(bytes) = bytes.filter(|bytes| *bytes < Data::MIN_LENGTH as u64) {
             let message = format!("a frame would have {bytes} bytes");
@@ -179,7 +179,7 @@ impl Checker<'_> {
 
     /// Checks that a requirement exists, binds the implementation under test, and can be seen by a
     /// scenario.
-    pub(super) fn requirement(&mut self, id: &str, place: &Pointer, needs_given: bool) {
+    pub(crate) fn requirement(&mut self, id: &str, place: &Pointer, needs_given: bool) {
         let Some(protocol) = self.protocol else {
             return;
         };
@@ -239,7 +239,7 @@ impl Checker<'_> {
     }
 
     /// Checks a name that `$name` refers to.
-    pub(super) fn binding_name(&mut self, name: &str, place: &Pointer) {
+    pub(crate) fn binding_name(&mut self, name: &str, place: &Pointer) {
         let mut chars = name.chars();
         let begins = chars.next().is_some_and(|c| c.is_ascii_lowercase());
         if !(begins && chars.all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')) {

@@ -11,8 +11,11 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use shakedown_protocol::{Protocol, protocol};
 
-use super::{Expect, Scenario, Step, each_step};
+use super::{Scenario, each_step};
 use crate::document::{Decoded, Node, Pointer, Problem};
+
+pub(crate) use connections::{Over, Use};
+pub(crate) use flow::State;
 
 /// Checks a scenario. Where parts of it did not decode, what depends on the order of the steps is
 /// not judged: the missing part may be just what is missed.
@@ -36,41 +39,51 @@ pub(super) fn check(file: &str, scenario: &Scenario, decoded: &Decoded<Scenario>
     checker.problems
 }
 
-struct Checker<'a> {
+/// Notes what is wrong with a scenario.
+pub(crate) struct Checker<'a> {
     root: &'a Node,
     scenario: &'a Scenario,
     protocol: Option<&'static Protocol>,
-    /// Whether all of the file decoded; where not, an empty list may be one that lost its elements.
     whole: bool,
     /// A value that each `$name` could have; `None` where that cannot be told.
     samples: IndexMap<String, Option<Value>>,
     problems: Vec<Problem>,
 }
 
-impl Checker<'_> {
+impl<'a> Checker<'a> {
+    pub(crate) const fn scenario(&self) -> &'a Scenario {
+        self.scenario
+    }
+
+    /// Whether all of the file decoded; where not, an empty list may be one that lost its elements.
+    pub(crate) const fn is_whole(&self) -> bool {
+        self.whole
+    }
+
+    /// The scenario's protocol, if there is such a one.
+    pub(crate) const fn protocol(&self) -> Option<&'static Protocol> {
+        self.protocol
+    }
+
     /// Notes a problem with the value there.
-    fn at(&mut self, pointer: &Pointer, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn at(
+        &mut self,
+        pointer: &Pointer,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let problem = Problem::new(self.root.place(pointer), message);
         self.problems.push(problem.help(help));
     }
 
     /// Notes a problem with the name of the member there.
-    fn at_key(&mut self, pointer: &Pointer, message: impl Into<String>, help: Option<String>) {
+    pub(crate) fn at_key(
+        &mut self,
+        pointer: &Pointer,
+        message: impl Into<String>,
+        help: Option<String>,
+    ) {
         let problem = Problem::new(self.root.key_place(pointer), message);
         self.problems.push(problem.help(help));
-    }
-}
-
-/// The frames that a step itself waits for, with their places.
-fn expected<'a>(step: &'a Step, inside: &Pointer) -> Vec<(&'a Expect, Pointer)> {
-    match step {
-        Step::Expect(expect) => vec![(expect, inside.clone())],
-        Step::ExpectAny(any) => {
-            let numbered = any.of.iter().enumerate();
-            numbered
-                .map(|(index, expect)| (expect, inside.key("of").index(index)))
-                .collect()
-        }
-        _ => Vec::new(),
     }
 }

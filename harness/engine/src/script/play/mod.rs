@@ -11,16 +11,18 @@ use indexmap::IndexMap;
 use crate::network::Impairment;
 use crate::scenario::SocketNeed;
 
+use crate::step::Play;
+
 use super::context::Context;
 use super::course::Course;
 use super::describe::human_time;
 use super::inbox::Inbox;
-use super::media::MediaRun;
 use super::program::{Kind, Op, Program};
-use super::send::{self, From, Sending, Source};
+use super::send::Stimulus;
 use super::wait::Waiter;
 use super::window::{Path, resolve};
 use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId};
+use sending::Sending;
 
 /// Most `fresh` sockets that are open at once.
 const MAX_FRESH: usize = 256;
@@ -191,7 +193,10 @@ impl DatagramScript {
                 Some((_, since)) => Some(since.saturating_add(SEND_LIMIT)),
                 None => *wait,
             },
-            Doing::Waiting(waiting) => waiting.waiters.iter().map(Waiter::due).min(),
+            Doing::Waiting(waiting) => {
+                let due = waiting.waiters.iter().map(|waiter| waiter.awaited.due());
+                due.min()
+            }
             Doing::Sleeping { until, .. } => Some(*until),
             Doing::Restarting { since, .. } => Some(since.saturating_add(RESTART_LIMIT)),
         }
@@ -262,53 +267,42 @@ impl DatagramScript {
 
     /// What the step does; `None` if it is done or a jump.
     fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Option<Doing>, String> {
-        let context = &self.context;
-        let same = |datagram: Vec<u8>, times: Option<u32>| Source::Same {
-            datagram,
-            left: times.unwrap_or(1),
+        let (context, start) = (&self.context, self.course.mark);
+        let waiting = |waiters| {
+            Doing::Waiting(Waiting {
+                op: Arc::clone(op),
+                waiters,
+                out: Vec::new(),
+            })
         };
-        let doing = match &op.kind {
-            Kind::Send(send) => {
-                let datagram = send::typed(&send.frame, &send.fields, context)?;
-                let from = From::named(send.from.as_deref(), context)?;
-                Doing::Sending(Sending::new(op, from, same(datagram, send.times)), None)
+        let Some(play) = op.play() else {
+            if let Kind::Either(branches) = &op.kind {
+                let heads = self.course.heads(branches)?.into_iter();
+                let waiters = heads.map(|(title, op)| waiter(&op, Some(title), start, context));
+                return Ok(Some(waiting(waiters.collect::<Result<_, _>>()?)));
             }
-            Kind::SendRaw(raw) => {
-                let from = From::named(raw.from.as_deref(), context)?;
-                Doing::Sending(
-                    Sending::new(op, from, same(send::raw(raw)?, raw.times)),
-                    None,
-                )
-            }
-            Kind::Mutate(mutate) => {
-                let from = From::named(mutate.from.as_deref(), context)?;
-                let datagram = send::mutated(mutate, context)?;
-                Doing::Sending(Sending::new(op, from, same(datagram, None)), None)
-            }
-            Kind::Media(media) => {
-                let from = From::named(media.from.as_deref(), context)?;
-                let run = MediaRun::new(media, self.course.mark, &context.environment);
-                Doing::Sending(Sending::new(op, from, Source::Media(run)), None)
-            }
-            Kind::Lose(send) => {
-                let datagram = send::typed(&send.frame, &send.fields, context)?;
-                let text = format!("lost {}", context.describe(&datagram));
-                self.context.datagrams.insert(op.top, datagram);
-                self.course
-                    .complete(op, now.max(self.course.mark), text, self.last_packet);
-                return Ok(None);
-            }
-            Kind::Wait(span) => {
-                let until = self
-                    .course
-                    .mark
-                    .saturating_add(resolve(span, &context.environment));
-                Doing::Sleeping {
-                    op: Arc::clone(op),
-                    until,
+            self.course.jumps(&op.kind);
+            return Ok(None);
+        };
+        Ok(Some(match play {
+            Play::Sends(step, _) => match step.stimulus(start, context)? {
+                Stimulus::Leaves(from, source) => {
+                    Doing::Sending(Sending::new(op, from, source), None)
                 }
-            }
-            Kind::RestartIut => {
+                Stimulus::Lost(datagram) => {
+                    let text = format!("lost {}", context.describe(&datagram));
+                    self.context.datagrams.insert(op.top, datagram);
+                    let at = now.max(start);
+                    self.course.complete(op, at, text, self.last_packet);
+                    return Ok(None);
+                }
+            },
+            Play::Waits(..) | Play::Watches(..) => waiting(vec![waiter(op, None, start, context)?]),
+            Play::Sleeps(span) => Doing::Sleeping {
+                op: Arc::clone(op),
+                until: start.saturating_add(resolve(&span, &context.environment)),
+            },
+            Play::Restarts => {
                 self.actions.push_back(Action::RestartIut);
                 self.course.exited = None;
                 self.inbox.clear();
@@ -317,43 +311,16 @@ impl DatagramScript {
                     since: now,
                 }
             }
-            Kind::Expect(_)
-            | Kind::ExpectAny(_)
-            | Kind::ExpectNothing(_)
-            | Kind::ExpectMedia(_)
-            | Kind::ExpectExit(_) => {
-                let waiters = vec![Waiter::new(op, self.course.mark, context)?];
-                Doing::Waiting(Waiting {
-                    op: Arc::clone(op),
-                    waiters,
-                    out: Vec::new(),
-                })
-            }
-            Kind::Either(branches) => {
-                let heads = self.course.heads(branches)?.into_iter();
-                let waiters = heads.map(|(title, op)| {
-                    let waiter = Waiter::new(&op, self.course.mark, context)?;
-                    Ok(waiter.titled(title))
-                });
-                let waiters = waiters.collect::<Result<_, String>>()?;
-                Doing::Waiting(Waiting {
-                    op: Arc::clone(op),
-                    waiters,
-                    out: Vec::new(),
-                })
-            }
-            Kind::OverStreams(step) => {
-                let verb = step.verb();
+            Play::Acts(_) | Play::Looks(_) => {
+                let verb = op.verb();
                 return Err(format!(
                     "`{verb}` is a step over streams; datagrams carry this protocol"
                 ));
             }
-            kind @ (Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_)) => {
-                self.course.jumps(kind);
-                return Ok(None);
+            Play::Repeats(..) | Play::Chooses(_) => {
+                return Err(format!("`{}` is played as its steps", op.verb()));
             }
-        };
-        Ok(Some(doing))
+        }))
     }
 
     /// A datagram of somebody else is no answer of the implementation, though it may want to be
@@ -364,4 +331,22 @@ impl DatagramScript {
             self.course.to_comment.push_back((packet, text));
         }
     }
+}
+
+/// A step that waits, or the first step of a branch that has this title.
+fn waiter(
+    op: &Arc<Op>,
+    title: Option<String>,
+    start: Duration,
+    context: &Context,
+) -> Result<Waiter, String> {
+    let step = match op.play() {
+        Some(Play::Waits(step, _) | Play::Watches(step, _)) => step,
+        Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
+    };
+    Ok(Waiter {
+        op: Arc::clone(op),
+        title,
+        awaited: step.wait(start, context)?,
+    })
 }

@@ -6,9 +6,47 @@ use std::time::Duration;
 use super::{DatagramScript, Doing, MAX_FRESH, SEND_LIMIT};
 use crate::script::course::{MAX_COMMENTS, MAX_EVENTS};
 use crate::script::describe::human_time;
-use crate::script::media::NextMedia;
-use crate::script::send::{From, Sending, Source};
+use crate::script::program::Op;
+use crate::script::send::{From, Next, Source};
 use crate::script::{Action, SocketId};
+
+/// A step that sends, on its way.
+#[derive(Debug)]
+pub(super) struct Sending {
+    op: Arc<Op>,
+    from: From,
+    source: Box<dyn Source>,
+    /// The tag of the datagram that is being sent, and since when.
+    pub(super) outstanding: Option<(u64, Duration)>,
+    /// The last datagram that was sent or is being sent.
+    datagram: Vec<u8>,
+    /// Datagrams that left.
+    sent: u64,
+    /// The first of them in a line, if anybody wants to know.
+    described: String,
+}
+
+impl Sending {
+    pub(super) fn new(op: &Arc<Op>, from: From, source: Box<dyn Source>) -> Self {
+        Self {
+            op: Arc::clone(op),
+            from,
+            source,
+            outstanding: None,
+            datagram: Vec::new(),
+            sent: 0,
+            described: String::new(),
+        }
+    }
+
+    /// What was sent, in a line.
+    fn summary(&self) -> String {
+        match self.sent {
+            0 => "sent nothing".to_owned(),
+            sent => self.source.summary(sent, &self.described),
+        }
+    }
+}
 
 impl DatagramScript {
     pub(super) fn send(&mut self, now: Duration, mut sending: Sending) -> Option<Doing> {
@@ -21,21 +59,14 @@ impl DatagramScript {
             }
             return Some(Doing::Sending(sending, None));
         }
-        let datagram = match &mut sending.source {
-            Source::Same { left: 0, .. } => None,
-            Source::Same { datagram, left } => {
-                *left -= 1;
-                Some(datagram.clone())
+        let datagram = match sending.source.next(now, &self.context) {
+            Ok(Next::Send(datagram)) => Some(datagram),
+            Ok(Next::Wait(until)) => return Some(Doing::Sending(sending, Some(until))),
+            Ok(Next::Over) => None,
+            Err(why) => {
+                self.course.error(why);
+                return None;
             }
-            Source::Media(run) => match run.next(now, &self.context.environment) {
-                Ok(NextMedia::Send(datagram)) => Some(datagram),
-                Ok(NextMedia::Wait(until)) => return Some(Doing::Sending(sending, Some(until))),
-                Ok(NextMedia::Over) => None,
-                Err(error) => {
-                    self.course.error(error.to_string());
-                    return None;
-                }
-            },
         };
         let Some(datagram) = datagram else {
             let text = self.course.told(|| sending.summary());

@@ -19,15 +19,17 @@ impl DatagramScript {
             let mut sockets: Vec<_> = waiting
                 .waiters
                 .iter()
-                .flat_map(|waiter| waiter.sockets().to_vec())
+                .flat_map(|waiter| waiter.awaited.sockets().to_vec())
                 .collect();
             sockets.sort_unstable();
             sockets.dedup();
             let arrival = self.inbox.oldest(&sockets).cloned();
-            let exit = self
-                .course
-                .exited
-                .filter(|_| waiting.waiters.iter().any(Waiter::wants_exit));
+            let exit = self.course.exited.filter(|_| {
+                waiting
+                    .waiters
+                    .iter()
+                    .any(|waiter| waiter.awaited.wants_exit())
+            });
             let arrived = arrival.as_ref().map(|arrival| arrival.at);
             let next = arrived.into_iter().chain(exit.map(|(at, _)| at)).min();
             if arrival.is_none()
@@ -41,17 +43,20 @@ impl DatagramScript {
                 return None;
             }
             let over = |waiter: &Waiter| match next {
-                Some(at) => waiter.is_over_at(at),
-                None => now >= waiter.due(),
+                Some(at) => waiter.awaited.is_over_at(at),
+                None => now >= waiter.awaited.due(),
             };
             let over = waiting
                 .waiters
                 .iter()
                 .enumerate()
                 .filter(|(_, waiter)| over(waiter));
-            let over = over.min_by_key(|(_, waiter)| waiter.due()).map(|(n, _)| n);
+            let over = over
+                .min_by_key(|(_, waiter)| waiter.awaited.due())
+                .map(|(n, _)| n);
             if let Some(n) = over {
-                let end = waiting.waiters[n].end(&self.context, arrival.as_ref());
+                let Waiter { op, awaited, .. } = &waiting.waiters[n];
+                let end = awaited.end(&op.judge(&self.context), arrival.as_ref());
                 if self.ended(&mut waiting, n, end) {
                     return None;
                 }
@@ -67,9 +72,10 @@ impl DatagramScript {
                     let n = waiting
                         .waiters
                         .iter()
-                        .position(Waiter::wants_exit)
+                        .position(|waiter| waiter.awaited.wants_exit())
                         .unwrap_or(0);
-                    let end = waiting.waiters[n].exited(&self.context, at, code);
+                    let Waiter { op, awaited, .. } = &waiting.waiters[n];
+                    let end = awaited.exited(&op.judge(&self.context), at, code);
                     if self.ended(&mut waiting, n, end) {
                         return None;
                     }
@@ -161,9 +167,9 @@ impl DatagramScript {
                 .unwrap_or_default();
             let text = self
                 .course
-                .told(|| branch + &waiter.summary(&arrival.payload, &self.context));
+                .told(|| branch + &waiter.awaited.summary(&arrival.payload, &self.context));
             let seen = self.context.media.entry(arrival.socket).or_default();
-            seen.completed(waiter.media_part());
+            seen.completed(waiter.awaited.media_part());
             self.course.complete(&op, arrival.at, text, arrival.packet);
         } else {
             waiting.waiters = vec![waiter];

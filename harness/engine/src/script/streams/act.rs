@@ -1,58 +1,157 @@
 //! The steps that act: what they ask for, and when that cannot be done.
 
-use std::collections::VecDeque;
+use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown_protocol::streams::{Approach, ConnectionNumber, Output, StreamId};
+use shakedown_protocol::streams::{ConnectionNumber, StreamId};
 
-use crate::scenario::streams::{APART, Write};
-use crate::scenario::{Span, Step};
+use crate::scenario::words;
 use crate::script::context::Context;
 use crate::script::describe::human_time;
-use crate::script::program::{Kind, Op};
-use crate::script::window::resolve;
+use crate::script::program::Op;
+use crate::step::Play;
 
 use super::play::HANDSHAKE_LIMIT;
 use super::world::{Ended, Moment, World};
-use super::{Doing, StreamScript, hex_bytes, words};
+use super::{Doing, StreamScript};
 
-/// How long a write waits for the transport to take it after its last piece.
-const TAKING: Duration = Duration::from_millis(200);
-/// Bytes that may wait to be sent on a stream.
-const MOST_UNWRITTEN: usize = 16 << 20;
+/// A step that acts.
+pub(crate) trait Acts {
+    /// What it acts on.
+    fn on(&self) -> On<'_>;
 
-/// A `write` on its way.
-#[derive(Debug)]
-pub(super) struct Writing {
-    op: Arc<Op>,
-    connection: ConnectionNumber,
-    stream: StreamId,
-    pieces: VecDeque<Vec<u8>>,
-    apart: Duration,
-    ends: bool,
-    /// When the next piece leaves; after the last, until when it waits to be taken.
-    due: Duration,
-    text: String,
-    /// The packet that comes next when it begins, where its comment stands.
-    packet: Option<u64>,
+    /// Does it.
+    ///
+    /// # Errors
+    /// It names what there is not, or its bytes cannot be made.
+    fn act(
+        &self,
+        target: Target,
+        context: &Context,
+        world: &mut World,
+        now: Duration,
+    ) -> Result<Act, String>;
+
+    /// Whether it waits for the connection's handshake.
+    fn needs_handshake(&self) -> bool {
+        true
+    }
+
+    /// Whether it sends on its stream, of which the other side may want no more.
+    fn sends(&self) -> bool {
+        false
+    }
+
+    /// What becomes of it once its connection has ended.
+    fn after_end(&self, _: Target, ended: &Ended, _: &mut World) -> AfterEnd {
+        AfterEnd::of(ended)
+    }
 }
 
-/// What an acting step acts on.
-struct Target<'a> {
+/// What a step acts on, by its name.
+pub(crate) enum On<'a> {
+    /// Nothing that is there.
+    Nothing,
+    Connection(&'a str),
+    Stream(&'a str),
+}
+
+/// What a step acts on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    Nothing,
+    Connection(ConnectionNumber),
+    Stream(ConnectionNumber, StreamId),
+}
+
+/// What a step did.
+pub(crate) enum Act {
+    /// All of it; what, in words.
+    Done(String),
+    /// It goes on.
+    Goes(Box<dyn Ongoing>),
+    /// Nothing: why the stimulus cannot be applied.
+    Unfit(String),
+}
+
+/// What becomes of a step whose connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterEnd {
+    /// It acts nevertheless.
+    Acts,
+    /// It is passed over, and nothing is missed.
+    NeedsNot,
+    /// It is passed over, and its stimulus is missed.
+    Misses,
+    /// The scenario is wrong: an earlier step has closed the connection.
+    Broken,
+}
+
+/// A step that acts for a while.
+pub(crate) trait Ongoing: Debug + Send {
+    /// When it goes on at the latest.
+    fn due(&self) -> Duration;
+
+    /// Goes on. `mark` is when it did something last.
+    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut World) -> Going;
+}
+
+/// How far a step is that acts for a while.
+pub(crate) enum Going {
+    On,
+    /// It is done; what, in words.
+    Done(String),
+    /// The connection ended meanwhile.
+    Ended,
+    /// The stimulus cannot be applied.
+    Unfit(String),
+    /// The scenario is wrong.
+    Broken(String),
+}
+
+impl Target {
+    /// # Errors
+    /// There is none.
+    pub(crate) fn connection(self) -> Result<ConnectionNumber, String> {
+        match self {
+            Self::Connection(number) | Self::Stream(number, _) => Ok(number),
+            Self::Nothing => Err("it names no connection".to_owned()),
+        }
+    }
+
+    /// # Errors
+    /// There is none.
+    pub(crate) fn stream(self) -> Result<(ConnectionNumber, StreamId), String> {
+        match self {
+            Self::Stream(number, id) => Ok((number, id)),
+            Self::Nothing | Self::Connection(_) => Err("it names no stream".to_owned()),
+        }
+    }
+}
+
+impl AfterEnd {
+    /// That of a step whose stimulus counts.
+    pub(crate) fn of(ended: &Ended) -> Self {
+        match ended {
+            Ended::ByScript => Self::Broken,
+            Ended::Application { .. }
+            | Ended::Transport { .. }
+            | Ended::TimedOut
+            | Ended::Refused
+            | Ended::Reset
+            | Ended::Other(_) => Self::Misses,
+        }
+    }
+}
+
+/// A step that acts on a connection, as it is told.
+struct Acting<'a> {
+    op: &'a Arc<Op>,
+    step: &'a dyn Acts,
     number: ConnectionNumber,
-    stream: Option<StreamId>,
     /// The connection as the step means it.
     called: String,
-    /// Whether it needs the handshake done.
-    needs_handshake: bool,
-    name: Option<&'a str>,
-}
-
-impl Writing {
-    pub(super) const fn due(&self) -> Duration {
-        self.due
-    }
 }
 
 impl StreamScript {
@@ -60,180 +159,110 @@ impl StreamScript {
     pub(super) fn act(
         &mut self,
         op: &Arc<Op>,
-        step: &Step,
+        step: &dyn Acts,
         now: Duration,
     ) -> Result<Doing, String> {
-        if let Step::Connect(one) = step {
-            let from = one.from.as_ref();
-            let from = from.map(|name| self.world.named(name)).transpose()?;
-            let number = self.world.connect(&one.name);
-            let approach = Approach {
-                alpn: one.alpn.clone(),
-                from,
-                window: one.window,
+        let (target, called) = target(step, &self.world)?;
+        if let Ok(number) = target.connection() {
+            let acting = Acting {
+                op,
+                step,
+                number,
+                called,
             };
-            self.world
-                .outputs
-                .push_back(Output::ConnectBy(number, approach));
-            return Ok(self.did(op, now, "connecting".to_owned()));
+            if let Some(instead) = self.instead(&acting, target, now)? {
+                return Ok(instead);
+            }
         }
-        let Some(target) = target(step, &self.world)? else {
-            return Err(format!("{:?} does nothing", step.verb()));
-        };
-        let Some(connection) = self.world.connections.get(&target.number) else {
-            return Err(format!("{} is forgotten", target.called));
-        };
-        let is_unwanted = target.stream.and_then(|id| {
-            let stopped = connection.streams.get(&id)?.stopped;
-            stopped.filter(|_| matches!(step, Step::Write(_) | Step::Fin(_)))
-        });
-        // It is the endpoint whose packets pass again: other connections have it too.
-        let resumes = matches!(step, Step::Resume(_));
-        if let Some((moment, ended)) = connection.ended.as_ref().filter(|_| !resumes) {
-            let (moment, by_script) = (*moment, *ended == Ended::ByScript);
-            if by_script && !matches!(step, Step::StopReading(_) | Step::ResumeReading(_)) {
-                return Err(format!("{} was closed by an earlier step", target.called));
-            }
-            let how = connection.how().unwrap_or_default();
-            // A client that has done its part may close before the scripted peer does.
-            let is_done = matches!(ended, Ended::Application { code: 0, .. });
-            let is_done = is_done && !self.world.is_client && matches!(step, Step::Close(_));
-            return Ok(self.pass_over(op, &target, step, now, moment, &how, is_done));
-        }
-        if connection.connected.is_none() && target.needs_handshake {
-            return Ok(Doing::Holding {
-                op: Arc::clone(op),
-                until: now.saturating_add(HANDSHAKE_LIMIT),
-            });
-        }
-        if let Some((moment, code)) = is_unwanted {
-            let stream = target.name.unwrap_or_default();
-            let how = format!("no more was wanted of `{stream}` (STOP_SENDING, code {code})");
-            return Ok(self.pass_over(op, &target, step, now, moment, &how, false));
-        }
-        self.apply(op, step, &target, now)
-    }
-
-    /// Applies a step to a connection that can take it.
-    fn apply(
-        &mut self,
-        op: &Arc<Op>,
-        step: &Step,
-        target: &Target<'_>,
-        now: Duration,
-    ) -> Result<Doing, String> {
-        let number = target.number;
-        let on_stream = || target.stream.ok_or("it names no stream");
-        let (output, text) = match step {
-            Step::Open(one) => {
-                let id = self.world.open(number, one.unidirectional, &one.stream);
-                let id = id.ok_or("the connection is forgotten")?;
-                let text = format!("opened `{}` (stream {})", one.stream, id.0);
-                (Output::Open(number, id), text)
-            }
-            Step::Write(one) => {
-                let writing = match writing(op, one, number, on_stream()?, &self.context, now)? {
-                    Ok(writing) => Writing {
-                        packet: self.world.next_packet(),
-                        ..writing
-                    },
-                    Err(why) => {
-                        let why = format!("the stimulus could not be applied: {why}");
-                        self.course.inconclusive(why);
-                        return Ok(Doing::Nothing);
-                    }
-                };
-                return Ok(Doing::Writing(writing));
-            }
-            Step::Fin(one) => {
-                let text = format!("ended `{}`", one.stream);
-                (Output::Fin(number, on_stream()?), text)
-            }
-            Step::Reset(one) => {
-                let text = format!("broke off `{}` with code {}", one.stream, one.code);
-                (Output::Reset(number, on_stream()?, one.code), text)
-            }
-            Step::StopSending(one) => {
-                let (stream, code) = (&one.stream, one.code);
-                let text = format!("asked for no more of `{stream}`, with code {code}");
-                (Output::StopSending(number, on_stream()?, code), text)
-            }
-            Step::SendDatagram(one) => {
-                let bytes = hex_bytes(&one.hex)?;
-                let text = format!("sent the datagram {}", words::bytes(&bytes));
-                (Output::Datagram(number, bytes), text)
-            }
-            Step::Blackhole(_) => (Output::Silence(number, true), "silent".to_owned()),
-            Step::Resume(_) => {
-                let text = "packets pass again".to_owned();
-                (Output::Silence(number, false), text)
-            }
-            Step::Close(one) => {
-                self.world.closes(number, now);
-                let output = Output::Close {
-                    connection: number,
-                    code: one.code,
-                    reason: one.reason.clone().unwrap_or_default(),
-                };
-                (output, format!("closed with code {}", one.code))
-            }
-            Step::StopReading(one) | Step::ResumeReading(one) => {
-                let holds = matches!(step, Step::StopReading(_));
-                if let Some(stream) = self.world.stream(number, on_stream()?) {
-                    stream.is_held = holds;
-                }
-                let text = match holds {
-                    true => format!("reading no more of `{}`", one.stream),
-                    false => format!("reading `{}` again", one.stream),
-                };
-                return Ok(self.did(op, now, text));
-            }
-            other => return Err(format!("{:?} does nothing to a connection", other.verb())),
-        };
-        self.world.outputs.push_back(output);
-        Ok(self.did(op, now, text))
-    }
-
-    /// An acting step is done. Its comment stands at the packet that comes next.
-    fn did(&mut self, op: &Op, now: Duration, text: String) -> Doing {
-        let at = now.max(self.course.mark);
         let packet = self.world.next_packet();
-        self.course.complete(op, at, text, packet);
-        Doing::Nothing
+        Ok(
+            match step.act(target, &self.context, &mut self.world, now)? {
+                Act::Done(text) => {
+                    // Its comment stands at the packet that comes next.
+                    let at = now.max(self.course.mark);
+                    self.course.complete(op, at, text, packet);
+                    Doing::Nothing
+                }
+                Act::Goes(ongoing) => Doing::Acting {
+                    op: Arc::clone(op),
+                    ongoing,
+                    packet,
+                },
+                Act::Unfit(why) => {
+                    self.unfit(&why);
+                    Doing::Nothing
+                }
+            },
+        )
     }
 
-    /// A step cannot act any more. `is_done`: what it wants is so already. Whose end was judged needs no
-    /// other judge.
-    #[expect(clippy::too_many_arguments, reason = "all of it is told")]
+    fn unfit(&mut self, why: &str) {
+        let why = format!("the stimulus could not be applied: {why}");
+        self.course.inconclusive(why);
+    }
+
+    /// What is done instead where a step cannot act on its connection now.
+    fn instead(
+        &mut self,
+        acting: &Acting<'_>,
+        target: Target,
+        now: Duration,
+    ) -> Result<Option<Doing>, String> {
+        let called = &acting.called;
+        let Some(connection) = self.world.connections.get(&acting.number) else {
+            return Err(format!("{called} is forgotten"));
+        };
+        if let Some((moment, ended)) = connection.ended.clone() {
+            let how = connection.how().unwrap_or_default();
+            let misses = match acting.step.after_end(target, &ended, &mut self.world) {
+                AfterEnd::Acts => return Ok(None),
+                AfterEnd::NeedsNot => false,
+                AfterEnd::Misses => true,
+                AfterEnd::Broken => {
+                    return Err(format!("{called} was closed by an earlier step"));
+                }
+            };
+            return Ok(Some(self.pass_over(acting, now, moment, &how, misses)));
+        }
+        if connection.connected.is_none() && acting.step.needs_handshake() {
+            return Ok(Some(Doing::Holding {
+                op: Arc::clone(acting.op),
+                until: now.saturating_add(HANDSHAKE_LIMIT),
+            }));
+        }
+        let stream = target.stream().ok().filter(|_| acting.step.sends());
+        let stream = stream.and_then(|(_, id)| connection.streams.get(&id));
+        let Some((moment, code)) = stream.and_then(|stream| stream.stopped) else {
+            return Ok(None);
+        };
+        let name = match acting.step.on() {
+            On::Stream(name) => name,
+            On::Nothing | On::Connection(_) => "",
+        };
+        let how = format!("no more was wanted of `{name}` (STOP_SENDING, code {code})");
+        Ok(Some(self.pass_over(acting, now, moment, &how, true)))
+    }
+
+    /// A step cannot act any more. `misses`: its stimulus is missed, unless somebody judged how the
+    /// connection ended.
     fn pass_over(
         &mut self,
-        op: &Op,
-        target: &Target<'_>,
-        step: &Step,
+        acting: &Acting<'_>,
         now: Duration,
         moment: Moment,
         how: &str,
-        is_done: bool,
+        misses: bool,
     ) -> Doing {
-        if let Step::Open(one) = step {
-            // Later steps may name it; they are passed over too.
-            self.world
-                .open(target.number, one.unidirectional, &one.stream);
-        }
-        let called = &target.called;
-        let is_done = is_done || self.judged.contains(&target.number);
-        if !is_done && !matches!(step, Step::Resume(_) | Step::ResumeReading(_)) {
-            let verb = step.verb();
-            let expected = format!("{called} open for `{verb}`");
+        let Acting {
+            op, called, number, ..
+        } = acting;
+        if misses && !self.judged.contains(number) {
+            let expected = format!("{called} open for `{}`", op.verb());
             let before = human_time(now.saturating_sub(moment.at));
             let got = format!("{how} {before} before");
-            let failure = self.context.failure(op, None, now, expected, got);
-            self.passed_over.entry(target.number).or_insert_with(|| {
-                Box::new(super::Failure {
-                    packet: moment.packet,
-                    ..*failure
-                })
-            });
+            let mut failure = op.own_judge(&self.context).failure(now, expected, got);
+            failure.packet = moment.packet;
+            self.passed_over.entry(*number).or_insert(failure);
         }
         let text = format!("passed over: {called}: {how}");
         let at = now.max(self.course.mark);
@@ -243,17 +272,19 @@ impl StreamScript {
 
     /// Waits for the handshake before it acts.
     pub(super) fn hold(&mut self, now: Duration, op: Arc<Op>, until: Duration) -> Option<Doing> {
-        let Kind::OverStreams(step) = &op.kind else {
+        let Some(Play::Acts(step)) = op.play() else {
             return None;
         };
         let number = match target(step, &self.world) {
-            Ok(target) => target.map(|target| target.number),
+            Ok((target, _)) => target.connection(),
             Err(why) => {
                 self.course.error(why);
                 return None;
             }
         };
-        let connection = number.and_then(|number| self.world.connections.get(&number));
+        let connection = number
+            .ok()
+            .and_then(|number| self.world.connections.get(&number));
         let is_ready = connection
             .is_none_or(|connection| connection.connected.is_some() || connection.ended.is_some());
         if is_ready {
@@ -267,174 +298,53 @@ impl StreamScript {
             let limit = human_time(HANDSHAKE_LIMIT);
             let expected = format!("the handshake done for `{}`", op.verb());
             let got = format!("no end of it in {limit}");
-            let failure = self.context.failure(&op, None, now, expected, got);
+            let failure = op.own_judge(&self.context).failure(now, expected, got);
             self.fail(&op, vec![(String::new(), failure)], false);
             return None;
         }
         Some(Doing::Holding { op, until })
     }
 
-    /// Writes what is due.
-    pub(super) fn write(&mut self, now: Duration, mut writing: Writing) -> Option<Doing> {
-        let (number, id) = (writing.connection, writing.stream);
-        let connection = self.world.connections.get(&number);
-        let is_over = connection.is_none_or(|connection| connection.ended.is_some());
-        if is_over && !writing.pieces.is_empty() {
+    /// Goes on with a step that acts for a while.
+    pub(super) fn go_on(
+        &mut self,
+        now: Duration,
+        op: Arc<Op>,
+        mut ongoing: Box<dyn Ongoing>,
+        packet: Option<u64>,
+    ) -> Option<Doing> {
+        match ongoing.go_on(now, &mut self.course.mark, &mut self.world) {
+            Going::On => {
+                return Some(Doing::Acting {
+                    op,
+                    ongoing,
+                    packet,
+                });
+            }
+            Going::Done(text) => {
+                let mark = self.course.mark;
+                self.course.complete(&op, mark, text, packet);
+            }
             // It goes through `act` again, which passes it over.
-            let op = Arc::clone(&writing.op);
-            let until = now;
-            self.doing = Doing::Holding { op, until };
-            return None;
+            Going::Ended => self.doing = Doing::Holding { op, until: now },
+            Going::Unfit(why) => self.unfit(&why),
+            Going::Broken(why) => self.course.error(why),
         }
-        while now >= writing.due
-            && let Some(piece) = writing.pieces.pop_front()
-        {
-            let at = now.max(self.course.mark);
-            self.course.mark = at;
-            let Some(stream) = self.world.stream(number, id) else {
-                self.course.error("the stream is forgotten".to_owned());
-                return None;
-            };
-            let waits: usize = stream.unwritten.iter().sum();
-            if waits + piece.len() > MOST_UNWRITTEN {
-                let why = "16 MiB wait to be sent: the stimulus could not be applied";
-                self.course.inconclusive(why.to_owned());
-                return None;
-            }
-            if !piece.is_empty() {
-                stream.unwritten.push_back(piece.len());
-                let write = Output::Write(number, id, piece);
-                self.world.outputs.push_back(write);
-            }
-            let is_last = writing.pieces.is_empty();
-            if is_last && writing.ends {
-                self.world.outputs.push_back(Output::Fin(number, id));
-            }
-            let pause = if is_last { TAKING } else { writing.apart };
-            writing.due = now.saturating_add(pause);
-        }
-        let stream = self.world.stream(number, id);
-        let is_taken = stream.is_none_or(|stream| stream.unwritten.is_empty());
-        if writing.pieces.is_empty() && (is_taken || is_over || now >= writing.due) {
-            let Writing {
-                op, text, packet, ..
-            } = writing;
-            let mark = self.course.mark;
-            self.course.complete(&op, mark, text, packet);
-            return None;
-        }
-        Some(Doing::Writing(writing))
+        None
     }
 }
 
-/// What a step acts on; `None` if it is no step that acts on a connection.
-fn target<'a>(step: &'a Step, world: &World) -> Result<Option<Target<'a>>, String> {
-    let of = |name: &str, needs_handshake| {
-        Ok(Some(Target {
-            number: world.named(name)?,
-            stream: None,
-            called: words::connection(name),
-            needs_handshake,
-            name: None,
-        }))
-    };
-    let on = |name: &'a str| {
-        let (number, stream) = world.stream_named(name)?;
-        Ok(Some(Target {
-            number,
-            stream: Some(stream),
-            called: world.called(number),
-            needs_handshake: true,
-            name: Some(name),
-        }))
-    };
-    match step {
-        Step::Open(one) => of(&one.connection, true),
-        Step::SendDatagram(one) => of(&one.connection, true),
-        Step::Blackhole(one) | Step::Resume(one) => of(&one.connection, false),
-        Step::Close(one) => of(&one.connection, false),
-        Step::Write(one) => on(&one.stream),
-        Step::Fin(one) | Step::StopReading(one) | Step::ResumeReading(one) => on(&one.stream),
-        Step::Reset(one) | Step::StopSending(one) => on(&one.stream),
-        _ => Ok(None),
-    }
-}
-
-/// What a `write` sends; the inner error says that a value cannot be sent.
-fn writing(
-    op: &Arc<Op>,
-    one: &Write,
-    connection: ConnectionNumber,
-    stream: StreamId,
-    context: &Context,
-    now: Duration,
-) -> Result<Result<Writing, String>, String> {
-    let mut numbers = Vec::new();
-    let bytes = match (&one.hex, &one.u32) {
-        (Some(hex), None) => hex_bytes(hex)?,
-        (None, Some(values)) => {
-            let mut bytes = Vec::new();
-            for value in values {
-                let value = context.bindings.resolve(value)?;
-                let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
-                let Some(number) = number else {
-                    return Ok(Err(format!("{value} does not fit into 32 bits")));
-                };
-                numbers.push(number.to_string());
-                bytes.extend(number.to_le_bytes());
-            }
-            bytes
+/// What a step acts on, and how the connection is called.
+fn target(step: &dyn Acts, world: &World) -> Result<(Target, String), String> {
+    Ok(match step.on() {
+        On::Nothing => (Target::Nothing, String::new()),
+        On::Connection(name) => {
+            let target = Target::Connection(world.named(name)?);
+            (target, words::the_connection(name))
         }
-        (Some(_), Some(_)) | (None, None) => {
-            return Err("a `write` needs either `hex` or `u32`".to_owned());
+        On::Stream(name) => {
+            let (number, stream) = world.stream_named(name)?;
+            (Target::Stream(number, stream), world.called(number))
         }
-    };
-    let times = one.times.unwrap_or(1);
-    let count = times as usize;
-    if bytes.len().saturating_mul(count) > MOST_UNWRITTEN {
-        return Err("more than 16 MiB are written at once".to_owned());
-    }
-    let pieces = match one.pieces.as_slice() {
-        [] => VecDeque::from([bytes.repeat(count)]),
-        lengths => {
-            let once = split(&bytes, lengths);
-            std::iter::repeat_n(once, count).flatten().collect()
-        }
-    };
-    let apart = one.apart.as_ref();
-    let apart = apart.map_or(APART, |span: &Span| resolve(span, &context.environment));
-    let shown = match numbers.as_slice() {
-        [] => words::bytes(&bytes),
-        numbers => format!("{} ({})", numbers.join(", "), words::bytes(&bytes)),
-    };
-    let repeated = match times {
-        1 => String::new(),
-        times => format!(", {times} times"),
-    };
-    let end = if one.fin { ", and its end" } else { "" };
-    Ok(Ok(Writing {
-        op: Arc::clone(op),
-        connection,
-        stream,
-        pieces,
-        apart,
-        ends: one.fin,
-        due: now,
-        text: format!("wrote {shown}{repeated} on `{}`{end}", one.stream),
-        packet: None,
-    }))
-}
-
-/// Bytes in pieces of these lengths, and the rest.
-fn split(bytes: &[u8], lengths: &[usize]) -> Vec<Vec<u8>> {
-    let mut rest = bytes;
-    let mut pieces = Vec::new();
-    for length in lengths {
-        let (piece, others) = rest.split_at(rest.len().min(*length));
-        pieces.push(piece.to_vec());
-        rest = others;
-    }
-    pieces.push(rest.to_vec());
-    pieces.retain(|piece| !piece.is_empty());
-    pieces
+    })
 }

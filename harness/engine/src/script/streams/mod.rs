@@ -66,17 +66,13 @@
 //! open, and the step would fail by time, the outcome is inconclusive. So it is if a connection ended
 //! unexpectedly after the driver was late: the implementation may have waited for the scripted peer.
 
-mod accept;
-mod act;
-mod judge;
+pub(crate) mod act;
 mod play;
-mod quiet;
-mod read;
 #[cfg(test)]
 mod tests;
-mod wait;
-mod words;
-mod world;
+pub(crate) mod view;
+pub(crate) mod wait;
+pub(crate) mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -96,7 +92,7 @@ use super::course::Course;
 use super::program::{Op, Program};
 use super::window::Path;
 use super::{Environment, Failure, ScriptOutcome, StepEvent};
-use act::Writing;
+use act::Ongoing;
 use play::RESTART_LIMIT;
 use wait::Waiter;
 use world::World;
@@ -130,7 +126,12 @@ enum Doing {
         op: Arc<Op>,
         until: Duration,
     },
-    Writing(Writing),
+    /// A step that acts for a while. Its comment stands at this packet.
+    Acting {
+        op: Arc<Op>,
+        ongoing: Box<dyn Ongoing>,
+        packet: Option<u64>,
+    },
     Waiting(Waiting),
     Sleeping {
         op: Arc<Op>,
@@ -327,8 +328,11 @@ impl StreamMachine for StreamScript {
         match &self.doing {
             Doing::Nothing => None,
             Doing::Holding { until, .. } | Doing::Sleeping { until, .. } => Some(*until),
-            Doing::Writing(writing) => Some(writing.due()),
-            Doing::Waiting(waiting) => waiting.waiters.iter().map(Waiter::due).min(),
+            Doing::Acting { ongoing, .. } => Some(ongoing.due()),
+            Doing::Waiting(waiting) => {
+                let due = waiting.waiters.iter().map(|waiter| waiter.watch.due());
+                due.min()
+            }
             Doing::Restarting { since, .. } => Some(since.saturating_add(RESTART_LIMIT)),
         }
     }
@@ -344,12 +348,4 @@ impl StreamMachine for StreamScript {
     fn counters(&self) -> Value {
         json!({ "steps": self.course.events.len() })
     }
-}
-
-/// The bytes that a scenario writes in hexadecimal.
-///
-/// # Errors
-/// They are none.
-pub(super) fn hex_bytes(text: &str) -> Result<Vec<u8>, String> {
-    shakedown_protocol::hex::parse(text).map_err(|problem| format!("the text {problem}"))
 }

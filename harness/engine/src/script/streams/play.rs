@@ -3,14 +3,17 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::scenario::streams::judges;
 use crate::script::Failure;
+use crate::script::context::Context;
 use crate::script::describe::human_time;
 use crate::script::program::{Kind, Op};
 use crate::script::window::{resolve, slack};
 
-use super::judge::{Done, Look, View};
+use crate::step::Play;
+
+use super::view::{Done, Look, View};
 use super::wait::Waiter;
+use super::world::World;
 use super::{Doing, StreamScript, Waiting};
 
 /// How long the driver may take to start the implementation again.
@@ -38,7 +41,11 @@ impl StreamScript {
                     None
                 }
                 Doing::Holding { op, until } => self.hold(now, op, until),
-                Doing::Writing(writing) => self.write(now, writing),
+                Doing::Acting {
+                    op,
+                    ongoing,
+                    packet,
+                } => self.go_on(now, op, ongoing, packet),
                 Doing::Waiting(waiting) => self.wait(now, waiting),
                 Doing::Sleeping { op, until } if now >= until => {
                     let text = "waited".to_owned();
@@ -107,7 +114,7 @@ impl StreamScript {
     }
 
     fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
-        let mark = self.course.mark;
+        let (mark, context) = (self.course.mark, &self.context);
         let waiting = |waiters| {
             Doing::Waiting(Waiting {
                 op: Arc::clone(op),
@@ -116,12 +123,25 @@ impl StreamScript {
                 by_end: false,
             })
         };
-        Ok(match &op.kind {
-            Kind::Wait(span) => Doing::Sleeping {
+        let Some(play) = op.play() else {
+            let Kind::Either(branches) = &op.kind else {
+                return Ok(Doing::Nothing);
+            };
+            let heads = self.course.heads(branches)?.into_iter();
+            let waiters =
+                heads.map(|(title, op)| waiter(&op, Some(title), mark, context, &self.world));
+            return Ok(waiting(waiters.collect::<Result<_, _>>()?));
+        };
+        Ok(match play {
+            Play::Acts(step) => self.act(op, step, now)?,
+            Play::Looks(_) | Play::Watches(..) => {
+                waiting(vec![waiter(op, None, mark, context, &self.world)?])
+            }
+            Play::Sleeps(span) => Doing::Sleeping {
                 op: Arc::clone(op),
-                until: mark.saturating_add(resolve(span, &self.context.environment)),
+                until: mark.saturating_add(resolve(&span, &context.environment)),
             },
-            Kind::RestartIut => {
+            Play::Restarts => {
                 self.wants_restart = true;
                 self.course.exited = None;
                 // Who has asked so far is no more when the answer comes.
@@ -131,38 +151,15 @@ impl StreamScript {
                     since: now,
                 }
             }
-            Kind::Either(branches) => {
-                let heads = self.course.heads(branches)?.into_iter();
-                let waiters = heads.map(|(title, op)| {
-                    let waiter = Waiter::new(&op, mark, &self.context, &self.world)?;
-                    Ok(waiter.titled(title))
-                });
-                waiting(waiters.collect::<Result<_, String>>()?)
-            }
-            Kind::ExpectExit(_) => {
-                let waiter = Waiter::new(op, mark, &self.context, &self.world)?;
-                waiting(vec![waiter])
-            }
-            Kind::OverStreams(step) if judges(step) => {
-                let waiter = Waiter::new(op, mark, &self.context, &self.world)?;
-                waiting(vec![waiter])
-            }
-            Kind::OverStreams(step) => self.act(op, step, now)?,
-            Kind::Send(_)
-            | Kind::SendRaw(_)
-            | Kind::Mutate(_)
-            | Kind::Lose(_)
-            | Kind::Media(_)
-            | Kind::Expect(_)
-            | Kind::ExpectAny(_)
-            | Kind::ExpectNothing(_)
-            | Kind::ExpectMedia(_) => {
+            Play::Sends(..) | Play::Waits(..) => {
                 let verb = op.verb();
                 return Err(format!(
                     "`{verb}` is a step over datagrams; streams carry this protocol"
                 ));
             }
-            Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => Doing::Nothing,
+            Play::Repeats(..) | Play::Chooses(_) => {
+                return Err(format!("`{}` is played as its steps", op.verb()));
+            }
         })
     }
 
@@ -172,12 +169,14 @@ impl StreamScript {
         let mut complete: Option<(usize, Done)> = None;
         let mut n = 0;
         while n < waiting.waiters.len() {
+            let Waiter { op, watch, .. } = &mut waiting.waiters[n];
             let view = View {
-                context: &self.context,
+                judge: op.judge(&self.context),
                 now,
                 exited: self.course.exited,
+                is_alone,
             };
-            match waiting.waiters[n].look(view, &mut self.world, is_alone) {
+            match watch.look(&view, &mut self.world) {
                 Look::Pending => n += 1,
                 Look::Unfair(why) => {
                     self.course.inconclusive(why);
@@ -195,7 +194,7 @@ impl StreamScript {
                 Look::Failed { failure, by_end } => {
                     waiting.by_end |= by_end;
                     let waiter = waiting.waiters.remove(n);
-                    waiter.let_go(&mut self.world);
+                    waiter.watch.let_go(&mut self.world);
                     let title = waiter.title.unwrap_or_default();
                     waiting.out.push((title, failure));
                 }
@@ -215,13 +214,13 @@ impl StreamScript {
     fn taken(&mut self, mut waiting: Waiting, n: usize, done: Done) {
         let waiter = waiting.waiters.swap_remove(n);
         for other in &waiting.waiters {
-            other.let_go(&mut self.world);
+            other.watch.let_go(&mut self.world);
         }
-        waiter.take(&mut self.world);
+        waiter.watch.take(&mut self.world);
         for (name, value) in done.bound {
             self.context.bindings.set(&name, value);
         }
-        if let Some(connection) = waiter.judges_end_of() {
+        if let Some(connection) = waiter.watch.judges_end_of() {
             self.passed_over.remove(&connection);
             self.judged.insert(connection);
         }
@@ -231,4 +230,23 @@ impl StreamScript {
         self.course
             .complete(&waiter.op, moment.at, text, moment.packet);
     }
+}
+
+/// A step that waits, or the first step of a branch that has this title.
+fn waiter(
+    op: &Arc<Op>,
+    title: Option<String>,
+    start: Duration,
+    context: &Context,
+    world: &World,
+) -> Result<Waiter, String> {
+    let step = match op.play() {
+        Some(Play::Looks(step) | Play::Watches(_, step)) => step,
+        Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
+    };
+    Ok(Waiter {
+        op: Arc::clone(op),
+        title,
+        watch: step.watch(start, context, world)?,
+    })
 }

@@ -3,25 +3,34 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use shakedown_protocol::streams::{Closing, ConnectionNumber, OnStream, Output, StreamId};
+use shakedown_protocol::streams::{
+    APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
+};
+
+use crate::scenario::words;
 
 /// Bytes of a stream that wait unread before the stream is not read any more.
-pub(super) const MOST_UNREAD: usize = 256 * 1024;
+pub(crate) const MOST_UNREAD: usize = 256 * 1024;
 /// Connections that wait to be taken; further ones are refused.
 const MOST_INCOMING: usize = 64;
 /// Characters of a reason that are kept.
 const MOST_OF_REASON: usize = 100;
 
+/// The codes that stand for TLS alerts (RFC 9001, section 4.8).
+pub(crate) const ALERTS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
+/// For so long after the handshake was done here it may not be done at the other side.
+const STILL_SHAKING: Duration = Duration::from_secs(1);
+
 /// When something happened, and the last packet of the capture then.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Moment {
-    pub(super) at: Duration,
-    pub(super) packet: Option<u64>,
+pub(crate) struct Moment {
+    pub(crate) at: Duration,
+    pub(crate) packet: Option<u64>,
 }
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) enum Ended {
+pub(crate) enum Ended {
     Application {
         code: u64,
         reason: String,
@@ -40,58 +49,58 @@ pub(super) enum Ended {
 
 /// How the implementation ended its sending on a stream.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum StreamEnd {
+pub(crate) enum StreamEnd {
     Fin,
     Reset(u64),
 }
 
 #[derive(Debug)]
-pub(super) struct Connection {
-    pub(super) connected: Option<Moment>,
-    pub(super) ended: Option<(Moment, Ended)>,
-    pub(super) streams: BTreeMap<StreamId, Stream>,
+pub(crate) struct Connection {
+    pub(crate) connected: Option<Moment>,
+    pub(crate) ended: Option<(Moment, Ended)>,
+    pub(crate) streams: BTreeMap<StreamId, Stream>,
     /// The first datagram that came, its length, and how many there were.
-    pub(super) datagrams: Option<(Moment, usize, u64)>,
+    pub(crate) datagrams: Option<(Moment, usize, u64)>,
     /// How many bidirectional and unidirectional streams the scripted peer has opened.
     opened: [u64; 2],
 }
 
 #[derive(Debug)]
-pub(super) struct Stream {
+pub(crate) struct Stream {
     /// When the implementation opened it, if it did.
-    pub(super) opened: Option<Moment>,
+    pub(crate) opened: Option<Moment>,
     /// Whether a step gave it a name.
-    pub(super) is_named: bool,
+    pub(crate) is_named: bool,
     /// Offset of the first unread byte in the stream.
-    pub(super) taken: u64,
-    pub(super) unread: VecDeque<u8>,
+    pub(crate) taken: u64,
+    pub(crate) unread: VecDeque<u8>,
     /// Ends of what came at once, as offsets in the stream, with the moments.
     pieces: VecDeque<(u64, Moment)>,
-    pub(super) end: Option<(Moment, StreamEnd)>,
+    pub(crate) end: Option<(Moment, StreamEnd)>,
     /// The implementation wants no more bytes, with this code.
-    pub(super) stopped: Option<(Moment, u64)>,
+    pub(crate) stopped: Option<(Moment, u64)>,
     /// Whether `stop_reading` holds it.
-    pub(super) is_held: bool,
+    pub(crate) is_held: bool,
     /// Whether a step has looked at all that came and needs more.
-    pub(super) is_wanted: bool,
+    pub(crate) is_wanted: bool,
     /// Lengths of the writes that the transport has not taken yet.
-    pub(super) unwritten: VecDeque<usize>,
+    pub(crate) unwritten: VecDeque<usize>,
 }
 
 /// Everything that the scripted peer has to do with.
 #[derive(Debug)]
-pub(super) struct World {
+pub(crate) struct World {
     /// Whether the scripted peer is the client.
-    pub(super) is_client: bool,
-    pub(super) connections: BTreeMap<ConnectionNumber, Connection>,
+    pub(crate) is_client: bool,
+    pub(crate) connections: BTreeMap<ConnectionNumber, Connection>,
     names: BTreeMap<String, ConnectionNumber>,
     streams: BTreeMap<String, (ConnectionNumber, StreamId)>,
     /// Connections of the implementation that no step has taken.
-    pub(super) incoming: VecDeque<(ConnectionNumber, Moment)>,
+    pub(crate) incoming: VecDeque<(ConnectionNumber, Moment)>,
     next: u64,
-    pub(super) outputs: VecDeque<Output>,
+    pub(crate) outputs: VecDeque<Output>,
     /// The last packet of the capture that it knows of.
-    pub(super) packets: Option<u64>,
+    pub(crate) packets: Option<u64>,
     /// When the first bytes came on any stream.
     pub(super) first_bytes: Option<Duration>,
 }
@@ -104,6 +113,62 @@ impl Connection {
             streams: BTreeMap::new(),
             datagrams: None,
             opened: [0; 2],
+        }
+    }
+
+    /// How it ended, without when; `None` while it has not.
+    pub(crate) fn how(&self) -> Option<String> {
+        let (moment, ended) = self.ended.as_ref()?;
+        let because = |reason: &str| match reason {
+            "" => String::new(),
+            reason => format!(" ({reason:?})"),
+        };
+        let before = if self.connected.is_none() {
+            ", before its handshake was done"
+        } else {
+            ""
+        };
+        Some(match ended {
+            Ended::Application { code, reason } => {
+                format!("closed with code {code}{}", because(reason))
+            }
+            Ended::Transport {
+                code: APPLICATION_ERROR,
+                ..
+            } if self.is_shaking(*moment) => {
+                "closed in its handshake with a code of the application that QUIC hides there (0xc)"
+                    .to_owned()
+            }
+            Ended::Transport { code, reason } if ALERTS.contains(code) => {
+                let alert = code & 0xff;
+                let reason = because(reason);
+                format!("closed with TLS alert {alert} (QUIC {code:#x}){reason}{before}")
+            }
+            Ended::Transport { code, reason } => {
+                let reason = because(reason);
+                format!("closed by its transport with QUIC code {code:#x}{reason}{before}")
+            }
+            Ended::TimedOut => format!("lost by silence (idle timeout){before}"),
+            Ended::Refused => "refused".to_owned(),
+            Ended::Reset => "reset without state (stateless reset)".to_owned(),
+            Ended::Other(why) => format!("ended ({why}){before}"),
+            Ended::ByScript => "closed by the scripted peer itself".to_owned(),
+        })
+    }
+
+    /// Whether the other side's handshake may not have been done then.
+    pub(crate) fn is_shaking(&self, then: Moment) -> bool {
+        self.connected
+            .is_none_or(|connected| then.at.saturating_sub(connected.at) <= STILL_SHAKING)
+    }
+}
+
+impl StreamEnd {
+    /// What the stream did: `ended (FIN)`.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Self::Fin => "ended (FIN)".to_owned(),
+            Self::Reset(code) => format!("broken off with code {code} (RESET_STREAM)"),
         }
     }
 }
@@ -125,19 +190,19 @@ impl Stream {
     }
 
     /// When the byte at an offset of the stream came, if it did and is unread.
-    pub(super) fn came(&self, offset: u64) -> Option<Moment> {
+    pub(crate) fn came(&self, offset: u64) -> Option<Moment> {
         let place = self.pieces.partition_point(|(end, _)| *end <= offset);
         self.pieces.get(place).map(|(_, moment)| *moment)
     }
 
     /// The unread byte at an offset of the stream.
-    pub(super) fn byte(&self, offset: u64) -> Option<u8> {
+    pub(crate) fn byte(&self, offset: u64) -> Option<u8> {
         let place = usize::try_from(offset.checked_sub(self.taken)?).ok()?;
         self.unread.get(place).copied()
     }
 
     /// Unread bytes from an offset of the stream on, so many at most.
-    pub(super) fn from(&self, offset: u64, most: usize) -> Vec<u8> {
+    pub(crate) fn from(&self, offset: u64, most: usize) -> Vec<u8> {
         let skipped = offset.saturating_sub(self.taken);
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
         let rest = self.unread.iter().skip(skipped).take(most);
@@ -145,7 +210,7 @@ impl Stream {
     }
 
     /// Takes what is unread before an offset of the stream.
-    pub(super) fn take(&mut self, offset: u64) {
+    pub(crate) fn take(&mut self, offset: u64) {
         let count = usize::try_from(offset.saturating_sub(self.taken)).unwrap_or(usize::MAX);
         let count = count.min(self.unread.len());
         self.unread.drain(..count);
@@ -173,7 +238,7 @@ impl Stream {
 }
 
 impl World {
-    pub(super) fn new(is_client: bool) -> Self {
+    pub(crate) fn new(is_client: bool) -> Self {
         Self {
             is_client,
             connections: BTreeMap::new(),
@@ -187,12 +252,24 @@ impl World {
         }
     }
 
+    /// Asks the transport for something.
+    pub(crate) fn ask(&mut self, output: Output) {
+        self.outputs.push_back(output);
+    }
+
+    /// Leaves what comes on a stream in the transport, or takes it again.
+    pub(crate) fn hold(&mut self, (number, id): (ConnectionNumber, StreamId), is_held: bool) {
+        if let Some(stream) = self.stream(number, id) {
+            stream.is_held = is_held;
+        }
+    }
+
     /// The number of the packet that is recorded next, if any are.
-    pub(super) fn next_packet(&self) -> Option<u64> {
+    pub(crate) fn next_packet(&self) -> Option<u64> {
         self.packets.map(|packets| packets + 1)
     }
 
-    pub(super) const fn moment(&self, at: Duration) -> Moment {
+    pub(crate) const fn moment(&self, at: Duration) -> Moment {
         let packet = self.packets;
         Moment { at, packet }
     }
@@ -201,15 +278,15 @@ impl World {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn named(&self, name: &str) -> Result<ConnectionNumber, String> {
+    pub(crate) fn named(&self, name: &str) -> Result<ConnectionNumber, String> {
         let number = self.names.get(name).copied();
         number.ok_or_else(|| format!("no connection is called `{name}` yet"))
     }
 
     /// A connection as its name of now says.
-    pub(super) fn called(&self, number: ConnectionNumber) -> String {
+    pub(crate) fn called(&self, number: ConnectionNumber) -> String {
         let named = self.names.iter().find(|(_, named)| **named == number);
-        let name = named.map(|(name, _)| super::words::connection(name));
+        let name = named.map(|(name, _)| words::the_connection(name));
         name.unwrap_or_else(|| "an earlier connection".to_owned())
     }
 
@@ -217,12 +294,12 @@ impl World {
     ///
     /// # Errors
     /// There is none.
-    pub(super) fn stream_named(&self, name: &str) -> Result<(ConnectionNumber, StreamId), String> {
+    pub(crate) fn stream_named(&self, name: &str) -> Result<(ConnectionNumber, StreamId), String> {
         let found = self.streams.get(name).copied();
         found.ok_or_else(|| format!("no stream is called `{name}` yet"))
     }
 
-    pub(super) fn stream(
+    pub(crate) fn stream(
         &mut self,
         connection: ConnectionNumber,
         id: StreamId,
@@ -231,7 +308,7 @@ impl World {
     }
 
     /// A connection of the scripted peer's own.
-    pub(super) fn connect(&mut self, name: &str) -> ConnectionNumber {
+    pub(crate) fn connect(&mut self, name: &str) -> ConnectionNumber {
         let number = ConnectionNumber(self.next);
         self.next += 1;
         self.add(number, name);
@@ -239,7 +316,7 @@ impl World {
     }
 
     /// A connection gets a name. What nobody can mean any more is forgotten.
-    pub(super) fn add(&mut self, number: ConnectionNumber, name: &str) {
+    pub(crate) fn add(&mut self, number: ConnectionNumber, name: &str) {
         self.names.insert(name.to_owned(), number);
         self.connections
             .entry(number)
@@ -258,14 +335,14 @@ impl World {
     }
 
     /// A connection of the implementation is admitted or refused; it has no name yet.
-    pub(super) fn begin(&mut self, number: ConnectionNumber) {
+    pub(crate) fn begin(&mut self, number: ConnectionNumber) {
         self.connections
             .entry(number)
             .or_insert_with(Connection::new);
     }
 
     /// The id of the next stream that the scripted peer opens on a connection, which gets a name.
-    pub(super) fn open(
+    pub(crate) fn open(
         &mut self,
         number: ConnectionNumber,
         is_unidirectional: bool,
@@ -282,7 +359,7 @@ impl World {
     }
 
     /// A stream of the implementation gets a name.
-    pub(super) fn found(&mut self, number: ConnectionNumber, id: StreamId, name: &str) {
+    pub(crate) fn found(&mut self, number: ConnectionNumber, id: StreamId, name: &str) {
         if let Some(stream) = self.stream(number, id) {
             stream.is_named = true;
         }
@@ -290,7 +367,7 @@ impl World {
     }
 
     /// Somebody wants to connect.
-    pub(super) fn asked(&mut self, number: ConnectionNumber, now: Duration) {
+    pub(crate) fn asked(&mut self, number: ConnectionNumber, now: Duration) {
         if self.is_client || self.incoming.len() >= MOST_INCOMING {
             self.outputs.push_back(Output::Refuse(number));
             return;
@@ -300,20 +377,20 @@ impl World {
     }
 
     /// Those who wait to be taken are gone.
-    pub(super) fn forget_incoming(&mut self) {
+    pub(crate) fn forget_incoming(&mut self) {
         for (number, _) in std::mem::take(&mut self.incoming) {
             self.outputs.push_back(Output::Refuse(number));
         }
     }
 
-    pub(super) fn connected(&mut self, number: ConnectionNumber, now: Duration) {
+    pub(crate) fn connected(&mut self, number: ConnectionNumber, now: Duration) {
         let moment = self.moment(now);
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.connected.get_or_insert(moment);
         }
     }
 
-    pub(super) fn closed(&mut self, number: ConnectionNumber, why: Closing<'_>, now: Duration) {
+    pub(crate) fn closed(&mut self, number: ConnectionNumber, why: Closing<'_>, now: Duration) {
         let moment = self.moment(now);
         self.incoming.retain(|(other, _)| *other != number);
         if let Some(connection) = self.connections.get_mut(&number) {
@@ -322,14 +399,14 @@ impl World {
     }
 
     /// The scripted peer closes or refuses a connection.
-    pub(super) fn closes(&mut self, number: ConnectionNumber, now: Duration) {
+    pub(crate) fn closes(&mut self, number: ConnectionNumber, now: Duration) {
         let moment = self.moment(now);
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.ended.get_or_insert((moment, Ended::ByScript));
         }
     }
 
-    pub(super) fn datagram(&mut self, number: ConnectionNumber, length: usize, now: Duration) {
+    pub(crate) fn datagram(&mut self, number: ConnectionNumber, length: usize, now: Duration) {
         let moment = self.moment(now);
         if let Some(connection) = self.connections.get_mut(&number) {
             let (_, _, count) = connection.datagrams.get_or_insert((moment, length, 0));
@@ -337,7 +414,7 @@ impl World {
         }
     }
 
-    pub(super) fn on_stream(
+    pub(crate) fn on_stream(
         &mut self,
         number: ConnectionNumber,
         id: StreamId,
@@ -379,7 +456,7 @@ impl World {
     }
 
     /// Whether bytes of this stream are taken from the transport now.
-    pub(super) fn reads(&self, number: ConnectionNumber, id: StreamId) -> bool {
+    pub(crate) fn reads(&self, number: ConnectionNumber, id: StreamId) -> bool {
         let connection = self.connections.get(&number);
         let stream = connection.and_then(|connection| connection.streams.get(&id));
         stream.is_none_or(|stream| {
@@ -388,7 +465,7 @@ impl World {
     }
 
     /// Ends everything that is still open, as somebody does who has no more to say.
-    pub(super) fn hang_up(&mut self) {
+    pub(crate) fn hang_up(&mut self) {
         self.forget_incoming();
         for (number, connection) in &mut self.connections {
             if connection.ended.is_none() {

@@ -5,16 +5,15 @@ use std::time::Duration;
 use serde_json::Value;
 
 use crate::script::Failure;
-use crate::script::context::Context;
 use crate::script::describe::human_time;
-use crate::script::program::Op;
+use crate::script::judge::Judge;
 use crate::script::window::{Window, slack};
 
 use super::world::Moment;
 
 /// What a waiting step sees.
 #[derive(Debug)]
-pub(super) enum Look {
+pub(crate) enum Look {
     /// Nothing that decides.
     Pending,
     /// It is complete.
@@ -31,25 +30,27 @@ pub(super) enum Look {
 
 /// How a waiting step was completed.
 #[derive(Debug)]
-pub(super) struct Done {
-    pub(super) moment: Moment,
-    pub(super) text: String,
+pub(crate) struct Done {
+    pub(crate) moment: Moment,
+    pub(crate) text: String,
     /// Values to remember.
-    pub(super) bound: Vec<(String, Value)>,
+    pub(crate) bound: Vec<(String, Value)>,
 }
 
-/// What is looked at.
+/// With what a waiting step looks at what came, and at the time.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct View<'a> {
-    pub(super) context: &'a Context,
-    pub(super) now: Duration,
+pub(crate) struct View<'a> {
+    pub(crate) judge: Judge<'a>,
+    pub(crate) now: Duration,
     /// When the process ended, and its exit status.
-    pub(super) exited: Option<(Duration, Option<i32>)>,
+    pub(crate) exited: Option<(Duration, Option<i32>)>,
+    /// Whether no other step waits, so that what it has looked at need not be kept.
+    pub(crate) is_alone: bool,
 }
 
 impl Look {
     /// The same, if it failed because a connection ended.
-    pub(super) fn by_end(self) -> Self {
+    pub(crate) fn by_end(self) -> Self {
         match self {
             Self::Failed { failure, .. } => Self::Failed {
                 failure,
@@ -58,44 +59,34 @@ impl Look {
             other => other,
         }
     }
+
+    /// What it waits for is not there any more.
+    pub(crate) fn forgotten() -> Self {
+        Self::Unfair("what this step waits for is forgotten".to_owned())
+    }
+
+    /// It is complete by nothing that a packet shows.
+    pub(crate) const fn done(at: Duration, text: String) -> Self {
+        Self::Done(Done {
+            moment: Moment { at, packet: None },
+            text,
+            bound: Vec::new(),
+        })
+    }
 }
 
-/// Makes failures of a step.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct Judge<'a> {
-    pub(super) op: &'a Op,
-    pub(super) view: View<'a>,
-    pub(super) requirement: Option<&'a str>,
-}
-
-impl Judge<'_> {
+impl View<'_> {
     fn failure(&self, moment: Moment, expected: &str, got: &str, slack: Option<Duration>) -> Look {
-        let Self {
-            op,
-            view,
-            requirement,
-        } = self;
         let (expected, got) = (expected.to_owned(), got.to_owned());
-        let failure = view
-            .context
-            .failure(op, *requirement, moment.at, expected, got);
-        let failure = Box::new(Failure {
-            packet: moment.packet,
-            slack,
-            ..*failure
-        });
+        let mut failure = self.judge.failure(moment.at, expected, got);
+        failure.packet = moment.packet;
+        failure.slack = slack;
         let by_end = false;
         Look::Failed { failure, by_end }
     }
 
-    /// Whether something came before its window opens. Without `after`, what came before the step
-    /// began is as good as any.
-    pub(super) fn is_early(&self, window: &Window, moment: Moment) -> bool {
-        window.lower > window.start && moment.at < window.lower
-    }
-
     /// What was expected came, at some time.
-    pub(super) fn came(
+    pub(crate) fn came(
         &self,
         window: &Window,
         moment: Moment,
@@ -103,7 +94,7 @@ impl Judge<'_> {
         said: String,
         bound: Vec<(String, Value)>,
     ) -> Look {
-        let environment = &self.view.context.environment;
+        let environment = &self.judge.context.environment;
         let elapsed = human_time(moment.at.saturating_sub(window.start));
         if moment.at > window.upper {
             let expected = format!("{expected} within {}", window.length());
@@ -115,7 +106,7 @@ impl Judge<'_> {
                 Some(window.late_slack(environment)),
             );
         }
-        if self.is_early(window, moment) {
+        if window.is_early(moment.at) {
             let early = human_time(window.lower.saturating_sub(window.start));
             let expected = format!(
                 "{expected} not before {early} (tolerance taken off) after the step before"
@@ -133,7 +124,7 @@ impl Judge<'_> {
     }
 
     /// Something else came, after which what is expected cannot come any more.
-    pub(super) fn instead(
+    pub(crate) fn instead(
         &self,
         window: &Window,
         moment: Moment,
@@ -153,8 +144,8 @@ impl Judge<'_> {
     }
 
     /// What is expected has not come; fails if its time is over.
-    pub(super) fn not_yet(&self, window: &Window, expected: &str, got: &str) -> Look {
-        if self.view.now < window.upper {
+    pub(crate) fn not_yet(&self, window: &Window, expected: &str, got: &str) -> Look {
+        if self.now < window.upper {
             return Look::Pending;
         }
         let expected = format!("{expected} within {}", window.length());
@@ -162,12 +153,12 @@ impl Judge<'_> {
             at: window.upper,
             packet: None,
         };
-        let slack = window.late_slack(&self.view.context.environment);
+        let slack = window.late_slack(&self.judge.context.environment);
         self.failure(moment, &expected, got, Some(slack))
     }
 
     /// Something came that must not, for so long.
-    pub(super) fn broken(
+    pub(crate) fn broken(
         &self,
         span: std::ops::Range<Duration>,
         moment: Moment,
@@ -180,21 +171,16 @@ impl Judge<'_> {
         };
         let slack = slack(
             span.end.saturating_sub(span.start),
-            &self.view.context.environment,
+            &self.judge.context.environment,
         );
         self.failure(moment, expected, &got, Some(slack))
     }
-}
 
-pub(super) fn done(moment: Moment, text: String) -> Look {
-    // The end of a time is nothing that a packet shows.
-    let moment = Moment {
-        packet: None,
-        ..moment
-    };
-    Look::Done(Done {
-        moment,
-        text,
-        bound: Vec::new(),
-    })
+    /// Nothing came that must not, so far.
+    pub(crate) fn lasted(&self, end: Duration, text: String) -> Look {
+        match self.now >= end {
+            true => Look::done(end, text),
+            false => Look::Pending,
+        }
+    }
 }

@@ -1,0 +1,174 @@
+//! Scenarios in words, for people who do not want to read the file.
+
+use serde_json::{Map, Value};
+
+use super::{MAIN, SUM, Scenario, Span, Step};
+use crate::document::Pointer;
+
+/// A step in words.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Line {
+    /// How deep it is within others; 0 for the scenario's own steps.
+    pub depth: usize,
+    /// The step's path, from 0; empty for the titles of branches.
+    pub path: String,
+    /// What is done or waited for.
+    pub text: String,
+}
+
+impl Scenario {
+    /// What the network does and the steps in words, in the file's order.
+    #[must_use]
+    pub fn in_words(&self) -> Vec<Line> {
+        let network = self.impair.iter().map(|impair| Line {
+            depth: 0,
+            path: String::new(),
+            text: format!("the network does: {impair}"),
+        });
+        let mut lines = network.collect();
+        list(&self.steps, "", 0, &mut lines);
+        lines
+    }
+}
+
+fn list(steps: &[Step], prefix: &str, depth: usize, lines: &mut Vec<Line>) {
+    for (index, step) in steps.iter().enumerate() {
+        let path = format!("{prefix}{index}");
+        lines.push(Line {
+            depth,
+            path: path.clone(),
+            text: step.form().in_words(),
+        });
+        for (index, inner) in step.form().inner(&Pointer::root()).iter().enumerate() {
+            let Some(title) = inner.title else {
+                list(inner.steps, &format!("{path}."), depth + 1, lines);
+                continue;
+            };
+            lines.push(Line {
+                depth: depth + 1,
+                path: String::new(),
+                text: format!("{title}:"),
+            });
+            list(inner.steps, &format!("{path}.{index}."), depth + 2, lines);
+        }
+    }
+}
+
+/// What fields are or must be, with the word before them; nothing if there are none.
+pub(crate) fn with_fields(fields: &Map<String, Value>) -> String {
+    let one = |(name, value): (&String, &Value)| format!("{name} {}", wanted(value));
+    match fields.is_empty() {
+        true => String::new(),
+        false => format!(
+            " with {}",
+            fields.iter().map(one).collect::<Vec<_>>().join(", ")
+        ),
+    }
+}
+
+/// A value or matcher in words.
+pub(crate) fn wanted(value: &Value) -> String {
+    let single = value.as_object().filter(|object| object.len() == 1);
+    let matcher = single.and_then(|object| object.iter().next());
+    match matcher.map(|(key, argument)| (key.as_str(), argument)) {
+        Some(("not", argument)) => format!("not {}", wanted(argument)),
+        Some(("any_of", Value::Array(values))) => {
+            let values: Vec<_> = values.iter().map(wanted).collect();
+            values.join(" or ")
+        }
+        Some(("at_least", argument)) => format!("at least {argument}"),
+        Some(("at_most", argument)) => format!("at most {argument}"),
+        Some((SUM, Value::Array(terms))) => {
+            let terms: Vec<_> = terms.iter().map(wanted).collect();
+            terms.join(" + ")
+        }
+        Some(("empty", Value::Bool(true))) => "empty".to_owned(),
+        Some(("empty", Value::Bool(false))) => "not empty".to_owned(),
+        Some(("present", Value::Bool(true))) => "present".to_owned(),
+        Some(("present", Value::Bool(false))) => "absent".to_owned(),
+        Some(_) | None => match value {
+            Value::String(text) if text.starts_with('$') => text.clone(),
+            other => short(&other.to_string()),
+        },
+    }
+}
+
+pub(crate) fn window(after: Option<&Span>, within: &Span) -> String {
+    after.map_or_else(
+        || format!(" within {within}"),
+        |after| format!(" after {after} to {within}"),
+    )
+}
+
+pub(crate) fn passing(frames: &[String]) -> String {
+    match frames {
+        [] => String::new(),
+        frames => format!(", letting {} pass", frames.join(" and ")),
+    }
+}
+
+pub(crate) fn judged(requirement: Option<&str>) -> String {
+    requirement.map(|id| format!(" [{id}]")).unwrap_or_default()
+}
+
+pub(crate) fn from(socket: Option<&str>) -> String {
+    match socket {
+        None => String::new(),
+        Some("fresh") => " from a new port".to_owned(),
+        Some(name) => format!(" from `{name}`"),
+    }
+}
+
+pub(crate) fn at(socket: Option<&str>) -> String {
+    socket
+        .map(|name| format!(" at `{name}`"))
+        .unwrap_or_default()
+}
+
+/// The number of the first frame of media.
+pub(crate) fn first(number: Option<u64>) -> String {
+    number.map_or_else(String::new, |first| format!(" from number {first} on"))
+}
+
+pub(crate) fn times(times: u32) -> String {
+    format!(", {times} times")
+}
+
+/// Long bytes say little: their beginning will do.
+pub(crate) fn short(text: &str) -> String {
+    const MOST: usize = 48;
+    match text.char_indices().nth(MOST) {
+        None => text.to_owned(),
+        Some((end, _)) => format!("{}...", &text[..end]),
+    }
+}
+
+pub(crate) fn named(connection: &str) -> String {
+    match connection {
+        MAIN => String::new(),
+        name => format!(" `{name}`"),
+    }
+}
+
+/// `the connection`, or by its name if it is not `main`.
+pub(crate) fn the_connection(name: &str) -> String {
+    format!("the connection{}", named(name))
+}
+
+pub(crate) fn of(connection: &str) -> String {
+    match connection {
+        MAIN => String::new(),
+        name => format!(" of `{name}`"),
+    }
+}
+
+pub(crate) fn content(hex: Option<&str>, numbers: Option<&[Value]>) -> String {
+    match (hex, numbers) {
+        (Some(hex), _) => format!("the bytes {}", short(hex)),
+        (None, Some(numbers)) => {
+            let numbers: Vec<_> = numbers.iter().map(wanted).collect();
+            numbers.join(", ")
+        }
+        (None, None) => "nothing".to_owned(),
+    }
+}

@@ -1,0 +1,116 @@
+//! What a step waits for over datagrams: something that takes arrivals, or time.
+
+use std::fmt::Debug;
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::context::{Context, Decoded};
+use super::inbox::Arrival;
+use super::judge::Judge;
+use super::media::Part;
+use super::program::Op;
+use super::{Failure, SocketId};
+
+/// A step that waits.
+pub(crate) trait Waits {
+    /// What it waits for, begun at `start`.
+    ///
+    /// # Errors
+    /// It names what the scenario does not have.
+    fn wait(&self, start: Duration, context: &Context) -> Result<Box<dyn Awaited>, String>;
+}
+
+/// What a step waits for.
+pub(crate) trait Awaited: Debug + Send {
+    /// The sockets that it looks at.
+    fn sockets(&self) -> &[SocketId];
+
+    /// The last moment of its time.
+    fn due(&self) -> Duration;
+
+    /// Whether its time is over when something happens at `at`.
+    fn is_over_at(&self, at: Duration) -> bool {
+        at > self.due()
+    }
+
+    /// Whether the end of the process is what it waits for.
+    fn wants_exit(&self) -> bool {
+        false
+    }
+
+    /// Takes an arrival at one of its sockets, or does not.
+    fn offer(&mut self, judge: &Judge<'_>, arrival: &Arrival, decoded: &Decoded) -> Offer;
+
+    /// Its time is over. `late` is what came next, after it.
+    fn end(&self, judge: &Judge<'_>, late: Option<&Arrival>) -> End;
+
+    /// The process ended at `at`; only asked if it [wants that](Self::wants_exit).
+    fn exited(&self, judge: &Judge<'_>, _at: Duration, _code: Option<i32>) -> End {
+        self.end(judge, None)
+    }
+
+    /// What it has to tell when an arrival completes it.
+    fn summary(&self, datagram: &[u8], context: &Context) -> String {
+        format!("got {}", context.describe(datagram))
+    }
+
+    /// What is to come of the last frame of media, if that came in part only.
+    fn media_part(&self) -> Option<Part> {
+        None
+    }
+}
+
+/// What a waiting step makes of an arrival.
+pub(crate) enum Offer {
+    /// It does not look at that socket.
+    Elsewhere,
+    /// It passes over the frame of this name.
+    Ignored(&'static str),
+    /// It takes it, and remembers these values.
+    Taken {
+        /// Whether the step is complete.
+        done: bool,
+        /// Values to remember.
+        bound: Vec<(String, Value)>,
+    },
+    /// It fails.
+    Failed(Box<Failure>),
+    /// The scenario is wrong.
+    Broken(String),
+}
+
+/// What a waiting step makes of the end of its time, or of the process.
+pub(crate) enum End {
+    /// It is complete: at this time, with this to tell.
+    Done(Duration, String),
+    /// It fails.
+    Failed(Box<Failure>),
+}
+
+/// A step that waits, on its way.
+#[derive(Debug)]
+pub(crate) struct Waiter {
+    pub(crate) op: Arc<Op>,
+    /// The branch that it begins, if it does.
+    pub(crate) title: Option<String>,
+    pub(crate) awaited: Box<dyn Awaited>,
+}
+
+impl Waiter {
+    pub(crate) fn offer(
+        &mut self,
+        context: &Context,
+        arrival: &Arrival,
+        decoded: &Decoded,
+    ) -> Offer {
+        match self.awaited.sockets().contains(&arrival.socket) {
+            true => {
+                let judge = self.op.judge(context);
+                self.awaited.offer(&judge, arrival, decoded)
+            }
+            false => Offer::Elsewhere,
+        }
+    }
+}

@@ -1,0 +1,71 @@
+use super::prelude::streams::*;
+use super::prelude::*;
+
+/// A connection to close.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Close {
+    /// Its name.
+    #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+    pub connection: String,
+    /// The application's code.
+    pub code: u64,
+    /// The reason that is given; none if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub reason: Option<String>,
+}
+
+impl Verb for Close {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        check.code(self.code, &inside.key("code"));
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means(&self.connection, inside, Use::Acts, state);
+        state.names.over(&self.connection, Over::Closed, inside);
+    }
+
+    fn in_words(&self) -> String {
+        let name = words::named(&self.connection);
+        format!("close the connection{name} with code {}", self.code)
+    }
+}
+
+impl Acts for Close {
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.connection)
+    }
+
+    fn needs_handshake(&self) -> bool {
+        false
+    }
+
+    fn after_end(&self, _: Target, ended: &Ended, world: &mut World) -> AfterEnd {
+        match ended {
+            // A client that has done its part may close before the scripted peer does.
+            Ended::Application { code: 0, .. } if !world.is_client => AfterEnd::NeedsNot,
+            ended => AfterEnd::of(ended),
+        }
+    }
+
+    fn act(
+        &self,
+        target: Target,
+        _: &Context,
+        world: &mut World,
+        now: Duration,
+    ) -> Result<Act, String> {
+        let number = target.connection()?;
+        world.closes(number, now);
+        world.ask(Output::Close {
+            connection: number,
+            code: self.code,
+            reason: self.reason.clone().unwrap_or_default(),
+        });
+        Ok(Act::Done(format!("closed with code {}", self.code)))
+    }
+}

@@ -1,0 +1,98 @@
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::streams::Approach;
+
+use super::prelude::streams::*;
+use super::prelude::*;
+
+/// The longest name in a TLS handshake, in bytes.
+const LONGEST_ALPN: usize = 255;
+
+/// A connection to begin; whether it comes to be is for `expect_connected` or `expect_close` to say.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Connect {
+    /// Its name. One that an earlier connection had goes over to this one.
+    #[serde(
+        rename = "as",
+        default = "main_connection",
+        skip_serializing_if = "is_main"
+    )]
+    pub name: String,
+    /// The protocols that are offered in the TLS handshake (ALPN), none if the list is empty; the
+    /// scenario's own if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub alpn: Option<Vec<String>>,
+    /// The connection whose port it leaves from; a port of its own if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+    /// Bytes that the implementation may send on a stream before the scripted peer reads them (its
+    /// flow-control window); what QUIC's library takes for usual if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub window: Option<u32>,
+}
+
+impl Verb for Connect {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        if check.scenario().iut.role == Role::Initiator {
+            let message = "the implementation is the client: nobody can connect to it";
+            let help = "wait for its connection with `accept`".to_owned();
+            check.at_key(inside, message, Some(help));
+        }
+        for (index, name) in self.alpn.iter().flatten().enumerate() {
+            if name.is_empty() || name.len() > LONGEST_ALPN {
+                let message = format!("a name of {} bytes cannot be offered", name.len());
+                let help = format!("TLS carries names of 1 to {LONGEST_ALPN} bytes");
+                check.at(&inside.key("alpn").index(index), message, Some(help));
+            }
+        }
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        if let Some(from) = &self.from {
+            check.has_connection(from, &inside.key("from"), &state.names);
+        }
+        state.names.connect(&self.name);
+    }
+
+    fn in_words(&self) -> String {
+        let offering = match &self.alpn {
+            None => String::new(),
+            Some(none) if none.is_empty() => ", offering no protocol".to_owned(),
+            Some(names) => format!(", offering {}", names.join(", ")),
+        };
+        let from = self.from.as_ref();
+        let from = from.map(|other| format!(" from the port of `{other}`"));
+        let window = self.window;
+        let window = window.map(|bytes| format!(", with a window of {bytes} bytes"));
+        let (from, window) = (from.unwrap_or_default(), window.unwrap_or_default());
+        let name = words::named(&self.name);
+        format!("connect{name}{from}{offering}{window}")
+    }
+
+    fn connects(&self) -> bool {
+        true
+    }
+}
+
+impl Acts for Connect {
+    fn on(&self) -> On<'_> {
+        On::Nothing
+    }
+
+    fn act(&self, _: Target, _: &Context, world: &mut World, _: Duration) -> Result<Act, String> {
+        let from = self.from.as_ref();
+        let from = from.map(|name| world.named(name)).transpose()?;
+        let number = world.connect(&self.name);
+        let approach = Approach {
+            alpn: self.alpn.clone(),
+            from,
+            window: self.window,
+        };
+        world.ask(Output::ConnectBy(number, approach));
+        Ok(Act::Done("connecting".to_owned()))
+    }
+}

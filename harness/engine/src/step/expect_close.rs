@@ -1,0 +1,202 @@
+use shakedown_protocol::streams::{APPLICATION_ERROR, CONNECTION_REFUSED};
+
+use super::prelude::streams::*;
+use super::prelude::*;
+use crate::script::streams::world::ALERTS;
+
+/// The end of a connection to wait for: by one of `code` or in one of the ways of `or`. Whether its
+/// handshake was done before does not matter, nor what its streams carried.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectClose {
+    /// The connection.
+    #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+    pub connection: String,
+    /// Codes with which the implementation's application may close it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub code: Vec<u64>,
+    /// Other ways in which it may end.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub or: Vec<Ending>,
+    /// Not before this long after the step before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Span>,
+    /// Not later than this long after the step before.
+    pub within: Span,
+    /// The requirement by which this step is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<String>,
+}
+
+/// How a connection may end besides an application's code.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Ending {
+    /// It never came to be: it was refused, or its handshake failed.
+    Refused,
+    /// The implementation's transport closed it, after the handshake.
+    Transport,
+    /// Nothing was heard for the idle timeout.
+    IdleTimeout,
+    /// The implementation has lost its state (a stateless reset).
+    StatelessReset,
+}
+
+impl Verb for ExpectClose {
+    fn play(&self) -> Play<'_> {
+        Play::Looks(self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        check.judged_by(self.requirement.as_deref(), inside);
+        check.window(self.after.as_ref(), &self.within, inside);
+        if self.code.is_empty() && self.or.is_empty() && check.is_whole() {
+            let message = "no end would do: neither `code` nor `or` names any";
+            let help = "name the application's codes in `code`, or `refused`, `transport`, \
+                        `idle_timeout` or `stateless_reset` in `or`";
+            check.at_key(inside, message, Some(help.to_owned()));
+        }
+        for (index, code) in self.code.iter().enumerate() {
+            let place = inside.key("code").index(index);
+            check.code(*code, &place);
+            if self.code[..index].contains(code) {
+                check.at(&place, format!("{code} stands twice"), None);
+            }
+        }
+        for (index, ending) in self.or.iter().enumerate() {
+            if self.or[..index].contains(ending) {
+                let message = format!("`{}` stands twice", ending.in_words());
+                check.at(&inside.key("or").index(index), message, None);
+            }
+        }
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means(&self.connection, inside, Use::Waits, state);
+        state.names.over(&self.connection, Over::Seen, inside);
+    }
+
+    fn in_words(&self) -> String {
+        let codes = self.code.iter();
+        let codes = codes.map(|code| format!("closed with code {code}"));
+        let others = self.or.iter().map(|ending| ending.in_words().to_owned());
+        let ways: Vec<_> = codes.chain(others).collect();
+        let ways = ways.join(" or ");
+        let name = words::named(&self.connection);
+        let window = words::window(self.after.as_ref(), &self.within);
+        let judged = words::judged(self.requirement.as_deref());
+        format!("the connection{name} must be {ways}{window}{judged}")
+    }
+
+    fn longest(&self, pace: &Pace<'_>) -> Duration {
+        pace.stretched(&self.within)
+    }
+
+    fn shortest(&self, pace: &Pace<'_>) -> Duration {
+        pace.least(self.after.as_ref())
+    }
+
+    fn requirements(&self) -> Vec<&str> {
+        self.requirement.as_deref().into_iter().collect()
+    }
+}
+
+impl Ending {
+    /// What happened to a connection that ended so: `refused`.
+    #[must_use]
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Refused => "refused",
+            Self::Transport => "closed by its transport",
+            Self::IdleTimeout => "lost by silence",
+            Self::StatelessReset => "reset without state",
+        }
+    }
+}
+
+impl Looks for ExpectClose {
+    fn watch(
+        &self,
+        start: Duration,
+        context: &Context,
+        world: &World,
+    ) -> Result<Box<dyn Watch>, String> {
+        Ok(Box::new(Close {
+            wanted: self.clone(),
+            connection: world.named(&self.connection)?,
+            window: Window::new(start, self.after.as_ref(), &self.within, context),
+        }))
+    }
+}
+
+/// An end of a connection that is waited for.
+#[derive(Debug)]
+struct Close {
+    wanted: ExpectClose,
+    connection: ConnectionNumber,
+    window: Window,
+}
+
+impl Watch for Close {
+    fn due(&self) -> Duration {
+        self.window.upper
+    }
+
+    fn judges_end_of(&self) -> Option<ConnectionNumber> {
+        Some(self.connection)
+    }
+
+    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+        let window = &self.window;
+        let called = words::the_connection(&self.wanted.connection);
+        let expected = format!("{called} {}", self.wanted.ends_in_words());
+        let Some(connection) = world.connections.get(&self.connection) else {
+            return Look::forgotten();
+        };
+        let Some((moment, ended)) = &connection.ended else {
+            return view.not_yet(window, &expected, "it lives on");
+        };
+        let how = connection.how().unwrap_or_default();
+        match self.wanted.is_met(connection, *moment, ended) {
+            true => view.came(window, *moment, &expected, how, Vec::new()),
+            false => view.instead(window, *moment, &expected, &how).by_end(),
+        }
+    }
+}
+
+impl ExpectClose {
+    /// The ends that it wants, without the connection: `closed with code 1 or 5, or refused`.
+    fn ends_in_words(&self) -> String {
+        let codes: Vec<_> = self.code.iter().map(ToString::to_string).collect();
+        let codes = (!codes.is_empty()).then(|| format!("closed with code {}", codes.join(" or ")));
+        let others = self.or.iter().map(|ending| ending.in_words().to_owned());
+        let ways: Vec<_> = codes.into_iter().chain(others).collect();
+        ways.join(", or ")
+    }
+
+    /// Whether a connection ended in one of the ways that it wants.
+    fn is_met(&self, connection: &Connection, moment: Moment, ended: &Ended) -> bool {
+        let or = |ending: Ending| self.or.contains(&ending);
+        let was_there = connection.connected.is_some();
+        match ended {
+            Ended::Application { code, .. } => self.code.contains(code),
+            Ended::Refused
+            | Ended::Transport {
+                code: CONNECTION_REFUSED,
+                ..
+            } => or(Ending::Refused) || (was_there && or(Ending::Transport)),
+            Ended::Transport { code, .. } => {
+                let is_shaking = connection.is_shaking(moment);
+                let is_hidden = *code == APPLICATION_ERROR && is_shaking && !self.code.is_empty();
+                let breaks = *code == APPLICATION_ERROR || ALERTS.contains(code);
+                let is_refused = !was_there || (is_shaking && breaks);
+                is_hidden
+                    || (is_refused && or(Ending::Refused))
+                    || (was_there && or(Ending::Transport))
+            }
+            Ended::TimedOut => or(Ending::IdleTimeout),
+            Ended::Reset => or(Ending::StatelessReset),
+            Ended::Other(_) | Ended::ByScript => false,
+        }
+    }
+}

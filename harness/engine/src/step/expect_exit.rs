@@ -1,0 +1,201 @@
+use super::prelude::datagrams::*;
+use super::prelude::streams::*;
+use super::prelude::*;
+use crate::script::outcome::exit_status;
+
+/// The end of the implementation's process to wait for.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct ExpectExit {
+    /// How it must end; any end will do if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub status: Option<ExitKind>,
+    /// Not before this long after the step before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Span>,
+    /// Not later than this long after the step before.
+    pub within: Span,
+    /// Frames that may arrive meanwhile besides the scenario's.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub ignore: Vec<String>,
+    /// The requirement by which this step is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<String>,
+}
+
+/// How a process may end.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum ExitKind {
+    /// Exit status 0.
+    Success,
+    /// Another exit status; a signal is neither.
+    Failure,
+}
+
+impl Verb for ExpectExit {
+    fn play(&self) -> Play<'_> {
+        Play::Watches(self, self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        check.frame_names(&self.ignore, &inside.key("ignore"));
+        check.judged_by(self.requirement.as_deref(), inside);
+        check.window(self.after.as_ref(), &self.within, inside);
+    }
+
+    fn follow(&self, _: &mut Checker<'_>, _: &Pointer, state: &mut State) {
+        state.ended = true;
+    }
+
+    fn in_words(&self) -> String {
+        let how = match self.status {
+            None => "end",
+            Some(ExitKind::Success) => "end with success",
+            Some(ExitKind::Failure) => "end with failure",
+        };
+        let window = words::window(self.after.as_ref(), &self.within);
+        let ignore = words::passing(&self.ignore);
+        let judged = words::judged(self.requirement.as_deref());
+        format!("the implementation must {how}{window}{ignore}{judged}")
+    }
+
+    fn longest(&self, pace: &Pace<'_>) -> Duration {
+        pace.stretched(&self.within)
+    }
+
+    fn requirements(&self) -> Vec<&str> {
+        self.requirement.as_deref().into_iter().collect()
+    }
+}
+
+impl Waits for ExpectExit {
+    fn wait(&self, start: Duration, context: &Context) -> Result<Box<dyn Awaited>, String> {
+        Ok(Box::new(Ending::new(self, start, context)))
+    }
+}
+
+/// The end of the process that is waited for.
+#[derive(Debug)]
+struct Ending {
+    exit: ExpectExit,
+    window: Window,
+    sockets: Vec<SocketId>,
+}
+
+impl Ending {
+    fn new(exit: &ExpectExit, start: Duration, context: &Context) -> Self {
+        Self {
+            exit: exit.clone(),
+            window: Window::new(start, exit.after.as_ref(), &exit.within, context),
+            sockets: context.sockets(),
+        }
+    }
+
+    fn wanted(&self, context: &Context) -> String {
+        let how = match self.exit.status {
+            _ if !context.environment.exit.status_tells => "",
+            None => "",
+            Some(ExitKind::Success) => " with exit status 0",
+            Some(ExitKind::Failure) => " with an exit status other than 0",
+        };
+        format!("the process to end{how} within {}", self.window.length())
+    }
+
+    /// The process ended.
+    fn met(&self, judge: &Judge<'_>, at: Duration, code: Option<i32>) -> End {
+        let (window, environment) = (&self.window, &judge.context.environment);
+        let status = exit_status(code);
+        if window.is_early(at) {
+            let early = human_time(window.lower.saturating_sub(window.start));
+            let expected = format!("the process to run for {early} at least");
+            let elapsed = human_time(at.saturating_sub(window.start));
+            let got = format!("it ended after {elapsed}: {status}");
+            let mut failure = judge.failure(at, expected, got);
+            failure.slack = Some(window.early_slack(environment));
+            return End::Failed(failure);
+        }
+        let as_wanted = match (self.exit.status, code) {
+            _ if !environment.exit.status_tells => true,
+            (None, _) => true,
+            (Some(ExitKind::Success), code) => code == Some(0),
+            (Some(ExitKind::Failure), code) => code.is_some_and(|code| code != 0),
+        };
+        match as_wanted {
+            true => End::Done(at, format!("the process ended: {status}")),
+            false => End::Failed(judge.failure(at, self.wanted(judge.context), status)),
+        }
+    }
+
+    /// The process did not end in time.
+    fn missed(&self, judge: &Judge<'_>) -> End {
+        let wanted = self.wanted(judge.context);
+        End::Failed(judge.missed(&self.window, wanted, "it runs on".to_owned()))
+    }
+}
+
+impl Awaited for Ending {
+    fn sockets(&self) -> &[SocketId] {
+        &self.sockets
+    }
+
+    fn due(&self) -> Duration {
+        self.window.upper
+    }
+
+    fn wants_exit(&self) -> bool {
+        true
+    }
+
+    fn offer(&mut self, judge: &Judge<'_>, arrival: &Arrival, decoded: &Decoded) -> Offer {
+        match judge.context.ignores(decoded, &self.exit.ignore) {
+            Some(frame) => Offer::Ignored(frame),
+            None => {
+                let wanted = "the end of the implementation's process".to_owned();
+                Offer::Failed(judge.unexpected(arrival, wanted))
+            }
+        }
+    }
+
+    fn end(&self, judge: &Judge<'_>, _: Option<&Arrival>) -> End {
+        self.missed(judge)
+    }
+
+    fn exited(&self, judge: &Judge<'_>, at: Duration, code: Option<i32>) -> End {
+        self.met(judge, at, code)
+    }
+}
+
+impl Looks for ExpectExit {
+    fn watch(
+        &self,
+        start: Duration,
+        context: &Context,
+        _: &World,
+    ) -> Result<Box<dyn Watch>, String> {
+        Ok(Box::new(Ending::new(self, start, context)))
+    }
+}
+
+impl Watch for Ending {
+    fn due(&self) -> Duration {
+        self.window.upper
+    }
+
+    fn look(&mut self, view: &View<'_>, _: &mut World) -> Look {
+        let due = self.window.upper;
+        let end = match view.exited {
+            Some((at, code)) if at <= due => self.met(&view.judge, at, code),
+            Some(_) => self.missed(&view.judge),
+            None if view.now >= due => self.missed(&view.judge),
+            None => return Look::Pending,
+        };
+        match end {
+            End::Done(at, text) => Look::done(at, text),
+            End::Failed(failure) => Look::Failed {
+                failure,
+                by_end: false,
+            },
+        }
+    }
+}

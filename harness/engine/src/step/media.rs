@@ -1,0 +1,243 @@
+use std::collections::VecDeque;
+
+use serde_json::{Map, json};
+use shakedown_protocol::StreamParameters;
+use shakedown_protocol::vocabulary::{Vocabulary, WordError};
+
+use super::prelude::datagrams::*;
+use super::prelude::*;
+
+/// Largest datagram of a frame that is carried in parts, in bytes.
+const MAX_PART: u64 = 1_400;
+/// Largest UDP payload, in bytes.
+const MAX_DATAGRAM: u64 = 65_507;
+/// Ticks per second of the QPC that is sent.
+const QPF: u64 = 10_000_000;
+
+/// Media to send at the stream's pace: data datagrams with the counter pattern.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Media {
+    /// How many frames; up to the stream's last if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// Number of the first; 1 if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub first: Option<u64>,
+    /// How a frame is carried; in one datagram if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub carry: Option<Carry>,
+    /// What is sent, where it is not the stream that the implementation is asked to take.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schemars(schema_with = "crate::schema::stream")]
+    pub stream: Option<StreamParameters>,
+    /// The socket it leaves from.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub from: Option<String>,
+}
+
+/// How a frame of media is carried.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Carry {
+    /// Several data datagrams with one number, without positions.
+    Split,
+    /// Fragments with positions.
+    Fragments,
+}
+
+impl Verb for Media {
+    fn play(&self) -> Play<'_> {
+        Play::Sends(self, "`write`")
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        check.socket(self.from.as_deref(), &inside.key("from"), true);
+        check.not_zero(self.frames, &inside.key("frames"));
+        check.stream(self.stream.as_ref(), &inside.key("stream"));
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.may_send(inside, state);
+    }
+
+    fn in_words(&self) -> String {
+        let frames = self.frames.map_or_else(
+            || "the whole stream".to_owned(),
+            |frames| format!("{frames} frames of media"),
+        );
+        let first = words::first(self.first);
+        let carry = match self.carry {
+            None => "",
+            Some(Carry::Split) => ", each split over several datagrams",
+            Some(Carry::Fragments) => ", each in fragments",
+        };
+        let stream = self.stream.map(|stream| {
+            let StreamParameters {
+                bits_per_second,
+                frames_per_second,
+                seconds,
+            } = stream;
+            format!(
+                ", of a stream of {bits_per_second} bits and {frames_per_second} frames a second \
+                 for {seconds} s"
+            )
+        });
+        let stream = stream.unwrap_or_default();
+        let from = words::from(self.from.as_deref());
+        format!("send {frames}{first}{carry}{stream}{from}")
+    }
+
+    fn longest(&self, pace: &Pace<'_>) -> Duration {
+        pace.frames(self.frames)
+    }
+
+    fn sockets(&self) -> Vec<&str> {
+        self.from.as_deref().into_iter().collect()
+    }
+}
+
+impl Sends for Media {
+    fn stimulus(&self, start: Duration, context: &Context) -> Result<Stimulus, String> {
+        let from = From::named(self.from.as_deref(), context)?;
+        let stream = self.stream.unwrap_or(context.environment.stream);
+        let first = self.first.unwrap_or(1);
+        let rest = stream.frames().saturating_sub(first.saturating_sub(1));
+        let run = Run {
+            start,
+            interval: stream.interval(),
+            begun: 0,
+            frames: self.frames.unwrap_or(rest),
+            first,
+            carry: self.carry,
+            bytes: stream.frame_bytes(),
+            parts: VecDeque::new(),
+        };
+        Ok(Stimulus::Leaves(from, Box::new(run)))
+    }
+}
+
+/// Media on its way out: frame n leaves n intervals after the start.
+#[derive(Debug)]
+struct Run {
+    start: Duration,
+    interval: Duration,
+    /// Frames begun so far.
+    begun: u64,
+    frames: u64,
+    first: u64,
+    carry: Option<Carry>,
+    /// Bytes of a frame, headers included.
+    bytes: u64,
+    /// Datagrams of the frame that is due.
+    parts: VecDeque<Vec<u8>>,
+}
+
+impl Source for Run {
+    fn next(&mut self, now: Duration, context: &Context) -> Result<Next, String> {
+        if let Some(part) = self.parts.pop_front() {
+            return Ok(Next::Send(part));
+        }
+        if self.begun == self.frames {
+            return Ok(Next::Over);
+        }
+        let due = self.due(self.begun + 1);
+        if now < due {
+            return Ok(Next::Wait(due));
+        }
+        let number = self.first.saturating_add(self.begun);
+        self.begun += 1;
+        let parts = self.frame(number, now, context.vocabulary());
+        self.parts = parts.map_err(|error| error.to_string())?;
+        self.next(now, context)
+    }
+
+    fn summary(&self, sent: u64, _: &str) -> String {
+        format!("sent media: {sent} datagrams")
+    }
+}
+
+impl Run {
+    /// The datagrams of one frame of media.
+    fn frame(
+        &self,
+        number: u64,
+        now: Duration,
+        vocabulary: &dyn Vocabulary,
+    ) -> Result<VecDeque<Vec<u8>>, WordError> {
+        let bytes = self.bytes;
+        let qpc = u64::try_from(now.as_nanos() / 100).unwrap_or(u64::MAX);
+        let common = json!({"sequence_number": number, "qpc": qpc, "qpf": QPF});
+        let common = common.as_object().cloned().unwrap_or_default();
+        let build = |frame: &str, length: u64, more: &[(&str, u64)]| {
+            let mut fields = common.clone();
+            fields.insert("payload".to_owned(), json!({"pattern": length}));
+            let more = more
+                .iter()
+                .map(|(name, value)| ((*name).to_owned(), json!(value)));
+            fields.extend(more);
+            vocabulary.encode(frame, &fields)
+        };
+        let header = header_length(vocabulary, "data")?;
+        let payload = bytes.saturating_sub(header).max(1);
+        match self.carry {
+            None => {
+                let length = payload.min(MAX_DATAGRAM - header);
+                build("data", length, &[]).map(|datagram| VecDeque::from([datagram]))
+            }
+            Some(Carry::Split) => split(bytes.max(header + 1), MAX_PART, header + 1)
+                .into_iter()
+                .map(|size| build("data", size - header, &[]))
+                .collect(),
+            Some(Carry::Fragments) => {
+                let header = header_length(vocabulary, "fragment")?;
+                let mut offset = 0;
+                split(payload, MAX_PART - header, 1)
+                    .into_iter()
+                    .map(|length| {
+                        let places = [("fragment_offset", offset), ("total_length", payload)];
+                        offset += length;
+                        build("fragment", length, &places)
+                    })
+                    .collect()
+            }
+        }
+    }
+
+    /// When the n-th frame leaves.
+    fn due(&self, n: u64) -> Duration {
+        let nanos = self.interval.as_nanos().saturating_mul(u128::from(n));
+        let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
+        self.start.saturating_add(Duration::from_nanos(nanos))
+    }
+}
+
+/// Bytes before the payload of a frame.
+fn header_length(vocabulary: &dyn Vocabulary, frame: &str) -> Result<u64, WordError> {
+    let datagram = vocabulary.encode(frame, &Map::new())?;
+    let place = vocabulary.locate(frame, "payload", &datagram);
+    Ok(place.map_or(0, |(offset, _)| offset as u64))
+}
+
+/// Cuts `total` into at least two pieces, none above `max` and, where that can be, none below
+/// `min`: a rest too small for a header and a byte is never left (MS-D-03).
+fn split(total: u64, max: u64, min: u64) -> Vec<u64> {
+    if total < 2 * min {
+        return vec![total];
+    }
+    if total <= max {
+        return vec![total - total / 2, total / 2];
+    }
+    let mut rest = total;
+    let mut pieces = Vec::new();
+    while rest > 0 {
+        let left = rest.saturating_sub(max);
+        let piece = match left {
+            1.. if left < min => rest - min,
+            _ => rest - left,
+        };
+        pieces.push(piece);
+        rest -= piece;
+    }
+    pieces
+}

@@ -1,0 +1,42 @@
+//! Connections and streams by their names, as steps over streams mean them.
+
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
+
+/// The connection that steps mean which name none.
+pub const MAIN: &str = "main";
+
+pub(crate) fn main_connection() -> String {
+    MAIN.to_owned()
+}
+
+pub(crate) fn is_main(name: &String) -> bool {
+    name == MAIN
+}
+
+/// A connection.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfConnection {
+    /// Its name.
+    #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+    pub connection: String,
+}
+
+/// A stream.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct OfStream {
+    /// Its name.
+    pub stream: String,
+}
+
+/// A stream, and the code of an application.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct WithCode {
+    /// Its name.
+    pub stream: String,
+    /// The code.
+    pub code: u64,
+}

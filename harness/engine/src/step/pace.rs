@@ -1,0 +1,70 @@
+use std::time::Duration;
+
+use super::Step;
+use crate::iut::Iut;
+use crate::scenario::Span;
+
+/// How long steps take against an implementation.
+#[derive(Debug, Clone, Copy)]
+pub struct Pace<'a> {
+    iut: &'a Iut,
+    each: Duration,
+}
+
+impl<'a> Pace<'a> {
+    /// Against this implementation; each step may take `each` besides what it waits.
+    #[must_use]
+    pub const fn new(iut: &'a Iut, each: Duration) -> Self {
+        Self { iut, each }
+    }
+
+    /// How long these steps take at most.
+    #[must_use]
+    pub fn longest(&self, steps: &[Step]) -> Duration {
+        let lengths = steps.iter().map(|step| step.form().longest(self));
+        lengths
+            .map(|length| length.saturating_add(self.each))
+            .fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    /// How long these steps take at least if every one succeeds: what nothing can shorten.
+    #[must_use]
+    pub fn shortest(&self, steps: &[Step]) -> Duration {
+        let lengths = steps.iter().map(|step| step.form().shortest(self));
+        lengths.fold(Duration::ZERO, Duration::saturating_add)
+    }
+
+    pub(super) fn exactly(&self, span: &Span) -> Duration {
+        span.resolve(&self.iut.environment())
+    }
+
+    /// A window's `after`, if it has one.
+    pub(super) fn least(&self, after: Option<&Span>) -> Duration {
+        after.map_or(Duration::ZERO, |after| self.exactly(after))
+    }
+
+    /// A span with the tolerance added.
+    pub(super) fn stretched(&self, span: &Span) -> Duration {
+        self.tolerated(self.exactly(span))
+    }
+
+    /// So many frames of the stream, or all of it, with the tolerance added.
+    pub(super) fn frames(&self, count: Option<u64>) -> Duration {
+        let stream = &self.iut.stream;
+        let count = count.unwrap_or_else(|| stream.frames());
+        let count = u32::try_from(count).unwrap_or(u32::MAX);
+        self.tolerated(stream.interval().saturating_mul(count))
+    }
+
+    /// So many datagrams in a row: a thousand take less than a second, even from a socket of its own
+    /// each.
+    pub(super) fn burst(times: Option<u32>) -> Duration {
+        Duration::from_millis(u64::from(times.unwrap_or(1)))
+    }
+
+    fn tolerated(&self, length: Duration) -> Duration {
+        let tolerance = self.iut.timing.tolerance.clamp(0.0, 10.0);
+        let more = Duration::from_secs_f64(length.as_secs_f64().min(1e6) * tolerance);
+        length.saturating_add(more)
+    }
+}

@@ -1,0 +1,37 @@
+//! What the file of nearly every verb needs.
+
+pub(super) use std::time::Duration;
+
+pub(super) use schemars::JsonSchema;
+pub(super) use serde::{Deserialize, Serialize};
+
+pub(super) use super::{Bind, Inner, Pace, Play, Step, Verb};
+pub(super) use crate::document::Pointer;
+pub(super) use crate::scenario::check::{Checker, Over, State, Use};
+pub(super) use crate::scenario::{Span, words};
+pub(super) use crate::script::context::Context;
+pub(super) use crate::script::describe::{self, human_time};
+pub(super) use crate::script::window::{Window, resolve};
+
+/// What it needs to send or to wait over datagrams.
+pub(super) mod datagrams {
+    pub(crate) use crate::script::context::Decoded;
+    pub(crate) use crate::script::inbox::Arrival;
+    pub(crate) use crate::script::judge::Judge;
+    pub(crate) use crate::script::send::{self, From, Next, Same, Sends, Source, Stimulus};
+    pub(crate) use crate::script::wait::{Awaited, End, Offer, Waits};
+    pub(crate) use crate::script::{Failure, SocketId};
+}
+
+/// What it needs to act or to wait over streams.
+pub(super) mod streams {
+    pub(crate) use shakedown_protocol::streams::{ConnectionNumber, Output, StreamId};
+
+    pub(crate) use crate::script::send;
+    pub(crate) use crate::script::streams::act::{Act, Acts, AfterEnd, Going, On, Ongoing, Target};
+    pub(crate) use crate::script::streams::view::{Look, View};
+    pub(crate) use crate::script::streams::wait::{Looks, Watch};
+    pub(crate) use crate::script::streams::world::{Connection, Ended, Moment, Stream, World};
+    pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, WithCode};
+    pub(crate) use crate::step::names::{is_main, main_connection};
+}

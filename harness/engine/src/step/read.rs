@@ -1,0 +1,384 @@
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::prelude::streams::*;
+use super::prelude::*;
+use crate::script::matcher;
+
+/// Bytes of a number on a stream.
+const WORD: usize = 4;
+/// Bytes of what came that are shown.
+const SHOWN: usize = 33;
+
+/// Bytes of a stream to wait for: `hex` or `u32`. What comes after them waits for other steps.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Read {
+    /// The stream.
+    pub stream: String,
+    /// The bytes in hexadecimal; spaces are allowed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hex: Option<String>,
+    /// Numbers of four bytes each, little-endian: values, `"$name"`, `{"sum": [..]}`, or matchers as
+    /// `expect` has them; `{"present": true}` takes any.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub u32: Option<Vec<Value>>,
+    /// Names under which numbers are remembered, by their place from 0: `{"id": 0}`.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub bind: IndexMap<String, usize>,
+    /// How often all of it must come in a row; 1 if not given. Names keep the last value.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub times: Option<u32>,
+    /// The last byte not before this long after the step before.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub after: Option<Span>,
+    /// The last byte not later than this long after the step before.
+    pub within: Span,
+    /// The requirement by which this step is judged.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub requirement: Option<String>,
+}
+
+impl Verb for Read {
+    fn play(&self) -> Play<'_> {
+        Play::Looks(self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        check.judged_by(self.requirement.as_deref(), inside);
+        check.window(self.after.as_ref(), &self.within, inside);
+        check.not_zero(self.times.map(u64::from), &inside.key("times"));
+        let length = check.content(self.hex.as_deref(), self.u32.as_deref(), inside);
+        if length == Some(0) {
+            let help = "`expect_quiet` waits for silence, `expect_alive` lets time go by";
+            check.at_key(inside, "nothing is waited for", Some(help.to_owned()));
+        }
+        for (index, wanted) in self.u32.iter().flatten().enumerate() {
+            check.number_wanted(wanted, &inside.key("u32").index(index));
+        }
+        let count = self.u32.as_ref().map_or(0, Vec::len);
+        for (name, place) in &self.bind {
+            let at = inside.key("bind").key(name);
+            check.binding_name(name, &at);
+            if *place >= count {
+                let (message, help) = match count {
+                    0 => (
+                        "only numbers are remembered".to_owned(),
+                        "read them with `u32`".to_owned(),
+                    ),
+                    count => (
+                        format!("there is no number {place}: {count} are read"),
+                        "places are counted from 0".to_owned(),
+                    ),
+                };
+                check.at(&at, message, Some(help));
+            }
+        }
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means_stream(&self.stream, inside, Use::Waits, state);
+        check.may_read(&self.stream, inside, state);
+        check.uses_in(self.u32.as_deref(), &inside.key("u32"), state);
+        state.bound.extend(self.bind.keys().cloned());
+    }
+
+    fn in_words(&self) -> String {
+        let content = words::content(self.hex.as_deref(), self.u32.as_deref());
+        let times = self.times.map(words::times).unwrap_or_default();
+        let window = words::window(self.after.as_ref(), &self.within);
+        let bound = self.bind.iter();
+        let bound = bound.map(|(name, place)| format!("; remember number {place} as ${name}"));
+        let bound = bound.collect::<String>();
+        let judged = words::judged(self.requirement.as_deref());
+        let stream = &self.stream;
+        format!("wait for {content} on `{stream}`{times}{window}{bound}{judged}")
+    }
+
+    fn longest(&self, pace: &Pace<'_>) -> Duration {
+        pace.stretched(&self.within)
+    }
+
+    fn shortest(&self, pace: &Pace<'_>) -> Duration {
+        pace.least(self.after.as_ref())
+    }
+
+    fn requirements(&self) -> Vec<&str> {
+        self.requirement.as_deref().into_iter().collect()
+    }
+
+    fn binds(&self, inside: &Pointer) -> Vec<Bind<'_>> {
+        let binds = self.bind.keys().map(|name| Bind {
+            name,
+            place: inside.key("bind").key(name),
+            field: None,
+        });
+        binds.collect()
+    }
+}
+
+impl Looks for Read {
+    fn watch(
+        &self,
+        start: Duration,
+        context: &Context,
+        world: &World,
+    ) -> Result<Box<dyn Watch>, String> {
+        let (connection, stream) = world.stream_named(&self.stream)?;
+        let content = match (&self.hex, &self.u32) {
+            (Some(hex), None) => Content::Bytes(send::hex(hex)?),
+            (None, Some(numbers)) => {
+                let numbers = numbers.iter().map(|value| context.bindings.resolve(value));
+                Content::Numbers(numbers.collect::<Result<_, _>>()?)
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                return Err("a `read` needs either `hex` or `u32`".to_owned());
+            }
+        };
+        if content.len() == 0 {
+            return Err("a `read` of nothing".to_owned());
+        }
+        let times = self.times.unwrap_or(1);
+        Ok(Box::new(Reading {
+            bind: self.bind.clone(),
+            name: self.stream.clone(),
+            window: Window::new(start, self.after.as_ref(), &self.within, context),
+            connection,
+            stream,
+            content,
+            left: times,
+            times,
+            place: 0,
+            offset: None,
+            start: 0,
+            bound: Vec::new(),
+        }))
+    }
+}
+
+/// A step that reads, and how far it is.
+#[derive(Debug)]
+struct Reading {
+    bind: IndexMap<String, usize>,
+    /// The stream's name.
+    name: String,
+    window: Window,
+    connection: ConnectionNumber,
+    stream: StreamId,
+    content: Content,
+    /// How often all of it must come yet, this time included.
+    left: u32,
+    times: u32,
+    /// The number or byte of the content that comes next.
+    place: usize,
+    /// Offset of the next byte in the stream; `None` before the first look.
+    offset: Option<u64>,
+    /// Where it began.
+    start: u64,
+    bound: Vec<(String, Value)>,
+}
+
+#[derive(Debug)]
+enum Content {
+    Bytes(Vec<u8>),
+    /// Numbers or matchers, without names.
+    Numbers(Vec<Value>),
+}
+
+/// What came next of what is wanted.
+enum Next {
+    /// Not all of it is there.
+    Missing,
+    AsWanted(Moment),
+    /// Something else: what was wanted, and what it is.
+    Other(Moment, String, String),
+}
+
+impl Content {
+    const fn len(&self) -> usize {
+        match self {
+            Self::Bytes(bytes) => bytes.len(),
+            Self::Numbers(numbers) => numbers.len(),
+        }
+    }
+
+    const fn size(&self) -> usize {
+        match self {
+            Self::Bytes(_) => 1,
+            Self::Numbers(_) => WORD,
+        }
+    }
+
+    fn phrase(&self) -> String {
+        match self {
+            Self::Bytes(all) => format!("the bytes {}", describe::bytes(all)),
+            Self::Numbers(numbers) => {
+                let numbers: Vec<_> = numbers.iter().map(wanted).collect();
+                numbers.join(", ")
+            }
+        }
+    }
+}
+
+impl Reading {
+    /// What comes next of what is wanted. Numbers that have names are remembered.
+    fn next(&mut self, stream: &Stream, offset: u64) -> Next {
+        let last = offset + self.content.size() as u64 - 1;
+        let Some(moment) = stream.came(last) else {
+            return Next::Missing;
+        };
+        match &self.content {
+            Content::Bytes(bytes) => {
+                let rest = bytes.get(self.place..).unwrap_or_default();
+                match stream.byte(offset) == rest.first().copied() {
+                    true => Next::AsWanted(moment),
+                    false => {
+                        let got = stream.from(offset, SHOWN);
+                        Next::Other(moment, describe::bytes(rest), describe::bytes(&got))
+                    }
+                }
+            }
+            Content::Numbers(numbers) => {
+                let came = stream.from(offset, WORD);
+                let number = came.first_chunk().copied().map(u32::from_le_bytes);
+                let number = Value::from(number);
+                let value = numbers.get(self.place).unwrap_or(&Value::Null);
+                if !matcher::matches(value, Some(&number), &|_| None) {
+                    let got = format!("{number} ({})", describe::bytes(&came));
+                    return Next::Other(moment, wanted(value), got);
+                }
+                for (name, place) in &self.bind {
+                    if *place == self.place {
+                        self.bound.retain(|(bound, _)| bound != name);
+                        self.bound.push((name.clone(), number.clone()));
+                    }
+                }
+                Next::AsWanted(moment)
+            }
+        }
+    }
+
+    /// How much has come of what is wanted.
+    fn part(&self, stream: &Stream, offset: u64) -> String {
+        let rest = stream.from(offset, SHOWN);
+        let count = offset - self.start + rest.len() as u64;
+        if count == 0 {
+            return "nothing".to_owned();
+        }
+        let times = usize::try_from(self.times).unwrap_or(usize::MAX);
+        let whole = self.content.len() * self.content.size();
+        let whole = whole.saturating_mul(times);
+        let last = match rest.as_slice() {
+            [] => String::new(),
+            rest => format!(", the last of them {}", describe::bytes(rest)),
+        };
+        format!(
+            "only {count} of {whole} bytes from offset {} on{last}",
+            self.start
+        )
+    }
+
+    /// What came, with the values that were remembered.
+    fn told(&self, text: String) -> String {
+        self.bound.iter().fold(text, |text, (name, value)| {
+            format!("{text}; ${name} = {value}")
+        })
+    }
+}
+
+impl Watch for Reading {
+    fn due(&self) -> Duration {
+        self.window.upper
+    }
+
+    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+        let (window, name) = (self.window, self.name.clone());
+        let Some(connection) = world.connections.get_mut(&self.connection) else {
+            return Look::Unfair(format!("the connection of `{name}` is forgotten"));
+        };
+        let how = connection.how();
+        let ended = connection.ended.as_ref().map(|(moment, _)| *moment);
+        let Some(stream) = connection.streams.get_mut(&self.stream) else {
+            return Look::Unfair(format!("`{name}` is forgotten"));
+        };
+        if self.offset.is_none() {
+            self.start = stream.taken;
+        }
+        let mut offset = self.offset.unwrap_or(stream.taken);
+        let times = match self.times {
+            1 => String::new(),
+            times => format!(", {times} times"),
+        };
+        let what = format!("{}{times} on `{name}`", self.content.phrase());
+        loop {
+            match self.next(stream, offset) {
+                Next::Missing => break,
+                Next::AsWanted(moment) => {
+                    self.place += 1;
+                    offset += self.content.size() as u64;
+                    self.offset = Some(offset);
+                    if view.is_alone {
+                        stream.take(offset);
+                    }
+                    if self.place == self.content.len() {
+                        self.place = 0;
+                        self.left = self.left.saturating_sub(1);
+                    }
+                    if self.left == 0 {
+                        let text = self.told(format!("got {what}"));
+                        let bound = std::mem::take(&mut self.bound);
+                        return view.came(&window, moment, &what, text, bound);
+                    }
+                }
+                Next::Other(moment, wanted, got) => {
+                    let place = format!("at offset {offset} of `{name}`");
+                    let (wanted, got) = (format!("{wanted} {place}"), format!("{got} {place}"));
+                    return view.instead(&window, moment, &wanted, &got);
+                }
+            }
+        }
+        self.offset = Some(offset);
+        stream.is_wanted = true;
+        let got = self.part(stream, offset);
+        match (stream.end, ended) {
+            (Some((moment, end)), _) => {
+                let got = format!("{got}, and `{name}` {}", end.in_words());
+                view.instead(&window, moment, &what, &got)
+            }
+            (None, Some(moment)) => {
+                let how = how.unwrap_or_default();
+                let got = format!("{got}, and the connection was {how}");
+                view.instead(&window, moment, &what, &got).by_end()
+            }
+            (None, None) => view.not_yet(&window, &what, &got),
+        }
+    }
+
+    /// Takes what it has looked at.
+    fn take(&self, world: &mut World) {
+        if let (Some(offset), Some(stream)) =
+            (self.offset, world.stream(self.connection, self.stream))
+        {
+            stream.take(offset);
+        }
+        self.let_go(world);
+    }
+
+    fn let_go(&self, world: &mut World) {
+        if let Some(stream) = world.stream(self.connection, self.stream) {
+            stream.is_wanted = false;
+        }
+    }
+}
+
+/// A number that is wanted, with its bytes.
+fn wanted(value: &Value) -> String {
+    let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
+    match number {
+        Some(number) => format!("{number} ({})", describe::bytes(&number.to_le_bytes())),
+        None => match value.get("present") == Some(&Value::Bool(true)) {
+            true => "any number".to_owned(),
+            false => matcher::phrase(value),
+        },
+    }
+}

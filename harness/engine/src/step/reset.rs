@@ -1,0 +1,46 @@
+use super::prelude::streams::*;
+use super::prelude::*;
+
+// A stream on which what is sent is broken off.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Reset(pub WithCode);
+
+impl Verb for Reset {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        check.code(self.0.code, &inside.key("code"));
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means_stream(&self.0.stream, inside, Use::Acts, state);
+        state.names.ends(&self.0.stream, inside);
+    }
+
+    fn in_words(&self) -> String {
+        let WithCode { stream, code } = &self.0;
+        format!("break off `{stream}` with code {code}")
+    }
+}
+
+impl Acts for Reset {
+    fn on(&self) -> On<'_> {
+        On::Stream(&self.0.stream)
+    }
+
+    fn act(
+        &self,
+        target: Target,
+        _: &Context,
+        world: &mut World,
+        _: Duration,
+    ) -> Result<Act, String> {
+        let (number, id) = target.stream()?;
+        let WithCode { stream, code } = &self.0;
+        world.ask(Output::Reset(number, id, *code));
+        Ok(Act::Done(format!("broke off `{stream}` with code {code}")))
+    }
+}

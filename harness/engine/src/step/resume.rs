@@ -1,0 +1,49 @@
+use super::prelude::streams::*;
+use super::prelude::*;
+
+// A connection whose packets pass again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Resume(pub OfConnection);
+
+impl Verb for Resume {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means(&self.0.connection, inside, Use::Mends, state);
+    }
+
+    fn in_words(&self) -> String {
+        format!("let packets pass again{}", words::of(&self.0.connection))
+    }
+}
+
+impl Acts for Resume {
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.0.connection)
+    }
+
+    fn needs_handshake(&self) -> bool {
+        false
+    }
+
+    fn after_end(&self, _: Target, _: &Ended, _: &mut World) -> AfterEnd {
+        // It is the endpoint whose packets pass again: other connections have it too.
+        AfterEnd::Acts
+    }
+
+    fn act(
+        &self,
+        target: Target,
+        _: &Context,
+        world: &mut World,
+        _: Duration,
+    ) -> Result<Act, String> {
+        world.ask(Output::Silence(target.connection()?, false));
+        Ok(Act::Done("packets pass again".to_owned()))
+    }
+}

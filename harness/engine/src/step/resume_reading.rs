@@ -1,0 +1,45 @@
+use super::prelude::streams::*;
+use super::prelude::*;
+
+// A stream that is read again.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct ResumeReading(pub OfStream);
+
+impl Verb for ResumeReading {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means_stream(&self.0.stream, inside, Use::Mends, state);
+        check.may_read(&self.0.stream, inside, state);
+    }
+
+    fn in_words(&self) -> String {
+        format!("read `{}` again", self.0.stream)
+    }
+}
+
+impl Acts for ResumeReading {
+    fn on(&self) -> On<'_> {
+        On::Stream(&self.0.stream)
+    }
+
+    fn after_end(&self, _: Target, _: &Ended, _: &mut World) -> AfterEnd {
+        AfterEnd::NeedsNot
+    }
+
+    fn act(
+        &self,
+        target: Target,
+        _: &Context,
+        world: &mut World,
+        _: Duration,
+    ) -> Result<Act, String> {
+        world.hold(target.stream()?, false);
+        Ok(Act::Done(format!("reading `{}` again", self.0.stream)))
+    }
+}

@@ -1,0 +1,47 @@
+use super::prelude::streams::*;
+use super::prelude::*;
+
+// A stream of which no more is wanted.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct StopSending(pub WithCode);
+
+impl Verb for StopSending {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        check.code(self.0.code, &inside.key("code"));
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means_stream(&self.0.stream, inside, Use::Acts, state);
+        check.may_read(&self.0.stream, inside, state);
+    }
+
+    fn in_words(&self) -> String {
+        let WithCode { stream, code } = &self.0;
+        format!("ask for no more bytes of `{stream}`, with code {code}")
+    }
+}
+
+impl Acts for StopSending {
+    fn on(&self) -> On<'_> {
+        On::Stream(&self.0.stream)
+    }
+
+    fn act(
+        &self,
+        target: Target,
+        _: &Context,
+        world: &mut World,
+        _: Duration,
+    ) -> Result<Act, String> {
+        let (number, id) = target.stream()?;
+        let WithCode { stream, code } = &self.0;
+        world.ask(Output::StopSending(number, id, *code));
+        let text = format!("asked for no more of `{stream}`, with code {code}");
+        Ok(Act::Done(text))
+    }
+}
