@@ -71,7 +71,7 @@ mod peer;
 mod play;
 mod program;
 pub(crate) mod send;
-pub mod streams;
+pub(crate) mod streams;
 pub(crate) mod wait;
 pub(crate) mod window;
 
