@@ -38,7 +38,7 @@ pub(super) fn run(bytes: &[u8]) {
     let falls_back = mode != Mode::Legacy && plan.options & 2 != 0;
     let options: &[&str] = if falls_back { &["fallback"] } else { &[] };
     let mut rig = Rig::new(Role::Initiator, mode.name(), options, STREAM);
-    let mut talk = Talk::new(mode, falls_back);
+    let mut talk = Exchange::new(mode, falls_back);
     let mut was_stopped = false;
 
     talk.check(&rig.wait_for_deadline());
@@ -74,7 +74,7 @@ pub(super) fn run(bytes: &[u8]) {
 }
 
 /// What went to and fro.
-struct Talk {
+struct Exchange {
     mode: Mode,
     falls_back: bool,
     /// Datagrams of the one who was asked were taken: START must not be sent again.
@@ -91,7 +91,7 @@ struct Talk {
     ends: usize,
 }
 
-impl Talk {
+impl Exchange {
     fn new(mode: Mode, falls_back: bool) -> Self {
         Self {
             mode,

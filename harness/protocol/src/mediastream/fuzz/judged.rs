@@ -26,21 +26,21 @@ const STREAM: StreamParameters = StreamParameters {
 pub(super) fn run(role: Role, bytes: &[u8]) {
     let plan = Plan::read(bytes);
     let (mode, options) = settings(role, plan.options);
-    let mut court = Court::new(role, mode, options);
-    court.turn(Input::Tick);
+    let mut machine = JudgedMachine::new(role, mode, options);
+    machine.turn(Input::Tick);
     for event in plan.events {
         match event {
-            Event::Datagram { peer, payload } => court.arrives(peer, payload),
+            Event::Datagram { peer, payload } => machine.arrives(peer, payload),
             Event::Answer { peer, choice } => {
-                let payload = court.answer(choice);
-                court.arrives(peer, &payload);
+                let payload = machine.answer(choice);
+                machine.arrives(peer, &payload);
             }
-            Event::Wait(time) => court.pass(time),
-            Event::Deadline => court.pass_to_deadline(),
+            Event::Wait(time) => machine.pass(time),
+            Event::Deadline => machine.pass_to_deadline(),
             Event::Stop => break,
         }
     }
-    court.close();
+    machine.close();
 }
 
 fn settings(role: Role, bits: u8) -> (&'static str, Vec<String>) {
@@ -65,7 +65,7 @@ fn settings(role: Role, bits: u8) -> (&'static str, Vec<String>) {
     (mode, on.map(|(name, _)| name.to_owned()).collect())
 }
 
-struct Court {
+struct JudgedMachine {
     role: Role,
     machine: Box<dyn Machine>,
     monitor: Box<dyn Monitor>,
@@ -78,7 +78,7 @@ struct Court {
     recent: Vec<String>,
 }
 
-impl Court {
+impl JudgedMachine {
     fn new(role: Role, mode: &str, options: Vec<String>) -> Self {
         let machine = mediastream::new_reference(&ReferenceSettings {
             role,

@@ -66,12 +66,12 @@ pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn StreamMachine>
 
 /// Why a connection must be closed, and with which code.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Breach {
+struct CloseReason {
     code: CloseCode,
     why: String,
 }
 
-impl Breach {
+impl CloseReason {
     fn new(code: CloseCode, why: impl Into<String>) -> Self {
         Self {
             code,

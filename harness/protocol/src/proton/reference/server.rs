@@ -3,9 +3,9 @@ use std::time::Duration;
 
 use super::super::{CloseCode, IDENTIFICATION, RESET};
 use super::counters::Counters;
-use super::session::{Desk, Session};
+use super::session::{Context, Session};
 use super::settings::ServerSettings;
-use super::{Breach, ending};
+use super::{CloseReason, ending};
 use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 
@@ -16,7 +16,7 @@ pub struct Server {
     /// The one connection (PR-C-01).
     current: Option<Session>,
     /// A second one, which has a second to say that it resets the first (PR-R-01, PR-R-02).
-    second: Option<Second>,
+    second: Option<PendingConnection>,
     outputs: VecDeque<Output>,
     counters: Counters,
     is_stopped: bool,
@@ -24,7 +24,7 @@ pub struct Server {
 
 /// A second connection.
 #[derive(Debug)]
-struct Second {
+struct PendingConnection {
     connection: ConnectionNumber,
     /// When its handshake was done, if it was.
     connected: Option<Duration>,
@@ -62,7 +62,7 @@ impl Server {
         match self.current {
             None => self.current = Some(Session::new(connection, &self.settings)),
             Some(_) => {
-                self.second = Some(Second {
+                self.second = Some(PendingConnection {
                     connection,
                     connected: None,
                     opened: Vec::new(),
@@ -97,9 +97,9 @@ impl Server {
             self.on_stream_of_second(now, stream, what);
             return;
         }
-        let state = self.in_session(connection, |session, desk| {
+        let state = self.in_session(connection, |session, context| {
             let before = session.state();
-            session.on_stream(now, stream, what, desk)?;
+            session.on_stream(now, stream, what, context)?;
             Ok((before, session.state()))
         });
         if let Some((from, to)) = state {
@@ -132,7 +132,7 @@ impl Server {
         if let Some(old) = &self.current {
             let old = old.connection;
             let why = "another connection reset this one";
-            self.close(old, &Breach::new(CloseCode::ResetByClient, why));
+            self.close(old, &CloseReason::new(CloseCode::ResetByClient, why));
         }
         let mut session = Session::new(second.connection, &self.settings);
         session.connect(second.connected.unwrap_or(now));
@@ -145,12 +145,12 @@ impl Server {
 
     fn refuse_second(&mut self, why: &str) {
         if let Some(connection) = self.second.as_ref().map(|second| second.connection) {
-            let breach = Breach::new(CloseCode::AlreadyConnected, why);
-            self.close(connection, &breach);
+            let reason = CloseReason::new(CloseCode::AlreadyConnected, why);
+            self.close(connection, &reason);
         }
     }
 
-    fn second_with(&mut self, connection: ConnectionNumber) -> Option<&mut Second> {
+    fn second_with(&mut self, connection: ConnectionNumber) -> Option<&mut PendingConnection> {
         let second = self.second.as_mut();
         second.filter(|second| second.connection == connection)
     }
@@ -159,31 +159,31 @@ impl Server {
     fn in_session<T>(
         &mut self,
         connection: ConnectionNumber,
-        act: impl FnOnce(&mut Session, &mut Desk<'_>) -> Result<T, Breach>,
+        act: impl FnOnce(&mut Session, &mut Context<'_>) -> Result<T, CloseReason>,
     ) -> Option<T> {
         let session = self.current.as_mut();
         let Some(session) = session.filter(|session| session.connection == connection) else {
             self.counters.late += u64::from(self.second_with(connection).is_none()); // PR-T-03
             return None;
         };
-        let mut desk = Desk {
+        let mut context = Context {
             settings: &self.settings,
             outputs: &mut self.outputs,
             counters: &mut self.counters,
         };
-        let done = act(session, &mut desk);
-        done.map_err(|breach| self.close(connection, &breach)).ok()
+        let done = act(session, &mut context);
+        done.map_err(|reason| self.close(connection, &reason)).ok()
     }
 
     /// Closes a connection; nothing of it is left (PR-C-03, PR-R-03).
-    fn close(&mut self, connection: ConnectionNumber, breach: &Breach) {
-        self.counters.closed(breach.code.name());
+    fn close(&mut self, connection: ConnectionNumber, reason: &CloseReason) {
+        self.counters.closed(reason.code.name());
         self.outputs.push_back(Output::Close {
             connection,
-            code: breach.code.number(),
-            reason: breach.why.clone(),
+            code: reason.code.number(),
+            reason: reason.why.clone(),
         });
-        self.forget(connection, breach.outcome());
+        self.forget(connection, reason.outcome());
     }
 
     fn closed(&mut self, connection: ConnectionNumber, why: Closing<'_>) {
@@ -215,7 +215,7 @@ impl Server {
 
     fn tick(&mut self, now: Duration) {
         if let Some(connection) = self.current.as_ref().map(|session| session.connection) {
-            self.in_session(connection, |session, desk| session.tick(now, desk));
+            self.in_session(connection, |session, context| session.tick(now, context));
         }
         if self.second_deadline().is_some_and(|due| due <= now) {
             self.refuse_second("there is a connection already, and it was not reset"); // PR-R-02
@@ -246,11 +246,11 @@ impl Server {
 
     fn stop(&mut self) {
         self.is_stopped = true;
-        let breach = Breach::new(CloseCode::Normal, "the server ends");
+        let reason = CloseReason::new(CloseCode::Normal, "the server ends");
         let current = self.current.as_ref().map(|session| session.connection);
         let second = self.second.as_ref().map(|second| second.connection);
         for connection in current.into_iter().chain(second) {
-            self.close(connection, &breach);
+            self.close(connection, &reason);
         }
     }
 }
@@ -270,8 +270,8 @@ impl StreamMachine for Server {
                 if self.second_with(connection).is_some() {
                     self.refuse_second("there is a connection already"); // PR-R-02
                 } else {
-                    let breach = Breach::violation("a datagram"); // PR-S-07
-                    self.in_session(connection, |_, _| Err::<(), _>(breach));
+                    let reason = CloseReason::violation("a datagram"); // PR-S-07
+                    self.in_session(connection, |_, _| Err::<(), _>(reason));
                 }
             }
             Input::Closed { connection, why } => self.closed(connection, why),
@@ -293,7 +293,7 @@ impl StreamMachine for Server {
     }
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
-        let is_of_second = |second: &Second| second.connection == connection;
+        let is_of_second = |second: &PendingConnection| second.connection == connection;
         if self.second.as_ref().is_some_and(is_of_second) {
             // Whatever else it says, its first stream speaks first.
             return stream == StreamId::of_client(0);

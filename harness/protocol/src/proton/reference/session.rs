@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
 use super::super::{CloseCode, IDENTIFICATION, Kind, OPERATION, RESET, SETUP, Words};
-use super::Breach;
+use super::CloseReason;
 use super::counters::Counters;
 use super::sending::Sending;
 use super::settings::{Profile, ServerSettings};
@@ -46,7 +46,7 @@ enum Purpose {
 }
 
 /// Where a session's doings go.
-pub(super) struct Desk<'a> {
+pub(super) struct Context<'a> {
     pub(super) settings: &'a ServerSettings,
     pub(super) outputs: &'a mut VecDeque<Output>,
     pub(super) counters: &'a mut Counters,
@@ -95,32 +95,32 @@ impl Session {
         now: Duration,
         id: StreamId,
         what: OnStream<'_>,
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Breach> {
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
         if !self.streams.contains_key(&id) {
             self.open(now, id)?;
         }
         match what {
             OnStream::Opened => Ok(()),
-            OnStream::Bytes(bytes) => self.read(now, id, bytes, desk),
+            OnStream::Bytes(bytes) => self.read(now, id, bytes, context),
             OnStream::Fin => self.fin(id),
             OnStream::Reset(code) => self.broken_off(id, "reset", code),
             OnStream::Stopped(code) => self.broken_off(id, "stopped reading", code),
             OnStream::Written => {
-                self.written(now, id, desk);
+                self.written(now, id, context);
                 Ok(())
             }
         }
     }
 
-    fn open(&mut self, now: Duration, id: StreamId) -> Result<(), Breach> {
+    fn open(&mut self, now: Duration, id: StreamId) -> Result<(), CloseReason> {
         if !id.is_bidirectional() {
-            return Err(Breach::violation("a unidirectional stream")); // PR-S-07
+            return Err(CloseReason::violation("a unidirectional stream")); // PR-S-07
         }
         let ordinary = |stream: &&Stream| stream.purpose != Purpose::Reset;
         if self.streams.values().filter(ordinary).count() >= Kind::ALL.len() {
             // PR-S-04
-            return Err(Breach::new(
+            return Err(CloseReason::new(
                 CloseCode::IdentificationFailed,
                 "a fourth stream",
             ));
@@ -141,8 +141,8 @@ impl Session {
         now: Duration,
         id: StreamId,
         bytes: &[u8],
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Breach> {
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
         let Some((first, rest)) = bytes.split_first() else {
             return Ok(());
         };
@@ -150,11 +150,11 @@ impl Session {
         match purpose {
             None => Ok(()),
             Some(Purpose::Unknown) => {
-                self.identify(now, id, *first, desk)?;
-                self.read(now, id, rest, desk)
+                self.identify(now, id, *first, context)?;
+                self.read(now, id, rest, context)
             }
-            Some(Purpose::Reset) => Err(Breach::violation("bytes after the reset")),
-            Some(Purpose::Of(kind)) => self.take(now, id, kind, bytes, desk),
+            Some(Purpose::Reset) => Err(CloseReason::violation("bytes after the reset")),
+            Some(Purpose::Of(kind)) => self.take(now, id, kind, bytes, context),
         }
     }
 
@@ -164,10 +164,10 @@ impl Session {
         now: Duration,
         id: StreamId,
         byte: u8,
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Breach> {
-        let failed = |why: String| Breach::new(CloseCode::IdentificationFailed, why);
-        let may_reset = desk.settings.resets && id == StreamId::of_client(0);
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        let failed = |why: String| CloseReason::new(CloseCode::IdentificationFailed, why);
+        let may_reset = context.settings.resets && id == StreamId::of_client(0);
         let purpose = match Kind::from_number(byte) {
             // PR-S-04
             Some(kind) if self.of(kind).is_some() => {
@@ -182,9 +182,9 @@ impl Session {
         }
         match purpose {
             // So that the client may open three more.
-            Purpose::Reset => desk.outputs.push_back(Output::Fin(self.connection, id)),
-            Purpose::Of(Kind::Action) if desk.settings.profile == Profile::Push => {
-                self.item_due = Some(now.saturating_add(desk.settings.action_interval)); // PR-A-01
+            Purpose::Reset => context.outputs.push_back(Output::Fin(self.connection, id)),
+            Purpose::Of(Kind::Action) if context.settings.profile == Profile::Push => {
+                self.item_due = Some(now.saturating_add(context.settings.action_interval)); // PR-A-01
             }
             Purpose::Unknown | Purpose::Of(_) => {}
         }
@@ -198,10 +198,10 @@ impl Session {
         id: StreamId,
         kind: Kind,
         bytes: &[u8],
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Breach> {
-        if kind == Kind::Action && desk.settings.profile == Profile::Push {
-            return Err(Breach::violation("bytes on the Action stream")); // PR-A-02
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
+        if kind == Kind::Action && context.settings.profile == Profile::Push {
+            return Err(CloseReason::violation("bytes on the Action stream")); // PR-A-02
         }
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
@@ -215,15 +215,15 @@ impl Session {
         };
         for number in numbers {
             match kind {
-                Kind::Event => self.event(now, id, number, desk)?,
+                Kind::Event => self.event(now, id, number, context)?,
                 Kind::StateCommit => {
-                    let due = now.saturating_add(desk.settings.commit_delay);
+                    let due = now.saturating_add(context.settings.commit_delay);
                     self.commits.push_back((due, number.wrapping_mul(2)));
                 }
-                Kind::Action => self.item(now, id, desk),
+                Kind::Action => self.item(now, id, context),
             }
         }
-        self.answer(now, desk);
+        self.answer(now, context);
         Ok(())
     }
 
@@ -232,85 +232,85 @@ impl Session {
         now: Duration,
         stream: StreamId,
         id: u32,
-        desk: &mut Desk<'_>,
-    ) -> Result<(), Breach> {
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
         if id <= self.last_event {
             let why = format!("event {id} after {}", self.last_event);
-            return Err(Breach::violation(why)); // PR-E-02
+            return Err(CloseReason::violation(why)); // PR-E-02
         }
         self.last_event = id;
-        desk.counters.events += 1;
-        self.send(now, stream, id, desk); // PR-E-01
+        context.counters.events += 1;
+        self.send(now, stream, id, context); // PR-E-01
         Ok(())
     }
 
-    fn item(&mut self, now: Duration, stream: StreamId, desk: &mut Desk<'_>) {
+    fn item(&mut self, now: Duration, stream: StreamId, context: &mut Context<'_>) {
         let item = self.next_item;
         self.next_item = item.wrapping_add(1);
-        desk.counters.actions += 1;
-        self.send(now, stream, item, desk);
+        context.counters.actions += 1;
+        self.send(now, stream, item, context);
     }
 
     /// Answers the StateCommit requests that are due, in order (PR-K-01).
-    fn answer(&mut self, now: Duration, desk: &mut Desk<'_>) {
+    fn answer(&mut self, now: Duration, context: &mut Context<'_>) {
         let Some(stream) = self.of(Kind::StateCommit) else {
             return;
         };
         while let Some((_, answer)) = self.commits.pop_front_if(|(due, _)| *due <= now) {
-            desk.counters.commits += 1;
-            self.send(now, stream, answer, desk);
+            context.counters.commits += 1;
+            self.send(now, stream, answer, context);
         }
     }
 
-    fn send(&mut self, now: Duration, id: StreamId, number: u32, desk: &mut Desk<'_>) {
+    fn send(&mut self, now: Duration, id: StreamId, number: u32, context: &mut Context<'_>) {
         let stream = self.streams.get_mut(&id);
         let bytes = stream.and_then(|stream| stream.sending.send(now, &number.to_le_bytes()));
-        self.write(id, bytes, desk);
+        self.write(id, bytes, context);
     }
 
-    fn written(&mut self, now: Duration, id: StreamId, desk: &mut Desk<'_>) {
+    fn written(&mut self, now: Duration, id: StreamId, context: &mut Context<'_>) {
         let stream = self.streams.get_mut(&id);
         let bytes = stream.and_then(|stream| stream.sending.written(now));
-        self.write(id, bytes, desk);
+        self.write(id, bytes, context);
     }
 
-    fn write(&self, id: StreamId, bytes: Option<Vec<u8>>, desk: &mut Desk<'_>) {
+    fn write(&self, id: StreamId, bytes: Option<Vec<u8>>, context: &mut Context<'_>) {
         let write = bytes.map(|bytes| Output::Write(self.connection, id, bytes));
-        desk.outputs.extend(write);
+        context.outputs.extend(write);
     }
 
     /// A FIN at a message boundary is a normal end, any other a violation (PR-S-08).
-    fn fin(&self, id: StreamId) -> Result<(), Breach> {
+    fn fin(&self, id: StreamId) -> Result<(), CloseReason> {
         let Some(stream) = self.streams.get(&id) else {
             return Ok(());
         };
         match (stream.purpose, stream.words.pending()) {
             (Purpose::Reset, _) => Ok(()),
-            (Purpose::Unknown, _) => Err(Breach::new(
+            (Purpose::Unknown, _) => Err(CloseReason::new(
                 CloseCode::IdentificationFailed,
                 "a stream that ends before it says which it is",
             )),
             (Purpose::Of(kind), 0) => {
                 let why = format!("the client ended the {} stream", kind.name());
-                Err(Breach::new(CloseCode::Normal, why))
+                Err(CloseReason::new(CloseCode::Normal, why))
             }
             (Purpose::Of(kind), 1..) => {
                 let why = format!("the {} stream ends in the middle of a u32", kind.name());
-                Err(Breach::violation(why))
+                Err(CloseReason::violation(why))
             }
         }
     }
 
-    fn broken_off(&self, id: StreamId, how: &str, code: u64) -> Result<(), Breach> {
+    fn broken_off(&self, id: StreamId, how: &str, code: u64) -> Result<(), CloseReason> {
         let purpose = self.streams.get(&id).map(|stream| stream.purpose);
         match purpose {
             None | Some(Purpose::Reset) => Ok(()),
-            Some(Purpose::Unknown) => Err(Breach::new(
+            Some(Purpose::Unknown) => Err(CloseReason::new(
                 CloseCode::IdentificationFailed,
                 format!("a stream that was {how} with code {code} before it said which it is"),
             )),
             // PR-S-08
-            Some(Purpose::Of(kind)) => Err(Breach::violation(format!(
+            Some(Purpose::Of(kind)) => Err(CloseReason::violation(format!(
                 "the {} stream was {how} with code {code}",
                 kind.name()
             ))),
@@ -318,35 +318,39 @@ impl Session {
     }
 
     /// Does what is due at `now`.
-    pub(super) fn tick(&mut self, now: Duration, desk: &mut Desk<'_>) -> Result<(), Breach> {
+    pub(super) fn tick(
+        &mut self,
+        now: Duration,
+        context: &mut Context<'_>,
+    ) -> Result<(), CloseReason> {
         if self.setup_deadline().is_some_and(|due| due <= now) {
             // PR-S-05, PR-S-06
             let why = match self.has_all() {
                 false => "the three streams did not say in time which they are",
                 true => "a stream did not say in time which it is",
             };
-            return Err(Breach::new(CloseCode::SetupTimeout, why));
+            return Err(CloseReason::new(CloseCode::SetupTimeout, why));
         }
         if self.operation_deadline().is_some_and(|due| due <= now) {
             let why = "the client did not read or send the rest within 5 minutes";
-            return Err(Breach::new(CloseCode::OperationTimeout, why)); // PR-T-04
+            return Err(CloseReason::new(CloseCode::OperationTimeout, why)); // PR-T-04
         }
-        self.answer(now, desk);
+        self.answer(now, context);
         if self.item_due.is_some_and(|due| due <= now) {
-            self.push(now, desk);
+            self.push(now, context);
         }
         Ok(())
     }
 
     /// Sends the next item, unless the last one is not taken yet.
-    fn push(&mut self, now: Duration, desk: &mut Desk<'_>) {
+    fn push(&mut self, now: Duration, context: &mut Context<'_>) {
         let Some(id) = self.of(Kind::Action) else {
             return;
         };
-        self.item_due = Some(now.saturating_add(desk.settings.action_interval));
+        self.item_due = Some(now.saturating_add(context.settings.action_interval));
         let is_idle = |stream: &Stream| stream.sending.is_idle();
         if self.streams.get(&id).is_some_and(is_idle) {
-            self.item(now, id, desk);
+            self.item(now, id, context);
         }
     }
 

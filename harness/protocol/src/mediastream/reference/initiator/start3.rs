@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::super::deviation::Deviation;
 use super::super::receive::Receiver;
 use super::super::start3::{Identity, Parameters};
-use super::state::{Agreed, Asked, End, State};
+use super::state::{Agreed, End, PendingRequest, State};
 use super::{Initiator, failure};
 use crate::machine::Failure;
 use crate::mediastream::frame::{ErrorCode, Start3};
@@ -21,7 +21,7 @@ impl Initiator {
         let wanted = Parameters::wanted(&self.settings);
         let start = identity.start(&wanted, self.settings.fallback); // MS-S-10
         self.send(start.clone());
-        let asked = Asked::new(now, start);
+        let asked = PendingRequest::new(now, start);
         self.enter(State::AwaitingStartAck(asked, identity), "it begins");
     }
 

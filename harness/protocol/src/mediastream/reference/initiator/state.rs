@@ -19,9 +19,9 @@ pub(super) enum State {
     /// START was sent; the answer is awaited.
     StartSent(StartSent),
     /// SYN was sent; the answer is awaited.
-    SynSent(Asked),
+    SynSent(PendingRequest),
     /// START of `start3` was sent with these numbers; the answer is awaited.
-    AwaitingStartAck(Asked, Identity),
+    AwaitingStartAck(PendingRequest, Identity),
     /// The session is there: Established (AwaitingStartConfirm in `start3`) without media,
     /// Streaming with it.
     Session(Session),
@@ -38,7 +38,7 @@ pub(super) struct StartSent {
 
 /// A request of a handshake, which is repeated until it is answered.
 #[derive(Debug, Clone, Hash)]
-pub(super) struct Asked {
+pub(super) struct PendingRequest {
     /// When it was sent first.
     pub(super) asked: Duration,
     pub(super) datagram: Vec<u8>,
@@ -121,7 +121,7 @@ impl State {
     }
 }
 
-impl Asked {
+impl PendingRequest {
     /// One that is sent at `now`.
     pub(super) fn new(now: Duration, datagram: Vec<u8>) -> Self {
         Self {

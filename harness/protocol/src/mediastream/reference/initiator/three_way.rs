@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::super::deviation::Deviation;
 use super::early::Early;
-use super::state::{Agreed, Asked, End, State};
+use super::state::{Agreed, End, PendingRequest, State};
 use super::{Initiator, failure};
 use crate::mediastream::frame::tlv::{Tlv, Tlvs, kind};
 use crate::mediastream::frame::{ConnectionId, Control, Frame};
@@ -14,7 +14,7 @@ impl Initiator {
         self.counters.handshakes.attempted += 1;
         let syn = self.new_syn();
         self.send(syn.clone());
-        self.enter(State::SynSent(Asked::new(now, syn)), "it begins");
+        self.enter(State::SynSent(PendingRequest::new(now, syn)), "it begins");
     }
 
     /// A SYN with a fresh wish (MS-H-02).

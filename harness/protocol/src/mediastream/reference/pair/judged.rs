@@ -3,14 +3,14 @@
 use rstest::rstest;
 
 use super::super::settings::tests::{STREAM, settings};
-use super::tests::{Mishap, Pattern, pair_under, patterns};
+use super::tests::{Fault, Pattern, pair_under, patterns};
 use super::*;
 use crate::MonitorSettings;
 use crate::mediastream;
 use crate::monitor::{Observation, Packet, Vantage};
 
 /// What the monitor finds in a capture of `flights`.
-fn findings(flights: &[Flight], monitor: &MonitorSettings, end: Duration) -> Vec<String> {
+fn findings(flights: &[Datagram], monitor: &MonitorSettings, end: Duration) -> Vec<String> {
     let mut monitor = mediastream::new_monitor(monitor);
     let mut found = Vec::new();
     let mut say = |observation| {
@@ -87,10 +87,7 @@ fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(
     };
     // What comes after its session is over begins another one, of which the path shows too little.
     let is_usual = |pattern: &&Pattern| {
-        pattern.len() <= 2
-            && pattern
-                .iter()
-                .all(|(_, mishap)| *mishap != Mishap::VeryLate)
+        pattern.len() <= 2 && pattern.iter().all(|(_, fault)| *fault != Fault::VeryLate)
     };
     for pattern in patterns(7).iter().filter(is_usual) {
         let mut pair = pair_under(pattern, options);

@@ -20,7 +20,7 @@ pub(super) const LATENCY: Duration = Duration::from_millis(5);
 
 /// Decides for each datagram, counted from 0, after which times it arrives; never, if there are
 /// none.
-type Fate = Box<dyn FnMut(usize, &Flight) -> Vec<Duration>>;
+type ArrivalTimes = Box<dyn FnMut(usize, &Datagram) -> Vec<Duration>>;
 
 /// Both machines, and what flies between them.
 pub(super) struct Pair {
@@ -28,20 +28,20 @@ pub(super) struct Pair {
     pub(super) responder: Responder,
     pub(super) now: Duration,
     /// Everything that was sent, in order.
-    pub(super) sent: Vec<Flight>,
+    pub(super) sent: Vec<Datagram>,
     /// Everything that arrived, in order, with the time of its arrival.
-    pub(super) arrived: Vec<Flight>,
+    pub(super) arrived: Vec<Datagram>,
     /// How each side's sessions ended.
     pub(super) initiator_outcome: Option<Outcome>,
     pub(super) responder_outcomes: Vec<Outcome>,
-    flying: BTreeMap<(Duration, usize), Flight>,
+    in_flight: BTreeMap<(Duration, usize), Datagram>,
     arrivals: usize,
-    fate: Fate,
+    arrival_times: ArrivalTimes,
 }
 
 /// A datagram on its way.
 #[derive(Debug, Clone)]
-pub(super) struct Flight {
+pub(super) struct Datagram {
     pub(super) at: Duration,
     pub(super) from: SocketAddr,
     pub(super) to: SocketAddr,
@@ -67,23 +67,23 @@ impl Pair {
             arrived: Vec::new(),
             initiator_outcome: None,
             responder_outcomes: Vec::new(),
-            flying: BTreeMap::new(),
+            in_flight: BTreeMap::new(),
             arrivals: 0,
-            fate: Box::new(|_, _| vec![LATENCY]),
+            arrival_times: Box::new(|_, _| vec![LATENCY]),
         }
     }
 
-    pub(super) fn with_fate(
+    pub(super) fn with_arrival_times(
         mut self,
-        fate: impl FnMut(usize, &Flight) -> Vec<Duration> + 'static,
+        arrival_times: impl FnMut(usize, &Datagram) -> Vec<Duration> + 'static,
     ) -> Self {
-        self.fate = Box::new(fate);
+        self.arrival_times = Box::new(arrival_times);
         self
     }
 
     /// Goes to the next moment at which something happens; false if nothing will.
     pub(super) fn step(&mut self) -> bool {
-        let flight = self.flying.keys().next().map(|(at, _)| *at);
+        let flight = self.in_flight.keys().next().map(|(at, _)| *at);
         let deadlines = [self.initiator.deadline(), self.responder.deadline(), flight];
         let Some(next) = deadlines.into_iter().flatten().min() else {
             return false;
@@ -94,7 +94,7 @@ impl Pair {
         self.responder.handle(now, Input::Tick);
         self.collect();
         while let Some(entry) = self
-            .flying
+            .in_flight
             .first_entry()
             .filter(|entry| entry.key().0 <= now)
         {
@@ -140,16 +140,16 @@ impl Pair {
     }
 
     fn launch(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
-        let flight = Flight {
+        let flight = Datagram {
             at: self.now,
             from,
             to,
             payload,
         };
-        for delay in (self.fate)(self.sent.len(), &flight) {
+        for delay in (self.arrival_times)(self.sent.len(), &flight) {
             self.arrivals += 1;
             let key = (self.now + delay, self.arrivals);
-            self.flying.insert(key, flight.clone());
+            self.in_flight.insert(key, flight.clone());
         }
         self.sent.push(flight);
     }

@@ -21,7 +21,7 @@ fn short_stream(options: &[&str]) -> Settings {
 pub(super) fn pair_under(pattern: &Pattern, options: &[&str]) -> Pair {
     let pattern = pattern.clone();
     let mut place = 0;
-    Pair::new(short_stream(options), short_stream(&[])).with_fate(move |_, flight| {
+    Pair::new(short_stream(options), short_stream(&[])).with_arrival_times(move |_, flight| {
         let frame = Frame::decode(&flight.payload);
         let is_handshake = matches!(
             frame,
@@ -32,9 +32,9 @@ pub(super) fn pair_under(pattern: &Pattern, options: &[&str]) -> Pair {
         if !is_handshake {
             return vec![LATENCY];
         }
-        let mishap = pattern.iter().find(|(at, _)| *at == place);
+        let fault = pattern.iter().find(|(at, _)| *at == place);
         place += 1;
-        mishap.map_or_else(|| vec![LATENCY], |(_, mishap)| mishap.arrivals())
+        fault.map_or_else(|| vec![LATENCY], |(_, fault)| fault.arrivals())
     })
 }
 
@@ -118,7 +118,7 @@ fn an_initiator_of_start3_falls_back_to_a_responder(#[case] mode: &str, #[case] 
     let mut pair = Pair::new(settings(mode, options, &[]), fallback);
     pair.run();
     assert_eq!(pair.initiator_outcome, Some(Outcome::Completed));
-    let is_token = |flight: &&Flight| flight.payload == START_TOKEN;
+    let is_token = |flight: &&Datagram| flight.payload == START_TOKEN;
     let token = pair.sent.iter().find(is_token).unwrap();
     assert_eq!(token.at, millis(3_500)); // MS-S-09
 }
@@ -138,7 +138,7 @@ fn an_initiator_that_falls_back_while_its_handshake_hangs_is_served() {
     let responder = settings("start3", &["allow_legacy_start"], &[]);
     let initiator = settings("start3", &["fallback"], &[]);
     // START_ACKs are lost, whatever the timers do.
-    let mut pair = Pair::new(responder, initiator).with_fate(|_, flight| {
+    let mut pair = Pair::new(responder, initiator).with_arrival_times(|_, flight| {
         match Frame::decode(&flight.payload) {
             Ok(Some(Frame::StartAck(_))) => vec![],
             _ => vec![LATENCY],

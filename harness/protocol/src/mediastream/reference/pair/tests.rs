@@ -11,7 +11,7 @@ const fn millis(n: u64) -> Duration {
 
 /// What may happen to a handshake datagram on its way.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Mishap {
+pub(super) enum Fault {
     Lost,
     Twice,
     /// After the datagrams that were sent next.
@@ -20,7 +20,7 @@ pub(super) enum Mishap {
     VeryLate,
 }
 
-impl Mishap {
+impl Fault {
     const ALL: [Self; 4] = [Self::Lost, Self::Twice, Self::Overtaken, Self::VeryLate];
 
     pub(super) fn arrivals(self) -> Vec<Duration> {
@@ -34,7 +34,7 @@ impl Mishap {
 }
 
 /// The places of mishaps among the handshake datagrams, counted from 0.
-pub(super) type Pattern = Vec<(usize, Mishap)>;
+pub(super) type Pattern = Vec<(usize, Fault)>;
 
 /// Every pattern of 1 to 3 mishaps among the first `places` handshake datagrams.
 pub(super) fn patterns(places: usize) -> Vec<Pattern> {
@@ -45,9 +45,9 @@ pub(super) fn patterns(places: usize) -> Vec<Pattern> {
         for pattern in &last {
             let first = pattern.last().map_or(0, |(place, _)| place + 1);
             for place in first..places {
-                longer.extend(Mishap::ALL.map(|mishap| {
+                longer.extend(Fault::ALL.map(|fault| {
                     let mut pattern = pattern.clone();
-                    pattern.push((place, mishap));
+                    pattern.push((place, fault));
                     pattern
                 }));
             }
@@ -79,13 +79,13 @@ fn short_stream(options: &[&str]) -> Settings {
 pub(super) fn pair_under(pattern: &Pattern, options: &[&str]) -> Pair {
     let pattern = pattern.clone();
     let mut place = 0;
-    Pair::new(short_stream(options), short_stream(&[])).with_fate(move |_, flight| {
+    Pair::new(short_stream(options), short_stream(&[])).with_arrival_times(move |_, flight| {
         if !is_handshake(&flight.payload) {
             return vec![LATENCY];
         }
-        let mishap = pattern.iter().find(|(at, _)| *at == place);
+        let fault = pattern.iter().find(|(at, _)| *at == place);
         place += 1;
-        mishap.map_or_else(|| vec![LATENCY], |(_, mishap)| mishap.arrivals())
+        fault.map_or_else(|| vec![LATENCY], |(_, fault)| fault.arrivals())
     })
 }
 
@@ -190,7 +190,7 @@ fn an_initiator_that_falls_back_while_its_handshake_hangs_is_served() {
     let responder = settings("3way", &["allow_legacy_start"], &[]);
     let initiator = settings("3way", &["fallback"], &[]);
     // SYN-ACKs are lost, whatever the timers do.
-    let mut pair = Pair::new(responder, initiator).with_fate(|_, flight| {
+    let mut pair = Pair::new(responder, initiator).with_arrival_times(|_, flight| {
         match Frame::decode(&flight.payload) {
             Ok(Some(Frame::SynAck(_))) => vec![],
             _ => vec![LATENCY],

@@ -13,7 +13,7 @@ use crate::mediastream::frame::{Data, Fragment, Header};
 use crate::mediastream::pattern;
 
 pub(super) use numbers::{Inserted, Numbers};
-use reassembly::{Fate, Reassembly};
+use reassembly::{Added, Reassembly};
 
 /// Longest frame that is taken, in bytes (MS-R-06).
 pub(super) const LARGEST_FRAME: u64 = 16 * 1024 * 1024;
@@ -80,16 +80,16 @@ impl Receiver {
             counters.duplicates += 1; // MS-D-08
             return None;
         }
-        let fate = self.reassembly.add(now, part, self.frame_bytes);
-        if matches!(fate, Fate::Complete(_) | Fate::Held) {
+        let added = self.reassembly.add(now, part, self.frame_bytes);
+        if matches!(added, Added::Complete(_) | Added::Held) {
             self.note(part, counters);
         }
-        match fate {
-            Fate::Complete(frame) => return self.complete(frame, counters),
-            Fate::Held => {}
-            Fate::Duplicate => counters.duplicates += 1,
-            Fate::Invalid(cause) => counters.invalid(cause),
-            Fate::Refused => counters.resource_rejections += 1,
+        match added {
+            Added::Complete(frame) => return self.complete(frame, counters),
+            Added::Held => {}
+            Added::Duplicate => counters.duplicates += 1,
+            Added::Invalid(cause) => counters.invalid(cause),
+            Added::Refused => counters.resource_rejections += 1,
         }
         None
     }

@@ -28,7 +28,7 @@ pub(super) struct Reassembly {
 
 /// What became of a datagram.
 #[derive(Debug, PartialEq, Eq)]
-pub(super) enum Fate {
+pub(super) enum Added {
     /// It completed its frame.
     Complete(MediaFrame),
     /// It was put aside until the rest comes.
@@ -67,20 +67,20 @@ enum Body {
 impl Reassembly {
     /// Takes a datagram of a frame that is not complete; `frame_bytes` is the length of a plain
     /// frame with its headers.
-    pub(super) fn add(&mut self, now: Duration, part: &Part<'_>, frame_bytes: usize) -> Fate {
+    pub(super) fn add(&mut self, now: Duration, part: &Part<'_>, frame_bytes: usize) -> Added {
         let number = part.header.sequence_number;
-        if let Some(fate) = refuse(part) {
-            return fate;
+        if let Some(added) = refuse(part) {
+            return added;
         }
         let known = self.partials.get(&number);
-        if let Some(fate) = known.and_then(|partial| partial.body.conflict(part, frame_bytes)) {
-            return fate;
+        if let Some(added) = known.and_then(|partial| partial.body.conflict(part, frame_bytes)) {
+            return added;
         }
         let pieces = known.map_or(1, |partial| partial.body.new_pieces(part));
         let cost = part.payload.len() + pieces * PIECE_COST + known.map_or(FRAME_COST, |_| 0);
         if self.held + cost > LARGEST_TOTAL {
             self.remove(number);
-            return Fate::Refused;
+            return Added::Refused;
         }
         self.held += cost;
         let due = &mut self.due;
@@ -93,9 +93,9 @@ impl Reassembly {
         if partial.body.is_complete(frame_bytes) {
             self.remove(number)
                 .and_then(|partial| partial.body.finish())
-                .map_or(Fate::Held, Fate::Complete)
+                .map_or(Added::Held, Added::Complete)
         } else {
-            Fate::Held
+            Added::Held
         }
     }
 
@@ -137,13 +137,13 @@ impl Reassembly {
 }
 
 /// What is wrong with a datagram whatever came before it.
-fn refuse(part: &Part<'_>) -> Option<Fate> {
+fn refuse(part: &Part<'_>) -> Option<Added> {
     let (offset, total) = part.position?;
     let end = offset.checked_add(part.payload.len() as u64);
     if end.is_none_or(|end| end > total) {
-        return Some(Fate::Invalid("fragment_bounds")); // MS-R-02
+        return Some(Added::Invalid("fragment_bounds")); // MS-R-02
     }
-    (total > LARGEST_FRAME).then_some(Fate::Refused) // MS-R-06
+    (total > LARGEST_FRAME).then_some(Added::Refused) // MS-R-06
 }
 
 impl Partial {
@@ -170,21 +170,21 @@ impl Partial {
 
 impl Body {
     /// What is wrong with a datagram after those that came before it.
-    fn conflict(&self, part: &Part<'_>, frame_bytes: usize) -> Option<Fate> {
+    fn conflict(&self, part: &Part<'_>, frame_bytes: usize) -> Option<Added> {
         match (self, part.position) {
             (Self::Split { bytes, .. }, None) => {
                 // Without positions a repetition shows only in that it is too much.
-                (bytes + part.bytes() > frame_bytes).then_some(Fate::Duplicate)
+                (bytes + part.bytes() > frame_bytes).then_some(Added::Duplicate)
             }
             (Self::Fragments { total, pieces, .. }, Some((offset, its_total))) => {
                 if its_total != *total {
-                    return Some(Fate::Invalid("fragment_total_length")); // MS-R-02
+                    return Some(Added::Invalid("fragment_total_length")); // MS-R-02
                 }
                 let gaps = pieces.gaps(offset, part.payload.len() as u64);
-                gaps.is_empty().then_some(Fate::Duplicate)
+                gaps.is_empty().then_some(Added::Duplicate)
             }
             (Self::Split { .. }, Some(_)) | (Self::Fragments { .. }, None) => {
-                Some(Fate::Invalid("mixed_carry")) // MS-R-07
+                Some(Added::Invalid("mixed_carry")) // MS-R-07
             }
         }
     }

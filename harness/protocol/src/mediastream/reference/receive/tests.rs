@@ -5,13 +5,13 @@ use super::reassembly::{LARGEST_TOTAL, PATIENCE};
 use super::*;
 
 /// A receiver of 100 plain frames of 1,000 bytes, its counters and the time.
-struct Bench {
+struct Fixture {
     receiver: Receiver,
     counters: Counters,
     now: Duration,
 }
 
-impl Bench {
+impl Fixture {
     fn new() -> Self {
         Self {
             receiver: Receiver::new(100, 1_000, false),
@@ -62,43 +62,43 @@ const WHOLE: [u8; 974] = [1; 974];
 
 #[test]
 fn a_number_that_was_completed_is_a_duplicate_dropped_and_counted() {
-    let mut bench = Bench::new(); // MS-D-08
-    assert!(bench.data(1, &WHOLE).is_some());
-    assert!(bench.data(1, &WHOLE).is_none());
-    assert!(bench.fragment(1, (0, 4), b"four").is_none());
-    assert_eq!(bench.counters.duplicates, 2);
-    assert_eq!(bench.counters.frames, 1);
+    let mut fixture = Fixture::new(); // MS-D-08
+    assert!(fixture.data(1, &WHOLE).is_some());
+    assert!(fixture.data(1, &WHOLE).is_none());
+    assert!(fixture.fragment(1, (0, 4), b"four").is_none());
+    assert_eq!(fixture.counters.duplicates, 2);
+    assert_eq!(fixture.counters.frames, 1);
 }
 
 #[test]
 fn after_a_flush_restarted_numbers_are_new_and_pieces_are_gone() {
-    let mut bench = Bench::new(); // MS-D-09
-    bench.data(1, &WHOLE);
-    bench.fragment(2, (0, 4), b"ab");
-    bench.receiver.flush();
-    assert!(bench.data(1, &WHOLE).is_some());
-    assert!(bench.fragment(2, (2, 4), b"cd").is_none());
+    let mut fixture = Fixture::new(); // MS-D-09
+    fixture.data(1, &WHOLE);
+    fixture.fragment(2, (0, 4), b"ab");
+    fixture.receiver.flush();
+    assert!(fixture.data(1, &WHOLE).is_some());
+    assert!(fixture.fragment(2, (2, 4), b"cd").is_none());
     assert_eq!(
-        (bench.counters.duplicates, bench.counters.sequence_gaps),
+        (fixture.counters.duplicates, fixture.counters.sequence_gaps),
         (0, 0)
     );
 }
 
 #[test]
 fn fragments_in_any_order_make_the_frame_with_the_timestamp_of_offset_0() {
-    let mut bench = Bench::new(); // MS-R-04
-    assert!(bench.fragment(1, (4, 6), b"ef").is_none());
-    assert!(bench.fragment(1, (2, 6), b"cd").is_none());
-    let frame = bench.fragment(1, (0, 6), b"ab").unwrap();
+    let mut fixture = Fixture::new(); // MS-R-04
+    assert!(fixture.fragment(1, (4, 6), b"ef").is_none());
+    assert!(fixture.fragment(1, (2, 6), b"cd").is_none());
+    let frame = fixture.fragment(1, (0, 6), b"ab").unwrap();
     assert_eq!(frame.payload, b"abcdef");
     assert_eq!(frame.header.qpc, 100);
 }
 
 #[test]
 fn where_fragments_overlap_the_bytes_that_came_first_stay() {
-    let mut bench = Bench::new(); // MS-R-03
-    bench.fragment(1, (2, 8), b"cdef");
-    let frame = bench.fragment(1, (0, 8), b"XXXXXXXX").unwrap();
+    let mut fixture = Fixture::new(); // MS-R-03
+    fixture.fragment(1, (2, 8), b"cdef");
+    let frame = fixture.fragment(1, (0, 8), b"XXXXXXXX").unwrap();
     assert_eq!(frame.payload, b"XXcdefXX");
 }
 
@@ -113,67 +113,67 @@ fn a_fragment_out_of_bounds_is_dropped_and_counted(
     #[case] payload: &[u8],
     #[case] cause: &str,
 ) {
-    let mut bench = Bench::new(); // MS-R-02
-    bench.fragment(1, (0, 4), b"ab");
-    assert!(bench.fragment(1, at, payload).is_none());
-    assert_eq!(bench.invalid(cause), 1);
-    let frame = bench.fragment(1, (2, 4), b"cd").unwrap();
+    let mut fixture = Fixture::new(); // MS-R-02
+    fixture.fragment(1, (0, 4), b"ab");
+    assert!(fixture.fragment(1, at, payload).is_none());
+    assert_eq!(fixture.invalid(cause), 1);
+    let frame = fixture.fragment(1, (2, 4), b"cd").unwrap();
     assert_eq!(frame.payload, b"abcd");
 }
 
 #[test]
 fn an_incomplete_frame_is_dropped_and_counted_after_5_s() {
-    let mut bench = Bench::new(); // MS-R-05
-    bench.fragment(1, (0, 4), b"ab");
-    bench.data(2, b"half");
-    assert_eq!(bench.receiver.deadline(), Some(Duration::from_secs(5)));
-    bench.now = Duration::from_millis(4_999);
-    bench.receiver.expire(bench.now, &mut bench.counters);
-    assert_eq!(bench.counters.reassembly_timeouts, 0);
-    bench.now = PATIENCE;
-    assert!(bench.fragment(1, (2, 4), b"cd").is_none());
-    assert_eq!(bench.counters.reassembly_timeouts, 2);
-    assert!(bench.fragment(1, (0, 4), b"ab").is_some());
+    let mut fixture = Fixture::new(); // MS-R-05
+    fixture.fragment(1, (0, 4), b"ab");
+    fixture.data(2, b"half");
+    assert_eq!(fixture.receiver.deadline(), Some(Duration::from_secs(5)));
+    fixture.now = Duration::from_millis(4_999);
+    fixture.receiver.expire(fixture.now, &mut fixture.counters);
+    assert_eq!(fixture.counters.reassembly_timeouts, 0);
+    fixture.now = PATIENCE;
+    assert!(fixture.fragment(1, (2, 4), b"cd").is_none());
+    assert_eq!(fixture.counters.reassembly_timeouts, 2);
+    assert!(fixture.fragment(1, (0, 4), b"ab").is_some());
 }
 
 #[test]
 fn a_frame_above_16_mib_is_refused_and_one_of_16_mib_is_not() {
-    let mut bench = Bench::new(); // MS-R-06
-    assert!(bench.fragment(1, (0, LARGEST_FRAME + 1), b"x").is_none());
-    assert_eq!(bench.counters.resource_rejections, 1);
-    assert_eq!(bench.receiver.reassembly.held(), 0);
-    bench.fragment(1, (0, LARGEST_FRAME), b"x");
-    assert_eq!(bench.counters.resource_rejections, 1);
-    assert!(bench.receiver.reassembly.held() < 1_000);
+    let mut fixture = Fixture::new(); // MS-R-06
+    assert!(fixture.fragment(1, (0, LARGEST_FRAME + 1), b"x").is_none());
+    assert_eq!(fixture.counters.resource_rejections, 1);
+    assert_eq!(fixture.receiver.reassembly.held(), 0);
+    fixture.fragment(1, (0, LARGEST_FRAME), b"x");
+    assert_eq!(fixture.counters.resource_rejections, 1);
+    assert!(fixture.receiver.reassembly.held() < 1_000);
 }
 
 #[test]
 fn reassembly_never_holds_more_than_64_mib_and_works_again_when_that_has_expired() {
-    let mut bench = Bench::new(); // MS-R-06
-    bench.receiver.frames = u64::MAX;
+    let mut fixture = Fixture::new(); // MS-R-06
+    fixture.receiver.frames = u64::MAX;
     let payload = vec![0; 65_000];
     for number in 1..=2_000 {
-        bench.fragment(number, (0, LARGEST_FRAME), &payload);
-        assert!(bench.receiver.reassembly.held() <= LARGEST_TOTAL);
+        fixture.fragment(number, (0, LARGEST_FRAME), &payload);
+        assert!(fixture.receiver.reassembly.held() <= LARGEST_TOTAL);
     }
-    let refused = bench.counters.resource_rejections;
+    let refused = fixture.counters.resource_rejections;
     assert!((900..1_100).contains(&refused), "{refused}");
-    bench.now = PATIENCE;
-    assert!(bench.fragment(3_000, (0, 1), b"x").is_some());
-    assert_eq!(bench.receiver.reassembly.held(), 0);
+    fixture.now = PATIENCE;
+    assert!(fixture.fragment(3_000, (0, 1), b"x").is_some());
+    assert_eq!(fixture.receiver.reassembly.held(), 0);
 }
 
 #[test]
 fn a_frame_that_is_refused_gives_up_what_it_held() {
-    let mut bench = Bench::new(); // MS-R-06
+    let mut fixture = Fixture::new(); // MS-R-06
     let payload = vec![0; 65_000];
     // 250 rounds of 5 datagrams are more than 64 MiB, and less than 16 MiB for each frame.
     let datagrams = (0..250).flat_map(|round| (1..=5).map(move |number| (number, round * 65_000)));
     let mut before = 0;
     for (number, offset) in datagrams {
-        bench.fragment(number, (offset, LARGEST_FRAME), &payload);
-        let held = bench.receiver.reassembly.held();
-        if bench.counters.resource_rejections > 0 {
+        fixture.fragment(number, (offset, LARGEST_FRAME), &payload);
+        let held = fixture.receiver.reassembly.held();
+        if fixture.counters.resource_rejections > 0 {
             assert!(held < before * 9 / 10, "{held} of {before}");
             return;
         }
@@ -184,49 +184,49 @@ fn a_frame_that_is_refused_gives_up_what_it_held() {
 
 #[test]
 fn a_frame_of_single_bytes_costs_what_its_pieces_cost() {
-    let mut bench = Bench::new(); // MS-R-06
+    let mut fixture = Fixture::new(); // MS-R-06
     for offset in (0..2_000_000).step_by(2) {
-        bench.fragment(1, (offset, LARGEST_FRAME), b"x");
+        fixture.fragment(1, (offset, LARGEST_FRAME), b"x");
     }
-    assert!(bench.counters.resource_rejections > 0);
-    assert!(bench.receiver.reassembly.held() <= LARGEST_TOTAL);
+    assert!(fixture.counters.resource_rejections > 0);
+    assert!(fixture.receiver.reassembly.held() <= LARGEST_TOTAL);
 }
 
 #[rstest]
 #[case::split_first(true)]
 #[case::fragment_first(false)]
 fn of_a_mixture_the_first_kind_counts(#[case] split_first: bool) {
-    let mut bench = Bench::new(); // MS-R-07
+    let mut fixture = Fixture::new(); // MS-R-07
     if split_first {
-        bench.data(1, &[1; 474]);
-        assert!(bench.fragment(1, (0, 1), b"x").is_none());
-        assert_eq!(bench.data(1, &[2; 474]).unwrap().payload.len(), 948);
+        fixture.data(1, &[1; 474]);
+        assert!(fixture.fragment(1, (0, 1), b"x").is_none());
+        assert_eq!(fixture.data(1, &[2; 474]).unwrap().payload.len(), 948);
     } else {
-        bench.fragment(1, (0, 4), b"ab");
-        assert!(bench.data(1, &WHOLE).is_none());
-        assert_eq!(bench.fragment(1, (2, 4), b"cd").unwrap().payload, b"abcd");
+        fixture.fragment(1, (0, 4), b"ab");
+        assert!(fixture.data(1, &WHOLE).is_none());
+        assert_eq!(fixture.fragment(1, (2, 4), b"cd").unwrap().payload, b"abcd");
     }
-    assert_eq!(bench.invalid("mixed_carry"), 1);
+    assert_eq!(fixture.invalid("mixed_carry"), 1);
 }
 
 #[test]
 fn a_plain_split_is_complete_when_its_datagrams_have_the_frames_length() {
-    let mut bench = Bench::new();
-    assert!(bench.data(1, &[1; 600]).is_none());
+    let mut fixture = Fixture::new();
+    assert!(fixture.data(1, &[1; 600]).is_none());
     // 626 bytes again would be more than 1,000.
-    assert!(bench.data(1, &[1; 600]).is_none());
-    assert_eq!(bench.counters.duplicates, 1);
-    let frame = bench.data(1, &[2; 348]).unwrap();
+    assert!(fixture.data(1, &[1; 600]).is_none());
+    assert_eq!(fixture.counters.duplicates, 1);
+    let frame = fixture.data(1, &[2; 348]).unwrap();
     assert_eq!(frame.payload, [vec![1; 600], vec![2; 348]].concat());
 }
 
 #[test]
 fn numbers_that_were_left_out_are_counted_as_gaps() {
-    let mut bench = Bench::new();
+    let mut fixture = Fixture::new();
     for number in [1, 2, 5, 4, 9] {
-        bench.data(number, &WHOLE);
+        fixture.data(number, &WHOLE);
     }
-    assert_eq!(bench.counters.sequence_gaps, 2 + 3);
+    assert_eq!(fixture.counters.sequence_gaps, 2 + 3);
 }
 
 #[rstest]
@@ -234,20 +234,23 @@ fn numbers_that_were_left_out_are_counted_as_gaps() {
 #[case(101)]
 #[case(u64::MAX)]
 fn a_number_that_the_stream_does_not_have_is_invalid(#[case] number: u64) {
-    let mut bench = Bench::new();
-    assert!(bench.data(number, &WHOLE).is_none());
-    assert_eq!(bench.invalid("sequence_number"), 1);
-    assert_eq!(bench.counters.sequence_gaps, 0);
+    let mut fixture = Fixture::new();
+    assert!(fixture.data(number, &WHOLE).is_none());
+    assert_eq!(fixture.invalid("sequence_number"), 1);
+    assert_eq!(fixture.counters.sequence_gaps, 0);
 }
 
 #[test]
 fn a_payload_that_is_not_the_pattern_is_taken_and_counted() {
-    let mut bench = Bench::new(); // MS-D-11
-    bench.receiver.verify = true;
-    bench.data(1, pattern::prefix(974));
-    assert_eq!(bench.receiver.damaged(), 0);
-    assert!(bench.data(2, &WHOLE).is_some());
-    assert_eq!((bench.receiver.damaged(), bench.invalid("payload")), (1, 1));
+    let mut fixture = Fixture::new(); // MS-D-11
+    fixture.receiver.verify = true;
+    fixture.data(1, pattern::prefix(974));
+    assert_eq!(fixture.receiver.damaged(), 0);
+    assert!(fixture.data(2, &WHOLE).is_some());
+    assert_eq!(
+        (fixture.receiver.damaged(), fixture.invalid("payload")),
+        (1, 1)
+    );
 }
 
 proptest! {
@@ -266,16 +269,16 @@ proptest! {
             0..60,
         ),
     ) {
-        let mut bench = Bench::new();
+        let mut fixture = Fixture::new();
         for (number, position, length, wait) in parts {
-            bench.now += Duration::from_millis(wait);
-            if let Some(frame) = bench.take(number, 1, position, &vec![1; length]) {
+            fixture.now += Duration::from_millis(wait);
+            if let Some(frame) = fixture.take(number, 1, position, &vec![1; length]) {
                 prop_assert_eq!(frame.header.sequence_number, number);
             }
-            prop_assert!(bench.receiver.reassembly.held() <= LARGEST_TOTAL);
+            prop_assert!(fixture.receiver.reassembly.held() <= LARGEST_TOTAL);
         }
-        bench.receiver.expire(bench.now + PATIENCE, &mut bench.counters);
-        prop_assert_eq!(bench.receiver.reassembly.held(), 0);
-        prop_assert_eq!(bench.receiver.deadline(), None);
+        fixture.receiver.expire(fixture.now + PATIENCE, &mut fixture.counters);
+        prop_assert_eq!(fixture.receiver.reassembly.held(), 0);
+        prop_assert_eq!(fixture.receiver.deadline(), None);
     }
 }

@@ -1,7 +1,7 @@
 //! The server of specification section 5: it decides who is served, in which role and when, and
 //! hands the rest to the machine of that role.
 
-mod desk;
+mod admission;
 #[cfg(test)]
 mod tests;
 mod upload;
@@ -20,7 +20,7 @@ use crate::mediastream::Grammar;
 use crate::mediastream::frame::{Frame, START_TOKEN};
 use crate::requirement::Role;
 
-use desk::{Asked, Desk, Place, Side};
+use admission::{Admission, Admitted, Place, Side};
 
 pub(super) use uploads::Uploads;
 
@@ -42,7 +42,7 @@ pub(super) trait Service: Machine {
 #[derive(Debug)]
 pub(super) struct Server<S, U> {
     grammar: Grammar,
-    desk: Desk,
+    admission: Admission,
     streams: S,
     uploads: U,
     outputs: VecDeque<Output>,
@@ -71,7 +71,7 @@ impl Server<Responder, Uploads> {
     pub(super) fn of(mut settings: Settings) -> Self {
         let slots = settings.slots.unwrap_or(settings.max_sessions);
         settings.max_sessions = settings.max_sessions.min(slots);
-        let desk = Desk::new(
+        let admission = Admission::new(
             settings.max_sessions,
             settings.upload_slots,
             settings.max_awaiting,
@@ -82,15 +82,15 @@ impl Server<Responder, Uploads> {
             _ => grammar.with_uploads(),
         };
         let uploads = Uploads::new(settings.clone());
-        Self::new(grammar, desk, Responder::new(settings), uploads)
+        Self::new(grammar, admission, Responder::new(settings), uploads)
     }
 }
 
 impl<S: Service, U: Service> Server<S, U> {
-    fn new(grammar: Grammar, desk: Desk, streams: S, uploads: U) -> Self {
+    fn new(grammar: Grammar, admission: Admission, streams: S, uploads: U) -> Self {
         Self {
             grammar,
-            desk,
+            admission,
             streams,
             uploads,
             outputs: VecDeque::new(),
@@ -102,7 +102,7 @@ impl<S: Service, U: Service> Server<S, U> {
     fn receive(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
         self.counters.received_datagrams += 1;
         self.counters.received_bytes += payload.len() as u64;
-        let place = self.desk.place(from);
+        let place = self.admission.place(from);
         match self.grammar.classify(payload) {
             Ok(Frame::StartToken | Frame::JoinToken)
                 if matches!(place, Some(Place::Waiting(_))) =>
@@ -136,28 +136,28 @@ impl<S: Service, U: Service> Server<S, U> {
     /// Gives a datagram to whom its source belongs; `streams` has those of strangers.
     fn hand_on(&mut self, now: Duration, from: SocketAddr, payload: &[u8]) {
         let input = Input::Datagram { from, payload };
-        match self.desk.place(from) {
+        match self.admission.place(from) {
             Some(Place::Connected(Side::Receive)) => self.uploads.handle(now, input),
             Some(Place::Connected(Side::Send)) => self.streams.handle(now, input),
             Some(Place::Waiting(_)) | None => {
                 self.streams.handle(now, input);
                 if self.streams.serves(from) {
-                    self.desk.connect(from, Side::Send);
+                    self.admission.connect(from, Side::Send);
                 }
             }
         }
     }
 
     fn ask(&mut self, now: Duration, from: SocketAddr, side: Side) {
-        match self.desk.ask(from, side) {
-            Asked::Connected => self.open(now, from, side),
-            Asked::Waits => {
+        match self.admission.ask(from, side) {
+            Admitted::Connected => self.open(now, from, side),
+            Admitted::Waits => {
                 self.counters.waited += 1;
-                let awaiting = self.desk.awaiting();
+                let awaiting = self.admission.awaiting();
                 self.counters.most_awaiting = self.counters.most_awaiting.max(awaiting);
             }
-            Asked::Duplicate => self.counters.duplicates += 1,
-            Asked::Refused => self.counters.refused += 1,
+            Admitted::Duplicate => self.counters.duplicates += 1,
+            Admitted::Refused => self.counters.refused += 1,
         }
     }
 
@@ -171,13 +171,13 @@ impl<S: Service, U: Service> Server<S, U> {
 
     /// Takes the slot back if nobody serves `peer` (MS-X-05).
     fn release(&mut self, peer: SocketAddr) {
-        let is_served = match self.desk.place(peer) {
+        let is_served = match self.admission.place(peer) {
             Some(Place::Connected(Side::Send)) => self.streams.serves(peer),
             Some(Place::Connected(Side::Receive)) => self.uploads.serves(peer),
             Some(Place::Waiting(_)) | None => return,
         };
         if !is_served {
-            self.desk.forget(peer);
+            self.admission.forget(peer);
         }
     }
 
@@ -193,7 +193,7 @@ impl<S: Service, U: Service> Server<S, U> {
             if self.stopped {
                 return;
             }
-            let Some((peer, side)) = self.desk.next() else {
+            let Some((peer, side)) = self.admission.next() else {
                 return;
             };
             self.open(now, peer, side); // MS-X-02
@@ -250,12 +250,12 @@ impl<S: Service, U: Service> Machine for Server<S, U> {
             "duplicates": self.counters.duplicates,
             "waited": self.counters.waited,
             "refused": self.counters.refused,
-            "awaiting": self.desk.awaiting(),
+            "awaiting": self.admission.awaiting(),
             "most_awaiting": self.counters.most_awaiting,
-            "streams": self.desk.connected(Side::Send),
-            "free_slots": self.desk.accepting(Side::Send),
-            "uploads": self.desk.connected(Side::Receive),
-            "free_upload_slots": self.desk.accepting(Side::Receive),
+            "streams": self.admission.connected(Side::Send),
+            "free_slots": self.admission.accepting(Side::Send),
+            "uploads": self.admission.connected(Side::Receive),
+            "free_upload_slots": self.admission.accepting(Side::Receive),
         });
         json
     }

@@ -13,22 +13,22 @@ pub(super) struct Link {
     pub(super) connection: ConnectionNumber,
     pub(super) is_connected: bool,
     pub(super) resets: bool,
-    pub(super) event: Lane<u32>,
-    pub(super) commit: Lane<u32>,
-    pub(super) action: Lane<()>,
+    pub(super) event: RequestStream<u32>,
+    pub(super) commit: RequestStream<u32>,
+    pub(super) action: RequestStream<()>,
     pub(super) items: VecDeque<u32>,
 }
 
 /// A stream, and what is asked on it.
 #[derive(Debug)]
-pub(super) struct Lane<T> {
+pub(super) struct RequestStream<T> {
     pub(super) words: Words,
     pub(super) sending: Sending,
     /// What is not answered yet, and when it must be at the latest.
     pub(super) asked: VecDeque<(Duration, T)>,
 }
 
-impl<T> Default for Lane<T> {
+impl<T> Default for RequestStream<T> {
     fn default() -> Self {
         Self {
             words: Words::default(),
@@ -38,7 +38,7 @@ impl<T> Default for Lane<T> {
     }
 }
 
-impl<T> Lane<T> {
+impl<T> RequestStream<T> {
     pub(super) fn deadline(&self) -> Option<Duration> {
         let asked = self.asked.front().map(|(due, _)| *due);
         [asked, self.sending.deadline()].into_iter().flatten().min()

@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use super::counters::Counters;
 use super::settings::{ClientSettings, Profile};
-use super::{Breach, ending};
+use super::{CloseReason, ending};
 use crate::proton::{CloseCode, Kind, OPERATION, RESET};
-use link::{Lane, Link};
+use link::{Link, RequestStream};
 pub use runner::{Errand, Runner};
 
 use crate::machine::Outcome;
@@ -103,9 +103,9 @@ impl Client {
             connection,
             is_connected: false,
             resets,
-            event: Lane::default(),
-            commit: Lane::default(),
-            action: Lane::default(),
+            event: RequestStream::default(),
+            commit: RequestStream::default(),
+            action: RequestStream::default(),
             items: VecDeque::new(),
         });
         self.outputs.push_back(Output::Connect(connection));
@@ -167,7 +167,10 @@ impl Client {
         if self.link.is_none() {
             return Err(NotNow::NotConnected);
         }
-        self.end(now, &Breach::new(CloseCode::Normal, "the client is done"));
+        self.end(
+            now,
+            &CloseReason::new(CloseCode::Normal, "the client is done"),
+        );
         Ok(())
     }
 
@@ -255,7 +258,10 @@ impl Client {
             if link.resets && stream == StreamId::of_client(0) {
                 return; // The server ends it, or not.
             }
-            self.end(now, &Breach::violation("a stream that the server opened")); // PR-S-07
+            self.end(
+                now,
+                &CloseReason::violation("a stream that the server opened"),
+            ); // PR-S-07
             return;
         };
         let done = match what {
@@ -279,7 +285,7 @@ impl Client {
             )),
         };
         if let Err(why) = done {
-            self.end(now, &Breach::violation(why));
+            self.end(now, &CloseReason::violation(why));
         }
     }
 
@@ -328,17 +334,17 @@ impl Client {
     }
 
     /// Closes the connection (PR-C-03).
-    fn end(&mut self, now: Duration, breach: &Breach) {
+    fn end(&mut self, now: Duration, reason: &CloseReason) {
         let Some(link) = self.link.take() else {
             return;
         };
-        self.counters.closed(breach.code.name());
+        self.counters.closed(reason.code.name());
         self.outputs.push_back(Output::Close {
             connection: link.connection,
-            code: breach.code.number(),
-            reason: breach.why.clone(),
+            code: reason.code.number(),
+            reason: reason.why.clone(),
         });
-        self.over(now, &link, breach.outcome(), breach.why.clone(), true);
+        self.over(now, &link, reason.outcome(), reason.why.clone(), true);
     }
 
     fn closed(&mut self, now: Duration, connection: ConnectionNumber, why: Closing<'_>) {
@@ -404,7 +410,7 @@ impl Client {
     fn tick(&mut self, now: Duration) {
         if self.deadline().is_some_and(|due| due <= now) {
             let why = "the server did not answer or read within 5 minutes";
-            self.end(now, &Breach::new(CloseCode::OperationTimeout, why)); // PR-T-01
+            self.end(now, &CloseReason::new(CloseCode::OperationTimeout, why)); // PR-T-01
         }
     }
 }
@@ -431,14 +437,14 @@ impl StreamMachine for Client {
             } => self.on_stream(now, connection, stream, what),
             Input::Datagram { connection, .. } => {
                 if self.link_with(connection).is_some() {
-                    self.end(now, &Breach::violation("a datagram")); // PR-S-07
+                    self.end(now, &CloseReason::violation("a datagram")); // PR-S-07
                 }
             }
             Input::Closed { connection, why } => self.closed(now, connection, why),
             Input::Tick => {}
             Input::Stop => {
                 self.is_stopped = true;
-                self.end(now, &Breach::new(CloseCode::Normal, "the client ends"));
+                self.end(now, &CloseReason::new(CloseCode::Normal, "the client ends"));
             }
         }
     }

@@ -35,9 +35,9 @@ pub struct Runner {
     client: Client,
     errand: Errand,
     /// What is left to be asked for on this connection, and what of it is asked and not answered.
-    events: Left,
-    commits: Left,
-    actions: Left,
+    events: Remaining,
+    commits: Remaining,
+    actions: Remaining,
     is_connected: bool,
     /// When it does the next thing by itself.
     due: Option<(Duration, Next)>,
@@ -53,12 +53,12 @@ enum Next {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-struct Left {
+struct Remaining {
     wanted: u32,
     asked: u32,
 }
 
-impl Left {
+impl Remaining {
     const fn new(wanted: u32) -> Self {
         Self { wanted, asked: 0 }
     }
@@ -89,9 +89,9 @@ impl Runner {
         Self {
             client: Client::new(errand.client),
             errand,
-            events: Left::default(),
-            commits: Left::default(),
-            actions: Left::default(),
+            events: Remaining::default(),
+            commits: Remaining::default(),
+            actions: Remaining::default(),
             is_connected: false,
             due: Some((Duration::ZERO, Next::Connect)),
             lacking: None,
@@ -130,9 +130,9 @@ impl Runner {
                     ..
                 } = self.errand;
                 self.is_connected = true;
-                self.events = Left::new(events);
-                self.commits = Left::new(commits);
-                self.actions = Left::new(actions);
+                self.events = Remaining::new(events);
+                self.commits = Remaining::new(commits);
+                self.actions = Remaining::new(actions);
                 self.ask(now);
                 if self.is_done() {
                     // Nothing will tell that the streams have said which they are.

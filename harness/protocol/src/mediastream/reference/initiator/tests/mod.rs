@@ -11,16 +11,16 @@ use crate::mediastream::frame::{ConnectionIdFrame, Control, Data, Header};
 use crate::mediastream::pattern;
 
 /// An initiator, the time, and what it said.
-struct Bench {
+struct Fixture {
     initiator: Initiator,
     now: Duration,
     outcome: Option<Outcome>,
 }
 
-impl Bench {
+impl Fixture {
     /// One that has sent its first datagram at time 0.
     fn new(mode: &str, options: &[&str], extra: &[(&str, &str)]) -> Self {
-        let mut bench = Self {
+        let mut fixture = Self {
             initiator: Initiator::new(
                 settings(mode, options, extra),
                 mode.parse().unwrap(),
@@ -29,8 +29,8 @@ impl Bench {
             now: Duration::ZERO,
             outcome: None,
         };
-        bench.initiator.handle(bench.now, Input::Tick);
-        bench
+        fixture.initiator.handle(fixture.now, Input::Tick);
+        fixture
     }
 
     /// What it answers at once.

@@ -29,37 +29,37 @@ fn every_input_in_every_state_is_decided(#[case] state: &str, #[case] rows: &[(&
     let dropped = ["START", "SYN", "ACK", "garbage", "empty", "huge"];
     let dropped = dropped.map(|name| (name, "", state));
     for (name, answers, after) in rows.iter().copied().chain(dropped) {
-        let mut bench = bench_in(state);
-        let sent = bench.receive(&input(name));
+        let mut fixture = bench_in(state);
+        let sent = fixture.receive(&input(name));
         let sent: Vec<_> = sent
             .iter()
             .map(|datagram| Frame::decode(datagram).unwrap().unwrap().name())
             .collect();
         assert_eq!(sent.join(" "), answers, "{name} in {state}");
-        assert_eq!(bench.state(), after, "{name} in {state}");
+        assert_eq!(fixture.state(), after, "{name} in {state}");
     }
 }
 
-fn bench_in(state: &str) -> Bench {
+fn bench_in(state: &str) -> Fixture {
     let mode = if state == "StartSent" {
         "legacy"
     } else {
         "3way"
     };
-    let mut bench = Bench::new(mode, &[], &[]);
-    bench.sent();
+    let mut fixture = Fixture::new(mode, &[], &[]);
+    fixture.sent();
     match state {
         "StartSent" | "SynSent" => {}
-        "Established" => drop(bench.receive(&syn_ack("assigned"))),
+        "Established" => drop(fixture.receive(&syn_ack("assigned"))),
         "Streaming" => {
-            bench.receive(&syn_ack("assigned"));
-            bench.receive(&data(1));
+            fixture.receive(&syn_ack("assigned"));
+            fixture.receive(&data(1));
         }
-        "TimedOut" => drop(bench.pass(millis(3_500))),
+        "TimedOut" => drop(fixture.pass(millis(3_500))),
         other => panic!("{other}"),
     }
-    assert_eq!(bench.state(), state);
-    bench
+    assert_eq!(fixture.state(), state);
+    fixture
 }
 
 fn input(name: &str) -> Vec<u8> {
@@ -115,20 +115,20 @@ proptest! {
         mode in prop_oneof![Just("legacy"), Just("3way"), Just("fallback")],
         arrivals in prop::collection::vec(arrival(), 0..40),
     ) {
-        let mut bench = match mode {
-            "fallback" => Bench::new("3way", &["fallback"], &[]),
-            mode => Bench::new(mode, &[], &[]),
+        let mut fixture = match mode {
+            "fallback" => Fixture::new("3way", &["fallback"], &[]),
+            mode => Fixture::new(mode, &[], &[]),
         };
-        bench.sent();
+        fixture.sent();
         for (is_peer, wait, datagram) in arrivals {
             let from = if is_peer { peer() } else { SocketAddr::from(([192, 0, 2, 7], 1)) };
-            let sent = bench.receive_from(from, &datagram);
+            let sent = fixture.receive_from(from, &datagram);
             prop_assert!(sent.len() <= 1);
-            bench.pass(millis(wait));
+            fixture.pass(millis(wait));
         }
-        bench.pass(Duration::from_secs(20));
-        prop_assert!(bench.initiator.is_finished());
-        prop_assert!(bench.outcome.is_some());
-        prop_assert_eq!(bench.initiator.deadline(), None);
+        fixture.pass(Duration::from_secs(20));
+        prop_assert!(fixture.initiator.is_finished());
+        prop_assert!(fixture.outcome.is_some());
+        prop_assert_eq!(fixture.initiator.deadline(), None);
     }
 }

@@ -12,11 +12,11 @@ use crate::mediastream::reference::start3::{Identity, Parameters};
 const SENDER_NONCE: u64 = 77;
 
 /// An initiator that has sent its START, and the numbers of that.
-pub(super) fn asked(options: &[&str], extra: &[(&str, &str)]) -> (Bench, Identity) {
-    let mut bench = Bench::new("start3", options, extra);
-    let start = bench.sent().remove(0);
+pub(super) fn asked(options: &[&str], extra: &[(&str, &str)]) -> (Fixture, Identity) {
+    let mut fixture = Fixture::new("start3", options, extra);
+    let start = fixture.sent().remove(0);
     let identity = numbers(&start);
-    (bench, identity)
+    (fixture, identity)
 }
 
 /// The numbers that a frame bears.
@@ -71,9 +71,9 @@ fn the_start_says_all_that_is_wanted(#[case] options: &[&str], #[case] flags: u1
         ("buffer_depth", "40"),
         ("codec_hint", "opus"),
     ];
-    let mut bench = Bench::new("start3", options, &extra);
-    assert_eq!(bench.state(), "AwaitingStartAck");
-    let sent = bench.sent();
+    let mut fixture = Fixture::new("start3", options, &extra);
+    assert_eq!(fixture.state(), "AwaitingStartAck");
+    let sent = fixture.sent();
     let start = body(&sent[0]); // MS-S-01, MS-S-10
     assert_eq!(sent[0][..2], flag::START.to_le_bytes());
     assert_eq!((start.version, start.reserved, start.flags), (1, 0, flags));
@@ -93,94 +93,94 @@ fn the_start_says_all_that_is_wanted(#[case] options: &[&str], #[case] flags: u1
 
 #[test]
 fn the_same_start_is_sent_3_times_with_doubled_waits_and_then_it_gives_up() {
-    let mut bench = Bench::new("start3", &[], &[]); // MS-S-08
-    let first = bench.sent().remove(0);
-    let sent = bench.pass(millis(3_499));
+    let mut fixture = Fixture::new("start3", &[], &[]); // MS-S-08
+    let first = fixture.sent().remove(0);
+    let sent = fixture.pass(millis(3_499));
     assert_eq!(sent, [(millis(500), first.clone()), (millis(1_500), first)]);
-    assert_eq!(bench.outcome, None);
-    bench.pass(millis(1)); // MS-S-09
+    assert_eq!(fixture.outcome, None);
+    fixture.pass(millis(1)); // MS-S-09
     let sentence = "192.0.2.1:4444 did not answer: START (0x0200) was sent 3 times";
-    assert_eq!(bench.failure(), ("timeout", sentence));
-    assert_eq!(bench.state(), "Closed");
-    let failed = &bench.initiator.counters.handshakes.failed;
+    assert_eq!(fixture.failure(), ("timeout", sentence));
+    assert_eq!(fixture.state(), "Closed");
+    let failed = &fixture.initiator.counters.handshakes.failed;
     assert_eq!(failed.get("timeout"), Some(&1));
 }
 
 #[test]
 fn with_fallback_the_token_follows_the_last_wait_and_a_late_start_ack_is_not_answered() {
-    let (mut bench, identity) = asked(&["fallback"], &[]); // MS-S-09
-    let sent = bench.pass(millis(3_500));
+    let (mut fixture, identity) = asked(&["fallback"], &[]); // MS-S-09
+    let sent = fixture.pass(millis(3_500));
     assert_eq!(sent.last(), Some(&(millis(3_500), START_TOKEN.to_vec())));
-    assert!(bench.receive(&start_ack(identity)).is_empty());
+    assert!(fixture.receive(&start_ack(identity)).is_empty());
     assert_eq!(
-        (bench.state(), bench.invalid("unknown_flag")),
+        (fixture.state(), fixture.invalid("unknown_flag")),
         ("StartSent", 1)
     );
-    bench.receive(&data(1));
-    assert_eq!((bench.state(), bench.frames()), ("Streaming", 1));
+    fixture.receive(&data(1));
+    assert_eq!((fixture.state(), fixture.frames()), ("Streaming", 1));
 }
 
 #[test]
 fn each_start_ack_of_the_session_gets_the_same_start_confirm() {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-03, MS-S-12
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-03, MS-S-12
     let confirm = [answered(identity).start_confirm()];
-    assert_eq!(bench.receive(&start_ack(identity)), confirm);
-    assert_eq!(bench.state(), "AwaitingStartConfirm");
-    assert_eq!(bench.receive(&start_ack(identity)), confirm);
-    bench.receive(&data(1));
-    assert_eq!((bench.state(), bench.frames()), ("Streaming", 1));
+    assert_eq!(fixture.receive(&start_ack(identity)), confirm);
+    assert_eq!(fixture.state(), "AwaitingStartConfirm");
+    assert_eq!(fixture.receive(&start_ack(identity)), confirm);
+    fixture.receive(&data(1));
+    assert_eq!((fixture.state(), fixture.frames()), ("Streaming", 1));
     // What the repeated one says besides its numbers changes nothing any more.
     let other = start_ack_with(identity, &|granted| granted.frame_rate = Some(60));
-    assert_eq!(bench.receive(&other), confirm);
-    assert_eq!(bench.state(), "Streaming");
-    assert!(bench.pass(millis(2_000)).is_empty());
+    assert_eq!(fixture.receive(&other), confirm);
+    assert_eq!(fixture.state(), "Streaming");
+    assert!(fixture.pass(millis(2_000)).is_empty());
 }
 
 #[test]
 fn a_start_ack_for_another_stream_is_refused_by_error_5() {
     for streams in [false, true] {
-        let (mut bench, identity) = asked(&[], &[]); // MS-S-05
+        let (mut fixture, identity) = asked(&[], &[]); // MS-S-05
         let mut own = identity;
         if streams {
-            bench.receive(&start_ack(identity));
-            bench.receive(&data(1));
+            fixture.receive(&start_ack(identity));
+            fixture.receive(&data(1));
             own = answered(identity);
         }
         let mut other = identity;
         other.stream_id = 1;
-        assert_eq!(error(&bench.receive(&start_ack(other))), (Some(5), own));
+        assert_eq!(error(&fixture.receive(&start_ack(other))), (Some(5), own));
         let sentence = format!(
             "192.0.2.1:4444 answered for stream 0x0000000000000001, but {:#018x} was asked for",
             identity.stream_id
         );
-        assert_eq!(bench.failure(), ("stream_id_mismatch", &*sentence));
-        assert_eq!(bench.state(), "Closed");
-        assert!(bench.pass(Duration::from_secs(20)).is_empty());
+        assert_eq!(fixture.failure(), ("stream_id_mismatch", &*sentence));
+        assert_eq!(fixture.state(), "Closed");
+        assert!(fixture.pass(Duration::from_secs(20)).is_empty());
     }
 }
 
 #[test]
 fn a_start_ack_with_another_nonce_is_refused_by_error_6() {
-    let (mut bench, identity) = asked(&["fallback"], &[]); // MS-S-06
+    let (mut fixture, identity) = asked(&["fallback"], &[]); // MS-S-06
     let mut other = identity;
     other.nonce = 1;
-    let sent = bench.receive(&start_ack(other));
+    let sent = fixture.receive(&start_ack(other));
     assert_eq!(error(&sent), (Some(6), identity));
-    assert_eq!(bench.failure().0, "nonce_mismatch");
-    assert!(bench.pass(Duration::from_secs(20)).is_empty());
+    assert_eq!(fixture.failure().0, "nonce_mismatch");
+    assert!(fixture.pass(Duration::from_secs(20)).is_empty());
 }
 
 #[test]
 fn a_start_ack_with_another_sender_nonce_is_refused_by_error_6() {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-06
-    bench.receive(&start_ack(identity));
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-06
+    fixture.receive(&start_ack(identity));
     let mut other = answered(identity);
     other.sender_nonce = 0;
-    let sent = bench.receive(&other.start_ack(&Parameters::default(), false));
+    let sent = fixture.receive(&other.start_ack(&Parameters::default(), false));
     assert_eq!(error(&sent), (Some(6), answered(identity)));
     let sentence = "192.0.2.1:4444 answered with SenderNonce 0x0000000000000000 instead of \
                     0x000000000000004d";
-    assert_eq!(bench.failure(), ("nonce_mismatch", sentence));
+    assert_eq!(fixture.failure(), ("nonce_mismatch", sentence));
 }
 
 #[rstest]
@@ -191,36 +191,36 @@ fn a_grant_above_what_was_asked_is_refused_by_error_3(
     #[case] change: &dyn Fn(&mut Parameters),
     #[case] why: &str,
 ) {
-    let (mut bench, identity) = asked(&[], &[("buffer_depth", "40")]); // MS-S-14
-    let sent = bench.receive(&start_ack_with(identity, change));
+    let (mut fixture, identity) = asked(&[], &[("buffer_depth", "40")]); // MS-S-14
+    let sent = fixture.receive(&start_ack_with(identity, change));
     assert_eq!(error(&sent), (Some(3), answered(identity)));
     let said = body(&sent[0]).tlvs.get(kind::DIAGNOSTIC);
     assert_eq!(said, Some(why.as_bytes()));
     let sentence = format!("the parameters that 192.0.2.1:4444 accepted cannot be taken: {why}");
-    assert_eq!(bench.failure(), ("invalid_parameters", &*sentence));
-    let failed = &bench.initiator.counters.handshakes.failed;
+    assert_eq!(fixture.failure(), ("invalid_parameters", &*sentence));
+    let failed = &fixture.initiator.counters.handshakes.failed;
     assert_eq!(failed.get("invalid_parameters"), Some(&1));
 }
 
 #[test]
 fn a_lower_grant_decides_how_many_frames_of_which_size_are_expected() {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-14
-    bench.receive(&start_ack_with(identity, &|granted| {
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-14
+    fixture.receive(&start_ack_with(identity, &|granted| {
         granted.frame_rate = Some(25);
         granted.bit_rate = Some(200_000);
         granted.stream_length = Some(1);
     }));
     for number in 1..=25 {
-        assert_eq!(bench.outcome, None);
-        bench.receive(&data(number));
+        assert_eq!(fixture.outcome, None);
+        fixture.receive(&data(number));
     }
-    assert_eq!(bench.outcome, Some(Outcome::Completed));
+    assert_eq!(fixture.outcome, Some(Outcome::Completed));
 }
 
 #[test]
 fn a_lower_bit_rate_makes_smaller_frames() {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-14
-    bench.receive(&start_ack_with(identity, &|granted| {
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-14
+    fixture.receive(&start_ack_with(identity, &|granted| {
         granted.bit_rate = Some(40_000);
     }));
     let header = Header {
@@ -229,8 +229,8 @@ fn a_lower_bit_rate_makes_smaller_frames() {
         qpf: 1,
     };
     let payload = pattern::prefix(74);
-    bench.receive(&Frame::Data(Data { header, payload }).to_vec());
-    assert_eq!(bench.frames(), 1);
+    fixture.receive(&Frame::Data(Data { header, payload }).to_vec());
+    assert_eq!(fixture.frames(), 1);
 }
 
 #[rstest]
@@ -244,27 +244,27 @@ fn a_start_ack_that_breaks_a_rule_is_dropped_and_the_start_repeated(
     #[case] change: &dyn Fn(&mut Start3<'_>),
     #[case] cause: &str,
 ) {
-    let (mut bench, identity) = asked(&[], &[]); // MS-W-14, MS-W-17, MS-S-02
+    let (mut fixture, identity) = asked(&[], &[]); // MS-W-14, MS-W-17, MS-S-02
     let mut frame = Start3::new(identity.stream_id, identity.nonce, SENDER_NONCE);
     change(&mut frame);
     let datagram = Frame::StartAck(frame).to_vec();
-    assert!(bench.receive(&datagram).is_empty());
+    assert!(fixture.receive(&datagram).is_empty());
     assert_eq!(
-        (bench.state(), bench.invalid(cause)),
+        (fixture.state(), fixture.invalid(cause)),
         ("AwaitingStartAck", 1)
     );
-    assert_eq!(bench.pass(millis(500)).len(), 1);
-    assert_eq!(bench.receive(&start_ack(identity)).len(), 1);
+    assert_eq!(fixture.pass(millis(500)).len(), 1);
+    assert_eq!(fixture.receive(&start_ack(identity)).len(), 1);
 }
 
 #[test]
 fn reserved_bits_and_unknown_extensions_of_a_start_ack_are_ignored() {
-    let (mut bench, identity) = asked(&[], &[]); // MS-W-11, MS-W-13, MS-W-14
+    let (mut fixture, identity) = asked(&[], &[]); // MS-W-11, MS-W-13, MS-W-14
     let mut frame = Start3::new(identity.stream_id, identity.nonce, SENDER_NONCE);
     (frame.reserved, frame.flags) = (0xff, 0xffff);
     frame.header.sequence_number = 9;
     frame.tlvs = Tlvs::from_bytes(&[0x99, 0, 1, 0, 7]);
-    let sent = bench.receive(&Frame::StartAck(frame).to_vec());
+    let sent = fixture.receive(&Frame::StartAck(frame).to_vec());
     assert_eq!(sent, [answered(identity).start_confirm()]);
 }
 
@@ -278,21 +278,21 @@ fn an_error_for_the_session_ends_it_and_is_not_answered(
     #[case] sentence: &str,
 ) {
     for streams in [false, true] {
-        let (mut bench, identity) = asked(&["fallback"], &[]); // MS-S-15, MS-S-16
+        let (mut fixture, identity) = asked(&["fallback"], &[]); // MS-S-15, MS-S-16
         let (mut cause, mut verb) = ("refused", "refused");
         if streams {
-            bench.receive(&start_ack(identity));
-            bench.receive(&data(1));
+            fixture.receive(&start_ack(identity));
+            fixture.receive(&data(1));
             (cause, verb) = ("peer_error", "ended");
         }
         let mut datagram = identity.error(ErrorCode::Malformed, said);
         datagram[58..60].copy_from_slice(&code.to_le_bytes());
-        assert!(bench.receive(&datagram).is_empty());
+        assert!(fixture.receive(&datagram).is_empty());
         let sentence = format!("192.0.2.1:4444 {verb} the stream: it sent {sentence}");
-        assert_eq!(bench.failure(), (cause, &*sentence));
-        assert_eq!(bench.state(), "Closed");
-        assert!(bench.receive(&start_ack(identity)).is_empty());
-        assert!(bench.pass(Duration::from_secs(20)).is_empty());
+        assert_eq!(fixture.failure(), (cause, &*sentence));
+        assert_eq!(fixture.state(), "Closed");
+        assert!(fixture.receive(&start_ack(identity)).is_empty());
+        assert!(fixture.pass(Duration::from_secs(20)).is_empty());
     }
 }
 
@@ -306,20 +306,20 @@ fn only_an_error_with_the_streams_numbers_is_for_the_session(
     #[case] code: u16,
     #[case] ends: bool,
 ) {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-16
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-16
     let mut other = identity;
     change(&mut other);
     let code = ErrorCode::from_number(code).unwrap();
-    assert!(bench.receive(&other.error(code, "")).is_empty()); // MS-S-15
-    assert_eq!(bench.outcome.is_some(), ends);
+    assert!(fixture.receive(&other.error(code, "")).is_empty()); // MS-S-15
+    assert_eq!(fixture.outcome.is_some(), ends);
 }
 
 #[test]
 fn an_error_of_another_version_or_without_its_code_is_dropped() {
-    let (mut bench, identity) = asked(&[], &[]);
+    let (mut fixture, identity) = asked(&[], &[]);
     let mut datagram = identity.error(ErrorCode::Malformed, "");
     datagram[26] = 2;
-    bench.receive(&datagram);
+    fixture.receive(&datagram);
     let mut frame = Start3::new(identity.stream_id, identity.nonce, 0);
     let mut tlvs = Vec::new();
     let value = b"no code".as_slice();
@@ -329,36 +329,39 @@ fn an_error_of_another_version_or_without_its_code_is_dropped() {
     }
     .encode(&mut tlvs);
     frame.tlvs = Tlvs::from_bytes(&tlvs);
-    bench.receive(&Frame::Error(frame).to_vec());
-    let counted = (bench.invalid("foreign_version"), bench.invalid("malformed"));
-    assert_eq!((counted, bench.state()), ((1, 1), "AwaitingStartAck"));
+    fixture.receive(&Frame::Error(frame).to_vec());
+    let counted = (
+        fixture.invalid("foreign_version"),
+        fixture.invalid("malformed"),
+    );
+    assert_eq!((counted, fixture.state()), ((1, 1), "AwaitingStartAck"));
 }
 
 #[test]
 fn a_frame_for_a_sender_changes_nothing_and_is_answered_by_error_7_once() {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-17
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-17
     let other = Identity {
         stream_id: 1,
         nonce: 2,
         sender_nonce: 3,
     };
-    assert!(bench.receive(&identity.start_confirm()).is_empty());
-    let sent = bench.receive(&other.start_confirm());
+    assert!(fixture.receive(&identity.start_confirm()).is_empty());
+    let sent = fixture.receive(&other.start_confirm());
     assert_eq!(error(&sent), (Some(7), other));
-    bench.receive(&start_ack(identity));
+    fixture.receive(&start_ack(identity));
     let start = other.start(&Parameters::default(), true);
-    assert!(bench.receive(&start).is_empty());
+    assert!(fixture.receive(&start).is_empty());
     assert!(
-        bench
+        fixture
             .receive(&identity.start(&Parameters::default(), true))
             .is_empty()
     );
-    assert_eq!(bench.state(), "AwaitingStartConfirm");
+    assert_eq!(fixture.state(), "AwaitingStartConfirm");
 }
 
 #[test]
 fn frames_from_another_address_are_ignored() {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-20
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-20
     let elsewhere = SocketAddr::from(([192, 0, 2, 1], 4445));
     let mut foreign = identity;
     foreign.nonce = 1;
@@ -367,10 +370,10 @@ fn frames_from_another_address_are_ignored() {
         start_ack(foreign),
         identity.error(ErrorCode::Timeout, ""),
     ] {
-        assert!(bench.receive_from(elsewhere, &datagram).is_empty());
+        assert!(fixture.receive_from(elsewhere, &datagram).is_empty());
     }
     assert_eq!(
-        (bench.state(), bench.invalid("foreign_source")),
+        (fixture.state(), fixture.invalid("foreign_source")),
         ("AwaitingStartAck", 3)
     );
 }
@@ -383,34 +386,34 @@ fn media_before_the_start_ack_is_of_a_session_that_begins_immediately(
     #[case] frames: u64,
     #[case] dropped: u64,
 ) {
-    let (mut bench, identity) = asked(&[], &[]); // MS-S-04
+    let (mut fixture, identity) = asked(&[], &[]); // MS-S-04
     for number in 1..=3 {
-        assert!(bench.receive(&data(number)).is_empty());
+        assert!(fixture.receive(&data(number)).is_empty());
     }
-    assert_eq!((bench.state(), bench.frames()), ("AwaitingStartAck", 0));
+    assert_eq!((fixture.state(), fixture.frames()), ("AwaitingStartAck", 0));
     let granted = Parameters::default();
-    bench.receive(&answered(identity).start_ack(&granted, begins));
+    fixture.receive(&answered(identity).start_ack(&granted, begins));
     assert_eq!(
-        (bench.frames(), bench.invalid("other_session")),
+        (fixture.frames(), fixture.invalid("other_session")),
         (frames, dropped)
     );
 }
 
 #[test]
 fn a_connection_id_is_tolerated_and_ends_nothing() {
-    let (mut bench, identity) = asked(&[], &[]);
-    bench.receive(&named("one"));
-    bench.receive(&start_ack(identity));
+    let (mut fixture, identity) = asked(&[], &[]);
+    fixture.receive(&named("one"));
+    fixture.receive(&start_ack(identity));
     for datagram in [named("one"), data(1), named("two"), data(2)] {
-        assert!(bench.receive(&datagram).is_empty());
+        assert!(fixture.receive(&datagram).is_empty());
     }
-    assert_eq!((bench.state(), bench.frames()), ("Streaming", 2));
+    assert_eq!((fixture.state(), fixture.frames()), ("Streaming", 2));
 }
 
 #[test]
 fn a_session_that_brings_no_media_ends_after_the_buffer_period() {
-    let (mut bench, identity) = asked(&[], &[]);
-    bench.receive(&start_ack(identity));
-    bench.pass(millis(3_000));
-    assert_eq!(bench.failure().0, "no_media");
+    let (mut fixture, identity) = asked(&[], &[]);
+    fixture.receive(&start_ack(identity));
+    fixture.pass(millis(3_000));
+    assert_eq!(fixture.failure().0, "no_media");
 }

@@ -46,14 +46,14 @@ use crate::mediastream::reference::start3::{Identity, Parameters};
 fn every_input_in_every_state_is_decided(#[case] state: &str, #[case] rows: &[(&str, &str, &str)]) {
     let ignored = IGNORED.map(|name| (name, "", state));
     for (name, answers, after) in rows.iter().copied().chain(ignored) {
-        let (mut bench, identity) = bench_in(state);
-        let sent = bench.receive(&input(name, identity));
+        let (mut fixture, identity) = bench_in(state);
+        let sent = fixture.receive(&input(name, identity));
         let sent: Vec<_> = sent
             .iter()
             .map(|datagram| Frame::decode(datagram).unwrap().unwrap().name())
             .collect();
         assert_eq!(sent.join(" "), answers, "{name} in {state}");
-        assert_eq!(bench.state(), after, "{name} in {state}");
+        assert_eq!(fixture.state(), after, "{name} in {state}");
     }
 }
 
@@ -86,15 +86,15 @@ const DECIDED: [&str; 8] = [
 #[test]
 fn before_its_first_tick_it_is_ready_and_answers_nothing() {
     let given = settings("start3", &[], &[]);
-    let mut bench = Bench {
+    let mut fixture = Fixture {
         initiator: Initiator::new(given, Mode::Start3, peer()),
         now: Duration::ZERO,
         outcome: None,
     };
-    assert_eq!(bench.initiator.deadline(), Some(Duration::ZERO));
+    assert_eq!(fixture.initiator.deadline(), Some(Duration::ZERO));
     for name in IGNORED.into_iter().chain(DECIDED) {
-        assert!(bench.receive(&input(name, ANY)).is_empty(), "{name}");
-        assert_eq!(bench.state(), "ReadyToStart", "{name}");
+        assert!(fixture.receive(&input(name, ANY)).is_empty(), "{name}");
+        assert_eq!(fixture.state(), "ReadyToStart", "{name}");
     }
 }
 
@@ -104,20 +104,20 @@ const ANY: Identity = Identity {
     sender_nonce: 0,
 };
 
-fn bench_in(state: &str) -> (Bench, Identity) {
-    let (mut bench, identity) = asked(&[], &[]);
+fn bench_in(state: &str) -> (Fixture, Identity) {
+    let (mut fixture, identity) = asked(&[], &[]);
     match state {
         "AwaitingStartAck" => {}
-        "AwaitingStartConfirm" => drop(bench.receive(&start_ack(identity))),
+        "AwaitingStartConfirm" => drop(fixture.receive(&start_ack(identity))),
         "Streaming" => {
-            bench.receive(&start_ack(identity));
-            bench.receive(&data(1));
+            fixture.receive(&start_ack(identity));
+            fixture.receive(&data(1));
         }
-        "Closed" => drop(bench.pass(millis(3_500))),
+        "Closed" => drop(fixture.pass(millis(3_500))),
         other => panic!("{other}"),
     }
-    assert_eq!(bench.state(), state);
-    (bench, identity)
+    assert_eq!(fixture.state(), state);
+    (fixture, identity)
 }
 
 /// The datagram of this name to the session that asked with `own`.
@@ -180,12 +180,12 @@ proptest! {
         arrivals in prop::collection::vec(arrival(), 0..40),
     ) {
         let options: &[&str] = if falls_back { &["fallback"] } else { &[] };
-        let (mut bench, identity) = asked(options, &[]);
+        let (mut fixture, identity) = asked(options, &[]);
         let mut objections = 0;
         for (is_peer, wait, what) in arrivals {
             let from = if is_peer { peer() } else { SocketAddr::from(([192, 0, 2, 7], 1)) };
             let datagram = match what { Ok(name) => input(name, identity), Err(bytes) => bytes };
-            let sent = bench.receive_from(from, &datagram);
+            let sent = fixture.receive_from(from, &datagram);
             prop_assert!(sent.len() <= 1);
             prop_assert!(is_peer || sent.is_empty()); // MS-S-20
             for datagram in sent {
@@ -194,11 +194,11 @@ proptest! {
                 }
             }
             prop_assert!(objections <= 1); // MS-S-17
-            bench.pass(millis(wait));
+            fixture.pass(millis(wait));
         }
-        bench.pass(Duration::from_secs(20));
-        prop_assert!(bench.initiator.is_finished());
-        prop_assert!(bench.outcome.is_some());
-        prop_assert_eq!(bench.initiator.deadline(), None);
+        fixture.pass(Duration::from_secs(20));
+        prop_assert!(fixture.initiator.is_finished());
+        prop_assert!(fixture.outcome.is_some());
+        prop_assert_eq!(fixture.initiator.deadline(), None);
     }
 }

@@ -14,12 +14,12 @@ use crate::mediastream::frame::tlv::{Tlv, kind};
 use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Data, Header, START_TOKEN};
 
 /// A responder, the time, and what it sent.
-struct Bench {
+struct Fixture {
     responder: Responder,
     now: Duration,
 }
 
-impl Bench {
+impl Fixture {
     fn new(mode: &str, options: &[&str], extra: &[(&str, &str)]) -> Self {
         Self {
             responder: Responder::new(settings(mode, options, extra)),
@@ -143,31 +143,31 @@ const fn millis(n: u64) -> Duration {
 }
 
 /// Puts a tuple into a state.
-fn bench_in(state: &str) -> Bench {
+fn bench_in(state: &str) -> Fixture {
     let options: &[&str] = match state {
         "optimistic" => &["allow_legacy_start", "optimistic_start"],
         _ => &["allow_legacy_start"],
     };
-    let mut bench = Bench::new("3way", options, &[]);
+    let mut fixture = Fixture::new("3way", options, &[]);
     match state {
         "Listen" => {}
-        "SynAckSent" | "optimistic" => drop(bench.receive(peer(A), &syn("first"))),
+        "SynAckSent" | "optimistic" => drop(fixture.receive(peer(A), &syn("first"))),
         "Established" | "Streaming" => {
-            bench.receive(peer(A), &syn("first"));
-            let id = bench.id(peer(A));
-            bench.receive(peer(A), &ack(&id));
+            fixture.receive(peer(A), &syn("first"));
+            let id = fixture.id(peer(A));
+            fixture.receive(peer(A), &ack(&id));
         }
-        "legacy" => drop(bench.receive(peer(A), START_TOKEN)),
+        "legacy" => drop(fixture.receive(peer(A), START_TOKEN)),
         other => panic!("{other}"),
     }
     if ["optimistic", "Streaming", "legacy"].contains(&state) {
-        bench.pass(millis(60));
+        fixture.pass(millis(60));
     }
-    bench
+    fixture
 }
 
-fn input(name: &str, bench: &Bench) -> Vec<u8> {
-    let assigned = bench
+fn input(name: &str, fixture: &Fixture) -> Vec<u8> {
+    let assigned = fixture
         .responder
         .sessions
         .get(&peer(A))

@@ -6,7 +6,7 @@ use super::*;
 
 /// What a peer with two wishes and two streams may send.
 #[derive(Debug, Clone, Copy)]
-enum Said {
+enum Answer {
     Syn(usize),
     /// With the id that was assigned last for this wish.
     Ack(usize),
@@ -18,17 +18,17 @@ enum Said {
     Error,
 }
 
-const ALL: [Said; 10] = [
-    Said::Syn(0),
-    Said::Syn(1),
-    Said::Ack(0),
-    Said::Ack(1),
-    Said::Start(0),
-    Said::Start(1),
-    Said::Confirm(0),
-    Said::Confirm(1),
-    Said::Token,
-    Said::Error,
+const ALL: [Answer; 10] = [
+    Answer::Syn(0),
+    Answer::Syn(1),
+    Answer::Ack(0),
+    Answer::Ack(1),
+    Answer::Start(0),
+    Answer::Start(1),
+    Answer::Confirm(0),
+    Answer::Confirm(1),
+    Answer::Token,
+    Answer::Error,
 ];
 
 const WISHES: [&str; 2] = ["first", "second"];
@@ -73,31 +73,31 @@ impl Model {
         }
     }
 
-    fn datagram(&self, said: Said) -> Vec<u8> {
+    fn datagram(&self, said: Answer) -> Vec<u8> {
         match said {
-            Said::Syn(wish) => syn(WISHES[wish]),
-            Said::Ack(wish) => ack(&self.assigned[wish]),
-            Said::Start(stream) => start(STREAMS[stream]),
-            Said::Confirm(stream) => self.granted[stream].start_confirm(),
-            Said::Token => START_TOKEN.to_vec(),
-            Said::Error => STREAMS[0].error(ErrorCode::Timeout, ""),
+            Answer::Syn(wish) => syn(WISHES[wish]),
+            Answer::Ack(wish) => ack(&self.assigned[wish]),
+            Answer::Start(stream) => start(STREAMS[stream]),
+            Answer::Confirm(stream) => self.granted[stream].start_confirm(),
+            Answer::Token => START_TOKEN.to_vec(),
+            Answer::Error => STREAMS[0].error(ErrorCode::Timeout, ""),
         }
     }
 
     /// The answer that is right, if there is one, and what the tuple is then.
-    fn answer(&mut self, said: Said) -> Option<&'static str> {
+    fn answer(&mut self, said: Answer) -> Option<&'static str> {
         let before = self.tuple;
         let (answer, after) = match (said, before) {
-            (Said::Syn(wish), Tuple::Syn { wish: known, .. }) if wish == known => {
+            (Answer::Syn(wish), Tuple::Syn { wish: known, .. }) if wish == known => {
                 (Some("SYN-ACK"), before) // MS-H-08
             }
-            (Said::Syn(wish), _) => {
+            (Answer::Syn(wish), _) => {
                 self.objected = false;
                 let confirmed = false;
                 (Some("SYN-ACK"), Tuple::Syn { wish, confirmed }) // MS-H-23
             }
             (
-                Said::Ack(wish),
+                Answer::Ack(wish),
                 Tuple::Syn {
                     wish: known,
                     confirmed: false,
@@ -106,23 +106,23 @@ impl Model {
                 let confirmed = true;
                 (Some("connection-id"), Tuple::Syn { wish, confirmed })
             }
-            (Said::Start(stream), Tuple::Idle) => {
+            (Answer::Start(stream), Tuple::Idle) => {
                 let confirmed = false;
                 (Some("START_ACK"), Tuple::Start { stream, confirmed })
             }
-            (Said::Start(stream), Tuple::Start { stream: known, .. }) if stream == known => {
+            (Answer::Start(stream), Tuple::Start { stream: known, .. }) if stream == known => {
                 (Some("START_ACK"), before) // MS-S-11
             }
-            (Said::Start(_), _) => {
+            (Answer::Start(_), _) => {
                 let is_first = !std::mem::replace(&mut self.objected, true);
                 (is_first.then_some("ERROR"), before) // MS-S-17
             }
-            (Said::Confirm(stream), Tuple::Start { stream: known, .. }) if stream == known => {
+            (Answer::Confirm(stream), Tuple::Start { stream: known, .. }) if stream == known => {
                 let confirmed = true;
                 (None, Tuple::Start { stream, confirmed })
             }
             (
-                Said::Token,
+                Answer::Token,
                 Tuple::Idle
                 | Tuple::Syn {
                     confirmed: false, ..
@@ -134,22 +134,24 @@ impl Model {
                 self.objected = false;
                 (Some("connection-id"), Tuple::Token)
             }
-            (Said::Error, Tuple::Start { stream: 0, .. }) => {
+            (Answer::Error, Tuple::Start { stream: 0, .. }) => {
                 self.objected = false;
                 (None, Tuple::Idle) // MS-S-16
             }
-            (Said::Ack(_) | Said::Confirm(_) | Said::Token | Said::Error, _) => (None, before),
+            (Answer::Ack(_) | Answer::Confirm(_) | Answer::Token | Answer::Error, _) => {
+                (None, before)
+            }
         };
         self.tuple = after;
         answer
     }
 
-    fn learn(&mut self, said: Said, answer: &[u8]) {
+    fn learn(&mut self, said: Answer, answer: &[u8]) {
         match (said, decoded(answer)) {
-            (Said::Syn(wish), Frame::SynAck(syn_ack)) => {
+            (Answer::Syn(wish), Frame::SynAck(syn_ack)) => {
                 self.assigned[wish] = syn_ack.connection_id();
             }
-            (Said::Start(stream), Frame::StartAck(_)) => {
+            (Answer::Start(stream), Frame::StartAck(_)) => {
                 self.granted[stream] = Identity::of(&body(answer));
             }
             _ => {}
@@ -173,27 +175,27 @@ impl Model {
 }
 
 /// Plays `sequence` and compares every answer, and the media after it.
-fn play(sequence: &[Said]) {
-    let mut bench = Bench::new("3way,start3", &["allow_legacy_start"], &[]);
+fn play(sequence: &[Answer]) {
+    let mut fixture = Fixture::new("3way,start3", &["allow_legacy_start"], &[]);
     let mut model = Model::new();
     for said in sequence {
         let datagram = model.datagram(*said);
-        let sent = bench.receive(peer(A), &datagram);
+        let sent = fixture.receive(peer(A), &datagram);
         let expected = model.answer(*said);
         assert_eq!(names(&sent), Vec::from_iter(expected), "{sequence:?}");
-        assert_eq!(bench.state(peer(A)), model.state(), "{sequence:?}");
+        assert_eq!(fixture.state(peer(A)), model.state(), "{sequence:?}");
         sent.iter().for_each(|answer| model.learn(*said, answer));
     }
     let streams = ["Established", "Streaming"].contains(&model.state());
     let expected = if streams { vec![1, 2] } else { vec![] };
-    assert_eq!(numbers(&bench.pass(millis(40))), expected, "{sequence:?}");
+    assert_eq!(numbers(&fixture.pass(millis(40))), expected, "{sequence:?}");
 }
 
 #[test]
 fn every_order_of_4_frames_of_two_handshakes_is_as_if_the_other_one_were_not_there() {
-    let mut sequences: Vec<Vec<Said>> = vec![vec![]];
+    let mut sequences: Vec<Vec<Answer>> = vec![vec![]];
     for _ in 0..4 {
-        let longer = |sequence: &Vec<Said>| ALL.map(|said| [&sequence[..], &[said]].concat());
+        let longer = |sequence: &Vec<Answer>| ALL.map(|said| [&sequence[..], &[said]].concat());
         sequences = sequences.iter().flat_map(longer).collect();
     }
     assert_eq!(sequences.len(), 10_000);

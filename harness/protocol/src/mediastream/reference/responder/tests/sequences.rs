@@ -44,11 +44,11 @@ use super::*;
 ])]
 fn every_input_in_every_state_is_decided(#[case] state: &str, #[case] rows: &[(&str, &str, &str)]) {
     for (name, answers, after) in rows {
-        let mut bench = bench_in(state);
-        let datagram = input(name, &bench);
-        let sent = bench.receive(peer(A), &datagram);
+        let mut fixture = bench_in(state);
+        let datagram = input(name, &fixture);
+        let sent = fixture.receive(peer(A), &datagram);
         assert_eq!(names(&sent).join(" "), *answers, "{name} in {state}");
-        assert_eq!(bench.state(peer(A)), *after, "{name} in {state}");
+        assert_eq!(fixture.state(peer(A)), *after, "{name} in {state}");
     }
     for name in [
         "SYN-ACK",
@@ -58,15 +58,15 @@ fn every_input_in_every_state_is_decided(#[case] state: &str, #[case] rows: &[(&
         "empty",
         "huge",
     ] {
-        let mut bench = bench_in(state);
-        let before = bench.state(peer(A));
-        let datagram = input(name, &bench);
+        let mut fixture = bench_in(state);
+        let before = fixture.state(peer(A));
+        let datagram = input(name, &fixture);
         assert_eq!(
-            names(&bench.receive(peer(A), &datagram)).join(" "),
+            names(&fixture.receive(peer(A), &datagram)).join(" "),
             "",
             "{name} in {state}"
         );
-        assert_eq!(bench.state(peer(A)), before, "{name} in {state}");
+        assert_eq!(fixture.state(peer(A)), before, "{name} in {state}");
     }
 }
 
@@ -85,7 +85,7 @@ fn arrival() -> impl Strategy<Value = (u16, u64, Vec<u8>)> {
         "empty",
     ];
     let known = prop::sample::select(names.to_vec())
-        .prop_map(|name| input(name, &Bench::new("legacy", &[], &[])));
+        .prop_map(|name| input(name, &Fixture::new("legacy", &[], &[])));
     let bytes = prop::collection::vec(any::<u8>(), 0..90);
     let flagged = (prop::sample::select(vec![0_u8, 1, 2]), bytes.clone())
         .prop_map(|(low, rest)| [&[low, 1][..], &rest].concat());
@@ -107,16 +107,16 @@ proptest! {
             ("3way", true) => &["optimistic_start", "allow_legacy_start"],
             _ => &[],
         };
-        let mut bench = Bench::new(mode, options, &[("max_half_open", "2"), ("max_sessions", "3")]);
+        let mut fixture = Fixture::new(mode, options, &[("max_half_open", "2"), ("max_sessions", "3")]);
         for (from, wait, datagram) in arrivals {
-            bench.receive(peer(from), &datagram);
-            bench.pass(millis(wait));
-            prop_assert!(bench.responder.half_open <= 2);
-            prop_assert!(bench.responder.sessions.len() <= 3);
+            fixture.receive(peer(from), &datagram);
+            fixture.pass(millis(wait));
+            prop_assert!(fixture.responder.half_open <= 2);
+            prop_assert!(fixture.responder.sessions.len() <= 3);
         }
-        bench.pass(Duration::from_secs(20));
-        prop_assert!(bench.responder.sessions.is_empty());
-        prop_assert_eq!(bench.responder.half_open, 0);
-        prop_assert_eq!(bench.responder.deadline(), None);
+        fixture.pass(Duration::from_secs(20));
+        prop_assert!(fixture.responder.sessions.is_empty());
+        prop_assert_eq!(fixture.responder.half_open, 0);
+        prop_assert_eq!(fixture.responder.deadline(), None);
     }
 }

@@ -7,31 +7,31 @@ use super::*;
 use crate::mediastream::frame::Start3;
 
 /// Puts a tuple into a state; both handshakes and the START token are known.
-fn bench_at(state: &str) -> Bench {
+fn bench_at(state: &str) -> Fixture {
     let options: &[&str] = match state {
         "begun" | "begun and confirmed" => &["allow_legacy_start", "begin_immediately"],
         _ => &["allow_legacy_start"],
     };
-    let mut bench = Bench::new("3way,start3", options, &[]);
+    let mut fixture = Fixture::new("3way,start3", options, &[]);
     if state != "Idle" {
-        bench.receive(peer(A), &start(ASKED));
+        fixture.receive(peer(A), &start(ASKED));
     }
     if ["begun", "begun and confirmed"].contains(&state) {
-        bench.pass(millis(60));
+        fixture.pass(millis(60));
     }
     if ["confirmed", "Streaming", "begun and confirmed"].contains(&state) {
-        let confirm = identity(&bench).start_confirm();
-        bench.receive(peer(A), &confirm);
+        let confirm = identity(&fixture).start_confirm();
+        fixture.receive(peer(A), &confirm);
     }
     if state == "Streaming" {
-        bench.pass(millis(60));
+        fixture.pass(millis(60));
     }
-    bench
+    fixture
 }
 
-fn said(name: &str, bench: &Bench) -> Vec<u8> {
-    let present = bench.responder.sessions.contains_key(&peer(A));
-    let own = if present { identity(bench) } else { ASKED };
+fn said(name: &str, fixture: &Fixture) -> Vec<u8> {
+    let present = fixture.responder.sessions.contains_key(&peer(A));
+    let own = if present { identity(fixture) } else { ASKED };
     let other = Identity {
         stream_id: 8,
         ..own
@@ -74,10 +74,10 @@ fn said(name: &str, bench: &Bench) -> Vec<u8> {
         "SYN" => syn("wish"),
         "ACK" => ack(&id("wish")),
         "hidden ACK" => {
-            let session = bench.responder.sessions.get(&peer(A));
+            let session = fixture.responder.sessions.get(&peer(A));
             ack(&session.map_or(id("none"), |session| session.id))
         }
-        other => input(other, bench),
+        other => input(other, fixture),
     }
 }
 
@@ -120,11 +120,11 @@ fn every_frame_of_the_handshake_in_every_state_is_decided(
     let like_it = like_it.iter().filter(|_| state == "Streaming");
     for state in like_it.copied().chain([state]) {
         for (name, answers, after) in rows {
-            let mut bench = bench_at(state);
-            let datagram = said(name, &bench);
-            let sent = bench.receive(peer(A), &datagram);
+            let mut fixture = bench_at(state);
+            let datagram = said(name, &fixture);
+            let sent = fixture.receive(peer(A), &datagram);
             assert_eq!(names(&sent).join(" "), *answers, "{name} in {state}");
-            assert_eq!(bench.state(peer(A)), *after, "{name} in {state}");
+            assert_eq!(fixture.state(peer(A)), *after, "{name} in {state}");
         }
     }
 }
@@ -162,50 +162,50 @@ fn what_the_state_does_not_expect_changes_nothing(
         ("empty", ""),
         ("huge", ""),
     ] {
-        let mut bench = bench_at(state); // MS-S-17, MS-S-19, MS-W-17
-        let before = bench.state(peer(A));
+        let mut fixture = bench_at(state); // MS-S-17, MS-S-19, MS-W-17
+        let before = fixture.state(peer(A));
         let mut untouched = bench_at(state);
-        let datagram = said(name, &bench);
-        let sent = bench.receive(peer(A), &datagram);
+        let datagram = said(name, &fixture);
+        let sent = fixture.receive(peer(A), &datagram);
         assert_eq!(names(&sent).join(" "), answer, "{name} in {state}");
-        assert_eq!(bench.state(peer(A)), before, "{name} in {state}");
-        let passed = bench.pass(millis(4_000));
+        assert_eq!(fixture.state(peer(A)), before, "{name} in {state}");
+        let passed = fixture.pass(millis(4_000));
         assert_eq!(passed, untouched.pass(millis(4_000)), "{name} in {state}");
     }
 }
 
 #[test]
 fn half_open_sessions_are_bounded_and_a_flood_gets_error_4_and_harms_no_other_session() {
-    let mut bench = Bench::new("start3", &[], &[]); // MS-H-19, MS-S-07
-    bench.receive(peer(A), &start(ASKED));
-    let confirm = identity(&bench).start_confirm();
-    bench.receive(peer(A), &confirm);
+    let mut fixture = Fixture::new("start3", &[], &[]); // MS-H-19, MS-S-07
+    fixture.receive(peer(A), &start(ASKED));
+    let confirm = identity(&fixture).start_confirm();
+    fixture.receive(peer(A), &confirm);
     let mut accepted = 0;
     for n in 0..3_000 {
-        let sent = bench.receive(peer(n), &start(ASKED));
+        let sent = fixture.receive(peer(n), &start(ASKED));
         match decoded(&sent[0]) {
             Frame::StartAck(_) => accepted += 1,
             Frame::Error(error) => assert_eq!(error.error_code(), Some(4)),
             other => panic!("{other:?}"),
         }
     }
-    assert_eq!((accepted, bench.responder.half_open), (1_024, 1_024));
+    assert_eq!((accepted, fixture.responder.half_open), (1_024, 1_024));
     assert_eq!(
-        bench.counter("/handshakes/failed", "half_open_limit"),
+        fixture.counter("/handshakes/failed", "half_open_limit"),
         1_976
     );
-    assert_eq!(numbers(&bench.pass(Duration::from_secs(5))).len(), 100);
-    assert!(bench.responder.sessions.is_empty());
-    assert_eq!(bench.responder.deadline(), None);
+    assert_eq!(numbers(&fixture.pass(Duration::from_secs(5))).len(), 100);
+    assert!(fixture.responder.sessions.is_empty());
+    assert_eq!(fixture.responder.deadline(), None);
 }
 
 #[test]
 fn no_room_for_another_session_is_error_4() {
-    let mut bench = Bench::new("3way,start3", &[], &[("max_sessions", "1")]); // MS-S-07
-    bench.receive(peer(1), &syn("wish"));
-    let sent = bench.receive(peer(A), &start(ASKED));
+    let mut fixture = Fixture::new("3way,start3", &[], &[("max_sessions", "1")]); // MS-S-07
+    fixture.receive(peer(1), &syn("wish"));
+    let sent = fixture.receive(peer(A), &start(ASKED));
     assert_eq!(super::start3::body(&sent[0]).error_code(), Some(4));
-    assert_eq!(bench.responder.sessions(), 1);
+    assert_eq!(fixture.responder.sessions(), 1);
 }
 
 /// Something that may arrive: frames that mean something here, with some bytes changed.
@@ -248,22 +248,22 @@ proptest! {
         arrivals in prop::collection::vec(arrival(), 0..40),
     ) {
         let options: &[&str] = if begins { &["begin_immediately", "allow_legacy_start"] } else { &[] };
-        let mut bench = Bench::new(mode, options, &[("max_half_open", "2"), ("max_sessions", "3")]);
+        let mut fixture = Fixture::new(mode, options, &[("max_half_open", "2"), ("max_sessions", "3")]);
         for (from, wait, datagram) in arrivals {
-            bench.receive(peer(from), &datagram);
+            fixture.receive(peer(from), &datagram);
             // Whoever was accepted may confirm.
-            let session = bench.responder.sessions.get(&peer(from));
+            let session = fixture.responder.sessions.get(&peer(from));
             let confirm = session.and_then(Session::start3).map(|known| known.identity.start_confirm());
             if let Some(confirm) = confirm.filter(|_| wait % 2 == 0) {
-                bench.receive(peer(from), &confirm);
+                fixture.receive(peer(from), &confirm);
             }
-            bench.pass(millis(wait));
-            prop_assert!(bench.responder.half_open <= 2);
-            prop_assert!(bench.responder.sessions.len() <= 3);
+            fixture.pass(millis(wait));
+            prop_assert!(fixture.responder.half_open <= 2);
+            prop_assert!(fixture.responder.sessions.len() <= 3);
         }
-        bench.pass(Duration::from_secs(20));
-        prop_assert!(bench.responder.sessions.is_empty());
-        prop_assert_eq!(bench.responder.half_open, 0);
-        prop_assert_eq!(bench.responder.deadline(), None);
+        fixture.pass(Duration::from_secs(20));
+        prop_assert!(fixture.responder.sessions.is_empty());
+        prop_assert_eq!(fixture.responder.half_open, 0);
+        prop_assert_eq!(fixture.responder.deadline(), None);
     }
 }

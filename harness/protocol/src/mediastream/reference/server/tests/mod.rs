@@ -1,7 +1,7 @@
 //! The server: by itself over services that only note what they are asked, and with its real ones
 //! among many clients in virtual time.
 
-mod crowd;
+mod many_clients;
 mod rules;
 mod uploads;
 
@@ -58,7 +58,7 @@ fn names(sends: &[(SocketAddr, Vec<u8>)]) -> Vec<&'static str> {
 }
 
 /// A server and many clients, which may go on whenever their time has come.
-struct Crowd {
+struct ManyClients {
     server: Server<Responder, Uploads>,
     clients: BTreeMap<SocketAddr, Box<dyn Machine>>,
     timers: BTreeSet<(Duration, SocketAddr)>,
@@ -71,7 +71,7 @@ struct Crowd {
     most_awaiting: usize,
 }
 
-impl Crowd {
+impl ManyClients {
     fn new(server: Settings) -> Self {
         Self {
             server: Server::of(server),
@@ -173,10 +173,10 @@ impl Crowd {
                 Output::Transition { .. } => {}
             }
         }
-        let streams = self.server.desk.connected(Side::Send);
+        let streams = self.server.admission.connected(Side::Send);
         assert_eq!(streams, self.server.streams.sessions());
         self.most_streams = self.most_streams.max(streams);
-        self.most_awaiting = self.most_awaiting.max(self.server.desk.awaiting());
+        self.most_awaiting = self.most_awaiting.max(self.server.admission.awaiting());
     }
 
     fn launch(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {

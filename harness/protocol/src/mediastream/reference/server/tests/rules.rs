@@ -77,8 +77,8 @@ type Noted = Server<Notes, Notes>;
 
 fn noted(slots: usize, upload_slots: usize) -> Noted {
     let grammar = Grammar::new(Mode::Legacy, false).with_uploads();
-    let desk = Desk::new(slots, upload_slots, 8);
-    Server::new(grammar, desk, Notes::default(), Notes::default())
+    let admission = Admission::new(slots, upload_slots, 8);
+    Server::new(grammar, admission, Notes::default(), Notes::default())
 }
 
 fn get(server: &mut impl Machine, n: u16, payload: &[u8]) {
@@ -115,7 +115,7 @@ fn anything_else_starts_nothing() {
         get(&mut server, 1, payload);
     }
     assert!(server.streams.opened.is_empty() && server.uploads.opened.is_empty());
-    assert_eq!(server.desk.place(remote(1)), None);
+    assert_eq!(server.admission.place(remote(1)), None);
     // They are counted where streams are.
     assert_eq!(server.streams.got.len(), odd.len());
 }
@@ -142,7 +142,7 @@ fn requests_while_waiting_or_connected_are_counted_and_start_nothing() {
     assert_eq!(server.streams.opened, [remote(1)]);
     assert!(server.uploads.opened.is_empty());
     assert_eq!(server.counters.duplicates, 4);
-    assert_eq!(server.desk.awaiting(), 1);
+    assert_eq!(server.admission.awaiting(), 1);
 }
 
 #[test]
@@ -164,7 +164,7 @@ fn a_session_that_restarts_keeps_its_slot() {
     get(&mut server, 2, START_TOKEN);
     get(&mut server, 1, b"again");
     assert_eq!(server.streams.opened, [remote(1)]);
-    assert_eq!(server.desk.connected(Side::Send), 1);
+    assert_eq!(server.admission.connected(Side::Send), 1);
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn a_slot_that_its_service_does_not_want_goes_to_the_next() {
     server.streams.refuses = 1;
     get(&mut server, 1, b"bye");
     assert_eq!(server.streams.opened, [remote(1), remote(3)]);
-    assert_eq!(server.desk.place(remote(2)), None);
+    assert_eq!(server.admission.place(remote(2)), None);
 }
 
 #[test]
@@ -204,10 +204,10 @@ fn a_syn_without_a_slot_is_rejected_and_a_start_token_waits() {
         panic!("no SYN-ACK");
     };
     assert!(!answer.accepts());
-    assert_eq!(server.desk.place(remote(3)), None);
+    assert_eq!(server.admission.place(remote(3)), None);
 
     // The half-open session takes the slot until it is dropped.
-    while server.desk.place(remote(1)).is_some() {
+    while server.admission.place(remote(1)).is_some() {
         let due = server.deadline().unwrap();
         server.handle(due, Input::Tick);
     }
@@ -234,10 +234,10 @@ fn a_start_of_start3_without_a_slot_is_refused_by_error_4() {
     let code = error.error_code();
     assert_eq!(code, Some(4));
     assert_eq!(
-        server.desk.place(remote(1)),
+        server.admission.place(remote(1)),
         Some(Place::Connected(Side::Send))
     );
-    assert_eq!(server.desk.place(remote(2)), None);
+    assert_eq!(server.admission.place(remote(2)), None);
 }
 
 #[test]

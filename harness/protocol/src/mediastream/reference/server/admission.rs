@@ -21,7 +21,7 @@ pub(super) enum Place {
 
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Asked {
+pub(super) enum Admitted {
     /// The remote has a slot now.
     Connected,
     /// It waits for one (MS-X-02).
@@ -37,9 +37,9 @@ pub(super) enum Asked {
 ///
 /// Every operation takes constant time but the withdrawal of a request that waits. What it keeps is
 /// bounded by its slots and by the bound of those that wait. A slot is never free while somebody
-/// waits for it, once [`Desk::next`] was called until it returns `None`.
+/// waits for it, once [`Admission::next`] was called until it returns `None`.
 #[derive(Debug)]
-pub(super) struct Desk {
+pub(super) struct Admission {
     places: HashMap<SocketAddr, Place>,
     senders: Slots,
     receivers: Slots,
@@ -54,7 +54,7 @@ struct Slots {
     awaiting: VecDeque<SocketAddr>,
 }
 
-impl Desk {
+impl Admission {
     /// So many slots of each role, and so many requests that wait at most, of both roles together.
     pub(super) fn new(senders: usize, receivers: usize, max_awaiting: usize) -> Self {
         Self {
@@ -71,25 +71,25 @@ impl Desk {
     }
 
     /// A remote asks, and takes what waiting may come.
-    pub(super) fn ask(&mut self, remote: SocketAddr, side: Side) -> Asked {
+    pub(super) fn ask(&mut self, remote: SocketAddr, side: Side) -> Admitted {
         if self.places.contains_key(&remote) {
-            return Asked::Duplicate;
+            return Admitted::Duplicate;
         }
         let is_full = self.awaiting() >= self.max_awaiting;
         let slots = self.slots(side);
         let (place, asked) = if slots.awaiting.is_empty() && slots.take() {
-            (Place::Connected(side), Asked::Connected)
+            (Place::Connected(side), Admitted::Connected)
         } else if is_full {
-            return Asked::Refused;
+            return Admitted::Refused;
         } else {
             slots.awaiting.push_back(remote);
-            (Place::Waiting(side), Asked::Waits)
+            (Place::Waiting(side), Admitted::Waits)
         };
         self.places.insert(remote, place);
         asked
     }
 
-    /// A remote was taken on without a request to the desk; a request of its own that waits is
+    /// A remote was admitted without a request; a request of its own that waits is
     /// withdrawn. Whether there was a slot for it.
     pub(super) fn connect(&mut self, remote: SocketAddr, side: Side) -> bool {
         if !self.slots(side).take() {
@@ -196,64 +196,67 @@ mod tests {
 
     #[test]
     fn whoever_asks_when_no_slot_is_free_waits_and_is_served_in_turn() {
-        let mut desk = Desk::new(1, 0, 8);
-        assert_eq!(desk.ask(remote(1), Side::Send), Asked::Connected);
-        assert_eq!(desk.ask(remote(2), Side::Send), Asked::Waits);
-        assert_eq!(desk.ask(remote(3), Side::Send), Asked::Waits);
-        assert_eq!(desk.next(), None);
-        desk.forget(remote(1));
-        assert_eq!(desk.next(), Some((remote(2), Side::Send)));
-        assert_eq!(desk.next(), None);
-        desk.forget(remote(2));
-        assert_eq!(desk.next(), Some((remote(3), Side::Send)));
-        assert_eq!(desk.place(remote(2)), None);
+        let mut admission = Admission::new(1, 0, 8);
+        assert_eq!(admission.ask(remote(1), Side::Send), Admitted::Connected);
+        assert_eq!(admission.ask(remote(2), Side::Send), Admitted::Waits);
+        assert_eq!(admission.ask(remote(3), Side::Send), Admitted::Waits);
+        assert_eq!(admission.next(), None);
+        admission.forget(remote(1));
+        assert_eq!(admission.next(), Some((remote(2), Side::Send)));
+        assert_eq!(admission.next(), None);
+        admission.forget(remote(2));
+        assert_eq!(admission.next(), Some((remote(3), Side::Send)));
+        assert_eq!(admission.place(remote(2)), None);
     }
 
     #[test]
     fn the_roles_have_slots_of_their_own() {
-        let mut desk = Desk::new(1, 1, 8);
-        assert_eq!(desk.ask(remote(1), Side::Send), Asked::Connected);
-        assert_eq!(desk.ask(remote(2), Side::Receive), Asked::Connected);
-        assert_eq!(desk.ask(remote(3), Side::Receive), Asked::Waits);
-        assert_eq!(desk.ask(remote(4), Side::Send), Asked::Waits);
-        desk.forget(remote(1));
-        assert_eq!(desk.next(), Some((remote(4), Side::Send)));
-        assert_eq!(desk.place(remote(3)), Some(Place::Waiting(Side::Receive)));
+        let mut admission = Admission::new(1, 1, 8);
+        assert_eq!(admission.ask(remote(1), Side::Send), Admitted::Connected);
+        assert_eq!(admission.ask(remote(2), Side::Receive), Admitted::Connected);
+        assert_eq!(admission.ask(remote(3), Side::Receive), Admitted::Waits);
+        assert_eq!(admission.ask(remote(4), Side::Send), Admitted::Waits);
+        admission.forget(remote(1));
+        assert_eq!(admission.next(), Some((remote(4), Side::Send)));
+        assert_eq!(
+            admission.place(remote(3)),
+            Some(Place::Waiting(Side::Receive))
+        );
     }
 
     #[test]
     fn a_second_request_of_a_remote_is_a_duplicate_whatever_it_asks() {
-        let mut desk = Desk::new(1, 1, 8);
-        desk.ask(remote(1), Side::Send);
-        desk.ask(remote(2), Side::Send);
+        let mut admission = Admission::new(1, 1, 8);
+        admission.ask(remote(1), Side::Send);
+        admission.ask(remote(2), Side::Send);
         for side in [Side::Send, Side::Receive] {
-            assert_eq!(desk.ask(remote(1), side), Asked::Duplicate);
-            assert_eq!(desk.ask(remote(2), side), Asked::Duplicate);
+            assert_eq!(admission.ask(remote(1), side), Admitted::Duplicate);
+            assert_eq!(admission.ask(remote(2), side), Admitted::Duplicate);
         }
-        assert_eq!(desk.awaiting(), 1);
-        assert_eq!(desk.accepting(Side::Receive), 1);
+        assert_eq!(admission.awaiting(), 1);
+        assert_eq!(admission.accepting(Side::Receive), 1);
     }
 
     #[test]
     fn requests_past_the_bound_are_forgotten() {
-        let mut desk = Desk::new(0, 0, 2);
-        assert_eq!(desk.ask(remote(1), Side::Send), Asked::Waits);
-        assert_eq!(desk.ask(remote(2), Side::Receive), Asked::Waits);
-        assert_eq!(desk.ask(remote(3), Side::Send), Asked::Refused);
-        assert_eq!(desk.place(remote(3)), None);
-        assert_eq!(desk.awaiting(), 2);
+        let mut admission = Admission::new(0, 0, 2);
+        assert_eq!(admission.ask(remote(1), Side::Send), Admitted::Waits);
+        assert_eq!(admission.ask(remote(2), Side::Receive), Admitted::Waits);
+        assert_eq!(admission.ask(remote(3), Side::Send), Admitted::Refused);
+        assert_eq!(admission.place(remote(3)), None);
+        assert_eq!(admission.awaiting(), 2);
     }
 
     #[test]
     fn a_remote_that_is_taken_on_otherwise_waits_no_longer() {
-        let mut desk = Desk::new(1, 0, 8);
-        desk.ask(remote(1), Side::Receive);
-        assert!(desk.connect(remote(1), Side::Send));
-        assert!(!desk.connect(remote(2), Side::Send));
-        assert_eq!(desk.awaiting(), 0);
-        desk.forget(remote(1));
-        assert_eq!(desk.accepting(Side::Send), 1);
-        assert_eq!(desk.accepting(Side::Receive), 0);
+        let mut admission = Admission::new(1, 0, 8);
+        admission.ask(remote(1), Side::Receive);
+        assert!(admission.connect(remote(1), Side::Send));
+        assert!(!admission.connect(remote(2), Side::Send));
+        assert_eq!(admission.awaiting(), 0);
+        admission.forget(remote(1));
+        assert_eq!(admission.accepting(Side::Send), 1);
+        assert_eq!(admission.accepting(Side::Receive), 0);
     }
 
     #[derive(Debug, Clone, Copy)]
@@ -277,47 +280,47 @@ mod tests {
     proptest! {
         #[test]
         fn no_slot_is_lost_and_nobody_waits_twice(steps in prop::collection::vec(step(), 0..200)) {
-            let mut desk = Desk::new(3, 2, 4);
+            let mut admission = Admission::new(3, 2, 4);
             let mut model: BTreeMap<SocketAddr, Place> = BTreeMap::new();
             for step in steps {
                 match step {
-                    Step::Ask(port, side) => match desk.ask(remote(port), side) {
-                        Asked::Connected => {
+                    Step::Ask(port, side) => match admission.ask(remote(port), side) {
+                        Admitted::Connected => {
                             prop_assert_eq!(model.insert(remote(port), Place::Connected(side)), None);
                         }
-                        Asked::Waits => {
+                        Admitted::Waits => {
                             prop_assert_eq!(model.insert(remote(port), Place::Waiting(side)), None);
                         }
-                        Asked::Duplicate => prop_assert!(model.contains_key(&remote(port))),
-                        Asked::Refused => prop_assert_eq!(desk.awaiting(), 4),
+                        Admitted::Duplicate => prop_assert!(model.contains_key(&remote(port))),
+                        Admitted::Refused => prop_assert_eq!(admission.awaiting(), 4),
                     },
                     Step::Connect(port, side) => {
-                        if desk.connect(remote(port), side) {
+                        if admission.connect(remote(port), side) {
                             model.insert(remote(port), Place::Connected(side));
                         }
                     }
                     Step::Forget(port) => {
-                        desk.forget(remote(port));
+                        admission.forget(remote(port));
                         model.remove(&remote(port));
                     }
                     Step::Next => {
-                        if let Some((remote, side)) = desk.next() {
+                        if let Some((remote, side)) = admission.next() {
                             let before = model.insert(remote, Place::Connected(side));
                             prop_assert_eq!(before, Some(Place::Waiting(side)));
                         }
                     }
                 }
                 for port in 0..12 {
-                    prop_assert_eq!(desk.place(remote(port)), model.get(&remote(port)).copied());
+                    prop_assert_eq!(admission.place(remote(port)), model.get(&remote(port)).copied());
                 }
                 for (side, slots) in [(Side::Send, 3), (Side::Receive, 2)] {
                     let connected = Place::Connected(side);
                     let connected = model.values().filter(|place| **place == connected).count();
-                    prop_assert_eq!(desk.connected(side), connected);
-                    prop_assert_eq!(desk.accepting(side), slots - connected);
+                    prop_assert_eq!(admission.connected(side), connected);
+                    prop_assert_eq!(admission.accepting(side), slots - connected);
                 }
                 let waiting = |place: &&Place| matches!(place, Place::Waiting(_));
-                prop_assert_eq!(desk.awaiting(), model.values().filter(waiting).count());
+                prop_assert_eq!(admission.awaiting(), model.values().filter(waiting).count());
             }
         }
     }
