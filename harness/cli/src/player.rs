@@ -49,7 +49,7 @@ pub(crate) struct Live<'a> {
 
 /// A scenario played once.
 #[derive(Debug)]
-pub(crate) struct Played {
+pub(crate) struct PlayResult {
     /// The verdict.
     pub(crate) verdict: VerdictEvent,
     /// What was found.
@@ -63,7 +63,7 @@ impl Player<'_> {
     ///
     /// # Errors
     /// A sentence for people, if it could not be played.
-    pub(crate) fn play(&self, scenario: &Scenario) -> Result<Played, String> {
+    pub(crate) fn play(&self, scenario: &Scenario) -> Result<PlayResult, String> {
         match self {
             Self::Virtual(reference) => reference.play(scenario),
             Self::Live(live) => live.play(scenario),
@@ -76,10 +76,10 @@ impl Virtual {
     ///
     /// # Errors
     /// A sentence for people, if it could not be played.
-    pub(crate) fn play(&self, scenario: &Scenario) -> Result<Played, String> {
+    pub(crate) fn play(&self, scenario: &Scenario) -> Result<PlayResult, String> {
         let simulated = simulate(self.protocol, scenario, &self.settings);
         let simulated = simulated.map_err(|error| error.to_string())?;
-        Ok(Played {
+        Ok(PlayResult {
             verdict: simulated.composed.verdict,
             findings: simulated.composed.findings,
             happened: simulated.happened,
@@ -96,7 +96,7 @@ impl Virtual {
 }
 
 impl Live<'_> {
-    fn play(&self, scenario: &Scenario) -> Result<Played, String> {
+    fn play(&self, scenario: &Scenario) -> Result<PlayResult, String> {
         let plan = Plan {
             assignments: vec![Assignment {
                 iut: self.iut.clone(),
@@ -141,7 +141,7 @@ impl Live<'_> {
         }
         // A run that was broken off has no verdict, and says why.
         let verdict = judged.ok_or(summary.message)?;
-        Ok(Played {
+        Ok(PlayResult {
             verdict,
             findings,
             happened: None,

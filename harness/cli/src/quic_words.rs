@@ -14,7 +14,7 @@ const MOST_STREAMS: usize = 64;
 
 /// What one end says on one stream.
 #[derive(Debug)]
-pub(crate) struct Said {
+pub(crate) struct StreamWord {
     pub(crate) stream: u64,
     pub(crate) by: Role,
     /// A word, or why its bytes are none.
@@ -23,7 +23,7 @@ pub(crate) struct Said {
 
 /// Follows the streams of all connections that agreed on `proton`.
 #[derive(Debug, Default)]
-pub(crate) struct Words {
+pub(crate) struct StreamWords {
     connections: BTreeMap<u64, BTreeMap<u64, Stream>>,
     /// Connections with packets for which there are no secrets.
     unread: BTreeSet<u64>,
@@ -46,9 +46,9 @@ impl Stream {
     }
 }
 
-impl Words {
+impl StreamWords {
     /// What is complete, or broken, with this event.
-    pub(crate) fn hear(&mut self, event: &Event<'_>) -> Vec<Said> {
+    pub(crate) fn hear(&mut self, event: &Event<'_>) -> Vec<StreamWord> {
         let Some(connection) = event.connection else {
             return Vec::new();
         };
@@ -75,7 +75,7 @@ impl Words {
                 let ended = self.end(connection, stream, by);
                 let broken = ended.and_then(|reader| reader.finish().err());
                 return broken
-                    .map(|error| Said {
+                    .map(|error| StreamWord {
                         stream,
                         by,
                         word: Err(error.to_string()),
@@ -136,7 +136,7 @@ impl Words {
         stream: u64,
         by: Role,
         (offset, bytes): (u64, &[u8]),
-    ) -> Vec<Said> {
+    ) -> Vec<StreamWord> {
         let Some(streams) = self.connections.get_mut(&connection) else {
             return Vec::new();
         };
@@ -155,7 +155,7 @@ impl Words {
         let Some(reader) = one.reader(by) else {
             return said;
         };
-        let mut add = |word| said.push(Said { stream, by, word });
+        let mut add = |word| said.push(StreamWord { stream, by, word });
         let taken = reader.take(bytes, |described| add(Ok(described)));
         let kind = reader.kind();
         if let Err(error) = taken {
@@ -196,8 +196,8 @@ mod tests {
         }
     }
 
-    fn of(alpn: &str) -> Words {
-        let mut words = Words::default();
+    fn of(alpn: &str) -> StreamWords {
+        let mut words = StreamWords::default();
         let said = words.hear(&event(EventKind::ServerHandshake {
             alpn: Some(alpn.as_bytes()),
             parameters: None,
@@ -206,14 +206,14 @@ mod tests {
         words
     }
 
-    fn bytes(words: &mut Words, by: Role, offset: u64, bytes: &[u8]) -> Vec<String> {
+    fn bytes(words: &mut StreamWords, by: Role, offset: u64, bytes: &[u8]) -> Vec<String> {
         let said = words.hear(&event(EventKind::StreamBytes {
             stream: 0,
             by,
             offset,
             bytes,
         }));
-        let named = |one: Said| match one.word {
+        let named = |one: StreamWord| match one.word {
             Ok(word) => format!("{} {:?}", word.frame, word.fields),
             Err(error) => error,
         };

@@ -42,15 +42,15 @@ fn shakedown(arguments: &[&str]) -> Command {
 }
 
 /// A folder for reports and descriptions.
-struct Stage(TempDir);
+struct Workspace(TempDir);
 
 /// What a run told.
-struct Told {
+struct RunOutput {
     events: Vec<Value>,
     exit: Option<i32>,
 }
 
-impl Stage {
+impl Workspace {
     fn new() -> Self {
         Self(tempfile::tempdir().unwrap())
     }
@@ -80,8 +80,8 @@ impl Stage {
         command
     }
 
-    fn run(&self, arguments: &[&str]) -> Told {
-        Told::of(&self.command(arguments).output().unwrap())
+    fn run(&self, arguments: &[&str]) -> RunOutput {
+        RunOutput::of(&self.command(arguments).output().unwrap())
     }
 
     fn capture(&self, scenario: &str) -> PathBuf {
@@ -89,7 +89,7 @@ impl Stage {
     }
 }
 
-impl Told {
+impl RunOutput {
     fn of(output: &Output) -> Self {
         let text = String::from_utf8_lossy(&output.stdout);
         let events = text.lines().map(|line| serde_json::from_str(line).unwrap());
@@ -260,8 +260,8 @@ const PIPELINED: &str = "proton/any/server/a-hundred-pipelined-events-are-acked-
 
 #[test]
 fn the_reference_passes_what_does_not_wait_for_minutes() {
-    let stage = Stage::new();
-    let told = stage.run(&["--protocol", "proton"]);
+    let workspace = Workspace::new();
+    let told = workspace.run(&["--protocol", "proton"]);
     let verdicts = told.all("verdict");
     let others = verdicts.iter().filter(|one| one["verdict"] != "pass");
     let others: Vec<_> = others.collect();
@@ -275,7 +275,7 @@ fn the_reference_passes_what_does_not_wait_for_minutes() {
     // Each capture has its secrets: who reads it needs nothing else.
     for one in verdicts {
         let scenario = one["scenario"].as_str().unwrap();
-        let path = stage.capture(scenario);
+        let path = workspace.capture(scenario);
         let mut capture = Capture::open(std::fs::File::open(&path).unwrap()).unwrap();
         let mut has_secrets = false;
         let mut packets = 0;
@@ -293,9 +293,9 @@ fn the_reference_passes_what_does_not_wait_for_minutes() {
 
 #[test]
 fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let double = Running::start(Liar(honest()), TRANSPORT);
-    let told = stage.run(&[PIPELINED, "--iut", &stage.at(double.address)]);
+    let told = workspace.run(&[PIPELINED, "--iut", &workspace.at(double.address)]);
     assert_eq!(told.exit, Some(1), "{:#?}", told.events);
     let findings = told.all("finding");
     // The step and the monitor name the same packet: it is told once.
@@ -304,7 +304,7 @@ fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
     };
     assert_eq!(finding["requirement"], "PR-E-01");
     assert!(finding["packet"].as_u64().is_some_and(|packet| packet > 1));
-    let capture = stage.capture(PIPELINED);
+    let capture = workspace.capture(PIPELINED);
     let checked = shakedown(&["check", capture.to_str().unwrap()])
         .output()
         .unwrap();
@@ -315,10 +315,10 @@ fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
 
 #[test]
 fn a_server_that_runs_already_is_judged_scenario_by_scenario() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let double = Running::start(honest(), TRANSPORT);
-    let iut = stage.at(double.address);
-    let told = stage.run(&[
+    let iut = workspace.at(double.address);
+    let told = workspace.run(&[
         "proton/any/server",
         "--filter",
         "event-stream",
@@ -331,10 +331,10 @@ fn a_server_that_runs_already_is_judged_scenario_by_scenario() {
 
 #[test]
 fn a_server_that_runs_already_and_dies_breaks_the_run_off() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let double = Running::start(Mortal(honest(), false), TRANSPORT);
-    let iut = stage.at(double.address);
-    let told = stage.run(&[
+    let iut = workspace.at(double.address);
+    let told = workspace.run(&[
         "proton/any/server",
         "--filter",
         "event-stream",
@@ -353,19 +353,19 @@ fn a_server_that_runs_already_and_dies_breaks_the_run_off() {
 }
 
 /// What a run says that cannot begin.
-fn why_not(stage: &Stage, arguments: &[&str]) -> String {
-    let told = stage.run(arguments);
+fn why_not(workspace: &Workspace, arguments: &[&str]) -> String {
+    let told = workspace.run(arguments);
     assert_eq!(told.exit, Some(2), "{:#?}", told.events);
     told.end()["message"].as_str().unwrap().to_owned()
 }
 
 #[test]
 fn a_server_that_is_not_there_is_told_before_anything_is_played() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     // Bound, so that nobody else is there; it never answers.
     let mute = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).unwrap();
-    let iut = stage.at(mute.local_addr().unwrap());
-    let why = why_not(&stage, &[PIPELINED, "--iut", &iut]);
+    let iut = workspace.at(mute.local_addr().unwrap());
+    let why = why_not(&workspace, &[PIPELINED, "--iut", &iut]);
     let says = "was asked for a QUIC connection (proton), and nothing came back";
     assert!(
         why.starts_with("double does not answer: ") && why.contains(says),
@@ -375,42 +375,45 @@ fn a_server_that_is_not_there_is_told_before_anything_is_played() {
 
 #[test]
 fn a_server_of_another_protocol_is_told_before_anything_is_played() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let transport = Transport {
         alpn: "h3",
         ..TRANSPORT
     };
     let double = Running::start(honest(), transport);
-    let why = why_not(&stage, &[PIPELINED, "--iut", &stage.at(double.address)]);
+    let why = why_not(
+        &workspace,
+        &[PIPELINED, "--iut", &workspace.at(double.address)],
+    );
     assert!(why.contains("its handshake failed"), "{why}");
 }
 
 #[test]
 fn a_client_that_never_connects_is_told_before_anything_is_played() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let command = "[start]\ncommand = [\"/bin/sh\", \"-c\", \"exec sleep 100\", \"{peer}\"]\n";
-    let iut = stage.describe("client", command);
+    let iut = workspace.describe("client", command);
     let scenario = "proton/any/client/a-client-with-nothing-to-do-ends-in-peace";
-    let why = why_not(&stage, &[scenario, "--iut", &iut]);
+    let why = why_not(&workspace, &[scenario, "--iut", &iut]);
     assert!(why.contains("its first datagram was waited for"), "{why}");
 }
 
 #[test]
 fn what_is_interrupted_leaves_a_capture_that_can_be_read() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let scenario = "proton/any/server/an-idle-connection-outlives-the-idle-timeout";
-    let mut command = stage.command(&[scenario]);
+    let mut command = workspace.command(&[scenario]);
     let child = command.stdout(Stdio::piped()).spawn().unwrap();
     let began = Instant::now();
-    while packets(&stage.capture(scenario)) < 24 {
+    while packets(&workspace.capture(scenario)) < 24 {
         assert!(began.elapsed() < BOUND, "it does not come so far");
         thread::sleep(Duration::from_millis(10));
     }
     let pid = Pid::from_raw(i32::try_from(child.id()).unwrap());
     kill(pid, Signal::SIGINT).unwrap();
-    let told = Told::of(&child.wait_with_output().unwrap());
+    let told = RunOutput::of(&child.wait_with_output().unwrap());
     assert_eq!(told.exit, Some(130));
-    let capture = stage.capture(scenario);
+    let capture = workspace.capture(scenario);
     let checked = shakedown(&["check", "--format", "json", capture.to_str().unwrap()])
         .output()
         .unwrap();
@@ -436,8 +439,8 @@ fn packets(path: &Path) -> usize {
 
 #[test]
 fn a_run_through_a_network_that_loses_passes_or_is_in_doubt_and_never_fails() {
-    let stage = Stage::new();
-    let told = stage.run(&[
+    let workspace = Workspace::new();
+    let told = workspace.run(&[
         "proton/any/server",
         "--filter",
         "event-stream",

@@ -19,13 +19,13 @@ use tempfile::TempDir;
 const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
 
 /// A folder with a scenario of many steps and the description of a twin that sends media before the ACK.
-struct Stage {
+struct Workspace {
     folder: TempDir,
 }
 
-impl Stage {
+impl Workspace {
     fn new() -> Self {
-        let stage = Self {
+        let workspace = Self {
             folder: tempfile::tempdir().expect("a folder can be made"),
         };
         let noise = |n: u8| json!({ "send_raw": { "hex": format!("77{n:02x}") } });
@@ -49,8 +49,8 @@ impl Stage {
             "let": { "id": { "uuid": {} } },
             "steps": steps,
         });
-        stage.write("large.json", &scenario.to_string());
-        stage
+        workspace.write("large.json", &scenario.to_string());
+        workspace
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -90,9 +90,9 @@ impl Stage {
         command
     }
 
-    fn shrink(&self, arguments: &[&str]) -> Told {
+    fn shrink(&self, arguments: &[&str]) -> RunOutput {
         let output = self.command(arguments).output();
-        Told::of(&output.expect("the program starts"))
+        RunOutput::of(&output.expect("the program starts"))
     }
 
     /// The file as it was written, which loads.
@@ -104,13 +104,13 @@ impl Stage {
 }
 
 #[derive(Debug)]
-struct Told {
+struct RunOutput {
     exit: Option<i32>,
     out: String,
     errors: String,
 }
 
-impl Told {
+impl RunOutput {
     fn of(output: &Output) -> Self {
         Self {
             exit: output.status.code(),
@@ -126,8 +126,8 @@ fn text(path: &Path) -> String {
 
 #[test]
 fn many_steps_shrink_in_virtual_time_to_the_few_that_matter_with_the_same_bytes_each_time() {
-    let stage = Stage::new();
-    let told = stage.shrink(&["large.json", "--without", "MS-H-15"]);
+    let workspace = Workspace::new();
+    let told = workspace.shrink(&["large.json", "--without", "MS-H-15"]);
     assert_eq!(told.exit, Some(0), "{told:?}");
     for part in [
         "fails MS-H-15 against the reference without MS-H-15 in virtual time",
@@ -139,7 +139,7 @@ fn many_steps_shrink_in_virtual_time_to_the_few_that_matter_with_the_same_bytes_
     ] {
         assert!(told.out.contains(part), "{part}: {told:?}");
     }
-    let shrunk = stage.shrunk("large-shrunk.json");
+    let shrunk = workspace.shrunk("large-shrunk.json");
     let expected = json!({
         "$schema": "scenario.schema.json",
         "id": "mediastream/3way/responder/large-shrunk",
@@ -153,30 +153,30 @@ fn many_steps_shrink_in_virtual_time_to_the_few_that_matter_with_the_same_bytes_
         ],
     });
     assert_eq!(shrunk, expected);
-    let first = text(&stage.path("large-shrunk.json"));
-    let again = stage.shrink(&["large.json", "--without", "MS-H-15", "--force"]);
+    let first = text(&workspace.path("large-shrunk.json"));
+    let again = workspace.shrink(&["large.json", "--without", "MS-H-15", "--force"]);
     assert_eq!(again.exit, Some(0), "{again:?}");
-    assert_eq!(text(&stage.path("large-shrunk.json")), first);
+    assert_eq!(text(&workspace.path("large-shrunk.json")), first);
 }
 
 #[test]
 fn a_trace_is_replayed_against_its_twin_and_shrinks_to_a_scenario() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let found = Command::new(SHAKEDOWN)
         .args(["explore", "mediastream", "--swarm", "40", "--mode", "3way"])
         .args(["--without", "MS-H-18", "--out", "found"])
-        .current_dir(stage.folder.path())
+        .current_dir(workspace.folder.path())
         .output()
         .expect("the program starts");
-    assert_eq!(found.status.code(), Some(1), "{:?}", Told::of(&found));
-    let files = std::fs::read_dir(stage.path("found")).expect("a folder");
+    assert_eq!(found.status.code(), Some(1), "{:?}", RunOutput::of(&found));
+    let files = std::fs::read_dir(workspace.path("found")).expect("a folder");
     let mut traces: Vec<_> = files
         .map(|file| file.expect("a file").path())
         .filter(|path| path.to_string_lossy().ends_with(".trace.json"))
         .collect();
     traces.sort();
     let trace = traces.first().expect("a trace");
-    let told = stage.shrink(&[&trace.to_string_lossy()]);
+    let told = workspace.shrink(&[&trace.to_string_lossy()]);
     assert_eq!(told.exit, Some(0), "{told:?}");
     let part = "fails MS-H-18 against the reference without MS-H-18 in virtual time";
     assert!(told.out.contains(part), "{told:?}");
@@ -185,15 +185,15 @@ fn a_trace_is_replayed_against_its_twin_and_shrinks_to_a_scenario() {
         .replace(".trace.json", "-shrunk.json");
     let loaded = Loaded::read(Path::new(&out)).unwrap_or_else(|problems| panic!("{problems}"));
     assert!(loaded.scenario.steps.len() <= 4, "{}", loaded.text);
-    let broken = stage.write("broken.json", "{ \"events\": 7 }");
-    let told = stage.shrink(&[&broken]);
+    let broken = workspace.write("broken.json", "{ \"events\": 7 }");
+    let told = workspace.shrink(&[&broken]);
     assert_eq!(told.exit, Some(2), "{told:?}");
     assert!(told.errors.contains("broken.json:1"), "{told:?}");
 }
 
 #[test]
 fn a_network_of_chance_becomes_the_one_fault_that_matters() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     let scenario = json!({
         "$schema": "scenario.schema.json",
         "id": "mediastream/3way/responder/by-chance",
@@ -208,26 +208,26 @@ fn a_network_of_chance_becomes_the_one_fault_that_matters() {
             { "expect": { "frame": "connection-id", "within": "1s", "ignore": ["SYN-ACK"] } },
         ],
     });
-    stage.write("by-chance.json", &scenario.to_string());
-    let told = stage.shrink(&["by-chance.json", "--without", "MS-H-18"]);
+    workspace.write("by-chance.json", &scenario.to_string());
+    let told = workspace.shrink(&["by-chance.json", "--without", "MS-H-18"]);
     assert_eq!(told.exit, Some(0), "{told:?}");
     assert!(told.out.contains("before   4 steps, 3 faults"), "{told:?}");
     assert!(told.out.contains("after    2 steps, 1 fault\n"), "{told:?}");
-    let shrunk = stage.shrunk("by-chance-shrunk.json");
+    let shrunk = workspace.shrunk("by-chance-shrunk.json");
     let impair = json!({ "faults": [{ "drop": { "frame": "SYN-ACK" } }] });
     assert_eq!(shrunk["impair"], impair, "{shrunk:#}");
 }
 
 #[test]
 fn a_live_implementation_is_asked_anew_for_each_candidate() {
-    let stage = Stage::new();
-    let iut = stage.description("{} --without MS-H-15");
-    let out = stage.path("small.json");
+    let workspace = Workspace::new();
+    let iut = workspace.description("{} --without MS-H-15");
+    let out = workspace.path("small.json");
     let out = out.to_string_lossy();
-    let told = stage.shrink(&["large.json", "--iut", &iut, "--confirm", "2", "--out", &out]);
+    let told = workspace.shrink(&["large.json", "--iut", &iut, "--confirm", "2", "--out", &out]);
     assert_eq!(told.exit, Some(0), "{told:?}");
     assert!(told.out.contains("fails MS-H-15 against twin"), "{told:?}");
-    let shrunk = stage.shrunk("small.json");
+    let shrunk = workspace.shrunk("small.json");
     assert_eq!(shrunk["id"], "mediastream/3way/responder/small");
     assert_eq!(shrunk["requirements"], json!(["MS-H-15"]));
     let steps = shrunk["steps"].as_array().expect("steps");
@@ -237,14 +237,14 @@ fn a_live_implementation_is_asked_anew_for_each_candidate() {
 
 #[test]
 fn an_implementation_that_fails_only_now_and_then_is_not_taken_for_one_that_fails() {
-    let stage = Stage::new();
+    let workspace = Workspace::new();
     // A play takes two starts, for it is asked first whether it answers, and more where a busy
     // machine makes it be played again.
     let script = "printf x >> starts; case $(($(wc -c < starts))) in
         [1-5]) {} --without MS-H-15;; *) {};; esac";
-    let script = format!("cd '{}'; {script}", stage.folder.path().display());
-    let iut = stage.description(&script);
-    let told = stage.shrink(&["large.json", "--iut", &iut, "--confirm", "4"]);
+    let script = format!("cd '{}'; {script}", workspace.folder.path().display());
+    let iut = workspace.description(&script);
+    let told = workspace.shrink(&["large.json", "--iut", &iut, "--confirm", "4"]);
     assert_eq!(told.exit, Some(2), "{told:?}");
     for part in [
         "does not fail against twin: pass in play ",
@@ -252,14 +252,14 @@ fn an_implementation_that_fails_only_now_and_then_is_not_taken_for_one_that_fail
     ] {
         assert!(told.errors.contains(part), "{told:?}");
     }
-    assert!(!stage.path("large-shrunk.json").exists());
+    assert!(!workspace.path("large-shrunk.json").exists());
 }
 
 #[test]
 fn an_interruption_leaves_the_smallest_found_so_far() {
-    let stage = Stage::new();
-    let iut = stage.description("{} --without MS-H-15");
-    let mut child = stage
+    let workspace = Workspace::new();
+    let iut = workspace.description("{} --without MS-H-15");
+    let mut child = workspace
         .command(&["large.json", "--iut", &iut])
         .spawn()
         .expect("the program starts");
@@ -271,19 +271,19 @@ fn an_interruption_leaves_the_smallest_found_so_far() {
     kill(Pid::from_raw(pid), Signal::SIGINT).expect("it runs");
     let mut rest = String::new();
     errors.read_to_string(&mut rest).expect("its errors");
-    let told = Told::of(&child.wait_with_output().expect("it ends"));
+    let told = RunOutput::of(&child.wait_with_output().expect("it ends"));
     assert_eq!(told.exit, Some(130), "{told:?} {rest}");
     assert!(told.out.contains("interrupted: it may not be"), "{told:?}");
-    let shrunk = stage.shrunk("large-shrunk.json");
+    let shrunk = workspace.shrunk("large-shrunk.json");
     let steps = shrunk["steps"].as_array().expect("steps");
     assert!(steps.len() < 18, "{shrunk:#}");
 }
 
 #[test]
 fn what_cannot_be_shrunk_is_told_and_nothing_is_written() {
-    let stage = Stage::new();
-    let responder = stage.description("{}");
-    let initiator = stage.write(
+    let workspace = Workspace::new();
+    let responder = workspace.description("{}");
+    let initiator = workspace.write(
         "initiator.toml",
         "name = \"client\"\nprotocol = \"mediastream\"\nrole = \"initiator\"\nmodes = [\"3way\"]\n\
          [start]\ncommand = [\"client\", \"{peer}\"]\n\
@@ -347,18 +347,18 @@ fn what_cannot_be_shrunk_is_told_and_nothing_is_written() {
         (&["large.json", "--tries", "0"], "--tries"),
     ];
     for (arguments, part) in cases {
-        let told = stage.shrink(arguments);
+        let told = workspace.shrink(arguments);
         assert_eq!(told.exit, Some(2), "{arguments:?}: {told:?}");
         assert!(told.errors.contains(part), "{arguments:?}: {told:?}");
     }
-    assert!(!stage.path("large-shrunk.json").exists());
+    assert!(!workspace.path("large-shrunk.json").exists());
 }
 
 #[test]
 fn a_file_that_is_there_is_kept_unless_force_is_given() {
-    let stage = Stage::new();
-    let out = stage.write("large-shrunk.json", "mine");
-    let told = stage.shrink(&["large.json", "--without", "MS-H-15"]);
+    let workspace = Workspace::new();
+    let out = workspace.write("large-shrunk.json", "mine");
+    let told = workspace.shrink(&["large.json", "--without", "MS-H-15"]);
     assert_eq!(told.exit, Some(2), "{told:?}");
     assert!(told.errors.contains("--force"), "{told:?}");
     assert_eq!(text(Path::new(&out)), "mine");

@@ -66,8 +66,8 @@ fn describe(folder: &Path, name: &str, more: &[&str]) {
 
 #[test]
 fn what_exploration_finds_in_a_twin_fails_over_sockets_and_passes_against_the_reference() {
-    let stage = explored();
-    let folder = stage.path();
+    let workspace = explored();
+    let folder = workspace.path();
     describe(folder, "twin", &["--without", "MS-H-18"]);
     describe(folder, "healthy", &[]);
     let (code, said) = play(folder, &["--iut", "twin.toml"]);
@@ -79,8 +79,8 @@ fn what_exploration_finds_in_a_twin_fails_over_sockets_and_passes_against_the_re
 
 #[test]
 fn what_exploration_finds_in_a_twin_fails_in_virtual_time_and_passes_against_the_reference() {
-    let stage = explored();
-    let folder = stage.path();
+    let workspace = explored();
+    let folder = workspace.path();
     let (code, said) = play(folder, &["--virtual", "--without", "MS-H-18"]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("MS-H-18"), "{said}");

@@ -19,7 +19,7 @@ use super::check::{key_log, open};
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::quic_lines;
-use crate::quic_words::{Said, Words};
+use crate::quic_words::{StreamWord, StreamWords};
 
 /// What a datagram of QUIC is called, as encrypted as it is.
 const QUIC: &str = "QUIC";
@@ -68,7 +68,7 @@ impl Args {
         let mut decoder = Decoder::new(Limits::default());
         decoder.add_secrets(&key_log(self.keylog.as_deref())?, &mut |_| {});
         let mut filter = Filter::default();
-        let mut words = Words::default();
+        let mut words = StreamWords::default();
         let mut start = None;
         loop {
             let mut quic = String::new();
@@ -128,7 +128,7 @@ impl Args {
     }
 
     /// What a packet of QUIC says, below its datagram, and the words that it completes.
-    fn event(&self, event: &Event<'_>, words: &mut Words) -> String {
+    fn event(&self, event: &Event<'_>, words: &mut StreamWords) -> String {
         let said = words.hear(event);
         let meaning = words.code(event);
         let mut lines = String::new();
@@ -276,8 +276,8 @@ fn decode(payload: &[u8], quic: Quic) -> Decoded {
 }
 
 /// A word on a stream as text, and its facts.
-fn told(said: Said) -> (String, Map<String, Value>) {
-    let Said { stream, by, word } = said;
+fn told(said: StreamWord) -> (String, Map<String, Value>) {
+    let StreamWord { stream, by, word } = said;
     let mut facts = Map::new();
     facts.insert("stream".to_owned(), json!(stream));
     facts.insert("by".to_owned(), json!(by.to_string()));

@@ -21,9 +21,9 @@ Examples:
   shakedown list scenarios --mode 3way --role responder
   shakedown list requirements --untested")]
 pub(crate) struct Args {
-    /// What is listed
-    #[arg(value_enum, default_value_t = What::Scenarios)]
-    what: What,
+    /// ListKind is listed
+    #[arg(value_enum, default_value_t = ListKind::Scenarios)]
+    what: ListKind,
 
     /// Only requirements that a capture or a stimulus can show and that no scenario names
     #[arg(long)]
@@ -32,13 +32,13 @@ pub(crate) struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
 
-    /// What standard output carries
+    /// ListKind standard output carries
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-enum What {
+enum ListKind {
     /// Scenarios with their titles
     Scenarios,
     /// Requirements, and how many scenarios name each
@@ -61,11 +61,11 @@ impl Args {
     /// Writes one line for each thing.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
         let items = match self.what {
-            What::Scenarios => scenarios(&self.selection.select()?),
-            What::Requirements => self.requirements()?,
-            What::Protocols => PROTOCOLS.iter().map(|one| protocol(one)).collect(),
-            What::Frames => PROTOCOLS.iter().flat_map(|one| frames(one)).collect(),
-            What::Descriptions => descriptions()?,
+            ListKind::Scenarios => scenarios(&self.selection.select()?),
+            ListKind::Requirements => self.requirements()?,
+            ListKind::Protocols => PROTOCOLS.iter().map(|one| protocol(one)).collect(),
+            ListKind::Frames => PROTOCOLS.iter().flat_map(|one| frames(one)).collect(),
+            ListKind::Descriptions => descriptions()?,
         };
         let mut out = stdout().lock();
         for item in items {

@@ -14,12 +14,12 @@ use crate::logging::Global;
 Example: let an editor check scenarios while they are written
   shakedown schema scenario > scenario.schema.json")]
 pub(crate) struct Args {
-    /// What the schema is of
-    what: What,
+    /// SchemaKind the schema is of
+    what: SchemaKind,
 }
 
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum What {
+enum SchemaKind {
     /// Scenario files
     Scenario,
     /// Descriptions of implementations (TOML)
@@ -34,10 +34,10 @@ impl Args {
     /// Writes the schema to standard output.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
         let schema = match self.what {
-            What::Scenario => schema::scenario(),
-            What::Iut => schema::iut(),
-            What::Events => schema::events(),
-            What::Trace => schema::trace(),
+            SchemaKind::Scenario => schema::scenario(),
+            SchemaKind::Iut => schema::iut(),
+            SchemaKind::Events => schema::events(),
+            SchemaKind::Trace => schema::trace(),
         };
         let mut out = std::io::stdout().lock();
         out.write_all(schema::to_text(&schema).as_bytes())?;

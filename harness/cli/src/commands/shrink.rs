@@ -13,7 +13,7 @@ use shakedown_engine::event::FindingEvent;
 use shakedown_engine::explore::Trace;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Loaded, Scenario};
-use shakedown_engine::shrink::{Failure, Finished, Judged, Order, Progress, ShrinkError, Shrunk, Size, shrink};
+use shakedown_engine::shrink::{Failure, Finished, CandidateVerdict, Reduction, Progress, ShrinkError, Shrunk, Size, shrink};
 use shakedown_engine::simulation::Settings;
 use shakedown_engine::verdict::Verdict;
 use shakedown_net::host::StopSignal;
@@ -26,7 +26,7 @@ use tokio::sync::watch;
 use crate::exit::{Exit, Failure as Wrong, harness, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
-use crate::player::{Live, Played, Player, Virtual};
+use crate::player::{Live, PlayResult, Player, Virtual};
 use crate::vectors::{self, SelectionArgs};
 
 /// The command's arguments.
@@ -150,7 +150,7 @@ impl Args {
             verdict: None,
         };
         let file = out.display().to_string();
-        let order = Order {
+        let reduction = Reduction {
             loaded: &loaded,
             file: &file,
             tries: self.tries.get(),
@@ -170,7 +170,7 @@ impl Args {
                 false => ControlFlow::Continue(()),
             }
         };
-        let shrunk = shrink(&order, &mut |candidate| trial.judge(candidate), &mut told);
+        let shrunk = shrink(&reduction, &mut |candidate| trial.judge(candidate), &mut told);
         let shrunk = shrunk.map_err(|error| self.unshrunk(error, &trial, *stop.borrow()))?;
         self.write(&out, &shrunk.text)?;
         let text = told_in_words(&shrunk, &trial, scenario, &out, start.elapsed().as_secs_f64());
@@ -348,15 +348,15 @@ struct Trial<'a> {
 }
 
 impl Trial<'_> {
-    fn judge(&mut self, candidate: &Scenario) -> Judged {
+    fn judge(&mut self, candidate: &Scenario) -> CandidateVerdict {
         if self.guard.as_ref().is_some_and(|reference| !reference.passes(candidate)) {
-            return Judged::Passes;
+            return CandidateVerdict::Passes;
         }
         let mut finding = None;
         for play in 1..=self.confirm {
             let played = match self.player.play(candidate) {
                 Ok(played) => played,
-                Err(why) => return Judged::CannotTell(why),
+                Err(why) => return CandidateVerdict::CannotTell(why),
             };
             let party = candidate.iut.role;
             let known = self.failure.clone();
@@ -364,9 +364,9 @@ impl Trial<'_> {
                 return self.not_failed(&played, play);
             };
             match failure.judge(party, &played.verdict, &played.findings) {
-                Judged::Same => {}
-                Judged::Passes | Judged::CannotTell(_) => return self.not_failed(&played, play),
-                Judged::Other(other) => return Judged::Other(other),
+                CandidateVerdict::Same => {}
+                CandidateVerdict::Passes | CandidateVerdict::CannotTell(_) => return self.not_failed(&played, play),
+                CandidateVerdict::Other(other) => return CandidateVerdict::Other(other),
             }
             let requirement = &failure.requirement;
             let mut findings = played.findings.into_iter();
@@ -374,20 +374,20 @@ impl Trial<'_> {
             self.failure = Some(failure);
         }
         self.finding = finding;
-        Judged::Same
+        CandidateVerdict::Same
     }
 
     /// What a play without a finding means.
-    fn not_failed(&mut self, played: &Played, play: u32) -> Judged {
+    fn not_failed(&mut self, played: &PlayResult, play: u32) -> CandidateVerdict {
         let verdict = in_words(played);
         match played.verdict.verdict {
-            Verdict::Inconclusive | Verdict::Error => Judged::CannotTell(verdict),
+            Verdict::Inconclusive | Verdict::Error => CandidateVerdict::CannotTell(verdict),
             Verdict::Pass | Verdict::NotObserved | Verdict::NotApplicable | Verdict::Fail => {
                 self.verdict.get_or_insert_with(|| match play {
                     1 => verdict,
                     play => format!("{verdict} in play {play}, after it failed"),
                 });
-                Judged::Passes
+                CandidateVerdict::Passes
             }
         }
     }
@@ -404,7 +404,7 @@ impl Trial<'_> {
 }
 
 /// The verdict and its reason.
-fn in_words(played: &Played) -> String {
+fn in_words(played: &PlayResult) -> String {
     let verdict = &played.verdict;
     match &verdict.reason {
         Some(reason) => format!("{} ({})", verdict.verdict, clean_line(reason)),

@@ -8,7 +8,7 @@
     reason = "the program is tested as a process, and helpers of tests may panic"
 )]
 
-mod stage;
+mod workspace;
 
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
@@ -16,7 +16,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use stage::{Stage, finish};
+use workspace::{Workspace, finish};
 
 const START: &str = r#"{ "send": { "frame": "START token" } }"#;
 const GREETING: &str = r#"{ "expect": { "frame": "connection-id", "within": "1s" } }"#;
@@ -29,9 +29,9 @@ fn steps(steps: &[&str]) -> String {
 
 #[test]
 fn one_that_never_answers_ends_the_run_with_2_and_says_what_was_tried() {
-    let stage = Stage::shell("exec MISBEHAVE silent {address}");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell("exec MISBEHAVE silent {address}");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     let message = outcome.message();
     assert_eq!(outcome.exit, Some(2), "{message}");
     for part in [
@@ -46,15 +46,15 @@ fn one_that_never_answers_ends_the_run_with_2_and_says_what_was_tried() {
         "{}",
         outcome.errors
     );
-    assert_eq!(stage.reported(), outcome.events);
+    assert_eq!(workspace.reported(), outcome.events);
 }
 
 #[test]
 fn one_that_listens_on_another_port_is_told_where_it_listens() {
     let script = "exec \"{shakedown}\" serve mediastream --listen 127.0.0.1:0 # not {address}";
-    let stage = Stage::shell(script);
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell(script);
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     let message = outcome.message();
     assert_eq!(outcome.exit, Some(2), "{message}");
     assert!(
@@ -69,9 +69,9 @@ fn one_that_listens_on_another_port_is_told_where_it_listens() {
 
 #[test]
 fn one_that_exits_at_once_is_named_with_status_and_output() {
-    let stage = Stage::shell("echo no licence found for {address} >&2; exit 7");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell("echo no licence found for {address} >&2; exit 7");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(2));
     assert!(
         outcome.message().contains("(exit status 7)"),
@@ -89,9 +89,9 @@ fn one_that_exits_at_once_is_named_with_status_and_output() {
 fn a_program_that_may_not_be_executed_is_said_so() {
     let file = tempfile::NamedTempFile::new().expect("a file");
     let start = format!("command = [{:?}, \"{{address}}\"]", file.path());
-    let stage = Stage::new(&start, "127.0.0.1:{port}");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::new(&start, "127.0.0.1:{port}");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(2));
     assert!(
         outcome.message().contains("may not be executed"),
@@ -104,9 +104,9 @@ fn a_program_that_may_not_be_executed_is_said_so() {
 fn a_port_in_use_is_said_before_anything_is_started() {
     let other = UdpSocket::bind("127.0.0.1:0").expect("a socket");
     let address = other.local_addr().expect("an address").to_string();
-    let stage = Stage::new("command = [\"/bin/false\", \"{address}\"]", &address);
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::new("command = [\"/bin/false\", \"{address}\"]", &address);
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(2));
     let expected = format!("{address} is in use by another program");
     assert!(
@@ -118,9 +118,9 @@ fn a_port_in_use_is_said_before_anything_is_started() {
 
 #[test]
 fn garbage_at_full_speed_fails_and_its_capture_is_readable() {
-    let stage = Stage::shell("exec MISBEHAVE garbage {address}");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell("exec MISBEHAVE garbage {address}");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
     assert_eq!(outcome.message(), "1 scenario failed");
     assert_eq!(outcome.verdict("x")["verdict"], "fail");
@@ -130,16 +130,16 @@ fn garbage_at_full_speed_fails_and_its_capture_is_readable() {
         message.starts_with("expected connection-id within") && message.contains("got data"),
         "{message}"
     );
-    assert_eq!(stage.reported(), outcome.events);
-    assert!(stage.datagrams("x") >= 2);
+    assert_eq!(workspace.reported(), outcome.events);
+    assert!(workspace.datagrams("x") >= 2);
 }
 
 #[test]
 fn megabytes_of_output_do_not_block_it_and_the_end_is_kept() {
     // It cannot answer before somebody has taken all that it printed.
-    let stage = Stage::shell("MISBEHAVE print; exec MISBEHAVE mortal {address}");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING, POISON, PAUSE]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell("MISBEHAVE print; exec MISBEHAVE mortal {address}");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING, POISON, PAUSE]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
     let verdict = outcome.verdict("x");
     let output = verdict["process"]["output"].as_str().unwrap_or_default();
@@ -149,18 +149,18 @@ fn megabytes_of_output_do_not_block_it_and_the_end_is_kept() {
         end.is_some_and(|end| end.contains("index out of range: 3 bytes")),
         "{end:?}"
     );
-    assert_eq!(stage.reported(), outcome.events);
-    assert_eq!(stage.datagrams("x"), 3);
+    assert_eq!(workspace.reported(), outcome.events);
+    assert_eq!(workspace.datagrams("x"), 3);
 }
 
 #[test]
 fn one_that_ignores_sigterm_is_killed_and_that_is_noted() {
-    let stage = Stage::shell(
+    let workspace = Workspace::shell(
         "trap '' TERM; \"{shakedown}\" serve mediastream --listen {address} --seconds 1; \
          exec MISBEHAVE stay",
     );
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(0), "{}", outcome.message());
     let notes = outcome
         .of("run-finished")
@@ -175,10 +175,10 @@ fn one_that_ignores_sigterm_is_killed_and_that_is_noted() {
 
 #[test]
 fn one_that_dies_is_named_with_its_last_packet_and_the_rest_goes_on() {
-    let stage = Stage::shell("exec MISBEHAVE mortal {address}");
-    let deadly = stage.scenario("deadly", &steps(&[START, GREETING, POISON, PAUSE]));
-    let harmless = stage.scenario("harmless", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&deadly, &harmless]);
+    let workspace = Workspace::shell("exec MISBEHAVE mortal {address}");
+    let deadly = workspace.scenario("deadly", &steps(&[START, GREETING, POISON, PAUSE]));
+    let harmless = workspace.scenario("harmless", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&deadly, &harmless]);
     assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
     let verdict = outcome.verdict("deadly");
     assert_eq!(verdict["verdict"], "fail");
@@ -188,14 +188,14 @@ fn one_that_dies_is_named_with_its_last_packet_and_the_rest_goes_on() {
     let output = verdict["process"]["output"].as_str().unwrap_or_default();
     assert!(output.contains("index out of range: 3 bytes"), "{output}");
     assert_eq!(outcome.verdict("harmless")["verdict"], "pass");
-    assert_eq!(stage.datagrams("deadly"), 3);
+    assert_eq!(workspace.datagrams("deadly"), 3);
 }
 
 #[test]
 fn one_that_hears_nothing_any_more_fails_by_the_probe_after_the_scenario() {
-    let stage = Stage::shell("exec MISBEHAVE deaf {address}");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING, POISON, PAUSE]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell("exec MISBEHAVE deaf {address}");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING, POISON, PAUSE]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
     let finding = outcome.of("finding").next().expect("a finding");
     let got = finding["got"].as_str().unwrap_or_default();
@@ -207,10 +207,10 @@ fn one_that_hears_nothing_any_more_fails_by_the_probe_after_the_scenario() {
 
 #[test]
 fn a_folder_of_reports_that_cannot_be_made_ends_it_with_2() {
-    let stage = Stage::shell("exec MISBEHAVE silent {address}");
-    stage.write("out", "a file is in the way");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell("exec MISBEHAVE silent {address}");
+    workspace.write("out", "a file is in the way");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(2));
     assert!(
         outcome.errors.contains("give another directory with --out"),
@@ -221,11 +221,11 @@ fn a_folder_of_reports_that_cannot_be_made_ends_it_with_2() {
 
 #[test]
 fn a_full_disk_under_a_report_is_told_and_the_other_reports_are_whole() {
-    let stage = Stage::shell("exec MISBEHAVE mortal {address}");
-    std::fs::create_dir(stage.path("out")).expect("a folder");
-    std::os::unix::fs::symlink("/dev/full", stage.path("out/junit.xml")).expect("a link");
-    let scenario = stage.scenario("x", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&scenario]);
+    let workspace = Workspace::shell("exec MISBEHAVE mortal {address}");
+    std::fs::create_dir(workspace.path("out")).expect("a folder");
+    std::os::unix::fs::symlink("/dev/full", workspace.path("out/junit.xml")).expect("a link");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(3), "{}", outcome.errors);
     assert!(
         outcome
@@ -234,19 +234,19 @@ fn a_full_disk_under_a_report_is_told_and_the_other_reports_are_whole() {
         "{}",
         outcome.errors
     );
-    assert_eq!(stage.reported(), outcome.events);
-    assert_eq!(stage.datagrams("x"), 2);
+    assert_eq!(workspace.reported(), outcome.events);
+    assert_eq!(workspace.datagrams("x"), 2);
 }
 
 #[test]
 fn a_full_disk_under_a_capture_makes_the_wire_inconclusive_and_nothing_hangs() {
-    let stage = Stage::shell("exec MISBEHAVE mortal {address}");
-    let captures = stage.path("out/captures/mediastream/legacy/responder");
+    let workspace = Workspace::shell("exec MISBEHAVE mortal {address}");
+    let captures = workspace.path("out/captures/mediastream/legacy/responder");
     std::fs::create_dir_all(&captures).expect("a folder");
     std::os::unix::fs::symlink("/dev/full", captures.join("full.pcapng")).expect("a link");
-    let full = stage.scenario("full", &steps(&[START, GREETING]));
-    let whole = stage.scenario("whole", &steps(&[START, GREETING]));
-    let outcome = stage.run(&[&full, &whole]);
+    let full = workspace.scenario("full", &steps(&[START, GREETING]));
+    let whole = workspace.scenario("whole", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&full, &whole]);
     assert_eq!(outcome.exit, Some(3), "{}", outcome.message());
     let verdict = outcome.verdict("full");
     assert_eq!(verdict["verdict"], "inconclusive");
@@ -257,18 +257,18 @@ fn a_full_disk_under_a_capture_makes_the_wire_inconclusive_and_nothing_hangs() {
 
 #[test]
 fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
-    let stage = Stage::shell("echo $$ > PIDS/$$; exec MISBEHAVE mortal {address}");
-    let pids = stage.path("pids");
+    let workspace = Workspace::shell("echo $$ > PIDS/$$; exec MISBEHAVE mortal {address}");
+    let pids = workspace.path("pids");
     std::fs::create_dir(&pids).expect("a folder");
-    let description = std::fs::read_to_string(stage.path("iut.toml")).expect("the description");
+    let description = std::fs::read_to_string(workspace.path("iut.toml")).expect("the description");
     let description = description.replace("PIDS", pids.to_str().expect("a path of text"));
-    stage.write("iut.toml", &description);
-    let quick = stage.scenario("quick", &steps(&[START, GREETING]));
-    let long = stage.scenario(
+    workspace.write("iut.toml", &description);
+    let quick = workspace.scenario("quick", &steps(&[START, GREETING]));
+    let long = workspace.scenario(
         "long",
         &steps(&[START, GREETING, r#"{ "wait": { "for": "50s" } }"#]),
     );
-    let mut child = stage
+    let mut child = workspace
         .command(&[&quick, &long])
         .spawn()
         .expect("the program starts");
@@ -288,7 +288,7 @@ fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
         );
         events.push(serde_json::from_str(&line).expect("JSON"));
     }
-    stage.wait_for_datagrams("long", 2);
+    workspace.wait_for_datagrams("long", 2);
     let program = nix::unistd::Pid::from_raw(child.id().try_into().expect("a process id"));
     nix::sys::signal::kill(program, nix::sys::signal::Signal::SIGINT).expect("a signal");
     for line in out.lines() {
@@ -300,8 +300,11 @@ fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
     assert_eq!(end["interrupted"], true);
     assert_eq!(outcome.verdict("quick")["verdict"], "pass");
     assert_eq!(outcome.verdict("long")["verdict"], "inconclusive");
-    assert_eq!(stage.reported(), outcome.events);
-    assert_eq!((stage.datagrams("quick"), stage.datagrams("long")), (2, 2));
+    assert_eq!(workspace.reported(), outcome.events);
+    assert_eq!(
+        (workspace.datagrams("quick"), workspace.datagrams("long")),
+        (2, 2)
+    );
     for entry in std::fs::read_dir(&pids).expect("the folder") {
         let process = entry.expect("an entry").file_name();
         let stat = Path::new("/proc").join(&process).join("stat");

@@ -1,6 +1,6 @@
 use shakedown_protocol::requirement::Role;
 
-use super::Judged;
+use super::CandidateVerdict;
 use crate::event::{FindingEvent, VerdictEvent};
 use crate::verdict::Verdict;
 
@@ -27,20 +27,27 @@ impl Failure {
 
     /// What a played candidate, for an implementation in the role `party`, is beside this failure.
     #[must_use]
-    pub fn judge(&self, party: Role, verdict: &VerdictEvent, findings: &[FindingEvent]) -> Judged {
+    pub fn judge(
+        &self,
+        party: Role,
+        verdict: &VerdictEvent,
+        findings: &[FindingEvent],
+    ) -> CandidateVerdict {
         let mut counting = findings.iter().filter(|finding| finding.counts());
         let is_same = |finding: &FindingEvent| finding.requirement == self.requirement;
         if party == self.party && counting.clone().any(is_same) {
-            return Judged::Same;
+            return CandidateVerdict::Same;
         }
         if let Some(other) = counting.next() {
-            return Judged::Other(other.requirement.clone());
+            return CandidateVerdict::Other(other.requirement.clone());
         }
         match verdict.verdict {
-            Verdict::Pass | Verdict::NotObserved | Verdict::NotApplicable => Judged::Passes,
+            Verdict::Pass | Verdict::NotObserved | Verdict::NotApplicable => {
+                CandidateVerdict::Passes
+            }
             Verdict::Inconclusive | Verdict::Error | Verdict::Fail => {
                 let why = verdict.reason.clone();
-                Judged::CannotTell(why.unwrap_or_else(|| verdict.verdict.to_string()))
+                CandidateVerdict::CannotTell(why.unwrap_or_else(|| verdict.verdict.to_string()))
             }
         }
     }

@@ -1,22 +1,22 @@
-//! A scenario that fails, made as small as it can be while it still fails the same requirement.
+//! Test-case reduction: a failing scenario, made as small as it can be while it still fails the same
+//! requirement.
 //!
 //! [`shrink`] is delta debugging over the scenario's JSON: it leaves out steps, first many at once and
 //! then one by one, together with what cannot stand without them; then it takes steps out of
 //! `repeat` and `either`, leaves out faults, fields, patches and whatever else may be missing, and
 //! lowers counts and shortens waits. Each candidate passes the checks of [`Loaded::parse`] before
-//! somebody is asked what becomes of it, and none is asked for twice. First of all a network that
-//! leaves things to chance becomes one that does exactly what it did, so that faults can be left out
-//! one by one. When a whole round changes
+//! somebody is asked what becomes of it, and none is asked for twice. First of all random impairments
+//! become the exact faults that they caused, so that faults can be left out one by one. When a whole round changes
 //! nothing the result is minimal: without any one of its steps it does not fail so any more, or is no
 //! scenario.
 //!
 //! Who plays the candidates is the caller's affair: [`simulate`](crate::simulation::simulate), or a
 //! process. [`Failure`] says what both mean by "the same".
 
-mod chance;
 mod counts;
 mod failure;
 mod members;
+mod random;
 mod steps;
 mod tree;
 
@@ -35,9 +35,9 @@ use crate::scenario::{Loaded, Scenario, to_text};
 
 pub use failure::Failure;
 
-/// What became of a candidate.
+/// How a candidate was judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Judged {
+pub enum CandidateVerdict {
     /// It fails the requirement that the scenario fails.
     Same,
     /// It fails, but not so; what it fails instead.
@@ -48,17 +48,16 @@ pub enum Judged {
     CannotTell(String),
 }
 
-/// What is to be shrunk.
+/// What is to be reduced.
 #[derive(Debug, Clone, Copy)]
-pub struct Order<'a> {
+pub struct Reduction<'a> {
     /// The scenario.
     pub loaded: &'a Loaded,
     /// The file that the result is for; its name is the result's id.
     pub file: &'a str,
     /// Most candidates that are judged.
     pub tries: u32,
-    /// What the scenario's network did when it failed, as exact faults, if it leaves something to
-    /// chance.
+    /// What the scenario's network did when it failed, as exact faults, if it has random ones.
     pub happened: Option<&'a [Fault]>,
 }
 
@@ -133,23 +132,23 @@ pub enum ShrinkError {
 /// # Errors
 /// [`ShrinkError`] if the scenario itself does not fail.
 pub fn shrink(
-    order: &Order<'_>,
-    judge: &mut dyn FnMut(&Scenario) -> Judged,
+    reduction: &Reduction<'_>,
+    judge: &mut dyn FnMut(&Scenario) -> CandidateVerdict,
     told: &mut dyn FnMut(&Progress) -> ControlFlow<()>,
 ) -> Result<Shrunk, ShrinkError> {
-    let original = order.renamed();
+    let original = reduction.renamed();
     let text = to_text(&original);
-    let loaded = Loaded::parse(order.file, &text).map_err(ShrinkError::File)?;
+    let loaded = Loaded::parse(reduction.file, &text).map_err(ShrinkError::File)?;
     match judge(&loaded.scenario) {
-        Judged::Same => {}
-        Judged::Other(other) => return Err(ShrinkError::Other(other)),
-        Judged::Passes => return Err(ShrinkError::Passes),
-        Judged::CannotTell(why) => return Err(ShrinkError::CannotTell(why)),
+        CandidateVerdict::Same => {}
+        CandidateVerdict::Other(other) => return Err(ShrinkError::Other(other)),
+        CandidateVerdict::Passes => return Err(ShrinkError::Passes),
+        CandidateVerdict::CannotTell(why) => return Err(ShrinkError::CannotTell(why)),
     }
     let before = tree::size(&original);
     let mut search = Search {
-        file: order.file,
-        most: order.tries,
+        file: reduction.file,
+        most: reduction.tries,
         smallest: loaded.scenario,
         current: original,
         seen: BTreeSet::from([text]),
@@ -159,8 +158,8 @@ pub fn shrink(
         told,
     };
     search.tell();
-    if let Some(happened) = order.happened {
-        search.nothing_by_chance(happened);
+    if let Some(happened) = reduction.happened {
+        search.replace_random_faults(happened);
     }
     while search.finished.is_none() && search.round() {}
     Ok(Shrunk {
@@ -173,7 +172,7 @@ pub fn shrink(
     })
 }
 
-impl Order<'_> {
+impl Reduction<'_> {
     /// The scenario as it would stand in the file of the result.
     fn renamed(&self) -> Value {
         let mut value = self.loaded.value();
@@ -220,7 +219,7 @@ struct Search<'a> {
     seen: BTreeSet<String>,
     tries: u32,
     finished: Option<Finished>,
-    judge: &'a mut dyn FnMut(&Scenario) -> Judged,
+    judge: &'a mut dyn FnMut(&Scenario) -> CandidateVerdict,
     told: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>,
 }
 
@@ -257,12 +256,14 @@ impl Search<'_> {
         let judged = (self.judge)(&loaded.scenario);
         self.tries += 1;
         let attempt = match judged {
-            Judged::Same => {
+            CandidateVerdict::Same => {
                 self.current = candidate;
                 self.smallest = loaded.scenario;
                 Attempt::Taken
             }
-            Judged::Other(_) | Judged::Passes | Judged::CannotTell(_) => Attempt::Refused,
+            CandidateVerdict::Other(_)
+            | CandidateVerdict::Passes
+            | CandidateVerdict::CannotTell(_) => Attempt::Refused,
         };
         self.tell();
         attempt

@@ -25,8 +25,8 @@ fn loaded(more: Value) -> Loaded {
     Loaded::parse("large.json", &scenario.to_string()).unwrap_or_else(|error| panic!("{error}"))
 }
 
-fn order(loaded: &Loaded) -> Order<'_> {
-    Order {
+fn reduction(loaded: &Loaded) -> Reduction<'_> {
+    Reduction {
         loaded,
         file: FILE,
         tries: 100_000,
@@ -37,10 +37,10 @@ fn order(loaded: &Loaded) -> Order<'_> {
 /// Shrinks to what fails by a predicate.
 fn by(loaded: &Loaded, mut fails: impl FnMut(&Scenario) -> bool) -> Shrunk {
     let mut judge = |scenario: &Scenario| match fails(scenario) {
-        true => Judged::Same,
-        false => Judged::Passes,
+        true => CandidateVerdict::Same,
+        false => CandidateVerdict::Passes,
     };
-    shrink(&order(loaded), &mut judge, &mut |_| {
+    shrink(&reduction(loaded), &mut judge, &mut |_| {
         ControlFlow::Continue(())
     })
     .unwrap()
@@ -237,27 +237,30 @@ fn faults_and_chances_that_do_not_matter_are_left_out() {
 #[test]
 fn what_does_not_fail_is_told_and_not_shrunk() {
     let large = loaded(json!({ "steps": [{ "expect_nothing": { "for": "1s" } }] }));
-    let told = |judged: Judged| {
+    let told = |judged: CandidateVerdict| {
         let mut judge = |_: &Scenario| judged.clone();
-        shrink(&order(&large), &mut judge, &mut |_| {
+        shrink(&reduction(&large), &mut judge, &mut |_| {
             ControlFlow::Continue(())
         })
         .unwrap_err()
     };
-    assert!(matches!(told(Judged::Passes), ShrinkError::Passes));
+    assert!(matches!(
+        told(CandidateVerdict::Passes),
+        ShrinkError::Passes
+    ));
     assert_eq!(
-        told(Judged::Other("MS-D-01".to_owned())).to_string(),
+        told(CandidateVerdict::Other("MS-D-01".to_owned())).to_string(),
         "it fails MS-D-01"
     );
     assert_eq!(
-        told(Judged::CannotTell("why".to_owned())).to_string(),
+        told(CandidateVerdict::CannotTell("why".to_owned())).to_string(),
         "why"
     );
-    let file = Order {
+    let file = Reduction {
         file: "No Name.json",
-        ..order(&large)
+        ..reduction(&large)
     };
-    let error = shrink(&file, &mut |_| Judged::Same, &mut |_| {
+    let error = shrink(&file, &mut |_| CandidateVerdict::Same, &mut |_| {
         ControlFlow::Continue(())
     });
     let error = error.unwrap_err().to_string();
@@ -292,16 +295,16 @@ fn the_smallest_so_far_is_kept_when_the_search_ends_early() {
     let large = loaded(json!({ "steps": steps }));
     let fails = |scenario: &Scenario| markers(scenario).contains(&3);
     let mut judge = |scenario: &Scenario| match fails(scenario) {
-        true => Judged::Same,
-        false => Judged::CannotTell("silence".to_owned()),
+        true => CandidateVerdict::Same,
+        false => CandidateVerdict::CannotTell("silence".to_owned()),
     };
     for most in 1..12 {
-        let order = Order {
+        let reduction = Reduction {
             tries: most,
             happened: None,
-            ..order(&large)
+            ..reduction(&large)
         };
-        let shrunk = shrink(&order, &mut judge, &mut |_| ControlFlow::Continue(())).unwrap();
+        let shrunk = shrink(&reduction, &mut judge, &mut |_| ControlFlow::Continue(())).unwrap();
         assert_eq!((shrunk.finished, shrunk.tries), (Finished::Tries, most));
         assert!(fails(&shrunk.scenario));
     }
@@ -309,7 +312,7 @@ fn the_smallest_so_far_is_kept_when_the_search_ends_early() {
         true => ControlFlow::Break(()),
         false => ControlFlow::Continue(()),
     };
-    let shrunk = shrink(&order(&large), &mut judge, &mut told).unwrap();
+    let shrunk = shrink(&reduction(&large), &mut judge, &mut told).unwrap();
     assert_eq!(shrunk.finished, Finished::Stopped);
     assert!(shrunk.after.steps < 30 && fails(&shrunk.scenario));
 }
@@ -351,12 +354,12 @@ fn many_steps_against_a_twin_shrink_to_the_few_that_matter_and_the_reference_pas
         let mut judge = |scenario: &Scenario| {
             let healthy = play(&PROTOCOL, scenario);
             if Failure::of(Role::Responder, &healthy.findings).is_some() {
-                return Judged::Passes;
+                return CandidateVerdict::Passes;
             }
             let composed = play(&EAGER, scenario);
             failure.judge(Role::Responder, &composed.verdict, &composed.findings)
         };
-        shrink(&order(&large), &mut judge, &mut |_| {
+        shrink(&reduction(&large), &mut judge, &mut |_| {
             ControlFlow::Continue(())
         })
         .unwrap()

@@ -26,12 +26,12 @@ Examples:
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    protocol: Asked,
+    protocol: ConnectProtocol,
 }
 
 /// Who is asked for what.
 #[derive(Debug, clap::Subcommand)]
-enum Asked {
+enum ConnectProtocol {
     /// One stream over UDP, taken to its end; in start3 the server may grant less than is asked for, in
     /// the other modes bits, frames and seconds must be the server's
     Mediastream(mediastream::Args),
@@ -43,8 +43,8 @@ impl Args {
     /// Asks, and waits for the end.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
         match self.protocol {
-            Asked::Mediastream(args) => args.execute(),
-            Asked::Proton(args) => args.execute(),
+            ConnectProtocol::Mediastream(args) => args.execute(),
+            ConnectProtocol::Proton(args) => args.execute(),
         }
     }
 }

@@ -14,7 +14,7 @@ use shakedown_engine::explore::{Side, Trace};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
-use super::tell::{Pair, Teller};
+use super::report::{Pair, Report};
 use super::args::{Args, Flags};
 use crate::exit::{Exit, Failure, harness, usage};
 use crate::reports::Format;
@@ -29,7 +29,7 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Fail
         std::fs::create_dir_all(out)
             .map_err(|error| usage(format!("cannot make {}: {error}", out.display())))?;
     }
-    let mut teller = Teller::new(
+    let mut report = Report::new(
         args.format == Format::Json,
         std::io::stderr().is_terminal(),
         pairs.len(),
@@ -37,14 +37,14 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Fail
     let (mut violations, mut cut) = (0, 0);
     for (initiator, responder) in pairs {
         let setup = setup(protocol, args, initiator, responder);
-        let (explored, took) = explored(args, &setup, &mut teller)?;
+        let (explored, took) = explored(args, &setup, &mut report)?;
         violations += usize::from(explored.violation.is_some());
         cut += usize::from(!explored.complete && explored.violation.is_none());
         let file = match &explored.violation {
             Some(trace) => write(args, trace)?,
             None => None,
         };
-        teller.pair(&Pair {
+        report.pair(&Pair {
             setup: &setup,
             explored: &explored,
             took,
@@ -56,21 +56,21 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Fail
         (0, _) => Exit::Harness,
         (_, _) => Exit::Fail,
     };
-    teller.end(violations, cut, exit)?;
+    report.end(violations, cut, exit)?;
     Ok(exit)
 }
 
 fn explored(
     args: &Args,
     setup: &Setup,
-    teller: &mut Teller,
+    report: &mut Report,
 ) -> Result<(Explored, Duration), Failure> {
     let begin = Instant::now();
     let longest = args.bounded.timeout;
     let longest = longest.map(|seconds| Duration::from_secs(seconds.get()));
     let glance = |running: &Running<'_>| {
         let (took, progress) = (begin.elapsed(), running.progress());
-        teller.progress(setup, progress, took);
+        report.progress(setup, progress, took);
         let is_long = longest.is_some_and(|longest| took > longest);
         if is_long || progress.distinct > args.bounded.max_states.get() {
             running.end();

@@ -5,7 +5,7 @@ mod bounded;
 mod memory;
 mod streams;
 mod swarm;
-mod tell;
+mod report;
 
 use shakedown_protocol::Protocol;
 

@@ -34,16 +34,16 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Fail
             usage(format!("cannot make the folder {}: {error}", folder.display()))
         })?;
     }
-    let mut told = Told::begin(protocol, args, runs)?;
+    let mut report = SwarmReport::begin(protocol, args, runs)?;
     let mut first = 0;
     while first < runs {
         let end = runs.min(first + jobs * BATCH);
         for run in played(&|seed| swarm.run(seed), args.seed, first..end, jobs)? {
-            told.add(&run)?;
+            report.add(&run)?;
         }
         first = end;
     }
-    told.finish()
+    report.finish()
 }
 
 /// How many runs are played at the same time.
@@ -81,7 +81,7 @@ pub(super) fn played<R: Send>(
 }
 
 /// What of a swarm was told so far.
-struct Told<'a> {
+struct SwarmReport<'a> {
     protocol: &'static Protocol,
     args: &'a Args,
     runs: u64,
@@ -95,9 +95,9 @@ struct Told<'a> {
     violating: usize,
 }
 
-impl<'a> Told<'a> {
+impl<'a> SwarmReport<'a> {
     fn begin(protocol: &'static Protocol, args: &'a Args, runs: u64) -> Result<Self, Failure> {
-        let told = Self {
+        let report = Self {
             protocol,
             args,
             runs,
@@ -109,11 +109,11 @@ impl<'a> Told<'a> {
             broken: BTreeMap::new(),
             violating: 0,
         };
-        told.event(|| {
+        report.event(|| {
             json!({ "type": "swarm-started", "version": VERSION, "protocol": protocol.id,
                     "seed": args.seed, "runs": runs })
         })?;
-        Ok(told)
+        Ok(report)
     }
 
     fn add(&mut self, run: &Run) -> Result<(), Failure> {

@@ -61,7 +61,7 @@ impl std::fmt::Display for Span {
 
 /// A command, and how often it is to be done; `None` without a number before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub(super) struct Order {
+pub(super) struct RepeatedCommand {
     pub(super) times: Option<u32>,
     pub(super) command: Command,
 }
@@ -92,13 +92,13 @@ impl Command {
 }
 
 /// The orders of one line, chained with semicolons; what follows a `#` is a comment.
-pub(super) fn orders(line: &str) -> impl Iterator<Item = Result<Order, String>> {
+pub(super) fn orders(line: &str) -> impl Iterator<Item = Result<RepeatedCommand, String>> {
     let line = line.split('#').next().unwrap_or_default();
     let parts = line.split(';').map(str::trim);
     parts.filter(|part| !part.is_empty()).map(str::parse)
 }
 
-impl FromStr for Order {
+impl FromStr for RepeatedCommand {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
@@ -166,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    fn one(text: &str) -> Result<Order, String> {
+    fn one(text: &str) -> Result<RepeatedCommand, String> {
         text.parse()
     }
 
@@ -179,12 +179,12 @@ mod tests {
     #[case("exit", Command::Exit)]
     fn a_command_is_its_word_and_its_argument(#[case] text: &str, #[case] command: Command) {
         let times = None;
-        assert_eq!(one(text), Ok(Order { times, command }));
+        assert_eq!(one(text), Ok(RepeatedCommand { times, command }));
     }
 
     #[test]
     fn a_number_before_a_command_repeats_it() {
-        let order = Order {
+        let order = RepeatedCommand {
             times: Some(3),
             command: Command::SendEvent,
         };

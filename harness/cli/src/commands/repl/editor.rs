@@ -1,4 +1,4 @@
-//! Lines typed at a terminal: history, completion and hints.
+//! LineEditor typed at a terminal: history, completion and hints.
 
 use std::path::PathBuf;
 
@@ -13,13 +13,13 @@ use rustyline::{Context, Editor, Helper};
 use super::command::Command;
 
 /// A line editor that knows the commands.
-pub(super) struct Lines {
-    editor: Editor<Words, DefaultHistory>,
+pub(super) struct LineEditor {
+    editor: Editor<CommandHelper, DefaultHistory>,
     history: Option<PathBuf>,
 }
 
 /// What was typed.
-pub(super) enum Typed {
+pub(super) enum Input {
     Line(String),
     /// Ctrl-C: the line is dropped.
     Nothing,
@@ -27,7 +27,7 @@ pub(super) enum Typed {
     End,
 }
 
-impl Lines {
+impl LineEditor {
     /// An editor with the history of earlier sessions.
     ///
     /// # Errors
@@ -35,7 +35,7 @@ impl Lines {
     pub(super) fn new() -> Result<Self, String> {
         let wrong = |error: ReadlineError| format!("the terminal cannot be used: {error}");
         let mut editor = Editor::new().map_err(wrong)?;
-        editor.set_helper(Some(Words));
+        editor.set_helper(Some(CommandHelper));
         let home = std::env::var_os("HOME").map(PathBuf::from);
         let history = home.map(|home| home.join(".proton_history"));
         if let Some(history) = &history {
@@ -49,14 +49,14 @@ impl Lines {
     ///
     /// # Errors
     /// A sentence for people if the terminal cannot be read.
-    pub(super) fn next(&mut self) -> Result<Typed, String> {
+    pub(super) fn next(&mut self) -> Result<Input, String> {
         match self.editor.readline("> ") {
             Ok(line) => {
                 self.remember(&line);
-                Ok(Typed::Line(line))
+                Ok(Input::Line(line))
             }
-            Err(ReadlineError::Interrupted) => Ok(Typed::Nothing),
-            Err(ReadlineError::Eof) => Ok(Typed::End),
+            Err(ReadlineError::Interrupted) => Ok(Input::Nothing),
+            Err(ReadlineError::Eof) => Ok(Input::End),
             Err(error) => Err(format!("the terminal cannot be read: {error}")),
         }
     }
@@ -73,7 +73,7 @@ impl Lines {
 
 /// The commands, as the editor completes them.
 #[derive(Debug)]
-struct Words;
+struct CommandHelper;
 
 /// Where the word begins that ends at `position`, and the word.
 fn word(line: &str, position: usize) -> (usize, &str) {
@@ -84,7 +84,7 @@ fn word(line: &str, position: usize) -> (usize, &str) {
     (start, &typed[start..])
 }
 
-impl Completer for Words {
+impl Completer for CommandHelper {
     type Candidate = String;
 
     fn complete(
@@ -99,7 +99,7 @@ impl Completer for Words {
     }
 }
 
-impl Hinter for Words {
+impl Hinter for CommandHelper {
     type Hint = String;
 
     fn hint(&self, line: &str, position: usize, _context: &Context<'_>) -> Option<String> {
@@ -119,9 +119,9 @@ impl Hinter for Words {
     }
 }
 
-impl Highlighter for Words {}
-impl Validator for Words {}
-impl Helper for Words {}
+impl Highlighter for CommandHelper {}
+impl Validator for CommandHelper {}
+impl Helper for CommandHelper {}
 
 #[cfg(test)]
 mod tests {
@@ -130,12 +130,12 @@ mod tests {
     fn completed(line: &str) -> (usize, Vec<String>) {
         let history = DefaultHistory::new();
         let context = Context::new(&history);
-        Words.complete(line, line.len(), &context).unwrap()
+        CommandHelper.complete(line, line.len(), &context).unwrap()
     }
 
     fn hint(line: &str) -> Option<String> {
         let history = DefaultHistory::new();
-        Words.hint(line, line.len(), &Context::new(&history))
+        CommandHelper.hint(line, line.len(), &Context::new(&history))
     }
 
     #[test]

@@ -15,7 +15,7 @@ use crate::logging::Global;
 use crate::reference::{PROTON_PORT, check_key_log, key_log, print_line, resolve};
 
 use command::HELP;
-use editor::{Lines, Typed};
+use editor::{LineEditor, Input};
 use session::{Done, Session};
 
 /// The command's arguments.
@@ -34,7 +34,7 @@ Examples:
 )]
 pub(crate) struct Args {
     /// The protocol
-    protocol: Talked,
+    protocol: ReplProtocol,
 
     /// The server, with its port unless that is 4433
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
@@ -52,7 +52,7 @@ pub(crate) struct Args {
 
 /// A protocol that one can talk by hand.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, clap::ValueEnum)]
-enum Talked {
+enum ReplProtocol {
     /// Three streams over QUIC
     Proton,
 }
@@ -60,7 +60,7 @@ enum Talked {
 impl Args {
     /// Does what is typed until the end.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
-        let Talked::Proton = self.protocol;
+        let ReplProtocol::Proton = self.protocol;
         // Connections live on while a line is being typed.
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
@@ -105,23 +105,23 @@ type Follow<'a> = dyn FnMut(&str) -> Result<Done, Failure> + 'a;
 
 /// A session at a terminal. Who sits there has seen what failed.
 fn typed(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
-    let mut lines = Lines::new().map_err(usage)?;
+    let mut lines = LineEditor::new().map_err(usage)?;
     print_line("Starting REPL client mode...")?;
     print_line(HELP)?;
     loop {
         match lines.next().map_err(usage)? {
-            Typed::Line(line) => {
+            Input::Line(line) => {
                 if follow(&line)? == Done::Exit {
                     return Ok(Exit::Success);
                 }
             }
-            Typed::Nothing => {}
-            Typed::End => return Ok(Exit::Success),
+            Input::Nothing => {}
+            Input::End => return Ok(Exit::Success),
         }
     }
 }
 
-/// Lines from a pipe or a file.
+/// LineEditor from a pipe or a file.
 fn piped(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
     let mut exit = Exit::Success;
     for line in std::io::stdin().lock().lines() {

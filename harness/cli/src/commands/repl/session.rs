@@ -8,7 +8,7 @@ use shakedown_protocol::proton::{ClientSettings, News, Profile, STARTUP_DELAY};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
-use super::command::{Command, HELP, Order};
+use super::command::{Command, HELP, RepeatedCommand};
 use super::connection::Connection;
 use crate::exit::Failure;
 use crate::reference::print_line;
@@ -53,7 +53,7 @@ impl Session {
     }
 
     /// Does what was ordered, as often as it was.
-    pub(super) async fn follow(&mut self, order: Order) -> Result<Done, Failure> {
+    pub(super) async fn follow(&mut self, order: RepeatedCommand) -> Result<Done, Failure> {
         let Some(times) = order.times else {
             return self.perform(order.command).await;
         };

@@ -27,12 +27,12 @@ Examples:
 )]
 pub(crate) struct Args {
     #[command(subcommand)]
-    protocol: Served,
+    protocol: ServeProtocol,
 }
 
 /// What is served.
 #[derive(Debug, clap::Subcommand)]
-enum Served {
+enum ServeProtocol {
     /// Streams over UDP to any number of peers at a time
     Mediastream(mediastream::Args),
     /// Events, commits and actions over QUIC, to one client at a time
@@ -43,8 +43,8 @@ impl Args {
     /// Serves until a signal comes.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
         match self.protocol {
-            Served::Mediastream(args) => args.execute(),
-            Served::Proton(args) => args.execute(),
+            ServeProtocol::Mediastream(args) => args.execute(),
+            ServeProtocol::Proton(args) => args.execute(),
         }
     }
 }

@@ -14,7 +14,7 @@ use super::memory;
 use crate::exit::Exit;
 
 /// Prints for people or for machines.
-pub(super) struct Teller {
+pub(super) struct Report {
     is_json: bool,
     /// Whether progress is shown.
     is_live: bool,
@@ -33,7 +33,7 @@ pub(super) struct Pair<'a> {
     pub(super) file: Option<&'a Path>,
 }
 
-impl Teller {
+impl Report {
     pub(super) const fn new(is_json: bool, is_live: bool, pairs: usize) -> Self {
         Self {
             is_json,

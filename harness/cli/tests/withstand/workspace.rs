@@ -16,7 +16,7 @@ pub(super) const BOUND: Duration = Duration::from_secs(60);
 pub(super) const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
 
 /// A folder with an IUT description, a scenario and the reports.
-pub(super) struct Stage {
+pub(super) struct Workspace {
     pub(super) folder: TempDir,
 }
 
@@ -27,10 +27,10 @@ pub(super) struct Outcome {
     pub(super) errors: String,
 }
 
-impl Stage {
+impl Workspace {
     /// A legacy responder, started by `start`, the lines of the table of that name.
     pub(super) fn new(start: &str, address: &str) -> Self {
-        let stage = Self {
+        let workspace = Self {
             folder: tempfile::tempdir().expect("a folder can be made"),
         };
         let description = format!(
@@ -38,8 +38,8 @@ impl Stage {
              modes = [\"legacy\"]\n[start]\n{start}\n[reach]\naddress = \"{address}\"\n\
              [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 1\n"
         );
-        stage.write("iut.toml", &description);
-        stage
+        workspace.write("iut.toml", &description);
+        workspace
     }
 
     /// Started by a script of /bin/sh.
