@@ -134,7 +134,7 @@ impl Args {
     }
 }
 
-/// The end of a table that was interrupted twice.
+/// The end of a run that was interrupted twice.
 fn abandoned(sinks: &mut Sinks) -> InteropSummary {
     let counts = sinks.record().table.iter().flat_map(|table| table.counts());
     let counts = counts.map(|(standing, count)| (standing.name().to_owned(), count));

@@ -56,9 +56,9 @@ pub struct Pair {
     pub demand: Demand,
 }
 
-/// Descriptions that make no table.
+/// Why descriptions make no matrix.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub enum TableError {
+pub enum MatrixError {
     /// There is no protocol of this name.
     #[error("{name:?} speaks {protocol:?}, and there is no such protocol")]
     NoProtocol {
@@ -74,7 +74,9 @@ pub enum TableError {
         protocol: &'static str,
     },
     /// They speak different protocols.
-    #[error("{first:?} speaks {one} and {second:?} speaks {other}; set a table for each protocol")]
+    #[error(
+        "{first:?} speaks {one} and {second:?} speaks {other}; give each protocol a matrix of its own"
+    )]
     Protocols {
         /// An implementation.
         first: String,
@@ -129,10 +131,10 @@ pub enum TableError {
 /// each option that changes whom it gets along with.
 ///
 /// # Errors
-/// [`TableError`], a sentence for people.
-pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError> {
+/// [`MatrixError`], a sentence for people.
+pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), MatrixError> {
     let protocol = common_protocol(iuts)?;
-    let known = protocol.pairs.ok_or(TableError::NoPairs {
+    let known = protocol.pairs.ok_or(MatrixError::NoPairs {
         protocol: protocol.id,
     })?;
     for (n, iut) in iuts.iter().enumerate() {
@@ -140,7 +142,7 @@ pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError>
             .iter()
             .any(|other| other.name == iut.name && other.role == iut.role)
         {
-            return Err(TableError::Twice {
+            return Err(MatrixError::Twice {
                 name: iut.name.clone(),
                 role: iut.role,
             });
@@ -168,15 +170,15 @@ pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), TableError>
     Ok((protocol, pairs))
 }
 
-fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, TableError> {
+fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, MatrixError> {
     let Some(first) = iuts.first() else {
-        return Err(TableError::NoSuchSide {
+        return Err(MatrixError::NoSuchSide {
             missing: Role::Responder,
             described: String::from("no description was given"),
         });
     };
     if let Some(second) = iuts.iter().find(|iut| iut.protocol != first.protocol) {
-        return Err(TableError::Protocols {
+        return Err(MatrixError::Protocols {
             first: first.name.clone(),
             one: first.protocol.clone(),
             second: second.name.clone(),
@@ -184,14 +186,14 @@ fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, TableError> {
         });
     }
     let protocol = shakedown_protocol::protocol(&first.protocol);
-    protocol.ok_or_else(|| TableError::NoProtocol {
+    protocol.ok_or_else(|| MatrixError::NoProtocol {
         name: first.name.clone(),
         protocol: first.protocol.clone(),
     })
 }
 
 /// The implementations of a role in every setup.
-fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableError> {
+fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, MatrixError> {
     let mut sides = Vec::new();
     for (index, iut) in iuts.iter().enumerate().filter(|(_, iut)| iut.role == role) {
         for mode in &iut.modes {
@@ -223,7 +225,7 @@ fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableErro
         let names = iuts
             .iter()
             .map(|iut| format!("{:?} is the {}", iut.name, iut.role));
-        return Err(TableError::NoSuchSide {
+        return Err(MatrixError::NoSuchSide {
             missing: role,
             described: names.collect::<Vec<_>>().join(", "),
         });
@@ -232,14 +234,14 @@ fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, TableErro
 }
 
 /// What both can stream: what the responder does by itself, if the initiator can be told.
-fn stream(initiator: &Iut, responder: &Iut) -> Result<StreamParameters, TableError> {
+fn stream(initiator: &Iut, responder: &Iut) -> Result<StreamParameters, MatrixError> {
     if initiator.can_stream(false, &responder.stream) {
         return Ok(responder.stream);
     }
     if responder.can_stream(false, &initiator.stream) {
         return Ok(initiator.stream);
     }
-    let told = |stream: &StreamParameters| {
+    let result = |stream: &StreamParameters| {
         let StreamParameters {
             bits_per_second,
             frames_per_second,
@@ -247,11 +249,11 @@ fn stream(initiator: &Iut, responder: &Iut) -> Result<StreamParameters, TableErr
         } = stream;
         format!("{bits_per_second} bit/s in {frames_per_second} frames/s for {seconds} s")
     };
-    Err(TableError::Streams {
+    Err(MatrixError::Streams {
         initiator: initiator.name.clone(),
-        wanted: told(&initiator.stream),
+        wanted: result(&initiator.stream),
         responder: responder.name.clone(),
-        supplied: told(&responder.stream),
+        supplied: result(&responder.stream),
     })
 }
 

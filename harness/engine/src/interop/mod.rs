@@ -1,19 +1,19 @@
-//! Foreign implementations at one table: which pairs there are, what each of them shows on the
-//! wire, and whether that is what the specification demands.
+//! The interoperability matrix: which pairs there are, what each shows on the wire, and whether
+//! the specification demands that.
 //!
-//! [`pairs`] sets the table; [`Witness`] follows the datagrams at one edge of a pair; [`Facts::judge`]
+//! [`pairs`] lists the pairs; [`EdgeTraffic`] follows the datagrams at one edge of a pair; [`PairEvidence::judge`]
 //! says how it ended. Findings about either side are the monitor's.
 
 mod cells;
 mod event;
-mod facts;
+mod evidence;
 #[cfg(test)]
 mod tests;
-mod witness;
+mod traffic;
 
-pub use cells::{Pair, Side, TableError, pairs};
+pub use cells::{MatrixError, Pair, Side, pairs};
 pub use event::{
     Captures, InteropStarted, InteropSummary, PairEvent, PairOutcome, SideEvent, Sides, Standing,
 };
-pub use facts::{Facts, Fate, Judged};
-pub use witness::Witness;
+pub use evidence::{PairEvidence, PairVerdict, ProcessEnd};
+pub use traffic::EdgeTraffic;

@@ -80,22 +80,22 @@ fn every_responder_meets_every_initiator_in_every_mode_and_option_that_changes_s
 fn a_table_needs_both_sides_and_each_once() {
     let server = iut("server", "responder", r#"["legacy"]"#, "");
     let player = iut("player", "initiator", r#"["legacy"]"#, "");
-    let told = |iuts: &[Iut]| pairs(iuts).unwrap_err().to_string();
+    let result = |iuts: &[Iut]| pairs(iuts).unwrap_err().to_string();
     assert_eq!(
-        told(std::slice::from_ref(&server)),
+        result(std::slice::from_ref(&server)),
         "nobody is the initiator: \"server\" is the responder; add the description of an \
          implementation with `role = \"initiator\"`"
     );
-    let lonely = told(std::slice::from_ref(&player));
+    let lonely = result(std::slice::from_ref(&player));
     assert!(lonely.starts_with("nobody is the responder"), "{lonely}");
-    let twice = told(&[server.clone(), player.clone(), server.clone()]);
+    let twice = result(&[server.clone(), player.clone(), server.clone()]);
     assert!(
         twice.starts_with("\"server\" is described as responder twice"),
         "{twice}"
     );
     let mut faster = player;
     faster.stream.frames_per_second = 25;
-    let differ = told(&[server, faster]);
+    let differ = result(&[server, faster]);
     assert!(
         differ.starts_with(
             "\"player\" asks for 400000 bit/s in 25 frames/s for 2 s and \"server\" streams 400000 \
@@ -112,8 +112,8 @@ fn who_can_be_told_streams_what_the_other_does() {
     player.stream.seconds = 9;
     let start = player.start.as_mut().unwrap();
     start.command.push("--for={seconds}".to_owned());
-    let (_, told) = pairs(&[server.clone(), player.clone()]).unwrap();
-    assert_eq!(told[0].stream, STREAM);
+    let (_, result) = pairs(&[server.clone(), player.clone()]).unwrap();
+    assert_eq!(result[0].stream, STREAM);
     let mut other = server;
     other
         .start
@@ -122,47 +122,47 @@ fn who_can_be_told_streams_what_the_other_does() {
         .command
         .push("{seconds}".to_owned());
     player.start.as_mut().unwrap().command.pop();
-    let (_, told) = pairs(&[other, player]).unwrap();
-    assert_eq!(told[0].stream.seconds, 9);
+    let (_, result) = pairs(&[other, player]).unwrap();
+    assert_eq!(result[0].stream.seconds, 9);
 }
 
 /// A witness of so many frames, and what the initiator did before them.
-fn witness(asked: u64, fell_back: bool, frames: u64) -> Witness {
+fn traffic(asked: u64, fell_back: bool, frames: u64) -> EdgeTraffic {
     let pairs = &shakedown_protocol::mediastream::PAIRS;
     let words = shakedown_protocol::mediastream::PROTOCOL.vocabulary;
     let initiator = Offer {
         mode: "3way",
         options: &[],
     };
-    let mut witness = Witness::default();
+    let mut traffic = EdgeTraffic::default();
     for _ in 0..asked {
         let syn = words.encode("SYN", &serde_json::Map::new()).unwrap();
-        witness.see(pairs, &initiator, Role::Initiator, &syn);
+        traffic.observe(pairs, &initiator, Role::Initiator, &syn);
     }
     if fell_back {
-        witness.see(pairs, &initiator, Role::Initiator, b"START");
+        traffic.observe(pairs, &initiator, Role::Initiator, b"START");
     }
     for number in 1..=frames {
         let fields = serde_json::json!({ "sequence_number": number });
         let data = words.encode("data", fields.as_object().unwrap()).unwrap();
         // A frame may come in several datagrams.
-        witness.see(pairs, &initiator, Role::Responder, &data);
-        witness.see(pairs, &initiator, Role::Responder, &data);
+        traffic.observe(pairs, &initiator, Role::Responder, &data);
+        traffic.observe(pairs, &initiator, Role::Responder, &data);
     }
-    witness
+    traffic
 }
 
-const OK: Fate = Fate::Ended { code: Some(0) };
-const FAILED: Fate = Fate::Ended { code: Some(1) };
-const KILLED: Fate = Fate::Ended { code: None };
+const OK: ProcessEnd = ProcessEnd::Ended { code: Some(0) };
+const FAILED: ProcessEnd = ProcessEnd::Ended { code: Some(1) };
+const KILLED: ProcessEnd = ProcessEnd::Ended { code: None };
 
 /// What is seen of a pair that is demanded to end so: outcome, standing, and the words.
 fn judged(
     end: Demanded,
     impaired: bool,
-    at_initiator: &Witness,
-    at_responder: &Witness,
-    (initiator, responder): (Fate, Fate),
+    at_initiator: &EdgeTraffic,
+    at_responder: &EdgeTraffic,
+    (initiator, responder): (ProcessEnd, ProcessEnd),
 ) -> (PairOutcome, Standing, String) {
     let demand = Demand {
         end,
@@ -173,7 +173,7 @@ fn judged(
             &[]
         },
     };
-    let facts = Facts {
+    let evidence = PairEvidence {
         demand: &demand,
         impaired,
         stream: STREAM,
@@ -183,54 +183,54 @@ fn judged(
         responder,
         status_tells: true,
     };
-    let Judged {
+    let PairVerdict {
         outcome,
         standing,
         seen,
-    } = facts.judge();
+    } = evidence.judge();
     (outcome, standing, seen)
 }
 
 #[rstest]
-#[case::streams(Demanded::Streams, (1, false, 100), (OK, Fate::Ran), "streams", "as demanded")]
+#[case::streams(Demanded::Streams, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "as demanded")]
 #[case::of_one_stream(Demanded::Streams, (1, false, 100), (OK, OK), "streams", "as demanded")]
-#[case::plays_on(Demanded::Streams, (1, false, 100), (Fate::Ran, Fate::Ran), "streams", "as demanded")]
-#[case::falls_back(Demanded::FallsBack, (3, true, 100), (OK, Fate::Ran), "falls back", "as demanded")]
-#[case::too_old(Demanded::Streams, (3, true, 100), (OK, Fate::Ran), "falls back", "not as demanded")]
-#[case::too_kind(Demanded::TimesOut, (1, false, 100), (OK, Fate::Ran), "streams", "not as demanded")]
-#[case::times_out(Demanded::TimesOut, (3, false, 0), (FAILED, Fate::Ran), "times out", "as demanded")]
-#[case::says_it_streamed(Demanded::TimesOut, (3, false, 0), (OK, Fate::Ran), "times out", "not as demanded")]
-#[case::too_short(Demanded::Streams, (1, false, 99), (OK, Fate::Ran), "breaks off", "not as demanded")]
-#[case::dissatisfied(Demanded::Streams, (1, false, 100), (FAILED, Fate::Ran), "breaks off", "not as demanded")]
-#[case::never_ends(Demanded::TimesOut, (3, false, 0), (Fate::Ran, Fate::Ran), "hangs", "not as demanded")]
-#[case::mute(Demanded::TimesOut, (0, false, 0), (FAILED, Fate::Ran), "not started", "not as demanded")]
-#[case::crash(Demanded::Streams, (1, false, 9), (KILLED, Fate::Ran), "dies", "not as demanded")]
+#[case::plays_on(Demanded::Streams, (1, false, 100), (ProcessEnd::Ran, ProcessEnd::Ran), "streams", "as demanded")]
+#[case::falls_back(Demanded::FallsBack, (3, true, 100), (OK, ProcessEnd::Ran), "falls back", "as demanded")]
+#[case::too_old(Demanded::Streams, (3, true, 100), (OK, ProcessEnd::Ran), "falls back", "not as demanded")]
+#[case::too_kind(Demanded::TimesOut, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "not as demanded")]
+#[case::times_out(Demanded::TimesOut, (3, false, 0), (FAILED, ProcessEnd::Ran), "times out", "as demanded")]
+#[case::says_it_streamed(Demanded::TimesOut, (3, false, 0), (OK, ProcessEnd::Ran), "times out", "not as demanded")]
+#[case::too_short(Demanded::Streams, (1, false, 99), (OK, ProcessEnd::Ran), "breaks off", "not as demanded")]
+#[case::dissatisfied(Demanded::Streams, (1, false, 100), (FAILED, ProcessEnd::Ran), "breaks off", "not as demanded")]
+#[case::never_ends(Demanded::TimesOut, (3, false, 0), (ProcessEnd::Ran, ProcessEnd::Ran), "hangs", "not as demanded")]
+#[case::mute(Demanded::TimesOut, (0, false, 0), (FAILED, ProcessEnd::Ran), "not started", "not as demanded")]
+#[case::crash(Demanded::Streams, (1, false, 9), (KILLED, ProcessEnd::Ran), "dies", "not as demanded")]
 #[case::gone(Demanded::Streams, (1, false, 9), (FAILED, KILLED), "dies", "not as demanded")]
 #[case::left(Demanded::Streams, (1, false, 9), (FAILED, OK), "dies", "not as demanded")]
-#[case::open(Demanded::NotSaid, (1, false, 100), (OK, Fate::Ran), "streams", "left open")]
-#[case::open_but_stuck(Demanded::NotSaid, (1, false, 0), (Fate::Ran, Fate::Ran), "hangs", "not as demanded")]
+#[case::open(Demanded::NotSaid, (1, false, 100), (OK, ProcessEnd::Ran), "streams", "left open")]
+#[case::open_but_stuck(Demanded::NotSaid, (1, false, 0), (ProcessEnd::Ran, ProcessEnd::Ran), "hangs", "not as demanded")]
 fn how_a_pair_ended(
     #[case] end: Demanded,
     #[case] (asked, fell_back, frames): (u64, bool, u64),
-    #[case] fates: (Fate, Fate),
+    #[case] ends: (ProcessEnd, ProcessEnd),
     #[case] outcome: &str,
     #[case] standing: &str,
 ) {
-    let seen = witness(asked, fell_back, frames);
-    let (got, how, _) = judged(end, false, &seen, &seen, fates);
+    let seen = traffic(asked, fell_back, frames);
+    let (got, how, _) = judged(end, false, &seen, &seen, ends);
     assert_eq!((got.name(), how.name()), (outcome, standing));
 }
 
 #[test]
 fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
-    let whole = witness(1, false, 100);
-    let some = witness(1, false, 60);
-    let none = witness(3, false, 0);
-    let lossy = |end, at_initiator, at_responder, fates| {
-        let (outcome, standing, _) = judged(end, true, at_initiator, at_responder, fates);
+    let whole = traffic(1, false, 100);
+    let some = traffic(1, false, 60);
+    let none = traffic(3, false, 0);
+    let lossy = |end, at_initiator, at_responder, ends| {
+        let (outcome, standing, _) = judged(end, true, at_initiator, at_responder, ends);
         (outcome.name(), standing.name())
     };
-    let (ran, failed) = ((OK, Fate::Ran), (FAILED, Fate::Ran));
+    let (ran, failed) = ((OK, ProcessEnd::Ran), (FAILED, ProcessEnd::Ran));
     let streams = Demanded::Streams;
     assert_eq!(
         lossy(streams, &some, &whole, failed),
@@ -240,7 +240,7 @@ fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
         lossy(streams, &some, &some, failed),
         ("breaks off", "excused by loss")
     );
-    let unheard = witness(0, false, 0);
+    let unheard = traffic(0, false, 0);
     assert_eq!(
         lossy(streams, &none, &unheard, failed),
         ("times out", "excused by loss")
@@ -254,7 +254,7 @@ fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
         lossy(silent, &whole, &whole, ran),
         ("streams", "not as demanded")
     );
-    let both_ran = (Fate::Ran, Fate::Ran);
+    let both_ran = (ProcessEnd::Ran, ProcessEnd::Ran);
     assert_eq!(
         lossy(streams, &none, &none, both_ran),
         ("hangs", "not as demanded")
@@ -268,10 +268,10 @@ fn what_loss_can_explain_is_no_breach_and_what_it_cannot_is() {
 
 #[test]
 fn a_refusal_is_left_open_where_the_specification_allows_one() {
-    let mut refused = witness(1, false, 0);
+    let mut refused = traffic(1, false, 0);
     refused.refusal = Some("SYN-ACK with Accept=0".to_owned());
-    let fates = (FAILED, Fate::Ran);
-    let (outcome, standing, seen) = judged(Demanded::Streams, false, &refused, &refused, fates);
+    let ends = (FAILED, ProcessEnd::Ran);
+    let (outcome, standing, seen) = judged(Demanded::Streams, false, &refused, &refused, ends);
     assert_eq!(
         (outcome, standing),
         (PairOutcome::Refuses, Standing::LeftOpen)
@@ -280,16 +280,16 @@ fn a_refusal_is_left_open_where_the_specification_allows_one() {
         seen,
         "SYN-ACK with Accept=0; the initiator ended (exit status 1)"
     );
-    let (_, standing, _) = judged(Demanded::TimesOut, false, &refused, &refused, fates);
+    let (_, standing, _) = judged(Demanded::TimesOut, false, &refused, &refused, ends);
     assert_eq!(standing, Standing::NotAsDemanded);
 }
 
 #[test]
 fn a_stream_that_was_granted_shorter_is_whole_when_it_is_over() {
-    let mut seen = witness(1, false, 50);
+    let mut seen = traffic(1, false, 50);
     seen.granted = (Some(25), None);
-    let fates = (OK, Fate::Ran);
-    let (outcome, standing, seen) = judged(Demanded::Streams, false, &seen, &seen, fates);
+    let ends = (OK, ProcessEnd::Ran);
+    let (outcome, standing, seen) = judged(Demanded::Streams, false, &seen, &seen, ends);
     assert_eq!(
         (outcome, standing),
         (PairOutcome::Streams, Standing::AsDemanded)
@@ -299,15 +299,15 @@ fn a_stream_that_was_granted_shorter_is_whole_when_it_is_over() {
 
 #[test]
 fn what_was_seen_is_a_sentence() {
-    let none = witness(3, true, 0);
-    let fates = (FAILED, Fate::Ran);
-    let (_, _, seen) = judged(Demanded::TimesOut, false, &none, &none, fates);
+    let none = traffic(3, true, 0);
+    let ends = (FAILED, ProcessEnd::Ran);
+    let (_, _, seen) = judged(Demanded::TimesOut, false, &none, &none, ends);
     assert_eq!(
         seen,
         "the initiator asked 3 times, then in the older way, no media came, and it ended (exit \
          status 1)"
     );
-    let some = witness(1, false, 9);
+    let some = traffic(1, false, 9);
     let (_, _, seen) = judged(Demanded::Streams, false, &some, &some, (FAILED, KILLED));
     assert_eq!(
         seen,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_engine::event::ProcessEvent;
-use shakedown_engine::interop::{Fate, Judged, Pair, PairOutcome, Standing};
+use shakedown_engine::interop::{Pair, PairOutcome, PairVerdict, ProcessEnd, Standing};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::verdict::{Place, weigh};
@@ -20,9 +20,9 @@ use crate::process::{Ended, Process};
 use crate::relay::{self, Relay, Stopped};
 
 use super::Context;
-use super::doubt::Told;
+use super::fairness::PairResult;
 use super::observer::Edges;
-use super::sides::{Found, found};
+use super::sides::{SideFindings, found};
 
 /// What a pair may take besides its timers and its stream: to start, and to be a little late.
 const SPARE: Duration = Duration::from_secs(10);
@@ -44,12 +44,12 @@ enum End {
 
 /// How long a process waited for a processor.
 #[derive(Debug, Default)]
-struct Starved {
+struct ProcessorWait {
     first: Option<Duration>,
     last: Option<Duration>,
 }
 
-impl Starved {
+impl ProcessorWait {
     fn look(&mut self, process: Option<&Process>) {
         let group = process.and_then(Process::group);
         if let Some(waited) = group.and_then(kernel::waited_for_processor) {
@@ -67,18 +67,18 @@ impl Starved {
 
 impl Context {
     /// Starts both sides, lets them meet, stops them, and judges.
-    pub(super) async fn play(&self, pair: &Pair) -> Told {
+    pub(super) async fn play(&self, pair: &Pair) -> PairResult {
         let clock = Clock::start();
-        let mut told = match self.meet(pair, clock).await {
-            Ok(told) => told,
-            Err(told) => *told,
+        let mut result = match self.meet(pair, clock).await {
+            Ok(result) => result,
+            Err(result) => *result,
         };
-        told.pair.seconds = clock.now().as_secs_f64();
-        told
+        result.pair.seconds = clock.now().as_secs_f64();
+        result
     }
 
-    async fn meet(&self, pair: &Pair, clock: Clock) -> Result<Told, Box<Told>> {
-        let error = |why: String| Box::new(Told::error(pair, why, &clock));
+    async fn meet(&self, pair: &Pair, clock: Clock) -> Result<PairResult, Box<PairResult>> {
+        let error = |why: String| Box::new(PairResult::error(pair, why, &clock));
         let cut_off = || Box::new(cut_off(pair));
         let place = |index: usize| {
             let launcher = self.launchers.get(index);
@@ -115,7 +115,7 @@ impl Context {
             .wait(pair, &asks, [&initiator, &responder], is_whole)
             .await;
         // What becomes of the processes from here on is our doing.
-        let fates = [fate(&initiator), fate(&responder)];
+        let ends = [process_end(&initiator), process_end(&responder)];
         let processes = [process(&initiator), process(&responder)];
         let stopped = relay.stop().await;
         stop(&initiator).await;
@@ -124,16 +124,16 @@ impl Context {
         if end == End::Interrupted {
             return Err(cut_off());
         }
-        let mut told = self
-            .judged(pair, [&asks.iut, &answers.iut], stopped, fates, clock)
+        let mut result = self
+            .judged(pair, [&asks.iut, &answers.iut], stopped, ends, clock)
             .await;
-        told.waited = told.waited.max(waited);
-        if !told.pair.standing.is_fine() {
+        result.waited = result.waited.max(waited);
+        if !result.pair.standing.is_fine() {
             let [initiator, responder] = processes;
-            told.pair.processes.initiator = initiator;
-            told.pair.processes.responder = responder;
+            result.pair.processes.initiator = initiator;
+            result.pair.processes.responder = responder;
         }
-        Ok(told)
+        Ok(result)
     }
 
     fn captures_of(&self, pair: &Pair) -> [PathBuf; 2] {
@@ -158,12 +158,12 @@ impl Context {
         let stream = Duration::from_secs(u64::from(pair.stream.seconds));
         let mut until = begin + patience * 2 + buffer * 2 + stream * 2 + SPARE;
         let linger = LINGER.max(pair.stream.interval() * 5);
-        let mut starved = [Starved::default(), Starved::default()];
+        let mut processor_waits = [ProcessorWait::default(), ProcessorWait::default()];
         let mut stop = self.stop.clone();
         let (mut has_ended, mut has_whole) = (false, false);
         loop {
-            starved[0].look(initiator.process.as_deref());
-            starved[1].look(responder.process.as_deref());
+            processor_waits[0].look(initiator.process.as_deref());
+            processor_waits[1].look(responder.process.as_deref());
             let now = Instant::now();
             if now >= until {
                 break;
@@ -185,7 +185,7 @@ impl Context {
                 () = sleep_until(until.min(now + BEAT)) => {}
             }
         }
-        let waited = starved.iter().map(Starved::waited).max();
+        let waited = processor_waits.iter().map(ProcessorWait::waited).max();
         (End::Over, waited.unwrap_or_default())
     }
 
@@ -195,9 +195,9 @@ impl Context {
         pair: &Pair,
         iuts: [&Arc<Iut>; 2],
         stopped: Stopped<Edges>,
-        fates: [Fate; 2],
+        ends: [ProcessEnd; 2],
         clock: Clock,
-    ) -> Told {
+    ) -> PairResult {
         let Stopped {
             observer,
             statistics,
@@ -206,13 +206,13 @@ impl Context {
             ..
         } = stopped;
         let tells = iuts[0].exit.status_tells;
-        let Judged {
+        let PairVerdict {
             outcome,
             standing,
             seen,
-        } = observer.facts(fates[0], fates[1], tells).judge();
-        let mut told = Told::new(pair, outcome, standing, seen);
-        told.waited = statistics.late;
+        } = observer.evidence(ends[0], ends[1], tells).judge();
+        let mut result = PairResult::new(pair, outcome, standing, seen);
+        result.waited = statistics.late;
         let (protocol, level) = (self.plan.protocol, self.plan.level);
         let waivers = iuts.map(|iut| iut.waive.clone());
         let (own, iuts) = (pair.clone(), iuts.map(Arc::clone));
@@ -245,17 +245,28 @@ impl Context {
         let [mut initiator, mut responder] = match both {
             Ok(both) => both,
             Err(error) => {
-                told.pair.standing = Standing::Error;
-                told.pair.notes.push(format!("judging it failed: {error}"));
-                return told;
+                result.pair.standing = Standing::Error;
+                result
+                    .pair
+                    .notes
+                    .push(format!("judging it failed: {error}"));
+                return result;
             }
         };
-        told.pair.captures.initiator.clone_from(&initiator.capture);
-        told.pair.captures.responder.clone_from(&responder.capture);
+        result
+            .pair
+            .captures
+            .initiator
+            .clone_from(&initiator.capture);
+        result
+            .pair
+            .captures
+            .responder
+            .clone_from(&responder.capture);
         if outcome == PairOutcome::Dies {
-            let (side, dead) = match fates[0] {
-                Fate::Ended { code: None } => (&mut initiator, 0),
-                Fate::Ran | Fate::Ended { .. } => (&mut responder, 1),
+            let (side, dead) = match ends[0] {
+                ProcessEnd::Ended { code: None } => (&mut initiator, 0),
+                ProcessEnd::Ran | ProcessEnd::Ended { .. } => (&mut responder, 1),
             };
             let place = Place {
                 protocol,
@@ -263,27 +274,27 @@ impl Context {
                 capture: side.capture.as_deref(),
                 start: Duration::ZERO,
             };
-            let mut death = place.of_death(clock.now(), &told.pair.seen);
+            let mut death = place.of_death(clock.now(), &result.pair.seen);
             weigh(&mut death, protocol, level, &waivers[dead]);
             side.findings.push(death);
         }
-        told.take(initiator);
-        told.take(responder);
+        result.take(initiator);
+        result.take(responder);
         let missed = missed
             .iter()
             .map(|fault| format!("{fault} met no datagram"));
-        told.pair.notes.extend(missed);
+        result.pair.notes.extend(missed);
         let lost = statistics.lost();
         if lost > 0 {
-            told.distrust(format!("{lost} datagrams were lost between the two by us"));
+            result.distrust(format!("{lost} datagrams were lost between the two by us"));
         }
-        told
+        result
     }
 }
 
-impl Told {
+impl PairResult {
     /// What was found about a side.
-    fn take(&mut self, found: Found) {
+    fn take(&mut self, found: SideFindings) {
         for finding in found.findings {
             if finding.counts() {
                 self.pair.standing = Standing::NotAsDemanded;
@@ -312,13 +323,13 @@ impl Told {
 }
 
 /// A pair that was interrupted.
-fn cut_off(pair: &Pair) -> Told {
+fn cut_off(pair: &Pair) -> PairResult {
     let seen = String::from("it was interrupted");
-    Told::new(pair, PairOutcome::CutOff, Standing::Inconclusive, seen)
+    PairResult::new(pair, PairOutcome::CutOff, Standing::Inconclusive, seen)
 }
 
 /// A responder that could not be started, or did not become ready.
-fn not_ready(pair: &Pair, why: LaunchError) -> Told {
+fn not_ready(pair: &Pair, why: LaunchError) -> PairResult {
     let (standing, process) = match &why {
         LaunchError::Exited { ended, output } => (
             Standing::NotAsDemanded,
@@ -343,13 +354,13 @@ fn not_ready(pair: &Pair, why: LaunchError) -> Told {
         Some((status, _)) => format!("the responder {}", status.trim_start_matches("is ")),
         None => why.to_string(),
     };
-    let mut told = Told::new(pair, PairOutcome::NotStarted, standing, seen);
-    told.pair.processes.responder = process.map(|(status, output)| ProcessEvent {
+    let mut result = PairResult::new(pair, PairOutcome::NotStarted, standing, seen);
+    result.pair.processes.responder = process.map(|(status, output)| ProcessEvent {
         status,
         output,
         last_packet: None,
     });
-    told
+    result
 }
 
 async fn ended(instance: &Instance) {
@@ -359,14 +370,14 @@ async fn ended(instance: &Instance) {
     }
 }
 
-fn fate(instance: &Instance) -> Fate {
+fn process_end(instance: &Instance) -> ProcessEnd {
     let ended = instance
         .process
         .as_ref()
         .and_then(|process| process.ended());
     match ended {
-        Some(Ended { code, .. }) => Fate::Ended { code },
-        None => Fate::Ran,
+        Some(Ended { code, .. }) => ProcessEnd::Ended { code },
+        None => ProcessEnd::Ran,
     }
 }
 

@@ -1,12 +1,12 @@
-//! Foreign implementations at one table: every initiator asks every responder, through a relay that
+//! The interoperability matrix: every initiator asks every responder, through a relay that
 //! records what passes at both edges and, if asked, impairs it. Neither side knows of that.
 //!
 //! Each side is judged from the capture at its own edge, how a pair ended from the wire and the
 //! processes.
 
 mod cell;
-mod doubt;
 mod ending;
+mod fairness;
 mod observer;
 mod sides;
 
@@ -36,7 +36,7 @@ use ending::Ending;
 /// would keep each other, and us, from being in time.
 const APART: Duration = Duration::from_millis(40);
 
-/// Who is set at the table, and how.
+/// The pairs, and how they are played.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// The implementations; pairs name them by their place.
@@ -203,7 +203,7 @@ impl Context {
         let judged = tokio::spawn(async move { context.fairly(&own).await }).await;
         let judged = judged.unwrap_or_else(|error| {
             let why = format!("the harness broke: {error}");
-            doubt::Told::error(&pair, why, &clock)
+            fairness::PairResult::error(&pair, why, &clock)
         });
         for finding in judged.findings {
             self.tell(Event::Finding(finding));

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::Path;
 
-use shakedown_engine::interop::{Facts, Fate, Pair, Witness};
+use shakedown_engine::interop::{EdgeTraffic, Pair, PairEvidence, ProcessEnd};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 use tokio::sync::watch;
@@ -24,7 +24,7 @@ pub(super) struct Edges {
 /// What passes at one edge.
 pub(super) struct Edge {
     pub(super) recorder: Recorder,
-    pub(super) witness: Witness,
+    pub(super) traffic: EdgeTraffic,
     /// The relay's addresses there.
     pub(super) own: BTreeSet<SocketAddr>,
 }
@@ -37,7 +37,7 @@ impl Edge {
             .saturating_mul(pair.stream.frames());
         Self {
             recorder: Recorder::create(path, clock, bytes),
-            witness: Witness::default(),
+            traffic: EdgeTraffic::default(),
             own: BTreeSet::new(),
         }
     }
@@ -65,13 +65,18 @@ impl Edges {
     }
 
     /// What is known, with what became of the processes.
-    pub(super) fn facts(&self, initiator: Fate, responder: Fate, status_tells: bool) -> Facts<'_> {
-        Facts {
+    pub(super) fn evidence(
+        &self,
+        initiator: ProcessEnd,
+        responder: ProcessEnd,
+        status_tells: bool,
+    ) -> PairEvidence<'_> {
+        PairEvidence {
             demand: &self.pair.demand,
             impaired: self.impaired,
             stream: self.pair.stream,
-            at_initiator: &self.initiator.witness,
-            at_responder: &self.responder.witness,
+            at_initiator: &self.initiator.traffic,
+            at_responder: &self.responder.traffic,
             initiator,
             responder,
             status_tells,
@@ -103,9 +108,14 @@ impl Observer for Edges {
         };
         let initiator = self.pair.initiator.offer();
         if let Some(pairs) = &self.protocol.pairs {
-            edge.witness.see(pairs, &initiator, from, passed.payload);
+            edge.traffic
+                .observe(pairs, &initiator, from, passed.payload);
         }
-        if !*self.whole.borrow() && self.facts(Fate::Ran, Fate::Ran, true).is_whole() {
+        if !*self.whole.borrow()
+            && self
+                .evidence(ProcessEnd::Ran, ProcessEnd::Ran, true)
+                .is_whole()
+        {
             self.whole.send_replace(true);
         }
     }

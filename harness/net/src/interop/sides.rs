@@ -16,7 +16,7 @@ use super::observer::Edge;
 
 /// What was found about one side.
 #[derive(Debug, Default)]
-pub(super) struct Found {
+pub(super) struct SideFindings {
     pub(super) findings: Vec<FindingEvent>,
     /// The capture, if there is one.
     pub(super) capture: Option<String>,
@@ -34,13 +34,13 @@ pub(super) fn found(
     side: &Side,
     edge: Edge,
     level: Level,
-) -> Found {
+) -> SideFindings {
     let recorded = edge.recorder.finish();
     let shown = recorded.path.display().to_string();
-    let mut found = Found {
+    let mut found = SideFindings {
         capture: recorded.path.exists().then_some(shown),
         damage: recorded.problem.clone(),
-        ..Found::default()
+        ..SideFindings::default()
     };
     if recorded.packets == 0 {
         // Nobody said a word; that is no damage.
@@ -72,13 +72,13 @@ pub(super) fn found(
         let payload = finding
             .packet
             .and_then(|packet| judged.payloads.get(&packet));
-        let mut told = place.of_monitor(finding, payload.map(Vec::as_slice));
-        weigh(&mut told, protocol, level, &iut.waive);
-        if let Some(packet) = told.packet {
-            let text = format!("{}: {}", told.requirement, told.message);
+        let mut event = place.of_monitor(finding, payload.map(Vec::as_slice));
+        weigh(&mut event, protocol, level, &iut.waive);
+        if let Some(packet) = event.packet {
+            let text = format!("{}: {}", event.requirement, event.message);
             comments.entry(packet).or_default().push(text);
         }
-        found.findings.push(told);
+        found.findings.push(event);
     }
     found.findings.sort_by(|a, b| a.time.total_cmp(&b.time));
     found.notes.extend(recorded.complete(&comments).err());

@@ -19,14 +19,14 @@ const BUSY: Duration = Duration::from_millis(50);
 const STALLED: Duration = Duration::from_millis(250);
 
 /// A pair judged.
-pub(super) struct Told {
+pub(super) struct PairResult {
     pub(super) pair: PairEvent,
     pub(super) findings: Vec<FindingEvent>,
     /// How long a side waited for a processor at most, or how late the relay was.
     pub(super) waited: Duration,
 }
 
-impl Told {
+impl PairResult {
     /// A pair of which nothing is known yet but how it could not be judged.
     pub(super) fn new(pair: &Pair, outcome: PairOutcome, standing: Standing, seen: String) -> Self {
         let pair = PairEvent {
@@ -58,9 +58,9 @@ impl Told {
 
     /// A pair that could not be judged through no fault of the implementations.
     pub(super) fn error(pair: &Pair, why: String, clock: &Clock) -> Self {
-        let mut told = Self::new(pair, PairOutcome::NotStarted, Standing::Error, why);
-        told.pair.seconds = clock.now().as_secs_f64();
-        told
+        let mut result = Self::new(pair, PairOutcome::NotStarted, Standing::Error, why);
+        result.pair.seconds = clock.now().as_secs_f64();
+        result
     }
 
     /// Whether it is not as demanded by nothing but what a machine this busy may have made.
@@ -120,15 +120,15 @@ const fn can_be_late(outcome: PairOutcome) -> bool {
 
 impl Context {
     /// Judges a pair; again, and alone, if the machine was too busy to believe what was found.
-    pub(super) async fn fairly(&self, pair: &Pair) -> Told {
+    pub(super) async fn fairly(&self, pair: &Pair) -> PairResult {
         let together = self.quiet.read().await;
-        let told = self.play(pair).await;
+        let result = self.play(pair).await;
         drop(together);
-        if !self.is_doubtful(&told) {
-            return told;
+        if !self.is_doubtful(&result) {
+            return result;
         }
         let Some(_alone) = self.unless_stopped(self.quiet.write()).await else {
-            return told.undecided();
+            return result.undecided();
         };
         let mut again = self.play(pair).await;
         again.pair.notes.push(String::from(
@@ -140,12 +140,12 @@ impl Context {
         }
     }
 
-    fn is_doubtful(&self, told: &Told) -> bool {
-        let demanded = told.pair.demanded == Some(told.pair.outcome);
-        let by_outcome = !demanded && can_be_late(told.pair.outcome);
+    fn is_doubtful(&self, result: &PairResult) -> bool {
+        let demanded = result.pair.demanded == Some(result.pair.outcome);
+        let by_outcome = !demanded && can_be_late(result.pair.outcome);
         if !demanded && !by_outcome {
             return false;
         }
-        told.is_doubtful(self.plan.protocol, by_outcome)
+        result.is_doubtful(self.plan.protocol, by_outcome)
     }
 }

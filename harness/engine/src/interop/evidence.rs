@@ -1,11 +1,11 @@
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::pair::Demand;
 
-use super::{PairOutcome, Standing, Witness};
+use super::{EdgeTraffic, PairOutcome, Standing};
 
 /// What became of a process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Fate {
+pub enum ProcessEnd {
     /// It ran on when the pair was over, or is not ours.
     Ran,
     /// It ended by itself.
@@ -17,7 +17,7 @@ pub enum Fate {
 
 /// Everything that is known of how a pair ended.
 #[derive(Debug, Clone, Copy)]
-pub struct Facts<'a> {
+pub struct PairEvidence<'a> {
     /// What the specification demands.
     pub demand: &'a Demand,
     /// Whether the network between them was asked to lose, to change or to delay.
@@ -25,20 +25,20 @@ pub struct Facts<'a> {
     /// What is streamed.
     pub stream: StreamParameters,
     /// What passed at the initiator's edge.
-    pub at_initiator: &'a Witness,
+    pub at_initiator: &'a EdgeTraffic,
     /// What passed at the responder's edge.
-    pub at_responder: &'a Witness,
+    pub at_responder: &'a EdgeTraffic,
     /// The initiator's process.
-    pub initiator: Fate,
+    pub initiator: ProcessEnd,
     /// The responder's process, before it was told to end.
-    pub responder: Fate,
+    pub responder: ProcessEnd,
     /// Whether the initiator's exit status means something.
     pub status_tells: bool,
 }
 
 /// How a pair ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Judged {
+pub struct PairVerdict {
     /// How.
     pub outcome: PairOutcome,
     /// Whether that is what is demanded; findings are not considered.
@@ -47,16 +47,16 @@ pub struct Judged {
     pub seen: String,
 }
 
-impl Facts<'_> {
+impl PairEvidence<'_> {
     /// Says how the pair ended and whether that is what is demanded.
     #[must_use]
-    pub fn judge(&self) -> Judged {
+    pub fn judge(&self) -> PairVerdict {
         let (outcome, seen) = self.outcome();
         let standing = match self.contradiction(outcome) {
             true => Standing::NotAsDemanded,
             false => self.standing(outcome),
         };
-        Judged {
+        PairVerdict {
             outcome,
             standing,
             seen,
@@ -81,7 +81,7 @@ impl Facts<'_> {
     }
 
     fn outcome(&self) -> (PairOutcome, String) {
-        if let Fate::Ended { code: None } = self.initiator {
+        if let ProcessEnd::Ended { code: None } = self.initiator {
             return (
                 PairOutcome::Dies,
                 "the initiator was ended by a signal".into(),
@@ -118,11 +118,11 @@ impl Facts<'_> {
                 PairOutcome::NotStarted,
                 format!("the initiator never asked for a stream; it {}", self.end()),
             ),
-            Fate::Ran => (
+            ProcessEnd::Ran => (
                 PairOutcome::Hangs,
                 format!("no media came, and the initiator {}", self.end()),
             ),
-            Fate::Ended { .. } => {
+            ProcessEnd::Ended { .. } => {
                 let asked = match self.at_initiator.asked {
                     1 => "asked once".to_owned(),
                     asked => format!("asked {asked} times"),
@@ -143,10 +143,10 @@ impl Facts<'_> {
     /// A responder has to live until its stream is over.
     fn responder_died(&self) -> Option<(PairOutcome, String)> {
         let ended = match self.responder {
-            Fate::Ran => return None,
-            Fate::Ended { code: None } => "was ended by a signal".to_owned(),
-            Fate::Ended { code: Some(0) } if self.is_whole() => return None,
-            Fate::Ended { code: Some(code) } => format!("ended (exit status {code})"),
+            ProcessEnd::Ran => return None,
+            ProcessEnd::Ended { code: None } => "was ended by a signal".to_owned(),
+            ProcessEnd::Ended { code: Some(0) } if self.is_whole() => return None,
+            ProcessEnd::Ended { code: Some(code) } => format!("ended (exit status {code})"),
         };
         let (left, of) = (self.at_responder.frames(), self.frames());
         let seen = format!("the responder {ended} after {left} of {of} frames");
@@ -162,27 +162,28 @@ impl Facts<'_> {
 
     fn whole(&self, got: u64, of: u64) -> String {
         match self.initiator {
-            Fate::Ran => format!("{got} of {of} frames came; the initiator ran on"),
-            Fate::Ended { .. } => format!("{got} of {of} frames came"),
+            ProcessEnd::Ran => format!("{got} of {of} frames came; the initiator ran on"),
+            ProcessEnd::Ended { .. } => format!("{got} of {of} frames came"),
         }
     }
 
     fn says_failure(&self) -> bool {
-        self.status_tells && matches!(self.initiator, Fate::Ended { code } if code != Some(0))
+        self.status_tells && matches!(self.initiator, ProcessEnd::Ended { code } if code != Some(0))
     }
 
     fn end(&self) -> String {
         match self.initiator {
-            Fate::Ran => "did not end".into(),
-            Fate::Ended { code: Some(code) } => format!("ended (exit status {code})"),
-            Fate::Ended { code: None } => "was ended by a signal".into(),
+            ProcessEnd::Ran => "did not end".into(),
+            ProcessEnd::Ended { code: Some(code) } => format!("ended (exit status {code})"),
+            ProcessEnd::Ended { code: None } => "was ended by a signal".into(),
         }
     }
 
     /// Whether the initiator says that it succeeded where nothing came: it gives up with an error
     /// (MS-L-05, MS-H-04, MS-S-09).
     fn contradiction(&self, outcome: PairOutcome) -> bool {
-        let says_success = self.status_tells && self.initiator == Fate::Ended { code: Some(0) };
+        let says_success =
+            self.status_tells && self.initiator == ProcessEnd::Ended { code: Some(0) };
         matches!(outcome, PairOutcome::TimesOut | PairOutcome::Refuses) && says_success
     }
 

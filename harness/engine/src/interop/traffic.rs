@@ -3,12 +3,12 @@ use std::collections::BTreeSet;
 use shakedown_protocol::pair::{Offer, Pairs, Sign};
 use shakedown_protocol::requirement::Role;
 
-/// Frames that are told apart; more than any stream that a table is set for has.
-const MOST_FRAMES: usize = 1 << 22;
+/// Most frames that are counted, above any stream of a matrix.
+const MAX_FRAMES: usize = 1 << 22;
 
-/// What the datagrams at one edge of a pair show, in the order in which they pass.
+/// What the datagrams at one edge of a pair show.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Witness {
+pub struct EdgeTraffic {
     /// How often the initiator asked in its own way.
     pub asked: u64,
     /// Whether it asked in the older way before any media came.
@@ -24,9 +24,9 @@ pub struct Witness {
     frames: BTreeSet<u64>,
 }
 
-impl Witness {
+impl EdgeTraffic {
     /// The next datagram passes.
-    pub fn see(&mut self, pairs: &Pairs, initiator: &Offer<'_>, from: Role, payload: &[u8]) {
+    pub fn observe(&mut self, pairs: &Pairs, initiator: &Offer<'_>, from: Role, payload: &[u8]) {
         self.answers += u64::from(from == Role::Responder);
         match (pairs.sign)(initiator, from, payload) {
             Some(Sign::Asks) => self.asked += 1,
@@ -40,7 +40,7 @@ impl Witness {
             }) => self.granted = (frames_per_second, seconds),
             Some(Sign::Media(number)) => {
                 self.media += 1;
-                if self.frames.len() < MOST_FRAMES {
+                if self.frames.len() < MAX_FRAMES {
                     self.frames.insert(number);
                 }
             }
