@@ -15,7 +15,7 @@ use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, Protocol};
 
 use crate::event::{CheckSummary, Event, FieldEvent, FindingEvent, SessionEvent, VERSION};
-use crate::judge::{Judged, Said, judge};
+use crate::judge::{JudgedCapture, MonitorReport, judge};
 use crate::verdict::Verdict;
 
 /// Bytes of a payload that a finding shows, unless the field is further on.
@@ -68,8 +68,8 @@ pub fn check<R: Read>(
     };
     let monitor = &settings.monitor;
     let (protocols, key_log) = (&settings.protocols, &settings.key_log);
-    let judged = judge(source, protocols, monitor, key_log, &mut |said| {
-        if let Some(event) = check.hear(said) {
+    let judged = judge(source, protocols, monitor, key_log, &mut |report| {
+        if let Some(event) = check.hear(report) {
             tell(event);
         }
     })?;
@@ -107,8 +107,8 @@ struct Check<'a> {
 
 impl Check<'_> {
     /// What a monitor said, as an event; a doubt is none, and told in the summary.
-    fn hear(&mut self, said: Said<'_>) -> Option<Event> {
-        match &said.observation {
+    fn hear(&mut self, report: MonitorReport<'_>) -> Option<Event> {
+        match &report.observation {
             Observation::Session(session) => {
                 self.sessions += 1;
                 self.more_breaches += session.more_breaches;
@@ -118,7 +118,7 @@ impl Check<'_> {
                 Some(Event::Session(self.session(session)))
             }
             Observation::Finding(finding) => {
-                let event = self.finding(finding, &said);
+                let event = self.finding(finding, &report);
                 let verdict = if event.counts() {
                     self.findings += 1;
                     Verdict::Fail
@@ -131,7 +131,7 @@ impl Check<'_> {
             Observation::Inconclusive(finding) => {
                 self.worse(finding.requirement, Verdict::Inconclusive);
                 let doubt = self.doubts.entry(finding.requirement).or_insert_with(|| {
-                    let place = place(finding, said.start);
+                    let place = place(finding, report.start);
                     let text = format!(
                         "expected {}, got {} ({place})",
                         finding.expected, finding.got
@@ -165,12 +165,12 @@ impl Check<'_> {
         }
     }
 
-    fn finding(&self, finding: &Finding, said: &Said<'_>) -> FindingEvent {
-        let level = said
+    fn finding(&self, finding: &Finding, report: &MonitorReport<'_>) -> FindingEvent {
+        let level = report
             .protocol
             .requirement(finding.requirement)
             .map_or(Level::Must, |requirement| requirement.level);
-        let side = said.protocol.side(finding.party);
+        let side = report.protocol.side(finding.party);
         let party = format!("the {side} at {}", finding.address);
         FindingEvent {
             requirement: finding.requirement.to_owned(),
@@ -178,7 +178,7 @@ impl Check<'_> {
             scenario: None,
             capture: Some(self.name.to_owned()),
             packet: finding.packet,
-            time: seconds(finding.time, said.start),
+            time: seconds(finding.time, report.start),
             message: format!(
                 "{party}: expected {}, got {}",
                 finding.expected, finding.got
@@ -186,7 +186,7 @@ impl Check<'_> {
             expected: finding.expected.clone(),
             got: finding.got.clone(),
             step: None,
-            bytes: said.payload.map(|payload| shown(payload, finding)),
+            bytes: report.payload.map(|payload| shown(payload, finding)),
             field: finding.field.map(|field| FieldEvent {
                 name: field.name.to_owned(),
                 offset: field.offset,
@@ -197,7 +197,7 @@ impl Check<'_> {
         }
     }
 
-    fn summary(&self, judged: &Judged) -> CheckSummary {
+    fn summary(&self, judged: &JudgedCapture) -> CheckSummary {
         let mut notes = Vec::new();
         if self.sessions == 0 {
             notes.push(self.no_session(judged));
@@ -272,7 +272,7 @@ impl Check<'_> {
         format!("inconclusive: {what} {of}for {connections} of proton; {help}")
     }
 
-    fn no_session(&self, judged: &Judged) -> String {
+    fn no_session(&self, judged: &JudgedCapture) -> String {
         let rules = PROTOCOLS.iter();
         let protocols: Vec<_> = rules.map(|rules| rules.id).collect();
         format!(
@@ -294,7 +294,7 @@ impl Check<'_> {
             .collect()
     }
 
-    fn exit(&self, judged: &Judged) -> u8 {
+    fn exit(&self, judged: &JudgedCapture) -> u8 {
         if self.sessions == 0 {
             exit::WRONG
         } else if self.findings > 0 {

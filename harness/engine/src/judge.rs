@@ -23,12 +23,12 @@ const RECENT: usize = 64;
 /// How much of each of them, in bytes.
 const HEAD: usize = 256;
 
-/// What a monitor said.
+/// An observation of a monitor, with its context.
 #[derive(Debug)]
-pub struct Said<'a> {
+pub struct MonitorReport<'a> {
     /// The protocol whose monitor said it.
     pub protocol: &'static Protocol,
-    /// What it said.
+    /// The observation.
     pub observation: Observation,
     /// The beginning of the UDP payload that a finding names: all of it if it is the newest, 256
     /// bytes of one of the 63 before, else nothing.
@@ -38,10 +38,10 @@ pub struct Said<'a> {
     pub start: Duration,
 }
 
-/// How the reading of a capture ended.
+/// What was read of a capture.
 #[derive(Debug)]
-pub struct Judged {
-    /// What was read.
+pub struct JudgedCapture {
+    /// The statistics.
     pub statistics: Statistics,
     /// Where the capture is damaged, if it is; everything before was judged.
     pub damage: Option<CaptureError>,
@@ -57,14 +57,14 @@ pub struct Judged {
 ///
 /// # Errors
 /// [`CaptureError`] if `source` is no capture or its header cannot be read. Damage further on is no
-/// error: what was readable is judged, and [`Judged::damage`] says where it ended.
+/// error: what was readable is judged, and [`JudgedCapture::damage`] says where it ended.
 pub fn judge<R: Read>(
     source: R,
     protocols: &[&'static Protocol],
     settings: &MonitorSettings,
     key_log: &[u8],
-    hear: &mut dyn FnMut(Said<'_>),
-) -> Result<Judged, CaptureError> {
+    hear: &mut dyn FnMut(MonitorReport<'_>),
+) -> Result<JudgedCapture, CaptureError> {
     let mut capture = Capture::open(source)?;
     let mut monitors = Vec::new();
     let mut over_quic = Vec::new();
@@ -112,7 +112,7 @@ pub fn judge<R: Read>(
     each(&mut monitors, begin, &recent, hear, None, |monitor, say| {
         monitor.finish(end, say);
     });
-    Ok(Judged {
+    Ok(JudgedCapture {
         statistics: *capture.statistics(),
         damage,
         start,
@@ -163,14 +163,14 @@ fn each(
     monitors: &mut Monitors,
     start: Duration,
     recent: &Recent,
-    hear: &mut dyn FnMut(Said<'_>),
+    hear: &mut dyn FnMut(MonitorReport<'_>),
     newest: Option<&Datagram<'_>>,
     show: impl Fn(&mut dyn Monitor, &mut dyn FnMut(Observation)),
 ) {
     for (protocol, monitor) in monitors {
         let mut say = |observation: Observation| {
             let payload = bytes_of(&observation, newest, recent);
-            hear(Said {
+            hear(MonitorReport {
                 protocol,
                 observation,
                 payload,

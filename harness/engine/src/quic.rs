@@ -14,7 +14,7 @@ use shakedown_protocol::proton::ALPN;
 use shakedown_protocol::proton::monitor::{Blind, Code, Event, Numbers, Unread, What};
 use shakedown_protocol::requirement::Role;
 
-use crate::judge::Said;
+use crate::judge::MonitorReport;
 
 /// Most addresses that are known to speak QUIC; packets of further ones with short headers are not
 /// read.
@@ -79,7 +79,7 @@ impl Quic {
         &mut self,
         key_log: &[u8],
         start: Duration,
-        hear: &mut dyn FnMut(Said<'_>),
+        hear: &mut dyn FnMut(MonitorReport<'_>),
     ) {
         let mut tell = show(&mut self.monitors, start, hear);
         self.decoder.add_secrets(key_log, &mut tell);
@@ -90,7 +90,7 @@ impl Quic {
         &mut self,
         datagram: &Datagram<'_>,
         start: Duration,
-        hear: &mut dyn FnMut(Said<'_>),
+        hear: &mut dyn FnMut(MonitorReport<'_>),
     ) {
         if self.filter.passes(datagram) {
             let mut tell = show(&mut self.monitors, start, hear);
@@ -102,13 +102,13 @@ impl Quic {
     pub(crate) fn finish(
         mut self,
         start: Duration,
-        hear: &mut dyn FnMut(Said<'_>),
+        hear: &mut dyn FnMut(MonitorReport<'_>),
     ) -> BTreeMap<Blind, u64> {
         self.decoder
             .finish(&mut show(&mut self.monitors, start, hear));
         let mut blind = BTreeMap::new();
         for (protocol, monitor) in &mut self.monitors {
-            monitor.finish(&mut |observation| hear(said(protocol, observation, start)));
+            monitor.finish(&mut |observation| hear(report(protocol, observation, start)));
             blind.extend(monitor.blind().clone());
         }
         blind
@@ -119,7 +119,7 @@ impl Quic {
 fn show(
     monitors: &mut Monitors,
     start: Duration,
-    hear: &mut dyn FnMut(Said<'_>),
+    hear: &mut dyn FnMut(MonitorReport<'_>),
 ) -> impl FnMut(&quic::Event<'_>) {
     move |event| {
         let Some((connection, what)) = event.connection.zip(what(&event.kind)) else {
@@ -133,19 +133,19 @@ fn show(
         };
         for (protocol, monitor) in &mut *monitors {
             monitor.event(&event, &mut |observation| {
-                hear(said(protocol, observation, start));
+                hear(report(protocol, observation, start));
             });
         }
     }
 }
 
 /// Packets are encrypted, and so say nothing to anybody: they do not go with what is said of them.
-const fn said<'a>(
+const fn report<'a>(
     protocol: &'static Protocol,
     observation: Observation,
     start: Duration,
-) -> Said<'a> {
-    Said {
+) -> MonitorReport<'a> {
+    MonitorReport {
         protocol,
         observation,
         payload: None,

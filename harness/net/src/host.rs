@@ -241,14 +241,14 @@ mod tests {
     const BOUND: Duration = Duration::from_secs(10);
 
     /// Sends what it is told at a deadline, and is finished by the first datagram or by a stop.
-    struct Told {
+    struct ScriptedMachine {
         due: Option<Duration>,
         sends: Vec<(SocketAddr, usize)>,
         outputs: VecDeque<Output>,
         finished: bool,
     }
 
-    impl Told {
+    impl ScriptedMachine {
         fn new(sends: Vec<(SocketAddr, usize)>) -> Self {
             Self {
                 due: Some(Duration::from_millis(20)),
@@ -264,7 +264,7 @@ mod tests {
         }
     }
 
-    impl Machine for Told {
+    impl Machine for ScriptedMachine {
         fn role(&self) -> Role {
             Role::Initiator
         }
@@ -323,7 +323,7 @@ mod tests {
             (nowhere, 1),
             (itself, 65_507),
         ];
-        let mut machine = Told::new(sends);
+        let mut machine = ScriptedMachine::new(sends);
         let mut stop = StopSignal::new().unwrap();
         let run = host.run(&mut machine, &mut stop);
         let finished = tokio::time::timeout(BOUND, run).await.unwrap();
@@ -340,7 +340,7 @@ mod tests {
     async fn a_port_at_which_nobody_listens_is_no_error() {
         let mut host = Host::bind(here()).unwrap();
         let closed = Host::bind(here()).unwrap().local();
-        let mut machine = Told::new(vec![(closed, 1), (closed, 1), (host.local(), 1)]);
+        let mut machine = ScriptedMachine::new(vec![(closed, 1), (closed, 1), (host.local(), 1)]);
         let mut stop = StopSignal::new().unwrap();
         let run = host.run(&mut machine, &mut stop);
         let finished = tokio::time::timeout(BOUND, run).await.unwrap();

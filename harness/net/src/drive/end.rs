@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use shakedown_engine::script::ScriptOutcome;
 
-use super::books::Packets;
+use super::capture::Packets;
 
 /// Why the driver stopped.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -4,10 +4,10 @@
 //! which they came, whatever else the machine had to do. Before anything is sent, what has arrived
 //! is recorded, so that the capture tells the true order.
 
-mod beside;
-mod books;
 mod bound;
+mod capture;
 mod end;
+mod parallel;
 mod record;
 mod sockets;
 
@@ -30,10 +30,10 @@ use crate::launch::{Instance, LaunchError, Launcher};
 use crate::process::Ended;
 use crate::socket::PeerSocket;
 
-pub use beside::Beside;
-pub use books::{AtEdge, Books};
 pub use bound::{bound, bound_through, wait};
+pub use capture::{EdgeRecorder, ScenarioCapture};
 pub use end::End;
+pub use parallel::ParallelCapture;
 pub use record::{Recorded, Recorder};
 
 pub use sockets::Sockets;
@@ -67,7 +67,7 @@ pub struct Setup {
     /// The scenario's clock; the script counts from its start.
     pub clock: Clock,
     /// Where it is recorded.
-    pub books: Books,
+    pub capture: ScenarioCapture,
     /// The implementation that it is played against.
     pub instance: Instance,
     /// How that is started again.
@@ -82,7 +82,7 @@ pub struct Drive {
     script: Script,
     clock: Clock,
     sockets: Sockets,
-    books: Books,
+    capture: ScenarioCapture,
     instance: Option<Instance>,
     restart: Restart,
     restarting: Option<Restarting>,
@@ -162,7 +162,7 @@ impl Drive {
             clock: setup.clock,
             sockets: Sockets::new(setup.main, setup.script.named_sockets()),
             script: setup.script,
-            books: setup.books,
+            capture: setup.capture,
             instance: Some(setup.instance),
             restart: setup.restart,
             restarting: None,
@@ -186,7 +186,7 @@ impl Drive {
         let (before, after) = (self.before.unwrap_or(start), self.starvation());
         let took = self.clock.now();
         self.say_goodbye(&mut stop).await;
-        let closed = self.books.close().await;
+        let closed = self.capture.close().await;
         self.sockets.keep_relay(closed.kept, closed.own);
         let (end, last_sent) = match &closed.packets {
             Some(packets) => (end.renumbered(packets), packets.of(self.last_sent)),
@@ -253,7 +253,7 @@ impl Drive {
             if self.clock.now() >= limit {
                 return End::OutOfTime(limit);
             }
-            if let Some(packets) = self.books.full() {
+            if let Some(packets) = self.capture.full() {
                 return End::Flooded(packets);
             }
             match more {
@@ -269,28 +269,28 @@ impl Drive {
         let deadline = self.script.deadline().unwrap_or(beat);
         let news = self.news.map_or(beat, |(due, _)| due);
         let target = deadline.min(beat).min(limit).min(news);
-        let happened = tokio::select! {
+        let wakeup = tokio::select! {
             biased;
-            () = stopped(stop) => Happened::Nothing,
-            () = self.sockets.readable() => Happened::Nothing,
-            ended = ended(self.instance.as_ref(), self.ended) => Happened::Exited(ended),
-            restarted = restarted(&mut self.restarting) => Happened::Restarted(restarted),
-            () = sleep_until(self.clock.instant(target)) => Happened::Woke,
+            () = stopped(stop) => Wakeup::Nothing,
+            () = self.sockets.readable() => Wakeup::Nothing,
+            ended = ended(self.instance.as_ref(), self.ended) => Wakeup::Exited(ended),
+            restarted = restarted(&mut self.restarting) => Wakeup::Restarted(restarted),
+            () = sleep_until(self.clock.instant(target)) => Wakeup::Woke,
         };
-        match happened {
-            Happened::Nothing => {}
-            Happened::Woke => {
+        match wakeup {
+            Wakeup::Nothing => {}
+            Wakeup::Woke => {
                 let late = self.clock.now().saturating_sub(target);
                 self.note_lateness(late).await;
             }
-            Happened::Exited(ended) => {
+            Wakeup::Exited(ended) => {
                 self.ended = Some(ended);
                 self.ended_at = self.clock.now();
                 // What it sent before it ended comes first.
-                let due = self.ended_at + self.books.slowest();
+                let due = self.ended_at + self.capture.slowest();
                 self.news = Some((due, ended.code));
             }
-            Happened::Restarted(restarted) => {
+            Wakeup::Restarted(restarted) => {
                 self.restarting = None;
                 let now = self.clock.now();
                 match restarted {
@@ -321,7 +321,7 @@ impl Drive {
     /// more is the result.
     async fn drain(&mut self) -> bool {
         let (more, late) = self.record_arrivals();
-        let late = late.max(self.books.take_lateness());
+        let late = late.max(self.capture.take_lateness());
         self.note_lateness(late).await;
         more
     }
@@ -333,7 +333,7 @@ impl Drive {
         for received in received {
             let Received { local, arrival, .. } = &received;
             let packet = self
-                .books
+                .capture
                 .note(arrival.at, arrival.from, *local, &arrival.payload);
             self.pending.push_back((received, packet));
         }
@@ -387,7 +387,7 @@ impl Drive {
                 socket,
                 other_address,
             } => match self.sockets.open(socket, other_address) {
-                Ok(port) => self.books.opened(port),
+                Ok(port) => self.capture.opened(port),
                 Err(why) => self.refuse(&why),
             },
             Action::Close { socket } => self.sockets.close(socket),
@@ -398,15 +398,15 @@ impl Drive {
                 payload,
             } => self.send(tag, socket, to, &payload).await,
             Action::RestartIut => self.begin_restart(),
-            Action::Comment { packet, text } => self.books.comment(packet, text),
-            Action::Secrets(lines) => self.books.secrets(&lines),
+            Action::Comment { packet, text } => self.capture.comment(packet, text),
+            Action::Secrets(lines) => self.capture.secrets(&lines),
         }
     }
 
     async fn send(&mut self, tag: u64, from: SocketId, to: Option<SocketAddr>, payload: &[u8]) {
         self.record_arrivals();
         let to = to
-            .or_else(|| self.books.detour())
+            .or_else(|| self.capture.relay_address())
             .or_else(|| self.instance.as_ref().and_then(|instance| instance.address));
         let (Some(socket), Some(to)) = (self.sockets.get(from), to) else {
             return self.refuse("the socket is not open, or nobody is there to send to");
@@ -414,7 +414,7 @@ impl Drive {
         let now = self.clock.now();
         match socket.send(payload, to).await {
             Ok(()) => {
-                let packet = self.books.note(now, socket.local(), to, payload);
+                let packet = self.capture.note(now, socket.local(), to, payload);
                 if self.ended.is_none() {
                     self.last_sent = packet.or(self.last_sent);
                 }
@@ -466,7 +466,7 @@ impl Drive {
     }
 }
 
-enum Happened {
+enum Wakeup {
     Nothing,
     Woke,
     Exited(Ended),

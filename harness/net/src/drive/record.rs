@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use shakedown_capture::{Tap, WriteError, WriterSettings, annotate_with_key_log};
 
-use super::Beside;
+use super::ParallelCapture;
 use crate::clock::Clock;
 
 /// How large a capture may become, in bytes, besides what the stream itself needs.
@@ -17,7 +17,7 @@ const SPARE: u64 = 64 << 20;
 #[derive(Debug)]
 pub struct Recorder {
     tap: Option<Tap<File>>,
-    live: Option<Beside>,
+    live: Option<ParallelCapture>,
     path: PathBuf,
     clock: Clock,
     key_log: String,
@@ -40,7 +40,7 @@ pub struct Recorded {
     pub key_log: String,
     /// Why packets are missing, in a sentence, if some are.
     pub problem: Option<String>,
-    live: Option<Beside>,
+    live: Option<ParallelCapture>,
 }
 
 impl Recorded {
@@ -148,7 +148,7 @@ impl Recorder {
 
     /// The same with a live capture beside the tap.
     #[must_use]
-    pub fn with_live(mut self, live: Option<Beside>) -> Self {
+    pub fn with_live(mut self, live: Option<ParallelCapture>) -> Self {
         self.live = live;
         self
     }

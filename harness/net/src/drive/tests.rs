@@ -11,14 +11,14 @@ use tempfile::TempDir;
 use super::*;
 
 /// A scenario against somebody who answers as the test wants.
-struct Stage {
+struct Fixture {
     scenario: Scenario,
     iut: Iut,
     folder: TempDir,
     stop: watch::Sender<bool>,
 }
 
-impl Stage {
+impl Fixture {
     fn new(sockets: Value, steps: Value) -> Self {
         let scenario = json!({
             "id": "mediastream/legacy/responder/test", "title": "A test",
@@ -57,7 +57,7 @@ impl Stage {
             script: Script::new(&self.scenario, environment),
             main: PeerSocket::bind(here).unwrap(),
             clock,
-            books: Books::Here(Box::new(recorder)),
+            capture: ScenarioCapture::Direct(Box::new(recorder)),
             instance: Instance::found(address),
             restart: Restart {
                 launcher: Arc::new(Launcher::new(Arc::new(self.iut.clone()), 1, String::new())),
@@ -110,14 +110,14 @@ fn connection_id() -> Vec<u8> {
 
 #[tokio::test]
 async fn what_is_sent_and_what_comes_back_is_played_and_recorded_in_order() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({}),
         json!([
             { "send": { "frame": "START token" } },
             { "expect": { "frame": "connection-id", "within": "1s" } },
         ]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |socket| {
             let (from, _) = receive(&socket).await;
             socket.send(&connection_id(), from).await.unwrap();
@@ -125,7 +125,7 @@ async fn what_is_sent_and_what_comes_back_is_played_and_recorded_in_order() {
         .await;
     assert_eq!(driven.end, End::Played(ScriptOutcome::Passed));
     assert_eq!(driven.last_sent, Some(1));
-    let packets: Vec<_> = stage
+    let packets: Vec<_> = fixture
         .capture(&driven)
         .into_iter()
         .map(|(_, bytes)| bytes)
@@ -135,14 +135,14 @@ async fn what_is_sent_and_what_comes_back_is_played_and_recorded_in_order() {
 
 #[tokio::test]
 async fn an_answer_that_does_not_come_fails_the_step() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({}),
         json!([
             { "send": { "frame": "START token" } },
             { "expect": { "frame": "connection-id", "within": "100ms" } },
         ]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |_socket| std::future::pending::<()>().await)
         .await;
     let End::Played(ScriptOutcome::Failed(failure)) = driven.end else {
@@ -159,14 +159,14 @@ async fn an_answer_that_does_not_come_fails_the_step() {
 /// The first window is long past when the datagrams are read, but they came within it.
 #[tokio::test]
 async fn what_came_in_time_counts_however_much_came_before_it() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({}),
         json!([
             { "send": { "frame": "START token" } },
             { "expect": { "frame": "connection-id", "within": "1s", "ignore": ["START token"] } },
         ]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |socket| {
             let (from, _) = receive(&socket).await;
             for _ in 0..40 {
@@ -186,7 +186,7 @@ async fn what_came_in_time_counts_however_much_came_before_it() {
 
 #[tokio::test]
 async fn a_flood_at_one_socket_does_not_hide_another() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({ "port": { "other_port": {} } }),
         json!([
             { "send": { "frame": "START token" } },
@@ -194,7 +194,7 @@ async fn a_flood_at_one_socket_does_not_hide_another() {
             { "expect": { "frame": "connection-id", "within": "5s", "at": "port" } },
         ]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |socket| {
             let (main, _) = receive(&socket).await;
             let (port, _) = receive(&socket).await;
@@ -213,7 +213,7 @@ async fn a_flood_at_one_socket_does_not_hide_another() {
 
 #[tokio::test]
 async fn further_sockets_have_another_port_or_another_address() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({ "port": { "other_port": {} }, "address": { "other_address": {} } }),
         json!([
             { "send": { "frame": "START token" } },
@@ -222,7 +222,7 @@ async fn further_sockets_have_another_port_or_another_address() {
         ]),
     );
     let mut sources = Vec::new();
-    let driven = stage
+    let driven = fixture
         .play(async |socket| {
             for _ in 0..3 {
                 sources.push(receive(&socket).await.0);
@@ -245,11 +245,11 @@ async fn further_sockets_have_another_port_or_another_address() {
 
 #[tokio::test]
 async fn thousands_of_fresh_ports_are_sent_from_and_their_answers_recorded() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({}),
         json!([{ "send": { "frame": "START token", "from": "fresh", "times": 1000 } }, { "wait": { "for": "100ms" } }]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |socket| {
             loop {
                 let (from, _) = receive(&socket).await;
@@ -258,7 +258,7 @@ async fn thousands_of_fresh_ports_are_sent_from_and_their_answers_recorded() {
         })
         .await;
     assert_eq!(driven.end, End::Played(ScriptOutcome::Passed));
-    let packets = stage.capture(&driven);
+    let packets = fixture.capture(&driven);
     let sources: std::collections::BTreeSet<u16> = packets
         .iter()
         .filter(|(_, payload)| payload == b"START")
@@ -274,27 +274,27 @@ async fn thousands_of_fresh_ports_are_sent_from_and_their_answers_recorded() {
 
 #[tokio::test]
 async fn an_interrupted_script_stops_and_its_capture_is_readable() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({}),
         json!([{ "send": { "frame": "START token" } }, { "wait": { "for": "60s" } }]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |socket| {
             receive(&socket).await;
-            stage.stop.send_replace(true);
+            fixture.stop.send_replace(true);
         })
         .await;
     assert_eq!(driven.end, End::Interrupted);
-    assert_eq!(stage.capture(&driven).len(), 1);
+    assert_eq!(fixture.capture(&driven).len(), 1);
 }
 
 #[tokio::test]
 async fn whoever_sends_without_end_is_cut_off() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({}),
         json!([{ "send": { "frame": "START token" } }, { "wait": { "for": "60s" } }]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |socket| {
             let (from, _) = receive(&socket).await;
             loop {
@@ -312,11 +312,11 @@ async fn whoever_sends_without_end_is_cut_off() {
 
 #[tokio::test]
 async fn a_datagram_that_udp_cannot_carry_makes_the_outcome_inconclusive() {
-    let stage = Stage::new(
+    let fixture = Fixture::new(
         json!({}),
         json!([{ "send_raw": { "hex": "00", "pad_to": 65508 } }]),
     );
-    let driven = stage
+    let driven = fixture
         .play(async |_socket| std::future::pending::<()>().await)
         .await;
     let End::Played(ScriptOutcome::Inconclusive { why, .. }) = driven.end else {

@@ -76,7 +76,7 @@ struct Play {
 }
 
 /// The plays that are on, and what they came to.
-struct Stage {
+struct Plays {
     tuples: Tuples,
     clock: Clock,
     on: HashMap<Tuple, Box<Play>>,
@@ -93,7 +93,7 @@ impl Player {
     /// # Errors
     /// The system's, if the sockets fail.
     pub(super) fn run(self) -> io::Result<Loaded> {
-        let mut stage = Stage {
+        let mut plays = Plays {
             tuples: self.tuples,
             clock: Clock::start(),
             on: HashMap::new(),
@@ -107,7 +107,7 @@ impl Player {
         let mut peak_memory = None;
         let (mut interrupted, mut ended) = (false, None);
         loop {
-            let now = stage.clock.now();
+            let now = plays.clock.now();
             if now >= looked {
                 looked = now + LOOK_EVERY;
                 interrupted = *self.stop.borrow();
@@ -124,52 +124,52 @@ impl Player {
                     time: now.as_secs_f64(),
                     plays: self.plays,
                     started,
-                    completed: stage.measured.completed,
-                    failed: stage.measured.failed,
+                    completed: plays.measured.completed,
+                    failed: plays.measured.failed,
                 };
                 // Whoever does not listen any more does not want to know.
                 let _ = self.events.send(Event::LoadProgress(progress));
             }
-            stage.forget_patient(now);
+            plays.forget_patient(now);
             while started < self.plays
-                && stage.on.len() < self.concurrency
-                && stage.unanswered < UNANSWERED
+                && plays.on.len() < self.concurrency
+                && plays.unanswered < UNANSWERED
             {
-                let Some(tuple) = stage.tuples.take(now)? else {
+                let Some(tuple) = plays.tuples.take(now)? else {
                     break;
                 };
                 let environment = Environment {
                     seed: self.environment.seed ^ started.wrapping_mul(0x9e37_79b9_7f4a_7c15),
                     ..self.environment.clone()
                 };
-                stage.begin(tuple, Script::of(&self.program, environment), self.limit);
+                plays.begin(tuple, Script::of(&self.program, environment), self.limit);
                 started += 1;
             }
-            if started == self.plays && stage.on.is_empty() {
+            if started == self.plays && plays.on.is_empty() {
                 break;
             }
             // What arrived before this moment is read before a timer of this moment is due.
-            let now = stage.clock.now();
-            let within = stage.idle(now).min(looked.saturating_sub(now));
-            if stage.receive(within)? {
+            let now = plays.clock.now();
+            let within = plays.idle(now).min(looked.saturating_sub(now));
+            if plays.receive(within)? {
                 continue;
             }
-            stage.tick(now);
+            plays.tick(now);
         }
         Ok(Loaded {
             started,
-            cut_off: stage.on.len() as u64,
-            took: stage.clock.now(),
+            cut_off: plays.on.len() as u64,
+            took: plays.clock.now(),
             peak_memory: memory(self.process.as_ref()).max(peak_memory),
-            dropped: stage.tuples.drops(),
-            measured: stage.measured,
+            dropped: plays.tuples.drops(),
+            measured: plays.measured,
             ended,
             interrupted,
         })
     }
 }
 
-impl Stage {
+impl Plays {
     fn begin(&mut self, tuple: Tuple, script: Script, limit: Duration) {
         let now = self.clock.now();
         let limit = now.saturating_add(limit);

@@ -53,13 +53,13 @@ pub(super) struct Tuples {
     epoll: Epoll,
     iut: SocketAddr,
     target: SockaddrStorage,
-    ways: Ways,
+    source: TupleSource,
     control: Vec<u8>,
     buffer: Vec<u8>,
     ready: Vec<EpollEvent>,
 }
 
-enum Ways {
+enum TupleSource {
     /// The source address tells plays apart.
     Addresses { next: u64 },
     /// The source port does.
@@ -84,9 +84,9 @@ impl Tuples {
     /// Tuples to speak with the implementation at `iut`; one that is used again rests for `rest`.
     pub(super) fn open(iut: SocketAddr, rest: Duration) -> io::Result<Self> {
         let by_address = matches!(iut.ip(), IpAddr::V4(ip) if ip.is_loopback());
-        let ways = match by_address {
-            true => Ways::Addresses { next: 0 },
-            false => Ways::Ports {
+        let source = match by_address {
+            true => TupleSource::Addresses { next: 0 },
+            false => TupleSource::Ports {
                 from: probe::local_address_for(iut)?,
                 most: most_sockets(),
                 resting: VecDeque::new(),
@@ -98,7 +98,7 @@ impl Tuples {
             epoll: Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
             iut,
             target: SockaddrStorage::from(iut),
-            ways,
+            source,
             control: nix::cmsg_space!(nix::sys::time::TimeSpec, in_pktinfo),
             buffer: vec![0; LARGEST],
             ready: vec![EpollEvent::empty(); 256],
@@ -117,13 +117,13 @@ impl Tuples {
 
     /// A tuple that nobody uses, if there is one by now.
     pub(super) fn take(&mut self, now: Duration) -> io::Result<Option<Tuple>> {
-        match &mut self.ways {
-            Ways::Addresses { next } if *next < MOST_PLAYS => {
+        match &mut self.source {
+            TupleSource::Addresses { next } if *next < MOST_PLAYS => {
                 *next += 1;
                 Ok(Some(*next - 1))
             }
-            Ways::Addresses { .. } => Ok(None),
-            Ways::Ports {
+            TupleSource::Addresses { .. } => Ok(None),
+            TupleSource::Ports {
                 from,
                 most,
                 resting,
@@ -145,9 +145,9 @@ impl Tuples {
 
     /// A play is over.
     pub(super) fn give_back(&mut self, tuple: Tuple, now: Duration) {
-        match &mut self.ways {
-            Ways::Addresses { .. } => {}
-            Ways::Ports { resting, rest, .. } => {
+        match &mut self.source {
+            TupleSource::Addresses { .. } => {}
+            TupleSource::Ports { resting, rest, .. } => {
                 resting.push_back((now.saturating_add(*rest), tuple));
             }
         }
@@ -155,8 +155,8 @@ impl Tuples {
 
     /// Sends a datagram to the implementation.
     pub(super) fn send(&self, tuple: Tuple, payload: &[u8]) -> io::Result<()> {
-        let (socket, source) = match &self.ways {
-            Ways::Addresses { .. } => {
+        let (socket, source) = match &self.source {
+            TupleSource::Addresses { .. } => {
                 let address = Ipv4Addr::from(FIRST | u32::try_from(tuple).unwrap_or_default());
                 let source = in_pktinfo {
                     ipi_ifindex: 0,
@@ -167,7 +167,7 @@ impl Tuples {
                 };
                 (tuple % SHARED, Some(source))
             }
-            Ways::Ports { .. } => (tuple, None),
+            TupleSource::Ports { .. } => (tuple, None),
         };
         let socket = usize::try_from(socket)
             .ok()
@@ -246,10 +246,10 @@ impl Tuples {
         let length = message.bytes;
         let from = message.address.as_ref().and_then(socket_address);
         let from = from.ok_or_else(|| io::Error::other("a datagram came without a source"))?;
-        let tuple = match (&self.ways, local) {
-            (Ways::Addresses { .. }, Some(local)) => Tuple::from(local ^ FIRST),
-            (Ways::Addresses { .. }, None) => Tuple::MAX,
-            (Ways::Ports { .. }, _) => index as Tuple,
+        let tuple = match (&self.source, local) {
+            (TupleSource::Addresses { .. }, Some(local)) => Tuple::from(local ^ FIRST),
+            (TupleSource::Addresses { .. }, None) => Tuple::MAX,
+            (TupleSource::Ports { .. }, _) => index as Tuple,
         };
         Ok(Some(Received {
             tuple,
@@ -266,9 +266,9 @@ impl Tuples {
 
     /// When the next tuple has rested, where plays may wait for one.
     pub(super) fn next_free(&self) -> Option<Duration> {
-        match &self.ways {
-            Ways::Addresses { .. } => None,
-            Ways::Ports { resting, .. } => resting.front().map(|(until, _)| *until),
+        match &self.source {
+            TupleSource::Addresses { .. } => None,
+            TupleSource::Ports { resting, .. } => resting.front().map(|(until, _)| *until),
         }
     }
 

@@ -24,7 +24,7 @@ struct Edge {
 
 /// How a datagram goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Way {
+pub(super) struct Path {
     /// The edge at which it leaves.
     pub(super) edge: Role,
     /// By which of its sockets, counted from 0.
@@ -35,7 +35,7 @@ pub(super) struct Way {
 
 /// Why a datagram cannot go on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum NoWay {
+pub(super) enum NoPath {
     /// Its sender is new: a socket at the other edge must stand for him, which
     /// [`Paths::add`] notes.
     Stranger,
@@ -58,19 +58,23 @@ impl Paths {
     }
 
     /// How a datagram from `from` goes on that came to this socket at the edge of `edge`.
-    pub(super) fn way(&self, edge: Role, socket: usize, from: SocketAddr) -> Result<Way, NoWay> {
-        let to = self.edge(edge).parties.get(socket).ok_or(NoWay::NoSocket)?;
+    pub(super) fn way(&self, edge: Role, socket: usize, from: SocketAddr) -> Result<Path, NoPath> {
+        let to = self
+            .edge(edge)
+            .parties
+            .get(socket)
+            .ok_or(NoPath::NoSocket)?;
         let other = edge.peer();
         match self.edge(other).socket_for(from) {
-            Some(socket) => Ok(Way {
+            Some(socket) => Ok(Path {
                 edge: other,
                 socket,
                 to: *to,
             }),
             None if self.initiators.parties.len() + self.responders.parties.len() >= self.most => {
-                Err(NoWay::Full)
+                Err(NoPath::Full)
             }
-            None => Err(NoWay::Stranger),
+            None => Err(NoPath::Stranger),
         }
     }
 
@@ -116,9 +120,9 @@ mod tests {
         text.parse().unwrap()
     }
 
-    fn way(edge: Role, socket: usize, to: &str) -> Result<Way, NoWay> {
+    fn way(edge: Role, socket: usize, to: &str) -> Result<Path, NoPath> {
         let to = at(to);
-        Ok(Way { edge, socket, to })
+        Ok(Path { edge, socket, to })
     }
 
     const TARGET: &str = "127.0.0.1:4444";
@@ -130,7 +134,7 @@ mod tests {
     fn each_initiator_has_a_socket_of_its_own_toward_the_target_and_back() {
         let mut paths = Paths::new(at(TARGET), 100);
         for (n, one) in [ONE, OTHER].into_iter().enumerate() {
-            assert_eq!(paths.way(Initiator, 0, at(one)), Err(NoWay::Stranger));
+            assert_eq!(paths.way(Initiator, 0, at(one)), Err(NoPath::Stranger));
             paths.add(Responder, at(one));
             assert_eq!(paths.way(Initiator, 0, at(one)), way(Responder, n, TARGET));
             assert_eq!(paths.way(Responder, n, at(TARGET)), way(Initiator, 0, one));
@@ -142,7 +146,10 @@ mod tests {
         let mut paths = Paths::new(at(TARGET), 100);
         paths.add(Responder, at(ONE));
         let elsewhere = "127.0.0.1:4445";
-        assert_eq!(paths.way(Responder, 0, at(elsewhere)), Err(NoWay::Stranger));
+        assert_eq!(
+            paths.way(Responder, 0, at(elsewhere)),
+            Err(NoPath::Stranger)
+        );
         paths.add(Initiator, at(elsewhere));
         assert_eq!(
             paths.way(Responder, 0, at(elsewhere)),
@@ -161,7 +168,7 @@ mod tests {
         paths.add(Responder, at(ONE));
         assert_eq!(paths.way(Responder, 0, at(TARGET)), way(Initiator, 0, ONE));
         let elsewhere = at("127.0.0.1:4445");
-        assert_eq!(paths.way(Responder, 0, elsewhere), Err(NoWay::Stranger));
+        assert_eq!(paths.way(Responder, 0, elsewhere), Err(NoPath::Stranger));
     }
 
     #[test]
@@ -176,8 +183,8 @@ mod tests {
     fn there_are_no_more_sockets_than_there_may_be() {
         let mut paths = Paths::new(at(TARGET), 2);
         paths.add(Responder, at(ONE));
-        assert_eq!(paths.way(Initiator, 0, at(OTHER)), Err(NoWay::Full));
+        assert_eq!(paths.way(Initiator, 0, at(OTHER)), Err(NoPath::Full));
         assert_eq!(paths.way(Initiator, 0, at(ONE)), way(Responder, 0, TARGET));
-        assert_eq!(paths.way(Responder, 7, at(TARGET)), Err(NoWay::NoSocket));
+        assert_eq!(paths.way(Responder, 7, at(TARGET)), Err(NoPath::NoSocket));
     }
 }

@@ -11,7 +11,7 @@ use shakedown_protocol::requirement::Role;
 use crate::clock::Clock;
 use crate::probe::local_address_for;
 
-use super::paths::{NoWay, Paths, Way};
+use super::paths::{NoPath, Path, Paths};
 use super::sockets::{Received, Sockets, stand_in};
 use super::{MOST_BYTES, MOST_SOCKETS, Observer, Passed, Settings, Statistics, Stopped};
 
@@ -48,13 +48,13 @@ pub(super) struct Task<O> {
 #[derive(Debug)]
 struct Flight {
     number: u64,
-    way: Way,
+    way: Path,
     bytes: usize,
     flying: Arc<AtomicUsize>,
 }
 
 impl Flight {
-    fn new(number: u64, way: Way, bytes: usize, flying: &Arc<AtomicUsize>) -> Self {
+    fn new(number: u64, way: Path, bytes: usize, flying: &Arc<AtomicUsize>) -> Self {
         flying.fetch_add(bytes, Ordering::Relaxed);
         let flying = Arc::clone(flying);
         Self {
@@ -222,11 +222,11 @@ impl<O: Observer> Task<O> {
         edge: Role,
         socket: usize,
         from: SocketAddr,
-    ) -> Option<Way> {
+    ) -> Option<Path> {
         match paths.way(edge, socket, from) {
             Ok(way) => return Some(way),
-            Err(NoWay::Full | NoWay::NoSocket) => return None,
-            Err(NoWay::Stranger) => {}
+            Err(NoPath::Full | NoPath::NoSocket) => return None,
+            Err(NoPath::Stranger) => {}
         }
         let other = edge.peer();
         let own = match other {
@@ -261,7 +261,7 @@ impl<O: Observer> Task<O> {
     }
 
     fn send(&mut self, arrival: &Arrival<Flight>) {
-        let Way { edge, socket, to } = arrival.tag.way;
+        let Path { edge, socket, to } = arrival.tag.way;
         let at = self.clock.now();
         if let Err(error) = self.sockets.send((edge, socket), &arrival.payload, to) {
             tracing::debug!("{} bytes for {to}: {error}", arrival.payload.len());

@@ -15,9 +15,9 @@ static VOCABULARY: &dyn Vocabulary = shakedown_protocol::mediastream::PROTOCOL.v
 
 /// Remembers what passed, in words: edge, direction and payload.
 #[derive(Debug, Clone, Default)]
-struct Diary(Arc<Mutex<Vec<String>>>);
+struct PassedLog(Arc<Mutex<Vec<String>>>);
 
-impl Observer for Diary {
+impl Observer for PassedLog {
     fn opened(&mut self, edge: Role, address: SocketAddr) {
         let text = format!("{edge}: {}", address.ip());
         self.0.lock().unwrap().push(text);
@@ -36,19 +36,19 @@ impl Observer for Diary {
     }
 }
 
-impl Diary {
+impl PassedLog {
     fn read(&self) -> Vec<String> {
         self.0.lock().unwrap().clone()
     }
 }
 
 /// Two peers with a relay in between.
-struct Stage {
+struct Fixture {
     clock: Clock,
     initiator: PeerSocket,
     responder: PeerSocket,
-    relay: Relay<Diary>,
-    diary: Diary,
+    relay: Relay<PassedLog>,
+    diary: PassedLog,
 }
 
 fn here() -> SocketAddr {
@@ -71,9 +71,9 @@ fn settings<O: Observer>(
     }
 }
 
-impl Stage {
+impl Fixture {
     fn new(impair: Impairment) -> Self {
-        let diary = Diary::default();
+        let diary = PassedLog::default();
         let responder = PeerSocket::bind(here()).unwrap();
         let settings = settings(Some(responder.local()), impair, diary.clone());
         Self {
@@ -116,16 +116,16 @@ async fn next(socket: &PeerSocket, clock: &Clock) -> (Vec<u8>, SocketAddr) {
 
 #[tokio::test]
 async fn both_directions_are_relayed_and_seen_at_both_edges() {
-    let stage = Stage::new(Impairment::default());
-    stage.ask(b"one").await;
-    let (payload, from) = stage.asked().await;
+    let fixture = Fixture::new(Impairment::default());
+    fixture.ask(b"one").await;
+    let (payload, from) = fixture.asked().await;
     assert_eq!(payload, b"one");
-    stage.responder.send(b"two", from).await.unwrap();
-    let expected = (b"two".to_vec(), stage.relay.address());
-    assert_eq!(stage.answered().await, expected);
-    stage.ask(b"").await;
-    assert_eq!(stage.asked().await, (Vec::new(), from));
-    let stopped = stage.relay.stop().await.unwrap();
+    fixture.responder.send(b"two", from).await.unwrap();
+    let expected = (b"two".to_vec(), fixture.relay.address());
+    assert_eq!(fixture.answered().await, expected);
+    fixture.ask(b"").await;
+    assert_eq!(fixture.asked().await, (Vec::new(), from));
+    let stopped = fixture.relay.stop().await.unwrap();
     assert_eq!((stopped.statistics.came, stopped.statistics.left), (3, 3));
     assert_eq!(stopped.statistics.lost(), 0);
     let seen = [
@@ -138,18 +138,18 @@ async fn both_directions_are_relayed_and_seen_at_both_edges() {
         "2: initiator came ",
         "2: responder left ",
     ];
-    assert_eq!(stage.diary.read(), seen);
+    assert_eq!(fixture.diary.read(), seen);
 }
 
 #[tokio::test]
 async fn another_port_and_another_address_stay_what_they_are_in_both_directions() {
-    let stage = Stage::new(Impairment::default());
+    let fixture = Fixture::new(Impairment::default());
     let port = PeerSocket::bind(here()).unwrap();
     let address = PeerSocket::bind("127.0.0.2:0".parse().unwrap()).unwrap();
     let mut seen = Vec::new();
-    for socket in [&stage.initiator, &port, &address, &stage.initiator] {
-        socket.send(b"?", stage.relay.address()).await.unwrap();
-        seen.push(stage.asked().await.1);
+    for socket in [&fixture.initiator, &port, &address, &fixture.initiator] {
+        socket.send(b"?", fixture.relay.address()).await.unwrap();
+        seen.push(fixture.asked().await.1);
     }
     assert_eq!(seen[0], seen[3]);
     assert_ne!(seen[0].port(), seen[1].port());
@@ -157,18 +157,18 @@ async fn another_port_and_another_address_stay_what_they_are_in_both_directions(
     // Now the responder speaks to the first from elsewhere.
     let elsewhere = PeerSocket::bind("127.0.0.3:0".parse().unwrap()).unwrap();
     elsewhere.send(b"!", seen[0]).await.unwrap();
-    let (payload, from) = stage.answered().await;
+    let (payload, from) = fixture.answered().await;
     assert_eq!(
         (payload.as_slice(), from.ip()),
         (&b"!"[..], elsewhere.local().ip())
     );
-    stage.initiator.send(b"there", from).await.unwrap();
-    let there = next(&elsewhere, &stage.clock).await;
+    fixture.initiator.send(b"there", from).await.unwrap();
+    let there = next(&elsewhere, &fixture.clock).await;
     assert_eq!(there, (b"there".to_vec(), seen[0]));
     // Each is answered where it asked.
-    stage.responder.send(b"port", seen[1]).await.unwrap();
-    let expected = (b"port".to_vec(), stage.relay.address());
-    assert_eq!(next(&port, &stage.clock).await, expected);
+    fixture.responder.send(b"port", seen[1]).await.unwrap();
+    let expected = (b"port".to_vec(), fixture.relay.address());
+    assert_eq!(next(&port, &fixture.clock).await, expected);
 }
 
 #[tokio::test]
@@ -219,15 +219,15 @@ fn id(payload: &[u8]) -> String {
 /// The ids of the SYNs that reach the responder when the initiator sends `a`, `b` and `c`; as many
 /// as are waited for.
 async fn reached(impair: &str, count: usize) -> String {
-    let stage = Stage::new(impair.parse().unwrap());
+    let fixture = Fixture::new(impair.parse().unwrap());
     for name in ["a", "b", "c"] {
-        stage.ask(&frame("SYN", name)).await;
+        fixture.ask(&frame("SYN", name)).await;
     }
     let mut reached = String::new();
     for _ in 0..count {
-        reached += &id(&stage.asked().await.0);
+        reached += &id(&fixture.asked().await.0);
     }
-    let stopped = stage.relay.stop().await.unwrap();
+    let stopped = fixture.relay.stop().await.unwrap();
     assert_eq!(stopped.statistics.left, count as u64);
     assert_eq!((stopped.statistics.lost(), stopped.missed), (0, Vec::new()));
     reached
@@ -255,21 +255,21 @@ async fn one_comes_after_later_ones() {
 #[tokio::test]
 async fn answers_are_lost_and_repeated_too_and_each_kind_is_counted_by_itself() {
     let impair = "drop=SYN-ACK#2,duplicate=ACK#1,drop=SYN#1".parse().unwrap();
-    let stage = Stage::new(impair);
-    stage.ask(&frame("SYN", "lost")).await;
-    stage.ask(&frame("SYN", "syn")).await;
-    let (payload, from) = stage.asked().await;
+    let fixture = Fixture::new(impair);
+    fixture.ask(&frame("SYN", "lost")).await;
+    fixture.ask(&frame("SYN", "syn")).await;
+    let (payload, from) = fixture.asked().await;
     assert_eq!(id(&payload), "syn");
     for name in ["first", "lost", "third"] {
         let answer = frame("SYN-ACK", name);
-        stage.responder.send(&answer, from).await.unwrap();
+        fixture.responder.send(&answer, from).await.unwrap();
     }
-    assert_eq!(id(&stage.answered().await.0), "first");
-    assert_eq!(id(&stage.answered().await.0), "third");
-    stage.ask(&frame("ACK", "ack")).await;
-    assert_eq!(id(&stage.asked().await.0), "ack");
-    assert_eq!(id(&stage.asked().await.0), "ack");
-    let stopped = stage.relay.stop().await.unwrap();
+    assert_eq!(id(&fixture.answered().await.0), "first");
+    assert_eq!(id(&fixture.answered().await.0), "third");
+    fixture.ask(&frame("ACK", "ack")).await;
+    assert_eq!(id(&fixture.asked().await.0), "ack");
+    assert_eq!(id(&fixture.asked().await.0), "ack");
+    let stopped = fixture.relay.stop().await.unwrap();
     let (asked, answered) = (stopped.initiators, stopped.responders);
     assert_eq!((asked.sent, asked.lost, asked.duplicated), (3, 1, 1));
     assert_eq!((answered.sent, answered.lost), (3, 1));
@@ -277,34 +277,34 @@ async fn answers_are_lost_and_repeated_too_and_each_kind_is_counted_by_itself() 
 
 #[tokio::test]
 async fn frames_are_counted_over_all_ports() {
-    let stage = Stage::new("drop=SYN#2".parse().unwrap());
+    let fixture = Fixture::new("drop=SYN#2".parse().unwrap());
     let other = PeerSocket::bind(here()).unwrap();
-    stage.ask(&frame("SYN", "first")).await;
-    assert_eq!(id(&stage.asked().await.0), "first");
-    let relay = stage.relay.address();
+    fixture.ask(&frame("SYN", "first")).await;
+    assert_eq!(id(&fixture.asked().await.0), "first");
+    let relay = fixture.relay.address();
     for name in ["second", "third"] {
         other.send(&frame("SYN", name), relay).await.unwrap();
     }
-    assert_eq!(id(&stage.asked().await.0), "third");
+    assert_eq!(id(&fixture.asked().await.0), "third");
 }
 
 #[tokio::test]
 async fn a_fault_whose_datagram_was_never_sent_is_told() {
-    let stage = Stage::new("drop=SYN#1,drop=ACK#2".parse().unwrap());
-    stage.ask(&frame("SYN", "lost")).await;
-    stage.ask(&frame("ACK", "ack")).await;
-    stage.asked().await;
-    let missed = stage.relay.stop().await.unwrap().missed;
+    let fixture = Fixture::new("drop=SYN#1,drop=ACK#2".parse().unwrap());
+    fixture.ask(&frame("SYN", "lost")).await;
+    fixture.ask(&frame("ACK", "ack")).await;
+    fixture.asked().await;
+    let missed = fixture.relay.stop().await.unwrap().missed;
     let missed: Vec<_> = missed.iter().map(|fault| fault.frame.as_str()).collect();
     assert_eq!(missed, ["ACK"]);
 }
 
 #[tokio::test]
 async fn a_network_that_is_healed_loses_nothing_any_more() {
-    let stage = Stage::new("loss=1".parse().unwrap());
-    stage.ask(b"lost").await;
+    let fixture = Fixture::new("loss=1".parse().unwrap());
+    fixture.ask(b"lost").await;
     let came = || async {
-        stage
+        fixture
             .diary
             .read()
             .contains(&"0: initiator came lost".into())
@@ -312,13 +312,13 @@ async fn a_network_that_is_healed_loses_nothing_any_more() {
     while !came().await {
         tokio::task::yield_now().await;
     }
-    stage.relay.heal();
+    fixture.relay.heal();
     // What was told comes before what is sent after it, or with it.
     let answered = async {
         loop {
-            stage.ask(b"again").await;
+            fixture.ask(b"again").await;
             let wait = Duration::from_millis(50);
-            if tokio::time::timeout(wait, stage.asked()).await.is_ok() {
+            if tokio::time::timeout(wait, fixture.asked()).await.is_ok() {
                 return;
             }
         }
@@ -328,17 +328,17 @@ async fn a_network_that_is_healed_loses_nothing_any_more() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_flood_is_kept_up_to_a_bound_and_what_is_not_is_told() {
-    let stage = Stage::new("delay=60s".parse().unwrap());
+    let fixture = Fixture::new("delay=60s".parse().unwrap());
     let large = vec![7; 60_000];
     let many = 2 * MOST_BYTES / large.len();
     for n in 0..many {
-        stage.ask(&large).await;
+        fixture.ask(&large).await;
         // No more is sent than the kernel has room for.
-        while stage.diary.read().len() < n {
+        while fixture.diary.read().len() < n {
             tokio::task::yield_now().await;
         }
     }
-    let statistics = stage.relay.stop().await.unwrap().statistics;
+    let statistics = fixture.relay.stop().await.unwrap().statistics;
     let kept = statistics.came - statistics.refused;
     assert_eq!(kept, (MOST_BYTES / large.len()) as u64, "{statistics:?}");
     assert!(statistics.lost() >= statistics.refused && statistics.refused > 0);
@@ -354,13 +354,13 @@ async fn what_is_delayed_arrives_not_before_and_not_much_after() {
         },
         ..Impairment::default()
     };
-    let stage = Stage::new(impair);
-    let begin = stage.clock.now();
-    stage.ask(b"slow").await;
-    stage.asked().await;
-    let took = stage.clock.now() - begin;
+    let fixture = Fixture::new(impair);
+    let begin = fixture.clock.now();
+    fixture.ask(b"slow").await;
+    fixture.asked().await;
+    let took = fixture.clock.now() - begin;
     assert!(took >= delay, "{took:?}");
-    let late = stage.relay.take_lateness();
+    let late = fixture.relay.take_lateness();
     assert!(
         took <= delay + late + Duration::from_secs(1),
         "{took:?} {late:?}"
@@ -369,19 +369,19 @@ async fn what_is_delayed_arrives_not_before_and_not_much_after() {
 
 #[tokio::test(flavor = "multi_thread")]
 async fn nothing_of_a_burst_is_lost() {
-    let stage = Stage::new(Impairment::default());
+    let fixture = Fixture::new(Impairment::default());
     const MANY: u64 = 2_000;
     let all: Vec<_> = (0..MANY).collect();
     // Whoever has no privilege has small buffers.
     for some in all.chunks(200) {
         for n in some {
-            stage.ask(&n.to_le_bytes()).await;
+            fixture.ask(&n.to_le_bytes()).await;
         }
         for n in some {
-            assert_eq!(stage.asked().await.0, n.to_le_bytes());
+            assert_eq!(fixture.asked().await.0, n.to_le_bytes());
         }
     }
-    let statistics = stage.relay.stop().await.unwrap().statistics;
+    let statistics = fixture.relay.stop().await.unwrap().statistics;
     assert_eq!((statistics.left, statistics.lost()), (MANY, 0));
 }
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::str::FromStr;
 
 use super::{Context, Plan};
-use crate::drive::Beside;
+use crate::drive::ParallelCapture;
 use crate::live;
 
 /// The interface of `auto`.
@@ -84,7 +84,11 @@ impl Context {
     ///
     /// # Errors
     /// A sentence for people, if it was asked for and cannot begin.
-    pub(super) fn live(&self, path: &Path, main: SocketAddr) -> Result<Option<Beside>, String> {
+    pub(super) fn live(
+        &self,
+        path: &Path,
+        main: SocketAddr,
+    ) -> Result<Option<ParallelCapture>, String> {
         let Some(Live {
             interface,
             required,
@@ -96,7 +100,7 @@ impl Context {
         if !required && !main.ip().is_loopback() {
             return Ok(None);
         }
-        match Beside::start(path, interface, main.port(), *required) {
+        match ParallelCapture::start(path, interface, main.port(), *required) {
             Ok(beside) => Ok(Some(beside)),
             Err(error) if *required => Err(error.to_string()),
             Err(error) => {

@@ -18,7 +18,7 @@ use shakedown_protocol::Protocol;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
-use super::played::Played;
+use super::result::ScenarioResult;
 use super::summary::Ending;
 use super::{Plan, through, why_not_applicable};
 use crate::clock::Clock;
@@ -81,7 +81,7 @@ pub async fn run_in_virtual_time(
             verbose: plan.verbose,
         });
         let mut judged = Vec::new();
-        let mut playing: VecDeque<(Scenario, JoinHandle<Told>)> = VecDeque::new();
+        let mut playing: VecDeque<(Scenario, JoinHandle<SimulatedResult>)> = VecDeque::new();
         for scenario in assignment.scenarios {
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 break;
@@ -134,15 +134,19 @@ struct Target {
 }
 
 /// What there is to tell of a scenario, besides its verdict.
-struct Told {
+struct SimulatedResult {
     events: Vec<Event>,
-    played: Played,
+    played: ScenarioResult,
 }
 
 /// Tells what a scenario came to when it is over. If the harness itself breaks in it, the others go
 /// on.
-async fn hand_on(scenario: &Scenario, task: JoinHandle<Told>, tell: &impl Fn(Event)) -> Played {
-    let Told { events, played } = task.await.unwrap_or_else(|error| {
+async fn hand_on(
+    scenario: &Scenario,
+    task: JoinHandle<SimulatedResult>,
+    tell: &impl Fn(Event),
+) -> ScenarioResult {
+    let SimulatedResult { events, played } = task.await.unwrap_or_else(|error| {
         let why = format!("the harness broke: {error}");
         not(scenario, why, Verdict::Error)
     });
@@ -153,16 +157,16 @@ async fn hand_on(scenario: &Scenario, task: JoinHandle<Told>, tell: &impl Fn(Eve
     played
 }
 
-fn not(scenario: &Scenario, why: String, verdict: Verdict) -> Told {
-    Told {
+fn not(scenario: &Scenario, why: String, verdict: Verdict) -> SimulatedResult {
+    SimulatedResult {
         events: Vec::new(),
-        played: Played::not(scenario, why, verdict, Duration::ZERO),
+        played: ScenarioResult::not_played(scenario, why, verdict, Duration::ZERO),
     }
 }
 
 impl Target {
     /// Plays a scenario, judges it and writes its capture.
-    fn play(&self, scenario: &Scenario) -> Told {
+    fn play(&self, scenario: &Scenario) -> SimulatedResult {
         if let Some(why) = why_not_applicable(&self.iut, scenario) {
             return not(scenario, why, Verdict::NotApplicable);
         }
@@ -183,7 +187,7 @@ impl Target {
         told
     }
 
-    fn told(&self, simulated: Simulated, path: &Path) -> Told {
+    fn told(&self, simulated: Simulated, path: &Path) -> SimulatedResult {
         let composed = simulated.composed;
         let mut verdict = composed.verdict;
         let mut findings = composed.findings;
@@ -207,9 +211,9 @@ impl Target {
             events.extend(steps.map(|step| step.told(&verdict.scenario)));
         }
         events.extend(findings.into_iter().map(Event::Finding));
-        Told {
+        SimulatedResult {
             events,
-            played: Played {
+            played: ScenarioResult {
                 verdict,
                 waived: composed.waived,
                 notes: Vec::new(),

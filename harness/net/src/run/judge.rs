@@ -6,14 +6,14 @@ use std::path::Path;
 use std::time::Duration;
 
 use shakedown_engine::iut::Iut;
-use shakedown_engine::judge::{Said, is_of_iut, judge as judge_capture};
+use shakedown_engine::judge::{MonitorReport, is_of_iut, judge as judge_capture};
 use shakedown_engine::scenario::Needs;
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::{MonitorSettings, Protocol};
 
 /// What the capture of a scenario shows.
 #[derive(Debug, Default)]
-pub(crate) struct Judged {
+pub(crate) struct CaptureFindings {
     /// Time of the first packet.
     pub(crate) start: Duration,
     pub(crate) observations: Vec<Observation>,
@@ -34,7 +34,7 @@ pub(crate) fn judge(
     needs: &Needs,
     own: &BTreeSet<SocketAddr>,
     key_log: &[u8],
-) -> Judged {
+) -> CaptureFindings {
     // On one host what is missing was not sent; from elsewhere the network may have lost it.
     let is_here = iut.start.is_some() || own.iter().any(|address| address.ip().is_loopback());
     let settings = MonitorSettings {
@@ -49,7 +49,7 @@ pub(crate) fn judge(
         mode: Some(needs.mode.clone()),
         supervised: true,
     };
-    let mut judged = Judged::default();
+    let mut judged = CaptureFindings::default();
     let file = match File::open(path) {
         Ok(file) => BufReader::new(file),
         Err(error) => {
@@ -57,9 +57,9 @@ pub(crate) fn judge(
             return judged;
         }
     };
-    let mut hear = |said: Said<'_>| {
-        if is_of_iut(&said.observation, iut.role, own) {
-            judged.hear(&said);
+    let mut hear = |report: MonitorReport<'_>| {
+        if is_of_iut(&report.observation, iut.role, own) {
+            judged.hear(&report);
         }
     };
     match judge_capture(file, &[protocol], &settings, key_log, &mut hear) {
@@ -72,14 +72,14 @@ pub(crate) fn judge(
     judged
 }
 
-impl Judged {
-    fn hear(&mut self, said: &Said<'_>) {
+impl CaptureFindings {
+    fn hear(&mut self, report: &MonitorReport<'_>) {
         if let (Observation::Finding(finding) | Observation::Inconclusive(finding), Some(bytes)) =
-            (&said.observation, said.payload)
+            (&report.observation, report.payload)
             && let Some(packet) = finding.packet
         {
             self.payloads.insert(packet, bytes.to_vec());
         }
-        self.observations.push(said.observation.clone());
+        self.observations.push(report.observation.clone());
     }
 }

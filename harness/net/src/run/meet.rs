@@ -12,17 +12,19 @@ use super::Context;
 use super::group::Lease;
 use super::play::Job;
 use crate::clock::Clock;
-use crate::drive::{AtEdge, Books, Drive, Driven, Recorder, Restart, Setup, bound_through};
+use crate::drive::{
+    Drive, Driven, EdgeRecorder, Recorder, Restart, ScenarioCapture, Setup, bound_through,
+};
 use crate::launch::Instance;
 use crate::probe;
 use crate::relay::{Relay, Settings};
 use crate::socket::PeerSocket;
 
 /// Both sides of a scenario before its first word.
-pub(super) struct Met {
+pub(super) struct Prepared {
     main: PeerSocket,
     instance: Instance,
-    books: Books,
+    capture: ScenarioCapture,
     pub(super) clock: Clock,
 }
 
@@ -34,7 +36,7 @@ impl Job {
         context: &Context,
         lease: Option<&Lease>,
         path: &Path,
-    ) -> Result<Met, String> {
+    ) -> Result<Prepared, String> {
         let launcher = &self.launcher;
         let needs = &self.scenario.iut;
         let bind = |ip| {
@@ -43,13 +45,13 @@ impl Job {
         };
         if needs.role == self.target.asks() {
             let main = bind(IpAddr::V4(Ipv4Addr::LOCALHOST))?;
-            let (books, clock) = self.books(context, path, main.local(), main.local())?;
-            let peer = books.detour().unwrap_or_else(|| main.local());
+            let (capture, clock) = self.capture(context, path, main.local(), main.local())?;
+            let peer = capture.relay_address().unwrap_or_else(|| main.local());
             let instance = launcher.initiator(needs, peer);
-            return Ok(Met {
+            return Ok(Prepared {
                 main,
                 instance: instance.map_err(|error| error.to_string())?,
-                books,
+                capture,
                 clock,
             });
         }
@@ -60,11 +62,11 @@ impl Job {
         let ip = probe::local_address_for(address)
             .map_err(|error| format!("there is no way to {address}: {error}"))?;
         let main = bind(ip)?;
-        let (books, clock) = self.books(context, path, main.local(), address)?;
-        Ok(Met {
+        let (capture, clock) = self.capture(context, path, main.local(), address)?;
+        Ok(Prepared {
             main,
             instance,
-            books,
+            capture,
             clock,
         })
     }
@@ -86,36 +88,37 @@ impl Job {
 
     /// What records the scenario: at the scripted peer's socket `main`, or beyond a relay to who is
     /// at `target`.
-    fn books(
+    fn capture(
         &self,
         context: &Context,
         path: &Path,
         main: SocketAddr,
         target: SocketAddr,
-    ) -> Result<(Books, Clock), String> {
+    ) -> Result<(ScenarioCapture, Clock), String> {
         let live = context.live(path, main)?;
         let clock = Clock::start();
         let iut = &self.launcher.iut;
         let stream_bytes = iut.stream.frame_bytes().saturating_mul(iut.stream.frames());
         let recorder = Recorder::create(path, clock, stream_bytes).with_live(live);
         let Some(impair) = context.impair_of(&self.scenario) else {
-            return Ok((Books::Here(Box::new(recorder)), clock));
+            return Ok((ScenarioCapture::Direct(Box::new(recorder)), clock));
         };
         let role = self.scenario.iut.role;
         let slowest = impair.delays(role, &iut.stream).most;
-        let books = Books::beyond(AtEdge::new(role, recorder), slowest, |observer| {
-            Relay::start(Settings {
-                listen: SocketAddr::new(main.ip(), 0),
-                target: Some(target),
-                impair: impair.clone(),
-                vocabulary: self.target.protocol.on_the_wire(),
-                seed: self.launcher.seed,
-                clock,
-                observer,
-            })
-        });
-        match books {
-            Ok(books) => Ok((books, clock)),
+        let capture =
+            ScenarioCapture::relayed(EdgeRecorder::new(role, recorder), slowest, |observer| {
+                Relay::start(Settings {
+                    listen: SocketAddr::new(main.ip(), 0),
+                    target: Some(target),
+                    impair: impair.clone(),
+                    vocabulary: self.target.protocol.on_the_wire(),
+                    seed: self.launcher.seed,
+                    clock,
+                    observer,
+                })
+            });
+        match capture {
+            Ok(capture) => Ok((capture, clock)),
             Err(error) => Err(format!("no relay can be started: {error}")),
         }
     }
@@ -123,12 +126,12 @@ impl Job {
     pub(super) async fn drive(
         &self,
         context: &Context,
-        met: Met,
+        met: Prepared,
         last_sent: Arc<AtomicU64>,
     ) -> Driven {
         let iut = &self.launcher.iut;
         let address = met.instance.address;
-        let address = address.map(|address| met.books.detour().unwrap_or(address));
+        let address = address.map(|address| met.capture.relay_address().unwrap_or(address));
         let environment = self.environment(context, address);
         let script = match context.imposed_on(&self.scenario) {
             Some(impair) => Script::through(&self.scenario, environment, impair),
@@ -138,7 +141,7 @@ impl Job {
             script,
             main: met.main,
             clock: met.clock,
-            books: met.books,
+            capture: met.capture,
             instance: met.instance,
             restart: Restart {
                 launcher: Arc::clone(&self.launcher),

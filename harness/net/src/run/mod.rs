@@ -2,14 +2,14 @@
 //! capture.
 
 mod capture;
+mod exclusive;
 mod group;
 mod in_virtual_time;
 mod judge;
 mod meet;
 mod plan;
 mod play;
-mod played;
-mod quiet;
+mod result;
 mod summary;
 mod supported;
 mod target;
@@ -40,12 +40,12 @@ pub use in_virtual_time::run_in_virtual_time;
 pub use plan::{Assignment, Plan};
 
 use capture::Live;
+use exclusive::ExclusiveRuns;
 use group::Group;
 pub(crate) use judge::judge;
 use plan::leave_out_slow;
 use play::Job;
-use played::Played;
-use quiet::Quiet;
+use result::ScenarioResult;
 use summary::Ending;
 use supported::controls_process;
 pub(crate) use supported::why_not_applicable;
@@ -114,7 +114,7 @@ pub async fn run(
         turns: AtomicU64::new(1_000_000),
         places: Semaphore::new(plan.jobs.max(1)),
         next_start: Mutex::new(Instant::now()),
-        quiet: Quiet::default(),
+        exclusive: ExclusiveRuns::default(),
         played: Mutex::default(),
     });
     context.tell(Event::RunStarted {
@@ -173,8 +173,8 @@ struct Context {
     places: Semaphore,
     /// When the next scenario may be started.
     next_start: Mutex<Instant>,
-    quiet: Quiet,
-    played: Mutex<Vec<(Arc<Target>, Played)>>,
+    exclusive: ExclusiveRuns,
+    played: Mutex<Vec<(Arc<Target>, ScenarioResult)>>,
 }
 
 impl Context {
@@ -266,8 +266,12 @@ impl Context {
             match why_not {
                 None => jobs.push(job),
                 Some(why) => {
-                    let played =
-                        Played::not(&job.scenario, why, Verdict::NotApplicable, clock.now());
+                    let played = ScenarioResult::not_played(
+                        &job.scenario,
+                        why,
+                        Verdict::NotApplicable,
+                        clock.now(),
+                    );
                     self.done(&job, played).await;
                 }
             }
@@ -321,8 +325,12 @@ impl Context {
                 None => answering.push(job),
                 Some((_, why)) => {
                     let why = format!("it did not answer before the scenario: {why}");
-                    let played =
-                        Played::not(&job.scenario, why, Verdict::Inconclusive, clock.now());
+                    let played = ScenarioResult::not_played(
+                        &job.scenario,
+                        why,
+                        Verdict::Inconclusive,
+                        clock.now(),
+                    );
                     self.done(&job, played).await;
                 }
             }
@@ -433,18 +441,19 @@ impl Context {
             Ok(played) => self.keep(&job, played).await,
             Err(error) => {
                 let why = format!("the harness broke: {error}");
-                let played = Played::not(&job.scenario, why, Verdict::Error, clock.now());
+                let played =
+                    ScenarioResult::not_played(&job.scenario, why, Verdict::Error, clock.now());
                 self.done(&job, played).await;
             }
         }
     }
 
-    async fn done(&self, job: &Job, played: Played) {
+    async fn done(&self, job: &Job, played: ScenarioResult) {
         self.tell(Event::Verdict(played.verdict.clone()));
         self.keep(job, played).await;
     }
 
-    async fn keep(&self, job: &Job, played: Played) {
+    async fn keep(&self, job: &Job, played: ScenarioResult) {
         let target = Arc::clone(&job.target);
         self.played.lock().await.push((target, played));
     }

@@ -12,10 +12,10 @@ use shakedown_engine::verdict::{
 };
 use shakedown_protocol::requirement::Level;
 
+use super::exclusive::{Concluded, TimingQuality};
 use super::group::Group;
-use super::judge::{self, Judged};
-use super::played::Played;
-use super::quiet::{Concluded, Haste};
+use super::judge::{self, CaptureFindings};
+use super::result::ScenarioResult;
 use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::{Driven, End};
@@ -52,7 +52,7 @@ pub(super) struct Attempt {
 
 impl Job {
     /// Plays the scenario, judges it and tells what came out.
-    pub(super) async fn play(self, context: &Context) -> Played {
+    pub(super) async fn play(self, context: &Context) -> ScenarioResult {
         let scenario = self.scenario.id.clone();
         context.tell(Event::ScenarioStarted { scenario });
         let clock = Clock::start();
@@ -61,15 +61,16 @@ impl Job {
             true => Verdict::Inconclusive,
             false => Verdict::Error,
         };
-        let played =
-            played.unwrap_or_else(|why| Played::not(&self.scenario, why, verdict, clock.now()));
+        let played = played.unwrap_or_else(|why| {
+            ScenarioResult::not_played(&self.scenario, why, verdict, clock.now())
+        });
         context.tell(Event::Verdict(played.verdict.clone()));
         played
     }
 
-    async fn judged(&self, context: &Context) -> Result<Played, String> {
+    async fn judged(&self, context: &Context) -> Result<ScenarioResult, String> {
         let path = context.capture_of(&self.scenario.id);
-        let together = context.quiet.together().await;
+        let together = context.exclusive.together().await;
         let mut attempt = self.attempt(context, &path).await?;
         for _ in 1..ATTEMPTS {
             if !attempt.disturbed || context.is_stopped() {
@@ -104,20 +105,20 @@ impl Job {
         if context.verbose {
             self.tell_steps(context, &attempt.driven);
         }
-        let haste = Haste::of(&attempt);
+        let timing = TimingQuality::of(&attempt);
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
         let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
         let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
         let mut concluded = Concluded {
             is_doubtful: false,
             findings: composed.findings,
-            played: Played {
+            played: ScenarioResult {
                 verdict: composed.verdict,
                 waived: composed.waived,
                 notes,
             },
         };
-        concluded.is_doubtful = self.is_doubtful(&concluded, haste);
+        concluded.is_doubtful = self.is_doubtful(&concluded, timing);
         Ok(concluded)
     }
 
@@ -292,7 +293,7 @@ impl Job {
         }
         let judged = match recorded.packets {
             // Nobody said a word; that is no damage.
-            0 => Judged::default(),
+            0 => CaptureFindings::default(),
             _ => judge::judge(
                 &recorded.path,
                 self.target.protocol,

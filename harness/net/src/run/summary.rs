@@ -6,7 +6,7 @@ use shakedown_engine::event::{Summary, VerdictEvent};
 use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::verdict::Verdict;
 
-use super::played::Played;
+use super::result::ScenarioResult;
 
 /// How a run ends: what was judged, and what stood in the way.
 #[derive(Debug, Default)]
@@ -26,7 +26,13 @@ pub(super) struct Ending {
 impl Ending {
     /// What an implementation's scenarios came to. A waiver that is past its day fails the run, and
     /// so does one that matched nothing although `is_full` says that all scenarios were selected.
-    pub(super) fn add(&mut self, iut: &Iut, is_full: bool, today: Date, played: Vec<Played>) {
+    pub(super) fn add(
+        &mut self,
+        iut: &Iut,
+        is_full: bool,
+        today: Date,
+        played: Vec<ScenarioResult>,
+    ) {
         let waived: BTreeSet<usize> = played.iter().flat_map(|one| one.waived.clone()).collect();
         for (index, waiver) in iut.waive.iter().enumerate() {
             let (name, id) = (&iut.name, &waiver.requirement);

@@ -14,14 +14,14 @@ use crate::live::{LiveCapture, LiveError, LiveSettings};
 
 /// A live capture that goes on while a scenario is played. Its file is gone when it is dropped.
 #[derive(Debug)]
-pub struct Beside {
+pub struct ParallelCapture {
     capture: Option<LiveCapture<File>>,
     interface: String,
     path: PathBuf,
     required: bool,
 }
 
-impl Beside {
+impl ParallelCapture {
     /// Begins a live capture of what comes from and goes to `port`, for the scenario whose capture
     /// will be at `path`. Where it is `required`, a capture without it is not complete.
     ///
@@ -121,7 +121,7 @@ impl Beside {
     }
 }
 
-impl Drop for Beside {
+impl Drop for ParallelCapture {
     fn drop(&mut self) {
         let _ = std::fs::remove_file(&self.path);
     }
@@ -144,7 +144,11 @@ mod tests {
     use super::*;
 
     /// Both captures of three datagrams; `None` where live capture is not permitted.
-    fn captured(folder: &Path, in_tap: &[&[u8]], seen: &[&[u8]]) -> Option<(Beside, PathBuf)> {
+    fn captured(
+        folder: &Path,
+        in_tap: &[&[u8]],
+        seen: &[&[u8]],
+    ) -> Option<(ParallelCapture, PathBuf)> {
         let path = folder.join("scenario.pcapng");
         let one = UdpSocket::bind("127.0.0.1:0").expect("a port");
         let two = UdpSocket::bind("127.0.0.1:0").expect("a port");
@@ -152,7 +156,7 @@ mod tests {
             one.local_addr().expect("an address"),
             two.local_addr().expect("an address"),
         );
-        let beside = match Beside::start(&path, "lo", from.port(), false) {
+        let beside = match ParallelCapture::start(&path, "lo", from.port(), false) {
             Ok(beside) => beside,
             Err(LiveError::NotPermitted { .. }) => return None,
             Err(error) => panic!("{error}"),

@@ -25,37 +25,37 @@ const HOP: Duration = Duration::from_millis(10);
 
 /// Where a scenario is recorded.
 #[derive(Debug)]
-pub enum Books {
+pub enum ScenarioCapture {
     /// At the driver's own sockets.
-    Here(Box<Recorder>),
+    Direct(Box<Recorder>),
     /// At the implementation's edge of a relay.
-    Beyond(Beyond),
+    Relayed(RelayedCapture),
 }
 
 /// The driver's side of a relay.
 #[derive(Debug)]
-pub struct Beyond {
-    relay: Relay<AtEdge>,
+pub struct RelayedCapture {
+    relay: Relay<EdgeRecorder>,
     slowest: Duration,
     /// What the driver's sockets saw, as it did.
-    seen: Vec<Seen>,
+    seen: Vec<DriverDatagram>,
     comments: BTreeMap<u64, Vec<String>>,
     key_log: String,
-    edge: Arc<Fill>,
+    edge: Arc<CaptureSize>,
 }
 
 /// How far the capture at the other edge is.
 #[derive(Debug, Default)]
-struct Fill {
+struct CaptureSize {
     full: AtomicBool,
     packets: AtomicU64,
 }
 
 /// A datagram at the driver's edge.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Seen {
+struct DriverDatagram {
     flow: Flow,
-    mark: u64,
+    digest: u64,
 }
 
 /// Source and destination.
@@ -63,7 +63,7 @@ type Flow = (SocketAddr, SocketAddr);
 
 /// Records at one edge of a relay what passes, and notes at the other what is what.
 #[derive(Debug)]
-pub struct AtEdge {
+pub struct EdgeRecorder {
     edge: Role,
     recorder: Recorder,
     own: BTreeSet<SocketAddr>,
@@ -71,12 +71,12 @@ pub struct AtEdge {
     others: BTreeMap<Flow, VecDeque<(u64, u64)>>,
     /// The first packet of the capture that each datagram of the relay was.
     packets: BTreeMap<u64, u64>,
-    fill: Arc<Fill>,
+    size: Arc<CaptureSize>,
 }
 
-/// What the books say at the end.
+/// What was captured, at the end.
 #[derive(Debug)]
-pub(super) struct Closed {
+pub(super) struct FinishedCapture {
     pub(super) recorded: Recorded,
     /// The packets that the script's numbers stand for; `None` if they are the same.
     pub(super) packets: Option<Packets>,
@@ -101,7 +101,7 @@ impl Packets {
     }
 }
 
-impl AtEdge {
+impl EdgeRecorder {
     /// Records in `recorder` what passes the edge of `edge`, which is the implementation's.
     #[must_use]
     pub fn new(edge: Role, recorder: Recorder) -> Self {
@@ -111,12 +111,12 @@ impl AtEdge {
             own: BTreeSet::new(),
             others: BTreeMap::new(),
             packets: BTreeMap::new(),
-            fill: Arc::default(),
+            size: Arc::default(),
         }
     }
 }
 
-impl Observer for AtEdge {
+impl Observer for EdgeRecorder {
     fn opened(&mut self, edge: Role, address: SocketAddr) {
         if edge == self.edge {
             self.own.insert(address);
@@ -128,7 +128,7 @@ impl Observer for AtEdge {
         let (source, destination) = (passed.source, passed.destination);
         if passed.edge != self.edge {
             let datagrams = self.others.entry((source, destination)).or_default();
-            datagrams.push_back((mark(passed.payload), passed.number));
+            datagrams.push_back((digest(passed.payload), passed.number));
             return;
         }
         let packet = self
@@ -137,32 +137,32 @@ impl Observer for AtEdge {
         if let Some(packet) = packet {
             self.packets.entry(passed.number).or_insert(packet);
         }
-        let fill = &self.fill;
-        fill.packets
+        let size = &self.size;
+        size.packets
             .store(self.recorder.packets(), Ordering::Relaxed);
-        fill.full.store(self.recorder.is_full(), Ordering::Relaxed);
+        size.full.store(self.recorder.is_full(), Ordering::Relaxed);
     }
 }
 
-impl Books {
-    /// Those of a scenario that is played through a relay, which `start` starts; `slowest` is the
+impl ScenarioCapture {
+    /// For a scenario that is played through a relay, which `start` starts; `slowest` is the
     /// most that a datagram of the implementation may take.
     ///
     /// # Errors
     /// What `start` says.
-    pub fn beyond<E>(
-        edge: AtEdge,
+    pub fn relayed<E>(
+        edge: EdgeRecorder,
         slowest: Duration,
-        start: impl FnOnce(AtEdge) -> Result<Relay<AtEdge>, E>,
+        start: impl FnOnce(EdgeRecorder) -> Result<Relay<EdgeRecorder>, E>,
     ) -> Result<Self, E> {
-        let fill = Arc::clone(&edge.fill);
-        Ok(Self::Beyond(Beyond {
+        let size = Arc::clone(&edge.size);
+        Ok(Self::Relayed(RelayedCapture {
             relay: start(edge)?,
             slowest,
             seen: Vec::new(),
             comments: BTreeMap::new(),
             key_log: String::new(),
-            edge: fill,
+            edge: size,
         }))
     }
 
@@ -176,12 +176,12 @@ impl Books {
         payload: &[u8],
     ) -> Option<u64> {
         match self {
-            Self::Here(recorder) => recorder.record(at, source, destination, payload),
-            Self::Beyond(beyond) => {
-                let mark = mark(payload);
+            Self::Direct(recorder) => recorder.record(at, source, destination, payload),
+            Self::Relayed(relayed) => {
+                let digest = digest(payload);
                 let flow = (source, destination);
-                beyond.seen.push(Seen { flow, mark });
-                Some(beyond.seen.len() as u64)
+                relayed.seen.push(DriverDatagram { flow, digest });
+                Some(relayed.seen.len() as u64)
             }
         }
     }
@@ -189,33 +189,33 @@ impl Books {
     /// The driver opened a socket at this port.
     pub(super) fn opened(&mut self, port: u16) {
         match self {
-            Self::Here(recorder) => recorder.opened(port),
+            Self::Direct(recorder) => recorder.opened(port),
             // The relay's own are what the implementation sees.
-            Self::Beyond(_) => {}
+            Self::Relayed(_) => {}
         }
     }
 
     /// Adds secrets of TLS sessions, lines in the format of `SSLKEYLOGFILE`.
     pub(super) fn secrets(&mut self, lines: &str) {
         match self {
-            Self::Here(recorder) => recorder.secrets(lines),
-            Self::Beyond(beyond) => beyond.key_log.push_str(lines),
+            Self::Direct(recorder) => recorder.secrets(lines),
+            Self::Relayed(relayed) => relayed.key_log.push_str(lines),
         }
     }
 
     /// Adds a comment to what has this number.
     pub(super) fn comment(&mut self, number: u64, text: String) {
         match self {
-            Self::Here(recorder) => recorder.comment(number, text),
-            Self::Beyond(beyond) => beyond.comments.entry(number).or_default().push(text),
+            Self::Direct(recorder) => recorder.comment(number, text),
+            Self::Relayed(relayed) => relayed.comments.entry(number).or_default().push(text),
         }
     }
 
     /// Whether more came than any stream that was asked for has, and how many packets that are.
     pub(super) fn full(&self) -> Option<u64> {
         let (full, packets) = match self {
-            Self::Here(recorder) => (recorder.is_full(), recorder.packets()),
-            Self::Beyond(Beyond { edge, .. }) => (
+            Self::Direct(recorder) => (recorder.is_full(), recorder.packets()),
+            Self::Relayed(RelayedCapture { edge, .. }) => (
                 edge.full.load(Ordering::Relaxed),
                 edge.packets.load(Ordering::Relaxed),
             ),
@@ -225,34 +225,34 @@ impl Books {
 
     /// Where the side that answers is reached, if not at its own address.
     #[must_use]
-    pub fn detour(&self) -> Option<SocketAddr> {
+    pub fn relay_address(&self) -> Option<SocketAddr> {
         match self {
-            Self::Here(_) => None,
-            Self::Beyond(beyond) => Some(beyond.relay.address()),
+            Self::Direct(_) => None,
+            Self::Relayed(relayed) => Some(relayed.relay.address()),
         }
     }
 
     /// How late a datagram was on its way, at worst, since this was asked last.
     pub(super) fn take_lateness(&self) -> Duration {
         match self {
-            Self::Here(_) => Duration::ZERO,
-            Self::Beyond(beyond) => beyond.relay.take_lateness(),
+            Self::Direct(_) => Duration::ZERO,
+            Self::Relayed(relayed) => relayed.relay.take_lateness(),
         }
     }
 
     /// How long the last datagrams of the implementation may be on their way when it has ended.
     pub(super) fn slowest(&self) -> Duration {
         match self {
-            Self::Here(_) => Duration::ZERO,
-            Self::Beyond(beyond) => beyond.slowest.saturating_add(HOP),
+            Self::Direct(_) => Duration::ZERO,
+            Self::Relayed(relayed) => relayed.slowest.saturating_add(HOP),
         }
     }
 
     /// Ends the recording, and the relay.
-    pub(super) async fn close(self) -> Closed {
-        let beyond = match self {
-            Self::Here(recorder) => {
-                return Closed {
+    pub(super) async fn close(self) -> FinishedCapture {
+        let relayed = match self {
+            Self::Direct(recorder) => {
+                return FinishedCapture {
                     recorded: recorder.finish(),
                     packets: None,
                     own: BTreeSet::new(),
@@ -262,12 +262,12 @@ impl Books {
                     kept: None,
                 };
             }
-            Self::Beyond(beyond) => beyond,
+            Self::Relayed(relayed) => relayed,
         };
-        let stopped = match beyond.relay.stop().await {
+        let stopped = match relayed.relay.stop().await {
             Ok(stopped) => stopped,
             Err(error) => {
-                return Closed {
+                return FinishedCapture {
                     recorded: Recorded::lost(format!("the relay broke: {error}")),
                     packets: Some(Packets(BTreeMap::new())),
                     own: BTreeSet::new(),
@@ -283,16 +283,16 @@ impl Books {
             Role::Initiator => stopped.responders,
             Role::Responder => stopped.initiators,
         };
-        let packets = edge.packets_of(&beyond.seen);
+        let packets = edge.packets_of(&relayed.seen);
         let statistics = stopped.statistics;
-        for (number, texts) in beyond.comments {
+        for (number, texts) in relayed.comments {
             if let Some(packet) = packets.of(Some(number)) {
                 for text in texts {
                     edge.recorder.comment(packet, text);
                 }
             }
         }
-        edge.recorder.secrets(&beyond.key_log);
+        edge.recorder.secrets(&relayed.key_log);
         let mut recorded = edge.recorder.finish();
         if recorded.problem.is_none() && statistics.refused + statistics.unsent > 0 {
             recorded.problem = Some(format!(
@@ -300,7 +300,7 @@ impl Books {
                 statistics.refused + statistics.unsent
             ));
         }
-        Closed {
+        FinishedCapture {
             recorded,
             packets: Some(packets),
             own: edge.own,
@@ -312,16 +312,19 @@ impl Books {
     }
 }
 
-impl AtEdge {
+impl EdgeRecorder {
     /// What the driver saw, found again in the capture: by the order of each flow and by the bytes.
-    fn packets_of(&mut self, seen: &[Seen]) -> Packets {
+    fn packets_of(&mut self, seen: &[DriverDatagram]) -> Packets {
         let mut packets = BTreeMap::new();
         for (number, seen) in (1..).zip(seen) {
             let Some(datagrams) = self.others.get_mut(&seen.flow) else {
                 continue;
             };
             // Whatever comes before it was dropped between the relay and the driver.
-            let Some(at) = datagrams.iter().position(|(mark, _)| *mark == seen.mark) else {
+            let Some(at) = datagrams
+                .iter()
+                .position(|(digest, _)| *digest == seen.digest)
+            else {
                 continue;
             };
             let found = datagrams.drain(..=at).next_back();
@@ -333,7 +336,7 @@ impl AtEdge {
 }
 
 /// Tells payloads apart.
-fn mark(payload: &[u8]) -> u64 {
+fn digest(payload: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     payload.hash(&mut hasher);
     hasher.finish()
@@ -359,7 +362,7 @@ mod tests {
     fn packets(passages: &[Passage], seen: &[(u16, u16, &[u8])]) -> Vec<(u64, u64)> {
         let folder = tempfile::tempdir().unwrap();
         let recorder = Recorder::create(&folder.path().join("it.pcapng"), Clock::start(), 0);
-        let mut edge = AtEdge::new(Role::Responder, recorder);
+        let mut edge = EdgeRecorder::new(Role::Responder, recorder);
         for (number, driver, source, destination, payload) in passages {
             edge.passed(&Passed {
                 number: *number,
@@ -375,10 +378,12 @@ mod tests {
                 payload,
             });
         }
-        let seen = seen.iter().map(|(source, destination, payload)| Seen {
-            flow: (at(*source), at(*destination)),
-            mark: mark(payload),
-        });
+        let seen = seen
+            .iter()
+            .map(|(source, destination, payload)| DriverDatagram {
+                flow: (at(*source), at(*destination)),
+                digest: digest(payload),
+            });
         let seen: Vec<_> = seen.collect();
         edge.packets_of(&seen).0.into_iter().collect()
     }

@@ -5,18 +5,23 @@ use shakedown_engine::event::VerdictEvent;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::verdict::Verdict;
 
-/// A scenario judged.
+/// A scenario and its verdict.
 #[derive(Debug)]
-pub(super) struct Played {
+pub(super) struct ScenarioResult {
     pub(super) verdict: VerdictEvent,
     /// Indices of the waivers of its target that matched.
     pub(super) waived: Vec<usize>,
     pub(super) notes: Vec<String>,
 }
 
-impl Played {
-    /// What is told of a scenario that was not played.
-    pub(super) fn not(scenario: &Scenario, why: String, verdict: Verdict, took: Duration) -> Self {
+impl ScenarioResult {
+    /// The result of a scenario that was not played.
+    pub(super) fn not_played(
+        scenario: &Scenario,
+        why: String,
+        verdict: Verdict,
+        took: Duration,
+    ) -> Self {
         let requirements = scenario.requirements.iter();
         let requirements: IndexMap<_, _> = requirements
             .map(|requirement| (requirement.clone(), verdict))

@@ -12,7 +12,7 @@ use shakedown_protocol::Protocol;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::play::{Attempt, Job};
-use super::played::Played;
+use super::result::ScenarioResult;
 use super::{Context, Target};
 use crate::drive::End;
 
@@ -29,12 +29,12 @@ const STALLED: Duration = Duration::from_millis(250);
 /// Lets scenarios run side by side or one alone, and remembers which implementations were found to
 /// be off in time while nothing else ran: they need not be looked at in quiet for it again.
 #[derive(Debug, Default)]
-pub(super) struct Quiet {
+pub(super) struct ExclusiveRuns {
     gate: RwLock<()>,
     proven: Mutex<BTreeSet<(String, String)>>,
 }
 
-impl Quiet {
+impl ExclusiveRuns {
     /// While it is held nobody is alone.
     pub(super) async fn together(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read().await
@@ -64,7 +64,7 @@ impl Quiet {
 
 /// How far time was observed fairly in an attempt.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Haste {
+pub(super) struct TimingQuality {
     /// How long the implementation waited for a processor, or how late we were.
     waited: Duration,
     /// The slack of the window in which a step got nothing: a process that waited less did not miss
@@ -76,7 +76,7 @@ pub(super) struct Haste {
     was_late: bool,
 }
 
-impl Haste {
+impl TimingQuality {
     pub(super) fn of(attempt: &Attempt) -> Self {
         let driven = &attempt.driven;
         let missed_by = match &attempt.outcome {
@@ -98,7 +98,7 @@ impl Haste {
 
 /// One attempt, judged.
 pub(super) struct Concluded {
-    pub(super) played: Played,
+    pub(super) played: ScenarioResult,
     pub(super) findings: Vec<FindingEvent>,
     /// It fails by time alone, or says nothing since we were late, and the machine was too busy to be
     /// sure.
@@ -115,10 +115,10 @@ impl Job {
         path: &Path,
     ) -> Result<Concluded, String> {
         let seen: Vec<&str> = doubtful.requirements().collect();
-        if !seen.is_empty() && context.quiet.is_proven(&self.target, &doubtful).await {
+        if !seen.is_empty() && context.exclusive.is_proven(&self.target, &doubtful).await {
             return Ok(doubtful);
         }
-        let Some(_alone) = context.unless_stopped(context.quiet.alone()).await else {
+        let Some(_alone) = context.unless_stopped(context.exclusive.alone()).await else {
             return Ok(doubtful.undecided());
         };
         let attempt = self.attempt(context, path).await?;
@@ -134,14 +134,14 @@ impl Job {
         if again.is_doubtful {
             return Ok(again.undecided());
         }
-        context.quiet.prove(&self.target, &again).await;
+        context.exclusive.prove(&self.target, &again).await;
         Ok(again)
     }
 
     /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
     /// on which the implementation waited so long may be the cause; or says nothing since we were
     /// late.
-    pub(super) fn is_doubtful(&self, concluded: &Concluded, haste: Haste) -> bool {
+    pub(super) fn is_doubtful(&self, concluded: &Concluded, timing: TimingQuality) -> bool {
         if self.target.gone.get().is_some() {
             // It was asked for longer than any machine is late, and will not be there in quiet either.
             return false;
@@ -150,24 +150,24 @@ impl Job {
         let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
         match concluded.played.verdict.verdict {
             Verdict::Fail => {
-                counting.all(|finding| haste.waited >= wait_to_doubt(protocol, finding, haste))
+                counting.all(|finding| timing.waited >= wait_to_doubt(protocol, finding, timing))
             }
-            Verdict::Inconclusive => haste.was_late,
+            Verdict::Inconclusive => timing.was_late,
             Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved | Verdict::Error => false,
         }
     }
 }
 
 /// How long the implementation must have waited for a processor for a finding to be doubtful.
-fn wait_to_doubt(protocol: &Protocol, finding: &FindingEvent, haste: Haste) -> Duration {
+fn wait_to_doubt(protocol: &Protocol, finding: &FindingEvent, timing: TimingQuality) -> Duration {
     let id = finding.requirement.as_str();
     if finding.step.is_none() && protocol.timed.contains(&id) {
         return BUSY;
     }
     let nothing_came = finding.step.is_some() && finding.packet.is_none();
-    let no_answer_after = finding.step.is_none() && id == protocol.survival && haste.lives;
+    let no_answer_after = finding.step.is_none() && id == protocol.survival && timing.lives;
     let something_else = finding.step.is_some() && finding.field.is_none();
-    match (nothing_came, haste.missed_by) {
+    match (nothing_came, timing.missed_by) {
         (true, Some(slack)) => slack.max(STALLED),
         _ if no_answer_after || something_else => STALLED,
         _ => Duration::MAX,
@@ -237,7 +237,7 @@ mod tests {
             process: None,
         };
         Concluded {
-            played: Played {
+            played: ScenarioResult {
                 verdict,
                 waived: Vec::new(),
                 notes: Vec::new(),
@@ -275,13 +275,13 @@ mod tests {
             finding
         };
         let wait = |finding: FindingEvent, missed_by, lives| {
-            let haste = Haste {
+            let timing = TimingQuality {
                 waited: Duration::ZERO,
                 missed_by,
                 lives,
                 was_late: false,
             };
-            wait_to_doubt(protocol, &finding, haste)
+            wait_to_doubt(protocol, &finding, timing)
         };
         let paced = finding("MS-D-06", None, Some(7));
         assert_eq!(wait(paced, None, true), BUSY);
@@ -311,11 +311,11 @@ mod tests {
 
     #[tokio::test]
     async fn nobody_runs_beside_one_that_is_alone() {
-        let quiet = Quiet::default();
-        let together = quiet.together().await;
-        assert!(quiet.gate.try_write().is_err());
+        let exclusive = ExclusiveRuns::default();
+        let together = exclusive.together().await;
+        assert!(exclusive.gate.try_write().is_err());
         drop(together);
-        let _alone = quiet.alone().await;
-        assert!(quiet.gate.try_read().is_err());
+        let _alone = exclusive.alone().await;
+        assert!(exclusive.gate.try_read().is_err());
     }
 }
