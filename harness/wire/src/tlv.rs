@@ -1,4 +1,4 @@
-use crate::{DecodeError, Extension, Form, Kind, Reader, Writer};
+use crate::{DecodeError, Form, Kind, Reader, Writer};
 
 /// An extension: Type u16, Length u16, both little-endian, and a Value of Length bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -130,8 +130,10 @@ impl Form {
     /// says is not judged.
     #[inline]
     fn fault(&self, tlv: &Tlv<'_>) -> Option<(&'static str, &'static str)> {
-        let known = |it: &&Extension| it.kind == tlv.kind && it.known & self.family != 0;
-        let extension = self.extensions.iter().find(known)?;
+        let extension = self.extension(tlv.kind)?;
+        if extension.known & self.family == 0 {
+            return None;
+        }
         let (lengths, reason) = match extension.value {
             Kind::Utf8(least, most, reason) => (least..=most, reason),
             Kind::U16Le => (2..=2, "is not 2 bytes long"),
