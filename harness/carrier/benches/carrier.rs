@@ -4,7 +4,7 @@
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use criterion::{Criterion, criterion_group, criterion_main};
+use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
 use shakedown_protocol::proton::{Errand, Runner, Server, ServerSettings, TRANSPORT};
 use shakedown_protocol::streams::StreamMachine;
@@ -68,20 +68,29 @@ fn errand(security: Security, errand: Errand) -> usize {
 }
 
 fn errands(criterion: &mut Criterion) {
-    let some = Errand {
-        events: 3,
-        commits: 2,
-        actions: 2,
-        ..Errand::default()
-    };
-    for (name, security) in [
+    let errands = [
+        ("handshake", Errand::default()),
+        (
+            "errand",
+            Errand {
+                events: 3,
+                commits: 2,
+                actions: 2,
+                ..Errand::default()
+            },
+        ),
+    ];
+    let securities = [
         ("tls", Security::Tls),
         ("seeded", Security::Seeded(1)),
         ("plain", Security::Plain(1)),
-    ] {
-        criterion.bench_function(&format!("errand/{name}"), |bencher| {
-            bencher.iter(|| errand(security, some));
-        });
+    ];
+    for (what, wanted) in errands {
+        let mut group = criterion.benchmark_group(what);
+        group.throughput(Throughput::Elements(1));
+        for (name, security) in securities {
+            group.bench_function(name, |bencher| bencher.iter(|| errand(security, wanted)));
+        }
     }
 }
 
