@@ -4,6 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::PROTOCOLS;
+use crate::exploration::Exploration;
 use crate::machine::{Fork, Machine};
 use crate::monitor::{Monitor, StreamMonitor, Vantage};
 use crate::pair::Pairs;
@@ -60,6 +61,8 @@ pub struct Protocol {
     /// A sentence for people if the settings do not go together, or if the machine that they
     /// describe cannot be forked.
     pub forked: Option<Forked>,
+    /// What there is to explore of it, if both its sides are explored at once.
+    pub exploration: Option<&'static Exploration>,
 }
 
 /// Makes a reference machine whose future can branch.

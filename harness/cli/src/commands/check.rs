@@ -186,7 +186,9 @@ pub(super) fn key_log(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let mut secrets = Secrets::default();
     secrets.add(&lines);
     match secrets.is_empty() {
-        true => Err(wrong(&"there is no secret of TLS 1.3 in it; its lines begin with words such as CLIENT_TRAFFIC_SECRET_0")),
+        true => Err(wrong(
+            &"there is no secret of TLS 1.3 in it; its lines begin with words such as CLIENT_TRAFFIC_SECRET_0",
+        )),
         false => Ok(lines),
     }
 }

@@ -46,7 +46,10 @@ impl Args {
             }
         }
         let path = Path::new(&self.id);
-        if path.extension().is_some_and(|extension| extension == "toml") {
+        if path
+            .extension()
+            .is_some_and(|extension| extension == "toml")
+        {
             return vectors::description(path).map(|iut| description(&iut));
         }
         if path.is_file() {
@@ -72,7 +75,10 @@ impl Args {
     }
 
     fn unknown(&self, library: &Library) -> Failure {
-        let ids = library.scenarios().iter().map(|one| one.scenario.id.as_str());
+        let ids = library
+            .scenarios()
+            .iter()
+            .map(|one| one.scenario.id.as_str());
         let names = ids.clone().filter_map(|id| id.rsplit('/').next());
         let requirements = PROTOCOLS.iter().flat_map(|one| (one.requirements)());
         let requirements = requirements.map(|one| one.id.as_str());
@@ -81,7 +87,10 @@ impl Args {
             || "`shakedown list` shows what there is".to_owned(),
             |meant| format!("did you mean `{meant}`?"),
         );
-        usage(format!("no requirement and no scenario is called `{}`; {hint}", self.id))
+        usage(format!(
+            "no requirement and no scenario is called `{}`; {hint}",
+            self.id
+        ))
     }
 }
 
@@ -127,7 +136,11 @@ fn source(source: &str) -> String {
         "D" => "D (decided in the protocol)".to_owned(),
         seed => format!("seed {seed}"),
     };
-    source.split(", ").map(meaning).collect::<Vec<_>>().join(", ")
+    source
+        .split(", ")
+        .map(meaning)
+        .collect::<Vec<_>>()
+        .join(", ")
 }
 
 fn scenario(loaded: &Loaded) -> String {
@@ -152,7 +165,11 @@ fn scenario(loaded: &Loaded) -> String {
     if !scenario.ignore.is_empty() {
         let _ = writeln!(text, "  ignores  {}", scenario.ignore.join(", "));
     }
-    let _ = writeln!(text, "  file     {}\n\nThe scripted peer's steps:", loaded.file);
+    let _ = writeln!(
+        text,
+        "  file     {}\n\nThe scripted peer's steps:",
+        loaded.file
+    );
     for line in scenario.in_words() {
         let indent = "  ".repeat(line.depth);
         let _ = match line.path.as_str() {

@@ -98,7 +98,11 @@ impl Args {
             shakedown: own_path()?,
         };
         let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
-        let summary = conduct(|events, stop| interop(plan, events, stop), &mut sinks, abandoned)?;
+        let summary = conduct(
+            |events, stop| interop(plan, events, stop),
+            &mut sinks,
+            abandoned,
+        )?;
         if self.reports.format == Format::Json && summary.exit != 0 {
             eprintln!("{} {}", error_label(), summary.message);
         }
@@ -109,7 +113,10 @@ impl Args {
         let (protocol, mut pairs) = pairs(iuts).map_err(|error| usage(error.to_string()))?;
         let all = pairs.len();
         if !self.filter.is_empty() {
-            let first = pairs.first().map(|pair| pair.id.clone()).unwrap_or_default();
+            let first = pairs
+                .first()
+                .map(|pair| pair.id.clone())
+                .unwrap_or_default();
             pairs.retain(|pair| self.filter.iter().any(|text| pair.id.contains(text)));
             if pairs.is_empty() {
                 let filter = self.filter.join("` and `");

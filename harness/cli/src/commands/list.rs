@@ -91,7 +91,9 @@ impl Args {
         };
         let all = PROTOCOLS.iter().flat_map(|known| {
             let requirements = (known.requirements)().iter();
-            requirements.filter(|one| wanted(known, one)).collect::<Vec<_>>()
+            requirements
+                .filter(|one| wanted(known, one))
+                .collect::<Vec<_>>()
         });
         Ok(all.map(|one| requirement(one, &library)).collect())
     }
@@ -134,7 +136,10 @@ fn requirement(one: &Requirement, library: &Library) -> Item {
     };
     let level = format!("{:?}", one.level).to_uppercase();
     Item {
-        text: format!("{:8}  {level:6}  {:9}  {count:21}  {}", one.id, one.binds, one.text),
+        text: format!(
+            "{:8}  {level:6}  {:9}  {count:21}  {}",
+            one.id, one.binds, one.text
+        ),
         json: json!({
             "id": one.id,
             "level": one.level,

@@ -13,8 +13,8 @@ use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
 use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
-use shakedown_protocol::{PROTOCOLS, ReferenceSettings};
 use shakedown_protocol::requirement::{Level, Role};
+use shakedown_protocol::{PROTOCOLS, ReferenceSettings};
 use shakedown_report::Sinks;
 use tokio::sync::{mpsc, watch};
 
@@ -179,7 +179,10 @@ impl Args {
         };
         let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
         let summary = match self.in_virtual_time {
-            true => play(|events, stop| run_in_virtual_time(plan, events, stop), &mut sinks)?,
+            true => play(
+                |events, stop| run_in_virtual_time(plan, events, stop),
+                &mut sinks,
+            )?,
             false => play(|events, stop| run(plan, events, stop), &mut sinks)?,
         };
         if self.reports.format == Format::Json && summary.exit != 0 {
@@ -256,7 +259,12 @@ impl Args {
             };
             let settings = ReferenceSettings {
                 role: Role::Responder,
-                mode: protocol.modes.first().copied().unwrap_or_default().to_owned(),
+                mode: protocol
+                    .modes
+                    .first()
+                    .copied()
+                    .unwrap_or_default()
+                    .to_owned(),
                 options: Vec::new(),
                 stream: iut.stream,
                 peer: None,
@@ -280,7 +288,13 @@ impl Args {
         }
         let mut assignments = self.assignments()?;
         let count: usize = assignments.iter().map(|one| one.scenarios.len()).sum();
-        let (Some(Assignment { iut, mut scenarios, .. }), 1) = (assignments.pop(), count) else {
+        let (
+            Some(Assignment {
+                iut, mut scenarios, ..
+            }),
+            1,
+        ) = (assignments.pop(), count)
+        else {
             return Err(usage(format!(
                 "--repeat plays one scenario and {count} are selected; name one, such as \
                  mediastream/3way/responder/a-handshake-leads-to-two-frames"
@@ -311,7 +325,9 @@ impl Args {
         let iuts: Vec<Iut> = match self.iut.is_empty() {
             true => PROTOCOLS
                 .into_iter()
-                .flat_map(|protocol| [Role::Responder, Role::Initiator].map(|role| (protocol, role)))
+                .flat_map(|protocol| {
+                    [Role::Responder, Role::Initiator].map(|role| (protocol, role))
+                })
                 .map(|(protocol, role)| vectors::reference(protocol, role))
                 .collect::<Result<_, _>>()?,
             false => self
@@ -339,7 +355,10 @@ impl Args {
             .collect();
         if assignments.is_empty() {
             let count = selected.len();
-            let files: Vec<_> = descriptions.iter().map(|path| path.display().to_string()).collect();
+            let files: Vec<_> = descriptions
+                .iter()
+                .map(|path| path.display().to_string())
+                .collect();
             return Err(usage(format!(
                 "none of the {count} selected scenarios is for the protocol and role that {} \
                  describes; `shakedown list scenarios` shows them all",
@@ -451,7 +470,7 @@ fn abandoned(sinks: &mut Sinks) -> Summary {
 pub(super) fn own_path() -> Result<String, Failure> {
     let path = std::env::current_exe()
         .map_err(|error| harness(format!("this program does not know its own path: {error}")))?;
-    path.into_os_string().into_string().map_err(|path| {
-        harness(format!("this program's path {} is no text", path.display()))
-    })
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| harness(format!("this program's path {} is no text", path.display())))
 }

@@ -13,7 +13,9 @@ use shakedown_engine::event::FindingEvent;
 use shakedown_engine::explore::Trace;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Loaded, Scenario};
-use shakedown_engine::shrink::{Failure, Finished, CandidateVerdict, Reduction, Progress, ShrinkError, Shrunk, Size, shrink};
+use shakedown_engine::shrink::{
+    CandidateVerdict, Failure, Finished, Progress, Reduction, ShrinkError, Shrunk, Size, shrink,
+};
 use shakedown_engine::simulation::Settings;
 use shakedown_engine::verdict::Verdict;
 use shakedown_net::host::StopSignal;
@@ -103,14 +105,20 @@ impl Args {
             return Err(usage(format!("there is no folder {folder} for {out}")));
         }
         let scenario = &loaded.scenario;
-        let protocol = scenario.id.split('/').next().and_then(shakedown_protocol::protocol);
+        let protocol = scenario
+            .id
+            .split('/')
+            .next()
+            .and_then(shakedown_protocol::protocol);
         let protocol = protocol.ok_or_else(|| usage(format!("{} has no protocol", scenario.id)))?;
         let iut = match &self.iut {
             Some(path) => vectors::description(path)?,
             None => vectors::reference(protocol, scenario.iut.role)?,
         };
         self.check(protocol, scenario, &iut)?;
-        let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build();
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
         let runtime =
             runtime.map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
         let stop = stopped(&runtime)?;
@@ -132,7 +140,10 @@ impl Args {
                 captures: captures.path(),
             }),
             None => {
-                let twin = Virtual { settings: twin, ..reference };
+                let twin = Virtual {
+                    settings: twin,
+                    ..reference
+                };
                 // What it cannot leave out it says at once.
                 happened = twin.play(scenario).map_err(usage)?.happened;
                 Player::Virtual(twin)
@@ -170,10 +181,20 @@ impl Args {
                 false => ControlFlow::Continue(()),
             }
         };
-        let shrunk = shrink(&reduction, &mut |candidate| trial.judge(candidate), &mut told);
+        let shrunk = shrink(
+            &reduction,
+            &mut |candidate| trial.judge(candidate),
+            &mut told,
+        );
         let shrunk = shrunk.map_err(|error| self.unshrunk(error, &trial, *stop.borrow()))?;
         self.write(&out, &shrunk.text)?;
-        let text = told_in_words(&shrunk, &trial, scenario, &out, start.elapsed().as_secs_f64());
+        let text = told_in_words(
+            &shrunk,
+            &trial,
+            scenario,
+            &out,
+            start.elapsed().as_secs_f64(),
+        );
         let mut output = stdout().lock();
         output.write_all(text.as_bytes())?;
         output.flush()?;
@@ -193,7 +214,9 @@ impl Args {
         let text = document::read(path).map_err(unread)?;
         let value: serde_json::Value = serde_json::from_str(&text).unwrap_or_default();
         match value.get("events").is_some() && value.get("steps").is_none() {
-            true => Trace::parse(&self.scenario, &text).map(Some).map_err(unread),
+            true => Trace::parse(&self.scenario, &text)
+                .map(Some)
+                .map_err(unread),
             false => Ok(None),
         }
     }
@@ -251,7 +274,10 @@ impl Args {
             if protocol.requirement(id).is_none() {
                 let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
                 let meant = requirement_meant(id, ids);
-                return Err(usage(format!("{} has no requirement `{id}`; {meant}", protocol.id)));
+                return Err(usage(format!(
+                    "{} has no requirement `{id}`; {meant}",
+                    protocol.id
+                )));
             }
         }
         let role = scenario.iut.role;
@@ -276,7 +302,9 @@ impl Args {
         let Some(id) = &self.without else {
             return Ok(None);
         };
-        Ok(protocol.requirement(id).map(|requirement| requirement.id.as_str()))
+        Ok(protocol
+            .requirement(id)
+            .map(|requirement| requirement.id.as_str()))
     }
 
     fn confirm(&self) -> u32 {
@@ -294,7 +322,9 @@ impl Args {
             true => options.create(true),
             false => options.create_new(true),
         };
-        let written = options.open(out).and_then(|mut file| file.write_all(text.as_bytes()));
+        let written = options
+            .open(out)
+            .and_then(|mut file| file.write_all(text.as_bytes()));
         written.map_err(|error| match error.kind() {
             ErrorKind::AlreadyExists => exists(out),
             _ => usage(format!("cannot write {}: {error}", out.display())),
@@ -313,7 +343,9 @@ impl Args {
             )),
             _ if is_stopped => Wrong {
                 exit: Exit::Interrupted,
-                message: String::from("interrupted before it was seen to fail; nothing was written"),
+                message: String::from(
+                    "interrupted before it was seen to fail; nothing was written",
+                ),
             },
             ShrinkError::Passes => {
                 let verdict = trial.verdict.as_deref().unwrap_or("pass");
@@ -349,7 +381,11 @@ struct Trial<'a> {
 
 impl Trial<'_> {
     fn judge(&mut self, candidate: &Scenario) -> CandidateVerdict {
-        if self.guard.as_ref().is_some_and(|reference| !reference.passes(candidate)) {
+        if self
+            .guard
+            .as_ref()
+            .is_some_and(|reference| !reference.passes(candidate))
+        {
             return CandidateVerdict::Passes;
         }
         let mut finding = None;
@@ -365,7 +401,9 @@ impl Trial<'_> {
             };
             match failure.judge(party, &played.verdict, &played.findings) {
                 CandidateVerdict::Same => {}
-                CandidateVerdict::Passes | CandidateVerdict::CannotTell(_) => return self.not_failed(&played, play),
+                CandidateVerdict::Passes | CandidateVerdict::CannotTell(_) => {
+                    return self.not_failed(&played, play);
+                }
                 CandidateVerdict::Other(other) => return CandidateVerdict::Other(other),
             }
             let requirement = &failure.requirement;
@@ -425,8 +463,15 @@ fn told_in_words(
         format!("{steps}, {}", count(size.faults as u64, "fault"))
     };
     let mut lines = Vec::new();
-    let failed = trial.failure.as_ref().map_or("", |failure| &failure.requirement);
-    lines.push(format!("{} fails {failed} against {}", scenario.id, trial.against()));
+    let failed = trial
+        .failure
+        .as_ref()
+        .map_or("", |failure| &failure.requirement);
+    lines.push(format!(
+        "{} fails {failed} against {}",
+        scenario.id,
+        trial.against()
+    ));
     lines.push(format!("  before   {}", size(&shrunk.before)));
     lines.push(format!("  after    {}", size(&shrunk.after)));
     let tries = count(shrunk.tries.into(), "candidate");
@@ -444,13 +489,26 @@ fn told_in_words(
     });
     if let Some(finding) = &trial.finding {
         let step = finding.step.as_ref().map(|step| format!(", step {step}"));
-        lines.push(format!("\n  {} {}", finding.requirement, clean_line(&finding.message)));
-        lines.push(format!("  at {:.6} s{}", finding.time, step.unwrap_or_default()));
+        lines.push(format!(
+            "\n  {} {}",
+            finding.requirement,
+            clean_line(&finding.message)
+        ));
+        lines.push(format!(
+            "  at {:.6} s{}",
+            finding.time,
+            step.unwrap_or_default()
+        ));
     }
     lines.push(String::new());
     for line in shrunk.scenario.in_words() {
         let indent = 2 + 2 * line.depth;
-        lines.push(format!("{:indent$}{} {}", "", line.path, clean_line(&line.text)));
+        lines.push(format!(
+            "{:indent$}{} {}",
+            "",
+            line.path,
+            clean_line(&line.text)
+        ));
     }
     lines.push(format!("\nwritten to {}\n", out.display()));
     lines.join("\n")
@@ -473,5 +531,7 @@ fn stopped(runtime: &Runtime) -> Result<watch::Receiver<bool>, Wrong> {
 
 fn exists(out: &Path) -> Wrong {
     let out = out.display();
-    usage(format!("{out} is there already; --force overwrites it, --out names another file"))
+    usage(format!(
+        "{out} is there already; --force overwrites it, --out names another file"
+    ))
 }

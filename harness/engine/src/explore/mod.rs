@@ -5,6 +5,7 @@
 //! it. [`exhaustive`] goes through every run within bounds, [`swarm`] plays many runs, each with other
 //! mishaps.
 
+mod counters;
 pub mod exhaustive;
 mod ladder;
 mod last;

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
+use shakedown_protocol::exploration::ReplayRules;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::{Described, Vocabulary};
 use shakedown_protocol::{hex, protocol};
@@ -12,10 +13,6 @@ use super::{Event, Trace, What};
 use crate::scenario::{Binding, Loaded, Needs, Scenario, SocketNeed, Span};
 use crate::step::{Expect, Lose, Mutate, Patch, Send, SendRaw, Step, Wait};
 
-/// Fields that name a session: whoever chooses them chooses others each time.
-const NAMES: [&str; 4] = ["connection_id", "stream_id", "nonce", "sender_nonce"];
-/// What a responder sends whenever it likes.
-const STREAM: [&str; 3] = ["connection-id", "data", "fragment"];
 /// Shorter waits are the network's: nobody's timers depend on them.
 const SHORTEST_WAIT: Duration = Duration::from_millis(2);
 /// How much longer than in the trace an answer may take.
@@ -47,7 +44,9 @@ impl Trace {
         if !requirement.roles.contains(&role) {
             return Err(format!("{} does not bind the {role}", requirement.id));
         }
-        let mut replay = Replay::new(known.vocabulary, role);
+        let rules = known.exploration.map(|exploration| &exploration.replay);
+        let rules = rules.ok_or_else(|| format!("runs of {} cannot be replayed", known.id))?;
+        let mut replay = Replay::new(known.vocabulary, rules, role);
         replay.play(self, violation.at.unwrap_or(u64::MAX));
         let last = last_steps(&requirement.id, &replay);
         replay.steps.extend(last);
@@ -81,6 +80,7 @@ impl Trace {
 /// A scenario on its way.
 pub(super) struct Replay {
     vocabulary: &'static dyn Vocabulary,
+    pub(super) rules: &'static ReplayRules,
     pub(super) role: Role,
     pub(super) steps: Vec<Step>,
     bindings: IndexMap<String, Binding>,
@@ -96,9 +96,10 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    fn new(vocabulary: &'static dyn Vocabulary, role: Role) -> Self {
+    fn new(vocabulary: &'static dyn Vocabulary, rules: &'static ReplayRules, role: Role) -> Self {
         Self {
             vocabulary,
+            rules,
             role,
             steps: Vec::new(),
             bindings: IndexMap::new(),
@@ -179,7 +180,7 @@ impl Replay {
         let Some((bytes, described)) = self.described(payload) else {
             return;
         };
-        if STREAM.contains(&described.frame) {
+        if self.rules.stream.contains(&described.frame) {
             return;
         }
         if let Some(fields) = self.given(&bytes, &described) {
@@ -248,7 +249,7 @@ impl Replay {
         let Some((_, described)) = self.described(payload) else {
             return;
         };
-        if self.role == Role::Responder && STREAM.contains(&described.frame) {
+        if self.role == Role::Responder && self.rules.stream.contains(&described.frame) {
             return;
         }
         let taken = Duration::from_nanos(at.saturating_sub(self.done));
@@ -279,7 +280,11 @@ impl Replay {
 
     /// Waits for a frame and lets pass what the implementation may send besides.
     pub(super) fn expectation(&self, frame: &str, within: Duration) -> Expect {
-        let stream = STREAM.iter().filter(|_| self.role == Role::Responder);
+        let stream = self
+            .rules
+            .stream
+            .iter()
+            .filter(|_| self.role == Role::Responder);
         let ignore = self
             .seen
             .iter()
@@ -324,11 +329,13 @@ impl Replay {
     /// What of a frame of the implementation is known already, and what is to be remembered.
     fn remember(&mut self, described: &Described, expect: &mut Expect) {
         for (field, value) in &described.fields {
-            let is_tlvs = field == "tlvs" && described.frame == "START";
-            let is_bit = field == "accept";
-            if is_bit {
+            let is_copied = self
+                .rules
+                .copied
+                .contains(&(described.frame, field.as_str()));
+            if self.rules.decisions.contains(&field.as_str()) {
                 expect.fields.insert(field.clone(), value.clone());
-            } else if (NAMES.contains(&field.as_str()) && is_name(value)) || is_tlvs {
+            } else if self.names(field, value) || is_copied {
                 match self.name_of(value) {
                     Some(name) => {
                         expect
@@ -343,6 +350,17 @@ impl Replay {
                 }
             }
         }
+    }
+
+    /// Whether a field names a session: an empty id and 0 name none.
+    fn names(&self, field: &str, value: &Value) -> bool {
+        let is_something = match value {
+            Value::String(text) => !text.is_empty(),
+            Value::Number(number) => number.as_u64() != Some(0),
+            Value::Object(_) => true,
+            Value::Null | Value::Bool(_) | Value::Array(_) => false,
+        };
+        is_something && self.rules.names.contains(&field)
     }
 
     fn name_of(&self, value: &Value) -> Option<&str> {
@@ -384,7 +402,7 @@ impl Replay {
             }
             let shown = now.and_then(|bytes| self.vocabulary.decode(&bytes).ok().flatten());
             let is_said = shown.is_some_and(|shown| shown.fields.get(field) == Some(value));
-            let is_in_tlvs = given.contains_key("tlvs") && rank(field) == 1 && is_extension(field);
+            let is_in_tlvs = given.contains_key("tlvs") && (self.rules.is_extension)(field);
             if !is_said && !is_in_tlvs {
                 given.insert(field.clone(), value.clone());
             }
@@ -395,7 +413,7 @@ impl Replay {
         }
         for (field, value) in &mut given {
             let is_tlvs = field == "tlvs" && self.name_of(value).is_some();
-            if (NAMES.contains(&field.as_str()) && is_name(value)) || is_tlvs {
+            if self.names(field, value) || is_tlvs {
                 *value = json!(format!("${}", self.bound(field, value)));
             }
         }
@@ -419,30 +437,6 @@ impl Replay {
         self.names.push((value.clone(), name.clone()));
         name
     }
-}
-
-/// Whether a value names something: an empty id and 0 do not.
-fn is_name(value: &Value) -> bool {
-    match value {
-        Value::String(text) => !text.is_empty(),
-        Value::Number(number) => number.as_u64() != Some(0),
-        Value::Object(_) => true,
-        Value::Null | Value::Bool(_) | Value::Array(_) => false,
-    }
-}
-
-/// Whether a field is one of the list of extensions under a name of its own.
-fn is_extension(field: &str) -> bool {
-    let fixed = [
-        "sequence_number",
-        "qpc",
-        "qpf",
-        "version",
-        "reserved",
-        "accept",
-    ];
-    let bits = ["ack_required", "compat_mode", "begin_immediately"];
-    !(fixed.contains(&field) || bits.contains(&field) || NAMES.contains(&field))
 }
 
 /// A span that files can write exactly.

@@ -1,7 +1,19 @@
 use std::fmt;
 use std::str::FromStr;
 
+use shakedown_protocol::pair::Offer;
+
 use super::Side;
+
+impl Side {
+    /// What it is told.
+    pub(crate) fn offer(&self) -> Offer<'_> {
+        Offer {
+            mode: &self.mode,
+            options: &self.options,
+        }
+    }
+}
 
 /// As tables of pairs spell it: the mode, then options: `3way+start3, allow_legacy_start`.
 impl FromStr for Side {

@@ -102,7 +102,7 @@ pub enum What {
         /// one after a move.
         #[serde(default, skip_serializing_if = "is_first")]
         address: u8,
-        /// The frame in words: `SYN`, `data 3`.
+        /// The frame in words: its name, and the number of media.
         frame: String,
         /// Its bytes in hexadecimal.
         payload: String,

@@ -179,8 +179,7 @@ impl PairEvidence<'_> {
         }
     }
 
-    /// Whether the initiator says that it succeeded where nothing came: it gives up with an error
-    /// (MS-L-05, MS-H-04, MS-S-09).
+    /// Whether the initiator says that it succeeded where nothing came: it gives up with an error.
     fn contradiction(&self, outcome: PairOutcome) -> bool {
         let says_success =
             self.status_tells && self.initiator == ProcessEnd::Ended { code: Some(0) };

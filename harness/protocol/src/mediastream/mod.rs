@@ -4,6 +4,7 @@
 //! Modes: `legacy` (a `START` token, then media), `3way` (SYN, SYN-ACK, ACK) and `start3` (START,
 //! START_ACK, START_CONFIRM, with parameters).
 
+mod exploration;
 pub mod frame;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -44,6 +45,7 @@ pub static PROTOCOL: Protocol = Protocol {
     monitor: |settings| Watcher::Packets(new_monitor(settings)),
     reference: |settings| new_reference(settings).map(Reference::Datagrams),
     forked: Some(forked_reference),
+    exploration: Some(&exploration::EXPLORATION),
 };
 
 const OPTIONS: [ProtocolOption; 8] = [

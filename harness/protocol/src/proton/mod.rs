@@ -85,6 +85,7 @@ pub static PROTOCOL: Protocol = Protocol {
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
     reference: |settings| reference::new(settings).map(Reference::Streams),
     forked: None,
+    exploration: None,
 };
 
 const OPTIONS: [ProtocolOption; 9] = [

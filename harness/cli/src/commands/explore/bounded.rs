@@ -8,7 +8,7 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use shakedown_engine::explore::exhaustive::{
-    Bounds, Explored, INITIATORS, RESPONDERS, Running, STREAM, Setup, explore, join,
+    Bounds, Explored, Running, STREAM, Setup, explore, join,
 };
 use shakedown_engine::explore::{Side, Trace};
 use shakedown_protocol::Protocol;
@@ -30,6 +30,7 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Fail
             .map_err(|error| usage(format!("cannot make {}: {error}", out.display())))?;
     }
     let mut report = Report::new(
+        protocol,
         args.format == Format::Json,
         std::io::stderr().is_terminal(),
         pairs.len(),
@@ -129,8 +130,11 @@ fn pairs(protocol: &Protocol, args: &Args) -> Result<Vec<(Side, Side)>, Failure>
     let flags = &args.bounded;
     if flags.all {
         let mut pairs = Vec::new();
-        for responder in RESPONDERS {
-            for initiator in INITIATORS {
+        let known = protocol.exploration.ok_or_else(|| {
+            usage(format!("{} has no table of pairs to explore", protocol.id))
+        })?;
+        for responder in known.responders {
+            for initiator in known.initiators {
                 pairs.push((read(initiator)?, read(responder)?));
             }
         }

@@ -7,7 +7,8 @@ use std::time::Duration;
 use anstream::{eprint, stdout};
 use indicatif::HumanCount;
 use serde_json::{Value, json};
-use shakedown_engine::explore::exhaustive::{Bounds, Explored, PROPERTIES, Progress, Setup};
+use shakedown_engine::explore::exhaustive::{Bounds, Explored, Progress, Setup};
+use shakedown_protocol::Protocol;
 use shakedown_report::text::{count, fit};
 
 use super::memory;
@@ -15,6 +16,7 @@ use crate::exit::Exit;
 
 /// Prints for people or for machines.
 pub(super) struct Report {
+    protocol: &'static Protocol,
     is_json: bool,
     /// Whether progress is shown.
     is_live: bool,
@@ -34,8 +36,14 @@ pub(super) struct Pair<'a> {
 }
 
 impl Report {
-    pub(super) const fn new(is_json: bool, is_live: bool, pairs: usize) -> Self {
+    pub(super) const fn new(
+        protocol: &'static Protocol,
+        is_json: bool,
+        is_live: bool,
+        pairs: usize,
+    ) -> Self {
         Self {
+            protocol,
             is_json,
             is_live,
             pairs,
@@ -118,7 +126,7 @@ impl Report {
                 seconds(self.took),
                 grouped(per_second(self.states, self.took)),
             )?;
-            tell_properties(&mut out)?;
+            tell_properties(&mut out, self.protocol)?;
         }
         if let Some(peak) = peak {
             writeln!(out, "at most {} MB of memory", peak / 1_000_000)?;
@@ -155,12 +163,12 @@ fn as_text(out: &mut impl Write, pair: &Pair<'_>) -> io::Result<()> {
         seconds(*took),
         grouped(per_second(progress.distinct, *took)),
     )?;
-    tell_properties(out)
+    tell_properties(out, setup.protocol)
 }
 
-fn tell_properties(out: &mut impl Write) -> io::Result<()> {
+fn tell_properties(out: &mut impl Write, protocol: &Protocol) -> io::Result<()> {
     writeln!(out, "\nchecked in every state:")?;
-    for (property, ids) in PROPERTIES {
+    for (property, ids) in properties(protocol) {
         writeln!(out, "  {property} ({})", ids.join(", "))?;
     }
     writeln!(out)
@@ -177,6 +185,13 @@ fn tell_violation(out: &mut impl Write, pair: &Pair<'_>) -> io::Result<()> {
         Some(file) => writeln!(out, "\nwritten to {}\n", file.display()),
         None => writeln!(out, "\n--out DIR writes it to files\n"),
     }
+}
+
+fn properties(
+    protocol: &Protocol,
+) -> impl Iterator<Item = &'static (&'static str, &'static [&'static str])> {
+    let known = protocol.exploration.map(|known| known.properties);
+    known.unwrap_or_default().iter()
 }
 
 fn as_row(pair: &Pair<'_>) -> String {
@@ -213,7 +228,9 @@ fn as_json(pair: &Pair<'_>) -> Value {
         reorder,
         slow,
     } = setup.bounds;
-    let properties = PROPERTIES.map(|(property, ids)| json!({ "property": property, "requirements": ids }));
+    let properties = properties(setup.protocol);
+    let properties = properties.map(|(property, ids)| json!({ "property": property, "requirements": ids }));
+    let properties: Vec<Value> = properties.collect();
     let violation = explored.violation.as_ref();
     json!({
         "type": "explored",

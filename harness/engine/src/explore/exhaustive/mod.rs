@@ -17,15 +17,9 @@
 //! States are known by a digest of 64 bits, as is usual: that two of ten million are taken for one has a
 //! chance of one in 400,000.
 
-mod datagram;
-mod facts;
 mod retrace;
-mod rules;
 mod state;
 mod steps;
-mod table;
-#[cfg(test)]
-mod tests;
 mod way;
 
 use std::sync::Arc;
@@ -39,9 +33,6 @@ use stateright::{Checker, HasDiscoveries, Model, Property};
 use super::{Side, Trace};
 use state::{Action, State, Told};
 use steps::{RESPONDER, Steps};
-
-pub use rules::PROPERTIES;
-pub use table::{INITIATORS, RESPONDERS};
 
 /// The stream of an exploration: two frames of 32 bytes, half a second apart. What matters of media is
 /// when it begins and when it ends.
@@ -199,7 +190,7 @@ struct Found {
 /// Breadth first: with one thread the first state that breaks a rule is one with the fewest steps.
 fn search(setup: &Setup, threads: usize, tracing: bool, wait: Wait<'_>) -> Result<Found, String> {
     let flags = Arc::new(Flags::default());
-    let told = setup.told();
+    let told = setup.told()?;
     let space = Space {
         begin: setup.begin(&told, &mut |_| {})?,
         told,
@@ -237,13 +228,15 @@ fn search(setup: &Setup, threads: usize, tracing: bool, wait: Wait<'_>) -> Resul
 }
 
 impl Setup {
-    fn told(&self) -> Told {
-        let has = |option: &str| self.responder.options.iter().any(|one| one == option);
-        Told {
-            optimistic: has("optimistic_start"),
-            together: rules::together(&self.initiator.mode),
+    fn told(&self) -> Result<Told, String> {
+        let exploration = self.protocol.exploration;
+        let exploration = exploration
+            .ok_or_else(|| format!("{} has no facts to explore it by", self.protocol.id))?;
+        Ok(Told {
+            exploration,
+            together: (exploration.convergence)(&self.initiator.mode),
             steps: Steps::default(),
-        }
+        })
     }
 
     /// Both machines, and the first step of the initiator.
@@ -266,7 +259,15 @@ impl Setup {
         };
         let initiator = machine(Role::Initiator, &self.initiator)?;
         let responder = machine(Role::Responder, &self.responder)?;
-        Ok(State::new(told, initiator, responder, self.bounds, note))
+        let facts = (told.exploration.facts)(&self.initiator.offer(), &self.responder.offer());
+        Ok(State::new(
+            told,
+            initiator,
+            responder,
+            facts,
+            self.bounds,
+            note,
+        ))
     }
 }
 

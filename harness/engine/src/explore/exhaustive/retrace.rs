@@ -3,13 +3,13 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use shakedown_protocol::exploration::{STUCK, digest};
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::requirement::Role;
 
 use super::super::{Event, Trace, Violation, What, frame_text};
-use super::rules::STUCK;
+use super::Setup;
 use super::state::{Action, Note, State, Told, index};
-use super::{Setup, datagram};
 
 /// The run to which these choices lead, with what it breaks.
 ///
@@ -26,7 +26,7 @@ pub(super) fn trace(setup: &Setup, path: &[Action]) -> Result<Trace, String> {
         queues: [VecDeque::new(), VecDeque::new()],
         late: [Vec::new(), Vec::new()],
     };
-    let told = setup.told();
+    let told = setup.told()?;
     let mut state = setup.begin(&told, &mut |note| scribe.note(&note))?;
     for action in path {
         state = scribe.follow(&told, &state, *action);
@@ -103,9 +103,9 @@ impl Scribe<'_> {
                 }
             }
             Action::Late(from, place) => {
-                let digest = state.late(from, place);
+                let late_one = state.late(from, place);
                 let late = &mut self.late[index(from)];
-                let is_it = |one: &Numbered| Some(datagram::digest(&one.payload)) == digest;
+                let is_it = |one: &Numbered| Some(digest(&one.payload)) == late_one;
                 if let Some(place) = late.iter().position(is_it) {
                     let datagram = late.remove(place);
                     self.delivered(from, &datagram);

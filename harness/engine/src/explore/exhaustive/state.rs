@@ -1,26 +1,28 @@
 //! Both machines and what flies between them, and every way in which that can go on.
 
-use std::hash::{Hash, Hasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
+use shakedown_protocol::exploration::{Broken, Exploration, Facts};
 use shakedown_protocol::machine::{Fork, Outcome};
 use shakedown_protocol::requirement::Role;
 
 use super::Bounds;
-use super::datagram::{Datagram, Said};
-use super::facts::{Asking, Facts, Served};
-use super::rules::{self, Broken, Due};
-use super::steps::{Effect, Peer, Step, Steps};
-use super::way::Way;
+use super::steps::{Effect, Peer, Steps};
+use super::way::{Datagram, Way};
 
 /// Timers that are looked at until a state counts as stuck.
 const LOOK_AHEAD: usize = 16;
 
+/// When a run must be over: long after the last timer of any number of sessions that the budgets
+/// allow.
+const LONGEST_RUN: Duration = Duration::from_secs(600);
+
 /// What is the same in all states of an exploration.
 pub(super) struct Told {
-    /// Whether the responder streams before the ACK.
-    pub(super) optimistic: bool,
+    /// What is known of the protocol.
+    pub(super) exploration: &'static Exploration,
     /// The requirement that both sides stream or both close.
     pub(super) together: &'static str,
     /// What the machines did until now.
@@ -61,7 +63,9 @@ pub(super) struct State {
     /// What the initiator sent, and what the responder sent.
     ways: [Way; 2],
     pub(super) left: Bounds,
-    pub(super) facts: Facts,
+    facts: Arc<dyn Facts>,
+    /// Since when one side holds what the other one does not know.
+    one_sided: Option<Duration>,
     pub(super) broken: Option<Broken>,
 }
 
@@ -71,6 +75,7 @@ impl State {
         told: &Told,
         initiator: Box<dyn Fork>,
         responder: Box<dyn Fork>,
+        facts: Box<dyn Facts>,
         left: Bounds,
         note: &mut impl FnMut(Note<'_>),
     ) -> Self {
@@ -80,7 +85,8 @@ impl State {
             responder: told.steps.peer(responder),
             ways: [Way::default(), Way::default()],
             left,
-            facts: Facts::NONE,
+            facts: facts.into(),
+            one_sided: None,
             broken: None,
         };
         state.wake(told, Role::Initiator, None, note);
@@ -230,16 +236,9 @@ impl State {
             self.wake(told, to, None, note);
         }
         if self.facts.is_one_sided() {
-            self.facts.one_sided = Some(self.now); // it has heard of the other side again
+            self.one_sided = Some(self.now); // it has heard of the other side again
         }
-        let due = Due::of(&self.facts, to, datagram.said);
-        if to == Role::Responder {
-            self.facts.responder.reached(datagram.said);
-        }
-        let step = self.wake(told, to, Some(datagram), note);
-        if let Some(broken) = due.judge(&step.reply) {
-            self.breaks(broken);
-        }
+        self.wake(told, to, Some(datagram), note);
     }
 
     /// A side gets a datagram, or its timer is due.
@@ -249,96 +248,65 @@ impl State {
         role: Role,
         datagram: Option<&Datagram>,
         note: &mut impl FnMut(Note<'_>),
-    ) -> Arc<Step> {
-        let cause = datagram.map(|datagram| datagram.said);
+    ) {
         let step = told.steps.step(self.peer(role), self.now, datagram);
+        let mut facts = self.facts.fork();
+        facts.wakes(role, datagram.map(|datagram| &datagram.payload[..]));
         for effect in &step.effects {
-            match effect {
+            let broken = match effect {
                 Effect::Sent(datagram) => {
                     note(Note::Sent(role, datagram));
-                    self.send(told, role, datagram, cause);
+                    self.ways[index(role)].queue.push(Arc::clone(datagram));
+                    facts.sends(&datagram.payload)
                 }
                 Effect::State(from, to) => {
                     note(Note::State(role, from, to));
-                    match role {
-                        Role::Initiator => self.facts.initiator.entered(to),
-                        Role::Responder => self.facts.responder.left(from, cause),
-                    }
+                    facts.changes(from, to);
+                    None
                 }
                 Effect::Ended(outcome) => {
                     note(Note::Ended(role, outcome));
-                    self.end(role, outcome);
+                    facts.ends(outcome)
                 }
-            }
+            };
+            self.breaks(broken);
         }
         let peer = Arc::clone(&step.peer);
         match role {
             Role::Initiator => self.initiator = peer,
             Role::Responder => self.responder = peer,
         }
-        if let Some(broken) = step.broken {
-            self.breaks(broken);
-        }
-        step
-    }
-
-    fn send(&mut self, told: &Told, role: Role, datagram: &Arc<Datagram>, cause: Option<Said>) {
-        let facts = &mut self.facts;
-        let broken = match role {
-            Role::Initiator => {
-                let before = facts.initiator;
-                facts.initiator.sent(datagram.said);
-                rules::initiator_sends(before, datagram.said, cause)
-            }
-            Role::Responder => {
-                let before = facts.responder;
-                facts.responder.sent(datagram.said, cause);
-                rules::responder_sends(&before, datagram.said, told.optimistic)
-            }
-        };
-        if let Some(broken) = broken {
-            self.breaks(broken);
-        }
-        self.ways[index(role)].queue.push(Arc::clone(datagram));
-    }
-
-    fn end(&mut self, role: Role, outcome: &Outcome) {
-        let timed_out = matches!(outcome, Outcome::Failed(failure) if failure.cause == "timeout");
-        let broken = match role {
-            Role::Initiator => {
-                let before = std::mem::replace(&mut self.facts.initiator, Asking::Over);
-                rules::gives_up_early(before)
-            }
-            Role::Responder => {
-                let before = std::mem::replace(&mut self.facts.responder, Served::NONE);
-                rules::drops_early(&before)
-            }
-        };
-        if let Some(broken) = broken.filter(|_| timed_out) {
-            self.breaks(broken);
-        }
+        let requirement = told.exploration.counters;
+        self.breaks(step.miscounted.map(|property| Broken {
+            requirement,
+            party: Some(role),
+            property,
+        }));
+        let broken = facts.rests();
+        self.breaks(broken);
+        self.facts = facts.into();
     }
 
     /// What must hold in every state.
     fn check(&mut self, told: &Told) {
         // It was so until now, also if it has just ended.
-        let since = self.facts.one_sided;
-        if since.is_some_and(|since| self.now - since > rules::TIMERS) {
-            self.breaks(told.apart()); // MS-H-25, MS-S-18
+        let since = self.one_sided;
+        let timers = told.exploration.timers;
+        if since.is_some_and(|since| self.now - since > timers) {
+            self.breaks(told.apart());
         }
         let is_one_sided = self.facts.is_one_sided();
-        self.facts.one_sided = is_one_sided.then(|| since.unwrap_or(self.now));
-        if self.now > rules::LONGEST_RUN {
+        self.one_sided = is_one_sided.then(|| since.unwrap_or(self.now));
+        if self.now > LONGEST_RUN {
             self.breaks(told.endless());
         }
         if self.is_over() {
             if self.responder.sessions > 0 || !self.initiator.is_finished {
                 self.breaks(told.endless());
             }
-        } else if let Some(broken) = self.is_quiet().then(|| rules::stuck(&self.facts)).flatten()
-            && !self.will_send(told)
-        {
-            self.breaks(broken);
+        } else if self.is_quiet() {
+            let stuck = self.facts.stuck();
+            self.breaks(stuck.filter(|_| !self.will_send(told)));
         }
     }
 
@@ -351,7 +319,11 @@ impl State {
                     return false;
                 };
                 let step = told.steps.step(&peer, due.max(self.now), None);
-                if !step.reply.sent.is_empty() {
+                if step
+                    .effects
+                    .iter()
+                    .any(|effect| matches!(effect, Effect::Sent(_)))
+                {
                     return true;
                 }
                 peer = Arc::clone(&step.peer);
@@ -362,26 +334,32 @@ impl State {
     }
 
     /// The first rule that is broken counts.
-    fn breaks(&mut self, broken: Broken) {
-        self.broken.get_or_insert(broken);
+    fn breaks(&mut self, broken: Option<Broken>) {
+        self.broken = self.broken.or(broken);
+    }
+
+    fn known(&self) -> u64 {
+        let mut hasher = DefaultHasher::new();
+        self.facts.digest(&mut hasher);
+        hasher.finish()
     }
 }
 
 impl Told {
-    const fn apart(&self) -> Broken {
-        Broken {
-            requirement: self.together,
-            party: None,
-            property: "never does one side stream and the other not for longer than the timers",
-        }
+    const fn apart(&self) -> Option<Broken> {
+        self.breaks("never does one side stream and the other not for longer than the timers")
     }
 
-    const fn endless(&self) -> Broken {
-        Broken {
+    const fn endless(&self) -> Option<Broken> {
+        self.breaks("every run ends, with both sides closed")
+    }
+
+    const fn breaks(&self, property: &'static str) -> Option<Broken> {
+        Some(Broken {
             requirement: self.together,
             party: None,
-            property: "every run ends, with both sides closed",
-        }
+            property,
+        })
     }
 }
 
@@ -394,7 +372,8 @@ impl Hash for State {
             way.digests().for_each(|digest| hasher.write_u64(digest));
         }
         self.left.hash(hasher);
-        self.facts.hash(hasher);
+        hasher.write_u64(self.known());
+        self.one_sided.hash(hasher);
         self.broken.map(|broken| broken.requirement).hash(hasher);
     }
 }
@@ -406,7 +385,8 @@ impl PartialEq for State {
             && self.initiator.digest == other.initiator.digest
             && self.responder.digest == other.responder.digest
             && self.left == other.left
-            && self.facts == other.facts
+            && self.known() == other.known()
+            && self.one_sided == other.one_sided
             && self.broken == other.broken
             && self.ways.iter().zip(&other.ways).all(|(a, b)| same(a, b))
     }

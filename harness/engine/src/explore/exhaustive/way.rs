@@ -2,7 +2,24 @@
 
 use std::sync::Arc;
 
-use super::datagram::Datagram;
+use shakedown_protocol::exploration::digest;
+
+/// A datagram; states share it.
+#[derive(Debug, PartialEq, Eq)]
+pub(super) struct Datagram {
+    pub(super) payload: Vec<u8>,
+    /// Of its payload: equal datagrams are one to a state.
+    pub(super) digest: u64,
+}
+
+impl Datagram {
+    pub(super) fn new(payload: Vec<u8>) -> Self {
+        Self {
+            digest: digest(&payload),
+            payload,
+        }
+    }
+}
 
 /// What is on its way from one side to the other.
 #[derive(Clone, Default)]

@@ -2,29 +2,25 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use shakedown_protocol::exploration::Exploration;
 use shakedown_protocol::machine::Tally;
 use shakedown_protocol::monitor::Observation;
-use shakedown_protocol::pair::{Demanded, Sign};
+use shakedown_protocol::pair::{Demanded, Pairs, Sign};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, StreamParameters};
 
-use super::{Ending, Profile, Side, offer};
+use super::{Ending, Profile, Side};
 use crate::explore::Violation;
+use crate::explore::counters::Traffic;
 
-/// States in which an initiator believes in a session.
-const AGREED: [&str; 3] = ["Established", "AwaitingStartConfirm", "Streaming"];
-/// States in which a responder has been confirmed.
-const CONFIRMED: [&str; 2] = ["Established", "Streaming"];
-/// States from which a responder's session begins, and in which it is over.
-const NOBODY: [&str; 3] = ["Listen", "Idle", "Closed"];
-/// How long an initiator waits for media, by default.
-const BUFFER_PERIOD: Duration = Duration::from_secs(3);
 /// What clocks and the network may add.
 const MARGIN: Duration = Duration::from_secs(1);
 
-/// Watches both sides at once, which no monitor can.
+/// Watches both sides at once, which no monitor can: ends, counters, and whether they come together.
+/// What a capture shows is judged by the monitors at both edges.
 pub(super) struct Judge {
-    protocol: &'static Protocol,
+    exploration: &'static Exploration,
+    pairs: Option<Pairs>,
     asks: Side,
     demanded: Demanded,
     corrupts: bool,
@@ -45,8 +41,7 @@ pub(super) struct Judge {
     /// The responder's sessions.
     sessions: BTreeMap<SocketAddr, &'static str>,
     one_sided_since: Option<Duration>,
-    sent: [Sum; 2],
-    delivered: [Sum; 2],
+    traffic: [Traffic; 2],
     violations: Vec<Violation>,
 }
 
@@ -58,30 +53,18 @@ struct Repeated {
     is_answered: bool,
 }
 
-/// Datagrams and their bytes.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-struct Sum {
-    datagrams: u64,
-    bytes: u64,
-}
-
-impl Sum {
-    fn add(&mut self, payload: &[u8]) {
-        self.datagrams += 1;
-        self.bytes += payload.len() as u64;
-    }
-}
-
 impl Judge {
     pub(super) fn new(
         protocol: &'static Protocol,
+        exploration: &'static Exploration,
         initiator: &Side,
         demanded: Demanded,
         profile: &Profile,
         stream: StreamParameters,
     ) -> Self {
         Self {
-            protocol,
+            exploration,
+            pairs: protocol.pairs,
             asks: initiator.clone(),
             demanded,
             corrupts: profile.corrupts(),
@@ -90,14 +73,13 @@ impl Judge {
             is_clean: false,
             fell_back: false,
             asked: None,
-            initiator: "Closed",
+            initiator: exploration.states.closed,
             latest: Vec::new(),
             accepted: None,
             repeated: None,
             sessions: BTreeMap::new(),
             one_sided_since: None,
-            sent: [Sum::default(); 2],
-            delivered: [Sum::default(); 2],
+            traffic: [Traffic::default(); 2],
             violations: Vec::new(),
         }
     }
@@ -118,7 +100,7 @@ impl Judge {
     }
 
     pub(super) fn sent(&mut self, now: Duration, role: Role, payload: &[u8]) {
-        self.sent[index(role)].add(payload);
+        self.traffic[role as usize].sent.add(payload);
         if role == Role::Responder {
             self.repeats(now, payload);
             return;
@@ -126,8 +108,9 @@ impl Judge {
         if let Some(repeated) = &mut self.repeated {
             repeated.is_answered = true;
         }
-        let pairs = self.protocol.pairs;
-        let sign = pairs.and_then(|pairs| (pairs.sign)(&offer(&self.asks), role, payload));
+        let sign = self
+            .pairs
+            .and_then(|pairs| (pairs.sign)(&self.asks.offer(), role, payload));
         let is_promised = match sign {
             Some(Sign::Asks) => self.demanded == Demanded::Streams,
             Some(Sign::FallsBack) => {
@@ -143,12 +126,12 @@ impl Judge {
 
     /// A responder that still waits for a confirmation has one, once the network carries it.
     fn repeats(&mut self, now: Duration, payload: &[u8]) {
-        let is_believed = AGREED.contains(&self.initiator)
+        let is_believed = self.is_agreed()
             && self.accepted.as_deref() == Some(payload)
             && self
                 .sessions
                 .values()
-                .all(|state| !CONFIRMED.contains(state));
+                .all(|state| !self.exploration.states.confirmed.contains(state));
         if is_believed && self.is_clean && !self.corrupts && !self.has_moved {
             self.repeated.get_or_insert(Repeated {
                 at: now,
@@ -158,7 +141,7 @@ impl Judge {
     }
 
     pub(super) fn delivered(&mut self, to: Role, payload: &[u8]) {
-        self.delivered[index(to)].add(payload);
+        self.traffic[to as usize].received.add(payload);
         if to == Role::Initiator {
             self.latest = payload.to_vec();
         }
@@ -172,12 +155,13 @@ impl Judge {
         from: &'static str,
         to: &'static str,
     ) {
+        let states = &self.exploration.states;
         match role {
             Role::Initiator => {
                 self.initiator = to;
-                if AGREED.contains(&to) {
+                if states.agreed.contains(&to) {
                     self.asked = None;
-                    if !AGREED.contains(&from) {
+                    if !states.agreed.contains(&from) {
                         self.accepted = Some(self.latest.clone());
                     }
                 } else {
@@ -186,15 +170,15 @@ impl Judge {
                     self.repeated = self.repeated.filter(|repeated| !is_late(repeated));
                 }
             }
-            Role::Responder if to == "Closed" => {
+            Role::Responder if to == states.closed => {
                 self.sessions.remove(&peer);
             }
             Role::Responder => {
                 self.sessions.insert(peer, to);
-                if CONFIRMED.contains(&to) {
+                if states.confirmed.contains(&to) {
                     self.repeated = None;
                 }
-                if NOBODY.contains(&from) {
+                if states.idle.contains(&from) {
                     // Another session has timers of its own.
                     self.one_sided_since = self.one_sided_since.map(|_| now);
                 }
@@ -204,19 +188,19 @@ impl Judge {
 
     /// Compares both sides after everything that happened by `now`.
     pub(super) fn look(&mut self, now: Duration) {
-        let is_agreed = AGREED.contains(&self.initiator);
+        let is_agreed = self.is_agreed();
         let is_over = !is_agreed && self.is_finished();
         let confirmed = self
             .sessions
             .values()
-            .any(|state| CONFIRMED.contains(state));
+            .any(|state| self.exploration.states.confirmed.contains(state));
         let is_one_sided = (is_agreed && self.sessions.is_empty()) || (is_over && confirmed);
         if !is_one_sided {
             self.one_sided_since = None;
             return;
         }
         let since = *self.one_sided_since.get_or_insert(now);
-        let longest = BUFFER_PERIOD.max(self.stream) + MARGIN;
+        let longest = self.exploration.buffer_period.max(self.stream) + MARGIN;
         if now.saturating_sub(since) > longest {
             let property = format!(
                 "both stream or both close: the initiator is {}, the responder has {} sessions, for \
@@ -241,42 +225,14 @@ impl Judge {
 
     /// Compares what a side counted with what it was given and gave.
     pub(super) fn count(&mut self, role: Role, tally: &Tally) {
-        let counted = Sum {
-            datagrams: tally.received_datagrams,
-            bytes: tally.received_bytes,
-        };
-        let (sent, delivered) = (self.sent[index(role)], self.delivered[index(role)]);
-        let sums = [
-            ("received", counted, delivered),
-            (
-                "sent",
-                Sum {
-                    datagrams: tally.sent_datagrams,
-                    bytes: tally.sent_bytes,
-                },
-                sent,
-            ),
-        ];
-        for (what, counted, is) in sums {
-            if counted != is {
-                let property = format!("{what} counts {counted:?}, but it was {is:?}");
-                self.miscounted(role, property);
-            }
+        if let Some(property) = self.traffic[role as usize].differ(tally) {
+            self.violations.push(Violation {
+                requirement: self.exploration.counters.to_owned(),
+                party: Some(role),
+                at: None,
+                property: format!("{property}: {tally:?}"),
+            });
         }
-        let handshakes = tally.succeeded + tally.failed + tally.open;
-        if tally.attempted != handshakes {
-            let property = format!("handshakes do not add up: {tally:?}");
-            self.miscounted(role, property);
-        }
-    }
-
-    fn miscounted(&mut self, role: Role, property: String) {
-        self.violations.push(Violation {
-            requirement: self.convergence().to_owned(),
-            party: Some(role),
-            at: None,
-            property: format!("the counters of section 6 add up: {property}"),
-        });
     }
 
     pub(super) fn never_ends(&mut self, now: Duration) {
@@ -294,10 +250,12 @@ impl Judge {
             self.violate(self.convergence(), Some(Role::Responder), now, property);
         }
         if let Some(Repeated { at, is_answered }) = self.repeated {
-            let (requirement, party) = match (is_answered, self.asks.mode.as_str()) {
-                (false, "3way") => ("MS-H-11", Role::Initiator),
-                (false, _) => ("MS-S-12", Role::Initiator),
-                (true, _) => (self.convergence(), Role::Responder),
+            let (requirement, party) = match is_answered {
+                false => (
+                    (self.exploration.confirmation)(&self.asks.mode),
+                    Role::Initiator,
+                ),
+                true => (self.convergence(), Role::Responder),
             };
             let property = format!(
                 "a responder that repeats its answer over a network that has healed is confirmed: it \
@@ -329,22 +287,17 @@ impl Judge {
 
     /// Whether the initiator is done.
     fn is_finished(&self) -> bool {
-        ["Closed", "Rejected", "TimedOut"].contains(&self.initiator) && self.sent[0].datagrams > 0
+        let finished = self.exploration.states.finished;
+        finished.contains(&self.initiator) && !self.traffic[0].sent.is_empty()
+    }
+
+    /// Whether the initiator believes in a session.
+    fn is_agreed(&self) -> bool {
+        self.exploration.states.agreed.contains(&self.initiator)
     }
 
     /// The requirement that both sides stream or both close, in the mode of the initiator.
     fn convergence(&self) -> &'static str {
-        match self.asks.mode.as_str() {
-            "3way" => "MS-H-25",
-            "start3" => "MS-S-18",
-            _ => "MS-L-05",
-        }
-    }
-}
-
-const fn index(role: Role) -> usize {
-    match role {
-        Role::Initiator => 0,
-        Role::Responder => 1,
+        (self.exploration.convergence)(&self.asks.mode)
     }
 }

@@ -6,8 +6,7 @@ use shakedown_protocol::requirement::Role;
 use crate::dice::Dice;
 use crate::network::{Delay, Fault, FaultKind, Impairment};
 
-/// The largest error of a clock, in parts in a million: 1%, as much as MS-D-05 lets a sender's clock
-/// be off.
+/// The largest error of a clock, in parts in a million: 1%, as much as a sender's clock may be off.
 const LARGEST_SKEW: u32 = 10_000;
 /// When everything that may happen at some time has happened, in milliseconds.
 const LATEST: u32 = 5_000;

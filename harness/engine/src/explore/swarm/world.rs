@@ -129,6 +129,9 @@ impl<'s> World<'s> {
                 is_complete: false,
             })
         };
+        let exploration = swarm.protocol.exploration;
+        let exploration = exploration
+            .ok_or_else(|| format!("{} has no facts to explore it by", swarm.protocol.id))?;
         let network = Network::new(profile.impair.clone(), swarm.protocol.vocabulary, seed);
         let edges = Edges {
             initiator: edge(Role::Initiator, initiator)?,
@@ -139,6 +142,7 @@ impl<'s> World<'s> {
             log: Log::default(),
             judge: Judge::new(
                 swarm.protocol,
+                exploration,
                 initiator,
                 demanded(swarm.protocol, initiator, responder),
                 profile,

@@ -1,7 +1,9 @@
 use rstest::rstest;
 use shakedown_protocol::mediastream::PROTOCOL;
 
-use super::*;
+use shakedown_engine::explore::Violation;
+use shakedown_engine::explore::swarm::{Swarm, Wish};
+use shakedown_protocol::requirement::Role;
 
 pub(super) fn swarm() -> Swarm {
     Swarm {

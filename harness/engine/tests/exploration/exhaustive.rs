@@ -3,8 +3,13 @@ use std::collections::BTreeSet;
 use rstest::rstest;
 use shakedown_protocol::mediastream::PROTOCOL;
 
-use super::*;
-use crate::explore::What;
+use shakedown_engine::explore::exhaustive::{Bounds, Explored, STREAM, Setup, explore, join};
+use shakedown_engine::explore::{Event, Side, Trace, What};
+use shakedown_protocol::exploration::Exploration;
+
+fn known() -> &'static Exploration {
+    PROTOCOL.exploration.unwrap()
+}
 
 fn setup(initiator: &str, responder: &str, bounds: [u8; 4]) -> Setup {
     let [loss, dup, reorder, slow] = bounds;
@@ -35,7 +40,7 @@ fn refused(setup: &Setup) -> String {
 
 /// What a trace shows of the way: `SYN 1 lost`.
 fn story(trace: &Trace) -> Vec<String> {
-    let told = |event: &super::super::Event| match &event.what {
+    let told = |event: &Event| match &event.what {
         What::Sent { frame, .. } => format!("{frame} sent"),
         What::Delivered { frame, .. } => format!("{frame} arrives"),
         What::Lost { datagram } => format!("{datagram} is lost"),
@@ -54,7 +59,7 @@ fn no_pair_of_references_breaks_a_rule_within_one_mishap_of_each_kind(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)] responder: usize,
     #[values(0, 1, 2, 3, 4)] initiator: usize,
 ) {
-    let (initiator, responder) = (INITIATORS[initiator], RESPONDERS[responder]);
+    let (initiator, responder) = (known().initiators[initiator], known().responders[responder]);
     let explored = explored(&setup(initiator, responder, [1, 1, 1, 0]));
     assert_eq!(explored.violation, None);
     assert!(explored.complete);
@@ -173,17 +178,8 @@ fn what_cannot_be_explored_is_refused_with_the_side() {
 }
 
 #[test]
-fn every_property_names_requirements_that_there_are() {
-    for (property, ids) in PROPERTIES {
-        for id in ids {
-            assert!(PROTOCOL.requirement(id).is_some(), "{property}: {id}");
-        }
-    }
-}
-
-#[test]
 fn sides_are_read_as_they_are_written_in_tables() {
-    let texts = INITIATORS.iter().chain(&RESPONDERS);
+    let texts = known().initiators.iter().chain(known().responders);
     for text in texts {
         let side: Side = text.parse().unwrap();
         assert_eq!(side.to_string(), *text);

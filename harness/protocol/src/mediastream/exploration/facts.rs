@@ -1,20 +1,151 @@
 //! What both sides have said so far, as far as the rules need it. Everything here follows from what
 //! went over the wire and from the ends of sessions, not from the insides of a machine.
 
-use std::time::Duration;
+use std::hash::{Hash, Hasher};
 
-use super::datagram::Said;
+use super::rules::{self, Due};
+use super::said::Said;
+use crate::exploration::{Broken, Facts};
+use crate::machine::Outcome;
+use crate::requirement::Role;
 
 /// How often a request or its answer is sent by the timers (MS-H-03, MS-H-18, MS-S-08, MS-S-13).
 pub(super) const SENDS: u8 = 3;
 
 /// What is known of both sides.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
-pub(super) struct Facts {
+#[derive(Debug, Clone)]
+pub(super) struct Both {
+    /// Whether the responder streams before the ACK.
+    is_optimistic: bool,
     pub(super) initiator: Asking,
     pub(super) responder: Served,
-    /// Since when one side holds what the other one does not know (MS-H-25).
-    pub(super) one_sided: Option<Duration>,
+    /// Within a step.
+    step: Option<Box<Step>>,
+}
+
+/// What a side does now, and has to do.
+#[derive(Debug, Clone)]
+struct Step {
+    side: Role,
+    /// What reached it.
+    cause: Option<Said>,
+    due: Due,
+    reply: Reply,
+}
+
+/// What a side did about a datagram.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Reply {
+    /// It sent something.
+    pub(super) spoke: bool,
+    /// It sent what was due.
+    pub(super) answered: bool,
+    /// A session began, ended or went to another state.
+    pub(super) changed: bool,
+    /// A session began or ended.
+    pub(super) restarted: bool,
+}
+
+impl Both {
+    /// Nothing happened yet.
+    pub(super) const fn new(is_optimistic: bool) -> Self {
+        Self {
+            is_optimistic,
+            initiator: Asking::Nothing,
+            responder: Served::NONE,
+            step: None,
+        }
+    }
+}
+
+impl Facts for Both {
+    fn fork(&self) -> Box<dyn Facts> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, mut hasher: &mut dyn Hasher) {
+        (self.initiator, self.responder).hash(&mut hasher);
+    }
+
+    fn wakes(&mut self, side: Role, datagram: Option<&[u8]>) {
+        let cause = datagram.map(Said::of);
+        let due = cause.map_or(Due::Anything, |said| Due::of(self, side, said));
+        if let (Role::Responder, Some(said)) = (side, cause) {
+            self.responder.reached(said);
+        }
+        self.step = Some(Box::new(Step {
+            side,
+            cause,
+            due,
+            reply: Reply::default(),
+        }));
+    }
+
+    fn sends(&mut self, payload: &[u8]) -> Option<Broken> {
+        let said = Said::of(payload);
+        let step = self.step.as_mut()?;
+        step.reply.spoke = true;
+        step.reply.answered |= matches!(step.due, Due::Answer(answer, _) if answer == said);
+        match step.side {
+            Role::Initiator => {
+                let before = self.initiator;
+                self.initiator.sent(said);
+                rules::initiator_sends(before, said, step.cause)
+            }
+            Role::Responder => {
+                let before = self.responder;
+                self.responder.sent(said, step.cause);
+                rules::responder_sends(&before, said, self.is_optimistic)
+            }
+        }
+    }
+
+    fn changes(&mut self, from: &str, to: &str) {
+        let Some(step) = &mut self.step else {
+            return;
+        };
+        step.reply.changed = true;
+        step.reply.restarted |= from == "Listen" || to == "Closed";
+        match step.side {
+            Role::Initiator => self.initiator.entered(to),
+            Role::Responder => self.responder.left(from, step.cause),
+        }
+    }
+
+    fn ends(&mut self, outcome: &Outcome) -> Option<Broken> {
+        let step = self.step.as_mut()?;
+        step.reply.changed = true;
+        step.reply.restarted = true;
+        let broken = match step.side {
+            Role::Initiator => {
+                let before = std::mem::replace(&mut self.initiator, Asking::Over);
+                rules::gives_up_early(before)
+            }
+            Role::Responder => {
+                let before = std::mem::replace(&mut self.responder, Served::NONE);
+                rules::drops_early(&before)
+            }
+        };
+        let timed_out = matches!(outcome, Outcome::Failed(failure) if failure.cause == "timeout");
+        broken.filter(|_| timed_out)
+    }
+
+    fn rests(&mut self) -> Option<Broken> {
+        let step = self.step.take()?;
+        step.due.judge(step.reply)
+    }
+
+    fn is_one_sided(&self) -> bool {
+        match (self.initiator, self.responder.basis) {
+            (Asking::Session(_), Basis::Nothing) => true,
+            (Asking::Over, basis) => !matches!(basis, Basis::Nothing),
+            _ => false,
+        }
+    }
+
+    fn stuck(&self) -> Option<Broken> {
+        rules::stuck(self)
+    }
 }
 
 /// Where the initiator is.
@@ -78,26 +209,6 @@ pub(super) enum Half {
     Open { sends: u8 },
     /// Yes.
     Confirmed,
-}
-
-impl Facts {
-    /// Nothing happened yet.
-    pub(super) const NONE: Self = Self {
-        initiator: Asking::Nothing,
-        responder: Served::NONE,
-        one_sided: None,
-    };
-
-    /// Whether one side holds what the other one does not know (any more): the initiator a session
-    /// of which there is nothing at the responder, or the responder a session whose initiator is
-    /// finished.
-    pub(super) const fn is_one_sided(&self) -> bool {
-        match (self.initiator, self.responder.basis) {
-            (Asking::Session(_), Basis::Nothing) => true,
-            (Asking::Over, basis) => !matches!(basis, Basis::Nothing),
-            _ => false,
-        }
-    }
 }
 
 impl Asking {

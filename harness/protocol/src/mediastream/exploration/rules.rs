@@ -1,66 +1,9 @@
-//! What must hold in every state and at every step, each rule with its requirement.
+//! What must hold at every step, each rule with its requirement.
 
-use std::time::Duration;
-
-use shakedown_protocol::machine::Tally;
-use shakedown_protocol::requirement::Role;
-
-use super::datagram::Said;
-use super::facts::{Agreed, Asking, Basis, Facts, Half, SENDS, Served};
-
-/// How long one side may hold what the other one does not know, if nothing reaches it: the three
-/// sends of a handshake, the longest wait that the specification gives (MS-H-03, MS-H-18). A
-/// buffer period and the stream of an exploration are shorter.
-pub(super) const TIMERS: Duration = Duration::from_millis(3_500);
-
-/// When a run must be over: long after the last timer of any number of sessions that the budgets
-/// allow.
-pub(super) const LONGEST_RUN: Duration = Duration::from_secs(600);
-
-/// What an exploration checks: in words, and by which requirements.
-pub const PROPERTIES: [(&str, &[&str]); 8] = [
-    (
-        "no media before it may flow",
-        &["MS-L-03", "MS-H-15", "MS-H-16", "MS-S-04"],
-    ),
-    (
-        "both sides agree on the id or the nonces",
-        &["MS-H-09", "MS-H-12", "MS-H-16", "MS-S-03"],
-    ),
-    (
-        "what is repeated gets the same answer, and no second session",
-        &["MS-L-04", "MS-H-08", "MS-H-11", "MS-S-11", "MS-S-12"],
-    ),
-    (
-        "what answers nothing is not answered",
-        &["MS-H-13", "MS-H-14", "MS-H-24"],
-    ),
-    (
-        "numbers of frames begin at 1 and have no gaps",
-        &["MS-D-01", "MS-D-07"],
-    ),
-    (
-        "no state is stuck, and nobody gives up early",
-        &["MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13"],
-    ),
-    (
-        "both stream or both close within the timers, and the run ends",
-        &["MS-L-05", "MS-H-25", "MS-S-18"],
-    ),
-    ("counters add up", &["MS-W-08"]),
-];
-
-/// What is broken where both sides wait in vain.
-pub(super) const STUCK: &str =
-    "nothing is on its way, a side waits, and nobody will ever send again";
-
-/// A rule that does not hold.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Broken {
-    pub(super) requirement: &'static str,
-    pub(super) party: Option<Role>,
-    pub(super) property: &'static str,
-}
+use super::facts::{Agreed, Asking, Basis, Both, Half, Reply, SENDS, Served};
+use super::said::Said;
+use crate::exploration::{Broken, STUCK};
+use crate::requirement::Role;
 
 impl Broken {
     const fn by(party: Role, requirement: &'static str, property: &'static str) -> Self {
@@ -85,19 +28,9 @@ pub(super) enum Due {
     NoOther(Broken),
 }
 
-/// What a side did about a datagram.
-#[derive(Debug, Default)]
-pub(super) struct Reply {
-    pub(super) sent: Vec<Said>,
-    /// A session began, ended or went to another state.
-    pub(super) changed: bool,
-    /// A session began or ended.
-    pub(super) restarted: bool,
-}
-
 impl Due {
     /// What `to` has to do about `said`, which reaches it now.
-    pub(super) fn of(facts: &Facts, to: Role, said: Said) -> Self {
+    pub(super) fn of(facts: &Both, to: Role, said: Said) -> Self {
         match to {
             Role::Initiator => Self::of_initiator(facts.initiator, said),
             Role::Responder => Self::of_responder(&facts.responder, said),
@@ -205,11 +138,11 @@ impl Due {
     }
 
     /// What is broken, if this was the reply.
-    pub(super) fn judge(&self, reply: &Reply) -> Option<Broken> {
+    pub(super) fn judge(&self, reply: Reply) -> Option<Broken> {
         let (holds, broken) = match self {
             Self::Anything => return None,
-            Self::Answer(said, broken) => (reply.sent.contains(said), broken),
-            Self::Silence(broken) => (reply.sent.is_empty() && !reply.changed, broken),
+            Self::Answer(_, broken) => (reply.answered, broken),
+            Self::Silence(broken) => (!reply.spoke && !reply.changed, broken),
             Self::NoOther(broken) => (!reply.restarted, broken),
         };
         (!holds).then_some(*broken)
@@ -287,7 +220,7 @@ pub(super) fn drops_early(served: &Served) -> Option<Broken> {
 
 /// Who waits in vain, in a state in which nothing is on its way and no timer will send anything.
 /// `None` if the one who waits has sent as often as it may.
-pub(super) fn stuck(facts: &Facts) -> Option<Broken> {
+pub(super) fn stuck(facts: &Both) -> Option<Broken> {
     let property = STUCK;
     let waits = |sends: Option<u8>| sends.is_some_and(|sends| sends < SENDS);
     if waits(facts.responder.sends()) {
@@ -305,51 +238,4 @@ pub(super) fn stuck(facts: &Facts) -> Option<Broken> {
         return Some(Broken::by(Role::Initiator, requirement, property));
     }
     None
-}
-
-/// The requirement that both sides stream or both close, by the mode of the initiator.
-pub(super) fn together(mode: &str) -> &'static str {
-    match mode {
-        "3way" => "MS-H-25",
-        "start3" => "MS-S-18",
-        _ => "MS-L-05",
-    }
-}
-
-/// What the network took from one side, and delivered to it, in one step.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Carried {
-    pub(super) sent: u64,
-    pub(super) sent_bytes: u64,
-    pub(super) arrived: u64,
-    pub(super) arrived_bytes: u64,
-}
-
-/// What is broken in the counters of `party` around one step: what holds at the beginning and at
-/// every step holds in every run.
-pub(super) fn counted(
-    party: Role,
-    before: &Tally,
-    after: &Tally,
-    carried: &Carried,
-) -> Option<Broken> {
-    let known = after.succeeded + after.failed + after.open;
-    let sent = (
-        before.sent_datagrams + carried.sent,
-        before.sent_bytes + carried.sent_bytes,
-    );
-    let received = (
-        before.received_datagrams + carried.arrived,
-        before.received_bytes + carried.arrived_bytes,
-    );
-    let property = if after.attempted != known {
-        "handshakes attempted are those that succeeded, failed and are open"
-    } else if (after.sent_datagrams, after.sent_bytes) != sent {
-        "what a side counts as sent is what the network took"
-    } else if (after.received_datagrams, after.received_bytes) != received {
-        "what a side counts as received is what the network delivered"
-    } else {
-        return None;
-    };
-    Some(Broken::by(party, "MS-W-08", property))
 }

@@ -1,17 +1,5 @@
-//! A datagram on its way, and what it says of a session.
-
-use std::hash::{DefaultHasher, Hash, Hasher};
-
-use shakedown_protocol::mediastream::frame::{ConnectionId, Frame, Start3};
-
-/// A datagram, decoded once: states share it.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Datagram {
-    pub(super) payload: Vec<u8>,
-    /// Of its payload: equal datagrams are one to a state.
-    pub(super) digest: u64,
-    pub(super) said: Said,
-}
+use crate::exploration::digest;
+use crate::mediastream::frame::{ConnectionId, Frame, Start3};
 
 /// What a datagram says. Ids and numbers of sessions stand as their digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -42,18 +30,8 @@ pub(super) enum Said {
     Other,
 }
 
-impl Datagram {
-    pub(super) fn new(payload: Vec<u8>) -> Self {
-        Self {
-            digest: digest(&payload),
-            said: Said::of(&payload),
-            payload,
-        }
-    }
-}
-
 impl Said {
-    fn of(payload: &[u8]) -> Self {
+    pub(super) fn of(payload: &[u8]) -> Self {
         let asked = |body: &Start3<'_>| digest(&(body.stream_id, body.nonce));
         let named = |body: &Start3<'_>| digest(&(body.stream_id, body.nonce, body.sender_nonce));
         let id = |id: ConnectionId| digest(id.text());
@@ -79,11 +57,4 @@ impl Said {
             }
         }
     }
-}
-
-/// The same for equal values, in every run.
-pub(super) fn digest(value: &(impl Hash + ?Sized)) -> u64 {
-    let mut hasher = DefaultHasher::new();
-    value.hash(&mut hasher);
-    hasher.finish()
 }
