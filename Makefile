@@ -41,7 +41,7 @@ lint: ## Check format, lints, documentation and, where cargo-deny is, licences
 	$(CARGO) fmt --all --check
 	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
 	@# Modules that a macro declares, which `cargo fmt` does not find by itself.
-	$(CARGO) fmt --package shakedown-engine -- --check harness/engine/src/step/*.rs
+	rustfmt --check --edition 2024 harness/engine/src/step/*.rs harness/cli/src/commands/*.rs
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \

@@ -151,7 +151,7 @@ impl<M: StreamMachine> Carrier<M> {
             None => Outcome::Completed,
             Some(message) => Outcome::Failed(Failure {
                 cause: "failed",
-                message: message.to_owned(),
+                message: format!("{peer}: {message}"),
             }),
         };
         Some(machine::Output::Ended { peer, outcome })

@@ -10,6 +10,7 @@
 )]
 
 mod commands;
+mod endpoint;
 mod exit;
 mod logging;
 mod numbers;

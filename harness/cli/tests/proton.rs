@@ -177,7 +177,7 @@ fn connect_asks_and_says_what_it_got() {
     let server = Server::start(&["--profile", "pull"]);
     let output = server.connect(&["--events", "3", "--commits", "2", "--profile", "pull"]);
     let address = &server.address;
-    let said = format!("{address} acked 3 events, answered 2 commits and sent 1 items\n");
+    let said = format!("{address}: acked 3 events, answered 2 commits and sent 1 items\n");
     assert_eq!(String::from_utf8(output.stdout).unwrap(), said);
     assert_eq!(output.status.code(), Some(0));
     let counters = server.stop();

@@ -189,7 +189,7 @@ fn fifty_peers_at_once_each_get_a_stream_of_their_own(#[case] mode: &str) {
         let (code, output) = finish(peer);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         assert_eq!(code, Some(0));
-        let said = format!("the stream of {} came in full\n", server.address);
+        let said = format!("{}: the stream came in full\n", server.address);
         assert_eq!(String::from_utf8_lossy(&output.stdout), said);
     }
     let (_, counters) = server.stop(Signal::SIGINT);
@@ -413,7 +413,7 @@ fn a_server_with_one_upload_slot_takes_one_stream_after_the_other() {
         let (code, output) = finish(client);
         assert_eq!(code, Some(0), "{}", String::from_utf8_lossy(&output.stderr));
         let said = String::from_utf8_lossy(&output.stdout);
-        let expected = format!("the stream was sent to {}\n", server.target());
+        let expected = format!("{}: the stream was sent\n", server.target());
         assert_eq!(said, expected);
     }
     let (code, counters) = server.stop(Signal::SIGTERM);

@@ -1,12 +1,12 @@
 //! The reference of a protocol as a machine of datagrams, whatever carries it.
 
-use shakedown_carrier::{Carrier, Security, Settings};
+use shakedown_carrier::{Carrier, Identity, Security, Settings};
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, Reference, ReferenceSettings};
 
 /// A new reference machine. `security` says how the packets of QUIC are protected, where streams
-/// carry the protocol.
+/// carry the protocol, and `identity` by what certificate a server is known if not by its own.
 ///
 /// # Errors
 /// A sentence for people if the settings do not go together.
@@ -14,13 +14,17 @@ pub fn reference(
     protocol: &Protocol,
     settings: &ReferenceSettings,
     security: Security,
+    identity: Option<Identity>,
 ) -> Result<Box<dyn Machine>, String> {
     let (machine, transport) = match ((protocol.reference)(settings)?, protocol.transport) {
         (Reference::Datagrams(machine), _) => return Ok(machine),
         (Reference::Streams(_), None) => return Err(format!("{} has no transport", protocol.id)),
         (Reference::Streams(machine), Some(transport)) => (machine, transport),
     };
-    let carried = Settings::new(transport, security);
+    let carried = Settings {
+        identity,
+        ..Settings::new(transport, security)
+    };
     let carrier = match (settings.role, settings.peer) {
         (Role::Responder, _) => Carrier::server(machine, &carried),
         (Role::Initiator, Some(peer)) => Carrier::client(machine, peer, &carried),

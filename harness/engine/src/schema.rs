@@ -96,7 +96,7 @@ impl Names {
                 names.add("mode", [Protocol::ANY_MODE.to_owned()]);
             }
             names.add("role", protocol.sides.iter().map(ToString::to_string));
-            let options = protocol.options.iter().map(|option| option.name.to_owned());
+            let options = protocol.options().map(|option| option.name.to_owned());
             names.add("option", options);
             let requirements = (protocol.requirements)().iter();
             names.add("requirement", requirements.map(|one| one.id.clone()));

@@ -20,12 +20,14 @@ pub mod vocabulary;
 
 mod protocol;
 mod sealed;
+mod setting;
 
 pub use protocol::{
-    Forked, Hello, MonitorSettings, Protocol, ProtocolOption, Reference, ReferenceSettings,
-    StreamParameters, Transport, Watcher, protocol,
+    Forked, Hello, MonitorSettings, Protocol, Reference, ReferenceSettings, StreamParameters,
+    Transport, Watcher, protocol,
 };
 pub use sealed::{SEALED, Sealed};
+pub use setting::ProtocolOption;
 
 /// Every protocol, in the order in which they are listed.
 pub static PROTOCOLS: [&Protocol; 2] = [&mediastream::PROTOCOL, &proton::PROTOCOL];

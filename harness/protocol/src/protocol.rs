@@ -5,11 +5,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::PROTOCOLS;
 use crate::exploration::Exploration;
-use crate::machine::{Fork, Machine};
+use crate::machine::{Failure, Fork, Machine};
 use crate::monitor::{Monitor, StreamMonitor, Vantage};
 use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
+use crate::setting::ProtocolOption;
 use crate::streams::StreamMachine;
 use crate::vocabulary::Vocabulary;
 
@@ -23,10 +24,16 @@ pub struct Protocol {
     /// The modes of its handshake; the first is the default. Where an endpoint can offer several
     /// at once they are written in this order with commas: `3way,start3`.
     pub modes: &'static [&'static str],
+    /// What its specification calls a mode.
+    pub mode_name: &'static str,
+    /// What a mode decides, and which there are, as the help of its flag says it.
+    pub mode_help: &'static str,
+    /// The UDP port of its servers, where no other is given.
+    pub port: u16,
     /// What its specification calls the side that speaks first, and the other one.
     pub sides: [&'static str; 2],
-    /// What an implementation may be able to switch on.
-    pub options: &'static [ProtocolOption],
+    /// What an implementation may be able to switch on, and what the reference can be told.
+    pub settings: &'static [ProtocolOption],
     /// Its frames by name.
     pub vocabulary: &'static dyn Vocabulary,
     /// Its requirements, in the specification's order.
@@ -55,6 +62,10 @@ pub struct Protocol {
     /// # Errors
     /// A sentence for people if the settings do not go together.
     pub reference: fn(&ReferenceSettings) -> Result<Reference, String>,
+    /// What a reference that asks has done when all went well.
+    pub completed: fn(&ReferenceSettings) -> String,
+    /// What a person may try when a reference that asks has failed.
+    pub advice: fn(&ReferenceSettings, &Failure) -> Option<&'static str>,
     /// A reference machine whose future can branch, for exploration of all runs.
     ///
     /// # Errors
@@ -99,17 +110,6 @@ pub struct Transport {
     pub unidirectional: u32,
 }
 
-/// Something that an implementation may be able to switch on.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct ProtocolOption {
-    /// Its name.
-    pub name: &'static str,
-    /// What it means, in a sentence.
-    pub summary: &'static str,
-    /// Whether it is written with a number: `slots=2`.
-    pub takes_number: bool,
-}
-
 /// A frame by its name, and its fields.
 pub type Hello = (&'static str, serde_json::Map<String, serde_json::Value>);
 
@@ -145,6 +145,13 @@ impl Protocol {
             .find(|requirement| requirement.id == id)
     }
 
+    /// What an implementation may be able to switch on.
+    pub fn options(&self) -> impl Iterator<Item = &'static ProtocolOption> + Clone + use<> {
+        self.settings
+            .iter()
+            .filter(|option| option.summary.is_some())
+    }
+
     /// The option that somebody wrote, and its number if it takes one.
     ///
     /// # Errors
@@ -157,14 +164,14 @@ impl Protocol {
             Some((name, number)) => (name, Some(number)),
             None => (written, None),
         };
-        let known = self.options.iter().find(|option| option.name == name);
+        let known = self.options().find(|option| option.name == name);
         let option = known.ok_or_else(|| format!("{} has no option `{name}`", self.id))?;
         let is_number = |digits: &str| digits.parse::<u32>().is_ok_and(|number| number > 0);
         match number {
-            None if option.takes_number => Err(format!(
+            None if option.takes_number() => Err(format!(
                 "`{name}` needs a number: write for example `{name}=2`"
             )),
-            Some(_) if !option.takes_number => Err(format!("`{name}` takes no number")),
+            Some(_) if !option.takes_number() => Err(format!("`{name}` takes no number")),
             Some(digits) if !is_number(digits) => Err(format!(
                 "`{digits}` is no number of {name}; write for example `{name}=2`"
             )),
@@ -222,7 +229,7 @@ pub fn protocol(id: &str) -> Option<&'static Protocol> {
 
 /// What is streamed. A frame has `bits_per_second / 8 / frames_per_second` bytes, headers of its
 /// datagrams included; a stream has `frames_per_second * seconds` frames.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct StreamParameters {
     /// Bits a second.
@@ -308,6 +315,15 @@ pub struct ReferenceSettings {
     pub seed: u64,
     /// Further settings by name, as flags of `serve` and `connect` give them.
     pub extra: Vec<(String, String)>,
+}
+
+impl ReferenceSettings {
+    /// The value of a further setting, if it is there.
+    #[must_use]
+    pub fn get(&self, name: &str) -> Option<&str> {
+        let found = self.extra.iter().find(|(known, _)| known == name);
+        found.map(|(_, value)| value.as_str())
+    }
 }
 
 #[cfg(test)]

@@ -162,13 +162,17 @@ fn is_untested(one: &Requirement, library: &Library) -> bool {
 fn protocol(one: &Protocol) -> Item {
     let roles = one.sides;
     let options: Vec<_> = one
-        .options
-        .iter()
-        .map(|option| format!("\n    {:20} {}", shown(option), option.summary))
+        .options()
+        .map(|option| {
+            format!(
+                "\n    {:20} {}",
+                shown(option),
+                option.summary.unwrap_or_default()
+            )
+        })
         .collect();
     let options_json: serde_json::Map<_, _> = one
-        .options
-        .iter()
+        .options()
         .map(|option| (shown(option), json!(option.summary)))
         .collect();
     Item {
@@ -192,7 +196,7 @@ fn protocol(one: &Protocol) -> Item {
 
 /// As scenarios write it.
 fn shown(option: &ProtocolOption) -> String {
-    let number = if option.takes_number { "=N" } else { "" };
+    let number = if option.takes_number() { "=N" } else { "" };
     format!("{}{number}", option.name)
 }
 

@@ -230,16 +230,16 @@ impl Checker<'_> {
             let Some(protocol) = self.protocol else {
                 continue;
             };
-            let known = || protocol.options.iter().map(|option| option.name);
-            let Some(option) = protocol.options.iter().find(|known| known.name == name) else {
+            let known = || protocol.options().map(|option| option.name);
+            let Some(option) = protocol.options().find(|known| known.name == name) else {
                 let message = format!("{} has no option `{name}`", protocol.id);
                 let help = did_you_mean(name, known());
                 self.at_key(&place, message, help.as_deref());
                 continue;
             };
             let is_told = placeholder::any(words.iter().map(String::as_str), &["number"]);
-            if option.takes_number != is_told {
-                let (message, help) = match option.takes_number {
+            if option.takes_number() != is_told {
+                let (message, help) = match option.takes_number() {
                     true => (
                         format!("`{name}` takes a number, but no argument holds it"),
                         "write `{number}` where it stands",

@@ -311,7 +311,7 @@ impl<'s> World<'s> {
             seed,
             extra,
         };
-        let machine = reference(self.protocol, &settings, Security::Seeded(seed));
+        let machine = reference(self.protocol, &settings, Security::Seeded(seed), None);
         self.machine = Some(machine.map_err(SimulationError::Reference)?);
         self.drive(ToMachine::Tick)
     }

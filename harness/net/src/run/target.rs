@@ -84,7 +84,7 @@ impl Target {
     pub(super) fn counts_slots(&self, needs: &Needs) -> bool {
         needs.options.iter().any(|written| {
             let option = self.protocol.option(written);
-            option.is_ok_and(|(option, _)| option.takes_number)
+            option.is_ok_and(|(option, _)| option.takes_number())
         })
     }
 

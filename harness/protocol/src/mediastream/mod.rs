@@ -21,16 +21,20 @@ pub use monitor::new as new_monitor;
 pub use pairs::PAIRS;
 pub use reference::{forked as forked_reference, new as new_reference};
 
+use crate::machine::Failure;
 use crate::requirement::Requirement;
-use crate::{Hello, Protocol, ProtocolOption, Reference, Watcher};
+use crate::{Hello, Protocol, Reference, ReferenceSettings, Watcher};
 
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
     id: "mediastream",
     summary: "a media stream over UDP, with a token or one of two three-way handshakes",
     modes: &["legacy", "3way", "start3"],
+    mode_name: "mode",
+    mode_help: "How a stream is started: legacy, 3way or start3; a responder may offer several, with commas",
+    port: 4444, // specification, section 6
     sides: ["initiator", "responder"],
-    options: &OPTIONS,
+    settings: &reference::OPTIONS,
     vocabulary: &frame::VOCABULARY,
     requirements,
     survival: "MS-W-17",
@@ -44,52 +48,21 @@ pub static PROTOCOL: Protocol = Protocol {
     pairs: Some(PAIRS),
     monitor: |settings| Watcher::Packets(new_monitor(settings)),
     reference: |settings| new_reference(settings).map(Reference::Datagrams),
+    completed: |settings| match settings.get("upload") {
+        Some(_) => "the stream was sent".to_owned(),
+        None => "the stream came in full".to_owned(),
+    },
+    advice,
     forked: Some(forked_reference),
     exploration: Some(&exploration::EXPLORATION),
 };
 
-const OPTIONS: [ProtocolOption; 8] = [
-    ProtocolOption {
-        name: "allow_legacy_start",
-        summary: "a 3way or start3 responder that serves the START token too",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "optimistic_start",
-        summary: "a 3way responder that streams before the ACK",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "begin_immediately",
-        summary: "a start3 responder that streams before the START_CONFIRM",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "fallback",
-        summary: "a 3way or start3 initiator that falls back to the START token when nobody answers",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "fragments",
-        summary: "a responder that carries large frames as fragments with positions",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "slots",
-        summary: "a responder that streams to so many peers at a time; more wait their turn",
-        takes_number: true,
-    },
-    ProtocolOption {
-        name: "upload_slots",
-        summary: "a legacy responder that takes so many uploads (JOIN) at a time; more wait",
-        takes_number: true,
-    },
-    ProtocolOption {
-        name: "upload",
-        summary: "a legacy initiator that sends the stream (JOIN) instead of taking it",
-        takes_number: false,
-    },
-];
+/// A peer that says nothing to a handshake may speak `legacy` alone.
+fn advice(settings: &ReferenceSettings, failure: &Failure) -> Option<&'static str> {
+    let is_silent = failure.cause == "timeout" && settings.get("fallback").is_none();
+    (is_silent && settings.mode != "legacy")
+        .then_some("it may speak legacy: try --mode legacy or --fallback")
+}
 
 /// The START token asks in `legacy` (MS-L-01), a SYN in `3way` (MS-H-01), a START in `start3`
 /// (MS-S-01); of several modes the first.

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::frame::{Control, ErrorCode, Frame, tlv};
+use super::reference::options_of_handshake;
 use super::{Mode, Modes};
 use crate::pair::{Demand, Demanded, Offer, Pairs, Sign};
 use crate::requirement::Role;
@@ -20,22 +21,8 @@ const THREE_SENDS: Duration = Duration::from_millis(3_500);
 
 /// The options of the handshake that mean something in one of the modes.
 fn options(role: Role, mode: &str) -> Vec<&'static str> {
-    let Ok(modes) = mode.parse::<Modes>() else {
-        return Vec::new();
-    };
-    let of = |mode, option| modes.contains(mode).then_some(option);
-    let has_handshake = modes.contains(Mode::ThreeWay) || modes.contains(Mode::Start3);
-    match role {
-        Role::Initiator => has_handshake.then_some("fallback").into_iter().collect(),
-        Role::Responder => [
-            has_handshake.then_some("allow_legacy_start"),
-            of(Mode::ThreeWay, "optimistic_start"),
-            of(Mode::Start3, "begin_immediately"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect(),
-    }
+    let modes = mode.parse::<Modes>();
+    modes.map_or_else(|_| Vec::new(), |modes| options_of_handshake(role, modes))
 }
 
 /// What happens to a START token that comes to a responder.

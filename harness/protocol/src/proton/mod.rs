@@ -18,12 +18,13 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::requirement::Requirement;
-use crate::{Protocol, ProtocolOption, Reference, Transport, Watcher};
+use crate::{Protocol, Reference, Transport, Watcher};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
 pub use frame::VOCABULARY;
 pub use reader::StreamReader;
+pub use reference::new as new_reference;
 pub use reference::{
     Client, ClientSettings, Errand, News, NotNow, Profile, Runner, Server, ServerSettings,
 };
@@ -68,9 +69,12 @@ pub const TRANSPORT: Transport = Transport {
 pub static PROTOCOL: Protocol = Protocol {
     id: "proton",
     summary: "three streams over one QUIC connection: events, commits and actions",
+    mode_name: "profile",
+    mode_help: "How items of the Action stream come: the server sends them on its own (push), or each is asked for (pull)",
+    port: 4433,
     sides: ["client", "server"],
     modes: &["push", "pull"],
-    options: &OPTIONS,
+    settings: &reference::OPTIONS,
     vocabulary: &VOCABULARY,
     requirements,
     survival: "PR-K-01",
@@ -83,58 +87,16 @@ pub static PROTOCOL: Protocol = Protocol {
     hello: None,
     pairs: None,
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
-    reference: |settings| reference::new(settings).map(Reference::Streams),
+    reference: |settings| Ok(Reference::Streams(new_reference(settings)?)),
+    completed: |settings| {
+        let count = |name| settings.get(name).unwrap_or("0");
+        let (events, commits, actions) = (count("events"), count("commits"), count("actions"));
+        format!("acked {events} events, answered {commits} commits and sent {actions} items")
+    },
+    advice: |_, _| None,
     forked: None,
     exploration: None,
 };
-
-const OPTIONS: [ProtocolOption; 9] = [
-    ProtocolOption {
-        name: "resets",
-        summary: "a server at which a second connection may reset the first (0xFF alone on its first stream)",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "commit_delay",
-        summary: "a server that works so many seconds on each StateCommit request",
-        takes_number: true,
-    },
-    ProtocolOption {
-        name: "events",
-        summary: "a client that sends so many events",
-        takes_number: true,
-    },
-    ProtocolOption {
-        name: "commits",
-        summary: "a client that sends so many StateCommit requests",
-        takes_number: true,
-    },
-    ProtocolOption {
-        name: "actions",
-        summary: "a client that reads so many items of the Action stream",
-        takes_number: true,
-    },
-    ProtocolOption {
-        name: "first_event",
-        summary: "a client whose first event has this id",
-        takes_number: true,
-    },
-    ProtocolOption {
-        name: "stay",
-        summary: "a client that stays connected when it has done all that it was asked for",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "again",
-        summary: "a client that connects again after a lost connection, and does all of it again",
-        takes_number: false,
-    },
-    ProtocolOption {
-        name: "reset",
-        summary: "a client that resets an older connection by the first byte of its own (0xFF)",
-        takes_number: false,
-    },
-];
 
 /// The requirements of specification section 3, in its order. Their modes are the profiles.
 #[expect(

@@ -8,11 +8,11 @@ mod session;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
 
-use shakedown_protocol::proton::Profile;
+use shakedown_protocol::proton::{PROTOCOL, Profile};
 
 use crate::exit::{Exit, Failure, harness, usage};
 use crate::logging::Global;
-use crate::reference::{PROTON_PORT, check_key_log, key_log, print_line, resolve};
+use crate::reference::{check_key_log, key_log, print_line, resolve};
 
 use command::HELP;
 use editor::{LineEditor, Input};
@@ -67,7 +67,7 @@ impl Args {
             .enable_all()
             .build();
         let runtime = runtime.map_err(|error| harness(format!("cannot start the runtime: {error}")))?;
-        let server = runtime.block_on(resolve(&self.server, PROTON_PORT))?;
+        let server = runtime.block_on(resolve(&self.server, PROTOCOL.port))?;
         let key_log = key_log(self.keylog.as_deref())?;
         let mut session = Session::new(server, self.profile, key_log.clone());
         let mut follow = |line: &str| runtime.block_on(follow(&mut session, line));

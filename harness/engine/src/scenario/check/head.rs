@@ -139,7 +139,7 @@ impl Checker<'_> {
             let place = place.key("options").index(index);
             if let Err(message) = protocol.option(option) {
                 let name = option.split('=').next().unwrap_or_default();
-                let known = protocol.options.iter().map(|option| option.name);
+                let known = protocol.options().map(|option| option.name);
                 let is_known = known.clone().any(|known| known == name);
                 let help = (!is_known).then(|| did_you_mean(name, known)).flatten();
                 self.at(&place, message, help);

@@ -34,6 +34,7 @@ mod carry;
 mod counters;
 mod deviation;
 mod initiator;
+mod options;
 mod pacing;
 #[cfg(test)]
 mod pair;
@@ -54,6 +55,7 @@ use crate::machine::{Fork, Machine};
 use crate::mediastream::Mode;
 use crate::requirement::Role;
 
+pub(super) use options::{OPTIONS, options_of_handshake};
 use settings::Settings;
 
 /// A reference machine in the role that the settings name.

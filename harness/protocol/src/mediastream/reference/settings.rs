@@ -1,23 +1,24 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
-use crate::mediastream::frame::{Data, MAX_DATAGRAM};
-use crate::mediastream::{Mode, Modes, PROTOCOL};
+use crate::mediastream::frame::Data;
+use crate::mediastream::{Modes, PROTOCOL};
 use crate::{ReferenceSettings, StreamParameters};
 
-use super::carry::{Carry, SMALLEST_LIMIT};
+use super::carry::Carry;
 use super::deviation::{Deviation, Deviations};
+use super::options::ROWS;
 use super::receive::LARGEST_FRAME;
 use super::timing;
 
 /// Largest datagram that is sent by default, in bytes (specification, section 6).
 const DEFAULT_MAX_DATAGRAM: usize = 1_400;
 /// Half-open and established sessions at a time, by default: all ports of one host.
-const DEFAULT_MAX_SESSIONS: usize = 65_536;
+pub(super) const DEFAULT_MAX_SESSIONS: usize = 65_536;
 /// Requests that wait for a slot, at most, by default (MS-X-06).
 const DEFAULT_MAX_AWAITING: usize = 1_024;
 /// Longest CodecHint, in bytes (specification, section 1).
-const LONGEST_HINT: usize = 64;
+pub(super) const LONGEST_HINT: usize = 64;
 /// How long an initiator waits for something to come, by default.
 const DEFAULT_BUFFER_PERIOD: Duration = Duration::from_secs(3);
 
@@ -84,7 +85,7 @@ impl Settings {
             upload_slots: 0,
             max_awaiting: DEFAULT_MAX_AWAITING,
             upload: false,
-            stream: checked_stream(given.stream)?,
+            stream: given.stream,
             max_datagram: DEFAULT_MAX_DATAGRAM,
             tells_max_datagram: false,
             carry: Carry::default(),
@@ -98,14 +99,17 @@ impl Settings {
             seed: given.seed,
             without: Deviations::default(),
         };
-        for option in &given.options {
-            settings.switch_on(option)?;
+        for written in &given.options {
+            let (option, number) = PROTOCOL.option(written)?;
+            let set = settings.set(option.name, number.unwrap_or_default());
+            set.map_err(|problem| format!("{} {problem}", option.name))?;
         }
         for (name, value) in &given.extra {
             settings
                 .set(name, value)
                 .map_err(|problem| format!("{name} {value:?}: {problem}"))?;
         }
+        settings.stream = checked_stream(settings.stream)?;
         Ok(settings)
     }
 
@@ -119,112 +123,21 @@ impl Settings {
         usize::try_from(self.stream.frame_bytes()).unwrap_or(usize::MAX)
     }
 
-    fn switch_on(&mut self, written: &str) -> Result<(), String> {
-        let (option, number) = PROTOCOL.option(written)?;
-        let number = || {
-            number
-                .and_then(|number| number.parse().ok())
-                .unwrap_or_default()
-        };
-        let modes: &[Mode] = match option.name {
-            "allow_legacy_start" => {
-                self.allow_legacy_start = true;
-                &[Mode::ThreeWay, Mode::Start3]
-            }
-            "optimistic_start" => {
-                self.optimistic_start = true;
-                &[Mode::ThreeWay]
-            }
-            "begin_immediately" => {
-                self.begin_immediately = true;
-                &[Mode::Start3]
-            }
-            "fallback" => {
-                self.fallback = true;
-                &[Mode::ThreeWay, Mode::Start3]
-            }
-            "fragments" => {
-                self.carry = Carry::Fragments;
-                &Mode::ALL
-            }
-            "slots" => {
-                self.slots = Some(number());
-                &Mode::ALL
-            }
-            "upload_slots" => {
-                self.upload_slots = number();
-                &[Mode::Legacy]
-            }
-            "upload" => {
-                self.upload = true;
-                &[Mode::Legacy]
-            }
-            other => return Err(format!("the reference does not know the option {other}")),
-        };
+    /// Sets one by its name; the value of a switch says nothing.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let row = ROWS.iter().find(|(known, ..)| *known == name);
+        let (_, modes, set) = row.ok_or_else(|| {
+            let names: Vec<_> = ROWS.iter().map(|(known, ..)| *known).collect();
+            format!("is no setting; there are {}", names.join(", "))
+        })?;
         if modes.iter().any(|mode| self.modes.contains(*mode)) {
-            return Ok(());
+            return set(self, value);
         }
         let modes: Vec<_> = modes.iter().map(|mode| mode.name()).collect();
-        let modes = modes.join(" and ");
         Err(format!(
-            "{} means something in mode {modes} only",
-            option.name
+            "means something in mode {} only",
+            modes.join(" and ")
         ))
-    }
-
-    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        match name {
-            "max_datagram" => {
-                self.max_datagram = number(value, SMALLEST_LIMIT, MAX_DATAGRAM)?;
-                self.tells_max_datagram = true;
-            }
-            "carry" => {
-                self.carry = match value {
-                    "split" => Carry::Split,
-                    "fragments" => Carry::Fragments,
-                    _ => return Err("is neither split nor fragments".into()),
-                }
-            }
-            "max_half_open" => self.max_half_open = number(value, 1, DEFAULT_MAX_SESSIONS)?,
-            "max_awaiting" => self.max_awaiting = number(value, 1, 1 << 24)?,
-            "max_sessions" => self.max_sessions = number(value, 1, 1 << 24)?,
-            "half_open_age" => self.half_open_age = span(value)?,
-            "buffer_period" => self.buffer_period = span(value)?,
-            "buffer_depth" => {
-                self.only_in_start3()?;
-                let depth = value.parse().ok().filter(|depth| *depth > 0);
-                self.buffer_depth = Some(depth.ok_or("is no number of milliseconds above 0")?);
-            }
-            "codec_hint" => {
-                self.only_in_start3()?;
-                if !(1..=LONGEST_HINT).contains(&value.len()) {
-                    return Err(format!("is not 1 to {LONGEST_HINT} bytes long"));
-                }
-                self.codec_hint = Some(value.to_owned());
-            }
-            "verify" => {
-                self.verify = value
-                    .parse()
-                    .map_err(|_| "is neither true nor false".to_owned())?;
-            }
-            "without" => self.without.add(Deviation::of(value)?),
-            _ => {
-                return Err(
-                    "is no setting; there are max_datagram, carry, max_half_open, max_sessions, \
-                     max_awaiting, half_open_age, buffer_period, buffer_depth, codec_hint, \
-                     verify and without"
-                        .into(),
-                );
-            }
-        }
-        Ok(())
-    }
-
-    fn only_in_start3(&self) -> Result<(), String> {
-        if self.modes.contains(Mode::Start3) {
-            return Ok(());
-        }
-        Err("means something in mode start3 only".into())
     }
 }
 
@@ -243,26 +156,6 @@ fn checked_stream(stream: StreamParameters) -> Result<StreamParameters, String> 
         ));
     }
     Ok(stream)
-}
-
-fn number(value: &str, least: usize, most: usize) -> Result<usize, String> {
-    let number = value.parse().ok();
-    number
-        .filter(|number| (least..=most).contains(number))
-        .ok_or_else(|| format!("is no number from {least} to {most}"))
-}
-
-/// A time longer than 0 and up to a day: `3s`, `1.5s`, `500ms`.
-fn span(value: &str) -> Result<Duration, String> {
-    let (digits, scale) = match value.strip_suffix("ms") {
-        Some(digits) => (digits, 1e-3),
-        None => (value.strip_suffix('s').unwrap_or(""), 1.0),
-    };
-    let seconds = digits.parse::<f64>().ok().map(|number| number * scale);
-    seconds
-        .filter(|seconds| *seconds > 0.0 && *seconds <= 86_400.0)
-        .map(Duration::from_secs_f64)
-        .ok_or_else(|| "is no time such as 3s, 1.5s or 500ms, above 0 and up to a day".into())
 }
 
 #[cfg(test)]
@@ -386,8 +279,10 @@ pub(super) mod tests {
     #[case("3s", 3_000)]
     #[case("1.5s", 1_500)]
     #[case("250ms", 250)]
-    fn spans_are_read_in_seconds_and_milliseconds(#[case] text: &str, #[case] millis: u64) {
-        assert_eq!(span(text), Ok(Duration::from_millis(millis)));
+    #[case("4m", 240_000)]
+    fn spans_are_read_with_their_unit(#[case] text: &str, #[case] millis: u64) {
+        let settings = settings("legacy", &[], &[("buffer_period", text)]);
+        assert_eq!(settings.buffer_period, Duration::from_millis(millis));
     }
 
     #[test]

@@ -3,6 +3,7 @@
 mod client;
 mod counters;
 mod ending;
+mod options;
 mod sending;
 mod server;
 mod session;
@@ -11,10 +12,11 @@ mod settings;
 mod tests;
 
 pub use client::{Client, Errand, News, NotNow, Runner};
+pub(super) use options::OPTIONS;
 pub use server::Server;
 pub use settings::{ClientSettings, Profile, ServerSettings};
 
-use std::time::Duration;
+use options::Given;
 
 use super::CloseCode;
 use crate::ReferenceSettings;
@@ -26,41 +28,14 @@ use crate::streams::StreamMachine;
 ///
 /// # Errors
 /// A sentence for people if the settings do not go together.
-pub(super) fn new(settings: &ReferenceSettings) -> Result<Box<dyn StreamMachine>, String> {
-    let profile: Profile = settings.mode.parse()?;
+pub fn new(settings: &ReferenceSettings) -> Result<Box<dyn StreamMachine + Send>, String> {
     if settings.extra.iter().any(|(name, _)| name == "without") {
         return Err("there are no faulty twins of proton".to_owned());
     }
-    let number = |name: &str| {
-        let written = settings.options.iter().find_map(|one| {
-            let (known, number) = one.split_once('=')?;
-            (known == name).then_some(number)
-        });
-        written
-            .map(str::parse::<u32>)
-            .transpose()
-            .map_err(|_| format!("`{name}` needs a number"))
-    };
-    let is_on = |name: &str| settings.options.iter().any(|option| option == name);
+    let Given { server, errand } = Given::new(settings)?;
     match settings.role {
-        Role::Responder => Ok(Box::new(Server::new(ServerSettings {
-            profile,
-            resets: is_on("resets"),
-            commit_delay: Duration::from_secs(number("commit_delay")?.unwrap_or(0).into()),
-            ..ServerSettings::default()
-        }))),
-        Role::Initiator => Ok(Box::new(Runner::new(Errand {
-            client: ClientSettings {
-                profile,
-                first_event: number("first_event")?.unwrap_or(1),
-            },
-            events: number("events")?.unwrap_or(0),
-            commits: number("commits")?.unwrap_or(0),
-            actions: number("actions")?.unwrap_or(0),
-            stays: is_on("stay"),
-            again: is_on("again"),
-            resets: is_on("reset"),
-        }))),
+        Role::Responder => Ok(Box::new(Server::new(server))),
+        Role::Initiator => Ok(Box::new(Runner::new(errand))),
     }
 }
 

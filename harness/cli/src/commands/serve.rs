@@ -1,0 +1,66 @@
+//! `shakedown serve PROTOCOL`.
+
+use std::net::SocketAddr;
+
+use shakedown_protocol::requirement::Role;
+
+use crate::endpoint::{self, Endpoint};
+use crate::exit::{Exit, Failure};
+use crate::logging::Global;
+use crate::reference::{self, print_line};
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    subcommand_value_name = "PROTOCOL",
+    subcommand_help_heading = "Protocols",
+    disable_help_subcommand = true,
+    long_about = "\
+Serve whoever asks: the reference responder or server of a protocol.
+
+Prints `listening on ADDRESS` as soon as peers can come, and ends on SIGINT or SIGTERM with exit code \
+0. `shakedown serve PROTOCOL --help` names the flags of each.",
+    after_help = "\
+Examples:
+  shakedown serve mediastream
+  shakedown serve mediastream --mode 3way --optimistic-start --listen 0.0.0.0:4444 -v
+  shakedown serve mediastream --mode 3way,start3
+  shakedown serve mediastream --slots 64 --upload-slots 8
+  shakedown serve proton --commit-delay 4m --no-reset"
+)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    server: Endpoint<Listen>,
+}
+
+/// Where a server listens, and who it says it is.
+#[derive(Debug, clap::Args)]
+struct Listen {
+    /// Address and port to listen on; port 0 for any that is free
+    #[arg(long, value_name = "ADDRESS")]
+    listen: SocketAddr,
+}
+
+impl endpoint::Address for Listen {
+    const ROLE: Role = Role::Responder;
+
+    fn with_port(command: clap::Command, port: u16) -> clap::Command {
+        let default = format!("127.0.0.1:{port}");
+        command.mut_arg("listen", |arg| arg.required(false).default_value(default))
+    }
+}
+
+impl Args {
+    /// Serves until a signal comes.
+    pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
+        reference::block_on(self.serve())
+    }
+
+    async fn serve(self) -> Result<Exit, Failure> {
+        let mut machine = self.server.machine(&self.server.settings(None)?)?;
+        let (host, mut stop) = reference::open(self.server.address.listen, "--listen")?;
+        print_line(&format!("listening on {}", host.local()))?;
+        self.server.run(machine.as_mut(), host, &mut stop).await?;
+        Ok(Exit::Success)
+    }
+}

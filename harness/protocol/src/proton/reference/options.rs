@@ -1,0 +1,104 @@
+//! What the reference can be told: its name, what it means of an implementation, and the flags of
+//! `connect` and `serve`.
+
+use std::time::Duration;
+
+use super::{Errand, ServerSettings};
+use crate::ReferenceSettings;
+use crate::setting::{ProtocolOption, keep, number, settings, span};
+
+/// What is told to either side.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pub(super) server: ServerSettings,
+    pub(super) errand: Errand,
+}
+
+settings! { Given, () = ();
+    resets = "true" => |to, value| keep(&mut to.server.resets, Ok(value != "false")), {
+        means "a server at which a second connection may reset the first (0xFF alone on its first stream)"
+        serve "Look whether a second connection resets the first, instead of refusing each"
+        alias "reset"
+    }
+    commit_delay "TIME" => |to, value| keep(&mut to.server.commit_delay, seconds(value)), {
+        means "a server that works so many seconds on each StateCommit request"
+        serve "How long a StateCommit request is worked on [default: 0s]"
+    }
+    action_interval "TIME" => |to, value| keep(&mut to.server.action_interval, seconds(value)), {
+        serve "Time from one item to the next (push) [default: 1s]"
+    }
+    first_action "N" => |to, value| keep(&mut to.server.first_action, number(value, 0, u32::MAX)), {
+        serve "The first item of a connection; each next one is one more [default: 123]"
+    }
+    startup_delay "TIME" => |to, value| keep(&mut to.server.startup_delay, seconds(value)), {
+        serve "How long connections are refused after the start: 10s where a server is started again \
+               [default: 0s]"
+    }
+    events "N" = "1" => |to, value| keep(&mut to.errand.events, number(value, 0, u32::MAX)), {
+        means "a client that sends so many events"
+        connect "Events to send"
+    }
+    commits "N" = "1" => |to, value| keep(&mut to.errand.commits, number(value, 0, u32::MAX)), {
+        means "a client that sends so many StateCommit requests"
+        connect "StateCommit requests to send: the numbers 1, 2 and so on"
+    }
+    actions "N" = "1" => |to, value| keep(&mut to.errand.actions, number(value, 0, u32::MAX)), {
+        means "a client that reads so many items of the Action stream"
+        connect "Items of the Action stream to read"
+    }
+    first_event "N" => |to, value| keep(&mut to.errand.client.first_event, number(value, 1, u32::MAX)), {
+        means "a client whose first event has this id"
+        connect "The id of the first event [default: 1]"
+    }
+    stay => |to, _| keep(&mut to.errand.stays, Ok(true)), {
+        means "a client that stays connected when it has done all that it was asked for"
+        connect "Stay connected when everything is there, until the server ends it"
+    }
+    again => |to, _| keep(&mut to.errand.again, Ok(true)), {
+        means "a client that connects again after a lost connection, and does all of it again"
+        connect "Connect again when the connection is lost, after 10 s, or at once with --reset"
+    }
+    reset => |to, _| keep(&mut to.errand.resets, Ok(true)), {
+        means "a client that resets an older connection by the first byte of its own (0xFF)"
+        connect "Reset an older connection by the first byte of this one"
+    }
+}
+
+impl Given {
+    /// What `settings` say; what they do not say is off.
+    ///
+    /// # Errors
+    /// A sentence for people that names the setting.
+    pub(super) fn new(settings: &ReferenceSettings) -> Result<Self, String> {
+        let profile = settings.mode.parse()?;
+        let mut given = Self::default();
+        given.server.profile = profile;
+        given.server.resets = false;
+        given.errand.client.profile = profile;
+        let options = settings
+            .options
+            .iter()
+            .map(|written| written.split_once('=').unwrap_or((written, "")));
+        let extra = settings
+            .extra
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in options.chain(extra) {
+            let row = ROWS.iter().find(|(known, ..)| *known == name);
+            let set = row.map_or_else(
+                || Err("is no setting".to_owned()),
+                |(.., set)| set(&mut given, value),
+            );
+            set.map_err(|problem| format!("{name} {value:?}: {problem}"))?;
+        }
+        Ok(given)
+    }
+}
+
+/// A time, of which a bare number counts seconds.
+fn seconds(value: &str) -> Result<Duration, String> {
+    value.parse().map_or_else(
+        |_| span(value),
+        |seconds: u32| Ok(Duration::from_secs(seconds.into())),
+    )
+}
