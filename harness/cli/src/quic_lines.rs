@@ -1,6 +1,6 @@
 //! What QUIC in a capture shows, as lines.
 
-use shakedown_capture::quic::{CloseCode, Event, EventKind, Level, Why, protocols};
+use shakedown_capture::quic::{CloseCode, Event, EventKind, Level, Packet, Why, protocols};
 
 /// The most bytes of a stream in a line.
 const SHOWN: usize = 32;
@@ -68,12 +68,9 @@ pub(crate) fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
             format!("{by}: CONNECTION_CLOSE with {code}{reason}")
         }
         EventKind::StatelessReset { by } => format!("{by}: stateless reset"),
-        EventKind::Packet {
-            by,
-            level,
-            packet_number,
-            ..
-        } => format!("{by}: {} packet {packet_number}", level_name(level)),
+        EventKind::Packet(Packet {
+            by, level, number, ..
+        }) => format!("{by}: {} packet {number}", level_name(level)),
         EventKind::Malformed { by, error } => format!("{by}: malformed: {error}"),
         EventKind::UnknownFrame { by, frame_type } => {
             format!("{by}: unknown frame of type {frame_type:#x}")

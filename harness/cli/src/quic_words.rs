@@ -102,7 +102,7 @@ impl StreamWords {
             | EventKind::Flow { .. }
             | EventKind::ConnectionClosed { .. }
             | EventKind::StatelessReset { .. }
-            | EventKind::Packet { .. }
+            | EventKind::Packet(_)
             | EventKind::Malformed { .. }
             | EventKind::UnknownFrame { .. }
             | EventKind::Unreadable(_) => {}

@@ -6,11 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use shakedown_capture::CaptureError;
-use shakedown_protocol::monitor::{Finding, Observation, Session};
-use shakedown_protocol::proton::{
-    self,
-    monitor::{Blind, Unread},
-};
+use shakedown_protocol::monitor::{Blind, Finding, Observation, Session, Unread};
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, Protocol};
 
@@ -41,7 +37,7 @@ pub struct CheckSettings {
     /// The protocols whose sessions are looked for.
     pub protocols: Vec<&'static Protocol>,
     /// Secrets of TLS sessions that are not in the capture, lines in the format of
-    /// `SSLKEYLOGFILE`. Sessions of `proton` are looked for always.
+    /// `SSLKEYLOGFILE`. Sessions over QUIC are looked for always.
     pub key_log: Vec<u8>,
 }
 
@@ -243,13 +239,14 @@ impl Check<'_> {
     /// Why connections were not judged, and what would help.
     fn blind(&self, blind: Blind, number: u64) -> String {
         let of = match blind.side {
-            Some(side) => format!("of the {}'s side ", proton::PROTOCOL.side(side)),
+            Some(side) => format!("of the {side}'s side "),
             None => String::new(),
         };
         let connections = match number {
             1 => "1 connection".to_owned(),
             _ => format!("{number} connections"),
         };
+        let protocol = blind.protocol;
         let has_log = !self.settings.key_log.is_empty();
         let (what, help) = match blind.why {
             Unread::NoSecrets if has_log => (
@@ -269,7 +266,7 @@ impl Check<'_> {
                 "a capture of whole packets from the beginning is needed",
             ),
         };
-        format!("inconclusive: {what} {of}for {connections} of proton; {help}")
+        format!("inconclusive: {what} {of}for {connections} of {protocol}; {help}")
     }
 
     fn no_session(&self, judged: &JudgedCapture) -> String {

@@ -10,8 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
-use shakedown_protocol::monitor::{Finding, Monitor, Observation, Packet};
-use shakedown_protocol::proton::monitor::Blind;
+use shakedown_protocol::monitor::{Blind, Finding, Monitor, Observation, Packet};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, Protocol, Watcher};
 

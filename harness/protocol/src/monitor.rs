@@ -5,8 +5,8 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+use shakedown_wire::quic::{self, Event, Why};
 
-use crate::proton::monitor::{Blind, Event};
 use crate::requirement::Role;
 
 /// One UDP datagram of a capture.
@@ -139,4 +139,57 @@ pub trait StreamMonitor {
 
     /// Connections that were not judged because a side could not be read, and how many.
     fn blind(&self) -> &BTreeMap<Blind, u64>;
+}
+
+/// A connection that was not judged because nothing of a side could be read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Blind {
+    /// The protocol's id.
+    pub protocol: &'static str,
+    /// Why.
+    pub why: Unread,
+    /// The side; `None` if it is both.
+    pub side: Option<quic::Role>,
+}
+
+/// What was there instead of the secrets that are needed.
+impl std::fmt::Display for Blind {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self.why {
+            Unread::Form => "packets that cannot be read",
+            Unread::NoSecrets => "no secrets",
+            Unread::WrongKeys => "wrong secrets",
+        })?;
+        match self.side {
+            Some(side) => write!(f, " of the {side}'s side"),
+            None => Ok(()),
+        }
+    }
+}
+
+/// What kept a side from being read; the worst is the last.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Unread {
+    /// The form of its packets, or what the capture has of them.
+    Form,
+    /// Its secrets are not there.
+    NoSecrets,
+    /// Its packets do not decrypt with the secrets that are there.
+    WrongKeys,
+}
+
+impl From<Why> for Unread {
+    fn from(why: Why) -> Self {
+        match why {
+            Why::NoSecrets => Self::NoSecrets,
+            Why::CannotDecrypt => Self::WrongKeys,
+            Why::NoHandshake
+            | Why::UnsupportedSuite(_)
+            | Why::UnknownConnection
+            | Why::Cut
+            | Why::OtherVersion(_)
+            | Why::NotQuic
+            | Why::EarlyDataRejected => Self::Form,
+        }
+    }
 }

@@ -1,6 +1,7 @@
 //! Numbered requirements: what they say, whom they bind and how they can be observed.
 
 use serde::{Deserialize, Serialize};
+use shakedown_wire::quic;
 
 /// How binding a requirement is (RFC 2119).
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
@@ -68,6 +69,25 @@ impl Role {
         match self {
             Self::Initiator => "initiator",
             Self::Responder => "responder",
+        }
+    }
+}
+
+/// The client of a connection speaks first.
+impl From<quic::Role> for Role {
+    fn from(role: quic::Role) -> Self {
+        match role {
+            quic::Role::Client => Self::Initiator,
+            quic::Role::Server => Self::Responder,
+        }
+    }
+}
+
+impl From<Role> for quic::Role {
+    fn from(role: Role) -> Self {
+        match role {
+            Role::Initiator => Self::Client,
+            Role::Responder => Self::Server,
         }
     }
 }

@@ -6,13 +6,14 @@
 //! struct of a table of fields, and a [`Form`] says of a frame what its fields are.
 //!
 //! The byte order is in the name of each method (`u16_le`), never in a type or a setting.
-//! This crate knows no protocol, no clock and no socket, and depends on no other crate of the
-//! workspace.
+//! [`quic`] is the vocabulary of what is seen of QUIC. Of the protocols that are tested this crate
+//! knows none; it knows no clock and no socket, and depends on no other crate of the workspace.
 
 mod codes;
 mod error;
 mod fields;
 mod form;
+pub mod quic;
 mod reader;
 mod tlv;
 mod writer;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use super::event::Lost;
+use shakedown_wire::quic::Lost;
 
 /// What a piece costs besides its bytes.
 const PIECE: usize = 64;

@@ -4,11 +4,12 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use shakedown_wire::quic::{At, CloseCode, Event, EventKind, Level, Role, Unreadable, Why};
+
 use super::assembler::{Assembler, Budget, Share};
-use super::event::{At, CloseCode, Event, EventKind, Level, Role, Suite, Unreadable, Why};
 use super::header::Id;
 use super::index::{Candidate, Index, Token};
-use super::keys::Keys;
+use super::keys::{Keys, Suite};
 use super::protect::{self, Opened};
 use super::secrets::{Label, Secrets};
 use super::space::Space;

@@ -1,8 +1,9 @@
 use std::collections::BTreeMap;
 
+use shakedown_wire::quic::{At, Event, EventKind, Level, Why};
+
 use super::assembler::Budget;
 use super::connection::{Connection, Long, Protected, Shared, unreadable};
-use super::event::{At, Event, EventKind, Level, Why};
 use super::header::{Header, Id, LongKind};
 use super::index::{Candidate, Index};
 use super::secrets::Secrets;

@@ -1,8 +1,8 @@
 //! Frames: RFC 9000, section 19, and RFC 9221.
 
+use shakedown_wire::quic::{CloseCode, Flow, Level};
 use shakedown_wire::{DecodeError, Reader};
 
-use super::event::{CloseCode, Flow, Level};
 use super::header::{Id, length};
 
 /// A frame, as far as anyone here wants to know it.

@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use ring::aead::{Aad, Nonce};
 use shakedown_wire::Reader;
+use shakedown_wire::quic::{Event, EventKind, Level, Role};
 
-use super::event::{Event, EventKind, Level, Role, Suite};
-use super::keys::{Generation, Keys, TrafficSecret};
+use super::keys::{Generation, Keys, Suite, TrafficSecret};
 use super::{Decoder, Limits};
 use crate::{Capture, Datagram, Item};
 
@@ -304,7 +304,7 @@ impl Audit {
                 self.opened += 1;
                 assert_eq!(event.connection, Some(self.opened));
             }
-            EventKind::Packet { .. } | EventKind::Retry => self.read += 1,
+            EventKind::Packet(_) | EventKind::Retry => self.read += 1,
             EventKind::Unreadable(_) => self.unreadable += 1,
             EventKind::StreamBytes {
                 stream,

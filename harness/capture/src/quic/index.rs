@@ -3,7 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 
-use super::event::Role;
+use shakedown_wire::quic::Role;
+
 use super::header::{Id, MAX_ID};
 
 /// Most connections that are tried for a packet.

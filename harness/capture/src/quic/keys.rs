@@ -5,8 +5,31 @@ use std::fmt;
 use ring::aead::quic::{self as header_protection, HeaderProtectionKey};
 use ring::aead::{self, LessSafeKey, UnboundKey};
 use ring::hkdf;
+use shakedown_wire::quic::Role;
 
-use super::event::{Role, Suite};
+/// A cipher suite of TLS 1.3 that is read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Suite {
+    /// TLS_AES_128_GCM_SHA256.
+    Aes128Gcm,
+    /// TLS_AES_256_GCM_SHA384.
+    Aes256Gcm,
+    /// TLS_CHACHA20_POLY1305_SHA256.
+    ChaCha20Poly1305,
+}
+
+impl Suite {
+    /// The suite with this number in TLS.
+    #[must_use]
+    pub const fn from_code(code: u16) -> Option<Self> {
+        match code {
+            0x1301 => Some(Self::Aes128Gcm),
+            0x1302 => Some(Self::Aes256Gcm),
+            0x1303 => Some(Self::ChaCha20Poly1305),
+            _ => None,
+        }
+    }
+}
 
 /// Salt of the Initial secrets of QUIC v1.
 const INITIAL_SALT: [u8; 20] = [

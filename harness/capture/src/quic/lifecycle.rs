@@ -2,9 +2,10 @@
 
 use std::time::Duration;
 
+use shakedown_wire::quic::{At, Event, EventKind, Level, Role, Why};
+
 use super::connection::{Connection, Long, Protected, Waiting, unreadable};
 use super::decoder::{Decoder, Sink};
-use super::event::{At, Event, EventKind, Level, Role, Why};
 use super::header::{Id, VERSION_1};
 use super::protect::retry_is_genuine;
 

@@ -8,12 +8,12 @@
 //! # fn main() -> Result<(), shakedown_capture::CaptureError> {
 //! # let file: &[u8] = &[0xd4, 0xc3, 0xb2, 0xa1, 2, 0, 4, 0, 0, 0, 0, 0, 0, 0, 0, 0,
 //! #     0, 0, 4, 0, 1, 0, 0, 0];
-//! use shakedown_capture::quic::{Decoder, EventKind, Limits};
+//! use shakedown_capture::quic::{Decoder, Event, EventKind, Limits};
 //! use shakedown_capture::{Capture, Item};
 //!
 //! let mut capture = Capture::open(file)?;
 //! let mut decoder = Decoder::new(Limits::default());
-//! let mut tell = |event: &shakedown_capture::quic::Event<'_>| {
+//! let mut tell = |event: &Event<'_>| {
 //!     if let EventKind::StreamBytes { stream, bytes, .. } = event.kind {
 //!         println!("{} bytes on stream {stream}", bytes.len());
 //!     }
@@ -71,7 +71,6 @@
 mod assembler;
 mod connection;
 mod decoder;
-mod event;
 mod frames;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -79,7 +78,6 @@ mod header;
 mod index;
 mod keys;
 mod lifecycle;
-mod parameters;
 mod protect;
 mod receive;
 mod secrets;
@@ -91,10 +89,10 @@ mod tests;
 mod tls;
 
 pub use decoder::{Decoder, Limits};
-pub use event::{
-    Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Role, Suite, Unreadable, Why,
-};
-pub use parameters::TransportParameters;
+pub use keys::Suite;
 pub use secrets::{Complaint, Secrets};
+pub use shakedown_wire::quic::{
+    Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role,
+    TransportParameters, Unreadable, Why, protocols,
+};
 pub use statistics::QuicStatistics;
-pub use tls::protocols;

@@ -1,14 +1,15 @@
 //! What the packets of a connection say.
 
+use shakedown_wire::quic::{
+    Acknowledged, At, Event, EventKind, Level, Packet, Role, TransportParameters, protocols,
+};
 use shakedown_wire::{DecodeError, Reader};
 
 use super::assembler::Budget;
 use super::connection::{Connection, Early, Shared};
-use super::event::{Acknowledged, At, Event, EventKind, Level, Role};
 use super::frames::{self, Frame};
 use super::header::Id;
 use super::index::Index;
-use super::parameters::TransportParameters;
 use super::protect::Opened;
 use super::streams::Context;
 use super::tls::{self, CLIENT_HELLO, ClientHello, ENCRYPTED_EXTENSIONS, SERVER_HELLO};
@@ -94,13 +95,13 @@ impl Connection {
             let to = at.source;
             tell(EventKind::AddressChanged { by, from, to });
         }
-        tell(EventKind::Packet {
+        tell(EventKind::Packet(Packet {
             by,
             level,
-            packet_number: opened.number,
+            number: opened.number,
             ack_eliciting: seen.ack_eliciting,
             acknowledges: seen.acknowledges,
-        });
+        }));
         *shared.buffer = buffer;
         let (client, server) = match by {
             Role::Client => (at.source, at.destination),
@@ -305,7 +306,7 @@ impl Connection {
             }
         }
         (tools.tell)(EventKind::ServerHandshake {
-            alpn: extensions.alpn.and_then(|list| tls::protocols(list).next()),
+            alpn: extensions.alpn.and_then(|list| protocols(list).next()),
             parameters: parameters.as_ref(),
         });
         Ok(())

@@ -1,6 +1,6 @@
 use std::fmt;
 
-use super::event::Why;
+use shakedown_wire::quic::Why;
 
 /// What was read of QUIC, counted.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use shakedown_wire::DecodeError;
+use shakedown_wire::quic::{EventKind, Lost, Role};
 
 use super::assembler::{Assembler, Budget, Share};
-use super::event::{EventKind, Lost, Role};
 
 /// Most streams of a connection that are open at once.
 const MAX_OPEN: usize = 4_096;

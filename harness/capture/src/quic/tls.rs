@@ -155,12 +155,6 @@ fn short_vector<'a>(reader: &mut Reader<'a>, field: &'static str) -> Result<&'a 
     reader.bytes(field, length.into())
 }
 
-/// The protocols in a list of ALPN; what is no list ends it.
-pub fn protocols(list: &[u8]) -> impl Iterator<Item = &[u8]> {
-    let mut reader = Reader::new(list);
-    std::iter::from_fn(move || short_vector(&mut reader, "protocol").ok())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -197,11 +191,5 @@ mod tests {
         ]
         .concat();
         assert_eq!(messages(&[&long]), [(8, vec![])]);
-    }
-
-    #[test]
-    fn protocols_are_listed() {
-        let all: Vec<_> = protocols(b"\x02h3\x06proton\x09cut").collect();
-        assert_eq!(all, [&b"h3"[..], b"proton"]);
     }
 }

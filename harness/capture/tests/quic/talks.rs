@@ -443,7 +443,7 @@ fn events_carry_the_packet_that_shows_them() {
                 assert_eq!(event.at.number, datagram.number);
                 assert_eq!(event.at.time, datagram.time);
                 assert_eq!(event.at.source, datagram.source);
-                packets += u64::from(matches!(event.kind, EventKind::Packet { .. }));
+                packets += u64::from(matches!(event.kind, EventKind::Packet(_)));
             }),
         }
     }

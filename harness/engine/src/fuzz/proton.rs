@@ -1,21 +1,29 @@
 //! The reference of proton among peers that do anything, and the monitor beside it.
 
 use std::collections::VecDeque;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use shakedown_capture::quic::{At, Event, EventKind};
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::StreamMonitor as _;
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::proton::fuzz::{Audit, Plan, Step, What as Doing};
-use shakedown_protocol::proton::monitor::{Code, Event, Monitor, Numbers, What};
+use shakedown_protocol::proton::monitor::Monitor;
 use shakedown_protocol::proton::{
-    ALPN, Client, ClientSettings, Kind, Profile, RESET, Server, ServerSettings,
+    Client, ClientSettings, Kind, Profile, RESET, Server, ServerSettings,
 };
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine};
 
 use crate::network::Delay;
-use crate::streams::{self, Conditions, Place, Seen, StreamNetwork, Watch};
+use crate::streams::{Conditions, Place, StreamNetwork, Watch};
+
+/// The list of ALPN with `proton` alone.
+const OFFER: &[u8] = b"\x06proton";
+
+/// The monitor takes no address from a single packet.
+const SOMEBODY: SocketAddr = SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), 0);
 
 /// Peers of a server.
 const PEERS: usize = 3;
@@ -77,8 +85,8 @@ fn judge_server(plan: &Plan<'_>) {
         },
         ..ServerSettings::default()
     });
-    let court = Court::new(plan, Place::Server);
-    let mut network = StreamNetwork::new(server, conditions(plan), court);
+    let judge = Judge::new(plan, Place::Server);
+    let mut network = StreamNetwork::new(server, conditions(plan), judge);
     for _ in 0..PEERS {
         network.join(Peer::default());
     }
@@ -100,8 +108,8 @@ fn judge_server(plan: &Plan<'_>) {
 }
 
 fn judge_client(plan: &Plan<'_>) {
-    let court = Court::new(plan, Place::Client(0));
-    let mut network = StreamNetwork::new(Peer::default(), conditions(plan), court);
+    let judge = Judge::new(plan, Place::Client(0));
+    let mut network = StreamNetwork::new(Peer::default(), conditions(plan), judge);
     network.join(Client::new(ClientSettings {
         profile: profile(plan),
         first_event: match plan.is_on(4) {
@@ -143,7 +151,7 @@ fn command(client: &mut Client, now: Duration, step: &Step<'_>) {
 }
 
 fn pass<C: StreamMachine, S: StreamMachine>(
-    network: &mut StreamNetwork<C, S, Court>,
+    network: &mut StreamNetwork<C, S, Judge>,
     span: Duration,
 ) {
     let span = span.min((LIMIT + Duration::from_secs(10)).saturating_sub(network.now()));
@@ -309,7 +317,7 @@ impl StreamMachine for Peer {
 
 /// The monitor, which sees what passes the edge of the reference.
 #[derive(Debug)]
-struct Court {
+struct Judge {
     edge: Place,
     monitor: Monitor,
     audit: Audit,
@@ -318,7 +326,7 @@ struct Court {
     recent: VecDeque<String>,
 }
 
-impl Court {
+impl Judge {
     fn new(plan: &Plan<'_>, edge: Place) -> Self {
         let settings = MonitorSettings {
             vantage: match plan.is_on(32) {
@@ -337,19 +345,23 @@ impl Court {
         }
     }
 
-    fn see(&mut self, now: Duration, connection: u64, what: What<'_>) {
+    fn see(&mut self, now: Duration, connection: u64, kind: &EventKind<'_>) {
         let event = Event {
-            connection,
-            number: self.packets,
-            time: Duration::from_secs(1_700_000_000) + now,
-            what,
+            connection: Some(connection),
+            at: At {
+                number: self.packets,
+                time: Duration::from_secs(1_700_000_000) + now,
+                source: SOMEBODY,
+                destination: SOMEBODY,
+            },
+            kind: *kind,
         };
-        self.packets += u64::from(matches!(what, What::Packet { .. }));
+        self.packets += u64::from(matches!(kind, EventKind::Packet(_)));
         if self.recent.len() == 60 {
             self.recent.pop_front();
         }
         self.recent
-            .push_back(format!("{now:?} {connection} {what:?}"));
+            .push_back(format!("{now:?} {connection} {kind:?}"));
         self.audit.begin(&event);
         let (audit, recent, role) = (&mut self.audit, &self.recent, role(self.edge));
         self.monitor.event(&event, &mut |said| {
@@ -364,70 +376,20 @@ impl Court {
     }
 }
 
-impl Watch for Court {
-    fn passes(&mut self, now: Duration, edge: Place, connection: u64, seen: Seen<'_>) {
+impl Watch for Judge {
+    fn passes(&mut self, now: Duration, edge: Place, connection: u64, seen: &EventKind<'_>) {
         if edge != self.edge {
             return;
         }
-        if let Seen::Asked { client, server } = seen {
-            self.see(now, connection, What::Opened { client, server });
-            self.see(now, connection, What::Offered(true));
-            return;
+        self.see(now, connection, seen);
+        if matches!(seen, EventKind::ConnectionOpened { .. }) {
+            let offer = EventKind::ClientHello {
+                alpn: Some(OFFER),
+                server_name: None,
+                parameters: None,
+            };
+            self.see(now, connection, &offer);
         }
-        self.see(now, connection, what(seen));
-    }
-}
-
-/// What the monitor is told of this.
-fn what(seen: Seen<'_>) -> What<'_> {
-    match seen {
-        Seen::Asked { .. } => What::Offered(true),
-        Seen::Agreed => What::Agreed(Some(ALPN.as_bytes())),
-        Seen::Stream { stream, by } => What::Stream {
-            stream: stream.0,
-            by: role(by),
-            unidirectional: !stream.is_bidirectional(),
-        },
-        Seen::Bytes { stream, by, bytes } => What::Bytes {
-            stream: stream.0,
-            by: role(by),
-            bytes,
-        },
-        Seen::Fin { stream, by } => What::Fin {
-            stream: stream.0,
-            by: role(by),
-        },
-        Seen::Broken { stream, by } => What::Broken {
-            stream: stream.0,
-            by: role(by),
-        },
-        Seen::Datagram { by } => What::Datagram { by: role(by) },
-        Seen::Closed { by, code } => What::Closed {
-            by: role(by),
-            code: match code {
-                streams::Code::Application(code) => Code::Application(code),
-                streams::Code::Transport(code) => Code::Transport(code),
-            },
-        },
-        Seen::Raised { stream, by, limit } => What::Raised {
-            by: role(by),
-            stream: Some(stream.0),
-            limit,
-        },
-        Seen::Blocked { stream, by, limit } => What::Blocked {
-            by: role(by),
-            stream: Some(stream.0),
-            limit,
-        },
-        Seen::Packet { by, numbers } => What::Packet {
-            by: role(by),
-            numbers: numbers.map(|numbers| Numbers {
-                own: numbers.own,
-                ack_eliciting: numbers.ack_eliciting,
-                acknowledged: numbers.acknowledged,
-                unseen: false,
-            }),
-        },
     }
 }
 

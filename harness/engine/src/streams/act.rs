@@ -1,12 +1,13 @@
 //! What machines want done, and what leaves them.
 
+use shakedown_capture::quic::{CloseCode, Role};
 use shakedown_protocol::streams::{
     APPLICATION_ERROR, Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
 };
 
-use super::end::{Close, End, Message, NO_PROTOCOL, Phase, Stream};
-use super::watch::{Code, Watch};
-use super::{Connection, Flight, MOST_CONNECTIONS, Place, Side, StreamNetwork};
+use super::end::{Close, End, Message, NO_PROTOCOL, Phase, Stream, by_quic};
+use super::watch::Watch;
+use super::{Connection, Flight, MOST_CONNECTIONS, Place, StreamNetwork};
 
 impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     /// Gives a machine an input, and does what it wants then.
@@ -89,32 +90,32 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// The connection that this machine means, and its side of it.
-    fn find(&self, place: Place, number: ConnectionNumber) -> Option<(u64, Side)> {
+    fn find(&self, place: Place, number: ConnectionNumber) -> Option<(u64, Role)> {
         match place {
-            Place::Server => Some((number.0, Side::Server)),
+            Place::Server => Some((number.0, Role::Server)),
             Place::Client(client) => {
                 let is_it = |one: &Connection| one.client == client && one.number == number;
                 let mut all = self.connections.iter();
                 let found = all.find(|(_, connection)| is_it(connection));
-                found.map(|(number, _)| (*number, Side::Client))
+                found.map(|(number, _)| (*number, Role::Client))
             }
         }
     }
 
     /// The same, if its handshake is done and it is not over.
-    fn find_connected(&mut self, place: Place, number: ConnectionNumber) -> Option<(u64, Side)> {
+    fn find_connected(&mut self, place: Place, number: ConnectionNumber) -> Option<(u64, Role)> {
         let (number, side) = self.find(place, number)?;
         let end = self.connections.get_mut(&number)?.end(side);
         (end.phase == Phase::Connected).then_some((number, side))
     }
 
     /// Whether a stream is there, and within the other side's limit if it is this side's.
-    fn has_room(&mut self, number: u64, side: Side, id: StreamId) -> bool {
+    fn has_room(&mut self, number: u64, side: Role, id: StreamId) -> bool {
         let Some(connection) = self.connections.get_mut(&number) else {
             return false;
         };
         let end = connection.end(side);
-        let is_own = id.is_of_server() == (side == Side::Server);
+        let is_own = id.is_of_server() == (side == Role::Server);
         end.streams.contains_key(&id) && (!is_own || id.0 >> 2 < end.may_open[kind(id)])
     }
 
@@ -125,11 +126,11 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         place: Place,
         number: ConnectionNumber,
         id: StreamId,
-    ) -> Option<(u64, Side)> {
+    ) -> Option<(u64, Role)> {
         let (number, side) = self.find_connected(place, number)?;
         let has_room = self.has_room(number, side, id);
         let end = self.connections.get_mut(&number)?.end(side);
-        let may_send = id.is_bidirectional() || id.is_of_server() == (side == Side::Server);
+        let may_send = id.is_bidirectional() || id.is_of_server() == (side == Role::Server);
         let stream = end.streams.get_mut(&id)?;
         let breaks = may_send && has_room && !stream.fin_sent;
         if breaks {
@@ -139,14 +140,14 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// The connection about which this machine was asked.
-    fn asked(&mut self, place: Place, number: ConnectionNumber) -> Option<(u64, Side)> {
+    fn asked(&mut self, place: Place, number: ConnectionNumber) -> Option<(u64, Role)> {
         let (number, side) = self.find(place, number)?;
         let end = self.connections.get_mut(&number)?.end(side);
         (end.phase == Phase::Asked).then_some((number, side))
     }
 
     /// A client that offers another protocol is admitted, too, and then the handshake fails.
-    fn admit(&mut self, number: u64, side: Side) {
+    fn admit(&mut self, number: u64, side: Role) {
         if self.connections.get(&number).is_some_and(|one| one.is_ours) {
             self.set_phase(number, side, Phase::Shaking);
             self.send(number, side, Message::Accepted);
@@ -162,7 +163,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         self.give(place, Input::Closed { connection, why });
     }
 
-    fn set_phase(&mut self, number: u64, side: Side, phase: Phase) {
+    fn set_phase(&mut self, number: u64, side: Role, phase: Phase) {
         if let Some(connection) = self.connections.get_mut(&number) {
             connection.end(side).phase = phase;
         }
@@ -199,18 +200,18 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             held: Vec::new(),
         };
         self.connections.insert(id, connection);
-        self.send(id, Side::Client, Message::Hello);
+        self.send(id, Role::Client, Message::Hello);
     }
 
     fn open(&mut self, place: Place, number: ConnectionNumber, id: StreamId) {
         let Some((number, side)) = self.find(place, number) else {
             return;
         };
-        let is_own = id.is_of_server() == (side == Side::Server);
+        let is_own = id.is_of_server() == (side == Role::Server);
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
-        let credit = connection.end(side.other()).window;
+        let credit = connection.end(side.peer()).window;
         let end = connection.end(side);
         if is_own && end.phase == Phase::Connected {
             let new = || Stream::new(credit, end.window);
@@ -232,7 +233,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
-        let may_send = id.is_bidirectional() || id.is_of_server() == (side == Side::Server);
+        let may_send = id.is_bidirectional() || id.is_of_server() == (side == Role::Server);
         let end = connection.end(side);
         let Some(stream) = end.streams.get_mut(&id).filter(|stream| !stream.ends) else {
             return;
@@ -244,13 +245,13 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// Sends of a stream what its window and the limit of streams permit.
-    pub(super) fn pump(&mut self, number: u64, side: Side, id: StreamId) {
+    pub(super) fn pump(&mut self, number: u64, side: Role, id: StreamId) {
         loop {
             let Some(connection) = self.connections.get_mut(&number) else {
                 return;
             };
             let end = connection.end(side);
-            let is_own = id.is_of_server() == (side == Side::Server);
+            let is_own = id.is_of_server() == (side == Role::Server);
             let may_open = end.may_open[kind(id)];
             let Some(stream) = end.streams.get_mut(&id) else {
                 return;
@@ -289,12 +290,12 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// A stream that both sides have ended makes room for another of the side that opened it.
-    pub(super) fn replace(&mut self, number: u64, side: Side, id: StreamId) {
+    pub(super) fn replace(&mut self, number: u64, side: Role, id: StreamId) {
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
         let end = connection.end(side);
-        let is_of_other = id.is_of_server() == (side == Side::Client);
+        let is_of_other = id.is_of_server() == (side == Role::Client);
         let Some(stream) = end.streams.get_mut(&id) else {
             return;
         };
@@ -317,8 +318,8 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let end = connection.end(side);
         let code = match end.phase {
             Phase::Over => return,
-            Phase::Connected => Code::Application(code),
-            Phase::Nothing | Phase::Asked | Phase::Shaking => Code::Transport(APPLICATION_ERROR),
+            Phase::Connected => CloseCode::Application { code },
+            Phase::Nothing | Phase::Asked | Phase::Shaking => by_quic(APPLICATION_ERROR),
         };
         end.phase = Phase::Over;
         let close = Close { code, reason };
@@ -330,7 +331,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     pub(super) fn on_stream(
         &mut self,
         number: u64,
-        side: Side,
+        side: Role,
         stream: StreamId,
         what: OnStream<'_>,
     ) {
@@ -352,11 +353,11 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// A connection's number as the machine at this side knows it.
-    pub(super) fn number_at(&self, number: u64, side: Side) -> ConnectionNumber {
+    pub(super) fn number_at(&self, number: u64, side: Role) -> ConnectionNumber {
         let connection = self.connections.get(&number);
         match (side, connection) {
-            (Side::Client, Some(connection)) => connection.number,
-            (Side::Server, _) | (_, None) => ConnectionNumber(number),
+            (Role::Client, Some(connection)) => connection.number,
+            (Role::Server, _) | (_, None) => ConnectionNumber(number),
         }
     }
 }

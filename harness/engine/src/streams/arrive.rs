@@ -1,22 +1,15 @@
 //! What gets to machines.
 
-use shakedown_protocol::streams::{
-    APPLICATION_ERROR, CONNECTION_REFUSED, Closing, Input, OnStream, StreamId, StreamMachine,
-};
+use shakedown_capture::quic::{CloseCode, EventKind, Packet, Role};
+use shakedown_protocol::streams::{Closing, Input, OnStream, StreamId, StreamMachine};
 
 use super::end::{Message, Phase, Stream};
-use super::watch::{Code, Numbers, Seen, Watch};
-use super::{Place, Side, StreamNetwork, address, server_address};
+use super::watch::Watch;
+use super::{Place, StreamNetwork, address, show};
 
 impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     /// A message gets to a side, if anything passes.
-    pub(super) fn arrive(
-        &mut self,
-        number: u64,
-        side: Side,
-        message: Message,
-        numbers: Option<Numbers>,
-    ) {
+    pub(super) fn arrive(&mut self, number: u64, side: Role, message: Message, packet: Packet) {
         if !self.passes(number) {
             self.hold(number, side, message);
             return;
@@ -34,97 +27,81 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         }
         end.hears(self.now);
         if message.is_of_streams() && end.phase != Phase::Connected {
-            end.early.push((message, numbers));
+            end.early.push((message, packet));
             return;
         }
-        end.largest = end.largest.max(numbers.map(|numbers| numbers.own));
-        self.absorb(number, side, &message, numbers);
+        if packet.is_of_the_application() {
+            end.largest = end.largest.max(Some(packet.number));
+        }
+        self.absorb(number, side, &message, packet);
         self.react(number, side, message);
     }
 
     /// Keeps what a message brings, and shows it.
-    fn absorb(&mut self, number: u64, side: Side, message: &Message, numbers: Option<Numbers>) {
+    fn absorb(&mut self, number: u64, side: Role, message: &Message, packet: Packet) {
         let Some(connection) = self.connections.get(&number) else {
             return;
         };
-        let (edge, by) = (connection.place(side), connection.place(side.other()));
-        let (client, server) = (address(connection.client), server_address());
+        let (edge, by) = (connection.place(side), side.peer());
+        let shown = show::shown(message, by, connection.client, self.conditions.alpn);
         let mut seen = Vec::new();
         let grown;
         match message {
-            Message::Hello => seen.push(Seen::Asked { client, server }),
-            Message::Accepted => seen.push(Seen::Agreed),
-            Message::Closed(close) => {
-                let code = close.code;
-                seen.push(Seen::Closed { by, code });
-            }
-            Message::Refused => {
-                let code = Code::Transport(CONNECTION_REFUSED);
-                seen.push(Seen::Closed { by, code });
-            }
-            Message::StatelessReset => {
-                let code = Code::Transport(APPLICATION_ERROR);
-                seen.push(Seen::Closed { by, code });
-            }
             Message::Bytes(id, offset, bytes) => {
-                let stream = *id;
-                let is_of_other = id.is_of_server() == (side == Side::Client);
-                let at = self.received(number, side, stream);
+                let stream = id.0;
+                let at = self.received(number, side, *id);
                 if let Some(at) = at.filter(|at| at.broken.is_none()) {
-                    let begins = at.whole == 0;
+                    let offset_of_new = at.whole;
                     at.pieces.insert(*offset, bytes.clone());
                     grown = at.grow();
-                    if begins && is_of_other && !grown.is_empty() {
-                        seen.push(Seen::Stream { stream, by });
-                    }
                     let ends = at.ends_whole();
                     if !grown.is_empty() {
-                        let bytes = &grown;
-                        seen.push(Seen::Bytes { stream, by, bytes });
+                        let opens = offset_of_new == 0;
+                        seen.extend(opens.then(|| show::opened(*id, by)).flatten());
+                        seen.push(EventKind::StreamBytes {
+                            stream,
+                            by,
+                            offset: offset_of_new,
+                            bytes: &grown,
+                        });
                     }
-                    seen.extend(ends.then_some(Seen::Fin { stream, by }));
+                    seen.extend(ends.then(|| show::ended(*id, by, at.whole)));
                 }
             }
             Message::Fin(id, offset) => {
-                let stream = *id;
-                let is_of_other = id.is_of_server() == (side == Side::Client);
-                if let Some(at) = self.received(number, side, stream) {
+                if let Some(at) = self.received(number, side, *id) {
                     at.end = Some(*offset);
-                    if *offset == 0 && is_of_other {
-                        seen.push(Seen::Stream { stream, by });
-                    }
-                    seen.extend(at.ends_whole().then_some(Seen::Fin { stream, by }));
+                    let (is_empty, ends) = (*offset == 0, at.ends_whole());
+                    seen.extend(is_empty.then(|| show::opened(*id, by)).flatten());
+                    seen.extend(ends.then(|| show::ended(*id, by, *offset)));
                 }
             }
             Message::Reset(id, code) => {
-                let stream = *id;
-                if let Some(at) = self.received(number, side, stream) {
+                if let Some(at) = self.received(number, side, *id) {
                     at.breaks(*code);
                 }
-                seen.push(Seen::Broken { stream, by });
+                seen.extend(shown);
             }
-            Message::Stop(stream, _) => {
-                let stream = *stream;
-                seen.push(Seen::Broken { stream, by });
-            }
-            Message::Datagram(_) => seen.push(Seen::Datagram { by }),
-            Message::Credit(stream, limit) => {
-                let (stream, limit) = (*stream, *limit);
-                seen.push(Seen::Raised { stream, by, limit });
-            }
-            Message::Blocked(stream, limit) => {
-                let (stream, limit) = (*stream, *limit);
-                seen.push(Seen::Blocked { stream, by, limit });
-            }
-            Message::Finished | Message::MayOpen(..) | Message::Ping => {}
+            Message::Hello
+            | Message::Accepted
+            | Message::Finished
+            | Message::Refused
+            | Message::Closed(_)
+            | Message::StatelessReset
+            | Message::Stop(..)
+            | Message::Datagram(_)
+            | Message::Credit(..)
+            | Message::Blocked(..)
+            | Message::MayOpen(..)
+            | Message::Ping => seen.extend(shown),
         }
-        for seen in seen.into_iter().chain([Seen::Packet { by, numbers }]) {
-            self.watch.passes(self.now, edge, number, seen);
+        for kind in seen.into_iter().chain([EventKind::Packet(packet)]) {
+            self.watch.passes(self.now, edge, number, &kind);
         }
     }
 
     /// Does what a message is for.
-    fn react(&mut self, number: u64, side: Side, message: Message) {
+    fn react(&mut self, number: u64, side: Role, message: Message) {
         let Some(one) = self.connections.get_mut(&number) else {
             return;
         };
@@ -148,8 +125,8 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             Message::Closed(close) => {
                 let reason = close.reason.as_bytes();
                 let why = match close.code {
-                    Code::Application(code) => Closing::Application { code, reason },
-                    Code::Transport(code) => Closing::Transport { code, reason: &[] },
+                    CloseCode::Application { code } => Closing::Application { code, reason },
+                    CloseCode::Transport { code, .. } => Closing::Transport { code, reason: &[] },
                 };
                 self.over(number, side, why);
             }
@@ -187,7 +164,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         }
     }
 
-    fn connected(&mut self, number: u64, side: Side) {
+    fn connected(&mut self, number: u64, side: Role) {
         let Some(one) = self.connections.get_mut(&number) else {
             return;
         };
@@ -198,17 +175,17 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         let connection = self.number_at(number, side);
         self.give(place, Input::Connected { connection });
         self.settle(place);
-        for (message, numbers) in early {
-            self.arrive(number, side, message, numbers);
+        for (message, packet) in early {
+            self.arrive(number, side, message, packet);
         }
     }
 
     /// The stream on which something came. The streams of the other side below it are there, too.
-    fn received(&mut self, number: u64, side: Side, id: StreamId) -> Option<&mut Stream> {
+    fn received(&mut self, number: u64, side: Role, id: StreamId) -> Option<&mut Stream> {
         let connection = self.connections.get_mut(&number)?;
-        let credit = connection.end(side.other()).window;
+        let credit = connection.end(side.peer()).window;
         let end = connection.end(side);
-        if id.is_of_server() == (side == Side::Client) {
+        if id.is_of_server() == (side == Role::Client) {
             let low_bits = id.0 & 3;
             for index in 0..=(id.0 >> 2) {
                 let lower = StreamId(index << 2 | low_bits);
@@ -220,7 +197,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// The connection is over for this side.
-    fn over(&mut self, number: u64, side: Side, why: Closing<'_>) {
+    fn over(&mut self, number: u64, side: Role, why: Closing<'_>) {
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };
@@ -233,7 +210,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// Tells a machine that a connection is over.
-    pub(super) fn closed(&mut self, number: u64, side: Side, why: Closing<'_>) {
+    pub(super) fn closed(&mut self, number: u64, side: Role, why: Closing<'_>) {
         let Some(place) = self.connections.get(&number).map(|one| one.place(side)) else {
             return;
         };
@@ -272,16 +249,16 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         }
     }
 
-    fn stream(&mut self, number: u64, side: Side, id: StreamId) -> Option<&mut Stream> {
+    fn stream(&mut self, number: u64, side: Role, id: StreamId) -> Option<&mut Stream> {
         let end = self.connections.get_mut(&number)?.end(side);
         end.streams.get_mut(&id)
     }
 
     /// A stream of which something waits for a machine that takes it.
-    fn news(&mut self, place: Place) -> Option<(u64, Side, StreamId)> {
+    fn news(&mut self, place: Place) -> Option<(u64, Role, StreamId)> {
         let side = match place {
-            Place::Client(_) => Side::Client,
-            Place::Server => Side::Server,
+            Place::Client(_) => Role::Client,
+            Place::Server => Role::Server,
         };
         let mut found = Vec::new();
         for (number, connection) in &mut self.connections {
@@ -309,7 +286,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
     }
 
     /// Lets the other side send more on a stream, once half of its window was taken.
-    fn grant(&mut self, number: u64, side: Side, id: StreamId) {
+    fn grant(&mut self, number: u64, side: Role, id: StreamId) {
         let Some(window) = self
             .connections
             .get_mut(&number)

@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use shakedown_capture::quic::{CloseCode, Packet};
 use shakedown_protocol::streams::StreamId;
 
 use super::Conditions;
-use super::watch::{Code, Numbers};
 
 /// What one side tells the other.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -44,18 +44,24 @@ pub(super) enum Message {
 /// How a connection was closed.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Close {
-    pub(super) code: Code,
+    pub(super) code: CloseCode,
     pub(super) reason: String,
 }
 
 /// TLS's no_application_protocol as an error of QUIC (RFC 9001, section 8.1).
 pub(super) const NO_PROTOCOL: u64 = 0x178;
 
+/// A close by QUIC itself.
+pub(super) const fn by_quic(code: u64) -> CloseCode {
+    let frame_type = 0;
+    CloseCode::Transport { code, frame_type }
+}
+
 impl Close {
     /// The handshake fails for want of a common protocol.
     pub(super) const fn no_protocol() -> Self {
         Self {
-            code: Code::Transport(NO_PROTOCOL),
+            code: by_quic(NO_PROTOCOL),
             reason: String::new(),
         }
     }
@@ -172,7 +178,7 @@ pub(super) struct End {
     /// The largest number of a packet that came.
     pub(super) largest: Option<u64>,
     /// What came before the handshake was done.
-    pub(super) early: Vec<(Message, Option<Numbers>)>,
+    pub(super) early: Vec<(Message, Packet)>,
     pub(super) streams: BTreeMap<StreamId, Stream>,
     /// Bytes of each stream that it takes before they are read.
     pub(super) window: u64,

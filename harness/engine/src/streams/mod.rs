@@ -30,6 +30,7 @@ mod act;
 mod arrive;
 mod end;
 mod send;
+mod show;
 #[cfg(test)]
 mod tests;
 mod watch;
@@ -38,6 +39,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use shakedown_capture::quic::{Packet, Role};
 use shakedown_protocol::proton;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, OnStream, StreamId, StreamMachine,
@@ -46,7 +48,7 @@ use shakedown_protocol::streams::{
 use crate::dice::Dice;
 use crate::network::Delay;
 use end::{End, Message, Phase};
-pub use watch::{Code, Numbers, Seen, Watch};
+pub use watch::Watch;
 
 /// Connections that there may be at a time; a client that asks for a further one hears that it has
 /// failed.
@@ -155,46 +157,30 @@ struct Connection {
     at_client: End,
     at_server: End,
     /// What could not pass because a side was cut off, with its destination.
-    held: Vec<(Side, Message)>,
-}
-
-/// A side of a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Side {
-    Client,
-    Server,
+    held: Vec<(Role, Message)>,
 }
 
 /// Something that will happen.
 #[derive(Debug)]
 enum Flight {
     /// A message gets to a side of a connection.
-    Arrives(u64, Side, Message, Option<Numbers>),
+    Arrives(u64, Role, Message, Packet),
     /// A side's transport has taken a write.
-    Written(u64, Side, StreamId),
-}
-
-impl Side {
-    const fn other(self) -> Self {
-        match self {
-            Self::Client => Self::Server,
-            Self::Server => Self::Client,
-        }
-    }
+    Written(u64, Role, StreamId),
 }
 
 impl Connection {
-    const fn end(&mut self, side: Side) -> &mut End {
+    const fn end(&mut self, side: Role) -> &mut End {
         match side {
-            Side::Client => &mut self.at_client,
-            Side::Server => &mut self.at_server,
+            Role::Client => &mut self.at_client,
+            Role::Server => &mut self.at_server,
         }
     }
 
-    const fn place(&self, side: Side) -> Place {
+    const fn place(&self, side: Role) -> Place {
         match side {
-            Side::Client => Place::Client(self.client),
-            Side::Server => Place::Server,
+            Role::Client => Place::Client(self.client),
+            Role::Server => Place::Server,
         }
     }
 
@@ -309,8 +295,9 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                 && let Some(connection) = self.connections.get_mut(&number)
             {
                 for (to, message) in std::mem::take(&mut connection.held) {
-                    let numbers = self.stamp(number, to.other(), &message);
-                    self.fly(number, to, message, numbers);
+                    if let Some(packet) = self.stamp(number, to.peer(), &message) {
+                        self.fly(number, to, message, packet);
+                    }
                 }
             }
         }
@@ -365,8 +352,8 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
             && flight.key().0 <= self.now
         {
             match flight.remove() {
-                Flight::Arrives(number, side, message, numbers) => {
-                    self.arrive(number, side, message, numbers);
+                Flight::Arrives(number, side, message, packet) => {
+                    self.arrive(number, side, message, packet);
                 }
                 Flight::Written(number, side, stream) => {
                     self.on_stream(number, side, stream, OnStream::Written);
@@ -397,23 +384,23 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
         }
     }
 
-    fn ends(&self) -> impl Iterator<Item = (u64, Side, &End)> {
+    fn ends(&self) -> impl Iterator<Item = (u64, Role, &End)> {
         self.connections.iter().flat_map(|(number, connection)| {
             [
-                (*number, Side::Client, &connection.at_client),
-                (*number, Side::Server, &connection.at_server),
+                (*number, Role::Client, &connection.at_client),
+                (*number, Role::Server, &connection.at_server),
             ]
         })
     }
 
-    fn end_that_is_due(&self) -> Option<(u64, Side)> {
+    fn end_that_is_due(&self) -> Option<(u64, Role)> {
         let is_due = |end: &End| end.due(&self.conditions).is_some_and(|due| due <= self.now);
         let due = self.ends().find(|(_, _, end)| is_due(end));
         due.map(|(number, side, _)| (number, side))
     }
 
     /// An end keeps its connection alive, or loses it.
-    fn end_is_due(&mut self, number: u64, side: Side) {
+    fn end_is_due(&mut self, number: u64, side: Role) {
         let Some(connection) = self.connections.get_mut(&number) else {
             return;
         };

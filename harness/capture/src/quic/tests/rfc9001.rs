@@ -3,10 +3,9 @@
 use std::time::Duration;
 
 use crate::Datagram;
-use crate::quic::event::{Event, EventKind, Role, Suite};
 use crate::quic::keys::{Keys, TrafficSecret};
 use crate::quic::protect::{open, retry_is_genuine};
-use crate::quic::{Decoder, Limits, Unreadable, Why};
+use crate::quic::{Decoder, Event, EventKind, Limits, Role, Suite, Unreadable, Why};
 
 fn hex(text: &str) -> Vec<u8> {
     let digits: String = text.split_whitespace().collect();
@@ -170,7 +169,7 @@ fn what_follows_the_packets_of_a_datagram_is_padding() {
 
 fn told_packet(by: &str, number: u64, acknowledges: &str) -> String {
     format!(
-        "Packet {{ by: {by}, level: Initial, packet_number: {number}, ack_eliciting: true, \
-         acknowledges: {acknowledges} }}"
+        "Packet(Packet {{ by: {by}, level: Initial, number: {number}, ack_eliciting: true, \
+         acknowledges: {acknowledges} }})"
     )
 }

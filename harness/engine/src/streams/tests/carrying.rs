@@ -1,7 +1,8 @@
+use shakedown_capture::quic::EventKind;
 use shakedown_protocol::streams::Approach;
 
 use super::*;
-use crate::streams::{MOST_CONNECTIONS, Seen, Spins};
+use crate::streams::{MOST_CONNECTIONS, Spins};
 
 #[test]
 fn bytes_of_each_stream_come_in_order_and_once_however_they_are_cut() {
@@ -364,8 +365,8 @@ fn a_machine_that_stands_in_a_loop_is_told_of() {
 struct Edge(Vec<String>);
 
 impl Watch for Edge {
-    fn passes(&mut self, _: Duration, edge: Place, _: u64, seen: Seen<'_>) {
-        if edge == Place::Server && !matches!(seen, Seen::Packet { .. }) {
+    fn passes(&mut self, _: Duration, edge: Place, _: u64, seen: &EventKind<'_>) {
+        if edge == Place::Server && !matches!(seen, EventKind::Packet(_)) {
             self.0.push(format!("{seen:?}"));
         }
     }
@@ -396,13 +397,13 @@ fn an_edge_shows_what_a_capture_there_would() {
     assert_eq!(
         network.watch().0,
         [
-            "Asked { client: 192.0.2.2:50000, server: 192.0.2.1:4433 }",
-            "Agreed",
-            "Stream { stream: StreamId(0), by: Client(0) }",
-            "Bytes { stream: StreamId(0), by: Client(0), bytes: [9] }",
-            "Fin { stream: StreamId(0), by: Client(0) }",
-            "Bytes { stream: StreamId(0), by: Server, bytes: [5] }",
-            "Closed { by: Server, code: Application(3) }",
+            "ConnectionOpened { client: 192.0.2.2:50000, server: 192.0.2.1:4433, version: 1, original_destination_id: [] }",
+            "ServerHandshake { alpn: Some([112, 114, 111, 116, 111, 110]), parameters: None }",
+            "StreamOpened { stream: 0, by: Client, unidirectional: false }",
+            "StreamBytes { stream: 0, by: Client, offset: 0, bytes: [9] }",
+            "StreamFin { stream: 0, by: Client, final_size: 1 }",
+            "StreamBytes { stream: 0, by: Server, offset: 0, bytes: [5] }",
+            "ConnectionClosed { by: Server, code: Application { code: 3 }, reason: [] }",
         ]
     );
 }

@@ -1,10 +1,9 @@
 //! Captures whose key logs do not suffice: nothing in them is told to be kept or broken.
 
+use shakedown_capture::quic::Role::{self, Client, Server};
 use shakedown_engine::judge::judge;
 use shakedown_protocol::MonitorSettings;
-use shakedown_protocol::monitor::Observation;
-use shakedown_protocol::proton::monitor::{Blind, Unread};
-use shakedown_protocol::requirement::Role::{self, Initiator as Client, Responder as Server};
+use shakedown_protocol::monitor::{Blind, Observation, Unread};
 
 use super::healthy::{reset, talk};
 use super::table::{Table, in_virtual_time};
@@ -40,8 +39,19 @@ fn is_inconclusive(keys: impl Fn(&str) -> Option<String>, why: Unread, side: Opt
                 Observation::Inconclusive(_) => {}
             },
         );
+        let protocol = "proton";
         let blind: Vec<_> = judged.unwrap().blind.into_iter().collect();
-        assert_eq!(blind, [(Blind { why, side }, connections)]);
+        assert_eq!(
+            blind,
+            [(
+                Blind {
+                    protocol,
+                    why,
+                    side
+                },
+                connections
+            )]
+        );
     }
 }
 

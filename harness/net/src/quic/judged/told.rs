@@ -47,13 +47,6 @@ pub(super) struct Told {
     pub(super) seen: Vec<String>,
 }
 
-const fn role(role: quic::Role) -> Role {
-    match role {
-        quic::Role::Client => Role::Initiator,
-        quic::Role::Server => Role::Responder,
-    }
-}
-
 impl Told {
     pub(super) fn of(capture: &[u8], settings: &MonitorSettings) -> Self {
         let mut told = Self::default();
@@ -97,17 +90,17 @@ impl Told {
             EventKind::ConnectionOpened { client, .. } => {
                 self.ports.insert(connection, client.port());
             }
-            EventKind::Packet { by, .. } => {
-                self.packets.insert(number, (role(by), event.at.time));
+            EventKind::Packet(quic::Packet { by, .. }) => {
+                self.packets.insert(number, (by.into(), event.at.time));
             }
             EventKind::StreamBytes {
                 by, stream, bytes, ..
             } => {
-                let said = (connection, role(by), stream, bytes.to_vec(), number);
+                let said = (connection, by.into(), stream, bytes.to_vec(), number);
                 self.said.push(said);
             }
             EventKind::ConnectionClosed { by, .. } => {
-                self.closes.push((connection, role(by), number));
+                self.closes.push((connection, by.into(), number));
             }
             EventKind::KeyUpdated { .. } => self.seen.push("key update".to_owned()),
             EventKind::AddressChanged { .. } => self.seen.push("address".to_owned()),

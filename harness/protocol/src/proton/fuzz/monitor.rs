@@ -1,12 +1,22 @@
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
+
+use shakedown_wire::quic::{
+    self, Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable, Why,
+};
 
 use super::plan::{Plan, Step, What as Doing};
 use crate::MonitorSettings;
 use crate::monitor::StreamMonitor as _;
 use crate::monitor::{Finding, Observation, Vantage};
-use crate::proton::monitor::{Code, Event, Monitor, Numbers, Unread, What};
+use crate::proton::monitor::Monitor;
 use crate::proton::{ALPN, PROTOCOL};
-use crate::requirement::Role;
+
+const CLIENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 2), 50_000));
+const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 4_433));
+
+/// The list of ALPN with `proton` alone.
+const OFFER: &[u8] = b"\x06proton";
 
 /// Things that one event may give rise to be said; the end may say as much of each.
 const MOST_OBSERVATIONS: usize = 64;
@@ -26,16 +36,21 @@ pub(super) fn run(bytes: &[u8]) {
             time += step.time();
         }
         let by = match step.connection & 128 {
-            0 => Role::Initiator,
-            _ => Role::Responder,
+            0 => quic::Role::Client,
+            _ => quic::Role::Server,
         };
-        let connection = u64::from(step.connection & 63);
-        for what in events(step, by, number).into_iter().flatten() {
+        let at = At {
+            number,
+            time,
+            source: CLIENT,
+            destination: SERVER,
+        };
+        let connection = Some(u64::from(step.connection & 63));
+        for kind in events(step, by, number).into_iter().flatten() {
             let event = Event {
                 connection,
-                number,
-                time,
-                what,
+                at,
+                kind,
             };
             audit.begin(&event);
             monitor.event(&event, &mut |said| audit.hear(&said));
@@ -66,68 +81,111 @@ fn settings(plan: &Plan<'_>) -> MonitorSettings {
 }
 
 /// What a step shows, and the packet that shows it.
-fn events<'a>(step: &Step<'a>, by: Role, number: u64) -> [Option<What<'a>>; 2] {
+fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind<'a>>; 2] {
     let stream = u64::from(step.stream);
     let code = u64::from(step.number());
     let bytes = step.bytes;
     let is_odd = step.stream & 1 == 1;
-    let port = 50_000 + u16::from(step.stream >> 1);
-    let what = match step.what {
+    let kind = match step.what {
         Doing::Bytes | Doing::Sense if bytes.is_empty() => None,
-        Doing::Bytes | Doing::Sense => Some(What::Bytes { stream, by, bytes }),
-        Doing::Wait => None,
-        Doing::Deadline => Some(What::Lost { stream, by }),
-        Doing::Asked => Some(What::Opened {
-            client: ([192, 0, 2, 2], port).into(),
-            server: ([192, 0, 2, 1], 4_433).into(),
+        Doing::Bytes | Doing::Sense => Some(EventKind::StreamBytes {
+            stream,
+            by,
+            offset: 0,
+            bytes,
         }),
-        Doing::Command => Some(What::Offered(is_odd)),
-        Doing::Connected => {
-            let chosen = match step.stream {
+        Doing::Wait => None,
+        Doing::Deadline => Some(EventKind::StreamLost {
+            stream,
+            by,
+            offset: 0,
+            why: Lost::Missing,
+        }),
+        Doing::Asked => Some(EventKind::ConnectionOpened {
+            client: SocketAddr::new(CLIENT.ip(), 50_000 + u16::from(step.stream >> 1)),
+            server: SERVER,
+            version: 1,
+            original_destination_id: &[],
+        }),
+        Doing::Command => Some(EventKind::ClientHello {
+            alpn: is_odd.then_some(OFFER),
+            server_name: None,
+            parameters: None,
+        }),
+        Doing::Connected => Some(EventKind::ServerHandshake {
+            alpn: match step.stream {
                 0..128 => Some(ALPN.as_bytes()),
                 128..192 => None,
                 192.. => Some(bytes),
-            };
-            Some(What::Agreed(chosen))
-        }
-        Doing::Opened => Some(What::Stream {
+            },
+            parameters: None,
+        }),
+        Doing::Opened => Some(EventKind::StreamOpened {
             stream,
             by,
             unidirectional: stream & 2 == 2,
         }),
-        Doing::Fin => Some(What::Fin { stream, by }),
-        Doing::Reset | Doing::Stopped => Some(What::Broken { stream, by }),
-        Doing::Written => {
-            let (stream, limit) = ((!is_odd).then_some(stream), code);
-            Some(match step.stream & 2 {
-                0 => What::Raised { by, stream, limit },
-                _ => What::Blocked { by, stream, limit },
-            })
-        }
-        Doing::Datagram => Some(What::Datagram { by }),
-        Doing::Closed => Some(What::Closed {
+        Doing::Fin => Some(EventKind::StreamFin {
+            stream,
+            by,
+            final_size: 0,
+        }),
+        Doing::Reset => Some(EventKind::StreamReset {
+            stream,
+            by,
+            code,
+            final_size: 0,
+        }),
+        Doing::Stopped => Some(EventKind::StopSending { stream, by, code }),
+        Doing::Written => Some(EventKind::Flow {
+            by,
+            flow: match (step.stream & 2, is_odd) {
+                (0, false) => Flow::MaxStreamData {
+                    stream,
+                    maximum: code,
+                },
+                (0, true) => Flow::MaxData(code),
+                (_, false) => Flow::StreamDataBlocked {
+                    stream,
+                    limit: code,
+                },
+                (_, true) => Flow::DataBlocked(code),
+            },
+        }),
+        Doing::Datagram => Some(EventKind::DatagramFrame { by, bytes }),
+        Doing::Closed => Some(EventKind::ConnectionClosed {
             by,
             code: match is_odd {
-                true => Code::Transport(code),
-                false => Code::Application(code),
+                true => CloseCode::Transport {
+                    code,
+                    frame_type: 0,
+                },
+                false => CloseCode::Application { code },
             },
+            reason: &[],
         }),
-        Doing::Stop => Some(What::Unreadable {
+        Doing::Stop => Some(EventKind::Unreadable(Unreadable {
             by: (step.stream & 2 == 0).then_some(by),
             why: match is_odd {
-                true => Unread::NoSecrets,
-                false => Unread::WrongKeys,
+                true => Why::NoSecrets,
+                false => Why::CannotDecrypt,
             },
-        }),
+            may_be_stateless_reset: false,
+        })),
     };
-    let numbers = Numbers {
-        own: number,
+    let unseen = step.stream & 8 == 8;
+    let largest = number.checked_sub(1 + u64::from(step.stream >> 4));
+    let packet = Packet {
+        by,
+        level: match matches!(step.what, Doing::Asked | Doing::Connected) {
+            true => Level::Initial,
+            false => Level::OneRtt,
+        },
+        number,
         ack_eliciting: step.stream & 4 == 0,
-        acknowledged: number.checked_sub(1 + u64::from(step.stream >> 4)),
-        unseen: step.stream & 8 == 8,
+        acknowledges: largest.map(|largest| Acknowledged { largest, unseen }),
     };
-    let numbers = Some(numbers).filter(|_| !matches!(step.what, Doing::Asked | Doing::Connected));
-    [what, Some(What::Packet { by, numbers })]
+    [kind, Some(EventKind::Packet(packet))]
 }
 
 /// What a monitor may say, whatever it saw: requirements that there are, packets that there were, and
@@ -142,7 +200,7 @@ pub struct Audit {
 impl Audit {
     /// The monitor is about to see this.
     pub fn begin(&mut self, event: &Event<'_>) {
-        self.number = self.number.max(event.number);
+        self.number = self.number.max(event.at.number);
         self.room += MOST_OBSERVATIONS;
     }
 

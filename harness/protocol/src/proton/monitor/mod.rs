@@ -7,9 +7,9 @@
 //! breach is told once a connection and side and then counted, a doubt once a connection.
 
 mod between;
+mod code;
 mod connection;
 mod due;
-mod event;
 mod ledger;
 mod talk;
 #[cfg(test)]
@@ -17,11 +17,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-pub use event::{Blind, Code, Event, Numbers, Unread, What};
+use shakedown_wire::quic::{Event, EventKind, protocols};
 
-use super::{Kind, Words};
+use super::{ALPN, Kind, Words};
 use crate::MonitorSettings;
-use crate::monitor::{Observation, StreamMonitor};
+use crate::monitor::{Blind, Observation, StreamMonitor, Unread};
+use crate::requirement::Role;
+use code::Code;
 use connection::{At, Connection};
 use ledger::Say;
 
@@ -51,6 +53,49 @@ impl Monitor {
         }
     }
 
+    fn begun(&mut self, number: u64, mut new: Connection, say: Say<'_>) {
+        new.second_of = self.alive(&new);
+        if self.connections.len() == MOST_CONNECTIONS {
+            self.end_oldest(say);
+        }
+        self.connections.insert(number, new);
+    }
+
+    /// Bytes of a stream, by its id and who sent them.
+    fn bytes(&mut self, number: u64, said: (u64, Role, &[u8]), at: At, say: Say<'_>) {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let (stream, by, bytes) = said;
+        let (spoke, id) = (connection.spoke, connection.first_id);
+        let served = connection.served;
+        connection.bytes(stream, by, bytes, at, &self.settings, say);
+        let first_word = !spoke && connection.spoke;
+        let first_id = id.is_none() && connection.first_id.is_some();
+        let first_answer = served.is_none() && connection.served.is_some();
+        if first_word {
+            self.spoke(number, at, say);
+        }
+        if first_id {
+            self.ids_go_on(number, at, say);
+        }
+        if first_answer {
+            self.served(number, at);
+        }
+    }
+
+    /// A side says that a connection is over.
+    fn ended(&mut self, number: u64, by: Role, code: Code, at: At, say: Say<'_>) {
+        let Some(connection) = self.connections.get_mut(&number) else {
+            return;
+        };
+        let is_first = connection.closed.is_none();
+        connection.close(by, code, at, &self.settings, say);
+        if is_first {
+            self.closed(number, by, code, at, say);
+        }
+    }
+
     fn end_oldest(&mut self, say: Say<'_>) {
         self.harmless();
         if let Some((number, connection)) = self.connections.pop_first() {
@@ -68,86 +113,70 @@ impl Monitor {
 
 impl StreamMonitor for Monitor {
     fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation)) {
-        let at = At {
-            packet: event.number,
-            time: event.time,
+        let Some(number) = event.connection else {
+            return;
         };
-        if let What::Opened { client, server } = event.what {
-            let mut new = Connection::new(client, server, at);
-            new.second_of = self.alive(&new);
-            if self.connections.len() == MOST_CONNECTIONS {
-                self.end_oldest(say);
-            }
-            self.connections.insert(event.connection, new);
+        let at = At {
+            packet: event.at.number,
+            time: event.at.time,
+        };
+        if let EventKind::ConnectionOpened { client, server, .. } = event.kind {
+            self.begun(number, Connection::new(client, server, at), say);
             return;
         }
         let settings = &self.settings;
-        let Some(connection) = self.connections.get_mut(&event.connection) else {
+        let connection = self.connections.get_mut(&number);
+        let Some(connection) = connection.filter(|connection| !connection.foreign) else {
             return;
         };
-        if connection.foreign {
-            return;
-        }
-        if let What::Packet { by, numbers } = event.what {
-            connection.packet(by, numbers, at, settings, say);
-            self.second(event.connection, by, at, say);
-            return;
-        }
-        if let What::Lost { stream, by } = event.what {
-            connection.lost(stream, by);
-            return;
-        }
-        if let What::Closed { by, code } = event.what {
-            let is_first = connection.closed.is_none();
-            connection.close(by, code, at, settings, say);
-            if is_first {
-                self.closed(event.connection, by, code, at, say);
+        match event.kind {
+            EventKind::Packet(packet) => {
+                connection.packet(&packet, at, settings, say);
+                self.second(number, packet.by.into(), at, say);
             }
-            return;
-        }
-        if let What::Unreadable { by, why } = event.what {
-            connection.not_read(by, why);
-            connection.unreadable |= connection.closed.is_none();
-            return;
-        }
-        if connection.closed.is_some() {
-            return;
-        }
-        match event.what {
-            What::Opened { .. }
-            | What::Packet { .. }
-            | What::Lost { .. }
-            | What::Closed { .. }
-            | What::Unreadable { .. } => {}
-            What::Blocked { by, stream, limit } => connection.blocked(by, stream, limit, at),
-            What::Raised { by, stream, limit } => connection.raised(by, stream, limit),
-            What::Offered(ours) => connection.offered = ours,
-            What::Agreed(alpn) => self.agreed(event.connection, alpn, at, say),
-            What::Stream {
+            EventKind::StreamLost { stream, by, .. } => connection.lost(stream, by.into()),
+            EventKind::ConnectionClosed { by, code, .. } => {
+                self.ended(number, by.into(), code.into(), at, say);
+            }
+            EventKind::StatelessReset { by } => {
+                self.ended(number, by.into(), Code::StatelessReset, at, say);
+            }
+            EventKind::Unreadable(packet) => connection.not_read(packet.by, packet.why.into()),
+            EventKind::Malformed { by, .. } | EventKind::UnknownFrame { by, .. } => {
+                connection.not_read(Some(by), Unread::Form);
+            }
+            // What else comes after a close says nothing.
+            _ if connection.closed.is_some() => {}
+            EventKind::ClientHello { alpn, .. } => {
+                let mut offered = alpn.into_iter().flat_map(protocols);
+                connection.offered = offered.any(|one| one == ALPN.as_bytes());
+            }
+            EventKind::ServerHandshake { alpn, .. } => self.agreed(number, alpn, at, say),
+            EventKind::StreamOpened {
                 stream,
                 by,
                 unidirectional,
-            } => connection.opened(stream, by, unidirectional, at, say),
-            What::Bytes { stream, by, bytes } => {
-                let (spoke, id) = (connection.spoke, connection.first_id);
-                let served = connection.served;
-                connection.bytes(stream, by, bytes, at, settings, say);
-                let first_word = !spoke && connection.spoke;
-                let first_id = id.is_none() && connection.first_id.is_some();
-                let first_answer = served.is_none() && connection.served.is_some();
-                if first_word {
-                    self.spoke(event.connection, at, say);
-                }
-                if first_id {
-                    self.ids_go_on(event.connection, at, say);
-                }
-                if first_answer {
-                    self.served(event.connection, at);
-                }
+            } => connection.opened(stream, by.into(), unidirectional, at, say),
+            EventKind::StreamBytes {
+                stream, by, bytes, ..
+            } => self.bytes(number, (stream, by.into(), bytes), at, say),
+            EventKind::StreamFin { stream, by, .. } => connection.fin(stream, by.into(), at),
+            EventKind::StreamReset { stream, by, .. }
+            | EventKind::StopSending { stream, by, .. } => {
+                connection.broken(stream, by.into(), at);
             }
-            What::Fin { stream, by } => connection.fin(stream, by, at),
-            What::Broken { stream, by } => connection.broken(stream, by, at),
-            What::Datagram { by } => connection.not_admitted(by, at, "a datagram", say),
+            EventKind::DatagramFrame { by, .. } => {
+                connection.not_admitted(by.into(), at, "a datagram", say);
+            }
+            EventKind::Flow { by, flow } => connection.flow(by.into(), flow, at),
+            EventKind::ConnectionOpened { .. }
+            | EventKind::Retry
+            | EventKind::VersionNegotiation { .. }
+            | EventKind::CipherSuite(_)
+            | EventKind::HandshakeDone
+            | EventKind::KeyUpdated { .. }
+            | EventKind::AddressChanged { .. }
+            | EventKind::Forgotten => {}
         }
     }
 

@@ -1,8 +1,9 @@
 use std::time::Duration;
 
+use shakedown_wire::quic::{Acknowledged, Packet};
+
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
-use crate::proton::monitor::Numbers;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, OPERATION, SETUP};
@@ -12,20 +13,20 @@ impl Connection {
     /// A packet of a side, and with it what its time shows.
     pub(in super::super) fn packet(
         &mut self,
-        by: Role,
-        numbers: Option<Numbers>,
+        packet: &Packet,
         at: At,
         settings: &MonitorSettings,
         say: Say<'_>,
     ) {
+        let by = packet.by.into();
         self.packets += 1;
         let last = &mut self.last[index(by)];
         *last = (*last).max(Some(at.time));
-        self.read[index(by)] |= numbers.is_some();
+        self.read[index(by)] |= packet.is_of_the_application();
         if self.is_read() && self.agreed.is_some() {
             self.ledger.open(say);
         }
-        self.numbers(by, numbers, at);
+        self.numbers(packet, at);
         if self.closed.is_some() {
             self.conclude(settings, say);
             return;
@@ -52,29 +53,31 @@ impl Connection {
         self.vanished(by, at, settings, say);
     }
 
-    /// What the numbers of a packet say of what the sides know.
-    fn numbers(&mut self, by: Role, numbers: Option<Numbers>, at: At) {
+    /// What the number of a packet and what it acknowledges say of what the sides know.
+    fn numbers(&mut self, packet: &Packet, at: At) {
+        let by = packet.by.into();
         let (mine, peers) = (index(by), index(by.peer()));
-        if let Some(numbers) = numbers {
-            // One number may be left out on purpose (RFC 9000, section 21.4), and some count their
-            // handshake packets in the same row.
-            let next = &mut self.next[mine];
-            self.gaps |= next.is_some_and(|next| numbers.own > next + 1);
-            *next = (*next).max(Some(numbers.own.saturating_add(1)));
-        }
-        let own = numbers.filter(|numbers| numbers.ack_eliciting);
-        self.newest[mine] = self.newest[mine].max(own.map(|numbers| numbers.own));
+        // Packets of the handshake have numbers of their own.
+        let number = packet.is_of_the_application().then_some(packet.number);
         for due in &mut self.dues {
-            due.number(by, numbers.map(|numbers| numbers.own));
+            due.number(by, number);
         }
-        if let Some(own) = own {
-            self.probes[mine].get_or_insert((own.own, at.time));
-        }
-        let Some((numbers, largest)) = numbers.and_then(|all| Some((all, all.acknowledged?)))
-        else {
+        let Some(number) = number else {
             return;
         };
-        self.gaps |= numbers.unseen;
+        // One number may be left out on purpose (RFC 9000, section 21.4), and some count their
+        // handshake packets in the same row.
+        let next = &mut self.next[mine];
+        self.gaps |= next.is_some_and(|next| number > next + 1);
+        *next = (*next).max(Some(number.saturating_add(1)));
+        if packet.ack_eliciting {
+            self.newest[mine] = self.newest[mine].max(Some(number));
+            self.probes[mine].get_or_insert((number, at.time));
+        }
+        let Some(Acknowledged { largest, unseen }) = packet.acknowledges else {
+            return;
+        };
+        self.gaps |= unseen;
         let probe = &mut self.probes[peers];
         if let Some((_, sent)) = probe.take_if(|(number, _)| *number <= largest) {
             let delay = at.time.saturating_sub(sent);

@@ -1,5 +1,7 @@
 //! A side that may send no more: PR-T-04.
 
+use shakedown_wire::quic::Flow;
+
 use super::{At, Connection, MOST_STREAMS};
 use crate::proton::OPERATION;
 use crate::proton::monitor::due::Due;
@@ -36,7 +38,20 @@ impl Connection {
         self.windows.longest().is_some()
     }
 
-    pub(in super::super) fn blocked(&mut self, by: Role, of: Limit, limit: u64, at: At) {
+    /// What a frame of flow control says of the bytes that may be sent.
+    pub(in super::super) fn flow(&mut self, by: Role, flow: Flow, at: At) {
+        match flow {
+            Flow::MaxData(limit) => self.raised(by, None, limit),
+            Flow::MaxStreamData { stream, maximum } => self.raised(by, Some(stream), maximum),
+            Flow::DataBlocked(limit) => self.blocked(by, None, limit, at),
+            Flow::StreamDataBlocked { stream, limit } => {
+                self.blocked(by, Some(stream), limit, at);
+            }
+            Flow::MaxStreams { .. } | Flow::StreamsBlocked { .. } => {}
+        }
+    }
+
+    fn blocked(&mut self, by: Role, of: Limit, limit: u64, at: At) {
         let windows = &mut self.windows;
         let stale = windows.given(of).is_some_and(|given| given > limit);
         let room = windows.full.len() < MOST_STREAMS;
@@ -50,7 +65,7 @@ impl Connection {
         }
     }
 
-    pub(in super::super) fn raised(&mut self, by: Role, of: Limit, limit: u64) {
+    fn raised(&mut self, by: Role, of: Limit, limit: u64) {
         if by != Role::Initiator {
             return;
         }

@@ -11,12 +11,15 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use shakedown_wire::quic;
+
 use super::due::Due;
 use super::ledger::{Act, Ledger, Say};
 use super::talk::{Talk, Word};
-use super::{Blind, Code, Kind, Unread, Words};
+use super::{Code, Kind, Words};
 use crate::MonitorSettings;
-use crate::monitor::Vantage;
+use crate::monitor::{Blind, Unread, Vantage};
+use crate::proton::PROTOCOL;
 use crate::requirement::Role;
 
 /// Most streams that are kept of a connection.
@@ -251,11 +254,12 @@ impl Connection {
     }
 
     /// A packet could not be read.
-    pub(super) fn not_read(&mut self, by: Option<Role>, why: Unread) {
+    pub(super) fn not_read(&mut self, by: Option<quic::Role>, why: Unread) {
         if let Some(by) = by {
-            let unread = &mut self.unread[index(by)];
+            let unread = &mut self.unread[by.index()];
             *unread = (*unread).max(Some(why));
         }
+        self.unreadable |= self.closed.is_none();
     }
 
     /// Why it cannot be judged: nothing of a side could be read, or not which protocol it is.
@@ -268,12 +272,17 @@ impl Connection {
         );
         let (why, side) = match unread {
             (Some(client), Some(server)) => (client.max(server), None),
-            (Some(why), None) if server_read => (why, Some(Role::Initiator)),
-            (None, Some(why)) if client_read => (why, Some(Role::Responder)),
+            (Some(why), None) if server_read => (why, Some(quic::Role::Client)),
+            (None, Some(why)) if client_read => (why, Some(quic::Role::Server)),
             (Some(why), None) | (None, Some(why)) => (why, None),
             (None, None) => (server.filter(|_| self.agreed.is_none())?, None),
         };
-        Some(Blind { why, side })
+        let protocol = PROTOCOL.id;
+        Some(Blind {
+            protocol,
+            why,
+            side,
+        })
     }
 
     /// Says that a requirement is broken, or not judged for sure where something was not seen.

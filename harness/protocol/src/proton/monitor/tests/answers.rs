@@ -1,7 +1,9 @@
 //! Answers that are late or do not come, windows that are full, and silence.
 
-use super::super::What;
+use shakedown_wire::quic::{EventKind, Flow};
+
 use super::rig::Rig;
+use super::shown;
 use crate::MonitorSettings;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
@@ -34,11 +36,7 @@ fn what_the_server_never_had_it_need_not_answer() {
 
 #[test]
 fn a_server_that_may_send_nothing_need_not_answer() {
-    let blocked = What::Blocked {
-        by: Server,
-        stream: Some(0),
-        limit: 100,
-    };
+    let blocked = blocked_on(0, 100);
     let rig = Rig::set_up().does(Server, blocked).word(0, Client, 1);
     rig.alive(300, &[1]).closed(Client, 4).end().is_healthy();
 }
@@ -108,20 +106,20 @@ fn an_idle_connection_is_kept_alive() {
     assert!(judged(9) && !judged(5));
 }
 
-fn blocked(limit: u64) -> What<'static> {
-    What::Blocked {
-        by: Server,
-        stream: Some(8),
-        limit,
-    }
+fn blocked(limit: u64) -> EventKind<'static> {
+    blocked_on(8, limit)
 }
 
-fn raised(stream: Option<u64>, limit: u64) -> What<'static> {
-    What::Raised {
-        by: Client,
-        stream,
-        limit,
-    }
+fn blocked_on(stream: u64, limit: u64) -> EventKind<'static> {
+    shown::flow(Server, Flow::StreamDataBlocked { stream, limit })
+}
+
+fn raised(stream: Option<u64>, maximum: u64) -> EventKind<'static> {
+    let flow = match stream {
+        Some(stream) => Flow::MaxStreamData { stream, maximum },
+        None => Flow::MaxData(maximum),
+    };
+    shown::flow(Client, flow)
 }
 
 #[test]

@@ -1,5 +1,7 @@
-use super::super::{Code, Unread, What};
+use shakedown_wire::quic::{self, EventKind, Flow, Why};
+
 use super::rig::Rig;
+use super::shown;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
 #[test]
@@ -62,8 +64,7 @@ fn a_second_stream_of_a_kind_and_a_fourth_are_closed_with_1() {
 #[test]
 fn quic_may_refuse_a_fourth_stream() {
     let mut rig = Rig::set_up().bytes(12, Client, &[2]);
-    let code = Code::Transport(4);
-    rig.what(What::Closed { by: Server, code });
+    rig.shows(shown::closed_by_quic(Server, 4));
     rig.end().broke(&[("PR-S-01", Client)]);
 }
 
@@ -72,14 +73,7 @@ fn a_stream_without_a_name_is_closed_with_3() {
     let nameless = || {
         let mut rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[1]);
         rig = rig.bytes(4, Client, &[2]);
-        rig.does(
-            Client,
-            What::Stream {
-                stream: 8,
-                by: Client,
-                unidirectional: false,
-            },
-        )
+        rig.does(Client, shown::opened(8, Client))
     };
     nameless()
         .alive(2, &[1])
@@ -107,7 +101,7 @@ fn a_close_with_3_that_is_due_is_for_no_violation_of_the_same_moment() {
     let late = |seconds| {
         let rig = Rig::new().connected(1, 5_000).bytes(4, Client, &[2]);
         let rig = rig.alive(seconds, &[1]);
-        let rig = rig.does(Client, What::Datagram { by: Client });
+        let rig = rig.does(Client, shown::datagram(Client));
         rig.closed(Server, 3).end()
     };
     late(1).broke(&[("PR-S-07", Client)]);
@@ -116,18 +110,14 @@ fn a_close_with_3_that_is_due_is_for_no_violation_of_the_same_moment() {
 
 #[test]
 fn unidirectional_streams_and_datagrams_are_no_part_of_it() {
-    let datagram = || Rig::set_up().does(Client, What::Datagram { by: Client });
+    let datagram = || Rig::set_up().does(Client, shown::datagram(Client));
     datagram()
         .closed(Server, 5)
         .end()
         .broke(&[("PR-S-07", Client)]);
     let goes_on = datagram().alive(6, &[1]).end();
     goes_on.broke(&[("PR-S-07", Client), ("PR-S-07", Server)]);
-    let opened = What::Stream {
-        stream: 3,
-        by: Server,
-        unidirectional: true,
-    };
+    let opened = shown::opened(3, Server);
     let stream = Rig::set_up().does(Server, opened);
     stream.closed(Client, 5).end().broke(&[("PR-S-07", Server)]);
 }
@@ -159,12 +149,11 @@ fn an_item_cut_short_is_closed_with_5_by_the_client() {
 
 #[test]
 fn a_stream_that_is_broken_off_ends_the_connection() {
-    let broken = || {
-        let (stream, by) = (4, Client);
-        Rig::set_up().does(by, What::Broken { stream, by })
-    };
-    broken().closed(Server, 5).end().is_healthy();
-    broken().alive(6, &[1]).end().broke(&[("PR-S-08", Server)]);
+    for broken in [shown::reset(4, Client), shown::stopped(4, Client)] {
+        let broken = || Rig::set_up().does(Client, broken);
+        broken().closed(Server, 5).end().is_healthy();
+        broken().alive(6, &[1]).end().broke(&[("PR-S-08", Server)]);
+    }
 }
 
 #[test]
@@ -181,10 +170,7 @@ fn nothing_is_owed_after_a_close_of_the_other_side_or_in_silence() {
 #[test]
 fn what_cannot_be_read_may_be_the_close() {
     let mut rig = Rig::set_up().fin(0, Client);
-    rig.what(What::Unreadable {
-        by: Some(Server),
-        why: Unread::Form,
-    });
+    rig.shows(shown::unreadable(Server, Why::NotQuic));
     let told = rig.alive(6, &[1]).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
 }
@@ -210,10 +196,7 @@ fn a_client_that_vanishes_is_given_up() {
 #[test]
 fn without_secrets_nothing_is_judged_and_that_is_said() {
     let mut rig = Rig::new().opened(1, 5_000);
-    rig.what(What::Unreadable {
-        by: Some(Server),
-        why: Unread::NoSecrets,
-    });
+    rig.shows(shown::unreadable(Server, Why::NoSecrets));
     let told = rig.end();
     assert_eq!(told.findings, []);
     assert_eq!(told.doubts, ["PR-C-06", "PR-E-04", "PR-S-01"]);
@@ -237,24 +220,13 @@ fn a_stream_that_is_named_just_late_may_go_on() {
     let named = |milliseconds| {
         let rig = Rig::new().connected(1, 5_000);
         let rig = rig.bytes(0, Client, &[1]).bytes(4, Client, &[2]);
-        let (stream, by, unidirectional) = (8, Client, false);
-        let opened = What::Stream {
-            stream,
-            by,
-            unidirectional,
-        };
+        let (stream, by) = (8, Client);
+        let opened = shown::opened(stream, by);
         let rig = rig.does(Client, opened).later(1_010).alive(0, &[1]);
-        let rig = rig.does(
-            Client,
-            What::Raised {
-                by,
-                stream: None,
-                limit: 9,
-            },
-        );
+        let rig = rig.does(Client, shown::flow(by, Flow::MaxData(9)));
         let bytes = &[3];
         let rig = rig.later(milliseconds);
-        rig.does(Client, What::Bytes { stream, by, bytes })
+        rig.does(Client, shown::bytes(stream, by, bytes))
             .alive(9, &[1])
             .end()
     };
@@ -277,20 +249,25 @@ fn streams_that_are_there_just_late_may_go_on() {
 
 #[test]
 fn a_close_of_quic_is_not_the_one_that_is_owed() {
-    let closed = |seconds, code| {
+    let closed = |seconds, close| {
         let rig = Rig::set_up().alive(seconds, &[1]);
         let rig = rig.bytes(0, Client, &[1, 0]).fin(0, Client);
-        rig.does(Server, What::Closed { by: Server, code }).end()
+        rig.does(Server, close).end()
     };
     let wrong = [("PR-S-08", Server)];
-    closed(9, Code::Transport(1)).broke(&wrong);
-    let told = closed(9, Code::Transport(0));
+    closed(9, shown::closed_by_quic(Server, 1)).broke(&wrong);
+    let told = closed(9, shown::closed_by_quic(Server, 0));
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
-    let told = closed(9, Code::StatelessReset);
+    let told = closed(
+        9,
+        EventKind::StatelessReset {
+            by: quic::Role::Server,
+        },
+    );
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-S-08"]));
     // Before the handshake is over it hides the application's code.
-    closed(0, Code::Transport(0x0c)).is_healthy();
-    closed(9, Code::Transport(0x0c)).broke(&wrong);
+    closed(0, shown::closed_by_quic(Server, 0x0c)).is_healthy();
+    closed(9, shown::closed_by_quic(Server, 0x0c)).broke(&wrong);
 }
 
 #[test]
@@ -306,20 +283,12 @@ fn items_that_are_pushed_are_not_kept() {
 #[test]
 fn with_the_secrets_of_one_side_nothing_is_judged() {
     let mut rig = Rig::new().opened(1, 5_000);
-    rig.what(What::Agreed(Some(b"proton")));
+    rig.shows(shown::agreed(Some(b"proton")));
     for stream in [0, 4, 8, 12] {
-        let (by, unidirectional) = (Client, false);
-        rig.what(What::Stream {
-            stream,
-            by,
-            unidirectional,
-        });
+        rig.shows(shown::opened(stream, Client));
         rig.packet_alone(Server);
     }
-    rig.what(What::Unreadable {
-        by: Some(Client),
-        why: Unread::NoSecrets,
-    });
+    rig.shows(shown::unreadable(Client, Why::NoSecrets));
     let told = rig.after(10, Server).end();
     assert_eq!(told.findings, []);
     assert!(told.doubts.contains(&"PR-S-01"), "{told:?}");
@@ -330,8 +299,8 @@ fn with_the_secrets_of_one_side_nothing_is_judged() {
 #[test]
 fn other_protocols_are_left_alone() {
     let mut rig = Rig::new().opened(1, 5_000);
-    rig.what(What::Offered(false));
-    rig.what(What::Agreed(Some(b"h3")));
+    rig.shows(shown::offered(b"\x02h3"));
+    rig.shows(shown::agreed(Some(b"h3")));
     let told = rig.bytes(0, Client, &[9]).end();
     told.is_healthy();
     assert_eq!(told.sessions.len(), 0);

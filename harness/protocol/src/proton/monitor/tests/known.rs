@@ -1,7 +1,7 @@
 //! What a side cannot know, and what the capture lacks.
 
-use super::super::{Code, What};
 use super::rig::Rig;
+use super::shown;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
 #[test]
@@ -71,20 +71,11 @@ fn what_goes_on_where_packets_are_missing_is_in_doubt() {
 #[test]
 fn an_ack_that_is_seen_before_the_name_of_its_stream_is_for_its_id() {
     let mut rig = Rig::new().connected(1, 5_000);
-    rig.what(What::Stream {
-        stream: 0,
-        by: Client,
-        unidirectional: false,
-    });
+    rig.shows(shown::opened(0, Client));
     let rig = rig.word(0, Server, 1).bytes(4, Client, &[2]);
-    let rig = rig.bytes(8, Client, &[3]).does(
-        Client,
-        What::Bytes {
-            stream: 0,
-            by: Client,
-            bytes: &[1, 1, 0, 0, 0],
-        },
-    );
+    let rig = rig
+        .bytes(8, Client, &[3])
+        .does(Client, shown::bytes(0, Client, &[1, 1, 0, 0, 0]));
     let rig = rig.word(0, Client, 2).word(0, Server, 2);
     let told = rig.closed(Client, 0).end();
     told.is_healthy();
@@ -113,10 +104,7 @@ fn a_server_closes_once() {
     let told = failures().closed(Server, 5).closed(Server, 1).end();
     told.broke(&[("PR-R-03", Server)]);
     // Before the handshake is over a close has two forms.
-    let hidden = What::Closed {
-        by: Server,
-        code: Code::Transport(0x0c),
-    };
+    let hidden = shown::closed_by_quic(Server, 0x0c);
     let told = failures().does(Server, hidden).closed(Server, 5).end();
     told.is_healthy();
 }

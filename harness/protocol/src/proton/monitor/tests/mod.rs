@@ -5,4 +5,5 @@ mod closes;
 mod known;
 mod rig;
 mod second;
+mod shown;
 mod words;

@@ -1,12 +1,19 @@
 use std::collections::BTreeMap;
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4};
 use std::time::Duration;
 
-use super::super::{Code, Event, Monitor, Numbers, What};
+use shakedown_wire::quic::{self, Acknowledged, At, Event, EventKind, Level};
+
+use super::super::Monitor;
+use super::shown;
 use crate::MonitorSettings;
 use crate::monitor::StreamMonitor as _;
 use crate::monitor::{Observation, Session};
 use crate::requirement::Role;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
+
+const CLIENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 5_000));
+const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 4_433));
 
 /// A monitor, and what it said.
 pub(super) struct Rig {
@@ -49,13 +56,19 @@ impl Rig {
         Self::new().connected(1, 5_000).named()
     }
 
-    pub(super) fn what(&mut self, what: What<'_>) {
+    pub(super) fn shows(&mut self, kind: EventKind<'_>) {
         self.number += 1;
-        let event = Event {
-            connection: self.connection,
+        let at = At {
             number: self.number,
             time: self.now,
-            what,
+            source: CLIENT,
+            destination: SERVER,
+        };
+        let connection = Some(self.connection);
+        let event = Event {
+            connection,
+            at,
+            kind,
         };
         let said = &mut self.said;
         self.monitor.event(&event, &mut |one| said.push(one));
@@ -80,19 +93,21 @@ impl Rig {
         let own = self.sent.get(&key(by)).copied().unwrap_or_default();
         let peers = self.sent.get(&key(by.peer())).copied();
         let acknowledged = peers.and_then(|sent| sent.checked_sub(1 + self.behind));
-        let numbers = Some(Numbers {
-            own,
-            ack_eliciting,
-            acknowledged: acknowledged.filter(|_| !self.deaf),
-            unseen: self.gaps,
-        });
+        let unseen = self.gaps;
+        let acknowledged = acknowledged.filter(|_| !self.deaf);
         self.sent.insert(key(by), own + 1);
-        self.what(What::Packet { by, numbers });
+        self.shows(EventKind::Packet(quic::Packet {
+            by: by.into(),
+            level: Level::OneRtt,
+            number: own,
+            ack_eliciting,
+            acknowledges: acknowledged.map(|largest| Acknowledged { largest, unseen }),
+        }));
     }
 
     /// A packet that says one thing.
-    pub(super) fn does(mut self, by: Role, what: What<'_>) -> Self {
-        self.what(what);
+    pub(super) fn does(mut self, by: Role, kind: EventKind<'_>) -> Self {
+        self.shows(kind);
         self.packet(by);
         self
     }
@@ -144,16 +159,19 @@ impl Rig {
 
     pub(super) fn opened(self, connection: u64, port: u16) -> Self {
         let mut rig = self.on(connection);
-        let client = ([127, 0, 0, 1], port).into();
-        let server = ([127, 0, 0, 1], 4_433).into();
-        rig.what(What::Opened { client, server });
-        rig.what(What::Offered(true));
+        rig.shows(EventKind::ConnectionOpened {
+            client: SocketAddr::new(CLIENT.ip(), port),
+            server: SERVER,
+            version: 1,
+            original_destination_id: &[],
+        });
+        rig.shows(shown::OFFERED);
         rig
     }
 
     pub(super) fn connected(self, connection: u64, port: u16) -> Self {
         let mut rig = self.opened(connection, port);
-        rig.what(What::Agreed(Some(b"proton")));
+        rig.shows(shown::agreed(Some(b"proton")));
         rig.packet(Client);
         rig.packet(Server);
         rig
@@ -168,14 +186,9 @@ impl Rig {
     /// Bytes on a stream, which they open if they are its first.
     pub(super) fn bytes(mut self, stream: u64, by: Role, bytes: &[u8]) -> Self {
         if by == Client && bytes.len() == 1 {
-            let unidirectional = false;
-            self.what(What::Stream {
-                stream,
-                by,
-                unidirectional,
-            });
+            self.shows(shown::opened(stream, by));
         }
-        self.what(What::Bytes { stream, by, bytes });
+        self.shows(shown::bytes(stream, by, bytes));
         self.packet(by);
         self
     }
@@ -185,12 +198,11 @@ impl Rig {
     }
 
     pub(super) fn fin(self, stream: u64, by: Role) -> Self {
-        self.does(by, What::Fin { stream, by })
+        self.does(by, shown::fin(stream, by))
     }
 
     pub(super) fn closed(self, by: Role, code: u64) -> Self {
-        let code = Code::Application(code);
-        self.does(by, What::Closed { by, code })
+        self.does(by, shown::closed(by, code))
     }
 
     /// Time passes, and both sides keep these connections alive.
@@ -224,12 +236,12 @@ impl Rig {
         self
     }
 
-    pub(super) fn end(mut self) -> Told {
+    pub(super) fn end(mut self) -> Heard {
         let said = &mut self.said;
         self.monitor.finish(&mut |one| said.push(one));
-        let mut told = Told {
+        let mut told = Heard {
             without_secrets: self.monitor.blind().values().sum(),
-            ..Told::default()
+            ..Heard::default()
         };
         for one in self.said {
             match one {
@@ -243,14 +255,14 @@ impl Rig {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(super) struct Heard {
     pub(super) findings: Vec<(&'static str, Role)>,
     pub(super) doubts: Vec<&'static str>,
     pub(super) sessions: Vec<Session>,
     pub(super) without_secrets: u64,
 }
 
-impl Told {
+impl Heard {
     pub(super) fn is_healthy(&self) {
         assert!(
             self.findings.is_empty() && self.doubts.is_empty(),

@@ -1,5 +1,5 @@
-use super::super::{Code, What};
 use super::rig::Rig;
+use super::shown;
 use crate::MonitorSettings;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
@@ -116,10 +116,10 @@ fn ids_go_on_in_the_next_connection_of_a_process() {
 #[test]
 fn a_handshake_without_a_protocol_fails() {
     let mut rig = Rig::set_up().opened(2, 5_001);
-    rig.what(What::Agreed(None));
+    rig.shows(shown::agreed(None));
     rig.end().broke(&[("PR-C-07", Server)]);
     let mut unknown = Rig::new().opened(2, 5_001);
-    unknown.what(What::Agreed(None));
+    unknown.shows(shown::agreed(None));
     unknown.end().is_healthy();
     // In a run the server is one of proton, whoever comes first.
     let mut run = Rig::with(&MonitorSettings {
@@ -127,14 +127,14 @@ fn a_handshake_without_a_protocol_fails() {
         ..MonitorSettings::default()
     });
     run = run.opened(1, 5_000);
-    run.what(What::Agreed(None));
+    run.shows(shown::agreed(None));
     run.end().broke(&[("PR-C-07", Server)]);
 }
 
 #[test]
 fn of_two_handshakes_at_once_either_may_be_the_first() {
     let mut rig = Rig::new().opened(1, 5_000);
-    rig.what(What::Agreed(Some(b"proton")));
+    rig.shows(shown::agreed(Some(b"proton")));
     rig.packet(Server);
     let told = rig.connected(2, 5_001).on(1).closed(Server, 6).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-01"]));
@@ -151,15 +151,12 @@ fn a_second_connection_that_says_nothing_is_closed_with_6() {
     assert_eq!(told.findings, []);
 }
 
-const REFUSED: What<'static> = What::Closed {
-    by: Server,
-    code: Code::Transport(2),
-};
-
 /// The first connection, and a second one that was refused.
 fn refused() -> Rig {
     let rig = Rig::set_up().alive(3, &[1]).opened(2, 5_001);
-    rig.does(Server, REFUSED).on(1).alive(1, &[1])
+    rig.does(Server, shown::closed_by_quic(Server, 2))
+        .on(1)
+        .alive(1, &[1])
 }
 
 #[test]
@@ -170,17 +167,23 @@ fn after_a_refused_second_connection_the_next_one_is_served() {
     assert!(told.sessions[2].judged.contains(&"PR-C-02"), "{told:?}");
     // A close of the client may not have come, one of the server says that it knows.
     let next = refused().closed(Client, 0).opened(3, 5_002);
-    let told = next.does(Server, REFUSED).end();
+    let told = next.does(Server, shown::closed_by_quic(Server, 2)).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
     let over = refused().closed(Client, 0).closed(Server, 0);
-    let told = over.opened(3, 5_002).does(Server, REFUSED).end();
+    let told = over
+        .opened(3, 5_002)
+        .does(Server, shown::closed_by_quic(Server, 2))
+        .end();
     told.broke(&[("PR-C-02", Server)]);
     // It may have been started again.
     let over = refused().closed(Client, 0).closed(Server, 0).silent(3);
-    let told = over.opened(3, 5_002).does(Server, REFUSED).end();
+    let told = over
+        .opened(3, 5_002)
+        .does(Server, shown::closed_by_quic(Server, 2))
+        .end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
     let stopped = refused().closed(Server, 0).opened(3, 5_002);
-    let told = stopped.does(Server, REFUSED).end();
+    let told = stopped.does(Server, shown::closed_by_quic(Server, 2)).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
 }
 
@@ -188,7 +191,10 @@ fn after_a_refused_second_connection_the_next_one_is_served() {
 fn a_refusal_is_right_while_another_connection_may_live() {
     let silent = refused().connected(3, 5_009).on(1).alive(6, &[1]);
     let over = silent.closed(Client, 0).closed(Server, 0);
-    let told = over.opened(4, 5_002).does(Server, REFUSED).end();
+    let told = over
+        .opened(4, 5_002)
+        .does(Server, shown::closed_by_quic(Server, 2))
+        .end();
     told.is_healthy();
 }
 

@@ -1,5 +1,5 @@
-use super::super::What;
 use super::rig::Rig;
+use super::shown;
 use crate::MonitorSettings;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
@@ -67,10 +67,7 @@ fn an_ack_of_nothing_is_a_breach() {
 #[test]
 fn an_ack_of_what_is_not_in_the_capture_is_none() {
     let mut rig = Rig::set_up().word(0, Server, 3).closed(Client, 0);
-    rig.what(What::Lost {
-        stream: 0,
-        by: Client,
-    });
+    rig.shows(shown::lost(0, Client));
     let told = rig.end();
     assert!(told.findings.is_empty(), "{told:?}");
 }

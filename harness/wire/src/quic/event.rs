@@ -2,9 +2,8 @@ use std::fmt;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_wire::DecodeError;
-
-use super::parameters::TransportParameters;
+use super::TransportParameters;
+use crate::DecodeError;
 
 /// An end of a connection.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -25,7 +24,9 @@ impl Role {
         }
     }
 
-    pub(super) const fn index(self) -> usize {
+    /// 0 for the client, 1 for the server.
+    #[must_use]
+    pub const fn index(self) -> usize {
         match self {
             Self::Client => 0,
             Self::Server => 1,
@@ -54,30 +55,6 @@ pub enum Level {
     Handshake,
     /// With the secrets of the connection.
     OneRtt,
-}
-
-/// A cipher suite of TLS 1.3 that is read.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum Suite {
-    /// TLS_AES_128_GCM_SHA256.
-    Aes128Gcm,
-    /// TLS_AES_256_GCM_SHA384.
-    Aes256Gcm,
-    /// TLS_CHACHA20_POLY1305_SHA256.
-    ChaCha20Poly1305,
-}
-
-impl Suite {
-    /// The suite with this number in TLS.
-    #[must_use]
-    pub const fn from_code(code: u16) -> Option<Self> {
-        match code {
-            0x1301 => Some(Self::Aes128Gcm),
-            0x1302 => Some(Self::Aes256Gcm),
-            0x1303 => Some(Self::ChaCha20Poly1305),
-            _ => None,
-        }
-    }
 }
 
 /// Something that a capture shows, and the packet that shows it.
@@ -256,18 +233,7 @@ pub enum EventKind<'a> {
         by: Role,
     },
     /// A new packet was read, and all it says was told. Repeated packets are not told.
-    Packet {
-        /// Who sent it.
-        by: Role,
-        /// How it was encrypted.
-        level: Level,
-        /// Its number in QUIC.
-        packet_number: u64,
-        /// Whether it has to be acknowledged, which also restarts the idle timer of its sender.
-        ack_eliciting: bool,
-        /// What it acknowledges, if it does.
-        acknowledges: Option<Acknowledged>,
-    },
+    Packet(Packet),
     /// A packet was read, but breaks the rules. What stands before it in the packet was told.
     Malformed {
         /// Who sent it.
@@ -289,6 +255,29 @@ pub enum EventKind<'a> {
     /// So many connections are open that this one was forgotten. Packets of it that follow are of
     /// no known connection.
     Forgotten,
+}
+
+/// A packet of QUIC that was read.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Packet {
+    /// Who sent it.
+    pub by: Role,
+    /// How it was encrypted.
+    pub level: Level,
+    /// Its number, among those of its sender and level.
+    pub number: u64,
+    /// Whether it has to be acknowledged, which also restarts the idle timer of its sender.
+    pub ack_eliciting: bool,
+    /// What it acknowledges, if it does.
+    pub acknowledges: Option<Acknowledged>,
+}
+
+impl Packet {
+    /// Whether it may carry data of the application.
+    #[must_use]
+    pub const fn is_of_the_application(&self) -> bool {
+        matches!(self.level, Level::ZeroRtt | Level::OneRtt)
+    }
 }
 
 /// What a packet acknowledges of its peer's packets at its own level (0-RTT and 1-RTT are one).

@@ -1,6 +1,4 @@
-use shakedown_wire::{DecodeError, Reader};
-
-use super::header::length;
+use crate::{DecodeError, Reader};
 
 /// Most unknown parameters whose ids are kept.
 const MAX_UNKNOWN: usize = 32;
@@ -36,14 +34,18 @@ pub struct TransportParameters {
 
 impl TransportParameters {
     /// Reads the extension of TLS.
-    pub(super) fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
+    ///
+    /// # Errors
+    /// A parameter is cut, stands twice, or has not its form.
+    pub fn parse(bytes: &[u8]) -> Result<Self, DecodeError> {
         let mut all = Self::default();
         let mut reader = Reader::new(bytes);
         let mut seen = 0_u64;
         while reader.remaining() > 0 {
             let offset = reader.offset();
             let id = reader.quic_varint("transport parameter")?;
-            let length = length(&mut reader, "transport parameter length")?;
+            let length = reader.quic_varint("transport parameter length")?;
+            let length = usize::try_from(length).unwrap_or(usize::MAX);
             let value = reader.bytes("transport parameter value", length)?;
             if id < 64 {
                 if seen & 1 << id != 0 {
