@@ -294,6 +294,8 @@ impl<'s> World<'s> {
         let peer = self.sockets.get(&SocketId::MAIN).copied();
         let period = format!("{}ms", self.settings.buffer_period.as_millis());
         let mut extra = vec![("buffer_period".to_owned(), period)];
+        // Not every protocol has one.
+        extra.retain(|(name, _)| self.protocol.settings.iter().any(|it| it.name == *name));
         if let Some(requirement) = self.settings.without {
             extra.push(("without".to_owned(), requirement.to_owned()));
         }
