@@ -155,7 +155,7 @@ impl Configuration {
             .max_idle_timeout(Some(idle))
             .max_concurrent_bidi_streams(VarInt::from_u32(bidirectional))
             .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))
-            .datagram_receive_buffer_size(is_tester.then_some(DATAGRAMS))
+            .datagram_receive_buffer_size((is_tester || transport.datagrams).then_some(DATAGRAMS))
             // Merged datagrams cannot be told apart in a capture.
             .enable_segmentation_offload(false);
         if let Some(window) = window {

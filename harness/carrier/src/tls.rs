@@ -130,7 +130,9 @@ impl Sessions {
         let wrong = |error: &dyn std::fmt::Display| {
             CarrierError(format!("the certificate cannot be used: {error}"))
         };
-        let alpn = vec![settings.transport.alpn.into()];
+        let transport = settings.transport;
+        let names = std::iter::once(&transport.alpn).chain(transport.aliases);
+        let alpn = names.map(|name| name.as_bytes().to_vec()).collect();
         let Some(provider) = &self.provider else {
             return Ok(Arc::new(Plain { alpn }));
         };

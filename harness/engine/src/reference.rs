@@ -16,10 +16,9 @@ pub fn reference(
     security: Security,
     identity: Option<Identity>,
 ) -> Result<Box<dyn Machine>, String> {
-    let (machine, transport) = match ((protocol.reference)(settings)?, protocol.transport) {
-        (Reference::Datagrams(machine), _) => return Ok(machine),
-        (Reference::Streams(_), None) => return Err(format!("{} has no transport", protocol.id)),
-        (Reference::Streams(machine), Some(transport)) => (machine, transport),
+    let (machine, transport) = match (protocol.reference)(settings)? {
+        Reference::Datagrams(machine) => return Ok(machine),
+        Reference::Streams(machine, transport) => (machine, transport),
     };
     let carried = Settings {
         identity,

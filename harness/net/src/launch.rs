@@ -186,7 +186,7 @@ impl Launcher {
         }
     }
 
-    /// Stops an implementation and starts it again where it was. One that we did not start cannot
+    /// Stops or kills an implementation and starts it again where it was. One that we did not start cannot
     /// be.
     ///
     /// # Errors
@@ -195,12 +195,16 @@ impl Launcher {
         &self,
         mut instance: Instance,
         needs: &Needs,
+        kill: bool,
     ) -> Result<Instance, LaunchError> {
         let (Some(start), Some(process)) = (&self.iut.start, &instance.process) else {
             let problem = "has no [start], so the implementation cannot be started again";
             return Err(LaunchError::Description(problem.to_owned()));
         };
-        process.stop().await;
+        match kill {
+            true => drop(process.kill().await),
+            false => drop(process.stop().await),
+        }
         match (instance.address, instance.peer) {
             (Some(address), _) => {
                 let process = self.responder_at(start, needs, address).await?;

@@ -21,6 +21,7 @@ pub mod vocabulary;
 mod protocol;
 mod sealed;
 mod setting;
+mod twin;
 
 pub use protocol::{
     Forked, Hello, MonitorSettings, Protocol, Reference, ReferenceSettings, StreamParameters,
@@ -28,6 +29,7 @@ pub use protocol::{
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;
+pub use twin::Twin;
 
 /// Every protocol, in the order in which they are listed.
 pub static PROTOCOLS: [&Protocol; 2] = [&mediastream::PROTOCOL, &proton::PROTOCOL];

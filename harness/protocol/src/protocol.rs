@@ -12,6 +12,7 @@ use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
 use crate::setting::ProtocolOption;
 use crate::streams::StreamMachine;
+use crate::twin::Twin;
 use crate::vocabulary::Vocabulary;
 
 /// What the rest of the program needs to know of a protocol.
@@ -66,6 +67,8 @@ pub struct Protocol {
     pub completed: fn(&ReferenceSettings) -> String,
     /// What a person may try when a reference that asks has failed.
     pub advice: fn(&ReferenceSettings, &Failure) -> Option<&'static str>,
+    /// What the reference can be told to leave out (the setting `without`), to see it found.
+    pub twins: &'static [Twin],
     /// A reference machine whose future can branch, for exploration of all runs.
     ///
     /// # Errors
@@ -91,8 +94,8 @@ pub enum Watcher {
 pub enum Reference {
     /// Datagrams of UDP.
     Datagrams(Box<dyn Machine>),
-    /// Streams of QUIC connections.
-    Streams(Box<dyn StreamMachine>),
+    /// Streams of QUIC connections, and what it asks of them.
+    Streams(Box<dyn StreamMachine>, Transport),
 }
 
 /// What a protocol asks of QUIC.
@@ -108,6 +111,10 @@ pub struct Transport {
     pub bidirectional: u32,
     /// Unidirectional streams that the other side may have open at a time.
     pub unidirectional: u32,
+    /// Further names under which a server takes it.
+    pub aliases: &'static [&'static str],
+    /// Whether the other side may send datagrams.
+    pub datagrams: bool,
 }
 
 /// A frame by its name, and its fields.
@@ -351,7 +358,7 @@ mod tests {
     #[test]
     fn the_rules_of_proton_bind_the_sides_that_they_name() {
         let rules = (proton::PROTOCOL.requirements)();
-        assert_eq!(rules.len(), 31);
+        assert_eq!(rules.len(), 33);
         for rule in rules {
             let sides = rule.roles.iter().map(|role| proton::PROTOCOL.side(*role));
             let sides: Vec<_> = sides.collect();

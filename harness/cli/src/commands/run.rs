@@ -91,7 +91,7 @@ pub(crate) struct Args {
     impair: Option<Impairment>,
 
     /// With --virtual: play a faulty twin of the reference, which lacks what this requirement demands,
-    /// such as MS-H-18, to see a scenario find it
+    /// such as MS-H-18 or PR-S-08/fin, to see a scenario find it
     #[arg(long, value_name = "ID", hide_short_help = true)]
     without: Option<String>,
 
@@ -154,7 +154,7 @@ impl Args {
         } else if let Some(id) = &self.without {
             return Err(usage(format!(
                 "--without {id} makes a twin of the reference in virtual time; add --virtual, or \
-                 describe a twin for --iut whose command has `serve mediastream --without {id}`"
+                 describe a twin for --iut whose command has `serve ... --without {id}`"
             )));
         }
         if let Some(repeat) = self.repeat {
@@ -239,9 +239,10 @@ impl Args {
         let Some(id) = &self.without else {
             return Ok(None);
         };
+        let demanded = id.split('/').next().unwrap_or_default();
         let knows = |assignment: &Assignment| {
             let protocol = shakedown_protocol::protocol(&assignment.iut.protocol);
-            protocol.is_some_and(|protocol| protocol.requirement(id).is_some())
+            protocol.is_some_and(|protocol| protocol.requirement(demanded).is_some())
         };
         if assignments.iter().any(knows) {
             assignments.retain(knows);
@@ -251,12 +252,12 @@ impl Args {
             let Some(protocol) = shakedown_protocol::protocol(&iut.protocol) else {
                 continue;
             };
-            let Some(requirement) = protocol.requirement(id) else {
+            if protocol.requirement(demanded).is_none() {
                 let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
                 let meant = requirement_meant(id, ids);
                 let message = format!("{} has no requirement `{id}`; {meant}", protocol.id);
                 return Err(usage(message));
-            };
+            }
             let settings = ReferenceSettings {
                 role: Role::Responder,
                 mode: protocol
@@ -273,7 +274,8 @@ impl Args {
             };
             let built = (protocol.reference)(&settings);
             built.map_err(|error| usage(format!("--without: {error}")))?;
-            found = Some(requirement.id.as_str());
+            let twin = protocol.twins.iter().find(|twin| twin.name == id);
+            found = twin.map(|twin| twin.name);
         }
         Ok(found)
     }

@@ -210,7 +210,10 @@ pub enum Action {
     },
     /// Stop the implementation under test and start it again. Answered by [`Input::Restarted`] or
     /// [`Input::Refused`].
-    RestartIut,
+    RestartIut {
+        /// Whether it is killed, not asked to end.
+        kill: bool,
+    },
     /// A comment for a packet of the capture.
     Comment {
         /// The packet's number, from 1.

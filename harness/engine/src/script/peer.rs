@@ -124,8 +124,8 @@ impl Script {
             return Some(Action::Secrets(secrets));
         }
         let script = carrier.machine_mut();
-        if script.take_restart() {
-            return Some(Action::RestartIut);
+        if let Some(kill) = script.take_restart() {
+            return Some(Action::RestartIut { kill });
         }
         let (packet, text) = script.take_comment()?;
         Some(Action::Comment { packet, text })

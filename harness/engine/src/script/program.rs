@@ -166,7 +166,7 @@ fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
             ops[start].kind = Kind::Either(begins);
         }
         Play::Sleeps(_)
-        | Play::Restarts
+        | Play::Restarts { .. }
         | Play::Watches(..)
         | Play::Sends(..)
         | Play::Waits(..)

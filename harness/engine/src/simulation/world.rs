@@ -50,6 +50,8 @@ pub(super) struct World<'s> {
     /// The reference, unless its process has ended.
     machine: Option<Box<dyn Machine>>,
     starts: u16,
+    /// When it was started last: its own time begins there.
+    started: Duration,
     failed: bool,
     network: Network<Way>,
     /// Of a network that leaves something to chance.
@@ -154,6 +156,7 @@ impl<'s> World<'s> {
             script,
             machine: None,
             starts: 0,
+            started: Duration::ZERO,
             failed: false,
             at_reference: !impair.is_ideal(),
             fault_log: FaultLog::of(&impair),
@@ -199,6 +202,7 @@ impl<'s> World<'s> {
         let arrival = self.network.deadline();
         let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let machine = self.machine.as_ref().and_then(|machine| machine.deadline());
+        let machine = machine.map(|due| due.saturating_add(self.started));
         let script = self.script.deadline();
         let Some(next) = [arrival, agenda, machine, script]
             .into_iter()
@@ -289,6 +293,7 @@ impl<'s> World<'s> {
     /// Starts the reference.
     fn start(&mut self) -> Result<(), SimulationError> {
         self.starts += 1;
+        self.started = self.now;
         self.failed = false;
         let needs = &self.scenario.iut;
         let peer = self.sockets.get(&SocketId::MAIN).copied();
@@ -324,7 +329,7 @@ impl<'s> World<'s> {
         let Some(machine) = &mut self.machine else {
             return Ok(());
         };
-        machine.handle(self.now, input);
+        machine.handle(self.now.saturating_sub(self.started), input);
         let mut sends = Vec::new();
         while let Some(output) = machine.poll() {
             match output {
@@ -375,8 +380,10 @@ impl<'s> World<'s> {
                     to,
                     payload,
                 } => self.send(tag, socket, to, payload)?,
-                Action::RestartIut => {
-                    self.drive(ToMachine::Stop)?;
+                Action::RestartIut { kill } => {
+                    if !kill {
+                        self.drive(ToMachine::Stop)?;
+                    }
                     self.machine = None;
                     self.agenda
                         .retain(|_, happening| !matches!(happening, Happening::Exit { .. }));

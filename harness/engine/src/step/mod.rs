@@ -208,7 +208,10 @@ pub(crate) enum Play<'a> {
     /// Time goes by.
     Sleeps(Span),
     /// The implementation is started again.
-    Restarts,
+    Restarts {
+        /// Whether its process is killed, not asked to end.
+        kill: bool,
+    },
     /// Over both, it waits for the end of the implementation's process.
     Watches(&'a dyn Waits, &'a dyn Looks),
     /// Over datagrams, it sends; what there is over streams instead.
@@ -238,7 +241,7 @@ impl Play<'_> {
             Self::Repeats(..)
             | Self::Chooses(_)
             | Self::Sleeps(_)
-            | Self::Restarts
+            | Self::Restarts { .. }
             | Self::Sends(..)
             | Self::Acts(_) => false,
         }
@@ -246,7 +249,7 @@ impl Play<'_> {
 
     const fn process(&self) -> Option<Process> {
         match self {
-            Self::Restarts => Some(Process::IsRestarted),
+            Self::Restarts { .. } => Some(Process::IsRestarted),
             Self::Watches(..) => Some(Process::IsWatched),
             Self::Repeats(..)
             | Self::Chooses(_)
@@ -262,7 +265,7 @@ impl Play<'_> {
         match self {
             Self::Repeats(..) | Self::Chooses(_) | Self::Sends(..) | Self::Waits(..) => true,
             Self::Sleeps(_)
-            | Self::Restarts
+            | Self::Restarts { .. }
             | Self::Watches(..)
             | Self::Acts(_)
             | Self::Looks(_) => false,

@@ -3,14 +3,18 @@ use super::prelude::*;
 /// How long the implementation may take to be stopped and started again.
 const RESTART: Duration = Duration::from_secs(15);
 
-/// Takes nothing.
+/// How it is stopped.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
-pub struct RestartIut {}
+pub struct RestartIut {
+    /// Whether it is killed, and so cannot say goodbye to anybody.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub kill: bool,
+}
 
 impl Verb for RestartIut {
     fn play(&self) -> Play<'_> {
-        Play::Restarts
+        Play::Restarts { kill: self.kill }
     }
 
     fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
@@ -21,7 +25,8 @@ impl Verb for RestartIut {
     }
 
     fn in_words(&self) -> String {
-        "stop the implementation and start it again".to_owned()
+        let how = if self.kill { "kill" } else { "stop" };
+        format!("{how} the implementation and start it again")
     }
 
     fn longest(&self, _: &Pace<'_>) -> Duration {

@@ -397,7 +397,7 @@ impl Drive {
                 to,
                 payload,
             } => self.send(tag, socket, to, &payload).await,
-            Action::RestartIut => self.begin_restart(),
+            Action::RestartIut { kill } => self.begin_restart(kill),
             Action::Comment { packet, text } => self.capture.comment(packet, text),
             Action::Secrets(lines) => self.capture.secrets(&lines),
         }
@@ -445,7 +445,7 @@ impl Drive {
         self.script.handle(self.told, Input::Refused { why });
     }
 
-    fn begin_restart(&mut self) {
+    fn begin_restart(&mut self, kill: bool) {
         let Some(instance) = self.instance.take() else {
             return self.refuse("the implementation is not there any more");
         };
@@ -453,7 +453,10 @@ impl Drive {
         self.ended = None;
         self.news = None;
         self.restarting = Some(Box::pin(async move {
-            restart.launcher.restart(instance, &restart.needs).await
+            restart
+                .launcher
+                .restart(instance, &restart.needs, kill)
+                .await
         }));
     }
 

@@ -309,7 +309,7 @@ impl Plays {
                     }
                 }
                 // Scenarios with such steps are no load.
-                Action::Open { .. } | Action::RestartIut => {
+                Action::Open { .. } | Action::RestartIut { .. } => {
                     let why = "a play of a load has one tuple and no say about the process";
                     play.script.handle(play.told, Input::Refused { why });
                 }

@@ -132,14 +132,17 @@ impl Process {
                 ended,
                 forced: false,
             },
-            Err(_) => {
-                self.group.signal(Signal::SIGKILL);
-                Stopped {
-                    ended: self.wait().await,
-                    forced: true,
-                }
-            }
+            Err(_) => Stopped {
+                ended: self.kill().await,
+                forced: true,
+            },
         }
+    }
+
+    /// Kills it, with its group, and tells how it ended.
+    pub async fn kill(&self) -> Ended {
+        self.group.signal(Signal::SIGKILL);
+        self.wait().await
     }
 }
 

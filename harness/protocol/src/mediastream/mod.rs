@@ -53,6 +53,7 @@ pub static PROTOCOL: Protocol = Protocol {
         None => "the stream came in full".to_owned(),
     },
     advice,
+    twins: reference::TWINS,
     forked: Some(forked_reference),
     exploration: Some(&exploration::EXPLORATION),
 };

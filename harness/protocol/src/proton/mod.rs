@@ -26,7 +26,8 @@ pub use frame::VOCABULARY;
 pub use reader::StreamReader;
 pub use reference::new as new_reference;
 pub use reference::{
-    Client, ClientSettings, Errand, News, NotNow, Profile, Runner, Server, ServerSettings,
+    Client, ClientSettings, Deviations, Errand, News, NotNow, Profile, Runner, Server,
+    ServerSettings,
 };
 pub use words::Words;
 
@@ -62,6 +63,8 @@ pub const TRANSPORT: Transport = Transport {
     idle_timeout: IDLE_TIMEOUT,
     bidirectional: STREAM_LIMIT as u32,
     unidirectional: 0,
+    aliases: &[],
+    datagrams: false,
 };
 
 /// What the rest of the program needs to know of `proton`. Its modes are the profiles of the Action
@@ -79,7 +82,7 @@ pub static PROTOCOL: Protocol = Protocol {
     requirements,
     survival: "PR-K-01",
     timed: &[
-        "PR-C-03", "PR-C-06", "PR-S-05", "PR-S-06", "PR-T-01", "PR-T-04", "PR-R-02",
+        "PR-C-03", "PR-C-06", "PR-S-05", "PR-S-06", "PR-T-01", "PR-T-04", "PR-T-05", "PR-R-02",
     ],
     has_any_mode: true,
     serves_one: true,
@@ -87,13 +90,16 @@ pub static PROTOCOL: Protocol = Protocol {
     hello: None,
     pairs: None,
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
-    reference: |settings| Ok(Reference::Streams(new_reference(settings)?)),
+    reference: |settings| {
+        new_reference(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
+    },
     completed: |settings| {
         let count = |name| settings.get(name).unwrap_or("0");
         let (events, commits, actions) = (count("events"), count("commits"), count("actions"));
         format!("acked {events} events, answered {commits} commits and sent {actions} items")
     },
     advice: |_, _| None,
+    twins: reference::TWINS,
     forked: None,
     exploration: None,
 };

@@ -86,7 +86,8 @@ impl ServerSide {
         match *input {
             Input::Incoming { connection, .. } => {
                 let there = self.connections.values();
-                let is_second = there.filter(|one| one.has_the_place()).count() > 0;
+                let is_second = there.filter(|one| one.has_the_place()).count() > 0
+                    || now < self.settings.startup_delay;
                 let new = Served {
                     is_second,
                     ..Served::default()

@@ -37,7 +37,7 @@ impl Checker<'_> {
             (Play::Sends(..) | Play::Waits(..), false)
             | (Play::Acts(_) | Play::Looks(_), true)
             | (Play::Repeats(..) | Play::Chooses(_) | Play::Sleeps(_), _)
-            | (Play::Restarts | Play::Watches(..), _) => return,
+            | (Play::Restarts { .. } | Play::Watches(..), _) => return,
         };
         self.at_key(inside, message, Some(format!("use {instead}")));
     }

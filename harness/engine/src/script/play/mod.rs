@@ -302,8 +302,8 @@ impl DatagramScript {
                 op: Arc::clone(op),
                 until: start.saturating_add(resolve(&span, &context.environment)),
             },
-            Play::Restarts => {
-                self.actions.push_back(Action::RestartIut);
+            Play::Restarts { kill } => {
+                self.actions.push_back(Action::RestartIut { kill });
                 self.course.exited = None;
                 self.inbox.clear();
                 Doing::Restarting {

@@ -105,7 +105,7 @@ pub(super) struct StreamScript {
     world: World,
     doing: Doing,
     begun: bool,
-    wants_restart: bool,
+    wants_restart: Option<bool>,
     /// Steps that were passed over because their connection had ended, the first of each.
     passed_over: BTreeMap<ConnectionNumber, Box<Failure>>,
     /// Connections whose end a step has judged.
@@ -182,7 +182,7 @@ impl StreamScript {
             world: World::new(is_client),
             doing: Doing::Nothing,
             begun: false,
-            wants_restart: false,
+            wants_restart: None,
             passed_over: BTreeMap::new(),
             judged: BTreeSet::new(),
             ignored: IndexMap::new(),
@@ -244,8 +244,8 @@ impl StreamScript {
 
     /// Whether the implementation is to be stopped and started again, told once. Answered by
     /// [`StreamScript::restarted`] or [`StreamScript::refused`].
-    pub(super) fn take_restart(&mut self) -> bool {
-        std::mem::take(&mut self.wants_restart)
+    pub(super) const fn take_restart(&mut self) -> Option<bool> {
+        self.wants_restart.take()
     }
 
     /// The next comment for a packet that was recorded: the packet's number, from 1, and the comment.

@@ -141,8 +141,8 @@ impl StreamScript {
                 op: Arc::clone(op),
                 until: mark.saturating_add(resolve(&span, &context.environment)),
             },
-            Play::Restarts => {
-                self.wants_restart = true;
+            Play::Restarts { kill } => {
+                self.wants_restart = Some(kill);
                 self.course.exited = None;
                 // Who has asked so far is no more when the answer comes.
                 self.world.forget_incoming();

@@ -208,7 +208,7 @@ fn a_restart_forgets_the_old_process() {
     ]));
     play.gets(1, "SYN", json!({})).gets(1, "SYN", json!({}));
     play.until(11);
-    assert!(play.other.contains(&Action::RestartIut));
+    assert!(play.other.contains(&Action::RestartIut { kill: false }));
     play.exits(50, Some(143)).until(500).runs();
     play.input(Input::Restarted);
     assert_eq!(play.script.deadline(), Some(Duration::from_millis(1_800)));

@@ -55,6 +55,7 @@ use crate::machine::{Fork, Machine};
 use crate::mediastream::Mode;
 use crate::requirement::Role;
 
+pub(super) use deviation::TWINS;
 pub(super) use options::{OPTIONS, options_of_handshake};
 use settings::Settings;
 

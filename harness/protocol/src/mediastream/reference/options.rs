@@ -4,7 +4,6 @@
 use std::time::Duration;
 
 use super::carry::{Carry, SMALLEST_LIMIT};
-use super::deviation::Deviation;
 use super::settings::{DEFAULT_MAX_SESSIONS, LONGEST_HINT, Settings};
 use crate::mediastream::frame::MAX_DATAGRAM;
 use crate::mediastream::{Mode, Modes};
@@ -108,7 +107,7 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
     no_verify => |to, _| keep(&mut to.verify, Ok(false)), {
         connect "Take payloads as they are, without comparing them with the counter pattern"
     }
-    without "ID" => |to, value| Deviation::of(value).map(|one| to.without.add(one)), {}
+    without "ID" => |to, value| to.without.add(value), {}
 }
 
 /// The options of an implementation in this role that mean something in one of the modes, and nothing

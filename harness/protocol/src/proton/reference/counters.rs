@@ -2,6 +2,8 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
+use crate::proton::CloseCode;
+
 /// What a machine counts.
 #[derive(Debug, Clone, Default, Serialize)]
 pub(super) struct Counters {
@@ -26,6 +28,11 @@ pub(super) struct Counters {
 impl Counters {
     pub(super) fn closed(&mut self, code: &'static str) {
         *self.closed.entry(code).or_default() += 1;
+    }
+
+    /// Whether this side closed a connection with this code.
+    pub(super) fn has_closed(&self, code: CloseCode) -> bool {
+        self.closed.contains_key(code.name())
     }
 
     pub(super) fn ended(&mut self, cause: &'static str) {

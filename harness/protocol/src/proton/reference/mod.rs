@@ -2,6 +2,7 @@
 
 mod client;
 mod counters;
+mod deviation;
 mod ending;
 mod options;
 mod sending;
@@ -12,31 +13,38 @@ mod settings;
 mod tests;
 
 pub use client::{Client, Errand, News, NotNow, Runner};
+pub use deviation::Deviations;
+pub(super) use deviation::TWINS;
 pub(super) use options::OPTIONS;
 pub use server::Server;
 pub use settings::{ClientSettings, Profile, ServerSettings};
 
+use deviation::Deviation;
 use options::Given;
 
 use super::CloseCode;
-use crate::ReferenceSettings;
 use crate::machine::{Failure, Outcome};
 use crate::requirement::Role;
 use crate::streams::StreamMachine;
+use crate::{ReferenceSettings, Transport};
 
-/// A new machine for these settings; the mode is the profile.
+/// A new machine for these settings, and what it asks of QUIC; the mode is the profile.
 ///
 /// # Errors
 /// A sentence for people if the settings do not go together.
-pub fn new(settings: &ReferenceSettings) -> Result<Box<dyn StreamMachine + Send>, String> {
-    if settings.extra.iter().any(|(name, _)| name == "without") {
-        return Err("there are no faulty twins of proton".to_owned());
-    }
-    let Given { server, errand } = Given::new(settings)?;
-    match settings.role {
-        Role::Responder => Ok(Box::new(Server::new(server))),
-        Role::Initiator => Ok(Box::new(Runner::new(errand))),
-    }
+pub fn new(
+    settings: &ReferenceSettings,
+) -> Result<(Box<dyn StreamMachine + Send>, Transport), String> {
+    let Given {
+        server,
+        errand,
+        without,
+    } = Given::new(settings)?;
+    let machine: Box<dyn StreamMachine + Send> = match settings.role {
+        Role::Responder => Box::new(Server::new(server).without(without)),
+        Role::Initiator => Box::new(Runner::new(errand).without(without)),
+    };
+    Ok((machine, without.transport()))
 }
 
 /// Why a connection must be closed, and with which code.
@@ -51,6 +59,20 @@ impl CloseReason {
         Self {
             code,
             why: why.into(),
+        }
+    }
+
+    /// The code with which a connection is closed for this.
+    const fn number(&self, without: Deviations) -> u64 {
+        match self.code {
+            CloseCode::ProtocolViolation
+            | CloseCode::OperationTimeout
+            | CloseCode::SetupTimeout
+                if without.has(Deviation::OtherCode) =>
+            {
+                CloseCode::AcceptFailed.number()
+            }
+            code => code.number(),
         }
     }
 

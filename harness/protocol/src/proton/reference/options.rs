@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Errand, ServerSettings};
+use super::{Deviations, Errand, ServerSettings};
 use crate::ReferenceSettings;
 use crate::setting::{ProtocolOption, keep, number, settings, span};
 
@@ -12,6 +12,7 @@ use crate::setting::{ProtocolOption, keep, number, settings, span};
 pub(super) struct Given {
     pub(super) server: ServerSettings,
     pub(super) errand: Errand,
+    pub(super) without: Deviations,
 }
 
 settings! { Given, () = ();
@@ -31,7 +32,8 @@ settings! { Given, () = ();
         serve "The first item of a connection; each next one is one more [default: 123]"
     }
     startup_delay "TIME" => |to, value| keep(&mut to.server.startup_delay, seconds(value)), {
-        serve "How long connections are refused after the start: 10s where a server is started again \
+        means "a server that accepts no connection for so many seconds after its start"
+        serve "How long only connections that reset are accepted after the start: 10s where a server is started again \
                [default: 0s]"
     }
     events "N" = "1" => |to, value| keep(&mut to.errand.events, number(value, 0, u32::MAX)), {
@@ -62,6 +64,7 @@ settings! { Given, () = ();
         means "a client that resets an older connection by the first byte of its own (0xFF)"
         connect "Reset an older connection by the first byte of this one"
     }
+    without "ID" => |to, value| to.without.add(value), {}
 }
 
 impl Given {

@@ -3,6 +3,7 @@ use std::time::Duration;
 
 use super::super::{CloseCode, IDENTIFICATION, RESET};
 use super::counters::Counters;
+use super::deviation::{Deviation, Deviations};
 use super::session::{Context, Session};
 use super::settings::ServerSettings;
 use super::{CloseReason, ending};
@@ -13,9 +14,11 @@ use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamI
 #[derive(Debug)]
 pub struct Server {
     settings: ServerSettings,
+    without: Deviations,
     /// The one connection (PR-C-01).
     current: Option<Session>,
-    /// A second one, which has a second to say that it resets the first (PR-R-01, PR-R-02).
+    /// A second one, or one before the startup delay is over: it has a second to say that it resets
+    /// the first (PR-R-01, PR-R-02).
     second: Option<PendingConnection>,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -38,6 +41,7 @@ impl Server {
     pub fn new(settings: ServerSettings) -> Self {
         Self {
             settings,
+            without: Deviations::default(),
             current: None,
             second: None,
             outputs: VecDeque::new(),
@@ -46,28 +50,43 @@ impl Server {
         }
     }
 
+    /// The same as a faulty twin.
+    #[must_use]
+    pub fn without(self, without: Deviations) -> Self {
+        Self { without, ..self }
+    }
+
     fn incoming(&mut self, now: Duration, connection: ConnectionNumber) {
-        let is_early = now < self.settings.startup_delay;
-        let has_place = match (&self.current, &self.second) {
-            (None, _) => true,
-            (Some(_), None) => self.settings.resets,
-            (Some(_), Some(_)) => false,
+        let is_early =
+            now < self.settings.startup_delay && !self.without.has(Deviation::NoStartupDelay);
+        let refused_one =
+            self.counters.refused > 0 || self.counters.has_closed(CloseCode::AlreadyConnected);
+        if let Some(session) = &self.current
+            && self.without.has(Deviation::TakesTheFirstsPlace)
+        {
+            let reason = CloseReason::new(CloseCode::AlreadyConnected, "another one came");
+            self.close(session.connection, &reason);
+        }
+        let is_free = self.current.is_none() && !is_early; // PR-C-08
+        let has_place = match (is_free, &self.second) {
+            (true, _) => !(refused_one && self.without.has(Deviation::RefusedKeepsAPlace)),
+            (false, None) => self.settings.resets,
+            (false, Some(_)) => false,
         };
-        if self.is_stopped || is_early || !has_place {
+        if self.is_stopped || !has_place {
             self.counters.refused += 1;
             self.outputs.push_back(Output::Refuse(connection)); // PR-C-01
             return;
         }
         self.outputs.push_back(Output::Admit(connection));
-        match self.current {
-            None => self.current = Some(Session::new(connection, &self.settings)),
-            Some(_) => {
-                self.second = Some(PendingConnection {
-                    connection,
-                    connected: None,
-                    opened: Vec::new(),
-                });
-            }
+        if is_free {
+            self.current = Some(Session::new(connection, &self.settings, self.without));
+        } else {
+            self.second = Some(PendingConnection {
+                connection,
+                connected: None,
+                opened: Vec::new(),
+            });
         }
     }
 
@@ -114,7 +133,9 @@ impl Server {
         };
         match what {
             OnStream::Opened => second.opened.push((now, stream)),
-            OnStream::Bytes([RESET, ..]) if stream == StreamId::of_client(0) => {
+            OnStream::Bytes([RESET, ..])
+                if stream == StreamId::of_client(0) && !self.without.has(Deviation::NoReset) =>
+            {
                 self.replace(now, what);
             }
             OnStream::Bytes(_) | OnStream::Fin | OnStream::Reset(_) | OnStream::Stopped(_) => {
@@ -129,12 +150,18 @@ impl Server {
         let Some(second) = self.second.take() else {
             return;
         };
+        let mut session = Session::new(second.connection, &self.settings, self.without);
         if let Some(old) = &self.current {
-            let old = old.connection;
-            let why = "another connection reset this one";
-            self.close(old, &CloseReason::new(CloseCode::ResetByClient, why));
+            if self.without.has(Deviation::ResetKeepsIds) {
+                session.take_over(old);
+            }
+            let code = match self.without.has(Deviation::ResetWithZero) {
+                true => CloseCode::Normal,
+                false => CloseCode::ResetByClient,
+            };
+            let reason = CloseReason::new(code, "another connection reset this one");
+            self.close(old.connection, &reason);
         }
-        let mut session = Session::new(second.connection, &self.settings);
         session.connect(second.connected.unwrap_or(now));
         self.current = Some(session);
         for (at, stream) in second.opened {
@@ -145,6 +172,9 @@ impl Server {
 
     fn refuse_second(&mut self, why: &str) {
         if let Some(connection) = self.second.as_ref().map(|second| second.connection) {
+            if self.without.has(Deviation::SecondForever) {
+                return;
+            }
             let reason = CloseReason::new(CloseCode::AlreadyConnected, why);
             self.close(connection, &reason);
         }
@@ -180,15 +210,24 @@ impl Server {
         self.counters.closed(reason.code.name());
         self.outputs.push_back(Output::Close {
             connection,
-            code: reason.code.number(),
+            code: reason.number(self.without),
             reason: reason.why.clone(),
         });
-        self.forget(connection, reason.outcome());
+        let is_violation = reason.code == CloseCode::ProtocolViolation;
+        if !(is_violation && self.without.has(Deviation::HalfTornDown)) {
+            self.forget(connection, reason.outcome());
+        }
     }
 
     fn closed(&mut self, connection: ConnectionNumber, why: Closing<'_>) {
         let cause = ending::cause(why);
         self.counters.ended(cause);
+        let works = self.current.as_ref().is_some_and(Session::works);
+        if (works && self.without.has(Deviation::WorkKeepsItsPlace))
+            || (why == Closing::TimedOut && self.without.has(Deviation::VanishedKeepsItsPlace))
+        {
+            return;
+        }
         let outcome = ending::outcome(why, format!("the client is gone: {cause}"));
         self.forget(connection, outcome);
     }
@@ -223,7 +262,9 @@ impl Server {
     }
 
     fn second_deadline(&self) -> Option<Duration> {
-        let connected = self.second.as_ref().and_then(|second| second.connected);
+        let second = self.second.as_ref();
+        let second = second.filter(|_| !self.without.has(Deviation::SecondForever));
+        let connected = second.and_then(|second| second.connected);
         connected.map(|connected| connected.saturating_add(IDENTIFICATION))
     }
 
@@ -267,7 +308,8 @@ impl StreamMachine for Server {
                 what,
             } => self.on_stream(now, connection, stream, what),
             Input::Datagram { connection, .. } => {
-                if self.second_with(connection).is_some() {
+                if self.without.has(Deviation::Datagrams) {
+                } else if self.second_with(connection).is_some() {
                     self.refuse_second("there is a connection already"); // PR-R-02
                 } else {
                     let reason = CloseReason::violation("a datagram"); // PR-S-07

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::super::{CloseCode, IDENTIFICATION, Kind, OPERATION, RESET, SETUP, Words};
 use super::CloseReason;
 use super::counters::Counters;
+use super::deviation::{Deviation, Deviations};
 use super::sending::Sending;
 use super::settings::{Profile, ServerSettings};
 use crate::streams::{ConnectionNumber, OnStream, Output, StreamId};
@@ -15,6 +16,7 @@ const MOST_COMMITS: usize = 1_024;
 #[derive(Debug)]
 pub(super) struct Session {
     pub(super) connection: ConnectionNumber,
+    without: Deviations,
     /// When the handshake was done, if it was.
     connected: Option<Duration>,
     streams: BTreeMap<StreamId, Stream>,
@@ -53,9 +55,14 @@ pub(super) struct Context<'a> {
 }
 
 impl Session {
-    pub(super) fn new(connection: ConnectionNumber, settings: &ServerSettings) -> Self {
+    pub(super) fn new(
+        connection: ConnectionNumber,
+        settings: &ServerSettings,
+        without: Deviations,
+    ) -> Self {
         Self {
             connection,
+            without,
             connected: None,
             streams: BTreeMap::new(),
             last_event: 0,
@@ -68,6 +75,16 @@ impl Session {
     /// The handshake is done.
     pub(super) fn connect(&mut self, now: Duration) {
         self.connected.get_or_insert(now);
+    }
+
+    /// Whether a StateCommit request is being worked on.
+    pub(super) fn works(&self) -> bool {
+        !self.commits.is_empty()
+    }
+
+    /// Goes on where another session is, as only a faulty twin does.
+    pub(super) const fn take_over(&mut self, old: &Self) {
+        self.last_event = old.last_event;
     }
 
     /// Its state in words.
@@ -115,10 +132,15 @@ impl Session {
 
     fn open(&mut self, now: Duration, id: StreamId) -> Result<(), CloseReason> {
         if !id.is_bidirectional() {
-            return Err(CloseReason::violation("a unidirectional stream")); // PR-S-07
+            return match self.without.has(Deviation::Unidirectional) {
+                true => Ok(()),
+                false => Err(CloseReason::violation("a unidirectional stream")), // PR-S-07
+            };
         }
         let ordinary = |stream: &&Stream| stream.purpose != Purpose::Reset;
-        if self.streams.values().filter(ordinary).count() >= Kind::ALL.len() {
+        if self.streams.values().filter(ordinary).count() >= Kind::ALL.len()
+            && !self.without.has(Deviation::SecondOfAKind)
+        {
             // PR-S-04
             return Err(CloseReason::new(
                 CloseCode::IdentificationFailed,
@@ -170,10 +192,20 @@ impl Session {
         let may_reset = context.settings.resets && id == StreamId::of_client(0);
         let purpose = match Kind::from_number(byte) {
             // PR-S-04
-            Some(kind) if self.of(kind).is_some() => {
+            Some(kind)
+                if self.of(kind).is_some() && !self.without.has(Deviation::SecondOfAKind) =>
+            {
                 return Err(failed(format!("a second {} stream", kind.name())));
             }
+            Some(kind)
+                if self.without.has(Deviation::InOneOrder)
+                    && Kind::ALL.into_iter().find(|next| self.of(*next).is_none())
+                        != Some(kind) =>
+            {
+                return Err(failed(format!("{} is not the next stream", kind.name())));
+            }
             Some(kind) => Purpose::Of(kind),
+            None if self.without.has(Deviation::UnknownIgnored) => Purpose::Unknown,
             None if byte == RESET && may_reset => Purpose::Reset,
             None => return Err(failed(format!("a stream of kind 0x{byte:02X}"))), // PR-S-03
         };
@@ -183,7 +215,10 @@ impl Session {
         match purpose {
             // So that the client may open three more.
             Purpose::Reset => context.outputs.push_back(Output::Fin(self.connection, id)),
-            Purpose::Of(Kind::Action) if context.settings.profile == Profile::Push => {
+            Purpose::Of(Kind::Action)
+                if context.settings.profile == Profile::Push
+                    && !self.without.has(Deviation::NoItems) =>
+            {
                 self.item_due = Some(now.saturating_add(context.settings.action_interval)); // PR-A-01
             }
             Purpose::Unknown | Purpose::Of(_) => {}
@@ -201,7 +236,10 @@ impl Session {
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
         if kind == Kind::Action && context.settings.profile == Profile::Push {
-            return Err(CloseReason::violation("bytes on the Action stream")); // PR-A-02
+            return match self.without.has(Deviation::ItemsAskedFor) {
+                true => Ok(()),
+                false => Err(CloseReason::violation("bytes on the Action stream")), // PR-A-02
+            };
         }
         let Some(stream) = self.streams.get_mut(&id) else {
             return Ok(());
@@ -218,9 +256,20 @@ impl Session {
                 Kind::Event => self.event(now, id, number, context)?,
                 Kind::StateCommit => {
                     let due = now.saturating_add(context.settings.commit_delay);
-                    self.commits.push_back((due, number.wrapping_mul(2)));
+                    let answers = match number {
+                        0 if self.without.has(Deviation::NoAnswerToZero) => 0,
+                        u32::MAX if self.without.has(Deviation::AnsweredTwice) => 2,
+                        _ => 1,
+                    };
+                    let answers = std::iter::repeat_n((due, number.wrapping_mul(2)), answers);
+                    self.commits.extend(answers);
                 }
-                Kind::Action => self.item(now, id, context),
+                Kind::Action => {
+                    self.item(now, id, context);
+                    if self.without.has(Deviation::NoItems) {
+                        self.item(now, id, context);
+                    }
+                }
             }
         }
         self.answer(now, context);
@@ -234,14 +283,28 @@ impl Session {
         id: u32,
         context: &mut Context<'_>,
     ) -> Result<(), CloseReason> {
-        if id <= self.last_event {
+        if id <= self.last_event && !self.takes_fallen(id) {
+            if self.without.has(Deviation::AckThenClose) {
+                self.send(now, stream, id, context);
+            }
             let why = format!("event {id} after {}", self.last_event);
             return Err(CloseReason::violation(why)); // PR-E-02
         }
         self.last_event = id;
         context.counters.events += 1;
-        self.send(now, stream, id, context); // PR-E-01
+        let ack = match self.without.has(Deviation::AckOfTheCount) {
+            true => context.counters.events as u32,
+            false => id,
+        };
+        self.send(now, stream, ack, context); // PR-E-01
         Ok(())
+    }
+
+    /// Whether a faulty twin takes an id that does not rise.
+    const fn takes_fallen(&self, id: u32) -> bool {
+        self.without.has(Deviation::AnyId)
+            || (self.without.has(Deviation::SameId) && id == self.last_event && id > 0)
+            || (self.without.has(Deviation::IdsWrap) && self.last_event == u32::MAX)
     }
 
     fn item(&mut self, now: Duration, stream: StreamId, context: &mut Context<'_>) {
@@ -286,6 +349,11 @@ impl Session {
         };
         match (stream.purpose, stream.words.pending()) {
             (Purpose::Reset, _) => Ok(()),
+            _ if self.without.has(Deviation::FinIgnored) => Ok(()),
+            (Purpose::Of(kind), 0) if self.without.has(Deviation::FinIsViolation) => {
+                let why = format!("the client ended the {} stream", kind.name());
+                Err(CloseReason::violation(why))
+            }
             (Purpose::Unknown, _) => Err(CloseReason::new(
                 CloseCode::IdentificationFailed,
                 "a stream that ends before it says which it is",
@@ -305,6 +373,7 @@ impl Session {
         let purpose = self.streams.get(&id).map(|stream| stream.purpose);
         match purpose {
             None | Some(Purpose::Reset) => Ok(()),
+            _ if self.without.has(Deviation::BrokenOffIgnored) => Ok(()),
             Some(Purpose::Unknown) => Err(CloseReason::new(
                 CloseCode::IdentificationFailed,
                 format!("a stream that was {how} with code {code} before it said which it is"),
@@ -368,9 +437,12 @@ impl Session {
 
     fn setup_deadline(&self) -> Option<Duration> {
         let unknown = self.streams.values();
-        let unknown = unknown.filter(|stream| stream.purpose == Purpose::Unknown);
+        let unknown = unknown.filter(|stream| {
+            stream.purpose == Purpose::Unknown && !self.without.has(Deviation::UnnamedForever)
+        });
         let unknown = unknown.map(|stream| stream.opened.saturating_add(IDENTIFICATION));
-        let all = self.connected.filter(|_| !self.has_all());
+        let waits = !self.has_all() && !self.without.has(Deviation::FewForever);
+        let all = self.connected.filter(|_| waits);
         let all = all.map(|connected| connected.saturating_add(SETUP));
         unknown.chain(all).min()
     }
@@ -379,10 +451,28 @@ impl Session {
         let streams = self.streams.values();
         let due = streams.flat_map(|stream| {
             let rest = stream.incomplete;
-            let rest = rest.map(|since| since.saturating_add(OPERATION));
-            [rest, stream.sending.deadline()]
+            let rest = rest.map(|since| since.saturating_add(OPERATION)); // PR-T-05
+            let unread = match stream.purpose {
+                Purpose::Of(Kind::Event) => Deviation::UnreadAcks,
+                Purpose::Of(Kind::StateCommit) => Deviation::UnreadAnswers,
+                Purpose::Of(Kind::Action) | Purpose::Unknown | Purpose::Reset => {
+                    Deviation::UnreadItems
+                }
+            };
+            let sent = stream
+                .sending
+                .deadline()
+                .filter(|_| !self.without.has(unread));
+            [
+                rest.filter(|_| !self.without.has(Deviation::RestForever)),
+                sent,
+            ]
         });
-        due.flatten().min()
+        let idle = self
+            .connected
+            .filter(|_| self.without.has(Deviation::IdleIsReceiving));
+        let idle = idle.map(|since| since.saturating_add(OPERATION));
+        due.flatten().chain(idle).min()
     }
 
     /// Whether it takes more bytes of this stream now.
@@ -392,6 +482,9 @@ impl Session {
         };
         let is_busy =
             stream.purpose == Purpose::Of(Kind::StateCommit) && self.commits.len() >= MOST_COMMITS;
-        !stream.sending.is_full() && !is_busy
+        let waits = stream.purpose == Purpose::Of(Kind::Event)
+            && self.works()
+            && self.without.has(Deviation::EventsWait);
+        !stream.sending.is_full() && !is_busy && !waits
     }
 }

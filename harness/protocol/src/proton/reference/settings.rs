@@ -46,7 +46,7 @@ pub struct ServerSettings {
     pub action_interval: Duration,
     /// The first item of a connection; each next one is one more.
     pub first_action: u32,
-    /// How long after its start it refuses connections: a server that was restarted waits
+    /// How long after its start it refuses connections that do not reset: a server that was restarted waits
     /// [`super::super::STARTUP_DELAY`], so that its clients have lost the old connection.
     pub startup_delay: Duration,
 }

@@ -344,11 +344,11 @@ fn everything_is_hung_up_at_the_end() {
 #[test]
 fn a_restart_is_asked_for_once_and_waited_for() {
     let mut play = connected(json!([
-        { "restart_iut": {} },
+        { "restart_iut": { "kill": true } },
         { "expect_close": { "or": ["stateless_reset"], "within": "1s" } },
     ]));
-    assert!(play.script.take_restart());
-    assert!(!play.script.take_restart());
+    assert_eq!(play.script.take_restart(), Some(true));
+    assert_eq!(play.script.take_restart(), None);
     play.until(5_000);
     play.goes_on();
     play.script.restarted(play.now);

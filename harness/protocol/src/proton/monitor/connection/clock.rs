@@ -6,7 +6,7 @@ use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
-use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, OPERATION, SETUP};
+use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, SETUP};
 use crate::requirement::Role;
 
 impl Connection {
@@ -123,7 +123,7 @@ impl Connection {
         }
     }
 
-    /// What is owed because time has passed: PR-S-05, PR-S-06, PR-T-01.
+    /// What is owed because time has passed: PR-S-05, PR-S-06, PR-T-01, PR-T-05.
     pub(super) fn arm(&mut self, now: Duration, settings: &MonitorSettings) {
         let mut owed = Vec::new();
         for (id, stream) in &self.streams {
@@ -169,11 +169,14 @@ impl Connection {
                 owed.push(("PR-T-01", Role::Initiator, at, OPERATION, why));
             }
         }
-        if let Some(due) = self.unread().filter(|due| due.is_begun(now))
-            && self.armed.len() < MOST_STREAMS
-            && self.armed.insert((due.requirement, due.packet))
-        {
-            self.owe(due);
+        let all = [self.unread(), self.unfinished(settings)];
+        for due in all.into_iter().flatten() {
+            if due.is_begun(now)
+                && self.armed.len() < MOST_STREAMS
+                && self.armed.insert((due.requirement, due.packet))
+            {
+                self.owe(due);
+            }
         }
         for (requirement, party, at, limit, why) in owed {
             if self.armed.len() < MOST_STREAMS && self.armed.insert((requirement, at.packet)) {
@@ -184,5 +187,22 @@ impl Connection {
                 });
             }
         }
+    }
+
+    /// PR-T-05: what the server owes for the first u32 that is not complete. What it makes of bytes on
+    /// the Action stream depends on the profile.
+    fn unfinished(&self, settings: &MonitorSettings) -> Option<Due> {
+        let pull = settings.mode.as_deref() == Some("pull");
+        let talks = |kind| pull || kind != Kind::Action;
+        let streams = self.streams.values().filter(|stream| !stream.client_lost);
+        let (kind, since) = streams
+            .filter_map(|stream| stream.kind.filter(|kind| talks(*kind)).zip(stream.rest))
+            .min_by_key(|(_, since)| since.time)?;
+        let why = format!(
+            "a u32 on the {} stream was not complete within 5 min",
+            kind.name()
+        );
+        let due = Due::new("PR-T-05", Role::Responder, since, why).within(OPERATION);
+        Some(due.with(&[4]).known_by(self.newest[index(Role::Initiator)]))
     }
 }

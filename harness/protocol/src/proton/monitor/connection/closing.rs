@@ -86,7 +86,8 @@ impl Connection {
         if let Some(due) = self.dues.iter().find(|due| due.party == by).cloned() {
             let others =
                 (number == 7 && self.superseded) || (number == 6 && self.second_of.is_some());
-            let timed = (number == 4 && self.waits()) || (number == 3 && self.is_slow(at.time));
+            let timed = (number == 4 && (self.waits() || self.has_rest()))
+                || (number == 3 && self.is_slow(at.time));
             if others || timed {
                 return;
             }
@@ -158,12 +159,19 @@ impl Connection {
             .any(|talk| !talk.asked.is_empty())
     }
 
+    fn has_rest(&self) -> bool {
+        self.streams.values().any(|stream| stream.rest.is_some())
+    }
+
     /// Whether nothing that was seen is a reason for this code.
     fn is_unexplained(&self, by: Role, number: u64) -> bool {
         match (by, number) {
             (_, 1) => self.named.len() == 3,
             (_, 3) => self.named.len() == 3 && !self.slow,
-            (_, 4) => !self.waits() && !self.is_held_back() && self.named.len() == 3,
+            (_, 4) => {
+                let has_reason = self.waits() || self.is_held_back() || self.has_rest();
+                !has_reason && self.named.len() == 3
+            }
             (_, 5) => !self.asks,
             (Role::Responder, 6) => self.second_of.is_none() && !self.told_why,
             (Role::Responder, 7) => !self.superseded,

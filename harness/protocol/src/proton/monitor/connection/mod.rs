@@ -53,6 +53,8 @@ struct Stream {
     void: bool,
     /// Bytes of the client are missing.
     client_lost: bool,
+    /// The first byte of a u32 of the client that is not complete.
+    rest: Option<At>,
     client: Words,
     server: Words,
     /// What the server said before the capture shows which stream it is.

@@ -36,6 +36,7 @@ impl Connection {
                 resets: false,
                 void: surplus,
                 client_lost: false,
+                rest: None,
                 client: Words::default(),
                 server: Words::default(),
                 early: Vec::new(),

@@ -1,9 +1,9 @@
-use super::{At, Connection};
+use super::{At, Connection, late};
 use crate::MonitorSettings;
-use crate::proton::Kind;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
 use crate::proton::monitor::talk::{Talk, Word};
+use crate::proton::{Kind, OPERATION};
 use crate::requirement::Role;
 
 /// Most pieces that the server may say before the capture shows what its stream is.
@@ -70,7 +70,20 @@ impl Connection {
         }
         let mut words = Vec::new();
         match by {
-            Role::Initiator => stream.client.take(rest, |word| words.push(word)),
+            Role::Initiator => {
+                stream.client.take(rest, |word| words.push(word));
+                let limit = late(OPERATION, settings);
+                if let Some(since) = stream.rest.filter(|_| !words.is_empty())
+                    && at.time <= since.time + limit
+                {
+                    self.dues.retain(|due| due.requirement != "PR-T-05");
+                }
+                stream.rest = match (stream.client.pending(), words.is_empty()) {
+                    (0, _) => None,
+                    (1.., true) => stream.rest.or(Some(at)),
+                    (1.., false) => Some(at),
+                };
+            }
             Role::Responder => stream.server.take(rest, |word| words.push(word)),
         }
         if (kind, by) == (Kind::Action, Role::Initiator) {

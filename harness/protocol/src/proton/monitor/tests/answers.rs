@@ -141,6 +141,29 @@ fn a_client_that_does_not_read_is_closed_with_4() {
 }
 
 #[test]
+fn a_u32_that_is_not_complete_is_awaited_for_5_minutes() {
+    let part = |seconds| {
+        Rig::set_up()
+            .bytes(4, Client, &[42, 0])
+            .alive(seconds, &[1])
+    };
+    let told = part(301).closed(Server, 4).end();
+    told.is_healthy();
+    assert!(told.sessions[0].judged.contains(&"PR-T-05"));
+    part(301)
+        .closed(Server, 5)
+        .end()
+        .broke(&[("PR-T-05", Server)]);
+    part(400).end().broke(&[("PR-T-05", Server)]);
+    let whole = part(290).bytes(4, Client, &[0, 0]).word(4, Server, 84);
+    whole.alive(200, &[1]).end().is_healthy();
+    // On the Action stream of push no byte may come at all.
+    let action = Rig::set_up().bytes(8, Client, &[1, 0]).alive(400, &[1]);
+    let told = action.end();
+    assert!(!told.findings.iter().any(|(id, _)| *id == "PR-T-05"));
+}
+
+#[test]
 fn a_client_that_reads_again_is_served() {
     let full = || Rig::set_up().does(Server, blocked(100));
     let reads = full().alive(200, &[1]).does(Client, raised(Some(8), 200));

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::counters::Counters;
+use super::deviation::{Deviation, Deviations};
 use super::settings::{ClientSettings, Profile};
 use super::{CloseReason, ending};
 use crate::proton::{CloseCode, Kind, OPERATION, RESET};
@@ -21,6 +22,7 @@ const MOST_ITEMS: usize = 1_024;
 #[derive(Debug)]
 pub struct Client {
     settings: ClientSettings,
+    without: Deviations,
     /// The id of the next event; `None` after 2^32 - 1 (PR-E-05).
     next_event: Option<u32>,
     connections: u64,
@@ -79,6 +81,7 @@ impl Client {
         Self {
             next_event: Some(settings.first_event.max(1)),
             settings,
+            without: Deviations::default(),
             connections: 0,
             link: None,
             lost: None,
@@ -87,6 +90,16 @@ impl Client {
             counters: Counters::default(),
             is_stopped: false,
         }
+    }
+
+    /// The same as a faulty twin.
+    #[must_use]
+    pub fn without(self, without: Deviations) -> Self {
+        Self { without, ..self }
+    }
+
+    const fn lacks(&self, deviation: Deviation) -> bool {
+        self.without.has(deviation)
     }
 
     /// Asks for a connection; `resets` says whether its first byte resets an older one (PR-R-01).
@@ -99,6 +112,9 @@ impl Client {
         }
         let connection = ConnectionNumber(self.connections);
         self.connections += 1;
+        if self.without.has(Deviation::IdsBeginAnew) {
+            self.next_event = Some(self.settings.first_event.max(1));
+        }
         self.link = Some(Link {
             connection,
             is_connected: false,
@@ -119,7 +135,11 @@ impl Client {
     pub fn send_event(&mut self, now: Duration) -> Result<u32, NotNow> {
         let link = connected(&mut self.link)?;
         let id = self.next_event.ok_or(NotNow::NoIdLeft)?;
-        self.next_event = id.checked_add(1); // PR-E-04, PR-E-05
+        self.next_event = match id.checked_add(1) {
+            _ if self.without.has(Deviation::IdsStand) => Some(id),
+            None if self.without.has(Deviation::IdsWrap) => Some(0),
+            next => next, // PR-E-04, PR-E-05
+        };
         link.event
             .asked
             .push_back((now.saturating_add(OPERATION), id));
@@ -213,15 +233,26 @@ impl Client {
             ];
             self.outputs.extend(reset);
         }
+        let without = self.without;
         for kind in Kind::ALL {
             let Some(link) = self.link_with(connection) else {
                 return;
             };
+            if kind == Kind::Action && without.has(Deviation::TwoStreams) {
+                continue;
+            }
             let stream = link.stream(kind);
             let bytes = link.sending(kind).send(now, &[kind.number()]);
             self.outputs.push_back(Output::Open(connection, stream));
             let write = bytes.map(|bytes| Output::Write(connection, stream, bytes));
             self.outputs.extend(write);
+        }
+        if without.has(Deviation::FourStreams) {
+            let fourth = StreamId::of_client(3);
+            let kind = vec![Kind::Event.number()];
+            self.outputs.push_back(Output::Open(connection, fourth));
+            self.outputs
+                .push_back(Output::Write(connection, fourth, kind));
         }
         self.counters.connections += 1;
         self.transition(
@@ -250,6 +281,7 @@ impl Client {
         stream: StreamId,
         what: OnStream<'_>,
     ) {
+        let without = self.without;
         let Some(link) = self.link_with(connection) else {
             self.counters.late += 1;
             return;
@@ -257,6 +289,9 @@ impl Client {
         let Some(kind) = link.kind(stream) else {
             if link.resets && stream == StreamId::of_client(0) {
                 return; // The server ends it, or not.
+            }
+            if without.has(Deviation::FourStreams) || without.has(Deviation::Unidirectional) {
+                return;
             }
             self.end(
                 now,
@@ -271,6 +306,19 @@ impl Client {
                 let bytes = link.sending(kind).written(now);
                 let write = bytes.map(|bytes| Output::Write(connection, stream, bytes));
                 self.outputs.extend(write);
+                Ok(())
+            }
+            OnStream::Fin
+                if without.has(Deviation::FinIgnored)
+                    || (without.has(Deviation::CutItem)
+                        && kind == Kind::Action
+                        && link.words(kind).pending() > 0) =>
+            {
+                Ok(())
+            }
+            OnStream::Reset(_) | OnStream::Stopped(_)
+                if without.has(Deviation::BrokenOffIgnored) =>
+            {
                 Ok(())
             }
             // PR-S-08, PR-A-03
@@ -303,11 +351,12 @@ impl Client {
             match kind {
                 // PR-E-03
                 Kind::Event => match link.event.asked.pop_front() {
-                    Some((_, id)) if id == number => {
+                    Some((_, id)) if id == number || self.without.has(Deviation::AnyAck) => {
                         self.counters.events += 1;
                         self.news.push_back(News::Acked(id));
                     }
                     Some((_, id)) => return Err(format!("an ack of {number} where {id} is due")),
+                    None if self.without.has(Deviation::SurplusAck) => {}
                     None => return Err(format!("an ack of {number} where none is due")),
                 },
                 Kind::StateCommit => match link.commit.asked.pop_front() {
@@ -341,7 +390,7 @@ impl Client {
         self.counters.closed(reason.code.name());
         self.outputs.push_back(Output::Close {
             connection: link.connection,
-            code: reason.code.number(),
+            code: reason.number(self.without),
             reason: reason.why.clone(),
         });
         self.over(now, &link, reason.outcome(), reason.why.clone(), true);
@@ -436,7 +485,7 @@ impl StreamMachine for Client {
                 what,
             } => self.on_stream(now, connection, stream, what),
             Input::Datagram { connection, .. } => {
-                if self.link_with(connection).is_some() {
+                if self.link_with(connection).is_some() && !self.without.has(Deviation::Datagrams) {
                     self.end(now, &CloseReason::violation("a datagram")); // PR-S-07
                 }
             }
@@ -455,6 +504,9 @@ impl StreamMachine for Client {
 
     fn deadline(&self) -> Option<Duration> {
         let link = self.link.as_ref()?;
+        if self.without.has(Deviation::WaitsForever) {
+            return None;
+        }
         let all = [
             link.event.deadline(),
             link.commit.deadline(),

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use super::super::deviation::{Deviation, Deviations};
 use super::super::settings::ClientSettings;
 use super::{Client, News};
 use crate::proton::{IDENTIFICATION, STARTUP_DELAY};
@@ -99,6 +100,13 @@ impl Runner {
         }
     }
 
+    /// The same as a faulty twin.
+    #[must_use]
+    pub fn without(self, without: Deviations) -> Self {
+        let client = self.client.without(without);
+        Self { client, ..self }
+    }
+
     /// How it went, when it is over: an error says in a sentence for people why not everything was
     /// done.
     #[must_use]
@@ -193,7 +201,8 @@ impl Runner {
         let was_lost = self.client.lost_at().is_some();
         let in_peace = std::mem::take(&mut self.is_connected) && !was_lost;
         if self.errand.again && !in_peace {
-            let wait = match self.errand.resets && was_lost {
+            let at_once = self.client.lacks(Deviation::AgainAtOnce);
+            let wait = match (self.errand.resets && was_lost) || at_once {
                 true => Duration::ZERO,
                 false => STARTUP_DELAY, // PR-C-06
             };

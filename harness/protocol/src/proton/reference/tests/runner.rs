@@ -275,7 +275,7 @@ fn the_options_of_the_protocol_are_its_errand() {
         seed: 1,
         extra: Vec::new(),
     };
-    let Ok(Reference::Streams(mut machine)) = (proton::PROTOCOL.reference)(&settings) else {
+    let Ok(Reference::Streams(mut machine, _)) = (proton::PROTOCOL.reference)(&settings) else {
         panic!("streams carry it");
     };
     machine.handle(seconds(0.0), Input::Tick);

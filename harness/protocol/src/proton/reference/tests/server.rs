@@ -386,12 +386,29 @@ fn failures_on_several_streams_close_once() {
 fn after_a_restart_it_refuses_for_the_startup_delay() {
     let settings = ServerSettings {
         startup_delay: seconds(10.0),
+        resets: false,
         ..ServerSettings::default()
     };
     let mut rig = Rig::with(settings);
     assert_eq!(rig.arrive(FIRST), Output::Refuse(FIRST));
     rig.now = seconds(10.0);
     assert_eq!(rig.arrive(SECOND), Output::Admit(SECOND));
+}
+
+#[test]
+fn who_resets_need_not_wait_for_the_startup_delay() {
+    let settings = ServerSettings {
+        startup_delay: seconds(10.0),
+        ..ServerSettings::default()
+    };
+    let mut rig = Rig::with(settings);
+    assert_eq!(rig.arrive(FIRST), Output::Admit(FIRST));
+    rig.wait(seconds(1.0));
+    assert_eq!(rig.closed(FIRST), [6]);
+    assert_eq!(rig.arrive(SECOND), Output::Admit(SECOND));
+    rig.on(SECOND, 0, OnStream::Bytes(&[RESET]));
+    rig.wait(seconds(2.0));
+    assert!(rig.closed(SECOND).is_empty());
 }
 
 #[test]

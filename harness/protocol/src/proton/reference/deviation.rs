@@ -1,0 +1,79 @@
+//! Faulty twins of the reference. One whose requirement binds both sides is a client and a server.
+
+use std::time::Duration;
+
+use crate::Transport;
+use crate::proton::TRANSPORT;
+
+crate::twin::twins! {
+    pub struct Deviations;
+
+    TakesTheFirstsPlace = "PR-C-01": "a second connection takes the place of the first",
+    RefusedKeepsAPlace = "PR-C-02": "after a connection was refused none is admitted any more",
+    OtherCode = "PR-C-03": "violations and timeouts close with code 2",
+    NoKeepAlive = "PR-C-04": "an idle connection is not kept open",
+    VanishedKeepsItsPlace = "PR-C-05": "a client that vanished keeps its place",
+    AgainAtOnce = "PR-C-06": "a lost connection is made anew at once",
+    OtherNames = "PR-C-07": "other names in the TLS handshake are taken, too",
+    NoStartupDelay = "PR-C-08": "connections are admitted at once after the start",
+    TwoStreams = "PR-S-01": "the client opens no Action stream",
+    FourStreams = "PR-S-01/fourth": "the client opens a second Event stream",
+    InOneOrder = "PR-S-02": "the streams must say in the order 1, 2, 3 which they are",
+    UnknownIgnored = "PR-S-03": "an unknown discriminator is passed over",
+    SecondOfAKind = "PR-S-04": "further streams of a kind are admitted and left alone",
+    UnnamedForever = "PR-S-05": "a stream may take as long as it likes to say which it is",
+    FewForever = "PR-S-06": "the three streams may take as long as they like to come",
+    Unidirectional = "PR-S-07": "unidirectional streams are admitted and left alone",
+    Datagrams = "PR-S-07/datagram": "datagrams are admitted and left alone",
+    BrokenOffIgnored = "PR-S-08": "RESET_STREAM and STOP_SENDING are passed over",
+    FinIgnored = "PR-S-08/fin": "a FIN is passed over",
+    FinIsViolation = "PR-S-08/code" Responder: "a FIN at a message boundary closes with code 5",
+    AckOfTheCount = "PR-E-01": "an ack says how many events came, not which",
+    AnyId = "PR-E-02": "an id that does not rise is acked",
+    SameId = "PR-E-02/same": "the id of the last event is acked again",
+    AckThenClose = "PR-E-02/ack": "an id that does not rise is acked before the connection is closed",
+    AnyAck = "PR-E-03": "an ack with whatever id is taken for the one that is due",
+    SurplusAck = "PR-E-03/surplus": "an ack that nothing is due for is passed over",
+    IdsBeginAnew = "PR-E-04": "ids begin anew on each connection",
+    IdsStand = "PR-E-04/same": "all events have the same id",
+    IdsWrap = "PR-E-05": "ids begin anew after 2^32 - 1",
+    WaitsForever = "PR-T-01": "an answer may take as long as it likes",
+    EventsWait = "PR-T-02": "events wait while a StateCommit is worked on",
+    WorkKeepsItsPlace = "PR-T-03": "a client that is gone keeps its place if its StateCommit was worked on",
+    UnreadAcks = "PR-T-04": "a client may leave acks unread as long as it likes",
+    UnreadAnswers = "PR-T-04/answers": "a client may leave answers unread as long as it likes",
+    UnreadItems = "PR-T-04/items": "a client may leave items unread as long as it likes",
+    RestForever = "PR-T-05": "the rest of a u32 may take as long as it likes",
+    IdleIsReceiving = "PR-T-05/idle": "a client that sends nothing for 5 minutes is closed",
+    NoAnswerToZero = "PR-K-01": "a StateCommit of 0 has no answer",
+    AnsweredTwice = "PR-K-01/twice": "a StateCommit of 2^32 - 1 has two answers",
+    NoItems = "PR-A-01": "no items go in push, and two for each request in pull",
+    ItemsAskedFor = "PR-A-02": "bytes on the Action stream are passed over in push",
+    CutItem = "PR-A-03": "an item that is cut short is passed over",
+    NoReset = "PR-R-01": "0xFF resets nothing",
+    ResetWithZero = "PR-R-01/code": "0xFF closes the old connection with code 0",
+    ResetKeepsIds = "PR-R-01/state": "after a reset ids must be above those of the old connection",
+    SecondForever = "PR-R-02": "a second connection may say nothing as long as it likes",
+    HalfTornDown = "PR-R-03": "a connection that was closed for a violation keeps its place",
+}
+
+impl Deviations {
+    /// What the twin asks of QUIC.
+    pub(super) fn transport(self) -> Transport {
+        let mut transport = TRANSPORT;
+        if self.has(Deviation::NoKeepAlive) {
+            transport.keep_alive = Duration::from_secs(3_600);
+        }
+        if self.has(Deviation::OtherNames) {
+            transport.aliases = &["h3", "proton2"];
+        }
+        if self.has(Deviation::SecondOfAKind) {
+            transport.bidirectional = 8;
+        }
+        if self.has(Deviation::Unidirectional) {
+            transport.unidirectional = 1;
+        }
+        transport.datagrams = self.has(Deviation::Datagrams);
+        transport
+    }
+}

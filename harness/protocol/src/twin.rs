@@ -1,0 +1,94 @@
+use crate::requirement::Role;
+
+/// A faulty twin of a protocol's reference: it leaves out one behaviour that a requirement demands,
+/// for tests of what must find that.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Twin {
+    /// How the setting `without` names it: by the id of the requirement, with a word more where one
+    /// requirement has several twins (`PR-S-08/fin`).
+    pub name: &'static str,
+    /// The only side that can be it, where its requirement binds both.
+    pub role: Option<Role>,
+    /// What it does, in a sentence.
+    pub fault: &'static str,
+}
+
+impl Twin {
+    /// Id of the requirement that it breaks.
+    #[must_use]
+    pub fn requirement(&self) -> &'static str {
+        self.name.split_once('/').map_or(self.name, |(id, _)| id)
+    }
+}
+
+/// Declares the twins of a reference: the type for sets of what they leave out, and for each the variant of `Deviation` that its machines ask for,
+/// its name and its fault.
+macro_rules! twins {
+    ($visible:vis struct $all:ident; $($variant:ident = $name:literal $($role:ident)?: $fault:literal,)+) => {
+        /// A behaviour that the reference can be told to leave out.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub(super) enum Deviation {
+            $(#[doc = $fault] $variant,)+
+        }
+
+        /// The twins, in the order of [`Deviation`].
+        pub(in super::super) static TWINS: &[$crate::twin::Twin] = &[
+            $($crate::twin::Twin {
+                name: $name,
+                role: [$(Some($crate::requirement::Role::$role),)? None][0],
+                fault: $fault,
+            },)+
+        ];
+
+        /// What a twin leaves out; nothing, in the reference itself.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+        $visible struct $all(u64);
+
+        impl $all {
+            /// Leaves one behaviour out, by the name of the twin.
+            ///
+            /// # Errors
+            /// No twin has this name; says which there are.
+            pub(super) fn add(&mut self, name: &str) -> Result<(), String> {
+                let known = TWINS.iter().position(|twin| twin.name == name);
+                let Some(place) = known else {
+                    let names: Vec<_> = TWINS.iter().map(|twin| twin.name).collect();
+                    let names = names.join(", ");
+                    return Err(format!("is no behaviour that can be left out; there are {names}"));
+                };
+                self.0 |= 1 << place;
+                Ok(())
+            }
+
+            /// Whether it is left out.
+            pub(super) const fn has(self, deviation: Deviation) -> bool {
+                self.0 & 1 << deviation as u64 != 0
+            }
+        }
+    };
+}
+
+pub(crate) use twins;
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use crate::PROTOCOLS;
+
+    #[test]
+    fn a_twin_has_a_name_of_its_own_and_a_requirement_that_exists() {
+        for protocol in PROTOCOLS {
+            let mut names = BTreeSet::new();
+            for twin in protocol.twins {
+                assert!(names.insert(twin.name), "{} stands twice", twin.name);
+                assert!(
+                    protocol.requirement(twin.requirement()).is_some(),
+                    "{}",
+                    twin.name
+                );
+            }
+            assert!(protocol.twins.len() <= 64, "they are bits of a u64");
+        }
+    }
+}
