@@ -60,7 +60,7 @@ struct Common {
 #[derive(Debug, Args)]
 struct Secrets {
     /// Append the TLS secrets to this file as they come, for programs that read captures
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE")]
     keylog: Option<PathBuf>,
 }
 

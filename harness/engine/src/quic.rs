@@ -1,11 +1,12 @@
 //! QUIC in captures: its packets decrypted, and what they show given to monitors.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::io::Read;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_capture::Datagram;
 use shakedown_capture::quic::{Decoder, Event, Limits};
+use shakedown_capture::{Capture, CaptureError, Datagram, Item};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::monitor::{Blind, Observation, StreamMonitor};
 
@@ -108,6 +109,33 @@ impl Quic {
         }
         blind
     }
+}
+
+/// Shows what the QUIC of a capture says to `hear`, read with the secrets of the capture and those of a
+/// key log.
+///
+/// # Errors
+/// [`CaptureError`] where the capture cannot be read; what came before was shown.
+pub(crate) fn each_event<R: Read>(
+    source: R,
+    key_log: &[u8],
+    hear: &mut dyn FnMut(&Event<'_>),
+) -> Result<(), CaptureError> {
+    let mut capture = Capture::open(source)?;
+    let mut decoder = Decoder::new(Limits::default());
+    let mut filter = Filter::default();
+    decoder.add_secrets(key_log, hear);
+    while let Some(item) = capture.next_item()? {
+        match item {
+            Item::KeyLog(key_log) => decoder.add_secrets(key_log, hear),
+            Item::Datagram(datagram) if filter.passes(&datagram) => {
+                decoder.datagram(&datagram, hear);
+            }
+            Item::Datagram(_) => {}
+        }
+    }
+    decoder.finish(hear);
+    Ok(())
 }
 
 fn show(

@@ -1,6 +1,7 @@
 //! Implementations under test, started as their descriptions say, and found ready.
 
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub struct Launcher {
     pub seed: u64,
     /// This program, for `{shakedown}`.
     pub shakedown: String,
+    /// Where its processes are asked to write the secrets of their TLS sessions.
+    key_log: Option<PathBuf>,
     starts: AtomicU64,
 }
 
@@ -135,7 +138,17 @@ impl Launcher {
             iut,
             seed,
             shakedown,
+            key_log: None,
             starts: AtomicU64::new(0),
+        }
+    }
+
+    /// The same whose processes are asked to write the secrets of their TLS sessions to this file.
+    #[must_use]
+    pub fn with_key_log(self, path: PathBuf) -> Self {
+        Self {
+            key_log: Some(path),
+            ..self
         }
     }
 
@@ -289,7 +302,12 @@ impl Launcher {
             Ready::After(_) | Ready::Port(_) => None,
         };
         let grace = start.grace.resolve(&self.iut.environment());
-        Ok(Process::start(&words, wanted, grace)?)
+        Ok(Process::start(
+            &words,
+            wanted,
+            grace,
+            self.key_log.as_deref(),
+        )?)
     }
 
     fn next_seed(&self) -> u64 {

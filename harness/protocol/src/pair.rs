@@ -4,6 +4,7 @@
 use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
+use shakedown_wire::quic::Event;
 
 use crate::requirement::Role;
 
@@ -13,14 +14,55 @@ pub struct Pairs {
     /// The options that change which peers an endpoint of this role and mode (or modes, with commas)
     /// gets along with, or how.
     pub options: fn(role: Role, mode: &str) -> Vec<&'static str>,
+    /// Options, with their numbers, by which an endpoint of this role is told what to do: those that
+    /// it has are on in every pair.
+    pub work: fn(role: Role) -> &'static [&'static str],
+    /// The options of an initiator that is served already when one that is set up so asks; `None` if
+    /// it asks as the only one.
+    pub earlier: fn(initiator: &Offer<'_>) -> Option<&'static [&'static str]>,
     /// What the specification demands of an initiator and a responder.
     pub demand: fn(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand,
-    /// What a datagram of the `from` side tells of the pair; `initiator` is how the initiator was set
-    /// up. `None` if it tells nothing.
-    pub sign: fn(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign>,
+    /// How the wire shows what happens.
+    pub signs: Signs,
+    /// What the initiator comes for, in words: `frames`.
+    pub unit: &'static str,
     /// How long the initiator's own handshake may take until it gives up or falls back, by the
     /// specification's default timers; without the time for which it waits for media.
     pub patience: fn(initiator: &Offer<'_>) -> Duration,
+    /// Whether what it comes for may take longer than anybody watches.
+    pub may_wait: bool,
+}
+
+impl Pairs {
+    /// What a datagram tells, where datagrams do.
+    #[must_use]
+    pub fn sign(&self, initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
+        match self.signs {
+            Signs::Datagrams(sign) => sign(initiator, from, payload),
+            Signs::Streams(_) => None,
+        }
+    }
+}
+
+/// How the wire shows what happens in a pair; `initiator` is how the initiator was set up.
+#[derive(Debug, Clone, Copy)]
+pub enum Signs {
+    /// What a datagram of the `from` side tells; `None` if it tells nothing.
+    Datagrams(fn(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign>),
+    /// What the connections of a capture tell, decrypted.
+    Streams(fn(initiator: &Offer<'_>) -> Box<dyn StreamSigns>),
+}
+
+/// Follows the connections of a pair.
+pub trait StreamSigns {
+    /// How much the initiator comes for.
+    fn wanted(&self) -> u64;
+
+    /// Whether a connection of the capture is one of the initiator that is looked at.
+    fn follows(&self, connection: u64) -> bool;
+
+    /// Sees the next event; what it tells goes to `tell`.
+    fn event(&mut self, event: &Event<'_>, tell: &mut dyn FnMut(Sign));
 }
 
 /// How one side of a pair is set up.
@@ -30,6 +72,8 @@ pub struct Offer<'a> {
     pub mode: &'a str,
     /// The options that are on.
     pub options: &'a [String],
+    /// Whether another initiator is served already when it asks.
+    pub is_second: bool,
 }
 
 impl Offer<'_> {
@@ -38,6 +82,19 @@ impl Offer<'_> {
     pub fn has(&self, option: &str) -> bool {
         let name = |written: &String| written.split('=').next() == Some(option);
         self.options.iter().any(name)
+    }
+
+    /// The number of an option; 0 if it is not on.
+    #[must_use]
+    pub fn number(&self, option: &str) -> u64 {
+        let number = |written: &String| {
+            written
+                .strip_prefix(option)?
+                .strip_prefix('=')?
+                .parse()
+                .ok()
+        };
+        self.options.iter().find_map(number).unwrap_or(0)
     }
 }
 
@@ -62,6 +119,10 @@ pub enum Demanded {
     FallsBack,
     /// Nobody answers, and the initiator gives up with an error.
     TimesOut,
+    /// The responder ends it with an error.
+    Refuses,
+    /// The initiator waits for something that nobody owes it, and nobody ends that.
+    Waits,
     /// The specification does not say.
     NotSaid,
 }
@@ -74,6 +135,8 @@ impl Demanded {
             Self::Streams => "streams",
             Self::FallsBack => "falls back",
             Self::TimesOut => "times out",
+            Self::Refuses => "refuses",
+            Self::Waits => "waits",
             Self::NotSaid => "not said",
         }
     }
@@ -88,6 +151,8 @@ pub enum Sign {
     FallsBack,
     /// A side refuses: how, for people.
     Refuses(String),
+    /// The responder ends, with an error, what the initiator asked for: how, for people.
+    Breaks(String),
     /// The responder grants a stream of this rate and length, as far as it says so.
     Grants {
         /// Frames a second.
@@ -95,6 +160,6 @@ pub enum Sign {
         /// Length of the stream in seconds.
         seconds: Option<u32>,
     },
-    /// Media: the frame's number.
-    Media(u64),
+    /// Something that the initiator came for, a frame of media for example: its number.
+    Came(u64),
 }

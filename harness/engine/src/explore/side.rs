@@ -11,6 +11,7 @@ impl Side {
         Offer {
             mode: &self.mode,
             options: &self.options,
+            is_second: false,
         }
     }
 }

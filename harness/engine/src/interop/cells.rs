@@ -16,8 +16,12 @@ pub struct Side {
     pub iut: usize,
     /// The implementation's name.
     pub name: String,
+    /// The options that make it another side, by which it is called.
+    pub options: Vec<String>,
     /// How it is started.
     pub needs: Needs,
+    /// How an implementation of the same name is started before it, which is there when it asks.
+    pub earlier: Option<Needs>,
 }
 
 impl Side {
@@ -27,6 +31,7 @@ impl Side {
         Offer {
             mode: &self.needs.mode,
             options: &self.needs.options,
+            is_second: self.earlier.is_some(),
         }
     }
 
@@ -36,7 +41,7 @@ impl Side {
         SideEvent {
             name: self.name.clone(),
             mode: self.needs.mode.clone(),
-            options: self.needs.options.clone(),
+            options: self.options.clone(),
         }
     }
 }
@@ -164,6 +169,9 @@ pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), MatrixError
             };
             pair.initiator.needs.stream = Some(stream);
             pair.responder.needs.stream = Some(stream);
+            if let Some(earlier) = &mut pair.initiator.earlier {
+                earlier.stream = Some(stream);
+            }
             pairs.push(pair);
         }
     }
@@ -196,28 +204,36 @@ fn common_protocol(iuts: &[Iut]) -> Result<&'static Protocol, MatrixError> {
 fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, MatrixError> {
     let mut sides = Vec::new();
     for (index, iut) in iuts.iter().enumerate().filter(|(_, iut)| iut.role == role) {
+        let claims = |option: &&'static str| {
+            let name = option.split('=').next().unwrap_or_default();
+            let start = iut.start.as_ref();
+            start.is_some_and(|start| start.options.contains_key(name))
+        };
+        let work: Vec<_> = (known.work)(role).iter().copied().filter(claims).collect();
         for mode in &iut.modes {
-            let claimed = |option: &&'static str| {
-                let start = iut.start.as_ref();
-                start.is_some_and(|start| start.options.contains_key(*option))
+            let needs = |options: &[&str]| Needs {
+                role,
+                mode: mode.clone(),
+                options: options.iter().map(ToString::to_string).collect(),
+                plain: false,
+                stream: None,
             };
             let options = (known.options)(role, mode);
-            let setups = options
-                .into_iter()
-                .filter(claimed)
-                .map(|option| vec![option.to_owned()]);
-            for options in std::iter::once(Vec::new()).chain(setups) {
-                sides.push(Side {
+            let setups = options.into_iter().filter(claims).map(Some);
+            for option in std::iter::once(None).chain(setups) {
+                let own: Vec<_> = option.into_iter().collect();
+                let needs_all = needs(&[&own[..], &work].concat());
+                let mut side = Side {
                     iut: index,
                     name: iut.name.clone(),
-                    needs: Needs {
-                        role,
-                        mode: mode.clone(),
-                        options,
-                        plain: false,
-                        stream: None,
-                    },
-                });
+                    options: needs(&own).options,
+                    needs: needs_all,
+                    earlier: None,
+                };
+                let earlier = (known.earlier)(&side.offer());
+                let earlier = earlier.filter(|options| options.iter().all(&claims));
+                side.earlier = earlier.map(needs);
+                sides.push(side);
             }
         }
     }
@@ -291,7 +307,7 @@ fn slug(name: &str) -> String {
 fn place(side: &Side, slugs: &[String]) -> String {
     let mode = side.needs.mode.replace(',', "+");
     let setup: Vec<_> = std::iter::once(&mode)
-        .chain(&side.needs.options)
+        .chain(&side.options)
         .cloned()
         .collect();
     format!("{}/{}", slugs[side.iut], setup.join("."))

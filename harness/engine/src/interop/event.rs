@@ -79,7 +79,7 @@ pub type Captures = Sides<String>;
 )]
 #[serde(rename_all = "kebab-case")]
 pub enum PairOutcome {
-    /// The initiator got the whole stream by its own handshake.
+    /// The initiator got all that it came for, by its own handshake.
     Streams,
     /// It got the whole stream after it fell back to the older way.
     FallsBack,
@@ -91,6 +91,10 @@ pub enum PairOutcome {
     BreaksOff,
     /// Nothing came, and the initiator did not give up in all the time that it was given.
     Hangs,
+    /// Not everything came in the time that was watched, and the initiator may wait longer.
+    Waits,
+    /// What was said cannot be read.
+    NotObserved,
     /// A process died, or ended before the stream did.
     Dies,
     /// An implementation could not be started, did not become ready, or never said a word.
@@ -110,6 +114,8 @@ impl PairOutcome {
             Self::TimesOut => "times out",
             Self::BreaksOff => "breaks off",
             Self::Hangs => "hangs",
+            Self::Waits => "waits",
+            Self::NotObserved => "not observed",
             Self::Dies => "dies",
             Self::NotStarted => "not started",
             Self::CutOff => "cut off",
@@ -123,6 +129,8 @@ impl PairOutcome {
             Demanded::Streams => Some(Self::Streams),
             Demanded::FallsBack => Some(Self::FallsBack),
             Demanded::TimesOut => Some(Self::TimesOut),
+            Demanded::Refuses => Some(Self::Refuses),
+            Demanded::Waits => Some(Self::Waits),
             Demanded::NotSaid => None,
         }
     }

@@ -34,6 +34,10 @@ pub struct PairEvidence<'a> {
     pub responder: ProcessEnd,
     /// Whether the initiator's exit status means something.
     pub status_tells: bool,
+    /// What the initiator comes for, in words: `frames`.
+    pub unit: &'static str,
+    /// Whether that may take longer than it was watched.
+    pub may_wait: bool,
 }
 
 /// How a pair ended.
@@ -63,9 +67,13 @@ impl PairEvidence<'_> {
         }
     }
 
-    /// Frames that the stream has: as many as were granted, else as were asked for.
+    /// How much the initiator comes for; of media as many frames as were granted, else as were asked
+    /// for.
     #[must_use]
-    pub fn frames(&self) -> u64 {
+    pub fn wanted(&self) -> u64 {
+        if let Some(wanted) = self.at_initiator.wanted {
+            return wanted;
+        }
         let (rate, seconds) = self.at_initiator.granted;
         let rate = rate.unwrap_or(self.stream.frames_per_second);
         let seconds = seconds.unwrap_or(self.stream.seconds);
@@ -75,8 +83,8 @@ impl PairEvidence<'_> {
     /// Whether all that the initiator is to get has come. Where the network loses, what left counts.
     #[must_use]
     pub fn is_whole(&self) -> bool {
-        let got = self.at_initiator.frames() >= self.frames();
-        let left = self.at_responder.frames() >= self.frames();
+        let got = self.at_initiator.media > 0 && self.at_initiator.frames() >= self.wanted();
+        let left = self.at_responder.frames() >= self.wanted();
         got || (self.impaired && left && self.at_initiator.media > 0)
     }
 
@@ -90,20 +98,32 @@ impl PairEvidence<'_> {
         if let Some(dead) = self.responder_died() {
             return dead;
         }
-        let (got, of) = (self.at_initiator.frames(), self.frames());
+        if self.at_initiator.is_hidden {
+            let end = self.end();
+            let seen = format!(
+                "what the two said cannot be read without the secrets of TLS; the initiator {end}"
+            );
+            return (PairOutcome::NotObserved, seen);
+        }
+        let (got, of, unit) = (self.at_initiator.frames(), self.wanted(), self.unit);
+        if let Some(how) = &self.at_initiator.broken {
+            let end = self.end();
+            let seen = format!("{how} after {got} of {of} {unit}; the initiator {end}");
+            return (PairOutcome::Refuses, seen);
+        }
         if self.at_initiator.media > 0 {
             return match self.is_whole() {
                 true if self.says_failure() && !self.impaired => (
                     PairOutcome::BreaksOff,
                     format!(
-                        "{got} of {of} frames came, and the initiator {}",
+                        "{got} of {of} {unit} came, and the initiator {}",
                         self.end()
                     ),
                 ),
                 true => (self.way(), self.whole(got, of)),
                 false => (
-                    PairOutcome::BreaksOff,
-                    format!("{got} of {of} frames came; the initiator {}", self.end()),
+                    self.short(),
+                    format!("{got} of {of} {unit} came; the initiator {}", self.end()),
                 ),
             };
         }
@@ -116,11 +136,11 @@ impl PairEvidence<'_> {
         match self.initiator {
             _ if self.at_initiator.asked == 0 => (
                 PairOutcome::NotStarted,
-                format!("the initiator never asked for a stream; it {}", self.end()),
+                format!("the initiator never asked; it {}", self.end()),
             ),
             ProcessEnd::Ran => (
                 PairOutcome::Hangs,
-                format!("no media came, and the initiator {}", self.end()),
+                format!("no {unit} came, and the initiator {}", self.end()),
             ),
             ProcessEnd::Ended { .. } => {
                 let asked = match self.at_initiator.asked {
@@ -134,7 +154,7 @@ impl PairEvidence<'_> {
                 let end = self.end();
                 (
                     PairOutcome::TimesOut,
-                    format!("the initiator {asked}{token}, no media came, and it {end}"),
+                    format!("the initiator {asked}{token}, no {unit} came, and it {end}"),
                 )
             }
         }
@@ -146,10 +166,12 @@ impl PairEvidence<'_> {
             ProcessEnd::Ran => return None,
             ProcessEnd::Ended { code: None } => "was ended by a signal".to_owned(),
             ProcessEnd::Ended { code: Some(0) } if self.is_whole() => return None,
+            // Whether it was over cannot be seen.
+            ProcessEnd::Ended { .. } if self.at_initiator.is_hidden => return None,
             ProcessEnd::Ended { code: Some(code) } => format!("ended (exit status {code})"),
         };
-        let (left, of) = (self.at_responder.frames(), self.frames());
-        let seen = format!("the responder {ended} after {left} of {of} frames");
+        let (left, of, unit) = (self.at_responder.frames(), self.wanted(), self.unit);
+        let seen = format!("the responder {ended} after {left} of {of} {unit}");
         Some((PairOutcome::Dies, seen))
     }
 
@@ -160,10 +182,19 @@ impl PairEvidence<'_> {
         }
     }
 
-    fn whole(&self, got: u64, of: u64) -> String {
+    /// What it is where not everything came.
+    const fn short(&self) -> PairOutcome {
         match self.initiator {
-            ProcessEnd::Ran => format!("{got} of {of} frames came; the initiator ran on"),
-            ProcessEnd::Ended { .. } => format!("{got} of {of} frames came"),
+            ProcessEnd::Ran if self.may_wait => PairOutcome::Waits,
+            ProcessEnd::Ran | ProcessEnd::Ended { .. } => PairOutcome::BreaksOff,
+        }
+    }
+
+    fn whole(&self, got: u64, of: u64) -> String {
+        let unit = self.unit;
+        match self.initiator {
+            ProcessEnd::Ran => format!("{got} of {of} {unit} came; the initiator ran on"),
+            ProcessEnd::Ended { .. } => format!("{got} of {of} {unit} came"),
         }
     }
 
@@ -198,29 +229,39 @@ impl PairEvidence<'_> {
         if demanded == Some(outcome) {
             return Standing::AsDemanded;
         }
-        let wants_stream = matches!(
-            demanded,
-            Some(PairOutcome::Streams | PairOutcome::FallsBack)
+        // What must not be accepted is found by the monitor, if it is.
+        let is_for_monitor = matches!(
+            (demanded, outcome),
+            (Some(PairOutcome::Refuses), PairOutcome::Streams)
+                | (
+                    Some(PairOutcome::Waits),
+                    PairOutcome::Streams | PairOutcome::BreaksOff | PairOutcome::TimesOut
+                )
         );
+        let is_spoilt = self.impaired && demanded.is_some_and(|it| it != PairOutcome::TimesOut);
         match outcome {
             PairOutcome::Refuses if !self.demand.may_refuse.is_empty() => Standing::LeftOpen,
             PairOutcome::Streams
             | PairOutcome::FallsBack
             | PairOutcome::Refuses
             | PairOutcome::TimesOut
+            | PairOutcome::Waits
                 if demanded.is_none() =>
             {
                 Standing::LeftOpen
             }
+            _ if is_for_monitor => Standing::LeftOpen,
             // Lost questions and answers look like nobody, and lost media like too little.
             PairOutcome::TimesOut | PairOutcome::BreaksOff | PairOutcome::FallsBack
-                if self.impaired && wants_stream && !self.is_mute(demanded) =>
+                if is_spoilt && !self.is_mute(demanded) =>
             {
                 Standing::Excused
             }
             // A damaged question is refused for a reason.
             PairOutcome::Refuses if self.impaired => Standing::Excused,
-            PairOutcome::CutOff => Standing::Inconclusive,
+            PairOutcome::CutOff | PairOutcome::NotObserved | PairOutcome::Waits => {
+                Standing::Inconclusive
+            }
             PairOutcome::Streams
             | PairOutcome::FallsBack
             | PairOutcome::Refuses

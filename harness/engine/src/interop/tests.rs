@@ -133,6 +133,7 @@ fn traffic(asked: u64, fell_back: bool, frames: u64) -> EdgeTraffic {
     let initiator = Offer {
         mode: "3way",
         options: &[],
+        is_second: false,
     };
     let mut traffic = EdgeTraffic::default();
     for _ in 0..asked {
@@ -167,7 +168,7 @@ fn judged(
     let demand = Demand {
         end,
         because: &[],
-        may_refuse: if end == Demanded::Streams {
+        may_refuse: if end == Demanded::Streams && at_initiator.wanted.is_none() {
             &["MS-H-07"]
         } else {
             &[]
@@ -182,6 +183,8 @@ fn judged(
         initiator,
         responder,
         status_tells: true,
+        unit: "frames",
+        may_wait: at_initiator.wanted.is_some(),
     };
     let PairVerdict {
         outcome,
@@ -304,7 +307,7 @@ fn what_was_seen_is_a_sentence() {
     let (_, _, seen) = judged(Demanded::TimesOut, false, &none, &none, ends);
     assert_eq!(
         seen,
-        "the initiator asked 3 times, then in the older way, no media came, and it ended (exit \
+        "the initiator asked 3 times, then in the older way, no frames came, and it ended (exit \
          status 1)"
     );
     let some = traffic(1, false, 9);
@@ -313,4 +316,130 @@ fn what_was_seen_is_a_sentence() {
         seen,
         "the responder was ended by a signal after 9 of 100 frames"
     );
+}
+
+/// A client of streams and a server, both with options that they claim.
+fn over_streams(role: &str, modes: &str, options: &str) -> Iut {
+    let place = match role {
+        "client" => "{peer}",
+        _ => "{address}",
+    };
+    let reach = match role {
+        "client" => "",
+        _ => "[reach]\naddress = \"127.0.0.1:{port}\"\n",
+    };
+    let text = format!(
+        "name = {role:?}\nprotocol = \"proton\"\nrole = {role:?}\nmodes = {modes}\n\
+         [start]\ncommand = [\"x\", {place:?}, \"{{mode}}\"]\n[start.options]\n{options}\n{reach}"
+    );
+    Iut::parse("it.toml", &text).unwrap()
+}
+
+#[test]
+fn a_side_is_told_what_to_do_by_the_options_that_it_claims_and_called_by_those_that_matter() {
+    let server = over_streams(
+        "server",
+        r#"["push"]"#,
+        "resets = []\ncommit_delay = [\"{number}\"]",
+    );
+    let client = over_streams(
+        "client",
+        r#"["pull"]"#,
+        "events = [\"{number}\"]\nreset = []\nstay = []\nagain = []",
+    );
+    let (_, pairs) = pairs(&[server.clone(), client]).unwrap();
+    let ids: Vec<_> = pairs.iter().map(|pair| pair.id.as_str()).collect();
+    assert_eq!(
+        ids,
+        [
+            "server/push/client/pull",
+            "server/push/client/pull.reset",
+            "server/push.resets/client/pull",
+            "server/push.resets/client/pull.reset",
+        ]
+    );
+    let [alone, second, ..] = &pairs[..] else {
+        panic!("{ids:?}");
+    };
+    assert_eq!(alone.initiator.needs.options, ["events=2"]);
+    assert_eq!(alone.initiator.earlier, None);
+    assert_eq!(second.initiator.needs.options, ["reset", "events=2"]);
+    let earlier = second.initiator.earlier.as_ref().unwrap();
+    assert_eq!(earlier.options, ["stay"]);
+    assert_eq!(second.initiator.event().setup(), "pull, reset");
+    let restless = over_streams("client", r#"["pull"]"#, "reset = []");
+    let (_, pairs) = super::pairs(&[server, restless]).unwrap();
+    assert_eq!(pairs[1].initiator.earlier, None);
+}
+
+/// What is seen of a client of streams that came for 4 answers.
+fn exchange(came: u64) -> EdgeTraffic {
+    let mut seen = traffic(1, false, came);
+    seen.wanted = Some(4);
+    seen
+}
+
+#[rstest]
+#[case::done(Demanded::Streams, 4, OK, "streams", "as demanded")]
+#[case::stays(Demanded::Streams, 4, ProcessEnd::Ran, "streams", "as demanded")]
+#[case::may_take_longer(Demanded::Streams, 3, ProcessEnd::Ran, "waits", "inconclusive")]
+#[case::gives_up(Demanded::Streams, 3, FAILED, "breaks off", "not as demanded")]
+#[case::nobody_answers(Demanded::Streams, 0, FAILED, "times out", "not as demanded")]
+#[case::waits(Demanded::Waits, 3, ProcessEnd::Ran, "waits", "as demanded")]
+#[case::waits_no_longer(Demanded::Waits, 3, FAILED, "breaks off", "left open")]
+#[case::is_served(Demanded::Waits, 4, OK, "streams", "left open")]
+#[case::is_let_in(Demanded::Refuses, 4, OK, "streams", "left open")]
+#[case::is_not_told(Demanded::Refuses, 3, ProcessEnd::Ran, "waits", "inconclusive")]
+#[case::open(Demanded::NotSaid, 3, ProcessEnd::Ran, "waits", "left open")]
+fn how_a_pair_over_streams_ended(
+    #[case] end: Demanded,
+    #[case] came: u64,
+    #[case] initiator: ProcessEnd,
+    #[case] outcome: &str,
+    #[case] standing: &str,
+) {
+    let seen = exchange(came);
+    let (got, how, _) = judged(end, false, &seen, &seen, (initiator, ProcessEnd::Ran));
+    assert_eq!((got.name(), how.name()), (outcome, standing));
+}
+
+#[rstest]
+#[case(Demanded::Refuses, FAILED, "as demanded")]
+#[case(Demanded::Refuses, OK, "not as demanded")]
+#[case(Demanded::Streams, FAILED, "not as demanded")]
+#[case(Demanded::Waits, FAILED, "not as demanded")]
+#[case(Demanded::NotSaid, FAILED, "left open")]
+fn a_server_that_breaks_it_off_refuses_whatever_came_before(
+    #[case] end: Demanded,
+    #[case] initiator: ProcessEnd,
+    #[case] standing: &str,
+) {
+    let mut seen = exchange(4);
+    seen.broken = Some("the server closed with code 5".to_owned());
+    let (got, how, words) = judged(end, false, &seen, &seen, (initiator, ProcessEnd::Ran));
+    assert_eq!((got.name(), how.name()), ("refuses", standing));
+    assert!(
+        words.starts_with("the server closed with code 5 after 4 of 4 frames; the initiator ended"),
+        "{words}"
+    );
+}
+
+#[rstest]
+#[case::success(OK, ProcessEnd::Ran, "not observed", "inconclusive")]
+#[case::failure(FAILED, ProcessEnd::Ran, "not observed", "inconclusive")]
+#[case::server_ends(OK, FAILED, "not observed", "inconclusive")]
+#[case::crash(KILLED, ProcessEnd::Ran, "dies", "not as demanded")]
+#[case::server_crashes(OK, KILLED, "dies", "not as demanded")]
+fn what_cannot_be_read_is_no_verdict_but_a_crash_is(
+    #[case] initiator: ProcessEnd,
+    #[case] responder: ProcessEnd,
+    #[case] outcome: &str,
+    #[case] standing: &str,
+) {
+    let mut seen = exchange(0);
+    seen.is_hidden = true;
+    for end in [Demanded::Streams, Demanded::Refuses, Demanded::NotSaid] {
+        let (got, how, _) = judged(end, false, &seen, &seen, (initiator, responder));
+        assert_eq!((got.name(), how.name()), (outcome, standing));
+    }
 }

@@ -1,7 +1,12 @@
 use std::collections::BTreeSet;
+use std::io::Read;
 
-use shakedown_protocol::pair::{Offer, Pairs, Sign};
+use shakedown_capture::CaptureError;
+use shakedown_capture::quic::EventKind;
+use shakedown_protocol::pair::{Offer, Pairs, Sign, StreamSigns};
 use shakedown_protocol::requirement::Role;
+
+use crate::quic::each_event;
 
 /// Most frames that are counted, above any stream of a matrix.
 const MAX_FRAMES: usize = 1 << 22;
@@ -19,8 +24,14 @@ pub struct EdgeTraffic {
     pub granted: (Option<u32>, Option<u32>),
     /// Datagrams of the responder, whatever they are.
     pub answers: u64,
-    /// Datagrams of media.
+    /// How often something came that the initiator came for.
     pub media: u64,
+    /// How the responder broke off what the initiator asked for, if it did.
+    pub broken: Option<String>,
+    /// How much the initiator came for, where that is not media.
+    pub wanted: Option<u64>,
+    /// Whether something that was said could not be read.
+    pub is_hidden: bool,
     frames: BTreeSet<u64>,
 }
 
@@ -28,27 +39,66 @@ impl EdgeTraffic {
     /// The next datagram passes.
     pub fn observe(&mut self, pairs: &Pairs, initiator: &Offer<'_>, from: Role, payload: &[u8]) {
         self.answers += u64::from(from == Role::Responder);
-        match (pairs.sign)(initiator, from, payload) {
-            Some(Sign::Asks) => self.asked += 1,
-            Some(Sign::FallsBack) => self.fell_back |= self.media == 0,
-            Some(Sign::Refuses(how)) => {
+        if let Some(sign) = pairs.sign(initiator, from, payload) {
+            self.take(sign);
+        }
+    }
+
+    /// Reads what the QUIC of this edge's capture says, with its secrets and those of a key log.
+    ///
+    /// # Errors
+    /// [`CaptureError`] where the capture cannot be read.
+    pub fn read(
+        &mut self,
+        capture: impl Read,
+        key_log: &[u8],
+        mut signs: Box<dyn StreamSigns>,
+    ) -> Result<(), CaptureError> {
+        self.wanted = Some(signs.wanted());
+        // Of each connection and side of which something could not be read, or was.
+        let mut hidden = BTreeSet::new();
+        let mut read = BTreeSet::new();
+        each_event(capture, key_log, &mut |event| {
+            if let EventKind::Unreadable(unread) = event.kind
+                && event.connection.is_some_and(|one| signs.follows(one))
+            {
+                hidden.insert((event.connection, unread.by));
+            }
+            if let EventKind::Packet(packet) = event.kind
+                && packet.is_of_the_application()
+            {
+                read.insert((event.connection, Some(packet.by)));
+            }
+            signs.event(event, &mut |sign| self.take(sign));
+        })?;
+        self.is_hidden = !hidden.is_subset(&read);
+        Ok(())
+    }
+
+    fn take(&mut self, sign: Sign) {
+        match sign {
+            Sign::Asks => self.asked += 1,
+            Sign::FallsBack => self.fell_back |= self.media == 0,
+            Sign::Refuses(how) => {
                 self.refusal.get_or_insert(how);
             }
-            Some(Sign::Grants {
+            Sign::Breaks(how) => {
+                self.broken.get_or_insert(how);
+            }
+            Sign::Grants {
                 frames_per_second,
                 seconds,
-            }) => self.granted = (frames_per_second, seconds),
-            Some(Sign::Media(number)) => {
+            } => self.granted = (frames_per_second, seconds),
+            Sign::Came(number) => {
                 self.media += 1;
                 if self.frames.len() < MAX_FRAMES {
                     self.frames.insert(number);
                 }
             }
-            None => {}
         }
     }
 
-    /// Frames of media, each number once.
+    /// What the initiator came for and got, frames of media for example, each number once.
     #[must_use]
     pub fn frames(&self) -> u64 {
         self.frames.len() as u64

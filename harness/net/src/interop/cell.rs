@@ -11,7 +11,7 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::verdict::{Place, weigh};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::Clock;
 use crate::kernel;
@@ -21,7 +21,8 @@ use crate::relay::{self, Relay, Stopped};
 
 use super::Context;
 use super::fairness::PairResult;
-use super::observer::Edges;
+use super::key_logs::KeyLogs;
+use super::observer::{Edge, Edges};
 use super::sides::{SideFindings, found};
 
 /// What a pair may take besides its timers and its stream: to start, and to be a little late.
@@ -84,12 +85,23 @@ impl Context {
             let launcher = self.launchers.get(index);
             launcher.ok_or_else(|| error(String::from("there is no such implementation")))
         };
-        let asks = place(pair.initiator.iut)?.of(&pair.id, &pair.initiator.needs);
-        let answers = place(pair.responder.iut)?.of(&pair.id, &pair.responder.needs);
+        let mut asks = place(pair.initiator.iut)?.of(&pair.id, &pair.initiator.needs);
+        let mut answers = place(pair.responder.iut)?.of(&pair.id, &pair.responder.needs);
+        let mut key_logs = KeyLogs::default();
+        let folder = self.plan.captures.join(&pair.id);
+        if self.plan.protocol.transport.is_some() {
+            let mut wanted = |launcher, name| {
+                let wanted = key_logs.wanted(launcher, &folder, name);
+                wanted.map_err(|why| error(format!("{}: {why}", folder.display())))
+            };
+            answers = wanted(answers, "responder")?;
+            asks = wanted(asks, "initiator")?;
+        }
         let launching = answers.responder(&pair.responder.needs);
         let launched = self.unless_stopped(launching).await.ok_or_else(cut_off)?;
         let responder = launched.map_err(|why| Box::new(not_ready(pair, why)))?;
         let (whole, is_whole) = watch::channel(false);
+        let (connected, is_connected) = watch::channel(false);
         let paths = self.captures_of(pair);
         let edges = Edges::new(
             self.plan.protocol,
@@ -98,6 +110,7 @@ impl Context {
             [&paths[0], &paths[1]],
             clock,
             whole,
+            connected,
         );
         let relay = Relay::start(relay::Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
@@ -109,6 +122,20 @@ impl Context {
             observer: edges,
         });
         let relay = relay.map_err(|why| error(format!("no relay can be set up: {why}")))?;
+        let earlier = match &pair.initiator.earlier {
+            None => None,
+            Some(needs) => {
+                let earlier = key_logs.wanted(asks.of(&pair.id, needs), &folder, "earlier");
+                let earlier = earlier.map_err(|why| error(why.to_string()))?;
+                let started = earlier.initiator(needs, relay.address());
+                let started = started.map_err(|why| error(why.to_string()))?;
+                let is_there = self.unless_stopped(is_there(&started, is_connected)).await;
+                if !is_there.ok_or_else(cut_off)? {
+                    return Err(Box::new(never_there(pair, &started)));
+                }
+                Some(started)
+            }
+        };
         let initiator = asks.initiator(&pair.initiator.needs, relay.address());
         let initiator = initiator.map_err(|why| error(why.to_string()))?;
         let (end, waited) = self
@@ -118,15 +145,16 @@ impl Context {
         let ends = [process_end(&initiator), process_end(&responder)];
         let processes = [process(&initiator), process(&responder)];
         let stopped = relay.stop().await;
-        stop(&initiator).await;
-        stop(&responder).await;
+        for one in { earlier.iter() }.chain([&initiator, &responder]) {
+            stop(one).await;
+        }
+        let secrets = key_logs.take();
         let stopped = stopped.map_err(|why| error(format!("the relay broke: {why}")))?;
         if end == End::Interrupted {
             return Err(cut_off());
         }
-        let mut result = self
-            .judged(pair, [&asks.iut, &answers.iut], stopped, ends, clock)
-            .await;
+        let iuts = [&asks.iut, &answers.iut];
+        let mut result = self.judged(pair, iuts, stopped, ends, secrets, clock).await;
         result.waited = result.waited.max(waited);
         if !result.pair.standing.is_fine() {
             let [initiator, responder] = processes;
@@ -157,7 +185,10 @@ impl Context {
         let patience = patience.unwrap_or_default();
         let stream = Duration::from_secs(u64::from(pair.stream.seconds));
         let mut until = begin + patience * 2 + buffer * 2 + stream * 2 + SPARE;
-        let linger = LINGER.max(pair.stream.interval() * 5);
+        let linger = match pair.stream.frames() {
+            0 => LINGER,
+            _ => LINGER.max(pair.stream.interval() * 5),
+        };
         let mut processor_waits = [ProcessorWait::default(), ProcessorWait::default()];
         let mut stop = self.stop.clone();
         let (mut has_ended, mut has_whole) = (false, false);
@@ -189,70 +220,58 @@ impl Context {
         (End::Over, waited.unwrap_or_default())
     }
 
-    /// Judges how it ended and both captures.
+    /// Judges how it ended and both captures, which get the secrets.
     async fn judged(
         &self,
         pair: &Pair,
         iuts: [&Arc<Iut>; 2],
         stopped: Stopped<Edges>,
         ends: [ProcessEnd; 2],
+        secrets: String,
         clock: Clock,
     ) -> PairResult {
         let Stopped {
-            observer,
+            mut observer,
             statistics,
             missed,
             sockets: _sockets,
             ..
         } = stopped;
         let tells = iuts[0].exit.status_tells;
-        let PairVerdict {
-            outcome,
-            standing,
-            seen,
-        } = observer.evidence(ends[0], ends[1], tells).judge();
-        let mut result = PairResult::new(pair, outcome, standing, seen);
-        result.waited = statistics.late;
         let (protocol, level) = (self.plan.protocol, self.plan.level);
         let waivers = iuts.map(|iut| iut.waive.clone());
+        let paths = self.captures_of(pair);
         let (own, iuts) = (pair.clone(), iuts.map(Arc::clone));
         let both = tokio::task::spawn_blocking(move || {
+            observer.read_streams([&paths[0], &paths[1]], secrets.as_bytes());
+            let verdict = observer.evidence(ends[0], ends[1], tells).judge();
             let Edges {
                 initiator,
                 responder,
                 ..
             } = observer;
-            [
-                found(
-                    protocol,
-                    &own.id,
-                    &iuts[0],
-                    &own.initiator,
-                    initiator,
-                    level,
-                ),
-                found(
-                    protocol,
-                    &own.id,
-                    &iuts[1],
-                    &own.responder,
-                    responder,
-                    level,
-                ),
-            ]
+            let found = |iut, side, mut edge: Edge| {
+                edge.recorder.secrets(&secrets);
+                found(protocol, &own.id, iut, side, edge, level)
+            };
+            let initiator = found(&iuts[0], &own.initiator, initiator);
+            let responder = found(&iuts[1], &own.responder, responder);
+            (verdict, initiator, responder)
         })
         .await;
-        let [mut initiator, mut responder] = match both {
+        let (verdict, mut initiator, mut responder) = match both {
             Ok(both) => both,
             Err(error) => {
-                result.pair.standing = Standing::Error;
-                result
-                    .pair
-                    .notes
-                    .push(format!("judging it failed: {error}"));
-                return result;
+                return PairResult::error(pair, format!("judging failed: {error}"), &clock);
             }
         };
+        let PairVerdict {
+            outcome,
+            standing,
+            seen,
+        } = verdict;
+        let mut result = PairResult::new(pair, outcome, standing, seen);
+        result.waited = statistics.late;
         result
             .pair
             .captures
@@ -360,6 +379,26 @@ fn not_ready(pair: &Pair, why: LaunchError) -> PairResult {
         output,
         last_packet: None,
     });
+    result
+}
+
+/// Whether an initiator is connected, with its streams named, within [`SPARE`].
+async fn is_there(instance: &Instance, mut connected: watch::Receiver<bool>) -> bool {
+    let is_connected = tokio::select! {
+        biased;
+        () = ended(instance) => false,
+        connected = timeout(SPARE, connected.wait_for(|is| *is)) => connected.is_ok(),
+    };
+    sleep(LINGER).await;
+    is_connected && !instance.has_ended()
+}
+
+/// The initiator that was to be there before did not connect.
+fn never_there(pair: &Pair, earlier: &Instance) -> PairResult {
+    let seen = "the initiator that is to be served already was not, so nobody asked after it";
+    let (outcome, standing) = (PairOutcome::NotStarted, Standing::Inconclusive);
+    let mut result = PairResult::new(pair, outcome, standing, seen.to_owned());
+    result.pair.processes.initiator = process(earlier);
     result
 }
 

@@ -112,9 +112,12 @@ const fn can_be_late(outcome: PairOutcome) -> bool {
         | PairOutcome::BreaksOff
         | PairOutcome::Hangs
         | PairOutcome::NotStarted => true,
-        PairOutcome::Streams | PairOutcome::Refuses | PairOutcome::Dies | PairOutcome::CutOff => {
-            false
-        }
+        PairOutcome::Streams
+        | PairOutcome::Refuses
+        | PairOutcome::Dies
+        | PairOutcome::Waits
+        | PairOutcome::NotObserved
+        | PairOutcome::CutOff => false,
     }
 }
 

@@ -7,6 +7,7 @@
 mod cell;
 mod ending;
 mod fairness;
+mod key_logs;
 mod observer;
 mod sides;
 
@@ -105,9 +106,9 @@ pub async fn interop(
     let mut pairs = context.plan.pairs.clone();
     // Those that wait for nothing take the longest; they come first, so that none is left over.
     pairs.sort_by_key(|pair| match pair.demand.end {
-        Demanded::FallsBack => 0,
+        Demanded::FallsBack | Demanded::Waits => 0,
         Demanded::TimesOut | Demanded::NotSaid => 1,
-        Demanded::Streams => 2,
+        Demanded::Streams | Demanded::Refuses => 2,
     });
     let mut tasks = JoinSet::new();
     for pair in pairs {

@@ -1,9 +1,12 @@
 use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
 use std::net::SocketAddr;
 use std::path::Path;
 
 use shakedown_engine::interop::{EdgeTraffic, Pair, PairEvidence, ProcessEnd};
 use shakedown_protocol::Protocol;
+use shakedown_protocol::pair::Signs;
 use shakedown_protocol::requirement::Role;
 use tokio::sync::watch;
 
@@ -11,7 +14,8 @@ use crate::clock::Clock;
 use crate::drive::Recorder;
 use crate::relay::{Observer, Passed};
 
-/// Records what passes at both edges of a relay and notices when a stream is whole.
+/// Records what passes at both edges of a relay, and notices when a stream is whole and when a handshake
+/// of QUIC is done.
 pub(super) struct Edges {
     protocol: &'static Protocol,
     pair: Pair,
@@ -19,6 +23,7 @@ pub(super) struct Edges {
     pub(super) initiator: Edge,
     pub(super) responder: Edge,
     whole: watch::Sender<bool>,
+    connected: watch::Sender<bool>,
 }
 
 /// What passes at one edge.
@@ -45,7 +50,7 @@ impl Edge {
 
 impl Edges {
     /// Both edges of a pair, with their captures at these paths, the initiator's first; `whole`
-    /// turns true when the stream is.
+    /// turns true when the stream is, `connected` when an initiator is by QUIC.
     pub(super) fn new(
         protocol: &'static Protocol,
         pair: &Pair,
@@ -53,6 +58,7 @@ impl Edges {
         paths: [&Path; 2],
         clock: Clock,
         whole: watch::Sender<bool>,
+        connected: watch::Sender<bool>,
     ) -> Self {
         Self {
             protocol,
@@ -61,6 +67,30 @@ impl Edges {
             initiator: Edge::new(paths[0], pair, clock),
             responder: Edge::new(paths[1], pair, clock),
             whole,
+            connected,
+        }
+    }
+
+    /// Reads what QUIC says in the captures at these paths, with these secrets, where that is what tells
+    /// of a pair.
+    pub(super) fn read_streams(&mut self, paths: [&Path; 2], key_log: &[u8]) {
+        let signs = self.protocol.pairs.map(|pairs| pairs.signs);
+        let Some(Signs::Streams(signs)) = signs else {
+            return;
+        };
+        let offer = self.pair.initiator.offer();
+        for (edge, path) in [&mut self.initiator, &mut self.responder]
+            .into_iter()
+            .zip(paths)
+        {
+            let read = File::open(path).map_err(|error| error.to_string());
+            let read = read.and_then(|capture| {
+                let read =
+                    { &mut edge.traffic }.read(BufReader::new(capture), key_log, signs(&offer));
+                read.map_err(|error| error.to_string())
+            });
+            // Why it is damaged is told with its findings.
+            edge.traffic.is_hidden |= read.is_err();
         }
     }
 
@@ -80,6 +110,8 @@ impl Edges {
             initiator,
             responder,
             status_tells,
+            unit: self.protocol.pairs.map_or("frames", |pairs| pairs.unit),
+            may_wait: self.protocol.pairs.is_some_and(|pairs| pairs.may_wait),
         }
     }
 }
@@ -110,6 +142,18 @@ impl Observer for Edges {
         if let Some(pairs) = &self.protocol.pairs {
             edge.traffic
                 .observe(pairs, &initiator, from, passed.payload);
+        }
+        let is_short = passed
+            .payload
+            .first()
+            .is_some_and(|first| first & 0x80 == 0);
+        if self.protocol.transport.is_some()
+            && (passed.edge, from) == (Role::Responder, Role::Initiator)
+            && is_short
+            && !*self.connected.borrow()
+        {
+            // Long headers are those of the handshake (RFC 9000, section 17.2).
+            self.connected.send_replace(true);
         }
         if !*self.whole.borrow()
             && self

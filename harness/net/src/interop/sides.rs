@@ -25,7 +25,7 @@ pub(super) struct SideFindings {
     pub(super) notes: Vec<String>,
 }
 
-/// Sends the capture of an edge through the monitor, keeps what it says about the implementation
+/// Sends the capture of an edge, read with the secrets that are known of it, through the monitor, keeps what it says about the implementation
 /// there, and writes that into the capture. Blocks.
 pub(super) fn found(
     protocol: &'static Protocol,
@@ -46,7 +46,15 @@ pub(super) fn found(
         // Nobody said a word; that is no damage.
         return found;
     }
-    let judged = judge(&recorded.path, protocol, iut, &side.needs, &edge.own, b"");
+    let key_log = recorded.key_log.as_bytes();
+    let judged = judge(
+        &recorded.path,
+        protocol,
+        iut,
+        &side.needs,
+        &edge.own,
+        key_log,
+    );
     found.damage = found.damage.or(judged.damage);
     let place = Place {
         protocol,

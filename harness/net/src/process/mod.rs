@@ -6,6 +6,7 @@ mod output;
 
 use std::ffi::OsString;
 use std::io;
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,9 @@ pub use output::Output;
 /// How long the rest of a process's output is waited for once it ended. Something that it started
 /// may hold the streams open.
 const LAST_WORDS: Duration = Duration::from_millis(300);
+
+/// The variable by which programs are told where to write the secrets of TLS.
+const KEY_LOG: &str = "SSLKEYLOGFILE";
 
 /// A process that we started, in a process group of its own. When this is dropped the whole group
 /// is killed.
@@ -49,7 +53,7 @@ pub struct StartError {
 impl Process {
     /// Starts `words` (program and arguments). `wanted` is the text that
     /// [`Output::wait_for_line`] waits for; `grace` is the time that the process has to end after
-    /// SIGTERM.
+    /// SIGTERM; `key_log` the file to which it is asked to write the secrets of its TLS sessions.
     ///
     /// # Errors
     /// [`StartError`], a sentence for people.
@@ -57,6 +61,7 @@ impl Process {
         words: &[OsString],
         wanted: Option<&str>,
         grace: Duration,
+        key_log: Option<&Path>,
     ) -> Result<Self, StartError> {
         let (program, arguments) = words.split_first().ok_or_else(|| StartError {
             program: String::from("the implementation"),
@@ -64,6 +69,7 @@ impl Process {
         })?;
         let mut child = Command::new(program)
             .args(arguments)
+            .envs(key_log.map(|path| (KEY_LOG, path)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())

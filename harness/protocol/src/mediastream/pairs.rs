@@ -5,15 +5,19 @@ use std::time::Duration;
 use super::frame::{Control, ErrorCode, Frame, tlv};
 use super::reference::options_of_handshake;
 use super::{Mode, Modes};
-use crate::pair::{Demand, Demanded, Offer, Pairs, Sign};
+use crate::pair::{Demand, Demanded, Offer, Pairs, Sign, Signs};
 use crate::requirement::Role;
 
 /// What happens between two implementations (specification, section 4).
 pub const PAIRS: Pairs = Pairs {
     options,
+    work: |_| &[],
+    earlier: |_| None,
     demand,
-    sign,
+    signs: Signs::Datagrams(sign),
+    unit: "frames",
     patience,
+    may_wait: false,
 };
 
 /// Three sends with waits of 500 ms, 1 s and 2 s after them (MS-H-03, MS-S-08).
@@ -134,8 +138,8 @@ fn sign(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
             seconds: answer.tlvs.u32(tlv::kind::STREAM_LENGTH),
         }),
         (_, Frame::Error(error)) => refusal(error.error_code()),
-        (Role::Responder, Frame::Data(data)) => Some(Sign::Media(data.header.sequence_number)),
-        (Role::Responder, Frame::Fragment(part)) => Some(Sign::Media(part.header.sequence_number)),
+        (Role::Responder, Frame::Data(data)) => Some(Sign::Came(data.header.sequence_number)),
+        (Role::Responder, Frame::Fragment(part)) => Some(Sign::Came(part.header.sequence_number)),
         (Role::Initiator, Frame::Data(_) | Frame::Fragment(_))
         | (Role::Responder, Frame::StartToken | Frame::Syn(_) | Frame::Start(_))
         | (Role::Initiator, Frame::StartAck(_))
@@ -190,10 +194,12 @@ mod tests {
         let initiator = Offer {
             mode: initiator.0,
             options: &of_initiator,
+            is_second: false,
         };
         let responder = Offer {
             mode: responder.0,
             options: &of_responder,
+            is_second: false,
         };
         demand(&initiator, &responder)
     }
@@ -266,7 +272,11 @@ mod tests {
         #[case] bytes: &[u8],
         #[case] expected: Option<Sign>,
     ) {
-        let initiator = Offer { mode, options: &[] };
+        let initiator = Offer {
+            mode,
+            options: &[],
+            is_second: false,
+        };
         assert_eq!(sign(&initiator, from, bytes), expected);
     }
 
@@ -279,10 +289,11 @@ mod tests {
         let initiator = Offer {
             mode: "start3",
             options: &[],
+            is_second: false,
         };
         let from_responder = |bytes: &[u8]| sign(&initiator, Role::Responder, bytes);
         let data = encoded("data", serde_json::json!({ "sequence_number": 7 }));
-        assert_eq!(from_responder(&data), Some(Sign::Media(7)));
+        assert_eq!(from_responder(&data), Some(Sign::Came(7)));
         let rejected = encoded("SYN-ACK", serde_json::json!({ "accept": false }));
         let refused = Some(Sign::Refuses("SYN-ACK with Accept=0".into()));
         assert_eq!(from_responder(&rejected), refused);

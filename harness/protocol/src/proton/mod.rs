@@ -10,6 +10,7 @@ mod frame;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
 pub mod monitor;
+mod pairs;
 mod reader;
 mod reference;
 mod words;
@@ -23,6 +24,7 @@ use crate::{Protocol, Reference, Transport, Watcher};
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
 pub use frame::VOCABULARY;
+pub use pairs::PAIRS;
 pub use reader::StreamReader;
 pub use reference::new as new_reference;
 pub use reference::{
@@ -88,7 +90,7 @@ pub static PROTOCOL: Protocol = Protocol {
     serves_one: true,
     transport: Some(TRANSPORT),
     hello: None,
-    pairs: None,
+    pairs: Some(PAIRS),
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
     reference: |settings| {
         new_reference(settings).map(|(machine, transport)| Reference::Streams(machine, transport))

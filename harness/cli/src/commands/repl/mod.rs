@@ -46,7 +46,7 @@ pub(crate) struct Args {
     profile: Profile,
 
     /// Append the TLS secrets to this file as they come, for programs that read captures
-    #[arg(long, value_name = "FILE")]
+    #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE")]
     keylog: Option<PathBuf>,
 }
 

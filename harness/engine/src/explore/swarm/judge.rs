@@ -110,14 +110,15 @@ impl Judge {
         }
         let sign = self
             .pairs
-            .and_then(|pairs| (pairs.sign)(&self.asks.offer(), role, payload));
+            .and_then(|pairs| pairs.sign(&self.asks.offer(), role, payload));
         let is_promised = match sign {
             Some(Sign::Asks) => self.demanded == Demanded::Streams,
             Some(Sign::FallsBack) => {
                 self.fell_back = true;
                 self.demanded == Demanded::FallsBack
             }
-            Some(Sign::Refuses(_) | Sign::Grants { .. } | Sign::Media(_)) | None => false,
+            Some(Sign::Refuses(_) | Sign::Breaks(_) | Sign::Grants { .. } | Sign::Came(_))
+            | None => false,
         };
         if is_promised && self.is_clean && !self.corrupts {
             self.asked.get_or_insert(now);

@@ -7,7 +7,7 @@ use crate::streams::APPLICATION_ERROR;
 
 /// Why a side says that a connection is over.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Code {
+pub(in crate::proton) enum Code {
     /// By the application, with its code.
     Application(u64),
     /// By QUIC itself.

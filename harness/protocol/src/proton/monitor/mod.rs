@@ -17,13 +17,13 @@ mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
 
+pub(super) use code::Code;
 use shakedown_wire::quic::{Event, EventKind, protocols};
 
 use super::{ALPN, Kind, Words};
 use crate::MonitorSettings;
 use crate::monitor::{Blind, Observation, StreamMonitor, Unread};
 use crate::requirement::Role;
-use code::Code;
 use connection::{At, Connection};
 use ledger::Say;
 

@@ -80,10 +80,12 @@ fn the_specification_demands_what_the_table_says(
     let initiator_offer = Offer {
         mode: &asks,
         options: &wants,
+        is_second: false,
     };
     let responder_offer = Offer {
         mode: &offers,
         options: &has,
+        is_second: false,
     };
     let demand = (mediastream::PAIRS.demand)(&initiator_offer, &responder_offer);
     assert_eq!(demand.end.name(), cell(responder, initiator));
