@@ -5,10 +5,10 @@ use quinn_proto::Side;
 use rand_chacha::ChaCha20Rng;
 use shakedown_protocol::machine::{self, Failure, Machine, Outcome};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::streams::{ConnectionNumber, Input, StreamMachine};
+use shakedown_protocol::streams::{Input, StreamMachine};
 
 use crate::quic::Quic;
-use crate::{CarrierError, Effect, Fault, Settings, Socket, random};
+use crate::{CarrierError, Effect, Settings, Socket, random};
 
 /// A machine of streams with QUIC below it.
 ///
@@ -74,12 +74,6 @@ impl<M: StreamMachine> Carrier<M> {
     /// Lets the owner ask the machine for something, then does what it wants.
     pub fn ask<T>(&mut self, now: Duration, ask: impl FnOnce(&mut M) -> T) -> T {
         self.settled(now, |carrier| ask(&mut carrier.machine))
-    }
-
-    /// Lets a connection of a test peer misbehave from now on. The result is whether there is such a
-    /// connection.
-    pub fn misbehave(&mut self, now: Duration, connection: ConnectionNumber, fault: Fault) -> bool {
-        self.settled(now, |carrier| carrier.quic.misbehave(connection, fault))
     }
 
     /// A datagram came in from `from` at one of its sockets.

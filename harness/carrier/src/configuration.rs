@@ -10,9 +10,9 @@ use quinn_proto::{
 };
 use rand_chacha::ChaCha20Rng;
 use ring::{hkdf, hmac};
-use shakedown_protocol::streams::Approach;
+use shakedown_protocol::streams::{Approach, Faults};
 
-use crate::misbehave::{Faulty, Switch};
+use crate::misbehave::{self, Faulty, Switch};
 use crate::random::{self, ConnectionIds};
 use crate::tls::{Secrets, Sessions};
 use crate::{CarrierError, Security, Settings};
@@ -38,7 +38,6 @@ pub(crate) struct Configuration {
 
 impl Configuration {
     pub(crate) fn new(settings: &Settings, side: Side) -> Result<Self, CarrierError> {
-        settings.faults.check()?;
         let configuration = Self {
             settings: settings.clone(),
             sessions: Sessions::new(settings.security),
@@ -97,12 +96,16 @@ impl Configuration {
     }
 
     /// How to admit a connection, where it is not as the endpoint has it.
-    pub(crate) fn faulty_server(&self, switch: &Switch) -> Option<Arc<ServerConfig>> {
+    pub(crate) fn faulty_server(
+        &self,
+        faults: &Faults,
+        switch: &Switch,
+    ) -> Option<Arc<ServerConfig>> {
         let server = self.server.as_ref().filter(|_| self.settings.is_tester)?;
         let mut config = ServerConfig::clone(server);
         config.crypto = Arc::new(Faulty {
             sessions: Arc::clone(&server.crypto),
-            faults: self.settings.faults.clone(),
+            faults: faults.clone(),
             switch: switch.clone(),
         });
         Some(Arc::new(config))
@@ -120,9 +123,10 @@ impl Configuration {
         };
         let mut sessions = self.sessions.client(alpn)?;
         if self.settings.is_tester {
+            misbehave::check(&how.faults)?;
             sessions = Arc::new(Faulty {
                 sessions,
-                faults: self.settings.faults.clone(),
+                faults: how.faults.clone(),
                 switch: switch.clone(),
             });
         }

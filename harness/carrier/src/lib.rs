@@ -28,7 +28,7 @@ use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::ConnectionNumber;
 
 pub use carrier::Carrier;
-pub use misbehave::{Fault, Faults};
+pub use misbehave::check;
 pub use tls::Identity;
 
 /// A local UDP socket of a carrier, by its number: 0 is the one that the owner opened before
@@ -106,8 +106,6 @@ pub struct Settings {
     /// The certificate of a server; by default one that signs itself. Of no use where the
     /// security is seeded, which has its own.
     pub identity: Option<Identity>,
-    /// How a test peer misbehaves; nobody else does.
-    pub faults: Faults,
 }
 
 impl Settings {
@@ -119,7 +117,6 @@ impl Settings {
             security,
             is_tester: false,
             identity: None,
-            faults: Faults::default(),
         }
     }
 }

@@ -14,45 +14,24 @@ use quinn_proto::crypto::{
 };
 use quinn_proto::transport_parameters::{Error, TransportParameters};
 use quinn_proto::{ConnectError, ConnectionId, Side, TransportError, VarInt};
+use shakedown_protocol::streams::Faults;
 
 use crate::CarrierError;
 use crate::link::varint;
 
-/// How all connections of a test peer misbehave from their beginning. Transport parameters are named
-/// by their ids (RFC 9000, section 18.2): those whose value is an integer.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Faults {
-    /// Parameters that are announced with these values, and not kept.
-    pub announced: BTreeMap<u64, u64>,
-    /// Parameters of the other side that are taken to have these values, whatever it announced: its
-    /// limits are overrun by this.
-    pub believed: BTreeMap<u64, u64>,
-}
-
-impl Faults {
-    /// Whether quinn has such parameters.
-    pub(crate) fn check(&self) -> Result<(), CarrierError> {
-        for values in [&self.announced, &self.believed] {
-            let mut bytes = Vec::new();
-            put_all(&mut bytes, values);
-            TransportParameters::read(Side::Client, &mut &bytes[..]).map_err(|error| {
-                CarrierError(format!("no transport parameters are {values:?}: {error}"))
-            })?;
-        }
-        Ok(())
+/// Whether QUIC's library has such parameters.
+///
+/// # Errors
+/// It does not.
+pub fn check(faults: &Faults) -> Result<(), CarrierError> {
+    for values in [&faults.announced, &faults.believed] {
+        let mut bytes = Vec::new();
+        put_all(&mut bytes, values);
+        TransportParameters::read(Side::Client, &mut &bytes[..]).map_err(|error| {
+            CarrierError(format!("no transport parameters are {values:?}: {error}"))
+        })?;
     }
-}
-
-/// How one connection of a test peer begins to misbehave.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Fault {
-    /// Nothing that comes in can be decrypted, or everything again. What is sent is still sent.
-    Deaf(bool),
-    /// The first 1-RTT packet that has room for these frames is sent with them in the place of its
-    /// own, which are lost, and PADDING. The other side acknowledges it as it is.
-    Replace(Vec<u8>),
-    /// It goes on from another local socket, which is asked for.
-    Move,
+    Ok(())
 }
 
 /// Faults of one connection, known to it and to its keys.

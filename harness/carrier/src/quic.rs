@@ -8,12 +8,13 @@ use quinn_proto::{
     ConnectionError, ConnectionHandle, DatagramEvent, Endpoint, Incoming, Side, Transmit,
 };
 use shakedown_protocol::streams::{
-    Approach, CONNECTION_REFUSED, Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
+    Approach, CONNECTION_REFUSED, Closing, ConnectionNumber, Fault, Faults, Input, Output,
+    StreamId, StreamMachine,
 };
 
 use crate::configuration::Configuration;
 use crate::link::{Heard, Link, varint};
-use crate::misbehave::{Fault, Switch};
+use crate::misbehave::{self, Switch};
 use crate::{CarrierError, Effect, Settings, Socket};
 
 /// The name by which every server is called in the TLS handshake.
@@ -301,7 +302,8 @@ impl Quic {
     /// Does what the machine wants done.
     pub(crate) fn act(&mut self, now: Duration, output: Output) {
         match output {
-            Output::Admit(connection) => self.admit(now, connection),
+            Output::Admit(connection) => self.admit(now, connection, &Faults::default()),
+            Output::AdmitBy(connection, faults) => self.admit(now, connection, &faults),
             Output::Refuse(connection) => self.refuse(connection),
             Output::Connect(connection) => self.connect(now, connection, &Approach::default()),
             Output::ConnectBy(connection, how) => self.connect(now, connection, &how),
@@ -321,7 +323,7 @@ impl Quic {
             Output::Datagram(connection, bytes) => {
                 self.with(connection, |link| link.datagram(bytes));
             }
-            Output::Silence(connection, is_silent) => self.silence(now, connection, is_silent),
+            Output::Misbehave(connection, fault) => self.misbehave(now, connection, fault),
             Output::Close {
                 connection,
                 code,
@@ -360,14 +362,19 @@ impl Quic {
         }
     }
 
-    fn admit(&mut self, now: Duration, connection: ConnectionNumber) {
+    fn admit(&mut self, now: Duration, connection: ConnectionNumber, faults: &Faults) {
+        if let Err(error) = misbehave::check(faults) {
+            self.refuse(connection);
+            let why = News::NotBegun(error.to_string());
+            return self.heard.push_back((connection, why));
+        }
         let Some(incoming) = self.take_asked(connection) else {
             return;
         };
         let socket = self.socket_of(connection);
         let mut answer = Vec::new();
         let switch = Switch::default();
-        let config = self.configuration.faulty_server(&switch);
+        let config = self.configuration.faulty_server(faults, &switch);
         match self
             .endpoint
             .accept(incoming, self.at(now), &mut answer, config)
@@ -451,24 +458,28 @@ impl Quic {
         self.stages.insert(connection, Stage::Begun(handle));
     }
 
-    /// Lets a connection misbehave. The result is whether there is one that can.
-    pub(crate) fn misbehave(&mut self, connection: ConnectionNumber, fault: Fault) -> bool {
-        let Some(Stage::Begun(handle)) = self.stages.get(&connection) else {
-            return false;
-        };
-        let handle = handle.0;
-        if !self.is_tester || !self.links.contains_key(&handle) {
-            return false;
+    /// Lets a connection misbehave, if there is one that can.
+    fn misbehave(&mut self, now: Duration, connection: ConnectionNumber, fault: Fault) {
+        if let Fault::Silent(is_silent) = fault {
+            return self.silence(now, connection, is_silent);
         }
+        let Some(Stage::Begun(handle)) = self.stages.get(&connection) else {
+            return;
+        };
+        let handle = *handle;
+        if !self.is_tester {
+            return;
+        }
+        self.say_what_waits(now, handle);
         let moved_to = matches!(fault, Fault::Move).then(|| self.new_socket());
         let place = self.places.get_mut(&connection);
-        let Some(link) = self.links.get_mut(&handle) else {
-            return false;
+        let Some(link) = self.links.get_mut(&handle.0) else {
+            return;
         };
         match fault {
             Fault::Deaf(is_deaf) => link.switch.deafen(is_deaf),
             Fault::Replace(frames) => link.switch.replace(frames),
-            Fault::Move => {}
+            Fault::Silent(_) | Fault::Move => {}
         }
         if let Some(socket) = moved_to {
             link.socket = socket;
@@ -477,8 +488,7 @@ impl Quic {
                 place.socket = socket;
             }
         }
-        self.touched.insert(handle);
-        true
+        self.touched.insert(handle.0);
     }
 
     /// What was asked for before leaves before, once there are streams. A code of the application is

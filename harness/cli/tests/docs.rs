@@ -74,7 +74,7 @@ fn the_steps_that_are_shown_load_in_a_scenario() {
 fn the_steps_over_streams_that_are_shown_load_in_a_scenario() {
     let page = page("scenarios.md");
     let blocks = blocks(&page, "json streams");
-    assert_eq!(blocks.len(), 2);
+    assert_eq!(blocks.len(), 3);
     for text in blocks {
         let shown: Vec<Value> = serde_json::from_str(text).expect("the example is JSON");
         let mut steps = vec![

@@ -9,6 +9,7 @@
 //! Of a connection that the machine closed or refused it hears nothing more; of one that ended
 //! otherwise it hears [`Input::Closed`] last.
 
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -149,6 +150,8 @@ pub enum Closing<'a> {
 pub enum Output {
     /// Take an incoming connection.
     Admit(ConnectionNumber),
+    /// The same as a test peer does that misbehaves on it from its beginning.
+    AdmitBy(ConnectionNumber, Faults),
     /// Refuse an incoming connection in its handshake.
     Refuse(ConnectionNumber),
     /// Connect to the peer that the owner knows.
@@ -168,9 +171,9 @@ pub enum Output {
     StopSending(ConnectionNumber, StreamId, u64),
     /// Send a datagram (RFC 9221). Nothing leaves if the other side's transport admits none.
     Datagram(ConnectionNumber, Vec<u8>),
-    /// Drop every packet to and from the connection's endpoint, as if its process stood still, or let
-    /// them pass again. What was asked for before has been handed to the transport, not more.
-    Silence(ConnectionNumber, bool),
+    /// Misbehave on a connection from now on, as a test peer does. What was asked for before has been
+    /// handed to the transport, not more.
+    Misbehave(ConnectionNumber, Fault),
     /// Close a connection with an application's code.
     Close {
         /// The connection.
@@ -211,6 +214,33 @@ pub struct Approach {
     /// Bytes that the other side may send on each stream before it waits for them to be read; the
     /// transport's own measure if `None`.
     pub window: Option<u32>,
+    /// How the connection misbehaves.
+    pub faults: Faults,
+}
+
+/// How a connection of a test peer misbehaves from its beginning. Transport parameters are named by
+/// their ids (RFC 9000, section 18.2): those whose value is an integer.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Faults {
+    /// Parameters that are announced with these values, and not kept.
+    pub announced: BTreeMap<u64, u64>,
+    /// Parameters of the other side that are taken to have these values, whatever it announced: its
+    /// limits are overrun by this.
+    pub believed: BTreeMap<u64, u64>,
+}
+
+/// How a connection of a test peer misbehaves from a moment on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// Every packet to and from its socket is dropped, as if its process stood still, or they pass again.
+    Silent(bool),
+    /// Nothing that comes in can be decrypted, or everything again. What is sent is still sent.
+    Deaf(bool),
+    /// The first 1-RTT packet that has room for these frames is sent with them in the place of its
+    /// own, which are lost, and PADDING. The other side acknowledges it as it is.
+    Replace(Vec<u8>),
+    /// It goes on from another local port.
+    Move,
 }
 
 /// A reference machine over QUIC: one role of one protocol.

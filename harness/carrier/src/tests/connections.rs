@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use shakedown_protocol::Transport;
 use shakedown_protocol::proton::TRANSPORT;
-use shakedown_protocol::streams::{Approach, ConnectionNumber, Output};
+use shakedown_protocol::streams::{Approach, ConnectionNumber, Fault, Output};
 
 use super::puppet::{FIRST, Puppet, Puppets, SECOND, STREAM, close, write};
 use super::world::{client_address, settings, tester};
@@ -181,7 +181,7 @@ fn who_is_silenced_is_not_heard_and_then_goes_on() {
     let mut world = Puppets::connected(TRANSPORT);
     world.client([Output::Connect(SECOND)]);
     world.client([
-        Output::Silence(FIRST, true),
+        Output::Misbehave(FIRST, Fault::Silent(true)),
         Output::Open(FIRST, STREAM),
         write(STREAM, 1),
         Output::Open(SECOND, STREAM),
@@ -192,11 +192,11 @@ fn who_is_silenced_is_not_heard_and_then_goes_on() {
     // What comes meanwhile is lost; a datagram is so for good.
     let datagram = |connection, byte| Output::Datagram(connection, vec![byte]);
     world.server([datagram(FIRST, 1), datagram(SECOND, 2)]);
-    world.client([Output::Silence(FIRST, false)]);
+    world.client([Output::Misbehave(FIRST, Fault::Silent(false))]);
     assert!(heard(&world, "stream 0: 1 bytes"));
     let client = world.puppets()[1];
     assert!(client.has_heard("datagram [2]") && !client.has_heard("datagram [1]"));
-    world.server([Output::Silence(FIRST, true)]);
+    world.server([Output::Misbehave(FIRST, Fault::Silent(true))]);
     world.run_for(Duration::from_secs(10));
     assert!(
         world

@@ -2,12 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_protocol::proton::TRANSPORT;
-use shakedown_protocol::streams::{Output, StreamId};
+use shakedown_protocol::streams::{Approach, Fault, Faults, Output, StreamId};
 
-use super::puppet::{FIRST, Puppet, Puppets, STREAM, write};
+use super::puppet::{FIRST, Puppet, Puppets, SECOND, STREAM, write};
 use super::world::{client_address, server_address, settings, tester};
-use crate::{Carrier, Fault, Faults, Security, Settings, Socket};
+use crate::{Security, Socket};
 
 const BIDIRECTIONAL: u64 = 0x08;
 
@@ -15,14 +14,18 @@ const PLAIN: Security = Security::Plain(5);
 
 /// A client that misbehaves from the beginning, connected to somebody who does not.
 fn world(faults: Faults, security: Security) -> Puppets {
-    let client = Settings {
-        faults,
-        ..tester(security)
-    };
-    let mut world = Puppets::with(&settings(security), &client);
-    world.client([Output::Connect(FIRST)]);
+    let mut world = Puppets::with(&settings(security), &tester(security));
+    world.client([connect(faults)]);
     assert!(world.puppets().iter().all(|it| it.has_heard("0 connected")));
     world
+}
+
+fn connect(faults: Faults) -> Output {
+    let how = Approach {
+        faults,
+        ..Approach::default()
+    };
+    Output::ConnectBy(FIRST, how)
 }
 
 fn streams(is_of_server: u64, count: u64) -> impl Iterator<Item = Output> {
@@ -33,7 +36,7 @@ fn streams(is_of_server: u64, count: u64) -> impl Iterator<Item = Output> {
 }
 
 fn misbehave(world: &mut Puppets, fault: Fault) {
-    assert!(world.clients[0].misbehave(world.now, FIRST, fault));
+    world.client([Output::Misbehave(FIRST, fault)]);
 }
 
 #[test]
@@ -129,19 +132,20 @@ fn a_connection_moves_to_another_socket() {
 
 #[test]
 fn a_server_misbehaves_too() {
-    let server = Settings {
-        faults: Faults {
-            announced: BTreeMap::from([(BIDIRECTIONAL, 100)]),
-            ..Faults::default()
-        },
-        ..tester(PLAIN)
-    };
-    let mut world = Puppets::with(&server, &settings(PLAIN));
+    let mut world = Puppets::with(&tester(PLAIN), &settings(PLAIN));
+    world
+        .server
+        .ask(world.now, |puppet| puppet.hesitates = true);
     world.client([Output::Connect(FIRST)]);
-    assert!(world.server.misbehave(world.now, FIRST, Fault::Deaf(true)));
+    let faults = Faults {
+        announced: BTreeMap::from([(BIDIRECTIONAL, 100)]),
+        ..Faults::default()
+    };
+    world.server([Output::AdmitBy(FIRST, faults)]);
+    world.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
     world.client(streams(0, 12));
     assert_eq!(world.puppets()[0].heard, ["0 connected"]);
-    assert!(world.server.misbehave(world.now, FIRST, Fault::Deaf(false)));
+    world.server([Output::Misbehave(FIRST, Fault::Deaf(false))]);
     world.client([]);
     assert!(world.puppets()[1].has_heard("0 failed 0x4"));
 }
@@ -150,17 +154,27 @@ fn a_server_misbehaves_too() {
 fn nobody_else_misbehaves() {
     let mut world = Puppets::with(&settings(PLAIN), &settings(PLAIN));
     world.client([Output::Connect(FIRST)]);
-    let now = world.now;
-    assert!(!world.server.misbehave(now, FIRST, Fault::Move));
-    assert!(!Puppets::of_testers(TRANSPORT).clients[0].misbehave(now, FIRST, Fault::Move));
-    let wrong = Settings {
-        faults: Faults {
-            announced: BTreeMap::from([(BIDIRECTIONAL, u64::MAX)]),
-            ..Faults::default()
-        },
-        ..tester(PLAIN)
+    world.server([Output::Misbehave(FIRST, Fault::Move)]);
+    misbehave(&mut world, Fault::Move);
+    assert!(world.opened.is_empty());
+}
+
+#[test]
+fn parameters_that_cannot_be_begin_no_connection() {
+    let wrong = || Faults {
+        announced: BTreeMap::from([(BIDIRECTIONAL, u64::MAX)]),
+        ..Faults::default()
     };
-    let error = Carrier::server(Puppet::default(), &wrong).unwrap_err();
-    let text = "no transport parameters are {8: 18446744073709551615}: ";
-    assert!(error.to_string().starts_with(text), "{error}");
+    let mut world = Puppets::with(&tester(PLAIN), &tester(PLAIN));
+    world.client([connect(wrong())]);
+    let text = "0 ended NotBegun(\"no transport parameters are {8: 18446744073709551615}: ";
+    let heard = |puppet: &Puppet| puppet.heard.iter().any(|it| it.starts_with(text));
+    assert!(heard(world.puppets()[1]));
+    world
+        .server
+        .ask(world.now, |puppet| puppet.hesitates = true);
+    world.client([Output::Connect(SECOND)]);
+    world.server([Output::AdmitBy(FIRST, wrong())]);
+    assert!(heard(world.puppets()[0]));
+    assert!(world.puppets()[1].has_heard("1 ended Refused"));
 }

@@ -14,7 +14,9 @@ use shakedown_protocol::proton::{
     Client, ClientSettings, Kind, Profile, RESET, Server, ServerSettings,
 };
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine};
+use shakedown_protocol::streams::{
+    ConnectionNumber, Fault, Input, Output, StreamId, StreamMachine,
+};
 
 use crate::network::Delay;
 use crate::streams::{Conditions, Place, StreamNetwork, Watch};
@@ -248,7 +250,7 @@ impl Peer {
             Doing::Stop => {
                 self.is_silent = !self.is_silent;
                 let is_silent = self.is_silent;
-                self.wants(|connection| Output::Silence(connection, is_silent));
+                self.wants(|connection| Output::Misbehave(connection, Fault::Silent(is_silent)));
             }
             Doing::Asked
             | Doing::Connected

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use serde_json::Value;
-use shakedown_carrier::{Carrier, CarrierError, Effect, Faults, Settings, Socket};
+use shakedown_carrier::{Carrier, CarrierError, Effect, Settings, Socket};
 use shakedown_protocol::Transport;
 
 use crate::network::Impairment;
@@ -220,7 +220,6 @@ fn over_quic(
         security: environment.security,
         is_tester: true,
         identity: None,
-        faults: Faults::default(),
     };
     let server = environment.iut;
     let script = StreamScript::new(program, environment, impair, tells);

@@ -1,7 +1,9 @@
 use shakedown_protocol::requirement::Role;
+use shakedown_protocol::streams::Faults;
 
 use super::prelude::streams::*;
 use super::prelude::*;
+use super::transport::{self, Parameters};
 
 /// A connection of the implementation under test to wait for, and to take.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -17,6 +19,13 @@ pub struct Accept {
     /// Refuses it in its handshake instead of taking it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub refuse: bool,
+    /// Transport parameters that the scripted peer announces with these values and does not keep.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub announces: Parameters,
+    /// Transport parameters of the implementation that the scripted peer takes to have these values:
+    /// it overruns the limits that were announced.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub believes: Parameters,
     /// Not before this long after the step before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub after: Option<Span>,
@@ -35,6 +44,7 @@ impl Verb for Accept {
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.judged_by(self.requirement.as_deref(), inside);
         check.window(self.after.as_ref(), &self.within, inside);
+        transport::check(check, &self.announces, &self.believes, inside);
         if check.scenario().iut.role == Role::Responder {
             let message = "the implementation is the server: it connects to nobody";
             let help = "begin a connection with `connect`".to_owned();
@@ -53,8 +63,9 @@ impl Verb for Accept {
         let name = words::named(&self.name);
         let window = words::window(self.after.as_ref(), &self.within);
         let does = if self.refuse { "refuse" } else { "take" };
+        let faults = transport::in_words(&self.announces, &self.believes);
         let judged = words::judged(self.requirement.as_deref());
-        format!("wait for a connection{name}{window} and {does} it{judged}")
+        format!("wait for a connection{name}{window} and {does} it{faults}{judged}")
     }
 
     fn longest(&self, pace: &Pace<'_>) -> Duration {
@@ -80,6 +91,7 @@ impl Looks for Accept {
         Ok(Box::new(Asking {
             name: self.name.clone(),
             refuse: self.refuse,
+            faults: transport::faults(&self.announces, &self.believes),
             window: Window::new(start, self.after.as_ref(), &self.within, context),
             taken: None,
             failed: Vec::new(),
@@ -92,6 +104,7 @@ impl Looks for Accept {
 struct Asking {
     name: String,
     refuse: bool,
+    faults: Faults,
     window: Window,
     /// The connection that was admitted or refused.
     taken: Option<(ConnectionNumber, Moment)>,
@@ -125,7 +138,7 @@ impl Watch for Asking {
                     world.closes(number, view.now);
                     world.ask(Output::Refuse(number));
                 } else {
-                    world.ask(Output::Admit(number));
+                    world.ask(Output::AdmitBy(number, self.faults.clone()));
                 }
                 continue;
             };

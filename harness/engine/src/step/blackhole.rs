@@ -42,7 +42,7 @@ impl Acts for Blackhole {
         world: &mut World,
         _: Duration,
     ) -> Result<Act, String> {
-        world.ask(Output::Silence(target.connection()?, true));
+        world.ask(Output::Misbehave(target.connection()?, Fault::Silent(true)));
         Ok(Act::Done("silent".to_owned()))
     }
 }

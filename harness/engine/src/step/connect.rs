@@ -3,6 +3,7 @@ use shakedown_protocol::streams::Approach;
 
 use super::prelude::streams::*;
 use super::prelude::*;
+use super::transport::{self, Parameters};
 
 /// The longest name in a TLS handshake, in bytes.
 const LONGEST_ALPN: usize = 255;
@@ -29,6 +30,13 @@ pub struct Connect {
     /// flow-control window); what QUIC's library takes for usual if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u32>,
+    /// Transport parameters that the scripted peer announces with these values and does not keep.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub announces: Parameters,
+    /// Transport parameters of the implementation that the scripted peer takes to have these values:
+    /// it overruns the limits that were announced.
+    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+    pub believes: Parameters,
 }
 
 impl Verb for Connect {
@@ -42,6 +50,7 @@ impl Verb for Connect {
             let help = "wait for its connection with `accept`".to_owned();
             check.at_key(inside, message, Some(help));
         }
+        transport::check(check, &self.announces, &self.believes, inside);
         for (index, name) in self.alpn.iter().flatten().enumerate() {
             if name.is_empty() || name.len() > LONGEST_ALPN {
                 let message = format!("a name of {} bytes cannot be offered", name.len());
@@ -70,7 +79,8 @@ impl Verb for Connect {
         let window = window.map(|bytes| format!(", with a window of {bytes} bytes"));
         let (from, window) = (from.unwrap_or_default(), window.unwrap_or_default());
         let name = words::named(&self.name);
-        format!("connect{name}{from}{offering}{window}")
+        let faults = transport::in_words(&self.announces, &self.believes);
+        format!("connect{name}{from}{offering}{window}{faults}")
     }
 
     fn connects(&self) -> bool {
@@ -91,6 +101,7 @@ impl Acts for Connect {
             alpn: self.alpn.clone(),
             from,
             window: self.window,
+            faults: transport::faults(&self.announces, &self.believes),
         };
         world.ask(Output::ConnectBy(number, approach));
         Ok(Act::Done("connecting".to_owned()))

@@ -12,6 +12,7 @@
 mod names;
 mod pace;
 mod prelude;
+mod transport;
 
 use std::time::Duration;
 
@@ -34,6 +35,7 @@ pub use media::Carry;
 pub use mutate::Patch;
 pub use names::{MAIN, OfConnection, OfStream, WithCode};
 pub use pace::Pace;
+pub use transport::Parameter;
 
 /// Makes of each verb a module, and all of them to one type.
 macro_rules! verbs {
@@ -98,7 +100,10 @@ verbs! {
     stop_reading: StopReading, "Takes no more bytes of a stream from the transport, so that its window fills.";
     resume_reading: ResumeReading, "Takes bytes of a stream again.";
     blackhole: Blackhole, "Drops all packets to and from the endpoint of a connection, as if its process stood still.";
-    resume: Resume, "Ends that.";
+    deafen: Deafen, "Reads no packet of a connection any more; what is sent is still sent.";
+    resume: Resume, "Ends that: packets pass and are read again.";
+    replace_frames: ReplaceFrames, "Sends frames of QUIC in the place of those of a packet.";
+    migrate: Migrate, "Lets a connection go on from another local port.";
     close: Close, "Closes a connection.";
 }
 

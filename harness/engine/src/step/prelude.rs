@@ -25,7 +25,7 @@ pub(super) mod datagrams {
 
 /// What it needs to act or to wait over streams.
 pub(super) mod streams {
-    pub(crate) use shakedown_protocol::streams::{ConnectionNumber, Output, StreamId};
+    pub(crate) use shakedown_protocol::streams::{ConnectionNumber, Fault, Output, StreamId};
 
     pub(crate) use crate::script::send;
     pub(crate) use crate::script::streams::act::{Act, Acts, AfterEnd, Going, On, Ongoing, Target};

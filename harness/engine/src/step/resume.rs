@@ -43,7 +43,11 @@ impl Acts for Resume {
         world: &mut World,
         _: Duration,
     ) -> Result<Act, String> {
-        world.ask(Output::Silence(target.connection()?, false));
+        world.ask(Output::Misbehave(target.connection()?, Fault::Deaf(false)));
+        world.ask(Output::Misbehave(
+            target.connection()?,
+            Fault::Silent(false),
+        ));
         Ok(Act::Done("packets pass again".to_owned()))
     }
 }

@@ -2,7 +2,8 @@
 
 use shakedown_capture::quic::{CloseCode, Role};
 use shakedown_protocol::streams::{
-    APPLICATION_ERROR, Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
+    APPLICATION_ERROR, Closing, ConnectionNumber, Fault, Input, OnStream, Output, StreamId,
+    StreamMachine,
 };
 
 use super::end::{Close, End, Message, NO_PROTOCOL, Phase, Stream, by_quic};
@@ -30,7 +31,7 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
 
     fn act(&mut self, place: Place, output: Output) {
         match output {
-            Output::Admit(number) => {
+            Output::Admit(number) | Output::AdmitBy(number, _) => {
                 if let Some((number, side)) = self.asked(place, number) {
                     self.admit(number, side);
                 }
@@ -84,7 +85,9 @@ impl<C: StreamMachine, S: StreamMachine, W: Watch> StreamNetwork<C, S, W> {
                     self.send(number, side, Message::Datagram(bytes));
                 }
             }
-            Output::Silence(_, is_silent) => self.cut_off(place, is_silent),
+            Output::Misbehave(_, Fault::Silent(is_silent)) => self.cut_off(place, is_silent),
+            // It has no packets.
+            Output::Misbehave(_, Fault::Deaf(_) | Fault::Replace(_) | Fault::Move) => {}
             Output::Transition { .. } | Output::Ended { .. } => {}
         }
     }

@@ -185,7 +185,9 @@ impl Host {
 
     fn act(&mut self, machine: &mut (dyn StreamMachine + Send), output: Output) {
         match output {
-            Output::Admit(connection) => self.admit(machine, connection),
+            Output::Admit(connection) | Output::AdmitBy(connection, _) => {
+                self.admit(machine, connection);
+            }
             Output::Refuse(connection) => {
                 if let Some(Stage::Asked(incoming)) = self.connections.remove(&connection) {
                     incoming.refuse();
@@ -209,7 +211,7 @@ impl Host {
                 }
             }
             // Only test peers ask for it, and they have a carrier.
-            Output::Silence(..) => {}
+            Output::Misbehave(..) => {}
             Output::Open(connection, stream) => {
                 if let Some(link) = self.link(connection) {
                     link.open(stream);

@@ -171,7 +171,8 @@ impl ClientSide {
             | Output::Reset(..)
             | Output::StopSending(..)
             | Output::Datagram(..)
-            | Output::Silence(..)
+            | Output::Misbehave(..)
+            | Output::AdmitBy(..)
             | Output::Transition { .. } => return,
             Output::Ended { .. } => {
                 self.counts.ends += 1;

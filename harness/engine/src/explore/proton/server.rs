@@ -192,7 +192,8 @@ impl ServerSide {
             | Output::Reset(..)
             | Output::StopSending(..)
             | Output::Datagram(..)
-            | Output::Silence(..)
+            | Output::Misbehave(..)
+            | Output::AdmitBy(..)
             | Output::Transition { .. } => {}
             Output::Refuse(connection) => {
                 self.counts.refused += 1;

@@ -1,5 +1,5 @@
 use shakedown_capture::quic::EventKind;
-use shakedown_protocol::streams::Approach;
+use shakedown_protocol::streams::{Approach, Fault};
 
 use super::*;
 use crate::streams::{MOST_CONNECTIONS, Spins};
@@ -182,7 +182,9 @@ fn a_datagram_comes_where_it_is_taken(#[case] datagrams: bool, #[case] heard: us
 fn who_falls_silent_is_cut_off() {
     let mut network = puppets(rough(1));
     network.ask(0, |client, _| {
-        client.wants.push_back(Output::Silence(FIRST, true))
+        client
+            .wants
+            .push_back(Output::Misbehave(FIRST, Fault::Silent(true)))
     });
     network.run_for(seconds(7)).unwrap();
     assert_eq!(network.server().heard("TimedOut"), 1);

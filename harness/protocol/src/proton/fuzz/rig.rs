@@ -292,7 +292,8 @@ impl<M: StreamMachine> Rig<M> {
             | Output::Reset(..)
             | Output::StopSending(..)
             | Output::Datagram(..)
-            | Output::Silence(..) => unreachable!("the reference does not: {output:?}"),
+            | Output::Misbehave(..)
+            | Output::AdmitBy(..) => unreachable!("the reference does not: {output:?}"),
         }
     }
 

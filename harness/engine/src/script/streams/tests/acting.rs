@@ -1,5 +1,8 @@
+use std::collections::BTreeMap;
+
+use shakedown_protocol::streams::{Approach, Fault};
+
 use super::*;
-use shakedown_protocol::streams::Approach;
 
 /// Steps after a connection to a server, which is there at 0.
 fn connected(steps: Value) -> Play {
@@ -30,13 +33,18 @@ fn quiet() -> Value {
 fn connections_leave_as_they_are_asked_to() {
     let play = server(json!([
         { "connect": {} },
-        { "connect": { "as": "b", "alpn": ["h3"], "from": "main", "window": 64 } },
+        { "connect": { "as": "b", "alpn": ["h3"], "from": "main", "window": 64,
+            "announces": { "max_idle_timeout": 9 }, "believes": { "initial_max_streams_uni": 7 } } },
         { "expect_connected": { "within": "1s" } },
     ]));
     let approach = Approach {
         alpn: Some(vec!["h3".to_owned()]),
         from: Some(MAIN),
         window: Some(64),
+        faults: Faults {
+            announced: BTreeMap::from([(0x01, 9)]),
+            believed: BTreeMap::from([(0x09, 7)]),
+        },
     };
     assert_eq!(
         play.outputs,
@@ -185,8 +193,26 @@ fn streams_and_connections_are_ended_and_broken_as_asked() {
             json!({ "send_datagram": { "hex": "01 02" } }),
             Output::Datagram(MAIN, vec![1, 2]),
         ),
-        (json!({ "blackhole": {} }), Output::Silence(MAIN, true)),
-        (json!({ "resume": {} }), Output::Silence(MAIN, false)),
+        (
+            json!({ "blackhole": {} }),
+            Output::Misbehave(MAIN, Fault::Silent(true)),
+        ),
+        (
+            json!({ "deafen": {} }),
+            Output::Misbehave(MAIN, Fault::Deaf(true)),
+        ),
+        (
+            json!({ "migrate": {} }),
+            Output::Misbehave(MAIN, Fault::Move),
+        ),
+        (
+            json!({ "replace_frames": { "hex": "1e" } }),
+            Output::Misbehave(MAIN, Fault::Replace(vec![0x1e])),
+        ),
+        (
+            json!({ "resume": {} }),
+            Output::Misbehave(MAIN, Fault::Silent(false)),
+        ),
     ] {
         let play = connected(json!([step, quiet()]));
         assert_eq!(last(&play), &output);

@@ -30,7 +30,10 @@ fn a_conversation_with_a_client_passes() {
         { "expect_close": { "code": [0], "within": "1s" } },
     ]));
     play.asked(10, 0);
-    assert_eq!(play.outputs, [(10, Output::Admit(ConnectionNumber(0)))]);
+    assert_eq!(
+        play.outputs,
+        [(10, Output::AdmitBy(ConnectionNumber(0), Faults::default()))]
+    );
     play.connected(20, 0)
         .on(30, 0, 0, OnStream::Opened)
         .bytes(40, 0, &[1, 9, 0, 0, 0]);

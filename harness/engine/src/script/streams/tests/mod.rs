@@ -13,7 +13,7 @@ use serde_json::{Value, json};
 use shakedown_carrier::Security;
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::streams::{
-    Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
+    Closing, ConnectionNumber, Faults, Input, OnStream, Output, StreamId, StreamMachine,
 };
 
 use super::StreamScript;

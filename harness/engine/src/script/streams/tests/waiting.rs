@@ -67,7 +67,13 @@ fn a_client_may_ask_before_the_step_begins() {
     play.asked(500, 0);
     assert_eq!(play.outputs, []);
     play.until(1_000);
-    assert_eq!(play.outputs, [(1_000, Output::Admit(ConnectionNumber(0)))]);
+    assert_eq!(
+        play.outputs,
+        [(
+            1_000,
+            Output::AdmitBy(ConnectionNumber(0), Faults::default())
+        )]
+    );
     play.connected(1_010, 0);
     play.passes();
 }
@@ -99,7 +105,7 @@ fn a_refused_connection_does_not_come_to_be() {
     play.asked(0, 0).asked(100, 1).connected(110, 1);
     let answers = [
         (0, Output::Refuse(ConnectionNumber(0))),
-        (100, Output::Admit(ConnectionNumber(1))),
+        (100, Output::AdmitBy(ConnectionNumber(1), Faults::default())),
     ];
     assert_eq!(play.outputs[..2], answers);
     play.passes();

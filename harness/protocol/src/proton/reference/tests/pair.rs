@@ -166,7 +166,8 @@ fn carry(
         | Output::Reset(..)
         | Output::StopSending(..)
         | Output::Datagram(..)
-        | Output::Silence(..) => panic!("no reference wants this: {output:?}"),
+        | Output::Misbehave(..)
+        | Output::AdmitBy(..) => panic!("no reference wants this: {output:?}"),
         Output::Transition { .. } | Output::Ended { .. } => {}
     }
 }

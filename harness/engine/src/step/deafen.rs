@@ -1,0 +1,48 @@
+use super::prelude::streams::*;
+use super::prelude::*;
+
+// A connection that reads nothing.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Deafen(pub OfConnection);
+
+impl Verb for Deafen {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means(&self.0.connection, inside, Use::Acts, state);
+    }
+
+    fn in_words(&self) -> String {
+        format!("read no packet any more{}", words::of(&self.0.connection))
+    }
+
+    fn falls_silent(&self) -> bool {
+        true
+    }
+}
+
+impl Acts for Deafen {
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.0.connection)
+    }
+
+    fn needs_handshake(&self) -> bool {
+        false
+    }
+
+    fn act(
+        &self,
+        target: Target,
+        _: &Context,
+        world: &mut World,
+        _: Duration,
+    ) -> Result<Act, String> {
+        world.ask(Output::Misbehave(target.connection()?, Fault::Deaf(true)));
+        Ok(Act::Done("deaf".to_owned()))
+    }
+}

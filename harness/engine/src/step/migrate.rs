@@ -1,0 +1,49 @@
+use shakedown_protocol::requirement::Role;
+
+use super::prelude::streams::*;
+use super::prelude::*;
+
+// A connection that goes on from another port.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(transparent)]
+pub struct Migrate(pub OfConnection);
+
+impl Verb for Migrate {
+    fn play(&self) -> Play<'_> {
+        Play::Acts(self)
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        if check.scenario().iut.role == Role::Initiator {
+            let message =
+                "the scripted peer is the server, which never moves (RFC 9000, section 9)";
+            check.at_key(inside, message, None);
+        }
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.means(&self.0.connection, inside, Use::Acts, state);
+    }
+
+    fn in_words(&self) -> String {
+        let of = words::of(&self.0.connection);
+        format!("go on from another port{of}")
+    }
+}
+
+impl Acts for Migrate {
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.0.connection)
+    }
+
+    fn act(
+        &self,
+        target: Target,
+        _: &Context,
+        world: &mut World,
+        _: Duration,
+    ) -> Result<Act, String> {
+        world.ask(Output::Misbehave(target.connection()?, Fault::Move));
+        Ok(Act::Done("at another port".to_owned()))
+    }
+}
