@@ -1,4 +1,4 @@
-//! The datagrams of one frame: MS-D-02 within a frame, and frames sent twice (MS-D-01).
+//! The datagrams of one frame: MS-D-02 within a frame, frames sent twice (MS-D-01), and their size (MS-D-13).
 
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
@@ -60,6 +60,25 @@ impl FrameSeen {
             qpc: media.clock.map(|(qpc, _)| qpc),
             fell: None,
             position: media.position,
+        }
+    }
+
+    /// MS-D-13, where the stream is known: at the sender (elsewhere a doubt), a frame whose datagrams have
+    /// another size in all than the stream says. A quotient that is not whole may be rounded either way.
+    pub(super) fn size(&self, scope: &mut Scope<'_>) {
+        let Some(stream) = scope.stream.filter(|_| self.doubled.is_none()) else {
+            return;
+        };
+        scope.exercised(Rule::D13);
+        let right = stream.frame_bytes();
+        let per_frame = 8 * u64::from(stream.frames_per_second.max(1));
+        let most = right + u64::from(!stream.bits_per_second.is_multiple_of(per_frame));
+        if !(right..=most).contains(&self.bytes) {
+            // MS-D-13
+            scope.breach_unless_network(Rule::D13, || {
+                let want = format!("{right} bytes in frame {}, headers included", self.sequence);
+                Evidence::new(want, format!("{} bytes", self.bytes)).at(&self.at)
+            });
         }
     }
 

@@ -3,7 +3,6 @@
 use super::frame::{FrameSeen, Usual};
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
-use super::time::Moment;
 use super::view::{Media, SEQUENCE};
 use crate::monitor::NetworkCounts;
 
@@ -52,6 +51,7 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Order {
     origin: Origin,
+    first: Option<u64>,
     highest: u64,
     frames: u64,
     /// Bit n: the frame `highest - n` was seen.
@@ -66,6 +66,7 @@ impl Order {
     pub(super) fn new(origin: Origin) -> Self {
         Self {
             origin,
+            first: None,
             highest: 0,
             frames: 0,
             seen: 0,
@@ -86,6 +87,16 @@ impl Order {
     /// Frames seen, each number once.
     pub(super) const fn frames(&self) -> u64 {
         self.frames
+    }
+
+    /// The number before the stream's first: 0 but in a session whose numbers go on; `None` if its start was
+    /// not seen.
+    pub(super) const fn base(&self) -> Option<u64> {
+        match (self.origin, self.first) {
+            (Origin::Start, _) => Some(0),
+            (Origin::After(_), Some(first)) => Some(first.saturating_sub(1)),
+            (Origin::After(_), None) | (Origin::Middle, _) => None,
+        }
     }
 
     /// The highest number; 0 before the first.
@@ -119,8 +130,9 @@ impl Order {
             return Place::Astray;
         }
         if self.highest == 0 {
-            self.first(sequence, scope);
-            self.advance(media, sequence, &scope.now);
+            self.first = Some(sequence);
+            self.begins_with(sequence, scope);
+            self.advance(media, sequence, scope);
             return Place::Next;
         }
         match sequence.checked_sub(self.highest) {
@@ -128,7 +140,7 @@ impl Order {
             Some(1) => {
                 scope.exercised(Rule::D02);
                 self.complete(scope);
-                self.advance(media, sequence, &scope.now);
+                self.advance(media, sequence, scope);
                 Place::Next
             }
             Some(step) => self.gap(media, sequence, step, scope),
@@ -136,13 +148,20 @@ impl Order {
         }
     }
 
-    /// The session is over.
-    pub(super) fn close(&mut self, scope: &mut Scope<'_>) {
+    /// The session is over; whether its last frame `is_whole` is known.
+    pub(super) fn close(&mut self, is_whole: bool, scope: &mut Scope<'_>) {
         self.complete(scope);
         self.usual.close(scope);
+        for number in self.highest.saturating_sub(RECENT as u64)..=self.highest {
+            let frame = self.recent[slot(number)];
+            let frame = frame.filter(|frame| frame.sequence == number);
+            if let Some(frame) = frame.filter(|_| is_whole || number < self.highest) {
+                self.size(&frame, scope);
+            }
+        }
     }
 
-    fn first(&self, sequence: u64, scope: &mut Scope<'_>) {
+    fn begins_with(&self, sequence: u64, scope: &mut Scope<'_>) {
         let fits = match self.origin {
             Origin::Start => sequence == 1,
             Origin::After(last) => sequence == 1 || sequence == last.saturating_add(1),
@@ -178,7 +197,7 @@ impl Order {
         if step < LEAP {
             self.network.missing += step - 1;
         }
-        self.advance(media, sequence, &scope.now);
+        self.advance(media, sequence, scope);
         Place::Next
     }
 
@@ -228,14 +247,25 @@ impl Order {
         Place::Earlier
     }
 
-    fn advance(&mut self, media: &Media<'_>, sequence: u64, now: &Moment) {
+    fn advance(&mut self, media: &Media<'_>, sequence: u64, scope: &mut Scope<'_>) {
         let step = sequence - self.highest;
         self.seen = if step < WINDOW { self.seen << step } else { 0 };
         self.seen |= 1;
         self.highest = sequence;
         self.leap = None;
         self.frames += 1;
-        self.recent[slot(sequence)] = Some(FrameSeen::new(sequence, media, now));
+        let frame = FrameSeen::new(sequence, media, &scope.now);
+        if let Some(oldest) = self.recent[slot(sequence)].replace(frame) {
+            self.size(&oldest, scope);
+        }
+    }
+
+    /// Judges a frame that gets no more datagrams. Of the first one of a stream whose start was not seen
+    /// some may be missing.
+    fn size(&self, frame: &FrameSeen, scope: &mut Scope<'_>) {
+        if self.base().is_some() || self.first != Some(frame.sequence) {
+            frame.size(scope);
+        }
     }
 
     /// The frame with the highest number will get no more datagrams in order.

@@ -8,6 +8,9 @@ use super::time::{CROSSING, Millis, Moment, SLACK, Window};
 use super::view::SEQUENCE;
 use crate::StreamParameters;
 
+/// From this length on a stream's rate is judged without a constant on top of the 5%.
+const WHOLE: Duration = Duration::from_secs(1);
+
 /// Fewest frames over which a mean interval is judged.
 const FEWEST: u64 = 10;
 
@@ -23,13 +26,14 @@ pub(super) struct Start {
 /// The pace of one stream. Nothing here is judged unless the stream is known: START_ACK says what
 /// was agreed, of other sessions a capture does not say what was configured; away from the sender, lateness is a doubt.
 ///
-/// MS-D-06: over at least ten frames the time from the first to the last is off by more than 5% and
-/// 50 ms, or a frame comes more than 5 intervals and 50 ms after it was due, which is one interval
+/// MS-D-06: over at least ten frames the time from the first to the last is off by more than 5% (and 50 ms
+/// where that is less than a second), or a frame comes more than 5 intervals and 50 ms after it was due, which is one interval
 /// after the frame before it. Where MS-H-22 held an optimistic stream back until its ACK, that pause
 /// counts neither way: what was held back may be left out or caught up.
 ///
-/// MS-D-07: a frame number above FrameRate x StreamLength (any vantage); a connection-id after the
-/// last frame; or a stream that stops short while the capture goes on for 5 intervals and a second.
+/// MS-D-07: more than FrameRate x StreamLength frames, counted from the first number (any vantage; a doubt
+/// where the stream's start was not seen); a connection-id after the last frame; or a stream that stops
+/// short while the capture goes on for 5 intervals and a second.
 ///
 /// MS-D-12: the first frame does not leave one interval (with the tolerance and 50 ms) after the
 /// session started: the connection-id in answer to START, or the matching ACK. Load makes no frame
@@ -38,6 +42,8 @@ pub(super) struct Start {
 /// start was not seen, and one that is named or streams before the ACK, is not judged.
 #[derive(Debug, Default)]
 pub(super) struct Pace {
+    /// The number before the stream's first, as far as it is known.
+    base: Option<u64>,
     first: Option<(u64, Moment)>,
     last: Option<(u64, Moment)>,
     /// The next frame ends a pause that MS-H-22 made.
@@ -47,8 +53,16 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// The first datagram of a frame with a higher number than all before it.
-    pub(super) fn frame(&mut self, sequence: u64, start: Option<&Start>, scope: &mut Scope<'_>) {
+    /// The first datagram of a frame with a higher number than all before it, in a stream whose numbers
+    /// begin after `base`, if that is known.
+    pub(super) fn frame(
+        &mut self,
+        sequence: u64,
+        base: Option<u64>,
+        start: Option<&Start>,
+        scope: &mut Scope<'_>,
+    ) {
+        self.base = base;
         if let Some(stream) = scope.stream {
             match self.last {
                 None => first(start, stream.interval(), scope),
@@ -63,7 +77,7 @@ impl Pace {
                     }
                 }
             }
-            above(sequence, stream.frames(), scope);
+            self.above(sequence, stream.frames(), scope);
         }
         self.first.get_or_insert((sequence, scope.now));
         self.last = Some((sequence, scope.now));
@@ -80,10 +94,10 @@ impl Pace {
         let (Some(stream), Some((sequence, _))) = (scope.stream, self.last) else {
             return;
         };
-        if stream.frames() > 0 && sequence >= stream.frames() {
+        if stream.frames() > 0 && self.is_complete(sequence, &stream) {
             // MS-D-07
             scope.breach_unless_network(Rule::D07, || {
-                let want = format!("nothing after frame {}, the last", stream.frames());
+                let want = format!("nothing after frame {sequence}, the last");
                 Evidence::new(want, "a connection-id")
             });
         }
@@ -117,7 +131,7 @@ impl Pace {
             self.rate(last - first, &at, interval, scope);
         }
         let patience = interval * 5 + Duration::from_secs(1) + CROSSING;
-        if last >= stream.frames() {
+        if self.is_complete(last, &stream) {
             scope.exercised(Rule::D07);
         } else if !is_ended && scope.now.is_past(&at, patience) {
             // MS-D-07
@@ -133,6 +147,27 @@ impl Pace {
         }
     }
 
+    /// Whether the stream's last frame has this number, or a lower one.
+    pub(super) fn is_complete(&self, sequence: u64, stream: &StreamParameters) -> bool {
+        sequence.saturating_sub(self.base.unwrap_or(0)) >= stream.frames()
+    }
+
+    fn above(&self, sequence: u64, frames: u64, scope: &mut Scope<'_>) {
+        if sequence.saturating_sub(self.base.unwrap_or(0)) <= frames {
+            return;
+        }
+        let evidence = || {
+            let want = format!("the stream to end after {frames} frames");
+            Evidence::new(want, format!("frame {sequence}")).field(SEQUENCE)
+        };
+        // MS-D-07
+        if self.base.is_some() {
+            scope.breach(Rule::D07, evidence);
+        } else {
+            scope.doubt(Rule::D07, "it need not have begun with frame 1", evidence);
+        }
+    }
+
     /// Judges the time that `intervals` took which end at `at`.
     fn rate(&self, intervals: u64, at: &Moment, interval: Duration, scope: &mut Scope<'_>) {
         let (Some(span), Ok(intervals)) = (
@@ -143,7 +178,10 @@ impl Pace {
         };
         scope.exercised(Rule::D06);
         let due = interval * intervals;
-        let slack = due / 20 + SLACK;
+        let slack = match due >= WHOLE {
+            true => due / 20,
+            false => due / 20 + SLACK,
+        };
         if span + slack < due || span.saturating_sub(self.pause) > due + slack {
             // MS-D-06
             scope.breach_unless_network(Rule::D06, || {
@@ -201,16 +239,6 @@ fn late(then: &Moment, due: Duration, interval: Duration, scope: &mut Scope<'_>)
             );
             let got = format!("{} after the frame before it", Millis(gap));
             Evidence::new(want, got)
-        });
-    }
-}
-
-fn above(sequence: u64, frames: u64, scope: &mut Scope<'_>) {
-    if sequence > frames {
-        // MS-D-07
-        scope.breach(Rule::D07, || {
-            let want = format!("the stream to end after {frames} frames");
-            Evidence::new(want, format!("frame {sequence}")).field(SEQUENCE)
         });
     }
 }

@@ -148,7 +148,7 @@ impl Flow {
             // The session may be half-open still, though its stream is over.
             may_be_copy = is_known && session.handshake.confirmed.is_none();
             self.reopen(Some(Mode::ThreeWay), Origin::Start, context);
-            self.session.handshake = *attempt;
+            self.session.shake_hands(*attempt, context.settings);
             self.session.datagrams += 1;
         }
         let (session, mut scope) = self.parts(context);

@@ -76,6 +76,7 @@ rules! {
     D07 "MS-D-07" Sender,
     D11 "MS-D-11" EitherSender,
     D12 "MS-D-12" Sender,
+    D13 "MS-D-13" Sender,
     R01 "MS-R-01" Sender,
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use super::handshake::{Handshake, Mark, Offered};
+use super::handshake::{Handshake, Mark, Offered, Spent};
 use super::order::Origin;
 use super::pace::Start;
 use super::rule::Rule;
@@ -24,6 +24,8 @@ pub(super) struct Before {
     pub(super) ids: Offered,
     /// The number with which its media ended, if that may still be on its way.
     pub(super) highest: Option<u64>,
+    /// Media that went out without a confirmation.
+    pub(super) unconfirmed: Option<Spent>,
     /// The last START_ACK whose session the responder may still keep.
     pub(super) start_ack: Option<Mark>,
     /// The id of the last SYN-ACK that waited for its ACK when its session ended in the capture: the
@@ -125,6 +127,7 @@ impl Session {
     pub(super) fn shake_hands(&mut self, handshake: Handshake, settings: &MonitorSettings) {
         self.stream.agree(handshake.agreed(settings.stream));
         self.handshake = handshake;
+        self.handshake.early.goes_on_after(self.before.unconfirmed);
     }
 
     /// The handshake of 3.2 that is under way: that of the restart, if one is asked for.
@@ -252,6 +255,10 @@ impl Session {
             id: self.id,
             ids,
             highest: (!is_over && highest > 0).then_some(highest),
+            unconfirmed: match self.handshake.confirmed {
+                Some(_) => None,
+                None => self.handshake.early.spent().or(self.before.unconfirmed),
+            },
             start_ack: self.handshake.mark(self.before.start_ack),
             half_open: self.handshake.half_open(self.before.half_open),
         }

@@ -14,11 +14,11 @@ const PAUSE: Duration = Duration::from_millis(500);
 /// The START tokens of one session.
 ///
 /// MS-L-02, where the initiator's doings can be seen (elsewhere a doubt): a START more than 50 ms
-/// after something came from the responder; a START too early or too late after the one before; an
+/// after media came from the responder; a START too early or too late after the one before; an
 /// answer that came late with no second START before it. Too late is judged where the interval is
-/// known: configured, or seen in the stream that followed. A START that nothing ever answers and
-/// that is not repeated is a breach in a supervised capture and else says nothing: its sender may be
-/// gone.
+/// known: configured, or seen in the stream that followed; after a connection-id, which may end the
+/// repetition or not, it is not. A START that nothing ever answers and that is not repeated is a breach
+/// in a supervised capture and else says nothing: its sender may be gone.
 ///
 /// MS-L-03 at the sender (elsewhere a doubt): the first datagram that answers START is media.
 #[derive(Debug)]
@@ -28,8 +28,11 @@ pub(super) struct Starts {
     sends: u32,
     /// The longest time from one START to the next, and when it ended.
     longest: Option<(Duration, Moment)>,
+    /// A connection-id came.
+    is_named: bool,
+    /// When the first media came.
     answered: Option<Moment>,
-    /// A START after the answer, which may ask for the next session.
+    /// A START after the first media, which may ask for the next session.
     late: Option<Moment>,
     /// Whether something came that is no answer, but that some may take for "something arrives".
     is_obscured: bool,
@@ -42,6 +45,7 @@ impl Starts {
             last: *now,
             sends: 1,
             longest: None,
+            is_named: false,
             answered: None,
             late: None,
             is_obscured: false,
@@ -62,7 +66,7 @@ impl Starts {
             if now.is_past(&answered, CROSSING) {
                 // MS-L-02
                 scope.breach_unless_network(Rule::L02, || {
-                    let want = format!("no START after packet {}, which answered", answered.packet);
+                    let want = format!("no START after the media of packet {}", answered.packet);
                     Evidence::new(want, "START again")
                 });
             }
@@ -87,24 +91,30 @@ impl Starts {
 
     /// Something else came from the responder: whether START is sent again after it is not judged.
     pub(super) const fn obscured(&mut self) {
-        self.is_obscured = self.is_obscured || self.answered.is_none();
+        self.is_obscured = self.is_obscured || !self.has_answer();
     }
 
     /// Whether nothing answered for so long that a START asks anew.
     pub(super) fn is_stale(&self, now: &Moment, patience: Duration) -> bool {
-        self.answered.is_none() && now.since(&self.last).is_none_or(|gap| gap > patience)
+        !self.has_answer() && now.since(&self.last).is_none_or(|gap| gap > patience)
     }
 
     /// Something came from the responder: connection-id if `is_name`, else media.
     pub(super) fn answered(&mut self, is_name: bool, scope: &mut Scope<'_>) {
-        if self.answered.is_some() {
+        let is_first = !self.has_answer();
+        if is_name {
+            self.waited(&scope.now);
+            self.is_named = true;
+        } else {
+            self.answered.get_or_insert(scope.now);
+        }
+        if !is_first {
             return;
         }
-        self.answered = Some(scope.now);
         scope.exercised(Rule::L02);
         scope.exercised(Rule::L03);
-        self.waited(&scope.now);
         if !is_name {
+            self.waited(&scope.now);
             // MS-L-03
             scope.breach_unless_network(Rule::L03, || {
                 let want = "a connection-id first, then media";
@@ -118,7 +128,7 @@ impl Starts {
         if self.is_obscured {
             return;
         }
-        if self.answered.is_none() && scope.settings.supervised && self.sends == 1 {
+        if !self.has_answer() && scope.settings.supervised && self.sends == 1 {
             self.waited(&scope.now);
         }
         let (Some(interval), Some((longest, at))) = (interval, self.longest) else {
@@ -135,9 +145,14 @@ impl Starts {
         }
     }
 
-    /// Until `now` no START came again.
+    const fn has_answer(&self) -> bool {
+        self.is_named || self.answered.is_some()
+    }
+
+    /// Until `now` no START came again, and nothing had answered.
     fn waited(&mut self, now: &Moment) {
-        if let Some(gap) = now.since(&self.last)
+        if !self.is_named
+            && let Some(gap) = now.since(&self.last)
             && self.longest.is_none_or(|(longest, _)| gap > longest)
         {
             self.longest = Some((gap, *now));

@@ -8,7 +8,7 @@ use super::pace::{Pace, Start};
 use super::payload::Payload;
 use super::scope::Scope;
 use super::ticks::Ticks;
-use super::time::{Moment, Window};
+use super::time::{CROSSING, Moment, Window};
 use super::view::Media;
 use crate::monitor::NetworkCounts;
 use crate::{MonitorSettings, StreamParameters};
@@ -66,7 +66,7 @@ impl Stream {
         match place {
             Place::Next => {
                 self.ticks.frame(media, scope);
-                self.pace.frame(sequence, start, scope);
+                self.pace.frame(sequence, self.order.base(), start, scope);
                 fragments::see(media, None, scope);
             }
             Place::Part => self.part(media, scope),
@@ -126,7 +126,7 @@ impl Stream {
     /// Whether its last frame was seen: its responder need not know of the session any more (MS-D-07).
     pub(super) fn is_complete(&self, settings: &MonitorSettings) -> bool {
         let stream = self.parameters(settings);
-        stream.is_some_and(|stream| self.highest() >= stream.frames())
+        stream.is_some_and(|stream| self.pace.is_complete(self.highest(), &stream))
     }
 
     /// The interval between frames: as configured, else the mean that was seen.
@@ -153,7 +153,10 @@ impl Stream {
 
     /// The session is over; with `is_ended` its stream was to end before its last frame.
     pub(super) fn close(&mut self, is_ended: bool, scope: &mut Scope<'_>) {
-        self.order.close(scope);
+        let is_quiet = |newest: &Moment| scope.now.is_past(newest, CROSSING);
+        let is_last = self.newest.as_ref().is_some_and(is_quiet);
+        let is_whole = !is_ended && is_last && self.is_complete(scope.settings);
+        self.order.close(is_whole, scope);
         self.ticks.close(scope);
         self.pace.close(is_ended, scope);
         self.payload.close(scope);

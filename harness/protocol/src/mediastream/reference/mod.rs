@@ -19,7 +19,7 @@
 //! - **A handshake of the other kind on one tuple**: a SYN restarts whatever is there (MS-H-23), a
 //!   START (0x0200) changes nothing and gets one ERROR 7 (MS-S-17); an ACK completes no session of
 //!   `start3`, a START_CONFIRM no other one.
-//! - **Nothing is kept of a session that ended**: a later SYN or START from its tuple begins anew,
+//! - **Nothing is kept of a session that ended**, but what an unconfirmed one sent (MS-H-22): a later SYN or START from its tuple begins anew,
 //!   a later ACK is a stray one (MS-H-13).
 //! - **An initiator that was told another id than the one assigned** by a connection-id datagram
 //!   takes no media until its own id is named again (MS-H-17, MS-D-10).

@@ -14,6 +14,8 @@ pub(super) const START_WAIT: Duration = Duration::from_millis(500);
 
 /// Media in bytes that may go to a tuple before its ACK (MS-H-22).
 pub(super) const UNCONFIRMED_BYTES: u64 = 64 * 1024;
+/// The time in which it may (MS-H-22).
+pub(super) const UNCONFIRMED_PERIOD: Duration = Duration::from_secs(10);
 
 /// Half-open sessions at a time (MS-H-19).
 pub(super) const HALF_OPEN_LIMIT: usize = 1_024;

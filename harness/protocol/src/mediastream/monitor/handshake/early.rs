@@ -14,6 +14,9 @@ use super::Offered;
 /// Media that may go out before a matching confirmation, in bytes (MS-H-22).
 const BUDGET: u64 = 64 * 1_024;
 
+/// The time in which it may (MS-H-22).
+const PERIOD: Duration = Duration::from_secs(10);
+
 /// What a responder may have left of it when it holds its next frame back, in bytes: it may count
 /// the headers of lower layers too.
 const REST: u64 = BUDGET / 16;
@@ -38,17 +41,24 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 /// MS-H-16, any vantage, also: a connection-id before the ACK with an id that was not assigned.
 /// Away from the sender a doubt as long as no SYN-ACK was seen, for it may have been lost.
 ///
-/// MS-H-22, any vantage: more than 65,536 bytes of payload before the ACK. Whoever breaks MS-H-15 for
-/// long breaks it too.
+/// MS-H-22, any vantage: more than 65,536 bytes of payload before the confirmation, within 10 s after the first
+/// of it, those of earlier handshakes of the tuple included. Whoever breaks MS-H-15 for long breaks it too.
 #[derive(Debug, Default)]
 pub(crate) struct Early {
     is_named: bool,
     first: Option<First>,
-    payload: u64,
+    spent: Option<Spent>,
     /// With the headers.
     bytes: u64,
     /// Media came after the confirmation too.
     went_on: bool,
+}
+
+/// Media that went to a tuple without a confirmation.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Spent {
+    since: Moment,
+    payload: u64,
 }
 
 /// The first media that nothing licensed.
@@ -127,18 +137,26 @@ impl Early {
                 is_overtaking: !is_answered && scope.is_on_the_path(),
             });
         }
-        self.payload += media.payload_length.unwrap_or(0) as u64;
+        let is_past = |spent: &Spent| scope.now.is_past(&spent.since, PERIOD);
+        let spent = self.spent.filter(|spent| !is_past(spent));
+        let spent = self.spent.insert(spent.unwrap_or(Spent {
+            since: scope.now,
+            payload: 0,
+        }));
+        spent.payload += media.payload_length.unwrap_or(0) as u64;
         self.bytes += media.length as u64;
     }
 
     /// Judges how much went out so far.
     pub(super) fn amount(&self, scope: &mut Scope<'_>) {
         scope.exercised(Rule::H22);
-        if self.payload > BUDGET {
+        let payload = self.spent.map_or(0, |spent| spent.payload);
+        if payload > BUDGET {
             // MS-H-22
             scope.breach(Rule::H22, || {
-                let want = "at most 65,536 bytes of media before a matching ACK";
-                Evidence::new(want, format!("{} bytes of payload", self.payload))
+                let want =
+                    "at most 65,536 bytes of media in 10 s before a matching ACK or START_CONFIRM";
+                Evidence::new(want, format!("{payload} bytes of payload"))
             });
         }
     }
@@ -154,6 +172,16 @@ impl Early {
         } else if gap > INSTANT {
             first.tell(false, scope);
         }
+    }
+
+    /// What went out before the confirmation of this handshake and of those before it on the tuple.
+    pub(crate) const fn spent(&self) -> Option<Spent> {
+        self.spent
+    }
+
+    /// That much went to the tuple before.
+    pub(crate) fn goes_on_after(&mut self, before: Option<Spent>) {
+        self.spent = self.spent.or(before);
     }
 
     /// Whether media came before the confirmation.

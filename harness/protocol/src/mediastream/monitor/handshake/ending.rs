@@ -13,11 +13,10 @@ use crate::requirement::Role;
 /// from the other side, while nothing else is left that it could answer. A timeout of a half-open
 /// session answers nothing.
 ///
-/// MS-S-16, likewise: after an ERROR for the session (its StreamId, with its Nonce or 0) media or a
+/// MS-S-16, likewise: after an ERROR for the session (its StreamId, with its nonces or 0) media or a
 /// frame of 3.3 from the side that sent it; from the other side once 50 ms have passed, for what was
-/// on its way before may still come. An ERROR with code 7 that answers a frame leaves the session as
-/// it is (MS-S-17); one whose Nonce is 0 or whose SenderNonce is another's may end it or not on the
-/// other side. An ERROR with another StreamId or Nonce, as code 9 has it, ends nothing.
+/// on its way before may still come. One with code 7 ends nothing, nor does one with another StreamId or
+/// other nonces, as code 9 has it.
 #[derive(Debug, Default)]
 pub(super) struct Ending {
     /// Datagrams that a party may still answer by an ERROR.
@@ -25,7 +24,6 @@ pub(super) struct Ending {
     /// When a party last got an ERROR.
     heard: [Option<Moment>; 2],
     end: Option<End>,
-    may_be_ended: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -54,15 +52,11 @@ impl Ending {
         self.end.is_some()
     }
 
-    /// Whether an ERROR may have ended it.
-    pub(super) const fn may_be_ended(&self) -> bool {
-        self.end.is_some() || self.may_be_ended
-    }
-
-    /// An ERROR; whether it ends the session `own`.
+    /// An ERROR; whether it ends the session `own`, whose START_ACKs bore these SenderNonces, if any was seen.
     pub(super) fn error(
         &mut self,
         own: Key,
+        granted: Option<[u64; 2]>,
         is_half_open: bool,
         view: &ControlView<'_>,
         scope: &mut Scope<'_>,
@@ -80,11 +74,12 @@ impl Ending {
             return false;
         }
         self.heard[from.peer() as usize] = Some(scope.now);
-        if key.stream_id != own.stream_id || (key.nonce != own.nonce && key.nonce != 0) {
-            return false;
-        }
-        if is_answer && is(ErrorCode::UnexpectedFrame) {
-            self.may_be_ended = true;
+        let sender_nonce = view.number("SenderNonce").unwrap_or_default();
+        let is_known = granted.is_some_and(|known| known.contains(&sender_nonce));
+        let is_ours = key.stream_id == own.stream_id
+            && [own.nonce, 0].contains(&key.nonce)
+            && (is_known || sender_nonce == 0 || granted.is_none());
+        if !is_ours || is(ErrorCode::UnexpectedFrame) {
             return false;
         }
         if self.end.is_some() {
@@ -97,7 +92,7 @@ impl Ending {
         self.end = Some(End {
             by: from,
             at: scope.now,
-            is_certain: key.nonce == own.nonce && !view.is_cut,
+            is_certain: (is_known || sender_nonce == 0) && !view.is_cut,
         });
         true
     }

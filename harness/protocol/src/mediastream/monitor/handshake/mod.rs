@@ -22,6 +22,7 @@ use crate::StreamParameters;
 use crate::mediastream::frame::ConnectionId;
 use crate::requirement::Role;
 use early::Early;
+pub(super) use early::Spent;
 use repeated::{Form, Repeated, SENDS, print};
 pub(super) use start_ack::Mark;
 pub(super) use start3::Start3;
@@ -195,7 +196,7 @@ impl Handshake {
             let unlicensed = self.unlicensed(scope);
             let is_answered = self.waiting.is_some() || self.offered.first().is_some();
             self.early.media(media, unlicensed, is_answered, scope);
-            if self.start3.is_none() {
+            if unlicensed.is_none() || self.start3.is_none() {
                 self.early.amount(scope);
             }
             return true;
@@ -233,8 +234,7 @@ impl Handshake {
 
     /// Whether the stream may rightly stop before its last frame: an ERROR, or for lack of a confirmation.
     pub(super) fn may_stop(&self) -> bool {
-        let start3 = self.start3.as_ref();
-        start3.is_some_and(|start3| start3.ending.may_be_ended())
+        self.is_ended()
             || (self.request.is_some() && (self.confirmed.is_none() || self.is_confirm_late))
     }
 
@@ -243,14 +243,12 @@ impl Handshake {
         if self.is_ended() {
             return;
         }
-        let start3 = self.start3.as_ref();
-        let may_be_over = start3.is_some_and(|start3| start3.ending.may_be_ended());
-        let has_token = start3.is_some() && self.token.is_some();
+        let has_token = self.start3.is_some() && self.token.is_some();
         let is_unanswered = self.is_unanswered() && !self.has_ack && !has_token;
         if let Some(request) = self.request.as_ref().filter(|_| is_unanswered) {
             request.lapse(scope);
         }
-        let is_waiting = self.is_early() && !has_token && !may_be_over;
+        let is_waiting = self.is_early() && !has_token;
         if let Some(waiting) = self.waiting.as_ref().filter(|_| is_waiting)
             && !scope.is_flooded(&waiting.last)
         {
@@ -303,6 +301,9 @@ impl Handshake {
         match &mut self.waiting {
             None => self.waiting = Some(Repeated::new(&self.forms().answer, &scope.now)),
             Some(waiting) if is_judged => waiting.again(true, scope),
+            // MS-H-18, MS-S-13: what answers a copy of the request changes no timer, unless it is the
+            // repetition that was due just then.
+            Some(waiting) if is_answer && !waiting.is_due(scope) => {}
             Some(waiting) => {
                 waiting.is_by_timer &= !is_answer;
                 waiting.count(&scope.now);

@@ -33,9 +33,9 @@ pub(super) struct Form {
 /// 1 s, 2 s ...; no copy at all though the capture goes on (in a supervised capture: fewer or more than
 /// 3 sends).
 ///
-/// MS-H-18, MS-S-13: an answer to a copy of the request is no repetition, and whether it starts the
-/// timers anew is open: from then on a copy only may not be later than the longest interval. Under a
-/// flood of sessions nothing is missed (MS-H-19).
+/// MS-H-18, MS-S-13: an answer to a copy of the request is no repetition and changes no timer. One that
+/// comes when the repetition is due may be either: from then on a copy only may not be later than the
+/// longest interval. Under a flood of sessions nothing is missed (MS-H-19).
 #[derive(Debug, Clone)]
 pub(crate) struct Repeated {
     form: &'static Form,
@@ -136,8 +136,8 @@ impl Repeated {
         now.since(&self.last).is_none_or(|gap| gap > patience)
     }
 
-    /// Whether a session that waits for its confirmation may have been dropped: after the last wait, which
-    /// answers to copies of the request may put off or not, or for its age.
+    /// Whether a session that waits for its confirmation may have been dropped: after the last wait, or for
+    /// its age.
     pub(super) fn may_be_dropped(&self, scope: &Scope<'_>) -> bool {
         let is_over = |since: &Moment, wait: Duration| {
             let earliest = Window::around(wait, scope.settings.tolerance).earliest;

@@ -140,7 +140,10 @@ impl Handshake {
             return;
         };
         let is_half_open = self.confirmed.is_none() && start3.granted.is_some();
-        let ends = start3.ending.error(start3.key, is_half_open, view, scope);
+        let nonces = start3.granted.as_ref().map(|granted| granted.nonces);
+        let ends = start3
+            .ending
+            .error(start3.key, nonces, is_half_open, view, scope);
         let is_timeout = view.error_code() == Some(ErrorCode::Timeout.number());
         let gives_up = ends && is_half_open && is_timeout && scope.from == Role::Responder;
         if let Some(waiting) = self.waiting.as_ref().filter(|_| gives_up) {

@@ -122,3 +122,20 @@ fn more_than_64_kib_before_the_ack_break_h22() {
     assert_healthy(&early(10));
     assert_broken(&early(11), &["MS-H-22"]);
 }
+
+#[test]
+fn what_other_wishes_of_the_tuple_bought_counts_for_10_s() {
+    let bought = |talk: Talk, wish: &str, frames| {
+        let talk = talk.syn(wish).after(1.0).syn_ack(wish).name(wish);
+        (1..=frames).fold(talk, |talk, number| talk.after(1.0).data(number, 6_553))
+    };
+    let twice = |pause| {
+        let first = bought(Talk::new(), "a", 6);
+        let repeated = first.after(492.0).syn_ack("a").after(1_000.0).syn_ack("a");
+        bought(repeated.after(pause), "b", 5).ack("b")
+    };
+    let heard = judge(&twice(2_500.0), &optimistic());
+    assert_eq!(heard.findings, ["MS-H-22"], "{:#?}", heard.all);
+    let heard = judge(&twice(8_600.0), &optimistic());
+    assert!(!heard.findings.contains(&"MS-H-22"), "{:#?}", heard.all);
+}

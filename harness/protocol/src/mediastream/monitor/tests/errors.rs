@@ -96,6 +96,34 @@ fn an_error_of_another_session_ends_nothing() {
 }
 
 #[test]
+fn an_error_with_another_sender_nonce_ends_nothing() {
+    let with = |own: u64| {
+        let talk = Talk::start3(20).error(Role::Initiator, 4);
+        let place = talk.sent.len() - 1;
+        talk.on(place, |bytes| {
+            bytes[46..54].copy_from_slice(&own.to_le_bytes())
+        })
+    };
+    assert_healthy(&with(SENDER_NONCE + 1).frames(21..=50));
+    assert_broken_at_sender(&with(SENDER_NONCE).frames(21..=50), "MS-S-16");
+    let run = judge(
+        &with(SENDER_NONCE + 1).after(4_000.0).elsewhere(),
+        &supervised("start3"),
+    );
+    assert_eq!(run.findings, ["MS-D-07"], "{:#?}", run.all);
+}
+
+#[test]
+fn an_error_7_ends_nothing() {
+    for from in [Role::Initiator, Role::Responder] {
+        let talk = Talk::start3(20).error(from, 7);
+        assert_healthy(&talk.clone().frames(21..=50));
+        let run = judge(&talk.after(4_000.0).elsewhere(), &supervised("start3"));
+        assert_eq!(run.findings, ["MS-D-07"], "{:#?}", run.all);
+    }
+}
+
+#[test]
 fn an_unexpected_frame_may_be_answered_by_error_7_and_the_stream_goes_on() {
     let again = Talk::start3(20).start_of(STREAM_ID, 3, 0).after(1.0);
     assert_healthy(&again.error(Role::Responder, 7).frames(21..=50));

@@ -3,6 +3,20 @@
 use super::*;
 
 #[test]
+fn an_answer_to_a_copy_of_the_syn_changes_no_timer_of_the_syn_ack() {
+    // The initiator lives elsewhere, so that its own early copy is none of the capture's business.
+    let talk = Talk::new().from("192.0.2.1:50000").syn("a").syn_ack("one");
+    let asked_again = talk.after(200.0).syn("a").after(0.2).syn_ack("one");
+    let on_time = asked_again.clone().after(299.8).syn_ack("one");
+    let on_time = on_time.after(1_000.0).syn_ack("one").after(1_900.0);
+    let heard = judge(&on_time.elsewhere(), &supervised("3way"));
+    assert!(!heard.findings.contains(&"MS-H-18"), "{:#?}", heard.all);
+    let anew = asked_again.after(500.0).syn_ack("one").after(1_000.0);
+    let heard = judge(&anew.elsewhere(), &supervised("3way"));
+    assert!(heard.findings.contains(&"MS-H-18"), "{:#?}", heard.all);
+}
+
+#[test]
 fn a_healthy_handshake_exercises_the_rules() {
     let heard = assert_healthy(&Talk::three_way(20));
     for id in [

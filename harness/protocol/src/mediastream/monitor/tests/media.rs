@@ -402,6 +402,49 @@ fn a_stream_that_stops_short_breaks_d07_if_the_capture_goes_on() {
 }
 
 #[test]
+fn the_frames_of_a_restart_whose_numbers_go_on_are_counted_from_its_first() {
+    let restart = |numbers| Talk::three_way(20).after(5.0).greet("two").frames(numbers);
+    for vantage in [Vantage::Sender, Vantage::Path] {
+        let heard = judge(&restart(21..=70), &with_stream(vantage));
+        assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+        // The first two may be of the session before, and on their way.
+        let heard = judge(&restart(21..=73), &with_stream(vantage));
+        assert_eq!(heard.findings, ["MS-D-07"], "{:#?}", heard.all);
+    }
+    let short = restart(21..=60).after(1_500.0).elsewhere();
+    assert_with_stream(&short, "MS-D-07");
+}
+
+#[test]
+fn where_a_stream_began_unseen_its_end_is_in_doubt() {
+    let heard = judge(&Talk::new().frames(30..=60), &with_stream(Vantage::Sender));
+    assert_eq!((heard.findings, heard.doubts), (vec![], vec!["MS-D-07"]));
+}
+
+#[test]
+fn a_frame_of_another_size_breaks_d13() {
+    let named = || Talk::new().start().after(1.0).name("one");
+    for payload in [973, 975] {
+        let talk = named().frames(1..=10).after(20.0).data(11, payload);
+        assert_with_stream(&talk.frames(12..=50), "MS-D-13");
+    }
+    let split = |rest| {
+        let talk = named().frames(1..=10).after(20.0).data(11, 500);
+        talk.data(11, rest).frames(12..=50)
+    };
+    let heard = judge(&split(448), &with_stream(Vantage::Sender));
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+    assert_with_stream(&split(449), "MS-D-13");
+    let last = named().frames(1..=49).after(20.0).data(50, 900);
+    assert_with_stream(&last.after(100.0).elsewhere(), "MS-D-13");
+    let heard = judge(
+        &named().frames(1..=10).data(11, 500),
+        &with_stream(Vantage::Sender),
+    );
+    assert!(heard.findings.is_empty(), "a frame may be under way");
+}
+
+#[test]
 fn a_connection_id_after_the_last_frame_breaks_d07() {
     assert_with_stream(&Talk::legacy(50).after(100.0).name("one"), "MS-D-07");
 }

@@ -40,9 +40,15 @@ fn paced(interval: f64, frames: u64) -> Talk {
 }
 
 #[test]
-fn a_mean_interval_is_judged_over_the_whole_span_with_50_ms_of_slack() {
+fn a_mean_interval_is_judged_over_the_whole_span_with_50_ms_of_slack_below_a_second() {
     assert_on_time(&paced(24.0, 10));
     assert_on_time(&paced(16.0, 10));
+    let long = |interval| {
+        let settings = held_back(0, 0.0).1;
+        judge(&paced(interval, 150), &settings).findings
+    };
+    assert!(long(20.9).is_empty() && long(19.1).is_empty());
+    assert_eq!((long(21.1), long(18.9)), (vec!["MS-D-06"], vec!["MS-D-06"]));
     assert_eq!(found(&paced(23.0, 50)), ["MS-D-06"]);
     assert_eq!(found(&paced(17.0, 50)), ["MS-D-06"]);
 }

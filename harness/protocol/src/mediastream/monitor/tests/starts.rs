@@ -82,6 +82,17 @@ fn a_start_after_the_answer_breaks_l02_unless_they_crossed() {
 }
 
 #[test]
+fn a_start_after_a_connection_id_alone_is_healthy_but_not_too_early() {
+    let named = |again| {
+        let talk = Talk::new().start().after(1.0).name("one").after(again);
+        talk.start().after(5.0).frames(1..=20)
+    };
+    assert_healthy(&named(519.0));
+    assert_healthy(&named(1_500.0));
+    assert_broken_at_sender(&named(100.0), "MS-L-02");
+}
+
+#[test]
 fn a_start_that_nobody_answers_is_a_session_without_a_finding() {
     let heard = assert_healthy(&Talk::new().start().after(5_000.0).elsewhere());
     assert_eq!((heard.sessions.len(), heard.sessions[0].frames), (1, 0));

@@ -117,9 +117,12 @@ impl Initiator {
         // A Sender that could not read the Nonce says 0. Another one is not the session's: an
         // ERROR 9 refuses a START with that Nonce, and the stream goes on (MS-S-11).
         let is_ours = |own: &Identity| {
-            own.stream_id == theirs.stream_id && [own.nonce, 0].contains(&theirs.nonce)
+            own.stream_id == theirs.stream_id
+                && [own.nonce, 0].contains(&theirs.nonce)
+                && (own.sender_nonce == 0 || [own.sender_nonce, 0].contains(&theirs.sender_nonce))
         };
-        if !self.state.identity().as_ref().is_some_and(is_ours) {
+        let is_end = error.error_code() != Some(ErrorCode::UnexpectedFrame.number());
+        if !is_end || !self.state.identity().as_ref().is_some_and(is_ours) {
             self.counters.unexpected("ERROR");
             return;
         }

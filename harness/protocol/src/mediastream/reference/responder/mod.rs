@@ -20,7 +20,7 @@ use crate::mediastream::Grammar;
 use crate::mediastream::frame::{Control, ErrorCode, Frame};
 use crate::requirement::Role;
 
-use session::{HalfOpen, Overdue, Request, Session};
+use session::{HalfOpen, Overdue, Request, Session, Unconfirmed};
 
 /// Why a session closes that went well.
 const OVER: &str = "the stream is over";
@@ -36,6 +36,9 @@ pub(super) struct Responder {
     random: Random,
     sessions: BTreeMap<SocketAddr, Session>,
     half_open: usize,
+    /// What went to tuples whose sessions ended unconfirmed. Those are bounded by number and age, and so is
+    /// this.
+    unconfirmed: BTreeMap<SocketAddr, Unconfirmed>,
     timers: Timers,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -49,6 +52,7 @@ impl Responder {
             random: Random::new(settings.seed),
             sessions: BTreeMap::new(),
             half_open: 0,
+            unconfirmed: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -127,7 +131,7 @@ impl Responder {
         }
         self.counters.handshakes.succeeded += 1;
         let mut session = self.new_session(now, Request::Start, self.settings.max_datagram);
-        session.begin(now);
+        session.begin(now, None);
         self.transition(from, "Listen", session.state(), "START");
         self.send(from, answer::connection_id(&session.id)); // MS-L-03
         self.insert(from, session);
@@ -168,11 +172,17 @@ impl Responder {
         let mut session = self.new_session(now, request, limit);
         session.half_open = Some(self.half_open_since(now, Deviation::SynAckOnce));
         if self.settings.optimistic_start || self.settings.lacks(Deviation::MediaBeforeAck) {
-            session.begin(now);
+            session.begin(now, self.unconfirmed(now, from));
         }
         self.transition(from, "Listen", session.state(), "SYN");
         self.insert(from, session);
         self.answer_again(from);
+    }
+
+    /// What went to the tuple in earlier sessions that nothing confirmed, as far as it counts still (MS-H-22).
+    fn unconfirmed(&mut self, now: Duration, peer: SocketAddr) -> Option<Unconfirmed> {
+        self.unconfirmed.retain(|_, spent| !spent.is_past(now));
+        self.unconfirmed.get(&peer).copied()
     }
 
     /// What waits for an ACK or START_CONFIRM; `once` is the fault of a twin that does not repeat
@@ -368,6 +378,9 @@ impl Responder {
 
     fn close(&mut self, peer: SocketAddr, why: &'static str, outcome: &Outcome) {
         if let Some(session) = self.take(peer) {
+            if let Some(spent) = session.unconfirmed() {
+                self.unconfirmed.insert(peer, spent);
+            }
             if let (Some(_), Outcome::Failed(failure)) = (&session.half_open, outcome) {
                 self.counters.handshake_failed(failure.cause);
             }

@@ -2,7 +2,7 @@ use std::time::Duration;
 
 use super::super::pacing::Schedule;
 use super::super::settings::Settings;
-use super::super::timing::{self, UNCONFIRMED_BYTES};
+use super::super::timing::{self, UNCONFIRMED_BYTES, UNCONFIRMED_PERIOD};
 use super::start3::Handshake;
 use crate::StreamParameters;
 use crate::mediastream::frame::ConnectionId;
@@ -56,8 +56,29 @@ pub(super) struct HalfOpen {
 #[derive(Debug, Clone, Hash)]
 pub(super) struct Stream {
     pub(super) schedule: Schedule,
-    /// What went out before the confirmation, in bytes.
-    unconfirmed: u64,
+    unconfirmed: Unconfirmed,
+}
+
+/// What went to a tuple before its confirmation (MS-H-22).
+#[derive(Debug, Clone, Copy, Hash)]
+pub(super) struct Unconfirmed {
+    /// When the first of it did.
+    since: Duration,
+    bytes: u64,
+}
+
+impl Unconfirmed {
+    pub(super) const fn new(now: Duration) -> Self {
+        Self {
+            since: now,
+            bytes: 0,
+        }
+    }
+
+    /// Whether it counts no more.
+    pub(super) fn is_past(&self, now: Duration) -> bool {
+        now >= self.since.saturating_add(UNCONFIRMED_PERIOD)
+    }
 }
 
 /// What a half-open session does when its time has come.
@@ -105,12 +126,19 @@ impl Session {
         handshake.into_iter().chain(frame).min()
     }
 
-    /// Begins the stream now.
-    pub(super) fn begin(&mut self, now: Duration) {
+    /// Begins the stream now, to a peer to which that went `before`.
+    pub(super) fn begin(&mut self, now: Duration, before: Option<Unconfirmed>) {
         self.stream = Some(Stream {
             schedule: Schedule::new(now, &self.media),
-            unconfirmed: 0,
+            unconfirmed: before.unwrap_or_else(|| Unconfirmed::new(now)),
         });
+    }
+
+    /// What went out while nothing confirmed it.
+    pub(super) fn unconfirmed(&self) -> Option<Unconfirmed> {
+        let stream = self.stream.as_ref().filter(|_| self.half_open.is_some());
+        let unconfirmed = stream.map(|stream| stream.unconfirmed);
+        unconfirmed.filter(|unconfirmed| unconfirmed.bytes > 0)
     }
 
     /// The peer confirmed: the stream begins, or goes on without a budget.
@@ -118,7 +146,7 @@ impl Session {
         let was_held = self.is_held();
         self.half_open = None;
         match &mut self.stream {
-            None => self.begin(now),
+            None => self.begin(now, None),
             // What the budget held back is not caught up: the peer's buffer is no larger for it.
             Some(stream) if was_held => stream.schedule.resume(now),
             Some(_) => {}
@@ -134,7 +162,7 @@ impl Session {
         let stream = self.stream.as_mut()?;
         let number = stream.schedule.take(now)?;
         if is_half_open {
-            stream.unconfirmed += self.media.frame_bytes();
+            stream.unconfirmed.bytes += self.media.frame_bytes();
         }
         Some(number)
     }
@@ -148,7 +176,8 @@ impl Session {
 
     /// Whether the next frame would exceed what may be sent before the confirmation (MS-H-22).
     fn is_held(&self) -> bool {
-        let unconfirmed = self.stream.as_ref().map_or(0, |stream| stream.unconfirmed);
+        let stream = self.stream.as_ref();
+        let unconfirmed = stream.map_or(0, |stream| stream.unconfirmed.bytes);
         self.half_open.is_some() && unconfirmed + self.media.frame_bytes() > UNCONFIRMED_BYTES
     }
 }

@@ -19,12 +19,12 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    /// Whether an ERROR with these two ends the session: a nonce of 0 stands for any.
+    /// Whether an ERROR with these numbers is for the session: a nonce of 0 stands for any.
     const fn is_ended_by(&self, error: Identity) -> bool {
-        let Identity {
-            stream_id, nonce, ..
-        } = error;
-        self.identity.stream_id == stream_id && (self.identity.nonce == nonce || nonce == 0)
+        let own = self.identity;
+        own.stream_id == error.stream_id
+            && (own.nonce == error.nonce || error.nonce == 0)
+            && (own.sender_nonce == error.sender_nonce || error.sender_nonce == 0)
     }
 }
 
@@ -99,7 +99,7 @@ impl Responder {
         session.media = stream;
         session.half_open = Some(self.half_open_since(now, Deviation::StartAckOnce));
         if begins || self.settings.lacks(Deviation::MediaBeforeConfirm) {
-            session.begin(now); // MS-S-04
+            session.begin(now, self.unconfirmed(now, from)); // MS-S-04
         }
         let judged = "PendingStartRequest";
         self.transition(from, "Idle", judged, "START");
@@ -145,7 +145,8 @@ impl Responder {
         }
         let session = self.sessions.get(&from);
         let known = session.and_then(Session::start3);
-        if known.is_some_and(|known| known.is_ended_by(Identity::of(error))) {
+        let is_end = error.error_code() != Some(ErrorCode::UnexpectedFrame.number());
+        if is_end && known.is_some_and(|known| known.is_ended_by(Identity::of(error))) {
             let why = "the peer sent an ERROR";
             let number = error.error_code().unwrap_or_default();
             let message = match ErrorCode::from_number(number) {

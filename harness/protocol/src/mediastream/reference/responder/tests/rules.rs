@@ -123,6 +123,28 @@ fn an_optimistic_responder_names_the_session_first_and_stops_at_64_kib_without_a
 }
 
 #[test]
+fn other_wishes_buy_no_more_media_for_10_s() {
+    let mut fixture = Fixture::new("3way", &["optimistic_start"], &[]);
+    let mut media = 0;
+    let mut ask = |fixture: &mut Fixture, wish: &str| {
+        fixture.receive(peer(A), &syn(wish));
+        let sent = fixture.pass(millis(1_000));
+        let data = sent
+            .iter()
+            .filter(|(_, datagram)| decoded(datagram).name() == "data");
+        media += data.map(|(_, datagram)| datagram.len() as u64).sum::<u64>();
+        media
+    };
+    assert_eq!(ask(&mut fixture, "one"), 50_000);
+    assert_eq!(ask(&mut fixture, "two"), 65_000); // MS-H-22
+    fixture.pass(millis(4_000));
+    assert_eq!(fixture.state(peer(A)), "Listen");
+    assert_eq!(ask(&mut fixture, "three"), 65_000);
+    fixture.pass(millis(4_000));
+    assert_eq!(ask(&mut fixture, "four"), 65_000 + 50_000);
+}
+
+#[test]
 fn the_ack_frees_an_optimistic_stream_that_was_held_and_it_goes_on_at_its_pace() {
     for held_until in [1_500, 3_000] {
         let mut fixture = Fixture::new("3way", &["optimistic_start"], &[]);
