@@ -9,6 +9,7 @@
 pub mod exploration;
 pub mod hex;
 pub mod machine;
+pub mod media;
 pub mod mediastream;
 pub mod monitor;
 pub mod pair;

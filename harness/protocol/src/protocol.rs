@@ -6,6 +6,7 @@ use serde::{Deserialize, Serialize};
 use crate::PROTOCOLS;
 use crate::exploration::Exploration;
 use crate::machine::{Failure, Fork, Machine};
+use crate::media::Media;
 use crate::monitor::{Monitor, StreamMonitor, Vantage};
 use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
@@ -48,6 +49,8 @@ pub struct Protocol {
     pub has_any_mode: bool,
     /// Whether a server of it serves one peer at a time and turns others away.
     pub serves_one: bool,
+    /// How it carries media, if it does.
+    pub media: Option<Media>,
     /// What it asks of QUIC, if streams carry its frames; datagrams of UDP carry the others.
     pub transport: Option<Transport>,
     /// The frame by which an initiator of a mode begins: name and fields. The program asks with it

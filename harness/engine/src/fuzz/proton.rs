@@ -11,7 +11,7 @@ use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::proton::fuzz::{Audit, Plan, Step, What as Doing};
 use shakedown_protocol::proton::monitor::Monitor;
 use shakedown_protocol::proton::{
-    Client, ClientSettings, Kind, Profile, RESET, Server, ServerSettings,
+    Client, ClientSettings, Kind, Profile, RESET, Server, ServerSettings, TRANSPORT,
 };
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{
@@ -53,7 +53,7 @@ fn profile(plan: &Plan<'_>) -> Profile {
 }
 
 fn conditions(plan: &Plan<'_>) -> Conditions {
-    let usual = Conditions::of_proton(u64::from(plan.options));
+    let usual = Conditions::of(&TRANSPORT, u64::from(plan.options));
     let slow = Delay {
         least: Duration::from_millis(1),
         most: Duration::from_millis(150),

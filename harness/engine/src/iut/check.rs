@@ -2,7 +2,6 @@
 
 use std::net::SocketAddr;
 
-use shakedown_protocol::mediastream::frame::{Data, MAX_DATAGRAM};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
@@ -151,24 +150,30 @@ impl Checker<'_> {
             }
         }
         let bytes = stream.frame_bytes();
-        if stream.frames_per_second > 0 && bytes < Data::MIN_LENGTH as u64 {
-            let least = Data::MIN_LENGTH as u64 * 8 * u64::from(stream.frames_per_second);
+        let Some(media) = self.protocol.and_then(|protocol| protocol.media) else {
+            return;
+        };
+        if stream.frames_per_second > 0 && bytes < media.smallest as u64 {
+            let least = media.smallest as u64 * 8 * u64::from(stream.frames_per_second);
             let message = format!("a frame would have {bytes} bytes");
             let help = format!(
                 "its header and one byte of media take {}: write {least} or more",
-                Data::MIN_LENGTH
+                media.smallest
             );
             self.at(&place.key("bits_per_second"), message, Some(&help));
         }
     }
 
     fn max_datagram(&mut self) {
-        let possible = Data::MIN_LENGTH..=MAX_DATAGRAM;
+        let Some(media) = self.protocol.and_then(|protocol| protocol.media) else {
+            return;
+        };
+        let possible = media.smallest..=media.largest;
         if let Some(length) = self.iut.max_datagram
             && !possible.contains(&length)
         {
             let message = format!("no datagram of media has {length} bytes");
-            let help = format!("write {} to {MAX_DATAGRAM}", Data::MIN_LENGTH);
+            let help = format!("write {} to {}", media.smallest, media.largest);
             self.at(&root("max_datagram"), message, Some(&help));
         }
     }

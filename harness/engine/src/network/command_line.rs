@@ -31,11 +31,11 @@ const SETTINGS: [(&str, &str); 11] = [
 /// Exact faults, with examples. Of a key that is a setting too, a value that begins with a letter
 /// names a frame.
 const FAULTS: [(&str, &str); 5] = [
-    ("drop", "drop=SYN-ACK#2"),
-    ("duplicate", "duplicate=ACK#1"),
-    ("delay", "delay=SYN#1+300ms"),
-    ("reorder", "reorder=SYN#1+2"),
-    ("corrupt", "corrupt=SYN#1@208"),
+    ("drop", "drop=FRAME#2"),
+    ("duplicate", "duplicate=FRAME#1"),
+    ("delay", "delay=FRAME#1+300ms"),
+    ("reorder", "reorder=FRAME#1+2"),
+    ("corrupt", "corrupt=FRAME#1@208"),
 ];
 
 /// An impairment on a command line that is wrong.
@@ -308,7 +308,8 @@ mod tests {
             let impair: Impairment = example.parse().unwrap();
             assert!(example.starts_with(key), "{example}");
             assert_eq!(impair.to_string(), example);
-            assert_eq!(impair.check(PROTOCOL.vocabulary), Ok(()));
+            let of_a_frame: Impairment = example.replace("FRAME", "SYN").parse().unwrap();
+            assert_eq!(of_a_frame.check(PROTOCOL.vocabulary), Ok(()));
         }
         let all: Vec<_> = terms().map(|(_, example)| example).collect();
         let all: Impairment = all.join(",").parse().unwrap();
@@ -382,7 +383,7 @@ mod tests {
             ),
             (
                 "drop=SYN-ACK#0",
-                "in `drop=SYN-ACK#0`: frames are counted from 1; write for example `drop=SYN-ACK#2`",
+                "in `drop=SYN-ACK#0`: frames are counted from 1; write for example `drop=FRAME#2`",
             ),
             (
                 "drop=SYNACK#1",
@@ -394,23 +395,23 @@ mod tests {
             ),
             (
                 "drop=",
-                "in `drop=`: no frame is named; write for example `drop=SYN-ACK#2`",
+                "in `drop=`: no frame is named; write for example `drop=FRAME#2`",
             ),
             (
                 "delay=SYN#1",
-                "in `delay=SYN#1`: `+` and what follows it is missing; write for example `delay=SYN#1+300ms`",
+                "in `delay=SYN#1`: `+` and what follows it is missing; write for example `delay=FRAME#1+300ms`",
             ),
             (
                 "delay=SYN#1+0s",
-                "in `delay=SYN#1+0s`: it would not be delayed; write for example `delay=SYN#1+300ms`",
+                "in `delay=SYN#1+0s`: it would not be delayed; write for example `delay=FRAME#1+300ms`",
             ),
             (
                 "corrupt=SYN#1@x",
-                "in `corrupt=SYN#1@x`: \"x\" is no bit, a whole number; write for example `corrupt=SYN#1@208`",
+                "in `corrupt=SYN#1@x`: \"x\" is no bit, a whole number; write for example `corrupt=FRAME#1@208`",
             ),
             (
                 "drop=server:SYN",
-                "in `drop=server:SYN`: \"server\" is no side: there are initiator and responder; write for example `drop=SYN-ACK#2`",
+                "in `drop=server:SYN`: \"server\" is no side: there are initiator and responder; write for example `drop=FRAME#2`",
             ),
             (
                 "seed=-1",
@@ -422,7 +423,7 @@ mod tests {
             ),
             (
                 "drop=SYN,drop=SYN#1",
-                "in `drop=SYN#1`: this fault stands twice; write for example `drop=SYN-ACK#2`",
+                "in `drop=SYN#1`: this fault stands twice; write for example `drop=FRAME#2`",
             ),
         ] {
             assert_eq!(error(text), wanted, "{text}");

@@ -1,11 +1,13 @@
 use std::collections::BTreeMap;
 
 use serde_json::{Map, Value};
+use shakedown_protocol::media::{Media, Piece};
 use shakedown_protocol::vocabulary::Vocabulary;
 
 use crate::scenario::Scenario;
 
 use super::bindings::Bindings;
+use super::inbox::Arrival;
 use super::media::MediaSeen;
 use super::window::Path;
 use super::{Environment, FieldPlace, SocketId, describe};
@@ -64,6 +66,28 @@ impl Context {
 
     pub(crate) fn vocabulary(&self) -> &'static dyn Vocabulary {
         self.environment.protocol.vocabulary
+    }
+
+    /// How the protocol carries media.
+    ///
+    /// # Errors
+    /// It does not.
+    pub(crate) fn media(&self) -> Result<&'static Media, String> {
+        let protocol = self.environment.protocol;
+        let media = protocol.media.as_ref();
+        media.ok_or_else(|| format!("{} carries no media", protocol.id))
+    }
+
+    /// What an arrival is of a frame of media; `None` if it is none.
+    pub(crate) fn piece(&self, arrival: &Arrival, decoded: &Decoded) -> Option<Piece> {
+        let media = self.environment.protocol.media.as_ref()?;
+        let frame_bytes = self.environment.stream.frame_bytes();
+        (media.piece)(
+            decoded.frame?,
+            &decoded.fields,
+            &arrival.payload,
+            frame_bytes,
+        )
     }
 
     /// A datagram in a line.

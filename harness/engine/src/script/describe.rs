@@ -12,20 +12,8 @@ const MAX_HEX: usize = 32;
 pub fn describe(vocabulary: &dyn Vocabulary, datagram: &[u8]) -> String {
     match vocabulary.decode(datagram) {
         Ok(Some(described)) => {
-            // `accept` is a view of the flags: they tell nothing more unless a reserved bit is set.
-            let accept = described.fields.get("accept").and_then(Value::as_bool);
-            let flags = accept.map(|accept| Value::from(u8::from(accept)));
-            // Extensions that have fields of their own, which follow the list, are told by these.
-            let mut names = described.fields.keys();
-            let listed = names.find(|name| *name == "tlvs").map(|_| names.count());
-            let fields = described.fields.iter().filter(|(name, field)| {
-                let is_told = match name.as_str() {
-                    "flags" => flags.as_ref() == Some(*field),
-                    "tlvs" => field.as_array().map(Vec::len) == listed,
-                    _ => false,
-                };
-                !is_told && !is_plain(name, field)
-            });
+            let fields = described.fields.iter();
+            let fields = fields.filter(|(name, _)| vocabulary.tells(&described, name));
             fields.fold(described.frame.to_owned(), |line, (name, field)| {
                 format!("{line} {name}={}", value(field))
             })
@@ -73,18 +61,6 @@ pub(crate) fn value(value: &Value) -> String {
         }
     }
     value.to_string()
-}
-
-fn is_plain(name: &str, value: &Value) -> bool {
-    match value {
-        Value::Null => true,
-        // A SYN-ACK that does not accept says so; other bits are told where they are set.
-        Value::Bool(is_set) => !is_set && name != "accept",
-        Value::Object(_) => false,
-        Value::Number(number) => number.as_u64() == Some(u64::from(name == "version")),
-        Value::String(text) => text.is_empty(),
-        Value::Array(items) => items.is_empty(),
-    }
 }
 
 fn hex(bytes: &[u8]) -> String {

@@ -1,16 +1,6 @@
 //! Media: what is counted of what comes.
-//!
-//! The engine knows frames by name only. A protocol that carries media calls them `data` and
-//! `fragment`, with the fields `sequence_number`, `qpc`, `qpf`, `payload`, and `fragment_offset`
-//! and `total_length` in a fragment.
 
-use serde_json::Value;
-
-use super::context::{Context, Decoded};
-use super::inbox::Arrival;
-
-/// The field that numbers frames of media.
-pub(crate) const NUMBER: &str = "sequence_number";
+use shakedown_protocol::media::Piece;
 
 /// What came of media at one socket.
 #[derive(Debug, Default)]
@@ -56,49 +46,16 @@ impl MediaSeen {
     }
 }
 
-/// A datagram of media.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Piece {
-    pub(crate) number: u64,
-    bytes: u64,
-    need: u64,
-}
-
-impl Piece {
-    /// What an arrival is of a frame of media; `None` if it is none.
-    pub(crate) fn of(context: &Context, arrival: &Arrival, decoded: &Decoded) -> Option<Self> {
-        let field = |name: &str| decoded.fields.get(name).and_then(Value::as_u64);
-        let frame = decoded.frame?;
-        let number = field(NUMBER)?;
-        match frame {
-            "data" => Some(Self {
-                number,
-                bytes: arrival.payload.len() as u64,
-                need: context.environment.stream.frame_bytes(),
-            }),
-            "fragment" => {
-                let place = context
-                    .vocabulary()
-                    .locate(frame, "payload", &arrival.payload);
-                Some(Self {
-                    number,
-                    bytes: place.map_or(0, |(_, length)| length as u64),
-                    need: field("total_length")?,
-                })
-            }
-            _ => None,
-        }
-    }
-
-    /// Adds itself to the frame that is being received, or begins another.
-    pub(crate) fn add_to(self, part: &mut Option<Part>) {
+impl Part {
+    /// Adds a piece to the frame that is being received, or begins another.
+    pub(crate) fn add(part: &mut Option<Self>, piece: Piece) {
         match part {
-            Some(part) if part.number == self.number => part.have += self.bytes,
+            Some(part) if part.number == piece.number => part.have += piece.bytes,
             Some(_) | None => {
-                *part = Some(Part {
-                    number: self.number,
-                    have: self.bytes,
-                    need: self.need,
+                *part = Some(Self {
+                    number: piece.number,
+                    have: piece.bytes,
+                    need: piece.need,
                 });
             }
         }

@@ -26,7 +26,7 @@ use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
 use crate::iut::{Iut, Waiver};
 use crate::judge::{is_of_iut, judge};
-use crate::network::{Counts, Fault, Impairment};
+use crate::network::{Fault, Impairment};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{
@@ -181,12 +181,7 @@ pub fn simulate_for(
     let last = last.unwrap_or_default();
     played.outcome = match &settings.impair {
         Some(impair) if scenario.impair.is_none() => {
-            // What is lost of QUIC is sent again, so that every stimulus is applied.
-            let stimuli = match protocol.transport {
-                None => played.stimuli,
-                Some(_) => Counts::default(),
-            };
-            under_impairment(played.outcome, impair, &stimuli, last)
+            under_impairment(protocol, played.outcome, impair, &played.stimuli, last)
         }
         Some(_) | None => unless_missed(played.outcome, &played.missed, last),
     };

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 
 use super::prelude::datagrams::*;
 use super::prelude::*;
-use crate::script::media::{NUMBER, Part, Piece};
+use crate::script::media::Part;
 
 /// Time for media to begin to come besides the time that the frames take.
 const MEDIA_GRACE: Duration = Duration::from_secs(2);
@@ -110,6 +110,7 @@ impl Waits for ExpectMedia {
             numbers: BTreeSet::new(),
             floor: seen.filter(|_| self.goes_on),
             part: None,
+            number: context.media()?.number,
         }))
     }
 }
@@ -125,6 +126,8 @@ struct Frames {
     floor: Option<u64>,
     /// What is to come of the last frame, if it came in part only.
     part: Option<Part>,
+    /// The field that numbers frames.
+    number: &'static str,
 }
 
 impl Frames {
@@ -170,30 +173,31 @@ impl Awaited for Frames {
 
     fn offer(&mut self, judge: &Judge<'_>, arrival: &Arrival, decoded: &Decoded) -> Offer {
         let context = judge.context;
-        let Some(piece) = Piece::of(context, arrival, decoded) else {
+        let Some(piece) = context.piece(arrival, decoded) else {
             return match context.ignores(decoded, &self.media.ignore) {
                 Some(frame) => Offer::Ignored(frame),
                 None => Offer::Failed(judge.unexpected(arrival, self.wanted(context))),
             };
         };
+        let number = self.number;
         let wrong = |expected: String| {
             let frame = decoded.frame.unwrap_or_default();
-            let got = format!("{frame} with {NUMBER} {}", piece.number);
+            let got = format!("{frame} with {number} {}", piece.number);
             let mut failure = judge.failure_by(arrival, expected, got);
-            failure.field = context.locate(frame, NUMBER, &arrival.payload);
+            failure.field = context.locate(frame, number, &arrival.payload);
             Offer::Failed(failure)
         };
         let first = self.media.first.filter(|_| self.numbers.is_empty());
         if let Some(first) = first.filter(|first| piece.number != *first) {
-            return wrong(format!("media that begins with {NUMBER} {first}"));
+            return wrong(format!("media that begins with {number} {first}"));
         }
         if let Some(floor) = self.floor.filter(|floor| piece.number <= *floor) {
-            return wrong(format!("media that goes on: {NUMBER} above {floor}"));
+            return wrong(format!("media that goes on: {number} above {floor}"));
         }
         if self.numbers.len() < MAX_NUMBERS {
             self.numbers.insert(piece.number);
         }
-        piece.add_to(&mut self.part);
+        Part::add(&mut self.part, piece);
         let done = match self.media.frames {
             Some(frames) => self.numbers.len() as u64 >= frames,
             None => piece.number == context.environment.stream.frames(),

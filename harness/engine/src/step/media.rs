@@ -1,18 +1,10 @@
 use std::collections::VecDeque;
 
-use serde_json::{Map, json};
 use shakedown_protocol::StreamParameters;
-use shakedown_protocol::vocabulary::{Vocabulary, WordError};
+use shakedown_protocol::media::{self, MediaFrame};
 
 use super::prelude::datagrams::*;
 use super::prelude::*;
-
-/// Largest datagram of a frame that is carried in parts, in bytes.
-const MAX_PART: u64 = 1_400;
-/// Largest UDP payload, in bytes.
-const MAX_DATAGRAM: u64 = 65_507;
-/// Ticks per second of the QPC that is sent.
-const QPF: u64 = 10_000_000;
 
 /// Media to send at the stream's pace: data datagrams with the counter pattern.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
@@ -104,6 +96,7 @@ impl Sends for Media {
         let first = self.first.unwrap_or(1);
         let rest = stream.frames().saturating_sub(first.saturating_sub(1));
         let run = Run {
+            media: context.media()?,
             start,
             interval: stream.interval(),
             begun: 0,
@@ -120,6 +113,7 @@ impl Sends for Media {
 /// Media on its way out: frame n leaves n intervals after the start.
 #[derive(Debug)]
 struct Run {
+    media: &'static media::Media,
     start: Duration,
     interval: Duration,
     /// Frames begun so far.
@@ -134,7 +128,7 @@ struct Run {
 }
 
 impl Source for Run {
-    fn next(&mut self, now: Duration, context: &Context) -> Result<Next, String> {
+    fn next(&mut self, now: Duration, _: &Context) -> Result<Next, String> {
         if let Some(part) = self.parts.pop_front() {
             return Ok(Next::Send(part));
         }
@@ -147,9 +141,20 @@ impl Source for Run {
         }
         let number = self.first.saturating_add(self.begun);
         self.begun += 1;
-        let parts = self.frame(number, now, context.vocabulary());
-        self.parts = parts.map_err(|error| error.to_string())?;
-        self.next(now, context)
+        let carry = match self.carry {
+            None => media::Carry::Whole,
+            Some(Carry::Split) => media::Carry::Split,
+            Some(Carry::Fragments) => media::Carry::Fragments,
+        };
+        let frame = MediaFrame {
+            number,
+            time: now,
+            bytes: self.bytes,
+            carry,
+        };
+        let parts = (self.media.datagrams)(&frame);
+        self.parts = parts.map_err(|error| error.to_string())?.into();
+        Ok(self.parts.pop_front().map_or(Next::Over, Next::Send))
     }
 
     fn summary(&self, sent: u64, _: &str) -> String {
@@ -158,86 +163,10 @@ impl Source for Run {
 }
 
 impl Run {
-    /// The datagrams of one frame of media.
-    fn frame(
-        &self,
-        number: u64,
-        now: Duration,
-        vocabulary: &dyn Vocabulary,
-    ) -> Result<VecDeque<Vec<u8>>, WordError> {
-        let bytes = self.bytes;
-        let qpc = u64::try_from(now.as_nanos() / 100).unwrap_or(u64::MAX);
-        let common = json!({"sequence_number": number, "qpc": qpc, "qpf": QPF});
-        let common = common.as_object().cloned().unwrap_or_default();
-        let build = |frame: &str, length: u64, more: &[(&str, u64)]| {
-            let mut fields = common.clone();
-            fields.insert("payload".to_owned(), json!({"pattern": length}));
-            let more = more
-                .iter()
-                .map(|(name, value)| ((*name).to_owned(), json!(value)));
-            fields.extend(more);
-            vocabulary.encode(frame, &fields)
-        };
-        let header = header_length(vocabulary, "data")?;
-        let payload = bytes.saturating_sub(header).max(1);
-        match self.carry {
-            None => {
-                let length = payload.min(MAX_DATAGRAM - header);
-                build("data", length, &[]).map(|datagram| VecDeque::from([datagram]))
-            }
-            Some(Carry::Split) => split(bytes.max(header + 1), MAX_PART, header + 1)
-                .into_iter()
-                .map(|size| build("data", size - header, &[]))
-                .collect(),
-            Some(Carry::Fragments) => {
-                let header = header_length(vocabulary, "fragment")?;
-                let mut offset = 0;
-                split(payload, MAX_PART - header, 1)
-                    .into_iter()
-                    .map(|length| {
-                        let places = [("fragment_offset", offset), ("total_length", payload)];
-                        offset += length;
-                        build("fragment", length, &places)
-                    })
-                    .collect()
-            }
-        }
-    }
-
     /// When the n-th frame leaves.
     fn due(&self, n: u64) -> Duration {
         let nanos = self.interval.as_nanos().saturating_mul(u128::from(n));
         let nanos = u64::try_from(nanos).unwrap_or(u64::MAX);
         self.start.saturating_add(Duration::from_nanos(nanos))
     }
-}
-
-/// Bytes before the payload of a frame.
-fn header_length(vocabulary: &dyn Vocabulary, frame: &str) -> Result<u64, WordError> {
-    let datagram = vocabulary.encode(frame, &Map::new())?;
-    let place = vocabulary.locate(frame, "payload", &datagram);
-    Ok(place.map_or(0, |(offset, _)| offset as u64))
-}
-
-/// Cuts `total` into at least two pieces, none above `max` and, where that can be, none below
-/// `min`: a rest too small for a header and a byte is never left (MS-D-03).
-fn split(total: u64, max: u64, min: u64) -> Vec<u64> {
-    if total < 2 * min {
-        return vec![total];
-    }
-    if total <= max {
-        return vec![total - total / 2, total / 2];
-    }
-    let mut rest = total;
-    let mut pieces = Vec::new();
-    while rest > 0 {
-        let left = rest.saturating_sub(max);
-        let piece = match left {
-            1.. if left < min => rest - min,
-            _ => rest - left,
-        };
-        pieces.push(piece);
-        rest -= piece;
-    }
-    pieces
 }

@@ -40,7 +40,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::quic::{Packet, Role};
-use shakedown_protocol::proton;
+use shakedown_protocol::Transport;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, OnStream, StreamId, StreamMachine,
 };
@@ -86,9 +86,9 @@ pub struct Conditions {
 
 impl Conditions {
     /// A millisecond of delay in each direction and pieces of any length, with the limits and times
-    /// of proton.
+    /// of a protocol.
     #[must_use]
-    pub fn of_proton(seed: u64) -> Self {
+    pub fn of(transport: &Transport, seed: u64) -> Self {
         let delay = Delay {
             least: Duration::from_millis(1),
             most: Duration::from_millis(1),
@@ -97,13 +97,13 @@ impl Conditions {
             to_server: delay,
             to_client: delay,
             longest_piece: u32::MAX,
-            alpn: proton::ALPN,
-            datagrams: false,
+            alpn: transport.alpn,
+            datagrams: transport.datagrams,
             window: 64 * 1024,
-            bidirectional: proton::STREAM_LIMIT,
-            unidirectional: 0,
-            keep_alive: proton::KEEP_ALIVE,
-            idle_timeout: proton::IDLE_TIMEOUT,
+            bidirectional: transport.bidirectional.into(),
+            unidirectional: transport.unidirectional.into(),
+            keep_alive: transport.keep_alive,
+            idle_timeout: transport.idle_timeout,
             seed,
         }
     }

@@ -4,7 +4,6 @@ use std::time::Duration;
 
 use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
-use shakedown_engine::network::Counts;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::verdict::{
@@ -143,12 +142,14 @@ impl Job {
         let mut outcome = match context.imposed_on(&self.scenario) {
             Some(impair) => {
                 let last_step = last_step(&driven);
-                // What is lost of QUIC is sent again, so that every stimulus is applied.
-                let stimuli = match self.target.protocol.transport {
-                    None => driven.stimuli,
-                    Some(_) => Counts::default(),
-                };
-                under_impairment(outcome(&driven), impair, &stimuli, &last_step)
+                let protocol = self.target.protocol;
+                under_impairment(
+                    protocol,
+                    outcome(&driven),
+                    impair,
+                    &driven.stimuli,
+                    &last_step,
+                )
             }
             None => unless_missed(outcome(&driven), &driven.missed, &last_step(&driven)),
         };

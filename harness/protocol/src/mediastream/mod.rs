@@ -8,6 +8,7 @@ mod exploration;
 pub mod frame;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+mod media;
 mod mode;
 mod monitor;
 mod pairs;
@@ -43,6 +44,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     has_any_mode: false,
     serves_one: false,
+    media: Some(media::MEDIA),
     transport: None,
     hello: Some(hello),
     pairs: Some(PAIRS),

@@ -88,6 +88,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     has_any_mode: true,
     serves_one: true,
+    media: None,
     transport: Some(TRANSPORT),
     hello: None,
     pairs: Some(PAIRS),

@@ -6,7 +6,9 @@ use std::sync::OnceLock;
 use serde_json::{Map, Value, json};
 use shakedown_wire::{DecodeError, Field, Form, Kind, Reader, Tlvs, Usual, Writer};
 
-use super::{Described, Number, Vocabulary, WordError, bad, bytes, number, shown, tlv};
+use super::{
+    Described, Number, Vocabulary, WordError, bad, bytes, number, says_something, shown, tlv,
+};
 use crate::pattern;
 
 /// Length of the payload where none is given: with a header of 26, a datagram of 1,000 bytes.
@@ -17,6 +19,7 @@ pub struct Forms {
     protocol: &'static str,
     forms: &'static [&'static Form],
     form_of: fn(&[u8]) -> Result<Option<&'static Form>, DecodeError>,
+    tells: fn(&Described, &str) -> bool,
     names: OnceLock<Names>,
 }
 
@@ -39,8 +42,16 @@ impl Forms {
             protocol,
             forms,
             form_of,
+            tells: |described, field| described.fields.get(field).is_some_and(says_something),
             names: OnceLock::new(),
         }
+    }
+
+    /// The same with a word of its own on what fields tell people.
+    #[must_use]
+    pub const fn telling(mut self, tells: fn(&Described, &str) -> bool) -> Self {
+        self.tells = tells;
+        self
     }
 
     /// They are made once and last as long as the program.
@@ -71,6 +82,10 @@ impl Forms {
 }
 
 impl Vocabulary for Forms {
+    fn tells(&self, described: &Described, field: &str) -> bool {
+        (self.tells)(described, field)
+    }
+
     fn frames(&self) -> &'static [&'static str] {
         self.names().frames
     }

@@ -77,8 +77,25 @@ pub trait Vocabulary: Sync {
     /// [`shakedown_wire::DecodeError`] if it has a form and breaks its rules.
     fn decode(&self, datagram: &[u8]) -> Result<Option<Described>, shakedown_wire::DecodeError>;
 
+    /// Whether a field of a frame tells people more than its name and the other fields do.
+    fn tells(&self, described: &Described, field: &str) -> bool {
+        described.fields.get(field).is_some_and(says_something)
+    }
+
     /// Where a field stands in a datagram of this frame: offset and length in bytes.
     fn locate(&self, frame: &str, field: &str, datagram: &[u8]) -> Option<(usize, usize)>;
+}
+
+/// Whether a value is not zero or empty.
+pub(crate) fn says_something(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::Bool(is_set) => *is_set,
+        Value::Object(_) => true,
+        Value::Number(number) => number.as_u64() != Some(0),
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+    }
 }
 
 /// An integer that fits into its field.

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use shakedown_protocol::proton::{
-    Client, ClientSettings, News, OPERATION, Profile, STARTUP_DELAY, ServerSettings,
+    Client, ClientSettings, News, OPERATION, Profile, STARTUP_DELAY, ServerSettings, TRANSPORT,
 };
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::StreamMachine;
@@ -380,6 +380,6 @@ fn conditions(dice: &mut Dice, seed: u64) -> Conditions {
             true => u64::from(4 + dice.below(60)),
             false => 64 * 1024,
         },
-        ..Conditions::of_proton(seed)
+        ..Conditions::of(&TRANSPORT, seed)
     }
 }

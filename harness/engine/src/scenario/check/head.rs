@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use serde_json::Value;
-use shakedown_protocol::mediastream::frame::Data;
 use shakedown_protocol::requirement::Seen;
 use shakedown_protocol::{PROTOCOLS, Protocol, StreamParameters};
 
@@ -152,11 +151,15 @@ impl Checker<'_> {
     /// Checks that a frame of the stream holds a header and media.
     pub(crate) fn stream(&mut self, stream: Option<&StreamParameters>, place: &Pointer) {
         let bytes = stream.map(StreamParameters::frame_bytes);
-        if let Some(bytes) = bytes.filter(|bytes| *bytes < Data::MIN_LENGTH as u64) {
+        let media = self.protocol.and_then(|protocol| protocol.media);
+        let least = media.map_or(0, |media| media.smallest);
+        if let Some(bytes) = bytes.filter(|bytes| *bytes < least as u64) {
             let message = format!("a frame would have {bytes} bytes");
-            let help = "a frame has bits_per_second / 8 / frames_per_second bytes; its header and \
-                        one byte of media take 27";
-            self.at(place, message, Some(help.to_owned()));
+            let help = format!(
+                "a frame has bits_per_second / 8 / frames_per_second bytes; its header and one \
+                 byte of media take {least}"
+            );
+            self.at(place, message, Some(help));
         }
     }
 

@@ -6,9 +6,10 @@ use std::time::Duration;
 use serde_json::Value;
 
 use super::{DatagramScript, Doing, Waiting};
+use shakedown_protocol::media::Piece;
+
 use crate::script::Failure;
 use crate::script::inbox::{Arrival, MAX_WAITING};
-use crate::script::media::Piece;
 use crate::script::wait::{End, Offer, Waiter};
 
 impl DatagramScript {
@@ -88,7 +89,7 @@ impl DatagramScript {
     /// Offers an arrival to each of the steps that wait. `true` if nothing waits any more.
     pub(super) fn offer(&mut self, waiting: &mut Waiting, arrival: &Arrival) -> bool {
         let decoded = self.context.decode(&arrival.payload);
-        let piece = Piece::of(&self.context, arrival, &decoded);
+        let piece = self.context.piece(arrival, &decoded);
         if piece.is_some() {
             self.first_media.get_or_insert(arrival.at);
         }

@@ -116,7 +116,7 @@ fn a_close_is_heard_with_its_code_and_ends_everything() {
 
 #[test]
 fn a_close_within_the_handshake_hides_its_code() {
-    let mut network = StreamNetwork::new(Puppet::default(), Conditions::of_proton(1), ());
+    let mut network = StreamNetwork::new(Puppet::default(), Conditions::of(&TRANSPORT, 1), ());
     network.join(Puppet::default());
     network.ask(0, |client, _| {
         client.wants.push_back(Output::Connect(FIRST))
@@ -358,7 +358,7 @@ impl StreamMachine for Spinning {
 #[test]
 fn a_machine_that_stands_in_a_loop_is_told_of() {
     let mut network: StreamNetwork<Puppet, _> =
-        StreamNetwork::new(Spinning, Conditions::of_proton(1), ());
+        StreamNetwork::new(Spinning, Conditions::of(&TRANSPORT, 1), ());
     assert_eq!(network.run_for(seconds(1)), Err(Spins(Duration::ZERO)));
 }
 
@@ -376,7 +376,7 @@ impl Watch for Edge {
 
 #[test]
 fn an_edge_shows_what_a_capture_there_would() {
-    let conditions = Conditions::of_proton(1);
+    let conditions = Conditions::of(&TRANSPORT, 1);
     let mut network = StreamNetwork::new(Puppet::default(), conditions, Edge::default());
     network.join(Puppet::default());
     network.ask(0, |client, _| {

@@ -4,6 +4,7 @@ mod reference;
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use shakedown_protocol::proton::TRANSPORT;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine,
 };
@@ -27,7 +28,7 @@ fn rough(seed: u64) -> Conditions {
         to_server: delay,
         to_client: delay,
         longest_piece: 5,
-        ..Conditions::of_proton(seed)
+        ..Conditions::of(&TRANSPORT, seed)
     }
 }
 

@@ -23,9 +23,10 @@ pub use error_code::ErrorCode;
 pub use header::Header;
 pub use token::{JOIN_TOKEN, START_TOKEN};
 
+use serde_json::Value;
 use shakedown_wire::{DecodeError, Form, Reader, Writer};
 
-use crate::vocabulary::Forms;
+use crate::vocabulary::{Described, Forms, says_something};
 
 /// Largest UDP payload that IPv4 carries, in bytes; no datagram is larger (MS-W-18).
 pub const MAX_DATAGRAM: usize = 65_507;
@@ -72,7 +73,34 @@ frames! {
 /// The frames by name.
 pub(super) static VOCABULARY: Forms = Forms::new("mediastream", FORMS, |datagram| {
     Ok(Frame::decode(datagram)?.map(|frame| frame.form()))
-});
+})
+.telling(tells);
+
+fn tells(described: &Described, name: &str) -> bool {
+    let fields = &described.fields;
+    match (name, fields.get(name)) {
+        // A SYN-ACK that does not accept says so.
+        ("accept", Some(Value::Bool(_))) => true,
+        ("version", Some(value)) => value.as_u64() != Some(1),
+        // `accept` is a view of them: they tell nothing more unless a reserved bit is set.
+        ("flags", Some(flags)) => {
+            let accept = fields.get("accept").and_then(Value::as_bool);
+            let accept = accept.map(|accept| Value::from(u8::from(accept)));
+            accept.as_ref() != Some(flags) && says_something(flags)
+        }
+        // Extensions that have fields of their own, which follow the list, are told by these.
+        ("tlvs", Some(Value::Array(listed))) => {
+            let told = fields
+                .keys()
+                .skip_while(|name| *name != "tlvs")
+                .skip(1)
+                .count();
+            listed.len() != told && !listed.is_empty()
+        }
+        (_, Some(value)) => says_something(value),
+        (_, None) => false,
+    }
+}
 
 impl Frame<'_> {
     /// The datagram as a new vector.
