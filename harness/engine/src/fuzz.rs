@@ -5,10 +5,10 @@ mod proton;
 use std::time::Duration;
 
 use shakedown_capture::Capture;
-use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::mediastream;
 use shakedown_protocol::mediastream::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
+use shakedown_protocol::{MonitorSettings, Tolerance};
 
 use crate::judge::packet;
 
@@ -32,7 +32,7 @@ fn check(bytes: &[u8], vantage: Vantage) {
     };
     let mut monitor = mediastream::new_monitor(&MonitorSettings {
         vantage,
-        tolerance: 0.25,
+        tolerance: Tolerance::new(0.25),
         stream: None,
         max_datagram: None,
         options: None,

@@ -22,6 +22,7 @@ pub mod vocabulary;
 mod protocol;
 mod sealed;
 mod setting;
+mod tolerance;
 mod twin;
 
 pub use protocol::{
@@ -30,6 +31,7 @@ pub use protocol::{
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;
+pub use tolerance::Tolerance;
 pub use twin::Twin;
 
 /// Every protocol, in the order in which they are listed.

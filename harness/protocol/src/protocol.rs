@@ -13,6 +13,7 @@ use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
 use crate::setting::ProtocolOption;
 use crate::streams::StreamMachine;
+use crate::tolerance::Tolerance;
 use crate::twin::Twin;
 use crate::vocabulary::Vocabulary;
 
@@ -278,8 +279,8 @@ impl StreamParameters {
 pub struct MonitorSettings {
     /// Where the capture was taken.
     pub vantage: Vantage,
-    /// Share of every interval by which it may be off, besides 50 ms.
-    pub tolerance: f64,
+    /// By how much times may be off, besides 50 ms.
+    pub tolerance: Tolerance,
     /// What the stream was meant to be, if that is known.
     pub stream: Option<StreamParameters>,
     /// Largest datagram that the implementation may send, in bytes, if that is known.
@@ -298,7 +299,7 @@ impl Default for MonitorSettings {
     fn default() -> Self {
         Self {
             vantage: Vantage::default(),
-            tolerance: 0.25,
+            tolerance: Tolerance::default(),
             stream: None,
             max_datagram: None,
             options: None,

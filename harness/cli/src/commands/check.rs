@@ -11,7 +11,7 @@ use shakedown_engine::event::Event;
 use shakedown_protocol::monitor::Vantage;
 use shakedown_protocol::proton::Profile;
 use shakedown_protocol::requirement::Level;
-use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters};
+use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters, Tolerance};
 use shakedown_report::Sinks;
 
 use crate::exit::{Exit, Failure, usage};
@@ -138,7 +138,7 @@ impl Args {
                     Where::Sender => Vantage::Sender,
                     Where::Path => Vantage::Path,
                 },
-                tolerance: self.tolerance,
+                tolerance: Tolerance::new(self.tolerance),
                 stream,
                 max_datagram: self.max_datagram,
                 mode: self.profile.map(|profile| profile.name().to_owned()),

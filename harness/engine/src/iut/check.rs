@@ -185,6 +185,8 @@ impl Checker<'_> {
             let help = "write a share of the interval from 0 to 2; 0.25 is a quarter";
             self.at(&root("timing").key("tolerance"), message, Some(help));
         }
+        let at_most = self.iut.timing.tolerance_at_most;
+        self.fixed(&at_most, &root("timing").key("tolerance_at_most"));
         let period = self.iut.timing.buffer_period;
         self.fixed(&period, &root("timing").key("buffer_period"));
     }

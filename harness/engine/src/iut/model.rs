@@ -3,8 +3,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{StreamParameters, Tolerance};
 
 use crate::scenario::{Environment, Needs, Span};
 
@@ -165,15 +165,30 @@ pub struct Reach {
 pub struct Timing {
     /// Share of every interval by which it may be off, besides 50 ms.
     pub tolerance: f64,
+    /// What that comes to at the most for one interval.
+    pub tolerance_at_most: Span,
     /// How long it waits for media before it gives up (initiators; MS-L-05), or before it gives
     /// an upload up (servers; MS-X-05).
     pub buffer_period: Span,
 }
 
+impl Timing {
+    /// By how much its times may be off.
+    #[must_use]
+    pub fn tolerance(&self) -> Tolerance {
+        let at_most = self.tolerance_at_most.as_fixed();
+        Tolerance {
+            share: self.tolerance,
+            at_most: at_most.unwrap_or(Tolerance::AT_MOST),
+        }
+    }
+}
+
 impl Default for Timing {
     fn default() -> Self {
         Self {
-            tolerance: 0.25,
+            tolerance: Tolerance::default().share,
+            tolerance_at_most: Span::fixed(Tolerance::AT_MOST),
             buffer_period: Span::fixed(Duration::from_secs(5)),
         }
     }

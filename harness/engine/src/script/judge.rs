@@ -45,7 +45,7 @@ impl Judge<'_> {
     /// A failure by time.
     pub(crate) fn missed(&self, window: &Window, expected: String, got: String) -> Box<Failure> {
         let mut failure = self.failure(window.upper, expected, got);
-        failure.slack = Some(window.late_slack(&self.context.environment));
+        failure.slack = Some(window.late_slack);
         failure
     }
 }

@@ -82,7 +82,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_carrier::Security;
-use shakedown_protocol::{Protocol, StreamParameters};
+use shakedown_protocol::{Protocol, StreamParameters, Tolerance};
 
 use crate::iut::Exit;
 
@@ -108,8 +108,8 @@ impl SocketId {
 pub struct Environment {
     /// The protocol whose frames the scenario names.
     pub protocol: &'static Protocol,
-    /// Share of every interval by which the implementation may be off, besides 50 ms.
-    pub tolerance: f64,
+    /// By how much the implementation's times may be off, besides 50 ms.
+    pub tolerance: Tolerance,
     /// What is streamed, whoever sends it; gives `$frame_interval` and `$stream`.
     pub stream: StreamParameters,
     /// How long an initiator waits for media before it gives up; `$buffer_period`.

@@ -49,6 +49,9 @@ pub(crate) struct Window {
     /// What the spans were, without tolerance.
     pub(crate) after: Duration,
     pub(crate) within: Duration,
+    /// By how much something may be too early, or too late.
+    pub(crate) early_slack: Duration,
+    pub(crate) late_slack: Duration,
     /// What was added to it for the network.
     pub(crate) round_trip: Duration,
 }
@@ -61,23 +64,29 @@ impl Window {
         context: &Context,
     ) -> Self {
         let environment = &context.environment;
-        let after = after.map_or(Duration::ZERO, |span| resolve(span, environment));
-        Self::between(start, after, resolve(within, environment), context)
+        let length = |span| (resolve(span, environment), stretch(span, environment));
+        let after = after.map_or((Duration::ZERO, GRACE), length);
+        Self::between(start, after, length(within), context)
     }
 
-    pub(crate) fn between(
+    /// The window for what is made of many intervals, such as the frames of a stream.
+    pub(crate) fn of_many(start: Duration, within: Duration, context: &Context) -> Self {
+        let slack = context.environment.tolerance.of_many(within);
+        let within = (within, slack.saturating_add(GRACE));
+        Self::between(start, (Duration::ZERO, GRACE), within, context)
+    }
+
+    /// Both spans, each with its slack.
+    fn between(
         start: Duration,
-        after: Duration,
-        within: Duration,
+        (after, early_slack): (Duration, Duration),
+        (within, late_slack): (Duration, Duration),
         context: &Context,
     ) -> Self {
-        let Context {
-            environment, path, ..
-        } = context;
+        let path = context.path;
         // The step before may have been a datagram that took longer on its way than this one.
-        let early = slack(after, environment).saturating_add(path.unsteady);
-        let early = after.saturating_sub(early);
-        let late = within.saturating_add(slack(within, environment));
+        let early = after.saturating_sub(early_slack.saturating_add(path.unsteady));
+        let late = within.saturating_add(late_slack);
         let late = late.saturating_add(path.round_trip);
         Self {
             start,
@@ -85,6 +94,8 @@ impl Window {
             upper: start.saturating_add(late),
             after,
             within,
+            early_slack,
+            late_slack,
             round_trip: path.round_trip,
         }
     }
@@ -103,23 +114,20 @@ impl Window {
             false => format!("{within} (tolerance and the network's delay added)"),
         }
     }
-
-    /// By how much something may be too early.
-    pub(crate) fn early_slack(&self, environment: &Environment) -> Duration {
-        slack(self.after, environment)
-    }
-
-    /// By how much something may be too late.
-    pub(crate) fn late_slack(&self, environment: &Environment) -> Duration {
-        slack(self.within, environment)
-    }
 }
 
 /// What a span of this length is stretched or shortened by.
 pub(crate) fn slack(span: Duration, environment: &Environment) -> Duration {
-    let share = span.as_secs_f64() * environment.tolerance.max(0.0);
-    let share = Duration::try_from_secs_f64(share).unwrap_or(Duration::MAX);
-    share.saturating_add(GRACE)
+    environment.tolerance.of(span).saturating_add(GRACE)
+}
+
+/// The same for a span that may be made of many intervals: it then depends on what is streamed.
+fn stretch(span: &Span, environment: &Environment) -> Duration {
+    let length = resolve(span, environment);
+    match span.as_fixed() {
+        Some(_) => slack(length, environment),
+        None => environment.tolerance.of_many(length).saturating_add(GRACE),
+    }
 }
 
 /// The length of a span in this environment.

@@ -22,7 +22,7 @@ use serde_json::Value;
 use shakedown_capture::{AnnotateError, CaptureError, WriteError, annotate_with_key_log};
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::requirement::Level;
-use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
+use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters, Tolerance};
 
 use crate::iut::{Iut, Waiver};
 use crate::judge::{is_of_iut, judge};
@@ -41,8 +41,8 @@ use world::{Played, World};
 pub struct Settings {
     /// What is streamed.
     pub stream: StreamParameters,
-    /// Share of every interval by which the implementation may be off, besides 50 ms.
-    pub tolerance: f64,
+    /// By how much the implementation's times may be off, besides 50 ms.
+    pub tolerance: Tolerance,
     /// How long whoever takes media waits for it before giving up.
     pub buffer_period: Duration,
     /// Largest datagram that the reference is set up to send, in bytes; 65,507 if not given.
@@ -65,7 +65,7 @@ impl Settings {
     pub fn of(iut: &Iut, seed: u64, level: Level) -> Self {
         Self {
             stream: iut.stream,
-            tolerance: iut.timing.tolerance,
+            tolerance: iut.timing.tolerance(),
             buffer_period: iut.environment().buffer_period,
             max_datagram: iut.max_datagram,
             seed,
@@ -97,7 +97,7 @@ impl Default for Settings {
                 frames_per_second: 50,
                 seconds: 2,
             },
-            tolerance: 0.25,
+            tolerance: Tolerance::default(),
             buffer_period: Duration::from_secs(5),
             max_datagram: None,
             seed: 1,

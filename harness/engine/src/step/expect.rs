@@ -230,7 +230,7 @@ impl Frame {
                 format!("{frame} not before {early} (tolerance taken off) after the step before");
             let got = format!("{frame} after {elapsed}");
             let mut failure = judge.failure_by(arrival, expected, got);
-            failure.slack = Some(window.early_slack(&context.environment));
+            failure.slack = Some(window.early_slack);
             failure
         }))
     }

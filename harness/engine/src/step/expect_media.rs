@@ -99,7 +99,7 @@ impl Waits for ExpectMedia {
                 let frames = u32::try_from(frames).unwrap_or(u32::MAX);
                 let length = stream.interval().saturating_mul(frames);
                 let within = length.saturating_add(MEDIA_GRACE);
-                Window::between(start, Duration::ZERO, within, context)
+                Window::of_many(start, within, context)
             }
         };
         let seen = context.media.get(&socket).and_then(|seen| seen.highest);

@@ -63,8 +63,6 @@ impl<'a> Pace<'a> {
     }
 
     fn tolerated(&self, length: Duration) -> Duration {
-        let tolerance = self.iut.timing.tolerance.clamp(0.0, 10.0);
-        let more = Duration::from_secs_f64(length.as_secs_f64().min(1e6) * tolerance);
-        length.saturating_add(more)
+        length.saturating_add(self.iut.timing.tolerance().of_many(length))
     }
 }

@@ -43,7 +43,7 @@ impl Fixture {
         let address = socket.local();
         let environment = Environment {
             protocol: shakedown_protocol::protocol("mediastream").unwrap(),
-            tolerance: 0.25,
+            tolerance: shakedown_protocol::Tolerance::default(),
             stream: self.iut.stream,
             buffer_period: Duration::from_secs(5),
             exit: self.iut.exit,

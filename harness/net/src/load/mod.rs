@@ -179,7 +179,7 @@ fn player(
         program: Program::new(plan.scenario.clone()),
         environment: Environment {
             protocol,
-            tolerance: iut.timing.tolerance,
+            tolerance: iut.timing.tolerance(),
             stream: iut.stream,
             buffer_period: iut.environment().buffer_period,
             exit: iut.exit,

@@ -42,7 +42,7 @@ pub(crate) fn judge(
             true => Vantage::Sender,
             false => Vantage::Path,
         },
-        tolerance: iut.timing.tolerance,
+        tolerance: iut.timing.tolerance(),
         stream: Some(iut.stream_for(needs)),
         max_datagram: iut.max_datagram,
         options: Some(needs.options.clone()),

@@ -158,7 +158,7 @@ impl Job {
         let iut = &self.launcher.iut;
         Environment {
             protocol: self.target.protocol,
-            tolerance: iut.timing.tolerance,
+            tolerance: iut.timing.tolerance(),
             stream: iut.stream,
             buffer_period: iut.environment().buffer_period,
             exit: iut.exit,

@@ -5,7 +5,9 @@ use shakedown_capture::{Tap, WriterSettings};
 use shakedown_protocol::machine::{Fork, Outcome, Output};
 use shakedown_protocol::monitor::{Monitor, Observation, Packet, Vantage};
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{MonitorSettings, ReferenceSettings, StreamParameters, Watcher};
+use shakedown_protocol::{
+    MonitorSettings, ReferenceSettings, StreamParameters, Tolerance, Watcher,
+};
 
 use super::clock::Clock;
 use super::judge::Judge;
@@ -105,7 +107,7 @@ impl<'s> World<'s> {
             let skew = profile.skew.filter(|(skewed, _)| *skewed == role);
             let judged_by = MonitorSettings {
                 vantage: Vantage::Sender,
-                tolerance: 0.25,
+                tolerance: Tolerance::new(0.25),
                 stream: Some(stream),
                 max_datagram: None,
                 options: Some(known.clone()),

@@ -94,17 +94,11 @@ impl View<'_> {
         said: String,
         bound: Vec<(String, Value)>,
     ) -> Look {
-        let environment = &self.judge.context.environment;
         let elapsed = human_time(moment.at.saturating_sub(window.start));
         if moment.at > window.upper {
             let expected = format!("{expected} within {}", window.length());
             let got = format!("that only after {elapsed}");
-            return self.failure(
-                moment,
-                &expected,
-                &got,
-                Some(window.late_slack(environment)),
-            );
+            return self.failure(moment, &expected, &got, Some(window.late_slack));
         }
         if window.is_early(moment.at) {
             let early = human_time(window.lower.saturating_sub(window.start));
@@ -112,7 +106,7 @@ impl View<'_> {
                 "{expected} not before {early} (tolerance taken off) after the step before"
             );
             let got = format!("that after {elapsed}");
-            let slack = Some(window.early_slack(environment));
+            let slack = Some(window.early_slack);
             return self.failure(moment, &expected, &got, slack);
         }
         let at = moment.at.max(window.start);
@@ -153,7 +147,7 @@ impl View<'_> {
             at: window.upper,
             packet: None,
         };
-        let slack = window.late_slack(&self.judge.context.environment);
+        let slack = window.late_slack;
         self.failure(moment, &expected, got, Some(slack))
     }
 

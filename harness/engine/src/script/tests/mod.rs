@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use shakedown_carrier::Security;
-use shakedown_protocol::StreamParameters;
+use shakedown_protocol::{StreamParameters, Tolerance};
 
 use super::{Action, Environment, Failure, Input, Script, ScriptOutcome, SocketId, describe};
 use crate::iut::Exit;
@@ -73,7 +73,7 @@ impl Play {
         let scenario: Scenario = serde_json::from_value(scenario).unwrap();
         let environment = Environment {
             protocol: &shakedown_protocol::mediastream::PROTOCOL,
-            tolerance: 0.25,
+            tolerance: Tolerance::new(0.25),
             stream: StreamParameters {
                 bits_per_second: 400_000,
                 frames_per_second: 50,

@@ -9,7 +9,7 @@ use crate::mediastream;
 use crate::mediastream::frame::{ConnectionId, Control, Frame, Start3};
 use crate::monitor::{Monitor, Observation, Packet, Vantage};
 use crate::requirement::Role;
-use crate::{MonitorSettings, ReferenceSettings, StreamParameters};
+use crate::{MonitorSettings, ReferenceSettings, StreamParameters, Tolerance};
 
 /// Peers that a plan can tell apart.
 const PEERS: u8 = 3;
@@ -91,7 +91,7 @@ impl JudgedMachine {
         });
         let monitor = mediastream::new_monitor(&MonitorSettings {
             vantage: Vantage::Sender,
-            tolerance: 0.25,
+            tolerance: Tolerance::new(0.25),
             stream: Some(STREAM),
             max_datagram: Some(1_400),
             options: Some(options),

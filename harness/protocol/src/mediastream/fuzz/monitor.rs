@@ -6,7 +6,7 @@ use super::rig::address;
 use super::talk;
 use crate::mediastream::{self, PROTOCOL};
 use crate::monitor::{Finding, Observation, Packet, Vantage};
-use crate::{MonitorSettings, StreamParameters};
+use crate::{MonitorSettings, StreamParameters, Tolerance};
 
 /// Things that one packet may give rise to be said; the end may say as much of each packet.
 const MOST_OBSERVATIONS: usize = 200;
@@ -75,7 +75,7 @@ fn settings(options: u8) -> MonitorSettings {
         } else {
             Vantage::Path
         },
-        tolerance: 0.25,
+        tolerance: Tolerance::new(0.25),
         stream: is_on(8).then_some(stream),
         max_datagram: is_on(8).then_some(1_400),
         options: is_on(8).then(Vec::new),

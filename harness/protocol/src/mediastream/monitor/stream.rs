@@ -8,7 +8,7 @@ use super::pace::{Pace, Start};
 use super::payload::Payload;
 use super::scope::Scope;
 use super::ticks::Ticks;
-use super::time::{CROSSING, Moment, Window};
+use super::time::{CROSSING, Moment, SLACK};
 use super::view::Media;
 use crate::monitor::NetworkCounts;
 use crate::{MonitorSettings, StreamParameters};
@@ -119,7 +119,7 @@ impl Stream {
             .pace
             .interval(self.parameters(settings))
             .unwrap_or_default();
-        let patience = SILENCE.max(Window::around(interval * 3, 0.0).latest);
+        let patience = SILENCE.max(interval * 3 + SLACK);
         now.since(&newest).is_none_or(|silence| silence > patience)
     }
 

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::Tolerance;
 use crate::monitor::Packet;
 
 /// A clock step back by more than this makes spans across it worthless; captures that merge queues
@@ -99,13 +100,8 @@ pub(super) struct Window {
 
 impl Window {
     /// The window around `interval`.
-    pub(super) fn around(interval: Duration, tolerance: f64) -> Self {
-        let tolerance = if tolerance.is_finite() {
-            tolerance.clamp(0.0, 10.0)
-        } else {
-            0.0
-        };
-        let share = interval.mul_f64(tolerance);
+    pub(super) fn around(interval: Duration, tolerance: Tolerance) -> Self {
+        let share = tolerance.of(interval);
         Self {
             earliest: interval.saturating_sub(share).saturating_sub(SLACK),
             latest: interval + share + SLACK,
@@ -114,7 +110,7 @@ impl Window {
 
     /// The window of a stream's first frame: as `around`, but at least a part of the interval must
     /// have passed, for of the 50 ms at most half the interval is granted before it.
-    pub(super) fn of_the_first(interval: Duration, tolerance: f64) -> Self {
+    pub(super) fn of_the_first(interval: Duration, tolerance: Tolerance) -> Self {
         let around = Self::around(interval, tolerance);
         let share = around.latest.saturating_sub(interval + SLACK);
         Self {
@@ -181,7 +177,7 @@ mod tests {
 
     #[test]
     fn the_window_of_500_ms_at_a_quarter_is_325_to_675_ms() {
-        let window = Window::around(repetition(1), 0.25);
+        let window = Window::around(repetition(1), Tolerance::default());
         assert_eq!(window.to_string(), "325 ms to 675 ms");
         assert!(window.contains(Duration::from_millis(325)));
         assert!(!window.contains(Duration::from_millis(324)));
@@ -190,10 +186,13 @@ mod tests {
 
     #[test]
     fn the_window_of_a_first_frame_after_20_ms_at_a_quarter_is_5_to_75_ms() {
-        let window = Window::of_the_first(Duration::from_millis(20), 0.25);
+        let window = Window::of_the_first(Duration::from_millis(20), Tolerance::default());
         assert_eq!(window.to_string(), "5.000 ms to 75 ms");
-        let slow = Window::of_the_first(Duration::from_secs(1), 0.25);
-        assert_eq!(slow, Window::around(Duration::from_secs(1), 0.25));
+        let slow = Window::of_the_first(Duration::from_secs(1), Tolerance::default());
+        assert_eq!(
+            slow,
+            Window::around(Duration::from_secs(1), Tolerance::default())
+        );
     }
 
     #[test]

@@ -6,11 +6,11 @@ use shakedown_wire::quic::{
 };
 
 use super::plan::{Plan, Step, What as Doing};
-use crate::MonitorSettings;
 use crate::monitor::StreamMonitor as _;
 use crate::monitor::{Finding, Observation, Vantage};
 use crate::proton::monitor::Monitor;
 use crate::proton::{ALPN, PROTOCOL};
+use crate::{MonitorSettings, Tolerance};
 
 const CLIENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 2), 50_000));
 const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 4_433));
@@ -73,8 +73,8 @@ fn settings(plan: &Plan<'_>) -> MonitorSettings {
             (false, false) => None,
         },
         tolerance: match plan.is_on(16) {
-            true => 0.0,
-            false => 0.25,
+            true => Tolerance::new(0.0),
+            false => Tolerance::default(),
         },
         ..MonitorSettings::default()
     }

@@ -87,7 +87,7 @@ impl Monitor {
             }
             return;
         }
-        let soon = STARTUP_DELAY.mul_f64(1.0 - self.settings.tolerance.clamp(0.0, 1.0));
+        let soon = STARTUP_DELAY.saturating_sub(self.settings.tolerance.of(STARTUP_DELAY));
         let silence = KEEP_ALIVE * 2;
         // A client has lost nothing but the connection that it had before this one.
         let earlier = self.connections.range(..number).rev();

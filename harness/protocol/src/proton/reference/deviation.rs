@@ -13,8 +13,10 @@ crate::twin::twins! {
     OtherCode = "PR-C-03": "violations and timeouts close with code 2",
     NoKeepAlive = "PR-C-04": "an idle connection is not kept open",
     VanishedKeepsItsPlace = "PR-C-05": "a client that vanished keeps its place",
+    AgainSoon = "PR-C-06/early": "a lost connection is made anew after 5 s",
     AgainAtOnce = "PR-C-06": "a lost connection is made anew at once",
     OtherNames = "PR-C-07": "other names in the TLS handshake are taken, too",
+    StartsSoon = "PR-C-08/early": "connections are admitted 5 s after the start",
     NoStartupDelay = "PR-C-08": "connections are admitted at once after the start",
     TwoStreams = "PR-S-01": "the client opens no Action stream",
     FourStreams = "PR-S-01/fourth": "the client opens a second Event stream",
@@ -22,7 +24,11 @@ crate::twin::twins! {
     UnknownIgnored = "PR-S-03": "an unknown discriminator is passed over",
     SecondOfAKind = "PR-S-04": "further streams of a kind are admitted and left alone",
     UnnamedForever = "PR-S-05": "a stream may take as long as it likes to say which it is",
+    UnnamedBriefly = "PR-S-05/early": "a stream must say within 400 ms which it is",
+    UnnamedLonger = "PR-S-05/late": "a stream may take 3 s to say which it is",
     FewForever = "PR-S-06": "the three streams may take as long as they like to come",
+    FewBriefly = "PR-S-06/early": "the three streams must come within 2 s",
+    FewLonger = "PR-S-06/late": "the three streams may take 8 s to come",
     Unidirectional = "PR-S-07": "unidirectional streams are admitted and left alone",
     Datagrams = "PR-S-07/datagram": "datagrams are admitted and left alone",
     BrokenOffIgnored = "PR-S-08": "RESET_STREAM and STOP_SENDING are passed over",
@@ -38,12 +44,18 @@ crate::twin::twins! {
     IdsStand = "PR-E-04/same": "all events have the same id",
     IdsWrap = "PR-E-05": "ids begin anew after 2^32 - 1",
     WaitsForever = "PR-T-01": "an answer may take as long as it likes",
+    WaitsBriefly = "PR-T-01/early": "the connection is closed when an answer takes 280 s",
+    WaitsLonger = "PR-T-01/late": "an answer may take 320 s",
     EventsWait = "PR-T-02": "events wait while a StateCommit is worked on",
     WorkKeepsItsPlace = "PR-T-03": "a client that is gone keeps its place if its StateCommit was worked on",
     UnreadAcks = "PR-T-04": "a client may leave acks unread as long as it likes",
     UnreadAnswers = "PR-T-04/answers": "a client may leave answers unread as long as it likes",
     UnreadItems = "PR-T-04/items": "a client may leave items unread as long as it likes",
+    UnreadBriefly = "PR-T-04/early": "the connection is closed when nothing was read for 280 s",
+    UnreadLonger = "PR-T-04/late": "a client may read nothing for 320 s",
     RestForever = "PR-T-05": "the rest of a u32 may take as long as it likes",
+    RestBriefly = "PR-T-05/early": "the connection is closed when the rest of a u32 takes 200 s",
+    RestLonger = "PR-T-05/late": "the rest of a u32 may take 320 s",
     IdleIsReceiving = "PR-T-05/idle": "a client that sends nothing for 5 minutes is closed",
     NoAnswerToZero = "PR-K-01": "a StateCommit of 0 has no answer",
     AnsweredTwice = "PR-K-01/twice": "a StateCommit of 2^32 - 1 has two answers",
@@ -54,10 +66,18 @@ crate::twin::twins! {
     ResetWithZero = "PR-R-01/code": "0xFF closes the old connection with code 0",
     ResetKeepsIds = "PR-R-01/state": "after a reset ids must be above those of the old connection",
     SecondForever = "PR-R-02": "a second connection may say nothing as long as it likes",
+    SecondBriefly = "PR-R-02/early": "a second connection must say within 400 ms that it resets the first",
+    SecondLonger = "PR-R-02/late": "a second connection may say nothing for 3 s",
     HalfTornDown = "PR-R-03": "a connection that was closed for a violation keeps its place",
 }
 
 impl Deviations {
+    /// The time that the twin keeps instead of `usual`, in milliseconds where it has another.
+    pub(super) fn instead(self, usual: Duration, others: [(Deviation, u64); 2]) -> Duration {
+        let other = others.into_iter().find(|(other, _)| self.has(*other));
+        other.map_or(usual, |(_, millis)| Duration::from_millis(millis))
+    }
+
     /// What the twin asks of QUIC.
     pub(super) fn transport(self) -> Transport {
         let mut transport = TRANSPORT;

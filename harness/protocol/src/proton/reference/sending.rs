@@ -1,12 +1,10 @@
 use std::time::Duration;
 
-use super::super::OPERATION;
-
 /// Bytes that may wait for a stream whose windows are full.
 const MOST_WAITING: usize = 64 * 1024;
 
 /// What is to be sent on one stream: one write at a time, the rest waits, and no write takes longer
-/// than [`OPERATION`] (PR-T-04).
+/// than [`OPERATION`](super::super::OPERATION) (PR-T-04).
 #[derive(Debug, Clone, Default)]
 pub(super) struct Sending {
     waiting: Vec<u8>,
@@ -41,8 +39,8 @@ impl Sending {
         self.waiting.len() >= MOST_WAITING
     }
 
-    /// When the write takes too long.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        self.since.map(|since| since.saturating_add(OPERATION))
+    /// When the write takes too long, for which it may take `operation`.
+    pub(super) fn deadline(&self, operation: Duration) -> Option<Duration> {
+        self.since.map(|since| since.saturating_add(operation))
     }
 }

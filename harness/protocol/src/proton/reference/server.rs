@@ -56,9 +56,18 @@ impl Server {
         Self { without, ..self }
     }
 
+    fn startup_delay(&self) -> Duration {
+        let usual = self.settings.startup_delay;
+        let soon = u64::try_from(usual.as_millis()).unwrap_or(u64::MAX) / 2;
+        let others = [
+            (Deviation::NoStartupDelay, 0),
+            (Deviation::StartsSoon, soon),
+        ];
+        self.without.instead(usual, others)
+    }
+
     fn incoming(&mut self, now: Duration, connection: ConnectionNumber) {
-        let is_early =
-            now < self.settings.startup_delay && !self.without.has(Deviation::NoStartupDelay);
+        let is_early = now < self.startup_delay();
         let refused_one =
             self.counters.refused > 0 || self.counters.has_closed(CloseCode::AlreadyConnected);
         if let Some(session) = &self.current
@@ -265,7 +274,12 @@ impl Server {
         let second = self.second.as_ref();
         let second = second.filter(|_| !self.without.has(Deviation::SecondForever));
         let connected = second.and_then(|second| second.connected);
-        connected.map(|connected| connected.saturating_add(IDENTIFICATION))
+        let others = [
+            (Deviation::SecondBriefly, 400),
+            (Deviation::SecondLonger, 3_000),
+        ];
+        let limit = self.without.instead(IDENTIFICATION, others);
+        connected.map(|connected| connected.saturating_add(limit))
     }
 
     fn transition(

@@ -440,18 +440,38 @@ impl Session {
         let unknown = unknown.filter(|stream| {
             stream.purpose == Purpose::Unknown && !self.without.has(Deviation::UnnamedForever)
         });
-        let unknown = unknown.map(|stream| stream.opened.saturating_add(IDENTIFICATION));
+        let others = [
+            (Deviation::UnnamedBriefly, 400),
+            (Deviation::UnnamedLonger, 3_000),
+        ];
+        let identification = self.without.instead(IDENTIFICATION, others);
+        let unknown = unknown.map(|stream| stream.opened.saturating_add(identification));
         let waits = !self.has_all() && !self.without.has(Deviation::FewForever);
         let all = self.connected.filter(|_| waits);
-        let all = all.map(|connected| connected.saturating_add(SETUP));
+        let others = [
+            (Deviation::FewBriefly, 2_000),
+            (Deviation::FewLonger, 8_000),
+        ];
+        let setup = self.without.instead(SETUP, others);
+        let all = all.map(|connected| connected.saturating_add(setup));
         unknown.chain(all).min()
     }
 
     fn operation_deadline(&self) -> Option<Duration> {
+        let others = [
+            (Deviation::RestBriefly, 200_000),
+            (Deviation::RestLonger, 320_000),
+        ];
+        let receive = self.without.instead(OPERATION, others);
+        let others = [
+            (Deviation::UnreadBriefly, 280_000),
+            (Deviation::UnreadLonger, 320_000),
+        ];
+        let send = self.without.instead(OPERATION, others);
         let streams = self.streams.values();
         let due = streams.flat_map(|stream| {
             let rest = stream.incomplete;
-            let rest = rest.map(|since| since.saturating_add(OPERATION)); // PR-T-05
+            let rest = rest.map(|since| since.saturating_add(receive)); // PR-T-05
             let unread = match stream.purpose {
                 Purpose::Of(Kind::Event) => Deviation::UnreadAcks,
                 Purpose::Of(Kind::StateCommit) => Deviation::UnreadAnswers,
@@ -461,7 +481,7 @@ impl Session {
             };
             let sent = stream
                 .sending
-                .deadline()
+                .deadline(send)
                 .filter(|_| !self.without.has(unread));
             [
                 rest.filter(|_| !self.without.has(Deviation::RestForever)),

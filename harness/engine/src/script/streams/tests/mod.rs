@@ -11,10 +11,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shakedown_carrier::Security;
-use shakedown_protocol::StreamParameters;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Faults, Input, OnStream, Output, StreamId, StreamMachine,
 };
+use shakedown_protocol::{StreamParameters, Tolerance};
 
 use super::StreamScript;
 use crate::iut::Exit;
@@ -52,7 +52,7 @@ impl Play {
         let scenario: Scenario = serde_json::from_value(scenario).unwrap();
         let environment = Environment {
             protocol: &shakedown_protocol::proton::PROTOCOL,
-            tolerance: 0.25,
+            tolerance: Tolerance::new(0.25),
             stream: StreamParameters {
                 bits_per_second: 400_000,
                 frames_per_second: 50,

@@ -5,9 +5,9 @@ use rstest::rstest;
 use super::super::settings::tests::{STREAM, settings};
 use super::tests::{Fault, Pattern, pair_under, patterns};
 use super::*;
-use crate::MonitorSettings;
 use crate::mediastream;
 use crate::monitor::{Observation, Packet, Vantage};
+use crate::{MonitorSettings, Tolerance};
 
 /// What the monitor finds in a capture of `flights`.
 fn findings(flights: &[Datagram], monitor: &MonitorSettings, end: Duration) -> Vec<String> {
@@ -54,7 +54,7 @@ fn nothing_is_found_in_a_stream_of_the_reference(
     let both = [responder, initiator].concat();
     let monitor = MonitorSettings {
         vantage: Vantage::Sender,
-        tolerance: 0.0,
+        tolerance: Tolerance::new(0.0),
         stream: Some(STREAM),
         max_datagram: Some(told.max_datagram),
         options: Some(both.iter().map(ToString::to_string).collect()),
@@ -78,7 +78,7 @@ fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(
 ) {
     let monitor = MonitorSettings {
         vantage: Vantage::Path,
-        tolerance: 0.25,
+        tolerance: Tolerance::new(0.25),
         stream: None,
         max_datagram: None,
         options: None,

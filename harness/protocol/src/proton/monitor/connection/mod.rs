@@ -154,7 +154,7 @@ pub(super) fn late(limit: Duration, settings: &MonitorSettings) -> Duration {
         Vantage::Sender => SLACK / 20,
         Vantage::Path => SLACK,
     };
-    limit + limit.mul_f64(settings.tolerance.clamp(0.0, 1.0)) + slack
+    limit + settings.tolerance.of(limit) + slack
 }
 
 impl Connection {

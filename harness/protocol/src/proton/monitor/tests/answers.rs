@@ -17,11 +17,11 @@ fn mode(mode: &str) -> MonitorSettings {
 #[test]
 fn an_event_that_is_never_acked_is_the_servers_breach() {
     let waits = |seconds| Rig::set_up().word(0, Client, 1).alive(seconds, &[1]);
-    let told = waits(370).end();
+    let told = waits(304).end();
     told.is_healthy();
     let told = waits(301).closed(Client, 4).end();
     told.broke(&[("PR-E-01", Server)]);
-    waits(400)
+    waits(310)
         .end()
         .broke(&[("PR-E-01", Server), ("PR-T-01", Client)]);
     // A client may end and ask for nothing more.
@@ -65,11 +65,11 @@ fn nothing_pushed_in_five_minutes_is_in_doubt() {
         let rig = Rig::with(settings).connected(1, 5_000).named();
         rig.alive(seconds, &[1]).closed(Client, 0).end()
     };
-    lives(&mode("push"), 370).is_healthy();
-    let told = lives(&mode("push"), 400);
+    lives(&mode("push"), 304).is_healthy();
+    let told = lives(&mode("push"), 310);
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-A-01"]));
-    lives(&mode("pull"), 400).is_healthy();
-    lives(&MonitorSettings::default(), 400).is_healthy();
+    lives(&mode("pull"), 310).is_healthy();
+    lives(&MonitorSettings::default(), 310).is_healthy();
 }
 
 #[test]

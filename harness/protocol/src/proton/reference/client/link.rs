@@ -39,9 +39,12 @@ impl<T> Default for RequestStream<T> {
 }
 
 impl<T> RequestStream<T> {
-    pub(super) fn deadline(&self) -> Option<Duration> {
+    pub(super) fn deadline(&self, operation: Duration) -> Option<Duration> {
         let asked = self.asked.front().map(|(due, _)| *due);
-        [asked, self.sending.deadline()].into_iter().flatten().min()
+        [asked, self.sending.deadline(operation)]
+            .into_iter()
+            .flatten()
+            .min()
     }
 }
 

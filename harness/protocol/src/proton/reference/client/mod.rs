@@ -8,7 +8,7 @@ use super::counters::Counters;
 use super::deviation::{Deviation, Deviations};
 use super::settings::{ClientSettings, Profile};
 use super::{CloseReason, ending};
-use crate::proton::{CloseCode, Kind, OPERATION, RESET};
+use crate::proton::{CloseCode, Kind, OPERATION, RESET, STARTUP_DELAY};
 use link::{Link, RequestStream};
 pub use runner::{Errand, Runner};
 
@@ -98,8 +98,18 @@ impl Client {
         Self { without, ..self }
     }
 
-    const fn lacks(&self, deviation: Deviation) -> bool {
-        self.without.has(deviation)
+    fn startup_delay(&self) -> Duration {
+        let others = [(Deviation::AgainAtOnce, 0), (Deviation::AgainSoon, 5_000)];
+        self.without.instead(STARTUP_DELAY, others)
+    }
+
+    /// How long each operation may take (PR-T-01).
+    fn operation(&self) -> Duration {
+        let others = [
+            (Deviation::WaitsBriefly, 280_000),
+            (Deviation::WaitsLonger, 320_000),
+        ];
+        self.without.instead(OPERATION, others)
     }
 
     /// Asks for a connection; `resets` says whether its first byte resets an older one (PR-R-01).
@@ -133,6 +143,7 @@ impl Client {
     /// # Errors
     /// [`NotNow::NotConnected`], [`NotNow::NoIdLeft`].
     pub fn send_event(&mut self, now: Duration) -> Result<u32, NotNow> {
+        let operation = self.operation();
         let link = connected(&mut self.link)?;
         let id = self.next_event.ok_or(NotNow::NoIdLeft)?;
         self.next_event = match id.checked_add(1) {
@@ -142,7 +153,7 @@ impl Client {
         };
         link.event
             .asked
-            .push_back((now.saturating_add(OPERATION), id));
+            .push_back((now.saturating_add(operation), id));
         self.send(now, Kind::Event, id);
         Ok(id)
     }
@@ -152,8 +163,9 @@ impl Client {
     /// # Errors
     /// [`NotNow::NotConnected`].
     pub fn commit(&mut self, now: Duration, request: u32) -> Result<(), NotNow> {
+        let operation = self.operation();
         let link = connected(&mut self.link)?;
-        let due = now.saturating_add(OPERATION);
+        let due = now.saturating_add(operation);
         link.commit.asked.push_back((due, request));
         self.send(now, Kind::StateCommit, request);
         Ok(())
@@ -164,6 +176,7 @@ impl Client {
     /// # Errors
     /// [`NotNow::NotConnected`].
     pub fn read_action(&mut self, now: Duration) -> Result<(), NotNow> {
+        let operation = self.operation();
         let link = connected(&mut self.link)?;
         if let Some(item) = link.items.pop_front() {
             self.news.push_back(News::Item(item));
@@ -171,7 +184,7 @@ impl Client {
         }
         link.action
             .asked
-            .push_back((now.saturating_add(OPERATION), ()));
+            .push_back((now.saturating_add(operation), ()));
         match self.settings.profile {
             Profile::Push => {}
             Profile::Pull => self.send(now, Kind::Action, 1),
@@ -507,10 +520,11 @@ impl StreamMachine for Client {
         if self.without.has(Deviation::WaitsForever) {
             return None;
         }
+        let operation = self.operation();
         let all = [
-            link.event.deadline(),
-            link.commit.deadline(),
-            link.action.deadline(),
+            link.event.deadline(operation),
+            link.commit.deadline(operation),
+            link.action.deadline(operation),
         ];
         all.into_iter().flatten().min()
     }

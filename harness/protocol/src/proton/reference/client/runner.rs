@@ -2,10 +2,10 @@
 
 use std::time::Duration;
 
-use super::super::deviation::{Deviation, Deviations};
+use super::super::deviation::Deviations;
 use super::super::settings::ClientSettings;
 use super::{Client, News};
-use crate::proton::{IDENTIFICATION, STARTUP_DELAY};
+use crate::proton::IDENTIFICATION;
 use crate::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine};
 
 /// Questions of one kind that may be unanswered at a time; the rest waits.
@@ -201,10 +201,10 @@ impl Runner {
         let was_lost = self.client.lost_at().is_some();
         let in_peace = std::mem::take(&mut self.is_connected) && !was_lost;
         if self.errand.again && !in_peace {
-            let at_once = self.client.lacks(Deviation::AgainAtOnce);
-            let wait = match (self.errand.resets && was_lost) || at_once {
+            let wait = match self.errand.resets && was_lost {
                 true => Duration::ZERO,
-                false => STARTUP_DELAY, // PR-C-06
+                // PR-C-06
+                false => self.client.startup_delay(),
             };
             self.due = Some((now.saturating_add(wait), Next::Connect));
             return;
