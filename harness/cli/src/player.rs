@@ -17,7 +17,7 @@ use tokio::sync::{mpsc, watch};
 /// Plays a scenario once.
 pub(crate) enum Player<'a> {
     /// The reference or a faulty twin of it, in virtual time.
-    Virtual(Virtual),
+    Virtual(Box<Virtual>),
     /// An implementation over sockets.
     Live(Live<'a>),
 }

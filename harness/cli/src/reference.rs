@@ -5,8 +5,10 @@ use std::io::Write;
 use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
+use shakedown_engine::document::requirement_meant;
 use shakedown_net::KeyLog;
 use shakedown_net::host::{Host, StopSignal};
+use shakedown_protocol::Protocol;
 
 use crate::exit::{Exit, Failure, harness, usage};
 
@@ -88,6 +90,22 @@ pub(crate) async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure
     found
         .next()
         .ok_or_else(|| problem("the name has no address"))
+}
+
+/// The name of the faulty twin of a protocol's reference that `--without` names.
+pub(crate) fn twin(protocol: &'static Protocol, name: &str) -> Result<&'static str, Failure> {
+    match protocol.twin(name) {
+        Ok(Some(twin)) => Ok(twin.name),
+        Ok(None) => {
+            let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
+            let meant = requirement_meant(name, ids);
+            let protocol = protocol.id;
+            Err(usage(format!(
+                "{protocol} has no requirement `{name}`; {meant}"
+            )))
+        }
+        Err(problem) => Err(usage(format!("--without {name:?}: {problem}"))),
+    }
 }
 
 /// A seed that is another one each time.

@@ -8,6 +8,7 @@
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rstest::rstest;
 use tempfile::TempDir;
 
 fn shakedown(folder: &Path, arguments: &[&str]) -> Output {
@@ -106,5 +107,85 @@ fn a_twin_that_cannot_be_made_is_refused_with_what_would_be_right() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(expected), "{arguments:?}: {said}");
+    }
+}
+
+#[test]
+fn a_twin_of_proton_fails_in_virtual_time_under_the_requirement_that_it_breaks() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let run = |more: &[&str]| {
+        let usual = ["run", "proton/any", "--virtual", "--filter", "a-fin-on"];
+        let output = shakedown(folder.path(), &[&usual, more].concat());
+        let said = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), said)
+    };
+    let (code, said) = run(&["--without", "PR-S-08/fin"]);
+    assert_eq!(code, Some(1), "{said}");
+    assert!(said.contains("PR-S-08"), "{said}");
+    assert!(said.contains("a faulty twin without PR-S-08/fin"), "{said}");
+    let (code, said) = run(&[]);
+    assert_eq!(code, Some(0), "{said}");
+}
+
+#[rstest]
+#[case("server", "PR-E-02", "proton/any/server/a-lower-id-is-a-violation")]
+#[case(
+    "server",
+    "PR-C-07",
+    "proton/any/server/an-unknown-alpn-fails-the-handshake"
+)]
+#[case(
+    "server",
+    "PR-S-07",
+    "proton/any/server/a-unidirectional-stream-is-not-admitted"
+)]
+#[case(
+    "server",
+    "PR-C-04",
+    "proton/pull/server/nothing-comes-on-an-idle-connection"
+)]
+#[case(
+    "server",
+    "PR-C-08",
+    "proton/any/server/a-server-that-was-killed-accepts-nothing-for-10-seconds"
+)]
+#[case(
+    "client",
+    "PR-E-03",
+    "proton/any/client/an-ack-of-another-id-is-a-violation"
+)]
+#[case(
+    "client",
+    "PR-S-01/fourth",
+    "proton/any/client/one-stream-of-each-kind-is-opened"
+)]
+fn a_twin_of_proton_fails_over_sockets_where_the_healthy_one_passes(
+    #[case] side: &str,
+    #[case] twin: &str,
+    #[case] scenario: &str,
+) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let source = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join(format!("../../vectors/iut/reference-{side}.toml"));
+    let healthy = std::fs::read_to_string(source).expect("the description can be read");
+    let verb = if side == "server" { "serve" } else { "connect" };
+    let words = format!("\"{verb}\", \"proton\",");
+    assert!(healthy.contains(&words), "{healthy}");
+    let faulty = healthy.replace(&words, &format!("{words} \"--without\", \"{twin}\","));
+    for (name, text, expected) in [("healthy", healthy, 0), ("twin", faulty, 1)] {
+        let file = format!("{name}.toml");
+        std::fs::write(folder.path().join(&file), text).expect("a file can be written");
+        let output = shakedown(
+            folder.path(),
+            &["run", scenario, "--iut", &file, "--out", name],
+        );
+        let said = [output.stdout, output.stderr].concat();
+        let said = String::from_utf8_lossy(&said).into_owned();
+        assert_eq!(output.status.code(), Some(expected), "{name}: {said}");
+        let requirement = twin.split('/').next().unwrap_or_default();
+        assert!(
+            expected == 0 || said.contains(requirement),
+            "{name}: {said}"
+        );
     }
 }

@@ -14,7 +14,7 @@ use crate::sealed::SEALED;
 use crate::setting::ProtocolOption;
 use crate::streams::StreamMachine;
 use crate::tolerance::Tolerance;
-use crate::twin::Twin;
+use crate::twin::{Twin, requirement_of};
 use crate::vocabulary::Vocabulary;
 
 /// What the rest of the program needs to know of a protocol.
@@ -187,6 +187,18 @@ impl Protocol {
                 "`{digits}` is no number of {name}; write for example `{name}=2`"
             )),
             number => Ok((option, number)),
+        }
+    }
+
+    /// The faulty twin of the reference with this name; `None` if no requirement has the id that the
+    /// name begins with.
+    ///
+    /// # Errors
+    /// The requirement has no such twin; says which there are.
+    pub fn twin(&self, name: &str) -> Result<Option<&'static Twin>, String> {
+        match self.requirement(requirement_of(name)) {
+            None => Ok(None),
+            Some(_) => Twin::place(self.twins, name).map(|place| self.twins.get(place)),
         }
     }
 

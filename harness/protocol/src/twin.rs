@@ -17,8 +17,26 @@ impl Twin {
     /// Id of the requirement that it breaks.
     #[must_use]
     pub fn requirement(&self) -> &'static str {
-        self.name.split_once('/').map_or(self.name, |(id, _)| id)
+        requirement_of(self.name)
     }
+
+    /// The place of the twin with this name.
+    ///
+    /// # Errors
+    /// There is none; says which there are.
+    pub(crate) fn place(all: &[Self], name: &str) -> Result<usize, String> {
+        let place = all.iter().position(|twin| twin.name == name);
+        place.ok_or_else(|| {
+            let names: Vec<_> = all.iter().map(|twin| twin.name).collect();
+            let names = names.join(", ");
+            format!("is no behaviour that can be left out; there are {names}")
+        })
+    }
+}
+
+/// Id of the requirement that a name of a twin begins with.
+pub(crate) fn requirement_of(name: &str) -> &str {
+    name.split_once('/').map_or(name, |(id, _)| id)
 }
 
 /// Declares the twins of a reference: the type for sets of what they leave out, and for each the variant of `Deviation` that its machines ask for,
@@ -50,13 +68,7 @@ macro_rules! twins {
             /// # Errors
             /// No twin has this name; says which there are.
             pub(super) fn add(&mut self, name: &str) -> Result<(), String> {
-                let known = TWINS.iter().position(|twin| twin.name == name);
-                let Some(place) = known else {
-                    let names: Vec<_> = TWINS.iter().map(|twin| twin.name).collect();
-                    let names = names.join(", ");
-                    return Err(format!("is no behaviour that can be left out; there are {names}"));
-                };
-                self.0 |= 1 << place;
+                self.0 |= 1 << $crate::twin::Twin::place(TWINS, name)?;
                 Ok(())
             }
 

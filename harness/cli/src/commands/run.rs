@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use anstream::eprintln;
 use clap::ValueEnum;
-use shakedown_engine::document::requirement_meant;
 use shakedown_engine::event::{Event, Summary};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
@@ -13,15 +12,15 @@ use shakedown_engine::scenario::Loaded;
 use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
 use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
+use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::{Level, Role};
-use shakedown_protocol::{PROTOCOLS, ReferenceSettings};
 use shakedown_report::Sinks;
 use tokio::sync::{mpsc, watch};
 
 use crate::exit::{Exit, Failure, error_label, harness, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
-use crate::reference::any_seed;
+use crate::reference::{any_seed, twin};
 use crate::reports::{self, Format, ReportArgs};
 use crate::vectors::{self, SelectionArgs};
 
@@ -233,49 +232,23 @@ impl Args {
         problem.map_or(Ok(()), |error| Err(usage(format!("--impair: {error}"))))
     }
 
-    /// The requirement that the twin is to break; the reference of each protocol can leave it out.
-    /// Only implementations of its protocol are left.
+    /// The name of the twin; the reference of each protocol that is left can be it.
     fn twin(&self, assignments: &mut Vec<Assignment>) -> Result<Option<&'static str>, Failure> {
         let Some(id) = &self.without else {
             return Ok(None);
         };
-        let demanded = id.split('/').next().unwrap_or_default();
+        let protocol =
+            |assignment: &Assignment| shakedown_protocol::protocol(&assignment.iut.protocol);
         let knows = |assignment: &Assignment| {
-            let protocol = shakedown_protocol::protocol(&assignment.iut.protocol);
-            protocol.is_some_and(|protocol| protocol.requirement(demanded).is_some())
+            let known = protocol(assignment);
+            known.is_some_and(|protocol| !matches!(protocol.twin(id), Ok(None)))
         };
         if assignments.iter().any(knows) {
             assignments.retain(knows);
         }
         let mut found = None;
-        for Assignment { iut, .. } in &*assignments {
-            let Some(protocol) = shakedown_protocol::protocol(&iut.protocol) else {
-                continue;
-            };
-            if protocol.requirement(demanded).is_none() {
-                let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
-                let meant = requirement_meant(id, ids);
-                let message = format!("{} has no requirement `{id}`; {meant}", protocol.id);
-                return Err(usage(message));
-            }
-            let settings = ReferenceSettings {
-                role: Role::Responder,
-                mode: protocol
-                    .modes
-                    .first()
-                    .copied()
-                    .unwrap_or_default()
-                    .to_owned(),
-                options: Vec::new(),
-                stream: iut.stream,
-                peer: None,
-                seed: 0,
-                extra: vec![(String::from("without"), id.clone())],
-            };
-            let built = (protocol.reference)(&settings);
-            built.map_err(|error| usage(format!("--without: {error}")))?;
-            let twin = protocol.twins.iter().find(|twin| twin.name == id);
-            found = twin.map(|twin| twin.name);
+        for protocol in assignments.iter().filter_map(protocol) {
+            found = Some(twin(protocol, id)?);
         }
         Ok(found)
     }

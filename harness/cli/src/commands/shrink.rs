@@ -29,6 +29,7 @@ use crate::exit::{Exit, Failure as Wrong, harness, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::player::{Live, PlayResult, Player, Virtual};
+use crate::reference::twin as twin_of;
 use crate::vectors::{self, SelectionArgs};
 
 /// The command's arguments.
@@ -146,7 +147,7 @@ impl Args {
                 };
                 // What it cannot leave out it says at once.
                 happened = twin.play(scenario).map_err(usage)?.happened;
-                Player::Virtual(twin)
+                Player::Virtual(Box::new(twin))
             }
         };
         let mut trial = Trial {
@@ -270,15 +271,15 @@ impl Args {
 
     /// Whether the requirements exist and the implementation is one for the scenario.
     fn check(&self, protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Result<(), Wrong> {
-        for id in self.requirement.iter().chain(&self.without) {
-            if protocol.requirement(id).is_none() {
-                let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
-                let meant = requirement_meant(id, ids);
-                return Err(usage(format!(
-                    "{} has no requirement `{id}`; {meant}",
-                    protocol.id
-                )));
-            }
+        if let Some(id) = &self.requirement
+            && protocol.requirement(id).is_none()
+        {
+            let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
+            let meant = requirement_meant(id, ids);
+            return Err(usage(format!(
+                "{} has no requirement `{id}`; {meant}",
+                protocol.id
+            )));
         }
         let role = scenario.iut.role;
         if iut.role != role || iut.protocol != protocol.id {
@@ -299,12 +300,8 @@ impl Args {
     }
 
     fn twin(&self, protocol: &'static Protocol) -> Result<Option<&'static str>, Wrong> {
-        let Some(id) = &self.without else {
-            return Ok(None);
-        };
-        Ok(protocol
-            .requirement(id)
-            .map(|requirement| requirement.id.as_str()))
+        let twin = self.without.as_ref();
+        twin.map(|name| twin_of(protocol, name)).transpose()
     }
 
     fn confirm(&self) -> u32 {
