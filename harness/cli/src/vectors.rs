@@ -29,7 +29,7 @@ pub(crate) fn library() -> Result<Library, Failure> {
 
 /// The description of the reference of a protocol in a role.
 pub(crate) fn reference(protocol: &Protocol, role: Role) -> Result<Iut, Failure> {
-    let name = format!("iut/reference-{}.toml", protocol.side(role));
+    let name = format!("{}/reference-{}.toml", protocol.id, protocol.side(role));
     let file = VECTORS.get_file(&name);
     let text = file
         .and_then(File::contents_utf8)

@@ -208,7 +208,7 @@ fn what_there_is_not_in_virtual_time_is_refused(#[case] arguments: &[&str], #[ca
 #[test]
 fn the_reference_may_be_described_with_another_stream() {
     let folder = folder();
-    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/iut");
+    let own = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/mediastream");
     let own = fs::read_to_string(own.join("reference-responder.toml")).expect("it is there");
     let slow = own.replace("frames_per_second = 50\n", "frames_per_second = 10\n");
     assert_ne!(own, slow);

@@ -17,12 +17,12 @@ use tempfile::TempDir;
 
 const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
 
-const RESPONDER: &str = include_str!("../../../vectors/iut/reference-responder.toml");
-const INITIATOR: &str = include_str!("../../../vectors/iut/reference-initiator.toml");
+const RESPONDER: &str = include_str!("../../../vectors/mediastream/reference-responder.toml");
+const INITIATOR: &str = include_str!("../../../vectors/mediastream/reference-initiator.toml");
 const PAGE: &str = include_str!("../../../docs/mediastream.md");
 
-const SERVER: &str = include_str!("../../../vectors/iut/reference-server.toml");
-const CLIENT: &str = include_str!("../../../vectors/iut/reference-client.toml");
+const SERVER: &str = include_str!("../../../vectors/proton/reference-server.toml");
+const CLIENT: &str = include_str!("../../../vectors/proton/reference-client.toml");
 const PAGE_OVER_QUIC: &str = include_str!("../../../docs/proton.md");
 
 /// Descriptions and reports of one test.

@@ -13,7 +13,7 @@ use shakedown_engine::iut::{Date, Iut, Per, Ready};
 use time::Month;
 
 #[rstest]
-fn every_committed_description_loads(#[files("../../vectors/iut/*.toml")] path: PathBuf) {
+fn every_committed_description_loads(#[files("../../vectors/*/*.toml")] path: PathBuf) {
     if let Err(problems) = Iut::read(&path) {
         panic!("{problems}");
     }

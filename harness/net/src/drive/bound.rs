@@ -48,7 +48,7 @@ mod tests {
     }
 
     fn server() -> Iut {
-        let text = include_str!("../../../../vectors/iut/reference-server.toml");
+        let text = include_str!("../../../../vectors/proton/reference-server.toml");
         Iut::parse("reference-server.toml", text).unwrap()
     }
 
