@@ -124,14 +124,16 @@ impl Checker<'_> {
         let stream = &self.iut.stream;
         let place = root("stream");
         let is_there = self.root.get(&place).is_some();
-        let transport = self.protocol.and_then(|protocol| protocol.transport);
-        match (transport, is_there) {
-            (Some(_), true) => {
+        let has_media = self
+            .protocol
+            .is_none_or(|protocol| protocol.media.is_some());
+        match (has_media, is_there) {
+            (false, true) => {
                 let message = format!("{} has no media to stream", self.iut.protocol);
                 return self.at_key(&place, message, Some("remove this"));
             }
-            (Some(_), false) => return,
-            (None, false) => {
+            (false, false) => return,
+            (true, false) => {
                 // Where it was written and is wrong, that has been told.
                 if !has_stream {
                     let problem = Problem::new(self.root.mark(), "`stream` is missing");
@@ -139,7 +141,7 @@ impl Checker<'_> {
                 }
                 return;
             }
-            (None, true) => {}
+            (true, true) => {}
         }
         for (name, value) in [
             ("frames_per_second", stream.frames_per_second),
