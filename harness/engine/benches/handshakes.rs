@@ -12,19 +12,18 @@
     reason = "a benchmark measures time, prints, and may fail so"
 )]
 
-use std::convert::Infallible;
 use std::hint::black_box;
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use shakedown_capture::{Tap, WriteError, WriterSettings};
-use shakedown_engine::meeting::{Meeting, Watch};
+use shakedown_capture::{Tap, WriterSettings};
+use shakedown_engine::event_loop::{EventLoop, Next};
 use shakedown_engine::network::{Impairment, Network};
-use shakedown_protocol::machine::Fork;
+use shakedown_protocol::machine::{Fork, Input, Output};
 use shakedown_protocol::mediastream::frame::Frame;
 use shakedown_protocol::mediastream::{self, PROTOCOL};
-use shakedown_protocol::monitor::{Monitor, Packet};
+use shakedown_protocol::monitor::Packet;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, ReferenceSettings, StreamParameters};
 
@@ -61,136 +60,79 @@ fn machine(role: Role) -> Box<dyn Fork> {
     mediastream::forked_reference(&settings).expect("the reference")
 }
 
-/// Nobody looks.
-struct Blind {
-    initiator: SocketAddr,
-    datagrams: u64,
-}
+/// What sees each datagram that is sent: when, from where, to where, and its payload.
+trait See: FnMut(Duration, SocketAddr, SocketAddr, &[u8]) {}
+impl<F: FnMut(Duration, SocketAddr, SocketAddr, &[u8])> See for F {}
 
-impl Watch for Blind {
-    type Way = ();
-    type Error = Infallible;
-
-    fn sends(&mut self, _: Duration, _: Role, _: SocketAddr, _: &[u8]) -> Result<(), Infallible> {
-        self.datagrams += 1;
-        Ok(())
-    }
-
-    fn arrives(
-        &mut self,
-        _: Duration,
-        to: Role,
-        (): (),
-        _: &[u8],
-    ) -> Result<Option<SocketAddr>, Infallible> {
-        Ok(Some(match to {
-            Role::Initiator => RESPONDER.into(),
-            Role::Responder => self.initiator,
-        }))
-    }
-}
-
-/// A capture and its monitor.
-struct Judged {
-    initiator: SocketAddr,
-    tap: Tap<Vec<u8>>,
-    monitor: Box<dyn Monitor>,
-    packets: u64,
-    said: u64,
-}
-
-impl Watch for Judged {
-    type Way = ();
-    type Error = WriteError;
-
-    fn sends(
-        &mut self,
-        now: Duration,
-        from: Role,
-        to: SocketAddr,
-        payload: &[u8],
-    ) -> Result<(), WriteError> {
-        let (source, destination) = match from {
-            Role::Initiator => (self.initiator, to),
-            Role::Responder => (RESPONDER.into(), to),
+/// One handshake; both machines are new.
+fn shake(machines: &[Box<dyn Fork>; 2], initiator: SocketAddr, see: &mut impl See) {
+    let network = Network::new(Impairment::default(), PROTOCOL.vocabulary, 1);
+    let mut event_loop = EventLoop::new(network.with_latency(LATENCY));
+    let mut machines = [machines[0].fork(), machines[1].fork()];
+    let sides = [Role::Initiator, Role::Responder];
+    let addresses = [initiator, RESPONDER.into()];
+    loop {
+        let deadlines = machines.each_ref().map(|machine| machine.deadline());
+        let next = event_loop.next(&deadlines);
+        let now = event_loop.now();
+        let (side, arrived) = match next {
+            _ if now >= DONE => break,
+            Some(Next::Arrival(arrival)) => {
+                let side = usize::from(arrival.from == Role::Initiator);
+                (side, Some(arrival.payload))
+            }
+            Some(Next::Deadline(side)) => (side, None),
+            None => break,
         };
-        self.packets = self.tap.record(now, source, destination, payload)?;
-        let packet = Packet {
-            number: self.packets,
-            time: now,
-            source,
-            destination,
-            payload,
-            length: payload.len(),
+        let input = match &arrived {
+            Some(payload) => Input::Datagram {
+                from: addresses[1 - side],
+                payload,
+            },
+            None => Input::Tick,
         };
-        let said = &mut self.said;
-        self.monitor.packet(&packet, &mut |_| *said += 1);
-        Ok(())
+        machines[side].handle(now, input);
+        while let Some(output) = machines[side].poll() {
+            if let Output::Send { to, payload } = output {
+                see(now, addresses[side], to, &payload);
+                event_loop.network.send(now, sides[side], (), payload);
+            }
+        }
     }
-
-    fn arrives(
-        &mut self,
-        _: Duration,
-        to: Role,
-        (): (),
-        _: &[u8],
-    ) -> Result<Option<SocketAddr>, WriteError> {
-        Ok(Some(match to {
-            Role::Initiator => RESPONDER.into(),
-            Role::Responder => self.initiator,
-        }))
-    }
-}
-
-/// One handshake from `start` on; both machines are new.
-fn shake<W: Watch<Way = ()>>(
-    machines: &[Box<dyn Fork>; 2],
-    watch: W,
-) -> Result<Meeting<dyn Fork, W>, W::Error> {
-    let mut meeting = Meeting {
-        initiator: machines[0].fork(),
-        responder: machines[1].fork(),
-        network: Network::new(Impairment::default(), PROTOCOL.vocabulary, 1).with_latency(LATENCY),
-        watch,
-    };
-    while let Some(now) = meeting.deadline().filter(|now| *now < DONE) {
-        meeting.step(now)?;
-    }
-    Ok(meeting)
+    assert_eq!(machines[1].tally().succeeded, 1);
 }
 
 fn bare(machines: &[Box<dyn Fork>; 2]) -> u64 {
     let mut datagrams = 0;
     for number in 0..BATCH {
-        let watch = Blind {
-            initiator: initiator(number),
-            datagrams: 0,
-        };
-        let Ok(meeting) = shake(machines, watch);
-        assert_eq!(meeting.responder.tally().succeeded, 1);
-        datagrams += meeting.watch.datagrams;
+        let mut see = |_, _, _, _: &[u8]| datagrams += 1;
+        shake(machines, initiator(number), &mut see);
     }
     datagrams
 }
 
 fn judged(machines: &[Box<dyn Fork>; 2]) -> Vec<u8> {
-    let settings = MonitorSettings::default();
-    let mut watch = Judged {
-        initiator: initiator(0),
-        tap: Tap::new(Vec::new(), &WriterSettings::default()).expect("memory"),
-        monitor: mediastream::new_monitor(&settings),
-        packets: 0,
-        said: 0,
+    let mut tap = Tap::new(Vec::new(), &WriterSettings::default()).expect("memory");
+    let mut monitor = mediastream::new_monitor(&MonitorSettings::default());
+    let mut said = 0;
+    let mut see = |time, source, destination, payload: &[u8]| {
+        let number = tap.record(time, source, destination, payload);
+        let packet = Packet {
+            number: number.expect("memory"),
+            time,
+            source,
+            destination,
+            payload,
+            length: payload.len(),
+        };
+        monitor.packet(&packet, &mut |_| said += 1);
     };
     for number in 0..BATCH {
-        watch.initiator = initiator(number);
-        let meeting = shake(machines, watch).expect("memory");
-        assert_eq!(meeting.responder.tally().succeeded, 1);
-        watch = meeting.watch;
+        shake(machines, initiator(number), &mut see);
     }
-    let said = &mut watch.said;
-    watch.monitor.finish(DONE, &mut |_| *said += 1);
-    watch.tap.into_inner()
+    monitor.finish(DONE, &mut |_| said += 1);
+    black_box(said);
+    tap.into_inner()
 }
 
 /// The datagrams of a handshake, each decoded as often as it arrives, and encoded.

@@ -10,6 +10,7 @@ use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
+use crate::event_loop::{EventLoop, Next};
 use crate::network::{Arrival, Counts, Fault, FaultLog, Network};
 use crate::reference::reference;
 use crate::scenario::Scenario;
@@ -45,7 +46,6 @@ pub(super) struct World<'s> {
     protocol: &'static Protocol,
     scenario: &'s Scenario,
     settings: &'s Settings,
-    now: Duration,
     script: Script,
     /// The reference, unless its process has ended.
     machine: Option<Box<dyn Machine>>,
@@ -53,13 +53,13 @@ pub(super) struct World<'s> {
     /// When it was started last: its own time begins there.
     started: Duration,
     failed: bool,
-    network: Network<Way>,
+    event_loop: EventLoop<Way>,
     /// Of a network that leaves something to chance.
     fault_log: Option<FaultLog>,
     /// The tap is at the reference's edge of a network that does harm, else at the scripted peer.
     at_reference: bool,
     agenda: BTreeMap<(Duration, u64), Happening>,
-    events: u64,
+    happenings: u64,
     /// Those that are open.
     sockets: BTreeMap<SocketId, SocketAddr>,
     /// Those that are open or were.
@@ -152,7 +152,6 @@ impl<'s> World<'s> {
             protocol,
             scenario,
             settings,
-            now: Duration::ZERO,
             script,
             machine: None,
             starts: 0,
@@ -160,10 +159,11 @@ impl<'s> World<'s> {
             failed: false,
             at_reference: !impair.is_ideal(),
             fault_log: FaultLog::of(&impair),
-            network: Network::new(impair, protocol.on_the_wire(), settings.seed)
-                .with_latency(LATENCY),
+            event_loop: EventLoop::new(
+                Network::new(impair, protocol.on_the_wire(), settings.seed).with_latency(LATENCY),
+            ),
             agenda: BTreeMap::new(),
-            events: 0,
+            happenings: 0,
             sockets: BTreeMap::new(),
             addresses: BTreeMap::new(),
             tap: Tap::new(Vec::new(), &tap)?,
@@ -182,7 +182,6 @@ impl<'s> World<'s> {
         self.start()?;
         self.tell(Input::Begin)?;
         while self.script.outcome().is_none() {
-            self.events += 1;
             if let Some(why) = self.next()? {
                 let step = self.script.events().last().map(|event| event.step.clone());
                 let step = step.unwrap_or_default();
@@ -199,35 +198,30 @@ impl<'s> World<'s> {
     /// Lets happen what comes next: what arrives, then what is on the agenda, then the reference's deadline, then the
     /// script's. A sentence if the scenario must be given up.
     fn next(&mut self) -> Result<Option<String>, SimulationError> {
-        let arrival = self.network.deadline();
-        let agenda = self.agenda.first_key_value().map(|((at, _), _)| *at);
         let machine = self.machine.as_ref().and_then(|machine| machine.deadline());
-        let machine = machine.map(|due| due.saturating_add(self.started));
-        let script = self.script.deadline();
-        let Some(next) = [arrival, agenda, machine, script]
-            .into_iter()
-            .flatten()
-            .min()
-        else {
+        let deadlines = [
+            self.agenda.first_key_value().map(|((at, _), _)| *at),
+            machine.map(|due| due.saturating_add(self.started)),
+            self.script.deadline(),
+        ];
+        let Some(next) = self.event_loop.next_at(&deadlines) else {
             return Ok(Some("nothing is left to happen".to_owned()));
         };
-        self.now = self.now.max(next);
-        if self.now > LIMIT {
+        if next > LIMIT {
             return Ok(Some(format!("it takes more than {}", human_time(LIMIT))));
         }
-        if self.events > MAX_EVENTS {
+        if self.event_loop.events() > MAX_EVENTS {
             return Ok(Some(format!("more than {MAX_EVENTS} things happened")));
         }
-        if let Some(arrival) = self.network.arrive(self.now) {
-            self.arrive(arrival)?;
-        } else if agenda.is_some_and(|at| at <= self.now) {
-            if let Some((_, happening)) = self.agenda.pop_first() {
-                self.happen(happening)?;
+        match self.event_loop.next(&deadlines) {
+            Some(Next::Arrival(arrival)) => self.arrive(arrival)?,
+            Some(Next::Deadline(0)) => {
+                if let Some((_, happening)) = self.agenda.pop_first() {
+                    self.happen(happening)?;
+                }
             }
-        } else if machine.is_some_and(|at| at <= self.now) {
-            self.drive(ToMachine::Tick)?;
-        } else {
-            self.tell(Input::Tick)?;
+            Some(Next::Deadline(1)) => self.drive(ToMachine::Tick)?,
+            Some(Next::Deadline(_)) | None => self.tell(Input::Tick)?,
         }
         Ok(None)
     }
@@ -276,7 +270,7 @@ impl<'s> World<'s> {
                 self.machine = None;
                 if self.scenario.iut.role == Role::Responder {
                     self.death.get_or_insert(Death {
-                        time: self.now,
+                        time: self.event_loop.now(),
                         got: format!("exit status {code}"),
                         packet: self.last_to_reference,
                     });
@@ -293,7 +287,7 @@ impl<'s> World<'s> {
     /// Starts the reference.
     fn start(&mut self) -> Result<(), SimulationError> {
         self.starts += 1;
-        self.started = self.now;
+        self.started = self.event_loop.now();
         self.failed = false;
         let needs = &self.scenario.iut;
         let peer = self.sockets.get(&SocketId::MAIN).copied();
@@ -329,7 +323,8 @@ impl<'s> World<'s> {
         let Some(machine) = &mut self.machine else {
             return Ok(());
         };
-        machine.handle(self.now.saturating_sub(self.started), input);
+        let now = self.event_loop.now().saturating_sub(self.started);
+        machine.handle(now, input);
         let mut sends = Vec::new();
         while let Some(output) = machine.poll() {
             match output {
@@ -360,7 +355,7 @@ impl<'s> World<'s> {
 
     /// Gives the script an input and does what it wants.
     fn tell(&mut self, input: Input<'_>) -> Result<(), SimulationError> {
-        self.script.handle(self.now, input);
+        self.script.handle(self.event_loop.now(), input);
         self.obey()
     }
 
@@ -408,7 +403,7 @@ impl<'s> World<'s> {
         let own = self.own_address();
         let Some(from) = self.sockets.get(&socket).copied() else {
             self.script.handle(
-                self.now,
+                self.event_loop.now(),
                 Input::Refused {
                     why: "the socket is not open",
                 },
@@ -424,7 +419,8 @@ impl<'s> World<'s> {
         if !is_sendable {
             let length = payload.len();
             let why = &format!("a datagram of {length} bytes is longer than {MAX_PAYLOAD_IPV4}");
-            self.script.handle(self.now, Input::Refused { why });
+            self.script
+                .handle(self.event_loop.now(), Input::Refused { why });
             return Ok(());
         }
         if to == own {
@@ -433,7 +429,8 @@ impl<'s> World<'s> {
             let way = Way::ToReference { start, from, to };
             self.pass(self.scenario.iut.role.peer(), way, payload);
         }
-        self.script.handle(self.now, Input::Sent { tag, packet });
+        self.script
+            .handle(self.event_loop.now(), Input::Sent { tag, packet });
         Ok(())
     }
 
@@ -444,7 +441,10 @@ impl<'s> World<'s> {
         let named = fault_log
             .as_mut()
             .and_then(|fault_log| fault_log.count(vocabulary, from, &payload));
-        let fate = self.network.send(self.now, from, way, payload);
+        let fate = self
+            .event_loop
+            .network
+            .send(self.event_loop.now(), from, way, payload);
         if let (Some(fault_log), Some(named)) = (fault_log, named) {
             fault_log.note(from, named, fate);
         }
@@ -478,9 +478,9 @@ impl<'s> World<'s> {
         to: SocketAddr,
         payload: &[u8],
     ) -> Result<Option<u64>, WriteError> {
-        match self.tap.record(self.now, from, to, payload) {
+        match self.tap.record(self.event_loop.now(), from, to, payload) {
             Ok(packet) => {
-                self.first_packet.get_or_insert(self.now);
+                self.first_packet.get_or_insert(self.event_loop.now());
                 Ok(Some(packet))
             }
             Err(WriteError::TooLarge { .. }) => Ok(None),
@@ -489,9 +489,9 @@ impl<'s> World<'s> {
     }
 
     fn later(&mut self, delay: Duration, happening: Happening) {
-        self.events += 1;
-        self.agenda
-            .insert((self.now + delay, self.events), happening);
+        self.happenings += 1;
+        let at = self.event_loop.now() + delay;
+        self.agenda.insert((at, self.happenings), happening);
     }
 
     fn played(self, outcome: ScriptOutcome) -> Played {
@@ -504,12 +504,15 @@ impl<'s> World<'s> {
             capture: self.tap.into_inner(),
             comments: self.comments,
             first_packet: self.first_packet.unwrap_or_default(),
-            end: self.now,
+            end: self.event_loop.now(),
             death: self.death,
             own: self.addresses.into_keys().collect(),
-            missed: self.network.missed().cloned().collect(),
+            missed: self.event_loop.network.missed().cloned().collect(),
             happened: self.fault_log.map(FaultLog::into_faults),
-            stimuli: self.network.counts(self.scenario.iut.role.peer()),
+            stimuli: self
+                .event_loop
+                .network
+                .counts(self.scenario.iut.role.peer()),
         }
     }
 }

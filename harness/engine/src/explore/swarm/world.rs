@@ -2,7 +2,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::{Tap, WriterSettings};
-use shakedown_protocol::machine::{Fork, Outcome, Output};
+use shakedown_protocol::machine::{Fork, Input, Outcome, Output};
 use shakedown_protocol::monitor::{Monitor, Observation, Packet, Vantage};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{
@@ -12,17 +12,17 @@ use shakedown_protocol::{
 use super::clock::Clock;
 use super::judge::Judge;
 use super::{Ending, Profile, Side, Swarm, demanded};
+use crate::event_loop::{EventLoop, Next};
 use crate::explore::Violation;
 use crate::explore::log::{Log, Moment};
-use crate::meeting::{Meeting, Watch};
-use crate::network::Network;
+use crate::network::{Arrival, Network};
 
 /// What every datagram takes, whatever the profile.
 const LATENCY: Duration = Duration::from_millis(1);
 /// When a run is given up: no timer is nearly as long.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Things that may happen in a run before it is given up.
-const MAX_STEPS: u32 = 100_000;
+const MAX_EVENTS: u64 = 100_000;
 
 const INITIATOR: ([u8; 4], u16) = ([192, 0, 2, 2], 50_000);
 const RESPONDER: ([u8; 4], u16) = ([192, 0, 2, 1], 4_444);
@@ -30,13 +30,8 @@ const RESPONDER: ([u8; 4], u16) = ([192, 0, 2, 1], 4_444);
 /// Both machines, the network between them, and the profile that befalls them.
 pub(super) struct World<'s> {
     profile: &'s Profile,
-    now: Duration,
-    meeting: Meeting<dyn Fork, Edges>,
+    event_loop: EventLoop<Way>,
     is_healed: bool,
-}
-
-/// Both edges of the network, and all that is known of what happened there.
-struct Edges {
     initiator: Edge,
     responder: Edge,
     /// How the responder sees the initiator, and how it saw it before.
@@ -47,14 +42,14 @@ struct Edges {
     judge: Judge,
 }
 
-/// A side's clock and address, and the place where its capture is taken.
+/// A side: its machine, clock and address, and the place where its capture is taken.
 struct Edge {
     role: Role,
+    machine: Box<dyn Fork>,
     own: SocketAddr,
     clock: Clock,
     tap: Tap<Vec<u8>>,
     monitor: Box<dyn Monitor>,
-    packets: u64,
     failure: Option<&'static str>,
     is_complete: bool,
 }
@@ -119,6 +114,7 @@ impl<'s> World<'s> {
             };
             Ok::<_, String>(Edge {
                 role,
+                machine: machine(role, side)?,
                 own: match role {
                     Role::Initiator => INITIATOR.into(),
                     Role::Responder => RESPONDER.into(),
@@ -126,7 +122,6 @@ impl<'s> World<'s> {
                 clock: Clock::off_by(skew.map_or(0, |(_, parts)| parts)),
                 tap: Tap::new(Vec::new(), &WriterSettings::default()).map_err(in_words)?,
                 monitor,
-                packets: 0,
                 failure: None,
                 is_complete: false,
             })
@@ -135,7 +130,10 @@ impl<'s> World<'s> {
         let exploration = exploration
             .ok_or_else(|| format!("{} has no facts to explore it by", swarm.protocol.id))?;
         let network = Network::new(profile.impair.clone(), swarm.protocol.vocabulary, seed);
-        let edges = Edges {
+        Ok(Self {
+            profile,
+            event_loop: EventLoop::new(network.with_latency(LATENCY)),
+            is_healed: false,
             initiator: edge(Role::Initiator, initiator)?,
             responder: edge(Role::Responder, responder)?,
             outside: INITIATOR.into(),
@@ -150,130 +148,121 @@ impl<'s> World<'s> {
                 profile,
                 stream,
             ),
-        };
-        Ok(Self {
-            profile,
-            now: Duration::ZERO,
-            meeting: Meeting {
-                initiator: machine(Role::Initiator, initiator)?,
-                responder: machine(Role::Responder, responder)?,
-                network: network.with_latency(LATENCY),
-                watch: edges,
-            },
-            is_healed: false,
         })
     }
 
     /// Plays until nothing is left to happen.
     pub(super) fn play(mut self) -> Result<Played, String> {
-        let mut steps = 0;
-        while let Some(next) = self.next() {
-            self.now = self.now.max(next);
-            steps += 1;
-            if self.now > LIMIT || steps > MAX_STEPS {
-                self.meeting.watch.judge.never_ends(self.now);
+        loop {
+            let sides = [self.initiator.deadline(), self.responder.deadline()];
+            // Nothing does when only the profile is left.
+            if self.event_loop.next_at(&sides).is_none() {
                 break;
             }
-            self.step()?;
-            self.meeting.watch.judge.look(self.now);
+            let deadlines = [self.mishap(), sides[0], sides[1]];
+            let next = self.event_loop.next(&deadlines);
+            let now = self.event_loop.now();
+            if now > LIMIT || self.event_loop.events() > MAX_EVENTS {
+                self.judge.never_ends(now);
+                break;
+            }
+            match next {
+                Some(Next::Arrival(arrival)) => self.arrives(arrival)?,
+                Some(Next::Deadline(0)) => self.goes_wrong(),
+                Some(Next::Deadline(1)) => self.tick(Role::Initiator)?,
+                Some(Next::Deadline(_)) | None => self.tick(Role::Responder)?,
+            }
+            if self.is_healed && self.event_loop.network.on_the_way() == 0 {
+                self.judge.is_clean();
+            }
+            self.judge.look(now);
         }
         self.finish()
     }
 
-    /// When something happens next; nothing does when only the profile is left.
-    fn next(&self) -> Option<Duration> {
-        let next = self.meeting.deadline()?;
+    /// When the profile wants something next.
+    fn mishap(&self) -> Option<Duration> {
         let heals = (!self.is_healed).then_some(self.profile.heals);
-        let moves = self.profile.moves;
-        let moves = moves.filter(|_| self.meeting.watch.moves == 0);
-        [heals, moves].into_iter().flatten().chain([next]).min()
+        let moves = self.profile.moves.filter(|_| self.moves == 0);
+        [heals, moves].into_iter().flatten().min()
     }
 
-    /// Everything that happens now.
-    fn step(&mut self) -> Result<(), String> {
-        let now = self.now;
-        let edges = &mut self.meeting.watch;
-        if edges.moves == 0 && self.profile.moves.is_some_and(|at| at <= now) {
-            edges.moves = 1;
-            let port = edges.outside.port().wrapping_add(1);
-            edges.outside.set_port(port);
-            edges.log.note(now, Moment::Moved(Role::Initiator));
-            edges.judge.moved();
+    /// What the profile has for now.
+    fn goes_wrong(&mut self) {
+        let now = self.event_loop.now();
+        if self.moves == 0 && self.profile.moves.is_some_and(|at| at <= now) {
+            self.moves = 1;
+            let port = self.outside.port().wrapping_add(1);
+            self.outside.set_port(port);
+            self.log.note(now, Moment::Moved(Role::Initiator));
+            self.judge.moved();
         }
         if !self.is_healed && self.profile.heals <= now {
             self.is_healed = true;
-            self.meeting.network.heal();
-            self.meeting.watch.log.note(now, Moment::Healed);
+            self.event_loop.network.heal();
+            self.log.note(now, Moment::Healed);
         }
-        self.meeting.deliver(now)?;
-        if self.is_healed && self.meeting.network.on_the_way() == 0 {
-            self.meeting.watch.judge.is_clean();
+    }
+
+    fn arrives(&mut self, arrival: Arrival<Way>) -> Result<(), String> {
+        let Arrival {
+            from, tag, payload, ..
+        } = arrival;
+        let (now, to) = (self.event_loop.now(), from.peer());
+        // Where the initiator was it is no more.
+        if to == Role::Initiator && tag.to != self.outside {
+            return Ok(());
         }
-        self.meeting.tick(now)
+        self.log.note(
+            now,
+            Moment::Delivered {
+                number: tag.number,
+                from,
+                payload: payload.clone(),
+            },
+        );
+        self.judge.delivered(to, &payload);
+        let own = self.edge(to).own;
+        self.record(to, tag.from, own, &payload)?;
+        let (from, payload) = (tag.from, &payload);
+        self.drive(to, Input::Datagram { from, payload })
     }
 
-    fn finish(self) -> Result<Played, String> {
-        let now = self.now;
-        let Meeting {
-            initiator,
-            responder,
-            watch: mut edges,
-            ..
-        } = self.meeting;
-        for (edge, machine) in [
-            (&mut edges.initiator, &initiator),
-            (&mut edges.responder, &responder),
-        ] {
-            let judge = &mut edges.judge;
-            let (role, own) = (edge.role, edge.own);
-            let mut say = |observation: Observation| judge.observe(role, own, observation);
-            // Nothing is left to happen, however long the capture goes on.
-            edge.monitor.finish(now + LIMIT, &mut say);
-            edges.judge.count(role, &machine.tally());
+    fn tick(&mut self, role: Role) -> Result<(), String> {
+        let now = self.event_loop.now();
+        // At the begin nothing is due yet: the initiator begins.
+        if !now.is_zero() {
+            self.log.note(now, Moment::Timer(role));
         }
-        let is_open = !initiator.is_finished() || responder.tally().sessions > 0;
-        let ending = match (is_open, edges.initiator.is_complete) {
-            (true, _) => Ending::Stuck,
-            (false, true) if edges.judge.fell_back() => Ending::FellBack,
-            (false, true) => Ending::Streamed,
-            (false, false) => Ending::BothClosed,
-        };
-        Ok(Played {
-            ending,
-            failure: edges.initiator.failure,
-            datagrams: edges.datagrams,
-            violations: edges.judge.violations(now, ending),
-            captures: [
-                edges.initiator.tap.into_inner(),
-                edges.responder.tap.into_inner(),
-            ],
-            log: edges.log,
-        })
-    }
-}
-
-impl Watch for Edges {
-    type Way = Way;
-    type Error = String;
-
-    fn shows(&self, role: Role, now: Duration) -> Duration {
-        self.edge(role).clock.shows(now)
+        self.drive(role, Input::Tick)?;
+        self.log.forget_timer();
+        Ok(())
     }
 
-    fn time(&self, role: Role, shown: Duration) -> Duration {
-        self.edge(role).clock.time(shown)
+    /// Gives a side an input, and does what it wants.
+    fn drive(&mut self, role: Role, input: Input<'_>) -> Result<(), String> {
+        let now = self.event_loop.now();
+        let edge = self.edge_mut(role);
+        let shown = edge.clock.shows(now);
+        edge.machine.handle(shown, input);
+        while let Some(output) = self.edge_mut(role).machine.poll() {
+            match output {
+                Output::Send { to, payload } => self.sends(role, to, payload)?,
+                Output::Transition { peer, from, to, .. } => {
+                    self.log.note(now, Moment::State(role, from, to));
+                    self.judge.transition(now, role, peer, from, to);
+                }
+                Output::Ended { outcome, .. } => self.ends(role, outcome),
+            }
+        }
+        Ok(())
     }
 
-    fn sends(
-        &mut self,
-        now: Duration,
-        role: Role,
-        to: SocketAddr,
-        payload: &[u8],
-    ) -> Result<Way, String> {
+    fn sends(&mut self, role: Role, to: SocketAddr, payload: Vec<u8>) -> Result<(), String> {
+        let now = self.event_loop.now();
         self.datagrams += 1;
         let own = self.edge(role).own;
-        self.record(now, role, own, to, payload)?;
+        self.record(role, own, to, &payload)?;
         let (from, address) = match role {
             Role::Initiator => (self.outside, self.moves),
             Role::Responder => {
@@ -288,95 +277,51 @@ impl Watch for Edges {
                 number,
                 from: role,
                 address,
-                payload: payload.to_vec(),
+                payload: payload.clone(),
             },
         );
-        self.judge.sent(now, role, payload);
-        Ok(Way { number, from, to })
+        self.judge.sent(now, role, &payload);
+        let way = Way { number, from, to };
+        self.event_loop.network.send(now, role, way, payload);
+        Ok(())
     }
 
-    fn arrives(
-        &mut self,
-        now: Duration,
-        to: Role,
-        way: Way,
-        payload: &[u8],
-    ) -> Result<Option<SocketAddr>, String> {
-        // Where the initiator was it is no more.
-        if to == Role::Initiator && way.to != self.outside {
-            return Ok(None);
-        }
-        self.log.note(
-            now,
-            Moment::Delivered {
-                number: way.number,
-                from: to.peer(),
-                payload: payload.to_vec(),
-            },
-        );
-        self.judge.delivered(to, payload);
-        let destination = self.edge(to).own;
-        self.record(now, to, way.from, destination, payload)?;
-        Ok(Some(way.from))
-    }
-
-    fn says(&mut self, now: Duration, role: Role, output: Output) {
-        match output {
-            Output::Send { .. } => {}
-            Output::Transition { peer, from, to, .. } => {
-                self.log.note(now, Moment::State(role, from, to));
-                self.judge.transition(now, role, peer, from, to);
+    fn ends(&mut self, role: Role, outcome: Outcome) {
+        let edge = self.edge_mut(role);
+        let failure = match outcome {
+            Outcome::Completed => {
+                edge.is_complete = true;
+                None
             }
-            Output::Ended { outcome, .. } => {
-                let edge = self.edge_mut(role);
-                let failure = match outcome {
-                    Outcome::Completed => {
-                        edge.is_complete = true;
-                        None
-                    }
-                    Outcome::Failed(failure) => {
-                        edge.failure = Some(failure.cause);
-                        Some(failure.message)
-                    }
-                };
-                self.log.note(now, Moment::Ended(role, failure));
+            Outcome::Failed(failure) => {
+                edge.failure = Some(failure.cause);
+                Some(failure.message)
             }
-        }
+        };
+        let now = self.event_loop.now();
+        self.log.note(now, Moment::Ended(role, failure));
     }
 
-    fn is_due(&mut self, now: Duration, role: Role) {
-        // At the begin nothing is due yet: the initiator begins.
-        if !now.is_zero() {
-            self.log.note(now, Moment::Timer(role));
-        }
-    }
-
-    fn was_due(&mut self, _: Duration, _: Role) {
-        self.log.forget_timer();
-    }
-}
-
-impl Edges {
     /// Records what passes the edge of a side, and shows it to the monitor there.
     fn record(
         &mut self,
-        now: Duration,
         role: Role,
         source: SocketAddr,
         destination: SocketAddr,
         payload: &[u8],
     ) -> Result<(), String> {
+        let time = self.event_loop.now();
         let edge = match role {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,
         };
-        edge.tap
-            .record(now, source, destination, payload)
+        let number = edge
+            .tap
+            .record(time, source, destination, payload)
             .map_err(in_words)?;
-        edge.packets += 1;
         let packet = Packet {
-            number: edge.packets,
-            time: now,
+            number,
+            time,
             source,
             destination,
             payload,
@@ -400,6 +345,45 @@ impl Edges {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,
         }
+    }
+
+    fn finish(self) -> Result<Played, String> {
+        let now = self.event_loop.now();
+        let Self {
+            mut initiator,
+            mut responder,
+            mut judge,
+            ..
+        } = self;
+        for edge in [&mut initiator, &mut responder] {
+            let (role, own) = (edge.role, edge.own);
+            let mut say = |observation: Observation| judge.observe(role, own, observation);
+            // Nothing is left to happen, however long the capture goes on.
+            edge.monitor.finish(now + LIMIT, &mut say);
+            judge.count(role, &edge.machine.tally());
+        }
+        let is_open = !initiator.machine.is_finished() || responder.machine.tally().sessions > 0;
+        let ending = match (is_open, initiator.is_complete) {
+            (true, _) => Ending::Stuck,
+            (false, true) if judge.fell_back() => Ending::FellBack,
+            (false, true) => Ending::Streamed,
+            (false, false) => Ending::BothClosed,
+        };
+        Ok(Played {
+            ending,
+            failure: initiator.failure,
+            datagrams: self.datagrams,
+            violations: judge.violations(now, ending),
+            captures: [initiator.tap.into_inner(), responder.tap.into_inner()],
+            log: self.log,
+        })
+    }
+}
+
+impl Edge {
+    /// When its machine wants a tick, by its own clock.
+    fn deadline(&self) -> Option<Duration> {
+        Some(self.clock.time(self.machine.deadline()?))
     }
 }
 
