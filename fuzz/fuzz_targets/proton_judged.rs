@@ -2,5 +2,6 @@
 
 use libfuzzer_sys::fuzz_target;
 use shakedown_engine::fuzz;
+use shakedown_protocol::proton::{PROTOCOL, fuzz::participants};
 
-fuzz_target!(|bytes: &[u8]| fuzz::proton_judged(bytes));
+fuzz_target!(|bytes: &[u8]| fuzz::planned(&PROTOCOL, &|| participants(bytes)));

@@ -29,6 +29,7 @@ use shakedown_protocol::streams::ConnectionNumber;
 
 pub use carrier::Carrier;
 pub use misbehave::check;
+pub use plain::open_plain;
 pub use tls::Identity;
 
 /// A local UDP socket of a carrier, by its number: 0 is the one that the owner opened before

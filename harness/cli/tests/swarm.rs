@@ -197,7 +197,7 @@ fn a_single_run_of_proton_is_told_step_by_step() {
     let (code, text, complaints) = ended(explore_any(&["proton", "--swarm", "1", "--seed", "3"]));
     assert_eq!(code, Some(0), "{complaints}");
     assert!(text.starts_with("seed 3: "), "{text}");
-    assert!(text.contains("client 0 is asked to connect"), "{text}");
+    assert!(text.contains("client 1 is asked: Connect"), "{text}");
     assert!(
         text.ends_with("nothing that must not happen was seen\n"),
         "{text}"

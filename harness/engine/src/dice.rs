@@ -34,13 +34,6 @@ impl Dice {
         Duration::from_millis(u64::from(self.below(most + 1)))
     }
 
-    /// A time from `least` to `most`, to the microsecond.
-    pub(crate) fn between(&mut self, least: Duration, most: Duration) -> Duration {
-        let span = most.saturating_sub(least).as_micros();
-        let span = u32::try_from(span).unwrap_or(u32::MAX - 1);
-        least + Duration::from_micros(u64::from(self.below(span + 1)))
-    }
-
     /// A share of up to so many thousandths; often none.
     pub(crate) fn share(&mut self, most: u32) -> f64 {
         match self.one_in(2) {

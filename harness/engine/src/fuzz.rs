@@ -1,21 +1,30 @@
 //! Bodies of the fuzz targets: each takes any bytes and panics if what must hold does not.
 
-mod proton;
-
 use std::time::Duration;
 
 use shakedown_capture::Capture;
+use shakedown_protocol::exploration::Participants;
 use shakedown_protocol::mediastream;
 use shakedown_protocol::mediastream::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
-use shakedown_protocol::{MonitorSettings, Tolerance};
+use shakedown_protocol::{MonitorSettings, Protocol, Tolerance};
 
+use crate::explore::streams;
 use crate::judge::packet;
 
-/// Takes the bytes as a plan of proton (see [`shakedown_protocol::proton::fuzz`]) for peers of the
-/// reference, and has the monitor judge it.
-pub fn proton_judged(bytes: &[u8]) {
-    proton::run(bytes);
+/// Plays machines that do what was planned for them, over QUIC: whatever the others do, those that are
+/// judged break no requirement. `plan` makes the machines.
+///
+/// # Panics
+/// If one is broken, with what led there.
+pub fn planned(protocol: &'static Protocol, plan: &dyn Fn() -> Participants) {
+    let violations = streams::planned(protocol, plan(), false).map(|(violations, _)| violations);
+    if violations.as_ref().is_ok_and(Vec::is_empty) {
+        return;
+    }
+    // Once more, to tell how it came.
+    let told = streams::planned(protocol, plan(), true).map(|(_, log)| log.join("\n"));
+    unreachable!("{}\n{violations:#?}", told.unwrap_or_default());
 }
 
 /// Takes the bytes as a capture file: the reader delivers what is readable, and the monitor behind

@@ -4,8 +4,7 @@
 //! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to editors;
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
 //! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
-//! reference machine in virtual time, by the one [`event_loop`]; [`streams`] joins machines of protocols over QUIC in virtual time,
-//! without QUIC; [`explore`] is about both reference machines at one table; [`shrink`]
+//! reference machine in virtual time, by the one [`event_loop`]; [`explore`] is about both reference machines at one table; [`shrink`]
 //! makes a failing scenario small; [`interop`] sets implementations against each other; [`event`] is
 //! what a run tells the world.
 //!
@@ -32,5 +31,4 @@ pub mod script;
 pub mod shrink;
 pub mod simulation;
 pub mod step;
-pub mod streams;
 pub mod verdict;

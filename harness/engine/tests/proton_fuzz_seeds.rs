@@ -18,11 +18,14 @@ mod seeds;
 use proton_plan::Draft;
 use seeds::{Seeds, assert_up_to_date, replay};
 use shakedown_engine::fuzz;
-use shakedown_protocol::proton::fuzz::What;
+use shakedown_protocol::proton::PROTOCOL;
+use shakedown_protocol::proton::fuzz::{What, participants};
 
 #[test]
 fn every_seed_and_every_former_crash_passes() {
-    replay("proton_judged", fuzz::proton_judged);
+    replay("proton_judged", |bytes| {
+        fuzz::planned(&PROTOCOL, &|| participants(bytes));
+    });
 }
 
 /// Steps of a peer, a tenth of a second apart.

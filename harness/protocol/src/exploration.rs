@@ -6,8 +6,10 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::machine::Outcome;
+use crate::monitor::Vantage;
 use crate::pair::Offer;
 use crate::requirement::Role;
+use crate::streams::StreamMachine;
 
 /// What there is to explore of a protocol, and what must hold in each run.
 #[derive(Debug)]
@@ -158,4 +160,113 @@ pub fn digest(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
+}
+
+/// Random runs of machines of streams: which ones there are, what befalls them by themselves, and what must hold
+/// of them besides what the monitor judges.
+#[derive(Debug)]
+pub struct RandomRuns {
+    /// Those of one run; everything follows from what is drawn.
+    pub participants: fn(draw: Draw<'_>, faulty: Faulty<'_>) -> Participants,
+    /// Id of the requirement that is broken if a run has no end.
+    pub unending: &'static str,
+}
+
+/// Draws a number below the given one, which is not 0.
+pub type Draw<'a> = &'a mut dyn FnMut(u32) -> u32;
+
+/// Makes a machine of this role a faulty one, to see that this is found; or leaves it as it is.
+pub type Faulty<'a> = &'a dyn Fn(Role, Box<dyn Explored>) -> Box<dyn Explored>;
+
+/// Machines that meet on one network. What they do at which time they know themselves.
+pub struct Participants {
+    /// What was chosen, in words.
+    pub setting: String,
+    /// Their mode, if the monitor is to know it.
+    pub mode: Option<&'static str>,
+    /// The one that is connected to.
+    pub server: Participant,
+    /// Those that connect.
+    pub clients: Vec<Participant>,
+    /// From then on nothing goes wrong any more.
+    pub quiet: Duration,
+    /// When nothing may be left of what was, if it is to come to rest.
+    pub rest: Option<Rest>,
+    /// When the run is over.
+    pub ends: Duration,
+    /// What the network takes for a datagram, at least and at most.
+    pub delay: [Duration; 2],
+    /// What the monitors may assume of where they are.
+    pub vantage: Vantage,
+}
+
+/// One of them.
+pub struct Participant {
+    /// The machine.
+    pub machine: Box<dyn Explored>,
+    /// Whether it is a reference, which is judged. Others may do what is wrong.
+    pub is_judged: bool,
+}
+
+/// A time at which all machines are at rest.
+#[derive(Debug, Clone, Copy)]
+pub struct Rest {
+    /// The time.
+    pub at: Duration,
+    /// Id of the requirement that is broken else.
+    pub requirement: &'static str,
+}
+
+/// A machine of streams of which more is known than goes over the wire.
+pub trait Explored: StreamMachine {
+    /// What does not hold, in the order in which it showed; asked once, when all is over.
+    fn breaches(&mut self, _now: Duration) -> Vec<Breach> {
+        Vec::new()
+    }
+
+    /// Whether it has no connection, and nothing of one is left.
+    fn is_at_rest(&self) -> bool {
+        true
+    }
+
+    /// What happened, in numbers by name, to be added up over runs.
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        Vec::new()
+    }
+
+    /// What passed between it and its owner since this was asked before, in words.
+    fn take_notes(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+}
+
+impl<M: Explored + ?Sized> Explored for Box<M> {
+    fn take_notes(&mut self) -> Vec<String> {
+        (**self).take_notes()
+    }
+
+    fn breaches(&mut self, now: Duration) -> Vec<Breach> {
+        (**self).breaches(now)
+    }
+
+    fn is_at_rest(&self) -> bool {
+        (**self).is_at_rest()
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        (**self).counts()
+    }
+}
+
+/// A requirement that a run shows broken.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Breach {
+    /// Its id.
+    pub requirement: &'static str,
+    /// Who broke it.
+    pub party: Role,
+    /// When it showed.
+    pub at: Duration,
+    /// What should hold, and what was seen.
+    pub property: String,
 }

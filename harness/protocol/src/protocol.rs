@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::PROTOCOLS;
-use crate::exploration::Exploration;
+use crate::exploration::{Exploration, RandomRuns};
 use crate::machine::{Failure, Fork, Machine};
 use crate::media::Media;
 use crate::monitor::{Monitor, StreamMonitor, Vantage};
@@ -81,6 +81,8 @@ pub struct Protocol {
     pub forked: Option<Forked>,
     /// What there is to explore of it, if both its sides are explored at once.
     pub exploration: Option<&'static Exploration>,
+    /// Its random runs, if streams carry it.
+    pub random_runs: Option<&'static RandomRuns>,
 }
 
 /// Makes a reference machine whose future can branch.

@@ -6,6 +6,7 @@ use super::assembler::Budget;
 use super::connection::{Connection, Long, Protected, Shared, unreadable};
 use super::header::{Header, Id, LongKind};
 use super::index::{Candidate, Index};
+use super::protect::OpenPlain;
 use super::secrets::Secrets;
 use super::statistics::QuicStatistics;
 use crate::Datagram;
@@ -77,6 +78,15 @@ impl Decoder {
             candidates: Vec::new(),
             ready: Vec::new(),
         }
+    }
+
+    /// Reads packets that have no protection, as sessions for exploration have them: `open` says whether
+    /// they are whole.
+    #[must_use]
+    pub fn plain(limits: Limits, open: OpenPlain) -> Self {
+        let mut decoder = Self::new(limits);
+        decoder.secrets.plain = Some(open);
+        decoder
     }
 
     /// Takes the secrets of a key log, and reads the packets that wait for them.
@@ -156,7 +166,10 @@ impl Decoder {
             // The packets of a datagram go to one id; what does not is padding.
             let follows = match header {
                 Ok(Header::Long { destination, .. }) => destination == *first,
-                Ok(Header::Short) => rest[1..].starts_with(first.as_bytes()) && rest[0] != 0,
+                // Its first byte may be 0, as that of padding: the fixed bit may be greased (RFC 9287).
+                Ok(Header::Short) => {
+                    rest[1..].starts_with(first.as_bytes()) && (rest[0] != 0 || !first.is_empty())
+                }
                 Ok(_) | Err(_) => false,
             };
             if !follows {
@@ -298,6 +311,10 @@ impl Decoder {
         let mut tried = 0;
         for widened in [false, true] {
             if widened {
+                // Without keys a packet would be one of any connection.
+                if self.secrets.plain.is_some() {
+                    break;
+                }
                 // Its id is empty, or was given where the capture does not show it.
                 let found = &mut self.candidates;
                 self.index.by_path(at.source, at.destination, found);

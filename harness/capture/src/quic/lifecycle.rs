@@ -22,9 +22,11 @@ impl Decoder {
         sink: Sink<'_>,
     ) -> bool {
         let number = self.statistics.connections + 1;
-        let Some(mut connection) = Connection::new(number, at, long.destination) else {
+        let mut connection = Connection::new(number, at, long.destination);
+        let is_plain = self.secrets.plain.is_some();
+        if !is_plain && connection.derive_initial(long.destination).is_none() {
             return false;
-        };
+        }
         let opened = connection.open(
             packet,
             Role::Client,

@@ -90,6 +90,7 @@ mod tls;
 
 pub use decoder::{Decoder, Limits};
 pub use keys::Suite;
+pub use protect::OpenPlain;
 pub use secrets::{Complaint, Secrets};
 pub use shakedown_wire::quic::{
     Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role,

@@ -81,6 +81,38 @@ pub(super) fn open(
     None
 }
 
+/// Whether a packet without protection is whole: its number, its header, and the payload with the tag. The result
+/// is the length of the payload; `None` if it is damaged.
+pub type OpenPlain = fn(number: u64, header: &[u8], sealed: &[u8]) -> Option<usize>;
+
+/// Opens a packet that has no protection, as [`open`] does with others.
+pub(super) fn open_plain(
+    plain: OpenPlain,
+    packet: &[u8],
+    number_offset: usize,
+    expected: u64,
+    buffer: &mut Vec<u8>,
+) -> Option<Opened> {
+    let first = *packet.first()?;
+    let number_length = usize::from(first & 3) + 1;
+    let header_length = number_offset + number_length;
+    let (header, sealed) = packet.split_at_checked(header_length)?;
+    let truncated = header[number_offset..]
+        .iter()
+        .fold(0, |number, byte| number << 8 | u64::from(*byte));
+    let mut numbers = numbers(expected, truncated, number_length);
+    let (number, length) =
+        numbers.find_map(|number| Some((number, plain(number, header, sealed)?)))?;
+    buffer.clear();
+    buffer.extend_from_slice(packet);
+    Some(Opened {
+        number,
+        updated: None,
+        reserved_clear: first & if first & 0x80 != 0 { 0x0c } else { 0x18 } == 0,
+        payload: header_length..header_length + length,
+    })
+}
+
 /// Only packets with a short header have a key phase.
 fn generations(
     keys: &Keys,

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::fmt;
 
 use super::keys::TrafficSecret;
+use super::protect::OpenPlain;
 
 /// Most TLS sessions whose secrets are kept.
 const MAX_SESSIONS: usize = 65_536;
@@ -36,6 +37,8 @@ pub struct Secrets {
     lines: u64,
     malformed: u64,
     complaints: Vec<Complaint>,
+    /// Packets have no protection, and are opened by this.
+    pub(super) plain: Option<OpenPlain>,
 }
 
 /// A line of a key log that was skipped.

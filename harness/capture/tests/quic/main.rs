@@ -9,6 +9,7 @@
 )]
 
 mod disorder;
+mod plain;
 mod secrets;
 mod seen;
 mod session;

@@ -10,9 +10,9 @@ pub mod exhaustive;
 mod ladder;
 mod last;
 mod log;
-pub mod proton;
 mod replay;
 mod side;
+pub mod streams;
 pub mod swarm;
 mod trace;
 

@@ -58,6 +58,7 @@ pub static PROTOCOL: Protocol = Protocol {
     twins: reference::TWINS,
     forked: Some(forked_reference),
     exploration: Some(&exploration::EXPLORATION),
+    random_runs: None,
 };
 
 /// A peer that says nothing to a handshake may speak `legacy` alone.

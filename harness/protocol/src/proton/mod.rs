@@ -6,6 +6,7 @@
 
 mod code;
 mod discriminator;
+mod exploration;
 mod frame;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -105,6 +106,7 @@ pub static PROTOCOL: Protocol = Protocol {
     twins: reference::TWINS,
     forked: None,
     exploration: None,
+    random_runs: Some(&exploration::RANDOM_RUNS),
 };
 
 /// The requirements of specification section 3, in its order. Their modes are the profiles.

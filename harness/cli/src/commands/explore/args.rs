@@ -22,8 +22,9 @@ breaks a requirement is shown as a ladder diagram; with --out it is written as a
 that replays it against an implementation.
 
 A protocol that streams carry (proton) is explored with --swarm alone: each seed is another server of the \
-reference, one to three clients, commands to them and cables that are pulled, over a network of streams \
-without QUIC. The same seed plays the same run again; a single run is told step by step.",
+reference, one to three clients, commands to them, an impaired network and cables that are pulled, over \
+real packets of QUIC without cryptography. The same seed plays the same run again; a single run is told \
+step by step.",
     after_help = "\
 Examples:
   shakedown explore mediastream --mode 3way

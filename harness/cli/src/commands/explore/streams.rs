@@ -6,7 +6,7 @@ use std::time::Instant;
 
 use anstream::stdout;
 use serde_json::{Value, json};
-use shakedown_engine::explore::proton::{self, Run};
+use shakedown_engine::explore::streams::{self, Run};
 use shakedown_protocol::Protocol;
 use shakedown_report::text::count;
 
@@ -18,7 +18,7 @@ use crate::reports::Format;
 /// Plays the runs and tells what came of them.
 pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Failure> {
     let runs = checked(protocol, args)?;
-    let mut told = Told {
+    let mut report = RunsReport {
         protocol,
         args,
         runs,
@@ -27,21 +27,21 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Fail
         broken: BTreeMap::new(),
         violating: 0,
     };
-    told.event(|| {
+    report.event(|| {
         json!({ "type": "swarm-started", "version": VERSION, "protocol": protocol.id,
                 "seed": args.seed, "runs": runs })
     })?;
     let jobs = jobs(args);
-    let play = |seed| Ok(proton::run(seed, false));
+    let play = |seed| streams::run(protocol, seed, false);
     let mut first = 0;
     while first < runs {
         let end = runs.min(first + jobs * BATCH);
         for run in played(&play, args.seed, first..end, jobs)? {
-            told.add(&run)?;
+            report.add(&run)?;
         }
         first = end;
     }
-    told.finish()
+    report.finish()
 }
 
 /// How many runs there are to be; of the flags only those that mean something here may be given.
@@ -69,7 +69,7 @@ fn checked(protocol: &Protocol, args: &Args) -> Result<u64, Failure> {
 }
 
 /// What was told so far.
-struct Told<'a> {
+struct RunsReport<'a> {
     protocol: &'static Protocol,
     args: &'a Args,
     runs: u64,
@@ -81,26 +81,23 @@ struct Told<'a> {
     violating: u64,
 }
 
-impl Told<'_> {
+impl RunsReport<'_> {
     fn add(&mut self, run: &Run) -> Result<(), Failure> {
-        let counts = [
-            ("answers", run.answers),
-            ("commands", run.commands),
-            ("connections", run.connections),
-            ("cuts", run.cuts),
-        ];
-        for (name, number) in counts {
+        for (name, number) in &run.counts {
             *self.sums.entry(name).or_default() += number;
         }
         self.event(|| {
-            json!({ "type": "swarm-run", "seed": run.seed, "setting": run.setting,
-                    "commands": run.commands, "connections": run.connections,
-                    "answers": run.answers, "cuts": run.cuts, "violations": run.violations })
+            let mut event = json!({ "type": "swarm-run", "seed": run.seed, "setting": run.setting,
+                                    "violations": run.violations });
+            for (name, number) in &run.counts {
+                event[name] = json!(number);
+            }
+            event
         })?;
         let is_first = self.violating == 0 && !run.violations.is_empty();
         if (self.runs == 1 || is_first) && self.args.format == Format::Terminal {
-            let mut out = stdout().lock();
-            writeln!(out, "{}", proton::run(run.seed, true).story())?;
+            let told = streams::run(self.protocol, run.seed, true).map_err(usage)?;
+            writeln!(stdout().lock(), "{}", told.story(self.protocol))?;
         }
         self.violating += u64::from(!run.violations.is_empty());
         for violation in &run.violations {

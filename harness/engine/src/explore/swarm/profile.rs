@@ -28,7 +28,7 @@ pub struct Profile {
 
 impl Profile {
     /// A profile in which each kind may be or not.
-    pub(super) fn random(dice: &mut Dice, frames: &[&str]) -> Self {
+    pub(crate) fn random(dice: &mut Dice, frames: &[&str]) -> Self {
         let least = dice.millis(50);
         let delay = match dice.one_in(2) {
             true => Delay::default(),

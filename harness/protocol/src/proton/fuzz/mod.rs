@@ -1,24 +1,13 @@
 //! Bodies of the fuzz targets of proton: each takes any bytes as a [`Plan`] and panics if what must
 //! hold does not.
 
-mod client;
 mod monitor;
+mod peers;
 mod plan;
-mod rig;
-mod server;
 
 pub use monitor::Audit;
+pub use peers::participants;
 pub use plan::{Plan, Step, What};
-
-/// The reference server, whatever its clients do.
-pub fn server(bytes: &[u8]) {
-    server::run(bytes);
-}
-
-/// The reference client, whatever its server does and its owner asks for.
-pub fn client(bytes: &[u8]) {
-    client::run(bytes);
-}
 
 /// The monitor, whatever a capture shows.
 pub fn monitor(bytes: &[u8]) {
@@ -57,8 +46,6 @@ mod tests {
     proptest! {
         #[test]
         fn any_plan_keeps_what_must_hold(plan in plans()) {
-            server(&plan);
-            client(&plan);
             monitor(&plan);
         }
     }

@@ -78,7 +78,10 @@ impl Monitor {
         let (client, server) = (new.client, new.server);
         if reset {
             let old = old.and_then(|old| self.connections.get_mut(&old));
-            if let Some(old) = old.filter(|old| old.closed.is_none()) {
+            // One that is in its handshake still is nobody's old connection.
+            let is_there =
+                |old: &&mut Connection| old.closed.is_none() && old.established().is_some();
+            if let Some(old) = old.filter(is_there) {
                 old.superseded = true;
                 let why = "another connection reset this one".to_owned();
                 let (party, limit) = (Role::Responder, IDENTIFICATION);

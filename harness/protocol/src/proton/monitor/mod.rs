@@ -160,6 +160,7 @@ impl StreamMonitor for Monitor {
             EventKind::StreamBytes {
                 stream, by, bytes, ..
             } => self.bytes(number, (stream, by.into(), bytes), at, say),
+            EventKind::HandshakeDone => connection.handshake_done(),
             EventKind::StreamFin { stream, by, .. } => connection.fin(stream, by.into(), at),
             EventKind::StreamReset { stream, by, .. }
             | EventKind::StopSending { stream, by, .. } => {
@@ -173,7 +174,6 @@ impl StreamMonitor for Monitor {
             | EventKind::Retry
             | EventKind::VersionNegotiation { .. }
             | EventKind::CipherSuite(_)
-            | EventKind::HandshakeDone
             | EventKind::KeyUpdated { .. }
             | EventKind::AddressChanged { .. }
             | EventKind::Forgotten => {}

@@ -9,7 +9,39 @@ use crate::proton::monitor::ledger::Say;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, SETUP};
 use crate::requirement::Role;
 
+/// What the client said before the server's handshake was done, and may have been dropped for that: a
+/// server does not process it (RFC 9001, section 5.7).
+#[derive(Debug, Default)]
+pub(super) struct Early {
+    /// The client's newest packet.
+    newest: Option<u64>,
+    /// The newest one when the server said that its handshake was done.
+    limit: Option<u64>,
+    /// The newest one until then that the server is known to have taken.
+    taken: Option<u64>,
+}
+
+impl Early {
+    fn acknowledged(&mut self, largest: u64) {
+        if self.limit.is_none_or(|limit| largest <= limit) {
+            self.taken = self.taken.max(Some(largest));
+        }
+    }
+
+    /// Whether the server has heard what the client's packet with this number said.
+    fn is_heard(&self, number: Option<u64>) -> bool {
+        self.taken >= number || self.limit.is_some_and(|limit| number > Some(limit))
+    }
+}
+
 impl Connection {
+    /// The server says that its handshake is done.
+    pub(in super::super) fn handshake_done(&mut self) {
+        if self.early.limit.is_none() {
+            self.early.limit = self.early.newest;
+        }
+    }
+
     /// A packet of a side, and with it what its time shows.
     pub(in super::super) fn packet(
         &mut self,
@@ -63,8 +95,24 @@ impl Connection {
             due.number(by, number);
         }
         let Some(number) = number else {
+            match by {
+                Role::Responder if packet.ack_eliciting => {
+                    self.shaking.get_or_insert(at.time);
+                }
+                Role::Initiator if packet.acknowledges.is_some() => {
+                    let delay = self.shaking.take().map(|sent| at.time.saturating_sub(sent));
+                    self.handshake_delay = self.handshake_delay.max(delay.unwrap_or_default());
+                }
+                Role::Initiator | Role::Responder => {}
+            }
             return;
         };
+        if by == Role::Initiator {
+            self.early.newest = self.early.newest.max(Some(number));
+            let new = self.streams.values_mut();
+            let new = new.filter(|stream| stream.number.is_none());
+            new.for_each(|stream| stream.number = Some(number));
+        }
         // One number may be left out on purpose (RFC 9000, section 21.4), and some count their
         // handshake packets in the same row.
         let next = &mut self.next[mine];
@@ -78,6 +126,9 @@ impl Connection {
             return;
         };
         self.gaps |= unseen;
+        if by == Role::Responder {
+            self.early.acknowledged(largest);
+        }
         let probe = &mut self.probes[peers];
         if let Some((_, sent)) = probe.take_if(|(number, _)| *number <= largest) {
             let delay = at.time.saturating_sub(sent);
@@ -107,10 +158,12 @@ impl Connection {
 
     /// PR-C-05: the idle timer begins again with the first packet that is sent after one that came,
     /// which keep-alive sends a second later. QUIC makes the timeout three of its probe timeouts where
-    /// those are longer (RFC 9000, section 10.1), each of which may be twice the round trip.
+    /// those are longer (RFC 9000, section 10.1), each of which may be three times the longest round trip,
+    /// which that of a handshake with losses may be (RFC 9002, sections 5.3 and 6.2.1).
     fn vanished(&mut self, by: Role, at: At, settings: &MonitorSettings, say: Say<'_>) {
         let round_trip = self.round_trip();
-        let gone = IDLE_TIMEOUT.max(round_trip * 6) + KEEP_ALIVE;
+        let longest = round_trip.max(self.handshake_delay);
+        let gone = IDLE_TIMEOUT.max(longest * 9) + KEEP_ALIVE;
         let [Some(client), Some(_)] = self.last else {
             return;
         };
@@ -128,7 +181,9 @@ impl Connection {
         let mut owed = Vec::new();
         for (id, stream) in &self.streams {
             let waits = stream.kind.is_none() && !stream.resets && !stream.void;
-            if waits && !stream.client_lost && now > stream.opened.time + IDENTIFICATION {
+            let is_heard = self.early.is_heard(stream.number);
+            if waits && is_heard && !stream.client_lost && now > stream.opened.time + IDENTIFICATION
+            {
                 let why = format!("stream {id} did not say within 1 s which it is");
                 owed.push((
                     "PR-S-05",

@@ -46,6 +46,8 @@ pub(super) struct Close {
 #[derive(Debug, Clone)]
 struct Stream {
     opened: At,
+    /// The number of the packet that opened it.
+    number: Option<u64>,
     kind: Option<Kind>,
     /// It said 0xFF.
     resets: bool,
@@ -91,11 +93,17 @@ pub(super) struct Connection {
     probes: [Option<(u64, Duration)>; 2],
     /// The longest time from a packet of each side to its acknowledgement.
     delays: [Duration; 2],
+    /// When the server sent something of the handshake that was not acknowledged, and the longest time that
+    /// took.
+    shaking: Option<Duration>,
+    handshake_delay: Duration,
     /// The number after the largest one of each side.
     next: [Option<u64>; 2],
     acknowledged: [Option<u64>; 2],
     /// Packets are missing: their numbers are, or they are acknowledged and were not seen.
     gaps: bool,
+    /// What the server may not have taken before its handshake was done.
+    early: clock::Early,
     /// When the server was first seen to have the client's data: its handshake is done.
     established: Option<At>,
     /// When a side was last seen to have everything of the other one.
@@ -179,6 +187,9 @@ impl Connection {
             next: [None; 2],
             acknowledged: [None; 2],
             gaps: false,
+            early: clock::Early::default(),
+            shaking: None,
+            handshake_delay: Duration::ZERO,
             established: None,
             caught_up: [None; 2],
             last: [None; 2],

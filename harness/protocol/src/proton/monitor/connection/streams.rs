@@ -32,6 +32,7 @@ impl Connection {
         if self.streams.len() < MOST_STREAMS {
             let new = Stream {
                 opened: at,
+                number: None,
                 kind: None,
                 resets: false,
                 void: surplus,

@@ -305,3 +305,40 @@ fn other_protocols_are_left_alone() {
     told.is_healthy();
     assert_eq!(told.sessions.len(), 0);
 }
+
+#[test]
+fn a_stream_whose_opening_the_server_may_have_dropped_is_not_named_late() {
+    let early = |taken: bool| {
+        let mut rig = Rig::new().connected(1, 5_000).deaf();
+        rig.shows(shown::opened(0, Client));
+        rig.packet_alone(Client);
+        if taken {
+            rig = rig.hearing();
+            rig.packet_alone(Server);
+            rig = rig.deaf();
+        }
+        rig.shows(EventKind::HandshakeDone);
+        rig.packet_alone(Server);
+        // What is acknowledged from here on is later.
+        rig.packet_alone(Client);
+        rig.hearing().alive(12, &[1]).end().findings
+    };
+    assert!(early(true).contains(&("PR-S-05", Server)));
+    assert!(!early(false).contains(&("PR-S-05", Server)));
+}
+
+#[test]
+fn after_a_slow_handshake_a_client_may_be_waited_for_longer() {
+    let told = |slow: bool| {
+        let mut rig = Rig::new().opened(1, 5_000);
+        rig.shows(shown::agreed(Some(b"proton")));
+        rig.handshake(Server, None);
+        let mut rig = rig.later(if slow { 3_000 } else { 30 });
+        rig.handshake(Client, Some(0));
+        rig.packet(Client);
+        rig.packet(Server);
+        rig.named().silent(20).bytes(8, Server, &[1]).end().findings
+    };
+    assert_eq!(told(false), [("PR-C-05", Server)]);
+    assert_eq!(told(true), []);
+}

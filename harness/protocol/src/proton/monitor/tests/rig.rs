@@ -88,6 +88,18 @@ impl Rig {
         self.one(by, true);
     }
 
+    /// A packet of the handshake.
+    pub(super) fn handshake(&mut self, by: Role, acknowledged: Option<u64>) {
+        let unseen = false;
+        self.shows(EventKind::Packet(quic::Packet {
+            by: by.into(),
+            level: Level::Handshake,
+            number: 0,
+            ack_eliciting: true,
+            acknowledges: acknowledged.map(|largest| Acknowledged { largest, unseen }),
+        }));
+    }
+
     fn one(&mut self, by: Role, ack_eliciting: bool) {
         let key = |role: Role| (self.connection, role.name());
         let own = self.sent.get(&key(by)).copied().unwrap_or_default();

@@ -1,0 +1,251 @@
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::super::CloseCode;
+use crate::exploration::{Breach, Explored};
+use crate::requirement::Role;
+use crate::streams::{ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+
+/// Breaches that are kept of a machine: the first ones say what is wrong.
+const MOST: usize = 10;
+
+/// Bytes that may wait for the window of one stream.
+const MOST_WRITTEN: usize = 128 * 1024;
+
+/// A machine whose connections are counted from outside: each ends once, and its counters say so.
+pub(crate) struct Counted<M> {
+    role: Role,
+    machine: M,
+    /// The codes with which it may close a connection.
+    codes: &'static [CloseCode],
+    /// When it was given something last.
+    now: Duration,
+    connections: BTreeMap<ConnectionNumber, Stage>,
+    /// Bytes that were written on streams since the transport had taken all of them.
+    written: BTreeMap<(ConnectionNumber, StreamId), usize>,
+    counts: Counts,
+    breaches: Vec<Breach>,
+}
+
+/// How far a connection is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Stage {
+    There,
+    /// It is lost since then: what was due may be done before the machine takes note.
+    Lost(Duration),
+    Closed,
+    Ended,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    connections: u64,
+    refused: u64,
+    closed: u64,
+    ended: u64,
+}
+
+impl<M: StreamMachine> Counted<M> {
+    pub(crate) fn new(role: Role, machine: M, codes: &'static [CloseCode]) -> Self {
+        Self {
+            role,
+            machine,
+            codes,
+            now: Duration::ZERO,
+            connections: BTreeMap::new(),
+            written: BTreeMap::new(),
+            counts: Counts::default(),
+            breaches: Vec::new(),
+        }
+    }
+
+    fn hears(&mut self, now: Duration, input: &Input<'_>) {
+        match input {
+            Input::Incoming { connection, .. } => {
+                self.connections.insert(*connection, Stage::There);
+            }
+            Input::Connected { .. } => self.counts.connections += 1,
+            Input::Closed { connection, .. } => {
+                self.counts.ended += 1;
+                self.connections.insert(*connection, Stage::Lost(now));
+            }
+            Input::Stream {
+                connection,
+                stream,
+                what: OnStream::Written,
+            } => {
+                self.written.remove(&(*connection, *stream));
+            }
+            Input::Stream { .. } | Input::Datagram { .. } | Input::Tick | Input::Stop => {}
+        }
+    }
+
+    fn wants(&mut self, now: Duration, output: &Output) {
+        match output {
+            Output::Connect(connection) | Output::ConnectBy(connection, _) => {
+                self.connections.insert(*connection, Stage::There);
+            }
+            Output::Refuse(connection) => {
+                self.counts.refused += 1;
+                self.connections.remove(connection);
+            }
+            Output::Open(connection, _) | Output::Fin(connection, _) => {
+                self.may_still(now, *connection, "does something with");
+            }
+            Output::Write(connection, stream, bytes) => {
+                self.may_still(now, *connection, "writes on");
+                let written = self.written.entry((*connection, *stream)).or_default();
+                *written += bytes.len();
+                if *written > MOST_WRITTEN {
+                    self.breach("PR-T-04", now, "it writes ahead without bound");
+                }
+            }
+            Output::Close {
+                connection, code, ..
+            } => {
+                self.counts.closed += 1;
+                if !self.codes.iter().any(|known| known.number() == *code) {
+                    let property =
+                        format!("it closes with code {code}, for which there is no reason");
+                    self.breach("PR-C-03", now, property);
+                }
+                self.may_still(now, *connection, "closes");
+                self.connections.insert(*connection, Stage::Closed);
+            }
+            Output::Ended { connection, .. } => {
+                match self.connections.insert(*connection, Stage::Ended) {
+                    Some(Stage::Lost(_) | Stage::Closed) => {}
+                    Some(Stage::There) => {
+                        self.breach("PR-R-03", now, "a connection ends that goes on")
+                    }
+                    Some(Stage::Ended) | None => {
+                        self.breach("PR-R-03", now, "a connection ends twice")
+                    }
+                }
+            }
+            Output::Admit(_)
+            | Output::Reset(..)
+            | Output::StopSending(..)
+            | Output::Datagram(..)
+            | Output::Misbehave(..)
+            | Output::AdmitBy(..)
+            | Output::Transition { .. } => {}
+        }
+    }
+
+    fn may_still(&mut self, now: Duration, connection: ConnectionNumber, does: &str) {
+        let stage = self.connections.get(&connection);
+        if !matches!(stage, Some(Stage::There)) && stage != Some(&Stage::Lost(now)) {
+            self.breach(
+                "PR-R-03",
+                now,
+                format!("it {does} a connection that is over"),
+            );
+        }
+    }
+
+    fn add_up(&mut self, now: Duration) {
+        let said = self.machine.counters();
+        let number = |value: &Value| value.as_u64().unwrap_or_default();
+        let sum = |values: &Value| {
+            let values = values.as_object().into_iter().flatten();
+            values.map(|(_, value)| number(value)).sum()
+        };
+        let counts = &self.counts;
+        let all = [
+            (
+                "connections",
+                counts.connections,
+                number(&said["connections"]),
+            ),
+            ("refused", counts.refused, number(&said["refused"])),
+            ("closed", counts.closed, sum(&said["closed"])),
+            ("ended", counts.ended, sum(&said["ended"])),
+        ];
+        for (name, seen, said) in all {
+            if seen != said {
+                self.breach(
+                    "PR-R-03",
+                    now,
+                    format!("{name}: {said} are counted, {seen} were"),
+                );
+            }
+        }
+    }
+
+    fn breach(&mut self, requirement: &'static str, at: Duration, property: impl Into<String>) {
+        if self.breaches.len() < MOST {
+            self.breaches.push(Breach {
+                requirement,
+                party: self.role,
+                at,
+                property: property.into(),
+            });
+        }
+    }
+}
+
+impl<M: Explored> StreamMachine for Counted<M> {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        self.now = now;
+        self.hears(now, &input);
+        self.machine.handle(now, input);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        let output = self.machine.poll()?;
+        self.wants(self.now, &output);
+        Some(output)
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        self.machine.deadline()
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        self.machine.reads(connection, stream)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.machine.is_finished()
+    }
+
+    fn counters(&self) -> Value {
+        self.machine.counters()
+    }
+}
+
+impl<M: Explored> Explored for Counted<M> {
+    fn breaches(&mut self, now: Duration) -> Vec<Breach> {
+        self.add_up(now);
+        if self
+            .connections
+            .values()
+            .any(|stage| matches!(stage, Stage::Lost(_) | Stage::Closed))
+        {
+            self.breach("PR-R-03", now, "a connection that is over does not end");
+        }
+        let mut all = std::mem::take(&mut self.breaches);
+        all.extend(self.machine.breaches(now));
+        all
+    }
+
+    fn is_at_rest(&self) -> bool {
+        let is_over = |stage: &Stage| *stage == Stage::Ended;
+        self.connections.values().all(is_over) && self.machine.is_at_rest()
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        let mut counts = self.machine.counts();
+        if self.role == Role::Responder {
+            counts.push(("connections", self.counts.connections));
+        }
+        counts
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        self.machine.take_notes()
+    }
+}

@@ -1,0 +1,244 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use super::super::{Client, ClientSettings, News, STARTUP_DELAY};
+use crate::exploration::{Breach, Explored};
+use crate::requirement::Role;
+use crate::streams::{Approach, ConnectionNumber, Input, Output, StreamId, StreamMachine};
+
+/// A client whose owner asks it for things at their times, and remembers what it asked for.
+#[derive(Debug)]
+pub(crate) struct OwnedClient {
+    client: Client,
+    /// Bytes that the server may send on a stream before they are read, if not the usual ones.
+    window: Option<u32>,
+    plan: Plan,
+    /// Whether it asked for a connection of whose end it was not told.
+    has_connection: bool,
+    is_connected: bool,
+    last_event: Option<u32>,
+    events: VecDeque<u32>,
+    commits: VecDeque<u32>,
+    reads: usize,
+    breaches: Vec<Breach>,
+    notes: Vec<Note>,
+    commands: u64,
+    answers: u64,
+}
+
+/// What passes between a client and its owner.
+#[derive(Debug)]
+enum Note {
+    Asked(Command),
+    Told(News),
+}
+
+/// What an owner asks for, and when.
+pub(crate) type Plan = VecDeque<(Duration, Command)>;
+
+/// Something that an owner asks for. What cannot be done now the client says, and that is all.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Command {
+    /// A connection; not before it may (PR-C-06).
+    Connect {
+        /// Whether it resets the one that is there.
+        resets: bool,
+    },
+    /// An event.
+    Event,
+    /// A StateCommit request.
+    Commit(u32),
+    /// An item.
+    Read,
+    /// The end of its connection.
+    Close,
+    /// It must be connected, and have got all that it asked for.
+    IsServed,
+}
+
+impl OwnedClient {
+    pub(crate) fn new(settings: ClientSettings, window: Option<u32>, plan: Plan) -> Self {
+        Self {
+            client: Client::new(settings),
+            window,
+            plan,
+            has_connection: false,
+            is_connected: false,
+            last_event: None,
+            events: VecDeque::new(),
+            commits: VecDeque::new(),
+            reads: 0,
+            breaches: Vec::new(),
+            notes: Vec::new(),
+            commands: 0,
+            answers: 0,
+        }
+    }
+
+    fn obey(&mut self, now: Duration, command: Command) {
+        self.commands += 1;
+        self.notes.push(Note::Asked(command));
+        let client = &mut self.client;
+        match command {
+            Command::Connect { resets } => {
+                let lost = client.lost_at();
+                let may = resets || lost.is_none_or(|lost| lost + STARTUP_DELAY <= now);
+                self.has_connection |= may && client.connect(resets).is_ok();
+            }
+            Command::Event => {
+                if let Ok(id) = client.send_event(now) {
+                    if self.last_event.is_some_and(|last| id <= last) {
+                        let property = format!("event {id} after {:?}", self.last_event);
+                        self.breach("PR-E-04", Role::Initiator, now, property);
+                    }
+                    self.last_event = Some(id);
+                    self.events.push_back(id);
+                }
+            }
+            Command::Commit(request) => {
+                if client.commit(now, request).is_ok() {
+                    self.commits.push_back(request);
+                }
+            }
+            Command::Read => self.reads += usize::from(client.read_action(now).is_ok()),
+            Command::Close => {
+                // Without a connection there is nothing to end.
+                let _ = client.close(now);
+            }
+            Command::IsServed => self.is_served(now),
+        }
+    }
+
+    /// Everything that the client has to tell.
+    fn hear(&mut self, now: Duration) {
+        while let Some(news) = self.client.take_news() {
+            self.notes.push(Note::Told(news.clone()));
+            let is_answer = !matches!(news, News::Connected | News::Closed { .. });
+            self.answers += u64::from(is_answer);
+            match news {
+                News::Connected => self.is_connected = true,
+                News::Acked(id) => {
+                    let due = self.events.pop_front();
+                    if due != Some(id) {
+                        let property = format!("an ack of {id} is told where {due:?} is due");
+                        self.breach("PR-E-03", Role::Initiator, now, property);
+                    }
+                }
+                News::Committed { request, answer } => {
+                    let due = self.commits.pop_front();
+                    if due != Some(request) || answer != request.wrapping_mul(2) {
+                        let property = format!("{request} gives {answer} where {due:?} is due");
+                        self.breach("PR-K-01", Role::Responder, now, property);
+                    }
+                }
+                News::Item(item) => match self.reads.checked_sub(1) {
+                    Some(left) => self.reads = left,
+                    None => {
+                        let property = format!("item {item} is told and was not asked for");
+                        self.breach("PR-A-01", Role::Initiator, now, property);
+                    }
+                },
+                News::Closed { .. } => self.ends(now),
+            }
+        }
+    }
+
+    fn ends(&mut self, now: Duration) {
+        if !std::mem::take(&mut self.has_connection) {
+            self.breach("PR-R-03", Role::Initiator, now, "an end is told twice");
+        }
+        self.is_connected = false;
+        self.events.clear();
+        self.commits.clear();
+        self.reads = 0;
+    }
+
+    fn is_served(&mut self, now: Duration) {
+        let waits = self.events.len() + self.commits.len() + self.reads;
+        if !self.is_connected || waits > 0 {
+            let property = format!(
+                "a new client is not served: it is connected: {}, and waits for {waits} things",
+                self.is_connected
+            );
+            self.breach("PR-C-02", Role::Responder, now, property);
+        }
+    }
+
+    fn breach(
+        &mut self,
+        requirement: &'static str,
+        party: Role,
+        at: Duration,
+        property: impl Into<String>,
+    ) {
+        self.breaches.push(Breach {
+            requirement,
+            party,
+            at,
+            property: property.into(),
+        });
+    }
+}
+
+impl StreamMachine for OwnedClient {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        self.client.handle(now, input);
+        self.hear(now);
+        while let Some((_, command)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
+            self.obey(now, command);
+            self.hear(now);
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        let output = self.client.poll()?;
+        Some(match output {
+            Output::Connect(connection) if self.window.is_some() => {
+                let window = self.window;
+                let approach = Approach {
+                    window,
+                    ..Approach::default()
+                };
+                Output::ConnectBy(connection, approach)
+            }
+            output => output,
+        })
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let command = self.plan.front().map(|(at, _)| *at);
+        let both = [self.client.deadline(), command];
+        both.into_iter().flatten().min()
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        self.client.reads(connection, stream)
+    }
+
+    fn is_finished(&self) -> bool {
+        self.client.is_finished()
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        self.client.counters()
+    }
+}
+
+impl Explored for OwnedClient {
+    fn breaches(&mut self, _: Duration) -> Vec<Breach> {
+        std::mem::take(&mut self.breaches)
+    }
+
+    fn counts(&self) -> Vec<(&'static str, u64)> {
+        vec![("answers", self.answers), ("commands", self.commands)]
+    }
+
+    fn take_notes(&mut self) -> Vec<String> {
+        let notes = std::mem::take(&mut self.notes).into_iter();
+        let words = notes.map(|note| match note {
+            Note::Asked(command) => format!("is asked: {command:?}"),
+            Note::Told(news) => format!("tells its owner: {news:?}"),
+        });
+        words.collect()
+    }
+}
