@@ -30,7 +30,7 @@ use shakedown_protocol::streams::ConnectionNumber;
 pub use carrier::Carrier;
 pub use misbehave::check;
 pub use plain::open_plain;
-pub use tls::Identity;
+pub use tls::{AnyCertificate, Identity};
 
 /// A local UDP socket of a carrier, by its number: 0 is the one that the owner opened before
 /// anything, others are asked for by [`Effect::Open`].

@@ -19,9 +19,9 @@ use crate::{CarrierError, Security, Settings, random};
 #[derive(Debug)]
 pub struct Identity {
     /// The chain, the server's own certificate first.
-    chain: Vec<CertificateDer<'static>>,
+    pub chain: Vec<CertificateDer<'static>>,
     /// The key of the first one.
-    key: PrivateKeyDer<'static>,
+    pub key: PrivateKeyDer<'static>,
 }
 
 /// Who certificates that sign themselves are for.
@@ -200,7 +200,7 @@ impl KeyLog for Secrets {
 
 /// Takes any certificate: what is tested is the protocol above it, on the tester's own machine.
 #[derive(Debug)]
-struct AnyCertificate(Arc<CryptoProvider>);
+pub struct AnyCertificate(pub Arc<CryptoProvider>);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(

@@ -108,6 +108,25 @@ fn two_hundred_plays_fifty_at_a_time_are_counted_and_measured() {
     assert!(!out.path().join("captures").exists());
 }
 
+const OVER_QUIC: &str = "proton/any/server/a-letter-for-a-discriminator-is-unknown";
+
+#[test]
+fn a_server_of_one_client_is_played_by_one_after_the_other_without_a_rest() {
+    let out = folder();
+    let (output, events) = finish(load(out.path(), &[OVER_QUIC, "--repeat", "40"]));
+    let load = of_type(&events, "load-finished");
+    assert_eq!(output.status.code(), Some(0), "{load:#}");
+    for (name, count) in [("concurrency", 1), ("completed", 40), ("handshakes", 40)] {
+        assert_eq!(load[name], count, "{name}");
+    }
+    // The plays wait for nothing; a rest of a tenth of a second between them would take 4 s more.
+    let seconds = load["seconds"].as_f64().expect("a time");
+    let spent = load["time_to_handshake"]["p50"].as_f64().expect("a time");
+    assert!(seconds < spent * 80.0 + 4.0, "{load:#}");
+    let plot = std::fs::read_to_string(out.path().join("load.svg")).expect("a plot");
+    assert!(plot.contains("time to handshake [ms]") && plot.contains("polyline"));
+}
+
 #[test]
 fn plays_that_fail_are_counted_by_their_cause() {
     let out = folder();
@@ -163,7 +182,11 @@ fn an_interrupted_load_tells_what_it_has() {
 #[test]
 fn what_is_no_load_is_refused_with_its_reason() {
     let initiator = "mediastream/3way/initiator/a-handshake-leads-to-the-whole-stream";
-    let cases: [(&[&str], &str); 4] = [
+    let cases: [(&[&str], &str); 5] = [
+        (
+            &[OVER_QUIC, "--repeat", "5", "--concurrency", "2"],
+            "a server of proton serves one at a time",
+        ),
         (&[SCENARIO, "--repeat", "0"], "0 is not in 1..="),
         (
             &["mediastream/3way", "--repeat", "5"],

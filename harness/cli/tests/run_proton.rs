@@ -6,7 +6,8 @@
     clippy::expect_used,
     clippy::unwrap_used,
     clippy::panic,
-    reason = "the program is tested as a process over sockets, and helpers of tests may panic"
+    clippy::print_stderr,
+    reason = "the program is tested as a process over sockets; helpers may panic, and say what they skip"
 )]
 
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
@@ -450,4 +451,27 @@ fn a_run_through_a_network_that_loses_passes_or_is_in_doubt_and_never_fails() {
     assert!(matches!(told.exit, Some(0 | 3)), "{:#?}", told.events);
     assert_eq!(told.all("finding").len(), 0, "{:#?}", told.events);
     assert!(told.all("verdict").len() > 3);
+}
+
+#[test]
+fn what_the_kernel_sees_of_a_scenario_is_judged_as_what_the_sockets_see() {
+    let workspace = Workspace::new();
+    let told = workspace.run(&[PIPELINED, "--capture", "live:lo"]);
+    let end = told.end()["message"].as_str().unwrap();
+    if told.exit == Some(2) && told.all("verdict").is_empty() {
+        // Only who may capture packets can see that.
+        assert!(end.contains("lo"), "{end}");
+        eprintln!("skipped: {end}");
+        return;
+    }
+    assert_eq!(told.exit, Some(0), "{:#?}", told.events);
+    let how = told.all("run-started")[0]["capture"].as_str().unwrap();
+    assert!(how.starts_with("live: the packets of lo"), "{how}");
+    let capture = workspace.capture(PIPELINED);
+    let checked = shakedown(&["check", capture.to_str().unwrap()])
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&checked.stdout);
+    assert_eq!(checked.status.code(), Some(0), "{text}");
+    assert!(text.contains("PR-E-01"), "{text}");
 }

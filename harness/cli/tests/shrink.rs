@@ -235,6 +235,45 @@ fn a_live_implementation_is_asked_anew_for_each_candidate() {
     assert_eq!(steps[0], json!({ "send": { "frame": "SYN" } }));
 }
 
+const OVER_QUIC: &str = "proton/any/server/a-lower-id-is-a-violation";
+
+/// What is left of the scenario in which the event 8 follows 9.
+fn has_the_two_ids(shrunk: &Value) {
+    let steps = shrunk["steps"].as_array().expect("steps");
+    assert!(steps.len() <= 7, "{shrunk:#}");
+    for id in [9, 8] {
+        let event = json!({ "write": { "stream": "event", "u32": [id] } });
+        assert!(steps.contains(&event), "{shrunk:#}");
+    }
+}
+
+#[test]
+fn a_scenario_over_quic_shrinks_in_virtual_time() {
+    let workspace = Workspace::new();
+    let out = workspace.path("small.json");
+    let out = out.to_string_lossy();
+    let told = workspace.shrink(&[OVER_QUIC, "--without", "PR-E-02", "--out", &out]);
+    assert_eq!(told.exit, Some(0), "{told:?}");
+    assert!(told.out.contains("fails PR-E-02"), "{told:?}");
+    has_the_two_ids(&workspace.shrunk("small.json"));
+}
+
+#[test]
+fn a_scenario_over_quic_shrinks_against_a_live_implementation() {
+    let workspace = Workspace::new();
+    let twin = include_str!("../../../vectors/iut/reference-server.toml");
+    let twin = twin.replace(
+        "\"--no-reset\",",
+        "\"--no-reset\", \"--without\", \"PR-E-02\",",
+    );
+    let iut = workspace.write("server.toml", &twin);
+    let out = workspace.path("small.json");
+    let out = out.to_string_lossy();
+    let told = workspace.shrink(&[OVER_QUIC, "--iut", &iut, "--confirm", "1", "--out", &out]);
+    assert_eq!(told.exit, Some(0), "{told:?}");
+    has_the_two_ids(&workspace.shrunk("small.json"));
+}
+
 #[test]
 fn an_implementation_that_fails_only_now_and_then_is_not_taken_for_one_that_fails() {
     let workspace = Workspace::new();

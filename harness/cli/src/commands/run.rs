@@ -112,9 +112,10 @@ pub(crate) struct Args {
     )]
     repeat: Option<u64>,
 
-    /// How many plays of --repeat are on at the same time, each from an address of its own
-    #[arg(long, value_name = "N", requires = "repeat", default_value = "50", value_parser = at_least_1::<NonZeroU64>)]
-    concurrency: NonZeroU64,
+    /// How many plays of --repeat are on at the same time, each from an address of its own [default: 50,
+    /// or 1 where a server serves one peer at a time]
+    #[arg(long, value_name = "N", requires = "repeat", value_parser = at_least_1::<NonZeroU64>)]
+    concurrency: Option<NonZeroU64>,
 
     #[command(flatten)]
     reports: ReportArgs,
@@ -282,7 +283,7 @@ impl Args {
             iut,
             scenario,
             repeat,
-            concurrency: self.concurrency.get(),
+            concurrency: self.concurrency.map(NonZeroU64::get),
             seed: self.seed.unwrap_or_else(any_seed),
             shakedown: own_path()?,
         };

@@ -41,6 +41,9 @@ pub use tuples::MOST_PLAYS;
 /// retransmissions of a handshake take 3.5 s.
 const HANDSHAKE: Duration = Duration::from_secs(4);
 
+/// Most plays at the same time, where a server serves many.
+const CONCURRENCY: u64 = 50;
+
 /// What is told of the captures.
 const NO_CAPTURE: &str = "nothing: a load records no packets, and its plays are judged by their \
                           steps alone";
@@ -54,8 +57,8 @@ pub struct Plan {
     pub scenario: Scenario,
     /// How often it is played, at most [`MOST_PLAYS`].
     pub repeat: u64,
-    /// Most plays at the same time.
-    pub concurrency: u64,
+    /// Most plays at the same time; where it is not said, as many as suit the protocol.
+    pub concurrency: Option<u64>,
     /// Seed of everything random.
     pub seed: u64,
     /// This program, for `{shakedown}` in IUT descriptions.
@@ -116,9 +119,13 @@ async fn play(
     let name = &plan.iut.protocol;
     let protocol = shakedown_protocol::protocol(name)
         .ok_or_else(|| format!("there is no protocol {name:?}"))?;
-    if let Some(why) = suitable::why_not(protocol, &plan.scenario, &plan.iut) {
+    if let Some(why) = suitable::why_not(protocol, plan) {
         return Err(why);
     }
+    let concurrency = plan.concurrency.unwrap_or(match protocol.serves_one {
+        true => 1,
+        false => CONCURRENCY,
+    });
     let launcher = Launcher::new(
         Arc::new(plan.iut.clone()),
         plan.seed,
@@ -134,13 +141,16 @@ async fn play(
         .address
         .ok_or("the implementation has no address to be reached at")?;
     let dropped_before = kernel::drops_at(address);
-    let player =
-        player(plan, protocol, &launcher.iut, &instance, events, stop).map_err(|error| {
-            format!(
-                "there are no sockets for {} plays: {error}",
-                plan.concurrency
-            )
-        })?;
+    let player = player(
+        plan,
+        protocol,
+        concurrency,
+        &launcher.iut,
+        &instance,
+        events,
+        stop,
+    )
+    .map_err(|error| format!("there are no sockets for {concurrency} plays: {error}"))?;
     let loaded = spawn_blocking(move || player.run()).await;
     let dropped_by_iut = kernel::drops_at(address).saturating_sub(dropped_before);
     let process = process_event(
@@ -158,6 +168,7 @@ async fn play(
         .map_err(|error| format!("the load broke off: {error}"))?;
     Ok(Report {
         plan,
+        concurrency,
         protocol,
         process,
         dropped_by_iut,
@@ -168,6 +179,7 @@ async fn play(
 fn player(
     plan: &Plan,
     protocol: &'static Protocol,
+    concurrency: u64,
     iut: &Iut,
     instance: &Instance,
     events: &mpsc::UnboundedSender<Event>,
@@ -190,7 +202,7 @@ fn player(
         scenario: plan.scenario.id.clone(),
         tuples: Tuples::open(address, stream.saturating_add(HANDSHAKE))?,
         plays: plan.repeat,
-        concurrency: usize::try_from(plan.concurrency).unwrap_or(usize::MAX),
+        concurrency: usize::try_from(concurrency).unwrap_or(usize::MAX),
         limit: bound(&plan.scenario, iut),
         process: instance.process.clone(),
         events: events.clone(),
@@ -217,6 +229,7 @@ fn process_event(instance: &Instance, has_ended: bool) -> Option<ProcessEvent> {
 /// What is told at the end.
 struct Report<'a> {
     plan: &'a Plan,
+    concurrency: u64,
     protocol: &'static Protocol,
     process: Option<ProcessEvent>,
     dropped_by_iut: u64,
@@ -234,7 +247,7 @@ impl Report<'_> {
         let summary = LoadSummary {
             scenario: self.plan.scenario.id.clone(),
             plays: self.plan.repeat,
-            concurrency: self.plan.concurrency,
+            concurrency: self.concurrency,
             started: loaded.started,
             completed,
             failed,

@@ -1,20 +1,32 @@
 use shakedown_engine::document::Pointer;
-use shakedown_engine::iut::Iut;
-use shakedown_engine::scenario::{Scenario, each_step};
+use shakedown_engine::scenario::each_step;
 use shakedown_engine::step::{Process, Step};
 use shakedown_protocol::Protocol;
 
 use crate::run::why_not_applicable;
 
-/// Why a scenario cannot be played as load against an implementation; `None` if it can.
-pub(super) fn why_not(protocol: &Protocol, scenario: &Scenario, iut: &Iut) -> Option<String> {
-    let [asks, _] = Protocol::ROLES;
+use super::Plan;
+
+/// Why a load cannot be played; `None` if it can.
+pub(super) fn why_not(protocol: &Protocol, plan: &Plan) -> Option<String> {
+    let Plan { scenario, iut, .. } = plan;
+    let [asks, answers] = Protocol::ROLES;
     let id = &scenario.id;
     if iut.role == asks || scenario.iut.role == asks {
         return Some(format!(
             "{id} cannot be repeated as load: its IUT is the {}, which comes by itself and once \
              a process; take a scenario whose IUT answers",
             protocol.side(asks)
+        ));
+    }
+    if let Some(several) = plan
+        .concurrency
+        .filter(|&most| protocol.serves_one && most > 1)
+    {
+        let (name, side) = (protocol.id, protocol.side(answers));
+        return Some(format!(
+            "{id} cannot be played {several} times at once: a {side} of {name} serves one at a time and \
+             turns the others away; leave --concurrency out"
         ));
     }
     if let Some(why) = why_not_applicable(iut, scenario) {

@@ -9,7 +9,9 @@ use quinn::{ClientConfig, ServerConfig, TransportConfig, VarInt};
 use shakedown_protocol::Transport;
 pub use shakedown_protocol::proton::TRANSPORT as PROTON;
 
-use super::tls::{AnyCertificate, Identity, Secrets, provider};
+use shakedown_carrier::{AnyCertificate, Identity};
+
+use super::tls::{Secrets, provider};
 
 /// The name by which every server is called in the TLS handshake.
 pub(super) const SERVER_NAME: &str = "localhost";

@@ -234,10 +234,11 @@ mod tests {
 
     use tokio::time::timeout;
 
-    use super::super::tls::{Identity, Secrets};
+    use super::super::tls::Secrets;
     use super::super::transport::{PROTON, any_address_for, client_config, server_config};
     use super::super::underlay::Real;
     use super::*;
+    use shakedown_carrier::Identity;
 
     const BOUND: Duration = Duration::from_secs(20);
 

@@ -11,7 +11,7 @@ use shakedown_protocol::{MonitorSettings, Transport};
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::tls::{Identity, Secrets};
+use super::super::tls::Secrets;
 use super::super::transport::{PROTON, any_address_for, client_config, server_config};
 use super::super::underlay::Underlay;
 use super::super::virtual_network::{VirtualNetwork, runtime};
@@ -19,6 +19,7 @@ use super::super::{Freeze, Recording, Watch};
 use super::told::Told;
 use crate::clock::Clock;
 use crate::drive::Recorder;
+use shakedown_carrier::Identity;
 
 const NAME: &str = "it.pcapng";
 

@@ -14,12 +14,13 @@ use shakedown_protocol::requirement::Role;
 use tempfile::TempDir;
 use tokio::time::timeout;
 
-use super::super::tls::{Identity, Secrets};
+use super::super::tls::Secrets;
 use super::super::transport::{PROTON, any_address_for, client_config, server_config};
 use super::super::{Freeze, Host, Recording, Watch};
 use super::{VirtualNetwork, runtime};
 use crate::clock::Clock;
 use crate::drive::Recorder;
+use shakedown_carrier::Identity;
 
 const NAME: &str = "it.pcapng";
 
