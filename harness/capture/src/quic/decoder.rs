@@ -168,7 +168,8 @@ impl Decoder {
                 Ok(Header::Long { destination, .. }) => destination == *first,
                 // Its first byte may be 0, as that of padding: the fixed bit may be greased (RFC 9287).
                 Ok(Header::Short) => {
-                    rest[1..].starts_with(first.as_bytes()) && (rest[0] != 0 || !first.is_empty())
+                    let is_padding = rest.iter().all(|byte| *byte == 0);
+                    rest[1..].starts_with(first.as_bytes()) && !is_padding
                 }
                 Ok(_) | Err(_) => false,
             };

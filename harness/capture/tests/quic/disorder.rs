@@ -154,6 +154,19 @@ fn listen(file: &[u8], sink: &mut dyn FnMut(&Event<'_>)) {
 }
 
 #[test]
+fn a_coalesced_packet_whose_first_byte_is_0_is_no_padding() {
+    // The QUIC bit is greased there (RFC 9287), and the protection of the header made the rest 0.
+    let file = include_bytes!("first-byte-0.pcapng");
+    let mut opened = Vec::new();
+    listen(file, &mut |event| {
+        if let EventKind::StreamOpened { stream, .. } = event.kind {
+            opened.push((event.at.number, stream));
+        }
+    });
+    assert_eq!(opened, [(3, 0), (3, 4), (3, 8)]);
+}
+
+#[test]
 fn other_versions_and_other_protocols_are_told() {
     let mut told = Vec::new();
     let mut decoder = Decoder::new(Limits::default());
