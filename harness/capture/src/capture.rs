@@ -31,7 +31,6 @@ pub struct Capture<R> {
     statistics: Statistics,
 }
 
-/// A UDP datagram.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Datagram<'a> {
     /// Number of the packet in the capture, from 1; of the last piece if it was fragmented.
@@ -51,7 +50,6 @@ pub struct Datagram<'a> {
 /// What stands in a capture, in its order.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Item<'a> {
-    /// A UDP datagram.
     Datagram(Datagram<'a>),
     /// Secrets of TLS (a Decryption Secrets Block of pcapng), in the key log format.
     KeyLog(&'a [u8]),

@@ -22,7 +22,6 @@ pub enum CaptureError {
     Truncated {
         /// What is incomplete: a header, a record, a block.
         what: &'static str,
-        /// Where it begins.
         offset: u64,
         /// Its length in bytes, as far as it is known.
         need: u64,
@@ -34,12 +33,10 @@ pub enum CaptureError {
     Damaged {
         /// Where the field or block is that is wrong.
         offset: u64,
-        /// What is wrong.
         what: String,
         /// What would be right.
         right: String,
     },
-    /// Reading failed.
     #[error("reading the capture failed at byte {offset}: {source}")]
     Io {
         /// How far the file was read.

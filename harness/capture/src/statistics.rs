@@ -33,14 +33,12 @@ pub struct Statistics {
     pub key_logs: u64,
     /// Key logs of TLS that were passed over: longer than 16 MiB, or damaged.
     pub unread_key_logs: u64,
-    /// Fragmented IP packets.
     pub fragments: FragmentStatistics,
 }
 
 /// What became of IP fragments.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct FragmentStatistics {
-    /// Pieces seen.
     pub pieces: u64,
     /// IP packets put together.
     pub reassembled: u64,

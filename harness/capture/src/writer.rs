@@ -72,7 +72,6 @@ pub enum WriteError {
     TooLarge {
         /// Length of the payload in bytes.
         length: usize,
-        /// Version of IP.
         version: u8,
         /// Longest payload in bytes.
         max: usize,
@@ -80,9 +79,7 @@ pub enum WriteError {
     /// Source and destination are not of the same version of IP.
     #[error("no packet goes from {from} to {to}: one is IPv4, the other IPv6")]
     MixedVersions {
-        /// Source address.
         from: std::net::IpAddr,
-        /// Destination address.
         to: std::net::IpAddr,
     },
     /// The format cannot express it.

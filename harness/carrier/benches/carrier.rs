@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
-use shakedown_protocol::proton::{Errand, Runner, Server, ServerSettings, TRANSPORT};
+use shakedown_protocol::proton::{Server, ServerSettings, TRANSPORT, Workload, WorkloadClient};
 use shakedown_protocol::streams::StreamMachine;
 
 const LATENCY: Duration = Duration::from_millis(1);
@@ -57,10 +57,10 @@ fn play<S: StreamMachine, C: StreamMachine>(
     }
 }
 
-fn errand(security: Security, errand: Errand) -> usize {
+fn errand(security: Security, errand: Workload) -> usize {
     let settings = Settings::new(TRANSPORT, security);
     let server = Carrier::server(Server::new(ServerSettings::default()), &settings);
-    let client = Carrier::client(Runner::new(errand), address(0), &settings);
+    let client = Carrier::client(WorkloadClient::new(errand), address(0), &settings);
     match (server, client) {
         (Ok(server), Ok(client)) => play(server, client),
         (_, _) => 0,
@@ -69,14 +69,14 @@ fn errand(security: Security, errand: Errand) -> usize {
 
 fn errands(criterion: &mut Criterion) {
     let errands = [
-        ("handshake", Errand::default()),
+        ("handshake", Workload::default()),
         (
             "errand",
-            Errand {
+            Workload {
                 events: 3,
                 commits: 2,
                 actions: 2,
-                ..Errand::default()
+                ..Workload::default()
             },
         ),
     ];

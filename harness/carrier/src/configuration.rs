@@ -111,7 +111,6 @@ impl Configuration {
         Some(Arc::new(config))
     }
 
-    /// How to connect.
     pub(crate) fn client(
         &mut self,
         how: &Approach,

@@ -49,33 +49,24 @@ pub enum Effect {
     Open(Socket),
     /// Send `payload` as one datagram.
     Send {
-        /// The local socket.
         socket: Socket,
         /// Destination of the datagram.
         to: SocketAddr,
-        /// The UDP payload.
         payload: Vec<u8>,
     },
     /// A connection went from one state to another, as the machine has it.
     Transition {
-        /// The connection.
         connection: ConnectionNumber,
-        /// Its other side.
         peer: SocketAddr,
-        /// The state before.
         from: &'static str,
-        /// The state after.
         to: &'static str,
         /// Why, in a few words.
         why: &'static str,
     },
     /// A connection is over for the machine.
     Ended {
-        /// The connection.
         connection: ConnectionNumber,
-        /// Its other side.
         peer: SocketAddr,
-        /// How it went.
         outcome: Outcome,
     },
 }
@@ -98,7 +89,6 @@ pub enum Security {
 pub struct Settings {
     /// What the protocol asks of QUIC.
     pub transport: Transport,
-    /// What protects packets.
     pub security: Security,
     /// Whether it carries a test peer. It then sends and takes datagrams, which the protocol may not
     /// know, admits more streams than the protocol has, does not keep idle connections open by

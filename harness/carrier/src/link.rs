@@ -17,16 +17,16 @@ const CHUNK: usize = 64 * 1024;
 
 /// Something that a machine is to hear of a connection.
 #[derive(Debug)]
-pub(crate) enum Heard {
+pub(crate) enum LinkEvent {
     Connected,
-    Stream(StreamId, Told),
+    Stream(StreamId, StreamInput),
     Datagram(Bytes),
     Lost(ConnectionError),
 }
 
 /// What happened on a stream.
 #[derive(Debug)]
-pub(crate) enum Told {
+pub(crate) enum StreamInput {
     Opened,
     Bytes(Bytes),
     Fin,
@@ -35,7 +35,7 @@ pub(crate) enum Told {
     Written,
 }
 
-impl Told {
+impl StreamInput {
     pub(crate) fn as_input(&self) -> OnStream<'_> {
         match self {
             Self::Opened => OnStream::Opened,
@@ -69,7 +69,7 @@ pub(crate) struct Link {
     writable: BTreeSet<StreamId>,
     /// Streams of which something may be read, in the order in which it came.
     readable: VecDeque<StreamId>,
-    told: VecDeque<(StreamId, Told)>,
+    told: VecDeque<(StreamId, StreamInput)>,
 }
 
 #[derive(Debug)]
@@ -150,26 +150,26 @@ impl Link {
 
     /// The next thing to hear, after everything that can be done without the machine was done.
     /// `reads` says whether bytes of a stream are taken now.
-    pub(crate) fn next(&mut self, reads: impl Fn(StreamId) -> bool) -> Option<Heard> {
+    pub(crate) fn next(&mut self, reads: impl Fn(StreamId) -> bool) -> Option<LinkEvent> {
         while let Some(event) = self.quic.poll() {
             if self.number.is_some() && self.take(event) {
                 self.is_connected = true;
-                return Some(Heard::Connected);
+                return Some(LinkEvent::Connected);
             }
         }
         self.number?;
         self.write_all();
         if let Some((stream, told)) = self.told.pop_front() {
-            return Some(Heard::Stream(stream, told));
+            return Some(LinkEvent::Stream(stream, told));
         }
         if let Some(datagram) = self.quic.datagrams().recv() {
-            return Some(Heard::Datagram(datagram));
+            return Some(LinkEvent::Datagram(datagram));
         }
         if let Some((stream, told)) = self.read(reads) {
-            return Some(Heard::Stream(stream, told));
+            return Some(LinkEvent::Stream(stream, told));
         }
         // What came before the end is heard before it.
-        self.lost.take().map(Heard::Lost)
+        self.lost.take().map(LinkEvent::Lost)
     }
 
     /// Whether bytes wait that the machine did not want: it may want them after its next input.
@@ -205,7 +205,7 @@ impl Link {
                         let id = StreamId(id.into());
                         self.streams.insert(id, Stream::new(id, false));
                         self.may_be_read(id);
-                        self.told.push_back((id, Told::Opened));
+                        self.told.push_back((id, StreamInput::Opened));
                     }
                 }
             },
@@ -231,7 +231,7 @@ impl Link {
         stream.waiting.clear();
         // It fails only where the stream is over already.
         let _ = self.quic.send_stream(quic_id(id)).reset(code);
-        let told = Told::Stopped(code.into_inner());
+        let told = StreamInput::Stopped(code.into_inner());
         self.told.push_back((id, told));
         self.drop_if_over(id);
     }
@@ -350,7 +350,7 @@ impl Link {
                 Ok(_) => {
                     stream.taken = 0;
                     stream.waiting.pop_front();
-                    self.told.push_back((id, Told::Written));
+                    self.told.push_back((id, StreamInput::Written));
                 }
                 Err(WriteError::Blocked) => return,
                 Err(WriteError::Stopped(code)) => return self.stopped(id, code),
@@ -362,7 +362,7 @@ impl Link {
         }
     }
 
-    fn read(&mut self, reads: impl Fn(StreamId) -> bool) -> Option<(StreamId, Told)> {
+    fn read(&mut self, reads: impl Fn(StreamId) -> bool) -> Option<(StreamId, StreamInput)> {
         let mut index = 0;
         while let Some(id) = self.readable.get(index).copied() {
             let Some(stream) = self.streams.get_mut(&id) else {
@@ -378,7 +378,7 @@ impl Link {
                 Receiving::ToStop(_) | Receiving::Over => None,
             };
             match told {
-                Some(told @ Told::Bytes(_)) => return Some((id, told)),
+                Some(told @ StreamInput::Bytes(_)) => return Some((id, told)),
                 Some(told) => {
                     stream.receives = Receiving::Over;
                     self.readable.remove(index);
@@ -406,13 +406,13 @@ impl Link {
 }
 
 /// What came next on a stream, if anything.
-fn read(quic: &mut Connection, id: StreamId) -> Option<Told> {
+fn read(quic: &mut Connection, id: StreamId) -> Option<StreamInput> {
     let mut stream = quic.recv_stream(quic_id(id));
     let mut chunks = stream.read(true).ok()?;
     match chunks.next(CHUNK) {
-        Ok(Some(chunk)) => Some(Told::Bytes(chunk.bytes)),
-        Ok(None) => Some(Told::Fin),
-        Err(ReadError::Reset(code)) => Some(Told::Reset(code.into_inner())),
+        Ok(Some(chunk)) => Some(StreamInput::Bytes(chunk.bytes)),
+        Ok(None) => Some(StreamInput::Fin),
+        Err(ReadError::Reset(code)) => Some(StreamInput::Reset(code.into_inner())),
         Err(ReadError::Blocked) => None,
     }
 }

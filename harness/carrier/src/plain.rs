@@ -105,7 +105,6 @@ struct Handshake {
     stage: Stage,
     /// The protocols that are offered, or the one that is served.
     alpn: Vec<Vec<u8>>,
-    /// Our transport parameters.
     own: Vec<u8>,
     /// The message that is not whole yet.
     came: Vec<u8>,

@@ -13,7 +13,7 @@ use shakedown_protocol::streams::{
 };
 
 use crate::configuration::Configuration;
-use crate::link::{Heard, Link, varint};
+use crate::link::{Link, LinkEvent, varint};
 use crate::misbehave::{self, Switch};
 use crate::{CarrierError, Effect, Settings, Socket};
 
@@ -25,7 +25,6 @@ const MOST_PLACES: usize = 4096;
 
 #[derive(Debug)]
 pub(crate) struct Quic {
-    /// The owner's beginning.
     base: Instant,
     configuration: Configuration,
     endpoint: Endpoint,
@@ -46,7 +45,7 @@ pub(crate) struct Quic {
     is_tester: bool,
     silent: BTreeSet<Socket>,
     /// What came of the machine's orders at once.
-    heard: VecDeque<(ConnectionNumber, News)>,
+    heard: VecDeque<(ConnectionNumber, ConnectionEvent)>,
     pub(crate) effects: VecDeque<Effect>,
 }
 
@@ -66,13 +65,13 @@ struct Place {
 
 /// What a machine is to hear.
 #[derive(Debug)]
-pub(crate) enum News {
+pub(crate) enum ConnectionEvent {
     Incoming(SocketAddr),
     NotBegun(String),
-    Link(Heard),
+    Link(LinkEvent),
 }
 
-impl News {
+impl ConnectionEvent {
     pub(crate) fn tell(
         &self,
         now: Duration,
@@ -88,14 +87,14 @@ impl News {
                 connection,
                 why: Closing::NotBegun(why),
             },
-            Self::Link(Heard::Connected) => Input::Connected { connection },
-            Self::Link(Heard::Stream(stream, told)) => Input::Stream {
+            Self::Link(LinkEvent::Connected) => Input::Connected { connection },
+            Self::Link(LinkEvent::Stream(stream, told)) => Input::Stream {
                 connection,
                 stream: *stream,
                 what: told.as_input(),
             },
-            Self::Link(Heard::Datagram(bytes)) => Input::Datagram { connection, bytes },
-            Self::Link(Heard::Lost(error)) => {
+            Self::Link(LinkEvent::Datagram(bytes)) => Input::Datagram { connection, bytes },
+            Self::Link(LinkEvent::Lost(error)) => {
                 let text = error.to_string();
                 let why = closing(error, &text);
                 return machine.handle(now, Input::Closed { connection, why });
@@ -201,7 +200,8 @@ impl Quic {
                 self.remember(connection, Place { socket, peer: from });
                 self.stages
                     .insert(connection, Stage::Asked(Box::new(incoming)));
-                self.heard.push_back((connection, News::Incoming(from)));
+                self.heard
+                    .push_back((connection, ConnectionEvent::Incoming(from)));
             }
             Some(DatagramEvent::Response(transmit)) => self.send(socket, &transmit, answer),
             None => {}
@@ -223,7 +223,7 @@ impl Quic {
     pub(crate) fn next(
         &mut self,
         reads: impl Fn(ConnectionNumber, StreamId) -> bool,
-    ) -> Option<(ConnectionNumber, News)> {
+    ) -> Option<(ConnectionNumber, ConnectionEvent)> {
         if let Some(heard) = self.heard.pop_front() {
             return Some(heard);
         }
@@ -234,11 +234,11 @@ impl Quic {
             let number = link.number;
             let heard = link.next(|stream| number.is_some_and(|number| reads(number, stream)));
             if let (Some(number), Some(heard)) = (number, heard) {
-                if matches!(heard, Heard::Lost(_)) {
+                if matches!(heard, LinkEvent::Lost(_)) {
                     link.forget();
                     self.stages.remove(&number);
                 }
-                return Some((number, News::Link(heard)));
+                return Some((number, ConnectionEvent::Link(heard)));
             }
         }
         None
@@ -365,7 +365,7 @@ impl Quic {
     fn admit(&mut self, now: Duration, connection: ConnectionNumber, faults: &Faults) {
         if let Err(error) = misbehave::check(faults) {
             self.refuse(connection);
-            let why = News::NotBegun(error.to_string());
+            let why = ConnectionEvent::NotBegun(error.to_string());
             return self.heard.push_back((connection, why));
         }
         let Some(incoming) = self.take_asked(connection) else {
@@ -387,7 +387,7 @@ impl Quic {
                 if let Some(transmit) = error.response {
                     self.send(socket, &transmit, answer);
                 }
-                let lost = News::Link(Heard::Lost(error.cause));
+                let lost = ConnectionEvent::Link(LinkEvent::Lost(error.cause));
                 self.heard.push_back((connection, lost));
             }
         }
@@ -414,11 +414,12 @@ impl Quic {
     fn connect(&mut self, now: Duration, connection: ConnectionNumber, how: &Approach) {
         match self.approach(now, connection, how) {
             Ok((handle, link)) => self.begin(connection, handle, link),
-            Err(why) => self.heard.push_back((connection, News::NotBegun(why))),
+            Err(why) => self
+                .heard
+                .push_back((connection, ConnectionEvent::NotBegun(why))),
         }
     }
 
-    /// Begins a connection.
     fn approach(
         &mut self,
         now: Duration,

@@ -122,7 +122,6 @@ impl Sessions {
         }
     }
 
-    /// A server's sessions.
     pub(crate) fn server(
         &self,
         settings: &Settings,

@@ -261,7 +261,7 @@ fn a_scenario_over_quic_shrinks_in_virtual_time() {
 #[test]
 fn a_scenario_over_quic_shrinks_against_a_live_implementation() {
     let workspace = Workspace::new();
-    let twin = include_str!("../../../vectors/iut/reference-server.toml");
+    let twin = include_str!("../../../vectors/proton/reference-server.toml");
     let twin = twin.replace(
         "\"--no-reset\",",
         "\"--no-reset\", \"--without\", \"PR-E-02\",",

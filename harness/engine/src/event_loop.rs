@@ -19,7 +19,6 @@ pub struct EventLoop<T> {
 /// Something that happens now.
 #[derive(Debug)]
 pub enum Next<T> {
-    /// A datagram arrives.
     Arrival(Arrival<T>),
     /// The time of this participant has come, by its place among the deadlines.
     Deadline(usize),
@@ -36,7 +35,6 @@ impl<T: Clone> EventLoop<T> {
         }
     }
 
-    /// The time.
     #[must_use]
     pub const fn now(&self) -> Duration {
         self.now

@@ -27,7 +27,6 @@ const HEAD: usize = 256;
 pub struct MonitorReport<'a> {
     /// The protocol whose monitor said it.
     pub protocol: &'static Protocol,
-    /// The observation.
     pub observation: Observation,
     /// The beginning of the UDP payload that a finding names: all of it if it is the newest, 256
     /// bytes of one of the 63 before, else nothing.
@@ -40,7 +39,6 @@ pub struct MonitorReport<'a> {
 /// What was read of a capture.
 #[derive(Debug)]
 pub struct JudgedCapture {
-    /// The statistics.
     pub statistics: Statistics,
     /// Where the capture is damaged, if it is; everything before was judged.
     pub damage: Option<CaptureError>,

@@ -27,7 +27,6 @@ const TRIES: usize = 5;
 /// What is needed to start an implementation.
 #[derive(Debug)]
 pub struct Launcher {
-    /// Its description.
     pub iut: Arc<Iut>,
     /// Seed of everything random; each start of a process has another one that follows from it.
     pub seed: u64,
@@ -69,22 +68,17 @@ pub enum LaunchError {
         "{address} is in use by another program before the implementation is started; end that \
          program, or write {{port}} in the IUT description and a free port is chosen"
     )]
-    PortInUse {
-        /// The address.
-        address: SocketAddr,
-    },
+    PortInUse { address: SocketAddr },
     /// No port is to be had there.
     #[error("no UDP port can be had at {host}: {why}")]
     NoPort {
         /// The address without its port.
         host: String,
-        /// Why, for people.
         why: std::io::Error,
     },
     /// It ended before it was ready.
     #[error("the implementation ended before it was ready ({ended}); {}", said(.output))]
     Exited {
-        /// How it ended.
         ended: Ended,
         /// The end of its output.
         output: String,

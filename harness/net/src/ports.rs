@@ -62,7 +62,6 @@ impl FreePort {
         Err(problem)
     }
 
-    /// The port.
     #[must_use]
     pub const fn port(&self) -> u16 {
         self.port

@@ -30,11 +30,9 @@ pub struct PeerSocket {
 /// A datagram that arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival {
-    /// Its source.
     pub from: SocketAddr,
     /// When, by the scenario's clock.
     pub at: Duration,
-    /// The UDP payload.
     pub payload: Vec<u8>,
 }
 

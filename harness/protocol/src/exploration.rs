@@ -95,7 +95,6 @@ pub enum Symptom {
     NoEnd {
         /// The answer that asks for a confirmation, if there is a handshake.
         answer: &'static str,
-        /// The confirmation.
         confirmation: &'static str,
         /// The frame that may come before media.
         name: &'static str,
@@ -147,7 +146,6 @@ pub const STUCK: &str = "nothing is on its way, a side waits, and nobody will ev
 /// A rule that does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Broken {
-    /// The requirement's id.
     pub requirement: &'static str,
     /// Who broke it; `None` if it takes both.
     pub party: Option<Role>,
@@ -186,7 +184,6 @@ pub struct Participants {
     pub mode: Option<&'static str>,
     /// The one that is connected to.
     pub server: Participant,
-    /// Those that connect.
     pub clients: Vec<Participant>,
     /// From then on nothing goes wrong any more.
     pub quiet: Duration,
@@ -200,9 +197,7 @@ pub struct Participants {
     pub vantage: Vantage,
 }
 
-/// One of them.
 pub struct Participant {
-    /// The machine.
     pub machine: Box<dyn Explored>,
     /// Whether it is a reference, which is judged. Others may do what is wrong.
     pub is_judged: bool,
@@ -211,7 +206,6 @@ pub struct Participant {
 /// A time at which all machines are at rest.
 #[derive(Debug, Clone, Copy)]
 pub struct Rest {
-    /// The time.
     pub at: Duration,
     /// Id of the requirement that is broken else.
     pub requirement: &'static str,
@@ -261,11 +255,8 @@ impl<M: Explored + ?Sized> Explored for Box<M> {
 /// A requirement that a run shows broken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Breach {
-    /// Its id.
     pub requirement: &'static str,
-    /// Who broke it.
     pub party: Role,
-    /// When it showed.
     pub at: Duration,
     /// What should hold, and what was seen.
     pub property: String,

@@ -18,7 +18,6 @@ pub enum Input<'a> {
     Datagram {
         /// Source of the datagram.
         from: SocketAddr,
-        /// The UDP payload.
         payload: &'a [u8],
     },
     /// Time went on; a deadline may be due. Also the first input of a machine that speaks first.
@@ -34,16 +33,13 @@ pub enum Output {
     Send {
         /// Destination of the datagram.
         to: SocketAddr,
-        /// The UDP payload.
         payload: Vec<u8>,
     },
     /// The session with `peer` went from one state to another, in the specification's words.
     Transition {
         /// The session's other side.
         peer: SocketAddr,
-        /// The state before.
         from: &'static str,
-        /// The state after.
         to: &'static str,
         /// Why, in a few words.
         why: &'static str,
@@ -52,7 +48,6 @@ pub enum Output {
     Ended {
         /// The session's other side.
         peer: SocketAddr,
-        /// How it went.
         outcome: Outcome,
     },
 }
@@ -72,7 +67,6 @@ pub enum Outcome {
 pub struct Failure {
     /// The counter's key, for example `timeout` or `rejected`.
     pub cause: &'static str,
-    /// The sentence.
     pub message: String,
 }
 
@@ -128,7 +122,6 @@ pub struct Tally {
     pub sent_datagrams: u64,
     /// Their UDP payloads, in bytes.
     pub sent_bytes: u64,
-    /// Handshakes that began.
     pub attempted: u64,
     /// Those that led to a session.
     pub succeeded: u64,

@@ -31,7 +31,6 @@ pub struct Media {
 /// A frame of media to send.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct MediaFrame {
-    /// Its number.
     pub number: u64,
     /// When it leaves, as its sender counts time.
     pub time: Duration,
@@ -44,7 +43,6 @@ pub struct MediaFrame {
 /// How a frame of media is carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carry {
-    /// In one datagram.
     Whole,
     /// In several datagrams with one number, without positions.
     Split,
@@ -55,7 +53,6 @@ pub enum Carry {
 /// What a datagram has of a frame of media.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Piece {
-    /// The frame's number.
     pub number: u64,
     /// Its bytes that are here.
     pub bytes: u64,

@@ -52,11 +52,9 @@ pub enum Observation {
 /// A requirement broken (or not judged), with the packet and the moment.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Finding {
-    /// The requirement's id.
     pub requirement: &'static str,
     /// The party that broke it.
     pub party: Role,
-    /// Its address.
     pub address: SocketAddr,
     /// The packet, counted from 1; `None` where the lack of one is the finding.
     pub packet: Option<u64>,
@@ -64,7 +62,6 @@ pub struct Finding {
     pub time: Duration,
     /// What the rule wanted.
     pub expected: String,
-    /// What was seen.
     pub got: String,
     /// The bytes of the datagram that show it, if bytes do.
     pub field: Option<Field>,
@@ -73,7 +70,6 @@ pub struct Finding {
 /// A stretch of a datagram's bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 pub struct Field {
-    /// The field's name.
     pub name: &'static str,
     /// Offset of its first byte in the UDP payload.
     pub offset: usize,
@@ -84,13 +80,10 @@ pub struct Field {
 /// A session that a monitor found.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Session {
-    /// The protocol's id.
     pub protocol: &'static str,
     /// The mode's name; `unknown` if the capture does not show how the session began.
     pub mode: &'static str,
-    /// The initiator's address.
     pub initiator: SocketAddr,
-    /// The responder's address.
     pub responder: SocketAddr,
     /// The session's id, if one was seen: as text, or the StreamId of a start3 session as 16 hexadecimal
     /// digits.
@@ -144,9 +137,7 @@ pub trait StreamMonitor {
 /// A connection that was not judged because nothing of a side could be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Blind {
-    /// The protocol's id.
     pub protocol: &'static str,
-    /// Why.
     pub why: Unread,
     /// The side; `None` if it is both.
     pub side: Option<quic::Role>,

@@ -60,7 +60,6 @@ pub struct Protocol {
     pub hello: Option<fn(mode: &str, id: &str) -> Option<Hello>>,
     /// What happens between two implementations, if the specification says something of pairs.
     pub pairs: Option<Pairs>,
-    /// A new monitor.
     pub monitor: fn(&MonitorSettings) -> Watcher,
     /// A new reference machine.
     ///
@@ -98,7 +97,6 @@ pub enum Watcher {
 
 /// A reference machine, by what it speaks.
 pub enum Reference {
-    /// Datagrams of UDP.
     Datagrams(Box<dyn Machine>),
     /// Streams of QUIC connections, and what it asks of them.
     Streams(Box<dyn StreamMachine>, Transport),
@@ -328,7 +326,6 @@ impl Default for MonitorSettings {
 pub struct ReferenceSettings {
     /// The role that it plays.
     pub role: Role,
-    /// The mode's name.
     pub mode: String,
     /// Options that are on, by the names of [`Protocol::options`].
     pub options: Vec<String>,

@@ -7,11 +7,9 @@ use shakedown_wire::quic;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "UPPERCASE")]
 pub enum Level {
-    /// An absolute requirement.
     Must,
     /// May be left undone for a good reason.
     Should,
-    /// Truly optional.
     May,
 }
 
@@ -54,7 +52,6 @@ pub enum Role {
 }
 
 impl Role {
-    /// The other side.
     #[must_use]
     pub const fn peer(self) -> Self {
         match self {
@@ -114,7 +111,6 @@ pub struct Requirement {
     pub modes: Vec<String>,
     /// How it can be observed.
     pub seen: Vec<Seen>,
-    /// The rule itself.
     pub text: String,
     /// Where it comes from: seed numbers, `F` seen in the field, `D` decided.
     pub source: String,

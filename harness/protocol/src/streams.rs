@@ -65,31 +65,22 @@ pub enum Input<'a> {
         from: SocketAddr,
     },
     /// The handshake of a connection is done.
-    Connected {
-        /// The connection.
-        connection: ConnectionNumber,
-    },
+    Connected { connection: ConnectionNumber },
     /// Something happened on a stream.
     Stream {
-        /// The connection.
         connection: ConnectionNumber,
-        /// The stream.
         stream: StreamId,
-        /// What happened.
         what: OnStream<'a>,
     },
     /// A datagram came in (RFC 9221).
     Datagram {
-        /// The connection.
         connection: ConnectionNumber,
         /// Its bytes.
         bytes: &'a [u8],
     },
     /// The connection is over, by the other side or by the transport.
     Closed {
-        /// The connection.
         connection: ConnectionNumber,
-        /// How it ended.
         why: Closing<'a>,
     },
     /// Time went on; a deadline may be due. Also the first input of a machine that speaks first.
@@ -121,7 +112,6 @@ pub enum OnStream<'a> {
 pub enum Closing<'a> {
     /// The other side closed it with an application's code.
     Application {
-        /// The code.
         code: u64,
         /// The reason that it gave.
         reason: &'a [u8],
@@ -176,29 +166,22 @@ pub enum Output {
     Misbehave(ConnectionNumber, Fault),
     /// Close a connection with an application's code.
     Close {
-        /// The connection.
         connection: ConnectionNumber,
-        /// The code.
         code: u64,
         /// Why, in a few words.
         reason: String,
     },
     /// A connection went from one state to another.
     Transition {
-        /// The connection.
         connection: ConnectionNumber,
-        /// The state before.
         from: &'static str,
-        /// The state after.
         to: &'static str,
         /// Why, in a few words.
         why: &'static str,
     },
     /// A connection is over for the machine.
     Ended {
-        /// The connection.
         connection: ConnectionNumber,
-        /// How it went.
         outcome: Outcome,
     },
 }

@@ -25,7 +25,6 @@ pub const fn junit(path: PathBuf) -> Document {
     Document::new(path, |record, _| render(record).map(Some))
 }
 
-/// The whole document.
 fn render(record: &Record) -> io::Result<String> {
     let mut report = Report::new("shakedown");
     if let Some(summary) = &record.summary {

@@ -27,7 +27,6 @@ pub struct Record {
     pub loads: Vec<LoadSummary>,
     /// How the run ended, once it did; of several runs, all that did.
     pub summary: Option<Summary>,
-    /// Captures checked.
     pub checks: Vec<CheckSummary>,
     /// Implementations that were set against each other.
     pub table: Option<Table>,
@@ -42,7 +41,6 @@ pub struct Run {
     pub seed: String,
     /// How packets are recorded, and why; of several ways, joined.
     pub capture: String,
-    /// Scenarios selected.
     pub scenarios: usize,
     /// Runs that began and have not come to their end.
     pub open: usize,

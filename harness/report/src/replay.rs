@@ -19,7 +19,6 @@ pub enum ReplayError {
     /// There is no such file, or it cannot be read.
     #[error("cannot read {}: {error}", path.display())]
     Unreadable {
-        /// The file.
         path: PathBuf,
         /// What the reading met.
         error: io::Error,
@@ -27,7 +26,6 @@ pub enum ReplayError {
     /// A line is no event.
     #[error("{}:{line}: this is no event: {error}", path.display())]
     NoEvent {
-        /// The file.
         path: PathBuf,
         /// The line, from 1.
         line: usize,
@@ -40,7 +38,6 @@ pub enum ReplayError {
         path.display()
     )]
     OtherVersion {
-        /// The file.
         path: PathBuf,
         /// The version that the file tells.
         version: u32,

@@ -6,7 +6,6 @@ use shakedown_engine::event::Event;
 
 use crate::Record;
 
-/// One report.
 pub trait Sink: Send {
     /// Where it goes, as a message names it: a path, or `standard output`.
     fn target(&self) -> String;

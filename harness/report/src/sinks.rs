@@ -14,7 +14,6 @@ pub struct Sinks {
 }
 
 impl Sinks {
-    /// No reports yet.
     #[must_use]
     pub fn new() -> Self {
         Self::default()

@@ -8,7 +8,6 @@ use shakedown_engine::interop::{
 /// What a table of implementations has told so far; several that are reported as one are added up.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
-    /// The protocol's id.
     pub protocol: String,
     /// Seeds of everything random, joined.
     pub seed: String,
@@ -24,7 +23,6 @@ pub struct Table {
     pub pairs: IndexMap<String, PairEvent>,
     /// How the tables ended that did.
     pub summaries: Vec<InteropSummary>,
-    /// Tables that began.
     begun: usize,
 }
 
@@ -45,7 +43,6 @@ impl Table {
         table
     }
 
-    /// Another table begins.
     pub(crate) fn join(&mut self, started: &InteropStarted) {
         let separator = if self.seed.is_empty() { "" } else { "; " };
         self.seed += &format!("{separator}{}", started.seed);

@@ -79,7 +79,6 @@ macro_rules! fields {
                 Ok(Self { $($field),+ })
             }
 
-            /// Writes them.
             $visible fn encode(&self, writer: &mut $crate::Writer<'_>) {
                 $($crate::fields!(@write writer, self.$field $(, $kind)?);)+
             }

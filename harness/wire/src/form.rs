@@ -6,7 +6,6 @@
 
 use crate::Writer;
 
-/// A frame.
 #[derive(Debug, Clone, Copy)]
 pub struct Form {
     /// Its name in scenarios, vectors and reports: `SYN-ACK`.
@@ -53,7 +52,6 @@ pub struct Field {
 /// How a value stands on the wire.
 #[derive(Debug, Clone, Copy)]
 pub enum Kind {
-    /// One byte.
     U8,
     /// One byte, of which some values have names.
     Named(&'static [(&'static str, u8)]),
@@ -80,7 +78,6 @@ pub enum Kind {
 /// A value that nobody gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Usual {
-    /// This number.
     Number(u64),
     /// The length of the payload, in bytes.
     PayloadLength,
@@ -91,7 +88,6 @@ pub enum Usual {
 /// A type of extension (TLV).
 #[derive(Debug, Clone, Copy)]
 pub struct Extension {
-    /// Its number: Type.
     pub kind: u16,
     /// Its name in the specification, in decode errors and in lists of extensions: `FrameRate`.
     pub name: &'static str,
@@ -196,7 +192,6 @@ impl Start {
         }
     }
 
-    /// Appends it.
     pub fn write(self, writer: &mut Writer<'_>) {
         match self {
             Self::Bytes(bytes) => writer.bytes(bytes),

@@ -5,7 +5,6 @@ use crate::{DecodeError, Form, Kind, Reader, Writer};
 pub struct Tlv<'a> {
     /// Type. An unknown one is ignored.
     pub kind: u16,
-    /// Value.
     pub value: &'a [u8],
 }
 
@@ -38,7 +37,6 @@ impl<'a> Tlv<'a> {
 pub struct Tlvs<'a>(&'a [u8]);
 
 impl<'a> Tlvs<'a> {
-    /// None.
     pub const EMPTY: Self = Self(&[]);
 
     /// Takes `bytes` as they are; iteration stops where they stop making sense.

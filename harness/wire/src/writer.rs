@@ -11,7 +11,6 @@ impl<'a> Writer<'a> {
         Self { buffer }
     }
 
-    /// One byte.
     #[inline]
     pub fn u8(&mut self, value: u8) {
         self.buffer.push(value);

@@ -28,7 +28,6 @@ pub(super) enum Clock {
         times: u64,
         /// ... divided by this.
         over: u64,
-        /// Seconds to add.
         offset: i64,
     },
 }

@@ -30,7 +30,6 @@ pub(crate) struct Key {
 /// What a piece made of its datagram.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Outcome {
-    /// Others are missing.
     Pending,
     /// It is complete: the IP payload.
     Complete(Vec<u8>),

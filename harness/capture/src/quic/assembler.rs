@@ -118,7 +118,6 @@ impl Assembler {
         Ok(())
     }
 
-    /// Drops all pieces.
     pub(super) fn clear(&mut self, budget: &mut Budget, share: &mut Share) {
         self.waiting.clear();
         budget.give_back(share, self.cost);

@@ -98,9 +98,7 @@ fn script(bytes: &[u8], decoder: &mut Decoder, audit: &mut Audit) {
 pub struct Sent {
     /// Where it comes from.
     pub source: SocketAddr,
-    /// Where it goes.
     pub destination: SocketAddr,
-    /// Its packets.
     pub payload: Vec<u8>,
 }
 

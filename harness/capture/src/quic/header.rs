@@ -64,8 +64,10 @@ pub(super) enum Header<'a> {
         /// Length of the whole packet in bytes, also where the buffer ends before.
         length: usize,
     },
-    /// Fills the datagram.
-    Retry { destination: Id, source: Id },
+    Retry {
+        destination: Id,
+        source: Id,
+    },
     /// Fills the datagram. Its ids may be longer than those of QUIC v1.
     VersionNegotiation {
         destination: &'a [u8],
@@ -73,7 +75,9 @@ pub(super) enum Header<'a> {
         versions: &'a [u8],
     },
     /// A packet of another version, of which nothing more is known.
-    OtherVersion { version: u32 },
+    OtherVersion {
+        version: u32,
+    },
     /// A packet whose first field is a connection id of unknown length. It fills the datagram.
     Short,
 }

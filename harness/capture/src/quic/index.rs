@@ -13,7 +13,6 @@ const MAX_CANDIDATES: usize = 8;
 /// A connection that a packet may be of.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Candidate {
-    /// Its number.
     pub(super) connection: u64,
     /// The end that the packet goes to.
     pub(super) receiver: Role,
@@ -24,7 +23,6 @@ pub(super) struct Candidate {
 /// Bytes that tell a stateless reset.
 pub(super) type Token = [u8; 16];
 
-/// Finds connections.
 #[derive(Debug, Default)]
 pub(super) struct Index {
     /// Ids with the end that gave them out, which is the one that packets with it go to.

@@ -13,7 +13,6 @@ pub struct QuicStatistics {
     pub read: u64,
     /// Packets that were read and had been read before, or are too old to tell.
     pub repeated: u64,
-    /// Connections opened.
     pub connections: u64,
     /// Packets of connections without secrets.
     pub no_secrets: u64,

@@ -57,7 +57,6 @@ const fn is_unidirectional(stream: u64) -> bool {
 }
 
 impl Streams {
-    /// A STREAM frame.
     pub(super) fn data(
         &mut self,
         by: Role,
@@ -102,7 +101,6 @@ impl Streams {
         Ok(())
     }
 
-    /// A RESET_STREAM frame.
     pub(super) fn reset(
         &mut self,
         by: Role,
@@ -133,7 +131,6 @@ impl Streams {
         Ok(())
     }
 
-    /// A STOP_SENDING frame.
     pub(super) fn stop(
         &mut self,
         by: Role,

@@ -43,7 +43,6 @@ impl Blocks {
         self.block(1, &body)
     }
 
-    /// An enhanced packet.
     pub(crate) fn packet(self, interface: u32, time: u64, data: &[u8]) -> Self {
         self.packet_with(interface, time, data, &[])
     }
@@ -92,7 +91,6 @@ impl Blocks {
         self.block(3, &body)
     }
 
-    /// Any block.
     pub(crate) fn block(mut self, kind: u32, body: &[u8]) -> Self {
         let body = padded(body);
         let length = self.u32(body.len() as u32 + 12);

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use ring::digest::{Context, SHA256};
 use shakedown_protocol::machine::{Input, Machine, Outcome, Output};
-use shakedown_protocol::proton::{Errand, Runner, Server, ServerSettings};
+use shakedown_protocol::proton::{Server, ServerSettings, Workload, WorkloadClient};
 use shakedown_protocol::streams::ConnectionNumber;
 
 use super::world::{LATENCY, World, client_address, server_address, settings};
@@ -17,17 +17,17 @@ fn server(security: Security) -> Carrier<Server> {
     Carrier::server(server, &settings(security)).unwrap()
 }
 
-fn client(security: Security) -> Carrier<Runner> {
-    let client = Runner::new(Errand {
+fn client(security: Security) -> Carrier<WorkloadClient> {
+    let client = WorkloadClient::new(Workload {
         events: 3,
         commits: 2,
         actions: 2,
-        ..Errand::default()
+        ..Workload::default()
     });
     Carrier::client(client, server_address(), &settings(security)).unwrap()
 }
 
-fn world(security: Security, one_lost_in: Option<usize>) -> World<Server, Runner> {
+fn world(security: Security, one_lost_in: Option<usize>) -> World<Server, WorkloadClient> {
     let mut world = World::new(server(security));
     world.one_lost_in = one_lost_in;
     world.join(client(security));

@@ -126,7 +126,6 @@ impl Puppets {
         Self::with(&settings, &settings)
     }
 
-    /// With one connection.
     pub(super) fn connected(transport: Transport) -> Self {
         let mut world = Self::of_testers(transport);
         world.client([Output::Connect(FIRST)]);

@@ -27,9 +27,7 @@ pub use suggest::{closest, did_you_mean, mode_meant, one_of, requirement_meant};
 pub struct Document {
     /// The file's path, as it is shown.
     pub file: String,
-    /// The whole text.
     pub text: String,
-    /// The tree.
     pub root: Node,
 }
 
@@ -75,7 +73,6 @@ impl Document {
 pub struct Node {
     /// Its bytes in the text.
     pub range: Range<usize>,
-    /// What it is.
     pub kind: Kind,
 }
 
@@ -84,7 +81,6 @@ pub struct Node {
 pub enum Kind {
     /// An object or table, in the file's order.
     Object(Vec<Member>),
-    /// An array.
     Array(Vec<Node>),
     /// A string, number, boolean, date or null.
     Scalar(Value),
@@ -93,11 +89,9 @@ pub enum Kind {
 /// A member of an object.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Member {
-    /// Its name.
     pub key: String,
     /// Where the name stands.
     pub key_range: Range<usize>,
-    /// Its value.
     pub value: Node,
 }
 
@@ -116,7 +110,6 @@ impl Node {
         }
     }
 
-    /// The value there.
     #[must_use]
     pub fn get(&self, pointer: &Pointer) -> Option<&Self> {
         pointer

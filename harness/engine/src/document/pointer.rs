@@ -3,7 +3,6 @@
 pub struct Pointer(Vec<String>);
 
 impl Pointer {
-    /// The tree itself.
     #[must_use]
     pub const fn root() -> Self {
         Self(Vec::new())

@@ -60,9 +60,7 @@ impl Problem {
 pub struct Place {
     /// The file's path, as it is shown.
     pub file: String,
-    /// The line.
     pub line: usize,
-    /// The column.
     pub column: usize,
 }
 

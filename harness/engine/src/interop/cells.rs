@@ -14,7 +14,6 @@ use super::SideEvent;
 pub struct Side {
     /// Which description, counted from 0.
     pub iut: usize,
-    /// The implementation's name.
     pub name: String,
     /// The options that make it another side, by which it is called.
     pub options: Vec<String>,
@@ -51,11 +50,8 @@ impl Side {
 pub struct Pair {
     /// Its id, which is a path: `server/3way.allow_legacy_start/player/legacy`.
     pub id: String,
-    /// Who asks.
     pub initiator: Side,
-    /// Who supplies.
     pub responder: Side,
-    /// What is streamed.
     pub stream: StreamParameters,
     /// What the specification demands.
     pub demand: Demand,
@@ -66,30 +62,18 @@ pub struct Pair {
 pub enum MatrixError {
     /// There is no protocol of this name.
     #[error("{name:?} speaks {protocol:?}, and there is no such protocol")]
-    NoProtocol {
-        /// The implementation.
-        name: String,
-        /// The protocol's id.
-        protocol: String,
-    },
+    NoProtocol { name: String, protocol: String },
     /// The specification says nothing of pairs.
     #[error("{protocol} says nothing of how its implementations get along in pairs")]
-    NoPairs {
-        /// The protocol's id.
-        protocol: &'static str,
-    },
+    NoPairs { protocol: &'static str },
     /// They speak different protocols.
     #[error(
         "{first:?} speaks {one} and {second:?} speaks {other}; give each protocol a matrix of its own"
     )]
     Protocols {
-        /// An implementation.
         first: String,
-        /// Its protocol.
         one: String,
-        /// Another one.
         second: String,
-        /// Its protocol.
         other: String,
     },
     /// Nobody plays this role.
@@ -97,23 +81,13 @@ pub enum MatrixError {
         "nobody is the {missing}: {described}; add the description of an implementation with \
          `role = \"{missing}\"`"
     )]
-    NoSuchSide {
-        /// The role.
-        missing: Role,
-        /// Who is there.
-        described: String,
-    },
+    NoSuchSide { missing: Role, described: String },
     /// A description is there twice.
     #[error(
         "{name:?} is described as {role} twice; give each implementation a name of its own, and \
          each description once"
     )]
-    Twice {
-        /// The implementation.
-        name: String,
-        /// The role.
-        role: Role,
-    },
+    Twice { name: String, role: Role },
     /// Two sides do not stream the same and neither can be asked to.
     #[error(
         "{initiator:?} asks for {wanted} and {responder:?} streams {supplied}; write the same \
@@ -121,13 +95,10 @@ pub enum MatrixError {
          {{seconds}} into one command"
     )]
     Streams {
-        /// The initiator.
         initiator: String,
         /// What it asks for.
         wanted: String,
-        /// The responder.
         responder: String,
-        /// What it supplies.
         supplied: String,
     },
 }

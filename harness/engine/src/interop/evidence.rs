@@ -22,13 +22,11 @@ pub struct PairEvidence<'a> {
     pub demand: &'a Demand,
     /// Whether the network between them was asked to lose, to change or to delay.
     pub impaired: bool,
-    /// What is streamed.
     pub stream: StreamParameters,
     /// What passed at the initiator's edge.
     pub at_initiator: &'a EdgeTraffic,
     /// What passed at the responder's edge.
     pub at_responder: &'a EdgeTraffic,
-    /// The initiator's process.
     pub initiator: ProcessEnd,
     /// The responder's process, before it was told to end.
     pub responder: ProcessEnd,
@@ -43,7 +41,6 @@ pub struct PairEvidence<'a> {
 /// How a pair ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct PairVerdict {
-    /// How.
     pub outcome: PairOutcome,
     /// Whether that is what is demanded; findings are not considered.
     pub standing: Standing,

@@ -14,7 +14,6 @@ use super::{
 #[derive(Debug)]
 pub(super) struct Direction<T> {
     from: Role,
-    /// Without exact faults.
     impairment: Impairment,
     /// `None` where nothing is random.
     random: Option<RandomStream>,

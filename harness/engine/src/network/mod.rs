@@ -82,9 +82,7 @@ pub struct Network<T> {
 /// A datagram that has arrived.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Arrival<T> {
-    /// When it arrived.
     pub at: Duration,
-    /// Who sent it.
     pub from: Role,
     /// What the owner gave with it.
     pub tag: T,
@@ -97,9 +95,7 @@ pub struct Arrival<T> {
 /// What the network does to a datagram that was sent.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub struct Effects {
-    /// It never arrives.
     pub lost: Option<LossCause>,
-    /// It arrives twice.
     pub duplicated: bool,
     /// It is held back, for later ones to overtake it.
     pub reordered: bool,
@@ -110,7 +106,6 @@ pub struct Effects {
 /// Why a datagram never arrives.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub enum LossCause {
-    /// At random.
     Random,
     /// By an exact fault.
     Fault,

@@ -9,11 +9,9 @@ use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problems};
 /// A scenario that was read and found in order, with the place of each step.
 #[derive(Debug, Clone)]
 pub struct Loaded {
-    /// The scenario.
     pub scenario: Scenario,
     /// The file's path, as it is shown.
     pub file: String,
-    /// The file's text.
     pub text: String,
     root: Node,
 }

@@ -14,9 +14,7 @@ pub struct Selection {
     pub names: Vec<String>,
     /// Patterns as in `names`, or parts of an id or title; any of them.
     pub filters: Vec<String>,
-    /// Only this protocol.
     pub protocol: Option<String>,
-    /// Only this mode.
     pub mode: Option<String>,
     /// Only this role of the implementation under test.
     pub role: Option<Role>,
@@ -40,23 +38,16 @@ pub enum SelectionError {
     /// A name matches no scenario.
     #[error("no scenario is called {name:?}{}", hint(.meant))]
     NoSuchScenario {
-        /// The name.
         name: String,
         /// The id that was probably meant.
         meant: Option<String>,
     },
     /// A pattern cannot be read.
     #[error("{pattern:?} is no pattern: {why}")]
-    Pattern {
-        /// The pattern.
-        pattern: String,
-        /// Why, for people.
-        why: String,
-    },
+    Pattern { pattern: String, why: String },
     /// All that the rest selects is excluded by something.
     #[error("no scenario matches {what}{}", hint(.meant))]
     Nothing {
-        /// What excludes everything.
         what: String,
         /// What was probably meant.
         meant: Option<String>,

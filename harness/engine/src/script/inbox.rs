@@ -104,7 +104,6 @@ impl Inbox {
         self.queue(socket)?.source
     }
 
-    /// Forgets everything.
     pub(crate) fn clear(&mut self) {
         *self = Self {
             next: self.next,

@@ -9,7 +9,6 @@ use super::window::Window;
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Judge<'a> {
     pub(crate) context: &'a Context,
-    /// The step's path.
     pub(crate) path: &'a str,
     /// The requirement that the step names.
     pub(crate) requirement: Option<&'a str>,

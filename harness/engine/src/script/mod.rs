@@ -140,13 +140,10 @@ impl Environment {
 pub enum Input<'a> {
     /// `main` is open and the implementation is started or reachable: begin.
     Begin,
-    /// A datagram arrived.
     Datagram {
         /// The socket that it arrived at.
         socket: SocketId,
-        /// Its source.
         from: SocketAddr,
-        /// The UDP payload.
         payload: &'a [u8],
         /// Its number in the capture, from 1, if it was recorded.
         packet: Option<u64>,
@@ -161,10 +158,7 @@ pub enum Input<'a> {
     },
     /// What [`Action::Send`], [`Action::Open`] or [`Action::RestartIut`] asked for could not be
     /// done: the stimulus was not applied.
-    Refused {
-        /// Why, for people.
-        why: &'a str,
-    },
+    Refused { why: &'a str },
     /// A deadline may be due.
     Tick,
     /// The implementation's process ended by itself (not by [`Action::RestartIut`]).
@@ -187,16 +181,12 @@ pub enum Input<'a> {
 pub enum Action {
     /// Open a socket; no answer is awaited, datagrams may be sent from it at once.
     Open {
-        /// The socket's index.
         socket: SocketId,
         /// Whether it must have another address than `main` (else only another port).
         other_address: bool,
     },
     /// Close a `fresh` socket; its index is not used again.
-    Close {
-        /// The socket's index.
-        socket: SocketId,
-    },
+    Close { socket: SocketId },
     /// Send a datagram to the implementation under test.
     Send {
         /// Told back in [`Input::Sent`].
@@ -205,7 +195,6 @@ pub enum Action {
         socket: SocketId,
         /// Where to; `None` for the implementation's own address (responders).
         to: Option<SocketAddr>,
-        /// The UDP payload.
         payload: Vec<u8>,
     },
     /// Stop the implementation under test and start it again. Answered by [`Input::Restarted`] or
@@ -218,7 +207,6 @@ pub enum Action {
     Comment {
         /// The packet's number, from 1.
         packet: u64,
-        /// The comment.
         text: String,
     },
     /// Further secrets of its TLS sessions, lines in the format of `SSLKEYLOGFILE`.

@@ -13,14 +13,12 @@ pub enum ScriptOutcome {
     Inconclusive {
         /// Why, in a sentence.
         why: String,
-        /// The step's path.
         step: String,
     },
     /// The scenario or the harness is at fault.
     Error {
         /// Why, in a sentence.
         why: String,
-        /// The step's path.
         step: String,
     },
 }
@@ -38,7 +36,6 @@ pub struct Failure {
     pub time: Duration,
     /// What the step wanted.
     pub expected: String,
-    /// What came.
     pub got: String,
     /// The UDP payload that came, if one did.
     pub payload: Option<Vec<u8>>,
@@ -72,7 +69,6 @@ impl Failure {
 /// A field within a datagram.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct FieldPlace {
-    /// The field's name.
     pub name: String,
     /// Offset of its first byte in the UDP payload.
     pub offset: usize,

@@ -49,11 +49,8 @@ pub(crate) trait Source: Debug + Send {
 
 /// What is sent next.
 pub(crate) enum Next {
-    /// This datagram, now.
     Send(Vec<u8>),
-    /// Nothing until then.
     Wait(Duration),
-    /// It is over.
     Over,
 }
 

@@ -72,10 +72,8 @@ pub(crate) enum Offer {
     Taken {
         /// Whether the step is complete.
         done: bool,
-        /// Values to remember.
         bound: Vec<(String, Value)>,
     },
-    /// It fails.
     Failed(Box<Failure>),
     /// The scenario is wrong.
     Broken(String),
@@ -85,7 +83,6 @@ pub(crate) enum Offer {
 pub(crate) enum End {
     /// It is complete: at this time, with this to tell.
     Done(Duration, String),
-    /// It fails.
     Failed(Box<Failure>),
 }
 

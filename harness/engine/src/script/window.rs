@@ -40,11 +40,8 @@ impl Path {
 /// When something must happen, by the driver's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
-    /// When it opened.
     pub(crate) start: Duration,
-    /// Not before.
     pub(crate) lower: Duration,
-    /// Not after.
     pub(crate) upper: Duration,
     /// What the spans were, without tolerance.
     pub(crate) after: Duration,

@@ -8,9 +8,7 @@ use crate::verdict::Verdict;
 /// moment and of the bytes is no part of it, for that changes with every step that is left out.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Failure {
-    /// The requirement's id.
     pub requirement: String,
-    /// Who breaks it.
     pub party: Role,
 }
 

@@ -51,7 +51,6 @@ pub enum CandidateVerdict {
 /// What is to be reduced.
 #[derive(Debug, Clone, Copy)]
 pub struct Reduction<'a> {
-    /// The scenario.
     pub loaded: &'a Loaded,
     /// The file that the result is for; its name is the result's id.
     pub file: &'a str,
@@ -73,7 +72,6 @@ pub struct Size {
 /// How far it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Progress {
-    /// Candidates judged.
     pub tries: u32,
     /// The smallest that was found.
     pub size: Size,
@@ -90,18 +88,14 @@ pub enum Finished {
     Stopped,
 }
 
-/// A smallest scenario.
 #[derive(Debug, Clone)]
 pub struct Shrunk {
-    /// The scenario.
     pub scenario: Scenario,
-    /// Its file's text.
     pub text: String,
     /// How large the original is.
     pub before: Size,
     /// How large it is.
     pub after: Size,
-    /// Candidates judged.
     pub tries: u32,
     /// Why it was the last.
     pub finished: Finished,

@@ -34,12 +34,11 @@ use crate::verdict::{
 };
 
 pub use world::LATENCY;
-use world::{Played, World};
+use world::{Played, VirtualRun};
 
 /// What a simulation needs to know besides the scenario.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
-    /// What is streamed.
     pub stream: StreamParameters,
     /// By how much the implementation's times may be off, besides 50 ms.
     pub tolerance: Tolerance,
@@ -175,7 +174,7 @@ pub fn simulate_for(
     settings: &Settings,
     reporting: Reporting<'_>,
 ) -> Result<Simulated, SimulationError> {
-    let world = World::new(protocol, scenario, settings)?;
+    let world = VirtualRun::new(protocol, scenario, settings)?;
     let mut played = world.play()?;
     let last = played.events.last().map(|event| event.step.as_str());
     let last = last.unwrap_or_default();

@@ -42,7 +42,7 @@ const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 const OTHER_ADDRESS: [u8; 4] = [127, 0, 0, 2];
 
 /// Both sides, the network between them, and the tap.
-pub(super) struct World<'s> {
+pub(super) struct VirtualRun<'s> {
     protocol: &'static Protocol,
     scenario: &'s Scenario,
     settings: &'s Settings,
@@ -91,8 +91,9 @@ enum Way {
 
 /// Something that happens at a time.
 enum Happening {
-    /// The process ends.
-    Exit { code: i32 },
+    Exit {
+        code: i32,
+    },
     /// The process is started again.
     Restart,
 }
@@ -120,7 +121,7 @@ pub(super) struct Played {
     pub(super) happened: Option<Vec<Fault>>,
 }
 
-impl<'s> World<'s> {
+impl<'s> VirtualRun<'s> {
     pub(super) fn new(
         protocol: &'static Protocol,
         scenario: &'s Scenario,
@@ -284,7 +285,6 @@ impl<'s> World<'s> {
         }
     }
 
-    /// Starts the reference.
     fn start(&mut self) -> Result<(), SimulationError> {
         self.starts += 1;
         self.started = self.event_loop.now();

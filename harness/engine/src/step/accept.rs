@@ -86,7 +86,7 @@ impl Looks for Accept {
         &self,
         start: Duration,
         context: &Context,
-        _: &World,
+        _: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Asking {
             name: self.name.clone(),
@@ -119,7 +119,7 @@ impl Watch for Asking {
 
     /// A connection is taken when its handshake is done; one whose handshake fails makes room for the
     /// next.
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
         let (window, refuse) = (&self.window, self.refuse);
         let expected = "a connection of the implementation";
         loop {
@@ -171,7 +171,7 @@ impl Watch for Asking {
         }
     }
 
-    fn take(&self, world: &mut World) {
+    fn take(&self, world: &mut Connections) {
         if let Some((number, _)) = self.taken {
             world.add(number, &self.name);
         }

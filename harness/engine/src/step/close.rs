@@ -44,7 +44,7 @@ impl Acts for Close {
         false
     }
 
-    fn after_end(&self, _: Target, ended: &Ended, world: &mut World) -> AfterEnd {
+    fn after_end(&self, _: Target, ended: &Ended, world: &mut Connections) -> AfterEnd {
         match ended {
             // A client that has done its part may close before the scripted peer does.
             Ended::Application { code: 0, .. } if !world.is_client => AfterEnd::NeedsNot,
@@ -56,7 +56,7 @@ impl Acts for Close {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         now: Duration,
     ) -> Result<Act, String> {
         let number = target.connection()?;

@@ -93,7 +93,13 @@ impl Acts for Connect {
         On::Nothing
     }
 
-    fn act(&self, _: Target, _: &Context, world: &mut World, _: Duration) -> Result<Act, String> {
+    fn act(
+        &self,
+        _: Target,
+        _: &Context,
+        world: &mut Connections,
+        _: Duration,
+    ) -> Result<Act, String> {
         let from = self.from.as_ref();
         let from = from.map(|name| world.named(name)).transpose()?;
         let number = world.connect(&self.name);

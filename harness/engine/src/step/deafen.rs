@@ -39,7 +39,7 @@ impl Acts for Deafen {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         world.ask(Output::Misbehave(target.connection()?, Fault::Deaf(true)));

@@ -54,7 +54,7 @@ impl Looks for ExpectAlive {
         &self,
         start: Duration,
         context: &Context,
-        world: &World,
+        world: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Life {
             connection: world.named(&self.connection)?,
@@ -80,7 +80,7 @@ impl Watch for Life {
         self.end
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
         let span = human_time(self.end.saturating_sub(self.start));
         let known = world.connections.get(&self.connection);
         let ended = known.and_then(|known| Some((known.ended.as_ref()?.0, known.how()?)));

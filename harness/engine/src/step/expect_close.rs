@@ -119,7 +119,7 @@ impl Looks for ExpectClose {
         &self,
         start: Duration,
         context: &Context,
-        world: &World,
+        world: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Close {
             wanted: self.clone(),
@@ -146,7 +146,7 @@ impl Watch for Close {
         Some(self.connection)
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
         let window = &self.window;
         let called = words::the_connection(&self.wanted.connection);
         let expected = format!("{called} {}", self.wanted.ends_in_words());

@@ -57,7 +57,7 @@ impl Looks for ExpectConnected {
         &self,
         start: Duration,
         context: &Context,
-        world: &World,
+        world: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         let called = words::the_connection(&self.connection);
         Ok(Box::new(Handshake {
@@ -81,7 +81,7 @@ impl Watch for Handshake {
         self.window.upper
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
         let (window, expected) = (&self.window, self.expected.as_str());
         let Some(connection) = world.connections.get(&self.connection) else {
             return Look::forgotten();

@@ -171,7 +171,7 @@ impl Looks for ExpectExit {
         &self,
         start: Duration,
         context: &Context,
-        _: &World,
+        _: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Ending::new(self, start, context)))
     }
@@ -182,7 +182,7 @@ impl Watch for Ending {
         self.window.upper
     }
 
-    fn look(&mut self, view: &View<'_>, _: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, _: &mut Connections) -> Look {
         let due = self.window.upper;
         let end = match view.exited {
             Some((at, code)) if at <= due => self.met(&view.judge, at, code),

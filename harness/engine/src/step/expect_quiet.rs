@@ -69,7 +69,7 @@ impl Looks for ExpectQuiet {
         &self,
         start: Duration,
         context: &Context,
-        world: &World,
+        world: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         let (connection, stream, place) = match &self.stream {
             Some(name) => {
@@ -105,7 +105,7 @@ impl Silence {
     /// The first thing that breaks it: the end of the connection, bytes that no step took, an end of
     /// the stream; of a whole connection also a stream without a name or a datagram. Whether it is the
     /// end of the connection.
-    fn disturbance(&self, world: &World) -> Option<(Moment, String, bool)> {
+    fn disturbance(&self, world: &Connections) -> Option<(Moment, String, bool)> {
         let connection = world.connections.get(&self.connection)?;
         let all = match self.stream {
             Some(id) => {
@@ -133,7 +133,7 @@ impl Watch for Silence {
         self.end
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
         let span = human_time(self.end.saturating_sub(self.start));
         let disturbed = self.disturbance(world);
         match disturbed.filter(|(moment, _, _)| moment.at < self.end) {

@@ -78,7 +78,7 @@ impl Looks for ExpectStream {
         &self,
         start: Duration,
         context: &Context,
-        world: &World,
+        world: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Opening {
             name: self.stream.clone(),
@@ -108,7 +108,7 @@ impl Watch for Opening {
         self.window.upper
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
         let Self {
             place,
             prefix,
@@ -157,7 +157,7 @@ impl Watch for Opening {
         }
     }
 
-    fn take(&self, world: &mut World) {
+    fn take(&self, world: &mut Connections) {
         let Some(id) = self.found else {
             return;
         };

@@ -36,7 +36,7 @@ impl Acts for Fin {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         let (number, id) = target.stream()?;

@@ -40,7 +40,7 @@ impl Acts for Migrate {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         world.ask(Output::Misbehave(target.connection()?, Fault::Move));

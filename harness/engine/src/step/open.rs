@@ -47,7 +47,7 @@ impl Acts for Open {
         On::Connection(&self.connection)
     }
 
-    fn after_end(&self, target: Target, ended: &Ended, world: &mut World) -> AfterEnd {
+    fn after_end(&self, target: Target, ended: &Ended, world: &mut Connections) -> AfterEnd {
         if let Ok(number) = target.connection() {
             // Later steps may name it; they are passed over too.
             world.open(number, self.unidirectional, &self.stream);
@@ -59,7 +59,7 @@ impl Acts for Open {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         let number = target.connection()?;

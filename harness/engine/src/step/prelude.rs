@@ -31,7 +31,9 @@ pub(super) mod streams {
     pub(crate) use crate::script::streams::act::{Act, Acts, AfterEnd, Going, On, Ongoing, Target};
     pub(crate) use crate::script::streams::view::{Look, View};
     pub(crate) use crate::script::streams::wait::{Looks, Watch};
-    pub(crate) use crate::script::streams::world::{Connection, Ended, Moment, Stream, World};
+    pub(crate) use crate::script::streams::world::{
+        Connection, Connections, Ended, Moment, Stream,
+    };
     pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, WithCode};
     pub(crate) use crate::step::names::{is_main, main_connection};
 }

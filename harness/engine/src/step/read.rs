@@ -122,7 +122,7 @@ impl Looks for Read {
         &self,
         start: Duration,
         context: &Context,
-        world: &World,
+        world: &Connections,
     ) -> Result<Box<dyn Watch>, String> {
         let (connection, stream) = world.stream_named(&self.stream)?;
         let content = match (&self.hex, &self.u32) {
@@ -291,7 +291,7 @@ impl Watch for Reading {
         self.window.upper
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look {
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
         let (window, name) = (self.window, self.name.clone());
         let Some(connection) = world.connections.get_mut(&self.connection) else {
             return Look::Unfair(format!("the connection of `{name}` is forgotten"));
@@ -355,7 +355,7 @@ impl Watch for Reading {
     }
 
     /// Takes what it has looked at.
-    fn take(&self, world: &mut World) {
+    fn take(&self, world: &mut Connections) {
         if let (Some(offset), Some(stream)) =
             (self.offset, world.stream(self.connection, self.stream))
         {
@@ -364,7 +364,7 @@ impl Watch for Reading {
         self.let_go(world);
     }
 
-    fn let_go(&self, world: &mut World) {
+    fn let_go(&self, world: &mut Connections) {
         if let Some(stream) = world.stream(self.connection, self.stream) {
             stream.is_wanted = false;
         }

@@ -51,7 +51,7 @@ impl Acts for ReplaceFrames {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         let frames = send::hex(&self.hex)?;

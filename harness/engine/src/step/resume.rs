@@ -31,7 +31,7 @@ impl Acts for Resume {
         false
     }
 
-    fn after_end(&self, _: Target, _: &Ended, _: &mut World) -> AfterEnd {
+    fn after_end(&self, _: Target, _: &Ended, _: &mut Connections) -> AfterEnd {
         // It is the endpoint whose packets pass again: other connections have it too.
         AfterEnd::Acts
     }
@@ -40,7 +40,7 @@ impl Acts for Resume {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         world.ask(Output::Misbehave(target.connection()?, Fault::Deaf(false)));

@@ -28,7 +28,7 @@ impl Acts for ResumeReading {
         On::Stream(&self.0.stream)
     }
 
-    fn after_end(&self, _: Target, _: &Ended, _: &mut World) -> AfterEnd {
+    fn after_end(&self, _: Target, _: &Ended, _: &mut Connections) -> AfterEnd {
         AfterEnd::NeedsNot
     }
 
@@ -36,7 +36,7 @@ impl Acts for ResumeReading {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         world.hold(target.stream()?, false);

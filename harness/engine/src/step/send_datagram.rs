@@ -49,7 +49,7 @@ impl Acts for SendDatagram {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         let bytes = send::hex(&self.hex)?;

@@ -28,7 +28,7 @@ impl Acts for StopReading {
         On::Stream(&self.0.stream)
     }
 
-    fn after_end(&self, _: Target, _: &Ended, _: &mut World) -> AfterEnd {
+    fn after_end(&self, _: Target, _: &Ended, _: &mut Connections) -> AfterEnd {
         AfterEnd::Misses
     }
 
@@ -36,7 +36,7 @@ impl Acts for StopReading {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         world.hold(target.stream()?, true);

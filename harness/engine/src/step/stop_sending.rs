@@ -35,7 +35,7 @@ impl Acts for StopSending {
         &self,
         target: Target,
         _: &Context,
-        world: &mut World,
+        world: &mut Connections,
         _: Duration,
     ) -> Result<Act, String> {
         let (number, id) = target.stream()?;

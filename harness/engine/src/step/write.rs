@@ -158,7 +158,7 @@ impl Acts for Write {
         &self,
         target: Target,
         context: &Context,
-        _: &mut World,
+        _: &mut Connections,
         now: Duration,
     ) -> Result<Act, String> {
         let (connection, stream) = target.stream()?;
@@ -234,7 +234,7 @@ impl Ongoing for Writing {
         self.due
     }
 
-    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut World) -> Going {
+    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut Connections) -> Going {
         let (number, id) = (self.connection, self.stream);
         let connection = world.connections.get(&number);
         let is_over = connection.is_none_or(|connection| connection.ended.is_some());

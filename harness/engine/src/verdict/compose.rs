@@ -68,7 +68,6 @@ pub struct Death {
     pub packet: Option<u64>,
 }
 
-/// A scenario judged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Composed {
     /// The verdict, on the scenario and on each requirement: those that it names, then those that

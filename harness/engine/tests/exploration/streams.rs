@@ -71,7 +71,6 @@ enum Fault {
     Mute,
     /// It closes with another code.
     WrongCode,
-    /// It never closes.
     ClosesNothing,
     /// It ends each connection twice.
     EndsTwice,

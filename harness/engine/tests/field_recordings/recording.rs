@@ -14,7 +14,6 @@ use shakedown_protocol::monitor::Vantage;
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters};
 
-/// A recording.
 #[derive(Debug, Clone)]
 pub(crate) struct Recording {
     sent: Vec<Sent>,

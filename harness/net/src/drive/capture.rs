@@ -58,7 +58,6 @@ struct DriverDatagram {
     digest: u64,
 }
 
-/// Source and destination.
 type Flow = (SocketAddr, SocketAddr);
 
 /// Records at one edge of a relay what passes, and notes at the other what is what.
@@ -335,7 +334,6 @@ impl EdgeRecorder {
     }
 }
 
-/// Tells payloads apart.
 fn digest(payload: &[u8]) -> u64 {
     let mut hasher = DefaultHasher::new();
     payload.hash(&mut hasher);

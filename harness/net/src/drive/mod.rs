@@ -113,9 +113,7 @@ type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + S
 /// What became of a script.
 #[derive(Debug)]
 pub struct Driven {
-    /// How it went.
     pub end: End,
-    /// The packets.
     pub recorded: Recorded,
     /// The implementation, unless it was gone and could not be started again.
     pub instance: Option<Instance>,

@@ -27,12 +27,10 @@ pub struct Recorder {
     full: bool,
 }
 
-/// What was recorded.
 #[derive(Debug)]
 pub struct Recorded {
     /// The capture, without comments so far.
     pub path: PathBuf,
-    /// Packets in it.
     pub packets: u64,
     /// Comments by packet number.
     pub comments: BTreeMap<u64, Vec<String>>,
@@ -44,7 +42,6 @@ pub struct Recorded {
 }
 
 impl Recorded {
-    /// Nothing was.
     pub(super) fn lost(problem: String) -> Self {
         Self {
             path: PathBuf::new(),
@@ -195,7 +192,6 @@ impl Recorder {
         self.comments.entry(packet).or_default().push(text);
     }
 
-    /// Packets so far.
     #[must_use]
     pub fn packets(&self) -> u64 {
         self.tap.as_ref().map_or(0, Tap::packets)
@@ -207,7 +203,6 @@ impl Recorder {
         self.full
     }
 
-    /// Ends the capture.
     #[must_use]
     pub fn finish(self) -> Recorded {
         Recorded {

@@ -39,7 +39,6 @@ const BEAT: Duration = Duration::from_millis(50);
 enum End {
     /// By itself, or after all the time that it was given.
     Over,
-    /// It was interrupted.
     Interrupted,
 }
 

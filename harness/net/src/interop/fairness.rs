@@ -18,7 +18,6 @@ const BUSY: Duration = Duration::from_millis(50);
 /// The same where something did not come, or not in time.
 const STALLED: Duration = Duration::from_millis(250);
 
-/// A pair judged.
 pub(super) struct PairResult {
     pub(super) pair: PairEvent,
     pub(super) findings: Vec<FindingEvent>,

@@ -31,7 +31,6 @@ const AFTERMATH: Duration = Duration::from_millis(100);
 /// How long the thread sleeps at most before it looks whether it should end.
 const NAP: Duration = Duration::from_millis(20);
 
-/// What is captured.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct LiveSettings {
     /// Name of the interface: `lo`.
@@ -66,30 +65,20 @@ pub enum LiveError {
         "live capture on {interface} is not permitted: it needs the capability CAP_NET_RAW \
          (`sudo setcap cap_net_raw+ep` on the program); the tap needs none"
     )]
-    NotPermitted {
-        /// The interface.
-        interface: String,
-    },
+    NotPermitted { interface: String },
     /// There is no such interface.
     #[error("there is no interface {interface}; there are: {known}")]
     NoInterface {
-        /// The interface.
         interface: String,
         /// Names of those that there are.
         known: String,
     },
     /// Packets of this interface are no Ethernet frames.
     #[error("live capture on {interface} is not supported: its packets are no Ethernet frames")]
-    NotEthernet {
-        /// The interface.
-        interface: String,
-    },
-    /// The system refused.
+    NotEthernet { interface: String },
     #[error("live capture on {interface} failed: {source}")]
     System {
-        /// The interface.
         interface: String,
-        /// What it said.
         source: io::Error,
     },
     /// The capture could not be written.
@@ -271,7 +260,6 @@ impl<W> fmt::Debug for LiveCapture<W> {
     }
 }
 
-/// The thread's part.
 struct Receiver<W> {
     link: Link,
     writer: CaptureWriter<W>,

@@ -55,7 +55,6 @@ pub(super) struct Numbers {
 }
 
 impl Measured {
-    /// Adds a play.
     pub(super) fn add(&mut self, play: &Ended<'_>) {
         match play.outcome {
             ScriptOutcome::Passed => self.completed += 1,

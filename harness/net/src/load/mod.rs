@@ -51,9 +51,7 @@ const NO_CAPTURE: &str = "nothing: a load records no packets, and its plays are 
 /// A load that is wanted.
 #[derive(Debug, Clone)]
 pub struct Plan {
-    /// The implementation.
     pub iut: Iut,
-    /// The scenario.
     pub scenario: Scenario,
     /// How often it is played, at most [`MOST_PLAYS`].
     pub repeat: u64,

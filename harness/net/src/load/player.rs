@@ -58,7 +58,6 @@ pub(super) struct Loaded {
     pub(super) interrupted: bool,
 }
 
-/// One play.
 struct Play {
     script: Script,
     started: Duration,

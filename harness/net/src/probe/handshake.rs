@@ -25,7 +25,6 @@ pub(super) enum Answer {
     Refused,
     /// Somebody is there who speaks something else: why the handshake failed.
     Stranger(String),
-    /// Nothing came back.
     Silence,
 }
 
@@ -84,7 +83,6 @@ pub(super) async fn ask(
     }
 }
 
-/// Connects and closes.
 #[derive(Debug, Default)]
 struct Question {
     wanted: Vec<Output>,

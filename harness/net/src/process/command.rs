@@ -41,7 +41,6 @@ pub enum PlaceholderError {
         name: String,
         /// The text that holds it.
         text: String,
-        /// Why, for people.
         why: &'static str,
     },
     /// There is no program to start.

@@ -44,9 +44,7 @@ pub struct Process {
 #[derive(Debug, thiserror::Error)]
 #[error("{program} cannot be started: {why}")]
 pub struct StartError {
-    /// The program.
     pub program: String,
-    /// Why, for people.
     pub why: String,
 }
 
@@ -96,7 +94,6 @@ impl Process {
         })
     }
 
-    /// What it printed.
     #[must_use]
     pub const fn output(&self) -> &Output {
         &self.output
@@ -161,7 +158,6 @@ impl Drop for Process {
 /// How a process that was stopped ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Stopped {
-    /// How it ended.
     pub ended: Ended,
     /// Whether it did not end after SIGTERM and had to be killed.
     pub forced: bool,

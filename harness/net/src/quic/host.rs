@@ -280,7 +280,6 @@ impl Host {
         }
     }
 
-    /// Begins a connection.
     fn approach(&self) -> Result<Connecting, String> {
         let peer = self.peer.ok_or("there is nobody to connect to")?;
         let connecting = self.endpoint.connect(peer, SERVER_NAME);

@@ -74,7 +74,6 @@ pub trait Observer: Send + 'static {
     fn passed(&mut self, passed: &Passed<'_>);
 }
 
-/// Nobody who looks.
 impl Observer for () {
     fn opened(&mut self, _edge: Role, _address: SocketAddr) {}
 
@@ -87,7 +86,6 @@ pub struct Passed<'a> {
     /// Which datagram, counted from 0 as they come to the relay. It keeps its number: it has it at
     /// the edge where it comes and, if it is not lost, once or more at the other.
     pub number: u64,
-    /// Whose edge.
     pub edge: Role,
     /// Whether it came to the relay there; else it left it.
     pub came: bool,
@@ -97,7 +95,6 @@ pub struct Passed<'a> {
     pub source: SocketAddr,
     /// Its destination: an address of the relay's if it came.
     pub destination: SocketAddr,
-    /// The UDP payload.
     pub payload: &'a [u8],
 }
 
@@ -116,7 +113,6 @@ pub struct Relay<O> {
 pub struct Stopped<O> {
     /// Who saw what passed.
     pub observer: O,
-    /// What was done.
     pub statistics: Statistics,
     /// What the network did to what the initiators sent.
     pub initiators: Counts,

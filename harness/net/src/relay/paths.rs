@@ -29,7 +29,6 @@ pub(super) struct Path {
     pub(super) edge: Role,
     /// By which of its sockets, counted from 0.
     pub(super) socket: usize,
-    /// Where to.
     pub(super) to: SocketAddr,
 }
 

@@ -64,7 +64,6 @@ struct Bound {
 }
 
 impl Sockets {
-    /// None so far.
     pub(super) fn new() -> io::Result<Self> {
         let bell = EventFd::from_flags(EfdFlags::EFD_CLOEXEC | EfdFlags::EFD_NONBLOCK)?;
         Ok(Self {
@@ -170,7 +169,6 @@ impl Sockets {
         ready > 0
     }
 
-    /// Sends a datagram.
     pub(super) fn send(
         &self,
         (edge, socket): (Role, usize),

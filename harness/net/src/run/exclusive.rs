@@ -96,7 +96,6 @@ impl TimingQuality {
     }
 }
 
-/// One attempt, judged.
 pub(super) struct Concluded {
     pub(super) played: ScenarioResult,
     pub(super) findings: Vec<FindingEvent>,

@@ -26,7 +26,6 @@ pub(super) struct Group {
 #[derive(Debug, Default)]
 struct State {
     instance: Option<Instance>,
-    /// Counts the processes.
     generation: u64,
     /// Scenarios that use a process, by its generation and their own number, and when each sent its
     /// last datagram.
@@ -113,7 +112,6 @@ impl Group {
         died && state.killers.get(&generation) == Some(&user)
     }
 
-    /// Ends the process.
     pub(super) async fn stop(&self) {
         let instance = self.state.lock().await.instance.take();
         if let Some(process) = instance.and_then(|instance| instance.process) {

@@ -47,9 +47,7 @@ pub struct Plan {
 /// Scenarios to be played against one implementation.
 #[derive(Debug, Clone)]
 pub struct Assignment {
-    /// The implementation.
     pub iut: Iut,
-    /// The scenarios.
     pub scenarios: Vec<Scenario>,
     /// Whether these are all that there are for it: then a waiver that matches nothing fails.
     pub is_full: bool,

@@ -88,7 +88,6 @@ impl Job {
         Ok(concluded.played)
     }
 
-    /// Judges an attempt.
     pub(super) async fn conclude(
         &self,
         context: &Context,

@@ -203,10 +203,7 @@ pub enum Rejection {
     },
     /// The flag belongs to no form that this endpoint knows (MS-W-08).
     #[error("ProtocolFlag {flag:#06x} is unknown here")]
-    UnknownFlag {
-        /// The flag.
-        flag: u16,
-    },
+    UnknownFlag { flag: u16 },
     /// The `START` token where AllowLegacyStart is off (MS-H-20).
     #[error("the START token is not allowed here")]
     StartNotAllowed,

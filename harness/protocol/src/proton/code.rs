@@ -1,7 +1,6 @@
 shakedown_wire::codes! {
     /// Why a connection was closed: the application's close codes of specification section 1.
     pub enum CloseCode: u64 {
-        /// A normal end.
         Normal = 0 "normal",
         /// A stream did not say rightly which it is.
         IdentificationFailed = 1 "stream identification failed",

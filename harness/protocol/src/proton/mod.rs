@@ -29,8 +29,8 @@ pub use pairs::PAIRS;
 pub use reader::StreamReader;
 pub use reference::new as new_reference;
 pub use reference::{
-    Client, ClientSettings, Deviations, Errand, News, NotNow, Profile, Runner, Server,
-    ServerSettings,
+    Client, ClientEvent, ClientSettings, Deviations, NotReady, Profile, Server, ServerSettings,
+    Workload, WorkloadClient,
 };
 pub use words::Words;
 

@@ -55,7 +55,6 @@ struct Exchange {
     came: [u64; 3],
     /// Whether the first connection is that of another client, which was there before.
     is_second: bool,
-    /// Those that count.
     connections: BTreeMap<u64, Connection>,
 }
 

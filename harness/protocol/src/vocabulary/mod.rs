@@ -27,7 +27,6 @@ pub enum WordError {
     /// No frame has this name.
     #[error("{protocol} has no frame {name:?}")]
     UnknownFrame {
-        /// The protocol's id.
         protocol: &'static str,
         /// The name that was given.
         name: String,
@@ -37,7 +36,6 @@ pub enum WordError {
     /// The frame has no field of this name.
     #[error("{frame} has no field {name:?}")]
     UnknownField {
-        /// The frame.
         frame: &'static str,
         /// The name that was given.
         name: String,
@@ -47,7 +45,6 @@ pub enum WordError {
     /// The field cannot hold this value.
     #[error("{field} {problem}")]
     BadValue {
-        /// The field.
         field: String,
         /// What is wrong, and what would be right.
         problem: String,
@@ -100,7 +97,6 @@ pub(crate) fn says_something(value: &Value) -> bool {
 
 /// An integer that fits into its field.
 pub(crate) trait Number: TryFrom<u64> {
-    /// The largest value.
     const MAX: u64;
 }
 
@@ -117,7 +113,6 @@ impl Number for u64 {
     const MAX: u64 = Self::MAX;
 }
 
-/// Reads an integer.
 pub(crate) fn number<N: Number>(field: &str, value: &Value) -> Result<N, WordError> {
     let number = value.as_u64().and_then(|number| number.try_into().ok());
     number.ok_or_else(|| {

@@ -14,12 +14,10 @@ pub(crate) type Sent = (Duration, bool, Vec<u8>);
 /// What the network takes from one side to the other.
 const DELAY: Duration = Duration::from_millis(2);
 
-/// The initiator's address.
 pub(crate) fn initiator() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 1], 5000))
 }
 
-/// The responder's address.
 pub(crate) fn responder() -> SocketAddr {
     SocketAddr::from(([192, 0, 2, 2], 4444))
 }

@@ -114,7 +114,6 @@ impl Vector {
         vector
     }
 
-    /// The datagram.
     pub(crate) fn datagram(&self) -> Vec<u8> {
         match &self.hex {
             Pieces::One(digits) => hex::parse(digits).unwrap(),

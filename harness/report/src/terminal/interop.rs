@@ -18,7 +18,6 @@ use crate::{Record, Table};
 const COLUMN: std::ops::RangeInclusive<usize> = 12..=20;
 /// Most columns that the names of rows take.
 const LABEL: usize = 26;
-/// Blanks between columns.
 const GAP: usize = 2;
 
 /// The whole section; nothing if nobody was set at a table.

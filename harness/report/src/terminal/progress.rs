@@ -15,7 +15,6 @@ pub enum Progress {
     Bar(Box<ProgressBar>),
     /// A line for each verdict.
     Lines(Box<dyn Write + Send>),
-    /// Nothing.
     Off,
 }
 

@@ -15,7 +15,6 @@ use crate::{Outcome, Record, Run};
 /// Scenarios that are named where many were not judged for the same reason.
 const MOST_NAMED: usize = 6;
 
-/// The whole report.
 pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String {
     let mut sections = vec![];
     let worst = record.worst_first();

@@ -10,12 +10,10 @@ use crate::DecodeError;
 pub enum Role {
     /// The one that opened the connection.
     Client,
-    /// The other one.
     Server,
 }
 
 impl Role {
-    /// The other end.
     #[must_use]
     pub const fn peer(self) -> Self {
         match self {
@@ -67,7 +65,6 @@ pub struct Event<'a> {
     pub connection: Option<u64>,
     /// Where it was seen.
     pub at: At,
-    /// What it is.
     pub kind: EventKind<'a>,
 }
 
@@ -89,11 +86,8 @@ pub struct At {
 pub enum EventKind<'a> {
     /// The first packet of a connection that is in the capture, by the client.
     ConnectionOpened {
-        /// The client's address.
         client: SocketAddr,
-        /// The server's address.
         server: SocketAddr,
-        /// Version of QUIC.
         version: u32,
         /// The first Destination Connection ID.
         original_destination_id: &'a [u8],
@@ -128,23 +122,18 @@ pub enum EventKind<'a> {
     HandshakeDone,
     /// An end sends with new keys.
     KeyUpdated {
-        /// Who.
         by: Role,
         /// Updates of this end so far.
         count: u64,
     },
     /// An end sends from another address.
     AddressChanged {
-        /// Who.
         by: Role,
-        /// Where it was.
         from: SocketAddr,
-        /// Where it is.
         to: SocketAddr,
     },
     /// The first frame of a stream.
     StreamOpened {
-        /// Its id.
         stream: u64,
         /// Who opened it, by its id.
         by: Role,
@@ -153,9 +142,7 @@ pub enum EventKind<'a> {
     },
     /// The next bytes of a stream, in order and without gaps.
     StreamBytes {
-        /// The stream's id.
         stream: u64,
-        /// Who sent them.
         by: Role,
         /// Offset of the first one.
         offset: u64,
@@ -164,65 +151,38 @@ pub enum EventKind<'a> {
     },
     /// All bytes of a stream were there.
     StreamFin {
-        /// The stream's id.
         stream: u64,
-        /// Who sent it.
         by: Role,
         /// Bytes of the stream.
         final_size: u64,
     },
     /// An end gives up what it sends (RESET_STREAM). No bytes of it follow.
     StreamReset {
-        /// The stream's id.
         stream: u64,
-        /// Who.
         by: Role,
-        /// Application error code.
         code: u64,
         /// Bytes that it had sent.
         final_size: u64,
     },
     /// An end wants no more of what its peer sends (STOP_SENDING).
-    StopSending {
-        /// The stream's id.
-        stream: u64,
-        /// Who.
-        by: Role,
-        /// Application error code.
-        code: u64,
-    },
+    StopSending { stream: u64, by: Role, code: u64 },
     /// What an end sends on a stream cannot be told from here on. Nothing of it follows.
     StreamLost {
-        /// The stream's id.
         stream: u64,
-        /// Who sent it.
         by: Role,
         /// Offset of the first byte that is missing.
         offset: u64,
-        /// Why.
         why: Lost,
     },
     /// A DATAGRAM frame (RFC 9221).
-    DatagramFrame {
-        /// Who sent it.
-        by: Role,
-        /// Its payload.
-        bytes: &'a [u8],
-    },
+    DatagramFrame { by: Role, bytes: &'a [u8] },
     /// A limit is raised, or met.
-    Flow {
-        /// Who says so.
-        by: Role,
-        /// Which.
-        flow: Flow,
-    },
+    Flow { by: Role, flow: Flow },
     /// A CONNECTION_CLOSE of an end; with the same code it is told once. Before the handshake is
     /// over, an application's code is sent as the transport's APPLICATION_ERROR (0x0c) too, because
     /// the peer may not be able to read more: both are told.
     ConnectionClosed {
-        /// Who.
         by: Role,
-        /// Why.
         code: CloseCode,
         /// The reason, as far as it was sent.
         reason: &'a [u8],
@@ -236,7 +196,6 @@ pub enum EventKind<'a> {
     Packet(Packet),
     /// A packet was read, but breaks the rules. What stands before it in the packet was told.
     Malformed {
-        /// Who sent it.
         by: Role,
         /// What is wrong. Its offset counts from the first byte of the decrypted payload, or of
         /// the TLS message.
@@ -244,12 +203,7 @@ pub enum EventKind<'a> {
     },
     /// A frame of a type that is not known here: of an extension, or of none. What follows it in
     /// the packet is not read, so that bytes may be missing.
-    UnknownFrame {
-        /// Who sent it.
-        by: Role,
-        /// Its type.
-        frame_type: u64,
-    },
+    UnknownFrame { by: Role, frame_type: u64 },
     /// A packet could not be read.
     Unreadable(Unreadable),
     /// So many connections are open that this one was forgotten. Packets of it that follow are of
@@ -260,7 +214,6 @@ pub enum EventKind<'a> {
 /// A packet of QUIC that was read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Packet {
-    /// Who sent it.
     pub by: Role,
     /// How it was encrypted.
     pub level: Level,
@@ -308,16 +261,13 @@ pub enum Flow {
 /// Why a connection was closed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum CloseCode {
-    /// By QUIC itself.
     Transport {
         /// The code of RFC 9000, section 20.1.
         code: u64,
         /// Type of the frame that was the reason; 0 if it is not known.
         frame_type: u64,
     },
-    /// By the application.
     Application {
-        /// Its code.
         code: u64,
     },
 }
@@ -349,7 +299,6 @@ pub enum Lost {
 /// Why a packet could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable {
-    /// The reason.
     pub why: Why,
     /// Who sent it, if that is known.
     pub by: Option<Role>,

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
 use shakedown_net::probe::any_address_for;
 use shakedown_net::{Clock, KeyLog, PeerSocket};
-use shakedown_protocol::proton::{Client, ClientSettings, News, TRANSPORT};
+use shakedown_protocol::proton::{Client, ClientSettings, ClientEvent, TRANSPORT};
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio::time::sleep_until;
 
@@ -16,7 +16,7 @@ const GOODBYE: Duration = Duration::from_millis(500);
 /// A connection in a task of its own.
 pub(super) struct Connection {
     asks: mpsc::UnboundedSender<Ask>,
-    news: mpsc::UnboundedReceiver<News>,
+    news: mpsc::UnboundedReceiver<ClientEvent>,
     task: tokio::task::JoinHandle<()>,
 }
 
@@ -64,9 +64,9 @@ impl Connection {
     }
 
     /// Waits for the next news; the end of the connection is an error that says why.
-    pub(super) async fn news(&mut self) -> Result<News, String> {
+    pub(super) async fn news(&mut self) -> Result<ClientEvent, String> {
         match self.news.recv().await {
-            Some(News::Closed { why, .. }) => Err(why),
+            Some(ClientEvent::Closed { why, .. }) => Err(why),
             Some(news) => Ok(news),
             None => Err("the connection is gone".to_owned()),
         }
@@ -75,7 +75,7 @@ impl Connection {
     /// Why the connection has ended, if it has and nobody heard of it so far.
     pub(super) fn ended(&mut self) -> Option<String> {
         while let Ok(news) = self.news.try_recv() {
-            if let News::Closed { why, .. } = news {
+            if let ClientEvent::Closed { why, .. } = news {
                 return Some(why);
             }
         }
@@ -97,7 +97,7 @@ struct Attendant {
     clock: Clock,
     frozen: watch::Receiver<bool>,
     key_log: Option<KeyLog>,
-    tell: mpsc::UnboundedSender<News>,
+    tell: mpsc::UnboundedSender<ClientEvent>,
 }
 
 impl Attendant {

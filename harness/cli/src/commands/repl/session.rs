@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_net::KeyLog;
-use shakedown_protocol::proton::{ClientSettings, News, Profile, STARTUP_DELAY};
+use shakedown_protocol::proton::{ClientSettings, ClientEvent, Profile, STARTUP_DELAY};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -148,7 +148,7 @@ impl Session {
             Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
         };
         match self.noted(news) {
-            Ok(News::Acked(id)) => Ok(format!("Event acknowledged with ID: {id}")),
+            Ok(ClientEvent::Acked(id)) => Ok(format!("Event acknowledged with ID: {id}")),
             Ok(other) => Err(failed(format!("event {next_event:?} got {other:?}"))),
             Err(why) => Err(failed(why)),
         }
@@ -163,7 +163,7 @@ impl Session {
             Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
         };
         match self.noted(news) {
-            Ok(News::Committed { answer, .. }) => Ok(format!("State commit response: {answer}")),
+            Ok(ClientEvent::Committed { answer, .. }) => Ok(format!("State commit response: {answer}")),
             Ok(other) => Err(failed(format!("the commit got {other:?}"))),
             Err(why) => Err(failed(why)),
         }
@@ -178,7 +178,7 @@ impl Session {
             Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
         };
         match self.noted(news) {
-            Ok(News::Item(item)) => Ok(format!("Received action: {item}")),
+            Ok(ClientEvent::Item(item)) => Ok(format!("Received action: {item}")),
             Ok(other) => Err(failed(format!("the read got {other:?}"))),
             Err(why) => Err(failed(why)),
         }
@@ -207,7 +207,7 @@ impl Session {
     }
 
     /// Forgets the newest connection if the news is its end.
-    fn noted(&mut self, news: Result<News, String>) -> Result<News, String> {
+    fn noted(&mut self, news: Result<ClientEvent, String>) -> Result<ClientEvent, String> {
         if news.is_err() {
             self.connections.pop();
             self.lost = Some(Instant::now());

@@ -69,19 +69,16 @@ impl Default for Bounds {
 /// A pair of reference machines, and what the network may do to them.
 #[derive(Debug, Clone)]
 pub struct Setup {
-    /// The protocol.
     pub protocol: &'static Protocol,
     /// What the initiator is told.
     pub initiator: Side,
     /// What the responder is told.
     pub responder: Side,
-    /// What they stream.
     pub stream: StreamParameters,
     /// What the network may do.
     pub bounds: Bounds,
     /// Seed of everything random, on both sides.
     pub seed: u64,
-    /// Threads that explore.
     pub threads: usize,
     /// Further settings of both machines by name, as flags of `serve` and `connect` give them.
     pub extra: Vec<(String, String)>,

@@ -34,7 +34,6 @@ pub(super) struct Told {
 pub(super) enum Action {
     /// The next datagram of this side arrives.
     Deliver(Role),
-    /// It is lost.
     Lose(Role),
     /// It arrives, and a copy of it stays behind.
     Double(Role),

@@ -38,9 +38,7 @@ pub(super) struct Peer {
 
 /// What a machine did about one input.
 pub(super) struct Step {
-    /// The machine afterwards.
     pub(super) peer: Arc<Peer>,
-    /// In order.
     pub(super) effects: Vec<Effect>,
     /// What is wrong with its counters.
     pub(super) miscounted: Option<&'static str>,

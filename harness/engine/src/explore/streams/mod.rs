@@ -20,7 +20,6 @@ use crate::dice::Dice;
 use crate::network::{Delay, Impairment};
 use world::{Conditions, Outage, World};
 
-/// One run.
 #[derive(Debug, Clone)]
 pub struct Run {
     /// The seed that everything follows from.

@@ -38,7 +38,6 @@ pub(super) struct Judge {
     accepted: Option<Vec<u8>>,
     /// When the responder sent that again to an initiator that must answer it.
     repeated: Option<Repeated>,
-    /// The responder's sessions.
     sessions: BTreeMap<SocketAddr, &'static str>,
     one_sided_since: Option<Duration>,
     traffic: [Traffic; 2],

@@ -42,7 +42,6 @@ use world::World;
 /// What the runs of a swarm have in common.
 #[derive(Debug, Clone)]
 pub struct Swarm {
-    /// The protocol.
     pub protocol: &'static Protocol,
     /// What the initiator is told.
     pub initiator: Wish,
@@ -55,7 +54,6 @@ pub struct Swarm {
 /// What is known of a side before its seed is.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub enum Wish {
-    /// Anything.
     #[default]
     Any,
     /// This mode, with whatever options.
@@ -100,11 +98,8 @@ pub struct Run {
     pub initiator: Side,
     /// What the responder was told.
     pub responder: Side,
-    /// What was streamed.
     pub stream: StreamParameters,
-    /// What went wrong.
     pub profile: Profile,
-    /// How it ended.
     pub ending: Ending,
     /// Why the initiator failed, if it did.
     pub failure: Option<&'static str>,

@@ -20,7 +20,6 @@ pub(super) struct Sending {
     pub(super) outstanding: Option<(u64, Duration)>,
     /// The last datagram that was sent or is being sent.
     datagram: Vec<u8>,
-    /// Datagrams that left.
     sent: u64,
     /// The first of them in a line, if anybody wants to know.
     described: String,

@@ -13,7 +13,7 @@ use crate::script::program::Op;
 use crate::step::Play;
 
 use super::play::HANDSHAKE_LIMIT;
-use super::world::{Ended, Moment, World};
+use super::world::{Connections, Ended, Moment};
 use super::{Doing, StreamScript};
 
 /// A step that acts.
@@ -29,7 +29,7 @@ pub(crate) trait Acts {
         &self,
         target: Target,
         context: &Context,
-        world: &mut World,
+        world: &mut Connections,
         now: Duration,
     ) -> Result<Act, String>;
 
@@ -44,7 +44,7 @@ pub(crate) trait Acts {
     }
 
     /// What becomes of it once its connection has ended.
-    fn after_end(&self, _: Target, ended: &Ended, _: &mut World) -> AfterEnd {
+    fn after_end(&self, _: Target, ended: &Ended, _: &mut Connections) -> AfterEnd {
         AfterEnd::of(ended)
     }
 }
@@ -69,7 +69,6 @@ pub(crate) enum Target {
 pub(crate) enum Act {
     /// All of it; what, in words.
     Done(String),
-    /// It goes on.
     Goes(Box<dyn Ongoing>),
     /// Nothing: why the stimulus cannot be applied.
     Unfit(String),
@@ -78,7 +77,6 @@ pub(crate) enum Act {
 /// What becomes of a step whose connection has ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum AfterEnd {
-    /// It acts nevertheless.
     Acts,
     /// It is passed over, and nothing is missed.
     NeedsNot,
@@ -94,7 +92,7 @@ pub(crate) trait Ongoing: Debug + Send {
     fn due(&self) -> Duration;
 
     /// Goes on. `mark` is when it did something last.
-    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut World) -> Going;
+    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut Connections) -> Going;
 }
 
 /// How far a step is that acts for a while.
@@ -335,7 +333,7 @@ impl StreamScript {
 }
 
 /// What a step acts on, and how the connection is called.
-fn target(step: &dyn Acts, world: &World) -> Result<(Target, String), String> {
+fn target(step: &dyn Acts, world: &Connections) -> Result<(Target, String), String> {
     Ok(match step.on() {
         On::Nothing => (Target::Nothing, String::new()),
         On::Connection(name) => {

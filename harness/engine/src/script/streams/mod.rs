@@ -95,14 +95,14 @@ use super::{Environment, Failure, ScriptOutcome, StepEvent};
 use act::Ongoing;
 use play::RESTART_LIMIT;
 use wait::Waiter;
-use world::World;
+use world::Connections;
 
 /// A scenario over streams being played; see the [module](self) for the rules.
 #[derive(Debug)]
 pub(super) struct StreamScript {
     course: Course,
     context: Context,
-    world: World,
+    world: Connections,
     doing: Doing,
     begun: bool,
     wants_restart: Option<bool>,
@@ -179,7 +179,7 @@ impl StreamScript {
         Self {
             course,
             context,
-            world: World::new(is_client),
+            world: Connections::new(is_client),
             doing: Doing::Nothing,
             begun: false,
             wants_restart: None,

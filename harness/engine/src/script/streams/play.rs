@@ -13,7 +13,7 @@ use crate::step::Play;
 
 use super::view::{Done, Look, View};
 use super::wait::Waiter;
-use super::world::World;
+use super::world::Connections;
 use super::{Doing, StreamScript, Waiting};
 
 /// How long the driver may take to start the implementation again.
@@ -238,7 +238,7 @@ fn waiter(
     title: Option<String>,
     start: Duration,
     context: &Context,
-    world: &World,
+    world: &Connections,
 ) -> Result<Waiter, String> {
     let step = match op.play() {
         Some(Play::Looks(step) | Play::Watches(_, step)) => step,

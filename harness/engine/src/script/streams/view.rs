@@ -14,9 +14,7 @@ use super::world::Moment;
 /// What a waiting step sees.
 #[derive(Debug)]
 pub(crate) enum Look {
-    /// Nothing that decides.
     Pending,
-    /// It is complete.
     Done(Done),
     /// It cannot be met any more.
     Failed {
@@ -33,7 +31,6 @@ pub(crate) enum Look {
 pub(crate) struct Done {
     pub(crate) moment: Moment,
     pub(crate) text: String,
-    /// Values to remember.
     pub(crate) bound: Vec<(String, Value)>,
 }
 

@@ -10,7 +10,7 @@ use crate::script::context::Context;
 use crate::script::program::Op;
 
 use super::view::{Look, View};
-use super::world::World;
+use super::world::Connections;
 
 /// A step that waits.
 pub(crate) trait Looks {
@@ -22,7 +22,7 @@ pub(crate) trait Looks {
         &self,
         start: Duration,
         context: &Context,
-        world: &World,
+        world: &Connections,
     ) -> Result<Box<dyn Watch>, String>;
 }
 
@@ -32,13 +32,13 @@ pub(crate) trait Watch: Debug + Send {
     fn due(&self) -> Duration;
 
     /// Looks at what came, and at the time.
-    fn look(&mut self, view: &View<'_>, world: &mut World) -> Look;
+    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look;
 
     /// Takes what completed it, and gives names to what it found.
-    fn take(&self, _: &mut World) {}
+    fn take(&self, _: &mut Connections) {}
 
     /// It waits no more, whatever came of it.
-    fn let_go(&self, _: &mut World) {}
+    fn let_go(&self, _: &mut Connections) {}
 
     /// The connection whose end it has judged when it is complete.
     fn judges_end_of(&self) -> Option<ConnectionNumber> {

@@ -89,7 +89,7 @@ pub(crate) struct Stream {
 
 /// Everything that the scripted peer has to do with.
 #[derive(Debug)]
-pub(crate) struct World {
+pub(crate) struct Connections {
     /// Whether the scripted peer is the client.
     pub(crate) is_client: bool,
     pub(crate) connections: BTreeMap<ConnectionNumber, Connection>,
@@ -237,7 +237,7 @@ impl Stream {
     }
 }
 
-impl World {
+impl Connections {
     pub(crate) fn new(is_client: bool) -> Self {
         Self {
             is_client,

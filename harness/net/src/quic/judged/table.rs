@@ -58,7 +58,6 @@ pub(super) struct End {
     streams: Vec<(u8, SendStream, RecvStream)>,
 }
 
-/// Both ends.
 pub(super) struct Pair {
     pub(super) client: End,
     pub(super) server: End,

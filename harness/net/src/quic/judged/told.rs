@@ -22,7 +22,6 @@ const NEXT: Duration = Duration::from_millis(1_300);
 /// Where a finding is expected.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Where {
-    /// At this packet.
     At(u64),
     /// At the party's first packet that comes too late after this one to be in time.
     GoesOnAfter(u64),
@@ -42,7 +41,6 @@ pub(super) struct Told {
     said: Vec<(u64, Role, u64, Vec<u8>, u64)>,
     closes: Vec<(u64, Role, u64)>,
     opened: BTreeMap<u64, u64>,
-    /// The clients' ports.
     ports: BTreeMap<u64, u16>,
     pub(super) seen: Vec<String>,
 }

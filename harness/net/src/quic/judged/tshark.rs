@@ -21,7 +21,6 @@ const FIELDS: [&str; 6] = [
     "quic.stream_data",
 ];
 
-/// The server's port.
 const SERVER: &str = "4433";
 
 /// What tshark reads of a capture; `None` where it is not installed.

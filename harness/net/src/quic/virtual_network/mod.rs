@@ -68,7 +68,7 @@ struct Shared {
 #[derive(Debug)]
 struct State {
     network: Network<Way>,
-    boxes: BTreeMap<SocketAddr, Letterbox>,
+    boxes: BTreeMap<SocketAddr, Inbox>,
     /// Sockets that were opened so far.
     opened: u64,
 }
@@ -83,9 +83,8 @@ struct Way {
 
 /// What has arrived at a socket and was not read so far.
 #[derive(Debug, Default)]
-struct Letterbox {
+struct Inbox {
     letters: VecDeque<(Way, Vec<u8>)>,
-    /// Waits for more.
     reader: Option<Waker>,
 }
 
@@ -201,7 +200,7 @@ impl Underlay for Edge {
     fn socket(&self, address: SocketAddr) -> io::Result<Arc<dyn AsyncUdpSocket>> {
         let mut state = self.network.0.state();
         let address = state.free(address)?;
-        state.boxes.insert(address, Letterbox::default());
+        state.boxes.insert(address, Inbox::default());
         state.opened += 1;
         Ok(Arc::new(Socket {
             network: Arc::clone(&self.network.0),

@@ -1,11 +1,11 @@
 use std::time::{Duration, Instant};
 
 use shakedown_capture::Capture;
-use shakedown_protocol::proton::{ClientSettings, News, STARTUP_DELAY, ServerSettings};
+use shakedown_protocol::proton::{ClientEvent, ClientSettings, STARTUP_DELAY, ServerSettings};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::StreamMachine;
 
-use super::world::{Guest, World, in_virtual_time};
+use super::world::{RigClient, World, in_virtual_time};
 
 const SECOND: Duration = Duration::from_secs(1);
 const MINUTE: Duration = Duration::from_secs(60);
@@ -14,14 +14,14 @@ fn world() -> World {
     World::new(ServerSettings::default(), "", 1)
 }
 
-fn closed(why: &str, is_own: bool) -> News {
+fn closed(why: &str, is_own: bool) -> ClientEvent {
     let why = why.to_owned();
-    News::Closed { why, is_own }
+    ClientEvent::Closed { why, is_own }
 }
 
 /// Events, a request with its answer, an item, and the end in peace; what came instead if the
 /// connection ended before.
-async fn try_talk(world: &mut World, guest: &mut Guest) -> Result<(), News> {
+async fn try_talk(world: &mut World, guest: &mut RigClient) -> Result<(), ClientEvent> {
     for id in 1..=5 {
         assert_eq!(guest.ask(|it, now| it.send_event(now)), Ok(id));
     }
@@ -30,10 +30,10 @@ async fn try_talk(world: &mut World, guest: &mut Guest) -> Result<(), News> {
     let (mut acks, mut committed, mut item) = (Vec::new(), None, None);
     while acks.len() < 5 || committed.is_none() || item.is_none() {
         match world.news(guest).await {
-            News::Acked(id) => acks.push(id),
-            News::Committed { request, answer } => committed = Some((request, answer)),
-            News::Item(value) => item = Some(value),
-            other @ (News::Closed { .. } | News::Connected) => return Err(other),
+            ClientEvent::Acked(id) => acks.push(id),
+            ClientEvent::Committed { request, answer } => committed = Some((request, answer)),
+            ClientEvent::Item(value) => item = Some(value),
+            other @ (ClientEvent::Closed { .. } | ClientEvent::Connected) => return Err(other),
         }
     }
     assert_eq!(acks, [1, 2, 3, 4, 5]);
@@ -43,7 +43,7 @@ async fn try_talk(world: &mut World, guest: &mut Guest) -> Result<(), News> {
     Ok(())
 }
 
-async fn talk(world: &mut World, guest: &mut Guest) {
+async fn talk(world: &mut World, guest: &mut RigClient) {
     assert_eq!(try_talk(world, guest).await, Ok(()));
 }
 
@@ -59,7 +59,7 @@ fn an_idle_connection_stays_open_for_ten_minutes_that_take_no_time() {
         let kept_alive = world.network.counts(Role::Initiator).sent;
         assert!(kept_alive >= 600, "{kept_alive}");
         assert_eq!(guest.ask(|it, now| it.send_event(now)), Ok(1));
-        assert_eq!(world.news(&mut guest).await, News::Acked(1));
+        assert_eq!(world.news(&mut guest).await, ClientEvent::Acked(1));
         guest.ask(|it, now| it.close(now)).unwrap();
         world.live(&mut guest, SECOND).await;
         world.assert_in_order(1);
@@ -81,9 +81,9 @@ fn a_request_that_takes_four_minutes_is_answered_and_events_go_on() {
         for id in 1..=3 {
             world.live(&mut guest, MINUTE).await;
             guest.ask(|it, now| it.send_event(now)).unwrap();
-            assert_eq!(world.news(&mut guest).await, News::Acked(id));
+            assert_eq!(world.news(&mut guest).await, ClientEvent::Acked(id));
         }
-        let committed = News::Committed {
+        let committed = ClientEvent::Committed {
             request: 7,
             answer: 14,
         };
@@ -167,13 +167,13 @@ fn sessions_are_right_on_a_network_that_loses_repeats_swaps_and_damages() {
                 let mut guest = world.client(ClientSettings::default());
                 guest.connect(false);
                 let talked = match world.news(&mut guest).await {
-                    News::Connected => try_talk(&mut world, &mut guest).await,
+                    ClientEvent::Connected => try_talk(&mut world, &mut guest).await,
                     other => Err(other),
                 };
                 // All tries of a handshake may be lost, at either side.
                 match talked {
                     Ok(()) => break,
-                    Err(News::Closed { is_own: false, .. }) => failed += 1,
+                    Err(ClientEvent::Closed { is_own: false, .. }) => failed += 1,
                     Err(other) => panic!("seed {seed}: {other:?}"),
                 }
                 world.live(&mut guest, STARTUP_DELAY).await;

@@ -9,7 +9,7 @@ use shakedown_engine::judge::judge;
 use shakedown_engine::network::Impairment;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::Observation;
-use shakedown_protocol::proton::{Client, ClientSettings, News, Server, ServerSettings};
+use shakedown_protocol::proton::{Client, ClientEvent, ClientSettings, Server, ServerSettings};
 use shakedown_protocol::requirement::Role;
 use tempfile::TempDir;
 use tokio::time::timeout;
@@ -37,7 +37,7 @@ pub(super) struct World {
 }
 
 /// A client with its endpoint.
-pub(super) struct Guest {
+pub(super) struct RigClient {
     pub(super) client: Client,
     host: Host,
     pub(super) freeze: Freeze,
@@ -76,14 +76,14 @@ impl World {
         }
     }
 
-    pub(super) fn client(&self, settings: ClientSettings) -> Guest {
+    pub(super) fn client(&self, settings: ClientSettings) -> RigClient {
         let freeze = Freeze::default();
         let edge = self.network.edge(Role::Initiator);
         let anywhere = any_address_for(self.address);
         let watch = self.watch.with_freeze(freeze.clone());
         let mut endpoint = watch.endpoint(&edge, anywhere, None).unwrap();
         endpoint.set_default_client_config(client_config(&PROTON, &self.secrets).unwrap());
-        Guest {
+        RigClient {
             client: Client::new(settings),
             host: Host::new(endpoint, Some(self.address)),
             freeze,
@@ -91,7 +91,7 @@ impl World {
     }
 
     /// Lets both sides live for so long.
-    pub(super) async fn live(&mut self, guest: &mut Guest, span: Duration) {
+    pub(super) async fn live(&mut self, guest: &mut RigClient, span: Duration) {
         let both = async {
             loop {
                 self.step(guest).await;
@@ -110,7 +110,7 @@ impl World {
         assert!(timeout(span, alone).await.is_err());
     }
 
-    async fn step(&mut self, guest: &mut Guest) {
+    async fn step(&mut self, guest: &mut RigClient) {
         tokio::select! {
             biased;
             () = self.host.next(&mut self.server) => {}
@@ -119,7 +119,7 @@ impl World {
     }
 
     /// Lets both sides live until the client has news; it gets some within an hour.
-    pub(super) async fn news(&mut self, guest: &mut Guest) -> News {
+    pub(super) async fn news(&mut self, guest: &mut RigClient) -> ClientEvent {
         let found = timeout(Duration::from_secs(3_600), async {
             loop {
                 if let Some(news) = guest.client.take_news() {
@@ -132,10 +132,10 @@ impl World {
     }
 
     /// A client that is connected.
-    pub(super) async fn connected(&mut self, resets: bool) -> Guest {
+    pub(super) async fn connected(&mut self, resets: bool) -> RigClient {
         let mut guest = self.client(ClientSettings::default());
         guest.connect(resets);
-        assert_eq!(self.news(&mut guest).await, News::Connected);
+        assert_eq!(self.news(&mut guest).await, ClientEvent::Connected);
         guest
     }
 
@@ -198,7 +198,7 @@ impl World {
     }
 }
 
-impl Guest {
+impl RigClient {
     pub(super) fn connect(&mut self, resets: bool) {
         self.client.connect(resets).unwrap();
         self.host.obey(&mut self.client);

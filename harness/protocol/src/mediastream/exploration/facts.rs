@@ -19,7 +19,6 @@ pub(super) struct Both {
     is_optimistic: bool,
     pub(super) initiator: Asking,
     pub(super) responder: Served,
-    /// Within a step.
     step: Option<Box<Step>>,
 }
 
@@ -27,7 +26,6 @@ pub(super) struct Both {
 #[derive(Debug, Clone)]
 struct Step {
     side: Role,
-    /// What reached it.
     cause: Option<Said>,
     due: Due,
     reply: Reply,
@@ -36,7 +34,6 @@ struct Step {
 /// What a side did about a datagram.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Reply {
-    /// It sent something.
     pub(super) spoke: bool,
     /// It sent what was due.
     pub(super) answered: bool,
@@ -47,7 +44,6 @@ pub(super) struct Reply {
 }
 
 impl Both {
-    /// Nothing happened yet.
     pub(super) const fn new(is_optimistic: bool) -> Self {
         Self {
             is_optimistic,
@@ -151,17 +147,21 @@ impl Facts for Both {
 /// Where the initiator is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Asking {
-    /// Nothing was sent.
     Nothing,
     /// It asked by the START token.
     Token,
     /// It asked by a SYN with this wish, so often.
-    Syn { wish: u64, sends: u8 },
+    Syn {
+        wish: u64,
+        sends: u8,
+    },
     /// It asked by a START (`0x0200`) of this stream, so often.
-    Start { asked: u64, sends: u8 },
+    Start {
+        asked: u64,
+        sends: u8,
+    },
     /// It confirmed this id or these numbers; `None` if it was told nothing that it could confirm.
     Session(Option<Agreed>),
-    /// It is finished.
     Over,
 }
 
@@ -187,12 +187,14 @@ pub(super) struct Served {
 /// On what a session of the responder rests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Basis {
-    /// There is none.
     Nothing,
-    /// The START token.
     Token,
     /// A SYN with this wish, to which this id was assigned.
-    Syn { wish: u64, id: u64, state: Half },
+    Syn {
+        wish: u64,
+        id: u64,
+        state: Half,
+    },
     /// A START (`0x0200`) of this stream, which got these numbers.
     Start {
         asked: u64,
@@ -206,8 +208,9 @@ pub(super) enum Basis {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) enum Half {
     /// Not yet; the answer was sent so often.
-    Open { sends: u8 },
-    /// Yes.
+    Open {
+        sends: u8,
+    },
     Confirmed,
 }
 
@@ -268,7 +271,6 @@ impl Asking {
 }
 
 impl Served {
-    /// No session.
     pub(super) const NONE: Self = Self::new(Basis::Nothing);
 
     /// A session of which nothing was sent.

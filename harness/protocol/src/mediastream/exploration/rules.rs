@@ -18,7 +18,6 @@ impl Broken {
 /// What a side has to do about a datagram that reaches it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Due {
-    /// Whatever it likes.
     Anything,
     /// To send this, or else.
     Answer(Said, Broken),

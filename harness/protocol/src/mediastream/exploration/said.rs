@@ -4,7 +4,6 @@ use crate::mediastream::frame::{ConnectionId, Frame, Start3};
 /// What a datagram says. Ids and numbers of sessions stand as their digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Said {
-    /// The START token.
     Token,
     /// A SYN with this wish.
     Syn(u64),
@@ -22,11 +21,9 @@ pub(super) enum Said {
     },
     /// A START_CONFIRM of what was named.
     StartConfirm(u64),
-    /// A connection-id.
     Name(u64),
     /// A datagram of the media frame with this number.
     Media(u64),
-    /// Anything else.
     Other,
 }
 

@@ -122,7 +122,6 @@ impl<'a> ConnectionIdFrame<'a> {
         }
     }
 
-    /// The id.
     #[inline]
     #[must_use]
     pub const fn connection_id(&self) -> ConnectionId {

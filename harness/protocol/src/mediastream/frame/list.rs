@@ -26,7 +26,6 @@ macro_rules! frames {
         /// ProtocolFlag, the first two bytes of every datagram but the tokens.
         pub mod flag {
             $($(
-                /// Of this frame.
                 pub const $form: u16 = super::$module::$form.flag();
             )+)+
         }
@@ -74,7 +73,6 @@ macro_rules! frames {
                 }
             }
 
-            /// Its table.
             #[must_use]
             pub const fn form(&self) -> &'static Form {
                 match self {

@@ -51,15 +51,12 @@ frames! {
         Syn = SYN,
         /// The responder accepts or rejects.
         SynAck = SYN_ACK,
-        /// The initiator confirms.
         Ack = ACK,
     }
     Start3 in start3 {
         /// The Receiver asks for a stream.
         Start = START,
-        /// The Sender accepts.
         StartAck = START_ACK,
-        /// The Receiver confirms.
         StartConfirm = START_CONFIRM,
         /// Either side refuses or ends the stream.
         Error = ERROR,

@@ -29,7 +29,6 @@ fields! {
         pub flags: u16 = u16_le "Flags",
         /// The stream, as the Receiver named it; never 0 in a START (MS-S-01).
         pub stream_id: u64 = u64_le "StreamId",
-        /// The Receiver's nonce.
         pub nonce: u64 = u64_le "Nonce",
         /// The Sender's nonce; 0 until the Sender has chosen one (MS-S-01, MS-S-02).
         pub sender_nonce: u64 = u64_le "SenderNonce",

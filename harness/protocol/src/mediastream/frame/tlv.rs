@@ -8,7 +8,6 @@ pub use shakedown_wire::{Tlv, Tlvs};
 pub(super) const HANDSHAKE: u8 = 1;
 /// START, START_ACK and START_CONFIRM.
 pub(super) const START3: u8 = 2;
-/// ERROR.
 pub(super) const ERROR: u8 = 4;
 
 macro_rules! extensions {
@@ -41,7 +40,6 @@ extensions! {
     /// BufferDepth: milliseconds.
     BUFFER_DEPTH = 0x0003 "BufferDepth" "buffer_depth" Kind::U32Le,
         known to START3 | ERROR, field of START3;
-    /// CodecHint.
     CODEC_HINT = 0x0004 "CodecHint" "codec_hint" Kind::Utf8(1, 64, "is not 1 to 64 bytes long"),
         known to START3 | ERROR, field of START3;
     /// StreamLength: seconds.

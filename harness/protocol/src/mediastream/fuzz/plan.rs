@@ -17,7 +17,6 @@ use std::time::Duration;
 
 use shakedown_wire::{Reader, Writer};
 
-/// Options and events.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<'a> {
     /// Which options are on, one a bit.
@@ -29,11 +28,9 @@ pub struct Plan<'a> {
 /// Something that happens to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Event<'a> {
-    /// A datagram arrives.
     Datagram {
         /// Index of the peer that it comes from.
         peer: u8,
-        /// The UDP payload.
         payload: &'a [u8],
     },
     /// Time goes on by this much, and the machine is told at the end only.

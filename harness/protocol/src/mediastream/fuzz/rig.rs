@@ -46,7 +46,6 @@ impl Rig {
         }
     }
 
-    /// A datagram arrives.
     pub(super) fn datagram(&mut self, from: SocketAddr, payload: &[u8]) -> Vec<Output> {
         self.received.add(payload);
         self.handle(Input::Datagram { from, payload })

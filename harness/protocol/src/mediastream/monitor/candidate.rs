@@ -22,9 +22,7 @@ const STUN: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 /// What opens a session.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Opening {
-    /// The START token.
     Start,
-    /// The JOIN token.
     Join,
     /// The frame of a handshake with this flag; the capture may lack what comes before.
     Frame(u16),

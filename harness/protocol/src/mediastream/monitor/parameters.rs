@@ -10,11 +10,9 @@ pub(super) struct Parameters {
     frame_rate: Option<u32>,
     /// Bits per second.
     bit_rate: Option<u64>,
-    /// Seconds.
     stream_length: Option<u32>,
     /// Milliseconds.
     buffer_depth: Option<u32>,
-    /// Bytes.
     pub(super) max_datagram: Option<u32>,
 }
 

@@ -264,7 +264,6 @@ impl Session {
         }
     }
 
-    /// What it was.
     pub(super) fn report(&self, parties: &Parties, ledger: &Ledger) -> Report {
         let key = self.handshake.key();
         let stream_id = key.map(|key| format!("{:016x}", key.stream_id));

@@ -28,7 +28,6 @@ pub(super) struct Starts {
     sends: u32,
     /// The longest time from one START to the next, and when it ended.
     longest: Option<(Duration, Moment)>,
-    /// A connection-id came.
     is_named: bool,
     /// When the first media came.
     answered: Option<Moment>,
@@ -57,7 +56,6 @@ impl Starts {
         self.late.as_ref().map(Self::new)
     }
 
-    /// START came again.
     pub(super) fn again(&mut self, scope: &mut Scope<'_>) {
         let now = scope.now;
         scope.exercised(Rule::L02);

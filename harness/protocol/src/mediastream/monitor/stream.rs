@@ -36,7 +36,6 @@ pub(super) enum Agreed {
     Configured,
     /// Nothing is known: what was agreed did not show.
     Unknown,
-    /// From START_ACK.
     Here(StreamParameters),
 }
 

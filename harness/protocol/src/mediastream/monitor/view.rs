@@ -36,9 +36,7 @@ pub(super) enum View<'a> {
     Media(Media<'a>),
     /// A frame of a handshake.
     Control(ControlView<'a>),
-    /// Connection-id.
     Name(Option<&'a [u8; ConnectionId::LENGTH]>),
-    /// None of these.
     Other,
 }
 

@@ -14,7 +14,6 @@ pub(super) enum Carry {
     /// Several data datagrams with one number and no positions.
     #[default]
     Split,
-    /// Fragments with positions.
     Fragments,
 }
 

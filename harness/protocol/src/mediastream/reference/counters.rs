@@ -15,7 +15,6 @@ pub(super) type Causes = BTreeMap<&'static str, u64>;
 pub(super) struct Counters {
     /// Every datagram that came in, whatever became of it.
     pub(super) received_datagrams: u64,
-    /// Their UDP payloads.
     pub(super) received_bytes: u64,
     pub(super) sent_datagrams: u64,
     pub(super) sent_bytes: u64,

@@ -7,7 +7,6 @@ use std::time::Duration;
 pub(super) struct Timers(BTreeSet<(Duration, SocketAddr)>);
 
 impl Timers {
-    /// The earliest time.
     pub(super) fn first(&self) -> Option<Duration> {
         self.0.first().map(|(time, _)| *time)
     }

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::{Client, ClientSettings, News, STARTUP_DELAY};
+use super::super::{Client, ClientEvent, ClientSettings, STARTUP_DELAY};
 use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
 use crate::streams::{Approach, ConnectionNumber, Input, Output, StreamId, StreamMachine};
@@ -30,7 +30,7 @@ pub(crate) struct OwnedClient {
 #[derive(Debug)]
 enum Note {
     Asked(Command),
-    Told(News),
+    Told(ClientEvent),
 }
 
 /// What an owner asks for, and when.
@@ -44,11 +44,8 @@ pub(crate) enum Command {
         /// Whether it resets the one that is there.
         resets: bool,
     },
-    /// An event.
     Event,
-    /// A StateCommit request.
     Commit(u32),
-    /// An item.
     Read,
     /// The end of its connection.
     Close,
@@ -113,32 +110,32 @@ impl OwnedClient {
     fn hear(&mut self, now: Duration) {
         while let Some(news) = self.client.take_news() {
             self.notes.push(Note::Told(news.clone()));
-            let is_answer = !matches!(news, News::Connected | News::Closed { .. });
+            let is_answer = !matches!(news, ClientEvent::Connected | ClientEvent::Closed { .. });
             self.answers += u64::from(is_answer);
             match news {
-                News::Connected => self.is_connected = true,
-                News::Acked(id) => {
+                ClientEvent::Connected => self.is_connected = true,
+                ClientEvent::Acked(id) => {
                     let due = self.events.pop_front();
                     if due != Some(id) {
                         let property = format!("an ack of {id} is told where {due:?} is due");
                         self.breach("PR-E-03", Role::Initiator, now, property);
                     }
                 }
-                News::Committed { request, answer } => {
+                ClientEvent::Committed { request, answer } => {
                     let due = self.commits.pop_front();
                     if due != Some(request) || answer != request.wrapping_mul(2) {
                         let property = format!("{request} gives {answer} where {due:?} is due");
                         self.breach("PR-K-01", Role::Responder, now, property);
                     }
                 }
-                News::Item(item) => match self.reads.checked_sub(1) {
+                ClientEvent::Item(item) => match self.reads.checked_sub(1) {
                     Some(left) => self.reads = left,
                     None => {
                         let property = format!("item {item} is told and was not asked for");
                         self.breach("PR-A-01", Role::Initiator, now, property);
                     }
                 },
-                News::Closed { .. } => self.ends(now),
+                ClientEvent::Closed { .. } => self.ends(now),
             }
         }
     }

@@ -10,7 +10,6 @@ use std::time::Duration;
 
 use shakedown_wire::{Reader, Writer};
 
-/// Options and steps.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Plan<'a> {
     /// Which options are on, one a bit.
@@ -19,10 +18,8 @@ pub struct Plan<'a> {
     pub steps: Vec<Step<'a>>,
 }
 
-/// Something that happens.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step<'a> {
-    /// What.
     pub what: What,
     /// Which connection it is about.
     pub connection: u8,
@@ -32,7 +29,6 @@ pub struct Step<'a> {
     pub bytes: &'a [u8],
 }
 
-/// What can happen.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum What {
     /// Bytes come on a stream.
@@ -47,7 +43,6 @@ pub enum What {
     Connected,
     /// A stream is opened.
     Opened,
-    /// A stream ends.
     Fin,
     /// A stream is broken off, with a code.
     Reset,
@@ -55,7 +50,6 @@ pub enum What {
     Stopped,
     /// A write was taken.
     Written,
-    /// A datagram comes.
     Datagram,
     /// A connection is over.
     Closed,

@@ -10,7 +10,6 @@ use crate::streams::APPLICATION_ERROR;
 pub(in crate::proton) enum Code {
     /// By the application, with its code.
     Application(u64),
-    /// By QUIC itself.
     Transport(u64),
     /// A stateless reset: the side knows nothing of the connection any more.
     StatelessReset,

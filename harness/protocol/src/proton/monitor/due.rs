@@ -17,7 +17,6 @@ enum Known {
     By(u64),
     /// When it is said so: what was done shows on another connection.
     Elsewhere,
-    /// Since this moment.
     Since(Duration),
 }
 
@@ -26,7 +25,6 @@ enum Known {
 pub(super) struct Due {
     /// The requirement that wants it.
     pub(super) requirement: &'static str,
-    /// Who owes it.
     pub(super) party: Role,
     /// The packet that shows why.
     pub(super) packet: u64,
@@ -39,7 +37,6 @@ pub(super) struct Due {
     codes: &'static [u64],
     /// Whether QUIC itself may refuse what was done.
     refusable: bool,
-    /// What was done.
     why: String,
 }
 

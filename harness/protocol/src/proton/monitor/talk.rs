@@ -15,14 +15,14 @@ pub(super) struct Word {
 /// Requests and their answers, in order. An answer may be seen before its request where the
 /// capture has them in another order than the server.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Talk {
+pub(super) struct Exchange {
     pub(super) asked: VecDeque<Word>,
     pub(super) early: VecDeque<Word>,
     /// Too much to keep, or something is wrong already: nothing more is judged.
     pub(super) over: bool,
 }
 
-impl Talk {
+impl Exchange {
     /// Takes a request. Gives it with its answer if that was there before.
     pub(super) fn ask(&mut self, word: Word) -> Option<(Word, Word)> {
         if self.over {

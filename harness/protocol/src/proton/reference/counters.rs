@@ -17,7 +17,6 @@ pub(super) struct Counters {
     pub(super) ended: BTreeMap<&'static str, u64>,
     /// Events acked, or sent and acked.
     pub(super) events: u64,
-    /// StateCommit requests answered.
     pub(super) commits: u64,
     /// Items sent or received.
     pub(super) actions: u64,

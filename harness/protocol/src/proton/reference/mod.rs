@@ -12,7 +12,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, Errand, News, NotNow, Runner};
+pub use client::{Client, ClientEvent, NotReady, Workload, WorkloadClient};
 pub use deviation::Deviations;
 pub(super) use deviation::TWINS;
 pub(super) use options::OPTIONS;
@@ -42,7 +42,7 @@ pub fn new(
     } = Given::new(settings)?;
     let machine: Box<dyn StreamMachine + Send> = match settings.role {
         Role::Responder => Box::new(Server::new(server).without(without)),
-        Role::Initiator => Box::new(Runner::new(errand).without(without)),
+        Role::Initiator => Box::new(WorkloadClient::new(errand).without(without)),
     };
     Ok((machine, without.transport()))
 }

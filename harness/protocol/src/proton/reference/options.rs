@@ -3,7 +3,7 @@
 
 use std::time::Duration;
 
-use super::{Deviations, Errand, ServerSettings};
+use super::{Deviations, ServerSettings, Workload};
 use crate::ReferenceSettings;
 use crate::setting::{ProtocolOption, keep, number, settings, span};
 
@@ -11,7 +11,7 @@ use crate::setting::{ProtocolOption, keep, number, settings, span};
 #[derive(Debug, Default)]
 pub(super) struct Given {
     pub(super) server: ServerSettings,
-    pub(super) errand: Errand,
+    pub(super) errand: Workload,
     pub(super) without: Deviations,
 }
 

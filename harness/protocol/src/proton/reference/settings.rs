@@ -14,7 +14,6 @@ impl Profile {
     /// Both, in the specification's order.
     pub const ALL: [Self; 2] = [Self::Push, Self::Pull];
 
-    /// The specification's name.
     #[must_use]
     pub const fn name(self) -> &'static str {
         match self {
@@ -36,7 +35,6 @@ impl std::str::FromStr for Profile {
 /// What a server is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
-    /// How items come.
     pub profile: Profile,
     /// Whether a second connection may reset the first (PR-R-01); else it is refused.
     pub resets: bool,
@@ -67,7 +65,6 @@ impl Default for ServerSettings {
 /// What a client is told.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientSettings {
-    /// How items come.
     pub profile: Profile,
     /// Its first event id, at least 1.
     pub first_event: u32,

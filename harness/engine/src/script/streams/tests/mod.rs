@@ -107,7 +107,6 @@ impl Play {
         self
     }
 
-    /// Something comes then.
     fn gets(&mut self, millis: u64, input: Input<'_>) -> &mut Self {
         let end = Duration::from_millis(millis);
         while let Some(due) = self.script.deadline().filter(|due| *due < end) {

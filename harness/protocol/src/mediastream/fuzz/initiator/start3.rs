@@ -40,7 +40,6 @@ impl Handshake {
         assert!(!self.is_refused, "MS-S-09: it was answered");
     }
 
-    /// A START leaves.
     pub(super) fn sends_start(&mut self, start: &Start3<'_>, payload: &[u8], falls_back: bool) {
         self.starts += 1;
         assert!(self.starts <= SENDS, "MS-S-08: {} STARTs", self.starts);
@@ -53,7 +52,6 @@ impl Handshake {
         self.asked = (start.stream_id, start.nonce);
     }
 
-    /// A START_CONFIRM leaves.
     pub(super) fn sends_confirm(&mut self, confirm: &Start3<'_>) {
         let numbers = (confirm.stream_id, confirm.nonce, confirm.sender_nonce);
         assert!(self.offered.contains(&numbers), "MS-S-03: {numbers:?}");
@@ -64,7 +62,6 @@ impl Handshake {
         assert!(!self.is_refused);
     }
 
-    /// An ERROR leaves.
     pub(super) fn sends_error(&mut self, error: &Start3<'_>) {
         assert!(!self.is_refused, "it is over");
         let number = error.error_code().unwrap_or_default();

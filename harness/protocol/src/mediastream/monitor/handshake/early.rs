@@ -48,7 +48,6 @@ pub(crate) struct Early {
     is_named: bool,
     first: Option<First>,
     spent: Option<Spent>,
-    /// With the headers.
     bytes: u64,
     /// Media came after the confirmation too.
     went_on: bool,

@@ -238,7 +238,6 @@ impl Handshake {
             || (self.request.is_some() && (self.confirmed.is_none() || self.is_confirm_late))
     }
 
-    /// Time went on.
     pub(super) fn lapse(&mut self, scope: &mut Scope<'_>) {
         if self.is_ended() {
             return;

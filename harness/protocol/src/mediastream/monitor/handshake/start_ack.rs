@@ -122,7 +122,6 @@ impl Handshake {
         (!self.is_ended()).then_some(Mark { key, print: *print })
     }
 
-    /// What is streamed.
     pub(crate) fn agreed(&self, own: Option<StreamParameters>) -> Agreed {
         let asked = self
             .start3

@@ -15,7 +15,6 @@ use crate::requirement::Role;
 /// How the responder answered a SYN.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) enum Answer {
-    /// Not yet.
     #[default]
     None,
     /// SYN-ACK with Accept=1.
@@ -372,7 +371,6 @@ impl Offered {
         self.is_full || self.ids.iter().flatten().any(|offered| offered == id)
     }
 
-    /// The first one.
     pub(crate) const fn first(&self) -> Option<ConnectionId> {
         self.ids[0]
     }

@@ -25,7 +25,6 @@ pub(super) enum State {
     /// The session is there: Established (AwaitingStartConfirm in `start3`) without media,
     /// Streaming with it.
     Session(Session),
-    /// It is over.
     Over(End),
 }
 

@@ -12,7 +12,6 @@ pub(in super::super) struct Numbers {
 /// What became of a number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(in super::super) enum Inserted {
-    /// It is new.
     New,
     /// It was there already.
     Known,

@@ -84,7 +84,6 @@ impl Unconfirmed {
 /// What a half-open session does when its time has come.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Overdue {
-    /// Nothing is due.
     Nothing,
     /// The answer is sent again (MS-H-18, MS-S-13).
     Repeat,

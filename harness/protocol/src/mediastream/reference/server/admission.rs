@@ -122,7 +122,6 @@ impl Admission {
         next
     }
 
-    /// Requests that wait.
     pub(super) fn awaiting(&self) -> usize {
         self.senders.awaiting.len() + self.receivers.awaiting.len()
     }

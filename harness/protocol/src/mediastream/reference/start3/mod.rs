@@ -14,7 +14,6 @@ const LONGEST_DIAGNOSTIC: usize = 255;
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub(super) struct Identity {
     pub(super) stream_id: u64,
-    /// The Receiver's.
     pub(super) nonce: u64,
     /// The Sender's; 0 until it has chosen one.
     pub(super) sender_nonce: u64,

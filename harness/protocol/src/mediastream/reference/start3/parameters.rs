@@ -17,7 +17,6 @@ pub(in super::super) struct Parameters {
     pub(in super::super) buffer_depth: Option<u32>,
     /// 1 to 64 bytes.
     pub(in super::super) codec_hint: Option<Vec<u8>>,
-    /// Seconds.
     pub(in super::super) stream_length: Option<u32>,
     /// Bytes of the largest datagram.
     pub(in super::super) max_datagram: Option<u32>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::ledger::Say;
-use crate::proton::monitor::talk::{Talk, Word};
+use crate::proton::monitor::talk::{Exchange, Word};
 use crate::proton::{IDLE_TIMEOUT, OPERATION};
 use crate::requirement::Role;
 
@@ -50,7 +50,7 @@ impl Connection {
         settings: &MonitorSettings,
     ) -> Vec<(&'static str, &'static str, Word)> {
         let caught_up = self.caught_up[index(Role::Responder)];
-        let waits = |talk: &Talk| {
+        let waits = |talk: &Exchange| {
             let first = talk.asked.front().filter(|_| !talk.over).copied();
             first.filter(|word| now > word.time + limit && caught_up > Some(word.time))
         };

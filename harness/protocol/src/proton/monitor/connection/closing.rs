@@ -5,7 +5,7 @@ use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
 use crate::proton::monitor::Code;
 use crate::proton::monitor::ledger::Say;
-use crate::proton::monitor::talk::Talk;
+use crate::proton::monitor::talk::Exchange;
 use crate::proton::{IDENTIFICATION, SETUP};
 use crate::requirement::Role;
 
@@ -232,7 +232,13 @@ impl Connection {
     }
 
     /// PR-E-01, PR-K-01, PR-A-01: an answer to nothing.
-    fn surplus(&mut self, requirement: &'static str, talk: &Talk, expected: &str, say: Say<'_>) {
+    fn surplus(
+        &mut self,
+        requirement: &'static str,
+        talk: &Exchange,
+        expected: &str,
+        say: Say<'_>,
+    ) {
         let Some(word) = talk.early.front().filter(|_| !talk.over) else {
             return;
         };

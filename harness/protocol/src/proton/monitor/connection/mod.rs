@@ -15,7 +15,7 @@ use shakedown_wire::quic;
 
 use super::due::Due;
 use super::ledger::{Act, Ledger, Say};
-use super::talk::{Talk, Word};
+use super::talk::{Exchange, Word};
 use super::{Code, Kind, Words};
 use crate::MonitorSettings;
 use crate::monitor::{Blind, Unread, Vantage};
@@ -137,9 +137,9 @@ pub(super) struct Connection {
     talked: Option<Duration>,
     pub(super) served: Option<Duration>,
     incomplete: bool,
-    event: Talk,
-    pub(super) commit: Talk,
-    pub(super) action: Talk,
+    event: Exchange,
+    pub(super) commit: Exchange,
+    pub(super) action: Exchange,
     items: u64,
     asks: bool,
     pub(super) words: u64,
@@ -212,9 +212,9 @@ impl Connection {
             talked: None,
             served: None,
             incomplete: false,
-            event: Talk::default(),
-            commit: Talk::default(),
-            action: Talk::default(),
+            event: Exchange::default(),
+            commit: Exchange::default(),
+            action: Exchange::default(),
             items: 0,
             asks: false,
             words: 0,

@@ -2,7 +2,7 @@ use super::{At, Connection, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::ledger::Say;
-use crate::proton::monitor::talk::{Talk, Word};
+use crate::proton::monitor::talk::{Exchange, Word};
 use crate::proton::{Kind, OPERATION};
 use crate::requirement::Role;
 
@@ -122,7 +122,7 @@ impl Connection {
                     let _ = self.action.answer(word);
                     if self.mode(settings) == "push" {
                         // Nothing asks for them.
-                        self.action = Talk::default();
+                        self.action = Exchange::default();
                         self.action.over = true;
                     }
                     self.ledger.judge("PR-A-01");

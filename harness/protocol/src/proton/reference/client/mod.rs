@@ -10,7 +10,7 @@ use super::settings::{ClientSettings, Profile};
 use super::{CloseReason, ending};
 use crate::proton::{CloseCode, Kind, OPERATION, RESET, STARTUP_DELAY};
 use link::{Link, RequestStream};
-pub use runner::{Errand, Runner};
+pub use runner::{Workload, WorkloadClient};
 
 use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
@@ -29,7 +29,7 @@ pub struct Client {
     link: Option<Link>,
     /// When the last connection was lost, if it was not ended in peace.
     lost: Option<Duration>,
-    news: VecDeque<News>,
+    news: VecDeque<ClientEvent>,
     outputs: VecDeque<Output>,
     counters: Counters,
     is_stopped: bool,
@@ -37,18 +37,13 @@ pub struct Client {
 
 /// What a client's owner wants to know.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum News {
+pub enum ClientEvent {
     /// The handshake is done, and the streams are on their way.
     Connected,
     /// The server acked the event with this id.
     Acked(u32),
     /// The server answered a StateCommit request.
-    Committed {
-        /// The request.
-        request: u32,
-        /// The answer.
-        answer: u32,
-    },
+    Committed { request: u32, answer: u32 },
     /// An item of the Action stream that was asked for.
     Item(u32),
     /// The connection is over.
@@ -62,7 +57,7 @@ pub enum News {
 
 /// Why a client cannot do what it is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-pub enum NotNow {
+pub enum NotReady {
     /// There is no connection.
     #[error("Not connected")]
     NotConnected,
@@ -115,10 +110,10 @@ impl Client {
     /// Asks for a connection; `resets` says whether its first byte resets an older one (PR-R-01).
     ///
     /// # Errors
-    /// [`NotNow::AlreadyConnected`].
-    pub fn connect(&mut self, resets: bool) -> Result<ConnectionNumber, NotNow> {
+    /// [`NotReady::AlreadyConnected`].
+    pub fn connect(&mut self, resets: bool) -> Result<ConnectionNumber, NotReady> {
         if self.link.is_some() {
-            return Err(NotNow::AlreadyConnected);
+            return Err(NotReady::AlreadyConnected);
         }
         let connection = ConnectionNumber(self.connections);
         self.connections += 1;
@@ -141,11 +136,11 @@ impl Client {
     /// Sends an event; its id is the result.
     ///
     /// # Errors
-    /// [`NotNow::NotConnected`], [`NotNow::NoIdLeft`].
-    pub fn send_event(&mut self, now: Duration) -> Result<u32, NotNow> {
+    /// [`NotReady::NotConnected`], [`NotReady::NoIdLeft`].
+    pub fn send_event(&mut self, now: Duration) -> Result<u32, NotReady> {
         let operation = self.operation();
         let link = connected(&mut self.link)?;
-        let id = self.next_event.ok_or(NotNow::NoIdLeft)?;
+        let id = self.next_event.ok_or(NotReady::NoIdLeft)?;
         self.next_event = match id.checked_add(1) {
             _ if self.without.has(Deviation::IdsStand) => Some(id),
             None if self.without.has(Deviation::IdsWrap) => Some(0),
@@ -161,8 +156,8 @@ impl Client {
     /// Sends a StateCommit request.
     ///
     /// # Errors
-    /// [`NotNow::NotConnected`].
-    pub fn commit(&mut self, now: Duration, request: u32) -> Result<(), NotNow> {
+    /// [`NotReady::NotConnected`].
+    pub fn commit(&mut self, now: Duration, request: u32) -> Result<(), NotReady> {
         let operation = self.operation();
         let link = connected(&mut self.link)?;
         let due = now.saturating_add(operation);
@@ -174,12 +169,12 @@ impl Client {
     /// Asks for the next item of the Action stream.
     ///
     /// # Errors
-    /// [`NotNow::NotConnected`].
-    pub fn read_action(&mut self, now: Duration) -> Result<(), NotNow> {
+    /// [`NotReady::NotConnected`].
+    pub fn read_action(&mut self, now: Duration) -> Result<(), NotReady> {
         let operation = self.operation();
         let link = connected(&mut self.link)?;
         if let Some(item) = link.items.pop_front() {
-            self.news.push_back(News::Item(item));
+            self.news.push_back(ClientEvent::Item(item));
             return Ok(());
         }
         link.action
@@ -195,10 +190,10 @@ impl Client {
     /// Ends the connection in peace.
     ///
     /// # Errors
-    /// [`NotNow::NotConnected`].
-    pub fn close(&mut self, now: Duration) -> Result<(), NotNow> {
+    /// [`NotReady::NotConnected`].
+    pub fn close(&mut self, now: Duration) -> Result<(), NotReady> {
         if self.link.is_none() {
-            return Err(NotNow::NotConnected);
+            return Err(NotReady::NotConnected);
         }
         self.end(
             now,
@@ -208,7 +203,7 @@ impl Client {
     }
 
     /// What the owner wants to know next.
-    pub fn take_news(&mut self) -> Option<News> {
+    pub fn take_news(&mut self) -> Option<ClientEvent> {
         self.news.pop_front()
     }
 
@@ -274,7 +269,7 @@ impl Client {
             "Connected",
             "the handshake is done",
         );
-        self.news.push_back(News::Connected);
+        self.news.push_back(ClientEvent::Connected);
     }
 
     fn send(&mut self, now: Duration, kind: Kind, number: u32) {
@@ -366,7 +361,7 @@ impl Client {
                 Kind::Event => match link.event.asked.pop_front() {
                     Some((_, id)) if id == number || self.without.has(Deviation::AnyAck) => {
                         self.counters.events += 1;
-                        self.news.push_back(News::Acked(id));
+                        self.news.push_back(ClientEvent::Acked(id));
                     }
                     Some((_, id)) => return Err(format!("an ack of {number} where {id} is due")),
                     None if self.without.has(Deviation::SurplusAck) => {}
@@ -376,14 +371,15 @@ impl Client {
                     Some((_, request)) => {
                         self.counters.commits += 1;
                         let answer = number;
-                        self.news.push_back(News::Committed { request, answer });
+                        self.news
+                            .push_back(ClientEvent::Committed { request, answer });
                     }
                     None => return Err(format!("an answer, {number}, to no request")),
                 },
                 Kind::Action => {
                     self.counters.actions += 1;
                     match (link.action.asked.pop_front(), self.settings.profile) {
-                        (Some(_), _) => self.news.push_back(News::Item(number)),
+                        (Some(_), _) => self.news.push_back(ClientEvent::Item(number)),
                         (None, Profile::Push) => link.items.push_back(number),
                         (None, Profile::Pull) => {
                             return Err(format!("an item, {number}, that was not asked for"));
@@ -442,7 +438,7 @@ impl Client {
             false => "Connecting",
         };
         self.transition(link.connection, state, "Closed", "it is over");
-        self.news.push_back(News::Closed { why, is_own });
+        self.news.push_back(ClientEvent::Closed { why, is_own });
         self.outputs.push_back(Output::Ended {
             connection: link.connection,
             outcome,
@@ -478,9 +474,9 @@ impl Client {
 }
 
 /// The connection whose handshake is done.
-fn connected(link: &mut Option<Link>) -> Result<&mut Link, NotNow> {
+fn connected(link: &mut Option<Link>) -> Result<&mut Link, NotReady> {
     let link = link.as_mut().filter(|link| link.is_connected);
-    link.ok_or(NotNow::NotConnected)
+    link.ok_or(NotReady::NotConnected)
 }
 
 impl StreamMachine for Client {

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::super::deviation::Deviations;
 use super::super::settings::ClientSettings;
-use super::{Client, News};
+use super::{Client, ClientEvent};
 use crate::proton::IDENTIFICATION;
 use crate::streams::{ConnectionNumber, Input, Output, StreamId, StreamMachine};
 
@@ -13,8 +13,7 @@ const MOST_ASKED: u32 = 1_024;
 
 /// What a client does on its own, on each of its connections.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Errand {
-    /// How it begins.
+pub struct Workload {
     pub client: ClientSettings,
     /// Events that it sends.
     pub events: u32,
@@ -32,9 +31,9 @@ pub struct Errand {
 
 /// Runs an errand: connects, asks for everything at once, and closes when it has all answers.
 #[derive(Debug)]
-pub struct Runner {
+pub struct WorkloadClient {
     client: Client,
-    errand: Errand,
+    errand: Workload,
     /// What is left to be asked for on this connection, and what of it is asked and not answered.
     events: Remaining,
     commits: Remaining,
@@ -83,10 +82,10 @@ impl Remaining {
     }
 }
 
-impl Runner {
+impl WorkloadClient {
     /// A client that has not connected so far; it does so at its first input.
     #[must_use]
-    pub fn new(errand: Errand) -> Self {
+    pub fn new(errand: Workload) -> Self {
         Self {
             client: Client::new(errand.client),
             errand,
@@ -128,10 +127,10 @@ impl Runner {
         }
     }
 
-    fn hear(&mut self, now: Duration, news: News) {
+    fn hear(&mut self, now: Duration, news: ClientEvent) {
         match news {
-            News::Connected => {
-                let Errand {
+            ClientEvent::Connected => {
+                let Workload {
                     events,
                     commits,
                     actions,
@@ -148,10 +147,10 @@ impl Runner {
                 }
                 return;
             }
-            News::Acked(_) => self.events.answered(),
-            News::Committed { .. } => self.commits.answered(),
-            News::Item(_) => self.actions.answered(),
-            News::Closed { why, .. } => return self.closed(now, why),
+            ClientEvent::Acked(_) => self.events.answered(),
+            ClientEvent::Committed { .. } => self.commits.answered(),
+            ClientEvent::Item(_) => self.actions.answered(),
+            ClientEvent::Closed { why, .. } => return self.closed(now, why),
         }
         self.ask(now);
         if self.is_done() {
@@ -217,7 +216,7 @@ impl Runner {
     }
 }
 
-impl StreamMachine for Runner {
+impl StreamMachine for WorkloadClient {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         let is_stop = matches!(input, Input::Stop);
         self.client.handle(now, input);

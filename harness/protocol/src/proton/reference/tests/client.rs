@@ -1,6 +1,6 @@
 use rstest::rstest;
 
-use super::super::{Client, ClientSettings, News, NotNow, Profile};
+use super::super::{Client, ClientEvent, ClientSettings, NotReady, Profile};
 use super::{FIRST, Rig, SECOND, seconds, stream};
 use crate::streams::{Closing, Input, OnStream, Output, StreamMachine};
 
@@ -10,11 +10,11 @@ impl Rig<Client> {
         rig.machine.connect(false).unwrap();
         rig.give(Input::Connected { connection: FIRST });
         rig.take_writes(0);
-        assert_eq!(rig.machine.take_news(), Some(News::Connected));
+        assert_eq!(rig.machine.take_news(), Some(ClientEvent::Connected));
         rig
     }
 
-    fn event(&mut self) -> Result<u32, NotNow> {
+    fn event(&mut self) -> Result<u32, NotReady> {
         let sent = self.machine.send_event(self.now);
         let before = self.put_out.len();
         self.collect();
@@ -62,7 +62,7 @@ fn event_ids_rise_and_go_on_across_connections() {
         connection: FIRST,
         why,
     });
-    assert_eq!(rig.event(), Err(NotNow::NotConnected));
+    assert_eq!(rig.event(), Err(NotReady::NotConnected));
     rig.machine.connect(false).unwrap();
     rig.give(Input::Connected { connection: SECOND });
     assert_eq!(rig.event(), Ok(3));
@@ -75,7 +75,7 @@ fn after_the_last_id_no_event_can_be_sent() {
         ..ClientSettings::default()
     });
     assert_eq!(rig.event(), Ok(u32::MAX));
-    assert_eq!(rig.event(), Err(NotNow::NoIdLeft));
+    assert_eq!(rig.event(), Err(NotReady::NoIdLeft));
     assert!(rig.closed(FIRST).is_empty());
 }
 
@@ -108,12 +108,12 @@ fn acks_answers_and_items_are_told() {
     rig.bytes(2, &124_u32.to_le_bytes());
     rig.machine.read_action(rig.now).unwrap();
     let told: Vec<_> = std::iter::from_fn(|| rig.machine.take_news()).collect();
-    let committed = News::Committed {
+    let committed = ClientEvent::Committed {
         request: 42,
         answer: 84,
     };
-    let items = [News::Item(123), News::Item(124)];
-    assert_eq!(told[..2], [News::Acked(1), committed]);
+    let items = [ClientEvent::Item(123), ClientEvent::Item(124)];
+    assert_eq!(told[..2], [ClientEvent::Acked(1), committed]);
     assert_eq!(told[2..], items);
 }
 
@@ -165,7 +165,7 @@ fn in_pull_an_item_is_asked_for() {
     rig.collect();
     assert_eq!(rig.written(FIRST, 2).len(), 1 + 4);
     rig.bytes(2, &5_u32.to_le_bytes());
-    assert_eq!(rig.machine.take_news(), Some(News::Item(5)));
+    assert_eq!(rig.machine.take_news(), Some(ClientEvent::Item(5)));
     rig.bytes(2, &6_u32.to_le_bytes());
     assert_eq!(rig.closed(FIRST), [5]);
 }
@@ -203,10 +203,10 @@ fn a_client_knows_when_its_connection_was_lost(
 #[test]
 fn what_is_asked_of_a_connected_client_twice_is_refused() {
     let mut rig = usual();
-    assert_eq!(rig.machine.connect(false), Err(NotNow::AlreadyConnected));
+    assert_eq!(rig.machine.connect(false), Err(NotReady::AlreadyConnected));
     rig.machine.close(rig.now).unwrap();
     rig.collect();
     assert_eq!(rig.closed(FIRST), [0]);
-    assert_eq!(rig.machine.close(rig.now), Err(NotNow::NotConnected));
-    assert_eq!(rig.machine.commit(rig.now, 1), Err(NotNow::NotConnected));
+    assert_eq!(rig.machine.close(rig.now), Err(NotReady::NotConnected));
+    assert_eq!(rig.machine.commit(rig.now, 1), Err(NotReady::NotConnected));
 }

@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::super::{Client, ClientSettings, News, Profile, Server, ServerSettings};
+use super::super::{Client, ClientEvent, ClientSettings, Profile, Server, ServerSettings};
 use super::{FIRST, seconds};
 use crate::streams::{Closing, Input, OnStream, Output, StreamMachine};
 
@@ -76,7 +76,7 @@ impl Pair {
         self.now = end;
     }
 
-    fn news(&mut self) -> Vec<News> {
+    fn news(&mut self) -> Vec<ClientEvent> {
         std::iter::from_fn(|| self.client.take_news()).collect()
     }
 }
@@ -187,14 +187,14 @@ fn a_client_gets_its_acks_answers_and_items(
     pair.client.read_action(pair.now).unwrap();
     pair.settle();
     pair.wait(seconds(1.5));
-    let committed = News::Committed {
+    let committed = ClientEvent::Committed {
         request: 42,
         answer: 84,
     };
     let mut news = pair.news();
     news.sort_by_key(|news| format!("{news:?}"));
-    let acks = [1, 2, 3].map(News::Acked);
-    let rest = [committed, News::Connected, News::Item(123)];
+    let acks = [1, 2, 3].map(ClientEvent::Acked);
+    let rest = [committed, ClientEvent::Connected, ClientEvent::Item(123)];
     assert_eq!(news, [acks.as_slice(), &rest].concat());
     pair.client.close(pair.now).unwrap();
     pair.settle();
@@ -220,10 +220,10 @@ fn a_client_that_resets_takes_the_place_of_one_that_is_stale() {
     pair.news();
     let second = pair.client.connect(true).unwrap();
     pair.settle();
-    assert!(pair.news().contains(&News::Connected));
+    assert!(pair.news().contains(&ClientEvent::Connected));
     pair.client.send_event(pair.now).unwrap();
     pair.settle();
-    assert_eq!(pair.news(), [News::Acked(1)]);
+    assert_eq!(pair.news(), [ClientEvent::Acked(1)]);
     assert_eq!(pair.server.counters()["closed"]["reset by client"], 1);
     assert_eq!(second.0, 1);
 }

@@ -1,15 +1,15 @@
 use rstest::rstest;
 
-use super::super::{ClientSettings, Errand, Profile, Runner};
+use super::super::{ClientSettings, Profile, Workload, WorkloadClient};
 use super::{FIRST, Rig, SECOND, seconds};
 use crate::requirement::Role;
 use crate::streams::{Closing, ConnectionNumber, Input, Output, StreamMachine};
 use crate::{Reference, ReferenceSettings};
 use crate::{StreamParameters, proton};
 
-impl Rig<Runner> {
-    fn sent_out(errand: Errand) -> Self {
-        let mut rig = Self::new(Runner::new(errand));
+impl Rig<WorkloadClient> {
+    fn sent_out(errand: Workload) -> Self {
+        let mut rig = Self::new(WorkloadClient::new(errand));
         rig.give(Input::Tick);
         assert_eq!(rig.connects(), [FIRST]);
         rig.connect(FIRST);
@@ -55,12 +55,12 @@ impl Rig<Runner> {
     }
 }
 
-fn some() -> Errand {
-    Errand {
+fn some() -> Workload {
+    Workload {
         events: 2,
         commits: 1,
         actions: 1,
-        ..Errand::default()
+        ..Workload::default()
     }
 }
 
@@ -87,20 +87,20 @@ fn everything_is_asked_for_at_once_and_the_last_answer_ends_it() {
 
 #[test]
 fn in_pull_each_item_is_asked_for() {
-    let rig = Rig::sent_out(Errand {
+    let rig = Rig::sent_out(Workload {
         client: ClientSettings {
             profile: Profile::Pull,
             ..ClientSettings::default()
         },
         actions: 2,
-        ..Errand::default()
+        ..Workload::default()
     });
     assert_eq!(rig.asked(FIRST, 2).len(), 2);
 }
 
 #[test]
 fn with_nothing_to_do_it_stays_until_the_streams_can_have_said_which_they_are() {
-    let mut rig = Rig::sent_out(Errand::default());
+    let mut rig = Rig::sent_out(Workload::default());
     for (n, byte) in [(0, 1), (1, 2), (2, 3)] {
         assert_eq!(rig.written(FIRST, n), [byte]);
     }
@@ -113,7 +113,7 @@ fn with_nothing_to_do_it_stays_until_the_streams_can_have_said_which_they_are() 
 
 #[test]
 fn one_that_stays_does_so_when_all_is_done_until_the_server_ends_it() {
-    let stays = Errand {
+    let stays = Workload {
         stays: true,
         ..some()
     };
@@ -142,7 +142,7 @@ fn an_end_before_all_is_done_is_a_failure(#[case] why: Closing<'_>, #[case] says
 
 #[test]
 fn after_a_lost_connection_it_waits_ten_seconds_and_does_all_of_it_again_with_new_ids() {
-    let again = Errand {
+    let again = Workload {
         again: true,
         ..some()
     };
@@ -161,12 +161,12 @@ fn after_a_lost_connection_it_waits_ten_seconds_and_does_all_of_it_again_with_ne
 
 #[test]
 fn a_server_that_is_not_there_is_asked_again_after_ten_seconds() {
-    let again = Errand {
+    let again = Workload {
         again: true,
         resets: true,
         ..some()
     };
-    let mut rig = Rig::new(Runner::new(again));
+    let mut rig = Rig::new(WorkloadClient::new(again));
     rig.give(Input::Tick);
     rig.lose(FIRST, Closing::Refused);
     rig.wait(seconds(9.9));
@@ -177,7 +177,7 @@ fn a_server_that_is_not_there_is_asked_again_after_ten_seconds() {
 
 #[test]
 fn one_that_resets_is_there_again_at_once() {
-    let again = Errand {
+    let again = Workload {
         again: true,
         resets: true,
         ..some()
@@ -192,10 +192,10 @@ fn one_that_resets_is_there_again_at_once() {
 
 #[test]
 fn a_connection_that_the_server_ended_in_peace_is_not_made_again() {
-    let again = Errand {
+    let again = Workload {
         again: true,
         stays: true,
-        ..Errand::default()
+        ..Workload::default()
     };
     let mut rig = Rig::sent_out(again);
     rig.lose(FIRST, normal(0));
@@ -214,13 +214,13 @@ fn a_breach_of_the_server_s_ends_it_and_is_told() {
 
 #[test]
 fn events_for_which_no_id_is_left_are_told_after_the_others_are_done() {
-    let mut rig = Rig::sent_out(Errand {
+    let mut rig = Rig::sent_out(Workload {
         client: ClientSettings {
             first_event: u32::MAX,
             ..ClientSettings::default()
         },
         events: 3,
-        ..Errand::default()
+        ..Workload::default()
     });
     assert_eq!(rig.asked(FIRST, 0), [u32::MAX]);
     rig.answer(0, u32::MAX);
@@ -231,9 +231,9 @@ fn events_for_which_no_id_is_left_are_told_after_the_others_are_done() {
 
 #[test]
 fn of_very_many_questions_only_some_are_open_at_a_time() {
-    let mut rig = Rig::sent_out(Errand {
+    let mut rig = Rig::sent_out(Workload {
         commits: 3_000,
-        ..Errand::default()
+        ..Workload::default()
     });
     for request in 1..=3_000_u32 {
         let open = rig.asked(FIRST, 1).len() as u32 - (request - 1);
