@@ -166,7 +166,7 @@ fn a_twin_of_proton_fails_over_sockets_where_the_healthy_one_passes(
 ) {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let source = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join(format!("../../vectors/iut/reference-{side}.toml"));
+        .join(format!("../../vectors/proton/reference-{side}.toml"));
     let healthy = std::fs::read_to_string(source).expect("the description can be read");
     let verb = if side == "server" { "serve" } else { "connect" };
     let words = format!("\"{verb}\", \"proton\",");
