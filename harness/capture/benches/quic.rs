@@ -4,7 +4,6 @@
 //! `cargo bench -p shakedown-capture --bench quic` prints packets a second of both and their ratio.
 
 #![allow(
-    missing_docs,
     clippy::expect_used,
     clippy::disallowed_types,
     clippy::disallowed_methods,

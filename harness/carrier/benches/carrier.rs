@@ -1,6 +1,4 @@
 //! What QUIC costs without I/O: both sides on one core.
-#![allow(missing_docs, reason = "criterion's macros make public functions")]
-
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 

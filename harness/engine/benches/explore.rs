@@ -7,7 +7,6 @@
 //! sets.
 
 #![allow(
-    missing_docs,
     clippy::expect_used,
     clippy::disallowed_types,
     clippy::print_stderr,

@@ -4,7 +4,6 @@
 //! `cargo bench -p shakedown-engine --bench handshakes`. The loop is that of swarm runs.
 
 #![allow(
-    missing_docs,
     clippy::expect_used,
     clippy::disallowed_types,
     clippy::disallowed_methods,

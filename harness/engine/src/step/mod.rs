@@ -2,12 +2,8 @@
 //!
 //! A verb's file has its JSON form, what is checked of it when a scenario is loaded, its words for
 //! people, how long it can take, and how it is played. What several verbs share is elsewhere: the
-//! checks' tools in [`scenario`](crate::scenario), the player in [`script`](crate::script).
-
-#![allow(
-    missing_docs,
-    reason = "docs of forms become descriptions in the schema, and a form that is another's has none"
-)]
+//! checks' tools in [`scenario`](crate::scenario), the player in [`script`](crate::script). The docs of a form
+//! become descriptions in the schema, so a form that is another's has none.
 
 mod names;
 mod pace;

@@ -245,10 +245,6 @@ pub struct Acknowledged {
 
 /// A limit of flow control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-#[expect(
-    missing_docs,
-    reason = "named and described as in RFC 9000, section 19"
-)]
 pub enum Flow {
     MaxData(u64),
     MaxStreamData { stream: u64, maximum: u64 },

@@ -4,9 +4,8 @@ use crate::{DecodeError, Reader};
 const MAX_UNKNOWN: usize = 32;
 
 /// The transport parameters of one end (RFC 9000, section 18.2; RFC 9221, RFC 9287). `None` is a
-/// parameter that was not sent, so that its default holds.
+/// parameter that was not sent, so that its default holds. Times are in milliseconds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-#[expect(missing_docs, reason = "named as in the RFCs, times in milliseconds")]
 pub struct TransportParameters {
     pub original_destination_connection_id: Option<Vec<u8>>,
     pub max_idle_timeout: Option<u64>,
