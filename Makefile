@@ -10,7 +10,7 @@ OUT ?= reports/latest
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test golden lint fuzz-smoke bench clean
+.PHONY: help build run test acceptance golden lint fuzz-smoke bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,6 +33,10 @@ test: ## Run all tests: offline, without root
 	else \
 		$(CARGO) test --locked --workspace --no-fail-fast; \
 	fi
+
+# Part of `make test` too.
+acceptance: ## Run 50 connections at once with 1,000 frames a second each, in every mode
+	$(CARGO) test --locked --package shakedown-cli --test serve_connect acceptance_of
 
 golden: ## Write pcaps/golden/ anew, in virtual time; look at the difference before you commit it
 	GOLDEN_UPDATE=always $(CARGO) test --locked --package shakedown-engine --test golden --quiet

@@ -50,10 +50,14 @@ impl Server {
     }
 
     /// Ends it by a signal; its exit code and its counters.
-    fn stop(mut self, signal: Signal) -> (Option<i32>, Value) {
-        let child = self.child.take().unwrap();
-        send(&child, signal);
-        let (code, _) = finish(child);
+    fn stop(self, signal: Signal) -> (Option<i32>, Value) {
+        send(self.child.as_ref().unwrap(), signal);
+        self.wait()
+    }
+
+    /// Waits until it ends by itself; its exit code and its counters.
+    fn wait(mut self) -> (Option<i32>, Value) {
+        let (code, _) = finish(self.child.take().unwrap());
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
         (code, serde_json::from_str(&rest).unwrap())
@@ -195,6 +199,102 @@ fn fifty_peers_at_once_each_get_a_stream_of_their_own(#[case] mode: &str) {
     let (_, counters) = server.stop(Signal::SIGINT);
     assert_eq!(counters["frames"], 50 * 50);
     assert_eq!(counters["handshakes"]["succeeded"], 50);
+}
+
+/// The run by which document 001 accepts an implementation: 50 connections at once, each with 5 s of
+/// 1,000 frames a second at 1 Mb/s, every payload compared with the pattern.
+#[rstest]
+#[case::legacy("legacy")]
+#[case::three_way("3way")]
+#[case::start3("start3")]
+fn acceptance_of_fifty_connections_with_a_thousand_frames_a_second(#[case] mode: &str) {
+    let stream = [
+        ["--mode", mode],
+        ["--bits-per-second", "1000000"],
+        ["--frames-per-second", "1000"],
+        ["--seconds", "5"],
+    ]
+    .concat();
+    let server = Server::start(&[stream.as_slice(), &["--exit-after", "50"]].concat());
+    let connections = ["--connections", "50", "--iterations", "1"];
+    let client = connect(
+        &server.target(),
+        &[stream.as_slice(), &connections].concat(),
+    );
+    let (code, output) = finish(client);
+    assert_eq!(String::from_utf8_lossy(&output.stderr), "");
+    assert_eq!(code, Some(0));
+    let said = format!("{}: 50 connections completed\n", server.address);
+    assert_eq!(String::from_utf8_lossy(&output.stdout), said);
+    let (code, counters) = server.wait();
+    assert_eq!(code, Some(0));
+    assert_eq!(counters["frames"], 50 * 5_000);
+    assert_eq!(counters["sessions"], 0);
+}
+
+#[test]
+fn iterations_follow_each_other_and_each_has_counters() {
+    let stream = ["--seconds", "1", "--frames-per-second", "10"];
+    let server = Server::start(&[stream.as_slice(), &["--exit-after", "4"]].concat());
+    let often = ["--connections", "2", "--iterations", "2", "--stats", "json"];
+    let (code, output) = finish(connect(
+        &server.target(),
+        &[stream.as_slice(), &often].concat(),
+    ));
+    assert_eq!(code, Some(0));
+    let counters: Vec<Value> = String::from_utf8_lossy(&output.stdout)
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    let frames: Vec<_> = counters.iter().map(|one| &one["frames"]).collect();
+    assert_eq!(frames, [10, 10, 10, 10]);
+    assert_eq!(server.wait().0, Some(0));
+}
+
+#[test]
+fn one_of_several_connections_that_fails_is_told_with_exit_code_1() {
+    let server = Server::start(&["--slots", "1", "--mode", "3way", "--seconds", "1"]);
+    let flags = ["--mode", "3way", "--seconds", "1", "--connections", "2"];
+    let (code, output) = finish(connect(&server.target(), &flags));
+    assert_eq!(code, Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("1 of 2 connections failed; the first: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_server_told_to_exit_after_sessions_says_which_failed() {
+    let mut flags = vec!["--exit-after", "1", "--mode", "3way"];
+    flags.extend(["--half-open-age", "1s"]);
+    let mut child = shakedown(&["serve", "mediastream", "--listen", "127.0.0.1:0"])
+        .args(&flags)
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut line = String::new();
+    let mut out = BufReader::new(child.stdout.take().unwrap());
+    out.read_line(&mut line).unwrap();
+    let address = line.trim_end().strip_prefix("listening on ").unwrap();
+    socket().send_to(&syn(7), address).unwrap();
+    let (code, output) = finish(child);
+    assert_eq!(code, Some(1));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("1 of 1 sessions failed; the first: "),
+        "{said}"
+    );
+}
+
+#[test]
+fn one_local_port_has_no_room_for_two_connections() {
+    let flags = ["--local", "127.0.0.1:9", "--connections", "2"];
+    let (code, output) = finish(connect("127.0.0.1:9", &flags));
+    assert_eq!(code, Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("write port 0 for --connections 2"), "{said}");
 }
 
 #[rstest]

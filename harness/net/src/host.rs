@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_protocol::machine::{Input, Machine, Outcome, Output};
+use shakedown_protocol::machine::{Failure, Input, Machine, Outcome, Output};
 use tokio::net::UdpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, info, trace};
@@ -28,6 +28,7 @@ pub struct Host {
     clock: Clock,
     errors: Errors,
     key_log: Option<KeyLog>,
+    exit_after: Option<u64>,
 }
 
 /// What the system refused, by its reason. None of it ends the machine.
@@ -38,12 +39,27 @@ struct Errors {
 }
 
 /// How a machine's run ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Finished {
     /// How its last session went, if it had one.
     pub outcome: Option<Outcome>,
-    /// Whether SIGINT or SIGTERM ended it.
-    pub interrupted: bool,
+    /// Sessions that ended before it was stopped.
+    pub ended: u64,
+    /// Those of them that failed.
+    pub failed: u64,
+    /// How the first of these failed.
+    pub first_failure: Option<Failure>,
+    /// What stopped it, if it did not end by itself.
+    pub stopped: Option<Stopped>,
+}
+
+/// What stops a machine.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Stopped {
+    /// SIGINT or SIGTERM.
+    Signal,
+    /// As many sessions have ended as [`Host::with_exit_after`] says.
+    ExitAfter,
 }
 
 /// The wish that the program ends: SIGINT or SIGTERM. From its creation on neither ends the
@@ -68,6 +84,7 @@ impl Host {
             clock: Clock::start(),
             errors: Errors::default(),
             key_log: None,
+            exit_after: None,
         })
     }
 
@@ -75,6 +92,13 @@ impl Host {
     #[must_use]
     pub fn with_key_log(mut self, key_log: Option<KeyLog>) -> Self {
         self.key_log = key_log;
+        self
+    }
+
+    /// The same, which stops its machine once this many sessions have ended, well or not.
+    #[must_use]
+    pub const fn with_exit_after(mut self, sessions: Option<u64>) -> Self {
+        self.exit_after = sessions;
         self
     }
 
@@ -86,21 +110,24 @@ impl Host {
 
     /// Drives `machine` until it is finished; `stop` makes it finish.
     pub async fn run(&mut self, machine: &mut dyn Machine, stop: &mut StopSignal) -> Finished {
-        let mut finished = Finished {
-            outcome: None,
-            interrupted: false,
-        };
+        let mut finished = Finished::default();
         let mut buffer = vec![0; LARGEST];
         loop {
             self.carry_out(machine, &mut finished).await;
             if machine.is_finished() {
                 return finished;
             }
+            let enough = self.exit_after.is_some_and(|limit| finished.ended >= limit);
+            if enough && finished.stopped.is_none() {
+                finished.stopped = Some(Stopped::ExitAfter);
+                machine.handle(self.clock.now(), Input::Stop);
+                continue;
+            }
             let deadline = machine.deadline();
             tokio::select! {
                 biased;
                 () = stop.wait() => {
-                    finished.interrupted = true;
+                    finished.stopped = Some(Stopped::Signal);
                     machine.handle(self.clock.now(), Input::Stop);
                 }
                 () = self.sleep_until(deadline) => machine.handle(self.clock.now(), Input::Tick),
@@ -161,7 +188,7 @@ impl Host {
                         Outcome::Completed => info!(%peer, "completed"),
                         Outcome::Failed(failure) => info!(%peer, "failed: {failure}"),
                     }
-                    finished.outcome = Some(outcome);
+                    finished.count(outcome);
                 }
             }
         }
@@ -196,6 +223,19 @@ impl Host {
             Some(at) => tokio::time::sleep_until(self.clock.instant(at)).await,
             None => std::future::pending().await,
         }
+    }
+}
+
+impl Finished {
+    fn count(&mut self, outcome: Outcome) {
+        if self.stopped.is_none() {
+            self.ended += 1;
+            if let Outcome::Failed(failure) = &outcome {
+                self.failed += 1;
+                self.first_failure.get_or_insert_with(|| failure.clone());
+            }
+        }
+        self.outcome = Some(outcome);
     }
 }
 
@@ -328,7 +368,7 @@ mod tests {
         let run = host.run(&mut machine, &mut stop);
         let finished = tokio::time::timeout(BOUND, run).await.unwrap();
         assert_eq!(finished.outcome, Some(Outcome::Completed));
-        assert!(!finished.interrupted);
+        assert_eq!(finished.stopped, None);
         let errors = &host.counters()["send_errors"];
         assert_eq!(
             (&errors["EMSGSIZE"], &errors["EAFNOSUPPORT"]),

@@ -1,13 +1,15 @@
 //! `shakedown connect PROTOCOL ADDRESS`.
 
 use std::net::SocketAddr;
+use std::rc::Rc;
 
 use shakedown_net::probe::any_address_for;
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::requirement::Role;
+use tokio::task::{JoinSet, LocalSet};
 
 use crate::endpoint::{self, Endpoint};
-use crate::exit::{Exit, Failure, harness};
+use crate::exit::{Exit, Failure, harness, usage};
 use crate::logging::Global;
 use crate::reference::{self, print_line, resolve};
 
@@ -20,13 +22,14 @@ use crate::reference::{self, print_line, resolve};
     long_about = "\
 Ask a server for what it serves and take it: the reference initiator or client of a protocol.
 
-Exits with 0 when everything came, with 1 and a sentence when not, and with 130 on SIGINT or SIGTERM. \
+Exits with 0 when everything came, on each connection that was asked for, with 1 and a sentence when not, and with 130 on SIGINT or SIGTERM. \
 `shakedown connect PROTOCOL --help` names the flags of each.",
     after_help = "\
 Examples:
   shakedown connect mediastream 127.0.0.1:4444
   shakedown connect mediastream --mode 3way --fallback media.example.org --stats json
   shakedown connect mediastream --mode start3 --seconds 10 127.0.0.1
+  shakedown connect mediastream --connections 50 --iterations 2 127.0.0.1
   shakedown connect proton 127.0.0.1:4433 --events 3 --commits 1
   shakedown connect proton 127.0.0.1 --events 0 --commits 0 --actions 0 --stay --again"
 )]
@@ -44,6 +47,14 @@ struct Target {
     /// Address and port to ask from [default: any]
     #[arg(long, value_name = "ADDRESS")]
     local: Option<SocketAddr>,
+
+    /// Connections at a time, each from a port of its own
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    connections: u64,
+
+    /// Times that each connection is made, one after the other
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    iterations: u64,
 }
 
 impl endpoint::Address for Target {
@@ -62,33 +73,100 @@ impl Args {
     }
 
     async fn connect(self) -> Result<Exit, Failure> {
-        let client = self.client;
-        let peer = resolve(&client.address.address, client.protocol.port).await?;
-        let settings = client.settings(Some(peer))?;
-        let mut machine = client.machine(&settings)?;
-        let local = client.address.local;
-        let local = local.unwrap_or_else(|| any_address_for(peer));
-        let (host, mut stop) = reference::open(local, "--local")?;
-        let finished = client.run(machine.as_mut(), host, &mut stop).await?;
-        match finished.outcome {
-            _ if finished.interrupted => Ok(Exit::Interrupted),
-            Some(Outcome::Completed) => {
-                if !client.prints_counters() {
-                    print_line(&format!(
-                        "{peer}: {}",
-                        (client.protocol.completed)(&settings)
-                    ))?;
+        let target = &self.client.address;
+        let peer = resolve(&target.address, self.client.protocol.port).await?;
+        let local = target.local.unwrap_or_else(|| any_address_for(peer));
+        if target.connections > 1 && local.port() != 0 {
+            return Err(usage(format!(
+                "--local {local} has room for one connection at a time: write port 0 for --connections {}",
+                target.connections
+            )));
+        }
+        let client = Rc::new(self.client);
+        let Target {
+            connections,
+            iterations,
+            ..
+        } = client.address;
+        let all = LocalSet::new();
+        let mut running = JoinSet::new();
+        for connection in 0..connections {
+            let client = Rc::clone(&client);
+            let connection = async move {
+                let mut ends = Vec::new();
+                for iteration in 0..iterations {
+                    let end =
+                        connect(&client, peer, local, iteration * connections + connection).await;
+                    let interrupted = end.as_ref().is_ok_and(|exit| *exit == Exit::Interrupted);
+                    ends.push(end);
+                    if interrupted {
+                        break;
+                    }
                 }
-                Ok(Exit::Success)
-            }
-            Some(Outcome::Failed(failure)) => Err(Failure {
-                exit: Exit::Fail,
-                message: match (client.protocol.advice)(&settings, &failure) {
-                    Some(advice) => format!("{failure}; {advice}"),
-                    None => failure.message,
-                },
-            }),
-            None => Err(harness("the session ended without an outcome".to_owned())),
+                ends
+            };
+            running.spawn_local_on(connection, &all);
+        }
+        let ends = all.run_until(running.join_all()).await;
+        summary(&client, peer, ends.into_iter().flatten().collect())
+    }
+}
+
+/// Makes one connection; `number` counts them and gives each a seed of its own.
+async fn connect(
+    client: &Endpoint<Target>,
+    peer: SocketAddr,
+    local: SocketAddr,
+    number: u64,
+) -> Result<Exit, Failure> {
+    let mut settings = client.settings(Some(peer))?;
+    settings.seed = settings.seed.wrapping_add(number);
+    let mut machine = client.machine(&settings)?;
+    let (host, mut stop) = reference::open(local, "--local")?;
+    let finished = client.run(machine.as_mut(), host, &mut stop).await?;
+    match finished.outcome {
+        _ if finished.stopped.is_some() => Ok(Exit::Interrupted),
+        Some(Outcome::Completed) => Ok(Exit::Success),
+        Some(Outcome::Failed(failure)) => Err(Failure {
+            exit: Exit::Fail,
+            message: match (client.protocol.advice)(&settings, &failure) {
+                Some(advice) => format!("{failure}; {advice}"),
+                None => failure.message,
+            },
+        }),
+        None => Err(harness("the session ended without an outcome".to_owned())),
+    }
+}
+
+/// How the command ends, and what it says when all went well.
+fn summary(
+    client: &Endpoint<Target>,
+    peer: SocketAddr,
+    ends: Vec<Result<Exit, Failure>>,
+) -> Result<Exit, Failure> {
+    let all = ends.len();
+    if ends.iter().flatten().any(|exit| *exit == Exit::Interrupted) {
+        return Ok(Exit::Interrupted);
+    }
+    let mut failures: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
+    let failed = failures.len();
+    match failures.drain(..).next() {
+        Some(failure) if all == 1 => Err(failure),
+        Some(first) => Err(Failure {
+            exit: first.exit,
+            message: format!(
+                "{failed} of {all} connections failed; the first: {}",
+                first.message
+            ),
+        }),
+        None if client.prints_counters() => Ok(Exit::Success),
+        None => {
+            let done = match all {
+                1 => (client.protocol.completed)(&client.settings(Some(peer))?),
+                _ => format!("{all} connections completed"),
+            };
+            print_line(&format!("{peer}: {done}"))?;
+            Ok(Exit::Success)
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use shakedown_net::host::Stopped;
 use shakedown_protocol::requirement::Role;
 
 use crate::endpoint::{self, Endpoint};
@@ -19,13 +20,15 @@ use crate::reference::{self, print_line};
 Serve whoever asks: the reference responder or server of a protocol.
 
 Prints `listening on ADDRESS` as soon as peers can come, and ends on SIGINT or SIGTERM with exit code \
-0. `shakedown serve PROTOCOL --help` names the flags of each.",
+0, or with --exit-after once so many sessions have ended: with 0 if all of them went well, else with 1. \
+`shakedown serve PROTOCOL --help` names the flags of each.",
     after_help = "\
 Examples:
   shakedown serve mediastream
   shakedown serve mediastream --mode 3way --optimistic-start --listen 0.0.0.0:4444 -v
   shakedown serve mediastream --mode 3way,start3
   shakedown serve mediastream --slots 64 --upload-slots 8
+  shakedown serve mediastream --exit-after 50
   shakedown serve proton --commit-delay 4m --no-reset"
 )]
 pub(crate) struct Args {
@@ -33,12 +36,16 @@ pub(crate) struct Args {
     server: Endpoint<Listen>,
 }
 
-/// Where a server listens, and who it says it is.
+/// Where a server listens, and how long.
 #[derive(Debug, clap::Args)]
 struct Listen {
     /// Address and port to listen on; port 0 for any that is free
     #[arg(long, value_name = "ADDRESS")]
     listen: SocketAddr,
+
+    /// End once this many sessions have ended, well or not
+    #[arg(long, value_name = "SESSIONS", value_parser = clap::value_parser!(u64).range(1..))]
+    exit_after: Option<u64>,
 }
 
 impl endpoint::Address for Listen {
@@ -60,7 +67,17 @@ impl Args {
         let mut machine = self.server.machine(&self.server.settings(None)?)?;
         let (host, mut stop) = reference::open(self.server.address.listen, "--listen")?;
         print_line(&format!("listening on {}", host.local()))?;
-        self.server.run(machine.as_mut(), host, &mut stop).await?;
-        Ok(Exit::Success)
+        let host = host.with_exit_after(self.server.address.exit_after);
+        let finished = self.server.run(machine.as_mut(), host, &mut stop).await?;
+        match (finished.stopped, finished.first_failure) {
+            (Some(Stopped::ExitAfter), Some(failure)) => Err(Failure {
+                exit: Exit::Fail,
+                message: format!(
+                    "{} of {} sessions failed; the first: {failure}",
+                    finished.failed, finished.ended
+                ),
+            }),
+            (_, _) => Ok(Exit::Success),
+        }
     }
 }
