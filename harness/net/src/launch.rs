@@ -442,6 +442,7 @@ mod tests {
             options: Vec::new(),
             plain: false,
             stream: None,
+            stream_has: None,
         }
     }
 

@@ -43,6 +43,7 @@ pub struct MediaFrame {
 /// How a frame of media is carried.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Carry {
+    /// In one datagram; split where it does not fit.
     Whole,
     /// In several datagrams with one number, without positions.
     Split,

@@ -63,6 +63,7 @@ impl Trace {
                 options: side.options.clone(),
                 plain: false,
                 stream: None,
+                stream_has: None,
             },
             bindings: replay.bindings,
             sockets: replay.sockets,

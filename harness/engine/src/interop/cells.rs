@@ -188,6 +188,7 @@ fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, MatrixErr
                 options: options.iter().map(ToString::to_string).collect(),
                 plain: false,
                 stream: None,
+                stream_has: None,
             };
             let options = (known.options)(role, mode);
             let setups = options.into_iter().filter(claims).map(Some);

@@ -49,7 +49,7 @@ impl Iut {
     /// What it streams in a scenario that needs `needs`: the scenario's own stream, if it has one.
     #[must_use]
     pub fn stream_for(&self, needs: &Needs) -> StreamParameters {
-        needs.stream.unwrap_or(self.stream)
+        needs.stream_for(self.stream)
     }
 
     /// The same implementation, asked for the stream of a scenario that needs `needs`.

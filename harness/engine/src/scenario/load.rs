@@ -5,6 +5,7 @@ use shakedown_protocol::Protocol;
 
 use super::{Scenario, check};
 use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problems};
+use crate::iut::Iut;
 
 /// A scenario that was read and found in order, with the place of each step.
 #[derive(Debug, Clone)]
@@ -25,6 +26,17 @@ impl Scenario {
         if let (Protocol::ANY_MODE, Some(first)) = (self.iut.mode.as_str(), modes.first()) {
             scenario.iut.mode.clone_from(first);
         }
+        scenario
+    }
+
+    /// The scenario as it is played against an implementation: in a mode that it claims, and with a
+    /// stream of its own only where that is another than the description's.
+    #[must_use]
+    pub fn asked_of(&self, iut: &Iut) -> Self {
+        let mut scenario = self.in_mode_of(&iut.modes);
+        let stream = self.iut.stream_for(iut.stream);
+        scenario.iut.stream = (stream != iut.stream).then_some(stream);
+        scenario.iut.stream_has = None;
         scenario
     }
 }

@@ -67,6 +67,66 @@ pub struct Needs {
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(schema_with = "crate::schema::stream")]
     pub stream: Option<StreamParameters>,
+    /// What the stream of its description must be like to show the behaviour. Where it is not, `stream` is
+    /// asked for; if that is not given, 50 frames of 1,000 bytes a second for 2 s.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub stream_has: Option<StreamBounds>,
+}
+
+impl Needs {
+    /// What an implementation streams that is described with the stream `own`.
+    #[must_use]
+    pub fn stream_for(&self, own: StreamParameters) -> StreamParameters {
+        match (self.stream, &self.stream_has) {
+            (None, None) => own,
+            (Some(asked), None) => asked,
+            (_, Some(bounds)) if bounds.missed_by(&own).is_none() => own,
+            (asked, Some(_)) => asked.unwrap_or(StreamBounds::ORDINARY),
+        }
+    }
+}
+
+/// What a stream must be like. What is not given does not matter.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
+#[serde(default, deny_unknown_fields)]
+pub struct StreamBounds {
+    /// At least so many frames.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames: Option<u64>,
+    /// At least so many frames a second.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frames_per_second: Option<u32>,
+    /// Frames of at most so many bytes, headers included.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub frame_bytes: Option<u64>,
+}
+
+impl StreamBounds {
+    /// What is asked for where nothing else is said: it has all that scenarios want.
+    const ORDINARY: StreamParameters = StreamParameters {
+        bits_per_second: 400_000,
+        frames_per_second: 50,
+        seconds: 2,
+    };
+
+    /// In what a stream is not so, in words; `None` if it is.
+    #[must_use]
+    pub fn missed_by(&self, stream: &StreamParameters) -> Option<String> {
+        let (frames, rate) = (stream.frames(), stream.frames_per_second);
+        let bytes = stream.frame_bytes();
+        let missed = [
+            self.frames
+                .filter(|least| frames < *least)
+                .map(|least| format!("{frames} frames, fewer than {least}")),
+            self.frames_per_second
+                .filter(|least| rate < *least)
+                .map(|least| format!("{rate} frames a second, fewer than {least}")),
+            self.frame_bytes
+                .filter(|most| bytes > *most)
+                .map(|most| format!("frames of {bytes} bytes, above {most}")),
+        ];
+        missed.into_iter().flatten().next()
+    }
 }
 
 /// A value that steps refer to.

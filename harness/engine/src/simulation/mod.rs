@@ -77,7 +77,7 @@ impl Settings {
     /// What is streamed in a scenario.
     #[must_use]
     pub fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
-        scenario.iut.stream.unwrap_or(self.stream)
+        scenario.iut.stream_for(self.stream)
     }
 
     /// What the network does in a scenario.

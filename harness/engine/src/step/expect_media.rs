@@ -15,7 +15,8 @@ const BEGINNING: Duration = Duration::from_secs(3);
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct ExpectMedia {
-    /// How many frames, each number counted once; up to the stream's last if not given.
+    /// How many frames, each number counted once; all where the stream has fewer. Up to the stream's last
+    /// if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     /// The number that the first must have.
@@ -95,7 +96,7 @@ impl Waits for ExpectMedia {
         let window = match &self.within {
             Some(within) => Window::new(start, None, within, context),
             None => {
-                let frames = self.frames.unwrap_or(stream.frames());
+                let frames = self.frames.unwrap_or(stream.frames()).min(stream.frames());
                 let frames = u32::try_from(frames).unwrap_or(u32::MAX);
                 let length = stream.interval().saturating_mul(frames);
                 let within = length.saturating_add(MEDIA_GRACE);
@@ -103,8 +104,12 @@ impl Waits for ExpectMedia {
             }
         };
         let seen = context.media.get(&socket).and_then(|seen| seen.highest);
+        let media = Self {
+            frames: self.frames.map(|frames| frames.min(stream.frames())),
+            ..self.clone()
+        };
         Ok(Box::new(Frames {
-            media: self.clone(),
+            media,
             socket: [socket],
             window,
             numbers: BTreeSet::new(),

@@ -10,13 +10,13 @@ use super::prelude::*;
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Media {
-    /// How many frames; up to the stream's last if not given.
+    /// How many frames, but no more than the stream has; up to its last if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
     /// Number of the first; 1 if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub first: Option<u64>,
-    /// How a frame is carried; in one datagram if not given.
+    /// How a frame is carried; in one datagram if not given and it fits.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub carry: Option<Carry>,
     /// What is sent, where it is not the stream that the implementation is asked to take.
@@ -100,7 +100,9 @@ impl Sends for Media {
             start,
             interval: stream.interval(),
             begun: 0,
-            frames: self.frames.unwrap_or(rest),
+            frames: self
+                .frames
+                .map_or(rest, |frames| frames.min(stream.frames())),
             first,
             carry: self.carry,
             bytes: stream.frame_bytes(),

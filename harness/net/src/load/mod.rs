@@ -72,7 +72,7 @@ pub async fn load(
     stop: watch::Receiver<bool>,
 ) -> Summary {
     raise_file_limit();
-    plan.scenario = plan.scenario.in_mode_of(&plan.iut.modes);
+    plan.scenario = plan.scenario.asked_of(&plan.iut);
     let scenario = plan.scenario.id.clone();
     let tell = |event: Event| {
         // Whoever does not listen any more does not want to know.

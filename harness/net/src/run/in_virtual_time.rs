@@ -176,7 +176,7 @@ impl Target {
             capture: Some(&shown),
             waivers: &self.iut.waive,
         };
-        let played = scenario.in_mode_of(&self.iut.modes);
+        let played = scenario.asked_of(&self.iut);
         let simulated = simulate_for(self.protocol, &played, &self.settings, reporting);
         let mut told = match simulated {
             Ok(simulated) => self.told(simulated, &path),

@@ -256,7 +256,7 @@ impl Context {
         let mut jobs = Vec::new();
         for scenario in scenarios {
             let why_not = why_not_applicable(target.iut(), scenario);
-            let scenario = scenario.in_mode_of(&target.iut().modes);
+            let scenario = scenario.asked_of(target.iut());
             let job = Job {
                 target: Arc::clone(target),
                 launcher: Arc::new(target.launcher.of(&scenario.id, &scenario.iut)),

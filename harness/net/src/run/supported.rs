@@ -30,13 +30,15 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
             "the IUT description has no `plain` command, which starts it with no option given",
         ));
     }
-    if needs
-        .stream
-        .is_some_and(|stream| !iut.can_stream(needs.plain, &stream))
-    {
-        return Some(String::from(
-            "the IUT cannot be asked for another stream than its own: its command lacks \
-             {bits_per_second}, {frames_per_second} or {seconds}",
+    let stream = iut.stream_for(needs);
+    if stream != iut.stream && !iut.can_stream(needs.plain, &stream) {
+        let has = needs
+            .stream_has
+            .and_then(|bounds| bounds.missed_by(&iut.stream));
+        let has = has.map_or_else(String::new, |has| format!(", which has {has}"));
+        return Some(format!(
+            "the IUT cannot be asked for another stream than its own{has}: its command lacks \
+             {{bits_per_second}}, {{frames_per_second}} or {{seconds}}"
         ));
     }
     if start.is_none() && controls_process(&scenario.steps) {

@@ -33,14 +33,20 @@ fn datagrams(frame: &MediaFrame) -> Result<Vec<Vec<u8>>, WordError> {
     let header = header_length("data")?;
     let payload = frame.bytes.saturating_sub(header).max(1);
     match frame.carry {
-        Carry::Whole => {
-            let length = payload.min(MAX_DATAGRAM as u64 - header);
-            Ok(vec![build("data", length, Value::Null)?])
+        Carry::Whole if frame.bytes <= MAX_DATAGRAM as u64 => {
+            Ok(vec![build("data", payload, Value::Null)?])
         }
-        Carry::Split => split(frame.bytes.max(header + 1), MAX_PART, header + 1)
-            .into_iter()
-            .map(|size| build("data", size - header, Value::Null))
-            .collect(),
+        Carry::Whole | Carry::Split => {
+            let most = match frame.carry {
+                Carry::Split => MAX_PART,
+                // It does not fit into one.
+                Carry::Whole | Carry::Fragments => MAX_DATAGRAM as u64,
+            };
+            split(frame.bytes.max(header + 1), most, header + 1)
+                .into_iter()
+                .map(|size| build("data", size - header, Value::Null))
+                .collect()
+        }
         Carry::Fragments => {
             let header = header_length("fragment")?;
             let mut offset = 0;

@@ -41,8 +41,9 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 /// MS-H-16, any vantage, also: a connection-id before the ACK with an id that was not assigned.
 /// Away from the sender a doubt as long as no SYN-ACK was seen, for it may have been lost.
 ///
-/// MS-H-22, any vantage: more than 65,536 bytes of payload before the confirmation, within 10 s after the first
-/// of it, those of earlier handshakes of the tuple included. Whoever breaks MS-H-15 for long breaks it too.
+/// MS-H-22, any vantage: a frame that begins after 65,536 bytes of payload or more before the confirmation, within
+/// 10 s after the first of it, those of earlier handshakes of the tuple included; what was begun before may be ended.
+/// Whoever breaks MS-H-15 for long breaks it too.
 #[derive(Debug, Default)]
 pub(crate) struct Early {
     is_named: bool,
@@ -58,6 +59,10 @@ pub(crate) struct Early {
 pub(crate) struct Spent {
     since: Moment,
     payload: u64,
+    /// The number of the frame that came last, where it shows.
+    frame: Option<u64>,
+    /// Whether that began when all was spent.
+    is_over: bool,
 }
 
 /// The first media that nothing licensed.
@@ -141,7 +146,12 @@ impl Early {
         let spent = self.spent.insert(spent.unwrap_or(Spent {
             since: scope.now,
             payload: 0,
+            frame: None,
+            is_over: false,
         }));
+        let begins = media.sequence.is_none() || media.sequence != spent.frame;
+        spent.is_over |= begins && spent.payload >= BUDGET;
+        spent.frame = media.sequence;
         spent.payload += media.payload_length.unwrap_or(0) as u64;
         self.bytes += media.length as u64;
     }
@@ -149,8 +159,7 @@ impl Early {
     /// Judges how much went out so far.
     pub(super) fn amount(&self, scope: &mut Scope<'_>) {
         scope.exercised(Rule::H22);
-        let payload = self.spent.map_or(0, |spent| spent.payload);
-        if payload > BUDGET {
+        if let Some(Spent { payload, .. }) = self.spent.filter(|spent| spent.is_over) {
             // MS-H-22
             scope.breach(Rule::H22, || {
                 let want =

@@ -113,14 +113,15 @@ fn an_early_connection_id_with_another_id_breaks_h16() {
 }
 
 #[test]
-fn more_than_64_kib_before_the_ack_break_h22() {
+fn a_frame_that_begins_after_64_kib_before_the_ack_breaks_h22() {
     let early = |frames| {
         let talk = Talk::new().syn("a").after(1.0).syn_ack("one").name("one");
         let talk = (1..=frames).fold(talk, |talk, number| talk.after(1.0).data(number, 6_553));
         talk.ack("one")
     };
-    assert_healthy(&early(10));
-    assert_broken(&early(11), &["MS-H-22"]);
+    // The 11th begins when 65,530 bytes are spent, and is ended.
+    assert_healthy(&early(11));
+    assert_broken(&early(12), &["MS-H-22"]);
 }
 
 #[test]
@@ -132,7 +133,7 @@ fn what_other_wishes_of_the_tuple_bought_counts_for_10_s() {
     let twice = |pause| {
         let first = bought(Talk::new(), "a", 6);
         let repeated = first.after(492.0).syn_ack("a").after(1_000.0).syn_ack("a");
-        bought(repeated.after(pause), "b", 5).ack("b")
+        bought(repeated.after(pause), "b", 6).ack("b")
     };
     let heard = judge(&twice(2_500.0), &optimistic());
     assert_eq!(heard.findings, ["MS-H-22"], "{:#?}", heard.all);

@@ -1,0 +1,59 @@
+//! Every committed scenario against the reference in virtual time, for descriptions with other streams
+//! than ours: the reference passes, or the scenario says what stream it needs.
+#![allow(
+    clippy::unwrap_used,
+    clippy::panic,
+    reason = "a test fails by panicking"
+)]
+
+use std::path::Path;
+
+use rstest::rstest;
+use shakedown_engine::scenario::Library;
+use shakedown_engine::simulation::{Settings, simulate};
+use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::StreamParameters;
+
+#[rstest]
+#[case::ten_frames(10, 1_000, 1)]
+#[case::one_frame(1, 1_000, 1)]
+#[case::one_frame_a_second(1, 1_000, 8)]
+#[case::four_frames_a_second(4, 1_000, 5)]
+#[case::a_thousand_frames_a_second(1_000, 1_000, 1)]
+#[case::frames_of_50_kb(20, 50_000, 2)]
+#[case::frames_of_66_kb(10, 66_000, 2)]
+#[case::frames_of_200_kb(5, 200_000, 2)]
+#[case::frames_of_a_byte(50, 27, 2)]
+#[case::a_long_stream(8, 500, 60)]
+fn the_reference_passes_with(
+    #[case] frames_per_second: u32,
+    #[case] bytes: u64,
+    #[case] seconds: u32,
+) {
+    let protocol = &shakedown_protocol::mediastream::PROTOCOL;
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/mediastream/scenarios");
+    let library = Library::read(&[folder]).unwrap_or_else(|problems| panic!("{problems}"));
+    let settings = Settings {
+        stream: StreamParameters {
+            bits_per_second: bytes * 8 * u64::from(frames_per_second),
+            frames_per_second,
+            seconds,
+        },
+        ..Settings::default()
+    };
+    let mut failed = Vec::new();
+    let scenarios = library.scenarios().iter().map(|loaded| &loaded.scenario);
+    // What it streams for the others is no other stream.
+    for scenario in scenarios.filter(|scenario| settings.stream_of(scenario) == settings.stream) {
+        let composed = simulate(protocol, scenario, &settings).unwrap().composed;
+        if composed.verdict.verdict != Verdict::Pass {
+            let found = composed.findings.iter();
+            let found: Vec<_> = found
+                .map(|finding| format!("{}: {}", finding.requirement, finding.message))
+                .collect();
+            let why = composed.verdict.reason.unwrap_or_default();
+            failed.push(format!("{}: {why} {}", scenario.id, found.join("; ")));
+        }
+    }
+    assert!(failed.is_empty(), "{} fail: {failed:#?}", failed.len());
+}
