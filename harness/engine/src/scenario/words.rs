@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{MAIN, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
+use crate::step::Demand;
 
 /// A step in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,7 +38,7 @@ fn list(steps: &[Step], prefix: &str, depth: usize, lines: &mut Vec<Line>) {
         lines.push(Line {
             depth,
             path: path.clone(),
-            text: step.form().in_words(),
+            text: step.form().in_words() + &judged(step.form().demand()),
         });
         for (index, inner) in step.form().inner(&Pointer::root()).iter().enumerate() {
             let Some(title) = inner.title else {
@@ -107,7 +108,8 @@ pub(crate) fn passing(frames: &[String]) -> String {
     }
 }
 
-pub(crate) fn judged(requirement: Option<&str>) -> String {
+pub(crate) fn judged(demand: Option<Demand<'_>>) -> String {
+    let requirement = demand.and_then(|demand| demand.requirement);
     requirement.map(|id| format!(" [{id}]")).unwrap_or_default()
 }
 

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use crate::document::Pointer;
 use crate::scenario::{Scenario, each_step};
-use crate::step::{Play, Step};
+use crate::step::{Either, Play, Repeat, Step};
 
 use super::context::Context;
 use super::judge::Judge;
@@ -88,7 +88,7 @@ impl Op {
     /// What it does; `None` for a jump.
     pub(crate) fn play(&self) -> Option<Play<'_>> {
         match &self.kind {
-            Kind::Step(step) => Some(step.form().play()),
+            Kind::Step(step) => Some(step.play()),
             Kind::Either(_) | Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => None,
         }
     }
@@ -135,8 +135,9 @@ pub(crate) fn compile(scenario: &Scenario) -> Vec<Arc<Op>> {
 }
 
 fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
-    match step.form().play() {
-        Play::Repeats(times, steps) => {
+    match step.play() {
+        Play::Repeats(Repeat { times, steps }) => {
+            let times = *times;
             let start = ops.len();
             push(Kind::Repeat { times, end: 0 }, path.clone(), top, ops);
             for (n, step) in steps.iter().enumerate() {
@@ -146,7 +147,7 @@ fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
             let end = ops.len();
             ops[start].kind = Kind::Repeat { times, end };
         }
-        Play::Chooses(branches) => {
+        Play::Chooses(Either(branches)) => {
             let start = ops.len();
             push(Kind::Either(Vec::new()), path.clone(), top, ops);
             let mut begins = Vec::new();
@@ -166,8 +167,8 @@ fn add(step: &Step, path: String, top: usize, ops: &mut Vec<Op>) {
             ops[start].kind = Kind::Either(begins);
         }
         Play::Sleeps(_)
-        | Play::Restarts { .. }
-        | Play::Watches(..)
+        | Play::Restarts(_)
+        | Play::Watches(_)
         | Play::Sends(..)
         | Play::Waits(..)
         | Play::Acts(_)

@@ -1,7 +1,6 @@
 //! What a step waits for over datagrams: something that takes arrivals, or time.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Duration;
 
 use serde_json::Value;
@@ -10,7 +9,6 @@ use super::context::{Context, Decoded};
 use super::inbox::Arrival;
 use super::judge::Judge;
 use super::media::Part;
-use super::program::Op;
 use super::{Failure, SocketId};
 
 /// A step that waits.
@@ -84,30 +82,4 @@ pub(crate) enum End {
     /// It is complete: at this time, with this to tell.
     Done(Duration, String),
     Failed(Box<Failure>),
-}
-
-/// A step that waits, on its way.
-#[derive(Debug)]
-pub(crate) struct Waiter {
-    pub(crate) op: Arc<Op>,
-    /// The branch that it begins, if it does.
-    pub(crate) title: Option<String>,
-    pub(crate) awaited: Box<dyn Awaited>,
-}
-
-impl Waiter {
-    pub(crate) fn offer(
-        &mut self,
-        context: &Context,
-        arrival: &Arrival,
-        decoded: &Decoded,
-    ) -> Offer {
-        match self.awaited.sockets().contains(&arrival.socket) {
-            true => {
-                let judge = self.op.judge(context);
-                self.awaited.offer(&judge, arrival, decoded)
-            }
-            false => Offer::Elsewhere,
-        }
-    }
 }

@@ -5,45 +5,35 @@ use super::prelude::streams::*;
 use super::prelude::*;
 use super::transport::{self, Parameters};
 
-/// A connection of the implementation under test to wait for, and to take.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Accept {
-    /// The name that it gets.
-    #[serde(
-        rename = "as",
-        default = "main_connection",
-        skip_serializing_if = "is_main"
-    )]
-    pub name: String,
-    /// Refuses it in its handshake instead of taking it.
-    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
-    pub refuse: bool,
-    /// Transport parameters that the scripted peer announces with these values and does not keep.
-    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
-    pub announces: Parameters,
-    /// Transport parameters of the implementation that the scripted peer takes to have these values:
-    /// it overruns the limits that were announced.
-    #[serde(default, skip_serializing_if = "Parameters::is_empty")]
-    pub believes: Parameters,
-    /// Not before this long after the step before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
-    /// Not later than this long after the step before.
-    pub within: Span,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+within! {
+    /// A connection of the implementation under test to wait for, and to take.
+    pub struct Accept {
+        /// The name that it gets.
+        #[serde(
+            rename = "as",
+            default = "main_connection",
+            skip_serializing_if = "is_main"
+        )]
+        pub name: String,
+        /// Refuses it in its handshake instead of taking it.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub refuse: bool,
+        /// Transport parameters that the scripted peer announces with these values and does not keep.
+        #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+        pub announces: Parameters,
+        /// Transport parameters of the implementation that the scripted peer takes to have these values:
+        /// it overruns the limits that were announced.
+        #[serde(default, skip_serializing_if = "Parameters::is_empty")]
+        pub believes: Parameters,
+    }
 }
 
 impl Verb for Accept {
-    fn play(&self) -> Play<'_> {
-        Play::Looks(self)
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.window(self.after.as_ref(), &self.within, inside);
         transport::check(check, &self.announces, &self.believes, inside);
         if check.scenario().iut.role == Role::Responder {
             let message = "the implementation is the server: it connects to nobody";
@@ -61,38 +51,24 @@ impl Verb for Accept {
 
     fn in_words(&self) -> String {
         let name = words::named(&self.name);
-        let window = words::window(self.after.as_ref(), &self.within);
+        let window = self.when();
         let does = if self.refuse { "refuse" } else { "take" };
         let faults = transport::in_words(&self.announces, &self.believes);
-        let judged = words::judged(self.requirement.as_deref());
-        format!("wait for a connection{name}{window} and {does} it{faults}{judged}")
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.within)
-    }
-
-    fn shortest(&self, pace: &Pace<'_>) -> Duration {
-        pace.least(self.after.as_ref())
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        format!("wait for a connection{name}{window} and {does} it{faults}")
     }
 }
 
 impl Looks for Accept {
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        _: &Connections,
-    ) -> Result<Box<dyn Watch>, String> {
+    fn on(&self) -> On<'_> {
+        On::Nothing
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Asking {
             name: self.name.clone(),
             refuse: self.refuse,
             faults: transport::faults(&self.announces, &self.believes),
-            window: Window::new(start, self.after.as_ref(), &self.within, context),
+            window: self.window(start.at, start.context),
             taken: None,
             failed: Vec::new(),
         }))

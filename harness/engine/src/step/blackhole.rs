@@ -7,16 +7,6 @@ use super::prelude::*;
 pub struct Blackhole(pub OfConnection);
 
 impl Verb for Blackhole {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
-    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
-
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.0.connection, inside, Use::Acts, state);
-    }
-
     fn in_words(&self) -> String {
         format!("drop every packet{}", words::of(&self.0.connection))
     }
@@ -28,21 +18,18 @@ impl Verb for Blackhole {
 
 impl Acts for Blackhole {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.0.connection)
+        On::Connection(&self.0.connection, Use::Acts)
     }
 
     fn needs_handshake(&self) -> bool {
         false
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
-        world.ask(Output::Misbehave(target.connection()?, Fault::Silent(true)));
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+        world.ask(Output::Misbehave(
+            start.target.connection()?,
+            Fault::Silent(true),
+        ));
         Ok(Act::Done("silent".to_owned()))
     }
 }

@@ -16,16 +16,11 @@ pub struct Close {
 }
 
 impl Verb for Close {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.code(self.code, &inside.key("code"));
     }
 
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.connection, inside, Use::Acts, state);
+    fn follow(&self, _: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
         state.names.over(&self.connection, Over::Closed, inside);
     }
 
@@ -37,7 +32,7 @@ impl Verb for Close {
 
 impl Acts for Close {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.connection)
+        On::Connection(&self.connection, Use::Acts)
     }
 
     fn needs_handshake(&self) -> bool {
@@ -52,15 +47,9 @@ impl Acts for Close {
         }
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        now: Duration,
-    ) -> Result<Act, String> {
-        let number = target.connection()?;
-        world.closes(number, now);
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+        let number = start.target.connection()?;
+        world.closes(number, start.at);
         world.ask(Output::Close {
             connection: number,
             code: self.code,

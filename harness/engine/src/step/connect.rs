@@ -40,10 +40,6 @@ pub struct Connect {
 }
 
 impl Verb for Connect {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if check.scenario().iut.role == Role::Initiator {
             let message = "the implementation is the client: nobody can connect to it";
@@ -93,13 +89,7 @@ impl Acts for Connect {
         On::Nothing
     }
 
-    fn act(
-        &self,
-        _: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
+    fn act(&self, _: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
         let from = self.from.as_ref();
         let from = from.map(|name| world.named(name)).transpose()?;
         let number = world.connect(&self.name);

@@ -17,10 +17,6 @@ pub struct Branch {
 }
 
 impl Verb for Either {
-    fn play(&self) -> Play<'_> {
-        Play::Chooses(&self.0)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if self.0.is_empty() {
             check.empty(inside, "`either` has no branch", None);
@@ -75,7 +71,7 @@ fn first_of_branch(first: Option<&Step>, check: &mut Checker<'_>, place: &Pointe
     let Some(first) = first else {
         return check.empty(place, "the branch has no step", None);
     };
-    if first.form().may_begin_branch() {
+    if first.may_begin_branch() {
         return;
     }
     let verb = first.verb();

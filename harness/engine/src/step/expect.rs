@@ -6,36 +6,28 @@ use super::prelude::*;
 use crate::document::did_you_mean;
 use crate::script::{FieldPlace, matcher};
 
-/// A frame to wait for.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Expect {
-    /// The frame's name.
-    pub frame: String,
-    /// What its fields must be. A value, `"$name"`, or a matcher: `{"not": v}`, `{"any_of": [..]}`,
-    /// `{"at_least": n}`, `{"at_most": n}`, `{"empty": bool}`, `{"present": bool}`.
-    #[serde(default, skip_serializing_if = "Map::is_empty")]
-    pub fields: Map<String, Value>,
-    /// Not before this long after the step before; the tolerance is taken off.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
-    /// Not later than this long after the step before; the tolerance is added.
-    pub within: Span,
-    /// Names under which fields are remembered: `{"id": "connection_id"}`.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub bind: IndexMap<String, String>,
-    /// The datagram must be byte for byte the one that the step of this index (from 0) got.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub same_as: Option<usize>,
-    /// The socket it must arrive at.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// Frames that this step lets pass besides the scenario's.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+within! {
+    /// A frame to wait for.
+    pub struct Expect {
+        /// The frame's name.
+        pub frame: String,
+        /// What its fields must be. A value, `"$name"`, or a matcher: `{"not": v}`, `{"any_of": [..]}`,
+        /// `{"at_least": n}`, `{"at_most": n}`, `{"empty": bool}`, `{"present": bool}`.
+        #[serde(default, skip_serializing_if = "Map::is_empty")]
+        pub fields: Map<String, Value>,
+        /// Names under which fields are remembered: `{"id": "connection_id"}`.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        pub bind: IndexMap<String, String>,
+        /// The datagram must be byte for byte the one that the step of this index (from 0) got.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub same_as: Option<usize>,
+        /// The socket it must arrive at.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub at: Option<String>,
+        /// Frames that this step lets pass besides the scenario's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub ignore: Vec<String>,
+    }
 }
 
 impl Expect {
@@ -55,12 +47,11 @@ impl Expect {
             text if text.is_empty() => text,
             text => format!("; {text}"),
         };
-        let window = words::window(self.after.as_ref(), &self.within);
+        let window = self.when();
         let ignore = words::passing(&self.ignore);
-        let judged = words::judged(self.requirement.as_deref());
         let at = words::at(self.at.as_deref());
         let frame = &self.frame;
-        format!("{frame}{fields}{at}{window}{same}{ignore}{bound}{judged}")
+        format!("{frame}{fields}{at}{window}{same}{ignore}{bound}")
     }
 
     /// Makes failures by its own requirement.
@@ -80,16 +71,14 @@ impl Expect {
 }
 
 impl Verb for Expect {
-    fn play(&self) -> Play<'_> {
-        Play::Waits(self, "`read`")
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.wanted(&self.frame, &self.fields, inside);
-        check.window(self.after.as_ref(), &self.within, inside);
         check.frame_names(&self.ignore, &inside.key("ignore"));
         check.socket(self.at.as_deref(), &inside.key("at"), false);
-        check.judged_by(self.requirement.as_deref(), inside);
         let vocabulary = check.protocol().map(|protocol| protocol.vocabulary);
         let known = vocabulary.and_then(|words| words.fields(&self.frame).ok());
         for (name, field) in &self.bind {
@@ -111,14 +100,6 @@ impl Verb for Expect {
 
     fn in_words(&self) -> String {
         format!("wait for {}", self.frame_in_words())
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.within)
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
     }
 
     fn sockets(&self) -> Vec<&str> {
@@ -164,7 +145,7 @@ pub(super) enum Check {
 impl Frame {
     pub(super) fn new(expect: &Expect, start: Duration, context: &Context) -> Result<Self, String> {
         Ok(Self {
-            window: Window::new(start, expect.after.as_ref(), &expect.within, context),
+            window: expect.window(start, context),
             socket: [context.socket(expect.at.as_deref())?],
             expect: expect.clone(),
         })

@@ -23,10 +23,6 @@ impl ExpectAny {
 }
 
 impl Verb for ExpectAny {
-    fn play(&self) -> Play<'_> {
-        Play::Waits(self, "`read`")
-    }
-
     fn may_begin_branch(&self) -> bool {
         false
     }
@@ -36,7 +32,7 @@ impl Verb for ExpectAny {
             check.empty(&inside.key("of"), "no frame is expected here", None);
         }
         for (expect, place) in self.placed(inside) {
-            expect.check(check, &place);
+            check.form(expect, &place);
         }
     }
 
@@ -50,7 +46,11 @@ impl Verb for ExpectAny {
     }
 
     fn in_words(&self) -> String {
-        let frames: Vec<_> = self.of.iter().map(Expect::frame_in_words).collect();
+        let frames: Vec<_> = self
+            .of
+            .iter()
+            .map(|expect| expect.frame_in_words() + &words::judged(expect.demand()))
+            .collect();
         format!("wait, in any order, for {}", frames.join("; and for "))
     }
 

@@ -4,28 +4,20 @@ use super::prelude::streams::*;
 use super::prelude::*;
 use crate::script::streams::world::ALERTS;
 
-/// The end of a connection to wait for: by one of `code` or in one of the ways of `or`. Whether its
-/// handshake was done before does not matter, nor what its streams carried.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectClose {
-    /// The connection.
-    #[serde(default = "main_connection", skip_serializing_if = "is_main")]
-    pub connection: String,
-    /// Codes with which the implementation's application may close it.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub code: Vec<u64>,
-    /// Other ways in which it may end.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub or: Vec<Ending>,
-    /// Not before this long after the step before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
-    /// Not later than this long after the step before.
-    pub within: Span,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+within! {
+    /// The end of a connection to wait for: by one of `code` or in one of the ways of `or`. Whether its
+    /// handshake was done before does not matter, nor what its streams carried.
+    pub struct ExpectClose {
+        /// The connection.
+        #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+        pub connection: String,
+        /// Codes with which the implementation's application may close it.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub code: Vec<u64>,
+        /// Other ways in which it may end.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub or: Vec<Ending>,
+    }
 }
 
 /// How a connection may end besides an application's code.
@@ -43,13 +35,11 @@ pub enum Ending {
 }
 
 impl Verb for ExpectClose {
-    fn play(&self) -> Play<'_> {
-        Play::Looks(self)
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.window(self.after.as_ref(), &self.within, inside);
         if self.code.is_empty() && self.or.is_empty() && check.is_whole() {
             let message = "no end would do: neither `code` nor `or` names any";
             let help = "name the application's codes in `code`, or `refused`, `transport`, \
@@ -71,8 +61,7 @@ impl Verb for ExpectClose {
         }
     }
 
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.connection, inside, Use::Waits, state);
+    fn follow(&self, _: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
         state.names.over(&self.connection, Over::Seen, inside);
     }
 
@@ -83,21 +72,8 @@ impl Verb for ExpectClose {
         let ways: Vec<_> = codes.chain(others).collect();
         let ways = ways.join(" or ");
         let name = words::named(&self.connection);
-        let window = words::window(self.after.as_ref(), &self.within);
-        let judged = words::judged(self.requirement.as_deref());
-        format!("the connection{name} must be {ways}{window}{judged}")
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.within)
-    }
-
-    fn shortest(&self, pace: &Pace<'_>) -> Duration {
-        pace.least(self.after.as_ref())
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        let window = self.when();
+        format!("the connection{name} must be {ways}{window}")
     }
 }
 
@@ -115,16 +91,15 @@ impl Ending {
 }
 
 impl Looks for ExpectClose {
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        world: &Connections,
-    ) -> Result<Box<dyn Watch>, String> {
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.connection, Use::Waits)
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Close {
             wanted: self.clone(),
-            connection: world.named(&self.connection)?,
-            window: Window::new(start, self.after.as_ref(), &self.within, context),
+            connection: start.target.connection()?,
+            window: self.window(start.at, start.context),
         }))
     }
 }

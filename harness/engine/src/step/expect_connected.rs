@@ -1,69 +1,36 @@
 use super::prelude::streams::*;
 use super::prelude::*;
 
-/// The end of a handshake that `connect` began.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectConnected {
-    /// The connection.
-    #[serde(default = "main_connection", skip_serializing_if = "is_main")]
-    pub connection: String,
-    /// Not before this long after the step before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
-    /// Not later than this long after the step before.
-    pub within: Span,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+within! {
+    /// The end of a handshake that `connect` began.
+    pub struct ExpectConnected {
+        /// The connection.
+        #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+        pub connection: String,
+    }
 }
 
 impl Verb for ExpectConnected {
-    fn play(&self) -> Play<'_> {
-        Play::Looks(self)
-    }
-
-    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.window(self.after.as_ref(), &self.within, inside);
-    }
-
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.connection, inside, Use::Waits, state);
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn in_words(&self) -> String {
         let of = words::of(&self.connection);
-        let window = words::window(self.after.as_ref(), &self.within);
-        let judged = words::judged(self.requirement.as_deref());
-        format!("the handshake{of} must be done{window}{judged}")
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.within)
-    }
-
-    fn shortest(&self, pace: &Pace<'_>) -> Duration {
-        pace.least(self.after.as_ref())
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        format!("the handshake{of} must be done{}", self.when())
     }
 }
 
 impl Looks for ExpectConnected {
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        world: &Connections,
-    ) -> Result<Box<dyn Watch>, String> {
-        let called = words::the_connection(&self.connection);
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.connection, Use::Waits)
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Handshake {
-            connection: world.named(&self.connection)?,
-            expected: format!("the handshake of {called} done"),
-            window: Window::new(start, self.after.as_ref(), &self.within, context),
+            connection: start.target.connection()?,
+            expected: format!("the handshake of {} done", start.called),
+            window: self.window(start.at, start.context),
         }))
     }
 }

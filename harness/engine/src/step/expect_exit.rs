@@ -3,24 +3,16 @@ use super::prelude::streams::*;
 use super::prelude::*;
 use crate::script::outcome::exit_status;
 
-/// The end of the implementation's process to wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectExit {
-    /// How it must end; any end will do if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub status: Option<ExitKind>,
-    /// Not before this long after the step before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
-    /// Not later than this long after the step before.
-    pub within: Span,
-    /// Frames that may arrive meanwhile besides the scenario's.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+within! {
+    /// The end of the implementation's process to wait for.
+    pub struct ExpectExit {
+        /// How it must end; any end will do if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub status: Option<ExitKind>,
+        /// Frames that may arrive meanwhile besides the scenario's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub ignore: Vec<String>,
+    }
 }
 
 /// How a process may end.
@@ -34,14 +26,12 @@ pub enum ExitKind {
 }
 
 impl Verb for ExpectExit {
-    fn play(&self) -> Play<'_> {
-        Play::Watches(self, self)
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.frame_names(&self.ignore, &inside.key("ignore"));
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.window(self.after.as_ref(), &self.within, inside);
     }
 
     fn follow(&self, _: &mut Checker<'_>, _: &Pointer, state: &mut State) {
@@ -54,18 +44,9 @@ impl Verb for ExpectExit {
             Some(ExitKind::Success) => "end with success",
             Some(ExitKind::Failure) => "end with failure",
         };
-        let window = words::window(self.after.as_ref(), &self.within);
+        let window = self.when();
         let ignore = words::passing(&self.ignore);
-        let judged = words::judged(self.requirement.as_deref());
-        format!("the implementation must {how}{window}{ignore}{judged}")
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.within)
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        format!("the implementation must {how}{window}{ignore}")
     }
 }
 
@@ -87,7 +68,7 @@ impl Ending {
     fn new(exit: &ExpectExit, start: Duration, context: &Context) -> Self {
         Self {
             exit: exit.clone(),
-            window: Window::new(start, exit.after.as_ref(), &exit.within, context),
+            window: exit.window(start, context),
             sockets: context.sockets(),
         }
     }
@@ -167,13 +148,12 @@ impl Awaited for Ending {
 }
 
 impl Looks for ExpectExit {
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        _: &Connections,
-    ) -> Result<Box<dyn Watch>, String> {
-        Ok(Box::new(Ending::new(self, start, context)))
+    fn on(&self) -> On<'_> {
+        On::Nothing
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+        Ok(Box::new(Ending::new(self, start.at, start.context)))
     }
 }
 

@@ -40,14 +40,17 @@ pub struct ExpectMedia {
 }
 
 impl Verb for ExpectMedia {
-    fn play(&self) -> Play<'_> {
-        Play::Waits(self, "`read`")
+    fn demand(&self) -> Option<Demand<'_>> {
+        let within = self.within.as_ref();
+        Some(Demand {
+            time: within.map(|within| Time::Within(None, within)),
+            requirement: self.requirement.as_deref(),
+        })
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.frame_names(&self.ignore, &inside.key("ignore"));
         check.socket(self.at.as_deref(), &inside.key("at"), false);
-        check.judged_by(self.requirement.as_deref(), inside);
         check.not_zero(self.frames, &inside.key("frames"));
     }
 
@@ -68,20 +71,14 @@ impl Verb for ExpectMedia {
         let within = self.within.map(|span| format!(" within {span}"));
         let within = within.unwrap_or_default();
         let ignore = words::passing(&self.ignore);
-        let judged = words::judged(self.requirement.as_deref());
         let at = words::at(self.at.as_deref());
-        format!("wait for {frames}{first}{goes_on}{at}{within}{ignore}{judged}")
+        format!("wait for {frames}{first}{goes_on}{at}{within}{ignore}")
     }
 
     fn longest(&self, pace: &Pace<'_>) -> Duration {
-        match &self.within {
-            Some(within) => pace.stretched(within),
-            None => pace.frames(self.frames) + BEGINNING,
-        }
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        let within = self.within.as_ref();
+        let frames = || pace.frames(self.frames) + BEGINNING;
+        within.map_or_else(frames, |within| pace.stretched(within))
     }
 
     fn sockets(&self) -> Vec<&str> {

@@ -2,30 +2,24 @@ use super::prelude::datagrams::*;
 use super::prelude::*;
 use crate::script::window::slack;
 
-/// Silence to wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectNothing {
-    /// How long.
-    #[serde(rename = "for")]
-    pub span: Span,
-    /// Only these frames are forbidden; every frame if not given.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub of: Vec<String>,
-    /// The socket at which nothing may arrive; all sockets if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// Frames that this step lets pass besides the scenario's.
-    #[serde(default, skip_serializing_if = "Vec::is_empty")]
-    pub ignore: Vec<String>,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+lasting! {
+    /// Silence to wait for.
+    pub struct ExpectNothing {
+        /// Only these frames are forbidden; every frame if not given.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub of: Vec<String>,
+        /// The socket at which nothing may arrive; all sockets if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub at: Option<String>,
+        /// Frames that this step lets pass besides the scenario's.
+        #[serde(default, skip_serializing_if = "Vec::is_empty")]
+        pub ignore: Vec<String>,
+    }
 }
 
 impl Verb for ExpectNothing {
-    fn play(&self) -> Play<'_> {
-        Play::Waits(self, "`expect_quiet`")
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn has_datagram(&self) -> bool {
@@ -36,8 +30,6 @@ impl Verb for ExpectNothing {
         check.frame_names(&self.of, &inside.key("of"));
         check.frame_names(&self.ignore, &inside.key("ignore"));
         check.socket(self.at.as_deref(), &inside.key("at"), false);
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.lasts(&self.span, &inside.key("for"));
     }
 
     fn follow(&self, check: &mut Checker<'_>, _: &Pointer, state: &mut State) {
@@ -53,20 +45,7 @@ impl Verb for ExpectNothing {
         };
         let at = words::at(self.at.as_deref());
         let ignore = words::passing(&self.ignore);
-        let judged = words::judged(self.requirement.as_deref());
-        format!("{what} may come for {}{at}{ignore}{judged}", self.span)
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.span)
-    }
-
-    fn shortest(&self, pace: &Pace<'_>) -> Duration {
-        pace.exactly(&self.span)
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        format!("{what} may come for {}{at}{ignore}", self.span)
     }
 
     fn sockets(&self) -> Vec<&str> {

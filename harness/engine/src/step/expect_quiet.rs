@@ -1,44 +1,29 @@
 use super::prelude::streams::*;
 use super::prelude::*;
 
-/// Silence of a stream or a connection to wait for: no stream, no byte, no end, no close.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectQuiet {
-    /// How long.
-    #[serde(rename = "for")]
-    pub span: Span,
-    /// Only this stream has to be silent, and its connection to live; the connection with all its
-    /// streams if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub stream: Option<String>,
-    /// The connection.
-    #[serde(default = "main_connection", skip_serializing_if = "is_main")]
-    pub connection: String,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+lasting! {
+    /// Silence of a stream or a connection to wait for: no stream, no byte, no end, no close.
+    pub struct ExpectQuiet {
+        /// Only this stream has to be silent, and its connection to live; the connection with all its
+        /// streams if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub stream: Option<String>,
+        /// The connection.
+        #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+        pub connection: String,
+    }
 }
 
 impl Verb for ExpectQuiet {
-    fn play(&self) -> Play<'_> {
-        Play::Looks(self)
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.lasts(&self.span, &inside.key("for"));
         if self.stream.is_some() && self.connection != MAIN {
             let message = "a stream is of one connection: this says it again";
             let help = Some("leave it out".to_owned());
             check.at_key(&inside.key("connection"), message, help);
-        }
-    }
-
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        match &self.stream {
-            Some(stream) => check.means_stream(stream, inside, Use::Lives, state),
-            None => check.means(&self.connection, inside, Use::Lives, state),
         }
     }
 
@@ -47,46 +32,26 @@ impl Verb for ExpectQuiet {
             Some(stream) => format!(" on `{stream}`"),
             None => words::of(&self.connection),
         };
-        let judged = words::judged(self.requirement.as_deref());
-        format!("nothing may come{place} for {}{judged}", self.span)
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.span)
-    }
-
-    fn shortest(&self, pace: &Pace<'_>) -> Duration {
-        pace.exactly(&self.span)
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        format!("nothing may come{place} for {}", self.span)
     }
 }
 
 impl Looks for ExpectQuiet {
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        world: &Connections,
-    ) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream, place) = match &self.stream {
-            Some(name) => {
-                let (connection, stream) = world.stream_named(name)?;
-                (connection, Some(stream), format!("`{name}`"))
-            }
-            None => {
-                let connection = world.named(&self.connection)?;
-                (connection, None, words::the_connection(&self.connection))
-            }
-        };
+    fn on(&self) -> On<'_> {
+        match &self.stream {
+            Some(stream) => On::Stream(stream, Use::Lives),
+            None => On::Connection(&self.connection, Use::Lives),
+        }
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+        let name = self.stream.as_ref();
+        let called = name.map_or_else(|| start.called.clone(), |name| format!("`{name}`"));
         Ok(Box::new(Silence {
-            connection,
-            stream,
-            place,
-            start,
-            end: start.saturating_add(resolve(&self.span, &context.environment)),
+            connection: start.target.connection()?,
+            stream: start.target.stream().ok().map(|(_, stream)| stream),
+            place: called,
+            time: start.lasting(&self.span),
         }))
     }
 }
@@ -97,8 +62,7 @@ struct Silence {
     connection: ConnectionNumber,
     stream: Option<StreamId>,
     place: String,
-    start: Duration,
-    end: Duration,
+    time: Range<Duration>,
 }
 
 impl Silence {
@@ -110,9 +74,9 @@ impl Silence {
         let all = match self.stream {
             Some(id) => {
                 let stream = connection.streams.get(&id);
-                stream.map_or_else(Vec::new, |stream| of_stream(stream, self.start))
+                stream.map_or_else(Vec::new, |stream| of_stream(stream, self.time.start))
             }
-            None => of_connection(connection, self.start),
+            None => of_connection(connection, self.time.start),
         };
         let first = all.into_iter().min_by_key(|(moment, _)| moment.at);
         let first = first.map(|(moment, what)| (moment, what, false));
@@ -130,19 +94,19 @@ impl Silence {
 
 impl Watch for Silence {
     fn due(&self) -> Duration {
-        self.end
+        self.time.end
     }
 
     fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
-        let span = human_time(self.end.saturating_sub(self.start));
+        let span = human_time(self.time.end.saturating_sub(self.time.start));
         let disturbed = self.disturbance(world);
-        match disturbed.filter(|(moment, _, _)| moment.at < self.end) {
+        match disturbed.filter(|(moment, _, _)| moment.at < self.time.end) {
             Some((moment, what, is_end)) => {
                 let expected = format!("nothing on {} for {span}", self.place);
-                let look = view.broken(self.start..self.end, moment, &expected, &what);
+                let look = view.broken(self.time.clone(), moment, &expected, &what);
                 if is_end { look.by_end() } else { look }
             }
-            None => view.lasted(self.end, format!("nothing for {span}")),
+            None => view.lasted(self.time.end, format!("nothing for {span}")),
         }
     }
 }

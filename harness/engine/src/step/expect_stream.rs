@@ -1,37 +1,27 @@
 use super::prelude::streams::*;
 use super::prelude::*;
 
-/// A stream of the implementation under test to wait for.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct ExpectStream {
-    /// The name that it gets.
-    pub stream: String,
-    /// The connection.
-    #[serde(default = "main_connection", skip_serializing_if = "is_main")]
-    pub connection: String,
-    /// Its first bytes in hexadecimal, which are taken; streams that begin otherwise wait for other
-    /// steps. The oldest stream without a name if not given.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub starts_with: Option<String>,
-    /// Not before this long after the step before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
-    /// Not later than this long after the step before.
-    pub within: Span,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+within! {
+    /// A stream of the implementation under test to wait for.
+    pub struct ExpectStream {
+        /// The name that it gets.
+        pub stream: String,
+        /// The connection.
+        #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+        pub connection: String,
+        /// Its first bytes in hexadecimal, which are taken; streams that begin otherwise wait for other
+        /// steps. The oldest stream without a name if not given.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub starts_with: Option<String>,
+    }
 }
 
 impl Verb for ExpectStream {
-    fn play(&self) -> Play<'_> {
-        Play::Looks(self)
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.window(self.after.as_ref(), &self.within, inside);
         if let Some(text) = &self.starts_with {
             let place = inside.key("starts_with");
             if check
@@ -45,7 +35,6 @@ impl Verb for ExpectStream {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.connection, inside, Use::Waits, state);
         check.opens(&self.stream, &self.connection, false, inside, state);
     }
 
@@ -54,38 +43,24 @@ impl Verb for ExpectStream {
         let begins = begins.map(|hex| format!(" that begins with {}", words::short(hex)));
         let begins = begins.unwrap_or_default();
         let of = words::of(&self.connection);
-        let window = words::window(self.after.as_ref(), &self.within);
-        let judged = words::judged(self.requirement.as_deref());
+        let window = self.when();
         let stream = &self.stream;
-        format!("wait for a stream{begins}{of}, called `{stream}`{window}{judged}")
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.within)
-    }
-
-    fn shortest(&self, pace: &Pace<'_>) -> Duration {
-        pace.least(self.after.as_ref())
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        format!("wait for a stream{begins}{of}, called `{stream}`{window}")
     }
 }
 
 impl Looks for ExpectStream {
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        world: &Connections,
-    ) -> Result<Box<dyn Watch>, String> {
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.connection, Use::Waits)
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
         Ok(Box::new(Opening {
             name: self.stream.clone(),
-            connection: world.named(&self.connection)?,
-            place: words::the_connection(&self.connection),
+            connection: start.target.connection()?,
+            place: start.called.clone(),
             prefix: send::hex(self.starts_with.as_deref().unwrap_or_default())?,
-            window: Window::new(start, self.after.as_ref(), &self.within, context),
+            window: self.window(start.at, start.context),
             found: None,
         }))
     }

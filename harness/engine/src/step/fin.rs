@@ -7,14 +7,7 @@ use super::prelude::*;
 pub struct Fin(pub OfStream);
 
 impl Verb for Fin {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
-    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
-
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means_stream(&self.0.stream, inside, Use::Acts, state);
         check.may_write(&self.0.stream, inside, true, state);
     }
 
@@ -25,21 +18,15 @@ impl Verb for Fin {
 
 impl Acts for Fin {
     fn on(&self) -> On<'_> {
-        On::Stream(&self.0.stream)
+        On::Stream(&self.0.stream, Use::Acts)
     }
 
     fn sends(&self) -> bool {
         true
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
-        let (number, id) = target.stream()?;
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+        let (number, id) = start.target.stream()?;
         world.ask(Output::Fin(number, id));
         Ok(Act::Done(format!("ended `{}`", self.0.stream)))
     }

@@ -8,10 +8,6 @@ use super::send::Send;
 pub struct Lose(pub Send);
 
 impl Verb for Lose {
-    fn play(&self) -> Play<'_> {
-        Play::Sends(self, "`blackhole`, which drops packets")
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         self.0.check(check, inside);
     }

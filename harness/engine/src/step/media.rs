@@ -39,10 +39,6 @@ pub enum Carry {
 }
 
 impl Verb for Media {
-    fn play(&self) -> Play<'_> {
-        Play::Sends(self, "`write`")
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.socket(self.from.as_deref(), &inside.key("from"), true);
         check.not_zero(self.frames, &inside.key("frames"));

@@ -9,20 +9,12 @@ use super::prelude::*;
 pub struct Migrate(pub OfConnection);
 
 impl Verb for Migrate {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if check.scenario().iut.role == Role::Initiator {
             let message =
                 "the scripted peer is the server, which never moves (RFC 9000, section 9)";
             check.at_key(inside, message, None);
         }
-    }
-
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.0.connection, inside, Use::Acts, state);
     }
 
     fn in_words(&self) -> String {
@@ -33,17 +25,11 @@ impl Verb for Migrate {
 
 impl Acts for Migrate {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.0.connection)
+        On::Connection(&self.0.connection, Use::Acts)
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
-        world.ask(Output::Misbehave(target.connection()?, Fault::Move));
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+        world.ask(Output::Misbehave(start.target.connection()?, Fault::Move));
         Ok(Act::Done("at another port".to_owned()))
     }
 }

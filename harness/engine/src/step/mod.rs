@@ -5,6 +5,7 @@
 //! checks' tools in [`scenario`](crate::scenario), the player in [`script`](crate::script). The docs of a form
 //! become descriptions in the schema, so a form that is another's has none.
 
+mod demand;
 mod names;
 mod pace;
 mod prelude;
@@ -17,25 +18,27 @@ use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use crate::document::Pointer;
-use crate::scenario::Span;
 use crate::scenario::check::{Checker, State};
 use crate::script::send::Sends;
-use crate::script::streams::act::Acts;
+use crate::script::streams::acts::Acts;
 use crate::script::streams::wait::Looks;
 use crate::script::wait::Waits;
 
+pub(crate) use demand::Demand;
 pub use either::Branch;
 pub use expect_close::Ending;
 pub use expect_exit::ExitKind;
 pub use media::Carry;
 pub use mutate::Patch;
 pub use names::{MAIN, OfConnection, OfStream, WithCode};
+pub(crate) use names::{On, Use};
 pub use pace::Pace;
 pub use transport::Parameter;
 
-/// Makes of each verb a module, and all of them to one type.
+/// Makes of each verb a module, and all of them to one type. A verb over datagrams says what there is
+/// over streams instead.
 macro_rules! verbs {
-    ($($verb:ident: $Form:ident, $does:tt;)*) => {
+    ($($verb:ident: $Form:ident, $Plays:ident $(($instead:literal))?, $does:tt;)*) => {
         $(mod $verb;)*
         $(pub use $verb::$Form;)*
 
@@ -60,54 +63,61 @@ macro_rules! verbs {
                     $(Self::$Form(form) => form,)*
                 }
             }
+
+            /// How it is played.
+            pub(crate) fn play(&self) -> Play<'_> {
+                match self {
+                    $(Self::$Form(form) => Play::$Plays(form $(, $instead)?),)*
+                }
+            }
         }
     };
 }
 
 verbs! {
-    send: Send, "Sends a frame.";
-    send_raw: SendRaw, "Sends bytes as they are.";
-    mutate: Mutate, "Sends a frame after its bytes were patched.";
-    lose: Lose, "A frame that the scripted peer would have sent and that the network loses: nothing leaves.";
-    media: Media, "Sends media at the stream's pace.";
-    expect: Expect, "Waits for one frame.";
-    expect_any: ExpectAny, "Waits for several frames, in any order.";
-    either: Either, "Takes the first of several acceptable continuations whose first step matches.";
-    expect_nothing: ExpectNothing, "Waits and wants silence, or the absence of some frames.";
-    expect_media: ExpectMedia, "Waits for media of the implementation under test.";
-    expect_exit: ExpectExit, "Waits for the end of the implementation's process.";
-    wait: Wait, "Lets time go by. What arrives meanwhile is kept for the next step.";
-    repeat: Repeat, "Plays steps several times.";
-    restart_iut: RestartIut, "Stops the implementation under test and starts it again.";
-    connect: Connect, "Begins a connection to the implementation under test.";
-    expect_connected: ExpectConnected, "Waits until a connection that `connect` began is there.";
-    accept: Accept, "Waits for a connection of the implementation under test, and takes or refuses it.";
-    open: Open, "Opens a stream.";
-    write: Write, "Sends bytes on a stream.";
-    fin: Fin, "Sends no more on a stream.";
-    reset: Reset, "Breaks off what is sent on a stream (RESET_STREAM).";
-    stop_sending: StopSending, "Asks for no more bytes of a stream (STOP_SENDING).";
-    send_datagram: SendDatagram, "Sends a datagram (RFC 9221).";
-    expect_stream: ExpectStream, "Waits for a stream of the implementation under test.";
-    read: Read, "Waits for bytes of a stream.";
-    expect_quiet: ExpectQuiet, "Waits and wants silence of a stream or a connection.";
-    expect_alive: ExpectAlive, "Waits and wants a connection to live.";
-    expect_close: ExpectClose, "Waits for the end of a connection.";
-    stop_reading: StopReading, "Takes no more bytes of a stream from the transport, so that its window fills.";
-    resume_reading: ResumeReading, "Takes bytes of a stream again.";
-    blackhole: Blackhole, "Drops all packets to and from the endpoint of a connection, as if its process stood still.";
-    deafen: Deafen, "Reads no packet of a connection any more; what is sent is still sent.";
-    resume: Resume, "Ends that: packets pass and are read again.";
-    replace_frames: ReplaceFrames, "Sends frames of QUIC in the place of those of a packet.";
-    migrate: Migrate, "Lets a connection go on from another local port.";
-    close: Close, "Closes a connection.";
+    send: Send, Sends("`write`"), "Sends a frame.";
+    send_raw: SendRaw, Sends("`write`"), "Sends bytes as they are.";
+    mutate: Mutate, Sends("`write`"), "Sends a frame after its bytes were patched.";
+    lose: Lose, Sends("`blackhole`, which drops packets"), "A frame that the scripted peer would have sent and that the network loses: nothing leaves.";
+    media: Media, Sends("`write`"), "Sends media at the stream's pace.";
+    expect: Expect, Waits("`read`"), "Waits for one frame.";
+    expect_any: ExpectAny, Waits("`read`"), "Waits for several frames, in any order.";
+    either: Either, Chooses, "Takes the first of several acceptable continuations whose first step matches.";
+    expect_nothing: ExpectNothing, Waits("`expect_quiet`"), "Waits and wants silence, or the absence of some frames.";
+    expect_media: ExpectMedia, Waits("`read`"), "Waits for media of the implementation under test.";
+    expect_exit: ExpectExit, Watches, "Waits for the end of the implementation's process.";
+    wait: Wait, Sleeps, "Lets time go by. What arrives meanwhile is kept for the next step.";
+    repeat: Repeat, Repeats, "Plays steps several times.";
+    restart_iut: RestartIut, Restarts, "Stops the implementation under test and starts it again.";
+    connect: Connect, Acts, "Begins a connection to the implementation under test.";
+    expect_connected: ExpectConnected, Looks, "Waits until a connection that `connect` began is there.";
+    accept: Accept, Looks, "Waits for a connection of the implementation under test, and takes or refuses it.";
+    open: Open, Acts, "Opens a stream.";
+    write: Write, Acts, "Sends bytes on a stream.";
+    fin: Fin, Acts, "Sends no more on a stream.";
+    reset: Reset, Acts, "Breaks off what is sent on a stream (RESET_STREAM).";
+    stop_sending: StopSending, Acts, "Asks for no more bytes of a stream (STOP_SENDING).";
+    send_datagram: SendDatagram, Acts, "Sends a datagram (RFC 9221).";
+    expect_stream: ExpectStream, Looks, "Waits for a stream of the implementation under test.";
+    read: Read, Looks, "Waits for bytes of a stream.";
+    expect_quiet: ExpectQuiet, Looks, "Waits and wants silence of a stream or a connection.";
+    expect_alive: ExpectAlive, Looks, "Waits and wants a connection to live.";
+    expect_close: ExpectClose, Looks, "Waits for the end of a connection.";
+    stop_reading: StopReading, Acts, "Takes no more bytes of a stream from the transport, so that its window fills.";
+    resume_reading: ResumeReading, Acts, "Takes bytes of a stream again.";
+    blackhole: Blackhole, Acts, "Drops all packets to and from the endpoint of a connection, as if its process stood still.";
+    deafen: Deafen, Acts, "Reads no packet of a connection any more; what is sent is still sent.";
+    resume: Resume, Acts, "Ends that: packets pass and are read again.";
+    replace_frames: ReplaceFrames, Acts, "Sends frames of QUIC in the place of those of a packet.";
+    migrate: Migrate, Acts, "Lets a connection go on from another local port.";
+    close: Close, Acts, "Closes a connection.";
 }
 
 impl Step {
     /// What the step has to do with the implementation's process.
     #[must_use]
     pub fn process(&self) -> Option<Process> {
-        self.form().play().process()
+        self.play().process()
     }
 
     /// Whether the implementation may wait for the scripted peer for an idle timeout after the step.
@@ -122,6 +132,16 @@ impl Step {
         self.form().connects()
     }
 
+    /// Whether a branch of `either` may be chosen by it.
+    pub(crate) fn may_begin_branch(&self) -> bool {
+        self.play().judges() && self.form().may_begin_branch()
+    }
+
+    /// Whether it sends or gets a datagram with which `same_as` can compare.
+    pub(crate) fn has_datagram(&self) -> bool {
+        self.play().has_datagram() && self.form().has_datagram()
+    }
+
     /// The sockets that the step names.
     #[must_use]
     pub fn sockets(&self) -> Vec<&str> {
@@ -131,36 +151,43 @@ impl Step {
 
 /// What a verb is to the rest of the program. Its JSON form is the type that implements it.
 pub(crate) trait Verb {
-    /// How it is played.
-    fn play(&self) -> Play<'_>;
+    /// When what it waits for must come, and by which requirement it is judged.
+    fn demand(&self) -> Option<Demand<'_>> {
+        None
+    }
 
-    /// Says what is wrong with the step by itself. `inside` is the place of what the verb takes.
-    fn check(&self, check: &mut Checker<'_>, inside: &Pointer);
+    /// Says what is wrong with the step by itself, besides its demand. `inside` is the place of what
+    /// the verb takes.
+    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
 
-    /// Says what is wrong with the step after those before it, and notes what is true after it.
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State);
+    /// Says what is wrong with the step after those before it, besides what it acts on or waits for,
+    /// and notes what is true after it.
+    fn follow(&self, _: &mut Checker<'_>, _: &Pointer, _: &mut State) {}
 
-    /// What is done or waited for.
+    /// What is done or waited for, without the requirement.
     fn in_words(&self) -> String;
 
     /// How long it can take at most, besides what every step may take.
-    fn longest(&self, _: &Pace<'_>) -> Duration {
-        Duration::ZERO
+    fn longest(&self, pace: &Pace<'_>) -> Duration {
+        let demand = self.demand();
+        demand.map_or(Duration::ZERO, |demand| demand.longest(pace))
     }
 
     /// How long it takes at least if it succeeds: what nothing can shorten.
-    fn shortest(&self, _: &Pace<'_>) -> Duration {
-        Duration::ZERO
+    fn shortest(&self, pace: &Pace<'_>) -> Duration {
+        let demand = self.demand();
+        demand.map_or(Duration::ZERO, |demand| demand.shortest(pace))
     }
 
-    /// Whether a branch of `either` may be chosen by it.
+    /// Whether a branch of `either` may be chosen by it if it waits.
     fn may_begin_branch(&self) -> bool {
-        self.play().judges()
+        true
     }
 
     /// The requirements by which it is judged, as far as it names them.
     fn requirements(&self) -> Vec<&str> {
-        Vec::new()
+        let requirement = self.demand().and_then(|demand| demand.requirement);
+        requirement.into_iter().collect()
     }
 
     /// The sockets that it names.
@@ -173,9 +200,9 @@ pub(crate) trait Verb {
         Vec::new()
     }
 
-    /// Whether it sends or gets a datagram with which `same_as` can compare.
+    /// Whether the datagram that it sends or gets is one with which `same_as` can compare.
     fn has_datagram(&self) -> bool {
-        self.play().has_datagram()
+        true
     }
 
     /// Whether the implementation may wait for the scripted peer for an idle timeout after it.
@@ -202,19 +229,16 @@ pub(crate) trait Verb {
 
 /// How a step is played.
 pub(crate) enum Play<'a> {
-    /// Steps so many times.
-    Repeats(u32, &'a [Step]),
-    /// The first of these continuations that is possible.
-    Chooses(&'a [Branch]),
+    /// Steps several times.
+    Repeats(&'a Repeat),
+    /// The first of some continuations that is possible.
+    Chooses(&'a Either),
     /// Time goes by.
-    Sleeps(Span),
+    Sleeps(&'a Wait),
     /// The implementation is started again.
-    Restarts {
-        /// Whether its process is killed, not asked to end.
-        kill: bool,
-    },
+    Restarts(&'a RestartIut),
     /// Over both, it waits for the end of the implementation's process.
-    Watches(&'a dyn Waits, &'a dyn Looks),
+    Watches(&'a ExpectExit),
     /// Over datagrams, it sends; what there is over streams instead.
     Sends(&'a dyn Sends, &'static str),
     /// Over datagrams, it waits; what there is over streams instead.
@@ -238,21 +262,36 @@ impl Play<'_> {
     /// Whether the step judges the implementation, which it waits for.
     pub(crate) const fn judges(&self) -> bool {
         match self {
-            Self::Watches(..) | Self::Waits(..) | Self::Looks(_) => true,
-            Self::Repeats(..)
+            Self::Watches(_) | Self::Waits(..) | Self::Looks(_) => true,
+            Self::Repeats(_)
             | Self::Chooses(_)
             | Self::Sleeps(_)
-            | Self::Restarts { .. }
+            | Self::Restarts(_)
             | Self::Sends(..)
             | Self::Acts(_) => false,
         }
     }
 
+    /// What it acts on or waits for over streams.
+    pub(crate) fn on(&self) -> On<'_> {
+        match self {
+            Self::Acts(step) => step.on(),
+            Self::Looks(step) => step.on(),
+            Self::Repeats(_)
+            | Self::Chooses(_)
+            | Self::Sleeps(_)
+            | Self::Restarts(_)
+            | Self::Watches(_)
+            | Self::Sends(..)
+            | Self::Waits(..) => On::Nothing,
+        }
+    }
+
     const fn process(&self) -> Option<Process> {
         match self {
-            Self::Restarts { .. } => Some(Process::IsRestarted),
-            Self::Watches(..) => Some(Process::IsWatched),
-            Self::Repeats(..)
+            Self::Restarts(_) => Some(Process::IsRestarted),
+            Self::Watches(_) => Some(Process::IsWatched),
+            Self::Repeats(_)
             | Self::Chooses(_)
             | Self::Sleeps(_)
             | Self::Sends(..)
@@ -264,10 +303,10 @@ impl Play<'_> {
 
     const fn has_datagram(&self) -> bool {
         match self {
-            Self::Repeats(..) | Self::Chooses(_) | Self::Sends(..) | Self::Waits(..) => true,
+            Self::Repeats(_) | Self::Chooses(_) | Self::Sends(..) | Self::Waits(..) => true,
             Self::Sleeps(_)
-            | Self::Restarts { .. }
-            | Self::Watches(..)
+            | Self::Restarts(_)
+            | Self::Watches(_)
             | Self::Acts(_)
             | Self::Looks(_) => false,
         }

@@ -45,10 +45,6 @@ pub enum Patch {
 }
 
 impl Verb for Mutate {
-    fn play(&self) -> Play<'_> {
-        Play::Sends(self, "`write`")
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         let mut bytes = check.sent(&self.frame, &self.fields, inside);
         check.socket(self.from.as_deref(), &inside.key("from"), true);

@@ -40,3 +40,25 @@ pub struct WithCode {
     /// The code.
     pub code: u64,
 }
+
+/// What a step acts on or waits for, by its name.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum On<'a> {
+    /// Nothing that is there.
+    Nothing,
+    Connection(&'a str, Use),
+    Stream(&'a str, Use),
+}
+
+/// What a step does with a connection.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Use {
+    /// It does something to it.
+    Acts,
+    /// It waits for something that may have come before the end.
+    Waits,
+    /// It wants it alive.
+    Lives,
+    /// It lets packets pass again, which does no harm.
+    Mends,
+}

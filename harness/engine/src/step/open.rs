@@ -16,14 +16,7 @@ pub struct Open {
 }
 
 impl Verb for Open {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
-    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
-
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.connection, inside, Use::Acts, state);
         let Self {
             stream,
             connection,
@@ -44,7 +37,7 @@ impl Verb for Open {
 
 impl Acts for Open {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.connection)
+        On::Connection(&self.connection, Use::Acts)
     }
 
     fn after_end(&self, target: Target, ended: &Ended, world: &mut Connections) -> AfterEnd {
@@ -55,14 +48,8 @@ impl Acts for Open {
         AfterEnd::of(ended)
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
-        let number = target.connection()?;
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+        let number = start.target.connection()?;
         let id = world.open(number, self.unidirectional, &self.stream);
         let id = id.ok_or("the connection is forgotten")?;
         world.ask(Output::Open(number, id));

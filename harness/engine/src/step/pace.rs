@@ -38,11 +38,6 @@ impl<'a> Pace<'a> {
         span.resolve(&self.iut.environment())
     }
 
-    /// A window's `after`, if it has one.
-    pub(super) fn least(&self, after: Option<&Span>) -> Duration {
-        after.map_or(Duration::ZERO, |after| self.exactly(after))
-    }
-
     /// A span with the tolerance added.
     pub(super) fn stretched(&self, span: &Span) -> Duration {
         self.tolerated(self.exactly(span))

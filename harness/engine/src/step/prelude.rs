@@ -1,13 +1,15 @@
 //! What the file of nearly every verb needs.
 
+pub(super) use std::ops::Range;
 pub(super) use std::time::Duration;
 
 pub(super) use schemars::JsonSchema;
 pub(super) use serde::{Deserialize, Serialize};
 
-pub(super) use super::{Bind, Inner, Pace, Play, Step, Verb};
+pub(super) use super::demand::{Demand, Time, lasting, within};
+pub(super) use super::{Bind, Inner, Pace, Step, Verb};
 pub(super) use crate::document::Pointer;
-pub(super) use crate::scenario::check::{Checker, Over, State, Use};
+pub(super) use crate::scenario::check::{Checker, Over, State};
 pub(super) use crate::scenario::{Span, words};
 pub(super) use crate::script::context::Context;
 pub(super) use crate::script::describe::{self, human_time};
@@ -28,12 +30,14 @@ pub(super) mod streams {
     pub(crate) use shakedown_protocol::streams::{ConnectionNumber, Fault, Output, StreamId};
 
     pub(crate) use crate::script::send;
-    pub(crate) use crate::script::streams::act::{Act, Acts, AfterEnd, Going, On, Ongoing, Target};
+    pub(crate) use crate::script::streams::acts::{
+        Act, Acts, AfterEnd, Going, Ongoing, Start, Target,
+    };
     pub(crate) use crate::script::streams::view::{Look, View};
     pub(crate) use crate::script::streams::wait::{Looks, Watch};
     pub(crate) use crate::script::streams::world::{
         Connection, Connections, Ended, Moment, Stream,
     };
-    pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, WithCode};
+    pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, On, Use, WithCode};
     pub(crate) use crate::step::names::{is_main, main_connection};
 }

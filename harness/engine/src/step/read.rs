@@ -10,43 +10,33 @@ const WORD: usize = 4;
 /// Bytes of what came that are shown.
 const SHOWN: usize = 33;
 
-/// Bytes of a stream to wait for: `hex` or `u32`. What comes after them waits for other steps.
-#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub struct Read {
-    /// The stream.
-    pub stream: String,
-    /// The bytes in hexadecimal; spaces are allowed.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub hex: Option<String>,
-    /// Numbers of four bytes each, little-endian: values, `"$name"`, `{"sum": [..]}`, or matchers as
-    /// `expect` has them; `{"present": true}` takes any.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub u32: Option<Vec<Value>>,
-    /// Names under which numbers are remembered, by their place from 0: `{"id": 0}`.
-    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
-    pub bind: IndexMap<String, usize>,
-    /// How often all of it must come in a row; 1 if not given. Names keep the last value.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub times: Option<u32>,
-    /// The last byte not before this long after the step before.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub after: Option<Span>,
-    /// The last byte not later than this long after the step before.
-    pub within: Span,
-    /// The requirement by which this step is judged.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub requirement: Option<String>,
+within! {
+    /// Bytes of a stream to wait for: `hex` or `u32`. What comes after them waits for other steps.
+    pub struct Read {
+        /// The stream.
+        pub stream: String,
+        /// The bytes in hexadecimal; spaces are allowed.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub hex: Option<String>,
+        /// Numbers of four bytes each, little-endian: values, `"$name"`, `{"sum": [..]}`, or matchers as
+        /// `expect` has them; `{"present": true}` takes any.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub u32: Option<Vec<Value>>,
+        /// Names under which numbers are remembered, by their place from 0: `{"id": 0}`.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        pub bind: IndexMap<String, usize>,
+        /// How often all of it must come in a row; 1 if not given. Names keep the last value.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub times: Option<u32>,
+    }
 }
 
 impl Verb for Read {
-    fn play(&self) -> Play<'_> {
-        Play::Looks(self)
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
-        check.judged_by(self.requirement.as_deref(), inside);
-        check.window(self.after.as_ref(), &self.within, inside);
         check.not_zero(self.times.map(u64::from), &inside.key("times"));
         let length = check.content(self.hex.as_deref(), self.u32.as_deref(), inside);
         if length == Some(0) {
@@ -77,7 +67,6 @@ impl Verb for Read {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means_stream(&self.stream, inside, Use::Waits, state);
         check.may_read(&self.stream, inside, state);
         check.uses_in(self.u32.as_deref(), &inside.key("u32"), state);
         state.bound.extend(self.bind.keys().cloned());
@@ -86,25 +75,12 @@ impl Verb for Read {
     fn in_words(&self) -> String {
         let content = words::content(self.hex.as_deref(), self.u32.as_deref());
         let times = self.times.map(words::times).unwrap_or_default();
-        let window = words::window(self.after.as_ref(), &self.within);
+        let window = self.when();
         let bound = self.bind.iter();
         let bound = bound.map(|(name, place)| format!("; remember number {place} as ${name}"));
         let bound = bound.collect::<String>();
-        let judged = words::judged(self.requirement.as_deref());
         let stream = &self.stream;
-        format!("wait for {content} on `{stream}`{times}{window}{bound}{judged}")
-    }
-
-    fn longest(&self, pace: &Pace<'_>) -> Duration {
-        pace.stretched(&self.within)
-    }
-
-    fn shortest(&self, pace: &Pace<'_>) -> Duration {
-        pace.least(self.after.as_ref())
-    }
-
-    fn requirements(&self) -> Vec<&str> {
-        self.requirement.as_deref().into_iter().collect()
+        format!("wait for {content} on `{stream}`{times}{window}{bound}")
     }
 
     fn binds(&self, inside: &Pointer) -> Vec<Bind<'_>> {
@@ -118,17 +94,18 @@ impl Verb for Read {
 }
 
 impl Looks for Read {
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        world: &Connections,
-    ) -> Result<Box<dyn Watch>, String> {
-        let (connection, stream) = world.stream_named(&self.stream)?;
+    fn on(&self) -> On<'_> {
+        On::Stream(&self.stream, Use::Waits)
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+        let (connection, stream) = start.target.stream()?;
         let content = match (&self.hex, &self.u32) {
             (Some(hex), None) => Content::Bytes(send::hex(hex)?),
             (None, Some(numbers)) => {
-                let numbers = numbers.iter().map(|value| context.bindings.resolve(value));
+                let numbers = numbers
+                    .iter()
+                    .map(|value| start.context.bindings.resolve(value));
                 Content::Numbers(numbers.collect::<Result<_, _>>()?)
             }
             (Some(_), Some(_)) | (None, None) => {
@@ -142,7 +119,7 @@ impl Looks for Read {
         Ok(Box::new(Reading {
             bind: self.bind.clone(),
             name: self.stream.clone(),
-            window: Window::new(start, self.after.as_ref(), &self.within, context),
+            window: self.window(start.at, start.context),
             connection,
             stream,
             content,

@@ -11,10 +11,6 @@ pub struct Repeat {
 }
 
 impl Verb for Repeat {
-    fn play(&self) -> Play<'_> {
-        Play::Repeats(self.times, &self.steps)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.not_zero(Some(u64::from(self.times)), &inside.key("times"));
         if self.steps.is_empty() {

@@ -17,10 +17,6 @@ pub struct ReplaceFrames {
 }
 
 impl Verb for ReplaceFrames {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         let place = inside.key("hex");
         let length = check.hex(&self.hex, &place).map(|bytes| bytes.len());
@@ -29,10 +25,6 @@ impl Verb for ReplaceFrames {
             let help = format!("give 1 to {MOST_BYTES} bytes");
             check.at(&place, message, Some(help));
         }
-    }
-
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.connection, inside, Use::Acts, state);
     }
 
     fn in_words(&self) -> String {
@@ -44,20 +36,14 @@ impl Verb for ReplaceFrames {
 
 impl Acts for ReplaceFrames {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.connection)
+        On::Connection(&self.connection, Use::Acts)
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
         let frames = send::hex(&self.hex)?;
         let text = format!("the frames {} are to be sent", describe::bytes(&frames));
         let fault = Fault::Replace(frames);
-        world.ask(Output::Misbehave(target.connection()?, fault));
+        world.ask(Output::Misbehave(start.target.connection()?, fault));
         Ok(Act::Done(text))
     }
 }

@@ -13,12 +13,6 @@ pub struct RestartIut {
 }
 
 impl Verb for RestartIut {
-    fn play(&self) -> Play<'_> {
-        Play::Restarts { kill: self.kill }
-    }
-
-    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
-
     fn follow(&self, _: &mut Checker<'_>, _: &Pointer, state: &mut State) {
         state.ended = false;
         state.heard = false;

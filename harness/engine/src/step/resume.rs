@@ -7,16 +7,6 @@ use super::prelude::*;
 pub struct Resume(pub OfConnection);
 
 impl Verb for Resume {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
-    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
-
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.0.connection, inside, Use::Mends, state);
-    }
-
     fn in_words(&self) -> String {
         format!("let packets pass again{}", words::of(&self.0.connection))
     }
@@ -24,7 +14,7 @@ impl Verb for Resume {
 
 impl Acts for Resume {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.0.connection)
+        On::Connection(&self.0.connection, Use::Mends)
     }
 
     fn needs_handshake(&self) -> bool {
@@ -36,16 +26,13 @@ impl Acts for Resume {
         AfterEnd::Acts
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
-        world.ask(Output::Misbehave(target.connection()?, Fault::Deaf(false)));
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
         world.ask(Output::Misbehave(
-            target.connection()?,
+            start.target.connection()?,
+            Fault::Deaf(false),
+        ));
+        world.ask(Output::Misbehave(
+            start.target.connection()?,
             Fault::Silent(false),
         ));
         Ok(Act::Done("packets pass again".to_owned()))

@@ -31,10 +31,6 @@ impl Send {
 }
 
 impl Verb for Send {
-    fn play(&self) -> Play<'_> {
-        Play::Sends(self, "`write`")
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         let bytes = check.sent(&self.frame, &self.fields, inside);
         check.datagram_size(bytes.map(|bytes| bytes.len()), &inside.key("fields"));

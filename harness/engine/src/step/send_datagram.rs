@@ -16,10 +16,6 @@ pub struct SendDatagram {
 }
 
 impl Verb for SendDatagram {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         let place = inside.key("hex");
         let length = check.hex(&self.hex, &place).map(|bytes| bytes.len());
@@ -30,10 +26,6 @@ impl Verb for SendDatagram {
         }
     }
 
-    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means(&self.connection, inside, Use::Acts, state);
-    }
-
     fn in_words(&self) -> String {
         let of = words::of(&self.connection);
         format!("send the datagram {}{of}", words::short(&self.hex))
@@ -42,19 +34,13 @@ impl Verb for SendDatagram {
 
 impl Acts for SendDatagram {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.connection)
+        On::Connection(&self.connection, Use::Acts)
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
         let bytes = send::hex(&self.hex)?;
         let text = format!("sent the datagram {}", describe::bytes(&bytes));
-        world.ask(Output::Datagram(target.connection()?, bytes));
+        world.ask(Output::Datagram(start.target.connection()?, bytes));
         Ok(Act::Done(text))
     }
 }

@@ -19,10 +19,6 @@ pub struct SendRaw {
 }
 
 impl Verb for SendRaw {
-    fn play(&self) -> Play<'_> {
-        Play::Sends(self, "`write`")
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         let bytes = check.hex(&self.hex, &inside.key("hex"));
         let length = bytes.map(|bytes| bytes.len().max(self.pad_to.unwrap_or(0)));

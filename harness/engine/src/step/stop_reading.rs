@@ -7,14 +7,7 @@ use super::prelude::*;
 pub struct StopReading(pub OfStream);
 
 impl Verb for StopReading {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
-    fn check(&self, _: &mut Checker<'_>, _: &Pointer) {}
-
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means_stream(&self.0.stream, inside, Use::Mends, state);
         check.may_read(&self.0.stream, inside, state);
     }
 
@@ -25,21 +18,15 @@ impl Verb for StopReading {
 
 impl Acts for StopReading {
     fn on(&self) -> On<'_> {
-        On::Stream(&self.0.stream)
+        On::Stream(&self.0.stream, Use::Mends)
     }
 
     fn after_end(&self, _: Target, _: &Ended, _: &mut Connections) -> AfterEnd {
         AfterEnd::Misses
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
-        world.hold(target.stream()?, true);
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+        world.hold(start.target.stream()?, true);
         let text = format!("reading no more of `{}`", self.0.stream);
         Ok(Act::Done(text))
     }

@@ -7,16 +7,11 @@ use super::prelude::*;
 pub struct StopSending(pub WithCode);
 
 impl Verb for StopSending {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.code(self.0.code, &inside.key("code"));
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means_stream(&self.0.stream, inside, Use::Acts, state);
         check.may_read(&self.0.stream, inside, state);
     }
 
@@ -28,17 +23,11 @@ impl Verb for StopSending {
 
 impl Acts for StopSending {
     fn on(&self) -> On<'_> {
-        On::Stream(&self.0.stream)
+        On::Stream(&self.0.stream, Use::Acts)
     }
 
-    fn act(
-        &self,
-        target: Target,
-        _: &Context,
-        world: &mut Connections,
-        _: Duration,
-    ) -> Result<Act, String> {
-        let (number, id) = target.stream()?;
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+        let (number, id) = start.target.stream()?;
         let WithCode { stream, code } = &self.0;
         world.ask(Output::StopSending(number, id, *code));
         let text = format!("asked for no more of `{stream}`, with code {code}");

@@ -10,10 +10,6 @@ pub struct Wait {
 }
 
 impl Verb for Wait {
-    fn play(&self) -> Play<'_> {
-        Play::Sleeps(self.span)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.lasts(&self.span, &inside.key("for"));
     }

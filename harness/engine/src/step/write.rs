@@ -86,10 +86,6 @@ impl Write {
 }
 
 impl Verb for Write {
-    fn play(&self) -> Play<'_> {
-        Play::Acts(self)
-    }
-
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.not_zero(self.times.map(u64::from), &inside.key("times"));
         let length = check.content(self.hex.as_deref(), self.u32.as_deref(), inside);
@@ -116,7 +112,6 @@ impl Verb for Write {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.means_stream(&self.stream, inside, Use::Acts, state);
         check.may_write(&self.stream, inside, self.fin, state);
         check.uses_in(self.u32.as_deref(), &inside.key("u32"), state);
     }
@@ -147,28 +142,22 @@ impl Verb for Write {
 
 impl Acts for Write {
     fn on(&self) -> On<'_> {
-        On::Stream(&self.stream)
+        On::Stream(&self.stream, Use::Acts)
     }
 
     fn sends(&self) -> bool {
         true
     }
 
-    fn act(
-        &self,
-        target: Target,
-        context: &Context,
-        _: &mut Connections,
-        now: Duration,
-    ) -> Result<Act, String> {
-        let (connection, stream) = target.stream()?;
+    fn act(&self, start: &Start<'_>, _: &mut Connections) -> Result<Act, String> {
+        let (connection, stream) = start.target.stream()?;
         let mut numbers = Vec::new();
         let bytes = match (&self.hex, &self.u32) {
             (Some(hex), None) => send::hex(hex)?,
             (None, Some(values)) => {
                 let mut bytes = Vec::new();
                 for value in values {
-                    let value = context.bindings.resolve(value)?;
+                    let value = start.context.bindings.resolve(value)?;
                     let number = value.as_u64().and_then(|number| u32::try_from(number).ok());
                     let Some(number) = number else {
                         return Ok(Act::Unfit(format!("{value} does not fit into 32 bits")));
@@ -208,9 +197,9 @@ impl Acts for Write {
             connection,
             stream,
             pieces,
-            apart: resolve(&apart, &context.environment),
+            apart: resolve(&apart, &start.context.environment),
             ends: self.fin,
-            due: now,
+            due: start.at,
             text: format!("wrote {shown}{repeated} on `{}`{end}", self.stream),
         })))
     }

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use super::Checker;
 use super::flow::State;
 use crate::document::{Pointer, Problem, did_you_mean};
+use crate::step::{On, Use};
 
 /// The connections and streams that there are when a step begins.
 #[derive(Debug, Clone, Default)]
@@ -43,19 +44,6 @@ struct Stream {
     is_unidirectional: bool,
     /// The step after which nothing can be written, if there was one.
     ended: Option<Pointer>,
-}
-
-/// What a step does with a connection.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Use {
-    /// It does something to it.
-    Acts,
-    /// It waits for something that may have come before the end.
-    Waits,
-    /// It wants it alive.
-    Lives,
-    /// It lets packets pass again, which does no harm.
-    Mends,
 }
 
 impl Names {
@@ -107,8 +95,16 @@ impl Names {
 }
 
 impl Checker<'_> {
-    /// A step means a connection by its name.
-    pub(crate) fn means(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
+    /// A step means a connection or a stream by its name.
+    pub(super) fn means(&mut self, on: On<'_>, inside: &Pointer, state: &State) {
+        match on {
+            On::Nothing => {}
+            On::Connection(name, wish) => self.means_connection(name, inside, wish, state),
+            On::Stream(name, wish) => self.means_stream(name, inside, wish, state),
+        }
+    }
+
+    fn means_connection(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
         self.has_connection(name, &inside.key("connection"), &state.names);
         if let Some(connection) = state.names.connections.get(name) {
             self.may_use(name, connection, inside, wish);
@@ -170,8 +166,7 @@ impl Checker<'_> {
         names.streams.insert(name.to_owned(), stream);
     }
 
-    /// A step means a stream by its name.
-    pub(crate) fn means_stream(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
+    fn means_stream(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
         let names = &state.names;
         let Some(stream) = names.streams.get(name) else {
             let help = match names.streams.is_empty() {

@@ -51,7 +51,7 @@ impl Checker<'_> {
     fn something_is_judged(&mut self) {
         let mut judges = false;
         each_step(&self.scenario.steps, &Pointer::root(), &mut |step, _| {
-            judges |= step.form().play().judges();
+            judges |= step.play().judges();
         });
         if !judges {
             let help = match self.is_over_streams() {
@@ -98,6 +98,7 @@ impl Checker<'_> {
             // One is enough: what follows is not reached for the same reason.
             state.ended = false;
         }
+        self.means(step.play().on(), &inside, state);
         step.form().follow(self, &inside, state);
     }
 
@@ -130,7 +131,7 @@ impl Checker<'_> {
             return self.at(&place, message, Some(numbering));
         }
         let step = self.scenario.steps.get(index);
-        if let Some(step) = step.filter(|step| !step.form().has_datagram()) {
+        if let Some(step) = step.filter(|step| !step.has_datagram()) {
             let message = format!("step {index} is `{}`, which gets no frame", step.verb());
             self.at(&place, message, Some(numbering));
         }

@@ -14,7 +14,7 @@ use shakedown_protocol::{Protocol, protocol};
 use super::{Scenario, each_step};
 use crate::document::{Decoded, Node, Pointer, Problem};
 
-pub(crate) use connections::{Over, Use};
+pub(crate) use connections::Over;
 pub(crate) use flow::State;
 
 /// Checks a scenario. Where parts of it did not decode, what depends on the order of the steps is

@@ -3,7 +3,7 @@ use shakedown_protocol::hex;
 use super::Checker;
 use crate::document::{Pointer, did_you_mean};
 use crate::scenario::{Span, Step, each_step};
-use crate::step::Play;
+use crate::step::{Play, Verb};
 
 /// Largest UDP payload over IPv4, in bytes.
 const MAX_DATAGRAM: usize = 65_507;
@@ -15,8 +15,15 @@ impl Checker<'_> {
         let scenario = self.scenario;
         each_step(&scenario.steps, &list, &mut |step, inside| {
             self.carried(step, inside);
-            step.form().check(self, inside);
+            self.form(step.form(), inside);
         });
+    }
+
+    pub(crate) fn form(&mut self, form: &dyn Verb, inside: &Pointer) {
+        if let Some(demand) = form.demand() {
+            demand.check(self, inside);
+        }
+        form.check(self, inside);
     }
 
     /// Checks that what carries the protocol can do such a step.
@@ -25,7 +32,7 @@ impl Checker<'_> {
             return;
         };
         let (id, verb) = (protocol.id, step.verb());
-        let (message, instead) = match (step.form().play(), self.is_over_streams()) {
+        let (message, instead) = match (step.play(), self.is_over_streams()) {
             (Play::Sends(_, instead) | Play::Waits(_, instead), true) => (
                 format!("`{verb}` is a step over datagrams, and streams carry {id}"),
                 instead,
@@ -36,8 +43,8 @@ impl Checker<'_> {
             ),
             (Play::Sends(..) | Play::Waits(..), false)
             | (Play::Acts(_) | Play::Looks(_), true)
-            | (Play::Repeats(..) | Play::Chooses(_) | Play::Sleeps(_), _)
-            | (Play::Restarts { .. } | Play::Watches(..), _) => return,
+            | (Play::Repeats(_) | Play::Chooses(_) | Play::Sleeps(_), _)
+            | (Play::Restarts(_) | Play::Watches(_), _) => return,
         };
         self.at_key(inside, message, Some(format!("use {instead}")));
     }

@@ -11,7 +11,7 @@ use indexmap::IndexMap;
 use crate::network::Impairment;
 use crate::scenario::SocketNeed;
 
-use crate::step::Play;
+use crate::step::{Play, RestartIut, Wait};
 
 use super::context::Context;
 use super::course::Course;
@@ -19,10 +19,11 @@ use super::describe::human_time;
 use super::inbox::Inbox;
 use super::program::{Kind, Op, Program};
 use super::send::Stimulus;
-use super::wait::Waiter;
+use super::wait::Waits;
 use super::window::{Path, resolve};
 use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId};
 use sending::Sending;
+use waiting::Waiter;
 
 /// Most `fresh` sockets that are open at once.
 const MAX_FRESH: usize = 256;
@@ -297,13 +298,13 @@ impl DatagramScript {
                     return Ok(None);
                 }
             },
-            Play::Waits(..) | Play::Watches(..) => waiting(vec![waiter(op, None, start, context)?]),
-            Play::Sleeps(span) => Doing::Sleeping {
+            Play::Waits(..) | Play::Watches(_) => waiting(vec![waiter(op, None, start, context)?]),
+            Play::Sleeps(Wait { span }) => Doing::Sleeping {
                 op: Arc::clone(op),
-                until: start.saturating_add(resolve(&span, &context.environment)),
+                until: start.saturating_add(resolve(span, &context.environment)),
             },
-            Play::Restarts { kill } => {
-                self.actions.push_back(Action::RestartIut { kill });
+            Play::Restarts(RestartIut { kill }) => {
+                self.actions.push_back(Action::RestartIut { kill: *kill });
                 self.course.exited = None;
                 self.inbox.clear();
                 Doing::Restarting {
@@ -317,7 +318,7 @@ impl DatagramScript {
                     "`{verb}` is a step over streams; datagrams carry this protocol"
                 ));
             }
-            Play::Repeats(..) | Play::Chooses(_) => {
+            Play::Repeats(_) | Play::Chooses(_) => {
                 return Err(format!("`{}` is played as its steps", op.verb()));
             }
         }))
@@ -340,8 +341,9 @@ fn waiter(
     start: Duration,
     context: &Context,
 ) -> Result<Waiter, String> {
-    let step = match op.play() {
-        Some(Play::Waits(step, _) | Play::Watches(step, _)) => step,
+    let step: &dyn Waits = match op.play() {
+        Some(Play::Waits(step, _)) => step,
+        Some(Play::Watches(step)) => step,
         Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
     };
     Ok(Waiter {

@@ -10,7 +10,17 @@ use shakedown_protocol::media::Piece;
 
 use crate::script::Failure;
 use crate::script::inbox::{Arrival, MAX_WAITING};
-use crate::script::wait::{End, Offer, Waiter};
+use crate::script::program::Op;
+use crate::script::wait::{Awaited, End, Offer};
+
+/// A step that waits, on its way.
+#[derive(Debug)]
+pub(super) struct Waiter {
+    pub(super) op: Arc<Op>,
+    /// The branch that it begins, if it does.
+    pub(super) title: Option<String>,
+    pub(super) awaited: Box<dyn Awaited>,
+}
 
 impl DatagramScript {
     /// Gives arrivals, the end of the process and the end of the time to a waiting step, in the
@@ -101,7 +111,12 @@ impl DatagramScript {
         let mut ignored = None;
         let mut n = 0;
         while n < waiting.waiters.len() {
-            match waiting.waiters[n].offer(&self.context, arrival, &decoded) {
+            let Waiter { op, awaited, .. } = &mut waiting.waiters[n];
+            let offer = match awaited.sockets().contains(&arrival.socket) {
+                true => awaited.offer(&op.judge(&self.context), arrival, &decoded),
+                false => Offer::Elsewhere,
+            };
+            match offer {
                 Offer::Elsewhere => n += 1,
                 Offer::Ignored(frame) => {
                     ignored = Some(frame);

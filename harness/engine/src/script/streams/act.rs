@@ -1,147 +1,20 @@
 //! The steps that act: what they ask for, and when that cannot be done.
 
-use std::fmt::Debug;
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown_protocol::streams::{ConnectionNumber, StreamId};
+use shakedown_protocol::streams::ConnectionNumber;
 
-use crate::scenario::words;
-use crate::script::context::Context;
 use crate::script::describe::human_time;
 use crate::script::program::Op;
-use crate::step::Play;
+use crate::step::{On, Play};
 
-use super::play::HANDSHAKE_LIMIT;
-use super::world::{Connections, Ended, Moment};
+use super::acts::{Act, Acts, AfterEnd, Going, Ongoing, Start, Target};
+use super::world::Moment;
 use super::{Doing, StreamScript};
 
-/// A step that acts.
-pub(crate) trait Acts {
-    /// What it acts on.
-    fn on(&self) -> On<'_>;
-
-    /// Does it.
-    ///
-    /// # Errors
-    /// It names what there is not, or its bytes cannot be made.
-    fn act(
-        &self,
-        target: Target,
-        context: &Context,
-        world: &mut Connections,
-        now: Duration,
-    ) -> Result<Act, String>;
-
-    /// Whether it waits for the connection's handshake.
-    fn needs_handshake(&self) -> bool {
-        true
-    }
-
-    /// Whether it sends on its stream, of which the other side may want no more.
-    fn sends(&self) -> bool {
-        false
-    }
-
-    /// What becomes of it once its connection has ended.
-    fn after_end(&self, _: Target, ended: &Ended, _: &mut Connections) -> AfterEnd {
-        AfterEnd::of(ended)
-    }
-}
-
-/// What a step acts on, by its name.
-pub(crate) enum On<'a> {
-    /// Nothing that is there.
-    Nothing,
-    Connection(&'a str),
-    Stream(&'a str),
-}
-
-/// What a step acts on.
-#[derive(Debug, Clone, Copy)]
-pub(crate) enum Target {
-    Nothing,
-    Connection(ConnectionNumber),
-    Stream(ConnectionNumber, StreamId),
-}
-
-/// What a step did.
-pub(crate) enum Act {
-    /// All of it; what, in words.
-    Done(String),
-    Goes(Box<dyn Ongoing>),
-    /// Nothing: why the stimulus cannot be applied.
-    Unfit(String),
-}
-
-/// What becomes of a step whose connection has ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum AfterEnd {
-    Acts,
-    /// It is passed over, and nothing is missed.
-    NeedsNot,
-    /// It is passed over, and its stimulus is missed.
-    Misses,
-    /// The scenario is wrong: an earlier step has closed the connection.
-    Broken,
-}
-
-/// A step that acts for a while.
-pub(crate) trait Ongoing: Debug + Send {
-    /// When it goes on at the latest.
-    fn due(&self) -> Duration;
-
-    /// Goes on. `mark` is when it did something last.
-    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut Connections) -> Going;
-}
-
-/// How far a step is that acts for a while.
-pub(crate) enum Going {
-    On,
-    /// It is done; what, in words.
-    Done(String),
-    /// The connection ended meanwhile.
-    Ended,
-    /// The stimulus cannot be applied.
-    Unfit(String),
-    /// The scenario is wrong.
-    Broken(String),
-}
-
-impl Target {
-    /// # Errors
-    /// There is none.
-    pub(crate) fn connection(self) -> Result<ConnectionNumber, String> {
-        match self {
-            Self::Connection(number) | Self::Stream(number, _) => Ok(number),
-            Self::Nothing => Err("it names no connection".to_owned()),
-        }
-    }
-
-    /// # Errors
-    /// There is none.
-    pub(crate) fn stream(self) -> Result<(ConnectionNumber, StreamId), String> {
-        match self {
-            Self::Stream(number, id) => Ok((number, id)),
-            Self::Nothing | Self::Connection(_) => Err("it names no stream".to_owned()),
-        }
-    }
-}
-
-impl AfterEnd {
-    /// That of a step whose stimulus counts.
-    pub(crate) fn of(ended: &Ended) -> Self {
-        match ended {
-            Ended::ByScript => Self::Broken,
-            Ended::Application { .. }
-            | Ended::Transport { .. }
-            | Ended::TimedOut
-            | Ended::Refused
-            | Ended::Reset
-            | Ended::Other(_) => Self::Misses,
-        }
-    }
-}
+/// How long what acts on a connection waits for its handshake; QUIC gives up before.
+const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 
 /// A step that acts on a connection, as it is told.
 struct Acting<'a> {
@@ -149,7 +22,7 @@ struct Acting<'a> {
     step: &'a dyn Acts,
     number: ConnectionNumber,
     /// The connection as the step means it.
-    called: String,
+    called: &'a str,
 }
 
 impl StreamScript {
@@ -160,38 +33,42 @@ impl StreamScript {
         step: &dyn Acts,
         now: Duration,
     ) -> Result<Doing, String> {
-        let (target, called) = target(step, &self.world)?;
+        let (target, called) = Target::of(step.on(), &self.world)?;
         if let Ok(number) = target.connection() {
             let acting = Acting {
                 op,
                 step,
                 number,
-                called,
+                called: &called,
             };
             if let Some(instead) = self.instead(&acting, target, now)? {
                 return Ok(instead);
             }
         }
         let packet = self.world.next_packet();
-        Ok(
-            match step.act(target, &self.context, &mut self.world, now)? {
-                Act::Done(text) => {
-                    // Its comment stands at the packet that comes next.
-                    let at = now.max(self.course.mark);
-                    self.course.complete(op, at, text, packet);
-                    Doing::Nothing
-                }
-                Act::Goes(ongoing) => Doing::Acting {
-                    op: Arc::clone(op),
-                    ongoing,
-                    packet,
-                },
-                Act::Unfit(why) => {
-                    self.unfit(&why);
-                    Doing::Nothing
-                }
+        let start = Start {
+            target,
+            called,
+            at: now,
+            context: &self.context,
+        };
+        Ok(match step.act(&start, &mut self.world)? {
+            Act::Done(text) => {
+                // Its comment stands at the packet that comes next.
+                let at = now.max(self.course.mark);
+                self.course.complete(op, at, text, packet);
+                Doing::Nothing
+            }
+            Act::Goes(ongoing) => Doing::Acting {
+                op: Arc::clone(op),
+                ongoing,
+                packet,
             },
-        )
+            Act::Unfit(why) => {
+                self.unfit(&why);
+                Doing::Nothing
+            }
+        })
     }
 
     fn unfit(&mut self, why: &str) {
@@ -206,7 +83,7 @@ impl StreamScript {
         target: Target,
         now: Duration,
     ) -> Result<Option<Doing>, String> {
-        let called = &acting.called;
+        let called = acting.called;
         let Some(connection) = self.world.connections.get(&acting.number) else {
             return Err(format!("{called} is forgotten"));
         };
@@ -234,8 +111,8 @@ impl StreamScript {
             return Ok(None);
         };
         let name = match acting.step.on() {
-            On::Stream(name) => name,
-            On::Nothing | On::Connection(_) => "",
+            On::Stream(name, _) => name,
+            On::Nothing | On::Connection(..) => "",
         };
         let how = format!("no more was wanted of `{name}` (STOP_SENDING, code {code})");
         Ok(Some(self.pass_over(acting, now, moment, &how, true)))
@@ -273,7 +150,7 @@ impl StreamScript {
         let Some(Play::Acts(step)) = op.play() else {
             return None;
         };
-        let number = match target(step, &self.world) {
+        let number = match Target::of(step.on(), &self.world) {
             Ok((target, _)) => target.connection(),
             Err(why) => {
                 self.course.error(why);
@@ -330,19 +207,4 @@ impl StreamScript {
         }
         None
     }
-}
-
-/// What a step acts on, and how the connection is called.
-fn target(step: &dyn Acts, world: &Connections) -> Result<(Target, String), String> {
-    Ok(match step.on() {
-        On::Nothing => (Target::Nothing, String::new()),
-        On::Connection(name) => {
-            let target = Target::Connection(world.named(name)?);
-            (target, words::the_connection(name))
-        }
-        On::Stream(name) => {
-            let (number, stream) = world.stream_named(name)?;
-            (Target::Stream(number, stream), world.called(number))
-        }
-    })
 }

@@ -66,7 +66,8 @@
 //! open, and the step would fail by time, the outcome is inconclusive. So it is if a connection ended
 //! unexpectedly after the driver was late: the implementation may have waited for the scripted peer.
 
-pub(crate) mod act;
+mod act;
+pub(crate) mod acts;
 mod play;
 #[cfg(test)]
 mod tests;
@@ -92,9 +93,9 @@ use super::course::Course;
 use super::program::{Op, Program};
 use super::window::Path;
 use super::{Environment, Failure, ScriptOutcome, StepEvent};
-use act::Ongoing;
+use acts::Ongoing;
 use play::RESTART_LIMIT;
-use wait::Waiter;
+use wait::Watch;
 use world::Connections;
 
 /// A scenario over streams being played; see the [module](self) for the rules.
@@ -141,6 +142,15 @@ enum Doing {
         op: Arc<Op>,
         since: Duration,
     },
+}
+
+/// A step that waits, on its way.
+#[derive(Debug)]
+struct Waiter {
+    op: Arc<Op>,
+    /// The branch that it begins, if it does.
+    title: Option<String>,
+    watch: Box<dyn Watch>,
 }
 
 /// A step that waits, or the first steps of the branches of an `either`.

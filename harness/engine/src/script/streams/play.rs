@@ -9,18 +9,16 @@ use crate::script::describe::human_time;
 use crate::script::program::{Kind, Op};
 use crate::script::window::{resolve, slack};
 
-use crate::step::Play;
+use crate::step::{Play, RestartIut, Wait};
 
+use super::acts::{Start, Target};
 use super::view::{Done, Look, View};
-use super::wait::Waiter;
+use super::wait::Looks;
 use super::world::Connections;
-use super::{Doing, StreamScript, Waiting};
+use super::{Doing, StreamScript, Waiter, Waiting};
 
 /// How long the driver may take to start the implementation again.
 pub(super) const RESTART_LIMIT: Duration = Duration::from_secs(60);
-/// How long what acts on a connection waits for its handshake; QUIC gives up before.
-pub(super) const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
-
 /// The shortest time for which an implementation waits for its peer.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 
@@ -134,15 +132,15 @@ impl StreamScript {
         };
         Ok(match play {
             Play::Acts(step) => self.act(op, step, now)?,
-            Play::Looks(_) | Play::Watches(..) => {
+            Play::Looks(_) | Play::Watches(_) => {
                 waiting(vec![waiter(op, None, mark, context, &self.world)?])
             }
-            Play::Sleeps(span) => Doing::Sleeping {
+            Play::Sleeps(Wait { span }) => Doing::Sleeping {
                 op: Arc::clone(op),
-                until: mark.saturating_add(resolve(&span, &context.environment)),
+                until: mark.saturating_add(resolve(span, &context.environment)),
             },
-            Play::Restarts { kill } => {
-                self.wants_restart = Some(kill);
+            Play::Restarts(RestartIut { kill }) => {
+                self.wants_restart = Some(*kill);
                 self.course.exited = None;
                 // Who has asked so far is no more when the answer comes.
                 self.world.forget_incoming();
@@ -157,7 +155,7 @@ impl StreamScript {
                     "`{verb}` is a step over datagrams; streams carry this protocol"
                 ));
             }
-            Play::Repeats(..) | Play::Chooses(_) => {
+            Play::Repeats(_) | Play::Chooses(_) => {
                 return Err(format!("`{}` is played as its steps", op.verb()));
             }
         })
@@ -236,17 +234,25 @@ impl StreamScript {
 fn waiter(
     op: &Arc<Op>,
     title: Option<String>,
-    start: Duration,
+    at: Duration,
     context: &Context,
     world: &Connections,
 ) -> Result<Waiter, String> {
-    let step = match op.play() {
-        Some(Play::Looks(step) | Play::Watches(_, step)) => step,
+    let step: &dyn Looks = match op.play() {
+        Some(Play::Looks(step)) => step,
+        Some(Play::Watches(step)) => step,
         Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
+    };
+    let (target, called) = Target::of(step.on(), world)?;
+    let start = Start {
+        target,
+        called,
+        at,
+        context,
     };
     Ok(Waiter {
         op: Arc::clone(op),
         title,
-        watch: step.watch(start, context, world)?,
+        watch: step.watch(&start)?,
     })
 }

@@ -1,29 +1,26 @@
 //! What a step waits for over streams: something that looks at what came, and at the time.
 
 use std::fmt::Debug;
-use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_protocol::streams::ConnectionNumber;
 
-use crate::script::context::Context;
-use crate::script::program::Op;
+use crate::step::On;
 
+use super::acts::Start;
 use super::view::{Look, View};
 use super::world::Connections;
 
 /// A step that waits.
 pub(crate) trait Looks {
-    /// What it waits for, begun at `start`.
+    /// Where it looks.
+    fn on(&self) -> On<'_>;
+
+    /// What it waits for from there on.
     ///
     /// # Errors
     /// It names what there is not, or what it waits for is nothing.
-    fn watch(
-        &self,
-        start: Duration,
-        context: &Context,
-        world: &Connections,
-    ) -> Result<Box<dyn Watch>, String>;
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String>;
 }
 
 /// What a step waits for.
@@ -44,13 +41,4 @@ pub(crate) trait Watch: Debug + Send {
     fn judges_end_of(&self) -> Option<ConnectionNumber> {
         None
     }
-}
-
-/// A step that waits, on its way.
-#[derive(Debug)]
-pub(super) struct Waiter {
-    pub(super) op: Arc<Op>,
-    /// The branch that it begins, if it does.
-    pub(super) title: Option<String>,
-    pub(super) watch: Box<dyn Watch>,
 }

@@ -1,0 +1,163 @@
+//! What a step acts on over streams, what it does, and what comes of it.
+
+use std::fmt::Debug;
+use std::ops::Range;
+use std::time::Duration;
+
+use shakedown_protocol::streams::{ConnectionNumber, StreamId};
+
+use crate::scenario::{Span, words};
+use crate::script::context::Context;
+use crate::script::window::resolve;
+use crate::step::On;
+
+use super::world::{Connections, Ended};
+
+/// A step that acts.
+pub(crate) trait Acts {
+    /// What it acts on.
+    fn on(&self) -> On<'_>;
+
+    /// Does it.
+    ///
+    /// # Errors
+    /// It names what there is not, or its bytes cannot be made.
+    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String>;
+
+    /// Whether it waits for the connection's handshake.
+    fn needs_handshake(&self) -> bool {
+        true
+    }
+
+    /// Whether it sends on its stream, of which the other side may want no more.
+    fn sends(&self) -> bool {
+        false
+    }
+
+    /// What becomes of it once its connection has ended.
+    fn after_end(&self, _: Target, ended: &Ended, _: &mut Connections) -> AfterEnd {
+        AfterEnd::of(ended)
+    }
+}
+
+/// What a step acts on.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Target {
+    Nothing,
+    Connection(ConnectionNumber),
+    Stream(ConnectionNumber, StreamId),
+}
+
+/// Where a step begins.
+#[derive(Debug)]
+pub(crate) struct Start<'a> {
+    pub(crate) target: Target,
+    /// The connection as the step means it.
+    pub(crate) called: String,
+    pub(crate) at: Duration,
+    pub(crate) context: &'a Context,
+}
+
+/// What a step did.
+pub(crate) enum Act {
+    /// All of it; what, in words.
+    Done(String),
+    Goes(Box<dyn Ongoing>),
+    /// Nothing: why the stimulus cannot be applied.
+    Unfit(String),
+}
+
+/// What becomes of a step whose connection has ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum AfterEnd {
+    Acts,
+    /// It is passed over, and nothing is missed.
+    NeedsNot,
+    /// It is passed over, and its stimulus is missed.
+    Misses,
+    /// The scenario is wrong: an earlier step has closed the connection.
+    Broken,
+}
+
+/// A step that acts for a while.
+pub(crate) trait Ongoing: Debug + Send {
+    /// When it goes on at the latest.
+    fn due(&self) -> Duration;
+
+    /// Goes on. `mark` is when it did something last.
+    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut Connections) -> Going;
+}
+
+/// How far a step is that acts for a while.
+pub(crate) enum Going {
+    On,
+    /// It is done; what, in words.
+    Done(String),
+    /// The connection ended meanwhile.
+    Ended,
+    /// The stimulus cannot be applied.
+    Unfit(String),
+    /// The scenario is wrong.
+    Broken(String),
+}
+
+impl Start<'_> {
+    /// From there on for that long.
+    pub(crate) fn lasting(&self, span: &Span) -> Range<Duration> {
+        let length = resolve(span, &self.context.environment);
+        self.at..self.at.saturating_add(length)
+    }
+}
+
+impl Target {
+    /// What a step means, and how the connection is called.
+    ///
+    /// # Errors
+    /// There is no such a one.
+    pub(super) fn of(on: On<'_>, world: &Connections) -> Result<(Self, String), String> {
+        Ok(match on {
+            On::Nothing => (Self::Nothing, String::new()),
+            On::Connection(name, _) => {
+                let target = Self::Connection(world.named(name)?);
+                (target, words::the_connection(name))
+            }
+            On::Stream(name, _) => {
+                let (number, stream) = world.stream_named(name)?;
+                (Self::Stream(number, stream), world.called(number))
+            }
+        })
+    }
+
+    /// # Errors
+    /// There is none.
+    pub(crate) fn connection(self) -> Result<ConnectionNumber, String> {
+        match self {
+            Self::Connection(number) | Self::Stream(number, _) => Ok(number),
+            Self::Nothing => Err("it names no connection".to_owned()),
+        }
+    }
+
+    /// # Errors
+    /// There is none.
+    pub(crate) fn stream(self) -> Result<(ConnectionNumber, StreamId), String> {
+        match self {
+            Self::Stream(number, id) => Ok((number, id)),
+            Self::Nothing | Self::Connection(_) => Err("it names no stream".to_owned()),
+        }
+    }
+}
+
+impl AfterEnd {
+    /// That of a step whose stimulus counts.
+    pub(crate) fn of(ended: &Ended) -> Self {
+        match ended {
+            Ended::ByScript => Self::Broken,
+            Ended::Application { .. }
+            | Ended::Transport { .. }
+            | Ended::TimedOut
+            | Ended::Refused
+            | Ended::Reset
+            | Ended::Other(_) => Self::Misses,
+        }
+    }
+}
