@@ -1,11 +1,15 @@
 //! What the pages in `docs/` show is true: examples load, the table of requirements is whole.
 #![allow(
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    clippy::print_stderr,
     clippy::expect_used,
     clippy::panic,
-    reason = "helpers of tests may panic"
+    reason = "an example is run as a process, and helpers of tests may panic"
 )]
 
 use std::path::Path;
+use std::process::Command;
 
 use rstest::rstest;
 use serde_json::{Value, json};
@@ -192,4 +196,32 @@ fn links_between_pages_lead_somewhere(#[case] name: &str) {
         let there = path.with_file_name("").join(target);
         assert!(there.exists(), "{name} links to {target}");
     }
+}
+
+#[test]
+fn the_python_example_passes_the_vectors_and_fails_without_its_length_rule() {
+    let page = page("vectors.md");
+    let blocks = blocks(&page, "python");
+    let [example] = blocks[..] else {
+        panic!("one example");
+    };
+    assert!(example.lines().count() <= 40);
+    let run = |program: &str| {
+        Command::new("python3")
+            .args(["-c", program, "../../vectors"])
+            .output()
+    };
+    let Ok(passed) = run(example) else {
+        eprintln!("python3 is not installed; the example of docs/vectors.md was NOT run");
+        return;
+    };
+    assert_eq!(
+        String::from_utf8_lossy(&passed.stdout),
+        "37 vectors\n",
+        "{passed:?}"
+    );
+    let faulty = example.replace(">= 27", ">= 26");
+    let failed = run(&faulty).expect("it ran before");
+    let said = String::from_utf8_lossy(&failed.stderr);
+    assert!(said.contains("AssertionError: mediastream/data/"), "{said}");
 }

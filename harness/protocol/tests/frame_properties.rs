@@ -33,7 +33,6 @@ fn tlvs() -> impl Strategy<Value = Vec<u8>> {
     let one = prop_oneof![
         number(kind::MAX_DATAGRAM),
         number(kind::MAX_REASSEMBLY),
-        vec(any::<u8>(), 0..=255).prop_map(|value| (kind::DIAGNOSTIC, value)),
         "\\PC{0,60}".prop_map(|text| (kind::DIAGNOSTIC, text.into_bytes())),
         number(kind::FRAME_RATE),
         any::<[u8; 8]>().prop_map(|value| (kind::BIT_RATE, value.to_vec())),

@@ -27,8 +27,13 @@ impl DecodeError {
 
     /// A field that is there in full and has a value it must not have.
     #[must_use]
-    pub const fn invalid(field: &'static str, offset: usize, reason: &'static str) -> Self {
-        let fault = Fault::Invalid { reason };
+    pub const fn invalid(
+        field: &'static str,
+        offset: usize,
+        rule: Rule,
+        reason: &'static str,
+    ) -> Self {
+        let fault = Fault::Invalid { rule, reason };
         Self {
             field,
             offset,
@@ -51,7 +56,44 @@ pub enum Fault {
     /// The bytes are there and break a rule.
     #[error("{reason}")]
     Invalid {
-        /// The rule, in a few words.
+        /// What the rule is about.
+        rule: Rule,
+        /// The rule, in a few words for people.
         reason: &'static str,
     },
+}
+
+/// What a rule is about that bytes break.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// The value is shorter or longer than the field allows.
+    Length,
+    /// The value is none of those that are allowed.
+    Value,
+    /// The text has no NUL.
+    Terminator,
+    /// The text is not UTF-8.
+    Utf8,
+    /// The field is not there.
+    Missing,
+    /// The field is there once more.
+    Repeated,
+    /// Nothing may stand here, or nothing from this side.
+    Unexpected,
+}
+
+impl Rule {
+    /// Its code, which never changes: `length`.
+    #[must_use]
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Length => "length",
+            Self::Value => "value",
+            Self::Terminator => "terminator",
+            Self::Utf8 => "utf8",
+            Self::Missing => "missing",
+            Self::Repeated => "repeated",
+            Self::Unexpected => "unexpected",
+        }
+    }
 }

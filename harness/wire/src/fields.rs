@@ -4,18 +4,18 @@
 /// A row is `name: type = kind "Name in the specification"`. Kinds are `u8`, `u16_le`, `u32_le`,
 /// `u64_le`, `text<length>`, and to the end of the datagram `payload` (at least one byte),
 /// `trailing` and `tlvs`, with a condition in parentheses under which extensions are checked. A
-/// rule in brackets says what must hold of the value, and what is wrong if it does not; it may name
-/// the fields above. A row without a kind is another such struct.
+/// rule in brackets says what must hold of the value, and what is wrong if it does not: the
+/// [`Rule`](crate::Rule) and a few words. It may name the fields above. A row without a kind is another such struct.
 ///
 /// ```
-/// use shakedown_wire::{DecodeError, Form, Reader, Start, fields};
+/// use shakedown_wire::{DecodeError, Form, Reader, Rule, Start, fields};
 ///
 /// fields! {
 ///     /// A point with a name.
 ///     #[derive(Debug, PartialEq)]
 ///     pub struct Point<'a> {
 ///         /// Distance in metres; never 0.
-///         pub distance: u16 = u16_le "Distance" [distance != 0, "is 0"],
+///         pub distance: u16 = u16_le "Distance" [distance != 0, Value "is 0"],
 ///         /// What it is called.
 ///         pub name: &'a [u8; 3] = text<3> "Name",
 ///     }
@@ -27,7 +27,7 @@
 /// let places: Vec<_> = form.places().map(|(field, offset)| (field.key, offset)).collect();
 /// assert_eq!(places, [("distance", 2), ("name", 4)]);
 /// let error = Point::decode(&mut Reader::new(&[0, 0]), &form);
-/// assert_eq!(error, Err(DecodeError::invalid("Distance", 0, "is 0")));
+/// assert_eq!(error, Err(DecodeError::invalid("Distance", 0, Rule::Value, "is 0")));
 /// ```
 #[macro_export]
 macro_rules! fields {
@@ -37,7 +37,7 @@ macro_rules! fields {
             $(#[$doc:meta])*
             $field_visible:vis $field:ident: $type:ty
                 $(= $kind:ident $(<$length:literal>)? $wire:literal
-                    $(($condition:expr))? $([$rule:expr, $fault:literal])?)?
+                    $(($condition:expr))? $([$holds:expr, $rule:ident $fault:literal])?)?
         ),+ $(,)?}
     ) => {
         $(#[$attribute])*
@@ -71,8 +71,9 @@ macro_rules! fields {
                         @read reader, form, $type $(, $kind $wire $(, $condition)?)?
                     );
                     $($(
-                        if !($rule) {
-                            return Err($crate::DecodeError::invalid($wire, offset, $fault));
+                        if !($holds) {
+                            let rule = $crate::Rule::$rule;
+                            return Err($crate::DecodeError::invalid($wire, offset, rule, $fault));
                         }
                     )?)?
                 )+

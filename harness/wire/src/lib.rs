@@ -18,7 +18,7 @@ mod reader;
 mod tlv;
 mod writer;
 
-pub use error::{DecodeError, Fault};
+pub use error::{DecodeError, Fault, Rule};
 pub use form::{Extension, Field, Form, Kind, Start, Usual};
 pub use reader::Reader;
 pub use tlv::{Tlv, Tlvs};

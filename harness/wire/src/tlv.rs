@@ -1,4 +1,4 @@
-use crate::{DecodeError, Form, Kind, Reader, Writer};
+use crate::{DecodeError, Form, Kind, Reader, Rule, Writer};
 
 /// An extension: Type u16, Length u16, both little-endian, and a Value of Length bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -103,8 +103,8 @@ impl<'a> Tlvs<'a> {
         let tlvs = Self(reader.clone().rest());
         if are_ours {
             while let Some((offset, tlv)) = Tlv::next(reader)? {
-                if let Some((field, reason)) = form.fault(&tlv) {
-                    return Err(DecodeError::invalid(field, offset, reason));
+                if let Some((field, rule, reason)) = form.fault(&tlv) {
+                    return Err(DecodeError::invalid(field, offset, rule, reason));
                 }
             }
         } else {
@@ -116,7 +116,12 @@ impl<'a> Tlvs<'a> {
                 return Err(DecodeError::truncated(needed.name, start, need, have));
             }
             if are_ours && tlvs.get(needed.kind).is_none() {
-                return Err(DecodeError::invalid(needed.name, start, "is missing"));
+                return Err(DecodeError::invalid(
+                    needed.name,
+                    start,
+                    Rule::Missing,
+                    "is missing",
+                ));
             }
         }
         Ok(tlvs)
@@ -124,10 +129,9 @@ impl<'a> Tlvs<'a> {
 }
 
 impl Form {
-    /// What is wrong with the length of an extension that is known here, if anything. What its value
-    /// says is not judged.
+    /// What is wrong with the form of an extension that is known here, if anything.
     #[inline]
-    fn fault(&self, tlv: &Tlv<'_>) -> Option<(&'static str, &'static str)> {
+    fn fault(&self, tlv: &Tlv<'_>) -> Option<(&'static str, Rule, &'static str)> {
         let extension = self.extension(tlv.kind)?;
         if extension.known & self.family == 0 {
             return None;
@@ -139,6 +143,14 @@ impl Form {
             Kind::U64Le => (8..=8, "is not 8 bytes long"),
             _ => return None,
         };
-        (!lengths.contains(&tlv.value.len())).then_some((extension.name, reason))
+        if !lengths.contains(&tlv.value.len()) {
+            return Some((extension.name, Rule::Length, reason));
+        }
+        let is_text = matches!(extension.value, Kind::Utf8(..));
+        (is_text && str::from_utf8(tlv.value).is_err()).then_some((
+            extension.name,
+            Rule::Utf8,
+            "is not UTF-8",
+        ))
     }
 }

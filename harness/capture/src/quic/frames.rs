@@ -1,7 +1,7 @@
 //! Frames: RFC 9000, section 19, and RFC 9221.
 
 use shakedown_wire::quic::{CloseCode, Flow, Level};
-use shakedown_wire::{DecodeError, Reader};
+use shakedown_wire::{DecodeError, Reader, Rule};
 
 use super::header::{Id, length};
 
@@ -89,7 +89,12 @@ pub(super) fn next<'a>(
     let frame = frame(reader, kind)?;
     if !is_allowed(kind, level) {
         let why = "is not allowed in a packet of this type";
-        return Err(DecodeError::invalid("frame type", offset, why));
+        return Err(DecodeError::invalid(
+            "frame type",
+            offset,
+            Rule::Unexpected,
+            why,
+        ));
     }
     Ok(Some((kind, frame)))
 }
@@ -226,9 +231,14 @@ fn new_connection_id<'a>(reader: &mut Reader<'a>) -> Result<Frame<'a>, DecodeErr
     let offset = reader.offset();
     let length = reader.u8("connection id length")?;
     let id = reader.bytes("connection id", length.into())?;
-    let id = Id::new(id)
-        .filter(|id| !id.is_empty())
-        .ok_or_else(|| DecodeError::invalid("connection id length", offset, "is not 1 to 20"))?;
+    let id = Id::new(id).filter(|id| !id.is_empty()).ok_or_else(|| {
+        DecodeError::invalid(
+            "connection id length",
+            offset,
+            Rule::Length,
+            "is not 1 to 20",
+        )
+    })?;
     let token = *reader.array("stateless reset token")?;
     Ok(Frame::NewConnectionId { id, token })
 }

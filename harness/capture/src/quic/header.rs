@@ -1,6 +1,6 @@
 //! The parts of packet headers that are not protected: RFC 8999 and RFC 9000, section 17.
 
-use shakedown_wire::{DecodeError, Reader};
+use shakedown_wire::{DecodeError, Reader, Rule};
 
 /// The version that is read.
 pub(super) const VERSION_1: u32 = 1;
@@ -102,7 +102,8 @@ impl<'a> Header<'a> {
                 versions: reader.rest(),
             });
         }
-        let too_long = || DecodeError::invalid("connection id", 5, "has more than 20 bytes");
+        let too_long =
+            || DecodeError::invalid("connection id", 5, Rule::Length, "has more than 20 bytes");
         let destination = Id::new(destination).ok_or_else(too_long)?;
         let source = Id::new(source).ok_or_else(too_long)?;
         let kind = match first >> 4 & 3 {

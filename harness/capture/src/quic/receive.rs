@@ -3,7 +3,7 @@
 use shakedown_wire::quic::{
     Acknowledged, At, Event, EventKind, Level, Packet, Role, TransportParameters, protocols,
 };
-use shakedown_wire::{DecodeError, Reader};
+use shakedown_wire::{DecodeError, Reader, Rule};
 
 use super::assembler::Budget;
 use super::connection::{Connection, Early, Shared};
@@ -82,6 +82,7 @@ impl Connection {
             Err(DecodeError::invalid(
                 "first byte",
                 0,
+                Rule::Value,
                 "has reserved bits set",
             ))
         };
@@ -123,7 +124,12 @@ impl Connection {
         tools: &mut Tools<'_>,
     ) -> Result<(), DecodeError> {
         if payload.is_empty() {
-            return Err(DecodeError::invalid("payload", 0, "has no frame"));
+            return Err(DecodeError::invalid(
+                "payload",
+                0,
+                Rule::Missing,
+                "has no frame",
+            ));
         }
         let mut reader = Reader::new(payload);
         loop {
@@ -199,6 +205,7 @@ impl Connection {
                 Frame::HandshakeDone if by == Role::Client => Err(DecodeError::invalid(
                     "frame type",
                     offset,
+                    Rule::Unexpected,
                     "is one that only a server sends",
                 )),
                 Frame::HandshakeDone => {

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use shakedown_wire::DecodeError;
 use shakedown_wire::quic::{EventKind, Lost, Role};
+use shakedown_wire::{DecodeError, Rule};
 
 use super::assembler::{Assembler, Budget, Share};
 
@@ -215,7 +215,7 @@ impl Streams {
 fn sends(by: Role, stream: u64) -> Result<(), DecodeError> {
     if is_unidirectional(stream) && initiator(stream) != by {
         let why = "is a stream on which only the other end sends";
-        return Err(DecodeError::invalid("stream id", 1, why));
+        return Err(DecodeError::invalid("stream id", 1, Rule::Unexpected, why));
     }
     Ok(())
 }

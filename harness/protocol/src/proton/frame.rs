@@ -9,7 +9,7 @@
 //!     u8                    u32_le
 //! ```
 
-use shakedown_wire::{DecodeError, Field, Form, Kind as Shape, Start, Usual};
+use shakedown_wire::{DecodeError, Field, Form, Kind as Shape, Rule, Start, Usual};
 
 use super::{Kind, RESET};
 use crate::requirement::Role;
@@ -100,6 +100,11 @@ pub(super) fn first(byte: u8) -> Result<(&'static Form, Option<Kind>), DecodeErr
     match (Kind::from_number(byte), byte) {
         (Some(kind), _) => Ok((&DISCRIMINATOR, Some(kind))),
         (None, RESET) => Ok((&RESETS, None)),
-        (None, _) => Err(DecodeError::invalid("kind", 0, "must be 1, 2, 3 or 0xFF")),
+        (None, _) => Err(DecodeError::invalid(
+            "kind",
+            0,
+            Rule::Value,
+            "must be 1, 2, 3 or 0xFF",
+        )),
     }
 }

@@ -1,6 +1,6 @@
 //! What is said on one stream, frame by frame.
 
-use shakedown_wire::DecodeError;
+use shakedown_wire::{DecodeError, Rule};
 
 use super::frame::{first, word};
 use super::{Kind, Profile, Words};
@@ -83,13 +83,23 @@ impl StreamReader {
             }
             Reading::Reset => {
                 let reason = "no byte may follow the one that resets";
-                Err(DecodeError::invalid("value", self.offset, reason))
+                Err(DecodeError::invalid(
+                    "value",
+                    self.offset,
+                    Rule::Unexpected,
+                    reason,
+                ))
             }
             Reading::Of(Kind::Action)
                 if self.by == Role::Initiator && self.profile == Some(Profile::Push) =>
             {
                 let reason = "in push the client sends nothing here"; // PR-A-02
-                Err(DecodeError::invalid("value", self.offset, reason))
+                Err(DecodeError::invalid(
+                    "value",
+                    self.offset,
+                    Rule::Unexpected,
+                    reason,
+                ))
             }
             Reading::Of(kind) => {
                 let (form, offset) = (word(kind, self.by), &mut self.offset);

@@ -1,14 +1,22 @@
 //! A frame vector: one datagram, and what becomes of it.
 
+#[path = "outcome.rs"]
+pub(crate) mod outcome;
+#[path = "pieces.rs"]
+mod pieces;
+
 use std::path::Path;
 
+use schemars::JsonSchema;
 use serde::Deserialize;
 use serde_json::{Map, Value};
-use shakedown_protocol::hex;
-use shakedown_protocol::mediastream::{Grammar, Mode, Modes, Rejection, pattern};
+use shakedown_protocol::mediastream::{Grammar, Mode, Modes, Rejection};
+
+use outcome::Malformed;
+use pieces::Pieces;
 
 /// One file of `vectors/mediastream/frames/<form>/`.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Vector {
     /// `mediastream/<form>/<name>`, the same as the file's place. It never changes.
@@ -17,6 +25,10 @@ pub(crate) struct Vector {
     pub(crate) comment: String,
     /// The requirement that it is about.
     pub(crate) requirement: String,
+    /// Whether the outcome follows from what the specification decided where the documents behind
+    /// it say nothing: an implementation of the documents alone may differ.
+    #[serde(default)]
+    pub(crate) decision: bool,
     /// The datagram: one piece, or several in a row.
     pub(crate) hex: Pieces,
     /// The grammars under which the outcome is `decoded` or `error`.
@@ -29,27 +41,8 @@ pub(crate) struct Vector {
     pub(crate) elsewhere: Option<Outcome>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Pieces {
-    One(String),
-    Many(Vec<Piece>),
-}
-
-/// A stretch of a datagram; long ones are written short.
-#[derive(Debug, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Piece {
-    /// Digits; spaces are allowed.
-    Hex(String),
-    /// As many bytes of the counter pattern.
-    Pattern { pattern: usize },
-    /// One byte many times.
-    Fill { fill: String, length: usize },
-}
-
 /// What an endpoint knows.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 pub(crate) enum Dialect {
     #[serde(rename = "legacy")]
     Legacy,
@@ -67,7 +60,7 @@ pub(crate) enum Dialect {
     ThreeWayAndStart3,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Decoded {
     pub(crate) frame: String,
@@ -75,7 +68,7 @@ pub(crate) struct Decoded {
 }
 
 /// Why a datagram is dropped.
-#[derive(Debug, PartialEq, Eq, Deserialize)]
+#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
 pub(crate) enum Outcome {
     Empty,
@@ -83,22 +76,6 @@ pub(crate) enum Outcome {
     UnknownFlag { flag: String },
     StartNotAllowed,
     Malformed(Malformed),
-}
-
-#[derive(Debug, PartialEq, Eq, Deserialize)]
-#[serde(untagged)]
-pub(crate) enum Malformed {
-    Truncated {
-        field: String,
-        offset: usize,
-        need: usize,
-        have: usize,
-    },
-    Invalid {
-        field: String,
-        offset: usize,
-        reason: String,
-    },
 }
 
 impl Vector {
@@ -115,20 +92,7 @@ impl Vector {
     }
 
     pub(crate) fn datagram(&self) -> Vec<u8> {
-        match &self.hex {
-            Pieces::One(digits) => hex::parse(digits).unwrap(),
-            Pieces::Many(pieces) => pieces.iter().flat_map(Piece::bytes).collect(),
-        }
-    }
-}
-
-impl Piece {
-    fn bytes(&self) -> Vec<u8> {
-        match self {
-            Self::Hex(digits) => hex::parse(digits).unwrap(),
-            Self::Pattern { pattern } => pattern::prefix(*pattern).to_vec(),
-            Self::Fill { fill, length } => hex::parse(fill).unwrap().repeat(*length),
-        }
+        self.hex.bytes()
     }
 }
 
@@ -169,25 +133,6 @@ impl From<Rejection> for Outcome {
             },
             Rejection::StartNotAllowed => Self::StartNotAllowed,
             Rejection::Malformed(error) => Self::Malformed(error.into()),
-        }
-    }
-}
-
-impl From<shakedown_wire::DecodeError> for Malformed {
-    fn from(error: shakedown_wire::DecodeError) -> Self {
-        let (field, offset) = (error.field.to_owned(), error.offset);
-        match error.fault {
-            shakedown_wire::Fault::Truncated { need, have } => Self::Truncated {
-                field,
-                offset,
-                need,
-                have,
-            },
-            shakedown_wire::Fault::Invalid { reason } => Self::Invalid {
-                field,
-                offset,
-                reason: reason.to_owned(),
-            },
         }
     }
 }

@@ -1,4 +1,4 @@
-use crate::{DecodeError, Reader};
+use crate::{DecodeError, Reader, Rule};
 
 /// Most unknown parameters whose ids are kept.
 const MAX_UNKNOWN: usize = 32;
@@ -49,12 +49,18 @@ impl TransportParameters {
             if id < 64 {
                 if seen & 1 << id != 0 {
                     let why = "stands twice";
-                    return Err(DecodeError::invalid("transport parameter", offset, why));
+                    return Err(DecodeError::invalid(
+                        "transport parameter",
+                        offset,
+                        Rule::Repeated,
+                        why,
+                    ));
                 }
                 seen |= 1 << id;
             }
-            all.take(id, value)
-                .ok_or_else(|| DecodeError::invalid("transport parameter", offset, REASON))?;
+            all.take(id, value).ok_or_else(|| {
+                DecodeError::invalid("transport parameter", offset, Rule::Value, REASON)
+            })?;
         }
         Ok(all)
     }

@@ -97,7 +97,7 @@ fields! {
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct ConnectionIdFrame<'a> {
         connection_id: &'a [u8; ConnectionId::LENGTH] = text<37> "ConnectionId"
-            [has_nul(connection_id), "has no NUL in its 37 bytes"],
+            [has_nul(connection_id), Terminator "has no NUL in its 37 bytes"],
         /// Bytes after the id, which a receiver ignores.
         pub trailing: &'a [u8] = trailing "trailing",
     }

@@ -27,7 +27,7 @@ fields! {
         /// Zero by the rule (MS-W-12), ignored by a receiver (MS-W-13).
         pub reserved: u16 = u16_le "Reserved",
         connection_id: &'a [u8; ConnectionId::LENGTH] = text<37> "ConnectionId"
-            [version != Self::VERSION || has_nul(connection_id), "has no NUL in its 37 bytes"],
+            [version != Self::VERSION || has_nul(connection_id), Terminator "has no NUL in its 37 bytes"],
         /// The extensions, to the end of the datagram.
         pub tlvs: Tlvs<'a> = tlvs "TLVs" (version == Self::VERSION),
     }

@@ -90,7 +90,7 @@ fn tlvs_come_back_as_they_were_written() {
                "tlvs": [{"type": "MaxDatagram", "value": 1400},
                         {"type": "MaxReassembly", "value": u32::MAX},
                         {"type": "Diagnostic", "value": "no room"},
-                        {"type": "Diagnostic", "hex": "ff"},
+                        {"type": "Diagnostic", "value": "once more"},
                         {"type": 30583, "hex": ""},
                         {"type": 30584, "fill": "07", "length": 60_000}]}),
     );

@@ -87,11 +87,11 @@ fn a_field_comes_after_the_list() {
 }
 
 #[test]
-fn a_text_that_is_no_utf_8_is_in_the_list_only() {
+fn a_text_that_is_no_utf_8_can_be_sent_and_is_malformed() {
     let fields = json!({"tlvs": [{"type": "CodecHint", "hex": "ff"}]});
-    let (_, start) = decode(&encode("START", fields).unwrap());
-    assert_eq!(start.get("codec_hint"), None);
-    assert_eq!(start["tlvs"], json!([{"type": "CodecHint", "hex": "ff"}]));
+    let datagram = encode("START", fields).unwrap();
+    let error = VOCABULARY.decode(&datagram).unwrap_err();
+    assert_eq!(error.to_string(), "CodecHint at offset 58: is not UTF-8");
 }
 
 #[test]

@@ -1,6 +1,7 @@
 //! The initiator by itself: what it sends in each state, and how it ends.
 
 mod rules;
+mod sequence_vectors;
 mod sequences;
 mod start3;
 mod start3_sequences;
