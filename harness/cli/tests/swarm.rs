@@ -197,7 +197,7 @@ fn a_single_run_of_proton_is_told_step_by_step() {
     let (code, text, complaints) = ended(explore_any(&["proton", "--swarm", "1", "--seed", "3"]));
     assert_eq!(code, Some(0), "{complaints}");
     assert!(text.starts_with("seed 3: "), "{text}");
-    assert!(text.contains("client 1 is asked: Connect"), "{text}");
+    assert!(text.contains("client is asked: Connect"), "{text}");
     assert!(
         text.ends_with("nothing that must not happen was seen\n"),
         "{text}"
@@ -205,16 +205,45 @@ fn a_single_run_of_proton_is_told_step_by_step() {
 }
 
 #[test]
+fn a_twin_of_proton_is_found_and_its_captures_can_be_judged() {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let out = folder.path().to_string_lossy().into_owned();
+    let arguments = ["proton", "--swarm", "20", "--without", "PR-E-01", "--out"];
+    let (code, text, complaints) = ended(explore_any(&[&arguments[..], &[&out]].concat()));
+    assert_eq!(code, Some(1), "{complaints}");
+    assert!(text.contains("BROKEN PR-E-01 by the server"), "{text}");
+    let files = std::fs::read_dir(folder.path()).expect("the folder is there");
+    let mut paths: Vec<_> = files.map(|file| file.expect("a file").path()).collect();
+    paths.sort();
+    let capture = paths
+        .iter()
+        .find(|path| path.to_string_lossy().ends_with(".server.pcapng"));
+    let judged = Command::new(SHAKEDOWN)
+        .arg("check")
+        .arg(capture.expect("the capture of the server"))
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let (code, text, complaints) = ended(judged.expect("the program is there"));
+    assert_eq!(code, Some(1), "{complaints}");
+    assert!(text.contains("PR-E-01"), "{text}");
+}
+
+#[test]
 fn what_means_nothing_to_random_runs_of_proton_is_refused() {
     for (arguments, complaint) in [
         (&["proton"][..], "say how many, for example `--swarm 1000`"),
         (
-            &["proton", "--swarm", "1", "--mode", "push"],
-            "`--mode` means nothing",
+            &["proton", "--swarm", "1", "--mode", "pusch"],
+            "did you mean `push`?",
         ),
         (
-            &["proton", "--swarm", "1", "--out", "there"],
-            "`--out` means nothing",
+            &["proton", "--swarm", "1", "--initiator", "push"],
+            "draw what each side is told",
+        ),
+        (
+            &["proton", "--swarm", "1", "--without", "PR-E-77"],
+            "no requirement `PR-E-77`",
         ),
     ] {
         let (code, _, complaints) = ended(explore_any(arguments));

@@ -9,7 +9,7 @@ use shakedown_protocol::mediastream::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
 use shakedown_protocol::{MonitorSettings, Protocol, Tolerance};
 
-use crate::explore::streams;
+use crate::explore::swarm;
 use crate::judge::packet;
 
 /// Plays machines that do what was planned for them, over QUIC: whatever the others do, those that are
@@ -18,12 +18,12 @@ use crate::judge::packet;
 /// # Panics
 /// If one is broken, with what led there.
 pub fn planned(protocol: &'static Protocol, plan: &dyn Fn() -> Participants) {
-    let violations = streams::planned(protocol, plan(), false).map(|(violations, _)| violations);
+    let violations = swarm::planned(protocol, plan(), false).map(|(violations, _)| violations);
     if violations.as_ref().is_ok_and(Vec::is_empty) {
         return;
     }
     // Once more, to tell how it came.
-    let told = streams::planned(protocol, plan(), true).map(|(_, log)| log.join("\n"));
+    let told = swarm::planned(protocol, plan(), true).map(|(_, log)| log.join("\n"));
     unreachable!("{}\n{violations:#?}", told.unwrap_or_default());
 }
 

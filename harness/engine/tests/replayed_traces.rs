@@ -8,30 +8,33 @@
 
 use rstest::rstest;
 use shakedown_engine::explore::Trace;
-use shakedown_engine::explore::swarm::{Swarm, Wish};
+use shakedown_engine::explore::swarm::Swarm;
 use shakedown_engine::scenario::Loaded;
 use shakedown_engine::simulation::{Settings, Simulated, simulate};
 use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::exploration::{RunSettings, SideChoice};
 use shakedown_protocol::mediastream::PROTOCOL;
 
 /// The first trace in which a twin shows what it lacks.
 fn found(mode: &str, without: &str) -> Trace {
     let swarm = Swarm {
         protocol: &PROTOCOL,
-        initiator: Wish::Mode(mode.to_owned()),
-        responder: Wish::Mode(mode.to_owned()),
-        without: vec![without.to_owned()],
+        settings: RunSettings {
+            initiator: SideChoice::Mode(mode.to_owned()),
+            responder: SideChoice::Mode(mode.to_owned()),
+            without: vec![without.to_owned()],
+        },
     };
-    let traces = (0..400).filter_map(|seed| {
+    let mut traces = (0..400).filter_map(|seed| {
         let run = swarm.run(seed).expect("the reference is started");
-        let violation = run.violations.iter().find(|one| one.requirement == without);
-        let violation = violation.cloned();
-        violation.map(|violation| Trace {
+        let mut violations = run.violations.into_iter();
+        let violation = violations.find(|one| one.requirement == without)?;
+        let evidence = swarm.evidence(seed).expect("it is played again");
+        Some(Trace {
             violation: Some(violation),
-            ..run.trace(&PROTOCOL)
+            ..evidence.trace.expect("two sides have a trace")
         })
     });
-    let mut traces = traces;
     traces.next().expect("the twin is found")
 }
 

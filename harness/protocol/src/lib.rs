@@ -26,8 +26,8 @@ mod tolerance;
 mod twin;
 
 pub use protocol::{
-    Forked, Hello, MonitorSettings, Protocol, Reference, ReferenceSettings, StreamParameters,
-    Transport, Watcher, protocol,
+    Forked, Hello, MonitorSettings, Protocol, RandomRuns, Reference, ReferenceSettings,
+    StreamParameters, Transport, Watcher, protocol,
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;

@@ -4,7 +4,7 @@ use std::time::Duration;
 use serde::{Deserialize, Serialize};
 
 use crate::PROTOCOLS;
-use crate::exploration::{Exploration, RandomRuns};
+use crate::exploration::{Draw, Exploration, Participants, RunSettings};
 use crate::machine::{Failure, Fork, Machine};
 use crate::media::Media;
 use crate::monitor::{Monitor, StreamMonitor, Vantage};
@@ -80,12 +80,19 @@ pub struct Protocol {
     pub forked: Option<Forked>,
     /// What there is to explore of it, if both its sides are explored at once.
     pub exploration: Option<&'static Exploration>,
-    /// Its random runs, if streams carry it.
-    pub random_runs: Option<&'static RandomRuns>,
+    /// The machines of its random runs, if there are any.
+    pub random_runs: Option<RandomRuns>,
 }
 
 /// Makes a reference machine whose future can branch.
 pub type Forked = fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>;
+
+/// Makes the machines of one random run: everything follows from the seed and from what is drawn.
+///
+/// # Errors
+/// A sentence for people: the machines cannot be what the settings say.
+pub type RandomRuns =
+    fn(settings: &RunSettings, seed: u64, draw: Draw<'_>) -> Result<Participants, String>;
 
 /// A monitor, by what it sees.
 pub enum Watcher {

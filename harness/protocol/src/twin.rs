@@ -67,7 +67,7 @@ macro_rules! twins {
             ///
             /// # Errors
             /// No twin has this name; says which there are.
-            pub(super) fn add(&mut self, name: &str) -> Result<(), String> {
+            pub(in super::super) fn add(&mut self, name: &str) -> Result<(), String> {
                 self.0 |= 1 << $crate::twin::Twin::place(TWINS, name)?;
                 Ok(())
             }

@@ -1,142 +1,173 @@
 use std::hash::Hasher;
 use std::time::Duration;
 
+use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
+use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::{Event, What, frame_text};
+use super::{Event, EventKind, frame_text};
 
-/// What happens between two machines, noted with little effort: most runs are never looked at.
-#[derive(Debug, Clone, Default)]
-pub(super) struct Log(Vec<(Duration, Moment)>);
+/// What happens in a run: always a hash of it, and all of it if it is to be told.
+pub(super) struct Log {
+    vocabulary: &'static dyn Vocabulary,
+    hasher: SipHasher13,
+    kept: Kept,
+}
 
-/// Something that happens. Datagrams have numbers from 1.
-#[derive(Debug, Clone)]
-pub(super) enum Moment {
+/// What is kept of a run.
+pub(super) enum Kept {
+    Nothing,
+    /// What happened between an initiator and a responder.
+    Events(Vec<Event>),
+    /// What happened to many, each with a line.
+    Lines(Vec<String>),
+}
+
+/// Something that happens to a side. Datagrams have numbers from 1.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum LogEntry<'a> {
     Sent {
         number: u64,
-        from: Role,
         /// Which of the initiator's addresses it comes from or goes to, from 0.
         address: u8,
-        payload: Vec<u8>,
+        payload: &'a [u8],
     },
     Delivered {
         number: u64,
-        from: Role,
-        payload: Vec<u8>,
+        payload: &'a [u8],
     },
-    Timer(Role),
-    State(Role, &'static str, &'static str),
-    Ended(Role, Option<String>),
-    Moved(Role),
-    Healed,
+    Timer,
+    State {
+        from: &'static str,
+        to: &'static str,
+        why: &'static str,
+    },
+    Ended(&'a Outcome),
+    Moved,
 }
 
 impl Log {
-    pub(super) fn note(&mut self, at: Duration, moment: Moment) {
-        self.0.push((at, moment));
+    pub(super) fn new(vocabulary: &'static dyn Vocabulary, kept: Kept) -> Self {
+        Self {
+            vocabulary,
+            hasher: SipHasher13::new(),
+            kept,
+        }
+    }
+
+    /// Notes what happens to a side, which people know by its name; what `Delivered` tells was sent by it.
+    pub(super) fn note(&mut self, at: Duration, side: Role, name: &str, entry: LogEntry<'_>) {
+        entry.digest(&mut self.hasher, at, side);
+        let vocabulary = self.vocabulary;
+        match &mut self.kept {
+            Kept::Nothing => {}
+            Kept::Events(events) => events.push(Event {
+                at: nanoseconds(at),
+                what: entry.kind(side, vocabulary),
+            }),
+            Kept::Lines(_) => match entry {
+                LogEntry::State { from, to, why } => {
+                    self.line(at, || format!("{name} goes from {from} to {to}: {why}"));
+                }
+                LogEntry::Ended(outcome) => {
+                    self.line(at, || format!("{name}: a connection ends: {outcome:?}"));
+                }
+                LogEntry::Sent { .. }
+                | LogEntry::Delivered { .. }
+                | LogEntry::Timer
+                | LogEntry::Moved => {}
+            },
+        }
+    }
+
+    /// From now on the network only carries.
+    pub(super) fn heals(&mut self, at: Duration) {
+        self.hasher.write_u64(nanoseconds(at));
+        if let Kept::Events(events) = &mut self.kept {
+            let (at, what) = (nanoseconds(at), EventKind::Healed {});
+            events.push(Event { at, what });
+        }
+        self.line(at, || "the network heals".to_owned());
     }
 
     /// Takes back a timer after which nothing happened.
     pub(super) fn forget_timer(&mut self) {
-        if matches!(self.0.last(), Some((_, Moment::Timer(_)))) {
-            self.0.pop();
+        if let Kept::Events(events) = &mut self.kept {
+            events.pop_if(|event| matches!(event.what, EventKind::Timer { .. }));
         }
     }
 
-    /// Feeds everything that happened into `hasher`.
-    pub(super) fn digest(&self, hasher: &mut dyn Hasher) {
-        for (at, moment) in &self.0 {
-            hasher.write(&nanoseconds(*at).to_le_bytes());
-            moment.digest(hasher);
+    pub(super) const fn keeps_lines(&self) -> bool {
+        matches!(self.kept, Kept::Lines(_))
+    }
+
+    /// Adds a line, if lines are kept.
+    pub(super) fn line(&mut self, at: Duration, line: impl FnOnce() -> String) {
+        if let Kept::Lines(lines) = &mut self.kept {
+            lines.push(format!("{:>12.6} s  {}", at.as_secs_f64(), line()));
         }
     }
 
-    /// The events of a trace.
-    pub(super) fn events(&self, vocabulary: &dyn Vocabulary) -> Vec<Event> {
-        let moments = self.0.iter();
-        moments
-            .map(|(at, moment)| Event {
-                at: nanoseconds(*at),
-                what: moment.what(vocabulary),
-            })
-            .collect()
+    /// The hash of everything that happened, and what was kept.
+    pub(super) fn finish(self) -> (u128, Kept) {
+        (self.hasher.finish128().as_u128(), self.kept)
     }
 }
 
-impl Moment {
-    fn digest(&self, hasher: &mut dyn Hasher) {
-        let mut say = |kind: &str, side: Role, parts: &[&[u8]]| {
-            for part in [&[kind.as_bytes(), side.name().as_bytes()], parts].concat() {
-                hasher.write(&(part.len() as u64).to_le_bytes());
-                hasher.write(part);
-            }
-        };
-        match self {
+impl LogEntry<'_> {
+    fn digest(self, hasher: &mut SipHasher13, at: Duration, side: Role) {
+        let (kind, number, text) = match self {
+            // One after which nothing happens is taken back.
+            Self::Timer => return,
             Self::Sent {
-                number,
-                from,
-                address,
-                payload,
-            } => say(
-                "sent",
-                *from,
-                &[&number.to_le_bytes(), &[*address], payload],
-            ),
-            Self::Delivered {
-                number,
-                from,
-                payload,
-            } => say("delivered", *from, &[&number.to_le_bytes(), payload]),
-            Self::Timer(side) => say("timer", *side, &[]),
-            Self::State(side, from, to) => {
-                say("state", *side, &[from.as_bytes(), to.as_bytes()]);
-            }
-            Self::Ended(side, failure) => {
-                let failure = failure.as_deref().unwrap_or_default();
-                say("ended", *side, &[failure.as_bytes()]);
-            }
-            Self::Moved(side) => say("moved", *side, &[]),
-            Self::Healed => hasher.write(b"healed"),
-        }
+                number, payload, ..
+            } => (0, number, payload),
+            Self::Delivered { number, payload } => (1, number, payload),
+            Self::State { to, .. } => (2, 0, to.as_bytes()),
+            Self::Ended(Outcome::Completed) => (3, 0, &[][..]),
+            Self::Ended(Outcome::Failed(failure)) => (4, 0, failure.message.as_bytes()),
+            Self::Moved => (5, 0, &[][..]),
+        };
+        hasher.write_u64(nanoseconds(at));
+        hasher.write_u64(number << 8 | kind << 1 | side as u64);
+        hasher.write_u64(text.len() as u64);
+        hasher.write(text);
     }
 
-    fn what(&self, vocabulary: &dyn Vocabulary) -> What {
+    fn kind(self, side: Role, vocabulary: &dyn Vocabulary) -> EventKind {
         match self {
             Self::Sent {
                 number,
-                from,
                 address,
                 payload,
-            } => What::Sent {
-                datagram: *number,
-                from: *from,
-                address: *address,
+            } => EventKind::Sent {
+                datagram: number,
+                from: side,
+                address,
                 frame: frame_text(vocabulary, payload),
                 payload: hex::encode(payload),
             },
-            Self::Delivered {
-                number,
-                from,
-                payload,
-            } => What::Delivered {
-                datagram: *number,
-                from: *from,
+            Self::Delivered { number, payload } => EventKind::Delivered {
+                datagram: number,
+                from: side,
                 frame: frame_text(vocabulary, payload),
                 payload: hex::encode(payload),
             },
-            Self::Timer(side) => What::Timer { side: *side },
-            Self::State(side, from, to) => What::State {
-                side: *side,
-                from: (*from).to_owned(),
-                to: (*to).to_owned(),
+            Self::Timer => EventKind::Timer { side },
+            Self::State { from, to, .. } => EventKind::State {
+                side,
+                from: from.to_owned(),
+                to: to.to_owned(),
             },
-            Self::Ended(side, failure) => What::Ended {
-                side: *side,
-                failure: failure.clone(),
+            Self::Ended(outcome) => EventKind::Ended {
+                side,
+                failure: match outcome {
+                    Outcome::Completed => None,
+                    Outcome::Failed(failure) => Some(failure.message.clone()),
+                },
             },
-            Self::Moved(side) => What::Moved { side: *side },
-            Self::Healed => What::Healed {},
+            Self::Moved => EventKind::Moved { side },
         }
     }
 }

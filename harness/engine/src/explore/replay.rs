@@ -9,7 +9,7 @@ use shakedown_protocol::vocabulary::{Described, Vocabulary};
 use shakedown_protocol::{hex, protocol};
 
 use super::last::last_steps;
-use super::{Event, Trace, What};
+use super::{Event, EventKind, Trace};
 use crate::scenario::{Binding, Loaded, Needs, Scenario, SocketNeed, Span};
 use crate::step::{Expect, Lose, Mutate, Patch, Send, SendRaw, Step, Wait};
 
@@ -115,20 +115,19 @@ impl Replay {
     /// What happened at the edge of the side until `end`.
     fn play(&mut self, trace: &Trace, end: u64) {
         let arrives = trace.events.iter().filter_map(|event| match &event.what {
-            What::Delivered { datagram, .. } => Some(*datagram),
+            EventKind::Delivered { datagram, .. } => Some(*datagram),
             _ => None,
         });
         let arrives: BTreeSet<u64> = arrives.collect();
         let mut sent: BTreeMap<u64, (&str, u8)> = BTreeMap::new();
         let until = trace.events.partition_point(|event| event.at <= end);
         let events = &trace.events[..until];
-        let of_the_peer =
-            |event: &Event| matches!(&event.what, What::Sent { from, .. } if *from != self.role);
+        let of_the_peer = |event: &Event| matches!(&event.what, EventKind::Sent { from, .. } if *from != self.role);
         // Where no time goes by, what the peer said after it shows that it was not the last.
         let answered = events.iter().rposition(of_the_peer).unwrap_or_default();
         for (n, event) in events.iter().enumerate() {
             match &event.what {
-                What::Sent {
+                EventKind::Sent {
                     datagram,
                     from,
                     address,
@@ -145,7 +144,7 @@ impl Replay {
                         self.lose(event.at, payload);
                     }
                 }
-                What::Delivered {
+                EventKind::Delivered {
                     datagram,
                     from,
                     payload,
@@ -154,15 +153,15 @@ impl Replay {
                     let (original, address) = sent.get(datagram).copied().unwrap_or((payload, 0));
                     self.send(event.at, original, payload, address);
                 }
-                What::Delivered { .. }
-                | What::Lost { .. }
-                | What::Duplicated { .. }
-                | What::Overtaken { .. }
-                | What::Timer { .. }
-                | What::State { .. }
-                | What::Ended { .. }
-                | What::Moved { .. }
-                | What::Healed {} => {}
+                EventKind::Delivered { .. }
+                | EventKind::Lost { .. }
+                | EventKind::Duplicated { .. }
+                | EventKind::Overtaken { .. }
+                | EventKind::Timer { .. }
+                | EventKind::State { .. }
+                | EventKind::Ended { .. }
+                | EventKind::Moved { .. }
+                | EventKind::Healed {} => {}
             }
         }
     }

@@ -4,6 +4,7 @@ use std::path::Path;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::json;
+use shakedown_protocol::exploration::Breach;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 use shakedown_protocol::{PROTOCOLS, StreamParameters, protocol};
@@ -77,6 +78,17 @@ pub struct Violation {
     pub property: String,
 }
 
+impl From<Breach> for Violation {
+    fn from(breach: Breach) -> Self {
+        Self {
+            requirement: breach.requirement.to_owned(),
+            party: breach.party,
+            at: breach.at.and_then(|at| u64::try_from(at.as_nanos()).ok()),
+            property: breach.property,
+        }
+    }
+}
+
 /// Something that happened.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
@@ -84,13 +96,13 @@ pub struct Event {
     /// When, in nanoseconds since the begin. It never falls.
     pub at: u64,
     /// What.
-    pub what: What,
+    pub what: EventKind,
 }
 
 /// What can happen. Datagrams are numbered from 1 as they are sent.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(rename_all = "snake_case", deny_unknown_fields)]
-pub enum What {
+pub enum EventKind {
     /// A side sends a datagram.
     Sent {
         /// Its number.
@@ -265,7 +277,7 @@ impl Trace {
         let mut newest = [0; 2];
         let mut overtaken = Vec::new();
         for (place, event) in self.events.iter().enumerate() {
-            if let What::Delivered { datagram, from, .. } = &event.what {
+            if let EventKind::Delivered { datagram, from, .. } = &event.what {
                 let places = arrivals.entry(*datagram).or_default();
                 places.push(place);
                 let newest = &mut newest[index(*from)];
@@ -279,26 +291,28 @@ impl Trace {
         for event in events {
             let at = event.at;
             let sent = match &event.what {
-                What::Sent { datagram, .. } => Some(*datagram),
-                What::Lost { .. } | What::Duplicated { .. } | What::Overtaken { .. } => continue,
-                What::Delivered { .. }
-                | What::Timer { .. }
-                | What::State { .. }
-                | What::Ended { .. }
-                | What::Moved { .. }
-                | What::Healed {} => None,
+                EventKind::Sent { datagram, .. } => Some(*datagram),
+                EventKind::Lost { .. }
+                | EventKind::Duplicated { .. }
+                | EventKind::Overtaken { .. } => continue,
+                EventKind::Delivered { .. }
+                | EventKind::Timer { .. }
+                | EventKind::State { .. }
+                | EventKind::Ended { .. }
+                | EventKind::Moved { .. }
+                | EventKind::Healed {} => None,
             };
             self.events.push(event);
             let Some(datagram) = sent else { continue };
             let times = arrivals.get(&datagram).map_or(0, Vec::len);
             let mut note = |what| self.events.push(Event { at, what });
             match times {
-                0 => note(What::Lost { datagram }),
+                0 => note(EventKind::Lost { datagram }),
                 1 => {}
-                _ => note(What::Duplicated { datagram }),
+                _ => note(EventKind::Duplicated { datagram }),
             }
             if overtaken.contains(&datagram) {
-                note(What::Overtaken { datagram });
+                note(EventKind::Overtaken { datagram });
             }
         }
     }
@@ -347,11 +361,12 @@ impl Trace {
                 problems.push(Problem::new(range, message));
             }
             before = event.at;
-            if let What::Sent { payload, .. } | What::Delivered { payload, .. } = &event.what
+            if let EventKind::Sent { payload, .. } | EventKind::Delivered { payload, .. } =
+                &event.what
                 && let Err(why) = shakedown_protocol::hex::parse(payload)
             {
                 let verb = match event.what {
-                    What::Sent { .. } => "sent",
+                    EventKind::Sent { .. } => "sent",
                     _ => "delivered",
                 };
                 let pointer = pointer.key("what").key(verb).key("payload");
@@ -408,7 +423,7 @@ mod tests {
     }
 
     fn sent(at: u64, datagram: u64) -> Event {
-        let what = What::Sent {
+        let what = EventKind::Sent {
             datagram,
             from: Role::Initiator,
             address: 0,
@@ -419,7 +434,7 @@ mod tests {
     }
 
     fn delivered(at: u64, datagram: u64) -> Event {
-        let what = What::Delivered {
+        let what = EventKind::Delivered {
             datagram,
             from: Role::Initiator,
             frame: "SYN".to_owned(),
@@ -443,13 +458,18 @@ mod tests {
         let mishaps: Vec<_> = trace
             .events
             .iter()
-            .filter(|event| !matches!(event.what, What::Sent { .. } | What::Delivered { .. }))
+            .filter(|event| {
+                !matches!(
+                    event.what,
+                    EventKind::Sent { .. } | EventKind::Delivered { .. }
+                )
+            })
             .map(|event| (event.at, event.what.clone()))
             .collect();
         let expected = [
-            (1, What::Overtaken { datagram: 1 }),
-            (2, What::Duplicated { datagram: 2 }),
-            (3, What::Lost { datagram: 3 }),
+            (1, EventKind::Overtaken { datagram: 1 }),
+            (2, EventKind::Duplicated { datagram: 2 }),
+            (3, EventKind::Lost { datagram: 3 }),
         ];
         assert_eq!(mishaps, expected);
         let settled = trace.clone();

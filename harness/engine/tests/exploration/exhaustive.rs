@@ -4,7 +4,7 @@ use rstest::rstest;
 use shakedown_protocol::mediastream::PROTOCOL;
 
 use shakedown_engine::explore::exhaustive::{Bounds, Explored, STREAM, Setup, explore, join};
-use shakedown_engine::explore::{Event, Side, Trace, What};
+use shakedown_engine::explore::{Event, EventKind, Side, Trace};
 use shakedown_protocol::exploration::Exploration;
 
 fn known() -> &'static Exploration {
@@ -38,17 +38,19 @@ fn refused(setup: &Setup) -> String {
     explore(setup, &mut |_, threads| join(threads)).unwrap_err()
 }
 
-/// What a trace shows of the way: `SYN 1 lost`.
+/// EventKind a trace shows of the way: `SYN 1 lost`.
 fn story(trace: &Trace) -> Vec<String> {
     let told = |event: &Event| match &event.what {
-        What::Sent { frame, .. } => format!("{frame} sent"),
-        What::Delivered { frame, .. } => format!("{frame} arrives"),
-        What::Lost { datagram } => format!("{datagram} is lost"),
-        What::Duplicated { datagram } => format!("{datagram} is doubled"),
-        What::Overtaken { datagram } => format!("{datagram} stays behind"),
-        What::Timer { side } => format!("timer of the {side} after {} ms", event.at / 1_000_000),
-        What::Ended { side, .. } => format!("the {side} gives up"),
-        What::State { .. } | What::Moved { .. } | What::Healed {} => String::new(),
+        EventKind::Sent { frame, .. } => format!("{frame} sent"),
+        EventKind::Delivered { frame, .. } => format!("{frame} arrives"),
+        EventKind::Lost { datagram } => format!("{datagram} is lost"),
+        EventKind::Duplicated { datagram } => format!("{datagram} is doubled"),
+        EventKind::Overtaken { datagram } => format!("{datagram} stays behind"),
+        EventKind::Timer { side } => {
+            format!("timer of the {side} after {} ms", event.at / 1_000_000)
+        }
+        EventKind::Ended { side, .. } => format!("the {side} gives up"),
+        EventKind::State { .. } | EventKind::Moved { .. } | EventKind::Healed {} => String::new(),
     };
     let told = trace.events.iter().map(told);
     told.filter(|line| !line.is_empty()).collect()

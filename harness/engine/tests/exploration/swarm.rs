@@ -1,16 +1,14 @@
 use rstest::rstest;
-use shakedown_protocol::mediastream::PROTOCOL;
-
 use shakedown_engine::explore::Violation;
-use shakedown_engine::explore::swarm::{Swarm, Wish};
+use shakedown_engine::explore::swarm::Swarm;
+use shakedown_protocol::exploration::{RunSettings, SideChoice};
+use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::requirement::Role;
 
-pub(super) fn swarm() -> Swarm {
+fn swarm() -> Swarm {
     Swarm {
         protocol: &PROTOCOL,
-        initiator: Wish::Any,
-        responder: Wish::Any,
-        without: Vec::new(),
+        settings: RunSettings::default(),
     }
 }
 
@@ -19,12 +17,11 @@ fn nothing_is_found_in_a_swarm_of_the_reference() {
     let swarm = swarm();
     for seed in 0..500 {
         let run = swarm.run(seed).unwrap();
-        let trace = run.trace(swarm.protocol);
+        let told = || swarm.evidence(seed).unwrap().text(swarm.protocol, false);
         assert!(
             run.violations.is_empty(),
-            "{}\n{}\n{:#?}",
-            run.profile,
-            trace.ladder(false),
+            "{}\n{:#?}",
+            told(),
             run.violations
         );
     }
@@ -33,9 +30,11 @@ fn nothing_is_found_in_a_swarm_of_the_reference() {
 /// The first violation of a requirement that a swarm of twins shows.
 fn found(without: &str, mode: &str) -> Option<Violation> {
     let swarm = Swarm {
-        initiator: Wish::Mode(mode.to_owned()),
-        responder: Wish::Mode(mode.to_owned()),
-        without: vec![without.to_owned()],
+        settings: RunSettings {
+            initiator: SideChoice::Mode(mode.to_owned()),
+            responder: SideChoice::Mode(mode.to_owned()),
+            without: vec![without.to_owned()],
+        },
         ..swarm()
     };
     (0..400).find_map(|seed| {
@@ -68,6 +67,10 @@ fn a_seed_gives_the_same_run_each_time() {
     let swarm = swarm();
     let (first, again) = (swarm.run(5).unwrap(), swarm.run(5).unwrap());
     assert_eq!(first.hash, again.hash);
-    assert_eq!(first.captures, again.captures);
     assert_ne!(first.hash, swarm.run(6).unwrap().hash);
+    let (one, other) = (swarm.evidence(5).unwrap(), swarm.evidence(5).unwrap());
+    assert_eq!(one.run.hash, first.hash);
+    assert_eq!(one.captures, other.captures);
+    assert_eq!(one.captures.len(), 2);
+    assert_eq!(one.trace, other.trace);
 }

@@ -58,7 +58,7 @@ pub static PROTOCOL: Protocol = Protocol {
     twins: reference::TWINS,
     forked: Some(forked_reference),
     exploration: Some(&exploration::EXPLORATION),
-    random_runs: None,
+    random_runs: Some(exploration::participants),
 };
 
 /// A peer that says nothing to a handshake may speak `legacy` alone.

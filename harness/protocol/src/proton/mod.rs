@@ -106,7 +106,7 @@ pub static PROTOCOL: Protocol = Protocol {
     twins: reference::TWINS,
     forked: None,
     exploration: None,
-    random_runs: Some(&exploration::RANDOM_RUNS),
+    random_runs: Some(exploration::participants),
 };
 
 /// The requirements of specification section 3, in its order. Their modes are the profiles.

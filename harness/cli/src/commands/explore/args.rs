@@ -23,8 +23,7 @@ that replays it against an implementation.
 
 A protocol that streams carry (proton) is explored with --swarm alone: each seed is another server of the \
 reference, one to three clients, commands to them, an impaired network and cables that are pulled, over \
-real packets of QUIC without cryptography. The same seed plays the same run again; a single run is told \
-step by step.",
+real packets of QUIC. The same seed plays the same run again; a single run is told step by step.",
     after_help = "\
 Examples:
   shakedown explore mediastream --mode 3way
@@ -36,7 +35,8 @@ Examples:
   shakedown explore mediastream --swarm 1 --seed 866 --initiator 3way --responder 3way
   shakedown explore mediastream --swarm 1000 --mode 3way --without MS-H-18 --out found
   shakedown explore proton --swarm 10000
-  shakedown explore proton --swarm 1 --seed 302"
+  shakedown explore proton --swarm 1 --seed 302
+  shakedown explore proton --swarm 500 --without PR-R-02 --out found"
 )]
 pub(crate) struct Args {
     /// The protocol
@@ -71,8 +71,8 @@ pub(crate) struct Args {
     #[arg(long, visible_alias = "threads", value_name = "N", value_parser = at_least_1::<NonZeroUsize>)]
     pub(super) jobs: Option<NonZeroUsize>,
 
-    /// Folder for a trace, a ladder diagram and a scenario of what breaks something, of a swarm with
-    /// the captures and up to ten; it is made if need be
+    /// Folder for what breaks something: a trace, a ladder diagram or a story, a scenario where there can be
+    /// one, of a swarm with the captures and up to ten; it is made if need be
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 

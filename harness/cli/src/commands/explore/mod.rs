@@ -3,7 +3,6 @@
 mod args;
 mod bounded;
 mod memory;
-mod streams;
 mod swarm;
 mod report;
 
@@ -26,11 +25,12 @@ impl Args {
                 known.join(", ")
             ))
         })?;
-        if protocol.forked.is_none() {
-            return streams::run(protocol, &self);
-        }
         match self.swarm {
-            Some(_) => swarm::run(protocol, &self),
+            Some(runs) => swarm::run(protocol, &self, runs.get()),
+            None if protocol.forked.is_none() => Err(usage(format!(
+                "{} is explored by random runs only: say how many, for example `--swarm 1000`",
+                protocol.id
+            ))),
             None => bounded::run(protocol, &self),
         }
     }

@@ -8,9 +8,10 @@ use std::time::Instant;
 use anstream::stdout;
 use serde_json::{Value, json};
 use shakedown_engine::document::{mode_meant, requirement_meant};
-use shakedown_engine::explore::swarm::{Ending, Run, Swarm, Wish};
 use shakedown_engine::explore::Trace;
+use shakedown_engine::explore::swarm::{Evidence, Run, Swarm};
 use shakedown_protocol::Protocol;
+use shakedown_protocol::exploration::{RunSettings, SideChoice};
 use shakedown_report::text::count;
 
 use super::args::Args;
@@ -18,23 +19,22 @@ use crate::exit::{Exit, Failure, usage};
 use crate::reports::Format;
 
 /// Version of the events, whose names and fields are a contract.
-pub(super) const VERSION: u32 = 1;
+const VERSION: u32 = 1;
 /// Runs that one thread plays before they are told.
-pub(super) const BATCH: u64 = 64;
+const BATCH: u64 = 64;
 /// Runs of which everything is written.
 const MOST_WRITTEN: usize = 10;
 
 /// Plays the runs and tells what came of them.
-pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Failure> {
+pub(super) fn run(protocol: &'static Protocol, args: &Args, runs: u64) -> Result<Exit, Failure> {
     let swarm = swarm(protocol, args)?;
-    let runs = args.swarm.map_or(1, std::num::NonZeroU64::get);
     let jobs = jobs(args);
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(|error| {
             usage(format!("cannot make the folder {}: {error}", folder.display()))
         })?;
     }
-    let mut report = SwarmReport::begin(protocol, args, runs)?;
+    let mut report = SwarmReport::begin(&swarm, args, runs)?;
     let mut first = 0;
     while first < runs {
         let end = runs.min(first + jobs * BATCH);
@@ -47,14 +47,14 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args) -> Result<Exit, Fail
 }
 
 /// How many runs are played at the same time.
-pub(super) fn jobs(args: &Args) -> u64 {
+fn jobs(args: &Args) -> u64 {
     let jobs = args.jobs.map(std::num::NonZeroUsize::get);
     let jobs = jobs.or_else(|| std::thread::available_parallelism().ok().map(usize::from));
     u64::try_from(jobs.unwrap_or(1)).unwrap_or(1)
 }
 
 /// The runs of a stretch of seeds, in their order.
-pub(super) fn played<R: Send>(
+fn played<R: Send>(
     play: &(impl Fn(u64) -> Result<R, String> + Sync),
     seed: u64,
     stretch: std::ops::Range<u64>,
@@ -82,76 +82,76 @@ pub(super) fn played<R: Send>(
 
 /// What of a swarm was told so far.
 struct SwarmReport<'a> {
-    protocol: &'static Protocol,
+    swarm: &'a Swarm,
     args: &'a Args,
     runs: u64,
     begun: Instant,
-    endings: BTreeMap<Ending, u64>,
+    endings: BTreeMap<&'static str, u64>,
     failures: BTreeMap<&'static str, u64>,
     impairments: BTreeMap<&'static str, u64>,
-    datagrams: u64,
+    /// What happened in all runs together.
+    sums: BTreeMap<&'static str, u64>,
     broken: BTreeMap<String, u64>,
     /// Runs that break something.
     violating: usize,
 }
 
 impl<'a> SwarmReport<'a> {
-    fn begin(protocol: &'static Protocol, args: &'a Args, runs: u64) -> Result<Self, Failure> {
+    fn begin(swarm: &'a Swarm, args: &'a Args, runs: u64) -> Result<Self, Failure> {
         let report = Self {
-            protocol,
+            swarm,
             args,
             runs,
             begun: Instant::now(),
             endings: BTreeMap::new(),
             failures: BTreeMap::new(),
             impairments: BTreeMap::new(),
-            datagrams: 0,
+            sums: BTreeMap::new(),
             broken: BTreeMap::new(),
             violating: 0,
         };
         report.event(|| {
-            json!({ "type": "swarm-started", "version": VERSION, "protocol": protocol.id,
+            json!({ "type": "swarm-started", "version": VERSION, "protocol": swarm.protocol.id,
                     "seed": args.seed, "runs": runs })
         })?;
         Ok(report)
     }
 
     fn add(&mut self, run: &Run) -> Result<(), Failure> {
-        *self.endings.entry(run.ending).or_default() += 1;
+        if let Some(ending) = run.ending {
+            *self.endings.entry(ending).or_default() += 1;
+        }
         if let Some(failure) = run.failure {
             *self.failures.entry(failure).or_default() += 1;
         }
         for name in impairments(run) {
             *self.impairments.entry(name).or_default() += 1;
         }
-        self.datagrams += run.datagrams;
-        self.event(|| {
-            json!({ "type": "swarm-run", "seed": run.seed, "initiator": run.initiator,
-                    "responder": run.responder, "profile": run.profile.to_string(),
-                    "ending": run.ending, "failure": run.failure, "datagrams": run.datagrams,
-                    "hash": run.hash, "violations": run.violations })
-        })?;
+        for (name, number) in &run.counts {
+            *self.sums.entry(name).or_default() += number;
+        }
+        self.event(|| as_json(run))?;
         if self.runs > 1 && run.violations.is_empty() {
             return Ok(());
         }
-        let trace = run.trace(self.protocol);
-        let is_shown = self.runs == 1 || self.violating == 0;
-        if is_shown && self.args.format == Format::Terminal {
-            let mut out = stdout().lock();
-            let colours = std::io::stdout().is_terminal();
-            writeln!(out, "profile: {}\n{}", run.profile, trace.ladder(colours))?;
+        let is_broken = !run.violations.is_empty();
+        let is_shown = self.args.format == Format::Terminal && (self.runs == 1 || self.violating == 0);
+        let is_written = is_broken && self.args.out.is_some() && self.violating < MOST_WRITTEN;
+        if is_shown || is_written {
+            let evidence = self.swarm.evidence(run.seed).map_err(usage)?;
+            if is_shown {
+                let colours = std::io::stdout().is_terminal();
+                writeln!(stdout().lock(), "{}", evidence.text(self.swarm.protocol, colours))?;
+            }
+            if let Some(folder) = self.args.out.as_deref().filter(|_| is_written) {
+                write(folder, self.swarm.protocol, &evidence)?;
+            }
         }
-        if run.violations.is_empty() {
-            return Ok(());
-        }
+        self.violating += usize::from(is_broken);
         for violation in &run.violations {
             *self.broken.entry(violation.requirement.clone()).or_default() += 1;
         }
-        self.violating += 1;
-        match &self.args.out {
-            Some(folder) if self.violating <= MOST_WRITTEN => write(folder, run, &trace),
-            Some(_) | None => Ok(()),
-        }
+        Ok(())
     }
 
     fn finish(self) -> Result<Exit, Failure> {
@@ -161,13 +161,9 @@ impl<'a> SwarmReport<'a> {
         };
         let seconds = self.begun.elapsed().as_secs_f64();
         self.event(|| {
-            let endings: serde_json::Map<String, Value> = self
-                .endings
-                .iter()
-                .map(|(ending, runs)| (ending.name().to_owned(), json!(runs)))
-                .collect();
-            json!({ "type": "swarm-finished", "runs": self.runs, "datagrams": self.datagrams,
-                    "endings": endings, "failures": self.failures, "impairments": self.impairments,
+            json!({ "type": "swarm-finished", "runs": self.runs, "sums": self.sums,
+                    "datagrams": self.sums.get("datagrams"), "endings": self.endings,
+                    "failures": self.failures, "impairments": self.impairments,
                     "violations": self.broken, "violating": self.violating,
                     "exit": exit as u8 })
         })?;
@@ -180,32 +176,30 @@ impl<'a> SwarmReport<'a> {
     }
 
     fn in_words(&self, seconds: f64) -> String {
-        let list = |counts: Vec<(&str, u64)>| {
+        let list = |counts: &BTreeMap<&'static str, u64>| {
             let words = counts.iter().map(|(name, runs)| format!("{name} {runs}"));
             words.collect::<Vec<_>>().join(", ")
         };
-        let endings = self.endings.iter().map(|(ending, runs)| (ending.name(), *runs));
-        let failures = self.failures.iter().map(|(name, runs)| (*name, *runs));
-        let impairments = self.impairments.iter().map(|(name, runs)| (*name, *runs));
-        let broken = self.broken.iter().map(|(id, runs)| (id.as_str(), *runs));
         let last = self.args.seed.wrapping_add(self.runs - 1);
-        let mut lines = vec![
-            format!(
-                "{} of {}, seeds {} to {last}, {} in {seconds:.1} s",
-                count(self.runs, "run"),
-                self.protocol.id,
-                self.args.seed,
-                count(self.datagrams, "datagram"),
-            ),
-            format!("  impaired   {}", list(impairments.collect())),
-            format!("  ended      {}", list(endings.collect())),
+        let mut lines = vec![format!(
+            "{} of {}, seeds {} to {last}, in {seconds:.1} s",
+            count(self.runs, "run"),
+            self.swarm.protocol.id,
+            self.args.seed,
+        )];
+        let counts = [
+            ("impaired", &self.impairments),
+            ("happened", &self.sums),
+            ("ended", &self.endings),
+            ("failed", &self.failures),
         ];
-        if !self.failures.is_empty() {
-            lines.push(format!("  failed     {}", list(failures.collect())));
-        }
+        let counts = counts.into_iter().filter(|(_, counts)| !counts.is_empty());
+        lines.extend(counts.map(|(what, counts)| format!("  {what:<10} {}", list(counts))));
+        let broken = self.broken.iter().map(|(id, runs)| format!("{id} {runs}"));
+        let broken = broken.collect::<Vec<_>>().join(", ");
         lines.push(match self.violating {
             0 => "  nothing that must not happen was seen".to_owned(),
-            runs => format!("  broken in {}: {}", count(runs as u64, "run"), list(broken.collect())),
+            runs => format!("  broken in {}: {broken}", count(runs as u64, "run")),
         });
         lines.join("\n") + "\n"
     }
@@ -218,6 +212,23 @@ impl<'a> SwarmReport<'a> {
         }
         Ok(())
     }
+}
+
+/// What an event says of a run.
+fn as_json(run: &Run) -> Value {
+    let mut event = json!({ "type": "swarm-run", "seed": run.seed, "setting": run.setting,
+                            "profile": run.profile.to_string(), "hash": run.hash,
+                            "violations": run.violations });
+    if let Some(([initiator, responder], _)) = &run.pair {
+        event["initiator"] = json!(initiator);
+        event["responder"] = json!(responder);
+        event["ending"] = json!(run.ending);
+        event["failure"] = json!(run.failure);
+    }
+    for (name, number) in &run.counts {
+        event[name] = json!(number);
+    }
+    event
 }
 
 /// The kinds of impairments that a run could have.
@@ -236,26 +247,30 @@ fn impairments(run: &Run) -> Vec<&'static str> {
         ("exact faults", !impair.faults.is_empty()),
         ("clock skew", profile.skew.is_some()),
         ("another address", profile.moves.is_some()),
+        ("pulled cables", !profile.outages.is_empty()),
     ];
     let happened = kinds.into_iter().filter(|(_, happens)| *happens);
     happened.map(|(name, _)| name).collect()
 }
 
-/// Writes what is needed to look at a run and to play it again.
-fn write(folder: &Path, run: &Run, trace: &Trace) -> Result<(), Failure> {
-    let name = format!("seed-{}", run.seed);
+/// Writes what is needed to look at a run and, if it can be, to play it again.
+fn write(folder: &Path, protocol: &Protocol, evidence: &Evidence) -> Result<(), Failure> {
+    let name = format!("seed-{}", evidence.run.seed);
     let file = |end: &str, bytes: &[u8]| {
         let path = folder.join(format!("{name}{end}"));
         std::fs::write(&path, bytes)
             .map_err(|error| usage(format!("cannot write {}: {error}", path.display())))
     };
-    file(".trace.json", trace.to_json().as_bytes())?;
-    file(".txt", trace.ladder(false).as_bytes())?;
-    for (capture, side) in run.captures.iter().zip(["initiator", "responder"]) {
+    file(".txt", evidence.text(protocol, false).as_bytes())?;
+    for (side, capture) in &evidence.captures {
         file(&format!(".{side}.pcapng"), capture)?;
     }
+    let Some(trace) = &evidence.trace else {
+        return Ok(());
+    };
+    file(".trace.json", trace.to_json().as_bytes())?;
     // The first violation that can be replayed.
-    let scenarios = run.violations.iter().filter_map(|violation| {
+    let scenarios = evidence.run.violations.iter().filter_map(|violation| {
         let trace = Trace {
             violation: Some(violation.clone()),
             ..trace.clone()
@@ -270,32 +285,33 @@ fn write(folder: &Path, run: &Run, trace: &Trace) -> Result<(), Failure> {
 
 fn swarm(protocol: &'static Protocol, args: &Args) -> Result<Swarm, Failure> {
     let both = match &args.mode {
-        Some(mode) => Wish::Mode(checked(protocol, mode)?),
-        None => Wish::Any,
+        Some(mode) => SideChoice::Mode(checked(protocol, mode)?),
+        None => SideChoice::Any,
     };
     let side = |given: &Option<String>| match given {
         Some(given) => exactly(protocol, given),
         None => Ok(both.clone()),
     };
-    let without = args.without.iter().map(|id| match protocol.requirement(id) {
-        Some(requirement) => Ok(requirement.id.clone()),
-        None => {
+    let without = args.without.iter().map(|name| match protocol.twin(name) {
+        Ok(Some(twin)) => Ok(twin.name.to_owned()),
+        Ok(None) => {
             let ids = (protocol.requirements)().iter().map(|one| one.id.as_str());
-            let meant = requirement_meant(id, ids);
-            let message = format!("{} has no requirement `{id}`; {meant}", protocol.id);
+            let meant = requirement_meant(name, ids);
+            let message = format!("{} has no requirement `{name}`; {meant}", protocol.id);
             Err(usage(message))
         }
+        Err(why) => Err(usage(format!("`{name}` {why}"))),
     });
-    Ok(Swarm {
-        protocol,
+    let settings = RunSettings {
         initiator: side(&args.initiator)?,
         responder: side(&args.responder)?,
         without: without.collect::<Result<_, _>>()?,
-    })
+    };
+    Ok(Swarm { protocol, settings })
 }
 
 /// `3way+start3,allow_legacy_start`.
-fn exactly(protocol: &Protocol, given: &str) -> Result<Wish, Failure> {
+fn exactly(protocol: &Protocol, given: &str) -> Result<SideChoice, Failure> {
     let mut words = given.split(',').map(str::trim);
     let mode = words.next().unwrap_or_default().replace('+', ",");
     let mode = checked(protocol, &mode)?;
@@ -303,7 +319,7 @@ fn exactly(protocol: &Protocol, given: &str) -> Result<Wish, Failure> {
         Ok(_) => Ok(word.to_owned()),
         Err(why) => Err(usage(format!("{given:?}: {why}"))),
     });
-    Ok(Wish::Exactly(mode, options.collect::<Result<_, _>>()?))
+    Ok(SideChoice::Exactly(mode, options.collect::<Result<_, _>>()?))
 }
 
 fn checked(protocol: &Protocol, mode: &str) -> Result<String, Failure> {

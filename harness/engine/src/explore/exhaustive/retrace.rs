@@ -7,7 +7,7 @@ use shakedown_protocol::exploration::{STUCK, digest};
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::requirement::Role;
 
-use super::super::{Event, Trace, Violation, What, frame_text};
+use super::super::{Event, EventKind, Trace, Violation, frame_text};
 use super::Setup;
 use super::state::{Action, Note, State, Told, index};
 
@@ -84,7 +84,7 @@ impl Scribe<'_> {
             Action::Double(from) => {
                 if let Some(datagram) = self.queues[index(from)].pop_front() {
                     let number = datagram.number;
-                    self.write(What::Duplicated { datagram: number });
+                    self.write(EventKind::Duplicated { datagram: number });
                     self.delivered(from, &datagram);
                     self.late[index(from)].push(datagram);
                 }
@@ -92,13 +92,13 @@ impl Scribe<'_> {
             Action::Lose(from) => {
                 if let Some(datagram) = self.queues[index(from)].pop_front() {
                     let datagram = datagram.number;
-                    self.write(What::Lost { datagram });
+                    self.write(EventKind::Lost { datagram });
                 }
             }
             Action::Overtake(from) => {
                 if let Some(datagram) = self.queues[index(from)].pop_front() {
                     let number = datagram.number;
-                    self.write(What::Overtaken { datagram: number });
+                    self.write(EventKind::Overtaken { datagram: number });
                     self.late[index(from)].push(datagram);
                 }
             }
@@ -111,7 +111,7 @@ impl Scribe<'_> {
                     self.delivered(from, &datagram);
                 }
             }
-            Action::Timer(side) => self.write(What::Timer { side }),
+            Action::Timer(side) => self.write(EventKind::Timer { side }),
         }
     }
 
@@ -120,7 +120,7 @@ impl Scribe<'_> {
             Note::Sent(from, datagram) => {
                 self.sent += 1;
                 let payload = datagram.payload.clone();
-                self.write(What::Sent {
+                self.write(EventKind::Sent {
                     datagram: self.sent,
                     from: *from,
                     address: 0,
@@ -130,12 +130,12 @@ impl Scribe<'_> {
                 let number = self.sent;
                 self.queues[index(*from)].push_back(Numbered { number, payload });
             }
-            Note::State(side, from, to) => self.write(What::State {
+            Note::State(side, from, to) => self.write(EventKind::State {
                 side: *side,
                 from: (*from).to_owned(),
                 to: (*to).to_owned(),
             }),
-            Note::Ended(side, outcome) => self.write(What::Ended {
+            Note::Ended(side, outcome) => self.write(EventKind::Ended {
                 side: *side,
                 failure: match outcome {
                     Outcome::Completed => None,
@@ -146,7 +146,7 @@ impl Scribe<'_> {
     }
 
     fn delivered(&mut self, from: Role, datagram: &Numbered) {
-        self.write(What::Delivered {
+        self.write(EventKind::Delivered {
             datagram: datagram.number,
             from,
             frame: frame_text(self.setup.protocol.vocabulary, &datagram.payload),
@@ -154,7 +154,7 @@ impl Scribe<'_> {
         });
     }
 
-    fn write(&mut self, what: What) {
+    fn write(&mut self, what: EventKind) {
         let at = nanoseconds(self.now);
         self.trace.events.push(Event { at, what });
     }

@@ -12,7 +12,7 @@ use shakedown_protocol::machine::{Fork, Input, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 
 use super::way::Datagram;
-use crate::explore::counters;
+use shakedown_protocol::exploration::Traffic;
 
 /// The addresses of the two sides.
 pub(super) const INITIATOR: SocketAddr = address(2, 50_000);
@@ -97,7 +97,7 @@ impl Steps {
         let mut machine = peer.machine.fork();
         let role = machine.role();
         let before = machine.tally();
-        let mut counted = counters::of(&before);
+        let mut counted = Traffic::counted(&before);
         let input = match datagram {
             Some(datagram) => {
                 counted.received.add(&datagram.payload);
@@ -286,7 +286,7 @@ mod tests {
             step.miscounted
         };
         assert_eq!(miscounted(1), None);
-        assert_eq!(miscounted(2), Some(counters::SENT));
-        assert_eq!(miscounted(0), Some(counters::SENT));
+        assert_eq!(miscounted(2), Some(shakedown_protocol::exploration::SENT));
+        assert_eq!(miscounted(0), Some(shakedown_protocol::exploration::SENT));
     }
 }

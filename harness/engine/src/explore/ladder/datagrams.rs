@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use shakedown_protocol::requirement::Role;
 
 use super::drawing::{Arrow, Drawing, Shape, media};
-use crate::explore::{Event, What};
+use crate::explore::{Event, EventKind};
 
 /// What becomes of each datagram.
 pub(super) struct Datagrams<'t> {
@@ -23,7 +23,7 @@ impl<'t> Datagrams<'t> {
         let mut payloads = BTreeMap::new();
         let mut damaged = BTreeSet::new();
         for (place, event) in events.iter().enumerate() {
-            if let What::Delivered {
+            if let EventKind::Delivered {
                 datagram, payload, ..
             } = &event.what
             {
@@ -31,7 +31,7 @@ impl<'t> Datagrams<'t> {
                 if payloads.get(datagram) != Some(&payload.as_str()) {
                     damaged.insert(*datagram);
                 }
-            } else if let What::Sent {
+            } else if let EventKind::Sent {
                 datagram, payload, ..
             } = &event.what
             {
@@ -40,7 +40,7 @@ impl<'t> Datagrams<'t> {
         }
         let mut direct = BTreeSet::new();
         for (place, event) in events.iter().enumerate() {
-            if let What::Sent {
+            if let EventKind::Sent {
                 datagram,
                 from,
                 frame,
@@ -66,13 +66,13 @@ impl<'t> Datagrams<'t> {
     /// The line of an event, if it has one of its own.
     pub(super) fn draw(&self, place: usize, event: &'t Event) -> Option<Drawing<'t>> {
         Some(match &event.what {
-            What::Sent {
+            EventKind::Sent {
                 datagram,
                 from,
                 frame,
                 ..
             } => Drawing::Arrow(self.sent(*datagram, *from, frame)),
-            What::Delivered {
+            EventKind::Delivered {
                 datagram,
                 from,
                 frame,
@@ -94,17 +94,21 @@ impl<'t> Datagrams<'t> {
                     is_damaged: self.payloads.get(datagram) != Some(&payload.as_str()),
                 })
             }
-            What::Lost { .. } | What::Duplicated { .. } | What::Overtaken { .. } => return None,
-            What::Timer { side } => Drawing::Timer(*side),
-            What::State { side, from, to } => Drawing::Note(*side, format!("[{from} -> {to}]")),
-            What::Ended { side, failure } => {
+            EventKind::Lost { .. } | EventKind::Duplicated { .. } | EventKind::Overtaken { .. } => {
+                return None;
+            }
+            EventKind::Timer { side } => Drawing::Timer(*side),
+            EventKind::State { side, from, to } => {
+                Drawing::Note(*side, format!("[{from} -> {to}]"))
+            }
+            EventKind::Ended { side, failure } => {
                 let how = failure.as_deref().unwrap_or("the stream is complete");
                 Drawing::Note(*side, format!("[ends: {how}]"))
             }
-            What::Moved { side } => {
+            EventKind::Moved { side } => {
                 Drawing::Across(format!("the {side} has another address from now on"))
             }
-            What::Healed {} => Drawing::Across("the network heals".to_owned()),
+            EventKind::Healed {} => Drawing::Across("the network heals".to_owned()),
         })
     }
 
@@ -134,20 +138,20 @@ impl<'t> Datagrams<'t> {
 /// may follow media.
 fn is_calm((at, datagram, from, is_media): (u64, u64, Role, bool), between: &[Event]) -> bool {
     between.iter().all(|event| match &event.what {
-        What::Delivered {
+        EventKind::Delivered {
             datagram: other,
             from: side,
             ..
         } => *side == from && *other < datagram,
-        What::Sent {
+        EventKind::Sent {
             from: side, frame, ..
         } => *side == from && (event.at == at || is_media && media(frame).is_some()),
-        What::Timer { side } => event.at == at || is_media && *side == from,
-        What::Moved { .. } | What::Healed {} => event.at == at,
-        What::State { .. }
-        | What::Ended { .. }
-        | What::Lost { .. }
-        | What::Duplicated { .. }
-        | What::Overtaken { .. } => true,
+        EventKind::Timer { side } => event.at == at || is_media && *side == from,
+        EventKind::Moved { .. } | EventKind::Healed {} => event.at == at,
+        EventKind::State { .. }
+        | EventKind::Ended { .. }
+        | EventKind::Lost { .. }
+        | EventKind::Duplicated { .. }
+        | EventKind::Overtaken { .. } => true,
     })
 }

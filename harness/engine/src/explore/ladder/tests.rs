@@ -1,11 +1,11 @@
 use shakedown_protocol::StreamParameters;
 
 use super::*;
-use crate::explore::{Event, Violation, What};
+use crate::explore::{Event, EventKind, Violation};
 
 const MS: u64 = 1_000_000;
 
-fn trace(events: Vec<(u64, What)>) -> Trace {
+fn trace(events: Vec<(u64, EventKind)>) -> Trace {
     let side = |options: &[&str]| Side {
         mode: "3way".to_owned(),
         options: options.iter().map(ToString::to_string).collect(),
@@ -25,8 +25,8 @@ fn trace(events: Vec<(u64, What)>) -> Trace {
     trace
 }
 
-fn sent(datagram: u64, from: Role, frame: &str) -> What {
-    What::Sent {
+fn sent(datagram: u64, from: Role, frame: &str) -> EventKind {
+    EventKind::Sent {
         datagram,
         from,
         address: 0,
@@ -35,8 +35,8 @@ fn sent(datagram: u64, from: Role, frame: &str) -> What {
     }
 }
 
-fn delivered(datagram: u64, from: Role, frame: &str, payload: &str) -> What {
-    What::Delivered {
+fn delivered(datagram: u64, from: Role, frame: &str, payload: &str) -> EventKind {
+    EventKind::Delivered {
         datagram,
         from,
         frame: frame.to_owned(),
@@ -44,8 +44,8 @@ fn delivered(datagram: u64, from: Role, frame: &str, payload: &str) -> What {
     }
 }
 
-fn state(side: Role, from: &str, to: &str) -> What {
-    What::State {
+fn state(side: Role, from: &str, to: &str) -> EventKind {
+    EventKind::State {
         side,
         from: from.to_owned(),
         to: to.to_owned(),
@@ -58,7 +58,7 @@ fn everything() -> Trace {
     let mut events = vec![
         (0, sent(1, i, "SYN")),
         (0, state(i, "Closed", "SynSent")),
-        (500, What::Timer { side: i }),
+        (500, EventKind::Timer { side: i }),
         (500, sent(2, i, "SYN")),
         (501, delivered(2, i, "SYN", "00")),
         (501, state(r, "Listen", "SynAckSent")),
@@ -69,12 +69,12 @@ fn everything() -> Trace {
         (503, sent(5, i, "ACK")),
         (504, delivered(5, i, "malformed", "01")),
         (505, delivered(3, r, "SYN-ACK", "00")),
-        (600, What::Moved { side: i }),
-        (700, What::Healed {}),
+        (600, EventKind::Moved { side: i }),
+        (700, EventKind::Healed {}),
     ];
     for frame in 0..5 {
         let (number, label) = (6 + frame, format!("data {}", frame + 1));
-        events.push((800 + 100 * frame, What::Timer { side: r }));
+        events.push((800 + 100 * frame, EventKind::Timer { side: r }));
         events.push((800 + 100 * frame, sent(number, r, &label)));
         events.push((950 + 100 * frame, delivered(number, r, &label, "00")));
     }
@@ -84,10 +84,10 @@ fn everything() -> Trace {
                         diagram, whatever the diagram"
             .to_owned(),
     );
-    events.push((2_000, What::Ended { side: i, failure }));
+    events.push((2_000, EventKind::Ended { side: i, failure }));
     events.push((
         2_000,
-        What::Ended {
+        EventKind::Ended {
             side: r,
             failure: None,
         },

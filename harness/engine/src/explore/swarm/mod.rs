@@ -1,92 +1,37 @@
-//! Swarm runs: for each seed another pair of reference machines, another profile of mishaps, and
-//! then a network that heals. Whatever happened until then, both sides must converge within their
-//! timers.
+//! Random runs: for each seed other reference machines, another profile of mishaps, and then a network that
+//! heals. Whatever happened until then, all must come together within their timers.
 //!
-//! # What must hold, and when
-//!
-//! | property | requirement | holds |
-//! |---|---|---|
-//! | what each side sends is right for what it got | whatever the monitor names | always: the monitor sees the edge of that side, with its times |
-//! | one side has a session of which the other knows nothing for no longer than the timers | convergence | always: all timers are local |
-//! | both sides close | convergence | always |
-//! | an initiator that asks over a network that has healed gets an answer, where the pair is one that streams | convergence | unless a bit was flipped: a flipped id begins another session, which may stand in the way |
-//! | an answer that is repeated over a network that has healed is confirmed | confirmation | likewise |
-//! | the counters add up | counters | always |
-//!
-//! Which requirements these are, the protocol says: see
-//! [`Exploration`](shakedown_protocol::exploration::Exploration).
-//!
-//! After a change of address the new tuple is nobody's session: the old session goes on to the old
-//! address until its stream or its timers end, and nothing more is demanded of it.
+//! What each side does on the wire is judged by the protocol's monitor, at the edge of that side, with its
+//! times. What no monitor can see, the protocol's
+//! [`RunFacts`](shakedown_protocol::exploration::RunFacts) and
+//! [`Explored`](shakedown_protocol::exploration::Explored) machines know. A run costs little: it keeps a hash of what
+//! happened. [`Swarm::evidence`] plays it again and keeps all of it.
 
 mod clock;
-mod judge;
+mod node;
 mod profile;
-mod world;
+mod run;
 
-use std::hash::Hasher;
+use std::collections::BTreeMap;
+use std::time::Duration;
 
-use serde::Serialize;
-use shakedown_protocol::pair::Demanded;
-use shakedown_protocol::requirement::Role;
+#[cfg(feature = "fuzz")]
+use shakedown_protocol::exploration::Participants;
+use shakedown_protocol::exploration::RunSettings;
 use shakedown_protocol::{Protocol, StreamParameters};
-use siphasher::sip128::{Hasher128, SipHasher13};
 
-use super::log::Log;
+use super::log::Kept;
 use super::{Side, Trace, Violation};
 use crate::dice::Dice;
 
-pub use profile::Profile;
-use world::World;
+pub use profile::{Outage, Profile};
+use run::VirtualRun;
 
 /// What the runs of a swarm have in common.
 #[derive(Debug, Clone)]
 pub struct Swarm {
     pub protocol: &'static Protocol,
-    /// What the initiator is told.
-    pub initiator: Wish,
-    /// What the responder is told.
-    pub responder: Wish,
-    /// Requirements that both sides are to break: faulty twins, to see that the swarm finds them.
-    pub without: Vec<String>,
-}
-
-/// What is known of a side before its seed is.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub enum Wish {
-    #[default]
-    Any,
-    /// This mode, with whatever options.
-    Mode(String),
-    /// Exactly this mode and these options.
-    Exactly(String, Vec<String>),
-}
-
-/// How a run ended.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Ending {
-    /// The initiator got the whole stream by its own handshake.
-    Streamed,
-    /// It got the whole stream by the older handshake to which it fell back.
-    FellBack,
-    /// Both sides closed without the whole stream.
-    BothClosed,
-    /// A side was not closed when its timers had to be over.
-    Stuck,
-}
-
-impl Ending {
-    /// Its name in reports.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Streamed => "streamed",
-            Self::FellBack => "fell-back",
-            Self::BothClosed => "both-closed",
-            Self::Stuck => "stuck",
-        }
-    }
+    pub settings: RunSettings,
 }
 
 /// One run of a swarm.
@@ -94,139 +39,164 @@ impl Ending {
 pub struct Run {
     /// The seed that everything follows from.
     pub seed: u64,
-    /// What the initiator was told.
-    pub initiator: Side,
-    /// What the responder was told.
-    pub responder: Side,
-    pub stream: StreamParameters,
+    /// What the machines were told, in words.
+    pub setting: String,
+    /// What an initiator and a responder were told, and their stream, where there are just these two.
+    pub pair: Option<([Side; 2], StreamParameters)>,
     pub profile: Profile,
-    pub ending: Ending,
+    /// How it ended for the two.
+    pub ending: Option<&'static str>,
     /// Why the initiator failed, if it did.
     pub failure: Option<&'static str>,
-    /// Datagrams that both sides sent.
-    pub datagrams: u64,
-    /// What does not hold.
+    /// What happened, in numbers by name.
+    pub counts: BTreeMap<&'static str, u64>,
+    /// What does not hold, in the order in which it showed; past the first few nothing more is kept.
     pub violations: Vec<Violation>,
-    /// A hash of everything that happened and of both captures: SipHash-1-3 with 128 bits, its key
-    /// 0, in hexadecimal.
+    /// A hash of everything that happened: SipHash-1-3 with 128 bits, its key 0, in hexadecimal.
     pub hash: String,
-    /// The captures at the edges of the initiator and of the responder, pcapng files.
-    pub captures: [Vec<u8>; 2],
-    log: Log,
+}
+
+/// All that happened in a run.
+#[derive(Debug, Clone)]
+pub struct Evidence {
+    pub run: Run,
+    /// Of an initiator and a responder, up to its end.
+    pub trace: Option<Trace>,
+    /// Of others, a line for each thing.
+    lines: Vec<String>,
+    /// The captures at the edges of the machines, pcapng files with the secrets in them, each with a name.
+    pub captures: Vec<(String, Vec<u8>)>,
 }
 
 impl Swarm {
     /// Plays the run of a seed.
     ///
     /// # Errors
-    /// A sentence for people: the reference cannot be what was wished.
+    /// A sentence for people: there are no random runs, or the reference cannot be what was chosen.
     pub fn run(&self, seed: u64) -> Result<Run, String> {
+        Ok(self.play(seed, false)?.run)
+    }
+
+    /// Plays the run of a seed and keeps what happened.
+    ///
+    /// # Errors
+    /// As [`Self::run`].
+    pub fn evidence(&self, seed: u64) -> Result<Evidence, String> {
+        self.play(seed, true)
+    }
+
+    fn play(&self, seed: u64, is_recorded: bool) -> Result<Evidence, String> {
+        let participants = self.protocol.random_runs;
+        let participants =
+            participants.ok_or_else(|| format!("{} has no random runs", self.protocol.id))?;
         let mut dice = Dice::new(seed);
-        let [initiator, responder] = self.sides(&mut dice);
-        // Short streams of small frames: handshakes are looked at here.
-        let frames_per_second = if dice.one_in(2) { 10 } else { 25 };
-        let stream = StreamParameters {
-            bits_per_second: 8 * 100 * u64::from(frames_per_second),
-            frames_per_second,
-            seconds: 1,
-        };
-        let profile = Profile::random(&mut dice, self.protocol.vocabulary.frames());
-        let world = World::new(self, seed, &initiator, &responder, stream, &profile)?;
-        let played = world.play()?;
-        let mut hasher = SipHasher13::new();
-        played.log.digest(&mut hasher);
-        for capture in &played.captures {
-            hasher.write(capture);
-        }
-        let hash = hasher.finish128();
-        Ok(Run {
+        let participants = participants(&self.settings, seed, &mut |end| dice.below(end))?;
+        let profile = Profile::of(&mut dice, self.protocol, &participants);
+        let setting = participants.setting.clone();
+        let pair = participants.pair.clone().map(|(sides, stream)| {
+            let sides = sides.map(|side| Side {
+                mode: side.mode,
+                options: side.options,
+                without: self.settings.without.clone(),
+            });
+            (sides, stream)
+        });
+        let run = VirtualRun::new(
+            self.protocol,
+            participants,
+            profile.clone(),
             seed,
-            initiator,
-            responder,
-            stream,
+            is_recorded,
+        );
+        let result = run?.play()?;
+        let run = Run {
+            seed,
+            setting,
+            pair,
             profile,
-            ending: played.ending,
-            failure: played.failure,
-            datagrams: played.datagrams,
-            violations: played.violations,
-            hash: format!("{:016x}{:016x}", hash.h1, hash.h2),
-            captures: played.captures,
-            log: played.log,
+            ending: result.ending,
+            failure: result.failure,
+            counts: result.counts,
+            violations: result.violations,
+            hash: format!("{:032x}", result.hash),
+        };
+        let (events, lines) = match result.kept {
+            Kept::Nothing => (None, Vec::new()),
+            Kept::Events(events) => (Some(events), Vec::new()),
+            Kept::Lines(lines) => (None, lines),
+        };
+        let trace = events.zip(run.pair.clone());
+        let trace = trace.map(|(events, ([initiator, responder], stream))| {
+            let mut trace = Trace::new(self.protocol.id, initiator, responder, stream, seed);
+            trace.events = events;
+            trace.settle();
+            trace.violation = run.violations.first().cloned();
+            trace
+        });
+        Ok(Evidence {
+            run,
+            trace,
+            lines,
+            captures: result.captures,
         })
     }
-
-    /// Both sides of a seed. Most pairs speak one mode: those that do not have little to say.
-    fn sides(&self, dice: &mut Dice) -> [Side; 2] {
-        let modes = self.protocol.modes;
-        let place = dice.below(u32::try_from(modes.len()).unwrap_or(1));
-        let one = usize::try_from(place)
-            .ok()
-            .and_then(|place| modes.get(place));
-        let one = (*one.unwrap_or(&"")).to_owned();
-        // Every handshake at one port; the default mode goes with no other.
-        let several = modes.get(1..).unwrap_or_default().join(",");
-        let other = dice.below(u32::try_from(modes.len()).unwrap_or(1));
-        let other = usize::try_from(other)
-            .ok()
-            .and_then(|other| modes.get(other));
-        let other = (*other.unwrap_or(&"")).to_owned();
-        let (matches, offers_all) = (!dice.one_in(4), dice.one_in(5));
-        let asked = self.initiator.mode().unwrap_or(&one).to_owned();
-        let offered = match (matches, offers_all && several.contains(&asked)) {
-            (true, false) => asked.clone(),
-            (true, true) => several,
-            (false, _) => other,
-        };
-        let offered = self.responder.mode().unwrap_or(&offered).to_owned();
-        let mut side = |role, mode: String, wish: &Wish| {
-            let pairs = self.protocol.pairs;
-            let known = pairs.map(|pairs| (pairs.options)(role, &mode));
-            let chosen = known.into_iter().flatten().filter(|_| dice.one_in(2));
-            let chosen: Vec<_> = chosen.map(str::to_owned).collect();
-            let options = match wish {
-                Wish::Any | Wish::Mode(_) => chosen,
-                Wish::Exactly(_, options) => options.clone(),
-            };
-            Side {
-                mode,
-                options,
-                without: self.without.clone(),
-            }
-        };
-        [
-            side(Role::Initiator, asked, &self.initiator),
-            side(Role::Responder, offered, &self.responder),
-        ]
-    }
 }
 
-impl Wish {
-    fn mode(&self) -> Option<&str> {
-        match self {
-            Self::Any => None,
-            Self::Mode(mode) | Self::Exactly(mode, _) => Some(mode),
-        }
-    }
-}
-
-impl Run {
-    /// The run as a trace, which ends by the first of its violations if it has one.
+impl Evidence {
+    /// For people: a ladder diagram of an initiator and a responder; of others a line for each thing that
+    /// happened, up to the first violation, and what is broken.
     #[must_use]
-    pub fn trace(&self, protocol: &Protocol) -> Trace {
-        let (initiator, responder) = (self.initiator.clone(), self.responder.clone());
-        let mut trace = Trace::new(protocol.id, initiator, responder, self.stream, self.seed);
-        trace.events = self.log.events(protocol.vocabulary);
-        trace.settle();
-        trace.violation = self.violations.first().cloned();
-        trace
+    pub fn text(&self, protocol: &Protocol, colours: bool) -> String {
+        let Some(trace) = &self.trace else {
+            return self.story(protocol);
+        };
+        format!("profile: {}\n{}", self.run.profile, trace.ladder(colours))
+    }
+
+    fn story(&self, protocol: &Protocol) -> String {
+        let Run {
+            seed,
+            setting,
+            profile,
+            violations,
+            ..
+        } = &self.run;
+        let end = violations.first().and_then(|first| first.at);
+        let end = end.map_or(f64::INFINITY, |at| Duration::from_nanos(at).as_secs_f64());
+        let time = |line: &str| line.trim_start().split(' ').next()?.parse::<f64>().ok();
+        // The lines have microseconds.
+        let is_before = |line: &&String| time(line).is_none_or(|time| time <= end + 1e-6);
+        let mut story = vec![format!("seed {seed}: {setting}; {profile}")];
+        story.extend(self.lines.iter().take_while(is_before).cloned());
+        for violation in violations {
+            let party = violation.party;
+            let party = party.map_or("network", |role| protocol.side(role));
+            let at = violation.at.map(Duration::from_nanos).unwrap_or_default();
+            story.push(format!(
+                "{:>12.6} s  BROKEN {} by the {party}: {}",
+                at.as_secs_f64(),
+                violation.requirement,
+                violation.property
+            ));
+        }
+        story.join("\n") + "\n"
     }
 }
 
-/// What the specification demands of two sides.
-fn demanded(protocol: &'static Protocol, initiator: &Side, responder: &Side) -> Demanded {
-    let (initiator, responder) = (initiator.offer(), responder.offer());
-    let pairs = protocol.pairs;
-    pairs.map_or(Demanded::NotSaid, |pairs| {
-        (pairs.demand)(&initiator, &responder).end
-    })
+/// Plays machines that do what was planned for them, over a network that only delays: what does not hold, and
+/// what happened.
+#[cfg(feature = "fuzz")]
+pub(crate) fn planned(
+    protocol: &'static Protocol,
+    participants: Participants,
+    is_recorded: bool,
+) -> Result<(Vec<Violation>, Vec<String>), String> {
+    let profile = Profile::good(&participants);
+    let run = VirtualRun::new(protocol, participants, profile, 1, is_recorded)?;
+    let result = run.play()?;
+    let lines = match result.kept {
+        Kept::Lines(lines) => lines,
+        Kept::Nothing | Kept::Events(_) => Vec::new(),
+    };
+    Ok((result.violations, lines))
 }

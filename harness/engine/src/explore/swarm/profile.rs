@@ -1,6 +1,8 @@
 use std::time::Duration;
 
 use serde::Serialize;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::exploration::Participants;
 use shakedown_protocol::requirement::Role;
 
 use crate::dice::Dice;
@@ -22,13 +24,57 @@ pub struct Profile {
     /// When the initiator's address changes, as the responder sees it.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub moves: Option<Duration>,
+    /// Cables that are pulled.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub outages: Vec<Outage>,
     /// When the network heals.
     pub heals: Duration,
 }
 
+/// A time during which nothing passes to or from a participant; the server is the first one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+pub struct Outage {
+    pub participant: usize,
+    pub begin: Duration,
+    pub end: Duration,
+}
+
 impl Profile {
+    /// What goes wrong in a run. Where the participants know when it has to end, they know their addresses
+    /// and their clocks as well; but their cables may be pulled, and half of the networks only delay.
+    pub(super) fn of(dice: &mut Dice, protocol: &Protocol, participants: &Participants) -> Self {
+        let profile = Self::random(dice, protocol.on_the_wire().frames());
+        let Some(quiet) = participants.quiet else {
+            return profile;
+        };
+        let good = Self::good(participants);
+        Self {
+            impair: match dice.one_in(2) {
+                true => profile.impair,
+                false => good.impair.clone(),
+            },
+            outages: outages(dice, participants.clients.len(), quiet),
+            ..good
+        }
+    }
+
+    /// A network that only delays.
+    pub(crate) fn good(participants: &Participants) -> Self {
+        let [least, most] = participants.delay;
+        Self {
+            impair: Impairment {
+                delay: Delay { least, most },
+                ..Impairment::default()
+            },
+            skew: None,
+            moves: None,
+            outages: Vec::new(),
+            heals: participants.quiet.unwrap_or_default(),
+        }
+    }
+
     /// A profile in which each kind may be or not.
-    pub(crate) fn random(dice: &mut Dice, frames: &[&str]) -> Self {
+    fn random(dice: &mut Dice, frames: &[&str]) -> Self {
         let least = dice.millis(50);
         let delay = match dice.one_in(2) {
             true => Delay::default(),
@@ -75,6 +121,7 @@ impl Profile {
             impair,
             skew: dice.one_in(3).then_some((side, parts)),
             moves: dice.one_in(6).then(|| dice.millis(LATEST)),
+            outages: Vec::new(),
             heals,
         }
     }
@@ -96,8 +143,27 @@ impl std::fmt::Display for Profile {
         if let Some(at) = self.moves {
             write!(f, "; the initiator moves at {} ms", at.as_millis())?;
         }
+        if !self.outages.is_empty() {
+            write!(f, "; {} cables are pulled", self.outages.len())?;
+        }
         write!(f, "; heals at {} ms", self.heals.as_millis())
     }
+}
+
+fn outages(dice: &mut Dice, clients: usize, quiet: Duration) -> Vec<Outage> {
+    let latest = u32::try_from(quiet.as_millis()).unwrap_or(u32::MAX - 1);
+    let participants = u32::try_from(1 + clients).unwrap_or(1);
+    let outages = (0..dice.below(4)).map(|_| {
+        let begin = dice.millis(latest);
+        // Half of them are longer than an idle connection lives.
+        let longest = if dice.one_in(2) { 3_000 } else { 20_000 };
+        Outage {
+            participant: dice.below(participants) as usize,
+            begin,
+            end: quiet.min(begin + dice.millis(longest)),
+        }
+    });
+    outages.collect()
 }
 
 fn fault(dice: &mut Dice, frames: &[&str]) -> Fault {

@@ -2,16 +2,20 @@
 //! which every run is judged.
 
 mod facts;
+mod pair;
+mod random;
 mod rules;
 mod said;
 
 use std::time::Duration;
 
-use crate::exploration::{Exploration, ReplayRules, States, Symptom};
+use crate::exploration::{Exploration, ReplayRules, Symptom};
 use crate::mediastream::Mode;
 use crate::mediastream::frame::FORMS;
 use crate::pair::Offer;
 use facts::Both;
+
+pub(super) use random::participants;
 
 pub(super) static EXPLORATION: Exploration = Exploration {
     initiators: &[
@@ -66,19 +70,10 @@ pub(super) static EXPLORATION: Exploration = Exploration {
         ("counters add up", &["MS-W-08"]),
     ],
     facts: |_, responder: &Offer<'_>| Box::new(Both::new(responder.has("optimistic_start"))),
-    states: States {
-        agreed: &["Established", "AwaitingStartConfirm", "Streaming"],
-        finished: &["Closed", "Rejected", "TimedOut"],
-        confirmed: &["Established", "Streaming"],
-        idle: &["Listen", "Idle", "Closed"],
-        closed: "Closed",
-    },
-    convergence: |mode| by_mode(mode, ["MS-L-05", "MS-H-25", "MS-S-18"]),
-    confirmation: |mode| by_mode(mode, ["MS-S-12", "MS-H-11", "MS-S-12"]),
-    counters: "MS-W-08",
+    convergence,
+    counters: COUNTERS,
     // The three sends of a handshake, the longest wait that the specification gives (MS-H-03, MS-H-18).
     timers: Duration::from_millis(3_500),
-    buffer_period: Duration::from_secs(3),
     replay: ReplayRules {
         names: &["connection_id", "stream_id", "nonce", "sender_nonce"],
         copied: &[("START", "tlvs")],
@@ -152,6 +147,14 @@ const fn no_end(answer: &'static str, confirmation: &'static str) -> Symptom {
         confirmation,
         name: "connection-id",
     }
+}
+
+/// The requirement that what happens is counted.
+const COUNTERS: &str = "MS-W-08";
+
+/// The requirement that both sides stream or both close, in the mode of the initiator.
+fn convergence(mode: &str) -> &'static str {
+    by_mode(mode, ["MS-L-05", "MS-H-25", "MS-S-18"])
 }
 
 /// The requirement of three for `legacy`, `3way` and `start3`.

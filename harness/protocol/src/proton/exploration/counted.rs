@@ -179,8 +179,8 @@ impl<M: StreamMachine> Counted<M> {
         if self.breaches.len() < MOST {
             self.breaches.push(Breach {
                 requirement,
-                party: self.role,
-                at,
+                party: Some(self.role),
+                at: Some(at),
                 property: property.into(),
             });
         }
@@ -247,5 +247,118 @@ impl<M: Explored> Explored for Counted<M> {
 
     fn take_notes(&mut self) -> Vec<String> {
         self.machine.take_notes()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+    use crate::machine::Outcome;
+    use crate::streams::Closing;
+
+    const ONE: ConnectionNumber = ConnectionNumber(0);
+
+    /// Does what it is told to when a connection comes, and counts what it is told to.
+    struct Puppet {
+        does: VecDeque<Output>,
+        counters: Value,
+    }
+
+    impl StreamMachine for Puppet {
+        fn handle(&mut self, _: Duration, _: Input<'_>) {}
+
+        fn poll(&mut self) -> Option<Output> {
+            self.does.pop_front()
+        }
+
+        fn deadline(&self) -> Option<Duration> {
+            None
+        }
+
+        fn reads(&self, _: ConnectionNumber, _: StreamId) -> bool {
+            true
+        }
+
+        fn is_finished(&self) -> bool {
+            false
+        }
+
+        fn counters(&self) -> Value {
+            self.counters.clone()
+        }
+    }
+
+    impl Explored for Puppet {}
+
+    const ENDED: Output = Output::Ended {
+        connection: ONE,
+        outcome: Outcome::Completed,
+    };
+
+    fn close(code: u64) -> Output {
+        Output::Close {
+            connection: ONE,
+            code,
+            reason: String::new(),
+        }
+    }
+
+    /// What is broken by a server that does this about a connection that comes, and is lost if so said.
+    fn broken(does: &[Output], is_lost: bool, counters: Value) -> Vec<&'static str> {
+        let does = does.iter().cloned().collect();
+        let puppet = Puppet { does, counters };
+        let mut counted = Counted::new(Role::Responder, puppet, &[CloseCode::Normal]);
+        let from = ([192, 0, 2, 1], 5_000).into();
+        let comes = [
+            Input::Incoming {
+                connection: ONE,
+                from,
+            },
+            Input::Connected { connection: ONE },
+        ];
+        let why = Closing::TimedOut;
+        let lost = is_lost.then_some(Input::Closed {
+            connection: ONE,
+            why,
+        });
+        for input in comes.into_iter().chain(lost) {
+            counted.handle(Duration::ZERO, input);
+        }
+        while counted.poll().is_some() {}
+        let breaches = counted.breaches(Duration::from_secs(1)).into_iter();
+        breaches.map(|breach| breach.requirement).collect()
+    }
+
+    fn counts(closed: u64, ended: u64) -> Value {
+        json!({ "connections": 1, "refused": 0, "closed": { "x": closed }, "ended": { "x": ended } })
+    }
+
+    #[rstest]
+    #[case::closed_and_ended(&[close(0), ENDED], false, counts(1, 0), &[])]
+    #[case::lost_and_ended(&[ENDED], true, counts(0, 1), &[])]
+    #[case::another_code(&[close(2), ENDED], false, counts(1, 0), &["PR-C-03"])]
+    #[case::ends_twice(&[ENDED, ENDED], true, counts(0, 1), &["PR-R-03"])]
+    #[case::ends_what_goes_on(&[ENDED], false, counts(0, 0), &["PR-R-03"])]
+    #[case::hears_no_end(&[], true, counts(0, 1), &["PR-R-03"])]
+    #[case::counts_twice(&[ENDED], true, counts(0, 2), &["PR-R-03"])]
+    #[case::writes_afterwards(
+        &[close(0), Output::Write(ONE, StreamId(0), vec![1]), ENDED], false, counts(1, 0), &["PR-R-03"]
+    )]
+    #[case::writes_without_bound(
+        &[Output::Write(ONE, StreamId(0), vec![0; MOST_WRITTEN + 1]), close(0), ENDED], false,
+        counts(1, 0), &["PR-T-04"]
+    )]
+    fn a_machine_that_goes_on_after_an_end_or_counts_wrongly_is_found(
+        #[case] does: &[Output],
+        #[case] is_lost: bool,
+        #[case] counters: Value,
+        #[case] expected: &[&str],
+    ) {
+        assert_eq!(broken(does, is_lost, counters), expected);
     }
 }

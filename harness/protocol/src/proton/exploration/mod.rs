@@ -5,13 +5,14 @@
 //!
 //! | fact | requirement |
 //! |---|---|
-//! | an owner is told what it asked for, in its order: acks, answers, items | PR-E-03, PR-K-01, PR-A-01 |
+//! | an owner is told what it asked for, in its order: acks, answers, items with the numbers that the server has | PR-E-03, PR-K-01, PR-A-01 |
+//! | a client waits for no answer longer than 5 minutes | PR-T-01 |
 //! | a connection ends once, for the machine and for its owner, and nothing is done with it afterwards | PR-R-03 |
 //! | the counters of connections add up | PR-R-03 |
 //! | what waits for a window is bounded | PR-T-04 |
 //! | no connection is closed by a code for which there is no reason | PR-C-03 |
 //! | when all has healed and ended nothing is left | PR-C-02, PR-C-05 |
-//! | then a new client is served at once | PR-C-02, PR-C-05 |
+//! | then a new client is served at once | PR-C-02, PR-E-01, PR-K-01, PR-A-01 |
 
 mod counted;
 mod owner;
@@ -21,31 +22,64 @@ use std::time::Duration;
 pub(super) use counted::Counted;
 pub(super) use owner::{Command, OwnedClient, Plan};
 
-use super::{ClientSettings, CloseCode, Profile, STARTUP_DELAY, Server, ServerSettings};
-use crate::exploration::{Draw, Explored, Faulty, Participant, Participants, RandomRuns, Rest};
+use super::{
+    Client, ClientSettings, CloseCode, Deviations, Profile, STARTUP_DELAY, Server, ServerSettings,
+};
+use crate::MonitorSettings;
+use crate::exploration::{
+    Draw, Explored, ExploredMachine, Participant, Participants, Rest, RunSettings, SideChoice,
+};
 use crate::monitor::Vantage;
 use crate::requirement::Role;
 use crate::streams::StreamMachine as _;
-
-/// See the [module](self).
-pub(super) static RANDOM_RUNS: RandomRuns = RandomRuns {
-    participants,
-    unending: "PR-R-03",
-};
 
 /// Longer than a server waits that was started anew, than what was sent before is on its way, and than the
 /// idle timeout, which is long where round trips were.
 const CALM: Duration = Duration::from_secs(60);
 
+/// The requirement that is broken if a run has no end.
+pub(super) const UNENDING: &str = "PR-R-03";
+
+/// Work on a StateCommit that is nearly as long as a request may take.
+const SLOW: Duration = Duration::from_secs(290);
+
+/// Work that takes longer than a client may wait. A server that does it is no reference.
+const TOO_SLOW: Duration = Duration::from_secs(320);
+
 /// What an owner waits for an answer that comes at once, and whoever comes next.
 const MOMENT: Duration = Duration::from_secs(2);
 
-fn participants(draw: Draw<'_>, faulty: Faulty<'_>) -> Participants {
-    let settings = server_settings(draw);
+/// A server, clients and their owners. A profile may be chosen; all else follows from the draw.
+///
+/// # Errors
+/// A sentence for people: no such machine can be made.
+pub(super) fn participants(
+    chosen: &RunSettings,
+    _: u64,
+    draw: Draw<'_>,
+) -> Result<Participants, String> {
+    let mut settings = server_settings(draw);
+    for side in [&chosen.initiator, &chosen.responder] {
+        match side {
+            SideChoice::Any => {}
+            SideChoice::Mode(profile) => settings.profile = profile.parse()?,
+            SideChoice::Exactly(..) => {
+                let why =
+                    "random runs of proton draw what each side is told; a profile can be chosen";
+                return Err(why.to_owned());
+            }
+        }
+    }
+    let mut without = Deviations::default();
+    for twin in &chosen.without {
+        without.add(twin)?;
+    }
     let count = 1 + draw(3);
-    let (mut plans, quiet) = commands(draw, count);
+    let is_slow = settings.commit_delay >= SLOW;
+    let (mut plans, quiet) = commands(draw, count, is_slow);
     let rest = quiet + CALM;
     let ends = is_served_again(draw, &mut plans, rest, &settings);
+    let judged_by = judged_by(Vantage::Sender, Some(settings.profile));
     let clients = plans.into_iter().map(|plan| {
         let told = ClientSettings {
             profile: settings.profile,
@@ -55,15 +89,16 @@ fn participants(draw: Draw<'_>, faulty: Faulty<'_>) -> Participants {
             },
         };
         let window = (draw(3) == 0).then(|| 4 + draw(60));
-        reference(
-            Role::Initiator,
-            OwnedClient::new(told, window, plan),
-            CODES[0],
-            faulty,
-        )
+        let client = Client::new(told).without(without);
+        let owner = OwnedClient::new(client, window, plan).expects_items(settings.first_action);
+        reference(Role::Initiator, owner, CODES[0], without, &judged_by)
     });
-    Participants {
-        clients: clients.collect(),
+    let clients = clients.collect();
+    let least = millis(draw, 50);
+    Ok(Participants {
+        clients,
+        pair: None,
+        facts: None,
         setting: format!(
             "{}{}, commits of {:?}, an item every {:?}, {count} clients",
             settings.profile.name(),
@@ -71,20 +106,25 @@ fn participants(draw: Draw<'_>, faulty: Faulty<'_>) -> Participants {
             settings.commit_delay,
             settings.action_interval,
         ),
-        mode: Some(settings.profile.name()),
-        server: reference(Role::Responder, Server::new(settings), CODES[1], faulty),
-        quiet,
-        delay: {
-            let least = millis(draw, 50);
-            [least, least + millis(draw, 150)]
+        server: Participant {
+            judged_by: (settings.commit_delay < TOO_SLOW).then(|| judged_by.clone()),
+            ..reference(
+                Role::Responder,
+                Server::new(settings).without(without),
+                CODES[1],
+                without,
+                &judged_by,
+            )
         },
-        vantage: Vantage::Sender,
+        quiet: Some(quiet),
+        delay: [least, least + millis(draw, 150)],
         rest: Some(Rest {
             at: rest,
             requirement: "PR-C-02",
         }),
-        ends,
-    }
+        ends: Some(ends),
+        unending: UNENDING,
+    })
 }
 
 /// The codes with which a client, and a server, may close a connection to one that does nothing wrong.
@@ -100,17 +140,28 @@ const CODES: [&[CloseCode]; 2] = [
     ],
 ];
 
-/// A machine that is judged.
+/// A machine that is judged, which may leave something out.
 pub(super) fn reference(
     role: Role,
     machine: impl Explored + 'static,
     codes: &'static [CloseCode],
-    faulty: Faulty<'_>,
+    without: Deviations,
+    judged_by: &MonitorSettings,
 ) -> Participant {
-    let machine = faulty(role, Box::new(machine));
+    let machine = Box::new(Counted::new(role, machine, codes));
     Participant {
-        machine: Box::new(Counted::new(role, machine, codes)),
-        is_judged: true,
+        machine: ExploredMachine::Streams(machine, without.transport()),
+        judged_by: Some(judged_by.clone()),
+    }
+}
+
+/// What the monitors at the edges assume.
+pub(super) fn judged_by(vantage: Vantage, profile: Option<Profile>) -> MonitorSettings {
+    MonitorSettings {
+        vantage,
+        mode: profile.map(|profile| profile.name().to_owned()),
+        supervised: true,
+        ..MonitorSettings::default()
     }
 }
 
@@ -128,8 +179,8 @@ fn server_settings(draw: Draw<'_>) -> ServerSettings {
         },
         resets: draw(4) > 0,
         commit_delay: match draw(64) {
-            0 => Duration::from_secs(240),
-            1 => Duration::from_secs(290),
+            0 => SLOW,
+            1 => TOO_SLOW,
             2..20 => millis(draw, 3_000),
             _ => Duration::ZERO,
         },
@@ -148,10 +199,10 @@ fn server_settings(draw: Draw<'_>) -> ServerSettings {
     }
 }
 
-/// What the owners of so many clients ask for, and when the last of them has ended its connection.
-fn commands(draw: Draw<'_>, count: u32) -> (Vec<Plan>, Duration) {
+/// What the owners of so many clients ask for, and when the last of them has ended its connection. In a slow
+/// run they wait for an answer that takes minutes, or never comes.
+fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Plan>, Duration) {
     let mut plans: Vec<Plan> = (0..count).map(|_| Plan::new()).collect();
-    let is_long = draw(64) == 0;
     let mut now = Duration::ZERO;
     for _ in 0..5 + draw(30) {
         let plan = &mut plans[draw(count) as usize];
@@ -172,7 +223,7 @@ fn commands(draw: Draw<'_>, count: u32) -> (Vec<Plan>, Duration) {
             0..12 => millis(draw, 300),
             12..18 => millis(draw, 3_000),
             18 => millis(draw, 12_000),
-            _ if is_long => millis(draw, 310_000),
+            _ if is_slow => millis(draw, 310_000),
             _ => Duration::ZERO,
         };
     }

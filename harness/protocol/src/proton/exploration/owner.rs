@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::{Client, ClientEvent, ClientSettings, STARTUP_DELAY};
+use super::super::{Client, ClientEvent, OPERATION, STARTUP_DELAY};
 use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
 use crate::streams::{Approach, ConnectionNumber, Input, Output, StreamId, StreamMachine};
@@ -17,9 +17,14 @@ pub(crate) struct OwnedClient {
     has_connection: bool,
     is_connected: bool,
     last_event: Option<u32>,
-    events: VecDeque<u32>,
-    commits: VecDeque<u32>,
-    reads: usize,
+    /// What was asked for on this connection and did not come so far, each with the time when it was.
+    events: VecDeque<(Duration, u32)>,
+    commits: VecDeque<(Duration, u32)>,
+    reads: VecDeque<(Duration, ())>,
+    /// The first item that a connection has, if the owner knows.
+    first_item: Option<u32>,
+    /// Items that came on this connection.
+    items: u32,
     breaches: Vec<Breach>,
     notes: Vec<Note>,
     commands: u64,
@@ -54,9 +59,9 @@ pub(crate) enum Command {
 }
 
 impl OwnedClient {
-    pub(crate) fn new(settings: ClientSettings, window: Option<u32>, plan: Plan) -> Self {
+    pub(crate) fn new(client: Client, window: Option<u32>, plan: Plan) -> Self {
         Self {
-            client: Client::new(settings),
+            client,
             window,
             plan,
             has_connection: false,
@@ -64,12 +69,20 @@ impl OwnedClient {
             last_event: None,
             events: VecDeque::new(),
             commits: VecDeque::new(),
-            reads: 0,
+            reads: VecDeque::new(),
+            first_item: None,
+            items: 0,
             breaches: Vec::new(),
             notes: Vec::new(),
             commands: 0,
             answers: 0,
         }
+    }
+
+    /// The items of a connection have the numbers from `first` on.
+    pub(crate) fn expects_items(self, first: u32) -> Self {
+        let first_item = Some(first);
+        Self { first_item, ..self }
     }
 
     fn obey(&mut self, now: Duration, command: Command) {
@@ -89,15 +102,18 @@ impl OwnedClient {
                         self.breach("PR-E-04", Role::Initiator, now, property);
                     }
                     self.last_event = Some(id);
-                    self.events.push_back(id);
+                    self.events.push_back((now, id));
                 }
             }
             Command::Commit(request) => {
                 if client.commit(now, request).is_ok() {
-                    self.commits.push_back(request);
+                    self.commits.push_back((now, request));
                 }
             }
-            Command::Read => self.reads += usize::from(client.read_action(now).is_ok()),
+            Command::Read => {
+                let is_asked = client.read_action(now).is_ok();
+                self.reads.extend(is_asked.then_some((now, ())));
+            }
             Command::Close => {
                 // Without a connection there is nothing to end.
                 let _ = client.close(now);
@@ -115,29 +131,47 @@ impl OwnedClient {
             match news {
                 ClientEvent::Connected => self.is_connected = true,
                 ClientEvent::Acked(id) => {
-                    let due = self.events.pop_front();
+                    let due = self.events.pop_front().map(|(_, id)| id);
                     if due != Some(id) {
                         let property = format!("an ack of {id} is told where {due:?} is due");
                         self.breach("PR-E-03", Role::Initiator, now, property);
                     }
                 }
                 ClientEvent::Committed { request, answer } => {
-                    let due = self.commits.pop_front();
+                    let due = self.commits.pop_front().map(|(_, request)| request);
                     if due != Some(request) || answer != request.wrapping_mul(2) {
                         let property = format!("{request} gives {answer} where {due:?} is due");
                         self.breach("PR-K-01", Role::Responder, now, property);
                     }
                 }
-                ClientEvent::Item(item) => match self.reads.checked_sub(1) {
-                    Some(left) => self.reads = left,
-                    None => {
-                        let property = format!("item {item} is told and was not asked for");
-                        self.breach("PR-A-01", Role::Initiator, now, property);
-                    }
-                },
+                ClientEvent::Item(item) => self.is_told(now, item),
                 ClientEvent::Closed { .. } => self.ends(now),
             }
         }
+    }
+
+    fn is_told(&mut self, now: Duration, item: u32) {
+        if self.reads.pop_front().is_none() {
+            let property = format!("item {item} is told and was not asked for");
+            self.breach("PR-A-01", Role::Initiator, now, property);
+        }
+        let due = self.first_item.map(|first| first.wrapping_add(self.items));
+        self.items = self.items.wrapping_add(1);
+        if due.is_some_and(|due| item != due) {
+            let property = format!("item {item} comes where {due:?} is due");
+            self.breach("PR-A-01", Role::Responder, now, property);
+        }
+    }
+
+    /// Whether it waits for an answer for longer than it may.
+    fn waits_too_long(&self, now: Duration) -> bool {
+        let oldest = [
+            self.events.front().map(|(at, _)| *at),
+            self.commits.front().map(|(at, _)| *at),
+            self.reads.front().map(|(at, ())| *at),
+        ];
+        let mut oldest = oldest.into_iter().flatten();
+        oldest.any(|at| now.saturating_sub(at) > OPERATION)
     }
 
     fn ends(&mut self, now: Duration) {
@@ -147,17 +181,23 @@ impl OwnedClient {
         self.is_connected = false;
         self.events.clear();
         self.commits.clear();
-        self.reads = 0;
+        self.reads.clear();
+        self.items = 0;
     }
 
     fn is_served(&mut self, now: Duration) {
-        let waits = self.events.len() + self.commits.len() + self.reads;
-        if !self.is_connected || waits > 0 {
-            let property = format!(
-                "a new client is not served: it is connected: {}, and waits for {waits} things",
-                self.is_connected
-            );
-            self.breach("PR-C-02", Role::Responder, now, property);
+        let is_missing = [
+            ("PR-C-02", !self.is_connected, "a connection"),
+            ("PR-E-01", !self.events.is_empty(), "an ack"),
+            ("PR-K-01", !self.commits.is_empty(), "an answer"),
+            ("PR-A-01", !self.reads.is_empty(), "an item"),
+        ];
+        let missing = is_missing
+            .into_iter()
+            .find(|(_, is_missing, _)| *is_missing);
+        if let Some((requirement, _, what)) = missing {
+            let property = format!("a new client is not served at once: it waits for {what}");
+            self.breach(requirement, Role::Responder, now, property);
         }
     }
 
@@ -170,8 +210,8 @@ impl OwnedClient {
     ) {
         self.breaches.push(Breach {
             requirement,
-            party,
-            at,
+            party: Some(party),
+            at: Some(at),
             property: property.into(),
         });
     }
@@ -181,6 +221,10 @@ impl StreamMachine for OwnedClient {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.client.handle(now, input);
         self.hear(now);
+        if self.waits_too_long(now) {
+            let property = "it waits for an answer for more than 5 minutes";
+            self.breach("PR-T-01", Role::Initiator, now, property);
+        }
         while let Some((_, command)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
             self.obey(now, command);
             self.hear(now);

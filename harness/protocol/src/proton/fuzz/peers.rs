@@ -2,10 +2,14 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::plan::{Plan, Step, What};
-use crate::exploration::{Explored, Participant, Participants};
+use crate::MonitorSettings;
+use crate::exploration::{Explored, ExploredMachine, Participant, Participants};
 use crate::monitor::Vantage;
-use crate::proton::exploration::{self, Command, OwnedClient, reference};
-use crate::proton::{ClientSettings, CloseCode, Kind, Profile, RESET, Server, ServerSettings};
+use crate::proton::exploration::{self, Command, OwnedClient, UNENDING, judged_by, reference};
+use crate::proton::{
+    Client, ClientSettings, CloseCode, Deviations, Kind, Profile, RESET, Server, ServerSettings,
+    TRANSPORT,
+};
 use crate::requirement::Role;
 use crate::streams::{
     Approach, ConnectionNumber, Fault, Input, OnStream, Output, StreamId, StreamMachine,
@@ -31,26 +35,29 @@ pub fn participants(bytes: &[u8]) -> Participants {
         false => Profile::Push,
     };
     let (steps, ends) = timed(&plan.steps);
+    let vantage = match plan.is_on(32) {
+        true => Vantage::Path,
+        false => Vantage::Sender,
+    };
+    let judged_by = judged_by(vantage, plan.is_on(128).then_some(profile));
     let (server, clients) = match plan.is_on(1) {
-        false => of_server(&plan, profile, steps),
-        true => of_client(&plan, profile, steps),
+        false => of_server(&plan, profile, steps, &judged_by),
+        true => of_client(&plan, profile, steps, &judged_by),
     };
     Participants {
         setting: String::new(),
-        mode: plan.is_on(128).then(|| profile.name()),
-        vantage: match plan.is_on(32) {
-            true => Vantage::Path,
-            false => Vantage::Sender,
-        },
+        pair: None,
+        facts: None,
         delay: match plan.is_on(64) {
             true => [Duration::ZERO, Duration::from_millis(150)],
             false => [Duration::ZERO; 2],
         },
         server,
         clients,
-        quiet: ends,
+        quiet: Some(ends),
         rest: None,
-        ends,
+        ends: Some(ends),
+        unending: UNENDING,
     }
 }
 
@@ -77,6 +84,7 @@ fn of_server(
     plan: &Plan<'_>,
     profile: Profile,
     steps: Steps<'_>,
+    judged_by: &MonitorSettings,
 ) -> (Participant, Vec<Participant>) {
     let server = Server::new(ServerSettings {
         profile,
@@ -95,18 +103,16 @@ fn of_server(
         peers[usize::from(step.connection) % PEERS].plans(at, &step);
     }
     let peers = peers.into_iter().map(Peer::participant);
-    (
-        reference(Role::Responder, server, &CloseCode::ALL, &|_, machine| {
-            machine
-        }),
-        peers.collect(),
-    )
+    let without = Deviations::default();
+    let server = reference(Role::Responder, server, &CloseCode::ALL, without, judged_by);
+    (server, peers.collect())
 }
 
 fn of_client(
     plan: &Plan<'_>,
     profile: Profile,
     steps: Steps<'_>,
+    judged_by: &MonitorSettings,
 ) -> (Participant, Vec<Participant>) {
     let settings = ClientSettings {
         profile,
@@ -124,10 +130,9 @@ fn of_client(
         }
     }
     let window = plan.is_on(16).then_some(32);
-    let client = OwnedClient::new(settings, window, commands);
-    let client = reference(Role::Initiator, client, &CloseCode::ALL, &|_, machine| {
-        machine
-    });
+    let client = OwnedClient::new(Client::new(settings), window, commands);
+    let without = Deviations::default();
+    let client = reference(Role::Initiator, client, &CloseCode::ALL, without, judged_by);
     (peer.participant(), vec![client])
 }
 
@@ -191,8 +196,8 @@ impl Peer {
 
     fn participant(self) -> Participant {
         Participant {
-            machine: Box::new(self),
-            is_judged: false,
+            machine: ExploredMachine::Streams(Box::new(self), TRANSPORT),
+            judged_by: None,
         }
     }
 

@@ -271,14 +271,18 @@ impl Monitor {
     }
 
     /// The newest connection before this one, to the same server, that ended when it had refused a
-    /// second one.
+    /// second one. One that was turned away itself never was the first: what was there, or whether the server
+    /// has only started (PR-C-08), the capture does not show.
     fn ended_before(&self, number: u64) -> Option<&Connection> {
         let new = self.connections.get(&number)?;
         let before = self.refusing.range(..number).rev();
         let mut before = before.filter_map(|old| self.connections.get(old));
         before.find(|old| {
             let over = old.over.into_iter().flatten().min();
-            old.server == new.server && over.is_some_and(|over| over <= new.first.time)
+            let turned_away = Code::Application(CloseCode::AlreadyConnected.number());
+            let was_turned_away = old.closed.is_some_and(|close| close.code == turned_away);
+            let is_over = over.is_some_and(|over| over <= new.first.time);
+            old.server == new.server && is_over && !was_turned_away
         })
     }
 

@@ -79,7 +79,7 @@ impl Deviations {
     }
 
     /// What the twin asks of QUIC.
-    pub(super) fn transport(self) -> Transport {
+    pub(in crate::proton) fn transport(self) -> Transport {
         let mut transport = TRANSPORT;
         if self.has(Deviation::NoKeepAlive) {
             transport.keep_alive = Duration::from_secs(3_600);

@@ -187,6 +187,19 @@ fn after_a_refused_second_connection_the_next_one_is_served() {
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
 }
 
+/// It was not the first for the server, which may have been started a moment ago (PR-C-08).
+#[test]
+fn a_connection_that_was_turned_away_itself_frees_no_place() {
+    let over = refused().closed(Server, 6).closed(Client, 0);
+    let told = over
+        .opened(3, 5_002)
+        .does(Server, shown::closed_by_quic(Server, 2))
+        .end();
+    let broken = told.findings.iter().map(|(id, _)| *id);
+    assert!(!broken.clone().any(|id| id == "PR-C-02"), "{told:?}");
+    assert!(!told.doubts.contains(&"PR-C-02"), "{told:?}");
+}
+
 #[test]
 fn a_refusal_is_right_while_another_connection_may_live() {
     let silent = refused().connected(3, 5_009).on(1).alive(6, &[1]);

@@ -1,54 +1,57 @@
 //! What both sides count, against what the network took and delivered (section 6 of a specification).
 
-use shakedown_protocol::machine::Tally;
+use crate::machine::Tally;
 
 /// What is wrong where a side counts what it did not send, or does not count what it sent.
-pub(super) const SENT: &str = "what a side counts as sent is what the network took";
+pub const SENT: &str = "what a side counts as sent is what the network took";
 
 /// Datagrams and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub(super) struct Sum {
+pub struct Sum {
     datagrams: u64,
     bytes: u64,
 }
 
 /// What one side should have counted.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Traffic {
-    pub(super) sent: Sum,
-    pub(super) received: Sum,
+pub struct Traffic {
+    pub sent: Sum,
+    pub received: Sum,
 }
 
 impl Sum {
-    pub(super) const fn add(&mut self, payload: &[u8]) {
+    pub const fn add(&mut self, payload: &[u8]) {
         self.datagrams += 1;
         self.bytes += payload.len() as u64;
     }
 
-    pub(super) const fn is_empty(&self) -> bool {
+    #[must_use]
+    pub const fn is_empty(&self) -> bool {
         self.datagrams == 0
     }
 }
 
-/// What a side has counted so far.
-pub(super) const fn of(tally: &Tally) -> Traffic {
-    Traffic {
-        sent: Sum {
-            datagrams: tally.sent_datagrams,
-            bytes: tally.sent_bytes,
-        },
-        received: Sum {
-            datagrams: tally.received_datagrams,
-            bytes: tally.received_bytes,
-        },
-    }
-}
-
 impl Traffic {
+    /// What a side has counted so far.
+    #[must_use]
+    pub const fn counted(tally: &Tally) -> Self {
+        Self {
+            sent: Sum {
+                datagrams: tally.sent_datagrams,
+                bytes: tally.sent_bytes,
+            },
+            received: Sum {
+                datagrams: tally.received_datagrams,
+                bytes: tally.received_bytes,
+            },
+        }
+    }
+
     /// What is wrong with the counters of the side: what holds at the beginning and at every step holds in
     /// every run.
-    pub(super) fn differ(&self, tally: &Tally) -> Option<&'static str> {
-        let counted = of(tally);
+    #[must_use]
+    pub fn differ(&self, tally: &Tally) -> Option<&'static str> {
+        let counted = Self::counted(tally);
         if tally.attempted != tally.succeeded + tally.failed + tally.open {
             Some("handshakes attempted are those that succeeded, failed and are open")
         } else if counted.sent != self.sent {

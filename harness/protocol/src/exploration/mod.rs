@@ -1,15 +1,22 @@
 //! What an explorer of both sides at once knows of a protocol: where a monitor sees one edge of the
 //! network, it sees both machines, their states and their ends, and every run that there can be.
 
+mod runs;
+mod traffic;
+
 use std::fmt::Debug;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::time::Duration;
 
 use crate::machine::Outcome;
-use crate::monitor::Vantage;
 use crate::pair::Offer;
 use crate::requirement::Role;
-use crate::streams::StreamMachine;
+
+pub use runs::{
+    Breach, Draw, Explored, ExploredMachine, Participant, Participants, Rest, RunEnd, RunFacts,
+    RunSettings, SideChoice, SideSettings,
+};
+pub use traffic::{SENT, Sum, Traffic};
 
 /// What there is to explore of a protocol, and what must hold in each run.
 #[derive(Debug)]
@@ -22,18 +29,12 @@ pub struct Exploration {
     pub properties: &'static [(&'static str, &'static [&'static str])],
     /// What is known of both sides before anything was said.
     pub facts: fn(initiator: &Offer<'_>, responder: &Offer<'_>) -> Box<dyn Facts>,
-    /// The states of both machines.
-    pub states: States,
     /// Id of the requirement that both sides stream or both close, where the initiator asks in this mode.
     pub convergence: fn(mode: &str) -> &'static str,
-    /// Id of the requirement that an initiator which was answered once more confirms once more.
-    pub confirmation: fn(mode: &str) -> &'static str,
     /// Id of the requirement that what happens is counted.
     pub counters: &'static str,
     /// How long one side may hold what the other one does not know, if nothing reaches it.
     pub timers: Duration,
-    /// How long an initiator waits for media by default, which may be longer.
-    pub buffer_period: Duration,
     /// How a run is played again against one side.
     pub replay: ReplayRules,
 }
@@ -53,21 +54,6 @@ pub struct ReplayRules {
     pub stream: &'static [&'static str],
     /// How it shows that a side breaks a requirement, by the requirement's id.
     pub symptoms: &'static [(&'static str, Symptom)],
-}
-
-/// States of machines by their names.
-#[derive(Debug)]
-pub struct States {
-    /// Those in which an initiator believes in a session.
-    pub agreed: &'static [&'static str],
-    /// Those in which an initiator is done.
-    pub finished: &'static [&'static str],
-    /// Those in which a responder's session has been confirmed.
-    pub confirmed: &'static [&'static str],
-    /// Those from which a responder's session begins.
-    pub idle: &'static [&'static str],
-    /// That in which it is over.
-    pub closed: &'static str,
 }
 
 /// How it shows that the side under test breaks a requirement.
@@ -158,106 +144,4 @@ pub fn digest(value: &(impl Hash + ?Sized)) -> u64 {
     let mut hasher = DefaultHasher::new();
     value.hash(&mut hasher);
     hasher.finish()
-}
-
-/// Random runs of machines of streams: which ones there are, what befalls them by themselves, and what must hold
-/// of them besides what the monitor judges.
-#[derive(Debug)]
-pub struct RandomRuns {
-    /// Those of one run; everything follows from what is drawn.
-    pub participants: fn(draw: Draw<'_>, faulty: Faulty<'_>) -> Participants,
-    /// Id of the requirement that is broken if a run has no end.
-    pub unending: &'static str,
-}
-
-/// Draws a number below the given one, which is not 0.
-pub type Draw<'a> = &'a mut dyn FnMut(u32) -> u32;
-
-/// Makes a machine of this role a faulty one, to see that this is found; or leaves it as it is.
-pub type Faulty<'a> = &'a dyn Fn(Role, Box<dyn Explored>) -> Box<dyn Explored>;
-
-/// Machines that meet on one network. What they do at which time they know themselves.
-pub struct Participants {
-    /// What was chosen, in words.
-    pub setting: String,
-    /// Their mode, if the monitor is to know it.
-    pub mode: Option<&'static str>,
-    /// The one that is connected to.
-    pub server: Participant,
-    pub clients: Vec<Participant>,
-    /// From then on nothing goes wrong any more.
-    pub quiet: Duration,
-    /// When nothing may be left of what was, if it is to come to rest.
-    pub rest: Option<Rest>,
-    /// When the run is over.
-    pub ends: Duration,
-    /// What the network takes for a datagram, at least and at most.
-    pub delay: [Duration; 2],
-    /// What the monitors may assume of where they are.
-    pub vantage: Vantage,
-}
-
-pub struct Participant {
-    pub machine: Box<dyn Explored>,
-    /// Whether it is a reference, which is judged. Others may do what is wrong.
-    pub is_judged: bool,
-}
-
-/// A time at which all machines are at rest.
-#[derive(Debug, Clone, Copy)]
-pub struct Rest {
-    pub at: Duration,
-    /// Id of the requirement that is broken else.
-    pub requirement: &'static str,
-}
-
-/// A machine of streams of which more is known than goes over the wire.
-pub trait Explored: StreamMachine {
-    /// What does not hold, in the order in which it showed; asked once, when all is over.
-    fn breaches(&mut self, _now: Duration) -> Vec<Breach> {
-        Vec::new()
-    }
-
-    /// Whether it has no connection, and nothing of one is left.
-    fn is_at_rest(&self) -> bool {
-        true
-    }
-
-    /// What happened, in numbers by name, to be added up over runs.
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        Vec::new()
-    }
-
-    /// What passed between it and its owner since this was asked before, in words.
-    fn take_notes(&mut self) -> Vec<String> {
-        Vec::new()
-    }
-}
-
-impl<M: Explored + ?Sized> Explored for Box<M> {
-    fn take_notes(&mut self) -> Vec<String> {
-        (**self).take_notes()
-    }
-
-    fn breaches(&mut self, now: Duration) -> Vec<Breach> {
-        (**self).breaches(now)
-    }
-
-    fn is_at_rest(&self) -> bool {
-        (**self).is_at_rest()
-    }
-
-    fn counts(&self) -> Vec<(&'static str, u64)> {
-        (**self).counts()
-    }
-}
-
-/// A requirement that a run shows broken.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Breach {
-    pub requirement: &'static str,
-    pub party: Role,
-    pub at: Duration,
-    /// What should hold, and what was seen.
-    pub property: String,
 }
