@@ -60,6 +60,7 @@ pub(super) fn last_steps(requirement: &str, replay: &Replay) -> Vec<Step> {
             status: None,
             after: None,
             within: "$buffer_period + 5s".parse().unwrap_or_default(),
+            tempted: true,
             ignore: replay.seen.iter().map(|name| (*name).to_owned()).collect(),
             requirement: Some(requirement.to_owned()),
         })],

@@ -1,4 +1,5 @@
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde_json::{Map, Value};
 use shakedown_protocol::media::{Media, Piece};
@@ -21,6 +22,8 @@ pub(crate) struct Context {
     /// The datagram that each of the scenario's own steps got, sent or lost last.
     pub(crate) datagrams: BTreeMap<usize, Vec<u8>>,
     pub(crate) media: BTreeMap<SocketId, MediaSeen>,
+    /// When the last datagram left.
+    pub(crate) sent: Option<Duration>,
     ignore: Vec<String>,
     /// The requirement by which a step is judged that names none.
     pub(crate) requirement: String,
@@ -44,6 +47,7 @@ impl Context {
             environment,
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
+            sent: None,
             ignore: scenario.ignore.clone(),
             requirement: scenario.requirements.first().cloned().unwrap_or_default(),
             sockets: main.chain(scenario.sockets.keys().cloned()).collect(),
@@ -58,6 +62,7 @@ impl Context {
             path: Path::default(),
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
+            sent: None,
             ignore: Vec::new(),
             requirement: String::new(),
             sockets: Vec::new(),

@@ -109,3 +109,10 @@ pub(crate) fn exit_status(code: Option<i32>) -> String {
         None => "ended by a signal".to_owned(),
     }
 }
+
+/// Whether a process that ended so crashed: by a signal, by a status in which a shell tells of one,
+/// or by 101, that of a panic in Rust.
+#[must_use]
+pub fn is_crash(code: Option<i32>) -> bool {
+    code.is_none_or(|code| code == 101 || !(0..128).contains(&code))
+}

@@ -1,14 +1,17 @@
 use super::prelude::datagrams::*;
 use super::prelude::streams::*;
 use super::prelude::*;
-use crate::script::outcome::exit_status;
+use crate::script::outcome::{exit_status, is_crash};
 
 within! {
     /// The end of the implementation's process to wait for.
     pub struct ExpectExit {
-        /// How it must end; any end will do if not given.
+        /// How it must end; any end but a crash will do if not given.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub status: Option<ExitKind>,
+        /// Whether it may end before all was sent: what was sent last is a temptation.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub tempted: bool,
         /// Frames that may arrive meanwhile besides the scenario's.
         #[serde(default, skip_serializing_if = "Vec::is_empty")]
         pub ignore: Vec<String>,
@@ -21,7 +24,8 @@ within! {
 pub enum ExitKind {
     /// Exit status 0.
     Success,
-    /// Another exit status; a signal is neither.
+    /// Another exit status. A signal is neither, nor is 101 or one from 128 on, by which runtimes
+    /// and shells tell of a crash.
     Failure,
 }
 
@@ -45,8 +49,9 @@ impl Verb for ExpectExit {
             Some(ExitKind::Failure) => "end with failure",
         };
         let window = self.when();
+        let tempted = if self.tempted { ", before all was sent or after" } else { "" };
         let ignore = words::passing(&self.ignore);
-        format!("the implementation must {how}{window}{ignore}")
+        format!("the implementation must {how}{window}{tempted}{ignore}")
     }
 }
 
@@ -61,6 +66,8 @@ impl Waits for ExpectExit {
 struct Ending {
     exit: ExpectExit,
     window: Window,
+    /// When the last datagram had left that it must have waited for.
+    sent: Duration,
     sockets: Vec<SocketId>,
 }
 
@@ -69,6 +76,7 @@ impl Ending {
         Self {
             exit: exit.clone(),
             window: exit.window(start, context),
+            sent: context.sent.filter(|_| !exit.tempted).unwrap_or_default(),
             sockets: context.sockets(),
         }
     }
@@ -78,7 +86,7 @@ impl Ending {
             _ if !context.environment.exit.status_tells => "",
             None => "",
             Some(ExitKind::Success) => " with exit status 0",
-            Some(ExitKind::Failure) => " with an exit status other than 0",
+            Some(ExitKind::Failure) => " with an exit status that tells of a failure",
         };
         format!("the process to end{how} within {}", self.window.length())
     }
@@ -87,6 +95,12 @@ impl Ending {
     fn met(&self, judge: &Judge<'_>, at: Duration, code: Option<i32>) -> End {
         let (window, environment) = (&self.window, &judge.context.environment);
         let status = exit_status(code);
+        if at < self.sent {
+            let early = human_time(self.sent.saturating_sub(at));
+            let expected = "the process to run until everything was sent".to_owned();
+            let got = format!("it ended {early} before: {status}");
+            return End::Failed(judge.failure(at, expected, got));
+        }
         if window.is_early(at) {
             let early = human_time(window.lower.saturating_sub(window.start));
             let expected = format!("the process to run for {early} at least");
@@ -98,9 +112,9 @@ impl Ending {
         }
         let as_wanted = match (self.exit.status, code) {
             _ if !environment.exit.status_tells => true,
-            (None, _) => true,
+            (None, code) => !is_crash(code),
             (Some(ExitKind::Success), code) => code == Some(0),
-            (Some(ExitKind::Failure), code) => code.is_some_and(|code| code != 0),
+            (Some(ExitKind::Failure), code) => code != Some(0) && !is_crash(code),
         };
         match as_wanted {
             true => End::Done(at, format!("the process ended: {status}")),

@@ -5,7 +5,7 @@ use std::time::Duration;
 use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
-use shakedown_engine::script::ScriptOutcome;
+use shakedown_engine::script::{ScriptOutcome, is_crash};
 use shakedown_engine::verdict::{
     CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment, unless_missed,
 };
@@ -187,9 +187,13 @@ impl Job {
         let death = |got: String| Death { time, got, packet };
         let instance = driven.instance.as_ref()?;
         if self.scenario.iut.role == self.target.asks() {
-            // Its exit status is the script's affair; only a signal is an accident.
+            // Its exit status is the script's affair; only a crash is an accident.
             let ended = instance.process.as_ref()?.ended()?;
-            ended.signal?;
+            let tells = self.launcher.iut.exit.status_tells;
+            let crashed = ended.signal.is_some() || (tells && is_crash(ended.code));
+            if !crashed {
+                return None;
+            }
             return Some(death(format!("its process ended ({ended})")));
         }
         if driven.end == End::Interrupted || context.is_stopped() {

@@ -142,6 +142,7 @@ impl DatagramScript {
         sending.sent += 1;
         self.last_packet = packet.or(self.last_packet);
         self.course.mark = now;
+        self.context.sent = Some(now);
         if sending.sent == 1 {
             let op = Arc::clone(&sending.op);
             // Of a flood not every datagram is told.

@@ -395,6 +395,43 @@ fn the_end_of_the_process_completes_expect_exit() {
     assert_eq!(killed.failed().got, "ended by a signal");
 }
 
+#[rstest::rstest]
+fn a_crash_is_no_error_message(
+    #[values(json!({ "within": "1s" }), json!({ "within": "1s", "status": "failure" }))] end: Value,
+    #[values(Some(101), Some(134), Some(255), Some(-1), None)] code: Option<i32>,
+) {
+    let mut play = initiator(json!([{ "expect_exit": end }]));
+    play.exits(500, code);
+    play.failed();
+}
+
+#[test]
+fn a_process_that_ended_before_all_was_sent_is_too_early() {
+    let steps = |tempted: bool| {
+        json!([
+            { "expect": { "frame": "SYN", "within": "1s" } },
+            { "media": { "frames": 3 } },
+            { "expect_nothing": { "for": "100ms" } },
+            { "expect_exit": { "status": "success", "within": "1s", "tempted": tempted } },
+        ])
+    };
+    let mut early = initiator(steps(false));
+    early
+        .gets(100, "SYN", json!({}))
+        .exits(159, Some(0))
+        .until(1_000);
+    assert_eq!(
+        early.complaint(),
+        "the process to run until everything was sent | it ended 1 ms before: exit status 0"
+    );
+    let mut right = initiator(steps(false));
+    right.gets(100, "SYN", json!({})).exits(160, Some(0));
+    right.until(1_000).passed();
+    let mut tempted = initiator(steps(true));
+    tempted.gets(100, "SYN", json!({})).exits(159, Some(0));
+    tempted.until(1_000).passed();
+}
+
 #[test]
 fn a_process_that_ended_before_the_step_began_is_not_too_early() {
     let mut play = initiator(json!([
