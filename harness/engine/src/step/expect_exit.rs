@@ -49,7 +49,11 @@ impl Verb for ExpectExit {
             Some(ExitKind::Failure) => "end with failure",
         };
         let window = self.when();
-        let tempted = if self.tempted { ", before all was sent or after" } else { "" };
+        let tempted = if self.tempted {
+            ", before all was sent or after"
+        } else {
+            ""
+        };
         let ignore = words::passing(&self.ignore);
         format!("the implementation must {how}{window}{tempted}{ignore}")
     }

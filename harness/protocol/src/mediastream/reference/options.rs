@@ -48,7 +48,8 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         means "a responder that carries large frames as fragments with positions"
     }
     slots "N" => |to, value| keep(&mut to.slots, number(value, 1, MOST_SLOTS).map(Some)), {
-        means "a responder that streams to so many peers at a time; more wait their turn"
+        means "a responder that streams to so many peers at a time; a START token beyond them waits its \
+               turn, a SYN or START is refused"
         serve "Streams at a time; a START token beyond them waits its turn, SYN and START are refused \
                [default: as many as sessions]"
     }

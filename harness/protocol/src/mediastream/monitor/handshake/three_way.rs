@@ -310,7 +310,11 @@ impl Handshake {
         if waited_until.is_past(&waiting.first, ANSWER) && !self.early.was_used() {
             scope.exercised(Rule::H15);
         }
-        if self.has_ack || self.confirmed.is_some() || self.fell_back {
+        // What accepts after a rejection answers no SYN (MS-H-10).
+        let was_rejected = self
+            .answered
+            .is_some_and(|first| first.packet < waiting.first.packet);
+        if self.has_ack || self.confirmed.is_some() || self.fell_back || was_rejected {
             return;
         }
         let waits = Window::around(repetition(syn.sends), scope.settings.tolerance).earliest;

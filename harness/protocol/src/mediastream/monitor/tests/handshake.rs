@@ -366,6 +366,14 @@ fn an_ack_to_a_rejection_breaks_h10() {
 }
 
 #[test]
+fn what_accepts_after_a_rejection_wants_no_ack() {
+    let talk = Talk::new().syn("a").after(1.0).reject().after(1.0);
+    let talk = talk.syn_ack("one").after(4_000.0).elsewhere();
+    let heard = judge(&talk, &supervised("3way"));
+    assert!(!heard.findings.contains(&"MS-H-09"), "{:#?}", heard.all);
+}
+
+#[test]
 fn the_rejected_syn_again_breaks_h10() {
     let talk = Talk::new()
         .syn("a")
