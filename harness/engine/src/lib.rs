@@ -5,7 +5,7 @@
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
 //! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
 //! reference machine in virtual time, by the one [`event_loop`]; [`explore`] is about both reference machines at one table; [`shrink`]
-//! makes a failing scenario small; [`interop`] sets implementations against each other; [`event`] is
+//! makes a failing scenario small; [`twins`] plays faulty references; [`interop`] sets implementations against each other; [`event`] is
 //! what a run tells the world.
 //!
 //! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
@@ -31,4 +31,5 @@ pub mod script;
 pub mod shrink;
 pub mod simulation;
 pub mod step;
+pub mod twins;
 pub mod verdict;

@@ -45,12 +45,12 @@ macro_rules! twins {
     ($visible:vis struct $all:ident; $($variant:ident = $name:literal $($role:ident)?: $fault:literal,)+) => {
         /// A behaviour that the reference can be told to leave out.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-        pub(super) enum Deviation {
+        pub(crate) enum Deviation {
             $(#[doc = $fault] $variant,)+
         }
 
         /// The twins, in the order of [`Deviation`].
-        pub(in super::super) static TWINS: &[$crate::twin::Twin] = &[
+        pub(crate) static TWINS: &[$crate::twin::Twin] = &[
             $($crate::twin::Twin {
                 name: $name,
                 role: [$(Some($crate::requirement::Role::$role),)? None][0],
@@ -60,21 +60,32 @@ macro_rules! twins {
 
         /// What a twin leaves out; nothing, in the reference itself.
         #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-        $visible struct $all(u64);
+        $visible struct $all([u64; TWINS.len().div_ceil(64)]);
 
         impl $all {
             /// Leaves one behaviour out, by the name of the twin.
             ///
             /// # Errors
             /// No twin has this name; says which there are.
-            pub(in super::super) fn add(&mut self, name: &str) -> Result<(), String> {
-                self.0 |= 1 << $crate::twin::Twin::place(TWINS, name)?;
+            pub(crate) fn add(&mut self, name: &str) -> Result<(), String> {
+                let place = $crate::twin::Twin::place(TWINS, name)?;
+                self.0[place / 64] |= 1 << (place % 64);
                 Ok(())
             }
 
+            /// The time that a twin keeps instead of `usual`, in milliseconds where it has another.
+            pub(crate) fn instead<const N: usize>(
+                self,
+                usual: std::time::Duration,
+                others: [(Deviation, u64); N],
+            ) -> std::time::Duration {
+                let other = others.into_iter().find(|(other, _)| self.has(*other));
+                other.map_or(usual, |(_, millis)| std::time::Duration::from_millis(millis))
+            }
+
             /// Whether it is left out.
-            pub(super) const fn has(self, deviation: Deviation) -> bool {
-                self.0 & 1 << deviation as u64 != 0
+            pub(crate) const fn has(self, deviation: Deviation) -> bool {
+                self.0[deviation as usize / 64] & 1 << (deviation as usize % 64) != 0
             }
         }
     };
@@ -100,7 +111,6 @@ mod tests {
                     twin.name
                 );
             }
-            assert!(protocol.twins.len() <= 64, "they are bits of a u64");
         }
     }
 }

@@ -65,6 +65,12 @@ impl Modes {
         self.0 & Self::bit(mode) != 0
     }
 
+    /// These and one more.
+    #[must_use]
+    pub const fn with(self, mode: Mode) -> Self {
+        Self(self.0 | Self::bit(mode))
+    }
+
     /// The modes in the specification's order.
     pub fn iter(self) -> impl Iterator<Item = Mode> {
         Mode::ALL

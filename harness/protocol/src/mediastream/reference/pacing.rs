@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::deviation::Deviations;
 use crate::StreamParameters;
 
 /// Further behind than this, a stream goes on at its pace instead of catching up at once: a
@@ -15,15 +16,18 @@ pub(super) struct Schedule {
     /// Number of the next frame, from 1 (MS-D-01).
     next: u64,
     frames: u64,
+    /// When a frame leaves that is due so long after the start: then, but for a twin.
+    pace: fn(Duration, u64) -> Duration,
 }
 
 impl Schedule {
-    pub(super) fn new(start: Duration, stream: &StreamParameters) -> Self {
+    pub(super) fn new(start: Duration, stream: &StreamParameters, without: Deviations) -> Self {
         Self {
             start,
             rate: stream.frames_per_second.max(1),
             next: 1,
             frames: stream.frames(),
+            pace: without.pace(),
         }
     }
 
@@ -59,7 +63,8 @@ impl Schedule {
     fn offset(&self) -> Duration {
         let (rate, next) = (u64::from(self.rate), self.next);
         let rest = u128::from(next % rate) * 1_000_000_000 / u128::from(rate);
-        Duration::from_secs(next / rate) + Duration::from_nanos(u64::try_from(rest).unwrap_or(0))
+        let rest = Duration::from_nanos(u64::try_from(rest).unwrap_or(0));
+        (self.pace)(Duration::from_secs(next / rate) + rest, next)
     }
 }
 
@@ -77,13 +82,18 @@ mod tests {
 
     #[test]
     fn the_first_frame_is_due_one_interval_after_the_start() {
-        let schedule = Schedule::new(Duration::from_secs(3), &stream(50, 2));
+        let schedule = Schedule::new(
+            Duration::from_secs(3),
+            &stream(50, 2),
+            Deviations::default(),
+        );
         assert_eq!(schedule.due(), Some(Duration::from_millis(3_020)));
     }
 
     #[test]
     fn a_day_at_30_frames_a_second_ends_exactly_a_day_later() {
-        let mut schedule = Schedule::new(Duration::ZERO, &stream(30, 86_400));
+        let mut schedule =
+            Schedule::new(Duration::ZERO, &stream(30, 86_400), Deviations::default());
         let mut last = Duration::ZERO;
         while let Some(due) = schedule.due() {
             assert!(due - last <= Duration::from_nanos(33_333_334));
@@ -95,7 +105,7 @@ mod tests {
 
     #[test]
     fn nothing_is_due_early_or_after_the_last_frame() {
-        let mut schedule = Schedule::new(Duration::ZERO, &stream(2, 1));
+        let mut schedule = Schedule::new(Duration::ZERO, &stream(2, 1), Deviations::default());
         assert_eq!(schedule.take(Duration::from_millis(499)), None);
         assert_eq!(schedule.take(Duration::from_millis(500)), Some(1));
         assert_eq!(schedule.take(Duration::from_secs(1)), Some(2));
@@ -105,7 +115,7 @@ mod tests {
 
     #[test]
     fn a_stream_a_little_behind_catches_up_and_one_far_behind_goes_on_at_its_pace() {
-        let mut schedule = Schedule::new(Duration::ZERO, &stream(10, 60));
+        let mut schedule = Schedule::new(Duration::ZERO, &stream(10, 60), Deviations::default());
         let now = Duration::from_millis(450);
         let caught_up: Vec<_> = std::iter::from_fn(|| schedule.take(now)).collect();
         assert_eq!(caught_up, [1, 2, 3, 4]);

@@ -110,6 +110,7 @@ impl Settings {
                 .map_err(|problem| format!("{name} {value:?}: {problem}"))?;
         }
         settings.stream = checked_stream(settings.stream)?;
+        settings.without.tell(&mut settings);
         Ok(settings)
     }
 

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::carry;
 use super::counters::Counters;
+use super::deviation::Known;
 use super::pacing::Schedule;
 use super::settings::Settings;
 use super::timing::START_WAIT;
@@ -93,7 +94,7 @@ impl Uploader {
             Ok(frame @ Frame::ConnectionId(_)) => match self.state {
                 State::JoinSent(_) => {
                     self.counters.handshakes.succeeded += 1;
-                    let schedule = Schedule::new(now, &self.settings.stream); // MS-D-12
+                    let schedule = Schedule::new(now, &self.settings.stream, self.settings.without); // MS-D-12
                     self.enter(State::Sending(schedule), "connection-id");
                 }
                 State::Closed | State::Sending(_) | State::Over { .. } => {
@@ -185,9 +186,12 @@ impl Uploader {
     }
 
     fn send(&mut self, payload: Vec<u8>) {
-        self.counters.sent(&payload);
-        let to = self.peer;
-        self.outputs.push_back(Output::Send { to, payload });
+        let (to, frames) = (self.peer, self.settings.stream.frames());
+        let known = || Known::nothing(self.grammar, frames);
+        for payload in self.settings.without.sent(to, payload, &known) {
+            self.counters.sent(&payload);
+            self.outputs.push_back(Output::Send { to, payload });
+        }
     }
 }
 

@@ -72,12 +72,6 @@ crate::twin::twins! {
 }
 
 impl Deviations {
-    /// The time that the twin keeps instead of `usual`, in milliseconds where it has another.
-    pub(super) fn instead(self, usual: Duration, others: [(Deviation, u64); 2]) -> Duration {
-        let other = others.into_iter().find(|(other, _)| self.has(*other));
-        other.map_or(usual, |(_, millis)| Duration::from_millis(millis))
-    }
-
     /// What the twin asks of QUIC.
     pub(in crate::proton) fn transport(self) -> Transport {
         let mut transport = TRANSPORT;

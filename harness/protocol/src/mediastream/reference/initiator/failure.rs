@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::super::receive::Numbers;
 use super::super::start3::Identity;
-use super::super::timing::SENDS;
 use crate::machine::Failure;
 use crate::mediastream::Mode;
 use crate::mediastream::frame::tlv::kind;
@@ -19,7 +18,7 @@ pub(super) fn no_answer_to_start(peer: SocketAddr, sends: u32, period: Duration)
 }
 
 /// The first frame of the handshake of `mode` was sent as often as it may be.
-pub(super) fn no_answer(peer: SocketAddr, mode: Mode) -> Failure {
+pub(super) fn no_answer(peer: SocketAddr, mode: Mode, sends: u32) -> Failure {
     let asked = match mode {
         Mode::Legacy => "the START token",
         Mode::ThreeWay => "SYN",
@@ -27,7 +26,7 @@ pub(super) fn no_answer(peer: SocketAddr, mode: Mode) -> Failure {
     };
     failure(
         "timeout",
-        format!("{peer} did not answer: {asked} was sent {SENDS} times"),
+        format!("{peer} did not answer: {asked} was sent {sends} times"),
     )
 }
 

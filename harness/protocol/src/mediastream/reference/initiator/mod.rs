@@ -13,6 +13,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::counters::Counters;
+use super::deviation::{Deviation, Known, Passing};
 use super::random::Random;
 use super::receive::{Numbers, Part, Receiver};
 use super::settings::Settings;
@@ -209,7 +210,8 @@ impl Initiator {
         if let Some(frame) = self.receiver.receive(now, part, &mut self.counters) {
             self.done.insert(frame.header.sequence_number);
         }
-        if self.done.count() == self.settings.stream.frames() {
+        let is_enough = self.settings.lacks(Deviation::FirstMediaIsEnough);
+        if is_enough || self.done.count() == self.settings.stream.frames() {
             self.finish();
             return;
         }
@@ -232,7 +234,8 @@ impl Initiator {
         if self.state.is_handshake() {
             self.counters.handshake_failed(failure.cause);
         }
-        self.end(end, failure.cause, Outcome::Failed(failure));
+        let (cause, without) = (failure.cause, self.settings.without);
+        self.end(end, cause, without.outcome(self.mode, failure));
     }
 
     fn end(&mut self, end: End, why: &'static str, outcome: Outcome) {
@@ -257,9 +260,39 @@ impl Initiator {
     }
 
     fn send(&mut self, payload: Vec<u8>) {
-        self.counters.sent(&payload);
         let to = self.peer;
-        self.outputs.push_back(Output::Send { to, payload });
+        for payload in self.settings.without.sent(to, payload, &|| self.known(to)) {
+            self.counters.sent(&payload);
+            self.outputs.push_back(Output::Send { to, payload });
+        }
+    }
+
+    /// What it knows of the session with `peer`.
+    fn known(&self, peer: SocketAddr) -> Known {
+        let none = Known::nothing(self.grammar, self.settings.stream.frames());
+        if peer != self.peer {
+            let other = Some((self.peer, self.state.identity()));
+            return Known { other, ..none };
+        }
+        Known {
+            session: !matches!(self.state, State::Over(_)),
+            pending: self.state.is_handshake(),
+            sends: self.state.sends(),
+            identity: self.state.identity(),
+            id: self.state.id(),
+            ..none
+        }
+    }
+
+    fn receive_as_twin(&mut self, now: Duration, taken: Passing) {
+        for answer in taken.before {
+            self.send(answer);
+        }
+        match taken.ends {
+            Some(_) => self.fail(End::Failed, failure::stopped()),
+            None if taken.is_lost => self.counters.received(&taken.bytes),
+            None => self.receive(now, taken.peer, &taken.bytes),
+        }
     }
 }
 
@@ -288,7 +321,13 @@ impl Machine for Initiator {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.run_timers(now);
         match input {
-            Input::Datagram { from, payload } => self.receive(now, from, payload),
+            Input::Datagram { from, payload } => {
+                let without = self.settings.without;
+                match without.taken(from, payload, &|| self.known(from)) {
+                    None => self.receive(now, from, payload),
+                    Some(taken) => self.receive_as_twin(now, taken),
+                }
+            }
             Input::Tick => {
                 if matches!(self.state, State::Closed | State::ReadyToStart) {
                     self.begin(now);

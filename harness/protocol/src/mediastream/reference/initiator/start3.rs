@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::deviation::Deviation;
+use super::super::deviation::Repeated;
 use super::super::receive::Receiver;
 use super::super::start3::{Identity, Parameters};
 use super::state::{Agreed, End, PendingRequest, State};
@@ -21,7 +21,8 @@ impl Initiator {
         let wanted = Parameters::wanted(&self.settings);
         let start = identity.start(&wanted, self.settings.fallback); // MS-S-10
         self.send(start.clone());
-        let asked = PendingRequest::new(now, start);
+        let waits = self.settings.without.waits(Repeated::Start);
+        let asked = PendingRequest::new(now, start, waits);
         self.enter(State::AwaitingStartAck(asked, identity), "it begins");
     }
 
@@ -74,9 +75,7 @@ impl Initiator {
             }
             State::Session(session) => {
                 session.contact = now;
-                if !self.settings.lacks(Deviation::ConfirmOnce) {
-                    self.send(own.start_confirm()); // MS-S-12
-                }
+                self.send(own.start_confirm()); // MS-S-12
             }
             State::Closed
             | State::ReadyToStart

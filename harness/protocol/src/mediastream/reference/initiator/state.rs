@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::super::deviation::Waits;
 use super::super::settings::Settings;
 use super::super::start3::Identity;
 use super::super::timing;
@@ -42,6 +43,8 @@ pub(super) struct PendingRequest {
     pub(super) asked: Duration,
     pub(super) datagram: Vec<u8>,
     pub(super) sends: u32,
+    /// How long an answer to each send is waited for.
+    pub(super) waits: Waits,
     pub(super) next: Duration,
     pub(super) early: Early,
 }
@@ -103,6 +106,32 @@ impl State {
         }
     }
 
+    /// How often the frame was sent whose answer is awaited.
+    pub(super) const fn sends(&self) -> u32 {
+        match self {
+            Self::StartSent(sent) => sent.sends,
+            Self::SynSent(asked) | Self::AwaitingStartAck(asked, _) => asked.sends,
+            Self::Closed | Self::ReadyToStart | Self::Session(_) | Self::Over(_) => 0,
+        }
+    }
+
+    /// The id that a session of `3way` was assigned.
+    pub(super) const fn id(&self) -> Option<ConnectionId> {
+        match self {
+            Self::Session(Session {
+                agreed: Agreed::Id(id, _),
+                ..
+            }) => Some(*id),
+            Self::Session(_)
+            | Self::Closed
+            | Self::ReadyToStart
+            | Self::StartSent(_)
+            | Self::SynSent(_)
+            | Self::AwaitingStartAck(..)
+            | Self::Over(_) => None,
+        }
+    }
+
     /// The numbers of a `start3` session; the Sender's nonce is 0 until it is known.
     pub(super) const fn identity(&self) -> Option<Identity> {
         match self {
@@ -122,12 +151,14 @@ impl State {
 
 impl PendingRequest {
     /// One that is sent at `now`.
-    pub(super) fn new(now: Duration, datagram: Vec<u8>) -> Self {
+    pub(super) fn new(now: Duration, datagram: Vec<u8>, waits: Waits) -> Self {
+        let wait = timing::wait_after(waits, 1).unwrap_or_default();
         Self {
             asked: now,
             datagram,
             sends: 1,
-            next: now.saturating_add(timing::wait_after(1)),
+            waits,
+            next: now.saturating_add(wait),
             early: Early::default(),
         }
     }

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::deviation::Deviation;
+use super::super::deviation::Repeated;
 use super::early::Early;
 use super::state::{Agreed, End, PendingRequest, State};
 use super::{Initiator, failure};
@@ -14,7 +14,8 @@ impl Initiator {
         self.counters.handshakes.attempted += 1;
         let syn = self.new_syn();
         self.send(syn.clone());
-        self.enter(State::SynSent(PendingRequest::new(now, syn)), "it begins");
+        let asked = PendingRequest::new(now, syn, self.settings.without.waits(Repeated::Syn));
+        self.enter(State::SynSent(asked), "it begins");
     }
 
     /// A SYN with a fresh wish (MS-H-02).
@@ -55,9 +56,7 @@ impl Initiator {
                 Agreed::Id(id, ack) if syn_ack.accepts() && *id == syn_ack.connection_id() => {
                     session.contact = now;
                     let ack = ack.clone();
-                    if !self.settings.lacks(Deviation::AckOnce) {
-                        self.send(ack); // MS-H-11
-                    }
+                    self.send(ack); // MS-H-11
                 }
                 Agreed::Id(..) | Agreed::Nothing | Agreed::Stream(_) => {
                     self.counters.unexpected("SYN-ACK"); // MS-H-14
@@ -75,14 +74,7 @@ impl Initiator {
 
     /// The handshake is done: ACK, then what came too early (MS-H-09, MS-H-17).
     fn establish(&mut self, now: Duration, asked: Duration, id: ConnectionId, early: Early) {
-        let other; // MS-H-09
-        let confirmed = if self.settings.lacks(Deviation::AckOfAnotherId) {
-            other = self.random.connection_id();
-            &other
-        } else {
-            &id
-        };
-        let ack = Frame::Ack(Control::new(confirmed.as_bytes())).to_vec();
+        let ack = Frame::Ack(Control::new(id.as_bytes())).to_vec(); // MS-H-09
         self.send(ack.clone());
         self.named = Some(id);
         self.receiver.flush(); // MS-D-09

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::super::deviation::Deviation;
-use super::super::timing::{self, SENDS, START_WAIT};
+use super::super::timing::{self, START_WAIT};
 use super::state::{End, State};
 use super::{Initiator, failure};
 use crate::mediastream::Mode;
@@ -43,18 +43,13 @@ impl Initiator {
         if now < asked.next {
             return;
         }
-        if asked.sends < SENDS {
+        let sends = asked.sends;
+        if let Some(wait) = timing::wait_after(asked.waits, sends + 1) {
             asked.sends += 1;
-            asked.next = now.saturating_add(timing::wait_after(asked.sends));
+            asked.next = now.saturating_add(wait);
             let datagram = asked.datagram.clone();
-            let once = match self.mode {
-                Mode::Legacy | Mode::ThreeWay => Deviation::SynOnce,
-                Mode::Start3 => Deviation::StartOnce,
-            };
-            if !self.settings.lacks(once) {
-                self.send(datagram); // MS-H-03, MS-S-08
-            }
-        } else if self.settings.fallback {
+            self.send(datagram); // MS-H-03, MS-S-08
+        } else if self.falls_back() {
             self.counters.handshake_failed("timeout");
             self.send_first_start(now, "no answer came"); // MS-H-04, MS-S-09
         } else {
@@ -62,7 +57,7 @@ impl Initiator {
                 Mode::Legacy | Mode::ThreeWay => End::TimedOut,
                 Mode::Start3 => End::Failed, // in `start3` it is Closed, whatever closed it
             };
-            self.fail(end, failure::no_answer(self.peer, self.mode)); // MS-H-04, MS-S-09
+            self.fail(end, failure::no_answer(self.peer, self.mode, sends)); // MS-H-04, MS-S-09
         }
     }
 
@@ -85,8 +80,22 @@ impl Initiator {
         self.fail(End::Failed, failure);
     }
 
+    fn falls_back(&self) -> bool {
+        let lacks = match self.mode {
+            Mode::Legacy | Mode::ThreeWay => Deviation::NoFallback,
+            Mode::Start3 => Deviation::NoStartFallback,
+        };
+        self.settings.fallback && !self.settings.lacks(lacks)
+    }
+
     /// From one START to the next (MS-L-02).
     pub(super) fn start_interval(&self) -> Duration {
-        self.settings.stream.interval() + START_WAIT
+        let without = self.settings.without;
+        let others = [
+            (Deviation::AskedOnce, 3_600_000),
+            (Deviation::AskedEarly, 200),
+            (Deviation::AskedLate, 1_000),
+        ];
+        without.instead(self.settings.stream.interval() + START_WAIT, others)
     }
 }

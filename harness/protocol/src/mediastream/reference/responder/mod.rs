@@ -3,6 +3,7 @@ mod session;
 mod start3;
 #[cfg(test)]
 mod tests;
+mod twin;
 
 use std::collections::{BTreeMap, VecDeque};
 use std::hash::{Hash, Hasher};
@@ -11,7 +12,7 @@ use std::time::Duration;
 
 use super::carry::{self, SMALLEST_LIMIT};
 use super::counters::Counters;
-use super::deviation::Deviation;
+use super::deviation::{Deviation, Repeated};
 use super::random::Random;
 use super::settings::Settings;
 use super::timers::Timers;
@@ -81,7 +82,7 @@ impl Responder {
         match self.grammar.classify(payload) {
             Err(rejection) => {
                 self.counters.rejected(&rejection); // MS-W-17, MS-H-20, MS-L-06
-                self.on_malformed(from, payload, &rejection);
+                self.on_malformed(now, from, payload, &rejection);
             }
             Ok(Frame::StartToken) => self.on_start(now, from),
             Ok(Frame::Syn(syn)) => self.on_syn(now, from, &syn),
@@ -103,13 +104,6 @@ impl Responder {
     /// The START token: a stream at once, unless the tuple has one (MS-L-04, MS-H-21).
     fn on_start(&mut self, now: Duration, from: SocketAddr) {
         match self.sessions.get(&from) {
-            Some(session)
-                if session.half_open.is_none()
-                    && self.settings.lacks(Deviation::StartBeginsAnew) =>
-            {
-                self.close(from, "START", &replaced());
-                self.serve_start(now, from);
-            }
             Some(session) if session.half_open.is_none() => self.counters.unexpected("START token"),
             Some(session) if session.stream.is_some() => {
                 self.confirm(now, from, "START confirms what streams already");
@@ -131,7 +125,7 @@ impl Responder {
         }
         self.counters.handshakes.succeeded += 1;
         let mut session = self.new_session(now, Request::Start, self.settings.max_datagram);
-        session.begin(now, None);
+        session.begin(now, None, self.settings.without);
         self.transition(from, "Listen", session.state(), "START");
         self.send(from, answer::connection_id(&session.id)); // MS-L-03
         self.insert(from, session);
@@ -145,10 +139,8 @@ impl Responder {
         }
         let request = Request::Syn(syn.connection_id());
         match self.sessions.get(&from) {
-            Some(session)
-                if session.request == request
-                    && !self.settings.lacks(Deviation::RepeatedSynBeginsAnew) =>
-            {
+            Some(session) if session.request == request => {
+                self.disturb_timers(now, from, Deviation::SynSetsTimers, Deviation::SynCounts);
                 self.answer_again(from); // MS-H-08
             }
             Some(_) | None => self.serve_syn(now, from, request, syn),
@@ -166,13 +158,18 @@ impl Responder {
                 return;
             }
         };
-        if self.sessions.contains_key(&from) {
+        let old = self.sessions.get(&from).cloned();
+        if old.is_some() {
             self.close(from, "a SYN with another wished id", &replaced()); // MS-H-23
         }
         let mut session = self.new_session(now, request, limit);
-        session.half_open = Some(self.half_open_since(now, Deviation::SynAckOnce));
+        session.half_open = Some(HalfOpen::new(now, Repeated::SynAck, &self.settings));
         if self.settings.optimistic_start || self.settings.lacks(Deviation::MediaBeforeAck) {
-            session.begin(now, self.unconfirmed(now, from));
+            let before = self.unconfirmed(now, from);
+            session.begin(now, before, self.settings.without);
+        }
+        if let Some(old) = old {
+            session.inherit(old, &self.settings);
         }
         self.transition(from, "Listen", session.state(), "SYN");
         self.insert(from, session);
@@ -182,17 +179,8 @@ impl Responder {
     /// What went to the tuple in earlier sessions that nothing confirmed, as far as it counts still (MS-H-22).
     fn unconfirmed(&mut self, now: Duration, peer: SocketAddr) -> Option<Unconfirmed> {
         self.unconfirmed.retain(|_, spent| !spent.is_past(now));
-        self.unconfirmed.get(&peer).copied()
-    }
-
-    /// What waits for an ACK or START_CONFIRM; `once` is the fault of a twin that does not repeat
-    /// the answer.
-    fn half_open_since(&self, now: Duration, once: Deviation) -> HalfOpen {
-        let mut half_open = HalfOpen::new(now, &self.settings);
-        if self.settings.lacks(once) {
-            half_open.wait_for_age(&self.settings);
-        }
-        half_open
+        let spent = self.unconfirmed.get(&peer).copied();
+        spent.filter(|_| !self.settings.lacks(Deviation::UnconfirmedPerSyn))
     }
 
     /// Whether a new session can be taken, and the largest datagram that its peer takes.
@@ -240,9 +228,7 @@ impl Responder {
             return;
         }
         let id = session.id;
-        let names_itself = self.settings.optimistic_start
-            && !session.is_over()
-            && !self.settings.lacks(Deviation::UnnamedOptimisticMedia);
+        let names_itself = self.settings.optimistic_start && !session.is_over();
         self.send(peer, answer::accept(&id));
         if names_itself {
             self.send(peer, answer::connection_id(&id)); // MS-H-16
@@ -258,10 +244,7 @@ impl Responder {
             Some(session) if session.half_open.is_none() || session.start3().is_some() => {
                 self.counters.unexpected("ACK");
             }
-            Some(session)
-                if session.id == ack.connection_id()
-                    || self.settings.lacks(Deviation::AnyAckCompletes) =>
-            {
+            Some(session) if session.id == ack.connection_id() => {
                 self.confirm(now, from, "ACK with the assigned id");
             }
             Some(_) => self.counters.invalid("foreign_connection_id"), // MS-H-12
@@ -276,7 +259,7 @@ impl Responder {
         };
         let before = session.state();
         let was_streaming = session.stream.is_some();
-        session.confirm(now);
+        session.confirm(now, self.settings.without);
         self.counters.handshakes.succeeded += 1;
         self.transition(peer, before, session.state(), why);
         if !was_streaming && session.start3().is_none() {
@@ -343,8 +326,12 @@ impl Responder {
         }
         self.counters.frames += 1;
         let bytes = usize::try_from(session.media.frame_bytes()).unwrap_or(usize::MAX);
-        for datagram in carry::datagrams(self.settings.carry, number, now, bytes, session.limit) {
-            self.send(peer, datagram);
+        let datagrams = carry::datagrams(self.settings.carry, number, now, bytes, session.limit);
+        if self.settings.lacks(Deviation::PartsReversed) {
+            let datagrams: Vec<_> = datagrams.collect();
+            self.send_all(peer, datagrams.into_iter().rev());
+        } else {
+            self.send_all(peer, datagrams);
         }
     }
 
@@ -353,7 +340,7 @@ impl Responder {
             id: self.random.connection_id(),
             request,
             media: self.settings.stream,
-            limit,
+            limit: limit + usize::from(self.settings.lacks(Deviation::OneByteMore)), // MS-W-18
             asked: now,
             half_open: None,
             stream: None,
@@ -390,9 +377,18 @@ impl Responder {
         }
     }
 
+    fn send_all(&mut self, to: SocketAddr, datagrams: impl Iterator<Item = Vec<u8>>) {
+        for datagram in datagrams {
+            self.send(to, datagram);
+        }
+    }
+
     fn send(&mut self, to: SocketAddr, payload: Vec<u8>) {
-        self.counters.sent(&payload);
-        self.outputs.push_back(Output::Send { to, payload });
+        let without = self.settings.without;
+        for payload in without.sent(to, payload, &|| self.known(to)) {
+            self.counters.sent(&payload);
+            self.outputs.push_back(Output::Send { to, payload });
+        }
     }
 
     fn transition(
@@ -445,7 +441,13 @@ impl Machine for Responder {
         }
         self.run_timers(now);
         match input {
-            Input::Datagram { from, payload } => self.receive(now, from, payload),
+            Input::Datagram { from, payload } => {
+                let without = self.settings.without;
+                match without.taken(from, payload, &|| self.known(from)) {
+                    None => self.receive(now, from, payload),
+                    Some(taken) => self.receive_as_twin(now, from, taken),
+                }
+            }
             Input::Tick => {}
             Input::Stop => self.stop(),
         }

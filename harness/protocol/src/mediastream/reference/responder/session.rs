@@ -1,5 +1,6 @@
 use std::time::Duration;
 
+use super::super::deviation::{Deviation, Deviations, Repeated, Waits};
 use super::super::pacing::Schedule;
 use super::super::settings::Settings;
 use super::super::timing::{self, UNCONFIRMED_BYTES, UNCONFIRMED_PERIOD};
@@ -48,6 +49,8 @@ pub(super) struct HalfOpen {
     since: Duration,
     /// How often it was sent by the timers.
     sends: u32,
+    /// How long an answer to each send is waited for.
+    waits: Waits,
     /// When to send it again, or to give up.
     next: Duration,
 }
@@ -56,6 +59,8 @@ pub(super) struct HalfOpen {
 #[derive(Debug, Clone, Hash)]
 pub(super) struct Stream {
     pub(super) schedule: Schedule,
+    /// Bytes that may go out before the confirmation (MS-H-22).
+    budget: u64,
     unconfirmed: Unconfirmed,
 }
 
@@ -126,9 +131,19 @@ impl Session {
     }
 
     /// Begins the stream now, to a peer to which that went `before`.
-    pub(super) fn begin(&mut self, now: Duration, before: Option<Unconfirmed>) {
+    pub(super) fn begin(
+        &mut self,
+        now: Duration,
+        before: Option<Unconfirmed>,
+        without: Deviations,
+    ) {
         self.stream = Some(Stream {
-            schedule: Schedule::new(now, &self.media),
+            schedule: Schedule::new(now, &self.media, without),
+            budget: match () {
+                () if without.has(Deviation::UnconfirmedUnbounded) => u64::MAX,
+                () if without.has(Deviation::UnconfirmedMore) => 80 * 1024,
+                () => UNCONFIRMED_BYTES,
+            },
             unconfirmed: before.unwrap_or_else(|| Unconfirmed::new(now)),
         });
     }
@@ -141,11 +156,11 @@ impl Session {
     }
 
     /// The peer confirmed: the stream begins, or goes on without a budget.
-    pub(super) fn confirm(&mut self, now: Duration) {
+    pub(super) fn confirm(&mut self, now: Duration, without: Deviations) {
         let was_held = self.is_held();
         self.half_open = None;
         match &mut self.stream {
-            None => self.begin(now, None),
+            None => self.begin(now, None, without),
             // What the budget held back is not caught up: the peer's buffer is no larger for it.
             Some(stream) if was_held => stream.schedule.resume(now),
             Some(_) => {}
@@ -175,22 +190,27 @@ impl Session {
 
     /// Whether the next frame would exceed what may be sent before the confirmation (MS-H-22).
     fn is_held(&self) -> bool {
-        let stream = self.stream.as_ref();
-        let unconfirmed = stream.map_or(0, |stream| stream.unconfirmed.bytes);
-        self.half_open.is_some() && unconfirmed + self.media.frame_bytes() > UNCONFIRMED_BYTES
+        let next = self.media.frame_bytes();
+        let stream = self.stream.as_ref().filter(|_| self.half_open.is_some());
+        stream.is_some_and(|stream| stream.unconfirmed.bytes + next > stream.budget)
     }
 }
 
 impl HalfOpen {
     /// The answer was sent for the first time.
-    pub(super) fn new(now: Duration, settings: &Settings) -> Self {
+    pub(super) fn new(now: Duration, answer: Repeated, settings: &Settings) -> Self {
         let mut new = Self {
             since: now,
             sends: 1,
+            waits: settings.without.waits(answer),
             next: now,
         };
         new.arm(now, settings);
         new
+    }
+
+    pub(super) const fn sends(&self) -> u32 {
+        self.sends
     }
 
     /// What is due by `now`; a repetition counts as done.
@@ -198,23 +218,27 @@ impl HalfOpen {
         if now < self.next {
             return Overdue::Nothing;
         }
-        if self.sends >= timing::SENDS || now >= self.since.saturating_add(settings.half_open_age) {
+        if now >= self.since.saturating_add(settings.half_open_age) {
             return Overdue::Drop;
         }
         self.sends += 1;
+        match self.arm(now, settings) {
+            true => Overdue::Repeat,
+            false => Overdue::Drop,
+        }
+    }
+
+    /// A twin lets a repeated request begin the timers anew, or count.
+    pub(super) fn disturb(&mut self, now: Duration, resets: bool, settings: &Settings) {
+        self.sends = if resets { 1 } else { self.sends + 1 };
         self.arm(now, settings);
-        Overdue::Repeat
     }
 
-    /// A twin that sends its answer once waits for the session's age.
-    pub(super) fn wait_for_age(&mut self, settings: &Settings) {
-        self.sends = timing::SENDS;
-        self.next = self.since.saturating_add(settings.half_open_age);
-    }
-
-    fn arm(&mut self, now: Duration, settings: &Settings) {
-        let wait = timing::wait_after(self.sends);
+    /// Waits after a send; false if there was one for the last time.
+    fn arm(&mut self, now: Duration, settings: &Settings) -> bool {
+        let wait = timing::wait_after(self.waits, self.sends);
         let end = self.since.saturating_add(settings.half_open_age);
-        self.next = now.saturating_add(wait).min(end); // MS-H-19
+        self.next = now.saturating_add(wait.unwrap_or_default()).min(end); // MS-H-19
+        wait.is_some()
     }
 }

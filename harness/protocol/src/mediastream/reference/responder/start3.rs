@@ -3,10 +3,10 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::super::deviation::Deviation;
+use super::super::deviation::{Deviation, Repeated};
 use super::super::start3::{Grant, Identity, Parameters};
-use super::session::{Request, Session};
-use super::{Responder, failed, replaced};
+use super::session::{HalfOpen, Request, Session};
+use super::{Responder, failed};
 use crate::mediastream::Rejection;
 use crate::mediastream::frame::{ErrorCode, Frame, Start3, flag};
 
@@ -33,12 +33,12 @@ impl Responder {
         if start.version != Start3::VERSION {
             self.counters.invalid("foreign_version");
             let code = ErrorCode::UnsupportedVersion; // MS-S-07
-            self.refuse(from, start, code, "only version 1 is spoken here");
+            self.refuse(now, from, start, code, "only version 1 is spoken here");
             return;
         }
         if start.stream_id == 0 {
             self.counters.invalid("malformed"); // MS-S-01
-            self.refuse(from, start, ErrorCode::Malformed, "StreamId is 0");
+            self.refuse(now, from, start, ErrorCode::Malformed, "StreamId is 0");
             return;
         }
         let Some(session) = self.sessions.get(&from) else {
@@ -48,12 +48,13 @@ impl Responder {
         match session.start3() {
             Some(known) if known.identity.stream_id != start.stream_id => self.object(from, start),
             Some(known) if known.identity.nonce == start.nonce => {
-                if self.settings.lacks(Deviation::RepeatedStartBeginsAnew) {
-                    self.close(from, "a START", &replaced());
-                    self.serve_start3(now, from, start);
-                } else {
-                    self.answer_again(from); // MS-S-11
-                }
+                self.disturb_timers(
+                    now,
+                    from,
+                    Deviation::StartSetsTimers,
+                    Deviation::StartCounts,
+                );
+                self.answer_again(from); // MS-S-11
             }
             Some(_) => {
                 self.counters.unexpected("START");
@@ -76,20 +77,17 @@ impl Responder {
             Ok(grant) => grant,
             Err(why) => {
                 self.counters.handshake_failed("parameters");
-                self.refuse(from, start, ErrorCode::InvalidParameters, why);
+                self.refuse(now, from, start, ErrorCode::InvalidParameters, why);
                 return;
             }
         };
         if let Err((cause, why)) = self.room_for(from) {
             self.counters.handshake_failed(cause);
-            self.refuse(from, start, ErrorCode::ResourcesUnavailable, why); // MS-H-19
+            self.refuse(now, from, start, ErrorCode::ResourcesUnavailable, why); // MS-H-19
             return;
         }
         let begins = self.settings.begin_immediately;
-        let identity = Identity {
-            sender_nonce: self.random.nonzero(), // MS-S-02
-            ..named_by(start)
-        };
+        let identity = named_by(start).with_sender(self.random.nonzero()); // MS-S-02
         let start_ack = identity.start_ack(&parameters, begins);
         let request = Request::Start3(Handshake {
             identity,
@@ -97,9 +95,10 @@ impl Responder {
         });
         let mut session = self.new_session(now, request, limit);
         session.media = stream;
-        session.half_open = Some(self.half_open_since(now, Deviation::StartAckOnce));
+        session.half_open = Some(HalfOpen::new(now, Repeated::StartAck, &self.settings));
         if begins || self.settings.lacks(Deviation::MediaBeforeConfirm) {
-            session.begin(now, self.unconfirmed(now, from)); // MS-S-04
+            let before = self.unconfirmed(now, from);
+            session.begin(now, before, self.settings.without); // MS-S-04
         }
         let judged = "PendingStartRequest";
         self.transition(from, "Idle", judged, "START");
@@ -161,7 +160,13 @@ impl Responder {
 
     /// A START that is long enough to be answered and breaks the rules of its extensions. A shorter
     /// one is dropped without a word (MS-W-07).
-    pub(super) fn on_malformed(&mut self, from: SocketAddr, payload: &[u8], why: &Rejection) {
+    pub(super) fn on_malformed(
+        &mut self,
+        now: Duration,
+        from: SocketAddr,
+        payload: &[u8],
+        why: &Rejection,
+    ) {
         let Rejection::Malformed(fault) = why else {
             return;
         };
@@ -169,18 +174,26 @@ impl Responder {
         // Without its extensions the rest of it can be read.
         let fixed = payload.get(..Start3::MIN_LENGTH).filter(|_| is_start);
         if let Some(Ok(Some(Frame::Start(start)))) = fixed.map(Frame::decode) {
-            self.refuse(from, &start, ErrorCode::Malformed, &fault.to_string()); // MS-S-07
+            self.refuse(now, from, &start, ErrorCode::Malformed, &fault.to_string()); // MS-S-07
         }
     }
 
     /// Refuses a START, of which nothing is kept (MS-S-07). Where the refusal would read as the end
     /// of the session that the tuple has, there is none: no START ends a session (MS-S-17).
-    fn refuse(&mut self, to: SocketAddr, start: &Start3<'_>, code: ErrorCode, why: &str) {
+    fn refuse(
+        &mut self,
+        now: Duration,
+        to: SocketAddr,
+        start: &Start3<'_>,
+        code: ErrorCode,
+        why: &str,
+    ) {
         let named = named_by(start);
         let session = self.sessions.get(&to);
         let known = session.and_then(Session::start3);
         if !known.is_some_and(|known| known.is_ended_by(named)) {
             self.send(to, named.error(code, why));
+            self.keep_refused(now, to, named);
         }
     }
 
@@ -215,8 +228,5 @@ impl Responder {
 
 /// The session that a START asks for, whatever SenderNonce it bears.
 fn named_by(start: &Start3<'_>) -> Identity {
-    Identity {
-        sender_nonce: 0,
-        ..Identity::of(start)
-    }
+    Identity::of(start).with_sender(0)
 }

@@ -89,6 +89,13 @@ impl Admission {
         asked
     }
 
+    /// A twin gives a remote that waits a second place.
+    pub(super) fn ask_again(&mut self, remote: SocketAddr) {
+        if let Some(Place::Waiting(side)) = self.places.remove(&remote) {
+            self.ask(remote, side);
+        }
+    }
+
     /// A remote was admitted without a request; a request of its own that waits is
     /// withdrawn. Whether there was a slot for it.
     pub(super) fn connect(&mut self, remote: SocketAddr, side: Side) -> bool {

@@ -13,9 +13,10 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::deviation::{Deviation, Deviations};
 use super::responder::Responder;
 use super::settings::Settings;
-use crate::machine::{Input, Machine, Output};
+use crate::machine::{Input, Machine, Outcome, Output};
 use crate::mediastream::Grammar;
 use crate::mediastream::frame::{Frame, START_TOKEN};
 use crate::requirement::Role;
@@ -48,6 +49,7 @@ pub(super) struct Server<S, U> {
     outputs: VecDeque<Output>,
     counters: Counters,
     stopped: bool,
+    without: Deviations,
 }
 
 /// What the server itself counts.
@@ -82,7 +84,12 @@ impl Server<Responder, Uploads> {
             _ => grammar.with_uploads(),
         };
         let uploads = Uploads::new(settings.clone());
-        Self::new(grammar, admission, Responder::new(settings), uploads)
+        let without = settings.without;
+        let streams = Responder::new(settings);
+        Self {
+            without,
+            ..Self::new(grammar, admission, streams, uploads)
+        }
     }
 }
 
@@ -96,6 +103,7 @@ impl<S: Service, U: Service> Server<S, U> {
             outputs: VecDeque::new(),
             counters: Counters::default(),
             stopped: false,
+            without: Deviations::default(),
         }
     }
 
@@ -108,6 +116,9 @@ impl<S: Service, U: Service> Server<S, U> {
                 if matches!(place, Some(Place::Waiting(_))) =>
             {
                 self.counters.duplicates += 1; // MS-X-04
+                if self.without.has(Deviation::WaitsTwice) {
+                    self.admission.ask_again(from);
+                }
             }
             Ok(Frame::StartToken | Frame::JoinToken)
                 if matches!(place, Some(Place::Connected(_))) =>
@@ -116,7 +127,15 @@ impl<S: Service, U: Service> Server<S, U> {
                 self.hand_on(now, from, payload);
             }
             Ok(Frame::StartToken) => self.ask(now, from, Side::Send), // MS-X-01
+            Ok(Frame::JoinToken) if self.without.has(Deviation::JoinSends) => {
+                self.ask(now, from, Side::Send);
+            }
             Ok(Frame::JoinToken) => self.ask(now, from, Side::Receive), // MS-X-01
+            Ok(Frame::Data(_) | Frame::Fragment(_))
+                if place.is_none() && self.without.has(Deviation::MediaJoins) =>
+            {
+                self.ask(now, from, Side::Receive);
+            }
             Ok(
                 Frame::Data(_)
                 | Frame::Fragment(_)
@@ -151,6 +170,9 @@ impl<S: Service, U: Service> Server<S, U> {
     fn ask(&mut self, now: Duration, from: SocketAddr, side: Side) {
         match self.admission.ask(from, side) {
             Admitted::Connected => self.open(now, from, side),
+            Admitted::Waits if self.without.has(Deviation::NobodyWaits) => {
+                self.admission.forget(from);
+            }
             Admitted::Waits => {
                 self.counters.waited += 1;
                 let awaiting = self.admission.awaiting();
@@ -176,7 +198,7 @@ impl<S: Service, U: Service> Server<S, U> {
             Some(Place::Connected(Side::Receive)) => self.uploads.serves(peer),
             Some(Place::Waiting(_)) | None => return,
         };
-        if !is_served {
+        if !is_served && !self.without.has(Deviation::SlotsAreLost) {
             self.admission.forget(peer);
         }
     }
@@ -185,8 +207,12 @@ impl<S: Service, U: Service> Server<S, U> {
     fn settle(&mut self, now: Duration) {
         loop {
             while let Some(output) = self.streams.poll().or_else(|| self.uploads.poll()) {
-                if let Output::Ended { peer, .. } = &output {
+                if let Output::Ended { peer, outcome } = &output {
                     self.release(*peer);
+                    let failed = matches!(outcome, Outcome::Failed(_));
+                    if failed && self.without.has(Deviation::AllFailTogether) {
+                        self.streams.handle(now, Input::Stop);
+                    }
                 }
                 self.outputs.push_back(output);
             }

@@ -29,6 +29,23 @@ impl Identity {
         }
     }
 
+    pub(super) const fn with_nonce(self, nonce: u64) -> Self {
+        Self { nonce, ..self }
+    }
+
+    pub(super) const fn with_sender(self, sender_nonce: u64) -> Self {
+        Self {
+            sender_nonce,
+            ..self
+        }
+    }
+
+    /// With each nonce in the place of the other.
+    pub(super) const fn swapped(self) -> Self {
+        let (nonce, sender_nonce) = (self.nonce, self.sender_nonce);
+        self.with_nonce(sender_nonce).with_sender(nonce)
+    }
+
     /// START (MS-S-01); `compatible` if the one-way behaviour is taken too (MS-S-10).
     pub(super) fn start(self, asked: &Parameters, compatible: bool) -> Vec<u8> {
         let tlvs = asked.encode();

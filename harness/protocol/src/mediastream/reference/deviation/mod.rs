@@ -1,0 +1,14 @@
+//! Faulty twins of the reference: what each leaves out, and where.
+//!
+//! Most twins are the reference whose datagrams are changed on their way out or in, or which was told
+//! something else: their whole fault stands in the row, as a [`hook::Hook`]. The others are asked for by
+//! the machine, at the decision that they get wrong.
+
+mod hook;
+mod passing;
+mod table;
+
+pub(super) use hook::{Repeated, Waits};
+pub(super) use passing::{Known, Passing};
+pub(in super::super) use table::TWINS;
+pub(super) use table::{Deviation, Deviations};

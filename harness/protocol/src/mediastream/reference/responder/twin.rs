@@ -1,0 +1,99 @@
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use super::super::deviation::{Deviation, Known, Passing, Repeated};
+use super::super::settings::Settings;
+use super::super::start3::Identity;
+use super::session::{HalfOpen, Request, Session};
+use super::start3::Handshake;
+use super::{Responder, failed};
+
+/// What only a faulty twin does.
+impl Responder {
+    /// What it knows of the session with `peer`.
+    pub(super) fn known(&self, peer: SocketAddr) -> Known {
+        let none = Known::nothing(self.grammar, self.settings.stream.frames());
+        let identity = |session: &Session| session.start3().map(|handshake| handshake.identity);
+        let mut others = self.sessions.iter().filter(|(other, _)| **other != peer);
+        let other = others
+            .next()
+            .map(|(other, session)| (*other, identity(session)));
+        let none = Known {
+            half_open: self.half_open,
+            other,
+            ..none
+        };
+        self.sessions.get(&peer).map_or(none, |session| Known {
+            session: true,
+            pending: session.half_open.is_some(),
+            sends: session.half_open.as_ref().map_or(0, HalfOpen::sends),
+            identity: identity(session),
+            id: Some(session.id),
+            wish: match &session.request {
+                Request::Syn(wish) => Some(*wish),
+                Request::Start | Request::Start3(_) => None,
+            },
+            frames: session.media.frames(),
+            ..none
+        })
+    }
+
+    pub(super) fn receive_as_twin(&mut self, now: Duration, from: SocketAddr, taken: Passing) {
+        for answer in taken.before {
+            self.send(from, answer);
+        }
+        if let Some(peer) = taken.ends {
+            let why = "a datagram ended it";
+            self.close(peer, why, &failed("twin", why));
+        }
+        match taken.is_lost {
+            true => self.counters.received(&taken.bytes),
+            false => self.receive(now, taken.peer, &taken.bytes),
+        }
+    }
+
+    /// The request of a half-open session came again.
+    pub(super) fn disturb_timers(
+        &mut self,
+        now: Duration,
+        peer: SocketAddr,
+        reset: Deviation,
+        counts: Deviation,
+    ) {
+        let (resets, counts) = (self.settings.lacks(reset), self.settings.lacks(counts));
+        if !resets && !counts {
+            return;
+        }
+        if let Some(mut session) = self.take(peer) {
+            if let Some(half_open) = &mut session.half_open {
+                half_open.disturb(now, resets, &self.settings);
+            }
+            self.insert(peer, session);
+        }
+    }
+
+    /// A START was refused.
+    pub(super) fn keep_refused(&mut self, now: Duration, peer: SocketAddr, identity: Identity) {
+        if self.settings.lacks(Deviation::RefusedIsKept) && !self.sessions.contains_key(&peer) {
+            let request = Request::Start3(Handshake {
+                identity,
+                start_ack: Vec::new(),
+            });
+            let mut session = self.new_session(now, request, self.settings.max_datagram);
+            session.half_open = Some(HalfOpen::new(now, Repeated::StartAck, &self.settings));
+            self.insert(peer, session);
+        }
+    }
+}
+
+impl Session {
+    /// Takes the place of another session of its tuple.
+    pub(super) fn inherit(&mut self, old: Self, settings: &Settings) {
+        if settings.lacks(Deviation::RestartKeepsId) {
+            self.id = old.id;
+        }
+        if settings.lacks(Deviation::RestartKeepsStream) {
+            self.stream = old.stream;
+        }
+    }
+}
