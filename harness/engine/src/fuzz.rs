@@ -47,6 +47,7 @@ fn check(bytes: &[u8], vantage: Vantage) {
         options: None,
         mode: None,
         supervised: false,
+        buffer_period: None,
     });
     let mut audit = Audit::default();
     let mut last = None;

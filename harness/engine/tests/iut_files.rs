@@ -61,7 +61,10 @@ fn the_example_of_the_design_is_read_as_it_stands() {
     let options: Vec<_> = start.options.keys().collect();
     assert_eq!(options, ["optimistic_start", "allow_legacy_start"]);
     assert_eq!(iut.stream.frame_bytes(), 1000);
-    assert_eq!(iut.environment().buffer_period, Duration::from_secs(5));
+    assert_eq!(
+        iut.timing.buffer_period.as_fixed(),
+        Some(Duration::from_secs(5))
+    );
     assert_eq!(iut.waive.len(), 1);
 }
 

@@ -13,10 +13,8 @@ use tokio::time::{sleep, timeout};
 
 use crate::kernel;
 use crate::ports::FreePort;
+use crate::probe;
 use crate::process::{Ended, PlaceholderError, Placeholders, Process, StartError, command};
-
-/// How long a responder may take to become ready.
-const READY_WITHIN: Duration = Duration::from_secs(10);
 
 /// How often the kernel's table of sockets is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -281,12 +279,35 @@ impl Launcher {
         let values = self.placeholders(needs, Some(address), None);
         let process = self.start(start, &values)?;
         match ready(&process, start, address).await {
-            Ok(()) => Ok(process),
+            Ok(()) => {
+                sleep(self.startup_delay(needs)).await;
+                Ok(process)
+            }
             Err(error) => {
                 process.stop().await;
                 Err(error)
             }
         }
+    }
+
+    /// How long it accepts nothing once it is ready, where nobody looks at that.
+    fn startup_delay(&self, needs: &Needs) -> Duration {
+        let own = self.iut.timing.startup_delay.as_fixed();
+        let is_judged = |option: &String| option.starts_with("startup_delay");
+        match needs.options.iter().any(is_judged) {
+            true => Duration::ZERO,
+            false => own.unwrap_or_default(),
+        }
+    }
+
+    /// How often it is asked, once a second, whether it is there, before its first scenario.
+    pub(crate) fn first_tries(&self) -> u32 {
+        let start = self.iut.start.as_ref();
+        let within = start.and_then(|start| start.ready_within.as_fixed());
+        let seconds = within.map_or(0, |within| within.as_secs());
+        u32::try_from(seconds)
+            .unwrap_or(u32::MAX)
+            .max(probe::FIRST_TRIES)
     }
 
     fn start(&self, start: &Start, values: &Placeholders<'_>) -> Result<Process, LaunchError> {
@@ -326,7 +347,7 @@ impl Launcher {
     }
 }
 
-/// Waits until the process is ready, but not longer than [`READY_WITHIN`].
+/// Waits until the process is ready, but not longer than its description says.
 async fn ready(process: &Process, start: &Start, address: SocketAddr) -> Result<(), LaunchError> {
     let is_ready = async {
         match &start.ready {
@@ -350,10 +371,15 @@ async fn ready(process: &Process, start: &Start, address: SocketAddr) -> Result<
             () = is_ready => Ok(()),
         }
     };
-    match timeout(READY_WITHIN, waited).await {
+    let after = match &start.ready {
+        Ready::After(span) => span.as_fixed().unwrap_or_default(),
+        Ready::Line(_) | Ready::Port(_) => Duration::ZERO,
+    };
+    let within = after.saturating_add(start.ready_within.as_fixed().unwrap_or_default());
+    match timeout(within, waited).await {
         Ok(outcome) => outcome,
         Err(_) => Err(LaunchError::NotReady {
-            waited: READY_WITHIN,
+            waited: within,
             missing: missing(process, start, address),
             output: process.output().tail(),
         }),
@@ -443,6 +469,7 @@ mod tests {
             plain: false,
             stream: None,
             stream_has: None,
+            buffer_period: None,
         }
     }
 

@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
+use shakedown_engine::scenario::Span;
 use shakedown_protocol::{Protocol, Transport};
 use tokio::time::{Instant, timeout_at};
 
@@ -24,9 +25,6 @@ pub const FIRST_TRIES: u32 = 5;
 /// How often it is asked after a scenario. Half-open sessions may take all its room for 10 s
 /// (MS-H-19).
 pub const LATER_TRIES: u32 = 12;
-
-/// How long an initiator may take until it says its first word.
-const FIRST_WORD: Duration = Duration::from_secs(10);
 
 /// An implementation that does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -178,18 +176,22 @@ async fn ask_for_stream(
     Err(silent(instance, tried))
 }
 
-/// Waits for the first datagram of an initiator that was told to ask `socket`.
+/// Waits for the first datagram of an initiator that was told to ask `socket`, for so long.
 ///
 /// # Errors
 /// [`Silent`] if none comes, or its process ends before.
-pub async fn initiator(socket: &PeerSocket, instance: &Instance) -> Result<(), Silent> {
+pub async fn initiator(
+    socket: &PeerSocket,
+    instance: &Instance,
+    within: Span,
+) -> Result<(), Silent> {
     let tried = || {
         format!(
-            "its first datagram was waited for at {} ({FIRST_WORD:?})",
+            "its first datagram was waited for at {} ({within})",
             socket.local()
         )
     };
-    let until = Instant::now() + FIRST_WORD;
+    let until = Instant::now() + within.as_fixed().unwrap_or_default();
     let clock = Clock::start();
     tokio::select! {
         biased;

@@ -311,6 +311,8 @@ pub struct MonitorSettings {
     /// Whether the capture is known to begin before the implementation does and to end while it
     /// still lives, with its default timers, as in a run: then what is missing was not sent.
     pub supervised: bool,
+    /// How long whoever asks waits for media before it gives up, if that is known.
+    pub buffer_period: Option<Duration>,
 }
 
 impl Default for MonitorSettings {
@@ -324,6 +326,7 @@ impl Default for MonitorSettings {
             options: None,
             mode: None,
             supervised: false,
+            buffer_period: None,
         }
     }
 }

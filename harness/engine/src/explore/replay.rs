@@ -64,6 +64,7 @@ impl Trace {
                 plain: false,
                 stream: None,
                 stream_has: None,
+                buffer_period: None,
             },
             bindings: replay.bindings,
             sockets: replay.sockets,

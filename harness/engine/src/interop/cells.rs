@@ -189,6 +189,7 @@ fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, MatrixErr
                 plain: false,
                 stream: None,
                 stream_has: None,
+                buffer_period: None,
             };
             let options = (known.options)(role, mode);
             let setups = options.into_iter().filter(claims).map(Some);

@@ -187,10 +187,19 @@ impl Checker<'_> {
             let help = "write a share of the interval from 0 to 2; 0.25 is a quarter";
             self.at(&root("timing").key("tolerance"), message, Some(help));
         }
-        let at_most = self.iut.timing.tolerance_at_most;
-        self.fixed(&at_most, &root("timing").key("tolerance_at_most"));
-        let period = self.iut.timing.buffer_period;
-        self.fixed(&period, &root("timing").key("buffer_period"));
+        let timing = self.iut.timing;
+        for (name, span) in [
+            ("tolerance_at_most", timing.tolerance_at_most),
+            ("buffer_period", timing.buffer_period),
+            ("ack", timing.ack),
+            ("answer", timing.answer),
+            ("item", timing.item),
+            ("request", timing.request),
+            ("connect", timing.connect),
+            ("startup_delay", timing.startup_delay),
+        ] {
+            self.fixed(&span, &root("timing").key(name));
+        }
     }
 
     fn waiver(&mut self, waiver: &Waiver, index: usize, role_given: bool) {
@@ -259,6 +268,7 @@ impl Checker<'_> {
             }
         }
         self.fixed(&start.grace, &place.key("grace"));
+        self.fixed(&start.ready_within, &place.key("ready_within"));
         let place = place.key("ready");
         match &start.ready {
             Ready::Line(line) if line.is_empty() => {

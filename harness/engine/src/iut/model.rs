@@ -79,8 +79,7 @@ impl Iut {
     /// The lengths of time that scenarios may refer to.
     #[must_use]
     pub fn environment(&self) -> Environment {
-        let buffer_period = self.timing.buffer_period.as_fixed().unwrap_or_default();
-        Environment::new(&self.stream, buffer_period)
+        Environment::new(&self.stream, &self.timing)
     }
 }
 
@@ -107,6 +106,9 @@ pub struct Start {
     /// When it is ready (responders).
     #[serde(default)]
     pub ready: Ready,
+    /// How long it may take to become ready, and to answer or say its first word then.
+    #[serde(default = "default_ready_within")]
+    pub ready_within: Span,
     /// How long one process lives.
     #[serde(default)]
     pub per: Per,
@@ -116,6 +118,10 @@ pub struct Start {
     /// How long it may take to end after SIGTERM before it is killed.
     #[serde(default = "default_grace")]
     pub grace: Span,
+}
+
+fn default_ready_within() -> Span {
+    Span::fixed(Duration::from_secs(10))
 }
 
 fn default_grace() -> Span {
@@ -170,7 +176,22 @@ pub struct Timing {
     /// How long it waits for media before it gives up (initiators; MS-L-05), or before it gives
     /// an upload up (servers; MS-X-05).
     pub buffer_period: Span,
+    /// How soon a server acks an event; the specification of `proton` gives 5 minutes.
+    pub ack: Span,
+    /// How soon a server answers a request on the commit stream; the same.
+    pub answer: Span,
+    /// How soon an item comes on the action stream, in `pull` after it was asked for; the same.
+    pub item: Span,
+    /// How soon a client sends what its options name: an event, a request; the same.
+    pub request: Span,
+    /// How soon a client connects, or an initiator says its first word, once it is started.
+    pub connect: Span,
+    /// For how long a server accepts no connection once it is started, with no option given.
+    pub startup_delay: Span,
 }
+
+/// What the specification of `proton` gives each operation whose time it leaves open.
+const OPERATION: Duration = Duration::from_mins(5);
 
 impl Timing {
     /// By how much its times may be off.
@@ -190,6 +211,12 @@ impl Default for Timing {
             tolerance: Tolerance::default().share,
             tolerance_at_most: Span::fixed(Tolerance::AT_MOST),
             buffer_period: Span::fixed(Duration::from_secs(5)),
+            ack: Span::fixed(OPERATION),
+            answer: Span::fixed(OPERATION),
+            item: Span::fixed(OPERATION),
+            request: Span::fixed(OPERATION),
+            connect: Span::fixed(Duration::from_secs(30)),
+            startup_delay: Span::fixed(Duration::ZERO),
         }
     }
 }

@@ -37,6 +37,7 @@ impl Scenario {
         let stream = self.iut.stream_for(iut.stream);
         scenario.iut.stream = (stream != iut.stream).then_some(stream);
         scenario.iut.stream_has = None;
+        scenario.iut.buffer_period = None;
         scenario
     }
 }

@@ -5,6 +5,7 @@ use serde_json::Value;
 use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
 
+use super::Span;
 use crate::network::Impairment;
 use crate::step::Step;
 
@@ -71,6 +72,9 @@ pub struct Needs {
     /// asked for; if that is not given, 50 frames of 1,000 bytes a second for 2 s.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub stream_has: Option<StreamBounds>,
+    /// For how long it must wait for media before it gives up, at least, or the behaviour does not show.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub buffer_period: Option<Span>,
 }
 
 impl Needs {

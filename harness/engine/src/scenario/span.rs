@@ -3,57 +3,66 @@ use std::time::Duration;
 use serde::{Deserialize, Deserializer, Serialize, Serializer};
 use shakedown_protocol::StreamParameters;
 
+use crate::iut::Timing;
+
 /// A length of time as scenarios and descriptions write it: a sum of terms joined by ` + `.
 ///
 /// A term is a number with a unit (`20us`, `400ms`, `1.5s`, `2m`, and what else humantime reads) or
-/// one of the lengths that depend on the implementation under test: `$frame_interval`, `$stream`,
-/// `$buffer_period`. So
+/// one of the lengths that depend on the implementation under test ([`Span::NAMES`]). So
 /// `500ms + $frame_interval` is half a second more than the time from one frame to the next.
 /// [`Span::resolve`] turns it into a duration.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct Span {
     fixed: Duration,
-    counts: [u8; Variable::ALL.len()],
+    counts: [u8; Self::NAMES.len()],
 }
 
-/// The lengths that a span can depend on.
+/// The lengths that a span can depend on, in the order of [`Span::NAMES`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Environment {
-    /// `$frame_interval`: the time from one frame of media to the next.
-    pub frame_interval: Duration,
-    /// `$stream`: the length of the whole stream.
-    pub stream: Duration,
-    /// `$buffer_period`: how long an initiator waits for media before it gives up.
-    pub buffer_period: Duration,
-}
+pub struct Environment([Duration; Span::NAMES.len()]);
 
 impl Span {
-    /// The names that a span may use, without their `$`.
-    pub const NAMES: [&'static str; 3] = ["frame_interval", "stream", "buffer_period"];
+    /// The names that a span may use, without their `$`: what depends on the stream, then what a
+    /// description says under `[timing]`.
+    pub const NAMES: [&'static str; 8] = [
+        "frame_interval",
+        "stream",
+        "buffer_period",
+        "ack",
+        "answer",
+        "item",
+        "request",
+        "connect",
+    ];
 
     /// A span that depends on nothing.
     #[must_use]
     pub const fn fixed(duration: Duration) -> Self {
         Self {
             fixed: duration,
-            counts: [0; Variable::ALL.len()],
+            counts: [0; Self::NAMES.len()],
         }
     }
 
     /// Its length where it depends on nothing.
     #[must_use]
     pub fn as_fixed(&self) -> Option<Duration> {
-        (self.counts == [0; Variable::ALL.len()]).then_some(self.fixed)
+        (self.counts == [0; Self::NAMES.len()]).then_some(self.fixed)
     }
 
     /// Its length in this environment; saturates.
     #[must_use]
     pub fn resolve(&self, environment: &Environment) -> Duration {
-        let terms = Variable::ALL.iter().zip(self.counts);
-        terms.fold(self.fixed, |sum, (variable, count)| {
-            let length = variable.of(environment);
+        let terms = environment.0.iter().zip(self.counts);
+        terms.fold(self.fixed, |sum, (length, count)| {
             sum.saturating_add(length.saturating_mul(u32::from(count)))
         })
+    }
+
+    /// Whether it may be made of many intervals: it depends on the stream.
+    pub(crate) const fn is_of_frames(&self) -> bool {
+        let [interval, stream, ..] = self.counts;
+        interval > 0 || stream > 0
     }
 
     /// Whether it is longer than `other` in every environment.
@@ -71,14 +80,20 @@ impl Span {
 }
 
 impl Environment {
-    /// The environment of an implementation that streams this and waits so long for media.
+    /// The environment of an implementation that streams this, and is as punctual as `timing` says.
     #[must_use]
-    pub fn new(stream: &StreamParameters, buffer_period: Duration) -> Self {
-        Self {
-            frame_interval: stream.interval(),
-            stream: Duration::from_secs(u64::from(stream.seconds)),
-            buffer_period,
-        }
+    pub fn new(stream: &StreamParameters, timing: &Timing) -> Self {
+        let fixed = |span: Span| span.as_fixed().unwrap_or_default();
+        Self([
+            stream.interval(),
+            Duration::from_secs(u64::from(stream.seconds)),
+            fixed(timing.buffer_period),
+            fixed(timing.ack),
+            fixed(timing.answer),
+            fixed(timing.item),
+            fixed(timing.request),
+            fixed(timing.connect),
+        ])
     }
 }
 
@@ -156,10 +171,11 @@ impl schemars::JsonSchema for Span {
     }
 
     fn json_schema(_: &mut schemars::SchemaGenerator) -> schemars::Schema {
-        let term = format!(r"({LENGTH}|\$(frame_interval|stream|buffer_period))");
+        let names = Self::NAMES.join("|");
+        let term = format!(r"({LENGTH}|\$({names}))");
         schemars::json_schema!({
             "type": "string",
-            "description": "A length of time: terms joined by ` + `. A term is a number with a unit (us, ms, s, m, h), or $frame_interval, $stream or $buffer_period.",
+            "description": "A length of time: terms joined by ` + `. A term is a number with a unit (us, ms, s, m, h), or what the description of the implementation says: $frame_interval, $stream, $buffer_period, $ack, $answer, $item, $request, $connect.",
             "pattern": format!(r"^{term}( *\+ *{term})*$"),
             "examples": ["400ms", "2s", "500ms + $frame_interval"]
         })
@@ -168,25 +184,6 @@ impl schemars::JsonSchema for Span {
 
 /// What a schema takes for a fixed length: `400ms`, `1m 30s`.
 pub(crate) const LENGTH: &str = r"[0-9]+(\.[0-9]+)? ?[a-z]+( [0-9]+ ?[a-z]+)*";
-
-#[derive(Clone, Copy)]
-enum Variable {
-    FrameInterval,
-    Stream,
-    BufferPeriod,
-}
-
-impl Variable {
-    const ALL: [Self; 3] = [Self::FrameInterval, Self::Stream, Self::BufferPeriod];
-
-    const fn of(self, environment: &Environment) -> Duration {
-        match self {
-            Self::FrameInterval => environment.frame_interval,
-            Self::Stream => environment.stream,
-            Self::BufferPeriod => environment.buffer_period,
-        }
-    }
-}
 
 fn no_span(text: &str) -> String {
     format!("{text:?} is no length of time; write for example \"400ms\" or \"2s\"")
@@ -203,14 +200,14 @@ fn literal(term: &str) -> Option<Duration> {
 mod tests {
     use super::*;
 
-    const ENVIRONMENT: Environment = Environment {
-        frame_interval: Duration::from_millis(20),
-        stream: Duration::from_secs(2),
-        buffer_period: Duration::from_secs(5),
-    };
-
     fn resolve(text: &str) -> Duration {
-        text.parse::<Span>().unwrap().resolve(&ENVIRONMENT)
+        let stream = StreamParameters {
+            bits_per_second: 400_000,
+            frames_per_second: 50,
+            seconds: 2,
+        };
+        let environment = Environment::new(&stream, &Timing::default());
+        text.parse::<Span>().unwrap().resolve(&environment)
     }
 
     #[test]

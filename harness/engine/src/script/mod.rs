@@ -82,9 +82,9 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_carrier::Security;
-use shakedown_protocol::{Protocol, StreamParameters, Tolerance};
+use shakedown_protocol::{Protocol, StreamParameters};
 
-use crate::iut::Exit;
+use crate::iut::{Exit, Timing};
 
 pub use bindings::fingerprint;
 pub use describe::{describe, human_time};
@@ -108,12 +108,10 @@ impl SocketId {
 pub struct Environment {
     /// The protocol whose frames the scenario names.
     pub protocol: &'static Protocol,
-    /// By how much the implementation's times may be off, besides 50 ms.
-    pub tolerance: Tolerance,
+    /// How punctual the implementation is.
+    pub timing: Timing,
     /// What is streamed, whoever sends it; gives `$frame_interval` and `$stream`.
     pub stream: StreamParameters,
-    /// How long an initiator waits for media before it gives up; `$buffer_period`.
-    pub buffer_period: Duration,
     /// What the exit status of the implementation's process means.
     pub exit: Exit,
     /// The implementation's address if it is a responder; `None` if it speaks first.

@@ -68,7 +68,7 @@ impl Window {
 
     /// The window for what is made of many intervals, such as the frames of a stream.
     pub(crate) fn of_many(start: Duration, within: Duration, context: &Context) -> Self {
-        let slack = context.environment.tolerance.of_many(within);
+        let slack = context.environment.timing.tolerance().of_many(within);
         let within = (within, slack.saturating_add(GRACE));
         Self::between(start, (Duration::ZERO, GRACE), within, context)
     }
@@ -115,20 +115,24 @@ impl Window {
 
 /// What a span of this length is stretched or shortened by.
 pub(crate) fn slack(span: Duration, environment: &Environment) -> Duration {
-    environment.tolerance.of(span).saturating_add(GRACE)
+    let tolerance = environment.timing.tolerance();
+    tolerance.of(span).saturating_add(GRACE)
 }
 
 /// The same for a span that may be made of many intervals: it then depends on what is streamed.
 fn stretch(span: &Span, environment: &Environment) -> Duration {
     let length = resolve(span, environment);
-    match span.as_fixed() {
-        Some(_) => slack(length, environment),
-        None => environment.tolerance.of_many(length).saturating_add(GRACE),
+    match span.is_of_frames() {
+        false => slack(length, environment),
+        true => {
+            let tolerance = environment.timing.tolerance();
+            tolerance.of_many(length).saturating_add(GRACE)
+        }
     }
 }
 
 /// The length of a span in this environment.
 pub(crate) fn resolve(span: &Span, environment: &Environment) -> Duration {
-    let lengths = scenario::Environment::new(&environment.stream, environment.buffer_period);
+    let lengths = scenario::Environment::new(&environment.stream, &environment.timing);
     span.resolve(&lengths)
 }

@@ -22,9 +22,9 @@ use serde_json::Value;
 use shakedown_capture::{AnnotateError, CaptureError, WriteError, annotate_with_key_log};
 use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::requirement::Level;
-use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters, Tolerance};
+use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
-use crate::iut::{Iut, Waiver};
+use crate::iut::{Iut, Timing, Waiver};
 use crate::judge::{is_of_iut, judge};
 use crate::network::{Fault, Impairment};
 use crate::scenario::Scenario;
@@ -40,10 +40,8 @@ use world::{Played, VirtualRun};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub stream: StreamParameters,
-    /// By how much the implementation's times may be off, besides 50 ms.
-    pub tolerance: Tolerance,
-    /// How long whoever takes media waits for it before giving up.
-    pub buffer_period: Duration,
+    /// How punctual the implementation is.
+    pub timing: Timing,
     /// Largest datagram that the reference is set up to send, in bytes; 65,507 if not given.
     pub max_datagram: Option<usize>,
     /// Seed of everything random, on both sides.
@@ -64,8 +62,7 @@ impl Settings {
     pub fn of(iut: &Iut, seed: u64, level: Level) -> Self {
         Self {
             stream: iut.stream,
-            tolerance: iut.timing.tolerance(),
-            buffer_period: iut.environment().buffer_period,
+            timing: iut.timing,
             max_datagram: iut.max_datagram,
             seed,
             level,
@@ -96,8 +93,7 @@ impl Default for Settings {
                 frames_per_second: 50,
                 seconds: 2,
             },
-            tolerance: Tolerance::default(),
-            buffer_period: Duration::from_secs(5),
+            timing: Timing::default(),
             max_datagram: None,
             seed: 1,
             level: Level::Should,
@@ -235,7 +231,8 @@ fn observe(
 ) -> Result<Observed, CaptureError> {
     let settings = MonitorSettings {
         vantage: Vantage::Sender,
-        tolerance: settings.tolerance,
+        tolerance: settings.timing.tolerance(),
+        buffer_period: settings.timing.buffer_period.as_fixed(),
         stream: Some(settings.stream_of(scenario)),
         max_datagram: settings.max_datagram,
         options: Some(scenario.iut.options.clone()),

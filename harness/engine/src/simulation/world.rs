@@ -130,9 +130,8 @@ impl<'s> VirtualRun<'s> {
         let is_responder = scenario.iut.role == Role::Responder;
         let environment = Environment {
             protocol,
-            tolerance: settings.tolerance,
+            timing: settings.timing,
             stream: settings.stream_of(scenario),
-            buffer_period: settings.buffer_period,
             exit: crate::iut::Exit::default(),
             iut: is_responder.then(|| (LOCALHOST, RESPONDER_PORT).into()),
             seed: settings.seed,
@@ -291,7 +290,7 @@ impl<'s> VirtualRun<'s> {
         self.failed = false;
         let needs = &self.scenario.iut;
         let peer = self.sockets.get(&SocketId::MAIN).copied();
-        let period = format!("{}ms", self.settings.buffer_period.as_millis());
+        let period = self.settings.timing.buffer_period.to_string();
         let mut extra = vec![("buffer_period".to_owned(), period)];
         // Not every protocol has one.
         extra.retain(|(name, _)| self.protocol.settings.iter().any(|it| it.name == *name));

@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Step;
-use crate::iut::Iut;
+use crate::iut::{Iut, Ready};
 use crate::scenario::Span;
 
 /// How long steps take against an implementation.
@@ -49,6 +49,20 @@ impl<'a> Pace<'a> {
         let count = count.unwrap_or_else(|| stream.frames());
         let count = u32::try_from(count).unwrap_or(u32::MAX);
         self.tolerated(stream.interval().saturating_mul(count))
+    }
+
+    /// What the description gives a restart: its end, and until it is ready and accepts.
+    pub(super) fn restart(&self) -> Duration {
+        let start = self.iut.start.as_ref();
+        let waits = start.into_iter().flat_map(|start| {
+            let after = match start.ready {
+                Ready::After(span) => Some(span),
+                Ready::Line(_) | Ready::Port(_) => None,
+            };
+            [Some(start.grace), Some(start.ready_within), after]
+        });
+        let waits = waits.chain([Some(self.iut.timing.startup_delay)]);
+        waits.flatten().map(|span| self.exactly(&span)).sum()
     }
 
     /// So many datagrams in a row: a thousand take less than a second, even from a socket of its own

@@ -23,7 +23,7 @@ impl Verb for RestartIut {
         format!("{how} the implementation and start it again")
     }
 
-    fn longest(&self, _: &Pace<'_>) -> Duration {
-        RESTART
+    fn longest(&self, pace: &Pace<'_>) -> Duration {
+        RESTART.saturating_add(pace.restart())
     }
 }

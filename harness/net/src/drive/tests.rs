@@ -3,7 +3,7 @@ use std::fs::File;
 use serde_json::{Value, json};
 use shakedown_capture::Capture;
 use shakedown_carrier::Security;
-use shakedown_engine::iut::Iut;
+use shakedown_engine::iut::{Iut, Timing};
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{Environment, ScriptOutcome};
 use tempfile::TempDir;
@@ -43,9 +43,8 @@ impl Fixture {
         let address = socket.local();
         let environment = Environment {
             protocol: shakedown_protocol::protocol("mediastream").unwrap(),
-            tolerance: shakedown_protocol::Tolerance::default(),
+            timing: Timing::default(),
             stream: self.iut.stream,
-            buffer_period: Duration::from_secs(5),
             exit: self.iut.exit,
             iut: Some(address),
             seed: 1,

@@ -178,7 +178,7 @@ impl Context {
         mut whole: watch::Receiver<bool>,
     ) -> (End, Duration) {
         let begin = Instant::now();
-        let buffer = asks.iut.environment().buffer_period;
+        let buffer = asks.iut.timing.buffer_period.as_fixed().unwrap_or_default();
         let pairs = self.plan.protocol.pairs;
         let patience = pairs.map(|pairs| (pairs.patience)(&pair.initiator.offer()));
         let patience = patience.unwrap_or_default();

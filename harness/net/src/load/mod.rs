@@ -189,9 +189,8 @@ fn player(
         program: Program::new(plan.scenario.clone()),
         environment: Environment {
             protocol,
-            tolerance: iut.timing.tolerance(),
+            timing: iut.timing,
             stream: iut.stream,
-            buffer_period: iut.environment().buffer_period,
             exit: iut.exit,
             iut: instance.address,
             seed: plan.seed,

@@ -132,7 +132,7 @@ impl Group {
             self.protocol,
             &self.needs.mode,
             &instance,
-            probe::FIRST_TRIES,
+            self.launcher.first_tries(),
             seed,
         );
         let probe = asked.await.map_err(|silent| silent.to_string())?;

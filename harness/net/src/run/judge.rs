@@ -48,6 +48,7 @@ pub(crate) fn judge(
         options: Some(needs.options.clone()),
         mode: Some(needs.mode.clone()),
         supervised: true,
+        buffer_period: iut.timing.buffer_period.as_fixed(),
     };
     let mut judged = CaptureFindings::default();
     let file = match File::open(path) {

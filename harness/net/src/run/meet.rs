@@ -158,9 +158,8 @@ impl Job {
         let iut = &self.launcher.iut;
         Environment {
             protocol: self.target.protocol,
-            tolerance: iut.timing.tolerance(),
+            timing: iut.timing,
             stream: iut.stream,
-            buffer_period: iut.environment().buffer_period,
             exit: iut.exit,
             iut: address,
             seed: context.seed,

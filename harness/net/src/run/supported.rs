@@ -41,6 +41,15 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
              {{bits_per_second}}, {{frames_per_second}} or {{seconds}}"
         ));
     }
+    let waits = iut.timing.buffer_period;
+    let least = needs
+        .buffer_period
+        .map(|least| least.resolve(&iut.asked(needs).environment()));
+    if let Some(least) = least.filter(|least| waits.as_fixed() < Some(*least)) {
+        return Some(format!(
+            "the IUT gives up after {waits} without media; this takes {least:?}"
+        ));
+    }
     if start.is_none() && controls_process(&scenario.steps) {
         return Some(String::from(
             "it needs an IUT that is started by Shakedown; the description has no [start]",

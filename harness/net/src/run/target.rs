@@ -107,7 +107,7 @@ impl Target {
             let socket = socket.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
             let instance = self.launcher.initiator(needs, socket.local());
             let instance = instance.map_err(|error| error.to_string())?;
-            let asked = probe::initiator(&socket, &instance).await;
+            let asked = probe::initiator(&socket, &instance, self.iut().timing.connect).await;
             if let Some(process) = &instance.process {
                 process.stop().await;
             }
@@ -116,8 +116,14 @@ impl Target {
         let instance = self.launcher.responder(needs).await;
         let instance = instance.map_err(|error| error.to_string())?;
         let mode = &needs.mode;
-        let asked =
-            probe::responder(self.protocol, mode, &instance, probe::FIRST_TRIES, turn).await;
+        let asked = probe::responder(
+            self.protocol,
+            mode,
+            &instance,
+            self.launcher.first_tries(),
+            turn,
+        )
+        .await;
         if self.serves_one() {
             sleep(SETTLING).await;
         }

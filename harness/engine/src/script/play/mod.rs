@@ -30,7 +30,7 @@ const MAX_FRESH: usize = 256;
 /// How long the driver may take to send.
 const SEND_LIMIT: Duration = Duration::from_secs(30);
 /// How long the driver may take to start the implementation again.
-const RESTART_LIMIT: Duration = Duration::from_secs(60);
+const RESTART_LIMIT: Duration = Duration::from_mins(30);
 
 /// A scenario played over datagrams; see the [module](super) for the rules.
 #[derive(Debug)]

@@ -18,7 +18,7 @@ use super::world::Connections;
 use super::{Doing, StreamScript, Waiter, Waiting};
 
 /// How long the driver may take to start the implementation again.
-pub(super) const RESTART_LIMIT: Duration = Duration::from_secs(60);
+pub(super) const RESTART_LIMIT: Duration = Duration::from_mins(30);
 /// The shortest time for which an implementation waits for its peer.
 const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 

@@ -13,10 +13,10 @@ use std::time::Duration;
 
 use serde_json::{Map, Value, json};
 use shakedown_carrier::Security;
-use shakedown_protocol::{StreamParameters, Tolerance};
+use shakedown_protocol::StreamParameters;
 
 use super::{Action, Environment, Failure, Input, Script, ScriptOutcome, SocketId, describe};
-use crate::iut::Exit;
+use crate::iut::{Exit, Timing};
 use crate::network::Impairment;
 use crate::scenario::Scenario;
 
@@ -73,13 +73,12 @@ impl Play {
         let scenario: Scenario = serde_json::from_value(scenario).unwrap();
         let environment = Environment {
             protocol: &shakedown_protocol::mediastream::PROTOCOL,
-            tolerance: Tolerance::new(0.25),
+            timing: Timing::default(),
             stream: StreamParameters {
                 bits_per_second: 400_000,
                 frames_per_second: 50,
                 seconds: 2,
             },
-            buffer_period: Duration::from_secs(5),
             exit,
             iut: (role == "responder").then(|| RESPONDER.parse().unwrap()),
             seed: 7,

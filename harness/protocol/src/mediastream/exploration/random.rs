@@ -54,6 +54,7 @@ pub(in super::super) fn participants(
                 options: Some(known.clone()),
                 mode: Some(side.mode.clone()),
                 supervised: true,
+                buffer_period: None,
             }),
         })
     };

@@ -97,6 +97,7 @@ impl JudgedMachine {
             options: Some(options),
             mode: Some(mode.to_owned()),
             supervised: false,
+            buffer_period: None,
         });
         Self {
             role,

@@ -89,6 +89,7 @@ fn settings(options: u8) -> MonitorSettings {
             .to_owned()
         }),
         supervised: is_on(2),
+        buffer_period: None,
     }
 }
 

@@ -51,6 +51,8 @@ pub(super) enum Place {
 #[derive(Debug)]
 pub(super) struct Order {
     origin: Origin,
+    /// Frames after the confirmation that were taken for those of the session before, and need not be.
+    crossed: u64,
     first: Option<u64>,
     highest: u64,
     frames: u64,
@@ -66,6 +68,7 @@ impl Order {
     pub(super) fn new(origin: Origin) -> Self {
         Self {
             origin,
+            crossed: 0,
             first: None,
             highest: 0,
             frames: 0,
@@ -77,10 +80,22 @@ impl Order {
         }
     }
 
-    /// The session before on the tuple came to this number after all.
-    pub(super) const fn goes_on_after(&mut self, highest: u64) {
-        if let Origin::After(_) = self.origin {
+    /// The session before on the tuple came to this number after all; what comes once this one
+    /// `is_confirmed` may be its own, too.
+    pub(super) const fn goes_on_after(&mut self, highest: u64, is_confirmed: bool) {
+        if let Origin::After(before) = self.origin {
             self.origin = Origin::After(highest);
+            if is_confirmed {
+                self.crossed += highest.saturating_sub(before);
+            }
+        }
+    }
+
+    /// How many frames may have come before the first one, if its numbers go on.
+    pub(super) fn crossed(&self) -> u64 {
+        match (self.origin, self.first) {
+            (Origin::After(_), Some(2..)) => self.crossed,
+            _ => 0,
         }
     }
 

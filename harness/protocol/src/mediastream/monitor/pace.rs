@@ -118,8 +118,9 @@ impl Pace {
     }
 
     /// The session is over; `end` is the last moment of the capture that belongs to it. With
-    /// `is_ended` the stream was to end before its last frame: the session was restarted or dropped.
-    pub(super) fn close(&self, is_ended: bool, scope: &mut Scope<'_>) {
+    /// `is_ended` the stream was to end before its last frame: the session was restarted or dropped. So many
+    /// frames may have `crossed` with those of the session before.
+    pub(super) fn close(&self, is_ended: bool, crossed: u64, scope: &mut Scope<'_>) {
         let Some(stream) = scope.stream else {
             return;
         };
@@ -131,7 +132,7 @@ impl Pace {
             self.rate(last - first, &at, interval, scope);
         }
         let patience = interval * 5 + Duration::from_secs(1) + CROSSING;
-        if self.is_complete(last, &stream) {
+        if self.is_complete(last + crossed, &stream) {
             scope.exercised(Rule::D07);
         } else if !is_ended && scope.now.is_past(&at, patience) {
             // MS-D-07

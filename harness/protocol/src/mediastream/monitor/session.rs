@@ -24,6 +24,8 @@ pub(super) struct Before {
     pub(super) ids: Offered,
     /// The number with which its media ended, if that may still be on its way.
     pub(super) highest: Option<u64>,
+    /// The number with which it ended, whenever that was.
+    pub(super) last: Option<u64>,
     /// Media that went out without a confirmation.
     pub(super) unconfirmed: Option<Spent>,
     /// The last START_ACK whose session the responder may still keep.
@@ -101,8 +103,13 @@ pub(super) struct Session {
 
 impl Session {
     pub(super) fn new(mode: Option<Mode>, origin: Origin, first: &Moment, before: Before) -> Self {
-        let origin = match (origin, before.highest) {
-            (Origin::Start, Some(highest)) => Origin::After(highest),
+        // The responder may know a session of 3.2 still whose stream is over (MS-H-23).
+        let last = match mode {
+            Some(Mode::ThreeWay) => before.last,
+            Some(Mode::Legacy | Mode::Start3) | None => before.highest,
+        };
+        let origin = match (origin, last) {
+            (Origin::Start, Some(last)) => Origin::After(last),
             (origin, _) => origin,
         };
         Self {
@@ -185,7 +192,8 @@ impl Session {
     pub(super) fn media(&mut self, media: &Media<'_>, scope: &mut Scope<'_>) {
         if self.is_of_the_session_before(media, &scope.now) {
             self.before.highest = self.before.highest.max(media.sequence);
-            self.stream.goes_on_after(self.before.highest);
+            let is_confirmed = self.handshake.confirmed.is_some();
+            self.stream.goes_on_after(self.before.highest, is_confirmed);
             return;
         }
         if let Some(starts) = &mut self.starts {
@@ -255,6 +263,7 @@ impl Session {
             id: self.id,
             ids,
             highest: (!is_over && highest > 0).then_some(highest),
+            last: (highest > 0).then_some(highest),
             unconfirmed: match self.handshake.confirmed {
                 Some(_) => None,
                 None => self.handshake.early.spent().or(self.before.unconfirmed),

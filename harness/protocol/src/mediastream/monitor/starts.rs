@@ -126,13 +126,18 @@ impl Starts {
         if self.is_obscured {
             return;
         }
-        if !self.has_answer() && scope.settings.supervised && self.sends == 1 {
-            self.waited(&scope.now);
-        }
-        let (Some(interval), Some((longest, at))) = (interval, self.longest) else {
+        let Some(interval) = interval else {
             return;
         };
         let window = Window::around(interval + PAUSE, scope.settings.tolerance);
+        let gives_up = scope.settings.buffer_period;
+        let waits = gives_up.is_none_or(|after| after > window.latest);
+        if !self.has_answer() && scope.settings.supervised && self.sends == 1 && waits {
+            self.waited(&scope.now);
+        }
+        let Some((longest, at)) = self.longest else {
+            return;
+        };
         if longest > window.latest {
             // MS-L-02
             scope.breach_unless_network(Rule::L02, || {

@@ -88,9 +88,9 @@ impl Stream {
     }
 
     /// The session before on the tuple came to this number after all.
-    pub(super) fn goes_on_after(&mut self, highest: Option<u64>) {
+    pub(super) const fn goes_on_after(&mut self, highest: Option<u64>, is_confirmed: bool) {
         if let Some(highest) = highest {
-            self.order.goes_on_after(highest);
+            self.order.goes_on_after(highest, is_confirmed);
         }
     }
 
@@ -125,7 +125,10 @@ impl Stream {
     /// Whether its last frame was seen: its responder need not know of the session any more (MS-D-07).
     pub(super) fn is_complete(&self, settings: &MonitorSettings) -> bool {
         let stream = self.parameters(settings);
-        stream.is_some_and(|stream| self.pace.is_complete(self.highest(), &stream))
+        stream.is_some_and(|stream| {
+            let sequence = self.highest() + self.order.crossed();
+            self.pace.is_complete(sequence, &stream)
+        })
     }
 
     /// The interval between frames: as configured, else the mean that was seen.
@@ -157,7 +160,7 @@ impl Stream {
         let is_whole = !is_ended && is_last && self.is_complete(scope.settings);
         self.order.close(is_whole, scope);
         self.ticks.close(scope);
-        self.pace.close(is_ended, scope);
+        self.pace.close(is_ended, self.order.crossed(), scope);
         self.payload.close(scope);
     }
 

@@ -211,8 +211,10 @@ fn open(
         .name
         .filter(|(from, _)| *from == parties.responder);
     let is_first = opening.is_first();
+    let highest = candidate.highest(parties.responder).filter(|_| is_first);
     let before = Before {
-        highest: candidate.highest(parties.responder).filter(|_| is_first),
+        highest,
+        last: highest,
         ..Before::default()
     };
     let (origin, first) = if is_first {

@@ -67,6 +67,7 @@ fn settings(plan: &Plan<'_>) -> MonitorSettings {
             false => Vantage::Path,
         },
         supervised: plan.is_on(2),
+        buffer_period: None,
         mode: match (plan.is_on(4), plan.is_on(8)) {
             (true, _) => Some("pull".to_owned()),
             (false, true) => Some("push".to_owned()),

@@ -385,7 +385,7 @@ fn a_restart_is_asked_for_once_and_waited_for() {
 #[test]
 fn a_restart_that_does_not_come_is_the_harness_s_fault() {
     let mut play = connected(json!([{ "restart_iut": {} }, quiet()]));
-    play.until(60_000);
+    play.until(30 * 60_000);
     let outcome = play.script.outcome();
     assert!(
         matches!(outcome, Some(ScriptOutcome::Error { .. })),

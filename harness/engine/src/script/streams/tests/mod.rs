@@ -11,13 +11,13 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 use shakedown_carrier::Security;
+use shakedown_protocol::StreamParameters;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Faults, Input, OnStream, Output, StreamId, StreamMachine,
 };
-use shakedown_protocol::{StreamParameters, Tolerance};
 
 use super::StreamScript;
-use crate::iut::Exit;
+use crate::iut::{Exit, Timing};
 use crate::scenario::Scenario;
 use crate::script::{Environment, Failure, Program, ScriptOutcome};
 
@@ -52,13 +52,12 @@ impl Play {
         let scenario: Scenario = serde_json::from_value(scenario).unwrap();
         let environment = Environment {
             protocol: &shakedown_protocol::proton::PROTOCOL,
-            tolerance: Tolerance::new(0.25),
+            timing: Timing::default(),
             stream: StreamParameters {
                 bits_per_second: 400_000,
                 frames_per_second: 50,
                 seconds: 2,
             },
-            buffer_period: Duration::from_secs(5),
             exit: Exit::default(),
             iut: (role == "server").then(|| ([127, 0, 0, 1], 4433).into()),
             seed: 7,

@@ -413,6 +413,13 @@ fn the_frames_of_a_restart_whose_numbers_go_on_are_counted_from_its_first() {
     }
     let short = restart(21..=60).after(1_500.0).elsewhere();
     assert_with_stream(&short, "MS-D-07");
+    let whole = restart(21..=70).after(1_500.0).elsewhere();
+    let late = Talk::three_way(50).after(1_500.0).greet("two");
+    let late = late.frames(51..=100).after(1_500.0).elsewhere();
+    for talk in [whole, late] {
+        let heard = judge(&talk, &with_stream(Vantage::Sender));
+        assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+    }
 }
 
 #[test]

@@ -60,6 +60,7 @@ fn nothing_is_found_in_a_stream_of_the_reference(
         options: Some(both.iter().map(ToString::to_string).collect()),
         mode: Some(mode.into()),
         supervised: true,
+        buffer_period: None,
     };
     let mut pair = Pair::new(told, settings(mode, initiator, extra));
     pair.run();
@@ -84,6 +85,7 @@ fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(
         options: None,
         mode: None,
         supervised: false,
+        buffer_period: None,
     };
     // What comes after its session is over begins another one, of which the path shows too little.
     let is_usual = |pattern: &&Pattern| {
