@@ -4,8 +4,6 @@ CARGO ?= cargo
 # A development build: on a fresh machine it is done sooner than a release build, and the suite is
 # bound by the protocol's timers, not by the processor.
 SHAKEDOWN := target/debug/shakedown
-# Where `make run` puts its reports.
-OUT ?= reports/latest
 # Seconds for each target of `make fuzz-smoke`.
 FUZZ_SECONDS ?= 10
 
@@ -21,9 +19,9 @@ build: ## Build the program
 # The report of the suite over sockets is to stand last.
 run: build ## Judge the field recordings, then the reference in virtual time and over sockets
 	@status=0; \
-	$(SHAKEDOWN) run --virtual --out $(OUT)/virtual || status=$$?; \
-	$(SHAKEDOWN) check --out $(OUT)/field pcaps/field/*.pcap || status=$$?; \
-	$(SHAKEDOWN) run --out $(OUT) || status=$$?; \
+	$(SHAKEDOWN) run --virtual --out reports/virtual --force || status=$$?; \
+	$(SHAKEDOWN) check --out reports/field --force pcaps/field/*.pcap || status=$$?; \
+	$(SHAKEDOWN) run || status=$$?; \
 	exit $$status
 
 test: ## Run all tests: offline, without root
@@ -62,4 +60,4 @@ bench: ## Run the benchmarks
 
 clean: ## Remove what was built and reported
 	$(CARGO) clean
-	rm -rf $(OUT)
+	rm -rf reports/virtual reports/field reports/latest reports/[0-9]*Z-*

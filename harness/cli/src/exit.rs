@@ -100,6 +100,13 @@ impl From<io::Error> for Failure {
     }
 }
 
+/// `warning:` in the style of [`error_label`].
+pub(crate) fn warning_label() -> String {
+    let style = clap::builder::Styles::styled();
+    let warning = style.get_invalid();
+    format!("{warning}warning:{warning:#}")
+}
+
 /// `error:` as clap prints it.
 pub(crate) fn error_label() -> String {
     let style = clap::builder::Styles::styled();

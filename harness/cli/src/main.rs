@@ -19,6 +19,7 @@ mod quic_lines;
 mod quic_words;
 mod reference;
 mod reports;
+mod run_directory;
 mod vectors;
 
 use std::process::ExitCode;

@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use shakedown_engine::event::{Event, FindingEvent, VerdictEvent};
+use shakedown_engine::event::{Event, FindingEvent, RunPlan, VerdictEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Fault;
 use shakedown_engine::scenario::Scenario;
@@ -98,6 +98,7 @@ impl Virtual {
 impl Live<'_> {
     fn play(&self, scenario: &Scenario) -> Result<PlayResult, String> {
         let plan = Plan {
+            told: RunPlan::default(),
             assignments: vec![Assignment {
                 iut: self.iut.clone(),
                 scenarios: vec![scenario.clone()],

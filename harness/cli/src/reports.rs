@@ -1,7 +1,7 @@
 //! The reports of commands that judge: their flags, and how they are opened and closed.
 
 use std::io::IsTerminal;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anstream::eprintln;
 use clap::ValueEnum;
@@ -9,6 +9,7 @@ use shakedown_report::{JsonLines, Progress, Sinks, Terminal};
 
 use crate::exit::{Exit, Failure, error_label, usage};
 use crate::logging::Global;
+use crate::run_directory::{DirectoryArgs, RunDirectory};
 
 /// Columns of a report where there is no terminal to ask.
 const WIDTH: usize = 100;
@@ -17,9 +18,12 @@ const WIDTH: usize = 100;
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
     /// Directory for events.jsonl, junit.xml, summary.md and the plot of a load; it is made if need
-    /// be
+    /// be [default: for a run a new one in reports/, to which reports/latest leads]
     #[arg(long, value_name = "DIR")]
-    pub(crate) out: Option<PathBuf>,
+    out: Option<PathBuf>,
+
+    #[command(flatten)]
+    directory: DirectoryArgs,
 
     /// What standard output carries
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
@@ -37,17 +41,32 @@ pub(crate) enum Format {
 }
 
 impl ReportArgs {
-    /// Opens the reports: those of standard output, and those in `--out` or else in `out`.
-    /// Progress is shown on standard error where `progress` says that there is any.
+    /// The directory that `--out` names.
+    pub(crate) fn directory(&self) -> Result<Option<RunDirectory>, Failure> {
+        let out = self.out.as_deref();
+        out.map(|out| RunDirectory::at(out, &self.directory))
+            .transpose()
+    }
+
+    /// The directory that `--out` names, or a new one for a run with this name.
+    pub(crate) fn directory_for(&self, name: &str) -> Result<RunDirectory, Failure> {
+        match self.directory()? {
+            Some(directory) => Ok(directory),
+            None => RunDirectory::new(name, &self.directory),
+        }
+    }
+
+    /// Opens the reports: those of standard output, and those in a directory. Progress is shown on
+    /// standard error where `progress` says that there is any.
     pub(crate) fn open(
         &self,
         global: &Global,
-        out: Option<&Path>,
+        directory: Option<&RunDirectory>,
         progress: bool,
     ) -> Result<Sinks, Failure> {
         let mut sinks = Sinks::new();
-        if let Some(directory) = self.out.as_deref().or(out) {
-            let added = sinks.add_directory(directory);
+        if let Some(directory) = directory {
+            let added = sinks.add_directory(directory.path());
             added.map_err(|failure| {
                 usage(format!("{failure}; give another directory with --out"))
             })?;

@@ -84,7 +84,7 @@ pub(crate) struct SelectionArgs {
 
 impl SelectionArgs {
     /// The scenarios, sorted by id. One from a file stands in for the built-in one of the same id.
-    pub(crate) fn select(&self) -> Result<Vec<Loaded>, Failure> {
+    pub(crate) fn select(&self) -> Result<Selected, Failure> {
         let (paths, names): (Vec<String>, Vec<String>) = self
             .scenarios
             .iter()
@@ -99,7 +99,7 @@ impl SelectionArgs {
             protocol: self.protocol.clone(),
             mode: self.mode.clone(),
             role: self.role,
-            shard: self.shard,
+            shard: None,
         };
         let library = if paths.is_empty() {
             library()?
@@ -113,11 +113,27 @@ impl SelectionArgs {
                 library()?.overridden_by(read)
             }
         };
-        let selected = library
-            .select(&selection)
-            .map_err(|error| usage(error.to_string()))?;
-        Ok(selected.into_iter().cloned().collect())
+        let nothing = |error: SelectionError| usage(error.to_string());
+        let suite = Library::digest(&library.select(&selection).map_err(nothing)?);
+        selection.shard = self.shard;
+        let selected = library.select(&selection).map_err(nothing)?;
+        Ok(Selected {
+            scenarios: selected.into_iter().cloned().collect(),
+            of: library.scenarios().len(),
+            suite,
+        })
     }
+}
+
+/// The scenarios that a command is about.
+#[derive(Debug)]
+pub(crate) struct Selected {
+    /// The scenarios, sorted by id.
+    pub(crate) scenarios: Vec<Loaded>,
+    /// How many there are to select from.
+    pub(crate) of: usize,
+    /// Digest of those of all shards.
+    pub(crate) suite: String,
 }
 
 /// A role by its name.

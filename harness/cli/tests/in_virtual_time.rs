@@ -99,7 +99,10 @@ fn another_seed_writes_other_captures() {
     let captures = ["7", "8"].map(|seed| {
         let folder = folder();
         let name = "mediastream/3way/responder/a-handshake-leads-to-two-frames";
-        let output = shakedown(folder.path(), &["--seed", seed, "--out", "out", name]);
+        let output = shakedown(
+            folder.path(),
+            &["--seed", seed, "--force", "--out", "out", name],
+        );
         assert_eq!(output.status.code(), Some(0), "{output:?}");
         let path = format!("out/captures/{name}.pcapng");
         fs::read(folder.path().join(path)).expect("a capture")
@@ -168,7 +171,8 @@ fn what_a_network_of_the_command_line_does_to_the_script_is_inconclusive_and_nev
         "--filter",
         "handshake",
     ];
-    let arguments = [&["--seed", "7", "--format", "json"][..], &impair].concat();
+    let out = ["--out", "out", "--force"];
+    let arguments = [&["--seed", "7", "--format", "json"][..], &out, &impair].concat();
     let output = shakedown(folder.path(), &arguments);
     let events = events(&output);
     let end = events.last().expect("an end");

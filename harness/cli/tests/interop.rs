@@ -46,7 +46,7 @@ impl Table {
     fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(SHAKEDOWN);
         command
-            .args(["interop", "--format", "json", "--out"])
+            .args(["interop", "--format", "json", "--force", "--out"])
             .arg(self.folder.path().join("out"))
             .args(arguments)
             .args(&self.files)

@@ -90,23 +90,31 @@ fn what_cannot_be_read_is_named_and_exits_2() {
 }
 
 #[test]
-fn a_report_that_cannot_be_written_is_told_and_exits_3() {
+fn a_link_where_a_report_would_be_written_is_not_followed() {
     let directory = tempfile::tempdir().expect("a directory can be made");
     let one = run(directory.path(), "one", "pass", 0);
-    let all = directory.path().join("all");
+    let (all, other) = (directory.path().join("all"), directory.path().join("other"));
     fs::create_dir(&all).expect("a directory can be made");
-    std::os::unix::fs::symlink("/dev/full", all.join("summary.md")).expect("a link can be made");
-    let output = report(&[&one, Path::new("--out"), &all]);
-    assert_eq!(output.status.code(), Some(3));
+    fs::write(&other, "mine").expect("a file can be written");
+    std::os::unix::fs::symlink(&other, all.join("summary.md")).expect("a link can be made");
+    let refused = report(&[&one, Path::new("--out"), &all]);
+    assert_eq!(refused.status.code(), Some(2));
+    let forced = report(&[&one, Path::new("--out"), &all, Path::new("--force")]);
+    assert_eq!(forced.status.code(), Some(0));
+    assert_eq!(fs::read_to_string(&other).expect("it is there"), "mine");
+}
+
+#[test]
+fn parts_of_a_run_are_told_together_only_if_all_are_there() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let one = run(directory.path(), "one", "pass", 0);
+    let events = one.join("events.jsonl");
+    let text = fs::read_to_string(&events).expect("the events");
+    let plan = r#""scenarios":1,"plan":{"reference":false,"implementations":[],"of":2,"part":"1/2","suite":"x"}}"#;
+    let text = text.replacen(r#""scenarios":1}"#, plan, 1);
+    fs::write(&events, text).expect("a file can be written");
+    let output = report(&[&one]);
+    assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(
-        error.matches("cannot write the report").count(),
-        1,
-        "{error}"
-    );
-    assert!(
-        error.contains("summary.md: No space left on device"),
-        "{error}"
-    );
-    assert!(all.join("junit.xml").is_file());
+    assert!(error.contains("part 2/2 is missing"), "{error}");
 }

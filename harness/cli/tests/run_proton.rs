@@ -76,7 +76,8 @@ impl Workspace {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = shakedown(&["run", "--format", "json", "--seed", "1", "--out"]);
+        let mut command =
+            shakedown(&["run", "--format", "json", "--seed", "1", "--force", "--out"]);
         command.arg(self.path("out")).args(arguments);
         command
     }

@@ -35,7 +35,11 @@ fn explored() -> TempDir {
 fn play(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
     let output = shakedown(
         folder,
-        &[&["run", "found/ms-h-18.json", "--out", "out"], more].concat(),
+        &[
+            &["run", "found/ms-h-18.json", "--force", "--out", "out"],
+            more,
+        ]
+        .concat(),
     );
     let said = [output.stdout, output.stderr].concat();
     (
@@ -177,7 +181,7 @@ fn a_twin_of_proton_fails_over_sockets_where_the_healthy_one_passes(
         std::fs::write(folder.path().join(&file), text).expect("a file can be written");
         let output = shakedown(
             folder.path(),
-            &["run", scenario, "--iut", &file, "--out", name],
+            &["run", scenario, "--iut", &file, "--force", "--out", name],
         );
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();

@@ -34,6 +34,9 @@ pub enum Event {
         capture: String,
         /// Scenarios selected.
         scenarios: usize,
+        /// What else there is to know before it begins.
+        #[serde(default)]
+        plan: RunPlan,
     },
     /// A scenario begins.
     ScenarioStarted {
@@ -76,6 +79,41 @@ pub enum Event {
     Pair(PairEvent),
     /// All pairs are judged.
     InteropFinished(InteropSummary),
+}
+
+/// What a run is about to do.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct RunPlan {
+    /// Whether only the reference of this program is tested.
+    pub reference: bool,
+    /// The implementations under test.
+    pub implementations: Vec<PlannedImplementation>,
+    /// Scenarios there are, selected or not.
+    pub of: usize,
+    /// Scenarios that are played at the same time. It is not written: the same run tells the same
+    /// whatever it is.
+    #[serde(skip)]
+    pub jobs: usize,
+    /// The part of the selection that this run is: `2/3`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub part: Option<String>,
+    /// Digest of the selected scenarios, those of all parts: runs of different scenarios differ in it.
+    pub suite: String,
+}
+
+/// An implementation under test, and how much of it is tested.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct PlannedImplementation {
+    /// Its name.
+    pub name: String,
+    /// The protocol's id.
+    pub protocol: String,
+    /// The side that it plays, as the protocol calls it.
+    pub side: String,
+    /// The modes that it claims.
+    pub modes: Vec<String>,
+    /// Scenarios selected for it.
+    pub scenarios: usize,
 }
 
 /// A session that was found in a capture.

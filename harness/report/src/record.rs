@@ -37,6 +37,8 @@ pub struct Record {
 pub struct Run {
     /// The implementation's name; of several, joined.
     pub iut: String,
+    /// Whether the reference of this program was tested.
+    pub reference: bool,
     /// Seed of everything random; of several, joined.
     pub seed: String,
     /// How packets are recorded, and why; of several ways, joined.
@@ -62,8 +64,10 @@ impl Record {
                 seed,
                 capture,
                 scenarios,
+                plan,
             } => {
                 let run = self.run.get_or_insert_default();
+                run.reference |= plan.reference;
                 join(&mut run.iut, iut);
                 join(&mut run.seed, &seed.to_string());
                 join(&mut run.capture, capture);

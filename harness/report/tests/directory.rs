@@ -5,7 +5,7 @@ use std::fs;
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use shakedown_engine::event::{Event, VERSION};
+use shakedown_engine::event::{Event, RunPlan, VERSION};
 use shakedown_report::Sinks;
 
 fn started() -> Event {
@@ -15,6 +15,7 @@ fn started() -> Event {
         seed: 1,
         capture: "tap".to_owned(),
         scenarios: 2,
+        plan: RunPlan::default(),
     }
 }
 

@@ -108,7 +108,8 @@ impl Args {
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
         let key_log = key_log(self.keylog.as_deref())?;
         let settings = self.settings(key_log);
-        let mut sinks = self.reports.open(global, None, false)?;
+        let directory = self.reports.directory()?;
+        let mut sinks = self.reports.open(global, directory.as_ref(), false)?;
         let mut checked = Vec::new();
         for capture in &self.captures {
             // One that is named twice would be told twice under one name.

@@ -57,7 +57,7 @@ impl Args {
                 scenarios: vec![self.id.clone()],
                 ..vectors::SelectionArgs::default()
             };
-            return Ok(selection.select()?.iter().map(scenario).collect());
+            return Ok(selection.select()?.scenarios.iter().map(scenario).collect());
         }
         let last_part = |loaded: &&Loaded| loaded.scenario.id.rsplit('/').next() == Some(&self.id);
         let found: Vec<_> = match library.get(&self.id) {

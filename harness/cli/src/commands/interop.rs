@@ -1,7 +1,7 @@
 //! `shakedown interop A.toml B.toml [C.toml ...]`.
 
 use std::num::NonZeroUsize;
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anstream::eprintln;
 use shakedown_engine::event::Event;
@@ -21,7 +21,7 @@ use crate::reports::{self, Format, ReportArgs};
 use crate::vectors;
 
 /// Where the reports go if nothing else is said.
-const REPORTS: &str = "reports/interop";
+const REPORTS: &str = "interop";
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -84,20 +84,22 @@ impl Args {
             .map(|path| vectors::description(path))
             .collect::<Result<_, _>>()?;
         let (protocol, pairs) = self.pairs(&iuts)?;
-        let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
+        let impair = self.impairment(protocol)?;
+        let shakedown = own_path()?;
+        let directory = self.reports.directory_for(REPORTS)?;
         let plan = Plan {
             iuts,
             protocol,
             pairs,
-            impair: self.impairment(protocol)?,
+            impair,
             impair_text: self.impair.clone(),
             jobs: self.jobs.get(),
             seed: self.seed.unwrap_or_else(any_seed),
-            captures: out.join("captures"),
+            captures: directory.path().join("captures"),
             level: self.level.into(),
-            shakedown: own_path()?,
+            shakedown,
         };
-        let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
+        let mut sinks = self.reports.open(global, Some(&directory), true)?;
         let summary = conduct(
             |events, stop| interop(plan, events, stop),
             &mut sinks,

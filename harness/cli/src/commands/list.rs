@@ -61,7 +61,7 @@ impl Args {
     /// Writes one line for each thing.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
         let items = match self.what {
-            ListKind::Scenarios => scenarios(&self.selection.select()?),
+            ListKind::Scenarios => scenarios(&self.selection.select()?.scenarios),
             ListKind::Requirements => self.requirements()?,
             ListKind::Protocols => PROTOCOLS.iter().map(|one| protocol(one)).collect(),
             ListKind::Frames => PROTOCOLS.iter().flat_map(|one| frames(one)).collect(),

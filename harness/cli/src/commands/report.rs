@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use anstream::eprintln;
-use shakedown_report::Replay;
+use shakedown_report::{Replay, check_together};
 
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
@@ -33,10 +33,12 @@ impl Args {
             for note in &replay.notes {
                 eprintln!("warning: {note}");
             }
-            replays.push(replay);
+            replays.push((run.display().to_string(), replay));
         }
-        let mut sinks = self.reports.open(global, None, false)?;
-        for event in replays.iter().flat_map(|replay| &replay.events) {
+        check_together(&replays).map_err(|error| usage(error.to_string()))?;
+        let directory = self.reports.directory()?;
+        let mut sinks = self.reports.open(global, directory.as_ref(), false)?;
+        for event in replays.iter().flat_map(|(_, replay)| &replay.events) {
             sinks.event(event);
         }
         let exit = sinks.record().exit();

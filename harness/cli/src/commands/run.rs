@@ -1,11 +1,11 @@
 //! `shakedown run [SCENARIO...]`.
 
 use std::num::{NonZeroU64, NonZeroUsize};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use anstream::eprintln;
 use clap::ValueEnum;
-use shakedown_engine::event::{Event, Summary};
+use shakedown_engine::event::{Event, PlannedImplementation, RunPlan, Summary};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
@@ -20,12 +20,9 @@ use tokio::sync::{mpsc, watch};
 use crate::exit::{Exit, Failure, error_label, harness, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
-use crate::reference::{any_seed, twin};
+use crate::reference::{any_seed, print_line, twin};
 use crate::reports::{self, Format, ReportArgs};
-use crate::vectors::{self, SelectionArgs};
-
-/// Where the reports go if nothing else is said.
-const REPORTS: &str = "reports/latest";
+use crate::vectors::{self, Selected, SelectionArgs};
 
 /// How long what was started may take to end after the run.
 const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
@@ -45,6 +42,7 @@ Examples:
   shakedown run --virtual --seed 7 --impair loss=0.2,reorder=0.1
   shakedown run found/ms-h-18.json --virtual --without MS-H-18
   shakedown run --iut my-server.toml --mode 3way
+  shakedown run --iut my-server.toml --dry-run
   shakedown run --protocol proton --role server --slow
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
@@ -117,6 +115,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", requires = "repeat", value_parser = at_least_1::<NonZeroU64>)]
     concurrency: Option<NonZeroU64>,
 
+    /// Say what would be played, and stop there
+    #[arg(long)]
+    dry_run: bool,
+
     #[command(flatten)]
     reports: ReportArgs,
 }
@@ -160,24 +162,32 @@ impl Args {
         if let Some(repeat) = self.repeat {
             return self.execute_load(global, repeat);
         }
-        let mut assignments = self.assignments()?;
+        let selected = self.selection.select()?;
+        let mut assignments = self.assignments(&selected)?;
         self.check_impair(&assignments)?;
         let without = self.twin(&mut assignments)?;
-        let out = self.reports.out.as_deref().unwrap_or(Path::new(REPORTS));
+        let seed = self.seed.unwrap_or_else(any_seed);
+        let told = self.told(&assignments, &selected, self.jobs.get());
+        if self.dry_run {
+            return show_plan(&told, seed);
+        }
+        let shakedown = own_path()?;
+        let directory = self.reports.directory_for(&name(&told))?;
         let plan = Plan {
             assignments,
+            told,
             jobs: self.jobs.get(),
-            seed: self.seed.unwrap_or_else(any_seed),
-            captures: out.join("captures"),
+            seed,
+            captures: directory.path().join("captures"),
             capture: self.capture.clone(),
             impair: self.impair,
             without,
             slow: self.slow,
             level: self.level.into(),
             verbose: global.verbose > 0,
-            shakedown: own_path()?,
+            shakedown,
         };
-        let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
+        let mut sinks = self.reports.open(global, Some(&directory), true)?;
         let summary = match self.in_virtual_time {
             true => play(
                 |events, stop| run_in_virtual_time(plan, events, stop),
@@ -262,7 +272,11 @@ impl Args {
                  relay in front of it; leave out one of them",
             )));
         }
-        let mut assignments = self.assignments()?;
+        let selected = self.selection.select()?;
+        let mut assignments = self.assignments(&selected)?;
+        let concurrency = self.concurrency.map(NonZeroU64::get);
+        let jobs = concurrency.and_then(|plays| usize::try_from(plays).ok());
+        let told = self.told(&assignments, &selected, jobs.unwrap_or(1));
         let count: usize = assignments.iter().map(|one| one.scenarios.len()).sum();
         let (
             Some(Assignment {
@@ -279,15 +293,22 @@ impl Args {
         let Some(scenario) = scenarios.pop() else {
             return Err(usage(String::from("--repeat needs a scenario")));
         };
+        let seed = self.seed.unwrap_or_else(any_seed);
+        if self.dry_run {
+            return show_plan(&told, seed);
+        }
+        let shakedown = own_path()?;
+        let directory = self.reports.directory_for(&name(&told))?;
         let plan = load::Plan {
+            told,
             iut,
             scenario,
             repeat,
-            concurrency: self.concurrency.map(NonZeroU64::get),
-            seed: self.seed.unwrap_or_else(any_seed),
-            shakedown: own_path()?,
+            concurrency,
+            seed,
+            shakedown,
         };
-        let mut sinks = self.reports.open(global, Some(Path::new(REPORTS)), true)?;
+        let mut sinks = self.reports.open(global, Some(&directory), true)?;
         let summary = play(|events, stop| load(plan, events, stop), &mut sinks)?;
         if self.reports.format == Format::Json && summary.exit != 0 {
             eprintln!("{} {}", error_label(), summary.message);
@@ -296,8 +317,7 @@ impl Args {
     }
 
     /// The implementations, each with the selected scenarios of its role.
-    fn assignments(&self) -> Result<Vec<Assignment>, Failure> {
-        let selected = self.selection.select()?;
+    fn assignments(&self, selected: &Selected) -> Result<Vec<Assignment>, Failure> {
         let iuts: Vec<Iut> = match self.iut.is_empty() {
             true => PROTOCOLS
                 .into_iter()
@@ -326,11 +346,11 @@ impl Args {
         let descriptions = self.iut.clone();
         let assignments: Vec<Assignment> = iuts
             .into_iter()
-            .map(|iut| self.assignment(iut, &selected))
+            .map(|iut| self.assignment(iut, &selected.scenarios))
             .filter(|assignment| !assignment.scenarios.is_empty())
             .collect();
         if assignments.is_empty() {
-            let count = selected.len();
+            let count = selected.scenarios.len();
             let files: Vec<_> = descriptions
                 .iter()
                 .map(|path| path.display().to_string())
@@ -342,6 +362,29 @@ impl Args {
             )));
         }
         Ok(assignments)
+    }
+
+    /// What the run tells of itself before it begins.
+    fn told(&self, assignments: &[Assignment], selected: &Selected, jobs: usize) -> RunPlan {
+        let implementation = |Assignment { iut, scenarios, .. }: &Assignment| {
+            let protocol = shakedown_protocol::protocol(&iut.protocol);
+            let side = protocol.map_or(iut.role.name(), |known| known.side(iut.role));
+            PlannedImplementation {
+                name: iut.name.clone(),
+                protocol: iut.protocol.clone(),
+                side: side.to_owned(),
+                modes: iut.modes.clone(),
+                scenarios: scenarios.len(),
+            }
+        };
+        RunPlan {
+            reference: self.iut.is_empty(),
+            implementations: assignments.iter().map(implementation).collect(),
+            of: selected.of,
+            jobs,
+            part: self.selection.shard.map(|shard| shard.to_string()),
+            suite: selected.suite.clone(),
+        }
     }
 
     fn assignment(&self, iut: Iut, selected: &[Loaded]) -> Assignment {
@@ -361,6 +404,26 @@ impl Args {
             iut,
         }
     }
+}
+
+/// The name of a run's directory: of what is tested.
+fn name(told: &RunPlan) -> String {
+    match told.reference {
+        true => String::from("reference"),
+        false => {
+            let names = told.implementations.iter();
+            let names: Vec<_> = names.map(|one| one.name.as_str()).collect();
+            names.join(" ")
+        }
+    }
+}
+
+/// Writes a plan to standard output.
+fn show_plan(told: &RunPlan, seed: u64) -> Result<Exit, Failure> {
+    for line in shakedown_report::plan_lines(told, seed) {
+        print_line(&line)?;
+    }
+    Ok(Exit::Success)
 }
 
 /// Plays what is wanted; see [`conduct`].

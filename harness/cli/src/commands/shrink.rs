@@ -245,7 +245,7 @@ impl Args {
             scenarios: vec![self.scenario.clone()],
             ..SelectionArgs::default()
         };
-        let mut selected = selection.select()?;
+        let mut selected = selection.select()?.scenarios;
         match (selected.pop(), selected.len()) {
             (Some(loaded), 0) => Ok(loaded),
             (_, others) => Err(usage(format!(

@@ -1,6 +1,8 @@
+use std::hash::{Hash, Hasher};
 use std::path::{Path, PathBuf};
 
 use indexmap::IndexMap;
+use siphasher::sip::SipHasher13;
 
 use super::Loaded;
 use crate::document::{self, Problems};
@@ -75,6 +77,16 @@ impl Library {
     #[must_use]
     pub fn scenarios(&self) -> &[Loaded] {
         &self.scenarios
+    }
+
+    /// Digest of scenarios, by their texts: the same on every machine.
+    #[must_use]
+    pub fn digest(scenarios: &[&Loaded]) -> String {
+        let mut hasher = SipHasher13::new();
+        for loaded in scenarios {
+            loaded.text.hash(&mut hasher);
+        }
+        format!("{:016x}", hasher.finish())
     }
 
     /// The scenario with this id.

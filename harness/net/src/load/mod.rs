@@ -16,7 +16,8 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use shakedown_carrier::Security;
 use shakedown_engine::event::{
-    Event, FindingEvent, LoadCause, LoadSummary, ProcessEvent, Summary, VERSION, VerdictEvent,
+    Event, FindingEvent, LoadCause, LoadSummary, ProcessEvent, RunPlan, Summary, VERSION,
+    VerdictEvent,
 };
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
@@ -51,6 +52,8 @@ const NO_CAPTURE: &str = "nothing: a load records no packets, and its plays are 
 /// A load that is wanted.
 #[derive(Debug, Clone)]
 pub struct Plan {
+    /// What the run tells of itself before it begins.
+    pub told: RunPlan,
     pub iut: Iut,
     pub scenario: Scenario,
     /// How often it is played, at most [`MOST_PLAYS`].
@@ -84,6 +87,7 @@ pub async fn load(
         seed: plan.seed,
         capture: String::from(NO_CAPTURE),
         scenarios: 1,
+        plan: plan.told.clone(),
     });
     tell(Event::ScenarioStarted { scenario });
     let summary = match play(&plan, &events, stop).await {

@@ -56,6 +56,7 @@ pub async fn run_in_virtual_time(
         seed: plan.seed,
         capture: VIRTUAL.to_owned(),
         scenarios: ending.selected,
+        plan: plan.told,
     });
     // More than there are processors would only wait for each other.
     let width = plan

@@ -123,6 +123,7 @@ pub async fn run(
         seed: plan.seed,
         capture,
         scenarios: ending.selected,
+        plan: plan.told,
     });
     let mut targets = Vec::new();
     for assignment in plan.assignments {

@@ -3,6 +3,7 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use shakedown_engine::event::RunPlan;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
@@ -19,6 +20,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub struct Plan {
     /// Scenarios against implementations, one implementation each.
     pub assignments: Vec<Assignment>,
+    /// What the run tells of itself before it begins.
+    pub told: RunPlan,
     /// How many scenarios are played at the same time.
     pub jobs: usize,
     /// Seed of everything random.

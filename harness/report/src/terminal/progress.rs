@@ -7,6 +7,7 @@ use shakedown_engine::verdict::Verdict;
 
 use super::style::{self, paint};
 use crate::Record;
+use crate::plan_lines;
 use crate::text::clean_line;
 
 /// How a run shows that it goes on. A progress that cannot be written is no reason to stop.
@@ -41,7 +42,15 @@ impl Progress {
             return;
         }
         match event {
-            Event::RunStarted { scenarios, .. } => {
+            Event::RunStarted {
+                scenarios,
+                seed,
+                plan,
+                ..
+            } => {
+                for line in plan_lines(plan, *seed) {
+                    self.line(&line);
+                }
                 if let Self::Bar(bar) = self {
                     bar.set_length(*scenarios as u64);
                     bar.tick();

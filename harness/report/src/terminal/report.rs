@@ -191,6 +191,10 @@ fn closing(record: &Record, outcome: &Outcome, width: usize) -> String {
         for line in wrap(&clean_line(&line), width) {
             text += &format!("{}\n", paint(style::DIM, &line));
         }
+        if run.reference {
+            let note = "the built-in reference was tested; --iut FILE tests an implementation";
+            text += &labelled("note", note, style::of(Verdict::Inconclusive), width);
+        }
     }
     let met = record.table.iter().flat_map(|table| &table.summaries);
     let met = met.flat_map(|summary| &summary.notes);

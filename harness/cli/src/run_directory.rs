@@ -1,0 +1,224 @@
+//! The directory of a run's reports: a new one each time, or the one that `--out` names.
+
+use std::fs::{self, File};
+use std::io;
+use std::num::NonZeroUsize;
+use std::os::unix::fs::symlink;
+use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+use anstream::eprintln;
+
+use crate::exit::{Failure, usage, warning_label};
+
+/// Where the directories of runs stand, if nothing else is said.
+const REPORTS: &str = "reports";
+
+/// The link to the last run, in [`REPORTS`].
+const LATEST: &str = "latest";
+
+/// What a run writes into its directory.
+const WRITTEN: [&str; 6] = [
+    "events.jsonl",
+    "junit.xml",
+    "summary.md",
+    "load.svg",
+    "interop.html",
+    "captures",
+];
+
+/// Held while a run writes.
+const LOCK: &str = ".lock";
+
+/// Flags about the directory.
+#[derive(Debug, Clone, clap::Args)]
+pub(crate) struct DirectoryArgs {
+    /// Replace the run that the directory of --out holds
+    #[arg(long, requires = "out")]
+    force: bool,
+
+    /// How many runs are kept in reports/, this one included; those before are removed
+    #[arg(long, value_name = "N", default_value = "10", conflicts_with = "out")]
+    keep: NonZeroUsize,
+}
+
+/// A directory that only this run writes to.
+#[derive(Debug)]
+pub(crate) struct RunDirectory {
+    path: PathBuf,
+    /// Locked until the run is over.
+    _lock: File,
+}
+
+impl RunDirectory {
+    /// Makes `reports/<time>-<name>`, links `reports/latest` to it, and removes the oldest.
+    pub(crate) fn new(name: &str, args: &DirectoryArgs) -> Result<Self, Failure> {
+        let reports = Path::new(REPORTS);
+        let failed = |error| cannot_use(reports, &error);
+        fs::create_dir_all(reports).map_err(failed)?;
+        let time = compact(SystemTime::now());
+        let stem = format!("{time}-{}", slug(name));
+        let path = (1..).map(|count| match count {
+            1 => reports.join(&stem),
+            count => reports.join(format!("{stem}-{count}")),
+        });
+        let made = path.map(|path| fs::create_dir(&path).map(|()| path)).find(
+            |made| !matches!(made, Err(error) if error.kind() == io::ErrorKind::AlreadyExists),
+        );
+        let path = made
+            .unwrap_or_else(|| Err(io::ErrorKind::AlreadyExists.into()))
+            .map_err(failed)?;
+        let directory = Self::lock(path)?;
+        directory.link_latest(reports, &time).map_err(failed)?;
+        remove_oldest(reports, args.keep.get()).map_err(failed)?;
+        Ok(directory)
+    }
+
+    /// Takes the directory that `--out` names, which is made if need be.
+    pub(crate) fn at(path: &Path, args: &DirectoryArgs) -> Result<Self, Failure> {
+        fs::create_dir_all(path).map_err(|error| cannot_use(path, &error))?;
+        let directory = Self::lock(path.to_owned())?;
+        let is_there = |name: &&str| path.join(name).symlink_metadata().is_ok();
+        for name in WRITTEN.into_iter().filter(is_there) {
+            if !args.force {
+                return Err(usage(format!(
+                    "{} holds another run ({name}); give another directory with --out, or --force to replace it",
+                    path.display()
+                )));
+            }
+            let old = path.join(name);
+            let is_directory = old.symlink_metadata().is_ok_and(|old| old.is_dir());
+            let removed = match is_directory {
+                true => fs::remove_dir_all(&old),
+                false => fs::remove_file(&old),
+            };
+            removed.map_err(|error| cannot_use(&old, &error))?;
+        }
+        Ok(directory)
+    }
+
+    pub(crate) fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Takes the directory for this run alone.
+    fn lock(path: PathBuf) -> Result<Self, Failure> {
+        let lock = File::create(path.join(LOCK)).map_err(|error| cannot_use(&path, &error))?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Self { path, _lock: lock }),
+            Err(fs::TryLockError::WouldBlock) => Err(usage(format!(
+                "another run writes to {} right now; wait for its end, or give another directory with --out",
+                path.display()
+            ))),
+            Err(fs::TryLockError::Error(error)) => Err(cannot_use(&path, &error)),
+        }
+    }
+
+    /// Lets `latest` lead here. A directory of that name, which earlier versions made, is kept under
+    /// another one.
+    fn link_latest(&self, reports: &Path, time: &str) -> io::Result<()> {
+        let latest = reports.join(LATEST);
+        if latest.symlink_metadata().is_ok_and(|known| known.is_dir()) {
+            fs::rename(&latest, reports.join(format!("{time}-before")))?;
+        }
+        let link = reports.join(format!(".{LATEST}-{}", std::process::id()));
+        let Some(name) = self.path.file_name() else {
+            return Ok(());
+        };
+        symlink(name, &link)?;
+        fs::rename(&link, &latest)
+    }
+}
+
+/// Removes all but the newest directories of runs. One that is being written to stays.
+fn remove_oldest(reports: &Path, keep: usize) -> io::Result<()> {
+    let mut runs: Vec<PathBuf> = Vec::new();
+    for entry in fs::read_dir(reports)? {
+        let entry = entry?;
+        let is_run = entry.file_name().to_str().is_some_and(begins_with_a_time);
+        if is_run && entry.file_type()?.is_dir() {
+            runs.push(entry.path());
+        }
+    }
+    runs.sort();
+    let older = runs.len().saturating_sub(keep);
+    for run in &runs[..older] {
+        let is_written = File::open(run.join(LOCK)).is_ok_and(|lock| lock.try_lock().is_err());
+        if !is_written && let Err(error) = fs::remove_dir_all(run) {
+            eprintln!(
+                "{} {} cannot be removed: {error}",
+                warning_label(),
+                run.display()
+            );
+        }
+    }
+    Ok(())
+}
+
+/// `20261122T170321Z`.
+fn compact(time: SystemTime) -> String {
+    let time = humantime::format_rfc3339_seconds(time).to_string();
+    time.replace(['-', ':'], "")
+}
+
+/// Whether a name begins as those that [`compact`] makes.
+fn begins_with_a_time(name: &str) -> bool {
+    let shape = name.bytes().take(17).map(|byte| match byte {
+        b'0'..=b'9' => b'0',
+        other => other,
+    });
+    shape.eq(*b"00000000T000000Z-")
+}
+
+/// The letters and digits of a name, with hyphens between, for a file's name.
+fn slug(name: &str) -> String {
+    let words = name.split(|char: char| !char.is_ascii_alphanumeric());
+    let words: Vec<_> = words.filter(|word| !word.is_empty()).collect();
+    let mut slug = words.join("-").to_ascii_lowercase();
+    slug.truncate(60);
+    slug
+}
+
+fn cannot_use(path: &Path, error: &io::Error) -> Failure {
+    usage(format!(
+        "cannot use {}: {error}; give another directory with --out",
+        path.display()
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_time_and_a_name_are_a_file_name() {
+        assert_eq!(compact(SystemTime::UNIX_EPOCH), "19700101T000000Z");
+        assert_eq!(slug("acme media-server 2.1/β"), "acme-media-server-2-1");
+        assert!(begins_with_a_time("19700101T000000Z-acme"));
+        assert!(!begins_with_a_time("19700101T000000Z"));
+        assert!(!begins_with_a_time("interop"));
+    }
+
+    #[test]
+    fn the_oldest_runs_go_and_nothing_else_does() {
+        let reports = tempfile::tempdir().unwrap();
+        let names = [
+            "19700101T000000Z-a",
+            "19700102T000000Z-b",
+            "19700103T000000Z-c",
+            "mine",
+        ];
+        for name in names {
+            fs::create_dir(reports.path().join(name)).unwrap();
+        }
+        let lock = File::create(reports.path().join(names[0]).join(LOCK)).unwrap();
+        lock.lock().unwrap();
+        remove_oldest(reports.path(), 1).unwrap();
+        let is_there = names.map(|name| reports.path().join(name).exists());
+        assert_eq!(
+            is_there,
+            [true, false, true, true],
+            "one is being written to"
+        );
+    }
+}
