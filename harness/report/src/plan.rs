@@ -25,9 +25,13 @@ pub fn plan_lines(plan: &RunPlan, seed: u64) -> Vec<String> {
     }
     let part = plan.part.as_ref();
     let part = part.map_or_else(String::new, |part| format!(", part {part}"));
-    let (of, jobs) = (plan.of, plan.jobs);
+    let jobs = match plan.jobs {
+        0 => String::new(),
+        jobs => format!(", {jobs} at a time"),
+    };
+    let of = plan.of;
     lines.push(format!(
-        "{selected} of {of} scenarios{part}, {jobs} at a time, seed {seed}"
+        "{selected} of {of} scenarios{part}{jobs}, seed {seed}"
     ));
     lines
 }

@@ -110,9 +110,10 @@ pub(crate) fn exit_status(code: Option<i32>) -> String {
     }
 }
 
-/// Whether a process that ended so crashed: by a signal, by a status in which a shell tells of one,
-/// or by 101, that of a panic in Rust.
+/// Whether a process that ended so crashed: by a signal, by a status in which a shell tells of one
+/// (128 and its number), or by 101, that of a panic in Rust. 255 is what `exit(-1)` leaves, an ordinary
+/// failure.
 #[must_use]
 pub fn is_crash(code: Option<i32>) -> bool {
-    code.is_none_or(|code| code == 101 || !(0..128).contains(&code))
+    code.is_none_or(|code| code == 101 || (129..=192).contains(&code))
 }

@@ -24,8 +24,8 @@ within! {
 pub enum ExitKind {
     /// Exit status 0.
     Success,
-    /// Another exit status. A signal is neither, nor is 101 or one from 128 on, by which runtimes
-    /// and shells tell of a crash.
+    /// Another exit status. A signal is neither, nor is 101 or one from 129 to 192, by which
+    /// runtimes and shells tell of a crash.
     Failure,
 }
 

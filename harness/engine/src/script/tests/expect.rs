@@ -398,11 +398,19 @@ fn the_end_of_the_process_completes_expect_exit() {
 #[rstest::rstest]
 fn a_crash_is_no_error_message(
     #[values(json!({ "within": "1s" }), json!({ "within": "1s", "status": "failure" }))] end: Value,
-    #[values(Some(101), Some(134), Some(255), Some(-1), None)] code: Option<i32>,
+    #[values(Some(101), Some(134), Some(139), None)] code: Option<i32>,
 ) {
     let mut play = initiator(json!([{ "expect_exit": end }]));
     play.exits(500, code);
     play.failed();
+}
+
+#[test]
+fn a_status_of_minus_1_is_an_error_message() {
+    let end = json!({ "within": "1s", "status": "failure" });
+    let mut play = initiator(json!([{ "expect_exit": end }]));
+    play.exits(500, Some(255));
+    play.until(1_000).passed();
 }
 
 #[test]
