@@ -219,6 +219,10 @@ impl<M: StreamMachine> Machine for Carrier<M> {
         self.machine.is_finished() && self.is_idle()
     }
 
+    fn is_idle(&self) -> bool {
+        Self::is_idle(self)
+    }
+
     fn counters(&self) -> serde_json::Value {
         self.machine.counters()
     }

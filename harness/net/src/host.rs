@@ -6,16 +6,18 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_protocol::machine::{Failure, Input, Machine, Outcome, Output};
-use tokio::net::UdpSocket;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tracing::{debug, info, trace};
 
 use crate::clock::Clock;
 use crate::key_log::KeyLog;
-use crate::socket::{self, LARGEST};
+use crate::socket::{LARGEST, PeerSocket};
 
 /// Datagrams that are taken in a row before timers and signals are looked at.
 const BATCH: usize = 64;
+
+/// How long a machine of which nothing is wanted any more is kept for whoever has not heard of it.
+const GOODBYE: Duration = Duration::from_millis(500);
 
 /// How long the system may keep a datagram waiting that is to be sent.
 const SEND_WITHIN: Duration = Duration::from_secs(1);
@@ -23,8 +25,7 @@ const SEND_WITHIN: Duration = Duration::from_secs(1);
 /// One UDP socket that drives one machine.
 #[derive(Debug)]
 pub struct Host {
-    socket: UdpSocket,
-    local: SocketAddr,
+    socket: PeerSocket,
     clock: Clock,
     errors: Errors,
     key_log: Option<KeyLog>,
@@ -62,6 +63,33 @@ pub enum Stopped {
     ExitAfter,
 }
 
+/// For whom a machine runs.
+pub trait Owner<M: ?Sized> {
+    /// Its next wish. Nothing is lost if it is not waited for to the end.
+    fn wish(&mut self) -> impl Future<Output = Wish<M>> + Send {
+        std::future::pending()
+    }
+
+    /// Looks at the machine after whatever happened; `true` if nothing more is wanted of it.
+    fn has_enough(&mut self, machine: &mut M) -> bool;
+
+    /// Whether nothing passes to or from the machine.
+    fn is_frozen(&self) -> bool {
+        false
+    }
+}
+
+/// What an owner wants of a machine.
+pub enum Wish<M: ?Sized> {
+    /// That it ends.
+    Stop,
+    /// Something of its own.
+    Ask(Ask<M>),
+}
+
+/// Something that is asked of a machine.
+pub type Ask<M> = Box<dyn FnOnce(&mut M, Duration) + Send>;
+
 /// The wish that the program ends: SIGINT or SIGTERM. From its creation on neither ends the
 /// program by itself.
 #[derive(Debug)]
@@ -76,16 +104,19 @@ impl Host {
     /// # Errors
     /// The system's.
     pub fn bind(address: SocketAddr) -> io::Result<Self> {
-        let socket = socket::open(address)?;
-        let local = socket.local_addr()?;
         Ok(Self {
-            socket,
-            local,
+            socket: PeerSocket::bind(address)?,
             clock: Clock::start(),
             errors: Errors::default(),
             key_log: None,
             exit_after: None,
         })
+    }
+
+    /// The socket, which stays open.
+    #[must_use]
+    pub fn into_socket(self) -> PeerSocket {
+        self.socket
     }
 
     /// The same with a file for the secrets of the machine's TLS sessions.
@@ -105,17 +136,28 @@ impl Host {
     /// The address that it is bound to.
     #[must_use]
     pub const fn local(&self) -> SocketAddr {
-        self.local
+        self.socket.local()
     }
 
-    /// Drives `machine` until it is finished; `stop` makes it finish.
-    pub async fn run(&mut self, machine: &mut dyn Machine, stop: &mut StopSignal) -> Finished {
+    /// Drives `machine` until its owner has enough.
+    pub async fn run<M, O>(&mut self, machine: &mut M, owner: &mut O) -> Finished
+    where
+        M: Machine + ?Sized,
+        O: Owner<M>,
+    {
         let mut finished = Finished::default();
         let mut buffer = vec![0; LARGEST];
+        let mut until = None;
         loop {
-            self.carry_out(machine, &mut finished).await;
-            if machine.is_finished() {
-                return finished;
+            self.carry_out(machine, owner.is_frozen(), &mut finished)
+                .await;
+            if owner.has_enough(machine) {
+                let now = self.clock.now();
+                // Who does not answer does not hold it up.
+                let until = *until.get_or_insert(now + GOODBYE);
+                if machine.is_idle() || now >= until {
+                    return finished;
+                }
             }
             let enough = self.exit_after.is_some_and(|limit| finished.ended >= limit);
             if enough && finished.stopped.is_none() {
@@ -123,18 +165,23 @@ impl Host {
                 machine.handle(self.clock.now(), Input::Stop);
                 continue;
             }
-            let deadline = machine.deadline();
+            let deadline = machine.deadline().into_iter().chain(until).min();
             tokio::select! {
                 biased;
-                () = stop.wait() => {
-                    finished.stopped = Some(Stopped::Signal);
-                    machine.handle(self.clock.now(), Input::Stop);
-                }
+                wish = owner.wish() => match wish {
+                    Wish::Stop => {
+                        finished.stopped = Some(Stopped::Signal);
+                        machine.handle(self.clock.now(), Input::Stop);
+                    }
+                    Wish::Ask(ask) => ask(machine, self.clock.now()),
+                },
                 () = self.sleep_until(deadline) => machine.handle(self.clock.now(), Input::Tick),
-                _ = self.socket.readable() => {}
+                _ = self.socket.inner().readable() => {}
             }
             // Also after a timer: one that is always due must not shut the ears.
-            self.take_batch(machine, &mut buffer, &mut finished).await;
+            let is_frozen = owner.is_frozen();
+            self.take_batch(machine, is_frozen, &mut buffer, &mut finished)
+                .await;
         }
     }
 
@@ -148,19 +195,21 @@ impl Host {
     }
 
     /// Takes what has arrived, each datagram at the time at which it is read.
-    async fn take_batch(
+    async fn take_batch<M: Machine + ?Sized>(
         &mut self,
-        machine: &mut dyn Machine,
+        machine: &mut M,
+        is_frozen: bool,
         buffer: &mut [u8],
         finished: &mut Finished,
     ) {
         for _ in 0..BATCH {
-            match self.socket.try_recv_from(buffer) {
+            match self.socket.inner().try_recv_from(buffer) {
+                Ok(_) if is_frozen => {}
                 Ok((length, from)) => {
                     trace!(%from, length, "received");
                     let payload = &buffer[..length];
                     machine.handle(self.clock.now(), Input::Datagram { from, payload });
-                    self.carry_out(machine, finished).await;
+                    self.carry_out(machine, is_frozen, finished).await;
                 }
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return,
                 Err(error) => {
@@ -173,9 +222,15 @@ impl Host {
     }
 
     /// Does what the machine wants done.
-    async fn carry_out(&mut self, machine: &mut dyn Machine, finished: &mut Finished) {
+    async fn carry_out<M: Machine + ?Sized>(
+        &mut self,
+        machine: &mut M,
+        is_frozen: bool,
+        finished: &mut Finished,
+    ) {
         while let Some(output) = machine.poll() {
             match output {
+                Output::Send { .. } if is_frozen => {}
                 Output::Send { to, payload } => self.send(to, &payload).await,
                 Output::Transition {
                     peer,
@@ -200,9 +255,10 @@ impl Host {
 
     /// Sends one datagram. A failure is counted: to the machine it is a datagram that was lost.
     async fn send(&mut self, to: SocketAddr, payload: &[u8]) {
-        let sent = match self.socket.try_send_to(payload, to) {
+        let socket = self.socket.inner();
+        let sent = match socket.try_send_to(payload, to) {
             Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(SEND_WITHIN, self.socket.send_to(payload, to))
+                tokio::time::timeout(SEND_WITHIN, socket.send_to(payload, to))
                     .await
                     .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
             }
@@ -257,6 +313,17 @@ impl StopSignal {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
         }
+    }
+}
+
+impl<M: Machine + ?Sized> Owner<M> for StopSignal {
+    async fn wish(&mut self) -> Wish<M> {
+        self.wait().await;
+        Wish::Stop
+    }
+
+    fn has_enough(&mut self, machine: &mut M) -> bool {
+        machine.is_finished()
     }
 }
 

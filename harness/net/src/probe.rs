@@ -13,6 +13,7 @@ use tokio::time::{Instant, timeout_at};
 
 use self::handshake::Answer;
 use crate::clock::Clock;
+use crate::host::Host;
 use crate::launch::{Instance, open_sockets, said};
 use crate::socket::PeerSocket;
 
@@ -119,15 +120,15 @@ async fn shake_hands(
     let until = Instant::now() + TRY * tries;
     loop {
         let ip = local_address_for(address).map_err(|error| problem(error.to_string()))?;
-        let socket = PeerSocket::bind(SocketAddr::new(ip, 0));
-        let socket = socket.map_err(|error| problem(error.to_string()))?;
+        let host = Host::bind(SocketAddr::new(ip, 0));
+        let mut host = host.map_err(|error| problem(error.to_string()))?;
         let answer = tokio::select! {
             biased;
-            answer = handshake::ask(transport, &socket, address) => answer,
+            answer = handshake::ask(transport, &mut host, address) => answer,
             () = gone(instance) => Ok(Answer::Silence),
         };
         match answer.map_err(&problem)? {
-            Answer::Connected | Answer::Refused => return Ok(socket),
+            Answer::Connected | Answer::Refused => return Ok(host.into_socket()),
             Answer::Stranger(why) => return Err(problem(format!("its handshake failed: {why}"))),
             Answer::Silence if Instant::now() < until && !instance.has_ended() => {}
             Answer::Silence => return Err(silent(instance, tried)),

@@ -58,6 +58,10 @@ impl PeerSocket {
         self.local
     }
 
+    pub(crate) const fn inner(&self) -> &tokio::net::UdpSocket {
+        &self.socket
+    }
+
     /// Sends one datagram.
     ///
     /// # Errors

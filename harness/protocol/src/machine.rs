@@ -87,6 +87,11 @@ pub trait Machine {
     /// Whether it is over for good. A responder that serves many peers never is, until stopped.
     fn is_finished(&self) -> bool;
 
+    /// Whether it has nothing left to say to anybody who waits for it.
+    fn is_idle(&self) -> bool {
+        true
+    }
+
     /// Its counters by the names of the specification, for `--stats json`.
     fn counters(&self) -> serde_json::Value;
 

@@ -3,18 +3,13 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
+use shakedown_carrier::{Carrier, Security, Settings};
 use shakedown_protocol::Transport;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
 };
-use tokio::time::sleep_until;
 
-use crate::clock::Clock;
-use crate::socket::PeerSocket;
-
-/// How long a connection that is closed may take to be gone: what was told of it has then come.
-const GOODBYE: Duration = Duration::from_millis(500);
+use crate::host::{Host, Owner};
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -31,55 +26,26 @@ pub(super) enum Answer {
 /// Shakes hands with whoever is at `server`, and closes at once.
 ///
 /// # Errors
-/// A sentence for people if the socket fails.
+/// A sentence for people if there can be no client.
 pub(super) async fn ask(
     transport: Transport,
-    socket: &PeerSocket,
+    host: &mut Host,
     server: SocketAddr,
 ) -> Result<Answer, String> {
     let settings = Settings::new(transport, Security::Tls);
     let carrier = Carrier::client(Question::default(), server, &settings);
     let mut carrier = carrier.map_err(|error| error.to_string())?;
-    let clock = Clock::start();
-    let mut limit = None;
-    carrier.tick(clock.now());
-    loop {
-        while let Some(effect) = carrier.poll() {
-            if let Effect::Send { to, payload, .. } = effect {
-                // One that the system does not send is one that is lost.
-                if let Err(error) = socket.send(&payload, to).await {
-                    tracing::debug!("a handshake with {server}: {error}");
-                }
-            }
-        }
-        let now = clock.now();
-        if let Some(answer) = carrier.machine().answer.clone() {
-            // Who does not answer does not hold it up.
-            let limit = *limit.get_or_insert(now + GOODBYE);
-            if carrier.is_idle() || now >= limit {
-                return Ok(answer);
-            }
-        }
-        let due = carrier.deadline().into_iter().chain(limit).min();
-        tokio::select! {
-            biased;
-            () = std::future::poll_fn(|context| socket.poll_readable(context)) => {
-                match socket.receive_if_ready(&clock) {
-                    Ok(Some(arrival)) => {
-                        let (from, payload) = (arrival.from, &arrival.payload);
-                        carrier.receive(clock.now(), Socket::MAIN, from, payload);
-                    }
-                    // An ICMP error about the question; the next packet may do better.
-                    Ok(None) | Err(_) => tokio::task::yield_now().await,
-                }
-            }
-            () = async {
-                match due {
-                    Some(due) => sleep_until(clock.instant(due)).await,
-                    None => std::future::pending().await,
-                }
-            } => carrier.tick(clock.now()),
-        }
+    carrier.tick(Duration::ZERO);
+    host.run(&mut carrier, &mut Asker).await;
+    Ok(carrier.machine().answer.clone().unwrap_or(Answer::Silence))
+}
+
+/// Who waits for the answer.
+struct Asker;
+
+impl Owner<Carrier<Question>> for Asker {
+    fn has_enough(&mut self, carrier: &mut Carrier<Question>) -> bool {
+        carrier.machine().answer.is_some()
     }
 }
 

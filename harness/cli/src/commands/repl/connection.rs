@@ -3,25 +3,19 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
+use shakedown_carrier::{Carrier, Security, Settings};
+use shakedown_net::KeyLog;
+use shakedown_net::host::{Ask, Host, Owner, Wish};
 use shakedown_net::probe::any_address_for;
-use shakedown_net::{Clock, KeyLog, PeerSocket};
 use shakedown_protocol::proton::{Client, ClientSettings, ClientEvent, TRANSPORT};
 use tokio::sync::{mpsc, oneshot, watch};
-use tokio::time::sleep_until;
-
-/// How long a connection that is closed is kept for whoever has not heard of it.
-const GOODBYE: Duration = Duration::from_millis(500);
 
 /// A connection in a task of its own.
 pub(super) struct Connection {
-    asks: mpsc::UnboundedSender<Ask>,
+    asks: mpsc::UnboundedSender<Ask<Client>>,
     news: mpsc::UnboundedReceiver<ClientEvent>,
     task: tokio::task::JoinHandle<()>,
 }
-
-/// Something that the client is asked for.
-type Ask = Box<dyn FnOnce(&mut Client, Duration) + Send>;
 
 impl Connection {
     /// A client that has not connected yet. While `frozen` is true nothing passes to or from it.
@@ -33,18 +27,22 @@ impl Connection {
     ) -> Result<Self, String> {
         let settings = Settings::new(TRANSPORT, Security::Tls);
         let carrier = Carrier::client(Client::new(client), server, &settings);
+        let mut carrier = carrier.map_err(|error| error.to_string())?;
+        let host = Host::bind(any_address_for(server));
+        let host = host.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
         let (asks, asked) = mpsc::unbounded_channel();
         let (tell, news) = mpsc::unbounded_channel();
-        let attendant = Attendant {
-            carrier: carrier.map_err(|error| error.to_string())?,
-            socket: PeerSocket::bind(any_address_for(server))
-                .map_err(|error| format!("no UDP socket can be opened: {error}"))?,
-            clock: Clock::start(),
+        let mut typist = Typist {
+            asked,
+            has_left: false,
             frozen,
-            key_log,
             tell,
         };
-        let task = tokio::spawn(attendant.run(asked));
+        let task = tokio::spawn(async move {
+            carrier.tick(Duration::ZERO);
+            let mut host = host.with_key_log(key_log);
+            host.run(&mut carrier, &mut typist).await;
+        });
         Ok(Self { asks, news, task })
     }
 
@@ -54,7 +52,7 @@ impl Connection {
         ask: impl FnOnce(&mut Client, Duration) -> T + Send + 'static,
     ) -> Result<T, String> {
         let (answer, answered) = oneshot::channel();
-        let ask: Ask = Box::new(move |client, now| {
+        let ask: Ask<Client> = Box::new(move |client, now| {
             // Whoever does not wait any more does not want to know.
             let _ = answer.send(ask(client, now));
         });
@@ -90,77 +88,37 @@ impl Connection {
     }
 }
 
-/// What drives a connection.
-struct Attendant {
-    carrier: Carrier<Client>,
-    socket: PeerSocket,
-    clock: Clock,
+/// For whom the client runs: whoever types, until nobody asks any more and the connection is gone.
+struct Typist {
+    asked: mpsc::UnboundedReceiver<Ask<Client>>,
+    has_left: bool,
     frozen: watch::Receiver<bool>,
-    key_log: Option<KeyLog>,
     tell: mpsc::UnboundedSender<ClientEvent>,
 }
 
-impl Attendant {
-    /// Goes on until nobody asks any more and the connection is gone.
-    async fn run(mut self, mut asked: mpsc::UnboundedReceiver<Ask>) {
-        self.carrier.tick(self.clock.now());
-        let mut until = None;
-        loop {
-            self.carry_out().await;
-            let is_over = until.is_some_and(|until| self.clock.now() >= until);
-            if is_over || (until.is_some() && self.carrier.is_idle()) {
-                return;
-            }
-            let due = self.carrier.deadline().into_iter().chain(until).min();
-            let due = due.map(|due| self.clock.instant(due));
-            tokio::select! {
-                biased;
-                ask = asked.recv(), if until.is_none() => match ask {
-                    Some(ask) => {
-                        let now = self.clock.now();
-                        self.carrier.ask(now, |client| ask(client, now));
-                    }
-                    None => until = Some(self.clock.now() + GOODBYE),
-                },
-                () = std::future::poll_fn(|context| self.socket.poll_readable(context)) => {
-                    self.receive();
-                }
-                () = async {
-                    match due {
-                        Some(due) => sleep_until(due).await,
-                        None => std::future::pending().await,
-                    }
-                } => self.carrier.tick(self.clock.now()),
-            }
+impl Owner<Carrier<Client>> for Typist {
+    async fn wish(&mut self) -> Wish<Carrier<Client>> {
+        if self.has_left {
+            std::future::pending::<()>().await;
         }
+        let ask = self.asked.recv().await;
+        self.has_left = ask.is_none();
+        Wish::Ask(Box::new(|carrier, now| {
+            if let Some(ask) = ask {
+                carrier.ask(now, |client| ask(client, now));
+            }
+        }))
     }
 
-    fn receive(&mut self) {
-        // An error is an ICMP message about something that was sent; the socket goes on.
-        if let Ok(Some(arrival)) = self.socket.receive_if_ready(&self.clock)
-            && !*self.frozen.borrow()
-        {
-            let (now, from) = (self.clock.now(), arrival.from);
-            self.carrier.receive(now, Socket::MAIN, from, &arrival.payload);
-        }
-    }
-
-    async fn carry_out(&mut self) {
-        while let Some(effect) = self.carrier.poll() {
-            if let Effect::Send { to, payload, .. } = effect
-                && !*self.frozen.borrow()
-                && let Err(error) = self.socket.send(&payload, to).await
-            {
-                tracing::debug!("a packet to {to}: {error}");
-            }
-        }
-        let secrets = self.carrier.take_secrets();
-        if let Some(key_log) = &self.key_log {
-            key_log.write(&secrets);
-        }
-        while let Some(news) = self.carrier.machine_mut().take_news() {
+    fn has_enough(&mut self, carrier: &mut Carrier<Client>) -> bool {
+        while let Some(news) = carrier.machine_mut().take_news() {
             // Whoever has left does not want to know.
             let _ = self.tell.send(news);
         }
+        self.has_left
+    }
+
+    fn is_frozen(&self) -> bool {
+        *self.frozen.borrow()
     }
 }
