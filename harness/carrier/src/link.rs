@@ -10,7 +10,7 @@ use quinn_proto::{
 use shakedown_protocol::streams::{ConnectionNumber, OnStream, StreamId};
 
 use crate::Socket;
-use crate::misbehave::Switch;
+use crate::misbehave::{Switch, varint};
 
 /// Bytes of a stream that are read at once.
 const CHUNK: usize = 64 * 1024;
@@ -427,9 +427,4 @@ const fn kind(id: StreamId) -> usize {
 
 fn quic_id(id: StreamId) -> quinn_proto::StreamId {
     varint(id.0).into()
-}
-
-/// A code as QUIC carries it; one that is too large is the largest.
-pub(crate) fn varint(code: u64) -> VarInt {
-    VarInt::from_u64(code).unwrap_or(VarInt::MAX)
 }

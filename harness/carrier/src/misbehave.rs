@@ -17,7 +17,6 @@ use quinn_proto::{ConnectError, ConnectionId, Side, TransportError, VarInt};
 use shakedown_protocol::streams::Faults;
 
 use crate::CarrierError;
-use crate::link::varint;
 
 /// Whether QUIC's library has such parameters.
 ///
@@ -306,4 +305,9 @@ fn put(bytes: &mut Vec<u8>, id: VarInt, value: &[u8]) {
     id.encode(bytes);
     varint(value.len() as u64).encode(bytes);
     bytes.put_slice(value);
+}
+
+/// A code as QUIC carries it; one that is too large is the largest.
+pub(crate) fn varint(code: u64) -> VarInt {
+    VarInt::from_u64(code).unwrap_or(VarInt::MAX)
 }

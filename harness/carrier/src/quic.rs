@@ -13,8 +13,8 @@ use shakedown_protocol::streams::{
 };
 
 use crate::configuration::Configuration;
-use crate::link::{Link, LinkEvent, varint};
-use crate::misbehave::{self, Switch};
+use crate::link::{Link, LinkEvent};
+use crate::misbehave::{self, Switch, varint};
 use crate::{CarrierError, Effect, Settings, Socket};
 
 /// The name by which every server is called in the TLS handshake.

@@ -208,7 +208,7 @@ fn subcommand<A: Address>(protocol: &'static Protocol) -> Command {
         .long(name)
         .value_name(name.to_uppercase())
         .help(protocol.mode_help)
-        .default_value(protocol.modes.first().copied()); // MS-L-07
+        .default_value(protocol.modes.first().copied());
     let own = flags(protocol, A::ROLE).flat_map(|(option, help)| args(option, help));
     let mut command = command.arg(mode).args(own);
     if has_certificate(protocol, A::ROLE) {

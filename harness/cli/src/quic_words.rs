@@ -1,15 +1,16 @@
-//! What is said on the streams of `proton` in a capture, by name.
+//! What is said on the streams in a capture, by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use shakedown_capture::quic::{CloseCode, Event, EventKind, Role, Why};
-use shakedown_protocol::proton::{self, ALPN, Kind, StreamReader};
+use shakedown_protocol::PROTOCOLS;
+use shakedown_protocol::stream_words::{ReadsStream, StreamWords};
 use shakedown_protocol::vocabulary::Described;
 
 /// Most connections whose streams are read at a time; of further ones the oldest are given up.
 const MOST_CONNECTIONS: usize = 65_536;
 
-/// Most streams of a connection that are read; proton has three.
+/// Most streams of a connection that are read.
 const MOST_STREAMS: usize = 64;
 
 /// What one end says on one stream.
@@ -21,40 +22,37 @@ pub(crate) struct StreamWord {
     pub(crate) word: Result<Described, String>,
 }
 
-/// Follows the streams of all connections that agreed on `proton`.
+/// Follows the streams of all connections that agreed on a protocol that is known.
 #[derive(Debug, Default)]
-pub(crate) struct StreamWords {
-    connections: BTreeMap<u64, BTreeMap<u64, Stream>>,
+pub(crate) struct Conversations {
+    connections: BTreeMap<u64, Conversation>,
     /// Connections with packets for which there are no secrets.
     unread: BTreeSet<u64>,
 }
 
-/// What is known of a stream that the client opened.
-#[derive(Debug, Default)]
-struct Stream {
-    kind: Option<Kind>,
-    client: Option<StreamReader>,
-    server: Option<StreamReader>,
+/// What is said on one connection.
+#[derive(Debug)]
+struct Conversation {
+    words: StreamWords,
+    streams: BTreeMap<u64, Box<dyn ReadsStream>>,
 }
 
-impl Stream {
-    const fn reader(&mut self, by: Role) -> &mut Option<StreamReader> {
-        match by {
-            Role::Client => &mut self.client,
-            Role::Server => &mut self.server,
-        }
-    }
-}
-
-impl StreamWords {
+impl Conversations {
     /// What is complete, or broken, with this event.
     pub(crate) fn hear(&mut self, event: &Event<'_>) -> Vec<StreamWord> {
         let Some(connection) = event.connection else {
             return Vec::new();
         };
         match event.kind {
-            EventKind::ServerHandshake { alpn, .. } if alpn == Some(ALPN.as_bytes()) => {
-                self.connections.entry(connection).or_default();
+            EventKind::ServerHandshake {
+                alpn: Some(alpn), ..
+            } => {
+                let Some(words) = words_of(alpn) else {
+                    return Vec::new();
+                };
+                let streams = BTreeMap::new();
+                let conversation = Conversation { words, streams };
+                self.connections.entry(connection).or_insert(conversation);
                 if self.connections.len() > MOST_CONNECTIONS {
                     self.connections.pop_first();
                 }
@@ -72,16 +70,9 @@ impl StreamWords {
                 bytes,
             } => return self.bytes(connection, stream, by, (offset, bytes)),
             EventKind::StreamFin { stream, by, .. } => {
-                let ended = self.end(connection, stream, by);
-                let broken = ended.and_then(|reader| reader.finish().err());
-                return broken
-                    .map(|error| StreamWord {
-                        stream,
-                        by,
-                        word: Err(error.to_string()),
-                    })
-                    .into_iter()
-                    .collect();
+                let word = self.end(connection, stream, by).map(Err);
+                let word = word.map(|word| StreamWord { stream, by, word });
+                return word.into_iter().collect();
             }
             EventKind::StreamReset { stream, by, .. }
             | EventKind::StreamLost { stream, by, .. } => {
@@ -92,7 +83,7 @@ impl StreamWords {
             | EventKind::VersionNegotiation { .. }
             | EventKind::ClientHello { .. }
             | EventKind::CipherSuite(_)
-            | EventKind::ServerHandshake { .. }
+            | EventKind::ServerHandshake { alpn: None, .. }
             | EventKind::HandshakeDone
             | EventKind::KeyUpdated { .. }
             | EventKind::AddressChanged { .. }
@@ -110,7 +101,7 @@ impl StreamWords {
         Vec::new()
     }
 
-    /// What an application's code means, if the connection is of `proton`.
+    /// What an application's code means.
     pub(crate) fn code(&self, event: &Event<'_>) -> Option<&'static str> {
         let EventKind::ConnectionClosed {
             code: CloseCode::Application { code },
@@ -119,9 +110,8 @@ impl StreamWords {
         else {
             return None;
         };
-        let is_proton = self.connections.contains_key(&event.connection?);
-        let known = proton::CloseCode::from_number(code).filter(|_| is_proton)?;
-        Some(known.name())
+        let conversation = self.connections.get(&event.connection?)?;
+        (conversation.words.code)(code)
     }
 
     /// How many connections had packets that could not be read without secrets.
@@ -129,7 +119,6 @@ impl StreamWords {
         self.unread.len()
     }
 
-    /// A stream is read from its beginning or not at all, and only where it is known what it is.
     fn bytes(
         &mut self,
         connection: u64,
@@ -137,39 +126,38 @@ impl StreamWords {
         by: Role,
         (offset, bytes): (u64, &[u8]),
     ) -> Vec<StreamWord> {
-        let Some(streams) = self.connections.get_mut(&connection) else {
-            return Vec::new();
-        };
-        let is_clients = stream.is_multiple_of(4);
-        if !is_clients || (!streams.contains_key(&stream) && streams.len() >= MOST_STREAMS) {
-            return Vec::new();
-        }
-        let one = streams.entry(stream).or_default();
-        if offset == 0 {
-            *one.reader(by) = match by {
-                Role::Client => Some(StreamReader::of_client(None)),
-                Role::Server => one.kind.map(StreamReader::of_server),
-            };
-        }
         let mut said = Vec::new();
-        let Some(reader) = one.reader(by) else {
+        let Some(Conversation { words, streams }) = self.connections.get_mut(&connection) else {
             return said;
         };
-        let mut add = |word| said.push(StreamWord { stream, by, word });
-        let taken = reader.take(bytes, |described| add(Ok(described)));
-        let kind = reader.kind();
-        if let Err(error) = taken {
-            add(Err(error.to_string()));
-            *one.reader(by) = None;
+        if !streams.contains_key(&stream) && streams.len() < MOST_STREAMS {
+            streams.extend((words.reader)(stream).map(|reader| (stream, reader)));
         }
-        one.kind = one.kind.or(kind);
+        if let Some(reader) = streams.get_mut(&stream) {
+            reader.take(by, offset, bytes, &mut |word| {
+                let word = word.map_err(|error| error.to_string());
+                said.push(StreamWord { stream, by, word });
+            });
+        }
         said
     }
 
-    fn end(&mut self, connection: u64, stream: u64, by: Role) -> Option<StreamReader> {
-        let one = self.connections.get_mut(&connection)?.get_mut(&stream)?;
-        one.reader(by).take()
+    /// One side's bytes end; why that breaks what was said, if it does.
+    fn end(&mut self, connection: u64, stream: u64, by: Role) -> Option<String> {
+        let streams = &mut self.connections.get_mut(&connection)?.streams;
+        let ended = streams.get_mut(&stream)?.end(by);
+        ended.err().map(|error| error.to_string())
     }
+}
+
+/// The words of the protocol that has this name in the TLS handshake.
+fn words_of(alpn: &[u8]) -> Option<StreamWords> {
+    let mut protocols = PROTOCOLS.into_iter();
+    let protocol = protocols.find(|protocol| {
+        let transport = protocol.transport;
+        transport.is_some_and(|transport| transport.alpn.as_bytes() == alpn)
+    });
+    protocol?.stream_words
 }
 
 #[cfg(test)]
@@ -180,6 +168,8 @@ mod tests {
     use shakedown_capture::quic::At;
 
     use super::*;
+
+    const ALPN: &str = "proton";
 
     fn event(kind: EventKind<'_>) -> Event<'_> {
         let address = SocketAddr::from(([127, 0, 0, 1], 4433));
@@ -196,8 +186,8 @@ mod tests {
         }
     }
 
-    fn of(alpn: &str) -> StreamWords {
-        let mut words = StreamWords::default();
+    fn of(alpn: &str) -> Conversations {
+        let mut words = Conversations::default();
         let said = words.hear(&event(EventKind::ServerHandshake {
             alpn: Some(alpn.as_bytes()),
             parameters: None,
@@ -206,7 +196,7 @@ mod tests {
         words
     }
 
-    fn bytes(words: &mut StreamWords, by: Role, offset: u64, bytes: &[u8]) -> Vec<String> {
+    fn bytes(words: &mut Conversations, by: Role, offset: u64, bytes: &[u8]) -> Vec<String> {
         let said = words.hear(&event(EventKind::StreamBytes {
             stream: 0,
             by,

@@ -255,8 +255,5 @@ fn a_key_log_without_secrets_is_refused() {
 fn a_profile_that_there_is_not_is_refused() {
     let (said, code) = run(&["check", "--profile", "sideways", "nothing.pcap"]);
     assert_eq!(code, Some(2), "{said}");
-    assert!(
-        said.contains("\"sideways\" is neither push nor pull"),
-        "{said}"
-    );
+    assert!(said.contains("push, pull"), "{said}");
 }

@@ -80,7 +80,7 @@ pub fn judge<R: Read>(
             Ok(Some(Item::Datagram(datagram))) => datagram,
             Ok(Some(Item::KeyLog(key_log))) => {
                 if let Some(quic) = &mut quic {
-                    quic.key_log(key_log, start.unwrap_or_default(), hear);
+                    quic.key_log(key_log, &mut encrypted(start.unwrap_or_default(), hear));
                 }
                 continue;
             }
@@ -102,19 +102,35 @@ pub fn judge<R: Read>(
             },
         );
         if let Some(quic) = &mut quic {
-            quic.datagram(&datagram, start, hear);
+            quic.datagram(&datagram, &mut encrypted(start, hear));
         }
     };
     let begin = start.unwrap_or_default();
     each(&mut monitors, begin, &recent, hear, None, |monitor, say| {
         monitor.finish(end, say);
     });
+    let blind = quic.map(|quic| quic.finish(&mut encrypted(begin, hear)));
     Ok(JudgedCapture {
         statistics: *capture.statistics(),
         damage,
         start,
-        blind: quic.map_or_else(BTreeMap::new, |quic| quic.finish(begin, hear)),
+        blind: blind.unwrap_or_default(),
     })
+}
+
+/// Reports without packets: those of QUIC are encrypted, and so say nothing to anybody.
+fn encrypted(
+    start: Duration,
+    hear: &mut dyn FnMut(MonitorReport<'_>),
+) -> impl FnMut(&'static Protocol, Observation) {
+    move |protocol, observation| {
+        hear(MonitorReport {
+            protocol,
+            observation,
+            payload: None,
+            start,
+        });
+    }
 }
 
 /// The settings for the monitor of one protocol: a mode of another one says nothing of its sessions.

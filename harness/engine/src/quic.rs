@@ -3,14 +3,11 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use shakedown_capture::quic::{Decoder, Event, Limits};
 use shakedown_capture::{Capture, CaptureError, Datagram, Item};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::monitor::{Blind, Observation, StreamMonitor};
-
-use crate::judge::MonitorReport;
 
 /// Most addresses that are known to speak QUIC; packets of further ones with short headers are not
 /// read.
@@ -24,6 +21,9 @@ pub(crate) struct Quic {
 }
 
 type Monitors = Vec<(&'static Protocol, Box<dyn StreamMonitor>)>;
+
+/// Hears what the monitor of a protocol says.
+type Hear<'h> = &'h mut dyn FnMut(&'static Protocol, Observation);
 
 /// Says which datagrams may be QUIC's: those that begin a connection, and those of addresses that
 /// one was begun between.
@@ -70,41 +70,26 @@ impl Quic {
         }
     }
 
-    /// Further secrets. `start` is the time of the capture's first datagram.
-    pub(crate) fn key_log(
-        &mut self,
-        key_log: &[u8],
-        start: Duration,
-        hear: &mut dyn FnMut(MonitorReport<'_>),
-    ) {
-        let mut tell = show(&mut self.monitors, start, hear);
+    /// Further secrets.
+    pub(crate) fn key_log(&mut self, key_log: &[u8], hear: Hear<'_>) {
+        let mut tell = show(&mut self.monitors, hear);
         self.decoder.add_secrets(key_log, &mut tell);
     }
 
     #[inline]
-    pub(crate) fn datagram(
-        &mut self,
-        datagram: &Datagram<'_>,
-        start: Duration,
-        hear: &mut dyn FnMut(MonitorReport<'_>),
-    ) {
+    pub(crate) fn datagram(&mut self, datagram: &Datagram<'_>, hear: Hear<'_>) {
         if self.filter.passes(datagram) {
-            let mut tell = show(&mut self.monitors, start, hear);
+            let mut tell = show(&mut self.monitors, hear);
             self.decoder.datagram(datagram, &mut tell);
         }
     }
 
     /// The capture is over. The result are the connections of which a side could not be read.
-    pub(crate) fn finish(
-        mut self,
-        start: Duration,
-        hear: &mut dyn FnMut(MonitorReport<'_>),
-    ) -> BTreeMap<Blind, u64> {
-        self.decoder
-            .finish(&mut show(&mut self.monitors, start, hear));
+    pub(crate) fn finish(mut self, hear: Hear<'_>) -> BTreeMap<Blind, u64> {
+        self.decoder.finish(&mut show(&mut self.monitors, hear));
         let mut blind = BTreeMap::new();
         for (protocol, monitor) in &mut self.monitors {
-            monitor.finish(&mut |observation| hear(report(protocol, observation, start)));
+            monitor.finish(&mut |observation| hear(protocol, observation));
             blind.extend(monitor.blind().clone());
         }
         blind
@@ -138,30 +123,10 @@ pub(crate) fn each_event<R: Read>(
     Ok(())
 }
 
-fn show(
-    monitors: &mut Monitors,
-    start: Duration,
-    hear: &mut dyn FnMut(MonitorReport<'_>),
-) -> impl FnMut(&Event<'_>) {
+fn show(monitors: &mut Monitors, hear: Hear<'_>) -> impl FnMut(&Event<'_>) {
     move |event| {
         for (protocol, monitor) in &mut *monitors {
-            monitor.event(event, &mut |observation| {
-                hear(report(protocol, observation, start));
-            });
+            monitor.event(event, &mut |observation| hear(protocol, observation));
         }
-    }
-}
-
-/// Packets are encrypted, and so say nothing to anybody: they do not go with what is said of them.
-const fn report<'a>(
-    protocol: &'static Protocol,
-    observation: Observation,
-    start: Duration,
-) -> MonitorReport<'a> {
-    MonitorReport {
-        protocol,
-        observation,
-        payload: None,
-        start,
     }
 }

@@ -16,6 +16,7 @@ pub mod pair;
 pub mod pattern;
 pub mod proton;
 pub mod requirement;
+pub mod stream_words;
 pub mod streams;
 pub mod vocabulary;
 

@@ -12,6 +12,7 @@ use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
 use crate::setting::ProtocolOption;
+use crate::stream_words::StreamWords;
 use crate::streams::StreamMachine;
 use crate::tolerance::Tolerance;
 use crate::twin::{Twin, requirement_of};
@@ -54,6 +55,8 @@ pub struct Protocol {
     pub media: Option<Media>,
     /// What it asks of QUIC, if streams carry its frames; datagrams of UDP carry the others.
     pub transport: Option<Transport>,
+    /// What is said on its streams, if streams carry its frames.
+    pub stream_words: Option<StreamWords>,
     /// The frame by which an initiator of a mode begins: name and fields. The program asks with it
     /// whether an implementation answers at all; where there is none, a QUIC handshake asks. `id` is
     /// a fresh UUID; `None` if there is no such mode.

@@ -9,7 +9,6 @@ use shakedown_capture::quic::Secrets;
 use shakedown_engine::check::{CheckSettings, check, unreadable};
 use shakedown_engine::event::Event;
 use shakedown_protocol::monitor::Vantage;
-use shakedown_protocol::proton::Profile;
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters, Tolerance};
 use shakedown_report::Sinks;
@@ -35,7 +34,7 @@ Examples:
   shakedown check recording.pcapng
   shakedown check --bits-per-second 400000 --frames-per-second 50 --seconds 2 recording.pcap
   shakedown check --keylog keys.txt proton.pcap
-  shakedown check --profile pull proton.pcapng
+  shakedown check --mode pull proton.pcapng
   zcat recording.pcap.gz | shakedown check -"
 )]
 pub(crate) struct Args {
@@ -76,10 +75,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 
-    /// How items of proton's Action stream go: on their own (push), or each when it is asked for
-    /// (pull) [default: as each session shows]
-    #[arg(long, value_name = "PROFILE")]
-    profile: Option<Profile>,
+    /// The mode that was configured, where a protocol's sessions do not show it, such as push or pull
+    /// [default: as each session shows]
+    #[arg(long, visible_alias = "profile", value_name = "MODE", value_parser = mode)]
+    mode: Option<String>,
 
     #[command(flatten)]
     reports: ReportArgs,
@@ -142,7 +141,7 @@ impl Args {
                 tolerance: Tolerance::new(self.tolerance),
                 stream,
                 max_datagram: self.max_datagram,
-                mode: self.profile.map(|profile| profile.name().to_owned()),
+                mode: self.mode.clone(),
                 ..MonitorSettings::default()
             },
             level: match self.level {
@@ -191,6 +190,17 @@ pub(super) fn key_log(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
             &"there is no secret of TLS 1.3 in it; its lines begin with words such as CLIENT_TRAFFIC_SECRET_0",
         )),
         false => Ok(lines),
+    }
+}
+
+fn mode(text: &str) -> Result<String, String> {
+    let modes = PROTOCOLS.into_iter().flat_map(|protocol| protocol.modes);
+    match modes.clone().any(|mode| *mode == text) {
+        true => Ok(text.to_owned()),
+        false => {
+            let known: Vec<_> = modes.copied().collect();
+            Err(format!("there are {}", known.join(", ")))
+        }
     }
 }
 

@@ -19,7 +19,7 @@ use super::check::{key_log, open};
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::quic_lines;
-use crate::quic_words::{StreamWord, StreamWords};
+use crate::quic_words::{Conversations, StreamWord};
 
 /// What a datagram of QUIC is called, as encrypted as it is.
 const QUIC: &str = "QUIC";
@@ -68,7 +68,7 @@ impl Args {
         let mut decoder = Decoder::new(Limits::default());
         decoder.add_secrets(&key_log(self.keylog.as_deref())?, &mut |_| {});
         let mut filter = Filter::default();
-        let mut words = StreamWords::default();
+        let mut words = Conversations::default();
         let mut start = None;
         loop {
             let mut quic = String::new();
@@ -128,7 +128,7 @@ impl Args {
     }
 
     /// What a packet of QUIC says, below its datagram, and the words that it completes.
-    fn event(&self, event: &Event<'_>, words: &mut StreamWords) -> String {
+    fn event(&self, event: &Event<'_>, words: &mut Conversations) -> String {
         let said = words.hear(event);
         let meaning = words.code(event);
         let mut lines = String::new();

@@ -286,8 +286,8 @@ impl Args {
         ) = (assignments.pop(), count)
         else {
             return Err(usage(format!(
-                "--repeat plays one scenario and {count} are selected; name one, such as \
-                 mediastream/3way/responder/a-handshake-leads-to-two-frames"
+                "--repeat plays one scenario and {count} are selected; name one of those \
+                 that `shakedown list scenarios` has"
             )));
         };
         let Some(scenario) = scenarios.pop() else {

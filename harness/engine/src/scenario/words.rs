@@ -4,7 +4,6 @@ use serde_json::{Map, Value};
 
 use super::{MAIN, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
-use crate::step::Demand;
 
 /// A step in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -35,10 +34,12 @@ impl Scenario {
 fn list(steps: &[Step], prefix: &str, depth: usize, lines: &mut Vec<Line>) {
     for (index, step) in steps.iter().enumerate() {
         let path = format!("{prefix}{index}");
+        let demand = step.form().demand();
+        let requirement = demand.and_then(|demand| demand.requirement);
         lines.push(Line {
             depth,
             path: path.clone(),
-            text: step.form().in_words() + &judged(step.form().demand()),
+            text: step.form().in_words() + &judged(requirement),
         });
         for (index, inner) in step.form().inner(&Pointer::root()).iter().enumerate() {
             let Some(title) = inner.title else {
@@ -108,8 +109,7 @@ pub(crate) fn passing(frames: &[String]) -> String {
     }
 }
 
-pub(crate) fn judged(demand: Option<Demand<'_>>) -> String {
-    let requirement = demand.and_then(|demand| demand.requirement);
+pub(crate) fn judged(requirement: Option<&str>) -> String {
     requirement.map(|id| format!(" [{id}]")).unwrap_or_default()
 }
 

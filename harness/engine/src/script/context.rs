@@ -10,7 +10,7 @@ use crate::scenario::Scenario;
 use super::bindings::Bindings;
 use super::inbox::Arrival;
 use super::media::MediaSeen;
-use super::window::Path;
+use super::path::Path;
 use super::{Environment, FieldPlace, SocketId, describe};
 
 /// What steps are judged by: the scenario's names and what earlier steps saw.

@@ -67,6 +67,7 @@ pub(crate) mod judge;
 pub(crate) mod matcher;
 pub(crate) mod media;
 pub(crate) mod outcome;
+mod path;
 mod peer;
 mod play;
 mod program;

@@ -1,8 +1,5 @@
 use std::time::Duration;
 
-use shakedown_protocol::requirement::Role;
-
-use crate::network::Impairment;
 use crate::scenario::{self, Span};
 
 use super::Environment;
@@ -11,31 +8,6 @@ use super::describe::human_time;
 
 /// What every window is stretched by besides the tolerance.
 const GRACE: Duration = Duration::from_millis(50);
-
-/// What the network between the driver and the implementation may add to a time, as far as its
-/// impairment says so.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub(crate) struct Path {
-    /// The longest time that it takes there and back.
-    pub(crate) round_trip: Duration,
-    /// By how much longer one datagram of the implementation may take than another.
-    pub(crate) unsteady: Duration,
-}
-
-impl Path {
-    pub(crate) fn through(impair: &Impairment, environment: &Environment) -> Self {
-        let own = match environment.iut {
-            Some(_) => Role::Responder,
-            None => Role::Initiator,
-        };
-        let answers = impair.delays(own, &environment.stream);
-        let asks = impair.delays(own.peer(), &environment.stream);
-        Self {
-            round_trip: answers.most.saturating_add(asks.most),
-            unsteady: answers.most.saturating_sub(answers.least),
-        }
-    }
-}
 
 /// When something must happen, by the driver's clock.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -49,7 +49,7 @@ impl Verb for ExpectAny {
         let frames: Vec<_> = self
             .of
             .iter()
-            .map(|expect| expect.frame_in_words() + &words::judged(expect.demand()))
+            .map(|expect| expect.frame_in_words() + &words::judged(expect.requirement.as_deref()))
             .collect();
         format!("wait, in any order, for {}", frames.join("; and for "))
     }

@@ -35,7 +35,13 @@ impl Verb for ExpectStream {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.opens(&self.stream, &self.connection, false, inside, state);
+        check.opens(
+            &self.stream,
+            &self.connection,
+            false,
+            inside,
+            &mut state.names,
+        );
     }
 
     fn in_words(&self) -> String {

@@ -8,7 +8,7 @@ pub struct Fin(pub OfStream);
 
 impl Verb for Fin {
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.may_write(&self.0.stream, inside, true, state);
+        check.may_write(&self.0.stream, inside, true, &mut state.names);
     }
 
     fn in_words(&self) -> String {

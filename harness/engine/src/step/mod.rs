@@ -6,7 +6,7 @@
 //! become descriptions in the schema, so a form that is another's has none.
 
 mod demand;
-mod names;
+pub(crate) mod names;
 mod pace;
 mod prelude;
 mod transport;
@@ -30,8 +30,8 @@ pub use expect_close::Ending;
 pub use expect_exit::ExitKind;
 pub use media::Carry;
 pub use mutate::Patch;
+use names::On;
 pub use names::{MAIN, OfConnection, OfStream, WithCode};
-pub(crate) use names::{On, Use};
 pub use pace::Pace;
 pub use transport::Parameter;
 

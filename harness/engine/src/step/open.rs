@@ -22,7 +22,13 @@ impl Verb for Open {
             connection,
             unidirectional,
         } = self;
-        check.opens(stream, connection, *unidirectional, inside, state);
+        check.opens(
+            stream,
+            connection,
+            *unidirectional,
+            inside,
+            &mut state.names,
+        );
     }
 
     fn in_words(&self) -> String {

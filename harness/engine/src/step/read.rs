@@ -67,7 +67,7 @@ impl Verb for Read {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.may_read(&self.stream, inside, state);
+        check.may_read(&self.stream, inside, &state.names);
         check.uses_in(self.u32.as_deref(), &inside.key("u32"), state);
         state.bound.extend(self.bind.keys().cloned());
     }

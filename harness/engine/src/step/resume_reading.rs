@@ -8,7 +8,7 @@ pub struct ResumeReading(pub OfStream);
 
 impl Verb for ResumeReading {
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.may_read(&self.0.stream, inside, state);
+        check.may_read(&self.0.stream, inside, &state.names);
     }
 
     fn in_words(&self) -> String {

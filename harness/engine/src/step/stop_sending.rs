@@ -12,7 +12,7 @@ impl Verb for StopSending {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.may_read(&self.0.stream, inside, state);
+        check.may_read(&self.0.stream, inside, &state.names);
     }
 
     fn in_words(&self) -> String {

@@ -112,7 +112,7 @@ impl Verb for Write {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        check.may_write(&self.stream, inside, self.fin, state);
+        check.may_write(&self.stream, inside, self.fin, &mut state.names);
         check.uses_in(self.u32.as_deref(), &inside.key("u32"), state);
     }
 

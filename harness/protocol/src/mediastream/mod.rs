@@ -46,6 +46,7 @@ pub static PROTOCOL: Protocol = Protocol {
     serves_one: false,
     media: Some(media::MEDIA),
     transport: None,
+    stream_words: None,
     hello: Some(hello),
     pairs: Some(PAIRS),
     monitor: |settings| Watcher::Packets(new_monitor(settings)),

@@ -91,6 +91,7 @@ pub static PROTOCOL: Protocol = Protocol {
     serves_one: true,
     media: None,
     transport: Some(TRANSPORT),
+    stream_words: Some(reader::STREAM_WORDS),
     hello: None,
     pairs: Some(PAIRS),
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),

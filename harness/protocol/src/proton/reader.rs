@@ -1,11 +1,21 @@
 //! What is said on one stream, frame by frame.
 
-use shakedown_wire::{DecodeError, Rule};
+use shakedown_wire::{DecodeError, Rule, quic};
 
 use super::frame::{first, word};
-use super::{Kind, Profile, Words};
+use super::{CloseCode, Kind, Profile, Words};
 use crate::requirement::Role;
+use crate::stream_words::{ReadsStream, StreamWords};
 use crate::vocabulary::{Described, describe};
+
+/// What is said on the streams that the client opened.
+pub(super) const STREAM_WORDS: StreamWords = StreamWords {
+    reader: |stream| {
+        let is_clients = stream.is_multiple_of(4);
+        is_clients.then(|| Box::<Directions>::default() as Box<dyn ReadsStream>)
+    },
+    code: |code| CloseCode::from_number(code).map(CloseCode::name),
+};
 
 /// Reads what one side sends on one stream, however its bytes are cut.
 #[derive(Debug, Clone)]
@@ -126,6 +136,55 @@ impl StreamReader {
                 Err(DecodeError::truncated(name, self.offset, 4, have))
             }
         }
+    }
+}
+
+/// Both directions of a stream; the server's can be read once the client has said which it is.
+#[derive(Debug, Default)]
+struct Directions {
+    kind: Option<Kind>,
+    client: Option<StreamReader>,
+    server: Option<StreamReader>,
+}
+
+impl Directions {
+    const fn reader(&mut self, by: quic::Role) -> &mut Option<StreamReader> {
+        match by {
+            quic::Role::Client => &mut self.client,
+            quic::Role::Server => &mut self.server,
+        }
+    }
+}
+
+impl ReadsStream for Directions {
+    fn take(
+        &mut self,
+        by: quic::Role,
+        offset: u64,
+        bytes: &[u8],
+        hand_on: &mut dyn FnMut(Result<Described, DecodeError>),
+    ) {
+        if offset == 0 {
+            *self.reader(by) = match by {
+                quic::Role::Client => Some(StreamReader::of_client(None)),
+                quic::Role::Server => self.kind.map(StreamReader::of_server),
+            };
+        }
+        let Some(reader) = self.reader(by) else {
+            return;
+        };
+        let taken = reader.take(bytes, |described| hand_on(Ok(described)));
+        let kind = reader.kind();
+        if let Err(error) = taken {
+            hand_on(Err(error));
+            *self.reader(by) = None;
+        }
+        self.kind = self.kind.or(kind);
+    }
+
+    fn end(&mut self, by: quic::Role) -> Result<(), DecodeError> {
+        let reader = self.reader(by).take();
+        reader.map_or(Ok(()), |reader| reader.finish())
     }
 }
 

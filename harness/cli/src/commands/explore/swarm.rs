@@ -19,7 +19,7 @@ use crate::exit::{Exit, Failure, usage};
 use crate::reports::Format;
 
 /// Version of the events, whose names and fields are a contract.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 /// Runs that one thread plays before they are told.
 const BATCH: u64 = 64;
 /// Runs of which everything is written.

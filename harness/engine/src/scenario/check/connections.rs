@@ -3,9 +3,8 @@
 use std::collections::BTreeMap;
 
 use super::Checker;
-use super::flow::State;
 use crate::document::{Pointer, Problem, did_you_mean};
-use crate::step::{On, Use};
+use crate::step::names::{On, Use};
 
 /// The connections and streams that there are when a step begins.
 #[derive(Debug, Clone, Default)]
@@ -96,17 +95,17 @@ impl Names {
 
 impl Checker<'_> {
     /// A step means a connection or a stream by its name.
-    pub(super) fn means(&mut self, on: On<'_>, inside: &Pointer, state: &State) {
+    pub(super) fn means(&mut self, on: On<'_>, inside: &Pointer, names: &Names) {
         match on {
             On::Nothing => {}
-            On::Connection(name, wish) => self.means_connection(name, inside, wish, state),
-            On::Stream(name, wish) => self.means_stream(name, inside, wish, state),
+            On::Connection(name, wish) => self.means_connection(name, inside, wish, names),
+            On::Stream(name, wish) => self.means_stream(name, inside, wish, names),
         }
     }
 
-    fn means_connection(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
-        self.has_connection(name, &inside.key("connection"), &state.names);
-        if let Some(connection) = state.names.connections.get(name) {
+    fn means_connection(&mut self, name: &str, inside: &Pointer, wish: Use, names: &Names) {
+        self.has_connection(name, &inside.key("connection"), names);
+        if let Some(connection) = names.connections.get(name) {
             self.may_use(name, connection, inside, wish);
         }
     }
@@ -141,9 +140,8 @@ impl Checker<'_> {
         connection: &str,
         is_unidirectional: bool,
         inside: &Pointer,
-        state: &mut State,
+        names: &mut Names,
     ) {
-        let names = &mut state.names;
         let place = inside.key("stream");
         let Some(number) = names.connections.get(connection).map(|one| one.number) else {
             return;
@@ -166,8 +164,7 @@ impl Checker<'_> {
         names.streams.insert(name.to_owned(), stream);
     }
 
-    fn means_stream(&mut self, name: &str, inside: &Pointer, wish: Use, state: &State) {
-        let names = &state.names;
+    fn means_stream(&mut self, name: &str, inside: &Pointer, wish: Use, names: &Names) {
         let Some(stream) = names.streams.get(name) else {
             let help = match names.streams.is_empty() {
                 true => None,
@@ -193,9 +190,8 @@ impl Checker<'_> {
         name: &str,
         inside: &Pointer,
         ends: bool,
-        state: &mut State,
+        names: &mut Names,
     ) {
-        let names = &mut state.names;
         // In a repeated list the step itself may be the one that ended it, a round before.
         let ended = match ends {
             true => names.ends(name, inside),
@@ -214,8 +210,8 @@ impl Checker<'_> {
     }
 
     /// A step reads from a stream.
-    pub(crate) fn may_read(&mut self, name: &str, inside: &Pointer, state: &State) {
-        let streams = &state.names.streams;
+    pub(crate) fn may_read(&mut self, name: &str, inside: &Pointer, names: &Names) {
+        let streams = &names.streams;
         let Some(stream) = streams.get(name).filter(|one| one.is_unidirectional) else {
             return;
         };

@@ -7,7 +7,8 @@ use shakedown_protocol::streams::ConnectionNumber;
 
 use crate::script::describe::human_time;
 use crate::script::program::Op;
-use crate::step::{On, Play};
+use crate::step::Play;
+use crate::step::names::On;
 
 use super::acts::{Act, Acts, AfterEnd, Going, Ongoing, Start, Target};
 use super::world::Moment;

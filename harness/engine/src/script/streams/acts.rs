@@ -9,7 +9,7 @@ use shakedown_protocol::streams::{ConnectionNumber, StreamId};
 use crate::scenario::{Span, words};
 use crate::script::context::Context;
 use crate::script::window::resolve;
-use crate::step::On;
+use crate::step::names::On;
 
 use super::world::{Connections, Ended};
 

@@ -90,8 +90,8 @@ use crate::network::Impairment;
 
 use super::context::Context;
 use super::course::Course;
+use super::path::Path;
 use super::program::{Op, Program};
-use super::window::Path;
 use super::{Environment, Failure, ScriptOutcome, StepEvent};
 use acts::Ongoing;
 use play::RESTART_LIMIT;

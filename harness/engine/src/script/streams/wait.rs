@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shakedown_protocol::streams::ConnectionNumber;
 
-use crate::step::On;
+use crate::step::names::On;
 
 use super::acts::Start;
 use super::view::{Look, View};
