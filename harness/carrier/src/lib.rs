@@ -12,6 +12,7 @@
 
 mod carrier;
 mod configuration;
+mod event;
 mod link;
 mod misbehave;
 mod plain;

@@ -29,6 +29,7 @@ mod quic;
 pub mod relay;
 pub mod run;
 mod socket;
+mod stop;
 
 pub use clock::Clock;
 pub use key_log::KeyLog;

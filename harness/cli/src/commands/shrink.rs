@@ -1,5 +1,7 @@
 //! `shakedown shrink SCENARIO-OR-TRACE`.
 
+mod trial;
+
 use std::fs::OpenOptions;
 use std::io::{ErrorKind, Write};
 use std::num::NonZeroU32;
@@ -9,15 +11,13 @@ use std::time::Instant;
 
 use anstream::{eprintln, stdout};
 use shakedown_engine::document::{self, Problems, requirement_meant};
-use shakedown_engine::event::FindingEvent;
 use shakedown_engine::explore::Trace;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Loaded, Scenario};
 use shakedown_engine::shrink::{
-    CandidateVerdict, Failure, Finished, Progress, Reduction, ShrinkError, Shrunk, Size, shrink,
+    Failure, Finished, Progress, Reduction, ShrinkError, Shrunk, Size, shrink,
 };
 use shakedown_engine::simulation::Settings;
-use shakedown_engine::verdict::Verdict;
 use shakedown_net::host::StopSignal;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::{Level, Role};
@@ -28,9 +28,10 @@ use tokio::sync::watch;
 use crate::exit::{Exit, Failure as Wrong, harness, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
-use crate::player::{Live, PlayResult, Player, Virtual};
+use crate::player::{Live, Player, Virtual};
 use crate::reference::twin as twin_of;
 use crate::vectors::{self, SelectionArgs};
+use trial::Trial;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -359,91 +360,6 @@ impl Args {
                 harness(format!("{id} cannot be judged against {against}: {why}"))
             }
         }
-    }
-}
-
-/// Plays candidates and compares what they fail with what the scenario fails.
-struct Trial<'a> {
-    player: Player<'a>,
-    /// The reference, which must pass each candidate as it passes the scenario.
-    guard: Option<Virtual>,
-    confirm: u32,
-    /// What must stay broken; what the first play broke, if nothing else was asked for.
-    failure: Option<Failure>,
-    /// What the smallest was found to break.
-    finding: Option<FindingEvent>,
-    /// What became of the scenario, if it does not fail.
-    verdict: Option<String>,
-}
-
-impl Trial<'_> {
-    fn judge(&mut self, candidate: &Scenario) -> CandidateVerdict {
-        if self
-            .guard
-            .as_ref()
-            .is_some_and(|reference| !reference.passes(candidate))
-        {
-            return CandidateVerdict::Passes;
-        }
-        let mut finding = None;
-        for play in 1..=self.confirm {
-            let played = match self.player.play(candidate) {
-                Ok(played) => played,
-                Err(why) => return CandidateVerdict::CannotTell(why),
-            };
-            let party = candidate.iut.role;
-            let known = self.failure.clone();
-            let Some(failure) = known.or_else(|| Failure::of(party, &played.findings)) else {
-                return self.not_failed(&played, play);
-            };
-            match failure.judge(party, &played.verdict, &played.findings) {
-                CandidateVerdict::Same => {}
-                CandidateVerdict::Passes | CandidateVerdict::CannotTell(_) => {
-                    return self.not_failed(&played, play);
-                }
-                CandidateVerdict::Other(other) => return CandidateVerdict::Other(other),
-            }
-            let requirement = &failure.requirement;
-            let mut findings = played.findings.into_iter();
-            finding = findings.find(|one| one.requirement == *requirement && one.counts());
-            self.failure = Some(failure);
-        }
-        self.finding = finding;
-        CandidateVerdict::Same
-    }
-
-    /// What a play without a finding means.
-    fn not_failed(&mut self, played: &PlayResult, play: u32) -> CandidateVerdict {
-        let verdict = in_words(played);
-        match played.verdict.verdict {
-            Verdict::Inconclusive | Verdict::Error => CandidateVerdict::CannotTell(verdict),
-            Verdict::Pass | Verdict::NotObserved | Verdict::NotApplicable | Verdict::Fail => {
-                self.verdict.get_or_insert_with(|| match play {
-                    1 => verdict,
-                    play => format!("{verdict} in play {play}, after it failed"),
-                });
-                CandidateVerdict::Passes
-            }
-        }
-    }
-
-    fn against(&self) -> String {
-        match &self.player {
-            Player::Live(live) => clean_line(&live.iut.name),
-            Player::Virtual(reference) => match reference.settings.without {
-                Some(id) => format!("the reference without {id} in virtual time"),
-                None => "the reference in virtual time".to_owned(),
-            },
-        }
-    }
-}
-
-/// The verdict and its reason.
-fn in_words(played: &PlayResult) -> String {
-    let verdict = &played.verdict;
-    match &verdict.reason {
-        Some(reason) => format!("{} ({})", verdict.verdict, clean_line(reason)),
-        None => verdict.verdict.to_string(),
     }
 }
 

@@ -12,5 +12,6 @@ mod replay;
 mod side;
 pub mod swarm;
 mod trace;
+mod trace_scenario;
 
 pub use trace::{Event, EventKind, Side, TRACE_VERSION, Trace, Violation, frame_text};

@@ -4,13 +4,12 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use shakedown_protocol::exploration::ReplayRules;
+use shakedown_protocol::hex;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::{Described, Vocabulary};
-use shakedown_protocol::{hex, protocol};
 
-use super::last::last_steps;
 use super::{Event, EventKind, Trace};
-use crate::scenario::{Binding, Loaded, Needs, Scenario, SocketNeed, Span};
+use crate::scenario::{Binding, SocketNeed, Span};
 use crate::step::{Expect, Lose, Mutate, Patch, Send, SendRaw, Step, Wait};
 
 /// Shorter waits are the network's: nobody's timers depend on them.
@@ -22,71 +21,14 @@ const TO_BEGIN: Duration = Duration::from_secs(5);
 /// The scripted peer's socket after its address has changed.
 const MOVED: &str = "moved";
 
-impl Trace {
-    /// A scenario that puts an implementation in the place of one side: the scripted peer sends it
-    /// what reached that side, waits for what that side said, and ends by the expectation that the
-    /// side at fault does not meet. Ids and nonces are those of the implementation. It is checked
-    /// as scenario files are; `name` is the last part of its id.
-    ///
-    /// The side is `role`, else the one that broke the requirement.
-    ///
-    /// # Errors
-    /// A sentence for people: nothing is broken, or it cannot be told by whom.
-    pub fn scenario(&self, name: &str, role: Option<Role>) -> Result<Loaded, String> {
-        let known = protocol(&self.protocol).ok_or("the trace's protocol is not known")?;
-        let violation = self.violation.as_ref();
-        let violation =
-            violation.ok_or("nothing is broken in this trace: there is nothing to replay")?;
-        let role = role.or(violation.party);
-        let role = role.ok_or("the trace does not say which side is at fault; name the role")?;
-        let requirement = known.requirement(&violation.requirement);
-        let requirement = requirement.ok_or("the broken requirement is not known")?;
-        if !requirement.roles.contains(&role) {
-            return Err(format!("{} does not bind the {role}", requirement.id));
-        }
-        let rules = known.exploration.map(|exploration| &exploration.replay);
-        let rules = rules.ok_or_else(|| format!("runs of {} cannot be replayed", known.id))?;
-        let mut replay = Replay::new(known.vocabulary, rules, role);
-        replay.play(self, violation.at.unwrap_or(u64::MAX));
-        let last = last_steps(&requirement.id, &replay);
-        replay.steps.extend(last);
-        let side = self.side(role);
-        let scenario = Scenario {
-            schema: None,
-            id: format!("{}/{}/{role}/{name}", known.id, side.mode),
-            title: format!("{} holds in the run of seed {}", requirement.id, self.seed),
-            comment: Some(violation.property.clone()),
-            requirements: vec![requirement.id.clone()],
-            iut: Needs {
-                role,
-                mode: side.mode.clone(),
-                options: side.options.clone(),
-                plain: false,
-                stream: None,
-                stream_has: None,
-                buffer_period: None,
-            },
-            bindings: replay.bindings,
-            sockets: replay.sockets,
-            ignore: Vec::new(),
-            exclusive: false,
-            steps: replay.steps,
-            impair: None,
-        };
-        let text = serde_json::to_value(&scenario).map_err(|error| error.to_string())?;
-        Loaded::parse(&format!("{name}.json"), &format!("{text:#}\n"))
-            .map_err(|problems| problems.render(false))
-    }
-}
-
 /// A scenario on its way.
 pub(super) struct Replay {
     vocabulary: &'static dyn Vocabulary,
     pub(super) rules: &'static ReplayRules,
     pub(super) role: Role,
     pub(super) steps: Vec<Step>,
-    bindings: IndexMap<String, Binding>,
-    sockets: IndexMap<String, SocketNeed>,
+    pub(super) bindings: IndexMap<String, Binding>,
+    pub(super) sockets: IndexMap<String, SocketNeed>,
     /// Values that names stand for, and the names.
     names: Vec<(Value, String)>,
     /// The step that got a datagram first, by its bytes.
@@ -98,7 +40,11 @@ pub(super) struct Replay {
 }
 
 impl Replay {
-    fn new(vocabulary: &'static dyn Vocabulary, rules: &'static ReplayRules, role: Role) -> Self {
+    pub(super) fn new(
+        vocabulary: &'static dyn Vocabulary,
+        rules: &'static ReplayRules,
+        role: Role,
+    ) -> Self {
         Self {
             vocabulary,
             rules,
@@ -114,7 +60,7 @@ impl Replay {
     }
 
     /// What happened at the edge of the side until `end`.
-    fn play(&mut self, trace: &Trace, end: u64) {
+    pub(super) fn play(&mut self, trace: &Trace, end: u64) {
         let arrives = trace.events.iter().filter_map(|event| match &event.what {
             EventKind::Delivered { datagram, .. } => Some(*datagram),
             _ => None,

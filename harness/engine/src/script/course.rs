@@ -7,10 +7,13 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::context::Context;
 use super::describe::human_time;
 use super::outcome::exit_status;
-use super::program::{Kind, Op};
-use super::{Failure, ScriptOutcome, StepEvent};
+use super::path::Path;
+use super::program::{Kind, Op, Program};
+use super::{Environment, Failure, ScriptOutcome, StepEvent};
+use crate::network::Impairment;
 
 /// Most steps that are played, those of repeated lists each time.
 const MAX_STEPS: u64 = 1_000_000;
@@ -32,6 +35,8 @@ pub(crate) struct Course {
     /// Whether steps are told: events and comments.
     pub(crate) tells: bool,
     pub(crate) events: Vec<StepEvent>,
+    /// Frames that steps passed over, by name.
+    pub(crate) ignored: IndexMap<String, u64>,
     /// How many comments each step has made.
     pub(crate) comments: Vec<u32>,
     /// Comments for packets of the capture, by their numbers.
@@ -63,12 +68,37 @@ impl Course {
             mark: Duration::ZERO,
             tells: true,
             events: Vec::new(),
+            ignored: IndexMap::new(),
             to_comment: VecDeque::new(),
             played: 0,
             outcome,
             exited: None,
             lateness: Lateness::default(),
         }
+    }
+
+    /// A play of a program with its context; `impair` is a network of which the scenario does not know,
+    /// `tells` whether its steps are told.
+    pub(crate) fn of(
+        program: &Program,
+        environment: Environment,
+        impair: Option<&Impairment>,
+        tells: bool,
+    ) -> (Self, Context) {
+        let (mut context, outcome) = match Context::new(&program.scenario, environment.clone()) {
+            Ok(context) => (context, None),
+            Err(why) => {
+                let step = "let".to_owned();
+                let outcome = ScriptOutcome::Error { why, step };
+                (Context::empty(environment), Some(outcome))
+            }
+        };
+        if let Some(impair) = impair {
+            context.path = Path::through(impair, &context.environment);
+        }
+        let mut course = Self::new(Arc::clone(&program.ops), outcome);
+        course.tells = tells;
+        (course, context)
     }
 
     /// The step that comes next; `None` if the play is over, by this or before.

@@ -11,6 +11,8 @@ use shakedown_protocol::Transport;
 use crate::network::Impairment;
 use crate::scenario::Scenario;
 
+use super::context::Context;
+use super::course::Course;
 use super::play::DatagramScript;
 use super::program::Program;
 use super::streams::StreamScript;
@@ -159,14 +161,25 @@ impl Script {
         }
     }
 
+    fn course(&self) -> &Course {
+        match &self.0 {
+            Player::Datagrams(script) => &script.course,
+            Player::Streams(carrier) => &carrier.machine().course,
+        }
+    }
+
+    fn context(&self) -> &Context {
+        match &self.0 {
+            Player::Datagrams(script) => &script.context,
+            Player::Streams(carrier) => &carrier.machine().context,
+        }
+    }
+
     /// How it ended, once it did. What [`Script::poll`] still has are comments and, over QUIC,
     /// closes.
     #[must_use]
     pub fn outcome(&self) -> Option<&ScriptOutcome> {
-        match &self.0 {
-            Player::Datagrams(script) => script.course.outcome.as_ref(),
-            Player::Streams(carrier) => carrier.machine().outcome(),
-        }
+        self.course().outcome.as_ref()
     }
 
     /// When the first media arrived that a step has looked at, or the first bytes on a stream, by the
@@ -182,28 +195,19 @@ impl Script {
     /// What was done so far, step by step; the first 4,096.
     #[must_use]
     pub fn events(&self) -> &[StepEvent] {
-        match &self.0 {
-            Player::Datagrams(script) => &script.course.events,
-            Player::Streams(carrier) => carrier.machine().events(),
-        }
+        &self.course().events
     }
 
     /// Frames that steps passed over, by name.
     #[must_use]
     pub fn ignored(&self) -> &IndexMap<String, u64> {
-        match &self.0 {
-            Player::Datagrams(script) => &script.ignored,
-            Player::Streams(carrier) => carrier.machine().ignored(),
-        }
+        &self.course().ignored
     }
 
     /// The values that names stand for by now.
     #[must_use]
     pub fn bindings(&self) -> &IndexMap<String, Value> {
-        match &self.0 {
-            Player::Datagrams(script) => script.context.bindings.all(),
-            Player::Streams(carrier) => carrier.machine().bindings(),
-        }
+        self.context().bindings.all()
     }
 }
 

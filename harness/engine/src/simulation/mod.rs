@@ -9,6 +9,7 @@
 //! The reference stands for a process: an initiator begins when the script does, and when its
 //! machine is finished the process ends with status 0, or 1 if its session failed.
 
+mod played;
 mod world;
 
 #[cfg(test)]
@@ -33,8 +34,9 @@ use crate::verdict::{
     CaptureEvidence, Composed, Evidence, compose, under_impairment, unless_missed,
 };
 
+use played::Played;
 pub use world::LATENCY;
-use world::{Played, VirtualRun};
+use world::VirtualRun;
 
 /// What a simulation needs to know besides the scenario.
 #[derive(Debug, Clone, PartialEq)]

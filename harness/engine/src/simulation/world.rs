@@ -1,9 +1,7 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-use serde_json::Value;
 use shakedown_capture::{MAX_PAYLOAD_IPV4, Tap, WriteError, WriterSettings};
 use shakedown_carrier::Security;
 use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
@@ -11,14 +9,13 @@ use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
 use crate::event_loop::{EventLoop, Next};
-use crate::network::{Arrival, Counts, Fault, FaultLog, Network};
+use crate::network::{Arrival, FaultLog, Network};
 use crate::reference::reference;
 use crate::scenario::Scenario;
-use crate::script::{
-    Action, Environment, Input, Script, ScriptOutcome, SocketId, StepEvent, human_time,
-};
+use crate::script::{Action, Environment, Input, Script, ScriptOutcome, SocketId, human_time};
 use crate::verdict::Death;
 
+use super::played::Played;
 use super::{Settings, SimulationError};
 
 /// From sending to arriving, each way.
@@ -96,29 +93,6 @@ enum Happening {
     },
     /// The process is started again.
     Restart,
-}
-
-/// A scenario that was played.
-pub(super) struct Played {
-    pub(super) outcome: ScriptOutcome,
-    pub(super) events: Vec<StepEvent>,
-    pub(super) ignored: IndexMap<String, u64>,
-    pub(super) bindings: IndexMap<String, Value>,
-    pub(super) capture: Vec<u8>,
-    /// Secrets of its TLS sessions, lines in the format of `SSLKEYLOGFILE`.
-    pub(super) key_log: String,
-    pub(super) comments: BTreeMap<u64, Vec<String>>,
-    pub(super) first_packet: Duration,
-    pub(super) end: Duration,
-    pub(super) death: Option<Death>,
-    /// The addresses of the scripted peer.
-    pub(super) own: BTreeSet<SocketAddr>,
-    /// Exact faults of the network whose datagram was not sent.
-    pub(super) missed: Vec<Fault>,
-    /// What the network did to what the script sent.
-    pub(super) stimuli: Counts,
-    /// What the network did, if it left something to chance.
-    pub(super) happened: Option<Vec<Fault>>,
 }
 
 impl<'s> VirtualRun<'s> {

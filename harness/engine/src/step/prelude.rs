@@ -33,11 +33,10 @@ pub(super) mod streams {
     pub(crate) use crate::script::streams::acts::{
         Act, Acts, AfterEnd, Going, Ongoing, Start, Target,
     };
+    pub(crate) use crate::script::streams::ended::{Ended, Moment};
     pub(crate) use crate::script::streams::view::{Look, View};
     pub(crate) use crate::script::streams::wait::{Looks, Watch};
-    pub(crate) use crate::script::streams::world::{
-        Connection, Connections, Ended, Moment, Stream,
-    };
+    pub(crate) use crate::script::streams::world::{Connection, Connections, Stream};
     pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, On, Use, WithCode};
     pub(crate) use crate::step::names::{is_main, main_connection};
 }

@@ -29,6 +29,7 @@ use crate::kernel;
 use crate::launch::{Instance, LaunchError, Launcher};
 use crate::process::Ended;
 use crate::socket::PeerSocket;
+use crate::stop::stopped;
 
 pub use bound::{bound, bound_through, wait};
 pub use capture::{EdgeRecorder, ScenarioCapture};
@@ -489,14 +490,6 @@ fn starved(before: Starvation, after: Starvation) -> Duration {
     own.or(all)
         .map(|(before, after)| after.saturating_sub(before))
         .unwrap_or_default()
-}
-
-/// Waits until the run is to stop.
-async fn stopped(stop: &mut watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        // Nobody is left who could stop it.
-        std::future::pending().await
-    }
 }
 
 /// Waits until the process ends by itself, if it was not told yet.

@@ -30,6 +30,7 @@ use crate::clock::Clock;
 use crate::launch::Launcher;
 use crate::run::raise_file_limit;
 use crate::socket::PeerSocket;
+use crate::stop::unless_stopped;
 
 use ending::Ending;
 
@@ -166,17 +167,7 @@ impl Context {
 
     /// The result of `work`, or `None` as soon as all is interrupted.
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut stop = self.stop.clone();
-        let stopped = async move {
-            if stop.wait_for(|stop| *stop).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stopped => None,
-            done = work => Some(done),
-        }
+        unless_stopped(&self.stop, work).await
     }
 
     /// Judges a pair when there is a place for it, and tells what came out. If the harness itself

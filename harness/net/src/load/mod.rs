@@ -32,6 +32,7 @@ use crate::drive::bound;
 use crate::kernel;
 use crate::launch::{Instance, Launcher};
 use crate::run::raise_file_limit;
+use crate::stop::unless_stopped;
 
 use player::{Loaded, Player};
 use tuples::Tuples;
@@ -134,11 +135,9 @@ async fn play(
         plan.shakedown.clone(),
     );
     let launcher = launcher.of("load", &plan.scenario.iut);
-    let instance = tokio::select! {
-        biased;
-        () = stopped(stop.clone()) => return Err(String::from("interrupted before the first play")),
-        launched = launcher.responder(&plan.scenario.iut) => launched.map_err(|e| e.to_string())?,
-    };
+    let launching = unless_stopped(&stop, launcher.responder(&plan.scenario.iut)).await;
+    let launched = launching.ok_or("interrupted before the first play")?;
+    let instance = launched.map_err(|error| error.to_string())?;
     let address = instance
         .address
         .ok_or("the implementation has no address to be reached at")?;
@@ -209,12 +208,6 @@ fn player(
         events: events.clone(),
         stop,
     })
-}
-
-async fn stopped(mut stop: watch::Receiver<bool>) {
-    if stop.wait_for(|stop| *stop).await.is_err() {
-        std::future::pending::<()>().await;
-    }
 }
 
 /// What became of the implementation's process, if it ended.

@@ -2,7 +2,6 @@
 
 use std::collections::BTreeSet;
 
-use std::path::Path;
 use std::time::Duration;
 
 use shakedown_engine::event::FindingEvent;
@@ -11,10 +10,9 @@ use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
-use super::play::{Attempt, Job};
+use super::Target;
 use super::result::ScenarioResult;
-use super::{Context, Target};
-use crate::drive::End;
+use crate::drive::{Driven, End};
 
 /// How long the implementation waited for a processor, or how late we were, where a finding about
 /// a moment is not believed at once: as much as every rule about time grants. The scenario is played
@@ -77,9 +75,8 @@ pub(super) struct TimingQuality {
 }
 
 impl TimingQuality {
-    pub(super) fn of(attempt: &Attempt) -> Self {
-        let driven = &attempt.driven;
-        let missed_by = match &attempt.outcome {
+    pub(super) fn of(driven: &Driven, outcome: &ScriptOutcome) -> Self {
+        let missed_by = match outcome {
             ScriptOutcome::Failed(failure) => failure.slack,
             ScriptOutcome::Passed
             | ScriptOutcome::Inconclusive { .. }
@@ -104,59 +101,6 @@ pub(super) struct Concluded {
     pub(super) is_doubtful: bool,
 }
 
-impl Job {
-    /// Plays the scenario again while nothing else runs: what was found then is believed. It is no
-    /// better verdict in the place of a worse one, for a doubtful attempt has none.
-    pub(super) async fn look_again(
-        &self,
-        context: &Context,
-        doubtful: Concluded,
-        path: &Path,
-    ) -> Result<Concluded, String> {
-        let seen: Vec<&str> = doubtful.requirements().collect();
-        if !seen.is_empty() && context.exclusive.is_proven(&self.target, &doubtful).await {
-            return Ok(doubtful);
-        }
-        let Some(_alone) = context.unless_stopped(context.exclusive.alone()).await else {
-            return Ok(doubtful.undecided());
-        };
-        let attempt = self.attempt(context, path).await?;
-        let mut again = self.conclude(context, attempt, path).await?;
-        let seen = match seen.is_empty() {
-            true => String::from("observe time fairly"),
-            false => format!("believe what was found about {}", seen.join(", ")),
-        };
-        again.played.notes.push(format!(
-            "{}: played again in quiet, for the machine was too busy to {seen}",
-            self.scenario.id
-        ));
-        if again.is_doubtful {
-            return Ok(again.undecided());
-        }
-        context.exclusive.prove(&self.target, &again).await;
-        Ok(again)
-    }
-
-    /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
-    /// on which the implementation waited so long may be the cause; or says nothing since we were
-    /// late.
-    pub(super) fn is_doubtful(&self, concluded: &Concluded, timing: TimingQuality) -> bool {
-        if self.target.gone.get().is_some() {
-            // It was asked for longer than any machine is late, and will not be there in quiet either.
-            return false;
-        }
-        let protocol = self.target.protocol;
-        let mut counting = concluded.findings.iter().filter(|finding| finding.counts());
-        match concluded.played.verdict.verdict {
-            Verdict::Fail => {
-                counting.all(|finding| timing.waited >= wait_to_doubt(protocol, finding, timing))
-            }
-            Verdict::Inconclusive => timing.was_late,
-            Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved | Verdict::Error => false,
-        }
-    }
-}
-
 /// How long the implementation must have waited for a processor for a finding to be doubtful.
 fn wait_to_doubt(protocol: &Protocol, finding: &FindingEvent, timing: TimingQuality) -> Duration {
     let id = finding.requirement.as_str();
@@ -174,8 +118,27 @@ fn wait_to_doubt(protocol: &Protocol, finding: &FindingEvent, timing: TimingQual
 }
 
 impl Concluded {
+    /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
+    /// on which the implementation waited so long may be the cause; or says nothing since we were
+    /// late.
+    pub(super) fn may_be_busy(&self, target: &Target, timing: TimingQuality) -> bool {
+        if target.gone.get().is_some() {
+            // It was asked for longer than any machine is late, and will not be there in quiet either.
+            return false;
+        }
+        let protocol = target.protocol;
+        let mut counting = self.findings.iter().filter(|finding| finding.counts());
+        match self.played.verdict.verdict {
+            Verdict::Fail => {
+                counting.all(|finding| timing.waited >= wait_to_doubt(protocol, finding, timing))
+            }
+            Verdict::Inconclusive => timing.was_late,
+            Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved | Verdict::Error => false,
+        }
+    }
+
     /// The requirements that it fails by.
-    fn requirements(&self) -> impl Iterator<Item = &str> {
+    pub(super) fn requirements(&self) -> impl Iterator<Item = &str> {
         let counting = self.findings.iter().filter(|finding| finding.counts());
         counting.map(|finding| finding.requirement.as_str())
     }

@@ -34,6 +34,7 @@ use crate::clock::Clock;
 use crate::drive::bound;
 use crate::launch::Launcher;
 use crate::socket::PeerSocket;
+use crate::stop::unless_stopped;
 
 pub use capture::CaptureBy;
 pub use in_virtual_time::run_in_virtual_time;
@@ -205,17 +206,7 @@ impl Context {
 
     /// The result of `work`, or `None` as soon as the run is interrupted.
     async fn unless_stopped<T>(&self, work: impl Future<Output = T>) -> Option<T> {
-        let mut stop = self.stop.clone();
-        let stopped = async move {
-            if stop.wait_for(|stop| *stop).await.is_err() {
-                std::future::pending::<()>().await;
-            }
-        };
-        tokio::select! {
-            biased;
-            () = stopped => None,
-            done = work => Some(done),
-        }
+        unless_stopped(&self.stop, work).await
     }
 
     /// Plays everything. Implementations are independent of each other; scenarios that need the

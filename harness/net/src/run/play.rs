@@ -38,10 +38,10 @@ pub(super) struct Job {
 }
 
 /// One attempt, before it is judged.
-pub(super) struct Attempt {
-    pub(super) driven: Driven,
+struct Attempt {
+    driven: Driven,
     clock: Clock,
-    pub(super) outcome: ScriptOutcome,
+    outcome: ScriptOutcome,
     death: Option<Death>,
     process: Option<ProcessEvent>,
     /// Whether the implementation was gone through somebody else's datagram.
@@ -88,7 +88,39 @@ impl Job {
         Ok(concluded.played)
     }
 
-    pub(super) async fn conclude(
+    /// Plays the scenario again while nothing else runs: what was found then is believed. It is no
+    /// better verdict in the place of a worse one, for a doubtful attempt has none.
+    async fn look_again(
+        &self,
+        context: &Context,
+        doubtful: Concluded,
+        path: &Path,
+    ) -> Result<Concluded, String> {
+        let seen: Vec<&str> = doubtful.requirements().collect();
+        if !seen.is_empty() && context.exclusive.is_proven(&self.target, &doubtful).await {
+            return Ok(doubtful);
+        }
+        let Some(_alone) = context.unless_stopped(context.exclusive.alone()).await else {
+            return Ok(doubtful.undecided());
+        };
+        let attempt = self.attempt(context, path).await?;
+        let mut again = self.conclude(context, attempt, path).await?;
+        let seen = match seen.is_empty() {
+            true => String::from("observe time fairly"),
+            false => format!("believe what was found about {}", seen.join(", ")),
+        };
+        again.played.notes.push(format!(
+            "{}: played again in quiet, for the machine was too busy to {seen}",
+            self.scenario.id
+        ));
+        if again.is_doubtful {
+            return Ok(again.undecided());
+        }
+        context.exclusive.prove(&self.target, &again).await;
+        Ok(again)
+    }
+
+    async fn conclude(
         &self,
         context: &Context,
         mut attempt: Attempt,
@@ -103,7 +135,7 @@ impl Job {
         if context.verbose {
             self.tell_steps(context, &attempt.driven);
         }
-        let timing = TimingQuality::of(&attempt);
+        let timing = TimingQuality::of(&attempt.driven, &attempt.outcome);
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
         let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
         let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
@@ -116,13 +148,13 @@ impl Job {
                 notes,
             },
         };
-        concluded.is_doubtful = self.is_doubtful(&concluded, timing);
+        concluded.is_doubtful = concluded.may_be_busy(&self.target, timing);
         Ok(concluded)
     }
 
     /// Starts what is needed, plays the script, asks whether the implementation is still there, and
     /// stops what was started.
-    pub(super) async fn attempt(&self, context: &Context, path: &Path) -> Result<Attempt, String> {
+    async fn attempt(&self, context: &Context, path: &Path) -> Result<Attempt, String> {
         let lease = match &self.group {
             Some(group) => {
                 let lease = context.unless_stopped(group.enter()).await;

@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
-
 use crate::network::Impairment;
 use crate::scenario::SocketNeed;
 
@@ -17,7 +15,6 @@ use super::context::Context;
 use super::course::Course;
 use super::describe::human_time;
 use super::inbox::Inbox;
-use super::path::Path;
 use super::program::{Kind, Op, Program};
 use super::send::Stimulus;
 use super::wait::Waits;
@@ -44,7 +41,6 @@ pub(super) struct DatagramScript {
     doing: Doing,
     begun: bool,
     actions: VecDeque<Action>,
-    pub(super) ignored: IndexMap<String, u64>,
     /// The last packet of the capture that the script knows of.
     last_packet: Option<u64>,
     /// Sockets to open at the beginning.
@@ -87,39 +83,23 @@ impl DatagramScript {
         impair: Option<&Impairment>,
         tells: bool,
     ) -> Self {
-        let (mut context, outcome) = match Context::new(&program.scenario, environment.clone()) {
-            Ok(context) => (context, None),
-            Err(why) => {
-                let step = "let".to_owned();
-                let outcome = ScriptOutcome::Error { why, step };
-                (Context::empty(environment), Some(outcome))
-            }
-        };
-        if let Some(impair) = impair {
-            context.path = Path::through(impair, &context.environment);
-        }
-        Self::with(program, context, outcome, tells)
+        let (course, context) = Course::of(program, environment, impair, tells);
+        Self::with(program, course, context)
     }
 
     /// One that cannot be played.
     pub(super) fn broken(program: &Program, environment: Environment, why: String) -> Self {
         let step = "0".to_owned();
         let outcome = Some(ScriptOutcome::Error { why, step });
-        Self::with(program, Context::empty(environment), outcome, true)
+        let course = Course::new(Arc::clone(&program.ops), outcome);
+        Self::with(program, course, Context::empty(environment))
     }
 
-    fn with(
-        program: &Program,
-        context: Context,
-        outcome: Option<ScriptOutcome>,
-        tells: bool,
-    ) -> Self {
+    fn with(program: &Program, course: Course, context: Context) -> Self {
         let sockets = program.scenario.sockets.values();
         let sockets: Vec<_> = sockets
             .map(|need| matches!(need, SocketNeed::OtherAddress {}))
             .collect();
-        let mut course = Course::new(Arc::clone(&program.ops), outcome);
-        course.tells = tells;
         Self {
             inbox: Inbox::new(1 + sockets.len()),
             next_socket: 1 + sockets.len(),
@@ -129,7 +109,6 @@ impl DatagramScript {
             doing: Doing::Nothing,
             begun: false,
             actions: VecDeque::new(),
-            ignored: IndexMap::new(),
             last_packet: None,
             sockets,
             fresh: VecDeque::new(),

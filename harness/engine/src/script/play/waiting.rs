@@ -142,7 +142,7 @@ impl DatagramScript {
         }
         if let Some(frame) = ignored {
             self.inbox.take(arrival.socket);
-            *self.ignored.entry(frame.to_owned()).or_default() += 1;
+            *self.course.ignored.entry(frame.to_owned()).or_default() += 1;
             self.saw(arrival, piece);
         }
         false

@@ -11,7 +11,7 @@ use crate::step::Play;
 use crate::step::names::On;
 
 use super::acts::{Act, Acts, AfterEnd, Going, Ongoing, Start, Target};
-use super::world::Moment;
+use super::ended::Moment;
 use super::{Doing, StreamScript};
 
 /// How long what acts on a connection waits for its handshake; QUIC gives up before.

@@ -11,7 +11,8 @@ use crate::script::context::Context;
 use crate::script::window::resolve;
 use crate::step::names::On;
 
-use super::world::{Connections, Ended};
+use super::ended::Ended;
+use super::world::Connections;
 
 /// A step that acts.
 pub(crate) trait Acts {

@@ -3,7 +3,7 @@
 //!
 //! It is a [`StreamMachine`]: the driver (real sockets, virtual time, or a network of streams without
 //! QUIC) owns it as it owns any, calls [`StreamScript::begin`] when the implementation under test is
-//! started or reachable, and goes on until [`StreamScript::outcome`] is there. The scripted peer is the
+//! started or reachable, and goes on until there is an outcome. The scripted peer is the
 //! client if the implementation is the server, and the other way round.
 //!
 //! # How steps are played
@@ -68,6 +68,7 @@
 
 mod act;
 pub(crate) mod acts;
+pub(crate) mod ended;
 mod play;
 #[cfg(test)]
 mod tests;
@@ -79,7 +80,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 use std::time::Duration;
 
-use indexmap::IndexMap;
 use serde_json::{Value, json};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{
@@ -90,9 +90,8 @@ use crate::network::Impairment;
 
 use super::context::Context;
 use super::course::Course;
-use super::path::Path;
 use super::program::{Op, Program};
-use super::{Environment, Failure, ScriptOutcome, StepEvent};
+use super::{Environment, Failure};
 use acts::Ongoing;
 use play::RESTART_LIMIT;
 use wait::Watch;
@@ -101,8 +100,8 @@ use world::Connections;
 /// A scenario over streams being played; see the [module](self) for the rules.
 #[derive(Debug)]
 pub(super) struct StreamScript {
-    course: Course,
-    context: Context,
+    pub(super) course: Course,
+    pub(super) context: Context,
     world: Connections,
     doing: Doing,
     begun: bool,
@@ -111,7 +110,6 @@ pub(super) struct StreamScript {
     passed_over: BTreeMap<ConnectionNumber, Box<Failure>>,
     /// Connections whose end a step has judged.
     judged: BTreeSet<ConnectionNumber>,
-    ignored: IndexMap<String, u64>,
     /// How late the driver ever was.
     latest: Duration,
     /// How late the driver said that the next input is.
@@ -173,19 +171,7 @@ impl StreamScript {
         tells: bool,
     ) -> Self {
         let is_client = program.scenario.iut.role == Role::Responder;
-        let (mut context, outcome) = match Context::new(&program.scenario, environment.clone()) {
-            Ok(context) => (context, None),
-            Err(why) => {
-                let step = "let".to_owned();
-                let outcome = ScriptOutcome::Error { why, step };
-                (Context::empty(environment), Some(outcome))
-            }
-        };
-        if let Some(impair) = impair {
-            context.path = Path::through(impair, &context.environment);
-        }
-        let mut course = Course::new(Arc::clone(&program.ops), outcome);
-        course.tells = tells;
+        let (course, context) = Course::of(program, environment, impair, tells);
         Self {
             course,
             context,
@@ -195,7 +181,6 @@ impl StreamScript {
             wants_restart: None,
             passed_over: BTreeMap::new(),
             judged: BTreeSet::new(),
-            ignored: IndexMap::new(),
             latest: Duration::ZERO,
             late: None,
         }
@@ -268,29 +253,9 @@ impl StreamScript {
         comments.remove(ready)
     }
 
-    /// How it ended, once it did.
-    pub(super) const fn outcome(&self) -> Option<&ScriptOutcome> {
-        self.course.outcome.as_ref()
-    }
-
     /// When the implementation's first bytes came on a stream, by the driver's clock.
     pub(super) const fn first_bytes(&self) -> Option<Duration> {
         self.world.first_bytes
-    }
-
-    /// What was done so far, step by step; the first 4,096.
-    pub(super) fn events(&self) -> &[StepEvent] {
-        &self.course.events
-    }
-
-    /// What was passed over, by name: steps do not name what they ignore over streams, so nothing.
-    pub(super) const fn ignored(&self) -> &IndexMap<String, u64> {
-        &self.ignored
-    }
-
-    /// The values that names stand for by now.
-    pub(super) fn bindings(&self) -> &IndexMap<String, Value> {
-        self.context.bindings.all()
     }
 }
 

@@ -9,7 +9,7 @@ use crate::script::describe::human_time;
 use crate::script::judge::Judge;
 use crate::script::window::{Window, slack};
 
-use super::world::Moment;
+use super::ended::Moment;
 
 /// What a waiting step sees.
 #[derive(Debug)]

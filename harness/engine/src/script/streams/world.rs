@@ -7,52 +7,17 @@ use shakedown_protocol::streams::{
     APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
 };
 
+use super::ended::{Ended, Moment, StreamEnd};
 use crate::scenario::words;
 
 /// Bytes of a stream that wait unread before the stream is not read any more.
 pub(crate) const MOST_UNREAD: usize = 256 * 1024;
 /// Connections that wait to be taken; further ones are refused.
 const MOST_INCOMING: usize = 64;
-/// Characters of a reason that are kept.
-const MOST_OF_REASON: usize = 100;
-
 /// The codes that stand for TLS alerts (RFC 9001, section 4.8).
 pub(crate) const ALERTS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
 /// For so long after the handshake was done here it may not be done at the other side.
 const STILL_SHAKING: Duration = Duration::from_secs(1);
-
-/// When something happened, and the last packet of the capture then.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Moment {
-    pub(crate) at: Duration,
-    pub(crate) packet: Option<u64>,
-}
-
-/// How a connection ended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
-    Application {
-        code: u64,
-        reason: String,
-    },
-    Transport {
-        code: u64,
-        reason: String,
-    },
-    TimedOut,
-    Refused,
-    Reset,
-    Other(String),
-    /// The scripted peer closed or refused it itself.
-    ByScript,
-}
-
-/// How the implementation ended its sending on a stream.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum StreamEnd {
-    Fin,
-    Reset(u64),
-}
 
 #[derive(Debug)]
 pub(crate) struct Connection {
@@ -160,16 +125,6 @@ impl Connection {
     pub(crate) fn is_shaking(&self, then: Moment) -> bool {
         self.connected
             .is_none_or(|connected| then.at.saturating_sub(connected.at) <= STILL_SHAKING)
-    }
-}
-
-impl StreamEnd {
-    /// What the stream did: `ended (FIN)`.
-    pub(crate) fn in_words(self) -> String {
-        match self {
-            Self::Fin => "ended (FIN)".to_owned(),
-            Self::Reset(code) => format!("broken off with code {code} (RESET_STREAM)"),
-        }
     }
 }
 
@@ -477,28 +432,5 @@ impl Connections {
             }
         }
         self.connections.clear();
-    }
-}
-
-impl From<Closing<'_>> for Ended {
-    fn from(closing: Closing<'_>) -> Self {
-        let text = |reason: &[u8]| {
-            let text = String::from_utf8_lossy(reason);
-            text.chars().take(MOST_OF_REASON).collect::<String>()
-        };
-        match closing {
-            Closing::Application { code, reason } => Self::Application {
-                code,
-                reason: text(reason),
-            },
-            Closing::Transport { code, reason } => Self::Transport {
-                code,
-                reason: text(reason),
-            },
-            Closing::TimedOut => Self::TimedOut,
-            Closing::Refused => Self::Refused,
-            Closing::Reset => Self::Reset,
-            Closing::NotBegun(why) | Closing::Other(why) => Self::Other(text(why.as_bytes())),
-        }
     }
 }

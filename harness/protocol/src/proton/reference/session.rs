@@ -1,7 +1,9 @@
+mod deadlines;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
-use super::super::{CloseCode, IDENTIFICATION, Kind, OPERATION, RESET, SETUP, Words};
+use super::super::{CloseCode, Kind, RESET, Words};
 use super::CloseReason;
 use super::counters::Counters;
 use super::deviation::{Deviation, Deviations};
@@ -421,78 +423,6 @@ impl Session {
         if self.streams.get(&id).is_some_and(is_idle) {
             self.item(now, id, context);
         }
-    }
-
-    /// When something is due.
-    pub(super) fn deadline(&self) -> Option<Duration> {
-        let commit = self.commits.front().map(|(due, _)| *due);
-        let all = [
-            self.setup_deadline(),
-            self.operation_deadline(),
-            commit,
-            self.item_due,
-        ];
-        all.into_iter().flatten().min()
-    }
-
-    fn setup_deadline(&self) -> Option<Duration> {
-        let unknown = self.streams.values();
-        let unknown = unknown.filter(|stream| {
-            stream.purpose == Purpose::Unknown && !self.without.has(Deviation::UnnamedForever)
-        });
-        let others = [
-            (Deviation::UnnamedBriefly, 400),
-            (Deviation::UnnamedLonger, 3_000),
-        ];
-        let identification = self.without.instead(IDENTIFICATION, others);
-        let unknown = unknown.map(|stream| stream.opened.saturating_add(identification));
-        let waits = !self.has_all() && !self.without.has(Deviation::FewForever);
-        let all = self.connected.filter(|_| waits);
-        let others = [
-            (Deviation::FewBriefly, 2_000),
-            (Deviation::FewLonger, 8_000),
-        ];
-        let setup = self.without.instead(SETUP, others);
-        let all = all.map(|connected| connected.saturating_add(setup));
-        unknown.chain(all).min()
-    }
-
-    fn operation_deadline(&self) -> Option<Duration> {
-        let others = [
-            (Deviation::RestBriefly, 200_000),
-            (Deviation::RestLonger, 320_000),
-        ];
-        let receive = self.without.instead(OPERATION, others);
-        let others = [
-            (Deviation::UnreadBriefly, 280_000),
-            (Deviation::UnreadLonger, 320_000),
-        ];
-        let send = self.without.instead(OPERATION, others);
-        let streams = self.streams.values();
-        let due = streams.flat_map(|stream| {
-            let rest = stream.incomplete;
-            let rest = rest.map(|since| since.saturating_add(receive)); // PR-T-05
-            let unread = match stream.purpose {
-                Purpose::Of(Kind::Event) => Deviation::UnreadAcks,
-                Purpose::Of(Kind::StateCommit) => Deviation::UnreadAnswers,
-                Purpose::Of(Kind::Action) | Purpose::Unknown | Purpose::Reset => {
-                    Deviation::UnreadItems
-                }
-            };
-            let sent = stream
-                .sending
-                .deadline(send)
-                .filter(|_| !self.without.has(unread));
-            [
-                rest.filter(|_| !self.without.has(Deviation::RestForever)),
-                sent,
-            ]
-        });
-        let idle = self
-            .connected
-            .filter(|_| self.without.has(Deviation::IdleIsReceiving));
-        let idle = idle.map(|since| since.saturating_add(OPERATION));
-        due.flatten().chain(idle).min()
     }
 
     /// Whether it takes more bytes of this stream now.

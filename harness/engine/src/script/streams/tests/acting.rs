@@ -154,9 +154,9 @@ fn a_write_that_the_transport_does_not_take_holds_nothing_up_for_long() {
     ]));
     play.takes = false;
     play.connected(0, 0).until(199);
-    assert_eq!(play.script.events().len(), 2);
+    assert_eq!(play.script.course.events.len(), 2);
     play.until(200);
-    assert_eq!(play.script.events().len(), 3);
+    assert_eq!(play.script.course.events.len(), 3);
     // The window counts from the write, not from when it was given up to wait for it.
     play.until(1_300);
     assert_eq!(play.fails().time, Duration::from_millis(1_300));
@@ -278,7 +278,7 @@ fn a_step_is_passed_over_where_a_later_one_judges_the_end() {
     ]));
     play.code(500, 5, "").until(1_000);
     play.passes();
-    let text = &play.script.events()[4].text;
+    let text = &play.script.course.events[4].text;
     assert_eq!(text, "passed over: the connection: closed with code 5");
 }
 
@@ -386,7 +386,7 @@ fn a_restart_is_asked_for_once_and_waited_for() {
 fn a_restart_that_does_not_come_is_the_harness_s_fault() {
     let mut play = connected(json!([{ "restart_iut": {} }, quiet()]));
     play.until(30 * 60_000);
-    let outcome = play.script.outcome();
+    let outcome = play.script.course.outcome.as_ref();
     assert!(
         matches!(outcome, Some(ScriptOutcome::Error { .. })),
         "{outcome:?}"

@@ -162,9 +162,9 @@ impl Play {
 
     #[track_caller]
     fn passes(&self) {
-        let events = self.script.events();
+        let events = &self.script.course.events;
         assert_eq!(
-            self.script.outcome(),
+            self.script.course.outcome.as_ref(),
             Some(&ScriptOutcome::Passed),
             "{events:#?}"
         );
@@ -172,14 +172,19 @@ impl Play {
 
     #[track_caller]
     fn goes_on(&self) {
-        assert_eq!(self.script.outcome(), None, "{:#?}", self.script.events());
+        assert_eq!(
+            self.script.course.outcome.as_ref(),
+            None,
+            "{:#?}",
+            self.script.course.events
+        );
     }
 
     #[track_caller]
     fn fails(&self) -> &Failure {
-        match self.script.outcome() {
+        match self.script.course.outcome.as_ref() {
             Some(ScriptOutcome::Failed(failure)) => failure,
-            other => panic!("{other:#?} {:#?}", self.script.events()),
+            other => panic!("{other:#?} {:#?}", self.script.course.events),
         }
     }
 
@@ -192,9 +197,9 @@ impl Play {
 
     #[track_caller]
     fn inconclusive(&self) -> &str {
-        match self.script.outcome() {
+        match self.script.course.outcome.as_ref() {
             Some(ScriptOutcome::Inconclusive { why, .. }) => why,
-            other => panic!("{other:#?} {:#?}", self.script.events()),
+            other => panic!("{other:#?} {:#?}", self.script.course.events),
         }
     }
 

@@ -125,7 +125,7 @@ fn a_stream_is_found_by_how_it_begins() {
         .bytes(10, 0, &[1])
         .on(20, 0, 4, OnStream::Opened)
         .bytes(20, 4, &[2]);
-    assert_eq!(play.script.events().len(), 1);
+    assert_eq!(play.script.course.events.len(), 1);
     play.bytes(30, 4, &[3, 4]);
     assert_eq!(play.written(4), [(30, vec![5])]);
 }
@@ -205,7 +205,7 @@ fn numbers_are_compared_by_matchers_and_remembered() {
     play.bytes(0, 0, &[1, 0, 0, 0, 5, 0, 0, 0])
         .bytes(10, 0, &[2, 0, 0, 0, 6, 0, 0, 0, 7, 0, 0, 0]);
     play.passes();
-    assert_eq!(json!(play.script.bindings()), json!({ "x": 6 }));
+    assert_eq!(json!(play.script.context.bindings.all()), json!({ "x": 6 }));
 }
 
 #[test]

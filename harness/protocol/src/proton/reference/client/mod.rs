@@ -1,4 +1,5 @@
 mod link;
+mod machine;
 mod runner;
 
 use std::collections::VecDeque;
@@ -13,7 +14,7 @@ use link::{Link, RequestStream};
 pub use runner::{Workload, WorkloadClient};
 
 use crate::machine::Outcome;
-use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+use crate::streams::{Closing, ConnectionNumber, OnStream, Output, StreamId, StreamMachine};
 
 /// Items that may wait to be read; past that the Action stream is not read.
 const MOST_ITEMS: usize = 1_024;
@@ -477,68 +478,4 @@ impl Client {
 fn connected(link: &mut Option<Link>) -> Result<&mut Link, NotReady> {
     let link = link.as_mut().filter(|link| link.is_connected);
     link.ok_or(NotReady::NotConnected)
-}
-
-impl StreamMachine for Client {
-    fn handle(&mut self, now: Duration, input: Input<'_>) {
-        self.tick(now);
-        match input {
-            // A client listens to nobody.
-            Input::Incoming { connection, .. } => {
-                self.outputs.push_back(Output::Refuse(connection))
-            }
-            Input::Connected { connection } => self.connected(now, connection),
-            Input::Stream {
-                connection,
-                stream,
-                what,
-            } => self.on_stream(now, connection, stream, what),
-            Input::Datagram { connection, .. } => {
-                if self.link_with(connection).is_some() && !self.without.has(Deviation::Datagrams) {
-                    self.end(now, &CloseReason::violation("a datagram")); // PR-S-07
-                }
-            }
-            Input::Closed { connection, why } => self.closed(now, connection, why),
-            Input::Tick => {}
-            Input::Stop => {
-                self.is_stopped = true;
-                self.end(now, &CloseReason::new(CloseCode::Normal, "the client ends"));
-            }
-        }
-    }
-
-    fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        let link = self.link.as_ref()?;
-        if self.without.has(Deviation::WaitsForever) {
-            return None;
-        }
-        let operation = self.operation();
-        let all = [
-            link.event.deadline(operation),
-            link.commit.deadline(operation),
-            link.action.deadline(operation),
-        ];
-        all.into_iter().flatten().min()
-    }
-
-    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
-        let link = self.link.as_ref();
-        let link = link.filter(|link| link.connection == connection);
-        link.is_some_and(|link| match link.kind(stream) {
-            Some(Kind::Action) => link.items.len() < MOST_ITEMS,
-            Some(Kind::Event | Kind::StateCommit) | None => true,
-        })
-    }
-
-    fn is_finished(&self) -> bool {
-        self.is_stopped
-    }
-
-    fn counters(&self) -> serde_json::Value {
-        self.counters.to_json()
-    }
 }

@@ -1,0 +1,72 @@
+use std::time::Duration;
+
+use shakedown_protocol::streams::Closing;
+
+/// Characters of a reason that are kept.
+const MOST_OF_REASON: usize = 100;
+
+/// When something happened, and the last packet of the capture then.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct Moment {
+    pub(crate) at: Duration,
+    pub(crate) packet: Option<u64>,
+}
+
+/// How a connection ended.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Ended {
+    Application {
+        code: u64,
+        reason: String,
+    },
+    Transport {
+        code: u64,
+        reason: String,
+    },
+    TimedOut,
+    Refused,
+    Reset,
+    Other(String),
+    /// The scripted peer closed or refused it itself.
+    ByScript,
+}
+
+/// How the implementation ended its sending on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum StreamEnd {
+    Fin,
+    Reset(u64),
+}
+
+impl StreamEnd {
+    /// What the stream did: `ended (FIN)`.
+    pub(crate) fn in_words(self) -> String {
+        match self {
+            Self::Fin => "ended (FIN)".to_owned(),
+            Self::Reset(code) => format!("broken off with code {code} (RESET_STREAM)"),
+        }
+    }
+}
+
+impl From<Closing<'_>> for Ended {
+    fn from(closing: Closing<'_>) -> Self {
+        let text = |reason: &[u8]| {
+            let text = String::from_utf8_lossy(reason);
+            text.chars().take(MOST_OF_REASON).collect::<String>()
+        };
+        match closing {
+            Closing::Application { code, reason } => Self::Application {
+                code,
+                reason: text(reason),
+            },
+            Closing::Transport { code, reason } => Self::Transport {
+                code,
+                reason: text(reason),
+            },
+            Closing::TimedOut => Self::TimedOut,
+            Closing::Refused => Self::Refused,
+            Closing::Reset => Self::Reset,
+            Closing::NotBegun(why) | Closing::Other(why) => Self::Other(text(why.as_bytes())),
+        }
+    }
+}

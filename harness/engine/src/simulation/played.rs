@@ -1,0 +1,33 @@
+use std::collections::{BTreeMap, BTreeSet};
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use crate::network::{Counts, Fault};
+use crate::script::{ScriptOutcome, StepEvent};
+use crate::verdict::Death;
+
+/// A scenario that was played.
+pub(super) struct Played {
+    pub(super) outcome: ScriptOutcome,
+    pub(super) events: Vec<StepEvent>,
+    pub(super) ignored: IndexMap<String, u64>,
+    pub(super) bindings: IndexMap<String, Value>,
+    pub(super) capture: Vec<u8>,
+    /// Secrets of its TLS sessions, lines in the format of `SSLKEYLOGFILE`.
+    pub(super) key_log: String,
+    pub(super) comments: BTreeMap<u64, Vec<String>>,
+    pub(super) first_packet: Duration,
+    pub(super) end: Duration,
+    pub(super) death: Option<Death>,
+    /// The addresses of the scripted peer.
+    pub(super) own: BTreeSet<SocketAddr>,
+    /// Exact faults of the network whose datagram was not sent.
+    pub(super) missed: Vec<Fault>,
+    /// What the network did to what the script sent.
+    pub(super) stimuli: Counts,
+    /// What the network did, if it left something to chance.
+    pub(super) happened: Option<Vec<Fault>>,
+}
