@@ -6,6 +6,7 @@ mod pair;
 mod random;
 mod rules;
 mod said;
+mod state;
 
 use std::time::Duration;
 

@@ -1,7 +1,7 @@
 //! What must hold at every step, each rule with its requirement.
 
-use super::facts::{Agreed, Asking, Basis, Both, Half, Reply, SENDS, Served};
 use super::said::Said;
+use super::state::{Agreed, Asking, Basis, Half, Reply, SENDS, Served};
 use crate::exploration::{Broken, STUCK};
 use crate::requirement::Role;
 
@@ -29,10 +29,10 @@ pub(super) enum Due {
 
 impl Due {
     /// What `to` has to do about `said`, which reaches it now.
-    pub(super) fn of(facts: &Both, to: Role, said: Said) -> Self {
+    pub(super) fn of(initiator: Asking, responder: &Served, to: Role, said: Said) -> Self {
         match to {
-            Role::Initiator => Self::of_initiator(facts.initiator, said),
-            Role::Responder => Self::of_responder(&facts.responder, said),
+            Role::Initiator => Self::of_initiator(initiator, said),
+            Role::Responder => Self::of_responder(responder, said),
         }
     }
 
@@ -219,18 +219,18 @@ pub(super) fn drops_early(served: &Served) -> Option<Broken> {
 
 /// Who waits in vain, in a state in which nothing is on its way and no timer will send anything.
 /// `None` if the one who waits has sent as often as it may.
-pub(super) fn stuck(facts: &Both) -> Option<Broken> {
+pub(super) fn stuck(initiator: Asking, responder: &Served) -> Option<Broken> {
     let property = STUCK;
     let waits = |sends: Option<u8>| sends.is_some_and(|sends| sends < SENDS);
-    if waits(facts.responder.sends()) {
-        let requirement = match facts.responder.basis {
+    if waits(responder.sends()) {
+        let requirement = match responder.basis {
             Basis::Start { .. } => "MS-S-13",
             Basis::Nothing | Basis::Token | Basis::Syn { .. } => "MS-H-18",
         };
         return Some(Broken::by(Role::Responder, requirement, property));
     }
-    if waits(facts.initiator.sends()) {
-        let requirement = match facts.initiator {
+    if waits(initiator.sends()) {
+        let requirement = match initiator {
             Asking::Start { .. } => "MS-S-08",
             _ => "MS-H-03",
         };

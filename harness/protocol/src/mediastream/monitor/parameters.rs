@@ -1,6 +1,5 @@
 //! What START asks for and START_ACK grants.
 
-use super::stream::Agreed;
 use crate::StreamParameters;
 use crate::mediastream::frame::tlv::{Tlvs, kind};
 
@@ -14,6 +13,17 @@ pub(super) struct Parameters {
     /// Milliseconds.
     buffer_depth: Option<u32>,
     pub(super) max_datagram: Option<u32>,
+}
+
+/// Where it is known from what is streamed.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) enum Agreed {
+    /// From the settings, if at all.
+    #[default]
+    Configured,
+    /// Nothing is known: what was agreed did not show.
+    Unknown,
+    Here(StreamParameters),
 }
 
 impl Parameters {

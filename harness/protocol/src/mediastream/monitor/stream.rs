@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::fragments;
 use super::order::{Order, Origin, Place};
 use super::pace::{Pace, Start};
+use super::parameters::Agreed;
 use super::payload::Payload;
 use super::scope::Scope;
 use super::ticks::Ticks;
@@ -26,17 +27,6 @@ pub(super) struct Stream {
     newest: Option<Moment>,
     reordered: u64,
     agreed: Agreed,
-}
-
-/// Where it is known from what is streamed.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) enum Agreed {
-    /// From the settings, if at all.
-    #[default]
-    Configured,
-    /// Nothing is known: what was agreed did not show.
-    Unknown,
-    Here(StreamParameters),
 }
 
 impl Stream {

@@ -4,9 +4,10 @@
 use std::time::Duration;
 
 use super::carry::{Carry, SMALLEST_LIMIT};
-use super::settings::{DEFAULT_MAX_SESSIONS, LONGEST_HINT, Settings};
+use super::settings::{DEFAULT_MAX_SESSIONS, LONGEST_HINT, Settings, checked_stream};
+use crate::ReferenceSettings;
 use crate::mediastream::frame::MAX_DATAGRAM;
-use crate::mediastream::{Mode, Modes};
+use crate::mediastream::{Mode, Modes, PROTOCOL};
 use crate::requirement::Role;
 use crate::setting::{ProtocolOption, keep, number, settings, span};
 
@@ -109,6 +110,46 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         connect "Take payloads as they are, without comparing them with the counter pattern"
     }
     without "ID" => |to, value| to.without.add(value), {}
+}
+
+impl Settings {
+    /// Checks what `given` says.
+    ///
+    /// # Errors
+    /// A sentence for people that names the setting and says what would be right.
+    pub(super) fn new(given: &ReferenceSettings) -> Result<Self, String> {
+        let mut settings = Self::usual(given)?;
+        for written in &given.options {
+            let (option, number) = PROTOCOL.option(written)?;
+            let set = settings.set(option.name, number.unwrap_or_default());
+            set.map_err(|problem| format!("{} {problem}", option.name))?;
+        }
+        for (name, value) in &given.extra {
+            settings
+                .set(name, value)
+                .map_err(|problem| format!("{name} {value:?}: {problem}"))?;
+        }
+        settings.stream = checked_stream(settings.stream)?;
+        settings.without.tell(&mut settings);
+        Ok(settings)
+    }
+
+    /// Sets one by its name; the value of a switch says nothing.
+    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
+        let row = ROWS.iter().find(|(known, ..)| *known == name);
+        let (_, modes, set) = row.ok_or_else(|| {
+            let names: Vec<_> = ROWS.iter().map(|(known, ..)| *known).collect();
+            format!("is no setting; there are {}", names.join(", "))
+        })?;
+        if modes.iter().any(|mode| self.modes.contains(*mode)) {
+            return set(self, value);
+        }
+        let modes: Vec<_> = modes.iter().map(|mode| mode.name()).collect();
+        Err(format!(
+            "means something in mode {} only",
+            modes.join(" and ")
+        ))
+    }
 }
 
 /// The options of an implementation in this role that mean something in one of the modes, and nothing

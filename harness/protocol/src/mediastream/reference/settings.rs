@@ -1,13 +1,12 @@
 use std::hash::{Hash, Hasher};
 use std::time::Duration;
 
+use crate::mediastream::Modes;
 use crate::mediastream::frame::Data;
-use crate::mediastream::{Modes, PROTOCOL};
 use crate::{ReferenceSettings, StreamParameters};
 
 use super::carry::Carry;
 use super::deviation::{Deviation, Deviations};
-use super::options::ROWS;
 use super::receive::LARGEST_FRAME;
 use super::timing;
 
@@ -70,12 +69,12 @@ impl Hash for Settings {
 }
 
 impl Settings {
-    /// Checks what `given` says.
+    /// Those of a machine to which only its mode, its stream and its seed were said.
     ///
     /// # Errors
-    /// A sentence for people that names the setting and says what would be right.
-    pub(super) fn new(given: &ReferenceSettings) -> Result<Self, String> {
-        let mut settings = Self {
+    /// There is no such mode.
+    pub(super) fn usual(given: &ReferenceSettings) -> Result<Self, String> {
+        Ok(Self {
             modes: given.mode.parse()?,
             allow_legacy_start: false,
             optimistic_start: false,
@@ -98,20 +97,7 @@ impl Settings {
             verify: true,
             seed: given.seed,
             without: Deviations::default(),
-        };
-        for written in &given.options {
-            let (option, number) = PROTOCOL.option(written)?;
-            let set = settings.set(option.name, number.unwrap_or_default());
-            set.map_err(|problem| format!("{} {problem}", option.name))?;
-        }
-        for (name, value) in &given.extra {
-            settings
-                .set(name, value)
-                .map_err(|problem| format!("{name} {value:?}: {problem}"))?;
-        }
-        settings.stream = checked_stream(settings.stream)?;
-        settings.without.tell(&mut settings);
-        Ok(settings)
+        })
     }
 
     /// Whether this twin leaves a behaviour out.
@@ -123,26 +109,9 @@ impl Settings {
     pub(super) fn frame_bytes(&self) -> usize {
         usize::try_from(self.stream.frame_bytes()).unwrap_or(usize::MAX)
     }
-
-    /// Sets one by its name; the value of a switch says nothing.
-    fn set(&mut self, name: &str, value: &str) -> Result<(), String> {
-        let row = ROWS.iter().find(|(known, ..)| *known == name);
-        let (_, modes, set) = row.ok_or_else(|| {
-            let names: Vec<_> = ROWS.iter().map(|(known, ..)| *known).collect();
-            format!("is no setting; there are {}", names.join(", "))
-        })?;
-        if modes.iter().any(|mode| self.modes.contains(*mode)) {
-            return set(self, value);
-        }
-        let modes: Vec<_> = modes.iter().map(|mode| mode.name()).collect();
-        Err(format!(
-            "means something in mode {} only",
-            modes.join(" and ")
-        ))
-    }
 }
 
-fn checked_stream(stream: StreamParameters) -> Result<StreamParameters, String> {
+pub(super) fn checked_stream(stream: StreamParameters) -> Result<StreamParameters, String> {
     if stream.frames() == 0 {
         return Err("a stream needs at least 1 frame per second and 1 second".into());
     }

@@ -2,7 +2,8 @@
 
 use std::time::Duration;
 
-use super::connection::{At, Connection, index, late};
+use super::at::{At, late};
+use super::connection::{Connection, index};
 use super::due::Due;
 use super::ledger::Say;
 use super::{Code, Monitor};

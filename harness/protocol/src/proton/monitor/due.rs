@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use super::Code;
-use super::connection::{At, late};
+use super::at::{At, late};
 use crate::MonitorSettings;
 use crate::requirement::Role;
 

@@ -6,6 +6,7 @@
 //! connection that falls silent, and what packets that cannot be read may have said is in doubt. A
 //! breach is told once a connection and side and then counted, a doubt once a connection.
 
+mod at;
 mod between;
 mod code;
 mod connection;
@@ -24,7 +25,8 @@ use super::{ALPN, Kind, Words};
 use crate::MonitorSettings;
 use crate::monitor::{Blind, Observation, StreamMonitor, Unread};
 use crate::requirement::Role;
-use connection::{At, Connection};
+use at::At;
+use connection::Connection;
 use ledger::Say;
 
 /// Most connections at once; beyond them the oldest is judged as if the capture ended.

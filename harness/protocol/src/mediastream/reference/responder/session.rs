@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::super::deviation::{Deviation, Deviations, Repeated, Waits};
 use super::super::pacing::Schedule;
 use super::super::settings::Settings;
+use super::super::start3::Identity;
 use super::super::timing::{self, UNCONFIRMED_BYTES, UNCONFIRMED_PERIOD};
-use super::start3::Handshake;
 use crate::StreamParameters;
 use crate::mediastream::frame::ConnectionId;
 
@@ -42,6 +42,14 @@ pub(super) enum Request {
     Start3(Handshake),
 }
 
+/// What names a session, and the answer that accepted it.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub(super) struct Handshake {
+    pub(super) identity: Identity,
+    /// The START_ACK: byte for byte the same each time (MS-S-11).
+    pub(super) start_ack: Vec<u8>,
+}
+
 /// A session that waits for its ACK or START_CONFIRM.
 #[derive(Debug, Clone, Hash)]
 pub(super) struct HalfOpen {
@@ -70,6 +78,16 @@ pub(super) struct Unconfirmed {
     /// When the first of it did.
     since: Duration,
     bytes: u64,
+}
+
+impl Handshake {
+    /// Whether an ERROR with these numbers is for the session: a nonce of 0 stands for any.
+    pub(super) const fn is_ended_by(&self, error: Identity) -> bool {
+        let own = self.identity;
+        own.stream_id == error.stream_id
+            && (own.nonce == error.nonce || error.nonce == 0)
+            && (own.sender_nonce == error.sender_nonce || error.sender_nonce == 0)
+    }
 }
 
 impl Unconfirmed {

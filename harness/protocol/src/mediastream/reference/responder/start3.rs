@@ -5,28 +5,10 @@ use std::time::Duration;
 
 use super::super::deviation::{Deviation, Repeated};
 use super::super::start3::{Grant, Identity, Parameters};
-use super::session::{HalfOpen, Request, Session};
+use super::session::{HalfOpen, Handshake, Request, Session};
 use super::{Responder, failed};
 use crate::mediastream::Rejection;
 use crate::mediastream::frame::{ErrorCode, Frame, Start3, flag};
-
-/// What names a session, and the answer that accepted it.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
-pub(super) struct Handshake {
-    pub(super) identity: Identity,
-    /// The START_ACK: byte for byte the same each time (MS-S-11).
-    pub(super) start_ack: Vec<u8>,
-}
-
-impl Handshake {
-    /// Whether an ERROR with these numbers is for the session: a nonce of 0 stands for any.
-    const fn is_ended_by(&self, error: Identity) -> bool {
-        let own = self.identity;
-        own.stream_id == error.stream_id
-            && (own.nonce == error.nonce || error.nonce == 0)
-            && (own.sender_nonce == error.sender_nonce || error.sender_nonce == 0)
-    }
-}
 
 impl Responder {
     pub(super) fn on_start3(&mut self, now: Duration, from: SocketAddr, start: &Start3<'_>) {

@@ -4,8 +4,7 @@ use std::time::Duration;
 use super::super::deviation::{Deviation, Known, Passing, Repeated};
 use super::super::settings::Settings;
 use super::super::start3::Identity;
-use super::session::{HalfOpen, Request, Session};
-use super::start3::Handshake;
+use super::session::{HalfOpen, Handshake, Request, Session};
 use super::{Responder, failed};
 
 /// What only a faulty twin does.

@@ -13,27 +13,17 @@ use std::time::Duration;
 
 use shakedown_wire::quic;
 
+use super::at::{At, late};
 use super::due::Due;
 use super::ledger::{Act, Ledger, Say};
 use super::talk::{Exchange, Word};
 use super::{Code, Kind, Words};
-use crate::MonitorSettings;
-use crate::monitor::{Blind, Unread, Vantage};
+use crate::monitor::{Blind, Unread};
 use crate::proton::PROTOCOL;
 use crate::requirement::Role;
 
 /// Most streams that are kept of a connection.
 const MOST_STREAMS: usize = 16;
-
-/// What the network and the capture may add to a time, besides the tolerance.
-const SLACK: Duration = Duration::from_secs(1);
-
-/// Where something was seen.
-#[derive(Debug, Clone, Copy)]
-pub(super) struct At {
-    pub(super) packet: u64,
-    pub(super) time: Duration,
-}
 
 /// A close that was seen.
 #[derive(Debug, Clone, Copy)]
@@ -154,15 +144,6 @@ pub(super) const fn index(role: Role) -> usize {
         Role::Initiator => 0,
         Role::Responder => 1,
     }
-}
-
-/// `limit`, and what may be added to it before it is broken for sure.
-pub(super) fn late(limit: Duration, settings: &MonitorSettings) -> Duration {
-    let slack = match settings.vantage {
-        Vantage::Sender => SLACK / 20,
-        Vantage::Path => SLACK,
-    };
-    limit + settings.tolerance.of(limit) + slack
 }
 
 impl Connection {
