@@ -112,6 +112,7 @@ impl Live<'_> {
             without: None,
             slow: true,
             level: Level::May,
+            retries: 1,
             verbose: false,
             shakedown: self.shakedown.clone(),
         };

@@ -54,15 +54,25 @@ fn a_capture_that_is_named_twice_is_checked_once() {
     let path = recording("legacy-single.pcap");
     let path = path.to_str().unwrap();
     let events = |arguments: &[&str]| events(&shakedown(arguments, b""));
-    let once = events(&["check", "--format", "json", path]);
-    assert_eq!(events(&["check", "--format", "json", path, path]), once);
+    let once = events(&["check", "--level", "may", "--format", "json", path]);
+    assert_eq!(
+        events(&["check", "--level", "may", "--format", "json", path, path]),
+        once
+    );
 }
 
 #[test]
 fn a_field_recording_passes_with_exit_0() {
     let path = recording("legacy-single.pcap");
     let output = shakedown(
-        &["check", "--vantage", "sender", path.to_str().unwrap()],
+        &[
+            "check",
+            "--level",
+            "may",
+            "--vantage",
+            "sender",
+            path.to_str().unwrap(),
+        ],
         b"",
     );
     let text = str::from_utf8(&output.stdout).unwrap();
@@ -74,7 +84,16 @@ fn a_field_recording_passes_with_exit_0() {
 #[test]
 fn a_finding_gives_exit_1_and_its_packet_and_bytes() {
     let output = shakedown(
-        &["check", "--vantage", "sender", "--format", "json", "-"],
+        &[
+            "check",
+            "--level",
+            "may",
+            "--vantage",
+            "sender",
+            "--format",
+            "json",
+            "-",
+        ],
         &broken(),
     );
     assert_eq!(output.status.code(), Some(1));
@@ -99,7 +118,10 @@ fn a_finding_gives_exit_1_and_its_packet_and_bytes() {
 
 #[test]
 fn on_the_path_the_same_is_in_doubt_with_exit_0() {
-    let output = shakedown(&["check", "--format", "json", "-"], &broken());
+    let output = shakedown(
+        &["check", "--level", "may", "--format", "json", "-"],
+        &broken(),
+    );
     assert_eq!(output.status.code(), Some(0));
     let events = events(&output);
     assert!(events.iter().all(|event| event["type"] != "finding"));
@@ -111,7 +133,7 @@ fn on_the_path_the_same_is_in_doubt_with_exit_0() {
 fn a_damaged_file_is_judged_as_far_as_it_goes_and_gives_exit_2() {
     let mut file = std::fs::read(recording("legacy-single.pcap")).unwrap();
     file.truncate(60_000);
-    let output = shakedown(&["check", "--format", "json", "-"], &file);
+    let output = shakedown(&["check", "--level", "may", "--format", "json", "-"], &file);
     assert_eq!(output.status.code(), Some(2));
     let events = events(&output);
     let session = events
@@ -130,27 +152,27 @@ fn a_damaged_file_is_judged_as_far_as_it_goes_and_gives_exit_2() {
 fn what_is_no_capture_or_has_no_session_gives_exit_2() {
     let header = &std::fs::read(recording("legacy-single.pcap")).unwrap()[..24];
     for input in [&b"this is a letter, not a capture"[..], b"", header] {
-        let output = shakedown(&["check", "-"], input);
+        let output = shakedown(&["check", "--level", "may", "-"], input);
         assert_eq!(output.status.code(), Some(2), "{output:?}");
     }
-    let missing = shakedown(&["check", "/nowhere/at-all.pcap"], b"");
+    let missing = shakedown(&["check", "--level", "may", "/nowhere/at-all.pcap"], b"");
     assert_eq!(missing.status.code(), Some(2));
     let text = str::from_utf8(&missing.stdout).unwrap();
     assert!(text.contains("cannot be opened"), "{text}");
 }
 
 #[test]
-fn findings_against_should_are_advisory_below_level_must() {
+fn findings_against_should_are_advice_unless_they_are_asked_for() {
     let mut file = std::fs::read(recording("legacy-single.pcap")).unwrap();
     // Without its connection-id: the second record, 16 + 81 bytes after the first of 16 + 47.
     let second = 24 + 16 + 47;
     file.drain(second..second + 16 + 81);
-    let should = shakedown(&["check", "--vantage", "sender", "-"], &file);
-    assert_eq!(should.status.code(), Some(1));
-    let must = shakedown(
-        &["check", "--vantage", "sender", "--level", "must", "-"],
+    let should = shakedown(
+        &["check", "--level", "may", "--vantage", "sender", "-"],
         &file,
     );
+    assert_eq!(should.status.code(), Some(1));
+    let must = shakedown(&["check", "--vantage", "sender", "-"], &file);
     assert_eq!(must.status.code(), Some(0), "{must:?}");
 }
 

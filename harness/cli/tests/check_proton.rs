@@ -163,7 +163,7 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     let secrets = std::fs::read(path("keys")).unwrap();
 
     write(&path("inside.pcapng"), &secrets, &datagrams);
-    let (said, code) = run(&["check", &text("inside.pcapng")]);
+    let (said, code) = run(&["check", "--level", "may", &text("inside.pcapng")]);
     assert_eq!(code, Some(0), "{said}");
     assert!(said.contains("proton"), "{said}");
     let (lines, code) = run(&["dissect", &text("inside.pcapng")]);
@@ -183,16 +183,30 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     assert!(lines.contains(r#""frame":"QUIC""#), "{lines}");
     assert!(lines.contains(r#""meaning":"normal""#), "{lines}");
     // Its items came without requests.
-    let (said, code) = run(&["check", "--profile", "push", &text("inside.pcapng")]);
+    let (said, code) = run(&[
+        "check",
+        "--level",
+        "may",
+        "--profile",
+        "push",
+        &text("inside.pcapng"),
+    ]);
     assert_eq!(code, Some(0), "{said}");
-    let (said, code) = run(&["check", "--profile", "pull", &text("inside.pcapng")]);
+    let (said, code) = run(&[
+        "check",
+        "--level",
+        "may",
+        "--profile",
+        "pull",
+        &text("inside.pcapng"),
+    ]);
     assert_eq!(code, Some(1), "{said}");
     assert!(said.contains("PR-A-01"), "{said}");
     // Encrypted bytes say nothing to anybody.
     assert!(!said.contains("0000  "), "{said}");
 
     write(&path("bare.pcapng"), &[], &datagrams);
-    let (said, code) = run(&["check", &text("bare.pcapng")]);
+    let (said, code) = run(&["check", "--level", "may", &text("bare.pcapng")]);
     assert_eq!(code, Some(2), "{said}");
     assert!(
         said.contains("inconclusive: no secrets in the capture"),
@@ -204,7 +218,14 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
         lines.contains("no secrets in the capture for 1 connection of QUIC"),
         "{lines}"
     );
-    let (said, code) = run(&["check", "--keylog", &text("keys"), &text("bare.pcapng")]);
+    let (said, code) = run(&[
+        "check",
+        "--level",
+        "may",
+        "--keylog",
+        &text("keys"),
+        &text("bare.pcapng"),
+    ]);
     assert_eq!(code, Some(0), "{said}");
     assert!(!said.contains("no secrets"), "{said}");
 
@@ -212,7 +233,14 @@ fn a_session_between_processes_is_judged_with_its_secrets_alone() {
     let lines = String::from_utf8(secrets).unwrap();
     let inconclusive = |keys: String, why: &str| {
         std::fs::write(path("part"), keys).unwrap();
-        let (said, code) = run(&["check", "--keylog", &text("part"), &text("bare.pcapng")]);
+        let (said, code) = run(&[
+            "check",
+            "--level",
+            "may",
+            "--keylog",
+            &text("part"),
+            &text("bare.pcapng"),
+        ]);
         assert_eq!(code, Some(2), "{said}");
         // Long lines are broken.
         let said = said.split_whitespace().collect::<Vec<_>>().join(" ");
@@ -246,14 +274,21 @@ fn a_key_log_without_secrets_is_refused() {
     let path = folder.path().join("keys");
     std::fs::write(&path, "not a key log\n").unwrap();
     let path = path.to_str().unwrap();
-    let (said, code) = run(&["check", "--keylog", path, "nothing.pcap"]);
+    let (said, code) = run(&["check", "--level", "may", "--keylog", path, "nothing.pcap"]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("no secret of TLS 1.3"), "{said}");
 }
 
 #[test]
 fn a_profile_that_there_is_not_is_refused() {
-    let (said, code) = run(&["check", "--profile", "sideways", "nothing.pcap"]);
+    let (said, code) = run(&[
+        "check",
+        "--level",
+        "may",
+        "--profile",
+        "sideways",
+        "nothing.pcap",
+    ]);
     assert_eq!(code, Some(2), "{said}");
     assert!(said.contains("push, pull"), "{said}");
 }

@@ -19,7 +19,19 @@ const REPEATED: &str = "mediastream/3way/initiator/a-repeated-syn-ack-gets-the-s
 /// Runs scenarios and says how that ended, and what was told.
 fn run(out: &Path, arguments: &[&str]) -> (Output, Vec<Value>) {
     let output = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .args(["run", "--format", "json", "--seed", "1", "--force", "--out"])
+        .args([
+            "run",
+            "--level",
+            "may",
+            "--retries",
+            "2",
+            "--format",
+            "json",
+            "--seed",
+            "1",
+            "--force",
+            "--out",
+        ])
         .arg(out)
         .args(arguments)
         .stdin(Stdio::null())

@@ -19,7 +19,9 @@ const SCENARIO: &str = "mediastream/3way/responder/a-handshake-leads-to-two-fram
 
 fn load(out: &Path, arguments: &[&str]) -> Child {
     Command::new(SHAKEDOWN)
-        .args(["run", "--format", "json", "--seed", "1", "--force", "--out"])
+        .args([
+            "run", "--level", "may", "--format", "json", "--seed", "1", "--force", "--out",
+        ])
         .arg(out)
         .args(arguments)
         .stdin(Stdio::null())

@@ -64,7 +64,19 @@ struct Run {
 /// Runs the suite with these arguments; it has to pass.
 fn run(arguments: &[&str], out: &Path) -> Run {
     let run = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .args(["run", SUITE, "--format", "json", "--seed", "1", "--out"])
+        .args([
+            "run",
+            "--level",
+            "may",
+            "--retries",
+            "2",
+            SUITE,
+            "--format",
+            "json",
+            "--seed",
+            "1",
+            "--out",
+        ])
         .arg(out)
         .args(arguments)
         .stdin(Stdio::null())

@@ -36,7 +36,17 @@ fn play(folder: &Path, more: &[&str]) -> (Option<i32>, String) {
     let output = shakedown(
         folder,
         &[
-            &["run", "found/ms-h-18.json", "--force", "--out", "out"],
+            &[
+                "run",
+                "--level",
+                "may",
+                "--retries",
+                "2",
+                "found/ms-h-18.json",
+                "--force",
+                "--out",
+                "out",
+            ],
             more,
         ]
         .concat(),
@@ -107,7 +117,10 @@ fn a_twin_that_cannot_be_made_is_refused_with_what_would_be_right() {
         ),
     ];
     for (arguments, expected) in cases {
-        let output = shakedown(folder.path(), &[&["run"], arguments].concat());
+        let output = shakedown(
+            folder.path(),
+            &[&["run", "--level", "may", "--retries", "2"], arguments].concat(),
+        );
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(expected), "{arguments:?}: {said}");
@@ -118,7 +131,17 @@ fn a_twin_that_cannot_be_made_is_refused_with_what_would_be_right() {
 fn a_twin_of_proton_fails_in_virtual_time_under_the_requirement_that_it_breaks() {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let run = |more: &[&str]| {
-        let usual = ["run", "proton/any", "--virtual", "--filter", "a-fin-on"];
+        let usual = [
+            "run",
+            "--level",
+            "may",
+            "--retries",
+            "2",
+            "proton/any",
+            "--virtual",
+            "--filter",
+            "a-fin-on",
+        ];
         let output = shakedown(folder.path(), &[&usual, more].concat());
         let said = String::from_utf8_lossy(&output.stdout).into_owned();
         (output.status.code(), said)
@@ -181,7 +204,19 @@ fn a_twin_of_proton_fails_over_sockets_where_the_healthy_one_passes(
         std::fs::write(folder.path().join(&file), text).expect("a file can be written");
         let output = shakedown(
             folder.path(),
-            &["run", scenario, "--iut", &file, "--force", "--out", name],
+            &[
+                "run",
+                "--level",
+                "may",
+                "--retries",
+                "2",
+                scenario,
+                "--iut",
+                &file,
+                "--force",
+                "--out",
+                name,
+            ],
         );
         let said = [output.stdout, output.stderr].concat();
         let said = String::from_utf8_lossy(&said).into_owned();

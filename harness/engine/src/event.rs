@@ -178,7 +178,7 @@ pub struct FindingEvent {
     /// Why it does not count, if it is waived.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub waived: Option<String>,
-    /// Whether it does not count because its level is below the one asked for (`--level must`).
+    /// Whether it is advice: it does not count, because its level is below the one asked for (`--level`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub advisory: bool,
 }

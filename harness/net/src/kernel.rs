@@ -104,18 +104,14 @@ pub fn waited_for_processor(group: i32) -> Option<Duration> {
     waited.max().map(Duration::from_nanos)
 }
 
-/// How long, since the machine began, some process or other waited for a processor or a disk: no
-/// single one waited longer. `None` where the system does not tell.
+/// The same of the group's leader alone, which is told by fewer files.
 #[must_use]
-pub fn pressure() -> Option<Duration> {
-    let of = |resource: &str| {
-        let text = std::fs::read_to_string(format!("/proc/pressure/{resource}")).ok()?;
-        // The first line is the share of time in which some process waited; before Linux 5.13 the
-        // processor has no other.
-        let some = procfs::parse_pressure_record(text.lines().next()?).ok()?;
-        Some(Duration::from_micros(some.total))
-    };
-    Some(of("cpu")? + of("io").unwrap_or_default())
+pub fn leader_waited_for_processor(group: i32) -> Option<Duration> {
+    let threads = Process::new(group).ok()?.tasks().ok()?;
+    let waited = threads
+        .flatten()
+        .filter_map(|thread| Some(thread.schedstat().ok()?.run_delay));
+    waited.max().map(Duration::from_nanos)
 }
 
 fn processes_of(group: i32) -> impl Iterator<Item = Process> {

@@ -184,7 +184,7 @@ fn finding(finding: &FindingEvent, directory: &Path) -> Markup {
                 }
             }
             @if let Some(because) = &finding.waived { dd { "waived: " (clean_line(because)) } }
-            @if finding.advisory { dd { "advisory only" } }
+            @if finding.advisory { dd { "advice" } }
         }
     }
 }

@@ -166,7 +166,7 @@ fn not_counted(record: &Record, directory: &Path) -> String {
         let place = finding.scenario.as_deref().or(finding.capture.as_deref());
         let why = match &finding.waived {
             Some(because) => format!("waived: {}", escape(because)),
-            None => "advisory".to_owned(),
+            None => "advice".to_owned(),
         };
         text += &finding_row(place.unwrap_or(""), &why, finding, directory);
     }

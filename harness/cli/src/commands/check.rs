@@ -9,10 +9,10 @@ use shakedown_capture::quic::Secrets;
 use shakedown_engine::check::{CheckSettings, check, unreadable};
 use shakedown_engine::event::Event;
 use shakedown_protocol::monitor::Vantage;
-use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters, Tolerance};
 use shakedown_report::Sinks;
 
+use super::run::Weakest;
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::reports::{self, ReportArgs};
@@ -46,9 +46,9 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Where::Path)]
     vantage: Where,
 
-    /// The weakest level whose findings count
-    #[arg(long, value_enum, default_value_t = Least::Should)]
-    level: Least,
+    /// The weakest level whose findings count; those below are advice
+    #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
+    level: Weakest,
 
     /// Bits per second that were configured; with the next two, the pace is judged too
     #[arg(long, value_name = "N", requires_all = ["frames_per_second", "seconds"])]
@@ -93,15 +93,6 @@ enum Where {
     Path,
 }
 
-/// The weakest level whose findings count.
-#[derive(Debug, Clone, Copy, ValueEnum)]
-enum Least {
-    /// Findings against SHOULD are advisory
-    Must,
-    /// All findings count
-    Should,
-}
-
 impl Args {
     /// Checks each capture; the exit code is the one that applies first of theirs.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
@@ -144,10 +135,7 @@ impl Args {
                 mode: self.mode.clone(),
                 ..MonitorSettings::default()
             },
-            level: match self.level {
-                Least::Must => Level::Must,
-                Least::Should => Level::Should,
-            },
+            level: self.level.into(),
             protocols: PROTOCOLS.to_vec(),
             key_log,
         }

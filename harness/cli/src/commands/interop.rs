@@ -63,8 +63,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N")]
     seed: Option<u64>,
 
-    /// The weakest level whose findings count; those below are advisory
-    #[arg(long, value_enum, default_value_t = Weakest::May)]
+    /// The weakest level whose findings count; those below are advice
+    #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
     level: Weakest,
 
     #[command(flatten)]

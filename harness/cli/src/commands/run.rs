@@ -96,9 +96,19 @@ pub(crate) struct Args {
     #[arg(long)]
     slow: bool,
 
-    /// The weakest level whose findings fail a scenario; those below are advisory
-    #[arg(long, value_enum, default_value_t = Weakest::May)]
+    /// The weakest level whose findings fail a scenario; those below are advice
+    #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
     level: Weakest,
+
+    /// How often a failure that a busy machine may have made is played again until it passes, and counts
+    /// as passed then; without it such a failure is told as flaky
+    #[arg(
+        long,
+        value_name = "N",
+        default_value_t = 0,
+        overrides_with = "retries"
+    )]
+    retries: u32,
 
     /// Play the one selected scenario this often against one process of the implementation, as
     /// load; no packets are recorded, and only the steps judge
@@ -184,6 +194,7 @@ impl Args {
             without,
             slow: self.slow,
             level: self.level.into(),
+            retries: self.retries,
             verbose: global.verbose > 0,
             shakedown,
         };

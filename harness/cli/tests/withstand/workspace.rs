@@ -72,7 +72,7 @@ impl Workspace {
     pub(super) fn command(&self, scenarios: &[&Path]) -> Command {
         let mut command = Command::new(SHAKEDOWN);
         command
-            .arg("run")
+            .args(["run", "--level", "may", "--retries", "2"])
             .args(scenarios)
             .args(["--format", "json", "--capture", "tap"])
             .arg("--iut")

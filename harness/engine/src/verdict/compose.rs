@@ -271,7 +271,7 @@ impl Evidence<'_> {
             } else if let Some(because) = &finding.waived {
                 reasons.push(format!("{} is waived: {because}", finding.requirement));
             } else {
-                reasons.push(format!("{} is advisory", finding.requirement));
+                reasons.push(format!("{} is advice", finding.requirement));
             }
         }
         let mut told = Vec::new();

@@ -103,11 +103,10 @@ pub struct Drive {
     behind: Duration,
     /// What the implementation had waited for a processor when the first step was done: how long a
     /// process takes to get going is no reason to doubt what it does then.
-    before: Option<Starvation>,
+    before: Option<Duration>,
+    /// The same as it was seen last: of a process that is gone nobody tells it any more.
+    waited: Duration,
 }
-
-/// How long the implementation, and all that runs, waited for a processor, where that is known.
-type Starvation = (Option<Duration>, Option<Duration>);
 
 type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + Send>>;
 
@@ -175,6 +174,7 @@ impl Drive {
             lateness: Duration::ZERO,
             behind: Duration::ZERO,
             before: None,
+            waited: Duration::ZERO,
         }
     }
 
@@ -182,7 +182,9 @@ impl Drive {
     pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
         let start = self.starvation();
         let end = self.play(limit, &mut stop).await;
-        let (before, after) = (self.before.unwrap_or(start), self.starvation());
+        let starved = self
+            .starvation()
+            .saturating_sub(self.before.unwrap_or(start));
         let took = self.clock.now();
         self.say_goodbye(&mut stop).await;
         let closed = self.capture.close().await;
@@ -201,7 +203,7 @@ impl Drive {
             ended: self.ended.map(|ended| (ended, self.ended_at)),
             last_sent,
             lateness: self.lateness,
-            starved: starved(before, after),
+            starved,
             took,
             own: self.sockets.own(),
             sockets: self.sockets,
@@ -209,9 +211,18 @@ impl Drive {
         }
     }
 
-    /// How long the implementation, and all that runs, waited for a processor so far.
-    fn starvation(&self) -> Starvation {
-        (waited(self.instance.as_ref()), kernel::pressure())
+    /// How long the implementation waited for a processor so far, as far as the system tells.
+    fn starvation(&mut self) -> Duration {
+        self.note_waited(kernel::waited_for_processor);
+        self.waited
+    }
+
+    fn note_waited(&mut self, of: impl FnOnce(i32) -> Option<Duration>) {
+        let process = self.instance.as_ref().and_then(|it| it.process.as_ref());
+        let group = process.and_then(|process| process.group());
+        if let Some(waited) = group.and_then(of) {
+            self.waited = self.waited.max(waited);
+        }
     }
 
     /// Closes what is open, and lets whoever goes on hear of it, for [`GOODBYE`] at most.
@@ -279,6 +290,7 @@ impl Drive {
         match wakeup {
             Wakeup::Nothing => {}
             Wakeup::Woke => {
+                self.note_waited(kernel::leader_waited_for_processor);
                 let late = self.clock.now().saturating_sub(target);
                 self.note_lateness(late).await;
             }
@@ -473,23 +485,6 @@ enum Wakeup {
     Woke,
     Exited(Ended),
     Restarted(Result<Instance, LaunchError>),
-}
-
-/// How long the implementation's process waited for a processor so far, if it is there.
-fn waited(instance: Option<&Instance>) -> Option<Duration> {
-    let process = instance.and_then(|instance| instance.process.as_ref());
-    let group = process.and_then(|process| process.group());
-    group.and_then(kernel::waited_for_processor)
-}
-
-/// How long the implementation waited for a processor at most: as its process tells, else as all
-/// that ran tells; 0 where nobody does.
-fn starved(before: Starvation, after: Starvation) -> Duration {
-    let own = before.0.zip(after.0);
-    let all = before.1.zip(after.1);
-    own.or(all)
-        .map(|(before, after)| after.saturating_sub(before))
-        .unwrap_or_default()
 }
 
 /// Waits until the process ends by itself, if it was not told yet.

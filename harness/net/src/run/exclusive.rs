@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use shakedown_engine::event::FindingEvent;
@@ -137,6 +138,31 @@ impl Concluded {
         }
     }
 
+    pub(super) fn passes(&self) -> bool {
+        !self.is_doubtful && self.played.verdict.verdict == Verdict::Pass
+    }
+
+    /// It passed, and had failed before: neither a pass nor a fail.
+    pub(super) fn flaky(mut self, failed: &Self, capture: Option<&PathBuf>) -> Self {
+        let counting = failed.findings.iter().filter(|finding| finding.counts());
+        let found: Vec<_> = counting
+            .map(|finding| format!("{}: {}", finding.requirement, finding.message))
+            .collect();
+        let capture = capture.map(|path| format!(" ({})", path.display()));
+        let verdict = &mut self.played.verdict;
+        verdict.verdict = Verdict::Inconclusive;
+        verdict.reason = Some(format!(
+            "flaky: it failed while the machine was busy{}, and passed when it was played again in quiet: {}",
+            capture.unwrap_or_default(),
+            found.join("; ")
+        ));
+        for requirement in failed.requirements() {
+            let requirements = &mut verdict.requirements;
+            requirements.insert(requirement.to_owned(), Verdict::Inconclusive);
+        }
+        self
+    }
+
     /// The requirements that it fails by.
     pub(super) fn requirements(&self) -> impl Iterator<Item = &str> {
         let counting = self.findings.iter().filter(|finding| finding.counts());
@@ -269,6 +295,25 @@ mod tests {
             ..wrong_frame
         };
         assert_eq!(wait(wrong_bytes, slack, true), Duration::MAX);
+    }
+
+    #[test]
+    fn what_failed_and_passed_then_is_flaky_and_names_both_captures() {
+        let mut passed = late();
+        passed.is_doubtful = false;
+        passed.findings.clear();
+        passed.played.verdict.verdict = Verdict::Pass;
+        assert!(passed.passes());
+        let flaky = passed.flaky(&late(), Some(&PathBuf::from("x.first.pcapng")));
+        let verdict = &flaky.played.verdict;
+        assert_eq!(verdict.verdict, Verdict::Inconclusive);
+        let reason = verdict.reason.as_deref().unwrap_or_default();
+        assert!(
+            reason.starts_with("flaky: ") && reason.contains("x.first.pcapng"),
+            "{reason}"
+        );
+        assert!(reason.contains("MS-D-06"), "{reason}");
+        assert_eq!(verdict.requirements["MS-D-06"], Verdict::Inconclusive);
     }
 
     #[tokio::test]

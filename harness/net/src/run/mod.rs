@@ -111,6 +111,7 @@ pub async fn run(
         live,
         impair: plan.impair.filter(|impair| !impair.is_ideal()),
         level: plan.level,
+        retries: plan.retries,
         verbose: plan.verbose,
         turns: AtomicU64::new(1_000_000),
         places: Semaphore::new(plan.jobs.max(1)),
@@ -169,6 +170,7 @@ struct Context {
     live: Option<Live>,
     impair: Option<Impairment>,
     level: Level,
+    retries: u32,
     verbose: bool,
     turns: AtomicU64,
     /// One for each scenario that may be played at the same time.

@@ -41,6 +41,9 @@ pub struct Plan {
     pub slow: bool,
     /// The weakest level whose findings count.
     pub level: Level,
+    /// How often a doubtful failure is played again in quiet until it passes, and counts as passed then. With
+    /// 0 it is played again once, and told as flaky if it passes.
+    pub retries: u32,
     /// Whether every step is told.
     pub verbose: bool,
     /// This program, for `{shakedown}` in IUT descriptions.

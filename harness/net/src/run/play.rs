@@ -103,8 +103,19 @@ impl Job {
         let Some(_alone) = context.unless_stopped(context.exclusive.alone()).await else {
             return Ok(doubtful.undecided());
         };
-        let attempt = self.attempt(context, path).await?;
-        let mut again = self.conclude(context, attempt, path).await?;
+        let first = path.with_extension("first.pcapng");
+        // Where nothing was captured there is nothing to keep.
+        let is_kept = std::fs::rename(path, &first).is_ok();
+        let mut again = self.play_again(context, path).await?;
+        for _ in 1..context.retries {
+            if again.passes() || context.is_stopped() {
+                break;
+            }
+            again = self.play_again(context, path).await?;
+        }
+        if !seen.is_empty() && again.passes() && context.retries == 0 {
+            return Ok(again.flaky(&doubtful, is_kept.then_some(&first)));
+        }
         let seen = match seen.is_empty() {
             true => String::from("observe time fairly"),
             false => format!("believe what was found about {}", seen.join(", ")),
@@ -118,6 +129,11 @@ impl Job {
         }
         context.exclusive.prove(&self.target, &again).await;
         Ok(again)
+    }
+
+    async fn play_again(&self, context: &Context, path: &Path) -> Result<Concluded, String> {
+        let attempt = self.attempt(context, path).await?;
+        self.conclude(context, attempt, path).await
     }
 
     async fn conclude(

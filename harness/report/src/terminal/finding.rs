@@ -26,7 +26,7 @@ pub(super) fn render(finding: &FindingEvent, is_again: bool, width: usize) -> St
         text += &labelled("waived", because, style::DIM, width);
     }
     if finding.advisory {
-        let why = "advisory only: the level asked for is above it";
+        let why = "advice: the level asked for is above it";
         text += &labelled("counts", why, style::DIM, width);
     }
     text + &dump(finding)
