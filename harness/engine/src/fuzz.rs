@@ -48,6 +48,7 @@ fn check(bytes: &[u8], vantage: Vantage) {
         mode: None,
         supervised: false,
         buffer_period: None,
+        watched_until: None,
     });
     let mut audit = Audit::default();
     let mut last = None;

@@ -74,7 +74,7 @@ pub fn judge<R: Read>(
     let mut quic = (!over_quic.is_empty()).then(|| Quic::new(over_quic, key_log));
     let mut recent = Recent::default();
     let mut start = None;
-    let mut end = Duration::ZERO;
+    let mut end = settings.watched_until.unwrap_or_default();
     let damage = loop {
         let datagram = match capture.next_item() {
             Ok(Some(Item::Datagram(datagram))) => datagram,

@@ -316,6 +316,9 @@ pub struct MonitorSettings {
     pub supervised: bool,
     /// How long whoever asks waits for media before it gives up, if that is known.
     pub buffer_period: Option<Duration>,
+    /// Until when it is known that nothing else came, if that is after the last packet: in the time of
+    /// the capture.
+    pub watched_until: Option<Duration>,
 }
 
 impl Default for MonitorSettings {
@@ -330,6 +333,7 @@ impl Default for MonitorSettings {
             mode: None,
             supervised: false,
             buffer_period: None,
+            watched_until: None,
         }
     }
 }

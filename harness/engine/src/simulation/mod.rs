@@ -240,6 +240,7 @@ fn observe(
         options: Some(scenario.iut.options.clone()),
         mode: Some(protocol.mode_of(&scenario.iut.mode).to_owned()),
         supervised: true,
+        watched_until: played.watched_until,
     };
     let mut observations = Vec::new();
     let mut payloads = BTreeMap::new();

@@ -36,6 +36,34 @@ fn run(role: &str, more: Value) -> Simulated {
     run_with(&Settings::default(), role, more)
 }
 
+#[test]
+fn what_is_missing_between_the_last_datagram_and_the_end_is_seen() {
+    let found = |wait: &str| {
+        let settings = Settings {
+            without: Some("MS-H-18"),
+            ..Settings::default()
+        };
+        let scenario = json!({
+            "id": "mediastream/3way/x", "title": "X", "requirements": ["MS-H-18"],
+            "iut": { "role": "responder", "mode": "3way" },
+            "steps": [
+                { "send": { "frame": "SYN", "fields": { "connection_id": "a" } } },
+                { "expect": { "frame": "SYN-ACK", "within": "1s" } },
+                { "wait": { "for": wait } },
+            ],
+        });
+        let scenario: Scenario = serde_json::from_value(scenario).unwrap();
+        let findings = simulate(&PROTOCOL, &scenario, &settings)
+            .unwrap()
+            .composed
+            .findings;
+        let mut findings = findings.iter();
+        findings.any(|finding| finding.requirement == "MS-H-18")
+    };
+    assert!(!found("600ms"));
+    assert!(found("800ms"));
+}
+
 fn handshake() -> Value {
     json!({ "steps": [
         { "send": { "frame": "SYN", "fields": { "connection_id": "a" } } },

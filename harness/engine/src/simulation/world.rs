@@ -66,6 +66,8 @@ pub(super) struct VirtualRun<'s> {
     last_to_reference: Option<u64>,
     comments: BTreeMap<u64, Vec<String>>,
     death: Option<Death>,
+    /// When its process ended by itself.
+    exited: Option<Duration>,
     key_log: String,
 }
 
@@ -145,6 +147,7 @@ impl<'s> VirtualRun<'s> {
             last_to_reference: None,
             comments: BTreeMap::new(),
             death: None,
+            exited: None,
             key_log: String::new(),
         };
         world.open(SocketId::MAIN, false);
@@ -242,6 +245,7 @@ impl<'s> VirtualRun<'s> {
         match happening {
             Happening::Exit { code } => {
                 self.machine = None;
+                self.exited = Some(self.event_loop.now());
                 if self.scenario.iut.role == Role::Responder {
                     self.death.get_or_insert(Death {
                         time: self.event_loop.now(),
@@ -479,6 +483,8 @@ impl<'s> VirtualRun<'s> {
             first_packet: self.first_packet.unwrap_or_default(),
             end: self.event_loop.now(),
             death: self.death,
+            watched_until: (self.starts == 1)
+                .then_some(self.exited.unwrap_or(self.event_loop.now())),
             own: self.addresses.into_keys().collect(),
             missed: self.event_loop.network.missed().cloned().collect(),
             happened: self.fault_log.map(FaultLog::into_faults),

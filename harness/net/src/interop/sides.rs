@@ -54,6 +54,7 @@ pub(super) fn found(
         &side.needs,
         &edge.own,
         key_log,
+        None,
     );
     found.damage = found.damage.or(judged.damage);
     let place = Place {

@@ -26,7 +26,7 @@ pub(crate) struct CaptureFindings {
 /// Sends a capture of ours through the protocol's monitor.
 ///
 /// What the scripted peer did is not judged, whatever role it seemed to play: `own` are its
-/// addresses. `key_log` has the TLS secrets of what is not written into the capture so far.
+/// addresses. It was watched until `watched_until`, if that is known. `key_log` has the TLS secrets of what is not written into the capture so far.
 pub(crate) fn judge(
     path: &Path,
     protocol: &'static Protocol,
@@ -34,6 +34,7 @@ pub(crate) fn judge(
     needs: &Needs,
     own: &BTreeSet<SocketAddr>,
     key_log: &[u8],
+    watched_until: Option<Duration>,
 ) -> CaptureFindings {
     // On one host what is missing was not sent; from elsewhere the network may have lost it.
     let is_here = iut.start.is_some() || own.iter().any(|address| address.ip().is_loopback());
@@ -49,6 +50,7 @@ pub(crate) fn judge(
         mode: Some(needs.mode.clone()),
         supervised: true,
         buffer_period: iut.timing.buffer_period.as_fixed(),
+        watched_until,
     };
     let mut judged = CaptureFindings::default();
     let file = match File::open(path) {

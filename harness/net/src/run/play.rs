@@ -6,6 +6,7 @@ use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{ScriptOutcome, is_crash};
+use shakedown_engine::step::Process;
 use shakedown_engine::verdict::{
     CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment, unless_missed,
 };
@@ -343,6 +344,14 @@ impl Job {
                 self.scenario.id
             ));
         }
+        // What an earlier process owed is nobody's debt.
+        let gone = driven.ended.map_or(driven.took, |(_, at)| at);
+        let is_one = self
+            .scenario
+            .steps
+            .iter()
+            .all(|step| step.process() != Some(Process::IsRestarted));
+        let watched_until = is_one.then(|| clock.wall(gone.min(driven.took)));
         let judged = match recorded.packets {
             // Nobody said a word; that is no damage.
             0 => CaptureFindings::default(),
@@ -353,6 +362,7 @@ impl Job {
                 &self.scenario.iut,
                 &driven.own,
                 recorded.key_log.as_bytes(),
+                watched_until,
             ),
         };
         let drops = (driven.drops > 0).then(|| {

@@ -55,6 +55,7 @@ pub(in super::super) fn participants(
                 mode: Some(side.mode.clone()),
                 supervised: true,
                 buffer_period: None,
+                watched_until: None,
             }),
         })
     };

@@ -98,6 +98,7 @@ impl JudgedMachine {
             mode: Some(mode.to_owned()),
             supervised: false,
             buffer_period: None,
+            watched_until: None,
         });
         Self {
             role,

@@ -78,6 +78,7 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         serve "How a frame larger than a datagram is carried: split or fragments [default: split]"
     }
     max_half_open "N" => |to, value| keep(&mut to.max_half_open, number(value, 1, DEFAULT_MAX_SESSIONS)), {
+        means "a responder that keeps so many half-open sessions at the most"
         serve "Half-open sessions at a time; a SYN or START beyond them is refused [default: 1024]"
     }
     half_open_age "TIME" => |to, value| keep(&mut to.half_open_age, lasting(value)), {

@@ -68,6 +68,7 @@ fn settings(plan: &Plan<'_>) -> MonitorSettings {
         },
         supervised: plan.is_on(2),
         buffer_period: None,
+        watched_until: None,
         mode: match (plan.is_on(4), plan.is_on(8)) {
             (true, _) => Some("pull".to_owned()),
             (false, true) => Some("push".to_owned()),

@@ -25,6 +25,9 @@ settings! { Given, () = ();
         means "a server that works so many seconds on each StateCommit request"
         serve "How long a StateCommit request is worked on [default: 0s]"
     }
+    doubles => |_, _| Ok(()), {
+        means "a server that answers each StateCommit by its double, modulo 2^32"
+    }
     action_interval "TIME" => |to, value| keep(&mut to.server.action_interval, seconds(value)), {
         serve "Time from one item to the next (push) [default: 1s]"
     }

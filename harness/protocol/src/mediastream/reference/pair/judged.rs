@@ -61,6 +61,7 @@ fn nothing_is_found_in_a_stream_of_the_reference(
         mode: Some(mode.into()),
         supervised: true,
         buffer_period: None,
+        watched_until: None,
     };
     let mut pair = Pair::new(told, settings(mode, initiator, extra));
     pair.run();
@@ -86,6 +87,7 @@ fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(
         mode: None,
         supervised: false,
         buffer_period: None,
+        watched_until: None,
     };
     // What comes after its session is over begins another one, of which the path shows too little.
     let is_usual = |pattern: &&Pattern| {
