@@ -15,6 +15,7 @@ mod exit;
 mod logging;
 mod numbers;
 mod player;
+mod proof;
 mod quic_lines;
 mod quic_words;
 mod reference;

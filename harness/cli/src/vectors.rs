@@ -1,6 +1,7 @@
 //! The scenarios and descriptions that are built into the program, so that it works outside of the
 //! repository. Paths on the command line win over them.
 
+use std::collections::BTreeMap;
 use std::path::Path;
 
 use include_dir::{Dir, DirEntry, File, include_dir};
@@ -25,6 +26,32 @@ pub(crate) fn library() -> Result<Library, Failure> {
         Some((format!("vectors/{}", path.display()), text))
     });
     Library::from_texts(texts).map_err(|error| wrong_files(&error))
+}
+
+/// The texts of all vectors of frames, and of sequences of them, that are built in.
+pub(crate) fn frames() -> Vec<&'static str> {
+    let mut files = Vec::new();
+    collect(&VECTORS, &mut files);
+    let is_frame = |file: &File<'_>| {
+        let path = file.path();
+        let is_json = path
+            .extension()
+            .is_some_and(|extension| extension == "json");
+        is_json
+            && path
+                .iter()
+                .any(|part| part == "frames" || part == "sequences")
+    };
+    files.retain(|file| is_frame(file));
+    files.into_iter().filter_map(File::contents_utf8).collect()
+}
+
+/// Why there is each requirement of a protocol, by its id.
+pub(crate) fn reasons(protocol: &Protocol) -> Result<BTreeMap<String, String>, Failure> {
+    let name = format!("{}/why.json", protocol.id);
+    let text = VECTORS.get_file(&name).and_then(File::contents_utf8);
+    let read = serde_json::from_str(text.unwrap_or_default());
+    read.map_err(|problem| harness(format!("vectors/{name}: {problem}")))
 }
 
 /// The description of the reference of a protocol in a role.

@@ -90,6 +90,22 @@ fn requirements_are_listed_with_their_scenarios() {
 }
 
 #[test]
+fn twins_are_listed_with_what_they_do() {
+    let of_clients = ["list", "twins", "--protocol", "proton", "--role", "client"];
+    let text = stdout(&of_clients);
+    assert!(text.contains("ids begin anew after 2^32 - 1"), "{text}");
+    let all = json_lines(&stdout(&["list", "twins", "--format", "json"]));
+    let roles = |name: &str| all.iter().filter(|one| one["name"] == name).count();
+    assert_eq!((roles("MS-W-10"), roles("MS-H-12/empty")), (2, 1));
+}
+
+#[test]
+fn a_twin_that_there_is_not_is_refused_with_one_that_there_is() {
+    let error = refusal(&["twins", "MS-H-12/emtpy"]);
+    assert!(error.contains("MS-H-12/empty"), "{error}");
+}
+
+#[test]
 fn protocols_frames_and_descriptions_are_listed() {
     assert!(stdout(&["list", "protocols"]).contains("allow_legacy_start"));
     assert!(stdout(&["list", "frames"]).contains("connection_id, trailing"));
@@ -127,6 +143,9 @@ fn a_requirement_is_explained_with_its_scenarios() {
         "answered by a SYN-ACK",
         "wire:",
         "seed 001",
+        "why      Silence would be taken for loss",
+        "checked  harness/protocol/src/mediastream/monitor/",
+        "MS-H-05/rejected",
         "Scenarios that",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");

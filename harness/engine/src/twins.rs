@@ -7,7 +7,7 @@ use shakedown_protocol::{Protocol, Twin};
 use crate::event::FindingEvent;
 use crate::scenario::Scenario;
 use crate::simulation::{Settings, SimulationError, simulate};
-use crate::verdict::Verdict;
+use crate::verdict::{Composed, Verdict};
 
 /// A twin in one of the roles that its requirement binds.
 #[derive(Debug, Clone, Copy)]
@@ -63,22 +63,18 @@ impl Suspect {
         let own = scenarios.iter().filter(|one| {
             let mut modes = one.iut.mode.split(',');
             let is_any = one.iut.mode == Protocol::ANY_MODE;
-            one.iut.role == self.role
+            one.id.split('/').next() == Some(self.protocol.id)
+                && one.iut.role == self.role
                 && (is_any || modes.any(|mode| applies.iter().any(|known| known == mode)))
         });
         let (about, others): (Vec<_>, Vec<_>) =
             own.partition(|one| one.requirements.iter().any(|id| id == requirement));
-        let settings = Settings {
-            without: Some(self.twin.name),
-            ..Settings::default()
-        };
         let mut elsewhere = None;
         for scenario in about.into_iter().chain(others) {
-            let composed = simulate(self.protocol, scenario, &settings)?.composed;
-            if composed.verdict.verdict != Verdict::Fail {
+            let Some(findings) = failure(self.protocol, scenario, Some(self.twin.name))? else {
                 continue;
-            }
-            let mut findings = composed.findings.into_iter().filter(FindingEvent::counts);
+            };
+            let mut findings = findings.into_iter();
             let first = findings.next();
             let is_caught = |finding: &FindingEvent| finding.requirement == requirement;
             let own = first.iter().cloned().chain(findings).find(is_caught);
@@ -101,4 +97,28 @@ impl Suspect {
             evidence: elsewhere,
         })
     }
+}
+
+/// What the reference fails by in a scenario, or the twin with this name; `None` if it passes.
+///
+/// # Errors
+/// [`SimulationError`], if it cannot be played.
+pub fn failure(
+    protocol: &'static Protocol,
+    scenario: &Scenario,
+    without: Option<&'static str>,
+) -> Result<Option<Vec<FindingEvent>>, SimulationError> {
+    let settings = Settings {
+        without,
+        ..Settings::default()
+    };
+    let Composed {
+        verdict, findings, ..
+    } = simulate(protocol, scenario, &settings)?.composed;
+    // A reference that is right must pass; a twin is not caught by a verdict that says nothing.
+    let has_failed = match without {
+        Some(_) => verdict.verdict == Verdict::Fail,
+        None => verdict.verdict != Verdict::Pass,
+    };
+    Ok(has_failed.then(|| findings.into_iter().filter(FindingEvent::counts).collect()))
 }

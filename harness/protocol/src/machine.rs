@@ -70,6 +70,17 @@ pub struct Failure {
     pub message: String,
 }
 
+impl Failure {
+    /// The cause of a faulty twin that is to end as a process does that panicked.
+    pub const CRASH: &'static str = "crash";
+
+    /// The exit status of a process that ends by it.
+    #[must_use]
+    pub fn status(&self) -> i32 {
+        if self.cause == Self::CRASH { 101 } else { 1 }
+    }
+}
+
 /// A reference machine: one role of one protocol.
 pub trait Machine {
     /// The role that it plays.

@@ -37,6 +37,18 @@ pub enum Seen {
     Inner,
 }
 
+impl Seen {
+    /// As files write it.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Wire => "wire",
+            Self::Peer => "peer",
+            Self::Inner => "inner",
+        }
+    }
+}
+
 /// A side of a protocol.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]

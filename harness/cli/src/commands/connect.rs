@@ -127,6 +127,10 @@ async fn connect(
     match finished.outcome {
         _ if finished.stopped.is_some() => Ok(Exit::Interrupted),
         Some(Outcome::Completed) => Ok(Exit::Success),
+        // A twin that is to crash.
+        Some(Outcome::Failed(failure)) if failure.status() > 1 => {
+            std::process::exit(failure.status())
+        }
         Some(Outcome::Failed(failure)) => Err(Failure {
             exit: Exit::Fail,
             message: match (client.protocol.advice)(&settings, &failure) {

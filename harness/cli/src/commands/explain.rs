@@ -13,6 +13,7 @@ use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
+use crate::proof::{Evidence, Proof};
 use crate::vectors;
 
 /// The command's arguments.
@@ -38,11 +39,20 @@ impl Args {
     }
 
     fn text(&self) -> Result<String, Failure> {
-        let library = vectors::library()?;
+        let evidence = Evidence::new()?;
+        let library = &evidence.library;
         let wanted = self.id.to_uppercase();
         for protocol in PROTOCOLS {
             if let Some(found) = protocol.requirement(&wanted) {
-                return Ok(requirement(protocol, found, &library));
+                let reasons = vectors::reasons(protocol)?;
+                let why = reasons.get(&found.id).map(String::as_str);
+                let proof = evidence.of(protocol, found);
+                return Ok(requirement(
+                    protocol,
+                    found,
+                    why.unwrap_or_default(),
+                    &proof,
+                ));
             }
         }
         let path = Path::new(&self.id);
@@ -65,7 +75,7 @@ impl Args {
             None => library.scenarios().iter().filter(last_part).collect(),
         };
         match found[..] {
-            [] => Err(self.unknown(&library)),
+            [] => Err(self.unknown(library)),
             [loaded] => Ok(scenario(loaded)),
             _ => {
                 let all: Vec<_> = found.into_iter().map(scenario).collect();
@@ -94,11 +104,12 @@ impl Args {
     }
 }
 
-fn requirement(protocol: &Protocol, one: &Requirement, library: &Library) -> String {
+fn requirement(protocol: &Protocol, one: &Requirement, why: &str, proof: &Proof<'_>) -> String {
     let mut text = String::new();
     let level = format!("{:?}", one.level).to_uppercase();
     let roles: Vec<_> = one.roles.iter().map(|role| protocol.side(*role)).collect();
     let _ = writeln!(text, "{} ({level})\n\n  {}\n", one.id, one.text);
+    let _ = writeln!(text, "  why      {why}");
     let roles = match roles.as_slice() {
         [role] if *role == one.binds => String::new(),
         roles => format!(" ({})", roles.join(", ")),
@@ -116,15 +127,28 @@ fn requirement(protocol: &Protocol, one: &Requirement, library: &Library) -> Str
     }
     let _ = writeln!(text, "  section  {} {}", protocol.id, one.section);
     let _ = writeln!(text, "  source   {}", source(&one.source));
-    let by_requirement = library.by_requirement();
-    match by_requirement.get(one.id.as_str()) {
-        None => text.push_str("\nNo scenario names it.\n"),
-        Some(naming) => {
-            let _ = writeln!(text, "\nScenarios that name it:");
-            for loaded in naming {
-                let scenario = &loaded.scenario;
-                let _ = writeln!(text, "  {}\n      {}", scenario.id, scenario.title);
-            }
+    for (index, place) in proof.checks.iter().enumerate() {
+        let label = if index == 0 { "checked" } else { "" };
+        let _ = writeln!(text, "  {label:8} {place}");
+    }
+    if !proof.twins.is_empty() {
+        text.push_str("\nWhat breaks it, and the twin that does:\n");
+        for twin in &proof.twins {
+            let _ = writeln!(text, "  {:20} {}", twin.name, twin.fault);
+        }
+    }
+    match proof.scenarios[..] {
+        [] => text.push_str("\nNo scenario names it.\n"),
+        _ => text.push_str("\nScenarios that name it:\n"),
+    }
+    for loaded in &proof.scenarios {
+        let scenario = &loaded.scenario;
+        let _ = writeln!(text, "  {}\n      {}", scenario.id, scenario.title);
+    }
+    if !proof.vectors.is_empty() {
+        text.push_str("\nVectors that are about it:\n");
+        for vector in proof.vectors {
+            let _ = writeln!(text, "  {vector}");
         }
     }
     text

@@ -6,11 +6,13 @@ use anstream::stdout;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use shakedown_engine::scenario::{Library, Loaded};
+use shakedown_engine::twins::Suspect;
 use shakedown_protocol::requirement::{Requirement, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption};
 
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
+use crate::proof::{Evidence, Proof};
 use crate::reports::Format;
 use crate::vectors::{self, SelectionArgs};
 
@@ -19,7 +21,8 @@ use crate::vectors::{self, SelectionArgs};
 #[command(after_help = "\
 Examples:
   shakedown list scenarios --mode 3way --role responder
-  shakedown list requirements --untested")]
+  shakedown list requirements --untested
+  shakedown list twins --protocol proton")]
 pub(crate) struct Args {
     /// ListKind is listed
     #[arg(value_enum, default_value_t = ListKind::Scenarios)]
@@ -45,6 +48,8 @@ enum ListKind {
     Requirements,
     /// Protocols with their modes, roles and options
     Protocols,
+    /// Faulty twins of the references
+    Twins,
     /// Frames and their fields
     Frames,
     /// Descriptions of the reference that are built in
@@ -64,6 +69,7 @@ impl Args {
             ListKind::Scenarios => scenarios(&self.selection.select()?.scenarios),
             ListKind::Requirements => self.requirements()?,
             ListKind::Protocols => PROTOCOLS.iter().map(|one| protocol(one)).collect(),
+            ListKind::Twins => self.twins(),
             ListKind::Frames => PROTOCOLS.iter().flat_map(|one| frames(one)).collect(),
             ListKind::Descriptions => descriptions()?,
         };
@@ -79,7 +85,7 @@ impl Args {
     }
 
     fn requirements(&self) -> Result<Vec<Item>, Failure> {
-        let library = vectors::library()?;
+        let evidence = Evidence::new()?;
         let selection = &self.selection;
         let wanted = |known: &Protocol, one: &Requirement| {
             let protocol = selection.protocol.as_deref();
@@ -87,15 +93,28 @@ impl Args {
             protocol.is_none_or(|id| id == known.id)
                 && mode.is_none_or(|mode| one.modes.contains(mode))
                 && selection.role.is_none_or(|role| one.roles.contains(&role))
-                && (!self.untested || is_untested(one, &library))
+                && (!self.untested || is_untested(one, &evidence.library))
         };
         let all = PROTOCOLS.iter().flat_map(|known| {
             let requirements = (known.requirements)().iter();
-            requirements
-                .filter(|one| wanted(known, one))
-                .collect::<Vec<_>>()
+            let wanted = requirements.filter(|one| wanted(known, one));
+            let items = wanted.map(|one| requirement(one, &evidence.of(known, one)));
+            items.collect::<Vec<_>>()
         });
-        Ok(all.map(|one| requirement(one, &library)).collect())
+        Ok(all.collect())
+    }
+
+    fn twins(&self) -> Vec<Item> {
+        let selection = &self.selection;
+        let is_wanted = |one: &Suspect| {
+            selection
+                .protocol
+                .as_ref()
+                .is_none_or(|id| *id == one.protocol.id)
+                && selection.role.is_none_or(|role| role == one.role)
+        };
+        let suspects = PROTOCOLS.into_iter().flat_map(Suspect::all);
+        suspects.filter(is_wanted).map(twin).collect()
     }
 }
 
@@ -120,25 +139,35 @@ fn scenarios(selected: &[Loaded]) -> Vec<Item> {
     selected.iter().map(item).collect()
 }
 
-fn requirement(one: &Requirement, library: &Library) -> Item {
-    let by_requirement = library.by_requirement();
-    let naming = by_requirement.get(one.id.as_str());
-    let scenarios: Vec<_> = naming
-        .into_iter()
-        .flatten()
-        .map(|loaded| loaded.scenario.id.as_str())
-        .collect();
-    let count = match (scenarios.len(), one.seen == [Seen::Inner]) {
-        (0, true) => "seen from inside only".to_owned(),
-        (0, false) => "no scenario".to_owned(),
-        (1, _) => "1 scenario".to_owned(),
-        (count, _) => format!("{count} scenarios"),
-    };
-    let level = format!("{:?}", one.level).to_uppercase();
+fn twin(suspect: Suspect) -> Item {
+    let (twin, side) = (suspect.twin, suspect.protocol.side(suspect.role));
+    Item {
+        text: format!("{:20}  {side:9}  {}", twin.name, twin.fault),
+        json: json!({
+            "name": twin.name,
+            "protocol": suspect.protocol.id,
+            "requirement": twin.requirement(),
+            "role": side,
+            "fault": twin.fault,
+        }),
+    }
+}
+
+fn requirement(one: &Requirement, proof: &Proof<'_>) -> Item {
+    let ids = proof.scenarios.iter().map(|one| one.scenario.id.as_str());
+    let scenarios: Vec<_> = ids.collect();
+    let seen = one.seen.iter().map(|seen| seen.name());
+    let seen = seen.collect::<Vec<_>>().join("+");
+    let rule = if proof.checks.is_empty() { "" } else { "rule" };
+    let (twins, vectors) = (proof.twins.len(), proof.vectors.len());
     Item {
         text: format!(
-            "{:8}  {level:6}  {:9}  {count:21}  {}",
-            one.id, one.binds, one.text
+            "{:8} {:6} {:9} {seen:10} {rule:4} {:3} scenarios {twins:2} twins {vectors:3} vectors  {}",
+            one.id,
+            one.level.name(),
+            one.binds,
+            scenarios.len(),
+            one.text
         ),
         json: json!({
             "id": one.id,
@@ -151,6 +180,9 @@ fn requirement(one: &Requirement, library: &Library) -> Item {
             "source": one.source,
             "section": one.section,
             "scenarios": scenarios,
+            "twins": proof.twins.iter().map(|twin| twin.name).collect::<Vec<_>>(),
+            "vectors": proof.vectors,
+            "checks": proof.checks,
         }),
     }
 }

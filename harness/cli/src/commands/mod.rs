@@ -41,6 +41,8 @@ commands! {
     /// Reduce a failing scenario to what matters (test-case reduction)
     #[command(visible_alias = "reduce")]
     Shrink => shrink,
+    /// Play faulty twins of the references: proof that the scenarios find what they are for
+    Twins => twins,
     /// Check the reference by bounded model checking or by random runs
     Explore => explore,
     /// Judge captures: find the sessions in them and the requirements that they break
@@ -55,7 +57,7 @@ commands! {
     Connect => connect,
     /// Talk to a server by hand
     Repl => repl,
-    /// List scenarios, requirements, protocols or descriptions
+    /// List scenarios, requirements, twins, protocols or descriptions
     List => list,
     /// Explain a requirement or a scenario
     Explain => explain,

@@ -49,7 +49,8 @@ pub(super) struct VirtualRun<'s> {
     starts: u16,
     /// When it was started last: its own time begins there.
     started: Duration,
-    failed: bool,
+    /// The exit status of its process, when that ends by itself.
+    status: i32,
     event_loop: EventLoop<Way>,
     /// Of a network that leaves something to chance.
     fault_log: Option<FaultLog>,
@@ -132,7 +133,7 @@ impl<'s> VirtualRun<'s> {
             machine: None,
             starts: 0,
             started: Duration::ZERO,
-            failed: false,
+            status: 0,
             at_reference: !impair.is_ideal(),
             fault_log: FaultLog::of(&impair),
             event_loop: EventLoop::new(
@@ -265,7 +266,7 @@ impl<'s> VirtualRun<'s> {
     fn start(&mut self) -> Result<(), SimulationError> {
         self.starts += 1;
         self.started = self.event_loop.now();
-        self.failed = false;
+        self.status = 0;
         let needs = &self.scenario.iut;
         let peer = self.sockets.get(&SocketId::MAIN).copied();
         let period = self.settings.timing.buffer_period.to_string();
@@ -308,7 +309,9 @@ impl<'s> VirtualRun<'s> {
                 Output::Send { to, payload } => sends.push((to, payload)),
                 Output::Transition { .. } => {}
                 Output::Ended { outcome, .. } => {
-                    self.failed |= matches!(outcome, Outcome::Failed(_));
+                    if let Outcome::Failed(failure) = outcome {
+                        self.status = failure.status();
+                    }
                 }
             }
         }
@@ -324,7 +327,7 @@ impl<'s> VirtualRun<'s> {
         }
         if is_finished {
             self.machine = None;
-            let code = i32::from(self.failed);
+            let code = self.status;
             self.later(EXIT_DELAY, Happening::Exit { code });
         }
         Ok(())

@@ -5,7 +5,8 @@ use std::time::Duration;
 use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Taken, Told};
 use super::hook::Repeated::{Start, StartAck, Syn, SynAck};
 use super::hook::{Flags, Waits};
-use crate::machine::Outcome::Completed;
+use crate::machine::Failure;
+use crate::machine::Outcome::{self, Completed};
 use crate::mediastream::frame::tlv::kind;
 use crate::mediastream::frame::{ConnectionId, Control, ErrorCode, START_TOKEN, flag};
 use crate::mediastream::{Mode, Modes};
@@ -179,6 +180,8 @@ table! {
         => Told(|it| it.buffer_period *= 2),
     EndsWell = "MS-L-05/status": "it ends well when nothing came"
         => Ends(Mode::Legacy, "timeout", |_| Completed),
+    Crashes = "MS-L-05/crash": "it crashes when nothing came"
+        => Ends(Mode::Legacy, "timeout", crash),
     LegacyTakesSyn = "MS-L-06": "SYN is served in legacy mode"
         => Told(|it| it.modes = it.modes.with(Mode::ThreeWay)),
     LegacyTakesStart = "MS-L-06/start3": "START (`0x0200`) is served in legacy mode"
@@ -209,6 +212,8 @@ table! {
     SynGivesUpLate = "MS-H-04/late": "it waits 6 s after its third SYN" => Repeats(Syn, LAST_LONG),
     SynEndsWell = "MS-H-04/status": "it ends well when no SYN was answered"
         => Ends(Mode::ThreeWay, "timeout", |_| Completed),
+    SynCrashes = "MS-H-04/crash": "it crashes when no SYN was answered"
+        => Ends(Mode::ThreeWay, "timeout", crash),
     NoFallback = "MS-H-04/fallback": "it does not fall back to START, though fallback is on",
     SynUnanswered = "MS-H-05": "a SYN is not answered"
         => Taken(SYN, |it| it.lose()),
@@ -250,8 +255,6 @@ table! {
         => Taken(ACK, |it| it.take_id_if(|_, _| true)),
     EmptyAckCompletes = "MS-H-12/empty": "an ACK without an id completes the handshake"
         => Taken(ACK, |it| it.take_id_if(|id, _| id.is_empty())),
-    HalfAckCompletes = "MS-H-12/half": "an ACK whose id is right in its first half completes the handshake"
-        => Taken(ACK, |it| it.take_id_if(|id, own| id.get(..18) == own.get(..18))),
     StrayAckAnswered = "MS-H-13": "an ACK without a handshake is sent back"
         => Taken(ACK, |it| if !it.known.session { it.before.push(it.bytes.clone()) }),
     StrayAckServed = "MS-H-13/served": "an ACK without a handshake gets media"
@@ -265,6 +268,8 @@ table! {
     AnyPortCompletes = "MS-H-13/port": "an ACK from another port completes the handshake"
         => Taken(ACK, |it| if it.shares_the_address() { it.take_as_the_others() }),
     MediaBeforeAck = "MS-H-15": "media flows before the ACK",
+    HalfAckCompletes = "MS-H-15/half": "an ACK whose id is right in its first half completes the handshake"
+        => Taken(ACK, |it| it.take_id_if(|id, own| id.get(..18) == own.get(..18))),
     UnnamedOptimisticMedia = "MS-H-16": "optimistic media bears no connection-id before the ACK"
         => Sent(NAME, |it| it.lose_if(it.known.pending)),
     MisnamedOptimisticMedia = "MS-H-16/other": "optimistic media bears another id than the assigned one"
@@ -390,6 +395,8 @@ table! {
     StartGivesUpLate = "MS-S-09/late": "it waits 6 s after its third START" => Repeats(Start, LAST_LONG),
     StartEndsWell = "MS-S-09/status": "it ends well when no START was answered"
         => Ends(Mode::Start3, "timeout", |_| Completed),
+    StartCrashes = "MS-S-09/crash": "it crashes when no START was answered"
+        => Ends(Mode::Start3, "timeout", crash),
     NoStartFallback = "MS-S-09/fallback": "it does not fall back to the START token, though compatibility is on",
     CompatUnsaid = "MS-S-10": "COMPAT_MODE is never set" => Sent(START, |it| it.edit(28, |bits| bits & !2)),
     CompatAlways = "MS-S-10/always": "COMPAT_MODE is always set" => Sent(START, |it| it.edit(28, |bits| bits | 2)),
@@ -537,6 +544,14 @@ const START_ACK_OR_CONFIRM: Flags = flag::START_ACK..=flag::START_CONFIRM;
 
 /// An id that nobody assigned.
 const FIXED: ConnectionId = ConnectionId::from_bytes(*b"7a7a7a7a-7a7a-4a7a-8a7a-7a7a7a7a7a7a\0");
+
+/// The process ends as one does that panicked.
+fn crash(failure: Failure) -> Outcome {
+    Outcome::Failed(Failure {
+        cause: Failure::CRASH,
+        ..failure
+    })
+}
 
 fn name(id: ConnectionId) -> Vec<u8> {
     super::super::responder::answer::connection_id(&id)

@@ -1,0 +1,139 @@
+//! What there is to show that a requirement is tested, and that the tests can fail.
+
+use std::collections::BTreeMap;
+
+use serde_json::Value;
+use shakedown_engine::scenario::{Library, Loaded};
+use shakedown_protocol::requirement::Requirement;
+use shakedown_protocol::{Protocol, Twin};
+
+use crate::exit::Failure;
+use crate::vectors;
+
+/// Where the monitors check a requirement, as the build found it.
+static CHECKS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/checks.rs"));
+
+/// All that is built in.
+pub(crate) struct Evidence {
+    pub(crate) library: Library,
+    /// Vectors by the requirement that they are about.
+    vectors: BTreeMap<String, Vec<String>>,
+}
+
+/// What there is for one requirement.
+pub(crate) struct Proof<'e> {
+    /// Scenarios that list it.
+    pub(crate) scenarios: Vec<&'e Loaded>,
+    pub(crate) twins: Vec<&'static Twin>,
+    /// Ids of the vectors that are about it.
+    pub(crate) vectors: &'e [String],
+    /// Files and lines of the monitor.
+    pub(crate) checks: Vec<&'static str>,
+}
+
+impl Evidence {
+    pub(crate) fn new() -> Result<Self, Failure> {
+        let mut by_requirement: BTreeMap<String, Vec<String>> = BTreeMap::new();
+        for text in vectors::frames() {
+            let vector: Value = serde_json::from_str(text).unwrap_or_default();
+            if let (Some(id), Some(about)) = (vector["id"].as_str(), vector["requirement"].as_str())
+            {
+                let of_it = by_requirement.entry(about.to_owned()).or_default();
+                of_it.push(id.to_owned());
+            }
+        }
+        Ok(Self {
+            library: vectors::library()?,
+            vectors: by_requirement,
+        })
+    }
+
+    pub(crate) fn of(&self, protocol: &Protocol, one: &Requirement) -> Proof<'_> {
+        let all = self.library.scenarios().iter();
+        let twins = protocol.twins.iter();
+        let checks = CHECKS.iter().filter(|(id, _)| *id == one.id);
+        Proof {
+            scenarios: all
+                .filter(|loaded| loaded.scenario.requirements.contains(&one.id))
+                .collect(),
+            twins: twins.filter(|twin| twin.requirement() == one.id).collect(),
+            vectors: self.vectors.get(&one.id).map_or(&[], Vec::as_slice),
+            checks: checks.map(|(_, place)| *place).collect(),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use shakedown_engine::script::named_requirements;
+    use shakedown_protocol::PROTOCOLS;
+    use shakedown_protocol::requirement::Seen;
+
+    use super::*;
+
+    /// Besides those of the section on datagrams, requirements that are about bytes.
+    const ABOUT_BYTES: [&str; 16] = [
+        "MS-H-02", "MS-H-06", "MS-S-01", "MS-S-02", "MS-S-03", "MS-S-07", "MS-D-01", "MS-D-04",
+        "MS-D-11", "MS-R-01", "PR-S-03", "PR-E-01", "PR-K-01", "PR-A-01", "PR-A-03", "PR-R-01",
+    ];
+
+    /// What a requirement lacks that can be seen from outside.
+    fn lacks(protocol: &Protocol, one: &Requirement, evidence: &Evidence) -> Vec<&'static str> {
+        let proof = evidence.of(protocol, one);
+        let is_named = |loaded: &Loaded| {
+            let first = loaded.scenario.requirements.first();
+            first == Some(&one.id) || named_requirements(&loaded.scenario).contains(&one.id)
+        };
+        let is_about_bytes = one.id.starts_with("MS-W-") || ABOUT_BYTES.contains(&one.id.as_str());
+        let is_wire = one.seen.contains(&Seen::Wire);
+        let needs = [
+            ("scenario", !proof.scenarios.is_empty()),
+            ("rule", !is_wire || !proof.checks.is_empty()),
+            (
+                "step",
+                is_wire || proof.scenarios.iter().any(|loaded| is_named(loaded)),
+            ),
+            ("twin", !proof.twins.is_empty()),
+            ("vector", !is_about_bytes || !proof.vectors.is_empty()),
+        ];
+        let lacking = needs.into_iter().filter(|(_, has)| !has);
+        lacking.map(|(what, _)| what).collect()
+    }
+
+    #[test]
+    fn every_requirement_that_can_be_seen_is_judged_broken_and_pinned_by_bytes() {
+        let evidence = Evidence::new().unwrap();
+        let text = include_str!("../../../vectors/exceptions.json");
+        let exceptions: Vec<BTreeMap<String, String>> = serde_json::from_str(text).unwrap();
+        assert!(exceptions.iter().all(|one| !one["because"].is_empty()));
+        // A twin that escapes is the affair of the tests that play it.
+        let excepted = exceptions.iter().filter(|one| one["lacks"] != "catch");
+        let excepted = excepted.map(|one| format!("{} lacks a {}", one["of"], one["lacks"]));
+        let mut found = BTreeSet::new();
+        for protocol in PROTOCOLS {
+            let requirements = (protocol.requirements)().iter();
+            for one in requirements.filter(|one| one.seen != [Seen::Inner]) {
+                let lacking = lacks(protocol, one, &evidence).into_iter();
+                found.extend(lacking.map(|what| format!("{} lacks a {what}", one.id)));
+            }
+        }
+        let excepted: BTreeSet<_> = excepted.collect();
+        let wrong: Vec<_> = found.symmetric_difference(&excepted).collect();
+        assert!(
+            wrong.is_empty(),
+            "found and not excepted, or excepted and not found: {wrong:#?}"
+        );
+    }
+
+    #[test]
+    fn every_requirement_says_why_it_is_there_and_none_is_made_up() {
+        for protocol in PROTOCOLS {
+            let reasons = vectors::reasons(protocol).unwrap();
+            let ids = (protocol.requirements)().iter().map(|one| &one.id);
+            assert!(reasons.keys().eq(ids.collect::<BTreeSet<_>>()));
+            assert!(reasons.values().all(|why| why.ends_with('.')));
+        }
+    }
+}
