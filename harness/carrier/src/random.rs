@@ -50,6 +50,9 @@ thread_local! {
 /// Does something during which [`provider`] draws from this generator: what a provider is made of is
 /// `'static`, and so the generator of one carrier has to come from beside.
 pub(crate) fn drawing_from<T>(generator: &mut Option<ChaCha20Rng>, act: impl FnOnce() -> T) -> T {
+    if generator.is_none() {
+        return act();
+    }
     GENERATOR.with_borrow_mut(|current| swap(current, generator));
     let result = act();
     GENERATOR.with_borrow_mut(|current| swap(current, generator));

@@ -4,15 +4,17 @@ use std::time::Duration;
 
 use shakedown_capture::Capture;
 use shakedown_protocol::exploration::Participants;
-use shakedown_protocol::mediastream;
-use shakedown_protocol::mediastream::fuzz::Audit;
+use shakedown_protocol::fuzz::Audit;
 use shakedown_protocol::monitor::Vantage;
-use shakedown_protocol::{MonitorSettings, Protocol, Tolerance};
+use shakedown_protocol::{MonitorSettings, Protocol, Tolerance, Watcher};
 
 use crate::explore::swarm;
 use crate::judge::packet;
 
-/// Plays machines that do what was planned for them, over QUIC: whatever the others do, those that are
+/// Things that one packet may give rise to be said.
+const MOST_OBSERVATIONS: usize = 200;
+
+/// Plays machines that do what was planned for them: whatever the others do, those that are
 /// judged break no requirement. `plan` makes the machines.
 ///
 /// # Panics
@@ -27,30 +29,24 @@ pub fn planned(protocol: &'static Protocol, plan: &dyn Fn() -> Participants) {
     unreachable!("{}\n{violations:#?}", told.unwrap_or_default());
 }
 
-/// Takes the bytes as a capture file: the reader delivers what is readable, and the monitor behind
-/// it says only what there is.
-pub fn capture(bytes: &[u8]) {
+/// Takes the bytes as a capture file: the reader delivers what is readable, and a protocol's monitor of
+/// datagrams behind it says only what there is.
+pub fn capture(protocol: &'static Protocol, bytes: &[u8]) {
     for vantage in [Vantage::Path, Vantage::Sender] {
-        check(bytes, vantage);
+        check(protocol, bytes, vantage);
     }
 }
 
-fn check(bytes: &[u8], vantage: Vantage) {
-    let Ok(mut capture) = Capture::open(bytes) else {
-        return;
-    };
-    let mut monitor = mediastream::new_monitor(&MonitorSettings {
+fn check(protocol: &'static Protocol, bytes: &[u8], vantage: Vantage) {
+    let watcher = (protocol.monitor)(&MonitorSettings {
         vantage,
         tolerance: Tolerance::new(0.25),
-        stream: None,
-        max_datagram: None,
-        options: None,
-        mode: None,
-        supervised: false,
-        buffer_period: None,
-        watched_until: None,
+        ..MonitorSettings::default()
     });
-    let mut audit = Audit::default();
+    let (Ok(mut capture), Watcher::Packets(mut monitor)) = (Capture::open(bytes), watcher) else {
+        return;
+    };
+    let mut audit = Audit::new(protocol, MOST_OBSERVATIONS);
     let mut last = None;
     let mut end = Duration::ZERO;
     // A damaged file ends the capture, not the judgement of what was readable.
@@ -60,7 +56,7 @@ fn check(bytes: &[u8], vantage: Vantage) {
         assert!(last < Some(packet.number), "numbers rise");
         last = Some(packet.number);
         end = end.max(packet.time);
-        audit.begin(&packet);
+        audit.begin(packet.number, Some(packet.length));
         monitor.packet(&packet, &mut |said| audit.hear(&said));
     }
     assert_eq!(
@@ -68,7 +64,7 @@ fn check(bytes: &[u8], vantage: Vantage) {
         None,
         "an end is an end"
     );
-    audit.end(end);
+    audit.end();
     monitor.finish(end, &mut |said| audit.hear(&said));
 
     let statistics = capture.statistics();

@@ -1,5 +1,6 @@
-//! The body of the fuzz target `capture` over every seed and every input that once broke it, and
-//! the seeds themselves: beginnings of the field recordings and sessions of the reference.
+//! The bodies of the fuzz targets `capture`, `judged_initiator` and `judged_responder` over every seed and every
+//! input that once broke one, and the seeds of captures: beginnings of the field recordings and sessions of
+//! the reference.
 //!
 //! `SHAKEDOWN_UPDATE=seeds cargo test -p shakedown-engine --test fuzz_seeds` writes them anew.
 
@@ -24,16 +25,25 @@ use shakedown_capture::{
     DataLink, Endianness, Packets, PcapFileWriter, PcapLayout, Tap, WriterSettings,
 };
 use shakedown_engine::fuzz;
+use shakedown_protocol::mediastream::PROTOCOL;
+use shakedown_protocol::mediastream::fuzz::participants;
+use shakedown_protocol::requirement::Role;
 
 #[test]
 fn every_seed_and_every_former_crash_passes() {
-    replay("capture", fuzz::capture);
+    replay("capture", |bytes| fuzz::capture(&PROTOCOL, bytes));
+    replay("judged_initiator", |bytes| {
+        fuzz::planned(&PROTOCOL, &|| participants(Role::Initiator, bytes));
+    });
+    replay("judged_responder", |bytes| {
+        fuzz::planned(&PROTOCOL, &|| participants(Role::Responder, bytes));
+    });
 }
 
 #[test]
 fn field_recordings_are_read() {
     for name in ["legacy-single", "legacy-split-frames"] {
-        fuzz::capture(&std::fs::read(recording(name)).unwrap());
+        fuzz::capture(&PROTOCOL, &std::fs::read(recording(name)).unwrap());
     }
 }
 

@@ -87,12 +87,12 @@ fn words_of_protocols(line: &str) -> Vec<&'static str> {
     found
 }
 
-/// Excepted are the REPL of `proton`, exploration, whose flags and traces know options of one protocol,
-/// the rigs of fuzz targets, and what only tests of `net` have.
+/// Excepted are the REPL of `proton`, the flags of exploration, which know options of one protocol, and what
+/// only tests of `net` have.
 #[rstest]
 #[case("carrier", &[])]
 #[case("capture", &[])]
-#[case("engine", &["explore", "fuzz", "fuzz.rs"])]
+#[case("engine", &[])]
 #[case("net", &["quic"])]
 #[case("report", &[])]
 #[case("cli", &["commands/repl", "commands/explore"])]

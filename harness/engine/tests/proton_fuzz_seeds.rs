@@ -19,7 +19,7 @@ use proton_plan::Draft;
 use seeds::{Seeds, assert_up_to_date, replay};
 use shakedown_engine::fuzz;
 use shakedown_protocol::proton::PROTOCOL;
-use shakedown_protocol::proton::fuzz::{What, participants};
+use shakedown_protocol::proton::fuzz::{StepKind, participants};
 
 #[test]
 fn every_seed_and_every_former_crash_passes() {
@@ -29,7 +29,7 @@ fn every_seed_and_every_former_crash_passes() {
 }
 
 /// Steps of a peer, a tenth of a second apart.
-fn slowly(steps: &[(What, u8, u8, &[u8])]) -> Draft {
+fn slowly(steps: &[(StepKind, u8, u8, &[u8])]) -> Draft {
     steps
         .iter()
         .fold(Draft::default(), |draft, (what, peer, stream, bytes)| {
@@ -44,61 +44,72 @@ fn wrongs() -> Vec<(&'static str, Draft)> {
     vec![
         (
             "unknown-kind",
-            one(What::Opened, 12, &[]).then(&one(What::Bytes, 12, &[9])),
+            one(StepKind::Opened, 12, &[]).then(&one(StepKind::Bytes, 12, &[9])),
         ),
-        ("id-again", one(What::Bytes, 0, &[1, 0, 0, 0])),
-        ("half-a-word", one(What::Bytes, 4, &[1, 0]).wait(310_000)),
+        ("id-again", one(StepKind::Bytes, 0, &[1, 0, 0, 0])),
+        (
+            "half-a-word",
+            one(StepKind::Bytes, 4, &[1, 0]).wait(310_000),
+        ),
         (
             "half-a-word-and-fin",
-            one(What::Bytes, 4, &[1, 0]).then(&one(What::Fin, 4, &[])),
+            one(StepKind::Bytes, 4, &[1, 0]).then(&one(StepKind::Fin, 4, &[])),
         ),
-        ("fin", one(What::Fin, 0, &[])),
-        ("reset", one(What::Reset, 4, &[7])),
-        ("stop", one(What::Stopped, 0, &[7])),
-        ("datagram", one(What::Datagram, 0, &[7])),
+        ("fin", one(StepKind::Fin, 0, &[])),
+        ("reset", one(StepKind::Reset, 4, &[7])),
+        ("stop", one(StepKind::Stopped, 0, &[7])),
+        ("datagram", one(StepKind::Datagram, 0, &[7])),
         (
             "unidirectional",
-            one(What::Opened, 2, &[]).then(&one(What::Bytes, 2, &[9])),
+            one(StepKind::Opened, 2, &[]).then(&one(StepKind::Bytes, 2, &[9])),
         ),
         (
             "of-the-server",
-            one(What::Opened, 1, &[]).then(&one(What::Bytes, 1, &[9])),
+            one(StepKind::Opened, 1, &[]).then(&one(StepKind::Bytes, 1, &[9])),
         ),
-        ("closes", one(What::Closed, 0, &[0])),
-        ("closes-with-99", one(What::Closed, 0, &[99])),
-        ("falls-silent", one(What::Stop, 0, &[]).wait(20_000)),
+        ("closes", one(StepKind::Closed, 0, &[0])),
+        ("closes-with-99", one(StepKind::Closed, 0, &[99])),
+        ("falls-silent", one(StepKind::Stop, 0, &[]).wait(20_000)),
         (
             "silent-for-a-while",
-            one(What::Stop, 0, &[]).then(&one(What::Stop, 0, &[])),
+            one(StepKind::Stop, 0, &[]).then(&one(StepKind::Stop, 0, &[])),
         ),
-        ("does-not-read", one(What::Written, 0, &[]).wait(400_000)),
+        (
+            "does-not-read",
+            one(StepKind::Written, 0, &[]).wait(400_000),
+        ),
     ]
 }
 
 #[test]
 fn seeds_are_sessions_of_the_reference_with_peers() {
     const CLIENT: u8 = 1;
-    let sets_up: [(What, u8, u8, &[u8]); 4] = [
-        (What::Asked, 0, 0, &[]),
-        (What::Sense, 0, 0, &[]),
-        (What::Sense, 0, 4, &[]),
-        (What::Sense, 0, 8, &[]),
+    let sets_up: [(StepKind, u8, u8, &[u8]); 4] = [
+        (StepKind::Asked, 0, 0, &[]),
+        (StepKind::Sense, 0, 0, &[]),
+        (StepKind::Sense, 0, 4, &[]),
+        (StepKind::Sense, 0, 8, &[]),
     ];
-    let talks: [(What, u8, u8, &[u8]); 4] = [
-        (What::Sense, 0, 0, &[]),
-        (What::Sense, 0, 4, &[]),
-        (What::Sense, 0, 0, &[1]),
-        (What::Bytes, 0, 4, &[42, 0, 0, 0, 7]),
+    let talks: [(StepKind, u8, u8, &[u8]); 4] = [
+        (StepKind::Sense, 0, 0, &[]),
+        (StepKind::Sense, 0, 4, &[]),
+        (StepKind::Sense, 0, 0, &[1]),
+        (StepKind::Bytes, 0, 4, &[42, 0, 0, 0, 7]),
     ];
     let session = slowly(&sets_up).then(&slowly(&talks)).wait(2_000);
-    let other = |peer| slowly(&[(What::Asked, peer, 0, &[]), (What::Sense, peer, 0, &[])]);
+    let other = |peer| {
+        slowly(&[
+            (StepKind::Asked, peer, 0, &[]),
+            (StepKind::Sense, peer, 0, &[]),
+        ])
+    };
     let resets = slowly(&[
-        (What::Asked, 1, 0, &[]),
-        (What::Command, 1, 0, &[]),
-        (What::Sense, 1, 4, &[]),
-        (What::Sense, 1, 8, &[]),
-        (What::Sense, 1, 12, &[]),
-        (What::Sense, 1, 4, &[]),
+        (StepKind::Asked, 1, 0, &[]),
+        (StepKind::Command, 1, 0, &[]),
+        (StepKind::Sense, 1, 4, &[]),
+        (StepKind::Sense, 1, 8, &[]),
+        (StepKind::Sense, 1, 12, &[]),
+        (StepKind::Sense, 1, 4, &[]),
     ]);
     let mut of_clients = vec![
         ("talk", session.clone()),
@@ -109,20 +120,20 @@ fn seeds_are_sessions_of_the_reference_with_peers() {
         ),
         (
             "second-says-nothing",
-            session.clone().step(What::Asked, 1, 0, &[]).wait(5_000),
+            session.clone().step(StepKind::Asked, 1, 0, &[]).wait(5_000),
         ),
         ("resets", session.clone().then(&resets).wait(5_000)),
         (
             "after-the-first",
             session
                 .clone()
-                .step(What::Closed, 0, 0, &[])
+                .step(StepKind::Closed, 0, 0, &[])
                 .then(&other(1))
                 .wait(8_000),
         ),
         (
             "no-streams",
-            slowly(&[(What::Asked, 0, 0, &[])]).wait(8_000),
+            slowly(&[(StepKind::Asked, 0, 0, &[])]).wait(8_000),
         ),
     ];
     for (name, wrong) in wrongs() {
@@ -140,17 +151,17 @@ fn seeds_are_sessions_of_the_reference_with_peers() {
             seeds.insert(format!("server-{name}-{option}"), draft.with(bits));
         }
     }
-    let asks: [(What, u8, u8, &[u8]); 5] = [
-        (What::Command, 0, 0, &[]),
-        (What::Command, 0, 2, &[]),
-        (What::Command, 0, 2, &[]),
-        (What::Command, 0, 3, &[42]),
-        (What::Command, 0, 4, &[]),
+    let asks: [(StepKind, u8, u8, &[u8]); 5] = [
+        (StepKind::Command, 0, 0, &[]),
+        (StepKind::Command, 0, 2, &[]),
+        (StepKind::Command, 0, 2, &[]),
+        (StepKind::Command, 0, 3, &[42]),
+        (StepKind::Command, 0, 4, &[]),
     ];
     let asked = slowly(&asks);
     let acked = asked.clone().then(&slowly(&[
-        (What::Sense, 0, 0, &[]),
-        (What::Sense, 0, 0, &[]),
+        (StepKind::Sense, 0, 0, &[]),
+        (StepKind::Sense, 0, 0, &[]),
     ]));
     let mut of_servers = vec![
         ("acks", acked.clone()),
@@ -158,35 +169,38 @@ fn seeds_are_sessions_of_the_reference_with_peers() {
             "acks-twice",
             acked
                 .clone()
-                .then(&slowly(&[(What::Bytes, 0, 0, &[1, 0, 0, 0])])),
+                .then(&slowly(&[(StepKind::Bytes, 0, 0, &[1, 0, 0, 0])])),
         ),
         (
             "answers",
             acked
                 .clone()
-                .then(&slowly(&[(What::Bytes, 0, 4, &[84, 0, 0, 0])])),
+                .then(&slowly(&[(StepKind::Bytes, 0, 4, &[84, 0, 0, 0])])),
         ),
         (
             "items",
             acked
                 .clone()
-                .then(&slowly(&[(What::Bytes, 0, 8, &[1, 0, 0, 0, 2, 0])])),
+                .then(&slowly(&[(StepKind::Bytes, 0, 8, &[1, 0, 0, 0, 2, 0])])),
         ),
         (
             "refuses",
-            slowly(&[(What::Asked, 0, 0, &[]), (What::Command, 0, 0, &[])]).then(&asked),
+            slowly(&[(StepKind::Asked, 0, 0, &[]), (StepKind::Command, 0, 0, &[])]).then(&asked),
         ),
         ("does-not-answer", asked.wait(310_000)),
         (
             "ends",
             acked
                 .clone()
-                .then(&slowly(&[(What::Command, 0, 5, &[])]))
+                .then(&slowly(&[(StepKind::Command, 0, 5, &[])]))
                 .wait(12_000),
         ),
     ];
     for (name, wrong) in wrongs() {
-        let again = slowly(&[(What::Command, 0, 1, &[]), (What::Command, 0, 2, &[])]);
+        let again = slowly(&[
+            (StepKind::Command, 0, 1, &[]),
+            (StepKind::Command, 0, 2, &[]),
+        ]);
         of_servers.push((name, acked.clone().then(&wrong).then(&again)));
     }
     for (name, draft) in &of_servers {

@@ -7,6 +7,8 @@
 //! sockets, processes, threads or clocks.
 
 pub mod exploration;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 pub mod hex;
 pub mod machine;
 pub mod media;

@@ -13,8 +13,6 @@
 mod conversation;
 #[path = "support/judged_seeds.rs"]
 mod judged_seeds;
-#[path = "support/machine_seeds.rs"]
-mod machine_seeds;
 #[path = "support/seeds.rs"]
 mod seeds;
 #[path = "support/vector.rs"]
@@ -40,11 +38,7 @@ use vector_seeds::{arbitrary_frame, datagrams_by_form, name, vectors};
 #[case("decode_3way", fuzz::decode_3way)]
 #[case("decode_start3", fuzz::decode_start3)]
 #[case("round_trip", fuzz::round_trip)]
-#[case("initiator", fuzz::initiator)]
-#[case("responder", fuzz::responder)]
 #[case("monitor", fuzz::monitor)]
-#[case("judged_initiator", fuzz::judged_initiator)]
-#[case("judged_responder", fuzz::judged_responder)]
 fn every_seed_and_every_former_crash_passes(#[case] target: &str, #[case] body: fn(&[u8])) {
     replay(target, body);
 }
@@ -82,12 +76,6 @@ fn seeds_of_the_round_trip_are_those_of_the_good_vectors() {
         .filter(|vector| vector.decoded.is_some());
     let seeds = good.map(|vector| (name(&vector), arbitrary_frame(&vector.datagram())));
     assert_up_to_date("round_trip", &seeds.collect());
-}
-
-#[test]
-fn seeds_of_the_machines_are_conversations() {
-    assert_up_to_date("initiator", &machine_seeds::initiator());
-    assert_up_to_date("responder", &machine_seeds::responder());
 }
 
 #[test]

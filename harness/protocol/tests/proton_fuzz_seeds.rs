@@ -16,7 +16,7 @@ mod seeds;
 
 use proton_plan::Draft;
 use seeds::{Seeds, assert_up_to_date, replay};
-use shakedown_protocol::proton::fuzz::{self, What};
+use shakedown_protocol::proton::fuzz::{self, StepKind};
 
 #[test]
 fn every_seed_and_every_former_crash_passes() {
@@ -38,24 +38,27 @@ fn seeds(drafts: &[(&str, Draft)], options: &[(&str, u8)]) -> Seeds {
 fn wrongs() -> Vec<(&'static str, Draft)> {
     let one = |what, stream, bytes: &[u8]| Draft::default().step(what, 0, stream, bytes);
     vec![
-        ("id-again", one(What::Bytes, 0, &[5, 0, 0, 0, 5, 0, 0, 0])),
-        ("id-0", one(What::Bytes, 0, &[0; 4])),
-        ("unknown-kind", one(What::Bytes, 12, &[9])),
-        ("kind-again", one(What::Bytes, 12, &[1])),
-        ("fourth", one(What::Opened, 12, &[])),
-        ("unidirectional", one(What::Opened, 2, &[])),
-        ("of-the-server", one(What::Bytes, 1, &[1])),
-        ("fin", one(What::Fin, 0, &[])),
+        (
+            "id-again",
+            one(StepKind::Bytes, 0, &[5, 0, 0, 0, 5, 0, 0, 0]),
+        ),
+        ("id-0", one(StepKind::Bytes, 0, &[0; 4])),
+        ("unknown-kind", one(StepKind::Bytes, 12, &[9])),
+        ("kind-again", one(StepKind::Bytes, 12, &[1])),
+        ("fourth", one(StepKind::Opened, 12, &[])),
+        ("unidirectional", one(StepKind::Opened, 2, &[])),
+        ("of-the-server", one(StepKind::Bytes, 1, &[1])),
+        ("fin", one(StepKind::Fin, 0, &[])),
         (
             "cut-word",
-            one(What::Bytes, 4, &[1, 2]).step(What::Fin, 0, 4, &[]),
+            one(StepKind::Bytes, 4, &[1, 2]).step(StepKind::Fin, 0, 4, &[]),
         ),
-        ("reset", one(What::Reset, 4, &[7])),
-        ("stopped", one(What::Stopped, 8, &[7])),
-        ("datagram", one(What::Datagram, 0, &[1])),
-        ("closed", one(What::Closed, 0, &[5])),
-        ("lost", one(What::Closed, 2, &[])),
-        ("stateless", one(What::Closed, 4, &[])),
+        ("reset", one(StepKind::Reset, 4, &[7])),
+        ("stopped", one(StepKind::Stopped, 8, &[7])),
+        ("datagram", one(StepKind::Datagram, 0, &[1])),
+        ("closed", one(StepKind::Closed, 0, &[5])),
+        ("lost", one(StepKind::Closed, 2, &[])),
+        ("stateless", one(StepKind::Closed, 4, &[])),
     ]
 }
 
@@ -64,15 +67,15 @@ fn seeds_of_the_monitor_are_sessions_and_what_goes_wrong_in_them() {
     const SERVER: u8 = 128;
     let session = |connection: u8| {
         Draft::default()
-            .step(What::Asked, connection, 2 * connection, &[])
-            .step(What::Command, connection, 1, &[])
-            .step(What::Connected, connection | SERVER, 0, &[])
-            .step(What::Opened, connection, 0, &[])
-            .step(What::Bytes, connection, 0, &[1])
-            .step(What::Opened, connection, 4, &[])
-            .step(What::Bytes, connection, 4, &[2])
-            .step(What::Opened, connection, 8, &[])
-            .step(What::Bytes, connection, 8, &[3])
+            .step(StepKind::Asked, connection, 2 * connection, &[])
+            .step(StepKind::Command, connection, 1, &[])
+            .step(StepKind::Connected, connection | SERVER, 0, &[])
+            .step(StepKind::Opened, connection, 0, &[])
+            .step(StepKind::Bytes, connection, 0, &[1])
+            .step(StepKind::Opened, connection, 4, &[])
+            .step(StepKind::Bytes, connection, 4, &[2])
+            .step(StepKind::Opened, connection, 8, &[])
+            .step(StepKind::Bytes, connection, 8, &[3])
     };
     let talk = session(0)
         .word(0, 0, 1)
@@ -95,11 +98,11 @@ fn seeds_of_the_monitor_are_sessions_and_what_goes_wrong_in_them() {
         .word(1 | SERVER, 8, 1);
     let resets = talk
         .clone()
-        .step(What::Asked, 1, 2, &[])
-        .step(What::Command, 1, 1, &[])
-        .step(What::Connected, 1 | SERVER, 0, &[])
-        .step(What::Opened, 1, 0, &[])
-        .step(What::Bytes, 1, 0, &[0xFF])
+        .step(StepKind::Asked, 1, 2, &[])
+        .step(StepKind::Command, 1, 1, &[])
+        .step(StepKind::Connected, 1 | SERVER, 0, &[])
+        .step(StepKind::Opened, 1, 0, &[])
+        .step(StepKind::Bytes, 1, 0, &[0xFF])
         .wait(3_000)
         .word(SERVER, 8, 1);
     let mut drafts = vec![
@@ -108,18 +111,21 @@ fn seeds_of_the_monitor_are_sessions_and_what_goes_wrong_in_them() {
         ("each-twice", talk.each(2)),
         ("second", second),
         ("resets", resets),
-        ("closed", both(What::Closed, 0, &[5])),
-        ("closed-by-quic", both(What::Closed, 1, &[12])),
+        ("closed", both(StepKind::Closed, 0, &[5])),
+        ("closed-by-quic", both(StepKind::Closed, 1, &[12])),
         (
             "full-windows",
-            both(What::Written, 2, &[12])
+            both(StepKind::Written, 2, &[12])
                 .wait(400_000)
                 .word(SERVER, 8, 9),
         ),
-        ("raised-windows", both(What::Written, 0, &[200])),
-        ("lost", both(What::Deadline, 0, &[]).word(SERVER, 0, 7)),
-        ("unreadable", both(What::Stop, 0, &[]).word(SERVER, 0, 7)),
-        ("no-secrets", both(What::Stop, 1, &[])),
+        ("raised-windows", both(StepKind::Written, 0, &[200])),
+        ("lost", both(StepKind::Deadline, 0, &[]).word(SERVER, 0, 7)),
+        (
+            "unreadable",
+            both(StepKind::Stop, 0, &[]).word(SERVER, 0, 7),
+        ),
+        ("no-secrets", both(StepKind::Stop, 1, &[])),
         (
             "no-answers",
             session(0)

@@ -101,7 +101,14 @@ pub(super) fn next<'a>(
 
 fn frame<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeError> {
     Ok(match kind {
-        0x00 | 0x01 | 0x1f => Frame::Skipped, // PADDING, PING, IMMEDIATE_ACK
+        0x00 => {
+            // Of PADDING there is seldom one frame alone.
+            let rest = reader.clone().rest();
+            let more = rest.iter().take_while(|byte| **byte == 0).count();
+            reader.bytes("padding", more)?;
+            Frame::Skipped
+        }
+        0x01 | 0x1f => Frame::Skipped, // PING, IMMEDIATE_ACK
         0x02 | 0x03 => acknowledgement(reader, kind == 0x03)?,
         0x04 => Frame::ResetStream {
             stream: reader.quic_varint("stream id")?,

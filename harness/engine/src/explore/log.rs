@@ -1,16 +1,16 @@
 use std::hash::Hasher;
 use std::time::Duration;
 
+use shakedown_protocol::Protocol;
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::vocabulary::Vocabulary;
 use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::{Event, EventKind, frame_text};
 
 /// What happens in a run: always a hash of it, and all of it if it is to be told.
 pub(super) struct Log {
-    vocabulary: &'static dyn Vocabulary,
+    protocol: &'static Protocol,
     hasher: SipHasher13,
     kept: Kept,
 }
@@ -48,9 +48,9 @@ pub(super) enum LogEntry<'a> {
 }
 
 impl Log {
-    pub(super) fn new(vocabulary: &'static dyn Vocabulary, kept: Kept) -> Self {
+    pub(super) fn new(protocol: &'static Protocol, kept: Kept) -> Self {
         Self {
-            vocabulary,
+            protocol,
             hasher: SipHasher13::new(),
             kept,
         }
@@ -59,12 +59,12 @@ impl Log {
     /// Notes what happens to a side, which people know by its name; what `Delivered` tells was sent by it.
     pub(super) fn note(&mut self, at: Duration, side: Role, name: &str, entry: LogEntry<'_>) {
         entry.digest(&mut self.hasher, at, side);
-        let vocabulary = self.vocabulary;
+        let protocol = self.protocol;
         match &mut self.kept {
             Kept::Nothing => {}
             Kept::Events(events) => events.push(Event {
                 at: nanoseconds(at),
-                what: entry.kind(side, vocabulary),
+                what: entry.kind(side, protocol),
             }),
             Kept::Lines(_) => match entry {
                 LogEntry::State { from, to, why } => {
@@ -135,7 +135,7 @@ impl LogEntry<'_> {
         hasher.write(text);
     }
 
-    fn kind(self, side: Role, vocabulary: &dyn Vocabulary) -> EventKind {
+    pub(super) fn kind(self, side: Role, protocol: &Protocol) -> EventKind {
         match self {
             Self::Sent {
                 number,
@@ -145,13 +145,13 @@ impl LogEntry<'_> {
                 datagram: number,
                 from: side,
                 address,
-                frame: frame_text(vocabulary, payload),
+                frame: frame_text(protocol, payload),
                 payload: hex::encode(payload),
             },
             Self::Delivered { number, payload } => EventKind::Delivered {
                 datagram: number,
                 from: side,
-                frame: frame_text(vocabulary, payload),
+                frame: frame_text(protocol, payload),
                 payload: hex::encode(payload),
             },
             Self::Timer => EventKind::Timer { side },

@@ -335,13 +335,9 @@ impl Replay {
         let frame = described.frame;
         let mut given = Map::new();
         // Bits before the flags that they are in, the list of extensions before each of them.
-        let rank = |field: &str| match field {
-            "tlvs" => 0,
-            "flags" => 2,
-            _ => 1,
-        };
+        let rules = self.rules;
         let mut fields: Vec<_> = described.fields.iter().collect();
-        fields.sort_by_key(|(field, _)| rank(field));
+        fields.sort_by_key(|(field, _)| (*field != rules.extensions, *field == rules.flags));
         for (field, value) in fields {
             let now = self.vocabulary.encode(frame, &given).ok();
             if now.as_deref() == Some(bytes) {
@@ -349,7 +345,8 @@ impl Replay {
             }
             let shown = now.and_then(|bytes| self.vocabulary.decode(&bytes).ok().flatten());
             let is_said = shown.is_some_and(|shown| shown.fields.get(field) == Some(value));
-            let is_in_tlvs = given.contains_key("tlvs") && (self.rules.is_extension)(field);
+            let is_in_tlvs =
+                given.contains_key(rules.extensions) && (self.rules.is_extension)(field);
             if !is_said && !is_in_tlvs {
                 given.insert(field.clone(), value.clone());
             }
@@ -359,7 +356,7 @@ impl Replay {
             return None;
         }
         for (field, value) in &mut given {
-            let is_tlvs = field == "tlvs" && self.name_of(value).is_some();
+            let is_tlvs = field == rules.extensions && self.name_of(value).is_some();
             if self.names(field, value) || is_tlvs {
                 *value = json!(format!("${}", self.bound(field, value)));
             }

@@ -37,8 +37,8 @@ impl FromStr for Side {
         }
         if side.mode.is_empty() || side.options.iter().any(String::is_empty) {
             return Err(format!(
-                "{text:?} is no side; write a mode, then options: \"3way+start3, \
-                 allow_legacy_start\""
+                "{text:?} is no side; write a mode, then options: \
+                 \"MODE+MODE, OPTION\""
             ));
         }
         Ok(side)

@@ -6,8 +6,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::json;
 use shakedown_protocol::exploration::Breach;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::vocabulary::Vocabulary;
-use shakedown_protocol::{PROTOCOLS, StreamParameters, protocol};
+use shakedown_protocol::{PROTOCOLS, Protocol, StreamParameters, protocol};
 
 use crate::document::{self, Defaults, Document, Pointer, Problem, Problems, did_you_mean};
 
@@ -381,10 +380,11 @@ impl Trace {
 /// A datagram's frame in words: its name, and the number of media. `malformed` if it breaks the rules
 /// of its form, `unknown` if it has none.
 #[must_use]
-pub fn frame_text(vocabulary: &dyn Vocabulary, payload: &[u8]) -> String {
-    match vocabulary.decode(payload) {
+pub fn frame_text(protocol: &Protocol, payload: &[u8]) -> String {
+    match protocol.vocabulary.decode(payload) {
         Ok(Some(described)) => {
-            let number = described.fields.get("sequence_number");
+            let number = protocol.media.map(|media| media.number);
+            let number = number.and_then(|number| described.fields.get(number));
             match number.and_then(serde_json::Value::as_u64) {
                 Some(number) if number > 0 => format!("{} {number}", described.frame),
                 Some(_) | None => described.frame.to_owned(),
@@ -505,9 +505,9 @@ mod tests {
     fn frames_are_named_and_media_numbered() {
         let words = PROTOCOL.vocabulary;
         let encode = |frame| words.encode(frame, &serde_json::Map::new()).unwrap();
-        assert_eq!(frame_text(words, &encode("SYN")), "SYN");
-        assert_eq!(frame_text(words, &encode("data")), "data 1");
-        assert_eq!(frame_text(words, &[0x00, 0x01, 0x00]), "malformed");
-        assert_eq!(frame_text(words, &[0xff; 50]), "unknown");
+        assert_eq!(frame_text(&PROTOCOL, &encode("SYN")), "SYN");
+        assert_eq!(frame_text(&PROTOCOL, &encode("data")), "data 1");
+        assert_eq!(frame_text(&PROTOCOL, &[0x00, 0x01, 0x00]), "malformed");
+        assert_eq!(frame_text(&PROTOCOL, &[0xff; 50]), "unknown");
     }
 }

@@ -48,6 +48,10 @@ pub struct ReplayRules {
     pub copied: &'static [(&'static str, &'static str)],
     /// Fields that say what was decided.
     pub decisions: &'static [&'static str],
+    /// The field that holds all flags, which have names of their own.
+    pub flags: &'static str,
+    /// The list of extensions.
+    pub extensions: &'static str,
     /// Whether a field stands in the list of extensions, under a name of its own.
     pub is_extension: fn(field: &str) -> bool,
     /// Frames that a responder sends whenever it likes.

@@ -5,6 +5,7 @@ use std::time::Duration;
 use shakedown_protocol::mediastream::fuzz::{Event, Plan};
 
 use crate::seeds::Seeds;
+use crate::vector_seeds::{datagrams_by_form, vectors};
 
 // Forms as the targets number them; above them, an id or a frame.
 /// What takes the handshake further.
@@ -71,6 +72,19 @@ pub(crate) fn initiator() -> Seeds {
         "start3-falls-back",
         18,
         [vec![wait(4000), id], stream, vec![wait(9000)]].concat(),
+    );
+    let stranger = Event::Answer { peer: 1, choice: 0 };
+    let answers = vec![wait(3), stranger, wait(9000)];
+    add("3way-syn-ack-of-a-stranger", 1, answers);
+    let begins = |more: &[Event<'static>]| [&[wait(3)], more].concat();
+    add_vectors(
+        &mut initiator,
+        [
+            ("legacy", 0, begins(&[id])),
+            ("3way", 1, begins(&[reply, id])),
+            ("start3", 16, begins(&[reply, answer(data)])),
+        ],
+        &[wait(9000)],
     );
     initiator
 }
@@ -211,5 +225,38 @@ pub(crate) fn responder() -> Seeds {
             wait(2000),
         ],
     );
+    let peers = (0..3).flat_map(|peer| [1, 0].map(|choice| Event::Answer { peer, choice }));
+    add("3way-many-peers", 1, peers.chain([wait(1500)]).collect());
+    add_vectors(
+        &mut responder,
+        [
+            ("legacy", 0, vec![start]),
+            ("3way", 1, vec![syn, wait(3), reply]),
+            ("start3", 16, vec![ask, wait(3), reply]),
+        ],
+        &[wait(400)],
+    );
     responder
+}
+
+/// Every vector of a form in the middle of a session: its mode, the options, and how it begins.
+fn add_vectors(
+    seeds: &mut Seeds,
+    sessions: [(&str, u8, Vec<Event<'static>>); 3],
+    end: &[Event<'static>],
+) {
+    let vectors = vectors();
+    for (form, datagrams) in datagrams_by_form(&vectors) {
+        let arrive = datagrams
+            .iter()
+            .map(|payload| Event::Datagram { peer: 0, payload });
+        let arrive: Vec<_> = arrive.collect();
+        for (mode, options, begin) in &sessions {
+            let plan = Plan {
+                options: *options,
+                events: [begin, arrive.as_slice(), end].concat(),
+            };
+            seeds.insert(format!("{mode}-vectors-{form}"), plan.write());
+        }
+    }
 }

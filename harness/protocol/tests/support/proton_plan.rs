@@ -1,23 +1,23 @@
 //! Plans for machines and monitors of proton, written step by step.
 
-use shakedown_protocol::proton::fuzz::{Plan, Step, What};
+use shakedown_protocol::proton::fuzz::{Plan, Step, StepKind};
 
 /// A plan that is being written.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Draft(Vec<(What, u8, u8, Vec<u8>)>);
+pub(crate) struct Draft(Vec<(StepKind, u8, u8, Vec<u8>)>);
 
 impl Draft {
-    pub(crate) fn step(mut self, what: What, connection: u8, stream: u8, bytes: &[u8]) -> Self {
+    pub(crate) fn step(mut self, what: StepKind, connection: u8, stream: u8, bytes: &[u8]) -> Self {
         self.0.push((what, connection, stream, bytes.to_vec()));
         self
     }
 
     pub(crate) fn wait(self, milliseconds: u32) -> Self {
-        self.step(What::Wait, 0, 0, &milliseconds.to_le_bytes())
+        self.step(StepKind::Wait, 0, 0, &milliseconds.to_le_bytes())
     }
 
     pub(crate) fn word(self, connection: u8, stream: u8, word: u32) -> Self {
-        self.step(What::Bytes, connection, stream, &word.to_le_bytes())
+        self.step(StepKind::Bytes, connection, stream, &word.to_le_bytes())
     }
 
     /// The steps of another draft after these.

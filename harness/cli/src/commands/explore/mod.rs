@@ -2,7 +2,6 @@
 
 mod args;
 mod bounded;
-mod memory;
 mod swarm;
 mod report;
 

@@ -11,7 +11,6 @@ use shakedown_engine::explore::exhaustive::{Bounds, Explored, Progress, Setup};
 use shakedown_protocol::Protocol;
 use shakedown_report::text::{count, fit};
 
-use super::memory;
 use crate::exit::Exit;
 
 /// Prints for people or for machines.
@@ -102,7 +101,7 @@ impl Report {
     /// The sum of all pairs.
     pub(super) fn end(&self, violations: usize, cut: usize, exit: Exit) -> io::Result<()> {
         let mut out = stdout().lock();
-        let peak = memory::peak();
+        let peak = peak_memory();
         if self.is_json {
             let json = json!({
                 "type": "explore-finished",
@@ -245,7 +244,7 @@ fn as_json(pair: &Pair<'_>) -> Value {
         "depth": explored.progress.depth,
         "seconds": took.as_secs_f64(),
         "states_per_second": per_second(explored.progress.distinct, *took),
-        "peak_memory_bytes": memory::peak(),
+        "peak_memory_bytes": peak_memory(),
         "complete": explored.complete,
         "properties": properties,
         "violation": violation.and_then(|trace| trace.violation.as_ref()),
@@ -301,4 +300,10 @@ fn per_second(states: usize, took: Duration) -> usize {
 /// `1,234,567`.
 const fn grouped(number: usize) -> HumanCount {
     HumanCount(number as u64)
+}
+
+/// The most memory that the program had at a time, in bytes, where the system tells it.
+fn peak_memory() -> Option<u64> {
+    let status = procfs::process::Process::myself().ok()?.status().ok()?;
+    Some(status.vmhwm? * 1024)
 }

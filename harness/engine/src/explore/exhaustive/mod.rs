@@ -31,7 +31,7 @@ use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
 use stateright::{Checker, HasDiscoveries, Model, Property};
 
 use super::{Side, Trace};
-use state::{Action, State, Told};
+use state::{Action, Context, State};
 use steps::{RESPONDER, Steps};
 
 /// The stream of an exploration: two frames of 32 bytes, half a second apart. What matters of media is
@@ -187,10 +187,10 @@ struct Found {
 /// Breadth first: with one thread the first state that breaks a rule is one with the fewest steps.
 fn search(setup: &Setup, threads: usize, tracing: bool, wait: Wait<'_>) -> Result<Found, String> {
     let flags = Arc::new(Flags::default());
-    let told = setup.told()?;
+    let context = setup.context()?;
     let space = Space {
-        begin: setup.begin(&told, &mut |_| {})?,
-        told,
+        begin: setup.begin(&context, &mut |_| {})?,
+        context,
         flags: Arc::clone(&flags),
     };
     let mut checker = space
@@ -225,19 +225,23 @@ fn search(setup: &Setup, threads: usize, tracing: bool, wait: Wait<'_>) -> Resul
 }
 
 impl Setup {
-    fn told(&self) -> Result<Told, String> {
+    fn context(&self) -> Result<Context, String> {
         let exploration = self.protocol.exploration;
         let exploration = exploration
             .ok_or_else(|| format!("{} has no facts to explore it by", self.protocol.id))?;
-        Ok(Told {
+        Ok(Context {
             exploration,
-            together: (exploration.convergence)(&self.initiator.mode),
+            convergence: (exploration.convergence)(&self.initiator.mode),
             steps: Steps::default(),
         })
     }
 
     /// Both machines, and the first step of the initiator.
-    fn begin(&self, told: &Told, note: &mut impl FnMut(state::Note<'_>)) -> Result<State, String> {
+    fn begin(
+        &self,
+        context: &Context,
+        note: &mut impl FnMut(state::Note<'_>),
+    ) -> Result<State, String> {
         let machine = |role, side: &Side| {
             let without = side.without.iter();
             let without = without.map(|id| ("without".to_owned(), id.clone()));
@@ -256,9 +260,9 @@ impl Setup {
         };
         let initiator = machine(Role::Initiator, &self.initiator)?;
         let responder = machine(Role::Responder, &self.responder)?;
-        let facts = (told.exploration.facts)(&self.initiator.offer(), &self.responder.offer());
+        let facts = (context.exploration.facts)(&self.initiator.offer(), &self.responder.offer());
         Ok(State::new(
-            told,
+            context,
             initiator,
             responder,
             facts,
@@ -272,7 +276,7 @@ impl Setup {
 const CONFORMS: &str = "conforms";
 
 struct Space {
-    told: Told,
+    context: Context,
     begin: State,
     flags: Arc<Flags>,
 }
@@ -304,7 +308,7 @@ impl Model for Space {
     }
 
     fn next_state(&self, state: &State, action: Action) -> Option<State> {
-        Some(state.after(&self.told, action, &mut |_| {}))
+        Some(state.after(&self.context, action, &mut |_| {}))
     }
 
     fn properties(&self) -> Vec<Property<Self>> {

@@ -4,12 +4,12 @@ use std::collections::VecDeque;
 use std::time::Duration;
 
 use shakedown_protocol::exploration::{STUCK, digest};
-use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::requirement::Role;
 
-use super::super::{Event, EventKind, Trace, Violation, frame_text};
+use super::super::log::LogEntry;
+use super::super::{Event, EventKind, Trace, Violation};
 use super::Setup;
-use super::state::{Action, Note, State, Told, index};
+use super::state::{Action, Context, Note, State, index};
 
 /// The run to which these choices lead, with what it breaks.
 ///
@@ -18,7 +18,7 @@ use super::state::{Action, Note, State, Told, index};
 pub(super) fn trace(setup: &Setup, path: &[Action]) -> Result<Trace, String> {
     let (initiator, responder) = (setup.initiator.clone(), setup.responder.clone());
     let protocol = setup.protocol.id;
-    let mut scribe = Scribe {
+    let mut writer = TraceWriter {
         trace: Trace::new(protocol, initiator, responder, setup.stream, setup.seed),
         setup,
         now: Duration::ZERO,
@@ -26,19 +26,19 @@ pub(super) fn trace(setup: &Setup, path: &[Action]) -> Result<Trace, String> {
         queues: [VecDeque::new(), VecDeque::new()],
         late: [Vec::new(), Vec::new()],
     };
-    let told = setup.told()?;
-    let mut state = setup.begin(&told, &mut |note| scribe.note(&note))?;
+    let context = setup.context()?;
+    let mut state = setup.begin(&context, &mut |note| writer.note(&note))?;
     for action in path {
-        state = scribe.follow(&told, &state, *action);
+        state = writer.follow(&context, &state, *action);
     }
     let (broken, at) = (state.broken, nanoseconds(state.now));
     // That nothing happens any more shows in what the timers do: both sides give up.
     while broken.is_some_and(|broken| broken.property == STUCK)
         && let Some(timer) = state.next_timer()
     {
-        state = scribe.follow(&told, &state, timer);
+        state = writer.follow(&context, &state, timer);
     }
-    let mut trace = scribe.trace;
+    let mut trace = writer.trace;
     trace.violation = broken.map(|broken| Violation {
         requirement: broken.requirement.to_owned(),
         party: broken.party,
@@ -49,7 +49,7 @@ pub(super) fn trace(setup: &Setup, path: &[Action]) -> Result<Trace, String> {
 }
 
 /// Writes a trace, with a number for each datagram.
-struct Scribe<'a> {
+struct TraceWriter<'a> {
     setup: &'a Setup,
     trace: Trace,
     now: Duration,
@@ -65,13 +65,13 @@ struct Numbered {
     payload: Vec<u8>,
 }
 
-impl Scribe<'_> {
-    fn follow(&mut self, told: &Told, state: &State, action: Action) -> State {
+impl TraceWriter<'_> {
+    fn follow(&mut self, context: &Context, state: &State, action: Action) -> State {
         if let Action::Timer(role) = action {
             self.now = state.due(role).unwrap_or(state.now);
         }
         self.act(action, state);
-        state.after(told, action, &mut |note| self.note(&note))
+        state.after(context, action, &mut |note| self.note(&note))
     }
 
     fn act(&mut self, action: Action, state: &State) {
@@ -119,39 +119,31 @@ impl Scribe<'_> {
         match note {
             Note::Sent(from, datagram) => {
                 self.sent += 1;
-                let payload = datagram.payload.clone();
-                self.write(EventKind::Sent {
-                    datagram: self.sent,
-                    from: *from,
+                let (number, payload) = (self.sent, datagram.payload.clone());
+                let entry = LogEntry::Sent {
+                    number,
                     address: 0,
-                    frame: frame_text(self.setup.protocol.vocabulary, &payload),
-                    payload: hex::encode(&payload),
-                });
-                let number = self.sent;
+                    payload: &payload,
+                };
+                self.enter(*from, entry);
                 self.queues[index(*from)].push_back(Numbered { number, payload });
             }
-            Note::State(side, from, to) => self.write(EventKind::State {
-                side: *side,
-                from: (*from).to_owned(),
-                to: (*to).to_owned(),
-            }),
-            Note::Ended(side, outcome) => self.write(EventKind::Ended {
-                side: *side,
-                failure: match outcome {
-                    Outcome::Completed => None,
-                    Outcome::Failed(failure) => Some(failure.message.clone()),
-                },
-            }),
+            Note::State(side, from, to) => {
+                let why = "";
+                self.enter(*side, LogEntry::State { from, to, why });
+            }
+            Note::Ended(side, outcome) => self.enter(*side, LogEntry::Ended(outcome)),
         }
     }
 
     fn delivered(&mut self, from: Role, datagram: &Numbered) {
-        self.write(EventKind::Delivered {
-            datagram: datagram.number,
-            from,
-            frame: frame_text(self.setup.protocol.vocabulary, &datagram.payload),
-            payload: hex::encode(&datagram.payload),
-        });
+        let (number, payload) = (datagram.number, &datagram.payload[..]);
+        self.enter(from, LogEntry::Delivered { number, payload });
+    }
+
+    fn enter(&mut self, side: Role, entry: LogEntry<'_>) {
+        let what = entry.kind(side, self.setup.protocol);
+        self.write(what);
     }
 
     fn write(&mut self, what: EventKind) {

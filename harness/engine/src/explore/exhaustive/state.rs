@@ -20,11 +20,11 @@ const LOOK_AHEAD: usize = 16;
 const LONGEST_RUN: Duration = Duration::from_secs(600);
 
 /// What is the same in all states of an exploration.
-pub(super) struct Told {
+pub(super) struct Context {
     /// What is known of the protocol.
     pub(super) exploration: &'static Exploration,
     /// The requirement that both sides stream or both close.
-    pub(super) together: &'static str,
+    pub(super) convergence: &'static str,
     /// What the machines did until now.
     pub(super) steps: Steps,
 }
@@ -45,7 +45,7 @@ pub(super) enum Action {
     Timer(Role),
 }
 
-/// Told to whoever follows a step.
+/// Context to whoever follows a step.
 pub(super) enum Note<'a> {
     Sent(Role, &'a Datagram),
     State(Role, &'static str, &'static str),
@@ -71,7 +71,7 @@ pub(super) struct State {
 impl State {
     /// Both machines before anything happened, and the begin of the initiator.
     pub(super) fn new(
-        told: &Told,
+        context: &Context,
         initiator: Box<dyn Fork>,
         responder: Box<dyn Fork>,
         facts: Box<dyn Facts>,
@@ -80,16 +80,16 @@ impl State {
     ) -> Self {
         let mut state = Self {
             now: Duration::ZERO,
-            initiator: told.steps.peer(initiator),
-            responder: told.steps.peer(responder),
+            initiator: context.steps.peer(initiator),
+            responder: context.steps.peer(responder),
             ways: [Way::default(), Way::default()],
             left,
             facts: facts.into(),
             one_sided: None,
             broken: None,
         };
-        state.wake(told, Role::Initiator, None, note);
-        state.check(told);
+        state.wake(context, Role::Initiator, None, note);
+        state.check(context);
         state
     }
 
@@ -141,7 +141,7 @@ impl State {
     /// The state after `action`.
     pub(super) fn after(
         &self,
-        told: &Told,
+        context: &Context,
         action: Action,
         note: &mut impl FnMut(Note<'_>),
     ) -> Self {
@@ -149,14 +149,14 @@ impl State {
         match action {
             Action::Deliver(from) => {
                 let datagram = next.ways[index(from)].queue.remove(0);
-                next.arrive(told, from, &datagram, note);
+                next.arrive(context, from, &datagram, note);
             }
             Action::Double(from) => {
                 let way = &mut next.ways[index(from)];
                 let datagram = way.queue.remove(0);
                 way.stay(&datagram);
                 next.left.dup -= 1;
-                next.arrive(told, from, &datagram, note);
+                next.arrive(context, from, &datagram, note);
             }
             Action::Lose(from) => {
                 next.ways[index(from)].queue.remove(0);
@@ -170,18 +170,18 @@ impl State {
             }
             Action::Late(from, place) => {
                 let datagram = next.ways[index(from)].late.remove(place);
-                next.arrive(told, from, &datagram, note);
+                next.arrive(context, from, &datagram, note);
             }
             Action::Timer(role) => {
                 next.now = self.due(role).unwrap_or(self.now);
                 next.left.slow -= u8::from(self.is_busy());
-                next.wake(told, role, None, note);
+                next.wake(context, role, None, note);
                 if next.now == self.now && next.peer(role).digest == self.peer(role).digest {
-                    next.breaks(told.endless());
+                    next.breaks(context.endless());
                 }
             }
         }
-        next.check(told);
+        next.check(context);
         next
     }
 
@@ -225,30 +225,30 @@ impl State {
     /// A datagram of `from` reaches the other side. What is due there by the clock comes first.
     fn arrive(
         &mut self,
-        told: &Told,
+        context: &Context,
         from: Role,
         datagram: &Datagram,
         note: &mut impl FnMut(Note<'_>),
     ) {
         let to = from.peer();
         if self.peer(to).deadline.is_some_and(|due| due <= self.now) {
-            self.wake(told, to, None, note);
+            self.wake(context, to, None, note);
         }
         if self.facts.is_one_sided() {
             self.one_sided = Some(self.now); // it has heard of the other side again
         }
-        self.wake(told, to, Some(datagram), note);
+        self.wake(context, to, Some(datagram), note);
     }
 
     /// A side gets a datagram, or its timer is due.
     fn wake(
         &mut self,
-        told: &Told,
+        context: &Context,
         role: Role,
         datagram: Option<&Datagram>,
         note: &mut impl FnMut(Note<'_>),
     ) {
-        let step = told.steps.step(self.peer(role), self.now, datagram);
+        let step = context.steps.step(self.peer(role), self.now, datagram);
         let mut facts = self.facts.fork();
         facts.wakes(role, datagram.map(|datagram| &datagram.payload[..]));
         for effect in &step.effects {
@@ -275,7 +275,7 @@ impl State {
             Role::Initiator => self.initiator = peer,
             Role::Responder => self.responder = peer,
         }
-        let requirement = told.exploration.counters;
+        let requirement = context.exploration.counters;
         self.breaks(step.miscounted.map(|property| Broken {
             requirement,
             party: Some(role),
@@ -287,37 +287,37 @@ impl State {
     }
 
     /// What must hold in every state.
-    fn check(&mut self, told: &Told) {
+    fn check(&mut self, context: &Context) {
         // It was so until now, also if it has just ended.
         let since = self.one_sided;
-        let timers = told.exploration.timers;
+        let timers = context.exploration.timers;
         if since.is_some_and(|since| self.now - since > timers) {
-            self.breaks(told.apart());
+            self.breaks(context.apart());
         }
         let is_one_sided = self.facts.is_one_sided();
         self.one_sided = is_one_sided.then(|| since.unwrap_or(self.now));
         if self.now > LONGEST_RUN {
-            self.breaks(told.endless());
+            self.breaks(context.endless());
         }
         if self.is_over() {
             if self.responder.sessions > 0 || !self.initiator.is_finished {
-                self.breaks(told.endless());
+                self.breaks(context.endless());
             }
         } else if self.is_quiet() {
             let stuck = self.facts.stuck();
-            self.breaks(stuck.filter(|_| !self.will_send(told)));
+            self.breaks(stuck.filter(|_| !self.will_send(context)));
         }
     }
 
     /// Whether a timer of either side will send something, if nothing comes in.
-    fn will_send(&self, told: &Told) -> bool {
+    fn will_send(&self, context: &Context) -> bool {
         let sends = |peer: &Arc<Peer>| {
             let mut peer = Arc::clone(peer);
             for _ in 0..LOOK_AHEAD {
                 let Some(due) = peer.deadline else {
                     return false;
                 };
-                let step = told.steps.step(&peer, due.max(self.now), None);
+                let step = context.steps.step(&peer, due.max(self.now), None);
                 if step
                     .effects
                     .iter()
@@ -344,7 +344,7 @@ impl State {
     }
 }
 
-impl Told {
+impl Context {
     const fn apart(&self) -> Option<Broken> {
         self.breaks("never does one side stream and the other not for longer than the timers")
     }
@@ -355,7 +355,7 @@ impl Told {
 
     const fn breaks(&self, property: &'static str) -> Option<Broken> {
         Some(Broken {
-            requirement: self.together,
+            requirement: self.convergence,
             party: None,
             property,
         })

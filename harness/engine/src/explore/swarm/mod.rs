@@ -183,7 +183,7 @@ impl Evidence {
     }
 }
 
-/// Plays machines that do what was planned for them, over a network that only delays: what does not hold, and
+/// Plays machines that do what was planned for them, over a good network: what does not hold, and
 /// what happened.
 #[cfg(feature = "fuzz")]
 pub(crate) fn planned(
@@ -195,8 +195,9 @@ pub(crate) fn planned(
     let run = VirtualRun::new(protocol, participants, profile, 1, is_recorded)?;
     let result = run.play()?;
     let lines = match result.kept {
+        Kept::Nothing => Vec::new(),
+        Kept::Events(events) => events.iter().map(|event| format!("{event:?}")).collect(),
         Kept::Lines(lines) => lines,
-        Kept::Nothing | Kept::Events(_) => Vec::new(),
     };
     Ok((result.violations, lines))
 }

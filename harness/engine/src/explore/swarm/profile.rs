@@ -13,9 +13,14 @@ const LARGEST_SKEW: u32 = 10_000;
 /// When everything that may happen at some time has happened, in milliseconds.
 const LATEST: u32 = 5_000;
 
+/// What every datagram of a random run takes.
+const LATENCY: Duration = Duration::from_millis(1);
+
 /// Everything that goes wrong in one run of a swarm.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Profile {
+    /// What every datagram takes, whatever happens to it.
+    pub latency: Duration,
     /// What the network does, until it heals.
     pub impair: Impairment,
     /// The side whose clock is off, and by how many parts in a million it is too fast.
@@ -54,14 +59,16 @@ impl Profile {
                 false => good.impair.clone(),
             },
             outages: outages(dice, participants.clients.len(), quiet),
+            latency: LATENCY,
             ..good
         }
     }
 
-    /// A network that only delays.
+    /// A network that does no more than to delay as the participants say.
     pub(crate) fn good(participants: &Participants) -> Self {
         let [least, most] = participants.delay;
         Self {
+            latency: Duration::ZERO,
             impair: Impairment {
                 delay: Delay { least, most },
                 ..Impairment::default()
@@ -118,6 +125,7 @@ impl Profile {
             dice.millis(LATEST)
         };
         Self {
+            latency: LATENCY,
             impair,
             skew: dice.one_in(3).then_some((side, parts)),
             moves: dice.one_in(6).then(|| dice.millis(LATEST)),

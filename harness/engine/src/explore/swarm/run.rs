@@ -16,8 +16,6 @@ use crate::explore::Violation;
 use crate::explore::log::{Kept, Log, LogEntry};
 use crate::network::Network;
 
-/// What every datagram takes, whatever the profile.
-const LATENCY: Duration = Duration::from_millis(1);
 /// When a run without an end of its own is given up: no timer is nearly as long.
 const LIMIT: Duration = Duration::from_secs(120);
 /// Things that may happen in a run before it is given up.
@@ -101,7 +99,7 @@ impl VirtualRun {
             (true, Some(_)) => Kept::Lines(Vec::new()),
         };
         Ok(Self {
-            event_loop: EventLoop::new(network.with_latency(LATENCY)),
+            event_loop: EventLoop::new(network.with_latency(profile.latency)),
             nodes: nodes.collect::<Result<_, _>>()?,
             facts: participants.facts,
             profile,
@@ -113,7 +111,7 @@ impl VirtualRun {
             is_recorded,
             datagrams: 0,
             violations: Vec::new(),
-            log: Log::new(protocol.vocabulary, kept),
+            log: Log::new(protocol, kept),
         })
     }
 
@@ -339,8 +337,9 @@ impl VirtualRun {
         let mut breaches = Vec::new();
         for place in 0..self.nodes.len() {
             let mut found = Vec::new();
-            // Nothing is left to happen, however long the capture goes on.
-            self.nodes[place].finish(now + LIMIT, &mut |finding| found.push(finding));
+            // Where nothing is left to happen nothing will, however long the capture goes on.
+            let end = self.ends.unwrap_or(now + LIMIT);
+            self.nodes[place].finish(end, &mut |finding| found.push(finding));
             self.find(found);
             let (broken, counted) = self.nodes[place].breaches(now);
             breaches.extend(broken);

@@ -79,6 +79,8 @@ pub(super) static EXPLORATION: Exploration = Exploration {
         names: &["connection_id", "stream_id", "nonce", "sender_nonce"],
         copied: &[("START", "tlvs")],
         decisions: &["accept"],
+        flags: "flags",
+        extensions: "tlvs",
         is_extension: |field| {
             FORMS
                 .iter()
@@ -154,7 +156,7 @@ const fn no_end(answer: &'static str, confirmation: &'static str) -> Symptom {
 const COUNTERS: &str = "MS-W-08";
 
 /// The requirement that both sides stream or both close, in the mode of the initiator.
-fn convergence(mode: &str) -> &'static str {
+pub(super) fn convergence(mode: &str) -> &'static str {
     by_mode(mode, ["MS-L-05", "MS-H-25", "MS-S-18"])
 }
 

@@ -3,18 +3,14 @@
 //! The targets in `fuzz/` are thin, so that the same bodies run in a stable test over every seed.
 
 mod frames;
-mod initiator;
-mod judged;
 mod monitor;
+mod peers;
 mod plan;
-mod responder;
-mod rig;
 mod talk;
 
 use super::{Grammar, Mode};
-use crate::requirement::Role;
 
-pub use monitor::Audit;
+pub use peers::participants;
 pub use plan::{Event, Plan};
 
 /// Takes the bytes as a datagram that reaches an endpoint in `legacy`.
@@ -53,27 +49,7 @@ pub fn datagram(bytes: &[u8]) -> Option<Vec<u8>> {
     frames::datagram(bytes)
 }
 
-/// Takes the bytes as a [`Plan`] for the reference initiator.
-pub fn initiator(bytes: &[u8]) {
-    initiator::run(bytes);
-}
-
-/// Takes the bytes as a [`Plan`] for the reference responder.
-pub fn responder(bytes: &[u8]) {
-    responder::run(bytes);
-}
-
 /// Takes the bytes as a [`Plan`] for a capture that the monitor sees.
 pub fn monitor(bytes: &[u8]) {
     monitor::run(bytes);
-}
-
-/// Takes the bytes as a [`Plan`] for the reference initiator, and has the monitor judge it.
-pub fn judged_initiator(bytes: &[u8]) {
-    judged::run(Role::Initiator, bytes);
-}
-
-/// Takes the bytes as a [`Plan`] for the reference responder, and has the monitor judge it.
-pub fn judged_responder(bytes: &[u8]) {
-    judged::run(Role::Responder, bytes);
 }

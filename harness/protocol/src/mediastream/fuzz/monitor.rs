@@ -2,10 +2,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::plan::{Event, Plan};
-use super::rig::address;
 use super::talk;
+use crate::fuzz::Audit;
 use crate::mediastream::{self, PROTOCOL};
-use crate::monitor::{Finding, Observation, Packet, Vantage};
+use crate::monitor::{Packet, Vantage};
 use crate::{MonitorSettings, StreamParameters, Tolerance};
 
 /// Things that one packet may give rise to be said; the end may say as much of each packet.
@@ -20,7 +20,7 @@ pub(super) fn run(bytes: &[u8]) {
     let plan = Plan::read(bytes);
     let settings = settings(plan.options);
     let mut monitor = mediastream::new_monitor(&settings);
-    let mut audit = Audit::default();
+    let mut audit = Audit::new(&PROTOCOL, MOST_OBSERVATIONS);
     let mut number = 0;
     let mut time = Duration::from_secs(1_700_000_000);
 
@@ -55,10 +55,10 @@ pub(super) fn run(bytes: &[u8]) {
             payload: &payload[..captured],
             length: payload.len(),
         };
-        audit.begin(&packet);
+        audit.begin(number, Some(payload.len()));
         monitor.packet(&packet, &mut |said| audit.hear(&said));
     }
-    audit.end(time);
+    audit.end();
     monitor.finish(time, &mut |said| audit.hear(&said));
 }
 
@@ -95,84 +95,11 @@ fn settings(options: u8) -> MonitorSettings {
 }
 
 fn tuple(peer: u8) -> (SocketAddr, SocketAddr) {
+    let address = |host| SocketAddr::from(([192, 0, 2, 1], 4444 + u16::from(host)));
     let initiator = address(1 + (peer >> 1 & 3));
     let responder = address(100 + (peer >> 3 & 1));
     match peer & 1 {
         0 => (initiator, responder),
         _ => (responder, initiator),
-    }
-}
-
-/// What a monitor may say, whatever it saw: requirements that there are, packets and fields that
-/// there were, and no more than the packets can give rise to.
-#[derive(Debug, Default)]
-pub struct Audit {
-    packets: u64,
-    time: Duration,
-    /// Length of the current packet's payload on the wire, in bytes.
-    length: usize,
-    /// How much may still be said.
-    room: usize,
-}
-
-impl Audit {
-    /// The monitor is about to see this packet.
-    pub fn begin(&mut self, packet: &Packet<'_>) {
-        self.packets = packet.number;
-        self.time = self.time.max(packet.time);
-        self.length = packet.length;
-        self.room += MOST_OBSERVATIONS;
-    }
-
-    /// The capture is about to end at `time`.
-    pub fn end(&mut self, time: Duration) {
-        self.time = self.time.max(time);
-        self.room += MOST_OBSERVATIONS;
-    }
-
-    /// The monitor says this.
-    pub fn hear(&mut self, said: &Observation) {
-        self.room = self.room.checked_sub(1).unwrap_or_else(|| {
-            unreachable!(
-                "more is said than {} packets can give rise to",
-                self.packets
-            )
-        });
-        match said {
-            Observation::Finding(finding) | Observation::Inconclusive(finding) => {
-                self.check(finding);
-            }
-            Observation::Session(session) => {
-                assert!(session.datagrams <= self.packets);
-                assert!((1..=self.packets).contains(&session.first_packet));
-                for id in &session.judged {
-                    assert!(PROTOCOL.requirement(id).is_some(), "no requirement {id}");
-                }
-            }
-        }
-    }
-
-    fn check(&self, finding: &Finding) {
-        let id = finding.requirement;
-        assert!(PROTOCOL.requirement(id).is_some(), "no requirement {id}");
-        assert!(
-            !finding.expected.is_empty() && !finding.got.is_empty(),
-            "{id}"
-        );
-        let Some(number) = finding.packet else {
-            return;
-        };
-        assert!(
-            (1..=self.packets).contains(&number),
-            "{id}: packet {number}"
-        );
-        if let Some(field) = finding.field
-            && number == self.packets
-        {
-            assert!(
-                field.offset + field.length <= self.length,
-                "{id}: {field:?}"
-            );
-        }
     }
 }

@@ -5,9 +5,8 @@ mod monitor;
 mod peers;
 mod plan;
 
-pub use monitor::Audit;
 pub use peers::participants;
-pub use plan::{Plan, Step, What};
+pub use plan::{Plan, Step, StepKind};
 
 /// The monitor, whatever a capture shows.
 pub fn monitor(bytes: &[u8]) {
@@ -28,7 +27,7 @@ mod tests {
             prop::collection::vec(0_u8..4, 0..9),
             Just(vec![0xE0, 0x93, 4, 0]), // Five minutes.
         ];
-        let what = prop::sample::select(What::ALL.to_vec());
+        let what = prop::sample::select(StepKind::ALL.to_vec());
         let step = (what, 0_u8..3, stream, bytes);
         let options = prop::sample::select(vec![0_u8, 1, 2, 4, 16, 128]);
         (options, prop::collection::vec(step, 0..60)).prop_map(|(options, steps)| {

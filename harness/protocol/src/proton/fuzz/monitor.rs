@@ -5,9 +5,9 @@ use shakedown_wire::quic::{
     self, Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable, Why,
 };
 
-use super::plan::{Plan, Step, What as Doing};
-use crate::monitor::StreamMonitor as _;
-use crate::monitor::{Finding, Observation, Vantage};
+use super::plan::{Plan, Step, StepKind};
+use crate::fuzz::Audit;
+use crate::monitor::{StreamMonitor as _, Vantage};
 use crate::proton::monitor::Monitor;
 use crate::proton::{ALPN, PROTOCOL};
 use crate::{MonitorSettings, Tolerance};
@@ -27,12 +27,12 @@ const MOST_OBSERVATIONS: usize = 64;
 pub(super) fn run(bytes: &[u8]) {
     let plan = Plan::read(bytes);
     let mut monitor = Monitor::new(&settings(&plan));
-    let mut audit = Audit::default();
+    let mut audit = Audit::new(&PROTOCOL, MOST_OBSERVATIONS);
     let mut time = Duration::from_secs(1_700_000_000);
     let mut number = 1;
     for step in &plan.steps {
         number += u64::from(step.connection & 64 == 0);
-        if matches!(step.what, Doing::Wait) {
+        if matches!(step.what, StepKind::Wait) {
             time += step.time();
         }
         let by = match step.connection & 128 {
@@ -52,11 +52,11 @@ pub(super) fn run(bytes: &[u8]) {
                 at,
                 kind,
             };
-            audit.begin(&event);
+            audit.begin(number, None);
             monitor.event(&event, &mut |said| audit.hear(&said));
         }
     }
-    audit.room += MOST_OBSERVATIONS;
+    audit.end();
     monitor.finish(&mut |said| audit.hear(&said));
 }
 
@@ -89,32 +89,32 @@ fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind
     let bytes = step.bytes;
     let is_odd = step.stream & 1 == 1;
     let kind = match step.what {
-        Doing::Bytes | Doing::Sense if bytes.is_empty() => None,
-        Doing::Bytes | Doing::Sense => Some(EventKind::StreamBytes {
+        StepKind::Bytes | StepKind::Sense if bytes.is_empty() => None,
+        StepKind::Bytes | StepKind::Sense => Some(EventKind::StreamBytes {
             stream,
             by,
             offset: 0,
             bytes,
         }),
-        Doing::Wait => None,
-        Doing::Deadline => Some(EventKind::StreamLost {
+        StepKind::Wait => None,
+        StepKind::Deadline => Some(EventKind::StreamLost {
             stream,
             by,
             offset: 0,
             why: Lost::Missing,
         }),
-        Doing::Asked => Some(EventKind::ConnectionOpened {
+        StepKind::Asked => Some(EventKind::ConnectionOpened {
             client: SocketAddr::new(CLIENT.ip(), 50_000 + u16::from(step.stream >> 1)),
             server: SERVER,
             version: 1,
             original_destination_id: &[],
         }),
-        Doing::Command => Some(EventKind::ClientHello {
+        StepKind::Command => Some(EventKind::ClientHello {
             alpn: is_odd.then_some(OFFER),
             server_name: None,
             parameters: None,
         }),
-        Doing::Connected => Some(EventKind::ServerHandshake {
+        StepKind::Connected => Some(EventKind::ServerHandshake {
             alpn: match step.stream {
                 0..128 => Some(ALPN.as_bytes()),
                 128..192 => None,
@@ -122,24 +122,24 @@ fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind
             },
             parameters: None,
         }),
-        Doing::Opened => Some(EventKind::StreamOpened {
+        StepKind::Opened => Some(EventKind::StreamOpened {
             stream,
             by,
             unidirectional: stream & 2 == 2,
         }),
-        Doing::Fin => Some(EventKind::StreamFin {
+        StepKind::Fin => Some(EventKind::StreamFin {
             stream,
             by,
             final_size: 0,
         }),
-        Doing::Reset => Some(EventKind::StreamReset {
+        StepKind::Reset => Some(EventKind::StreamReset {
             stream,
             by,
             code,
             final_size: 0,
         }),
-        Doing::Stopped => Some(EventKind::StopSending { stream, by, code }),
-        Doing::Written => Some(EventKind::Flow {
+        StepKind::Stopped => Some(EventKind::StopSending { stream, by, code }),
+        StepKind::Written => Some(EventKind::Flow {
             by,
             flow: match (step.stream & 2, is_odd) {
                 (0, false) => Flow::MaxStreamData {
@@ -154,8 +154,8 @@ fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind
                 (_, true) => Flow::DataBlocked(code),
             },
         }),
-        Doing::Datagram => Some(EventKind::DatagramFrame { by, bytes }),
-        Doing::Closed => Some(EventKind::ConnectionClosed {
+        StepKind::Datagram => Some(EventKind::DatagramFrame { by, bytes }),
+        StepKind::Closed => Some(EventKind::ConnectionClosed {
             by,
             code: match is_odd {
                 true => CloseCode::Transport {
@@ -166,7 +166,7 @@ fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind
             },
             reason: &[],
         }),
-        Doing::Stop => Some(EventKind::Unreadable(Unreadable {
+        StepKind::Stop => Some(EventKind::Unreadable(Unreadable {
             by: (step.stream & 2 == 0).then_some(by),
             why: match is_odd {
                 true => Why::NoSecrets,
@@ -179,7 +179,7 @@ fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind
     let largest = number.checked_sub(1 + u64::from(step.stream >> 4));
     let packet = Packet {
         by,
-        level: match matches!(step.what, Doing::Asked | Doing::Connected) {
+        level: match matches!(step.what, StepKind::Asked | StepKind::Connected) {
             true => Level::Initial,
             false => Level::OneRtt,
         },
@@ -188,49 +188,4 @@ fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind
         acknowledges: largest.map(|largest| Acknowledged { largest, unseen }),
     };
     [kind, Some(EventKind::Packet(packet))]
-}
-
-/// What a monitor may say, whatever it saw: requirements that there are, packets that there were, and
-/// no more than they can give rise to.
-#[derive(Debug, Default)]
-pub struct Audit {
-    number: u64,
-    /// How much may still be said.
-    room: usize,
-}
-
-impl Audit {
-    /// The monitor is about to see this.
-    pub fn begin(&mut self, event: &Event<'_>) {
-        self.number = self.number.max(event.at.number);
-        self.room += MOST_OBSERVATIONS;
-    }
-
-    /// The monitor says this.
-    pub fn hear(&mut self, said: &Observation) {
-        let room = self.room.checked_sub(1);
-        self.room = room.unwrap_or_else(|| unreachable!("more is said than there is"));
-        match said {
-            Observation::Finding(finding) | Observation::Inconclusive(finding) => {
-                self.check(finding);
-            }
-            Observation::Session(session) => {
-                assert!((1..=self.number).contains(&session.first_packet));
-                for id in &session.judged {
-                    Self::check_id(id);
-                }
-            }
-        }
-    }
-
-    fn check(&self, finding: &Finding) {
-        Self::check_id(finding.requirement);
-        assert!(!finding.expected.is_empty() && !finding.got.is_empty());
-        let is_there = |number: u64| (1..=self.number).contains(&number);
-        assert!(finding.packet.is_none_or(is_there), "{finding:?}");
-    }
-
-    fn check_id(id: &str) {
-        assert!(PROTOCOL.requirement(id).is_some(), "no requirement {id}");
-    }
 }

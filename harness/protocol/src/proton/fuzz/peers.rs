@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::plan::{Plan, Step, What};
+use super::plan::{Plan, Step, StepKind};
 use crate::MonitorSettings;
 use crate::exploration::{Explored, ExploredMachine, Participant, Participants};
 use crate::monitor::Vantage;
@@ -72,8 +72,8 @@ fn timed<'a>(steps: &[Step<'a>]) -> (Steps<'a>, Duration) {
             break;
         }
         match step.what {
-            What::Wait => now += step.time(),
-            What::Deadline => now += Duration::from_secs(1),
+            StepKind::Wait => now += step.time(),
+            StepKind::Deadline => now += Duration::from_secs(1),
             _ => timed.push((now, *step)),
         }
     }
@@ -125,7 +125,7 @@ fn of_client(
     let mut peer = Peer::new(Role::Responder, None);
     for (at, step) in steps {
         match step.what {
-            What::Command => commands.push_back((at, command(&step))),
+            StepKind::Command => commands.push_back((at, command(&step))),
             _ => peer.plans(at, &step),
         }
     }
@@ -170,7 +170,7 @@ struct Peer {
 /// A step with its bytes.
 #[derive(Debug)]
 struct OwnStep {
-    what: What,
+    what: StepKind,
     stream: StreamId,
     number: u32,
     bytes: Vec<u8>,
@@ -214,37 +214,37 @@ impl Peer {
     fn does(&mut self, step: OwnStep) {
         let (id, code, bytes) = (step.stream, u64::from(step.number), step.bytes);
         match (step.what, self.role) {
-            (What::Opened, _) => self.wants(|connection| Output::Open(connection, id)),
-            (What::Bytes, _) => self.wants(|connection| Output::Write(connection, id, bytes)),
-            (What::Fin, _) => self.wants(|connection| Output::Fin(connection, id)),
-            (What::Reset, _) => self.wants(|connection| Output::Reset(connection, id, code)),
-            (What::Stopped, _) => {
+            (StepKind::Opened, _) => self.wants(|connection| Output::Open(connection, id)),
+            (StepKind::Bytes, _) => self.wants(|connection| Output::Write(connection, id, bytes)),
+            (StepKind::Fin, _) => self.wants(|connection| Output::Fin(connection, id)),
+            (StepKind::Reset, _) => self.wants(|connection| Output::Reset(connection, id, code)),
+            (StepKind::Stopped, _) => {
                 self.wants(|connection| Output::StopSending(connection, id, code));
             }
-            (What::Datagram, _) => self.wants(|connection| Output::Datagram(connection, bytes)),
-            (What::Closed, _) => self.wants(|connection| Output::Close {
+            (StepKind::Datagram, _) => self.wants(|connection| Output::Datagram(connection, bytes)),
+            (StepKind::Closed, _) => self.wants(|connection| Output::Close {
                 connection,
                 code,
                 reason: String::new(),
             }),
-            (What::Written, _) => self.reads_nothing = !self.reads_nothing,
-            (What::Stop, _) => {
+            (StepKind::Written, _) => self.reads_nothing = !self.reads_nothing,
+            (StepKind::Stop, _) => {
                 self.is_silent = !self.is_silent;
                 let is_silent = self.is_silent;
                 self.wants(|connection| Output::Misbehave(connection, Fault::Silent(is_silent)));
             }
-            (What::Asked | What::Connected, Role::Initiator) => self.connects(),
-            (What::Sense, Role::Initiator) => self.speaks(id, step.number),
-            (What::Command, Role::Initiator) => self.resets(),
-            (What::Asked, Role::Responder) => self.refuses = !self.refuses,
+            (StepKind::Asked | StepKind::Connected, Role::Initiator) => self.connects(),
+            (StepKind::Sense, Role::Initiator) => self.speaks(id, step.number),
+            (StepKind::Command, Role::Initiator) => self.resets(),
+            (StepKind::Asked, Role::Responder) => self.refuses = !self.refuses,
             // It answers what it heard, rightly for events if it is no more than one.
-            (What::Sense, Role::Responder) => {
+            (StepKind::Sense, Role::Responder) => {
                 if let Some((id, bytes)) = self.heard.pop_front() {
                     self.wants(|connection| Output::Write(connection, id, bytes));
                 }
             }
-            (What::Connected | What::Command, Role::Responder)
-            | (What::Wait | What::Deadline, _) => {}
+            (StepKind::Connected | StepKind::Command, Role::Responder)
+            | (StepKind::Wait | StepKind::Deadline, _) => {}
         }
     }
 

@@ -20,7 +20,7 @@ pub struct Plan<'a> {
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Step<'a> {
-    pub what: What,
+    pub what: StepKind,
     /// Which connection it is about.
     pub connection: u8,
     /// Which stream, or a choice.
@@ -30,7 +30,7 @@ pub struct Step<'a> {
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum What {
+pub enum StepKind {
     /// Bytes come on a stream.
     Bytes,
     /// So many milliseconds pass.
@@ -64,7 +64,7 @@ pub enum What {
 /// More steps than a plan may have: a run takes a bounded time.
 const MOST_STEPS: usize = 400;
 
-impl What {
+impl StepKind {
     /// All, in the order of their bytes.
     pub const ALL: [Self; 15] = [
         Self::Bytes,
@@ -125,7 +125,7 @@ impl<'a> Plan<'a> {
 impl<'a> Step<'a> {
     fn read(reader: &mut Reader<'a>) -> Option<Self> {
         let what = reader.u8("what").ok()?;
-        let what = What::ALL.get(usize::from(what) % What::ALL.len())?;
+        let what = StepKind::ALL.get(usize::from(what) % StepKind::ALL.len())?;
         let connection = reader.u8("connection").unwrap_or_default();
         let stream = reader.u8("stream").unwrap_or_default();
         let length = reader.u8("length").unwrap_or_default();
@@ -158,7 +158,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_is_written_is_read_again() {
-        let steps = What::ALL.map(|what| Step {
+        let steps = StepKind::ALL.map(|what| Step {
             what,
             connection: 1,
             stream: 2,
@@ -176,7 +176,7 @@ mod tests {
     fn what_the_end_cuts_is_as_long_as_what_is_left() {
         let plan = Plan::read(&[0, 15, 1, 2, 9, 7]);
         let bytes: &[u8] = &[7];
-        assert_eq!(plan.steps[0].what, What::Bytes);
+        assert_eq!(plan.steps[0].what, StepKind::Bytes);
         assert_eq!(plan.steps[0].bytes, bytes);
         assert_eq!(Plan::read(&[]).steps, []);
     }

@@ -1,6 +1,0 @@
-#![no_main]
-
-use libfuzzer_sys::fuzz_target;
-use shakedown_protocol::mediastream::fuzz;
-
-fuzz_target!(|bytes: &[u8]| fuzz::responder(bytes));
