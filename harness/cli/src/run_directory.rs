@@ -17,15 +17,17 @@ const REPORTS: &str = "reports";
 /// The link to the last run, in [`REPORTS`].
 const LATEST: &str = "latest";
 
-/// What a run writes into its directory.
-const WRITTEN: [&str; 6] = [
+/// The reports that a run writes into its directory.
+const REPORT_FILES: [&str; 5] = [
     "events.jsonl",
     "junit.xml",
     "summary.md",
     "load.svg",
     "interop.html",
-    "captures",
 ];
+
+/// The folder of its captures.
+const CAPTURES: &str = "captures";
 
 /// Held while a run writes.
 const LOCK: &str = ".lock";
@@ -78,21 +80,25 @@ impl RunDirectory {
     pub(crate) fn at(path: &Path, args: &DirectoryArgs) -> Result<Self, Failure> {
         fs::create_dir_all(path).map_err(|error| cannot_use(path, &error))?;
         let directory = Self::lock(path.to_owned())?;
-        let is_there = |name: &&str| path.join(name).symlink_metadata().is_ok();
-        for name in WRITTEN.into_iter().filter(is_there) {
-            if !args.force {
-                return Err(usage(format!(
-                    "{} holds another run ({name}); give another directory with --out, or --force to replace it",
-                    path.display()
-                )));
-            }
-            let old = path.join(name);
-            let is_directory = old.symlink_metadata().is_ok_and(|old| old.is_dir());
-            let removed = match is_directory {
-                true => fs::remove_dir_all(&old),
-                false => fs::remove_file(&old),
+        let held = REPORT_FILES.map(|name| path.join(name));
+        let held: Vec<_> = held.iter().filter(|file| is_kept(file)).collect();
+        if !args.force {
+            return match held.first() {
+                None => Ok(directory),
+                Some(file) => Err(usage(format!(
+                    "{} holds another run ({}); give another directory with --out, or --force to \
+                     replace it",
+                    path.display(),
+                    file.file_name().unwrap_or_default().display()
+                ))),
             };
-            removed.map_err(|error| cannot_use(&old, &error))?;
+        }
+        for file in held {
+            fs::remove_file(file).map_err(|error| cannot_use(file, &error))?;
+        }
+        let captures = path.join(CAPTURES);
+        if captures.symlink_metadata().is_ok_and(|it| it.is_dir()) {
+            fs::remove_dir_all(&captures).map_err(|error| cannot_use(&captures, &error))?;
         }
         Ok(directory)
     }
@@ -153,6 +159,15 @@ fn remove_oldest(reports: &Path, keep: usize) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+/// Whether something is there that writing would overwrite. A link to a device, by which somebody
+/// throws a report away, keeps nothing.
+fn is_kept(path: &Path) -> bool {
+    match path.metadata() {
+        Ok(target) => target.is_file() || target.is_dir(),
+        Err(_) => path.symlink_metadata().is_ok(),
+    }
 }
 
 /// `20261122T170321Z`.

@@ -84,7 +84,17 @@ fn play(folder: &TempDir, index: usize, twin: &Value) -> (bool, Option<String>) 
     let folder = folder.path().join(index.to_string());
     std::fs::create_dir(&folder).unwrap();
     std::fs::write(folder.join("twin.toml"), faulty).unwrap();
-    let events = shakedown(&folder, &["run", word("scenario"), "--iut", "twin.toml"]);
+    let events = shakedown(
+        &folder,
+        &[
+            "run",
+            word("scenario"),
+            "--iut",
+            "twin.toml",
+            "--level",
+            "may",
+        ],
+    );
     let is_found = events
         .iter()
         .any(|event| event["type"] == "finding" && event["requirement"] == word("requirement"));

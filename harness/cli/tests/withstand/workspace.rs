@@ -77,7 +77,6 @@ impl Workspace {
             .args(["--format", "json", "--capture", "tap"])
             .arg("--iut")
             .arg(self.path("iut.toml"))
-            .arg("--force")
             .arg("--out")
             .arg(self.path("out"))
             .stdin(Stdio::null())
