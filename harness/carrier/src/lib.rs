@@ -29,6 +29,7 @@ use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::ConnectionNumber;
 
 pub use carrier::Carrier;
+pub use event::closing;
 pub use misbehave::check;
 pub use plain::open_plain;
 pub use tls::{AnyCertificate, Identity};

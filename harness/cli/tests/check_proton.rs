@@ -8,22 +8,18 @@
     reason = "the program is tested as a process over sockets, and helpers of tests may panic"
 )]
 
-use std::io::{BufRead, BufReader};
+mod support;
+
 use std::net::{SocketAddr, UdpSocket};
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::thread::{self, JoinHandle};
 use std::time::{Duration, Instant};
 
 use shakedown_capture::{Tap, WriterSettings};
-
-fn shakedown(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.args(args).env("NO_COLOR", "1");
-    command
-}
+use support::{serve, shakedown};
 
 /// Standard output, and the exit code.
 fn run(args: &[&str]) -> (String, Option<i32>) {
@@ -114,19 +110,8 @@ struct Server {
 
 impl Server {
     fn start() -> Self {
-        let mut child = shakedown(&["serve", "proton", "--listen", "127.0.0.1:0"])
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut line = String::new();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        out.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on ").unwrap();
-        Self {
-            address: address.parse().unwrap(),
-            child,
-        }
+        let (child, _, address) = serve(&["proton"], Stdio::inherit());
+        Self { child, address }
     }
 }
 

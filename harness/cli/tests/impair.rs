@@ -5,12 +5,15 @@
     reason = "the program is tested as a process, and helpers of tests may panic"
 )]
 
+mod support;
+
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
 use serde_json::{Value, json};
 use shakedown_capture::Capture;
+use support::strict_run;
 use tempfile::TempDir;
 
 const TWO_FRAMES: &str = "mediastream/3way/responder/a-handshake-leads-to-two-frames";
@@ -18,25 +21,8 @@ const REPEATED: &str = "mediastream/3way/initiator/a-repeated-syn-ack-gets-the-s
 
 /// Runs scenarios and says how that ended, and what was told.
 fn run(out: &Path, arguments: &[&str]) -> (Output, Vec<Value>) {
-    let output = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .args([
-            "run",
-            "--level",
-            "may",
-            "--retries",
-            "2",
-            "--format",
-            "json",
-            "--seed",
-            "1",
-            "--force",
-            "--out",
-        ])
-        .arg(out)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
+    let output = strict_run(out, arguments).output();
+    let output = output.expect("the program starts");
     let text = String::from_utf8_lossy(&output.stdout);
     let lines = text.lines().map(serde_json::from_str);
     let events = lines.map(|line| line.expect("a line of JSON")).collect();

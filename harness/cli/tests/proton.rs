@@ -8,14 +8,16 @@
     reason = "the program is tested as a process over sockets, and helpers of tests may panic"
 )]
 
-use std::io::{BufRead, BufReader, Read, Write};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+mod support;
+
+use std::io::{BufReader, Read, Write};
+use std::process::{Child, ChildStdout, Output, Stdio};
 use std::thread;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use nix::sys::signal::Signal;
 use rstest::rstest;
 use serde_json::Value;
+use support::{send, serve, shakedown};
 
 /// A running `shakedown serve proton`.
 struct Server {
@@ -26,19 +28,10 @@ struct Server {
 
 impl Server {
     fn start(flags: &[&str]) -> Self {
-        let mut child = shakedown(&["serve", "proton", "--listen", "127.0.0.1:0"])
-            .args(["--stats", "json"])
-            .args(flags)
-            .stdin(Stdio::null())
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on ").unwrap();
+        let arguments = [&["proton", "--stats", "json"], flags].concat();
+        let (child, out, address) = serve(&arguments, Stdio::inherit());
         Self {
-            address: address.to_owned(),
+            address: address.to_string(),
             child,
             out,
         }
@@ -46,8 +39,7 @@ impl Server {
 
     /// Ends it by a signal; its counters.
     fn stop(mut self) -> Value {
-        let pid = Pid::from_raw(i32::try_from(self.child.id()).unwrap());
-        kill(pid, Signal::SIGTERM).unwrap();
+        send(&self.child, Signal::SIGTERM);
         assert_eq!(self.child.wait().unwrap().code(), Some(0));
         let mut rest = String::new();
         self.out.read_to_string(&mut rest).unwrap();
@@ -82,12 +74,6 @@ impl Drop for Server {
         let _ = self.child.kill();
         let _ = self.child.wait();
     }
-}
-
-fn shakedown(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.args(args).env("NO_COLOR", "1");
-    command
 }
 
 const BASICS: &str = "\

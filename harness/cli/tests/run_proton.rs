@@ -10,6 +10,8 @@
     reason = "the program is tested as a process over sockets; helpers may panic, and say what they skip"
 )]
 
+mod support;
+
 use std::net::{Ipv4Addr, SocketAddr, UdpSocket};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output, Stdio};
@@ -30,17 +32,11 @@ use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{
     ConnectionNumber, Input, Output as Asked, StreamId, StreamMachine,
 };
+use support::{shakedown, strict_run};
 use tempfile::TempDir;
 
 /// Longer than anything here takes; what takes longer hangs.
 const BOUND: Duration = Duration::from_secs(120);
-
-fn shakedown(arguments: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.args(arguments).env("NO_COLOR", "1");
-    command.stdin(Stdio::null());
-    command
-}
 
 /// A folder for reports and descriptions.
 struct Workspace(TempDir);
@@ -76,21 +72,7 @@ impl Workspace {
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = shakedown(&[
-            "run",
-            "--level",
-            "may",
-            "--retries",
-            "2",
-            "--format",
-            "json",
-            "--seed",
-            "1",
-            "--force",
-            "--out",
-        ]);
-        command.arg(self.path("out")).args(arguments);
-        command
+        strict_run(&self.path("out"), arguments)
     }
 
     fn run(&self, arguments: &[&str]) -> RunOutput {

@@ -7,20 +7,17 @@
     reason = "the program is tested as a process over sockets, and helpers of tests may panic"
 )]
 
-use std::io::{BufRead, BufReader, Read};
-use std::net::{SocketAddr, UdpSocket};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
-use std::sync::mpsc;
-use std::thread;
-use std::time::{Duration, Instant};
+mod support;
 
-use nix::sys::signal::{Signal, kill};
-use nix::unistd::Pid;
+use std::io::{BufReader, Read};
+use std::net::{SocketAddr, UdpSocket};
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::Instant;
+
+use nix::sys::signal::Signal;
 use rstest::rstest;
 use serde_json::Value;
-
-/// No test waits longer for anything.
-const BOUND: Duration = Duration::from_secs(20);
+use support::{BOUND, finish, send, serve, shakedown};
 
 /// A running `shakedown serve mediastream`.
 struct Server {
@@ -32,18 +29,10 @@ struct Server {
 impl Server {
     /// Starts it at a free port and waits until it says where it listens.
     fn start(flags: &[&str]) -> Self {
-        let mut child = shakedown(&["serve", "mediastream", "--listen", "127.0.0.1:0"])
-            .args(["--stats", "json"])
-            .args(flags)
-            .stdout(Stdio::piped())
-            .spawn()
-            .unwrap();
-        let mut out = BufReader::new(child.stdout.take().unwrap());
-        let mut line = String::new();
-        out.read_line(&mut line).unwrap();
-        let address = line.trim_end().strip_prefix("listening on ").unwrap();
+        let arguments = [&["mediastream", "--stats", "json"], flags].concat();
+        let (child, out, address) = serve(&arguments, Stdio::inherit());
         Self {
-            address: address.parse().unwrap(),
+            address,
             child: Some(child),
             out,
         }
@@ -77,12 +66,6 @@ impl Drop for Server {
     }
 }
 
-fn shakedown(args: &[&str]) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_shakedown"));
-    command.args(args).stdin(Stdio::null()).env("NO_COLOR", "1");
-    command
-}
-
 /// Starts `shakedown connect mediastream` with its output kept.
 fn connect(target: &str, flags: &[&str]) -> Child {
     shakedown(&["connect", "mediastream", target])
@@ -91,32 +74,6 @@ fn connect(target: &str, flags: &[&str]) -> Child {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap()
-}
-
-/// Its exit code and what it printed; one that does not end in time is a failure, not a hang.
-fn finish(child: Child) -> (Option<i32>, Output) {
-    let pid = pid(&child);
-    let (sender, ended) = mpsc::channel();
-    let waiter = thread::spawn(move || sender.send(child.wait_with_output()));
-    match ended.recv_timeout(BOUND) {
-        Ok(output) => {
-            waiter.join().unwrap().unwrap();
-            let output = output.unwrap();
-            (output.status.code(), output)
-        }
-        Err(_) => {
-            kill(pid, Signal::SIGKILL).unwrap();
-            panic!("it does not end");
-        }
-    }
-}
-
-fn pid(child: &Child) -> Pid {
-    Pid::from_raw(i32::try_from(child.id()).unwrap())
-}
-
-fn send(child: &Child, signal: Signal) {
-    kill(pid(child), signal).unwrap();
 }
 
 fn socket() -> UdpSocket {
@@ -266,18 +223,9 @@ fn one_of_several_connections_that_fails_is_told_with_exit_code_1() {
 
 #[test]
 fn a_server_told_to_exit_after_sessions_says_which_failed() {
-    let mut flags = vec!["--exit-after", "1", "--mode", "3way"];
-    flags.extend(["--half-open-age", "1s"]);
-    let mut child = shakedown(&["serve", "mediastream", "--listen", "127.0.0.1:0"])
-        .args(&flags)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut line = String::new();
-    let mut out = BufReader::new(child.stdout.take().unwrap());
-    out.read_line(&mut line).unwrap();
-    let address = line.trim_end().strip_prefix("listening on ").unwrap();
+    let flags = ["--exit-after", "1", "--half-open-age", "1s"];
+    let arguments = [&["mediastream", "--mode", "3way"], &flags[..]].concat();
+    let (child, _out, address) = serve(&arguments, Stdio::piped());
     socket().send_to(&syn(7), address).unwrap();
     let (code, output) = finish(child);
     assert_eq!(code, Some(1));

@@ -6,13 +6,15 @@
     reason = "the program is tested as a process, and helpers of tests may panic"
 )]
 
+mod support;
+
 use std::collections::BTreeMap;
 use std::path::Path;
-use std::process::{Command, Stdio};
 
 use shakedown_engine::event::{Event, Summary, VerdictEvent};
 use shakedown_engine::scenario::{Library, Selection};
 use shakedown_engine::verdict::Verdict;
+use support::strict_run;
 
 /// What is run: the scenarios over datagrams.
 const SUITE: &str = "mediastream/*";
@@ -63,25 +65,8 @@ struct Run {
 
 /// Runs the suite with these arguments; it has to pass.
 fn run(arguments: &[&str], out: &Path) -> Run {
-    let run = Command::new(env!("CARGO_BIN_EXE_shakedown"))
-        .args([
-            "run",
-            "--level",
-            "may",
-            "--retries",
-            "2",
-            SUITE,
-            "--format",
-            "json",
-            "--seed",
-            "1",
-            "--out",
-        ])
-        .arg(out)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .output()
-        .expect("the program starts");
+    let run = strict_run(out, arguments).arg(SUITE).output();
+    let run = run.expect("the program starts");
     let mut verdicts = BTreeMap::new();
     let mut end = None;
     let mut found = Vec::new();

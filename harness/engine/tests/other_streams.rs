@@ -6,13 +6,13 @@
     reason = "a test fails by panicking"
 )]
 
-use std::path::Path;
+mod support;
 
 use rstest::rstest;
-use shakedown_engine::scenario::Library;
-use shakedown_engine::simulation::{Settings, simulate};
-use shakedown_engine::verdict::Verdict;
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::simulation::Settings;
 use shakedown_protocol::StreamParameters;
+use support::failures;
 
 #[rstest]
 #[case::ten_frames(10, 1_000, 1)]
@@ -31,8 +31,6 @@ fn the_reference_passes_with(
     #[case] seconds: u32,
 ) {
     let protocol = &shakedown_protocol::mediastream::PROTOCOL;
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/mediastream/scenarios");
-    let library = Library::read(&[folder]).unwrap_or_else(|problems| panic!("{problems}"));
     let settings = Settings {
         stream: StreamParameters {
             bits_per_second: bytes * 8 * u64::from(frames_per_second),
@@ -41,19 +39,8 @@ fn the_reference_passes_with(
         },
         ..Settings::default()
     };
-    let mut failed = Vec::new();
-    let scenarios = library.scenarios().iter().map(|loaded| &loaded.scenario);
     // What it streams for the others is no other stream.
-    for scenario in scenarios.filter(|scenario| settings.stream_of(scenario) == settings.stream) {
-        let composed = simulate(protocol, scenario, &settings).unwrap().composed;
-        if composed.verdict.verdict != Verdict::Pass {
-            let found = composed.findings.iter();
-            let found: Vec<_> = found
-                .map(|finding| format!("{}: {}", finding.requirement, finding.message))
-                .collect();
-            let why = composed.verdict.reason.unwrap_or_default();
-            failed.push(format!("{}: {why} {}", scenario.id, found.join("; ")));
-        }
-    }
+    let is_played = |scenario: &Scenario| settings.stream_of(scenario) == settings.stream;
+    let failed = failures(protocol, &settings, is_played);
     assert!(failed.is_empty(), "{} fail: {failed:#?}", failed.len());
 }

@@ -6,21 +6,22 @@
     reason = "a test fails by panicking"
 )]
 
+mod support;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::net::SocketAddr;
-use std::path::Path;
 use std::time::Duration;
 
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 use shakedown_engine::iut::Timing;
-use shakedown_engine::scenario::{Environment, Library, Span};
-use shakedown_engine::simulation::{Settings, simulate};
-use shakedown_engine::verdict::Verdict;
+use shakedown_engine::scenario::{Environment, Span};
+use shakedown_engine::simulation::Settings;
 use shakedown_protocol::machine::{Input, Machine, Output};
 use shakedown_protocol::mediastream::PROTOCOL;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, Reference, ReferenceSettings};
+use support::failures;
 
 #[rstest]
 #[case::sends_start_until_media_comes(&ASKS_ON, 5_000)]
@@ -34,8 +35,6 @@ fn a_right_implementation_passes_that(
     #[case] protocol: &'static Protocol,
     #[case] buffer_period: u64,
 ) {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/mediastream/scenarios");
-    let library = Library::read(&[folder]).unwrap_or_else(|problems| panic!("{problems}"));
     let settings = Settings {
         timing: Timing {
             buffer_period: Span::fixed(Duration::from_millis(buffer_period)),
@@ -43,25 +42,12 @@ fn a_right_implementation_passes_that(
         },
         ..Settings::default()
     };
-    let mut failed = Vec::new();
     let waits = Duration::from_millis(buffer_period);
     let environment = Environment::new(&settings.stream, &settings.timing);
-    for loaded in library.scenarios() {
-        let scenario = &loaded.scenario;
+    let failed = failures(protocol, &settings, |scenario| {
         let least = scenario.iut.buffer_period;
-        if least.is_some_and(|least| least.resolve(&environment) > waits) {
-            continue;
-        }
-        let composed = simulate(protocol, scenario, &settings).unwrap().composed;
-        if composed.verdict.verdict != Verdict::Pass {
-            let found = composed.findings.iter();
-            let found: Vec<_> = found
-                .map(|finding| format!("{}: {}", finding.requirement, finding.message))
-                .collect();
-            let why = composed.verdict.reason.unwrap_or_default();
-            failed.push(format!("{}: {why} {}", scenario.id, found.join("; ")));
-        }
-    }
+        least.is_none_or(|least| least.resolve(&environment) <= waits)
+    });
     assert!(failed.is_empty(), "{} fail: {failed:#?}", failed.len());
 }
 

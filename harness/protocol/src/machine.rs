@@ -106,6 +106,11 @@ pub trait Machine {
     /// Its counters by the names of the specification, for `--stats json`.
     fn counters(&self) -> serde_json::Value;
 
+    /// The most important of them, as numbers, where they must add up.
+    fn tally(&self) -> Tally {
+        Tally::default()
+    }
+
     /// Further secrets of its TLS sessions, lines in the format of `SSLKEYLOGFILE`.
     fn take_secrets(&mut self) -> String {
         String::new()
@@ -122,9 +127,6 @@ pub trait Fork: Machine + Send + Sync {
     /// left out: two machines with equal digests answer the same inputs by the same outputs. Both
     /// must have been made from the same settings.
     fn digest(&self, hasher: &mut dyn Hasher);
-
-    /// Its most important counters, as numbers.
-    fn tally(&self) -> Tally;
 }
 
 /// Counters that must add up at any time.

@@ -3,9 +3,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use quinn::{Connecting, ConnectionError, Endpoint};
+use shakedown_carrier::closing;
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::{
-    CONNECTION_REFUSED, Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
+    Closing, ConnectionNumber, Input, OnStream, Output, StreamMachine,
 };
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::sleep_until;
@@ -314,28 +315,7 @@ fn close(
     error: &ConnectionError,
 ) {
     let text = error.to_string();
-    let why = match error {
-        ConnectionError::ApplicationClosed(close) => Closing::Application {
-            code: close.error_code.into_inner(),
-            reason: &close.reason,
-        },
-        ConnectionError::ConnectionClosed(close) => match u64::from(close.error_code) {
-            CONNECTION_REFUSED => Closing::Refused,
-            code => Closing::Transport {
-                code,
-                reason: &close.reason,
-            },
-        },
-        ConnectionError::TransportError(error) => Closing::Transport {
-            code: u64::from(error.code),
-            reason: error.reason.as_bytes(),
-        },
-        ConnectionError::TimedOut => Closing::TimedOut,
-        ConnectionError::Reset => Closing::Reset,
-        ConnectionError::VersionMismatch
-        | ConnectionError::LocallyClosed
-        | ConnectionError::CidsExhausted => Closing::Other(&text),
-    };
+    let why = closing(error, &text);
     machine.handle(now, Input::Closed { connection, why });
 }
 

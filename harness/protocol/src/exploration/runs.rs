@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::machine::{Fork, Outcome};
+use crate::machine::{Machine, Outcome};
 use crate::requirement::Role;
 use crate::streams::StreamMachine;
 use crate::{MonitorSettings, StreamParameters, Transport};
@@ -80,7 +80,7 @@ pub struct Participant {
 
 /// A machine, by what it speaks.
 pub enum ExploredMachine {
-    Datagrams(Box<dyn Fork>),
+    Datagrams(Box<dyn Machine>),
     /// What it asks of QUIC stands beside.
     Streams(Box<dyn Explored>, Transport),
 }
@@ -124,7 +124,7 @@ pub trait RunFacts {
     fn rests(&mut self, now: Duration);
 
     /// The run is over, with these machines of datagrams.
-    fn finish(&mut self, now: Duration, machines: &[&dyn Fork]) -> RunEnd;
+    fn finish(&mut self, now: Duration, machines: &[&dyn Machine]) -> RunEnd;
 }
 
 /// How a run ended for a pair.

@@ -229,6 +229,10 @@ mod tests {
         fn counters(&self) -> serde_json::Value {
             serde_json::Value::Null
         }
+
+        fn tally(&self) -> Tally {
+            self.tally
+        }
     }
 
     impl Fork for Echo {
@@ -237,10 +241,6 @@ mod tests {
         }
 
         fn digest(&self, _: &mut dyn Hasher) {}
-
-        fn tally(&self) -> Tally {
-            self.tally
-        }
     }
 
     fn echo(sent: u64) -> (Box<dyn Fork>, Arc<AtomicU64>) {

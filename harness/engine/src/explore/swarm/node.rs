@@ -5,7 +5,7 @@ use shakedown_capture::quic::{Decoder, Limits};
 use shakedown_capture::{Datagram, Tap, WriterSettings};
 use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket, open_plain};
 use shakedown_protocol::exploration::{Breach, Explored, ExploredMachine, Participant};
-use shakedown_protocol::machine::{Fork, Input, Output};
+use shakedown_protocol::machine::{Input, Machine, Output};
 use shakedown_protocol::monitor::{Finding, Monitor, Observation, StreamMonitor};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::ConnectionNumber;
@@ -34,7 +34,7 @@ pub(super) struct Node {
 
 /// A machine of datagrams, or one of streams with QUIC below it.
 enum Hosted {
-    Datagrams(Box<dyn Fork>),
+    Datagrams(Box<dyn Machine>),
     Streams(Box<Carrier<Box<dyn Explored>>>),
 }
 
@@ -296,7 +296,7 @@ impl Node {
     }
 
     /// Its machine of datagrams, if it is one.
-    pub(super) fn datagrams(&self) -> Option<&dyn Fork> {
+    pub(super) fn datagrams(&self) -> Option<&dyn Machine> {
         match &self.machine {
             Hosted::Datagrams(machine) => Some(machine.as_ref()),
             Hosted::Streams(_) => None,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::{COUNTERS, by_mode, convergence};
 use crate::StreamParameters;
 use crate::exploration::{Breach, RunEnd, RunFacts, SideSettings, Traffic};
-use crate::machine::{Fork, Outcome};
+use crate::machine::{Machine, Outcome};
 use crate::mediastream::PAIRS;
 use crate::pair::{Demanded, Offer, Sign};
 use crate::requirement::Role;
@@ -285,7 +285,7 @@ impl RunFacts for PairFacts {
         }
     }
 
-    fn finish(&mut self, now: Duration, machines: &[&dyn Fork]) -> RunEnd {
+    fn finish(&mut self, now: Duration, machines: &[&dyn Machine]) -> RunEnd {
         let mut is_open = false;
         for machine in machines {
             let (role, tally) = (machine.role(), machine.tally());

@@ -1,5 +1,4 @@
 use std::collections::VecDeque;
-use std::hash::Hasher;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -7,7 +6,7 @@ use std::time::Duration;
 use super::plan::{Event, Plan};
 use super::talk;
 use crate::exploration::{ExploredMachine, Participant, Participants, Traffic};
-use crate::machine::{Fork, Input, Machine, Output, Tally};
+use crate::machine::{Input, Machine, Output, Tally};
 use crate::mediastream::exploration::convergence;
 use crate::mediastream::frame::{ConnectionId, Control, Frame, Start3};
 use crate::mediastream::{PROTOCOL, forked_reference};
@@ -140,7 +139,7 @@ fn reference(role: Role, mode: &str, options: Vec<String>) -> Participant {
 
 /// A machine, and what it must keep whatever it is told.
 struct CheckedMachine {
-    machine: Box<dyn Fork>,
+    machine: Box<dyn Machine>,
     traffic: Traffic,
     /// What came of the last input.
     outputs: usize,
@@ -196,16 +195,6 @@ impl Machine for CheckedMachine {
     fn counters(&self) -> serde_json::Value {
         self.machine.counters()
     }
-}
-
-impl Fork for CheckedMachine {
-    fn fork(&self) -> Box<dyn Fork> {
-        self.machine.fork()
-    }
-
-    fn digest(&self, hasher: &mut dyn Hasher) {
-        self.machine.digest(hasher);
-    }
 
     fn tally(&self) -> Tally {
         self.machine.tally()
@@ -213,7 +202,7 @@ impl Fork for CheckedMachine {
 }
 
 /// A peer that does what its plan says, at its times.
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 struct Peer {
     role: Role,
     /// The address of the reference.
@@ -225,7 +214,7 @@ struct Peer {
     wants: VecDeque<Output>,
 }
 
-#[derive(Debug, Clone)]
+#[derive(Debug)]
 enum Act {
     Say(Vec<u8>),
     /// One of the datagrams that make sense.
@@ -312,17 +301,6 @@ impl Machine for Peer {
     }
 }
 
-impl Fork for Peer {
-    fn fork(&self) -> Box<dyn Fork> {
-        Box::new(self.clone())
-    }
-
-    fn digest(&self, _: &mut dyn Hasher) {}
-
-    fn tally(&self) -> Tally {
-        Tally::default()
-    }
-}
 /// What takes a handshake further: acceptance of all that is asked, and its confirmation.
 fn reply(frame: &Frame<'_>) -> Option<Vec<u8>> {
     let reply = match frame {

@@ -304,13 +304,6 @@ impl Fork for Initiator {
     fn digest(&self, mut hasher: &mut dyn Hasher) {
         self.hash(&mut hasher);
     }
-
-    fn tally(&self) -> Tally {
-        let is_open = self.state.is_handshake();
-        let has_session = matches!(self.state, State::Session(_));
-        self.counters
-            .tally(is_open.into(), (is_open || has_session).into())
-    }
 }
 
 impl Machine for Initiator {
@@ -371,5 +364,12 @@ impl Machine for Initiator {
         json["mode"] = self.mode.name().into();
         json["state"] = self.state().into();
         json
+    }
+
+    fn tally(&self) -> Tally {
+        let is_open = self.state.is_handshake();
+        let has_session = matches!(self.state, State::Session(_));
+        self.counters
+            .tally(is_open.into(), (is_open || has_session).into())
     }
 }

@@ -424,10 +424,6 @@ impl Fork for Responder {
     fn digest(&self, mut hasher: &mut dyn Hasher) {
         self.hash(&mut hasher);
     }
-
-    fn tally(&self) -> Tally {
-        self.counters.tally(self.half_open(), self.sessions())
-    }
 }
 
 impl Machine for Responder {
@@ -472,6 +468,10 @@ impl Machine for Responder {
         json["sessions"] = self.sessions().into();
         json["half_open"] = self.half_open().into();
         json
+    }
+
+    fn tally(&self) -> Tally {
+        self.counters.tally(self.half_open(), self.sessions())
     }
 }
 
