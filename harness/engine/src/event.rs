@@ -99,6 +99,9 @@ pub struct RunPlan {
     pub part: Option<String>,
     /// Digest of the selected scenarios, those of all parts: runs of different scenarios differ in it.
     pub suite: String,
+    /// Ids of the scenarios that this run plays.
+    #[serde(default)]
+    pub selected: Vec<String>,
 }
 
 /// An implementation under test, and how much of it is tested.
@@ -248,7 +251,10 @@ pub struct Summary {
     pub exit: u8,
     /// Why, for people.
     pub message: String,
-    /// What else must be known: waivers that matched nothing, packets that were dropped.
+    /// What fails it although no scenario does: waivers that matched nothing or are past their day.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub failing: Vec<String>,
+    /// What else must be known: packets that were dropped, processes that had to be killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
     /// Whether the run was interrupted.

@@ -6,8 +6,9 @@ use shakedown_engine::event::Event;
 use crate::sink::{Outcome, Sink};
 use crate::{Record, file};
 
-/// What renders the document of what is known so far, if there is any; the path is that of its file.
-type Render = fn(&Record, &Path) -> io::Result<Option<String>>;
+/// What renders the document of what is known so far, if there is any; the path is that of its file, and
+/// the outcome is that of the reports before it.
+type Render = fn(&Record, &Path, &Outcome) -> io::Result<Option<String>>;
 
 /// A report that is one document of a whole run: it is written at the start of a run and replaced at
 /// its end.
@@ -27,8 +28,8 @@ impl Document {
         }
     }
 
-    fn write(&mut self, record: &Record) -> io::Result<()> {
-        if let Some(text) = (self.render)(record, &self.path)? {
+    fn write(&mut self, record: &Record, so_far: &Outcome) -> io::Result<()> {
+        if let Some(text) = (self.render)(record, &self.path, so_far)? {
             file::replace(&self.path, &text)?;
             self.is_written = true;
         }
@@ -47,12 +48,14 @@ impl Sink for Document {
 
     fn event(&mut self, event: &Event, record: &Record) -> io::Result<()> {
         match event {
-            Event::RunStarted { .. } | Event::InteropStarted(_) => self.write(record),
+            Event::RunStarted { .. } | Event::InteropStarted(_) => {
+                self.write(record, &Outcome::default())
+            }
             _ => Ok(()),
         }
     }
 
-    fn finish(&mut self, record: &Record, _so_far: &Outcome) -> io::Result<()> {
-        self.write(record)
+    fn finish(&mut self, record: &Record, so_far: &Outcome) -> io::Result<()> {
+        self.write(record, so_far)
     }
 }

@@ -36,7 +36,7 @@ dt { font-weight: 600; } dd { margin: 0 0 .4rem 1.5rem; }
 /// written where nobody was set at a table.
 #[must_use]
 pub const fn interop_page(path: PathBuf) -> Document {
-    Document::new(path, |record, place| {
+    Document::new(path, |record, place, _| {
         let directory = place.parent().unwrap_or(Path::new(""));
         let table = record.table.as_ref();
         Ok(table.map(|table| page(table, record, directory).into_string()))

@@ -12,20 +12,21 @@ use shakedown_engine::verdict::Verdict;
 use self::text::{described, seconds};
 use crate::document::Document;
 use crate::text::{clean, clean_line};
-use crate::{Record, load, requirements};
+use crate::{Outcome, Record, load, requirements};
 
 /// JUnit XML: a suite for each protocol, mode and role, a case for each scenario; of a check, a
 /// suite for each capture, a case for each requirement.
 ///
 /// A failure is a failure. An error is an error, and so is what is inconclusive (type
 /// `inconclusive`) or has not run (type `not-run`): only a pass is shown as passed. What does not
-/// apply or shows only from inside is skipped, with the reason.
+/// apply or shows only from inside is skipped, with the reason. Every scenario that was selected is there,
+/// and a case fails or errs wherever the exit code is not 0.
 #[must_use]
 pub const fn junit(path: PathBuf) -> Document {
-    Document::new(path, |record, _| render(record).map(Some))
+    Document::new(path, |record, _, so_far| render(record, so_far).map(Some))
 }
 
-fn render(record: &Record) -> io::Result<String> {
+fn render(record: &Record, so_far: &Outcome) -> io::Result<String> {
     let mut report = Report::new("shakedown");
     if let Some(summary) = &record.summary {
         report.set_time(seconds(summary.seconds));
@@ -38,6 +39,8 @@ fn render(record: &Record) -> io::Result<String> {
             .flat_map(|all| table::suites(all, record)),
     );
     report.add_test_suites(record.checks.iter().map(|check| capture(check, record)));
+    let is_green = report.failures + report.errors == 0;
+    report.add_test_suites(whole(record, so_far, is_green));
     report.to_string().map_err(io::Error::other)
 }
 
@@ -48,17 +51,50 @@ fn scenarios(record: &Record) -> Vec<TestSuite> {
         let suite = suite(&mut suites, group, record);
         suite.add_test_case(scenario(verdict, name, record));
     }
-    if !record.is_complete() {
-        for name in &record.running {
-            let (group, name) = split(name);
-            let case = TestCase::new(clean_line(name), not_run("the run ended before it did"));
-            suite(&mut suites, group, record).add_test_case(case);
-        }
-        let mut case = TestCase::new("the run comes to its end", not_run(&end(record)));
-        case.set_classname("shakedown");
-        suite(&mut suites, "shakedown", record).add_test_case(case);
+    for id in record.unjudged() {
+        let why = match record.running.contains(id) {
+            true => "the run ended before it did",
+            false => "it was not played",
+        };
+        let (group, name) = split(id);
+        let mut case = TestCase::new(clean_line(name), not_run(why));
+        case.set_classname(clean_line(group).replace('/', "."));
+        suite(&mut suites, group, record).add_test_case(case);
     }
     suites.into_values().collect()
+}
+
+/// What fails a run as a whole; where nothing else is wrong, whatever its exit code says.
+fn whole(record: &Record, so_far: &Outcome, is_green: bool) -> Option<TestSuite> {
+    let mut cases = Vec::new();
+    for reason in record.summary.iter().flat_map(|all| &all.failing) {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+        status.set_type("waiver");
+        status.set_message(clean_line(reason));
+        cases.push(TestCase::new(clean_line(reason), status));
+    }
+    for failure in &so_far.failures {
+        let mut status = TestCaseStatus::non_success(NonSuccessKind::Error);
+        status.set_type("report");
+        status.set_message(clean_line(&failure.to_string()));
+        cases.push(TestCase::new("the reports can be written", status));
+    }
+    let exit = record.exit();
+    let is_untold = is_green && cases.is_empty() && exit != 0;
+    if is_untold || !record.is_complete() || exit == 2 && record.checks.is_empty() {
+        cases.push(TestCase::new(
+            "the run comes to its end",
+            not_run(&end(record)),
+        ));
+    }
+    (!cases.is_empty()).then(|| {
+        let mut suite = TestSuite::new("shakedown");
+        for mut case in cases {
+            case.set_classname("shakedown");
+            suite.add_test_case(case);
+        }
+        suite
+    })
 }
 
 fn suite<'a>(
@@ -207,8 +243,8 @@ fn not_run(why: &str) -> TestCaseStatus {
 
 fn end(record: &Record) -> String {
     match &record.summary {
-        Some(summary) if summary.interrupted => summary.message.clone(),
-        Some(_) | None => match &record.table {
+        Some(summary) => summary.message.clone(),
+        None => match &record.table {
             Some(table) => table.message(),
             None => "the run has not come to its end".to_owned(),
         },
@@ -231,27 +267,31 @@ mod tests {
     use super::*;
     use crate::fixture::{self, record};
 
+    fn told(record: &Record) -> io::Result<String> {
+        render(record, &Outcome::default())
+    }
+
     #[test]
     fn a_run_with_every_verdict() {
-        insta::assert_snapshot!(render(&record(fixture::run())).unwrap());
+        insta::assert_snapshot!(told(&record(fixture::run())).unwrap());
     }
 
     #[test]
     fn an_interrupted_run_is_an_error_that_names_what_has_not_run() {
-        insta::assert_snapshot!(render(&record(fixture::interrupted())).unwrap());
+        insta::assert_snapshot!(told(&record(fixture::interrupted())).unwrap());
     }
 
     #[test]
     fn a_run_that_has_only_begun_is_an_error() {
         let begun = fixture::run().into_iter().take(1).collect();
-        let xml = render(&record(begun)).unwrap();
+        let xml = told(&record(begun)).unwrap();
         assert!(xml.contains("errors=\"1\""), "{xml}");
         assert!(xml.contains("the run has not come to its end"), "{xml}");
     }
 
     #[test]
     fn checked_captures() {
-        insta::assert_snapshot!(render(&record(fixture::check())).unwrap());
+        insta::assert_snapshot!(told(&record(fixture::check())).unwrap());
     }
 
     #[test]
@@ -262,13 +302,13 @@ mod tests {
         for _ in 0..24 {
             events.insert(finding, events[finding].clone());
         }
-        let xml = render(&record(events)).unwrap();
+        let xml = told(&record(events)).unwrap();
         assert_eq!(xml.matches("expected: QPF 10000000").count(), 20);
         assert!(xml.contains("and 5 more findings in events.jsonl"), "{xml}");
     }
 
     #[test]
     fn hostile_text_stays_text() {
-        insta::assert_snapshot!(render(&record(fixture::hostile())).unwrap());
+        insta::assert_snapshot!(told(&record(fixture::hostile())).unwrap());
     }
 }

@@ -15,7 +15,7 @@ use crate::{Record, load, requirements};
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
 #[must_use]
 pub const fn markdown(path: PathBuf) -> Document {
-    Document::new(path, |record, place| Ok(Some(render(record, place))))
+    Document::new(path, |record, place, _| Ok(Some(render(record, place))))
 }
 
 /// The whole document; `place` is the file that it goes to, from which links lead on.

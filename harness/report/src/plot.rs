@@ -25,7 +25,9 @@ const LINES: [Line; 3] = [
 /// Text is left to whoever shows it (`font-family="sans-serif"`): no font is needed to write it.
 #[must_use]
 pub const fn load_plot(path: PathBuf) -> Document {
-    Document::new(path, |record, _| record.loads.last().map(draw).transpose())
+    Document::new(path, |record, _, _| {
+        record.loads.last().map(draw).transpose()
+    })
 }
 
 /// The whole drawing: time to handshake above, time to first media below.

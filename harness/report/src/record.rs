@@ -44,6 +44,8 @@ pub struct Run {
     /// How packets are recorded, and why; of several ways, joined.
     pub capture: String,
     pub scenarios: usize,
+    /// Ids of the scenarios that it plays.
+    pub selected: IndexSet<String>,
     /// Runs that began and have not come to their end.
     pub open: usize,
 }
@@ -72,6 +74,7 @@ impl Record {
                 join(&mut run.seed, &seed.to_string());
                 join(&mut run.capture, capture);
                 run.scenarios += scenarios;
+                run.selected.extend(plan.selected.iter().cloned());
                 run.open += 1;
             }
             Event::ScenarioStarted { scenario } => {
@@ -161,6 +164,17 @@ impl Record {
         let mut verdicts: Vec<&VerdictEvent> = self.verdicts.values().collect();
         verdicts.sort_by(|a, b| a.scenario.cmp(&b.scenario));
         verdicts
+    }
+
+    /// The scenarios that were to be played and have no verdict, by id.
+    #[must_use]
+    pub fn unjudged(&self) -> Vec<&str> {
+        let selected = self.run.iter().flat_map(|run| &run.selected);
+        let all: IndexSet<&str> = selected.chain(&self.running).map(String::as_str).collect();
+        let mut unjudged: Vec<&str> = all.into_iter().collect();
+        unjudged.retain(|id| !self.verdicts.contains_key(*id));
+        unjudged.sort_unstable();
+        unjudged
     }
 
     /// The findings of a scenario.
@@ -274,6 +288,10 @@ fn join_summary(all: &mut Summary, other: &Summary) {
     if all.message != other.message {
         all.message = format!("{}; {}", all.message, other.message);
     }
+    let new = other.failing.iter();
+    let new = new.filter(|reason| !all.failing.contains(reason));
+    let new: Vec<String> = new.cloned().collect();
+    all.failing.extend(new);
     let new = other.notes.iter().filter(|note| !all.notes.contains(note));
     let new: Vec<String> = new.cloned().collect();
     all.notes.extend(new);

@@ -35,10 +35,11 @@ impl Sinks {
             error,
         })?;
         self.add(JsonLines::to_file(directory.join("events.jsonl")));
-        self.add(junit(directory.join("junit.xml")));
         self.add(markdown(directory.join("summary.md")));
         self.add(load_plot(directory.join("load.svg")));
         self.add(interop_page(directory.join("interop.html")));
+        // The last of them, so that it can tell which of the others could not be written.
+        self.add(junit(directory.join("junit.xml")));
         Ok(())
     }
 

@@ -395,6 +395,10 @@ impl Args {
             jobs,
             part: self.selection.shard.map(|shard| shard.to_string()),
             suite: selected.suite.clone(),
+            selected: assignments
+                .iter()
+                .flat_map(|one| one.scenarios.iter().map(|scenario| scenario.id.clone()))
+                .collect(),
         }
     }
 
@@ -508,6 +512,7 @@ fn abandoned(sinks: &mut Sinks) -> Summary {
         requirements: sinks.record().requirements().into_iter().collect(),
         exit: Exit::Interrupted as u8,
         message: String::from("interrupted twice; what was being played was not judged"),
+        failing: Vec::new(),
         notes: Vec::new(),
         interrupted: true,
         seconds: 0.0,

@@ -44,7 +44,7 @@ use capture::Live;
 use exclusive::ExclusiveRuns;
 use group::Group;
 pub(crate) use judge::judge;
-use plan::leave_out_slow;
+use plan::why_too_slow;
 use play::Job;
 use result::ScenarioResult;
 use summary::Ending;
@@ -74,7 +74,7 @@ pub(crate) fn raise_file_limit() {
 /// that is returned. When `stop` turns true, scenarios that are being played are cut off and judged
 /// as far as they came.
 pub async fn run(
-    mut plan: Plan,
+    plan: Plan,
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
 ) -> Summary {
@@ -82,13 +82,8 @@ pub async fn run(
     raise_file_limit();
     // The kernel begins to stamp arrivals when the first socket wants it; this one wants it early.
     let _stamps = PeerSocket::bind(([127, 0, 0, 1], 0).into());
-    let left_out = match plan.slow {
-        true => None,
-        false => leave_out_slow(&mut plan.assignments),
-    };
     let mut ending = Ending {
         selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
-        notes: left_out.into_iter().collect(),
         ..Ending::default()
     };
     let names: Vec<&str> = plan
@@ -110,6 +105,7 @@ pub async fn run(
         captures: plan.captures,
         live,
         impair: plan.impair.filter(|impair| !impair.is_ideal()),
+        slow: plan.slow,
         level: plan.level,
         retries: plan.retries,
         verbose: plan.verbose,
@@ -169,6 +165,7 @@ struct Context {
     /// The live capture beside the tap, if there is to be one.
     live: Option<Live>,
     impair: Option<Impairment>,
+    slow: bool,
     level: Level,
     retries: u32,
     verbose: bool,
@@ -244,12 +241,14 @@ impl Context {
         broken_off.map_or(Ok(()), Err)
     }
 
-    /// The scenarios that the implementation claims to support; the others are told.
+    /// The scenarios that the implementation claims to support and that do not wait for too long; the
+    /// others are told.
     async fn applicable(&self, target: &Arc<Target>, scenarios: &[Scenario]) -> Vec<Job> {
         let clock = Clock::start();
         let mut jobs = Vec::new();
         for scenario in scenarios {
-            let why_not = why_not_applicable(target.iut(), scenario);
+            let too_slow = || (!self.slow).then(|| why_too_slow(scenario, target.iut()))?;
+            let why_not = why_not_applicable(target.iut(), scenario).or_else(too_slow);
             let scenario = scenario.asked_of(target.iut());
             let job = Job {
                 target: Arc::clone(target),

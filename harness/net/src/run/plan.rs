@@ -59,22 +59,12 @@ pub struct Assignment {
     pub is_full: bool,
 }
 
-/// Takes scenarios out that wait for very long, and says so.
-pub(super) fn leave_out_slow(assignments: &mut [Assignment]) -> Option<String> {
-    let mut count = 0;
-    for Assignment { iut, scenarios, .. } in assignments {
-        let before = scenarios.len();
-        scenarios.retain(|scenario| wait(scenario, iut) <= LONGEST_WAIT);
-        count += before - scenarios.len();
-    }
-    let (what, verb) = match count {
-        0 => return None,
-        1 => ("1 scenario waits".to_owned(), "is"),
-        count => (format!("{count} scenarios wait"), "are"),
-    };
-    let minute = LONGEST_WAIT.as_secs();
-    Some(format!(
-        "{what} for more than {minute} s and {verb} left out: --slow plays them in real time, --virtual \
-         in no time"
-    ))
+/// Why a scenario is left out of a run in real time, if it waits for very long.
+pub(super) fn why_too_slow(scenario: &Scenario, iut: &Iut) -> Option<String> {
+    (wait(scenario, iut) > LONGEST_WAIT).then(|| {
+        format!(
+            "it waits for more than {} s: --slow plays it in real time, --virtual in no time",
+            LONGEST_WAIT.as_secs()
+        )
+    })
 }

@@ -134,6 +134,7 @@ impl Ending {
             requirements: requirements(&self.verdicts),
             exit,
             message,
+            failing: self.failing,
             notes: self.notes,
             interrupted: self.interrupted,
             seconds: self.took.as_secs_f64(),

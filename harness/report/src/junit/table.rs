@@ -91,6 +91,8 @@ mod tests {
 
     #[test]
     fn a_table_with_every_standing() {
-        insta::assert_snapshot!(super::super::render(&record(fixture::interop())).unwrap());
+        insta::assert_snapshot!(
+            super::super::render(&record(fixture::interop()), &crate::Outcome::default()).unwrap()
+        );
     }
 }
