@@ -274,7 +274,7 @@ fn a_twin_that_does_not_wait_for_the_ack_is_found_by_the_capture_at_its_own_edge
     assert_eq!(pairs.len(), 2, "with and without fallback");
     for pair in pairs {
         assert_eq!(pair["findings"], serde_json::json!(["MS-H-15"]), "{pair}");
-        assert_eq!(pair["standing"], "not-as-demanded");
+        assert_eq!(pair["standing"], "breaks");
         assert_eq!(pair["outcome"], "streams");
     }
     for finding in of_type(&events, "finding") {
@@ -282,7 +282,10 @@ fn a_twin_that_does_not_wait_for_the_ack_is_found_by_the_capture_at_its_own_edge
         assert!(capture.ends_with("/responder.pcapng"), "{finding}");
     }
     assert_eq!(output.status.code(), Some(1));
-    assert!(table.report("interop.html").contains("MS-H-15"));
+    for report in ["interop.html", "summary.md", "junit.xml"] {
+        let told = table.report(report);
+        assert!(told.contains("as demanded, but breaks MS-H-15"), "{told}");
+    }
 }
 
 #[test]
@@ -335,17 +338,41 @@ fn an_implementation_that_never_gets_ready_is_told_in_its_cell() {
 }
 
 #[test]
-fn a_program_that_is_not_there_is_no_fault_of_a_pair() {
-    let absent = INITIATOR.replace("{shakedown}", "/no/such/program");
-    let table = Table::new(&[RESPONDER, &absent]);
-    let (output, events) = table.run(&["--filter", "responder/legacy/"]);
-    assert!(of_type(&events, "pair").all(|pair| pair["standing"] == "error"));
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        said.contains("/no/such/program cannot be started"),
-        "{said}"
-    );
+fn a_program_that_is_not_there_is_no_fault_of_a_pair_but_of_the_call() {
+    let absent = INITIATOR
+        .replace("{shakedown}", "/no/such/program")
+        .replace("shakedown reference initiator", "absent");
+    for descriptions in [&[RESPONDER, &absent][..], &[RESPONDER, INITIATOR, &absent]] {
+        let table = Table::new(descriptions);
+        let (output, events) = table.run(&["--filter", "responder/legacy/"]);
+        let all = of_type(&events, "pair").filter(|pair| pair["initiator"]["name"] == "absent");
+        assert!(all.clone().count() > 0);
+        assert!(all.clone().all(|pair| pair["standing"] == "error"));
+        assert_eq!(output.status.code(), Some(2));
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(
+            said.contains("absent cannot be run: /no/such/program cannot be started"),
+            "{said}"
+        );
+    }
+}
+
+#[test]
+fn where_all_have_to_stream_an_end_that_is_demanded_is_not_enough() {
+    let table = Table::new(&[RESPONDER, INITIATOR]);
+    let filter = ["--filter", "responder/3way/shakedown-reference-initiator/"];
+    let (output, events) = table.run(&filter);
+    let before: Vec<_> = of_type(&events, "pair").collect();
+    assert!(before.iter().all(|pair| pair["standing"] == "as-demanded"));
+    assert_eq!(output.status.code(), Some(0));
+    let (output, events) = table.run(&[&filter[..], &["--expect", "streams"]].concat());
+    for pair in of_type(&events, "pair") {
+        let streams = ["streams", "falls-back"].map(Value::from).contains(&pair["outcome"]);
+        assert_eq!(pair["standing"] == "as-demanded", streams, "{pair}");
+        assert_eq!(pair["standing"] == "not-as-demanded", !streams, "{pair}");
+    }
+    assert_eq!(output.status.code(), Some(1));
+    assert!(table.report("summary.md").contains("streams (--expect streams)"));
 }
 
 #[test]

@@ -8,7 +8,7 @@ use shakedown_engine::interop::{PairEvent, Standing};
 
 use crate::document::Document;
 use crate::link::target;
-use crate::table::{Table, demanded, label, legend, mark};
+use crate::table::{Table, demanded, label, legend, standing, words};
 use crate::text::{clean, clean_line, count};
 use crate::{Record, requirements};
 
@@ -109,9 +109,8 @@ fn matrix(table: &Table, directory: &Path) -> Markup {
                         @match table.cell(responder, initiator) {
                             Some(pair) => td class=(class(pair.standing)) {
                                 a href=(format!("#pair-{}", place(pair).unwrap_or_default())) {
-                                    (mark(pair.standing)) (pair.outcome.name())
+                                    (clean_line(&words(pair)))
                                 }
-                                @for id in &pair.findings { " " (clean_line(id)) }
                                 small { (captures(pair, directory)) }
                             },
                             None => td { "–" },
@@ -152,7 +151,7 @@ fn details(pair: &PairEvent, number: usize, record: &Record, directory: &Path) -
                 (clean_line(&format!("{} ({})", initiator.name, initiator.setup())))
             }
             p class=(class(pair.standing)) {
-                (pair.outcome.name()) ": " (clean_line(&pair.seen)) " – " (pair.standing.name())
+                (pair.outcome.name()) ": " (clean_line(&pair.seen)) " – " (clean_line(&standing(pair)))
             }
             p { "Demanded: " (clean_line(&demanded(pair))) }
             @for note in &pair.notes { p.unsure { (clean_line(note)) } }
@@ -202,7 +201,7 @@ const fn class(standing: Standing) -> &'static str {
         Standing::LeftOpen | Standing::Excused | Standing::Inconclusive | Standing::Error => {
             "unsure"
         }
-        Standing::NotAsDemanded => "bad",
+        Standing::Breaks | Standing::NotAsDemanded => "bad",
     }
 }
 

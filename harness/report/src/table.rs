@@ -142,7 +142,7 @@ pub(crate) fn label(side: &SideEvent, all: &IndexSet<SideEvent>) -> String {
 /// A letter that tells a standing without colours.
 pub(crate) const fn mark(standing: Standing) -> &'static str {
     match standing {
-        Standing::AsDemanded => "",
+        Standing::AsDemanded | Standing::Breaks => "",
         Standing::LeftOpen => "~",
         Standing::Excused => "^",
         Standing::Inconclusive | Standing::Error => "?",
@@ -150,11 +150,41 @@ pub(crate) const fn mark(standing: Standing) -> &'static str {
     }
 }
 
-/// `!streams`, `times out`, and what was found.
+/// `!times out`, `streams, but breaks MS-H-15`.
 pub(crate) fn words(pair: &PairEvent) -> String {
     let outcome = format!("{}{}", mark(pair.standing), pair.outcome.name());
-    let all = std::iter::once(outcome).chain(pair.findings.iter().cloned());
-    all.collect::<Vec<_>>().join(" ")
+    match pair.findings.is_empty() {
+        true => outcome,
+        false => format!("{outcome}, {}", breach(pair)),
+    }
+}
+
+/// How it stands, in words: `as demanded, but breaks MS-H-15`.
+pub(crate) fn standing(pair: &PairEvent) -> String {
+    match pair.standing {
+        Standing::Breaks => {
+            let base = match pair.demanded {
+                Some(demanded) if demanded == pair.outcome => "as demanded",
+                Some(_) => "excused",
+                None => "left open",
+            };
+            format!("{base}, {}", breach(pair))
+        }
+        Standing::NotAsDemanded if !pair.findings.is_empty() => {
+            format!("{}, {}", pair.standing.name(), breach(pair))
+        }
+        Standing::AsDemanded
+        | Standing::LeftOpen
+        | Standing::Excused
+        | Standing::Inconclusive
+        | Standing::Error
+        | Standing::NotAsDemanded => pair.standing.name().to_owned(),
+    }
+}
+
+fn breach(pair: &PairEvent) -> String {
+    let conjunction = if pair.standing == Standing::Breaks { "but" } else { "and" };
+    format!("{conjunction} breaks {}", pair.findings.join(", "))
 }
 
 /// What the specification demands, with the requirements from which that follows.

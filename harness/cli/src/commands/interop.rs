@@ -4,6 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 use anstream::eprintln;
+use clap::ValueEnum;
 use shakedown_engine::event::Event;
 use shakedown_engine::interop::{InteropSummary, Pair, pairs};
 use shakedown_engine::iut::Iut;
@@ -39,6 +40,7 @@ terminal and in interop.html.",
 Examples:
   shakedown interop my-server.toml my-player.toml
   shakedown interop my-server.toml their-server.toml my-player.toml --filter 3way
+  shakedown interop my-server.toml my-player.toml --filter 3way/player/3way --expect streams
   shakedown interop my-server.toml my-player.toml --impair loss=0.1,delay=20ms..80ms,seed=7"
 )]
 pub(crate) struct Args {
@@ -67,8 +69,21 @@ pub(crate) struct Args {
     #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
     level: Weakest,
 
+    /// What pairs must do to be in order: what the specification demands of each, or all stream
+    #[arg(long, value_enum, default_value_t = Expected::Demanded)]
+    expect: Expected,
+
     #[command(flatten)]
     reports: ReportArgs,
+}
+
+/// What a pair must do.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Expected {
+    /// What the specification demands: to stream, to fall back, to time out
+    Demanded,
+    /// The initiator gets its whole stream, by its own handshake or another one
+    Streams,
 }
 
 fn default_jobs() -> NonZeroUsize {
@@ -97,6 +112,7 @@ impl Args {
             seed: self.seed.unwrap_or_else(any_seed),
             captures: directory.path().join("captures"),
             level: self.level.into(),
+            must_stream: self.expect == Expected::Streams,
             shakedown,
         };
         let mut sinks = self.reports.open(global, Some(&directory), true)?;

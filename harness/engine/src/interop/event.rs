@@ -152,18 +152,21 @@ pub enum Standing {
     Inconclusive,
     /// The harness failed, or an implementation cannot be started as its description says.
     Error,
-    /// It did not, or a side broke a requirement.
+    /// A side broke a requirement; how it ended is no reason to complain.
+    Breaks,
+    /// It did not.
     NotAsDemanded,
 }
 
 impl Standing {
     /// All of them, from the best to the worst.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::AsDemanded,
         Self::LeftOpen,
         Self::Excused,
         Self::Inconclusive,
         Self::Error,
+        Self::Breaks,
         Self::NotAsDemanded,
     ];
 
@@ -176,6 +179,7 @@ impl Standing {
             Self::Excused => "excused by loss",
             Self::Inconclusive => "inconclusive",
             Self::Error => "error",
+            Self::Breaks => "breaks a requirement",
             Self::NotAsDemanded => "not as demanded",
         }
     }
@@ -185,7 +189,7 @@ impl Standing {
     pub const fn is_fine(self) -> bool {
         match self {
             Self::AsDemanded | Self::LeftOpen | Self::Excused => true,
-            Self::Inconclusive | Self::Error | Self::NotAsDemanded => false,
+            Self::Inconclusive | Self::Error | Self::Breaks | Self::NotAsDemanded => false,
         }
     }
 }

@@ -98,7 +98,10 @@ impl Context {
         }
         let launching = answers.responder(&pair.responder.needs);
         let launched = self.unless_stopped(launching).await.ok_or_else(cut_off)?;
-        let responder = launched.map_err(|why| Box::new(not_ready(pair, why)))?;
+        let responder = launched.map_err(|why| {
+            self.cannot_be_run(&answers.iut.name, &why);
+            Box::new(not_ready(pair, why))
+        })?;
         let (whole, is_whole) = watch::channel(false);
         let (connected, is_connected) = watch::channel(false);
         let paths = self.captures_of(pair);
@@ -136,7 +139,10 @@ impl Context {
             }
         };
         let initiator = asks.initiator(&pair.initiator.needs, relay.address());
-        let initiator = initiator.map_err(|why| error(why.to_string()))?;
+        let initiator = initiator.map_err(|why| {
+            self.cannot_be_run(&asks.iut.name, &why);
+            error(why.to_string())
+        })?;
         let (end, waited) = self
             .wait(pair, &asks, [&initiator, &responder], is_whole)
             .await;
@@ -161,6 +167,14 @@ impl Context {
             result.pair.processes.responder = responder;
         }
         Ok(result)
+    }
+
+    /// Notes that a program is not there or is none: no pair of it can be judged.
+    fn cannot_be_run(&self, name: &str, why: &LaunchError) {
+        if matches!(why, LaunchError::Start(_)) {
+            // The first one is told.
+            let _ = self.unstartable.set(format!("{name} cannot be run: {why}"));
+        }
     }
 
     fn captures_of(&self, pair: &Pair) -> [PathBuf; 2] {
@@ -270,6 +284,12 @@ impl Context {
             seen,
         } = verdict;
         let mut result = PairResult::new(pair, outcome, standing, seen);
+        let streams = matches!(outcome, PairOutcome::Streams | PairOutcome::FallsBack);
+        if self.plan.must_stream && !streams && standing.is_fine() {
+            result.pair.standing = Standing::NotAsDemanded;
+            result.pair.demanded = Some(PairOutcome::Streams);
+            result.pair.because = vec![String::from("--expect streams")];
+        }
         result.waited = statistics.late;
         result
             .pair
@@ -315,7 +335,9 @@ impl PairResult {
     fn take(&mut self, found: SideFindings) {
         for finding in found.findings {
             if finding.counts() {
-                self.pair.standing = Standing::NotAsDemanded;
+                if self.pair.standing != Standing::NotAsDemanded {
+                    self.pair.standing = Standing::Breaks;
+                }
                 if !self.pair.findings.contains(&finding.requirement) {
                     self.pair.findings.push(finding.requirement.clone());
                 }

@@ -11,6 +11,8 @@ pub(super) struct Ending {
     pub(super) wanted: usize,
     /// What fails although no pair does: waivers.
     pub(super) failing: Vec<String>,
+    /// A program cannot be run: why, for people.
+    pub(super) unstartable: Option<String>,
     pub(super) interrupted: bool,
     pub(super) took: Duration,
 }
@@ -19,25 +21,31 @@ impl Ending {
     /// The exit code, and why.
     fn exit(&self) -> (u8, String) {
         let count = |standing| self.of(standing).count();
-        let broken = count(Standing::NotAsDemanded);
         let undecided = count(Standing::Inconclusive) + count(Standing::Error);
         if self.interrupted {
             let judged = self.pairs.len() - self.of(Standing::Inconclusive).count();
             let left = self.wanted.saturating_sub(judged);
             return (130, format!("interrupted; {} not judged", pairs(left)));
         }
+        if let Some(why) = &self.unstartable {
+            return (2, why.clone());
+        }
         if self.pairs.len() == undecided {
             let first = self.pairs.iter().map(|pair| pair.seen.as_str()).next();
             let why = first.unwrap_or("there was none");
             return (2, format!("no pair could be judged: {why}"));
         }
-        if broken > 0 || !self.failing.is_empty() {
-            let broken =
-                (broken > 0).then(|| format!("{} not as the specification demands", pairs(broken)));
-            let parts: Vec<_> = broken
-                .into_iter()
-                .chain(self.failing.iter().cloned())
-                .collect();
+        let wrong = [
+            (Standing::NotAsDemanded, "not as demanded"),
+            (Standing::Breaks, "as demanded, but with a requirement broken"),
+        ];
+        let wrong = wrong.map(|(standing, how)| match count(standing) {
+            0 => None,
+            wrong => Some(format!("{} {how}", pairs(wrong))),
+        });
+        let parts = wrong.into_iter().flatten().chain(self.failing.iter().cloned());
+        let parts: Vec<_> = parts.collect();
+        if !parts.is_empty() {
             return (1, parts.join("; "));
         }
         if undecided > 0 {
@@ -128,12 +136,13 @@ mod tests {
             pairs: standings.iter().map(|standing| pair(*standing)).collect(),
             wanted: standings.len(),
             failing: Vec::new(),
+            unstartable: None,
             interrupted: false,
             took: Duration::ZERO,
         }
     }
 
-    use Standing::{AsDemanded, Error, Excused, Inconclusive, LeftOpen, NotAsDemanded};
+    use Standing::{AsDemanded, Breaks, Error, Excused, Inconclusive, LeftOpen, NotAsDemanded};
 
     #[rstest]
     #[case(&[AsDemanded, Excused], 0, "every pair did what the specification demands")]
@@ -142,7 +151,12 @@ mod tests {
         0,
         "no pair did what the specification forbids; it leaves open what 1 pair did"
     )]
-    #[case(&[AsDemanded, NotAsDemanded, Error], 1, "1 pair not as the specification demands")]
+    #[case(&[AsDemanded, NotAsDemanded, Error], 1, "1 pair not as demanded")]
+    #[case(
+        &[AsDemanded, NotAsDemanded, Breaks, Breaks],
+        1,
+        "1 pair not as demanded; 2 pairs as demanded, but with a requirement broken"
+    )]
     #[case(&[AsDemanded, Error, Inconclusive], 3, "2 pairs could not be judged")]
     #[case(&[Error, Inconclusive], 2, "no pair could be judged: what was seen")]
     #[case(&[], 2, "no pair could be judged: there was none")]
@@ -155,7 +169,7 @@ mod tests {
     }
 
     #[test]
-    fn an_interruption_comes_before_all_and_a_waiver_may_fail() {
+    fn an_interruption_comes_before_all_then_what_cannot_be_run_and_a_waiver_may_fail() {
         let mut ending = ending(&[NotAsDemanded, Inconclusive]);
         ending.wanted = 5;
         ending.interrupted = true;
@@ -163,6 +177,9 @@ mod tests {
             ending.exit(),
             (130, "interrupted; 4 pairs not judged".into())
         );
+        let mut unstartable = self::ending(&[NotAsDemanded, Error]);
+        unstartable.unstartable = Some("there is no program".into());
+        assert_eq!(unstartable.exit(), (2, "there is no program".into()));
         let mut waived = self::ending(&[AsDemanded]);
         waived.failing.push("the waiver is past".into());
         assert_eq!(waived.exit(), (1, "the waiver is past".into()));

@@ -73,7 +73,7 @@ impl PairResult {
             true => STALLED,
             false => BUSY,
         };
-        self.pair.standing == Standing::NotAsDemanded
+        matches!(self.pair.standing, Standing::NotAsDemanded | Standing::Breaks)
             && (has_findings || by_outcome)
             && counting.all(|finding| is_timed(&finding))
             && self.waited >= needed

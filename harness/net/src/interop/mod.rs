@@ -12,7 +12,7 @@ mod observer;
 mod sides;
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use shakedown_engine::event::{Event, VERSION};
@@ -59,6 +59,8 @@ pub struct Plan {
     pub captures: PathBuf,
     /// The weakest level whose findings count.
     pub level: Level,
+    /// Whether every pair has to stream, whatever the specification demands of it.
+    pub must_stream: bool,
     /// This program, for `{shakedown}` in descriptions.
     pub shakedown: String,
 }
@@ -76,6 +78,8 @@ struct Context {
     /// Read by pairs that run side by side, written by one that needs the machine for itself.
     quiet: RwLock<()>,
     judged: Mutex<Vec<PairEvent>>,
+    /// Why a program cannot be run.
+    unstartable: OnceLock<String>,
 }
 
 /// Judges every pair of a plan. Events are told as they come; the last is
@@ -101,6 +105,7 @@ pub async fn interop(
         next_start: Mutex::new(Instant::now()),
         quiet: RwLock::default(),
         judged: Mutex::default(),
+        unstartable: OnceLock::new(),
         plan,
     });
     context.tell(Event::InteropStarted(context.started()));
@@ -122,6 +127,7 @@ pub async fn interop(
         pairs: std::mem::take(&mut *context.judged.lock().await),
         wanted: context.plan.pairs.len(),
         failing: context.past_waivers(today),
+        unstartable: context.unstartable.get().cloned(),
         interrupted: context.is_stopped(),
         took: clock.now(),
     };

@@ -7,7 +7,7 @@ use shakedown_engine::event::FindingEvent;
 use shakedown_engine::interop::{PairEvent, Standing};
 
 use super::text::{described, seconds};
-use crate::table::demanded;
+use crate::table::{demanded, standing};
 use crate::text::{clean, clean_line};
 use crate::{Record, Table};
 
@@ -63,15 +63,16 @@ fn status(pair: &PairEvent, findings: &[&FindingEvent]) -> TestCaseStatus {
         }
         Standing::Inconclusive => (NonSuccessKind::Error, "inconclusive"),
         Standing::Error => (NonSuccessKind::Error, "error"),
-        Standing::NotAsDemanded => (
+        Standing::Breaks | Standing::NotAsDemanded => (
             NonSuccessKind::Failure,
             pair.findings.first().map_or("outcome", String::as_str),
         ),
     };
     let mut status = TestCaseStatus::non_success(kind);
     let message = format!(
-        "{}: {}; demanded: {}",
+        "{}, {}: {}; demanded: {}",
         pair.outcome.name(),
+        standing(pair),
         pair.seen,
         demanded(pair)
     );

@@ -7,7 +7,7 @@ use shakedown_engine::interop::{PairEvent, Standing};
 
 use super::text::{code, escape, link};
 use crate::Record;
-use crate::table::{Table, demanded, label, legend, mark};
+use crate::table::{Table, demanded, label, legend, standing, words};
 use crate::text::count;
 
 /// The whole section; nothing if nobody was set at a table.
@@ -73,16 +73,11 @@ fn matrix(table: &Table) -> String {
 }
 
 fn cell(pair: &PairEvent) -> String {
-    let outcome = format!("{}{}", escape(mark(pair.standing)), pair.outcome.name());
-    let outcome = match pair.standing.is_fine() {
-        true => outcome,
-        false => format!("**{outcome}**"),
-    };
-    let found = pair.findings.iter().map(|id| escape(id));
-    std::iter::once(outcome)
-        .chain(found)
-        .collect::<Vec<_>>()
-        .join(" ")
+    let words = escape(&words(pair));
+    match pair.standing.is_fine() {
+        true => words,
+        false => format!("**{words}**"),
+    }
 }
 
 /// The pairs that did not end as they have to, with their captures.
@@ -96,7 +91,7 @@ fn details(table: &Table, directory: &Path) -> String {
         return String::new();
     }
     let mut text = String::from(
-        "\n## What was not as demanded\n\n\
+        "\n## What was not in order\n\n\
          | pair | standing | outcome | demanded | found | captures |\n|---|---|---|---|---|---|\n",
     );
     for pair in pairs {
@@ -107,7 +102,7 @@ fn details(table: &Table, directory: &Path) -> String {
             text,
             "| {} | {} | {}: {} | {} | {} | {} |",
             code(&pair.pair),
-            pair.standing.name(),
+            standing(pair),
             pair.outcome.name(),
             escape(&pair.seen),
             escape(&demanded(pair)),

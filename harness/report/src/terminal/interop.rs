@@ -10,7 +10,7 @@ use shakedown_engine::verdict::Verdict;
 use super::finding::{self, labelled};
 use super::parts::{exit_style, findings, heading, process};
 use super::style::{self, paint};
-use crate::table::{demanded, label, legend, words};
+use crate::table::{demanded, label, legend, standing, words};
 use crate::text::{clean_line, count, wrap};
 use crate::{Record, Table};
 
@@ -28,7 +28,10 @@ pub(super) fn render(record: &Record, width: usize) -> String {
     let mut sections = Vec::new();
     for pair in table.worst_first() {
         match pair.standing {
-            Standing::NotAsDemanded | Standing::Error | Standing::Inconclusive => {
+            Standing::NotAsDemanded
+            | Standing::Breaks
+            | Standing::Error
+            | Standing::Inconclusive => {
                 sections.push(self::pair(pair, record, width));
             }
             Standing::AsDemanded | Standing::LeftOpen | Standing::Excused => {}
@@ -44,7 +47,7 @@ fn pair(pair: &PairEvent, record: &Record, width: usize) -> String {
         Standing::AsDemanded | Standing::LeftOpen | Standing::Excused => Verdict::Pass,
         Standing::Inconclusive => Verdict::Inconclusive,
         Standing::Error => Verdict::Error,
-        Standing::NotAsDemanded => Verdict::Fail,
+        Standing::Breaks | Standing::NotAsDemanded => Verdict::Fail,
     };
     let mut text = heading(
         verdict,
@@ -53,7 +56,7 @@ fn pair(pair: &PairEvent, record: &Record, width: usize) -> String {
         width,
     );
     let plain = anstyle::Style::new();
-    let outcome = format!("{}: {}", pair.outcome.name(), pair.seen);
+    let outcome = format!("{}, {}: {}", pair.outcome.name(), standing(pair), pair.seen);
     text += &labelled(
         "outcome",
         &outcome,

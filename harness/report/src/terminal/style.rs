@@ -36,7 +36,7 @@ pub(crate) const fn of_standing(standing: Standing) -> Style {
             of(Verdict::Inconclusive)
         }
         Standing::Error => of(Verdict::Error),
-        Standing::NotAsDemanded => of(Verdict::Fail),
+        Standing::Breaks | Standing::NotAsDemanded => of(Verdict::Fail),
     }
 }
 
