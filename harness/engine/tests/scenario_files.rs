@@ -8,8 +8,8 @@
 use std::path::{Path, PathBuf};
 
 use rstest::rstest;
-use shakedown_engine::document::check_text;
-use shakedown_engine::scenario::{Library, Loaded, Selection, SelectionError};
+use shakedown_engine::document::{Pointer, check_text};
+use shakedown_engine::scenario::{Library, Loaded, Selection, SelectionError, each_step};
 use shakedown_protocol::requirement::{Role, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol};
 
@@ -80,6 +80,47 @@ fn deep_nesting_in_every_shape_is_an_error_and_no_crash() {
             problems.contains("nested deeper than 64 levels"),
             "{problems}"
         );
+    }
+}
+
+#[test]
+fn media_that_do_not_come_break_no_rule_about_how_datagrams_look() {
+    const LOOKS: [&str; 7] = [
+        "MS-D-02", "MS-D-03", "MS-D-04", "MS-R-01", "MS-W-09", "MS-W-10", "MS-W-12",
+    ];
+    let library = committed();
+    for Loaded { scenario, .. } in library.scenarios() {
+        let first = scenario.requirements.first();
+        each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
+            let step = serde_json::to_value(step).unwrap();
+            let Some(media) = step.get("expect_media") else {
+                return;
+            };
+            let own = media.get("requirement").and_then(|id| id.as_str());
+            let judged = own.or(first.map(String::as_str)).unwrap();
+            assert!(!LOOKS.contains(&judged), "{}: {judged}", scenario.id);
+        });
+    }
+}
+
+#[test]
+fn a_cause_is_a_requirement_and_nothing_is_its_own_cause() {
+    for protocol in PROTOCOLS {
+        // Taken away are those all of whose causes are gone; a circle stays.
+        let mut left: Vec<_> = (protocol.requirements)().iter().collect();
+        loop {
+            let ids: Vec<_> = left.iter().map(|rule| rule.id.as_str()).collect();
+            let before = left.len();
+            left.retain(|rule| rule.follows_from.iter().any(|id| ids.contains(&id.as_str())));
+            if left.len() == before {
+                break;
+            }
+        }
+        assert!(left.is_empty(), "{left:#?}");
+        let causes = (protocol.requirements)().iter().flat_map(|rule| &rule.follows_from);
+        for cause in causes {
+            assert!(protocol.requirement(cause).is_some(), "there is no {cause}");
+        }
     }
 }
 

@@ -128,4 +128,7 @@ pub struct Requirement {
     pub source: String,
     /// The specification's section.
     pub section: String,
+    /// Requirements whose breach is the cause where both are broken in one conversation.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub follows_from: Vec<String>,
 }

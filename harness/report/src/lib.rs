@@ -15,6 +15,7 @@
 //! This crate depends on `shakedown-engine` for the events and on `shakedown-protocol` for the text
 //! of requirements; it writes files, and touches no sockets, processes, threads or clocks.
 
+mod cause;
 mod document;
 mod file;
 #[cfg(test)]

@@ -10,6 +10,7 @@ use shakedown_engine::verdict::Verdict;
 use self::text::{code, escape, link};
 use crate::document::Document;
 use crate::text::count;
+use crate::cause::by_cause;
 use crate::{Record, load, requirements};
 
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
@@ -107,10 +108,9 @@ fn loads(record: &Record, directory: &Path) -> String {
 
 fn failed(record: &Record, directory: &Path) -> String {
     let worst = record.worst_first();
-    let failed: Vec<&&VerdictEvent> = worst
-        .iter()
-        .filter(|v| matches!(v.verdict, Verdict::Fail | Verdict::Error))
-        .collect();
+    let failed = worst.into_iter();
+    let failed = failed.filter(|v| matches!(v.verdict, Verdict::Fail | Verdict::Error));
+    let failed = by_cause(failed, record);
     let counted = |f: &&FindingEvent| f.counts();
     if failed.is_empty() {
         return String::new();
@@ -119,7 +119,13 @@ fn failed(record: &Record, directory: &Path) -> String {
         | scenario | verdict | requirement | expected | got | packet | capture |\n\
         |---|---|---|---|---|---|---|\n"
         .to_owned();
-    for verdict in failed {
+    for (verdict, others) in failed.iter().filter_map(|same| same.split_first()) {
+        let names: Vec<_> = others.iter().map(|other| code(&other.scenario)).collect();
+        let same = match names.is_empty() {
+            true => String::new(),
+            false => format!("<br>and {} more: {}", names.len(), names.join(", ")),
+        };
+        let place = code(&verdict.scenario) + &same;
         let findings = record.findings_of(&verdict.scenario).filter(counted);
         let findings: Vec<&FindingEvent> = findings.collect();
         if findings.is_empty() {
@@ -128,23 +134,23 @@ fn failed(record: &Record, directory: &Path) -> String {
             let _ = writeln!(
                 text,
                 "| {} | {} | | | {reason} | | {capture} |",
-                code(&verdict.scenario),
+                place,
                 verdict.verdict,
             );
         }
         for finding in findings {
             let of = verdict.verdict.name();
-            text += &finding_row(&verdict.scenario, of, finding, directory);
+            text += &finding_row(&place, of, finding, directory);
         }
     }
     text
 }
 
-fn finding_row(scenario: &str, verdict: &str, finding: &FindingEvent, directory: &Path) -> String {
+fn finding_row(place: &str, verdict: &str, finding: &FindingEvent, directory: &Path) -> String {
     let packet = finding.packet.map_or(String::new(), |p| p.to_string());
     format!(
         "| {} | {verdict} | {} {} | {} | {} | {packet} | {} |\n",
-        code(scenario),
+        place,
         escape(&finding.requirement),
         escape(&finding.level),
         escape(&finding.expected),
@@ -168,7 +174,7 @@ fn not_counted(record: &Record, directory: &Path) -> String {
             Some(because) => format!("waived: {}", escape(because)),
             None => "advice".to_owned(),
         };
-        text += &finding_row(place.unwrap_or(""), &why, finding, directory);
+        text += &finding_row(&code(place.unwrap_or("")), &why, finding, directory);
     }
     text
 }

@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -73,7 +73,8 @@ pub struct Composed {
     /// The verdict, on the scenario and on each requirement: those that it names, then those that
     /// the monitor judged, in the specification's order.
     pub verdict: VerdictEvent,
-    /// What was found, the first in time first; those that do not count among them.
+    /// What was found, causes before what follows from them and then the first in time first; those that do
+    /// not count among them.
     pub findings: Vec<FindingEvent>,
     /// Indices of the waivers that matched a finding.
     pub waived: Vec<usize>,
@@ -117,7 +118,7 @@ pub fn compose(evidence: &Evidence<'_>) -> Composed {
             evidence.waivers,
         ));
     }
-    findings.sort_by(|a, b| a.time.total_cmp(&b.time));
+    causes_first(&mut findings, evidence.protocol);
     waived.sort_unstable();
     waived.dedup();
     let requirements = evidence.requirements(&findings);
@@ -137,6 +138,24 @@ pub fn compose(evidence: &Evidence<'_>) -> Composed {
         findings,
         waived,
     }
+}
+
+/// Orders findings by cause, then by time: what follows from another finding comes after it.
+fn causes_first(findings: &mut [FindingEvent], protocol: &Protocol) {
+    let found: BTreeSet<String> = findings.iter().map(|one| one.requirement.clone()).collect();
+    let depth = |finding: &FindingEvent| depth(&finding.requirement, &found, protocol);
+    findings.sort_by(|a, b| depth(a).cmp(&depth(b)).then(a.time.total_cmp(&b.time)));
+}
+
+/// How many causes in a row stand before the breach of a requirement, of those that were found.
+fn depth(id: &str, found: &BTreeSet<String>, protocol: &Protocol) -> usize {
+    let mut others = found.clone();
+    // Nothing is its own cause, whatever the table says.
+    others.remove(id);
+    let causes = protocol.requirement(id).map_or(&[][..], |rule| &rule.follows_from);
+    let causes = causes.iter().filter(|cause| others.contains(*cause));
+    let deepest = causes.map(|cause| 1 + depth(cause, &others, protocol)).max();
+    deepest.unwrap_or(0)
 }
 
 impl Evidence<'_> {

@@ -233,6 +233,19 @@ fn the_finding_that_came_first_is_first() {
 }
 
 #[test]
+fn a_cause_comes_before_what_follows_from_it_though_it_was_seen_later() {
+    let mut case = Case::passed();
+    case.observations = vec![
+        found("MS-D-02", 1_100, Some(5)),
+        found("MS-D-01", 1_200, Some(6)),
+        found("MS-L-04", 1_900, Some(9)),
+    ];
+    let composed = case.composed();
+    let order: Vec<_> = composed.findings.iter().map(|one| one.requirement.as_str()).collect();
+    assert_eq!(order, ["MS-L-04", "MS-D-02", "MS-D-01"]);
+}
+
+#[test]
 fn what_script_and_monitor_both_found_is_told_once() {
     let mut failed = failure("MS-H-05");
     failed.packet = Some(5);

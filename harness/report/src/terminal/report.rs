@@ -9,6 +9,7 @@ use super::parts::{exit_style, findings, heading, process};
 use super::style::{self, paint};
 use super::tables;
 use super::{interop, load};
+use crate::cause::by_cause;
 use crate::text::{clean_line, count, fit_tail, wrap};
 use crate::{Outcome, Record, Run};
 
@@ -18,16 +19,14 @@ const MOST_NAMED: usize = 6;
 pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String {
     let mut sections = vec![];
     let worst = record.worst_first();
-    for verdict in &worst {
-        match verdict.verdict {
-            Verdict::Fail | Verdict::Error => sections.push(scenario(verdict, record, width)),
-            Verdict::Pass if record.findings_of(&verdict.scenario).next().is_some() => {
-                sections.push(scenario(verdict, record, width));
-            }
-            Verdict::Pass
-            | Verdict::NotObserved
-            | Verdict::NotApplicable
-            | Verdict::Inconclusive => {}
+    let is_told = |verdict: &&VerdictEvent| match verdict.verdict {
+        Verdict::Fail | Verdict::Error => true,
+        Verdict::Pass => record.findings_of(&verdict.scenario).next().is_some(),
+        Verdict::NotObserved | Verdict::NotApplicable | Verdict::Inconclusive => false,
+    };
+    for same in by_cause(worst.iter().copied().filter(is_told), record) {
+        if let Some((first, others)) = same.split_first() {
+            sections.push(scenario(first, record, width) + &the_same_in(others, width));
         }
     }
     sections.extend(record.loads.iter().map(load::render));
@@ -48,6 +47,19 @@ pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String
     sections.push(closing(record, outcome, width));
     sections.retain(|section| !section.is_empty());
     sections.join("\n")
+}
+
+/// The names of scenarios that say the same as the one before.
+fn the_same_in(others: &[&VerdictEvent], width: usize) -> String {
+    if others.is_empty() {
+        return String::new();
+    }
+    let mut text = format!("\n  the same in {}\n", count(others.len() as u64, "more scenario"));
+    for other in others {
+        let name = fit_tail(&clean_line(&other.scenario), width - 4);
+        text += &format!("    {}\n", paint(style::DIM, &name));
+    }
+    text
 }
 
 /// A scenario with its findings.
@@ -291,6 +303,37 @@ mod tests {
         let plain = anstream::adapter::strip_str(&report).to_string();
         let trimmed: Vec<&str> = plain.lines().map(str::trim_end).collect();
         trimmed.join("\n")
+    }
+
+    #[test]
+    fn what_fails_many_scenarios_for_one_cause_is_told_once_with_their_names() {
+        let mut events = fixture::run();
+        let failed = events.iter().position(|event| match event {
+            Event::Verdict(verdict) => verdict.verdict == Verdict::Fail,
+            _ => false,
+        });
+        let Event::Verdict(mut verdict) = events[failed.unwrap()].clone() else {
+            unreachable!("it is a verdict");
+        };
+        let record = record(events.clone());
+        let findings: Vec<_> = record.findings_of(&verdict.scenario).cloned().collect();
+        for n in 1..=16 {
+            verdict.scenario = format!("mediastream/legacy/responder/another-{n}");
+            for finding in &findings {
+                let mut finding = finding.clone();
+                finding.scenario = Some(verdict.scenario.clone());
+                finding.time += f64::from(n);
+                events.push(Event::Finding(finding));
+            }
+            events.push(Event::Verdict(verdict.clone()));
+        }
+        let told = plain(events, 80);
+        assert_eq!(told.matches(&findings[0].expected).count(), 1, "{told}");
+        let (_, names) = told.split_once("the same in 16 more scenarios").unwrap();
+        for n in 1..=16 {
+            let name = format!("\n    mediastream/legacy/responder/another-{n}\n");
+            assert!(names.contains(&name), "{name} in {told}");
+        }
     }
 
     #[test]
