@@ -111,13 +111,19 @@ fn a_cause_is_a_requirement_and_nothing_is_its_own_cause() {
         loop {
             let ids: Vec<_> = left.iter().map(|rule| rule.id.as_str()).collect();
             let before = left.len();
-            left.retain(|rule| rule.follows_from.iter().any(|id| ids.contains(&id.as_str())));
+            left.retain(|rule| {
+                rule.follows_from
+                    .iter()
+                    .any(|id| ids.contains(&id.as_str()))
+            });
             if left.len() == before {
                 break;
             }
         }
         assert!(left.is_empty(), "{left:#?}");
-        let causes = (protocol.requirements)().iter().flat_map(|rule| &rule.follows_from);
+        let causes = (protocol.requirements)()
+            .iter()
+            .flat_map(|rule| &rule.follows_from);
         for cause in causes {
             assert!(protocol.requirement(cause).is_some(), "there is no {cause}");
         }

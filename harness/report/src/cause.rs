@@ -17,7 +17,10 @@ pub(crate) fn by_cause<'a>(
             finding.counts() && finding.scenario.as_deref() == Some(&verdict.scenario)
         });
         let findings: Vec<&FindingEvent> = findings.collect();
-        let mut broken: Vec<&str> = findings.iter().map(|one| one.requirement.as_str()).collect();
+        let mut broken: Vec<&str> = findings
+            .iter()
+            .map(|one| one.requirement.as_str())
+            .collect();
         let words = match findings.first() {
             Some(first) => format!("{} {}", first.requirement, shape(&first.message)),
             None => shape(verdict.reason.as_deref().unwrap_or_default()),

@@ -8,9 +8,9 @@ use shakedown_engine::event::{FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
 use self::text::{code, escape, link};
+use crate::cause::by_cause;
 use crate::document::Document;
 use crate::text::count;
-use crate::cause::by_cause;
 use crate::{Record, load, requirements};
 
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
@@ -134,8 +134,7 @@ fn failed(record: &Record, directory: &Path) -> String {
             let _ = writeln!(
                 text,
                 "| {} | {} | | | {reason} | | {capture} |",
-                place,
-                verdict.verdict,
+                place, verdict.verdict,
             );
         }
         for finding in findings {

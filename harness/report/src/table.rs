@@ -183,7 +183,11 @@ pub(crate) fn standing(pair: &PairEvent) -> String {
 }
 
 fn breach(pair: &PairEvent) -> String {
-    let conjunction = if pair.standing == Standing::Breaks { "but" } else { "and" };
+    let conjunction = if pair.standing == Standing::Breaks {
+        "but"
+    } else {
+        "and"
+    };
     format!("{conjunction} breaks {}", pair.findings.join(", "))
 }
 

@@ -152,9 +152,13 @@ fn depth(id: &str, found: &BTreeSet<String>, protocol: &Protocol) -> usize {
     let mut others = found.clone();
     // Nothing is its own cause, whatever the table says.
     others.remove(id);
-    let causes = protocol.requirement(id).map_or(&[][..], |rule| &rule.follows_from);
+    let causes = protocol
+        .requirement(id)
+        .map_or(&[][..], |rule| &rule.follows_from);
     let causes = causes.iter().filter(|cause| others.contains(*cause));
-    let deepest = causes.map(|cause| 1 + depth(cause, &others, protocol)).max();
+    let deepest = causes
+        .map(|cause| 1 + depth(cause, &others, protocol))
+        .max();
     deepest.unwrap_or(0)
 }
 

@@ -241,7 +241,11 @@ fn a_cause_comes_before_what_follows_from_it_though_it_was_seen_later() {
         found("MS-L-04", 1_900, Some(9)),
     ];
     let composed = case.composed();
-    let order: Vec<_> = composed.findings.iter().map(|one| one.requirement.as_str()).collect();
+    let order: Vec<_> = composed
+        .findings
+        .iter()
+        .map(|one| one.requirement.as_str())
+        .collect();
     assert_eq!(order, ["MS-L-04", "MS-D-02", "MS-D-01"]);
 }
 

@@ -37,13 +37,19 @@ impl Ending {
         }
         let wrong = [
             (Standing::NotAsDemanded, "not as demanded"),
-            (Standing::Breaks, "as demanded, but with a requirement broken"),
+            (
+                Standing::Breaks,
+                "as demanded, but with a requirement broken",
+            ),
         ];
         let wrong = wrong.map(|(standing, how)| match count(standing) {
             0 => None,
             wrong => Some(format!("{} {how}", pairs(wrong))),
         });
-        let parts = wrong.into_iter().flatten().chain(self.failing.iter().cloned());
+        let parts = wrong
+            .into_iter()
+            .flatten()
+            .chain(self.failing.iter().cloned());
         let parts: Vec<_> = parts.collect();
         if !parts.is_empty() {
             return (1, parts.join("; "));

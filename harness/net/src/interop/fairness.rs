@@ -73,8 +73,10 @@ impl PairResult {
             true => STALLED,
             false => BUSY,
         };
-        matches!(self.pair.standing, Standing::NotAsDemanded | Standing::Breaks)
-            && (has_findings || by_outcome)
+        matches!(
+            self.pair.standing,
+            Standing::NotAsDemanded | Standing::Breaks
+        ) && (has_findings || by_outcome)
             && counting.all(|finding| is_timed(&finding))
             && self.waited >= needed
     }

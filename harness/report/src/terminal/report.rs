@@ -54,7 +54,10 @@ fn the_same_in(others: &[&VerdictEvent], width: usize) -> String {
     if others.is_empty() {
         return String::new();
     }
-    let mut text = format!("\n  the same in {}\n", count(others.len() as u64, "more scenario"));
+    let mut text = format!(
+        "\n  the same in {}\n",
+        count(others.len() as u64, "more scenario")
+    );
     for other in others {
         let name = fit_tail(&clean_line(&other.scenario), width - 4);
         text += &format!("    {}\n", paint(style::DIM, &name));
