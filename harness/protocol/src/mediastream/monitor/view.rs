@@ -178,6 +178,11 @@ impl<'a> ControlView<'a> {
         self.is_ours() && (self.is_well_formed || self.is_cut)
     }
 
+    /// Whether who reads it little-endian, as everybody must, takes it for what it was meant to be.
+    pub(super) fn is_read_as_meant(&self) -> bool {
+        u16_at(self.bytes, 0) == Some(self.flag()) && is_sound(self.flag(), self.bytes)
+    }
+
     pub(super) fn has(&self, bit: u16) -> bool {
         let flags = self.number("Flags");
         flags.is_some_and(|flags| flags & u64::from(bit) != 0)

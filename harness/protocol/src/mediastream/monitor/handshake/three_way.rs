@@ -42,7 +42,7 @@ impl Handshake {
         }
         Self {
             wish: Some(id.unwrap_or(ConnectionId::EMPTY)),
-            is_syn_valid: view.is_valid(),
+            is_syn_valid: view.is_valid() && view.is_read_as_meant(),
             ..Self::asked(&THREE_WAY, view, scope)
         }
     }

@@ -221,6 +221,18 @@ fn an_invalid_syn_needs_no_answer() {
 }
 
 #[test]
+fn a_syn_that_makes_sense_big_endian_only_needs_no_answer() {
+    let flag = |bytes: &mut Vec<u8>| bytes.swap(0, 1);
+    let tlv = |bytes: &mut Vec<u8>| bytes.extend([0x00, 0x06, 0x00, 0x04, 0x00, 0x00, 0x05, 0x78]);
+    for swap in [flag, tlv] {
+        let talk = (0..3).fold(unanswered(), |talk, index| talk.on(index, swap));
+        let heard = judge(&talk, &supervised("3way"));
+        assert!(heard.findings.contains(&"MS-W-01"), "{:#?}", heard.all);
+        assert!(!heard.findings.contains(&"MS-H-05"), "{:#?}", heard.all);
+    }
+}
+
+#[test]
 fn silence_under_a_flood_of_syns_is_allowed() {
     let mut talk = Talk::new();
     for port in 0..200 {
