@@ -190,6 +190,7 @@ impl Check<'_> {
             }),
             waived: None,
             advisory: level > self.settings.level,
+            off: None,
         }
     }
 

@@ -6,6 +6,7 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
+use shakedown_protocol::monitor::Off;
 
 use crate::interop::{InteropStarted, InteropSummary, PairEvent};
 use crate::verdict::Verdict;
@@ -184,6 +185,9 @@ pub struct FindingEvent {
     /// Whether it is advice: it does not count, because its level is below the one asked for (`--level`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub advisory: bool,
+    /// The moment that was missed, if it is about time: in the capture's time, and not told.
+    #[serde(skip)]
+    pub off: Option<Off>,
 }
 
 impl FindingEvent {

@@ -53,6 +53,12 @@ impl Clock {
         self.epoch + at
     }
 
+    /// The moment of this clock that a capture calls `wall`.
+    #[must_use]
+    pub fn at(&self, wall: Duration) -> Duration {
+        wall.saturating_sub(self.epoch)
+    }
+
     /// The day, in Universal Time.
     #[must_use]
     pub fn today(&self) -> Date {

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use procfs::net::UdpNetEntries;
 use procfs::process::{FDTarget, Process};
-use procfs::{FromBufReadSI, current_system_info};
+use procfs::{CurrentSI, FromBufReadSI, KernelStats, current_system_info};
 
 /// One UDP socket of this machine, as `/proc/net/udp` and `udp6` list it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -104,17 +104,24 @@ pub fn waited_for_processor(group: i32) -> Option<Duration> {
     waited.max().map(Duration::from_nanos)
 }
 
-/// The same of the group's leader alone, which is told by fewer files.
+/// What the processors of this machine did besides being idle since it started, in ticks of a hundredth
+/// of a second, and what others took of a virtual one. `None` where the system does not tell.
 #[must_use]
-pub fn leader_waited_for_processor(group: i32) -> Option<Duration> {
-    let threads = Process::new(group).ok()?.tasks().ok()?;
-    let waited = threads
-        .flatten()
-        .filter_map(|thread| Some(thread.schedstat().ok()?.run_delay));
-    waited.max().map(Duration::from_nanos)
+pub fn processor_time() -> Option<Duration> {
+    let total = KernelStats::current().ok()?.total;
+    let parts = [Some(total.user), Some(total.nice), Some(total.system)];
+    let parts = parts
+        .into_iter()
+        .chain([total.irq, total.softirq, total.steal]);
+    let ticks: u64 = parts.flatten().sum();
+    let per_second = procfs::ticks_per_second().max(1);
+    Some(Duration::from_micros(
+        ticks.saturating_mul(1_000_000 / per_second),
+    ))
 }
 
-fn processes_of(group: i32) -> impl Iterator<Item = Process> {
+/// The processes of a group that may be looked at.
+pub fn processes_of(group: i32) -> impl Iterator<Item = Process> {
     let all = procfs::process::all_processes();
     all.into_iter()
         .flatten()

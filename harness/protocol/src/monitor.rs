@@ -65,6 +65,20 @@ pub struct Finding {
     pub got: String,
     /// The bytes of the datagram that show it, if bytes do.
     pub field: Option<Field>,
+    /// How far it is off, where it is about time and nothing else.
+    #[serde(skip)]
+    pub off: Option<Off>,
+}
+
+/// A moment that was missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Off {
+    /// From when on it could be missed, as the capture counts time.
+    pub since: Duration,
+    /// Until when it was.
+    pub until: Duration,
+    /// By how much, besides all that is granted.
+    pub by: Duration,
 }
 
 /// A stretch of a datagram's bytes.

@@ -218,6 +218,7 @@ impl Course {
         failure.got = got.unwrap_or(failure.got);
         failure.requirement = requirement.unwrap_or(failure.requirement);
         failure.judged = self.judged();
+        failure.since = self.mark;
         if choices > 1 {
             failure.step.clone_from(&op.path);
         }

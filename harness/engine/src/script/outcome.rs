@@ -45,6 +45,8 @@ pub struct Failure {
     pub judged: Vec<String>,
     /// The slack of the window, if the step failed by time.
     pub slack: Option<Duration>,
+    /// When the step began.
+    pub since: Duration,
 }
 
 impl Failure {
@@ -62,6 +64,7 @@ impl Failure {
             field: None,
             judged: Vec::new(),
             slack: None,
+            since: time,
         }
     }
 }

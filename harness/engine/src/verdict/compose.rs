@@ -3,7 +3,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::monitor::{Finding, Observation};
+use shakedown_protocol::monitor::{Finding, Observation, Off};
 use shakedown_protocol::requirement::{Level, Requirement, Seen};
 
 use crate::event::{FieldEvent, FindingEvent, ProcessEvent, VerdictEvent};
@@ -390,6 +390,11 @@ impl Evidence<'_> {
             got: failure.got.clone(),
             step: Some(failure.step.clone()),
             bytes: failure.payload.as_deref().map(hex),
+            off: Some(Off {
+                since: self.epoch.saturating_add(failure.since),
+                until: self.epoch.saturating_add(failure.time),
+                by: Duration::ZERO,
+            }),
             field: failure.field.as_ref().map(|field| FieldEvent {
                 name: field.name.clone(),
                 offset: field.offset,

@@ -36,6 +36,7 @@ impl Place<'_> {
             expected: finding.expected.clone(),
             got: finding.got.clone(),
             bytes: payload.map(hex),
+            off: finding.off,
             field: finding.field.map(|field| FieldEvent {
                 name: field.name.to_owned(),
                 offset: field.offset,
@@ -79,6 +80,7 @@ impl Place<'_> {
             field: None,
             waived: None,
             advisory: false,
+            off: None,
         }
     }
 }

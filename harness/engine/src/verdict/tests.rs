@@ -118,6 +118,7 @@ fn finding(requirement: &'static str, party: Role, millis: u64, packet: Option<u
         expected: "a".to_owned(),
         got: "b".to_owned(),
         field: None,
+        off: None,
     }
 }
 

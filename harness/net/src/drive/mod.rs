@@ -5,6 +5,7 @@
 //! is recorded, so that the capture tells the true order.
 
 mod bound;
+mod busy;
 mod capture;
 mod end;
 mod parallel;
@@ -20,18 +21,18 @@ use std::time::Duration;
 
 use shakedown_engine::network::{Counts, Fault};
 use shakedown_engine::scenario::Needs;
-use shakedown_engine::script::{Action, Input, Script, SocketId, StepEvent};
+use shakedown_engine::script::{Action, Input, Script, ScriptOutcome, SocketId, StepEvent};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use crate::clock::Clock;
-use crate::kernel;
 use crate::launch::{Instance, LaunchError, Launcher};
 use crate::process::Ended;
 use crate::socket::PeerSocket;
 use crate::stop::stopped;
 
 pub use bound::{bound, bound_through, wait};
+pub use busy::Busy;
 pub use capture::{EdgeRecorder, ScenarioCapture};
 pub use end::End;
 pub use parallel::ParallelCapture;
@@ -101,11 +102,7 @@ pub struct Drive {
     /// How much later than the script wanted our datagrams have left since the implementation's
     /// last one: its timers did not wait for them.
     behind: Duration,
-    /// What the implementation had waited for a processor when the first step was done: how long a
-    /// process takes to get going is no reason to doubt what it does then.
-    before: Option<Duration>,
-    /// The same as it was seen last: of a process that is gone nobody tells it any more.
-    waited: Duration,
+    busy: Busy,
 }
 
 type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + Send>>;
@@ -129,9 +126,11 @@ pub struct Driven {
     pub stimuli: Counts,
     /// The worst lateness of the driver.
     pub lateness: Duration,
-    /// How long the implementation waited for a processor meanwhile at most, as far as the system
-    /// tells.
-    pub starved: Duration,
+    /// What the machine did to both sides.
+    pub busy: Busy,
+    /// By how much the step missed its window that got nothing: what came then, at a moment that may
+    /// be excused.
+    pub missed_by: Option<Duration>,
     /// How long the script took.
     pub took: Duration,
     /// The addresses of the scripted peer.
@@ -173,19 +172,15 @@ impl Drive {
             last_sent_at: setup.last_sent_at,
             lateness: Duration::ZERO,
             behind: Duration::ZERO,
-            before: None,
-            waited: Duration::ZERO,
+            busy: Busy::default(),
         }
     }
 
     /// Plays the script to its end, to `limit`, or until `stop` turns true.
     pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
-        let start = self.starvation();
         let end = self.play(limit, &mut stop).await;
-        let starved = self
-            .starvation()
-            .saturating_sub(self.before.unwrap_or(start));
         let took = self.clock.now();
+        let missed_by = self.linger(&end).await;
         self.say_goodbye(&mut stop).await;
         let closed = self.capture.close().await;
         self.sockets.keep_relay(closed.kept, closed.own);
@@ -203,7 +198,8 @@ impl Drive {
             ended: self.ended.map(|ended| (ended, self.ended_at)),
             last_sent,
             lateness: self.lateness,
-            starved,
+            busy: self.busy,
+            missed_by,
             took,
             own: self.sockets.own(),
             sockets: self.sockets,
@@ -211,17 +207,42 @@ impl Drive {
         }
     }
 
-    /// How long the implementation waited for a processor so far, as far as the system tells.
-    fn starvation(&mut self) -> Duration {
-        self.note_waited(kernel::waited_for_processor);
-        self.waited
-    }
-
-    fn note_waited(&mut self, of: impl FnOnce(i32) -> Option<Duration>) {
+    /// Looks how the implementation fares.
+    fn look(&mut self) {
         let process = self.instance.as_ref().and_then(|it| it.process.as_ref());
         let group = process.and_then(|process| process.group());
-        if let Some(waited) = group.and_then(of) {
-            self.waited = self.waited.max(waited);
+        self.busy.look(self.clock.now(), group);
+    }
+
+    /// Where a step got nothing in its window: waits for as long as the implementation was kept waiting
+    /// in it. Tells how late something came then; whoever was only kept from it does it now.
+    async fn linger(&mut self, end: &End) -> Option<Duration> {
+        self.look();
+        let End::Played(ScriptOutcome::Failed(failure)) = end else {
+            return None;
+        };
+        if failure.packet.is_some() || failure.slack.is_none() {
+            return None;
+        }
+        let was_there = self.ended.is_none();
+        loop {
+            let now = self.clock.now();
+            let until = failure.time + self.busy.excused(failure.since, now);
+            let (received, _) = self.sockets.drain(&self.clock);
+            let mut late = received.iter().map(|it| it.arrival.at);
+            if let Some(at) = late.find(|at| *at > failure.time) {
+                return Some(at - failure.time);
+            }
+            if now >= until {
+                return None;
+            }
+            tokio::select! {
+                () = self.sockets.readable() => {}
+                _ = ended(self.instance.as_ref(), self.ended), if was_there => {
+                    return Some(self.clock.now().saturating_sub(failure.time));
+                }
+                () = sleep_until(self.clock.instant(until.min(now + HEARTBEAT))) => self.look(),
+            }
         }
     }
 
@@ -253,9 +274,6 @@ impl Drive {
             }
             if let Some(outcome) = self.script.outcome() {
                 return End::Played(outcome.clone());
-            }
-            if self.before.is_none() && !self.script.events().is_empty() {
-                self.before = Some(self.starvation());
             }
             if *stop.borrow() {
                 return End::Interrupted;
@@ -290,7 +308,7 @@ impl Drive {
         match wakeup {
             Wakeup::Nothing => {}
             Wakeup::Woke => {
-                self.note_waited(kernel::leader_waited_for_processor);
+                self.look();
                 let late = self.clock.now().saturating_sub(target);
                 self.note_lateness(late).await;
             }
@@ -441,6 +459,7 @@ impl Drive {
                 self.script.handle(self.told, Input::Sent { tag, packet });
                 if !self.behind.is_zero() {
                     self.lateness = self.lateness.max(self.behind);
+                    self.busy.late(now, self.behind);
                     self.script.handle(self.told, Input::Late(self.behind));
                 }
             }
@@ -476,6 +495,7 @@ impl Drive {
             return;
         }
         self.lateness = self.lateness.max(late);
+        self.busy.late(self.clock.now(), late);
         self.tell(Input::Late(late), self.told).await;
     }
 }

@@ -369,6 +369,7 @@ impl Report<'_> {
             field: None,
             waived: None,
             advisory: false,
+            off: None,
         }
     }
 

@@ -13,7 +13,8 @@ use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Target;
 use super::result::ScenarioResult;
-use crate::drive::{Driven, End};
+use crate::clock::Clock;
+use crate::drive::{Busy, Driven, End};
 
 /// How long the implementation waited for a processor, or how late we were, where a finding about
 /// a moment is not believed at once: as much as every rule about time grants. The scenario is played
@@ -62,13 +63,12 @@ impl ExclusiveRuns {
 }
 
 /// How far time was observed fairly in an attempt.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug)]
 pub(super) struct TimingQuality {
-    /// How long the implementation waited for a processor, or how late we were.
-    waited: Duration,
-    /// The slack of the window in which a step got nothing: a process that waited less did not miss
-    /// it by that.
-    missed_by: Option<Duration>,
+    busy: Busy,
+    clock: Clock,
+    /// Whether a step got nothing in its window, and by how much it missed what came then.
+    missed: Option<Option<Duration>>,
     /// Whether the implementation is there still.
     lives: bool,
     /// Whether the script says nothing and we were late.
@@ -76,21 +76,50 @@ pub(super) struct TimingQuality {
 }
 
 impl TimingQuality {
-    pub(super) fn of(driven: &Driven, outcome: &ScriptOutcome) -> Self {
-        let missed_by = match outcome {
-            ScriptOutcome::Failed(failure) => failure.slack,
+    pub(super) fn of(driven: &mut Driven, clock: Clock, outcome: &ScriptOutcome) -> Self {
+        let got_nothing = match outcome {
+            ScriptOutcome::Failed(failure) => failure.packet.is_none() && failure.slack.is_some(),
             ScriptOutcome::Passed
             | ScriptOutcome::Inconclusive { .. }
-            | ScriptOutcome::Error { .. } => None,
+            | ScriptOutcome::Error { .. } => false,
         };
         // What the script says by itself, not what is made of it for an imposed network's sake.
         let says_nothing = matches!(driven.end, End::Played(ScriptOutcome::Inconclusive { .. }));
         Self {
-            waited: driven.starved.max(driven.lateness),
-            missed_by,
+            busy: std::mem::take(&mut driven.busy),
+            clock,
+            missed: got_nothing.then_some(driven.missed_by),
             lives: driven.lives(),
             was_late: says_nothing && driven.lateness >= BUSY,
         }
+    }
+
+    /// Whether what the machine did to the implementation explains the finding: it missed a moment by no
+    /// more than it was kept waiting around that moment.
+    fn explains(&self, protocol: &Protocol, finding: &FindingEvent) -> bool {
+        let is_step = finding.step.is_some();
+        let excused = match finding.off {
+            Some(off) => {
+                let at = |wall| self.clock.at(wall);
+                self.busy.excused(at(off.since), at(off.until))
+            }
+            None => self.busy.excused(Duration::ZERO, Duration::MAX),
+        };
+        let off_by = match (is_step, finding.off, self.missed) {
+            // Bytes are not made by time.
+            _ if is_step && finding.field.is_some() => None,
+            (true, _, Some(missed_by)) => missed_by,
+            (true, _, None) => Some(STALLED),
+            (false, Some(off), _) => Some(off.by),
+            (false, None, _) if protocol.timed.contains(&finding.requirement.as_str()) => {
+                Some(BUSY)
+            }
+            (false, None, _) => {
+                let no_answer_after = finding.requirement == protocol.survival && self.lives;
+                no_answer_after.then_some(STALLED)
+            }
+        };
+        off_by.is_some_and(|by| excused >= by)
     }
 }
 
@@ -102,27 +131,11 @@ pub(super) struct Concluded {
     pub(super) is_doubtful: bool,
 }
 
-/// How long the implementation must have waited for a processor for a finding to be doubtful.
-fn wait_to_doubt(protocol: &Protocol, finding: &FindingEvent, timing: TimingQuality) -> Duration {
-    let id = finding.requirement.as_str();
-    if finding.step.is_none() && protocol.timed.contains(&id) {
-        return BUSY;
-    }
-    let nothing_came = finding.step.is_some() && finding.packet.is_none();
-    let no_answer_after = finding.step.is_none() && id == protocol.survival && timing.lives;
-    let something_else = finding.step.is_some() && finding.field.is_none();
-    match (nothing_came, timing.missed_by) {
-        (true, Some(slack)) => slack.max(STALLED),
-        _ if no_answer_after || something_else => STALLED,
-        _ => Duration::MAX,
-    }
-}
-
 impl Concluded {
     /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
     /// on which the implementation waited so long may be the cause; or says nothing since we were
     /// late.
-    pub(super) fn may_be_busy(&self, target: &Target, timing: TimingQuality) -> bool {
+    pub(super) fn may_be_busy(&self, target: &Target, timing: &TimingQuality) -> bool {
         if target.gone.get().is_some() {
             // It was asked for longer than any machine is late, and will not be there in quiet either.
             return false;
@@ -130,9 +143,7 @@ impl Concluded {
         let protocol = target.protocol;
         let mut counting = self.findings.iter().filter(|finding| finding.counts());
         match self.played.verdict.verdict {
-            Verdict::Fail => {
-                counting.all(|finding| timing.waited >= wait_to_doubt(protocol, finding, timing))
-            }
+            Verdict::Fail => counting.all(|finding| timing.explains(protocol, finding)),
             Verdict::Inconclusive => timing.was_late,
             Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved | Verdict::Error => false,
         }
@@ -202,6 +213,7 @@ impl Concluded {
 mod tests {
     use indexmap::IndexMap;
     use shakedown_engine::event::{FieldEvent, VerdictEvent};
+    use shakedown_protocol::monitor::Off;
 
     use super::*;
 
@@ -251,50 +263,70 @@ mod tests {
         assert_eq!(undecided.findings, []);
     }
 
+    /// It was late by 400 ms in the first second.
+    fn timing(missed: Option<Option<u64>>, lives: bool) -> TimingQuality {
+        let mut busy = Busy::default();
+        busy.late(Duration::from_secs(1), Duration::from_millis(400));
+        TimingQuality {
+            busy,
+            clock: Clock::start(),
+            missed: missed.map(|by| by.map(Duration::from_millis)),
+            lives,
+            was_late: false,
+        }
+    }
+
+    /// A finding off by so many milliseconds, which it could be from this second on.
+    fn off(by: u64, second: u64, timing: &TimingQuality) -> FindingEvent {
+        let at = |second| timing.clock.wall(Duration::from_secs(second));
+        let (since, until) = (at(second), at(second + 1));
+        let by = Duration::from_millis(by);
+        let mut finding = late().findings.remove(0);
+        finding.off = Some(Off { since, until, by });
+        finding
+    }
+
     #[test]
-    fn only_what_waiting_for_a_processor_can_explain_is_doubtful() {
+    fn a_rule_about_time_is_doubtful_by_as_much_as_was_late_just_then() {
         let protocol = &shakedown_protocol::mediastream::PROTOCOL;
-        let slack = Some(Duration::from_millis(300));
-        let finding = |requirement: &str, step: Option<&str>, packet: Option<u64>| {
-            let mut finding = late().findings.remove(0);
-            finding.requirement = requirement.to_owned();
-            finding.step = step.map(str::to_owned);
-            finding.packet = packet;
-            finding
+        let timing = timing(None, true);
+        assert!(timing.explains(protocol, &off(400, 0, &timing)));
+        assert!(!timing.explains(protocol, &off(401, 0, &timing)));
+        assert!(!timing.explains(protocol, &off(10, 5, &timing)), "later");
+    }
+
+    #[test]
+    fn a_step_that_got_nothing_is_doubtful_if_something_came_within_what_was_late() {
+        let protocol = &shakedown_protocol::mediastream::PROTOCOL;
+        let case = |missed, second| {
+            let timing = timing(Some(missed), true);
+            let mut finding = off(0, second, &timing);
+            finding.step = Some("1".to_owned());
+            timing.explains(protocol, &finding)
         };
-        let wait = |finding: FindingEvent, missed_by, lives| {
-            let timing = TimingQuality {
-                waited: Duration::ZERO,
-                missed_by,
-                lives,
-                was_late: false,
-            };
-            wait_to_doubt(protocol, &finding, timing)
-        };
-        let paced = finding("MS-D-06", None, Some(7));
-        assert_eq!(wait(paced, None, true), BUSY);
-        let silence = finding("MS-H-05", Some("1"), None);
-        assert_eq!(
-            wait(silence.clone(), slack, true),
-            Duration::from_millis(300)
-        );
-        assert_eq!(wait(silence, None, true), STALLED, "a wrong exit status");
-        let hung = finding(protocol.survival, None, Some(9));
-        assert_eq!(wait(hung.clone(), None, true), STALLED);
-        assert_eq!(wait(hung, None, false), Duration::MAX, "its process ended");
-        let bytes = finding("MS-W-12", None, Some(3));
-        assert_eq!(wait(bytes, slack, true), Duration::MAX);
-        let wrong_frame = finding("MS-H-05", Some("1"), Some(4));
-        assert_eq!(wait(wrong_frame.clone(), slack, true), STALLED);
-        let wrong_bytes = FindingEvent {
-            field: Some(FieldEvent {
-                name: "version".to_owned(),
-                offset: 0,
-                length: 1,
-            }),
-            ..wrong_frame
-        };
-        assert_eq!(wait(wrong_bytes, slack, true), Duration::MAX);
+        assert!(case(Some(390), 0));
+        assert!(!case(Some(410), 0), "later than it was kept waiting");
+        assert!(!case(None, 0), "nothing came");
+        assert!(!case(Some(10), 5), "in another window");
+    }
+
+    #[test]
+    fn bytes_and_a_process_that_ended_are_never_doubtful() {
+        let protocol = &shakedown_protocol::mediastream::PROTOCOL;
+        let lives = timing(None, true);
+        let mut finding = off(0, 0, &lives);
+        finding.step = Some("1".to_owned());
+        assert!(lives.explains(protocol, &finding), "another frame");
+        finding.field = Some(FieldEvent {
+            name: "version".to_owned(),
+            offset: 0,
+            length: 1,
+        });
+        assert!(!lives.explains(protocol, &finding), "wrong bytes");
+        let mut hung = late().findings.remove(0);
+        hung.requirement = protocol.survival.to_owned();
+        assert!(lives.explains(protocol, &hung));
+        assert!(!timing(None, false).explains(protocol, &hung), "it ended");
     }
 
     #[test]

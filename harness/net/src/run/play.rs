@@ -152,7 +152,7 @@ impl Job {
         if context.verbose {
             self.tell_steps(context, &attempt.driven);
         }
-        let timing = TimingQuality::of(&attempt.driven, &attempt.outcome);
+        let timing = TimingQuality::of(&mut attempt.driven, attempt.clock, &attempt.outcome);
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
         let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
         let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
@@ -165,7 +165,7 @@ impl Job {
                 notes,
             },
         };
-        concluded.is_doubtful = concluded.may_be_busy(&self.target, timing);
+        concluded.is_doubtful = concluded.may_be_busy(&self.target, &timing);
         Ok(concluded)
     }
 

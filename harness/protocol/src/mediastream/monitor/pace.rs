@@ -197,7 +197,10 @@ impl Pace {
                 if !self.pause.is_zero() {
                     got += &format!(", {} of it before the ACK", Millis(self.pause));
                 }
-                Evidence::new(want, got).at(at)
+                let late = span.saturating_sub(self.pause).saturating_sub(due + slack);
+                let by = late.max(due.saturating_sub(span + slack));
+                let since = self.first.as_ref().map_or(at, |(_, first)| first);
+                Evidence::new(want, got).at(at).off(since, by)
             });
         }
     }
@@ -214,7 +217,8 @@ fn first(start: Option<&Start>, interval: Duration, scope: &mut Scope<'_>) {
     }
     let evidence = || {
         let want = format!("the first frame {window} after the session started");
-        Evidence::new(want, format!("{} after", Millis(after)))
+        let got = format!("{} after", Millis(after));
+        Evidence::new(want, got).off(&start.at, window.misses(after))
     };
     let asked = scope.now.since(&start.asked).unwrap_or(after);
     // MS-D-12
@@ -239,7 +243,8 @@ fn late(then: &Moment, due: Duration, interval: Duration, scope: &mut Scope<'_>)
                 Millis(interval)
             );
             let got = format!("{} after the frame before it", Millis(gap));
-            Evidence::new(want, got)
+            let by = gap.saturating_sub(due + interval * 5 + SLACK);
+            Evidence::new(want, got).off(then, by)
         });
     }
 }

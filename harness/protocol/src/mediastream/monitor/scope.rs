@@ -2,12 +2,13 @@
 //! once a session, the rest is counted.
 
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use super::responders::Responders;
 use super::rule::{Rule, Rules};
 use super::time::Moment;
 use crate::mediastream::{Mode, Modes};
-use crate::monitor::{Field, Finding, Observation, Vantage};
+use crate::monitor::{Field, Finding, Observation, Off, Vantage};
 use crate::requirement::Role;
 use crate::{MonitorSettings, StreamParameters};
 
@@ -62,6 +63,8 @@ pub(super) struct Evidence {
     at: Option<Moment>,
     is_silence: bool,
     field: Option<Field>,
+    /// Since when it is off, and by how much.
+    off: Option<(Moment, Duration)>,
 }
 
 impl Evidence {
@@ -73,12 +76,19 @@ impl Evidence {
             at: None,
             is_silence: false,
             field: None,
+            off: None,
         }
     }
 
     /// Shown by an earlier packet.
     pub(super) const fn at(mut self, moment: &Moment) -> Self {
         self.at = Some(*moment);
+        self
+    }
+
+    /// A moment that was missed by so much, besides what is granted; it could be since `moment`.
+    pub(super) const fn off(mut self, moment: &Moment, by: Duration) -> Self {
+        self.off = Some((*moment, by));
         self
     }
 
@@ -225,6 +235,11 @@ impl Scope<'_> {
             expected: evidence.expected,
             got: evidence.got,
             field: evidence.field,
+            off: evidence.off.map(|(since, by)| Off {
+                since: since.time,
+                until: at.time,
+                by,
+            }),
         }
     }
 }

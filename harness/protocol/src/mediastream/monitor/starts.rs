@@ -78,7 +78,8 @@ impl Starts {
                 // MS-L-02
                 scope.breach_unless_network(Rule::L02, || {
                     let want = format!("START again after {} or more", Millis(earliest));
-                    Evidence::new(want, format!("after {}", Millis(gap)))
+                    let got = format!("after {}", Millis(gap));
+                    Evidence::new(want, got).off(&self.last, earliest - gap)
                 });
             }
         }
@@ -143,7 +144,9 @@ impl Starts {
             scope.breach_unless_network(Rule::L02, || {
                 let want = format!("START again after {window}");
                 let got = format!("none for {}", Millis(longest));
-                Evidence::new(want, got).at(&at).silence()
+                let since = at.before(longest);
+                let silence = Evidence::new(want, got).at(&at).silence();
+                silence.off(&since, window.misses(longest))
             });
         }
     }

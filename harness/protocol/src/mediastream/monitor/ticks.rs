@@ -155,7 +155,10 @@ impl Ticks {
                     "QPC / QPF to advance by {:.3} s (± {:.3} s) from packet {} to {}, as the capture's clock does",
                     span.as_secs_f64(), allowed, early.at.packet, late.at.packet
                 );
-                Evidence::new(want, format!("{advance:.3} s")).at(&late.at).field(QPC)
+                let by = (advance - span.as_secs_f64()).abs() - allowed;
+                let evidence = Evidence::new(want, format!("{advance:.3} s")).at(&late.at);
+                let evidence = evidence.field(QPC);
+                evidence.off(&early.at, Duration::try_from_secs_f64(by).unwrap_or(Duration::MAX))
             });
         }
     }

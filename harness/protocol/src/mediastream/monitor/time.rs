@@ -40,6 +40,14 @@ impl Moment {
         same.then(|| self.time.saturating_sub(earlier.time))
     }
 
+    /// The moment so long before, on the same clock.
+    pub(super) fn before(&self, span: Duration) -> Self {
+        Self {
+            time: self.time.saturating_sub(span),
+            ..*self
+        }
+    }
+
     /// Whether this moment is later than `earlier` by more than `span`, as far as the clock tells.
     pub(super) fn is_past(&self, earlier: &Self, span: Duration) -> bool {
         self.since(earlier).is_some_and(|passed| passed > span)
@@ -119,6 +127,12 @@ impl Window {
                 .saturating_sub(SLACK.min(interval / 2)),
             latest: around.latest,
         }
+    }
+
+    /// By how much `span` lies outside.
+    pub(super) fn misses(&self, span: Duration) -> Duration {
+        let early = self.earliest.saturating_sub(span);
+        early.max(span.saturating_sub(self.latest))
     }
 
     /// Whether `span` lies within.

@@ -41,6 +41,7 @@ impl Act {
             expected,
             got,
             field: None,
+            off: None,
         }
     }
 }

@@ -67,7 +67,8 @@ impl Repeated {
         if let Some(gap) = gap.filter(|gap| !window.contains(*gap)) {
             scope.breach_unless_network(rule, || {
                 let want = format!("the {name} again after {window}");
-                Evidence::new(want, format!("after {}", Millis(gap)))
+                let got = format!("after {}", Millis(gap));
+                Evidence::new(want, got).off(&self.last, window.misses(gap))
             });
         } else if !is_same {
             self.changed(scope);
@@ -122,6 +123,7 @@ impl Repeated {
                     format!("nothing for {} after send {}", Millis(gap), self.sends),
                 )
                 .silence()
+                .off(&self.last, window.misses(gap))
             });
         }
     }

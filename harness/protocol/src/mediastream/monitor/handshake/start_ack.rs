@@ -271,7 +271,8 @@ pub(super) fn lapse(waiting: &Repeated, scope: &mut Scope<'_>) {
         scope.breach_unless_network(Rule::S13, || {
             let packet = waiting.last.packet;
             let want = format!("ERROR with code 8 {window} after packet {packet}");
-            Evidence::new(want, format!("none for {}", Millis(gap))).silence()
+            let silence = Evidence::new(want, format!("none for {}", Millis(gap))).silence();
+            silence.off(&waiting.last, window.misses(gap))
         });
     }
 }
@@ -291,7 +292,9 @@ pub(super) fn timed_out(waiting: &Repeated, scope: &mut Scope<'_>) {
         // MS-S-13
         scope.breach_unless_network(Rule::S13, || {
             let want = format!("3 sends of START_ACK and {} more", Millis(earliest));
-            Evidence::new(want, format!("ERROR with code 8 after {}", waiting.sends))
+            let got = format!("ERROR with code 8 after {}", waiting.sends);
+            let by = earliest.saturating_sub(gap.unwrap_or_default());
+            Evidence::new(want, got).off(&waiting.last, by)
         });
     }
 }

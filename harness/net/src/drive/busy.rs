@@ -1,0 +1,159 @@
+//! When others kept the implementation from running, and when we were late ourselves.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use procfs::process::Process;
+
+use super::HEARTBEAT;
+use crate::kernel;
+
+/// How often it is looked for new processes of the implementation.
+const SEARCH: Duration = Duration::from_secs(1);
+
+/// How far off the system's count of what the processors did may be, at either end.
+const TICK: Duration = Duration::from_millis(20);
+
+/// What is sent too early by a timer that ran late before may have been kept waiting so long before.
+const BEFORE: Duration = Duration::from_secs(1);
+
+/// What a machine did to the parties of a scenario, over its time.
+#[derive(Debug, Default)]
+pub struct Busy {
+    samples: Vec<Sample>,
+    /// When we were late, and by how much.
+    late: Vec<(Duration, Duration)>,
+    processes: Vec<Process>,
+    searched: Option<Duration>,
+    /// What each thread had waited and run when it was seen last.
+    threads: BTreeMap<i32, Thread>,
+    machine: Option<Duration>,
+}
+
+/// What happened from one look to the next.
+#[derive(Debug, Clone, Copy)]
+struct Sample {
+    since: Duration,
+    until: Duration,
+    /// How long a thread of the implementation waited for a processor: the worst of them.
+    waited: Duration,
+    /// What processors did for others than the implementation.
+    others: Duration,
+}
+
+#[derive(Debug, Clone, Copy, Default)]
+struct Thread {
+    waited: Duration,
+    ran: Duration,
+}
+
+impl Busy {
+    /// Looks at the processes of a group.
+    pub fn look(&mut self, now: Duration, group: Option<i32>) {
+        let is_due = self.searched.is_none_or(|at| now >= at + SEARCH);
+        if let Some(group) = group.filter(|_| is_due) {
+            self.searched = Some(now);
+            self.processes = kernel::processes_of(group).collect();
+        }
+        let (mut waited, mut ran) = (Duration::ZERO, Duration::ZERO);
+        let tasks = self.processes.iter().filter_map(|it| it.tasks().ok());
+        for task in tasks.flatten().flatten() {
+            let Ok(told) = task.schedstat() else { continue };
+            let seen = Thread {
+                waited: Duration::from_nanos(told.run_delay),
+                ran: Duration::from_nanos(told.sum_exec_runtime),
+            };
+            // How long a thread takes to get going is no reason to doubt what it does then.
+            let before = self.threads.insert(task.tid, seen);
+            ran += seen.ran.saturating_sub(before.unwrap_or_default().ran);
+            waited = waited.max(seen.waited.saturating_sub(before.unwrap_or(seen).waited));
+        }
+        let machine = kernel::processor_time();
+        let both = machine.zip(self.machine);
+        let all = both.map_or(Duration::MAX, |(now, before)| now.saturating_sub(before));
+        self.machine = machine;
+        let since = self.samples.last().map_or(now, |last| last.until);
+        self.samples.push(Sample {
+            since,
+            until: now,
+            waited,
+            others: all.saturating_sub(ran),
+        });
+    }
+
+    /// We were late by so much.
+    pub fn late(&mut self, now: Duration, by: Duration) {
+        self.late.push((now, by));
+    }
+
+    /// How much of what was missed in a window may be no fault of the implementation: it waited for a
+    /// processor that others had, or we were late.
+    #[must_use]
+    pub fn excused(&self, since: Duration, until: Duration) -> Duration {
+        let since = since.saturating_sub(BEFORE);
+        let until = until.saturating_add(2 * HEARTBEAT);
+        let samples = self.samples.iter();
+        let within = samples.filter(|it| it.until > since && it.since < until);
+        let (waited, others) = within.fold((Duration::ZERO, 2 * TICK), |(waited, others), it| {
+            (
+                waited.saturating_add(it.waited),
+                others.saturating_add(it.others),
+            )
+        });
+        let late = self.late.iter();
+        let late = late.filter(|(at, by)| *at > since && at.saturating_sub(*by) < until);
+        let late = late.map(|(_, by)| *by).max().unwrap_or_default();
+        waited.min(others).max(late)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const fn millis(millis: u64) -> Duration {
+        Duration::from_millis(millis)
+    }
+
+    /// Ten looks, one a second; in each it waited for 300 ms, and others took so many milliseconds.
+    fn busy(others: u64) -> Busy {
+        let sample = |second: u64| Sample {
+            since: millis(1_000 * second),
+            until: millis(1_000 * (second + 1)),
+            waited: millis(300),
+            others: millis(others),
+        };
+        Busy {
+            samples: (0..10).map(sample).collect(),
+            ..Busy::default()
+        }
+    }
+
+    #[test]
+    fn only_what_was_waited_around_the_window_excuses() {
+        assert_eq!(
+            busy(5_000).excused(millis(4_100), millis(4_900)),
+            millis(600)
+        );
+        assert_eq!(
+            busy(5_000).excused(millis(12_000), millis(13_000)),
+            millis(0)
+        );
+    }
+
+    #[test]
+    fn what_its_own_threads_did_to_each_other_excuses_nothing() {
+        let excused = busy(0).excused(millis(0), millis(10_000));
+        assert_eq!(excused, 2 * TICK, "no more than the count is off");
+        assert_eq!(busy(100).excused(millis(4_100), millis(4_900)), millis(240));
+    }
+
+    #[test]
+    fn our_own_lateness_excuses_where_it_was() {
+        let mut busy = Busy::default();
+        busy.late(millis(2_755), millis(755));
+        assert_eq!(busy.excused(millis(2_500), millis(3_000)), millis(755));
+        assert_eq!(busy.excused(millis(2_000), millis(2_010)), millis(755));
+        assert_eq!(busy.excused(millis(4_000), millis(5_000)), Duration::ZERO);
+    }
+}
