@@ -8,7 +8,7 @@ SHAKEDOWN := target/debug/shakedown
 FUZZ_SECONDS ?= 10
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance golden lint fuzz-smoke bench clean
+.PHONY: help build run test acceptance odds golden lint fuzz-smoke bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -35,6 +35,9 @@ test: ## Run all tests: offline, without root
 # Part of `make test` too.
 acceptance: ## Run 50 connections at once with 1,000 frames a second each, in every mode
 	$(CARGO) test --locked --package shakedown-cli --test serve_connect acceptance_of
+
+odds: ## Play servers that are late by themselves 20 times each, on an idle and on a busy machine, and count
+	$(CARGO) test --locked --package shakedown-cli --test late -- --ignored --nocapture
 
 golden: ## Write pcaps/golden/ anew, in virtual time; look at the difference before you commit it
 	GOLDEN_UPDATE=always $(CARGO) test --locked --package shakedown-engine --test golden --quiet

@@ -14,9 +14,6 @@ const SEARCH: Duration = Duration::from_secs(1);
 /// How far off the system's count of what the processors did may be, at either end.
 const TICK: Duration = Duration::from_millis(20);
 
-/// What is sent too early by a timer that ran late before may have been kept waiting so long before.
-const BEFORE: Duration = Duration::from_secs(1);
-
 /// What a machine did to the parties of a scenario, over its time.
 #[derive(Debug, Default)]
 pub struct Busy {
@@ -90,7 +87,6 @@ impl Busy {
     /// processor that others had, or we were late.
     #[must_use]
     pub fn excused(&self, since: Duration, until: Duration) -> Duration {
-        let since = since.saturating_sub(BEFORE);
         let until = until.saturating_add(2 * HEARTBEAT);
         let samples = self.samples.iter();
         let within = samples.filter(|it| it.until > since && it.since < until);
@@ -132,7 +128,7 @@ mod tests {
     #[test]
     fn only_what_was_waited_around_the_window_excuses() {
         assert_eq!(
-            busy(5_000).excused(millis(4_100), millis(4_900)),
+            busy(5_000).excused(millis(3_100), millis(4_900)),
             millis(600)
         );
         assert_eq!(
@@ -145,7 +141,7 @@ mod tests {
     fn what_its_own_threads_did_to_each_other_excuses_nothing() {
         let excused = busy(0).excused(millis(0), millis(10_000));
         assert_eq!(excused, 2 * TICK, "no more than the count is off");
-        assert_eq!(busy(100).excused(millis(4_100), millis(4_900)), millis(240));
+        assert_eq!(busy(100).excused(millis(3_100), millis(4_900)), millis(240));
     }
 
     #[test]

@@ -26,6 +26,9 @@ const BUSY: Duration = Duration::from_millis(50);
 /// exit status. Windows and timers are longer than that.
 const STALLED: Duration = Duration::from_millis(250);
 
+/// How long before a step the timer may have begun of which something else came.
+const BEFORE: Duration = Duration::from_secs(1);
+
 /// Lets scenarios run side by side or one alone, and remembers which implementations were found to
 /// be off in time while nothing else ran: they need not be looked at in quiet for it again.
 #[derive(Debug, Default)]
@@ -100,8 +103,14 @@ impl TimingQuality {
         let is_step = finding.step.is_some();
         let excused = match finding.off {
             Some(off) => {
-                let at = |wall| self.clock.at(wall);
-                self.busy.excused(at(off.since), at(off.until))
+                let since = self.clock.at(off.since);
+                // What came instead may come of a timer that began before.
+                let before = match is_step && self.missed.is_none() {
+                    true => BEFORE,
+                    false => Duration::ZERO,
+                };
+                let until = self.clock.at(off.until);
+                self.busy.excused(since.saturating_sub(before), until)
             }
             None => self.busy.excused(Duration::ZERO, Duration::MAX),
         };

@@ -200,7 +200,7 @@ impl Pace {
                 let late = span.saturating_sub(self.pause).saturating_sub(due + slack);
                 let by = late.max(due.saturating_sub(span + slack));
                 let since = self.first.as_ref().map_or(at, |(_, first)| first);
-                Evidence::new(want, got).at(at).off(since, by)
+                Evidence::new(want, got).at(at).off((*since, by))
             });
         }
     }
@@ -218,7 +218,7 @@ fn first(start: Option<&Start>, interval: Duration, scope: &mut Scope<'_>) {
     let evidence = || {
         let want = format!("the first frame {window} after the session started");
         let got = format!("{} after", Millis(after));
-        Evidence::new(want, got).off(&start.at, window.misses(after))
+        Evidence::new(want, got).off(window.misses(&start.at, after))
     };
     let asked = scope.now.since(&start.asked).unwrap_or(after);
     // MS-D-12
@@ -244,7 +244,7 @@ fn late(then: &Moment, due: Duration, interval: Duration, scope: &mut Scope<'_>)
             );
             let got = format!("{} after the frame before it", Millis(gap));
             let by = gap.saturating_sub(due + interval * 5 + SLACK);
-            Evidence::new(want, got).off(then, by)
+            Evidence::new(want, got).off((*then, by))
         });
     }
 }

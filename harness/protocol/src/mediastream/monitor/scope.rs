@@ -63,7 +63,7 @@ pub(super) struct Evidence {
     at: Option<Moment>,
     is_silence: bool,
     field: Option<Field>,
-    /// Since when it is off, and by how much.
+    /// Since when it could be off, and by how much it is.
     off: Option<(Moment, Duration)>,
 }
 
@@ -86,9 +86,9 @@ impl Evidence {
         self
     }
 
-    /// A moment that was missed by so much, besides what is granted; it could be since `moment`.
-    pub(super) const fn off(mut self, moment: &Moment, by: Duration) -> Self {
-        self.off = Some((*moment, by));
+    /// A moment that was missed: since when it could be, and by how much, besides what is granted.
+    pub(super) const fn off(mut self, off: (Moment, Duration)) -> Self {
+        self.off = Some(off);
         self
     }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
-use super::time::{CROSSING, Millis, Moment, Window};
+use super::time::{CROSSING, Millis, Moment, TIMER, Window};
 use super::view::PROTOCOL_FLAG;
 use crate::StreamParameters;
 
@@ -79,7 +79,7 @@ impl Starts {
                 scope.breach_unless_network(Rule::L02, || {
                     let want = format!("START again after {} or more", Millis(earliest));
                     let got = format!("after {}", Millis(gap));
-                    Evidence::new(want, got).off(&self.last, earliest - gap)
+                    Evidence::new(want, got).off((self.last.before(TIMER), earliest - gap))
                 });
             }
         }
@@ -144,9 +144,8 @@ impl Starts {
             scope.breach_unless_network(Rule::L02, || {
                 let want = format!("START again after {window}");
                 let got = format!("none for {}", Millis(longest));
-                let since = at.before(longest);
                 let silence = Evidence::new(want, got).at(&at).silence();
-                silence.off(&since, window.misses(longest))
+                silence.off(window.misses(&at.before(longest), longest))
             });
         }
     }

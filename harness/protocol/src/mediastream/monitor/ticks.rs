@@ -158,7 +158,8 @@ impl Ticks {
                 let by = (advance - span.as_secs_f64()).abs() - allowed;
                 let evidence = Evidence::new(want, format!("{advance:.3} s")).at(&late.at);
                 let evidence = evidence.field(QPC);
-                evidence.off(&early.at, Duration::try_from_secs_f64(by).unwrap_or(Duration::MAX))
+                let by = Duration::try_from_secs_f64(by).unwrap_or(Duration::MAX);
+                evidence.off((early.at, by))
             });
         }
     }

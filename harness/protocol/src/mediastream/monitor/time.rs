@@ -22,6 +22,9 @@ pub(super) const CROSSING: Duration = Duration::from_millis(50);
 /// How long an answer may take that the specification gives no time for.
 pub(super) const ANSWER: Duration = Duration::from_secs(2);
 
+/// How long before a datagram the timer began, at most, by which it left.
+pub(super) const TIMER: Duration = Duration::from_secs(1);
+
 /// A moment of the capture.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Moment {
@@ -129,10 +132,13 @@ impl Window {
         }
     }
 
-    /// By how much `span` lies outside.
-    pub(super) fn misses(&self, span: Duration) -> Duration {
-        let early = self.earliest.saturating_sub(span);
-        early.max(span.saturating_sub(self.latest))
+    /// By how much a `span` that began at `since` lies outside, and from when on it may have come to
+    /// that: what is early was sent by a timer that began before its last datagram left, late.
+    pub(super) fn misses(&self, since: &Moment, span: Duration) -> (Moment, Duration) {
+        match self.earliest.checked_sub(span) {
+            Some(early) => (since.before(TIMER), early),
+            None => (*since, span.saturating_sub(self.latest)),
+        }
     }
 
     /// Whether `span` lies within.

@@ -68,7 +68,7 @@ impl Repeated {
             scope.breach_unless_network(rule, || {
                 let want = format!("the {name} again after {window}");
                 let got = format!("after {}", Millis(gap));
-                Evidence::new(want, got).off(&self.last, window.misses(gap))
+                Evidence::new(want, got).off(window.misses(&self.last, gap))
             });
         } else if !is_same {
             self.changed(scope);
@@ -123,7 +123,7 @@ impl Repeated {
                     format!("nothing for {} after send {}", Millis(gap), self.sends),
                 )
                 .silence()
-                .off(&self.last, window.misses(gap))
+                .off(window.misses(&self.last, gap))
             });
         }
     }

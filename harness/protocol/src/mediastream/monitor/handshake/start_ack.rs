@@ -7,7 +7,7 @@ use crate::mediastream::frame::Start3 as Body;
 use crate::mediastream::monitor::parameters::{Agreed, Parameters};
 use crate::mediastream::monitor::rule::Rule;
 use crate::mediastream::monitor::scope::{Evidence, Scope};
-use crate::mediastream::monitor::time::{Millis, Window, repetition};
+use crate::mediastream::monitor::time::{Millis, TIMER, Window, repetition};
 use crate::mediastream::monitor::view::{ControlView, Key};
 use crate::requirement::Role;
 
@@ -272,7 +272,7 @@ pub(super) fn lapse(waiting: &Repeated, scope: &mut Scope<'_>) {
             let packet = waiting.last.packet;
             let want = format!("ERROR with code 8 {window} after packet {packet}");
             let silence = Evidence::new(want, format!("none for {}", Millis(gap))).silence();
-            silence.off(&waiting.last, window.misses(gap))
+            silence.off(window.misses(&waiting.last, gap))
         });
     }
 }
@@ -294,7 +294,7 @@ pub(super) fn timed_out(waiting: &Repeated, scope: &mut Scope<'_>) {
             let want = format!("3 sends of START_ACK and {} more", Millis(earliest));
             let got = format!("ERROR with code 8 after {}", waiting.sends);
             let by = earliest.saturating_sub(gap.unwrap_or_default());
-            Evidence::new(want, got).off(&waiting.last, by)
+            Evidence::new(want, got).off((waiting.last.before(TIMER), by))
         });
     }
 }
