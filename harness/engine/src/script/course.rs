@@ -21,11 +21,18 @@ const MAX_STEPS: u64 = 1_000_000;
 pub(crate) const MAX_EVENTS: usize = 4_096;
 /// Most comments by one step.
 pub(crate) const MAX_COMMENTS: u32 = 16;
+/// How long the driver may take to start the implementation again.
+const RESTART_LIMIT: Duration = Duration::from_mins(30);
 
 /// A play on its way through the steps.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Course {
     pub(crate) ops: Arc<[Arc<Op>]>,
+    pub(crate) has_begun: bool,
+    /// What is waited for before the next step.
+    pause: Option<Pause>,
+    /// Whether the implementation is to be stopped and started again, and whether it is killed.
+    restart: Option<bool>,
     /// Index of the step that comes next.
     pub(crate) next: usize,
     /// How often the repeated lists that are being played are still to be played.
@@ -49,6 +56,13 @@ pub(crate) struct Course {
     pub(crate) lateness: Lateness,
 }
 
+/// A step in which nothing is done with what comes.
+#[derive(Debug)]
+enum Pause {
+    Sleeping { op: Arc<Op>, until: Duration },
+    Restarting { op: Arc<Op>, since: Duration },
+}
+
 /// How late the driver was while the current window was open.
 #[derive(Debug, Default)]
 pub(crate) struct Lateness {
@@ -63,17 +77,9 @@ impl Course {
             comments: vec![0; ops.len()],
             completed: vec![false; ops.len()],
             ops,
-            next: 0,
-            loops: Vec::new(),
-            mark: Duration::ZERO,
             tells: true,
-            events: Vec::new(),
-            ignored: IndexMap::new(),
-            to_comment: VecDeque::new(),
-            played: 0,
             outcome,
-            exited: None,
-            lateness: Lateness::default(),
+            ..Self::default()
         }
     }
 
@@ -101,25 +107,104 @@ impl Course {
         (course, context)
     }
 
-    /// The step that comes next; `None` if the play is over, by this or before.
-    pub(crate) fn step(&mut self) -> Option<Arc<Op>> {
-        if self.outcome.is_some() {
+    /// The first step begins at `now`.
+    pub(crate) fn begin(&mut self, now: Duration) {
+        self.has_begun = true;
+        self.mark = now;
+    }
+
+    /// Whether no step goes on: the play has not begun, waits for time or a restart, or is over.
+    pub(crate) fn is_held(&mut self, now: Duration) -> bool {
+        if self.outcome.is_some() || !self.has_begun {
+            return true;
+        }
+        match self.pause.take() {
+            None => return false,
+            Some(Pause::Sleeping { op, until }) if now >= until => {
+                self.complete(&op, until, "waited".to_owned(), None);
+                return false;
+            }
+            Some(Pause::Restarting { since, .. }) if now >= since.saturating_add(RESTART_LIMIT) => {
+                let limit = human_time(RESTART_LIMIT);
+                self.error(format!(
+                    "the implementation was not started again in {limit}"
+                ));
+            }
+            pause => self.pause = pause,
+        }
+        true
+    }
+
+    /// When it goes on at the latest; `own` is when a step does.
+    pub(crate) fn deadline(&self, own: impl FnOnce() -> Option<Duration>) -> Option<Duration> {
+        if self.outcome.is_some() || !self.has_begun {
             return None;
         }
-        let Some(op) = self.ops.get(self.next).cloned() else {
-            self.outcome = Some(ScriptOutcome::Passed);
-            return None;
+        match &self.pause {
+            None => own(),
+            Some(Pause::Sleeping { until, .. }) => Some(*until),
+            Some(Pause::Restarting { since, .. }) => Some(since.saturating_add(RESTART_LIMIT)),
+        }
+    }
+
+    /// Lets that much time go by.
+    pub(crate) fn sleep(&mut self, op: &Arc<Op>, span: Duration) {
+        let (op, until) = (Arc::clone(op), self.mark.saturating_add(span));
+        self.pause = Some(Pause::Sleeping { op, until });
+    }
+
+    /// Lets the implementation be stopped, or killed, and started again.
+    pub(crate) fn restart(&mut self, op: &Arc<Op>, since: Duration, kill: bool) {
+        let op = Arc::clone(op);
+        self.pause = Some(Pause::Restarting { op, since });
+        self.restart = Some(kill);
+        self.exited = None;
+    }
+
+    /// What [`Course::restart`] wants done, told once.
+    pub(crate) const fn take_restart(&mut self) -> Option<bool> {
+        self.restart.take()
+    }
+
+    /// What [`Course::restart`] asked for is done. `false` if it did not.
+    pub(crate) fn restarted(&mut self, now: Duration) -> bool {
+        let restarting = |pause: &mut Pause| matches!(pause, Pause::Restarting { .. });
+        let Some(Pause::Restarting { op, .. }) = self.pause.take_if(restarting) else {
+            return false;
         };
-        self.played += 1;
-        if self.played > MAX_STEPS {
-            self.error(format!("more than {MAX_STEPS} steps were played"));
-            return None;
+        if self.outcome.is_none() {
+            let text = "started the implementation again".to_owned();
+            self.complete(&op, now, text, None);
         }
-        Some(op)
+        true
+    }
+
+    /// The implementation's process ended, with this exit status.
+    pub(crate) fn exits(&mut self, now: Duration, code: Option<i32>) {
+        if !matches!(self.pause, Some(Pause::Restarting { .. })) {
+            self.exited.get_or_insert((now, code));
+        }
+    }
+
+    /// The step that comes next, past all jumps; `None` if the play is over, by this or before.
+    pub(crate) fn step(&mut self) -> Option<Arc<Op>> {
+        while self.outcome.is_none() {
+            let Some(op) = self.ops.get(self.next).cloned() else {
+                self.outcome = Some(ScriptOutcome::Passed);
+                break;
+            };
+            self.played += 1;
+            if self.played > MAX_STEPS {
+                self.error(format!("more than {MAX_STEPS} steps were played"));
+            } else if !self.jumps(&op.kind) {
+                return Some(op);
+            }
+        }
+        None
     }
 
     /// Goes where a jump leads. `false` if it is none.
-    pub(crate) fn jumps(&mut self, kind: &Kind) -> bool {
+    fn jumps(&mut self, kind: &Kind) -> bool {
         match kind {
             Kind::Repeat { times: 0, end } => self.next = *end,
             Kind::Repeat { times, .. } => {
@@ -261,6 +346,11 @@ impl Course {
         judged
             .map(|(requirement, _)| requirement.to_owned())
             .collect()
+    }
+
+    /// A stimulus was not applied.
+    pub(crate) fn unfit(&mut self, why: &str) {
+        self.inconclusive(format!("the stimulus could not be applied: {why}"));
     }
 
     pub(crate) fn inconclusive(&mut self, why: String) {

@@ -74,6 +74,7 @@ mod program;
 pub(crate) mod send;
 pub(crate) mod streams;
 pub(crate) mod wait;
+mod waiting;
 pub(crate) mod window;
 
 #[cfg(test)]

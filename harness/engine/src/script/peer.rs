@@ -126,7 +126,7 @@ impl Script {
             return Some(Action::Secrets(secrets));
         }
         let script = carrier.machine_mut();
-        if let Some(kill) = script.take_restart() {
+        if let Some(kill) = script.course.take_restart() {
             return Some(Action::RestartIut { kill });
         }
         let (packet, text) = script.take_comment()?;

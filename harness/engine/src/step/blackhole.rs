@@ -1,14 +1,21 @@
 use super::prelude::streams::*;
 use super::prelude::*;
 
-// A connection whose packets are dropped.
+/// Whose packets are dropped, in both directions.
+pub type Blackhole = Unheard<false>;
+
+// A connection that takes no packet any more, and may still send some.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Blackhole(pub OfConnection);
+pub struct Unheard<const SENDS: bool>(pub OfConnection);
 
-impl Verb for Blackhole {
+impl<const SENDS: bool> Verb for Unheard<SENDS> {
     fn in_words(&self) -> String {
-        format!("drop every packet{}", words::of(&self.0.connection))
+        let what = match SENDS {
+            true => "read no packet any more",
+            false => "drop every packet",
+        };
+        format!("{what}{}", words::of(&self.0.connection))
     }
 
     fn falls_silent(&self) -> bool {
@@ -16,7 +23,7 @@ impl Verb for Blackhole {
     }
 }
 
-impl Acts for Blackhole {
+impl<const SENDS: bool> Acts for Unheard<SENDS> {
     fn on(&self) -> On<'_> {
         On::Connection(&self.0.connection, Use::Acts)
     }
@@ -26,10 +33,9 @@ impl Acts for Blackhole {
     }
 
     fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
-        world.ask(Output::Misbehave(
-            start.target.connection()?,
-            Fault::Silent(true),
-        ));
-        Ok(Act::Done("silent".to_owned()))
+        match SENDS {
+            true => start.misbehave(world, &[Fault::Deaf(true)], "deaf".into()),
+            false => start.misbehave(world, &[Fault::Silent(true)], "silent".into()),
+        }
     }
 }

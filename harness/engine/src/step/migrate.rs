@@ -29,7 +29,6 @@ impl Acts for Migrate {
     }
 
     fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
-        world.ask(Output::Misbehave(start.target.connection()?, Fault::Move));
-        Ok(Act::Done("at another port".to_owned()))
+        start.misbehave(world, &[Fault::Move], "at another port".into())
     }
 }

@@ -42,8 +42,6 @@ impl Acts for ReplaceFrames {
     fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
         let frames = send::hex(&self.hex)?;
         let text = format!("the frames {} are to be sent", describe::bytes(&frames));
-        let fault = Fault::Replace(frames);
-        world.ask(Output::Misbehave(start.target.connection()?, fault));
-        Ok(Act::Done(text))
+        start.misbehave(world, &[Fault::Replace(frames)], text)
     }
 }

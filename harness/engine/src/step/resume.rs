@@ -27,14 +27,7 @@ impl Acts for Resume {
     }
 
     fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
-        world.ask(Output::Misbehave(
-            start.target.connection()?,
-            Fault::Deaf(false),
-        ));
-        world.ask(Output::Misbehave(
-            start.target.connection()?,
-            Fault::Silent(false),
-        ));
-        Ok(Act::Done("packets pass again".to_owned()))
+        let faults = [Fault::Deaf(false), Fault::Silent(false)];
+        start.misbehave(world, &faults, "packets pass again".into())
     }
 }

@@ -1,33 +1,44 @@
 use super::prelude::streams::*;
 use super::prelude::*;
 
-// A stream that is not read.
+/// Of which no bytes are taken.
+pub type StopReading = Reading<false>;
+
+// A stream that is read or is not.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct StopReading(pub OfStream);
+pub struct Reading<const READS: bool>(pub OfStream);
 
-impl Verb for StopReading {
+impl<const READS: bool> Verb for Reading<READS> {
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
         check.may_read(&self.0.stream, inside, &state.names);
     }
 
     fn in_words(&self) -> String {
-        format!("read no more of `{}`", self.0.stream)
+        match READS {
+            true => format!("read `{}` again", self.0.stream),
+            false => format!("read no more of `{}`", self.0.stream),
+        }
     }
 }
 
-impl Acts for StopReading {
+impl<const READS: bool> Acts for Reading<READS> {
     fn on(&self) -> On<'_> {
         On::Stream(&self.0.stream, Use::Mends)
     }
 
     fn after_end(&self, _: Target, _: &Ended, _: &mut Connections) -> AfterEnd {
-        AfterEnd::Misses
+        match READS {
+            true => AfterEnd::NeedsNot,
+            false => AfterEnd::Misses,
+        }
     }
 
     fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
-        world.hold(start.target.stream()?, true);
-        let text = format!("reading no more of `{}`", self.0.stream);
-        Ok(Act::Done(text))
+        world.hold(start.target.stream()?, !READS);
+        Ok(Act::Done(match READS {
+            true => format!("reading `{}` again", self.0.stream),
+            false => format!("reading no more of `{}`", self.0.stream),
+        }))
     }
 }

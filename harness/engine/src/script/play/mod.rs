@@ -13,22 +13,19 @@ use crate::step::{Play, RestartIut, Wait};
 
 use super::context::Context;
 use super::course::Course;
-use super::describe::human_time;
 use super::inbox::Inbox;
-use super::program::{Kind, Op, Program};
+use super::program::{Op, Program};
 use super::send::Stimulus;
-use super::wait::Waits;
+use super::wait::{Awaited, Waits};
+use super::waiting::Waiting;
 use super::window::resolve;
-use super::{Action, Environment, Failure, Input, ScriptOutcome, SocketId};
+use super::{Action, Environment, Input, ScriptOutcome, SocketId};
 use sending::Sending;
-use waiting::Waiter;
 
 /// Most `fresh` sockets that are open at once.
 const MAX_FRESH: usize = 256;
 /// How long the driver may take to send.
 const SEND_LIMIT: Duration = Duration::from_secs(30);
-/// How long the driver may take to start the implementation again.
-const RESTART_LIMIT: Duration = Duration::from_mins(30);
 
 /// A scenario played over datagrams; see the [module](super) for the rules.
 #[derive(Debug)]
@@ -39,7 +36,6 @@ pub(super) struct DatagramScript {
     pub(super) first_media: Option<Duration>,
     inbox: Inbox,
     doing: Doing,
-    begun: bool,
     actions: VecDeque<Action>,
     /// The last packet of the capture that the script knows of.
     last_packet: Option<u64>,
@@ -55,23 +51,7 @@ enum Doing {
     /// The next step is to be begun.
     Nothing,
     Sending(Sending, Option<Duration>),
-    Waiting(Waiting),
-    Sleeping {
-        op: Arc<Op>,
-        until: Duration,
-    },
-    Restarting {
-        op: Arc<Op>,
-        since: Duration,
-    },
-}
-
-/// A step that waits, or the first steps of the branches of an `either`.
-#[derive(Debug)]
-struct Waiting {
-    op: Arc<Op>,
-    waiters: Vec<Waiter>,
-    out: Vec<(String, Box<Failure>)>,
+    Waiting(Waiting<dyn Awaited>),
 }
 
 impl DatagramScript {
@@ -107,7 +87,6 @@ impl DatagramScript {
             context,
             first_media: None,
             doing: Doing::Nothing,
-            begun: false,
             actions: VecDeque::new(),
             last_packet: None,
             sockets,
@@ -137,50 +116,42 @@ impl DatagramScript {
                 }
             }
             Input::Sent { tag, packet } => self.sent(now, tag, packet),
-            Input::Refused { why } => {
-                self.course
-                    .inconclusive(format!("the stimulus could not be applied: {why}"));
-            }
+            Input::Refused { why } => self.course.unfit(why),
             Input::Tick => {}
-            Input::Exited { code } => {
-                let is_ours = matches!(self.doing, Doing::Restarting { .. });
-                if !is_ours {
-                    self.course.exited.get_or_insert((now, code));
+            Input::Exited { code } => self.course.exits(now, code),
+            Input::Restarted => {
+                // A responder says nothing by itself: what came was the old process's. What an
+                // initiator says first may have come before its start was reported.
+                if self.course.restarted(now) && self.context.environment.iut.is_some() {
+                    self.inbox.clear();
                 }
             }
-            Input::Restarted => self.restarted(now),
             Input::Late(by) => self.course.lateness.note(now, by, self.course.mark),
         }
-        if self.begun {
-            self.advance(now);
-        }
+        self.advance(now);
     }
 
     /// The next thing that it wants done; `None` when there is nothing more for now.
     pub(super) fn poll(&mut self) -> Option<Action> {
         let comment = self.course.to_comment.pop_front();
         let comment = comment.map(|(packet, text)| Action::Comment { packet, text });
-        comment.or_else(|| self.actions.pop_front())
+        let action = comment.or_else(|| self.actions.pop_front());
+        action.or_else(|| {
+            let kill = self.course.take_restart()?;
+            Some(Action::RestartIut { kill })
+        })
     }
 
     /// When it wants an [`Input::Tick`] at the latest, if ever.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        if self.course.outcome.is_some() || !self.begun {
-            return None;
-        }
-        match &self.doing {
+        self.course.deadline(|| match &self.doing {
             Doing::Nothing => None,
             Doing::Sending(sending, wait) => match sending.outstanding {
                 Some((_, since)) => Some(since.saturating_add(SEND_LIMIT)),
                 None => *wait,
             },
-            Doing::Waiting(waiting) => {
-                let due = waiting.waiters.iter().map(|waiter| waiter.awaited.due());
-                due.min()
-            }
-            Doing::Sleeping { until, .. } => Some(*until),
-            Doing::Restarting { since, .. } => Some(since.saturating_add(RESTART_LIMIT)),
-        }
+            Doing::Waiting(waiting) => waiting.due(|awaited| awaited.due()),
+        })
     }
 
     /// How many sockets besides `main` have a name.
@@ -189,11 +160,10 @@ impl DatagramScript {
     }
 
     fn begin(&mut self, now: Duration) {
-        if self.begun {
+        if self.course.has_begun {
             return;
         }
-        self.begun = true;
-        self.course.mark = now;
+        self.course.begin(now);
         for (n, other_address) in self.sockets.iter().enumerate() {
             let socket = SocketId(n + 1);
             self.actions.push_back(Action::Open {
@@ -205,7 +175,7 @@ impl DatagramScript {
 
     /// Plays on until something must be waited for.
     fn advance(&mut self, now: Duration) {
-        while self.course.outcome.is_none() {
+        while !self.course.is_held(now) {
             let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
             let blocked = match doing {
                 Doing::Nothing => {
@@ -214,19 +184,6 @@ impl DatagramScript {
                 }
                 Doing::Sending(sending, _) => self.send(now, sending),
                 Doing::Waiting(waiting) => self.wait(now, waiting),
-                Doing::Sleeping { op, until } if now >= until => {
-                    self.course.complete(&op, until, "waited".to_owned(), None);
-                    None
-                }
-                doing @ Doing::Sleeping { .. } => Some(doing),
-                Doing::Restarting { since, .. } if now >= since.saturating_add(RESTART_LIMIT) => {
-                    let limit = human_time(RESTART_LIMIT);
-                    self.course.error(format!(
-                        "the implementation was not started again in {limit}"
-                    ));
-                    None
-                }
-                doing @ Doing::Restarting { .. } => Some(doing),
             };
             if let Some(blocked) = blocked {
                 self.doing = blocked;
@@ -240,68 +197,48 @@ impl DatagramScript {
             return;
         };
         match self.start(&op, now) {
-            Ok(Some(doing)) => self.doing = doing,
-            Ok(None) => {}
+            Ok(doing) => self.doing = doing,
             Err(why) => self.course.error(why),
         }
     }
 
-    /// What the step does; `None` if it is done or a jump.
-    fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Option<Doing>, String> {
+    /// What there is to do for the step.
+    fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
         let (context, start) = (&self.context, self.course.mark);
-        let waiting = |waiters| {
-            Doing::Waiting(Waiting {
-                op: Arc::clone(op),
-                waiters,
-                out: Vec::new(),
-            })
-        };
-        let Some(play) = op.play() else {
-            if let Kind::Either(branches) = &op.kind {
-                let heads = self.course.heads(branches)?.into_iter();
-                let waiters = heads.map(|(title, op)| waiter(&op, Some(title), start, context));
-                return Ok(Some(waiting(waiters.collect::<Result<_, _>>()?)));
+        match op.play() {
+            None | Some(Play::Waits(..) | Play::Watches(_)) => {
+                let wait = |op: &Op| awaited(op, start, context);
+                return Waiting::begin(op, &self.course, wait).map(Doing::Waiting);
             }
-            self.course.jumps(&op.kind);
-            return Ok(None);
-        };
-        Ok(Some(match play {
-            Play::Sends(step, _) => match step.stimulus(start, context)? {
+            Some(Play::Sends(step, _)) => match step.stimulus(start, context)? {
                 Stimulus::Leaves(from, source) => {
-                    Doing::Sending(Sending::new(op, from, source), None)
+                    return Ok(Doing::Sending(Sending::new(op, from, source), None));
                 }
                 Stimulus::Lost(datagram) => {
                     let text = format!("lost {}", context.describe(&datagram));
                     self.context.datagrams.insert(op.top, datagram);
                     let at = now.max(start);
                     self.course.complete(op, at, text, self.last_packet);
-                    return Ok(None);
                 }
             },
-            Play::Waits(..) | Play::Watches(_) => waiting(vec![waiter(op, None, start, context)?]),
-            Play::Sleeps(Wait { span }) => Doing::Sleeping {
-                op: Arc::clone(op),
-                until: start.saturating_add(resolve(span, &context.environment)),
-            },
-            Play::Restarts(RestartIut { kill }) => {
-                self.actions.push_back(Action::RestartIut { kill: *kill });
-                self.course.exited = None;
-                self.inbox.clear();
-                Doing::Restarting {
-                    op: Arc::clone(op),
-                    since: now,
-                }
+            Some(Play::Sleeps(Wait { span })) => {
+                self.course.sleep(op, resolve(span, &context.environment));
             }
-            Play::Acts(_) | Play::Looks(_) => {
+            Some(Play::Restarts(RestartIut { kill })) => {
+                self.course.restart(op, now, *kill);
+                self.inbox.clear();
+            }
+            Some(Play::Acts(_) | Play::Looks(_)) => {
                 let verb = op.verb();
                 return Err(format!(
                     "`{verb}` is a step over streams; datagrams carry this protocol"
                 ));
             }
-            Play::Repeats(_) | Play::Chooses(_) => {
+            Some(Play::Repeats(_) | Play::Chooses(_)) => {
                 return Err(format!("`{}` is played as its steps", op.verb()));
             }
-        }))
+        }
+        Ok(Doing::Nothing)
     }
 
     /// A datagram of somebody else is no answer of the implementation, though it may want to be
@@ -314,21 +251,11 @@ impl DatagramScript {
     }
 }
 
-/// A step that waits, or the first step of a branch that has this title.
-fn waiter(
-    op: &Arc<Op>,
-    title: Option<String>,
-    start: Duration,
-    context: &Context,
-) -> Result<Waiter, String> {
+fn awaited(op: &Op, start: Duration, context: &Context) -> Result<Box<dyn Awaited>, String> {
     let step: &dyn Waits = match op.play() {
         Some(Play::Waits(step, _)) => step,
         Some(Play::Watches(step)) => step,
         Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
     };
-    Ok(Waiter {
-        op: Arc::clone(op),
-        title,
-        awaited: step.wait(start, context)?,
-    })
+    step.wait(start, context)
 }

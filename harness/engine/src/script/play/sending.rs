@@ -155,23 +155,4 @@ impl DatagramScript {
             self.course.comment(&op, packet, &text);
         }
     }
-
-    pub(super) fn restarted(&mut self, now: Duration) {
-        let Doing::Restarting { op, .. } = &self.doing else {
-            return;
-        };
-        let op = Arc::clone(op);
-        // A responder says nothing by itself: what came was the old process's. What an initiator
-        // says first may have come before its start was reported.
-        if self.context.environment.iut.is_some() {
-            self.inbox.clear();
-        }
-        self.doing = Doing::Nothing;
-        self.course.complete(
-            &op,
-            now,
-            "started the implementation again".to_owned(),
-            None,
-        );
-    }
 }

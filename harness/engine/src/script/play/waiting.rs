@@ -5,27 +5,22 @@ use std::time::Duration;
 
 use serde_json::Value;
 
-use super::{DatagramScript, Doing, Waiting};
+use super::{DatagramScript, Doing};
 use shakedown_protocol::media::Piece;
 
 use crate::script::Failure;
 use crate::script::inbox::{Arrival, MAX_WAITING};
-use crate::script::program::Op;
 use crate::script::wait::{Awaited, End, Offer};
-
-/// A step that waits, on its way.
-#[derive(Debug)]
-pub(super) struct Waiter {
-    pub(super) op: Arc<Op>,
-    /// The branch that it begins, if it does.
-    pub(super) title: Option<String>,
-    pub(super) awaited: Box<dyn Awaited>,
-}
+use crate::script::waiting::{Waiter, Waiting};
 
 impl DatagramScript {
     /// Gives arrivals, the end of the process and the end of the time to a waiting step, in the
     /// order in which they happened.
-    pub(super) fn wait(&mut self, now: Duration, mut waiting: Waiting) -> Option<Doing> {
+    pub(super) fn wait(
+        &mut self,
+        now: Duration,
+        mut waiting: Waiting<dyn Awaited>,
+    ) -> Option<Doing> {
         loop {
             let mut sockets: Vec<_> = waiting
                 .waiters
@@ -53,7 +48,7 @@ impl DatagramScript {
                 ));
                 return None;
             }
-            let over = |waiter: &Waiter| match next {
+            let over = |waiter: &Waiter<dyn Awaited>| match next {
                 Some(at) => waiter.awaited.is_over_at(at),
                 None => now >= waiter.awaited.due(),
             };
@@ -97,7 +92,7 @@ impl DatagramScript {
     }
 
     /// Offers an arrival to each of the steps that wait. `true` if nothing waits any more.
-    pub(super) fn offer(&mut self, waiting: &mut Waiting, arrival: &Arrival) -> bool {
+    pub(super) fn offer(&mut self, waiting: &mut Waiting<dyn Awaited>, arrival: &Arrival) -> bool {
         let decoded = self.context.decode(&arrival.payload);
         let piece = self.context.piece(arrival, &decoded);
         if piece.is_some() {
@@ -160,8 +155,8 @@ impl DatagramScript {
 
     pub(super) fn taken(
         &mut self,
-        waiting: &mut Waiting,
-        waiter: Waiter,
+        waiting: &mut Waiting<dyn Awaited>,
+        waiter: Waiter<dyn Awaited>,
         arrival: &Arrival,
         bound: Vec<(String, Value)>,
         done: bool,
@@ -172,39 +167,32 @@ impl DatagramScript {
         self.context
             .datagrams
             .insert(waiter.op.top, arrival.payload.clone());
-        let op = Arc::clone(&waiter.op);
         // A choice is made: go on in the branch.
-        self.course.next = op.index;
+        self.course.next = waiter.op.index;
         if done {
-            let branch = waiter
-                .title
-                .as_ref()
-                .map(|title| format!("{title}: "))
-                .unwrap_or_default();
+            let (awaited, context) = (&waiter.awaited, &self.context);
             let text = self
                 .course
-                .told(|| branch + &waiter.awaited.summary(&arrival.payload, &self.context));
+                .told(|| waiter.told(&awaited.summary(&arrival.payload, context)));
             let seen = self.context.media.entry(arrival.socket).or_default();
             seen.completed(waiter.awaited.media_part());
-            self.course.complete(&op, arrival.at, text, arrival.packet);
+            let (at, packet) = (arrival.at, arrival.packet);
+            self.course.complete(&waiter.op, at, text, packet);
         } else {
+            waiting.op = Arc::clone(&waiter.op);
             waiting.waiters = vec![waiter];
             waiting.out.clear();
-            waiting.op = op;
         }
     }
 
     /// What became of waiter `n` by time or by the process's end. `true` if nothing waits any more.
-    pub(super) fn ended(&mut self, waiting: &mut Waiting, n: usize, end: End) -> bool {
+    pub(super) fn ended(&mut self, waiting: &mut Waiting<dyn Awaited>, n: usize, end: End) -> bool {
         match end {
             End::Done(at, text) => {
                 let waiter = waiting.waiters.swap_remove(n);
-                let branch = waiter
-                    .title
-                    .map(|title| format!("{title}: "))
-                    .unwrap_or_default();
                 self.course.next = waiter.op.index;
-                self.course.complete(&waiter.op, at, branch + &text, None);
+                let text = waiter.told(&text);
+                self.course.complete(&waiter.op, at, text, None);
                 true
             }
             End::Failed(failure) => self.out(waiting, n, failure),
@@ -212,11 +200,13 @@ impl DatagramScript {
     }
 
     /// Waiter `n` cannot be met any more. `true` if none is left, and the step failed.
-    pub(super) fn out(&mut self, waiting: &mut Waiting, n: usize, failure: Box<Failure>) -> bool {
-        let waiter = waiting.waiters.remove(n);
-        waiting
-            .out
-            .push((waiter.title.unwrap_or_default(), failure));
+    pub(super) fn out(
+        &mut self,
+        waiting: &mut Waiting<dyn Awaited>,
+        n: usize,
+        failure: Box<Failure>,
+    ) -> bool {
+        waiting.give_up(n, failure);
         if !waiting.waiters.is_empty() {
             return false;
         }

@@ -66,15 +66,10 @@ impl StreamScript {
                 packet,
             },
             Act::Unfit(why) => {
-                self.unfit(&why);
+                self.course.unfit(&why);
                 Doing::Nothing
             }
         })
-    }
-
-    fn unfit(&mut self, why: &str) {
-        let why = format!("the stimulus could not be applied: {why}");
-        self.course.inconclusive(why);
     }
 
     /// What is done instead where a step cannot act on its connection now.
@@ -203,7 +198,7 @@ impl StreamScript {
             }
             // It goes through `act` again, which passes it over.
             Going::Ended => self.doing = Doing::Holding { op, until: now },
-            Going::Unfit(why) => self.unfit(&why),
+            Going::Unfit(why) => self.course.unfit(&why),
             Going::Broken(why) => self.course.error(why),
         }
         None

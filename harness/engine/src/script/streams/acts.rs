@@ -4,7 +4,7 @@ use std::fmt::Debug;
 use std::ops::Range;
 use std::time::Duration;
 
-use shakedown_protocol::streams::{ConnectionNumber, StreamId};
+use shakedown_protocol::streams::{ConnectionNumber, Fault, Output, StreamId};
 
 use crate::scenario::{Span, words};
 use crate::script::context::Context;
@@ -107,6 +107,20 @@ impl Start<'_> {
     pub(crate) fn lasting(&self, span: &Span) -> Range<Duration> {
         let length = resolve(span, &self.context.environment);
         self.at..self.at.saturating_add(length)
+    }
+
+    /// Asks the transport for faults of the connection; `told` says so in words.
+    pub(crate) fn misbehave(
+        &self,
+        world: &mut Connections,
+        faults: &[Fault],
+        told: String,
+    ) -> Result<Act, String> {
+        let connection = self.target.connection()?;
+        for fault in faults {
+            world.ask(Output::Misbehave(connection, fault.clone()));
+        }
+        Ok(Act::Done(told))
     }
 }
 

@@ -91,9 +91,9 @@ use crate::network::Impairment;
 use super::context::Context;
 use super::course::Course;
 use super::program::{Op, Program};
+use super::waiting::Waiting;
 use super::{Environment, Failure};
 use acts::Ongoing;
-use play::RESTART_LIMIT;
 use wait::Watch;
 use world::Connections;
 
@@ -104,8 +104,6 @@ pub(super) struct StreamScript {
     pub(super) context: Context,
     world: Connections,
     doing: Doing,
-    begun: bool,
-    wants_restart: Option<bool>,
     /// Steps that were passed over because their connection had ended, the first of each.
     passed_over: BTreeMap<ConnectionNumber, Box<Failure>>,
     /// Connections whose end a step has judged.
@@ -121,44 +119,18 @@ enum Doing {
     /// The next step is to be begun.
     Nothing,
     /// A step that acts on a connection whose handshake is not done.
-    Holding {
-        op: Arc<Op>,
-        until: Duration,
-    },
+    Holding { op: Arc<Op>, until: Duration },
     /// A step that acts for a while. Its comment stands at this packet.
     Acting {
         op: Arc<Op>,
         ongoing: Box<dyn Ongoing>,
         packet: Option<u64>,
     },
-    Waiting(Waiting),
-    Sleeping {
-        op: Arc<Op>,
-        until: Duration,
+    Waiting {
+        waiting: Waiting<dyn Watch>,
+        /// Whether one of them is out because the connection ended.
+        by_end: bool,
     },
-    Restarting {
-        op: Arc<Op>,
-        since: Duration,
-    },
-}
-
-/// A step that waits, on its way.
-#[derive(Debug)]
-struct Waiter {
-    op: Arc<Op>,
-    /// The branch that it begins, if it does.
-    title: Option<String>,
-    watch: Box<dyn Watch>,
-}
-
-/// A step that waits, or the first steps of the branches of an `either`.
-#[derive(Debug)]
-struct Waiting {
-    op: Arc<Op>,
-    waiters: Vec<Waiter>,
-    out: Vec<(String, Box<Failure>)>,
-    /// Whether one of them is out because the connection ended.
-    by_end: bool,
 }
 
 impl StreamScript {
@@ -177,8 +149,6 @@ impl StreamScript {
             context,
             world: Connections::new(is_client),
             doing: Doing::Nothing,
-            begun: false,
-            wants_restart: None,
             passed_over: BTreeMap::new(),
             judged: BTreeSet::new(),
             latest: Duration::ZERO,
@@ -188,9 +158,8 @@ impl StreamScript {
 
     /// The implementation is started or reachable: the first step begins at `now`.
     pub(super) fn begin(&mut self, now: Duration) {
-        if !self.begun {
-            self.begun = true;
-            self.course.mark = now;
+        if !self.course.has_begun {
+            self.course.begin(now);
         }
         self.advance(now);
     }
@@ -198,28 +167,20 @@ impl StreamScript {
     /// The implementation's process ended by itself, with this exit status; `None` if a signal ended
     /// it.
     pub(super) fn exited(&mut self, now: Duration, code: Option<i32>) {
-        if !matches!(self.doing, Doing::Restarting { .. }) {
-            self.course.exited.get_or_insert((now, code));
-        }
+        self.course.exits(now, code);
         self.advance(now);
     }
 
-    /// What [`StreamScript::take_restart`] asked for is done.
+    /// What [`Course::take_restart`] asked for is done.
     pub(super) fn restarted(&mut self, now: Duration) {
-        if let Doing::Restarting { op, .. } = &self.doing {
-            let op = Arc::clone(op);
-            self.doing = Doing::Nothing;
-            let text = "started the implementation again".to_owned();
-            self.course.complete(&op, now, text, None);
-        }
+        self.course.restarted(now);
         self.advance(now);
     }
 
     /// Something that the script asked for could not be done: the stimulus was not applied.
     pub(super) fn refused(&mut self, now: Duration, why: &str) {
         if self.course.outcome.is_none() {
-            let why = format!("the stimulus could not be applied: {why}");
-            self.course.inconclusive(why);
+            self.course.unfit(why);
         }
         self.advance(now);
     }
@@ -235,12 +196,6 @@ impl StreamScript {
     /// findings can name the packet.
     pub(super) fn recorded(&mut self, packet: Option<u64>) {
         self.world.packets = packet.or(self.world.packets);
-    }
-
-    /// Whether the implementation is to be stopped and started again, told once. Answered by
-    /// [`StreamScript::restarted`] or [`StreamScript::refused`].
-    pub(super) const fn take_restart(&mut self) -> Option<bool> {
-        self.wants_restart.take()
     }
 
     /// The next comment for a packet that was recorded: the packet's number, from 1, and the comment.
@@ -297,19 +252,12 @@ impl StreamMachine for StreamScript {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        if self.course.outcome.is_some() || !self.begun {
-            return None;
-        }
-        match &self.doing {
+        self.course.deadline(|| match &self.doing {
             Doing::Nothing => None,
-            Doing::Holding { until, .. } | Doing::Sleeping { until, .. } => Some(*until),
+            Doing::Holding { until, .. } => Some(*until),
             Doing::Acting { ongoing, .. } => Some(ongoing.due()),
-            Doing::Waiting(waiting) => {
-                let due = waiting.waiters.iter().map(|waiter| waiter.watch.due());
-                due.min()
-            }
-            Doing::Restarting { since, .. } => Some(since.saturating_add(RESTART_LIMIT)),
-        }
+            Doing::Waiting { waiting, .. } => waiting.due(|watch| watch.due()),
+        })
     }
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {

@@ -19,7 +19,7 @@ pub(crate) const ALERTS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
 /// For so long after the handshake was done here it may not be done at the other side.
 const STILL_SHAKING: Duration = Duration::from_secs(1);
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Connection {
     pub(crate) connected: Option<Moment>,
     pub(crate) ended: Option<(Moment, Ended)>,
@@ -30,7 +30,7 @@ pub(crate) struct Connection {
     opened: [u64; 2],
 }
 
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Stream {
     /// When the implementation opened it, if it did.
     pub(crate) opened: Option<Moment>,
@@ -53,7 +53,7 @@ pub(crate) struct Stream {
 }
 
 /// Everything that the scripted peer has to do with.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub(crate) struct Connections {
     /// Whether the scripted peer is the client.
     pub(crate) is_client: bool,
@@ -71,16 +71,6 @@ pub(crate) struct Connections {
 }
 
 impl Connection {
-    fn new() -> Self {
-        Self {
-            connected: None,
-            ended: None,
-            streams: BTreeMap::new(),
-            datagrams: None,
-            opened: [0; 2],
-        }
-    }
-
     /// How it ended, without when; `None` while it has not.
     pub(crate) fn how(&self) -> Option<String> {
         let (moment, ended) = self.ended.as_ref()?;
@@ -129,21 +119,6 @@ impl Connection {
 }
 
 impl Stream {
-    fn new(opened: Option<Moment>) -> Self {
-        Self {
-            opened,
-            is_named: opened.is_none(),
-            taken: 0,
-            unread: VecDeque::new(),
-            pieces: VecDeque::new(),
-            end: None,
-            stopped: None,
-            is_held: false,
-            is_wanted: false,
-            unwritten: VecDeque::new(),
-        }
-    }
-
     /// When the byte at an offset of the stream came, if it did and is unread.
     pub(crate) fn came(&self, offset: u64) -> Option<Moment> {
         let place = self.pieces.partition_point(|(end, _)| *end <= offset);
@@ -196,14 +171,7 @@ impl Connections {
     pub(crate) fn new(is_client: bool) -> Self {
         Self {
             is_client,
-            connections: BTreeMap::new(),
-            names: BTreeMap::new(),
-            streams: BTreeMap::new(),
-            incoming: VecDeque::new(),
-            next: 0,
-            outputs: VecDeque::new(),
-            packets: None,
-            first_bytes: None,
+            ..Self::default()
         }
     }
 
@@ -273,9 +241,7 @@ impl Connections {
     /// A connection gets a name. What nobody can mean any more is forgotten.
     pub(crate) fn add(&mut self, number: ConnectionNumber, name: &str) {
         self.names.insert(name.to_owned(), number);
-        self.connections
-            .entry(number)
-            .or_insert_with(Connection::new);
+        self.connections.entry(number).or_default();
         let Self {
             connections,
             names,
@@ -291,9 +257,7 @@ impl Connections {
 
     /// A connection of the implementation is admitted or refused; it has no name yet.
     pub(crate) fn begin(&mut self, number: ConnectionNumber) {
-        self.connections
-            .entry(number)
-            .or_insert_with(Connection::new);
+        self.connections.entry(number).or_default();
     }
 
     /// The id of the next stream that the scripted peer opens on a connection, which gets a name.
@@ -308,7 +272,11 @@ impl Connections {
         let count = &mut connection.opened[usize::from(is_unidirectional)];
         let id = StreamId(*count << 2 | low_bits);
         *count += 1;
-        connection.streams.insert(id, Stream::new(None));
+        let stream = Stream {
+            is_named: true,
+            ..Stream::default()
+        };
+        connection.streams.insert(id, stream);
         self.streams.insert(name.to_owned(), (number, id));
         Some(id)
     }
@@ -384,7 +352,10 @@ impl Connections {
         let stream = match connection.streams.get_mut(&id) {
             Some(stream) => stream,
             None if is_of_iut => {
-                let new = Stream::new(Some(moment));
+                let new = Stream {
+                    opened: Some(moment),
+                    ..Stream::default()
+                };
                 connection.streams.entry(id).or_insert(new)
             }
             None => return,

@@ -1,6 +1,7 @@
 //! Conversations in which the tests play the implementation under test.
 
 mod choice;
+mod exit;
 mod expect;
 mod fairness;
 mod media;

@@ -373,8 +373,8 @@ fn a_restart_is_asked_for_once_and_waited_for() {
         { "restart_iut": { "kill": true } },
         { "expect_close": { "or": ["stateless_reset"], "within": "1s" } },
     ]));
-    assert_eq!(play.script.take_restart(), Some(true));
-    assert_eq!(play.script.take_restart(), None);
+    assert_eq!(play.script.course.take_restart(), Some(true));
+    assert_eq!(play.script.course.take_restart(), None);
     play.until(5_000);
     play.goes_on();
     play.script.restarted(play.now);
