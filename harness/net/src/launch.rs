@@ -13,11 +13,13 @@ use tokio::time::{sleep, timeout};
 
 use crate::kernel;
 use crate::ports::FreePort;
-use crate::probe;
 use crate::process::{Ended, PlaceholderError, Placeholders, Process, StartError, command};
 
 /// How often the kernel's table of sockets is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
+
+/// How often a responder is asked before its first scenario, at least.
+const FIRST_TRIES: u32 = 5;
 
 /// How often another port is tried where somebody was faster.
 const TRIES: usize = 5;
@@ -305,9 +307,7 @@ impl Launcher {
         let start = self.iut.start.as_ref();
         let within = start.and_then(|start| start.ready_within.as_fixed());
         let seconds = within.map_or(0, |within| within.as_secs());
-        u32::try_from(seconds)
-            .unwrap_or(u32::MAX)
-            .max(probe::FIRST_TRIES)
+        u32::try_from(seconds).unwrap_or(u32::MAX).max(FIRST_TRIES)
     }
 
     fn start(&self, start: &Start, values: &Placeholders<'_>) -> Result<Process, LaunchError> {

@@ -20,9 +20,6 @@ use crate::socket::PeerSocket;
 /// How long an answer is waited for before the question is asked again.
 const TRY: Duration = Duration::from_secs(1);
 
-/// How often a responder is asked before its first scenario.
-pub const FIRST_TRIES: u32 = 5;
-
 /// How often it is asked after a scenario. Half-open sessions may take all its room for 10 s
 /// (MS-H-19).
 pub const LATER_TRIES: u32 = 12;

@@ -4,9 +4,11 @@
 //! something else: their whole fault stands in the row, as a [`hook::Hook`]. The others are asked for by
 //! the machine, at the decision that they get wrong.
 
+mod faults;
 mod hook;
 mod passing;
 mod table;
+mod twin;
 
 pub(super) use hook::{Repeated, Waits};
 pub(super) use passing::{Known, Passing};

@@ -1,12 +1,15 @@
 use std::net::SocketAddr;
+use std::ops::RangeInclusive;
 
 use super::super::start3::Identity;
-use super::hook::Flags;
 use crate::mediastream::frame::tlv::Tlvs;
 use crate::mediastream::frame::{
     ConnectionId, Control, ErrorCode, Fragment, Frame, Header, Start3, flag,
 };
 use crate::mediastream::{Grammar, Rejection, pattern};
+
+/// ProtocolFlags; a datagram shorter than one has 0xFFFF.
+pub(super) type Flags = RangeInclusive<u16>;
 
 /// Where an ERROR of the reference has its code.
 const ERROR_CODE: usize = Start3::MIN_LENGTH + 4;

@@ -2,47 +2,13 @@
 
 use std::time::Duration;
 
+use super::faults::*;
 use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Taken, Told};
 use super::hook::Repeated::{Start, StartAck, Syn, SynAck};
-use super::hook::{Flags, Waits};
-use crate::machine::Failure;
-use crate::machine::Outcome::{self, Completed};
+use crate::machine::Outcome::Completed;
 use crate::mediastream::frame::tlv::kind;
 use crate::mediastream::frame::{ConnectionId, Control, ErrorCode, START_TOKEN, flag};
 use crate::mediastream::{Mode, Modes};
-
-const ANY: Flags = 0..=u16::MAX;
-const MEDIA: Flags = flag::DATA..=flag::FRAGMENT;
-const FRAGMENT: Flags = flag::FRAGMENT..=flag::FRAGMENT;
-const SYN: Flags = flag::SYN..=flag::SYN;
-const SYN_ACK: Flags = flag::SYN_ACK..=flag::SYN_ACK;
-const ACK: Flags = flag::ACK..=flag::ACK;
-const CONTROL: Flags = flag::SYN..=flag::ACK;
-const START: Flags = flag::START..=flag::START;
-const START_ACK: Flags = flag::START_ACK..=flag::START_ACK;
-const CONFIRM: Flags = flag::START_CONFIRM..=flag::START_CONFIRM;
-const ERROR: Flags = flag::ERROR..=flag::ERROR;
-const START3: Flags = flag::START..=flag::ERROR;
-const HANDSHAKE: Flags = flag::SYN..=flag::ERROR;
-const NAME: Flags = flag::CONNECTION_ID..=flag::CONNECTION_ID;
-/// The first two bytes of START.
-const TOKEN: Flags = 0x5453..=0x5453;
-
-/// As [`timing::WAITS`](super::super::timing::WAITS), but for one of them.
-const FIRST_EARLY: Waits = &[250, 1_000, 2_000];
-const FIRST_LATE: Waits = &[1_000, 1_000, 2_000];
-const SECOND_EARLY: Waits = &[500, 500, 2_000];
-const SECOND_LATE: Waits = &[500, 2_000, 2_000];
-const FOUR: Waits = &[500, 1_000, 2_000, 2_000];
-const TWO: Waits = &[500, 1_000];
-const ONCE: Waits = &[10_000];
-const LAST_SHORT: Waits = &[500, 1_000, 50];
-const LAST_LONG: Waits = &[500, 1_000, 6_000];
-const FOREVER: Waits = &{
-    let mut waits = [2_000; 100];
-    [waits[0], waits[1]] = [500, 1_000];
-    waits
-};
 
 macro_rules! table {
     ($($variant:ident = $name:literal $($role:ident)?: $fault:literal $(=> $hook:expr)*,)+) => {
@@ -538,49 +504,4 @@ table! {
         => Taken(TOKEN, |it| it.end_if(it.known.session)),
     SlotsAreLost = "MS-X-05": "the slot of a connection that closed is not free",
     AllFailTogether = "MS-X-07": "an upload that fails ends all streams",
-}
-
-const START_ACK_OR_CONFIRM: Flags = flag::START_ACK..=flag::START_CONFIRM;
-
-/// An id that nobody assigned.
-const FIXED: ConnectionId = ConnectionId::from_bytes(*b"7a7a7a7a-7a7a-4a7a-8a7a-7a7a7a7a7a7a\0");
-
-/// The process ends as one does that panicked.
-fn crash(failure: Failure) -> Outcome {
-    Outcome::Failed(Failure {
-        cause: Failure::CRASH,
-        ..failure
-    })
-}
-
-fn name(id: ConnectionId) -> Vec<u8> {
-    super::super::responder::answer::connection_id(&id)
-}
-
-/// The first datagram of a stream.
-fn first_media() -> Vec<u8> {
-    let mut all = super::super::carry::datagrams(
-        super::super::carry::Carry::Split,
-        1,
-        Duration::ZERO,
-        1_000,
-        1_400,
-    );
-    all.next().unwrap_or_default()
-}
-
-fn is_uuid(id: &ConnectionId) -> bool {
-    id.is_empty() || uuid::Uuid::try_parse_ascii(id.text()).is_ok()
-}
-
-const fn one_more(number: u64) -> u64 {
-    number.wrapping_add(1)
-}
-
-fn interval(due: Duration, number: u64) -> Duration {
-    due / up_to(number)
-}
-
-fn up_to(number: u64) -> u32 {
-    u32::try_from(number).unwrap_or(u32::MAX)
 }
