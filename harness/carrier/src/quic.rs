@@ -130,8 +130,7 @@ impl Quic {
                 self.remember(connection, Place { socket, peer: from });
                 self.stages
                     .insert(connection, Stage::Asked(Box::new(incoming)));
-                self.heard
-                    .push_back((connection, ConnectionEvent::Incoming(from)));
+                self.hear(connection, ConnectionEvent::Incoming(from));
             }
             Some(DatagramEvent::Response(transmit)) => self.send(socket, &transmit, answer),
             None => {}
@@ -295,8 +294,7 @@ impl Quic {
     fn admit(&mut self, now: Duration, connection: ConnectionNumber, faults: &Faults) {
         if let Err(error) = misbehave::check(faults) {
             self.refuse(connection);
-            let why = ConnectionEvent::NotBegun(error.to_string());
-            return self.heard.push_back((connection, why));
+            return self.hear(connection, ConnectionEvent::NotBegun(error.to_string()));
         }
         let Some(incoming) = self.take_asked(connection) else {
             return;
@@ -317,8 +315,8 @@ impl Quic {
                 if let Some(transmit) = error.response {
                     self.send(socket, &transmit, answer);
                 }
-                let lost = ConnectionEvent::Link(LinkEvent::Lost(error.cause));
-                self.heard.push_back((connection, lost));
+                let lost = LinkEvent::Lost(error.cause);
+                self.hear(connection, ConnectionEvent::Link(lost));
             }
         }
     }
@@ -344,10 +342,12 @@ impl Quic {
     fn connect(&mut self, now: Duration, connection: ConnectionNumber, how: &Approach) {
         match self.approach(now, connection, how) {
             Ok((handle, link)) => self.begin(connection, handle, link),
-            Err(why) => self
-                .heard
-                .push_back((connection, ConnectionEvent::NotBegun(why))),
+            Err(why) => self.hear(connection, ConnectionEvent::NotBegun(why)),
         }
+    }
+
+    fn hear(&mut self, connection: ConnectionNumber, event: ConnectionEvent) {
+        self.heard.push_back((connection, event));
     }
 
     fn approach(
@@ -394,13 +394,10 @@ impl Quic {
         if let Fault::Silent(is_silent) = fault {
             return self.silence(now, connection, is_silent);
         }
-        let Some(Stage::Begun(handle)) = self.stages.get(&connection) else {
-            return;
+        let handle = match self.stages.get(&connection) {
+            Some(Stage::Begun(handle)) if self.is_tester => *handle,
+            Some(_) | None => return,
         };
-        let handle = *handle;
-        if !self.is_tester {
-            return;
-        }
         self.say_what_waits(now, handle);
         let moved_to = matches!(fault, Fault::Move).then(|| self.new_socket());
         let place = self.places.get_mut(&connection);

@@ -5,7 +5,7 @@
 //! [`Machine::deadline`] or the next input, whichever comes first. Time is the [`Duration`] since a
 //! start that the owner chose; it never falls.
 
-use std::hash::Hasher;
+use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -127,6 +127,16 @@ pub trait Fork: Machine + Send + Sync {
     /// left out: two machines with equal digests answer the same inputs by the same outputs. Both
     /// must have been made from the same settings.
     fn digest(&self, hasher: &mut dyn Hasher);
+}
+
+impl<M: Machine + Clone + Hash + Send + Sync + 'static> Fork for M {
+    fn fork(&self) -> Box<dyn Fork> {
+        Box::new(self.clone())
+    }
+
+    fn digest(&self, mut hasher: &mut dyn Hasher) {
+        self.hash(&mut hasher);
+    }
 }
 
 /// Counters that must add up at any time.

@@ -279,7 +279,7 @@ impl Trace {
             if let EventKind::Delivered { datagram, from, .. } = &event.what {
                 let places = arrivals.entry(*datagram).or_default();
                 places.push(place);
-                let newest = &mut newest[index(*from)];
+                let newest = &mut newest[*from as usize];
                 if places.len() == 1 && *datagram < *newest {
                     overtaken.push(*datagram);
                 }
@@ -318,17 +318,21 @@ impl Trace {
 
     /// What is wrong with a trace that has the right form.
     fn problems(&self, document: &Document) -> Vec<Problem> {
-        let place = |key: &str| document.root.place(&Pointer::root().key(key));
+        let root = Pointer::root();
         let mut problems = Vec::new();
+        let mut add = |place: Pointer, message: String, help: Option<String>| {
+            let problem = Problem::new(document.root.place(&place), message);
+            problems.push(problem.help(help));
+        };
         if self.version != TRACE_VERSION {
             let message = format!("traces of version {} are not known", self.version);
             let help = format!("this program reads version {TRACE_VERSION}");
-            problems.push(Problem::new(place("version"), message).help(help));
+            add(root.key("version"), message, Some(help));
         }
         let Some(protocol) = protocol(&self.protocol) else {
             let message = format!("no protocol is called `{}`", self.protocol);
             let help = did_you_mean(&self.protocol, PROTOCOLS.iter().map(|known| known.id));
-            problems.push(Problem::new(place("protocol"), message).help(help));
+            add(root.key("protocol"), message, help);
             return problems;
         };
         for (key, side) in [
@@ -338,26 +342,20 @@ impl Trace {
             if !protocol.has_mode(&side.mode) {
                 let message = format!("{} has no mode `{}`", protocol.id, side.mode);
                 let help = document::mode_meant(&side.mode, protocol.modes);
-                let pointer = Pointer::root().key(key).key("mode");
-                problems.push(Problem::new(document.root.place(&pointer), message).help(help));
+                add(root.key(key).key("mode"), message, help);
             }
         }
-        let violated = self
-            .violation
-            .as_ref()
-            .map(|violation| &violation.requirement);
+        let violated = self.violation.as_ref().map(|it| &it.requirement);
         if let Some(id) = violated.filter(|id| protocol.requirement(id).is_none()) {
             let message = format!("{} has no requirement `{id}`", protocol.id);
-            let pointer = Pointer::root().key("violation").key("requirement");
-            problems.push(Problem::new(document.root.place(&pointer), message));
+            add(root.key("violation").key("requirement"), message, None);
         }
         let mut before = 0;
         for (index, event) in self.events.iter().enumerate() {
-            let pointer = Pointer::root().key("events").index(index);
+            let pointer = root.key("events").index(index);
             if event.at < before {
-                let message = "this happens before what stands before it";
-                let range = document.root.place(&pointer.key("at"));
-                problems.push(Problem::new(range, message));
+                let message = "this happens before what stands before it".to_owned();
+                add(pointer.key("at"), message, None);
             }
             before = event.at;
             if let EventKind::Sent { payload, .. } | EventKind::Delivered { payload, .. } =
@@ -368,9 +366,8 @@ impl Trace {
                     EventKind::Sent { .. } => "sent",
                     _ => "delivered",
                 };
-                let pointer = pointer.key("what").key(verb).key("payload");
-                let message = format!("the payload {why}");
-                problems.push(Problem::new(document.root.place(&pointer), message));
+                let place = pointer.key("what").key(verb).key("payload");
+                add(place, format!("the payload {why}"), None);
             }
         }
         problems
@@ -392,13 +389,6 @@ pub fn frame_text(protocol: &Protocol, payload: &[u8]) -> String {
         }
         Ok(None) => "unknown".to_owned(),
         Err(_) => "malformed".to_owned(),
-    }
-}
-
-const fn index(role: Role) -> usize {
-    match role {
-        Role::Initiator => 0,
-        Role::Responder => 1,
     }
 }
 

@@ -235,12 +235,8 @@ mod tests {
         }
     }
 
-    impl Fork for Echo {
-        fn fork(&self) -> Box<dyn Fork> {
-            Box::new(self.clone())
-        }
-
-        fn digest(&self, _: &mut dyn Hasher) {}
+    impl Hash for Echo {
+        fn hash<H: Hasher>(&self, _: &mut H) {}
     }
 
     fn echo(sent: u64) -> (Box<dyn Fork>, Arc<AtomicU64>) {

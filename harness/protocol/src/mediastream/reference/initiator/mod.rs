@@ -8,7 +8,6 @@ mod three_way;
 mod timers;
 
 use std::collections::VecDeque;
-use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -17,7 +16,7 @@ use super::deviation::{Deviation, Known, Passing};
 use super::random::Random;
 use super::receive::{Numbers, Part, Receiver};
 use super::settings::Settings;
-use crate::machine::{Failure, Fork, Input, Machine, Outcome, Output, Tally};
+use crate::machine::{Failure, Input, Machine, Outcome, Output, Tally};
 use crate::mediastream::frame::{ConnectionId, Frame, START_TOKEN};
 use crate::mediastream::{Grammar, Mode};
 use crate::requirement::Role;
@@ -293,16 +292,6 @@ impl Initiator {
             None if taken.is_lost => self.counters.received(&taken.bytes),
             None => self.receive(now, taken.peer, &taken.bytes),
         }
-    }
-}
-
-impl Fork for Initiator {
-    fn fork(&self) -> Box<dyn Fork> {
-        Box::new(self.clone())
-    }
-
-    fn digest(&self, mut hasher: &mut dyn Hasher) {
-        self.hash(&mut hasher);
     }
 }
 

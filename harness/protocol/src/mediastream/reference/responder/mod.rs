@@ -6,7 +6,6 @@ mod tests;
 mod twin;
 
 use std::collections::{BTreeMap, VecDeque};
-use std::hash::{Hash, Hasher};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -16,7 +15,7 @@ use super::deviation::{Deviation, Repeated};
 use super::random::Random;
 use super::settings::Settings;
 use super::timers::Timers;
-use crate::machine::{Failure, Fork, Input, Machine, Outcome, Output, Tally};
+use crate::machine::{Failure, Input, Machine, Outcome, Output, Tally};
 use crate::mediastream::Grammar;
 use crate::mediastream::frame::{Control, ErrorCode, Frame};
 use crate::requirement::Role;
@@ -413,16 +412,6 @@ impl Responder {
         }
         self.timers.clear();
         self.stopped = true;
-    }
-}
-
-impl Fork for Responder {
-    fn fork(&self) -> Box<dyn Fork> {
-        Box::new(self.clone())
-    }
-
-    fn digest(&self, mut hasher: &mut dyn Hasher) {
-        self.hash(&mut hasher);
     }
 }
 
