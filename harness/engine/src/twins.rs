@@ -11,7 +11,7 @@ use crate::verdict::{Composed, Verdict};
 
 /// A twin in one of the roles that its requirement binds.
 #[derive(Debug, Clone, Copy)]
-pub struct Suspect {
+pub struct TwinInRole {
     pub protocol: &'static Protocol,
     pub twin: &'static Twin,
     pub role: Role,
@@ -19,23 +19,23 @@ pub struct Suspect {
 
 /// How a twin fared.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Fate<'s> {
+pub struct TwinResult<'s> {
     /// Whether it was caught: a finding names the requirement that it breaks.
     pub is_caught: bool,
     /// What tells it: of one that was not caught, a failure under another requirement, if there is one.
-    pub evidence: Option<Catch<'s>>,
+    pub evidence: Option<TwinFailure<'s>>,
 }
 
 /// A scenario that a twin fails.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Catch<'s> {
+pub struct TwinFailure<'s> {
     pub scenario: &'s str,
     /// What is found to be broken, and how.
     pub requirement: String,
     pub message: String,
 }
 
-impl Suspect {
+impl TwinInRole {
     /// All twins of a protocol, each in every role that it can have.
     pub fn all(protocol: &'static Protocol) -> impl Iterator<Item = Self> {
         protocol.twins.iter().flat_map(move |twin| {
@@ -56,7 +56,7 @@ impl Suspect {
     ///
     /// # Errors
     /// [`SimulationError`], if the twin cannot be played.
-    pub fn play<'s>(&self, scenarios: &[&'s Scenario]) -> Result<Fate<'s>, SimulationError> {
+    pub fn play<'s>(&self, scenarios: &[&'s Scenario]) -> Result<TwinResult<'s>, SimulationError> {
         let requirement = self.twin.requirement();
         let applies = self.protocol.requirement(requirement);
         let applies = applies.map_or(&[][..], |requirement| &requirement.modes);
@@ -79,20 +79,20 @@ impl Suspect {
             let is_caught = |finding: &FindingEvent| finding.requirement == requirement;
             let own = first.iter().cloned().chain(findings).find(is_caught);
             let caught = own.is_some();
-            let evidence = own.or(first).map(|finding| Catch {
+            let evidence = own.or(first).map(|finding| TwinFailure {
                 scenario: &scenario.id,
                 requirement: finding.requirement,
                 message: finding.message,
             });
             if caught {
-                return Ok(Fate {
+                return Ok(TwinResult {
                     is_caught: true,
                     evidence,
                 });
             }
             elsewhere = elsewhere.or(evidence);
         }
-        Ok(Fate {
+        Ok(TwinResult {
             is_caught: false,
             evidence: elsewhere,
         })

@@ -12,7 +12,7 @@ use std::path::Path;
 use rstest::rstest;
 use serde::Deserialize;
 use shakedown_engine::scenario::{Library, Scenario};
-use shakedown_engine::twins::Suspect;
+use shakedown_engine::twins::TwinInRole;
 use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::Role;
 
@@ -53,18 +53,18 @@ fn a_twin_is_caught_under_the_requirement_that_it_breaks(
         .collect();
     let exceptions = exceptions();
     let mut wrong = Vec::new();
-    for suspect in Suspect::all(protocol).skip(share).step_by(SHARES) {
-        let (twin, side) = (suspect.twin, protocol.side(suspect.role));
-        let fate = suspect.play(&scenarios).unwrap();
+    for one in TwinInRole::all(protocol).skip(share).step_by(SHARES) {
+        let (twin, side) = (one.twin, protocol.side(one.role));
+        let result = one.play(&scenarios).unwrap();
         let exception = exceptions
             .iter()
-            .find(|one| one.of == twin.name && one.role.is_none_or(|role| role == suspect.role));
-        let told = match (fate.is_caught, exception) {
+            .find(|it| it.of == twin.name && it.role.is_none_or(|role| role == one.role));
+        let told = match (result.is_caught, exception) {
             (true, None) | (false, Some(_)) => continue,
             (true, Some(exception)) => format!("is caught, though {}", exception.because),
             (false, None) => "escapes".to_owned(),
         };
-        let evidence = fate.evidence.map_or_else(String::new, |it| {
+        let evidence = result.evidence.map_or_else(String::new, |it| {
             format!("{}: {} {}", it.scenario, it.requirement, it.message)
         });
         wrong.push(format!(

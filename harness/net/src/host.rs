@@ -66,7 +66,7 @@ pub enum Stopped {
 /// For whom a machine runs.
 pub trait Owner<M: ?Sized> {
     /// Its next wish. Nothing is lost if it is not waited for to the end.
-    fn wish(&mut self) -> impl Future<Output = Wish<M>> + Send {
+    fn wish(&mut self) -> impl Future<Output = OwnerRequest<M>> + Send {
         std::future::pending()
     }
 
@@ -80,7 +80,7 @@ pub trait Owner<M: ?Sized> {
 }
 
 /// What an owner wants of a machine.
-pub enum Wish<M: ?Sized> {
+pub enum OwnerRequest<M: ?Sized> {
     /// That it ends.
     Stop,
     /// Something of its own.
@@ -169,11 +169,11 @@ impl Host {
             tokio::select! {
                 biased;
                 wish = owner.wish() => match wish {
-                    Wish::Stop => {
+                    OwnerRequest::Stop => {
                         finished.stopped = Some(Stopped::Signal);
                         machine.handle(self.clock.now(), Input::Stop);
                     }
-                    Wish::Ask(ask) => ask(machine, self.clock.now()),
+                    OwnerRequest::Ask(ask) => ask(machine, self.clock.now()),
                 },
                 () = self.sleep_until(deadline) => machine.handle(self.clock.now(), Input::Tick),
                 _ = self.socket.inner().readable() => {}
@@ -317,9 +317,9 @@ impl StopSignal {
 }
 
 impl<M: Machine + ?Sized> Owner<M> for StopSignal {
-    async fn wish(&mut self) -> Wish<M> {
+    async fn wish(&mut self) -> OwnerRequest<M> {
         self.wait().await;
-        Wish::Stop
+        OwnerRequest::Stop
     }
 
     fn has_enough(&mut self, machine: &mut M) -> bool {

@@ -29,7 +29,7 @@ use std::time::Duration;
 use conversation::{Sent, conversation};
 use rstest::rstest;
 use seeds::{Seeds, assert_up_to_date, replay};
-use shakedown_protocol::mediastream::fuzz::{self, Event, Plan};
+use shakedown_protocol::mediastream::fuzz::{self, Event, FuzzInput};
 use vector::{Dialect, Vector};
 use vector_seeds::{arbitrary_frame, datagrams_by_form, name, vectors};
 
@@ -108,19 +108,19 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
                 _ => 64,
             };
             let options = options + mode;
-            let plan = Plan {
+            let plan = FuzzInput {
                 options,
                 events: events.clone(),
             };
             seeds.insert(format!("{name}-{settings}"), plan.write());
         }
-        let backwards = Plan {
+        let backwards = FuzzInput {
             options: 1,
             events: events.iter().rev().copied().collect(),
         };
         seeds.insert(format!("{name}-backwards"), backwards.write());
         let twice = events.iter().flat_map(|event| [*event; 2]).collect();
-        let twice = Plan {
+        let twice = FuzzInput {
             options: 1,
             events: twice,
         };
@@ -133,7 +133,7 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
             let (begin, end) = whole.split_at(10);
             let both = |payload| [0, 1].map(|peer| Event::Datagram { peer, payload });
             let middle: Vec<_> = datagrams.iter().flat_map(|payload| both(payload)).collect();
-            let plan = Plan {
+            let plan = FuzzInput {
                 options: 1,
                 events: [begin, &middle, end].concat(),
             };
@@ -156,7 +156,7 @@ fn seeds_of_the_monitor_are_sessions_of_the_machines_and_vectors_within_them() {
         ("every-datagram-of-start3-between-all", 64),
     ] {
         let events = strangers.clone();
-        seeds.insert(name.to_owned(), Plan { options, events }.write());
+        seeds.insert(name.to_owned(), FuzzInput { options, events }.write());
     }
     assert_up_to_date("monitor", &seeds);
 }

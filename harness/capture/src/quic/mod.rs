@@ -91,7 +91,7 @@ mod tls;
 pub use decoder::{Decoder, Limits};
 pub use keys::Suite;
 pub use protect::OpenPlain;
-pub use secrets::{Complaint, Secrets};
+pub use secrets::{Secrets, SkippedLine};
 pub use shakedown_wire::quic::{
     Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Role,
     TransportParameters, Unreadable, Why, protocols,

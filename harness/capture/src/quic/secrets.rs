@@ -36,14 +36,14 @@ pub struct Secrets {
     sessions: BTreeMap<[u8; 32], [Option<TrafficSecret>; LABELS.len()]>,
     lines: u64,
     malformed: u64,
-    complaints: Vec<Complaint>,
+    complaints: Vec<SkippedLine>,
     /// Packets have no protection, and are opened by this.
     pub(super) plain: Option<OpenPlain>,
 }
 
 /// A line of a key log that was skipped.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Complaint {
+pub struct SkippedLine {
     /// Its number, from 1, over all key logs that were given.
     pub line: u64,
     /// What is wrong with it.
@@ -51,7 +51,7 @@ pub struct Complaint {
 }
 
 /// With the line and what would be right.
-impl fmt::Display for Complaint {
+impl fmt::Display for SkippedLine {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(
             f,
@@ -77,7 +77,7 @@ impl Secrets {
 
     /// The first of the malformed lines.
     #[must_use]
-    pub fn complaints(&self) -> &[Complaint] {
+    pub fn complaints(&self) -> &[SkippedLine] {
         &self.complaints
     }
 
@@ -101,7 +101,7 @@ impl Secrets {
                     self.malformed += 1;
                     if self.complaints.len() < MAX_COMPLAINTS {
                         let line = self.lines;
-                        self.complaints.push(Complaint { line, what });
+                        self.complaints.push(SkippedLine { line, what });
                     }
                 }
             }

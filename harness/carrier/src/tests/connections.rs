@@ -6,7 +6,7 @@ use shakedown_protocol::Transport;
 use shakedown_protocol::proton::TRANSPORT;
 use shakedown_protocol::streams::{Approach, ConnectionNumber, Fault, Output};
 
-use super::puppet::{FIRST, Puppet, Puppets, SECOND, STREAM, close, write};
+use super::test_peer::{FIRST, Puppets, SECOND, STREAM, TestPeer, close, write};
 use super::world::{client_address, settings, tester};
 use crate::{Carrier, Security, Socket};
 
@@ -210,7 +210,7 @@ fn who_is_silenced_is_not_heard_and_then_goes_on() {
 fn who_lost_its_state_says_so_to_whoever_goes_on() {
     let mut world = Puppets::connected(TRANSPORT);
     let settings = tester(Security::Plain(5));
-    world.server = Carrier::server(Puppet::default(), &settings).unwrap();
+    world.server = Carrier::server(TestPeer::default(), &settings).unwrap();
     world.client([Output::Open(FIRST, STREAM), write(STREAM, 100)]);
     assert!(world.puppets()[1].has_heard("0 ended Reset"));
     // Only of what could be its own.

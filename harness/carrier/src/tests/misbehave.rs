@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use shakedown_protocol::streams::{Approach, Fault, Faults, Output, StreamId};
 
-use super::puppet::{FIRST, Puppet, Puppets, SECOND, STREAM, write};
+use super::test_peer::{FIRST, Puppets, SECOND, STREAM, TestPeer, write};
 use super::world::{client_address, server_address, settings, tester};
 use crate::{Security, Socket};
 
@@ -168,7 +168,7 @@ fn parameters_that_cannot_be_begin_no_connection() {
     let mut world = Puppets::with(&tester(PLAIN), &tester(PLAIN));
     world.client([connect(wrong())]);
     let text = "0 ended NotBegun(\"no transport parameters are {8: 18446744073709551615}: ";
-    let heard = |puppet: &Puppet| puppet.heard.iter().any(|it| it.starts_with(text));
+    let heard = |puppet: &TestPeer| puppet.heard.iter().any(|it| it.starts_with(text));
     assert!(heard(world.puppets()[1]));
     world
         .server

@@ -3,8 +3,8 @@
 mod connections;
 mod errands;
 mod misbehave;
-mod puppet;
 mod quinn;
 mod sessions;
 mod streams;
+mod test_peer;
 mod world;

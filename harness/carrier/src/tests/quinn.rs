@@ -9,7 +9,7 @@ use shakedown_protocol::streams::Output;
 use tokio::net::UdpSocket;
 use tokio::time::timeout;
 
-use super::puppet::{FIRST, Puppet, STREAM, close, write};
+use super::test_peer::{FIRST, STREAM, TestPeer, close, write};
 use super::world::settings;
 use crate::tls::Sessions;
 use crate::{Carrier, Effect, Security, Socket};
@@ -19,10 +19,10 @@ const LOOPBACK: SocketAddr = SocketAddr::new(std::net::IpAddr::V4(Ipv4Addr::LOCA
 
 /// Plays a carrier on a socket until its machine has heard this and QUIC has nothing more to say.
 async fn play(
-    mut carrier: Carrier<Puppet>,
+    mut carrier: Carrier<TestPeer>,
     socket: UdpSocket,
     last: &str,
-    mut advise: impl FnMut(&mut Puppet),
+    mut advise: impl FnMut(&mut TestPeer),
 ) -> Vec<String> {
     let start = Instant::now();
     let mut room = [0; 2048];
@@ -54,7 +54,7 @@ async fn play(
 async fn a_client_of_quinn_is_served() {
     let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
     let address = socket.local_addr().unwrap();
-    let carrier = Carrier::server(Puppet::default(), &settings(Security::Tls)).unwrap();
+    let carrier = Carrier::server(TestPeer::default(), &settings(Security::Tls)).unwrap();
     let mut has_answered = false;
     let served = play(carrier, socket, "0 closed 7 enough", |puppet| {
         if puppet.has_heard("stream 0 fin") && !has_answered {
@@ -90,9 +90,9 @@ async fn a_server_of_quinn_is_reached() {
     let endpoint = Endpoint::server(ServerConfig::with_crypto(crypto), LOOPBACK).unwrap();
     let address = endpoint.local_addr().unwrap();
     let socket = UdpSocket::bind(LOOPBACK).await.unwrap();
-    let client = Puppet {
+    let client = TestPeer {
         wants: [Output::Connect(FIRST)].into(),
-        ..Puppet::default()
+        ..TestPeer::default()
     };
     let carrier = Carrier::client(client, address, &settings(Security::Tls)).unwrap();
     let mut steps = vec![

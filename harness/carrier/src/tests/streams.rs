@@ -4,7 +4,7 @@ use shakedown_protocol::Transport;
 use shakedown_protocol::proton::TRANSPORT;
 use shakedown_protocol::streams::{Approach, Output, StreamId};
 
-use super::puppet::{FIRST, Puppets, STREAM, write};
+use super::test_peer::{FIRST, Puppets, STREAM, write};
 use super::world::{settings, tester};
 use crate::Security;
 

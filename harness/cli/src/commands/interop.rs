@@ -9,7 +9,7 @@ use shakedown_engine::event::Event;
 use shakedown_engine::interop::{InteropSummary, Pair, pairs};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
-use shakedown_net::interop::{Plan, interop};
+use shakedown_net::interop::{MatrixSettings, interop};
 use shakedown_protocol::Protocol;
 use shakedown_report::Sinks;
 
@@ -102,7 +102,7 @@ impl Args {
         let impair = self.impairment(protocol)?;
         let shakedown = own_path()?;
         let directory = self.reports.directory_for(REPORTS)?;
-        let plan = Plan {
+        let plan = MatrixSettings {
             iuts,
             protocol,
             pairs,

@@ -6,7 +6,7 @@ use anstream::stdout;
 use clap::ValueEnum;
 use serde_json::{Value, json};
 use shakedown_engine::scenario::{Library, Loaded};
-use shakedown_engine::twins::Suspect;
+use shakedown_engine::twins::TwinInRole;
 use shakedown_protocol::requirement::{Requirement, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption};
 
@@ -106,15 +106,15 @@ impl Args {
 
     fn twins(&self) -> Vec<Item> {
         let selection = &self.selection;
-        let is_wanted = |one: &Suspect| {
+        let is_wanted = |one: &TwinInRole| {
             selection
                 .protocol
                 .as_ref()
                 .is_none_or(|id| *id == one.protocol.id)
                 && selection.role.is_none_or(|role| role == one.role)
         };
-        let suspects = PROTOCOLS.into_iter().flat_map(Suspect::all);
-        suspects.filter(is_wanted).map(twin).collect()
+        let twins = PROTOCOLS.into_iter().flat_map(TwinInRole::all);
+        twins.filter(is_wanted).map(twin).collect()
     }
 }
 
@@ -139,13 +139,13 @@ fn scenarios(selected: &[Loaded]) -> Vec<Item> {
     selected.iter().map(item).collect()
 }
 
-fn twin(suspect: Suspect) -> Item {
-    let (twin, side) = (suspect.twin, suspect.protocol.side(suspect.role));
+fn twin(one: TwinInRole) -> Item {
+    let (twin, side) = (one.twin, one.protocol.side(one.role));
     Item {
         text: format!("{:20}  {side:9}  {}", twin.name, twin.fault),
         json: json!({
             "name": twin.name,
-            "protocol": suspect.protocol.id,
+            "protocol": one.protocol.id,
             "requirement": twin.requirement(),
             "role": side,
             "fault": twin.fault,

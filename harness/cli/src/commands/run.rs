@@ -310,7 +310,7 @@ impl Args {
         }
         let shakedown = own_path()?;
         let directory = self.reports.directory_for(&name(&told))?;
-        let plan = load::Plan {
+        let plan = load::LoadSettings {
             told,
             iut,
             scenario,

@@ -11,7 +11,7 @@ use serde_json::{Value, json};
 use shakedown_engine::document::did_you_mean;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::simulation::SimulationError;
-use shakedown_engine::twins::{Catch, Suspect, failure};
+use shakedown_engine::twins::{TwinFailure, TwinInRole, failure};
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use crate::exit::{Exit, Failure, harness, usage};
@@ -51,13 +51,13 @@ pub(crate) struct Args {
 
 /// What is played.
 enum Candidate<'s> {
-    Twin(Suspect),
+    Twin(TwinInRole),
     /// The reference, in one scenario.
     Reference(&'static Protocol, &'s Scenario),
 }
 
 /// How it went.
-struct Told {
+struct PlayedLine {
     is_right: bool,
     text: String,
     json: Value,
@@ -72,7 +72,7 @@ impl Args {
         };
         let library = library.select()?.scenarios;
         let scenarios: Vec<_> = library.iter().map(|one| &one.scenario).collect();
-        let twins: Vec<_> = self.suspects()?.into_iter().map(Candidate::Twin).collect();
+        let twins: Vec<_> = self.meant()?.into_iter().map(Candidate::Twin).collect();
         let count = twins.len();
         let itself = scenarios.iter().filter(|_| self.names.is_empty());
         let itself = itself.filter_map(|scenario| {
@@ -119,8 +119,8 @@ impl Args {
     }
 
     /// The twins that are meant, each in every role that it can have.
-    fn suspects(&self) -> Result<Vec<Suspect>, Failure> {
-        let all = PROTOCOLS.into_iter().flat_map(Suspect::all);
+    fn meant(&self) -> Result<Vec<TwinInRole>, Failure> {
+        let all = PROTOCOLS.into_iter().flat_map(TwinInRole::all);
         let of_protocol: Vec<_> = all
             .filter(|one| {
                 self.protocol
@@ -129,7 +129,7 @@ impl Args {
             })
             .collect();
         let is_meant =
-            |name: &str, one: &Suspect| one.twin.name == name || one.twin.requirement() == name;
+            |name: &str, one: &TwinInRole| one.twin.name == name || one.twin.requirement() == name;
         for name in &self.names {
             if !of_protocol.iter().any(|one| is_meant(name, one)) {
                 let help = did_you_mean(name, of_protocol.iter().map(|one| one.twin.name));
@@ -149,7 +149,7 @@ impl Args {
         &self,
         all: &[Candidate<'s>],
         scenarios: &[&'s Scenario],
-        mut tell: impl FnMut(&Candidate<'s>, Told) -> Result<(), Failure>,
+        mut tell: impl FnMut(&Candidate<'s>, PlayedLine) -> Result<(), Failure>,
     ) -> Result<(), Failure> {
         let jobs = match self.jobs {
             Some(jobs) => jobs,
@@ -192,15 +192,15 @@ impl Args {
 }
 
 impl Candidate<'_> {
-    fn play(&self, scenarios: &[&Scenario]) -> Result<Told, SimulationError> {
+    fn play(&self, scenarios: &[&Scenario]) -> Result<PlayedLine, SimulationError> {
         match self {
-            Self::Twin(suspect) => {
-                let fate = suspect.play(scenarios)?;
-                Ok(of_twin(suspect, fate.is_caught, fate.evidence.as_ref()))
+            Self::Twin(played) => {
+                let result = played.play(scenarios)?;
+                Ok(of_twin(played, result.is_caught, result.evidence.as_ref()))
             }
             Self::Reference(protocol, scenario) => {
                 let failure = failure(protocol, scenario, None)?;
-                Ok(Told {
+                Ok(PlayedLine {
                     is_right: failure.is_none(),
                     text: format!("FAILS    the reference  {}", scenario.id),
                     json: json!({
@@ -214,8 +214,8 @@ impl Candidate<'_> {
     }
 }
 
-fn of_twin(suspect: &Suspect, is_caught: bool, evidence: Option<&Catch<'_>>) -> Told {
-    let (twin, side) = (suspect.twin, suspect.protocol.side(suspect.role));
+fn of_twin(played: &TwinInRole, is_caught: bool, evidence: Option<&TwinFailure<'_>>) -> PlayedLine {
+    let (twin, side) = (played.twin, played.protocol.side(played.role));
     let said = match (is_caught, evidence) {
         (true, Some(catch)) => catch.scenario.to_owned(),
         (_, None) => twin.fault.to_owned(),
@@ -225,13 +225,13 @@ fn of_twin(suspect: &Suspect, is_caught: bool, evidence: Option<&Catch<'_>>) -> 
         ),
     };
     let word = if is_caught { "caught" } else { "ESCAPES" };
-    Told {
+    PlayedLine {
         is_right: is_caught,
         text: format!("{word:8} {:20} {side:9}  {said}", twin.name),
         json: json!({
             "type": "twin",
             "name": twin.name,
-            "protocol": suspect.protocol.id,
+            "protocol": played.protocol.id,
             "requirement": twin.requirement(),
             "role": side,
             "fault": twin.fault,

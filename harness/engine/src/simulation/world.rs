@@ -51,12 +51,12 @@ pub(super) struct VirtualRun<'s> {
     started: Duration,
     /// The exit status of its process, when that ends by itself.
     status: i32,
-    event_loop: EventLoop<Way>,
+    event_loop: EventLoop<Route>,
     /// Of a network that leaves something to chance.
     fault_log: Option<FaultLog>,
     /// The tap is at the reference's edge of a network that does harm, else at the scripted peer.
     at_reference: bool,
-    agenda: BTreeMap<(Duration, u64), Happening>,
+    agenda: BTreeMap<(Duration, u64), ScheduledEvent>,
     happenings: u64,
     /// Those that are open.
     sockets: BTreeMap<SocketId, SocketAddr>,
@@ -74,7 +74,7 @@ pub(super) struct VirtualRun<'s> {
 
 /// Where a datagram goes.
 #[derive(Clone)]
-enum Way {
+enum Route {
     /// To the reference as it was started so often.
     ToReference {
         start: u16,
@@ -90,7 +90,7 @@ enum Way {
 }
 
 /// Something that happens at a time.
-enum Happening {
+enum ScheduledEvent {
     Exit {
         code: i32,
     },
@@ -204,10 +204,10 @@ impl<'s> VirtualRun<'s> {
         Ok(None)
     }
 
-    fn arrive(&mut self, arrival: Arrival<Way>) -> Result<(), SimulationError> {
+    fn arrive(&mut self, arrival: Arrival<Route>) -> Result<(), SimulationError> {
         let payload = &arrival.payload;
         match arrival.tag {
-            Way::ToReference { start, from, to } => {
+            Route::ToReference { start, from, to } => {
                 if self.at_reference {
                     self.last_to_reference = self.record(from, to, payload)?;
                 }
@@ -216,7 +216,7 @@ impl<'s> VirtualRun<'s> {
                     false => Ok(()),
                 }
             }
-            Way::ToPeer { from, to, packet } => {
+            Route::ToPeer { from, to, packet } => {
                 // Nobody ever was there.
                 let Some(socket) = self.addresses.get(&to).copied() else {
                     return Ok(());
@@ -242,9 +242,9 @@ impl<'s> VirtualRun<'s> {
         }
     }
 
-    fn happen(&mut self, happening: Happening) -> Result<(), SimulationError> {
+    fn happen(&mut self, happening: ScheduledEvent) -> Result<(), SimulationError> {
         match happening {
-            Happening::Exit { code } => {
+            ScheduledEvent::Exit { code } => {
                 self.machine = None;
                 self.exited = Some(self.event_loop.now());
                 if self.scenario.iut.role == Role::Responder {
@@ -256,7 +256,7 @@ impl<'s> VirtualRun<'s> {
                 }
                 self.tell(Input::Exited { code: Some(code) })
             }
-            Happening::Restart => {
+            ScheduledEvent::Restart => {
                 self.start()?;
                 self.tell(Input::Restarted)
             }
@@ -322,13 +322,13 @@ impl<'s> VirtualRun<'s> {
                 true => self.record(from, to, &payload)?,
                 false => None,
             };
-            let way = Way::ToPeer { from, to, packet };
+            let way = Route::ToPeer { from, to, packet };
             self.pass(self.scenario.iut.role, way, payload);
         }
         if is_finished {
             self.machine = None;
             let code = self.status;
-            self.later(EXIT_DELAY, Happening::Exit { code });
+            self.later(EXIT_DELAY, ScheduledEvent::Exit { code });
         }
         Ok(())
     }
@@ -361,8 +361,8 @@ impl<'s> VirtualRun<'s> {
                     }
                     self.machine = None;
                     self.agenda
-                        .retain(|_, happening| !matches!(happening, Happening::Exit { .. }));
-                    self.later(RESTART_DELAY, Happening::Restart);
+                        .retain(|_, happening| !matches!(happening, ScheduledEvent::Exit { .. }));
+                    self.later(RESTART_DELAY, ScheduledEvent::Restart);
                 }
                 Action::Comment { packet, text } => {
                     self.comments.entry(packet).or_default().push(text);
@@ -406,7 +406,7 @@ impl<'s> VirtualRun<'s> {
         if to == own {
             self.last_to_reference = packet.or(self.last_to_reference);
             let start = self.starts;
-            let way = Way::ToReference { start, from, to };
+            let way = Route::ToReference { start, from, to };
             self.pass(self.scenario.iut.role.peer(), way, payload);
         }
         self.script
@@ -415,7 +415,7 @@ impl<'s> VirtualRun<'s> {
     }
 
     /// Hands the network what a side sends.
-    fn pass(&mut self, from: Role, way: Way, payload: Vec<u8>) {
+    fn pass(&mut self, from: Role, way: Route, payload: Vec<u8>) {
         let vocabulary = self.protocol.on_the_wire();
         let fault_log = &mut self.fault_log;
         let named = fault_log
@@ -468,7 +468,7 @@ impl<'s> VirtualRun<'s> {
         }
     }
 
-    fn later(&mut self, delay: Duration, happening: Happening) {
+    fn later(&mut self, delay: Duration, happening: ScheduledEvent) {
         self.happenings += 1;
         let at = self.event_loop.now() + delay;
         self.agenda.insert((at, self.happenings), happening);

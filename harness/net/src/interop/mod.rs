@@ -40,7 +40,7 @@ const APART: Duration = Duration::from_millis(40);
 
 /// The pairs, and how they are played.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct MatrixSettings {
     /// The implementations; pairs name them by their place.
     pub iuts: Vec<Iut>,
     /// The protocol that they all speak.
@@ -67,7 +67,7 @@ pub struct Plan {
 
 /// What all pairs share.
 struct Context {
-    plan: Plan,
+    plan: MatrixSettings,
     launchers: Vec<Launcher>,
     /// Held by whoever runs an implementation of which only one process can run.
     turns: Vec<Mutex<()>>,
@@ -86,7 +86,7 @@ struct Context {
 /// [`Event::InteropFinished`] with the summary that is returned. When `stop` turns true, pairs that
 /// run are cut off and told as such.
 pub async fn interop(
-    plan: Plan,
+    plan: MatrixSettings,
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
 ) -> InteropSummary {

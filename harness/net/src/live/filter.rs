@@ -24,7 +24,7 @@ const WHOLE: u32 = 0x0004_0000;
 
 /// Where a jump goes; resolved when the program is complete.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum To {
+enum JumpTarget {
     Next,
     Label(&'static str),
 }
@@ -37,27 +37,27 @@ pub(super) fn program(loopback: bool, ports: &[u16]) -> Vec<SockFilter> {
     let mut code = Assembler::default();
     if loopback {
         code.load(LOAD_BYTE, PACKET_TYPE);
-        code.jump(EQUAL, OUTGOING, To::Label("drop"), To::Next);
+        code.jump(EQUAL, OUTGOING, JumpTarget::Label("drop"), JumpTarget::Next);
     }
     code.load(LOAD_HALF, 12);
-    code.jump(EQUAL, 0x0800, To::Next, To::Label("ipv6"));
+    code.jump(EQUAL, 0x0800, JumpTarget::Next, JumpTarget::Label("ipv6"));
     code.load(LOAD_BYTE, 23);
-    code.jump(EQUAL, 17, To::Next, To::Label("drop"));
+    code.jump(EQUAL, 17, JumpTarget::Next, JumpTarget::Label("drop"));
     code.load(LOAD_HALF, 20);
-    code.jump(ANY_BIT, 0x1fff, To::Label("keep"), To::Next);
+    code.jump(ANY_BIT, 0x1fff, JumpTarget::Label("keep"), JumpTarget::Next);
     code.load(LOAD_IPV4_HEADER_LENGTH, 14);
     code.ports(LOAD_HALF_AT_X, 14, ports);
     code.label("ipv6");
-    code.jump(EQUAL, 0x86dd, To::Next, To::Label("drop"));
+    code.jump(EQUAL, 0x86dd, JumpTarget::Next, JumpTarget::Label("drop"));
     code.load(LOAD_BYTE, 20);
-    code.jump(EQUAL, 44, To::Next, To::Label("whole"));
+    code.jump(EQUAL, 44, JumpTarget::Next, JumpTarget::Label("whole"));
     code.load(LOAD_HALF, 56);
-    code.jump(ANY_BIT, 0xfff8, To::Label("keep"), To::Next);
+    code.jump(ANY_BIT, 0xfff8, JumpTarget::Label("keep"), JumpTarget::Next);
     code.load(LOAD_BYTE, 54);
-    code.jump(EQUAL, 17, To::Next, To::Label("drop"));
+    code.jump(EQUAL, 17, JumpTarget::Next, JumpTarget::Label("drop"));
     code.ports(LOAD_HALF, 62, ports);
     code.label("whole");
-    code.jump(EQUAL, 17, To::Next, To::Label("drop"));
+    code.jump(EQUAL, 17, JumpTarget::Next, JumpTarget::Label("drop"));
     code.ports(LOAD_HALF, 54, ports);
     code.label("drop");
     code.load(RETURN, 0);
@@ -68,16 +68,17 @@ pub(super) fn program(loopback: bool, ports: &[u16]) -> Vec<SockFilter> {
 
 #[derive(Default)]
 struct Assembler {
-    code: Vec<(u16, u32, To, To)>,
+    code: Vec<(u16, u32, JumpTarget, JumpTarget)>,
     labels: Vec<(&'static str, usize)>,
 }
 
 impl Assembler {
     fn load(&mut self, code: u16, value: u32) {
-        self.code.push((code, value, To::Next, To::Next));
+        self.code
+            .push((code, value, JumpTarget::Next, JumpTarget::Next));
     }
 
-    fn jump(&mut self, code: u16, value: u32, yes: To, no: To) {
+    fn jump(&mut self, code: u16, value: u32, yes: JumpTarget, no: JumpTarget) {
         self.code.push((code, value, yes, no));
     }
 
@@ -90,7 +91,12 @@ impl Assembler {
         for at in [offset, offset + 2] {
             self.load(load, at);
             for port in ports {
-                self.jump(EQUAL, (*port).into(), To::Label("keep"), To::Next);
+                self.jump(
+                    EQUAL,
+                    (*port).into(),
+                    JumpTarget::Label("keep"),
+                    JumpTarget::Next,
+                );
             }
         }
         self.load(RETURN, if ports.is_empty() { WHOLE } else { 0 });
@@ -98,9 +104,9 @@ impl Assembler {
 
     /// Labels become distances. All are known here, and near.
     fn finish(self) -> Vec<SockFilter> {
-        let distance = |from: usize, to: To| match to {
-            To::Next => 0,
-            To::Label(name) => self
+        let distance = |from: usize, to: JumpTarget| match to {
+            JumpTarget::Next => 0,
+            JumpTarget::Label(name) => self
                 .labels
                 .iter()
                 .find(|(label, _)| *label == name)

@@ -52,7 +52,7 @@ const NO_CAPTURE: &str = "nothing: a load records no packets, and its plays are 
 
 /// A load that is wanted.
 #[derive(Debug, Clone)]
-pub struct Plan {
+pub struct LoadSettings {
     /// What the run tells of itself before it begins.
     pub told: RunPlan,
     pub iut: Iut,
@@ -71,7 +71,7 @@ pub struct Plan {
 /// that is returned. When `stop` turns true, what is being played is cut off and what is known
 /// until then is told.
 pub async fn load(
-    mut plan: Plan,
+    mut plan: LoadSettings,
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
 ) -> Summary {
@@ -116,7 +116,7 @@ pub async fn load(
 /// # Errors
 /// A sentence for people if it cannot be played at all.
 async fn play(
-    plan: &Plan,
+    plan: &LoadSettings,
     events: &mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
 ) -> Result<(Vec<Event>, Summary), String> {
@@ -179,7 +179,7 @@ async fn play(
 }
 
 fn player(
-    plan: &Plan,
+    plan: &LoadSettings,
     protocol: &'static Protocol,
     concurrency: u64,
     iut: &Iut,
@@ -223,7 +223,7 @@ fn process_event(instance: &Instance, has_ended: bool) -> Option<ProcessEvent> {
 
 /// What is told at the end.
 struct Report<'a> {
-    plan: &'a Plan,
+    plan: &'a LoadSettings,
     concurrency: u64,
     protocol: &'static Protocol,
     process: Option<ProcessEvent>,

@@ -5,11 +5,11 @@ use shakedown_protocol::Protocol;
 
 use crate::run::why_not_applicable;
 
-use super::Plan;
+use super::LoadSettings;
 
 /// Why a load cannot be played; `None` if it can.
-pub(super) fn why_not(protocol: &Protocol, plan: &Plan) -> Option<String> {
-    let Plan { scenario, iut, .. } = plan;
+pub(super) fn why_not(protocol: &Protocol, plan: &LoadSettings) -> Option<String> {
+    let LoadSettings { scenario, iut, .. } = plan;
     let [asks, answers] = Protocol::ROLES;
     let id = &scenario.id;
     if iut.role == asks || scenario.iut.role == asks {

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use shakedown_protocol::mediastream::fuzz::{Event, Plan};
+use shakedown_protocol::mediastream::fuzz::{Event, FuzzInput};
 
 use crate::seeds::Seeds;
 use crate::vector_seeds::{datagrams_by_form, vectors};
@@ -27,7 +27,7 @@ pub(crate) fn initiator() -> Seeds {
     let stream: Vec<_> = stream.collect();
     let mut initiator = Seeds::new();
     let mut add = |name: &str, options, events| {
-        initiator.insert(name.to_owned(), Plan { options, events }.write());
+        initiator.insert(name.to_owned(), FuzzInput { options, events }.write());
     };
     add(
         "legacy-stream",
@@ -94,7 +94,7 @@ pub(crate) fn responder() -> Seeds {
     let (reply, start, syn, other_syn) = (REPLY, answer(64), answer(1), answer(1 + 8));
     let mut responder = Seeds::new();
     let mut add = |name: &str, options, events| {
-        responder.insert(name.to_owned(), Plan { options, events }.write());
+        responder.insert(name.to_owned(), FuzzInput { options, events }.write());
     };
     add("legacy-stream", 0, vec![start, wait(2000)]);
     add(
@@ -252,7 +252,7 @@ fn add_vectors(
             .map(|payload| Event::Datagram { peer: 0, payload });
         let arrive: Vec<_> = arrive.collect();
         for (mode, options, begin) in &sessions {
-            let plan = Plan {
+            let plan = FuzzInput {
                 options: *options,
                 events: [begin, arrive.as_slice(), end].concat(),
             };

@@ -1,6 +1,6 @@
 //! Plans for machines and monitors of proton, written step by step.
 
-use shakedown_protocol::proton::fuzz::{Plan, Step, StepKind};
+use shakedown_protocol::proton::fuzz::{FuzzInput, Step, StepKind};
 
 /// A plan that is being written.
 #[derive(Debug, Clone, Default)]
@@ -47,7 +47,7 @@ impl Draft {
             stream: *stream,
             bytes,
         });
-        Plan {
+        FuzzInput {
             options,
             steps: steps.collect(),
         }

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use shakedown_carrier::{Carrier, Security, Settings};
 use shakedown_net::KeyLog;
-use shakedown_net::host::{Ask, Host, Owner, Wish};
+use shakedown_net::host::{Ask, Host, Owner, OwnerRequest};
 use shakedown_net::probe::any_address_for;
 use shakedown_protocol::proton::{Client, ClientSettings, ClientEvent, TRANSPORT};
 use tokio::sync::{mpsc, oneshot, watch};
@@ -32,7 +32,7 @@ impl Connection {
         let host = host.map_err(|error| format!("no UDP socket can be opened: {error}"))?;
         let (asks, asked) = mpsc::unbounded_channel();
         let (tell, news) = mpsc::unbounded_channel();
-        let mut typist = Typist {
+        let mut typist = ReplOwner {
             asked,
             has_left: false,
             frozen,
@@ -89,21 +89,21 @@ impl Connection {
 }
 
 /// For whom the client runs: whoever types, until nobody asks any more and the connection is gone.
-struct Typist {
+struct ReplOwner {
     asked: mpsc::UnboundedReceiver<Ask<Client>>,
     has_left: bool,
     frozen: watch::Receiver<bool>,
     tell: mpsc::UnboundedSender<ClientEvent>,
 }
 
-impl Owner<Carrier<Client>> for Typist {
-    async fn wish(&mut self) -> Wish<Carrier<Client>> {
+impl Owner<Carrier<Client>> for ReplOwner {
+    async fn wish(&mut self) -> OwnerRequest<Carrier<Client>> {
         if self.has_left {
             std::future::pending::<()>().await;
         }
         let ask = self.asked.recv().await;
         self.has_left = ask.is_none();
-        Wish::Ask(Box::new(|carrier, now| {
+        OwnerRequest::Ask(Box::new(|carrier, now| {
             if let Some(ask) = ask {
                 carrier.ask(now, |client| ask(client, now));
             }

@@ -3,8 +3,8 @@
 
 use std::hash::{Hash, Hasher};
 
+use super::digested::DigestedFrame;
 use super::rules::{self, Due};
-use super::said::Said;
 use super::state::{Asking, Basis, Reply, Served};
 use crate::exploration::{Broken, Facts};
 use crate::machine::Outcome;
@@ -12,7 +12,7 @@ use crate::requirement::Role;
 
 /// What is known of both sides.
 #[derive(Debug, Clone)]
-pub(super) struct Both {
+pub(super) struct BothSides {
     /// Whether the responder streams before the ACK.
     is_optimistic: bool,
     initiator: Asking,
@@ -24,12 +24,12 @@ pub(super) struct Both {
 #[derive(Debug, Clone)]
 struct Step {
     side: Role,
-    cause: Option<Said>,
+    cause: Option<DigestedFrame>,
     due: Due,
     reply: Reply,
 }
 
-impl Both {
+impl BothSides {
     pub(super) const fn new(is_optimistic: bool) -> Self {
         Self {
             is_optimistic,
@@ -40,7 +40,7 @@ impl Both {
     }
 }
 
-impl Facts for Both {
+impl Facts for BothSides {
     fn fork(&self) -> Box<dyn Facts> {
         Box::new(self.clone())
     }
@@ -50,7 +50,7 @@ impl Facts for Both {
     }
 
     fn wakes(&mut self, side: Role, datagram: Option<&[u8]>) {
-        let cause = datagram.map(Said::of);
+        let cause = datagram.map(DigestedFrame::of);
         let due = cause.map_or(Due::Anything, |said| {
             Due::of(self.initiator, &self.responder, side, said)
         });
@@ -66,7 +66,7 @@ impl Facts for Both {
     }
 
     fn sends(&mut self, payload: &[u8]) -> Option<Broken> {
-        let said = Said::of(payload);
+        let said = DigestedFrame::of(payload);
         let step = self.step.as_mut()?;
         step.reply.spoke = true;
         step.reply.answered |= matches!(step.due, Due::Answer(answer, _) if answer == said);

@@ -1,11 +1,11 @@
 //! What there is to explore of `mediastream`: the pairs of its table, and compact facts of both sides by
 //! which every run is judged.
 
+mod digested;
 mod facts;
 mod pair;
 mod random;
 mod rules;
-mod said;
 mod state;
 
 use std::time::Duration;
@@ -14,7 +14,7 @@ use crate::exploration::{Exploration, ReplayRules, Symptom};
 use crate::mediastream::Mode;
 use crate::mediastream::frame::FORMS;
 use crate::pair::Offer;
-use facts::Both;
+use facts::BothSides;
 
 pub(super) use random::participants;
 
@@ -70,7 +70,7 @@ pub(super) static EXPLORATION: Exploration = Exploration {
         ),
         ("counters add up", &["MS-W-08"]),
     ],
-    facts: |_, responder: &Offer<'_>| Box::new(Both::new(responder.has("optimistic_start"))),
+    facts: |_, responder: &Offer<'_>| Box::new(BothSides::new(responder.has("optimistic_start"))),
     convergence,
     counters: COUNTERS,
     // The three sends of a handshake, the longest wait that the specification gives (MS-H-03, MS-H-18).

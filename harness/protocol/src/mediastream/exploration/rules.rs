@@ -1,6 +1,6 @@
 //! What must hold at every step, each rule with its requirement.
 
-use super::said::Said;
+use super::digested::DigestedFrame;
 use super::state::{Agreed, Asking, Basis, Half, Reply, SENDS, Served};
 use crate::exploration::{Broken, STUCK};
 use crate::requirement::Role;
@@ -20,7 +20,7 @@ impl Broken {
 pub(super) enum Due {
     Anything,
     /// To send this, or else.
-    Answer(Said, Broken),
+    Answer(DigestedFrame, Broken),
     /// To send nothing, and to begin and end nothing.
     Silence(Broken),
     /// To begin and end nothing.
@@ -29,66 +29,69 @@ pub(super) enum Due {
 
 impl Due {
     /// What `to` has to do about `said`, which reaches it now.
-    pub(super) fn of(initiator: Asking, responder: &Served, to: Role, said: Said) -> Self {
+    pub(super) fn of(initiator: Asking, responder: &Served, to: Role, said: DigestedFrame) -> Self {
         match to {
             Role::Initiator => Self::of_initiator(initiator, said),
             Role::Responder => Self::of_responder(responder, said),
         }
     }
 
-    fn of_initiator(asking: Asking, said: Said) -> Self {
+    fn of_initiator(asking: Asking, said: DigestedFrame) -> Self {
         let broken = |requirement, property| Broken::by(Role::Initiator, requirement, property);
         match (said, asking) {
-            (Said::SynAck(id), Asking::Syn { .. }) => Self::Answer(
-                Said::Ack(id),
+            (DigestedFrame::SynAck(id), Asking::Syn { .. }) => Self::Answer(
+                DigestedFrame::Ack(id),
                 broken("MS-H-09", "SYN-ACK is answered by an ACK with its id"),
             ),
-            (Said::SynAck(id), Asking::Session(Some(Agreed::Id(agreed)))) if id == agreed => {
+            (DigestedFrame::SynAck(id), Asking::Session(Some(Agreed::Id(agreed))))
+                if id == agreed =>
+            {
                 Self::Answer(
-                    Said::Ack(id),
+                    DigestedFrame::Ack(id),
                     broken("MS-H-11", "a repeated SYN-ACK is answered by the same ACK"),
                 )
             }
-            (Said::SynAck(_), _) => Self::Silence(broken(
+            (DigestedFrame::SynAck(_), _) => Self::Silence(broken(
                 "MS-H-14",
                 "a SYN-ACK that answers no SYN of this session is not answered",
             )),
-            (Said::StartAck { asked, named, .. }, Asking::Start { asked: own, .. })
+            (DigestedFrame::StartAck { asked, named, .. }, Asking::Start { asked: own, .. })
                 if asked == own =>
             {
                 Self::Answer(
-                    Said::StartConfirm(named),
+                    DigestedFrame::StartConfirm(named),
                     broken("MS-S-03", "START_ACK is answered by a START_CONFIRM of it"),
                 )
             }
-            (Said::StartAck { named, .. }, Asking::Session(Some(Agreed::Stream(agreed))))
-                if named == agreed =>
-            {
-                Self::Answer(
-                    Said::StartConfirm(named),
-                    broken(
-                        "MS-S-12",
-                        "a repeated START_ACK is answered by the same START_CONFIRM",
-                    ),
-                )
+            (
+                DigestedFrame::StartAck { named, .. },
+                Asking::Session(Some(Agreed::Stream(agreed))),
+            ) if named == agreed => Self::Answer(
+                DigestedFrame::StartConfirm(named),
+                broken(
+                    "MS-S-12",
+                    "a repeated START_ACK is answered by the same START_CONFIRM",
+                ),
+            ),
+            (DigestedFrame::Name(_) | DigestedFrame::Media(_), Asking::Syn { .. }) => {
+                Self::Silence(broken(
+                    "MS-H-24",
+                    "what comes before the SYN-ACK neither fails the session nor is answered",
+                ))
             }
-            (Said::Name(_) | Said::Media(_), Asking::Syn { .. }) => Self::Silence(broken(
-                "MS-H-24",
-                "what comes before the SYN-ACK neither fails the session nor is answered",
-            )),
             _ => Self::Anything,
         }
     }
 
-    fn of_responder(served: &Served, said: Said) -> Self {
+    fn of_responder(served: &Served, said: DigestedFrame) -> Self {
         let broken = |requirement, property| Broken::by(Role::Responder, requirement, property);
         match (said, served.basis) {
-            (Said::Token, Basis::Token) => Self::NoOther(broken(
+            (DigestedFrame::Token, Basis::Token) => Self::NoOther(broken(
                 "MS-L-04",
                 "a START from a tuple that streams starts nothing",
             )),
             (
-                Said::Token,
+                DigestedFrame::Token,
                 Basis::Syn {
                     state: Half::Confirmed,
                     ..
@@ -97,16 +100,18 @@ impl Due {
                 "MS-L-04",
                 "a START from a tuple that streams starts nothing",
             )),
-            (Said::Syn(wish), Basis::Syn { wish: own, id, .. }) if wish == own => Self::Answer(
-                Said::SynAck(id),
-                broken("MS-H-08", "a repeated SYN gets the same SYN-ACK"),
-            ),
-            (Said::Ack(_), Basis::Nothing) => Self::Silence(broken(
+            (DigestedFrame::Syn(wish), Basis::Syn { wish: own, id, .. }) if wish == own => {
+                Self::Answer(
+                    DigestedFrame::SynAck(id),
+                    broken("MS-H-08", "a repeated SYN gets the same SYN-ACK"),
+                )
+            }
+            (DigestedFrame::Ack(_), Basis::Nothing) => Self::Silence(broken(
                 "MS-H-13",
                 "an ACK without a pending handshake creates nothing and gets no answer",
             )),
             (
-                Said::Ack(other),
+                DigestedFrame::Ack(other),
                 Basis::Syn {
                     id,
                     state: Half::Open { .. },
@@ -117,7 +122,7 @@ impl Due {
                 "an ACK with another id than the assigned one completes nothing",
             )),
             (
-                Said::Start(asked),
+                DigestedFrame::Start(asked),
                 Basis::Start {
                     asked: own,
                     named,
@@ -125,7 +130,7 @@ impl Due {
                     ..
                 },
             ) if asked == own => Self::Answer(
-                Said::StartAck {
+                DigestedFrame::StartAck {
                     asked,
                     named,
                     begins,
@@ -149,30 +154,38 @@ impl Due {
 }
 
 /// What is broken when the responder sends this now.
-pub(super) fn responder_sends(served: &Served, said: Said, optimistic: bool) -> Option<Broken> {
+pub(super) fn responder_sends(
+    served: &Served,
+    said: DigestedFrame,
+    optimistic: bool,
+) -> Option<Broken> {
     let broken = |requirement, property| Some(Broken::by(Role::Responder, requirement, property));
     let open = |half| matches!(half, Half::Open { .. });
     match (said, served.basis) {
-        (Said::Media(_), Basis::Nothing) => broken("MS-D-07", "media belongs to a session"),
-        (Said::Media(_), Basis::Token) if !served.is_named => broken(
+        (DigestedFrame::Media(_), Basis::Nothing) => {
+            broken("MS-D-07", "media belongs to a session")
+        }
+        (DigestedFrame::Media(_), Basis::Token) if !served.is_named => broken(
             "MS-L-03",
             "a connection-id comes before the media of a START",
         ),
-        (Said::Media(_), Basis::Syn { state, .. }) if open(state) && !optimistic => {
+        (DigestedFrame::Media(_), Basis::Syn { state, .. }) if open(state) && !optimistic => {
             broken("MS-H-15", "no media before a matching ACK")
         }
-        (Said::Media(_), Basis::Syn { state, .. }) if open(state) && !served.is_named => broken(
-            "MS-H-16",
-            "a connection-id comes before media that does not wait for the ACK",
-        ),
-        (Said::Media(_), Basis::Start { state, begins, .. }) if open(state) && !begins => {
+        (DigestedFrame::Media(_), Basis::Syn { state, .. }) if open(state) && !served.is_named => {
+            broken(
+                "MS-H-16",
+                "a connection-id comes before media that does not wait for the ACK",
+            )
+        }
+        (DigestedFrame::Media(_), Basis::Start { state, begins, .. }) if open(state) && !begins => {
             broken("MS-S-04", "no media before a matching START_CONFIRM")
         }
-        (Said::Media(number), _) if number != served.frames + 1 => broken(
+        (DigestedFrame::Media(number), _) if number != served.frames + 1 => broken(
             "MS-D-01",
             "each frame of a session has the next number, from 1",
         ),
-        (Said::Name(name), Basis::Syn { id, .. }) if name != id => {
+        (DigestedFrame::Name(name), Basis::Syn { id, .. }) if name != id => {
             broken("MS-H-16", "the connection-id is the one that was assigned")
         }
         _ => None,
@@ -180,14 +193,20 @@ pub(super) fn responder_sends(served: &Served, said: Said, optimistic: bool) -> 
 }
 
 /// What is broken when the initiator sends this now, because of `cause` if a datagram came in.
-pub(super) fn initiator_sends(asking: Asking, said: Said, cause: Option<Said>) -> Option<Broken> {
+pub(super) fn initiator_sends(
+    asking: Asking,
+    said: DigestedFrame,
+    cause: Option<DigestedFrame>,
+) -> Option<Broken> {
     match (said, cause) {
-        (Said::Ack(id), cause) if cause != Some(Said::SynAck(id)) => Some(Broken::by(
-            Role::Initiator,
-            "MS-H-09",
-            "an ACK carries exactly the id of the SYN-ACK",
-        )),
-        (Said::Token, _) => gives_up_early(asking),
+        (DigestedFrame::Ack(id), cause) if cause != Some(DigestedFrame::SynAck(id)) => {
+            Some(Broken::by(
+                Role::Initiator,
+                "MS-H-09",
+                "an ACK carries exactly the id of the SYN-ACK",
+            ))
+        }
+        (DigestedFrame::Token, _) => gives_up_early(asking),
         _ => None,
     }
 }

@@ -1,6 +1,6 @@
 //! Where both sides are, by what they said.
 
-use super::said::Said;
+use super::digested::DigestedFrame;
 
 /// How often a request or its answer is sent by the timers (MS-H-03, MS-H-18, MS-S-08, MS-S-13).
 pub(super) const SENDS: u8 = 3;
@@ -89,11 +89,11 @@ pub(super) enum Half {
 
 impl Asking {
     /// The initiator sends a datagram.
-    pub(super) fn sent(&mut self, said: Said) {
+    pub(super) fn sent(&mut self, said: DigestedFrame) {
         *self = match (said, *self) {
-            (Said::Token, _) => Self::Token,
+            (DigestedFrame::Token, _) => Self::Token,
             (
-                Said::Syn(wish),
+                DigestedFrame::Syn(wish),
                 Self::Syn {
                     wish: before,
                     sends,
@@ -102,9 +102,9 @@ impl Asking {
                 wish,
                 sends: sends.saturating_add(1),
             },
-            (Said::Syn(wish), _) => Self::Syn { wish, sends: 1 },
+            (DigestedFrame::Syn(wish), _) => Self::Syn { wish, sends: 1 },
             (
-                Said::Start(asked),
+                DigestedFrame::Start(asked),
                 Self::Start {
                     asked: before,
                     sends,
@@ -113,15 +113,15 @@ impl Asking {
                 asked,
                 sends: sends.saturating_add(1),
             },
-            (Said::Start(asked), _) => Self::Start { asked, sends: 1 },
-            (Said::Ack(id), _) => Self::Session(Some(Agreed::Id(id))),
-            (Said::StartConfirm(named), _) => Self::Session(Some(Agreed::Stream(named))),
+            (DigestedFrame::Start(asked), _) => Self::Start { asked, sends: 1 },
+            (DigestedFrame::Ack(id), _) => Self::Session(Some(Agreed::Id(id))),
+            (DigestedFrame::StartConfirm(named), _) => Self::Session(Some(Agreed::Stream(named))),
             (
-                Said::SynAck(_)
-                | Said::StartAck { .. }
-                | Said::Name(_)
-                | Said::Media(_)
-                | Said::Other,
+                DigestedFrame::SynAck(_)
+                | DigestedFrame::StartAck { .. }
+                | DigestedFrame::Name(_)
+                | DigestedFrame::Media(_)
+                | DigestedFrame::Other,
                 same,
             ) => same,
         };
@@ -156,12 +156,12 @@ impl Served {
     }
 
     /// The initiator's datagram has reached the responder.
-    pub(super) fn reached(&mut self, said: Said) {
+    pub(super) fn reached(&mut self, said: DigestedFrame) {
         match (&mut self.basis, said) {
-            (Basis::Syn { id, state, .. }, Said::Ack(confirmed)) if *id == confirmed => {
+            (Basis::Syn { id, state, .. }, DigestedFrame::Ack(confirmed)) if *id == confirmed => {
                 *state = Half::Confirmed;
             }
-            (Basis::Start { named, state, .. }, Said::StartConfirm(confirmed))
+            (Basis::Start { named, state, .. }, DigestedFrame::StartConfirm(confirmed))
                 if *named == confirmed =>
             {
                 *state = Half::Confirmed;
@@ -171,24 +171,26 @@ impl Served {
     }
 
     /// The responder sends a datagram, because of `cause` if a datagram came in.
-    pub(super) fn sent(&mut self, said: Said, cause: Option<Said>) {
+    pub(super) fn sent(&mut self, said: DigestedFrame, cause: Option<DigestedFrame>) {
         match (said, self.basis) {
-            (Said::SynAck(id), Basis::Syn { id: before, .. }) if id == before => self.again(),
-            (Said::SynAck(id), _) => {
+            (DigestedFrame::SynAck(id), Basis::Syn { id: before, .. }) if id == before => {
+                self.again()
+            }
+            (DigestedFrame::SynAck(id), _) => {
                 let wish = match cause {
-                    Some(Said::Syn(wish)) => wish,
+                    Some(DigestedFrame::Syn(wish)) => wish,
                     _ => 0,
                 };
                 let state = Half::Open { sends: 1 };
                 *self = Self::new(Basis::Syn { wish, id, state });
             }
-            (Said::StartAck { named, .. }, Basis::Start { named: before, .. })
+            (DigestedFrame::StartAck { named, .. }, Basis::Start { named: before, .. })
                 if named == before =>
             {
                 self.again();
             }
             (
-                Said::StartAck {
+                DigestedFrame::StartAck {
                     asked,
                     named,
                     begins,
@@ -203,15 +205,15 @@ impl Served {
                     state,
                 });
             }
-            (Said::Name(_), _) => self.is_named = true,
-            (Said::Media(number), _) => self.frames = number,
+            (DigestedFrame::Name(_), _) => self.is_named = true,
+            (DigestedFrame::Media(number), _) => self.frames = number,
             (
-                Said::Token
-                | Said::Syn(_)
-                | Said::Ack(_)
-                | Said::Start(_)
-                | Said::StartConfirm(_)
-                | Said::Other,
+                DigestedFrame::Token
+                | DigestedFrame::Syn(_)
+                | DigestedFrame::Ack(_)
+                | DigestedFrame::Start(_)
+                | DigestedFrame::StartConfirm(_)
+                | DigestedFrame::Other,
                 _,
             ) => {}
         }
@@ -219,12 +221,14 @@ impl Served {
 
     /// A session leaves the state of this name, because of `cause` if a datagram came in. A START
     /// token has no answer of its own: that it is served shows here.
-    pub(super) fn left(&mut self, state: &str, cause: Option<Said>) {
+    pub(super) fn left(&mut self, state: &str, cause: Option<DigestedFrame>) {
         match (&mut self.basis, cause) {
-            (Basis::Nothing, Some(Said::Token)) if state == "Listen" => {
+            (Basis::Nothing, Some(DigestedFrame::Token)) if state == "Listen" => {
                 *self = Self::new(Basis::Token);
             }
-            (Basis::Syn { state: half, .. }, Some(Said::Token)) if state == "SynAckSent" => {
+            (Basis::Syn { state: half, .. }, Some(DigestedFrame::Token))
+                if state == "SynAckSent" =>
+            {
                 *half = Half::Confirmed;
             }
             _ => {}

@@ -3,15 +3,15 @@
 //! The targets in `fuzz/` are thin, so that the same bodies run in a stable test over every seed.
 
 mod frames;
+mod input;
 mod monitor;
 mod peers;
-mod plan;
 mod talk;
 
 use super::{Grammar, Mode};
 
+pub use input::{Event, FuzzInput};
 pub use peers::participants;
-pub use plan::{Event, Plan};
 
 /// Takes the bytes as a datagram that reaches an endpoint in `legacy`.
 pub fn decode_legacy(bytes: &[u8]) {

@@ -1,7 +1,7 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::plan::{Event, Plan};
+use super::input::{Event, FuzzInput};
 use super::talk;
 use crate::fuzz::Audit;
 use crate::mediastream::{self, PROTOCOL};
@@ -17,7 +17,7 @@ const MOST_OBSERVATIONS: usize = 200;
 /// A peer's index names source and destination: its lowest bit the direction, the next two the
 /// initiator, the next one the responder.
 pub(super) fn run(bytes: &[u8]) {
-    let plan = Plan::read(bytes);
+    let plan = FuzzInput::read(bytes);
     let settings = settings(plan.options);
     let mut monitor = mediastream::new_monitor(&settings);
     let mut audit = Audit::new(&PROTOCOL, MOST_OBSERVATIONS);

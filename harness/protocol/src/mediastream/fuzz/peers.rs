@@ -3,7 +3,7 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use super::plan::{Event, Plan};
+use super::input::{Event, FuzzInput};
 use super::talk;
 use crate::exploration::{ExploredMachine, Participant, Participants, Traffic};
 use crate::machine::{Input, Machine, Output, Tally};
@@ -40,7 +40,7 @@ const STREAM: StreamParameters = StreamParameters {
 /// the options of the role, and start3 (16).
 #[must_use]
 pub fn participants(role: Role, bytes: &[u8]) -> Participants {
-    let plan = Plan::read(bytes);
+    let plan = FuzzInput::read(bytes);
     let (mode, options) = settings(role, plan.options);
     let mut peers = Peer::all(role, mode);
     let mut now = Duration::ZERO;

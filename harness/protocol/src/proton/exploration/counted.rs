@@ -264,12 +264,12 @@ mod tests {
     const ONE: ConnectionNumber = ConnectionNumber(0);
 
     /// Does what it is told to when a connection comes, and counts what it is told to.
-    struct Puppet {
+    struct TestMachine {
         does: VecDeque<Output>,
         counters: Value,
     }
 
-    impl StreamMachine for Puppet {
+    impl StreamMachine for TestMachine {
         fn handle(&mut self, _: Duration, _: Input<'_>) {}
 
         fn poll(&mut self) -> Option<Output> {
@@ -293,7 +293,7 @@ mod tests {
         }
     }
 
-    impl Explored for Puppet {}
+    impl Explored for TestMachine {}
 
     const ENDED: Output = Output::Ended {
         connection: ONE,
@@ -311,8 +311,8 @@ mod tests {
     /// What is broken by a server that does this about a connection that comes, and is lost if so said.
     fn broken(does: &[Output], is_lost: bool, counters: Value) -> Vec<&'static str> {
         let does = does.iter().cloned().collect();
-        let puppet = Puppet { does, counters };
-        let mut counted = Counted::new(Role::Responder, puppet, &[CloseCode::Normal]);
+        let machine = TestMachine { does, counters };
+        let mut counted = Counted::new(Role::Responder, machine, &[CloseCode::Normal]);
         let from = ([192, 0, 2, 1], 5_000).into();
         let comes = [
             Input::Incoming {

@@ -20,7 +20,7 @@ mod owner;
 use std::time::Duration;
 
 pub(super) use counted::Counted;
-pub(super) use owner::{Command, OwnedClient, Plan};
+pub(super) use owner::{Command, OwnedClient, Schedule};
 
 use super::{
     Client, ClientSettings, CloseCode, Deviations, Profile, STARTUP_DELAY, Server, ServerSettings,
@@ -201,8 +201,8 @@ fn server_settings(draw: Draw<'_>) -> ServerSettings {
 
 /// What the owners of so many clients ask for, and when the last of them has ended its connection. In a slow
 /// run they wait for an answer that takes minutes, or never comes.
-fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Plan>, Duration) {
-    let mut plans: Vec<Plan> = (0..count).map(|_| Plan::new()).collect();
+fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Schedule>, Duration) {
+    let mut plans: Vec<Schedule> = (0..count).map(|_| Schedule::new()).collect();
     let mut now = Duration::ZERO;
     for _ in 0..5 + draw(30) {
         let plan = &mut plans[draw(count) as usize];
@@ -237,7 +237,7 @@ fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Plan>, Duration) 
 /// is over, too.
 fn is_served_again(
     draw: Draw<'_>,
-    plans: &mut [Plan],
+    plans: &mut [Schedule],
     begin: Duration,
     settings: &ServerSettings,
 ) -> Duration {

@@ -12,7 +12,7 @@ pub(crate) struct OwnedClient {
     client: Client,
     /// Bytes that the server may send on a stream before they are read, if not the usual ones.
     window: Option<u32>,
-    plan: Plan,
+    plan: Schedule,
     /// Whether it asked for a connection of whose end it was not told.
     has_connection: bool,
     is_connected: bool,
@@ -39,7 +39,7 @@ enum Note {
 }
 
 /// What an owner asks for, and when.
-pub(crate) type Plan = VecDeque<(Duration, Command)>;
+pub(crate) type Schedule = VecDeque<(Duration, Command)>;
 
 /// Something that an owner asks for. What cannot be done now the client says, and that is all.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -59,7 +59,7 @@ pub(crate) enum Command {
 }
 
 impl OwnedClient {
-    pub(crate) fn new(client: Client, window: Option<u32>, plan: Plan) -> Self {
+    pub(crate) fn new(client: Client, window: Option<u32>, plan: Schedule) -> Self {
         Self {
             client,
             window,

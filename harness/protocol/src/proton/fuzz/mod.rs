@@ -1,12 +1,12 @@
 //! Bodies of the fuzz targets of proton: each takes any bytes as a [`Plan`] and panics if what must
 //! hold does not.
 
+mod input;
 mod monitor;
 mod peers;
-mod plan;
 
+pub use input::{FuzzInput, Step, StepKind};
 pub use peers::participants;
-pub use plan::{Plan, Step, StepKind};
 
 /// The monitor, whatever a capture shows.
 pub fn monitor(bytes: &[u8]) {
@@ -38,7 +38,7 @@ mod tests {
                 bytes,
             });
             let steps = steps.collect();
-            Plan { options, steps }.write()
+            FuzzInput { options, steps }.write()
         })
     }
 

@@ -5,7 +5,7 @@ use shakedown_wire::quic::{
     self, Acknowledged, At, CloseCode, Event, EventKind, Flow, Level, Lost, Packet, Unreadable, Why,
 };
 
-use super::plan::{Plan, Step, StepKind};
+use super::input::{FuzzInput, Step, StepKind};
 use crate::fuzz::Audit;
 use crate::monitor::{StreamMonitor as _, Vantage};
 use crate::proton::monitor::Monitor;
@@ -25,7 +25,7 @@ const MOST_OBSERVATIONS: usize = 64;
 /// push known, no tolerance. Of a step's connection the highest bit says whether the server did it, the
 /// next one whether another packet shows it.
 pub(super) fn run(bytes: &[u8]) {
-    let plan = Plan::read(bytes);
+    let plan = FuzzInput::read(bytes);
     let mut monitor = Monitor::new(&settings(&plan));
     let mut audit = Audit::new(&PROTOCOL, MOST_OBSERVATIONS);
     let mut time = Duration::from_secs(1_700_000_000);
@@ -60,7 +60,7 @@ pub(super) fn run(bytes: &[u8]) {
     monitor.finish(&mut |said| audit.hear(&said));
 }
 
-fn settings(plan: &Plan<'_>) -> MonitorSettings {
+fn settings(plan: &FuzzInput<'_>) -> MonitorSettings {
     MonitorSettings {
         vantage: match plan.is_on(1) {
             true => Vantage::Sender,

@@ -1,7 +1,7 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::plan::{Plan, Step, StepKind};
+use super::input::{FuzzInput, Step, StepKind};
 use crate::MonitorSettings;
 use crate::exploration::{Explored, ExploredMachine, Participant, Participants};
 use crate::monitor::Vantage;
@@ -29,7 +29,7 @@ const AFTER: Duration = Duration::from_secs(10);
 /// windows, a capture on the path, a slow network, and a profile that the monitor knows.
 #[must_use]
 pub fn participants(bytes: &[u8]) -> Participants {
-    let plan = Plan::read(bytes);
+    let plan = FuzzInput::read(bytes);
     let profile = match plan.is_on(2) {
         true => Profile::Pull,
         false => Profile::Push,
@@ -81,7 +81,7 @@ fn timed<'a>(steps: &[Step<'a>]) -> (Steps<'a>, Duration) {
 }
 
 fn of_server(
-    plan: &Plan<'_>,
+    plan: &FuzzInput<'_>,
     profile: Profile,
     steps: Steps<'_>,
     judged_by: &MonitorSettings,
@@ -109,7 +109,7 @@ fn of_server(
 }
 
 fn of_client(
-    plan: &Plan<'_>,
+    plan: &FuzzInput<'_>,
     profile: Profile,
     steps: Steps<'_>,
     judged_by: &MonitorSettings,
@@ -121,7 +121,7 @@ fn of_client(
             false => 1,
         },
     };
-    let mut commands = exploration::Plan::new();
+    let mut commands = exploration::Schedule::new();
     let mut peer = Peer::new(Role::Responder, None);
     for (at, step) in steps {
         match step.what {

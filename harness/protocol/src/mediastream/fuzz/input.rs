@@ -18,7 +18,7 @@ use std::time::Duration;
 use shakedown_wire::{Reader, Writer};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan<'a> {
+pub struct FuzzInput<'a> {
     /// Which options are on, one a bit.
     pub options: u8,
     /// What happens, in order.
@@ -51,7 +51,7 @@ pub enum Event<'a> {
 /// More events than a plan may have: a run takes a bounded time.
 const MOST_EVENTS: usize = 500;
 
-impl<'a> Plan<'a> {
+impl<'a> FuzzInput<'a> {
     /// Reads any bytes.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Self {
@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_plan_that_is_written_is_read_again() {
-        let plan = Plan {
+        let plan = FuzzInput {
             options: 0x2a,
             events: vec![
                 Event::Datagram {
@@ -144,14 +144,14 @@ mod tests {
                 Event::Stop,
             ],
         };
-        assert_eq!(Plan::read(&plan.write()), plan);
+        assert_eq!(FuzzInput::read(&plan.write()), plan);
     }
 
     #[test]
     fn a_datagram_that_the_end_cuts_is_as_long_as_what_is_left() {
-        let plan = Plan::read(&[1, 0, 7, 255, 255, 9, 9]);
+        let plan = FuzzInput::read(&[1, 0, 7, 255, 255, 9, 9]);
         let payload: &[u8] = &[9, 9];
         assert_eq!(plan.events, [Event::Datagram { peer: 7, payload }]);
-        assert_eq!(Plan::read(&[]).events, []);
+        assert_eq!(FuzzInput::read(&[]).events, []);
     }
 }

@@ -18,7 +18,7 @@ pub(super) const STREAM: StreamId = StreamId::of_client(0);
 
 /// As a server it takes every connection, unless it is told otherwise.
 #[derive(Debug, Default)]
-pub(super) struct Puppet {
+pub(super) struct TestPeer {
     pub(super) wants: VecDeque<Output>,
     pub(super) heard: Vec<String>,
     pub(super) from: Vec<SocketAddr>,
@@ -28,13 +28,13 @@ pub(super) struct Puppet {
     pub(super) hesitates: bool,
 }
 
-impl Puppet {
+impl TestPeer {
     pub(super) fn has_heard(&self, what: &str) -> bool {
         self.heard.iter().any(|one| one == what)
     }
 }
 
-impl StreamMachine for Puppet {
+impl StreamMachine for TestPeer {
     fn handle(&mut self, _: Duration, input: Input<'_>) {
         let heard = match input {
             Input::Incoming { connection, from } => {
@@ -107,13 +107,13 @@ pub(super) fn write(stream: StreamId, length: usize) -> Output {
 }
 
 /// A server and a client, each a puppet on a carrier of a tester.
-pub(super) type Puppets = World<Puppet, Puppet>;
+pub(super) type Puppets = World<TestPeer, TestPeer>;
 
 impl Puppets {
     pub(super) fn with(server: &Settings, client: &Settings) -> Self {
-        let server = Carrier::server(Puppet::default(), server).unwrap();
+        let server = Carrier::server(TestPeer::default(), server).unwrap();
         let mut world = World::new(server);
-        let client = Carrier::client(Puppet::default(), server_address(), client);
+        let client = Carrier::client(TestPeer::default(), server_address(), client);
         world.join(client.unwrap());
         world
     }
@@ -133,7 +133,7 @@ impl Puppets {
         world
     }
 
-    pub(super) fn puppets(&self) -> [&Puppet; 2] {
+    pub(super) fn puppets(&self) -> [&TestPeer; 2] {
         [self.server.machine(), self.clients[0].machine()]
     }
 

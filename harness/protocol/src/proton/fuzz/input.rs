@@ -11,7 +11,7 @@ use std::time::Duration;
 use shakedown_wire::{Reader, Writer};
 
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Plan<'a> {
+pub struct FuzzInput<'a> {
     /// Which options are on, one a bit.
     pub options: u8,
     /// What happens, in order.
@@ -85,7 +85,7 @@ impl StepKind {
     ];
 }
 
-impl<'a> Plan<'a> {
+impl<'a> FuzzInput<'a> {
     /// Reads any bytes.
     #[must_use]
     pub fn read(bytes: &'a [u8]) -> Self {
@@ -164,20 +164,20 @@ mod tests {
             stream: 2,
             bytes: &[3, 4],
         });
-        let plan = Plan {
+        let plan = FuzzInput {
             options: 5,
             steps: steps.to_vec(),
         };
-        assert_eq!(Plan::read(&plan.write()), plan);
+        assert_eq!(FuzzInput::read(&plan.write()), plan);
         assert_eq!(plan.steps[0].number(), 0x0403);
     }
 
     #[test]
     fn what_the_end_cuts_is_as_long_as_what_is_left() {
-        let plan = Plan::read(&[0, 15, 1, 2, 9, 7]);
+        let plan = FuzzInput::read(&[0, 15, 1, 2, 9, 7]);
         let bytes: &[u8] = &[7];
         assert_eq!(plan.steps[0].what, StepKind::Bytes);
         assert_eq!(plan.steps[0].bytes, bytes);
-        assert_eq!(Plan::read(&[]).steps, []);
+        assert_eq!(FuzzInput::read(&[]).steps, []);
     }
 }

@@ -3,7 +3,7 @@ use crate::mediastream::frame::{ConnectionId, Frame, Start3};
 
 /// What a datagram says. Ids and numbers of sessions stand as their digests.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Said {
+pub(super) enum DigestedFrame {
     Token,
     /// A SYN with this wish.
     Syn(u64),
@@ -27,7 +27,7 @@ pub(super) enum Said {
     Other,
 }
 
-impl Said {
+impl DigestedFrame {
     pub(super) fn of(payload: &[u8]) -> Self {
         let asked = |body: &Start3<'_>| digest(&(body.stream_id, body.nonce));
         let named = |body: &Start3<'_>| digest(&(body.stream_id, body.nonce, body.sender_nonce));
