@@ -1,12 +1,11 @@
 use std::io::Read;
-use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::file::Step;
 use crate::layers::{
     Dissected, IpPacket, Key, Outcome, Reassembly, Udp, Unusable, dissect, extensions, udp,
 };
-use crate::{CaptureError, Packets, RawPacket, Statistics};
+use crate::{CaptureError, Datagram, Packets, RawPacket, Statistics};
 
 /// The UDP datagrams of a capture, in one pass and with bounded memory.
 ///
@@ -29,22 +28,6 @@ pub struct Capture<R> {
     /// The IP payload that was put together last.
     assembled: Vec<u8>,
     statistics: Statistics,
-}
-
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Datagram<'a> {
-    /// Number of the packet in the capture, from 1; of the last piece if it was fragmented.
-    pub number: u64,
-    /// Time of that packet since 1970, in the resolution of the capture, down to nanoseconds.
-    pub time: Duration,
-    /// Source address and port.
-    pub source: SocketAddr,
-    /// Destination address and port.
-    pub destination: SocketAddr,
-    /// The UDP payload, as far as it was captured.
-    pub payload: &'a [u8],
-    /// Length of the UDP payload on the wire, in bytes; more than `payload.len()` if it was cut.
-    pub length: usize,
 }
 
 /// What stands in a capture, in its order.

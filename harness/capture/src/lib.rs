@@ -16,7 +16,7 @@ mod writer;
 
 pub use pcap_file::{DataLink, Endianness};
 
-pub use crate::capture::{Capture, Datagram, Item};
+pub use crate::capture::{Capture, Item};
 pub use crate::compare::{Correspondence, correspond};
 pub use crate::error::CaptureError;
 pub use crate::file::{
@@ -26,3 +26,4 @@ pub use crate::select::{SelectError, select};
 pub use crate::statistics::{FragmentStatistics, Statistics};
 pub use crate::tap::{MAX_PAYLOAD_IPV4, MAX_PAYLOAD_IPV6, Tap};
 pub use crate::writer::{CaptureWriter, PcapFileWriter, PcapLayout, WriteError, WriterSettings};
+pub use shakedown_wire::Datagram;

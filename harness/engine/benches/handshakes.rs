@@ -16,13 +16,12 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
-use shakedown_capture::{Tap, WriterSettings};
+use shakedown_capture::{Datagram, Tap, WriterSettings};
 use shakedown_engine::event_loop::{EventLoop, Next};
 use shakedown_engine::network::{Impairment, Network};
 use shakedown_protocol::machine::{Fork, Input, Output};
 use shakedown_protocol::mediastream::frame::Frame;
 use shakedown_protocol::mediastream::{self, PROTOCOL};
-use shakedown_protocol::monitor::Packet;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, ReferenceSettings, StreamParameters};
 
@@ -116,7 +115,7 @@ fn judged(machines: &[Box<dyn Fork>; 2]) -> Vec<u8> {
     let mut said = 0;
     let mut see = |time, source, destination, payload: &[u8]| {
         let number = tap.record(time, source, destination, payload);
-        let packet = Packet {
+        let datagram = Datagram {
             number: number.expect("memory"),
             time,
             source,
@@ -124,7 +123,7 @@ fn judged(machines: &[Box<dyn Fork>; 2]) -> Vec<u8> {
             payload,
             length: payload.len(),
         };
-        monitor.packet(&packet, &mut |_| said += 1);
+        monitor.datagram(&datagram, &mut |_| said += 1);
     };
     for number in 0..BATCH {
         shake(machines, initiator(number), &mut see);

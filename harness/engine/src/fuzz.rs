@@ -9,7 +9,6 @@ use shakedown_protocol::monitor::Vantage;
 use shakedown_protocol::{MonitorSettings, Protocol, Tolerance, Watcher};
 
 use crate::explore::swarm;
-use crate::judge::packet;
 
 /// Things that one packet may give rise to be said.
 const MOST_OBSERVATIONS: usize = 200;
@@ -51,13 +50,12 @@ fn check(protocol: &'static Protocol, bytes: &[u8], vantage: Vantage) {
     let mut end = Duration::ZERO;
     // A damaged file ends the capture, not the judgement of what was readable.
     while let Ok(Some(datagram)) = capture.next_datagram() {
-        let packet = packet(&datagram);
-        assert!(packet.payload.len() <= packet.length);
-        assert!(last < Some(packet.number), "numbers rise");
-        last = Some(packet.number);
-        end = end.max(packet.time);
-        audit.begin(packet.number, Some(packet.length));
-        monitor.packet(&packet, &mut |said| audit.hear(&said));
+        assert!(datagram.payload.len() <= datagram.length);
+        assert!(last < Some(datagram.number), "numbers rise");
+        last = Some(datagram.number);
+        end = end.max(datagram.time);
+        audit.begin(datagram.number, Some(datagram.length));
+        monitor.datagram(&datagram, &mut |said| audit.hear(&said));
     }
     assert_eq!(
         capture.next_datagram().ok().flatten(),

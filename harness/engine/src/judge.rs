@@ -10,7 +10,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
-use shakedown_protocol::monitor::{Blind, Finding, Monitor, Observation, Packet};
+use shakedown_protocol::monitor::{Blind, Finding, Monitor, Observation};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{MonitorSettings, Protocol, Watcher};
 
@@ -90,7 +90,6 @@ pub fn judge<R: Read>(
         let start = *start.get_or_insert(datagram.time);
         end = end.max(datagram.time);
         recent.keep(&datagram);
-        let packet = packet(&datagram);
         each(
             &mut monitors,
             start,
@@ -98,7 +97,7 @@ pub fn judge<R: Read>(
             hear,
             Some(&datagram),
             |monitor, say| {
-                monitor.packet(&packet, say);
+                monitor.datagram(&datagram, say);
             },
         );
         if let Some(quic) = &mut quic {
@@ -139,19 +138,6 @@ fn told(settings: &MonitorSettings, protocol: &Protocol) -> MonitorSettings {
     MonitorSettings {
         mode: settings.mode.clone().filter(is_own),
         ..settings.clone()
-    }
-}
-
-/// A datagram of a capture as monitors see it.
-#[must_use]
-pub const fn packet<'a>(datagram: &Datagram<'a>) -> Packet<'a> {
-    Packet {
-        number: datagram.number,
-        time: datagram.time,
-        source: datagram.source,
-        destination: datagram.destination,
-        payload: datagram.payload,
-        length: datagram.length,
     }
 }
 

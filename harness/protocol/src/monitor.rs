@@ -5,26 +5,10 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+pub use shakedown_wire::Datagram;
 use shakedown_wire::quic::{self, Event, Why};
 
 use crate::requirement::Role;
-
-/// One UDP datagram of a capture.
-#[derive(Debug, Clone, Copy)]
-pub struct Packet<'a> {
-    /// Number of the packet in the capture, from 1; for a reassembled datagram, of its last piece.
-    pub number: u64,
-    /// Time of the packet, as the capture counts it; only differences matter.
-    pub time: Duration,
-    /// Source of the datagram.
-    pub source: SocketAddr,
-    /// Destination of the datagram.
-    pub destination: SocketAddr,
-    /// The UDP payload, as far as it was captured.
-    pub payload: &'a [u8],
-    /// Length of the UDP payload on the wire, in bytes; more than `payload.len()` if it was cut.
-    pub length: usize,
-}
 
 /// Where the capture was taken, which bounds what it can prove.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
@@ -130,7 +114,7 @@ pub struct NetworkCounts {
 /// A passive judge of one protocol over datagrams.
 pub trait Monitor {
     /// Sees the next packet. What it has to say goes to `say`.
-    fn packet(&mut self, packet: &Packet<'_>, say: &mut dyn FnMut(Observation));
+    fn datagram(&mut self, datagram: &Datagram<'_>, say: &mut dyn FnMut(Observation));
 
     /// The capture is over at `end`; open sessions are closed and judged.
     fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation));

@@ -6,10 +6,11 @@
 //! struct of a table of fields, and a [`Form`] says of a frame what its fields are.
 //!
 //! The byte order is in the name of each method (`u16_le`), never in a type or a setting.
-//! [`quic`] is the vocabulary of what is seen of QUIC. Of the protocols that are tested this crate
+//! [`Datagram`] and [`quic`] are what is seen in a capture. Of the protocols that are tested this crate
 //! knows none; it knows no clock and no socket, and depends on no other crate of the workspace.
 
 mod codes;
+mod datagram;
 mod error;
 mod fields;
 mod form;
@@ -18,6 +19,7 @@ mod reader;
 mod tlv;
 mod writer;
 
+pub use datagram::Datagram;
 pub use error::{DecodeError, Fault, Rule};
 pub use form::{Extension, Field, Form, Kind, Start, Usual};
 pub use reader::Reader;

@@ -117,80 +117,61 @@ pub(super) enum FaultForm {
     Corrupt(CorruptedTarget),
 }
 
-/// The frame that is dropped or duplicated.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct Target {
-    /// The frame's name.
-    frame: String,
-    /// Which of its kind, from 1, as they are sent; the first if not given.
-    #[serde(default = "first")]
-    #[schemars(range(min = 1))]
-    nth: u32,
-    /// Who sends it, where both sides may.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "role_schema")]
-    from: Option<Role>,
+/// Makes the form of a fault: the frame that it befalls, and its own members.
+macro_rules! target {
+    ($(#[$about:meta])* $Form:ident { $($own:tt)* }) => {
+        $(#[$about])*
+        #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+        #[serde(deny_unknown_fields)]
+        pub(super) struct $Form {
+            /// The frame's name.
+            frame: String,
+            /// Which of its kind, from 1, as they are sent; the first if not given.
+            #[serde(default = "first")]
+            #[schemars(range(min = 1))]
+            nth: u32,
+            /// Who sends it, where both sides may.
+            #[serde(default, skip_serializing_if = "Option::is_none")]
+            #[schemars(schema_with = "role_schema")]
+            from: Option<Role>,
+            $($own)*
+        }
+    };
 }
 
-/// The frame that is delayed.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct DelayedTarget {
-    /// The frame's name.
-    frame: String,
-    /// Which of its kind, from 1, as they are sent; the first if not given.
-    #[serde(default = "first")]
-    #[schemars(range(min = 1))]
-    nth: u32,
-    /// Who sends it, where both sides may.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "role_schema")]
-    from: Option<Role>,
-    /// How much later it comes.
-    #[serde(with = "time")]
-    #[schemars(schema_with = "time_schema")]
-    by: Duration,
+target! {
+    /// The frame that is dropped or duplicated.
+    Target {}
 }
 
-/// The frame that others overtake.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ReorderedTarget {
-    /// The frame's name.
-    frame: String,
-    /// Which of its kind, from 1, as they are sent; the first if not given.
-    #[serde(default = "first")]
-    #[schemars(range(min = 1))]
-    nth: u32,
-    /// Who sends it, where both sides may.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "role_schema")]
-    from: Option<Role>,
-    /// How many later datagrams of its direction overtake it; 1 if not given. It is held for 10 s at
-    /// most.
-    #[serde(default = "first")]
-    #[schemars(range(min = 1))]
-    later: u32,
+target! {
+    /// The frame that is delayed.
+    DelayedTarget {
+        /// How much later it comes.
+        #[serde(with = "time")]
+        #[schemars(schema_with = "time_schema")]
+        by: Duration,
+    }
 }
 
-/// The frame of which a bit is flipped, under a checksum that is right.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-pub(super) struct CorruptedTarget {
-    /// The frame's name.
-    frame: String,
-    /// Which of its kind, from 1, as they are sent; the first if not given.
-    #[serde(default = "first")]
-    #[schemars(range(min = 1))]
-    nth: u32,
-    /// Who sends it, where both sides may.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schemars(schema_with = "role_schema")]
-    from: Option<Role>,
-    /// The bit, counted from 0, the first byte's lowest: bit 208 is the lowest of the byte at
-    /// offset 26.
-    bit: u32,
+target! {
+    /// The frame that others overtake.
+    ReorderedTarget {
+        /// How many later datagrams of its direction overtake it; 1 if not given. It is held for 10 s at
+        /// most.
+        #[serde(default = "first")]
+        #[schemars(range(min = 1))]
+        later: u32,
+    }
+}
+
+target! {
+    /// The frame of which a bit is flipped, under a checksum that is right.
+    CorruptedTarget {
+        /// The bit, counted from 0, the first byte's lowest: bit 208 is the lowest of the byte at
+        /// offset 26.
+        bit: u32,
+    }
 }
 
 impl From<FaultForm> for Fault {

@@ -1,8 +1,8 @@
 use serde_json::{Value, json};
-use shakedown_capture::{Capture, Packets};
+use shakedown_capture::{Capture, Datagram, Packets};
 use shakedown_protocol::Watcher;
 use shakedown_protocol::mediastream::PROTOCOL;
-use shakedown_protocol::monitor::{Monitor, Packet};
+use shakedown_protocol::monitor::Monitor;
 
 use super::*;
 use crate::verdict::Verdict;
@@ -16,7 +16,7 @@ static UNJUDGED: Protocol = Protocol {
 struct Mute;
 
 impl Monitor for Mute {
-    fn packet(&mut self, _: &Packet<'_>, _: &mut dyn FnMut(Observation)) {}
+    fn datagram(&mut self, _: &Datagram<'_>, _: &mut dyn FnMut(Observation)) {}
 
     fn finish(&mut self, _: Duration, _: &mut dyn FnMut(Observation)) {}
 }

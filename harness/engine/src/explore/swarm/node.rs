@@ -12,7 +12,6 @@ use shakedown_protocol::streams::ConnectionNumber;
 use shakedown_protocol::{Protocol, Watcher};
 
 use super::clock::Clock;
-use crate::judge::packet;
 
 /// The port of a client's first socket.
 pub(super) const CLIENT_PORT: u16 = 50_000;
@@ -264,7 +263,7 @@ impl Node {
         };
         let mut say = |observation| of_it(observation, role, ip, find);
         match &mut edge.monitor {
-            EdgeMonitor::Datagrams(monitor) => monitor.packet(&packet(&datagram), &mut say),
+            EdgeMonitor::Datagrams(monitor) => monitor.datagram(&datagram, &mut say),
             EdgeMonitor::Streams(decoder, monitor) => decoder.datagram(&datagram, &mut |event| {
                 if let Some(lines) = lines {
                     let connection = event.connection.unwrap_or_default();

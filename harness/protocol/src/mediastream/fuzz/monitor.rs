@@ -5,7 +5,7 @@ use super::input::{Event, FuzzInput};
 use super::talk;
 use crate::fuzz::Audit;
 use crate::mediastream::{self, PROTOCOL};
-use crate::monitor::{Packet, Vantage};
+use crate::monitor::{Datagram, Vantage};
 use crate::{MonitorSettings, StreamParameters, Tolerance};
 
 /// Things that one packet may give rise to be said; the end may say as much of each packet.
@@ -47,7 +47,7 @@ pub(super) fn run(bytes: &[u8]) {
             0 => payload.len(),
             _ => payload.len().min(40),
         };
-        let packet = Packet {
+        let datagram = Datagram {
             number,
             time,
             source,
@@ -56,7 +56,7 @@ pub(super) fn run(bytes: &[u8]) {
             length: payload.len(),
         };
         audit.begin(number, Some(payload.len()));
-        monitor.packet(&packet, &mut |said| audit.hear(&said));
+        monitor.datagram(&datagram, &mut |said| audit.hear(&said));
     }
     audit.end();
     monitor.finish(time, &mut |said| audit.hear(&said));

@@ -8,7 +8,7 @@ use super::time::Moment;
 use super::view::{ControlView, Media, View, is_plausible_id, view};
 use crate::mediastream::Mode;
 use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, Header, flag};
-use crate::monitor::Packet;
+use crate::monitor::Datagram;
 
 /// How many data headers in a row must fit together, where nothing else shows a session.
 const RUN: u32 = 4;
@@ -51,7 +51,7 @@ impl Opening {
     }
 
     /// Who is who, given the packet that opened it.
-    pub(super) const fn parties(self, packet: &Packet<'_>) -> Parties {
+    pub(super) const fn parties(self, packet: &Datagram<'_>) -> Parties {
         let is_of_responder = match self {
             Self::Start | Self::Join => false,
             Self::Frame(flag) => matches!(flag, flag::SYN_ACK | flag::START_ACK),
@@ -96,7 +96,7 @@ struct Run {
 }
 
 impl Candidate {
-    pub(super) fn new(packet: &Packet<'_>, at: &Moment) -> Self {
+    pub(super) fn new(packet: &Datagram<'_>, at: &Moment) -> Self {
         Self {
             first: *at,
             first_from: packet.source,
@@ -109,7 +109,7 @@ impl Candidate {
 
     /// The next datagram of the tuple; what it opens, if it opens a session. In a supervised capture
     /// media that nobody asked for opens none.
-    pub(super) fn see(&mut self, packet: &Packet<'_>, context: &Context<'_>) -> Option<Opening> {
+    pub(super) fn see(&mut self, packet: &Datagram<'_>, context: &Context<'_>) -> Option<Opening> {
         self.last = context.now;
         let is_complete = context.settings.supervised;
         self.datagrams += 1;
@@ -176,7 +176,7 @@ impl Run {
 }
 
 /// Whether a frame of a handshake is one beyond doubt.
-fn is_evident(packet: &Packet<'_>, view: &ControlView<'_>) -> bool {
+fn is_evident(packet: &Datagram<'_>, view: &ControlView<'_>) -> bool {
     if packet.length < view.min_length() {
         return false;
     }

@@ -23,7 +23,7 @@ use super::view::{
     view_as,
 };
 use crate::mediastream::frame::{Control, Fragment, Start3, flag, tlv};
-use crate::monitor::{Field, Packet};
+use crate::monitor::{Datagram, Field};
 use crate::requirement::Role;
 
 /// Above this no field of a session is plausible.
@@ -31,7 +31,7 @@ const IMPLAUSIBLE: u64 = 1 << 40;
 
 /// A datagram of `from` as it was meant, and the field that was written big-endian.
 pub(super) fn meant<'a>(
-    packet: &Packet<'a>,
+    packet: &Datagram<'a>,
     seen: View<'a>,
     from: Role,
     assigned: &Offered,
@@ -47,7 +47,7 @@ pub(super) fn meant<'a>(
 
 /// The body of a big-endian SYN, in a datagram whose flag reads as that of a fragment: precise
 /// enough to open a session with it.
-pub(super) fn is_swapped_syn(packet: &Packet<'_>) -> bool {
+pub(super) fn is_swapped_syn(packet: &Datagram<'_>) -> bool {
     if packet.payload.first_chunk() != Some(&flag::SYN.to_be_bytes()) {
         return false;
     }
@@ -55,7 +55,7 @@ pub(super) fn is_swapped_syn(packet: &Packet<'_>) -> bool {
 }
 
 /// The same for a START of 3.3, whose flag reads as that of no form.
-pub(super) fn is_swapped_start(packet: &Packet<'_>) -> bool {
+pub(super) fn is_swapped_start(packet: &Datagram<'_>) -> bool {
     if packet.payload.first_chunk() != Some(&flag::START.to_be_bytes()) {
         return false;
     }
@@ -63,7 +63,7 @@ pub(super) fn is_swapped_start(packet: &Packet<'_>) -> bool {
 }
 
 fn swapped_flag<'a>(
-    packet: &Packet<'a>,
+    packet: &Datagram<'a>,
     seen: View<'a>,
     from: Role,
     assigned: &Offered,
@@ -103,7 +103,7 @@ fn swapped_flag<'a>(
     }
 }
 
-fn fields<'a>(packet: &Packet<'a>, seen: View<'a>) -> (View<'a>, Option<Field>) {
+fn fields<'a>(packet: &Datagram<'a>, seen: View<'a>) -> (View<'a>, Option<Field>) {
     match seen {
         View::Media(mut media) => {
             let field = media_fields(&mut media);
@@ -153,7 +153,7 @@ const fn is_swapped(value: u64, limit: u64) -> bool {
 }
 
 /// Extensions that run past the end as they stand, and swapped fit and are of known types.
-fn extensions(packet: &Packet<'_>, control: &mut ControlView<'_>) -> Option<Field> {
+fn extensions(packet: &Datagram<'_>, control: &mut ControlView<'_>) -> Option<Field> {
     if control.is_well_formed || control.is_cut {
         return None;
     }
@@ -161,7 +161,7 @@ fn extensions(packet: &Packet<'_>, control: &mut ControlView<'_>) -> Option<Fiel
     let swapped = swap_extensions(bytes)?;
     let mut datagram = packet.payload[..Control::TLV_OFFSET].to_vec();
     Writer::new(&mut datagram).bytes(&swapped);
-    let repaired = Packet {
+    let repaired = Datagram {
         payload: &datagram,
         ..*packet
     };

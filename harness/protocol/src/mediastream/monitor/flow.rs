@@ -14,7 +14,7 @@ use super::time::Moment;
 use super::view::{ControlView, Media, PROTOCOL_FLAG, View, view};
 use crate::mediastream::Mode;
 use crate::mediastream::frame::{ConnectionId, ConnectionIdFrame, flag};
-use crate::monitor::{Observation, Packet};
+use crate::monitor::{Datagram, Observation};
 use crate::requirement::Role;
 
 /// One tuple with a session on it.
@@ -44,7 +44,7 @@ impl Flow {
         &mut self,
         opening: Opening,
         candidate: &Candidate,
-        packet: &Packet<'_>,
+        packet: &Datagram<'_>,
         context: &mut Context<'_>,
     ) {
         match opening {
@@ -99,7 +99,7 @@ impl Flow {
     }
 
     /// The next datagram of the tuple.
-    pub(super) fn see(&mut self, packet: &Packet<'_>, context: &mut Context<'_>) {
+    pub(super) fn see(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
         self.last = context.now;
         let seen = self.common(packet, context);
         let from = self.from(context);
@@ -146,7 +146,7 @@ impl Flow {
 
     /// The responder asks for a stream: it is the initiator now, unless the other one spoke as such in a
     /// session that lives. If not, what came before may have gone astray.
-    pub(super) fn asked_by_responder(&mut self, packet: &Packet<'_>, context: &mut Context<'_>) {
+    pub(super) fn asked_by_responder(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
         if self.initiator_spoke && !self.is_over(context) {
             return self.unexpected(Role::Responder);
         }
@@ -254,7 +254,7 @@ impl Flow {
     }
 
     /// What every datagram of the flow is judged by; gives what it was meant to be.
-    fn common<'p>(&mut self, packet: &Packet<'p>, context: &mut Context<'_>) -> View<'p> {
+    fn common<'p>(&mut self, packet: &Datagram<'p>, context: &mut Context<'_>) -> View<'p> {
         let from = self.from(context);
         self.session.datagrams += 1;
         self.initiator_spoke |= from == Role::Initiator;

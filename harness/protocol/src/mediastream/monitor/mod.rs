@@ -42,7 +42,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::MonitorSettings;
-use crate::monitor::{Monitor, Observation, Packet};
+use crate::monitor::{Datagram, Monitor, Observation};
 use responders::Responders;
 use scope::Context;
 use table::Table;
@@ -84,7 +84,7 @@ impl Watch {
 }
 
 impl Monitor for Watch {
-    fn packet(&mut self, packet: &Packet<'_>, say: &mut dyn FnMut(Observation)) {
+    fn datagram(&mut self, packet: &Datagram<'_>, say: &mut dyn FnMut(Observation)) {
         let now = self.clock.moment(packet);
         let (table, mut context) = self.context(now, Some(packet.source), say);
         table.see(packet, &mut context);

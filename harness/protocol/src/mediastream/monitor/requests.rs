@@ -10,7 +10,7 @@ use super::time::{CROSSING, Moment};
 use super::view::{ControlView, PROTOCOL_FLAG, View, view};
 use crate::mediastream::Mode;
 use crate::mediastream::frame::flag;
-use crate::monitor::Packet;
+use crate::monitor::Datagram;
 use crate::requirement::Role;
 
 /// What a request on a tuple with a session is.
@@ -52,7 +52,7 @@ impl Flow {
     pub(super) fn control(
         &mut self,
         view: &ControlView<'_>,
-        packet: &Packet<'_>,
+        packet: &Datagram<'_>,
         context: &mut Context<'_>,
     ) {
         let from = self.from(context);
@@ -76,7 +76,7 @@ impl Flow {
     }
 
     /// The SYN of this flow seems to be answered by another address.
-    pub(super) fn answered_by(&mut self, syn_ack: &Packet<'_>, now: &Moment) {
+    pub(super) fn answered_by(&mut self, syn_ack: &Datagram<'_>, now: &Moment) {
         if let View::Control(view) = view(syn_ack) {
             let handshake = self.session.asking();
             handshake.answered_by(syn_ack.source, &view, now);
@@ -85,7 +85,7 @@ impl Flow {
 
     /// The initiator of this flow sends an ACK to another address: where that one answered for this
     /// flow it is this session's ACK.
-    pub(super) fn acked_elsewhere(&mut self, packet: &Packet<'_>, context: &mut Context<'_>) {
+    pub(super) fn acked_elsewhere(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
         let (session, mut scope) = self.parts(context);
         let handshake = session.asking();
         if let View::Control(view) = view(packet)

@@ -14,7 +14,7 @@ use super::view::Media;
 use crate::MonitorSettings;
 use crate::mediastream::Mode;
 use crate::mediastream::frame::{ConnectionId, MAX_DATAGRAM};
-use crate::monitor::{Packet, Session as Report};
+use crate::monitor::{Datagram, Session as Report};
 
 /// The session before on the same tuple.
 #[derive(Debug, Clone, Copy, Default)]
@@ -149,7 +149,7 @@ impl Session {
 
     /// MS-W-18, any vantage: a datagram above 65,507 bytes, or above the configured maximum;
     /// of a start3 responder also one above the MaxDatagram that it `granted`.
-    pub(super) fn size(packet: &Packet<'_>, granted: Option<usize>, scope: &mut Scope<'_>) {
+    pub(super) fn size(packet: &Datagram<'_>, granted: Option<usize>, scope: &mut Scope<'_>) {
         scope.exercised(Rule::W18);
         let configured = scope.settings.max_datagram.unwrap_or(MAX_DATAGRAM);
         let most = configured

@@ -12,7 +12,7 @@ use super::scope::Context;
 use super::session::{Before, Session};
 use super::time::Moment;
 use crate::mediastream::frame::flag;
-use crate::monitor::Packet;
+use crate::monitor::Datagram;
 
 /// Most tuples that are remembered at once.
 const MOST: usize = 32_768;
@@ -59,7 +59,7 @@ pub(super) struct Table {
 
 impl Table {
     /// The next packet of the capture.
-    pub(super) fn see(&mut self, packet: &Packet<'_>, context: &mut Context<'_>) {
+    pub(super) fn see(&mut self, packet: &Datagram<'_>, context: &mut Context<'_>) {
         self.sweep(context);
         let key = Key::new(packet.source, packet.destination);
         let index = match self.newest.filter(|index| {
@@ -103,7 +103,7 @@ impl Table {
         *self = Self::default();
     }
 
-    fn index(&mut self, key: Key, packet: &Packet<'_>, at: &Moment) -> usize {
+    fn index(&mut self, key: Key, packet: &Datagram<'_>, at: &Moment) -> usize {
         let entry = self.slots.entry(key);
         let index = entry.index();
         entry.or_insert_with(|| Slot::Candidate(Box::new(Candidate::new(packet, at))));
@@ -111,7 +111,7 @@ impl Table {
     }
 
     /// A flow was opened: what it says of others.
-    fn opened(&mut self, opening: Opening, index: usize, packet: &Packet<'_>, at: &Moment) {
+    fn opened(&mut self, opening: Opening, index: usize, packet: &Datagram<'_>, at: &Moment) {
         if opening == Opening::Frame(flag::SYN)
             && let Some((key, _)) = self.slots.get_index(index)
         {
@@ -123,7 +123,7 @@ impl Table {
     }
 
     /// A responder speaks to an initiator that asked another address.
-    fn elsewhere(&mut self, opening: Opening, index: usize, packet: &Packet<'_>, at: &Moment) {
+    fn elsewhere(&mut self, opening: Opening, index: usize, packet: &Datagram<'_>, at: &Moment) {
         let id = match self.slots.get_index(index) {
             Some((_, Slot::Flow(flow))) => flow.session.id,
             _ => None,
@@ -143,7 +143,7 @@ impl Table {
     }
 
     /// An initiator sends its ACK to another address, on the tuple `key`, than it asked.
-    fn acked_elsewhere(&mut self, key: Key, packet: &Packet<'_>, context: &mut Context<'_>) {
+    fn acked_elsewhere(&mut self, key: Key, packet: &Datagram<'_>, context: &mut Context<'_>) {
         let asked = self
             .asking
             .get(&packet.source)
@@ -203,7 +203,7 @@ impl Table {
 fn open(
     opening: Opening,
     candidate: &Candidate,
-    packet: &Packet<'_>,
+    packet: &Datagram<'_>,
     context: &mut Context<'_>,
 ) -> Flow {
     let parties = opening.parties(packet);

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use crate::Tolerance;
-use crate::monitor::Packet;
+use crate::monitor::Datagram;
 
 /// A clock step back by more than this makes spans across it worthless; captures that merge queues
 /// of several processors are out of order by less.
@@ -67,7 +67,7 @@ pub(super) struct Clock {
 
 impl Clock {
     /// The moment of a packet.
-    pub(super) fn moment(&mut self, packet: &Packet<'_>) -> Moment {
+    pub(super) fn moment(&mut self, packet: &Datagram<'_>) -> Moment {
         if packet.time + JITTER < self.latest {
             self.epoch += 1;
             self.latest = packet.time;
@@ -171,9 +171,9 @@ impl std::fmt::Display for Millis {
 mod tests {
     use super::*;
 
-    fn packet(number: u64, micros: u64) -> Packet<'static> {
+    fn packet(number: u64, micros: u64) -> Datagram<'static> {
         let address = ([127, 0, 0, 1], 4444).into();
-        Packet {
+        Datagram {
             number,
             time: Duration::from_micros(micros),
             source: address,

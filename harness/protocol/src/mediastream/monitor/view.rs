@@ -8,7 +8,7 @@ use crate::mediastream::frame::tlv::{Tlvs, kind};
 use crate::mediastream::frame::{
     ConnectionId, Control, FORMS, Fragment, Frame, Header, JOIN_TOKEN, START_TOKEN, Start3, flag,
 };
-use crate::monitor::{Field, Packet};
+use crate::monitor::{Datagram, Field};
 
 pub(super) const PROTOCOL_FLAG: Field = field("ProtocolFlag", 0, 2);
 pub(super) const SEQUENCE: Field = field("SequenceNumber", 2, 8);
@@ -92,7 +92,7 @@ pub(super) struct ControlView<'a> {
 
 impl<'a> ControlView<'a> {
     /// `packet` as a frame with this flag, if a handshake has one.
-    fn new(flag: u16, packet: &Packet<'a>) -> Option<Self> {
+    fn new(flag: u16, packet: &Datagram<'a>) -> Option<Self> {
         let form = form(flag).filter(|form| form.version.is_some())?;
         let is_cut = packet.length > packet.payload.len();
         let mut view = Self {
@@ -230,7 +230,7 @@ pub(super) fn is_plausible_id(field: &[u8; ConnectionId::LENGTH]) -> bool {
 
 /// Reads a datagram by its flag, little-endian.
 #[inline]
-pub(super) fn view<'a>(packet: &Packet<'a>) -> View<'a> {
+pub(super) fn view<'a>(packet: &Datagram<'a>) -> View<'a> {
     if packet.payload == START_TOKEN && packet.length == START_TOKEN.len() {
         return View::Start;
     }
@@ -245,7 +245,7 @@ pub(super) fn view<'a>(packet: &Packet<'a>) -> View<'a> {
 
 /// Reads a datagram as the form that `flag` names, whatever its own flag says.
 #[inline]
-pub(super) fn view_as<'a>(flag: u16, packet: &Packet<'a>) -> View<'a> {
+pub(super) fn view_as<'a>(flag: u16, packet: &Datagram<'a>) -> View<'a> {
     match flag {
         flag::DATA => View::Media(media(packet, false)),
         flag::FRAGMENT => View::Media(media(packet, true)),
@@ -255,7 +255,7 @@ pub(super) fn view_as<'a>(flag: u16, packet: &Packet<'a>) -> View<'a> {
 }
 
 #[inline]
-fn media<'a>(packet: &Packet<'a>, is_fragment: bool) -> Media<'a> {
+fn media<'a>(packet: &Datagram<'a>, is_fragment: bool) -> Media<'a> {
     let bytes = packet.payload;
     let header = if is_fragment {
         Fragment::HEADER_LENGTH

@@ -6,7 +6,7 @@ use crate::monitor::Monitor;
 fn scan(bytes: &[u8], tuples: u32, monitor: &mut dyn Monitor, say: &mut dyn FnMut(Observation)) {
     for n in 0..tuples {
         let [a, b, c, d] = n.to_be_bytes();
-        let packet = Packet {
+        let packet = Datagram {
             number: u64::from(n) + 1,
             time: Duration::from_micros(u64::from(n)),
             source: ([10, a, b, c], 1_024 + u16::from(d)).into(),
@@ -14,7 +14,7 @@ fn scan(bytes: &[u8], tuples: u32, monitor: &mut dyn Monitor, say: &mut dyn FnMu
             payload: bytes,
             length: bytes.len(),
         };
-        monitor.packet(&packet, say);
+        monitor.datagram(&packet, say);
     }
 }
 
@@ -47,7 +47,7 @@ fn a_stream_survives_a_scan() {
         Observation::Inconclusive(_) => {}
     };
     for (index, sent) in stream.sent.iter().enumerate() {
-        let packet = Packet {
+        let packet = Datagram {
             number: index as u64 + 1,
             time: Duration::from_secs_f64(sent.time / 1e3),
             source: sent.from,
@@ -55,15 +55,15 @@ fn a_stream_survives_a_scan() {
             payload: &sent.bytes,
             length: sent.bytes.len(),
         };
-        monitor.packet(&packet, &mut say);
+        monitor.datagram(&packet, &mut say);
         for port in 0..2_000_u16 {
-            let stray = Packet {
+            let stray = Datagram {
                 source: ([10, 1, index as u8, 1], 1_024 + port).into(),
                 payload: b"anything",
                 length: 8,
                 ..packet
             };
-            monitor.packet(&stray, &mut say);
+            monitor.datagram(&stray, &mut say);
         }
     }
     monitor.finish(Duration::from_secs(9), &mut say);

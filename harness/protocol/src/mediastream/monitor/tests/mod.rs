@@ -18,7 +18,7 @@ use std::time::Duration;
 
 use crate::mediastream::frame::{ConnectionId, Control, Data, Fragment, Frame, Header};
 use crate::mediastream::pattern;
-use crate::monitor::{Observation, Packet, Session, Vantage};
+use crate::monitor::{Datagram, Observation, Session, Vantage};
 use crate::{MonitorSettings, StreamParameters};
 
 pub(super) const INITIATOR: &str = "127.0.0.1:50000";
@@ -304,7 +304,7 @@ pub(super) fn judge(talk: &Talk, settings: &MonitorSettings) -> Heard {
     let mut end = Duration::ZERO;
     for (index, sent) in talk.sent.iter().enumerate() {
         end = Duration::from_secs_f64(sent.time / 1e3);
-        let packet = Packet {
+        let packet = Datagram {
             number: index as u64 + 1,
             time: end,
             source: sent.from,
@@ -312,7 +312,7 @@ pub(super) fn judge(talk: &Talk, settings: &MonitorSettings) -> Heard {
             payload: &sent.bytes[..sent.kept.min(sent.bytes.len())],
             length: sent.bytes.len(),
         };
-        monitor.packet(&packet, &mut say);
+        monitor.datagram(&packet, &mut say);
     }
     monitor.finish(end, &mut say);
     for observation in &heard.all {

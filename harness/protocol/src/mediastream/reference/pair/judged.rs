@@ -6,7 +6,7 @@ use super::super::settings::tests::{STREAM, settings};
 use super::tests::{Fault, Pattern, pair_under, patterns};
 use super::*;
 use crate::mediastream;
-use crate::monitor::{Observation, Packet, Vantage};
+use crate::monitor::{Observation, Vantage};
 use crate::{MonitorSettings, Tolerance};
 
 /// What the monitor finds in a capture of `flights`.
@@ -19,7 +19,7 @@ fn findings(flights: &[Datagram], monitor: &MonitorSettings, end: Duration) -> V
         }
     };
     for (number, flight) in (1..).zip(flights) {
-        let packet = Packet {
+        let datagram = shakedown_wire::Datagram {
             number,
             time: flight.at,
             source: flight.from,
@@ -27,7 +27,7 @@ fn findings(flights: &[Datagram], monitor: &MonitorSettings, end: Duration) -> V
             payload: &flight.payload,
             length: flight.payload.len(),
         };
-        monitor.packet(&packet, &mut say);
+        monitor.datagram(&datagram, &mut say);
     }
     monitor.finish(end, &mut say);
     found
