@@ -127,18 +127,8 @@ impl Live<'_> {
             match event {
                 Event::Finding(finding) => findings.push(finding),
                 Event::Verdict(verdict) => judged = Some(verdict),
-                Event::RunStarted { .. }
-                | Event::ScenarioStarted { .. }
-                | Event::Step { .. }
-                | Event::Session(_)
-                | Event::LoadProgress(_)
-                | Event::LoadFinished(_)
-                | Event::RunFinished(_)
-                | Event::CheckFinished(_)
-                | Event::InteropStarted(_)
-                | Event::PairStarted { .. }
-                | Event::Pair(_)
-                | Event::InteropFinished(_) => {}
+                // The rest is told to nobody.
+                _ => {}
             }
         }
         // A run that was broken off has no verdict, and says why.

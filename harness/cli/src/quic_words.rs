@@ -78,25 +78,8 @@ impl Conversations {
             | EventKind::StreamLost { stream, by, .. } => {
                 self.end(connection, stream, by);
             }
-            EventKind::ConnectionOpened { .. }
-            | EventKind::Retry
-            | EventKind::VersionNegotiation { .. }
-            | EventKind::ClientHello { .. }
-            | EventKind::CipherSuite(_)
-            | EventKind::ServerHandshake { alpn: None, .. }
-            | EventKind::HandshakeDone
-            | EventKind::KeyUpdated { .. }
-            | EventKind::AddressChanged { .. }
-            | EventKind::StreamOpened { .. }
-            | EventKind::StopSending { .. }
-            | EventKind::DatagramFrame { .. }
-            | EventKind::Flow { .. }
-            | EventKind::ConnectionClosed { .. }
-            | EventKind::StatelessReset { .. }
-            | EventKind::Packet(_)
-            | EventKind::Malformed { .. }
-            | EventKind::UnknownFrame { .. }
-            | EventKind::Unreadable(_) => {}
+            // Nothing else is said on a stream.
+            _ => {}
         }
         Vec::new()
     }

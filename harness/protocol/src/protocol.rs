@@ -296,8 +296,8 @@ impl StreamParameters {
     }
 }
 
-/// What a monitor may assume.
-#[derive(Debug, Clone, PartialEq)]
+/// What a monitor may assume. Of a foreign capture, taken anywhere, nothing but the default tolerance.
+#[derive(Debug, Clone, Default, PartialEq)]
 pub struct MonitorSettings {
     /// Where the capture was taken.
     pub vantage: Vantage,
@@ -319,23 +319,6 @@ pub struct MonitorSettings {
     /// Until when it is known that nothing else came, if that is after the last packet: in the time of
     /// the capture.
     pub watched_until: Option<Duration>,
-}
-
-impl Default for MonitorSettings {
-    /// A foreign capture, taken anywhere: nothing is known but the default tolerance.
-    fn default() -> Self {
-        Self {
-            vantage: Vantage::default(),
-            tolerance: Tolerance::default(),
-            stream: None,
-            max_datagram: None,
-            options: None,
-            mode: None,
-            supervised: false,
-            buffer_period: None,
-            watched_until: None,
-        }
-    }
 }
 
 /// What a reference machine is told.

@@ -158,25 +158,8 @@ impl StreamSigns for Exchange {
             EventKind::StatelessReset { by } => {
                 self.closed(connection, by.into(), Code::StatelessReset, tell);
             }
-            EventKind::Retry
-            | EventKind::VersionNegotiation { .. }
-            | EventKind::ClientHello { .. }
-            | EventKind::CipherSuite(_)
-            | EventKind::ServerHandshake { .. }
-            | EventKind::HandshakeDone
-            | EventKind::KeyUpdated { .. }
-            | EventKind::AddressChanged { .. }
-            | EventKind::StreamOpened { .. }
-            | EventKind::StreamFin { .. }
-            | EventKind::StreamReset { .. }
-            | EventKind::StopSending { .. }
-            | EventKind::StreamLost { .. }
-            | EventKind::DatagramFrame { .. }
-            | EventKind::Flow { .. }
-            | EventKind::Malformed { .. }
-            | EventKind::UnknownFrame { .. }
-            | EventKind::Unreadable(_)
-            | EventKind::Forgotten => {}
+            // Nothing else is asked for, or answers.
+            _ => {}
         }
     }
 }
