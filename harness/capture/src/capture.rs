@@ -1,5 +1,4 @@
 use std::io::Read;
-use std::time::Duration;
 
 use crate::file::Step;
 use crate::layers::{

@@ -274,8 +274,10 @@ fn the_reference_passes_what_does_not_wait_for_minutes() {
     assert!(others.is_empty(), "{others:#?} {:#?}", told.all("finding"));
     assert_eq!(told.exit, Some(0));
     assert!(verdicts.len() > 100, "{}", verdicts.len());
-    let notes = told.end()["notes"].to_string();
-    assert!(notes.contains("left out: --slow plays them"), "{notes}");
+    assert!(
+        verdicts.len() < told.all("verdict").len(),
+        "some wait for minutes"
+    );
     let seconds = told.end()["seconds"].as_f64().unwrap();
     assert!(seconds < BOUND.as_secs_f64(), "{seconds}");
     // Each capture has its secrets: who reads it needs nothing else.

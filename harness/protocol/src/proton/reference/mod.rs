@@ -37,12 +37,12 @@ pub fn new(
 ) -> Result<(Box<dyn StreamMachine + Send>, Transport), String> {
     let Given {
         server,
-        errand,
+        workload,
         without,
     } = Given::new(settings)?;
     let machine: Box<dyn StreamMachine + Send> = match settings.role {
         Role::Responder => Box::new(Server::new(server).without(without)),
-        Role::Initiator => Box::new(WorkloadClient::new(errand).without(without)),
+        Role::Initiator => Box::new(WorkloadClient::new(workload).without(without)),
     };
     Ok((machine, without.transport()))
 }

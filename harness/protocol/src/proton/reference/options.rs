@@ -11,7 +11,7 @@ use crate::setting::{ProtocolOption, keep, number, settings, span};
 #[derive(Debug, Default)]
 pub(super) struct Given {
     pub(super) server: ServerSettings,
-    pub(super) errand: Workload,
+    pub(super) workload: Workload,
     pub(super) without: Deviations,
 }
 
@@ -39,31 +39,31 @@ settings! { Given, () = ();
         serve "How long only connections that reset are accepted after the start: 10s where a server is started again \
                [default: 0s]"
     }
-    events "N" = "1" => |to, value| keep(&mut to.errand.events, number(value, 0, u32::MAX)), {
+    events "N" = "1" => |to, value| keep(&mut to.workload.events, number(value, 0, u32::MAX)), {
         means "a client that sends so many events"
         connect "Events to send"
     }
-    commits "N" = "1" => |to, value| keep(&mut to.errand.commits, number(value, 0, u32::MAX)), {
+    commits "N" = "1" => |to, value| keep(&mut to.workload.commits, number(value, 0, u32::MAX)), {
         means "a client that sends so many StateCommit requests"
         connect "StateCommit requests to send: the numbers 1, 2 and so on"
     }
-    actions "N" = "1" => |to, value| keep(&mut to.errand.actions, number(value, 0, u32::MAX)), {
+    actions "N" = "1" => |to, value| keep(&mut to.workload.actions, number(value, 0, u32::MAX)), {
         means "a client that reads so many items of the Action stream"
         connect "Items of the Action stream to read"
     }
-    first_event "N" => |to, value| keep(&mut to.errand.client.first_event, number(value, 1, u32::MAX)), {
+    first_event "N" => |to, value| keep(&mut to.workload.client.first_event, number(value, 1, u32::MAX)), {
         means "a client whose first event has this id"
         connect "The id of the first event [default: 1]"
     }
-    stay => |to, _| keep(&mut to.errand.stays, Ok(true)), {
+    stay => |to, _| keep(&mut to.workload.stays, Ok(true)), {
         means "a client that stays connected when it has done all that it was asked for"
         connect "Stay connected when everything is there, until the server ends it"
     }
-    again => |to, _| keep(&mut to.errand.again, Ok(true)), {
+    again => |to, _| keep(&mut to.workload.again, Ok(true)), {
         means "a client that connects again after a lost connection, and does all of it again"
         connect "Connect again when the connection is lost, after 10 s, or at once with --reset"
     }
-    reset => |to, _| keep(&mut to.errand.resets, Ok(true)), {
+    reset => |to, _| keep(&mut to.workload.resets, Ok(true)), {
         means "a client that resets an older connection by the first byte of its own (0xFF)"
         connect "Reset an older connection by the first byte of this one"
     }
@@ -80,7 +80,7 @@ impl Given {
         let mut given = Self::default();
         given.server.profile = profile;
         given.server.resets = false;
-        given.errand.client.profile = profile;
+        given.workload.client.profile = profile;
         let options = settings
             .options
             .iter()

@@ -29,11 +29,11 @@ pub struct Workload {
     pub resets: bool,
 }
 
-/// Runs an errand: connects, asks for everything at once, and closes when it has all answers.
+/// Does its work: connects, asks for everything at once, and closes when it has all answers.
 #[derive(Debug)]
 pub struct WorkloadClient {
     client: Client,
-    errand: Workload,
+    workload: Workload,
     /// What is left to be asked for on this connection, and what of it is asked and not answered.
     events: Remaining,
     commits: Remaining,
@@ -85,10 +85,10 @@ impl Remaining {
 impl WorkloadClient {
     /// A client that has not connected so far; it does so at its first input.
     #[must_use]
-    pub fn new(errand: Workload) -> Self {
+    pub fn new(workload: Workload) -> Self {
         Self {
-            client: Client::new(errand.client),
-            errand,
+            client: Client::new(workload.client),
+            workload,
             events: Remaining::default(),
             commits: Remaining::default(),
             actions: Remaining::default(),
@@ -122,7 +122,7 @@ impl WorkloadClient {
         };
         match next {
             // It has no connection, or it would not be due.
-            Next::Connect => drop(self.client.connect(self.errand.resets)),
+            Next::Connect => drop(self.client.connect(self.workload.resets)),
             Next::Close => self.close(now),
         }
     }
@@ -135,7 +135,7 @@ impl WorkloadClient {
                     commits,
                     actions,
                     ..
-                } = self.errand;
+                } = self.workload;
                 self.is_connected = true;
                 self.events = Remaining::new(events);
                 self.commits = Remaining::new(commits);
@@ -168,7 +168,7 @@ impl WorkloadClient {
             }
         }
         while self.commits.ask() {
-            let request = self.errand.commits - self.commits.wanted;
+            let request = self.workload.commits - self.commits.wanted;
             // There is a connection, or there would be nothing to ask.
             let _ = self.client.commit(now, request);
         }
@@ -182,7 +182,7 @@ impl WorkloadClient {
     }
 
     fn leave(&mut self, at: Duration) {
-        if !self.errand.stays {
+        if !self.workload.stays {
             self.due = Some((at, Next::Close));
         }
     }
@@ -199,8 +199,8 @@ impl WorkloadClient {
         self.due = None;
         let was_lost = self.client.lost_at().is_some();
         let in_peace = std::mem::take(&mut self.is_connected) && !was_lost;
-        if self.errand.again && !in_peace {
-            let wait = match self.errand.resets && was_lost {
+        if self.workload.again && !in_peace {
+            let wait = match self.workload.resets && was_lost {
                 true => Duration::ZERO,
                 // PR-C-06
                 false => self.client.startup_delay(),

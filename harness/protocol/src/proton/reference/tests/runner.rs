@@ -8,8 +8,8 @@ use crate::{Reference, ReferenceSettings};
 use crate::{StreamParameters, proton};
 
 impl Rig<WorkloadClient> {
-    fn sent_out(errand: Workload) -> Self {
-        let mut rig = Self::new(WorkloadClient::new(errand));
+    fn sent_out(workload: Workload) -> Self {
+        let mut rig = Self::new(WorkloadClient::new(workload));
         rig.give(Input::Tick);
         assert_eq!(rig.connects(), [FIRST]);
         rig.connect(FIRST);
@@ -254,7 +254,7 @@ fn a_stop_ends_it_in_peace() {
 }
 
 #[test]
-fn the_options_of_the_protocol_are_its_errand() {
+fn the_options_of_the_protocol_are_its_workload() {
     let options = [
         "events=2",
         "commits=1",

@@ -36,7 +36,7 @@ fn world(security: Security, one_lost_in: Option<usize>) -> World<Server, Worklo
 }
 
 #[test]
-fn an_errand_is_done() {
+fn a_workload_is_done() {
     for security in [Security::Tls, Security::Seeded(7), Security::Plain(7)] {
         for one_lost_in in [None, Some(7), Some(4)] {
             let world = world(security, one_lost_in);
