@@ -10,6 +10,7 @@
 )]
 
 mod commands;
+mod conduct;
 mod endpoint;
 mod exit;
 mod logging;

@@ -3,22 +3,20 @@
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
-use anstream::eprintln;
 use clap::ValueEnum;
-use shakedown_engine::event::Event;
-use shakedown_engine::interop::{InteropSummary, Pair, pairs};
+use shakedown_engine::interop::{Pair, pairs};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_net::interop::{MatrixSettings, interop};
 use shakedown_protocol::Protocol;
-use shakedown_report::Sinks;
 
-use super::run::{Weakest, conduct, own_path};
-use crate::exit::{Exit, Failure, error_label, usage};
+use super::run::Weakest;
+use crate::conduct::{conduct, own_path};
+use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::reference::any_seed;
-use crate::reports::{self, Format, ReportArgs};
+use crate::reports::ReportArgs;
 use crate::vectors;
 
 /// Where the reports go if nothing else is said.
@@ -115,16 +113,9 @@ impl Args {
             must_stream: self.expect == Expected::Streams,
             shakedown,
         };
-        let mut sinks = self.reports.open(global, Some(&directory), true)?;
-        let summary = conduct(
-            |events, stop| interop(plan, events, stop),
-            &mut sinks,
-            abandoned,
-        )?;
-        if self.reports.format == Format::Json && summary.exit != 0 {
-            eprintln!("{} {}", error_label(), summary.message);
-        }
-        Ok(reports::close(sinks, summary.exit))
+        conduct(&self.reports, &directory, global, |events, stop| {
+            interop(plan, events, stop)
+        })
     }
 
     fn pairs(&self, iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), Failure> {
@@ -157,20 +148,4 @@ impl Args {
         impair.check(protocol.vocabulary).map_err(wrong)?;
         Ok(impair)
     }
-}
-
-/// The end of a run that was interrupted twice.
-fn abandoned(sinks: &mut Sinks) -> InteropSummary {
-    let counts = sinks.record().table.iter().flat_map(|table| table.counts());
-    let counts = counts.map(|(standing, count)| (standing.name().to_owned(), count));
-    let summary = InteropSummary {
-        counts: counts.collect(),
-        exit: Exit::Interrupted as u8,
-        message: String::from("interrupted twice; pairs that were on were not judged"),
-        notes: Vec::new(),
-        interrupted: true,
-        seconds: 0.0,
-    };
-    sinks.event(&Event::InteropFinished(summary.clone()));
-    summary
 }

@@ -3,29 +3,23 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
-use anstream::eprintln;
 use clap::ValueEnum;
-use shakedown_engine::event::{Event, PlannedImplementation, RunPlan, Summary};
+use shakedown_engine::event::{PlannedImplementation, RunPlan};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
-use shakedown_net::host::StopSignal;
 use shakedown_net::load::{self, MOST_PLAYS, load};
 use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
 use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::{Level, Role};
-use shakedown_report::Sinks;
-use tokio::sync::{mpsc, watch};
 
-use crate::exit::{Exit, Failure, error_label, harness, usage};
+use crate::conduct::{conduct, own_path};
+use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::reference::{any_seed, print_line, twin};
-use crate::reports::{self, Format, ReportArgs};
+use crate::reports::ReportArgs;
 use crate::vectors::{self, Selected, SelectionArgs};
-
-/// How long what was started may take to end after the run.
-const PATIENCE: std::time::Duration = std::time::Duration::from_secs(5);
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -198,18 +192,15 @@ impl Args {
             verbose: global.verbose > 0,
             shakedown,
         };
-        let mut sinks = self.reports.open(global, Some(&directory), true)?;
-        let summary = match self.in_virtual_time {
-            true => play(
-                |events, stop| run_in_virtual_time(plan, events, stop),
-                &mut sinks,
-            )?,
-            false => play(|events, stop| run(plan, events, stop), &mut sinks)?,
-        };
-        if self.reports.format == Format::Json && summary.exit != 0 {
-            eprintln!("{} {}", error_label(), summary.message);
+        let (reports, directory) = (&self.reports, &directory);
+        match self.in_virtual_time {
+            true => conduct(reports, directory, global, |events, stop| {
+                run_in_virtual_time(plan, events, stop)
+            }),
+            false => conduct(reports, directory, global, |events, stop| {
+                run(plan, events, stop)
+            }),
         }
-        Ok(reports::close(sinks, summary.exit))
     }
 
     /// What there is not in virtual time: other implementations than the reference, interfaces, load.
@@ -319,12 +310,9 @@ impl Args {
             seed,
             shakedown,
         };
-        let mut sinks = self.reports.open(global, Some(&directory), true)?;
-        let summary = play(|events, stop| load(plan, events, stop), &mut sinks)?;
-        if self.reports.format == Format::Json && summary.exit != 0 {
-            eprintln!("{} {}", error_label(), summary.message);
-        }
-        Ok(reports::close(sinks, summary.exit))
+        conduct(&self.reports, &directory, global, |events, stop| {
+            load(plan, events, stop)
+        })
     }
 
     /// The implementations, each with the selected scenarios of its role.
@@ -439,93 +427,4 @@ fn show_plan(told: &RunPlan, seed: u64) -> Result<Exit, Failure> {
         print_line(&line)?;
     }
     Ok(Exit::Success)
-}
-
-/// Plays what is wanted; see [`conduct`].
-fn play<Played>(
-    wanted: impl FnOnce(mpsc::UnboundedSender<Event>, watch::Receiver<bool>) -> Played,
-    sinks: &mut Sinks,
-) -> Result<Summary, Failure>
-where
-    Played: Future<Output = Summary> + Send + 'static,
-{
-    conduct(wanted, sinks, abandoned)
-}
-
-/// Does what is wanted, hands every event to the reports, and stops at the first signal. A second one
-/// ends the program without waiting for anything; then the end is what `abandoned` says.
-pub(super) fn conduct<Done, End>(
-    wanted: impl FnOnce(mpsc::UnboundedSender<Event>, watch::Receiver<bool>) -> Done,
-    sinks: &mut Sinks,
-    abandoned: impl FnOnce(&mut Sinks) -> End,
-) -> Result<End, Failure>
-where
-    Done: Future<Output = End> + Send + 'static,
-    End: Send + 'static,
-{
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
-    let summary = runtime.block_on(async {
-        let mut signal = StopSignal::new()
-            .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
-        let (events, mut told) = mpsc::unbounded_channel();
-        let (stop, stopped) = watch::channel(false);
-        let running = tokio::spawn(wanted(events, stopped));
-        let is_over = loop {
-            tokio::select! {
-                biased;
-                () = signal.wait() => {
-                    if stop.send_replace(true) {
-                        break false;
-                    }
-                    tracing::warn!("interrupted: what is being played is cut off and judged");
-                }
-                event = told.recv() => match event {
-                    Some(event) => sinks.event(&event),
-                    None => break true,
-                },
-            }
-        };
-        match is_over {
-            true => running
-                .await
-                .map_err(|error| harness(format!("the run broke: {error}"))),
-            false => Ok(abandoned(sinks)),
-        }
-    });
-    // Dropping what still runs kills the processes that it started.
-    runtime.shutdown_timeout(PATIENCE);
-    summary
-}
-
-/// The end of a run that was interrupted twice.
-fn abandoned(sinks: &mut Sinks) -> Summary {
-    let summary = Summary {
-        counts: sinks
-            .record()
-            .counts()
-            .into_iter()
-            .map(|(verdict, count)| (verdict.name().to_owned(), count))
-            .collect(),
-        requirements: sinks.record().requirements().into_iter().collect(),
-        exit: Exit::Interrupted as u8,
-        message: String::from("interrupted twice; what was being played was not judged"),
-        failing: Vec::new(),
-        notes: Vec::new(),
-        interrupted: true,
-        seconds: 0.0,
-    };
-    sinks.event(&Event::RunFinished(summary.clone()));
-    summary
-}
-
-/// This program, which the reference is started from.
-pub(super) fn own_path() -> Result<String, Failure> {
-    let path = std::env::current_exe()
-        .map_err(|error| harness(format!("this program does not know its own path: {error}")))?;
-    path.into_os_string()
-        .into_string()
-        .map_err(|path| harness(format!("this program's path {} is no text", path.display())))
 }

@@ -25,6 +25,7 @@ use shakedown_report::text::{clean_line, count};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
+use crate::conduct::own_path;
 use crate::exit::{Exit, Failure as Wrong, harness, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
@@ -138,7 +139,7 @@ impl Args {
                 runtime: &runtime,
                 stop: stop.clone(),
                 seed: self.seed,
-                shakedown: super::run::own_path()?,
+                shakedown: own_path()?,
                 captures: captures.path(),
             }),
             None => {

@@ -1,0 +1,136 @@
+//! What the commands have in common that play: reports hear of it, until its end or a signal.
+
+use std::time::Duration;
+
+use anstream::eprintln;
+use shakedown_engine::event::{Event, Summary};
+use shakedown_engine::interop::InteropSummary;
+use shakedown_net::host::StopSignal;
+use shakedown_report::Sinks;
+use tokio::sync::{mpsc, watch};
+
+use crate::exit::{Exit, Failure, error_label, harness};
+use crate::logging::Global;
+use crate::reports::{self, Format, ReportArgs};
+use crate::run_directory::RunDirectory;
+
+/// How long what was started may take to end after the run.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// What is told last of what was played.
+pub(crate) trait Ending: Send + 'static {
+    /// The program's exit code, and why.
+    fn exit(&self) -> (u8, &str);
+
+    /// The same of a play that was interrupted twice, which the reports hear.
+    fn abandoned(sinks: &mut Sinks) -> Self;
+}
+
+/// Plays, hands every event to the reports, and stops at the first signal. A second one ends the program
+/// without waiting for anything.
+pub(crate) fn conduct<E, Playing>(
+    reports: &ReportArgs,
+    directory: &RunDirectory,
+    global: &Global,
+    play: impl FnOnce(mpsc::UnboundedSender<Event>, watch::Receiver<bool>) -> Playing,
+) -> Result<Exit, Failure>
+where
+    E: Ending,
+    Playing: Future<Output = E> + Send + 'static,
+{
+    let mut sinks = reports.open(global, Some(directory), true)?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
+    let ended = runtime.block_on(async {
+        let mut signal = StopSignal::new()
+            .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
+        let (events, mut told) = mpsc::unbounded_channel();
+        let (stop, stopped) = watch::channel(false);
+        let running = tokio::spawn(play(events, stopped));
+        let is_over = loop {
+            tokio::select! {
+                biased;
+                () = signal.wait() => {
+                    if stop.send_replace(true) {
+                        break false;
+                    }
+                    tracing::warn!("interrupted: what is being played is cut off and judged");
+                }
+                event = told.recv() => match event {
+                    Some(event) => sinks.event(&event),
+                    None => break true,
+                },
+            }
+        };
+        match is_over {
+            true => running
+                .await
+                .map_err(|error| harness(format!("the run broke: {error}"))),
+            false => Ok(E::abandoned(&mut sinks)),
+        }
+    });
+    // Dropping what still runs kills the processes that it started.
+    runtime.shutdown_timeout(PATIENCE);
+    let ended = ended?;
+    let (exit, message) = ended.exit();
+    if reports.format == Format::Json && exit != 0 {
+        eprintln!("{} {message}", error_label());
+    }
+    Ok(reports::close(sinks, exit))
+}
+
+impl Ending for Summary {
+    fn exit(&self) -> (u8, &str) {
+        (self.exit, &self.message)
+    }
+
+    fn abandoned(sinks: &mut Sinks) -> Self {
+        let counts = sinks.record().counts().into_iter();
+        let summary = Self {
+            counts: counts
+                .map(|(verdict, count)| (verdict.name().to_owned(), count))
+                .collect(),
+            requirements: sinks.record().requirements().into_iter().collect(),
+            exit: Exit::Interrupted as u8,
+            message: String::from("interrupted twice; what was being played was not judged"),
+            failing: Vec::new(),
+            notes: Vec::new(),
+            interrupted: true,
+            seconds: 0.0,
+        };
+        sinks.event(&Event::RunFinished(summary.clone()));
+        summary
+    }
+}
+
+impl Ending for InteropSummary {
+    fn exit(&self) -> (u8, &str) {
+        (self.exit, &self.message)
+    }
+
+    fn abandoned(sinks: &mut Sinks) -> Self {
+        let counts = sinks.record().table.iter().flat_map(|table| table.counts());
+        let counts = counts.map(|(standing, count)| (standing.name().to_owned(), count));
+        let summary = Self {
+            counts: counts.collect(),
+            exit: Exit::Interrupted as u8,
+            message: String::from("interrupted twice; pairs that were on were not judged"),
+            notes: Vec::new(),
+            interrupted: true,
+            seconds: 0.0,
+        };
+        sinks.event(&Event::InteropFinished(summary.clone()));
+        summary
+    }
+}
+
+/// This program, which the reference is started from.
+pub(crate) fn own_path() -> Result<String, Failure> {
+    let path = std::env::current_exe()
+        .map_err(|error| harness(format!("this program does not know its own path: {error}")))?;
+    path.into_os_string()
+        .into_string()
+        .map_err(|path| harness(format!("this program's path {} is no text", path.display())))
+}
