@@ -58,6 +58,7 @@ crate::twin::twins! {
     RestLonger = "PR-T-05/late": "the rest of a u32 may take 320 s",
     IdleIsReceiving = "PR-T-05/idle": "a client that sends nothing for 5 minutes is closed",
     NoAnswerToZero = "PR-K-01": "a StateCommit of 0 has no answer",
+    DoublesStop = "PR-K-01/wrap": "a double above 2^32 - 1 is 2^32 - 1",
     AnsweredTwice = "PR-K-01/twice": "a StateCommit of 2^32 - 1 has two answers",
     NoItems = "PR-A-01": "no items go in push, and two for each request in pull",
     ItemsAskedFor = "PR-A-02": "bytes on the Action stream are passed over in push",

@@ -263,7 +263,11 @@ impl Session {
                         u32::MAX if self.without.has(Deviation::AnsweredTwice) => 2,
                         _ => 1,
                     };
-                    let answers = std::iter::repeat_n((due, number.wrapping_mul(2)), answers);
+                    let answer = match self.without.has(Deviation::DoublesStop) {
+                        true => number.saturating_mul(2),
+                        false => number.wrapping_mul(2),
+                    };
+                    let answers = std::iter::repeat_n((due, answer), answers);
                     self.commits.extend(answers);
                 }
                 Kind::Action => {

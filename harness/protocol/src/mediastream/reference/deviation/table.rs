@@ -185,6 +185,7 @@ table! {
         => Taken(SYN, |it| it.lose()),
     SynRejected = "MS-H-05/rejected": "every SYN is rejected"
         => Sent(SYN_ACK, |it| it.edit(27, |_| 0)),
+    SynFindsSlotsTaken = "MS-H-05/slot": "a stream that is over keeps its slot: SYNs are rejected",
     AcceptsUnnamed = "MS-H-06": "Accept=1 bears no id"
         => Sent(SYN_ACK, |it| it.set_id(ConnectionId::EMPTY)),
     AcceptsUnended = "MS-H-06/nul": "the assigned id has no NUL"
@@ -299,6 +300,7 @@ table! {
     AckOfAnotherNonce = "MS-S-02/nonce": "START_ACK has a Nonce one higher" => Sent(START_ACK, |it| it.count(38, one_more)),
     AckWithoutSender = "MS-S-02/sender": "START_ACK has SenderNonce 0" => Sent(START_ACK, |it| it.count(46, |_| 0)),
     AckOfNothing = "MS-S-02/parameters": "START_ACK says nothing of parameters" => Sent(START_ACK, |it| it.strip(|_| true)),
+    StartFindsSlotsTaken = "MS-S-02/slot": "a stream that is over keeps its slot: STARTs get ERROR 4",
     LastTlvCounts = "MS-S-02/last": "of two TLVs of one type the last counts"
         => Taken(HANDSHAKE, |it| it.reverse_tlvs()),
     ConfirmsAnotherStream = "MS-S-03": "START_CONFIRM has a StreamId one higher" => Sent(CONFIRM, |it| it.count(30, one_more)),
@@ -475,10 +477,17 @@ table! {
         => Paced(|due, number| due + interval(due, number) * if number < 20 { 0 } else { 10 }),
     OneFrameMore = "MS-D-07": "there is a frame more than the stream has"
         => Sent(MEDIA, |it| if it.sequence() == it.known.frames { it.after.push(it.next_frame()) }),
+    SynEndsAnother = "MS-D-07/other": "a SYN or START of another peer ends the stream"
+        => Taken(HANDSHAKE, |it| if !it.known.session && matches!(it.flag(), flag::SYN | flag::START) {
+            it.ends = it.known.other.map(|(other, _)| other);
+        }),
     OneFrameLess = "MS-D-07/few": "the last frame is not sent"
         => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
     SameNumbersNew = "MS-D-09": "restarted numbers after another connection id are duplicates"
         => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
+    SameIdNew = "MS-D-09/again" Initiator: "the same connection id again makes numbers new",
+    ManyFramesLost = "MS-D-11/many" Initiator: "frames above number 4,096 are dropped"
+        => Taken(MEDIA, |it| it.lose_if(it.sequence() > 4_096)),
     PatternFrom1 = "MS-D-11" Responder: "the pattern begins at 1"
         => Sent(MEDIA, |it| it.shift_pattern()),
     PatternSwapped = "MS-D-11/swapped" Responder: "the pattern is big-endian"

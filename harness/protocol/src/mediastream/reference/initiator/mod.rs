@@ -141,9 +141,10 @@ impl Initiator {
             State::Session(session) => {
                 session.contact = now;
                 let is_legacy = matches!(session.agreed, Agreed::Nothing);
-                if self.named.is_some_and(|named| named != id) {
+                let is_any_new = self.settings.lacks(Deviation::SameIdNew);
+                if self.named.is_some_and(|named| named != id || is_any_new) {
                     self.receiver.flush(); // MS-D-09
-                    if is_legacy {
+                    if is_legacy || is_any_new {
                         self.done.clear(); // MS-D-10
                         session.last_seen = None;
                     }

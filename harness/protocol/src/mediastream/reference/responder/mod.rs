@@ -204,7 +204,7 @@ impl Responder {
     /// in a new one (MS-H-19).
     fn room_for(&mut self, from: SocketAddr) -> Result<(), (&'static str, &'static str)> {
         let present = self.sessions.get(&from);
-        if present.is_none() && self.sessions.len() >= self.settings.max_sessions {
+        if present.is_none() && self.taken() >= self.settings.max_sessions {
             self.counters.resource_rejections += 1;
             return Err(("session_limit", "too many sessions"));
         }

@@ -71,6 +71,18 @@ impl Responder {
         }
     }
 
+    /// How many of the places for sessions are taken.
+    pub(super) fn taken(&self) -> usize {
+        let keeps = [
+            Deviation::SynFindsSlotsTaken,
+            Deviation::StartFindsSlotsTaken,
+        ];
+        match keeps.iter().any(|keeps| self.settings.lacks(*keeps)) {
+            true => usize::try_from(self.counters.handshakes.succeeded).unwrap_or(usize::MAX),
+            false => self.sessions.len(),
+        }
+    }
+
     /// A START was refused.
     pub(super) fn keep_refused(&mut self, now: Duration, peer: SocketAddr, identity: Identity) {
         if self.settings.lacks(Deviation::RefusedIsKept) && !self.sessions.contains_key(&peer) {
