@@ -6,9 +6,11 @@ CARGO ?= cargo
 SHAKEDOWN := target/debug/shakedown
 # Seconds for each target of `make fuzz-smoke`.
 FUZZ_SECONDS ?= 10
+# The part of all mutants that `make mutants` tries: about 90, an hour on two cores.
+SHARD ?= 1/40
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds golden lint fuzz-smoke bench clean
+.PHONY: help build run test acceptance odds golden lint fuzz-smoke mutants bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +59,14 @@ lint: ## Check format, lints, documentation and, where cargo-deny is, licences
 
 fuzz-smoke: ## Run each fuzz target for 10 seconds, where a nightly toolchain is
 	@CARGO="$(CARGO)" fuzz/run.sh $(FUZZ_SECONDS)
+
+mutants: ## Break frames, monitors and scripts one place at a time; tests must fail (SHARD=1/40)
+	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
+	@$(CARGO) mutants --list --no-config >reports/mutants.list
+	@sed -n "s/^    '\(.*\)',.*/\1/p" .cargo/mutants.toml | while read -r entry; do \
+		grep -qE -e "$$entry" reports/mutants.list || { echo "mutants: '$$entry' matches nothing"; exit 1; }; \
+	done
+	$(CARGO) mutants --shard $(SHARD) --sharding round-robin --minimum-test-timeout 240 --output reports
 
 bench: ## Run the benchmarks
 	$(CARGO) bench --locked --workspace
