@@ -115,3 +115,23 @@ impl Inbox {
         self.queues.get(socket.0)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_is_kept_after_what_was_not_kept_though_there_is_room_again() {
+        let mut inbox = Inbox::new(1);
+        let arrive = |inbox: &mut Inbox, bytes| {
+            let from = SocketAddr::from(([127, 0, 0, 1], 9));
+            inbox.arrive(SocketId(0), from, Duration::ZERO, &vec![0; bytes], None);
+        };
+        arrive(&mut inbox, MAX_WAITING_BYTES);
+        arrive(&mut inbox, 1);
+        assert!(inbox.take(SocketId(0)).is_some());
+        arrive(&mut inbox, 1);
+        assert!(inbox.take(SocketId(0)).is_none());
+        assert_eq!(inbox.missing(&[SocketId(0)]), Some((SocketId(0), 2)));
+    }
+}

@@ -113,6 +113,21 @@ fn the_end_of_the_process_is_a_choice() {
 }
 
 #[test]
+fn what_arrives_elsewhere_is_no_matter_of_a_branch_that_comes_first() {
+    let mut play = Play::new(
+        "responder",
+        json!({
+            "sockets": { "other": { "other_port": {} } },
+            "steps": [{ "either": [
+                { "title": "there", "steps": [{ "expect": { "frame": "SYN-ACK", "within": "1s", "at": "other" } }] },
+                { "title": "here", "steps": [{ "expect": { "frame": "data", "within": "1s" } }] },
+            ] }],
+        }),
+    );
+    play.gets(1, "data", data(1)).passed();
+}
+
+#[test]
 fn media_may_begin_a_branch() {
     let mut play = responder(json!([{ "either": [
         { "title": "silence", "steps": [{ "expect_nothing": { "for": "1s" } }] },
