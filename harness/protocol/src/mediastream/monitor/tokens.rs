@@ -101,10 +101,15 @@ impl Flow {
     }
 
     /// The JOIN token of the initiator: it wants to send. A copy, and one on a tuple whose session
-    /// lives, asks for nothing.
+    /// lives or whose handshake was answered, asks for nothing.
     pub(super) fn join_token(&mut self, context: &mut Context<'_>) {
         let session = &self.session;
-        let waits = !session.is_upload && !session.stream.has_begun();
+        let handshake = &session.handshake;
+        let is_answered = handshake.start3.is_some()
+            || handshake.confirmed.is_some()
+            || handshake.early.is_named()
+            || handshake.offered.first().is_some();
+        let waits = !session.is_upload && !session.stream.has_begun() && !is_answered;
         if waits || self.is_over(context) {
             self.reopen(Some(Mode::Legacy), Origin::Start, context);
             self.session.is_upload = true;

@@ -45,6 +45,14 @@ fn a_join_that_waits_for_its_turn_is_healthy() {
 }
 
 #[test]
+fn a_join_within_a_session_of_3way_begins_no_upload() {
+    let talk = Talk::new().greet("one").after(1.0).ask(b"JOIN");
+    let heard = judge(&talk.after(1.0).frames(1..=20), &supervised("3way"));
+    assert_eq!(heard.sessions.len(), 1);
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+}
+
+#[test]
 fn faults_of_uploaded_media_are_the_initiators() {
     let gap = Talk::uploaded(1..=9).uploads(11..=50);
     assert_broken_at_sender(&gap, "MS-D-01");
