@@ -96,6 +96,7 @@ impl Ending for Summary {
             exit: Exit::Interrupted as u8,
             message: String::from("interrupted twice; what was being played was not judged"),
             failing: Vec::new(),
+            waivers: Vec::new(),
             notes: Vec::new(),
             interrupted: true,
             seconds: 0.0,

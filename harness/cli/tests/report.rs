@@ -22,7 +22,7 @@ fn report(arguments: &[&Path]) -> Output {
 fn run(directory: &Path, shard: &str, verdict: &str, exit: u8) -> PathBuf {
     let scenario = format!("mediastream/legacy/responder/{shard}");
     let events = [
-        r#"{"type":"run-started","version":1,"iut":"acme","seed":7,"capture":"tap","scenarios":1}"#
+        r#"{"type":"run-started","version":2,"iut":"acme","seed":7,"capture":"tap","scenarios":1}"#
             .to_owned(),
         format!(
             r#"{{"type":"verdict","scenario":"{scenario}","title":"A fact","verdict":"{verdict}",
@@ -117,4 +117,40 @@ fn parts_of_a_run_are_told_together_only_if_all_are_there() {
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("part 2/2 is missing"), "{error}");
+}
+
+#[test]
+fn a_waiver_that_no_part_of_a_run_needs_fails_the_report_of_all_parts() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let parts = |name: &str, matched: [&str; 2]| {
+        let folder = directory.path().join(name);
+        fs::create_dir(&folder).expect("a directory can be made");
+        let part = |(number, matched): (usize, &str)| {
+            let run = run(&folder, &number.to_string(), "pass", 0);
+            let events = run.join("events.jsonl");
+            let text = fs::read_to_string(&events).expect("the events");
+            let plan = format!(
+                r#""scenarios":1,"plan":{{"reference":false,"implementations":[],"of":2,"part":"{number}/2","suite":"x"}}}}"#
+            );
+            let waiver = format!(
+                r#""waivers":[{{"iut":"acme","waiver":"MS-H-22","matched":{matched}}}],"interrupted""#
+            );
+            let text = text.replacen(r#""scenarios":1}"#, &plan, 1);
+            let text = text.replacen(r#""interrupted""#, &waiver, 1);
+            fs::write(&events, text).expect("a file can be written");
+            run
+        };
+        let paths: Vec<_> = (1..).zip(matched).map(part).collect();
+        let output = report(&[&paths[0], &paths[1]]);
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        (output.status.code(), text)
+    };
+    let (exit, text) = parts("stale", ["false", "false"]);
+    assert_eq!(exit, Some(1));
+    let told = "acme: the waiver of MS-H-22 matched no finding";
+    assert!(text.contains(told), "{text}");
+    for (name, matched) in [("used", ["false", "true"]), ("unknown", ["null", "false"])] {
+        let (exit, text) = parts(name, matched);
+        assert_eq!((exit, text.contains(told)), (Some(0), false), "{text}");
+    }
 }

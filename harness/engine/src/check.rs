@@ -108,7 +108,7 @@ impl Check<'_> {
             Observation::Session(session) => {
                 self.sessions += 1;
                 self.more_breaches += session.more_breaches;
-                for id in &session.judged {
+                for id in session.judged.ids() {
                     self.worse(id, Verdict::Pass);
                 }
                 Some(Event::Session(self.session(session)))
@@ -119,7 +119,7 @@ impl Check<'_> {
                     self.findings += 1;
                     Verdict::Fail
                 } else {
-                    Verdict::NotApplicable
+                    Verdict::Advice
                 };
                 self.worse(finding.requirement, verdict);
                 Some(Event::Finding(event))

@@ -12,7 +12,7 @@ use crate::interop::{InteropStarted, InteropSummary, PairEvent};
 use crate::verdict::Verdict;
 
 /// Version of this contract, told in `run-started`, `check-finished` and `interop-started`.
-pub const VERSION: u32 = 1;
+pub const VERSION: u32 = 2;
 
 /// How packets are recorded where nothing goes over a wire: `capture` of `run-started`. All times of
 /// such a run are virtual.
@@ -261,10 +261,31 @@ pub struct Summary {
     /// What else must be known: packets that were dropped, processes that had to be killed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub notes: Vec<String>,
+    /// What became of the waivers, where all scenarios were selected: those of all parts, of which a
+    /// part knows its own only.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub waivers: Vec<WaiverEvent>,
     /// Whether the run was interrupted.
     pub interrupted: bool,
     /// How long it took, in seconds.
     pub seconds: f64,
+}
+
+/// A waiver, and whether it was needed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+pub struct WaiverEvent {
+    /// The implementation's name.
+    pub iut: String,
+    /// The requirement, and the scenario if it names one: `MS-H-22 in mediastream/3way/responder/x`.
+    pub waiver: String,
+    /// Whether it matched a finding; `None` where that is not known, because not everything was played.
+    pub matched: Option<bool>,
+}
+
+/// Why a run fails although no scenario does: a waiver of `iut` is not needed any more.
+#[must_use]
+pub fn matches_nothing(iut: &str, waiver: &str) -> String {
+    format!("{iut}: the waiver of {waiver} matched no finding")
 }
 
 /// A check is over.

@@ -13,6 +13,11 @@ use shakedown_engine::simulation::{Settings, simulate};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::proton::PROTOCOL;
 
+#[path = "scenario_snapshots/not_judged.rs"]
+mod not_judged;
+
+use not_judged::not_judged;
+
 #[rstest]
 fn the_reference_passes(#[files("../../vectors/proton/scenarios/**/*.json")] path: PathBuf) {
     let loaded = Loaded::read(&path).unwrap_or_else(|problems| panic!("{problems}"));
@@ -25,5 +30,10 @@ fn the_reference_passes(#[files("../../vectors/proton/scenarios/**/*.json")] pat
         let simulated = simulate(&PROTOCOL, &scenario, &Settings::default()).unwrap();
         let verdict = &simulated.composed.verdict;
         assert_eq!(verdict.verdict, Verdict::Pass, "{mode}: {simulated:#?}");
+        let silent = not_judged(&PROTOCOL, &scenario, verdict);
+        assert!(
+            silent.is_empty(),
+            "listed and judged by nothing in {mode}: {silent:?}"
+        );
     }
 }

@@ -7,11 +7,14 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "scenario_snapshots/not_judged.rs"]
+mod not_judged;
 #[path = "scenario_snapshots/transcript.rs"]
 mod transcript;
 
 use std::path::{Path, PathBuf};
 
+use not_judged::not_judged;
 use rstest::rstest;
 use shakedown_engine::scenario::Loaded;
 use shakedown_engine::simulation::{Settings, Simulated, simulate};
@@ -38,6 +41,11 @@ fn the_reference_passes(#[files("../../vectors/mediastream/scenarios/**/*.json")
         simulated.composed.verdict.verdict,
         Verdict::Pass,
         "{transcript}"
+    );
+    let silent = not_judged(protocol, &loaded.scenario, &simulated.composed.verdict);
+    assert!(
+        silent.is_empty(),
+        "listed and judged by nothing: {silent:?}"
     );
 }
 

@@ -54,7 +54,7 @@ impl Audit {
             Observation::Session(session) => {
                 assert!((1..=self.newest).contains(&session.first_packet));
                 assert!(self.length.is_none() || session.datagrams <= self.newest);
-                session.judged.iter().for_each(|id| self.check_id(id));
+                session.judged.ids().for_each(|id| self.check_id(id));
             }
         }
     }

@@ -1,6 +1,6 @@
 //! Passive judges: they see the packets of a capture in order and say what they find.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
 
@@ -95,9 +95,51 @@ pub struct Session {
     /// Gaps, swaps and repetitions that the network may have made.
     pub network: NetworkCounts,
     /// Requirements that this session exercised: a breach would have been a finding.
-    pub judged: Vec<&'static str>,
+    pub judged: Judged,
     /// Breaches beyond the first of each requirement and party: counted, not told one by one.
     pub more_breaches: u64,
+}
+
+/// Requirements that a session exercised, each with the party whose breach would have been a finding.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Judged(BTreeSet<(&'static str, Role)>);
+
+impl Judged {
+    /// Whether either party was judged by it.
+    #[must_use]
+    pub fn contains(&self, id: &str) -> bool {
+        [Role::Initiator, Role::Responder]
+            .iter()
+            .any(|role| self.of(id, *role))
+    }
+
+    /// Whether this party was judged by it.
+    #[must_use]
+    pub fn of(&self, id: &str, party: Role) -> bool {
+        self.0.contains(&(id, party))
+    }
+
+    /// The ids, each once for each party.
+    pub fn ids(&self) -> impl Iterator<Item = &'static str> {
+        self.0.iter().map(|(id, _)| *id)
+    }
+
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+impl FromIterator<(&'static str, Role)> for Judged {
+    fn from_iter<T: IntoIterator<Item = (&'static str, Role)>>(judged: T) -> Self {
+        Self(judged.into_iter().collect())
+    }
+}
+
+impl Extend<(&'static str, Role)> for Judged {
+    fn extend<T: IntoIterator<Item = (&'static str, Role)>>(&mut self, judged: T) {
+        self.0.extend(judged);
+    }
 }
 
 /// What the network may have done to a session's media.

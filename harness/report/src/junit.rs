@@ -157,7 +157,7 @@ fn status(verdict: &VerdictEvent, findings: &[&FindingEvent]) -> TestCaseStatus 
     let reason = verdict.reason.as_deref().unwrap_or(verdict.verdict.name());
     let (mut status, ty) = match verdict.verdict {
         Verdict::Pass => return TestCaseStatus::success(),
-        Verdict::NotApplicable | Verdict::NotObserved => {
+        Verdict::Advice | Verdict::Waived | Verdict::NotApplicable | Verdict::NotObserved => {
             let mut status = TestCaseStatus::skipped();
             status.set_message(clean_line(reason));
             status.set_type(kebab(verdict.verdict));

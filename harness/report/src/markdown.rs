@@ -273,7 +273,9 @@ fn results(record: &Record) -> String {
     for verdict in Verdict::ALL {
         let _ = write!(text, " {verdict} |");
     }
-    text += "\n|---|--:|--:|--:|--:|--:|--:|\n";
+    text += "\n|---|";
+    text += &"--:|".repeat(Verdict::ALL.len());
+    text.push('\n');
     for (group, verdicts) in groups {
         let _ = write!(text, "| {} |", code(group));
         for verdict in Verdict::ALL {

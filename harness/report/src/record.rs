@@ -1,6 +1,9 @@
+use std::collections::BTreeSet;
+
 use indexmap::{IndexMap, IndexSet};
 use shakedown_engine::event::{
     CheckSummary, Event, FindingEvent, LoadSummary, SessionEvent, Summary, VerdictEvent,
+    WaiverEvent, matches_nothing,
 };
 use shakedown_engine::verdict::Verdict;
 
@@ -48,6 +51,8 @@ pub struct Run {
     pub selected: IndexSet<String>,
     /// Runs that began and have not come to their end.
     pub open: usize,
+    /// The parts of a split run that began: `2/3`.
+    pub parts: BTreeSet<String>,
 }
 
 impl Record {
@@ -75,6 +80,7 @@ impl Record {
                 join(&mut run.capture, capture);
                 run.scenarios += scenarios;
                 run.selected.extend(plan.selected.iter().cloned());
+                run.parts.extend(plan.part.clone());
                 run.open += 1;
             }
             Event::ScenarioStarted { scenario } => {
@@ -105,6 +111,7 @@ impl Record {
                     Some(all) => join_summary(all, summary),
                     None => self.summary = Some(summary.clone()),
                 }
+                self.all_parts_told();
             }
             Event::CheckFinished(check) => self.checks.push(check.clone()),
             Event::InteropStarted(started) => match &mut self.table {
@@ -125,6 +132,28 @@ impl Record {
                     table.finish(summary);
                 }
             }
+        }
+    }
+
+    /// Once all parts of a split run have told what they know: a waiver that matched nothing in any of
+    /// them fails the run, as it fails one that is not split.
+    fn all_parts_told(&mut self) {
+        let (Some(run), Some(all)) = (&self.run, &mut self.summary) else {
+            return;
+        };
+        let last = run.parts.last().and_then(|part| part.split_once('/'));
+        let total = last.and_then(|(_, total)| total.parse().ok());
+        if run.open > 0 || all.interrupted || total != Some(run.parts.len()) {
+            return;
+        }
+        let stale = all.waivers.iter().filter(|one| one.matched == Some(false));
+        let stale: Vec<_> = stale
+            .map(|one| matches_nothing(&one.iut, &one.waiver))
+            .collect();
+        for message in stale {
+            all.exit = worse(all.exit, 1);
+            all.message = format!("{message}; {}", all.message);
+            all.failing.push(message);
         }
     }
 
@@ -214,7 +243,7 @@ impl Record {
         let mut worst: IndexMap<&str, Verdict> = IndexMap::new();
         for (id, verdict) in told.chain(checked).chain(judged) {
             let known = worst.entry(id).or_insert(*verdict);
-            *known = add(*known, *verdict);
+            *known = known.with(*verdict);
         }
         let order = |id: &str| {
             let all = crate::requirements::all_beside(std::iter::once(id));
@@ -282,7 +311,7 @@ fn join_summary(all: &mut Summary, other: &Summary) {
     }
     for (id, verdict) in &other.requirements {
         let known = all.requirements.entry(id.clone()).or_insert(*verdict);
-        *known = add(*known, *verdict);
+        *known = known.with(*verdict);
     }
     all.exit = worse(all.exit, other.exit);
     if all.message != other.message {
@@ -295,38 +324,29 @@ fn join_summary(all: &mut Summary, other: &Summary) {
     let new = other.notes.iter().filter(|note| !all.notes.contains(note));
     let new: Vec<String> = new.cloned().collect();
     all.notes.extend(new);
+    for waiver in &other.waivers {
+        let is_it =
+            |one: &&mut WaiverEvent| (&one.iut, &one.waiver) == (&waiver.iut, &waiver.waiver);
+        match all.waivers.iter_mut().find(is_it) {
+            // Matched in one of them, or not known in one of them, or matched in none.
+            Some(known) => {
+                known.matched = match (known.matched, waiver.matched) {
+                    (Some(true), _) | (_, Some(true)) => Some(true),
+                    (None, _) | (_, None) => None,
+                    (Some(false), Some(false)) => Some(false),
+                }
+            }
+            None => all.waivers.push(waiver.clone()),
+        }
+    }
     all.interrupted |= other.interrupted;
     all.seconds += other.seconds;
-}
-
-/// The sum of two verdicts on one requirement.
-fn add(a: Verdict, b: Verdict) -> Verdict {
-    const SILENT: [Verdict; 2] = [Verdict::NotApplicable, Verdict::NotObserved];
-    match (SILENT.contains(&a), SILENT.contains(&b)) {
-        (true, false) => b,
-        (false, true) => a,
-        (true, true) => a.min(b),
-        (false, false) => a.max(b),
-    }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture;
-
-    #[test]
-    fn a_requirement_that_one_scenario_judged_is_judged() {
-        use Verdict::{Error, Fail, Inconclusive, NotApplicable, NotObserved, Pass};
-        for silent in [NotApplicable, NotObserved] {
-            for judged in [Pass, Inconclusive, Error, Fail] {
-                assert_eq!(add(silent, judged), judged);
-                assert_eq!(add(judged, silent), judged);
-            }
-        }
-        assert_eq!(add(Pass, Inconclusive), Inconclusive);
-        assert_eq!(add(Fail, Error), Fail);
-    }
 
     #[test]
     fn several_runs_add_up_and_nothing_improves() {

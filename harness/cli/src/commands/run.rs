@@ -399,8 +399,7 @@ impl Args {
         let selection = &self.selection;
         let is_narrowed = !selection.scenarios.is_empty()
             || !selection.filter.is_empty()
-            || selection.mode.is_some()
-            || selection.shard.is_some();
+            || selection.mode.is_some();
         Assignment {
             scenarios: scenarios.map(|loaded| loaded.scenario.clone()).collect(),
             is_full: !is_narrowed,

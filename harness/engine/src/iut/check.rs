@@ -222,8 +222,22 @@ impl Checker<'_> {
             (Some(_), Some(_)) | (None, _) => {}
         }
         let before = &self.iut.waive[..index];
-        if before.iter().any(|earlier| earlier.requirement == *id) {
+        let is_same = |earlier: &Waiver| {
+            let (one, other) = (&earlier.scenario, &waiver.scenario);
+            earlier.requirement == *id && (one.is_none() || other.is_none() || one == other)
+        };
+        if before.iter().any(is_same) {
             self.at(&id_place, format!("{id} is waived twice"), None);
+        }
+        let folder = format!("{}/", self.iut.protocol);
+        if let Some(scenario) = waiver
+            .scenario
+            .as_ref()
+            .filter(|id| !id.starts_with(&folder))
+        {
+            let message = format!("{scenario:?} is no scenario of {}", self.iut.protocol);
+            let help = "write its whole id, as `shakedown list scenarios` shows it";
+            self.at(&place.key("scenario"), message, Some(help));
         }
         if waiver.because.trim().is_empty() {
             let help = "say why it is known and who will see to it";

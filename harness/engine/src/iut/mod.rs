@@ -82,6 +82,16 @@ impl Start {
     }
 }
 
+impl std::fmt::Display for Waiver {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.requirement)?;
+        match &self.scenario {
+            Some(scenario) => write!(f, " in {scenario}"),
+            None => Ok(()),
+        }
+    }
+}
+
 impl Waiver {
     /// Whether it does not count any more on this day.
     #[must_use]

@@ -241,6 +241,9 @@ impl Default for Exit {
 pub struct Waiver {
     /// The requirement's id.
     pub requirement: String,
+    /// The scenario in which it is waived; left out, in all.
+    #[serde(default)]
+    pub scenario: Option<String>,
     /// Why it is waived.
     pub because: String,
     /// The last day on which the waiver counts: `2027-03-01`.

@@ -1,7 +1,7 @@
 //! How a play goes through its steps, how it ends, and what is told of it: the same over datagrams
 //! and over streams.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +12,7 @@ use super::describe::human_time;
 use super::outcome::exit_status;
 use super::path::Path;
 use super::program::{Kind, Op, Program};
-use super::{Environment, Failure, ScriptOutcome, StepEvent};
+use super::{Environment, Failure, Judgements, ScriptOutcome, StepEvent};
 use crate::network::Impairment;
 
 /// Most steps that are played, those of repeated lists each time.
@@ -302,7 +302,6 @@ impl Course {
         failure.expected = expected.unwrap_or(failure.expected);
         failure.got = got.unwrap_or(failure.got);
         failure.requirement = requirement.unwrap_or(failure.requirement);
-        failure.judged = self.judged();
         failure.since = self.mark;
         if choices > 1 {
             failure.step.clone_from(&op.path);
@@ -334,18 +333,25 @@ impl Course {
         self.outcome = Some(ScriptOutcome::Failed(failure));
     }
 
-    /// Requirements named by steps all of which were completed.
-    pub(crate) fn judged(&self) -> Vec<String> {
-        let mut all: IndexMap<&str, bool> = IndexMap::new();
+    /// What the steps say of requirements by now: those that they name, and the scenario's first for
+    /// those that name none.
+    pub(crate) fn judgements(&self, context: &Context) -> Judgements {
+        let has_passed = self.outcome == Some(ScriptOutcome::Passed);
+        let mut open = BTreeSet::new();
+        let mut said = Judgements::default();
         for (op, completed) in self.ops.iter().zip(&self.completed) {
-            for requirement in op.requirements() {
-                *all.entry(requirement).or_insert(true) &= *completed;
-            }
+            let list = match (completed, op.is_by_status(context)) {
+                (true, false) => &mut said.judged,
+                (true, true) => &mut said.untold,
+                (false, _) => &mut open,
+            };
+            list.extend(op.judged_by(context).into_iter().map(str::to_owned));
         }
-        let judged = all.into_iter().filter(|(_, completed)| *completed);
-        judged
-            .map(|(requirement, _)| requirement.to_owned())
-            .collect()
+        if !has_passed {
+            said.judged.retain(|id| !open.contains(id));
+        }
+        said.untold.retain(|id| !said.judged.contains(id));
+        said
     }
 
     /// A stimulus was not applied.

@@ -90,7 +90,7 @@ use crate::iut::{Exit, Timing};
 
 pub use bindings::fingerprint;
 pub use describe::{describe, human_time};
-pub use outcome::{Failure, FieldPlace, ScriptOutcome, StepEvent, is_crash};
+pub use outcome::{Failure, FieldPlace, Judgements, ScriptOutcome, StepEvent, is_crash};
 pub use peer::Script;
 pub use program::Program;
 pub use program::named_requirements;

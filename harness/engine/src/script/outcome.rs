@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use crate::event::Event;
@@ -41,8 +42,6 @@ pub struct Failure {
     pub payload: Option<Vec<u8>>,
     /// The field of it that is wrong, if one is.
     pub field: Option<FieldPlace>,
-    /// Requirements that steps were judged by, all of which were completed before: they hold.
-    pub judged: Vec<String>,
     /// The slack of the window, if the step failed by time.
     pub slack: Option<Duration>,
     /// When the step began.
@@ -62,11 +61,20 @@ impl Failure {
             got: got.to_owned(),
             payload: None,
             field: None,
-            judged: Vec::new(),
             slack: None,
             since: time,
         }
     }
+}
+
+/// What the steps of a play say of requirements.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub struct Judgements {
+    /// Those that were judged: a step that is judged by them was played, and where the play did not come
+    /// to its end, every one of them.
+    pub judged: BTreeSet<String>,
+    /// Those of which only the exit status would tell, which does not (`status_tells`).
+    pub untold: BTreeSet<String>,
 }
 
 /// A field within a datagram.

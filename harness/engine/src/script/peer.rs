@@ -16,7 +16,7 @@ use super::course::Course;
 use super::play::DatagramScript;
 use super::program::Program;
 use super::streams::StreamScript;
-use super::{Action, Environment, Input, ScriptOutcome, SocketId, StepEvent};
+use super::{Action, Environment, Input, Judgements, ScriptOutcome, SocketId, StepEvent};
 
 /// A scenario being played; see the [module](super) for the rules.
 #[derive(Debug)]
@@ -180,6 +180,12 @@ impl Script {
     #[must_use]
     pub fn outcome(&self) -> Option<&ScriptOutcome> {
         self.course().outcome.as_ref()
+    }
+
+    /// What its steps say of requirements by now.
+    #[must_use]
+    pub fn judgements(&self) -> Judgements {
+        self.course().judgements(self.context())
     }
 
     /// When the first media arrived that a step has looked at, or the first bytes on a stream, by the

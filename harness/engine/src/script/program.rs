@@ -67,6 +67,24 @@ impl Op {
 }
 
 impl Op {
+    /// The requirements by which it is judged: where it names none, the scenario's first.
+    pub(crate) fn judged_by<'a>(&'a self, context: &'a Context) -> Vec<&'a str> {
+        let named = self.requirements();
+        match self.play().is_some_and(|play| play.judges()) && named.is_empty() {
+            true => vec![&context.requirement],
+            false => named,
+        }
+    }
+
+    /// Whether only the exit status tells what it wants, and the status means nothing.
+    pub(crate) fn is_by_status(&self, context: &Context) -> bool {
+        let is_by_status = match &self.kind {
+            Kind::Step(step) => step.form().is_by_status(),
+            Kind::Either(_) | Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => false,
+        };
+        is_by_status && !context.environment.exit.status_tells
+    }
+
     /// Makes failures by the requirement that the step names.
     pub(crate) fn judge<'a>(&'a self, context: &'a Context) -> Judge<'a> {
         let requirement = self.requirements().first().copied();

@@ -40,9 +40,11 @@ impl Failure {
             return CandidateVerdict::Other(other.requirement.clone());
         }
         match verdict.verdict {
-            Verdict::Pass | Verdict::NotObserved | Verdict::NotApplicable => {
-                CandidateVerdict::Passes
-            }
+            Verdict::Pass
+            | Verdict::Advice
+            | Verdict::Waived
+            | Verdict::NotObserved
+            | Verdict::NotApplicable => CandidateVerdict::Passes,
             Verdict::Inconclusive | Verdict::Error | Verdict::Fail => {
                 let why = verdict.reason.clone();
                 CandidateVerdict::CannotTell(why.unwrap_or_else(|| verdict.verdict.to_string()))

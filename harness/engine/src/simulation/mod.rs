@@ -25,7 +25,7 @@ use shakedown_protocol::monitor::{Observation, Vantage};
 use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{MonitorSettings, Protocol, StreamParameters};
 
-use crate::iut::{Iut, Timing, Waiver};
+use crate::iut::{Exit, Iut, Timing, Waiver};
 use crate::judge::{is_of_iut, judge};
 use crate::network::{Fault, Impairment};
 use crate::scenario::Scenario;
@@ -44,6 +44,8 @@ pub struct Settings {
     pub stream: StreamParameters,
     /// How punctual the implementation is.
     pub timing: Timing,
+    /// What its exit status means.
+    pub exit: Exit,
     /// Largest datagram that the reference is set up to send, in bytes; 65,507 if not given.
     pub max_datagram: Option<usize>,
     /// Seed of everything random, on both sides.
@@ -65,6 +67,7 @@ impl Settings {
         Self {
             stream: iut.stream,
             timing: iut.timing,
+            exit: iut.exit,
             max_datagram: iut.max_datagram,
             seed,
             level,
@@ -96,6 +99,7 @@ impl Default for Settings {
                 seconds: 2,
             },
             timing: Timing::default(),
+            exit: Exit::default(),
             max_datagram: None,
             seed: 1,
             level: Level::Should,
@@ -187,6 +191,7 @@ pub fn simulate_for(
         protocol,
         scenario,
         script: &played.outcome,
+        judgements: &played.judgements,
         epoch: Duration::ZERO,
         capture: CaptureEvidence {
             path: reporting.capture,

@@ -6,12 +6,13 @@ use indexmap::IndexMap;
 use serde_json::Value;
 
 use crate::network::{Counts, Fault};
-use crate::script::{ScriptOutcome, StepEvent};
+use crate::script::{Judgements, ScriptOutcome, StepEvent};
 use crate::verdict::Death;
 
 /// A scenario that was played.
 pub(super) struct Played {
     pub(super) outcome: ScriptOutcome,
+    pub(super) judgements: Judgements,
     pub(super) events: Vec<StepEvent>,
     pub(super) ignored: IndexMap<String, u64>,
     pub(super) bindings: IndexMap<String, Value>,

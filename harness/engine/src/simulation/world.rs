@@ -109,7 +109,7 @@ impl<'s> VirtualRun<'s> {
             protocol,
             timing: settings.timing,
             stream: settings.stream_of(scenario),
-            exit: crate::iut::Exit::default(),
+            exit: settings.exit,
             iut: is_responder.then(|| (LOCALHOST, RESPONDER_PORT).into()),
             seed: settings.seed,
             security: Security::Seeded(settings.seed),
@@ -478,6 +478,7 @@ impl<'s> VirtualRun<'s> {
         Played {
             key_log: self.key_log,
             outcome,
+            judgements: self.script.judgements(),
             events: self.script.events().to_vec(),
             ignored: self.script.ignored().clone(),
             bindings: self.script.bindings().clone(),

@@ -42,6 +42,10 @@ impl Verb for ExpectExit {
         state.ended = true;
     }
 
+    fn is_by_status(&self) -> bool {
+        self.status.is_some()
+    }
+
     fn in_words(&self) -> String {
         let how = match self.status {
             None => "end",

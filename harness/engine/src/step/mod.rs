@@ -215,6 +215,11 @@ pub(crate) trait Verb {
         false
     }
 
+    /// Whether an exit status is all that shows what it wants.
+    fn is_by_status(&self) -> bool {
+        false
+    }
+
     /// The lists of steps that it holds.
     fn inner(&self, _: &Pointer) -> Vec<Inner<'_>> {
         Vec::new()

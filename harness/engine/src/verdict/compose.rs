@@ -4,12 +4,12 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::monitor::{Finding, Observation, Off};
-use shakedown_protocol::requirement::{Level, Requirement, Seen};
+use shakedown_protocol::requirement::{Level, Seen};
 
 use crate::event::{FieldEvent, FindingEvent, ProcessEvent, VerdictEvent};
 use crate::iut::Waiver;
 use crate::scenario::Scenario;
-use crate::script::{Failure, ScriptOutcome, named_requirements};
+use crate::script::{Failure, Judgements, ScriptOutcome};
 
 use super::Verdict;
 use super::finding::{Place, hex, weigh};
@@ -23,6 +23,8 @@ pub struct Evidence<'a> {
     pub scenario: &'a Scenario,
     /// How its script ended.
     pub script: &'a ScriptOutcome,
+    /// What its steps say of requirements.
+    pub judgements: &'a Judgements,
     /// The capture's time at which the driver's clock, by which the script counts, was 0.
     pub epoch: Duration,
     /// What the capture shows.
@@ -96,16 +98,17 @@ impl Composed {
 /// Judges a played scenario. Every piece of evidence can only make the verdict worse:
 ///
 /// * A finding of the script, of the monitor about the implementation's role, or the death of the
-///   implementation is a `fail`, unless it is waived or its level does not count. A requirement
-///   with findings none of which counts is `not applicable`, never `pass`.
+///   implementation is a `fail`, unless it is waived or its level does not count: then it is `waived`
+///   or `advice`, never `pass`. So is the scenario: by any known failure, and by advice that ended the
+///   script or is about a requirement of its own.
 /// * Where the capture is damaged, only findings that bytes of a packet show count. What else the
 ///   monitor found or found in order is `inconclusive`, as is the scenario.
-/// * A requirement of the scenario is `pass` only if the script was played to its end, or all steps
-///   that are judged by it were completed, or the monitor judged it. One that shows only on the
-///   wire and that neither a step nor the monitor judged did not come up: it is `not observed`, as
-///   is one that shows only from inside. Everything else is `inconclusive`, and so is the scenario,
-///   if it was played to its end.
-/// * A scenario none of whose requirements was judged is `inconclusive`.
+/// * A requirement of the scenario is `pass` only if something judged it: a step that was played, the
+///   monitor in a situation that the requirement is about, or, of survival, the look at the process or
+///   the probe at the end. If nothing did it is `not observed`, as long as the script was not ended by a
+///   failure or a doubt; then it is `inconclusive`.
+/// * A scenario none of whose requirements was judged is `inconclusive`, unless the description says
+///   that what would show them tells nothing, or they show only from inside: then it is `not observed`.
 #[must_use]
 pub fn compose(evidence: &Evidence<'_>) -> Composed {
     let mut waived = Vec::new();
@@ -212,10 +215,7 @@ impl Evidence<'_> {
             .filter(|finding| finding.requirement == id)
             .peekable();
         if of_it.peek().is_some() {
-            return match of_it.any(FindingEvent::counts) {
-                true => Verdict::Fail,
-                false => Verdict::NotApplicable,
-            };
+            return of_it.map(weight).fold(Verdict::Pass, Verdict::max);
         }
         if self.is_doubtful(id) {
             return Verdict::Inconclusive;
@@ -226,25 +226,38 @@ impl Evidence<'_> {
                 None => Verdict::Pass,
             };
         }
-        let seen = self
-            .protocol
-            .requirement(id)
-            .map_or(&[][..], |rule: &Requirement| &rule.seen);
-        match (seen, self.script) {
-            ([Seen::Inner], _) => Verdict::NotObserved,
-            // It did not come up: the stream was not split, no session began.
-            ([Seen::Wire], ScriptOutcome::Passed) if !self.is_judged_by_a_step(id) => {
+        if self.judgements.judged.contains(id) && !self.is_in_doubt() {
+            return Verdict::Pass;
+        }
+        match self.script {
+            ScriptOutcome::Passed if id == self.protocol.survival => Verdict::Pass,
+            ScriptOutcome::Passed => Verdict::NotObserved,
+            _ if self.is_inner(id) => Verdict::NotObserved,
+            ScriptOutcome::Failed(_) if findings.iter().all(|found| !found.counts()) => {
                 Verdict::NotObserved
             }
-            (_, ScriptOutcome::Passed) => Verdict::Pass,
-            (_, ScriptOutcome::Failed(failure)) if failure.judged.iter().any(|it| it == id) => {
-                Verdict::Pass
-            }
-            (_, ScriptOutcome::Failed(_) | ScriptOutcome::Inconclusive { .. }) => {
-                Verdict::Inconclusive
-            }
-            (_, ScriptOutcome::Error { .. }) => Verdict::Error,
+            ScriptOutcome::Failed(_) | ScriptOutcome::Inconclusive { .. } => Verdict::Inconclusive,
+            ScriptOutcome::Error { .. } => Verdict::Error,
         }
+    }
+
+    /// Whether the script came to no end that says anything of its steps.
+    const fn is_in_doubt(&self) -> bool {
+        match self.script {
+            ScriptOutcome::Passed | ScriptOutcome::Failed(_) => false,
+            ScriptOutcome::Inconclusive { .. } | ScriptOutcome::Error { .. } => true,
+        }
+    }
+
+    /// Whether it shows only from inside.
+    fn is_inner(&self, id: &str) -> bool {
+        let rule = self.protocol.requirement(id);
+        rule.is_some_and(|rule| rule.seen == [Seen::Inner])
+    }
+
+    /// Whether what would show the requirement tells nothing, as the description says.
+    fn is_hidden(&self, id: &str) -> bool {
+        self.is_inner(id) || self.judgements.untold.contains(id)
     }
 
     /// The scenario's verdict, and why if it does not speak for itself.
@@ -267,14 +280,21 @@ impl Evidence<'_> {
                     reasons.push(format!("not judged: {}", self.why_doubtful(&doubtful)));
                 }
                 let own = self.scenario.requirements.iter();
-                let mut own = own.filter_map(|id| requirements.get(id));
-                if own.all(|verdict| *verdict == Verdict::NotObserved) {
-                    verdict = Verdict::Inconclusive;
+                let mut silent =
+                    own.filter(|id| requirements.get(*id) == Some(&Verdict::NotObserved));
+                let silent: Vec<_> = silent.by_ref().collect();
+                if silent.len() == self.scenario.requirements.len() {
+                    let is_hidden = silent.iter().all(|id| self.is_hidden(id));
+                    verdict = verdict.max(match is_hidden {
+                        true => Verdict::NotObserved,
+                        false => Verdict::Inconclusive,
+                    });
                     reasons.push("none of its requirements could be judged".to_owned());
                 }
+                reasons.extend(self.why_silent(&silent));
             }
-            // If it counts it is a finding and the scenario fails by it below.
-            ScriptOutcome::Failed(_) => verdict = Verdict::NotApplicable,
+            // It is a finding, by which the scenario is judged below.
+            ScriptOutcome::Failed(_) => {}
             ScriptOutcome::Inconclusive { why, step } => {
                 verdict = Verdict::Inconclusive;
                 reasons.push(format!("step {step}: {why}"));
@@ -289,12 +309,19 @@ impl Evidence<'_> {
             reasons.push(format!("the capture is not whole: {damage}"));
         }
         for finding in findings {
-            if finding.counts() {
-                verdict = Verdict::Fail;
-            } else if let Some(because) = &finding.waived {
-                reasons.push(format!("{} is waived: {because}", finding.requirement));
-            } else {
-                reasons.push(format!("{} is advice", finding.requirement));
+            let weight = weight(finding);
+            let is_own = self.scenario.requirements.contains(&finding.requirement);
+            if weight != Verdict::Advice || is_own || finding.step.is_some() {
+                verdict = verdict.max(weight);
+            }
+            match &finding.waived {
+                Some(because) => {
+                    reasons.push(format!("{} is waived: {because}", finding.requirement))
+                }
+                None if finding.advisory => {
+                    reasons.push(format!("{} is advice", finding.requirement));
+                }
+                None => {}
             }
         }
         let mut told = Vec::new();
@@ -304,6 +331,20 @@ impl Evidence<'_> {
             is_new
         });
         (verdict, (!reasons.is_empty()).then(|| reasons.join("; ")))
+    }
+
+    /// Why requirements were not observed, where the description has it.
+    fn why_silent(&self, silent: &[&String]) -> Option<String> {
+        let untold = silent
+            .iter()
+            .filter(|id| self.judgements.untold.contains(**id));
+        let untold: Vec<_> = untold.map(|id| id.as_str()).collect();
+        (!untold.is_empty()).then(|| {
+            let ids = untold.join(", ");
+            format!(
+                "not observed: {ids}, which only its exit status would tell (status_tells = false)"
+            )
+        })
     }
 
     /// What the monitor said about requirements that it could not judge, or their ids.
@@ -364,20 +405,9 @@ impl Evidence<'_> {
         let mut observations = self.capture.observations.iter();
         binds
             && observations.any(|observation| match observation {
-                Observation::Session(session) => session.judged.contains(&id),
+                Observation::Session(session) => session.judged.of(id, self.scenario.iut.role),
                 Observation::Finding(_) | Observation::Inconclusive(_) => false,
             })
-    }
-
-    /// Whether a step is judged by it; the scenario's first is what steps are judged by that name
-    /// none.
-    fn is_judged_by_a_step(&self, id: &str) -> bool {
-        let is_default = self
-            .scenario
-            .requirements
-            .first()
-            .is_some_and(|first| first == id);
-        is_default || named_requirements(self.scenario).contains(id)
     }
 
     fn of_script(&self, failure: &Failure) -> FindingEvent {
@@ -436,5 +466,14 @@ impl Evidence<'_> {
     /// Seconds from the first packet.
     fn since_start(&self, time: Duration) -> f64 {
         time.saturating_sub(self.capture.start).as_secs_f64()
+    }
+}
+
+/// What a finding makes of its requirement.
+const fn weight(finding: &FindingEvent) -> Verdict {
+    match (&finding.waived, finding.advisory) {
+        (Some(_), _) => Verdict::Waived,
+        (None, true) => Verdict::Advice,
+        (None, false) => Verdict::Fail,
     }
 }

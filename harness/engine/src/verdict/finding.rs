@@ -95,9 +95,10 @@ pub fn weigh(
 ) -> Option<usize> {
     let rule = protocol.requirement(&finding.requirement);
     finding.advisory = rule.is_some_and(|rule| rule.level > level);
-    let index = waivers
-        .iter()
-        .position(|waiver| waiver.requirement == finding.requirement)?;
+    let index = waivers.iter().position(|waiver| {
+        let is_here = waiver.scenario.is_none() || waiver.scenario == finding.scenario;
+        is_here && waiver.requirement == finding.requirement
+    })?;
     finding.waived = Some(waivers.get(index)?.because.clone());
     Some(index)
 }

@@ -19,7 +19,7 @@ pub use missed::unless_missed;
 
 use serde::{Deserialize, Serialize};
 
-/// The six verdicts, from best to worst. The worst of several is their sum, and a verdict never
+/// The eight verdicts, from best to worst. The worst of several is their sum, and a verdict never
 /// improves once it is worse.
 #[derive(
     Debug,
@@ -38,10 +38,15 @@ use serde::{Deserialize, Serialize};
 pub enum Verdict {
     /// Judged, and nothing was found.
     Pass,
-    /// It shows only from inside and nothing looked there, or it shows on the wire and did not come
-    /// up there.
+    /// What was found is below the level that was asked for (`--level`).
+    Advice,
+    /// What was found is a known failure.
+    Waived,
+    /// Nothing judged it: it shows only from inside and nothing looked there, only an exit status that
+    /// means nothing would tell, it did not come up, or the script ended before by advice or by a known
+    /// failure.
     NotObserved,
-    /// The implementation declares that it lacks the option.
+    /// The implementation declares that it lacks the mode or the option.
     NotApplicable,
     /// The stimulus could not be applied, or the network interfered.
     Inconclusive,
@@ -53,8 +58,10 @@ pub enum Verdict {
 
 impl Verdict {
     /// All verdicts, from best to worst.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Pass,
+        Self::Advice,
+        Self::Waived,
         Self::NotObserved,
         Self::NotApplicable,
         Self::Inconclusive,
@@ -67,11 +74,31 @@ impl Verdict {
     pub const fn name(self) -> &'static str {
         match self {
             Self::Pass => "pass",
+            Self::Advice => "advice",
+            Self::Waived => "waived",
             Self::NotObserved => "not observed",
             Self::NotApplicable => "not applicable",
             Self::Inconclusive => "inconclusive",
             Self::Error => "error",
             Self::Fail => "fail",
+        }
+    }
+
+    /// Whether it was judged and nothing that counts was found.
+    #[must_use]
+    pub const fn is_fine(self) -> bool {
+        matches!(self, Self::Pass | Self::Advice | Self::Waived)
+    }
+
+    /// The sum of two verdicts on one requirement: where one says nothing, the other.
+    #[must_use]
+    pub fn with(self, other: Self) -> Self {
+        let is_silent = |verdict| matches!(verdict, Self::NotApplicable | Self::NotObserved);
+        match (is_silent(self), is_silent(other)) {
+            (true, false) => other,
+            (false, true) => self,
+            (true, true) => self.min(other),
+            (false, false) => self.max(other),
         }
     }
 }

@@ -10,13 +10,17 @@ use shakedown_protocol::requirement::{Level, Role};
 use super::*;
 use crate::iut::Waiver;
 use crate::scenario::Scenario;
-use crate::script::{Failure, ScriptOutcome};
+use crate::script::{Failure, Judgements, ScriptOutcome};
 
 /// What is known of a scenario against a responder that names MS-H-05 (wire), MS-H-12 (peer),
 /// MS-D-08 (inner) and MS-H-22 (wire, SHOULD) and judges MS-H-22 by a step.
 struct Case {
     requirements: Vec<&'static str>,
     script: ScriptOutcome,
+    /// Requirements that a step judged.
+    judged: Vec<&'static str>,
+    /// Requirements of which only the exit status would tell.
+    untold: Vec<&'static str>,
     observations: Vec<Observation>,
     damage: Option<&'static str>,
     death: Option<Death>,
@@ -29,6 +33,8 @@ impl Case {
         Self {
             requirements: vec!["MS-H-12", "MS-H-05", "MS-D-08", "MS-H-22"],
             script: ScriptOutcome::Passed,
+            judged: vec!["MS-H-12", "MS-H-22"],
+            untold: vec![],
             observations: vec![session(&["MS-H-05", "MS-W-12"])],
             damage: None,
             death: None,
@@ -40,6 +46,7 @@ impl Case {
     fn failed(requirement: &str) -> Self {
         Self {
             script: ScriptOutcome::Failed(Box::new(failure(requirement))),
+            judged: vec![],
             ..Self::passed()
         }
     }
@@ -52,10 +59,15 @@ impl Case {
             "iut": { "role": "responder", "mode": "3way" }, "steps": steps,
         }))
         .unwrap();
+        let set = |ids: &[&str]| ids.iter().map(|id| (*id).to_owned()).collect();
         compose(&Evidence {
             protocol: &PROTOCOL,
             scenario: &scenario,
             script: &self.script,
+            judgements: &Judgements {
+                judged: set(&self.judged),
+                untold: set(&self.untold),
+            },
             epoch: Duration::from_secs(100),
             capture: CaptureEvidence {
                 path: Some("x.pcapng"),
@@ -103,7 +115,7 @@ fn session(judged: &[&'static str]) -> Observation {
         datagrams: 0,
         first_packet: 1,
         network: NetworkCounts::default(),
-        judged: judged.to_vec(),
+        judged: judged.iter().map(|id| (*id, Role::Responder)).collect(),
         more_breaches: 0,
     })
 }
@@ -185,11 +197,9 @@ fn a_finding_of_the_script_fails_its_requirement_and_leaves_the_rest_open() {
 
 #[test]
 fn steps_completed_before_the_failure_judged_their_requirements() {
-    let mut failed = failure("MS-H-12");
-    failed.judged = vec!["MS-H-22".to_owned()];
     let case = Case {
-        script: ScriptOutcome::Failed(Box::new(failed)),
-        ..Case::passed()
+        judged: vec!["MS-H-22"],
+        ..Case::failed("MS-H-12")
     };
     assert_eq!(case.of("MS-H-22"), Verdict::Pass);
 }
@@ -269,19 +279,20 @@ fn a_waived_finding_is_listed_and_neither_counts_nor_passes() {
     case.observations.push(found("MS-W-12", 3, Some(5)));
     let waiver = |requirement: &str| Waiver {
         requirement: requirement.to_owned(),
+        scenario: None,
         because: "ticket 417".to_owned(),
         until: "2027-03-01".to_owned(),
     };
     case.waivers = vec![waiver("MS-H-05"), waiver("MS-W-12")];
     let composed = case.composed();
-    assert_eq!(composed.verdict.verdict, Verdict::Pass);
+    assert_eq!(composed.verdict.verdict, Verdict::Waived);
     assert_eq!(
         composed.verdict.reason.as_deref(),
         Some("MS-W-12 is waived: ticket 417")
     );
     assert_eq!(composed.findings[0].waived.as_deref(), Some("ticket 417"));
     assert_eq!(composed.waived, [1]);
-    assert_eq!(case.of("MS-W-12"), Verdict::NotApplicable);
+    assert_eq!(case.of("MS-W-12"), Verdict::Waived);
 }
 
 #[test]
@@ -289,10 +300,67 @@ fn a_script_that_ended_by_a_waived_finding_is_no_pass() {
     let mut case = Case::failed("MS-H-12");
     case.waivers = vec![Waiver {
         requirement: "MS-H-12".to_owned(),
+        scenario: None,
         because: "known".to_owned(),
         until: "2027-03-01".to_owned(),
     }];
-    assert_eq!(case.verdict(), Verdict::NotApplicable);
+    assert_eq!(case.verdict(), Verdict::Waived);
+}
+
+#[test]
+fn a_waiver_that_names_a_scenario_waives_in_no_other() {
+    let mut case = Case::failed("MS-H-12");
+    let waiver = |scenario: &str| Waiver {
+        requirement: "MS-H-12".to_owned(),
+        scenario: Some(scenario.to_owned()),
+        because: "known".to_owned(),
+        until: "2027-03-01".to_owned(),
+    };
+    case.waivers = vec![waiver("mediastream/3way/responder/y")];
+    assert_eq!(case.verdict(), Verdict::Fail);
+    case.waivers.push(waiver("mediastream/3way/responder/x"));
+    assert_eq!(case.verdict(), Verdict::Waived);
+    assert_eq!(case.composed().waived, [1]);
+}
+
+#[test]
+fn what_is_listed_and_judged_by_nothing_is_not_observed() {
+    let mut case = Case::passed();
+    case.judged = vec!["MS-H-22"];
+    assert_eq!(case.of("MS-H-12"), Verdict::NotObserved);
+    assert_eq!(case.verdict(), Verdict::Pass, "others were judged");
+}
+
+#[test]
+fn what_only_an_exit_status_would_tell_that_means_nothing_is_not_observed() {
+    let mut case = Case::passed();
+    case.requirements = vec!["MS-H-12"];
+    (case.judged, case.untold) = (vec![], vec!["MS-H-12"]);
+    let composed = case.composed();
+    assert_eq!(composed.verdict.verdict, Verdict::NotObserved);
+    assert_eq!(case.of("MS-H-12"), Verdict::NotObserved);
+    let reason = composed.verdict.reason.unwrap();
+    assert!(
+        reason.contains("MS-H-12, which only its exit status would tell"),
+        "{reason}"
+    );
+}
+
+#[test]
+fn after_advice_that_ended_the_script_the_rest_is_not_observed() {
+    let mut case = Case::failed("MS-H-22");
+    case.level = Level::Must;
+    assert_eq!(case.of("MS-H-12"), Verdict::NotObserved);
+    assert_eq!(case.of("MS-H-05"), Verdict::Pass, "the monitor judged it");
+}
+
+#[test]
+fn advice_of_the_monitor_on_what_a_scenario_is_not_about_leaves_it_a_pass() {
+    let mut case = Case::passed();
+    case.level = Level::Must;
+    case.observations.push(found("MS-D-06", 3, Some(5)));
+    assert_eq!(case.verdict(), Verdict::Pass);
+    assert_eq!(case.of("MS-D-06"), Verdict::Advice);
 }
 
 #[test]
@@ -300,9 +368,9 @@ fn a_should_counts_unless_only_must_is_asked_for() {
     let mut case = Case::failed("MS-H-22");
     assert_eq!(case.verdict(), Verdict::Fail);
     case.level = Level::Must;
-    assert_eq!(case.verdict(), Verdict::NotApplicable);
+    assert_eq!(case.verdict(), Verdict::Advice);
     assert!(case.composed().findings[0].advisory);
-    assert_eq!(case.of("MS-H-22"), Verdict::NotApplicable);
+    assert_eq!(case.of("MS-H-22"), Verdict::Advice);
 }
 
 #[test]
@@ -418,4 +486,19 @@ fn an_implementation_that_died_breaks_the_requirement_to_survive() {
     assert_eq!(composed.findings[0].requirement, "MS-W-17");
     assert_eq!(composed.findings[0].packet, Some(7));
     assert_eq!(case.of("MS-W-17"), Verdict::Fail);
+}
+
+#[test]
+fn a_requirement_that_one_scenario_judged_is_judged() {
+    use Verdict::{Advice, Error, Fail, Inconclusive, NotApplicable, NotObserved, Pass, Waived};
+    for silent in [NotApplicable, NotObserved] {
+        for judged in [Pass, Advice, Waived, Inconclusive, Error, Fail] {
+            assert_eq!(silent.with(judged), judged);
+            assert_eq!(judged.with(silent), judged);
+        }
+    }
+    assert_eq!(Pass.with(Waived), Waived);
+    assert_eq!(Pass.with(Inconclusive), Inconclusive);
+    assert_eq!(Fail.with(Error), Fail);
+    assert_eq!(NotApplicable.with(NotObserved), NotObserved);
 }

@@ -21,7 +21,9 @@ use std::time::Duration;
 
 use shakedown_engine::network::{Counts, Fault};
 use shakedown_engine::scenario::Needs;
-use shakedown_engine::script::{Action, Input, Script, ScriptOutcome, SocketId, StepEvent};
+use shakedown_engine::script::{
+    Action, Input, Judgements, Script, ScriptOutcome, SocketId, StepEvent,
+};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -111,6 +113,8 @@ type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + S
 #[derive(Debug)]
 pub struct Driven {
     pub end: End,
+    /// What its steps say of requirements.
+    pub judgements: Judgements,
     pub recorded: Recorded,
     /// The implementation, unless it was gone and could not be started again.
     pub instance: Option<Instance>,
@@ -190,6 +194,7 @@ impl Drive {
         };
         Driven {
             end,
+            judgements: self.script.judgements(),
             drops: self.sockets.drops() + closed.drops,
             missed: closed.missed,
             stimuli: closed.stimuli,

@@ -102,6 +102,7 @@ pub async fn load(
             exit: 2,
             message: why,
             failing: Vec::new(),
+            waivers: Vec::new(),
             notes: Vec::new(),
             interrupted: false,
             seconds: 0.0,
@@ -314,6 +315,7 @@ impl Report<'_> {
             process: self.process,
         }));
         let summary = Summary {
+            waivers: Vec::new(),
             counts: IndexMap::from([(verdict.name().to_owned(), 1)]),
             requirements,
             exit,
@@ -337,7 +339,9 @@ impl Report<'_> {
             let verdict = match verdict {
                 _ if failed => verdict,
                 Verdict::Pass => Verdict::Pass,
-                Verdict::NotObserved
+                Verdict::Advice
+                | Verdict::Waived
+                | Verdict::NotObserved
                 | Verdict::NotApplicable
                 | Verdict::Inconclusive
                 | Verdict::Error

@@ -154,12 +154,17 @@ impl Concluded {
         match self.played.verdict.verdict {
             Verdict::Fail => counting.all(|finding| timing.explains(protocol, finding)),
             Verdict::Inconclusive => timing.was_late,
-            Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved | Verdict::Error => false,
+            Verdict::Pass
+            | Verdict::Advice
+            | Verdict::Waived
+            | Verdict::NotApplicable
+            | Verdict::NotObserved
+            | Verdict::Error => false,
         }
     }
 
     pub(super) fn passes(&self) -> bool {
-        !self.is_doubtful && self.played.verdict.verdict == Verdict::Pass
+        !self.is_doubtful && self.played.verdict.verdict.is_fine()
     }
 
     /// It passed, and had failed before: neither a pass nor a fail.

@@ -40,6 +40,7 @@ pub async fn run_in_virtual_time(
         .collect();
     let mut ending = Ending {
         selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
+        is_part: plan.told.part.is_some(),
         ..Ending::default()
     };
     if let Some(impair) = &plan.impair {
@@ -107,7 +108,7 @@ pub async fn run_in_virtual_time(
             judged.push(hand_on(&scenario, task, &tell).await);
         }
         ending.interrupted |= *stop.borrow();
-        ending.add(&target.iut, assignment.is_full, today, judged);
+        ending.add(&target.iut, assignment.is_full, true, today, judged);
     }
     // As if one scenario had been played after the other.
     let seconds: f64 = ending.verdicts.iter().map(|of| of.seconds).sum();

@@ -84,6 +84,7 @@ pub async fn run(
     let _stamps = PeerSocket::bind(([127, 0, 0, 1], 0).into());
     let mut ending = Ending {
         selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
+        is_part: plan.told.part.is_some(),
         ..Ending::default()
     };
     let names: Vec<&str> = plan
@@ -463,8 +464,8 @@ impl Context {
         for (target, _) in targets {
             let of_it = played.extract_if(.., |(of, _)| Arc::ptr_eq(of, target));
             let of_it: Vec<_> = of_it.map(|(_, played)| played).collect();
-            let is_full = target.is_full && target.gone.get().is_none();
-            ending.add(target.iut(), is_full, today, of_it);
+            let is_all = target.gone.get().is_none();
+            ending.add(target.iut(), target.is_full, is_all, today, of_it);
         }
     }
 }

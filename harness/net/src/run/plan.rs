@@ -55,7 +55,8 @@ pub struct Plan {
 pub struct Assignment {
     pub iut: Iut,
     pub scenarios: Vec<Scenario>,
-    /// Whether these are all that there are for it: then a waiver that matches nothing fails.
+    /// Whether these are all that there are for it, or with those of the other parts: then a waiver that
+    /// matches nothing fails.
     pub is_full: bool,
 }
 

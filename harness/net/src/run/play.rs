@@ -375,6 +375,7 @@ impl Job {
             protocol: self.target.protocol,
             scenario: &self.scenario,
             script: &outcome,
+            judgements: &driven.judgements,
             epoch: clock.wall(Duration::ZERO),
             capture: CaptureEvidence {
                 path: path.exists().then_some(shown.as_str()),

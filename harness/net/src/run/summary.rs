@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::time::Duration;
 
 use indexmap::IndexMap;
-use shakedown_engine::event::{Summary, VerdictEvent};
+use shakedown_engine::event::{Summary, VerdictEvent, WaiverEvent, matches_nothing};
 use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::verdict::Verdict;
 
@@ -16,6 +16,9 @@ pub(super) struct Ending {
     pub(super) broken_off: Option<String>,
     /// What fails the run although no scenario does: waivers.
     pub(super) failing: Vec<String>,
+    /// Whether it is one of several parts: whether a waiver matches nothing shows only in all of them.
+    pub(super) is_part: bool,
+    pub(super) waivers: Vec<WaiverEvent>,
     pub(super) notes: Vec<String>,
     pub(super) interrupted: bool,
     /// Scenarios that were selected.
@@ -25,25 +28,40 @@ pub(super) struct Ending {
 
 impl Ending {
     /// What an implementation's scenarios came to. A waiver that is past its day fails the run, and
-    /// so does one that matched nothing although `is_full` says that all scenarios were selected.
+    /// so does one that matched nothing although `is_full` says that all scenarios were selected and
+    /// `is_all` that they could be played. A part tells what it knows.
     pub(super) fn add(
         &mut self,
         iut: &Iut,
         is_full: bool,
+        is_all: bool,
         today: Date,
         played: Vec<ScenarioResult>,
     ) {
         let waived: BTreeSet<usize> = played.iter().flat_map(|one| one.waived.clone()).collect();
         for (index, waiver) in iut.waive.iter().enumerate() {
-            let (name, id) = (&iut.name, &waiver.requirement);
+            let name = &iut.name;
             if waiver.is_past(today) {
                 let until = &waiver.until;
                 self.failing.push(format!(
-                    "{name}: the waiver of {id} counts until {until} only"
+                    "{name}: the waiver of {waiver} counts until {until} only"
                 ));
-            } else if is_full && !self.interrupted && !waived.contains(&index) {
+                continue;
+            }
+            let matched = match waived.contains(&index) {
+                true => Some(true),
+                false => (is_all && !self.interrupted).then_some(false),
+            };
+            if is_full && matched == Some(false) && !self.is_part {
                 self.failing
-                    .push(format!("{name}: the waiver of {id} matched no finding"));
+                    .push(matches_nothing(name, &waiver.to_string()));
+            }
+            if is_full && self.is_part {
+                self.waivers.push(WaiverEvent {
+                    iut: name.clone(),
+                    waiver: waiver.to_string(),
+                    matched,
+                });
             }
         }
         for one in played {
@@ -72,7 +90,12 @@ impl Ending {
         if let Some(why) = &self.broken_off {
             return (2, why.clone());
         }
-        if count(Verdict::Pass) + fails == 0 {
+        let fine = self
+            .verdicts
+            .iter()
+            .filter(|of| of.verdict.is_fine())
+            .count();
+        if fine + fails == 0 {
             return (2, self.nothing_judged());
         }
         if fails > 0 || !self.failing.is_empty() {
@@ -93,7 +116,20 @@ impl Ending {
             );
             return (3, message);
         }
-        (0, String::from("everything that was judged passed"))
+        let other = [
+            (count(Verdict::Waived), "waived"),
+            (count(Verdict::Advice), "ended with advice"),
+        ];
+        let other = other.into_iter().filter(|(count, _)| *count > 0);
+        let other: Vec<_> = other
+            .map(|(count, what)| format!("{} {what}", scenarios(count)))
+            .collect();
+        let message = match (count(Verdict::Pass), other.is_empty()) {
+            (_, true) => String::from("everything that was judged passed"),
+            (0, false) => format!("nothing passed: {}", other.join(", ")),
+            (_, false) => format!("nothing failed: {}", other.join(", ")),
+        };
+        (0, message)
     }
 
     fn nothing_judged(&self) -> String {
@@ -136,6 +172,7 @@ impl Ending {
             message,
             failing: self.failing,
             notes: self.notes,
+            waivers: self.waivers,
             interrupted: self.interrupted,
             seconds: self.took.as_secs_f64(),
         }
@@ -148,18 +185,10 @@ fn requirements(verdicts: &[VerdictEvent]) -> IndexMap<String, Verdict> {
     let mut all: IndexMap<String, Verdict> = IndexMap::new();
     for (id, verdict) in verdicts.iter().flat_map(|of| &of.requirements) {
         let sum = all.entry(id.clone()).or_insert(*verdict);
-        *sum = match (is_silent(*sum), is_silent(*verdict)) {
-            (true, false) => *verdict,
-            (false, true) => *sum,
-            (true, true) | (false, false) => (*sum).max(*verdict),
-        };
+        *sum = sum.with(*verdict);
     }
     all.sort_keys();
     all
-}
-
-const fn is_silent(verdict: Verdict) -> bool {
-    matches!(verdict, Verdict::NotApplicable | Verdict::NotObserved)
 }
 
 fn scenarios(count: usize) -> String {

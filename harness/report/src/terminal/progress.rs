@@ -108,7 +108,11 @@ impl Progress {
 
     fn verdict(&mut self, verdict: &VerdictEvent, record: &Record) {
         let is_loud = match verdict.verdict {
-            Verdict::Pass | Verdict::NotApplicable | Verdict::NotObserved => false,
+            Verdict::Pass
+            | Verdict::Advice
+            | Verdict::Waived
+            | Verdict::NotApplicable
+            | Verdict::NotObserved => false,
             Verdict::Inconclusive | Verdict::Error | Verdict::Fail => true,
         };
         if is_loud || matches!(self, Self::Lines(_)) {

@@ -20,7 +20,7 @@ pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String
     let mut sections = vec![];
     let worst = record.worst_first();
     let is_told = |verdict: &&VerdictEvent| match verdict.verdict {
-        Verdict::Fail | Verdict::Error => true,
+        Verdict::Fail | Verdict::Error | Verdict::Waived | Verdict::Advice => true,
         Verdict::Pass => record.findings_of(&verdict.scenario).next().is_some(),
         Verdict::NotObserved | Verdict::NotApplicable | Verdict::Inconclusive => false,
     };

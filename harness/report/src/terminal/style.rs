@@ -22,7 +22,7 @@ pub(crate) const fn of(verdict: Verdict) -> Style {
     match verdict {
         Verdict::Pass => AnsiColor::Green.on_default(),
         Verdict::NotObserved | Verdict::NotApplicable => Style::new().effects(Effects::DIMMED),
-        Verdict::Inconclusive => AnsiColor::Yellow.on_default(),
+        Verdict::Advice | Verdict::Waived | Verdict::Inconclusive => AnsiColor::Yellow.on_default(),
         Verdict::Error => AnsiColor::Magenta.on_default().effects(Effects::BOLD),
         Verdict::Fail => AnsiColor::Red.on_default().effects(Effects::BOLD),
     }
@@ -52,6 +52,8 @@ pub(crate) fn paint(style: Style, text: &str) -> String {
 pub(crate) const fn word(verdict: Verdict) -> &'static str {
     match verdict {
         Verdict::Pass => "PASS",
+        Verdict::Advice => "ADVICE",
+        Verdict::Waived => "WAIVED",
         Verdict::NotObserved => "NOT OBSERVED",
         Verdict::NotApplicable => "N/A",
         Verdict::Inconclusive => "INCONCLUSIVE",

@@ -10,17 +10,19 @@ use super::style::{self, paint};
 use crate::text::{clean_line, fit, wrap};
 use crate::{Record, requirements};
 
-/// Width of a column.
-const COLUMN: usize = 8;
+/// Every column has room for so many digits.
+const DIGITS: usize = 4;
 /// Most requirements that are listed as not judged; of more only the number is told.
 const MOST_LISTED: usize = 24;
 
 /// The columns of the table, with their headings. The first two always stand there.
-const COLUMNS: [(Verdict, &str); 6] = [
+const COLUMNS: [(Verdict, &str); 8] = [
     (Verdict::Pass, "pass"),
     (Verdict::Fail, "fail"),
     (Verdict::Error, "error"),
     (Verdict::Inconclusive, "inconcl."),
+    (Verdict::Waived, "waived"),
+    (Verdict::Advice, "advice"),
     (Verdict::NotApplicable, "n/a"),
     (Verdict::NotObserved, "not obs."),
 ];
@@ -68,7 +70,7 @@ pub(super) fn results(record: &Record) -> String {
         &pad_str(&heading, width, Alignment::Left, None),
     );
     for (_, heading) in &columns {
-        text += &paint(style::DIM, &format!("  {heading:>COLUMN$}"));
+        text += &paint(style::DIM, &format!("  {heading:>DIGITS$}"));
     }
     text.push('\n');
     let has_total = rows.len() > 1;
@@ -83,13 +85,14 @@ pub(super) fn results(record: &Record) -> String {
 
 fn row(name: &str, verdicts: &[Verdict], columns: &[(Verdict, &str)], width: usize) -> String {
     let mut text = pad_str(name, width, Alignment::Left, None).into_owned();
-    for (verdict, _) in columns {
+    for (verdict, heading) in columns {
+        let width = heading.len().max(DIGITS);
         let number = verdicts.iter().filter(|v| *v == verdict).count();
         let (style, number) = match number {
             0 => (style::DIM, "-".to_owned()),
             number => (style::of(*verdict), number.to_string()),
         };
-        text += &format!("  {}", paint(style, &format!("{number:>COLUMN$}")));
+        text += &format!("  {}", paint(style, &format!("{number:>width$}")));
     }
     text + "\n"
 }

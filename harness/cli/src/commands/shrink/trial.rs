@@ -61,7 +61,12 @@ impl Trial<'_> {
         let verdict = in_words(played);
         match played.verdict.verdict {
             Verdict::Inconclusive | Verdict::Error => CandidateVerdict::CannotTell(verdict),
-            Verdict::Pass | Verdict::NotObserved | Verdict::NotApplicable | Verdict::Fail => {
+            Verdict::Pass
+            | Verdict::Advice
+            | Verdict::Waived
+            | Verdict::NotObserved
+            | Verdict::NotApplicable
+            | Verdict::Fail => {
                 self.verdict.get_or_insert_with(|| match play {
                     1 => verdict,
                     play => format!("{verdict} in play {play}, after it failed"),

@@ -195,7 +195,7 @@ impl Told {
 
     /// Whether the requirement was exercised in a session, from 0.
     pub(super) fn judged(&self, session: usize, requirement: &str) -> bool {
-        self.sessions[session].judged.contains(&requirement)
+        self.sessions[session].judged.contains(requirement)
     }
 }
 

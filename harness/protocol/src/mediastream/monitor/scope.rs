@@ -8,7 +8,7 @@ use super::responders::Responders;
 use super::rule::{Rule, Rules};
 use super::time::Moment;
 use crate::mediastream::{Mode, Modes};
-use crate::monitor::{Field, Finding, Observation, Off, Vantage};
+use crate::monitor::{Field, Finding, Judged, Observation, Off, Vantage};
 use crate::requirement::Role;
 use crate::{MonitorSettings, StreamParameters};
 
@@ -38,7 +38,8 @@ impl Context<'_> {
 /// What a session has had judged and told so far.
 #[derive(Debug, Clone, Copy, Default)]
 pub(super) struct Ledger {
-    exercised: Rules,
+    /// Of the initiator, and of the responder.
+    exercised: [Rules; 2],
     /// Broken by the initiator, and by the responder.
     told: [Rules; 2],
     doubted: Rules,
@@ -48,9 +49,13 @@ pub(super) struct Ledger {
 
 impl Ledger {
     /// The requirements that were judged: exercised, and broken or beyond doubt.
-    pub(super) fn judged(&self, is_upload: bool) -> Vec<&'static str> {
-        let [initiator, responder] = self.told;
-        (initiator | responder | (self.exercised - self.doubted)).ids(is_upload)
+    pub(super) fn judged(&self, is_upload: bool) -> Judged {
+        let of = |party: Role| {
+            let exercised = self.exercised[party as usize] - self.doubted;
+            let rules = (self.told[party as usize] | exercised).ids(is_upload);
+            rules.into_iter().map(move |id| (id, party))
+        };
+        of(Role::Initiator).chain(of(Role::Responder)).collect()
     }
 }
 
@@ -185,7 +190,12 @@ impl Scope<'_> {
 
     /// The stimulus of the rule was there: from now on silence means that it holds.
     pub(super) const fn exercised(&mut self, rule: Rule) {
-        self.ledger.exercised.insert(rule);
+        self.exercised_by(rule, rule.party(self.from, self.sender));
+    }
+
+    /// The same where another party than the sender of the datagram is bound by what follows it.
+    pub(super) const fn exercised_by(&mut self, rule: Rule, party: Role) {
+        self.ledger.exercised[party as usize].insert(rule);
     }
 
     /// The rule is broken, whatever the network did. Told once a session and party.

@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::monitor::{Finding, Observation};
+use crate::monitor::{Finding, Judged, Observation};
 use crate::requirement::Role;
 
 /// Hears what is found.
@@ -14,7 +14,7 @@ pub(super) type Say<'s> = &'s mut dyn FnMut(Observation);
 pub(super) struct Ledger {
     told: BTreeSet<(&'static str, &'static str)>,
     doubts: BTreeSet<&'static str>,
-    judged: BTreeSet<&'static str>,
+    judged: Judged,
     /// Breaches that wait until it is seen that both sides can be read.
     held: Vec<Finding>,
     is_open: bool,
@@ -49,7 +49,13 @@ impl Act {
 impl Ledger {
     /// The requirement was exercised.
     pub(super) fn judge(&mut self, requirement: &'static str) {
-        self.judged.insert(requirement);
+        let both = [Role::Initiator, Role::Responder];
+        self.judged.extend(both.map(|party| (requirement, party)));
+    }
+
+    /// The requirement was exercised by one of those that it binds.
+    pub(super) fn judge_party(&mut self, requirement: &'static str, party: Role) {
+        self.judged.extend([(requirement, party)]);
     }
 
     pub(super) fn breach(
@@ -60,7 +66,7 @@ impl Ledger {
         got: impl Into<String>,
         say: Say<'_>,
     ) {
-        self.judge(requirement);
+        self.judge_party(requirement, act.party);
         if self.told.insert((requirement, act.party.name())) {
             let finding = act.finding(requirement, expected.into(), got.into());
             if self.is_open {
@@ -104,11 +110,11 @@ impl Ledger {
             }
         }
         self.more = 0;
-        std::mem::take(&mut self.judged)
+        std::mem::take(&mut self.judged).ids().collect()
     }
 
-    /// What was exercised, in the order of the ids.
-    pub(super) fn judged(&self) -> Vec<&'static str> {
-        self.judged.iter().copied().collect()
+    /// What was exercised.
+    pub(super) fn judged(&self) -> Judged {
+        self.judged.clone()
     }
 }

@@ -107,7 +107,7 @@ fn findings_and_comments_name_packets_of_the_capture() {
     play.script.recorded(Some(8));
     play.bytes(30, 0, &[2]);
     assert_eq!(play.fails().packet, Some(8));
-    assert_eq!(play.fails().judged, Vec::<String>::new());
+    assert_eq!(play.judged(), Vec::<String>::new());
 }
 
 #[test]
@@ -130,7 +130,7 @@ fn requirements_whose_steps_were_all_completed_are_judged() {
         { "expect_close": { "code": [5], "within": "1s", "requirement": "PR-C-03" } },
     ]));
     play.connected(0, 0).code(10, 1, "");
-    assert_eq!(play.fails().judged, ["PR-E-01"]);
+    assert_eq!(play.judged(), ["PR-E-01"]);
 }
 
 #[test]

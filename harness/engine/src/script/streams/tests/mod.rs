@@ -188,6 +188,13 @@ impl Play {
         }
     }
 
+    /// The requirements that were judged before it failed.
+    fn judged(&self) -> Vec<String> {
+        self.fails();
+        let said = self.script.course.judgements(&self.script.context);
+        said.judged.into_iter().collect()
+    }
+
     /// `expected | got` of the failure.
     #[track_caller]
     fn text(&self) -> String {

@@ -67,7 +67,7 @@ impl Ending {
         let from = scope.from;
         let is_answer = self.provoked[from as usize] > 0;
         self.answered(from);
-        scope.exercised(Rule::S15);
+        scope.exercised_by(Rule::S15, from.peer());
         let is = |code: ErrorCode| view.error_code() == Some(code.number());
         let is_timeout = is(ErrorCode::Timeout) && is_half_open;
         if !is_answer && !is_timeout && self.answers_an_error(scope) {
@@ -88,7 +88,8 @@ impl Ending {
             }
             return false;
         }
-        scope.exercised(Rule::S16);
+        scope.exercised_by(Rule::S16, from);
+        scope.exercised_by(Rule::S16, from.peer());
         self.end = Some(End {
             by: from,
             at: scope.now,

@@ -73,7 +73,7 @@ fn optimistic_media_after_the_assigned_id_is_healthy() {
         .ack("one")
         .frames(10..=20);
     let heard = assert_healthy(&talk);
-    assert!(heard.sessions[0].judged.contains(&"MS-H-16"));
+    assert!(heard.sessions[0].judged.contains("MS-H-16"));
     let heard = judge(&talk, &supervised("3way"));
     assert_eq!(heard.findings, ["MS-H-15"]);
 }

@@ -42,7 +42,7 @@ fn a_stream_that_an_error_ends_may_stop_short() {
         let talk = Talk::start3(20).after(1.0).error(from, 4);
         let talk = talk.after(4_000.0).elsewhere();
         let heard = assert_healthy(&talk);
-        assert!(heard.sessions[0].judged.contains(&"MS-S-16"));
+        assert!(heard.sessions[0].judged.contains("MS-S-16"));
         let run = judge(&talk, &supervised("start3"));
         assert!(run.findings.is_empty(), "{:#?}", run.all);
     }

@@ -23,7 +23,7 @@ fn a_healthy_handshake_exercises_the_rules() {
         "MS-W-10", "MS-W-12", "MS-H-01", "MS-H-02", "MS-H-05", "MS-H-06", "MS-H-09", "MS-H-15",
     ] {
         assert!(
-            heard.sessions[0].judged.contains(&id),
+            heard.sessions[0].judged.contains(id),
             "{id} in {:?}",
             heard.sessions[0].judged
         );

@@ -15,7 +15,7 @@ fn a_healthy_stream_exercises_the_rules_of_the_media() {
         for id in [
             "MS-W-01", "MS-W-09", "MS-D-01", "MS-D-04", "MS-D-05", "MS-D-11",
         ] {
-            assert!(session.judged.contains(&id), "{id} in {:?}", session.judged);
+            assert!(session.judged.contains(id), "{id} in {:?}", session.judged);
         }
     }
 }
@@ -30,7 +30,7 @@ fn with_the_stream_known_pace_and_end_are_judged_too() {
         heard.all
     );
     for id in ["MS-D-06", "MS-D-07", "MS-D-12"] {
-        assert!(heard.sessions[0].judged.contains(&id), "{id}");
+        assert!(heard.sessions[0].judged.contains(id), "{id}");
     }
 }
 
@@ -119,7 +119,7 @@ fn a_number_left_out_breaks_d01_at_the_sender_and_is_counted_elsewhere() {
     assert_broken_at_sender(&talk, "MS-D-01");
     let session = &judge(&talk, &at(Vantage::Path)).sessions[0];
     assert_eq!((session.frames, session.network.missing), (19, 1));
-    assert!(!session.judged.contains(&"MS-D-01"));
+    assert!(!session.judged.contains("MS-D-01"));
 }
 
 #[test]
@@ -339,7 +339,7 @@ fn other_payload_is_its_own_affair() {
         })
     });
     let heard = assert_healthy(&talk);
-    assert!(!heard.sessions[0].judged.contains(&"MS-D-11"));
+    assert!(!heard.sessions[0].judged.contains("MS-D-11"));
 }
 
 #[test]

@@ -84,7 +84,7 @@ fn a_whole_session_is_healthy_and_judged() {
         "MS-W-10", "MS-W-12", "MS-S-01", "MS-S-02", "MS-S-03", "MS-S-04", "MS-D-06", "MS-D-07",
         "MS-D-12",
     ] {
-        assert!(session.judged.contains(&rule), "{rule} {session:#?}");
+        assert!(session.judged.contains(rule), "{rule} {session:#?}");
     }
     let run = judge(
         &Talk::start3(50).after(3_000.0).elsewhere(),

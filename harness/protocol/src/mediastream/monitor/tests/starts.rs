@@ -36,7 +36,7 @@ fn a_start_repeated_after_an_interval_and_500_ms_is_healthy() {
         .name("one")
         .frames(1..=20);
     let heard = assert_healthy(&talk);
-    assert!(heard.sessions[0].judged.contains(&"MS-L-02"));
+    assert!(heard.sessions[0].judged.contains("MS-L-02"));
     assert_eq!(heard.sessions.len(), 1);
 }
 

@@ -58,7 +58,7 @@ impl Connection {
             for due in &mine {
                 self.ledger.judge(due.requirement);
             }
-            self.ledger.judge("PR-C-03");
+            self.ledger.judge_party("PR-C-03", by);
             if by == Role::Responder && mine.len() > 1 {
                 self.ledger.judge("PR-R-03");
             }

@@ -87,7 +87,7 @@ fn both_may_close_at_once() {
     let rig = Rig::set_up().word(0, Client, 5).word(0, Client, 5);
     let told = rig.closed(Client, 0).closed(Server, 5).end();
     told.broke(&[("PR-E-04", Client)]);
-    assert!(told.sessions[0].judged.contains(&"PR-E-02"));
+    assert!(told.sessions[0].judged.contains("PR-E-02"));
     let rig = Rig::set_up().closed(Client, 0).closed(Server, 0);
     rig.end().is_healthy();
 }
@@ -100,7 +100,7 @@ fn a_server_closes_once() {
     };
     let told = failures().closed(Server, 5).closed(Server, 5).end();
     told.is_healthy();
-    assert!(told.sessions[0].judged.contains(&"PR-R-03"));
+    assert!(told.sessions[0].judged.contains("PR-R-03"));
     let told = failures().closed(Server, 5).closed(Server, 1).end();
     told.broke(&[("PR-R-03", Server)]);
     // Before the handshake is over a close has two forms.

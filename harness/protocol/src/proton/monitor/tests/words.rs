@@ -21,7 +21,7 @@ fn a_session_of_all_streams_has_no_finding() {
     let session = &told.sessions[0];
     assert_eq!((session.mode, session.frames), ("push", 8));
     for judged in ["PR-A-01", "PR-E-01", "PR-E-04", "PR-K-01", "PR-S-01"] {
-        assert!(session.judged.contains(&judged), "{judged}: {session:?}");
+        assert!(session.judged.contains(judged), "{judged}: {session:?}");
     }
 }
 
@@ -45,7 +45,7 @@ fn an_ack_of_another_id_is_the_servers_breach_and_the_client_closes() {
     let wrong = || Rig::set_up().word(0, Client, 5).word(0, Server, 6);
     let told = wrong().closed(Client, 5).end();
     told.broke(&[("PR-E-01", Server)]);
-    assert!(told.sessions[0].judged.contains(&"PR-E-03"));
+    assert!(told.sessions[0].judged.contains("PR-E-03"));
     let goes_on = wrong().alive(6, &[1]).end();
     goes_on.broke(&[("PR-E-01", Server), ("PR-E-03", Client)]);
     let wrong_code = wrong().closed(Client, 4).end();
@@ -80,7 +80,7 @@ fn an_id_that_does_not_rise_is_the_clients_breach_and_the_server_closes() {
     };
     let told = wrong().closed(Server, 5).end();
     told.broke(&[("PR-E-04", Client)]);
-    assert!(told.sessions[0].judged.contains(&"PR-E-02"));
+    assert!(told.sessions[0].judged.contains("PR-E-02"));
     let acked = wrong().word(0, Server, 5).closed(Server, 5).end();
     acked.broke(&[("PR-E-04", Client), ("PR-E-02", Server)]);
     let goes_on = wrong().alive(6, &[1]).end();
@@ -107,7 +107,7 @@ fn a_commit_may_take_four_minutes_and_not_more_than_five() {
     let timely = Rig::set_up().word(4, Client, 42).alive(300, &[1]);
     let told = timely.alive(1, &[1]).closed(Client, 4).end();
     told.broke(&[("PR-K-01", Server)]);
-    assert!(told.sessions[0].judged.contains(&"PR-T-01"));
+    assert!(told.sessions[0].judged.contains("PR-T-01"));
     let waits = Rig::set_up().word(4, Client, 42).alive(400, &[1]);
     waits
         .end()
