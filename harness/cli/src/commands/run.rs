@@ -40,6 +40,7 @@ Examples:
   shakedown run --protocol proton --role server --slow
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
+  shakedown run --iut my-server.toml --impair loss=10% --retries 20
   shakedown run --mode 3way --impair drop=SYN-ACK#2,duplicate=ACK#1
   shakedown run mediastream/3way/responder/a-handshake-leads-to-two-frames \\
     --repeat 10000 --concurrency 1000"
@@ -95,7 +96,8 @@ pub(crate) struct Args {
     level: Weakest,
 
     /// How often a failure that a busy machine may have made is played again until it passes, and counts
-    /// as passed then; without it such a failure is told as flaky
+    /// as passed then; without it such a failure is told as flaky. With --impair: how often a scenario
+    /// that the network spoilt is played again, by other lots
     #[arg(
         long,
         value_name = "N",

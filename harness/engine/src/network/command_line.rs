@@ -260,7 +260,11 @@ fn fault(key: &str, value: &str) -> Result<Fault, String> {
 }
 
 fn share(value: &str) -> Result<f64, String> {
-    let share = value.parse::<f64>().ok();
+    let (number, whole) = match value.strip_suffix('%') {
+        Some(percent) => (percent, 100.0),
+        None => (value, 1.0),
+    };
+    let share = number.parse::<f64>().ok().map(|number| number / whole);
     let share = share.filter(|share| (0.0..=1.0).contains(share));
     share.ok_or_else(|| format!("{value:?} is no number from 0 to 1"))
 }
@@ -299,6 +303,13 @@ mod tests {
         let read = text.parse::<Impairment>();
         let checked = read.and_then(|impair| impair.check(PROTOCOL.vocabulary));
         checked.unwrap_err().to_string()
+    }
+
+    #[test]
+    fn a_share_may_be_written_as_a_percentage() {
+        let percent: Impairment = "loss=10%,seed=7".parse().unwrap();
+        assert_eq!(percent, "loss=0.1,seed=7".parse().unwrap());
+        assert!("loss=101%".parse::<Impairment>().is_err());
     }
 
     #[test]

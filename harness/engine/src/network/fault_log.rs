@@ -64,6 +64,19 @@ impl FaultLog {
 }
 
 impl Impairment {
+    /// The same, drawn from another seed if it was drawn before; `seed` is that of the run.
+    #[must_use]
+    pub fn drawn_again(&self, seed: u64, times: u32) -> Self {
+        let own = self.seed.unwrap_or(seed);
+        Self {
+            seed: match times {
+                0 => self.seed,
+                times => Some(own.wrapping_add(times.into())),
+            },
+            ..self.clone()
+        }
+    }
+
     /// Whether datagrams are lost, duplicated, reordered or corrupted at random.
     #[must_use]
     pub fn has_random_faults(&self) -> bool {

@@ -107,7 +107,7 @@ pub struct StreamBounds {
 
 impl StreamBounds {
     /// What is asked for where nothing else is said: it has all that scenarios want.
-    const ORDINARY: StreamParameters = StreamParameters {
+    pub(crate) const ORDINARY: StreamParameters = StreamParameters {
         bits_per_second: 400_000,
         frames_per_second: 50,
         seconds: 2,

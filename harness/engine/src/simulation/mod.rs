@@ -76,6 +76,16 @@ impl Settings {
         }
     }
 
+    /// The same with a network that draws other lots.
+    #[must_use]
+    pub fn drawn_again(&self, times: u32) -> Self {
+        let impair = self.impair.as_ref();
+        Self {
+            impair: impair.map(|impair| impair.drawn_again(self.seed, times)),
+            ..self.clone()
+        }
+    }
+
     /// What is streamed in a scenario.
     #[must_use]
     pub fn stream_of(&self, scenario: &Scenario) -> StreamParameters {
@@ -182,7 +192,8 @@ pub fn simulate_for(
     let last = last.unwrap_or_default();
     played.outcome = match &settings.impair {
         Some(impair) if scenario.impair.is_none() => {
-            under_impairment(protocol, played.outcome, impair, &played.stimuli, last)
+            let effects = &played.effects;
+            under_impairment(protocol, scenario, played.outcome, impair, effects, last)
         }
         Some(_) | None => unless_missed(played.outcome, &played.missed, last),
     };

@@ -5,8 +5,9 @@ use std::time::Duration;
 use indexmap::IndexMap;
 use serde_json::Value;
 
-use crate::network::{Counts, Fault};
+use crate::network::Fault;
 use crate::script::{Judgements, ScriptOutcome, StepEvent};
+use crate::verdict::NetworkEffects;
 use crate::verdict::Death;
 
 /// A scenario that was played.
@@ -29,8 +30,7 @@ pub(super) struct Played {
     pub(super) own: BTreeSet<SocketAddr>,
     /// Exact faults of the network whose datagram was not sent.
     pub(super) missed: Vec<Fault>,
-    /// What the network did to what the script sent.
-    pub(super) stimuli: Counts,
+    pub(super) effects: NetworkEffects,
     /// What the network did, if it left something to chance.
     pub(super) happened: Option<Vec<Fault>>,
 }

@@ -13,7 +13,7 @@ use crate::network::{Arrival, FaultLog, Network};
 use crate::reference::reference;
 use crate::scenario::Scenario;
 use crate::script::{Action, Environment, Input, Script, ScriptOutcome, SocketId, human_time};
-use crate::verdict::Death;
+use crate::verdict::{Death, NetworkEffects};
 
 use super::played::Played;
 use super::{Settings, SimulationError};
@@ -492,10 +492,10 @@ impl<'s> VirtualRun<'s> {
             own: self.addresses.into_keys().collect(),
             missed: self.event_loop.network.missed().cloned().collect(),
             happened: self.fault_log.map(FaultLog::into_faults),
-            stimuli: self
-                .event_loop
-                .network
-                .counts(self.scenario.iut.role.peer()),
+            effects: NetworkEffects {
+                stimuli: self.event_loop.network.counts(self.scenario.iut.role.peer()),
+                answers: self.event_loop.network.counts(self.scenario.iut.role),
+            },
         }
     }
 }

@@ -14,7 +14,7 @@ mod tests;
 
 pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
 pub use finding::{Place, weigh};
-pub use impaired::under_impairment;
+pub use impaired::{NetworkEffects, under_impairment};
 pub use missed::unless_missed;
 
 use serde::{Deserialize, Serialize};

@@ -13,7 +13,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use shakedown_engine::network::{Counts, Fault};
+use shakedown_engine::network::Fault;
+use shakedown_engine::verdict::NetworkEffects;
 use shakedown_protocol::requirement::Role;
 
 use super::record::{Recorded, Recorder};
@@ -85,8 +86,7 @@ pub(super) struct FinishedCapture {
     pub(super) drops: u64,
     /// The exact faults of the network whose datagram was never sent.
     pub(super) missed: Vec<Fault>,
-    /// What the network did to what the driver sent.
-    pub(super) stimuli: Counts,
+    pub(super) effects: NetworkEffects,
     pub(super) kept: Option<Kept>,
 }
 
@@ -257,7 +257,7 @@ impl ScenarioCapture {
                     own: BTreeSet::new(),
                     drops: 0,
                     missed: Vec::new(),
-                    stimuli: Counts::default(),
+                    effects: NetworkEffects::default(),
                     kept: None,
                 };
             }
@@ -272,15 +272,15 @@ impl ScenarioCapture {
                     own: BTreeSet::new(),
                     drops: 0,
                     missed: Vec::new(),
-                    stimuli: Counts::default(),
+                    effects: NetworkEffects::default(),
                     kept: None,
                 };
             }
         };
         let mut edge = stopped.observer;
-        let stimuli = match edge.edge {
-            Role::Initiator => stopped.responders,
-            Role::Responder => stopped.initiators,
+        let (stimuli, answers) = match edge.edge {
+            Role::Initiator => (stopped.responders, stopped.initiators),
+            Role::Responder => (stopped.initiators, stopped.responders),
         };
         let packets = edge.packets_of(&relayed.seen);
         let statistics = stopped.statistics;
@@ -305,7 +305,7 @@ impl ScenarioCapture {
             own: edge.own,
             drops: statistics.dropped,
             missed: stopped.missed,
-            stimuli,
+            effects: NetworkEffects { stimuli, answers },
             kept: Some(stopped.sockets),
         }
     }

@@ -19,7 +19,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use shakedown_engine::network::{Counts, Fault};
+use shakedown_engine::network::Fault;
+use shakedown_engine::verdict::NetworkEffects;
 use shakedown_engine::scenario::Needs;
 use shakedown_engine::script::{
     Action, Input, Judgements, Script, ScriptOutcome, SocketId, StepEvent,
@@ -126,8 +127,8 @@ pub struct Driven {
     pub drops: u64,
     /// The exact faults of the network whose datagram was never sent.
     pub missed: Vec<Fault>,
-    /// What the network did to what the script sent; nothing where there was none.
-    pub stimuli: Counts,
+    /// What the network did; nothing where there was none.
+    pub effects: NetworkEffects,
     /// The worst lateness of the driver.
     pub lateness: Duration,
     /// What the machine did to both sides.
@@ -197,7 +198,7 @@ impl Drive {
             judgements: self.script.judgements(),
             drops: self.sockets.drops() + closed.drops,
             missed: closed.missed,
-            stimuli: closed.stimuli,
+            effects: closed.effects,
             recorded: closed.recorded,
             instance: self.instance,
             ended: self.ended.map(|ended| (ended, self.ended_at)),

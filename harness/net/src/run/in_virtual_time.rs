@@ -81,6 +81,7 @@ pub async fn run_in_virtual_time(
             iut: assignment.iut,
             captures: Arc::clone(&captures),
             verbose: plan.verbose,
+            retries: plan.retries,
         });
         let mut judged = Vec::new();
         let mut playing: VecDeque<(Scenario, JoinHandle<SimulatedResult>)> = VecDeque::new();
@@ -133,6 +134,8 @@ struct Target {
     settings: Settings,
     captures: Arc<Path>,
     verbose: bool,
+    /// How often a scenario that the network spoilt is played again.
+    retries: u32,
 }
 
 /// What there is to tell of a scenario, besides its verdict.
@@ -179,11 +182,22 @@ impl Target {
             waivers: &self.iut.waive,
         };
         let played = scenario.asked_of(&self.iut);
-        let simulated = simulate_for(self.protocol, &played, &self.settings, reporting);
-        let mut told = match simulated {
-            Ok(simulated) => self.told(simulated, &path),
-            Err(error) => not(scenario, error.to_string(), Verdict::Error),
+        let mut spoilt = 0;
+        let mut told = loop {
+            let settings = self.settings.drawn_again(spoilt);
+            let simulated = simulate_for(self.protocol, &played, &settings, reporting);
+            let told = match simulated {
+                Ok(simulated) => self.told(simulated, &path),
+                Err(error) => not(scenario, error.to_string(), Verdict::Error),
+            };
+            let imposed = settings.impair.filter(|_| scenario.impair.is_none());
+            let is_random = imposed.is_some_and(|impair| impair.has_random_faults());
+            if !is_random || !told.played.is_undecided() || spoilt == self.retries {
+                break told;
+            }
+            spoilt += 1;
         };
+        told.played.note_spoilt(spoilt);
         let scenario = scenario.id.clone();
         told.events.insert(0, Event::ScenarioStarted { scenario });
         told

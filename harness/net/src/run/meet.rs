@@ -110,7 +110,7 @@ impl Job {
                 Relay::start(Settings {
                     listen: SocketAddr::new(main.ip(), 0),
                     target: Some(target),
-                    impair: impair.clone(),
+                    impair: impair.drawn_again(self.launcher.seed, self.spoilt),
                     vocabulary: self.target.protocol.on_the_wire(),
                     seed: self.launcher.seed,
                     clock,

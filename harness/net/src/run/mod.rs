@@ -256,6 +256,7 @@ impl Context {
                 launcher: Arc::new(target.launcher.of(&scenario.id, &scenario.iut)),
                 scenario: Arc::new(scenario),
                 group: None,
+                spoilt: 0,
             };
             match why_not {
                 None => jobs.push(job),

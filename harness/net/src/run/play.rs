@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shakedown_engine::event::{Event, ProcessEvent};
 use shakedown_engine::iut::Iut;
+use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{ScriptOutcome, is_crash};
 use shakedown_engine::step::Process;
@@ -36,6 +37,8 @@ pub(super) struct Job {
     /// The process that it shares with others; `None` if it has its own, or the implementation runs
     /// already.
     pub(super) group: Option<Arc<Group>>,
+    /// How often it was played before because of what the network did, which then draws other lots.
+    pub(super) spoilt: u32,
 }
 
 /// One attempt, before it is judged.
@@ -79,7 +82,21 @@ impl Job {
             attempt = self.attempt(context, &path).await?;
         }
         let mut concluded = self.conclude(context, attempt, &path).await?;
+        let mut job = self.clone();
+        let imposed = context.imposed_on(&self.scenario);
+        while imposed.is_some_and(Impairment::has_random_faults)
+            && concluded.played.is_undecided()
+            && job.spoilt < context.retries
+            && !context.is_stopped()
+        {
+            job.spoilt += 1;
+            let attempt = job.attempt(context, &path).await?;
+            concluded = job.conclude(context, attempt, &path).await?;
+        }
         drop(together);
+        if !concluded.is_doubtful {
+            concluded.played.note_spoilt(job.spoilt);
+        }
         if concluded.is_doubtful {
             concluded = self.look_again(context, concluded, &path).await?;
         }
@@ -190,12 +207,12 @@ impl Job {
         let mut outcome = match context.imposed_on(&self.scenario) {
             Some(impair) => {
                 let last_step = last_step(&driven);
-                let protocol = self.target.protocol;
                 under_impairment(
-                    protocol,
+                    self.target.protocol,
+                    &self.scenario,
                     outcome(&driven),
                     impair,
-                    &driven.stimuli,
+                    &driven.effects,
                     &last_step,
                 )
             }

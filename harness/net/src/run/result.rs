@@ -15,6 +15,41 @@ pub(super) struct ScenarioResult {
 }
 
 impl ScenarioResult {
+    /// Whether nothing was found, and nothing passed either.
+    pub(super) fn is_undecided(&self) -> bool {
+        self.verdict.verdict == Verdict::Inconclusive
+    }
+
+    /// It was played so often again because of what a network did to it. If that has spoilt all plays the
+    /// scenario is not for this network.
+    pub(super) fn note_spoilt(&mut self, times: u32) {
+        if times == 0 {
+            return;
+        }
+        let verdict = &mut self.verdict;
+        let reason = match verdict.verdict {
+            Verdict::Inconclusive => {
+                verdict.verdict = Verdict::NotApplicable;
+                let requirements = verdict.requirements.values_mut();
+                for requirement in requirements.filter(|it| **it == Verdict::Inconclusive) {
+                    *requirement = Verdict::NotApplicable;
+                }
+                let last = verdict.reason.take().unwrap_or_default();
+                format!("the network spoilt each of {} plays; the last: {last}", times + 1)
+            }
+            Verdict::Pass
+            | Verdict::Fail
+            | Verdict::NotApplicable
+            | Verdict::NotObserved
+            | Verdict::Error => {
+                let own = verdict.reason.take().map(|own| format!("{own}; "));
+                let own = own.unwrap_or_default();
+                format!("{own}judged in play {}: the network spoilt those before", times + 1)
+            }
+        };
+        verdict.reason = Some(reason);
+    }
+
     /// The result of a scenario that was not played.
     pub(super) fn not_played(
         scenario: &Scenario,
