@@ -232,22 +232,48 @@ fn what_loss_spoils_is_played_again_until_it_is_judged() {
     };
     let (_, once) = run(out.path(), &[&arguments[..], &["--retries", "0"]].concat());
     let (output, again) = run(out.path(), &[&arguments[..], &["--retries", "20"]].concat());
-    assert_eq!(output.status.code(), Some(0), "{:#}", of_type(&again, "run-finished"));
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{:#}",
+        of_type(&again, "run-finished")
+    );
     assert!(count(&once, "inconclusive") > 0);
     assert_eq!(count(&again, "inconclusive"), 0);
     assert!(count(&again, "pass") > count(&once, "pass"));
     assert_eq!(count(&once, "fail") + count(&again, "fail"), 0);
     let reasons = again.iter().filter_map(|event| event["reason"].as_str());
-    assert!(reasons.clone().any(|reason| reason.contains("judged in play")));
-    assert!(reasons.clone().any(|reason| reason.contains("spoilt each of 21 plays")));
+    assert!(
+        reasons
+            .clone()
+            .any(|reason| reason.contains("judged in play"))
+    );
+    assert!(
+        reasons
+            .clone()
+            .any(|reason| reason.contains("spoilt each of 21 plays"))
+    );
 }
 
 #[test]
 fn a_twin_fails_through_a_network_that_did_it_no_harm() {
     let out = folder();
     let mute = "mediastream/3way/responder/a-handshake-leads-to-two-frames";
-    let impair = ["--virtual", "--without", "MS-H-05", "--impair", "loss=10%,delay=20ms..80ms"];
-    let (output, events) = run(out.path(), &[&[mute][..], &impair, &["--retries", "20"]].concat());
-    assert_eq!(of_type(&events, "verdict")["verdict"], "fail", "{events:#?}");
+    let impair = [
+        "--virtual",
+        "--without",
+        "MS-H-05",
+        "--impair",
+        "loss=10%,delay=20ms..80ms",
+    ];
+    let (output, events) = run(
+        out.path(),
+        &[&[mute][..], &impair, &["--retries", "20"]].concat(),
+    );
+    assert_eq!(
+        of_type(&events, "verdict")["verdict"],
+        "fail",
+        "{events:#?}"
+    );
     assert_eq!(output.status.code(), Some(1));
 }

@@ -169,9 +169,13 @@ fn signal(child: &mut std::process::Child, name: &str) {
 }
 
 #[rstest]
-#[case::interrupted("-INT", Some(130))]
-#[case::killed("-KILL", None)]
-fn a_run_that_is_broken_off_is_no_success(#[case] name: &str, #[case] exit: Option<i32>) {
-    let flags = ["mediastream/legacy/responder", "--jobs", "2"];
-    run(None, &flags, |child| signal(child, name)).check(exit);
+#[case::interrupted("-INT", &["mediastream/legacy/responder", "--jobs", "2"], Some(130))]
+// In virtual time, for nobody ends the processes that a killed run has started.
+#[case::killed("-KILL", &["mediastream", "--virtual", "--jobs", "1"], None)]
+fn a_run_that_is_broken_off_is_no_success(
+    #[case] name: &str,
+    #[case] flags: &[&str],
+    #[case] exit: Option<i32>,
+) {
+    run(None, flags, |child| signal(child, name)).check(exit);
 }

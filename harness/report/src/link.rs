@@ -26,7 +26,10 @@ fn from(directory: &Path, path: &Path) -> Option<PathBuf> {
     let (directory, path) = (whole(directory)?, whole(path)?);
     let common = directory.components().zip(path.components());
     let common = common.take_while(|(a, b)| a == b).count();
-    let up = directory.components().skip(common).map(|_| OsStr::new(".."));
+    let up = directory
+        .components()
+        .skip(common)
+        .map(|_| OsStr::new(".."));
     let down = path.components().skip(common).map(Component::as_os_str);
     Some(up.chain(down).collect())
 }
@@ -53,8 +56,16 @@ mod tests {
 
     #[rstest]
     #[case::beside("out/all", "out/all/captures/a b.pcapng", "captures/a%20b.pcapng")]
-    #[case::in_another_directory("out/all", "out/part-1/captures/a.pcapng", "../part-1/captures/a.pcapng")]
-    #[case::above("c/all", "../a/s1/captures/a.pcapng", "../../../a/s1/captures/a.pcapng")]
+    #[case::in_another_directory(
+        "out/all",
+        "out/part-1/captures/a.pcapng",
+        "../part-1/captures/a.pcapng"
+    )]
+    #[case::above(
+        "c/all",
+        "../a/s1/captures/a.pcapng",
+        "../../../a/s1/captures/a.pcapng"
+    )]
     #[case::from_here("", "s1/captures/a.pcapng", "s1/captures/a.pcapng")]
     #[case::both_from_the_root("/x/y", "/x/z/a.pcapng", "../z/a.pcapng")]
     fn a_link_leads_from_where_the_document_is(

@@ -7,8 +7,8 @@ use serde_json::Value;
 
 use crate::network::Fault;
 use crate::script::{Judgements, ScriptOutcome, StepEvent};
-use crate::verdict::NetworkEffects;
 use crate::verdict::Death;
+use crate::verdict::NetworkEffects;
 
 /// A scenario that was played.
 pub(super) struct Played {

@@ -493,7 +493,10 @@ impl<'s> VirtualRun<'s> {
             missed: self.event_loop.network.missed().cloned().collect(),
             happened: self.fault_log.map(FaultLog::into_faults),
             effects: NetworkEffects {
-                stimuli: self.event_loop.network.counts(self.scenario.iut.role.peer()),
+                stimuli: self
+                    .event_loop
+                    .network
+                    .counts(self.scenario.iut.role.peer()),
                 answers: self.event_loop.network.counts(self.scenario.iut.role),
             },
         }

@@ -103,7 +103,8 @@ fn is_due(protocol: &Protocol, scenario: &Scenario, failure: &Failure) -> bool {
     let mut due = scenario.ignore.iter().any(|frame| frame == came.frame);
     each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
         let words = serde_json::to_string(step).unwrap_or_default();
-        let names = step.verb().starts_with("expect") && words.contains(&format!("\"{}\"", came.frame));
+        let names =
+            step.verb().starts_with("expect") && words.contains(&format!("\"{}\"", came.frame));
         due |= names || (is_media && step.verb() == "expect_media");
     });
     due
@@ -181,7 +182,10 @@ mod tests {
             step: "1".to_owned(),
         };
         let lost = counts(3, 1, 0, 2);
-        assert_eq!(judged(failed(None), "loss=0.1,seed=7", &stimuli(lost)), expected);
+        assert_eq!(
+            judged(failed(None), "loss=0.1,seed=7", &stimuli(lost)),
+            expected
+        );
         let answers = NetworkEffects {
             answers: lost,
             ..NetworkEffects::default()
@@ -214,7 +218,10 @@ mod tests {
         #[case] came: Option<(&str, Value)>,
     ) {
         let outcome = judged(failed(came), impair, &stimuli(counts(3, 0, 0, 3)));
-        assert!(matches!(outcome, ScriptOutcome::Inconclusive { .. }), "{outcome:?}");
+        assert!(
+            matches!(outcome, ScriptOutcome::Inconclusive { .. }),
+            "{outcome:?}"
+        );
     }
 
     #[test]

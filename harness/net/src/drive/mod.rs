@@ -20,11 +20,11 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use shakedown_engine::network::Fault;
-use shakedown_engine::verdict::NetworkEffects;
 use shakedown_engine::scenario::Needs;
 use shakedown_engine::script::{
     Action, Input, Judgements, Script, ScriptOutcome, SocketId, StepEvent,
 };
+use shakedown_engine::verdict::NetworkEffects;
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 

@@ -35,7 +35,10 @@ impl ScenarioResult {
                     *requirement = Verdict::NotApplicable;
                 }
                 let last = verdict.reason.take().unwrap_or_default();
-                format!("the network spoilt each of {} plays; the last: {last}", times + 1)
+                format!(
+                    "the network spoilt each of {} plays; the last: {last}",
+                    times + 1
+                )
             }
             Verdict::Pass
             | Verdict::Fail
@@ -44,7 +47,10 @@ impl ScenarioResult {
             | Verdict::Error => {
                 let own = verdict.reason.take().map(|own| format!("{own}; "));
                 let own = own.unwrap_or_default();
-                format!("{own}judged in play {}: the network spoilt those before", times + 1)
+                format!(
+                    "{own}judged in play {}: the network spoilt those before",
+                    times + 1
+                )
             }
         };
         verdict.reason = Some(reason);

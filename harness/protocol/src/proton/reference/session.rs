@@ -259,12 +259,14 @@ impl Session {
                 Kind::StateCommit => {
                     let due = now.saturating_add(context.settings.commit_delay);
                     let answers = match number {
+                        _ if self.without.has(Deviation::NoAnswers) => 0,
                         0 if self.without.has(Deviation::NoAnswerToZero) => 0,
                         u32::MAX if self.without.has(Deviation::AnsweredTwice) => 2,
                         _ => 1,
                     };
                     let answer = match self.without.has(Deviation::DoublesStop) {
                         true => number.saturating_mul(2),
+                        false if self.without.has(Deviation::NotDoubled) => number,
                         false => number.wrapping_mul(2),
                     };
                     let answers = std::iter::repeat_n((due, answer), answers);
@@ -300,6 +302,7 @@ impl Session {
         context.counters.events += 1;
         let ack = match self.without.has(Deviation::AckOfTheCount) {
             true => context.counters.events as u32,
+            false if self.without.has(Deviation::NextAck) => id.wrapping_add(1),
             false => id,
         };
         self.send(now, stream, ack, context); // PR-E-01
