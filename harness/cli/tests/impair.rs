@@ -225,7 +225,8 @@ fn an_impairment_that_makes_no_sense_is_refused_with_what_would_be_right() {
 #[test]
 fn what_loss_spoils_is_played_again_until_it_is_judged() {
     let out = folder();
-    let arguments = ["mediastream/3way", "--virtual", "--impair", "loss=10%"];
+    let some = "mediastream/3way/initiator/a-*";
+    let arguments = [some, "--virtual", "--impair", "loss=10%"];
     let count = |events: &[Value], verdict: &str| -> u64 {
         let counts = &of_type(events, "run-finished")["counts"];
         counts[verdict].as_u64().unwrap_or_default()
