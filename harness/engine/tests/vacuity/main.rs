@@ -17,7 +17,7 @@ use serde::Deserialize;
 use serde_json::Value;
 use shakedown_engine::scenario::{Library, Scenario};
 use shakedown_engine::simulation::{Settings, simulate};
-use shakedown_engine::twins::Suspect;
+use shakedown_engine::twins::TwinInRole;
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::{PROTOCOLS, Protocol};
 
@@ -124,7 +124,7 @@ fn show(protocol: &'static Protocol, scenario: &Scenario, twin: &'static str) ->
 
 /// The twins that a scenario may catch: those of the requirements that it lists.
 fn suspects(protocol: &'static Protocol, scenario: &Scenario) -> Vec<&'static str> {
-    let suspects = Suspect::all(protocol).filter(|one| {
+    let suspects = TwinInRole::all(protocol).filter(|one| {
         let mut listed = scenario.requirements.iter();
         one.role == scenario.iut.role && listed.any(|id| id == one.twin.requirement())
     });
