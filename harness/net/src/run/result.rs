@@ -41,6 +41,8 @@ impl ScenarioResult {
                 )
             }
             Verdict::Pass
+            | Verdict::Advice
+            | Verdict::Waived
             | Verdict::Fail
             | Verdict::NotApplicable
             | Verdict::NotObserved
