@@ -102,7 +102,9 @@ impl Starts {
     pub(super) fn answered(&mut self, is_name: bool, scope: &mut Scope<'_>) {
         let is_first = !self.has_answer();
         if is_name {
-            self.waited(&scope.now);
+            if is_first {
+                self.waited(&scope.now);
+            }
             self.is_named = true;
         } else {
             self.answered.get_or_insert(scope.now);

@@ -61,6 +61,20 @@ fn a_start_repeated_too_early_or_too_late_breaks_l02() {
 }
 
 #[test]
+fn media_ends_the_repetition_of_start_whatever_id_comes_later() {
+    let media = Talk::new().start().after(20.0).frames(1..=20);
+    let talk = media.after(1_200.0).name("one").frames(1..=20);
+    let heard = judge(&talk, &at(Vantage::Sender));
+    let findings = heard.findings.iter();
+    assert_eq!(
+        findings.filter(|id| **id == "MS-L-02").count(),
+        0,
+        "{:#?}",
+        heard.all
+    );
+}
+
+#[test]
 fn a_start_after_the_answer_breaks_l02_unless_they_crossed() {
     let talk = Talk::new()
         .start()
