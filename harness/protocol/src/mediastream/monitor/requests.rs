@@ -314,7 +314,11 @@ impl Session {
         let is_new = if handshake.start3.is_some() {
             // What came before it without its START was none of its session's.
             let is_first = is_own && handshake.request.is_none() && !has_begun;
-            is_first || is_over || handshake.is_ended() || handshake.is_given_up(now)
+            // A stream that falls silent does not answer START: its copies go on.
+            let has_answer = handshake.answered.is_some() || handshake.confirmed.is_some();
+            let is_repeated = handshake.is_same(view) && !has_answer;
+            let is_left = handshake.is_ended() || handshake.is_given_up(now);
+            is_first || is_left || (is_over && !is_repeated)
         } else {
             is_over || !(has_begun || self.is_named() || handshake.answer == Answer::Accepted)
         };

@@ -249,6 +249,24 @@ fn a_start_repeated_too_early_changed_or_not_at_all_breaks_s08() {
 }
 
 #[test]
+fn a_stream_that_falls_silent_makes_no_new_session_of_a_repeated_start() {
+    let talk = Talk::new().start_frame(0).after(20.0).frames(1..=2);
+    let talk = talk
+        .after(440.0)
+        .start_frame(0)
+        .after(1_000.0)
+        .start_frame(0);
+    let heard = judge(&talk.after(100.0).elsewhere(), &at(Vantage::Sender));
+    let sessions = heard.sessions.iter();
+    assert_eq!(
+        sessions.filter(|one| one.mode == "start3").count(),
+        1,
+        "{:#?}",
+        heard.all
+    );
+}
+
+#[test]
 fn a_fallback_that_was_not_offered_breaks_s10() {
     let talk = Talk::new().start_frame(0).after(500.0).start_frame(0);
     let talk = talk.after(1_000.0).start_frame(0).after(2_000.0).start();
