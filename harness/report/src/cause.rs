@@ -11,12 +11,16 @@ pub(crate) fn by_cause<'a>(
     verdicts: impl IntoIterator<Item = &'a VerdictEvent>,
     record: &Record,
 ) -> Vec<Vec<&'a VerdictEvent>> {
+    let mut found: IndexMap<&str, Vec<&FindingEvent>> = IndexMap::new();
+    for finding in record.findings.iter().filter(|finding| finding.counts()) {
+        if let Some(scenario) = finding.scenario.as_deref() {
+            found.entry(scenario).or_default().push(finding);
+        }
+    }
     let mut groups: IndexMap<(Vec<&str>, String), Vec<&VerdictEvent>> = IndexMap::new();
     for verdict in verdicts {
-        let findings = record.findings.iter().filter(|finding| {
-            finding.counts() && finding.scenario.as_deref() == Some(&verdict.scenario)
-        });
-        let findings: Vec<&FindingEvent> = findings.collect();
+        let findings = found.get(verdict.scenario.as_str());
+        let findings = findings.map_or(&[][..], Vec::as_slice);
         let mut broken: Vec<&str> = findings
             .iter()
             .map(|one| one.requirement.as_str())

@@ -280,9 +280,8 @@ impl Evidence<'_> {
                     reasons.push(format!("not judged: {}", self.why_doubtful(&doubtful)));
                 }
                 let own = self.scenario.requirements.iter();
-                let mut silent =
-                    own.filter(|id| requirements.get(*id) == Some(&Verdict::NotObserved));
-                let silent: Vec<_> = silent.by_ref().collect();
+                let silent = own.filter(|id| requirements.get(*id) == Some(&Verdict::NotObserved));
+                let silent: Vec<_> = silent.collect();
                 if silent.len() == self.scenario.requirements.len() {
                     let is_hidden = silent.iter().all(|id| self.is_hidden(id));
                     verdict = verdict.max(match is_hidden {
