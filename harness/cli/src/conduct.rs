@@ -126,12 +126,3 @@ impl Ending for InteropSummary {
         summary
     }
 }
-
-/// This program, which the reference is started from.
-pub(crate) fn own_path() -> Result<String, Failure> {
-    let path = std::env::current_exe()
-        .map_err(|error| harness(format!("this program does not know its own path: {error}")))?;
-    path.into_os_string()
-        .into_string()
-        .map_err(|path| harness(format!("this program's path {} is no text", path.display())))
-}

@@ -13,6 +13,7 @@ mod commands;
 mod conduct;
 mod endpoint;
 mod exit;
+mod guard;
 mod logging;
 mod numbers;
 mod player;

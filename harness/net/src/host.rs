@@ -57,7 +57,7 @@ pub struct Finished {
 /// What stops a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Stopped {
-    /// SIGINT or SIGTERM.
+    /// SIGINT, SIGTERM, SIGHUP or SIGQUIT.
     Signal,
     /// As many sessions have ended as [`Host::with_exit_after`] says.
     ExitAfter,
@@ -90,12 +90,15 @@ pub enum OwnerRequest<M: ?Sized> {
 /// Something that is asked of a machine.
 pub type Ask<M> = Box<dyn FnOnce(&mut M, Duration) + Send>;
 
-/// The wish that the program ends: SIGINT or SIGTERM. From its creation on neither ends the
-/// program by itself.
+/// The wish that the program ends: SIGINT, SIGTERM, SIGHUP or SIGQUIT. From its creation on none of them
+/// ends the program by itself.
 #[derive(Debug)]
 pub struct StopSignal {
     interrupt: Signal,
     terminate: Signal,
+    quit: Signal,
+    /// Not where the program was started to go on without its terminal, as `nohup` does.
+    hangup: Option<Signal>,
 }
 
 impl Host {
@@ -304,6 +307,11 @@ impl StopSignal {
         Ok(Self {
             interrupt: signal(SignalKind::interrupt())?,
             terminate: signal(SignalKind::terminate())?,
+            quit: signal(SignalKind::quit())?,
+            hangup: match is_ignored(SignalKind::hangup()) {
+                true => None,
+                false => Some(signal(SignalKind::hangup())?),
+            },
         })
     }
 
@@ -312,8 +320,17 @@ impl StopSignal {
         tokio::select! {
             _ = self.interrupt.recv() => {}
             _ = self.terminate.recv() => {}
+            _ = self.quit.recv() => {}
+            Some(_) = async { self.hangup.as_mut()?.recv().await } => {}
         }
     }
+}
+
+/// Whether a signal does nothing to this program.
+fn is_ignored(kind: SignalKind) -> bool {
+    let status = procfs::process::Process::myself().and_then(|own| own.status());
+    let bit = u64::try_from(kind.as_raw_value() - 1).unwrap_or_default();
+    status.is_ok_and(|status| status.sigign & (1 << bit) != 0)
 }
 
 impl<M: Machine + ?Sized> Owner<M> for StopSignal {

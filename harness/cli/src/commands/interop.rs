@@ -11,7 +11,8 @@ use shakedown_net::interop::{MatrixSettings, interop};
 use shakedown_protocol::Protocol;
 
 use super::run::Weakest;
-use crate::conduct::{conduct, own_path};
+use crate::conduct::conduct;
+use crate::guard::Guard;
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
@@ -98,7 +99,7 @@ impl Args {
             .collect::<Result<_, _>>()?;
         let (protocol, pairs) = self.pairs(&iuts)?;
         let impair = self.impairment(protocol)?;
-        let shakedown = own_path()?;
+        let guard = Guard::begin()?;
         let directory = self.reports.directory_for(REPORTS)?;
         let plan = MatrixSettings {
             iuts,
@@ -111,7 +112,7 @@ impl Args {
             captures: directory.path().join("captures"),
             level: self.level.into(),
             must_stream: self.expect == Expected::Streams,
-            shakedown,
+            shakedown: guard.program(),
         };
         conduct(&self.reports, &directory, global, |events, stop| {
             interop(plan, events, stop)

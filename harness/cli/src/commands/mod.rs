@@ -61,6 +61,8 @@ commands! {
     List => list,
     /// Explain a requirement or a scenario
     Explain => explain,
+    /// End what runs that were killed left running
+    Clean => clean,
     /// Print the JSON Schema of scenarios, of descriptions or of events
     Schema => schema,
     /// Print a completion script for a shell

@@ -13,7 +13,8 @@ use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
 use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::{Level, Role};
 
-use crate::conduct::{conduct, own_path};
+use crate::conduct::conduct;
+use crate::guard::Guard;
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
@@ -177,7 +178,7 @@ impl Args {
         if self.dry_run {
             return show_plan(&told, seed);
         }
-        let shakedown = own_path()?;
+        let guard = Guard::begin()?;
         let directory = self.reports.directory_for(&name(&told))?;
         let plan = Plan {
             assignments,
@@ -192,7 +193,7 @@ impl Args {
             level: self.level.into(),
             retries: self.retries,
             verbose: global.verbose > 0,
-            shakedown,
+            shakedown: guard.program(),
         };
         let (reports, directory) = (&self.reports, &directory);
         match self.in_virtual_time {
@@ -301,7 +302,7 @@ impl Args {
         if self.dry_run {
             return show_plan(&told, seed);
         }
-        let shakedown = own_path()?;
+        let guard = Guard::begin()?;
         let directory = self.reports.directory_for(&name(&told))?;
         let plan = load::LoadSettings {
             told,
@@ -310,7 +311,7 @@ impl Args {
             repeat,
             concurrency,
             seed,
-            shakedown,
+            shakedown: guard.program(),
         };
         conduct(&self.reports, &directory, global, |events, stop| {
             load(plan, events, stop)

@@ -25,7 +25,7 @@ use shakedown_report::text::{clean_line, count};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::conduct::own_path;
+use crate::guard::Guard;
 use crate::exit::{Exit, Failure as Wrong, harness, usage};
 use crate::logging::Global;
 use crate::numbers::at_least_1;
@@ -133,13 +133,14 @@ impl Args {
             ..reference.settings.clone()
         };
         let mut happened = None;
+        let guard = Guard::begin()?;
         let player = match &self.iut {
             Some(_) => Player::Live(Live {
                 iut: &iut,
                 runtime: &runtime,
                 stop: stop.clone(),
                 seed: self.seed,
-                shakedown: own_path()?,
+                shakedown: guard.program(),
                 captures: captures.path(),
             }),
             None => {

@@ -10,13 +10,18 @@
 
 mod workspace;
 
+use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
 use std::path::Path;
+use std::time::{Duration, Instant};
 
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+use rstest::rstest;
 use serde_json::Value;
 
-use workspace::{Workspace, finish};
+use workspace::{BOUND, Workspace, finish};
 
 const START: &str = r#"{ "send": { "frame": "START token" } }"#;
 const GREETING: &str = r#"{ "expect": { "frame": "connection-id", "within": "1s" } }"#;
@@ -255,6 +260,48 @@ fn a_full_disk_under_a_capture_makes_the_wire_inconclusive_and_nothing_hangs() {
     assert_eq!(outcome.verdict("whole")["verdict"], "pass");
 }
 
+/// Whether a process with this number runs the program that misbehaves.
+fn misbehaves(process: &OsStr) -> bool {
+    let stat = Path::new("/proc").join(process).join("stat");
+    let stat = std::fs::read_to_string(stat).unwrap_or_default();
+    stat.contains("misbehave") && !stat.contains(") Z ")
+}
+
+/// The processes that noted their numbers in `folder`.
+fn noted(folder: &Path) -> Vec<OsString> {
+    let entries = std::fs::read_dir(folder).expect("the folder");
+    entries.map(|entry| entry.expect("an entry").file_name()).collect()
+}
+
+#[rstest]
+fn nothing_outlives_a_run(
+    #[values(Signal::SIGKILL, Signal::SIGABRT, Signal::SIGHUP, Signal::SIGQUIT)] signal: Signal,
+    #[values("exec", "setsid")] way: &str,
+) {
+    let workspace = Workspace::shell(&format!(
+        "{way} /bin/sh -c 'echo > PIDS/$$; exec MISBEHAVE mortal {{address}}' & wait"
+    ));
+    let pids = workspace.path("pids");
+    std::fs::create_dir(&pids).expect("a folder");
+    let description = std::fs::read_to_string(workspace.path("iut.toml")).expect("the description");
+    let description = description.replace("PIDS", pids.to_str().expect("a path of text"));
+    workspace.write("iut.toml", &description);
+    let long = steps(&[START, GREETING, r#"{ "wait": { "for": "50s" } }"#]);
+    let long = workspace.scenario("long", &long);
+    let mut child = workspace.command(&[&long]).spawn().expect("the program starts");
+    workspace.wait_for_datagrams("long", 2);
+    let started = noted(&pids);
+    assert!(started.iter().any(|process| misbehaves(process)), "{started:?}");
+    let program = Pid::from_raw(child.id().try_into().expect("a process id"));
+    kill(program, signal).expect("a signal");
+    child.wait().expect("its end");
+    let deadline = Instant::now() + BOUND;
+    while started.iter().any(|process| misbehaves(process)) {
+        assert!(Instant::now() < deadline, "{started:?} live");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
 #[test]
 fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
     let workspace = Workspace::shell("echo $$ > PIDS/$$; exec MISBEHAVE mortal {address}");
@@ -289,8 +336,8 @@ fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
         events.push(serde_json::from_str(&line).expect("JSON"));
     }
     workspace.wait_for_datagrams("long", 2);
-    let program = nix::unistd::Pid::from_raw(child.id().try_into().expect("a process id"));
-    nix::sys::signal::kill(program, nix::sys::signal::Signal::SIGINT).expect("a signal");
+    let program = Pid::from_raw(child.id().try_into().expect("a process id"));
+    kill(program, Signal::SIGINT).expect("a signal");
     for line in out.lines() {
         events.push(serde_json::from_str(&line.expect("a line")).expect("JSON"));
     }
@@ -305,13 +352,7 @@ fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
         (workspace.datagrams("quick"), workspace.datagrams("long")),
         (2, 2)
     );
-    for entry in std::fs::read_dir(&pids).expect("the folder") {
-        let process = entry.expect("an entry").file_name();
-        let stat = Path::new("/proc").join(&process).join("stat");
-        let stat = std::fs::read_to_string(stat).unwrap_or_default();
-        assert!(
-            !stat.contains("misbehave") || stat.contains(") Z "),
-            "{process:?} lives: {stat}"
-        );
+    for process in noted(&pids) {
+        assert!(!misbehaves(&process), "{process:?} lives");
     }
 }

@@ -2,12 +2,14 @@
 
 mod command;
 mod ended;
+mod mark;
 mod output;
 
 use std::ffi::OsString;
 use std::io;
 use std::path::Path;
 use std::process::Stdio;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -16,12 +18,15 @@ use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
 use tokio::process::{Child, Command};
 use tokio::sync::watch;
-use tokio::task::JoinHandle;
+use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
 pub use command::{PlaceholderError, Placeholders, command};
 pub use ended::Ended;
+pub use mark::{Marked, RunId, end, orphans, started_by};
 pub use output::Output;
+
+use mark::Mark;
 
 /// How long the rest of a process's output is waited for once it ended. Something that it started
 /// may hold the streams open.
@@ -36,9 +41,20 @@ const KEY_LOG: &str = "SSLKEYLOGFILE";
 pub struct Process {
     group: Arc<Group>,
     output: Output,
-    ended: watch::Receiver<Option<Ended>>,
+    ended: watch::Receiver<Option<Exit>>,
     grace: Duration,
 }
+
+/// The end of a process.
+#[derive(Debug, Clone)]
+struct Exit {
+    ended: Ended,
+    /// What it had started in sessions of their own.
+    daemons: Vec<Marked>,
+}
+
+/// The number of the next process.
+static NEXT: AtomicU64 = AtomicU64::new(0);
 
 /// A program that cannot be started.
 #[derive(Debug, thiserror::Error)]
@@ -65,8 +81,10 @@ impl Process {
             program: String::from("the implementation"),
             why: PlaceholderError::NoProgram.to_string(),
         })?;
+        let mark = Mark::new(NEXT.fetch_add(1, Ordering::Relaxed));
         let mut child = Command::new(program)
             .args(arguments)
+            .envs(mark.map(|mark| (mark::VARIABLE, mark.to_string())))
             .envs(key_log.map(|path| (KEY_LOG, path)))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
@@ -85,7 +103,7 @@ impl Process {
             child.stderr.take().map(|stream| output.drain(stream)),
         ];
         let (sender, ended) = watch::channel(None);
-        tokio::spawn(watch_over(child, Arc::clone(&group), drains, sender));
+        tokio::spawn(watch_over(child, Arc::clone(&group), mark, drains, sender));
         Ok(Self {
             group,
             output,
@@ -108,7 +126,14 @@ impl Process {
     /// How it ended, if it did.
     #[must_use]
     pub fn ended(&self) -> Option<Ended> {
-        *self.ended.borrow()
+        self.ended.borrow().as_ref().map(|exit| exit.ended)
+    }
+
+    /// What it left running in sessions of their own, which was killed when it ended.
+    #[must_use]
+    pub fn daemons(&self) -> Vec<Marked> {
+        let exit = self.ended.borrow();
+        exit.as_ref().map_or_else(Vec::new, |exit| exit.daemons.clone())
     }
 
     /// Waits until it ends.
@@ -117,7 +142,9 @@ impl Process {
         let seen = ended.wait_for(Option::is_some).await;
         // The task that waits for the child tells its end before it is gone, unless the runtime
         // itself is shut down.
-        seen.ok().and_then(|seen| *seen).unwrap_or(Ended::UNKNOWN)
+        let seen = seen.ok();
+        let exit = seen.as_ref().and_then(|seen| seen.as_ref());
+        exit.map_or(Ended::UNKNOWN, |exit| exit.ended)
     }
 
     /// Ends it: SIGTERM to its group, after the grace SIGKILL. Tells how it ended and whether it
@@ -167,19 +194,30 @@ pub struct Stopped {
 async fn watch_over(
     mut child: Child,
     group: Arc<Group>,
+    mark: Option<Mark>,
     drains: [Option<JoinHandle<()>>; 2],
-    ended: watch::Sender<Option<Ended>>,
+    ended: watch::Sender<Option<Exit>>,
 ) {
     let status = child.wait().await;
     // The group's number stays taken as long as something of it lives; it is given up at once, so
     // that a signal never reaches somebody else.
     group.end();
+    let daemons = spawn_blocking(move || {
+        let daemons = mark.map_or_else(Vec::new, Mark::processes);
+        end(&daemons, Duration::ZERO);
+        daemons
+    });
+    let daemons = daemons.await.unwrap_or_default();
     for mut drain in drains.into_iter().flatten() {
         if timeout(LAST_WORDS, &mut drain).await.is_err() {
             drain.abort();
         }
     }
-    ended.send_replace(Some(status.map_or(Ended::UNKNOWN, Ended::from)));
+    let ended_how = status.map_or(Ended::UNKNOWN, Ended::from);
+    ended.send_replace(Some(Exit {
+        ended: ended_how,
+        daemons,
+    }));
 }
 
 /// The process group of a child that may still live.

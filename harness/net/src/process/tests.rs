@@ -121,3 +121,27 @@ async fn a_program_that_is_not_there_or_no_program_is_said_so() {
             .ends_with("it may not be executed (permission denied)")
     );
 }
+
+#[tokio::test]
+async fn a_daemon_with_a_session_of_its_own_ends_with_the_process_that_started_it() {
+    let process = start("setsid sleep 1000 & echo $! ready; wait -n");
+    bounded(process.output().wait_for_line()).await;
+    bounded(process.stop()).await;
+    let daemons = process.daemons();
+    let names: Vec<_> = daemons.iter().map(ToString::to_string).collect();
+    assert!(names.len() == 1 && names[0].starts_with("sleep (process "), "{names:?}");
+    bounded(async {
+        while daemons.iter().any(Marked::lives) {
+            tokio::task::yield_now().await;
+        }
+    })
+    .await;
+}
+
+#[test]
+fn a_run_is_known_by_its_number_and_its_start() {
+    let run = RunId::this().unwrap();
+    assert_eq!(run.to_string().parse(), Ok(run));
+    assert!("17".parse::<RunId>().is_err());
+    assert!(started_by(run).is_empty());
+}

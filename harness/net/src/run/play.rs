@@ -335,6 +335,12 @@ impl Job {
                 ));
             }
         }
+        for daemon in process.daemons() {
+            notes.push(format!(
+                "{} left {daemon} running, which was killed",
+                self.target.launcher.iut.name
+            ));
+        }
         Some(ProcessEvent {
             status,
             output: process.output().tail(),
