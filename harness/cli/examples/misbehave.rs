@@ -32,13 +32,15 @@ fn behave(behaviour: &str, address: &str) -> io::Result<()> {
         "silent" => silent(&UdpSocket::bind(address)?),
         "garbage" => garbage(&UdpSocket::bind(address)?),
         "mortal" => mortal(&UdpSocket::bind(address)?),
+        "doomed" => doomed(&UdpSocket::bind(address)?),
+        "elsewhere" => elsewhere(&UdpSocket::bind(address)?),
         "deaf" => deaf(&UdpSocket::bind(address)?),
         "print" => print(),
         "stay" => loop {
             std::thread::park();
         },
         _ => Err(io::Error::other(
-            "behaviours: silent, garbage, mortal, deaf, print, stay",
+            "behaviours: silent, garbage, mortal, doomed, elsewhere, deaf, print, stay",
         )),
     }
 }
@@ -77,6 +79,24 @@ fn mortal(socket: &UdpSocket) -> io::Result<()> {
             abort();
         }
         greet(socket, peer)?;
+    }
+}
+
+/// Dies of the first datagram.
+fn doomed(socket: &UdpSocket) -> io::Result<()> {
+    let (_, datagram) = hear(socket)?;
+    eprintln!("index out of range: {} bytes", datagram.len());
+    abort()
+}
+
+/// Answers every START from another port.
+fn elsewhere(socket: &UdpSocket) -> io::Result<()> {
+    let mut other = socket.local_addr()?;
+    other.set_port(0);
+    let other = UdpSocket::bind(other)?;
+    loop {
+        let (peer, _) = hear(socket)?;
+        greet(&other, peer)?;
     }
 }
 

@@ -28,7 +28,9 @@ impl Guard {
         end(&left, GRACE);
         for process in &left {
             let label = warning_label();
-            eprintln!("{label} an earlier run was killed and left {process} running, which was ended now");
+            eprintln!(
+                "{label} an earlier run was killed and left {process} running, which was ended now"
+            );
         }
         let guard = |run: RunId| {
             Command::new(&path)
@@ -41,7 +43,8 @@ impl Guard {
                 .spawn()
         };
         let process = RunId::this().map(guard).transpose();
-        let process = process.map_err(|error| harness(format!("{path} cannot be started: {error}")))?;
+        let process =
+            process.map_err(|error| harness(format!("{path} cannot be started: {error}")))?;
         Ok(Self { path, process })
     }
 

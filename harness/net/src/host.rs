@@ -52,6 +52,8 @@ pub struct Finished {
     pub first_failure: Option<Failure>,
     /// What stopped it, if it did not end by itself.
     pub stopped: Option<Stopped>,
+    /// Where the last datagram came from.
+    pub last_from: Option<SocketAddr>,
 }
 
 /// What stops a machine.
@@ -210,6 +212,7 @@ impl Host {
                 Ok(_) if is_frozen => {}
                 Ok((length, from)) => {
                     trace!(%from, length, "received");
+                    finished.last_from = Some(from);
                     let payload = &buffer[..length];
                     machine.handle(self.clock.now(), Input::Datagram { from, payload });
                     self.carry_out(machine, is_frozen, finished).await;

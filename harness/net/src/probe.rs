@@ -34,6 +34,8 @@ pub struct Silent {
     pub came: Option<String>,
     /// What is known of its process, in words.
     pub state: String,
+    /// Whether its process ended, and how long after the first question.
+    pub ended_after: Option<Duration>,
 }
 
 /// Any port of the family in which `peer` is reached.
@@ -102,38 +104,51 @@ async fn shake_hands(
     instance: &Instance,
     tries: u32,
 ) -> Result<PeerSocket, Silent> {
+    let begun = Instant::now();
     let Some(address) = instance.address else {
-        return Err(silent(instance, String::from("it has no address")));
+        return Err(silent(instance, begun, String::from("it has no address")));
     };
-    let tried = format!(
-        "{address} was asked for a QUIC connection ({})",
-        transport.alpn
-    );
-    let problem = |why: String| Silent {
-        tried: tried.clone(),
-        came: Some(why),
-        state: state(instance),
+    let tried = |times: u32| {
+        let alpn = transport.alpn;
+        let waited = waited(begun, times);
+        format!("{address} was asked for a QUIC connection ({alpn}) {waited}")
     };
-    let until = Instant::now() + TRY * tries;
-    loop {
+    let until = begun + TRY * tries;
+    for times in 1.. {
+        let problem = |why: String| Silent {
+            came: Some(why),
+            ..silent(instance, begun, tried(times))
+        };
         let ip = local_address_for(address).map_err(|error| problem(error.to_string()))?;
         let host = Host::bind(SocketAddr::new(ip, 0));
         let mut host = host.map_err(|error| problem(error.to_string()))?;
         let answer = tokio::select! {
             biased;
             answer = handshake::ask(transport, &mut host, address) => answer,
-            () = gone(instance) => Ok(Answer::Silence),
+            () = gone(instance) => Ok(Answer::Silence(None)),
         };
         match answer.map_err(&problem)? {
             Answer::Connected | Answer::Refused => return Ok(host.into_socket()),
             Answer::Stranger(why) => return Err(problem(format!("its handshake failed: {why}"))),
-            Answer::Silence if Instant::now() < until && !instance.has_ended() => {}
-            Answer::Silence => return Err(silent(instance, tried)),
+            Answer::Silence(_) if Instant::now() < until && !instance.has_ended() => {}
+            Answer::Silence(None) => return Err(silent(instance, begun, tried(times))),
+            Answer::Silence(Some(came)) => return Err(problem(came)),
         }
+    }
+    Err(silent(instance, begun, tried(u32::MAX)))
+}
+
+/// How often it was asked, and how long that took.
+fn waited(begun: Instant, times: u32) -> String {
+    let seconds = begun.elapsed().as_secs_f64();
+    match times {
+        1 => format!("once, for {seconds:.1} s"),
+        times => format!("{times} times in {seconds:.1} s"),
     }
 }
 
-/// Asks for a stream from a port of its own until anything comes back.
+/// Asks for a stream from a port of its own until anything comes back. Nobody else knows the port, so one
+/// who answers from elsewhere is there, too; whether it may is for the scenarios to judge.
 async fn ask_for_stream(
     protocol: &'static Protocol,
     mode: &str,
@@ -141,10 +156,17 @@ async fn ask_for_stream(
     tries: u32,
     (seed, turn): (u64, u64),
 ) -> Result<PeerSocket, Silent> {
+    let begun = Instant::now();
     let Some(address) = instance.address else {
-        return Err(silent(instance, String::from("it has no address")));
+        return Err(silent(instance, begun, String::from("it has no address")));
     };
-    let problem = |what: String| silent(instance, format!("{address} was to be asked: {what}"));
+    let problem = |what: String| {
+        silent(
+            instance,
+            begun,
+            format!("{address} was to be asked: {what}"),
+        )
+    };
     let id = fresh_id(seed, turn);
     let hello = protocol.hello.and_then(|hello| hello(mode, &id));
     let Some((frame, fields)) = hello else {
@@ -155,7 +177,10 @@ async fn ask_for_stream(
     let ip = local_address_for(address).map_err(|error| problem(error.to_string()))?;
     let socket = PeerSocket::bind(SocketAddr::new(ip, 0));
     let socket = socket.map_err(|error| problem(error.to_string()))?;
-    for _ in 0..tries {
+    let clock = Clock::start();
+    let mut times = 0;
+    while times < tries {
+        times += 1;
         // A send that fails is like one that nobody answers; the next try may do better.
         if let Err(error) = socket.send(&question, address).await {
             tracing::debug!("probe of {address}: {error}");
@@ -163,15 +188,16 @@ async fn ask_for_stream(
         let until = Instant::now() + TRY;
         let answered = tokio::select! {
             biased;
-            answered = timeout_at(until, answer(&socket, address)) => answered.is_ok(),
+            answered = timeout_at(until, any(&socket, &clock)) => answered.is_ok(),
             () = gone(instance) => break,
         };
         if answered {
             return Ok(socket);
         }
     }
-    let tried = format!("{frame} was sent to {address} (mode {mode}, {tries} tries of {TRY:?})");
-    Err(silent(instance, tried))
+    let waited = waited(begun, times);
+    let tried = format!("{frame} was sent to {address} (mode {mode}) {waited}");
+    Err(silent(instance, begun, tried))
 }
 
 /// Waits for the first datagram of an initiator that was told to ask `socket`, for so long.
@@ -189,27 +215,22 @@ pub async fn initiator(
             socket.local()
         )
     };
-    let until = Instant::now() + within.as_fixed().unwrap_or_default();
+    let begun = Instant::now();
+    let until = begun + within.as_fixed().unwrap_or_default();
     let clock = Clock::start();
     tokio::select! {
         biased;
         first = timeout_at(until, any(socket, &clock)) => {
-            first.map(drop).map_err(|_| silent(instance, tried()))
+            first.map(drop).map_err(|_| silent(instance, begun, tried()))
         }
         () = gone(instance) => {
             // Its last word may still be in the socket.
             match socket.receive(&clock) {
                 Ok(Some(_)) => Ok(()),
-                Ok(None) | Err(_) => Err(silent(instance, tried())),
+                Ok(None) | Err(_) => Err(silent(instance, begun, tried())),
             }
         }
     }
-}
-
-/// Waits for a datagram from `address`.
-async fn answer(socket: &PeerSocket, address: SocketAddr) {
-    let clock = Clock::start();
-    while any(socket, &clock).await != address {}
 }
 
 /// The source of the next datagram.
@@ -232,11 +253,12 @@ async fn gone(instance: &Instance) {
     }
 }
 
-fn silent(instance: &Instance, tried: String) -> Silent {
+fn silent(instance: &Instance, begun: Instant, tried: String) -> Silent {
     Silent {
         tried,
         came: None,
         state: state(instance),
+        ended_after: instance.has_ended().then(|| begun.elapsed()),
     }
 }
 
@@ -281,24 +303,31 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn an_answer_from_elsewhere_does_not_count() {
+    async fn one_who_answers_from_elsewhere_is_there() {
         let iut = PeerSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let other = PeerSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
         let instance = at(iut.local());
         let clock = Clock::start();
         let echo = async {
             let from = any(&iut, &clock).await;
-            other.send(b"not me", from).await.unwrap();
+            other.send(b"not where you asked", from).await.unwrap();
         };
         let asking = responder(mediastream(), "legacy", &instance, 1, (1, 1));
         let (asked, ()) = tokio::join!(asking, echo);
-        let message = asked.unwrap_err().to_string();
-        let address = iut.local();
+        assert!(asked.is_ok(), "{asked:?}");
+    }
+
+    #[tokio::test]
+    async fn one_who_is_silent_is_told_with_what_was_sent_and_how_long_was_waited() {
+        let iut = PeerSocket::bind("127.0.0.1:0".parse().unwrap()).unwrap();
+        let instance = at(iut.local());
+        let asked = responder(mediastream(), "legacy", &instance, 1, (1, 1)).await;
         assert_eq!(
-            message,
+            asked.unwrap_err().to_string(),
             format!(
-                "START token was sent to {address} (mode legacy, 1 tries of 1s), and nothing came back; \
-                 it was not started by this run"
+                "START token was sent to {} (mode legacy) once, for 1.0 s, and nothing came back; \
+                 it was not started by this run",
+                iut.local()
             )
         );
     }

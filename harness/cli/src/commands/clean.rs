@@ -36,7 +36,9 @@ impl Args {
         };
         end(&processes, GRACE);
         for process in &processes {
-            print_line(&format!("ended {process}, which a run that is gone had started"))?;
+            print_line(&format!(
+                "ended {process}, which a run that is gone had started"
+            ))?;
         }
         Ok(Exit::Success)
     }

@@ -12,8 +12,8 @@ use shakedown_protocol::Protocol;
 
 use super::run::Weakest;
 use crate::conduct::conduct;
-use crate::guard::Guard;
 use crate::exit::{Exit, Failure, usage};
+use crate::guard::Guard;
 use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::reference::any_seed;

@@ -14,8 +14,8 @@ use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::{Level, Role};
 
 use crate::conduct::conduct;
-use crate::guard::Guard;
 use crate::exit::{Exit, Failure, usage};
+use crate::guard::Guard;
 use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::reference::{any_seed, print_line, twin};

@@ -25,8 +25,8 @@ use shakedown_report::text::{clean_line, count};
 use tokio::runtime::Runtime;
 use tokio::sync::watch;
 
-use crate::guard::Guard;
 use crate::exit::{Exit, Failure as Wrong, harness, usage};
+use crate::guard::Guard;
 use crate::logging::Global;
 use crate::numbers::at_least_1;
 use crate::player::{Live, Player, Virtual};

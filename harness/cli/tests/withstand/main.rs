@@ -41,7 +41,7 @@ fn one_that_never_answers_ends_the_run_with_2_and_says_what_was_tried() {
     assert_eq!(outcome.exit, Some(2), "{message}");
     for part in [
         "troublemaker does not answer: START token was sent to 127.0.0.1:",
-        "10 tries of 1s",
+        "10 times in 10.",
         "its process runs; its process has UDP 127.0.0.1:",
     ] {
         assert!(message.contains(part), "{part:?} is missing in {message}");
@@ -85,6 +85,51 @@ fn one_that_exits_at_once_is_named_with_status_and_output() {
     );
     assert!(
         outcome.message().contains("no licence found"),
+        "{}",
+        outcome.message()
+    );
+}
+
+#[rstest]
+#[case::dies("doomed", "scenario", "killed by signal 6 (SIGABRT)")]
+#[case::dies_though_it_is_shared("doomed", "run", "killed by signal 6 (SIGABRT)")]
+#[case::answers_from_another_port("elsewhere", "scenario", "")]
+fn one_that_is_wrong_from_its_first_answer_on_fails(
+    #[case] behaviour: &str,
+    #[case] per: &str,
+    #[case] ended: &str,
+) {
+    let workspace = Workspace::shell(&format!("exec MISBEHAVE {behaviour} {{address}}"));
+    let description = std::fs::read_to_string(workspace.path("iut.toml")).expect("the description");
+    let per = format!("[start]\nper = \"{per}\"");
+    workspace.write("iut.toml", &description.replace("[start]", &per));
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
+    assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
+    assert_eq!(outcome.verdict("x")["verdict"], "fail");
+    assert!(workspace.datagrams("x") > 0);
+    if !ended.is_empty() {
+        let survival = outcome
+            .of("finding")
+            .find(|finding| finding["requirement"] == "MS-W-17");
+        assert!(survival.is_some(), "{:#?}", outcome.events);
+        let status = outcome.verdict("x")["process"]["status"].to_string();
+        assert!(status.contains(ended), "{status}");
+    }
+}
+
+#[test]
+fn one_that_ends_unasked_is_told_before_anything_is_played() {
+    let workspace = Workspace::new(
+        "command = [\"/bin/sh\", \"-c\", \"sleep 0.3; echo out of licences; exit 7; {address}\"]\n\
+         ready = { after = \"0s\" }",
+        "127.0.0.1:{port}",
+    );
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let outcome = workspace.run(&[&scenario]);
+    assert_eq!(outcome.exit, Some(2), "{}", outcome.message());
+    assert!(
+        outcome.message().contains("out of licences"),
         "{}",
         outcome.message()
     );
@@ -270,7 +315,9 @@ fn misbehaves(process: &OsStr) -> bool {
 /// The processes that noted their numbers in `folder`.
 fn noted(folder: &Path) -> Vec<OsString> {
     let entries = std::fs::read_dir(folder).expect("the folder");
-    entries.map(|entry| entry.expect("an entry").file_name()).collect()
+    entries
+        .map(|entry| entry.expect("an entry").file_name())
+        .collect()
 }
 
 #[rstest]
@@ -288,10 +335,16 @@ fn nothing_outlives_a_run(
     workspace.write("iut.toml", &description);
     let long = steps(&[START, GREETING, r#"{ "wait": { "for": "50s" } }"#]);
     let long = workspace.scenario("long", &long);
-    let mut child = workspace.command(&[&long]).spawn().expect("the program starts");
+    let mut child = workspace
+        .command(&[&long])
+        .spawn()
+        .expect("the program starts");
     workspace.wait_for_datagrams("long", 2);
     let started = noted(&pids);
-    assert!(started.iter().any(|process| misbehaves(process)), "{started:?}");
+    assert!(
+        started.iter().any(|process| misbehaves(process)),
+        "{started:?}"
+    );
     let program = Pid::from_raw(child.id().try_into().expect("a process id"));
     kill(program, signal).expect("a signal");
     child.wait().expect("its end");

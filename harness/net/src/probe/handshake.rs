@@ -20,7 +20,8 @@ pub(super) enum Answer {
     Refused,
     /// Somebody is there who speaks something else: why the handshake failed.
     Stranger(String),
-    Silence,
+    /// No answer; what came that is none, in words.
+    Silence(Option<String>),
 }
 
 /// Shakes hands with whoever is at `server`, and closes at once.
@@ -36,8 +37,14 @@ pub(super) async fn ask(
     let carrier = Carrier::client(Question::default(), server, &settings);
     let mut carrier = carrier.map_err(|error| error.to_string())?;
     carrier.tick(Duration::ZERO);
-    host.run(&mut carrier, &mut Asker).await;
-    Ok(carrier.machine().answer.clone().unwrap_or(Answer::Silence))
+    let finished = host.run(&mut carrier, &mut Asker).await;
+    let answer = carrier.machine().answer.clone();
+    Ok(match answer.unwrap_or(Answer::Silence(None)) {
+        Answer::Silence(_) => Answer::Silence(finished.last_from.map(|from| {
+            format!("what came back, the last from {from}, did not complete the handshake")
+        })),
+        answer => answer,
+    })
 }
 
 /// Who waits for the answer.
@@ -107,7 +114,7 @@ impl StreamMachine for Question {
 /// What the end of a handshake says of who is there.
 fn answer(why: Closing<'_>) -> Answer {
     match why {
-        Closing::TimedOut => Answer::Silence,
+        Closing::TimedOut => Answer::Silence(None),
         // A handshake that breaks off has an alert of TLS, from 0x100 on, or nothing in common.
         Closing::Transport {
             code: 0x100..,

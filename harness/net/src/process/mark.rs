@@ -161,12 +161,14 @@ fn marked(is_wanted: impl Fn(Mark) -> bool) -> Vec<Marked> {
         return Vec::new();
     };
     let here = Process::myself().ok().and_then(|own| namespace(&own));
-    let wanted = processes.flatten().filter(|process| {
-        mark_of(process).is_some_and(&is_wanted) && namespace(process) == here
-    });
+    let wanted = processes
+        .flatten()
+        .filter(|process| mark_of(process).is_some_and(&is_wanted) && namespace(process) == here);
     let named = wanted.map(|process| Marked {
         pid: process.pid(),
-        name: process.stat().map_or_else(|_| String::from("a program"), |stat| stat.comm),
+        name: process
+            .stat()
+            .map_or_else(|_| String::from("a program"), |stat| stat.comm),
     });
     named.collect()
 }

@@ -133,7 +133,8 @@ impl Process {
     #[must_use]
     pub fn daemons(&self) -> Vec<Marked> {
         let exit = self.ended.borrow();
-        exit.as_ref().map_or_else(Vec::new, |exit| exit.daemons.clone())
+        exit.as_ref()
+            .map_or_else(Vec::new, |exit| exit.daemons.clone())
     }
 
     /// Waits until it ends.

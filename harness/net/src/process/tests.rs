@@ -129,7 +129,10 @@ async fn a_daemon_with_a_session_of_its_own_ends_with_the_process_that_started_i
     bounded(process.stop()).await;
     let daemons = process.daemons();
     let names: Vec<_> = daemons.iter().map(ToString::to_string).collect();
-    assert!(names.len() == 1 && names[0].starts_with("sleep (process "), "{names:?}");
+    assert!(
+        names.len() == 1 && names[0].starts_with("sleep (process "),
+        "{names:?}"
+    );
     bounded(async {
         while daemons.iter().any(Marked::lives) {
             tokio::task::yield_now().await;

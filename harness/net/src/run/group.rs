@@ -33,8 +33,8 @@ struct State {
     next: u64,
     /// The user after whose datagram a process died, by generation.
     killers: BTreeMap<u64, u64>,
-    /// Sockets to which the process may still send.
-    probes: Vec<PeerSocket>,
+    /// The socket to which the process may still send what it was asked for.
+    probe: Option<PeerSocket>,
     left: Vec<Sockets>,
 }
 
@@ -71,7 +71,7 @@ impl Group {
                 state.generation += 1;
                 state.left.clear();
                 let (instance, probe) = self.start(state.generation).await?;
-                state.probes = vec![probe];
+                state.probe = probe;
                 state.instance = Some(instance.clone());
                 instance
             }
@@ -124,9 +124,8 @@ impl Group {
         self.state.lock().await.left.push(sockets);
     }
 
-    async fn start(&self, turn: u64) -> Result<(Instance, PeerSocket), String> {
-        let launched = self.launcher.responder(&self.needs).await;
-        let instance = launched.map_err(|error| error.to_string())?;
+    async fn start(&self, turn: u64) -> Result<(Instance, Option<PeerSocket>), String> {
+        let instance = self.launch().await?;
         let seed = (self.launcher.seed, turn);
         let asked = probe::responder(
             self.protocol,
@@ -135,10 +134,20 @@ impl Group {
             self.launcher.first_tries(),
             seed,
         );
-        let probe = asked.await.map_err(|silent| silent.to_string())?;
+        let probe = match asked.await {
+            Ok(probe) => probe,
+            // It dies of the question: the scenario shall meet one that lives.
+            Err(silent) if silent.ended_after.is_some() => return Ok((self.launch().await?, None)),
+            Err(silent) => return Err(silent.to_string()),
+        };
         if self.protocol.serves_one {
             sleep(SETTLING).await;
         }
-        Ok((instance, probe))
+        Ok((instance, Some(probe)))
+    }
+
+    async fn launch(&self) -> Result<Instance, String> {
+        let launched = self.launcher.responder(&self.needs).await;
+        launched.map_err(|error| error.to_string())
     }
 }

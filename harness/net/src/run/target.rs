@@ -6,9 +6,9 @@ use shakedown_engine::iut::{Iut, Per, Start};
 use shakedown_engine::scenario::{Needs, Scenario, each_step};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
-use crate::launch::Launcher;
+use crate::launch::{Instance, Launcher};
 use crate::probe;
 use crate::socket::PeerSocket;
 
@@ -17,6 +17,10 @@ const MOST_SECONDS_OF_STREAMS: u32 = 60;
 
 /// How long a server may take to hear of a connection's end: some do when QUIC has drained it.
 pub(super) const SETTLING: Duration = Duration::from_secs(2);
+
+/// How much longer than one that ended when it was asked another one must live that is not asked, to show
+/// that it ended of the question.
+const UNASKED: Duration = Duration::from_secs(1);
 
 /// An implementation under test.
 #[derive(Debug)]
@@ -113,8 +117,7 @@ impl Target {
             }
             return asked.map_err(|silent| silent.to_string());
         }
-        let instance = self.launcher.responder(needs).await;
-        let instance = instance.map_err(|error| error.to_string())?;
+        let instance = self.start(needs).await?;
         let mode = &needs.mode;
         let asked = probe::responder(
             self.protocol,
@@ -130,6 +133,29 @@ impl Target {
         if let Some(process) = &instance.process {
             process.stop().await;
         }
-        asked.map(drop).map_err(|silent| silent.to_string())
+        match asked {
+            Ok(_) => Ok(()),
+            Err(silent) => match silent.ended_after {
+                // One that dies of a question was there: the scenarios judge that.
+                Some(lived) if !self.ends_unasked(needs, lived).await? => Ok(()),
+                Some(_) | None => Err(silent.to_string()),
+            },
+        }
+    }
+
+    /// Whether it ends though nobody asks it anything, for so long and a little more.
+    async fn ends_unasked(&self, needs: &Needs, within: Duration) -> Result<bool, String> {
+        let instance = self.start(needs).await?;
+        let Some(process) = &instance.process else {
+            return Ok(false);
+        };
+        let ended = timeout(within + UNASKED, process.wait()).await.is_ok();
+        process.stop().await;
+        Ok(ended)
+    }
+
+    async fn start(&self, needs: &Needs) -> Result<Instance, String> {
+        let instance = self.launcher.responder(needs).await;
+        instance.map_err(|error| error.to_string())
     }
 }
