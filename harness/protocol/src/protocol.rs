@@ -7,7 +7,7 @@ use crate::PROTOCOLS;
 use crate::exploration::{Draw, Exploration, Participants, RunSettings};
 use crate::machine::{Failure, Fork, Machine};
 use crate::media::Media;
-use crate::monitor::{Monitor, StreamMonitor, Vantage};
+use crate::monitor::{Finding, Monitor, StreamMonitor, Vantage};
 use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
@@ -47,6 +47,9 @@ pub struct Protocol {
     /// Ids of the requirements by which a capture shows that something left too early or too late:
     /// a machine that was too busy may have done it.
     pub timed: &'static [&'static str],
+    /// Ids of the requirements whose breach a capture shows whatever else it lacks: by one datagram, or
+    /// by what came although nothing that may be missing could allow it.
+    pub proven_by_what_is_there: &'static [&'static str],
     /// Whether its frames are the same in every mode, so that a scenario may be for any.
     pub has_any_mode: bool,
     /// Whether a server of it serves one peer at a time and turns others away.
@@ -146,6 +149,13 @@ impl Protocol {
             Role::Initiator => first,
             Role::Responder => other,
         }
+    }
+
+    /// Whether this breach holds, where a capture `is_whole` or else lacks packets.
+    #[must_use]
+    pub fn is_proven(&self, finding: &Finding, is_whole: bool) -> bool {
+        let needs_no_other = self.proven_by_what_is_there.contains(&finding.requirement);
+        is_whole || (finding.packet.is_some() && needs_no_other)
     }
 
     /// The names of its datagrams for a network that carries them: those of its frames, or numbers

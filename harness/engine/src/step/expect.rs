@@ -102,6 +102,11 @@ impl Verb for Expect {
         format!("wait for {}", self.frame_in_words())
     }
 
+    fn frames(&self) -> Vec<&str> {
+        let let_pass = self.ignore.iter().map(String::as_str);
+        let_pass.chain([self.frame.as_str()]).collect()
+    }
+
     fn sockets(&self) -> Vec<&str> {
         self.at.as_deref().into_iter().collect()
     }

@@ -63,6 +63,10 @@ impl Verb for ExpectAny {
         self.of.iter().flat_map(Verb::requirements).collect()
     }
 
+    fn frames(&self) -> Vec<&str> {
+        self.of.iter().flat_map(Verb::frames).collect()
+    }
+
     fn sockets(&self) -> Vec<&str> {
         self.of.iter().flat_map(Verb::sockets).collect()
     }

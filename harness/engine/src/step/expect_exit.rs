@@ -46,6 +46,10 @@ impl Verb for ExpectExit {
         self.status.is_some()
     }
 
+    fn frames(&self) -> Vec<&str> {
+        self.ignore.iter().map(String::as_str).collect()
+    }
+
     fn in_words(&self) -> String {
         let how = match self.status {
             None => "end",

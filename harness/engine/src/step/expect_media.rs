@@ -58,6 +58,10 @@ impl Verb for ExpectMedia {
         state.heard = true;
     }
 
+    fn frames(&self) -> Vec<&str> {
+        self.ignore.iter().map(String::as_str).collect()
+    }
+
     fn in_words(&self) -> String {
         let frames = self.frames.map_or_else(
             || "media up to the end of the stream".to_owned(),

@@ -38,6 +38,10 @@ impl Verb for ExpectNothing {
         state.heard |= passes.iter().any(|names| !names.is_empty());
     }
 
+    fn frames(&self) -> Vec<&str> {
+        self.ignore.iter().map(String::as_str).collect()
+    }
+
     fn in_words(&self) -> String {
         let what = match self.of.as_slice() {
             [] => "nothing".to_owned(),

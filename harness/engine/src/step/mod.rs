@@ -142,6 +142,11 @@ impl Step {
         self.play().has_datagram() && self.form().has_datagram()
     }
 
+    /// The frames that the step waits for or lets pass, by name.
+    pub(crate) fn frames(&self) -> Vec<&str> {
+        self.form().frames()
+    }
+
     /// The sockets that the step names.
     #[must_use]
     pub fn sockets(&self) -> Vec<&str> {
@@ -192,6 +197,11 @@ pub(crate) trait Verb {
 
     /// The sockets that it names.
     fn sockets(&self) -> Vec<&str> {
+        Vec::new()
+    }
+
+    /// The frames that it waits for or lets pass, by name.
+    fn frames(&self) -> Vec<&str> {
         Vec::new()
     }
 

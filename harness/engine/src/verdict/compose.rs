@@ -101,7 +101,7 @@ impl Composed {
 ///   implementation is a `fail`, unless it is waived or its level does not count: then it is `waived`
 ///   or `advice`, never `pass`. So is the scenario: by any known failure, and by advice that ended the
 ///   script or is about a requirement of its own.
-/// * Where the capture is damaged, only findings that bytes of a packet show count. What else the
+/// * Where the capture is damaged, only findings count that hold whatever is missing. What else the
 ///   monitor found or found in order is `inconclusive`, as is the scenario.
 /// * A requirement of the scenario is `pass` only if something judged it: a step that was played, the
 ///   monitor in a situation that the requirement is about, or, of survival, the look at the process or
@@ -386,7 +386,8 @@ impl Evidence<'_> {
 
     /// Whether a finding holds although something may be missing in the capture.
     fn is_trusted(&self, finding: &Finding) -> bool {
-        self.capture.damage.is_none() || (finding.packet.is_some() && finding.field.is_some())
+        let is_whole = self.capture.damage.is_none();
+        self.protocol.is_proven(finding, is_whole)
     }
 
     /// Whether the monitor could not judge it, or not for sure.

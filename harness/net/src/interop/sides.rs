@@ -73,9 +73,8 @@ pub(super) fn found(
             }
         });
     // What may be missing in the capture is no proof of anything.
-    let is_trusted = |finding: &&Finding| {
-        found.damage.is_none() || (finding.packet.is_some() && finding.field.is_some())
-    };
+    let is_whole = found.damage.is_none();
+    let is_trusted = |finding: &&Finding| protocol.is_proven(finding, is_whole);
     let mut comments: BTreeMap<u64, Vec<String>> = BTreeMap::new();
     for finding in observed.filter(is_trusted) {
         let payload = finding

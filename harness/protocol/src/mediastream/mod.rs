@@ -42,6 +42,11 @@ pub static PROTOCOL: Protocol = Protocol {
     timed: &[
         "MS-L-02", "MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13", "MS-D-05", "MS-D-06", "MS-D-12",
     ],
+    proven_by_what_is_there: &[
+        "MS-W-01", "MS-W-09", "MS-W-10", "MS-W-12", "MS-W-18", "MS-H-02", "MS-H-06", "MS-H-07",
+        "MS-H-09", "MS-H-10", "MS-H-22", "MS-S-01", "MS-S-02", "MS-S-03", "MS-S-10", "MS-S-15",
+        "MS-S-16", "MS-D-04", "MS-D-11", "MS-R-01",
+    ],
     has_any_mode: false,
     serves_one: false,
     media: Some(media::MEDIA),

@@ -87,6 +87,7 @@ pub static PROTOCOL: Protocol = Protocol {
     timed: &[
         "PR-C-03", "PR-C-06", "PR-S-05", "PR-S-06", "PR-T-01", "PR-T-04", "PR-T-05", "PR-R-02",
     ],
+    proven_by_what_is_there: &[],
     has_any_mode: true,
     serves_one: true,
     media: None,

@@ -50,7 +50,8 @@ impl Flow {
             },
             // Asked above.
             (None, Some(Mode::Start3)) => true,
-            (None, Some(Mode::Legacy) | None) => is_over || !has_begun,
+            // An upload that was answered is a session before its first media too (MS-X-04).
+            (None, Some(Mode::Legacy) | None) => is_over || !(has_begun || session.is_named()),
         };
         if is_new {
             self.reopen(Some(Mode::Legacy), Origin::Start, context);
@@ -101,11 +102,12 @@ impl Flow {
     }
 
     /// The JOIN token of the initiator: it wants to send. A copy, and one on a tuple whose session
-    /// lives or whose handshake was answered, asks for nothing.
+    /// lives or whose request was answered, asks for nothing (MS-X-04).
     pub(super) fn join_token(&mut self, context: &mut Context<'_>) {
         let session = &self.session;
         let handshake = &session.handshake;
-        let is_answered = handshake.start3.is_some()
+        let is_answered = session.is_named()
+            || handshake.start3.is_some()
             || handshake.confirmed.is_some()
             || handshake.early.is_named()
             || handshake.offered.first().is_some();

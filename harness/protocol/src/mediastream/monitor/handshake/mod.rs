@@ -196,7 +196,9 @@ impl Handshake {
             let unlicensed = self.unlicensed(scope);
             let is_answered = self.waiting.is_some() || self.offered.first().is_some();
             self.early.media(media, unlicensed, is_answered, scope);
-            if unlicensed.is_none() || self.start3.is_none() {
+            // An ACK whose SYN-ACK the capture lacks may be the matching one.
+            let may_match = self.has_ack && self.answer == Answer::None;
+            if !may_match && (unlicensed.is_none() || self.start3.is_none()) {
                 self.early.amount(scope);
             }
             return true;

@@ -4,6 +4,7 @@ mod before_ack;
 mod errors;
 mod handshake;
 mod healthy;
+mod incomplete;
 mod late;
 mod media;
 mod memory;

@@ -57,6 +57,25 @@ fn a_join_within_a_session_of_3way_begins_no_upload() {
 }
 
 #[test]
+fn a_join_after_a_named_start_begins_no_upload_whatever_follows() {
+    let talk = Talk::new().start().after(1.0).name("one");
+    let talk = talk.after(1.0).ask(b"JOIN").after(1.0).syn("wish");
+    let heard = judge(&talk.after(1.0).frames(1..=50), &supervised("legacy"));
+    assert_eq!(heard.sessions.len(), 1);
+    // The initiator's own SYN, which it does not send again.
+    assert_eq!(heard.findings, ["MS-H-03"], "{:#?}", heard.all);
+}
+
+#[test]
+fn a_start_after_a_named_join_asks_for_nothing() {
+    let talk = Talk::new().ask(b"JOIN").after(1.0).name("one");
+    let talk = talk.after(1.0).start().after(1.0).uploads(1..=50);
+    let heard = judge(&talk.after(3_000.0).elsewhere(), &supervised("legacy"));
+    assert_eq!(heard.sessions[0].frames, 50);
+    assert!(heard.findings.is_empty(), "{:#?}", heard.all);
+}
+
+#[test]
 fn faults_of_uploaded_media_are_the_initiators() {
     let gap = Talk::uploaded(1..=9).uploads(11..=50);
     assert_broken_at_sender(&gap, "MS-D-01");
