@@ -75,6 +75,7 @@ pub fn judge<R: Read>(
     let mut recent = Recent::default();
     let mut start = None;
     let mut end = settings.watched_until.unwrap_or_default();
+    let mut stops = settings.stopped.iter().copied().peekable();
     let damage = loop {
         let datagram = match capture.next_item() {
             Ok(Some(Item::Datagram(datagram))) => datagram,
@@ -88,6 +89,12 @@ pub fn judge<R: Read>(
             Err(error) => break Some(error),
         };
         let start = *start.get_or_insert(datagram.time);
+        // What a process owed is nobody's debt once it is stopped.
+        while let Some(stopped) = stops.next_if(|stopped| *stopped < datagram.time) {
+            each(&mut monitors, start, &recent, hear, None, |monitor, say| {
+                monitor.finish(stopped, say);
+            });
+        }
         end = end.max(datagram.time);
         recent.keep(&datagram);
         each(
@@ -105,10 +112,11 @@ pub fn judge<R: Read>(
         }
     };
     let begin = start.unwrap_or_default();
+    end = stops.next().unwrap_or(end);
     each(&mut monitors, begin, &recent, hear, None, |monitor, say| {
         monitor.finish(end, say);
     });
-    let blind = quic.map(|quic| quic.finish(&mut encrypted(begin, hear)));
+    let blind = quic.map(|quic| quic.finish(end, &mut encrypted(begin, hear)));
     Ok(JudgedCapture {
         statistics: *capture.statistics(),
         damage,
@@ -243,5 +251,66 @@ impl Recent {
             .iter()
             .find(|head| head.number == number && number != 0)?;
         Some(&head.bytes[..head.length])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_capture::{Tap, WriterSettings};
+    use shakedown_protocol::mediastream::PROTOCOL;
+    use shakedown_protocol::monitor::Vantage;
+    use shakedown_protocol::vocabulary::Vocabulary as _;
+
+    use super::*;
+
+    /// What is found of a SYN, the SYN-ACK that answers it, and a START to the next process 5 s later.
+    fn found(stopped: u64) -> Vec<&'static str> {
+        let [initiator, responder] = [50_000, 4_444].map(|port| ([127, 0, 0, 1], port).into());
+        let frame = |name| {
+            PROTOCOL
+                .vocabulary
+                .encode(name, &serde_json::Map::new())
+                .unwrap()
+        };
+        let accepts = serde_json::json!({ "accept": true, "connection_id": "one" });
+        let accepts = accepts.as_object().unwrap();
+        let syn_ack = PROTOCOL.vocabulary.encode("SYN-ACK", accepts).unwrap();
+        let settings = WriterSettings {
+            application: "a test".to_owned(),
+            ..WriterSettings::default()
+        };
+        let mut tap = Tap::new(Vec::new(), &settings).unwrap();
+        for (at, from, to, payload) in [
+            (0, initiator, responder, frame("SYN")),
+            (1, responder, initiator, syn_ack),
+            (5_000, initiator, responder, frame("START token")),
+        ] {
+            let _ = tap
+                .record(Duration::from_millis(at), from, to, &payload)
+                .unwrap();
+        }
+        let settings = MonitorSettings {
+            vantage: Vantage::Sender,
+            supervised: true,
+            stopped: vec![Duration::from_millis(stopped)],
+            ..MonitorSettings::default()
+        };
+        let mut found = Vec::new();
+        let capture = tap.into_inner();
+        judge(&*capture, &[&PROTOCOL], &settings, &[], &mut |said| {
+            if let Observation::Finding(finding) = said.observation
+                && finding.party == Role::Responder
+            {
+                found.push(finding.requirement);
+            }
+        })
+        .unwrap();
+        found
+    }
+
+    #[test]
+    fn a_process_is_judged_until_it_is_stopped_and_no_longer() {
+        assert_eq!(found(900), ["MS-H-18"]);
+        assert_eq!(found(500), [""; 0]);
     }
 }

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use shakedown_capture::quic::{Decoder, Event, Limits};
 use shakedown_capture::{Capture, CaptureError, Datagram, Item};
@@ -84,12 +85,12 @@ impl Quic {
         }
     }
 
-    /// The capture is over. The result are the connections of which a side could not be read.
-    pub(crate) fn finish(mut self, hear: Hear<'_>) -> BTreeMap<Blind, u64> {
+    /// The capture is over at `end`. The result are the connections of which a side could not be read.
+    pub(crate) fn finish(mut self, end: Duration, hear: Hear<'_>) -> BTreeMap<Blind, u64> {
         self.decoder.finish(&mut show(&mut self.monitors, hear));
         let mut blind = BTreeMap::new();
         for (protocol, monitor) in &mut self.monitors {
-            monitor.finish(&mut |observation| hear(protocol, observation));
+            monitor.finish(end, &mut |observation| hear(protocol, observation));
             blind.extend(monitor.blind().clone());
         }
         blind

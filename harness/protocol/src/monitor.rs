@@ -167,8 +167,8 @@ pub trait StreamMonitor {
     /// Sees what the next packet shows. What it has to say goes to `say`.
     fn event(&mut self, event: &Event<'_>, say: &mut dyn FnMut(Observation));
 
-    /// The capture is over; open connections are judged.
-    fn finish(&mut self, say: &mut dyn FnMut(Observation));
+    /// The capture is over at `end`; open connections are judged.
+    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation));
 
     /// Connections that were not judged because a side could not be read, and how many.
     fn blind(&self) -> &BTreeMap<Blind, u64>;

@@ -329,6 +329,9 @@ pub struct MonitorSettings {
     /// Until when it is known that nothing else came, if that is after the last packet: in the time of
     /// the capture.
     pub watched_until: Option<Duration>,
+    /// When the implementation was stopped to be started again, in the time of the capture: what it owed
+    /// then is judged, and what is another process's is not its.
+    pub stopped: Vec<Duration>,
 }
 
 /// What a reference machine is told.

@@ -256,7 +256,8 @@ fn observe(
         options: Some(scenario.iut.options.clone()),
         mode: Some(protocol.mode_of(&scenario.iut.mode).to_owned()),
         supervised: true,
-        watched_until: played.watched_until,
+        watched_until: Some(played.watched_until),
+        stopped: played.stopped.clone(),
     };
     let mut observations = Vec::new();
     let mut payloads = BTreeMap::new();

@@ -24,8 +24,9 @@ pub(super) struct Played {
     pub(super) first_packet: Duration,
     pub(super) end: Duration,
     pub(super) death: Option<Death>,
-    /// Until when the reference was watched and lived, if it was not started again.
-    pub(super) watched_until: Option<Duration>,
+    /// Until when the reference was watched and lived, and when it was stopped to be started again.
+    pub(super) watched_until: Duration,
+    pub(super) stopped: Vec<Duration>,
     /// The addresses of the scripted peer.
     pub(super) own: BTreeSet<SocketAddr>,
     /// Exact faults of the network whose datagram was not sent.

@@ -69,6 +69,8 @@ pub(super) struct VirtualRun<'s> {
     death: Option<Death>,
     /// When its process ended by itself.
     exited: Option<Duration>,
+    /// When the reference was stopped, or was gone already, to be started again.
+    stopped: Vec<Duration>,
     key_log: String,
 }
 
@@ -149,6 +151,7 @@ impl<'s> VirtualRun<'s> {
             comments: BTreeMap::new(),
             death: None,
             exited: None,
+            stopped: Vec::new(),
             key_log: String::new(),
         };
         world.open(SocketId::MAIN, false);
@@ -360,6 +363,8 @@ impl<'s> VirtualRun<'s> {
                         self.drive(ToMachine::Stop)?;
                     }
                     self.machine = None;
+                    let gone = self.exited.take();
+                    self.stopped.push(gone.unwrap_or(self.event_loop.now()));
                     self.agenda
                         .retain(|_, happening| !matches!(happening, ScheduledEvent::Exit { .. }));
                     self.later(RESTART_DELAY, ScheduledEvent::Restart);
@@ -487,8 +492,8 @@ impl<'s> VirtualRun<'s> {
             first_packet: self.first_packet.unwrap_or_default(),
             end: self.event_loop.now(),
             death: self.death,
-            watched_until: (self.starts == 1)
-                .then_some(self.exited.unwrap_or(self.event_loop.now())),
+            watched_until: self.exited.unwrap_or(self.event_loop.now()),
+            stopped: self.stopped,
             own: self.addresses.into_keys().collect(),
             missed: self.event_loop.network.missed().cloned().collect(),
             happened: self.fault_log.map(FaultLog::into_faults),

@@ -97,6 +97,8 @@ pub struct Drive {
     told: Duration,
     ended: Option<Ended>,
     ended_at: Duration,
+    /// When it was stopped to be started again.
+    stopped: Vec<Duration>,
     /// When the script hears of that, and the exit status.
     news: Option<(Duration, Option<i32>)>,
     last_sent: Option<u64>,
@@ -121,6 +123,8 @@ pub struct Driven {
     pub instance: Option<Instance>,
     /// How and when its process ended, if it did so by itself.
     pub ended: Option<(Ended, Duration)>,
+    /// When it was stopped, or was gone already, to be started again.
+    pub stopped: Vec<Duration>,
     /// The last packet that was sent to it while it was there, counted from 1.
     pub last_sent: Option<u64>,
     /// Datagrams that the kernel dropped before they were read.
@@ -172,6 +176,7 @@ impl Drive {
             told: Duration::ZERO,
             ended: None,
             ended_at: Duration::ZERO,
+            stopped: Vec::new(),
             news: None,
             last_sent: None,
             last_sent_at: setup.last_sent_at,
@@ -202,6 +207,7 @@ impl Drive {
             recorded: closed.recorded,
             instance: self.instance,
             ended: self.ended.map(|ended| (ended, self.ended_at)),
+            stopped: self.stopped,
             last_sent,
             lateness: self.lateness,
             busy: self.busy,
@@ -486,7 +492,8 @@ impl Drive {
             return self.refuse("the implementation is not there any more");
         };
         let restart = self.restart.clone();
-        self.ended = None;
+        let gone = self.ended.take().map(|_| self.ended_at);
+        self.stopped.push(gone.unwrap_or_else(|| self.clock.now()));
         self.news = None;
         self.restarting = Some(Box::pin(async move {
             restart

@@ -23,10 +23,18 @@ pub(crate) struct CaptureFindings {
     pub(crate) damage: Option<String>,
 }
 
+/// How long each of the implementation's processes was watched, as the capture counts time.
+pub(crate) struct Watched {
+    /// When it was stopped to be started again.
+    pub(crate) stopped: Vec<Duration>,
+    /// Until when the last one was.
+    pub(crate) until: Duration,
+}
+
 /// Sends a capture of ours through the protocol's monitor.
 ///
 /// What the scripted peer did is not judged, whatever role it seemed to play: `own` are its
-/// addresses. It was watched until `watched_until`, if that is known. `key_log` has the TLS secrets of what is not written into the capture so far.
+/// addresses. `watched` is `None` where that is not known. `key_log` has the TLS secrets of what is not written into the capture so far.
 pub(crate) fn judge(
     path: &Path,
     protocol: &'static Protocol,
@@ -34,7 +42,7 @@ pub(crate) fn judge(
     needs: &Needs,
     own: &BTreeSet<SocketAddr>,
     key_log: &[u8],
-    watched_until: Option<Duration>,
+    watched: Option<Watched>,
 ) -> CaptureFindings {
     // On one host what is missing was not sent; from elsewhere the network may have lost it.
     let is_here = iut.start.is_some() || own.iter().any(|address| address.ip().is_loopback());
@@ -50,7 +58,8 @@ pub(crate) fn judge(
         mode: Some(needs.mode.clone()),
         supervised: true,
         buffer_period: iut.timing.buffer_period.as_fixed(),
-        watched_until,
+        watched_until: watched.as_ref().map(|watched| watched.until),
+        stopped: watched.map_or_else(Vec::new, |watched| watched.stopped),
     };
     let mut judged = CaptureFindings::default();
     let file = match File::open(path) {

@@ -7,7 +7,6 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{ScriptOutcome, is_crash};
-use shakedown_engine::step::Process;
 use shakedown_engine::verdict::{
     CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment, unless_missed,
 };
@@ -15,7 +14,7 @@ use shakedown_protocol::requirement::Level;
 
 use super::exclusive::{Concluded, TimingQuality};
 use super::group::Group;
-use super::judge::{self, CaptureFindings};
+use super::judge::{self, CaptureFindings, Watched};
 use super::result::ScenarioResult;
 use super::{Context, Target};
 use crate::clock::Clock;
@@ -367,14 +366,11 @@ impl Job {
                 self.scenario.id
             ));
         }
-        // What an earlier process owed is nobody's debt.
         let gone = driven.ended.map_or(driven.took, |(_, at)| at);
-        let is_one = self
-            .scenario
-            .steps
-            .iter()
-            .all(|step| step.process() != Some(Process::IsRestarted));
-        let watched_until = is_one.then(|| clock.wall(gone.min(driven.took)));
+        let watched = Watched {
+            stopped: driven.stopped.iter().map(|at| clock.wall(*at)).collect(),
+            until: clock.wall(gone.min(driven.took)),
+        };
         let judged = match recorded.packets {
             // Nobody said a word; that is no damage.
             0 => CaptureFindings::default(),
@@ -385,7 +381,7 @@ impl Job {
                 &self.scenario.iut,
                 &driven.own,
                 recorded.key_log.as_bytes(),
-                watched_until,
+                Some(watched),
             ),
         };
         let drops = (driven.drops > 0).then(|| {

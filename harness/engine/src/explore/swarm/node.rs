@@ -284,7 +284,7 @@ impl Node {
             Some(EdgeMonitor::Datagrams(monitor)) => monitor.finish(end, &mut say),
             Some(EdgeMonitor::Streams(decoder, monitor)) => {
                 decoder.finish(&mut |event| monitor.event(event, &mut say));
-                monitor.finish(&mut say);
+                monitor.finish(end, &mut say);
             }
         }
     }

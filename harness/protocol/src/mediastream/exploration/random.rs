@@ -56,6 +56,7 @@ pub(in super::super) fn participants(
                 supervised: true,
                 buffer_period: None,
                 watched_until: None,
+                stopped: Vec::new(),
             }),
         })
     };

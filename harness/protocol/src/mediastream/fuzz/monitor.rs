@@ -91,6 +91,7 @@ fn settings(options: u8) -> MonitorSettings {
         supervised: is_on(2),
         buffer_period: None,
         watched_until: None,
+        stopped: Vec::new(),
     }
 }
 

@@ -4,7 +4,7 @@ use super::flow::Flow;
 use super::handshake::{Answer, Handshake};
 use super::order::Origin;
 use super::rule::Rule;
-use super::scope::{Context, Evidence};
+use super::scope::{Context, Evidence, Scope};
 use super::session::Session;
 use super::time::{CROSSING, Moment};
 use super::view::{ControlView, PROTOCOL_FLAG, View, view};
@@ -106,7 +106,7 @@ impl Flow {
             attempt.again(view, &mut scope);
             return;
         }
-        match session.next_of_syn(view, is_over, &scope.now) {
+        match session.next_of_syn(view, is_over, &scope) {
             Next::Copy => session.handshake.again(view, &mut scope),
             Next::Stray => {
                 Handshake::with_syn(view, &mut scope);
@@ -133,10 +133,13 @@ impl Flow {
         let mut may_be_copy = false;
         if let Some(mut attempt) = session.attempt.take() {
             if is_known && !is_over {
+                let is_other_wish = attempt.wishes_another(&session.handshake);
+                if !is_other_wish {
+                    session.handshake.was_asked_by(&attempt);
+                }
                 session.handshake.syn_ack(view, &mut scope);
                 // It may answer the attempt's SYN too: nothing says which one it answers.
                 attempt.answered.get_or_insert(scope.now);
-                let is_other_wish = attempt.wishes_another(&session.handshake);
                 session.attempt = is_other_wish.then_some(attempt);
                 return;
             }
@@ -262,8 +265,8 @@ impl Flow {
 
 impl Session {
     /// What a SYN is that comes now; `is_over` if the session's stream has ended.
-    fn next_of_syn(&self, view: &ControlView<'_>, is_over: bool, now: &Moment) -> Next {
-        let handshake = &self.handshake;
+    fn next_of_syn(&self, view: &ControlView<'_>, is_over: bool, scope: &Scope<'_>) -> Next {
+        let (handshake, now) = (&self.handshake, &scope.now);
         if self.mode != Some(Mode::ThreeWay) || handshake.request.is_none() {
             // A START token or START that was answered is a session before its first media too, and a
             // responder of start3 alone drops the SYN.
@@ -294,11 +297,11 @@ impl Session {
             }
             Answer::None if is_same && !is_exhausted => Next::Copy,
             Answer::None => Next::Session,
-            // Once it streams confirmed, the answer tells: the same id, or that of the next session
-            // (MS-H-08).
+            // Once it streams confirmed, or may have been dropped half-open, the answer tells: the same id, or
+            // that of the next session (MS-H-08).
             Answer::Accepted => {
                 let is_confirmed = handshake.confirmed.is_some() && self.stream.has_begun();
-                match is_same && !is_over && !is_confirmed {
+                match is_same && !is_over && !is_confirmed && !handshake.may_be_dropped(scope) {
                     true => Next::Copy,
                     false => Next::Attempt,
                 }

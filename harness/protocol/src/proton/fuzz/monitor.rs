@@ -57,7 +57,7 @@ pub(super) fn run(bytes: &[u8]) {
         }
     }
     audit.end();
-    monitor.finish(&mut |said| audit.hear(&said));
+    monitor.finish(time, &mut |said| audit.hear(&said));
 }
 
 fn settings(plan: &FuzzInput<'_>) -> MonitorSettings {
@@ -69,6 +69,7 @@ fn settings(plan: &FuzzInput<'_>) -> MonitorSettings {
         supervised: plan.is_on(2),
         buffer_period: None,
         watched_until: None,
+        stopped: Vec::new(),
         mode: match (plan.is_on(4), plan.is_on(8)) {
             (true, _) => Some("pull".to_owned()),
             (false, true) => Some("push".to_owned()),

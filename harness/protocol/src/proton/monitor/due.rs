@@ -3,6 +3,7 @@ use std::time::Duration;
 use super::Code;
 use super::at::{At, late};
 use crate::MonitorSettings;
+use crate::monitor::Off;
 use crate::requirement::Role;
 
 /// How soon a close follows what it is for (PR-C-03).
@@ -134,11 +135,27 @@ impl Due {
         round_trip: Duration,
         settings: &MonitorSettings,
     ) -> bool {
+        self.overdue(now, round_trip, settings).is_some()
+    }
+
+    /// Since when the close could be late at `now`, and by how much it is.
+    pub(super) fn overdue(
+        &self,
+        now: Duration,
+        round_trip: Duration,
+        settings: &MonitorSettings,
+    ) -> Option<Off> {
         let Known::Since(known) = self.known else {
-            return false;
+            return None;
         };
-        let earliest = self.since + late(self.within + PROMPT, settings);
-        now > earliest.max(known + late(PROMPT, settings)) + round_trip
+        let since = (self.since + self.within).max(known);
+        let latest = self.since + late(self.within + PROMPT, settings);
+        let latest = latest.max(known + late(PROMPT, settings)) + round_trip;
+        (now > latest).then(|| Off {
+            since,
+            until: now,
+            by: now - latest,
+        })
     }
 
     /// Whether this close is the one that is owed.

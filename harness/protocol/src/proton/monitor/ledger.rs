@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::monitor::{Finding, Judged, Observation};
+use crate::monitor::{Finding, Judged, Observation, Off};
 use crate::requirement::Role;
 
 /// Hears what is found.
@@ -28,6 +28,8 @@ pub(super) struct Act {
     pub(super) address: SocketAddr,
     pub(super) packet: u64,
     pub(super) time: Duration,
+    /// It is shown by the lack of a packet: since when and by how much.
+    pub(super) silence: Option<Off>,
 }
 
 impl Act {
@@ -36,12 +38,12 @@ impl Act {
             requirement,
             party: self.party,
             address: self.address,
-            packet: Some(self.packet),
+            packet: self.silence.is_none().then_some(self.packet),
             time: self.time,
             expected,
             got,
             field: None,
-            off: None,
+            off: self.silence,
         }
     }
 }

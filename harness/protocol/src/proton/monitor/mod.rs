@@ -2,8 +2,8 @@
 //! requirement that this can show broken, for both sides.
 //!
 //! A close that one side owes has until its time, the tolerance and, on the path, a second more; a
-//! packet of that side after it shows that the connection goes on. Nothing is concluded from a
-//! connection that falls silent, and what packets that cannot be read may have said is in doubt. A
+//! packet of that side after it shows that the connection goes on. From a connection that falls silent
+//! something is concluded in a supervised capture only, and what packets that cannot be read may have said is in doubt. A
 //! breach is told once a connection and side and then counted, a doubt once a connection.
 
 mod at;
@@ -17,6 +17,7 @@ mod talk;
 mod tests;
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
 
 pub(super) use code::Code;
 use shakedown_wire::quic::{Event, EventKind, protocols};
@@ -182,7 +183,12 @@ impl StreamMonitor for Monitor {
         }
     }
 
-    fn finish(&mut self, say: &mut dyn FnMut(Observation)) {
+    fn finish(&mut self, end: Duration, say: &mut dyn FnMut(Observation)) {
+        for connection in self.connections.values_mut() {
+            for party in [Role::Initiator, Role::Responder] {
+                connection.silent_until(party, end, &self.settings, say);
+            }
+        }
         while !self.connections.is_empty() {
             self.end_oldest(say);
         }

@@ -10,6 +10,7 @@ crate::twin::twins! {
 
     TakesTheFirstsPlace = "PR-C-01": "a second connection takes the place of the first",
     RefusedKeepsAPlace = "PR-C-02": "after a connection was refused none is admitted any more",
+    NextWaits = "PR-C-02/late": "the connection after a refused one is admitted 1.5 s late",
     OtherCode = "PR-C-03": "violations and timeouts close with code 2",
     NoKeepAlive = "PR-C-04": "an idle connection is not kept open",
     VanishedKeepsItsPlace = "PR-C-05": "a client that vanished keeps its place",

@@ -10,6 +10,9 @@ use super::{CloseReason, ending};
 use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 
+/// How long a twin keeps a connection waiting (PR-C-02).
+const HELD: Duration = Duration::from_millis(1_500);
+
 /// Serves one client at a time.
 #[derive(Debug)]
 pub struct Server {
@@ -20,6 +23,8 @@ pub struct Server {
     /// A second one, or one before the startup delay is over: it has a second to say that it resets
     /// the first (PR-R-01, PR-R-02).
     second: Option<PendingConnection>,
+    /// A connection that a twin keeps waiting, and until when.
+    held: Option<(Duration, ConnectionNumber)>,
     outputs: VecDeque<Output>,
     counters: Counters,
     is_stopped: bool,
@@ -44,6 +49,7 @@ impl Server {
             without: Deviations::default(),
             current: None,
             second: None,
+            held: None,
             outputs: VecDeque::new(),
             counters: Counters::default(),
             is_stopped: false,
@@ -87,16 +93,24 @@ impl Server {
             self.outputs.push_back(Output::Refuse(connection)); // PR-C-01
             return;
         }
-        self.outputs.push_back(Output::Admit(connection));
-        if is_free {
-            self.current = Some(Session::new(connection, &self.settings, self.without));
+        if is_free && refused_one && self.without.has(Deviation::NextWaits) {
+            self.held = Some((now + HELD, connection));
+        } else if is_free {
+            self.admit(connection);
         } else {
+            self.outputs.push_back(Output::Admit(connection));
             self.second = Some(PendingConnection {
                 connection,
                 connected: None,
                 opened: Vec::new(),
             });
         }
+    }
+
+    /// The one connection begins.
+    fn admit(&mut self, connection: ConnectionNumber) {
+        self.outputs.push_back(Output::Admit(connection));
+        self.current = Some(Session::new(connection, &self.settings, self.without));
     }
 
     fn connected(&mut self, now: Duration, connection: ConnectionNumber) {
@@ -265,6 +279,9 @@ impl Server {
         if let Some(connection) = self.current.as_ref().map(|session| session.connection) {
             self.in_session(connection, |session, context| session.tick(now, context));
         }
+        if let Some((_, connection)) = self.held.take_if(|(due, _)| *due <= now) {
+            self.admit(connection);
+        }
         if self.second_deadline().is_some_and(|due| due <= now) {
             self.refuse_second("there is a connection already, and it was not reset"); // PR-R-02
         }
@@ -342,7 +359,8 @@ impl StreamMachine for Server {
 
     fn deadline(&self) -> Option<Duration> {
         let current = self.current.as_ref().and_then(Session::deadline);
-        [current, self.second_deadline()]
+        let held = self.held.map(|(due, _)| due);
+        [current, self.second_deadline(), held]
             .into_iter()
             .flatten()
             .min()

@@ -139,6 +139,17 @@ impl Handshake {
         }
     }
 
+    /// What `attempt` asks was asked of this one.
+    pub(super) const fn was_asked_by(&mut self, attempt: &Self) {
+        self.unanswered += attempt.unanswered;
+    }
+
+    /// Whether it may have been dropped half-open.
+    pub(super) fn may_be_dropped(&self, scope: &Scope<'_>) -> bool {
+        let waiting = self.waiting.as_ref().filter(|_| self.confirmed.is_none());
+        waiting.is_some_and(|waiting| waiting.may_be_dropped(scope))
+    }
+
     /// Whether nothing answered the request yet.
     pub(super) fn is_unanswered(&self) -> bool {
         let streams = self.start3.is_some() && (self.confirmed.is_some() || self.early.was_used());
@@ -314,9 +325,8 @@ impl Handshake {
 
     /// The first matching confirmation came.
     fn confirm(&mut self, scope: &mut Scope<'_>) {
+        self.is_confirm_late = self.may_be_dropped(scope);
         self.confirmed = Some(scope.now);
-        let waiting = self.waiting.as_ref();
-        self.is_confirm_late = waiting.is_some_and(|waiting| waiting.may_be_dropped(scope));
         self.early.confirmed(scope);
     }
 }

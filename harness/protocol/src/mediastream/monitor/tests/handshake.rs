@@ -406,6 +406,26 @@ fn a_syn_ack_that_is_not_repeated_breaks_h18() {
 }
 
 #[test]
+fn the_same_syn_after_the_last_wait_begins_the_timers_of_another_session() {
+    let half_open = |talk: Talk, id: &str| {
+        let talk = talk.syn("a").after(1.0).syn_ack(id).after(500.0);
+        talk.syn_ack(id).after(1_000.0).syn_ack(id)
+    };
+    let is_found = |talk: &Talk| {
+        let heard = judge(talk, &supervised("3way"));
+        heard.findings.contains(&"MS-H-18")
+    };
+    let dropped = half_open(Talk::new(), "one").after(40_000.0);
+    let again = half_open(dropped.clone(), "two").after(2_500.0);
+    assert!(!is_found(&again.elsewhere()));
+    let early = dropped.syn("a").after(1.0).syn_ack("two").after(100.0);
+    assert!(is_found(&early.syn_ack("two")));
+    // It lived a little longer, and answers the SYN besides.
+    let lives = half_open(Talk::new(), "one").after(1_900.0);
+    assert!(!is_found(&lives.syn("a").after(1.0).syn_ack("one")));
+}
+
+#[test]
 fn a_syn_ack_repeated_at_the_wrong_time_breaks_h18() {
     for gap in [100.0, 900.0] {
         let talk = Talk::new()

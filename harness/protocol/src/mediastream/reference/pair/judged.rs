@@ -62,6 +62,7 @@ fn nothing_is_found_in_a_stream_of_the_reference(
         supervised: true,
         buffer_period: None,
         watched_until: None,
+        stopped: Vec::new(),
     };
     let mut pair = Pair::new(told, settings(mode, initiator, extra));
     pair.run();
@@ -88,6 +89,7 @@ fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(
         supervised: false,
         buffer_period: None,
         watched_until: None,
+        stopped: Vec::new(),
     };
     // What comes after its session is over begins another one, of which the path shows too little.
     let is_usual = |pattern: &&Pattern| {

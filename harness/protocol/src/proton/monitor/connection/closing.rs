@@ -4,9 +4,9 @@ use super::{At, Close, Connection, Stream, index, late};
 use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
 use crate::proton::monitor::Code;
-use crate::proton::monitor::ledger::Say;
+use crate::proton::monitor::ledger::{Act, Say};
 use crate::proton::monitor::talk::Exchange;
-use crate::proton::{IDENTIFICATION, SETUP};
+use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, SETUP};
 use crate::requirement::Role;
 
 /// Share of a time after which a side may take it for over: its clock began before the packet that
@@ -27,6 +27,7 @@ impl Connection {
         let close = Close { by, code, at };
         self.over[index(by)].get_or_insert(at.time);
         let Some(first) = self.closed else {
+            self.silent_until(by.peer(), at.time, settings, say);
             self.arm(at.time, settings);
             self.closed = Some(close);
             self.closing = Some(close);
@@ -40,6 +41,43 @@ impl Connection {
             let act = self.act(by, at);
             let expected = format!("one close, which was with {}", first.code);
             self.found("PR-R-03", act, expected, code.to_string(), say);
+        }
+    }
+
+    /// Nothing is missing in a supervised capture of what `party` sent until `end`: a close that it owed for
+    /// so long never came. Whoever heard nothing for the idle timeout may be gone rightly.
+    pub(in super::super) fn silent_until(
+        &mut self,
+        party: Role,
+        end: Duration,
+        settings: &MonitorSettings,
+        say: Say<'_>,
+    ) {
+        let heard = self.last[index(party.peer())];
+        let Some(heard) = heard.filter(|_| settings.supervised && self.closed.is_none()) else {
+            return;
+        };
+        let gone = settings.stopped.iter().chain(&settings.watched_until);
+        let gone = gone.copied().find(|gone| *gone > self.first.time);
+        let until = end.min(heard + IDLE_TIMEOUT).min(gone.unwrap_or(end));
+        self.arm(until, settings);
+        let round_trip = self.round_trip();
+        let mine: Vec<_> = self.dues.extract_if(.., |due| due.party == party).collect();
+        for due in mine {
+            let Some(off) = due.overdue(until, round_trip, settings) else {
+                self.dues.push(due);
+                continue;
+            };
+            let at = At {
+                packet: due.packet,
+                time: until,
+            };
+            let act = Act {
+                silence: Some(off),
+                ..self.act(party, at)
+            };
+            let got = format!("nothing of the kind after packet {}", due.packet);
+            self.found(due.requirement, act, due.wanted(), got, say);
         }
     }
 

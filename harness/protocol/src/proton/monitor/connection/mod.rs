@@ -216,6 +216,7 @@ impl Connection {
             address,
             packet: at.packet,
             time: at.time,
+            silence: None,
         }
     }
 

@@ -1,7 +1,11 @@
+use std::time::Duration;
+
 use shakedown_wire::quic::{self, EventKind, Flow, Why};
 
 use super::rig::Rig;
 use super::shown;
+use crate::MonitorSettings;
+use crate::monitor::Vantage;
 use crate::requirement::Role::{Initiator as Client, Responder as Server};
 
 #[test]
@@ -165,6 +169,39 @@ fn nothing_is_owed_after_a_close_of_the_other_side_or_in_silence() {
         .end()
         .broke(&[("PR-S-01", Client)]);
     wrong().silent(60).end().broke(&[("PR-S-01", Client)]);
+}
+
+#[test]
+fn silence_where_a_close_had_to_come_breaks_it_in_a_supervised_capture() {
+    let supervised = |settings: MonitorSettings| {
+        let rig = Rig::with(&MonitorSettings {
+            vantage: Vantage::Sender,
+            supervised: true,
+            ..settings
+        });
+        rig.connected(1, 5_000).named().bytes(12, Client, &[2])
+    };
+    let usual = || supervised(MonitorSettings::default());
+    usual().silent(1).end().broke(&[("PR-S-01", Client)]);
+    let broken = [("PR-S-01", Client), ("PR-S-04", Server)];
+    usual().silent(2).end().broke(&broken);
+    // The other side ends it at last.
+    let rig = usual().after(3, Client).closed(Client, 0);
+    rig.end().broke(&broken);
+    // Its process was gone before, by itself or to be started again.
+    let gone = Duration::from_millis(100_900);
+    let ended = MonitorSettings {
+        watched_until: Some(gone),
+        ..MonitorSettings::default()
+    };
+    let stopped = MonitorSettings {
+        stopped: vec![gone],
+        ..MonitorSettings::default()
+    };
+    for settings in [ended, stopped] {
+        let rig = supervised(settings).after(3, Client).closed(Client, 0);
+        rig.end().broke(&[("PR-S-01", Client)]);
+    }
 }
 
 #[test]

@@ -250,7 +250,7 @@ impl Rig {
 
     pub(super) fn end(mut self) -> Heard {
         let said = &mut self.said;
-        self.monitor.finish(&mut |one| said.push(one));
+        self.monitor.finish(self.now, &mut |one| said.push(one));
         let mut told = Heard {
             without_secrets: self.monitor.blind().values().sum(),
             ..Heard::default()
