@@ -259,7 +259,6 @@ mod tests {
     use shakedown_capture::{Tap, WriterSettings};
     use shakedown_protocol::mediastream::PROTOCOL;
     use shakedown_protocol::monitor::Vantage;
-    use shakedown_protocol::vocabulary::Vocabulary as _;
 
     use super::*;
 

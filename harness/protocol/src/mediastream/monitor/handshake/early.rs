@@ -49,7 +49,7 @@ pub(crate) struct Early {
     is_named: bool,
     first: Option<First>,
     spent: Option<Spent>,
-    bytes: u64,
+    was_used: bool,
     /// Media came after the confirmation too.
     went_on: bool,
 }
@@ -59,6 +59,8 @@ pub(crate) struct Early {
 pub(crate) struct Spent {
     since: Moment,
     payload: u64,
+    /// With the headers of its datagrams.
+    bytes: u64,
     /// The number of the frame that came last, where it shows.
     frame: Option<u64>,
     /// Whether that began when all was spent.
@@ -146,6 +148,7 @@ impl Early {
         let spent = self.spent.insert(spent.unwrap_or(Spent {
             since: scope.now,
             payload: 0,
+            bytes: 0,
             frame: None,
             is_over: false,
         }));
@@ -153,7 +156,8 @@ impl Early {
         spent.is_over |= begins && spent.payload >= BUDGET;
         spent.frame = media.sequence;
         spent.payload += media.payload_length.unwrap_or(0) as u64;
-        self.bytes += media.length as u64;
+        spent.bytes += media.length as u64;
+        self.was_used = true;
     }
 
     /// Judges how much went out so far.
@@ -194,16 +198,17 @@ impl Early {
 
     /// Whether media came before the confirmation.
     pub(super) const fn was_used(&self) -> bool {
-        self.bytes > 0
+        self.was_used
     }
 
     /// Media comes after the confirmation; whether it is the first that does, and MS-H-22 held it back.
     pub(super) fn goes_on(&mut self, stream: Option<StreamParameters>) -> bool {
-        if std::mem::replace(&mut self.went_on, true) || !self.was_used() {
+        if std::mem::replace(&mut self.went_on, true) || !self.was_used {
             return false;
         }
         let frame = stream.map_or(0, |stream| stream.frame_bytes());
-        (self.bytes + REST).saturating_add(frame) > BUDGET
+        let bytes = self.spent.map_or(0, |spent| spent.bytes);
+        (bytes + REST).saturating_add(frame) > BUDGET
     }
 
     /// Time went on without a confirmation.

@@ -140,3 +140,17 @@ fn what_other_wishes_of_the_tuple_bought_counts_for_10_s() {
     let heard = judge(&twice(8_600.0), &optimistic());
     assert!(!heard.findings.contains(&"MS-H-22"), "{:#?}", heard.all);
 }
+
+#[test]
+fn a_stream_that_an_earlier_one_of_its_tuple_holds_back_is_not_late() {
+    let begun = |talk: Talk, id: &str| talk.syn(id).after(1.0).syn_ack(id).name(id);
+    let first = begun(Talk::new(), "one").frames(1..=50).after(3_100.0);
+    let second = begun(first, "two").frames(1..=16).after(932.0);
+    let talk = second.ack("two").after(0.5).data(17, 974).frames(18..=50);
+    let settings = MonitorSettings {
+        options: optimistic().options,
+        ..supervised("3way")
+    };
+    let heard = judge(&talk, &settings);
+    assert!(!heard.findings.contains(&"MS-D-06"), "{:#?}", heard.all);
+}
