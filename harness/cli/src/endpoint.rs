@@ -54,6 +54,10 @@ struct Common {
     /// Print the counters at the end, as one line of JSON on standard output
     #[arg(long, value_name = "FORMAT")]
     stats: Option<Stats>,
+
+    /// Write the counters at the end to this file, as JSON
+    #[arg(long, value_name = "FILE")]
+    stats_file: Option<PathBuf>,
 }
 
 /// Flags of either side of a protocol over TLS.
@@ -131,14 +135,18 @@ impl<A: Address> Endpoint<A> {
         let mut host = host.with_key_log(key_log.clone());
         let finished = host.run(machine, stop).await;
         check_key_log(path, key_log.as_ref())?;
+        let mut counters = machine.counters();
+        if let (Some(all), serde_json::Value::Object(system)) =
+            (counters.as_object_mut(), host.counters())
+        {
+            all.extend(system);
+        }
         if let Some(Stats::Json) = self.common.stats {
-            let mut counters = machine.counters();
-            if let (Some(all), serde_json::Value::Object(system)) =
-                (counters.as_object_mut(), host.counters())
-            {
-                all.extend(system);
-            }
             print_line(&counters.to_string())?;
+        }
+        if let Some(path) = &self.common.stats_file {
+            let written = std::fs::write(path, counters.to_string());
+            written.map_err(|error| usage(format!("--stats-file {}: {error}", path.display())))?;
         }
         Ok(finished)
     }

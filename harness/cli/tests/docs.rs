@@ -123,7 +123,7 @@ fn load(id: &str, text: &str) {
 }
 
 #[rstest]
-#[case("iut.md", 6)]
+#[case("iut.md", 7)]
 #[case("../README.md", 2)]
 fn the_descriptions_that_are_shown_load(#[case] name: &str, #[case] number: usize) {
     let page = page(name);

@@ -13,7 +13,7 @@ use tokio::time::{sleep, timeout};
 
 use crate::kernel;
 use crate::ports::FreePort;
-use crate::process::{Ended, PlaceholderError, Placeholders, Process, StartError, command};
+use crate::process::{Ended, PlaceholderError, Placeholders, Process, StartError, command, expand};
 
 /// How often the kernel's table of sockets is looked at meanwhile.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
@@ -23,6 +23,9 @@ const FIRST_TRIES: u32 = 5;
 
 /// How often another port is tried where somebody was faster.
 const TRIES: usize = 5;
+
+/// Where `{counters}` goes if nobody reads them.
+const NOWHERE: &str = "/dev/null";
 
 /// What is needed to start an implementation.
 #[derive(Debug)]
@@ -34,6 +37,8 @@ pub struct Launcher {
     pub shakedown: String,
     /// Where its processes are asked to write the secrets of their TLS sessions.
     key_log: Option<PathBuf>,
+    /// Where they are asked to leave what they counted, for `{counters}`.
+    counters: PathBuf,
     starts: AtomicU64,
 }
 
@@ -127,12 +132,13 @@ pub fn said(output: &str) -> String {
 impl Launcher {
     /// A launcher of an implementation.
     #[must_use]
-    pub const fn new(iut: Arc<Iut>, seed: u64, shakedown: String) -> Self {
+    pub fn new(iut: Arc<Iut>, seed: u64, shakedown: String) -> Self {
         Self {
             iut,
             seed,
             shakedown,
             key_log: None,
+            counters: PathBuf::from(NOWHERE),
             starts: AtomicU64::new(0),
         }
     }
@@ -144,6 +150,12 @@ impl Launcher {
             key_log: Some(path),
             ..self
         }
+    }
+
+    /// The same whose processes are asked to leave what they counted in this file.
+    #[must_use]
+    pub fn with_counters(self, counters: PathBuf) -> Self {
+        Self { counters, ..self }
     }
 
     /// The same for one purpose alone, such as a scenario: the seeds that it gives do not depend on
@@ -331,6 +343,20 @@ impl Launcher {
             .wrapping_add(start.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
+    /// Words of the description with their placeholders replaced, for an implementation that was started.
+    pub(crate) fn words(
+        &self,
+        words: &[String],
+        needs: &Needs,
+        instance: &Instance,
+    ) -> Result<Vec<String>, PlaceholderError> {
+        let values = self.placeholders(needs, instance.address, instance.peer);
+        let words = words.iter();
+        words
+            .map(|word| expand(word, &self.iut, &values, None))
+            .collect()
+    }
+
     fn placeholders<'a>(
         &'a self,
         needs: &'a Needs,
@@ -343,6 +369,7 @@ impl Launcher {
             needs,
             seed: self.next_seed(),
             shakedown: &self.shakedown,
+            counters: &self.counters,
         }
     }
 }

@@ -38,6 +38,9 @@ pub struct Protocol {
     pub sides: [&'static str; 2],
     /// What an implementation may be able to switch on, and what the reference can be told.
     pub settings: &'static [ProtocolOption],
+    /// What an implementation counts that shows requirements from inside: the specification's name, and
+    /// where the reference has it, as a JSON pointer: the side that speaks first, and the other.
+    pub counters: &'static [(&'static str, [&'static str; 2])],
     /// Its frames by name.
     pub vocabulary: &'static dyn Vocabulary,
     /// Its requirements, in the specification's order.

@@ -6,7 +6,7 @@ use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use super::placeholder::{self, KNOWN};
-use super::{Iut, Ready, Start, Waiver};
+use super::{Iut, Observe, Ready, Start, Waiver};
 use crate::document::{
     Decoded, Node, Pointer, Problem, did_you_mean, mode_meant, requirement_meant,
 };
@@ -36,6 +36,9 @@ pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>, has_stream: bool) -> Vec<
     checker.stream(has_stream);
     checker.max_datagram();
     checker.timing();
+    if let Some(observe) = &iut.observe {
+        checker.observe(observe);
+    }
     for (index, waiver) in iut.waive.iter().enumerate() {
         checker.waiver(waiver, index, given("role"));
     }
@@ -199,6 +202,58 @@ impl Checker<'_> {
             ("startup_delay", timing.startup_delay),
         ] {
             self.fixed(&span, &root("timing").key(name));
+        }
+    }
+
+    fn observe(&mut self, observe: &Observe) {
+        let place = root("observe");
+        match (&observe.command, &observe.file) {
+            (Some(command), None) => self.command(command, &place.key("command")),
+            (None, Some(file)) => {
+                let place = place.key("file");
+                self.placeholders(std::slice::from_ref(file), &place, &KNOWN);
+                if !placeholder::any([file.as_str()], &["counters", "port", "peer"]) {
+                    let message = "processes that run side by side would write one file";
+                    let help =
+                        "write `{counters}` here and in [start], or {port} or {peer} into its name";
+                    self.at(&place, message, Some(help));
+                }
+                let start = self.iut.start.iter().flat_map(|start| &start.command);
+                if placeholder::any([file.as_str()], &["counters"])
+                    && !placeholder::any(start.map(String::as_str), &["counters"])
+                {
+                    let message = "the implementation is not told of this file";
+                    let help = "put `{counters}` into the command of [start], where it belongs";
+                    self.at(&place, message, Some(help));
+                }
+            }
+            (Some(_), Some(_)) | (None, None) => {
+                let help = "name a `command` that prints the counters, or a `file` that has them";
+                let message = "one of `command` and `file` is needed";
+                self.at_key(&place, message, Some(help));
+            }
+        }
+        if self.iut.start.is_none() {
+            let message = "what is not started here counts what others do, too";
+            self.at_key(
+                &place,
+                message,
+                Some("remove this, or say in [start] how it is started"),
+            );
+        }
+        self.fixed(&observe.within, &place.key("within"));
+        let known = self.protocol.map_or(&[][..], |protocol| protocol.counters);
+        let known = || known.iter().map(|(name, _)| *name);
+        for (name, pointer) in &observe.counters {
+            let at = place.key("counters").key(name);
+            if self.protocol.is_some() && !known().any(|known| known == name) {
+                let message = format!("the specification has no counter `{name}`");
+                self.at_key(&at, message, did_you_mean(name, known()).as_deref());
+            }
+            if !pointer.is_empty() && !pointer.starts_with('/') {
+                let help = format!("write `/{pointer}`, or `/a/b` for b in a");
+                self.at(&at, "this is no JSON pointer", Some(&help));
+            }
         }
     }
 

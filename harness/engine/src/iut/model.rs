@@ -40,6 +40,9 @@ pub struct Iut {
     /// What its exit status means.
     #[serde(default)]
     pub exit: Exit,
+    /// How what it counts is read; left out if nothing of it shows.
+    #[serde(default)]
+    pub observe: Option<Observe>,
     /// Requirements that it is known to break.
     #[serde(default)]
     pub waive: Vec<Waiver>,
@@ -97,7 +100,8 @@ const fn no_stream() -> StreamParameters {
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// Program and arguments. Placeholders: `{address}`, `{port}`, `{peer}`, `{mode}`, `{seed}`,
-    /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program).
+    /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program), `{counters}` (a file to leave its
+    /// counters in).
     pub command: Vec<String>,
     /// Program and arguments with no handshake option given: the mode must then be the default
     /// (MS-L-07). Left out if it cannot be started so.
@@ -233,6 +237,30 @@ impl Default for Exit {
     fn default() -> Self {
         Self { status_tells: true }
     }
+}
+
+/// How the counters of an implementation are read: by a command or from a file, one of the two.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Observe {
+    /// Program and arguments that print the counters on standard output and end with 0.
+    /// Placeholders as in `[start] command`.
+    #[serde(default)]
+    pub command: Option<Vec<String>>,
+    /// The file in which each process leaves its counters when it ends. Its name is `{counters}`, beside the
+    /// scenario's capture, or has `{port}` or `{peer}`.
+    #[serde(default)]
+    pub file: Option<String>,
+    /// How long the command may take, asked again and again until the counters are what is wanted.
+    #[serde(default = "default_observe_within")]
+    pub within: Span,
+    /// Where a counter stands in the JSON: its name in the specification, and a JSON pointer
+    /// (RFC 6901) to a whole number, or to an object of whole numbers, whose sum it is.
+    pub counters: IndexMap<String, String>,
+}
+
+fn default_observe_within() -> Span {
+    Span::fixed(Duration::from_secs(2))
 }
 
 /// A requirement that the implementation is known to break.

@@ -1,5 +1,5 @@
 /// What a command may contain in braces.
-pub(super) const KNOWN: [&str; 9] = [
+pub(super) const KNOWN: [&str; 10] = [
     "address",
     "port",
     "peer",
@@ -9,6 +9,7 @@ pub(super) const KNOWN: [&str; 9] = [
     "frames_per_second",
     "seconds",
     "shakedown",
+    "counters",
 ];
 
 /// A part of a word of a command.

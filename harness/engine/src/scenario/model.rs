@@ -44,8 +44,24 @@ pub struct Scenario {
     /// wait for; without it everything arrives once and in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub impair: Option<Impairment>,
+    /// What the implementation must have counted in the end. Where its counters are not read, the
+    /// requirements are not observed.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub inside: Vec<Counted>,
     /// The conversation.
     pub steps: Vec<Step>,
+}
+
+/// What an implementation must have counted.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Counted {
+    /// The counter's name in the specification.
+    pub counter: String,
+    /// What it must be in the end: a number, or one of the matchers of fields.
+    pub is: Value,
+    /// The requirement that it shows.
+    pub requirement: String,
 }
 
 /// What a scenario needs of the implementation under test.

@@ -31,7 +31,7 @@ use crate::network::{Fault, Impairment};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{
-    CaptureEvidence, Composed, Evidence, compose, under_impairment, unless_missed,
+    CaptureEvidence, Composed, Counter, Evidence, Inside, compose, under_impairment, unless_missed,
 };
 
 use played::Played;
@@ -203,6 +203,7 @@ pub fn simulate_for(
         scenario,
         script: &played.outcome,
         judgements: &played.judgements,
+        inside: &counted(protocol, scenario, &played.counters),
         epoch: Duration::ZERO,
         capture: CaptureEvidence {
             path: reporting.capture,
@@ -232,6 +233,24 @@ pub fn simulate_for(
         capture,
         happened: played.happened,
     })
+}
+
+/// The counters of the reference by the names of the specification.
+fn counted(protocol: &Protocol, scenario: &Scenario, counters: &Value) -> Inside {
+    let side = scenario.iut.role as usize;
+    let places = protocol.counters.iter();
+    let places = places.map(|(name, at)| ((*name).to_owned(), at[side].to_owned()));
+    let places = places.collect();
+    let names = scenario
+        .inside
+        .iter()
+        .map(|counted| counted.counter.clone());
+    names
+        .map(|name| {
+            let counter = Counter::read(&name, &places, counters);
+            (name, counter)
+        })
+        .collect()
 }
 
 /// What the monitor says of a capture.

@@ -14,6 +14,8 @@ use crate::verdict::NetworkEffects;
 pub(super) struct Played {
     pub(super) outcome: ScriptOutcome,
     pub(super) judgements: Judgements,
+    /// What the reference counted.
+    pub(super) counters: Value,
     pub(super) events: Vec<StepEvent>,
     pub(super) ignored: IndexMap<String, u64>,
     pub(super) bindings: IndexMap<String, Value>,

@@ -2,6 +2,7 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde_json::Value;
 use shakedown_capture::{MAX_PAYLOAD_IPV4, Tap, WriteError, WriterSettings};
 use shakedown_carrier::Security;
 use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
@@ -72,6 +73,8 @@ pub(super) struct VirtualRun<'s> {
     /// When the reference was stopped, or was gone already, to be started again.
     stopped: Vec<Duration>,
     key_log: String,
+    /// What the machine had counted that ended last.
+    counters: Value,
 }
 
 /// Where a datagram goes.
@@ -133,6 +136,7 @@ impl<'s> VirtualRun<'s> {
             settings,
             script,
             machine: None,
+            counters: Value::Null,
             starts: 0,
             started: Duration::ZERO,
             status: 0,
@@ -318,7 +322,7 @@ impl<'s> VirtualRun<'s> {
                 }
             }
         }
-        let is_finished = machine.is_finished();
+        let counters = machine.is_finished().then(|| machine.counters());
         for (to, payload) in sends {
             let is_seen = self.at_reference && self.addresses.contains_key(&to);
             let packet = match is_seen {
@@ -328,7 +332,8 @@ impl<'s> VirtualRun<'s> {
             let way = Route::ToPeer { from, to, packet };
             self.pass(self.scenario.iut.role, way, payload);
         }
-        if is_finished {
+        if let Some(counters) = counters {
+            self.counters = counters;
             self.machine = None;
             let code = self.status;
             self.later(EXIT_DELAY, ScheduledEvent::Exit { code });
@@ -484,6 +489,9 @@ impl<'s> VirtualRun<'s> {
             key_log: self.key_log,
             outcome,
             judgements: self.script.judgements(),
+            counters: self
+                .machine
+                .map_or(self.counters, |machine| machine.counters()),
             events: self.script.events().to_vec(),
             ignored: self.script.ignored().clone(),
             bindings: self.script.bindings().clone(),

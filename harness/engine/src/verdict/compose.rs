@@ -8,11 +8,12 @@ use shakedown_protocol::requirement::{Level, Seen};
 
 use crate::event::{FieldEvent, FindingEvent, ProcessEvent, VerdictEvent};
 use crate::iut::Waiver;
-use crate::scenario::Scenario;
+use crate::scenario::{Counted, Scenario};
 use crate::script::{Failure, Judgements, ScriptOutcome};
 
 use super::Verdict;
 use super::finding::{Place, hex, weigh};
+use super::inside::{Counter, Inside};
 
 /// Everything that is known of one played scenario.
 #[derive(Debug, Clone)]
@@ -27,6 +28,8 @@ pub struct Evidence<'a> {
     pub judgements: &'a Judgements,
     /// The capture's time at which the driver's clock, by which the script counts, was 0.
     pub epoch: Duration,
+    /// What the implementation counted.
+    pub inside: &'a Inside,
     /// What the capture shows.
     pub capture: CaptureEvidence<'a>,
     /// What became of the implementation's process, for people.
@@ -109,6 +112,7 @@ impl Composed {
 ///   failure or a doubt; then it is `inconclusive`.
 /// * A scenario none of whose requirements was judged is `inconclusive`, unless the description says
 ///   that what would show them tells nothing, or they show only from inside: then it is `not observed`.
+///   So is one that is to look at counters, where they are not seen.
 #[must_use]
 pub fn compose(evidence: &Evidence<'_>) -> Composed {
     let mut waived = Vec::new();
@@ -177,6 +181,20 @@ impl Evidence<'_> {
         {
             findings.push(self.of_script(failure));
         }
+        for counted in self.counted() {
+            if let Some(Counter::Is(number)) = counted.of(self.inside)
+                && !counted.is_met(self.inside)
+            {
+                let (expected, got) = (counted.phrase(), number.to_string());
+                findings.push(FindingEvent {
+                    message: format!("expected {expected}, got {got}"),
+                    expected,
+                    got,
+                    time: self.seconds,
+                    ..self.finding(&counted.requirement)
+                });
+            }
+        }
         for finding in self.monitored().filter(|finding| self.is_trusted(finding)) {
             let told = findings.iter().any(|told| {
                 told.requirement == finding.requirement
@@ -220,6 +238,9 @@ impl Evidence<'_> {
         if self.is_doubtful(id) {
             return Verdict::Inconclusive;
         }
+        if let Some(verdict) = self.inner_verdict(id) {
+            return verdict;
+        }
         if self.is_judged(id) {
             return match self.capture.damage {
                 Some(_) => Verdict::Inconclusive,
@@ -241,6 +262,23 @@ impl Evidence<'_> {
         }
     }
 
+    /// What must have been counted, once the script was played.
+    fn counted(&self) -> impl Iterator<Item = &Counted> {
+        let counted = self.scenario.inside.iter();
+        counted.filter(|_| *self.script == ScriptOutcome::Passed)
+    }
+
+    /// The verdict on a requirement that counters show, where nothing was found.
+    fn inner_verdict(&self, id: &str) -> Option<Verdict> {
+        let of_it = self.counted().filter(|counted| counted.requirement == id);
+        let verdicts = of_it.map(|counted| match counted.of(self.inside) {
+            Some(Counter::Is(_)) => Verdict::Pass,
+            Some(Counter::Unreadable(_)) => Verdict::Inconclusive,
+            Some(Counter::Unseen(_)) | None => Verdict::NotObserved,
+        });
+        verdicts.max()
+    }
+
     /// Whether the script came to no end that says anything of its steps.
     const fn is_in_doubt(&self) -> bool {
         match self.script {
@@ -257,7 +295,8 @@ impl Evidence<'_> {
 
     /// Whether what would show the requirement tells nothing, as the description says.
     fn is_hidden(&self, id: &str) -> bool {
-        self.is_inner(id) || self.judgements.untold.contains(id)
+        let is_unseen = self.inner_verdict(id) == Some(Verdict::NotObserved);
+        is_unseen || self.is_inner(id) || self.judgements.untold.contains(id)
     }
 
     /// The scenario's verdict, and why if it does not speak for itself.
@@ -289,6 +328,10 @@ impl Evidence<'_> {
                         false => Verdict::Inconclusive,
                     });
                     reasons.push("none of its requirements could be judged".to_owned());
+                }
+                let mut counted = self.counted().map(|counted| counted.requirement.as_str());
+                if counted.any(|id| requirements.get(id) == Some(&Verdict::NotObserved)) {
+                    verdict = verdict.max(Verdict::NotObserved);
                 }
                 reasons.extend(self.why_silent(&silent));
             }
@@ -333,25 +376,41 @@ impl Evidence<'_> {
     }
 
     /// Why requirements were not observed, where the description has it.
-    fn why_silent(&self, silent: &[&String]) -> Option<String> {
+    fn why_silent(&self, silent: &[&String]) -> Vec<String> {
         let untold = silent
             .iter()
             .filter(|id| self.judgements.untold.contains(**id));
         let untold: Vec<_> = untold.map(|id| id.as_str()).collect();
-        (!untold.is_empty()).then(|| {
+        let untold = (!untold.is_empty()).then(|| {
             let ids = untold.join(", ");
             format!(
                 "not observed: {ids}, which only its exit status would tell (status_tells = false)"
             )
-        })
+        });
+        let unseen = self
+            .counted()
+            .filter_map(|counted| match counted.of(self.inside) {
+                Some(Counter::Unseen(why)) => {
+                    Some(format!("not observed: {}, for {why}", counted.requirement))
+                }
+                Some(Counter::Is(_) | Counter::Unreadable(_)) | None => None,
+            });
+        unseen.chain(untold).collect()
     }
 
-    /// What the monitor said about requirements that it could not judge, or their ids.
+    /// What the monitor or the counters said about requirements that could not be judged, or their ids.
     fn why_doubtful(&self, ids: &[&str]) -> String {
         let why = ids.iter().map(|id| {
-            let mut doubts = self.doubts().filter(|doubt| doubt.requirement == *id);
-            match doubts.next() {
-                Some(doubt) => format!("{id} ({})", doubt.got),
+            let doubts = self.doubts().filter(|doubt| doubt.requirement == *id);
+            let unreadable =
+                self.counted()
+                    .filter_map(|counted| match counted.of(self.inside) {
+                        Some(Counter::Unreadable(why)) if counted.requirement == *id => Some(why),
+                        Some(Counter::Is(_) | Counter::Unseen(_) | Counter::Unreadable(_))
+                        | None => None,
+                    });
+            match doubts.map(|doubt| &doubt.got).chain(unreadable).next() {
+                Some(why) => format!("{id} ({why})"),
                 None => (*id).to_owned(),
             }
         });

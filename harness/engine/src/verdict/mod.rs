@@ -7,6 +7,7 @@
 mod compose;
 mod finding;
 mod impaired;
+mod inside;
 mod missed;
 
 #[cfg(test)]
@@ -15,6 +16,7 @@ mod tests;
 pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
 pub use finding::{Place, weigh};
 pub use impaired::{NetworkEffects, under_impairment};
+pub use inside::{Counter, Inside};
 pub use missed::unless_missed;
 
 use serde::{Deserialize, Serialize};

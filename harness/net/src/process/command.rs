@@ -1,5 +1,6 @@
 use std::ffi::OsString;
 use std::net::SocketAddr;
+use std::path::Path;
 
 use shakedown_engine::iut::{Iut, Piece, pieces};
 use shakedown_engine::scenario::Needs;
@@ -17,6 +18,8 @@ pub struct Placeholders<'a> {
     pub seed: u64,
     /// This program (`{shakedown}`).
     pub shakedown: &'a str,
+    /// Where it is asked to leave what it counted (`{counters}`).
+    pub counters: &'a Path,
 }
 
 /// A text of an IUT description that holds a placeholder which has no meaning there.
@@ -25,8 +28,8 @@ pub enum PlaceholderError {
     /// No placeholder has this name.
     #[error(
         "{{{name}}} in {text:?} is no placeholder; there are {{address}}, {{port}}, {{peer}}, \
-             {{mode}}, {{number}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}} and \
-             {{shakedown}}"
+             {{mode}}, {{number}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}}, \
+             {{shakedown}} and {{counters}}"
     )]
     Unknown {
         /// The name between the braces.
@@ -81,7 +84,7 @@ pub fn command(iut: &Iut, values: &Placeholders<'_>) -> Result<Vec<OsString>, Pl
 }
 
 /// Replaces the placeholders in one word.
-fn expand(
+pub(crate) fn expand(
     text: &str,
     iut: &Iut,
     values: &Placeholders<'_>,
@@ -132,6 +135,7 @@ fn value(
         "frames_per_second" => iut.stream_for(values.needs).frames_per_second.to_string(),
         "seconds" => iut.stream_for(values.needs).seconds.to_string(),
         "shakedown" => values.shakedown.to_owned(),
+        "counters" => values.counters.display().to_string(),
         unknown => {
             return Err(PlaceholderError::Unknown {
                 name: unknown.to_owned(),

@@ -4,6 +4,7 @@ mod command;
 mod ended;
 mod mark;
 mod output;
+mod printed;
 
 use std::ffi::OsString;
 use std::io;
@@ -21,10 +22,12 @@ use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
 
+pub(crate) use command::expand;
 pub use command::{PlaceholderError, Placeholders, command};
 pub use ended::Ended;
 pub use mark::{Marked, RunId, end, orphans, started_by};
 pub use output::Output;
+pub(crate) use printed::{bounded, printed};
 
 use mark::Mark;
 

@@ -7,6 +7,7 @@ mod group;
 mod in_virtual_time;
 mod judge;
 mod meet;
+mod observe;
 mod plan;
 mod play;
 mod result;
@@ -251,9 +252,13 @@ impl Context {
             let too_slow = || (!self.slow).then(|| why_too_slow(scenario, target.iut()))?;
             let why_not = why_not_applicable(target.iut(), scenario).or_else(too_slow);
             let scenario = scenario.asked_of(target.iut());
+            let launcher = target.launcher.of(&scenario.id, &scenario.iut);
+            let counters = self
+                .capture_of(&scenario.id)
+                .with_extension("counters.json");
             let job = Job {
                 target: Arc::clone(target),
-                launcher: Arc::new(target.launcher.of(&scenario.id, &scenario.iut)),
+                launcher: Arc::new(launcher.with_counters(counters)),
                 scenario: Arc::new(scenario),
                 group: None,
                 spoilt: 0,

@@ -8,7 +8,8 @@ use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::{ScriptOutcome, is_crash};
 use shakedown_engine::verdict::{
-    CaptureEvidence, Composed, Death, Evidence, Verdict, compose, under_impairment, unless_missed,
+    CaptureEvidence, Composed, Death, Evidence, Inside, Verdict, compose, under_impairment,
+    unless_missed,
 };
 use shakedown_protocol::requirement::Level;
 
@@ -45,6 +46,7 @@ struct Attempt {
     driven: Driven,
     clock: Clock,
     outcome: ScriptOutcome,
+    inside: Inside,
     death: Option<Death>,
     process: Option<ProcessEvent>,
     /// Whether the implementation was gone through somebody else's datagram.
@@ -217,6 +219,7 @@ impl Job {
             }
             None => unless_missed(outcome(&driven), &driven.missed, &last_step(&driven)),
         };
+        let asked = self.asked(driven.instance.as_ref(), lease.is_some()).await;
         let mut death = self.death(context, &mut driven, &mut outcome).await;
         let mut disturbed = false;
         if let (Some(group), Some(lease)) = (&self.group, &lease) {
@@ -229,10 +232,18 @@ impl Job {
             }
         }
         let process = self.part(&driven, lease.is_some(), &mut notes).await;
+        let inside = match asked {
+            Some(inside) => inside,
+            None => {
+                let since = clock.wall(Duration::ZERO);
+                self.left(driven.instance.as_ref(), since).await
+            }
+        };
         Ok(Attempt {
             driven,
             clock,
             outcome,
+            inside,
             death,
             process,
             disturbed,
@@ -353,6 +364,7 @@ impl Job {
             driven,
             clock,
             outcome,
+            inside,
             death,
             process,
             mut notes,
@@ -395,6 +407,7 @@ impl Job {
             scenario: &self.scenario,
             script: &outcome,
             judgements: &driven.judgements,
+            inside: &inside,
             epoch: clock.wall(Duration::ZERO),
             capture: CaptureEvidence {
                 path: path.exists().then_some(shown.as_str()),
@@ -452,7 +465,7 @@ fn last_step(driven: &Driven) -> String {
 }
 
 impl Context {
-    fn capture_of(&self, scenario: &str) -> PathBuf {
+    pub(super) fn capture_of(&self, scenario: &str) -> PathBuf {
         self.captures.join(format!("{scenario}.pcapng"))
     }
 }

@@ -36,6 +36,27 @@ pub static PROTOCOL: Protocol = Protocol {
     port: 4444, // specification, section 6
     sides: ["initiator", "responder"],
     settings: &reference::OPTIONS,
+    // Specification, section 6: those of a receiver of media.
+    counters: &[
+        ("duplicates", ["/duplicates", "/uploads/duplicates"]),
+        (
+            "sequence_gaps",
+            ["/sequence_gaps", "/uploads/sequence_gaps"],
+        ),
+        (
+            "reassembly_timeouts",
+            ["/reassembly_timeouts", "/uploads/reassembly_timeouts"],
+        ),
+        (
+            "resource_rejections",
+            ["/resource_rejections", "/uploads/resource_rejections"],
+        ),
+        (
+            "validation_errors",
+            ["/validation_errors", "/uploads/validation_errors"],
+        ),
+        ("frames", ["/frames", "/uploads/frames"]),
+    ],
     vocabulary: &frame::VOCABULARY,
     requirements,
     survival: "MS-W-17",

@@ -81,6 +81,7 @@ pub static PROTOCOL: Protocol = Protocol {
     sides: ["client", "server"],
     modes: &["push", "pull"],
     settings: &reference::OPTIONS,
+    counters: &[],
     vocabulary: &VOCABULARY,
     requirements,
     survival: "PR-K-01",

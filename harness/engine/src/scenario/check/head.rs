@@ -28,6 +28,7 @@ impl Checker<'_> {
         if given("requirements") {
             self.requirements(given("iut"));
         }
+        self.inside();
         self.sockets();
         self.impair();
         self.frame_names(&self.scenario.ignore, &root("ignore"));
@@ -180,6 +181,22 @@ impl Checker<'_> {
         }
     }
 
+    /// Checks that what is counted has a name, and shows a requirement of the scenario.
+    fn inside(&mut self) {
+        let scenario = self.scenario;
+        for (index, counted) in scenario.inside.iter().enumerate() {
+            let place = root("inside").index(index);
+            self.judged_by(Some(&counted.requirement), &place);
+            let known = self.protocol.map_or(&[][..], |protocol| protocol.counters);
+            let mut known = known.iter().map(|(name, _)| *name);
+            if self.protocol.is_some() && !known.clone().any(|name| name == counted.counter) {
+                let message = format!("no counter is called `{}`", counted.counter);
+                let help = did_you_mean(&counted.counter, &mut known);
+                self.at(&place.key("counter"), message, help);
+            }
+        }
+    }
+
     /// Checks that a requirement exists, binds the implementation under test, and can be seen by a
     /// scenario.
     pub(crate) fn requirement(&mut self, id: &str, place: &Pointer, needs_given: bool) {
@@ -192,9 +209,11 @@ impl Checker<'_> {
             let message = format!("{} has no requirement `{id}`", protocol.id);
             return self.at(place, message, Some(requirement_meant(id, known)));
         };
-        if requirement.seen == [Seen::Inner] {
-            let message = format!("{id} shows only from inside: no scenario can judge it");
-            return self.at(place, message, None);
+        let mut inside = self.scenario.inside.iter();
+        if requirement.seen == [Seen::Inner] && !inside.any(|one| one.requirement == id) {
+            let message = format!("{id} shows only from inside: no step can judge it");
+            let help = "say in `inside` which counter shows it, or remove this".to_owned();
+            return self.at(place, message, Some(help));
         }
         let needs = &self.scenario.iut;
         let binds_role = requirement.roles.contains(&needs.role);

@@ -239,7 +239,7 @@ impl Machine for Uploader {
     }
 
     fn counters(&self) -> serde_json::Value {
-        let mut json = self.counters.to_json();
+        let mut json = self.settings.without.counted(&self.counters);
         json["role"] = Role::Initiator.name().into();
         json["mode"] = Mode::Legacy.name().into();
         json["state"] = self.state.name().into();

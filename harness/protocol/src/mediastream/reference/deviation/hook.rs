@@ -19,6 +19,8 @@ pub(super) enum Hook {
     Paced(fn(Duration, u64) -> Duration),
     /// It ends otherwise, in this mode, when a session fails by this cause.
     Ends(Mode, &'static str, fn(Failure) -> Outcome),
+    /// It does not count this.
+    Uncounted(&'static str),
 }
 
 /// A frame that is sent again until it is answered.

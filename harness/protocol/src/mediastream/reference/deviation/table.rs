@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use super::faults::*;
-use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Taken, Told};
+use super::hook::Hook::{self, Ends, Paced, Repeats, Sent, Taken, Told, Uncounted};
 use super::hook::Repeated::{Start, StartAck, Syn, SynAck};
 use crate::machine::Outcome::Completed;
 use crate::mediastream::frame::tlv::kind;
@@ -483,6 +483,8 @@ table! {
         }),
     OneFrameLess = "MS-D-07/few": "the last frame is not sent"
         => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
+    DuplicatesUncounted = "MS-D-08": "frames that came already are not counted"
+        => Uncounted("duplicates"),
     SameNumbersNew = "MS-D-09": "restarted numbers after another connection id are duplicates"
         => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
     SameIdNew = "MS-D-09/again" Initiator: "the same connection id again makes numbers new",
@@ -501,6 +503,14 @@ table! {
         => Sent(FRAGMENT, |it| it.set(34, &(it.number(34) + it.number(26)).to_le_bytes())),
     PastTheTotal = "MS-R-01/past": "the last fragment ends a byte after TotalLength"
         => Sent(FRAGMENT, |it| if !it.is_longer_than(1_399) { it.count(26, one_more) }),
+    PastTheTotalUncounted = "MS-R-02": "fragments that reach past their frame are not counted"
+        => Uncounted("validation_errors"),
+    IncompleteUncounted = "MS-R-05": "frames that stay incomplete are not counted"
+        => Uncounted("reassembly_timeouts"),
+    LargestUncounted = "MS-R-06": "frames above 16 MiB are not counted"
+        => Uncounted("resource_rejections"),
+    MixtureUncounted = "MS-R-07": "parts of the other kind are not counted"
+        => Uncounted("validation_errors"),
 
     // The server.
     JoinSends = "MS-X-01": "JOIN makes the server a sender",

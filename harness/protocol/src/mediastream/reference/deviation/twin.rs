@@ -1,6 +1,9 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use serde_json::Value;
+
+use super::super::counters::Counters;
 use super::super::settings::Settings;
 use super::super::timing;
 use super::hook::{Hook, Repeated, Waits};
@@ -58,6 +61,17 @@ impl Deviations {
             || Outcome::Failed(failure.clone()),
             |end| end(failure.clone()),
         )
+    }
+
+    /// What it counts, less what it does not.
+    pub(in super::super) fn counted(self, counters: &Counters) -> Value {
+        let mut json = counters.to_json();
+        for hook in self.hooks() {
+            if let Hook::Uncounted(counter) = hook {
+                json[*counter] = Value::from(0);
+            }
+        }
+        json
     }
 
     /// The datagrams that go out instead of one; that one, of the reference.

@@ -349,7 +349,7 @@ impl Machine for Initiator {
     }
 
     fn counters(&self) -> serde_json::Value {
-        let mut json = self.counters.to_json();
+        let mut json = self.settings.without.counted(&self.counters);
         json["role"] = Role::Initiator.name().into();
         json["mode"] = self.mode.name().into();
         json["state"] = self.state().into();

@@ -451,7 +451,7 @@ impl Machine for Responder {
     }
 
     fn counters(&self) -> serde_json::Value {
-        let mut json = self.counters.to_json();
+        let mut json = self.settings.without.counted(&self.counters);
         json["role"] = Role::Responder.name().into();
         json["mode"] = self.settings.modes.to_string().into();
         json["sessions"] = self.sessions().into();

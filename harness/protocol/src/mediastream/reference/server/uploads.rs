@@ -226,7 +226,7 @@ impl Machine for Uploads {
     }
 
     fn counters(&self) -> serde_json::Value {
-        let mut json = self.counters.to_json();
+        let mut json = self.settings.without.counted(&self.counters);
         json["sessions"] = self.uploads.len().into();
         json
     }
