@@ -59,7 +59,10 @@ where
                     tracing::warn!("interrupted: what is being played is cut off and judged");
                 }
                 event = told.recv() => match event {
-                    Some(event) => sinks.event(&event),
+                    Some(event) => {
+                        sinks.event(&event);
+                        reports::tell(sinks.new_failures());
+                    }
                     None => break true,
                 },
             }

@@ -88,14 +88,19 @@ impl ReportArgs {
 /// Completes the reports, tells those that could not be written, and says how the program ends.
 pub(crate) fn close(sinks: Sinks, exit: u8) -> Exit {
     let outcome = sinks.finish();
-    for failure in &outcome.failures {
+    tell(outcome.untold());
+    let exit = outcome.exit(exit);
+    let known = Exit::ALL.into_iter().find(|known| *known as u8 == exit);
+    known.unwrap_or(Exit::Harness)
+}
+
+/// Tells reports that could not be written.
+pub(crate) fn tell(failures: &[shakedown_report::Failure]) {
+    for failure in failures {
         let label = error_label();
         let text = failure.to_string();
         eprintln!("{label} {}", shakedown_report::text::clean(&text));
     }
-    let exit = outcome.exit(exit);
-    let known = Exit::ALL.into_iter().find(|known| *known as u8 == exit);
-    known.unwrap_or(Exit::Harness)
 }
 
 /// A bar on a terminal that is not shared with the log; else lines.

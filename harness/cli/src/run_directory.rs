@@ -80,8 +80,11 @@ impl RunDirectory {
     pub(crate) fn at(path: &Path, args: &DirectoryArgs) -> Result<Self, Failure> {
         fs::create_dir_all(path).map_err(|error| cannot_use(path, &error))?;
         let directory = Self::lock(path.to_owned())?;
-        let held = REPORT_FILES.map(|name| path.join(name));
-        let held: Vec<_> = held.iter().filter(|file| is_kept(file)).collect();
+        let held = REPORT_FILES
+            .iter()
+            .chain([&CAPTURES])
+            .map(|name| path.join(name));
+        let held: Vec<_> = held.filter(|file| is_kept(file)).collect();
         if !args.force {
             return match held.first() {
                 None => Ok(directory),
@@ -93,12 +96,13 @@ impl RunDirectory {
                 ))),
             };
         }
-        for file in held {
-            fs::remove_file(file).map_err(|error| cannot_use(file, &error))?;
-        }
-        let captures = path.join(CAPTURES);
-        if captures.symlink_metadata().is_ok_and(|it| it.is_dir()) {
-            fs::remove_dir_all(&captures).map_err(|error| cannot_use(&captures, &error))?;
+        for file in &held {
+            let is_folder = file.symlink_metadata().is_ok_and(|found| found.is_dir());
+            let removed = match is_folder {
+                true => fs::remove_dir_all(file),
+                false => fs::remove_file(file),
+            };
+            removed.map_err(|error| cannot_use(file, &error))?;
         }
         Ok(directory)
     }
@@ -109,7 +113,12 @@ impl RunDirectory {
 
     /// Takes the directory for this run alone.
     fn lock(path: PathBuf) -> Result<Self, Failure> {
-        let lock = File::create(path.join(LOCK)).map_err(|error| cannot_use(&path, &error))?;
+        // It may be a file of somebody else that has this name: nothing in it is touched.
+        let lock = File::options()
+            .append(true)
+            .create(true)
+            .open(path.join(LOCK));
+        let lock = lock.map_err(|error| cannot_use(&path, &error))?;
         match lock.try_lock() {
             Ok(()) => Ok(Self { path, _lock: lock }),
             Err(fs::TryLockError::WouldBlock) => Err(usage(format!(

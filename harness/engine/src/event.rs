@@ -80,6 +80,11 @@ pub enum Event {
     Pair(PairEvent),
     /// All pairs are judged.
     InteropFinished(InteropSummary),
+    /// The last line of a file of events.
+    Digest {
+        /// The SHA-256 of all lines before, in hexadecimal digits.
+        sha256: String,
+    },
 }
 
 /// What a run is about to do.

@@ -1,7 +1,9 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, Write};
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
+
+use crate::file::options;
 
 /// A file to which TLS secrets are appended as they come, a line for each, in the format of
 /// `SSLKEYLOGFILE`.
@@ -16,12 +18,12 @@ struct Inner {
 }
 
 impl KeyLog {
-    /// Opens the file, which is made if it is not there.
+    /// Opens the file, which is made if it is not there; then nobody else can read it.
     ///
     /// # Errors
     /// The file cannot be written.
     pub fn append_to(path: &Path) -> io::Result<Self> {
-        let file = OpenOptions::new().create(true).append(true).open(path)?;
+        let file = options().create(true).append(true).open(path)?;
         let problem = None;
         Ok(Self(Arc::new(Mutex::new(Inner { file, problem }))))
     }

@@ -10,6 +10,7 @@
 
 mod clock;
 pub mod drive;
+mod file;
 pub mod host;
 pub mod interop;
 pub mod kernel;

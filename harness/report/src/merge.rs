@@ -123,6 +123,7 @@ mod tests {
         };
         let events = [started].into_iter().chain(scenarios.iter().map(verdict));
         let replay = Replay {
+            is_changed: false,
             events: events.collect(),
             notes: Vec::new(),
         };

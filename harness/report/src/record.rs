@@ -5,6 +5,7 @@ use shakedown_engine::event::{
     CheckSummary, Event, FindingEvent, LoadSummary, SessionEvent, Summary, VerdictEvent,
     WaiverEvent, matches_nothing,
 };
+use shakedown_engine::interop::Standing;
 use shakedown_engine::verdict::Verdict;
 
 use crate::Table;
@@ -86,7 +87,7 @@ impl Record {
             Event::ScenarioStarted { scenario } => {
                 self.running.insert(scenario.clone());
             }
-            Event::Step { .. } | Event::LoadProgress(_) => {}
+            Event::Step { .. } | Event::LoadProgress(_) | Event::Digest { .. } => {}
             Event::LoadFinished(load) => self.loads.push(load.clone()),
             Event::Session(session) => {
                 if self.sessions.len() < Self::MOST_SESSIONS {
@@ -270,7 +271,8 @@ impl Record {
     }
 
     /// The exit code that the runs and checks together have; a run without an end is an error, and
-    /// where there was neither there was nothing to judge.
+    /// where there was neither there was nothing to judge. What was judged counts, whatever the events
+    /// say of how they ended.
     #[must_use]
     pub fn exit(&self) -> u8 {
         let told = self.summary.iter().map(|summary| summary.exit);
@@ -281,8 +283,36 @@ impl Record {
         told.chain(checked)
             .chain(met)
             .chain(cut)
+            .chain(self.judged())
             .reduce(worse)
             .unwrap_or(2)
+    }
+
+    /// The exit codes that follow from what was judged.
+    fn judged(&self) -> impl Iterator<Item = u8> {
+        let played = self.verdicts.values().map(|event| event.verdict);
+        let checked = self
+            .checks
+            .iter()
+            .flat_map(|check| check.requirements.values());
+        let verdicts = played.chain(checked.copied());
+        let of_verdicts = verdicts.filter_map(|verdict| match verdict {
+            Verdict::Fail => Some(1),
+            Verdict::Error | Verdict::Inconclusive => Some(3),
+            Verdict::Pass
+            | Verdict::Advice
+            | Verdict::Waived
+            | Verdict::NotObserved
+            | Verdict::NotApplicable => None,
+        });
+        let pairs = self.table.iter().flat_map(|table| table.counts());
+        let of_pairs = pairs.filter_map(|(standing, _)| match standing {
+            Standing::NotAsDemanded | Standing::Breaks => Some(1),
+            Standing::Error | Standing::Inconclusive => Some(3),
+            Standing::AsDemanded | Standing::LeftOpen | Standing::Excused => None,
+        });
+        let failing = self.summary.iter().flat_map(|summary| &summary.failing);
+        of_verdicts.chain(of_pairs).chain(failing.map(|_| 1))
     }
 }
 
@@ -408,6 +438,25 @@ mod tests {
         ] {
             let record = fixture::record(runs.concat());
             assert_eq!(record.counts(), fixture::record(fixture::run()).counts());
+        }
+    }
+
+    #[test]
+    fn the_exit_code_is_that_of_the_verdicts_whatever_the_events_say() {
+        for (mut events, expected) in [
+            (fixture::run(), 1),
+            (fixture::interop(), 1),
+            (fixture::check(), 1),
+        ] {
+            for event in &mut events {
+                match event {
+                    Event::RunFinished(end) => end.exit = 0,
+                    Event::InteropFinished(end) => end.exit = 0,
+                    Event::CheckFinished(end) => end.exit = 0,
+                    _ => {}
+                }
+            }
+            assert_eq!(fixture::record(events).exit(), expected);
         }
     }
 

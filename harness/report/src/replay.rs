@@ -2,6 +2,7 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use ring::digest::{SHA256, digest};
 use shakedown_engine::event::{Event, VERSION};
 
 /// Events of a run or a check, read back from its `events.jsonl`.
@@ -11,6 +12,8 @@ pub struct Replay {
     pub events: Vec<Event>,
     /// What was wrong with the file, where the rest of it could be read.
     pub notes: Vec<String>,
+    /// Whether the file is not what the program wrote.
+    pub is_changed: bool,
 }
 
 /// Why events cannot be read back.
@@ -59,17 +62,23 @@ impl Replay {
             path: file.clone(),
             error,
         })?;
-        let text = String::from_utf8_lossy(&bytes);
         let directory = file.parent().unwrap_or(Path::new(""));
         let mut replay = Self {
             events: Vec::new(),
             notes: Vec::new(),
+            is_changed: false,
         };
-        for (index, line) in text.split_inclusive('\n').enumerate() {
+        let mut before = 0;
+        for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let line_number = index + 1;
-            match serde_json::from_str::<Event>(line) {
+            match serde_json::from_str::<Event>(&String::from_utf8_lossy(line)) {
+                Ok(Event::Digest { sha256 }) => {
+                    let is_last = before + line.len() == bytes.len();
+                    let real = hex::encode(digest(&SHA256, &bytes[..before]));
+                    replay.is_changed |= !is_last || sha256 != real;
+                }
                 Ok(event) => replay.events.push(relocated(event, directory)),
-                Err(_) if !line.ends_with('\n') => {
+                Err(_) if !line.ends_with(b"\n") => {
                     let place = file.display();
                     let note = format!("{place}:{line_number}: the last line is cut off");
                     replay.notes.push(note);
@@ -82,6 +91,12 @@ impl Replay {
                     });
                 }
             }
+            before += line.len();
+        }
+        if replay.is_changed {
+            let place = file.display();
+            let note = format!("{place}: the events were changed after they were written");
+            replay.notes.push(note);
         }
         match replay
             .events
@@ -114,7 +129,8 @@ const fn version(event: &Event) -> Option<u32> {
         | Event::RunFinished(_)
         | Event::PairStarted { .. }
         | Event::Pair(_)
-        | Event::InteropFinished(_) => None,
+        | Event::InteropFinished(_)
+        | Event::Digest { .. } => None,
     }
 }
 
@@ -137,7 +153,8 @@ fn relocated(mut event: Event, directory: &Path) -> Event {
         | Event::CheckFinished(_)
         | Event::InteropStarted(_)
         | Event::PairStarted { .. }
-        | Event::InteropFinished(_) => [None, None],
+        | Event::InteropFinished(_)
+        | Event::Digest { .. } => [None, None],
     };
     for capture in captures.into_iter().flatten() {
         if let Some(at) = capture.rfind("captures/") {
@@ -152,6 +169,8 @@ fn relocated(mut event: Event, directory: &Path) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use rstest::rstest;
+
     use super::*;
     use crate::{Sinks, fixture};
 
@@ -177,12 +196,30 @@ mod tests {
         assert_eq!(Replay::read(&file).unwrap(), replay);
     }
 
+    #[rstest]
+    #[case::in_a_verdict(|text: String| text.replacen("\"verdict\":\"fail\"", "\"verdict\":\"pass\"", 1))]
+    #[case::behind_its_end(|text: String| text + "{\"type\":\"scenario-started\",\"scenario\":\"a\"}\n")]
+    fn a_file_that_was_changed_is_noted(#[case] change: fn(String) -> String) {
+        let directory = written(&fixture::run());
+        let file = directory.path().join("events.jsonl");
+        let text = fs::read_to_string(&file).unwrap();
+        fs::write(&file, change(text)).unwrap();
+        let replay = Replay::read(directory.path()).unwrap();
+        assert!(replay.is_changed);
+        let note = format!(
+            "{}: the events were changed after they were written",
+            file.display()
+        );
+        assert_eq!(replay.notes, [note]);
+    }
+
     #[test]
     fn a_last_line_that_is_cut_off_is_noted_and_the_rest_is_read() {
         let directory = written(&fixture::interrupted());
         let file = directory.path().join("events.jsonl");
         let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, &text[..text.len() - 20]).unwrap();
+        let last = text.trim_end().rfind('\n').unwrap();
+        fs::write(&file, &text[..last - 20]).unwrap();
         let replay = Replay::read(&file).unwrap();
         assert_eq!(replay.events.len(), fixture::interrupted().len() - 1);
         let note = format!("{}:5: the last line is cut off", file.display());

@@ -33,9 +33,17 @@ pub struct Outcome {
     pub files: Vec<PathBuf>,
     /// Reports that could not be written.
     pub failures: Vec<Failure>,
+    /// How many of these were told already.
+    pub(crate) told: usize,
 }
 
 impl Outcome {
+    /// The failures that nobody was told of yet.
+    #[must_use]
+    pub fn untold(&self) -> &[Failure] {
+        &self.failures[self.told..]
+    }
+
     /// The program's exit code: a report that could not be written makes 3 of a success, and what
     /// is worse stays.
     #[must_use]

@@ -66,10 +66,10 @@ impl Sinks {
         &self.record
     }
 
-    /// Whether a report could not be written so far.
-    #[must_use]
-    pub const fn has_failed(&self) -> bool {
-        !self.outcome.failures.is_empty()
+    /// The reports that could not be written, each told once.
+    pub fn new_failures(&mut self) -> &[Failure] {
+        let told = std::mem::replace(&mut self.outcome.told, self.outcome.failures.len());
+        &self.outcome.failures[told..]
     }
 
     /// Completes every report, in the order in which they were added.

@@ -30,7 +30,8 @@ pub fn clean_line(text: &str) -> String {
     clean(text).lines().collect::<Vec<_>>().join(" ")
 }
 
-fn acts(c: char) -> bool {
+/// Whether a character acts on a terminal or on what is shown beside it. A line feed does not.
+pub(crate) fn acts(c: char) -> bool {
     let invisible = matches!(c,
         '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{206f}' | '\u{feff}'
         | '\u{fff9}'..='\u{ffff}' | '\u{e0000}'..='\u{e007f}');

@@ -13,6 +13,7 @@ mod workspace;
 use std::ffi::{OsStr, OsString};
 use std::io::{BufRead, BufReader};
 use std::net::UdpSocket;
+use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::time::{Duration, Instant};
 
@@ -100,9 +101,7 @@ fn one_that_is_wrong_from_its_first_answer_on_fails(
     #[case] ended: &str,
 ) {
     let workspace = Workspace::shell(&format!("exec MISBEHAVE {behaviour} {{address}}"));
-    let description = std::fs::read_to_string(workspace.path("iut.toml")).expect("the description");
-    let per = format!("[start]\nper = \"{per}\"");
-    workspace.write("iut.toml", &description.replace("[start]", &per));
+    workspace.put("[start]", format!("[start]\nper = \"{per}\""));
     let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
     let outcome = workspace.run(&[&scenario]);
     assert_eq!(outcome.exit, Some(1), "{}", outcome.message());
@@ -290,10 +289,12 @@ fn a_full_disk_under_a_report_is_told_and_the_other_reports_are_whole() {
 
 #[test]
 fn a_full_disk_under_a_capture_makes_the_wire_inconclusive_and_nothing_hangs() {
-    let workspace = Workspace::shell("exec MISBEHAVE mortal {address}");
+    // The disk is full once it was asked whether it is there.
+    let workspace = Workspace::shell(
+        "mkdir -p CAPTURES; ln -sf /dev/full CAPTURES/full.pcapng; exec MISBEHAVE mortal {address}",
+    );
     let captures = workspace.path("out/captures/mediastream/legacy/responder");
-    std::fs::create_dir_all(&captures).expect("a folder");
-    std::os::unix::fs::symlink("/dev/full", captures.join("full.pcapng")).expect("a link");
+    workspace.put("CAPTURES", captures.display());
     let full = workspace.scenario("full", &steps(&[START, GREETING]));
     let whole = workspace.scenario("whole", &steps(&[START, GREETING]));
     let outcome = workspace.run(&[&full, &whole]);
@@ -330,9 +331,7 @@ fn nothing_outlives_a_run(
     ));
     let pids = workspace.path("pids");
     std::fs::create_dir(&pids).expect("a folder");
-    let description = std::fs::read_to_string(workspace.path("iut.toml")).expect("the description");
-    let description = description.replace("PIDS", pids.to_str().expect("a path of text"));
-    workspace.write("iut.toml", &description);
+    workspace.put("PIDS", pids.display());
     let long = steps(&[START, GREETING, r#"{ "wait": { "for": "50s" } }"#]);
     let long = workspace.scenario("long", &long);
     let mut child = workspace
@@ -360,9 +359,7 @@ fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
     let workspace = Workspace::shell("echo $$ > PIDS/$$; exec MISBEHAVE mortal {address}");
     let pids = workspace.path("pids");
     std::fs::create_dir(&pids).expect("a folder");
-    let description = std::fs::read_to_string(workspace.path("iut.toml")).expect("the description");
-    let description = description.replace("PIDS", pids.to_str().expect("a path of text"));
-    workspace.write("iut.toml", &description);
+    workspace.put("PIDS", pids.display());
     let quick = workspace.scenario("quick", &steps(&[START, GREETING]));
     let long = workspace.scenario(
         "long",
@@ -408,4 +405,53 @@ fn an_interruption_in_the_middle_keeps_what_was_done_and_leaves_no_process() {
     for process in noted(&pids) {
         assert!(!misbehaves(&process), "{process:?} lives");
     }
+}
+
+#[test]
+fn a_directory_that_vanishes_during_the_run_is_told_at_once_and_fails_it() {
+    let workspace = Workspace::shell("exec MISBEHAVE mortal {address}");
+    let quick = workspace.scenario("quick", &steps(&[START, GREETING]));
+    let long = steps(&[START, GREETING, r#"{ "wait": { "for": "2s" } }"#]);
+    let long = workspace.scenario("long", &long);
+    let mut command = workspace.command(&[&quick, &long]);
+    let mut child = command
+        .args(["--jobs", "1"])
+        .spawn()
+        .expect("the program starts");
+    // The longest is played first.
+    workspace.wait_for_datagrams("long", 2);
+    std::fs::remove_dir_all(workspace.path("out")).expect("the directory can be removed");
+    let errors = BufReader::new(child.stderr.take().expect("its errors"));
+    let says = "events.jsonl: it was removed while it was written";
+    let told = errors
+        .lines()
+        .map_while(Result::ok)
+        .find(|line| line.contains(says));
+    assert!(told.is_some());
+    let outcome = finish(child, Vec::new());
+    assert_eq!(outcome.exit, Some(3));
+}
+
+#[test]
+fn what_lies_in_the_way_of_a_run_is_neither_overwritten_nor_followed() {
+    let workspace = Workspace::shell("exec MISBEHAVE mortal {address}");
+    let scenario = workspace.scenario("x", &steps(&[START, GREETING]));
+    let mine = workspace.path("mine");
+    std::fs::create_dir(&mine).expect("a folder");
+    std::fs::create_dir(workspace.path("out")).expect("a folder");
+    let captures = workspace.path("out/captures");
+    std::os::unix::fs::symlink(&mine, &captures).expect("a link");
+    let outcome = workspace.run(&[&scenario]);
+    assert_eq!(outcome.exit, Some(2));
+    assert!(
+        outcome.errors.contains("holds another run (captures)"),
+        "{}",
+        outcome.errors
+    );
+    let mut forced = workspace.command(&[&scenario]);
+    let child = forced.arg("--force").spawn().expect("the program starts");
+    assert_eq!(finish(child, Vec::new()).exit, Some(0));
+    assert_eq!(std::fs::read_dir(&mine).expect("the folder").count(), 0);
+    let captured = std::fs::metadata(workspace.capture("x")).expect("a capture");
+    assert_eq!(captured.permissions().mode() & 0o777, 0o600);
 }

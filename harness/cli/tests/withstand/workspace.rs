@@ -55,6 +55,12 @@ impl Workspace {
         path
     }
 
+    /// Puts something in the place of a word of the description.
+    pub(super) fn put(&self, word: &str, what: impl std::fmt::Display) {
+        let text = std::fs::read_to_string(self.path("iut.toml")).expect("the description");
+        self.write("iut.toml", &text.replace(word, &what.to_string()));
+    }
+
     pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
@@ -91,13 +97,15 @@ impl Workspace {
         finish(child, Vec::new())
     }
 
-    /// The events in the folder of the reports: each line is an object.
+    /// The events in the folder of the reports: each line is an object. The last is their digest.
     pub(super) fn reported(&self) -> Vec<Value> {
         let text = std::fs::read_to_string(self.path("out/events.jsonl")).expect("events");
         let events = text
             .lines()
             .map(|line| serde_json::from_str(line).expect("JSON"));
-        events.collect()
+        let mut events: Vec<Value> = events.collect();
+        assert_eq!(events.pop().expect("a digest")["type"], "digest");
+        events
     }
 
     /// Waits until a scenario's capture has so many datagrams, while it is still played.

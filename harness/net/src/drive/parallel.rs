@@ -5,19 +5,23 @@
 //! stays, which lacks nothing that went through our sockets.
 
 use std::fs::File;
-use std::io::{BufReader, BufWriter, Write};
-use std::path::{Path, PathBuf};
+use std::io::{BufReader, BufWriter, Seek, Write};
+use std::path::Path;
 
 use shakedown_capture::{Capture, CaptureWriter, WriterSettings, correspond, select};
 
+use tempfile::tempfile_in;
+
+use crate::file;
 use crate::live::{LiveCapture, LiveError, LiveSettings};
 
-/// A live capture that goes on while a scenario is played. Its file is gone when it is dropped.
+/// A live capture that goes on while a scenario is played. Its file has no name and is gone when it is dropped,
+/// however the program ends.
 #[derive(Debug)]
 pub struct ParallelCapture {
     capture: Option<LiveCapture<File>>,
     interface: String,
-    path: PathBuf,
+    file: File,
     required: bool,
 }
 
@@ -37,13 +41,10 @@ impl ParallelCapture {
             interface: interface.into(),
             source,
         };
-        let live = path.with_extension("live");
-        if let Some(folder) = live.parent() {
-            std::fs::create_dir_all(folder).map_err(failed)?;
-        }
-        // What an earlier attempt may still write to is another file.
-        let _ = std::fs::remove_file(&live);
-        let file = File::create(&live).map_err(failed)?;
+        let folder = path.parent().unwrap_or(Path::new(""));
+        std::fs::create_dir_all(folder).map_err(failed)?;
+        let file = tempfile_in(folder).map_err(failed)?;
+        let live = file.try_clone().map_err(failed)?;
         let settings = LiveSettings {
             interface: interface.into(),
             ports: vec![port],
@@ -52,7 +53,7 @@ impl ParallelCapture {
         let mut beside = Self {
             capture: None,
             interface: interface.into(),
-            path: live,
+            file: live,
             required,
         };
         beside.capture = Some(LiveCapture::start(&settings, file)?);
@@ -82,7 +83,7 @@ impl ParallelCapture {
         };
         let (_, statistics) = capture.stop().map_err(|error| error.to_string())?;
         let mut tap = open(path)?;
-        let mut live = open(&self.path)?;
+        let mut live = read(self.file()?)?;
         let found = correspond(&mut tap, &mut live).map_err(|error| error.to_string())?;
         if !found.missing.is_empty() {
             let missing = found.missing.len();
@@ -104,6 +105,13 @@ impl ParallelCapture {
             })
     }
 
+    /// What was captured, from its beginning.
+    fn file(&self) -> Result<File, String> {
+        let mut file = self.file.try_clone().map_err(|error| error.to_string())?;
+        file.rewind().map_err(|error| error.to_string())?;
+        Ok(file)
+    }
+
     fn select(&self, order: &[u64], new: &Path) -> Result<(), String> {
         let settings = WriterSettings {
             interface: self.interface.clone(),
@@ -112,8 +120,8 @@ impl ParallelCapture {
             ..WriterSettings::default()
         };
         let text = |error: &dyn std::fmt::Display| error.to_string();
-        let live = File::open(&self.path).map_err(|error| text(&error))?;
-        let copy = File::create(new).map_err(|error| text(&error))?;
+        let live = self.file()?;
+        let copy = file::create(new).map_err(|error| text(&error))?;
         let mut copy =
             CaptureWriter::new(BufWriter::new(copy), &settings).map_err(|error| text(&error))?;
         select(order, BufReader::new(live), &mut copy).map_err(|error| text(&error))?;
@@ -121,22 +129,20 @@ impl ParallelCapture {
     }
 }
 
-impl Drop for ParallelCapture {
-    fn drop(&mut self) {
-        let _ = std::fs::remove_file(&self.path);
-    }
+fn open(path: &Path) -> Result<Capture<File>, String> {
+    let file = File::open(path).map_err(|error| error.to_string());
+    let opened = file.and_then(read);
+    opened.map_err(|why| format!("{} cannot be read: {why}", path.display()))
 }
 
-fn open(path: &Path) -> Result<Capture<File>, String> {
-    let problem =
-        |error: &dyn std::fmt::Display| format!("{} cannot be read: {error}", path.display());
-    let file = File::open(path).map_err(|error| problem(&error))?;
-    Capture::open(file).map_err(|error| problem(&error))
+fn read(file: File) -> Result<Capture<File>, String> {
+    Capture::open(file).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]
 mod tests {
     use std::net::UdpSocket;
+    use std::path::PathBuf;
     use std::time::Duration;
 
     use shakedown_capture::{Packets, Tap};

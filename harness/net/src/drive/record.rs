@@ -9,6 +9,7 @@ use shakedown_capture::{Tap, WriteError, WriterSettings, annotate_with_key_log};
 
 use super::ParallelCapture;
 use crate::clock::Clock;
+use crate::file;
 
 /// How large a capture may become, in bytes, besides what the stream itself needs.
 const SPARE: u64 = 64 << 20;
@@ -80,7 +81,7 @@ impl Recorded {
         comments: &BTreeMap<u64, Vec<String>>,
     ) -> Result<(), String> {
         let source = File::open(&self.path).map_err(|error| error.to_string())?;
-        let copy = File::create(new).map_err(|error| error.to_string())?;
+        let copy = file::create(new).map_err(|error| error.to_string())?;
         let mut copy = BufWriter::new(copy);
         let key_log = self.key_log.as_bytes();
         annotate_with_key_log(BufReader::new(source), &mut copy, comments, key_log)
@@ -221,7 +222,7 @@ fn create(path: &Path) -> Result<File, String> {
         std::fs::create_dir_all(folder)
             .map_err(|error| format!("the folder {}: {error}", folder.display()))?;
     }
-    File::create(path).map_err(|error| error.to_string())
+    file::create(path).map_err(|error| error.to_string())
 }
 
 #[cfg(test)]

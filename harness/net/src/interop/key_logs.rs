@@ -30,6 +30,7 @@ impl KeyLogs {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             Ok(()) | Err(_) => {}
         }
+        crate::file::create(&file)?;
         self.files.push(file.clone());
         Ok(launcher.with_key_log(file))
     }

@@ -76,7 +76,10 @@ impl Progress {
             Event::Pair(pair) => self.pair(pair, record),
             Event::LoadProgress(load) => self.load(load),
             Event::Session(_) | Event::Finding(_) | Event::LoadFinished(_) => {}
-            Event::RunFinished(_) | Event::CheckFinished(_) | Event::InteropFinished(_) => {}
+            Event::RunFinished(_)
+            | Event::CheckFinished(_)
+            | Event::InteropFinished(_)
+            | Event::Digest { .. } => {}
         }
     }
 
