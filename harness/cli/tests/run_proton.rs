@@ -349,15 +349,33 @@ fn a_server_that_runs_already_and_dies_breaks_the_run_off() {
         "--iut",
         &iut,
     ]);
-    assert_eq!(told.exit, Some(2), "{:#?}", told.events);
+    assert_eq!(told.exit, Some(1), "{:#?}", told.events);
     let why = told.end()["message"].as_str().unwrap();
-    assert!(why.starts_with("double no longer answers"), "{why}");
+    let says = "1 scenario failed; double no longer answers";
+    assert!(why.starts_with(says), "{why}");
     // The one in which it died is its own; nobody waits for it in the others.
     let verdicts = told.played();
     let [only] = verdicts[..] else {
         panic!("{verdicts:#?}");
     };
     assert_eq!(only["verdict"], "fail", "{only:#?}");
+}
+
+#[test]
+fn a_server_that_dies_of_the_first_datagram_fails() {
+    let workspace = Workspace::new();
+    let misbehave =
+        env!("CARGO_BIN_EXE_shakedown").replace("debug/shakedown", "debug/examples/misbehave");
+    let start = format!("[start]\ncommand = [{misbehave:?}, \"doomed\", \"{{address}}\"]\n");
+    let reach = "[reach]\naddress = \"127.0.0.1:{port}\"\n";
+    let iut = workspace.describe("server", &(start + reach));
+    let told = workspace.run(&[PIPELINED, "--iut", &iut]);
+    assert_eq!(told.exit, Some(1), "{:#?}", told.events);
+    let survival = told.all("finding").into_iter().find(|finding| {
+        let got = finding["got"].as_str().unwrap_or_default();
+        finding["requirement"] == "PR-K-01" && got.contains("SIGABRT")
+    });
+    assert!(survival.is_some(), "{:#?}", told.events);
 }
 
 /// What a run says that cannot begin.

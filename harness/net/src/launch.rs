@@ -89,7 +89,10 @@ pub enum LaunchError {
         output: String,
     },
     /// It runs and does not become ready.
-    #[error("the implementation is not ready after {waited:?}: {missing}; {}", said(.output))]
+    #[error(
+        "the implementation is not ready after {waited:?} (`ready_within` in [start] allows more): {missing}; {}",
+        said(.output)
+    )]
     NotReady {
         /// How long was waited.
         waited: Duration,

@@ -87,7 +87,7 @@ impl Ending {
                 format!("interrupted; {} left unplayed", scenarios(left)),
             );
         }
-        if let Some(why) = &self.broken_off {
+        if let (Some(why), 0) = (&self.broken_off, fails) {
             return (2, why.clone());
         }
         let fine = self
@@ -101,7 +101,8 @@ impl Ending {
         if fails > 0 || !self.failing.is_empty() {
             let failed = format!("{} failed", scenarios(fails));
             let parts = (fails > 0).then_some(failed).into_iter();
-            let parts: Vec<_> = parts.chain(self.failing.iter().cloned()).collect();
+            let parts = parts.chain(self.failing.iter().chain(&self.broken_off).cloned());
+            let parts: Vec<_> = parts.collect();
             return (1, parts.join("; "));
         }
         if errors + inconclusive > 0 {
@@ -287,6 +288,8 @@ mod tests {
             (130, String::from("interrupted; 5 scenarios left unplayed"))
         );
         ending.interrupted = false;
+        assert_eq!(ending.exit(), (1, String::from("1 scenario failed; gone")));
+        ending.verdicts.pop();
         assert_eq!(ending.exit(), (2, String::from("gone")));
         let mut waived = judged(&[Verdict::Pass]);
         waived
