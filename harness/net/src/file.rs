@@ -1,27 +1,20 @@
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io;
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-/// A file that may hold secrets: nobody else can read it. A link in its place leads to a file of somebody
-/// else and is an error.
-pub(crate) fn options() -> OpenOptions {
-    let mut options = File::options();
-    options.mode(0o600).custom_flags(OFlag::O_NOFOLLOW.bits());
-    options
-}
-
-/// Makes such a file, or empties it. A link to a device, by which somebody throws it away, is followed: nothing
-/// is overwritten.
+/// Makes or empties a file that may hold secrets: nobody else can read it. A link in its place leads to a file of
+/// somebody else and is an error, unless to a device, by which the file is thrown away.
 pub(crate) fn create(path: &Path) -> io::Result<File> {
+    let mut options = File::options();
+    options.write(true).create(true).truncate(true).mode(0o600);
     let is_device = path.metadata().is_ok_and(|found| !found.is_file());
-    let mut options = match is_device {
-        true => File::options(),
-        false => options(),
-    };
-    options.write(true).create(true).truncate(true).open(path)
+    if !is_device {
+        options.custom_flags(OFlag::O_NOFOLLOW.bits());
+    }
+    options.open(path)
 }
 
 #[cfg(test)]

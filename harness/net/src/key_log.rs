@@ -1,9 +1,8 @@
 use std::fs::File;
 use std::io::{self, Write};
+use std::os::unix::fs::OpenOptionsExt;
 use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
-
-use crate::file::options;
 
 /// A file to which TLS secrets are appended as they come, a line for each, in the format of
 /// `SSLKEYLOGFILE`.
@@ -23,7 +22,9 @@ impl KeyLog {
     /// # Errors
     /// The file cannot be written.
     pub fn append_to(path: &Path) -> io::Result<Self> {
-        let file = options().create(true).append(true).open(path)?;
+        let mut options = File::options();
+        options.create(true).append(true).mode(0o600);
+        let file = options.open(path)?;
         let problem = None;
         Ok(Self(Arc::new(Mutex::new(Inner { file, problem }))))
     }
