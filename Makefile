@@ -10,7 +10,7 @@ FUZZ_SECONDS ?= 10
 SHARD ?= 1/40
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds vacuity golden lint fuzz-smoke mutants bench clean
+.PHONY: help build run test acceptance odds vacuity torture golden lint fuzz-smoke mutants bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -44,6 +44,10 @@ odds: ## Play servers that are late by themselves 20 times each, on an idle and 
 # That each scenario has an expectation that is needed is part of `make test`.
 vacuity: ## Count the expectations of all scenarios that a faulty twin needs
 	$(CARGO) test --locked --package shakedown-engine --test vacuity -- --ignored --nocapture
+
+# Attacks that are over soon are part of `make test`.
+torture: ## Attack the program by hostile peers and files, for 10 minutes at most, and print a table
+	$(CARGO) test --locked --package shakedown-cli --test torture all_attacks -- --ignored --nocapture
 
 golden: ## Write pcaps/golden/ anew, in virtual time; look at the difference before you commit it
 	GOLDEN_UPDATE=always $(CARGO) test --locked --package shakedown-engine --test golden --quiet

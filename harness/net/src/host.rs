@@ -19,9 +19,6 @@ const BATCH: usize = 64;
 /// How long a machine of which nothing is wanted any more is kept for whoever has not heard of it.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-/// How long the system may keep a datagram waiting that is to be sent.
-const SEND_WITHIN: Duration = Duration::from_secs(1);
-
 /// One UDP socket that drives one machine.
 #[derive(Debug)]
 pub struct Host {
@@ -261,17 +258,8 @@ impl Host {
 
     /// Sends one datagram. A failure is counted: to the machine it is a datagram that was lost.
     async fn send(&mut self, to: SocketAddr, payload: &[u8]) {
-        let socket = self.socket.inner();
-        let sent = match socket.try_send_to(payload, to) {
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
-                tokio::time::timeout(SEND_WITHIN, socket.send_to(payload, to))
-                    .await
-                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
-            }
-            sent => sent,
-        };
-        match sent {
-            Ok(length) => trace!(%to, length, "sent"),
+        match self.socket.send(payload, to).await {
+            Ok(()) => trace!(%to, length = payload.len(), "sent"),
             Err(error) => {
                 debug!(%to, length = payload.len(), %error, "cannot send");
                 *self.errors.send.entry(reason(&error)).or_default() += 1;

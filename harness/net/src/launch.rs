@@ -401,11 +401,7 @@ async fn ready(process: &Process, start: &Start, address: SocketAddr) -> Result<
             () = is_ready => Ok(()),
         }
     };
-    let after = match &start.ready {
-        Ready::After(span) => span.as_fixed().unwrap_or_default(),
-        Ready::Line(_) | Ready::Port(_) => Duration::ZERO,
-    };
-    let within = after.saturating_add(start.ready_within.as_fixed().unwrap_or_default());
+    let within = ready_within(start);
     match timeout(within, waited).await {
         Ok(outcome) => outcome,
         Err(_) => Err(LaunchError::NotReady {
@@ -414,6 +410,15 @@ async fn ready(process: &Process, start: &Start, address: SocketAddr) -> Result<
             output: process.output().tail(),
         }),
     }
+}
+
+/// The longest time from its start until it is ready.
+pub(crate) fn ready_within(start: &Start) -> Duration {
+    let after = match &start.ready {
+        Ready::After(span) => span.as_fixed().unwrap_or_default(),
+        Ready::Line(_) | Ready::Port(_) => Duration::ZERO,
+    };
+    after.saturating_add(start.ready_within.as_fixed().unwrap_or_default())
 }
 
 /// What was waited for, and what was seen instead.

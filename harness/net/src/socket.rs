@@ -9,12 +9,16 @@ use nix::sys::socket::{
 };
 use socket2::{Domain, Protocol, Socket, Type};
 use tokio::io::Interest;
+use tokio::time::timeout;
 
 use crate::clock::Clock;
 use crate::ports::bind_peer;
 
 /// What a socket's buffer should hold, in bytes: a second of a stream at 60 Mbit/s and more.
 const RECEIVE_BUFFER: usize = 8 << 20;
+
+/// How long the system may keep a datagram waiting that is to be sent.
+const SEND_WITHIN: Duration = Duration::from_secs(1);
 
 /// No UDP datagram is longer, in bytes.
 pub(crate) const LARGEST: usize = 65_536;
@@ -62,12 +66,20 @@ impl PeerSocket {
         &self.socket
     }
 
-    /// Sends one datagram.
+    /// Sends one datagram, within [`SEND_WITHIN`].
     ///
     /// # Errors
     /// The system's; a datagram that is too long for UDP is one.
     pub async fn send(&self, payload: &[u8], to: SocketAddr) -> io::Result<()> {
-        self.socket.send_to(payload, to).await.map(drop)
+        let sent = match self.socket.try_send_to(payload, to) {
+            Err(error) if error.kind() == io::ErrorKind::WouldBlock => {
+                timeout(SEND_WITHIN, self.socket.send_to(payload, to))
+                    .await
+                    .unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
+            }
+            sent => sent,
+        };
+        sent.map(drop)
     }
 
     /// Ready when [`PeerSocket::receive`] may have something.
@@ -185,9 +197,7 @@ mod tests {
                 }
             }
         };
-        tokio::time::timeout(Duration::from_secs(5), wait)
-            .await
-            .unwrap()
+        timeout(Duration::from_secs(5), wait).await.unwrap()
     }
 
     /// The kernel begins to stamp a moment after the first socket asked for it.

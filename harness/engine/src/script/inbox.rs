@@ -2,12 +2,10 @@ use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use super::SocketId;
+use super::{Budget, Share, SocketId};
 
 /// Most datagrams that wait unread at one socket.
 pub(crate) const MAX_WAITING: usize = 65_536;
-/// Most bytes that wait unread at one socket.
-pub(crate) const MAX_WAITING_BYTES: usize = 64 << 20;
 
 /// A datagram that arrived.
 #[derive(Debug, Clone)]
@@ -26,12 +24,12 @@ pub(crate) struct Arrival {
 pub(crate) struct Inbox {
     queues: Vec<Queue>,
     next: u64,
+    share: Share,
 }
 
 #[derive(Debug, Default)]
 struct Queue {
     arrivals: VecDeque<Arrival>,
-    bytes: usize,
     /// Arrivals that were not kept.
     dropped: u64,
     /// Source of the last datagram, kept or not.
@@ -39,9 +37,13 @@ struct Queue {
 }
 
 impl Inbox {
-    pub(crate) fn new(sockets: usize) -> Self {
+    pub(crate) fn new(sockets: usize, budget: &Budget) -> Self {
         let queues = (0..sockets).map(|_| Queue::default()).collect();
-        Self { queues, next: 0 }
+        Self {
+            queues,
+            next: 0,
+            share: budget.share(),
+        }
     }
 
     /// Keeps a datagram if its socket has a name and there is room.
@@ -57,14 +59,13 @@ impl Inbox {
             return;
         };
         queue.source = Some(from);
-        let full =
-            queue.arrivals.len() >= MAX_WAITING || queue.bytes + payload.len() > MAX_WAITING_BYTES;
+        let full = queue.arrivals.len() >= MAX_WAITING || !self.share.has_room();
         // Once something is missing nothing may follow: what is kept must be without a gap.
         if full || queue.dropped > 0 {
             queue.dropped += 1;
             return;
         }
-        queue.bytes += payload.len();
+        self.share.take(cost(payload));
         queue.arrivals.push_back(Arrival {
             order: self.next,
             socket,
@@ -87,7 +88,7 @@ impl Inbox {
     pub(crate) fn take(&mut self, socket: SocketId) -> Option<Arrival> {
         let queue = self.queues.get_mut(socket.0)?;
         let arrival = queue.arrivals.pop_front()?;
-        queue.bytes -= arrival.payload.len();
+        self.share.give_back(cost(&arrival.payload));
         Some(arrival)
     }
 
@@ -105,15 +106,22 @@ impl Inbox {
     }
 
     pub(crate) fn clear(&mut self) {
-        *self = Self {
-            next: self.next,
-            ..Self::new(self.queues.len())
-        };
+        for queue in &mut self.queues {
+            for arrival in &queue.arrivals {
+                self.share.give_back(cost(&arrival.payload));
+            }
+            *queue = Queue::default();
+        }
     }
 
     fn queue(&self, socket: SocketId) -> Option<&Queue> {
         self.queues.get(socket.0)
     }
+}
+
+/// What a datagram that waits holds of the budget.
+const fn cost(payload: &[u8]) -> usize {
+    payload.len() + size_of::<Arrival>()
 }
 
 #[cfg(test)]
@@ -122,12 +130,12 @@ mod tests {
 
     #[test]
     fn nothing_is_kept_after_what_was_not_kept_though_there_is_room_again() {
-        let mut inbox = Inbox::new(1);
+        let mut inbox = Inbox::new(1, &Budget::for_scripts(1));
         let arrive = |inbox: &mut Inbox, bytes| {
             let from = SocketAddr::from(([127, 0, 0, 1], 9));
             inbox.arrive(SocketId(0), from, Duration::ZERO, &vec![0; bytes], None);
         };
-        arrive(&mut inbox, MAX_WAITING_BYTES);
+        arrive(&mut inbox, 256 << 20);
         arrive(&mut inbox, 1);
         assert!(inbox.take(SocketId(0)).is_some());
         arrive(&mut inbox, 1);

@@ -59,6 +59,7 @@
 //! open, and the step would fail by time, the outcome is inconclusive.
 
 mod bindings;
+mod budget;
 pub(crate) mod context;
 mod course;
 pub(crate) mod describe;
@@ -89,6 +90,7 @@ use shakedown_protocol::{Protocol, StreamParameters};
 use crate::iut::{Exit, Timing};
 
 pub use bindings::fingerprint;
+pub use budget::{Budget, Share};
 pub use describe::{describe, human_time};
 pub use outcome::{Failure, FieldPlace, Judgements, ScriptOutcome, StepEvent, is_crash};
 pub use peer::Script;
@@ -122,6 +124,8 @@ pub struct Environment {
     pub seed: u64,
     /// How the packets of QUIC are protected, where streams carry the protocol.
     pub security: Security,
+    /// Memory for what arrives and waits to be looked at.
+    pub budget: Budget,
 }
 
 impl Environment {

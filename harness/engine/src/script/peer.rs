@@ -16,7 +16,7 @@ use super::course::Course;
 use super::play::DatagramScript;
 use super::program::Program;
 use super::streams::StreamScript;
-use super::{Action, Environment, Input, Judgements, ScriptOutcome, SocketId, StepEvent};
+use super::{Action, Budget, Environment, Input, Judgements, ScriptOutcome, SocketId, StepEvent};
 
 /// A scenario being played; see the [module](super) for the rules.
 #[derive(Debug)]
@@ -159,6 +159,12 @@ impl Script {
             Player::Datagrams(script) => script.named_sockets(),
             Player::Streams(_) => usize::MAX,
         }
+    }
+
+    /// Memory for what arrives and waits to be looked at, here or at its driver.
+    #[must_use]
+    pub fn budget(&self) -> &Budget {
+        &self.context().environment.budget
     }
 
     fn course(&self) -> &Course {

@@ -13,7 +13,9 @@ use crate::event_loop::{EventLoop, Next};
 use crate::network::{Arrival, FaultLog, Network};
 use crate::reference::reference;
 use crate::scenario::Scenario;
-use crate::script::{Action, Environment, Input, Script, ScriptOutcome, SocketId, human_time};
+use crate::script::{
+    Action, Budget, Environment, Input, Script, ScriptOutcome, SocketId, human_time,
+};
 use crate::verdict::{Death, NetworkEffects};
 
 use super::played::Played;
@@ -118,6 +120,7 @@ impl<'s> VirtualRun<'s> {
             iut: is_responder.then(|| (LOCALHOST, RESPONDER_PORT).into()),
             seed: settings.seed,
             security: Security::Seeded(settings.seed),
+            budget: Budget::for_scripts(1),
         };
         let tap = WriterSettings {
             application: "shakedown simulation".to_owned(),

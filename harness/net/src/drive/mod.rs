@@ -22,7 +22,7 @@ use std::time::Duration;
 use shakedown_engine::network::Fault;
 use shakedown_engine::scenario::Needs;
 use shakedown_engine::script::{
-    Action, Input, Judgements, Script, ScriptOutcome, SocketId, StepEvent,
+    Action, Input, Judgements, Script, ScriptOutcome, Share, SocketId, StepEvent,
 };
 use shakedown_engine::verdict::NetworkEffects;
 use tokio::sync::watch;
@@ -93,6 +93,11 @@ pub struct Drive {
     restarting: Option<Restarting>,
     /// What arrived, was recorded, and was not told to the script yet.
     pending: VecDeque<(Received, Option<u64>)>,
+    /// What is pending of what the scripts of a run may hold.
+    share: Share,
+    /// When it is to be over at the latest.
+    limit: Duration,
+    stop: watch::Receiver<bool>,
     /// The latest time that the script was told.
     told: Duration,
     ended: Option<Ended>,
@@ -161,10 +166,14 @@ impl Driven {
 }
 
 impl Drive {
-    /// Everything that is needed, at the beginning of the script.
+    /// Everything that is needed, at the beginning of the script, which is played to its end, to
+    /// `limit`, or until `stop` turns true.
     #[must_use]
-    pub fn new(setup: Setup) -> Self {
+    pub fn new(setup: Setup, limit: Duration, stop: watch::Receiver<bool>) -> Self {
         Self {
+            share: setup.script.budget().share(),
+            limit,
+            stop,
             clock: setup.clock,
             sockets: Sockets::new(setup.main, setup.script.named_sockets()),
             script: setup.script,
@@ -186,12 +195,12 @@ impl Drive {
         }
     }
 
-    /// Plays the script to its end, to `limit`, or until `stop` turns true.
-    pub async fn run(mut self, limit: Duration, mut stop: watch::Receiver<bool>) -> Driven {
-        let end = self.play(limit, &mut stop).await;
+    /// Plays the script.
+    pub async fn run(mut self) -> Driven {
+        let end = self.play().await;
         let took = self.clock.now();
         let missed_by = self.linger(&end).await;
-        self.say_goodbye(&mut stop).await;
+        self.say_goodbye().await;
         let closed = self.capture.close().await;
         self.sockets.keep_relay(closed.kept, closed.own);
         let (end, last_sent) = match &closed.packets {
@@ -259,21 +268,32 @@ impl Drive {
     }
 
     /// Closes what is open, and lets whoever goes on hear of it, for [`GOODBYE`] at most.
-    async fn say_goodbye(&mut self, stop: &mut watch::Receiver<bool>) {
+    async fn say_goodbye(&mut self) {
+        // Who wants an end now gets it after the first word.
+        let (_, nobody) = watch::channel(false);
+        let is_stopped = *std::mem::replace(&mut self.stop, nobody).borrow();
+        self.limit = self.clock.now() + GOODBYE;
         self.tell(Input::End, self.clock.now()).await;
-        let until = self.clock.now() + GOODBYE;
-        while !self.script.is_quiet() && self.clock.now() < until && !*stop.borrow() {
+        while !is_stopped && !self.script.is_quiet() && self.cut_off().is_none() {
             let now = self.clock.now();
             let more = self.drain().await;
             self.tell_pending().await;
             self.tick_until(now).await;
             if !more {
-                self.wait(until, stop).await;
+                self.wait().await;
             }
         }
     }
 
-    async fn play(&mut self, limit: Duration, stop: &mut watch::Receiver<bool>) -> End {
+    /// Why nothing more is done, whatever there is to do: who sends without end must not hold it up.
+    fn cut_off(&self) -> Option<End> {
+        if *self.stop.borrow() {
+            return Some(End::Interrupted);
+        }
+        (self.clock.now() >= self.limit).then_some(End::OutOfTime(self.limit))
+    }
+
+    async fn play(&mut self) -> End {
         self.tell(Input::Begin, self.clock.now()).await;
         loop {
             // What arrives from here on may be in time for a deadline that is due after it.
@@ -287,31 +307,26 @@ impl Drive {
             if let Some(outcome) = self.script.outcome() {
                 return End::Played(outcome.clone());
             }
-            if *stop.borrow() {
-                return End::Interrupted;
-            }
-            if self.clock.now() >= limit {
-                return End::OutOfTime(limit);
-            }
-            if let Some(packets) = self.capture.full() {
-                return End::Flooded(packets);
+            let flooded = || self.capture.full().map(End::Flooded);
+            if let Some(end) = self.cut_off().or_else(flooded) {
+                return end;
             }
             match more {
                 true => tokio::task::yield_now().await,
-                false => self.wait(limit, stop).await,
+                false => self.wait().await,
             }
         }
     }
 
     /// Waits until there is something to do, and does it unless it is about datagrams or timers.
-    async fn wait(&mut self, limit: Duration, stop: &mut watch::Receiver<bool>) {
+    async fn wait(&mut self) {
         let beat = self.clock.now() + HEARTBEAT;
         let deadline = self.script.deadline().unwrap_or(beat);
         let news = self.news.map_or(beat, |(due, _)| due);
-        let target = deadline.min(beat).min(limit).min(news);
+        let target = deadline.min(beat).min(self.limit).min(news);
         let wakeup = tokio::select! {
             biased;
-            () = stopped(stop) => Wakeup::Nothing,
+            () = stopped(&mut self.stop) => Wakeup::Nothing,
             () = self.sockets.readable() => Wakeup::Nothing,
             ended = ended(self.instance.as_ref(), self.ended) => Wakeup::Exited(ended),
             restarted = restarted(&mut self.restarting) => Wakeup::Restarted(restarted),
@@ -368,7 +383,12 @@ impl Drive {
     }
 
     /// Records what has arrived. Tells whether there may be more, and how late the first was read.
+    ///
+    /// What there is no room for stays in the kernel's buffers, which count what they drop.
     fn record_arrivals(&mut self) -> (bool, Duration) {
+        if !self.share.has_room() {
+            return (true, Duration::ZERO);
+        }
         let (received, more) = self.sockets.drain(&self.clock);
         let late = delay(&received, self.clock.now());
         for received in received {
@@ -376,6 +396,7 @@ impl Drive {
             let packet = self
                 .capture
                 .note(arrival.at, arrival.from, *local, &arrival.payload);
+            self.share.take(received.cost());
             self.pending.push_back((received, packet));
         }
         (more, late)
@@ -384,7 +405,9 @@ impl Drive {
     /// Tells the script what has arrived, and of the deadlines that were due in between.
     async fn tell_pending(&mut self) {
         while let Some((received, packet)) = self.pending.pop_front() {
-            if self.script.outcome().is_some() && self.script.is_quiet() {
+            self.share.give_back(received.cost());
+            let is_over = self.script.outcome().is_some() && self.script.is_quiet();
+            if is_over || self.cut_off().is_some() {
                 return;
             }
             let at = received.arrival.at;
@@ -404,7 +427,9 @@ impl Drive {
 
     /// Every deadline that is due at `now` gets its tick, at its own time.
     async fn tick_until(&mut self, now: Duration) {
-        while let Some(deadline) = self.script.deadline().filter(|due| *due <= now) {
+        while let Some(deadline) = self.script.deadline().filter(|due| *due <= now)
+            && self.cut_off().is_none()
+        {
             self.tell(Input::Tick, deadline).await;
             if self.script.deadline() == Some(deadline) {
                 // What it waits for came due at a later time than it said: it hears that one too.
@@ -417,7 +442,9 @@ impl Drive {
     async fn tell(&mut self, input: Input<'_>, at: Duration) {
         self.told = self.told.max(at);
         self.script.handle(self.told, input);
-        while let Some(action) = self.script.poll() {
+        while self.cut_off().is_none()
+            && let Some(action) = self.script.poll()
+        {
             self.act(action).await;
         }
     }

@@ -27,7 +27,8 @@ pub struct ParallelCapture {
 
 impl ParallelCapture {
     /// Begins a live capture of what comes from and goes to `port`, for the scenario whose capture
-    /// will be at `path`. Where it is `required`, a capture without it is not complete.
+    /// will be at `path`, in which the stream itself has so many bytes. Where it is `required`, a capture
+    /// without it is not complete.
     ///
     /// # Errors
     /// [`LiveError`], if it cannot begin.
@@ -36,6 +37,7 @@ impl ParallelCapture {
         interface: &str,
         port: u16,
         required: bool,
+        stream_bytes: u64,
     ) -> Result<Self, LiveError> {
         let failed = |source| LiveError::System {
             interface: interface.into(),
@@ -48,6 +50,11 @@ impl ParallelCapture {
         let settings = LiveSettings {
             interface: interface.into(),
             ports: vec![port],
+            writer: WriterSettings {
+                // What does not fit into the tap's has nothing to take its place.
+                limit: super::record::limit(stream_bytes),
+                ..WriterSettings::default()
+            },
             ..LiveSettings::default()
         };
         let mut beside = Self {
@@ -162,7 +169,7 @@ mod tests {
             one.local_addr().expect("an address"),
             two.local_addr().expect("an address"),
         );
-        let beside = match ParallelCapture::start(&path, "lo", from.port(), false) {
+        let beside = match ParallelCapture::start(&path, "lo", from.port(), false, 0) {
             Ok(beside) => beside,
             Err(LiveError::NotPermitted { .. }) => return None,
             Err(error) => panic!("{error}"),

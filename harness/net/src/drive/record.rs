@@ -116,10 +116,8 @@ impl Recorder {
     /// cannot be written is told at the end; the scenario is played all the same.
     #[must_use]
     pub fn create(path: &Path, clock: Clock, stream_bytes: u64) -> Self {
-        // Headers, repetitions and a second session may double it, and that is no flood.
-        let limit = stream_bytes.saturating_mul(4).saturating_add(SPARE);
         let settings = WriterSettings {
-            limit,
+            limit: limit(stream_bytes),
             ..WriterSettings::default()
         };
         let created = create(path)
@@ -172,6 +170,9 @@ impl Recorder {
         destination: SocketAddr,
         payload: &[u8],
     ) -> Option<u64> {
+        if self.full {
+            return None;
+        }
         self.latest = self.latest.max(at);
         let wall = self.clock.wall(self.latest);
         match self
@@ -215,6 +216,12 @@ impl Recorder {
             live: self.live,
         }
     }
+}
+
+/// How large the capture of a scenario may become in which the stream itself has so many bytes.
+/// Headers, repetitions and a second session may double it, and that is no flood.
+pub(super) const fn limit(stream_bytes: u64) -> u64 {
+    stream_bytes.saturating_mul(4).saturating_add(SPARE)
 }
 
 fn create(path: &Path) -> Result<File, String> {

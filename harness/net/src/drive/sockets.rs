@@ -14,6 +14,9 @@ use crate::socket::{Arrival, PeerSocket};
 /// the end of a batch with fewer than a small receive buffer holds.
 const BATCH: usize = if cfg!(test) { 16 } else { 2048 };
 
+/// How many bytes are taken in such a batch; the datagram that exceeds it still is.
+const BATCH_BYTES: usize = 1 << 20;
+
 /// How many are taken from each socket at least, however many are open.
 const SHARE: usize = 8;
 
@@ -44,6 +47,13 @@ pub(super) struct Received {
     pub(super) socket: SocketId,
     pub(super) local: SocketAddr,
     pub(super) arrival: Arrival,
+}
+
+impl Received {
+    /// What it holds of the budget.
+    pub(super) const fn cost(&self) -> usize {
+        self.arrival.payload.len() + size_of::<Self>()
+    }
 }
 
 impl Sockets {
@@ -141,10 +151,11 @@ impl Sockets {
     /// Each socket has its share, so that a flood at one does not hide the others.
     pub(super) fn drain(&self, clock: &Clock) -> (Vec<Received>, bool) {
         let share = (BATCH / self.open.len().max(1)).max(SHARE);
+        let bytes = BATCH_BYTES / self.open.len().max(1);
         let mut received = Vec::new();
         let mut more = false;
         for (id, socket) in &self.open {
-            let mut left = share;
+            let (mut left, mut bytes) = (share, bytes);
             let mut latest = Duration::ZERO;
             while left > 0 {
                 left -= 1;
@@ -158,6 +169,10 @@ impl Sockets {
                         // Placing a stamp is not exact; the order of one socket is.
                         latest = latest.max(arrival.at);
                         arrival.at = latest;
+                        bytes = bytes.saturating_sub(arrival.payload.len());
+                        if bytes == 0 {
+                            left = 0;
+                        }
                         received.push(Received {
                             socket: *id,
                             local: socket.local(),

@@ -5,7 +5,7 @@ use shakedown_capture::Capture;
 use shakedown_carrier::Security;
 use shakedown_engine::iut::{Iut, Timing};
 use shakedown_engine::scenario::Scenario;
-use shakedown_engine::script::{Environment, ScriptOutcome};
+use shakedown_engine::script::{Budget, Environment, ScriptOutcome};
 use tempfile::TempDir;
 
 use super::*;
@@ -49,10 +49,11 @@ impl Fixture {
             iut: Some(address),
             seed: 1,
             security: Security::Tls,
+            budget: Budget::for_scripts(1),
         };
         let clock = Clock::start();
         let recorder = Recorder::create(&self.folder.path().join("it.pcapng"), clock, 0);
-        let drive = Drive::new(Setup {
+        let setup = Setup {
             script: Script::new(&self.scenario, environment),
             main: PeerSocket::bind(here).unwrap(),
             clock,
@@ -63,9 +64,9 @@ impl Fixture {
                 needs: self.scenario.iut.clone(),
             },
             last_sent_at: Arc::default(),
-        });
+        };
         let limit = bound(&self.scenario, &self.iut);
-        let driven = drive.run(limit, self.stop.subscribe());
+        let driven = Drive::new(setup, limit, self.stop.subscribe()).run();
         tokio::pin!(driven);
         let other = other(socket);
         tokio::pin!(other);

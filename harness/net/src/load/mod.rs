@@ -21,7 +21,7 @@ use shakedown_engine::event::{
 };
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::Scenario;
-use shakedown_engine::script::{Environment, Program, named_requirements};
+use shakedown_engine::script::{Budget, Environment, Program, named_requirements};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Level;
@@ -200,6 +200,7 @@ fn player(
             iut: instance.address,
             seed: plan.seed,
             security: Security::Tls,
+            budget: Budget::for_scripts(usize::try_from(concurrency).unwrap_or(usize::MAX)),
         },
         scenario: plan.scenario.id.clone(),
         tuples: Tuples::open(address, stream.saturating_add(HANDSHAKE))?,

@@ -8,8 +8,12 @@ use shakedown_protocol::Transport;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine,
 };
+use tokio::time::{Instant, sleep_until};
 
-use crate::host::{Host, Owner};
+use crate::host::{Host, Owner, OwnerRequest};
+
+/// What a handshake may take besides the time after which a connection is idle.
+const ROUND_TRIP: Duration = Duration::from_secs(5);
 
 /// What came of asking.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,7 +28,8 @@ pub(super) enum Answer {
     Silence(Option<String>),
 }
 
-/// Shakes hands with whoever is at `server`, and closes at once.
+/// Shakes hands with whoever is at `server`, and closes at once. A connection that keeps hearing something
+/// is never idle: it is given up when it could have been.
 ///
 /// # Errors
 /// A sentence for people if there can be no client.
@@ -37,7 +42,9 @@ pub(super) async fn ask(
     let carrier = Carrier::client(Question::default(), server, &settings);
     let mut carrier = carrier.map_err(|error| error.to_string())?;
     carrier.tick(Duration::ZERO);
-    let finished = host.run(&mut carrier, &mut Asker).await;
+    let within = transport.idle_timeout.saturating_add(ROUND_TRIP);
+    let mut asker = Asker(Some(Instant::now() + within));
+    let finished = host.run(&mut carrier, &mut asker).await;
     let answer = carrier.machine().answer.clone();
     Ok(match answer.unwrap_or(Answer::Silence(None)) {
         Answer::Silence(_) => Answer::Silence(finished.last_from.map(|from| {
@@ -47,12 +54,22 @@ pub(super) async fn ask(
     })
 }
 
-/// Who waits for the answer.
-struct Asker;
+/// Who waits for the answer, until so long; then nothing more is wanted.
+struct Asker(Option<Instant>);
 
 impl Owner<Carrier<Question>> for Asker {
+    async fn wish(&mut self) -> OwnerRequest<Carrier<Question>> {
+        match self.0 {
+            Some(until) => sleep_until(until).await,
+            None => std::future::pending().await,
+        }
+        self.0 = None;
+        // Not a stop, which would be an end that is taken for an answer.
+        OwnerRequest::Ask(Box::new(|_, _| ()))
+    }
+
     fn has_enough(&mut self, carrier: &mut Carrier<Question>) -> bool {
-        carrier.machine().answer.is_some()
+        self.0.is_none() || carrier.machine().answer.is_some()
     }
 }
 

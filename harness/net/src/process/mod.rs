@@ -35,6 +35,10 @@ use mark::Mark;
 /// may hold the streams open.
 const LAST_WORDS: Duration = Duration::from_millis(300);
 
+/// How long the end of a process that was killed is waited for. One that the kernel holds (a broken disk)
+/// does not end.
+const KILLED_WITHIN: Duration = Duration::from_secs(5);
+
 /// The variable by which programs are told where to write the secrets of TLS.
 const KEY_LOG: &str = "SSLKEYLOGFILE";
 
@@ -176,7 +180,8 @@ impl Process {
     /// Kills it, with its group, and tells how it ended.
     pub async fn kill(&self) -> Ended {
         self.group.signal(Signal::SIGKILL);
-        self.wait().await
+        let killed = timeout(KILLED_WITHIN, self.wait()).await;
+        killed.unwrap_or(Ended::UNKNOWN)
     }
 }
 

@@ -15,8 +15,8 @@ use super::paths::{NoPath, Path, Paths};
 use super::sockets::{Received, Sockets, stand_in};
 use super::{MOST_BYTES, MOST_SOCKETS, Observer, Passed, Settings, Statistics, Stopped};
 
-/// Datagrams that are sent before anything else gets its turn.
-const BATCH: usize = 256;
+/// Datagrams that are sent, or come meanwhile, before anything else gets its turn.
+const BATCH: u64 = 256;
 
 /// What a relay is told.
 #[derive(Debug, Clone, Copy)]
@@ -249,7 +249,8 @@ impl<O: Observer> Task<O> {
 
     /// Sends what has arrived. Whether there may be more is the result.
     fn deliver(&mut self, paths: &mut Paths) -> bool {
-        for _ in 0..BATCH {
+        let (came, left) = (self.statistics.came, self.statistics.left);
+        while self.statistics.came - came < BATCH && self.statistics.left - left < BATCH {
             let Some(arrival) = self.network.arrive(self.clock.now()) else {
                 return false;
             };

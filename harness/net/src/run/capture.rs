@@ -79,8 +79,8 @@ pub(super) fn begin(plan: &Plan) -> Result<(Option<Live>, String), String> {
 }
 
 impl Context {
-    /// Begins the live capture for the scenario whose capture will be at `path` and whose peer has
-    /// the address `main`, if there is to be one.
+    /// Begins the live capture for the scenario whose capture will be at `path`, whose peer has the
+    /// address `main`, and in which the stream has so many bytes, if there is to be one.
     ///
     /// # Errors
     /// A sentence for people, if it was asked for and cannot begin.
@@ -88,6 +88,7 @@ impl Context {
         &self,
         path: &Path,
         main: SocketAddr,
+        stream_bytes: u64,
     ) -> Result<Option<ParallelCapture>, String> {
         let Some(Live {
             interface,
@@ -100,7 +101,7 @@ impl Context {
         if !required && !main.ip().is_loopback() {
             return Ok(None);
         }
-        match ParallelCapture::start(path, interface, main.port(), *required) {
+        match ParallelCapture::start(path, interface, main.port(), *required, stream_bytes) {
             Ok(beside) => Ok(Some(beside)),
             Err(error) if *required => Err(error.to_string()),
             Err(error) => {

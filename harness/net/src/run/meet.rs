@@ -95,10 +95,10 @@ impl Job {
         main: SocketAddr,
         target: SocketAddr,
     ) -> Result<(ScenarioCapture, Clock), String> {
-        let live = context.live(path, main)?;
-        let clock = Clock::start();
         let iut = &self.launcher.iut;
         let stream_bytes = iut.stream.frame_bytes().saturating_mul(iut.stream.frames());
+        let live = context.live(path, main, stream_bytes)?;
+        let clock = Clock::start();
         let recorder = Recorder::create(path, clock, stream_bytes).with_live(live);
         let Some(impair) = context.impair_of(&self.scenario) else {
             return Ok((ScenarioCapture::Direct(Box::new(recorder)), clock));
@@ -137,7 +137,8 @@ impl Job {
             Some(impair) => Script::through(&self.scenario, environment, impair),
             None => Script::new(&self.scenario, environment),
         };
-        let drive = Drive::new(Setup {
+        let limit = bound_through(&self.scenario, iut, context.impair_of(&self.scenario));
+        let setup = Setup {
             script,
             main: met.main,
             clock: met.clock,
@@ -148,9 +149,8 @@ impl Job {
                 needs: self.scenario.iut.clone(),
             },
             last_sent_at: last_sent,
-        });
-        let limit = bound_through(&self.scenario, iut, context.impair_of(&self.scenario));
-        drive.run(limit, context.stop.clone()).await
+        };
+        Drive::new(setup, limit, context.stop.clone()).run().await
     }
 
     /// What the script must know; `address` is where a responder is reached.
@@ -164,6 +164,7 @@ impl Job {
             iut: address,
             seed: context.seed,
             security: Security::Tls,
+            budget: context.budget.clone(),
         }
     }
 }

@@ -25,6 +25,7 @@ use shakedown_engine::event::{Event, Summary, VERSION};
 use shakedown_engine::iut::Date;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::{Needs, Scenario};
+use shakedown_engine::script::Budget;
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::requirement::Level;
 use tokio::sync::{AcquireError, Mutex, Semaphore, SemaphorePermit, mpsc, watch};
@@ -113,6 +114,7 @@ pub async fn run(
         verbose: plan.verbose,
         turns: AtomicU64::new(1_000_000),
         places: Semaphore::new(plan.jobs.max(1)),
+        budget: Budget::for_scripts(plan.jobs),
         next_start: Mutex::new(Instant::now()),
         exclusive: ExclusiveRuns::default(),
         played: Mutex::default(),
@@ -174,6 +176,8 @@ struct Context {
     turns: AtomicU64,
     /// One for each scenario that may be played at the same time.
     places: Semaphore,
+    /// What all of them may hold of what they have received.
+    budget: Budget,
     /// When the next scenario may be started.
     next_start: Mutex<Instant>,
     exclusive: ExclusiveRuns,

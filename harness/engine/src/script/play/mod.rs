@@ -81,7 +81,7 @@ impl DatagramScript {
             .map(|need| matches!(need, SocketNeed::OtherAddress {}))
             .collect();
         Self {
-            inbox: Inbox::new(1 + sockets.len()),
+            inbox: Inbox::new(1 + sockets.len(), &context.environment.budget),
             next_socket: 1 + sockets.len(),
             course,
             context,

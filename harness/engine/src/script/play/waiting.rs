@@ -9,7 +9,7 @@ use super::{DatagramScript, Doing};
 use shakedown_protocol::media::Piece;
 
 use crate::script::Failure;
-use crate::script::inbox::{Arrival, MAX_WAITING};
+use crate::script::inbox::Arrival;
 use crate::script::wait::{Awaited, End, Offer};
 use crate::script::waiting::{Waiter, Waiting};
 
@@ -43,8 +43,8 @@ impl DatagramScript {
             {
                 let place = self.context.place(socket);
                 self.course.inconclusive(format!(
-                    "more than {MAX_WAITING} datagrams waited unread{place}; {missing} were not \
-                     kept, and what they were cannot be judged"
+                    "so much waited unread{place} that {missing} datagrams were not kept, and \
+                     what they were cannot be judged"
                 ));
                 return None;
             }

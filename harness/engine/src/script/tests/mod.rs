@@ -16,7 +16,9 @@ use serde_json::{Map, Value, json};
 use shakedown_carrier::Security;
 use shakedown_protocol::StreamParameters;
 
-use super::{Action, Environment, Failure, Input, Script, ScriptOutcome, SocketId, describe};
+use super::{
+    Action, Budget, Environment, Failure, Input, Script, ScriptOutcome, SocketId, describe,
+};
 use crate::iut::{Exit, Timing};
 use crate::network::Impairment;
 use crate::scenario::Scenario;
@@ -84,6 +86,7 @@ impl Play {
             iut: (role == "responder").then(|| RESPONDER.parse().unwrap()),
             seed: 7,
             security: Security::Seeded(7),
+            budget: Budget::for_scripts(1),
         };
         let mut play = Self {
             script: Script::through(&scenario, environment, impair),

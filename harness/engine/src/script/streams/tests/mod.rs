@@ -19,7 +19,7 @@ use shakedown_protocol::streams::{
 use super::StreamScript;
 use crate::iut::{Exit, Timing};
 use crate::scenario::Scenario;
-use crate::script::{Environment, Failure, Program, ScriptOutcome};
+use crate::script::{Budget, Environment, Failure, Program, ScriptOutcome};
 
 /// A script, and the implementation and the driver that it talks to. Times are milliseconds.
 struct Play {
@@ -62,6 +62,7 @@ impl Play {
             iut: (role == "server").then(|| ([127, 0, 0, 1], 4433).into()),
             seed: 7,
             security: Security::Seeded(7),
+            budget: Budget::for_scripts(1),
         };
         let mut play = Self {
             script: StreamScript::new(&Program::new(scenario), environment, None, true),

@@ -1,11 +1,15 @@
 //! Implementations that no harness should have to meet. The tests start it as
-//! `misbehave BEHAVIOUR [ADDRESS]`; it goes on until it is killed, or does what its name says.
+//! `misbehave BEHAVIOUR [ADDRESS [COMMAND...]]`; it goes on until it is killed, or does what its name
+//! says.
 #![allow(
     clippy::disallowed_types,
+    clippy::disallowed_methods,
     clippy::print_stdout,
     clippy::print_stderr,
     reason = "it is a program of its own for tests"
 )]
+
+mod hostile;
 
 use std::io::{self, Write};
 use std::net::{SocketAddr, UdpSocket};
@@ -13,12 +17,12 @@ use std::process::{ExitCode, abort};
 
 fn main() -> ExitCode {
     let arguments: Vec<String> = std::env::args().skip(1).collect();
-    let (behaviour, address) = match arguments.as_slice() {
-        [behaviour] => (behaviour.as_str(), "127.0.0.1:0"),
-        [behaviour, address] => (behaviour.as_str(), address.as_str()),
-        _ => ("", ""),
+    let (behaviour, address, command) = match arguments.as_slice() {
+        [] => ("", "", &[][..]),
+        [behaviour] => (behaviour.as_str(), "127.0.0.1:0", &[][..]),
+        [behaviour, address, command @ ..] => (behaviour.as_str(), address.as_str(), command),
     };
-    match behave(behaviour, address) {
+    match behave(behaviour, address, command) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("misbehave: {error}");
@@ -27,7 +31,7 @@ fn main() -> ExitCode {
     }
 }
 
-fn behave(behaviour: &str, address: &str) -> io::Result<()> {
+fn behave(behaviour: &str, address: &str, command: &[String]) -> io::Result<()> {
     match behaviour {
         "silent" => silent(&UdpSocket::bind(address)?),
         "garbage" => garbage(&UdpSocket::bind(address)?),
@@ -35,12 +39,19 @@ fn behave(behaviour: &str, address: &str) -> io::Result<()> {
         "doomed" => doomed(&UdpSocket::bind(address)?),
         "elsewhere" => elsewhere(&UdpSocket::bind(address)?),
         "deaf" => deaf(&UdpSocket::bind(address)?),
+        "flood" => hostile::flood(&UdpSocket::bind(address)?),
+        "flood-server" => hostile::flood_server(address),
+        "flood-behind" => hostile::flood_behind(&UdpSocket::bind(address)?, command),
+        "trickle" => hostile::trickle(&UdpSocket::bind(address)?, command),
+        "retry" => hostile::pretend(&UdpSocket::bind(address)?, hostile::retry),
+        "negotiate" => hostile::pretend(&UdpSocket::bind(address)?, hostile::negotiation),
         "print" => print(),
         "stay" => loop {
             std::thread::park();
         },
         _ => Err(io::Error::other(
-            "behaviours: silent, garbage, mortal, doomed, elsewhere, deaf, print, stay",
+            "behaviours: silent, garbage, mortal, doomed, elsewhere, deaf, flood, flood-server, \
+             flood-behind, trickle, retry, negotiate, print, stay",
         )),
     }
 }

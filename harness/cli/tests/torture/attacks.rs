@@ -1,0 +1,152 @@
+//! The table: an attack is a row.
+
+use std::time::Duration;
+
+use super::attack::{Attack, Peer};
+
+/// Makes of each row an entry of the table and a test.
+macro_rules! attacks {
+    ($($(#[$attribute:meta])* $name:ident: $attack:expr;)+) => {
+        pub(super) const ATTACKS: &[(&str, Attack)] = &[$((stringify!($name), $attack)),+];
+
+        $(
+            #[test]
+            $(#[$attribute])*
+            fn $name() {
+                let attack: Attack = $attack;
+                if let Err(why) = attack.run() {
+                    panic!("{why}");
+                }
+            }
+        )+
+    };
+}
+
+/// A call that nobody interrupts, without a peer.
+const CALL: Attack = Attack {
+    peer: None,
+    call: "",
+    interrupt: None,
+    exit: &[2],
+    says: "",
+    within: 20,
+};
+
+const fn mediastream(side: &'static str, behaviour: &'static str) -> Option<Peer> {
+    let (protocol, mode) = ("mediastream", "legacy");
+    Some(Peer {
+        protocol,
+        side,
+        mode,
+        behaviour,
+    })
+}
+
+const fn proton(behaviour: &'static str) -> Option<Peer> {
+    let (protocol, side, mode) = ("proton", "server", "push");
+    Some(Peer {
+        protocol,
+        side,
+        mode,
+        behaviour,
+    })
+}
+
+const SERVER_BEHIND: &str =
+    "flood-behind {address} SHAKEDOWN serve proton --profile {mode} --listen BACKEND";
+
+attacks! {
+    a_server_floods_while_20000_datagrams_are_sent: Attack {
+        peer: mediastream("responder", "flood {address}"),
+        call: "run FILES/much-is-sent.json --iut PEER --out OUT --capture tap",
+        says: "it was cut off after",
+        within: 60,
+        ..CALL
+    };
+    a_server_floods_and_is_captured_live: Attack {
+        peer: mediastream("responder", "flood {address}"),
+        call: "run FILES/much-is-sent.json --iut PEER --out OUT",
+        says: "it was cut off after",
+        within: 60,
+        ..CALL
+    };
+    a_server_floods_until_an_interruption: Attack {
+        peer: mediastream("responder", "flood {address}"),
+        call: "run FILES/much-is-sent.json --iut PEER --out OUT --retries 1000",
+        interrupt: Some(Duration::from_secs(1)),
+        exit: &[2, 130],
+        within: 10,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_server_floods_in_all_scenarios: Attack {
+        peer: mediastream("responder", "flood {address}"),
+        call: "run --iut PEER --out OUT",
+        exit: &[1],
+        within: 180,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_client_floods_in_all_scenarios: Attack {
+        peer: mediastream("initiator", "flood-server {peer}"),
+        call: "run --iut PEER --out OUT",
+        exit: &[1, 2],
+        within: 180,
+        ..CALL
+    };
+    a_client_floods_until_an_interruption: Attack {
+        peer: mediastream("initiator", "flood-server {peer}"),
+        call: "run --iut PEER --out OUT",
+        interrupt: Some(Duration::from_secs(2)),
+        exit: &[130],
+        within: 30,
+        ..CALL
+    };
+    a_load_meets_a_flood: Attack {
+        peer: mediastream("responder", "flood {address}"),
+        call: "run FILES/much-is-sent.json --iut PEER --out OUT --repeat 50",
+        exit: &[0],
+        says: "that we did not",
+        within: 60,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_server_over_quic_floods_until_an_interruption: Attack {
+        peer: proton(SERVER_BEHIND),
+        call: "run --iut PEER --out OUT",
+        interrupt: Some(Duration::from_secs(20)),
+        exit: &[130],
+        within: 60,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_pair_of_a_flood_and_the_reference: Attack {
+        peer: mediastream("responder", "flood {address}"),
+        call: "interop PEER FILES/reference-client.toml --out OUT",
+        says: "a capture is not whole",
+        within: 120,
+        ..CALL
+    };
+    a_forged_retry_each_second: Attack {
+        peer: proton("retry {address}"),
+        call: "run --iut PEER --out OUT",
+        says: "does not answer",
+        within: 60,
+        ..CALL
+    };
+    a_forged_version_negotiation_each_second: Attack {
+        peer: proton("negotiate {address}"),
+        call: "run --iut PEER --out OUT",
+        says: "does not answer",
+        within: 60,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_handshake_of_a_datagram_a_second: Attack {
+        peer: proton("trickle {address} SHAKEDOWN serve proton --profile {mode} --listen BACKEND"),
+        call: "run FILES/handshake.json --iut PEER --out OUT",
+        exit: &[0, 1],
+        within: 180,
+        ..CALL
+    };
+}
