@@ -65,21 +65,21 @@ impl Identity {
         })
     }
 
-    /// Reads a certificate chain and its key from PEM files.
+    /// A certificate chain and its key from what PEM files hold.
     ///
     /// # Errors
     /// A sentence for people that names the file.
-    pub fn read(chain: &Path, key: &Path) -> Result<Self, CarrierError> {
+    pub fn from_pem(chain: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Self, CarrierError> {
         let wrong =
             |path: &Path, error: pem::Error| CarrierError(format!("{}: {error}", path.display()));
-        let certificates = CertificateDer::pem_file_iter(chain)
-            .and_then(|all| all.collect::<Result<Vec<_>, _>>())
-            .map_err(|error| wrong(chain, error))?;
+        let certificates = CertificateDer::pem_slice_iter(chain.1)
+            .collect::<Result<Vec<_>, _>>()
+            .map_err(|error| wrong(chain.0, error))?;
         if certificates.is_empty() {
-            let error = format!("{}: no certificate is in it", chain.display());
+            let error = format!("{}: no certificate is in it", chain.0.display());
             return Err(CarrierError(error));
         }
-        let key = PrivateKeyDer::from_pem_file(key).map_err(|error| wrong(key, error))?;
+        let key = PrivateKeyDer::from_pem_slice(key.1).map_err(|error| wrong(key.0, error))?;
         Ok(Self {
             chain: certificates,
             key,

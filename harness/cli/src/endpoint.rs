@@ -2,10 +2,11 @@
 //! of its table of settings.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 use shakedown_carrier::{Identity, Security};
+use shakedown_engine::document::{MAX_BYTES, read_file};
 use shakedown_engine::reference::reference;
 use shakedown_net::host::{Finished, Host, StopSignal};
 use shakedown_protocol::machine::Machine;
@@ -161,7 +162,15 @@ impl Certificate {
     /// The certificate that was given.
     fn identity(&self) -> Option<Result<Identity, Failure>> {
         let (cert, key) = self.cert.as_ref().zip(self.key.as_ref())?;
-        Some(Identity::read(cert, key).map_err(|error| usage(error.to_string())))
+        let read = |path: &Path| {
+            read_file(path, MAX_BYTES)
+                .map_err(|error| usage(format!("{}: {error}", path.display())))
+        };
+        let identity = read(cert).and_then(|chain| {
+            Identity::from_pem((cert, &chain), (key, &read(key)?))
+                .map_err(|error| usage(error.to_string()))
+        });
+        Some(identity)
     }
 }
 

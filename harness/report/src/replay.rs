@@ -1,9 +1,12 @@
-use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
+use shakedown_engine::document::read_file;
 use shakedown_engine::event::{Event, VERSION};
+
+/// The most events that are read, in bytes: those of 20,000 scenarios.
+const MOST_BYTES: usize = 32 << 20;
 
 /// Events of a run or a check, read back from its `events.jsonl`.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,7 +61,7 @@ impl Replay {
             true => path.join("events.jsonl"),
             false => path.to_path_buf(),
         };
-        let bytes = fs::read(&file).map_err(|error| ReplayError::Unreadable {
+        let bytes = read_file(&file, MOST_BYTES).map_err(|error| ReplayError::Unreadable {
             path: file.clone(),
             error,
         })?;
@@ -169,6 +172,8 @@ fn relocated(mut event: Event, directory: &Path) -> Event {
 
 #[cfg(test)]
 mod tests {
+    use std::fs;
+
     use rstest::rstest;
 
     use super::*;

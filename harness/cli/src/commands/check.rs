@@ -7,6 +7,7 @@ use std::path::{Path, PathBuf};
 use clap::ValueEnum;
 use shakedown_capture::quic::Secrets;
 use shakedown_engine::check::{CheckSettings, check, unreadable};
+use shakedown_engine::document::read_file;
 use shakedown_engine::event::Event;
 use shakedown_protocol::monitor::Vantage;
 use shakedown_protocol::{MonitorSettings, PROTOCOLS, StreamParameters, Tolerance};
@@ -164,13 +165,16 @@ pub(super) fn open(path: &Path) -> std::io::Result<Box<dyn Read>> {
     Ok(Box::new(BufReader::with_capacity(BUFFER, file)))
 }
 
+/// The most that is read of a key log file, in bytes: the secrets of 100,000 connections.
+const MOST_SECRETS: usize = 64 << 20;
+
 /// The lines of a key log file; none without a file.
 pub(super) fn key_log(path: Option<&Path>) -> Result<Vec<u8>, Failure> {
     let Some(path) = path else {
         return Ok(Vec::new());
     };
     let wrong = |why: &dyn std::fmt::Display| usage(format!("{}: {why}", path.display()));
-    let lines = std::fs::read(path).map_err(|error| wrong(&error))?;
+    let lines = read_file(path, MOST_SECRETS).map_err(|error| wrong(&error))?;
     let mut secrets = Secrets::default();
     secrets.add(&lines);
     match secrets.is_empty() {

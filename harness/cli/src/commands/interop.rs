@@ -15,7 +15,7 @@ use crate::conduct::conduct;
 use crate::exit::{Exit, Failure, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
-use crate::numbers::at_least_1;
+use crate::numbers::jobs;
 use crate::reference::any_seed;
 use crate::reports::ReportArgs;
 use crate::vectors;
@@ -57,7 +57,7 @@ pub(crate) struct Args {
     impair: Option<String>,
 
     /// How many pairs are judged at the same time
-    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = at_least_1::<NonZeroUsize>)]
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = jobs)]
     jobs: NonZeroUsize,
 
     /// Seed of everything random [default: another one each time; it is told]

@@ -17,7 +17,7 @@ use crate::conduct::conduct;
 use crate::exit::{Exit, Failure, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
-use crate::numbers::at_least_1;
+use crate::numbers::{at_least_1, jobs};
 use crate::reference::{any_seed, print_line, twin};
 use crate::reports::ReportArgs;
 use crate::vectors::{self, Selected, SelectionArgs};
@@ -56,7 +56,7 @@ pub(crate) struct Args {
 
     /// How many scenarios are played at the same time; the protocol's timers take most of the time,
     /// so more than there are processors
-    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = at_least_1::<NonZeroUsize>)]
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = jobs)]
     jobs: NonZeroUsize,
 
     /// Seed of everything random [default: another one each time; it is told]

@@ -149,4 +149,70 @@ attacks! {
         within: 180,
         ..CALL
     };
+    repetitions_are_nested_19_deep: Attack {
+        call: "run --virtual FILES/nested-repeat.json --out OUT",
+        exit: &[0, 1, 2, 3],
+        ..CALL
+    };
+    a_scenario_sends_gigabytes_in_virtual_time: Attack {
+        call: "run --virtual FILES/too-much-in-virtual-time.json --out OUT",
+        says: "more than 64 MiB were sent in virtual time",
+        within: 60,
+        ..CALL
+    };
+    a_key_of_a_scenario_has_no_value: Attack {
+        call: "run --virtual FILES/null.json --out OUT",
+        says: "`after` has no value",
+        ..CALL
+    };
+    a_number_of_a_scenario_is_too_large: Attack {
+        call: "run --virtual FILES/huge-number.json --out OUT",
+        says: "1e400 is no number that can be kept",
+        ..CALL
+    };
+    a_stream_lasts_for_136_years: Attack {
+        call: "run --iut FILES/stream-of-136-years.toml --out OUT",
+        says: "4294967295 is more than the 86400 that a stream may have",
+        ..CALL
+    };
+    a_stream_of_a_flag_lasts_for_136_years: Attack {
+        call: "serve mediastream --listen 127.0.0.1:0 --seconds 4294967295",
+        says: "86400",
+        ..CALL
+    };
+    more_at_a_time_than_any_machine_can: Attack {
+        call: "run --virtual --jobs 9999999 --out OUT",
+        says: "it has to be at most 1024",
+        ..CALL
+    };
+    secrets_without_end: Attack {
+        call: "check --keylog /dev/zero /dev/null",
+        says: "/dev/zero: the file is larger than 65536 KiB",
+        ..CALL
+    };
+    a_certificate_without_end: Attack {
+        call: "serve proton --listen 127.0.0.1:0 --cert /dev/zero --key /dev/zero",
+        says: "/dev/zero: the file is larger than 1024 KiB",
+        ..CALL
+    };
+    events_without_end: Attack {
+        call: "report /dev/zero --out OUT",
+        says: "/dev/zero: the file is larger than 32768 KiB",
+        ..CALL
+    };
+    a_scenario_without_end: Attack {
+        call: "run --virtual /dev/zero --out OUT",
+        says: "larger than 1024 KiB",
+        ..CALL
+    };
+    a_description_without_end: Attack {
+        call: "run --iut /dev/zero --out OUT",
+        says: "larger than 1024 KiB",
+        ..CALL
+    };
+    a_capture_without_end: Attack {
+        call: "check /dev/zero",
+        exit: &[2, 3],
+        ..CALL
+    };
 }

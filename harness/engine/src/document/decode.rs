@@ -55,7 +55,7 @@ where
     while repair.problems.len() < MAX_PROBLEMS {
         match serde_path_to_error::deserialize(repair.root.to_value()) {
             Ok(decoded) => {
-                repair.refuse_lists_for_objects(&decoded);
+                repair.refuse_what_was_read_otherwise(&decoded);
                 value = Some(decoded);
                 break;
             }
@@ -151,9 +151,9 @@ impl Repair<'_> {
 
     /// A list of the right length decodes as an object, its members by position. Nobody who writes
     /// a list means that.
-    fn refuse_lists_for_objects(&mut self, decoded: &impl Serialize) {
+    fn refuse_what_was_read_otherwise(&mut self, decoded: &impl Serialize) {
         if let Ok(meant) = serde_json::to_value(decoded) {
-            refuse_lists(&self.root, &meant, &mut self.problems);
+            refuse_otherwise(&self.root, &meant, &mut self.problems);
         }
     }
 
@@ -249,20 +249,26 @@ impl Node {
     }
 }
 
-fn refuse_lists(node: &Node, meant: &Value, problems: &mut Vec<Problem>) {
+fn refuse_otherwise(node: &Node, meant: &Value, problems: &mut Vec<Problem>) {
     match (&node.kind, meant) {
         (Kind::Array(_), Value::Object(_)) => {
             problems.push(Problem::new(node.mark(), LIST_FOR_OBJECT));
         }
         (Kind::Array(elements), Value::Array(meant)) => {
             for (element, meant) in elements.iter().zip(meant) {
-                refuse_lists(element, meant, problems);
+                refuse_otherwise(element, meant, problems);
             }
         }
         (Kind::Object(members), Value::Object(meant)) => {
             for member in members {
-                if let Some(meant) = meant.get(&member.key) {
-                    refuse_lists(&member.value, meant, problems);
+                match meant.get(&member.key) {
+                    Some(meant) => refuse_otherwise(&member.value, meant, problems),
+                    None if member.value.kind == Kind::Scalar(Value::Null) => {
+                        let message = format!("`{}` has no value", member.key);
+                        let problem = Problem::new(member.value.mark(), message);
+                        problems.push(problem.help("leave it out".to_owned()));
+                    }
+                    None => {}
                 }
             }
         }

@@ -43,12 +43,12 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     // The tree parser lets some things pass that JSON does not have, such as control characters
     // in strings.
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| vec![second_opinion(text, &error)])?;
-    let mut duplicates = Vec::new();
-    let node = convert(&value, &mut duplicates);
-    if duplicates.is_empty() {
+    let mut problems = Vec::new();
+    let node = convert(&value, &mut problems);
+    if problems.is_empty() {
         Ok(node)
     } else {
-        Err(duplicates)
+        Err(problems)
     }
 }
 
@@ -93,20 +93,20 @@ fn second_opinion(text: &str, error: &serde_json::Error) -> Problem {
     )
 }
 
-fn convert(value: &ast::Value<'_>, duplicates: &mut Vec<Problem>) -> Node {
+fn convert(value: &ast::Value<'_>, problems: &mut Vec<Problem>) -> Node {
     let kind = match value {
-        ast::Value::Object(object) => Kind::Object(members(object, duplicates)),
+        ast::Value::Object(object) => Kind::Object(members(object, problems)),
         ast::Value::Array(array) => {
             let elements = array.elements.iter();
-            Kind::Array(
-                elements
-                    .map(|element| convert(element, duplicates))
-                    .collect(),
-            )
+            Kind::Array(elements.map(|element| convert(element, problems)).collect())
         }
         ast::Value::StringLit(literal) => Kind::Scalar(Value::String(literal.value.to_string())),
         ast::Value::NumberLit(literal) => {
             let number = serde_json::from_str::<Number>(literal.value);
+            if number.is_err() {
+                let message = format!("{} is no number that can be kept", literal.value);
+                problems.push(Problem::new(bytes(value), message));
+            }
             Kind::Scalar(number.map_or(Value::Null, Value::Number))
         }
         ast::Value::BooleanLit(literal) => Kind::Scalar(Value::Bool(literal.value)),
@@ -118,18 +118,18 @@ fn convert(value: &ast::Value<'_>, duplicates: &mut Vec<Problem>) -> Node {
     }
 }
 
-fn members(object: &ast::Object<'_>, duplicates: &mut Vec<Problem>) -> Vec<Member> {
+fn members(object: &ast::Object<'_>, problems: &mut Vec<Problem>) -> Vec<Member> {
     let mut members = IndexMap::<String, Member>::new();
     for property in &object.properties {
         let key = property.name.as_str().to_owned();
         let key_range = bytes(&property.name);
-        let value = convert(&property.value, duplicates);
+        let value = convert(&property.value, problems);
         if let Some(first) = members.get(&key) {
             let problem = Problem::new(key_range, format!("the key `{key}` stands twice"))
                 .label("again here")
                 .related(first.key_range.clone(), "first here")
                 .help("remove one of them".to_owned());
-            duplicates.push(problem);
+            problems.push(problem);
         } else {
             let member = Member {
                 key: key.clone(),

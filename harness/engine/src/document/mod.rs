@@ -19,7 +19,7 @@ use serde_json::{Map, Value};
 pub use decode::{Decoded, Defaults, decode};
 pub use pointer::Pointer;
 pub use problem::{Place, Problem, Problems};
-pub use read::{MAX_BYTES, check_text, json_files, read};
+pub use read::{MAX_BYTES, check_text, json_files, read, read_file};
 pub use suggest::{closest, did_you_mean, mode_meant, one_of, requirement_meant};
 
 /// A file's text and the tree in it.

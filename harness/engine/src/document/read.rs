@@ -1,5 +1,5 @@
 use std::fs::File;
-use std::io::Read;
+use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use super::{Problem, Problems};
@@ -10,6 +10,22 @@ pub const MAX_BYTES: usize = 1 << 20;
 /// Deepest nesting of objects and arrays that is read.
 pub(super) const MAX_DEPTH: usize = 64;
 
+/// Reads a whole file of at most `most` bytes: one that never ends (`/dev/zero`) is not read until memory
+/// does. Every file that is read whole is read by this.
+///
+/// # Errors
+/// The system's, or how much may be read.
+pub fn read_file(path: &Path, most: usize) -> io::Result<Vec<u8>> {
+    let mut bytes = Vec::new();
+    let limit = u64::try_from(most).unwrap_or(u64::MAX).saturating_add(1);
+    File::open(path)?.take(limit).read_to_end(&mut bytes)?;
+    if bytes.len() > most {
+        let why = format!("the file is larger than {} KiB", most / 1024);
+        return Err(io::Error::new(io::ErrorKind::FileTooLarge, why));
+    }
+    Ok(bytes)
+}
+
 /// Reads a text file of at most [`MAX_BYTES`].
 ///
 /// # Errors
@@ -17,18 +33,13 @@ pub(super) const MAX_DEPTH: usize = 64;
 pub fn read(path: &Path) -> Result<String, Problems> {
     let file = path.display().to_string();
     let fail = |message: String| Problems::new(&file, "", vec![Problem::new(0..0, message)]);
-    let open = File::open(path).map_err(|error| fail(format!("cannot be opened: {error}")))?;
-    let mut bytes = Vec::new();
-    let limit = u64::try_from(MAX_BYTES).unwrap_or(u64::MAX);
-    open.take(limit + 1)
-        .read_to_end(&mut bytes)
-        .map_err(|error| fail(format!("cannot be read: {error}")))?;
-    if bytes.len() > MAX_BYTES {
-        return Err(fail(format!(
-            "the file is larger than {} KiB, which no file written by hand is",
-            MAX_BYTES / 1024
-        )));
-    }
+    let bytes = read_file(path, MAX_BYTES).map_err(|error| match error.kind() {
+        io::ErrorKind::FileTooLarge => fail(format!("{error}, which no file written by hand is")),
+        io::ErrorKind::NotFound | io::ErrorKind::PermissionDenied => {
+            fail(format!("cannot be opened: {error}"))
+        }
+        _ => fail(format!("cannot be read: {error}")),
+    })?;
     check_text(&file, bytes)
 }
 

@@ -12,6 +12,15 @@ use crate::document::{
 };
 use crate::scenario::Span;
 
+/// The longest stream, in seconds: a day.
+const LONGEST_STREAM: u32 = 86_400;
+
+/// The most frames of a second.
+const MOST_FRAMES: u32 = 1_000_000;
+
+/// The largest frame of a stream, in bytes.
+const LARGEST_FRAME: u64 = 16 << 20;
+
 /// Checks a description; `has_stream` if it says what is streamed, right or wrong.
 pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>, has_stream: bool) -> Vec<Problem> {
     let mut checker = Checker {
@@ -154,7 +163,20 @@ impl Checker<'_> {
                 self.at(&place.key(name), "a stream with 0 here has no frame", None);
             }
         }
+        for (name, value, most) in [
+            ("frames_per_second", stream.frames_per_second, MOST_FRAMES),
+            ("seconds", stream.seconds, LONGEST_STREAM),
+        ] {
+            if value > most {
+                let message = format!("{value} is more than the {most} that a stream may have");
+                self.at(&place.key(name), message, None);
+            }
+        }
         let bytes = stream.frame_bytes();
+        if bytes > LARGEST_FRAME {
+            let message = format!("a frame would have {bytes} bytes, more than {LARGEST_FRAME}");
+            self.at(&place.key("bits_per_second"), message, None);
+        }
         let Some(media) = self.protocol.and_then(|protocol| protocol.media) else {
             return;
         };

@@ -156,6 +156,9 @@ pub enum SimulationError {
     /// The capture could not be written.
     #[error(transparent)]
     Capture(#[from] WriteError),
+    /// More was sent than is kept.
+    #[error("more than {} MiB were sent in virtual time", .0 / (1 << 20))]
+    TooMuch(usize),
     /// Our own capture could not be read again.
     #[error("the simulated capture cannot be read: {0}")]
     Unreadable(#[from] CaptureError),

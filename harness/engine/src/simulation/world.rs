@@ -31,6 +31,10 @@ const RESTART_DELAY: Duration = Duration::from_millis(10);
 const LIMIT: Duration = Duration::from_secs(3_600);
 /// Events after which a scenario is given up.
 const MAX_EVENTS: u64 = 10_000_000;
+/// Most bytes that are sent: what is recorded and what is on its way is kept in memory.
+const MOST_SENT: usize = 64 << 20;
+/// What a datagram has besides its payload.
+const HEADERS: usize = 64;
 
 /// The scripted peer's first port; the others follow, up to all that are not the reference's.
 const PEER_PORT: u16 = 10_000;
@@ -61,6 +65,8 @@ pub(super) struct VirtualRun<'s> {
     at_reference: bool,
     agenda: BTreeMap<(Duration, u64), ScheduledEvent>,
     happenings: u64,
+    /// Bytes that were sent.
+    sent: usize,
     /// Those that are open.
     sockets: BTreeMap<SocketId, SocketAddr>,
     /// Those that are open or were.
@@ -150,6 +156,7 @@ impl<'s> VirtualRun<'s> {
             ),
             agenda: BTreeMap::new(),
             happenings: 0,
+            sent: 0,
             sockets: BTreeMap::new(),
             addresses: BTreeMap::new(),
             tap: Tap::new(Vec::new(), &tap)?,
@@ -333,7 +340,7 @@ impl<'s> VirtualRun<'s> {
                 false => None,
             };
             let way = Route::ToPeer { from, to, packet };
-            self.pass(self.scenario.iut.role, way, payload);
+            self.pass(self.scenario.iut.role, way, payload)?;
         }
         if let Some(counters) = counters {
             self.counters = counters;
@@ -420,7 +427,7 @@ impl<'s> VirtualRun<'s> {
             self.last_to_reference = packet.or(self.last_to_reference);
             let start = self.starts;
             let way = Route::ToReference { start, from, to };
-            self.pass(self.scenario.iut.role.peer(), way, payload);
+            self.pass(self.scenario.iut.role.peer(), way, payload)?;
         }
         self.script
             .handle(self.event_loop.now(), Input::Sent { tag, packet });
@@ -428,7 +435,11 @@ impl<'s> VirtualRun<'s> {
     }
 
     /// Hands the network what a side sends.
-    fn pass(&mut self, from: Role, way: Route, payload: Vec<u8>) {
+    fn pass(&mut self, from: Role, way: Route, payload: Vec<u8>) -> Result<(), SimulationError> {
+        self.sent += payload.len() + HEADERS;
+        if self.sent > MOST_SENT {
+            return Err(SimulationError::TooMuch(MOST_SENT));
+        }
         let vocabulary = self.protocol.on_the_wire();
         let fault_log = &mut self.fault_log;
         let named = fault_log
@@ -441,6 +452,7 @@ impl<'s> VirtualRun<'s> {
         if let (Some(fault_log), Some(named)) = (fault_log, named) {
             fault_log.note(from, named, fate);
         }
+        Ok(())
     }
 
     fn open(&mut self, socket: SocketId, other_address: bool) {

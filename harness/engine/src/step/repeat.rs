@@ -19,9 +19,14 @@ impl Verb for Repeat {
     }
 
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
-        // Twice: what the first round leaves behind is where the second begins.
-        for _ in 0..self.times.min(2) {
-            check.follow_each(&self.steps, &inside.key("steps"), state);
+        let list = inside.key("steps");
+        check.follow_each(&self.steps, &list, state);
+        // Again: what the first round leaves behind is where the second begins. Within a second round
+        // once is enough, else each level would double the work.
+        if self.times > 1 && !state.is_again {
+            state.is_again = true;
+            check.follow_each(&self.steps, &list, state);
+            state.is_again = false;
         }
     }
 

@@ -1,7 +1,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
-use crate::numbers::at_least_1;
+use crate::numbers::{at_least_1, jobs};
 use crate::reports::Format;
 
 /// The command's arguments.
@@ -68,7 +68,7 @@ pub(crate) struct Args {
     pub(super) without: Option<String>,
 
     /// Threads, or runs at the same time [default: one for each processor]
-    #[arg(long, visible_alias = "threads", value_name = "N", value_parser = at_least_1::<NonZeroUsize>)]
+    #[arg(long, visible_alias = "threads", value_name = "N", value_parser = jobs)]
     pub(super) jobs: Option<NonZeroUsize>,
 
     /// Folder for what breaks something: a trace, a ladder diagram or a story, a scenario where there can be

@@ -22,6 +22,8 @@ pub(crate) struct State {
     pub(crate) heard: bool,
     /// The implementation under test has ended.
     pub(crate) ended: bool,
+    /// It is the second round of a `repeat`.
+    pub(crate) is_again: bool,
 }
 
 impl Checker<'_> {
@@ -225,6 +227,7 @@ impl State {
             bound: a.bound.intersection(&b.bound).cloned().collect(),
             heard: a.heard || b.heard,
             ended: a.ended && b.ended,
+            is_again: a.is_again,
         })
     }
 }

@@ -20,11 +20,11 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         connect "Bits per second of the stream; in legacy and 3way it must be the server's"
         serve "Bits per second of the stream"
     }
-    frames_per_second "N" = "50" => |to, value| keep(&mut to.stream.frames_per_second, number(value, 1, u32::MAX)), {
+    frames_per_second "N" = "50" => |to, value| keep(&mut to.stream.frames_per_second, number(value, 1, 1_000_000)), {
         connect "Frames per second of the stream; in legacy and 3way it must be the server's"
         serve "Frames per second of the stream"
     }
-    seconds "N" = "2" => |to, value| keep(&mut to.stream.seconds, number(value, 1, u32::MAX)), {
+    seconds "N" = "2" => |to, value| keep(&mut to.stream.seconds, number(value, 1, 86_400)), {
         connect "Length of the stream in seconds; in legacy and 3way it must be the server's"
         serve "Length of the stream in seconds"
     }
