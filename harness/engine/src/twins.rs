@@ -59,7 +59,7 @@ impl TwinInRole {
     pub fn play<'s>(&self, scenarios: &[&'s Scenario]) -> Result<TwinResult<'s>, SimulationError> {
         let requirement = self.twin.requirement();
         let applies = self.protocol.requirement(requirement);
-        let applies = applies.map_or(&[][..], |requirement| &requirement.modes);
+        let applies = applies.map_or(&[][..], |requirement| requirement.modes_of(self.role));
         let own = scenarios.iter().filter(|one| {
             let mut modes = one.iut.mode.split(',');
             let is_any = one.iut.mode == Protocol::ANY_MODE;

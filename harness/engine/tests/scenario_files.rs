@@ -163,11 +163,12 @@ fn every_requirement_that_can_be_seen_has_a_scenario_for_each_role_and_mode() {
     for protocol in PROTOCOLS {
         let requirements = (protocol.requirements)().iter();
         for requirement in requirements.filter(|one| one.seen != [Seen::Inner]) {
-            for (role, mode) in requirement
-                .roles
-                .iter()
-                .flat_map(|role| requirement.modes.iter().map(move |mode| (*role, mode)))
-            {
+            for (role, mode) in requirement.roles.iter().flat_map(|role| {
+                requirement
+                    .modes_of(*role)
+                    .iter()
+                    .map(move |mode| (*role, mode))
+            }) {
                 let naming = by_requirement.get(requirement.id.as_str());
                 let is_tested = naming.into_iter().flatten().any(|loaded| {
                     let needs = &loaded.scenario.iut;

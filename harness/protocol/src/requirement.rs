@@ -1,5 +1,7 @@
 //! Numbered requirements: what they say, whom they bind and how they can be observed.
 
+use std::collections::BTreeMap;
+
 use serde::{Deserialize, Serialize};
 use shakedown_wire::quic;
 
@@ -121,6 +123,9 @@ pub struct Requirement {
     pub roles: Vec<Role>,
     /// The modes in which it applies.
     pub modes: Vec<String>,
+    /// The modes of a role that it binds in some of them only: where uploads turn the stream round.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub only: BTreeMap<Role, Vec<String>>,
     /// How it can be observed.
     pub seen: Vec<Seen>,
     pub text: String,
@@ -131,4 +136,15 @@ pub struct Requirement {
     /// Requirements whose breach is the cause where both are broken in one conversation.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub follows_from: Vec<String>,
+}
+
+impl Requirement {
+    /// The modes in which it binds a role.
+    #[must_use]
+    pub fn modes_of(&self, role: Role) -> &[String] {
+        match self.roles.contains(&role) {
+            true => self.only.get(&role).unwrap_or(&self.modes),
+            false => &[],
+        }
+    }
 }

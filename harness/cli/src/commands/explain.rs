@@ -116,6 +116,14 @@ fn requirement(protocol: &Protocol, one: &Requirement, why: &str, proof: &Proof<
     };
     let _ = writeln!(text, "  binds    {}{roles}", one.binds);
     let _ = writeln!(text, "  modes    {}", one.modes.join(", "));
+    for (role, modes) in &one.only {
+        let _ = writeln!(
+            text,
+            "           of the {}: {} only",
+            protocol.side(*role),
+            modes.join(", ")
+        );
+    }
     for (index, seen) in one.seen.iter().enumerate() {
         let label = if index == 0 { "seen" } else { "" };
         let how = match seen {

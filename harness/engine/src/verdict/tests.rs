@@ -340,6 +340,61 @@ fn what_is_listed_and_judged_by_nothing_is_not_observed() {
 }
 
 #[test]
+fn what_nothing_judged_passes_in_no_scenario_however_that_ends() {
+    let inconclusive = ScriptOutcome::Inconclusive {
+        why: "x".to_owned(),
+        step: "1".to_owned(),
+    };
+    let error = ScriptOutcome::Error {
+        why: "x".to_owned(),
+        step: "1".to_owned(),
+    };
+    let failed = |id: &str| ScriptOutcome::Failed(Box::new(failure(id)));
+    let unseen = Counter::Unseen("nobody looks".to_owned());
+    let unreadable = Counter::Unreadable("no JSON".to_owned());
+    let counters = [None, Some(unseen), Some(unreadable)];
+    let scripts = [
+        ScriptOutcome::Passed,
+        failed("MS-H-12"),
+        failed("MS-H-22"),
+        inconclusive,
+        error,
+    ];
+    for (script, counter) in scripts
+        .iter()
+        .flat_map(|s| counters.iter().map(move |c| (s, c)))
+    {
+        for (damage, level) in [None, Some("cut")]
+            .into_iter()
+            .flat_map(|damage| [Level::Must, Level::Should].map(|level| (damage, level)))
+        {
+            let case = Case {
+                script: script.clone(),
+                counted: json!([{ "counter": "duplicates", "is": 1, "requirement": "MS-D-08" }]),
+                inside: counter
+                    .clone()
+                    .map(|counter| ("duplicates".to_owned(), counter))
+                    .into_iter()
+                    .collect(),
+                judged: vec!["MS-H-12"],
+                observations: vec![session(&["MS-W-12"])],
+                damage,
+                level,
+                ..Case::passed()
+            };
+            // Of the scenario's four a step judged MS-H-12 alone.
+            for silent in ["MS-H-05", "MS-D-08", "MS-H-22"] {
+                assert_ne!(case.of(silent), Verdict::Pass, "{silent} after {script:?}");
+            }
+            let passed = case.of("MS-H-12") == Verdict::Pass;
+            let is_told = matches!(script, ScriptOutcome::Passed) || *script == failed("MS-H-22");
+            assert_eq!(passed, is_told, "{script:?}");
+            assert_ne!(case.verdict(), Verdict::Pass);
+        }
+    }
+}
+
+#[test]
 fn what_only_an_exit_status_would_tell_that_means_nothing_is_not_observed() {
     let mut case = Case::passed();
     case.requirements = vec!["MS-H-12"];

@@ -225,10 +225,11 @@ impl Checker<'_> {
             self.at(place, message, Some(help));
         }
         let knows_mode = protocol.has_mode(&needs.mode);
-        let applies = |mode: &str| requirement.modes.iter().any(|known| known == mode);
-        if needs_given && knows_mode && !needs.mode.split(',').any(applies) {
+        let modes = requirement.modes_of(needs.role);
+        let applies = |mode: &str| modes.iter().any(|known| known == mode);
+        if needs_given && binds_role && knows_mode && !needs.mode.split(',').any(applies) {
             let message = format!("{id} does not apply in mode `{}`", needs.mode);
-            let help = format!("it applies in {}", requirement.modes.join(" and "));
+            let help = format!("it applies in {}", modes.join(" and "));
             self.at(place, message, Some(help));
         }
     }

@@ -39,7 +39,7 @@ macro_rules! rules {
 
 rules! {
     W01 "MS-W-01" Either,
-    W09 "MS-W-09" Sender,
+    W09 "MS-W-09" EitherSender,
     W10 "MS-W-10" Either,
     W12 "MS-W-12" Either,
     W18 "MS-W-18" Either,
@@ -77,7 +77,7 @@ rules! {
     D11 "MS-D-11" EitherSender,
     D12 "MS-D-12" Sender,
     D13 "MS-D-13" Sender,
-    R01 "MS-R-01" Sender,
+    R01 "MS-R-01" EitherSender,
 }
 
 impl Rule {

@@ -46,7 +46,7 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         connect "Fall back to the START token when no SYN (3way) or START (start3) is answered"
     }
     fragments => |to, _| keep(&mut to.carry, Ok(Carry::Fragments)), {
-        means "a responder that carries large frames as fragments with positions"
+        means "a sender of media that carries large frames as fragments with positions"
     }
     slots "N" => |to, value| keep(&mut to.slots, number(value, 1, MOST_SLOTS).map(Some)), {
         means "a responder that streams to so many peers at a time; a START token beyond them waits its \
@@ -75,6 +75,7 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
             "fragments" => Ok(Carry::Fragments),
             _ => Err("is neither split nor fragments".into()),
         }), {
+        connect "How a frame of an upload that is larger than a datagram is carried: split or fragments [default: split]"
         serve "How a frame larger than a datagram is carried: split or fragments [default: split]"
     }
     max_half_open "N" => |to, value| keep(&mut to.max_half_open, number(value, 1, DEFAULT_MAX_SESSIONS)), {

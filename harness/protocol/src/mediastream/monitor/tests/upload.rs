@@ -29,7 +29,9 @@ fn an_upload_is_healthy_and_shows_nothing_of_a_responders_media() {
     let judged: Vec<_> = session.judged.ids().collect();
     assert_eq!(
         judged,
-        ["MS-D-11", "MS-W-01", "MS-W-01", "MS-W-18", "MS-W-18"]
+        [
+            "MS-D-11", "MS-W-01", "MS-W-01", "MS-W-09", "MS-W-18", "MS-W-18"
+        ]
     );
     let run = Talk::uploaded(1..=50).after(3_000.0).elsewhere();
     let heard = judge(&run, &supervised("legacy"));

@@ -485,7 +485,9 @@ table! {
         => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
     DuplicatesUncounted = "MS-D-08": "frames that came already are not counted"
         => Uncounted("duplicates"),
-    SameNumbersNew = "MS-D-09": "restarted numbers after another connection id are duplicates"
+    SameNumbersNew = "MS-D-09" Initiator: "restarted numbers after another connection id are duplicates"
+        => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
+    SameNumbersSame = "MS-D-10" Initiator: "numbers of another connection id count as duplicates"
         => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
     SameIdNew = "MS-D-09/again" Initiator: "the same connection id again makes numbers new",
     ManyFramesLost = "MS-D-11/many" Initiator: "frames above number 4,096 are dropped"
