@@ -316,9 +316,14 @@ fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
     let checked = shakedown(&["check", "--level", "may", capture.to_str().unwrap()])
         .output()
         .unwrap();
-    assert_eq!(checked.status.code(), Some(1));
     let text = String::from_utf8_lossy(&checked.stdout);
-    assert!(text.contains("PR-E-01"), "{text}");
+    if checked.status.code() != Some(1) || !text.contains("PR-E-01") {
+        // It was so once, on a busy machine: what the capture lacked is to be seen the next time.
+        let dissected = shakedown(&["dissect", capture.to_str().unwrap()]).output();
+        let dissected = dissected.unwrap().stdout;
+        let dissected = String::from_utf8_lossy(&dissected);
+        panic!("{text}\n{:#?}\n{dissected}", told.events);
+    }
 }
 
 #[test]

@@ -16,6 +16,9 @@ const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
 /// How often the program's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// How long the program may take to say its first word.
+const BEGINNING: Duration = Duration::from_secs(60);
+
 /// A row of the table.
 #[derive(Debug)]
 pub(super) struct Attack {
@@ -24,7 +27,7 @@ pub(super) struct Attack {
     /// What the program is called with, word by word; `PEER` is the description of the peer, `OUT` a
     /// directory for reports, `FILES/` the folder of hostile files.
     pub(super) call: &'static str,
-    /// When it is interrupted, if it is.
+    /// How long after its first word it is interrupted, if it is.
     pub(super) interrupt: Option<Duration>,
     /// The exit codes that are right.
     pub(super) exit: &'static [i32],
@@ -62,7 +65,7 @@ impl Attack {
         let folder = tempfile::tempdir().expect("a folder can be made");
         let mut program = self.start(&folder);
         let start = Instant::now();
-        let (mut interrupted, mut memory) = (None, 0);
+        let (mut begun, mut interrupted, mut memory) = (None, None, 0);
         let status = loop {
             memory = peak(&program).unwrap_or(0).max(memory);
             if let Some(status) = program.try_wait().expect("the program can be waited for") {
@@ -72,9 +75,17 @@ impl Attack {
                 return Err(end(program, format!("it holds {} MB", memory / 1024)));
             }
             let since = interrupted.unwrap_or(start).elapsed();
+            // Before it says anything it may not have begun to listen for signals.
+            let says = std::fs::metadata(folder.path().join("stderr"));
+            if begun.is_none() && says.is_ok_and(|file| file.len() > 0) {
+                begun = Some(Instant::now());
+            }
+            let is_due = |at: Duration| begun.is_some_and(|begun: Instant| begun.elapsed() >= at);
             let may_go_on = self.interrupt.filter(|_| interrupted.is_none());
-            if let Some(at) = may_go_on {
-                if since >= at {
+            if let Some(at) = may_go_on
+                && since < BEGINNING + at
+            {
+                if is_due(at) {
                     interrupted = Some(Instant::now());
                     signal(&program, Signal::SIGINT);
                 }
