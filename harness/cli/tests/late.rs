@@ -12,6 +12,7 @@ mod support;
 
 use std::collections::VecDeque;
 use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::process::parent_id;
 use std::process::{Child, Command};
 use std::thread;
 use std::time::{Duration, Instant};
@@ -29,6 +30,11 @@ const SCENARIO: &str = "mediastream/3way/responder/a-handshake-starts-the-whole-
 const LISTEN: &str = "SHAKEDOWN_LATE_LISTEN";
 const LATE: &str = "SHAKEDOWN_LATE_BY";
 
+/// How many threads of its own keep the server busy.
+const THREADS: &str = "SHAKEDOWN_LATE_THREADS";
+/// Whether it holds the program that tests it for a while when the first datagram comes.
+const HOLDS: &str = "SHAKEDOWN_LATE_HOLDS";
+
 /// How often each case is played for the counts.
 const OFTEN: usize = 20;
 
@@ -38,12 +44,24 @@ fn whoever_is_late_by_himself_fails_and_who_is_right_does_not(
     #[values(false, true)] is_loaded: bool,
 ) {
     let _load = is_loaded.then(Load::new);
-    let exit = play(late);
+    let exit = play(late, &[]);
     match late {
         0 => assert_ne!(exit, 1, "right, and failed"),
         100 => assert_ne!(exit, 0, "late by 100 ms, and passed"),
         _ => assert_eq!(exit, 1, "late by {late} ms"),
     }
+}
+
+/// What its own threads take from it is nobody else's doing.
+#[test]
+fn a_server_that_is_busy_by_itself_is_not_excused() {
+    assert_eq!(play(5_000, &[(THREADS, "3")]), 1);
+}
+
+/// Its repetition of SYN-ACK comes before the ACK, which the harness sends too late.
+#[test]
+fn a_harness_that_is_held_for_longer_than_a_timer_blames_nobody() {
+    assert_ne!(play(0, &[(HOLDS, "1.2")]), 1);
 }
 
 /// `make odds` prints the counts.
@@ -71,19 +89,23 @@ fn the_odds_of_being_late() {
 
 /// Four plays at a time.
 fn play_four(late: u64) -> Vec<i32> {
-    let plays = [(); 4].map(|()| thread::spawn(move || play(late)));
+    let plays = [(); 4].map(|()| thread::spawn(move || play(late, &[])));
     let ended = plays.map(|play| play.join().expect("no panic"));
     ended.to_vec()
 }
 
-/// The exit status of a run against a server that hears everything so much later.
-fn play(late: u64) -> i32 {
+/// The exit status of a run against a server that hears everything so much later, and is told more.
+fn play(late: u64, more: &[(&str, &str)]) -> i32 {
     let folder = tempfile::tempdir().expect("a folder can be made");
     let this = std::env::current_exe().expect("it has a path");
     let this = this.to_str().expect("it is text");
+    let more = more
+        .iter()
+        .map(|(name, value)| format!("\"{name}={value}\", "));
+    let more: String = more.collect();
     let description = format!(
         "name = \"late\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"3way\"]\n\
-         [start]\ncommand = [\"/usr/bin/env\", \"{LISTEN}={{address}}\", \"{LATE}={late}\", \"{this}\", \
+         [start]\ncommand = [\"/usr/bin/env\", \"{LISTEN}={{address}}\", \"{LATE}={late}\", {more}\"{this}\", \
          \"--exact\", \"a_server_that_is_late\", \"--nocapture\"]\nready = {{ port = true }}\n\
          [reach]\naddress = \"127.0.0.1:{{port}}\"\n\
          [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 1\n"
@@ -125,6 +147,15 @@ fn a_server_that_is_late() {
     let Reference::Datagrams(mut machine) = reference else {
         panic!("it speaks in datagrams");
     };
+    let threads = std::env::var(THREADS).map_or(0, |threads| threads.parse().expect("a number"));
+    for _ in 0..threads {
+        thread::spawn(|| {
+            loop {
+                std::hint::spin_loop();
+            }
+        });
+    }
+    let mut holds = std::env::var(HOLDS).ok();
     let start = Instant::now();
     let mut held: VecDeque<(Duration, SocketAddr, Vec<u8>)> = VecDeque::new();
     let mut buffer = vec![0; 65_536];
@@ -148,9 +179,21 @@ fn a_server_that_is_late() {
         let wait = wait.map(|wait| wait.max(Duration::from_micros(100)));
         socket.set_read_timeout(wait).expect("it is more than 0");
         if let Ok((length, from)) = socket.recv_from(&mut buffer) {
+            if let Some(seconds) = holds.take() {
+                hold(parent_id(), &seconds);
+            }
             held.push_back((start.elapsed() + late, from, buffer[..length].to_vec()));
         }
     }
+}
+
+/// Stops a process for some seconds.
+fn hold(process: u32, seconds: &str) {
+    let script = format!("kill -STOP {process}; sleep {seconds}; kill -CONT {process}");
+    let _ = Command::new("/bin/sh")
+        .args(["-c", &script])
+        .spawn()
+        .expect("it starts");
 }
 
 /// Programs that keep all processors busy until this is dropped.

@@ -32,7 +32,7 @@ pub struct Busy {
 struct Sample {
     since: Duration,
     until: Duration,
-    /// How long a thread of the implementation waited for a processor: the worst of them.
+    /// How long a thread of the implementation waited for a processor that others had: the worst of them.
     waited: Duration,
     /// What processors did for others than the implementation.
     others: Duration,
@@ -44,6 +44,19 @@ struct Thread {
     ran: Duration,
 }
 
+impl Thread {
+    /// How long it waited for others, who had a processor for so long: what the other threads of the
+    /// implementation `ran`, itself included, made it wait as much.
+    fn waited_for(&self, others: Duration, ran: Duration) -> Duration {
+        let siblings = ran.saturating_sub(self.ran).as_secs_f64();
+        let others = others.as_secs_f64();
+        match siblings > 0.0 {
+            true => self.waited.mul_f64(others / (others + siblings)),
+            false => self.waited,
+        }
+    }
+}
+
 impl Busy {
     /// Looks at the processes of a group.
     pub fn look(&mut self, now: Duration, group: Option<i32>) {
@@ -52,7 +65,7 @@ impl Busy {
             self.searched = Some(now);
             self.processes = kernel::processes_of(group).collect();
         }
-        let (mut waited, mut ran) = (Duration::ZERO, Duration::ZERO);
+        let mut threads = Vec::new();
         let tasks = self.processes.iter().filter_map(|it| it.tasks().ok());
         for task in tasks.flatten().flatten() {
             let Ok(told) = task.schedstat() else { continue };
@@ -62,19 +75,24 @@ impl Busy {
             };
             // How long a thread takes to get going is no reason to doubt what it does then.
             let before = self.threads.insert(task.tid, seen);
-            ran += seen.ran.saturating_sub(before.unwrap_or_default().ran);
-            waited = waited.max(seen.waited.saturating_sub(before.unwrap_or(seen).waited));
+            threads.push(Thread {
+                waited: seen.waited.saturating_sub(before.unwrap_or(seen).waited),
+                ran: seen.ran.saturating_sub(before.unwrap_or_default().ran),
+            });
         }
+        let ran: Duration = threads.iter().map(|thread| thread.ran).sum();
         let machine = kernel::processor_time();
         let both = machine.zip(self.machine);
         let all = both.map_or(Duration::MAX, |(now, before)| now.saturating_sub(before));
         self.machine = machine;
+        let others = all.saturating_sub(ran);
+        let for_others = threads.iter().map(|thread| thread.waited_for(others, ran));
         let since = self.samples.last().map_or(now, |last| last.until);
         self.samples.push(Sample {
             since,
             until: now,
-            waited,
-            others: all.saturating_sub(ran),
+            waited: for_others.max().unwrap_or_default(),
+            others,
         });
     }
 
@@ -142,6 +160,17 @@ mod tests {
         let excused = busy(0).excused(millis(0), millis(10_000));
         assert_eq!(excused, 2 * TICK, "no more than the count is off");
         assert_eq!(busy(100).excused(millis(3_100), millis(4_900)), millis(240));
+    }
+
+    #[test]
+    fn a_thread_that_waits_for_its_siblings_and_for_others_is_excused_for_the_others_alone() {
+        let thread = Thread {
+            waited: millis(900),
+            ran: millis(100),
+        };
+        assert_eq!(thread.waited_for(millis(500), millis(100)), millis(900));
+        assert_eq!(thread.waited_for(millis(500), millis(1_600)), millis(225));
+        assert_eq!(thread.waited_for(millis(0), millis(1_600)), millis(0));
     }
 
     #[test]

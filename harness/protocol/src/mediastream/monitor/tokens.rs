@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::flow::Flow;
+use super::handshake::Answer;
 use super::order::Origin;
 use super::rule::Rule;
 use super::scope::{Context, Evidence};
@@ -27,6 +28,8 @@ impl Flow {
         {
             return;
         }
+        let is_off = scope.option("allow_legacy_start") == Some(false);
+        let is_accepted = handshake.answer == Answer::Accepted;
         let is_new = match (&mut session.starts, session.mode) {
             (Some(starts), _) if !is_over && !starts.is_stale(&now, STALE) => {
                 starts.again(&mut scope);
@@ -34,6 +37,8 @@ impl Flow {
             }
             (Some(_), _) => true,
             (None, Some(Mode::ThreeWay)) => match handshake.confirmed {
+                // MS-H-20: it is dropped.
+                None if !is_over && is_accepted && is_off => false,
                 // MS-L-04: the tuple streams already, and needs no ACK any more.
                 None if !is_over && handshake.early.is_named() => {
                     handshake.confirmed = Some(now);

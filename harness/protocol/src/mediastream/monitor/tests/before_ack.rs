@@ -154,3 +154,27 @@ fn a_stream_that_an_earlier_one_of_its_tuple_holds_back_is_not_late() {
     let heard = judge(&talk, &settings);
     assert!(!heard.findings.contains(&"MS-D-06"), "{:#?}", heard.all);
 }
+
+#[test]
+fn a_start_that_is_dropped_confirms_no_optimistic_stream() {
+    let begun = |talk: Talk, id: &str| talk.syn(id).after(1.0).syn_ack(id).name(id);
+    let first = begun(Talk::new(), "one").frames(1..=50).after(3_100.0);
+    let second = begun(first, "two").frames(1..=1).start().frames(2..=16);
+    let talk = second.after(450.0).ack("two").after(0.5).data(17, 974);
+    let settings = MonitorSettings {
+        options: optimistic().options,
+        ..supervised("3way")
+    };
+    let heard = judge(&talk.frames(18..=50), &settings);
+    assert!(!heard.findings.contains(&"MS-D-06"), "{:#?}", heard.all);
+}
+
+#[test]
+fn a_start_that_is_dropped_before_the_ack_begins_no_other_session() {
+    let talk = Talk::new().syn("a").after(1.0).syn_ack("one").start();
+    let talk = talk.after(1.0).ack("one").name("one").after(1.0).syn("a");
+    let talk = talk.syn_ack("one").after(18.0).frames(1..=50);
+    let heard = judge(&talk, &supervised("3way"));
+    assert_eq!(heard.findings, [""; 0], "{:#?}", heard.all);
+    assert_eq!(heard.sessions.len(), 1);
+}

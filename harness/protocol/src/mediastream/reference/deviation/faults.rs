@@ -56,6 +56,12 @@ pub(super) fn crash(failure: Failure) -> Outcome {
     })
 }
 
+/// Whether something stands behind the NUL that ends the id.
+pub(super) fn has_bytes_after_nul(id: &ConnectionId) -> bool {
+    let rest = id.as_bytes().get(id.text().len()..);
+    rest.is_some_and(|rest| rest.iter().any(|byte| *byte != 0))
+}
+
 pub(super) fn name(id: ConnectionId) -> Vec<u8> {
     answer::connection_id(&id)
 }

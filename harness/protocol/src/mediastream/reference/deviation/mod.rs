@@ -7,6 +7,10 @@
 mod faults;
 mod hook;
 mod passing;
+#[macro_use]
+mod rows;
+#[macro_use]
+mod media;
 mod table;
 mod twin;
 

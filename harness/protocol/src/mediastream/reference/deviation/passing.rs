@@ -56,6 +56,8 @@ pub(in super::super) struct Known {
     pub(in super::super) other: Option<(SocketAddr, Option<Identity>)>,
     /// Frames of the stream.
     pub(in super::super) frames: u64,
+    /// Datagrams that were sent so far, to all peers.
+    pub(in super::super) sent: u64,
 }
 
 impl Passing {
@@ -432,6 +434,7 @@ impl Known {
             half_open: 0,
             other: None,
             frames,
+            sent: 0,
         }
     }
 }

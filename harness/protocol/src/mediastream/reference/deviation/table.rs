@@ -10,19 +10,7 @@ use crate::mediastream::frame::tlv::kind;
 use crate::mediastream::frame::{ConnectionId, Control, ErrorCode, START_TOKEN, flag};
 use crate::mediastream::{Mode, Modes};
 
-macro_rules! table {
-    ($($variant:ident = $name:literal $($role:ident)?: $fault:literal $(=> $hook:expr)*,)+) => {
-        crate::twin::twins! {
-            pub(in super::super) struct Deviations;
-            $($variant = $name $($role)?: $fault,)+
-        }
-
-        pub(super) static HOOKS: &[(Deviation, Hook)] =
-            &[$($((Deviation::$variant, $hook),)*)+];
-    };
-}
-
-table! {
+with_media! {
     // Wire.
     BigEndianMedia = "MS-W-01" Responder: "SequenceNumber, QPC and QPF are big-endian"
         => Sent(MEDIA, |it| [2, 10, 18].iter().for_each(|at| it.swap(*at, 8))),
@@ -84,6 +72,8 @@ table! {
             true => it.byte(29) != 0 || it.byte(28) & 0xF8 != 0,
             false => it.byte(27) & 0xFE != 0,
         })),
+    FullIdDropped = "MS-W-06/after": "an id with bytes after its NUL is dropped"
+        => Taken(ANY, |it| it.lose_if(it.id().is_some_and(|id| has_bytes_after_nul(&id)))),
     UnknownTlvs = "MS-W-14": "a frame with an unknown TLV is malformed"
         => Taken(HANDSHAKE, |it| it.lose_if(it.has_tlv(|of| of > kind::DIAGNOSTIC))),
     TlvPastTheEnd = "MS-W-14/past": "a TLV past the end is ignored, and all with it"
@@ -115,6 +105,9 @@ table! {
         => Taken(ANY, |it| it.end_if(it.is_unknown() && it.is_longer_than(9_000))),
     OneByteMore = "MS-W-18/sent" Responder: "datagrams are one byte longer than the most",
 
+    SmallMostDropped = "MS-W-14/small" Responder: "a SYN whose MaxDatagram is below 1,000 is dropped"
+        => Taken(SYN, |it| it.lose_if(it.tlvs().u32(kind::MAX_DATAGRAM).is_some_and(|most| most < 1_000))),
+
     // The START token.
     NamedFirst = "MS-L-01": "a connection-id comes before the START token"
         => Sent(TOKEN, |it| it.before.push(name(ConnectionId::EMPTY))),
@@ -133,6 +126,8 @@ table! {
         }),
     StartBeginsAnew = "MS-L-04": "a START token on a tuple that streams begins the stream anew"
         => Taken(TOKEN, |it| it.end_if(it.known.session && !it.known.pending)),
+    SecondBeginsAnew = "MS-L-04/second": "a START token into a second stream begins the stream anew"
+        => Taken(TOKEN, |it| it.end_if(it.known.session && !it.known.pending && it.known.sent > it.known.frames)),
     StartEnds = "MS-L-04/ends": "a START token on a tuple that streams ends the stream"
         => Taken(TOKEN, |it| if it.known.session {
             it.end_if(true);
@@ -186,6 +181,8 @@ table! {
     SynRejected = "MS-H-05/rejected": "every SYN is rejected"
         => Sent(SYN_ACK, |it| it.edit(27, |_| 0)),
     SynFindsSlotsTaken = "MS-H-05/slot": "a stream that is over keeps its slot: SYNs are rejected",
+    DroppedUnanswered = "MS-H-05/dropped": "when a half-open session was dropped no SYN is answered any more"
+        => Taken(SYN, |it| it.lose_if(!it.known.session && (1..=3).contains(&it.known.sent))),
     AcceptsUnnamed = "MS-H-06": "Accept=1 bears no id"
         => Sent(SYN_ACK, |it| it.set_id(ConnectionId::EMPTY)),
     AcceptsUnended = "MS-H-06/nul": "the assigned id has no NUL"
@@ -216,6 +213,8 @@ table! {
         => Ends(Mode::ThreeWay, "rejected", |_| Completed),
     AckOnce = "MS-H-11": "a repeated SYN-ACK is not answered"
         => Taken(SYN_ACK, |it| it.lose_if(it.known.session && !it.known.pending)),
+    AckThrice = "MS-H-11/third": "the third repeated SYN-ACK and those after it are not answered"
+        => Sent(ACK, |it| it.lose_if(it.known.sent > 3)),
     OtherAck = "MS-H-11/other": "a repeated SYN-ACK is answered by an ACK with another id"
         => Sent(ACK, |it| if it.known.session { it.edit_id(4) }),
     AnyAckCompletes = "MS-H-12": "an ACK with whatever id completes the handshake"
@@ -449,80 +448,4 @@ table! {
         => Taken(START3, |it| if it.shares_the_address() { it.take_as_the_others() }),
     AnySourcesMedia = "MS-S-20/media" Initiator: "media is taken from whatever address"
         => Taken(MEDIA, |it| it.take_as_the_others()),
-
-    // Media.
-    BeginsWith0 = "MS-D-01": "the first frame has number 0" => Sent(MEDIA, |it| it.count(2, |number| number - 1)),
-    BeginsWith2 = "MS-D-01/two": "the first frame has number 2" => Sent(MEDIA, |it| it.count(2, one_more)),
-    OneLeftOut = "MS-D-01/gap": "number 10 is left out"
-        => Sent(MEDIA, |it| it.count(2, |number| number + u64::from(number >= 10))),
-    OneTwice = "MS-D-01/same": "number 9 stands twice"
-        => Sent(MEDIA, |it| it.count(2, |number| number - u64::from(number >= 10))),
-    PartsReversed = "MS-D-02": "the parts of a frame leave in reverse order",
-    PartsNumbered = "MS-D-02/number": "each part of a frame but the first has the next number"
-        => Sent(FRAGMENT, |it| if it.number(26) > 0 { it.count(2, one_more) }),
-    EmptyRest = "MS-D-03": "the last part of a frame is followed by a header alone"
-        => Sent(MEDIA, |it| if !it.is_longer_than(1_399) { it.after.push(it.head_alone()) }),
-    NoFrequency = "MS-D-04": "QPF is 0" => Sent(MEDIA, |it| it.count(18, |_| 0)),
-    FrequencyChanges = "MS-D-04/changes": "QPF doubles at the tenth frame"
-        => Sent(MEDIA, |it| if it.sequence() >= 10 { it.count(18, |qpf| 2 * qpf) }),
-    ClockFalls = "MS-D-04/falls": "QPC of the tenth frame is that of the first"
-        => Sent(MEDIA, |it| if it.sequence() == 10 { it.count(10, |qpc| qpc.saturating_sub(5_000_000)) }),
-    ClockFast = "MS-D-05": "QPC advances 10% too fast" => Sent(MEDIA, |it| it.count(10, |qpc| qpc + qpc / 10)),
-    ClockStands = "MS-D-05/stands": "QPC stands still" => Sent(MEDIA, |it| it.count(10, |_| 1)),
-    TooFast = "MS-D-06": "frames leave 10% too fast" => Paced(|due, _| due * 9 / 10),
-    TooSlow = "MS-D-06/slow": "frames leave 10% too slowly" => Paced(|due, _| due * 11 / 10),
-    InPairs = "MS-D-06/burst": "ten frames leave at a time"
-        => Paced(|due, number| interval(due, number) * up_to(number.next_multiple_of(10))),
-    Pause = "MS-D-06/late": "frames from the 20th on leave 10 intervals late"
-        => Paced(|due, number| due + interval(due, number) * if number < 20 { 0 } else { 10 }),
-    OneFrameMore = "MS-D-07": "there is a frame more than the stream has"
-        => Sent(MEDIA, |it| if it.sequence() == it.known.frames { it.after.push(it.next_frame()) }),
-    SynEndsAnother = "MS-D-07/other": "a SYN or START of another peer ends the stream"
-        => Taken(HANDSHAKE, |it| if !it.known.session && matches!(it.flag(), flag::SYN | flag::START) {
-            it.ends = it.known.other.map(|(other, _)| other);
-        }),
-    OneFrameLess = "MS-D-07/few": "the last frame is not sent"
-        => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
-    DuplicatesUncounted = "MS-D-08": "frames that came already are not counted"
-        => Uncounted("duplicates"),
-    SameNumbersNew = "MS-D-09" Initiator: "restarted numbers after another connection id are duplicates"
-        => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
-    SameNumbersSame = "MS-D-10" Initiator: "numbers of another connection id count as duplicates"
-        => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
-    SameIdNew = "MS-D-09/again" Initiator: "the same connection id again makes numbers new",
-    ManyFramesLost = "MS-D-11/many" Initiator: "frames above number 4,096 are dropped"
-        => Taken(MEDIA, |it| it.lose_if(it.sequence() > 4_096)),
-    PatternFrom1 = "MS-D-11" Responder: "the pattern begins at 1"
-        => Sent(MEDIA, |it| it.shift_pattern()),
-    PatternSwapped = "MS-D-11/swapped" Responder: "the pattern is big-endian"
-        => Sent(MEDIA, |it| (it.header()..it.bytes.len().saturating_sub(1)).step_by(2).for_each(|at| it.bytes.swap(at, at + 1))),
-    AtOnce = "MS-D-12": "the first frame leaves at once" => Paced(|due, number| due - interval(due, number)),
-    HalfASecond = "MS-D-12/late": "the first frame leaves half a second late"
-        => Paced(|due, _| due + Duration::from_millis(500)),
-    HeaderMore = "MS-D-13": "a frame is larger by its header" => Sent(MEDIA, |it| it.grow(26)),
-    ByteLess = "MS-D-13/short": "a frame is a byte shorter" => Sent(MEDIA, |it| it.grow(-1)),
-    TotalDiffers = "MS-R-01": "TotalLength grows with each fragment"
-        => Sent(FRAGMENT, |it| it.set(34, &(it.number(34) + it.number(26)).to_le_bytes())),
-    PastTheTotal = "MS-R-01/past": "the last fragment ends a byte after TotalLength"
-        => Sent(FRAGMENT, |it| if !it.is_longer_than(1_399) { it.count(26, one_more) }),
-    PastTheTotalUncounted = "MS-R-02": "fragments that reach past their frame are not counted"
-        => Uncounted("validation_errors"),
-    IncompleteUncounted = "MS-R-05": "frames that stay incomplete are not counted"
-        => Uncounted("reassembly_timeouts"),
-    LargestUncounted = "MS-R-06": "frames above 16 MiB are not counted"
-        => Uncounted("resource_rejections"),
-    MixtureUncounted = "MS-R-07": "parts of the other kind are not counted"
-        => Uncounted("validation_errors"),
-
-    // The server.
-    JoinSends = "MS-X-01": "JOIN makes the server a sender",
-    MediaJoins = "MS-X-01/media": "media of a stranger makes the server a receiver",
-    NobodyWaits = "MS-X-02": "a request for which no slot is free is forgotten",
-    OneSlotMore = "MS-X-02/more": "there is one slot more"
-        => Told(|it| it.slots = it.slots.map(|slots| slots + 1)),
-    WaitsTwice = "MS-X-04": "a remote that waits and asks again has a second place among those that wait",
-    ConnectedBeginsAnew = "MS-X-04/connected": "a request of a remote that is connected begins its stream anew"
-        => Taken(TOKEN, |it| it.end_if(it.known.session)),
-    SlotsAreLost = "MS-X-05": "the slot of a connection that closed is not free",
-    AllFailTogether = "MS-X-07": "an upload that fails ends all streams",
 }

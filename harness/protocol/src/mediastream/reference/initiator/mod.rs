@@ -280,6 +280,7 @@ impl Initiator {
             sends: self.state.sends(),
             identity: self.state.identity(),
             id: self.state.id(),
+            sent: self.counters.sent_datagrams,
             ..none
         }
     }

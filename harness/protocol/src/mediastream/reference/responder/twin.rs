@@ -19,6 +19,7 @@ impl Responder {
             .map(|(other, session)| (*other, identity(session)));
         let none = Known {
             half_open: self.half_open,
+            sent: self.counters.sent_datagrams,
             other,
             ..none
         };
