@@ -187,13 +187,11 @@ fn a_server_that_is_late() {
     }
 }
 
-/// Stops a process for some seconds.
+/// Stops a process for some seconds, from now on.
 fn hold(process: u32, seconds: &str) {
-    let script = format!("kill -STOP {process}; sleep {seconds}; kill -CONT {process}");
-    let _ = Command::new("/bin/sh")
-        .args(["-c", &script])
-        .spawn()
-        .expect("it starts");
+    let script = format!("(kill -STOP {process}; sleep {seconds}; kill -CONT {process}) &");
+    let status = Command::new("/bin/sh").args(["-c", &script]).status();
+    assert!(status.expect("it starts").success());
 }
 
 /// Programs that keep all processors busy until this is dropped.
