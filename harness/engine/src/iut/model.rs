@@ -40,6 +40,9 @@ pub struct Iut {
     /// What its exit status means.
     #[serde(default)]
     pub exit: Exit,
+    /// By how many bytes the memory of its process may grow while a client does not read (PR-T-04).
+    #[serde(default = "default_memory_at_most")]
+    pub memory_at_most: u64,
     /// How what it counts is read; left out if nothing of it shows.
     #[serde(default)]
     pub observe: Option<Observe>,
@@ -257,6 +260,10 @@ pub struct Observe {
     /// Where a counter stands in the JSON: its name in the specification, and a JSON pointer
     /// (RFC 6901) to a whole number, or to an object of whole numbers, whose sum it is.
     pub counters: IndexMap<String, String>,
+}
+
+const fn default_memory_at_most() -> u64 {
+    64 << 20
 }
 
 fn default_observe_within() -> Span {

@@ -31,7 +31,8 @@ use crate::network::{Fault, Impairment};
 use crate::scenario::Scenario;
 use crate::script::{ScriptOutcome, StepEvent};
 use crate::verdict::{
-    CaptureEvidence, Composed, Counter, Evidence, Inside, compose, under_impairment, unless_missed,
+    CaptureEvidence, Composed, Counter, Evidence, Inside, MEMORY_AT_MOST, compose,
+    under_impairment, unless_missed,
 };
 
 use played::Played;
@@ -238,6 +239,9 @@ pub fn simulate_for(
     })
 }
 
+/// Most bytes that the reference may hold back for a client that does not read: there is no other memory to look at.
+const MEMORY: u64 = 1 << 20;
+
 /// The counters of the reference by the names of the specification.
 fn counted(protocol: &Protocol, scenario: &Scenario, counters: &Value) -> Inside {
     let side = scenario.iut.role as usize;
@@ -248,12 +252,12 @@ fn counted(protocol: &Protocol, scenario: &Scenario, counters: &Value) -> Inside
         .inside
         .iter()
         .map(|counted| counted.counter.clone());
-    names
-        .map(|name| {
-            let counter = Counter::read(&name, &places, counters);
-            (name, counter)
-        })
-        .collect()
+    let read = names.map(|name| {
+        let counter = Counter::read(&name, &places, counters);
+        (name, counter)
+    });
+    let memory = (MEMORY_AT_MOST.to_owned(), Counter::Is(MEMORY));
+    read.chain([memory]).collect()
 }
 
 /// What the monitor says of a capture.

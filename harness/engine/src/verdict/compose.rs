@@ -185,7 +185,7 @@ impl Evidence<'_> {
             if let Some(Counter::Is(number)) = counted.of(self.inside)
                 && !counted.is_met(self.inside)
             {
-                let (expected, got) = (counted.phrase(), number.to_string());
+                let (expected, got) = (counted.phrase(self.inside), number.to_string());
                 findings.push(FindingEvent {
                     message: format!("expected {expected}, got {got}"),
                     expected,

@@ -1,13 +1,16 @@
 use std::collections::BTreeMap;
 
 use indexmap::IndexMap;
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use crate::scenario::Counted;
 use crate::script::matcher;
 
 /// How many of the numbers that there are a message names.
 const NAMED: usize = 8;
+
+/// By what name the most that memory may grow is found among the counters, and asked for by scenarios.
+pub const MEMORY_AT_MOST: &str = "$memory";
 
 /// What an implementation counted, by the names of the specification. What is not in it was not looked at.
 pub type Inside = BTreeMap<String, Counter>;
@@ -58,18 +61,29 @@ impl Counted {
     pub fn is_met(&self, inside: &Inside) -> bool {
         match self.of(inside) {
             Some(Counter::Is(number)) => {
-                matcher::matches(&self.is, Some(&Value::from(*number)), &|_| None)
+                let wanted = self.wanted(inside);
+                matcher::matches(&wanted, Some(&Value::from(*number)), &|_| None)
             }
             Some(Counter::Unseen(_) | Counter::Unreadable(_)) | None => false,
         }
     }
 
+    /// What it must be, with the number that the description gives.
+    fn wanted(&self, inside: &Inside) -> Value {
+        match (&self.is["at_most"], inside.get(MEMORY_AT_MOST)) {
+            (Value::String(name), Some(Counter::Is(most))) if name == MEMORY_AT_MOST => {
+                json!({ "at_most": most })
+            }
+            _ => self.is.clone(),
+        }
+    }
+
     /// What was wanted, in words.
-    pub(super) fn phrase(&self) -> String {
+    pub(super) fn phrase(&self, inside: &Inside) -> String {
         format!(
             "to have counted {}: {}",
             self.counter,
-            matcher::phrase(&self.is)
+            matcher::phrase(&self.wanted(inside))
         )
     }
 }

@@ -16,7 +16,7 @@ mod tests;
 pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
 pub use finding::{Place, weigh};
 pub use impaired::{NetworkEffects, under_impairment};
-pub use inside::{Counter, Inside};
+pub use inside::{Counter, Inside, MEMORY_AT_MOST};
 pub use missed::unless_missed;
 
 use serde::{Deserialize, Serialize};

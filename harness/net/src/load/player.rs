@@ -10,7 +10,6 @@ use shakedown_engine::script::{Action, Environment, Input, Program, Script, Scri
 use tokio::sync::{mpsc, watch};
 
 use crate::clock::Clock;
-use crate::kernel;
 use crate::process::{Ended as End, Process};
 
 use super::measure::{Ended, Measured};
@@ -117,7 +116,11 @@ impl Player {
             }
             if now >= told {
                 told = now + TELL_EVERY;
-                peak_memory = memory(self.process.as_ref()).max(peak_memory);
+                peak_memory = self
+                    .process
+                    .as_ref()
+                    .and_then(|process| process.peak_memory())
+                    .max(peak_memory);
                 let progress = LoadProgress {
                     scenario: self.scenario.clone(),
                     time: now.as_secs_f64(),
@@ -159,7 +162,11 @@ impl Player {
             started,
             cut_off: plays.on.len() as u64,
             took: plays.clock.now(),
-            peak_memory: memory(self.process.as_ref()).max(peak_memory),
+            peak_memory: self
+                .process
+                .as_ref()
+                .and_then(|process| process.peak_memory())
+                .max(peak_memory),
             dropped: plays.tuples.drops(),
             measured: plays.measured,
             ended,
@@ -346,9 +353,4 @@ impl Plays {
         });
         self.tuples.give_back(tuple, self.clock.now());
     }
-}
-
-/// The most memory that the implementation has held so far, in bytes.
-fn memory(process: Option<&Arc<Process>>) -> Option<u64> {
-    kernel::peak_memory(process?.group()?)
 }

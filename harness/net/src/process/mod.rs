@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use crate::kernel;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
@@ -128,6 +129,12 @@ impl Process {
     #[must_use]
     pub fn group(&self) -> Option<i32> {
         self.group.id().map(Pid::as_raw)
+    }
+
+    /// The most memory that it and what it started have held so far, where the system tells.
+    #[must_use]
+    pub fn peak_memory(&self) -> Option<u64> {
+        kernel::peak_memory(self.group()?)
     }
 
     /// How it ended, if it did.

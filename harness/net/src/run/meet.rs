@@ -23,7 +23,7 @@ use crate::socket::PeerSocket;
 /// Both sides of a scenario before its first word.
 pub(super) struct Prepared {
     main: PeerSocket,
-    instance: Instance,
+    pub(super) instance: Instance,
     capture: ScenarioCapture,
     pub(super) clock: Clock,
 }

@@ -2,13 +2,16 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
 use shakedown_engine::iut::Observe;
-use shakedown_engine::verdict::{Counter, Inside};
+use shakedown_engine::verdict::{Counter, Inside, MEMORY_AT_MOST};
 use tokio::fs::File;
 use tokio::time::{Instant, sleep};
 
 use super::play::Job;
 use crate::launch::Instance;
 use crate::process::{bounded, printed};
+
+/// The counter that the system tells where the implementation does not.
+const MEMORY: &str = "memory";
 
 /// How often a command is asked again whose counters are not yet what they should become.
 const ASK_EVERY: Duration = Duration::from_millis(100);
@@ -97,7 +100,32 @@ impl Job {
         })?;
         let names = self.scenario.inside.iter().map(|counted| &counted.counter);
         let read = |name: &String| (name.clone(), Counter::read(name, &how.counters, &json));
-        Ok(names.map(read).collect())
+        let mut inside: Inside = names.map(read).collect();
+        self.limit(&mut inside);
+        Ok(inside)
+    }
+
+    /// The memory of a process as the system tells it, where the description says nothing of it.
+    pub(super) fn add_memory(&self, inside: &mut Inside, before: Option<u64>, after: Option<u64>) {
+        let observe = self.launcher.iut.observe.as_ref();
+        let is_told = observe.is_some_and(|how| how.counters.contains_key(MEMORY));
+        let mut wanted = self.scenario.inside.iter();
+        if !is_told && wanted.any(|counted| counted.counter == MEMORY) {
+            let grown = before
+                .zip(after)
+                .map(|(before, after)| after.saturating_sub(before));
+            let unseen = || {
+                let why = "the system does not tell how much memory its process takes";
+                Counter::Unseen(why.to_owned())
+            };
+            inside.insert(MEMORY.to_owned(), grown.map_or_else(unseen, Counter::Is));
+        }
+        self.limit(inside);
+    }
+
+    fn limit(&self, inside: &mut Inside) {
+        let most = self.launcher.iut.memory_at_most;
+        inside.insert(MEMORY_AT_MOST.to_owned(), Counter::Is(most));
     }
 
     /// The same of all counters that the scenario looks at.

@@ -21,7 +21,7 @@ use super::result::ScenarioResult;
 use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::{Driven, End, bound_through};
-use crate::launch::{Launcher, open_sockets, ready_within};
+use crate::launch::{Instance, Launcher, open_sockets, ready_within};
 use crate::probe;
 
 /// How often a scenario is played at most if another one's datagram ended the process that both
@@ -232,6 +232,7 @@ impl Job {
             .map(|lease| Arc::clone(&lease.last_sent))
             .unwrap_or_default();
         let clock = met.clock;
+        let memory_before = peak_memory(Some(&met.instance));
         let mut driven = self.drive(context, met, last_sent).await;
         let mut notes = Vec::new();
         let mut outcome = match context.imposed_on(&self.scenario) {
@@ -248,6 +249,7 @@ impl Job {
             }
             None => unless_missed(outcome(&driven), &driven.missed, &last_step(&driven)),
         };
+        let memory_after = peak_memory(driven.instance.as_ref());
         let asked = self.asked(driven.instance.as_ref(), lease.is_some()).await;
         let mut death = self.death(context, &mut driven, &mut outcome).await;
         let mut disturbed = false;
@@ -261,13 +263,14 @@ impl Job {
             }
         }
         let process = self.part(&driven, lease.is_some(), &mut notes).await;
-        let inside = match asked {
+        let mut inside = match asked {
             Some(inside) => inside,
             None => {
                 let since = clock.wall(Duration::ZERO);
                 self.left(driven.instance.as_ref(), since).await
             }
         };
+        self.add_memory(&mut inside, memory_before, memory_after);
         Ok(Attempt {
             driven,
             clock,
@@ -467,6 +470,11 @@ impl Job {
             context.tell(step.told(&self.scenario.id));
         }
     }
+}
+
+/// The most memory that an implementation has held so far, if its process is ours.
+fn peak_memory(instance: Option<&Instance>) -> Option<u64> {
+    instance?.process.as_ref()?.peak_memory()
 }
 
 /// The outcome of the script, or what stood in its way.

@@ -81,7 +81,8 @@ pub static PROTOCOL: Protocol = Protocol {
     sides: ["client", "server"],
     modes: &["push", "pull"],
     settings: &reference::OPTIONS,
-    counters: &[],
+    // The most bytes that were held back for a peer that did not read (PR-T-04).
+    counters: &[("memory", ["/most_waiting", "/most_waiting"])],
     vocabulary: &VOCABULARY,
     requirements,
     survival: "PR-K-01",

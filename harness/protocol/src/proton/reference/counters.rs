@@ -20,6 +20,8 @@ pub(super) struct Counters {
     pub(super) commits: u64,
     /// Items sent or received.
     pub(super) actions: u64,
+    /// Most bytes that waited at a time on a stream whose peer did not read (PR-T-04).
+    pub(super) most_waiting: usize,
     /// Inputs about connections that are over.
     pub(super) late: u64,
 }

@@ -53,6 +53,7 @@ crate::twin::twins! {
     UnreadAcks = "PR-T-04": "a client may leave acks unread as long as it likes",
     UnreadAnswers = "PR-T-04/answers": "a client may leave answers unread as long as it likes",
     UnreadItems = "PR-T-04/items": "a client may leave items unread as long as it likes",
+    UnreadUnbounded = "PR-T-04/memory": "what a client leaves unread is kept without a bound",
     UnreadBriefly = "PR-T-04/early": "the connection is closed when nothing was read for 280 s",
     UnreadLonger = "PR-T-04/late": "a client may read nothing for 320 s",
     RestForever = "PR-T-05": "the rest of a u32 may take as long as it likes",

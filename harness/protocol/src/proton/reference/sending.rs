@@ -34,9 +34,14 @@ impl Sending {
         self.since.is_none()
     }
 
+    /// How many bytes wait.
+    pub(super) const fn waiting(&self) -> usize {
+        self.waiting.len()
+    }
+
     /// Whether so much waits that nothing more should be asked for.
     pub(super) const fn is_full(&self) -> bool {
-        self.waiting.len() >= MOST_WAITING
+        self.waiting() >= MOST_WAITING
     }
 
     /// When the write takes too long, for which it may take `operation`.

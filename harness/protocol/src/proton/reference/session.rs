@@ -336,7 +336,12 @@ impl Session {
 
     fn send(&mut self, now: Duration, id: StreamId, number: u32, context: &mut Context<'_>) {
         let stream = self.streams.get_mut(&id);
-        let bytes = stream.and_then(|stream| stream.sending.send(now, &number.to_le_bytes()));
+        let bytes = stream.and_then(|stream| {
+            let bytes = stream.sending.send(now, &number.to_le_bytes());
+            let most = &mut context.counters.most_waiting;
+            *most = (*most).max(stream.sending.waiting());
+            bytes
+        });
         self.write(id, bytes, context);
     }
 
@@ -442,6 +447,7 @@ impl Session {
         let waits = stream.purpose == Purpose::Of(Kind::Event)
             && self.works()
             && self.without.has(Deviation::EventsWait);
-        !stream.sending.is_full() && !is_busy && !waits
+        let is_full = stream.sending.is_full() && !self.without.has(Deviation::UnreadUnbounded);
+        !is_full && !is_busy && !waits
     }
 }
