@@ -50,7 +50,7 @@ impl Misnamed {
     /// MS-H-15, any vantage, for no network changes an id: the first media after a connection-id
     /// whose id no matching ACK confirmed, in a session that SYN began and an ACK completed. The
     /// connection-id alone licenses nothing and is not found. An id of an earlier session of the
-    /// tuple came late; while a restart is asked for, and after a START, an id may be theirs. Before
+    /// tuple came late, but not at the sender after the ACK; while a restart is asked for, and after a START, an id may be theirs. Before
     /// the ACK it is MS-H-16, unless optimistic start is known to be off. Away from the sender a doubt
     /// after the stream has ended: a handshake may have gone by unseen.
     fn media(self, offered: &Offered, scope: &mut Scope<'_>) {
@@ -305,7 +305,8 @@ impl Session {
             request, offered, ..
         } = &self.handshake;
         let is_judged = request.is_some() && offered.first().is_some();
-        let is_known = offered.contains(&id) || self.before.ids.contains(&id);
+        let may_be_late = scope.is_on_the_path() || self.handshake.confirmed.is_none();
+        let is_known = offered.contains(&id) || may_be_late && self.before.ids.contains(&id);
         let is_h16 = self.handshake.is_early() && scope.option("optimistic_start") != Some(false);
         let is_misnamed = is_judged && !is_known && !is_h16;
         is_misnamed.then(|| Misnamed {

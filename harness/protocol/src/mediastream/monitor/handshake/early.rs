@@ -38,7 +38,8 @@ const OVERTAKEN: Duration = Duration::from_secs(1);
 /// overtaken them (and where the request itself came after its time, no confirmation ever follows); else a
 /// breach.
 ///
-/// MS-H-16, any vantage, also: a connection-id before the ACK with an id that was not assigned.
+/// MS-H-16, any vantage, also: a connection-id before the ACK with an id that was not assigned. That of the
+/// session before may come late, but not at the sender after the SYN-ACK of an optimistic one.
 /// Away from the sender a doubt as long as no SYN-ACK was seen, for it may have been lost.
 ///
 /// MS-H-22, any vantage: a frame that begins after 65,536 bytes of payload or more before the confirmation, within
@@ -96,6 +97,8 @@ impl Early {
         scope: &mut Scope<'_>,
     ) {
         let assigned = offered.first();
+        let is_unknown = assigned.is_none() || scope.option("optimistic_start") != Some(true);
+        let may_be_late = earlier == Some(id) && (scope.is_on_the_path() || is_unknown);
         if offered.contains(&id) {
             self.is_named = true;
             if let Some(first) = &mut self.first {
@@ -107,7 +110,7 @@ impl Early {
             scope.doubt(Rule::H16, why, || {
                 Evidence::new("the assigned id", format!("\"{id}\""))
             });
-        } else if earlier != Some(id) && scope.option("optimistic_start") != Some(false) {
+        } else if !may_be_late && scope.option("optimistic_start") != Some(false) {
             self.is_named = true;
             // MS-H-16
             scope.breach(Rule::H16, || {

@@ -47,8 +47,32 @@ fn a_connection_id_of_an_earlier_session_came_late() {
     let talk = Talk::three_way(5).after(2_000.0).greet("two").frames(1..=5);
     let talk = talk.after(2_000.0).greet("three").frames(1..=5);
     for earlier in ["one", "two"] {
-        assert_healthy(&talk.clone().name(earlier).frames(6..=20));
+        let talk = talk.clone().name(earlier).frames(6..=20);
+        let heard = judge(&talk, &at(Vantage::Path));
+        assert!(heard.findings.is_empty(), "{heard:#?}");
+        assert_eq!(judge(&talk, &at(Vantage::Sender)).findings, ["MS-H-15"]);
     }
+}
+
+#[test]
+fn a_session_that_is_named_as_the_one_before_it_is_misnamed() {
+    let before = Talk::three_way(5).after(2_000.0);
+    let restart = before
+        .clone()
+        .syn("b")
+        .after(1.0)
+        .syn_ack("two")
+        .name("one");
+    let optimistic = MonitorSettings {
+        options: Some(vec!["optimistic_start".to_owned()]),
+        ..at(Vantage::Sender)
+    };
+    assert_eq!(judge(&restart, &optimistic).findings, ["MS-H-16"]);
+    let confirmed = before.greet("two").name("one").frames(1..=5);
+    assert_eq!(
+        judge(&confirmed, &at(Vantage::Sender)).findings,
+        ["MS-H-15"]
+    );
 }
 
 #[test]
