@@ -9,6 +9,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use shakedown_engine::event::Event;
+use shakedown_report::{JsonLines, Sinks};
+
 fn report(arguments: &[&Path]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_shakedown"))
         .arg("report")
@@ -38,8 +41,21 @@ fn run(directory: &Path, shard: &str, verdict: &str, exit: u8) -> PathBuf {
     ];
     let out = directory.join(shard);
     fs::create_dir(&out).expect("a directory can be made");
-    fs::write(out.join("events.jsonl"), events.join("\n") + "\n").expect("a file can be written");
+    write(&out.join("events.jsonl"), &events.join("\n"));
     out
+}
+
+/// Writes events as a run does, with a digest at the end, in the place of one that is there.
+fn write(path: &Path, lines: &str) {
+    let mut sinks = Sinks::new();
+    sinks.add(JsonLines::to_file(path.to_owned()));
+    for line in lines.lines() {
+        let event = serde_json::from_str(line).expect("an event");
+        if !matches!(event, Event::Digest { .. }) {
+            sinks.event(&event);
+        }
+    }
+    assert!(sinks.finish().failures.is_empty());
 }
 
 #[test]
@@ -77,7 +93,11 @@ fn runs_without_a_failure_are_a_success() {
     assert_eq!(output.status.code(), Some(0));
     let written = fs::read_to_string(one.join("events.jsonl")).expect("it is there");
     let lines = String::from_utf8_lossy(&output.stdout).lines().count();
-    assert_eq!(lines, written.lines().count());
+    assert_eq!(
+        lines + 1,
+        written.lines().count(),
+        "the file has a digest too"
+    );
 }
 
 #[test]
@@ -112,7 +132,7 @@ fn parts_of_a_run_are_told_together_only_if_all_are_there() {
     let text = fs::read_to_string(&events).expect("the events");
     let plan = r#""scenarios":1,"plan":{"reference":false,"implementations":[],"of":2,"part":"1/2","suite":"x"}}"#;
     let text = text.replacen(r#""scenarios":1}"#, plan, 1);
-    fs::write(&events, text).expect("a file can be written");
+    write(&events, &text);
     let output = report(&[&one]);
     assert_eq!(output.status.code(), Some(2));
     let error = String::from_utf8_lossy(&output.stderr);
@@ -137,7 +157,7 @@ fn a_waiver_that_no_part_of_a_run_needs_fails_the_report_of_all_parts() {
             );
             let text = text.replacen(r#""scenarios":1}"#, &plan, 1);
             let text = text.replacen(r#""interrupted""#, &waiver, 1);
-            fs::write(&events, text).expect("a file can be written");
+            write(&events, &text);
             run
         };
         let paths: Vec<_> = (1..).zip(matched).map(part).collect();

@@ -82,7 +82,10 @@ pub enum LaunchError {
         why: std::io::Error,
     },
     /// It ended before it was ready.
-    #[error("the implementation ended before it was ready ({ended}); {}", said(.output))]
+    #[error(
+        "the implementation ended before it was ready ({ended}){}; {}",
+        stays(ended), said(.output)
+    )]
     Exited {
         ended: Ended,
         /// The end of its output.
@@ -120,6 +123,14 @@ impl Instance {
     pub fn has_ended(&self) -> bool {
         let process = self.process.as_ref();
         process.is_some_and(|process| process.ended().is_some())
+    }
+}
+
+/// What to do about a process that ended, if it can be told.
+const fn stays(ended: &Ended) -> &'static str {
+    match ended.code {
+        Some(0) => ": it has to stay in the foreground",
+        _ => "",
     }
 }
 

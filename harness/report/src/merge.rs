@@ -34,8 +34,8 @@ pub enum MergeError {
 /// [`MergeError`]: the first thing that is wrong.
 pub fn check_together(replays: &[(String, Replay)]) -> Result<(), MergeError> {
     let mut parts: Vec<(&String, &RunPlan, &str)> = Vec::new();
-    let mut judged: BTreeMap<(&str, &str), &String> = BTreeMap::new();
-    for (path, replay) in replays {
+    let mut judged: BTreeMap<(&str, &str), (usize, &String)> = BTreeMap::new();
+    for (index, (path, replay)) in replays.iter().enumerate() {
         let mut of = "";
         for event in &replay.events {
             match event {
@@ -44,8 +44,8 @@ pub fn check_together(replays: &[(String, Replay)]) -> Result<(), MergeError> {
                     parts.extend(plan.part.as_deref().map(|part| (path, plan, part)));
                 }
                 Event::Verdict(verdict) => {
-                    let known = judged.insert((of, &verdict.scenario), path);
-                    if let Some(first) = known.filter(|first| *first != path) {
+                    let known = judged.insert((of, &verdict.scenario), (index, path));
+                    if let Some((_, first)) = known.filter(|(first, _)| *first != index) {
                         return Err(MergeError::Twice {
                             what: verdict.scenario.clone(),
                             first: first.clone(),
@@ -123,7 +123,6 @@ mod tests {
         };
         let events = [started].into_iter().chain(scenarios.iter().map(verdict));
         let replay = Replay {
-            is_changed: false,
             events: events.collect(),
             notes: Vec::new(),
         };

@@ -15,8 +15,6 @@ pub struct Replay {
     pub events: Vec<Event>,
     /// What was wrong with the file, where the rest of it could be read.
     pub notes: Vec<String>,
-    /// Whether the file is not what the program wrote.
-    pub is_changed: bool,
 }
 
 /// Why events cannot be read back.
@@ -38,6 +36,12 @@ pub enum ReplayError {
         /// What is wrong with it.
         error: serde_json::Error,
     },
+    /// The digest at its end is not that of its lines, or was taken away.
+    #[error(
+        "{}: the events were changed after they were written; a report is made of what a run wrote only",
+        path.display()
+    )]
+    Changed { path: PathBuf },
     /// The events were written by another version of this program.
     #[error(
         "{}: the events have version {version}; this program reads version {VERSION}",
@@ -69,16 +73,16 @@ impl Replay {
         let mut replay = Self {
             events: Vec::new(),
             notes: Vec::new(),
-            is_changed: false,
         };
         let mut before = 0;
+        let mut is_whole = false;
         for (index, line) in bytes.split_inclusive(|byte| *byte == b'\n').enumerate() {
             let line_number = index + 1;
             match serde_json::from_str::<Event>(&String::from_utf8_lossy(line)) {
                 Ok(Event::Digest { sha256 }) => {
                     let is_last = before + line.len() == bytes.len();
                     let real = hex::encode(digest(&SHA256, &bytes[..before]));
-                    replay.is_changed |= !is_last || sha256 != real;
+                    is_whole = is_last && sha256 == real;
                 }
                 Ok(event) => replay.events.push(relocated(event, directory)),
                 Err(_) if !line.ends_with(b"\n") => {
@@ -96,10 +100,9 @@ impl Replay {
             }
             before += line.len();
         }
-        if replay.is_changed {
-            let place = file.display();
-            let note = format!("{place}: the events were changed after they were written");
-            replay.notes.push(note);
+        // What was cut off while it was written has neither an end nor a digest.
+        if !is_whole && replay.events.iter().any(is_end) {
+            return Err(ReplayError::Changed { path: file });
         }
         match replay
             .events
@@ -114,6 +117,14 @@ impl Replay {
             None => Ok(replay),
         }
     }
+}
+
+/// Whether an event is the end of what its file tells.
+const fn is_end(event: &Event) -> bool {
+    matches!(
+        event,
+        Event::RunFinished(_) | Event::CheckFinished(_) | Event::InteropFinished(_)
+    )
 }
 
 /// The version that an event tells.
@@ -204,18 +215,18 @@ mod tests {
     #[rstest]
     #[case::in_a_verdict(|text: String| text.replacen("\"verdict\":\"fail\"", "\"verdict\":\"pass\"", 1))]
     #[case::behind_its_end(|text: String| text + "{\"type\":\"scenario-started\",\"scenario\":\"a\"}\n")]
-    fn a_file_that_was_changed_is_noted(#[case] change: fn(String) -> String) {
+    #[case::without_its_digest(|text: String| text.replace("{\"type\":\"digest\"", ""))]
+    fn a_file_that_was_changed_is_refused(#[case] change: fn(String) -> String) {
         let directory = written(&fixture::run());
         let file = directory.path().join("events.jsonl");
-        let text = fs::read_to_string(&file).unwrap();
-        fs::write(&file, change(text)).unwrap();
-        let replay = Replay::read(directory.path()).unwrap();
-        assert!(replay.is_changed);
-        let note = format!(
-            "{}: the events were changed after they were written",
-            file.display()
-        );
-        assert_eq!(replay.notes, [note]);
+        let mut text = change(fs::read_to_string(&file).unwrap());
+        let last = text.trim_end().rfind('\n').unwrap();
+        if !text[last..].contains("\"type\"") {
+            text.truncate(last + 1);
+        }
+        fs::write(&file, text).unwrap();
+        let error = Replay::read(directory.path()).unwrap_err();
+        assert!(matches!(error, ReplayError::Changed { .. }), "{error}");
     }
 
     #[test]

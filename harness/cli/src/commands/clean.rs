@@ -40,6 +40,9 @@ impl Args {
                 "ended {process}, which a run that is gone had started"
             ))?;
         }
+        if processes.is_empty() && self.after.is_none() {
+            print_line("no run that is gone left anything running")?;
+        }
         Ok(Exit::Success)
     }
 }

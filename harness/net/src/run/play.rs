@@ -1,3 +1,4 @@
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
@@ -21,6 +22,7 @@ use super::result::ScenarioResult;
 use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::{Driven, End, bound_through};
+use crate::kernel;
 use crate::launch::{Instance, Launcher, open_sockets, ready_within};
 use crate::probe;
 
@@ -376,6 +378,13 @@ impl Job {
                     self.target.launcher.iut.name
                 ));
             }
+        }
+        let is_left = |address: &SocketAddr| !is_shared && kernel::is_bound(*address);
+        if let Some(address) = instance.address.filter(is_left) {
+            notes.push(format!(
+                "{} is gone and UDP {address} is still bound: something that it started goes on",
+                self.target.launcher.iut.name
+            ));
         }
         for daemon in process.daemons() {
             notes.push(format!(

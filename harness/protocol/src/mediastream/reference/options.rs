@@ -48,6 +48,9 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
     fragments => |to, _| keep(&mut to.carry, Ok(Carry::Fragments)), {
         means "a sender of media that carries large frames as fragments with positions"
     }
+    counts_frames => |_, _| Ok(()), {
+        means "an initiator that ends its session when as many frames came as the stream has, not at the last number"
+    }
     slots "N" => |to, value| keep(&mut to.slots, number(value, 1, MOST_SLOTS).map(Some)), {
         means "a responder that streams to so many peers at a time; a START token beyond them waits its \
                turn, a SYN or START is refused"
