@@ -264,10 +264,13 @@ impl Session {
             ids,
             highest: (!is_over && highest > 0).then_some(highest),
             last: (highest > 0).then_some(highest),
-            unconfirmed: match self.handshake.confirmed {
-                Some(_) => None,
-                None => self.handshake.early.spent().or(self.before.unconfirmed),
-            },
+            unconfirmed: self
+                .handshake
+                .unconfirmed()
+                .or(match self.handshake.confirmed {
+                    Some(_) => None,
+                    None => self.before.unconfirmed,
+                }),
             start_ack: self.handshake.mark(self.before.start_ack),
             half_open: self.handshake.half_open(self.before.half_open),
         }

@@ -66,6 +66,8 @@ pub(crate) struct Spent {
     frame: Option<u64>,
     /// Whether that began when all was spent.
     is_over: bool,
+    /// An ACK came when the responder may have dropped the session: it may have taken it or not.
+    may_be_confirmed: bool,
 }
 
 /// The first media that nothing licensed.
@@ -154,6 +156,7 @@ impl Early {
             bytes: 0,
             frame: None,
             is_over: false,
+            may_be_confirmed: false,
         }));
         let begins = media.sequence.is_none() || media.sequence != spent.frame;
         spent.is_over |= begins && spent.payload >= BUDGET;
@@ -166,7 +169,10 @@ impl Early {
     /// Judges how much went out so far.
     pub(super) fn amount(&self, scope: &mut Scope<'_>) {
         scope.exercised(Rule::H22);
-        if let Some(Spent { payload, .. }) = self.spent.filter(|spent| spent.is_over) {
+        if let Some(Spent { payload, .. }) = self
+            .spent
+            .filter(|spent| spent.is_over && !spent.may_be_confirmed)
+        {
             // MS-H-22
             scope.breach(Rule::H22, || {
                 let want =
@@ -192,6 +198,13 @@ impl Early {
     /// What went out before the confirmation of this handshake and of those before it on the tuple.
     pub(crate) const fn spent(&self) -> Option<Spent> {
         self.spent
+    }
+
+    /// The confirmation came when the responder may have dropped the session.
+    pub(super) const fn may_be_confirmed(&mut self) {
+        if let Some(spent) = &mut self.spent {
+            spent.may_be_confirmed = true;
+        }
     }
 
     /// That much went to the tuple before.

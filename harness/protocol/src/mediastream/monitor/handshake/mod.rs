@@ -144,6 +144,12 @@ impl Handshake {
         self.unanswered += attempt.unanswered;
     }
 
+    /// What went out before a confirmation that surely came in time.
+    pub(super) fn unconfirmed(&self) -> Option<Spent> {
+        let is_unsure = self.confirmed.is_none() || self.is_confirm_late;
+        self.early.spent().filter(|_| is_unsure)
+    }
+
     /// Whether it may have been dropped half-open.
     pub(super) fn may_be_dropped(&self, scope: &Scope<'_>) -> bool {
         let waiting = self.waiting.as_ref().filter(|_| self.confirmed.is_none());
@@ -326,6 +332,9 @@ impl Handshake {
     /// The first matching confirmation came.
     fn confirm(&mut self, scope: &mut Scope<'_>) {
         self.is_confirm_late = self.may_be_dropped(scope);
+        if self.is_confirm_late {
+            self.early.may_be_confirmed();
+        }
         self.confirmed = Some(scope.now);
         self.early.confirmed(scope);
     }

@@ -178,3 +178,22 @@ fn a_start_that_is_dropped_before_the_ack_begins_no_other_session() {
     assert_eq!(heard.findings, [""; 0], "{:#?}", heard.all);
     assert_eq!(heard.sessions.len(), 1);
 }
+
+#[test]
+fn an_ack_that_comes_too_late_frees_no_budget_for_sure() {
+    let begun = |talk: Talk, id: &str| talk.syn("a").after(1.0).syn_ack(id).name(id);
+    let first = begun(Talk::new(), "one").frames(1..=25).syn_ack("one");
+    let repeated = first.frames(26..=50).after(500.0).syn_ack("one");
+    let repeated = repeated.after(2_850.0).ack("one");
+    let second = begun(repeated.after(1.0), "two").frames(1..=16);
+    let held = second.clone().after(450.0).ack("two").after(0.5);
+    let settings = MonitorSettings {
+        options: optimistic().options,
+        ..supervised("3way")
+    };
+    let heard = judge(&held.data(17, 974).frames(18..=50), &settings);
+    assert!(!heard.findings.contains(&"MS-D-06"), "{:#?}", heard.all);
+    // It may have been taken, so that the budget is free.
+    let heard = judge(&second.frames(17..=50).ack("two"), &settings);
+    assert!(!heard.findings.contains(&"MS-H-22"), "{:#?}", heard.all);
+}
