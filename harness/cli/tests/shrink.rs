@@ -352,7 +352,7 @@ fn what_cannot_be_shrunk_is_told_and_nothing_is_written() {
             "no requirement `MS-H-155`",
         ),
         (
-            &["large.json", "--without", "MS-D-08"],
+            &["large.json", "--without", "MS-R-03"],
             "no behaviour that can be left out",
         ),
         (

@@ -290,21 +290,26 @@ impl Record {
 
     /// The exit codes that follow from what was judged.
     fn judged(&self) -> impl Iterator<Item = u8> {
-        let played = self.verdicts.values().map(|event| event.verdict);
+        let of_verdicts = self
+            .verdicts
+            .values()
+            .filter_map(|event| match event.verdict {
+                Verdict::Fail => Some(1),
+                Verdict::Error | Verdict::Inconclusive => Some(3),
+                Verdict::Pass
+                | Verdict::Advice
+                | Verdict::Waived
+                | Verdict::NotObserved
+                | Verdict::NotApplicable => None,
+            });
+        // What a capture leaves in doubt is no reason to fail.
         let checked = self
             .checks
             .iter()
             .flat_map(|check| check.requirements.values());
-        let verdicts = played.chain(checked.copied());
-        let of_verdicts = verdicts.filter_map(|verdict| match verdict {
-            Verdict::Fail => Some(1),
-            Verdict::Error | Verdict::Inconclusive => Some(3),
-            Verdict::Pass
-            | Verdict::Advice
-            | Verdict::Waived
-            | Verdict::NotObserved
-            | Verdict::NotApplicable => None,
-        });
+        let broken = checked
+            .filter(|verdict| **verdict == Verdict::Fail)
+            .map(|_| 1);
         let pairs = self.table.iter().flat_map(|table| table.counts());
         let of_pairs = pairs.filter_map(|(standing, _)| match standing {
             Standing::NotAsDemanded | Standing::Breaks => Some(1),
@@ -312,7 +317,10 @@ impl Record {
             Standing::AsDemanded | Standing::LeftOpen | Standing::Excused => None,
         });
         let failing = self.summary.iter().flat_map(|summary| &summary.failing);
-        of_verdicts.chain(of_pairs).chain(failing.map(|_| 1))
+        of_verdicts
+            .chain(broken)
+            .chain(of_pairs)
+            .chain(failing.map(|_| 1))
     }
 }
 

@@ -24,7 +24,7 @@ Examples:
   shakedown list requirements --untested
   shakedown list twins --protocol proton")]
 pub(crate) struct Args {
-    /// ListKind is listed
+    /// What is listed
     #[arg(value_enum, default_value_t = ListKind::Scenarios)]
     what: ListKind,
 
@@ -35,7 +35,7 @@ pub(crate) struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
 
-    /// ListKind standard output carries
+    /// What standard output carries
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
 }

@@ -14,7 +14,7 @@ use crate::logging::Global;
 Example: let an editor check scenarios while they are written
   shakedown schema scenario > scenario.schema.json")]
 pub(crate) struct Args {
-    /// SchemaKind the schema is of
+    /// What the schema is of
     what: SchemaKind,
 }
 

@@ -38,7 +38,7 @@ fn refused(setup: &Setup) -> String {
     explore(setup, &mut |_, threads| join(threads)).unwrap_err()
 }
 
-/// EventKind a trace shows of the way: `SYN 1 lost`.
+/// What a trace shows of the way: `SYN 1 lost`.
 fn story(trace: &Trace) -> Vec<String> {
     let told = |event: &Event| match &event.what {
         EventKind::Sent { frame, .. } => format!("{frame} sent"),

@@ -1,4 +1,4 @@
-//! LineEditor typed at a terminal: history, completion and hints.
+//! Lines typed at a terminal: history, completion and hints.
 
 use std::path::PathBuf;
 

@@ -121,7 +121,7 @@ fn typed(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
     }
 }
 
-/// LineEditor from a pipe or a file.
+/// Lines from a pipe or a file.
 fn piped(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
     let mut exit = Exit::Success;
     for line in std::io::stdin().lock().lines() {
