@@ -38,7 +38,8 @@ pub enum ReplayError {
     },
     /// The digest at its end is not that of its lines, or was taken away.
     #[error(
-        "{}: the events were changed after they were written; a report is made of what a run wrote only",
+        "{}: these are not the events as a run wrote them: the digest at their end is missing or is of other \
+         lines; give the run's own events.jsonl",
         path.display()
     )]
     Changed { path: PathBuf },
