@@ -66,7 +66,7 @@ impl PeerSocket {
         &self.socket
     }
 
-    /// Sends one datagram, within [`SEND_WITHIN`].
+    /// Sends one datagram, within a second.
     ///
     /// # Errors
     /// The system's; a datagram that is too long for UDP is one.
