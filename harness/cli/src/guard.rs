@@ -5,11 +5,11 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anstream::eprintln;
-use shakedown_net::process::{RunId, end, orphans};
+use shakedown_net::process::{Marked, RunId, end, orphans};
 
 use crate::exit::{Failure, harness, warning_label};
 
-/// How long what an earlier run left may take to end.
+/// How long what a run left behind may take to end after SIGTERM.
 const GRACE: Duration = Duration::from_secs(1);
 
 /// This program as a second process, which ends what the run started when the run is gone, also by SIGKILL.
@@ -20,13 +20,17 @@ pub(crate) struct Guard {
     process: Option<Child>,
 }
 
+/// Ends processes, and tells which they were.
+pub(crate) fn end_all(processes: Vec<Marked>) -> Vec<Marked> {
+    end(&processes, GRACE);
+    processes
+}
+
 impl Guard {
     /// Ends what earlier runs left, and begins to watch over this one.
     pub(crate) fn begin() -> Result<Self, Failure> {
         let path = own_path()?;
-        let left = orphans();
-        end(&left, GRACE);
-        for process in &left {
+        for process in end_all(orphans()) {
             let label = warning_label();
             eprintln!(
                 "{label} an earlier run was killed and left {process} running, which was ended now"

@@ -114,7 +114,9 @@ async fn shake_hands(
         format!("{address} was asked for a QUIC connection ({alpn}) {waited}")
     };
     let until = begun + TRY * tries;
-    for times in 1.. {
+    let mut times = 0;
+    loop {
+        times += 1;
         let problem = |why: String| Silent {
             came: Some(why),
             ..silent(instance, begun, tried(times))
@@ -135,7 +137,6 @@ async fn shake_hands(
             Answer::Silence(Some(came)) => return Err(problem(came)),
         }
     }
-    Err(silent(instance, begun, tried(u32::MAX)))
 }
 
 /// How often it was asked, and how long that took.

@@ -1,16 +1,13 @@
 //! `shakedown clean`: ends what runs left behind that could not end it themselves.
 
 use std::io::Read;
-use std::time::Duration;
 
-use shakedown_net::process::{RunId, end, orphans, started_by};
+use shakedown_net::process::{RunId, orphans, started_by};
 
 use crate::exit::{Exit, Failure};
+use crate::guard::end_all;
 use crate::logging::Global;
 use crate::reference::print_line;
-
-/// How long what is ended may take after SIGTERM.
-const GRACE: Duration = Duration::from_secs(1);
 
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
@@ -26,15 +23,14 @@ pub(crate) struct Args {
 
 impl Args {
     pub(crate) fn execute(self, _: &Global) -> Result<Exit, Failure> {
-        let processes = match self.after {
+        let processes = end_all(match self.after {
             None => orphans(),
             Some(run) => {
                 // Whatever is read, its end is what counts.
                 let _ = std::io::stdin().read_to_end(&mut Vec::new());
                 started_by(run)
             }
-        };
-        end(&processes, GRACE);
+        });
         for process in &processes {
             print_line(&format!(
                 "ended {process}, which a run that is gone had started"
