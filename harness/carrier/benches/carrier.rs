@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket};
+use shakedown_protocol::event_loop::{EventLoop, InFlight, Next};
 use shakedown_protocol::proton::{Server, ServerSettings, TRANSPORT, Workload, WorkloadClient};
 use shakedown_protocol::streams::StreamMachine;
 
@@ -18,39 +19,34 @@ fn play<S: StreamMachine, C: StreamMachine>(
     mut server: Carrier<S>,
     mut client: Carrier<C>,
 ) -> usize {
-    let mut now = Duration::ZERO;
-    let mut flying = std::collections::VecDeque::new();
+    let mut event_loop = EventLoop::new(InFlight::new());
     let mut packets = 0;
-    client.tick(now);
+    client.tick(Duration::ZERO);
     loop {
+        let due = event_loop.now() + LATENCY;
         while let Some(effect) = server.poll() {
             if let Effect::Send { payload, .. } = effect {
-                flying.push_back((now + LATENCY, 1, payload));
+                event_loop.network.put(due, (1, payload));
             }
         }
         while let Some(effect) = client.poll() {
             if let Effect::Send { payload, .. } = effect {
-                flying.push_back((now + LATENCY, 0, payload));
+                event_loop.network.put(due, (0, payload));
             }
         }
-        let due = [server.deadline(), client.deadline()].into_iter().flatten();
-        let due = due.chain(flying.front().map(|(at, ..)| *at)).min();
-        let Some(due) = due else {
-            return packets;
-        };
-        now = now.max(due);
-        while let Some((_, to, payload)) = flying.pop_front_if(|(at, ..)| *at <= now) {
-            packets += 1;
-            match to {
-                0 => server.receive(now, Socket::MAIN, address(1), &payload),
-                _ => client.receive(now, Socket::MAIN, address(0), &payload),
+        let next = event_loop.next(&[server.deadline(), client.deadline()]);
+        let now = event_loop.now();
+        match next {
+            Some(Next::Arrival((to, payload))) => {
+                packets += 1;
+                match to {
+                    0 => server.receive(now, Socket::MAIN, address(1), &payload),
+                    _ => client.receive(now, Socket::MAIN, address(0), &payload),
+                }
             }
-        }
-        if server.deadline().is_some_and(|due| due <= now) {
-            server.tick(now);
-        }
-        if client.deadline().is_some_and(|due| due <= now) {
-            client.tick(now);
+            Some(Next::Deadline(0)) => server.tick(now),
+            Some(Next::Deadline(_)) => client.tick(now),
+            None => return packets,
         }
     }
 }

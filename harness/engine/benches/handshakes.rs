@@ -17,8 +17,8 @@ use std::time::{Duration, Instant};
 
 use criterion::{Criterion, Throughput, criterion_group, criterion_main};
 use shakedown_capture::{Datagram, Tap, WriterSettings};
-use shakedown_engine::event_loop::{EventLoop, Next};
 use shakedown_engine::network::{Impairment, Network};
+use shakedown_protocol::event_loop::{EventLoop, Next};
 use shakedown_protocol::machine::{Fork, Input, Output};
 use shakedown_protocol::mediastream::frame::Frame;
 use shakedown_protocol::mediastream::{self, PROTOCOL};

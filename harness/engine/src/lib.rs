@@ -4,7 +4,7 @@
 //! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to editors;
 //! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
 //! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
-//! reference machine in virtual time, by the one [`event_loop`]; [`explore`] is about both reference machines at one table; [`shrink`]
+//! reference machine in virtual time, by the one [`event_loop`](shakedown_protocol::event_loop); [`explore`] is about both reference machines at one table; [`shrink`]
 //! makes a failing scenario small; [`twins`] plays faulty references; [`interop`] sets implementations against each other; [`event`] is
 //! what a run tells the world.
 //!
@@ -15,7 +15,6 @@ pub mod check;
 mod dice;
 pub mod document;
 pub mod event;
-pub mod event_loop;
 pub mod explore;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;

@@ -220,7 +220,7 @@ fn who_lost_its_state_says_so_to_whoever_goes_on() {
     for payload in garbage {
         world
             .server
-            .receive(world.now, Socket::MAIN, from, &payload);
+            .receive(world.now(), Socket::MAIN, from, &payload);
     }
     world.server([]);
     assert_eq!(world.sent.len(), count);
@@ -240,7 +240,7 @@ fn a_server_of_other_versions_ends_it() {
         answer.extend_from_slice(id);
     }
     answer.extend_from_slice(&[0x0a; 4]);
-    let (now, server) = (world.now, super::world::server_address());
+    let (now, server) = (world.now(), super::world::server_address());
     world.clients[0].receive(now, Socket::MAIN, server, &answer);
     let heard = "0 ended Other(\"peer doesn't implement any supported version\")";
     assert_eq!(world.puppets()[1].heard, [heard]);

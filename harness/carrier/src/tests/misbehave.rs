@@ -135,7 +135,7 @@ fn a_server_misbehaves_too() {
     let mut world = Puppets::with(&tester(PLAIN), &settings(PLAIN));
     world
         .server
-        .ask(world.now, |puppet| puppet.hesitates = true);
+        .ask(world.now(), |puppet| puppet.hesitates = true);
     world.client([Output::Connect(FIRST)]);
     let faults = Faults {
         announced: BTreeMap::from([(BIDIRECTIONAL, 100)]),
@@ -172,7 +172,7 @@ fn parameters_that_cannot_be_begin_no_connection() {
     assert!(heard(world.puppets()[1]));
     world
         .server
-        .ask(world.now, |puppet| puppet.hesitates = true);
+        .ask(world.now(), |puppet| puppet.hesitates = true);
     world.client([Output::Connect(SECOND)]);
     world.server([Output::AdmitBy(FIRST, wrong())]);
     assert!(heard(world.puppets()[0]));

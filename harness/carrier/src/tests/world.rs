@@ -1,11 +1,11 @@
 //! A network of one server and some clients, in virtual time: each datagram takes as long as any
 //! other, and some are lost.
 
-use std::collections::BTreeMap;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
 use crate::{Carrier, Effect, Security, Settings, Socket};
+use shakedown_protocol::event_loop::{EventLoop, InFlight, Next};
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::proton;
 use shakedown_protocol::streams::{ConnectionNumber, StreamMachine};
@@ -42,10 +42,9 @@ pub(super) struct Packet {
 }
 
 pub(super) struct World<S, C> {
-    pub(super) now: Duration,
     pub(super) server: Carrier<S>,
     pub(super) clients: Vec<Carrier<C>>,
-    flying: BTreeMap<(Duration, usize), Packet>,
+    event_loop: EventLoop<InFlight<Packet>>,
     /// Everything that was sent.
     pub(super) sent: Vec<Packet>,
     /// Of so many datagrams one is lost.
@@ -59,10 +58,9 @@ pub(super) struct World<S, C> {
 impl<S: StreamMachine, C: StreamMachine> World<S, C> {
     pub(super) fn new(server: Carrier<S>) -> Self {
         let mut world = Self {
-            now: Duration::ZERO,
             server,
             clients: Vec::new(),
-            flying: BTreeMap::new(),
+            event_loop: EventLoop::new(InFlight::new()),
             sent: Vec::new(),
             one_lost_in: None,
             changed: Vec::new(),
@@ -76,68 +74,59 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
     pub(super) fn join(&mut self, client: Carrier<C>) {
         self.clients.push(client);
         let client = self.clients.len() - 1;
-        self.clients[client].tick(self.now);
+        self.clients[client].tick(self.event_loop.now());
         self.collect();
     }
 
     pub(super) fn ask<T>(&mut self, client: usize, ask: impl FnOnce(&mut C) -> T) -> T {
-        let answer = self.clients[client].ask(self.now, ask);
+        let answer = self.clients[client].ask(self.event_loop.now(), ask);
         self.collect();
         answer
     }
 
     pub(super) fn ask_server<T>(&mut self, ask: impl FnOnce(&mut S) -> T) -> T {
-        let answer = self.server.ask(self.now, ask);
+        let answer = self.server.ask(self.event_loop.now(), ask);
         self.collect();
         answer
     }
 
+    pub(super) const fn now(&self) -> Duration {
+        self.event_loop.now()
+    }
+
     pub(super) fn run_for(&mut self, span: Duration) {
-        let end = self.now + span;
-        while let Some(next) = self.next().filter(|next| *next <= end) {
-            self.now = next;
-            self.step();
-        }
-        self.now = end;
-    }
-
-    fn next(&self) -> Option<Duration> {
-        let clients = self.clients.iter().filter_map(Carrier::deadline);
-        let flying = self.flying.keys().next().map(|(at, _)| *at);
-        let next = clients.chain(self.server.deadline()).chain(flying).min()?;
-        Some(next.max(self.now))
-    }
-
-    fn step(&mut self) {
-        while let Some(entry) = self
-            .flying
-            .first_entry()
-            .filter(|it| it.key().0 <= self.now)
-        {
-            let packet = entry.remove();
-            if packet.to == server_address() {
-                self.server
-                    .receive(self.now, Socket::MAIN, packet.from, &packet.payload);
-            } else {
-                let SocketAddr::V4(to) = packet.to else {
-                    panic!("nobody is there");
-                };
-                let client = usize::from(to.ip().octets()[3]);
-                let socket = Socket(usize::from(to.port() - 40_000));
-                self.clients[client].receive(self.now, socket, packet.from, &packet.payload);
+        let end = self.now() + span;
+        loop {
+            let clients = self.clients.iter().map(Carrier::deadline);
+            let deadlines: Vec<_> = [self.server.deadline()]
+                .into_iter()
+                .chain(clients)
+                .collect();
+            let next = self.event_loop.next_until(end, &deadlines);
+            let now = self.now();
+            match next {
+                Some(Next::Arrival(packet)) => self.arrive(&packet),
+                Some(Next::Deadline(0)) => self.server.tick(now),
+                Some(Next::Deadline(place)) => self.clients[place - 1].tick(now),
+                None => return,
             }
             self.collect();
         }
-        let is_due = |due: Option<Duration>| due.is_some_and(|due| due <= self.now);
-        if is_due(self.server.deadline()) {
-            self.server.tick(self.now);
+    }
+
+    fn arrive(&mut self, packet: &Packet) {
+        let now = self.now();
+        if packet.to == server_address() {
+            self.server
+                .receive(now, Socket::MAIN, packet.from, &packet.payload);
+            return;
         }
-        for client in &mut self.clients {
-            if is_due(client.deadline()) {
-                client.tick(self.now);
-            }
-        }
-        self.collect();
+        let SocketAddr::V4(to) = packet.to else {
+            panic!("nobody is there");
+        };
+        let client = usize::from(to.ip().octets()[3]);
+        let socket = Socket(usize::from(to.port() - 40_000));
+        self.clients[client].receive(now, socket, packet.from, &packet.payload);
     }
 
     fn collect(&mut self) {
@@ -159,7 +148,7 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
                 payload,
             } => {
                 let packet = Packet {
-                    at: self.now,
+                    at: self.now(),
                     from: address(socket),
                     to,
                     payload,
@@ -170,7 +159,7 @@ impl<S: StreamMachine, C: StreamMachine> World<S, C> {
                     .one_lost_in
                     .is_none_or(|times| !count.is_multiple_of(times))
                 {
-                    self.flying.insert((self.now + LATENCY, count), packet);
+                    self.event_loop.network.put(packet.at + LATENCY, packet);
                 }
             }
             Effect::Ended {

@@ -1,9 +1,9 @@
 use std::time::Duration;
 
+use shakedown_protocol::event_loop::InFlight;
 use shakedown_protocol::requirement::Role;
 
 use super::exact::MatchedFaults;
-use super::in_flight::InFlight;
 use super::random::{Draw, Draws, RandomStream};
 use super::{
     Arrival, Counts, Delay, Effects, Impairment, LONGEST_EXACT_REORDER, LONGEST_QUEUE,
@@ -78,7 +78,7 @@ impl<T: Clone> Direction<T> {
         departure: &Departure<'_>,
         tag: T,
         mut payload: Vec<u8>,
-        in_flight: &mut InFlight<T>,
+        in_flight: &mut InFlight<Arrival<T>>,
     ) -> Effects {
         self.counts.sent += 1;
         let draws = self.random.as_mut().map(RandomStream::draw);
@@ -155,9 +155,9 @@ impl<T: Clone> Direction<T> {
                 }
             }
             None => {
-                in_flight.put(first);
+                in_flight.put(first.at, first);
                 if let Some(copied) = copied {
-                    in_flight.put(copied);
+                    in_flight.put(copied.at, copied);
                 }
                 self.overtake(at, in_flight);
             }
@@ -171,12 +171,10 @@ impl<T: Clone> Direction<T> {
     }
 
     /// Puts on their way those that were held until `now` and wait no longer.
-    pub(super) fn release_until(&mut self, now: Duration, in_flight: &mut InFlight<T>) {
+    pub(super) fn release_until(&mut self, now: Duration, in_flight: &mut InFlight<Arrival<T>>) {
         for held in self.held.extract_if(.., |held| held.latest <= now) {
-            in_flight.put(Arrival {
-                at: held.latest,
-                ..held.arrival
-            });
+            let at = held.latest;
+            in_flight.put(at, Arrival { at, ..held.arrival });
         }
     }
 
@@ -236,15 +234,13 @@ impl<T: Clone> Direction<T> {
     }
 
     /// A datagram that arrives at `at` overtakes those that are held.
-    fn overtake(&mut self, at: Duration, in_flight: &mut InFlight<T>) {
+    fn overtake(&mut self, at: Duration, in_flight: &mut InFlight<Arrival<T>>) {
         for held in &mut self.held {
             held.waits_for = held.waits_for.saturating_sub(1);
         }
         for held in self.held.extract_if(.., |held| held.waits_for == 0) {
-            in_flight.put(Arrival {
-                at: at.clamp(held.arrival.at, held.latest),
-                ..held.arrival
-            });
+            let at = at.clamp(held.arrival.at, held.latest);
+            in_flight.put(at, Arrival { at, ..held.arrival });
         }
     }
 }

@@ -122,6 +122,7 @@ impl Impairment {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_protocol::event_loop::Link as _;
     use std::time::Duration;
 
     use serde_json::json;

@@ -1,7 +1,7 @@
 //! A network emulator without I/O: datagrams go in as they are sent and come out as they arrive.
 //!
 //! The owner calls [`Network::send`] with the time and a datagram, waits until
-//! [`Network::deadline`], and takes what has arrived with [`Network::arrive`] until it returns
+//! [`Link::deadline`], and takes what has arrived with [`Link::arrive`] until it returns
 //! `None`. In virtual time the owner jumps from deadline to deadline; a relay of real datagrams waits for
 //! them. The same impairment, seed and sends give the same arrivals.
 //!
@@ -33,7 +33,6 @@ mod exact;
 mod fault_log;
 mod file_form;
 mod impairment;
-mod in_flight;
 mod random;
 mod validate;
 
@@ -44,12 +43,12 @@ mod tests;
 
 use std::time::Duration;
 
+use shakedown_protocol::event_loop::{InFlight, Link};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 
 use direction::{Departure, Direction};
 use exact::{MatchedFaults, PendingFault};
-use in_flight::InFlight;
 
 pub use command_line::ImpairmentError;
 pub use fault_log::FaultLog;
@@ -76,7 +75,7 @@ pub struct Network<T> {
     faults: Vec<PendingFault>,
     initiator: Direction<T>,
     responder: Direction<T>,
-    in_flight: InFlight<T>,
+    in_flight: InFlight<Arrival<T>>,
 }
 
 /// A datagram that has arrived.
@@ -183,27 +182,6 @@ impl<T: Clone> Network<T> {
         direction.send(&departure, tag, payload, &mut self.in_flight)
     }
 
-    /// When something arrives next, if anything is on its way.
-    #[must_use]
-    pub fn deadline(&self) -> Option<Duration> {
-        let held = [self.initiator.release(), self.responder.release()];
-        let next = held.into_iter().chain([self.in_flight.next()]);
-        next.flatten().min()
-    }
-
-    /// The next datagram that has arrived at `now`.
-    pub fn arrive(&mut self, now: Duration) -> Option<Arrival<T>> {
-        self.initiator.release_until(now, &mut self.in_flight);
-        self.responder.release_until(now, &mut self.in_flight);
-        let arrival = self.in_flight.take(now)?;
-        let direction = match arrival.from {
-            Role::Initiator => &mut self.initiator,
-            Role::Responder => &mut self.responder,
-        };
-        direction.counts.arrived += u64::from(!arrival.is_copy);
-        Some(arrival)
-    }
-
     /// Ends every impairment but the delay. What is on its way arrives.
     pub fn heal(&mut self) {
         self.faults.clear();
@@ -230,6 +208,28 @@ impl<T: Clone> Network<T> {
     pub fn missed(&self) -> impl Iterator<Item = &Fault> {
         let pending = self.faults.iter().filter(|pending| !pending.is_over());
         pending.map(|pending| &pending.fault)
+    }
+}
+
+impl<T: Clone> Link for Network<T> {
+    type Arrival = Arrival<T>;
+
+    fn deadline(&self) -> Option<Duration> {
+        let held = [self.initiator.release(), self.responder.release()];
+        let next = held.into_iter().chain([self.in_flight.deadline()]);
+        next.flatten().min()
+    }
+
+    fn arrive(&mut self, now: Duration) -> Option<Arrival<T>> {
+        self.initiator.release_until(now, &mut self.in_flight);
+        self.responder.release_until(now, &mut self.in_flight);
+        let arrival = self.in_flight.arrive(now)?;
+        let direction = match arrival.from {
+            Role::Initiator => &mut self.initiator,
+            Role::Responder => &mut self.responder,
+        };
+        direction.counts.arrived += u64::from(!arrival.is_copy);
+        Some(arrival)
     }
 }
 

@@ -5,11 +5,11 @@ use std::time::Duration;
 use serde_json::Value;
 use shakedown_capture::{MAX_PAYLOAD_IPV4, Tap, WriteError, WriterSettings};
 use shakedown_carrier::Security;
+use shakedown_protocol::event_loop::{EventLoop, Next};
 use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
-use crate::event_loop::{EventLoop, Next};
 use crate::network::{Arrival, FaultLog, Network};
 use crate::reference::reference;
 use crate::scenario::Scenario;
@@ -58,7 +58,7 @@ pub(super) struct VirtualRun<'s> {
     started: Duration,
     /// The exit status of its process, when that ends by itself.
     status: i32,
-    event_loop: EventLoop<Route>,
+    event_loop: EventLoop<Network<Route>>,
     /// Of a network that leaves something to chance.
     fault_log: Option<FaultLog>,
     /// The tap is at the reference's edge of a network that does harm, else at the scripted peer.

@@ -6,6 +6,7 @@ use std::sync::mpsc::{Receiver, TryRecvError};
 use std::time::Duration;
 
 use shakedown_engine::network::{Arrival, Network};
+use shakedown_protocol::event_loop::Link;
 use shakedown_protocol::requirement::Role;
 
 use crate::clock::Clock;

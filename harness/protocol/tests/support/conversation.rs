@@ -3,7 +3,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use shakedown_protocol::machine::{Input, Machine, Output};
+use shakedown_protocol::event_loop::{EventLoop, InFlight, Next};
+use shakedown_protocol::machine::{Input, Output};
 use shakedown_protocol::mediastream;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{ReferenceSettings, StreamParameters};
@@ -39,53 +40,39 @@ pub(crate) fn conversation(mode: &str, options: &[&str]) -> Vec<Sent> {
     };
     let mut asks = mediastream::new_reference(&settings(Role::Initiator)).unwrap();
     let mut serves = mediastream::new_reference(&settings(Role::Responder)).unwrap();
+    let mut event_loop = EventLoop::new(InFlight::new());
     let mut packets: Vec<Sent> = Vec::new();
-    let mut delivered = 0;
-    let mut now = Duration::ZERO;
+    asks.handle(Duration::ZERO, Input::Tick);
     loop {
-        asks.handle(now, Input::Tick);
-        serves.handle(now, Input::Tick);
-        collect(asks.as_mut(), now, false, &mut packets);
-        collect(serves.as_mut(), now, true, &mut packets);
-        let arrival = packets.get(delivered).map(|(sent, _, _)| *sent + DELAY);
-        let next = [asks.deadline(), serves.deadline(), arrival]
-            .into_iter()
-            .flatten()
-            .min();
-        let Some(next) = next else {
-            assert!(asks.is_finished(), "the session is over");
-            return packets;
-        };
-        now = now.max(next);
-        while let Some((sent, from_responder, payload)) = packets.get(delivered).cloned() {
-            if sent + DELAY > now {
-                break;
+        for (machine, from_responder) in [(asks.as_mut(), false), (serves.as_mut(), true)] {
+            while let Some(output) = machine.poll() {
+                let Output::Send { payload, .. } = output else {
+                    continue;
+                };
+                let packet = (event_loop.now(), from_responder, payload);
+                packets.push(packet.clone());
+                event_loop.network.put(packet.0 + DELAY, packet);
             }
-            delivered += 1;
-            let (to, from): (&mut dyn Machine, _) = match from_responder {
-                true => (asks.as_mut(), responder()),
-                false => (serves.as_mut(), initiator()),
-            };
-            to.handle(
-                now,
-                Input::Datagram {
-                    from,
-                    payload: &payload,
-                },
-            );
         }
-    }
-}
-
-fn collect(
-    machine: &mut dyn Machine,
-    now: Duration,
-    from_responder: bool,
-    packets: &mut Vec<Sent>,
-) {
-    while let Some(output) = machine.poll() {
-        if let Output::Send { payload, .. } = output {
-            packets.push((now, from_responder, payload));
+        let next = event_loop.next(&[asks.deadline(), serves.deadline()]);
+        let now = event_loop.now();
+        match next {
+            Some(Next::Arrival((_, from_responder, payload))) => {
+                let payload = payload.as_slice();
+                if from_responder {
+                    let from = responder();
+                    asks.handle(now, Input::Datagram { from, payload });
+                } else {
+                    let from = initiator();
+                    serves.handle(now, Input::Datagram { from, payload });
+                }
+            }
+            Some(Next::Deadline(0)) => asks.handle(now, Input::Tick),
+            Some(Next::Deadline(_)) => serves.handle(now, Input::Tick),
+            None => {
+                assert!(asks.is_finished(), "the session is over");
+                return packets;
+            }
         }
     }
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use shakedown_carrier::{Effect, Socket};
 use shakedown_protocol::Protocol;
+use shakedown_protocol::event_loop::{EventLoop, Next};
 use shakedown_protocol::exploration::{Breach, Participants, Rest, RunFacts};
 use shakedown_protocol::monitor::Finding;
 use shakedown_protocol::requirement::Role;
@@ -11,7 +12,6 @@ use shakedown_protocol::requirement::Role;
 use super::Profile;
 use super::clock::Clock;
 use super::node::{CLIENT_PORT, Node};
-use crate::event_loop::{EventLoop, Next};
 use crate::explore::Violation;
 use crate::explore::log::{Kept, Log, LogEntry};
 use crate::network::Network;
@@ -25,7 +25,7 @@ const MOST: usize = 10;
 
 /// Machines on one network, and the profile that befalls them.
 pub(crate) struct VirtualRun {
-    event_loop: EventLoop<Route>,
+    event_loop: EventLoop<Network<Route>>,
     /// The clients, then the server.
     nodes: Vec<Node>,
     facts: Option<Box<dyn RunFacts>>,

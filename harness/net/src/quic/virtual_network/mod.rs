@@ -29,6 +29,7 @@ use quinn::udp::{EcnCodepoint, RecvMeta, Transmit};
 use quinn::{AsyncUdpSocket, EndpointConfig, Runtime, TokioRuntime, UdpPoller};
 use shakedown_engine::network::{Counts, Fault, Impairment, Network};
 use shakedown_protocol::SEALED;
+use shakedown_protocol::event_loop::Link as _;
 use shakedown_protocol::requirement::Role;
 use tokio::sync::Notify;
 use tokio::time::{Instant, sleep_until};

@@ -66,7 +66,7 @@ fn nothing_is_found_in_a_stream_of_the_reference(
     };
     let mut pair = Pair::new(told, settings(mode, initiator, extra));
     pair.run();
-    let end = pair.now + Duration::from_secs(20);
+    let end = pair.now() + Duration::from_secs(20);
     assert_eq!(findings(&pair.sent, &monitor, end), Vec::<String>::new());
 }
 
@@ -98,7 +98,7 @@ fn nothing_is_found_on_the_path_whatever_2_mishaps_happen(
     for pattern in patterns(7).iter().filter(is_usual) {
         let mut pair = pair_under(pattern, options);
         pair.run();
-        let end = pair.now + Duration::from_secs(20);
+        let end = pair.now() + Duration::from_secs(20);
         let found = findings(&pair.arrived, &monitor, end);
         assert!(found.is_empty(), "{pattern:?}: {found:#?}");
     }

@@ -6,13 +6,13 @@ mod judged;
 mod start3;
 mod tests;
 
-use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::initiator::Initiator;
 use super::responder::Responder;
 use super::settings::Settings;
+use crate::event_loop::{EventLoop, InFlight, Next};
 use crate::machine::{Input, Machine, Outcome, Output};
 
 /// Time that a datagram takes, if its fate is nothing else.
@@ -26,7 +26,6 @@ type ArrivalTimes = Box<dyn FnMut(usize, &Datagram) -> Vec<Duration>>;
 pub(super) struct Pair {
     pub(super) initiator: Initiator,
     pub(super) responder: Responder,
-    pub(super) now: Duration,
     /// Everything that was sent, in order.
     pub(super) sent: Vec<Datagram>,
     /// Everything that arrived, in order, with the time of its arrival.
@@ -34,8 +33,7 @@ pub(super) struct Pair {
     /// How each side's sessions ended.
     pub(super) initiator_outcome: Option<Outcome>,
     pub(super) responder_outcomes: Vec<Outcome>,
-    in_flight: BTreeMap<(Duration, usize), Datagram>,
-    arrivals: usize,
+    event_loop: EventLoop<InFlight<Datagram>>,
     arrival_times: ArrivalTimes,
 }
 
@@ -62,13 +60,11 @@ impl Pair {
         Self {
             initiator: Initiator::new(initiator, mode, responder_address()),
             responder: Responder::new(responder),
-            now: Duration::ZERO,
             sent: Vec::new(),
             arrived: Vec::new(),
             initiator_outcome: None,
             responder_outcomes: Vec::new(),
-            in_flight: BTreeMap::new(),
-            arrivals: 0,
+            event_loop: EventLoop::new(InFlight::new()),
             arrival_times: Box::new(|_, _| vec![LATENCY]),
         }
     }
@@ -81,35 +77,32 @@ impl Pair {
         self
     }
 
-    /// Goes to the next moment at which something happens; false if nothing will.
+    pub(super) const fn now(&self) -> Duration {
+        self.event_loop.now()
+    }
+
+    /// Goes on to what happens next; false if nothing will.
     pub(super) fn step(&mut self) -> bool {
-        let flight = self.in_flight.keys().next().map(|(at, _)| *at);
-        let deadlines = [self.initiator.deadline(), self.responder.deadline(), flight];
-        let Some(next) = deadlines.into_iter().flatten().min() else {
-            return false;
-        };
-        self.now = self.now.max(next);
-        let now = self.now;
-        self.initiator.handle(now, Input::Tick);
-        self.responder.handle(now, Input::Tick);
-        self.collect();
-        while let Some(entry) = self
-            .in_flight
-            .first_entry()
-            .filter(|entry| entry.key().0 <= now)
-        {
-            let mut flight = entry.remove();
-            flight.at = now;
-            let (from, payload) = (flight.from, flight.payload.as_slice());
-            let input = Input::Datagram { from, payload };
-            if flight.to == responder_address() {
-                self.responder.handle(now, input);
-            } else {
-                self.initiator.handle(now, input);
+        let deadlines = [self.initiator.deadline(), self.responder.deadline()];
+        let next = self.event_loop.next(&deadlines);
+        let now = self.now();
+        match next {
+            Some(Next::Arrival(mut datagram)) => {
+                datagram.at = now;
+                let (from, payload) = (datagram.from, datagram.payload.as_slice());
+                let input = Input::Datagram { from, payload };
+                if datagram.to == responder_address() {
+                    self.responder.handle(now, input);
+                } else {
+                    self.initiator.handle(now, input);
+                }
+                self.arrived.push(datagram);
             }
-            self.arrived.push(flight);
-            self.collect();
+            Some(Next::Deadline(0)) => self.initiator.handle(now, Input::Tick),
+            Some(Next::Deadline(_)) => self.responder.handle(now, Input::Tick),
+            None => return false,
         }
+        self.collect();
         true
     }
 
@@ -140,17 +133,16 @@ impl Pair {
     }
 
     fn launch(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
-        let flight = Datagram {
-            at: self.now,
+        let at = self.now();
+        let datagram = Datagram {
+            at,
             from,
             to,
             payload,
         };
-        for delay in (self.arrival_times)(self.sent.len(), &flight) {
-            self.arrivals += 1;
-            let key = (self.now + delay, self.arrivals);
-            self.in_flight.insert(key, flight.clone());
+        for delay in (self.arrival_times)(self.sent.len(), &datagram) {
+            self.event_loop.network.put(at + delay, datagram.clone());
         }
-        self.sent.push(flight);
+        self.sent.push(datagram);
     }
 }

@@ -12,6 +12,7 @@ use super::super::settings::tests::{given, settings};
 use super::super::uploader::Uploader;
 use super::*;
 use crate::StreamParameters;
+use crate::event_loop::{EventLoop, InFlight, Next};
 use crate::machine::Outcome;
 use crate::mediastream::Mode;
 use crate::mediastream::frame::JOIN_TOKEN;
@@ -62,9 +63,7 @@ struct ManyClients {
     server: Server<Responder, Uploads>,
     clients: BTreeMap<SocketAddr, Box<dyn Machine>>,
     timers: BTreeSet<(Duration, SocketAddr)>,
-    flying: BTreeMap<(Duration, usize), (SocketAddr, SocketAddr, Vec<u8>)>,
-    launched: usize,
-    now: Duration,
+    event_loop: EventLoop<InFlight<(SocketAddr, SocketAddr, Vec<u8>)>>,
     outcomes: BTreeMap<SocketAddr, Outcome>,
     server_outcomes: Vec<(SocketAddr, Outcome)>,
     most_streams: usize,
@@ -77,9 +76,7 @@ impl ManyClients {
             server: Server::of(server),
             clients: BTreeMap::new(),
             timers: BTreeSet::new(),
-            flying: BTreeMap::new(),
-            launched: 0,
-            now: Duration::ZERO,
+            event_loop: EventLoop::new(InFlight::new()),
             outcomes: BTreeMap::new(),
             server_outcomes: Vec::new(),
             most_streams: 0,
@@ -89,7 +86,7 @@ impl ManyClients {
 
     fn add(&mut self, address: SocketAddr, client: impl Machine + 'static) {
         self.clients.insert(address, Box::new(client));
-        self.timers.insert((self.now, address));
+        self.timers.insert((self.now(), address));
     }
 
     fn add_initiator(&mut self, n: u16, settings: &Settings) {
@@ -101,40 +98,30 @@ impl ManyClients {
         self.add(remote(n), Uploader::new(settings.clone(), server_address()));
     }
 
+    const fn now(&self) -> Duration {
+        self.event_loop.now()
+    }
+
     /// Runs until nothing more happens, or until `end`.
     fn run_until(&mut self, end: Duration) {
         loop {
-            let flight = self.flying.keys().next().map(|(at, _)| *at);
-            let timer = self.timers.first().map(|(at, _)| *at);
-            let next = [flight, timer, self.server.deadline()];
-            let Some(next) = next.into_iter().flatten().min().filter(|at| *at <= end) else {
-                return;
-            };
-            self.now = self.now.max(next);
-            self.step();
-        }
-    }
-
-    fn step(&mut self) {
-        let now = self.now;
-        self.server.handle(now, Input::Tick);
-        self.collect_server();
-        while let Some(&(at, address)) = self.timers.first().filter(|(at, _)| *at <= now) {
-            self.timers.remove(&(at, address));
-            self.feed(address, Input::Tick);
-        }
-        while let Some(entry) = self
-            .flying
-            .first_entry()
-            .filter(|entry| entry.key().0 <= now)
-        {
-            let (from, to, payload) = entry.remove();
-            let payload = payload.as_slice();
-            if to == server_address() {
-                self.server.handle(now, Input::Datagram { from, payload });
-                self.collect_server();
-            } else {
-                self.feed(to, Input::Datagram { from, payload });
+            let timer = self.timers.first().copied();
+            let deadlines = [self.server.deadline(), timer.map(|(at, _)| at)];
+            match (self.event_loop.next_until(end, &deadlines), timer) {
+                (Some(Next::Arrival((from, to, payload))), _) => {
+                    let payload = payload.as_slice();
+                    let input = Input::Datagram { from, payload };
+                    match to == server_address() {
+                        true => self.serve(input),
+                        false => self.feed(to, input),
+                    }
+                }
+                (Some(Next::Deadline(1)), Some((at, address))) => {
+                    self.timers.remove(&(at, address));
+                    self.feed(address, Input::Tick);
+                }
+                (Some(Next::Deadline(_)), _) => self.serve(Input::Tick),
+                (None, _) => return,
             }
         }
     }
@@ -146,7 +133,7 @@ impl ManyClients {
         if let Some(due) = client.deadline() {
             self.timers.remove(&(due, address));
         }
-        client.handle(self.now, input);
+        client.handle(self.event_loop.now(), input);
         if let Some(due) = client.deadline() {
             self.timers.insert((due, address));
         }
@@ -165,7 +152,8 @@ impl ManyClients {
         }
     }
 
-    fn collect_server(&mut self) {
+    fn serve(&mut self, input: Input<'_>) {
+        self.server.handle(self.now(), input);
         while let Some(output) = self.server.poll() {
             match output {
                 Output::Send { to, payload } => self.launch(server_address(), to, payload),
@@ -180,8 +168,7 @@ impl ManyClients {
     }
 
     fn launch(&mut self, from: SocketAddr, to: SocketAddr, payload: Vec<u8>) {
-        self.launched += 1;
-        let key = (self.now + LATENCY, self.launched);
-        self.flying.insert(key, (from, to, payload));
+        let at = self.now() + LATENCY;
+        self.event_loop.network.put(at, (from, to, payload));
     }
 }
