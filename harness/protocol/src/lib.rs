@@ -6,6 +6,7 @@
 //! in and output goes out. This crate depends on `shakedown-wire` alone and must not touch
 //! sockets, processes, threads or clocks.
 
+pub mod darktower;
 pub mod event_loop;
 pub mod exploration;
 #[cfg(feature = "fuzz")]

@@ -139,6 +139,19 @@ pub struct Requirement {
 }
 
 impl Requirement {
+    /// All of a file that is built in.
+    #[expect(
+        clippy::panic,
+        reason = "the file is built in: if it is wrong, the program is"
+    )]
+    pub(crate) fn built_in(json: &str) -> Vec<Self> {
+        serde_json::from_str(json).unwrap_or_else(|error| {
+            panic!("requirements.json is built in and must be well-formed: {error}")
+        })
+    }
+}
+
+impl Requirement {
     /// The modes in which it binds a role.
     #[must_use]
     pub fn modes_of(&self, role: Role) -> &[String] {

@@ -2,7 +2,7 @@
 /// with `decode` and `encode`.
 ///
 /// A row is `name: type = kind "Name in the specification"`. Kinds are `u8`, `u16_le`, `u32_le`,
-/// `u64_le`, `text<length>`, and to the end of the datagram `payload` (at least one byte),
+/// `u64_le`, the same with `_be`, `uuid`, `bytes<length>`, `text<length>`, and to the end of the datagram `payload` (at least one byte),
 /// `trailing` and `tlvs`, with a condition in parentheses under which extensions are checked. A
 /// rule in brackets says what must hold of the value, and what is wrong if it does not: the
 /// [`Rule`](crate::Rule) and a few words. It may name the fields above. A row without a kind is another such struct.
@@ -105,6 +105,11 @@ macro_rules! fields {
     (@kind u16_le) => { $crate::Kind::U16Le };
     (@kind u32_le) => { $crate::Kind::U32Le };
     (@kind u64_le) => { $crate::Kind::U64Le };
+    (@kind u16_be) => { $crate::Kind::U16Be };
+    (@kind u32_be) => { $crate::Kind::U32Be };
+    (@kind u64_be) => { $crate::Kind::U64Be };
+    (@kind uuid) => { $crate::Kind::Uuid };
+    (@kind bytes $length:literal) => { $crate::Kind::Bytes($length) };
     (@kind text $length:literal) => { $crate::Kind::Text($length) };
     (@kind payload) => { $crate::Kind::Payload };
     (@kind trailing) => { $crate::Kind::Trailing };
@@ -112,6 +117,8 @@ macro_rules! fields {
 
     (@read $reader:ident, $form:ident, $type:ty) => { <$type>::decode($reader, $form)? };
     (@read $reader:ident, $form:ident, $type:ty, text $name:literal) => { $reader.array($name)? };
+    (@read $reader:ident, $form:ident, $type:ty, bytes $name:literal) => { $reader.array($name)? };
+    (@read $reader:ident, $form:ident, $type:ty, uuid $name:literal) => { $reader.array($name)? };
     (@read $reader:ident, $form:ident, $type:ty, payload $name:literal) => {
         $reader.at_least($name, 1)?
     };
@@ -125,6 +132,8 @@ macro_rules! fields {
 
     (@write $writer:ident, $value:expr) => { $value.encode($writer) };
     (@write $writer:ident, $value:expr, text) => { $writer.bytes($value) };
+    (@write $writer:ident, $value:expr, bytes) => { $writer.bytes($value) };
+    (@write $writer:ident, $value:expr, uuid) => { $writer.bytes($value) };
     (@write $writer:ident, $value:expr, payload) => { $writer.bytes($value) };
     (@write $writer:ident, $value:expr, trailing) => { $writer.bytes($value) };
     (@write $writer:ident, $value:expr, tlvs) => { $writer.bytes($value.as_bytes()) };

@@ -61,6 +61,16 @@ pub enum Kind {
     U32Le,
     /// Eight bytes, little-endian.
     U64Le,
+    /// Two bytes, big-endian.
+    U16Be,
+    /// Four bytes, big-endian.
+    U32Be,
+    /// Eight bytes, big-endian.
+    U64Be,
+    /// A UUID, 16 bytes in the order of its digits.
+    Uuid,
+    /// So many bytes, which may be a text.
+    Bytes(usize),
     /// Text and at least one NUL, in so many bytes.
     Text(usize),
     /// UTF-8 of an extension, from so many bytes to so many, and what is wrong otherwise.
@@ -206,10 +216,11 @@ impl Kind {
     pub const fn width(&self) -> Option<usize> {
         match self {
             Self::U8 | Self::Named(_) => Some(1),
-            Self::U16Le => Some(2),
-            Self::U32Le => Some(4),
-            Self::U64Le => Some(8),
-            Self::Text(length) => Some(*length),
+            Self::U16Le | Self::U16Be => Some(2),
+            Self::U32Le | Self::U32Be => Some(4),
+            Self::U64Le | Self::U64Be => Some(8),
+            Self::Uuid => Some(16),
+            Self::Text(length) | Self::Bytes(length) => Some(*length),
             Self::Group(fields) => Some(Field::length(fields)),
             Self::Utf8(..) | Self::Payload | Self::Trailing | Self::Tlvs => None,
         }

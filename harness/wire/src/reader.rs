@@ -83,6 +83,15 @@ impl<'a> Reader<'a> {
         self.array(field).map(|b| u32::from_be_bytes(*b))
     }
 
+    /// Eight bytes, big-endian.
+    ///
+    /// # Errors
+    /// [`DecodeError`] if fewer are left.
+    #[inline]
+    pub fn u64_be(&mut self, field: &'static str) -> Result<u64, DecodeError> {
+        self.array(field).map(|b| u64::from_be_bytes(*b))
+    }
+
     /// A variable-length integer of QUIC, big-endian (RFC 9000, section 16): the two highest bits
     /// of the first byte say whether it has 1, 2, 4 or 8 bytes, the others are its value, at most
     /// 2^62 - 1. Longer forms than needed are taken.

@@ -34,6 +34,24 @@ impl<'a> Writer<'a> {
         self.bytes(&value.to_le_bytes());
     }
 
+    /// Two bytes, big-endian.
+    #[inline]
+    pub fn u16_be(&mut self, value: u16) {
+        self.bytes(&value.to_be_bytes());
+    }
+
+    /// Four bytes, big-endian.
+    #[inline]
+    pub fn u32_be(&mut self, value: u32) {
+        self.bytes(&value.to_be_bytes());
+    }
+
+    /// Eight bytes, big-endian.
+    #[inline]
+    pub fn u64_be(&mut self, value: u64) {
+        self.bytes(&value.to_be_bytes());
+    }
+
     /// The bytes as they are.
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {

@@ -123,16 +123,11 @@ pub(crate) fn hello(mode: &str, id: &str) -> Option<Hello> {
 }
 
 /// The requirements of specification sections 2 to 5, in its order.
-#[expect(
-    clippy::panic,
-    reason = "the file is built in: if it is wrong, the program is"
-)]
 fn requirements() -> &'static [Requirement] {
     static REQUIREMENTS: LazyLock<Vec<Requirement>> = LazyLock::new(|| {
-        let json = include_str!("../../../../vectors/mediastream/requirements.json");
-        serde_json::from_str(json).unwrap_or_else(|error| {
-            panic!("requirements.json is built in and must be well-formed: {error}")
-        })
+        Requirement::built_in(include_str!(
+            "../../../../vectors/mediastream/requirements.json"
+        ))
     });
     &REQUIREMENTS
 }

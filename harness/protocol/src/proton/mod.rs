@@ -114,16 +114,9 @@ pub static PROTOCOL: Protocol = Protocol {
 };
 
 /// The requirements of specification section 3, in its order. Their modes are the profiles.
-#[expect(
-    clippy::panic,
-    reason = "the file is built in: if it is wrong, the program is"
-)]
 fn requirements() -> &'static [Requirement] {
     static REQUIREMENTS: LazyLock<Vec<Requirement>> = LazyLock::new(|| {
-        let json = include_str!("../../../../vectors/proton/requirements.json");
-        serde_json::from_str(json).unwrap_or_else(|error| {
-            panic!("requirements.json is built in and must be well-formed: {error}")
-        })
+        Requirement::built_in(include_str!("../../../../vectors/proton/requirements.json"))
     });
     &REQUIREMENTS
 }

@@ -40,7 +40,7 @@ pub(super) fn read(field: &str, value: &Value) -> Result<Cow<'static, [u8]>, Wor
 }
 
 /// Reads a text of hexadecimal digits.
-pub(super) fn read_hex(field: &str, value: &Value) -> Result<Vec<u8>, WordError> {
+pub(crate) fn read_hex(field: &str, value: &Value) -> Result<Vec<u8>, WordError> {
     let Some(text) = value.as_str() else {
         let problem = format!("must be a text of hexadecimal digits, not {}", shown(value));
         return Err(bad(field, problem));

@@ -5,6 +5,7 @@ use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
 use shakedown_wire::{DecodeError, Field, Form, Kind, Reader, Tlvs, Usual, Writer};
+use uuid::Uuid;
 
 use super::{
     Described, Number, Vocabulary, WordError, bad, bytes, number, says_something, shown, tlv,
@@ -145,6 +146,11 @@ pub(crate) fn describe(form: &Form, datagram: &[u8]) -> Described {
             Kind::U16Le => reader.u16_le(field.name).map(Value::from),
             Kind::U32Le => reader.u32_le(field.name).map(Value::from),
             Kind::U64Le => reader.u64_le(field.name).map(Value::from),
+            Kind::U16Be => reader.u16_be(field.name).map(Value::from),
+            Kind::U32Be => reader.u32_be(field.name).map(Value::from),
+            Kind::U64Be => reader.u64_be(field.name).map(Value::from),
+            Kind::Uuid => reader.array(field.name).map(describe_uuid),
+            Kind::Bytes(length) => reader.bytes(field.name, length).map(describe_bytes),
             Kind::Text(length) => reader.bytes(field.name, length).map(describe_text),
             Kind::Payload => Ok(bytes::describe_media(reader.rest())),
             Kind::Tlvs if is_ours => Ok(tlv::describe(form, &rest_of(&reader))),
@@ -186,6 +192,18 @@ fn name_of(byte: u8, names: &[(&str, u8)]) -> Value {
     name.map_or(byte.into(), |(name, _)| (*name).into())
 }
 
+fn describe_uuid(bytes: &[u8; 16]) -> Value {
+    Uuid::from_bytes(*bytes).hyphenated().to_string().into()
+}
+
+/// A text where all bytes are printable ASCII.
+fn describe_bytes(bytes: &[u8]) -> Value {
+    match str::from_utf8(bytes) {
+        Ok(text) if text.bytes().all(|byte| byte.is_ascii_graphic()) => text.into(),
+        Ok(_) | Err(_) => json!({ "hex": hex::encode(bytes) }),
+    }
+}
+
 /// A text where the text gives back all bytes.
 fn describe_text(bytes: &[u8]) -> Value {
     let end = bytes
@@ -218,6 +236,11 @@ impl Given<'_> {
                 Kind::U16Le => writer.u16_le(self.number(field)?),
                 Kind::U32Le => writer.u32_le(self.number(field)?),
                 Kind::U64Le => writer.u64_le(self.number(field)?),
+                Kind::U16Be => writer.u16_be(self.number(field)?),
+                Kind::U32Be => writer.u32_be(self.number(field)?),
+                Kind::U64Be => writer.u64_be(self.number(field)?),
+                Kind::Uuid => writer.bytes(&self.uuid(field)?),
+                Kind::Bytes(length) => writer.bytes(&self.exact(field, length)?),
                 Kind::Text(length) => writer.bytes(&self.text(field, length)?),
                 Kind::Payload => writer.bytes(&self.payload(field.key)?),
                 Kind::Trailing => writer.bytes(&self.bytes(field)?),
@@ -307,6 +330,43 @@ impl Given<'_> {
         })
     }
 
+    /// A UUID in any of its forms; nil where none is given.
+    fn uuid(&self, field: &Field) -> Result<[u8; 16], WordError> {
+        let Some(value) = self.fields.get(field.key) else {
+            return Ok([0; 16]);
+        };
+        let uuid = value.as_str().and_then(|text| Uuid::try_parse(text).ok());
+        let uuid =
+            uuid.ok_or_else(|| bad(field.key, format!("must be a UUID, not {}", shown(value))));
+        uuid.map(Uuid::into_bytes)
+    }
+
+    /// So many bytes, as ASCII or hexadecimal digits; zeros where none are given.
+    fn exact(&self, field: &Field, length: usize) -> Result<Vec<u8>, WordError> {
+        match self.fields.get(field.key) {
+            None => Ok(vec![0; length]),
+            Some(Value::String(text)) if text.len() == length => Ok(text.as_bytes().to_vec()),
+            Some(Value::Object(object)) if object.len() == 1 && object.contains_key("hex") => {
+                Self::hex(field, &object["hex"], length)
+            }
+            Some(other) => {
+                let shown = shown(other);
+                let problem = format!(
+                    "must be a text of {length} bytes, or {{\"hex\": {length} bytes}}, not {shown}"
+                );
+                Err(bad(field.key, problem))
+            }
+        }
+    }
+
+    fn hex(field: &Field, digits: &Value, length: usize) -> Result<Vec<u8>, WordError> {
+        let bytes = bytes::read_hex(&format!("{}.hex", field.key), digits)?;
+        match bytes.len() {
+            there if there == length => Ok(bytes),
+            there => Err(bad(field.key, format!("has {there} bytes; needs {length}"))),
+        }
+    }
+
     /// A text and the NULs after it; nothing but NULs where none is given.
     fn text(&self, field: &Field, length: usize) -> Result<Vec<u8>, WordError> {
         match self.fields.get(field.key) {
@@ -318,11 +378,7 @@ impl Given<'_> {
             }
             Some(Value::String(text)) => Err(bad(field.key, text_fault(text, length))),
             Some(Value::Object(object)) if object.len() == 1 && object.contains_key("hex") => {
-                let bytes = bytes::read_hex(&format!("{}.hex", field.key), &object["hex"])?;
-                match bytes.len() {
-                    there if there == length => Ok(bytes),
-                    there => Err(bad(field.key, format!("has {there} bytes; needs {length}"))),
-                }
+                Self::hex(field, &object["hex"], length)
             }
             Some(other) => {
                 let shown = shown(other);

@@ -9,6 +9,7 @@ mod tlv;
 
 use serde_json::{Map, Value};
 
+pub(crate) use bytes::read_hex;
 pub use forms::Forms;
 pub(crate) use forms::describe;
 

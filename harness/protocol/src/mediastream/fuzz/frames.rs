@@ -64,6 +64,11 @@ fn fields(u: &mut Unstructured<'_>) -> Result<Vec<u8>> {
             Kind::U16Le => writer.u16_le(u.arbitrary()?),
             Kind::U32Le => writer.u32_le(u.arbitrary()?),
             Kind::U64Le => writer.u64_le(u.arbitrary()?),
+            Kind::U16Be => writer.u16_be(u.arbitrary()?),
+            Kind::U32Be => writer.u32_be(u.arbitrary()?),
+            Kind::U64Be => writer.u64_be(u.arbitrary()?),
+            Kind::Uuid => writer.bytes(u.bytes(16)?),
+            Kind::Bytes(length) => writer.bytes(u.bytes(length)?),
             Kind::Text(length) => match u.bytes(length)? {
                 text if text.contains(&0) || !is_ours => writer.bytes(text), // MS-W-05
                 _ => return Err(Error::IncorrectFormat),

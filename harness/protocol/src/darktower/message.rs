@@ -1,0 +1,183 @@
+//! The messages, as `signaling.proto` has them.
+
+use std::sync::LazyLock;
+
+use prost_reflect::prost::Message as _;
+use prost_reflect::prost::encoding::{WireType, encode_key, encode_varint};
+use prost_reflect::{
+    DescriptorPool, DeserializeOptions, DynamicMessage, FieldDescriptor, MessageDescriptor,
+    ReflectMessage as _, SerializeOptions,
+};
+use serde_json::{Map, Value, json};
+use shakedown_wire::{DecodeError, Rule};
+
+use crate::vocabulary::{Described, WordError, bad, read_hex};
+
+/// The key of bytes that stand behind the known fields of a message.
+const UNKNOWN: &str = "unknown_fields";
+
+/// What stands behind a length on a stream.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Envelope {
+    /// ClientMessage: one of what a client says to a Meeting Controller.
+    Client,
+    /// ServerMessage: one of what a Meeting Controller says to a client.
+    Server,
+    /// MediaAuth: what a client says to a Media Handler first.
+    MediaAuth,
+    /// MediaAuthResult: the answer to it.
+    MediaAuthResult,
+}
+
+/// A message with a name of its own in scenarios.
+#[derive(Debug)]
+pub(super) struct Named {
+    pub(super) name: &'static str,
+    /// The names of its fields.
+    pub(super) fields: &'static [&'static str],
+    descriptor: MessageDescriptor,
+    /// Its field in ClientMessage or ServerMessage, if it stands in one.
+    number: Option<u32>,
+}
+
+/// All that are said by themselves: what can stand in an envelope, in the order of their numbers.
+pub(super) static NAMED: LazyLock<Vec<Named>> = LazyLock::new(|| {
+    let of = |envelope: Envelope| {
+        let envelope = envelope.descriptor();
+        let inner = |field: FieldDescriptor| {
+            let inner = field.kind().as_message().cloned()?;
+            Some((inner, Some(field.number())))
+        };
+        envelope.fields().filter_map(inner).collect::<Vec<_>>()
+    };
+    let alone = [Envelope::MediaAuth, Envelope::MediaAuthResult];
+    let alone = alone.map(|envelope| (envelope.descriptor(), None));
+    let mut all: Vec<Named> = Vec::new();
+    let said = [of(Envelope::Client), of(Envelope::Server)].concat();
+    for (descriptor, number) in said.into_iter().chain(alone) {
+        // Both sides say StreamQualityUpdate, under the same number.
+        if all.iter().any(|known| known.name == descriptor.name()) {
+            continue;
+        }
+        let fields = descriptor.fields().map(|field| leak(field.name()));
+        all.push(Named {
+            name: leak(descriptor.name()),
+            fields: fields.chain([UNKNOWN]).collect::<Vec<_>>().leak(),
+            descriptor,
+            number,
+        });
+    }
+    all
+});
+
+/// Names are made once and last as long as the program.
+fn leak(name: &str) -> &'static str {
+    name.to_owned().leak()
+}
+
+#[expect(
+    clippy::panic,
+    reason = "the descriptors are built in: if they are wrong, the program is"
+)]
+fn descriptor(name: &str) -> MessageDescriptor {
+    static POOL: LazyLock<DescriptorPool> = LazyLock::new(|| {
+        let built_in: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/signaling.bin"));
+        DescriptorPool::decode(built_in).unwrap_or_else(|error| panic!("signaling.proto: {error}"))
+    });
+    let name = format!("dark_tower.signaling.{name}");
+    POOL.get_message_by_name(&name)
+        .unwrap_or_else(|| panic!("signaling.proto has no {name}"))
+}
+
+impl Envelope {
+    fn descriptor(self) -> MessageDescriptor {
+        descriptor(match self {
+            Self::Client => "ClientMessage",
+            Self::Server => "ServerMessage",
+            Self::MediaAuth => "MediaAuth",
+            Self::MediaAuthResult => "MediaAuthResult",
+        })
+    }
+
+    /// The message in these bytes, which stand at `offset`.
+    ///
+    /// # Errors
+    /// They are none, or it says nothing: its oneof is empty (DT-S-11).
+    pub fn decode(self, body: &[u8], offset: usize) -> Result<Described, DecodeError> {
+        let invalid = |rule, reason| DecodeError::invalid("message", offset, rule, reason);
+        let message = DynamicMessage::decode(self.descriptor(), body)
+            .map_err(|_| invalid(Rule::Value, "is no such protobuf message"))?;
+        if matches!(self, Self::MediaAuth | Self::MediaAuthResult) {
+            return Ok(describe(&message));
+        }
+        let is_set = |field: &FieldDescriptor| message.has_field(field);
+        let said = self.descriptor().fields().find(is_set);
+        let said = said.map(|field| message.get_field(&field).into_owned());
+        match said.as_ref().and_then(prost_reflect::Value::as_message) {
+            Some(inner) => Ok(describe(inner)),
+            None => Err(invalid(Rule::Missing, "says nothing: its oneof is empty")),
+        }
+    }
+}
+
+fn describe(message: &DynamicMessage) -> Described {
+    let options = SerializeOptions::new()
+        .use_proto_field_name(true)
+        .stringify_64_bit_integers(false)
+        .skip_default_fields(false);
+    let fields = message.serialize_with_options(serde_json::value::Serializer, &options);
+    let mut fields = match fields {
+        Ok(Value::Object(fields)) => fields,
+        Ok(_) | Err(_) => Map::new(),
+    };
+    let mut unknown = Vec::new();
+    for field in message.unknown_fields() {
+        field.encode(&mut unknown);
+    }
+    if !unknown.is_empty() {
+        fields.insert(UNKNOWN.to_owned(), json!({ "hex": hex::encode(unknown) }));
+    }
+    let descriptor = message.descriptor();
+    let named = NAMED.iter().find(|named| named.descriptor == descriptor);
+    Described {
+        frame: named.map_or("message", |named| named.name),
+        fields,
+    }
+}
+
+impl Named {
+    /// Its bytes on a stream: behind its length, in its envelope if it has one.
+    ///
+    /// # Errors
+    /// A field cannot hold its value.
+    pub(super) fn encode(&self, fields: &Map<String, Value>) -> Result<Vec<u8>, WordError> {
+        let mut known = fields.clone();
+        let unknown = match known.remove(UNKNOWN) {
+            None => Vec::new(),
+            Some(Value::Object(object)) if object.len() == 1 && object.contains_key("hex") => {
+                read_hex(UNKNOWN, &object["hex"])?
+            }
+            Some(other) => {
+                let problem = format!("must be {{\"hex\": bytes}}, not {other}");
+                return Err(bad(UNKNOWN, problem));
+            }
+        };
+        let options = DeserializeOptions::new();
+        let message = DynamicMessage::deserialize_with_options(
+            self.descriptor.clone(),
+            Value::Object(known),
+            &options,
+        );
+        let message = message.map_err(|error| bad(self.name, error.to_string()))?;
+        let mut inner = message.encode_to_vec();
+        inner.extend(unknown);
+        let mut body = Vec::new();
+        if let Some(number) = self.number {
+            encode_key(number, WireType::LengthDelimited, &mut body);
+            encode_varint(inner.len() as u64, &mut body);
+        }
+        body.extend(inner);
+        let length = u32::try_from(body.len()).map_err(|_| bad(self.name, "is too long".into()))?;
+        Ok([length.to_be_bytes().as_slice(), &body].concat())
+    }
+}

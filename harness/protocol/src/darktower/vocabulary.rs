@@ -1,0 +1,72 @@
+use std::sync::LazyLock;
+
+use serde_json::{Map, Value};
+use shakedown_wire::{DecodeError, Form};
+
+use super::frame::{FRAME, STREAM_HEADER};
+use super::message::{NAMED, Named};
+use crate::vocabulary::{Described, Forms, Vocabulary, WordError};
+
+/// The messages and what stands on media streams, by name. A message is its bytes on a stream: those
+/// of its length come first.
+pub static VOCABULARY: Words = Words;
+
+/// What stands on media streams. Its bytes do not say what they are: that follows from where they stand.
+static MEDIA: Forms = Forms::new("darktower", &FORMS, |_| Ok(None));
+static FORMS: [&Form; 2] = [&STREAM_HEADER, &FRAME];
+
+static FRAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
+    let messages = NAMED.iter().map(|named| named.name);
+    messages.chain(MEDIA.frames().iter().copied()).collect()
+});
+
+/// See [`VOCABULARY`].
+#[derive(Debug, Clone, Copy)]
+pub struct Words;
+
+fn named(frame: &str) -> Option<&'static Named> {
+    NAMED.iter().find(|named| named.name == frame)
+}
+
+impl Vocabulary for Words {
+    fn frames(&self) -> &'static [&'static str] {
+        &FRAMES
+    }
+
+    fn fields(&self, frame: &str) -> Result<&'static [&'static str], WordError> {
+        match named(frame) {
+            Some(named) => Ok(named.fields),
+            None => MEDIA.fields(frame).map_err(|error| match error {
+                WordError::UnknownFrame { protocol, name, .. } => WordError::UnknownFrame {
+                    protocol,
+                    name,
+                    known: self.frames().to_vec(),
+                },
+                error => error,
+            }),
+        }
+    }
+
+    fn encode(&self, frame: &str, fields: &Map<String, Value>) -> Result<Vec<u8>, WordError> {
+        let known = self.fields(frame)?;
+        let Some(named) = named(frame) else {
+            return MEDIA.encode(frame, fields);
+        };
+        match fields.keys().find(|name| !known.contains(&name.as_str())) {
+            None => named.encode(fields),
+            Some(name) => Err(WordError::UnknownField {
+                frame: named.name,
+                name: name.clone(),
+                known: known.to_vec(),
+            }),
+        }
+    }
+
+    fn decode(&self, _: &[u8]) -> Result<Option<Described>, DecodeError> {
+        Ok(None)
+    }
+
+    fn locate(&self, frame: &str, field: &str, datagram: &[u8]) -> Option<(usize, usize)> {
+        MEDIA.locate(frame, field, datagram)
+    }
+}
