@@ -9,8 +9,11 @@ FUZZ_SECONDS ?= 10
 # The part of all mutants that `make mutants` tries: about 90, an hour on two cores.
 SHARD ?= 1/40
 
+# Every file of Rust.
+SOURCES := find harness fuzz -name target -prune -o -name '*.rs' -print
+
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds vacuity torture golden lint fuzz-smoke mutants bench clean
+.PHONY: help build run test acceptance odds vacuity torture golden format lint fuzz-smoke mutants bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,11 +55,12 @@ torture: ## Attack the program by hostile peers and files, for 10 minutes at mos
 golden: ## Write pcaps/golden/ anew, in virtual time; look at the difference before you commit it
 	GOLDEN_UPDATE=always $(CARGO) test --locked --package shakedown-engine --test golden --quiet
 
+format: ## Format every file of Rust
+	$(SOURCES) | xargs rustfmt --edition 2024
+
 lint: ## Check format, lints, documentation and, where cargo-deny is, licences
-	$(CARGO) fmt --all --check
-	$(CARGO) fmt --check --manifest-path fuzz/Cargo.toml
-	@# Modules that a macro declares, which `cargo fmt` does not find by itself.
-	rustfmt --check --edition 2024 harness/engine/src/step/*.rs harness/cli/src/commands/*.rs
+	@# `cargo fmt` does not find modules that a macro declares.
+	$(SOURCES) | xargs rustfmt --check --edition 2024
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
 	RUSTDOCFLAGS="-D warnings" $(CARGO) doc --locked --workspace --no-deps --quiet
 	@if $(CARGO) deny --version >/dev/null 2>&1; then \

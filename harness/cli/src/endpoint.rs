@@ -16,6 +16,7 @@ use shakedown_protocol::{
 };
 
 use crate::exit::{Failure, usage};
+use crate::numbers::{ANY, whole};
 use crate::reference::{any_seed, check_key_log, key_log, print_line};
 
 /// The flags that say where a machine is to be reached, or whom it asks.
@@ -44,7 +45,7 @@ pub(crate) struct Endpoint<A> {
 #[derive(Debug, Args)]
 struct Common {
     /// Seed of everything random [default: another one each time, told by -v]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
     seed: Option<u64>,
 
     /// Leave the behaviour that this requirement demands out, such as MS-H-18: a faulty twin, to see

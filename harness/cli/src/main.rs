@@ -28,7 +28,7 @@ mod vectors;
 use std::process::ExitCode;
 
 use anstream::eprintln;
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches, Parser};
 
 use crate::commands::Command;
 use crate::exit::Failure;
@@ -53,7 +53,9 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let cli = Cli::parse();
+    let matches = numbers::may_be_negative(Cli::command()).get_matches();
+    let cli = Cli::from_arg_matches(&matches)
+        .unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
     logging::start(cli.global.verbose);
     match cli.command.execute(&cli.global) {
         Ok(exit) => exit.into(),
@@ -68,13 +70,67 @@ fn main() -> ExitCode {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
+    use std::any::TypeId;
+    use std::num::{NonZeroU32, NonZeroU64, NonZeroUsize};
+
+    use clap::{Command, CommandFactory};
 
     use super::Cli;
+    use crate::numbers::may_be_negative;
 
     #[test]
     fn the_command_line_is_well_formed() {
         Cli::command().debug_assert();
+    }
+
+    /// The words of each command that has flags.
+    fn calls(command: &Command) -> Vec<(Vec<String>, &Command)> {
+        let own = (vec![command.get_name().to_owned()], command);
+        let inner = command.get_subcommands().flat_map(calls);
+        let inner = inner.map(|(words, inner)| {
+            let words = [own.0.clone(), words].concat();
+            (words, inner)
+        });
+        std::iter::once(own.clone()).chain(inner).collect()
+    }
+
+    #[test]
+    fn the_error_of_every_number_says_what_is_right_and_what_the_number_is_for() {
+        let whole_numbers = [
+            TypeId::of::<u8>(),
+            TypeId::of::<u32>(),
+            TypeId::of::<u64>(),
+            TypeId::of::<usize>(),
+            TypeId::of::<NonZeroU32>(),
+            TypeId::of::<NonZeroU64>(),
+            TypeId::of::<NonZeroUsize>(),
+        ];
+        let mut command = may_be_negative(Cli::command());
+        command.build();
+        let mut numbers = 0;
+        for (words, of) in calls(&command) {
+            let is_number = |arg: &&clap::Arg| {
+                let read = arg.get_value_parser().type_id();
+                arg.get_action().takes_values()
+                    && whole_numbers.iter().any(|number| read == *number)
+            };
+            for arg in of.get_arguments().filter(is_number) {
+                let flag = format!("--{}", arg.get_long().unwrap());
+                let help = arg.get_help().unwrap().to_string();
+                for wrong in ["x", "-1", "1.5", "99999999999999999999999"] {
+                    let call = words.iter().map(String::as_str).chain([&*flag, wrong]);
+                    let error = command.clone().try_get_matches_from(call).unwrap_err();
+                    let error = error.to_string();
+                    assert!(
+                        error.contains("it takes a whole number "),
+                        "{words:?} {error}"
+                    );
+                    assert!(error.contains(&help), "{words:?} {error}");
+                }
+                numbers += 1;
+            }
+        }
+        assert!(numbers >= 25, "{numbers}");
     }
 
     #[test]

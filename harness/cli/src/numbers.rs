@@ -1,33 +1,89 @@
-//! Numbers on the command line.
+//! Whole numbers on the command line.
 
-use std::num::{IntErrorKind, NonZeroUsize, ParseIntError};
+use std::ffi::OsStr;
+use std::marker::PhantomData;
+use std::ops::RangeInclusive;
 use std::str::FromStr;
 
-/// The most that is done at the same time.
-const MOST_JOBS: usize = 1_024;
+use clap::builder::TypedValueParser;
+use clap::{Arg, Command};
 
-/// Reads how much is done at the same time.
-///
-/// # Errors
-/// A sentence for people.
-pub(crate) fn jobs(text: &str) -> Result<NonZeroUsize, String> {
-    let jobs: NonZeroUsize = at_least_1(text)?;
-    match jobs.get() {
-        ..=MOST_JOBS => Ok(jobs),
-        _ => Err(format!("it has to be at most {MOST_JOBS}")),
+/// How much may be done at the same time.
+pub(crate) const JOBS: RangeInclusive<u64> = 1..=1_024;
+/// Any number.
+pub(crate) const ANY: RangeInclusive<u64> = 0..=u64::MAX;
+/// Any number but 0.
+pub(crate) const AT_LEAST_1: RangeInclusive<u64> = 1..=u64::MAX;
+/// Any number of 32 bits.
+pub(crate) const ANY_U32: RangeInclusive<u64> = 0..=u32::MAX as u64;
+/// Any number of 32 bits but 0.
+pub(crate) const AT_LEAST_1_U32: RangeInclusive<u64> = 1..=u32::MAX as u64;
+/// Any number of 8 bits.
+pub(crate) const ANY_U8: RangeInclusive<u64> = 0..=u8::MAX as u64;
+
+/// Reads a whole number of `range`. The error of another one says which are right, and what the flag is for.
+pub(crate) fn whole<N>(range: RangeInclusive<u64>) -> Whole<N> {
+    Whole {
+        range,
+        number: PhantomData,
     }
 }
 
-/// Reads a number that is not 0.
-///
-/// # Errors
-/// A sentence for people.
-pub(crate) fn at_least_1<N: FromStr<Err = ParseIntError>>(text: &str) -> Result<N, String> {
-    text.parse().map_err(|error: ParseIntError| {
-        if *error.kind() == IntErrorKind::Zero {
-            String::from("it has to be at least 1")
-        } else {
-            error.to_string()
-        }
-    })
+/// The same command, whose flags take `-1` as their value, which is refused for what it is, and for no
+/// flag of its own.
+pub(crate) fn may_be_negative(command: Command) -> Command {
+    let flags = |arg: Arg| {
+        let is_flag = arg.get_long().is_some() && arg.get_action().takes_values();
+        arg.allow_negative_numbers(is_flag)
+    };
+    command.mut_args(flags).mut_subcommands(may_be_negative)
+}
+
+/// A reader of whole numbers.
+#[derive(Debug)]
+pub(crate) struct Whole<N> {
+    range: RangeInclusive<u64>,
+    number: PhantomData<fn() -> N>,
+}
+
+impl<N> Clone for Whole<N> {
+    fn clone(&self) -> Self {
+        whole(self.range.clone())
+    }
+}
+
+impl<N: FromStr + Clone + Send + Sync + 'static> TypedValueParser for Whole<N> {
+    type Value = N;
+
+    fn parse_ref(
+        &self,
+        command: &Command,
+        arg: Option<&Arg>,
+        value: &OsStr,
+    ) -> Result<N, clap::Error> {
+        let (range, wrong) = (self.range.clone(), self.wrong(arg));
+        let read = move |text: &str| {
+            let number = text.parse().ok();
+            let is_right = number.is_some_and(|number: u64| range.contains(&number));
+            let read = is_right.then(|| text.parse().ok()).flatten();
+            read.ok_or_else(|| wrong.clone())
+        };
+        TypedValueParser::parse_ref(&read, command, arg, value)
+    }
+}
+
+impl<N> Whole<N> {
+    /// Which numbers are right, and what the flag is for.
+    fn wrong(&self, arg: Option<&Arg>) -> String {
+        let (least, most) = (self.range.start(), self.range.end());
+        let right = match *most {
+            u64::MAX => format!("it takes a whole number of at least {least}, below 2^64"),
+            _ => format!("it takes a whole number from {least} to {most}"),
+        };
+        let help = arg.and_then(|arg| Some((arg, arg.get_help()?)));
+        help.map_or_else(
+            || right.clone(),
+            |(arg, help)| format!("{right}\n\n  {arg}  {help}"),
+        )
+    }
 }

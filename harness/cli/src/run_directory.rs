@@ -10,6 +10,7 @@ use std::time::SystemTime;
 use anstream::eprintln;
 
 use crate::exit::{Failure, usage, warning_label};
+use crate::numbers::{AT_LEAST_1, whole};
 
 /// Where the directories of runs stand, if nothing else is said.
 const REPORTS: &str = "reports";
@@ -40,7 +41,7 @@ pub(crate) struct DirectoryArgs {
     force: bool,
 
     /// How many runs are kept in reports/, this one included; those before are removed
-    #[arg(long, value_name = "N", default_value = "10", conflicts_with = "out")]
+    #[arg(long, value_name = "N", default_value = "10", conflicts_with = "out", value_parser = whole::<NonZeroUsize>(AT_LEAST_1))]
     keep: NonZeroUsize,
 }
 

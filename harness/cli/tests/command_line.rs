@@ -38,7 +38,7 @@ fn a_number_that_is_0_is_refused_with_what_would_be_right() {
         let error = String::from_utf8_lossy(&output.stderr);
         let [_, flag, _] = arguments;
         assert!(error.contains(flag), "{error}");
-        assert!(error.contains("it has to be at least 1"), "{error}");
+        assert!(error.contains("it takes a whole number "), "{error}");
     }
 }
 

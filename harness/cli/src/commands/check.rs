@@ -16,6 +16,7 @@ use shakedown_report::Sinks;
 use super::run::Weakest;
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
+use crate::numbers::{ANY, ANY_U32, AT_LEAST_1_U32, whole};
 use crate::reports::{self, ReportArgs};
 
 /// Bytes that are read from a file at once.
@@ -53,19 +54,21 @@ pub(crate) struct Args {
 
     /// Bits per second that were configured; with the next two, the pace is judged too
     #[arg(long, value_name = "N", requires_all = ["frames_per_second", "seconds"])]
+    #[arg(value_parser = whole::<u64>(ANY))]
     bits_per_second: Option<u64>,
 
     /// Frames per second that were configured
     #[arg(long, value_name = "N", requires_all = ["bits_per_second", "seconds"])]
-    #[arg(value_parser = clap::value_parser!(u32).range(1..))]
+    #[arg(value_parser = whole::<u32>(AT_LEAST_1_U32))]
     frames_per_second: Option<u32>,
 
     /// Length of the stream that was configured, in seconds
     #[arg(long, value_name = "N", requires_all = ["bits_per_second", "frames_per_second"])]
+    #[arg(value_parser = whole::<u32>(ANY_U32))]
     seconds: Option<u32>,
 
     /// Largest datagram that may be sent, in bytes [default: 65507]
-    #[arg(long, value_name = "BYTES")]
+    #[arg(long, value_name = "BYTES", value_parser = whole::<usize>(ANY))]
     max_datagram: Option<usize>,
 
     /// Share of every interval by which a timer may be off, besides 50 ms

@@ -11,6 +11,7 @@ use tokio::task::{JoinSet, LocalSet};
 use crate::endpoint::{self, Endpoint};
 use crate::exit::{Exit, Failure, harness, usage};
 use crate::logging::Global;
+use crate::numbers::{AT_LEAST_1, whole};
 use crate::reference::{self, print_line, resolve};
 
 /// The command's arguments.
@@ -49,11 +50,11 @@ struct Target {
     local: Option<SocketAddr>,
 
     /// Connections at a time, each from a port of its own
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..=10_000))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(1..=10_000))]
     connections: u64,
 
     /// Times that each connection is made, one after the other
-    #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(AT_LEAST_1))]
     iterations: u64,
 }
 

@@ -15,7 +15,7 @@ use crate::conduct::conduct;
 use crate::exit::{Exit, Failure, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
-use crate::numbers::jobs;
+use crate::numbers::{ANY, JOBS, whole};
 use crate::reference::any_seed;
 use crate::reports::ReportArgs;
 use crate::vectors;
@@ -57,11 +57,11 @@ pub(crate) struct Args {
     impair: Option<String>,
 
     /// How many pairs are judged at the same time
-    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = jobs)]
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: NonZeroUsize,
 
     /// Seed of everything random [default: another one each time; it is told]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
     seed: Option<u64>,
 
     /// The weakest level whose findings count; those below are advice

@@ -17,7 +17,7 @@ use crate::conduct::conduct;
 use crate::exit::{Exit, Failure, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
-use crate::numbers::{at_least_1, jobs};
+use crate::numbers::{ANY, ANY_U32, AT_LEAST_1, JOBS, whole};
 use crate::reference::{any_seed, print_line, twin};
 use crate::reports::ReportArgs;
 use crate::vectors::{self, Selected, SelectionArgs};
@@ -56,11 +56,11 @@ pub(crate) struct Args {
 
     /// How many scenarios are played at the same time; the protocol's timers take most of the time,
     /// so more than there are processors
-    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = jobs)]
+    #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: NonZeroUsize,
 
     /// Seed of everything random [default: another one each time; it is told]
-    #[arg(long, value_name = "N")]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
     seed: Option<u64>,
 
     /// How packets are recorded: `live:INTERFACE` as the kernel sees them, `tap` at our own
@@ -103,6 +103,7 @@ pub(crate) struct Args {
         long,
         value_name = "N",
         default_value_t = 0,
+        value_parser = whole::<u32>(ANY_U32),
         overrides_with = "retries"
     )]
     retries: u32,
@@ -113,13 +114,13 @@ pub(crate) struct Args {
         long,
         value_name = "N",
         conflicts_with_all = ["capture", "jobs"],
-        value_parser = clap::value_parser!(u64).range(1..=MOST_PLAYS),
+        value_parser = whole::<u64>(1..=MOST_PLAYS),
     )]
     repeat: Option<u64>,
 
     /// How many plays of --repeat are on at the same time, each from an address of its own [default: 50,
     /// or 1 where a server serves one peer at a time]
-    #[arg(long, value_name = "N", requires = "repeat", value_parser = at_least_1::<NonZeroU64>)]
+    #[arg(long, value_name = "N", requires = "repeat", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     concurrency: Option<NonZeroU64>,
 
     /// Say what would be played, and stop there

@@ -8,6 +8,7 @@ use shakedown_protocol::requirement::Role;
 use crate::endpoint::{self, Endpoint};
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
+use crate::numbers::{AT_LEAST_1, whole};
 use crate::reference::{self, print_line};
 
 /// The command's arguments.
@@ -44,7 +45,7 @@ struct Listen {
     listen: SocketAddr,
 
     /// End once this many sessions have ended, well or not
-    #[arg(long, value_name = "SESSIONS", value_parser = clap::value_parser!(u64).range(1..))]
+    #[arg(long, value_name = "SESSIONS", value_parser = whole::<u64>(AT_LEAST_1))]
     exit_after: Option<u64>,
 }
 

@@ -28,7 +28,7 @@ use tokio::sync::watch;
 use crate::exit::{Exit, Failure as Wrong, harness, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
-use crate::numbers::at_least_1;
+use crate::numbers::{ANY, AT_LEAST_1_U32, whole};
 use crate::player::{Live, Player, Virtual};
 use crate::reference::twin as twin_of;
 use crate::vectors::{self, SelectionArgs};
@@ -71,15 +71,15 @@ pub(crate) struct Args {
 
     /// How often a candidate must fail, one play after the other, to be taken [default: 3 with --iut,
     /// else 1: virtual time has no chance in it]
-    #[arg(long, value_name = "N", value_parser = at_least_1::<NonZeroU32>)]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU32>(AT_LEAST_1_U32))]
     confirm: Option<NonZeroU32>,
 
     /// Most candidates that are played
-    #[arg(long, value_name = "N", default_value = "10000", value_parser = at_least_1::<NonZeroU32>)]
+    #[arg(long, value_name = "N", default_value = "10000", value_parser = whole::<NonZeroU32>(AT_LEAST_1_U32))]
     tries: NonZeroU32,
 
     /// Seed of everything random
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(ANY))]
     seed: u64,
 
     /// The file of the small scenario [default: NAME-shrunk.json beside the scenario's file]

@@ -16,7 +16,7 @@ use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
 use crate::exit::{Exit, Failure, harness, usage};
 use crate::logging::Global;
-use crate::numbers::jobs;
+use crate::numbers::{JOBS, whole};
 use crate::reports::Format;
 use crate::vectors::SelectionArgs;
 
@@ -41,7 +41,7 @@ pub(crate) struct Args {
     protocol: Option<String>,
 
     /// Twins that are played at a time [default: as many as there are processors]
-    #[arg(long, value_name = "N", value_parser = jobs)]
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: Option<NonZeroUsize>,
 
     /// What standard output carries

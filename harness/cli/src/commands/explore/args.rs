@@ -1,7 +1,7 @@
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 
-use crate::numbers::{at_least_1, jobs};
+use crate::numbers::{ANY, ANY_U8, AT_LEAST_1, JOBS, whole};
 use crate::reports::Format;
 
 /// The command's arguments.
@@ -43,11 +43,11 @@ pub(crate) struct Args {
     pub(super) protocol: String,
 
     /// Play so many random runs, one for each seed; a single one is drawn as a ladder diagram
-    #[arg(long, value_name = "N", conflicts_with_all = FLAGS, value_parser = at_least_1::<NonZeroU64>)]
+    #[arg(long, value_name = "N", conflicts_with_all = FLAGS, value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     pub(super) swarm: Option<NonZeroU64>,
 
     /// The first seed
-    #[arg(long, value_name = "N", default_value_t = 1)]
+    #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(ANY))]
     pub(super) seed: u64,
 
     /// The mode of both sides [default: the protocol's first, legacy; in a swarm a random one, with
@@ -68,7 +68,7 @@ pub(crate) struct Args {
     pub(super) without: Option<String>,
 
     /// Threads, or runs at the same time [default: one for each processor]
-    #[arg(long, visible_alias = "threads", value_name = "N", value_parser = jobs)]
+    #[arg(long, visible_alias = "threads", value_name = "N", value_parser = whole::<NonZeroUsize>(JOBS))]
     pub(super) jobs: Option<NonZeroUsize>,
 
     /// Folder for what breaks something: a trace, a ladder diagram or a story, a scenario where there can be
@@ -124,26 +124,26 @@ pub(super) struct Flags {
     pub(super) fallback: bool,
 
     /// Datagrams that may be lost, of both directions together
-    #[arg(long, value_name = "N", default_value_t = 3)]
+    #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<u8>(ANY_U8))]
     pub(super) loss: u8,
 
     /// Datagrams that may be doubled; the copy arrives at any later time
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = whole::<u8>(ANY_U8))]
     pub(super) dup: u8,
 
     /// Datagrams that may be overtaken by others; they arrive at any later time
-    #[arg(long, value_name = "N", default_value_t = 2)]
+    #[arg(long, value_name = "N", default_value_t = 2, value_parser = whole::<u8>(ANY_U8))]
     pub(super) reorder: u8,
 
     /// Timers that may be due while other datagrams are on their way; 0: they arrive before
-    #[arg(long, value_name = "N", default_value_t = 0)]
+    #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u8>(ANY_U8))]
     pub(super) slow: u8,
 
     /// Give a pair up after so many different states
-    #[arg(long, value_name = "N", default_value = "50000000", value_parser = at_least_1::<NonZeroUsize>)]
+    #[arg(long, value_name = "N", default_value = "50000000", value_parser = whole::<NonZeroUsize>(AT_LEAST_1))]
     pub(super) max_states: NonZeroUsize,
 
     /// Give a pair up after so many seconds [default: never]
-    #[arg(long, value_name = "SECONDS", value_parser = at_least_1::<NonZeroU64>)]
+    #[arg(long, value_name = "SECONDS", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     pub(super) timeout: Option<NonZeroU64>,
 }

@@ -14,8 +14,8 @@ use shakedown_engine::explore::{Side, Trace};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
-use super::report::{Pair, Report};
 use super::args::{Args, Flags};
+use super::report::{Pair, Report};
 use crate::exit::{Exit, Failure, harness, usage};
 use crate::reports::Format;
 
@@ -130,9 +130,9 @@ fn pairs(protocol: &Protocol, args: &Args) -> Result<Vec<(Side, Side)>, Failure>
     let flags = &args.bounded;
     if flags.all {
         let mut pairs = Vec::new();
-        let known = protocol.exploration.ok_or_else(|| {
-            usage(format!("{} has no table of pairs to explore", protocol.id))
-        })?;
+        let known = protocol
+            .exploration
+            .ok_or_else(|| usage(format!("{} has no table of pairs to explore", protocol.id)))?;
         for responder in known.responders {
             for initiator in known.initiators {
                 pairs.push((read(initiator)?, read(responder)?));
@@ -180,10 +180,16 @@ fn write(args: &Args, trace: &Trace) -> Result<Option<PathBuf>, Failure> {
     };
     let name = |role: Role| trace.side(role).to_string().replace([',', ' '], "");
     let folder = match args.bounded.all {
-        true => out.join(format!("{}-at-{}", name(Role::Initiator), name(Role::Responder))),
+        true => out.join(format!(
+            "{}-at-{}",
+            name(Role::Initiator),
+            name(Role::Responder)
+        )),
         false => out.clone(),
     };
-    let failed = |path: &Path, error: &std::io::Error| harness(format!("cannot write {}: {error}", path.display()));
+    let failed = |path: &Path, error: &std::io::Error| {
+        harness(format!("cannot write {}: {error}", path.display()))
+    };
     std::fs::create_dir_all(&folder).map_err(|error| failed(&folder, &error))?;
     let put = |name: &str, text: &str| {
         let file = folder.join(name);
@@ -192,7 +198,10 @@ fn write(args: &Args, trace: &Trace) -> Result<Option<PathBuf>, Failure> {
     put("trace.json", &trace.to_json())?;
     put("ladder.txt", &trace.ladder(false))?;
     // What neither side alone has broken has no scenario. A scenario's file is called as its id ends.
-    let requirement = trace.violation.as_ref().map(|broken| broken.requirement.to_lowercase());
+    let requirement = trace
+        .violation
+        .as_ref()
+        .map(|broken| broken.requirement.to_lowercase());
     let name = requirement.unwrap_or_default();
     if let Ok(scenario) = trace.scenario(&name, None) {
         put(&format!("{name}.json"), &scenario.text)?;

@@ -2,8 +2,8 @@
 
 mod args;
 mod bounded;
-mod swarm;
 mod report;
+mod swarm;
 
 use shakedown_protocol::Protocol;
 

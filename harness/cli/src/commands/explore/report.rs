@@ -87,7 +87,19 @@ impl Report {
         } else if self.pairs > 1 {
             if is_first {
                 writeln!(out, "Every run {}.\n", within(pair.setup))?;
-                writeln!(out, "{}", row(["responder", "initiator", "states", "reached", "deep", "time", ""]))?;
+                writeln!(
+                    out,
+                    "{}",
+                    row([
+                        "responder",
+                        "initiator",
+                        "states",
+                        "reached",
+                        "deep",
+                        "time",
+                        ""
+                    ])
+                )?;
             }
             writeln!(out, "{}", as_row(pair))?;
             tell_violation(&mut out, pair)?;
@@ -228,7 +240,8 @@ fn as_json(pair: &Pair<'_>) -> Value {
         slow,
     } = setup.bounds;
     let properties = properties(setup.protocol);
-    let properties = properties.map(|(property, ids)| json!({ "property": property, "requirements": ids }));
+    let properties =
+        properties.map(|(property, ids)| json!({ "property": property, "requirements": ids }));
     let properties: Vec<Value> = properties.collect();
     let violation = explored.violation.as_ref();
     json!({
@@ -273,7 +286,11 @@ fn within(setup: &Setup) -> String {
         "within {}, {} and {}",
         plural(loss, "loss", "losses"),
         plural(dup, "copy", "copies"),
-        plural(reorder, "datagram that is overtaken", "datagrams that are overtaken"),
+        plural(
+            reorder,
+            "datagram that is overtaken",
+            "datagrams that are overtaken"
+        ),
     );
     if slow > 0 {
         text += &format!(", {} early", plural(slow, "timer", "timers"));

@@ -31,7 +31,10 @@ pub(super) fn run(protocol: &'static Protocol, args: &Args, runs: u64) -> Result
     let jobs = jobs(args);
     if let Some(folder) = &args.out {
         std::fs::create_dir_all(folder).map_err(|error| {
-            usage(format!("cannot make the folder {}: {error}", folder.display()))
+            usage(format!(
+                "cannot make the folder {}: {error}",
+                folder.display()
+            ))
         })?;
     }
     let mut report = SwarmReport::begin(&swarm, args, runs)?;
@@ -74,7 +77,9 @@ fn played<R: Send>(
             .collect();
         let broke = || vec![Err("a run broke the harness".to_owned())];
         let joined = threads.into_iter().map(|thread| thread.join());
-        joined.flat_map(|runs| runs.unwrap_or_else(|_| broke())).collect()
+        joined
+            .flat_map(|runs| runs.unwrap_or_else(|_| broke()))
+            .collect()
     });
     let runs: Result<Vec<_>, _> = results.into_iter().collect();
     runs.map_err(usage)
@@ -135,13 +140,18 @@ impl<'a> SwarmReport<'a> {
             return Ok(());
         }
         let is_broken = !run.violations.is_empty();
-        let is_shown = self.args.format == Format::Terminal && (self.runs == 1 || self.violating == 0);
+        let is_shown =
+            self.args.format == Format::Terminal && (self.runs == 1 || self.violating == 0);
         let is_written = is_broken && self.args.out.is_some() && self.violating < MOST_WRITTEN;
         if is_shown || is_written {
             let evidence = self.swarm.evidence(run.seed).map_err(usage)?;
             if is_shown {
                 let colours = std::io::stdout().is_terminal();
-                writeln!(stdout().lock(), "{}", evidence.text(self.swarm.protocol, colours))?;
+                writeln!(
+                    stdout().lock(),
+                    "{}",
+                    evidence.text(self.swarm.protocol, colours)
+                )?;
             }
             if let Some(folder) = self.args.out.as_deref().filter(|_| is_written) {
                 write(folder, self.swarm.protocol, &evidence)?;
@@ -149,7 +159,10 @@ impl<'a> SwarmReport<'a> {
         }
         self.violating += usize::from(is_broken);
         for violation in &run.violations {
-            *self.broken.entry(violation.requirement.clone()).or_default() += 1;
+            *self
+                .broken
+                .entry(violation.requirement.clone())
+                .or_default() += 1;
         }
         Ok(())
     }
@@ -319,7 +332,10 @@ fn exactly(protocol: &Protocol, given: &str) -> Result<SideChoice, Failure> {
         Ok(_) => Ok(word.to_owned()),
         Err(why) => Err(usage(format!("{given:?}: {why}"))),
     });
-    Ok(SideChoice::Exactly(mode, options.collect::<Result<_, _>>()?))
+    Ok(SideChoice::Exactly(
+        mode,
+        options.collect::<Result<_, _>>()?,
+    ))
 }
 
 fn checked(protocol: &Protocol, mode: &str) -> Result<String, Failure> {
@@ -328,5 +344,8 @@ fn checked(protocol: &Protocol, mode: &str) -> Result<String, Failure> {
     }
     let meant = mode_meant(mode, protocol.modes).map(|meant| format!("; {meant}"));
     let meant = meant.unwrap_or_default();
-    Err(usage(format!("{} has no mode `{mode}`{meant}", protocol.id)))
+    Err(usage(format!(
+        "{} has no mode `{mode}`{meant}",
+        protocol.id
+    )))
 }

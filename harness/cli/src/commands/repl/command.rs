@@ -129,9 +129,10 @@ fn times(number: &str) -> Result<u32, String> {
 fn command(word: &str, argument: Option<&str>) -> Result<Command, String> {
     let command = match (word, argument) {
         ("connect", delay) => Command::Connect(delay.map(seconds).transpose()?),
-        ("commit", Some(id)) => Command::Commit(id.parse().map_err(|_| {
-            format!("commit: {id:?} is no number from 0 to {}", u32::MAX)
-        })?),
+        ("commit", Some(id)) => Command::Commit(
+            id.parse()
+                .map_err(|_| format!("commit: {id:?} is no number from 0 to {}", u32::MAX))?,
+        ),
         ("commit", None) => return Err("commit: which id? For example: commit 42".into()),
         ("sleep", Some(span)) => Command::Sleep(Span(seconds(span)?)),
         ("sleep", None) => return Err("sleep: how many seconds? For example: sleep 2".into()),

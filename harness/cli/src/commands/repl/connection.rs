@@ -7,7 +7,7 @@ use shakedown_carrier::{Carrier, Security, Settings};
 use shakedown_net::KeyLog;
 use shakedown_net::host::{Ask, Host, Owner, OwnerRequest};
 use shakedown_net::probe::any_address_for;
-use shakedown_protocol::proton::{Client, ClientSettings, ClientEvent, TRANSPORT};
+use shakedown_protocol::proton::{Client, ClientEvent, ClientSettings, TRANSPORT};
 use tokio::sync::{mpsc, oneshot, watch};
 
 /// A connection in a task of its own.

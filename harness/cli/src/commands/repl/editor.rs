@@ -94,7 +94,9 @@ impl Completer for CommandHelper {
         _context: &Context<'_>,
     ) -> rustyline::Result<(usize, Vec<String>)> {
         let (start, word) = word(line, position);
-        let fitting = Command::WORDS.iter().filter(|known| known.starts_with(word));
+        let fitting = Command::WORDS
+            .iter()
+            .filter(|known| known.starts_with(word));
         Ok((start, fitting.map(|known| format!("{known} ")).collect()))
     }
 }

@@ -15,7 +15,7 @@ use crate::logging::Global;
 use crate::reference::{check_key_log, key_log, print_line, resolve};
 
 use command::HELP;
-use editor::{LineEditor, Input};
+use editor::{Input, LineEditor};
 use session::{Done, Session};
 
 /// The command's arguments.
@@ -66,7 +66,8 @@ impl Args {
             .worker_threads(1)
             .enable_all()
             .build();
-        let runtime = runtime.map_err(|error| harness(format!("cannot start the runtime: {error}")))?;
+        let runtime =
+            runtime.map_err(|error| harness(format!("cannot start the runtime: {error}")))?;
         let server = runtime.block_on(resolve(&self.server, PROTOCOL.port))?;
         let key_log = key_log(self.keylog.as_deref())?;
         let mut session = Session::new(server, self.profile, key_log.clone());

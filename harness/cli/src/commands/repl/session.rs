@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_net::KeyLog;
-use shakedown_protocol::proton::{ClientSettings, ClientEvent, Profile, STARTUP_DELAY};
+use shakedown_protocol::proton::{ClientEvent, ClientSettings, Profile, STARTUP_DELAY};
 use tokio::sync::watch;
 use tokio::time::{Instant, sleep, sleep_until, timeout_at};
 
@@ -115,7 +115,9 @@ impl Session {
         let failed = |why: String| format!("Failed to connect: {why}");
         let mut connection = self.open().map_err(failed)?;
         let asked = connection.ask(|client, _| client.connect(false)).await;
-        asked.map_err(failed)?.map_err(|error| failed(error.to_string()))?;
+        asked
+            .map_err(failed)?
+            .map_err(|error| failed(error.to_string()))?;
         settle(&mut connection).await.map_err(failed)?;
         self.lost = None;
         self.connections.push(connection);
@@ -127,7 +129,12 @@ impl Session {
             profile: self.profile,
             first_event: self.next_event.unwrap_or(u32::MAX),
         };
-        Connection::open(self.server, settings, self.frozen.subscribe(), self.key_log.clone())
+        Connection::open(
+            self.server,
+            settings,
+            self.frozen.subscribe(),
+            self.key_log.clone(),
+        )
     }
 
     async fn send_event(&mut self) -> Result<String, String> {
@@ -157,13 +164,17 @@ impl Session {
     async fn commit(&mut self, id: u32) -> Result<String, String> {
         let failed = |why: String| format!("Failed to commit state: {why}");
         let connection = self.current().map_err(failed)?;
-        let sent = connection.ask(move |client, now| client.commit(now, id)).await;
+        let sent = connection
+            .ask(move |client, now| client.commit(now, id))
+            .await;
         let news = match sent.map_err(failed)? {
             Ok(()) => connection.news().await,
             Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
         };
         match self.noted(news) {
-            Ok(ClientEvent::Committed { answer, .. }) => Ok(format!("State commit response: {answer}")),
+            Ok(ClientEvent::Committed { answer, .. }) => {
+                Ok(format!("State commit response: {answer}"))
+            }
             Ok(other) => Err(failed(format!("the commit got {other:?}"))),
             Err(why) => Err(failed(why)),
         }
@@ -189,7 +200,9 @@ impl Session {
         let connection = self.connections.pop().ok_or_else(not_connected);
         let connection = connection.map_err(failed)?;
         let closed = connection.ask(|client, now| client.close(now)).await;
-        closed.map_err(failed)?.map_err(|error| failed(error.to_string()))?;
+        closed
+            .map_err(failed)?
+            .map_err(|error| failed(error.to_string()))?;
         connection.end().await;
         Ok("Connection closed.".to_owned())
     }
