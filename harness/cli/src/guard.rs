@@ -52,6 +52,13 @@ impl Guard {
         Ok(Self { path, process })
     }
 
+    /// Watches over nothing: in virtual time no process is started.
+    pub(crate) fn of_nothing() -> Result<Self, Failure> {
+        let path = own_path()?;
+        let process = None;
+        Ok(Self { path, process })
+    }
+
     /// This program, which the reference is started from.
     pub(crate) fn program(&self) -> String {
         self.path.clone()

@@ -56,6 +56,13 @@ impl ReportArgs {
         }
     }
 
+    /// Whether the directory that `--out` names can be taken, as far as shows without taking it.
+    pub(crate) fn check(&self) -> Result<(), Failure> {
+        let out = self.out.as_deref();
+        let replaced = out.map(|out| RunDirectory::replaced(out, &self.directory));
+        replaced.transpose().map(drop)
+    }
+
     /// Opens the reports: those of standard output, and those in a directory. Progress is shown on
     /// standard error where `progress` says that there is any.
     pub(crate) fn open(
@@ -78,7 +85,8 @@ impl ReportArgs {
                     true => self::progress(global),
                     false => Progress::Off,
                 };
-                sinks.add(Terminal::new(progress, anstream::stdout(), width()));
+                let terminal = Terminal::new(progress, anstream::stdout(), width());
+                sinks.add(terminal.in_detail(global.verbose > 0));
             }
         }
         Ok(sinks)

@@ -81,23 +81,7 @@ impl RunDirectory {
     pub(crate) fn at(path: &Path, args: &DirectoryArgs) -> Result<Self, Failure> {
         fs::create_dir_all(path).map_err(|error| cannot_use(path, &error))?;
         let directory = Self::lock(path.to_owned())?;
-        let held = REPORT_FILES
-            .iter()
-            .chain([&CAPTURES])
-            .map(|name| path.join(name));
-        let held: Vec<_> = held.filter(|file| is_kept(file)).collect();
-        if !args.force {
-            return match held.first() {
-                None => Ok(directory),
-                Some(file) => Err(usage(format!(
-                    "{} holds another run ({}); give another directory with --out, or --force to \
-                     replace it",
-                    path.display(),
-                    file.file_name().unwrap_or_default().display()
-                ))),
-            };
-        }
-        for file in &held {
+        for file in &Self::replaced(path, args)? {
             let is_folder = file.symlink_metadata().is_ok_and(|found| found.is_dir());
             let removed = match is_folder {
                 true => fs::remove_dir_all(file),
@@ -106,6 +90,22 @@ impl RunDirectory {
             removed.map_err(|error| cannot_use(file, &error))?;
         }
         Ok(directory)
+    }
+
+    /// What a run in the directory that `--out` names replaces; it is refused without `--force`.
+    pub(crate) fn replaced(path: &Path, args: &DirectoryArgs) -> Result<Vec<PathBuf>, Failure> {
+        let files = REPORT_FILES.iter().chain([&CAPTURES]);
+        let held = files.map(|name| path.join(name));
+        let held: Vec<_> = held.filter(|file| is_kept(file)).collect();
+        match held.first().filter(|_| !args.force) {
+            None => Ok(held),
+            Some(file) => Err(usage(format!(
+                "{} holds another run ({}); give another directory with --out, or --force to \
+                 replace it",
+                path.display(),
+                file.file_name().unwrap_or_default().display()
+            ))),
+        }
     }
 
     pub(crate) fn path(&self) -> &Path {

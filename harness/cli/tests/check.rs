@@ -212,3 +212,12 @@ fn dissect_of_a_damaged_file_writes_what_is_readable_and_gives_exit_2() {
     let error = str::from_utf8(&output.stderr).unwrap();
     assert!(error.contains("cut off"), "{error}");
 }
+
+#[test]
+fn a_capture_that_cannot_be_read_has_no_count_of_sessions() {
+    let output = shakedown(&["check", "no-such-file.pcap"], b"");
+    assert_eq!(output.status.code(), Some(2));
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(told.contains("it cannot be opened"), "{told}");
+    assert!(!told.contains("session"), "{told}");
+}

@@ -92,3 +92,26 @@ fn a_full_disk_is_told_and_exits_3() {
     let error = String::from_utf8_lossy(&output.stderr);
     assert!(error.contains("cannot write to standard output"), "{error}");
 }
+
+#[test]
+fn a_wrong_name_is_told_with_where_the_right_ones_are() {
+    let cases = [
+        (
+            "run nosuchscenario",
+            "`shakedown list scenarios` shows all of them",
+        ),
+        (
+            "run mediastream/3way/respnder",
+            "did you mean `mediastream/3way/responder`?",
+        ),
+        ("run --protocol foo", "there are `mediastream` and `proton`"),
+        ("run --mode 3wy", "did you mean `3way`?"),
+    ];
+    for (call, expected) in cases {
+        let words: Vec<_> = call.split(' ').collect();
+        let output = shakedown(&words);
+        assert_eq!(output.status.code(), Some(2));
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(error.contains(expected), "{error}");
+    }
+}

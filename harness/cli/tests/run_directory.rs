@@ -6,8 +6,9 @@
 )]
 
 use std::fs::{self, File};
+use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Output};
+use std::process::{Command, Output, Stdio};
 
 /// A run of one scenario in virtual time, in a working directory of its own.
 fn run(at: &Path, flags: &[&str]) -> Output {
@@ -140,5 +141,112 @@ fn a_run_says_first_what_it_tests_and_a_dry_run_stops_there() {
         shown.contains(", part 1/1, 24 at a time, seed 7"),
         "{shown}"
     );
+    let real = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .args(["run", "--dry-run"])
+        .current_dir(at)
+        .output()
+        .expect("the program starts");
+    let plan = String::from_utf8_lossy(&real.stdout).into_owned();
+    assert!(plan.contains(" more only with --slow"), "{plan}");
     assert!(!at.join("reports").exists());
+}
+
+#[test]
+fn a_dry_run_finds_what_shows_without_traffic() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let at = directory.path();
+    let iut = |program: &str, waiver: &str| {
+        let text = format!(
+            "name = \"mine\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"legacy\"]\n\
+             start = {{ command = [\"{program}\", \"{{address}}\"] }}\nreach = {{ address = \"127.0.0.1:{{port}}\" }}\n\
+             stream = {{ bits_per_second = 400000, frames_per_second = 50, seconds = 2 }}\n{waiver}"
+        );
+        fs::write(at.join("mine.toml"), text).expect("it can be written");
+    };
+    let dry = |flags: &[&str]| {
+        let output = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+            .args(["run", "--dry-run", "--iut", "mine.toml"])
+            .args(flags)
+            .current_dir(at)
+            .output()
+            .expect("the program starts");
+        (
+            output.status.code(),
+            said(&output),
+            String::from_utf8_lossy(&output.stdout).into_owned(),
+        )
+    };
+    iut("true", "");
+    let (exit, said, plan) = dry(&[]);
+    assert_eq!((exit, said.as_str()), (Some(0), ""));
+    let of_it = plan.lines().next().expect("a line of the implementation");
+    assert!(of_it.contains(" more do not apply to it"), "{plan}");
+
+    let nowhere = at.join("nowhere");
+    for program in [
+        "no-such-program",
+        "./mine.toml",
+        &nowhere.display().to_string(),
+    ] {
+        iut(program, "");
+        let (exit, said, _) = dry(&[]);
+        assert_eq!(exit, Some(2), "{said}");
+        assert!(
+            said.contains(&format!("mine: {program} cannot be started: ")),
+            "{said}"
+        );
+    }
+    iut("true", "");
+    let (exit, said, _) = dry(&["--capture", "live:eth99"]);
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("there is no interface eth99"), "{said}");
+
+    fs::create_dir(at.join("old")).expect("it can be made");
+    fs::write(at.join("old/junit.xml"), "").expect("it can be written");
+    let (exit, said, _) = dry(&["--out", "old"]);
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("old holds another run"), "{said}");
+
+    let waiver = "[[waive]]\nrequirement = \"MS-L-03\"\nbecause = \"x\"\nuntil = ";
+    iut("true", &format!("{waiver}\"2020-01-01\"\n"));
+    let (exit, said, _) = dry(&[]);
+    assert_eq!(exit, Some(1), "{said}");
+    assert!(said.contains("counts until 2020-01-01 only"), "{said}");
+    let unplayed = "scenario = \"mediastream/3way/responder/a-handshake-leads-to-two-frames\"";
+    iut("true", &format!("{waiver}\"9999-01-01\"\n{unplayed}\n"));
+    let (exit, said, _) = dry(&[]);
+    assert_eq!(exit, Some(1), "{said}");
+    assert!(said.contains("matched no finding"), "{said}");
+}
+
+#[test]
+fn a_run_in_virtual_time_starts_no_process_and_others_have_a_guard() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    for (flags, guards) in [(&["--virtual"][..], 0), (&[], 1)] {
+        let mut run = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+            .args(["run", "mediastream/3way", "--role", "responder"])
+            .args(flags)
+            .current_dir(directory.path())
+            .env("CI", "true")
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        // Its first line comes when the run has begun.
+        let mut said = BufReader::new(run.stderr.take().expect("it is piped"));
+        said.read_line(&mut String::new()).expect("a line");
+        let started = guard_of(run.id());
+        run.kill().expect("it runs");
+        run.wait().expect("it ends");
+        assert_eq!(started, guards, "{flags:?}");
+    }
+}
+
+/// How many guards a run has.
+fn guard_of(run: u32) -> usize {
+    let processes = fs::read_dir("/proc").expect("Linux has it").flatten();
+    let calls = processes.filter_map(|process| fs::read(process.path().join("cmdline")).ok());
+    let guard = format!("clean\0--after\0{run}");
+    let calls = calls.map(|call| String::from_utf8_lossy(&call).into_owned());
+    calls.filter(|call| call.contains(&guard)).count()
 }

@@ -123,6 +123,21 @@ pub struct PlannedImplementation {
     pub modes: Vec<String>,
     /// Scenarios selected for it.
     pub scenarios: usize,
+    /// How many of them are not played, since they ask for what the description does not claim.
+    #[serde(default)]
+    pub not_applicable: usize,
+    /// How many of them are not played, since they wait for too long.
+    #[serde(default)]
+    pub too_slow: usize,
+}
+
+impl PlannedImplementation {
+    /// How many of its scenarios are played.
+    #[must_use]
+    pub const fn played(&self) -> usize {
+        let left_out = self.not_applicable.saturating_add(self.too_slow);
+        self.scenarios.saturating_sub(left_out)
+    }
 }
 
 /// A session that was found in a capture.
@@ -235,6 +250,14 @@ pub struct VerdictEvent {
     /// What became of the implementation's process, if it had one and there is something to say.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub process: Option<ProcessEvent>,
+}
+
+impl VerdictEvent {
+    /// Whether the scenario was not played, since it does not apply.
+    #[must_use]
+    pub fn was_left_out(&self) -> bool {
+        self.verdict == Verdict::NotApplicable && self.capture.is_none()
+    }
 }
 
 /// What became of an implementation's process.

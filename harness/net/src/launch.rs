@@ -301,7 +301,7 @@ impl Launcher {
         needs: &Needs,
         address: SocketAddr,
     ) -> Result<Process, LaunchError> {
-        if kernel::is_bound(address) && is_ours(address) {
+        if is_in_use(address) {
             return Err(LaunchError::PortInUse { address });
         }
         let values = self.placeholders(needs, Some(address), None);
@@ -458,6 +458,11 @@ pub fn open_sockets(process: &Process) -> String {
             format!("its process has UDP {} open", list.join(", "))
         }
     }
+}
+
+/// Whether a program of this machine has the address.
+pub(crate) fn is_in_use(address: SocketAddr) -> bool {
+    kernel::is_bound(address) && is_ours(address)
 }
 
 /// Whether `address` is one of this machine, where a bound socket would be in the way.

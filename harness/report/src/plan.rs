@@ -13,14 +13,22 @@ pub fn plan_lines(plan: &RunPlan, seed: u64) -> Vec<String> {
             "testing the built-in reference; --iut FILE tests an implementation",
         ));
     }
-    let mut selected = 0;
+    let mut played = 0;
     for one in &plan.implementations {
-        selected += one.scenarios;
+        played += one.played();
         let modes = one.modes.join(" ");
-        let scenarios = count(one.scenarios as u64, "scenario");
+        let scenarios = count(one.played() as u64, "scenario");
+        let left_out = [
+            (one.not_applicable, "more do not apply to it"),
+            (one.too_slow, "more only with --slow"),
+        ];
+        let left_out = left_out.into_iter().filter(|(number, _)| *number > 0);
+        let left_out: String = left_out
+            .map(|(number, why)| format!(", {number} {why}"))
+            .collect();
         let (name, protocol, side) = (&one.name, &one.protocol, &one.side);
         lines.push(clean_line(&format!(
-            "{name}: {protocol} {side}, {modes}: {scenarios}"
+            "{name}: {protocol} {side}, {modes}: {scenarios}{left_out}"
         )));
     }
     let part = plan.part.as_ref();
@@ -31,7 +39,7 @@ pub fn plan_lines(plan: &RunPlan, seed: u64) -> Vec<String> {
     };
     let of = plan.of;
     lines.push(format!(
-        "{selected} of {of} scenarios{part}{jobs}, seed {seed}"
+        "{played} of {of} scenarios{part}{jobs}, seed {seed}"
     ));
     lines
 }

@@ -2,8 +2,8 @@ use std::collections::BTreeSet;
 
 use indexmap::{IndexMap, IndexSet};
 use shakedown_engine::event::{
-    CheckSummary, Event, FindingEvent, LoadSummary, SessionEvent, Summary, VerdictEvent,
-    WaiverEvent, matches_nothing,
+    CheckSummary, Event, FindingEvent, LoadSummary, PlannedImplementation, SessionEvent, Summary,
+    VerdictEvent, WaiverEvent, matches_nothing,
 };
 use shakedown_engine::interop::Standing;
 use shakedown_engine::verdict::Verdict;
@@ -48,6 +48,8 @@ pub struct Run {
     /// How packets are recorded, and why; of several ways, joined.
     pub capture: String,
     pub scenarios: usize,
+    /// How many of them are played.
+    pub played: usize,
     /// Ids of the scenarios that it plays.
     pub selected: IndexSet<String>,
     /// Runs that began and have not come to their end.
@@ -79,7 +81,10 @@ impl Record {
                 join(&mut run.iut, iut);
                 join(&mut run.seed, &seed.to_string());
                 join(&mut run.capture, capture);
-                run.scenarios += scenarios;
+                run.scenarios = run.scenarios.saturating_add(*scenarios);
+                let planned = plan.implementations.iter();
+                let played = planned.map(PlannedImplementation::played);
+                run.played = played.fold(run.played, usize::saturating_add);
                 run.selected.extend(plan.selected.iter().cloned());
                 run.parts.extend(plan.part.clone());
                 run.open += 1;
@@ -186,6 +191,13 @@ impl Record {
             worse.then_with(|| a.scenario.cmp(&b.scenario))
         });
         verdicts
+    }
+
+    /// How many scenarios were played and judged.
+    #[must_use]
+    pub fn played(&self) -> usize {
+        let verdicts = self.verdicts.values();
+        verdicts.filter(|verdict| !verdict.was_left_out()).count()
     }
 
     /// The verdicts by id.

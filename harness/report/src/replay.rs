@@ -2,7 +2,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 use ring::digest::{SHA256, digest};
-use shakedown_engine::document::read_file;
+use shakedown_engine::document::{placeless, read_file};
 use shakedown_engine::event::{Event, VERSION};
 
 /// The most events that are read, in bytes: those of 20,000 scenarios.
@@ -28,7 +28,7 @@ pub enum ReplayError {
         error: io::Error,
     },
     /// A line is no event.
-    #[error("{}:{line}: this is no event: {error}", path.display())]
+    #[error("{}:{line}:{}: this is no event: {}", path.display(), error.column(), placeless(error))]
     NoEvent {
         path: PathBuf,
         /// The line, from 1.
@@ -254,10 +254,10 @@ mod tests {
         .unwrap();
         let error = Replay::read(directory.path()).unwrap_err().to_string();
         let start = format!(
-            "{}:2: this is no event: missing field `type`",
+            "{}:2:2: this is no event: missing field `type`",
             file.display()
         );
-        assert!(error.starts_with(&start), "{error}");
+        assert_eq!(error, start);
     }
 
     #[test]

@@ -9,7 +9,7 @@ use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
 use shakedown_net::load::{self, MOST_PLAYS, load};
-use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
+use shakedown_net::run::{Assignment, CaptureBy, Plan, foresee, run, run_in_virtual_time};
 use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::{Level, Role};
 
@@ -123,7 +123,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", requires = "repeat", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     concurrency: Option<NonZeroU64>,
 
-    /// Say what would be played, and stop there
+    /// Say what would be played, and what shows without traffic to be wrong (a program or an interface that is
+    /// not there, a waiver that is past its day), and stop there
     #[arg(long)]
     dry_run: bool,
 
@@ -177,9 +178,13 @@ impl Args {
         let seed = self.seed.unwrap_or_else(any_seed);
         let told = self.told(&assignments, &selected, self.jobs.get());
         if self.dry_run {
-            return show_plan(&told, seed);
+            show_plan(&told, seed)?;
+            return self.foresee(&assignments);
         }
-        let guard = Guard::begin()?;
+        let guard = match self.in_virtual_time {
+            true => Guard::of_nothing()?,
+            false => Guard::begin()?,
+        };
         let directory = self.reports.directory_for(&name(&told))?;
         let plan = Plan {
             assignments,
@@ -233,6 +238,28 @@ impl Args {
             }
         }
         Ok(())
+    }
+
+    /// Tells what shows without traffic to be wrong with the run.
+    fn foresee(&self, assignments: &[Assignment]) -> Result<Exit, Failure> {
+        self.reports.check()?;
+        let capture = match self.in_virtual_time {
+            true => &CaptureBy::Tap,
+            false => &self.capture,
+        };
+        let foreseen = foresee(assignments, capture);
+        let exit = match foreseen.wrong.is_empty() {
+            true => Exit::Fail,
+            false => Exit::Usage,
+        };
+        let problems = [foreseen.wrong, foreseen.failing].concat();
+        match problems.is_empty() {
+            true => Ok(Exit::Success),
+            false => Err(Failure {
+                exit,
+                message: problems.join("\n"),
+            }),
+        }
     }
 
     /// Whether one of the protocols has the frames that the impairment names.
@@ -301,7 +328,13 @@ impl Args {
         };
         let seed = self.seed.unwrap_or_else(any_seed);
         if self.dry_run {
-            return show_plan(&told, seed);
+            show_plan(&told, seed)?;
+            let only = Assignment {
+                iut,
+                scenarios: vec![scenario],
+                is_full: false,
+            };
+            return self.foresee(&[only]);
         }
         let guard = Guard::begin()?;
         let directory = self.reports.directory_for(&name(&told))?;
@@ -369,7 +402,10 @@ impl Args {
 
     /// What the run tells of itself before it begins.
     fn told(&self, assignments: &[Assignment], selected: &Selected, jobs: usize) -> RunPlan {
-        let implementation = |Assignment { iut, scenarios, .. }: &Assignment| {
+        let implementation = |assignment: &Assignment| {
+            let Assignment { iut, scenarios, .. } = assignment;
+            let is_slow = self.slow || self.in_virtual_time || self.repeat.is_some();
+            let (not_applicable, too_slow) = assignment.left_out(is_slow);
             let protocol = shakedown_protocol::protocol(&iut.protocol);
             let side = protocol.map_or(iut.role.name(), |known| known.side(iut.role));
             PlannedImplementation {
@@ -378,6 +414,8 @@ impl Args {
                 side: side.to_owned(),
                 modes: iut.modes.clone(),
                 scenarios: scenarios.len(),
+                not_applicable,
+                too_slow,
             }
         };
         RunPlan {
@@ -425,9 +463,9 @@ fn name(told: &RunPlan) -> String {
 }
 
 /// Writes a plan to standard output.
-fn show_plan(told: &RunPlan, seed: u64) -> Result<Exit, Failure> {
+fn show_plan(told: &RunPlan, seed: u64) -> Result<(), Failure> {
     for line in shakedown_report::plan_lines(told, seed) {
         print_line(&line)?;
     }
-    Ok(Exit::Success)
+    Ok(())
 }

@@ -85,12 +85,19 @@ fn second_opinion(text: &str, error: &serde_json::Error) -> Problem {
         offset -= 1;
     }
     let width = text[offset..].chars().next().map_or(0, char::len_utf8);
+    let message = format!("this is not JSON: {}", placeless(error));
+    Problem::new(offset..offset + width, message)
+}
+
+/// What serde says is wrong, without the place, which is told in our own way.
+#[must_use]
+pub fn placeless(error: &serde_json::Error) -> String {
     let message = error.to_string();
-    let message = message.split(" at line ").next().unwrap_or_default();
-    Problem::new(
-        offset..offset + width,
-        format!("this is not JSON: {message}"),
-    )
+    message
+        .split(" at line ")
+        .next()
+        .unwrap_or_default()
+        .to_owned()
 }
 
 fn convert(value: &ast::Value<'_>, problems: &mut Vec<Problem>) -> Node {

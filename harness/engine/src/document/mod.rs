@@ -17,6 +17,7 @@ use std::ops::Range;
 use serde_json::{Map, Value};
 
 pub use decode::{Decoded, Defaults, decode};
+pub use json::placeless;
 pub use pointer::Pointer;
 pub use problem::{Place, Problem, Problems};
 pub use read::{MAX_BYTES, check_text, json_files, read, read_file};

@@ -1,10 +1,11 @@
+use std::collections::BTreeSet;
 use std::str::FromStr;
 
 use globset::{Glob, GlobMatcher};
 use shakedown_protocol::requirement::Role;
 
 use super::{Library, Loaded};
-use crate::document::closest;
+use crate::document::{closest, did_you_mean};
 
 /// Which scenarios of a library are wanted. An empty selection wants all.
 #[derive(Debug, Clone, Default)]
@@ -36,7 +37,7 @@ pub struct Shard {
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum SelectionError {
     /// A name matches no scenario.
-    #[error("no scenario is called {name:?}{}", hint(.meant))]
+    #[error("no scenario is called {name:?}{}; `shakedown list scenarios` shows all of them", hint(.meant))]
     NoSuchScenario {
         name: String,
         /// The id that was probably meant.
@@ -46,10 +47,10 @@ pub enum SelectionError {
     #[error("{pattern:?} is no pattern: {why}")]
     Pattern { pattern: String, why: String },
     /// All that the rest selects is excluded by something.
-    #[error("no scenario matches {what}{}", hint(.meant))]
+    #[error("no scenario matches {what}{}", .meant.as_ref().map_or_else(String::new, |meant| format!("; {meant}")))]
     Nothing {
         what: String,
-        /// What was probably meant.
+        /// What would be right, in a sentence.
         meant: Option<String>,
     },
 }
@@ -187,10 +188,10 @@ fn narrow(
     let known: Vec<String> = selected.iter().map(|loaded| of(loaded)).collect();
     selected.retain(|loaded| of(loaded) == wanted);
     if selected.is_empty() {
-        let meant = closest(wanted, known.iter().map(String::as_str));
+        let known: BTreeSet<&str> = known.iter().map(String::as_str).collect();
         return Err(SelectionError::Nothing {
             what: format!("{what} {wanted:?}"),
-            meant: meant.map(str::to_owned),
+            meant: did_you_mean(wanted, known),
         });
     }
     Ok(())

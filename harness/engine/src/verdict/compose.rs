@@ -361,7 +361,8 @@ impl Evidence<'_> {
                     reasons.push(format!("{} is waived: {because}", finding.requirement))
                 }
                 None if finding.advisory => {
-                    reasons.push(format!("{} is advice", finding.requirement));
+                    let (id, level) = (&finding.requirement, &finding.level);
+                    reasons.push(format!("{id} was not kept, which a {level} allows"));
                 }
                 None => {}
             }

@@ -109,7 +109,7 @@ pub async fn run_in_virtual_time(
             judged.push(hand_on(&scenario, task, &tell).await);
         }
         ending.interrupted |= *stop.borrow();
-        ending.add(&target.iut, assignment.is_full, true, today, judged);
+        ending.add(&target.iut, assignment.is_full, true, today, judged, &[]);
     }
     // As if one scenario had been played after the other.
     let seconds: f64 = ending.verdicts.iter().map(|of| of.seconds).sum();

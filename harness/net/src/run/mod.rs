@@ -3,6 +3,7 @@
 
 mod capture;
 mod exclusive;
+mod foresee;
 mod group;
 mod in_virtual_time;
 mod judge;
@@ -39,6 +40,7 @@ use crate::socket::PeerSocket;
 use crate::stop::unless_stopped;
 
 pub use capture::CaptureBy;
+pub use foresee::{Foreseen, foresee};
 pub use in_virtual_time::run_in_virtual_time;
 pub use plan::{Assignment, Plan};
 
@@ -46,7 +48,7 @@ use capture::Live;
 use exclusive::ExclusiveRuns;
 use group::Group;
 pub(crate) use judge::judge;
-use plan::why_too_slow;
+use plan::{too_slow, why_too_slow};
 use play::Job;
 use result::ScenarioResult;
 use summary::Ending;
@@ -471,11 +473,22 @@ impl Context {
     ) {
         ending.interrupted = self.is_stopped();
         let mut played = std::mem::take(&mut *self.played.lock().await);
-        for (target, _) in targets {
+        for (target, scenarios) in targets {
+            let left_out = match self.slow {
+                true => Vec::new(),
+                false => too_slow(target.iut(), scenarios),
+            };
             let of_it = played.extract_if(.., |(of, _)| Arc::ptr_eq(of, target));
             let of_it: Vec<_> = of_it.map(|(_, played)| played).collect();
             let is_all = target.gone.get().is_none();
-            ending.add(target.iut(), target.is_full, is_all, today, of_it);
+            ending.add(
+                target.iut(),
+                target.is_full,
+                is_all,
+                today,
+                of_it,
+                &left_out,
+            );
         }
     }
 }

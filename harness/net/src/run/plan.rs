@@ -9,7 +9,7 @@ use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
 use shakedown_protocol::requirement::Level;
 
-use super::CaptureBy;
+use super::{CaptureBy, why_not_applicable};
 use crate::drive::wait;
 
 /// The longest that a scenario may wait in real time unless slow ones are asked for.
@@ -58,6 +58,29 @@ pub struct Assignment {
     /// Whether these are all that there are for it, or with those of the other parts: then a waiver that
     /// matches nothing fails.
     pub is_full: bool,
+}
+
+impl Assignment {
+    /// How many of the scenarios ask for what the implementation does not claim, and how many of the
+    /// others wait for too long for a run that is not `slow`.
+    #[must_use]
+    pub fn left_out(&self, slow: bool) -> (usize, usize) {
+        let applies = |scenario: &&Scenario| why_not_applicable(&self.iut, scenario).is_none();
+        let applicable = self.scenarios.iter().filter(applies).count();
+        let too_slow = match slow {
+            true => 0,
+            false => too_slow(&self.iut, &self.scenarios).len(),
+        };
+        (self.scenarios.len() - applicable, too_slow)
+    }
+}
+
+/// The scenarios that apply to an implementation, but are left out of a run in real time.
+pub(super) fn too_slow<'a>(iut: &Iut, scenarios: &'a [Scenario]) -> Vec<&'a Scenario> {
+    let is_left_out = |scenario: &&Scenario| {
+        why_not_applicable(iut, scenario).is_none() && why_too_slow(scenario, iut).is_some()
+    };
+    scenarios.iter().filter(is_left_out).collect()
 }
 
 /// Why a scenario is left out of a run in real time, if it waits for very long.

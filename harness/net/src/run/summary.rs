@@ -3,7 +3,8 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 use shakedown_engine::event::{Summary, VerdictEvent, WaiverEvent, matches_nothing};
-use shakedown_engine::iut::{Date, Iut};
+use shakedown_engine::iut::{Date, Iut, Waiver};
+use shakedown_engine::scenario::Scenario;
 use shakedown_engine::verdict::Verdict;
 
 use super::result::ScenarioResult;
@@ -29,7 +30,8 @@ pub(super) struct Ending {
 impl Ending {
     /// What an implementation's scenarios came to. A waiver that is past its day fails the run, and
     /// so does one that matched nothing although `is_full` says that all scenarios were selected and
-    /// `is_all` that they could be played. A part tells what it knows.
+    /// `is_all` that they could be played, but for those that were `too_slow`: one that they may need is not
+    /// judged. A part tells what it knows.
     pub(super) fn add(
         &mut self,
         iut: &Iut,
@@ -37,20 +39,26 @@ impl Ending {
         is_all: bool,
         today: Date,
         played: Vec<ScenarioResult>,
+        too_slow: &[&Scenario],
     ) {
         let waived: BTreeSet<usize> = played.iter().flat_map(|one| one.waived.clone()).collect();
         for (index, waiver) in iut.waive.iter().enumerate() {
             let name = &iut.name;
             if waiver.is_past(today) {
-                let until = &waiver.until;
-                self.failing.push(format!(
-                    "{name}: the waiver of {waiver} counts until {until} only"
-                ));
+                self.failing.push(past(name, waiver));
                 continue;
             }
+            let is_unknown = !is_all || self.interrupted;
             let matched = match waived.contains(&index) {
                 true => Some(true),
-                false => (is_all && !self.interrupted).then_some(false),
+                false if is_unknown => None,
+                false if may_need(too_slow, waiver, &played) => {
+                    self.notes.push(format!(
+                        "{name}: whether the waiver of {waiver} is needed shows with --slow only"
+                    ));
+                    None
+                }
+                false => Some(false),
             };
             if is_full && matched == Some(false) && !self.is_part {
                 self.failing
@@ -180,6 +188,26 @@ impl Ending {
     }
 }
 
+/// What is said of a waiver whose day is past.
+pub(super) fn past(name: &str, waiver: &Waiver) -> String {
+    let until = &waiver.until;
+    format!("{name}: the waiver of {waiver} counts until {until} only")
+}
+
+/// Whether scenarios that were left out may show what a waiver is for: they are about it, or no other
+/// one was judged by its requirement.
+fn may_need(left_out: &[&Scenario], waiver: &Waiver, played: &[ScenarioResult]) -> bool {
+    if let Some(id) = &waiver.scenario {
+        return left_out.iter().any(|scenario| scenario.id == *id);
+    }
+    let is_about = |scenario: &&Scenario| scenario.requirements.contains(&waiver.requirement);
+    let judged = |one: &ScenarioResult| {
+        let verdict = one.verdict.requirements.get(&waiver.requirement);
+        verdict.is_some_and(|verdict| verdict.is_fine())
+    };
+    !left_out.is_empty() && (left_out.iter().any(is_about) || !played.iter().any(judged))
+}
+
 /// The worst verdict on each requirement, by id. A scenario that does not apply, or cannot look
 /// inside, says nothing where another one does.
 fn requirements(verdicts: &[VerdictEvent]) -> IndexMap<String, Verdict> {
@@ -299,6 +327,56 @@ mod tests {
             waived.exit(),
             (1, String::from("the waiver of X matched nothing"))
         );
+    }
+
+    /// A scenario about a requirement.
+    fn about(requirement: &str) -> Scenario {
+        let file = serde_json::json!({
+            "id": "slow", "title": "x", "requirements": [requirement],
+            "iut": { "role": "responder", "mode": "legacy" }, "steps": [],
+        });
+        serde_json::from_value(file).unwrap()
+    }
+
+    #[test]
+    fn a_waiver_that_a_scenario_may_need_that_was_too_slow_is_not_told_as_needless() {
+        let waiver = |scenario: &str| {
+            let text = format!(
+                "name = \"mine\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"legacy\"]\n\
+                 [stream]\nbits_per_second = 1\nframes_per_second = 1\nseconds = 1\n\
+                 [[waive]]\nrequirement = \"MS-L-01\"\nbecause = \"x\"\nuntil = \"9999-01-01\"\n{scenario}"
+            );
+            toml::from_str::<Iut>(&text).unwrap()
+        };
+        let played = || {
+            let mut scenario = about("MS-L-01");
+            scenario.id = String::from("played");
+            let took = Duration::ZERO;
+            vec![ScenarioResult::not_played(
+                &scenario,
+                String::new(),
+                Verdict::Pass,
+                took,
+            )]
+        };
+        let today = crate::clock::Clock::start().today();
+        let fails = |iut: &Iut, played, slow: &[Scenario]| {
+            let mut ending = Ending::default();
+            let slow: Vec<_> = slow.iter().collect();
+            ending.add(iut, true, true, today, played, &slow);
+            assert_eq!(ending.failing.is_empty(), !ending.notes.is_empty());
+            !ending.failing.is_empty()
+        };
+        let (same, other) = ([about("MS-L-01")], [about("MS-L-02")]);
+        assert!(fails(&waiver(""), played(), &[]));
+        assert!(!fails(&waiver(""), played(), &same));
+        assert!(
+            fails(&waiver(""), played(), &other),
+            "another one was judged by it"
+        );
+        assert!(!fails(&waiver(""), Vec::new(), &other), "no other one was");
+        assert!(!fails(&waiver("scenario = \"slow\""), played(), &same));
+        assert!(fails(&waiver("scenario = \"played\""), played(), &same));
     }
 
     #[test]

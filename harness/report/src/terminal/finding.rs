@@ -26,8 +26,11 @@ pub(super) fn render(finding: &FindingEvent, is_again: bool, width: usize) -> St
         text += &labelled("waived", because, style::DIM, width);
     }
     if finding.advisory {
-        let why = "advice: the level asked for is above it";
-        text += &labelled("counts", why, style::DIM, width);
+        let why = format!(
+            "no, it is advice: --level decides whether a {level} counts",
+            level = finding.level
+        );
+        text += &labelled("counts", &why, style::DIM, width);
     }
     text + &dump(finding)
 }

@@ -29,6 +29,7 @@ pub struct Terminal {
     progress: Progress,
     out: Box<dyn Write + Send>,
     width: usize,
+    in_detail: bool,
 }
 
 impl Terminal {
@@ -40,7 +41,14 @@ impl Terminal {
             progress,
             out: Box::new(out),
             width: width.clamp(*WIDTHS.start(), *WIDTHS.end()),
+            in_detail: false,
         }
+    }
+
+    /// The same that names the scenarios, too, that do not apply.
+    #[must_use]
+    pub fn in_detail(self, in_detail: bool) -> Self {
+        Self { in_detail, ..self }
     }
 }
 
@@ -60,7 +68,7 @@ impl Sink for Terminal {
 
     fn finish(&mut self, record: &Record, so_far: &Outcome) -> io::Result<()> {
         self.progress.finish();
-        let report = report::render(record, so_far, self.width);
+        let report = report::render(record, so_far, (self.width, self.in_detail));
         self.out.write_all(report.as_bytes())?;
         self.out.flush()
     }

@@ -42,17 +42,13 @@ impl Progress {
             return;
         }
         match event {
-            Event::RunStarted {
-                scenarios,
-                seed,
-                plan,
-                ..
-            } => {
+            Event::RunStarted { seed, plan, .. } => {
                 for line in plan_lines(plan, *seed) {
                     self.line(&line);
                 }
                 if let Self::Bar(bar) = self {
-                    bar.set_length(*scenarios as u64);
+                    let played = record.run.as_ref().map_or(0, |run| run.played);
+                    bar.set_length(played as u64);
                     bar.tick();
                 }
             }
@@ -72,6 +68,8 @@ impl Progress {
                 let what = clean_line(&format!("{scenario} step {step}: {text}"));
                 self.line(&paint(style::DIM, &format!("  {time:>9.3} s  {what}")));
             }
+            // They are counted at the end.
+            Event::Verdict(verdict) if verdict.was_left_out() => {}
             Event::Verdict(verdict) => self.verdict(verdict, record),
             Event::Pair(pair) => self.pair(pair, record),
             Event::LoadProgress(load) => self.load(load),
@@ -119,8 +117,8 @@ impl Progress {
             Verdict::Inconclusive | Verdict::Error | Verdict::Fail => true,
         };
         if is_loud || matches!(self, Self::Lines(_)) {
-            let total = record.run.as_ref().map_or(0, |run| run.scenarios);
-            self.line(&verdict_line(verdict, record.verdicts.len(), total));
+            let total = record.run.as_ref().map_or(0, |run| run.played);
+            self.line(&verdict_line(verdict, record.played(), total));
         }
         self.show_running(record);
     }
@@ -146,7 +144,7 @@ impl Progress {
             && record.loads.is_empty()
         {
             let pairs = record.table.as_ref().map_or(0, |table| table.pairs.len());
-            bar.set_position((record.verdicts.len() + pairs) as u64);
+            bar.set_position((record.played() + pairs) as u64);
             bar.set_message(running(record));
         }
     }

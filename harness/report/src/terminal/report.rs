@@ -16,7 +16,11 @@ use crate::{Outcome, Record, Run};
 /// Scenarios that are named where many were not judged for the same reason.
 const MOST_NAMED: usize = 6;
 
-pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String {
+pub(super) fn render(
+    record: &Record,
+    outcome: &Outcome,
+    (width, in_detail): (usize, bool),
+) -> String {
     let mut sections = vec![];
     let worst = record.worst_first();
     let is_told = |verdict: &&VerdictEvent| match verdict.verdict {
@@ -34,13 +38,16 @@ pub(super) fn render(record: &Record, outcome: &Outcome, width: usize) -> String
         sections.push(capture(check, record, width));
     }
     sections.push(interop::render(record, width));
-    for verdict in [
-        Verdict::Inconclusive,
-        Verdict::NotApplicable,
-        Verdict::NotObserved,
-    ] {
-        sections.push(unjudged(verdict, &worst, width));
-    }
+    sections.push(unjudged(Verdict::Inconclusive, &worst, width));
+    sections.push(unjudged(Verdict::NotObserved, &worst, width));
+    let (left_out, others): (Vec<_>, Vec<_>) = worst
+        .into_iter()
+        .partition(|verdict| verdict.was_left_out());
+    sections.push(unjudged(Verdict::NotApplicable, &others, width));
+    sections.push(match in_detail {
+        true => unjudged(Verdict::NotApplicable, &left_out, width),
+        false => not_applicable(left_out.len()),
+    });
     sections.push(unfinished(record, width));
     sections.push(tables::results(record));
     sections.push(tables::coverage(record, width));
@@ -77,7 +84,12 @@ fn scenario(verdict: &VerdictEvent, record: &Record, width: usize) -> String {
         text += &format!("  {}\n", paint(style::DIM, &line));
     }
     if let Some(reason) = &verdict.reason {
-        text += &labelled("because", reason, style::of(verdict.verdict), width);
+        let label = match verdict.verdict {
+            // Nothing stands in its way: it is no reason for the verdict.
+            Verdict::Pass => "note",
+            _ => "because",
+        };
+        text += &labelled(label, reason, style::of(verdict.verdict), width);
     }
     if let Some(process) = &verdict.process {
         text += &self::process(process, width);
@@ -180,6 +192,20 @@ fn unjudged(verdict: Verdict, all: &[&VerdictEvent], width: usize) -> String {
     text
 }
 
+/// How many scenarios do not apply.
+fn not_applicable(number: usize) -> String {
+    let word = paint(
+        style::of(Verdict::NotApplicable),
+        style::word(Verdict::NotApplicable),
+    );
+    match number {
+        0 => String::new(),
+        number => format!(
+            "{word}  {number} do not apply and were not played; -v and summary.md say why\n"
+        ),
+    }
+}
+
 /// Scenarios that had begun when the run was cut off.
 fn unfinished(record: &Record, width: usize) -> String {
     if record.is_complete() || record.running.is_empty() {
@@ -240,11 +266,27 @@ fn check_message(record: &Record) -> String {
         0 => "no finding".to_owned(),
         findings => count(findings as u64, "finding"),
     };
-    let line = format!(
+    let unread = |check: &&CheckSummary| check.packets == 0 && check.exit != 0;
+    let unread = record.checks.iter().filter(unread).count();
+    let read = record.checks.len() - unread;
+    let judged = format!(
         "{} with {}: {found}",
-        count(record.checks.len() as u64, "capture"),
+        count(read as u64, "capture"),
         count(sessions as u64, "session"),
     );
+    let unread = match unread {
+        0 => None,
+        unread => Some(format!(
+            "{} without a packet that could be read",
+            count(unread as u64, "capture")
+        )),
+    };
+    let judged = (read > 0).then_some(judged);
+    let line = judged
+        .into_iter()
+        .chain(unread)
+        .collect::<Vec<_>>()
+        .join("; ");
     let style = exit_style(record.exit()).effects(anstyle::Effects::BOLD);
     format!("{}\n", paint(style, &line))
 }
@@ -303,7 +345,7 @@ mod tests {
                 error: std::io::ErrorKind::StorageFull.into(),
             }],
         };
-        let report = render(&record(events), &outcome, width);
+        let report = render(&record(events), &outcome, (width, true));
         let plain = anstream::adapter::strip_str(&report).to_string();
         let trimmed: Vec<&str> = plain.lines().map(str::trim_end).collect();
         trimmed.join("\n")
@@ -369,9 +411,16 @@ mod tests {
             verdict.scenario += &number.to_string();
             events.push(Event::Verdict(verdict));
         }
-        let report = plain(events, 80);
+        let report = plain(events.clone(), 80);
         assert!(report.contains("N/A  11\n"), "{report}");
         assert!(report.contains("… 4 more"), "{report}");
+        let short = render(&record(events), &Outcome::default(), (80, false));
+        let short = anstream::adapter::strip_str(&short).to_string();
+        let line = "N/A  11 do not apply and were not played; -v and summary.md say why\n";
+        assert!(
+            short.contains(line) && !short.contains("names no option"),
+            "{short}"
+        );
     }
 
     #[test]
@@ -404,7 +453,7 @@ mod tests {
 
     #[test]
     fn hostile_text_reaches_no_terminal() {
-        let report = render(&record(fixture::hostile()), &Outcome::default(), 80);
+        let report = render(&record(fixture::hostile()), &Outcome::default(), (80, true));
         let stripped = anstream::adapter::strip_str(&report).to_string();
         let acts = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
         assert_eq!(stripped.chars().find(acts), None);
