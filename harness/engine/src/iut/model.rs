@@ -176,7 +176,7 @@ pub struct Reach {
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Timing {
-    /// Share of every interval by which it may be off, besides 50 ms.
+    /// Share of every interval by which it may be late, besides 50 ms.
     pub tolerance: f64,
     /// What that comes to at the most for one interval.
     pub tolerance_at_most: Span,

@@ -24,6 +24,9 @@ pub(crate) struct Context {
     pub(crate) media: BTreeMap<SocketId, MediaSeen>,
     /// When the last datagram left.
     pub(crate) sent: Option<Duration>,
+    /// When the step before was due to be complete: that it was late, by us or by the implementation, makes
+    /// nothing that comes after it early.
+    pub(crate) due: Duration,
     ignore: Vec<String>,
     /// The requirement by which a step is judged that names none.
     pub(crate) requirement: String,
@@ -48,6 +51,7 @@ impl Context {
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
             sent: None,
+            due: Duration::ZERO,
             ignore: scenario.ignore.clone(),
             requirement: scenario.requirements.first().cloned().unwrap_or_default(),
             sockets: main.chain(scenario.sockets.keys().cloned()).collect(),
@@ -63,6 +67,7 @@ impl Context {
             datagrams: BTreeMap::new(),
             media: BTreeMap::new(),
             sent: None,
+            due: Duration::ZERO,
             ignore: Vec::new(),
             requirement: String::new(),
             sockets: Vec::new(),

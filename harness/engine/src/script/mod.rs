@@ -14,7 +14,9 @@
 //! **Windows.** A step's window counts from the moment at which the step before was completed: the
 //! time of the packet that matched, of the (last) datagram sent, of the end of the silence or the
 //! wait. `within` is stretched by the tolerance of the implementation's description (a share of
-//! the span) and 50 ms; `after` is shortened by as much. `for` is exact. A packet exactly at the
+//! the span) and 50 ms; `after` is shortened by 50 ms, and over streams by the tolerance, too. It counts
+//! from when the step before was due where that was late: whatever is late makes nothing early that
+//! comes after it. `for` is exact. A packet exactly at the
 //! end of `within` is in time; one exactly at the end of `for` is not part of the silence. Where the
 //! scenario is played through a network that delays ([`Script::through`]), `within` is stretched by
 //! the longest time that it may take there and back, and `after` is shortened by how much longer

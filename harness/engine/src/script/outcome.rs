@@ -44,6 +44,8 @@ pub struct Failure {
     pub field: Option<FieldPlace>,
     /// The slack of the window, if the step failed by time.
     pub slack: Option<Duration>,
+    /// By how much what came was too early, besides all that is granted, if that is the failure.
+    pub early: Option<Duration>,
     /// When the step began.
     pub since: Duration,
 }
@@ -62,6 +64,7 @@ impl Failure {
             payload: None,
             field: None,
             slack: None,
+            early: None,
             since: time,
         }
     }

@@ -54,6 +54,11 @@ pub(crate) trait Awaited: Debug + Send {
         format!("got {}", context.describe(datagram))
     }
 
+    /// Before when nothing was to complete it, if it says so.
+    fn opens(&self) -> Option<Duration> {
+        None
+    }
+
     /// What is to come of the last frame of media, if that came in part only.
     fn media_part(&self) -> Option<Part> {
         None

@@ -6,7 +6,8 @@ use super::Environment;
 use super::context::Context;
 use super::describe::human_time;
 
-/// What every window is stretched by besides the tolerance.
+/// What every window is stretched by besides the tolerance. Over datagrams nothing else is granted to what
+/// comes too early: a busy machine makes timers late, not fast.
 const GRACE: Duration = Duration::from_millis(50);
 
 /// When something must happen, by the driver's clock.
@@ -17,6 +18,8 @@ pub(crate) struct Window {
     pub(crate) upper: Duration,
     /// What the spans were, without tolerance.
     pub(crate) after: Duration,
+    /// When `after` is over, without tolerance.
+    pub(crate) opens: Duration,
     pub(crate) within: Duration,
     /// By how much something may be too early, or too late.
     pub(crate) early_slack: Duration,
@@ -34,7 +37,15 @@ impl Window {
     ) -> Self {
         let environment = &context.environment;
         let length = |span| (resolve(span, environment), stretch(span, environment));
-        let after = after.map_or((Duration::ZERO, GRACE), length);
+        let after = match (after, environment.protocol.transport) {
+            (None, _) => (start, Duration::ZERO, GRACE),
+            (Some(span), None) => (context.due.min(start), resolve(span, environment), GRACE),
+            // What a side of a connection saw last, and when, is known to a share only.
+            (Some(span), Some(_)) => {
+                let (after, slack) = length(span);
+                (start, after, slack)
+            }
+        };
         Self::between(start, after, length(within), context)
     }
 
@@ -42,13 +53,13 @@ impl Window {
     pub(crate) fn of_many(start: Duration, within: Duration, context: &Context) -> Self {
         let slack = context.environment.timing.tolerance().of_many(within);
         let within = (within, slack.saturating_add(GRACE));
-        Self::between(start, (Duration::ZERO, GRACE), within, context)
+        Self::between(start, (start, Duration::ZERO, GRACE), within, context)
     }
 
-    /// Both spans, each with its slack.
+    /// Both spans, each with its slack; the first with the moment that it counts from.
     fn between(
         start: Duration,
-        (after, early_slack): (Duration, Duration),
+        (base, after, early_slack): (Duration, Duration, Duration),
         (within, late_slack): (Duration, Duration),
         context: &Context,
     ) -> Self {
@@ -59,9 +70,10 @@ impl Window {
         let late = late.saturating_add(path.round_trip);
         Self {
             start,
-            lower: start.saturating_add(early),
+            lower: base.saturating_add(early),
             upper: start.saturating_add(late),
             after,
+            opens: base.saturating_add(after),
             within,
             early_slack,
             late_slack,

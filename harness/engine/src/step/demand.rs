@@ -56,7 +56,7 @@ macro_rules! within {
         #[serde(deny_unknown_fields)]
         pub struct $Form {
             $($own)*
-            /// Not before this long after the step before; the tolerance is taken off.
+            /// Not before this long after the step before; 50 ms are taken off, over streams the tolerance, too.
             #[serde(default, skip_serializing_if = "Option::is_none")]
             pub after: Option<Span>,
             /// Not later than this long after the step before; the tolerance is added.

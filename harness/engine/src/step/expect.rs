@@ -216,7 +216,7 @@ impl Frame {
                 format!("{frame} not before {early} (tolerance taken off) after the step before");
             let got = format!("{frame} after {elapsed}");
             let mut failure = judge.failure_by(arrival, expected, got);
-            failure.slack = Some(window.early_slack);
+            failure.early = window.lower.checked_sub(arrival.at);
             failure
         }))
     }
@@ -307,5 +307,9 @@ impl Awaited for Frame {
 
     fn end(&self, judge: &Judge<'_>, late: Option<&Arrival>) -> End {
         End::Failed(self.missed(judge, late))
+    }
+
+    fn opens(&self) -> Option<Duration> {
+        (!self.window.after.is_zero()).then_some(self.window.opens)
     }
 }

@@ -119,7 +119,7 @@ impl Ending {
             let elapsed = human_time(at.saturating_sub(window.start));
             let got = format!("it ended after {elapsed}: {status}");
             let mut failure = judge.failure(at, expected, got);
-            failure.slack = Some(window.early_slack);
+            failure.early = window.lower.checked_sub(at);
             return End::Failed(failure);
         }
         let as_wanted = match (self.exit.status, code) {

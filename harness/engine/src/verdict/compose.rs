@@ -472,6 +472,9 @@ impl Evidence<'_> {
 
     fn of_script(&self, failure: &Failure) -> FindingEvent {
         let message = format!("expected {}, got {}", failure.expected, failure.got);
+        // What keeps an implementation waiting makes it late; early it is only where its timer began before
+        // that which the step counts from left.
+        let until = failure.early.map_or(failure.time, |_| failure.since);
         FindingEvent {
             packet: failure.packet,
             time: self.since_start(self.epoch.saturating_add(failure.time)),
@@ -481,9 +484,10 @@ impl Evidence<'_> {
             step: Some(failure.step.clone()),
             bytes: failure.payload.as_deref().map(hex),
             off: Some(Off {
-                since: self.epoch.saturating_add(failure.since),
-                until: self.epoch.saturating_add(failure.time),
-                by: Duration::ZERO,
+                // What the step took may have come before it began.
+                since: self.epoch.saturating_add(failure.since.min(failure.time)),
+                until: self.epoch.saturating_add(until),
+                by: failure.early.unwrap_or_default(),
             }),
             field: failure.field.as_ref().map(|field| FieldEvent {
                 name: field.name.clone(),

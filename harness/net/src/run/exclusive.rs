@@ -118,6 +118,7 @@ impl TimingQuality {
             // Bytes are not made by time.
             _ if is_step && finding.field.is_some() => None,
             (true, _, Some(missed_by)) => missed_by,
+            (true, Some(off), None) if !off.by.is_zero() => Some(off.by),
             (true, _, None) => Some(STALLED),
             (false, Some(off), _) => Some(off.by),
             (false, None, _) if protocol.timed.contains(&finding.requirement.as_str()) => {
@@ -322,6 +323,25 @@ mod tests {
         assert!(!case(Some(410), 0), "later than it was kept waiting");
         assert!(!case(None, 0), "nothing came");
         assert!(!case(Some(10), 5), "in another window");
+    }
+
+    #[test]
+    fn what_came_too_early_is_doubtful_by_as_much_as_was_late_when_its_timer_began() {
+        let protocol = &shakedown_protocol::mediastream::PROTOCOL;
+        let case = |by, second| {
+            let timing = timing(None, true);
+            let mut finding = off(by, second, &timing);
+            finding.step = Some("1".to_owned());
+            let began = finding.off.map(|off| Off {
+                until: off.since,
+                ..off
+            });
+            finding.off = began;
+            timing.explains(protocol, &finding)
+        };
+        assert!(case(400, 1));
+        assert!(!case(401, 1), "by more than it was kept waiting");
+        assert!(!case(10, 5), "it waited before");
     }
 
     #[test]

@@ -122,8 +122,11 @@ impl DatagramScript {
             Input::Restarted => {
                 // A responder says nothing by itself: what came was the old process's. What an
                 // initiator says first may have come before its start was reported.
-                if self.course.restarted(now) && self.context.environment.iut.is_some() {
-                    self.inbox.clear();
+                if self.course.restarted(now) {
+                    self.context.due = now;
+                    if self.context.environment.iut.is_some() {
+                        self.inbox.clear();
+                    }
                 }
             }
             Input::Late(by) => self.course.lateness.note(now, by, self.course.mark),
@@ -164,6 +167,7 @@ impl DatagramScript {
             return;
         }
         self.course.begin(now);
+        self.context.due = now;
         for (n, other_address) in self.sockets.iter().enumerate() {
             let socket = SocketId(n + 1);
             self.actions.push_back(Action::Open {
@@ -222,7 +226,9 @@ impl DatagramScript {
                 }
             },
             Some(Play::Sleeps(Wait { span })) => {
-                self.course.sleep(op, resolve(span, &context.environment));
+                let span = resolve(span, &context.environment);
+                self.context.due = context.due.saturating_add(span);
+                self.course.sleep(op, span);
             }
             Some(Play::Restarts(RestartIut { kill })) => {
                 self.course.restart(op, now, *kill);

@@ -60,7 +60,10 @@ impl DatagramScript {
         }
         let datagram = match sending.source.next(now, &self.context) {
             Ok(Next::Send(datagram)) => Some(datagram),
-            Ok(Next::Wait(until)) => return Some(Doing::Sending(sending, Some(until))),
+            Ok(Next::Wait(until)) => {
+                self.context.due = until;
+                return Some(Doing::Sending(sending, Some(until)));
+            }
             Ok(Next::Over) => None,
             Err(why) => {
                 self.course.error(why);

@@ -177,6 +177,8 @@ impl DatagramScript {
             let seen = self.context.media.entry(arrival.socket).or_default();
             seen.completed(waiter.awaited.media_part());
             let (at, packet) = (arrival.at, arrival.packet);
+            let opens = waiter.awaited.opens();
+            self.context.due = opens.map_or(at, |opens| opens.min(at));
             self.course.complete(&waiter.op, at, text, packet);
         } else {
             waiting.op = Arc::clone(&waiter.op);
@@ -192,6 +194,8 @@ impl DatagramScript {
                 let waiter = waiting.waiters.swap_remove(n);
                 self.course.next = waiter.op.index;
                 let text = waiter.told(&text);
+                let took = at.saturating_sub(self.course.mark);
+                self.context.due = self.context.due.saturating_add(took);
                 self.course.complete(&waiter.op, at, text, None);
                 true
             }

@@ -11,7 +11,7 @@ fn the_end_of_the_process_completes_expect_exit() {
     early.exits(200, Some(1));
     assert_eq!(
         early.complaint(),
-        "the process to run for 250 ms at least | it ended after 200 ms: exit status 1"
+        "the process to run for 350 ms at least | it ended after 200 ms: exit status 1"
     );
     let mut late = initiator(steps.clone());
     late.until(1_300);

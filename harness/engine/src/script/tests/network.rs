@@ -35,15 +35,15 @@ fn a_frame_may_seem_early_by_how_much_the_one_before_was_held_up() {
         { "expect": { "frame": "SYN", "after": "500ms", "within": "500ms" } },
     ]);
     let mut play = Play::through("delay=50ms..100ms", steps.clone());
-    play.gets(100, "SYN", json!({})).gets(375, "SYN", json!({}));
+    play.gets(100, "SYN", json!({})).gets(500, "SYN", json!({}));
     play.passed();
     let mut play = Play::through("delay=50ms..100ms", steps.clone());
-    play.gets(100, "SYN", json!({})).gets(374, "SYN", json!({}));
+    play.gets(100, "SYN", json!({})).gets(499, "SYN", json!({}));
     play.failed();
     let mut steady = Play::through("delay=100ms", steps);
     steady
         .gets(100, "SYN", json!({}))
-        .gets(424, "SYN", json!({}));
+        .gets(549, "SYN", json!({}));
     steady.failed();
 }
 
@@ -54,6 +54,6 @@ fn delays_of_the_other_side_make_no_frame_seem_early() {
         { "expect": { "frame": "SYN", "after": "500ms", "within": "500ms" } },
     ]);
     let mut play = Play::through("delay=0ms..100ms,from=responder", steps);
-    play.gets(100, "SYN", json!({})).gets(424, "SYN", json!({}));
+    play.gets(100, "SYN", json!({})).gets(549, "SYN", json!({}));
     play.failed();
 }

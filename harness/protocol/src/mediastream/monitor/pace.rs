@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
-use super::time::{CROSSING, Millis, Moment, SLACK, Window};
+use super::time::{CROSSING, Millis, Missed, Moment, SLACK, Window};
 use super::view::SEQUENCE;
 use crate::StreamParameters;
 
@@ -200,7 +200,7 @@ impl Pace {
                 let late = span.saturating_sub(self.pause).saturating_sub(due + slack);
                 let by = late.max(due.saturating_sub(span + slack));
                 let since = self.first.as_ref().map_or(at, |(_, first)| first);
-                Evidence::new(want, got).at(at).off((*since, by))
+                Evidence::new(want, got).at(at).off(Missed::now(since, by))
             });
         }
     }
@@ -244,7 +244,7 @@ fn late(then: &Moment, due: Duration, interval: Duration, scope: &mut Scope<'_>)
             );
             let got = format!("{} after the frame before it", Millis(gap));
             let by = gap.saturating_sub(due + interval * 5 + SLACK);
-            Evidence::new(want, got).off((*then, by))
+            Evidence::new(want, got).off(Missed::now(then, by))
         });
     }
 }

@@ -2,11 +2,10 @@
 //! once a session, the rest is counted.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use super::responders::Responders;
 use super::rule::{Rule, Rules};
-use super::time::Moment;
+use super::time::{Missed, Moment};
 use crate::mediastream::{Mode, Modes};
 use crate::monitor::{Field, Finding, Judged, Observation, Off, Vantage};
 use crate::requirement::Role;
@@ -68,8 +67,8 @@ pub(super) struct Evidence {
     at: Option<Moment>,
     is_silence: bool,
     field: Option<Field>,
-    /// Since when it could be off, and by how much it is.
-    off: Option<(Moment, Duration)>,
+    /// The moment that it missed.
+    off: Option<Missed>,
 }
 
 impl Evidence {
@@ -91,8 +90,8 @@ impl Evidence {
         self
     }
 
-    /// A moment that was missed: since when it could be, and by how much, besides what is granted.
-    pub(super) const fn off(mut self, off: (Moment, Duration)) -> Self {
+    /// A moment that was missed.
+    pub(super) const fn off(mut self, off: Missed) -> Self {
         self.off = Some(off);
         self
     }
@@ -245,10 +244,10 @@ impl Scope<'_> {
             expected: evidence.expected,
             got: evidence.got,
             field: evidence.field,
-            off: evidence.off.map(|(since, by)| Off {
-                since: since.time,
-                until: at.time,
-                by,
+            off: evidence.off.map(|missed| Off {
+                since: missed.since.time,
+                until: missed.until.unwrap_or(at).time,
+                by: missed.by,
             }),
         }
     }

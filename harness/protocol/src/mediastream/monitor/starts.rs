@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
-use super::time::{CROSSING, Millis, Moment, TIMER, Window};
+use super::time::{CROSSING, Millis, Missed, Moment, Window};
 use super::view::PROTOCOL_FLAG;
 use crate::StreamParameters;
 
@@ -25,6 +25,8 @@ const PAUSE: Duration = Duration::from_millis(500);
 pub(super) struct Starts {
     pub(super) first: Moment,
     pub(super) last: Moment,
+    /// When that was due; what comes next may come so much sooner after one that was late.
+    due: Moment,
     sends: u32,
     /// The longest time from one START to the next, and when it ended.
     longest: Option<(Duration, Moment)>,
@@ -42,6 +44,7 @@ impl Starts {
         Self {
             first: *now,
             last: *now,
+            due: *now,
             sends: 1,
             longest: None,
             is_named: false,
@@ -70,20 +73,22 @@ impl Starts {
             }
             return;
         }
-        if let Some(gap) = now.since(&self.last) {
-            let stream = scope.stream.as_ref();
-            let interval = stream.map_or(Duration::ZERO, StreamParameters::interval);
-            let earliest = Window::around(interval + PAUSE, scope.settings.tolerance).earliest;
-            if gap < earliest {
-                // MS-L-02
-                scope.breach_unless_network(Rule::L02, || {
-                    let want = format!("START again after {} or more", Millis(earliest));
-                    let got = format!("after {}", Millis(gap));
-                    Evidence::new(want, got).off((self.last.before(TIMER), earliest - gap))
-                });
-            }
+        let stream = scope.stream.as_ref();
+        let wait = stream.map_or(Duration::ZERO, StreamParameters::interval) + PAUSE;
+        let earliest = Window::around(wait, scope.settings.tolerance).earliest;
+        if let Some(gap) = now.since(&self.due)
+            && let Some(by) = earliest.checked_sub(gap).filter(|by| !by.is_zero())
+        {
+            // MS-L-02
+            scope.breach_unless_network(Rule::L02, || {
+                let want = format!("START again after {} or more", Millis(earliest));
+                let gap = now.since(&self.last).unwrap_or(gap);
+                let got = format!("after {}", Millis(gap));
+                Evidence::new(want, got).off(Missed::early(&self.last, by))
+            });
         }
         self.waited(&now);
+        self.due = now.due_after(&self.due, wait);
         self.last = now;
         self.sends += 1;
     }

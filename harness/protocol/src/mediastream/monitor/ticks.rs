@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::rule::Rule;
 use super::scope::{Evidence, Scope};
-use super::time::Moment;
+use super::time::{Missed, Moment};
 use super::view::{Media, QPC, QPF};
 
 /// How many samples at either end of a session are compared.
@@ -159,7 +159,7 @@ impl Ticks {
                 let evidence = Evidence::new(want, format!("{advance:.3} s")).at(&late.at);
                 let evidence = evidence.field(QPC);
                 let by = Duration::try_from_secs_f64(by).unwrap_or(Duration::MAX);
-                evidence.off((early.at, by))
+                evidence.off(Missed::now(&early.at, by))
             });
         }
     }

@@ -51,6 +51,13 @@ impl Moment {
         }
     }
 
+    /// When a copy was due that left now: so long after the one before, which was due at `before`, or
+    /// now if that is earlier. Who counts from when he meant to send is not early where he was late before.
+    pub(super) fn due_after(&self, before: &Self, interval: Duration) -> Self {
+        let passed = self.since(before).unwrap_or_default();
+        self.before(passed.saturating_sub(interval))
+    }
+
     /// Whether this moment is later than `earlier` by more than `span`, as far as the clock tells.
     pub(super) fn is_past(&self, earlier: &Self, span: Duration) -> bool {
         self.since(earlier).is_some_and(|passed| passed > span)
@@ -110,40 +117,66 @@ pub(super) struct Window {
 }
 
 impl Window {
-    /// The window around `interval`.
+    /// The window around `interval`. The tolerance is for what is late: no machine is so busy that timers run
+    /// fast.
     pub(super) fn around(interval: Duration, tolerance: Tolerance) -> Self {
-        let share = tolerance.of(interval);
         Self {
-            earliest: interval.saturating_sub(share).saturating_sub(SLACK),
-            latest: interval + share + SLACK,
+            earliest: interval.saturating_sub(SLACK),
+            latest: interval + tolerance.of(interval) + SLACK,
         }
     }
 
-    /// The window of a stream's first frame: as `around`, but at least a part of the interval must
-    /// have passed, for of the 50 ms at most half the interval is granted before it.
+    /// The window of a stream's first frame. When its session started is not seen to the millisecond: the
+    /// tolerance is granted before it, too, but of the 50 ms at most half the interval.
     pub(super) fn of_the_first(interval: Duration, tolerance: Tolerance) -> Self {
-        let around = Self::around(interval, tolerance);
-        let share = around.latest.saturating_sub(interval + SLACK);
+        let granted = tolerance.of(interval) + SLACK.min(interval / 2);
         Self {
-            earliest: interval
-                .saturating_sub(share)
-                .saturating_sub(SLACK.min(interval / 2)),
-            latest: around.latest,
+            earliest: interval.saturating_sub(granted),
+            ..Self::around(interval, tolerance)
         }
     }
 
-    /// By how much a `span` that began at `since` lies outside, and from when on it may have come to
-    /// that: what is early was sent by a timer that began before its last datagram left, late.
-    pub(super) fn misses(&self, since: &Moment, span: Duration) -> (Moment, Duration) {
+    /// How a `span` that began at `since` lies outside.
+    pub(super) fn misses(&self, since: &Moment, span: Duration) -> Missed {
         match self.earliest.checked_sub(span) {
-            Some(early) => (since.before(TIMER), early),
-            None => (*since, span.saturating_sub(self.latest)),
+            Some(early) => Missed::early(since, early),
+            None => Missed::now(since, span.saturating_sub(self.latest)),
         }
     }
 
     /// Whether `span` lies within.
     pub(super) fn contains(&self, span: Duration) -> bool {
         (self.earliest..=self.latest).contains(&span)
+    }
+}
+
+/// A moment that was missed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Missed {
+    /// From when on it may have come to that.
+    pub(super) since: Moment,
+    /// Until when, where that is not the moment of the finding.
+    pub(super) until: Option<Moment>,
+    pub(super) by: Duration,
+}
+
+impl Missed {
+    /// It was missed at the moment of the finding.
+    pub(super) const fn now(since: &Moment, by: Duration) -> Self {
+        Self {
+            since: *since,
+            until: None,
+            by,
+        }
+    }
+
+    /// Something came too early after what left at `since`: by a timer that began before that left, late.
+    pub(super) fn early(since: &Moment, by: Duration) -> Self {
+        Self {
+            since: since.before(TIMER),
+            until: Some(*since),
+            by,
+        }
     }
 }
 
@@ -196,11 +229,11 @@ mod tests {
     }
 
     #[test]
-    fn the_window_of_500_ms_at_a_quarter_is_325_to_675_ms() {
+    fn the_window_of_500_ms_at_a_quarter_is_450_to_675_ms() {
         let window = Window::around(repetition(1), Tolerance::default());
-        assert_eq!(window.to_string(), "325 ms to 675 ms");
-        assert!(window.contains(Duration::from_millis(325)));
-        assert!(!window.contains(Duration::from_millis(324)));
+        assert_eq!(window.to_string(), "450 ms to 675 ms");
+        assert!(window.contains(Duration::from_millis(450)));
+        assert!(!window.contains(Duration::from_millis(449)));
         assert!(!window.contains(Duration::from_millis(676)));
     }
 
@@ -209,10 +242,7 @@ mod tests {
         let window = Window::of_the_first(Duration::from_millis(20), Tolerance::default());
         assert_eq!(window.to_string(), "5.000 ms to 75 ms");
         let slow = Window::of_the_first(Duration::from_secs(1), Tolerance::default());
-        assert_eq!(
-            slow,
-            Window::around(Duration::from_secs(1), Tolerance::default())
-        );
+        assert_eq!(slow.to_string(), "700 ms to 1300 ms");
     }
 
     #[test]

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::mediastream::monitor::rule::Rule;
 use crate::mediastream::monitor::scope::{Evidence, Scope};
-use crate::mediastream::monitor::time::{ANSWER, Millis, Moment, Window, repetition};
+use crate::mediastream::monitor::time::{ANSWER, Millis, Missed, Moment, Window, repetition};
 
 /// Sends in all by default (MS-H-03).
 pub(super) const SENDS: u32 = 3;
@@ -41,6 +41,8 @@ pub(crate) struct Repeated {
     form: &'static Form,
     pub(crate) first: Moment,
     pub(crate) last: Moment,
+    /// When that was due; what comes next may come so much sooner after one that was late.
+    pub(super) due: Moment,
     pub(super) sends: u32,
     /// Only timers made it repeat so far.
     pub(crate) is_by_timer: bool,
@@ -52,6 +54,7 @@ impl Repeated {
             form,
             first: *now,
             last: *now,
+            due: *now,
             sends: 1,
             is_by_timer: true,
         }
@@ -61,14 +64,13 @@ impl Repeated {
     pub(super) fn again(&mut self, is_same: bool, scope: &mut Scope<'_>) {
         let Form { name, rule, .. } = *self.form;
         let window = self.window(scope);
-        let gap = scope.now.since(&self.last);
         scope.exercised(rule);
         // MS-H-03, MS-H-18, MS-S-08, MS-S-13
-        if let Some(gap) = gap.filter(|gap| !window.contains(*gap)) {
+        if let Some((gap, missed)) = self.misses(&window, scope) {
             scope.breach_unless_network(rule, || {
                 let want = format!("the {name} again after {window}");
                 let got = format!("after {}", Millis(gap));
-                Evidence::new(want, got).off(window.misses(&self.last, gap))
+                Evidence::new(want, got).off(missed)
             });
         } else if !is_same {
             self.changed(scope);
@@ -94,15 +96,25 @@ impl Repeated {
     }
 
     /// It came again, whenever it did.
-    pub(super) const fn count(&mut self, now: &Moment) {
+    pub(super) fn count(&mut self, now: &Moment) {
+        self.due = now.due_after(&self.due, repetition(self.sends));
         self.last = *now;
         self.sends += 1;
     }
 
     /// Whether its next copy is due now.
     pub(super) fn is_due(&self, scope: &Scope<'_>) -> bool {
-        let gap = scope.now.since(&self.last);
-        gap.is_some_and(|gap| self.window(scope).contains(gap))
+        let is_known = scope.now.since(&self.last).is_some();
+        is_known && self.misses(&self.window(scope), scope).is_none()
+    }
+
+    /// How a copy that comes now lies outside the window after the one before, and how long after that it comes.
+    fn misses(&self, window: &Window, scope: &Scope<'_>) -> Option<(Duration, Missed)> {
+        let (since_due, gap) = (scope.now.since(&self.due)?, scope.now.since(&self.last)?);
+        match window.earliest.checked_sub(since_due) {
+            Some(early) if !early.is_zero() => Some((gap, Missed::early(&self.last, early))),
+            _ => (gap > window.latest).then(|| (gap, window.misses(&self.last, gap))),
+        }
     }
 
     /// Time went on: a copy may be missing.
@@ -146,7 +158,7 @@ impl Repeated {
             scope.now.since(since).is_none_or(|gap| gap >= earliest)
         };
         (!self.is_by_timer && is_over(&self.first, (1..=SENDS).map(repetition).sum()))
-            || (self.sends >= SENDS && is_over(&self.last, repetition(SENDS)))
+            || (self.sends >= SENDS && is_over(&self.due, repetition(SENDS)))
             || is_over(&self.first, AGE)
     }
 

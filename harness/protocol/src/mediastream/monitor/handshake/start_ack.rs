@@ -7,7 +7,7 @@ use crate::mediastream::frame::Start3 as Body;
 use crate::mediastream::monitor::parameters::{Agreed, Parameters};
 use crate::mediastream::monitor::rule::Rule;
 use crate::mediastream::monitor::scope::{Evidence, Scope};
-use crate::mediastream::monitor::time::{Millis, TIMER, Window, repetition};
+use crate::mediastream::monitor::time::{Millis, Missed, Window, repetition};
 use crate::mediastream::monitor::view::{ControlView, Key};
 use crate::requirement::Role;
 
@@ -286,7 +286,7 @@ pub(super) fn timed_out(waiting: &Repeated, scope: &mut Scope<'_>) {
     }
     scope.exercised(Rule::S13);
     let earliest = Window::around(repetition(SENDS), scope.settings.tolerance).earliest;
-    let gap = scope.now.since(&waiting.last);
+    let gap = scope.now.since(&waiting.due);
     let is_early = gap.is_some_and(|gap| gap < earliest);
     if scope.settings.supervised && (waiting.sends < SENDS || is_early) {
         // MS-S-13
@@ -294,7 +294,7 @@ pub(super) fn timed_out(waiting: &Repeated, scope: &mut Scope<'_>) {
             let want = format!("3 sends of START_ACK and {} more", Millis(earliest));
             let got = format!("ERROR with code 8 after {}", waiting.sends);
             let by = earliest.saturating_sub(gap.unwrap_or_default());
-            Evidence::new(want, got).off((waiting.last.before(TIMER), by))
+            Evidence::new(want, got).off(Missed::early(&waiting.last, by))
         });
     }
 }

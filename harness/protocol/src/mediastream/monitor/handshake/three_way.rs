@@ -320,7 +320,7 @@ impl Handshake {
         let waits = Window::around(repetition(syn.sends), scope.settings.tolerance).earliest;
         let is_in_time = waiting
             .first
-            .since(&syn.last)
+            .since(&syn.due)
             .is_some_and(|gap| gap <= waits);
         if is_in_time && has_passed(&waiting.last, scope) {
             let gap = scope.now.since(&waiting.last).unwrap_or_default();

@@ -42,7 +42,7 @@ fn a_start_repeated_after_an_interval_and_500_ms_is_healthy() {
 
 #[test]
 fn a_start_repeated_too_early_or_too_late_breaks_l02() {
-    for gap in [100.0, 1_200.0] {
+    for gap in [100.0, 440.0, 1_200.0] {
         let talk = Talk::new()
             .start()
             .after(gap)
@@ -58,6 +58,21 @@ fn a_start_repeated_too_early_or_too_late_breaks_l02() {
         .name("one")
         .frames(1..=20);
     assert_broken_at_sender(&never, "MS-L-02");
+}
+
+#[test]
+fn a_start_that_is_in_time_after_a_late_one_is_not_early() {
+    let late = Talk::new().start().after(640.0).start();
+    let again = |gap| {
+        late.clone()
+            .after(gap)
+            .start()
+            .after(1.0)
+            .name("one")
+            .frames(1..=20)
+    };
+    assert_healthy(&again(400.0));
+    assert_broken_at_sender(&again(340.0), "MS-L-02");
 }
 
 #[test]

@@ -28,6 +28,7 @@ pub(super) const TOKEN: Flags = 0x5453..=0x5453;
 
 /// As [`timing::WAITS`](super::super::timing::WAITS), but for one of them.
 pub(super) const FIRST_EARLY: Waits = &[250, 1_000, 2_000];
+pub(super) const FIRST_NEAR: Waits = &[400, 1_000, 2_000];
 pub(super) const FIRST_LATE: Waits = &[1_000, 1_000, 2_000];
 pub(super) const SECOND_EARLY: Waits = &[500, 500, 2_000];
 pub(super) const SECOND_LATE: Waits = &[500, 2_000, 2_000];
@@ -35,6 +36,7 @@ pub(super) const FOUR: Waits = &[500, 1_000, 2_000, 2_000];
 pub(super) const TWO: Waits = &[500, 1_000];
 pub(super) const ONCE: Waits = &[10_000];
 pub(super) const LAST_SHORT: Waits = &[500, 1_000, 50];
+pub(super) const LAST_NEAR: Waits = &[500, 1_000, 1_850];
 pub(super) const LAST_LONG: Waits = &[500, 1_000, 6_000];
 pub(super) const FOREVER: Waits = &{
     let mut waits = [2_000; 100];

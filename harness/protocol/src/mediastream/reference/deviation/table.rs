@@ -113,6 +113,7 @@ with_media! {
         => Sent(TOKEN, |it| it.before.push(name(ConnectionId::EMPTY))),
     AskedOnce = "MS-L-02": "an unanswered START token is not sent again",
     AskedEarly = "MS-L-02/early": "an unanswered START token is sent again after 200 ms",
+    AskedNear = "MS-L-02/near": "an unanswered START token is sent again 100 ms too early",
     AskedLate = "MS-L-02/late": "an unanswered START token is sent again after a second",
     AskedOn = "MS-L-02/after": "media is answered by a START token"
         => Taken(MEDIA, |it| it.before.push(START_TOKEN.to_vec())),
@@ -137,6 +138,8 @@ with_media! {
         => Told(|it| it.buffer_period = Duration::from_hours(1)),
     GivesUpEarly = "MS-L-05/early": "it waits for half of its buffer period"
         => Told(|it| it.buffer_period /= 2),
+    GivesUpNear = "MS-L-05/near": "it waits for 94% of its buffer period"
+        => Told(|it| it.buffer_period = it.buffer_period * 94 / 100),
     GivesUpLate = "MS-L-05/late": "it waits for twice its buffer period"
         => Told(|it| it.buffer_period *= 2),
     EndsWell = "MS-L-05/status": "it ends well when nothing came"
@@ -161,6 +164,7 @@ with_media! {
         => Sent(SYN, |it| it.set_id(FIXED)),
     SynOnce = "MS-H-03": "an unanswered SYN is not sent again" => Repeats(Syn, ONCE),
     SynEarly = "MS-H-03/early": "a SYN is sent again after 250 ms" => Repeats(Syn, FIRST_EARLY),
+    SynNear = "MS-H-03/near": "a SYN is sent again after 400 ms" => Repeats(Syn, FIRST_NEAR),
     SynLate = "MS-H-03/late": "a SYN is sent again after a second" => Repeats(Syn, FIRST_LATE),
     SynSecondEarly = "MS-H-03/constant": "the wait for SYN-ACK does not double" => Repeats(Syn, SECOND_EARLY),
     SynSecondLate = "MS-H-03/fourfold": "the wait for SYN-ACK becomes four times as long" => Repeats(Syn, SECOND_LATE),
@@ -170,6 +174,7 @@ with_media! {
         => Sent(SYN, |it| if it.known.sends > 0 { it.edit_id(4) }),
     SynForever = "MS-H-04": "SYNs are sent for ever" => Repeats(Syn, FOREVER),
     SynGivesUpEarly = "MS-H-04/early": "it gives up with its third SYN" => Repeats(Syn, LAST_SHORT),
+    SynGivesUpNear = "MS-H-04/near": "it gives up 150 ms too early after its third SYN" => Repeats(Syn, LAST_NEAR),
     SynGivesUpLate = "MS-H-04/late": "it waits 6 s after its third SYN" => Repeats(Syn, LAST_LONG),
     SynEndsWell = "MS-H-04/status": "it ends well when no SYN was answered"
         => Ends(Mode::ThreeWay, "timeout", |_| Completed),
@@ -252,6 +257,7 @@ with_media! {
         => Taken(NAME, |it| it.lose()),
     SynAckOnce = "MS-H-18": "SYN-ACK is sent once, and the half-open session waits for its age" => Repeats(SynAck, ONCE),
     SynAckEarly = "MS-H-18/early": "a SYN-ACK is sent again after 250 ms" => Repeats(SynAck, FIRST_EARLY),
+    SynAckNear = "MS-H-18/near": "a SYN-ACK is sent again after 400 ms" => Repeats(SynAck, FIRST_NEAR),
     SynAckLate = "MS-H-18/late": "a SYN-ACK is sent again after a second" => Repeats(SynAck, FIRST_LATE),
     SynAckSecondEarly = "MS-H-18/constant": "the wait for ACK does not double" => Repeats(SynAck, SECOND_EARLY),
     SynAckSecondLate = "MS-H-18/fourfold": "the wait for ACK becomes four times as long" => Repeats(SynAck, SECOND_LATE),
@@ -352,6 +358,7 @@ with_media! {
     RefusedIsKept = "MS-S-07/kept": "a START that was refused has a session",
     StartOnce = "MS-S-08": "an unanswered START (`0x0200`) is not sent again" => Repeats(Start, ONCE),
     StartEarly = "MS-S-08/early": "a START is sent again after 250 ms" => Repeats(Start, FIRST_EARLY),
+    StartNear = "MS-S-08/near": "a START is sent again after 400 ms" => Repeats(Start, FIRST_NEAR),
     StartLate = "MS-S-08/late": "a START is sent again after a second" => Repeats(Start, FIRST_LATE),
     StartSecondEarly = "MS-S-08/constant": "the wait for START_ACK does not double" => Repeats(Start, SECOND_EARLY),
     StartSecondLate = "MS-S-08/fourfold": "the wait for START_ACK becomes four times as long" => Repeats(Start, SECOND_LATE),
@@ -359,6 +366,7 @@ with_media! {
     StartTwice = "MS-S-08/two": "a START is sent twice" => Repeats(Start, TWO),
     StartForever = "MS-S-09": "STARTs are sent for ever" => Repeats(Start, FOREVER),
     StartGivesUpEarly = "MS-S-09/early": "it gives up with its third START" => Repeats(Start, LAST_SHORT),
+    StartGivesUpNear = "MS-S-09/near": "it gives up 150 ms too early after its third START" => Repeats(Start, LAST_NEAR),
     StartGivesUpLate = "MS-S-09/late": "it waits 6 s after its third START" => Repeats(Start, LAST_LONG),
     StartEndsWell = "MS-S-09/status": "it ends well when no START was answered"
         => Ends(Mode::Start3, "timeout", |_| Completed),
@@ -383,6 +391,7 @@ with_media! {
         => Sent(CONFIRM, |it| if !it.known.pending { it.count(46, one_more) }),
     StartAckOnce = "MS-S-13": "START_ACK is sent once, and the half-open session waits for its age" => Repeats(StartAck, ONCE),
     StartAckEarly = "MS-S-13/early": "a START_ACK is sent again after 250 ms" => Repeats(StartAck, FIRST_EARLY),
+    StartAckNear = "MS-S-13/near": "a START_ACK is sent again after 400 ms" => Repeats(StartAck, FIRST_NEAR),
     StartAckLate = "MS-S-13/late": "a START_ACK is sent again after a second" => Repeats(StartAck, FIRST_LATE),
     StartAckSecondEarly = "MS-S-13/constant": "the wait for START_CONFIRM does not double" => Repeats(StartAck, SECOND_EARLY),
     StartAckSecondLate = "MS-S-13/fourfold": "the wait for START_CONFIRM becomes four times as long" => Repeats(StartAck, SECOND_LATE),

@@ -91,11 +91,19 @@ impl Initiator {
     /// From one START to the next (MS-L-02).
     pub(super) fn start_interval(&self) -> Duration {
         let without = self.settings.without;
+        let interval = self.settings.stream.interval() + START_WAIT;
+        let near = interval
+            .saturating_sub(Duration::from_millis(100))
+            .as_millis();
         let others = [
             (Deviation::AskedOnce, 3_600_000),
             (Deviation::AskedEarly, 200),
+            (
+                Deviation::AskedNear,
+                u64::try_from(near).unwrap_or(u64::MAX),
+            ),
             (Deviation::AskedLate, 1_000),
         ];
-        without.instead(self.settings.stream.interval() + START_WAIT, others)
+        without.instead(interval, others)
     }
 }
