@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::carry;
 use super::counters::Counters;
-use super::deviation::Known;
+use super::deviation::{Deviation, Known, Passing};
 use super::pacing::Schedule;
 use super::settings::Settings;
 use super::timing::START_WAIT;
@@ -97,6 +97,10 @@ impl Uploader {
                     let schedule = Schedule::new(now, &self.settings.stream, self.settings.without); // MS-D-12
                     self.enter(State::Sending(schedule), "connection-id");
                 }
+                State::Sending(_) if self.settings.lacks(Deviation::UploadAnew) => {
+                    let schedule = Schedule::new(now, &self.settings.stream, self.settings.without);
+                    self.enter(State::Sending(schedule), "connection-id");
+                }
                 State::Closed | State::Sending(_) | State::Over { .. } => {
                     self.counters.unexpected(frame.name());
                 }
@@ -186,11 +190,36 @@ impl Uploader {
     }
 
     fn send(&mut self, payload: Vec<u8>) {
-        let (to, frames) = (self.peer, self.settings.stream.frames());
-        let known = || Known::nothing(self.grammar, frames);
-        for payload in self.settings.without.sent(to, payload, &known) {
+        let to = self.peer;
+        for payload in self.settings.without.sent(to, payload, &|| self.known()) {
             self.counters.sent(&payload);
             self.outputs.push_back(Output::Send { to, payload });
+        }
+    }
+
+    /// What it knows of itself.
+    fn known(&self) -> Known {
+        Known {
+            uploads: true,
+            ..Known::nothing(self.grammar, self.settings.stream.frames())
+        }
+    }
+
+    fn receive_as_twin(&mut self, now: Duration, taken: Passing) {
+        for answer in taken.before {
+            self.send(answer);
+        }
+        match taken.ends {
+            Some(_) => self.stop(),
+            None if taken.is_lost => self.counters.received(&taken.bytes),
+            None => self.receive(now, taken.peer, &taken.bytes),
+        }
+    }
+
+    fn stop(&mut self) {
+        if !self.is_finished() {
+            let outcome = failed("stopped", "the uploader was stopped".into());
+            self.end(false, "stopped", outcome);
         }
     }
 }
@@ -203,18 +232,19 @@ impl Machine for Uploader {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.run_timers(now);
         match input {
-            Input::Datagram { from, payload } => self.receive(now, from, payload),
+            Input::Datagram { from, payload } => {
+                let without = self.settings.without;
+                match without.taken(from, payload, &|| self.known()) {
+                    None => self.receive(now, from, payload),
+                    Some(taken) => self.receive_as_twin(now, taken),
+                }
+            }
             Input::Tick => {
                 if matches!(self.state, State::Closed) {
                     self.begin(now);
                 }
             }
-            Input::Stop => {
-                if !self.is_finished() {
-                    let outcome = failed("stopped", "the uploader was stopped".into());
-                    self.end(false, "stopped", outcome);
-                }
-            }
+            Input::Stop => self.stop(),
         }
     }
 

@@ -72,7 +72,7 @@ fn a_start_that_is_in_time_after_a_late_one_is_not_early() {
             .frames(1..=20)
     };
     assert_healthy(&again(400.0));
-    assert_broken_at_sender(&again(340.0), "MS-L-02");
+    assert_broken_at_sender(&again(300.0), "MS-L-02");
 }
 
 #[test]

@@ -43,6 +43,10 @@ macro_rules! with_media {
             => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
         SameNumbersSame = "MS-D-10" Initiator: "numbers of another connection id count as duplicates"
             => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
+        AnyCaseSame = "MS-D-09/case" Initiator: "an id in other letters is the same id"
+            => Taken(NAME, |it| it.lower_id()),
+        UploadsAreOne = "MS-D-09/upload" Responder: "numbers of an upload are duplicates in the next of the same client",
+        UploadIdsAreOne = "MS-D-10/upload" Responder: "two uploads of a client under two ids are one",
         SameIdNew = "MS-D-09/again" Initiator: "the same connection id again makes numbers new",
         ManyFramesLost = "MS-D-11/many" Initiator: "frames above number 4,096 are dropped"
             => Taken(MEDIA, |it| it.lose_if(it.sequence() > 4_096)),
@@ -61,6 +65,8 @@ macro_rules! with_media {
             => Sent(FRAGMENT, |it| if !it.is_longer_than(1_399) { it.count(26, one_more) }),
         PastTheTotalUncounted = "MS-R-02": "fragments that reach past their frame are not counted"
             => Uncounted("validation_errors"),
+        PastTheTotalTaken = "MS-R-02/taken" Initiator: "a fragment that reaches past its frame makes it longer"
+            => Taken(FRAGMENT, |it| it.stretch()),
         IncompleteUncounted = "MS-R-05": "frames that stay incomplete are not counted"
             => Uncounted("reassembly_timeouts"),
         LargestUncounted = "MS-R-06": "frames above 16 MiB are not counted"

@@ -54,6 +54,8 @@ pub(in super::super) struct Known {
     pub(in super::super) half_open: usize,
     /// Another peer with a session: the only one, of an initiator.
     pub(in super::super) other: Option<(SocketAddr, Option<Identity>)>,
+    /// Whether it sends the stream, though it asked.
+    pub(in super::super) uploads: bool,
     /// Frames of the stream.
     pub(in super::super) frames: u64,
     /// Datagrams that were sent so far, to all peers.
@@ -131,6 +133,19 @@ impl Passing {
             flag::START..=flag::ERROR => Start3::MIN_LENGTH,
             _ => 0,
         });
+    }
+
+    /// Makes data of what is there of its header, with a frame of 1,000 bytes.
+    pub(super) fn pad_to_frame(&mut self) {
+        self.pad(Header::LENGTH);
+        self.grow(1_000 - isize::try_from(self.bytes.len()).unwrap_or_default());
+    }
+
+    /// Makes the frame of a fragment so long that it lies within it.
+    pub(super) fn stretch(&mut self) {
+        let payload = self.bytes.len().saturating_sub(self.header()) as u64;
+        let end = self.number(26).saturating_add(payload);
+        self.count(34, |total| total.max(end));
     }
 
     pub(super) fn set(&mut self, at: usize, bytes: &[u8]) {
@@ -236,6 +251,15 @@ impl Passing {
     pub(super) fn edit_id(&mut self, place: usize) {
         if let Some(at) = Self::id_at(self.flag()) {
             self.edit(at + place, |byte| if byte == b'7' { b'8' } else { b'7' });
+        }
+    }
+
+    /// Makes the letters of the id small ones.
+    pub(super) fn lower_id(&mut self) {
+        if let Some(id) = self.id() {
+            self.set_id(ConnectionId::from_bytes(
+                id.as_bytes().map(|byte| byte.to_ascii_lowercase()),
+            ));
         }
     }
 
@@ -433,6 +457,7 @@ impl Known {
             wish: None,
             half_open: 0,
             other: None,
+            uploads: false,
             frames,
             sent: 0,
         }

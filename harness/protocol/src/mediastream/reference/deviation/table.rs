@@ -28,8 +28,12 @@ with_media! {
         => Taken(NAME, |it| it.end_if(!it.is_longer_than(38))),
     LongIdDropped = "MS-W-04": "a connection-id datagram of more than 39 bytes is dropped"
         => Taken(NAME, |it| it.lose_if(it.is_longer_than(39))),
+    IdGoesOn = "MS-W-04/rest" Initiator: "the bytes after an id belong to it"
+        => Taken(NAME, |it| if it.is_longer_than(39) { it.edit_id(4) }),
     UnendedIdTaken = "MS-W-05": "an id without a NUL is taken, less its last byte"
         => Taken(ANY, |it| it.terminate_id()),
+    LateNulEnds = "MS-W-05/beyond" Initiator: "an id may have its NUL behind its 37 bytes"
+        => Taken(NAME, |it| if it.is_longer_than(39) { it.terminate_id() }),
     UnendedIdEnds = "MS-W-05/ends": "an id without a NUL ends the session"
         => Taken(ANY, |it| it.end_if(it.id().is_some_and(|id| !id.is_terminated()))),
     OnlyUuids = "MS-W-06": "an id that is no UUID is dropped"
@@ -38,10 +42,16 @@ with_media! {
         => Taken(ANY, |it| it.end_if(it.id().is_some_and(|id| !is_uuid(&id)))),
     ShortTaken = "MS-W-07": "what a headered datagram lacks to its minimum is taken for zeros"
         => Taken(ANY, |it| it.pad_to_minimum()),
+    ShortCompletes = "MS-W-07/counts" Initiator: "data without payload counts as a frame"
+        => Taken(0..=0, |it| if it.is_malformed() && it.is_longer_than(9) { it.pad_to_frame() }),
     ShortEnds = "MS-W-07/ends": "a headered datagram below its minimum ends the session"
         => Taken(0..=0x02FF, |it| it.end_if(it.is_malformed())),
     UnknownEnds = "MS-W-08": "an unknown ProtocolFlag ends the session"
         => Taken(ANY, |it| it.end_if(it.is_unknown() && it.is_longer_than(2))),
+    NearFlagNames = "MS-W-08/name" Initiator: "flag 0x1001 is that of a connection-id"
+        => Taken(0x1001..=0x1001, |it| it.set(0, &[0x00, 0x10])),
+    NearFlagIsMedia = "MS-W-08/media" Initiator: "flags up to 0x00FF are those of media"
+        => Taken(0x0002..=0x00FF, |it| it.set(0, &[0, 0])),
     UnknownAnswered = "MS-W-08/answered": "a datagram of an unknown ProtocolFlag is sent back"
         => Taken(ANY, |it| if it.is_unknown() { it.before.push(it.bytes.clone()) }),
     EmptyData = "MS-W-09": "the first frame begins with a datagram without payload"
@@ -90,6 +100,9 @@ with_media! {
         => Taken(HANDSHAKE, |it| if !matches!(it.flag(), flag::SYN | flag::START) { it.edit(26, |_| 1) }),
     MalformedEnds = "MS-W-17": "a malformed datagram ends the session"
         => Taken(ANY, |it| it.end_if(it.is_malformed())),
+    UploadEnds = "MS-W-17/upload" Initiator: "an unknown datagram from the server ends an upload"
+        => Taken(ANY, |it| it.end_if(it.known.uploads && it.is_unknown())),
+    UploadAnew = "MS-W-17/anew" Initiator: "the answer to JOIN begins an upload anew when it comes again",
     EmptyEnds = "MS-W-17/empty": "a datagram without a byte ends the session"
         => Taken(ANY, |it| it.end_if(it.bytes.is_empty())),
     StrangersEnd = "MS-W-17/stranger": "what cannot be read ends the session, whoever sent it"
@@ -255,6 +268,7 @@ with_media! {
         => Taken(MEDIA, |it| it.lose_if(it.known.pending)),
     AnyIdsMedia = "MS-H-17/tuple": "media is mapped by the tuple alone: connection ids are ignored"
         => Taken(NAME, |it| it.lose()),
+    TupleRenames = "MS-H-17/follows" Initiator: "another id on the tuple is that of the session from then on",
     SynAckOnce = "MS-H-18": "SYN-ACK is sent once, and the half-open session waits for its age" => Repeats(SynAck, ONCE),
     SynAckEarly = "MS-H-18/early": "a SYN-ACK is sent again after 250 ms" => Repeats(SynAck, FIRST_EARLY),
     SynAckNear = "MS-H-18/near": "a SYN-ACK is sent again after 400 ms" => Repeats(SynAck, FIRST_NEAR),

@@ -141,7 +141,13 @@ impl Initiator {
             State::Session(session) => {
                 session.contact = now;
                 let is_legacy = matches!(session.agreed, Agreed::Nothing);
-                let is_any_new = self.settings.lacks(Deviation::SameIdNew);
+                let mut is_any_new = self.settings.lacks(Deviation::SameIdNew);
+                if let Agreed::Id(own, _) = &mut session.agreed
+                    && self.settings.lacks(Deviation::TupleRenames)
+                {
+                    is_any_new |= *own != id;
+                    *own = id;
+                }
                 if self.named.is_some_and(|named| named != id || is_any_new) {
                     self.receiver.flush(); // MS-D-09
                     if is_legacy || is_any_new {

@@ -3,6 +3,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::counters::Counters;
+use super::super::deviation::Deviation;
 use super::super::random::Random;
 use super::super::receive::Part;
 use super::super::responder::answer;
@@ -26,6 +27,8 @@ pub(in super::super) struct Uploads {
     grammar: Grammar,
     random: Random,
     uploads: BTreeMap<SocketAddr, Upload>,
+    /// Those that are over, of a twin that does not forget them.
+    kept: BTreeMap<SocketAddr, Upload>,
     timers: Timers,
     outputs: VecDeque<Output>,
     counters: Counters,
@@ -39,6 +42,7 @@ impl Uploads {
             // The ids of uploads are not those of streams.
             random: Random::new(settings.seed ^ u64::from_be_bytes(*b"uploads ")),
             uploads: BTreeMap::new(),
+            kept: BTreeMap::new(),
             timers: Timers::default(),
             outputs: VecDeque::new(),
             counters: Counters::default(),
@@ -144,6 +148,10 @@ impl Uploads {
         if let Some(upload) = self.take(peer) {
             self.transition(peer, upload.state(), "Closed", why);
             self.outputs.push_back(Output::Ended { peer, outcome });
+            let twins = [Deviation::UploadsAreOne, Deviation::UploadIdsAreOne];
+            if twins.iter().any(|twin| self.settings.without.has(*twin)) {
+                self.kept.insert(peer, upload);
+            }
         }
     }
 
@@ -184,7 +192,10 @@ impl Service for Uploads {
         }
         self.counters.handshakes.attempted += 1;
         self.counters.handshakes.succeeded += 1;
-        let upload = Upload::new(now, self.random.connection_id(), &self.settings);
+        let mut upload = Upload::new(now, self.random.connection_id(), &self.settings);
+        if let Some(before) = self.kept.remove(&peer) {
+            upload.receiver = before.receiver; // not MS-D-09, MS-D-10
+        }
         let answer = answer::connection_id(&upload.id);
         self.transition(peer, "Listen", upload.state(), "JOIN");
         self.insert(peer, upload);
