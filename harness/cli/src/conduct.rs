@@ -43,16 +43,16 @@ where
         .enable_all()
         .build()
         .map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
+    let mut signals =
+        signals().map_err(|error| harness(format!("signals cannot be received: {error}")))?;
     let ended = runtime.block_on(async {
-        let mut signal = StopSignal::new()
-            .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
         let (events, mut told) = mpsc::unbounded_channel();
         let (stop, stopped) = watch::channel(false);
         let running = tokio::spawn(play(events, stopped));
         let is_over = loop {
             tokio::select! {
                 biased;
-                () = signal.wait() => {
+                Some(()) = signals.recv() => {
                     if stop.send_replace(true) {
                         break false;
                     }
@@ -82,6 +82,29 @@ where
         eprintln!("{} {message}", error_label());
     }
     Ok(reports::close(sinks, exit))
+}
+
+/// The signals by which a user ends what is being played. A thread of its own hears them: those of the runtime
+/// may all be at work in a flood.
+fn signals() -> std::io::Result<mpsc::UnboundedReceiver<()>> {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
+    let mut signal = runtime.block_on(async { StopSignal::new() })?;
+    let (sender, signals) = mpsc::unbounded_channel();
+    std::thread::Builder::new()
+        .name(String::from("signals"))
+        .spawn(move || {
+            runtime.block_on(async {
+                loop {
+                    tokio::select! {
+                        () = sender.closed() => return,
+                        () = signal.wait() => drop(sender.send(())),
+                    }
+                }
+            });
+        })?;
+    Ok(signals)
 }
 
 impl Ending for Summary {

@@ -61,15 +61,31 @@ pub fn udp_sockets_of_group(group: i32) -> Vec<SocketAddr> {
         .iter()
         .map(|entry| (entry.inode, entry.local))
         .collect();
-    let descriptors = processes_of(group).flat_map(|process| process.fd());
-    let held = descriptors
-        .flatten()
-        .flatten()
-        .filter_map(|descriptor| match descriptor.target {
-            FDTarget::Socket(inode) => by_inode.get(&inode).copied(),
-            _ => None,
-        });
+    let held = processes_of(group).flat_map(|process| inodes_of(&process));
+    let held = held.filter_map(|inode| by_inode.get(&inode).copied());
     held.collect::<BTreeSet<_>>().into_iter().collect()
+}
+
+/// Number and name of a process that holds a socket which receives what is sent to `address`, as far as we
+/// may look.
+#[must_use]
+pub fn holder_of(address: SocketAddr) -> Option<(i32, String)> {
+    let entries = udp_sockets().unwrap_or_default().into_iter();
+    let there = entries.filter(|entry| receives(entry.local, address));
+    let there: BTreeSet<u64> = there.map(|entry| entry.inode).collect();
+    let holds = |process: &Process| inodes_of(process).any(|inode| there.contains(&inode));
+    let mut all = procfs::process::all_processes().ok()?.flatten();
+    let holder = all.find(holds)?;
+    Some((holder.pid, holder.stat().ok()?.comm))
+}
+
+/// The inodes of a process's sockets.
+fn inodes_of(process: &Process) -> impl Iterator<Item = u64> + use<> {
+    let descriptors = process.fd().into_iter().flatten().flatten();
+    descriptors.filter_map(|descriptor| match descriptor.target {
+        FDTarget::Socket(inode) => Some(inode),
+        _ => None,
+    })
 }
 
 /// The most memory that the processes of a group have held so far, in bytes: the sum of their
@@ -180,6 +196,8 @@ mod tests {
         let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
         let address = socket.local_addr().unwrap();
         assert!(is_bound(address));
+        let own = i32::try_from(std::process::id()).unwrap();
+        assert_eq!(holder_of(address).map(|(pid, _)| pid), Some(own));
         drop(socket);
         assert!(!is_bound(address));
     }

@@ -5,7 +5,7 @@ use ring::digest::{SHA256, digest};
 use shakedown_engine::document::{placeless, read_file};
 use shakedown_engine::event::{Event, VERSION};
 
-/// The most events that are read, in bytes: those of 20,000 scenarios.
+/// The most events that are read, of all runs together, in bytes: those of 20,000 scenarios.
 const MOST_BYTES: usize = 32 << 20;
 
 /// Events of a run or a check, read back from its `events.jsonl`.
@@ -26,6 +26,18 @@ pub enum ReplayError {
         path: PathBuf,
         /// What the reading met.
         error: io::Error,
+    },
+    /// There are more events than are read at once.
+    #[error(
+        "{}: the events are larger than {} KiB{}",
+        path.display(),
+        MOST_BYTES / 1024,
+        if *is_first { "" } else { " with those of the runs before; report fewer runs at once" }
+    )]
+    TooLarge {
+        path: PathBuf,
+        /// Whether no run stood before it.
+        is_first: bool,
     },
     /// A line is no event.
     #[error("{}:{line}:{}: this is no event: {}", path.display(), error.column(), placeless(error))]
@@ -56,20 +68,46 @@ pub enum ReplayError {
 }
 
 impl Replay {
+    /// Reads several runs, each as [`Replay::read`] does, with their paths. Memory is bounded for all of them
+    /// together.
+    ///
+    /// # Errors
+    /// [`ReplayError`] of the first that cannot be read.
+    pub fn read_all(paths: &[PathBuf]) -> Result<Vec<(String, Self)>, ReplayError> {
+        let mut room = MOST_BYTES;
+        let read = |path: &PathBuf| {
+            let replay = Self::read_within(path, &mut room)?;
+            Ok((path.display().to_string(), replay))
+        };
+        paths.iter().map(read).collect()
+    }
+
     /// Reads `events.jsonl` of a directory of reports, or a file of events by its own name. A last
     /// line that was cut off (by a full disk, or a kill) is left out and noted.
     ///
     /// # Errors
     /// [`ReplayError`], with the file and the line.
     pub fn read(path: &Path) -> Result<Self, ReplayError> {
+        Self::read_within(path, &mut MOST_BYTES.clone())
+    }
+
+    /// The same of a file that is not larger than `room`, which is smaller then.
+    fn read_within(path: &Path, room: &mut usize) -> Result<Self, ReplayError> {
         let file = match path.is_dir() {
             true => path.join("events.jsonl"),
             false => path.to_path_buf(),
         };
-        let bytes = read_file(&file, MOST_BYTES).map_err(|error| ReplayError::Unreadable {
-            path: file.clone(),
-            error,
+        let bytes = read_file(&file, *room).map_err(|error| match error.kind() {
+            io::ErrorKind::FileTooLarge => ReplayError::TooLarge {
+                path: file.clone(),
+                is_first: *room == MOST_BYTES,
+            },
+            _ => ReplayError::Unreadable {
+                path: file.clone(),
+                error,
+            },
         })?;
+        *room -= bytes.len();
         let directory = file.parent().unwrap_or(Path::new(""));
         let mut replay = Self {
             events: Vec::new(),
@@ -258,6 +296,28 @@ mod tests {
             file.display()
         );
         assert_eq!(error, start);
+    }
+
+    #[test]
+    fn several_runs_are_read_up_to_a_bound_for_all_of_them() {
+        let directory = tempfile::tempdir().unwrap();
+        let half = directory.path().join("half.jsonl");
+        let line = "{\"type\":\"scenario-started\",\"scenario\":\"".to_owned();
+        let line = line + &"a".repeat(1 << 20) + "\"}\n";
+        let lines = MOST_BYTES / 2 / line.len();
+        fs::write(&half, line.repeat(lines)).unwrap();
+        let both = [half.clone(), half.clone()];
+        assert_eq!(Replay::read_all(&both).unwrap().len(), 2);
+        let three = [half.clone(), half.clone(), half];
+        let error = Replay::read_all(&three).unwrap_err().to_string();
+        assert!(
+            error.ends_with("with those of the runs before; report fewer runs at once"),
+            "{error}"
+        );
+        assert!(
+            error.contains("half.jsonl: the events are larger than 32768 KiB"),
+            "{error}"
+        );
     }
 
     #[test]

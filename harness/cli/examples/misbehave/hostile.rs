@@ -1,8 +1,8 @@
 //! Attacks on whoever speaks to them: floods of the largest datagrams, and QUIC that never comes to
 //! anything.
 
-use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::net::{SocketAddr, UdpSocket};
 use std::process::{Command, Stdio};
@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::Duration;
 
-use super::{greet, hear};
+use super::{greet, greeting, hear};
 
 /// No UDP datagram over IPv4 is longer, in bytes.
 const LARGEST: usize = 65_507;
@@ -23,8 +23,17 @@ type Victim = Arc<Mutex<Option<SocketAddr>>>;
 
 /// Answers START as a server should, and floods whoever spoke last.
 pub(super) fn flood(socket: &UdpSocket) -> io::Result<()> {
+    flood_with(socket, &[0xa5; LARGEST])
+}
+
+/// The same with empty datagrams.
+pub(super) fn flood_empty(socket: &UdpSocket) -> io::Result<()> {
+    flood_with(socket, &[])
+}
+
+fn flood_with(socket: &UdpSocket, noise: &'static [u8]) -> io::Result<()> {
     let victim = Victim::default();
-    begin_flood(socket, &victim)?;
+    begin_flood(socket, &victim, noise)?;
     loop {
         let (peer, datagram) = hear(socket)?;
         if datagram.starts_with(b"START") {
@@ -39,21 +48,24 @@ pub(super) fn flood_server(server: &str) -> io::Result<()> {
     let socket = UdpSocket::bind("127.0.0.1:0")?;
     socket.send_to(b"START", server)?;
     let server = server.parse().map_err(io::Error::other)?;
-    begin_flood(&socket, &Arc::new(Mutex::new(Some(server))))?;
+    begin_flood(
+        &socket,
+        &Arc::new(Mutex::new(Some(server))),
+        &[0xa5; LARGEST],
+    )?;
     loop {
         hear(&socket)?;
     }
 }
 
-fn begin_flood(socket: &UdpSocket, victim: &Victim) -> io::Result<()> {
+fn begin_flood(socket: &UdpSocket, victim: &Victim, noise: &'static [u8]) -> io::Result<()> {
     let (socket, victim) = (socket.try_clone()?, Arc::clone(victim));
     thread::spawn(move || {
-        let noise = [0xa5; LARGEST];
         loop {
             let peer = *victim.lock().unwrap_or_else(PoisonError::into_inner);
             match peer {
                 // A full buffer or a peer that went away does not stop it.
-                Some(peer) => drop(socket.send_to(&noise, peer)),
+                Some(peer) => drop(socket.send_to(noise, peer)),
                 None => thread::sleep(Duration::from_millis(1)),
             }
         }
@@ -65,8 +77,28 @@ fn begin_flood(socket: &UdpSocket, victim: &Victim) -> io::Result<()> {
 /// from where it answers.
 pub(super) fn flood_behind(socket: &UdpSocket, command: &[String]) -> io::Result<()> {
     let victim = Victim::default();
-    begin_flood(socket, &victim)?;
+    begin_flood(socket, &victim, &[0xa5; LARGEST])?;
     stand_before(socket, command, &victim, |_| Duration::ZERO)
+}
+
+/// Greets every client by one byte a second, each in a datagram of its own.
+pub(super) fn drip(socket: &UdpSocket) -> io::Result<()> {
+    let clients: Arc<Mutex<BTreeSet<SocketAddr>>> = Arc::default();
+    let (answers, known) = (socket.try_clone()?, Arc::clone(&clients));
+    thread::spawn(move || {
+        for byte in greeting().into_iter().cycle() {
+            for client in &*known.lock().unwrap_or_else(PoisonError::into_inner) {
+                let _ = answers.send_to(&[byte], client);
+            }
+            thread::sleep(RHYTHM);
+        }
+    });
+    loop {
+        let (client, _) = hear(socket)?;
+        { clients.lock() }
+            .unwrap_or_else(PoisonError::into_inner)
+            .insert(client);
+    }
 }
 
 /// A real server of whose datagrams only one comes through each second, the others never.

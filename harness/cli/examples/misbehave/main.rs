@@ -40,6 +40,8 @@ fn behave(behaviour: &str, address: &str, command: &[String]) -> io::Result<()> 
         "elsewhere" => elsewhere(&UdpSocket::bind(address)?),
         "deaf" => deaf(&UdpSocket::bind(address)?),
         "flood" => hostile::flood(&UdpSocket::bind(address)?),
+        "flood-empty" => hostile::flood_empty(&UdpSocket::bind(address)?),
+        "drip" => hostile::drip(&UdpSocket::bind(address)?),
         "flood-server" => hostile::flood_server(address),
         "flood-behind" => hostile::flood_behind(&UdpSocket::bind(address)?, command),
         "trickle" => hostile::trickle(&UdpSocket::bind(address)?, command),
@@ -50,8 +52,8 @@ fn behave(behaviour: &str, address: &str, command: &[String]) -> io::Result<()> 
             std::thread::park();
         },
         _ => Err(io::Error::other(
-            "behaviours: silent, garbage, mortal, doomed, elsewhere, deaf, flood, flood-server, \
-             flood-behind, trickle, retry, negotiate, print, stay",
+            "behaviours: silent, garbage, mortal, doomed, elsewhere, deaf, flood, flood-empty, \
+             flood-server, flood-behind, drip, trickle, retry, negotiate, print, stay",
         )),
     }
 }
@@ -135,10 +137,15 @@ fn print() -> io::Result<()> {
 }
 
 fn greet(socket: &UdpSocket, peer: SocketAddr) -> io::Result<()> {
+    socket.send_to(&greeting(), peer).map(drop)
+}
+
+/// The connection-id datagram.
+fn greeting() -> [u8; 39] {
     let mut id = [0; 39];
     id[..2].copy_from_slice(&0x1000_u16.to_le_bytes());
     id[2..38].copy_from_slice(b"0c2b6d52-7d5e-4a8b-9a51-3f1d5d6d7c01");
-    socket.send_to(&id, peer).map(drop)
+    id
 }
 
 fn hear(socket: &UdpSocket) -> io::Result<(SocketAddr, Vec<u8>)> {

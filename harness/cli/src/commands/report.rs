@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use anstream::eprintln;
 use shakedown_report::{Replay, check_together};
 
-use crate::exit::{Exit, Failure, usage};
+use crate::exit::{Exit, Failure, usage, warning_label};
 use crate::logging::Global;
 use crate::reports::{self, ReportArgs};
 
@@ -27,13 +27,9 @@ impl Args {
     /// Reads the events of the runs and reports them as one; the exit code is the one that the
     /// runs together have.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
-        let mut replays = Vec::new();
-        for run in &self.runs {
-            let replay = Replay::read(run).map_err(|error| usage(error.to_string()))?;
-            for note in &replay.notes {
-                eprintln!("warning: {note}");
-            }
-            replays.push((run.display().to_string(), replay));
+        let replays = Replay::read_all(&self.runs).map_err(|error| usage(error.to_string()))?;
+        for note in replays.iter().flat_map(|(_, replay)| &replay.notes) {
+            eprintln!("{} {note}", warning_label());
         }
         check_together(&replays).map_err(|error| usage(error.to_string()))?;
         let directory = self.reports.directory()?;

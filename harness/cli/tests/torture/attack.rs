@@ -1,11 +1,13 @@
 //! One attack: a call of the program in a folder of its own, and what must come of it.
 
 use std::fs::File;
+use std::net::{SocketAddr, UdpSocket};
+use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::{Signal, kill};
+use nix::sys::signal::{Signal, kill, killpg};
 use nix::unistd::Pid;
 use tempfile::TempDir;
 
@@ -16,6 +18,12 @@ const SHAKEDOWN: &str = env!("CARGO_BIN_EXE_shakedown");
 /// How often the program's memory is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
+/// How long after an interruption the program may take to say that it heard it.
+const HEARD: Duration = Duration::from_secs(1);
+
+/// What it says then.
+const HEARS: &str = "interrupted: what is being played is cut off";
+
 /// How long the program may take to say its first word.
 const BEGINNING: Duration = Duration::from_secs(60);
 
@@ -25,9 +33,10 @@ pub(super) struct Attack {
     /// Who is under test, if anybody.
     pub(super) peer: Option<Peer>,
     /// What the program is called with, word by word; `PEER` is the description of the peer, `OUT` a
-    /// directory for reports, `FILES/` the folder of hostile files.
+    /// directory for reports, `FILES/` the folder of hostile files. Where `ADDRESS` is in it, the peer is started
+    /// before, and that is where it listens.
     pub(super) call: &'static str,
-    /// How long after its first word it is interrupted, if it is.
+    /// How long after its first word it is interrupted, if it is. It has to hear that within a second.
     pub(super) interrupt: Option<Duration>,
     /// The exit codes that are right.
     pub(super) exit: &'static [i32],
@@ -63,9 +72,11 @@ impl Attack {
     /// What did not stand, in a sentence.
     pub(super) fn run(&self) -> Result<Survived, String> {
         let folder = tempfile::tempdir().expect("a folder can be made");
-        let mut program = self.start(&folder);
+        let before = self.server();
+        let address = before.as_ref().map(|server| server.address);
+        let mut program = self.start(&folder, address);
         let start = Instant::now();
-        let (mut begun, mut interrupted, mut memory) = (None, None, 0);
+        let (mut begun, mut interrupted, mut heard, mut memory) = (None, None, None, 0);
         let status = loop {
             memory = peak(&program).unwrap_or(0).max(memory);
             if let Some(status) = program.try_wait().expect("the program can be waited for") {
@@ -79,6 +90,9 @@ impl Attack {
             let says = std::fs::metadata(folder.path().join("stderr"));
             if begun.is_none() && says.is_ok_and(|file| file.len() > 0) {
                 begun = Some(Instant::now());
+            }
+            if heard.is_none() && interrupted.is_some() && said(&folder, "stderr").contains(HEARS) {
+                heard = interrupted.as_ref().map(Instant::elapsed);
             }
             let is_due = |at: Duration| begun.is_some_and(|begun: Instant| begun.elapsed() >= at);
             let may_go_on = self.interrupt.filter(|_| interrupted.is_none());
@@ -95,13 +109,11 @@ impl Attack {
             std::thread::sleep(LOOK_EVERY);
         };
         let waited = interrupted.unwrap_or(start).elapsed();
-        let said = ["stdout", "stderr"].map(|name| {
-            let bytes = std::fs::read(folder.path().join(name)).expect("its output");
-            // It is folded at the width of a terminal.
-            let text = String::from_utf8_lossy(&bytes).into_owned();
-            text.split_whitespace().collect::<Vec<_>>().join(" ")
-        });
+        let said = ["stdout", "stderr"].map(|name| said(&folder, name));
         let exit = status.code();
+        if exit == Some(130) && heard.is_none_or(|heard| heard > HEARD) {
+            return Err(format!("it heard of its interruption after {heard:?}"));
+        }
         let is_right = exit.is_some_and(|exit| self.exit.contains(&exit));
         if !is_right || !said.iter().any(|said| said.contains(self.says)) {
             return Err(format!("exit {exit:?} ({status}): {said:?}"));
@@ -109,7 +121,28 @@ impl Attack {
         Ok(Survived { memory, waited })
     }
 
-    fn start(&self, folder: &TempDir) -> Child {
+    /// The peer as a server that runs before the program does, if the call has its address.
+    fn server(&self) -> Option<Server> {
+        let peer = self
+            .peer
+            .as_ref()
+            .filter(|_| self.call.contains("ADDRESS"))?;
+        let free = UdpSocket::bind("127.0.0.1:0").expect("a port");
+        let address = free.local_addr().expect("it is bound");
+        drop(free);
+        let mut command = Command::new(misbehave());
+        for word in peer.behaviour.split(' ') {
+            let word = word
+                .replace("SHAKEDOWN", SHAKEDOWN)
+                .replace("{mode}", peer.mode);
+            command.arg(word.replace("{address}", &address.to_string()));
+        }
+        command.stdin(Stdio::null()).process_group(0);
+        let process = command.spawn().expect("it starts");
+        Some(Server { process, address })
+    }
+
+    fn start(&self, folder: &TempDir, address: Option<SocketAddr>) -> Child {
         let description = folder.path().join("peer.toml");
         if let Some(peer) = &self.peer {
             std::fs::write(&description, peer.description()).expect("a file can be written");
@@ -118,6 +151,7 @@ impl Attack {
         let words = self.call.split(' ').map(|word| match word {
             "PEER" => description.clone(),
             "OUT" => folder.path().join("out"),
+            "ADDRESS" => PathBuf::from(address.expect("a server").to_string()),
             word => match word.strip_prefix("FILES/") {
                 Some(name) => files.join(name),
                 None => PathBuf::from(word),
@@ -166,6 +200,27 @@ impl Peer {
             words.join(", ")
         )
     }
+}
+
+/// A server that runs until this is dropped, with what it started.
+struct Server {
+    process: Child,
+    address: SocketAddr,
+}
+
+impl Drop for Server {
+    fn drop(&mut self) {
+        let group = Pid::from_raw(self.process.id().try_into().expect("a process id"));
+        let _ = killpg(group, Signal::SIGKILL);
+        let _ = self.process.wait();
+    }
+}
+
+/// What the program has printed, in one line: it is folded at the width of a terminal.
+fn said(folder: &TempDir, name: &str) -> String {
+    let bytes = std::fs::read(folder.path().join(name)).expect("its output");
+    let text = String::from_utf8_lossy(&bytes).into_owned();
+    text.split_whitespace().collect::<Vec<_>>().join(" ")
 }
 
 /// The most memory that the program has held so far, in kibibytes.

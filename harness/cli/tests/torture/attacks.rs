@@ -52,6 +52,18 @@ const fn proton(behaviour: &'static str) -> Option<Peer> {
     })
 }
 
+const fn proton_client(behaviour: &'static str) -> Option<Peer> {
+    let (protocol, side, mode) = ("proton", "client", "push");
+    Some(Peer {
+        protocol,
+        side,
+        mode,
+        behaviour,
+    })
+}
+
+const TRICKLE: &str = "trickle {address} SHAKEDOWN serve proton --profile {mode} --listen BACKEND";
+
 const SERVER_BEHIND: &str =
     "flood-behind {address} SHAKEDOWN serve proton --profile {mode} --listen BACKEND";
 
@@ -110,13 +122,38 @@ attacks! {
         within: 60,
         ..CALL
     };
-    #[ignore = "make torture"]
     a_server_over_quic_floods_until_an_interruption: Attack {
         peer: proton(SERVER_BEHIND),
         call: "run --iut PEER --out OUT",
-        interrupt: Some(Duration::from_secs(20)),
+        interrupt: Some(Duration::from_secs(3)),
         exit: &[130],
         within: 60,
+        ..CALL
+    };
+    a_client_over_quic_floods_until_an_interruption: Attack {
+        peer: proton_client("flood-server {peer}"),
+        call: "run --iut PEER --out OUT",
+        interrupt: Some(Duration::from_secs(3)),
+        exit: &[2, 130],
+        within: 60,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_server_floods_an_impaired_network: Attack {
+        peer: mediastream("responder", "flood {address}"),
+        call: "run --iut PEER --out OUT --impair delay=3s",
+        interrupt: Some(Duration::from_secs(20)),
+        exit: &[1, 2, 3, 130],
+        within: 90,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_server_floods_an_impaired_network_by_empty_datagrams: Attack {
+        peer: mediastream("responder", "flood-empty {address}"),
+        call: "run --iut PEER --out OUT --impair delay=3s",
+        interrupt: Some(Duration::from_secs(20)),
+        exit: &[1, 2, 3, 130],
+        within: 30,
         ..CALL
     };
     #[ignore = "make torture"]
@@ -143,10 +180,54 @@ attacks! {
     };
     #[ignore = "make torture"]
     a_handshake_of_a_datagram_a_second: Attack {
-        peer: proton("trickle {address} SHAKEDOWN serve proton --profile {mode} --listen BACKEND"),
+        peer: proton(TRICKLE),
         call: "run FILES/handshake.json --iut PEER --out OUT",
         exit: &[0, 1],
         within: 180,
+        ..CALL
+    };
+    a_greeting_of_a_byte_a_second: Attack {
+        peer: mediastream("responder", "drip {address}"),
+        call: "run FILES/much-is-sent.json --iut PEER --out OUT",
+        exit: &[1, 2, 3],
+        within: 90,
+        ..CALL
+    };
+    a_greeting_of_a_byte_a_second_in_a_pair: Attack {
+        peer: mediastream("responder", "drip {address}"),
+        call: "interop PEER FILES/reference-client.toml --out OUT",
+        exit: &[1],
+        within: 90,
+        ..CALL
+    };
+    a_greeting_of_a_byte_a_second_under_load: Attack {
+        peer: mediastream("responder", "drip {address}"),
+        call: "run mediastream/legacy/responder/a-start-token-starts-the-whole-stream --iut PEER --out OUT --repeat 20",
+        exit: &[1, 2, 3],
+        within: 90,
+        ..CALL
+    };
+    a_greeting_of_a_byte_a_second_for_a_client: Attack {
+        peer: mediastream("responder", "drip {address}"),
+        call: "connect mediastream ADDRESS",
+        exit: &[1],
+        within: 60,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_handshake_of_a_datagram_a_second_in_a_pair: Attack {
+        peer: proton(TRICKLE),
+        call: "interop PEER FILES/reference-proton-client.toml --out OUT",
+        exit: &[0, 1, 2, 3],
+        within: 180,
+        ..CALL
+    };
+    #[ignore = "make torture"]
+    a_handshake_of_a_datagram_a_second_for_a_client: Attack {
+        peer: proton(TRICKLE),
+        call: "connect proton ADDRESS",
+        exit: &[0, 1],
+        within: 120,
         ..CALL
     };
     repetitions_are_nested_19_deep: Attack {
@@ -182,7 +263,7 @@ attacks! {
     };
     more_at_a_time_than_any_machine_can: Attack {
         call: "run --virtual --jobs 9999999 --out OUT",
-        says: "it has to be at most 1024",
+        says: "it takes a whole number from 1 to 1024",
         ..CALL
     };
     secrets_without_end: Attack {
@@ -197,7 +278,7 @@ attacks! {
     };
     events_without_end: Attack {
         call: "report /dev/zero --out OUT",
-        says: "/dev/zero: the file is larger than 32768 KiB",
+        says: "/dev/zero: the events are larger than 32768 KiB",
         ..CALL
     };
     a_scenario_without_end: Attack {

@@ -1,4 +1,5 @@
-//! How many bytes of what was received wait to be looked at, over all scripts of a run.
+//! How many bytes of what was received are held, over all scripts of a run and the relays before them: what waits
+//! to be looked at, what is on its way, and notes of what has passed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -49,6 +50,12 @@ impl Share {
     #[must_use]
     pub fn has_room(&self) -> bool {
         self.held < self.budget.each || self.budget.held.load(Ordering::Relaxed) < MOST
+    }
+
+    /// How many bytes it holds.
+    #[must_use]
+    pub const fn held(&self) -> usize {
+        self.held
     }
 
     /// Holds so many bytes more.

@@ -14,6 +14,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
 use shakedown_engine::network::Fault;
+use shakedown_engine::script::Share;
 use shakedown_engine::verdict::NetworkEffects;
 use shakedown_protocol::requirement::Role;
 
@@ -23,6 +24,10 @@ use crate::relay::{Kept, Observer, Passed, Relay};
 /// What a hop over the relay takes at most when it does not delay: an end of a process is told so
 /// much later, for its last datagrams come before it.
 const HOP: Duration = Duration::from_millis(10);
+
+/// What the notes of one datagram at an edge take at most, in bytes: those of the relay's thread and the
+/// driver's.
+const NOTE: usize = 128;
 
 /// Where a scenario is recorded.
 #[derive(Debug)]
@@ -71,6 +76,8 @@ pub struct EdgeRecorder {
     others: BTreeMap<Flow, VecDeque<(u64, u64)>>,
     /// The first packet of the capture that each datagram of the relay was.
     packets: BTreeMap<u64, u64>,
+    /// The memory of all these notes. Where it is at its end, nothing more is noted and the capture is full.
+    share: Share,
     size: Arc<CaptureSize>,
 }
 
@@ -103,13 +110,14 @@ impl Packets {
 impl EdgeRecorder {
     /// Records in `recorder` what passes the edge of `edge`, which is the implementation's.
     #[must_use]
-    pub fn new(edge: Role, recorder: Recorder) -> Self {
+    pub fn new(edge: Role, recorder: Recorder, share: Share) -> Self {
         Self {
             edge,
             recorder,
             own: BTreeSet::new(),
             others: BTreeMap::new(),
             packets: BTreeMap::new(),
+            share,
             size: Arc::default(),
         }
     }
@@ -125,6 +133,11 @@ impl Observer for EdgeRecorder {
 
     fn passed(&mut self, passed: &Passed<'_>) {
         let (source, destination) = (passed.source, passed.destination);
+        if !self.share.has_room() {
+            self.size.full.store(true, Ordering::Relaxed);
+            return;
+        }
+        self.share.take(NOTE);
         if passed.edge != self.edge {
             let datagrams = self.others.entry((source, destination)).or_default();
             datagrams.push_back((digest(passed.payload), passed.number));
@@ -342,6 +355,8 @@ fn digest(payload: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use shakedown_engine::script::Budget;
+
     use super::*;
     use crate::clock::Clock;
 
@@ -360,7 +375,7 @@ mod tests {
     fn packets(passages: &[Passage], seen: &[(u16, u16, &[u8])]) -> Vec<(u64, u64)> {
         let folder = tempfile::tempdir().unwrap();
         let recorder = Recorder::create(&folder.path().join("it.pcapng"), Clock::start(), 0);
-        let mut edge = EdgeRecorder::new(Role::Responder, recorder);
+        let mut edge = EdgeRecorder::new(Role::Responder, recorder, Budget::for_scripts(1).share());
         for (number, driver, source, destination, payload) in passages {
             edge.passed(&Passed {
                 number: *number,
@@ -384,6 +399,38 @@ mod tests {
             });
         let seen: Vec<_> = seen.collect();
         edge.packets_of(&seen).0.into_iter().collect()
+    }
+
+    #[test]
+    fn of_a_flood_no_more_is_noted_than_there_is_memory_and_the_capture_is_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let recorder = Recorder::create(&folder.path().join("it.pcapng"), Clock::start(), 0);
+        let budget = Budget::for_scripts(1);
+        let mut others = budget.share();
+        while others.has_room() {
+            others.take(1 << 20);
+        }
+        let mut edge = EdgeRecorder::new(Role::Responder, recorder, budget.share());
+        let passed = Passed {
+            number: 0,
+            edge: Role::Initiator,
+            came: true,
+            at: Duration::ZERO,
+            source: at(DRIVER),
+            destination: at(FRONT),
+            payload: b"",
+        };
+        // This one's part is its own, whatever the others hold.
+        let mut noted = 0;
+        while !edge.size.full.load(Ordering::Relaxed) {
+            noted += NOTE;
+            assert!(noted <= 64 << 20, "there is no end of it");
+            edge.passed(&passed);
+        }
+        let before = edge.share.held();
+        edge.passed(&passed);
+        assert_eq!(edge.share.held(), before);
+        assert!(before >= 16 << 20, "{before}");
     }
 
     #[test]

@@ -15,7 +15,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 
 use crate::clock::Clock;
 use crate::kernel;
-use crate::launch::{Instance, LaunchError, Launcher, open_sockets};
+use crate::launch::{Instance, LaunchError, Launcher, open_sockets, ready_within};
 use crate::process::{Ended, Process};
 use crate::relay::{self, Relay, Stopped};
 
@@ -27,6 +27,9 @@ use super::sides::{SideFindings, found};
 
 /// What a pair may take besides its timers and its stream: to start, and to be a little late.
 const SPARE: Duration = Duration::from_secs(10);
+
+/// What a pair may take besides its parts: to start and to end, to be judged, and a machine with much to do.
+const MOST: Duration = Duration::from_secs(120);
 
 /// How long is listened when the initiator has ended, at least.
 const LINGER: Duration = Duration::from_millis(250);
@@ -69,12 +72,43 @@ impl Context {
     /// Starts both sides, lets them meet, stops them, and judges.
     pub(super) async fn play(&self, pair: &Pair) -> PairResult {
         let clock = Clock::start();
-        let mut result = match self.meet(pair, clock).await {
-            Ok(result) => result,
-            Err(result) => *result,
+        let within = self.longest(pair);
+        let mut result = match timeout(within, self.meet(pair, clock)).await {
+            Ok(Ok(result)) => result,
+            Ok(Err(result)) => *result,
+            Err(_) => {
+                let why = format!("it was not over within {within:?}");
+                PairResult::error(pair, why, &clock)
+            }
         };
         result.pair.seconds = clock.now().as_secs_f64();
         result
+    }
+
+    /// What starting both sides, their meeting and their end cannot exceed: each has its own bound, and
+    /// whatever one of them forgets is bounded by this.
+    fn longest(&self, pair: &Pair) -> Duration {
+        let sides = [&pair.initiator, &pair.responder].into_iter();
+        let starts = sides.filter_map(|side| self.launchers.get(side.iut)?.iut.start.as_ref());
+        // One may be started twice, the one that is to be there before, too.
+        let starts = starts.map(|start| {
+            let grace = start.grace.as_fixed().unwrap_or_default();
+            ready_within(start).saturating_add(grace).saturating_mul(2)
+        });
+        starts.fold(
+            self.patience(pair).saturating_add(MOST),
+            Duration::saturating_add,
+        )
+    }
+
+    /// How long a pair meets at most: longer than any peer by the rules takes.
+    fn patience(&self, pair: &Pair) -> Duration {
+        let asks = self.launchers.get(pair.initiator.iut);
+        let buffer = asks.and_then(|asks| asks.iut.timing.buffer_period.as_fixed());
+        let pairs = self.plan.protocol.pairs;
+        let patience = pairs.map(|pairs| (pairs.patience)(&pair.initiator.offer()));
+        let stream = Duration::from_secs(u64::from(pair.stream.seconds));
+        (patience.unwrap_or_default() + buffer.unwrap_or_default() + stream) * 2 + SPARE
     }
 
     async fn meet(&self, pair: &Pair, clock: Clock) -> Result<PairResult, Box<PairResult>> {
@@ -121,6 +155,7 @@ impl Context {
             vocabulary: self.plan.protocol.on_the_wire(),
             seed: answers.seed,
             clock,
+            share: self.budget.share(),
             observer: edges,
         });
         let relay = relay.map_err(|why| error(format!("no relay can be set up: {why}")))?;
@@ -193,11 +228,7 @@ impl Context {
     ) -> (End, Duration) {
         let begin = Instant::now();
         let buffer = asks.iut.timing.buffer_period.as_fixed().unwrap_or_default();
-        let pairs = self.plan.protocol.pairs;
-        let patience = pairs.map(|pairs| (pairs.patience)(&pair.initiator.offer()));
-        let patience = patience.unwrap_or_default();
-        let stream = Duration::from_secs(u64::from(pair.stream.seconds));
-        let mut until = begin + patience * 2 + buffer * 2 + stream * 2 + SPARE;
+        let mut until = begin + self.patience(pair);
         let linger = match pair.stream.frames() {
             0 => LINGER,
             _ => LINGER.max(pair.stream.interval() * 5),

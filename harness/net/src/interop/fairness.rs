@@ -125,7 +125,7 @@ const fn can_be_late(outcome: PairOutcome) -> bool {
 impl Context {
     /// Judges a pair; again, and alone, if the machine was too busy to believe what was found.
     pub(super) async fn fairly(&self, pair: &Pair) -> PairResult {
-        let together = self.quiet.read().await;
+        let together = self.unless_stopped(self.quiet.read()).await;
         let result = self.play(pair).await;
         drop(together);
         if !self.is_doubtful(&result) {

@@ -19,6 +19,7 @@ use shakedown_engine::event::{Event, VERSION};
 use shakedown_engine::interop::{InteropStarted, InteropSummary, Pair, PairEvent, Side};
 use shakedown_engine::iut::{Date, Iut};
 use shakedown_engine::network::Impairment;
+use shakedown_engine::script::Budget;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::pair::Demanded;
 use shakedown_protocol::requirement::Level;
@@ -74,6 +75,8 @@ struct Context {
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
     places: Semaphore,
+    /// What all relays may hold of what is on its way.
+    budget: Budget,
     next_start: Mutex<Instant>,
     /// Read by pairs that run side by side, written by one that needs the machine for itself.
     quiet: RwLock<()>,
@@ -102,6 +105,7 @@ pub async fn interop(
         events,
         stop,
         places: Semaphore::new(plan.jobs.max(1)),
+        budget: Budget::for_scripts(plan.jobs),
         next_start: Mutex::new(Instant::now()),
         quiet: RwLock::default(),
         judged: Mutex::default(),
@@ -186,12 +190,7 @@ impl Context {
         let Some(_turns) = self.unless_stopped(self.turns_of(&pair)).await else {
             return;
         };
-        {
-            let mut next = self.next_start.lock().await;
-            sleep_until(*next).await;
-            *next = Instant::now() + APART;
-        }
-        if self.is_stopped() {
+        if self.unless_stopped(self.turn_to_start()).await.is_none() {
             return;
         }
         let id = pair.id.clone();
@@ -208,6 +207,13 @@ impl Context {
         }
         self.tell(Event::Pair(judged.pair.clone()));
         self.judged.lock().await.push(judged.pair);
+    }
+
+    /// Waits until the last start is long enough ago.
+    async fn turn_to_start(&self) {
+        let mut next = self.next_start.lock().await;
+        sleep_until(*next).await;
+        *next = Instant::now() + APART;
     }
 
     /// The turns of those of whom only one process can run, always in the same order.

@@ -28,6 +28,7 @@ use std::time::Duration;
 
 use nix::sys::eventfd::EventFd;
 use shakedown_engine::network::{Counts, Fault, Impairment};
+use shakedown_engine::script::Share;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::vocabulary::Vocabulary;
 use tokio::sync::oneshot;
@@ -42,7 +43,8 @@ pub use self::sockets::Kept;
 /// Sockets of one relay at most: an initiator that floods uses a port for each datagram.
 pub const MOST_SOCKETS: usize = 8_192;
 
-/// Payload bytes that are on their way through one relay at most; tests come to the end of fewer.
+/// Bytes of what is on its way through one relay at most, with what it takes to know the way; tests come to the
+/// end of fewer. What all relays of a run hold comes out of its budget.
 pub const MOST_BYTES: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 
 /// What a relay needs to know.
@@ -60,6 +62,8 @@ pub struct Settings<O> {
     pub seed: u64,
     /// The clock whose time [`Passed::at`] is.
     pub clock: Clock,
+    /// The memory for what is on its way.
+    pub share: Share,
     /// Who sees what passes.
     pub observer: O,
 }

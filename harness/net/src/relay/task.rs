@@ -1,11 +1,12 @@
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{Receiver, TryRecvError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use shakedown_engine::network::{Arrival, Network};
+use shakedown_engine::script::Share;
 use shakedown_protocol::event_loop::Link;
 use shakedown_protocol::requirement::Role;
 
@@ -37,13 +38,16 @@ pub(super) struct Task<O> {
     target: Option<SocketAddr>,
     network: Network<Flight>,
     came: Vec<Received>,
-    /// Payload bytes on their way.
-    flying: Arc<AtomicUsize>,
+    /// The memory of what is on its way.
+    flying: Arc<Mutex<Share>>,
     statistics: Statistics,
     late: Arc<AtomicU64>,
     /// The latest time that the network was told.
     told: Duration,
 }
+
+/// What it takes to know of a datagram on its way, in bytes: an empty one takes memory, too.
+pub(super) const EACH: usize = 256;
 
 /// A datagram on its way; it counts among the bytes that are, as often as it will arrive.
 #[derive(Debug)]
@@ -51,12 +55,17 @@ struct Flight {
     number: u64,
     way: Path,
     bytes: usize,
-    flying: Arc<AtomicUsize>,
+    flying: Arc<Mutex<Share>>,
+}
+
+/// The share, which nobody but this thread ever has.
+fn share(flying: &Mutex<Share>) -> MutexGuard<'_, Share> {
+    flying.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Flight {
-    fn new(number: u64, way: Path, bytes: usize, flying: &Arc<AtomicUsize>) -> Self {
-        flying.fetch_add(bytes, Ordering::Relaxed);
+    fn new(number: u64, way: Path, bytes: usize, flying: &Arc<Mutex<Share>>) -> Self {
+        share(flying).take(bytes);
         let flying = Arc::clone(flying);
         Self {
             number,
@@ -75,7 +84,7 @@ impl Clone for Flight {
 
 impl Drop for Flight {
     fn drop(&mut self) {
-        self.flying.fetch_sub(self.bytes, Ordering::Relaxed);
+        share(&self.flying).give_back(self.bytes);
     }
 }
 
@@ -97,7 +106,7 @@ impl<O: Observer> Task<O> {
             target: settings.target,
             network: Network::new(settings.impair, settings.vocabulary, settings.seed),
             came: Vec::new(),
-            flying: Arc::default(),
+            flying: Arc::new(Mutex::new(settings.share)),
             statistics: Statistics::default(),
             late,
             told: Duration::ZERO,
@@ -205,13 +214,17 @@ impl<O: Observer> Task<O> {
                 payload: &payload,
             });
         }
-        let has_room = self.flying.load(Ordering::Relaxed) + payload.len() <= MOST_BYTES;
+        let bytes = EACH + payload.len();
+        let has_room = {
+            let flying = share(&self.flying);
+            flying.has_room() && flying.held() + bytes <= MOST_BYTES
+        };
         let way = self.way(paths, edge, socket, from).filter(|_| has_room);
         let Some(way) = way else {
             self.statistics.refused += 1;
             return;
         };
-        let flight = Flight::new(number, way, payload.len(), &self.flying);
+        let flight = Flight::new(number, way, bytes, &self.flying);
         self.told = self.told.max(at);
         self.network.send(self.told, edge, flight, payload);
     }

@@ -105,18 +105,19 @@ impl Job {
         };
         let role = self.scenario.iut.role;
         let slowest = impair.delays(role, &iut.stream).most;
-        let capture =
-            ScenarioCapture::relayed(EdgeRecorder::new(role, recorder), slowest, |observer| {
-                Relay::start(Settings {
-                    listen: SocketAddr::new(main.ip(), 0),
-                    target: Some(target),
-                    impair: impair.drawn_again(self.launcher.seed, self.spoilt),
-                    vocabulary: self.target.protocol.on_the_wire(),
-                    seed: self.launcher.seed,
-                    clock,
-                    observer,
-                })
-            });
+        let edge = EdgeRecorder::new(role, recorder, context.budget.share());
+        let capture = ScenarioCapture::relayed(edge, slowest, |observer| {
+            Relay::start(Settings {
+                listen: SocketAddr::new(main.ip(), 0),
+                target: Some(target),
+                impair: impair.drawn_again(self.launcher.seed, self.spoilt),
+                vocabulary: self.target.protocol.on_the_wire(),
+                seed: self.launcher.seed,
+                clock,
+                share: context.budget.share(),
+                observer,
+            })
+        });
         match capture {
             Ok(capture) => Ok((capture, clock)),
             Err(error) => Err(format!("no relay can be started: {error}")),

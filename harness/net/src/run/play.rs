@@ -381,8 +381,14 @@ impl Job {
         }
         let is_left = |address: &SocketAddr| !is_shared && kernel::is_bound(*address);
         if let Some(address) = instance.address.filter(is_left) {
+            let who = match kernel::holder_of(address) {
+                Some((pid, name)) => format!(
+                    "process {pid} ({name}) still holds it: it seems to be a daemon of it; `kill {pid}` ends it"
+                ),
+                None => String::from("it is still bound: something that it started goes on"),
+            };
             notes.push(format!(
-                "{} is gone and UDP {address} is still bound: something that it started goes on",
+                "{} is gone from UDP {address}, and {who}",
                 self.target.launcher.iut.name
             ));
         }
