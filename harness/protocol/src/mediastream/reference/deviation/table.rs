@@ -229,6 +229,7 @@ with_media! {
         => Taken(SYN_ACK, |it| it.lose_if(!it.accepts())),
     RejectionEndsWell = "MS-H-10/status": "it ends well when it was rejected"
         => Ends(Mode::ThreeWay, "rejected", |_| Completed),
+    RejectionFallsBack = "MS-H-10/fallback" Initiator: "after Accept=0 it falls back to START, where fallback is on",
     AckOnce = "MS-H-11": "a repeated SYN-ACK is not answered"
         => Taken(SYN_ACK, |it| it.lose_if(it.known.session && !it.known.pending)),
     AckThrice = "MS-H-11/third": "the third repeated SYN-ACK and those after it are not answered"
@@ -448,6 +449,8 @@ with_media! {
         => Taken(ERROR, |it| it.lose_if(it.code() > 9)),
     UnexpectedEnds = "MS-S-17": "a frame of another stream that the state does not expect ends the session"
         => Taken(START3, |it| it.end_if(it.is_unexpected())),
+    LateAnswerEnds = "MS-S-17/answer" Initiator: "a START_ACK of another stream ends the session that streams"
+        => Taken(START_ACK, |it| it.end_if(!it.known.pending && it.is_of_another_stream())),
     ErrorOfAnyStream = "MS-S-17/error": "an ERROR of another stream ends the session"
         => Taken(ERROR, |it| it.take_as(|_, own| own)),
     ObjectsAgain = "MS-S-17/again": "each frame that the state does not expect gets ERROR 7"

@@ -36,7 +36,9 @@ impl Initiator {
         };
         let theirs = Identity::of(ack);
         let peer = self.peer;
-        if theirs.stream_id != own.stream_id {
+        if theirs.stream_id != own.stream_id && !self.state.is_handshake() {
+            self.object("START_ACK", ack, "no START_ACK is awaited"); // MS-S-17
+        } else if theirs.stream_id != own.stream_id {
             let failure = failure::other_stream(peer, own, theirs);
             self.refuse(own, ErrorCode::StreamIdMismatch, "", failure); // MS-S-05
         } else if theirs.nonce != own.nonce {
@@ -137,17 +139,20 @@ impl Initiator {
     /// which bears the frame's own numbers; where they are the session's, that would end the
     /// session, and nothing is said.
     pub(super) fn on_senders_frame(&mut self, name: &'static str, body: &Start3<'_>) {
-        if self.is_foreign(body) {
-            return;
+        if !self.is_foreign(body) {
+            self.object(name, body, &format!("a Receiver takes no {name}"));
         }
+    }
+
+    /// Counts a frame that the state does not expect, and says why, if it may.
+    fn object(&mut self, name: &'static str, body: &Start3<'_>, why: &str) {
         self.counters.unexpected(name);
         let Some(own) = self.state.identity() else {
             return;
         };
         let is_another = ![0, own.stream_id].contains(&body.stream_id);
         if is_another && !std::mem::replace(&mut self.objected, true) {
-            let why = format!("a Receiver takes no {name}");
-            self.send(Identity::of(body).error(ErrorCode::UnexpectedFrame, &why));
+            self.send(Identity::of(body).error(ErrorCode::UnexpectedFrame, why));
         }
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::deviation::Repeated;
+use super::super::deviation::{Deviation, Repeated};
 use super::early::Early;
 use super::state::{Agreed, End, PendingRequest, State};
 use super::{Initiator, failure};
@@ -47,6 +47,11 @@ impl Initiator {
                 let asked = sent.asked;
                 let early = std::mem::take(&mut sent.early);
                 self.establish(now, asked, syn_ack.connection_id(), early);
+            }
+            State::SynSent(_)
+                if self.settings.fallback && self.settings.lacks(Deviation::RejectionFallsBack) =>
+            {
+                self.send_first_start(now, "a rejection");
             }
             State::SynSent(_) => {
                 let failure = failure::rejected(self.peer, syn_ack.tlvs.get(kind::DIAGNOSTIC));

@@ -22,7 +22,7 @@ use crate::mediastream::reference::start3::{Identity, Parameters};
 #[case::confirming("AwaitingStartConfirm", &[
     ("START_ACK", "START_CONFIRM", "AwaitingStartConfirm"),
     ("START_ACK of another SenderNonce", "ERROR", "Closed"),
-    ("START_ACK of another StreamId", "ERROR", "Closed"),
+    ("START_ACK of another StreamId", "ERROR", "AwaitingStartConfirm"),
     ("START_ACK of another Nonce", "ERROR", "Closed"),
     ("START_ACK that grants too much", "START_CONFIRM", "AwaitingStartConfirm"),
     ("START of another stream", "ERROR", "AwaitingStartConfirm"),
@@ -31,7 +31,7 @@ use crate::mediastream::reference::start3::{Identity, Parameters};
 #[case::streaming("Streaming", &[
     ("START_ACK", "START_CONFIRM", "Streaming"),
     ("START_ACK of another SenderNonce", "ERROR", "Closed"),
-    ("START_ACK of another StreamId", "ERROR", "Closed"),
+    ("START_ACK of another StreamId", "ERROR", "Streaming"),
     ("START_ACK of another Nonce", "ERROR", "Closed"),
     ("START_ACK that grants too much", "START_CONFIRM", "Streaming"),
     ("START of another stream", "ERROR", "Streaming"),
