@@ -21,7 +21,7 @@ pub struct Replay {
 #[derive(Debug, thiserror::Error)]
 pub enum ReplayError {
     /// There is no such file, or it cannot be read.
-    #[error("cannot read {}: {error}", path.display())]
+    #[error("cannot read {}: {error}{}", path.display(), hint(error))]
     Unreadable {
         path: PathBuf,
         /// What the reading met.
@@ -155,6 +155,14 @@ impl Replay {
             }),
             None => Ok(replay),
         }
+    }
+}
+
+/// What would be right where there is no such file.
+fn hint(error: &io::Error) -> &'static str {
+    match error.kind() {
+        io::ErrorKind::NotFound => "; give the directory of a run, such as reports/latest",
+        _ => "",
     }
 }
 

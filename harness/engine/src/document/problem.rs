@@ -154,8 +154,17 @@ impl Problems {
             let context = AnnotationKind::Context.span(place(range));
             snippet = snippet.annotation(context.label(label.as_str()));
         }
-        let title = Level::ERROR.primary_title(problem.message.as_str());
-        let group = title.element(snippet);
+        let group = match self.text.is_empty() {
+            // There is no line to show.
+            true => {
+                let message = format!("{}: {}", self.file, problem.message);
+                Group::with_title(Level::ERROR.primary_title(message))
+            }
+            false => {
+                let title = Level::ERROR.primary_title(problem.message.as_str());
+                title.element(snippet)
+            }
+        };
         match &problem.help {
             Some(help) => group.element(Level::HELP.message(help.as_str())),
             None => group,
