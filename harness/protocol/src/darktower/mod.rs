@@ -6,6 +6,8 @@
 
 mod code;
 mod frame;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod items;
 mod media_reader;
 mod message;
