@@ -71,7 +71,7 @@ pub(crate) struct Args {
     #[arg(long, value_name = "BYTES", value_parser = whole::<usize>(ANY))]
     max_datagram: Option<usize>,
 
-    /// Share of every interval by which a timer may be off, besides 50 ms
+    /// Share of every interval by which a timer may be late, besides 50 ms; too early by more than 50 ms is no matter of it
     #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = share)]
     tolerance: f64,
 
