@@ -8,7 +8,8 @@ use shakedown_protocol::requirement::{Level, Seen};
 
 use crate::event::{FieldEvent, FindingEvent, ProcessEvent, VerdictEvent};
 use crate::iut::Waiver;
-use crate::scenario::{Counted, Scenario};
+use crate::document::Pointer;
+use crate::scenario::{Counted, Scenario, each_step};
 use crate::script::{Failure, Judgements, ScriptOutcome};
 
 use super::Verdict;
@@ -173,13 +174,27 @@ impl Evidence<'_> {
     /// What was found, in no order, waivers and levels not yet considered.
     fn findings(&self) -> Vec<FindingEvent> {
         let mut findings = Vec::new();
-        if let Some(death) = &self.death {
-            findings.push(self.of_death(death));
-        }
-        if let ScriptOutcome::Failed(failure) = self.script
-            && !self.is_by_death(failure)
-        {
-            findings.push(self.of_script(failure));
+        let failure = match self.script {
+            ScriptOutcome::Failed(failure) => Some(&**failure),
+            ScriptOutcome::Passed
+            | ScriptOutcome::Inconclusive { .. }
+            | ScriptOutcome::Error { .. } => None,
+        };
+        let cause = failure.filter(|failure| self.is_of_right_frames(failure));
+        match (&self.death, cause) {
+            (Some(death), Some(failure)) => {
+                let got = format!("{}: {}", failure.got, death.got);
+                let failure = Failure {
+                    got,
+                    ..failure.clone()
+                };
+                findings.push(self.of_script(&failure));
+            }
+            (death, _) => {
+                findings.extend(death.as_ref().map(|death| self.of_death(death)));
+                let failure = failure.filter(|failure| !self.is_by_death(failure));
+                findings.extend(failure.map(|failure| self.of_script(failure)));
+            }
         }
         for counted in self.counted() {
             if let Some(Counter::Is(number)) = counted.of(self.inside)
@@ -211,8 +226,31 @@ impl Evidence<'_> {
     /// Whether a step only missed what a dead implementation cannot send, and is judged by the
     /// requirement that the death breaks already.
     fn is_by_death(&self, failure: &Failure) -> bool {
-        let is_silence = failure.packet.is_none() && failure.payload.is_none();
-        self.death.is_some() && is_silence && failure.requirement == self.protocol.survival
+        let is_survival = failure.requirement == self.protocol.survival;
+        self.death.is_some() && is_silence(failure) && is_survival
+    }
+
+    /// Whether a step missed what a dead implementation cannot send, and nothing was sent before but frames
+    /// as they are: then their requirement is broken, and not that of survival, which is about others.
+    /// Where a scenario is about that, only its first question is beyond doubt.
+    fn is_of_right_frames(&self, failure: &Failure) -> bool {
+        let survival = &self.protocol.survival;
+        let is_about_it = self.scenario.requirements.iter().any(|id| id == survival);
+        let top = failure.step.split('.').next();
+        let top = top.and_then(|top| top.parse::<usize>().ok());
+        let before = top.and_then(|top| self.scenario.steps.get(..top));
+        let is_plain = before.is_some_and(|before| {
+            let mut is_plain = true;
+            each_step(before, &Pointer::root(), &mut |step, _| {
+                is_plain &= match is_about_it {
+                    true => step.verb() == "send",
+                    false => !["send_raw", "mutate"].contains(&step.verb()),
+                };
+            });
+            is_plain
+        });
+        let is_over_datagrams = self.protocol.transport.is_none();
+        is_over_datagrams && is_silence(failure) && failure.requirement != *survival && is_plain
     }
 
     fn requirements(&self, findings: &[FindingEvent]) -> IndexMap<String, Verdict> {
@@ -531,6 +569,11 @@ impl Evidence<'_> {
     fn since_start(&self, time: Duration) -> f64 {
         time.saturating_sub(self.capture.start).as_secs_f64()
     }
+}
+
+/// Whether nothing came, which is the failure.
+const fn is_silence(failure: &Failure) -> bool {
+    failure.packet.is_none() && failure.payload.is_none()
 }
 
 /// What a finding makes of its requirement.
