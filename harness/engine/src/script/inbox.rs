@@ -18,6 +18,19 @@ pub(crate) struct Arrival {
     pub(crate) packet: Option<u64>,
 }
 
+impl Arrival {
+    /// One that is in no queue.
+    pub(crate) fn alone(socket: SocketId, at: Duration, payload: &[u8]) -> Self {
+        Self {
+            order: 0,
+            socket,
+            at,
+            payload: payload.to_vec(),
+            packet: None,
+        }
+    }
+}
+
 /// What arrived and was not looked at yet: one bounded queue for each socket that has a name, so
 /// that an implementation that floods one of them can neither exhaust memory nor hide the others.
 #[derive(Debug)]

@@ -249,10 +249,13 @@ impl Drive {
         loop {
             let now = self.clock.now();
             let until = failure.time + self.busy.excused(failure.since, now);
+            let told = std::mem::take(&mut self.pending).into_iter();
             let (received, _) = self.sockets.drain(&self.clock);
-            let mut late = received.iter().map(|it| it.arrival.at);
-            if let Some(at) = late.find(|at| *at > failure.time) {
-                return Some(at - failure.time);
+            for Received { socket, arrival, .. } in told.map(|(it, _)| it).chain(received) {
+                let (at, script) = (arrival.at, &mut self.script);
+                if at > failure.time && !script.passes_over(socket, at, &arrival.payload) {
+                    return Some(at - failure.time);
+                }
             }
             if now >= until {
                 return None;
@@ -404,14 +407,18 @@ impl Drive {
 
     /// Tells the script what has arrived, and of the deadlines that were due in between.
     async fn tell_pending(&mut self) {
-        while let Some((received, packet)) = self.pending.pop_front() {
-            self.share.give_back(received.cost());
-            let is_over = self.script.outcome().is_some() && self.script.is_quiet();
-            if is_over || self.cut_off().is_some() {
+        while let Some(at) = self.pending.front().map(|(it, _)| it.arrival.at) {
+            if !self.is_over() {
+                self.tick_until(at).await;
+            }
+            // What came after the end waits there to be asked about.
+            if self.is_over() {
                 return;
             }
-            let at = received.arrival.at;
-            self.tick_until(at).await;
+            let Some((received, packet)) = self.pending.pop_front() else {
+                return;
+            };
+            self.share.give_back(received.cost());
             let input = Input::Datagram {
                 socket: received.socket,
                 from: received.arrival.from,
@@ -423,6 +430,12 @@ impl Drive {
             self.tell(input, at).await;
             self.behind = self.behind.saturating_sub(behind);
         }
+    }
+
+    /// Whether the script has nothing more to hear.
+    fn is_over(&self) -> bool {
+        let is_done = self.script.outcome().is_some() && self.script.is_quiet();
+        is_done || self.cut_off().is_some()
     }
 
     /// Every deadline that is due at `now` gets its tick, at its own time.

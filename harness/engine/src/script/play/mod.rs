@@ -17,7 +17,7 @@ use super::inbox::Inbox;
 use super::program::{Op, Program};
 use super::send::Stimulus;
 use super::wait::{Awaited, Waits};
-use super::waiting::Waiting;
+use super::waiting::{Waiter, Waiting};
 use super::window::resolve;
 use super::{Action, Environment, Input, ScriptOutcome, SocketId};
 use sending::Sending;
@@ -44,6 +44,8 @@ pub(super) struct DatagramScript {
     fresh: VecDeque<SocketId>,
     next_socket: usize,
     next_tag: u64,
+    /// The step that failed, to be asked about what comes later.
+    failed: Option<Waiter<dyn Awaited>>,
 }
 
 #[derive(Debug)]
@@ -92,6 +94,7 @@ impl DatagramScript {
             sockets,
             fresh: VecDeque::new(),
             next_tag: 0,
+            failed: None,
         }
     }
 

@@ -203,6 +203,18 @@ impl DatagramScript {
         }
     }
 
+    /// Whether the step that failed would have passed over this arrival: it says nothing of what was
+    /// waited for.
+    pub(in crate::script) fn passes_over(&mut self, arrival: &Arrival) -> bool {
+        let Some(Waiter { op, awaited, .. }) = &mut self.failed else {
+            return false;
+        };
+        let is_elsewhere = !awaited.sockets().contains(&arrival.socket);
+        let decoded = self.context.decode(&arrival.payload);
+        let judge = op.judge(&self.context);
+        is_elsewhere || matches!(awaited.offer(&judge, arrival, &decoded), Offer::Ignored(_))
+    }
+
     /// Waiter `n` cannot be met any more. `true` if none is left, and the step failed.
     pub(super) fn out(
         &mut self,
@@ -210,10 +222,11 @@ impl DatagramScript {
         n: usize,
         failure: Box<Failure>,
     ) -> bool {
-        waiting.give_up(n, failure);
+        let waiter = waiting.give_up(n, failure);
         if !waiting.waiters.is_empty() {
             return false;
         }
+        self.failed = Some(waiter);
         let out = std::mem::take(&mut waiting.out);
         self.course.fail(&waiting.op, out);
         true

@@ -80,3 +80,21 @@ fn a_script_of_endless_repetition_ends_with_an_error() {
     ] } }]));
     assert_eq!(play.error(), "more than 1000000 steps were played");
 }
+
+#[test]
+fn what_the_step_that_failed_lets_pass_is_no_late_answer() {
+    let mut play = responder(json!([
+        { "send": { "frame": "START token" } },
+        { "expect": { "frame": "connection-id", "within": "100ms", "ignore": ["data"] } },
+    ]));
+    let media = encode("data", json!({}));
+    let name = encode("connection-id", json!({}));
+    let at = Duration::from_millis(300);
+    let passes = |play: &mut Play, bytes: &[u8]| play.script.passes_over(SocketId::MAIN, at, bytes);
+    assert!(!passes(&mut play, &media), "no step has failed yet");
+    play.until(200);
+    play.failed();
+    assert!(passes(&mut play, &media));
+    assert!(!passes(&mut play, &name));
+    assert!(play.script.passes_over(SocketId(1), at, &name), "it looks elsewhere");
+}
