@@ -119,6 +119,11 @@ impl Judged {
         self.0.contains(&(id, party))
     }
 
+    /// Takes out what was not judged after all.
+    pub fn remove(&mut self, unjudged: &[(&'static str, Role)]) {
+        self.0.retain(|judged| !unjudged.contains(judged));
+    }
+
     /// The ids, each once for each party.
     pub fn ids(&self) -> impl Iterator<Item = &'static str> {
         self.0.iter().map(|(id, _)| *id)

@@ -9,6 +9,8 @@ use shakedown_engine::event::FindingEvent;
 use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
+use shakedown_protocol::monitor::{Finding, Observation, Off};
+use shakedown_protocol::requirement::Level;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
 use super::Target;
@@ -94,6 +96,38 @@ impl TimingQuality {
             missed: got_nothing.then_some(driven.missed_by),
             lives: driven.lives(),
             was_late: says_nothing && driven.lateness >= BUSY,
+        }
+    }
+
+    /// Takes from what a capture shows what would be no more than advice, and what the machine did
+    /// explains: such requirements were not judged. Nobody plays a scenario again for advice.
+    pub(super) fn forgive(
+        &self,
+        protocol: &Protocol,
+        level: Level,
+        observations: &mut Vec<Observation>,
+    ) {
+        let is_forgiven = |finding: &Finding| {
+            let rule = protocol.requirement(finding.requirement);
+            let is_advice = rule.is_some_and(|rule| rule.level > level);
+            let excused = |off: Off| {
+                let (since, until) = (self.clock.at(off.since), self.clock.at(off.until));
+                self.busy.excused(since, until) >= off.by
+            };
+            is_advice && finding.off.is_some_and(excused)
+        };
+        let mut forgiven = Vec::new();
+        observations.retain(|observation| match observation {
+            Observation::Finding(finding) if is_forgiven(finding) => {
+                forgiven.push((finding.requirement, finding.party));
+                false
+            }
+            Observation::Finding(_) | Observation::Inconclusive(_) | Observation::Session(_) => true,
+        });
+        for observation in observations {
+            if let Observation::Session(session) = observation {
+                session.judged.remove(&forgiven);
+            }
         }
     }
 
@@ -228,7 +262,8 @@ impl Concluded {
 mod tests {
     use indexmap::IndexMap;
     use shakedown_engine::event::{FieldEvent, VerdictEvent};
-    use shakedown_protocol::monitor::Off;
+    use shakedown_protocol::monitor::Session;
+    use shakedown_protocol::requirement::Role;
 
     use super::*;
 
@@ -308,6 +343,55 @@ mod tests {
         assert!(timing.explains(protocol, &off(400, 0, &timing)));
         assert!(!timing.explains(protocol, &off(401, 0, &timing)));
         assert!(!timing.explains(protocol, &off(10, 5, &timing)), "later");
+    }
+
+    /// That the first frame came so many milliseconds late, and that this was judged.
+    fn told(by: u64, timing: &TimingQuality) -> Vec<Observation> {
+        let finding = Finding {
+            requirement: "MS-D-12",
+            party: Role::Responder,
+            address: ([127, 0, 0, 1], 4444).into(),
+            packet: Some(7),
+            time: Duration::ZERO,
+            expected: String::new(),
+            got: String::new(),
+            field: None,
+            off: off(by, 0, timing).off,
+        };
+        let session = Session {
+            protocol: "mediastream",
+            mode: "3way",
+            initiator: ([127, 0, 0, 1], 5000).into(),
+            responder: ([127, 0, 0, 1], 4444).into(),
+            connection_id: None,
+            frames: 1,
+            datagrams: 1,
+            first_packet: 1,
+            network: shakedown_protocol::monitor::NetworkCounts::default(),
+            judged: [("MS-D-12", Role::Responder), ("MS-H-05", Role::Responder)]
+                .into_iter()
+                .collect(),
+            more_breaches: 0,
+        };
+        vec![Observation::Finding(finding), Observation::Session(session)]
+    }
+
+    #[test]
+    fn advice_that_the_machine_explains_is_not_told_and_was_not_judged() {
+        let protocol = &shakedown_protocol::mediastream::PROTOCOL;
+        let timing = timing(None, true);
+        let left = |by, level| {
+            let mut observations = told(by, &timing);
+            timing.forgive(protocol, level, &mut observations);
+            let judged = observations.iter().find_map(|it| match it {
+                Observation::Session(session) => Some(session.judged.contains("MS-D-12")),
+                Observation::Finding(_) | Observation::Inconclusive(_) => None,
+            });
+            (observations.len(), judged)
+        };
+        assert_eq!(left(400, Level::Must), (1, Some(false)));
+        assert_eq!(left(401, Level::Must), (2, Some(true)));
+        assert_eq!(left(400, Level::Should), (2, Some(true)), "it fails the run");
     }
 
     #[test]

@@ -178,8 +178,13 @@ impl Job {
         }
         let timing = TimingQuality::of(&mut attempt.driven, attempt.clock, &attempt.outcome);
         let (job, level, path) = (self.clone(), context.level, path.to_owned());
-        let judged = tokio::task::spawn_blocking(move || job.judge(attempt, &path, level)).await;
-        let (composed, notes) = judged.map_err(|error| format!("judging it failed: {error}"))?;
+        let judging = move || {
+            let judged = job.judge(attempt, &path, level, &timing);
+            (judged, timing)
+        };
+        let judged = tokio::task::spawn_blocking(judging).await;
+        let judged = judged.map_err(|error| format!("judging it failed: {error}"))?;
+        let ((composed, notes), timing) = judged;
         let mut concluded = Concluded {
             is_doubtful: false,
             findings: composed.findings,
@@ -406,7 +411,13 @@ impl Job {
     }
 
     /// Judges an attempt by its capture, and writes comments into it.
-    fn judge(&self, attempt: Attempt, path: &Path, level: Level) -> (Composed, Vec<String>) {
+    fn judge(
+        &self,
+        attempt: Attempt,
+        path: &Path,
+        level: Level,
+        timing: &TimingQuality,
+    ) -> (Composed, Vec<String>) {
         let Attempt {
             driven,
             clock,
@@ -432,7 +443,7 @@ impl Job {
             stopped: driven.stopped.iter().map(|at| clock.wall(*at)).collect(),
             until: clock.wall(gone.min(driven.took)),
         };
-        let judged = match recorded.packets {
+        let mut judged = match recorded.packets {
             // Nobody said a word; that is no damage.
             0 => CaptureFindings::default(),
             _ => judge::judge(
@@ -445,6 +456,7 @@ impl Job {
                 Some(watched),
             ),
         };
+        timing.forgive(self.target.protocol, level, &mut judged.observations);
         let drops = (driven.drops > 0).then(|| {
             let drops = driven.drops;
             format!("{drops} datagrams were dropped because they were not read fast enough")
