@@ -137,7 +137,11 @@ impl Flow {
                 if !is_other_wish {
                     session.handshake.was_asked_by(&attempt);
                 }
+                let may_be_new = !is_other_wish && session.handshake.may_be_dropped(&scope);
                 session.handshake.syn_ack(view, &mut scope);
+                if may_be_new {
+                    session.handshake.waits_anew(&scope);
+                }
                 // It may answer the attempt's SYN too: nothing says which one it answers.
                 attempt.answered.get_or_insert(scope.now);
                 session.attempt = is_other_wish.then_some(attempt);

@@ -329,6 +329,14 @@ impl Handshake {
         }
     }
 
+    /// The answer that just came may be the first of a session under the same id, for the one before may
+    /// have been dropped: its timers may have begun anew.
+    pub(super) fn waits_anew(&mut self, scope: &Scope<'_>) {
+        let mut answer = Repeated::new(&self.forms().answer, &scope.now);
+        answer.is_by_timer = false;
+        self.waiting = Some(answer);
+    }
+
     /// The first matching confirmation came.
     fn confirm(&mut self, scope: &mut Scope<'_>) {
         self.is_confirm_late = self.may_be_dropped(scope);

@@ -7,13 +7,13 @@ use crate::requirement::Role;
 
 /// Three SYN-ACKs and the last wait, then an ACK.
 fn dropped() -> Talk {
+    three_syn_acks().after(2_100.0).ack("one")
+}
+
+fn three_syn_acks() -> Talk {
     let talk = Talk::new().syn("a").after(1.0).syn_ack("one");
-    let talk = talk
-        .after(500.0)
-        .syn_ack("one")
-        .after(1_000.0)
-        .syn_ack("one");
-    talk.after(2_100.0).ack("one")
+    let talk = talk.after(500.0).syn_ack("one");
+    talk.after(1_000.0).syn_ack("one")
 }
 
 fn assert_no_finding_of_the_responder(talk: &Talk) -> Heard {
@@ -297,4 +297,12 @@ fn a_start_token_after_the_last_frame_of_an_unconfirmed_session_may_be_served() 
     let heard = judge(&talk.name("one").frames(1..=50), &supervised("start3"));
     assert!(!heard.findings.contains(&"MS-D-07"), "{heard:#?}");
     assert_eq!(heard.sessions.len(), 2);
+}
+
+#[test]
+fn after_a_dropped_session_the_same_syn_may_begin_the_timers_anew_under_the_same_id() {
+    // MS-H-18: the responder takes the wished id, and the second ACK is late.
+    let talk = three_syn_acks().after(4_000.0).syn("a").syn_ack("one");
+    let talk = talk.after(500.0).syn_ack("one").after(10.0).ack("one");
+    assert_no_finding_of_the_responder(&talk.name("one").after(20.0).frames(1..=50));
 }
