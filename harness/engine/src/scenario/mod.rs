@@ -1,23 +1,23 @@
 //! Scenario files: what is tested, the scripted peer's steps, what must hold.
 
 pub(crate) mod check;
+mod computed;
 mod library;
 mod load;
 mod model;
 mod select;
 mod span;
-mod sum;
 mod walk;
 pub(crate) mod words;
 mod write;
 
+pub(crate) use computed::{OTHER_CASE, SHORTER, SUM, computed};
 pub use library::{Library, LibraryError};
 pub use load::Loaded;
 pub use model::*;
 pub use select::{Selection, SelectionError, Shard};
 pub(crate) use span::LENGTH;
 pub use span::{Environment, Span};
-pub(crate) use sum::{SUM, sum};
 pub use walk::each_step;
 pub use words::Line;
 pub use write::to_text;

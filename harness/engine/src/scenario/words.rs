@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 
-use super::{MAIN, SUM, Scenario, Span, Step};
+use super::{MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
 
 /// A step in words.
@@ -84,6 +84,8 @@ pub(crate) fn wanted(value: &Value) -> String {
             let terms: Vec<_> = terms.iter().map(wanted).collect();
             terms.join(" + ")
         }
+        Some((SHORTER, text)) => format!("{} less its last character", wanted(text)),
+        Some((OTHER_CASE, text)) => format!("{} in the other case", wanted(text)),
         Some(("empty", Value::Bool(true))) => "empty".to_owned(),
         Some(("empty", Value::Bool(false))) => "not empty".to_owned(),
         Some(("present", Value::Bool(true))) => "present".to_owned(),

@@ -3,7 +3,7 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
-use crate::scenario::{Binding, Scenario, sum};
+use crate::scenario::{Binding, Scenario, computed};
 
 /// The values that `$name` stands for.
 #[derive(Debug, Clone, Default)]
@@ -41,10 +41,10 @@ impl Bindings {
         &self.0
     }
 
-    /// A value with every `"$name"` in it replaced and every `sum` added up.
+    /// A value with every `"$name"` in it replaced, and computed where it says so.
     ///
     /// # Errors
-    /// A name that has no value, or a sum of what cannot be added.
+    /// A name that has no value, or what cannot be computed.
     pub(crate) fn resolve(&self, value: &Value) -> Result<Value, String> {
         match value {
             Value::String(text) => self.resolve_text(text),
@@ -54,16 +54,16 @@ impl Bindings {
             }
             Value::Object(fields) => {
                 let resolved = Value::Object(self.resolve_fields(fields)?);
-                sum(&resolved).unwrap_or(Ok(resolved))
+                computed(&resolved).unwrap_or(Ok(resolved))
             }
             Value::Null | Value::Bool(_) | Value::Number(_) => Ok(value.clone()),
         }
     }
 
-    /// Fields with every `"$name"` in them replaced and every `sum` added up.
+    /// Fields with every `"$name"` in them replaced, and computed where they say so.
     ///
     /// # Errors
-    /// A name that has no value, or a sum of what cannot be added.
+    /// A name that has no value, or what cannot be computed.
     pub(crate) fn resolve_fields(
         &self,
         fields: &Map<String, Value>,

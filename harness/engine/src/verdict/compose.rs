@@ -6,9 +6,9 @@ use shakedown_protocol::Protocol;
 use shakedown_protocol::monitor::{Finding, Observation, Off};
 use shakedown_protocol::requirement::{Level, Seen};
 
+use crate::document::Pointer;
 use crate::event::{FieldEvent, FindingEvent, ProcessEvent, VerdictEvent};
 use crate::iut::Waiver;
-use crate::document::Pointer;
 use crate::scenario::{Counted, Scenario, each_step};
 use crate::script::{Failure, Judgements, ScriptOutcome};
 

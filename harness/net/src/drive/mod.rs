@@ -251,7 +251,10 @@ impl Drive {
             let until = failure.time + self.busy.excused(failure.since, now);
             let told = std::mem::take(&mut self.pending).into_iter();
             let (received, _) = self.sockets.drain(&self.clock);
-            for Received { socket, arrival, .. } in told.map(|(it, _)| it).chain(received) {
+            for Received {
+                socket, arrival, ..
+            } in told.map(|(it, _)| it).chain(received)
+            {
                 let (at, script) = (arrival.at, &mut self.script);
                 if at > failure.time && !script.passes_over(socket, at, &arrival.payload) {
                     return Some(at - failure.time);

@@ -122,7 +122,9 @@ impl TimingQuality {
                 forgiven.push((finding.requirement, finding.party));
                 false
             }
-            Observation::Finding(_) | Observation::Inconclusive(_) | Observation::Session(_) => true,
+            Observation::Finding(_) | Observation::Inconclusive(_) | Observation::Session(_) => {
+                true
+            }
         });
         for observation in observations {
             if let Observation::Session(session) = observation {
@@ -391,7 +393,11 @@ mod tests {
         };
         assert_eq!(left(400, Level::Must), (1, Some(false)));
         assert_eq!(left(401, Level::Must), (2, Some(true)));
-        assert_eq!(left(400, Level::Should), (2, Some(true)), "it fails the run");
+        assert_eq!(
+            left(400, Level::Should),
+            (2, Some(true)),
+            "it fails the run"
+        );
     }
 
     #[test]

@@ -5,13 +5,13 @@ use shakedown_protocol::vocabulary::WordError;
 
 use super::{Checker, each_step};
 use crate::document::{Pointer, did_you_mean};
-use crate::scenario::{Binding, SUM, Scenario, sum};
+use crate::scenario::{Binding, OTHER_CASE, SHORTER, SUM, Scenario, computed};
 
 /// What a field can be compared with besides a value.
 pub(super) const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
 
 /// What a value may be that is written as an object with one key.
-const VALUES: [&str; 3] = ["hex", "pattern", SUM];
+const VALUES: [&str; 5] = ["hex", "pattern", SUM, SHORTER, OTHER_CASE];
 
 impl Checker<'_> {
     /// Checks that frames of these names exist.
@@ -56,7 +56,7 @@ impl Checker<'_> {
             }
             match self.filled(value) {
                 Some(value) => {
-                    if !self.is_sum(&value, &place) {
+                    if !self.is_uncomputed(&value, &place) {
                         self.value(frame, name, &value, &place);
                     }
                     whole.insert(name.clone(), value);
@@ -148,15 +148,15 @@ impl Checker<'_> {
     /// Checks a value that a field is compared with.
     fn plain(&mut self, frame: &str, field: &str, value: &Value, place: &Pointer) {
         if let Some(value) = self.filled(value)
-            && !self.is_sum(&value, place)
+            && !self.is_uncomputed(&value, place)
         {
             self.value(frame, field, &value, place);
         }
     }
 
-    /// Says what is wrong about a sum that [`fill`] could not add up, if the value is one.
-    pub(crate) fn is_sum(&mut self, value: &Value, place: &Pointer) -> bool {
-        match sum(value) {
+    /// Says what is wrong about a value that [`fill`] could not compute, if it is one.
+    pub(crate) fn is_uncomputed(&mut self, value: &Value, place: &Pointer) -> bool {
+        match computed(value) {
             Some(Err(message)) => {
                 self.at(place, message, None);
                 true
@@ -181,7 +181,7 @@ impl Checker<'_> {
         }
     }
 
-    /// A value with every `$name` replaced by what it could be and every `sum` added up; `None` if
+    /// A value with every `$name` replaced by what it could be and what is to be computed; `None` if
     /// that cannot be told.
     pub(crate) fn filled(&self, value: &Value) -> Option<Value> {
         fill(value, &self.samples)
@@ -246,8 +246,8 @@ fn fill(value: &Value, samples: &IndexMap<String, Option<Value>>) -> Option<Valu
                 .iter()
                 .map(|(key, value)| Some((key.clone(), fill(value, samples)?)));
             let filled = members.collect::<Option<_>>().map(Value::Object)?;
-            let added = sum(&filled).and_then(Result::ok);
-            Some(added.unwrap_or(filled))
+            let computed = computed(&filled).and_then(Result::ok);
+            Some(computed.unwrap_or(filled))
         }
         Value::Null | Value::Bool(_) | Value::Number(_) => Some(value.clone()),
     }

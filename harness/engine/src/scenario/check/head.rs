@@ -1,11 +1,12 @@
 use std::path::Path;
 
-use serde_json::Value;
+use serde_json::{Value, json};
 use shakedown_protocol::requirement::Seen;
 use shakedown_protocol::{PROTOCOLS, Protocol, StreamParameters};
 
 use super::Checker;
 use crate::document::{Pointer, Problem, did_you_mean, mode_meant, requirement_meant};
+use crate::verdict::MEMORY_AT_MOST;
 
 /// From a scenario in its place to the schema.
 const SCHEMA: &str = "../../../../schema/scenario.schema.json";
@@ -193,6 +194,43 @@ impl Checker<'_> {
                 let message = format!("no counter is called `{}`", counted.counter);
                 let help = did_you_mean(&counted.counter, &mut known);
                 self.at(&place.key("counter"), message, help);
+            }
+            let most = MEMORY_AT_MOST.strip_prefix('$') == Some(counted.counter.as_str());
+            if !(most && counted.is == json!({ "at_most": MEMORY_AT_MOST })) {
+                self.count_wanted(&counted.is, &place.key("is"));
+            }
+        }
+    }
+
+    /// Checks what a counter must be: a whole number, or a matcher of one.
+    fn count_wanted(&mut self, wanted: &Value, place: &Pointer) {
+        let single = wanted.as_object().filter(|object| object.len() == 1);
+        let Some((key, argument)) = single.and_then(|object| object.iter().next()) else {
+            if !wanted.is_u64() {
+                let message = format!("{wanted} is no whole number");
+                let help = "write a number, or `{\"at_least\": 1}`".to_owned();
+                self.at(place, message, Some(help));
+            }
+            return;
+        };
+        let inside = place.key(key);
+        match (key.as_str(), argument) {
+            ("not", argument) => self.count_wanted(argument, &inside),
+            ("any_of", Value::Array(values)) if !values.is_empty() => {
+                for (index, value) in values.iter().enumerate() {
+                    self.count_wanted(value, &inside.index(index));
+                }
+            }
+            ("any_of", _) => self.at(&inside, "`any_of` takes a list of values", None),
+            ("at_least" | "at_most", argument) => {
+                if !argument.is_u64() {
+                    self.at(&inside, format!("`{key}` takes a whole number"), None);
+                }
+            }
+            (key, _) => {
+                let message = format!("no matcher of a counter is called `{key}`");
+                let known = ["not", "any_of", "at_least", "at_most"];
+                self.at_key(&inside, message, did_you_mean(key, known));
             }
         }
     }

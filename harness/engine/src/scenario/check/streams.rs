@@ -80,7 +80,7 @@ impl Checker<'_> {
         let Some(value) = self.filled(value) else {
             return;
         };
-        if self.is_sum(&value, place) {
+        if self.is_uncomputed(&value, place) {
             return;
         }
         let fits = value

@@ -96,5 +96,8 @@ fn what_the_step_that_failed_lets_pass_is_no_late_answer() {
     play.failed();
     assert!(passes(&mut play, &media));
     assert!(!passes(&mut play, &name));
-    assert!(play.script.passes_over(SocketId(1), at, &name), "it looks elsewhere");
+    assert!(
+        play.script.passes_over(SocketId(1), at, &name),
+        "it looks elsewhere"
+    );
 }

@@ -16,6 +16,8 @@ macro_rules! with_media {
             => Sent(FRAGMENT, |it| if it.number(26) > 0 { it.count(2, one_more) }),
         EmptyRest = "MS-D-03": "the last part of a frame is followed by a header alone"
             => Sent(MEDIA, |it| if !it.is_longer_than(1_399) { it.after.push(it.head_alone()) }),
+        LastByteLost = "MS-D-03/header": "a rest of one byte is sent without it, as a header alone"
+            => Sent(MEDIA, |it| if it.bytes.len() == 27 { it.bytes = it.head_alone() }),
         NoFrequency = "MS-D-04": "QPF is 0" => Sent(MEDIA, |it| it.count(18, |_| 0)),
         FrequencyChanges = "MS-D-04/changes": "QPF doubles at the tenth frame"
             => Sent(MEDIA, |it| if it.sequence() >= 10 { it.count(18, |qpf| 2 * qpf) }),

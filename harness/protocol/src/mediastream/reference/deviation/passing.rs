@@ -247,6 +247,13 @@ impl Passing {
         }
     }
 
+    /// Makes the id that of the peer's wish, if it has one.
+    pub(super) fn set_id_to_wish(&mut self) {
+        if let Some(wish) = self.known.wish.filter(|wish| !wish.is_empty()) {
+            self.set_id(wish);
+        }
+    }
+
     /// Changes the id at one place.
     pub(super) fn edit_id(&mut self, place: usize) {
         if let Some(at) = Self::id_at(self.flag()) {

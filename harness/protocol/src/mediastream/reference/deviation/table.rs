@@ -96,8 +96,14 @@ with_media! {
         => Taken(SYN, |it| it.edit(26, |_| 1)),
     ForeignVersionSaid = "MS-W-15/version": "a SYN-ACK with Accept=0 has Version 2"
         => Sent(SYN_ACK, |it| if !it.accepts() { it.edit(26, |_| 2) }),
+    ForeignSynEnds = "MS-W-15/ends": "a SYN of another Version ends the stream of its tuple"
+        => Taken(SYN, |it| it.end_if(it.byte(26) != 1 && !it.known.pending)),
+    ForeignSynEndsHandshake = "MS-W-15/half": "a SYN of another Version ends the handshake of its tuple"
+        => Taken(SYN, |it| it.end_if(it.byte(26) != 1 && it.known.pending)),
     ForeignVersionTaken = "MS-W-16": "the Version of SYN-ACK, ACK, START_ACK and START_CONFIRM is not looked at"
         => Taken(HANDSHAKE, |it| if !matches!(it.flag(), flag::SYN | flag::START) { it.edit(26, |_| 1) }),
+    Version0Taken = "MS-W-16/zero": "Version 0 of SYN-ACK, ACK, START_ACK and START_CONFIRM is taken for 1"
+        => Taken(HANDSHAKE, |it| if !matches!(it.flag(), flag::SYN | flag::START) && it.byte(26) == 0 { it.edit(26, |_| 1) }),
     MalformedEnds = "MS-W-17": "a malformed datagram ends the session"
         => Taken(ANY, |it| it.end_if(it.is_malformed())),
     UploadEnds = "MS-W-17/upload" Initiator: "an unknown datagram from the server ends an upload"
@@ -147,6 +153,8 @@ with_media! {
             it.end_if(true);
             it.lose();
         }),
+    StartRenames = "MS-L-04/name": "a START token on a tuple that streams is answered by another connection-id"
+        => Taken(TOKEN, |it| if it.known.session && !it.known.pending { it.before.push(name(FIXED)) }),
     WaitsOn = "MS-L-05": "it waits for ever for something to come"
         => Told(|it| it.buffer_period = Duration::from_hours(1)),
     GivesUpEarly = "MS-L-05/early": "it waits for half of its buffer period"
@@ -240,10 +248,22 @@ with_media! {
         => Taken(ACK, |it| it.take_id_if(|_, _| true)),
     EmptyAckCompletes = "MS-H-12/empty": "an ACK without an id completes the handshake"
         => Taken(ACK, |it| it.take_id_if(|id, _| id.is_empty())),
+    ShorterAckCompletes = "MS-H-12/shorter": "an ACK whose id is the beginning of the assigned one completes the handshake"
+        => Taken(ACK, |it| it.take_id_if(|id, own| !id.is_empty() && own.starts_with(id))),
+    AnyCaseAckCompletes = "MS-H-12/case": "an ACK with the assigned id in other letters completes the handshake"
+        => Taken(ACK, |it| it.take_id_if(|id, own| id.eq_ignore_ascii_case(own))),
+    LongerAckCompletes = "MS-H-12/longer": "the wished id is assigned, and an ACK whose id begins with it completes the handshake"
+        => Sent(ANY, |it| it.set_id_to_wish())
+        => Taken(ACK, |it| if let (Some(wish), Some(own)) = (it.known.wish, it.known.id)
+            && it.id().is_some_and(|id| id.text().starts_with(wish.text())) { it.set_id(own) }),
+    WishedAckCompletes = "MS-H-12/wish": "an ACK with the wished id completes the handshake, though another was assigned"
+        => Taken(ACK, |it| if it.id().is_some() && it.id() == it.known.wish { it.take_id_if(|_, _| true) }),
     StrayAckAnswered = "MS-H-13": "an ACK without a handshake is sent back"
         => Taken(ACK, |it| if !it.known.session { it.before.push(it.bytes.clone()) }),
     StrayAckServed = "MS-H-13/served": "an ACK without a handshake gets media"
         => Taken(ACK, |it| if !it.known.session { it.before.push(first_media()) }),
+    LateAckServed = "MS-H-13/late": "an ACK after the stream gets media"
+        => Taken(ACK, |it| if !it.known.session && it.known.sent > it.known.frames { it.before.push(first_media()) }),
     AnySynAck = "MS-H-14": "a SYN-ACK is taken from whatever address"
         => Taken(SYN_ACK, |it| it.take_as_the_others()),
     AnyPortsSynAck = "MS-H-14/port": "a SYN-ACK is taken from whatever port"
@@ -282,6 +302,7 @@ with_media! {
     HalfOpenShort = "MS-H-18/dropped": "a half-open session is dropped with the third SYN-ACK" => Repeats(SynAck, LAST_SHORT),
     SynSetsTimers = "MS-H-18/reset": "a repeated SYN begins the timers of SYN-ACK anew",
     SynCounts = "MS-H-18/counts": "the answer to a repeated SYN counts as a repetition of SYN-ACK",
+    WrongAckMutes = "MS-H-18/wrong": "after an ACK with another id SYN-ACK is not sent again",
     HalfOpenUnbounded = "MS-H-19": "half-open sessions have no bound"
         => Told(|it| it.max_half_open = usize::MAX),
     OneHalfOpenMore = "MS-H-19/more": "there may be one half-open session more"
@@ -294,6 +315,10 @@ with_media! {
         => Told(|it| it.allow_legacy_start = true),
     LegacyStartDropped = "MS-H-21": "the START token is dropped though AllowLegacyStart is on"
         => Told(|it| it.allow_legacy_start = false),
+    StartBeginsHandshakesStreamAnew = "MS-H-21/stream": "a START token into a stream that a handshake began begins it anew"
+        => Taken(TOKEN, |it| it.end_if(it.known.wish.is_some() && !it.known.pending)),
+    StartRenamesHandshakesStream = "MS-H-21/name": "a START token into a stream that a handshake began is answered by another connection-id"
+        => Taken(TOKEN, |it| if it.known.wish.is_some() && !it.known.pending { it.before.push(name(FIXED)) }),
     UnconfirmedUnbounded = "MS-H-22": "there is no bound to what goes out before the ACK",
     UnconfirmedMore = "MS-H-22/more": "80 KiB may go out before the ACK",
     UnconfirmedPerSyn = "MS-H-22/again": "each SYN with another wish buys 64 KiB before the ACK",
@@ -301,6 +326,7 @@ with_media! {
         => Taken(SYN, |it| it.lose_if(it.known.session && !it.known.pending && it.id() != it.known.wish)),
     RestartKeepsId = "MS-H-23/same": "a SYN with another wish restarts the session under the same id",
     RestartKeepsStream = "MS-H-23/both": "a SYN with another wish gets another id, and the old stream runs on",
+    RestartWithoutWishKeepsId = "MS-H-23/wish": "a SYN without a wish restarts the session under the same id",
     NameFails = "MS-H-24": "a connection-id before the SYN-ACK ends the session"
         => Taken(NAME, |it| it.end_if(it.known.pending)),
     EarlyMediaFails = "MS-H-24/media": "media before the SYN-ACK ends the session"

@@ -246,8 +246,11 @@ impl Responder {
             Some(session) if session.id == ack.connection_id() => {
                 self.confirm(now, from, "ACK with the assigned id");
             }
-            Some(_) => self.counters.invalid("foreign_connection_id"), // MS-H-12
-            None => self.counters.unexpected("ACK"),                   // MS-H-13
+            Some(_) => {
+                self.counters.invalid("foreign_connection_id"); // MS-H-12
+                self.stop_repeating(now, from);
+            }
+            None => self.counters.unexpected("ACK"), // MS-H-13
         }
     }
 

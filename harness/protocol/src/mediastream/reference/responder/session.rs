@@ -252,6 +252,12 @@ impl HalfOpen {
         self.arm(now, settings);
     }
 
+    /// A twin waits for its ACK in silence.
+    pub(super) fn stop_repeating(&mut self, now: Duration, settings: &Settings) {
+        self.waits = &[10_000];
+        self.disturb(now, true, settings);
+    }
+
     /// Waits after a send; false if there was one for the last time.
     fn arm(&mut self, now: Duration, settings: &Settings) -> bool {
         let wait = timing::wait_after(self.waits, self.sends);

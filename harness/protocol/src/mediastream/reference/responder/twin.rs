@@ -72,6 +72,18 @@ impl Responder {
         }
     }
 
+    /// An ACK with another id came to a half-open session.
+    pub(super) fn stop_repeating(&mut self, now: Duration, peer: SocketAddr) {
+        if self.settings.lacks(Deviation::WrongAckMutes)
+            && let Some(mut session) = self.take(peer)
+        {
+            if let Some(half_open) = &mut session.half_open {
+                half_open.stop_repeating(now, &self.settings);
+            }
+            self.insert(peer, session);
+        }
+    }
+
     /// How many of the places for sessions are taken.
     pub(super) fn taken(&self) -> usize {
         let keeps = [
@@ -101,7 +113,10 @@ impl Responder {
 impl Session {
     /// Takes the place of another session of its tuple.
     pub(super) fn inherit(&mut self, old: Self, settings: &Settings) {
-        if settings.lacks(Deviation::RestartKeepsId) {
+        let has_no_wish = matches!(&self.request, Request::Syn(wish) if wish.is_empty());
+        if settings.lacks(Deviation::RestartKeepsId)
+            || has_no_wish && settings.lacks(Deviation::RestartWithoutWishKeepsId)
+        {
             self.id = old.id;
         }
         if settings.lacks(Deviation::RestartKeepsStream) {

@@ -1,0 +1,145 @@
+use serde_json::{Number, Value, json};
+use shakedown_protocol::hex;
+
+/// The key of a number that is added up: `{"sum": ["$rate", 1]}`.
+pub(crate) const SUM: &str = "sum";
+/// The key of a text less its last character: `{"shorter": "$id"}`.
+pub(crate) const SHORTER: &str = "shorter";
+/// The key of a text with small letters for large ones and the reverse: `{"other_case": "$id"}`.
+pub(crate) const OTHER_CASE: &str = "other_case";
+
+/// What `{"sum": [..]}`, `{"shorter": ..}` and `{"other_case": ..}` stand for once their names are
+/// replaced. `None` if the value is no such object.
+///
+/// # Errors
+/// A sentence for people: what is added is no list of integers, the sum is none that a field can hold, or
+/// what is to be changed is no text.
+pub(crate) fn computed(value: &Value) -> Option<Result<Value, String>> {
+    let object = value.as_object().filter(|object| object.len() == 1)?;
+    let (key, argument) = object.iter().next()?;
+    match key.as_str() {
+        SUM => Some(added(argument)),
+        SHORTER => Some(changed(SHORTER, argument, less_its_last)),
+        OTHER_CASE => Some(changed(OTHER_CASE, argument, in_other_case)),
+        _ => None,
+    }
+}
+
+/// Another text than this one, or than the one that ends at the first NUL of these bytes.
+fn changed(key: &str, value: &Value, change: fn(&[u8]) -> Vec<u8>) -> Result<Value, String> {
+    let wrong = || format!("`{key}` takes a text");
+    if let Value::String(text) = value {
+        let text = String::from_utf8(another(text.as_bytes(), change));
+        return text.map(Value::String).map_err(|_| wrong());
+    }
+    let hex = value.get("hex").and_then(Value::as_str).ok_or_else(wrong)?;
+    let bytes = hex::parse(hex).map_err(|problem| format!("`{key}`: the text {problem}"))?;
+    let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    let mut text = another(text, change);
+    text.resize(bytes.len(), 0);
+    Ok(json!({ "hex": ::hex::encode(text) }))
+}
+
+/// What `change` makes of a text; where that is the same, the text with another last character.
+fn another(text: &[u8], change: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
+    let mut changed = change(text);
+    if changed == text {
+        changed = less_its_last(text);
+        changed.push(if text.ends_with(b"7") { b'8' } else { b'7' });
+    }
+    changed
+}
+
+fn less_its_last(text: &[u8]) -> Vec<u8> {
+    let is_first = |byte: &u8| byte & 0xC0 != 0x80;
+    let end = text.iter().rposition(is_first).unwrap_or_default();
+    text.get(..end).unwrap_or_default().to_vec()
+}
+
+fn in_other_case(text: &[u8]) -> Vec<u8> {
+    let other = |byte: &u8| match byte.is_ascii_lowercase() {
+        true => byte.to_ascii_uppercase(),
+        false => byte.to_ascii_lowercase(),
+    };
+    text.iter().map(other).collect()
+}
+
+fn added(terms: &Value) -> Result<Value, String> {
+    let integer = |term: &Value| {
+        let unsigned = term.as_u64().map(i128::from);
+        unsigned.or_else(|| term.as_i64().map(i128::from))
+    };
+    let terms = terms.as_array().filter(|terms| !terms.is_empty());
+    let integers = terms.and_then(|terms| terms.iter().map(integer).collect::<Option<Vec<_>>>());
+    let integers = integers.ok_or("`sum` takes a list of integers")?;
+    let total = integers.into_iter().try_fold(0, i128::checked_add);
+    let total = total.and_then(|total| u64::try_from(total).ok());
+    total
+        .map(|total| Value::Number(Number::from(total)))
+        .ok_or_else(|| "the sum does not fit into 64 bits without a sign".to_owned())
+}
+
+#[cfg(test)]
+#[allow(clippy::unwrap_used, reason = "a test fails by panicking")]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn integers_are_added_and_taken_off() {
+        assert_eq!(computed(&json!({ "sum": [50, 1] })), Some(Ok(json!(51))));
+        assert_eq!(computed(&json!({ "sum": [50, -1] })), Some(Ok(json!(49))));
+        assert_eq!(
+            computed(&json!({ "sum": [u64::MAX, -1] })),
+            Some(Ok(json!(u64::MAX - 1)))
+        );
+    }
+
+    #[test]
+    fn what_is_no_sum_of_integers_is_an_error() {
+        for value in [
+            json!([]),
+            json!(1),
+            json!(["1"]),
+            json!([1.5]),
+            json!([1, null]),
+        ] {
+            let error = computed(&json!({ "sum": value })).unwrap().unwrap_err();
+            assert_eq!(error, "`sum` takes a list of integers");
+        }
+        for value in [json!([1, -2]), json!([u64::MAX, 1])] {
+            let error = computed(&json!({ "sum": value })).unwrap().unwrap_err();
+            assert!(error.contains("does not fit"), "{error}");
+        }
+    }
+
+    #[test]
+    fn other_objects_are_left_alone() {
+        assert_eq!(computed(&json!({ "hex": "00" })), None);
+        assert_eq!(computed(&json!({ "sum": [1], "hex": "00" })), None);
+        assert_eq!(computed(&json!(["sum"])), None);
+    }
+
+    #[test]
+    fn a_text_that_is_changed_is_another_one_as_long_as_its_bytes() {
+        for (value, shorter, other_case) in [
+            (json!("aB-1"), json!("aB-"), json!("Ab-1")),
+            (json!("12-7"), json!("12-"), json!("12-8")),
+            (json!("é"), json!(""), json!("7")),
+            (json!(""), json!("7"), json!("7")),
+            (
+                json!({ "hex": "61620063" }),
+                json!({ "hex": "61000000" }),
+                json!({ "hex": "41420000" }),
+            ),
+        ] {
+            let got = computed(&json!({ "shorter": value })).unwrap();
+            assert_eq!(got, Ok(shorter), "{value}");
+            let got = computed(&json!({ "other_case": value })).unwrap();
+            assert_eq!(got, Ok(other_case), "{value}");
+        }
+        let error = computed(&json!({ "shorter": 7 })).unwrap().unwrap_err();
+        assert_eq!(error, "`shorter` takes a text");
+    }
+}
