@@ -180,22 +180,11 @@ impl Evidence<'_> {
             | ScriptOutcome::Inconclusive { .. }
             | ScriptOutcome::Error { .. } => None,
         };
-        let cause = failure.filter(|failure| self.is_of_right_frames(failure));
-        match (&self.death, cause) {
-            (Some(death), Some(failure)) => {
-                let got = format!("{}: {}", failure.got, death.got);
-                let failure = Failure {
-                    got,
-                    ..failure.clone()
-                };
-                findings.push(self.of_script(&failure));
-            }
-            (death, _) => {
-                findings.extend(death.as_ref().map(|death| self.of_death(death)));
-                let failure = failure.filter(|failure| !self.is_by_death(failure));
-                findings.extend(failure.map(|failure| self.of_script(failure)));
-            }
-        }
+        let is_caused = failure.is_some_and(|failure| self.is_of_right_frames(failure));
+        let death = self.death.as_ref().filter(|_| !is_caused);
+        findings.extend(death.map(|death| self.of_death(death)));
+        let failure = failure.filter(|failure| !self.is_by_death(failure));
+        findings.extend(failure.map(|failure| self.of_script(failure)));
         for counted in self.counted() {
             if let Some(Counter::Is(number)) = counted.of(self.inside)
                 && !counted.is_met(self.inside)
