@@ -189,7 +189,10 @@ fn what_is_no_load_is_refused_with_its_reason() {
             &[OVER_QUIC, "--repeat", "5", "--concurrency", "2"],
             "a server of proton serves one at a time",
         ),
-        (&[SCENARIO, "--repeat", "0"], "0 is not in 1..="),
+        (
+            &[SCENARIO, "--repeat", "0"],
+            "invalid value '0' for '--repeat <N>': it takes a whole number from 1",
+        ),
         (
             &["mediastream/3way", "--repeat", "5"],
             "--repeat plays one scenario",

@@ -189,7 +189,7 @@ impl Sibling {
             peer.highest = number + peer.added;
             payload[2..10].copy_from_slice(&peer.highest.to_le_bytes());
         }
-        if payload.starts_with(&[0x01, 0x01]) && peer.name.as_ref() != Some(&payload) {
+        if accepts(&payload) && peer.name.as_ref() != Some(&payload) {
             peer.name = Some(payload.clone());
             peer.is_confirmed = false;
             peer.media = 0;
@@ -260,6 +260,12 @@ impl Sibling {
 
 fn is_media(payload: &[u8]) -> bool {
     payload.len() > 26 && matches!(payload, [0 | 1, 0, ..])
+}
+
+/// Whether it is a SYN-ACK that begins or confirms a session.
+fn accepts(payload: &[u8]) -> bool {
+    let described = PROTOCOL.vocabulary.decode(payload).ok().flatten();
+    described.is_some_and(|it| it.frame == "SYN-ACK" && it.fields["accept"] == true)
 }
 
 /// Flag and keys of a frame of start3.
