@@ -3,7 +3,7 @@
 use crate::mediastream::frame::ErrorCode;
 use crate::mediastream::monitor::rule::Rule;
 use crate::mediastream::monitor::scope::{Evidence, Scope};
-use crate::mediastream::monitor::time::{ANSWER, CROSSING, Millis, Moment};
+use crate::mediastream::monitor::time::{ANSWER, CROSSING, Millis, Missed, Moment};
 use crate::mediastream::monitor::view::{ControlView, Key, PROTOCOL_FLAG};
 use crate::requirement::Role;
 
@@ -107,10 +107,17 @@ impl Ending {
         let may_have_crossed = !end.is_certain || !now.is_past(&end.at, CROSSING);
         if end.by == scope.from || !may_have_crossed {
             // MS-S-16
+            let is_own = end.by == scope.from;
             scope.breach_unless_network(Rule::S16, || {
                 let want = format!("nothing after the ERROR of packet {}", end.at.packet);
-                let after = Millis(now.since(&end.at).unwrap_or_default());
-                Evidence::new(want, format!("{form} {after} later")).field(PROTOCOL_FLAG)
+                let after = now.since(&end.at).unwrap_or_default();
+                let got = format!("{form} {} later", Millis(after));
+                let evidence = Evidence::new(want, got).field(PROTOCOL_FLAG);
+                match is_own {
+                    true => evidence,
+                    // Who was kept waiting had not read the ERROR.
+                    false => evidence.off(Missed::now(&end.at, after.saturating_sub(CROSSING))),
+                }
             });
         }
         true
