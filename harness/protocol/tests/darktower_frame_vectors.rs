@@ -10,23 +10,24 @@
 mod outcome;
 #[path = "support/schema.rs"]
 mod schema;
+#[path = "support/stream_vector.rs"]
+mod stream_vector;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use outcome::{Malformed, exact, portable};
+use outcome::{Malformed, exact};
 use rstest::rstest;
 use schema::assert_fresh_schema;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
 use shakedown_protocol::darktower::{
     Envelope, MediaReader, MessageReader, StreamCode, VOCABULARY, from_http3, requirements,
     to_http3,
 };
-use shakedown_protocol::hex;
 use shakedown_protocol::vocabulary::{Described, Vocabulary};
 use shakedown_wire::DecodeError;
+use stream_vector::{Frame, Pieces};
 
 /// One file of `vectors/darktower/frames/<frame>/`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -64,20 +65,6 @@ enum Stream {
     Media,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum Pieces {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Frame {
-    frame: String,
-    fields: Value,
-}
-
 /// A reader of either kind of stream.
 enum Reader {
     Messages(MessageReader),
@@ -105,27 +92,8 @@ impl Reader {
 }
 
 impl Vector {
-    /// Reads a file, and checks that its id says where it stands.
     fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap();
-        let vector: Self =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let folder = path.parent().and_then(Path::file_name).unwrap();
-        let name = path.file_stem().unwrap();
-        assert_eq!(
-            vector.id,
-            format!("darktower/{}/{}", folder.display(), name.display())
-        );
-        vector
-    }
-
-    fn pieces(&self) -> Vec<Vec<u8>> {
-        let pieces = match &self.hex {
-            Pieces::One(digits) => std::slice::from_ref(digits),
-            Pieces::Many(pieces) => pieces.as_slice(),
-        };
-        let pieces = pieces.iter().map(|piece| hex::parse(piece).unwrap());
-        pieces.collect()
+        stream_vector::read(path, "darktower", |vector: &Self| &vector.id)
     }
 
     fn reader(&self) -> Reader {
@@ -146,12 +114,7 @@ impl Vector {
     ) -> (Vec<Frame>, Option<DecodeError>) {
         let mut reader = self.reader();
         let mut frames = Vec::new();
-        let mut keep = |Described { frame, fields }| {
-            frames.push(Frame {
-                frame: frame.to_owned(),
-                fields: portable(Value::Object(fields)),
-            });
-        };
+        let mut keep = |described: Described| frames.push(Frame::from(described));
         let mut pieces = pieces.into_iter();
         let taken = pieces.try_for_each(|piece| reader.take(piece, &mut keep));
         let done = taken.and_then(|()| match self.ends {
@@ -178,7 +141,7 @@ fn says_what_its_vector_says_however_it_is_cut(
         "it is a decision"
     );
 
-    let pieces = vector.pieces();
+    let pieces = vector.hex.bytes();
     let whole = pieces.concat();
     let as_written = vector.outcome(pieces.iter().map(Vec::as_slice));
     assert_eq!(as_written.0, vector.decoded);

@@ -10,19 +10,20 @@
 mod outcome;
 #[path = "support/schema.rs"]
 mod schema;
+#[path = "support/stream_vector.rs"]
+mod stream_vector;
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use outcome::{Malformed, exact, portable};
+use outcome::{Malformed, exact};
 use rstest::rstest;
 use schema::assert_fresh_schema;
 use schemars::JsonSchema;
 use serde::Deserialize;
-use serde_json::Value;
-use shakedown_protocol::hex;
 use shakedown_protocol::proton::{Kind, PROTOCOL, Profile, StreamReader, VOCABULARY};
 use shakedown_protocol::vocabulary::{Described, Vocabulary};
+use stream_vector::{Frame, Pieces};
 
 /// One file of `vectors/proton/frames/<frame>/`.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -52,43 +53,9 @@ enum By {
     Server,
 }
 
-#[derive(Debug, Deserialize, JsonSchema)]
-#[serde(untagged)]
-enum Pieces {
-    One(String),
-    Many(Vec<String>),
-}
-
-#[derive(Debug, PartialEq, Eq, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
-struct Frame {
-    frame: String,
-    fields: Value,
-}
-
 impl Vector {
-    /// Reads a file, and checks that its id says where it stands.
     fn read(path: &Path) -> Self {
-        let text = std::fs::read_to_string(path).unwrap();
-        let vector: Self =
-            serde_json::from_str(&text).unwrap_or_else(|error| panic!("{path:?}: {error}"));
-        let form = path.parent().and_then(Path::file_name).unwrap();
-        let name = path.file_stem().unwrap();
-        assert_eq!(
-            vector.id,
-            format!("proton/{}/{}", form.display(), name.display())
-        );
-        vector
-    }
-
-    fn pieces(&self) -> Vec<Vec<u8>> {
-        match &self.hex {
-            Pieces::One(digits) => vec![hex::parse(digits).unwrap()],
-            Pieces::Many(pieces) => pieces
-                .iter()
-                .map(|piece| hex::parse(piece).unwrap())
-                .collect(),
-        }
+        stream_vector::read(path, "proton", |vector: &Self| &vector.id)
     }
 
     fn reader(&self) -> StreamReader {
@@ -116,12 +83,7 @@ impl Vector {
     ) -> (Vec<Frame>, Option<Malformed>) {
         let mut reader = self.reader();
         let mut frames = Vec::new();
-        let mut keep = |Described { frame, fields }| {
-            frames.push(Frame {
-                frame: frame.to_owned(),
-                fields: portable(Value::Object(fields)),
-            });
-        };
+        let mut keep = |described: Described| frames.push(Frame::from(described));
         let mut all = pieces
             .into_iter()
             .map(|piece| reader.take(piece, &mut keep));
@@ -150,7 +112,7 @@ fn says_what_its_vector_says_however_it_is_cut(
         "it is a decision"
     );
 
-    let pieces = vector.pieces();
+    let pieces = vector.hex.bytes();
     let whole = pieces.concat();
     let as_written = vector.outcome(pieces.iter().map(Vec::as_slice));
     assert_eq!(as_written.0, vector.decoded);
