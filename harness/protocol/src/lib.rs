@@ -23,6 +23,7 @@ pub mod requirement;
 pub mod stream_words;
 pub mod streams;
 pub mod vocabulary;
+pub mod web;
 
 mod protocol;
 mod sealed;

@@ -22,10 +22,10 @@ use schema::assert_fresh_schema;
 use schemars::JsonSchema;
 use serde::Deserialize;
 use shakedown_protocol::darktower::{
-    Envelope, MediaReader, MessageReader, StreamCode, VOCABULARY, from_http3, requirements,
-    to_http3,
+    Envelope, MediaReader, MessageReader, StreamCode, VOCABULARY, requirements,
 };
 use shakedown_protocol::vocabulary::{Described, Vocabulary};
+use shakedown_protocol::web::{from_http3, to_http3};
 use shakedown_wire::DecodeError;
 use stream_vector::{Frame, Pieces};
 

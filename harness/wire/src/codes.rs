@@ -31,7 +31,7 @@ macro_rules! codes {
 
         impl $name {
             /// All of them, in the order of their numbers.
-            pub const ALL: [Self; [$($value),+].len()] = [$(Self::$code),+];
+            pub const ALL: [Self; [$(stringify!($code)),+].len()] = [$(Self::$code),+];
 
             /// Its number on the wire.
             #[must_use]

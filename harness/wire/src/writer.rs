@@ -52,6 +52,19 @@ impl<'a> Writer<'a> {
         self.bytes(&value.to_be_bytes());
     }
 
+    /// A variable-length integer of QUIC in its shortest form, big-endian (RFC 9000, section 16): at
+    /// most 2^62 - 1, which also stands for what is larger.
+    #[inline]
+    pub fn quic_varint(&mut self, value: u64) {
+        const MOST: u64 = (1 << 62) - 1;
+        match value {
+            0..0x40 => self.bytes(&[value as u8]),
+            0x40..0x4000 => self.u16_be(value as u16 | 1 << 14),
+            0x4000..0x4000_0000 => self.u32_be(value as u32 | 2 << 30),
+            0x4000_0000.. => self.u64_be(value.min(MOST) | 3 << 62),
+        }
+    }
+
     /// The bytes as they are.
     #[inline]
     pub fn bytes(&mut self, bytes: &[u8]) {
@@ -76,5 +89,28 @@ mod tests {
             buffer,
             [0xff, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16]
         );
+    }
+
+    #[test]
+    fn a_varint_is_written_in_the_shortest_form_that_holds_it() {
+        for (value, length) in [
+            (0, 1),
+            (63, 1),
+            (64, 2),
+            (16_383, 2),
+            (16_384, 4),
+            (1 << 30, 8),
+            ((1 << 30) - 1, 4),
+            ((1 << 62) - 1, 8),
+        ] {
+            let mut buffer = Vec::new();
+            Writer::new(&mut buffer).quic_varint(value);
+            assert_eq!(buffer.len(), length, "{value}");
+            let read = crate::Reader::new(&buffer).quic_varint("value");
+            assert_eq!(read, Ok(value));
+        }
+        let mut buffer = Vec::new();
+        Writer::new(&mut buffer).quic_varint(u64::MAX);
+        assert_eq!(buffer, [0xff; 8]);
     }
 }

@@ -18,7 +18,7 @@ use std::sync::LazyLock;
 
 use crate::requirement::Requirement;
 
-pub use code::{SESSION_CODES, StreamCode, from_http3, to_http3};
+pub use code::StreamCode;
 pub use frame::{FrameHeader, MAX_PAYLOAD, StreamHeader};
 pub use media_reader::{MediaItem, MediaReader};
 pub use message::Envelope;

@@ -1,0 +1,437 @@
+use std::collections::{BTreeMap, VecDeque};
+
+use super::capsule::{CapsuleReader, SessionClose};
+use super::code::{WebCode, to_http3};
+use super::field_section::{self, Field};
+use super::reader::StreamReader;
+use super::settings::Settings;
+use super::stream::{Kind, Message, SessionStream, Stream};
+use super::{frame, frame_type, prefix, stream_type};
+use crate::streams::{ConnectionNumber, Output, StreamId};
+
+/// Sessions that the other side may have on a connection at a time.
+pub(super) const MOST_SESSIONS: u64 = 16;
+
+/// One end of an HTTP/3 connection on which sessions of WebTransport can be.
+///
+/// The owner gives it what happens on the connection of QUIC ([`Web::connected`], [`Web::on_stream`],
+/// [`Web::on_datagram`]), then takes what it wants of QUIC ([`Web::poll_output`]) and what came of it
+/// ([`Web::poll_event`]) until both are empty. Streams have the ids of QUIC; a session has that of the
+/// stream on which it was asked for.
+#[derive(Debug)]
+pub struct Web {
+    pub(super) connection: ConnectionNumber,
+    pub(super) is_client: bool,
+    own: Settings,
+    /// The other side's, once they came.
+    pub(super) settings: Option<Settings>,
+    pub(super) streams: BTreeMap<StreamId, Stream>,
+    /// Sessions that are there, or (`false`) asked for.
+    pub(super) sessions: BTreeMap<StreamId, bool>,
+    /// The newest bidirectional stream of the client.
+    pub(super) newest: Option<StreamId>,
+    /// Streams that this end has opened: bidirectional and unidirectional ones.
+    opened: [u64; 2],
+    /// Clients' requests for sessions that wait for the server's settings.
+    pub(super) waiting: Vec<(StreamId, Vec<Field>)>,
+    pub(super) events: VecDeque<WebEvent>,
+    outputs: VecDeque<Output>,
+    /// Whether the connection is over for it.
+    pub(super) has_failed: bool,
+}
+
+/// What came of what happened.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum WebEvent {
+    /// A server: a whole request that asks for no session.
+    Request {
+        stream: StreamId,
+        fields: Vec<Field>,
+        body: Vec<u8>,
+    },
+    /// A client: the whole answer to a request.
+    Response {
+        stream: StreamId,
+        status: u16,
+        fields: Vec<Field>,
+        body: Vec<u8>,
+    },
+    /// A client: there is no answer to a request: why.
+    NoResponse { stream: StreamId, why: Refusal },
+    /// A server: a client asks for a session.
+    SessionRequested {
+        session: StreamId,
+        fields: Vec<Field>,
+    },
+    /// A client: the session is there.
+    SessionOpened { session: StreamId },
+    /// A client: the session is not there: why.
+    SessionRefused { session: StreamId, why: Refusal },
+    /// The other side ended a session: with a capsule that says why, or FIN alone, which is code 0;
+    /// `None` if it broke the session's stream off.
+    SessionClosed {
+        session: StreamId,
+        close: Option<SessionClose>,
+    },
+    /// Something happened on a stream of a session.
+    Stream {
+        session: StreamId,
+        stream: StreamId,
+        what: SessionStream,
+    },
+    /// A datagram of a session came.
+    Datagram { session: StreamId, bytes: Vec<u8> },
+    /// The other side broke a rule of HTTP/3; the connection is closed with this code.
+    Failed { code: WebCode, why: String },
+}
+
+/// Why nothing comes of a request.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refusal {
+    /// The answer's status.
+    Status(u16),
+    /// The server's settings offer no sessions.
+    NotOffered,
+    /// The stream was broken off with this code of HTTP/3.
+    Reset(u64),
+    /// The answer is malformed: why.
+    Malformed(&'static str),
+}
+
+impl Web {
+    /// A client's end.
+    #[must_use]
+    pub fn client(connection: ConnectionNumber) -> Self {
+        Self::new(connection, true)
+    }
+
+    /// A server's end.
+    #[must_use]
+    pub fn server(connection: ConnectionNumber) -> Self {
+        Self::new(connection, false)
+    }
+
+    fn new(connection: ConnectionNumber, is_client: bool) -> Self {
+        Self {
+            connection,
+            is_client,
+            own: Settings::web_transport(MOST_SESSIONS),
+            settings: None,
+            streams: BTreeMap::new(),
+            sessions: BTreeMap::new(),
+            newest: None,
+            opened: [0, 0],
+            waiting: Vec::new(),
+            events: VecDeque::new(),
+            outputs: VecDeque::new(),
+            has_failed: false,
+        }
+    }
+
+    /// The same with other settings.
+    #[must_use]
+    pub fn with_settings(mut self, settings: Settings) -> Self {
+        self.own = settings;
+        self
+    }
+
+    /// The other side's settings, once they came.
+    #[must_use]
+    pub const fn peer_settings(&self) -> Option<&Settings> {
+        self.settings.as_ref()
+    }
+
+    /// The next thing that came of what happened.
+    pub fn poll_event(&mut self) -> Option<WebEvent> {
+        self.events.pop_front()
+    }
+
+    /// The next thing that it wants of QUIC.
+    pub fn poll_output(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    /// The handshake of QUIC is done: says what stands on the control stream first.
+    pub fn connected(&mut self) {
+        let settings = frame(frame_type::SETTINGS, &self.own.encode());
+        for (kind, rest) in [
+            (stream_type::CONTROL, settings),
+            (stream_type::QPACK_ENCODER, Vec::new()),
+            (stream_type::QPACK_DECODER, Vec::new()),
+        ] {
+            let stream = self.open_own(true, Stream::own(Kind::Own, None));
+            // All types here are of one byte.
+            let bytes = [&[kind as u8], rest.as_slice()].concat();
+            self.put(stream, bytes);
+        }
+    }
+
+    /// A client: asks for something. The answer is a [`WebEvent::Response`].
+    pub fn request(&mut self, fields: &[Field], body: &[u8]) -> StreamId {
+        let kind = Kind::Message(Message::default());
+        let stream = self.open_own(
+            false,
+            Stream::own(kind, Some(StreamReader::answering(false))),
+        );
+        self.say(stream, fields, body);
+        stream
+    }
+
+    /// A server: answers a request.
+    pub fn respond(&mut self, stream: StreamId, fields: &[Field], body: &[u8]) {
+        self.say(stream, fields, body);
+    }
+
+    /// A client: asks for a session, as soon as the server's settings are there. The answer is a
+    /// [`WebEvent::SessionOpened`] or [`WebEvent::SessionRefused`]. `more` are further fields.
+    pub fn connect(&mut self, authority: &str, path: &str, more: &[Field]) -> StreamId {
+        let own = [
+            (":method", "CONNECT"),
+            (":scheme", "https"),
+            (":authority", authority),
+            (":path", path),
+            (":protocol", "webtransport"),
+            ("sec-webtransport-http3-draft02", "1"),
+        ];
+        let mut fields: Vec<_> = own.into_iter().map(field).collect();
+        fields.extend_from_slice(more);
+        let reader = StreamReader::answering(false);
+        let session = self.open_own(false, Stream::own(Kind::Asking, Some(reader)));
+        self.sessions.insert(session, false);
+        self.waiting.push((session, fields));
+        self.ask_for_sessions();
+        session
+    }
+
+    /// A client's requests for sessions leave once it is known whether there are any.
+    pub(super) fn ask_for_sessions(&mut self) {
+        let Some(settings) = &self.settings else {
+            return;
+        };
+        let is_offered = settings.offers_sessions();
+        for (session, fields) in std::mem::take(&mut self.waiting) {
+            if is_offered {
+                let section = field_section::encode(&fields);
+                self.put(session, frame(frame_type::HEADERS, &section));
+            } else {
+                let why = Refusal::NotOffered;
+                self.events
+                    .push_back(WebEvent::SessionRefused { session, why });
+                self.sessions.remove(&session);
+                self.abort(session, WebCode::RequestCancelled);
+            }
+        }
+    }
+
+    /// A server: a session that was asked for is there from now on.
+    pub fn accept(&mut self, session: StreamId) {
+        if self.sessions.get(&session) == Some(&false) {
+            let fields = [
+                (":status", "200"),
+                ("sec-webtransport-http3-draft", "draft02"),
+            ];
+            let section = field_section::encode(&fields.map(field));
+            self.put(session, frame(frame_type::HEADERS, &section));
+            self.opens(session);
+        }
+    }
+
+    /// A server: a session that was asked for is not there.
+    pub fn reject(&mut self, session: StreamId, status: u16) {
+        if self.sessions.remove(&session).is_some() {
+            let status = status.to_string();
+            self.say(session, &[field((":status", &status))], &[]);
+            self.let_go(session);
+        }
+    }
+
+    /// Opens a stream of a session that is there.
+    pub fn open(&mut self, session: StreamId, is_unidirectional: bool) -> StreamId {
+        let reader = (!is_unidirectional).then(|| StreamReader::answering(true));
+        let kind = Kind::OfSession {
+            session,
+            held: Vec::new(),
+        };
+        let mut stream = Stream::own(kind, reader);
+        stream.prefixes = 1;
+        let id = self.open_own(is_unidirectional, stream);
+        let kind = match is_unidirectional {
+            true => stream_type::WEBTRANSPORT,
+            false => frame_type::WEBTRANSPORT_STREAM,
+        };
+        self.put(id, prefix(kind, session.0));
+        id
+    }
+
+    /// Sends bytes on a stream of a session. [`SessionStream::Written`] comes when the transport has them.
+    pub fn write(&mut self, stream: StreamId, bytes: Vec<u8>) {
+        if self.sends(stream) {
+            self.put(stream, bytes);
+        }
+    }
+
+    /// Sends no more on a stream of a session.
+    pub fn fin(&mut self, stream: StreamId) {
+        if self.sends(stream) {
+            self.finish(stream);
+        }
+    }
+
+    /// Breaks off what is sent on a stream of a session, with a code of the session.
+    pub fn reset(&mut self, stream: StreamId, code: u32) {
+        if self.sends(stream) {
+            self.reset_with(stream, to_http3(code));
+        }
+    }
+
+    /// Asks for no more bytes of a stream of a session, with a code of the session.
+    pub fn stop_sending(&mut self, stream: StreamId, code: u32) {
+        let known = self.streams.get_mut(&stream);
+        if known.is_some_and(|stream| stream.reader.take().is_some()) {
+            let code = to_http3(code);
+            self.ask(Output::StopSending(self.connection, stream, code));
+            self.drop_if_over(stream);
+        }
+    }
+
+    /// Sends a datagram of a session.
+    pub fn datagram(&mut self, session: StreamId, bytes: &[u8]) {
+        let mut whole = Vec::with_capacity(bytes.len() + 8);
+        shakedown_wire::Writer::new(&mut whole).quic_varint(session.0 / 4);
+        whole.extend_from_slice(bytes);
+        self.ask(Output::Datagram(self.connection, whole));
+    }
+
+    /// Ends a session, and what is open of its streams.
+    pub fn close(&mut self, session: StreamId, close: &SessionClose) {
+        if self.sessions.remove(&session).is_some() {
+            self.put(session, frame(frame_type::DATA, &close.encode()));
+            self.finish(session);
+            self.let_go(session);
+        }
+    }
+
+    /// Whether it takes bytes of this stream now: not of one whose session is not there yet.
+    #[must_use]
+    pub fn reads(&self, stream: StreamId) -> bool {
+        let Some(Kind::OfSession { session, .. }) = self.streams.get(&stream).map(|it| &it.kind)
+        else {
+            return true;
+        };
+        self.sessions.get(session) == Some(&true)
+    }
+
+    fn say(&mut self, stream: StreamId, fields: &[Field], body: &[u8]) {
+        let mut bytes = frame(frame_type::HEADERS, &field_section::encode(fields));
+        if !body.is_empty() {
+            bytes.extend(frame(frame_type::DATA, body));
+        }
+        self.put(stream, bytes);
+        self.finish(stream);
+    }
+
+    /// A session is there: what was held for it comes.
+    pub(super) fn opens(&mut self, session: StreamId) {
+        self.sessions.insert(session, true);
+        if let Some(stream) = self.streams.get_mut(&session) {
+            stream.kind = Kind::Session(CapsuleReader::default());
+        }
+        for (id, stream) in &mut self.streams {
+            if let Kind::OfSession { session: of, held } = &mut stream.kind
+                && *of == session
+            {
+                let what = std::mem::take(held).into_iter();
+                let stream = *id;
+                self.events.extend(what.map(|what| WebEvent::Stream {
+                    session,
+                    stream,
+                    what,
+                }));
+            }
+        }
+    }
+
+    /// A session is over: its streams are, and nothing of its own stream is wanted any more.
+    pub(super) fn let_go(&mut self, session: StreamId) {
+        let is_of = |stream: &Stream| matches!(stream.kind, Kind::OfSession { session: of, .. } if of == session);
+        let streams = self.streams.iter().filter(|(_, stream)| is_of(stream));
+        let streams: Vec<_> = streams.map(|(id, _)| *id).collect();
+        for stream in streams {
+            self.abort(stream, WebCode::SessionGone);
+        }
+        if let Some(stream) = self.streams.get_mut(&session) {
+            stream.kind = Kind::Ignored;
+        }
+    }
+
+    /// Neither side of a stream is wanted any more.
+    pub(super) fn abort(&mut self, stream: StreamId, code: WebCode) {
+        let Some(known) = self.streams.get_mut(&stream) else {
+            return;
+        };
+        let (receives, is_sent) = (known.reader.take().is_some(), known.is_sent);
+        known.kind = Kind::Ignored;
+        if !is_sent {
+            self.reset_with(stream, code.number());
+        }
+        if receives {
+            self.ask(Output::StopSending(self.connection, stream, code.number()));
+        }
+        self.drop_if_over(stream);
+    }
+
+    /// Forgets a stream when both of its directions are over.
+    pub(super) fn drop_if_over(&mut self, stream: StreamId) {
+        let is_over = |known: &Stream| known.is_sent && known.reader.is_none();
+        if self.streams.get(&stream).is_some_and(is_over) {
+            self.streams.remove(&stream);
+        }
+    }
+
+    pub(super) fn finish(&mut self, stream: StreamId) {
+        if let Some(known) = self.streams.get_mut(&stream)
+            && !std::mem::replace(&mut known.is_sent, true)
+        {
+            self.ask(Output::Fin(self.connection, stream));
+            self.drop_if_over(stream);
+        }
+    }
+
+    fn reset_with(&mut self, stream: StreamId, code: u64) {
+        if let Some(known) = self.streams.get_mut(&stream) {
+            known.is_sent = true;
+            self.ask(Output::Reset(self.connection, stream, code));
+            self.drop_if_over(stream);
+        }
+    }
+
+    /// Whether something can be sent on this stream of a session.
+    fn sends(&self, stream: StreamId) -> bool {
+        let is_of_session = |it: &Stream| matches!(it.kind, Kind::OfSession { .. }) && !it.is_sent;
+        self.streams.get(&stream).is_some_and(is_of_session)
+    }
+
+    fn open_own(&mut self, is_unidirectional: bool, stream: Stream) -> StreamId {
+        let count = &mut self.opened[usize::from(is_unidirectional)];
+        let low_bits = u64::from(!self.is_client) | u64::from(is_unidirectional) << 1;
+        let id = StreamId(*count << 2 | low_bits);
+        *count += 1;
+        self.streams.insert(id, stream);
+        self.ask(Output::Open(self.connection, id));
+        id
+    }
+
+    fn put(&mut self, stream: StreamId, bytes: Vec<u8>) {
+        self.ask(Output::Write(self.connection, stream, bytes));
+    }
+
+    pub(super) fn ask(&mut self, output: Output) {
+        if !self.has_failed {
+            self.outputs.push_back(output);
+        }
+    }
+}
+
+fn field((name, value): (&str, &str)) -> Field {
+    (name.to_owned(), value.to_owned())
+}
