@@ -50,8 +50,7 @@ impl ConnectionEvent {
 }
 
 /// How a connection ended, as a machine hears it; `text` is the error in words.
-#[must_use]
-pub fn closing<'a>(error: &'a ConnectionError, text: &'a str) -> Closing<'a> {
+fn closing<'a>(error: &'a ConnectionError, text: &'a str) -> Closing<'a> {
     match error {
         ConnectionError::ApplicationClosed(close) => Closing::Application {
             code: close.error_code.into_inner(),

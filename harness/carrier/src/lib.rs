@@ -29,10 +29,9 @@ use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::streams::ConnectionNumber;
 
 pub use carrier::Carrier;
-pub use event::closing;
 pub use misbehave::check;
 pub use plain::open_plain;
-pub use tls::{AnyCertificate, Identity};
+pub use tls::Identity;
 
 /// A local UDP socket of a carrier, by its number: 0 is the one that the owner opened before
 /// anything, others are asked for by [`Effect::Open`].

@@ -199,7 +199,7 @@ impl KeyLog for Secrets {
 
 /// Takes any certificate: what is tested is the protocol above it, on the tester's own machine.
 #[derive(Debug)]
-pub struct AnyCertificate(pub Arc<CryptoProvider>);
+struct AnyCertificate(Arc<CryptoProvider>);
 
 impl ServerCertVerifier for AnyCertificate {
     fn verify_server_cert(

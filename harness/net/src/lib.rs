@@ -21,12 +21,6 @@ pub mod load;
 mod ports;
 pub mod probe;
 pub mod process;
-#[cfg(test)]
-#[expect(
-    unreachable_pub,
-    reason = "what tests use of it is seen by nobody else"
-)]
-mod quic;
 pub mod relay;
 pub mod run;
 mod socket;

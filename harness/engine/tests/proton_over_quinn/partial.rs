@@ -5,30 +5,31 @@ use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use shakedown_protocol::MonitorSettings;
 
-use super::healthy::{refused, reset, talk};
-use super::table::{ACTION, COMMIT, EVENT, Table, in_virtual_time, pass, word};
-use super::told::{Copy, Told};
+use super::healthy::{exchange, refused, reset};
+use super::judged::{Judged, Recording};
+use super::network::in_virtual_time;
+use super::setup::{ACTION, COMMIT, EVENT, Setup, wait, word};
 
 /// Sessions of many kinds.
-fn captures() -> Vec<Copy> {
+fn captures() -> Vec<Recording> {
     let files = in_virtual_time(async {
-        let table = Table::new();
-        let mut pair = table.set_up().await;
-        talk(&mut pair).await;
+        let setup = Setup::new();
+        let mut pair = setup.session().await;
+        exchange(&mut pair).await;
         for id in 21..30 {
-            pair.ask(EVENT, &word(id)).await;
+            pair.request(EVENT, &word(id)).await;
             pair.answer(EVENT, &word(id)).await;
         }
         pair.answer(ACTION, &word(124)).await;
-        pass(3_000).await;
+        wait(3_000).await;
         pair.end().await;
         [
-            table.capture(),
+            setup.capture(),
             reset().await.capture(),
             refused().await.capture(),
         ]
     });
-    files.iter().map(|file| Copy::of(file)).collect()
+    files.iter().map(|file| Recording::of(file)).collect()
 }
 
 /// Which packets of so many are missing.
@@ -39,7 +40,7 @@ fn lacking(seed: u64, packets: usize) -> Vec<bool> {
 }
 
 fn has_no_finding(capture: &[u8]) {
-    Told::of(capture, &MonitorSettings::default()).broke(&[]);
+    Judged::of(capture, &MonitorSettings::default()).broke(&[]);
 }
 
 #[test]
@@ -102,27 +103,27 @@ fn a_capture_that_begins_or_ends_in_the_middle() {
 
 /// A session whose first ack is wrong, an id that does not rise and is acked, and a commit whose
 /// answer comes twice, all of it on connections of their own.
-fn faulty() -> Copy {
-    Copy::of(&in_virtual_time(async {
-        let table = Table::new();
-        let mut pair = table.set_up().await;
-        pair.ask(EVENT, &[word(1), word(2)].concat()).await;
+fn faulty() -> Recording {
+    Recording::of(&in_virtual_time(async {
+        let setup = Setup::new();
+        let mut pair = setup.session().await;
+        pair.request(EVENT, &[word(1), word(2)].concat()).await;
         pair.answer(EVENT, &word(2)).await;
         pair.client.close(5);
-        pass(50).await;
-        let mut pair = table.set_up().await;
+        wait(50).await;
+        let mut pair = setup.session().await;
         for _ in 0..2 {
-            pair.ask(EVENT, &word(7)).await;
+            pair.request(EVENT, &word(7)).await;
             pair.answer(EVENT, &word(7)).await;
         }
         pair.end().await;
-        let mut pair = table.set_up().await;
-        pair.ask(COMMIT, &word(42)).await;
+        let mut pair = setup.session().await;
+        pair.request(COMMIT, &word(42)).await;
         pair.answer(COMMIT, &word(84)).await;
         pair.answer(COMMIT, &word(84)).await;
-        pass(3_000).await;
+        wait(3_000).await;
         pair.end().await;
-        table.capture()
+        setup.capture()
     }))
 }
 
@@ -131,16 +132,16 @@ fn a_fault_is_taken_for_no_other_one_where_packets_are_missing() {
     let whole = faulty();
     let faults = ["PR-E-01", "PR-E-02", "PR-E-04", "PR-K-01"];
     assert_eq!(
-        Told::of(&whole.without(|_| false), &MonitorSettings::default()).requirements(),
+        Judged::of(&whole.without(|_| false), &MonitorSettings::default()).requirements(),
         ["PR-E-01", "PR-E-04", "PR-E-02", "PR-K-01"]
     );
     for seed in 0..50 {
         let lacking = lacking(seed, whole.packets());
-        let told = Told::of(
+        let judged = Judged::of(
             &whole.without(|number| lacking[number]),
             &MonitorSettings::default(),
         );
-        let found = told.requirements();
+        let found = judged.requirements();
         assert!(found.iter().all(|it| faults.contains(it)), "{found:?}");
     }
 }

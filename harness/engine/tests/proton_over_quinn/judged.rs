@@ -19,9 +19,9 @@ const PROMPT: Duration = Duration::from_millis(2_250);
 /// were late, too.
 const NEXT: Duration = Duration::from_millis(1_300);
 
-/// Where a finding is expected.
+/// Place a finding is expected.
 #[derive(Debug, Clone, Copy)]
-pub(super) enum Where {
+pub(crate) enum Place {
     At(u64),
     /// At the party's first packet that comes too late after this one to be in time.
     GoesOnAfter(u64),
@@ -30,25 +30,25 @@ pub(super) enum Where {
 }
 
 #[derive(Debug, Default)]
-pub(super) struct Told {
+pub(crate) struct Judged {
     /// Requirement, who broke it, and the packet.
     findings: Vec<(&'static str, Role, u64)>,
-    pub(super) doubts: Vec<&'static str>,
-    pub(super) sessions: Vec<Session>,
+    pub(crate) doubts: Vec<&'static str>,
+    pub(crate) sessions: Vec<Session>,
     /// Who sent the packets, and when.
     packets: BTreeMap<u64, (Role, Duration)>,
-    /// Bytes of streams: connection, who, stream, bytes, packet.
-    said: Vec<(u64, Role, u64, Vec<u8>, u64)>,
+    /// Connection, who, stream, bytes, packet.
+    stream_bytes: Vec<(u64, Role, u64, Vec<u8>, u64)>,
     closes: Vec<(u64, Role, u64)>,
     opened: BTreeMap<u64, u64>,
     ports: BTreeMap<u64, u16>,
-    pub(super) seen: Vec<String>,
+    pub(crate) seen: Vec<String>,
 }
 
-impl Told {
-    pub(super) fn of(capture: &[u8], settings: &MonitorSettings) -> Self {
-        let mut told = Self::default();
-        let judged = judge(
+impl Judged {
+    pub(crate) fn of(capture: &[u8], settings: &MonitorSettings) -> Self {
+        let mut judged = Self::default();
+        let read = judge(
             capture,
             &[&shakedown_protocol::proton::PROTOCOL],
             settings,
@@ -56,16 +56,16 @@ impl Told {
             &mut |said| match said.observation {
                 Observation::Finding(it) => {
                     let packet = it.packet.unwrap();
-                    told.findings.push((it.requirement, it.party, packet));
+                    judged.findings.push((it.requirement, it.party, packet));
                 }
-                Observation::Inconclusive(it) => told.doubts.push(it.requirement),
-                Observation::Session(session) => told.sessions.push(session),
+                Observation::Inconclusive(it) => judged.doubts.push(it.requirement),
+                Observation::Session(session) => judged.sessions.push(session),
             },
         );
-        let judged = judged.unwrap();
-        assert!(judged.damage.is_none() && judged.blind.is_empty());
-        told.read(capture);
-        told
+        let read = read.unwrap();
+        assert!(read.damage.is_none() && read.blind.is_empty());
+        judged.read(capture);
+        judged
     }
 
     fn read(&mut self, file: &[u8]) {
@@ -95,7 +95,7 @@ impl Told {
                 by, stream, bytes, ..
             } => {
                 let said = (connection, by.into(), stream, bytes.to_vec(), number);
-                self.said.push(said);
+                self.stream_bytes.push(said);
             }
             EventKind::ConnectionClosed { by, .. } => {
                 self.closes.push((connection, by.into(), number));
@@ -107,9 +107,9 @@ impl Told {
     }
 
     /// The bytes of each stream, by the client's port, who sent them, and the stream.
-    pub(super) fn streams(&self) -> BTreeMap<(u16, Role, u64), Vec<u8>> {
+    pub(crate) fn streams(&self) -> BTreeMap<(u16, Role, u64), Vec<u8>> {
         let mut streams: BTreeMap<_, Vec<u8>> = BTreeMap::new();
-        for (connection, by, stream, bytes, _) in &self.said {
+        for (connection, by, stream, bytes, _) in &self.stream_bytes {
             let key = (self.ports[connection], *by, *stream);
             streams.entry(key).or_default().extend_from_slice(bytes);
         }
@@ -117,47 +117,50 @@ impl Told {
     }
 
     /// The packet with exactly these bytes of a stream, of the first connection that has them.
-    pub(super) fn packet(&self, by: Role, stream: u64, bytes: &[u8]) -> u64 {
-        let mut all = self.said.iter();
-        let found = all.find(|(_, who, which, said, _)| {
-            (*who, *which, said.as_slice()) == (by, stream, bytes)
-        });
-        found.unwrap().4
+    pub(crate) fn packet(&self, by: Role, stream: u64, bytes: &[u8]) -> u64 {
+        self.packets_with(by, stream, bytes).next().unwrap()
     }
 
-    /// The packet with the last bytes of that kind.
-    pub(super) fn last(&self, by: Role, stream: u64, bytes: &[u8]) -> u64 {
-        let mut all = self.said.iter().rev();
-        let found = all.find(|(_, who, which, said, _)| {
-            (*who, *which, said.as_slice()) == (by, stream, bytes)
-        });
-        found.unwrap().4
+    /// The last packet with exactly these bytes of a stream.
+    pub(crate) fn last(&self, by: Role, stream: u64, bytes: &[u8]) -> u64 {
+        self.packets_with(by, stream, bytes).next_back().unwrap()
+    }
+
+    fn packets_with(
+        &self,
+        by: Role,
+        stream: u64,
+        bytes: &[u8],
+    ) -> impl DoubleEndedIterator<Item = u64> {
+        let all = self.stream_bytes.iter();
+        all.filter(move |(_, who, which, said, _)| (*who, *which, &**said) == (by, stream, bytes))
+            .map(|(.., packet)| *packet)
     }
 
     /// The newest packet of this side.
-    pub(super) fn newest(&self, by: Role) -> u64 {
+    pub(crate) fn newest(&self, by: Role) -> u64 {
         let mut all = self.packets.iter().rev();
         *all.find(|(_, (who, _))| *who == by).unwrap().0
     }
 
     /// The packet by which this side closed this connection, from 1.
-    pub(super) fn close(&self, connection: u64, by: Role) -> u64 {
+    pub(crate) fn close(&self, connection: u64, by: Role) -> u64 {
         let mut all = self.closes.iter();
         let found = all.find(|(which, who, _)| (*which, *who) == (connection, by));
         found.unwrap().2
     }
 
     /// The first packet of this connection, from 1.
-    pub(super) fn opening(&self, connection: u64) -> u64 {
+    pub(crate) fn opening(&self, connection: u64) -> u64 {
         self.opened[&connection]
     }
 
-    pub(super) fn time(&self, packet: u64) -> Duration {
+    pub(crate) fn time(&self, packet: u64) -> Duration {
         self.packets[&packet].1
     }
 
     /// Asserts that these requirements were broken there, and nothing else was.
-    pub(super) fn broke(&self, expected: &[(&str, Role, Where)]) {
+    pub(crate) fn broke(&self, expected: &[(&str, Role, Place)]) {
         let found: Vec<_> = self.findings.iter().map(|it| (it.0, it.1)).collect();
         let wanted: Vec<_> = expected.iter().map(|it| (it.0, it.1)).collect();
         assert_eq!(found, wanted, "{self:#?}");
@@ -172,20 +175,20 @@ impl Told {
                 );
             };
             match *place {
-                Where::At(wanted) => assert_eq!(*packet, wanted, "{requirement}"),
-                Where::GoesOnAfter(cause) => after(cause, PROMPT),
-                Where::Later(cause, least) => after(cause, least),
+                Place::At(wanted) => assert_eq!(*packet, wanted, "{requirement}"),
+                Place::GoesOnAfter(cause) => after(cause, PROMPT),
+                Place::Later(cause, least) => after(cause, least),
             }
         }
     }
 
     /// The requirements that were broken.
-    pub(super) fn requirements(&self) -> Vec<&'static str> {
+    pub(crate) fn requirements(&self) -> Vec<&'static str> {
         self.findings.iter().map(|it| it.0).collect()
     }
 
     /// Asserts that nothing was broken or in doubt in so many sessions.
-    pub(super) fn is_healthy(&self, sessions: usize) {
+    pub(crate) fn is_healthy(&self, sessions: usize) {
         assert!(
             self.findings.is_empty() && self.doubts.is_empty(),
             "{self:#?}"
@@ -194,19 +197,19 @@ impl Told {
     }
 
     /// Whether the requirement was exercised in a session, from 0.
-    pub(super) fn judged(&self, session: usize, requirement: &str) -> bool {
+    pub(crate) fn exercised(&self, session: usize, requirement: &str) -> bool {
         self.sessions[session].judged.contains(requirement)
     }
 }
 
 /// A capture, to be written anew in part.
-pub(super) struct Copy {
+pub(crate) struct Recording {
     key_log: Vec<u8>,
     datagrams: Vec<(Duration, SocketAddr, SocketAddr, Vec<u8>)>,
 }
 
-impl Copy {
-    pub(super) fn of(file: &[u8]) -> Self {
+impl Recording {
+    pub(crate) fn of(file: &[u8]) -> Self {
         let mut capture = Capture::open(file).unwrap();
         let (mut key_log, mut datagrams) = (Vec::new(), Vec::new());
         while let Some(item) = capture.next_item().unwrap() {
@@ -221,23 +224,23 @@ impl Copy {
         Self { key_log, datagrams }
     }
 
-    pub(super) fn packets(&self) -> usize {
+    pub(crate) fn packets(&self) -> usize {
         self.datagrams.len()
     }
 
     /// Whether the client sent this one, from 0.
-    pub(super) fn is_of_client(&self, number: usize) -> bool {
+    pub(crate) fn is_of_client(&self, number: usize) -> bool {
         self.datagrams[number].2 == self.datagrams[0].2
     }
 
     /// Without these, from 0.
-    pub(super) fn without(&self, lacks: impl Fn(usize) -> bool) -> Vec<u8> {
+    pub(crate) fn without(&self, lacks: impl Fn(usize) -> bool) -> Vec<u8> {
         let kept = (0..self.packets()).filter(|number| !lacks(*number));
         self.written(kept)
     }
 
     /// With one so many places further on, at the time of what is there.
-    pub(super) fn moved(&self, number: usize, by: usize) -> Vec<u8> {
+    pub(crate) fn moved(&self, number: usize, by: usize) -> Vec<u8> {
         let mut order: Vec<_> = (0..self.packets()).collect();
         let one = order.remove(number);
         order.insert((number + by).min(order.len()), one);
@@ -245,7 +248,7 @@ impl Copy {
     }
 
     /// Whole, with other lines as its key log.
-    pub(super) fn with_keys(&self, keys: impl FnOnce(&str) -> String) -> Vec<u8> {
+    pub(crate) fn with_keys(&self, keys: impl FnOnce(&str) -> String) -> Vec<u8> {
         let key_log = keys(str::from_utf8(&self.key_log).unwrap()).into_bytes();
         let datagrams = self.datagrams.clone();
         let all = 0..self.packets();

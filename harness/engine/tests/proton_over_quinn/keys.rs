@@ -1,23 +1,24 @@
-//! Captures whose key logs do not suffice: nothing in them is told to be kept or broken.
+//! Captures whose key logs do not suffice: nothing in them is judged to be kept or broken.
 
 use shakedown_capture::quic::Role::{self, Client, Server};
 use shakedown_engine::judge::judge;
 use shakedown_protocol::MonitorSettings;
 use shakedown_protocol::monitor::{Blind, Observation, Unread};
 
-use super::healthy::{reset, talk};
-use super::table::{Table, in_virtual_time};
-use super::told::Copy;
+use super::healthy::{exchange, reset};
+use super::judged::Recording;
+use super::network::in_virtual_time;
+use super::setup::Setup;
 
-fn captures() -> [Copy; 2] {
+fn captures() -> [Recording; 2] {
     let files = in_virtual_time(async {
-        let table = Table::new();
-        let mut pair = table.set_up().await;
-        talk(&mut pair).await;
+        let setup = Setup::new();
+        let mut pair = setup.session().await;
+        exchange(&mut pair).await;
         pair.end().await;
-        [table.capture(), reset().await.capture()]
+        [setup.capture(), reset().await.capture()]
     });
-    files.map(|file| Copy::of(&file))
+    files.map(|file| Recording::of(&file))
 }
 
 /// Asserts that with these lines of the key log no connection is judged, and why.

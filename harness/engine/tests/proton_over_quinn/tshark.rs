@@ -1,13 +1,15 @@
 //! A second opinion on what a recording says, where tshark is installed.
+#![expect(clippy::disallowed_types, reason = "a test may start another program")]
 
 use std::collections::BTreeMap;
 use std::process::Command;
 
 use shakedown_protocol::requirement::Role;
 
-use super::healthy::{reset, talk};
-use super::table::{Table, in_virtual_time};
-use super::told::Told;
+use super::healthy::{exchange, reset};
+use super::judged::Judged;
+use super::network::in_virtual_time;
+use super::setup::Setup;
 
 /// The bytes that an end sent on a stream: by the client's port, who, and the stream.
 type Streams = BTreeMap<(u16, Role, u64), Vec<u8>>;
@@ -80,7 +82,7 @@ fn hex(text: &str) -> Vec<u8> {
 
 fn tshark_reads_the_same(capture: &[u8]) {
     if let Some(theirs) = by_tshark(capture) {
-        let ours = Told::of(capture, &Default::default()).streams();
+        let ours = Judged::of(capture, &Default::default()).streams();
         assert!(ours.len() > 4 && ours.values().all(|bytes| !bytes.is_empty()));
         assert_eq!(theirs, ours);
     }
@@ -89,11 +91,11 @@ fn tshark_reads_the_same(capture: &[u8]) {
 #[test]
 fn tshark_reads_the_same_bytes_of_a_session() {
     let capture = in_virtual_time(async {
-        let table = Table::new();
-        let mut pair = table.set_up().await;
-        talk(&mut pair).await;
+        let setup = Setup::new();
+        let mut pair = setup.session().await;
+        exchange(&mut pair).await;
         pair.end().await;
-        table.capture()
+        setup.capture()
     });
     tshark_reads_the_same(&capture);
 }
