@@ -1,11 +1,13 @@
 //! The QUIC side of a carrier: an endpoint, its connections, and what they send.
 
+mod faults;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use quinn_proto::{ConnectionHandle, DatagramEvent, Endpoint, Incoming, Side, Transmit};
-use shakedown_protocol::streams::{Approach, ConnectionNumber, Fault, Faults, Output, StreamId};
+use shakedown_protocol::streams::{Approach, ConnectionNumber, Faults, Output, StreamId};
 
 use crate::configuration::Configuration;
 use crate::event::ConnectionEvent;
@@ -389,36 +391,6 @@ impl Quic {
         self.stages.insert(connection, Stage::Begun(handle));
     }
 
-    /// Lets a connection misbehave, if there is one that can.
-    fn misbehave(&mut self, now: Duration, connection: ConnectionNumber, fault: Fault) {
-        if let Fault::Silent(is_silent) = fault {
-            return self.silence(now, connection, is_silent);
-        }
-        let handle = match self.stages.get(&connection) {
-            Some(Stage::Begun(handle)) if self.is_tester => *handle,
-            Some(_) | None => return,
-        };
-        self.say_what_waits(now, handle);
-        let moved_to = matches!(fault, Fault::Move).then(|| self.new_socket());
-        let place = self.places.get_mut(&connection);
-        let Some(link) = self.links.get_mut(&handle.0) else {
-            return;
-        };
-        match fault {
-            Fault::Deaf(is_deaf) => link.switch.deafen(is_deaf),
-            Fault::Replace(frames) => link.switch.replace(frames),
-            Fault::Silent(_) | Fault::Move => {}
-        }
-        if let Some(socket) = moved_to {
-            link.socket = socket;
-            link.quic.local_address_changed();
-            if let Some(place) = place {
-                place.socket = socket;
-            }
-        }
-        self.touched.insert(handle.0);
-    }
-
     /// What was asked for before leaves before, once there are streams. A code of the application is
     /// hidden until then, and is the first thing that is said.
     fn close(&mut self, now: Duration, connection: ConnectionNumber, code: u64, reason: String) {
@@ -435,17 +407,6 @@ impl Quic {
             link.forget();
             self.touched.insert(handle.0);
         }
-    }
-
-    fn silence(&mut self, now: Duration, connection: ConnectionNumber, is_silent: bool) {
-        if let Some(Stage::Begun(handle)) = self.stages.get(&connection) {
-            self.say_what_waits(now, *handle);
-        }
-        let socket = self.socket_of(connection);
-        match is_silent {
-            true => self.silent.insert(socket),
-            false => self.silent.remove(&socket),
-        };
     }
 
     fn say_what_waits(&mut self, now: Duration, handle: ConnectionHandle) {

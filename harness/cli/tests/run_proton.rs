@@ -79,8 +79,24 @@ impl Workspace {
         RunOutput::of(&self.command(arguments).output().unwrap())
     }
 
+    /// Some scenarios against a server.
+    fn run_some(&self, more: &[&str]) -> RunOutput {
+        let some = ["proton/any/server", "--filter", "event-stream"];
+        self.run(&[&some, more].concat())
+    }
+
     fn capture(&self, scenario: &str) -> PathBuf {
         self.path(&format!("out/captures/{scenario}.pcapng"))
+    }
+
+    /// What `check` says of a capture, and its exit code.
+    fn checked(&self, scenario: &str) -> (Option<i32>, String) {
+        let capture = self.capture(scenario);
+        let arguments = ["check", "--level", "may", "--format", "json"];
+        let mut check = shakedown(&arguments);
+        let checked = check.arg(capture).output().unwrap();
+        let text = String::from_utf8_lossy(&checked.stdout).into_owned();
+        (checked.status.code(), text)
     }
 }
 
@@ -115,18 +131,48 @@ impl RunOutput {
     }
 }
 
-/// A server machine whose acks are of the next id.
-struct Liar(Server);
+/// A server machine with a fault.
+struct Faulty {
+    server: Server,
+    fault: Fault,
+    is_dead: bool,
+}
 
-impl StreamMachine for Liar {
+#[derive(PartialEq)]
+enum Fault {
+    None,
+    /// Its acks are of the next id.
+    WrongAcks,
+    /// It is no more as soon as anybody says anything.
+    Dies,
+}
+
+impl Faulty {
+    fn with(fault: Fault) -> Self {
+        let settings = ServerSettings {
+            resets: false,
+            ..ServerSettings::default()
+        };
+        Self {
+            server: Server::new(settings),
+            fault,
+            is_dead: false,
+        }
+    }
+}
+
+impl StreamMachine for Faulty {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
-        self.0.handle(now, input);
+        self.is_dead |= self.fault == Fault::Dies && matches!(input, Input::Stream { .. });
+        self.server.handle(now, input);
     }
 
     fn poll(&mut self) -> Option<Asked> {
-        let mut output = self.0.poll();
+        let mut output = self.server.poll();
         // The scenarios open the Event stream first.
-        if let Some(Asked::Write(_, StreamId(0), bytes)) = &mut output {
+        if self.fault == Fault::WrongAcks
+            && let Some(Asked::Write(_, StreamId(0), bytes)) = &mut output
+        {
             for word in bytes.chunks_exact_mut(4) {
                 let id = u32::from_le_bytes(word.try_into().unwrap());
                 word.copy_from_slice(&id.wrapping_add(1).to_le_bytes());
@@ -136,49 +182,19 @@ impl StreamMachine for Liar {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.0.deadline()
+        self.server.deadline()
     }
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
-        self.0.reads(connection, stream)
+        self.server.reads(connection, stream)
     }
 
     fn is_finished(&self) -> bool {
-        self.0.is_finished()
+        self.is_dead || self.server.is_finished()
     }
 
     fn counters(&self) -> Value {
-        self.0.counters()
-    }
-}
-
-/// A server machine that is no more as soon as anybody says anything.
-struct Mortal(Server, bool);
-
-impl StreamMachine for Mortal {
-    fn handle(&mut self, now: Duration, input: Input<'_>) {
-        self.1 |= matches!(input, Input::Stream { .. });
-        self.0.handle(now, input);
-    }
-
-    fn poll(&mut self) -> Option<Asked> {
-        self.0.poll()
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        self.0.deadline()
-    }
-
-    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
-        self.0.reads(connection, stream)
-    }
-
-    fn is_finished(&self) -> bool {
-        self.1
-    }
-
-    fn counters(&self) -> Value {
-        self.0.counters()
+        self.server.counters()
     }
 }
 
@@ -190,7 +206,7 @@ struct Running {
 }
 
 impl Running {
-    fn start(machine: impl StreamMachine + Send + 'static, transport: Transport) -> Self {
+    fn start(fault: Fault, transport: Transport) -> Self {
         let (tell, told) = mpsc::channel();
         let (stop, stopped) = tokio::sync::oneshot::channel();
         let thread = thread::spawn(move || {
@@ -198,7 +214,7 @@ impl Running {
             let runtime = { runtime }.enable_all().build().unwrap();
             runtime.block_on(async {
                 let settings = Settings::new(transport, Security::Tls);
-                let mut killed = Killed(Carrier::server(machine, &settings).unwrap());
+                let mut killed = Killed(Carrier::server(Faulty::with(fault), &settings).unwrap());
                 let mut host = Host::bind((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
                 tell.send(host.local()).unwrap();
                 let mut stop = StopSignal::new().unwrap();
@@ -255,13 +271,6 @@ impl Drop for Running {
     }
 }
 
-fn honest() -> Server {
-    Server::new(ServerSettings {
-        resets: false,
-        ..ServerSettings::default()
-    })
-}
-
 const PIPELINED: &str = "proton/any/server/a-hundred-pipelined-events-are-acked-in-order";
 
 #[test]
@@ -302,8 +311,8 @@ fn the_reference_passes_what_does_not_wait_for_minutes() {
 #[test]
 fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
     let workspace = Workspace::new();
-    let double = Running::start(Liar(honest()), TRANSPORT);
-    let told = workspace.run(&[PIPELINED, "--iut", &workspace.at(double.address)]);
+    let server = Running::start(Fault::WrongAcks, TRANSPORT);
+    let told = workspace.run(&[PIPELINED, "--iut", &workspace.at(server.address)]);
     assert_eq!(told.exit, Some(1), "{:#?}", told.events);
     let findings = told.all("finding");
     // The step and the monitor name the same packet: it is told once.
@@ -312,14 +321,11 @@ fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
     };
     assert_eq!(finding["requirement"], "PR-E-01");
     assert!(finding["packet"].as_u64().is_some_and(|packet| packet > 1));
-    let capture = workspace.capture(PIPELINED);
-    let checked = shakedown(&["check", "--level", "may", capture.to_str().unwrap()])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&checked.stdout);
-    if checked.status.code() != Some(1) || !text.contains("PR-E-01") {
+    let (exit, text) = workspace.checked(PIPELINED);
+    if exit != Some(1) || !text.contains("PR-E-01") {
         // It was so once, on a busy machine: what the capture lacked is to be seen the next time.
-        let dissected = shakedown(&["dissect", capture.to_str().unwrap()]).output();
+        let mut dissect = shakedown(&["dissect"]);
+        let dissected = dissect.arg(workspace.capture(PIPELINED)).output();
         let dissected = dissected.unwrap().stdout;
         let dissected = String::from_utf8_lossy(&dissected);
         panic!("{text}\n{:#?}\n{dissected}", told.events);
@@ -329,15 +335,9 @@ fn a_server_that_acks_another_id_is_found_and_its_capture_shows_it_again() {
 #[test]
 fn a_server_that_runs_already_is_judged_scenario_by_scenario() {
     let workspace = Workspace::new();
-    let double = Running::start(honest(), TRANSPORT);
-    let iut = workspace.at(double.address);
-    let told = workspace.run(&[
-        "proton/any/server",
-        "--filter",
-        "event-stream",
-        "--iut",
-        &iut,
-    ]);
+    let server = Running::start(Fault::None, TRANSPORT);
+    let iut = workspace.at(server.address);
+    let told = workspace.run_some(&["--iut", &iut]);
     assert_eq!(told.exit, Some(0), "{:#?}", told.all("finding"));
     assert!(told.all("verdict").len() > 3);
 }
@@ -345,15 +345,9 @@ fn a_server_that_runs_already_is_judged_scenario_by_scenario() {
 #[test]
 fn a_server_that_runs_already_and_dies_breaks_the_run_off() {
     let workspace = Workspace::new();
-    let double = Running::start(Mortal(honest(), false), TRANSPORT);
-    let iut = workspace.at(double.address);
-    let told = workspace.run(&[
-        "proton/any/server",
-        "--filter",
-        "event-stream",
-        "--iut",
-        &iut,
-    ]);
+    let server = Running::start(Fault::Dies, TRANSPORT);
+    let iut = workspace.at(server.address);
+    let told = workspace.run_some(&["--iut", &iut]);
     assert_eq!(told.exit, Some(1), "{:#?}", told.events);
     let why = told.end()["message"].as_str().unwrap();
     let says = "1 scenario failed; double no longer answers";
@@ -412,10 +406,10 @@ fn a_server_of_another_protocol_is_told_before_anything_is_played() {
         alpn: "h3",
         ..TRANSPORT
     };
-    let double = Running::start(honest(), transport);
+    let server = Running::start(Fault::None, transport);
     let why = why_not(
         &workspace,
-        &[PIPELINED, "--iut", &workspace.at(double.address)],
+        &[PIPELINED, "--iut", &workspace.at(server.address)],
     );
     assert!(why.contains("its handshake failed"), "{why}");
 }
@@ -445,19 +439,8 @@ fn what_is_interrupted_leaves_a_capture_that_can_be_read() {
     kill(pid, Signal::SIGINT).unwrap();
     let told = RunOutput::of(&child.wait_with_output().unwrap());
     assert_eq!(told.exit, Some(130));
-    let capture = workspace.capture(scenario);
-    let checked = shakedown(&[
-        "check",
-        "--level",
-        "may",
-        "--format",
-        "json",
-        capture.to_str().unwrap(),
-    ])
-    .output()
-    .unwrap();
-    let text = String::from_utf8_lossy(&checked.stdout);
-    assert_eq!(checked.status.code(), Some(0), "{text}");
+    let (exit, text) = workspace.checked(scenario);
+    assert_eq!(exit, Some(0), "{text}");
     assert!(text.contains("\"PR-S-01\""), "{text}");
 }
 
@@ -479,13 +462,7 @@ fn packets(path: &Path) -> usize {
 #[test]
 fn a_run_through_a_network_that_loses_passes_or_is_in_doubt_and_never_fails() {
     let workspace = Workspace::new();
-    let told = workspace.run(&[
-        "proton/any/server",
-        "--filter",
-        "event-stream",
-        "--impair",
-        "loss=0.1,delay=5ms,seed=3",
-    ]);
+    let told = workspace.run_some(&["--impair", "loss=0.1,delay=5ms,seed=3"]);
     assert!(matches!(told.exit, Some(0 | 3)), "{:#?}", told.events);
     assert_eq!(told.all("finding").len(), 0, "{:#?}", told.events);
     assert!(told.all("verdict").len() > 3);
@@ -505,11 +482,7 @@ fn what_the_kernel_sees_of_a_scenario_is_judged_as_what_the_sockets_see() {
     assert_eq!(told.exit, Some(0), "{:#?}", told.events);
     let how = told.all("run-started")[0]["capture"].as_str().unwrap();
     assert!(how.starts_with("live: the packets of lo"), "{how}");
-    let capture = workspace.capture(PIPELINED);
-    let checked = shakedown(&["check", "--level", "may", capture.to_str().unwrap()])
-        .output()
-        .unwrap();
-    let text = String::from_utf8_lossy(&checked.stdout);
-    assert_eq!(checked.status.code(), Some(0), "{text}");
+    let (exit, text) = workspace.checked(PIPELINED);
+    assert_eq!(exit, Some(0), "{text}");
     assert!(text.contains("PR-E-01"), "{text}");
 }

@@ -9,8 +9,9 @@
 //! The reference stands for a process: an initiator begins when the script does, and when its
 //! machine is finished the process ends with status 0, or 1 if its session failed.
 
-mod played;
-mod world;
+mod record;
+mod reference;
+mod virtual_run;
 
 #[cfg(test)]
 mod tests;
@@ -35,9 +36,9 @@ use crate::verdict::{
     under_impairment, unless_missed,
 };
 
-use played::Played;
-pub use world::LATENCY;
-use world::VirtualRun;
+use record::RunRecord;
+pub use virtual_run::LATENCY;
+use virtual_run::VirtualRun;
 
 /// What a simulation needs to know besides the scenario.
 #[derive(Debug, Clone, PartialEq)]
@@ -190,8 +191,7 @@ pub fn simulate_for(
     settings: &Settings,
     reporting: Reporting<'_>,
 ) -> Result<Simulated, SimulationError> {
-    let world = VirtualRun::new(protocol, scenario, settings)?;
-    let mut played = world.play()?;
+    let mut played = VirtualRun::new(protocol, scenario, settings)?.play()?;
     let last = played.events.last().map(|event| event.step.as_str());
     let last = last.unwrap_or_default();
     played.outcome = match &settings.impair {
@@ -271,7 +271,7 @@ fn observe(
     protocol: &'static Protocol,
     scenario: &Scenario,
     settings: &Settings,
-    played: &Played,
+    played: &RunRecord,
 ) -> Result<Observed, CaptureError> {
     let settings = MonitorSettings {
         vantage: Vantage::Sender,

@@ -5,15 +5,18 @@
 //! implementation's process, and how far the capture can be trusted.
 
 mod compose;
+mod evidence;
 mod finding;
 mod impaired;
 mod inside;
 mod missed;
+mod sum;
 
 #[cfg(test)]
 mod tests;
 
-pub use compose::{CaptureEvidence, Composed, Death, Evidence, compose};
+pub use compose::{Composed, compose};
+pub use evidence::{CaptureEvidence, Death, Evidence};
 pub use finding::{Place, weigh};
 pub use impaired::{NetworkEffects, under_impairment};
 pub use inside::{Counter, Inside, MEMORY_AT_MOST};

@@ -4,27 +4,25 @@
 //! which they came, whatever else the machine had to do. Before anything is sent, what has arrived
 //! is recorded, so that the capture tells the true order.
 
+mod actions;
+mod after;
 mod bound;
 mod busy;
 mod capture;
+mod driven;
 mod end;
 mod parallel;
 mod record;
 mod sockets;
 
-use std::collections::{BTreeSet, VecDeque};
-use std::net::SocketAddr;
+use std::collections::VecDeque;
 use std::pin::Pin;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::AtomicU64;
 use std::time::Duration;
 
-use shakedown_engine::network::Fault;
 use shakedown_engine::scenario::Needs;
-use shakedown_engine::script::{
-    Action, Input, Judgements, Script, ScriptOutcome, Share, SocketId, StepEvent,
-};
-use shakedown_engine::verdict::NetworkEffects;
+use shakedown_engine::script::{Input, Script, Share};
 use tokio::sync::watch;
 use tokio::time::sleep_until;
 
@@ -37,22 +35,16 @@ use crate::stop::stopped;
 pub use bound::{bound, bound_through, wait};
 pub use busy::Busy;
 pub use capture::{EdgeRecorder, ScenarioCapture};
+pub use driven::Driven;
 pub use end::End;
 pub use parallel::ParallelCapture;
 pub use record::{Recorded, Recorder};
-
 pub use sockets::Sockets;
 
 use sockets::{Received, delay};
 
 /// How often the driver looks whether it gets to run when it should.
 const HEARTBEAT: Duration = Duration::from_millis(20);
-
-/// How long what is closed at the end may be repeated to whoever goes on.
-const GOODBYE: Duration = Duration::from_millis(500);
-
-/// Lateness below this is that of every timer and is not told.
-const PUNCTUAL: Duration = Duration::from_millis(5);
 
 /// How the script is told to start the implementation again.
 #[derive(Debug, Clone)]
@@ -116,54 +108,6 @@ pub struct Drive {
 }
 
 type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + Send>>;
-
-/// What became of a script.
-#[derive(Debug)]
-pub struct Driven {
-    pub end: End,
-    /// What its steps say of requirements.
-    pub judgements: Judgements,
-    pub recorded: Recorded,
-    /// The implementation, unless it was gone and could not be started again.
-    pub instance: Option<Instance>,
-    /// How and when its process ended, if it did so by itself.
-    pub ended: Option<(Ended, Duration)>,
-    /// When it was stopped, or was gone already, to be started again.
-    pub stopped: Vec<Duration>,
-    /// The last packet that was sent to it while it was there, counted from 1.
-    pub last_sent: Option<u64>,
-    /// Datagrams that the kernel dropped before they were read.
-    pub drops: u64,
-    /// The exact faults of the network whose datagram was never sent.
-    pub missed: Vec<Fault>,
-    /// What the network did; nothing where there was none.
-    pub effects: NetworkEffects,
-    /// The worst lateness of the driver.
-    pub lateness: Duration,
-    /// What the machine did to both sides.
-    pub busy: Busy,
-    /// By how much the step missed its window that got nothing: what came then, at a moment that may
-    /// be excused.
-    pub missed_by: Option<Duration>,
-    /// How long the script took.
-    pub took: Duration,
-    /// The addresses of the scripted peer.
-    pub own: BTreeSet<SocketAddr>,
-    /// Its sockets. Keep them until the implementation is stopped: what it still sends there must
-    /// not reach whoever gets the ports next.
-    pub sockets: Sockets,
-    /// What the script tells of its steps.
-    pub events: Vec<StepEvent>,
-}
-
-impl Driven {
-    /// Whether the implementation's process is there still, as far as is known.
-    #[must_use]
-    pub fn lives(&self) -> bool {
-        let process = self.instance.as_ref().and_then(|it| it.process.as_ref());
-        self.ended.is_none() && process.is_none_or(|process| process.ended().is_none())
-    }
-}
 
 impl Drive {
     /// Everything that is needed, at the beginning of the script, which is played to its end, to
@@ -233,62 +177,6 @@ impl Drive {
         let process = self.instance.as_ref().and_then(|it| it.process.as_ref());
         let group = process.and_then(|process| process.group());
         self.busy.look(self.clock.now(), group);
-    }
-
-    /// Where a step got nothing in its window: waits for as long as the implementation was kept waiting
-    /// in it. Tells how late something came then; whoever was only kept from it does it now.
-    async fn linger(&mut self, end: &End) -> Option<Duration> {
-        self.look();
-        let End::Played(ScriptOutcome::Failed(failure)) = end else {
-            return None;
-        };
-        if failure.packet.is_some() || failure.slack.is_none() {
-            return None;
-        }
-        let was_there = self.ended.is_none();
-        loop {
-            let now = self.clock.now();
-            let until = failure.time + self.busy.excused(failure.since, now);
-            let told = std::mem::take(&mut self.pending).into_iter();
-            let (received, _) = self.sockets.drain(&self.clock);
-            for Received {
-                socket, arrival, ..
-            } in told.map(|(it, _)| it).chain(received)
-            {
-                let (at, script) = (arrival.at, &mut self.script);
-                if at > failure.time && !script.passes_over(socket, at, &arrival.payload) {
-                    return Some(at - failure.time);
-                }
-            }
-            if now >= until {
-                return None;
-            }
-            tokio::select! {
-                () = self.sockets.readable() => {}
-                _ = ended(self.instance.as_ref(), self.ended), if was_there => {
-                    return Some(self.clock.now().saturating_sub(failure.time));
-                }
-                () = sleep_until(self.clock.instant(until.min(now + HEARTBEAT))) => self.look(),
-            }
-        }
-    }
-
-    /// Closes what is open, and lets whoever goes on hear of it, for [`GOODBYE`] at most.
-    async fn say_goodbye(&mut self) {
-        // Who wants an end now gets it after the first word.
-        let (_, nobody) = watch::channel(false);
-        let is_stopped = *std::mem::replace(&mut self.stop, nobody).borrow();
-        self.limit = self.clock.now() + GOODBYE;
-        self.tell(Input::End, self.clock.now()).await;
-        while !is_stopped && !self.script.is_quiet() && self.cut_off().is_none() {
-            let now = self.clock.now();
-            let more = self.drain().await;
-            self.tell_pending().await;
-            self.tick_until(now).await;
-            if !more {
-                self.wait().await;
-            }
-        }
     }
 
     /// Why nothing more is done, whatever there is to do: who sends without end must not hold it up.
@@ -463,96 +351,6 @@ impl Drive {
         {
             self.act(action).await;
         }
-    }
-
-    async fn act(&mut self, action: Action) {
-        match action {
-            Action::Open {
-                socket,
-                other_address,
-            } => match self.sockets.open(socket, other_address) {
-                Ok(port) => self.capture.opened(port),
-                Err(why) => self.refuse(&why),
-            },
-            Action::Close { socket } => self.sockets.close(socket),
-            Action::Send {
-                tag,
-                socket,
-                to,
-                payload,
-            } => self.send(tag, socket, to, &payload).await,
-            Action::RestartIut { kill } => self.begin_restart(kill),
-            Action::Comment { packet, text } => self.capture.comment(packet, text),
-            Action::Secrets(lines) => self.capture.secrets(&lines),
-        }
-    }
-
-    async fn send(&mut self, tag: u64, from: SocketId, to: Option<SocketAddr>, payload: &[u8]) {
-        self.record_arrivals();
-        let to = to
-            .or_else(|| self.capture.relay_address())
-            .or_else(|| self.instance.as_ref().and_then(|instance| instance.address));
-        let (Some(socket), Some(to)) = (self.sockets.get(from), to) else {
-            return self.refuse("the socket is not open, or nobody is there to send to");
-        };
-        let now = self.clock.now();
-        match socket.send(payload, to).await {
-            Ok(()) => {
-                let packet = self.capture.note(now, socket.local(), to, payload);
-                if self.ended.is_none() {
-                    self.last_sent = packet.or(self.last_sent);
-                }
-                let wall = self.clock.wall(now).as_nanos();
-                let wall = u64::try_from(wall).unwrap_or(u64::MAX);
-                self.last_sent_at.store(wall, Ordering::Relaxed);
-                // What made the script send it was at `told`.
-                let reaction = now.saturating_sub(self.told);
-                if reaction >= PUNCTUAL {
-                    self.behind += reaction;
-                }
-                self.told = self.told.max(now);
-                self.script.handle(self.told, Input::Sent { tag, packet });
-                if !self.behind.is_zero() {
-                    self.lateness = self.lateness.max(self.behind);
-                    self.busy.late(now, self.behind);
-                    self.script.handle(self.told, Input::Late(self.behind));
-                }
-            }
-            Err(error) => {
-                let why = format!("{} bytes could not be sent to {to}: {error}", payload.len());
-                self.refuse(&why);
-            }
-        }
-    }
-
-    fn refuse(&mut self, why: &str) {
-        self.told = self.told.max(self.clock.now());
-        self.script.handle(self.told, Input::Refused { why });
-    }
-
-    fn begin_restart(&mut self, kill: bool) {
-        let Some(instance) = self.instance.take() else {
-            return self.refuse("the implementation is not there any more");
-        };
-        let restart = self.restart.clone();
-        let gone = self.ended.take().map(|_| self.ended_at);
-        self.stopped.push(gone.unwrap_or_else(|| self.clock.now()));
-        self.news = None;
-        self.restarting = Some(Box::pin(async move {
-            restart
-                .launcher
-                .restart(instance, &restart.needs, kill)
-                .await
-        }));
-    }
-
-    async fn note_lateness(&mut self, late: Duration) {
-        if late < PUNCTUAL {
-            return;
-        }
-        self.lateness = self.lateness.max(late);
-        self.busy.late(self.clock.now(), late);
-        self.tell(Input::Late(late), self.told).await;
     }
 }
 

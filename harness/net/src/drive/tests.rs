@@ -1,4 +1,5 @@
 use std::fs::File;
+use std::net::SocketAddr;
 
 use serde_json::{Value, json};
 use shakedown_capture::Capture;

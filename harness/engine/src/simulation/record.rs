@@ -11,7 +11,7 @@ use crate::verdict::Death;
 use crate::verdict::NetworkEffects;
 
 /// A scenario that was played.
-pub(super) struct Played {
+pub(super) struct RunRecord {
     pub(super) outcome: ScriptOutcome,
     pub(super) judgements: Judgements,
     /// What the reference counted.

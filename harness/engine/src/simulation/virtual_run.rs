@@ -2,23 +2,22 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use serde_json::Value;
 use shakedown_capture::{MAX_PAYLOAD_IPV4, Tap, WriteError, WriterSettings};
 use shakedown_carrier::Security;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::event_loop::{EventLoop, Next};
-use shakedown_protocol::machine::{Input as ToMachine, Machine, Outcome, Output};
+use shakedown_protocol::machine::Input as ToMachine;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{Protocol, ReferenceSettings};
 
 use crate::network::{Arrival, FaultLog, Network};
-use crate::reference::reference;
 use crate::scenario::Scenario;
 use crate::script::{
     Action, Budget, Environment, Input, Script, ScriptOutcome, SocketId, human_time,
 };
 use crate::verdict::{Death, NetworkEffects};
 
-use super::played::Played;
+use super::record::RunRecord;
+use super::reference::ReferenceProcess;
 use super::{Settings, SimulationError};
 
 /// From sending to arriving, each way.
@@ -39,9 +38,6 @@ const HEADERS: usize = 64;
 /// The scripted peer's first port; the others follow, up to all that are not the reference's.
 const PEER_PORT: u16 = 10_000;
 const PEER_PORTS: usize = 40_000;
-const RESPONDER_PORT: u16 = 4_444;
-/// Port of an initiator; each restart takes the next one.
-const INITIATOR_PORT: u16 = 50_000;
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 const OTHER_ADDRESS: [u8; 4] = [127, 0, 0, 2];
 
@@ -51,20 +47,14 @@ pub(super) struct VirtualRun<'s> {
     scenario: &'s Scenario,
     settings: &'s Settings,
     script: Script,
-    /// The reference, unless its process has ended.
-    machine: Option<Box<dyn Machine>>,
-    starts: u16,
-    /// When it was started last: its own time begins there.
-    started: Duration,
-    /// The exit status of its process, when that ends by itself.
-    status: i32,
+    reference: ReferenceProcess,
     event_loop: EventLoop<Network<Route>>,
     /// Of a network that leaves something to chance.
     fault_log: Option<FaultLog>,
     /// The tap is at the reference's edge of a network that does harm, else at the scripted peer.
     at_reference: bool,
     agenda: BTreeMap<(Duration, u64), ScheduledEvent>,
-    happenings: u64,
+    scheduled: u64,
     /// Bytes that were sent.
     sent: usize,
     /// Those that are open.
@@ -81,8 +71,6 @@ pub(super) struct VirtualRun<'s> {
     /// When the reference was stopped, or was gone already, to be started again.
     stopped: Vec<Duration>,
     key_log: String,
-    /// What the machine had counted that ended last.
-    counters: Value,
 }
 
 /// Where a datagram goes.
@@ -117,13 +105,14 @@ impl<'s> VirtualRun<'s> {
         scenario: &'s Scenario,
         settings: &'s Settings,
     ) -> Result<Self, SimulationError> {
+        let reference = ReferenceProcess::new(scenario.iut.role);
         let is_responder = scenario.iut.role == Role::Responder;
         let environment = Environment {
             protocol,
             timing: settings.timing,
             stream: settings.stream_of(scenario),
             exit: settings.exit,
-            iut: is_responder.then(|| (LOCALHOST, RESPONDER_PORT).into()),
+            iut: is_responder.then(|| reference.address()),
             seed: settings.seed,
             security: Security::Seeded(settings.seed),
             budget: Budget::for_scripts(1),
@@ -139,23 +128,19 @@ impl<'s> VirtualRun<'s> {
             None => Script::new(scenario, environment),
         };
         let impair = impair.cloned().unwrap_or_default();
-        let mut world = Self {
+        let mut run = Self {
             protocol,
             scenario,
             settings,
             script,
-            machine: None,
-            counters: Value::Null,
-            starts: 0,
-            started: Duration::ZERO,
-            status: 0,
+            reference,
             at_reference: !impair.is_ideal(),
             fault_log: FaultLog::of(&impair),
             event_loop: EventLoop::new(
                 Network::new(impair, protocol.on_the_wire(), settings.seed).with_latency(LATENCY),
             ),
             agenda: BTreeMap::new(),
-            happenings: 0,
+            scheduled: 0,
             sent: 0,
             sockets: BTreeMap::new(),
             addresses: BTreeMap::new(),
@@ -168,35 +153,34 @@ impl<'s> VirtualRun<'s> {
             stopped: Vec::new(),
             key_log: String::new(),
         };
-        world.open(SocketId::MAIN, false);
-        Ok(world)
+        run.open(SocketId::MAIN, false);
+        Ok(run)
     }
 
     /// Plays to the end.
-    pub(super) fn play(mut self) -> Result<Played, SimulationError> {
+    pub(super) fn play(mut self) -> Result<RunRecord, SimulationError> {
         self.start()?;
         self.tell(Input::Begin)?;
         while self.script.outcome().is_none() {
             if let Some(why) = self.next()? {
                 let step = self.script.events().last().map(|event| event.step.clone());
                 let step = step.unwrap_or_default();
-                return Ok(self.played(ScriptOutcome::Error { why, step }));
+                return Ok(self.record_of(ScriptOutcome::Error { why, step }));
             }
         }
         // Comments are left and, over QUIC, closes.
         self.obey()?;
         let outcome = self.script.outcome().cloned();
         let outcome = outcome.unwrap_or(ScriptOutcome::Passed);
-        Ok(self.played(outcome))
+        Ok(self.record_of(outcome))
     }
 
     /// Lets happen what comes next: what arrives, then what is on the agenda, then the reference's deadline, then the
     /// script's. A sentence if the scenario must be given up.
     fn next(&mut self) -> Result<Option<String>, SimulationError> {
-        let machine = self.machine.as_ref().and_then(|machine| machine.deadline());
         let deadlines = [
             self.agenda.first_key_value().map(|((at, _), _)| *at),
-            machine.map(|due| due.saturating_add(self.started)),
+            self.reference.deadline(),
             self.script.deadline(),
         ];
         let Some(next) = self.event_loop.next_at(&deadlines) else {
@@ -211,8 +195,8 @@ impl<'s> VirtualRun<'s> {
         match self.event_loop.next(&deadlines) {
             Some(Next::Arrival(arrival)) => self.arrive(arrival)?,
             Some(Next::Deadline(0)) => {
-                if let Some((_, happening)) = self.agenda.pop_first() {
-                    self.happen(happening)?;
+                if let Some((_, event)) = self.agenda.pop_first() {
+                    self.take_place(event)?;
                 }
             }
             Some(Next::Deadline(1)) => self.drive(ToMachine::Tick)?,
@@ -228,7 +212,7 @@ impl<'s> VirtualRun<'s> {
                 if self.at_reference {
                     self.last_to_reference = self.record(from, to, payload)?;
                 }
-                match start == self.starts {
+                match start == self.reference.starts() {
                     true => self.drive(ToMachine::Datagram { from, payload }),
                     false => Ok(()),
                 }
@@ -259,10 +243,9 @@ impl<'s> VirtualRun<'s> {
         }
     }
 
-    fn happen(&mut self, happening: ScheduledEvent) -> Result<(), SimulationError> {
-        match happening {
+    fn take_place(&mut self, event: ScheduledEvent) -> Result<(), SimulationError> {
+        match event {
             ScheduledEvent::Exit { code } => {
-                self.machine = None;
                 self.exited = Some(self.event_loop.now());
                 if self.scenario.iut.role == Role::Responder {
                     self.death.get_or_insert(Death {
@@ -281,71 +264,28 @@ impl<'s> VirtualRun<'s> {
     }
 
     fn start(&mut self) -> Result<(), SimulationError> {
-        self.starts += 1;
-        self.started = self.event_loop.now();
-        self.status = 0;
-        let needs = &self.scenario.iut;
         let peer = self.sockets.get(&SocketId::MAIN).copied();
-        let period = self.settings.timing.buffer_period.to_string();
-        let mut extra = vec![("buffer_period".to_owned(), period)];
-        // Not every protocol has one.
-        extra.retain(|(name, _)| self.protocol.settings.iter().any(|it| it.name == *name));
-        if let Some(requirement) = self.settings.without {
-            extra.push(("without".to_owned(), requirement.to_owned()));
-        }
-        // A process that is started again has other random numbers.
-        let seed = self
-            .settings
-            .seed
-            .wrapping_add(u64::from(self.starts) << 32);
-        let settings = ReferenceSettings {
-            role: needs.role,
-            mode: self.protocol.mode_of(&needs.mode).to_owned(),
-            options: needs.options.clone(),
-            stream: self.settings.stream_of(self.scenario),
-            peer: peer.filter(|_| needs.role == Role::Initiator),
-            seed,
-            extra,
-        };
-        let machine = reference(self.protocol, &settings, Security::Seeded(seed), None);
-        self.machine = Some(machine.map_err(SimulationError::Reference)?);
+        let now = self.event_loop.now();
+        self.reference
+            .start(now, self.protocol, self.scenario, self.settings, peer)
+            .map_err(SimulationError::Reference)?;
         self.drive(ToMachine::Tick)
     }
 
     /// Gives the reference an input and does what it wants.
     fn drive(&mut self, input: ToMachine<'_>) -> Result<(), SimulationError> {
-        let from = self.own_address();
-        let Some(machine) = &mut self.machine else {
-            return Ok(());
-        };
-        let now = self.event_loop.now().saturating_sub(self.started);
-        machine.handle(now, input);
-        let mut sends = Vec::new();
-        while let Some(output) = machine.poll() {
-            match output {
-                Output::Send { to, payload } => sends.push((to, payload)),
-                Output::Transition { .. } => {}
-                Output::Ended { outcome, .. } => {
-                    if let Outcome::Failed(failure) = outcome {
-                        self.status = failure.status();
-                    }
-                }
-            }
-        }
-        let counters = machine.is_finished().then(|| machine.counters());
+        let from = self.reference.address();
+        let (sends, exit) = self.reference.handle(self.event_loop.now(), input);
         for (to, payload) in sends {
             let is_seen = self.at_reference && self.addresses.contains_key(&to);
             let packet = match is_seen {
                 true => self.record(from, to, &payload)?,
                 false => None,
             };
-            let way = Route::ToPeer { from, to, packet };
-            self.pass(self.scenario.iut.role, way, payload)?;
+            let route = Route::ToPeer { from, to, packet };
+            self.pass(self.scenario.iut.role, route, payload)?;
         }
-        if let Some(counters) = counters {
-            self.counters = counters;
-            self.machine = None;
-            let code = self.status;
+        if let Some(code) = exit {
             self.later(EXIT_DELAY, ScheduledEvent::Exit { code });
         }
         Ok(())
@@ -377,11 +317,11 @@ impl<'s> VirtualRun<'s> {
                     if !kill {
                         self.drive(ToMachine::Stop)?;
                     }
-                    self.machine = None;
+                    self.reference.kill();
                     let gone = self.exited.take();
                     self.stopped.push(gone.unwrap_or(self.event_loop.now()));
                     self.agenda
-                        .retain(|_, happening| !matches!(happening, ScheduledEvent::Exit { .. }));
+                        .retain(|_, event| !matches!(event, ScheduledEvent::Exit { .. }));
                     self.later(RESTART_DELAY, ScheduledEvent::Restart);
                 }
                 Action::Comment { packet, text } => {
@@ -400,7 +340,7 @@ impl<'s> VirtualRun<'s> {
         to: Option<SocketAddr>,
         payload: Vec<u8>,
     ) -> Result<(), SimulationError> {
-        let own = self.own_address();
+        let own = self.reference.address();
         let Some(from) = self.sockets.get(&socket).copied() else {
             self.script.handle(
                 self.event_loop.now(),
@@ -425,9 +365,9 @@ impl<'s> VirtualRun<'s> {
         }
         if to == own {
             self.last_to_reference = packet.or(self.last_to_reference);
-            let start = self.starts;
-            let way = Route::ToReference { start, from, to };
-            self.pass(self.scenario.iut.role.peer(), way, payload)?;
+            let start = self.reference.starts();
+            let route = Route::ToReference { start, from, to };
+            self.pass(self.scenario.iut.role.peer(), route, payload)?;
         }
         self.script
             .handle(self.event_loop.now(), Input::Sent { tag, packet });
@@ -435,7 +375,7 @@ impl<'s> VirtualRun<'s> {
     }
 
     /// Hands the network what a side sends.
-    fn pass(&mut self, from: Role, way: Route, payload: Vec<u8>) -> Result<(), SimulationError> {
+    fn pass(&mut self, from: Role, route: Route, payload: Vec<u8>) -> Result<(), SimulationError> {
         self.sent += payload.len() + HEADERS;
         if self.sent > MOST_SENT {
             return Err(SimulationError::TooMuch(MOST_SENT));
@@ -448,7 +388,7 @@ impl<'s> VirtualRun<'s> {
         let fate = self
             .event_loop
             .network
-            .send(self.event_loop.now(), from, way, payload);
+            .send(self.event_loop.now(), from, route, payload);
         if let (Some(fault_log), Some(named)) = (fault_log, named) {
             fault_log.note(from, named, fate);
         }
@@ -465,15 +405,6 @@ impl<'s> VirtualRun<'s> {
         let address = SocketAddr::from((ip, PEER_PORT.saturating_add(port)));
         self.sockets.insert(socket, address);
         self.addresses.insert(address, socket);
-    }
-
-    /// The reference's own address.
-    fn own_address(&self) -> SocketAddr {
-        let port = match self.scenario.iut.role {
-            Role::Responder => RESPONDER_PORT,
-            Role::Initiator => INITIATOR_PORT.wrapping_add(self.starts % 10_000),
-        };
-        (LOCALHOST, port).into()
     }
 
     /// Records a packet; `None` if it is larger than one can be.
@@ -493,20 +424,18 @@ impl<'s> VirtualRun<'s> {
         }
     }
 
-    fn later(&mut self, delay: Duration, happening: ScheduledEvent) {
-        self.happenings += 1;
+    fn later(&mut self, delay: Duration, event: ScheduledEvent) {
+        self.scheduled += 1;
         let at = self.event_loop.now() + delay;
-        self.agenda.insert((at, self.happenings), happening);
+        self.agenda.insert((at, self.scheduled), event);
     }
 
-    fn played(self, outcome: ScriptOutcome) -> Played {
-        Played {
+    fn record_of(self, outcome: ScriptOutcome) -> RunRecord {
+        RunRecord {
             key_log: self.key_log,
             outcome,
             judgements: self.script.judgements(),
-            counters: self
-                .machine
-                .map_or(self.counters, |machine| machine.counters()),
+            counters: self.reference.counters(),
             events: self.script.events().to_vec(),
             ignored: self.script.ignored().clone(),
             bindings: self.script.bindings().clone(),

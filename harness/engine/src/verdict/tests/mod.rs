@@ -1,3 +1,7 @@
+mod counters;
+mod deaths;
+mod waivers;
+
 use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -282,56 +286,6 @@ fn what_script_and_monitor_both_found_is_told_once() {
 }
 
 #[test]
-fn a_waived_finding_is_listed_and_neither_counts_nor_passes() {
-    let mut case = Case::passed();
-    case.observations.push(found("MS-W-12", 3, Some(5)));
-    let waiver = |requirement: &str| Waiver {
-        requirement: requirement.to_owned(),
-        scenario: None,
-        because: "ticket 417".to_owned(),
-        until: "2027-03-01".to_owned(),
-    };
-    case.waivers = vec![waiver("MS-H-05"), waiver("MS-W-12")];
-    let composed = case.composed();
-    assert_eq!(composed.verdict.verdict, Verdict::Waived);
-    assert_eq!(
-        composed.verdict.reason.as_deref(),
-        Some("MS-W-12 is waived: ticket 417")
-    );
-    assert_eq!(composed.findings[0].waived.as_deref(), Some("ticket 417"));
-    assert_eq!(composed.waived, [1]);
-    assert_eq!(case.of("MS-W-12"), Verdict::Waived);
-}
-
-#[test]
-fn a_script_that_ended_by_a_waived_finding_is_no_pass() {
-    let mut case = Case::failed("MS-H-12");
-    case.waivers = vec![Waiver {
-        requirement: "MS-H-12".to_owned(),
-        scenario: None,
-        because: "known".to_owned(),
-        until: "2027-03-01".to_owned(),
-    }];
-    assert_eq!(case.verdict(), Verdict::Waived);
-}
-
-#[test]
-fn a_waiver_that_names_a_scenario_waives_in_no_other() {
-    let mut case = Case::failed("MS-H-12");
-    let waiver = |scenario: &str| Waiver {
-        requirement: "MS-H-12".to_owned(),
-        scenario: Some(scenario.to_owned()),
-        because: "known".to_owned(),
-        until: "2027-03-01".to_owned(),
-    };
-    case.waivers = vec![waiver("mediastream/3way/responder/y")];
-    assert_eq!(case.verdict(), Verdict::Fail);
-    case.waivers.push(waiver("mediastream/3way/responder/x"));
-    assert_eq!(case.verdict(), Verdict::Waived);
-    assert_eq!(case.composed().waived, [1]);
-}
-
-#[test]
 fn what_is_listed_and_judged_by_nothing_is_not_observed() {
     let mut case = Case::passed();
     case.judged = vec!["MS-H-22"];
@@ -521,67 +475,6 @@ fn a_doubt_about_what_the_scenario_does_not_name_is_listed_only() {
 }
 
 #[test]
-fn the_silence_of_a_dead_implementation_is_no_second_finding() {
-    let mut case = Case::failed("MS-W-17");
-    if let ScriptOutcome::Failed(failure) = &mut case.script {
-        failure.packet = None;
-        failure.payload = None;
-    }
-    case.death = Some(Death {
-        time: Duration::from_millis(1_200),
-        got: "exit status 101".to_owned(),
-        packet: Some(7),
-    });
-    let findings = case.composed().findings;
-    assert_eq!(findings.len(), 1, "{findings:?}");
-    assert_eq!(findings[0].got, "exit status 101");
-}
-
-#[test]
-fn a_death_by_frames_as_they_are_breaks_what_was_asked_for_and_nothing_else() {
-    let case = |step: &str| {
-        let mut case = Case::failed("MS-H-05");
-        if let ScriptOutcome::Failed(failure) = &mut case.script {
-            (failure.packet, failure.payload) = (None, None);
-            failure.step = step.to_owned();
-        }
-        case.death = Some(Death {
-            time: Duration::from_millis(1_200),
-            got: "exit status 101".to_owned(),
-            packet: Some(7),
-        });
-        case
-    };
-    let told = |case: &Case| {
-        let findings = case.composed().findings.into_iter();
-        let told = findings.map(|it| (it.requirement, it.got));
-        told.collect::<Vec<_>>()
-    };
-    let own = [("MS-H-05".to_owned(), "nothing".to_owned())];
-    assert_eq!(told(&case("0")), own);
-    // After its step, which waits, another frame may have been the last straw.
-    let mut about_survival = case("1");
-    assert_eq!(told(&about_survival), own);
-    about_survival.requirements.push("MS-W-17");
-    let told = told(&about_survival).into_iter().map(|(id, _)| id);
-    assert_eq!(told.collect::<Vec<_>>(), ["MS-W-17", "MS-H-05"]);
-}
-
-#[test]
-fn an_implementation_that_died_breaks_the_requirement_to_survive() {
-    let mut case = Case::failed("MS-H-12");
-    case.death = Some(Death {
-        time: Duration::from_millis(1_200),
-        got: "exit status 101".to_owned(),
-        packet: Some(7),
-    });
-    let composed = case.composed();
-    assert_eq!(composed.findings[0].requirement, "MS-W-17");
-    assert_eq!(composed.findings[0].packet, Some(7));
-    assert_eq!(case.of("MS-W-17"), Verdict::Fail);
-}
-
-#[test]
 fn a_requirement_that_one_scenario_judged_is_judged() {
     use Verdict::{Advice, Error, Fail, Inconclusive, NotApplicable, NotObserved, Pass, Waived};
     for silent in [NotApplicable, NotObserved] {
@@ -594,82 +487,4 @@ fn a_requirement_that_one_scenario_judged_is_judged() {
     assert_eq!(Pass.with(Inconclusive), Inconclusive);
     assert_eq!(Fail.with(Error), Fail);
     assert_eq!(NotApplicable.with(NotObserved), NotObserved);
-}
-
-#[test]
-fn what_counters_show_is_judged_by_them_and_by_nothing_else() {
-    let case = |counter: Option<Counter>| Case {
-        inside: counter
-            .map(|counter| ("duplicates".to_owned(), counter))
-            .into_iter()
-            .collect(),
-        requirements: vec!["MS-H-12", "MS-D-08"],
-        judged: vec!["MS-H-12", "MS-D-08"],
-        counted: json!([
-            { "counter": "duplicates", "is": { "at_least": 10 }, "requirement": "MS-D-08" },
-        ]),
-        ..Case::passed()
-    };
-    let unseen = Counter::Unseen("there is no [observe]".to_owned());
-    let unreadable = Counter::Unreadable("no JSON".to_owned());
-    for (counter, verdict, why) in [
-        (Some(Counter::Is(10)), Verdict::Pass, ""),
-        (Some(Counter::Is(9)), Verdict::Fail, ""),
-        (
-            Some(unseen),
-            Verdict::NotObserved,
-            "not observed: MS-D-08, for there is no [observe]",
-        ),
-        (
-            Some(unreadable),
-            Verdict::Inconclusive,
-            "not judged: MS-D-08 (no JSON)",
-        ),
-        (None, Verdict::NotObserved, ""),
-    ] {
-        let case = case(counter);
-        assert_eq!((case.of("MS-D-08"), case.verdict()), (verdict, verdict));
-        assert_eq!(case.of("MS-H-12"), Verdict::Pass);
-        let reason = case.composed().verdict.reason.unwrap_or_default();
-        assert!(reason.contains(why), "{reason}");
-    }
-    let found = case(Some(Counter::Is(9))).composed().findings;
-    let message = "expected to have counted duplicates: at least 10, got 9";
-    assert_eq!(found[0].message, message);
-}
-
-#[test]
-fn counters_say_nothing_of_a_conversation_that_broke_off() {
-    let case = Case {
-        inside: Inside::from([("duplicates".to_owned(), Counter::Is(10))]),
-        counted: json!([{ "counter": "duplicates", "is": 9, "requirement": "MS-D-08" }]),
-        ..Case::failed("MS-H-12")
-    };
-    assert_eq!(case.of("MS-D-08"), Verdict::NotObserved);
-    assert_eq!(case.composed().findings.len(), 1);
-}
-
-#[test]
-fn counters_that_cannot_be_found_are_told_with_what_there_is() {
-    let json =
-        json!({ "rx": { "dup": 3, "bad": { "short": 2, "long": 5 }, "mean": 0.5, "less": -1 } });
-    let read = |pointer: &str| {
-        let places = [("duplicates".to_owned(), pointer.to_owned())].into();
-        Counter::read("duplicates", &places, &json)
-    };
-    let why = |pointer: &str| match read(pointer) {
-        Counter::Unreadable(why) => why,
-        other => panic!("{other:?}"),
-    };
-    assert_eq!(read("/rx/dup"), Counter::Is(3));
-    assert_eq!(read("/rx/bad"), Counter::Is(7));
-    assert_eq!(
-        why("/dup"),
-        "duplicates is to be at \"/dup\", and nothing is there; numbers are at \"/rx/dup\", \
-         \"/rx/bad/short\", \"/rx/bad/long\", \"/rx/mean\", \"/rx/less\""
-    );
-    for (pointer, shown) in [("/rx/mean", "0.5"), ("/rx/less", "-1"), ("/rx", "{")] {
-        let why = why(pointer);
-        assert!(why.contains(&format!("and there is {shown}")), "{why}");
-    }
 }

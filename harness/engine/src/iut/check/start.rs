@@ -1,0 +1,213 @@
+//! How an implementation is started and reached.
+
+use std::net::SocketAddr;
+
+use shakedown_protocol::requirement::Role;
+
+use super::{Checker, root};
+use crate::document::{Pointer, did_you_mean};
+use crate::iut::placeholder::{self, KNOWN};
+use crate::iut::{Per, Ready, Start};
+
+impl Checker<'_> {
+    pub(super) fn start(&mut self, start: &Start) {
+        let place = root("start");
+        self.command(&start.command, &place.key("command"));
+        if let Some(plain) = &start.plain {
+            self.command(plain, &place.key("plain"));
+        }
+        for (name, words) in &start.options {
+            let place = place.key("options").key(name);
+            self.placeholders(words, &place, &[&KNOWN[..], &["number"]].concat());
+            let Some(protocol) = self.protocol else {
+                continue;
+            };
+            let known = || protocol.options().map(|option| option.name);
+            let Some(option) = protocol.options().find(|known| known.name == name) else {
+                let message = format!("{} has no option `{name}`", protocol.id);
+                let help = did_you_mean(name, known());
+                self.at_key(&place, message, help.as_deref());
+                continue;
+            };
+            let is_told = placeholder::any(words.iter().map(String::as_str), &["number"]);
+            if option.takes_number() != is_told {
+                let (message, help) = match option.takes_number() {
+                    true => (
+                        format!("`{name}` takes a number, but no argument holds it"),
+                        "write `{number}` where it stands",
+                    ),
+                    false => (format!("`{name}` takes no number"), "leave `{number}` out"),
+                };
+                self.at_key(&place, message, Some(help));
+            }
+        }
+        self.fixed(&start.grace, &place.key("grace"));
+        self.fixed(&start.ready_within, &place.key("ready_within"));
+        let place = place.key("ready");
+        match &start.ready {
+            Ready::Line(line) if line.is_empty() => {
+                let help = "write a part of the line that it prints when it is ready";
+                self.at(&place.key("line"), "every line contains this", Some(help));
+            }
+            Ready::After(span) => self.fixed(span, &place.key("after")),
+            Ready::Port(false) => {
+                let help = "write `{ port = true }`, `{ line = \"...\" }` or `{ after = \"2s\" }`";
+                self.at(&place.key("port"), "this waits for nothing", Some(help));
+            }
+            Ready::Port(true) | Ready::Line(_) => {}
+        }
+    }
+
+    pub(super) fn command(&mut self, words: &[String], place: &Pointer) {
+        if words.first().is_none_or(String::is_empty) {
+            let help = "name a program; each argument is a text of its own";
+            self.at(place, "the command is empty", Some(help));
+        }
+        self.placeholders(words, place, &KNOWN);
+    }
+
+    pub(super) fn placeholders(
+        &mut self,
+        words: &[String],
+        place: &Pointer,
+        known: &[&'static str],
+    ) {
+        for (index, word) in words.iter().enumerate() {
+            for name in placeholder::names(word) {
+                if !known.contains(&name) {
+                    let message = format!("`{{{name}}}` stands for nothing");
+                    let help = did_you_mean(name, known.iter().copied()).map(|meant| {
+                        format!("{meant} (for a brace itself write it twice: `{{{{`)")
+                    });
+                    self.at(&place.index(index), message, help.as_deref());
+                }
+            }
+        }
+    }
+
+    pub(super) fn initiator(&mut self) {
+        let one = self.one_that(Role::Initiator);
+        let Some(start) = &self.iut.start else {
+            let message = format!("{one} is started for each scenario: `[start]` is missing");
+            let help = "add `[start]` with a command that contains `{peer}`, the address to ask";
+            return self.at_key(&root("role"), message, Some(help));
+        };
+        let place = root("start");
+        let mut commands = vec![("command", &start.command)];
+        commands.extend(start.plain.iter().map(|plain| ("plain", plain)));
+        for (name, words) in commands {
+            let texts = || words.iter().map(String::as_str);
+            if !placeholder::any(texts(), &["peer"]) {
+                let (own, other) = (self.side(Role::Initiator), self.side(Role::Responder));
+                let message = format!("the {own} is not told whom to ask");
+                let help =
+                    format!("put `{{peer}}` where the address and port of the {other} belong");
+                self.at(&place.key(name), message, Some(&help));
+            }
+            if placeholder::any(texts(), &["address", "port"]) {
+                let other = self.side(Role::Responder);
+                let message = format!("`{{address}}` and `{{port}}` are a {other}'s");
+                let help = "`{peer}` is the address of the other side";
+                self.at(&place.key(name), message, Some(help));
+            }
+        }
+        self.mode_is_told(start);
+        if self.root.get(&place.key("ready")).is_some() {
+            let message = format!("{one} is not waited for: it speaks first");
+            self.at_key(&place.key("ready"), message, Some("remove this"));
+        }
+        if start.per == Per::Run {
+            let message = format!("{one} is started for each scenario");
+            self.at(&place.key("per"), message, Some("remove this"));
+        }
+        if self.iut.reach.is_some() {
+            let message = format!("{one} is not reached: it asks");
+            self.at_key(&root("reach"), message, Some("remove this"));
+        }
+    }
+
+    pub(super) fn responder(&mut self) {
+        let start = self.iut.start.as_ref();
+        let place = root("reach").key("address");
+        let told = start.is_some_and(|start| placeholder::any(start.words(), &["address", "port"]));
+        let Some(reach) = &self.iut.reach else {
+            if !told {
+                let side = self.side(Role::Responder);
+                let message = format!("nothing says where the {side} is reached");
+                let help = "add `[reach]` with `address = \"127.0.0.1:4444\"`, or put `{address}` \
+                            into the command";
+                self.at_key(&root("role"), message, Some(help));
+            }
+            return;
+        };
+        let names = placeholder::names(&reach.address);
+        let chosen = names.contains(&"port");
+        if let Some(name) = names.iter().find(|name| **name != "port") {
+            let help = "only `{port}` can stand here, for a free port";
+            self.at(
+                &place,
+                format!("`{{{name}}}` stands for nothing here"),
+                Some(help),
+            );
+        } else if !is_address(&reach.address.replace("{port}", "1")) {
+            let message = format!("{:?} is no address and port", reach.address);
+            let help = "write for example `127.0.0.1:4444`, `[::1]:4444` or `127.0.0.1:{port}`";
+            self.at(&place, message, Some(help));
+        } else if chosen && start.is_none() {
+            let message = "what runs already does not listen on a port that is chosen now";
+            let help = "write its port, or say in `[start]` how to start it";
+            self.at(&place, message, Some(help));
+        } else if chosen && !told {
+            let message = "a free port is chosen, but the command is not told which";
+            let help = "put `{address}` or `{port}` into the command";
+            self.at(&root("start").key("command"), message, Some(help));
+        }
+        match start {
+            Some(start) => {
+                self.mode_is_told(start);
+                let words = || start.command.iter().chain(start.plain.iter().flatten());
+                if placeholder::any(words().map(String::as_str), &["peer"]) {
+                    let message = format!("`{{peer}}` is {}'s", self.one_that(Role::Initiator));
+                    let side = self.side(Role::Responder);
+                    let help = format!("`{{address}}` is where a {side} listens");
+                    self.at(&root("start").key("command"), message, Some(&help));
+                }
+            }
+            None if self.iut.modes.len() > 1 => {
+                let message = "what runs already runs in one mode";
+                let help = "name that mode, or say in `[start]` how to start it in each";
+                self.at(&root("modes"), message, Some(help));
+            }
+            None => {}
+        }
+    }
+
+    fn mode_is_told(&mut self, start: &Start) {
+        let told = placeholder::any(start.command.iter().map(String::as_str), &["mode"]);
+        if self.iut.modes.len() > 1 && !told {
+            let message = "several modes are claimed, but the command is not told which";
+            let help = "put `{mode}` into the command, or describe each mode in its own file";
+            self.at(&root("start").key("command"), message, Some(help));
+        }
+    }
+
+    /// What the protocol calls a side.
+    fn side(&self, role: Role) -> &'static str {
+        self.protocol.map_or(role.name(), |known| known.side(role))
+    }
+
+    /// The same with its article.
+    fn one_that(&self, role: Role) -> String {
+        let side = self.side(role);
+        let article = match side.starts_with(['a', 'e', 'i', 'o', 'u']) {
+            true => "an",
+            false => "a",
+        };
+        format!("{article} {side}")
+    }
+}
+
+fn is_address(text: &str) -> bool {
+    text.parse::<SocketAddr>()
+        .is_ok_and(|address| address.port() != 0)
+}

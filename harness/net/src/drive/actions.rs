@@ -1,0 +1,104 @@
+//! What the script wants done.
+
+use std::net::SocketAddr;
+use std::sync::atomic::Ordering;
+use std::time::Duration;
+
+use shakedown_engine::script::{Action, Input, SocketId};
+
+use super::Drive;
+
+/// Lateness below this is that of every timer and is not told.
+const PUNCTUAL: Duration = Duration::from_millis(5);
+
+impl Drive {
+    pub(super) async fn act(&mut self, action: Action) {
+        match action {
+            Action::Open {
+                socket,
+                other_address,
+            } => match self.sockets.open(socket, other_address) {
+                Ok(port) => self.capture.opened(port),
+                Err(why) => self.refuse(&why),
+            },
+            Action::Close { socket } => self.sockets.close(socket),
+            Action::Send {
+                tag,
+                socket,
+                to,
+                payload,
+            } => self.send(tag, socket, to, &payload).await,
+            Action::RestartIut { kill } => self.begin_restart(kill),
+            Action::Comment { packet, text } => self.capture.comment(packet, text),
+            Action::Secrets(lines) => self.capture.secrets(&lines),
+        }
+    }
+
+    async fn send(&mut self, tag: u64, from: SocketId, to: Option<SocketAddr>, payload: &[u8]) {
+        self.record_arrivals();
+        let to = to
+            .or_else(|| self.capture.relay_address())
+            .or_else(|| self.instance.as_ref().and_then(|instance| instance.address));
+        let (Some(socket), Some(to)) = (self.sockets.get(from), to) else {
+            return self.refuse("the socket is not open, or nobody is there to send to");
+        };
+        let now = self.clock.now();
+        match socket.send(payload, to).await {
+            Ok(()) => {
+                let packet = self.capture.note(now, socket.local(), to, payload);
+                if self.ended.is_none() {
+                    self.last_sent = packet.or(self.last_sent);
+                }
+                let wall = self.clock.wall(now).as_nanos();
+                let wall = u64::try_from(wall).unwrap_or(u64::MAX);
+                self.last_sent_at.store(wall, Ordering::Relaxed);
+                // What made the script send it was at `told`.
+                let reaction = now.saturating_sub(self.told);
+                if reaction >= PUNCTUAL {
+                    self.behind += reaction;
+                }
+                self.told = self.told.max(now);
+                self.script.handle(self.told, Input::Sent { tag, packet });
+                if !self.behind.is_zero() {
+                    self.lateness = self.lateness.max(self.behind);
+                    self.busy.late(now, self.behind);
+                    self.script.handle(self.told, Input::Late(self.behind));
+                }
+            }
+            Err(error) => {
+                let why = format!("{} bytes could not be sent to {to}: {error}", payload.len());
+                self.refuse(&why);
+            }
+        }
+    }
+
+    fn refuse(&mut self, why: &str) {
+        self.told = self.told.max(self.clock.now());
+        self.script.handle(self.told, Input::Refused { why });
+    }
+
+    fn begin_restart(&mut self, kill: bool) {
+        let Some(instance) = self.instance.take() else {
+            return self.refuse("the implementation is not there any more");
+        };
+        let restart = self.restart.clone();
+        let gone = self.ended.take().map(|_| self.ended_at);
+        self.stopped.push(gone.unwrap_or_else(|| self.clock.now()));
+        self.news = None;
+        self.restarting = Some(Box::pin(async move {
+            restart
+                .launcher
+                .restart(instance, &restart.needs, kill)
+                .await
+        }));
+    }
+
+    pub(super) async fn note_lateness(&mut self, late: Duration) {
+        if late < PUNCTUAL {
+            return;
+        }
+        self.lateness = self.lateness.max(late);
+        self.busy.late(self.clock.now(), late);
+        self.tell(Input::Late(late), self.told).await;
+    }
+}

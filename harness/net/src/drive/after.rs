@@ -1,0 +1,71 @@
+//! What comes after the script: whoever is late is waited for, and whoever goes on is told that it is over.
+
+use std::time::Duration;
+
+use shakedown_engine::script::{Input, ScriptOutcome};
+use tokio::sync::watch;
+use tokio::time::sleep_until;
+
+use super::sockets::Received;
+use super::{Drive, End, HEARTBEAT, ended};
+
+/// How long what is closed at the end may be repeated to whoever goes on.
+const GOODBYE: Duration = Duration::from_millis(500);
+
+impl Drive {
+    /// Where a step got nothing in its window: waits for as long as the implementation was kept waiting
+    /// in it. Tells how late something came then; whoever was only kept from it does it now.
+    pub(super) async fn linger(&mut self, end: &End) -> Option<Duration> {
+        self.look();
+        let End::Played(ScriptOutcome::Failed(failure)) = end else {
+            return None;
+        };
+        if failure.packet.is_some() || failure.slack.is_none() {
+            return None;
+        }
+        let was_there = self.ended.is_none();
+        loop {
+            let now = self.clock.now();
+            let until = failure.time + self.busy.excused(failure.since, now);
+            let told = std::mem::take(&mut self.pending).into_iter();
+            let (received, _) = self.sockets.drain(&self.clock);
+            for Received {
+                socket, arrival, ..
+            } in told.map(|(it, _)| it).chain(received)
+            {
+                let (at, script) = (arrival.at, &mut self.script);
+                if at > failure.time && !script.passes_over(socket, at, &arrival.payload) {
+                    return Some(at - failure.time);
+                }
+            }
+            if now >= until {
+                return None;
+            }
+            tokio::select! {
+                () = self.sockets.readable() => {}
+                _ = ended(self.instance.as_ref(), self.ended), if was_there => {
+                    return Some(self.clock.now().saturating_sub(failure.time));
+                }
+                () = sleep_until(self.clock.instant(until.min(now + HEARTBEAT))) => self.look(),
+            }
+        }
+    }
+
+    /// Closes what is open, and lets whoever goes on hear of it, for [`GOODBYE`] at most.
+    pub(super) async fn say_goodbye(&mut self) {
+        // Who wants an end now gets it after the first word.
+        let (_, nobody) = watch::channel(false);
+        let is_stopped = *std::mem::replace(&mut self.stop, nobody).borrow();
+        self.limit = self.clock.now() + GOODBYE;
+        self.tell(Input::End, self.clock.now()).await;
+        while !is_stopped && !self.script.is_quiet() && self.cut_off().is_none() {
+            let now = self.clock.now();
+            let more = self.drain().await;
+            self.tell_pending().await;
+            self.tick_until(now).await;
+            if !more {
+                self.wait().await;
+            }
+        }
+    }
+}
