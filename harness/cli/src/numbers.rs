@@ -1,4 +1,4 @@
-//! Whole numbers on the command line.
+//! WholeNumber numbers on the command line.
 
 use std::ffi::OsStr;
 use std::marker::PhantomData;
@@ -22,8 +22,8 @@ pub(crate) const AT_LEAST_1_U32: RangeInclusive<u64> = 1..=u32::MAX as u64;
 pub(crate) const ANY_U8: RangeInclusive<u64> = 0..=u8::MAX as u64;
 
 /// Reads a whole number of `range`. The error of another one says which are right, and what the flag is for.
-pub(crate) fn whole<N>(range: RangeInclusive<u64>) -> Whole<N> {
-    Whole {
+pub(crate) fn whole<N>(range: RangeInclusive<u64>) -> WholeNumber<N> {
+    WholeNumber {
         range,
         number: PhantomData,
     }
@@ -41,18 +41,18 @@ pub(crate) fn may_be_negative(command: Command) -> Command {
 
 /// A reader of whole numbers.
 #[derive(Debug)]
-pub(crate) struct Whole<N> {
+pub(crate) struct WholeNumber<N> {
     range: RangeInclusive<u64>,
     number: PhantomData<fn() -> N>,
 }
 
-impl<N> Clone for Whole<N> {
+impl<N> Clone for WholeNumber<N> {
     fn clone(&self) -> Self {
         whole(self.range.clone())
     }
 }
 
-impl<N: FromStr + Clone + Send + Sync + 'static> TypedValueParser for Whole<N> {
+impl<N: FromStr + Clone + Send + Sync + 'static> TypedValueParser for WholeNumber<N> {
     type Value = N;
 
     fn parse_ref(
@@ -72,7 +72,7 @@ impl<N: FromStr + Clone + Send + Sync + 'static> TypedValueParser for Whole<N> {
     }
 }
 
-impl<N> Whole<N> {
+impl<N> WholeNumber<N> {
     /// Which numbers are right, and what the flag is for.
     fn wrong(&self, arg: Option<&Arg>) -> String {
         let (least, most) = (self.range.start(), self.range.end());

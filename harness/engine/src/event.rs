@@ -6,7 +6,7 @@
 use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
-use shakedown_protocol::monitor::Off;
+use shakedown_protocol::monitor::MissedMoment;
 
 use crate::interop::{InteropStarted, InteropSummary, PairEvent};
 use crate::verdict::Verdict;
@@ -207,7 +207,7 @@ pub struct FindingEvent {
     pub advisory: bool,
     /// The moment that was missed, if it is about time: in the capture's time, and not told.
     #[serde(skip)]
-    pub off: Option<Off>,
+    pub off: Option<MissedMoment>,
 }
 
 impl FindingEvent {

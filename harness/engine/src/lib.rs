@@ -12,7 +12,6 @@
 //! processes, threads or clocks.
 
 pub mod check;
-mod dice;
 pub mod document;
 pub mod event;
 pub mod explore;
@@ -23,6 +22,7 @@ pub mod iut;
 pub mod judge;
 pub mod network;
 pub mod quic;
+mod random;
 pub mod reference;
 pub mod scenario;
 pub mod schema;

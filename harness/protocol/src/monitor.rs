@@ -51,12 +51,12 @@ pub struct Finding {
     pub field: Option<Field>,
     /// How far it is off, where it is about time and nothing else.
     #[serde(skip)]
-    pub off: Option<Off>,
+    pub off: Option<MissedMoment>,
 }
 
 /// A moment that was missed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Off {
+pub struct MissedMoment {
     /// From when on it could be missed, as the capture counts time.
     pub since: Duration,
     /// Until when it was.

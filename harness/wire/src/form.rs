@@ -18,7 +18,7 @@ pub struct Form {
     /// one a decoder checks no more than the lengths of the fixed fields.
     pub version: Option<u8>,
     /// The values of fields that are not given; all others are 0 or empty.
-    pub usual: &'static [(&'static str, Usual)],
+    pub usual: &'static [(&'static str, DefaultValue)],
     /// Bits of `flags` that have a name of their own.
     pub bits: &'static [(&'static str, u16)],
     /// The extensions that have a name.
@@ -87,7 +87,7 @@ pub enum Kind {
 
 /// A value that nobody gave.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Usual {
+pub enum DefaultValue {
     Number(u64),
     /// The length of the payload, in bytes.
     PayloadLength,

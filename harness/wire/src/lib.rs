@@ -21,7 +21,7 @@ mod writer;
 
 pub use datagram::Datagram;
 pub use error::{DecodeError, Fault, Rule};
-pub use form::{Extension, Field, Form, Kind, Start, Usual};
+pub use form::{DefaultValue, Extension, Field, Form, Kind, Start};
 pub use reader::Reader;
 pub use tlv::{Tlv, Tlvs};
 pub use writer::Writer;

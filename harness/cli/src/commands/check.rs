@@ -44,9 +44,9 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
 
-    /// Where they were taken
-    #[arg(long, value_enum, default_value_t = Where::Path)]
-    vantage: Where,
+    /// TakenAt they were taken
+    #[arg(long, value_enum, default_value_t = TakenAt::Path)]
+    vantage: TakenAt,
 
     /// The weakest level whose findings count; those below are advice
     #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
@@ -88,9 +88,9 @@ pub(crate) struct Args {
     reports: ReportArgs,
 }
 
-/// Where a capture was taken.
+/// TakenAt a capture was taken.
 #[derive(Debug, Clone, Copy, ValueEnum)]
-enum Where {
+enum TakenAt {
     /// At the sender of media: a gap, swap or repetition is its doing
     Sender,
     /// On the path or at the receiver: the network may have done it
@@ -130,8 +130,8 @@ impl Args {
         CheckSettings {
             monitor: MonitorSettings {
                 vantage: match self.vantage {
-                    Where::Sender => Vantage::Sender,
-                    Where::Path => Vantage::Path,
+                    TakenAt::Sender => Vantage::Sender,
+                    TakenAt::Path => Vantage::Path,
                 },
                 tolerance: Tolerance::new(self.tolerance),
                 stream,

@@ -56,12 +56,12 @@ pub(crate) enum Next {
 
 /// The same datagram, so many times more.
 #[derive(Debug)]
-pub(crate) struct Same {
+pub(crate) struct Repetition {
     datagram: Vec<u8>,
     left: u32,
 }
 
-impl Same {
+impl Repetition {
     /// A datagram once, or so often.
     pub(crate) fn times(datagram: Vec<u8>, times: Option<u32>) -> Box<dyn Source> {
         let left = times.unwrap_or(1);
@@ -69,7 +69,7 @@ impl Same {
     }
 }
 
-impl Source for Same {
+impl Source for Repetition {
     fn next(&mut self, _: Duration, _: &Context) -> Result<Next, String> {
         Ok(match self.left.checked_sub(1) {
             Some(left) => {

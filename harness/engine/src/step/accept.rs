@@ -95,12 +95,12 @@ impl Watch for Asking {
 
     /// A connection is taken when its handshake is done; one whose handshake fails makes room for the
     /// next.
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let (window, refuse) = (&self.window, self.refuse);
         let expected = "a connection of the implementation";
         loop {
             let Some((number, asked)) = self.taken else {
-                let Some((number, asked)) = world.incoming.pop_front() else {
+                let Some((number, asked)) = connections.incoming.pop_front() else {
                     let failed = self.failed.join(", ");
                     let got = match failed.as_str() {
                         "" => "nothing",
@@ -109,12 +109,12 @@ impl Watch for Asking {
                     return view.not_yet(window, expected, got);
                 };
                 self.taken = Some((number, asked));
-                world.begin(number);
+                connections.begin(number);
                 if refuse {
-                    world.closes(number, view.now);
-                    world.ask(Output::Refuse(number));
+                    connections.closes(number, view.now);
+                    connections.ask(Output::Refuse(number));
                 } else {
-                    world.ask(Output::AdmitBy(number, self.faults.clone()));
+                    connections.ask(Output::AdmitBy(number, self.faults.clone()));
                 }
                 continue;
             };
@@ -126,7 +126,7 @@ impl Watch for Asking {
                 };
                 return view.came(window, asked, expected, said.to_owned(), Vec::new());
             }
-            let Some(connection) = world.connections.get(&number) else {
+            let Some(connection) = connections.by_number.get(&number) else {
                 return Look::Unfair("the connection is forgotten".to_owned());
             };
             match (connection.connected, &connection.ended) {
@@ -147,9 +147,9 @@ impl Watch for Asking {
         }
     }
 
-    fn take(&self, world: &mut Connections) {
+    fn take(&self, connections: &mut Connections) {
         if let Some((number, _)) = self.taken {
-            world.add(number, &self.name);
+            connections.add(number, &self.name);
         }
     }
 }

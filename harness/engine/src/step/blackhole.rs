@@ -32,10 +32,10 @@ impl<const SENDS: bool> Acts for Unheard<SENDS> {
         false
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         match SENDS {
-            true => start.misbehave(world, &[Fault::Deaf(true)], "deaf".into()),
-            false => start.misbehave(world, &[Fault::Silent(true)], "silent".into()),
+            true => start.misbehave(connections, &[Fault::Deaf(true)], "deaf".into()),
+            false => start.misbehave(connections, &[Fault::Silent(true)], "silent".into()),
         }
     }
 }

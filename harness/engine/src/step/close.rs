@@ -39,18 +39,18 @@ impl Acts for Close {
         false
     }
 
-    fn after_end(&self, _: Target, ended: &Ended, world: &mut Connections) -> AfterEnd {
+    fn after_end(&self, _: Target, ended: &Ended, connections: &mut Connections) -> AfterEnd {
         match ended {
             // A client that has done its part may close before the scripted peer does.
-            Ended::Application { code: 0, .. } if !world.is_client => AfterEnd::NeedsNot,
+            Ended::Application { code: 0, .. } if !connections.is_client => AfterEnd::NeedsNot,
             ended => AfterEnd::of(ended),
         }
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let number = start.target.connection()?;
-        world.closes(number, start.at);
-        world.ask(Output::Close {
+        connections.closes(number, start.at);
+        connections.ask(Output::Close {
             connection: number,
             code: self.code,
             reason: self.reason.clone().unwrap_or_default(),

@@ -89,17 +89,17 @@ impl Acts for Connect {
         On::Nothing
     }
 
-    fn act(&self, _: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, _: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let from = self.from.as_ref();
-        let from = from.map(|name| world.named(name)).transpose()?;
-        let number = world.connect(&self.name);
+        let from = from.map(|name| connections.named(name)).transpose()?;
+        let number = connections.connect(&self.name);
         let approach = Approach {
             alpn: self.alpn.clone(),
             from,
             window: self.window,
             faults: transport::faults(&self.announces, &self.believes),
         };
-        world.ask(Output::ConnectBy(number, approach));
+        connections.ask(Output::ConnectBy(number, approach));
         Ok(Act::Done("connecting".to_owned()))
     }
 }

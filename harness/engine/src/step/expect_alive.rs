@@ -49,9 +49,9 @@ impl Watch for Life {
         self.time.end
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let span = human_time(self.time.end.saturating_sub(self.time.start));
-        let known = world.connections.get(&self.connection);
+        let known = connections.by_number.get(&self.connection);
         let ended = known.and_then(|known| Some((known.ended.as_ref()?.0, known.how()?)));
         match ended.filter(|(moment, _)| moment.at < self.time.end) {
             Some((moment, how)) => {

@@ -2,7 +2,7 @@ use shakedown_protocol::streams::{APPLICATION_ERROR, CONNECTION_REFUSED};
 
 use super::prelude::streams::*;
 use super::prelude::*;
-use crate::script::streams::world::ALERTS;
+use crate::script::streams::connections::ALERTS;
 
 within! {
     /// The end of a connection to wait for: by one of `code` or in one of the ways of `or`. Whether its
@@ -121,11 +121,11 @@ impl Watch for Close {
         Some(self.connection)
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let window = &self.window;
         let called = words::the_connection(&self.wanted.connection);
         let expected = format!("{called} {}", self.wanted.ends_in_words());
-        let Some(connection) = world.connections.get(&self.connection) else {
+        let Some(connection) = connections.by_number.get(&self.connection) else {
             return Look::forgotten();
         };
         let Some((moment, ended)) = &connection.ended else {

@@ -48,9 +48,9 @@ impl Watch for Handshake {
         self.window.upper
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let (window, expected) = (&self.window, self.expected.as_str());
-        let Some(connection) = world.connections.get(&self.connection) else {
+        let Some(connection) = connections.by_number.get(&self.connection) else {
             return Look::forgotten();
         };
         match (connection.connected, &connection.ended) {

@@ -69,8 +69,8 @@ impl Silence {
     /// The first thing that breaks it: the end of the connection, bytes that no step took, an end of
     /// the stream; of a whole connection also a stream without a name or a datagram. Whether it is the
     /// end of the connection.
-    fn disturbance(&self, world: &Connections) -> Option<(Moment, String, bool)> {
-        let connection = world.connections.get(&self.connection)?;
+    fn disturbance(&self, connections: &Connections) -> Option<(Moment, String, bool)> {
+        let connection = connections.by_number.get(&self.connection)?;
         let all = match self.stream {
             Some(id) => {
                 let stream = connection.streams.get(&id);
@@ -97,9 +97,9 @@ impl Watch for Silence {
         self.time.end
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let span = human_time(self.time.end.saturating_sub(self.time.start));
-        let disturbed = self.disturbance(world);
+        let disturbed = self.disturbance(connections);
         match disturbed.filter(|(moment, _, _)| moment.at < self.time.end) {
             Some((moment, what, is_end)) => {
                 let expected = format!("nothing on {} for {span}", self.place);

@@ -89,7 +89,7 @@ impl Watch for Opening {
         self.window.upper
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let Self {
             place,
             prefix,
@@ -101,7 +101,7 @@ impl Watch for Opening {
             prefix => format!(" that begins with {}", describe::bytes(prefix)),
         };
         let expected = format!("a stream{begins} on {place}");
-        let Some(connection) = world.connections.get(&self.connection) else {
+        let Some(connection) = connections.by_number.get(&self.connection) else {
             return Look::forgotten();
         };
         let mut others = Vec::new();
@@ -138,12 +138,12 @@ impl Watch for Opening {
         }
     }
 
-    fn take(&self, world: &mut Connections) {
+    fn take(&self, connections: &mut Connections) {
         let Some(id) = self.found else {
             return;
         };
-        world.found(self.connection, id, &self.name);
-        if let Some(stream) = world.stream(self.connection, id) {
+        connections.found(self.connection, id, &self.name);
+        if let Some(stream) = connections.stream(self.connection, id) {
             stream.take(stream.taken + self.prefix.len() as u64);
         }
     }

@@ -25,9 +25,9 @@ impl Acts for Fin {
         true
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let (number, id) = start.target.stream()?;
-        world.ask(Output::Fin(number, id));
+        connections.ask(Output::Fin(number, id));
         Ok(Act::Done(format!("ended `{}`", self.0.stream)))
     }
 }

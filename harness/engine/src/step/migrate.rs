@@ -28,7 +28,7 @@ impl Acts for Migrate {
         On::Connection(&self.0.connection, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
-        start.misbehave(world, &[Fault::Move], "at another port".into())
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+        start.misbehave(connections, &[Fault::Move], "at another port".into())
     }
 }

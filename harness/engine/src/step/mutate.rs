@@ -88,7 +88,7 @@ impl Sends for Mutate {
         for patch in &self.patches {
             patch.apply(&self.frame, &mut datagram, context)?;
         }
-        Ok(Stimulus::Leaves(from, Same::times(datagram, None)))
+        Ok(Stimulus::Leaves(from, Repetition::times(datagram, None)))
     }
 }
 

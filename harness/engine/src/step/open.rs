@@ -46,19 +46,19 @@ impl Acts for Open {
         On::Connection(&self.connection, Use::Acts)
     }
 
-    fn after_end(&self, target: Target, ended: &Ended, world: &mut Connections) -> AfterEnd {
+    fn after_end(&self, target: Target, ended: &Ended, connections: &mut Connections) -> AfterEnd {
         if let Ok(number) = target.connection() {
             // Later steps may name it; they are passed over too.
-            world.open(number, self.unidirectional, &self.stream);
+            connections.open(number, self.unidirectional, &self.stream);
         }
         AfterEnd::of(ended)
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let number = start.target.connection()?;
-        let id = world.open(number, self.unidirectional, &self.stream);
+        let id = connections.open(number, self.unidirectional, &self.stream);
         let id = id.ok_or("the connection is forgotten")?;
-        world.ask(Output::Open(number, id));
+        connections.ask(Output::Open(number, id));
         let text = format!("opened `{}` (stream {})", self.stream, id.0);
         Ok(Act::Done(text))
     }

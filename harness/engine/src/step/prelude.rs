@@ -20,7 +20,7 @@ pub(super) mod datagrams {
     pub(crate) use crate::script::context::Decoded;
     pub(crate) use crate::script::inbox::Arrival;
     pub(crate) use crate::script::judge::Judge;
-    pub(crate) use crate::script::send::{self, From, Next, Same, Sends, Source, Stimulus};
+    pub(crate) use crate::script::send::{self, From, Next, Repetition, Sends, Source, Stimulus};
     pub(crate) use crate::script::wait::{Awaited, End, Offer, Waits};
     pub(crate) use crate::script::{Failure, SocketId};
 }
@@ -31,12 +31,12 @@ pub(super) mod streams {
 
     pub(crate) use crate::script::send;
     pub(crate) use crate::script::streams::acts::{
-        Act, Acts, AfterEnd, Going, Ongoing, Start, Target,
+        Act, Acts, AfterEnd, Ongoing, Progress, Start, Target,
     };
+    pub(crate) use crate::script::streams::connections::{Connection, Connections, Stream};
     pub(crate) use crate::script::streams::ended::{Ended, Moment};
     pub(crate) use crate::script::streams::view::{Look, View};
     pub(crate) use crate::script::streams::wait::{Looks, Watch};
-    pub(crate) use crate::script::streams::world::{Connection, Connections, Stream};
     pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, On, Use, WithCode};
     pub(crate) use crate::step::names::{is_main, main_connection};
 }

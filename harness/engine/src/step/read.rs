@@ -268,9 +268,9 @@ impl Watch for Reading {
         self.window.upper
     }
 
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look {
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let (window, name) = (self.window, self.name.clone());
-        let Some(connection) = world.connections.get_mut(&self.connection) else {
+        let Some(connection) = connections.by_number.get_mut(&self.connection) else {
             return Look::Unfair(format!("the connection of `{name}` is forgotten"));
         };
         let how = connection.how();
@@ -332,17 +332,18 @@ impl Watch for Reading {
     }
 
     /// Takes what it has looked at.
-    fn take(&self, world: &mut Connections) {
-        if let (Some(offset), Some(stream)) =
-            (self.offset, world.stream(self.connection, self.stream))
-        {
+    fn take(&self, connections: &mut Connections) {
+        if let (Some(offset), Some(stream)) = (
+            self.offset,
+            connections.stream(self.connection, self.stream),
+        ) {
             stream.take(offset);
         }
-        self.let_go(world);
+        self.let_go(connections);
     }
 
-    fn let_go(&self, world: &mut Connections) {
-        if let Some(stream) = world.stream(self.connection, self.stream) {
+    fn let_go(&self, connections: &mut Connections) {
+        if let Some(stream) = connections.stream(self.connection, self.stream) {
             stream.is_wanted = false;
         }
     }

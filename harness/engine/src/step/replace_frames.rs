@@ -39,9 +39,9 @@ impl Acts for ReplaceFrames {
         On::Connection(&self.connection, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let frames = send::hex(&self.hex)?;
         let text = format!("the frames {} are to be sent", describe::bytes(&frames));
-        start.misbehave(world, &[Fault::Replace(frames)], text)
+        start.misbehave(connections, &[Fault::Replace(frames)], text)
     }
 }

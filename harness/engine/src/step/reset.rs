@@ -26,10 +26,10 @@ impl Acts for Reset {
         On::Stream(&self.0.stream, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let (number, id) = start.target.stream()?;
         let WithCode { stream, code } = &self.0;
-        world.ask(Output::Reset(number, id, *code));
+        connections.ask(Output::Reset(number, id, *code));
         Ok(Act::Done(format!("broke off `{stream}` with code {code}")))
     }
 }

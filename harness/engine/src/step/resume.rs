@@ -26,8 +26,8 @@ impl Acts for Resume {
         AfterEnd::Acts
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let faults = [Fault::Deaf(false), Fault::Silent(false)];
-        start.misbehave(world, &faults, "packets pass again".into())
+        start.misbehave(connections, &faults, "packets pass again".into())
     }
 }

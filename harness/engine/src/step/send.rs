@@ -60,6 +60,9 @@ impl Sends for Send {
     fn stimulus(&self, _: Duration, context: &Context) -> Result<Stimulus, String> {
         let datagram = send::typed(&self.frame, &self.fields, context)?;
         let from = From::named(self.from.as_deref(), context)?;
-        Ok(Stimulus::Leaves(from, Same::times(datagram, self.times)))
+        Ok(Stimulus::Leaves(
+            from,
+            Repetition::times(datagram, self.times),
+        ))
     }
 }

@@ -37,10 +37,10 @@ impl Acts for SendDatagram {
         On::Connection(&self.connection, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let bytes = send::hex(&self.hex)?;
         let text = format!("sent the datagram {}", describe::bytes(&bytes));
-        world.ask(Output::Datagram(start.target.connection()?, bytes));
+        connections.ask(Output::Datagram(start.target.connection()?, bytes));
         Ok(Act::Done(text))
     }
 }

@@ -59,6 +59,9 @@ impl Sends for SendRaw {
         let from = From::named(self.from.as_deref(), context)?;
         let mut datagram = send::hex(&self.hex)?;
         datagram.resize(self.pad_to.unwrap_or(0).max(datagram.len()), 0);
-        Ok(Stimulus::Leaves(from, Same::times(datagram, self.times)))
+        Ok(Stimulus::Leaves(
+            from,
+            Repetition::times(datagram, self.times),
+        ))
     }
 }

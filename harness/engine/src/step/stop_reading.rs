@@ -34,8 +34,8 @@ impl<const READS: bool> Acts for Reading<READS> {
         }
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
-        world.hold(start.target.stream()?, !READS);
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+        connections.hold(start.target.stream()?, !READS);
         Ok(Act::Done(match READS {
             true => format!("reading `{}` again", self.0.stream),
             false => format!("reading no more of `{}`", self.0.stream),

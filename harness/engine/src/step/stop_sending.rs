@@ -26,10 +26,10 @@ impl Acts for StopSending {
         On::Stream(&self.0.stream, Use::Acts)
     }
 
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let (number, id) = start.target.stream()?;
         let WithCode { stream, code } = &self.0;
-        world.ask(Output::StopSending(number, id, *code));
+        connections.ask(Output::StopSending(number, id, *code));
         let text = format!("asked for no more of `{stream}`, with code {code}");
         Ok(Act::Done(text))
     }

@@ -223,40 +223,45 @@ impl Ongoing for Writing {
         self.due
     }
 
-    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut Connections) -> Going {
+    fn go_on(
+        &mut self,
+        now: Duration,
+        mark: &mut Duration,
+        connections: &mut Connections,
+    ) -> Progress {
         let (number, id) = (self.connection, self.stream);
-        let connection = world.connections.get(&number);
+        let connection = connections.by_number.get(&number);
         let is_over = connection.is_none_or(|connection| connection.ended.is_some());
         if is_over && !self.pieces.is_empty() {
-            return Going::Ended;
+            return Progress::Ended;
         }
         while now >= self.due
             && let Some(piece) = self.pieces.pop_front()
         {
             *mark = now.max(*mark);
-            let Some(stream) = world.stream(number, id) else {
-                return Going::Broken("the stream is forgotten".to_owned());
+            let Some(stream) = connections.stream(number, id) else {
+                return Progress::Broken("the stream is forgotten".to_owned());
             };
             let waits: usize = stream.unwritten.iter().sum();
             if waits + piece.len() > MOST_WRITTEN {
-                return Going::Unfit("16 MiB wait to be sent".to_owned());
+                return Progress::Unfit("16 MiB wait to be sent".to_owned());
             }
             if !piece.is_empty() {
                 stream.unwritten.push_back(piece.len());
-                world.ask(Output::Write(number, id, piece));
+                connections.ask(Output::Write(number, id, piece));
             }
             let is_last = self.pieces.is_empty();
             if is_last && self.ends {
-                world.ask(Output::Fin(number, id));
+                connections.ask(Output::Fin(number, id));
             }
             let pause = if is_last { TAKING } else { self.apart };
             self.due = now.saturating_add(pause);
         }
-        let stream = world.stream(number, id);
+        let stream = connections.stream(number, id);
         let is_taken = stream.is_none_or(|stream| stream.unwritten.is_empty());
         match self.pieces.is_empty() && (is_taken || is_over || now >= self.due) {
-            true => Going::Done(std::mem::take(&mut self.text)),
-            false => Going::On,
+            true => Progress::Done(std::mem::take(&mut self.text)),
+            false => Progress::On,
         }
     }
 }

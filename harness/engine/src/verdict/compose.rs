@@ -2,7 +2,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use shakedown_protocol::Protocol;
-use shakedown_protocol::monitor::{Finding, Off};
+use shakedown_protocol::monitor::{Finding, MissedMoment};
 
 use crate::document::Pointer;
 use crate::event::{FieldEvent, FindingEvent, VerdictEvent};
@@ -194,7 +194,7 @@ impl Evidence<'_> {
             got: failure.got.clone(),
             step: Some(failure.step.clone()),
             bytes: failure.payload.as_deref().map(hex),
-            off: Some(Off {
+            off: Some(MissedMoment {
                 // What the step took may have come before it began.
                 since: self.epoch.saturating_add(failure.since.min(failure.time)),
                 until: self.epoch.saturating_add(until),

@@ -19,7 +19,7 @@ use shakedown_engine::verdict::NetworkEffects;
 use shakedown_protocol::requirement::Role;
 
 use super::record::{Recorded, Recorder};
-use crate::relay::{Kept, Observer, Passed, Relay};
+use crate::relay::{Kept, Observer, Relay, RelayedDatagram};
 
 /// What a hop over the relay takes at most when it does not delay: an end of a process is told so
 /// much later, for its last datagrams come before it.
@@ -131,7 +131,7 @@ impl Observer for EdgeRecorder {
         }
     }
 
-    fn passed(&mut self, passed: &Passed<'_>) {
+    fn passed(&mut self, passed: &RelayedDatagram<'_>) {
         let (source, destination) = (passed.source, passed.destination);
         if !self.share.has_room() {
             self.size.full.store(true, Ordering::Relaxed);
@@ -377,7 +377,7 @@ mod tests {
         let recorder = Recorder::create(&folder.path().join("it.pcapng"), Clock::start(), 0);
         let mut edge = EdgeRecorder::new(Role::Responder, recorder, Budget::for_scripts(1).share());
         for (number, driver, source, destination, payload) in passages {
-            edge.passed(&Passed {
+            edge.passed(&RelayedDatagram {
                 number: *number,
                 edge: if *driver {
                     Role::Initiator
@@ -411,7 +411,7 @@ mod tests {
             others.take(1 << 20);
         }
         let mut edge = EdgeRecorder::new(Role::Responder, recorder, budget.share());
-        let passed = Passed {
+        let passed = RelayedDatagram {
             number: 0,
             edge: Role::Initiator,
             came: true,

@@ -12,7 +12,7 @@ use tokio::sync::watch;
 
 use crate::clock::Clock;
 use crate::drive::Recorder;
-use crate::relay::{Observer, Passed};
+use crate::relay::{Observer, RelayedDatagram};
 
 /// Records what passes at both edges of a relay, and notices when a stream is whole and when a handshake
 /// of QUIC is done.
@@ -125,7 +125,7 @@ impl Observer for Edges {
         edge.own.insert(address);
     }
 
-    fn passed(&mut self, passed: &Passed<'_>) {
+    fn passed(&mut self, passed: &RelayedDatagram<'_>) {
         let edge = match passed.edge {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,

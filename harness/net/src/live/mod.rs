@@ -91,7 +91,7 @@ pub enum LiveError {
 pub struct LiveCapture<W> {
     thread: Option<JoinHandle<Result<Ended<W>, LiveError>>>,
     ending: Arc<AtomicBool>,
-    beacon: Option<Beacon>,
+    marker: Option<Marker>,
     filter: Filter,
     interface: String,
 }
@@ -147,7 +147,7 @@ struct Ended<W> {
 
 /// A datagram that we send to ourselves: when it arrives, everything before has.
 #[derive(Debug)]
-struct Beacon {
+struct Marker {
     socket: UdpSocket,
     port: u16,
 }
@@ -160,18 +160,18 @@ impl<W: Write + Send + 'static> LiveCapture<W> {
     /// [`LiveError`]; `NotPermitted` is the one to be ready for.
     pub fn start(settings: &LiveSettings, writer: W) -> Result<Self, LiveError> {
         let interface = &settings.interface;
-        let beacon = Beacon::new();
+        let marker = Marker::new();
         let mut ports = settings.ports.clone();
-        if let Some(beacon) = &beacon
+        if let Some(marker) = &marker
             && !ports.is_empty()
         {
-            ports.push(beacon.port);
+            ports.push(marker.port);
         }
         let link = Link::open(interface, &ports, settings.buffer)?;
         let filter = link
             .filter(&ports)
             .map_err(|source| link::refused(interface, source))?;
-        let beacon = beacon.filter(|_| link.is_loopback());
+        let marker = marker.filter(|_| link.is_loopback());
         let settings = WriterSettings {
             interface: interface.clone(),
             link: DataLink::ETHERNET,
@@ -183,7 +183,7 @@ impl<W: Write + Send + 'static> LiveCapture<W> {
             link,
             writer,
             ending: Arc::clone(&ending),
-            beacon: beacon.as_ref().map(|beacon| beacon.port),
+            marker: marker.as_ref().map(|marker| marker.port),
             pieces: Pieces::default(),
             dropped: 0,
             problem: None,
@@ -200,7 +200,7 @@ impl<W: Write + Send + 'static> LiveCapture<W> {
         Ok(Self {
             thread: Some(thread),
             ending,
-            beacon,
+            marker,
             filter,
             interface: interface.clone(),
         })
@@ -226,8 +226,8 @@ impl<W: Write + Send + 'static> LiveCapture<W> {
         };
         // One may be lost where the buffer is full, and then the next is not.
         while !thread.is_finished() {
-            if let Some(beacon) = &self.beacon {
-                beacon.send();
+            if let Some(marker) = &self.marker {
+                marker.send();
             }
             std::thread::park_timeout(NAP / 4);
         }
@@ -246,8 +246,8 @@ impl<W: Write + Send + 'static> LiveCapture<W> {
 impl<W> Drop for LiveCapture<W> {
     fn drop(&mut self) {
         self.ending.store(true, Ordering::Release);
-        if let Some(beacon) = &self.beacon {
-            beacon.send();
+        if let Some(marker) = &self.marker {
+            marker.send();
         }
     }
 }
@@ -264,8 +264,8 @@ struct Receiver<W> {
     link: Link,
     writer: CaptureWriter<W>,
     ending: Arc<AtomicBool>,
-    /// Port of the beacon, on loopback.
-    beacon: Option<u16>,
+    /// Port of the marker, on loopback.
+    marker: Option<u16>,
     pieces: Pieces,
     dropped: u64,
     problem: Option<String>,
@@ -285,7 +285,7 @@ impl<W: Write> Receiver<W> {
             if ending.is_none() && self.ending.load(Ordering::Acquire) {
                 let now = Instant::now();
                 ending = Some(now);
-                if self.beacon.is_none() {
+                if self.marker.is_none() {
                     until = Some(now + END);
                 }
             }
@@ -309,14 +309,14 @@ impl<W: Write> Receiver<W> {
             }
             let (stamp, frame) = self.link.receive().map_err(failed)?;
             self.dropped = self.dropped.max(stamp.dropped);
-            if self.beacon.is_some_and(|port| is_beacon(frame, port)) {
+            if self.marker.is_some_and(|port| is_beacon(frame, port)) {
                 if until.is_none() && self.ending.load(Ordering::Acquire) {
                     until = Some(Instant::now() + AFTERMATH);
                 }
                 continue;
             }
             // Elsewhere than on loopback a later piece may come before the first.
-            if self.beacon.is_some() && !self.pieces.keep(frame) {
+            if self.marker.is_some() && !self.pieces.keep(frame) {
                 continue;
             }
             // The system's clock may be set back; packets stay in their order.
@@ -340,7 +340,7 @@ impl<W: Write> Receiver<W> {
     }
 }
 
-impl Beacon {
+impl Marker {
     /// Without IPv4 there is none, and the end of a capture is when nothing comes.
     fn new() -> Option<Self> {
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).ok()?;
@@ -354,7 +354,7 @@ impl Beacon {
     }
 }
 
-/// Whether a frame is a beacon: an empty datagram from this port of IPv4 loopback to itself. The
+/// Whether a frame is a marker: an empty datagram from this port of IPv4 loopback to itself. The
 /// port is ours, so nobody else sends such a thing.
 fn is_beacon(frame: &[u8], port: u16) -> bool {
     let [high, low] = port.to_be_bytes();

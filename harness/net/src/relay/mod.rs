@@ -60,7 +60,7 @@ pub struct Settings<O> {
     pub vocabulary: &'static dyn Vocabulary,
     /// Seed of everything random, unless the impairment has its own.
     pub seed: u64,
-    /// The clock whose time [`Passed::at`] is.
+    /// The clock whose time [`RelayedDatagram::at`] is.
     pub clock: Clock,
     /// The memory for what is on its way.
     pub share: Share,
@@ -75,18 +75,18 @@ pub trait Observer: Send + 'static {
 
     /// A datagram passed an edge. Times at one edge rise, but for what was read after something
     /// later was sent.
-    fn passed(&mut self, passed: &Passed<'_>);
+    fn passed(&mut self, passed: &RelayedDatagram<'_>);
 }
 
 impl Observer for () {
     fn opened(&mut self, _edge: Role, _address: SocketAddr) {}
 
-    fn passed(&mut self, _passed: &Passed<'_>) {}
+    fn passed(&mut self, _passed: &RelayedDatagram<'_>) {}
 }
 
 /// A datagram at an edge of the relay, as a capture there would show it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Passed<'a> {
+pub struct RelayedDatagram<'a> {
     /// Which datagram, counted from 0 as they come to the relay. It keeps its number: it has it at
     /// the edge where it comes and, if it is not lost, once or more at the other.
     pub number: u64,

@@ -15,7 +15,7 @@ use crate::probe::local_address_for;
 
 use super::paths::{NoPath, Path, Paths};
 use super::sockets::{Received, Sockets, stand_in};
-use super::{MOST_BYTES, MOST_SOCKETS, Observer, Passed, Settings, Statistics, Stopped};
+use super::{MOST_BYTES, MOST_SOCKETS, Observer, RelayedDatagram, Settings, Statistics, Stopped};
 
 /// Datagrams that are sent, or come meanwhile, before anything else gets its turn.
 const BATCH: u64 = 256;
@@ -204,7 +204,7 @@ impl<O: Observer> Task<O> {
             payload,
         } = received;
         if let Some(destination) = self.sockets.local(edge, socket) {
-            self.observer.passed(&Passed {
+            self.observer.passed(&RelayedDatagram {
                 number,
                 edge,
                 came: true,
@@ -289,7 +289,7 @@ impl<O: Observer> Task<O> {
         let nanoseconds = u64::try_from(late.as_nanos()).unwrap_or(u64::MAX);
         self.late.fetch_max(nanoseconds, Ordering::Relaxed);
         if let Some(source) = self.sockets.local(edge, socket) {
-            self.observer.passed(&Passed {
+            self.observer.passed(&RelayedDatagram {
                 number: arrival.tag.number,
                 edge,
                 came: false,

@@ -24,7 +24,7 @@ impl Observer for PassedLog {
         self.0.lock().unwrap().push(text);
     }
 
-    fn passed(&mut self, passed: &Passed<'_>) {
+    fn passed(&mut self, passed: &RelayedDatagram<'_>) {
         let way = if passed.came { "came" } else { "left" };
         let payload = &passed.payload[..passed.payload.len().min(9)];
         let text = format!(

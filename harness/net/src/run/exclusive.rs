@@ -9,7 +9,7 @@ use shakedown_engine::event::FindingEvent;
 use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::monitor::{Finding, Observation, Off};
+use shakedown_protocol::monitor::{Finding, MissedMoment, Observation};
 use shakedown_protocol::requirement::Level;
 use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 
@@ -110,7 +110,7 @@ impl TimingQuality {
         let is_forgiven = |finding: &Finding| {
             let rule = protocol.requirement(finding.requirement);
             let is_advice = rule.is_some_and(|rule| rule.level > level);
-            let excused = |off: Off| {
+            let excused = |off: MissedMoment| {
                 let (since, until) = (self.clock.at(off.since), self.clock.at(off.until));
                 self.busy.excused(since, until) >= off.by
             };
@@ -334,7 +334,7 @@ mod tests {
         let (since, until) = (at(second), at(second + 1));
         let by = Duration::from_millis(by);
         let mut finding = late().findings.remove(0);
-        finding.off = Some(Off { since, until, by });
+        finding.off = Some(MissedMoment { since, until, by });
         finding
     }
 
@@ -422,7 +422,7 @@ mod tests {
             let timing = timing(None, true);
             let mut finding = off(by, second, &timing);
             finding.step = Some("1".to_owned());
-            let began = finding.off.map(|off| Off {
+            let began = finding.off.map(|off| MissedMoment {
                 until: off.since,
                 ..off
             });

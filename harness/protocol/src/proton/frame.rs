@@ -9,7 +9,7 @@
 //!     u8                    u32_le
 //! ```
 
-use shakedown_wire::{DecodeError, Field, Form, Kind as Shape, Rule, Start, Usual};
+use shakedown_wire::{DecodeError, DefaultValue, Field, Form, Kind as Shape, Rule, Start};
 
 use super::{Kind, RESET};
 use crate::requirement::Role;
@@ -25,7 +25,7 @@ pub static VOCABULARY: Forms = Forms::new("proton", &FORMS, |bytes| match bytes 
 
 /// The first byte of a stream.
 const DISCRIMINATOR: Form = Form {
-    usual: &[("kind", Usual::Needed("`Event`, say"))],
+    usual: &[("kind", DefaultValue::Needed("`Event`, say"))],
     ..Form::new("DISCRIMINATOR", Start::Bytes(&[]), &[KIND])
 };
 /// The first byte of a stream that resets an older connection.
@@ -36,7 +36,7 @@ const COMMIT: Form = number("COMMIT", &[VALUE]);
 const COMMIT_ANSWER: Form = number("COMMIT-ANSWER", &[VALUE]);
 /// Nobody reads its value.
 const ACTION_REQUEST: Form = Form {
-    usual: &[("value", Usual::Number(1))],
+    usual: &[("value", DefaultValue::Number(1))],
     ..number("ACTION-REQUEST", &[VALUE])
 };
 const ACTION: Form = number("ACTION", &[VALUE]);
@@ -73,7 +73,7 @@ const fn field(name: &'static str, kind: Shape) -> Field {
 
 /// What a u32 says must be given.
 const fn number(name: &'static str, fields: &'static [Field]) -> Form {
-    const NUMBER: Usual = Usual::Needed("a number such as 1");
+    const NUMBER: DefaultValue = DefaultValue::Needed("a number such as 1");
     Form {
         usual: &[("id", NUMBER), ("value", NUMBER)],
         ..Form::new(name, Start::Bytes(&[]), fields)

@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::sync::OnceLock;
 
 use serde_json::{Map, Value, json};
-use shakedown_wire::{DecodeError, Field, Form, Kind, Reader, Tlvs, Usual, Writer};
+use shakedown_wire::{DecodeError, DefaultValue, Field, Form, Kind, Reader, Tlvs, Writer};
 use uuid::Uuid;
 
 use super::{
@@ -278,9 +278,9 @@ impl Given<'_> {
     fn usual(&self, key: &str) -> Result<u64, WordError> {
         let usual = self.form.usual.iter().find(|(name, _)| *name == key);
         match usual.map(|(_, usual)| usual) {
-            Some(Usual::Number(number)) => Ok(*number),
-            Some(Usual::PayloadLength) => Ok(self.payload("payload")?.len() as u64),
-            Some(Usual::Needed(example)) => Err(missing(key, example)),
+            Some(DefaultValue::Number(number)) => Ok(*number),
+            Some(DefaultValue::PayloadLength) => Ok(self.payload("payload")?.len() as u64),
+            Some(DefaultValue::Needed(example)) => Err(missing(key, example)),
             None if key == "version" => Ok(self.form.version.unwrap_or_default().into()),
             None => Ok(0),
         }

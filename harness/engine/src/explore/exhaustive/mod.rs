@@ -17,10 +17,10 @@
 //! States are known by a digest of 64 bits, as is usual: that two of ten million are taken for one has a
 //! chance of one in 400,000.
 
+mod channel;
 mod retrace;
 mod state;
 mod steps;
-mod way;
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};

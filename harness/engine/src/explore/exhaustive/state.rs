@@ -9,8 +9,8 @@ use shakedown_protocol::machine::{Fork, Outcome};
 use shakedown_protocol::requirement::Role;
 
 use super::Bounds;
+use super::channel::{Channel, Datagram};
 use super::steps::{Effect, Peer, Steps};
-use super::way::{Datagram, Way};
 
 /// Timers that are looked at until a state counts as stuck.
 const LOOK_AHEAD: usize = 16;
@@ -60,7 +60,7 @@ pub(super) struct State {
     initiator: Arc<Peer>,
     responder: Arc<Peer>,
     /// What the initiator sent, and what the responder sent.
-    ways: [Way; 2],
+    ways: [Channel; 2],
     pub(super) left: Bounds,
     facts: Arc<dyn Facts>,
     /// Since when one side holds what the other one does not know.
@@ -82,7 +82,7 @@ impl State {
             now: Duration::ZERO,
             initiator: context.steps.peer(initiator),
             responder: context.steps.peer(responder),
-            ways: [Way::default(), Way::default()],
+            ways: [Channel::default(), Channel::default()],
             left,
             facts: facts.into(),
             one_sided: None,
@@ -379,7 +379,7 @@ impl Hash for State {
 
 impl PartialEq for State {
     fn eq(&self, other: &Self) -> bool {
-        let same = |one: &Way, other: &Way| one.digests().eq(other.digests());
+        let same = |one: &Channel, other: &Channel| one.digests().eq(other.digests());
         self.now == other.now
             && self.initiator.digest == other.initiator.digest
             && self.responder.digest == other.responder.digest

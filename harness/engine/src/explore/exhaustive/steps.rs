@@ -11,7 +11,7 @@ use std::time::Duration;
 use shakedown_protocol::machine::{Fork, Input, Outcome, Output};
 use shakedown_protocol::requirement::Role;
 
-use super::way::Datagram;
+use super::channel::Datagram;
 use shakedown_protocol::exploration::Traffic;
 
 /// The addresses of the two sides.

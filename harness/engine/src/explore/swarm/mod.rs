@@ -22,7 +22,7 @@ use shakedown_protocol::{Protocol, StreamParameters};
 
 use super::log::Kept;
 use super::{Side, Trace, Violation};
-use crate::dice::Dice;
+use crate::random::SeededRandom;
 
 pub use profile::{Outage, Profile};
 use run::VirtualRun;
@@ -89,9 +89,9 @@ impl Swarm {
         let participants = self.protocol.random_runs;
         let participants =
             participants.ok_or_else(|| format!("{} has no random runs", self.protocol.id))?;
-        let mut dice = Dice::new(seed);
-        let participants = participants(&self.settings, seed, &mut |end| dice.below(end))?;
-        let profile = Profile::of(&mut dice, self.protocol, &participants);
+        let mut random = SeededRandom::new(seed);
+        let participants = participants(&self.settings, seed, &mut |end| random.below(end))?;
+        let profile = Profile::of(&mut random, self.protocol, &participants);
         let setting = participants.setting.clone();
         let pair = participants.pair.clone().map(|(sides, stream)| {
             let sides = sides.map(|side| Side {

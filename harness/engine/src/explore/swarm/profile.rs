@@ -5,8 +5,8 @@ use shakedown_protocol::Protocol;
 use shakedown_protocol::exploration::Participants;
 use shakedown_protocol::requirement::Role;
 
-use crate::dice::Dice;
 use crate::network::{Delay, Fault, FaultKind, Impairment};
+use crate::random::SeededRandom;
 
 /// The largest error of a clock, in parts in a million: 1%, as much as a sender's clock may be off.
 const LARGEST_SKEW: u32 = 10_000;
@@ -47,18 +47,22 @@ pub struct Outage {
 impl Profile {
     /// What goes wrong in a run. Where the participants know when it has to end, they know their addresses
     /// and their clocks as well; but their cables may be pulled, and half of the networks only delay.
-    pub(super) fn of(dice: &mut Dice, protocol: &Protocol, participants: &Participants) -> Self {
-        let profile = Self::random(dice, protocol.on_the_wire().frames());
+    pub(super) fn of(
+        random: &mut SeededRandom,
+        protocol: &Protocol,
+        participants: &Participants,
+    ) -> Self {
+        let profile = Self::random(random, protocol.on_the_wire().frames());
         let Some(quiet) = participants.quiet else {
             return profile;
         };
         let good = Self::good(participants);
         Self {
-            impair: match dice.one_in(2) {
+            impair: match random.one_in(2) {
                 true => profile.impair,
                 false => good.impair.clone(),
             },
-            outages: outages(dice, participants.clients.len(), quiet),
+            outages: outages(random, participants.clients.len(), quiet),
             latency: LATENCY,
             ..good
         }
@@ -81,54 +85,59 @@ impl Profile {
     }
 
     /// A profile in which each kind may be or not.
-    fn random(dice: &mut Dice, frames: &[&str]) -> Self {
-        let least = dice.millis(50);
-        let delay = match dice.one_in(2) {
+    fn random(random: &mut SeededRandom, frames: &[&str]) -> Self {
+        let least = random.millis(50);
+        let delay = match random.one_in(2) {
             true => Delay::default(),
             false => Delay {
                 least,
-                most: least + dice.millis(50),
+                most: least + random.millis(50),
             },
         };
         let impair = Impairment {
-            from: match dice.below(4) {
+            from: match random.below(4) {
                 0 => Some(Role::Initiator),
                 1 => Some(Role::Responder),
                 _ => None,
             },
-            loss: dice.share(400),
-            duplicate: dice.share(300),
-            reorder: dice.share(300),
-            corrupt: dice.rarely(|dice| dice.share(150)),
-            checksum: dice.rarely(|dice| dice.share(150)),
+            loss: random.share(400),
+            duplicate: random.share(300),
+            reorder: random.share(300),
+            corrupt: random.rarely(|random| random.share(150)),
+            checksum: random.rarely(|random| random.share(150)),
             delay,
-            jitter: dice.rarely(|dice| dice.millis(300)),
-            rate: dice
+            jitter: random.rarely(|random| random.millis(300)),
+            rate: random
                 .one_in(5)
-                .then(|| u64::from(4_000 + dice.below(60_000))),
-            outage: (0..dice.below(3))
+                .then(|| u64::from(4_000 + random.below(60_000))),
+            outage: (0..random.below(3))
                 .map(|_| {
-                    let begin = dice.millis(LATEST);
-                    (begin, begin + dice.millis(1_500) + Duration::from_millis(1))
+                    let begin = random.millis(LATEST);
+                    (
+                        begin,
+                        begin + random.millis(1_500) + Duration::from_millis(1),
+                    )
                 })
                 .collect(),
-            faults: (0..dice.below(4)).map(|_| fault(dice, frames)).collect(),
+            faults: (0..random.below(4))
+                .map(|_| fault(random, frames))
+                .collect(),
             seed: None,
         };
-        let side = dice.side();
-        let parts = i32::try_from(dice.below(2 * LARGEST_SKEW + 1)).unwrap_or_default();
+        let side = random.side();
+        let parts = i32::try_from(random.below(2 * LARGEST_SKEW + 1)).unwrap_or_default();
         let parts = parts.saturating_sub_unsigned(LARGEST_SKEW);
         // Early healing leaves the handshake to be watched, late healing the stream.
-        let heals = if dice.one_in(2) {
-            dice.millis(1_000)
+        let heals = if random.one_in(2) {
+            random.millis(1_000)
         } else {
-            dice.millis(LATEST)
+            random.millis(LATEST)
         };
         Self {
             latency: LATENCY,
             impair,
-            skew: dice.one_in(3).then_some((side, parts)),
-            moves: dice.one_in(6).then(|| dice.millis(LATEST)),
+            skew: random.one_in(3).then_some((side, parts)),
+            moves: random.one_in(6).then(|| random.millis(LATEST)),
             outages: Vec::new(),
             heals,
         }
@@ -158,39 +167,39 @@ impl std::fmt::Display for Profile {
     }
 }
 
-fn outages(dice: &mut Dice, clients: usize, quiet: Duration) -> Vec<Outage> {
+fn outages(random: &mut SeededRandom, clients: usize, quiet: Duration) -> Vec<Outage> {
     let latest = u32::try_from(quiet.as_millis()).unwrap_or(u32::MAX - 1);
     let participants = u32::try_from(1 + clients).unwrap_or(1);
-    let outages = (0..dice.below(4)).map(|_| {
-        let begin = dice.millis(latest);
+    let outages = (0..random.below(4)).map(|_| {
+        let begin = random.millis(latest);
         // Half of them are longer than an idle connection lives.
-        let longest = if dice.one_in(2) { 3_000 } else { 20_000 };
+        let longest = if random.one_in(2) { 3_000 } else { 20_000 };
         Outage {
-            participant: dice.below(participants) as usize,
+            participant: random.below(participants) as usize,
             begin,
-            end: quiet.min(begin + dice.millis(longest)),
+            end: quiet.min(begin + random.millis(longest)),
         }
     });
     outages.collect()
 }
 
-fn fault(dice: &mut Dice, frames: &[&str]) -> Fault {
-    let place = usize::try_from(dice.below(u32::try_from(frames.len()).unwrap_or(1)));
+fn fault(random: &mut SeededRandom, frames: &[&str]) -> Fault {
+    let place = usize::try_from(random.below(u32::try_from(frames.len()).unwrap_or(1)));
     let frame = frames
         .get(place.unwrap_or_default())
         .copied()
         .unwrap_or_default();
-    let kind = match dice.below(5) {
+    let kind = match random.below(5) {
         0 => FaultKind::Drop,
         1 => FaultKind::Duplicate,
-        2 => FaultKind::Delay(dice.millis(LATEST)),
-        3 => FaultKind::Reorder(1 + dice.below(3)),
+        2 => FaultKind::Delay(random.millis(LATEST)),
+        3 => FaultKind::Reorder(1 + random.below(3)),
         // A bit of the header or the fields, not of the payload.
-        _ => FaultKind::Corrupt(dice.below(67 * 8)),
+        _ => FaultKind::Corrupt(random.below(67 * 8)),
     };
     Fault {
         frame: frame.to_owned(),
-        nth: 1 + dice.below(3),
+        nth: 1 + random.below(3),
         from: None,
         kind,
     }

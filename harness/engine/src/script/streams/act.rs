@@ -10,7 +10,7 @@ use crate::script::program::Op;
 use crate::step::Play;
 use crate::step::names::On;
 
-use super::acts::{Act, Acts, AfterEnd, Going, Ongoing, Start, Target};
+use super::acts::{Act, Acts, AfterEnd, Ongoing, Progress, Start, Target};
 use super::ended::Moment;
 use super::{Doing, StreamScript};
 
@@ -34,7 +34,7 @@ impl StreamScript {
         step: &dyn Acts,
         now: Duration,
     ) -> Result<Doing, String> {
-        let (target, called) = Target::of(step.on(), &self.world)?;
+        let (target, called) = Target::of(step.on(), &self.connections)?;
         if let Ok(number) = target.connection() {
             let acting = Acting {
                 op,
@@ -46,14 +46,14 @@ impl StreamScript {
                 return Ok(instead);
             }
         }
-        let packet = self.world.next_packet();
+        let packet = self.connections.next_packet();
         let start = Start {
             target,
             called,
             at: now,
             context: &self.context,
         };
-        Ok(match step.act(&start, &mut self.world)? {
+        Ok(match step.act(&start, &mut self.connections)? {
             Act::Done(text) => {
                 // Its comment stands at the packet that comes next.
                 let at = now.max(self.course.mark);
@@ -80,12 +80,12 @@ impl StreamScript {
         now: Duration,
     ) -> Result<Option<Doing>, String> {
         let called = acting.called;
-        let Some(connection) = self.world.connections.get(&acting.number) else {
+        let Some(connection) = self.connections.by_number.get(&acting.number) else {
             return Err(format!("{called} is forgotten"));
         };
         if let Some((moment, ended)) = connection.ended.clone() {
             let how = connection.how().unwrap_or_default();
-            let misses = match acting.step.after_end(target, &ended, &mut self.world) {
+            let misses = match acting.step.after_end(target, &ended, &mut self.connections) {
                 AfterEnd::Acts => return Ok(None),
                 AfterEnd::NeedsNot => false,
                 AfterEnd::Misses => true,
@@ -146,7 +146,7 @@ impl StreamScript {
         let Some(Play::Acts(step)) = op.play() else {
             return None;
         };
-        let number = match Target::of(step.on(), &self.world) {
+        let number = match Target::of(step.on(), &self.connections) {
             Ok((target, _)) => target.connection(),
             Err(why) => {
                 self.course.error(why);
@@ -155,7 +155,7 @@ impl StreamScript {
         };
         let connection = number
             .ok()
-            .and_then(|number| self.world.connections.get(&number));
+            .and_then(|number| self.connections.by_number.get(&number));
         let is_ready = connection
             .is_none_or(|connection| connection.connected.is_some() || connection.ended.is_some());
         if is_ready {
@@ -184,22 +184,22 @@ impl StreamScript {
         mut ongoing: Box<dyn Ongoing>,
         packet: Option<u64>,
     ) -> Option<Doing> {
-        match ongoing.go_on(now, &mut self.course.mark, &mut self.world) {
-            Going::On => {
+        match ongoing.go_on(now, &mut self.course.mark, &mut self.connections) {
+            Progress::On => {
                 return Some(Doing::Acting {
                     op,
                     ongoing,
                     packet,
                 });
             }
-            Going::Done(text) => {
+            Progress::Done(text) => {
                 let mark = self.course.mark;
                 self.course.complete(&op, mark, text, packet);
             }
             // It goes through `act` again, which passes it over.
-            Going::Ended => self.doing = Doing::Holding { op, until: now },
-            Going::Unfit(why) => self.course.unfit(&why),
-            Going::Broken(why) => self.course.error(why),
+            Progress::Ended => self.doing = Doing::Holding { op, until: now },
+            Progress::Unfit(why) => self.course.unfit(&why),
+            Progress::Broken(why) => self.course.error(why),
         }
         None
     }

@@ -11,8 +11,8 @@ use crate::script::context::Context;
 use crate::script::window::resolve;
 use crate::step::names::On;
 
+use super::connections::Connections;
 use super::ended::Ended;
-use super::world::Connections;
 
 /// A step that acts.
 pub(crate) trait Acts {
@@ -23,7 +23,7 @@ pub(crate) trait Acts {
     ///
     /// # Errors
     /// It names what there is not, or its bytes cannot be made.
-    fn act(&self, start: &Start<'_>, world: &mut Connections) -> Result<Act, String>;
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String>;
 
     /// Whether it waits for the connection's handshake.
     fn needs_handshake(&self) -> bool {
@@ -86,11 +86,16 @@ pub(crate) trait Ongoing: Debug + Send {
     fn due(&self) -> Duration;
 
     /// Goes on. `mark` is when it did something last.
-    fn go_on(&mut self, now: Duration, mark: &mut Duration, world: &mut Connections) -> Going;
+    fn go_on(
+        &mut self,
+        now: Duration,
+        mark: &mut Duration,
+        connections: &mut Connections,
+    ) -> Progress;
 }
 
 /// How far a step is that acts for a while.
-pub(crate) enum Going {
+pub(crate) enum Progress {
     On,
     /// It is done; what, in words.
     Done(String),
@@ -112,13 +117,13 @@ impl Start<'_> {
     /// Asks the transport for faults of the connection; `told` says so in words.
     pub(crate) fn misbehave(
         &self,
-        world: &mut Connections,
+        connections: &mut Connections,
         faults: &[Fault],
         told: String,
     ) -> Result<Act, String> {
         let connection = self.target.connection()?;
         for fault in faults {
-            world.ask(Output::Misbehave(connection, fault.clone()));
+            connections.ask(Output::Misbehave(connection, fault.clone()));
         }
         Ok(Act::Done(told))
     }
@@ -129,16 +134,16 @@ impl Target {
     ///
     /// # Errors
     /// There is no such a one.
-    pub(super) fn of(on: On<'_>, world: &Connections) -> Result<(Self, String), String> {
+    pub(super) fn of(on: On<'_>, connections: &Connections) -> Result<(Self, String), String> {
         Ok(match on {
             On::Nothing => (Self::Nothing, String::new()),
             On::Connection(name, _) => {
-                let target = Self::Connection(world.named(name)?);
+                let target = Self::Connection(connections.named(name)?);
                 (target, words::the_connection(name))
             }
             On::Stream(name, _) => {
-                let (number, stream) = world.stream_named(name)?;
-                (Self::Stream(number, stream), world.called(number))
+                let (number, stream) = connections.stream_named(name)?;
+                (Self::Stream(number, stream), connections.called(number))
             }
         })
     }

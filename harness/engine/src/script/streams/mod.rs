@@ -68,13 +68,13 @@
 
 mod act;
 pub(crate) mod acts;
+pub(crate) mod connections;
 pub(crate) mod ended;
 mod play;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;
 pub(crate) mod wait;
-pub(crate) mod world;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -94,15 +94,15 @@ use super::program::{Op, Program};
 use super::waiting::Waiting;
 use super::{Environment, Failure};
 use acts::Ongoing;
+use connections::Connections;
 use wait::Watch;
-use world::Connections;
 
 /// A scenario over streams being played; see the [module](self) for the rules.
 #[derive(Debug)]
 pub(super) struct StreamScript {
     pub(super) course: Course,
     pub(super) context: Context,
-    world: Connections,
+    connections: Connections,
     doing: Doing,
     /// Steps that were passed over because their connection had ended, the first of each.
     passed_over: BTreeMap<ConnectionNumber, Box<Failure>>,
@@ -147,7 +147,7 @@ impl StreamScript {
         Self {
             course,
             context,
-            world: Connections::new(is_client),
+            connections: Connections::new(is_client),
             doing: Doing::Nothing,
             passed_over: BTreeMap::new(),
             judged: BTreeSet::new(),
@@ -195,12 +195,12 @@ impl StreamScript {
     /// This is the newest packet of the capture, if any was recorded. Told before each input, so that
     /// findings can name the packet.
     pub(super) fn recorded(&mut self, packet: Option<u64>) {
-        self.world.packets = packet.or(self.world.packets);
+        self.connections.packets = packet.or(self.connections.packets);
     }
 
     /// The next comment for a packet that was recorded: the packet's number, from 1, and the comment.
     pub(super) fn take_comment(&mut self) -> Option<(u64, String)> {
-        let recorded = self.world.packets?;
+        let recorded = self.connections.packets?;
         let comments = &mut self.course.to_comment;
         let ready = comments
             .iter()
@@ -210,7 +210,7 @@ impl StreamScript {
 
     /// When the implementation's first bytes came on a stream, by the driver's clock.
     pub(super) const fn first_bytes(&self) -> Option<Duration> {
-        self.world.first_bytes
+        self.connections.first_bytes
     }
 }
 
@@ -219,27 +219,30 @@ impl StreamMachine for StreamScript {
         let is_over = self.course.outcome.is_some();
         match input {
             Input::Incoming { connection, .. } if is_over => {
-                self.world.outputs.push_back(Output::Refuse(connection));
+                self.connections
+                    .outputs
+                    .push_back(Output::Refuse(connection));
             }
-            Input::Incoming { connection, .. } => self.world.asked(connection, now),
-            Input::Connected { connection } => self.world.connected(connection, now),
+            Input::Incoming { connection, .. } => self.connections.asked(connection, now),
+            Input::Connected { connection } => self.connections.connected(connection, now),
             Input::Stream {
                 connection,
                 stream,
                 what,
-            } => self.world.on_stream(connection, stream, what, now),
+            } => self.connections.on_stream(connection, stream, what, now),
             Input::Datagram { connection, bytes } => {
-                self.world.datagram(connection, bytes.len(), now);
+                self.connections.datagram(connection, bytes.len(), now);
             }
             Input::Closed {
                 connection,
                 why: Closing::NotBegun(why),
             } => {
                 // The other side had no part in it, so nothing of it is the other side's.
-                self.world.closed(connection, Closing::NotBegun(why), now);
+                self.connections
+                    .closed(connection, Closing::NotBegun(why), now);
                 return self.refused(now, why);
             }
-            Input::Closed { connection, why } => self.world.closed(connection, why, now),
+            Input::Closed { connection, why } => self.connections.closed(connection, why, now),
             Input::Tick => {}
             Input::Stop if is_over => {}
             Input::Stop => self.course.inconclusive("it was stopped".to_owned()),
@@ -248,7 +251,7 @@ impl StreamMachine for StreamScript {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.world.outputs.pop_front()
+        self.connections.outputs.pop_front()
     }
 
     fn deadline(&self) -> Option<Duration> {
@@ -261,7 +264,7 @@ impl StreamMachine for StreamScript {
     }
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
-        self.world.reads(connection, stream)
+        self.connections.reads(connection, stream)
     }
 
     fn is_finished(&self) -> bool {

@@ -13,9 +13,9 @@ use crate::script::window::{resolve, slack};
 use crate::step::{Play, RestartIut, Wait};
 
 use super::acts::{Start, Target};
+use super::connections::Connections;
 use super::view::{Done, Look, View};
 use super::wait::{Looks, Watch};
-use super::world::Connections;
 use super::{Doing, StreamScript};
 
 /// The shortest time for which an implementation waits for its peer.
@@ -52,7 +52,7 @@ impl StreamScript {
         }
         if self.course.outcome.is_some() {
             self.doing = Doing::Nothing;
-            self.world.hang_up();
+            self.connections.hang_up();
         }
     }
 
@@ -100,7 +100,7 @@ impl StreamScript {
         let (mark, context) = (self.course.mark, &self.context);
         match op.play() {
             None | Some(Play::Looks(_) | Play::Watches(_)) => {
-                let watch = |op: &Op| watch(op, mark, context, &self.world);
+                let watch = |op: &Op| watch(op, mark, context, &self.connections);
                 return Ok(Doing::Waiting {
                     waiting: Waiting::begin(op, &self.course, watch)?,
                     by_end: false,
@@ -113,7 +113,7 @@ impl StreamScript {
             Some(Play::Restarts(RestartIut { kill })) => {
                 self.course.restart(op, now, *kill);
                 // Who has asked so far is no more when the answer comes.
-                self.world.forget_incoming();
+                self.connections.forget_incoming();
             }
             Some(Play::Sends(..) | Play::Waits(..)) => {
                 let verb = op.verb();
@@ -146,7 +146,7 @@ impl StreamScript {
                 exited: self.course.exited,
                 is_alone,
             };
-            match waiter.awaited.look(&view, &mut self.world) {
+            match waiter.awaited.look(&view, &mut self.connections) {
                 Look::Pending => n += 1,
                 Look::Unfair(why) => {
                     self.course.inconclusive(why);
@@ -167,7 +167,7 @@ impl StreamScript {
                 } => {
                     by_end |= is_end;
                     let waiter = waiting.give_up(n, failure);
-                    waiter.awaited.let_go(&mut self.world);
+                    waiter.awaited.let_go(&mut self.connections);
                 }
             }
         }
@@ -185,9 +185,9 @@ impl StreamScript {
     fn taken(&mut self, mut waiting: Waiting<dyn Watch>, n: usize, done: Done) {
         let waiter = waiting.waiters.swap_remove(n);
         for other in &waiting.waiters {
-            other.awaited.let_go(&mut self.world);
+            other.awaited.let_go(&mut self.connections);
         }
-        waiter.awaited.take(&mut self.world);
+        waiter.awaited.take(&mut self.connections);
         for (name, value) in done.bound {
             self.context.bindings.set(&name, value);
         }
@@ -205,14 +205,14 @@ fn watch(
     op: &Op,
     at: Duration,
     context: &Context,
-    world: &Connections,
+    connections: &Connections,
 ) -> Result<Box<dyn Watch>, String> {
     let step: &dyn Looks = match op.play() {
         Some(Play::Looks(step)) => step,
         Some(Play::Watches(step)) => step,
         Some(_) | None => return Err(format!("{:?} is no step that waits", op.verb())),
     };
-    let (target, called) = Target::of(step.on(), world)?;
+    let (target, called) = Target::of(step.on(), connections)?;
     step.watch(&Start {
         target,
         called,

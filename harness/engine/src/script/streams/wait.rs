@@ -8,8 +8,8 @@ use shakedown_protocol::streams::ConnectionNumber;
 use crate::step::names::On;
 
 use super::acts::Start;
+use super::connections::Connections;
 use super::view::{Look, View};
-use super::world::Connections;
 
 /// A step that waits.
 pub(crate) trait Looks {
@@ -29,7 +29,7 @@ pub(crate) trait Watch: Debug + Send {
     fn due(&self) -> Duration;
 
     /// Looks at what came, and at the time.
-    fn look(&mut self, view: &View<'_>, world: &mut Connections) -> Look;
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look;
 
     /// Takes what completed it, and gives names to what it found.
     fn take(&self, _: &mut Connections) {}

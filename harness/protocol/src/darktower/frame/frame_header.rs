@@ -1,4 +1,4 @@
-use shakedown_wire::{Field, Form, Kind, Start, Usual, fields};
+use shakedown_wire::{DefaultValue, Field, Form, Kind, Start, fields};
 
 /// Most bytes of a frame's payload (DT-M-09).
 pub const MAX_PAYLOAD: u32 = 1 << 20;
@@ -39,8 +39,8 @@ fields! {
 pub(in crate::darktower) const FRAME: Form = Form {
     version: Some(1),
     usual: &[
-        ("stream_id", Usual::Needed("a UUID")),
-        ("payload_length", Usual::PayloadLength),
+        ("stream_id", DefaultValue::Needed("a UUID")),
+        ("payload_length", DefaultValue::PayloadLength),
     ],
     bits: &[("end_of_frame", 1), ("discardable", 2)],
     ..Form::new(

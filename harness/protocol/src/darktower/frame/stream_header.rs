@@ -1,4 +1,4 @@
-use shakedown_wire::{Form, Start, Usual, fields};
+use shakedown_wire::{DefaultValue, Form, Start, fields};
 
 fields! {
     /// The beginning of a media stream.
@@ -30,8 +30,11 @@ fields! {
 pub(in crate::darktower) const STREAM_HEADER: Form = Form {
     version: Some(1),
     usual: &[
-        ("stream_type", Usual::Needed("0 for audio, 1 for video")),
-        ("stream_id", Usual::Needed("a UUID")),
+        (
+            "stream_type",
+            DefaultValue::Needed("0 for audio, 1 for video"),
+        ),
+        ("stream_id", DefaultValue::Needed("a UUID")),
     ],
     ..Form::new("STREAM-HEADER", Start::Bytes(b"DART"), StreamHeader::FIELDS)
 };

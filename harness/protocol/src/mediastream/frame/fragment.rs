@@ -1,4 +1,4 @@
-use shakedown_wire::{Form, Start, Usual, fields};
+use shakedown_wire::{DefaultValue, Form, Start, fields};
 
 use super::Header;
 
@@ -31,7 +31,7 @@ pub(super) const FRAGMENT: Form = Form {
     usual: &[
         Header::FIRST[0],
         Header::FIRST[1],
-        ("total_length", Usual::PayloadLength),
+        ("total_length", DefaultValue::PayloadLength),
     ],
     ..Form::new("fragment", Start::U16Le(0x0001), Fragment::FIELDS)
 };

@@ -1,4 +1,4 @@
-use shakedown_wire::{Usual, fields};
+use shakedown_wire::{DefaultValue, fields};
 
 fields! {
     /// The 26-byte header that data and control frames share.
@@ -34,8 +34,8 @@ impl Header {
     };
 
     /// Of media, where nothing else is given: the first frame, by a clock of 10 MHz.
-    pub(super) const FIRST: [(&'static str, Usual); 2] = [
-        ("sequence_number", Usual::Number(1)),
-        ("qpf", Usual::Number(10_000_000)),
+    pub(super) const FIRST: [(&'static str, DefaultValue); 2] = [
+        ("sequence_number", DefaultValue::Number(1)),
+        ("qpf", DefaultValue::Number(10_000_000)),
     ];
 }

@@ -1,4 +1,4 @@
-use shakedown_wire::{Form, Start, Tlvs, Usual, fields};
+use shakedown_wire::{DefaultValue, Form, Start, Tlvs, fields};
 
 use super::{Header, tlv};
 
@@ -46,13 +46,20 @@ pub(super) const ERROR: Form = Form {
     ..form("ERROR", 0x02FF, &ASKED)
 };
 
-type Numbers = [(&'static str, Usual)];
+type Numbers = [(&'static str, DefaultValue)];
 
 /// The stream and the nonce where nothing else is given.
-const ASKED: [(&str, Usual); 2] = [("stream_id", Usual::Number(1)), ("nonce", Usual::Number(1))];
+const ASKED: [(&str, DefaultValue); 2] = [
+    ("stream_id", DefaultValue::Number(1)),
+    ("nonce", DefaultValue::Number(1)),
+];
 
 /// The same once the Sender has chosen its own.
-const NAMED: [(&str, Usual); 3] = [ASKED[0], ASKED[1], ("sender_nonce", Usual::Number(1))];
+const NAMED: [(&str, DefaultValue); 3] = [
+    ASKED[0],
+    ASKED[1],
+    ("sender_nonce", DefaultValue::Number(1)),
+];
 
 const fn form(name: &'static str, flag: u16, usual: &'static Numbers) -> Form {
     Form {

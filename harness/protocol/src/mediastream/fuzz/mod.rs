@@ -2,11 +2,11 @@
 //!
 //! The targets in `fuzz/` are thin, so that the same bodies run in a stable test over every seed.
 
+mod datagrams;
 mod frames;
 mod input;
 mod monitor;
 mod peers;
-mod talk;
 
 use super::{Grammar, Mode};
 

@@ -1,8 +1,8 @@
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use super::datagrams;
 use super::input::{Event, FuzzInput};
-use super::talk;
 use crate::fuzz::Audit;
 use crate::mediastream::{self, PROTOCOL};
 use crate::monitor::{Datagram, Vantage};
@@ -28,8 +28,8 @@ pub(super) fn run(bytes: &[u8]) {
         let (peer, payload) = match event {
             Event::Datagram { peer, payload } => (peer, payload.to_vec()),
             Event::Answer { peer, choice } => match plan.options & 64 {
-                0 => (peer, talk::datagram(choice)),
-                _ => (peer, talk::start3_datagram(choice)),
+                0 => (peer, datagrams::datagram(choice)),
+                _ => (peer, datagrams::start3_datagram(choice)),
             },
             Event::Wait(span) => {
                 time += span;

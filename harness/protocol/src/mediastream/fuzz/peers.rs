@@ -3,8 +3,8 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use super::datagrams;
 use super::input::{Event, FuzzInput};
-use super::talk;
 use crate::exploration::{ExploredMachine, Participant, Participants, Traffic};
 use crate::machine::{Input, Machine, Output, Tally};
 use crate::mediastream::exploration::convergence;
@@ -260,8 +260,8 @@ impl Peer {
                 let reply = self.reply.lock().unwrap_or_else(PoisonError::into_inner);
                 reply.clone()
             }
-            Act::Answer(choice) if self.speaks_start3 => talk::start3_datagram(choice),
-            Act::Answer(choice) => talk::datagram(choice),
+            Act::Answer(choice) if self.speaks_start3 => datagrams::start3_datagram(choice),
+            Act::Answer(choice) => datagrams::datagram(choice),
         }
     }
 }

@@ -7,7 +7,7 @@ use super::control;
 use super::endian;
 use super::order::Origin;
 use super::rule::Rule;
-use super::scope::{Context, Evidence, Ledger, Parties, Scope};
+use super::scope::{Context, Evidence, Findings, Parties, Scope};
 use super::session::{Before, Session};
 use super::starts::Starts;
 use super::time::Moment;
@@ -22,7 +22,7 @@ use crate::requirement::Role;
 pub(super) struct Flow {
     pub(super) parties: Parties,
     pub(super) session: Session,
-    ledger: Ledger,
+    findings: Findings,
     pub(super) last: Moment,
     /// Whether the initiator was seen to send anything.
     initiator_spoke: bool,
@@ -33,7 +33,7 @@ impl Flow {
         Self {
             parties,
             session,
-            ledger: Ledger::default(),
+            findings: Findings::default(),
             last: *now,
             initiator_spoke: false,
         }
@@ -151,7 +151,7 @@ impl Flow {
             return self.unexpected(Role::Responder);
         }
         self.close(true, context);
-        self.ledger = Ledger::default();
+        self.findings = Findings::default();
         self.parties = Parties {
             initiator: packet.source,
             responder: packet.destination,
@@ -196,7 +196,7 @@ impl Flow {
     pub(super) fn close(&mut self, is_restarted: bool, context: &mut Context<'_>) {
         let (session, mut scope) = self.parts(context);
         session.close(is_restarted, &mut scope);
-        let report = self.session.report(&self.parties, &self.ledger);
+        let report = self.session.report(&self.parties, &self.findings);
         (context.say)(Observation::Session(report));
     }
 
@@ -206,7 +206,7 @@ impl Flow {
         self.close(true, context);
         let before = self.session.leaves(self.is_over(context));
         self.session = Session::new(mode, origin, &context.now, before);
-        self.ledger = Ledger::default();
+        self.findings = Findings::default();
         self.session.datagrams = 1;
     }
 
@@ -239,7 +239,7 @@ impl Flow {
             },
             stream: self.session.stream.parameters(context.settings),
             responders: context.responders,
-            ledger: &mut self.ledger,
+            findings: &mut self.findings,
             say: context.say,
         };
         (&mut self.session, scope)

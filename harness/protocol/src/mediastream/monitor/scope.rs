@@ -7,7 +7,7 @@ use super::responders::Responders;
 use super::rule::{Rule, Rules};
 use super::time::{Missed, Moment};
 use crate::mediastream::{Mode, Modes};
-use crate::monitor::{Field, Finding, Judged, Observation, Off, Vantage};
+use crate::monitor::{Field, Finding, Judged, MissedMoment, Observation, Vantage};
 use crate::requirement::Role;
 use crate::{MonitorSettings, StreamParameters};
 
@@ -36,7 +36,7 @@ impl Context<'_> {
 
 /// What a session has had judged and told so far.
 #[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Ledger {
+pub(super) struct Findings {
     /// Of the initiator, and of the responder.
     exercised: [Rules; 2],
     /// Broken by the initiator, and by the responder.
@@ -46,7 +46,7 @@ pub(super) struct Ledger {
     pub(super) more: u64,
 }
 
-impl Ledger {
+impl Findings {
     /// The requirements that were judged: exercised, and broken or beyond doubt.
     pub(super) fn judged(&self, is_upload: bool) -> Judged {
         let of = |party: Role| {
@@ -143,7 +143,7 @@ pub(super) struct Scope<'a> {
     /// What is streamed, as far as it is known: as the session agreed, else as it was configured.
     pub(super) stream: Option<StreamParameters>,
     pub(super) responders: &'a Responders,
-    pub(super) ledger: &'a mut Ledger,
+    pub(super) findings: &'a mut Findings,
     pub(super) say: &'a mut dyn FnMut(Observation),
 }
 
@@ -194,24 +194,24 @@ impl Scope<'_> {
 
     /// The same where another party than the sender of the datagram is bound by what follows it.
     pub(super) const fn exercised_by(&mut self, rule: Rule, party: Role) {
-        self.ledger.exercised[party as usize].insert(rule);
+        self.findings.exercised[party as usize].insert(rule);
     }
 
     /// The rule is broken, whatever the network did. Told once a session and party.
     pub(super) fn breach(&mut self, rule: Rule, evidence: impl FnOnce() -> Evidence) {
         self.exercised(rule);
         let party = rule.party(self.from, self.sender);
-        if self.ledger.told[party as usize].insert(rule) {
+        if self.findings.told[party as usize].insert(rule) {
             let finding = self.finding(rule, evidence());
             (self.say)(Observation::Finding(finding));
         } else {
-            self.ledger.more += 1;
+            self.findings.more += 1;
         }
     }
 
     /// It looks like a breach, and it cannot be told whether it is one. Told once a session.
     pub(super) fn doubt(&mut self, rule: Rule, why: &str, evidence: impl FnOnce() -> Evidence) {
-        if self.ledger.doubted.insert(rule) {
+        if self.findings.doubted.insert(rule) {
             let mut finding = self.finding(rule, evidence());
             finding.got = format!("{}; {why}", finding.got);
             (self.say)(Observation::Inconclusive(finding));
@@ -244,7 +244,7 @@ impl Scope<'_> {
             expected: evidence.expected,
             got: evidence.got,
             field: evidence.field,
-            off: evidence.off.map(|missed| Off {
+            off: evidence.off.map(|missed| MissedMoment {
                 since: missed.since.time,
                 until: missed.until.unwrap_or(at).time,
                 by: missed.by,

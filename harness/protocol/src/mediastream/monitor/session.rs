@@ -6,7 +6,7 @@ use super::handshake::{Handshake, Mark, Offered, Spent};
 use super::order::Origin;
 use super::pace::Start;
 use super::rule::Rule;
-use super::scope::{Evidence, Ledger, Parties, Scope};
+use super::scope::{Evidence, Findings, Parties, Scope};
 use super::starts::Starts;
 use super::stream::Stream;
 use super::time::{CROSSING, Moment};
@@ -276,7 +276,7 @@ impl Session {
         }
     }
 
-    pub(super) fn report(&self, parties: &Parties, ledger: &Ledger) -> Report {
+    pub(super) fn report(&self, parties: &Parties, findings: &Findings) -> Report {
         let key = self.handshake.key();
         let stream_id = key.map(|key| format!("{:016x}", key.stream_id));
         Report {
@@ -289,8 +289,8 @@ impl Session {
             datagrams: self.datagrams,
             first_packet: self.first.packet,
             network: self.stream.network(),
-            judged: ledger.judged(self.is_upload),
-            more_breaches: ledger.more,
+            judged: findings.judged(self.is_upload),
+            more_breaches: findings.more,
         }
     }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::at::{At, late};
 use super::connection::{Connection, index};
 use super::due::Due;
-use super::ledger::Say;
+use super::findings::Say;
 use super::{Code, Monitor};
 use crate::proton::{ALPN, CloseCode, IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, STARTUP_DELAY};
 use crate::requirement::Role;
@@ -62,10 +62,12 @@ impl Monitor {
         if alpn.is_none() && (is_known || self.settings.supervised) {
             let act = connection.act(Role::Responder, at);
             // The handshake says it all.
-            connection.ledger.open(say);
+            connection.findings.open(say);
             let expected = "the handshake to fail without the protocol proton";
             let got = "a handshake that goes on with none";
-            connection.ledger.breach("PR-C-07", act, expected, got, say);
+            connection
+                .findings
+                .breach("PR-C-07", act, expected, got, say);
         }
         connection.foreign = true;
     }
@@ -113,7 +115,7 @@ impl Monitor {
             return;
         };
         if let Some((between, is_same_socket)) = lost {
-            new.ledger.judge("PR-C-06");
+            new.findings.judge("PR-C-06");
             if between < soon {
                 let act = new.act(Role::Initiator, opened);
                 let got = format!("a new connection after {:.1} s", between.as_secs_f64());
@@ -122,7 +124,7 @@ impl Monitor {
                 if is_same_socket || supervised {
                     new.found("PR-C-06", act, expected, got, say);
                 } else {
-                    new.ledger.doubt("PR-C-06", act, expected, got, say);
+                    new.findings.doubt("PR-C-06", act, expected, got, say);
                 }
             }
         }
@@ -150,9 +152,9 @@ impl Monitor {
         let expected = format!("an id above {last}, the last one of the connection before");
         let got = first.value.to_string();
         if supervised {
-            new.ledger.breach("PR-E-04", act, expected, got, say);
+            new.findings.breach("PR-E-04", act, expected, got, say);
         } else {
-            new.ledger.doubt("PR-E-04", act, expected, got, say);
+            new.findings.doubt("PR-E-04", act, expected, got, say);
         }
     }
 
@@ -226,9 +228,9 @@ impl Monitor {
         };
         if second_of.is_some() {
             self.refusing.extend(kept);
-            one.ledger.judge("PR-C-01");
+            one.findings.judge("PR-C-01");
             if code == refused {
-                one.ledger.judge("PR-R-02");
+                one.findings.judge("PR-R-02");
             }
         } else if let Some(second) = second {
             one.told_why = true;
@@ -239,7 +241,7 @@ impl Monitor {
             if one.established().is_some_and(|since| since < second) {
                 one.found("PR-C-01", act, expected, got, say);
             } else {
-                one.ledger.doubt("PR-C-01", act, expected, got, say);
+                one.findings.doubt("PR-C-01", act, expected, got, say);
             }
         } else {
             self.left_behind(number, code, at, say);
@@ -319,7 +321,7 @@ impl Monitor {
         if sure {
             new.found("PR-C-02", act, expected, got, say);
         } else {
-            new.ledger.doubt("PR-C-02", act, expected, got, say);
+            new.findings.doubt("PR-C-02", act, expected, got, say);
         }
     }
 
@@ -342,10 +344,10 @@ impl Monitor {
             return;
         };
         if at_once {
-            new.ledger.judge("PR-C-02");
+            new.findings.judge("PR-C-02");
         }
         if vanished && !new.reset {
-            new.ledger.judge("PR-C-05");
+            new.findings.judge("PR-C-05");
         }
     }
 
@@ -369,7 +371,7 @@ impl Monitor {
         if let Some(gone) = self.connections.get_mut(&number)
             && lives
         {
-            gone.ledger.judge("PR-T-03");
+            gone.findings.judge("PR-T-03");
         }
     }
 }

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::Code;
 use super::at::{At, late};
 use crate::MonitorSettings;
-use crate::monitor::Off;
+use crate::monitor::MissedMoment;
 use crate::requirement::Role;
 
 /// How soon a close follows what it is for (PR-C-03).
@@ -144,14 +144,14 @@ impl Due {
         now: Duration,
         round_trip: Duration,
         settings: &MonitorSettings,
-    ) -> Option<Off> {
+    ) -> Option<MissedMoment> {
         let Known::Since(known) = self.known else {
             return None;
         };
         let since = (self.since + self.within).max(known);
         let latest = self.since + late(self.within + PROMPT, settings);
         let latest = latest.max(known + late(PROMPT, settings)) + round_trip;
-        (now > latest).then(|| Off {
+        (now > latest).then(|| MissedMoment {
             since,
             until: now,
             by: now - latest,

@@ -11,8 +11,8 @@ mod between;
 mod code;
 mod connection;
 mod due;
-mod ledger;
-mod talk;
+mod exchange;
+mod findings;
 #[cfg(test)]
 mod tests;
 
@@ -28,7 +28,7 @@ use crate::monitor::{Blind, Observation, StreamMonitor, Unread};
 use crate::requirement::Role;
 use at::At;
 use connection::Connection;
-use ledger::Say;
+use findings::Say;
 
 /// Most connections at once; beyond them the oldest is judged as if the capture ended.
 const MOST_CONNECTIONS: usize = 1_024;

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
-use crate::proton::monitor::ledger::Say;
-use crate::proton::monitor::talk::{Exchange, Word};
+use crate::proton::monitor::exchange::{Exchange, Word};
+use crate::proton::monitor::findings::Say;
 use crate::proton::{IDLE_TIMEOUT, OPERATION};
 use crate::requirement::Role;
 
@@ -50,8 +50,8 @@ impl Connection {
         settings: &MonitorSettings,
     ) -> Vec<(&'static str, &'static str, Word)> {
         let caught_up = self.caught_up[index(Role::Responder)];
-        let waits = |talk: &Exchange| {
-            let first = talk.asked.front().filter(|_| !talk.over).copied();
+        let waits = |exchange: &Exchange| {
+            let first = exchange.asked.front().filter(|_| !exchange.over).copied();
             first.filter(|word| now > word.time + limit && caught_up > Some(word.time))
         };
         // What the client asks for on the Action stream is a request in pull alone.
@@ -90,7 +90,7 @@ impl Connection {
             word.value, word.packet
         );
         if requirement == "PR-A-01" && settings.mode.is_none() {
-            self.ledger.doubt(requirement, act, expected, got, say);
+            self.findings.doubt(requirement, act, expected, got, say);
         } else {
             self.found(requirement, act, expected, got, say);
         }
@@ -121,7 +121,7 @@ impl Connection {
         }
         let together = ack.time.abs_diff(answer.time) <= TOGETHER;
         if !together && ack.time < answer.time {
-            self.ledger.judge("PR-T-02");
+            self.findings.judge("PR-T-02");
         } else if together && long(event) && !self.is_held_back() {
             let at = At {
                 packet: ack.packet,
@@ -147,7 +147,7 @@ impl Connection {
         if settings.mode.as_deref() == Some("push") && long && self.items == 0 && !self.asks {
             let act = self.act(Role::Responder, at);
             let (expected, got) = ("items without any request", "none in 5 min");
-            self.ledger.doubt("PR-A-01", act, expected, got, say);
+            self.findings.doubt("PR-A-01", act, expected, got, say);
         }
     }
 }

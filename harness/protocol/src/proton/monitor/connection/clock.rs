@@ -5,7 +5,7 @@ use shakedown_wire::quic::{Acknowledged, Packet};
 use super::{At, Connection, MOST_STREAMS, index, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
-use crate::proton::monitor::ledger::Say;
+use crate::proton::monitor::findings::Say;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, SETUP};
 use crate::requirement::Role;
 
@@ -56,7 +56,7 @@ impl Connection {
         *last = (*last).max(Some(at.time));
         self.read[index(by)] |= packet.is_of_the_application();
         if self.is_read() && self.agreed.is_some() {
-            self.ledger.open(say);
+            self.findings.open(say);
         }
         self.numbers(packet, at);
         if self.closed.is_some() {
@@ -152,7 +152,7 @@ impl Connection {
         let peer = self.last[index(by.peer())];
         let idle = since.is_some_and(|since| at.time > since + late(IDLE_TIMEOUT, settings));
         if idle && peer.is_some_and(|peer| at.time < peer + late(KEEP_ALIVE, settings)) {
-            self.ledger.judge("PR-C-04");
+            self.findings.judge("PR-C-04");
         }
     }
 
@@ -212,8 +212,8 @@ impl Connection {
             (&self.action, "request"),
         ];
         let pull = settings.mode.as_deref() == Some("pull");
-        for (talk, what) in all.into_iter().take(if pull { 3 } else { 2 }) {
-            if let Some(word) = talk.asked.front().filter(|_| !talk.over)
+        for (exchange, what) in all.into_iter().take(if pull { 3 } else { 2 }) {
+            if let Some(word) = exchange.asked.front().filter(|_| !exchange.over)
                 && now > word.time + OPERATION
             {
                 let at = At {

@@ -4,8 +4,8 @@ use super::{At, Close, Connection, Stream, index, late};
 use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
 use crate::proton::monitor::Code;
-use crate::proton::monitor::ledger::{Act, Say};
-use crate::proton::monitor::talk::Exchange;
+use crate::proton::monitor::exchange::Exchange;
+use crate::proton::monitor::findings::{Act, Say};
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, SETUP};
 use crate::requirement::Role;
 
@@ -94,11 +94,11 @@ impl Connection {
         let met = mine.iter().any(|due| is_hidden || due.is_met(code));
         if met {
             for due in &mine {
-                self.ledger.judge(due.requirement);
+                self.findings.judge(due.requirement);
             }
-            self.ledger.judge_party("PR-C-03", by);
+            self.findings.judge_party("PR-C-03", by);
             if by == Role::Responder && mine.len() > 1 {
-                self.ledger.judge("PR-R-03");
+                self.findings.judge("PR-R-03");
             }
         }
         met
@@ -134,14 +134,15 @@ impl Connection {
             let ends = by == Role::Initiator && number == 0;
             let other = ends || (!due.is_known() && !self.is_unexplained(by, number));
             if other {
-                self.ledger.doubt(due.requirement, act, expected, got, say);
+                self.findings
+                    .doubt(due.requirement, act, expected, got, say);
             } else {
                 self.found(due.requirement, act, expected, got, say);
             }
         } else if number > 7 {
             let expected = "a close code from 0 to 7";
             let got = code.to_string();
-            self.ledger.breach("PR-C-03", act, expected, got, say);
+            self.findings.breach("PR-C-03", act, expected, got, say);
         } else if (by, number) == (Role::Responder, 1)
             && self.complete.is_some()
             && self.is_out_of_order()
@@ -151,7 +152,7 @@ impl Connection {
         } else if self.is_unexplained(by, number) {
             let expected = "what the code is for, before it";
             let got = code.to_string();
-            self.ledger.doubt("PR-C-03", act, expected, got, say);
+            self.findings.doubt("PR-C-03", act, expected, got, say);
         }
     }
 
@@ -166,7 +167,8 @@ impl Connection {
         // Without an error a side ends, and one that began anew knows nothing of what it owes.
         let ends = matches!(code, Code::Transport(0) | Code::StatelessReset);
         if ends || due.is_with_any() || !due.is_known() {
-            self.ledger.doubt(due.requirement, act, expected, got, say);
+            self.findings
+                .doubt(due.requirement, act, expected, got, say);
         } else {
             self.found(due.requirement, act, expected, got, say);
         }
@@ -194,7 +196,7 @@ impl Connection {
     fn waits(&self) -> bool {
         [&self.event, &self.commit, &self.action]
             .iter()
-            .any(|talk| !talk.asked.is_empty())
+            .any(|exchange| !exchange.asked.is_empty())
     }
 
     fn has_rest(&self) -> bool {
@@ -245,14 +247,14 @@ impl Connection {
         self.nothing_pushed(settings, say);
         if let Some(blind) = self.blind() {
             let act = self.act(Role::Initiator, self.first);
-            let mut doubtful = self.ledger.close(say);
+            let mut doubtful = self.findings.close(say);
             doubtful.extend(["PR-C-06", "PR-E-04", "PR-S-01"]);
             for requirement in doubtful {
                 let (expected, got) = ("the secrets of both sides", blind.to_string());
-                self.ledger.doubt(requirement, act, expected, got, say);
+                self.findings.doubt(requirement, act, expected, got, say);
             }
         } else {
-            self.ledger.open(say);
+            self.findings.open(say);
         }
         Some(Session {
             protocol: "proton",
@@ -264,8 +266,8 @@ impl Connection {
             datagrams: self.packets,
             first_packet: self.first.packet,
             network: NetworkCounts::default(),
-            judged: self.ledger.judged(),
-            more_breaches: self.ledger.more,
+            judged: self.findings.judged(),
+            more_breaches: self.findings.more,
         })
     }
 
@@ -273,11 +275,11 @@ impl Connection {
     fn surplus(
         &mut self,
         requirement: &'static str,
-        talk: &Exchange,
+        exchange: &Exchange,
         expected: &str,
         say: Say<'_>,
     ) {
-        let Some(word) = talk.early.front().filter(|_| !talk.over) else {
+        let Some(word) = exchange.early.front().filter(|_| !exchange.over) else {
             return;
         };
         let at = At {

@@ -15,8 +15,8 @@ use shakedown_wire::quic;
 
 use super::at::{At, late};
 use super::due::Due;
-use super::ledger::{Act, Ledger, Say};
-use super::talk::{Exchange, Word};
+use super::exchange::{Exchange, Word};
+use super::findings::{Act, Findings, Say};
 use super::{Code, Kind, Words};
 use crate::monitor::{Blind, Unread};
 use crate::proton::PROTOCOL;
@@ -136,7 +136,7 @@ pub(super) struct Connection {
     packets: u64,
     armed: BTreeSet<(&'static str, u64)>,
     pub(super) dues: Vec<Due>,
-    pub(super) ledger: Ledger,
+    pub(super) findings: Findings,
 }
 
 pub(super) const fn index(role: Role) -> usize {
@@ -202,7 +202,7 @@ impl Connection {
             packets: 0,
             armed: BTreeSet::new(),
             dues: Vec::new(),
-            ledger: Ledger::default(),
+            findings: Findings::default(),
         }
     }
 
@@ -290,9 +290,9 @@ impl Connection {
         say: Say<'_>,
     ) {
         if self.is_unsure() {
-            self.ledger.doubt(requirement, act, expected, got, say);
+            self.findings.doubt(requirement, act, expected, got, say);
         } else {
-            self.ledger.breach(requirement, act, expected, got, say);
+            self.findings.breach(requirement, act, expected, got, say);
         }
     }
 

@@ -3,7 +3,7 @@ use std::time::Duration;
 use super::{At, Connection, MOST_STREAMS, Stream, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
-use crate::proton::monitor::ledger::Say;
+use crate::proton::monitor::findings::Say;
 use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, Words};
 use crate::requirement::Role;
 
@@ -24,7 +24,7 @@ impl Connection {
             let act = self.act(by, at);
             let expected = "streams opened by the client alone";
             let got = format!("stream {stream} opened by the server");
-            self.ledger.doubt("PR-S-01", act, expected, got, say);
+            self.findings.doubt("PR-S-01", act, expected, got, say);
             return;
         }
         let ordinary = self.streams.values().filter(|one| !one.resets).count();
@@ -48,7 +48,7 @@ impl Connection {
             // PR-S-01, PR-S-04
             let act = self.act(by, at);
             let got = format!("stream {stream} as the fourth");
-            self.ledger
+            self.findings
                 .breach("PR-S-01", act, "three streams", got, say);
             let why = "there is a fourth stream".to_owned();
             let peer = Role::Responder;
@@ -60,7 +60,7 @@ impl Connection {
     pub(in super::super) fn not_admitted(&mut self, by: Role, at: At, what: &str, say: Say<'_>) {
         let act = self.act(by, at);
         let expected = "bidirectional streams alone";
-        self.ledger.breach("PR-S-07", act, expected, what, say);
+        self.findings.breach("PR-S-07", act, expected, what, say);
         let why = format!("{what} came");
         let peer = by.peer();
         self.owe(Due::new("PR-S-07", peer, at, why).with(&[5]).or_refused());
@@ -123,7 +123,7 @@ impl Connection {
                 let act = self.act(Role::Initiator, at);
                 let expected = "one stream of each kind: 1, 2 and 3";
                 let got = format!("{byte:#04x} as the first byte of stream {id}");
-                self.ledger.breach("PR-S-01", act, expected, got, say);
+                self.findings.breach("PR-S-01", act, expected, got, say);
                 let server = Role::Responder;
                 let refusable = requirement == "PR-S-04";
                 // 0xFF in a wrong place is also a breach of the protocol.
@@ -163,7 +163,7 @@ impl Connection {
         self.order.push(kind);
         if self.named.len() == 3 {
             self.complete = Some(at);
-            self.ledger.judge("PR-S-01");
+            self.findings.judge("PR-S-01");
         }
     }
 

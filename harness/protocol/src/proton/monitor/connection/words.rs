@@ -1,8 +1,8 @@
 use super::{At, Connection, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
-use crate::proton::monitor::ledger::Say;
-use crate::proton::monitor::talk::{Exchange, Word};
+use crate::proton::monitor::exchange::{Exchange, Word};
+use crate::proton::monitor::findings::Say;
 use crate::proton::{Kind, OPERATION};
 use crate::requirement::Role;
 
@@ -93,7 +93,7 @@ impl Connection {
         if by == Role::Responder && !words.is_empty() {
             self.served = Some(at.time);
             if self.complete.is_some() && self.is_out_of_order() {
-                self.ledger.judge("PR-S-02");
+                self.findings.judge("PR-S-02");
             }
         }
         for value in words {
@@ -109,7 +109,7 @@ impl Connection {
                     let _ = self.commit.ask(word);
                 }
                 (Kind::StateCommit, Role::Responder) => {
-                    self.ledger.judge("PR-K-01");
+                    self.findings.judge("PR-K-01");
                     if let Some(pair) = self.commit.answer(word) {
                         self.committed(pair, say);
                     }
@@ -125,7 +125,7 @@ impl Connection {
                         self.action = Exchange::default();
                         self.action.over = true;
                     }
-                    self.ledger.judge("PR-A-01");
+                    self.findings.judge("PR-A-01");
                 }
             }
         }
@@ -142,7 +142,7 @@ impl Connection {
         };
         let (id, last) = (word.value, self.last_id);
         self.first_id = self.first_id.or(Some(word));
-        self.ledger.judge("PR-E-04");
+        self.findings.judge("PR-E-04");
         if id > last {
             self.last_id = id;
             if let Some((asked, answer)) = self.event.ask(word) {
@@ -162,7 +162,7 @@ impl Connection {
             u32::MAX => "no id after the largest one".to_owned(),
             _ => format!("an id above {last}"),
         };
-        self.ledger
+        self.findings
             .breach(requirement, act, expected, format!("{id}"), say);
         let why = format!("id {id} is not above {last}");
         let server = Role::Responder;
@@ -177,7 +177,7 @@ impl Connection {
         if self.event.asked.is_empty() && self.refused_id == Some(word.value) {
             let act = self.act(Role::Responder, at);
             let got = format!("an ack of {}", word.value);
-            self.ledger.breach(
+            self.findings.breach(
                 "PR-E-02",
                 act,
                 "no ack of an id that does not rise",
@@ -197,7 +197,7 @@ impl Connection {
 
     /// PR-E-01
     fn compare(&mut self, asked: Word, answer: Word, say: Say<'_>) {
-        self.ledger.judge("PR-E-01");
+        self.findings.judge("PR-E-01");
         if asked.value == answer.value {
             self.acked((asked, answer), say);
             return;
@@ -211,7 +211,7 @@ impl Connection {
             format!("an ack of {}", asked.value),
             answer.value.to_string(),
         );
-        self.ledger.breach("PR-E-01", act, expected, got, say);
+        self.findings.breach("PR-E-01", act, expected, got, say);
         self.event.over = true;
         let why = format!("the ack of {} says {}", asked.value, answer.value);
         self.wrong_ack(at, why);

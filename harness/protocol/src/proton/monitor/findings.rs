@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::monitor::{Finding, Judged, Observation, Off};
+use crate::monitor::{Finding, Judged, MissedMoment, Observation};
 use crate::requirement::Role;
 
 /// Hears what is found.
@@ -11,7 +11,7 @@ pub(super) type Say<'s> = &'s mut dyn FnMut(Observation);
 /// What was said of one connection: a breach is told once for each side and then counted, a doubt
 /// is told once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Ledger {
+pub(super) struct Findings {
     told: BTreeSet<(&'static str, &'static str)>,
     doubts: BTreeSet<&'static str>,
     judged: Judged,
@@ -29,7 +29,7 @@ pub(super) struct Act {
     pub(super) packet: u64,
     pub(super) time: Duration,
     /// It is shown by the lack of a packet: since when and by how much.
-    pub(super) silence: Option<Off>,
+    pub(super) silence: Option<MissedMoment>,
 }
 
 impl Act {
@@ -48,7 +48,7 @@ impl Act {
     }
 }
 
-impl Ledger {
+impl Findings {
     /// The requirement was exercised.
     pub(super) fn judge(&mut self, requirement: &'static str) {
         let both = [Role::Initiator, Role::Responder];

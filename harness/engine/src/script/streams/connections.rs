@@ -57,7 +57,7 @@ pub(crate) struct Stream {
 pub(crate) struct Connections {
     /// Whether the scripted peer is the client.
     pub(crate) is_client: bool,
-    pub(crate) connections: BTreeMap<ConnectionNumber, Connection>,
+    pub(crate) by_number: BTreeMap<ConnectionNumber, Connection>,
     names: BTreeMap<String, ConnectionNumber>,
     streams: BTreeMap<String, (ConnectionNumber, StreamId)>,
     /// Connections of the implementation that no step has taken.
@@ -227,7 +227,7 @@ impl Connections {
         connection: ConnectionNumber,
         id: StreamId,
     ) -> Option<&mut Stream> {
-        self.connections.get_mut(&connection)?.streams.get_mut(&id)
+        self.by_number.get_mut(&connection)?.streams.get_mut(&id)
     }
 
     /// A connection of the scripted peer's own.
@@ -241,14 +241,14 @@ impl Connections {
     /// A connection gets a name. What nobody can mean any more is forgotten.
     pub(crate) fn add(&mut self, number: ConnectionNumber, name: &str) {
         self.names.insert(name.to_owned(), number);
-        self.connections.entry(number).or_default();
+        self.by_number.entry(number).or_default();
         let Self {
-            connections,
+            by_number,
             names,
             streams,
             ..
         } = self;
-        connections.retain(|number, connection| {
+        by_number.retain(|number, connection| {
             let is_meant = names.values().any(|named| named == number);
             let has_stream = || streams.values().any(|(of, _)| of == number);
             connection.ended.is_none() || is_meant || has_stream()
@@ -257,7 +257,7 @@ impl Connections {
 
     /// A connection of the implementation is admitted or refused; it has no name yet.
     pub(crate) fn begin(&mut self, number: ConnectionNumber) {
-        self.connections.entry(number).or_default();
+        self.by_number.entry(number).or_default();
     }
 
     /// The id of the next stream that the scripted peer opens on a connection, which gets a name.
@@ -268,7 +268,7 @@ impl Connections {
         name: &str,
     ) -> Option<StreamId> {
         let low_bits = u64::from(!self.is_client) | u64::from(is_unidirectional) << 1;
-        let connection = self.connections.get_mut(&number)?;
+        let connection = self.by_number.get_mut(&number)?;
         let count = &mut connection.opened[usize::from(is_unidirectional)];
         let id = StreamId(*count << 2 | low_bits);
         *count += 1;
@@ -308,7 +308,7 @@ impl Connections {
 
     pub(crate) fn connected(&mut self, number: ConnectionNumber, now: Duration) {
         let moment = self.moment(now);
-        if let Some(connection) = self.connections.get_mut(&number) {
+        if let Some(connection) = self.by_number.get_mut(&number) {
             connection.connected.get_or_insert(moment);
         }
     }
@@ -316,7 +316,7 @@ impl Connections {
     pub(crate) fn closed(&mut self, number: ConnectionNumber, why: Closing<'_>, now: Duration) {
         let moment = self.moment(now);
         self.incoming.retain(|(other, _)| *other != number);
-        if let Some(connection) = self.connections.get_mut(&number) {
+        if let Some(connection) = self.by_number.get_mut(&number) {
             connection.ended.get_or_insert_with(|| (moment, why.into()));
         }
     }
@@ -324,14 +324,14 @@ impl Connections {
     /// The scripted peer closes or refuses a connection.
     pub(crate) fn closes(&mut self, number: ConnectionNumber, now: Duration) {
         let moment = self.moment(now);
-        if let Some(connection) = self.connections.get_mut(&number) {
+        if let Some(connection) = self.by_number.get_mut(&number) {
             connection.ended.get_or_insert((moment, Ended::ByScript));
         }
     }
 
     pub(crate) fn datagram(&mut self, number: ConnectionNumber, length: usize, now: Duration) {
         let moment = self.moment(now);
-        if let Some(connection) = self.connections.get_mut(&number) {
+        if let Some(connection) = self.by_number.get_mut(&number) {
             let (_, _, count) = connection.datagrams.get_or_insert((moment, length, 0));
             *count += 1;
         }
@@ -346,7 +346,7 @@ impl Connections {
     ) {
         let moment = self.moment(now);
         let is_of_iut = id.is_of_server() == self.is_client;
-        let Some(connection) = self.connections.get_mut(&number) else {
+        let Some(connection) = self.by_number.get_mut(&number) else {
             return;
         };
         let stream = match connection.streams.get_mut(&id) {
@@ -383,7 +383,7 @@ impl Connections {
 
     /// Whether bytes of this stream are taken from the transport now.
     pub(crate) fn reads(&self, number: ConnectionNumber, id: StreamId) -> bool {
-        let connection = self.connections.get(&number);
+        let connection = self.by_number.get(&number);
         let stream = connection.and_then(|connection| connection.streams.get(&id));
         stream.is_none_or(|stream| {
             !stream.is_held && (stream.is_wanted || stream.unread.len() < MOST_UNREAD)
@@ -393,7 +393,7 @@ impl Connections {
     /// Ends everything that is still open, as somebody does who has no more to say.
     pub(crate) fn hang_up(&mut self) {
         self.forget_incoming();
-        for (number, connection) in &mut self.connections {
+        for (number, connection) in &mut self.by_number {
             if connection.ended.is_none() {
                 self.outputs.push_back(Output::Close {
                     connection: *number,
@@ -402,6 +402,6 @@ impl Connections {
                 });
             }
         }
-        self.connections.clear();
+        self.by_number.clear();
     }
 }

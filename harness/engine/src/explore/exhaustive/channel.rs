@@ -23,14 +23,14 @@ impl Datagram {
 
 /// What is on its way from one side to the other.
 #[derive(Clone, Default)]
-pub(super) struct Way {
+pub(super) struct Channel {
     /// In the order in which it was sent.
     pub(super) queue: Vec<Arc<Datagram>>,
     /// What stayed behind, in the order of digests: it arrives at any time.
     pub(super) late: Vec<Arc<Datagram>>,
 }
 
-impl Way {
+impl Channel {
     /// A datagram stays behind.
     pub(super) fn stay(&mut self, datagram: &Arc<Datagram>) {
         let place = self

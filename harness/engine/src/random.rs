@@ -6,9 +6,9 @@ use shakedown_protocol::requirement::Role;
 
 /// Random numbers that follow from a seed, for what decides how a run goes.
 #[derive(Debug, Clone)]
-pub(crate) struct Dice(ChaCha8Rng);
+pub(crate) struct SeededRandom(ChaCha8Rng);
 
-impl Dice {
+impl SeededRandom {
     pub(crate) fn new(seed: u64) -> Self {
         Self(ChaCha8Rng::seed_from_u64(seed))
     }
