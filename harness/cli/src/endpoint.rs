@@ -3,11 +3,13 @@
 
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use clap::{Arg, ArgAction, ArgMatches, Args, Command, FromArgMatches, Subcommand, ValueEnum};
 use shakedown_carrier::{Identity, Security};
 use shakedown_engine::document::{MAX_BYTES, read_file};
 use shakedown_engine::reference::reference;
+use shakedown_net::Clock;
 use shakedown_net::host::{Finished, Host, StopSignal};
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
@@ -108,6 +110,7 @@ impl<A: Address> Endpoint<A> {
             stream: StreamParameters::default(),
             peer,
             seed: self.common.seed.unwrap_or_else(any_seed),
+            epoch: Clock::start().wall(Duration::ZERO),
             extra: self.flags.iter().cloned().chain(without).collect(),
         })
     }

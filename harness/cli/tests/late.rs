@@ -141,6 +141,7 @@ fn a_server_that_is_late() {
         },
         peer: None,
         seed: 1,
+        epoch: Duration::ZERO,
         extra: Vec::new(),
     };
     let reference = (PROTOCOL.reference)(&settings).expect("it is known");

@@ -53,6 +53,7 @@ fn machine(role: Role) -> Box<dyn Fork> {
         stream: STREAM,
         peer: (role == Role::Initiator).then(|| RESPONDER.into()),
         seed: 1,
+        epoch: Duration::ZERO,
         extra: Vec::new(),
     };
     mediastream::forked_reference(&settings).expect("the reference")

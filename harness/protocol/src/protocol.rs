@@ -351,6 +351,8 @@ pub struct ReferenceSettings {
     pub peer: Option<SocketAddr>,
     /// Seed of everything random.
     pub seed: u64,
+    /// The time since 1970 at which the machine's time is 0.
+    pub epoch: Duration,
     /// Further settings by name, as flags of `serve` and `connect` give them.
     pub extra: Vec<(String, String)>,
 }

@@ -97,6 +97,7 @@ impl ReferenceProcess {
             stream: settings.stream_of(scenario),
             peer: peer.filter(|_| needs.role == Role::Initiator),
             seed,
+            epoch: self.started,
             extra,
         };
         let machine = reference(protocol, &of_machine, Security::Seeded(seed), None)?;

@@ -36,6 +36,7 @@ pub(crate) fn conversation(mode: &str, options: &[&str]) -> Vec<Sent> {
         },
         peer: Some(responder()),
         seed: 7,
+        epoch: Duration::ZERO,
         extra: Vec::new(),
     };
     let mut asks = mediastream::new_reference(&settings(Role::Initiator)).unwrap();

@@ -25,6 +25,7 @@ mod steps;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::thread::JoinHandle;
+use std::time::Duration;
 
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings, StreamParameters};
@@ -253,6 +254,7 @@ impl Setup {
                 peer: (role == Role::Initiator).then_some(RESPONDER),
                 // The two sides draw different numbers.
                 seed: self.seed ^ (u64::from(role == Role::Responder) << 63),
+                epoch: Duration::ZERO,
                 extra: self.extra.iter().cloned().chain(without).collect(),
             };
             let made = self.protocol.fork(&settings);

@@ -40,6 +40,7 @@ pub(in super::super) fn participants(
             peer: (role == Role::Initiator).then(|| SocketAddr::from(RESPONDER)),
             // Both sides have random numbers of their own.
             seed: seed ^ (u64::from(role == Role::Responder) << 63),
+            epoch: Duration::ZERO,
             extra: without
                 .map(|id| ("without".to_owned(), id.clone()))
                 .collect(),

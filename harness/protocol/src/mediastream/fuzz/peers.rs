@@ -115,6 +115,7 @@ fn reference(role: Role, mode: &str, options: Vec<String>) -> Participant {
         stream: STREAM,
         peer: (role == Role::Initiator).then(|| RESPONDER.into()),
         seed: 1,
+        epoch: Duration::ZERO,
         extra: Vec::new(),
     });
     Participant {

@@ -151,6 +151,7 @@ pub(super) mod tests {
             stream: STREAM,
             peer: None,
             seed: 1,
+            epoch: Duration::ZERO,
             extra: Vec::new(),
         }
     }

@@ -273,6 +273,7 @@ fn the_options_of_the_protocol_are_its_workload() {
         },
         peer: None,
         seed: 1,
+        epoch: seconds(0.0),
         extra: Vec::new(),
     };
     let Ok(Reference::Streams(mut machine, _)) = (proton::PROTOCOL.reference)(&settings) else {
