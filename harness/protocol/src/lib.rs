@@ -27,6 +27,7 @@ pub mod web;
 
 mod protocol;
 mod sealed;
+mod sending;
 mod setting;
 mod tolerance;
 mod twin;

@@ -5,7 +5,6 @@ mod counters;
 mod deviation;
 mod ending;
 mod options;
-mod sending;
 mod server;
 mod session;
 mod settings;

@@ -7,8 +7,8 @@ use super::super::{CloseCode, Kind, RESET, Words};
 use super::CloseReason;
 use super::counters::Counters;
 use super::deviation::{Deviation, Deviations};
-use super::sending::Sending;
 use super::settings::{Profile, ServerSettings};
+use crate::sending::Sending;
 use crate::streams::{ConnectionNumber, OnStream, Output, StreamId};
 
 /// StateCommit requests that may wait for their answers; past that their stream is not read.

@@ -3,8 +3,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
-use super::super::sending::Sending;
 use crate::proton::{Kind, Words};
+use crate::sending::Sending;
 use crate::streams::{ConnectionNumber, StreamId};
 
 /// A connection of a client.

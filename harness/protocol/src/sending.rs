@@ -3,10 +3,9 @@ use std::time::Duration;
 /// Bytes that may wait for a stream whose windows are full.
 const MOST_WAITING: usize = 64 * 1024;
 
-/// What is to be sent on one stream: one write at a time, the rest waits, and no write takes longer
-/// than [`OPERATION`](super::super::OPERATION) (PR-T-04).
+/// What is to be sent on one stream: one write at a time, the rest waits.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Sending {
+pub(crate) struct Sending {
     waiting: Vec<u8>,
     /// Since when the transport has had a write without having taken all of it.
     since: Option<Duration>,
@@ -14,7 +13,7 @@ pub(super) struct Sending {
 
 impl Sending {
     /// Takes bytes; what is the result must be written now.
-    pub(super) fn send(&mut self, now: Duration, bytes: &[u8]) -> Option<Vec<u8>> {
+    pub(crate) fn send(&mut self, now: Duration, bytes: &[u8]) -> Option<Vec<u8>> {
         if self.since.is_some() {
             self.waiting.extend_from_slice(bytes);
             return None;
@@ -24,28 +23,28 @@ impl Sending {
     }
 
     /// The transport took the last write; what is the result must be written now.
-    pub(super) fn written(&mut self, now: Duration) -> Option<Vec<u8>> {
+    pub(crate) fn written(&mut self, now: Duration) -> Option<Vec<u8>> {
         self.since = (!self.waiting.is_empty()).then_some(now);
         self.since.map(|_| std::mem::take(&mut self.waiting))
     }
 
     /// Whether the transport has taken everything.
-    pub(super) const fn is_idle(&self) -> bool {
+    pub(crate) const fn is_idle(&self) -> bool {
         self.since.is_none()
     }
 
     /// How many bytes wait.
-    pub(super) const fn waiting(&self) -> usize {
+    pub(crate) const fn waiting(&self) -> usize {
         self.waiting.len()
     }
 
     /// Whether so much waits that nothing more should be asked for.
-    pub(super) const fn is_full(&self) -> bool {
+    pub(crate) const fn is_full(&self) -> bool {
         self.waiting() >= MOST_WAITING
     }
 
     /// When the write takes too long, for which it may take `operation`.
-    pub(super) fn deadline(&self, operation: Duration) -> Option<Duration> {
+    pub(crate) fn deadline(&self, operation: Duration) -> Option<Duration> {
         self.since.map(|since| since.saturating_add(operation))
     }
 }

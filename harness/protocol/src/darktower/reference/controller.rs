@@ -1,0 +1,511 @@
+//! The Meeting Controller: signaling on one bidirectional stream of each session (specification,
+//! section 2).
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use serde_json::{Map, Value, json};
+use shakedown_wire::DecodeError;
+use uuid::Uuid;
+
+use super::super::{Envelope, MAX_MESSAGE, MessageReader, StreamCode};
+use super::random::Random;
+use super::sessions::{Context, Departure, Outgoing, SessionKey};
+use super::store::{MOST_STREAMS, NotDone, NotJoined, Participant, Stream};
+use super::token::{Claims, Secret, Usage};
+use super::words::{self, ErrorCode, LENGTH, LeaveReason, error, left, message, text};
+use crate::streams::{OnStream, StreamId};
+use crate::vocabulary::Described;
+
+/// Bytes that may wait for a participant that does not read; past that it is gone.
+const MOST_WAITING: usize = 1 << 20;
+
+/// Bytes of a JoinResponse that those who are in a meeting may take; the rest is for what else stands
+/// in it.
+const MOST_OF_A_MEETING: usize = MAX_MESSAGE as usize - 4_096;
+
+/// What a controller is told.
+#[derive(Debug, Clone)]
+pub struct ControllerSettings {
+    pub secret: Secret,
+    /// Where media is sent and received.
+    pub media_url: String,
+    /// How long a media token is valid.
+    pub lifetime: Duration,
+    pub seed: u64,
+}
+
+/// Serves all sessions of `/wt`.
+#[derive(Debug)]
+pub struct Controller {
+    settings: ControllerSettings,
+    random: Random,
+    sessions: BTreeMap<SessionKey, Signaling>,
+    keys: BTreeMap<Uuid, Value>,
+    /// Sessions whose other side left too much unread.
+    slow: Vec<SessionKey>,
+}
+
+/// One session.
+#[derive(Debug)]
+struct Signaling {
+    state: State,
+    /// Its stream, once the client opened it.
+    stream: Option<Outgoing>,
+    reader: MessageReader,
+    /// Who it is, and in which meeting, while it is joined.
+    who: Option<Who>,
+}
+
+/// The states of a signaling connection, as the specification names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Connecting,
+    Authenticating,
+    Connected,
+    Disconnecting,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Who {
+    meeting: Uuid,
+    user: String,
+    id: Uuid,
+}
+
+/// Why a stream is closed.
+struct Ending(String);
+
+impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Connecting => "CONNECTING",
+            Self::Authenticating => "AUTHENTICATING",
+            Self::Connected => "CONNECTED",
+            Self::Disconnecting => "DISCONNECTING",
+        }
+    }
+}
+
+impl Controller {
+    #[must_use]
+    pub fn new(settings: ControllerSettings) -> Self {
+        Self {
+            random: Random::new(settings.seed, 1),
+            settings,
+            sessions: BTreeMap::new(),
+            keys: BTreeMap::new(),
+            slow: Vec::new(),
+        }
+    }
+
+    /// A session was accepted.
+    pub fn opened(&mut self, of: SessionKey, context: &mut Context<'_>) {
+        let signaling = Signaling {
+            state: State::Connecting,
+            stream: None,
+            reader: MessageReader::new(Envelope::Client),
+            who: None,
+        };
+        self.sessions.insert(of, signaling);
+        let to = State::Connecting.name();
+        let why = "a session was asked for";
+        context.sessions.transition(of, "DISCONNECTED", to, why);
+    }
+
+    /// Something happened on a stream of a session; codes are those of WebTransport.
+    pub fn on_stream(
+        &mut self,
+        of: SessionKey,
+        stream: StreamId,
+        what: OnStream<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let Some(signaling) = self.sessions.get_mut(&of) else {
+            return;
+        };
+        let known = signaling.stream.as_ref().map(|known| known.stream);
+        match (known, what) {
+            (None, OnStream::Opened) if stream.is_bidirectional() => {
+                signaling.stream = Some(Outgoing::new(of, stream));
+                self.go(of, State::Authenticating, "its stream came", context);
+            }
+            // There is one stream of signaling in a session.
+            (_, OnStream::Opened) => {
+                let code = StreamCode::InvalidFormat;
+                context.sessions.stop_sending(of, stream, code);
+                if stream.is_bidirectional() {
+                    context.sessions.reset(of, stream, code);
+                }
+            }
+            (Some(known), what) if known == stream => self.on_signaling(of, what, context),
+            (Some(_) | None, _) => {}
+        }
+        self.drop_slow(context);
+    }
+
+    fn on_signaling(&mut self, of: SessionKey, what: OnStream<'_>, context: &mut Context<'_>) {
+        let Some(signaling) = self.sessions.get_mut(&of) else {
+            return;
+        };
+        let is_over = signaling.state == State::Disconnecting;
+        match what {
+            OnStream::Written => {
+                if let Some(stream) = &mut signaling.stream {
+                    stream.written(context);
+                }
+            }
+            OnStream::Opened => {}
+            _ if is_over => {}
+            OnStream::Bytes(bytes) => self.read(of, bytes, context),
+            OnStream::Fin => match signaling.reader.finish() {
+                // DT-S-17
+                Ok(()) => {
+                    self.leave(of, LeaveReason::Voluntary, context);
+                    self.end(of, "the client ended it", context);
+                }
+                Err(malformed) => self.break_off(of, &Ending::from(malformed), context),
+            },
+            OnStream::Reset(_) | OnStream::Stopped(_) => {
+                self.leave(of, LeaveReason::ConnectionLost, context);
+                self.end(of, "the client broke it off", context);
+            }
+        }
+    }
+
+    /// A session is over.
+    pub fn closed(&mut self, of: SessionKey, how: Departure, context: &mut Context<'_>) {
+        let reason = match how {
+            Departure::Clean => LeaveReason::Voluntary,     // DT-S-17
+            Departure::Lost => LeaveReason::ConnectionLost, // DT-S-14
+        };
+        self.leave(of, reason, context);
+        if let Some(signaling) = self.sessions.remove(&of) {
+            let (from, why) = (signaling.state.name(), "the session is over");
+            context.sessions.transition(of, from, "DISCONNECTED", why);
+        }
+        self.drop_slow(context);
+    }
+
+    /// Whether more bytes of a stream are taken now: not while the answers to earlier ones wait.
+    #[must_use]
+    pub fn reads(&self, of: SessionKey, stream: StreamId) -> bool {
+        let signaling = self.sessions.get(&of);
+        let known = signaling.and_then(|signaling| signaling.stream.as_ref());
+        known.is_none_or(|known| known.stream != stream || !known.is_full())
+    }
+
+    fn read(&mut self, of: SessionKey, bytes: &[u8], context: &mut Context<'_>) {
+        let Some(signaling) = self.sessions.get_mut(&of) else {
+            return;
+        };
+        let mut messages = Vec::new();
+        let read = signaling
+            .reader
+            .take(bytes, |message| messages.push(message)); // DT-S-02, DT-S-12
+        let heard = messages
+            .into_iter()
+            .try_for_each(|message| self.hear(of, &message, context));
+        // DT-S-11
+        if let Err(ending) = heard.and(read.map_err(Ending::from)) {
+            self.break_off(of, &ending, context);
+        }
+    }
+
+    fn hear(
+        &mut self,
+        of: SessionKey,
+        heard: &Described,
+        context: &mut Context<'_>,
+    ) -> Result<(), Ending> {
+        let Some(signaling) = self.sessions.get(&of) else {
+            return Ok(());
+        };
+        let fields = &heard.fields;
+        let Some(who) = signaling.who.clone() else {
+            return match heard.frame {
+                "JoinRequest" => {
+                    self.join(of, fields, context);
+                    Ok(())
+                }
+                // DT-S-04
+                other => Err(Ending(format!("{other} without having joined"))),
+            };
+        };
+        match heard.frame {
+            "JoinRequest" => self.refuse(of, ErrorCode::Conflict, "Already joined", context),
+            "PublishStream" => self.publish(of, &who, fields, context),
+            "SubscribeStream" => self.subscribe(of, &who, fields, context),
+            "UnsubscribeStream" => {
+                let stream = text(fields, "stream_id");
+                context.store.unsubscribe(who.meeting, &who.user, stream);
+            }
+            // Nothing is made of how a stream is received.
+            "StreamQualityUpdate" => {}
+            // The reader knows no others.
+            other => return Err(Ending(format!("{other} of a client"))),
+        }
+        Ok(())
+    }
+
+    fn join(&mut self, of: SessionKey, fields: &Map<String, Value>, context: &mut Context<'_>) {
+        let (meeting, token) = (text(fields, "meeting_id"), text(fields, "join_token"));
+        let claims = self.settings.secret.verify(token, Usage::Join, context.at);
+        let claims = claims.ok().filter(|claims| claims.are_of(meeting));
+        let Some(claims) = claims else {
+            let why = "Invalid or expired join token";
+            return self.refuse(of, ErrorCode::Unauthorized, why, context); // DT-S-06
+        };
+        // DT-S-07
+        let meeting = Uuid::try_parse(meeting).ok();
+        let meeting = meeting.and_then(|id| context.store.meeting(id));
+        let Some(meeting) = meeting.filter(|meeting| !meeting.has_ended) else {
+            return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
+        };
+        // Who was not yet known to be lost is now (DT-S-16).
+        let is_same = |who: &Who| who.meeting == meeting.id && who.user == claims.sub;
+        let old = self.sessions.iter();
+        let mut old = old.filter(|(_, signaling)| signaling.who.as_ref().is_some_and(is_same));
+        if let Some(old) = old.next().map(|(key, _)| *key) {
+            self.leave(old, LeaveReason::ConnectionLost, context);
+            self.end(old, "the user joined anew", context);
+        }
+        let before: Vec<_> = participants(context.store.participants(meeting.id));
+        let name = text(fields, "participant_name");
+        let fresh = self.random.uuid();
+        let joined = context
+            .store
+            .join(meeting.id, &claims.sub, name, fresh, context.at);
+        let joined = match joined {
+            Ok(joined) => joined,
+            Err(NotJoined::NoMeeting) => {
+                return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
+            }
+            Err(NotJoined::Full) => {
+                return self.refuse(of, ErrorCode::CapacityExceeded, "Meeting is full", context);
+            }
+        };
+        if !has_room(context, meeting.id) {
+            context.store.leave(meeting.id, &claims.sub, None);
+            return self.refuse(of, ErrorCode::CapacityExceeded, "Meeting is full", context);
+        }
+        self.welcome(of, (meeting.id, &claims), &joined, before, context);
+    }
+
+    /// JoinResponse to who joined (DT-S-05), then ParticipantJoined to the others (DT-S-08).
+    fn welcome(
+        &mut self,
+        of: SessionKey,
+        (meeting, claims): (Uuid, &Claims),
+        joined: &Participant,
+        before: Vec<Value>,
+        context: &mut Context<'_>,
+    ) {
+        let lifetime = self.settings.lifetime;
+        let media = Claims::new(&claims.sub, &claims.mid, Usage::Media, context.at, lifetime);
+        let media = media.named(self.random.uuid().to_string());
+        let response = json!({
+            "participant_id": joined.id.to_string(),
+            "existing_participants": before,
+            "media_server": {
+                "media_handler_url": self.settings.media_url,
+                "connection_token": self.settings.secret.mint(&media),
+            },
+            "encryption_keys": self.keys_of(meeting),
+        });
+        if let Some(signaling) = self.sessions.get_mut(&of) {
+            signaling.who = Some(Who {
+                meeting,
+                user: claims.sub.clone(),
+                id: joined.id,
+            });
+        }
+        self.send(of, &message("JoinResponse", response), context);
+        self.go(of, State::Connected, "it joined", context);
+        let news = json!({ "participant": words::participant(joined) });
+        let news = message("ParticipantJoined", news);
+        self.tell_others(of, meeting, &news, context);
+    }
+
+    /// The same for all of a meeting.
+    fn keys_of(&mut self, meeting: Uuid) -> Value {
+        let random = &mut self.random;
+        let keys = self.keys.entry(meeting).or_insert_with(|| {
+            // Hexadecimal digits are digits of base64, too.
+            let key = hex::encode(random.bytes::<16>());
+            let id = random.uuid().to_string();
+            json!({ "public_key": key, "key_id": id })
+        });
+        keys.clone()
+    }
+
+    fn publish(
+        &mut self,
+        of: SessionKey,
+        who: &Who,
+        fields: &Map<String, Value>,
+        context: &mut Context<'_>,
+    ) {
+        let known = ["stream_id", "stream_type", "metadata"];
+        let fields = known.iter().filter_map(|&name| {
+            let value = fields.get(name)?;
+            Some((name.to_owned(), value.clone()))
+        });
+        let fields: Map<_, _> = fields.collect();
+        let id = text(&fields, "stream_id").to_owned();
+        let stream = Stream {
+            id: id.clone(),
+            fields: fields.clone(),
+        };
+        let mut published = context.store.publish(who.meeting, &who.user, stream);
+        if published.is_ok() && !has_room(context, who.meeting) {
+            context.store.unpublish(who.meeting, &who.user, &id);
+            published = Err(NotDone::TooMany);
+        }
+        match published {
+            // DT-S-09
+            Ok(()) => {
+                let news = json!({ "participant_id": who.id.to_string(), "stream": fields });
+                let news = message("StreamPublished", news);
+                self.send(of, &news, context);
+                self.tell_others(of, who.meeting, &news, context);
+            }
+            Err(NotDone::Name) => {
+                let why = "The stream is published already";
+                self.refuse(of, ErrorCode::Conflict, why, context);
+            }
+            Err(not_done) => self.decline(of, not_done, context),
+        }
+    }
+
+    fn subscribe(
+        &mut self,
+        of: SessionKey,
+        who: &Who,
+        fields: &Map<String, Value>,
+        context: &mut Context<'_>,
+    ) {
+        let stream = text(fields, "stream_id");
+        match context.store.subscribe(who.meeting, &who.user, stream) {
+            // DT-S-10
+            Ok(()) => {
+                let answer = message("StreamSubscribed", json!({ "stream_id": stream }));
+                self.send(of, &answer, context);
+            }
+            Err(not_done) => self.decline(of, not_done, context),
+        }
+    }
+
+    fn decline(&mut self, of: SessionKey, why: NotDone, context: &mut Context<'_>) {
+        match why {
+            NotDone::Name => self.refuse(of, ErrorCode::NotFound, "No such stream", context),
+            NotDone::TooMany => {
+                let why = format!("No more than {MOST_STREAMS} streams, or fewer long ones");
+                self.refuse(of, ErrorCode::CapacityExceeded, &why, context);
+            }
+            NotDone::NotThere => self.refuse(of, ErrorCode::NotFound, "Not joined", context),
+        }
+    }
+
+    fn refuse(&mut self, of: SessionKey, code: ErrorCode, why: &str, context: &mut Context<'_>) {
+        self.send(of, &error(code, why), context);
+    }
+
+    /// INVALID_REQUEST, and the stream is closed (DT-S-04, DT-S-11).
+    fn break_off(&mut self, of: SessionKey, ending: &Ending, context: &mut Context<'_>) {
+        self.refuse(of, ErrorCode::InvalidRequest, &ending.0, context);
+        self.leave(of, LeaveReason::Kicked, context);
+        self.end(of, "a message was wrong", context);
+    }
+
+    /// Closes the stream of a session: nothing more is sent on it or read.
+    fn end(&mut self, of: SessionKey, why: &'static str, context: &mut Context<'_>) {
+        self.go(of, State::Disconnecting, why, context);
+        let signaling = self.sessions.get_mut(&of);
+        if let Some(stream) = signaling.and_then(|signaling| signaling.stream.as_mut()) {
+            let code = StreamCode::Graceful;
+            context.sessions.stop_sending(of, stream.stream, code);
+            stream.end(context);
+        }
+    }
+
+    /// A participant is gone, if it was there.
+    fn leave(&mut self, of: SessionKey, reason: LeaveReason, context: &mut Context<'_>) {
+        let signaling = self.sessions.get_mut(&of);
+        let Some(who) = signaling.and_then(|signaling| signaling.who.take()) else {
+            return;
+        };
+        let lost = (reason == LeaveReason::ConnectionLost).then_some(context.at);
+        context.store.leave(who.meeting, &who.user, lost);
+        let news = left(&who.id.to_string(), reason);
+        self.tell_others(of, who.meeting, &news, context);
+    }
+
+    fn tell_others(
+        &mut self,
+        of: SessionKey,
+        meeting: Uuid,
+        news: &[u8],
+        context: &mut Context<'_>,
+    ) {
+        let others = self.sessions.iter().filter(|(key, signaling)| {
+            **key != of
+                && signaling
+                    .who
+                    .as_ref()
+                    .is_some_and(|it| it.meeting == meeting)
+        });
+        for key in others.map(|(key, _)| *key).collect::<Vec<_>>() {
+            self.send(key, news, context);
+        }
+    }
+
+    fn send(&mut self, of: SessionKey, bytes: &[u8], context: &mut Context<'_>) {
+        let signaling = self.sessions.get_mut(&of);
+        if let Some(stream) = signaling.and_then(|signaling| signaling.stream.as_mut()) {
+            stream.send(context, bytes);
+            if stream.waiting() > MOST_WAITING && !self.slow.contains(&of) {
+                self.slow.push(of);
+            }
+        }
+    }
+
+    /// Those who read nothing are gone, so that what is kept for them stays bounded.
+    fn drop_slow(&mut self, context: &mut Context<'_>) {
+        while let Some(of) = self.slow.pop() {
+            self.leave(of, LeaveReason::ConnectionLost, context);
+            if let Some(signaling) = self.sessions.remove(&of) {
+                let (from, why) = (signaling.state.name(), "it does not read");
+                context.sessions.transition(of, from, "DISCONNECTED", why);
+                let code = StreamCode::QuotaExceeded;
+                context.sessions.close(of, code, "too much is unread");
+            }
+        }
+    }
+
+    fn go(&mut self, of: SessionKey, to: State, why: &'static str, context: &mut Context<'_>) {
+        if let Some(signaling) = self.sessions.get_mut(&of) {
+            let from = std::mem::replace(&mut signaling.state, to);
+            if from != to {
+                context.sessions.transition(of, from.name(), to.name(), why);
+            }
+        }
+    }
+}
+
+impl From<DecodeError> for Ending {
+    fn from(error: DecodeError) -> Self {
+        Self(error.to_string())
+    }
+}
+
+fn participants(all: &[Participant]) -> Vec<Value> {
+    all.iter().map(words::participant).collect()
+}
+
+/// Whether a JoinResponse can still tell all that is known of a meeting.
+fn has_room(context: &Context<'_>, meeting: Uuid) -> bool {
+    let all = participants(context.store.participants(meeting));
+    let all = message("JoinResponse", json!({ "existing_participants": all }));
+    (LENGTH..=LENGTH + MOST_OF_A_MEETING).contains(&all.len())
+}

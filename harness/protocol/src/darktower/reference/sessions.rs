@@ -1,0 +1,113 @@
+//! WebTransport sessions as the services use them.
+
+use std::time::Duration;
+
+use super::super::StreamCode;
+use super::store::Store;
+use crate::sending::Sending;
+use crate::streams::{ConnectionNumber, StreamId};
+
+/// A WebTransport session: its connection and the stream of its CONNECT.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct SessionKey {
+    pub connection: ConnectionNumber,
+    pub session: StreamId,
+}
+
+/// What a service wants done on its sessions. Codes are those of WebTransport.
+pub trait Sessions {
+    /// Opens a unidirectional stream.
+    fn open(&mut self, of: SessionKey) -> StreamId;
+    /// Sends bytes on a stream.
+    fn write(&mut self, of: SessionKey, stream: StreamId, bytes: Vec<u8>);
+    /// Sends no more on a stream.
+    fn fin(&mut self, of: SessionKey, stream: StreamId);
+    /// Breaks off what is sent on a stream.
+    fn reset(&mut self, of: SessionKey, stream: StreamId, code: StreamCode);
+    /// Asks for no more bytes of a stream.
+    fn stop_sending(&mut self, of: SessionKey, stream: StreamId, code: StreamCode);
+    /// Sends a datagram.
+    fn datagram(&mut self, of: SessionKey, bytes: &[u8]);
+    /// Closes a session.
+    fn close(&mut self, of: SessionKey, code: StreamCode, reason: &str);
+    /// Tells that a session went from one state to another, and why, in a few words.
+    fn transition(
+        &mut self,
+        of: SessionKey,
+        from: &'static str,
+        to: &'static str,
+        why: &'static str,
+    );
+}
+
+/// What a service works with while it takes one input.
+pub struct Context<'a> {
+    /// The time since 1970.
+    pub at: Duration,
+    pub store: &'a mut dyn Store,
+    pub sessions: &'a mut dyn Sessions,
+}
+
+/// How a session ended.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Departure {
+    /// The other side closed it.
+    Clean,
+    /// Its connection broke, or was not heard for its idle timeout.
+    Lost,
+}
+
+/// What is sent on one stream. One write is with the transport at a time, what waits for it is here,
+/// and no more than the owner lets wait.
+#[derive(Debug, Clone)]
+pub(super) struct Outgoing {
+    of: SessionKey,
+    pub(super) stream: StreamId,
+    sending: Sending,
+    /// Whether FIN comes after what waits.
+    ends: bool,
+}
+
+impl Outgoing {
+    pub(super) fn new(of: SessionKey, stream: StreamId) -> Self {
+        Self {
+            of,
+            stream,
+            sending: Sending::default(),
+            ends: false,
+        }
+    }
+
+    pub(super) fn send(&mut self, context: &mut Context<'_>, bytes: &[u8]) {
+        if let Some(bytes) = self.sending.send(context.at, bytes) {
+            context.sessions.write(self.of, self.stream, bytes);
+        }
+    }
+
+    /// The transport took the last write.
+    pub(super) fn written(&mut self, context: &mut Context<'_>) {
+        if let Some(bytes) = self.sending.written(context.at) {
+            context.sessions.write(self.of, self.stream, bytes);
+            if self.ends {
+                context.sessions.fin(self.of, self.stream);
+            }
+        }
+    }
+
+    /// Sends no more after what waits.
+    pub(super) fn end(&mut self, context: &mut Context<'_>) {
+        if !std::mem::replace(&mut self.ends, true) && self.sending.waiting() == 0 {
+            context.sessions.fin(self.of, self.stream);
+        }
+    }
+
+    /// How many bytes wait for the transport, besides those that it has.
+    pub(super) const fn waiting(&self) -> usize {
+        self.sending.waiting()
+    }
+
+    /// Whether so much waits that nothing more should be asked for.
+    pub(super) const fn is_full(&self) -> bool {
+        self.sending.is_full()
+    }
+}

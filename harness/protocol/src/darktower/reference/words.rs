@@ -1,0 +1,92 @@
+//! Messages as the services say and hear them.
+
+use serde_json::{Map, Value, json};
+
+use super::super::VOCABULARY;
+use super::store::Participant;
+use crate::vocabulary::Vocabulary as _;
+
+/// Bytes of the length before a message on a stream.
+pub(super) const LENGTH: usize = 4;
+
+/// Why something is refused (specification, section 2).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum ErrorCode {
+    InvalidRequest,
+    Unauthorized,
+    NotFound,
+    Conflict,
+    CapacityExceeded,
+}
+
+impl ErrorCode {
+    pub(super) const fn name(self) -> &'static str {
+        match self {
+            Self::InvalidRequest => "INVALID_REQUEST",
+            Self::Unauthorized => "UNAUTHORIZED",
+            Self::NotFound => "NOT_FOUND",
+            Self::Conflict => "CONFLICT",
+            Self::CapacityExceeded => "CAPACITY_EXCEEDED",
+        }
+    }
+}
+
+/// Why somebody left.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum LeaveReason {
+    Voluntary,
+    Kicked,
+    ConnectionLost,
+}
+
+impl LeaveReason {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Voluntary => "VOLUNTARY",
+            Self::Kicked => "KICKED",
+            Self::ConnectionLost => "CONNECTION_LOST",
+        }
+    }
+}
+
+/// A message behind its length. None where a field cannot hold its value, which none does that is
+/// made here or was read from a message.
+pub(super) fn message(frame: &'static str, fields: Value) -> Vec<u8> {
+    let encoded = match &fields {
+        Value::Object(fields) => VOCABULARY.encode(frame, fields).ok(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) | Value::Array(_) => {
+            None
+        }
+    };
+    encoded.unwrap_or_default()
+}
+
+/// An ErrorMessage of its own.
+pub(super) fn error(code: ErrorCode, why: &str) -> Vec<u8> {
+    message("ErrorMessage", error_fields(code, why))
+}
+
+pub(super) fn error_fields(code: ErrorCode, why: &str) -> Value {
+    json!({ "code": code.name(), "message": why })
+}
+
+pub(super) fn participant(of: &Participant) -> Value {
+    let streams = of.streams.iter();
+    let streams: Vec<_> = streams.map(|it| Value::from(it.fields.clone())).collect();
+    json!({
+        "participant_id": of.id.to_string(),
+        "name": of.name,
+        "streams": streams,
+        "joined_at": u64::try_from(of.joined_at.as_millis()).unwrap_or(u64::MAX),
+    })
+}
+
+pub(super) fn left(participant: &str, reason: LeaveReason) -> Vec<u8> {
+    let fields = json!({ "participant_id": participant, "reason": reason.name() });
+    message("ParticipantLeft", fields)
+}
+
+/// The text of a field; empty if it is not there.
+pub(super) fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
+    fields.get(name).and_then(Value::as_str).unwrap_or_default()
+}
