@@ -117,8 +117,8 @@ impl Conversations {
             streams.extend((words.reader)(stream).map(|reader| (stream, reader)));
         }
         if let Some(reader) = streams.get_mut(&stream) {
-            reader.take(by, offset, bytes, &mut |word| {
-                let word = word.map_err(|error| error.to_string());
+            reader.take(by, offset, bytes, &mut |one| {
+                let word = one.frame.map_err(|error| error.to_string());
                 said.push(StreamWord { stream, by, word });
             });
         }

@@ -8,24 +8,42 @@ use crate::vocabulary::Described;
 /// What is said on the streams of a protocol, for whoever reads a capture.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamWords {
-    /// A reader of the stream with this id, if anything is said on such a one.
+    /// A reader of the stream of QUIC with this id, if anything is said on such a one.
     pub reader: fn(stream: u64) -> Option<Box<dyn ReadsStream>>,
+    /// A reader of what the application says on it: behind the bytes by which WebTransport says of which
+    /// session it is, where that carries the protocol.
+    pub content: fn(stream: u64) -> Option<Box<dyn ReadsStream>>,
     /// What an application's code means.
     pub code: fn(u64) -> Option<&'static str>,
+}
+
+/// Something that was said on a stream.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said {
+    /// Offset in the stream of the first byte behind it; the place of what is wrong, where its bytes
+    /// are no frame.
+    pub end: u64,
+    /// A frame, or why its bytes are none.
+    pub frame: Result<Described, DecodeError>,
+}
+
+impl Said {
+    /// What is wrong, at its place.
+    #[must_use]
+    pub const fn wrong(error: DecodeError) -> Self {
+        Self {
+            end: error.offset as u64,
+            frame: Err(error),
+        }
+    }
 }
 
 /// Reads both directions of a stream, frame by frame. A direction is read from its beginning or not
 /// at all.
 pub trait ReadsStream: Debug {
     /// Takes the next bytes of one side, and hands on every frame that is complete with them, or why
-    /// they are none.
-    fn take(
-        &mut self,
-        by: Role,
-        offset: u64,
-        bytes: &[u8],
-        hand_on: &mut dyn FnMut(Result<Described, DecodeError>),
-    );
+    /// they are none. Nothing of that side follows what is wrong.
+    fn take(&mut self, by: Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said));
 
     /// One side's bytes end here.
     ///

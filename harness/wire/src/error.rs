@@ -25,6 +25,15 @@ impl DecodeError {
         }
     }
 
+    /// The same of bytes that begin at this offset.
+    #[must_use]
+    pub const fn moved(self, by: usize) -> Self {
+        Self {
+            offset: self.offset.saturating_add(by),
+            ..self
+        }
+    }
+
     /// A field that is there in full and has a value it must not have.
     #[must_use]
     pub const fn invalid(

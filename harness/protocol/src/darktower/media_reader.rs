@@ -34,7 +34,7 @@ impl MediaReader {
     ) -> Result<(), DecodeError> {
         let stream_id = &mut self.stream_id;
         self.items.take(bytes, |rest, offset| {
-            let item = decode(rest, *stream_id).map_err(|error| moved(error, offset))?;
+            let item = decode(rest, *stream_id).map_err(|error| error.moved(offset))?;
             let Some((item, length)) = item else {
                 return Ok(None);
             };
@@ -58,7 +58,7 @@ impl MediaReader {
             (Some(_), ..FrameHeader::LENGTH) => ("frame header", FrameHeader::LENGTH),
             (Some(_), have) => {
                 let header = FrameHeader::decode(&mut Reader::new(pending), &FRAME);
-                let need = header.map_err(|error| moved(error, offset))?.payload_length as usize;
+                let need = header.map_err(|error| error.moved(offset))?.payload_length as usize;
                 let (offset, have) = (offset + FrameHeader::LENGTH, have - FrameHeader::LENGTH);
                 return Err(DecodeError::truncated("payload", offset, need, have));
             }
@@ -118,13 +118,5 @@ fn whole<T>(decoded: Result<T, DecodeError>) -> Result<Option<T>, DecodeError> {
             ..
         }) => Ok(None),
         Err(error) => Err(error),
-    }
-}
-
-/// The same error of an item that begins at this offset.
-const fn moved(error: DecodeError, offset: usize) -> DecodeError {
-    DecodeError {
-        offset: error.offset + offset,
-        ..error
     }
 }

@@ -37,6 +37,15 @@ impl MessageReader {
         bytes: &[u8],
         mut hand_on: impl FnMut(Described),
     ) -> Result<(), DecodeError> {
+        self.take_placed(bytes, |message, _| hand_on(message))
+    }
+
+    /// The same; hands on where each message ends, too.
+    pub(super) fn take_placed(
+        &mut self,
+        bytes: &[u8],
+        mut hand_on: impl FnMut(Described, usize),
+    ) -> Result<(), DecodeError> {
         let envelope = self.envelope;
         self.items.take(bytes, |rest, offset| {
             let Some(length) = announced(rest, offset)? else {
@@ -45,7 +54,8 @@ impl MessageReader {
             let Some(body) = rest.get(LENGTH..LENGTH + length) else {
                 return Ok(None);
             };
-            hand_on(envelope.decode(body, offset + LENGTH)?);
+            let message = envelope.decode(body, offset + LENGTH)?;
+            hand_on(message, offset + LENGTH + length);
             Ok(Some(LENGTH + length))
         })
     }

@@ -14,6 +14,7 @@ mod message;
 mod message_reader;
 pub mod reference;
 mod vocabulary;
+mod words;
 
 use std::sync::LazyLock;
 
@@ -25,6 +26,7 @@ pub use media_reader::{MediaItem, MediaReader};
 pub use message::Envelope;
 pub use message_reader::{MAX_MESSAGE, MessageReader};
 pub use vocabulary::VOCABULARY;
+pub use words::STREAM_WORDS;
 
 /// The requirements of the specification, in its order. Their modes are the services.
 #[must_use]

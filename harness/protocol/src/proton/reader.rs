@@ -5,17 +5,20 @@ use shakedown_wire::{DecodeError, Rule, quic};
 use super::frame::{first, word};
 use super::{CloseCode, Kind, Profile, Words};
 use crate::requirement::Role;
-use crate::stream_words::{ReadsStream, StreamWords};
+use crate::stream_words::{ReadsStream, Said, StreamWords};
 use crate::vocabulary::{Described, describe};
 
 /// What is said on the streams that the client opened.
 pub(super) const STREAM_WORDS: StreamWords = StreamWords {
-    reader: |stream| {
-        let is_clients = stream.is_multiple_of(4);
-        is_clients.then(|| Box::<Directions>::default() as Box<dyn ReadsStream>)
-    },
+    reader: directions,
+    content: directions,
     code: |code| CloseCode::from_number(code).map(CloseCode::name),
 };
+
+fn directions(stream: u64) -> Option<Box<dyn ReadsStream>> {
+    let is_clients = stream.is_multiple_of(4);
+    is_clients.then(|| Box::<Directions>::default() as Box<dyn ReadsStream>)
+}
 
 /// Reads what one side sends on one stream, however its bytes are cut.
 #[derive(Debug, Clone)]
@@ -145,6 +148,8 @@ struct Directions {
     kind: Option<Kind>,
     client: Option<StreamReader>,
     server: Option<StreamReader>,
+    /// Where the last frame of the client and the server ended.
+    ends: [u64; 2],
 }
 
 impl Directions {
@@ -157,27 +162,33 @@ impl Directions {
 }
 
 impl ReadsStream for Directions {
-    fn take(
-        &mut self,
-        by: quic::Role,
-        offset: u64,
-        bytes: &[u8],
-        hand_on: &mut dyn FnMut(Result<Described, DecodeError>),
-    ) {
+    fn take(&mut self, by: quic::Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said)) {
         if offset == 0 {
+            self.ends[by.index()] = 0;
             *self.reader(by) = match by {
                 quic::Role::Client => Some(StreamReader::of_client(None)),
                 quic::Role::Server => self.kind.map(StreamReader::of_server),
             };
         }
-        let Some(reader) = self.reader(by) else {
+        let Some(mut reader) = self.reader(by).take() else {
             return;
         };
-        let taken = reader.take(bytes, |described| hand_on(Ok(described)));
+        let end = &mut self.ends[by.index()];
+        let taken = reader.take(bytes, |described| {
+            // The client's first byte says which stream it is.
+            *end += if *end == 0 && by == quic::Role::Client {
+                1
+            } else {
+                4
+            };
+            let (end, frame) = (*end, Ok(described));
+            hand_on(Said { end, frame });
+        });
         let kind = reader.kind();
         if let Err(error) = taken {
-            hand_on(Err(error));
-            *self.reader(by) = None;
+            hand_on(Said::wrong(error));
+        } else {
+            *self.reader(by) = Some(reader);
         }
         self.kind = self.kind.or(kind);
     }
@@ -295,6 +306,19 @@ mod tests {
         #[case] message: &str,
     ) {
         assert_eq!(encode(frame, fields).unwrap_err(), message);
+    }
+
+    #[test]
+    fn each_frame_is_said_with_where_it_ends() {
+        let mut reader = (STREAM_WORDS.content)(0).unwrap();
+        let mut ends = Vec::new();
+        let mut hear = |said: Said| ends.push((said.end, said.frame.is_ok()));
+        reader.take(quic::Role::Client, 0, &[1, 7, 0], &mut hear);
+        reader.take(quic::Role::Client, 3, &[0, 0, 8, 0, 0, 0], &mut hear);
+        reader.take(quic::Role::Server, 0, &[7, 0, 0, 0], &mut hear);
+        reader.take(quic::Role::Client, 0, &[9], &mut hear);
+        let expected = [(1, true), (5, true), (9, true), (4, true), (0, false)];
+        assert_eq!(ends, expected);
     }
 
     #[test]

@@ -32,11 +32,8 @@ impl SessionClose {
 
     fn decode(value: &[u8], offset: usize) -> Result<Self, DecodeError> {
         let mut reader = Reader::new(value);
-        let at = |error: DecodeError| DecodeError {
-            offset: error.offset + offset,
-            ..error
-        };
-        let code = reader.u32_be("code").map_err(at)?;
+        let code = reader.u32_be("code");
+        let code = code.map_err(|error| error.moved(offset))?;
         let reason = String::from_utf8(reader.rest().to_vec())
             .map_err(|_| DecodeError::invalid("reason", offset + 4, Rule::Utf8, "is not UTF-8"))?;
         Ok(Self { code, reason })

@@ -10,7 +10,7 @@ pub type Field = (String, String);
 const PREFIX: [u8; 2] = [0, 0];
 
 /// The section with these fields, in this order.
-pub(super) fn encode(fields: &[Field]) -> Vec<u8> {
+pub(crate) fn encode(fields: &[Field]) -> Vec<u8> {
     let fields = fields.iter().map(|(name, value)| (name, value));
     Encoder::encode(fields).into_vec()
 }
@@ -19,7 +19,7 @@ pub(super) fn encode(fields: &[Field]) -> Vec<u8> {
 ///
 /// # Errors
 /// It is cut, refers to a dynamic table, or a field is no text.
-pub(super) fn decode(section: &[u8]) -> Result<Vec<Field>, DecodeError> {
+pub(crate) fn decode(section: &[u8]) -> Result<Vec<Field>, DecodeError> {
     let mut lines = Lines { section, offset: 0 };
     if lines.integer(8)? != 0 {
         return Err(invalid(0, "refers to a dynamic table"));

@@ -8,7 +8,7 @@
 mod capsule;
 mod code;
 mod endpoint;
-mod field_section;
+pub(crate) mod field_section;
 mod message;
 mod reader;
 mod receive;
@@ -16,6 +16,7 @@ mod settings;
 mod stream;
 #[cfg(test)]
 mod tests;
+mod words;
 
 use shakedown_wire::Writer;
 
@@ -26,6 +27,7 @@ pub use field_section::Field;
 pub use reader::{Item, StreamReader};
 pub use settings::{Setting, Settings};
 pub use stream::SessionStream;
+pub use words::WebWords;
 
 /// The protocol's name in the TLS handshake.
 pub const ALPN: &str = "h3";

@@ -85,8 +85,8 @@ impl StreamReader {
         }
     }
 
-    /// Takes the next bytes and hands on every item that is complete with them. A frame's announced
-    /// length allocates nothing.
+    /// Takes the next bytes and hands on every item that is complete with them, and where it ends. A
+    /// frame's announced length allocates nothing.
     ///
     /// # Errors
     /// A frame that nobody may send ([`Rule::Unexpected`]), or one that is longer than is read
@@ -94,7 +94,7 @@ impl StreamReader {
     pub fn take<E: From<DecodeError>>(
         &mut self,
         bytes: &[u8],
-        mut hand_on: impl FnMut(Item<'_>) -> Result<(), E>,
+        mut hand_on: impl FnMut(Item<'_>, usize) -> Result<(), E>,
     ) -> Result<(), E> {
         let joined;
         let mut rest = match self.pending.as_slice() {
@@ -107,8 +107,8 @@ impl StreamReader {
         };
         while let Some((length, item)) = self.next(rest)? {
             let (_, after) = rest.split_at(length);
-            item.map_or(Ok(()), &mut hand_on)?;
             self.offset += length;
+            item.map_or(Ok(()), |item| hand_on(item, self.offset))?;
             rest = after;
         }
         self.pending = rest.to_vec();

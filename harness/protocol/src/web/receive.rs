@@ -100,7 +100,7 @@ impl Web {
                 };
                 // While it reads, the stream counts as one that is read.
                 stream.reader = Some(reader.clone());
-                reader.take(bytes, |item| self.item(id, item))?;
+                reader.take(bytes, |item, _| self.item(id, item))?;
                 if let Some(stream) = self.streams.get_mut(&id)
                     && stream.reader.is_some()
                 {

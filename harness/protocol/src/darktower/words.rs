@@ -1,0 +1,376 @@
+use shakedown_wire::{DecodeError, Reader, quic};
+
+use super::StreamCode;
+use super::media_reader::MediaReader;
+use super::message::Envelope;
+use super::message_reader::{MAX_MESSAGE, MessageReader};
+use crate::stream_words::{ReadsStream, Said, StreamWords};
+use crate::streams::StreamId;
+use crate::web::{WebCode, WebWords, from_http3};
+
+/// What is said on the streams of a connection, and in those of its sessions.
+pub const STREAM_WORDS: StreamWords = StreamWords {
+    reader: |stream| {
+        let content = Box::new(Content::new(stream));
+        Some(Box::new(WebWords::new(stream, content)))
+    },
+    content: |stream| Some(Box::new(Content::new(stream))),
+    code: |code| {
+        let of_stream = || StreamCode::from_number(from_http3(code)?).map(StreamCode::name);
+        let of_web = WebCode::from_number(code).map(WebCode::name);
+        of_web.or_else(of_stream)
+    },
+};
+
+/// Bytes that tell media from messages: the magic of the one, or a length.
+const TELLING: usize = 4;
+
+/// Reads both directions of a stream of a session. On a bidirectional one both ends speak signaling. A
+/// unidirectional one is of media if it says so, or else says something of authentication: no message is as
+/// long as the magic would have it.
+#[derive(Debug)]
+struct Content {
+    id: StreamId,
+    directions: [Option<Direction>; 2],
+}
+
+/// What one end says.
+#[derive(Debug)]
+enum Direction {
+    /// Too few bytes came to know.
+    Begins(Vec<u8>),
+    Messages(MessageReader),
+    /// Media, and where the last item ended.
+    Media(MediaReader, u64),
+}
+
+impl Content {
+    const fn new(stream: u64) -> Self {
+        Self {
+            id: StreamId(stream),
+            directions: [None, None],
+        }
+    }
+
+    fn begins(&self, by: quic::Role) -> Direction {
+        let is_bidirectional = self.id.is_bidirectional();
+        match by {
+            _ if !is_bidirectional => Direction::Begins(Vec::new()),
+            quic::Role::Client => Direction::Messages(MessageReader::new(Envelope::Client)),
+            quic::Role::Server => Direction::Messages(MessageReader::new(Envelope::Server)),
+        }
+    }
+}
+
+impl ReadsStream for Content {
+    fn take(&mut self, by: quic::Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said)) {
+        if offset == 0 {
+            self.directions[by.index()] = Some(self.begins(by));
+        }
+        let Some(mut direction) = self.directions[by.index()].take() else {
+            return;
+        };
+        match direction.take(by, bytes, hand_on) {
+            Ok(()) => self.directions[by.index()] = Some(direction),
+            Err(error) => hand_on(Said::wrong(error)),
+        }
+    }
+
+    fn end(&mut self, by: quic::Role) -> Result<(), DecodeError> {
+        match self.directions[by.index()].take() {
+            None => Ok(()),
+            Some(Direction::Begins(pending)) => {
+                let have = pending.len();
+                Err(DecodeError::truncated("beginning", 0, TELLING, have))
+            }
+            Some(Direction::Messages(reader)) => reader.finish(),
+            Some(Direction::Media(reader, _)) => reader.finish(),
+        }
+    }
+}
+
+impl Direction {
+    fn take(
+        &mut self,
+        by: quic::Role,
+        bytes: &[u8],
+        hand_on: &mut dyn FnMut(Said),
+    ) -> Result<(), DecodeError> {
+        match self {
+            Self::Begins(pending) => {
+                pending.extend_from_slice(bytes);
+                let Ok(length) = Reader::new(pending).u32_be("length") else {
+                    return Ok(());
+                };
+                let all = std::mem::take(pending);
+                *self = match (length > MAX_MESSAGE, by) {
+                    (true, _) => Self::Media(MediaReader::default(), 0),
+                    (false, quic::Role::Client) => {
+                        Self::Messages(MessageReader::new(Envelope::MediaAuth))
+                    }
+                    (false, quic::Role::Server) => {
+                        Self::Messages(MessageReader::new(Envelope::MediaAuthResult))
+                    }
+                };
+                self.take(by, &all, hand_on)
+            }
+            Self::Messages(reader) => reader.take_placed(bytes, |message, end| {
+                let (end, frame) = (end as u64, Ok(message));
+                hand_on(Said { end, frame });
+            }),
+            Self::Media(reader, ended) => reader.take(bytes, |item, bytes| {
+                *ended += bytes.len() as u64;
+                let (end, frame) = (*ended, Ok(item.describe(bytes)));
+                hand_on(Said { end, frame });
+            }),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::{Map, Value, json};
+    use shakedown_wire::quic::Role::{self, Client, Server};
+
+    use super::*;
+    use crate::darktower::VOCABULARY;
+    use crate::vocabulary::Vocabulary as _;
+    use crate::web::{self, SessionClose, Settings, frame, frame_type, prefix, stream_type};
+
+    const ID: &str = "00000000-0000-4000-8000-000000000001";
+
+    fn encode(frame: &str, fields: &Value) -> Vec<u8> {
+        let fields: Map<_, _> = fields.as_object().unwrap().clone();
+        VOCABULARY.encode(frame, &fields).unwrap()
+    }
+
+    fn media() -> Vec<u8> {
+        let of = json!({ "stream_id": ID, "stream_type": 0 });
+        let header = encode("STREAM-HEADER", &of);
+        let payload = json!({ "stream_id": ID, "payload": { "pattern": 9 } });
+        let frame = encode("FRAME", &payload);
+        [header, frame.clone(), frame].concat()
+    }
+
+    fn headers(fields: &[(&str, &str)]) -> Vec<u8> {
+        let owned = |(name, value): &(&str, &str)| ((*name).to_owned(), (*value).to_owned());
+        let fields: Vec<_> = fields.iter().map(owned).collect();
+        frame(frame_type::HEADERS, &web::field_section::encode(&fields))
+    }
+
+    fn session() -> Vec<u8> {
+        let asked = [(":method", "CONNECT"), (":protocol", "webtransport")];
+        let close = SessionClose {
+            code: 7,
+            reason: "bye".to_owned(),
+        };
+        let close = close.encode();
+        let (one, other) = close.split_at(3);
+        let data = |bytes| frame(frame_type::DATA, bytes);
+        [headers(&asked), data(one), data(other)].concat()
+    }
+
+    /// What is said, as text with where it ends, where each side's bytes come in pieces of this size.
+    fn hear(
+        mut reader: Box<dyn ReadsStream>,
+        sides: &[(Role, Vec<u8>)],
+        size: usize,
+    ) -> Vec<String> {
+        let mut heard = Vec::new();
+        for (by, bytes) in sides {
+            let mut offset = 0;
+            for piece in bytes.chunks(size) {
+                reader.take(*by, offset, piece, &mut |said| {
+                    heard.push(match said.frame {
+                        Ok(it) => format!("{} {} {}", said.end, it.frame, Value::Object(it.fields)),
+                        Err(error) => error.to_string(),
+                    });
+                });
+                offset += piece.len() as u64;
+            }
+            heard.extend(reader.end(*by).err().map(|error| error.to_string()));
+        }
+        heard
+    }
+
+    /// The same however it is cut.
+    fn heard(
+        reader: fn(u64) -> Option<Box<dyn ReadsStream>>,
+        stream: u64,
+        sides: &[(Role, Vec<u8>)],
+    ) -> Vec<String> {
+        let whole = hear(reader(stream).unwrap(), sides, 9_999);
+        for size in 1..100 {
+            let cut = hear(reader(stream).unwrap(), sides, size);
+            assert_eq!(cut, whole, "pieces of {size}");
+        }
+        whole
+    }
+
+    #[test]
+    fn signaling_is_named_with_its_side_and_where_it_ends() {
+        let left = encode("UnsubscribeStream", &json!({ "stream_id": "a" }));
+        let said = [left.clone(), left].concat();
+        let answer = encode("StreamSubscribed", &json!({ "stream_id": "a" }));
+        for stream in [4, 5] {
+            let sides = [(Client, said.clone()), (Server, answer.clone())];
+            let words = heard(STREAM_WORDS.content, stream, &sides);
+            let expected = [
+                r#"9 UnsubscribeStream {"stream_id":"a"}"#,
+                r#"18 UnsubscribeStream {"stream_id":"a"}"#,
+                r#"9 StreamSubscribed {"stream_id":"a"}"#,
+            ];
+            assert_eq!(words, expected);
+        }
+    }
+
+    #[test]
+    fn media_and_authentication_are_told_from_each_other() {
+        let words = heard(STREAM_WORDS.content, 2, &[(Client, media())]);
+        let ends = words.iter().map(|word| word.split('{').next().unwrap());
+        assert_eq!(
+            Vec::from_iter(ends),
+            ["32 STREAM-HEADER ", "87 FRAME ", "142 FRAME "]
+        );
+        let auth = encode("MediaAuth", &json!({ "connection_token": "a" }));
+        let words = heard(STREAM_WORDS.content, 2, &[(Client, auth)]);
+        assert_eq!(words, [r#"7 MediaAuth {"connection_token":"a"}"#]);
+        let result = encode("MediaAuthResult", &json!({ "ok": true }));
+        let words = heard(STREAM_WORDS.content, 3, &[(Server, result)]);
+        assert!(words[0].starts_with("6 MediaAuthResult"), "{words:?}");
+    }
+
+    #[test]
+    fn the_streams_of_a_session_are_read_behind_its_id() {
+        let wide = prefix(stream_type::WEBTRANSPORT, 64);
+        let words = heard(
+            STREAM_WORDS.reader,
+            2,
+            &[(Client, [wide, media()].concat())],
+        );
+        let ends = words.iter().map(|word| word.split('{').next().unwrap());
+        let expected = [
+            "4 WEBTRANSPORT_STREAM ",
+            "36 STREAM-HEADER ",
+            "91 FRAME ",
+            "146 FRAME ",
+        ];
+        assert_eq!(Vec::from_iter(ends), expected);
+        let left = encode("UnsubscribeStream", &json!({ "stream_id": "a" }));
+        let answer = encode("StreamSubscribed", &json!({ "stream_id": "a" }));
+        let opening = prefix(frame_type::WEBTRANSPORT_STREAM, 0);
+        let sides = [(Client, [opening, left].concat()), (Server, answer)];
+        let expected = [
+            r#"3 WEBTRANSPORT_STREAM {"session":0}"#,
+            r#"12 UnsubscribeStream {"stream_id":"a"}"#,
+            r#"9 StreamSubscribed {"stream_id":"a"}"#,
+        ];
+        assert_eq!(heard(STREAM_WORDS.reader, 4, &sides), expected);
+    }
+
+    #[test]
+    fn frames_of_http_3_are_named() {
+        let settings = Settings::of(vec![(0x33, 1), (0x21, 5)]).encode();
+        let control = [
+            vec![0],
+            frame(frame_type::SETTINGS, &settings),
+            frame(frame_type::GOAWAY, &[4]),
+        ];
+        let words = heard(STREAM_WORDS.reader, 2, &[(Client, control.concat())]);
+        let expected = [
+            "1 CONTROL {}",
+            r#"7 SETTINGS {"h3_datagram":1,"33":5}"#,
+            r#"10 GOAWAY {"id":4}"#,
+        ];
+        assert_eq!(words, expected);
+        let words = heard(STREAM_WORDS.reader, 6, &[(Client, vec![2, 0x20])]);
+        assert_eq!(words, ["1 QPACK_ENCODER {}"]);
+    }
+
+    #[test]
+    fn a_request_and_its_answer_are_named() {
+        let data = |bytes: &[u8]| frame(frame_type::DATA, bytes);
+        let long = [b'a'; 5_000];
+        let answer = [
+            data(br#"{"a":[1]}"#),
+            data(b"text"),
+            data(&[0xff]),
+            data(&long),
+            data(b""),
+        ];
+        let answer = [headers(&[(":status", "200")]), answer.concat()].concat();
+        let asked = [headers(&[(":method", "GET")]), vec![0x21, 2, 9, 9]].concat();
+        let words = heard(STREAM_WORDS.reader, 0, &[(Client, asked), (Server, answer)]);
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| word.split_once(' ').unwrap().1)
+            .collect();
+        let expected = [
+            r#"HEADERS {"fields":[[":method","GET"]]}"#,
+            r#"UNKNOWN {"type":33,"length":2}"#,
+            r#"HEADERS {"fields":[[":status","200"]]}"#,
+            r#"DATA {"length":9,"body":{"a":[1]}}"#,
+            r#"DATA {"length":4,"body":"text"}"#,
+            r#"DATA {"length":1,"body":{"hex":"ff"}}"#,
+            r#"DATA {"length":5000}"#,
+            r#"DATA {"length":0,"body":""}"#,
+        ];
+        assert_eq!(words, expected);
+    }
+
+    #[test]
+    fn the_close_of_a_session_is_named_once_whatever_frames_it_stands_in() {
+        let sides = [(Client, session()), (Server, session())];
+        let words = heard(STREAM_WORDS.reader, 0, &sides);
+        let words: Vec<_> = words
+            .iter()
+            .map(|word| word.split_once(' ').unwrap().1)
+            .collect();
+        let close = r#"CLOSE_WEBTRANSPORT_SESSION {"code":7,"reason":"bye"}"#;
+        let data = [r#"DATA {"length":3}"#, r#"DATA {"length":7}"#];
+        assert_eq!(words[1..4], [data[0], data[1], close]);
+        assert_eq!(words[5..], [data[0], data[1], close]);
+    }
+
+    #[rstest]
+    #[case(2, Client, &[0x40, 0x54, 0, 0, 0, 0, 0], "length at offset 3: is 0")]
+    #[case(2, Client, &[0x40, 0x54, 0, b'D', b'A', b'R', b'K'], "Magic at offset 3: must be DART")]
+    #[case(2, Client, &[0x40, 0x54, 0, b'D', b'A'], "beginning at offset 3: needs 4 bytes, has 2")]
+    #[case(0, Client, &[0x40, 0x41, 0, 0, 0, 0, 9, 1], "message at offset 7: needs 9 bytes, has 1")]
+    #[case(0, Client, &[0x40, 0x41, 0, 0, 1, 0, 1], "length at offset 3: is above 65,536")]
+    #[case(0, Client, &[0x40, 0x41, 0, 0, 0, 0, 1, 0xff], "message at offset 7: is no such protobuf message")]
+    #[case(2, Client, &[0, 4, 2, 2, 0], "setting at offset 3: is one of HTTP/2")]
+    #[case(0, Client, &[1, 2, 1, 0], "field section at offset 2: refers to a dynamic table")]
+    #[case(0, Client, &[1, 2, 0], "frame at offset 0: needs 4 bytes, has 3")]
+    fn what_is_no_frame_is_told_once_with_its_place(
+        #[case] stream: u64,
+        #[case] by: Role,
+        #[case] bytes: &[u8],
+        #[case] error: &str,
+    ) {
+        let words = heard(STREAM_WORDS.reader, stream, &[(by, bytes.to_vec())]);
+        let errors: Vec<_> = words
+            .iter()
+            .filter(|word| word.contains(" at offset "))
+            .collect();
+        assert_eq!(errors, [error]);
+    }
+
+    #[test]
+    fn an_answer_is_read_only_where_it_is_known_what_was_opened() {
+        let answer = encode("StreamSubscribed", &json!({ "stream_id": "a" }));
+        let mut reader = (STREAM_WORDS.reader)(0).unwrap();
+        reader.take(Server, 0, &answer, &mut |said| panic!("{said:?}"));
+        assert_eq!(reader.end(Server), Ok(()));
+    }
+
+    #[rstest]
+    #[case(0x10e, Some("H3_MESSAGE_ERROR"))]
+    #[case(0x52e4_a40f_a8dd, Some("authentication failed"))]
+    #[case(0x52e4_a40f_a8ff, None)]
+    #[case(7, None)]
+    fn codes_have_the_names_of_http_3_or_of_streams(#[case] code: u64, #[case] name: Option<&str>) {
+        assert_eq!((STREAM_WORDS.code)(code), name);
+    }
+}

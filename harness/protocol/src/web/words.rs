@@ -1,0 +1,286 @@
+//! What is said on the streams of a connection of HTTP/3, for whoever watches or plays a peer.
+
+use serde_json::{Map, Value, json};
+use shakedown_wire::{DecodeError, Reader, quic};
+
+use super::capsule::{CapsuleReader, SessionClose};
+use super::reader::{Item, StreamReader};
+use super::settings::{Setting, Settings};
+use super::{Field, field_section, frame_type, message, stream_type};
+use crate::stream_words::{ReadsStream, Said};
+use crate::streams::StreamId;
+use crate::vocabulary::Described;
+
+/// Longest body that is told, in bytes.
+const MOST_BODY: u64 = 4_096;
+
+/// Reads both directions of a stream of QUIC that HTTP/3 has: its frames, and the frames of the
+/// application behind the session's id where it is of a session.
+#[derive(Debug)]
+pub struct WebWords {
+    id: StreamId,
+    what: What,
+    directions: [Option<(StreamReader, Direction)>; 2],
+    /// Reads what the application says, from the beginning of its bytes.
+    content: Box<dyn ReadsStream>,
+}
+
+/// What is known of a stream by what the end said that opened it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum What {
+    Unknown,
+    /// Frames stand on it.
+    Http,
+    /// It is of a session.
+    OfSession,
+    /// It is that of a session: its DATA are capsules.
+    Session,
+}
+
+/// What one end says.
+#[derive(Debug, Default)]
+struct Direction {
+    /// The DATA frame that is being read.
+    data: Data,
+    capsules: CapsuleReader,
+    /// Where the first capsule begins in the stream.
+    capsules_at: Option<usize>,
+    /// How the session is closed, and that is not told yet.
+    close: Option<SessionClose>,
+    is_closed: bool,
+    /// Where the application's bytes begin.
+    content_at: Option<usize>,
+}
+
+#[derive(Debug, Default)]
+struct Data {
+    length: u64,
+    left: u64,
+    /// Its bytes, if they are few enough.
+    body: Vec<u8>,
+}
+
+impl WebWords {
+    /// Of the stream with this id. `content` reads what the application says, if it is of a session.
+    #[must_use]
+    pub fn new(stream: u64, content: Box<dyn ReadsStream>) -> Self {
+        Self {
+            id: StreamId(stream),
+            what: What::Unknown,
+            directions: [None, None],
+            content,
+        }
+    }
+
+    /// A reader of one direction from its beginning; `None` where it is not known what stands on it.
+    fn begins(&self, by: quic::Role) -> Option<(StreamReader, Direction)> {
+        let opens = self.id.is_of_server() == (by == quic::Role::Server);
+        let reader = match (opens, self.what) {
+            (true, _) => StreamReader::opening(!self.id.is_bidirectional()),
+            (false, What::Unknown) => return None,
+            (false, What::OfSession) => StreamReader::answering(true),
+            (false, What::Http | What::Session) => StreamReader::answering(false),
+        };
+        let is_of_session = !opens && self.what == What::OfSession;
+        let content_at = is_of_session.then_some(0);
+        let direction = Direction {
+            content_at,
+            ..Direction::default()
+        };
+        Some((reader, direction))
+    }
+}
+
+impl ReadsStream for WebWords {
+    fn take(&mut self, by: quic::Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said)) {
+        if offset == 0 {
+            self.directions[by.index()] = self.begins(by);
+        }
+        let Some((mut reader, mut direction)) = self.directions[by.index()].take() else {
+            return;
+        };
+        let (what, content) = (&mut self.what, &mut self.content);
+        let taken = reader.take(bytes, |item, end| {
+            if let Item::Raw(bytes) = item {
+                let Some(base) = direction.content_at else {
+                    return Ok(()); // Of QPACK, or of a type that is not known.
+                };
+                let offset = (end - bytes.len() - base) as u64;
+                content.take(by, offset, bytes, &mut |said| {
+                    let end = said.end + base as u64;
+                    let frame = said.frame.map_err(|error| error.moved(base));
+                    hand_on(Said { end, frame });
+                });
+                return Ok(());
+            }
+            let say = &mut |frame| {
+                let (end, frame) = (end as u64, Ok(frame));
+                hand_on(Said { end, frame });
+            };
+            direction.item(item, end, what, say)
+        });
+        match taken {
+            Ok(()) => self.directions[by.index()] = Some((reader, direction)),
+            Err(error) => hand_on(Said::wrong(error)),
+        }
+    }
+
+    fn end(&mut self, by: quic::Role) -> Result<(), DecodeError> {
+        let Some((reader, direction)) = self.directions[by.index()].take() else {
+            return Ok(());
+        };
+        match direction.content_at {
+            None => reader.finish(),
+            Some(base) => self.content.end(by).map_err(|error| error.moved(base)),
+        }
+    }
+}
+
+impl Direction {
+    /// Says what an item is that ends there.
+    fn item(
+        &mut self,
+        item: Item<'_>,
+        end: usize,
+        what: &mut What,
+        say: &mut dyn FnMut(Described),
+    ) -> Result<(), DecodeError> {
+        let is_new = *what == What::Unknown;
+        match item {
+            Item::StreamType(stream_type::WEBTRANSPORT) => return Ok(()),
+            Item::StreamType(kind) => say(match kind {
+                stream_type::CONTROL => described("CONTROL", []),
+                stream_type::PUSH => described("PUSH", []),
+                stream_type::QPACK_ENCODER => described("QPACK_ENCODER", []),
+                stream_type::QPACK_DECODER => described("QPACK_DECODER", []),
+                other => described("STREAM", [("type", other.into())]),
+            }),
+            Item::Session(session) => {
+                *what = What::OfSession;
+                self.content_at = Some(end);
+                say(described(
+                    "WEBTRANSPORT_STREAM",
+                    [("session", session.into())],
+                ));
+                return Ok(());
+            }
+            Item::Frame { kind, payload } => {
+                let begins = end - payload.len();
+                let frame = frame(kind, payload).map_err(|error| error.moved(begins))?;
+                if kind == frame_type::HEADERS && is_new && asks_for_session(payload) {
+                    *what = What::Session;
+                }
+                say(frame);
+            }
+            Item::Unknown { kind, length } => {
+                let fields = [("type", kind.into()), ("length", length.into())];
+                say(described("UNKNOWN", fields));
+            }
+            Item::DataBegins(length) => {
+                let (left, body) = (length, Vec::new());
+                self.data = Data { length, left, body };
+                self.capsules_at.get_or_insert(end);
+                if length == 0 {
+                    self.data_ends(*what, say);
+                }
+            }
+            Item::Data(bytes) => {
+                self.data.left = self.data.left.saturating_sub(bytes.len() as u64);
+                if *what == What::Session {
+                    self.capsules(bytes)?;
+                } else if self.data.length <= MOST_BODY {
+                    self.data.body.extend_from_slice(bytes);
+                }
+                if self.data.left == 0 {
+                    self.data_ends(*what, say);
+                }
+            }
+            Item::Raw(_) => {}
+        }
+        if *what == What::Unknown {
+            *what = What::Http;
+        }
+        Ok(())
+    }
+
+    /// Takes bytes of capsules. Behind the one that closes the session there is none.
+    fn capsules(&mut self, bytes: &[u8]) -> Result<(), DecodeError> {
+        if self.is_closed {
+            return Ok(());
+        }
+        let begin = self.capsules_at.unwrap_or_default();
+        let taken = self.capsules.take(bytes);
+        self.close = taken.map_err(|error| error.moved(begin))?;
+        self.is_closed = self.close.is_some();
+        Ok(())
+    }
+
+    fn data_ends(&mut self, what: What, say: &mut dyn FnMut(Described)) {
+        let Data { length, body, .. } = std::mem::take(&mut self.data);
+        let is_told = what != What::Session && length <= MOST_BODY;
+        let mut frame = described("DATA", [("length", length.into())]);
+        if is_told {
+            frame.fields.insert("body".to_owned(), body_of(&body));
+        }
+        say(frame);
+        if let Some(SessionClose { code, reason }) = self.close.take() {
+            let fields = [("code", code.into()), ("reason", reason.into())];
+            say(described("CLOSE_WEBTRANSPORT_SESSION", fields));
+        }
+    }
+}
+
+fn described<const N: usize>(frame: &'static str, fields: [(&str, Value); N]) -> Described {
+    let fields = fields.map(|(name, value)| (name.to_owned(), value));
+    Described {
+        frame,
+        fields: Map::from_iter(fields),
+    }
+}
+
+/// As JSON where it is, else as text, else in hexadecimal digits.
+fn body_of(bytes: &[u8]) -> Value {
+    let json = serde_json::from_slice(bytes).ok();
+    let text = || std::str::from_utf8(bytes).ok().map(Value::from);
+    json.or_else(text)
+        .unwrap_or_else(|| json!({ "hex": hex::encode(bytes) }))
+}
+
+/// A frame that is read as a whole.
+fn frame(kind: u64, payload: &[u8]) -> Result<Described, DecodeError> {
+    let id = |name: &'static str| {
+        let id = Reader::new(payload).quic_varint("id")?;
+        Ok(described(name, [("id", id.into())]))
+    };
+    match kind {
+        frame_type::SETTINGS => {
+            let settings = Settings::decode(payload)?;
+            let fields = settings.iter().map(|(id, value)| {
+                let known = Setting::from_number(id).map(|known| known.name().to_owned());
+                (known.unwrap_or_else(|| id.to_string()), value.into())
+            });
+            Ok(Described {
+                frame: "SETTINGS",
+                fields: fields.collect(),
+            })
+        }
+        frame_type::HEADERS => {
+            let fields = field_section::decode(payload)?.into_iter();
+            let fields: Vec<_> = fields.map(|(name, value)| json!([name, value])).collect();
+            Ok(described("HEADERS", [("fields", fields.into())]))
+        }
+        frame_type::GOAWAY => id("GOAWAY"),
+        frame_type::MAX_PUSH_ID => id("MAX_PUSH_ID"),
+        frame_type::CANCEL_PUSH => id("CANCEL_PUSH"),
+        frame_type::PUSH_PROMISE => id("PUSH_PROMISE"),
+        other => Ok(described("UNKNOWN", [("type", other.into())])),
+    }
+}
+
+/// Whether these are the fields of a request for a session.
+fn asks_for_session(section: &[u8]) -> bool {
+    let is = |fields: &[Field], name, value| message::get(fields, name) == Some(value);
+    field_section::decode(section).is_ok_and(|fields| {
+        is(&fields, ":method", "CONNECT") && is(&fields, ":protocol", "webtransport")
+    })
+}
