@@ -33,7 +33,7 @@ mod tolerance;
 mod twin;
 
 pub use protocol::{
-    Forked, Hello, MonitorSettings, Protocol, RandomRuns, Reference, ReferenceSettings,
+    Forked, GivenValue, Hello, MonitorSettings, Protocol, RandomRuns, Reference, ReferenceSettings,
     StreamParameters, Transport, Watcher, protocol,
 };
 pub use sealed::{SEALED, Sealed};

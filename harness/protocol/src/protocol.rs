@@ -41,6 +41,8 @@ pub struct Protocol {
     /// What an implementation counts that shows requirements from inside: the specification's name, and
     /// where the reference has it, as a JSON pointer: the side that speaks first, and the other.
     pub counters: &'static [(&'static str, [&'static str; 2])],
+    /// What a scenario may need to know of an implementation, and its description says: secrets, say.
+    pub values: &'static [GivenValue],
     /// Its frames by name.
     pub vocabulary: &'static dyn Vocabulary,
     /// Its requirements, in the specification's order.
@@ -93,6 +95,16 @@ pub struct Protocol {
     pub random_runs: Option<RandomRuns>,
 }
 
+/// Something that an implementation is set up with and a scenario must know: `$secret`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct GivenValue {
+    pub name: &'static str,
+    /// What it is, in a few words.
+    pub summary: &'static str,
+    /// The reference's, as JSON.
+    pub reference: &'static str,
+}
+
 /// Makes a reference machine whose future can branch.
 pub type Forked = fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>;
 
@@ -135,6 +147,8 @@ pub struct Transport {
     pub aliases: &'static [&'static str],
     /// Whether the other side may send datagrams.
     pub datagrams: bool,
+    /// Whether HTTP/3 stands between, and sessions of WebTransport carry the protocol's streams.
+    pub web: bool,
 }
 
 /// A frame by its name, and its fields.

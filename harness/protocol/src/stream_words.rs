@@ -40,7 +40,7 @@ impl Said {
 
 /// Reads both directions of a stream, frame by frame. A direction is read from its beginning or not
 /// at all.
-pub trait ReadsStream: Debug {
+pub trait ReadsStream: Debug + Send {
     /// Takes the next bytes of one side, and hands on every frame that is complete with them, or why
     /// they are none. Nothing of that side follows what is wrong.
     fn take(&mut self, by: Role, offset: u64, bytes: &[u8], hand_on: &mut dyn FnMut(Said));

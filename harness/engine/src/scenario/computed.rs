@@ -1,6 +1,13 @@
+use super::token;
 use serde_json::{Number, Value, json};
 use shakedown_protocol::hex;
 
+/// The name of the time of day in whole seconds since 1970 at which a scenario begins.
+pub(crate) const NOW: &str = "now";
+/// The key of texts that are put together: `{"join": ["Bearer ", "$token"]}`.
+pub(crate) const JOIN: &str = "join";
+/// The key of a JSON Web Token: see [`token`](super::token).
+pub(crate) const JWT: &str = "jwt";
 /// The key of a number that is added up: `{"sum": ["$rate", 1]}`.
 pub(crate) const SUM: &str = "sum";
 /// The key of a text less its last character: `{"shorter": "$id"}`.
@@ -8,7 +15,7 @@ pub(crate) const SHORTER: &str = "shorter";
 /// The key of a text with small letters for large ones and the reverse: `{"other_case": "$id"}`.
 pub(crate) const OTHER_CASE: &str = "other_case";
 
-/// What `{"sum": [..]}`, `{"shorter": ..}` and `{"other_case": ..}` stand for once their names are
+/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}` and `{"other_case": ..}` stand for once their names are
 /// replaced. `None` if the value is no such object.
 ///
 /// # Errors
@@ -19,6 +26,8 @@ pub(crate) fn computed(value: &Value) -> Option<Result<Value, String>> {
     let (key, argument) = object.iter().next()?;
     match key.as_str() {
         SUM => Some(added(argument)),
+        JOIN => Some(joined(argument)),
+        JWT => Some(token::made(argument)),
         SHORTER => Some(changed(SHORTER, argument, less_its_last)),
         OTHER_CASE => Some(changed(OTHER_CASE, argument, in_other_case)),
         _ => None,
@@ -48,6 +57,17 @@ fn another(text: &[u8], change: fn(&[u8]) -> Vec<u8>) -> Vec<u8> {
         changed.push(if text.ends_with(b"7") { b'8' } else { b'7' });
     }
     changed
+}
+
+fn joined(parts: &Value) -> Result<Value, String> {
+    let wrong = || "`join` takes a list of texts and numbers".to_owned();
+    let parts = parts.as_array().ok_or_else(wrong)?;
+    let text = parts.iter().map(|part| match part {
+        Value::String(text) => Ok(text.clone()),
+        Value::Number(number) => Ok(number.to_string()),
+        Value::Null | Value::Bool(_) | Value::Array(_) | Value::Object(_) => Err(wrong()),
+    });
+    text.collect::<Result<String, _>>().map(Value::String)
 }
 
 fn less_its_last(text: &[u8]) -> Vec<u8> {

@@ -7,11 +7,12 @@ mod load;
 mod model;
 mod select;
 mod span;
+mod token;
 mod walk;
 pub(crate) mod words;
 mod write;
 
-pub(crate) use computed::{OTHER_CASE, SHORTER, SUM, computed};
+pub(crate) use computed::{JOIN, JWT, NOW, OTHER_CASE, SHORTER, SUM, computed};
 pub use library::{Library, LibraryError};
 pub use load::Loaded;
 pub use model::*;

@@ -2,8 +2,8 @@ use indexmap::IndexMap;
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use shakedown_protocol::StreamParameters;
 use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{StreamParameters, protocol};
 
 use super::Span;
 use crate::network::Impairment;
@@ -91,6 +91,20 @@ pub struct Needs {
     /// For how long it must wait for media before it gives up, at least, or the behaviour does not show.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub buffer_period: Option<Span>,
+}
+
+impl Scenario {
+    /// The values of the implementation's description that steps and `let` refer to, by name.
+    pub fn values_used(&self) -> impl Iterator<Item = &'static str> {
+        let protocol = self.id.split('/').next().and_then(protocol);
+        let given = protocol.map_or(&[][..], |protocol| protocol.values);
+        let text = match given.is_empty() {
+            true => String::new(),
+            false => serde_json::to_string(self).unwrap_or_default(),
+        };
+        let is_used = move |name: &&str| text.contains(&format!("\"${name}\""));
+        given.iter().map(|given| given.name).filter(is_used)
+    }
 }
 
 impl Needs {

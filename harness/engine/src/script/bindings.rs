@@ -3,21 +3,36 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
-use crate::scenario::{Binding, Scenario, computed};
+use super::Environment;
+use crate::scenario::{Binding, NOW, Scenario, computed};
 
 /// The values that `$name` stands for.
 #[derive(Debug, Clone, Default)]
-pub(crate) struct Bindings(IndexMap<String, Value>);
+pub(crate) struct Bindings {
+    /// What the implementation's description gives, and the time of day.
+    given: IndexMap<String, Value>,
+    /// The scenario's own.
+    own: IndexMap<String, Value>,
+}
 
 impl Bindings {
-    /// The values of a scenario's `let`. Ids come from the seed and the scenario's own id, so that
+    /// The time of day, what the implementation's description gives, and the values of a scenario's `let`. Ids come from the seed and the scenario's own id, so that
     /// two scenarios of one run do not share them.
     ///
     /// # Errors
     /// A name that is used before it has a value.
-    pub(crate) fn new(scenario: &Scenario, seed: u64) -> Result<Self, String> {
-        let mut random = ChaCha8Rng::seed_from_u64(seed ^ fingerprint(&scenario.id));
+    pub(crate) fn new(scenario: &Scenario, environment: &Environment) -> Result<Self, String> {
+        let seed = environment.seed ^ fingerprint(&scenario.id);
+        let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut bindings = Self::default();
+        let now = environment.epoch.as_secs().into();
+        bindings.given.insert(NOW.to_owned(), now);
+        for given in environment.protocol.values {
+            let own = serde_json::from_str(given.reference).unwrap_or_default();
+            let value = environment.values.get(given.name).cloned();
+            let value = value.unwrap_or(own);
+            bindings.given.insert(given.name.to_owned(), value);
+        }
         for (name, binding) in &scenario.bindings {
             let value = match binding {
                 Binding::Uuid {} => {
@@ -34,11 +49,12 @@ impl Bindings {
     }
 
     pub(crate) fn set(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
+        self.own.insert(name.to_owned(), value);
     }
 
+    /// The scenario's own.
     pub(crate) fn all(&self) -> &IndexMap<String, Value> {
-        &self.0
+        &self.own
     }
 
     /// A value with every `"$name"` in it replaced, and computed where it says so.
@@ -78,7 +94,7 @@ impl Bindings {
         match text.strip_prefix('$') {
             None => Ok(Value::String(text.to_owned())),
             Some(literal) if literal.starts_with('$') => Ok(Value::String(literal.to_owned())),
-            Some(name) => match self.0.get(name) {
+            Some(name) => match self.own.get(name).or_else(|| self.given.get(name)) {
                 Some(value) => Ok(value.clone()),
                 None => Err(format!("${name} has no value yet")),
             },

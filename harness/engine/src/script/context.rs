@@ -45,7 +45,7 @@ impl Context {
         let main = std::iter::once("main".to_owned());
         let impair = scenario.impair.as_ref();
         Ok(Self {
-            bindings: Bindings::new(scenario, environment.seed)?,
+            bindings: Bindings::new(scenario, &environment)?,
             path: impair.map_or_else(Path::default, |impair| Path::through(impair, &environment)),
             environment,
             datagrams: BTreeMap::new(),
@@ -145,8 +145,12 @@ impl Context {
     /// The frame's name if the step or the scenario lets it pass.
     pub(crate) fn ignores(&self, decoded: &Decoded, step: &[String]) -> Option<&'static str> {
         let frame = decoded.frame?;
-        let mut names = step.iter().chain(&self.ignore);
-        names.any(|name| name == frame).then_some(frame)
+        self.lets_pass(frame, step).then_some(frame)
+    }
+
+    /// Whether the step or the scenario lets a frame of this name pass.
+    pub(crate) fn lets_pass(&self, frame: &str, step: &[String]) -> bool {
+        step.iter().chain(&self.ignore).any(|name| name == frame)
     }
 
     /// Where a field is in a datagram.

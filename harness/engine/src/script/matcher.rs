@@ -1,5 +1,6 @@
 //! What a field must be: a value, or an object with one of the keys `not`, `any_of`, `at_least`,
-//! `at_most`, `empty`, `present`.
+//! `at_most`, `empty`, `present`. Members of an object and elements of a list may be such themselves; members that
+//! are not named may be anything.
 
 use serde_json::{Map, Value};
 use shakedown_protocol::vocabulary::Vocabulary;
@@ -12,7 +13,8 @@ pub(crate) fn matches(
     canonical: &dyn Fn(&Value) -> Option<Value>,
 ) -> bool {
     let Some((key, argument)) = single(wanted) else {
-        return equal(wanted, got, canonical);
+        return equal(wanted, got, canonical)
+            || got.is_some_and(|got| within(wanted, got, canonical));
     };
     match (key, argument) {
         ("not", value) => !matches(value, got, canonical),
@@ -25,7 +27,23 @@ pub(crate) fn matches(
         }
         ("empty", Value::Bool(wanted)) => is_empty(got) == *wanted,
         ("present", Value::Bool(wanted)) => got.is_some_and(|got| !got.is_null()) == *wanted,
-        _ => equal(wanted, got, canonical),
+        _ => equal(wanted, got, canonical) || got.is_some_and(|got| within(wanted, got, canonical)),
+    }
+}
+
+/// Whether each member of `wanted` is met by the member of `got` of its name, each element by that in its
+/// place.
+fn within(wanted: &Value, got: &Value, canonical: &dyn Fn(&Value) -> Option<Value>) -> bool {
+    match (wanted, got) {
+        (Value::Object(wanted), Value::Object(got)) => wanted
+            .iter()
+            .all(|(name, wanted)| matches(wanted, got.get(name), canonical)),
+        (Value::Array(wanted), Value::Array(got)) => {
+            let mut pairs = wanted.iter().zip(got);
+            wanted.len() == got.len()
+                && pairs.all(|(wanted, got)| matches(wanted, Some(got), canonical))
+        }
+        _ => false,
     }
 }
 

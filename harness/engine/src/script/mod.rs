@@ -86,6 +86,8 @@ mod tests;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use indexmap::IndexMap;
+use serde_json::Value;
 use shakedown_carrier::Security;
 use shakedown_protocol::{Protocol, StreamParameters};
 
@@ -124,6 +126,10 @@ pub struct Environment {
     pub iut: Option<SocketAddr>,
     /// Seed of everything random; the same seed and scenario give the same ids.
     pub seed: u64,
+    /// The time of day at which the driver's time is 0, since 1970; gives `$now` in seconds.
+    pub epoch: Duration,
+    /// What the implementation's description gives of [`Protocol::values`].
+    pub values: IndexMap<String, Value>,
     /// How the packets of QUIC are protected, where streams carry the protocol.
     pub security: Security,
     /// Memory for what arrives and waits to be looked at.

@@ -44,6 +44,8 @@ use virtual_run::VirtualRun;
 #[derive(Debug, Clone, PartialEq)]
 pub struct Settings {
     pub stream: StreamParameters,
+    /// What the implementation is set up with, as its description has it.
+    pub values: IndexMap<String, Value>,
     /// How punctual the implementation is.
     pub timing: Timing,
     /// What its exit status means.
@@ -68,6 +70,7 @@ impl Settings {
     pub fn of(iut: &Iut, seed: u64, level: Level) -> Self {
         Self {
             stream: iut.stream,
+            values: iut.values.clone(),
             timing: iut.timing,
             exit: iut.exit,
             max_datagram: iut.max_datagram,
@@ -110,6 +113,7 @@ impl Default for Settings {
                 frames_per_second: 50,
                 seconds: 2,
             },
+            values: IndexMap::new(),
             timing: Timing::default(),
             exit: Exit::default(),
             max_datagram: None,

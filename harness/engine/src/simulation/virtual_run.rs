@@ -26,6 +26,8 @@ pub const LATENCY: Duration = Duration::from_micros(100);
 const EXIT_DELAY: Duration = Duration::from_millis(1);
 /// How long a restart takes.
 const RESTART_DELAY: Duration = Duration::from_millis(10);
+/// The time of day at which virtual time is 0, as tokens have it: 2026-01-01. Captures begin at 0.
+const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 /// Virtual time after which a scenario is given up.
 const LIMIT: Duration = Duration::from_secs(3_600);
 /// Events after which a scenario is given up.
@@ -114,6 +116,8 @@ impl<'s> VirtualRun<'s> {
             exit: settings.exit,
             iut: is_responder.then(|| reference.address()),
             seed: settings.seed,
+            epoch: EPOCH,
+            values: settings.values.clone(),
             security: Security::Seeded(settings.seed),
             budget: Budget::for_scripts(1),
         };

@@ -1,9 +1,11 @@
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::Faults;
 
+use super::http::Http3;
 use super::prelude::streams::*;
 use super::prelude::*;
 use super::transport::{self, Parameters};
+use crate::script::streams::web::Speaks;
 
 within! {
     /// A connection of the implementation under test to wait for, and to take.
@@ -18,6 +20,9 @@ within! {
         /// Refuses it in its handshake instead of taking it.
         #[serde(default, skip_serializing_if = "std::ops::Not::not")]
         pub refuse: bool,
+        /// How HTTP/3 is spoken, where it carries the protocol.
+        #[serde(default, skip_serializing_if = "Http3::is_usual")]
+        pub http3: Http3,
         /// Transport parameters that the scripted peer announces with these values and does not keep.
         #[serde(default, skip_serializing_if = "Parameters::is_empty")]
         pub announces: Parameters,
@@ -34,6 +39,7 @@ impl Verb for Accept {
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        self.http3.check(check, inside);
         transport::check(check, &self.announces, &self.believes, inside);
         if check.scenario().iut.role == Role::Responder {
             let message = "the implementation is the server: it connects to nobody";
@@ -67,6 +73,7 @@ impl Looks for Accept {
         Ok(Box::new(Asking {
             name: self.name.clone(),
             refuse: self.refuse,
+            speaks: self.http3.speaks()?,
             faults: transport::faults(&self.announces, &self.believes),
             window: self.window(start.at, start.context),
             taken: None,
@@ -80,6 +87,7 @@ impl Looks for Accept {
 struct Asking {
     name: String,
     refuse: bool,
+    speaks: Speaks,
     faults: Faults,
     window: Window,
     /// The connection that was admitted or refused.
@@ -110,6 +118,7 @@ impl Watch for Asking {
                 };
                 self.taken = Some((number, asked));
                 connections.begin(number);
+                connections.speaks(number, self.speaks.clone());
                 if refuse {
                     connections.closes(number, view.now);
                     connections.ask(Output::Refuse(number));

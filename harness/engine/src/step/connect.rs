@@ -1,6 +1,7 @@
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::Approach;
 
+use super::http::Http3;
 use super::prelude::streams::*;
 use super::prelude::*;
 use super::transport::{self, Parameters};
@@ -30,6 +31,9 @@ pub struct Connect {
     /// flow-control window); what QUIC's library takes for usual if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub window: Option<u32>,
+    /// How HTTP/3 is spoken, where it carries the protocol.
+    #[serde(default, skip_serializing_if = "Http3::is_usual")]
+    pub http3: Http3,
     /// Transport parameters that the scripted peer announces with these values and does not keep.
     #[serde(default, skip_serializing_if = "Parameters::is_empty")]
     pub announces: Parameters,
@@ -46,6 +50,7 @@ impl Verb for Connect {
             let help = "wait for its connection with `accept`".to_owned();
             check.at_key(inside, message, Some(help));
         }
+        self.http3.check(check, inside);
         transport::check(check, &self.announces, &self.believes, inside);
         for (index, name) in self.alpn.iter().flatten().enumerate() {
             if name.is_empty() || name.len() > LONGEST_ALPN {
@@ -93,6 +98,7 @@ impl Acts for Connect {
         let from = self.from.as_ref();
         let from = from.map(|name| connections.named(name)).transpose()?;
         let number = connections.connect(&self.name);
+        connections.speaks(number, self.http3.speaks()?);
         let approach = Approach {
             alpn: self.alpn.clone(),
             from,

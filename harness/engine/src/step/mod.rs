@@ -6,6 +6,7 @@
 //! become descriptions in the schema, so a form that is another's has none.
 
 mod demand;
+mod http;
 pub(crate) mod names;
 mod pace;
 mod prelude;
@@ -111,6 +112,18 @@ verbs! {
     replace_frames: ReplaceFrames, Acts, "Sends frames of QUIC in the place of those of a packet.";
     migrate: Migrate, Acts, "Lets a connection go on from another local port.";
     close: Close, Acts, "Closes a connection.";
+    request: Request, Acts, "Asks for something over HTTP/3.";
+    expect_response: ExpectResponse, Looks, "Waits for the answer to a request.";
+    expect_request: ExpectRequest, Looks, "Waits for a request of the implementation under test.";
+    respond: Respond, Acts, "Answers a request.";
+    open_session: OpenSession, Acts, "Asks for a session of WebTransport.";
+    expect_session: ExpectSession, Looks, "Waits for the answer to `open_session`.";
+    accept_session: AcceptSession, Looks, "Waits for a session that the implementation under test asks for, and takes or refuses it.";
+    close_session: CloseSession, Acts, "Ends a session of WebTransport.";
+    expect_session_end: ExpectSessionEnd, Looks, "Waits for the end of a session.";
+    expect_message: ExpectMessage, Looks, "Waits for a frame on a stream.";
+    expect_datagram: ExpectDatagram, Looks, "Waits for a datagram of a session.";
+    expect_stream_end: ExpectStreamEnd, Looks, "Waits for the end of a stream.";
 }
 
 impl Step {

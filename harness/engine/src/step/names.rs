@@ -48,6 +48,10 @@ pub(crate) enum On<'a> {
     Nothing,
     Connection(&'a str, Use),
     Stream(&'a str, Use),
+    /// A session of WebTransport.
+    Session(&'a str, Use),
+    /// A request over HTTP/3.
+    Request(&'a str, Use),
 }
 
 /// What a step does with a connection.

@@ -10,6 +10,9 @@ pub struct Open {
     /// The connection.
     #[serde(default = "main_connection", skip_serializing_if = "is_main")]
     pub connection: String,
+    /// The session of WebTransport of which it is one; of none, if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub session: Option<String>,
     /// Whether only the scripted peer sends on it.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub unidirectional: bool,
@@ -20,11 +23,16 @@ impl Verb for Open {
         let Self {
             stream,
             connection,
+            session,
             unidirectional,
         } = self;
+        let of_session = session
+            .as_ref()
+            .and_then(|session| state.names.connection_of(session));
+        let connection = of_session.unwrap_or_else(|| connection.clone());
         check.opens(
             stream,
-            connection,
+            &connection,
             *unidirectional,
             inside,
             &mut state.names,
@@ -36,14 +44,17 @@ impl Verb for Open {
             true => "unidirectional stream",
             false => "stream",
         };
-        let of = words::of(&self.connection);
+        let of = words::of(self.session.as_ref().unwrap_or(&self.connection));
         format!("open the {kind} `{}`{of}", self.stream)
     }
 }
 
 impl Acts for Open {
     fn on(&self) -> On<'_> {
-        On::Connection(&self.connection, Use::Acts)
+        match &self.session {
+            Some(session) => On::Session(session, Use::Acts),
+            None => On::Connection(&self.connection, Use::Acts),
+        }
     }
 
     fn after_end(&self, target: Target, ended: &Ended, connections: &mut Connections) -> AfterEnd {
@@ -56,6 +67,15 @@ impl Acts for Open {
 
     fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
         let number = start.target.connection()?;
+        if self.session.is_some() {
+            let (_, session) = start.target.stream()?;
+            let id = connections.ask_web(number, start.at, |web| {
+                web.open(session, self.unidirectional)
+            })?;
+            connections.own(number, id, &self.stream);
+            let text = format!("opened `{}` (stream {})", self.stream, id.0);
+            return Ok(Act::Done(text));
+        }
         let id = connections.open(number, self.unidirectional, &self.stream);
         let id = id.ok_or("the connection is forgotten")?;
         connections.ask(Output::Open(number, id));

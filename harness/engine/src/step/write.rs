@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 
 use super::prelude::streams::*;
 use super::prelude::*;
@@ -14,7 +14,7 @@ const MOST_PIECES: u32 = 4_096;
 /// Time from one piece to the next where the step gives none.
 const APART: Duration = Duration::from_millis(50);
 
-/// Bytes to send on a stream: `hex` or `u32`.
+/// Bytes to send on a stream: `hex`, `u32` or a `frame`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Write {
@@ -26,6 +26,12 @@ pub struct Write {
     /// Numbers of four bytes each, little-endian: values, `"$name"` or `{"sum": [..]}`.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub u32: Option<Vec<Value>>,
+    /// A frame by its name, with `fields`.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub frame: Option<String>,
+    /// The fields of the frame.
+    #[serde(default, skip_serializing_if = "Map::is_empty")]
+    pub fields: Map<String, Value>,
     /// Lengths in bytes of the pieces in which they leave, with `apart` between them; what the
     /// lengths leave over is the last piece. All at once if not given.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
@@ -88,7 +94,17 @@ impl Write {
 impl Verb for Write {
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.not_zero(self.times.map(u64::from), &inside.key("times"));
-        let length = check.content(self.hex.as_deref(), self.u32.as_deref(), inside);
+        let length = match &self.frame {
+            None => check.content(self.hex.as_deref(), self.u32.as_deref(), inside),
+            Some(_) if self.hex.is_some() || self.u32.is_some() => {
+                let help = Some("take two steps".to_owned());
+                let message = "`frame` excludes `hex` and `u32`";
+                return check.at_key(&inside.key("frame"), message, help);
+            }
+            Some(frame) => check
+                .sent(frame, &self.fields, inside)
+                .map(|bytes| bytes.len()),
+        };
         for (index, value) in self.u32.iter().flatten().enumerate() {
             check.number(value, &inside.key("u32").index(index));
         }
@@ -114,10 +130,14 @@ impl Verb for Write {
     fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
         check.may_write(&self.stream, inside, self.fin, &mut state.names);
         check.uses_in(self.u32.as_deref(), &inside.key("u32"), state);
+        check.uses_of(&self.fields, inside, state);
     }
 
     fn in_words(&self) -> String {
-        let content = words::content(self.hex.as_deref(), self.u32.as_deref());
+        let content = match &self.frame {
+            Some(frame) => format!("{frame}{}", words::with_fields(&self.fields)),
+            None => words::content(self.hex.as_deref(), self.u32.as_deref()),
+        };
         let times = self.times.map(words::times).unwrap_or_default();
         let pieces: Vec<_> = self.pieces.iter().map(ToString::to_string).collect();
         let pieces = match pieces.as_slice() {
@@ -153,6 +173,10 @@ impl Acts for Write {
         let (connection, stream) = start.target.stream()?;
         let mut numbers = Vec::new();
         let bytes = match (&self.hex, &self.u32) {
+            (None, None) if self.frame.is_some() => {
+                let frame = self.frame.as_deref().unwrap_or_default();
+                send::typed(frame, &self.fields, start.context)?
+            }
             (Some(hex), None) => send::hex(hex)?,
             (None, Some(values)) => {
                 let mut bytes = Vec::new();
@@ -168,7 +192,7 @@ impl Acts for Write {
                 bytes
             }
             (Some(_), Some(_)) | (None, None) => {
-                return Err("a `write` needs either `hex` or `u32`".to_owned());
+                return Err("a `write` needs `hex`, `u32` or `frame`".to_owned());
             }
         };
         let times = self.times.unwrap_or(1);
@@ -184,6 +208,7 @@ impl Acts for Write {
             }
         };
         let shown = match numbers.as_slice() {
+            [] if self.frame.is_some() => self.frame.clone().unwrap_or_default(),
             [] => describe::bytes(&bytes),
             numbers => format!("{} ({})", numbers.join(", "), describe::bytes(&bytes)),
         };

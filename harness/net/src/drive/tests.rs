@@ -49,6 +49,8 @@ impl Fixture {
             exit: self.iut.exit,
             iut: Some(address),
             seed: 1,
+            epoch: Duration::ZERO,
+            values: indexmap::IndexMap::new(),
             security: Security::Tls,
             budget: Budget::for_scripts(1),
         };

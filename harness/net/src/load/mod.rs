@@ -28,6 +28,7 @@ use shakedown_protocol::requirement::Level;
 use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 
+use crate::clock::Clock;
 use crate::drive::bound;
 use crate::kernel;
 use crate::launch::{Instance, Launcher};
@@ -199,6 +200,8 @@ fn player(
             exit: iut.exit,
             iut: instance.address,
             seed: plan.seed,
+            epoch: Clock::start().wall(Duration::ZERO),
+            values: iut.values.clone(),
             security: Security::Tls,
             budget: Budget::for_scripts(usize::try_from(concurrency).unwrap_or(usize::MAX)),
         },

@@ -4,6 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::AtomicU64;
+use std::time::Duration;
 
 use shakedown_carrier::Security;
 use shakedown_engine::script::{Environment, Script};
@@ -133,7 +134,8 @@ impl Job {
         let iut = &self.launcher.iut;
         let address = met.instance.address;
         let address = address.map(|address| met.capture.relay_address().unwrap_or(address));
-        let environment = self.environment(context, address);
+        let epoch = met.clock.wall(Duration::ZERO);
+        let environment = self.environment(context, address, epoch);
         let script = match context.imposed_on(&self.scenario) {
             Some(impair) => Script::through(&self.scenario, environment, impair),
             None => Script::new(&self.scenario, environment),
@@ -155,7 +157,12 @@ impl Job {
     }
 
     /// What the script must know; `address` is where a responder is reached.
-    fn environment(&self, context: &Context, address: Option<SocketAddr>) -> Environment {
+    fn environment(
+        &self,
+        context: &Context,
+        address: Option<SocketAddr>,
+        epoch: Duration,
+    ) -> Environment {
         let iut = &self.launcher.iut;
         Environment {
             protocol: self.target.protocol,
@@ -164,6 +171,8 @@ impl Job {
             exit: iut.exit,
             iut: address,
             seed: context.seed,
+            epoch,
+            values: iut.values.clone(),
             security: Security::Tls,
             budget: context.budget.clone(),
         }

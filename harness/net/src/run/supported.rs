@@ -30,6 +30,12 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
             "the IUT description has no `plain` command, which starts it with no option given",
         ));
     }
+    if let Some(value) = scenario
+        .values_used()
+        .find(|name| !iut.values.contains_key(*name))
+    {
+        return Some(format!("the IUT description gives no `values.{value}`"));
+    }
     let stream = iut.stream_for(needs);
     if stream != iut.stream && !iut.can_stream(needs.plain, &stream) {
         let has = needs

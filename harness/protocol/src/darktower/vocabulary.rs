@@ -3,9 +3,12 @@ use std::sync::LazyLock;
 use serde_json::{Map, Value};
 use shakedown_wire::{DecodeError, Form};
 
-use super::frame::{FRAME, STREAM_HEADER};
-use super::message::{NAMED, Named};
-use crate::vocabulary::{Described, Forms, Vocabulary, WordError};
+use super::frame::{FRAME, FrameHeader, STREAM_HEADER};
+use super::message::{Envelope, NAMED, Named};
+use crate::vocabulary::{Described, Forms, Vocabulary, WordError, describe};
+
+/// Bytes of the length before a message on a stream.
+const MESSAGE_LENGTH: usize = 4;
 
 /// The messages and what stands on media streams, by name. A message is its bytes on a stream: those
 /// of its length come first.
@@ -62,8 +65,30 @@ impl Vocabulary for Words {
         }
     }
 
-    fn decode(&self, _: &[u8]) -> Result<Option<Described>, DecodeError> {
-        Ok(None)
+    /// A message alone, without its length.
+    fn encode_datagram(
+        &self,
+        frame: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<Vec<u8>, WordError> {
+        let encoded = self.encode(frame, fields)?;
+        Ok(match named(frame) {
+            Some(_) => encoded.get(MESSAGE_LENGTH..).unwrap_or_default().to_vec(),
+            None => encoded,
+        })
+    }
+
+    /// Of a datagram the first byte says what it is: the version of a frame, or the key of a message's field.
+    fn decode(&self, datagram: &[u8]) -> Result<Option<Described>, DecodeError> {
+        match datagram.first() {
+            Some(1) => {
+                FrameHeader::whole(datagram)?;
+                Ok(Some(describe(&FRAME, datagram)))
+            }
+            Some(0x0a) => Envelope::MediaAuth.decode(datagram, 0).map(Some),
+            Some(0x08 | 0x12 | 0x1a) => Envelope::MediaAuthResult.decode(datagram, 0).map(Some),
+            Some(_) | None => Ok(None),
+        }
     }
 
     fn locate(&self, frame: &str, field: &str, datagram: &[u8]) -> Option<(usize, usize)> {

@@ -57,6 +57,7 @@ pub static PROTOCOL: Protocol = Protocol {
         ),
         ("frames", ["/frames", "/uploads/frames"]),
     ],
+    values: &[],
     vocabulary: &frame::VOCABULARY,
     requirements,
     survival: "MS-W-17",

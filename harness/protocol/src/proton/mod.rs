@@ -68,6 +68,7 @@ pub const TRANSPORT: Transport = Transport {
     unidirectional: 0,
     aliases: &[],
     datagrams: false,
+    web: false,
 };
 
 /// What the rest of the program needs to know of `proton`. Its modes are the profiles of the Action
@@ -83,6 +84,7 @@ pub static PROTOCOL: Protocol = Protocol {
     settings: &reference::OPTIONS,
     // The most bytes that were held back for a peer that did not read (PR-T-04).
     counters: &[("memory", ["/most_waiting", "/most_waiting"])],
+    values: &[],
     vocabulary: &VOCABULARY,
     requirements,
     survival: "PR-K-01",

@@ -69,6 +69,18 @@ pub trait Vocabulary: Sync {
     /// [`WordError`] if a name is unknown or a value does not fit.
     fn encode(&self, frame: &str, fields: &Map<String, Value>) -> Result<Vec<u8>, WordError>;
 
+    /// Encodes a frame that is a datagram by itself, where it differs from one on a stream.
+    ///
+    /// # Errors
+    /// As of [`Self::encode`].
+    fn encode_datagram(
+        &self,
+        frame: &str,
+        fields: &Map<String, Value>,
+    ) -> Result<Vec<u8>, WordError> {
+        self.encode(frame, fields)
+    }
+
     /// Decodes a datagram; `None` if it has no form that the protocol knows in any mode.
     ///
     /// # Errors

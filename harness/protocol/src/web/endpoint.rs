@@ -263,6 +263,22 @@ impl Web {
         id
     }
 
+    /// The id of a stream that the owner opens by itself, and on which it says and hears what it will.
+    pub fn next_id(&mut self, is_unidirectional: bool) -> StreamId {
+        let count = &mut self.opened[usize::from(is_unidirectional)];
+        let low_bits = u64::from(!self.is_client) | u64::from(is_unidirectional) << 1;
+        let id = StreamId(*count << 2 | low_bits);
+        *count += 1;
+        id
+    }
+
+    /// Whether this is a stream of a session.
+    #[must_use]
+    pub fn is_of_session(&self, stream: StreamId) -> bool {
+        let kind = self.streams.get(&stream).map(|stream| &stream.kind);
+        matches!(kind, Some(Kind::OfSession { .. }))
+    }
+
     /// Sends bytes on a stream of a session. [`SessionStream::Written`] comes when the transport has them.
     pub fn write(&mut self, stream: StreamId, bytes: Vec<u8>) {
         if self.sends(stream) {
@@ -412,10 +428,7 @@ impl Web {
     }
 
     fn open_own(&mut self, is_unidirectional: bool, stream: Stream) -> StreamId {
-        let count = &mut self.opened[usize::from(is_unidirectional)];
-        let low_bits = u64::from(!self.is_client) | u64::from(is_unidirectional) << 1;
-        let id = StreamId(*count << 2 | low_bits);
-        *count += 1;
+        let id = self.next_id(is_unidirectional);
         self.streams.insert(id, stream);
         self.ask(Output::Open(self.connection, id));
         id

@@ -39,6 +39,8 @@ struct Stream {
     number: usize,
     /// The step that opened or found it.
     opened: Pointer,
+    /// What it is: `stream`, `session` or `request`.
+    kind: &'static str,
     /// Whether only the scripted peer sends on it.
     is_unidirectional: bool,
     /// The step after which nothing can be written, if there was one.
@@ -75,6 +77,12 @@ impl Names {
         self.connections.insert(name.to_owned(), connection);
     }
 
+    /// The connection of a session.
+    pub(crate) fn connection_of(&self, session: &str) -> Option<String> {
+        let session = self.streams.get(session)?;
+        Some(session.connection.clone())
+    }
+
     /// A step ends a connection, or sees its end.
     pub(crate) fn over(&mut self, name: &str, over: Over, inside: &Pointer) {
         if let Some(connection) = self.connections.get_mut(name) {
@@ -99,7 +107,9 @@ impl Checker<'_> {
         match on {
             On::Nothing => {}
             On::Connection(name, wish) => self.means_connection(name, inside, wish, names),
-            On::Stream(name, wish) => self.means_stream(name, inside, wish, names),
+            On::Stream(name, wish) => self.means_stream("stream", name, inside, wish, names),
+            On::Session(name, wish) => self.means_stream("session", name, inside, wish, names),
+            On::Request(name, wish) => self.means_stream("request", name, inside, wish, names),
         }
     }
 
@@ -142,12 +152,36 @@ impl Checker<'_> {
         inside: &Pointer,
         names: &mut Names,
     ) {
-        let place = inside.key("stream");
+        self.adds("stream", name, connection, is_unidirectional, inside, names);
+    }
+
+    /// A `session` or a `request` gets a name.
+    pub(crate) fn names(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        connection: &str,
+        inside: &Pointer,
+        names: &mut Names,
+    ) {
+        self.adds(kind, name, connection, false, inside, names);
+    }
+
+    fn adds(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        connection: &str,
+        is_unidirectional: bool,
+        inside: &Pointer,
+        names: &mut Names,
+    ) {
+        let place = inside.key(kind);
         let Some(number) = names.connections.get(connection).map(|one| one.number) else {
             return;
         };
         if let Some(earlier) = names.streams.get(name).filter(|one| one.number == number) {
-            let message = format!("`{connection}` has a stream `{name}` already");
+            let message = format!("`{connection}` has a {} `{name}` already", earlier.kind);
             let help = "give this one another name".to_owned();
             let problem = Problem::new(self.root.place(&place), message);
             let earlier = self.root.key_place(&earlier.opened);
@@ -158,24 +192,41 @@ impl Checker<'_> {
             connection: connection.to_owned(),
             number,
             opened: inside.clone(),
+            kind,
             is_unidirectional,
             ended: None,
         };
         names.streams.insert(name.to_owned(), stream);
     }
 
-    fn means_stream(&mut self, name: &str, inside: &Pointer, wish: Use, names: &Names) {
-        let Some(stream) = names.streams.get(name) else {
-            let help = match names.streams.is_empty() {
+    fn means_stream(
+        &mut self,
+        kind: &'static str,
+        name: &str,
+        inside: &Pointer,
+        wish: Use,
+        names: &Names,
+    ) {
+        let of_kind = |stream: &Stream| stream.kind == kind;
+        let Some(stream) = names.streams.get(name).filter(|stream| of_kind(stream)) else {
+            let known = names.streams.iter().filter(|(_, stream)| of_kind(stream));
+            let known: Vec<_> = known.map(|(name, _)| name.as_str()).collect();
+            let help = match known.is_empty() {
                 true => None,
-                false => did_you_mean(name, names.streams.keys().map(String::as_str)),
+                false => did_you_mean(name, known),
             };
             let help = help.or_else(|| {
-                let help = "open it with `open`, or find it with `expect_stream`, before";
+                let help = match kind {
+                    "session" => {
+                        "ask for it with `open_session`, or take it with `accept_session`, before"
+                    }
+                    "request" => "make it with `request`, or find it with `expect_request`, before",
+                    _ => "open it with `open`, or find it with `expect_stream`, before",
+                };
                 Some(help.to_owned())
             });
-            let message = format!("no stream is called `{name}` here");
-            return self.at(&inside.key("stream"), message, help);
+            let message = format!("no {kind} is called `{name}` here");
+            return self.at(&inside.key(kind), message, help);
         };
         // The name may have gone over to another connection.
         let connection = names.connections.get(&stream.connection);

@@ -5,13 +5,13 @@ use shakedown_protocol::vocabulary::WordError;
 
 use super::{Checker, each_step};
 use crate::document::{Pointer, did_you_mean};
-use crate::scenario::{Binding, OTHER_CASE, SHORTER, SUM, Scenario, computed};
+use crate::scenario::{Binding, JOIN, JWT, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed};
 
 /// What a field can be compared with besides a value.
 pub(super) const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
 
 /// What a value may be that is written as an object with one key.
-const VALUES: [&str; 5] = ["hex", "pattern", SUM, SHORTER, OTHER_CASE];
+const VALUES: [&str; 7] = ["hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE];
 
 impl Checker<'_> {
     /// Checks that frames of these names exist.
@@ -91,6 +91,29 @@ impl Checker<'_> {
             let place = inside.key("fields").key(name);
             if self.field_name(frame, name, known, &place) {
                 self.matcher(frame, name, value, &place);
+            }
+        }
+    }
+
+    /// Checks what the fields of an expected frame must be that has parts of parts: each part may be a value,
+    /// a matcher, or a list or an object of such.
+    pub(crate) fn message_wanted(
+        &mut self,
+        frame: &str,
+        fields: &Map<String, Value>,
+        inside: &Pointer,
+    ) {
+        let Some(known) = self.frame_name(frame, &inside.key("frame")) else {
+            return;
+        };
+        for (name, value) in fields {
+            let place = inside.key("fields").key(name);
+            if !self.field_name(frame, name, known, &place) {
+                continue;
+            }
+            match value {
+                Value::Array(_) | Value::Object(_) => {}
+                value => self.plain(frame, name, value, &place),
             }
         }
     }
@@ -201,7 +224,11 @@ impl Checker<'_> {
 
 /// A value that each `$name` of a scenario could have.
 pub(super) fn samples(scenario: &Scenario, protocol: &Protocol) -> IndexMap<String, Option<Value>> {
-    let mut samples = IndexMap::new();
+    let mut samples = IndexMap::from([(NOW.to_owned(), Some(json!(1_800_000_000)))]);
+    for given in protocol.values {
+        let value = serde_json::from_str(given.reference).ok();
+        samples.insert(given.name.to_owned(), value);
+    }
     for (name, binding) in &scenario.bindings {
         let sample = match binding {
             Binding::Uuid {} => Some(json!("00000000-0000-4000-8000-000000000000")),

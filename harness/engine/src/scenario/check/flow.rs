@@ -6,7 +6,7 @@ use shakedown_protocol::requirement::Role;
 use super::Checker;
 use super::connections::Names;
 use crate::document::{Pointer, Problem, did_you_mean};
-use crate::scenario::{Binding, Step, each_step};
+use crate::scenario::{Binding, NOW, Step, each_step};
 use crate::step::Process;
 
 /// What is true when a step begins.
@@ -37,6 +37,9 @@ impl Checker<'_> {
         self.something_is_judged();
         self.every_socket_is_used();
         let mut state = State::default();
+        let given = self.protocol.map_or(&[][..], |protocol| protocol.values);
+        let given = given.iter().map(|given| given.name);
+        state.bound.extend(given.chain([NOW]).map(str::to_owned));
         for (name, binding) in &self.scenario.bindings {
             if let Binding::Value(value) = binding {
                 let place = Pointer::root().key("let").key(name).key("value");

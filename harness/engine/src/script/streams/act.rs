@@ -107,7 +107,7 @@ impl StreamScript {
             return Ok(None);
         };
         let name = match acting.step.on() {
-            On::Stream(name, _) => name,
+            On::Stream(name, _) | On::Session(name, _) | On::Request(name, _) => name,
             On::Nothing | On::Connection(..) => "",
         };
         let how = format!("no more was wanted of `{name}` (STOP_SENDING, code {code})");

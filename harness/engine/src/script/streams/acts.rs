@@ -114,6 +114,12 @@ impl Start<'_> {
         self.at..self.at.saturating_add(length)
     }
 
+    /// What a request says of whom it is for.
+    pub(crate) fn authority(&self) -> String {
+        let iut = self.context.environment.iut;
+        iut.map_or_else(|| "localhost".to_owned(), |address| address.to_string())
+    }
+
     /// Asks the transport for faults of the connection; `told` says so in words.
     pub(crate) fn misbehave(
         &self,
@@ -141,7 +147,7 @@ impl Target {
                 let target = Self::Connection(connections.named(name)?);
                 (target, words::the_connection(name))
             }
-            On::Stream(name, _) => {
+            On::Stream(name, _) | On::Session(name, _) | On::Request(name, _) => {
                 let (number, stream) = connections.stream_named(name)?;
                 (Self::Stream(number, stream), connections.called(number))
             }

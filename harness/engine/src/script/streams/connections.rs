@@ -3,11 +3,16 @@
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use shakedown_capture::quic;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::stream_words::{ReadsStream, StreamWords};
 use shakedown_protocol::streams::{
     APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
 };
+use shakedown_protocol::vocabulary::Described;
 
 use super::ended::{Ended, Moment, StreamEnd};
+use super::web::{OnWeb, Speaks};
 use crate::scenario::words;
 
 /// Bytes of a stream that wait unread before the stream is not read any more.
@@ -28,6 +33,10 @@ pub(crate) struct Connection {
     pub(crate) datagrams: Option<(Moment, usize, u64)>,
     /// How many bidirectional and unidirectional streams the scripted peer has opened.
     opened: [u64; 2],
+    /// How HTTP/3 is spoken on it, where it carries the protocol.
+    pub(crate) speaks: Speaks,
+    /// HTTP/3, once the handshake is done.
+    pub(super) web: Option<Box<OnWeb>>,
 }
 
 #[derive(Debug, Default)]
@@ -39,6 +48,9 @@ pub(crate) struct Stream {
     /// Offset of the first unread byte in the stream.
     pub(crate) taken: u64,
     pub(crate) unread: VecDeque<u8>,
+    /// The frames in what is unread, if a reader knows the stream.
+    pub(crate) frames: VecDeque<CameFrame>,
+    reader: Option<Box<dyn ReadsStream>>,
     /// Ends of what came at once, as offsets in the stream, with the moments.
     pieces: VecDeque<(u64, Moment)>,
     pub(crate) end: Option<(Moment, StreamEnd)>,
@@ -52,11 +64,25 @@ pub(crate) struct Stream {
     pub(crate) unwritten: VecDeque<usize>,
 }
 
+/// A frame on a stream.
+#[derive(Debug)]
+pub(crate) struct CameFrame {
+    pub(crate) moment: Moment,
+    /// Where it ends in the stream.
+    pub(crate) end: u64,
+    /// It, or why the bytes are none.
+    pub(crate) said: Result<Described, String>,
+}
+
 /// Everything that the scripted peer has to do with.
 #[derive(Debug, Default)]
 pub(crate) struct Connections {
     /// Whether the scripted peer is the client.
     pub(crate) is_client: bool,
+    /// Whether HTTP/3 carries the protocol.
+    is_web: bool,
+    /// What is said on its streams.
+    words: Option<StreamWords>,
     pub(crate) by_number: BTreeMap<ConnectionNumber, Connection>,
     names: BTreeMap<String, ConnectionNumber>,
     streams: BTreeMap<String, (ConnectionNumber, StreamId)>,
@@ -146,6 +172,13 @@ impl Stream {
         self.unread.drain(..count);
         self.taken += count as u64;
         while self
+            .frames
+            .front()
+            .is_some_and(|frame| frame.end <= self.taken)
+        {
+            self.frames.pop_front();
+        }
+        while self
             .pieces
             .front()
             .is_some_and(|(end, _)| *end <= self.taken)
@@ -154,9 +187,19 @@ impl Stream {
         }
     }
 
-    fn arrive(&mut self, bytes: &[u8], moment: Moment) {
+    fn arrive(&mut self, by: quic::Role, bytes: &[u8], moment: Moment) {
         if bytes.is_empty() {
             return;
+        }
+        let (offset, frames) = (self.taken + self.unread.len() as u64, &mut self.frames);
+        if let Some(reader) = &mut self.reader {
+            reader.take(by, offset, bytes, &mut |said| {
+                frames.push_back(CameFrame {
+                    moment,
+                    end: said.end,
+                    said: said.frame.map_err(|error| error.to_string()),
+                });
+            });
         }
         self.unread.extend(bytes);
         let end = self.taken + self.unread.len() as u64;
@@ -168,16 +211,19 @@ impl Stream {
 }
 
 impl Connections {
-    pub(crate) fn new(is_client: bool) -> Self {
+    pub(crate) fn new(is_client: bool, protocol: &Protocol) -> Self {
         Self {
             is_client,
+            is_web: protocol.transport.is_some_and(|transport| transport.web),
+            words: protocol.stream_words,
             ..Self::default()
         }
     }
 
     /// Asks the transport for something.
     pub(crate) fn ask(&mut self, output: Output) {
-        self.outputs.push_back(output);
+        let output = self.through_web(output);
+        self.outputs.extend(output);
     }
 
     /// Leaves what comes on a stream in the transport, or takes it again.
@@ -267,18 +313,30 @@ impl Connections {
         is_unidirectional: bool,
         name: &str,
     ) -> Option<StreamId> {
+        let raw = self.raw_id(number, is_unidirectional);
         let low_bits = u64::from(!self.is_client) | u64::from(is_unidirectional) << 1;
         let connection = self.by_number.get_mut(&number)?;
-        let count = &mut connection.opened[usize::from(is_unidirectional)];
-        let id = StreamId(*count << 2 | low_bits);
-        *count += 1;
+        let id = raw.unwrap_or_else(|| {
+            let count = &mut connection.opened[usize::from(is_unidirectional)];
+            let id = StreamId(*count << 2 | low_bits);
+            *count += 1;
+            id
+        });
+        self.own(number, id, name);
+        Some(id)
+    }
+
+    /// A stream that the scripted peer opened gets a name.
+    pub(crate) fn own(&mut self, number: ConnectionNumber, id: StreamId, name: &str) {
         let stream = Stream {
             is_named: true,
+            reader: self.words.and_then(|words| (words.content)(id.0)),
             ..Stream::default()
         };
-        connection.streams.insert(id, stream);
+        if let Some(connection) = self.by_number.get_mut(&number) {
+            connection.streams.insert(id, stream);
+        }
         self.streams.insert(name.to_owned(), (number, id));
-        Some(id)
     }
 
     /// A stream of the implementation gets a name.
@@ -311,6 +369,9 @@ impl Connections {
         if let Some(connection) = self.by_number.get_mut(&number) {
             connection.connected.get_or_insert(moment);
         }
+        if self.is_web {
+            self.begin_web(number);
+        }
     }
 
     pub(crate) fn closed(&mut self, number: ConnectionNumber, why: Closing<'_>, now: Duration) {
@@ -329,8 +390,11 @@ impl Connections {
         }
     }
 
-    pub(crate) fn datagram(&mut self, number: ConnectionNumber, length: usize, now: Duration) {
-        let moment = self.moment(now);
+    pub(crate) fn datagram(&mut self, number: ConnectionNumber, bytes: &[u8], now: Duration) {
+        if self.web_datagram(number, bytes, now) {
+            return;
+        }
+        let (moment, length) = (self.moment(now), bytes.len());
         if let Some(connection) = self.by_number.get_mut(&number) {
             let (_, _, count) = connection.datagrams.get_or_insert((moment, length, 0));
             *count += 1;
@@ -344,8 +408,23 @@ impl Connections {
         what: OnStream<'_>,
         now: Duration,
     ) {
+        if !self.web_stream(number, id, what, now) {
+            self.content(number, id, what, now);
+        }
+    }
+
+    /// Something happened on a stream that steps are about.
+    pub(super) fn content(
+        &mut self,
+        number: ConnectionNumber,
+        id: StreamId,
+        what: OnStream<'_>,
+        now: Duration,
+    ) {
         let moment = self.moment(now);
-        let is_of_iut = id.is_of_server() == self.is_client;
+        let is_client = self.is_client;
+        let is_of_iut = id.is_of_server() == is_client;
+        let reader = || self.words.and_then(|words| (words.content)(id.0));
         let Some(connection) = self.by_number.get_mut(&number) else {
             return;
         };
@@ -354,6 +433,7 @@ impl Connections {
             None if is_of_iut => {
                 let new = Stream {
                     opened: Some(moment),
+                    reader: reader(),
                     ..Stream::default()
                 };
                 connection.streams.entry(id).or_insert(new)
@@ -364,7 +444,11 @@ impl Connections {
             OnStream::Opened => {}
             OnStream::Bytes(bytes) => {
                 self.first_bytes.get_or_insert(now);
-                stream.arrive(bytes, moment);
+                let by = match is_client {
+                    true => quic::Role::Server,
+                    false => quic::Role::Client,
+                };
+                stream.arrive(by, bytes, moment);
             }
             OnStream::Fin => {
                 stream.end.get_or_insert((moment, StreamEnd::Fin));
@@ -383,9 +467,13 @@ impl Connections {
 
     /// Whether bytes of this stream are taken from the transport now.
     pub(crate) fn reads(&self, number: ConnectionNumber, id: StreamId) -> bool {
-        let connection = self.by_number.get(&number);
-        let stream = connection.and_then(|connection| connection.streams.get(&id));
-        stream.is_none_or(|stream| {
+        let Some(connection) = self.by_number.get(&number) else {
+            return true;
+        };
+        if connection.web.as_ref().is_some_and(|it| !it.web.reads(id)) {
+            return false;
+        }
+        connection.streams.get(&id).is_none_or(|stream| {
             !stream.is_held && (stream.is_wanted || stream.unread.len() < MOST_UNREAD)
         })
     }

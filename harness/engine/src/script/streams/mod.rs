@@ -75,6 +75,7 @@ mod play;
 mod tests;
 pub(crate) mod view;
 pub(crate) mod wait;
+pub(crate) mod web;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
@@ -143,11 +144,12 @@ impl StreamScript {
         tells: bool,
     ) -> Self {
         let is_client = program.scenario.iut.role == Role::Responder;
+        let protocol = environment.protocol;
         let (course, context) = Course::of(program, environment, impair, tells);
         Self {
             course,
             context,
-            connections: Connections::new(is_client),
+            connections: Connections::new(is_client, protocol),
             doing: Doing::Nothing,
             passed_over: BTreeMap::new(),
             judged: BTreeSet::new(),
@@ -231,7 +233,7 @@ impl StreamMachine for StreamScript {
                 what,
             } => self.connections.on_stream(connection, stream, what, now),
             Input::Datagram { connection, bytes } => {
-                self.connections.datagram(connection, bytes.len(), now);
+                self.connections.datagram(connection, bytes, now);
             }
             Input::Closed {
                 connection,

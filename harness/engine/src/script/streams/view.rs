@@ -3,12 +3,14 @@
 use std::time::Duration;
 
 use serde_json::Value;
+use shakedown_protocol::streams::ConnectionNumber;
 
 use crate::script::Failure;
 use crate::script::describe::human_time;
 use crate::script::judge::Judge;
 use crate::script::window::{Window, slack};
 
+use super::connections::Connections;
 use super::ended::Moment;
 
 /// What a waiting step sees.
@@ -146,6 +148,29 @@ impl View<'_> {
         };
         let slack = window.late_slack;
         self.failure(moment, &expected, got, Some(slack))
+    }
+
+    /// The same of something on a connection that may have ended.
+    pub(crate) fn not_yet_on(
+        &self,
+        number: ConnectionNumber,
+        connections: &Connections,
+        window: &Window,
+        expected: &str,
+        got: &str,
+    ) -> Look {
+        let connection = connections.by_number.get(&number);
+        let ended = connection.and_then(|connection| {
+            let (moment, _) = connection.ended.as_ref()?;
+            Some((*moment, connection.how().unwrap_or_default()))
+        });
+        match ended {
+            Some((moment, how)) => {
+                let got = format!("{got}, and the connection was {how}");
+                self.instead(window, moment, expected, &got).by_end()
+            }
+            None => self.not_yet(window, expected, got),
+        }
     }
 
     /// Something came that must not, for so long.

@@ -85,6 +85,8 @@ impl Play {
             exit,
             iut: (role == "responder").then(|| RESPONDER.parse().unwrap()),
             seed: 7,
+            epoch: Duration::ZERO,
+            values: indexmap::IndexMap::new(),
             security: Security::Seeded(7),
             budget: Budget::for_scripts(1),
         };

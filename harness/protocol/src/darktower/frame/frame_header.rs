@@ -1,4 +1,4 @@
-use shakedown_wire::{DefaultValue, Field, Form, Kind, Start, fields};
+use shakedown_wire::{DecodeError, DefaultValue, Field, Form, Kind, Reader, Rule, Start, fields};
 
 /// Most bytes of a frame's payload (DT-M-09).
 pub const MAX_PAYLOAD: u32 = 1 << 20;
@@ -64,4 +64,27 @@ pub(in crate::darktower) const FRAME: Form = Form {
 impl FrameHeader<'_> {
     /// Its length, in bytes.
     pub const LENGTH: usize = Self::FIXED_LENGTH;
+
+    /// A frame that is all of these bytes (DT-M-14): its header and its payload.
+    ///
+    /// # Errors
+    /// The header breaks a rule, or the payload is shorter or longer than it says.
+    pub fn whole(bytes: &[u8]) -> Result<(FrameHeader<'_>, &[u8]), DecodeError> {
+        let mut reader = Reader::new(bytes);
+        let header = FrameHeader::decode(&mut reader, &FRAME)?;
+        let payload = reader.bytes("payload", header.payload_length as usize)?;
+        match reader.remaining() {
+            0 => Ok((header, payload)),
+            _ => {
+                let reason = "bytes stand behind the payload";
+                let offset = reader.offset();
+                Err(DecodeError::invalid(
+                    "payload",
+                    offset,
+                    Rule::Length,
+                    reason,
+                ))
+            }
+        }
+    }
 }

@@ -6,15 +6,16 @@ mod choice;
 mod closing;
 mod fairness;
 mod waiting;
+mod web;
 
 use std::time::Duration;
 
 use serde_json::{Value, json};
 use shakedown_carrier::Security;
-use shakedown_protocol::StreamParameters;
 use shakedown_protocol::streams::{
     Closing, ConnectionNumber, Faults, Input, OnStream, Output, StreamId, StreamMachine,
 };
+use shakedown_protocol::{Protocol, StreamParameters};
 
 use super::StreamScript;
 use crate::iut::{Exit, Timing};
@@ -43,15 +44,19 @@ fn client(steps: Value) -> Play {
 
 impl Play {
     fn new(role: &str, steps: Value) -> Self {
+        Self::of(&shakedown_protocol::proton::PROTOCOL, role, steps)
+    }
+
+    fn of(protocol: &'static Protocol, role: &str, steps: Value) -> Self {
         let scenario = json!({
-            "id": format!("proton/any/{role}/a"), "title": "A fact",
+            "id": format!("{}/any/{role}/a", protocol.id), "title": "A fact",
             "requirements": ["PR-C-03", "PR-E-01"],
             "iut": { "role": role, "mode": "any" },
             "steps": steps,
         });
         let scenario: Scenario = serde_json::from_value(scenario).unwrap();
         let environment = Environment {
-            protocol: &shakedown_protocol::proton::PROTOCOL,
+            protocol,
             timing: Timing::default(),
             stream: StreamParameters {
                 bits_per_second: 400_000,
@@ -61,6 +66,8 @@ impl Play {
             exit: Exit::default(),
             iut: (role == "server").then(|| ([127, 0, 0, 1], 4433).into()),
             seed: 7,
+            epoch: Duration::ZERO,
+            values: indexmap::IndexMap::new(),
             security: Security::Seeded(7),
             budget: Budget::for_scripts(1),
         };

@@ -1,0 +1,137 @@
+use indexmap::IndexMap;
+use serde_json::Value;
+
+use super::expect_request::as_message;
+use super::http::{self, Wanted};
+use super::prelude::streams::*;
+use super::prelude::*;
+
+within! {
+    /// A session that the implementation under test asks for: to wait for, and to take.
+    pub struct AcceptSession {
+        /// The name that it gets.
+        pub session: String,
+        /// The connection.
+        #[serde(default = "main_connection", skip_serializing_if = "is_main")]
+        pub connection: String,
+        /// What its path must be: a text or a matcher.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub path: Option<Value>,
+        /// Refuses it with this status instead of taking it.
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        pub refuse: Option<u16>,
+        /// Names under which parts are remembered, by JSON pointers: `{"path": "/path"}`.
+        #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+        pub bind: IndexMap<String, String>,
+    }
+}
+
+impl Verb for AcceptSession {
+    fn demand(&self) -> Option<Demand<'_>> {
+        Some(self.demanded())
+    }
+
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        http::check_bind(check, &self.bind, inside);
+    }
+
+    fn follow(&self, check: &mut Checker<'_>, inside: &Pointer, state: &mut State) {
+        check.names(
+            "session",
+            &self.session,
+            &self.connection,
+            inside,
+            &mut state.names,
+        );
+        state.bound.extend(self.bind.keys().cloned());
+    }
+
+    fn in_words(&self) -> String {
+        let of = words::of(&self.connection);
+        let does = match self.refuse {
+            None => "take it".to_owned(),
+            Some(status) => format!("refuse it with status {status}"),
+        };
+        format!("wait for a session{of}{} and {does}", self.when())
+    }
+
+    fn binds(&self, inside: &Pointer) -> Vec<Bind<'_>> {
+        http::binds(&self.bind, inside)
+    }
+}
+
+impl Looks for AcceptSession {
+    fn on(&self) -> On<'_> {
+        On::Connection(&self.connection, Use::Waits)
+    }
+
+    fn watch(&self, start: &Start<'_>) -> Result<Box<dyn Watch>, String> {
+        let members = vec![("path", self.path.clone())];
+        Ok(Box::new(Asking {
+            name: self.session.clone(),
+            refuse: self.refuse,
+            connection: start.target.connection()?,
+            window: self.window(start.at, start.context),
+            wanted: Wanted::new(members, &self.bind, start.context)?,
+            found: None,
+        }))
+    }
+}
+
+/// A session that is waited for.
+#[derive(Debug)]
+struct Asking {
+    name: String,
+    refuse: Option<u16>,
+    connection: ConnectionNumber,
+    window: Window,
+    wanted: Wanted,
+    found: Option<(StreamId, Duration)>,
+}
+
+impl Watch for Asking {
+    fn due(&self) -> Duration {
+        self.window.upper
+    }
+
+    fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
+        let expected = format!("a session asked for{}", self.wanted.in_words());
+        let first = match connections.web(self.connection) {
+            Ok(on_web) => {
+                let mut sessions = on_web.asked.iter().filter(|asked| asked.body.is_none());
+                let first = sessions.next();
+                first.map(|asked| (asked.moment, asked.stream, as_message(&asked.fields, &[])))
+            }
+            Err(why) => return Look::Unfair(why),
+        };
+        let Some((moment, stream, message)) = first else {
+            return view.not_yet_on(
+                self.connection,
+                connections,
+                &self.window,
+                &expected,
+                "nothing",
+            );
+        };
+        match self.wanted.meets(&message) {
+            Ok(bound) => {
+                self.found = Some((stream, view.now));
+                let said = format!("got the wish for a session: {}", describe::value(&message));
+                view.came(&self.window, moment, &expected, said, bound)
+            }
+            Err(got) => view.instead(&self.window, moment, &expected, &got),
+        }
+    }
+
+    fn take(&self, connections: &mut Connections) {
+        let Some((stream, now)) = self.found else {
+            return;
+        };
+        connections.take_asked(self.connection, Some(stream), &self.name);
+        // The connection was there a moment ago.
+        let _ = connections.ask_web(self.connection, now, |web| match self.refuse {
+            None => web.accept(stream),
+            Some(status) => web.reject(stream, status),
+        });
+    }
+}
