@@ -1,5 +1,8 @@
 //! Passive judges: they see the packets of a capture in order and say what they find.
 
+pub(crate) mod at;
+pub(crate) mod findings;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -186,6 +189,37 @@ pub struct Blind {
     pub why: Unread,
     /// The side; `None` if it is both.
     pub side: Option<quic::Role>,
+}
+
+impl Blind {
+    /// Why a connection of this protocol cannot be judged, where packets of the client and the server were
+    /// `unread` and data of the application of them `read`: nothing of a side could be read, or not on what
+    /// they agreed.
+    pub(crate) fn of(
+        protocol: &'static str,
+        unread: [Option<Unread>; 2],
+        read: [bool; 2],
+        is_agreed: bool,
+    ) -> Option<Self> {
+        let [client, server] = unread;
+        let [client_read, server_read] = read;
+        let unread = (
+            client.filter(|_| !client_read),
+            server.filter(|_| !server_read),
+        );
+        let (why, side) = match unread {
+            (Some(client), Some(server)) => (client.max(server), None),
+            (Some(why), None) if server_read => (why, Some(quic::Role::Client)),
+            (None, Some(why)) if client_read => (why, Some(quic::Role::Server)),
+            (Some(why), None) | (None, Some(why)) => (why, None),
+            (None, None) => (server.filter(|_| !is_agreed)?, None),
+        };
+        Some(Self {
+            protocol,
+            why,
+            side,
+        })
+    }
 }
 
 /// What was there instead of the secrets that are needed.

@@ -12,6 +12,7 @@ mod items;
 mod media_reader;
 mod message;
 mod message_reader;
+pub mod monitor;
 pub mod reference;
 mod vocabulary;
 mod words;

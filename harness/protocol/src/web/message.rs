@@ -22,7 +22,7 @@ pub(super) enum Asked {
 }
 
 /// The value of the first field with this name.
-pub(super) fn get<'a>(fields: &'a [Field], name: &str) -> Option<&'a str> {
+pub(crate) fn get<'a>(fields: &'a [Field], name: &str) -> Option<&'a str> {
     let found = fields.iter().find(|(known, _)| known == name);
     found.map(|(_, value)| value.as_str())
 }

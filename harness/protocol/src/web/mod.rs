@@ -24,6 +24,7 @@ pub use capsule::{CapsuleReader, SessionClose};
 pub use code::{SESSION_CODES, WebCode, from_http3, to_http3};
 pub use endpoint::{Refusal, Web, WebEvent};
 pub use field_section::Field;
+pub(crate) use message::get;
 pub use reader::{Item, StreamReader};
 pub use settings::{Setting, Settings};
 pub use stream::SessionStream;

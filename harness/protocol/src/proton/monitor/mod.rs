@@ -6,13 +6,11 @@
 //! something is concluded in a supervised capture only, and what packets that cannot be read may have said is in doubt. A
 //! breach is told once a connection and side and then counted, a doubt once a connection.
 
-mod at;
 mod between;
 mod code;
 mod connection;
 mod due;
 mod exchange;
-mod findings;
 #[cfg(test)]
 mod tests;
 
@@ -24,11 +22,11 @@ use shakedown_wire::quic::{Event, EventKind, protocols};
 
 use super::{ALPN, Kind, Words};
 use crate::MonitorSettings;
+use crate::monitor::at::{self, At};
+use crate::monitor::findings::{self, Say};
 use crate::monitor::{Blind, Observation, StreamMonitor, Unread};
 use crate::requirement::Role;
-use at::At;
 use connection::Connection;
-use findings::Say;
 
 /// Most connections at once; beyond them the oldest is judged as if the capture ended.
 const MOST_CONNECTIONS: usize = 1_024;

@@ -259,25 +259,7 @@ impl Connection {
 
     /// Why it cannot be judged: nothing of a side could be read, or not which protocol it is.
     pub(super) fn blind(&self) -> Option<Blind> {
-        let [client, server] = self.unread;
-        let [client_read, server_read] = self.read;
-        let unread = (
-            client.filter(|_| !client_read),
-            server.filter(|_| !server_read),
-        );
-        let (why, side) = match unread {
-            (Some(client), Some(server)) => (client.max(server), None),
-            (Some(why), None) if server_read => (why, Some(quic::Role::Client)),
-            (None, Some(why)) if client_read => (why, Some(quic::Role::Server)),
-            (Some(why), None) | (None, Some(why)) => (why, None),
-            (None, None) => (server.filter(|_| self.agreed.is_none())?, None),
-        };
-        let protocol = PROTOCOL.id;
-        Some(Blind {
-            protocol,
-            why,
-            side,
-        })
+        Blind::of(PROTOCOL.id, self.unread, self.read, self.agreed.is_some())
     }
 
     /// Says that a requirement is broken, or not judged for sure where something was not seen.

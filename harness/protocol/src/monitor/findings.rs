@@ -2,34 +2,34 @@ use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use crate::monitor::{Finding, Judged, MissedMoment, Observation};
+use super::{Finding, Judged, MissedMoment, Observation};
 use crate::requirement::Role;
 
 /// Hears what is found.
-pub(super) type Say<'s> = &'s mut dyn FnMut(Observation);
+pub(crate) type Say<'s> = &'s mut dyn FnMut(Observation);
 
 /// What was said of one connection: a breach is told once for each side and then counted, a doubt
 /// is told once.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Findings {
+pub(crate) struct Findings {
     told: BTreeSet<(&'static str, &'static str)>,
     doubts: BTreeSet<&'static str>,
     judged: Judged,
     /// Breaches that wait until it is seen that both sides can be read.
     held: Vec<Finding>,
     is_open: bool,
-    pub(super) more: u64,
+    pub(crate) more: u64,
 }
 
 /// Who did something, where and when.
 #[derive(Debug, Clone, Copy)]
-pub(super) struct Act {
-    pub(super) party: Role,
-    pub(super) address: SocketAddr,
-    pub(super) packet: u64,
-    pub(super) time: Duration,
+pub(crate) struct Act {
+    pub(crate) party: Role,
+    pub(crate) address: SocketAddr,
+    pub(crate) packet: u64,
+    pub(crate) time: Duration,
     /// It is shown by the lack of a packet: since when and by how much.
-    pub(super) silence: Option<MissedMoment>,
+    pub(crate) silence: Option<MissedMoment>,
 }
 
 impl Act {
@@ -50,17 +50,17 @@ impl Act {
 
 impl Findings {
     /// The requirement was exercised.
-    pub(super) fn judge(&mut self, requirement: &'static str) {
+    pub(crate) fn judge(&mut self, requirement: &'static str) {
         let both = [Role::Initiator, Role::Responder];
         self.judged.extend(both.map(|party| (requirement, party)));
     }
 
     /// The requirement was exercised by one of those that it binds.
-    pub(super) fn judge_party(&mut self, requirement: &'static str, party: Role) {
+    pub(crate) fn judge_party(&mut self, requirement: &'static str, party: Role) {
         self.judged.extend([(requirement, party)]);
     }
 
-    pub(super) fn breach(
+    pub(crate) fn breach(
         &mut self,
         requirement: &'static str,
         act: Act,
@@ -81,7 +81,7 @@ impl Findings {
         }
     }
 
-    pub(super) fn doubt(
+    pub(crate) fn doubt(
         &mut self,
         requirement: &'static str,
         act: Act,
@@ -96,7 +96,7 @@ impl Findings {
     }
 
     /// Breaches count from here on, and those before do.
-    pub(super) fn open(&mut self, say: Say<'_>) {
+    pub(crate) fn open(&mut self, say: Say<'_>) {
         self.is_open = true;
         for finding in self.held.drain(..) {
             say(Observation::Finding(finding));
@@ -105,7 +105,7 @@ impl Findings {
 
     /// What was held and what was exercised is in doubt, because a side could not be read. Gives
     /// what is said of no breach yet.
-    pub(super) fn close(&mut self, say: Say<'_>) -> BTreeSet<&'static str> {
+    pub(crate) fn close(&mut self, say: Say<'_>) -> BTreeSet<&'static str> {
         for finding in self.held.drain(..) {
             if self.doubts.insert(finding.requirement) {
                 say(Observation::Inconclusive(finding));
@@ -116,7 +116,7 @@ impl Findings {
     }
 
     /// What was exercised.
-    pub(super) fn judged(&self) -> Judged {
+    pub(crate) fn judged(&self) -> Judged {
         self.judged.clone()
     }
 }

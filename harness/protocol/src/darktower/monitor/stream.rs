@@ -1,0 +1,250 @@
+use shakedown_wire::{DecodeError, Reader};
+
+use super::media::{MediaStream, Shown, not_media};
+use super::moments::{Moment, index};
+use crate::darktower::{Envelope, MAX_MESSAGE, MessageReader};
+use crate::requirement::Role;
+use crate::streams::StreamId;
+use crate::vocabulary::Described;
+use crate::web::{
+    CapsuleReader, Field, Item, SessionClose, StreamReader, field_section, frame_type,
+};
+
+/// Most bytes that are kept of an end before it is known what the other one opened.
+const MOST_EARLY: usize = 16_384;
+
+/// A stream of QUIC.
+#[derive(Debug)]
+pub(super) struct Stream {
+    id: StreamId,
+    /// The session of which it is.
+    pub(super) session: Option<u64>,
+    /// It asks for a session: its DATA are capsules.
+    pub(super) is_of_connect: bool,
+    /// Whether it is known what its opener says on it.
+    is_known: bool,
+    pub(super) sides: [Side; 2],
+}
+
+/// What one end sends on a stream.
+#[derive(Debug, Default)]
+pub(super) struct Side {
+    reader: Option<StreamReader>,
+    content: Option<Content>,
+    capsules: CapsuleReader,
+    /// What came before it is known what it is.
+    early: Vec<u8>,
+    /// When it said of which session the stream is, or its first bytes on that came.
+    pub(super) begun: Option<Moment>,
+    /// Whether it is of media.
+    pub(super) is_media: bool,
+    /// Whether a message came, or something in the place of one.
+    pub(super) has_spoken: bool,
+    pub(super) fin: Option<Moment>,
+    /// It, or the other end, broke it off.
+    pub(super) is_broken: bool,
+    /// Bytes of it are missing, or cannot be read.
+    pub(super) is_lost: bool,
+    has_begun: bool,
+}
+
+/// The application's bytes.
+#[derive(Debug)]
+enum Content {
+    /// Too few bytes came to know.
+    Begins(Vec<u8>),
+    Messages(MessageReader),
+    Media(MediaStream),
+    Void,
+}
+
+/// What an end says.
+#[derive(Debug)]
+pub(super) enum Word {
+    /// Of which session the stream is.
+    OfSession,
+    Headers(Vec<Field>),
+    /// Something of HTTP/3 that is not read here.
+    Opaque,
+    Close(SessionClose),
+    Message(Described),
+    /// No message where one should be.
+    NoMessage(DecodeError),
+    MediaBegins,
+    Media(Shown),
+    /// It is neither media nor a message.
+    Neither(DecodeError),
+}
+
+impl Stream {
+    pub(super) fn new(stream: u64) -> Self {
+        let id = StreamId(stream);
+        let mut sides = [Side::default(), Side::default()];
+        let reader = StreamReader::opening(!id.is_bidirectional());
+        sides[index(opener(id))].reader = Some(reader);
+        Self {
+            id,
+            session: None,
+            is_of_connect: false,
+            is_known: false,
+            sides,
+        }
+    }
+
+    /// Who opened it.
+    pub(super) const fn opener(&self) -> Role {
+        opener(self.id)
+    }
+
+    pub(super) const fn is_bidirectional(&self) -> bool {
+        self.id.is_bidirectional()
+    }
+
+    /// Takes the next bytes of an end and hands on what they say.
+    pub(super) fn take(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Role, Word)) {
+        if self.sides[index(by)].is_lost {
+            return;
+        }
+        let opens = by == self.opener();
+        if !opens && !self.is_known {
+            // The capture has the packets in another order than they came, or lacks one.
+            let side = &mut self.sides[index(by)];
+            side.early.extend_from_slice(bytes);
+            side.is_lost = side.early.len() > MOST_EARLY;
+            return;
+        }
+        if !opens && !self.sides[index(by)].has_begun {
+            let side = &mut self.sides[index(by)];
+            side.reader = Some(StreamReader::answering(self.session.is_some()));
+            side.content = self.session.map(|_| content(self.id, by));
+        }
+        self.read(by, bytes, hear);
+        if opens && self.is_known {
+            let early = std::mem::take(&mut self.sides[index(by.peer())].early);
+            if !early.is_empty() {
+                self.take(by.peer(), &early, hear);
+            }
+        }
+    }
+
+    fn read(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Role, Word)) {
+        let side = &mut self.sides[index(by)];
+        side.has_begun = true;
+        let Some(mut reader) = side.reader.take() else {
+            return;
+        };
+        let taken = reader.take(bytes, |item, _| {
+            self.item(by, item, &mut |word| hear(by, word))
+        });
+        let side = &mut self.sides[index(by)];
+        match taken {
+            Ok(()) => side.reader = Some(reader),
+            Err(_) => {
+                side.is_lost = true;
+                hear(by, Word::Opaque);
+            }
+        }
+    }
+
+    fn item(
+        &mut self,
+        by: Role,
+        item: Item<'_>,
+        hear: &mut dyn FnMut(Word),
+    ) -> Result<(), DecodeError> {
+        let side = &mut self.sides[index(by)];
+        match item {
+            Item::Session(session) => {
+                side.content = Some(content(self.id, by));
+                self.session = Some(session);
+                hear(Word::OfSession);
+            }
+            Item::Frame { kind, payload } if kind == frame_type::HEADERS => {
+                match field_section::decode(payload) {
+                    Ok(fields) => hear(Word::Headers(fields)),
+                    Err(_) => hear(Word::Opaque),
+                }
+            }
+            Item::Data(bytes) if self.is_of_connect => {
+                if let Some(close) = side.capsules.take(bytes)? {
+                    hear(Word::Close(close));
+                }
+            }
+            Item::Raw(bytes) => {
+                if let Some(content) = &mut side.content {
+                    content.take(by, bytes, hear);
+                }
+            }
+            Item::StreamType(_) => return Ok(()),
+            Item::Frame { .. } | Item::DataBegins(_) | Item::Data(_) | Item::Unknown { .. } => {}
+        }
+        self.is_known = true;
+        Ok(())
+    }
+
+    /// An end's bytes end here (FIN).
+    pub(super) fn end(&mut self, by: Role, hear: &mut dyn FnMut(Word)) {
+        let side = &mut self.sides[index(by)];
+        if let Some(Content::Media(media)) = side.content.take().filter(|_| !side.is_lost) {
+            media.end(&mut |shown| hear(Word::Media(shown)));
+        }
+    }
+}
+
+const fn opener(id: StreamId) -> Role {
+    match id.is_of_server() {
+        true => Role::Responder,
+        false => Role::Initiator,
+    }
+}
+
+fn content(id: StreamId, by: Role) -> Content {
+    match (id.is_bidirectional(), by) {
+        (false, _) => Content::Begins(Vec::new()),
+        (true, Role::Initiator) => Content::Messages(MessageReader::new(Envelope::Client)),
+        (true, Role::Responder) => Content::Messages(MessageReader::new(Envelope::Server)),
+    }
+}
+
+impl Content {
+    fn take(&mut self, by: Role, bytes: &[u8], hear: &mut dyn FnMut(Word)) {
+        match self {
+            Self::Begins(pending) => {
+                pending.extend_from_slice(bytes);
+                let Ok(first) = Reader::new(pending).u32_be("length") else {
+                    return;
+                };
+                let all = std::mem::take(pending);
+                *self = match (first, by) {
+                    (MEDIA, _) => {
+                        hear(Word::MediaBegins);
+                        Self::Media(MediaStream::new(by))
+                    }
+                    (..=MAX_MESSAGE, Role::Initiator) => {
+                        Self::Messages(MessageReader::new(Envelope::MediaAuth))
+                    }
+                    (..=MAX_MESSAGE, Role::Responder) => {
+                        Self::Messages(MessageReader::new(Envelope::MediaAuthResult))
+                    }
+                    (_, _) => {
+                        hear(Word::Neither(not_media()));
+                        Self::Void
+                    }
+                };
+                self.take(by, &all, hear);
+            }
+            Self::Messages(reader) => {
+                let taken = reader.take(bytes, |message| hear(Word::Message(message)));
+                if let Err(error) = taken {
+                    *self = Self::Void;
+                    hear(Word::NoMessage(error));
+                }
+            }
+            Self::Media(media) => media.take(bytes, &mut |shown| hear(Word::Media(shown))),
+            Self::Void => {}
+        }
+    }
+}
+
+/// The magic of a media stream, as the length that it would be.
+const MEDIA: u32 = u32::from_be_bytes(*b"DART");
