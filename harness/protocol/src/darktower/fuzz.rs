@@ -1,10 +1,20 @@
-//! The body of the fuzz target `darktower_streams`.
+//! Bodies of the fuzz targets of darktower.
 #![expect(clippy::panic, reason = "a target fails by panicking")]
+
+mod monitor;
 
 use shakedown_wire::DecodeError;
 
 use super::{Envelope, MediaReader, MessageReader, VOCABULARY};
 use crate::vocabulary::{Described, Vocabulary};
+
+/// The monitor, whatever a capture shows: what it says does not depend on how bytes are cut.
+///
+/// # Panics
+/// If it does, or says what no capture shows.
+pub fn monitor(bytes: &[u8]) {
+    monitor::run(bytes);
+}
 
 /// A reader of what stands on a stream.
 #[derive(Clone)]

@@ -2,7 +2,7 @@
 //! hold does not.
 
 mod input;
-mod monitor;
+pub(crate) mod monitor;
 mod peers;
 
 pub use input::{FuzzInput, Step, StepKind};

@@ -15,19 +15,28 @@ use crate::{MonitorSettings, Tolerance};
 const CLIENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 2), 50_000));
 const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 4_433));
 
-/// The list of ALPN with `proton` alone.
-const OFFER: &[u8] = b"\x06proton";
-
 /// Things that one event may give rise to be said; the end may say as much of each.
 const MOST_OBSERVATIONS: usize = 64;
 
-/// Plays a plan as a capture. The bits of the options are: taken at the sender, supervised, pull known,
-/// push known, no tolerance. Of a step's connection the highest bit says whether the server did it, the
-/// next one whether another packet shows it.
+/// Plays a plan as a capture to the monitor of proton.
 pub(super) fn run(bytes: &[u8]) {
     let plan = FuzzInput::read(bytes);
     let mut monitor = Monitor::new(&settings(&plan));
     let mut audit = Audit::new(&PROTOCOL, MOST_OBSERVATIONS);
+    let end = play(&plan, ALPN, &mut |event| {
+        audit.begin(event.at.number, None);
+        monitor.event(event, &mut |said| audit.hear(&said));
+    });
+    audit.end();
+    monitor.finish(end, &mut |said| audit.hear(&said));
+}
+
+/// Shows a plan as a capture, and gives the time at which it ends. `alpn` is what the clients offer. The bits
+/// of the options are: taken at the sender, supervised, pull known, push known, no tolerance. Of a step's
+/// connection the highest bit says whether the server did it, the next one whether another packet shows it.
+pub(crate) fn play(plan: &FuzzInput<'_>, alpn: &str, show: &mut dyn FnMut(&Event<'_>)) -> Duration {
+    let length = [alpn.len() as u8];
+    let offer = [&length, alpn.as_bytes()].concat();
     let mut time = Duration::from_secs(1_700_000_000);
     let mut number = 1;
     for step in &plan.steps {
@@ -46,21 +55,18 @@ pub(super) fn run(bytes: &[u8]) {
             destination: SERVER,
         };
         let connection = Some(u64::from(step.connection & 63));
-        for kind in events(step, by, number).into_iter().flatten() {
-            let event = Event {
+        for kind in events(step, by, number, &offer).into_iter().flatten() {
+            show(&Event {
                 connection,
                 at,
                 kind,
-            };
-            audit.begin(number, None);
-            monitor.event(&event, &mut |said| audit.hear(&said));
+            });
         }
     }
-    audit.end();
-    monitor.finish(time, &mut |said| audit.hear(&said));
+    time
 }
 
-fn settings(plan: &FuzzInput<'_>) -> MonitorSettings {
+pub(crate) fn settings(plan: &FuzzInput<'_>) -> MonitorSettings {
     MonitorSettings {
         vantage: match plan.is_on(1) {
             true => Vantage::Sender,
@@ -83,8 +89,13 @@ fn settings(plan: &FuzzInput<'_>) -> MonitorSettings {
     }
 }
 
-/// What a step shows, and the packet that shows it.
-fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind<'a>>; 2] {
+/// What a step shows, and the packet that shows it. `offer` is a list of ALPN with one protocol.
+fn events<'a>(
+    step: &Step<'a>,
+    by: quic::Role,
+    number: u64,
+    offer: &'a [u8],
+) -> [Option<EventKind<'a>>; 2] {
     let stream = u64::from(step.stream);
     let code = u64::from(step.number());
     let bytes = step.bytes;
@@ -111,13 +122,13 @@ fn events<'a>(step: &Step<'a>, by: quic::Role, number: u64) -> [Option<EventKind
             original_destination_id: &[],
         }),
         StepKind::Command => Some(EventKind::ClientHello {
-            alpn: is_odd.then_some(OFFER),
+            alpn: is_odd.then_some(offer),
             server_name: None,
             parameters: None,
         }),
         StepKind::Connected => Some(EventKind::ServerHandshake {
             alpn: match step.stream {
-                0..128 => Some(ALPN.as_bytes()),
+                0..128 => offer.get(1..),
                 128..192 => None,
                 192.. => Some(bytes),
             },
