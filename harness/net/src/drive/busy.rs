@@ -114,10 +114,15 @@ impl Busy {
                 others.saturating_add(it.others),
             )
         });
+        waited.min(others).max(self.late_within(since, until))
+    }
+
+    /// How late we were ourselves in a window.
+    #[must_use]
+    pub fn late_within(&self, since: Duration, until: Duration) -> Duration {
         let late = self.late.iter();
         let late = late.filter(|(at, by)| *at > since && at.saturating_sub(*by) < until);
-        let late = late.map(|(_, by)| *by).max().unwrap_or_default();
-        waited.min(others).max(late)
+        late.map(|(_, by)| *by).max().unwrap_or_default()
     }
 }
 

@@ -31,6 +31,9 @@ const STALLED: Duration = Duration::from_millis(250);
 /// How long before a step the timer may have begun of which something else came.
 const BEFORE: Duration = Duration::from_secs(1);
 
+/// How many findings a reason tells.
+const TOLD: usize = 3;
+
 /// Lets scenarios run side by side or one alone, and remembers which implementations were found to
 /// be off in time while nothing else ran: they need not be looked at in quiet for it again.
 #[derive(Debug, Default)]
@@ -165,7 +168,18 @@ impl TimingQuality {
                 no_answer_after.then_some(STALLED)
             }
         };
-        off_by.is_some_and(|by| excused >= by)
+        match (off_by, finding.off) {
+            (Some(by), _) => excused >= by,
+            (None, Some(off)) => is_step && self.was_late_before(off),
+            (None, None) => false,
+        }
+    }
+
+    /// Whether we were so late before a step that what was sent then may have met another state: a stream
+    /// that was over, a session that was dropped. Whatever came of that, it says nothing.
+    fn was_late_before(&self, off: MissedMoment) -> bool {
+        let began = self.clock.at(off.since);
+        self.busy.late_within(began.saturating_sub(BEFORE), began) >= STALLED
     }
 }
 
@@ -206,23 +220,31 @@ impl Concluded {
 
     /// It passed, and had failed before: neither a pass nor a fail.
     pub(super) fn flaky(mut self, failed: &Self, capture: Option<&PathBuf>) -> Self {
-        let counting = failed.findings.iter().filter(|finding| finding.counts());
-        let found: Vec<_> = counting
-            .map(|finding| format!("{}: {}", finding.requirement, finding.message))
-            .collect();
         let capture = capture.map(|path| format!(" ({})", path.display()));
         let verdict = &mut self.played.verdict;
         verdict.verdict = Verdict::Inconclusive;
         verdict.reason = Some(format!(
             "flaky: it failed while the machine was busy{}, and passed when it was played again in quiet: {}",
             capture.unwrap_or_default(),
-            found.join("; ")
+            failed.found()
         ));
         for requirement in failed.requirements() {
             let requirements = &mut verdict.requirements;
             requirements.insert(requirement.to_owned(), Verdict::Inconclusive);
         }
         self
+    }
+
+    /// What it fails by, in words: the first few things, and how many more there are.
+    fn found(&self) -> String {
+        let mut counting = self.findings.iter().filter(|finding| finding.counts());
+        let in_words = |it: &FindingEvent| format!("{}: {}", it.requirement, it.message);
+        let first: Vec<_> = counting.by_ref().take(TOLD).map(in_words).collect();
+        let more = match counting.count() {
+            0 => String::new(),
+            more => format!("; and {more} more"),
+        };
+        first.join("; ") + &more
     }
 
     /// The requirements that it fails by.
@@ -240,15 +262,11 @@ impl Concluded {
         let mut doubtful: Vec<String> = self.requirements().map(str::to_owned).collect();
         doubtful.sort_unstable();
         doubtful.dedup();
-        let counting = self.findings.iter().filter(|finding| finding.counts());
-        let found: Vec<_> = counting
-            .map(|finding| format!("{}: {}", finding.requirement, finding.message))
-            .collect();
+        let found = self.found();
         let verdict = &mut self.played.verdict;
         verdict.verdict = Verdict::Inconclusive;
         verdict.reason = Some(format!(
-            "the machine was too busy to observe time fairly: {}",
-            found.join("; ")
+            "the machine was too busy to observe time fairly: {found}"
         ));
         for requirement in doubtful {
             verdict
@@ -451,6 +469,34 @@ mod tests {
         hung.requirement = protocol.survival.to_owned();
         assert!(lives.explains(protocol, &hung));
         assert!(!timing(None, false).explains(protocol, &hung), "it ended");
+    }
+
+    #[test]
+    fn whatever_came_of_a_step_before_which_we_were_late_is_doubtful() {
+        let protocol = &shakedown_protocol::mediastream::PROTOCOL;
+        let case = |second, step: Option<&str>| {
+            let timing = timing(Some(None), true);
+            let mut finding = off(401, second, &timing);
+            finding.step = step.map(str::to_owned);
+            finding.field = Some(FieldEvent {
+                name: "version".to_owned(),
+                offset: 0,
+                length: 1,
+            });
+            timing.explains(protocol, &finding)
+        };
+        assert!(case(1, Some("5")));
+        assert!(!case(0, Some("5")), "only while it waited");
+        assert!(!case(2, Some("5")), "long before");
+        assert!(!case(1, None), "what the monitor sees is so, whenever");
+    }
+
+    #[test]
+    fn a_reason_tells_a_few_findings_and_how_many_more_there_are() {
+        let mut many = late();
+        many.findings = vec![many.findings.remove(0); 5];
+        assert!(many.found().ends_with("got 200 ms; and 2 more"));
+        assert_eq!(many.found().matches("MS-D-06: ").count(), 3);
     }
 
     #[test]

@@ -117,6 +117,12 @@ impl Flow {
                 session.upload(&media, &mut scope);
             }
             (View::Media(media), Role::Responder) => self.media(&media, context),
+            // Who waits for a name to begin an upload need not know a big-endian flag.
+            (View::Name(_), Role::Responder)
+                if is_upload && !matches!(view(packet), View::Name(_)) =>
+            {
+                self.unexpected(from);
+            }
             (View::Name(Some(field)), Role::Responder) => {
                 let id = ConnectionId::from_bytes(*field);
                 if id.is_terminated() {

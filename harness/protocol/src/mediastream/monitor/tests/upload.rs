@@ -51,6 +51,20 @@ fn a_join_that_waits_for_its_turn_is_healthy() {
 }
 
 #[test]
+fn what_only_looks_like_a_big_endian_name_begins_no_upload() {
+    let talk = Talk::new().ask(b"JOIN").after(1.0).name("another");
+    let talk = talk
+        .on(1, |bytes| bytes.swap(0, 1))
+        .after(300.0)
+        .name("one");
+    let talk = talk.uploads(1..=50);
+    let heard = judge(&talk, &supervised("legacy"));
+    // That of the server, who may have meant it.
+    assert_eq!(heard.findings, ["MS-W-01"], "{:#?}", heard.all);
+    assert_eq!(heard.sessions[0].frames, 50);
+}
+
+#[test]
 fn a_join_within_a_session_of_3way_begins_no_upload() {
     let talk = Talk::new().greet("one").after(1.0).ask(b"JOIN");
     let heard = judge(&talk.after(1.0).frames(1..=20), &supervised("3way"));
