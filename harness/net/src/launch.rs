@@ -110,6 +110,21 @@ pub enum LaunchError {
     },
 }
 
+impl LaunchError {
+    /// Whether somebody took the port between our choice and its start; he may have given it back since.
+    fn is_by_port(&self, address: SocketAddr) -> bool {
+        match self {
+            Self::PortInUse { .. } => true,
+            Self::Exited { .. } => kernel::is_bound(address),
+            Self::Description(_)
+            | Self::Placeholder(_)
+            | Self::Start(_)
+            | Self::NoPort { .. }
+            | Self::NotReady { .. } => false,
+        }
+    }
+}
+
 impl Instance {
     /// One that runs already.
     #[must_use]
@@ -215,9 +230,7 @@ impl Launcher {
                         _port: port.map(Arc::new),
                     });
                 }
-                // Somebody took the port between our choice and its start.
-                Err(LaunchError::Exited { .. } | LaunchError::PortInUse { .. })
-                    if port.is_some() && tries < TRIES && kernel::is_bound(address) => {}
+                Err(error) if port.is_some() && tries < TRIES && error.is_by_port(address) => {}
                 Err(error) => return Err(error),
             }
         }

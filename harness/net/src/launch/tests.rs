@@ -66,6 +66,15 @@ async fn a_port_that_somebody_has_is_said_before_anything_is_started() {
     assert!(matches!(error, LaunchError::PortInUse { address: said } if said == address));
 }
 
+#[test]
+fn a_port_that_somebody_had_for_a_moment_is_a_reason_to_try_another() {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+    let address = socket.local_addr().unwrap();
+    drop(socket);
+    assert!(LaunchError::PortInUse { address }.is_by_port(address));
+    assert!(!LaunchError::Description(String::new()).is_by_port(address));
+}
+
 #[tokio::test]
 async fn an_unknown_placeholder_and_an_address_that_is_none_are_said() {
     let wrong = launcher(r#"command = ["/bin/true", "{adress}"]"#, "127.0.0.1:{port}");
