@@ -18,6 +18,8 @@ macro_rules! with_media {
             => Sent(MEDIA, |it| if !it.is_longer_than(1_399) { it.after.push(it.head_alone()) }),
         LastByteLost = "MS-D-03/header": "a rest of one byte is sent without it, as a header alone"
             => Sent(MEDIA, |it| if it.bytes.len() == 27 { it.bytes = it.head_alone() }),
+        LastByteOfFragmentsLost = "MS-D-03/fragment": "a fragment of one byte is sent without it, as a header alone"
+            => Sent(FRAGMENT, |it| if !it.is_longer_than(43) { it.bytes = it.head_alone() }),
         NoFrequency = "MS-D-04": "QPF is 0" => Sent(MEDIA, |it| it.count(18, |_| 0)),
         FrequencyChanges = "MS-D-04/changes": "QPF doubles at the tenth frame"
             => Sent(MEDIA, |it| if it.sequence() >= 10 { it.count(18, |qpf| 2 * qpf) }),
@@ -37,6 +39,7 @@ macro_rules! with_media {
             => Taken(HANDSHAKE, |it| if !it.known.session && matches!(it.flag(), flag::SYN | flag::START) {
                 it.ends = it.known.other.map(|(other, _)| other);
             }),
+        NamesakeEnds = "MS-D-07/wish": "a SYN with the wish of another peer ends the stream of that peer",
         OneFrameLess = "MS-D-07/few": "the last frame is not sent"
             => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
         DuplicatesUncounted = "MS-D-08": "frames that came already are not counted"

@@ -209,6 +209,8 @@ with_media! {
     SynFindsSlotsTaken = "MS-H-05/slot": "a stream that is over keeps its slot: SYNs are rejected",
     DroppedUnanswered = "MS-H-05/dropped": "when a half-open session was dropped no SYN is answered any more"
         => Taken(SYN, |it| it.lose_if(!it.known.session && (1..=3).contains(&it.known.sent))),
+    LaterSynUnanswered = "MS-H-05/over": "after a stream no SYN without a wish is answered"
+        => Taken(SYN, |it| it.lose_if(!it.known.session && it.known.sent > it.known.frames && it.id().is_some_and(|id| id.is_empty()))),
     AcceptsUnnamed = "MS-H-06": "Accept=1 bears no id"
         => Sent(SYN_ACK, |it| it.set_id(ConnectionId::EMPTY)),
     AcceptsUnended = "MS-H-06/nul": "the assigned id has no NUL"
@@ -221,6 +223,8 @@ with_media! {
         => Taken(SYN, |it| if it.known.wish.is_some() && it.id() == it.known.wish { it.edit_id(4) }),
     EmptyWishesDiffer = "MS-H-08/empty": "37 zero bytes are another wish each time"
         => Taken(SYN, |it| if it.known.session && it.id() == Some(ConnectionId::EMPTY) { it.set_id(FIXED) }),
+    RepeatedSynsBytesCount = "MS-H-08/bytes": "a repeated SYN with an unknown TLV is a new request"
+        => Taken(SYN, |it| if it.known.wish.is_some() && it.id() == it.known.wish && it.is_longer_than(67) { it.edit_id(4) }),
     RepeatedSynUnanswered = "MS-H-08/silent": "a repeated SYN is not answered"
         => Taken(SYN, |it| it.lose_if(it.known.wish.is_some() && it.id() == it.known.wish)),
     AckOfAnotherId = "MS-H-09": "the ACK bears another id than the assigned one"
@@ -258,6 +262,8 @@ with_media! {
             && it.id().is_some_and(|id| id.text().starts_with(wish.text())) { it.set_id(own) }),
     WishedAckCompletes = "MS-H-12/wish": "an ACK with the wished id completes the handshake, though another was assigned"
         => Taken(ACK, |it| if it.id().is_some() && it.id() == it.known.wish { it.take_id_if(|_, _| true) }),
+    AnyAckCompletesRestart = "MS-H-12/restart": "after a restart an ACK with any id completes the handshake"
+        => Taken(ACK, |it| if it.known.pending && it.known.sent > 10 { it.take_id_if(|_, _| true) }),
     StrayAckAnswered = "MS-H-13": "an ACK without a handshake is sent back"
         => Taken(ACK, |it| if !it.known.session { it.before.push(it.bytes.clone()) }),
     StrayAckServed = "MS-H-13/served": "an ACK without a handshake gets media"
@@ -272,9 +278,12 @@ with_media! {
         => Taken(SYN_ACK, |it| if it.known.id.is_some() && it.id() != it.known.id { it.before.push(it.as_ack()) }),
     AnyPortCompletes = "MS-H-13/port": "an ACK from another port completes the handshake"
         => Taken(ACK, |it| if it.shares_the_address() { it.take_as_the_others() }),
+    AckMovesStream = "MS-H-13/moves": "an ACK from another port moves the stream there",
     MediaBeforeAck = "MS-H-15": "media flows before the ACK",
     HalfAckCompletes = "MS-H-15/half": "an ACK whose id is right in its first half completes the handshake"
         => Taken(ACK, |it| it.take_id_if(|id, own| id.get(..18) == own.get(..18))),
+    UnendedAckCompletes = "MS-H-15/nul": "an ACK completes the handshake by the first 36 bytes of its id, NUL or not"
+        => Taken(ACK, |it| it.terminate_id()),
     UnnamedOptimisticMedia = "MS-H-16": "optimistic media bears no connection-id before the ACK"
         => Sent(NAME, |it| it.lose_if(it.known.pending)),
     MisnamedOptimisticMedia = "MS-H-16/other": "optimistic media bears another id than the assigned one"
@@ -303,6 +312,7 @@ with_media! {
     SynSetsTimers = "MS-H-18/reset": "a repeated SYN begins the timers of SYN-ACK anew",
     SynCounts = "MS-H-18/counts": "the answer to a repeated SYN counts as a repetition of SYN-ACK",
     WrongAckMutes = "MS-H-18/wrong": "after an ACK with another id SYN-ACK is not sent again",
+    SynAckAfterAck = "MS-H-18/on": "SYN-ACK is sent again after the ACK came",
     HalfOpenUnbounded = "MS-H-19": "half-open sessions have no bound"
         => Told(|it| it.max_half_open = usize::MAX),
     OneHalfOpenMore = "MS-H-19/more": "there may be one half-open session more"
@@ -317,8 +327,8 @@ with_media! {
         => Told(|it| it.allow_legacy_start = false),
     StartBeginsHandshakesStreamAnew = "MS-H-21/stream": "a START token into a stream that a handshake began begins it anew"
         => Taken(TOKEN, |it| it.end_if(it.known.wish.is_some() && !it.known.pending)),
-    StartRenamesHandshakesStream = "MS-H-21/name": "a START token into a stream that a handshake began is answered by another connection-id"
-        => Taken(TOKEN, |it| if it.known.wish.is_some() && !it.known.pending { it.before.push(name(FIXED)) }),
+    StartRenamesStream = "MS-H-21/name": "a START token into a stream is answered by another connection-id"
+        => Taken(TOKEN, |it| if it.known.session && !it.known.pending { it.before.push(name(FIXED)) }),
     UnconfirmedUnbounded = "MS-H-22": "there is no bound to what goes out before the ACK",
     UnconfirmedMore = "MS-H-22/more": "80 KiB may go out before the ACK",
     UnconfirmedPerSyn = "MS-H-22/again": "each SYN with another wish buys 64 KiB before the ACK",

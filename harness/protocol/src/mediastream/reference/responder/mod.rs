@@ -157,6 +157,7 @@ impl Responder {
                 return;
             }
         };
+        self.end_namesake(from, &request);
         let old = self.sessions.get(&from).cloned();
         if old.is_some() {
             self.close(from, "a SYN with another wished id", &replaced()); // MS-H-23
@@ -250,7 +251,10 @@ impl Responder {
                 self.counters.invalid("foreign_connection_id"); // MS-H-12
                 self.stop_repeating(now, from);
             }
-            None => self.counters.unexpected("ACK"), // MS-H-13
+            None => {
+                self.counters.unexpected("ACK"); // MS-H-13
+                self.move_stream(from, ack.connection_id());
+            }
         }
     }
 
@@ -335,6 +339,7 @@ impl Responder {
         } else {
             self.send_all(peer, datagrams);
         }
+        self.accept_on(peer, session, number);
     }
 
     fn new_session(&mut self, now: Duration, request: Request, limit: usize) -> Session {

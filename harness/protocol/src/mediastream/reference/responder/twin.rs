@@ -4,8 +4,10 @@ use std::time::Duration;
 use super::super::deviation::{Deviation, Known, Passing, Repeated};
 use super::super::settings::Settings;
 use super::super::start3::Identity;
+use crate::mediastream::frame::ConnectionId;
+
 use super::session::{HalfOpen, Handshake, Request, Session};
-use super::{Responder, failed};
+use super::{Responder, answer, failed};
 
 /// What only a faulty twin does.
 impl Responder {
@@ -82,6 +84,42 @@ impl Responder {
             }
             self.insert(peer, session);
         }
+    }
+
+    /// A frame was sent, long after the ACK.
+    pub(super) fn accept_on(&mut self, peer: SocketAddr, session: &Session, number: u64) {
+        let is_due = number == 25 && matches!(session.request, Request::Syn(_));
+        if is_due && self.settings.lacks(Deviation::SynAckAfterAck) {
+            self.send(peer, answer::accept(&session.id));
+        }
+    }
+
+    /// An ACK came from a peer without a session.
+    pub(super) fn move_stream(&mut self, to: SocketAddr, id: ConnectionId) {
+        let is_meant = |session: &Session| session.id == id && session.half_open.is_none();
+        if self.settings.lacks(Deviation::AckMovesStream)
+            && let Some(from) = self.one_with(is_meant)
+            && let Some(session) = self.take(from)
+        {
+            self.insert(to, session);
+        }
+    }
+
+    /// A peer asks for a new session.
+    pub(super) fn end_namesake(&mut self, peer: SocketAddr, request: &Request) {
+        if self.settings.lacks(Deviation::NamesakeEnds)
+            && let Some(other) = self.one_with(|session| session.request == *request)
+            && other != peer
+        {
+            let why = "another peer has its wish";
+            self.close(other, why, &failed("twin", why));
+        }
+    }
+
+    fn one_with(&self, is_meant: impl Fn(&Session) -> bool) -> Option<SocketAddr> {
+        let mut all = self.sessions.iter();
+        all.find(|(_, session)| is_meant(session))
+            .map(|(peer, _)| *peer)
     }
 
     /// How many of the places for sessions are taken.
