@@ -64,6 +64,9 @@ impl Evidence {
 }
 
 #[cfg(test)]
+#[path = "../../engine/tests/support/exceptions.rs"]
+mod exceptions;
+#[cfg(test)]
 mod tests {
     use std::collections::BTreeSet;
 
@@ -71,6 +74,7 @@ mod tests {
     use shakedown_protocol::PROTOCOLS;
     use shakedown_protocol::requirement::Seen;
 
+    use super::exceptions::exceptions;
     use super::*;
 
     /// Besides those of the section on datagrams, requirements that are about bytes.
@@ -105,14 +109,9 @@ mod tests {
     #[test]
     fn every_requirement_that_can_be_seen_is_judged_broken_and_pinned_by_bytes() {
         let evidence = Evidence::new().unwrap();
-        let text = include_str!("../../../vectors/exceptions.json");
-        let exceptions: Vec<BTreeMap<String, String>> = serde_json::from_str(text).unwrap();
-        assert!(exceptions.iter().all(|one| !one["because"].is_empty()));
         // A twin that escapes and a scenario that none needs are the affair of the tests that play them.
-        let is_played =
-            |one: &&BTreeMap<String, String>| ["catch", "need"].contains(&one["lacks"].as_str());
-        let excepted = exceptions.iter().filter(|one| !is_played(one));
-        let excepted = excepted.map(|one| format!("{} lacks a {}", one["of"], one["lacks"]));
+        let excepted = exceptions(|lacks| !["catch", "need"].contains(&lacks)).into_iter();
+        let excepted = excepted.map(|one| format!("{} lacks a {}", one.of, one.lacks));
         let mut found = BTreeSet::new();
         for protocol in PROTOCOLS {
             let requirements = (protocol.requirements)().iter();

@@ -6,8 +6,7 @@ use tokio::time::Instant;
 /// The one clock of a scenario: time since a start, and the same moment as time of day.
 ///
 /// Both come from the monotonic clock, so that a step of the system's clock during a run neither
-/// shortens a window nor puts packets of a capture out of order. In a runtime whose time is virtual
-/// this clock's is, too.
+/// shortens a window nor puts packets of a capture out of order.
 #[derive(Debug, Clone, Copy)]
 pub struct Clock {
     start: Instant,
@@ -22,16 +21,6 @@ impl Clock {
         Self {
             start: Instant::now(),
             epoch: time_of_day(),
-        }
-    }
-
-    /// A clock of virtual time that starts now, which is the beginning of its time of day: the same
-    /// run then gives the same times.
-    #[must_use]
-    pub fn start_virtual() -> Self {
-        Self {
-            start: Instant::now(),
-            epoch: Duration::ZERO,
         }
     }
 
@@ -100,16 +89,6 @@ mod tests {
             placed + slack >= before && placed <= after + slack,
             "{placed:?}"
         );
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn where_time_is_virtual_the_clock_s_is_and_counts_from_zero() {
-        let clock = Clock::start_virtual();
-        tokio::time::sleep(Duration::from_secs(3_600)).await;
-        assert_eq!(clock.now(), Duration::from_secs(3_600));
-        assert_eq!(clock.wall(clock.now()), clock.now());
-        tokio::time::sleep_until(clock.instant(Duration::from_secs(3_601))).await;
-        assert_eq!(clock.now(), Duration::from_secs(3_601));
     }
 
     #[test]

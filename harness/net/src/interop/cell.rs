@@ -136,6 +136,8 @@ impl Context {
             self.cannot_be_run(&answers.iut.name, &why);
             Box::new(not_ready(pair, why))
         })?;
+        let target = responder.address;
+        let target = target.ok_or_else(|| error(String::from("the responder has no address")))?;
         let (whole, is_whole) = watch::channel(false);
         let (connected, is_connected) = watch::channel(false);
         let paths = self.captures_of(pair);
@@ -150,7 +152,7 @@ impl Context {
         );
         let relay = Relay::start(relay::Settings {
             listen: SocketAddr::from((Ipv4Addr::LOCALHOST, 0)),
-            target: responder.address,
+            target,
             impair: self.plan.impair.clone(),
             vocabulary: self.plan.protocol.on_the_wire(),
             seed: answers.seed,

@@ -51,9 +51,8 @@ pub const MOST_BYTES: usize = if cfg!(test) { 1 << 20 } else { 64 << 20 };
 pub struct Settings<O> {
     /// Where the initiator's side finds it; port 0 for one that this program has not used lately.
     pub listen: SocketAddr,
-    /// Where the responder is. If it is not known yet, what comes waits in the kernel's buffers until
-    /// [`Relay::aim`].
-    pub target: Option<SocketAddr>,
+    /// Where the responder is.
+    pub target: SocketAddr,
     /// What the network does.
     pub impair: Impairment,
     /// The names of the frames that exact faults count.
@@ -200,11 +199,6 @@ impl<O> Relay<O> {
     #[must_use]
     pub const fn address(&self) -> SocketAddr {
         self.address
-    }
-
-    /// The responder is at `target`. Only the first time counts.
-    pub fn aim(&self, target: SocketAddr) {
-        self.tell(Command::Aim(target));
     }
 
     /// From now on the network is an ideal one; what is on its way arrives.

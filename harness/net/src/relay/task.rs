@@ -23,7 +23,6 @@ const BATCH: u64 = 256;
 /// What a relay is told.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Command {
-    Aim(SocketAddr),
     Heal,
     End,
 }
@@ -35,7 +34,7 @@ pub(super) struct Task<O> {
     sockets: Sockets,
     /// The address of ours at each edge, the initiators' and the responders'.
     own: (IpAddr, IpAddr),
-    target: Option<SocketAddr>,
+    target: SocketAddr,
     network: Network<Flight>,
     came: Vec<Received>,
     /// The memory of what is on its way.
@@ -118,12 +117,9 @@ impl<O: Observer> Task<O> {
     /// # Errors
     /// The system's, if it cannot wait for datagrams.
     pub(super) fn run(mut self, told: &Receiver<Command>) -> io::Result<Stopped<O>> {
-        let Some(target) = self.learn_target(told) else {
-            return Ok(self.end());
-        };
         // Without a way there nothing can be opened toward it either, which is counted then.
-        self.own.1 = local_address_for(target).unwrap_or(self.own.1);
-        let mut paths = Paths::new(target, MOST_SOCKETS);
+        self.own.1 = local_address_for(self.target).unwrap_or(self.own.1);
+        let mut paths = Paths::new(self.target, MOST_SOCKETS);
         loop {
             let more = self.take(&mut paths);
             let more = self.deliver(&mut paths) || more;
@@ -142,24 +138,10 @@ impl<O: Observer> Task<O> {
         }
     }
 
-    /// Waits until it is known where the responder is; `None` if that will never be.
-    fn learn_target(&mut self, told: &Receiver<Command>) -> Option<SocketAddr> {
-        while self.target.is_none() {
-            match told.recv() {
-                Ok(Command::Aim(target)) => self.target = Some(target),
-                Ok(Command::Heal) => self.network.heal(),
-                Ok(Command::End) | Err(_) => return None,
-            }
-        }
-        self.target
-    }
-
     /// Hears what it is told. Whether it is to end is the result.
     fn is_over(&mut self, told: &Receiver<Command>) -> bool {
         loop {
             match told.try_recv() {
-                // Only the first counts.
-                Ok(Command::Aim(_)) => {}
                 Ok(Command::Heal) => self.network.heal(),
                 Ok(Command::End) | Err(TryRecvError::Disconnected) => return true,
                 Err(TryRecvError::Empty) => return false,

@@ -56,11 +56,7 @@ fn here() -> SocketAddr {
     "127.0.0.1:0".parse().unwrap()
 }
 
-fn settings<O: Observer>(
-    target: Option<SocketAddr>,
-    impair: Impairment,
-    observer: O,
-) -> Settings<O> {
+fn settings<O: Observer>(target: SocketAddr, impair: Impairment, observer: O) -> Settings<O> {
     Settings {
         listen: here(),
         target,
@@ -77,7 +73,7 @@ impl Fixture {
     fn new(impair: Impairment) -> Self {
         let diary = PassedLog::default();
         let responder = PeerSocket::bind(here()).unwrap();
-        let settings = settings(Some(responder.local()), impair, diary.clone());
+        let settings = settings(responder.local(), impair, diary.clone());
         Self {
             clock: settings.clock,
             initiator: PeerSocket::bind(here()).unwrap(),
@@ -174,32 +170,11 @@ async fn another_port_and_another_address_stay_what_they_are_in_both_directions(
 }
 
 #[tokio::test]
-async fn a_target_that_is_learned_later_gets_what_was_sent_before() {
-    let settings = settings(None, Impairment::default(), ());
-    let clock = settings.clock;
-    let relay = Relay::start(settings).unwrap();
-    let initiator = PeerSocket::bind(here()).unwrap();
-    initiator.send(b"early", relay.address()).await.unwrap();
-    let responder = PeerSocket::bind(here()).unwrap();
-    relay.aim(responder.local());
-    relay.aim(here());
-    assert_eq!(next(&responder, &clock).await.0, b"early");
-}
-
-#[tokio::test]
-async fn a_relay_that_was_never_aimed_ends_too() {
-    let settings = settings(None, Impairment::default(), ());
-    let relay = Relay::start(settings).unwrap();
-    let stopped = tokio::time::timeout(BOUND, relay.stop()).await.unwrap();
-    assert_eq!(stopped.unwrap().statistics, Statistics::default());
-}
-
-#[tokio::test]
 async fn an_address_in_use_is_the_systems_error() {
     let taken = UdpSocket::bind(here()).unwrap();
     let settings = Settings {
         listen: taken.local_addr().unwrap(),
-        ..settings(None, Impairment::default(), ())
+        ..settings(here(), Impairment::default(), ())
     };
     let error = Relay::start(settings).unwrap_err();
     assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
@@ -412,7 +387,7 @@ fn how_long_a_round_trip_through_an_idle_relay_takes() {
             }
         }
     });
-    let settings = settings(Some(responder), Impairment::default(), ());
+    let settings = settings(responder, Impairment::default(), ());
     let relay = Relay::start(settings).unwrap();
     let socket = UdpSocket::bind(here()).unwrap();
     for (name, to) in [("direct", responder), ("relayed", relay.address())] {

@@ -12,7 +12,7 @@ use tokio::time::timeout;
 
 use super::Context;
 use super::group::Lease;
-use super::play::Job;
+use super::job::Job;
 use crate::clock::Clock;
 use crate::drive::{Driven, End, bound_through};
 use crate::kernel;

@@ -1,7 +1,6 @@
 //! A run in virtual time: the reference and the scripted peer in this process, without a socket and
 //! without a clock. The same plan gives the same events and the same captures, byte for byte,
-//! whatever the machine and however many scenarios are played at the same time. Where QUIC carries a
-//! protocol the bytes of its packets differ, since they are encrypted with other keys each time.
+//! whatever the machine and however many scenarios are played at the same time.
 
 use std::collections::VecDeque;
 use std::path::Path;
@@ -20,7 +19,7 @@ use tokio::task::JoinHandle;
 
 use super::result::ScenarioResult;
 use super::summary::Ending;
-use super::{Plan, through, why_not_applicable};
+use super::{Plan, why_not_applicable};
 use crate::clock::Clock;
 
 /// Runs a plan in virtual time. The implementations are the reference, set up as they are
@@ -33,19 +32,8 @@ pub async fn run_in_virtual_time(
     stop: watch::Receiver<bool>,
 ) -> Summary {
     let today = Clock::start().today();
-    let names: Vec<&str> = plan
-        .assignments
-        .iter()
-        .map(|assignment| assignment.iut.name.as_str())
-        .collect();
-    let mut ending = Ending {
-        selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
-        is_part: plan.told.part.is_some(),
-        ..Ending::default()
-    };
-    if let Some(impair) = &plan.impair {
-        ending.notes.push(through(impair));
-    }
+    let names = plan.names();
+    let mut ending = Ending::at_the_begin_of(&plan);
     let impair = plan.impair.filter(|impair| !impair.is_ideal());
     let tell = |event| {
         // Whoever does not listen any more does not want to know.
@@ -53,7 +41,7 @@ pub async fn run_in_virtual_time(
     };
     tell(Event::RunStarted {
         version: VERSION,
-        iut: twin(names.join(", "), plan.without),
+        iut: twin(names, plan.without),
         seed: plan.seed,
         capture: VIRTUAL.to_owned(),
         scenarios: ending.selected,

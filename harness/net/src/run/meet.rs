@@ -11,7 +11,7 @@ use shakedown_engine::script::{Environment, Script};
 
 use super::Context;
 use super::group::Lease;
-use super::play::Job;
+use super::job::Job;
 use crate::clock::Clock;
 use crate::drive::{
     Drive, Driven, EdgeRecorder, Recorder, Restart, ScenarioCapture, Setup, bound_through,
@@ -110,7 +110,7 @@ impl Job {
         let capture = ScenarioCapture::relayed(edge, slowest, |observer| {
             Relay::start(Settings {
                 listen: SocketAddr::new(main.ip(), 0),
-                target: Some(target),
+                target,
                 impair: impair.drawn_again(self.launcher.seed, self.spoilt),
                 vocabulary: self.target.protocol.on_the_wire(),
                 seed: self.launcher.seed,

@@ -7,6 +7,7 @@ mod exclusive;
 mod foresee;
 mod group;
 mod in_virtual_time;
+mod job;
 mod judge;
 mod meet;
 mod observe;
@@ -44,9 +45,9 @@ pub use plan::{Assignment, Plan};
 
 use capture::Live;
 use exclusive::ExclusiveRuns;
+use job::Job;
 pub(crate) use judge::judge;
 use plan::too_slow;
-use play::Job;
 use result::ScenarioResult;
 use summary::Ending;
 pub(crate) use supported::why_not_applicable;
@@ -78,23 +79,12 @@ pub async fn run(
     raise_file_limit();
     // The kernel begins to stamp arrivals when the first socket wants it; this one wants it early.
     let _stamps = PeerSocket::bind(([127, 0, 0, 1], 0).into());
-    let mut ending = Ending {
-        selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
-        is_part: plan.told.part.is_some(),
-        ..Ending::default()
-    };
-    let names: Vec<&str> = plan
-        .assignments
-        .iter()
-        .map(|a| a.iut.name.as_str())
-        .collect();
+    let names = plan.names();
+    let mut ending = Ending::at_the_begin_of(&plan);
     let (live, capture) = capture::begin(&plan).unwrap_or_else(|why| {
         ending.broken_off = Some(why);
         (None, "nothing".into())
     });
-    if let Some(impair) = &plan.impair {
-        ending.notes.push(through(impair));
-    }
     let context = Arc::new(Context {
         events,
         stop,
@@ -115,7 +105,7 @@ pub async fn run(
     });
     context.tell(Event::RunStarted {
         version: VERSION,
-        iut: names.join(", "),
+        iut: names,
         seed: plan.seed,
         capture,
         scenarios: ending.selected,
@@ -146,11 +136,6 @@ pub async fn run(
     let summary = ending.summary();
     context.tell(Event::RunFinished(summary.clone()));
     summary
-}
-
-/// What a run says of a network that was asked for on the command line.
-fn through(impair: &Impairment) -> String {
-    format!("played through a network: {impair}")
 }
 
 /// What all scenarios of a run share.

@@ -6,7 +6,7 @@ use shakedown_engine::verdict::{Counter, Inside, MEMORY_AT_MOST};
 use tokio::fs::File;
 use tokio::time::{Instant, sleep};
 
-use super::play::Job;
+use super::job::Job;
 use crate::launch::Instance;
 use crate::process::{bounded, printed};
 

@@ -60,6 +60,14 @@ pub struct Assignment {
     pub is_full: bool,
 }
 
+impl Plan {
+    /// What the implementations are called.
+    pub(super) fn names(&self) -> String {
+        let names = self.assignments.iter().map(|one| one.iut.name.as_str());
+        names.collect::<Vec<_>>().join(", ")
+    }
+}
+
 impl Assignment {
     /// How many of the scenarios ask for what the implementation does not claim, and how many of the
     /// others wait for too long for a run that is not `slow`.

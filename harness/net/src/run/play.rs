@@ -1,42 +1,25 @@
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 use std::time::Duration;
 
 use shakedown_engine::event::Event;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
-use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::ScriptOutcome;
 use shakedown_engine::verdict::{CaptureEvidence, Composed, Evidence, Verdict, compose};
 use shakedown_protocol::requirement::Level;
 
+use super::Context;
 use super::attempt::{Attempt, last_step};
 use super::exclusive::{Concluded, TimingQuality};
-use super::group::Group;
+use super::job::Job;
 use super::judge::{self, CaptureFindings, Watched};
 use super::result::ScenarioResult;
-use super::{Context, Target};
 use crate::clock::Clock;
 use crate::drive::{Driven, End};
-use crate::launch::Launcher;
 
 /// How often a scenario is played at most if another one's datagram ended the process that both
 /// used.
 const ATTEMPTS: u32 = 3;
-
-/// One scenario to be played against one implementation.
-#[derive(Debug, Clone)]
-pub(super) struct Job {
-    pub(super) target: Arc<Target>,
-    /// How the implementation is started for this scenario.
-    pub(super) launcher: Arc<Launcher>,
-    pub(super) scenario: Arc<Scenario>,
-    /// The process that it shares with others; `None` if it has its own, or the implementation runs
-    /// already.
-    pub(super) group: Option<Arc<Group>>,
-    /// How often it was played before because of what the network did, which then draws other lots.
-    pub(super) spoilt: u32,
-}
 
 impl Job {
     /// Plays the scenario, judges it and tells what came out.

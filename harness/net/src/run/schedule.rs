@@ -10,8 +10,8 @@ use tokio::task::JoinSet;
 use tokio::time::{Instant, sleep, sleep_until};
 
 use super::group::Group;
+use super::job::Job;
 use super::plan::why_too_slow;
-use super::play::Job;
 use super::result::ScenarioResult;
 use super::supported::{controls_process, why_not_applicable};
 use super::{Context, Target};

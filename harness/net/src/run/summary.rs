@@ -7,6 +7,7 @@ use shakedown_engine::iut::{Date, Iut, Waiver};
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::verdict::Verdict;
 
+use super::Plan;
 use super::result::ScenarioResult;
 
 /// How a run ends: what was judged, and what stood in the way.
@@ -28,6 +29,19 @@ pub(super) struct Ending {
 }
 
 impl Ending {
+    /// Of a run that begins.
+    pub(super) fn at_the_begin_of(plan: &Plan) -> Self {
+        let impair = plan.impair.iter();
+        Self {
+            selected: plan.assignments.iter().map(|a| a.scenarios.len()).sum(),
+            is_part: plan.told.part.is_some(),
+            notes: impair
+                .map(|impair| format!("played through a network: {impair}"))
+                .collect(),
+            ..Self::default()
+        }
+    }
+
     /// What an implementation's scenarios came to. A waiver that is past its day fails the run, and
     /// so does one that matched nothing although `is_full` says that all scenarios were selected and
     /// `is_all` that they could be played, but for those that were `too_slow`: one that they may need is not

@@ -35,6 +35,7 @@ mod counters;
 mod deviation;
 mod initiator;
 mod options;
+mod outputs;
 mod pacing;
 #[cfg(test)]
 mod pair;

@@ -1,10 +1,10 @@
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::carry;
 use super::counters::Counters;
 use super::deviation::{Deviation, Known, Passing};
+use super::outputs::Outputs;
 use super::pacing::Schedule;
 use super::settings::Settings;
 use super::timing::START_WAIT;
@@ -20,7 +20,7 @@ pub(super) struct Uploader {
     grammar: Grammar,
     peer: SocketAddr,
     state: State,
-    outputs: VecDeque<Output>,
+    outputs: Outputs,
     counters: Counters,
 }
 
@@ -61,7 +61,7 @@ impl Uploader {
             grammar: Grammar::new(Mode::Legacy, false),
             peer,
             state: State::Closed,
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
             counters: Counters::default(),
             settings,
         }
@@ -171,7 +171,7 @@ impl Uploader {
     fn end(&mut self, timed_out: bool, why: &'static str, outcome: Outcome) {
         self.enter(State::Over { timed_out }, why);
         let peer = self.peer;
-        self.outputs.push_back(Output::Ended { peer, outcome });
+        self.outputs.end(peer, outcome);
     }
 
     fn enter(&mut self, state: State, why: &'static str) {
@@ -181,19 +181,15 @@ impl Uploader {
     }
 
     fn transition(&mut self, from: &'static str, why: &'static str) {
-        self.outputs.push_back(Output::Transition {
-            peer: self.peer,
-            from,
-            to: self.state.name(),
-            why,
-        });
+        self.outputs
+            .transition(self.peer, from, self.state.name(), why);
     }
 
     fn send(&mut self, payload: Vec<u8>) {
         let to = self.peer;
         for payload in self.settings.without.sent(to, payload, &|| self.known()) {
             self.counters.sent(&payload);
-            self.outputs.push_back(Output::Send { to, payload });
+            self.outputs.send(to, payload);
         }
     }
 
@@ -249,7 +245,7 @@ impl Machine for Uploader {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     fn deadline(&self) -> Option<Duration> {

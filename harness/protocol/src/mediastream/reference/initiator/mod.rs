@@ -7,12 +7,12 @@ mod tests;
 mod three_way;
 mod timers;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::counters::Counters;
 use super::deviation::{Deviation, Known, Passing};
+use super::outputs::Outputs;
 use super::random::Random;
 use super::receive::{Numbers, Part, Receiver};
 use super::settings::Settings;
@@ -41,7 +41,7 @@ pub(super) struct Initiator {
     done: Numbers,
     /// Whether a frame that nobody expected was answered by an ERROR already (MS-S-17).
     objected: bool,
-    outputs: VecDeque<Output>,
+    outputs: Outputs,
     counters: Counters,
 }
 
@@ -61,7 +61,7 @@ impl Initiator {
             receiver: Receiver::new(frames, settings.frame_bytes(), settings.verify),
             done: Numbers::default(),
             objected: false,
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
             counters: Counters::default(),
             settings,
         }
@@ -247,7 +247,7 @@ impl Initiator {
     fn end(&mut self, end: End, why: &'static str, outcome: Outcome) {
         self.enter(State::Over(end), why);
         let peer = self.peer;
-        self.outputs.push_back(Output::Ended { peer, outcome });
+        self.outputs.end(peer, outcome);
     }
 
     fn enter(&mut self, state: State, why: &'static str) {
@@ -257,19 +257,14 @@ impl Initiator {
     }
 
     fn transition(&mut self, from: &'static str, to: &'static str, why: &'static str) {
-        self.outputs.push_back(Output::Transition {
-            peer: self.peer,
-            from,
-            to,
-            why,
-        });
+        self.outputs.transition(self.peer, from, to, why);
     }
 
     fn send(&mut self, payload: Vec<u8>) {
         let to = self.peer;
         for payload in self.settings.without.sent(to, payload, &|| self.known(to)) {
             self.counters.sent(&payload);
-            self.outputs.push_back(Output::Send { to, payload });
+            self.outputs.send(to, payload);
         }
     }
 
@@ -332,7 +327,7 @@ impl Machine for Initiator {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     fn deadline(&self) -> Option<Duration> {

@@ -10,32 +10,11 @@ use super::super::settings::tests::settings;
 use super::Pair;
 use crate::machine::Outcome;
 use crate::mediastream;
+use crate::mediastream::exploration::EXPLORATION;
 use crate::mediastream::frame::START_TOKEN;
 use crate::pair::Offer;
 
 const PAGE: &str = include_str!("../../../../../../docs/mediastream.md");
-
-const INITIATORS: [&str; 5] = [
-    "legacy",
-    "3way",
-    "3way, fallback",
-    "start3",
-    "start3, fallback",
-];
-
-const RESPONDERS: [&str; 11] = [
-    "legacy",
-    "3way",
-    "3way, allow_legacy_start",
-    "3way, optimistic_start",
-    "start3",
-    "start3, allow_legacy_start",
-    "start3, begin_immediately",
-    "3way+start3",
-    "3way+start3, allow_legacy_start",
-    "3way+start3, optimistic_start",
-    "3way+start3, begin_immediately",
-];
 
 /// The cells of the table, its head among them.
 fn table() -> Vec<Vec<&'static str>> {
@@ -72,7 +51,10 @@ fn the_specification_demands_what_the_table_says(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)] responder: usize,
     #[values(0, 1, 2, 3, 4)] initiator: usize,
 ) {
-    let (responder, initiator) = (RESPONDERS[responder], INITIATORS[initiator]);
+    let (responder, initiator) = (
+        EXPLORATION.responders[responder],
+        EXPLORATION.initiators[initiator],
+    );
     let own = |options: Vec<&str>| options.iter().map(ToString::to_string).collect::<Vec<_>>();
     let (asks, wants) = words(initiator);
     let (offers, has) = words(responder);
@@ -94,9 +76,9 @@ fn the_specification_demands_what_the_table_says(
 #[test]
 fn the_table_has_these_rows_and_columns_and_no_others() {
     let table = table();
-    assert_eq!(table[0][1..], INITIATORS);
+    assert_eq!(table[0][1..], *EXPLORATION.initiators);
     let rows: Vec<_> = table[1..].iter().map(|row| row[0]).collect();
-    assert_eq!(rows, RESPONDERS);
+    assert_eq!(rows, *EXPLORATION.responders);
     assert!(table.iter().all(|row| row.len() == table[0].len()));
 }
 
@@ -105,7 +87,10 @@ fn the_table_says_what_happens(
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10)] responder: usize,
     #[values(0, 1, 2, 3, 4)] initiator: usize,
 ) {
-    let (responder, initiator) = (RESPONDERS[responder], INITIATORS[initiator]);
+    let (responder, initiator) = (
+        EXPLORATION.responders[responder],
+        EXPLORATION.initiators[initiator],
+    );
     let mut pair = Pair::new(told(responder), told(initiator));
     pair.run();
     let token = pair.sent.iter().find(|sent| sent.payload == START_TOKEN);

@@ -5,13 +5,14 @@ mod start3;
 mod tests;
 mod twin;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::carry::{self, SMALLEST_LIMIT};
 use super::counters::Counters;
 use super::deviation::{Deviation, Repeated};
+use super::outputs::Outputs;
 use super::random::Random;
 use super::settings::Settings;
 use super::timers::Timers;
@@ -40,7 +41,7 @@ pub(super) struct Responder {
     /// this.
     unconfirmed: BTreeMap<SocketAddr, Unconfirmed>,
     timers: Timers,
-    outputs: VecDeque<Output>,
+    outputs: Outputs,
     counters: Counters,
     stopped: bool,
 }
@@ -54,7 +55,7 @@ impl Responder {
             half_open: 0,
             unconfirmed: BTreeMap::new(),
             timers: Timers::default(),
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
             counters: Counters::default(),
             stopped: false,
             settings,
@@ -125,7 +126,8 @@ impl Responder {
         self.counters.handshakes.succeeded += 1;
         let mut session = self.new_session(now, Request::Start, self.settings.max_datagram);
         session.begin(now, None, self.settings.without);
-        self.transition(from, "Listen", session.state(), "START");
+        self.outputs
+            .transition(from, "Listen", session.state(), "START");
         self.send(from, answer::connection_id(&session.id)); // MS-L-03
         self.insert(from, session);
     }
@@ -171,7 +173,8 @@ impl Responder {
         if let Some(old) = old {
             session.inherit(old, &self.settings);
         }
-        self.transition(from, "Listen", session.state(), "SYN");
+        self.outputs
+            .transition(from, "Listen", session.state(), "SYN");
         self.insert(from, session);
         self.answer_again(from);
     }
@@ -267,7 +270,7 @@ impl Responder {
         let was_streaming = session.stream.is_some();
         session.confirm(now, self.settings.without);
         self.counters.handshakes.succeeded += 1;
-        self.transition(peer, before, session.state(), why);
+        self.outputs.transition(peer, before, session.state(), why);
         if !was_streaming && session.start3().is_none() {
             self.send(peer, answer::connection_id(&session.id));
         }
@@ -328,7 +331,8 @@ impl Responder {
             self.counters.time_to_first_media.add(waited);
         }
         if before != session.state() {
-            self.transition(peer, before, session.state(), "the first frame");
+            self.outputs
+                .transition(peer, before, session.state(), "the first frame");
         }
         self.counters.frames += 1;
         let bytes = usize::try_from(session.media.frame_bytes()).unwrap_or(usize::MAX);
@@ -378,9 +382,10 @@ impl Responder {
             if let (Some(_), Outcome::Failed(failure)) = (&session.half_open, outcome) {
                 self.counters.handshake_failed(failure.cause);
             }
-            self.transition(peer, session.state(), "Closed", why);
+            self.outputs
+                .transition(peer, session.state(), "Closed", why);
             let outcome = outcome.clone();
-            self.outputs.push_back(Output::Ended { peer, outcome });
+            self.outputs.end(peer, outcome);
         }
     }
 
@@ -394,23 +399,8 @@ impl Responder {
         let without = self.settings.without;
         for payload in without.sent(to, payload, &|| self.known(to)) {
             self.counters.sent(&payload);
-            self.outputs.push_back(Output::Send { to, payload });
+            self.outputs.send(to, payload);
         }
-    }
-
-    fn transition(
-        &mut self,
-        peer: SocketAddr,
-        from: &'static str,
-        to: &'static str,
-        why: &'static str,
-    ) {
-        self.outputs.push_back(Output::Transition {
-            peer,
-            from,
-            to,
-            why,
-        });
     }
 
     fn stop(&mut self) {
@@ -447,7 +437,7 @@ impl Machine for Responder {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     fn deadline(&self) -> Option<Duration> {

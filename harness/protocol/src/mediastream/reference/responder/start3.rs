@@ -83,8 +83,9 @@ impl Responder {
             session.begin(now, before, self.settings.without); // MS-S-04
         }
         let judged = "PendingStartRequest";
-        self.transition(from, "Idle", judged, "START");
-        self.transition(from, judged, session.state(), "its parameters are granted");
+        self.outputs.transition(from, "Idle", judged, "START");
+        self.outputs
+            .transition(from, judged, session.state(), "its parameters are granted");
         self.insert(from, session);
         self.answer_again(from);
     }

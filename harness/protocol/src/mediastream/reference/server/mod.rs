@@ -7,13 +7,13 @@ mod tests;
 mod upload;
 mod uploads;
 
-use std::collections::VecDeque;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
 
 use super::deviation::{Deviation, Deviations};
+use super::outputs::Outputs;
 use super::responder::Responder;
 use super::settings::Settings;
 use crate::machine::{Input, Machine, Outcome, Output};
@@ -46,7 +46,7 @@ pub(super) struct Server<S, U> {
     admission: Admission,
     streams: S,
     uploads: U,
-    outputs: VecDeque<Output>,
+    outputs: Outputs,
     counters: Counters,
     stopped: bool,
     without: Deviations,
@@ -100,7 +100,7 @@ impl<S: Service, U: Service> Server<S, U> {
             admission,
             streams,
             uploads,
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
             counters: Counters::default(),
             stopped: false,
             without: Deviations::default(),
@@ -214,7 +214,7 @@ impl<S: Service, U: Service> Server<S, U> {
                         self.streams.handle(now, Input::Stop);
                     }
                 }
-                self.outputs.push_back(output);
+                self.outputs.push(output);
             }
             if self.stopped {
                 return;
@@ -253,7 +253,7 @@ impl<S: Service, U: Service> Machine for Server<S, U> {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     fn deadline(&self) -> Option<Duration> {

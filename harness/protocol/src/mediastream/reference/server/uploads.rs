@@ -1,9 +1,10 @@
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::super::counters::Counters;
 use super::super::deviation::Deviation;
+use super::super::outputs::Outputs;
 use super::super::random::Random;
 use super::super::receive::Part;
 use super::super::responder::answer;
@@ -30,7 +31,7 @@ pub(in super::super) struct Uploads {
     /// Those that are over, of a twin that does not forget them.
     kept: BTreeMap<SocketAddr, Upload>,
     timers: Timers,
-    outputs: VecDeque<Output>,
+    outputs: Outputs,
     counters: Counters,
     stopped: bool,
 }
@@ -44,7 +45,7 @@ impl Uploads {
             uploads: BTreeMap::new(),
             kept: BTreeMap::new(),
             timers: Timers::default(),
-            outputs: VecDeque::new(),
+            outputs: Outputs::default(),
             counters: Counters::default(),
             stopped: false,
             settings,
@@ -89,7 +90,8 @@ impl Uploads {
         if upload.contact.is_none() {
             let waited = now.saturating_sub(upload.begun);
             self.counters.time_to_first_media.add(waited);
-            self.transition(from, "Established", "Streaming", "the first media");
+            self.outputs
+                .transition(from, "Established", "Streaming", "the first media");
         }
         upload.contact = Some(now);
         if upload
@@ -146,8 +148,8 @@ impl Uploads {
 
     fn close(&mut self, peer: SocketAddr, why: &'static str, outcome: Outcome) {
         if let Some(upload) = self.take(peer) {
-            self.transition(peer, upload.state(), "Closed", why);
-            self.outputs.push_back(Output::Ended { peer, outcome });
+            self.outputs.transition(peer, upload.state(), "Closed", why);
+            self.outputs.end(peer, outcome);
             let twins = [Deviation::UploadsAreOne, Deviation::UploadIdsAreOne];
             if twins.iter().any(|twin| self.settings.without.has(*twin)) {
                 self.kept.insert(peer, upload);
@@ -157,22 +159,7 @@ impl Uploads {
 
     fn send(&mut self, to: SocketAddr, payload: Vec<u8>) {
         self.counters.sent(&payload);
-        self.outputs.push_back(Output::Send { to, payload });
-    }
-
-    fn transition(
-        &mut self,
-        peer: SocketAddr,
-        from: &'static str,
-        to: &'static str,
-        why: &'static str,
-    ) {
-        self.outputs.push_back(Output::Transition {
-            peer,
-            from,
-            to,
-            why,
-        });
+        self.outputs.send(to, payload);
     }
 
     fn stop(&mut self) {
@@ -197,7 +184,8 @@ impl Service for Uploads {
             upload.receiver = before.receiver; // not MS-D-09, MS-D-10
         }
         let answer = answer::connection_id(&upload.id);
-        self.transition(peer, "Listen", upload.state(), "JOIN");
+        self.outputs
+            .transition(peer, "Listen", upload.state(), "JOIN");
         self.insert(peer, upload);
         self.send(peer, answer);
     }
@@ -225,7 +213,7 @@ impl Machine for Uploads {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        self.outputs.pop_front()
+        self.outputs.pop()
     }
 
     fn deadline(&self) -> Option<Duration> {

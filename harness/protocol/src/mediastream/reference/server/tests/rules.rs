@@ -1,6 +1,7 @@
 use super::*;
 use crate::mediastream::frame::{Control, Data, Header};
 use crate::mediastream::{self, PROTOCOL};
+use std::collections::VecDeque;
 
 /// Notes what it is asked; whoever sends it `bye` is served no longer, and whoever sends `hi` is
 /// served from then on.
