@@ -57,11 +57,16 @@ impl Drive {
                 if reaction >= PUNCTUAL {
                     self.behind += reaction;
                 }
+                // It left at some time until now: whoever is held up there is late, too.
+                let held_up = self.clock.now().saturating_sub(now);
+                if held_up >= PUNCTUAL {
+                    self.behind += held_up;
+                }
                 self.told = self.told.max(now);
                 self.script.handle(self.told, Input::Sent { tag, packet });
                 if !self.behind.is_zero() {
                     self.lateness = self.lateness.max(self.behind);
-                    self.busy.late(now, self.behind);
+                    self.busy.late(now + held_up, self.behind);
                     self.script.handle(self.told, Input::Late(self.behind));
                 }
             }
