@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use serde::Serialize;
 use serde_json::{Map, Value, json};
 use shakedown_wire::DecodeError;
 use uuid::Uuid;
@@ -28,8 +29,6 @@ const MOST_OF_A_MEETING: usize = MAX_MESSAGE as usize - 4_096;
 #[derive(Debug, Clone)]
 pub struct ControllerSettings {
     pub secret: Secret,
-    /// Where media is sent and received.
-    pub media_url: String,
     /// How long a media token is valid.
     pub lifetime: Duration,
     pub seed: u64,
@@ -44,12 +43,25 @@ pub struct Controller {
     keys: BTreeMap<Uuid, Value>,
     /// Sessions whose other side left too much unread.
     slow: Vec<SessionKey>,
+    counters: ControllerCounters,
+}
+
+/// What a controller counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ControllerCounters {
+    /// Who joined, and who left, by the reason.
+    pub joined: u64,
+    pub left: BTreeMap<&'static str, u64>,
+    /// Errors that were answered, by code.
+    pub errors: BTreeMap<&'static str, u64>,
 }
 
 /// One session.
 #[derive(Debug)]
 struct Signaling {
     state: State,
+    /// Where its media goes.
+    media_url: String,
     /// Its stream, once the client opened it.
     stream: Option<Outgoing>,
     reader: MessageReader,
@@ -96,13 +108,20 @@ impl Controller {
             sessions: BTreeMap::new(),
             keys: BTreeMap::new(),
             slow: Vec::new(),
+            counters: ControllerCounters::default(),
         }
     }
 
-    /// A session was accepted.
-    pub fn opened(&mut self, of: SessionKey, context: &mut Context<'_>) {
+    #[must_use]
+    pub const fn counters(&self) -> &ControllerCounters {
+        &self.counters
+    }
+
+    /// A session was accepted; its media goes to `media_url`.
+    pub fn opened(&mut self, of: SessionKey, media_url: String, context: &mut Context<'_>) {
         let signaling = Signaling {
             state: State::Connecting,
+            media_url,
             stream: None,
             reader: MessageReader::new(Envelope::Client),
             who: None,
@@ -304,11 +323,12 @@ impl Controller {
         let lifetime = self.settings.lifetime;
         let media = Claims::new(&claims.sub, &claims.mid, Usage::Media, context.at, lifetime);
         let media = media.named(self.random.uuid().to_string());
+        let media_url = self.sessions.get(&of).map(|it| it.media_url.clone());
         let response = json!({
             "participant_id": joined.id.to_string(),
             "existing_participants": before,
             "media_server": {
-                "media_handler_url": self.settings.media_url,
+                "media_handler_url": media_url,
                 "connection_token": self.settings.secret.mint(&media),
             },
             "encryption_keys": self.keys_of(meeting),
@@ -321,6 +341,7 @@ impl Controller {
             });
         }
         self.send(of, &message("JoinResponse", response), context);
+        self.counters.joined += 1;
         self.go(of, State::Connected, "it joined", context);
         let news = json!({ "participant": words::participant(joined) });
         let news = message("ParticipantJoined", news);
@@ -408,6 +429,7 @@ impl Controller {
     }
 
     fn refuse(&mut self, of: SessionKey, code: ErrorCode, why: &str, context: &mut Context<'_>) {
+        *self.counters.errors.entry(code.name()).or_default() += 1;
         self.send(of, &error(code, why), context);
     }
 
@@ -435,6 +457,7 @@ impl Controller {
         let Some(who) = signaling.and_then(|signaling| signaling.who.take()) else {
             return;
         };
+        *self.counters.left.entry(reason.name()).or_default() += 1;
         let lost = (reason == LeaveReason::ConnectionLost).then_some(context.at);
         context.store.leave(who.meeting, &who.user, lost);
         let news = left(&who.id.to_string(), reason);

@@ -1,17 +1,81 @@
 //! The reference of all services, and of the client.
 
+mod client;
 mod controller;
+mod handler;
+mod information;
+mod options;
 mod random;
+mod server;
 mod sessions;
+mod settings;
 mod store;
 #[cfg(test)]
 mod tests;
 mod token;
 mod words;
 
-pub use controller::{Controller, ControllerSettings};
+use std::time::Duration;
+
+pub use client::{Client, ClientCounters};
+pub use controller::{Controller, ControllerCounters, ControllerSettings};
+pub use handler::{Handler, HandlerCounters, HandlerSettings};
+pub use information::{Answer, Information, InformationSettings, MEETINGS, Request};
+pub use server::Server;
 pub use sessions::{Context, Departure, SessionKey, Sessions};
+pub use settings::{ClientSettings, MEETING, MediaKind, ServerSettings, Service};
 pub use store::{
     MOST_STREAMS, Meeting, Memory, NotDone, NotJoined, Participant, RESUMPTION, Store, Stream,
 };
 pub use token::{Claims, InvalidToken, Secret, TOKEN_LIFETIME, Usage};
+
+use options::{Given, OPTIONS};
+
+use crate::requirement::Role;
+use crate::streams::StreamMachine;
+use crate::{ProtocolOption, ReferenceSettings, Transport, web};
+
+/// The path of sessions with the Meeting Controller.
+pub const CONTROLLER: &str = "/wt";
+
+/// The path of sessions with the Media Handler.
+pub const HANDLER: &str = "/media";
+
+/// How often a client is heard at least; 15 s are allowed (DT-S-13).
+pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
+
+/// After this long without a packet a participant is gone (DT-S-14).
+pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// What it asks of QUIC.
+pub const TRANSPORT: Transport = Transport {
+    alpn: web::ALPN,
+    keep_alive: KEEP_ALIVE,
+    idle_timeout: IDLE_TIMEOUT,
+    bidirectional: 100,
+    unidirectional: 100,
+    aliases: &[],
+    datagrams: true,
+    web: true,
+};
+
+/// What the reference can be told.
+#[must_use]
+pub fn options() -> &'static [ProtocolOption] {
+    &OPTIONS
+}
+
+/// A new machine for these settings, and what it asks of QUIC; the mode says which services.
+///
+/// # Errors
+/// A sentence for people if the settings do not go together.
+pub fn new(
+    settings: &ReferenceSettings,
+) -> Result<(Box<dyn StreamMachine + Send>, Transport), String> {
+    let Given { server, client } = Given::new(settings)?;
+    let machine: Box<dyn StreamMachine + Send> = match settings.role {
+        Role::Responder => Box::new(Server::new(server)),
+        Role::Initiator => Box::new(Client::new(client)),
+    };
+    Ok((machine, TRANSPORT))
+}

@@ -16,8 +16,8 @@ pub struct SessionKey {
 
 /// What a service wants done on its sessions. Codes are those of WebTransport.
 pub trait Sessions {
-    /// Opens a unidirectional stream.
-    fn open(&mut self, of: SessionKey) -> StreamId;
+    /// Opens a unidirectional stream, if the connection is there.
+    fn open(&mut self, of: SessionKey) -> Option<StreamId>;
     /// Sends bytes on a stream.
     fn write(&mut self, of: SessionKey, stream: StreamId, bytes: Vec<u8>);
     /// Sends no more on a stream.
@@ -99,6 +99,16 @@ impl Outgoing {
         if !std::mem::replace(&mut self.ends, true) && self.sending.waiting() == 0 {
             context.sessions.fin(self.of, self.stream);
         }
+    }
+
+    /// Whether nothing more is to be sent.
+    pub(super) const fn ends(&self) -> bool {
+        self.ends
+    }
+
+    /// Whether nothing more is to be sent and nothing waits.
+    pub(super) const fn is_over(&self) -> bool {
+        self.ends && self.sending.waiting() == 0
     }
 
     /// How many bytes wait for the transport, besides those that it has.

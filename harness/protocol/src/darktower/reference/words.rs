@@ -40,7 +40,7 @@ pub(super) enum LeaveReason {
 }
 
 impl LeaveReason {
-    const fn name(self) -> &'static str {
+    pub(super) const fn name(self) -> &'static str {
         match self {
             Self::Voluntary => "VOLUNTARY",
             Self::Kicked => "KICKED",

@@ -22,7 +22,6 @@ impl Rig {
     fn new() -> Self {
         let settings = ControllerSettings {
             secret: secret(),
-            media_url: "https://localhost/media".to_owned(),
             lifetime: TOKEN_LIFETIME,
             seed: 1,
         };
@@ -46,7 +45,8 @@ impl Rig {
 
     /// The n-th session comes with its stream.
     fn open(&mut self, n: u64) {
-        self.with(|controller, context| controller.opened(session(n), context));
+        let url = "https://localhost/media".to_owned();
+        self.with(|controller, context| controller.opened(session(n), url, context));
         self.on(n, OnStream::Opened);
     }
 

@@ -1,4 +1,7 @@
 mod controller;
+mod handler;
+
+mod pair;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -88,11 +91,11 @@ impl Recorder {
 }
 
 impl Sessions for Recorder {
-    fn open(&mut self, of: SessionKey) -> StreamId {
+    fn open(&mut self, of: SessionKey) -> Option<StreamId> {
         self.opened += 1;
         let stream = StreamId((self.opened << 2) | 3);
         self.on(of, stream);
-        stream
+        Some(stream)
     }
 
     fn write(&mut self, of: SessionKey, stream: StreamId, bytes: Vec<u8>) {

@@ -1,0 +1,220 @@
+//! What drives a client: its inputs, and when it wants to go on.
+
+use std::time::Duration;
+
+use super::{Client, MOST_FAILURES};
+use crate::darktower::reference::server::end;
+use crate::machine::Outcome;
+use crate::streams::{Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine};
+use crate::web::{WebCode, WebEvent};
+
+impl Client {
+    fn is_on(&self, connection: ConnectionNumber) -> bool {
+        let link = self.link.as_ref();
+        link.is_some_and(|link| link.connection == connection)
+    }
+
+    /// Takes what came of an input.
+    fn hear_all(&mut self, now: Duration) {
+        self.with(|_| ());
+        while let Some(event) = self.link.as_mut().and_then(|link| link.web.poll_event()) {
+            self.hear_event(now, event);
+            self.with(|_| ());
+        }
+    }
+
+    fn hear_event(&mut self, now: Duration, event: WebEvent) {
+        let Some(link) = &self.link else {
+            return;
+        };
+        // The server ends what this client has ended.
+        if link.leaving.is_some() {
+            return;
+        }
+        let of_signaling = link.signaling.as_ref().map(|it| (it.session, it.stream));
+        let of_media = link.media.as_ref().map(|media| media.session);
+        match event {
+            WebEvent::Response {
+                stream,
+                status,
+                body,
+                ..
+            } => {
+                if link.request == Some(stream) {
+                    self.informed(now, status, &body);
+                }
+            }
+            WebEvent::NoResponse { why, .. } => {
+                self.fail(format!("the request has no answer: {why:?}"));
+            }
+            WebEvent::SessionOpened { session } if Some(session) == of_media => {
+                self.authenticate(now);
+            }
+            WebEvent::SessionOpened { .. } => self.join(now),
+            WebEvent::SessionRefused { why, .. } => {
+                self.fail(format!("the session was refused: {why:?}"));
+            }
+            WebEvent::SessionClosed { close, .. } => {
+                let why = close.map_or_else(String::new, |close| close.reason);
+                let why = format!("the server closed a session: {why}");
+                match self.settings.stays {
+                    true => self.end(WebCode::NoError, Ok(())),
+                    false => self.fail(why),
+                }
+            }
+            WebEvent::Stream {
+                session,
+                stream,
+                what,
+            } => {
+                if Some(session) == of_media {
+                    self.on_media(now, stream, what);
+                } else if of_signaling == Some((session, Some(stream))) {
+                    self.on_signaling(now, what);
+                }
+            }
+            WebEvent::Datagram { session, bytes } => {
+                if Some(session) == of_media {
+                    self.on_media_datagram(&bytes);
+                }
+            }
+            WebEvent::Failed { code, why } => self.end(code, Err(why)),
+            // A client is asked for nothing.
+            WebEvent::Request { .. } | WebEvent::SessionRequested { .. } => {}
+        }
+    }
+
+    fn closed(&mut self, now: Duration, why: Closing<'_>) {
+        let Some(link) = self.link.take() else {
+            return;
+        };
+        let (_, outcome) = end(why);
+        let (connection, was_leaving) = (link.connection, link.leaving.is_some());
+        self.outputs.push_back(Output::Transition {
+            connection,
+            from: link.state,
+            to: "DISCONNECTED",
+            why: "the connection is over",
+        });
+        let problem = match &outcome {
+            Outcome::Completed => None,
+            Outcome::Failed(failure) => Some(failure.message.clone()),
+        };
+        self.outputs.push_back(Output::Ended {
+            connection,
+            outcome,
+        });
+        self.failures += 1;
+        match problem {
+            _ if was_leaving => self.done = Some(Ok(())),
+            None if self.settings.stays => self.done = Some(Ok(())),
+            None => self.done = Some(Err("the server closed the connection".to_owned())),
+            // DT-S-15
+            Some(_) if why == Closing::TimedOut && self.failures < MOST_FAILURES => {
+                self.connect();
+                self.act(now);
+            }
+            Some(problem) => self.done = Some(Err(problem)),
+        }
+    }
+
+    fn act(&mut self, now: Duration) {
+        let Some(link) = &self.link else {
+            return;
+        };
+        if link.answer_by.is_some_and(|by| by <= now) {
+            return self.fail("an answer did not come within 30 s".to_owned());
+        }
+        if link.leaving.is_some() {
+            return self.leave_on(now);
+        }
+        let is_ready = link.is_connected && link.answer_by.is_none() && link.services.is_empty();
+        self.send_due(now);
+        if is_ready && self.has_all_media() && !self.settings.stays {
+            self.leave(now);
+        }
+    }
+}
+
+impl StreamMachine for Client {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        if self.next == 0 && self.done.is_none() {
+            self.connect();
+        }
+        match input {
+            // A client listens to nobody.
+            Input::Incoming { connection, .. } => {
+                self.outputs.push_back(Output::Refuse(connection));
+            }
+            Input::Connected { connection } if self.is_on(connection) => {
+                self.counters.connections += 1;
+                self.with(|link| {
+                    link.is_connected = true;
+                    link.web.connected();
+                });
+                self.ask_next(now);
+            }
+            Input::Stream {
+                connection,
+                stream,
+                what,
+            } if self.is_on(connection) => {
+                self.with(|link| link.web.on_stream(stream, what));
+                self.hear_all(now);
+            }
+            Input::Datagram { connection, bytes } if self.is_on(connection) => {
+                self.with(|link| link.web.on_datagram(bytes));
+                self.hear_all(now);
+            }
+            Input::Closed { connection, why } if self.is_on(connection) => self.closed(now, why),
+            // Of connections that are over, or nothing at all.
+            Input::Connected { .. }
+            | Input::Stream { .. }
+            | Input::Datagram { .. }
+            | Input::Closed { .. }
+            | Input::Tick => {}
+            Input::Stop => self.end(WebCode::NoError, Ok(())),
+        }
+        self.act(now);
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        let link = self.link.as_ref()?;
+        let media = link.media.as_ref().filter(|_| link.leaving.is_none());
+        let sending = media.and_then(|media| media.sending.as_ref());
+        let has_more = self.counters.frames_sent < u64::from(self.settings.frames);
+        let frame = sending.filter(|sending| !sending.is_writing && has_more);
+        let all = [
+            link.answer_by,
+            link.leaving.map(super::Leaving::due),
+            frame.map(|sending| sending.due),
+        ];
+        all.into_iter().flatten().min()
+    }
+
+    fn reads(&self, _: ConnectionNumber, stream: StreamId) -> bool {
+        let link = self.link.as_ref();
+        link.is_none_or(|link| link.web.reads(stream))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.done.is_some()
+    }
+
+    fn failure(&self) -> Option<&str> {
+        self.done.as_ref()?.as_ref().err().map(String::as_str)
+    }
+
+    #[expect(
+        clippy::panic,
+        reason = "counters are numbers under names: they always have a JSON form"
+    )]
+    fn counters(&self) -> serde_json::Value {
+        serde_json::to_value(&self.counters)
+            .unwrap_or_else(|error| panic!("counters have no JSON: {error}"))
+    }
+}

@@ -1,0 +1,235 @@
+//! A client that acts on its own: it asks for a meeting, joins it, and sends and receives media, as far as
+//! its mode says; all on one connection.
+
+mod leaving;
+mod machine;
+mod media;
+mod signaling;
+
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use serde::Serialize;
+use serde_json::Value;
+
+use super::information::MEETINGS;
+use super::random::Random;
+use super::settings::{ClientSettings, Service};
+use super::token::{Claims, TOKEN_LIFETIME, Usage};
+use super::{CONTROLLER, HANDLER};
+use crate::streams::{ConnectionNumber, Output, StreamId};
+use crate::web::Web;
+
+use leaving::Leaving;
+use media::MediaLink;
+use signaling::SignalingLink;
+
+/// How long an answer may take.
+const ANSWER: Duration = Duration::from_secs(30);
+
+/// Connections in a row that may fail before anything came of them.
+const MOST_FAILURES: u32 = 3;
+
+/// Does what its mode says, and leaves.
+#[derive(Debug)]
+pub struct Client {
+    settings: ClientSettings,
+    random: Random,
+    user: String,
+    link: Option<Link>,
+    outputs: VecDeque<Output>,
+    next: u64,
+    /// Connections in a row that failed.
+    failures: u32,
+    counters: ClientCounters,
+    done: Option<Result<(), String>>,
+}
+
+/// What a client counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct ClientCounters {
+    /// Connections that came about.
+    pub connections: u64,
+    /// Meetings that it was told of, and those that it joined.
+    pub informed: u64,
+    pub joined: u64,
+    /// Participants that it heard of, and how many of them left.
+    pub others: u64,
+    pub left: u64,
+    pub published: u64,
+    pub subscribed: u64,
+    /// Sessions with a Media Handler that took its token.
+    pub authenticated: u64,
+    pub frames_sent: u64,
+    pub frames_received: u64,
+    /// Streams that were no media, or were broken off.
+    pub streams_failed: u64,
+    /// What a controller refused after it had joined: a stream that went before it was subscribed to, say.
+    pub refused: u64,
+}
+
+/// One connection.
+#[derive(Debug)]
+struct Link {
+    connection: ConnectionNumber,
+    web: Web,
+    state: &'static str,
+    is_connected: bool,
+    /// Services that are still to be asked.
+    services: VecDeque<Service>,
+    /// Until when an answer must have come, if one is due.
+    answer_by: Option<Duration>,
+    /// The token for the next service, if one came or was given.
+    token: Option<String>,
+    request: Option<StreamId>,
+    signaling: Option<SignalingLink>,
+    media: Option<MediaLink>,
+    leaving: Option<Leaving>,
+}
+
+impl Client {
+    /// A client that has not connected so far; it does so at its first input.
+    #[must_use]
+    pub fn new(settings: ClientSettings) -> Self {
+        let mut random = Random::new(settings.seed, 2);
+        let user = match settings.user.as_str() {
+            "" => random.uuid().to_string(),
+            user => user.to_owned(),
+        };
+        Self {
+            settings,
+            random,
+            user,
+            link: None,
+            outputs: VecDeque::new(),
+            next: 0,
+            failures: 0,
+            counters: ClientCounters::default(),
+            done: None,
+        }
+    }
+
+    /// How it went, when it is over: an error says in a sentence for people why not everything was done.
+    #[must_use]
+    pub const fn outcome(&self) -> Option<&Result<(), String>> {
+        self.done.as_ref()
+    }
+
+    /// A new connection, on which everything begins anew (DT-S-15).
+    fn connect(&mut self) {
+        let connection = ConnectionNumber(self.next);
+        self.next += 1;
+        self.link = Some(Link {
+            connection,
+            web: Web::client(connection),
+            state: "DISCONNECTED",
+            is_connected: false,
+            services: self.settings.services.iter().copied().collect(),
+            answer_by: None,
+            token: self.settings.token.clone(),
+            request: None,
+            signaling: None,
+            media: None,
+            leaving: None,
+        });
+        self.outputs.push_back(Output::Connect(connection));
+        self.go("CONNECTING", "it begins");
+    }
+
+    /// Asks the next service, if there is one and nothing is due.
+    fn ask_next(&mut self, now: Duration) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        if link.answer_by.is_some() || !link.is_connected {
+            return;
+        }
+        let Some(service) = link.services.pop_front() else {
+            return;
+        };
+        link.answer_by = Some(now.saturating_add(ANSWER));
+        let authority = self.settings.authority.clone();
+        match service {
+            Service::Information => {
+                let token = self.token(now, Usage::Join);
+                let path = format!("{MEETINGS}{}", self.settings.meeting);
+                let fields = [
+                    (":method", "GET".to_owned()),
+                    (":scheme", "https".to_owned()),
+                    (":authority", authority),
+                    (":path", path),
+                    ("authorization", format!("Bearer {token}")),
+                ];
+                let fields = fields.map(|(name, value)| (name.to_owned(), value));
+                self.with(|link| link.request = Some(link.web.request(&fields, &[])));
+            }
+            Service::Controller => self.with(|link| {
+                let session = link.web.connect(&authority, CONTROLLER, &[]);
+                link.signaling = Some(SignalingLink::new(session));
+            }),
+            Service::Handler => self.with(|link| {
+                let session = link.web.connect(&authority, HANDLER, &[]);
+                link.media = Some(MediaLink::new(session));
+            }),
+        }
+    }
+
+    /// The answer that was due came.
+    fn answered(&mut self, now: Duration) {
+        self.with(|link| link.answer_by = None);
+        self.ask_next(now);
+    }
+
+    /// The token for the next service: the one that came, or one of its own.
+    fn token(&mut self, now: Duration, usage: Usage) -> String {
+        let came = self.link.as_mut().and_then(|link| link.token.take());
+        came.unwrap_or_else(|| {
+            let at = self.settings.epoch.saturating_add(now);
+            let meeting = self.settings.meeting.to_string();
+            let claims = Claims::new(&self.user, &meeting, usage, at, TOKEN_LIFETIME);
+            let jti = self.random.uuid().to_string();
+            self.settings.secret.mint(&claims.named(jti))
+        })
+    }
+
+    /// The Global Controller answered.
+    fn informed(&mut self, now: Duration, status: u16, body: &[u8]) {
+        let body: Value = serde_json::from_slice(body).unwrap_or_default();
+        match (status, body["join_token"].as_str()) {
+            (200, Some(token)) => {
+                self.counters.informed += 1;
+                let token = token.to_owned();
+                self.with(|link| link.token = Some(token));
+                self.answered(now);
+            }
+            _ => {
+                let code = body["error"]["code"].as_str().unwrap_or("nothing");
+                self.fail(format!("the answer to the request was {status}: {code}"));
+            }
+        }
+    }
+
+    /// Does something on the connection; what it wants of QUIC leaves.
+    fn with(&mut self, act: impl FnOnce(&mut Link)) {
+        if let Some(link) = &mut self.link {
+            act(link);
+            let outputs = std::iter::from_fn(|| link.web.poll_output());
+            self.outputs.extend(outputs);
+        }
+    }
+
+    fn go(&mut self, to: &'static str, why: &'static str) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let from = std::mem::replace(&mut link.state, to);
+        if from != to {
+            self.outputs.push_back(Output::Transition {
+                connection: link.connection,
+                from,
+                to,
+                why,
+            });
+        }
+    }
+}

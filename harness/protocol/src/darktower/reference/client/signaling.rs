@@ -1,0 +1,183 @@
+//! What a client says to a Meeting Controller, and hears from it.
+
+use std::time::Duration;
+
+use serde_json::{Value, json};
+
+use super::Client;
+use crate::darktower::reference::settings::MediaKind;
+use crate::darktower::reference::token::Usage;
+use crate::darktower::reference::words::{message, text};
+use crate::darktower::{Envelope, MessageReader};
+use crate::streams::StreamId;
+use crate::vocabulary::Described;
+use crate::web::SessionStream;
+
+/// A session with a Meeting Controller.
+#[derive(Debug)]
+pub(super) struct SignalingLink {
+    pub(super) session: StreamId,
+    /// Its stream, once the session is there.
+    pub(super) stream: Option<StreamId>,
+    reader: MessageReader,
+    participant: String,
+    /// The stream that it publishes.
+    pub(super) publishes: Option<String>,
+}
+
+impl SignalingLink {
+    pub(super) fn new(session: StreamId) -> Self {
+        Self {
+            session,
+            stream: None,
+            reader: MessageReader::new(Envelope::Server),
+            participant: String::new(),
+            publishes: None,
+        }
+    }
+}
+
+impl Client {
+    /// The session is there: it joins (DT-S-03).
+    pub(super) fn join(&mut self, now: Duration) {
+        let token = self.token(now, Usage::Join);
+        let request = json!({
+            "meeting_id": self.settings.meeting.to_string(),
+            "join_token": token,
+            "participant_name": self.user,
+            "capabilities": { "video_codecs": ["AV1"], "audio_codecs": ["opus"] },
+        });
+        let request = message("JoinRequest", request);
+        self.with(|link| {
+            if let Some(signaling) = &mut link.signaling {
+                let stream = link.web.open(signaling.session, false);
+                signaling.stream = Some(stream);
+                link.web.write(stream, request);
+            }
+        });
+        self.go("AUTHENTICATING", "the session is there");
+    }
+
+    /// Something happened on a stream of the session.
+    pub(super) fn on_signaling(&mut self, now: Duration, what: SessionStream) {
+        let Some(signaling) = self.link.as_mut().and_then(|link| link.signaling.as_mut()) else {
+            return;
+        };
+        match what {
+            SessionStream::Bytes(bytes) => {
+                let mut messages = Vec::new();
+                let read = signaling
+                    .reader
+                    .take(&bytes, |message| messages.push(message)); // DT-S-12
+                for message in messages {
+                    self.hear(now, &message);
+                }
+                if let Err(wrong) = read {
+                    self.fail(format!("the controller's stream cannot be read: {wrong}"));
+                }
+            }
+            SessionStream::Fin | SessionStream::Reset(_) | SessionStream::Stopped(_) => {
+                self.fail("the controller ended the stream".to_owned());
+            }
+            SessionStream::Opened | SessionStream::Written => {}
+        }
+    }
+
+    fn hear(&mut self, now: Duration, heard: &Described) {
+        let fields = &heard.fields;
+        match heard.frame {
+            "JoinResponse" => self.joined(now, fields),
+            "ParticipantJoined" => {
+                self.counters.others += 1;
+                self.subscribe_to(&fields["participant"]);
+            }
+            "ParticipantLeft" => self.counters.left += 1,
+            "StreamPublished" => {
+                let (id, stream) = (text(fields, "participant_id"), &fields["stream"]);
+                let signaling = self.link.as_ref().and_then(|link| link.signaling.as_ref());
+                if signaling.is_some_and(|signaling| signaling.participant == id) {
+                    self.counters.published += 1;
+                    self.answered(now);
+                } else {
+                    self.subscribe_to(&json!({ "streams": [stream] }));
+                }
+            }
+            "StreamSubscribed" => self.counters.subscribed += 1,
+            "ErrorMessage" => {
+                let (code, why) = (&fields["code"], text(fields, "message"));
+                let code = code.as_str().unwrap_or("an unknown code");
+                let waits = self
+                    .link
+                    .as_ref()
+                    .is_some_and(|link| link.answer_by.is_some());
+                match waits {
+                    true => self.fail(format!("the controller answered {code}: {why}")),
+                    false => self.counters.refused += 1,
+                }
+            }
+            // Nothing is made of how a stream is received; the reader knows no others.
+            _other => {}
+        }
+    }
+
+    fn joined(&mut self, now: Duration, fields: &serde_json::Map<String, Value>) {
+        self.counters.joined += 1;
+        self.failures = 0;
+        let token = fields["media_server"]["connection_token"].as_str();
+        let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
+        let participant = text(fields, "participant_id").to_owned();
+        self.with(|link| {
+            link.token = token;
+            if let Some(signaling) = &mut link.signaling {
+                signaling.participant = participant;
+            }
+        });
+        self.go("CONNECTED", "it joined");
+        let others = fields["existing_participants"].as_array();
+        for other in others.into_iter().flatten() {
+            self.counters.others += 1;
+            self.subscribe_to(other);
+        }
+        match self.settings.publishes {
+            Some(kind) => self.publish(kind),
+            None => self.answered(now),
+        }
+    }
+
+    fn publish(&mut self, kind: MediaKind) {
+        let id = self.random.uuid().to_string();
+        let (stream_type, codec) = match kind {
+            MediaKind::Audio | MediaKind::Datagrams => ("AUDIO", "opus"),
+            MediaKind::Video => ("VIDEO_CAMERA", "AV1"),
+        };
+        let stream = json!({
+            "stream_id": id, "stream_type": stream_type, "metadata": { "codec": codec },
+        });
+        self.say(message("PublishStream", stream));
+        self.with(|link| {
+            if let Some(signaling) = &mut link.signaling {
+                signaling.publishes = Some(id);
+            }
+        });
+    }
+
+    /// Subscribes to the streams of a participant, if it wants any.
+    fn subscribe_to(&mut self, participant: &Value) {
+        let streams = participant["streams"].as_array();
+        for stream in streams.into_iter().flatten() {
+            if self.settings.receives > 0 {
+                let fields = json!({ "stream_id": stream["stream_id"] });
+                self.say(message("SubscribeStream", fields));
+            }
+        }
+    }
+
+    fn say(&mut self, bytes: Vec<u8>) {
+        self.with(|link| {
+            let signaling = link.signaling.as_ref();
+            if let Some(stream) = signaling.and_then(|signaling| signaling.stream) {
+                link.web.write(stream, bytes);
+            }
+        });
+    }
+}

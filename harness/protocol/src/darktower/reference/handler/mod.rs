@@ -1,0 +1,497 @@
+//! The Media Handler: sources of media in, copies of them out to all who subscribe (specification,
+//! section 3). It never looks into a payload (DT-M-12).
+//!
+//! What a subscriber does not read waits here, up to a bound for each session. Past it the copy that grew
+//! is broken off with code 3, and begins again only with a new subscription: leaving frames out would
+//! give a decoder deltas without what they refer to, and a gap in the numbers. Publishers are read all the
+//! time, so that nobody else notices (DT-M-11).
+
+mod forwarding;
+
+use std::collections::BTreeMap;
+
+use serde::Serialize;
+use serde_json::json;
+use shakedown_wire::Reader;
+use uuid::Uuid;
+
+use super::sessions::{Context, Departure, Outgoing, SessionKey};
+use super::token::{Secret, Usage};
+use super::words::{ErrorCode, LENGTH, error_fields, message, text};
+use crate::darktower::frame::FRAME;
+use crate::darktower::{
+    Envelope, FrameHeader, MAX_MESSAGE, MediaItem, MediaReader, MessageReader, StreamCode,
+};
+use crate::streams::{OnStream, StreamId};
+
+/// Bytes that may wait for a session whose other side does not read; more than the largest frame.
+const MOST_WAITING: usize = 4 << 20;
+
+/// What a media stream begins with.
+pub(super) const MAGIC: [u8; 4] = *b"DART";
+
+/// What a handler is told.
+#[derive(Debug, Clone)]
+pub struct HandlerSettings {
+    pub secret: Secret,
+    /// Whether everybody gets all streams of the others in the meeting, where no controller says who
+    /// subscribes to what.
+    pub forwards_all: bool,
+}
+
+/// Serves all sessions of `/media`.
+#[derive(Debug)]
+pub struct Handler {
+    settings: HandlerSettings,
+    sessions: BTreeMap<SessionKey, Session>,
+    counters: HandlerCounters,
+}
+
+/// What a handler counts.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct HandlerCounters {
+    /// Sessions that showed a valid token.
+    pub authenticated: u64,
+    /// Tokens that were refused.
+    pub refused: u64,
+    /// Frames that came, on streams and in datagrams.
+    pub frames: u64,
+    /// Copies of frames that were sent on.
+    pub copies: u64,
+    /// Streams that were broken off, by code.
+    pub broken_off: BTreeMap<&'static str, u64>,
+    /// Most bytes that waited for a session at a time (DT-M-11).
+    pub most_waiting: usize,
+}
+
+#[derive(Debug)]
+struct Session {
+    state: State,
+    who: Option<Who>,
+    /// What the other side sends.
+    incoming: BTreeMap<StreamId, Incoming>,
+    /// What it gets.
+    copies: BTreeMap<StreamId, Forwarded>,
+    /// Sources of which it left too much unread, and in which subscription.
+    unread: BTreeMap<Source, u64>,
+}
+
+/// States as the specification names them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum State {
+    Authenticating,
+    Ready,
+    Active,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Who {
+    meeting: Uuid,
+    user: String,
+    jti: String,
+}
+
+/// A stream of media, by the session and the stream on which it comes.
+type Source = (SessionKey, StreamId);
+
+#[derive(Debug)]
+enum Incoming {
+    /// Not four bytes of it came.
+    New(Vec<u8>),
+    Auth(MessageReader),
+    Media {
+        reader: MediaReader,
+        header: Option<Header>,
+    },
+}
+
+/// A stream header that came.
+#[derive(Debug, Clone)]
+struct Header {
+    name: String,
+    bytes: Vec<u8>,
+}
+
+/// A source as one session gets it.
+#[derive(Debug)]
+struct Forwarded {
+    source: Source,
+    subscription: u64,
+    outgoing: Outgoing,
+}
+
+/// What came on a media stream.
+enum Piece {
+    Header(Header),
+    /// A frame, and whether a stream can begin with it.
+    Frame(Vec<u8>, bool),
+}
+
+impl State {
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Authenticating => "AUTHENTICATING",
+            Self::Ready => "READY",
+            Self::Active => "ACTIVE",
+        }
+    }
+}
+
+impl Session {
+    fn waiting(&self) -> usize {
+        let copies = self.copies.values();
+        copies.map(|copy| copy.outgoing.waiting()).sum()
+    }
+}
+
+impl Handler {
+    #[must_use]
+    pub fn new(settings: HandlerSettings) -> Self {
+        Self {
+            settings,
+            sessions: BTreeMap::new(),
+            counters: HandlerCounters::default(),
+        }
+    }
+
+    #[must_use]
+    pub const fn counters(&self) -> &HandlerCounters {
+        &self.counters
+    }
+
+    /// A session was accepted.
+    pub fn opened(&mut self, of: SessionKey, context: &mut Context<'_>) {
+        let session = Session {
+            state: State::Authenticating,
+            who: None,
+            incoming: BTreeMap::new(),
+            copies: BTreeMap::new(),
+            unread: BTreeMap::new(),
+        };
+        self.sessions.insert(of, session);
+        let (to, why) = (State::Authenticating.name(), "a session was asked for");
+        context.sessions.transition(of, "CONNECTING", to, why);
+    }
+
+    /// Something happened on a stream of a session; codes are those of WebTransport.
+    pub fn on_stream(
+        &mut self,
+        of: SessionKey,
+        stream: StreamId,
+        what: OnStream<'_>,
+        context: &mut Context<'_>,
+    ) {
+        let Some(session) = self.sessions.get_mut(&of) else {
+            return;
+        };
+        match what {
+            OnStream::Opened if stream.is_bidirectional() => {
+                context
+                    .sessions
+                    .reset(of, stream, StreamCode::InvalidFormat);
+                self.refuse(of, stream, StreamCode::InvalidFormat, context);
+            }
+            OnStream::Opened => {
+                session.incoming.insert(stream, Incoming::New(Vec::new()));
+            }
+            OnStream::Bytes(bytes) => self.read(of, stream, bytes, context),
+            OnStream::Fin => self.finish(of, stream, context),
+            OnStream::Reset(code) => {
+                if session.incoming.remove(&stream).is_some() {
+                    let code = u32::try_from(code).ok().and_then(StreamCode::from_number);
+                    let code = code.unwrap_or(StreamCode::InternalError);
+                    self.source_ends((of, stream), Some(code), context);
+                }
+            }
+            // Nobody wants it any more: it begins again with a new subscription.
+            OnStream::Stopped(_) => {
+                if let Some(copy) = session.copies.remove(&stream) {
+                    session.unread.insert(copy.source, copy.subscription);
+                    let code = StreamCode::Graceful;
+                    context.sessions.reset(of, stream, code);
+                }
+            }
+            OnStream::Written => {
+                if let Some(copy) = session.copies.get_mut(&stream) {
+                    copy.outgoing.written(context);
+                    if copy.outgoing.is_over() {
+                        session.copies.remove(&stream);
+                    }
+                }
+            }
+        }
+    }
+
+    /// A datagram of a session came.
+    pub fn on_datagram(&mut self, of: SessionKey, bytes: &[u8], context: &mut Context<'_>) {
+        let Some(session) = self.sessions.get(&of) else {
+            return;
+        };
+        match (session.who.clone(), audio_frame(bytes)) {
+            // DT-M-14
+            (Some(who), Some(name)) => self.forward_datagram((of, &who), &name, bytes, context),
+            // What is neither a frame nor a word is dropped.
+            (who, _) => {
+                let Ok(auth) = Envelope::MediaAuth.decode(bytes, 0) else {
+                    return;
+                };
+                let token = text(&auth.fields, "connection_token");
+                if token.is_empty() {
+                    return;
+                }
+                let answer = match who.filter(|who| self.is_token_of(who, token, context)) {
+                    // The answer may be lost on its way, and is asked for again.
+                    Some(who) => accepted(&participant_id(&who, context)),
+                    None => self.authenticate(of, token, context).0,
+                };
+                let answer = answer.get(LENGTH..).unwrap_or_default();
+                context.sessions.datagram(of, answer);
+            }
+        }
+    }
+
+    /// A session is over.
+    pub fn closed(&mut self, of: SessionKey, how: Departure, context: &mut Context<'_>) {
+        let Some(session) = self.sessions.remove(&of) else {
+            return;
+        };
+        let code = match how {
+            Departure::Clean => None,
+            Departure::Lost => Some(StreamCode::InternalError),
+        };
+        for stream in session.incoming.into_keys() {
+            self.source_ends((of, stream), code, context);
+        }
+        let (from, why) = (session.state.name(), "the session is over");
+        context.sessions.transition(of, from, "CLOSED", why);
+    }
+
+    /// Ends all streams, then the sessions (DT-M-13).
+    pub fn stop(&mut self, context: &mut Context<'_>) {
+        for (of, session) in std::mem::take(&mut self.sessions) {
+            for mut copy in session.copies.into_values() {
+                copy.outgoing.end(context);
+            }
+            let code = StreamCode::Graceful;
+            context.sessions.close(of, code, "the handler ends");
+            let from = session.state.name();
+            context.sessions.transition(of, from, "CLOSED", "it ends");
+        }
+    }
+
+    fn read(&mut self, of: SessionKey, stream: StreamId, bytes: &[u8], context: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(&of) else {
+            return;
+        };
+        let is_known = session.who.is_some();
+        match session.incoming.get_mut(&stream) {
+            None => {}
+            Some(Incoming::New(first)) => {
+                first.extend_from_slice(bytes);
+                let Some(start) = first.first_chunk::<4>() else {
+                    return;
+                };
+                let incoming = match (*start, is_known) {
+                    (MAGIC, true) => Incoming::Media {
+                        reader: MediaReader::default(),
+                        header: None,
+                    },
+                    (start, _) if (1..=MAX_MESSAGE).contains(&u32::from_be_bytes(start)) => {
+                        Incoming::Auth(MessageReader::new(Envelope::MediaAuth))
+                    }
+                    (_, true) => {
+                        return self.refuse(of, stream, StreamCode::InvalidFormat, context); // DT-M-05
+                    }
+                    // DT-M-03
+                    (_, false) => {
+                        let code = StreamCode::AuthenticationFailed;
+                        return self.refuse(of, stream, code, context);
+                    }
+                };
+                let first = std::mem::take(first);
+                session.incoming.insert(stream, incoming);
+                self.read(of, stream, &first, context);
+            }
+            Some(Incoming::Auth(reader)) => {
+                let mut heard = None;
+                let read = reader.take(bytes, |auth| {
+                    heard.get_or_insert(auth);
+                });
+                match (heard, read) {
+                    (Some(auth), _) => {
+                        session.incoming.remove(&stream);
+                        let token = text(&auth.fields, "connection_token");
+                        let (answer, is_valid) = self.authenticate(of, token, context);
+                        if let Some(to) = context.sessions.open(of) {
+                            context.sessions.write(of, to, answer);
+                            context.sessions.fin(of, to);
+                        }
+                        if !is_valid {
+                            let code = StreamCode::AuthenticationFailed;
+                            self.refuse(of, stream, code, context); // DT-M-02
+                        }
+                    }
+                    (None, Ok(())) => {}
+                    (None, Err(_)) => {
+                        let code = match is_known {
+                            true => StreamCode::InvalidFormat,
+                            false => StreamCode::AuthenticationFailed,
+                        };
+                        self.refuse(of, stream, code, context);
+                    }
+                }
+            }
+            Some(Incoming::Media { reader, .. }) => {
+                let mut pieces = Vec::new();
+                let read = reader.take(bytes, |item, bytes| pieces.push(piece(&item, bytes)));
+                for piece in pieces {
+                    self.take(of, stream, piece, context);
+                }
+                // DT-M-05, DT-M-09
+                if let Err(wrong) = read {
+                    self.refuse(of, stream, StreamCode::of(&wrong), context);
+                }
+            }
+        }
+    }
+
+    /// The other side ends a stream.
+    fn finish(&mut self, of: SessionKey, stream: StreamId, context: &mut Context<'_>) {
+        let session = self.sessions.get_mut(&of);
+        match session.and_then(|session| session.incoming.remove(&stream)) {
+            Some(Incoming::Media { reader, .. }) => {
+                let code = reader.finish().err().map(|wrong| StreamCode::of(&wrong)); // DT-M-05
+                self.source_ends((of, stream), code, context);
+            }
+            // It says nothing any more.
+            Some(Incoming::New(_) | Incoming::Auth(_)) | None => {}
+        }
+    }
+
+    /// Nothing more is taken of a stream, and copies of it are broken off.
+    fn refuse(
+        &mut self,
+        of: SessionKey,
+        stream: StreamId,
+        code: StreamCode,
+        context: &mut Context<'_>,
+    ) {
+        if let Some(session) = self.sessions.get_mut(&of) {
+            session.incoming.remove(&stream);
+        }
+        *self.counters.broken_off.entry(code.name()).or_default() += 1;
+        context.sessions.stop_sending(of, stream, code);
+        self.source_ends((of, stream), Some(code), context);
+    }
+
+    /// Whether a token is the one that this session has shown.
+    fn is_token_of(&self, who: &Who, token: &str, context: &Context<'_>) -> bool {
+        let claims = self.settings.secret.verify(token, Usage::Media, context.at);
+        claims.is_ok_and(|claims| claims.jti == who.jti)
+    }
+
+    /// Who shows a token is known from then on (DT-M-02). The answer, and whether the token is valid.
+    fn authenticate(
+        &mut self,
+        of: SessionKey,
+        token: &str,
+        context: &mut Context<'_>,
+    ) -> (Vec<u8>, bool) {
+        let claims = self.settings.secret.verify(token, Usage::Media, context.at);
+        let used = claims.ok().and_then(|claims| {
+            let who = Who {
+                meeting: Uuid::try_parse(&claims.mid).ok()?,
+                user: claims.sub.clone(),
+                jti: claims.jti.clone(),
+            };
+            let known = self.sessions.get(&of)?.who.as_ref();
+            let is_same = |known: &Who| (known.meeting, &known.user) == (who.meeting, &who.user);
+            let may = known.is_none_or(is_same) && context.store.use_token(&claims, context.at);
+            may.then_some(who)
+        });
+        let Some(who) = used else {
+            self.counters.refused += 1;
+            let why = "Invalid or expired connection token";
+            let error = error_fields(ErrorCode::Unauthorized, why);
+            let answer = message("MediaAuthResult", json!({ "ok": false, "error": error }));
+            return (answer, false);
+        };
+        self.counters.authenticated += 1;
+        let answer = accepted(&participant_id(&who, context));
+        if let Some(session) = self.sessions.get_mut(&of) {
+            session.who = Some(who);
+        }
+        self.go(of, State::Ready, "its token is valid", context);
+        (answer, true)
+    }
+
+    fn take(&mut self, of: SessionKey, stream: StreamId, piece: Piece, context: &mut Context<'_>) {
+        let Some(session) = self.sessions.get_mut(&of) else {
+            return;
+        };
+        let (Some(Incoming::Media { header, .. }), Some(who)) =
+            (session.incoming.get_mut(&stream), &session.who)
+        else {
+            return;
+        };
+        match piece {
+            Piece::Header(came) => {
+                let who = who.clone();
+                *header = Some(came.clone());
+                self.begins(of, stream, &who, &came.name, context);
+            }
+            Piece::Frame(bytes, may_begin) => {
+                if let (Some(header), who) = (header.clone(), who.clone()) {
+                    self.counters.frames += 1;
+                    self.forward((of, stream), &who, &header, (&bytes, may_begin), context);
+                }
+            }
+        }
+        self.go(of, State::Active, "media came", context);
+    }
+
+    fn go(&mut self, of: SessionKey, to: State, why: &'static str, context: &mut Context<'_>) {
+        if let Some(session) = self.sessions.get_mut(&of)
+            && !matches!((session.state, to), (State::Active, _))
+        {
+            let from = std::mem::replace(&mut session.state, to);
+            if from != to {
+                context.sessions.transition(of, from.name(), to.name(), why);
+            }
+        }
+    }
+}
+
+fn accepted(participant: &str) -> Vec<u8> {
+    let fields = json!({ "ok": true, "participant_id": participant });
+    message("MediaAuthResult", fields)
+}
+
+/// The participant that a user is; its name where nobody knows it as one.
+fn participant_id(who: &Who, context: &Context<'_>) -> String {
+    let known = context.store.participant(who.meeting, &who.user);
+    known.map_or_else(|| who.user.clone(), |known| known.id.to_string())
+}
+
+fn name_of(stream_id: &[u8; 16]) -> String {
+    Uuid::from_bytes(*stream_id).to_string()
+}
+
+fn piece(item: &MediaItem<'_>, bytes: &[u8]) -> Piece {
+    match item {
+        MediaItem::Header(header) => Piece::Header(Header {
+            name: name_of(header.stream_id),
+            bytes: bytes.to_vec(),
+        }),
+        // A delta refers to frames before it (DT-M-08).
+        MediaItem::Frame(header, _) => Piece::Frame(bytes.to_vec(), header.frame_type != 2),
+    }
+}
+
+/// The stream of the audio frame that a datagram is, if it is a whole one.
+pub(super) fn audio_frame(bytes: &[u8]) -> Option<String> {
+    let mut reader = Reader::new(bytes);
+    let header = FrameHeader::decode(&mut reader, &FRAME).ok()?;
+    let is_whole = reader.rest().len() == header.payload_length as usize;
+    (is_whole && header.frame_type == 0).then(|| name_of(header.stream_id))
+}

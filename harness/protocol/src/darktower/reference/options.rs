@@ -1,0 +1,109 @@
+//! What the reference can be told: its name, what it means of an implementation, and the flags of
+//! `connect` and `serve`.
+
+use uuid::Uuid;
+
+use super::settings::{ClientSettings, ServerSettings, Service, meetings};
+use super::token::Secret;
+use crate::ReferenceSettings;
+use crate::setting::{ProtocolOption, keep, number, settings, span};
+
+/// What is told to either side.
+#[derive(Debug, Default)]
+pub(super) struct Given {
+    pub(super) server: ServerSettings,
+    pub(super) client: ClientSettings,
+}
+
+settings! { Given, () = ();
+    secret "TEXT" => |to, value| to.set_secret(value), {
+        connect "The secret that tokens are signed with, where none is given [default: darktower]"
+        serve "The secret that tokens are signed with [default: darktower]"
+    }
+    meetings "LIST" => |to, value| keep(&mut to.server.meetings, meetings(value)), {
+        serve "Meetings, with commas between: ID, ID:CAPACITY or ID:ended [default: 6d656574-0000-4000-8000-000000000001:100]"
+    }
+    controller_url "URL" => |to, value| keep(&mut to.server.controller_url, Ok(Some(value.to_owned()))), {
+        serve "Where meetings are joined [default: here]"
+    }
+    media_url "URL" => |to, value| keep(&mut to.server.media_url, Ok(Some(value.to_owned()))), {
+        serve "Where media goes [default: here]"
+    }
+    token_lifetime "TIME" => |to, value| keep(&mut to.server.lifetime, span(value)), {
+        serve "How long a token is valid [default: 300s]"
+    }
+    meeting "ID" => |to, value| keep(&mut to.client.meeting, uuid(value)), {
+        connect "The meeting [default: 6d656574-0000-4000-8000-000000000001]"
+    }
+    user "NAME" => |to, value| keep(&mut to.client.user, Ok(value.to_owned())), {
+        connect "The user, where a token is made [default: a UUID]"
+    }
+    token "JWT" => |to, value| keep(&mut to.client.token, Ok(Some(value.to_owned()))), {
+        connect "The token for the first service that is asked [default: made with the secret]"
+    }
+    publish "KIND" => |to, value| keep(&mut to.client.publishes, value.parse().map(Some)), {
+        connect "Publish a stream (mc) and send it (mh): audio, video, or audio in datagrams (datagrams)"
+    }
+    frames "N" => |to, value| keep(&mut to.client.frames, number(value, 0, u32::MAX)), {
+        connect "Frames to send [default: 10]"
+    }
+    interval "TIME" => |to, value| keep(&mut to.client.interval, span(value)), {
+        connect "Time from one frame to the next [default: 20ms]"
+    }
+    payload "N" => |to, value| keep(&mut to.client.payload, number(value, 0, super::super::MAX_PAYLOAD)), {
+        connect "Bytes of a frame's payload [default: 100]"
+    }
+    receive "N" => |to, value| keep(&mut to.client.receives, number(value, 0, u32::MAX)), {
+        connect "Subscribe to all streams (mc), and stay until so many frames came (mh) [default: 0]"
+    }
+    stay => |to, _| keep(&mut to.client.stays, Ok(true)), {
+        connect "Stay in the meeting when everything is done, until the server ends it"
+    }
+}
+
+impl Given {
+    /// What `settings` say; what they do not say is as it is by default.
+    ///
+    /// # Errors
+    /// A sentence for people that names the setting.
+    pub(super) fn new(settings: &ReferenceSettings) -> Result<Self, String> {
+        let mut given = Self::default();
+        let services = Service::of_mode(&settings.mode)?;
+        given.server.services.clone_from(&services);
+        given.client.services = services;
+        given.server.seed = settings.seed;
+        given.client.seed = settings.seed;
+        given.server.epoch = settings.epoch;
+        given.client.epoch = settings.epoch;
+        if let Some(peer) = settings.peer {
+            given.client.authority = peer.to_string();
+        }
+        let options = settings
+            .options
+            .iter()
+            .map(|written| written.split_once('=').unwrap_or((written, "")));
+        let extra = settings
+            .extra
+            .iter()
+            .map(|(name, value)| (name.as_str(), value.as_str()));
+        for (name, value) in options.chain(extra) {
+            let row = ROWS.iter().find(|(known, ..)| *known == name);
+            let set = row.map_or_else(
+                || Err("is no setting".to_owned()),
+                |(.., set)| set(&mut given, value),
+            );
+            set.map_err(|problem| format!("{name} {value:?}: {problem}"))?;
+        }
+        Ok(given)
+    }
+
+    fn set_secret(&mut self, value: &str) -> Result<(), String> {
+        self.server.secret = Secret::new(value);
+        self.client.secret = Secret::new(value);
+        Ok(())
+    }
+}
+
+fn uuid(value: &str) -> Result<Uuid, String> {
+    Uuid::try_parse(value).map_err(|_| "is no UUID".to_owned())
+}

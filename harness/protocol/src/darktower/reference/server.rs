@@ -1,0 +1,486 @@
+//! The three services on one port: which of them a path is for, and what QUIC and HTTP/3 have to do with
+//! it.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::time::Duration;
+
+use serde_json::json;
+
+use super::super::StreamCode;
+use super::controller::{Controller, ControllerSettings};
+use super::handler::{Handler, HandlerSettings};
+use super::information::{Information, InformationSettings, Request};
+use super::sessions::{Context, Departure, SessionKey, Sessions};
+use super::settings::{ServerSettings, Service};
+use super::store::Memory;
+use super::{CONTROLLER, HANDLER};
+use crate::machine::{Failure, Outcome};
+use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+use crate::web::{Field, SessionClose, SessionStream, Web, WebCode, WebEvent};
+
+/// Serves the services of its mode.
+#[derive(Debug)]
+pub struct Server {
+    settings: ServerSettings,
+    wires: Wires,
+    /// Which service a session is with.
+    sessions: BTreeMap<SessionKey, Service>,
+    store: Memory,
+    information: Information,
+    controller: Controller,
+    handler: Handler,
+    connections: u64,
+    requests: u64,
+    is_stopped: bool,
+}
+
+/// The connections as the services use them.
+#[derive(Debug, Default)]
+struct Wires {
+    webs: BTreeMap<ConnectionNumber, Web>,
+    outputs: VecDeque<Output>,
+}
+
+impl Server {
+    /// A server to which nobody has connected.
+    #[must_use]
+    pub fn new(settings: ServerSettings) -> Self {
+        let (secret, lifetime, seed) = (&settings.secret, settings.lifetime, settings.seed);
+        Self {
+            wires: Wires::default(),
+            sessions: BTreeMap::new(),
+            store: Memory::new(settings.meetings.iter().copied()),
+            information: Information::new(InformationSettings {
+                secret: secret.clone(),
+                lifetime,
+                seed,
+            }),
+            controller: Controller::new(ControllerSettings {
+                secret: secret.clone(),
+                lifetime,
+                seed,
+            }),
+            handler: Handler::new(HandlerSettings {
+                secret: secret.clone(),
+                forwards_all: !settings.services.contains(&Service::Controller),
+            }),
+            connections: 0,
+            requests: 0,
+            is_stopped: false,
+            settings,
+        }
+    }
+
+    /// The services that it offers.
+    #[must_use]
+    pub fn services(&self) -> &[Service] {
+        &self.settings.services
+    }
+
+    fn connected(&mut self, connection: ConnectionNumber) {
+        self.connections += 1;
+        let mut web = Web::server(connection);
+        web.connected();
+        self.wires.webs.insert(connection, web);
+        self.wires.drain(connection);
+    }
+
+    /// Lets the services hear what came of an input.
+    fn hear(&mut self, at: Duration, connection: ConnectionNumber) {
+        self.wires.drain(connection);
+        while let Some(web) = self.wires.webs.get_mut(&connection)
+            && let Some(event) = web.poll_event()
+        {
+            let key = |session| SessionKey {
+                connection,
+                session,
+            };
+            match event {
+                WebEvent::Request { stream, fields, .. } => {
+                    self.answer(at, connection, stream, &fields);
+                }
+                WebEvent::SessionRequested { session, fields } => {
+                    self.requested(at, key(session), &fields);
+                }
+                WebEvent::SessionClosed { session, close } => {
+                    // Who closes says so; who breaks the stream off does not.
+                    let how = match close {
+                        Some(_) => Departure::Clean,
+                        None => Departure::Lost,
+                    };
+                    self.session_closed(at, key(session), how);
+                }
+                WebEvent::Stream {
+                    session,
+                    stream,
+                    what,
+                } => self.on_stream(at, key(session), stream, &what),
+                WebEvent::Datagram { session, bytes } => {
+                    let of = key(session);
+                    if self.sessions.get(&of) == Some(&Service::Handler) {
+                        let (handler, mut context) = self.handler(at);
+                        handler.on_datagram(of, &bytes, &mut context);
+                    }
+                }
+                WebEvent::Failed { code, why } => {
+                    let cause = code.name();
+                    let outcome = Outcome::Failed(Failure {
+                        cause,
+                        message: why,
+                    });
+                    self.gone(at, connection, Departure::Lost, outcome);
+                }
+                // A server asks for nothing.
+                WebEvent::Response { .. }
+                | WebEvent::NoResponse { .. }
+                | WebEvent::SessionOpened { .. }
+                | WebEvent::SessionRefused { .. } => {}
+            }
+            self.wires.drain(connection);
+        }
+    }
+
+    fn answer(
+        &mut self,
+        at: Duration,
+        connection: ConnectionNumber,
+        stream: StreamId,
+        fields: &[Field],
+    ) {
+        self.requests += 1;
+        let (status, body) = if self.settings.services.contains(&Service::Information) {
+            let url = self.settings.controller_url.clone();
+            let url = url.unwrap_or_else(|| url_here(fields, CONTROLLER));
+            let request = Request {
+                method: value(fields, ":method").unwrap_or_default(),
+                path: value(fields, ":path").unwrap_or_default(),
+                authorization: value(fields, "authorization"),
+            };
+            let answer = self.information.answer(&request, &url, at, &self.store);
+            (answer.status, answer.body.to_string())
+        } else {
+            (404, String::new())
+        };
+        if let Some(web) = self.wires.webs.get_mut(&connection) {
+            let fields = [
+                (":status", status.to_string()),
+                ("content-type", "application/json".to_owned()),
+                ("content-length", body.len().to_string()),
+            ];
+            let fields = fields.map(|(name, value)| (name.to_owned(), value));
+            web.respond(stream, &fields, body.as_bytes());
+        }
+    }
+
+    fn requested(&mut self, at: Duration, of: SessionKey, fields: &[Field]) {
+        let path = value(fields, ":path").unwrap_or_default();
+        let path = path.split('?').next().unwrap_or_default();
+        let services = [
+            (CONTROLLER, Service::Controller),
+            (HANDLER, Service::Handler),
+        ];
+        let service = services
+            .iter()
+            .find(|(known, service)| *known == path && self.settings.services.contains(service));
+        let Some(web) = self.wires.webs.get_mut(&of.connection) else {
+            return;
+        };
+        let Some((_, service)) = service else {
+            return web.reject(of.session, 404);
+        };
+        self.sessions.insert(of, *service);
+        web.accept(of.session);
+        self.wires.drain(of.connection);
+        match service {
+            Service::Controller => {
+                let url = self.settings.media_url.clone();
+                let url = url.unwrap_or_else(|| url_here(fields, HANDLER));
+                let (controller, mut context) = self.controller(at);
+                controller.opened(of, url, &mut context);
+            }
+            Service::Handler => {
+                let (handler, mut context) = self.handler(at);
+                handler.opened(of, &mut context);
+            }
+            Service::Information => {}
+        }
+    }
+
+    fn on_stream(&mut self, at: Duration, of: SessionKey, stream: StreamId, what: &SessionStream) {
+        let code =
+            |code: &Option<u32>| u64::from(code.unwrap_or(StreamCode::InternalError.number()));
+        let what = match what {
+            SessionStream::Opened => OnStream::Opened,
+            SessionStream::Bytes(bytes) => OnStream::Bytes(bytes),
+            SessionStream::Fin => OnStream::Fin,
+            SessionStream::Reset(given) => OnStream::Reset(code(given)),
+            SessionStream::Stopped(given) => OnStream::Stopped(code(given)),
+            SessionStream::Written => OnStream::Written,
+        };
+        match self.sessions.get(&of) {
+            Some(Service::Controller) => {
+                let (controller, mut context) = self.controller(at);
+                controller.on_stream(of, stream, what, &mut context);
+            }
+            Some(Service::Handler) => {
+                let (handler, mut context) = self.handler(at);
+                handler.on_stream(of, stream, what, &mut context);
+            }
+            Some(Service::Information) | None => {}
+        }
+    }
+
+    fn session_closed(&mut self, at: Duration, of: SessionKey, how: Departure) {
+        match self.sessions.remove(&of) {
+            Some(Service::Controller) => {
+                let (controller, mut context) = self.controller(at);
+                controller.closed(of, how, &mut context);
+            }
+            Some(Service::Handler) => {
+                let (handler, mut context) = self.handler(at);
+                handler.closed(of, how, &mut context);
+            }
+            Some(Service::Information) | None => {}
+        }
+    }
+
+    /// A connection is over.
+    fn gone(
+        &mut self,
+        at: Duration,
+        connection: ConnectionNumber,
+        how: Departure,
+        outcome: Outcome,
+    ) {
+        if self.wires.webs.remove(&connection).is_none() {
+            return;
+        }
+        let sessions = self.sessions.keys().copied();
+        let sessions: Vec<_> = sessions.filter(|of| of.connection == connection).collect();
+        for of in sessions {
+            self.session_closed(at, of, how);
+        }
+        let ended = Output::Ended {
+            connection,
+            outcome,
+        };
+        self.wires.outputs.push_back(ended);
+    }
+
+    fn stop(&mut self, at: Duration) {
+        self.is_stopped = true;
+        let (handler, mut context) = self.handler(at);
+        handler.stop(&mut context);
+        let connections: Vec<_> = self.wires.webs.keys().copied().collect();
+        for of in self.sessions.keys().copied().collect::<Vec<_>>() {
+            if self.sessions.get(&of) == Some(&Service::Controller) {
+                self.wires
+                    .close(of, StreamCode::Graceful, "the server ends");
+            }
+        }
+        for connection in connections {
+            self.wires.outputs.push_back(Output::Close {
+                connection,
+                code: WebCode::NoError.number(),
+                reason: "the server ends".to_owned(),
+            });
+            self.gone(at, connection, Departure::Clean, Outcome::Completed);
+        }
+    }
+
+    fn controller(&mut self, at: Duration) -> (&mut Controller, Context<'_>) {
+        let context = Context {
+            at,
+            store: &mut self.store,
+            sessions: &mut self.wires,
+        };
+        (&mut self.controller, context)
+    }
+
+    fn handler(&mut self, at: Duration) -> (&mut Handler, Context<'_>) {
+        let context = Context {
+            at,
+            store: &mut self.store,
+            sessions: &mut self.wires,
+        };
+        (&mut self.handler, context)
+    }
+}
+
+impl StreamMachine for Server {
+    fn handle(&mut self, now: Duration, input: Input<'_>) {
+        let at = self.settings.epoch.saturating_add(now);
+        match input {
+            Input::Incoming { connection, .. } => {
+                let answer = match self.is_stopped {
+                    true => Output::Refuse(connection),
+                    false => Output::Admit(connection),
+                };
+                self.wires.outputs.push_back(answer);
+            }
+            Input::Connected { connection } => self.connected(connection),
+            Input::Stream {
+                connection,
+                stream,
+                what,
+            } => {
+                if let Some(web) = self.wires.webs.get_mut(&connection) {
+                    web.on_stream(stream, what);
+                    self.hear(at, connection);
+                }
+            }
+            Input::Datagram { connection, bytes } => {
+                if let Some(web) = self.wires.webs.get_mut(&connection) {
+                    web.on_datagram(bytes);
+                    self.hear(at, connection);
+                }
+            }
+            Input::Closed { connection, why } => {
+                let (how, outcome) = end(why);
+                self.gone(at, connection, how, outcome);
+            }
+            Input::Tick => {}
+            Input::Stop => self.stop(at),
+        }
+    }
+
+    fn poll(&mut self) -> Option<Output> {
+        self.wires.outputs.pop_front()
+    }
+
+    fn deadline(&self) -> Option<Duration> {
+        None
+    }
+
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        let Some(web) = self.wires.webs.get(&connection) else {
+            return true;
+        };
+        let mut sessions = self.sessions.keys();
+        web.reads(stream)
+            && sessions.all(|of| of.connection != connection || self.controller.reads(*of, stream))
+    }
+
+    fn is_finished(&self) -> bool {
+        self.is_stopped
+    }
+
+    fn counters(&self) -> serde_json::Value {
+        json!({
+            "connections": self.connections,
+            "requests": self.requests,
+            "signaling": self.controller.counters(),
+            "media": self.handler.counters(),
+        })
+    }
+}
+
+impl Wires {
+    /// What a connection wants of QUIC leaves in the order in which it was asked for.
+    fn drain(&mut self, connection: ConnectionNumber) {
+        if let Some(web) = self.webs.get_mut(&connection) {
+            self.outputs
+                .extend(std::iter::from_fn(|| web.poll_output()));
+        }
+    }
+
+    fn with<T>(&mut self, of: SessionKey, act: impl FnOnce(&mut Web) -> T) -> Option<T> {
+        let done = self.webs.get_mut(&of.connection).map(act);
+        self.drain(of.connection);
+        done
+    }
+}
+
+impl Sessions for Wires {
+    fn open(&mut self, of: SessionKey) -> Option<StreamId> {
+        self.with(of, |web| web.open(of.session, true))
+    }
+
+    fn write(&mut self, of: SessionKey, stream: StreamId, bytes: Vec<u8>) {
+        self.with(of, |web| web.write(stream, bytes));
+    }
+
+    fn fin(&mut self, of: SessionKey, stream: StreamId) {
+        self.with(of, |web| web.fin(stream));
+    }
+
+    fn reset(&mut self, of: SessionKey, stream: StreamId, code: StreamCode) {
+        self.with(of, |web| web.reset(stream, code.number()));
+    }
+
+    fn stop_sending(&mut self, of: SessionKey, stream: StreamId, code: StreamCode) {
+        self.with(of, |web| web.stop_sending(stream, code.number()));
+    }
+
+    fn datagram(&mut self, of: SessionKey, bytes: &[u8]) {
+        self.with(of, |web| web.datagram(of.session, bytes));
+    }
+
+    fn close(&mut self, of: SessionKey, code: StreamCode, reason: &str) {
+        let close = SessionClose {
+            code: code.number(),
+            reason: reason.to_owned(),
+        };
+        self.with(of, |web| web.close(of.session, &close));
+    }
+
+    fn transition(
+        &mut self,
+        of: SessionKey,
+        from: &'static str,
+        to: &'static str,
+        why: &'static str,
+    ) {
+        self.outputs.push_back(Output::Transition {
+            connection: of.connection,
+            from,
+            to,
+            why,
+        });
+    }
+}
+
+/// The value of a header field, if it is there.
+pub(super) fn value<'a>(fields: &'a [Field], name: &str) -> Option<&'a str> {
+    let found = fields.iter().find(|(known, _)| known == name);
+    found.map(|(_, value)| value.as_str())
+}
+
+/// A path of the server that was asked.
+fn url_here(fields: &[Field], path: &str) -> String {
+    let authority = value(fields, ":authority").unwrap_or_default();
+    format!("https://{authority}{path}")
+}
+
+/// What it means that a connection ended so.
+pub(super) fn end(why: Closing<'_>) -> (Departure, Outcome) {
+    let failed = |cause, message: String| {
+        let outcome = Outcome::Failed(Failure { cause, message });
+        (Departure::Lost, outcome)
+    };
+    let text = |reason| String::from_utf8_lossy(reason).into_owned();
+    match why {
+        Closing::Application { code, .. } if code == WebCode::NoError.number() => {
+            (Departure::Clean, Outcome::Completed)
+        }
+        Closing::Application { code, reason } => {
+            let name = WebCode::from_number(code).map_or("closed", WebCode::name);
+            failed(
+                name,
+                format!("closed with code {code:#x}: {}", text(reason)),
+            )
+        }
+        Closing::Transport { code, reason } => {
+            let message = format!("QUIC closed it with code {code:#x}: {}", text(reason));
+            failed("transport", message)
+        }
+        Closing::TimedOut => failed(
+            "timeout",
+            "the other side was not heard any more".to_owned(),
+        ),
+        Closing::Refused => failed("refused", "the other side refused it".to_owned()),
+        Closing::Reset => failed("reset", "the other side lost its state".to_owned()),
+        Closing::NotBegun(why) => failed("not begun", why.to_owned()),
+        Closing::Other(why) => failed("other", why.to_owned()),
+    }
+}
