@@ -161,6 +161,11 @@ impl Configuration {
             .datagram_receive_buffer_size((is_tester || transport.datagrams).then_some(DATAGRAMS))
             // Merged datagrams cannot be told apart in a capture.
             .enable_segmentation_offload(false);
+        if let Some([stream, connection]) = transport.windows {
+            config
+                .stream_receive_window(VarInt::from_u32(stream))
+                .receive_window(VarInt::from_u32(connection));
+        }
         if let Some(window) = window {
             config.stream_receive_window(VarInt::from_u32(window));
         }

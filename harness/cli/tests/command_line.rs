@@ -104,7 +104,10 @@ fn a_wrong_name_is_told_with_where_the_right_ones_are() {
             "run mediastream/3way/respnder",
             "did you mean `mediastream/3way/responder`?",
         ),
-        ("run --protocol foo", "there are `mediastream` and `proton`"),
+        (
+            "run --protocol foo",
+            "there are `darktower`, `mediastream` and `proton`",
+        ),
         ("run --mode 3wy", "did you mean `3way`?"),
     ];
     for (call, expected) in cases {

@@ -173,7 +173,7 @@ fn every_requirement_that_can_be_seen_has_a_scenario_for_each_role_and_mode() {
                 let is_tested = naming.into_iter().flatten().any(|loaded| {
                     let needs = &loaded.scenario.iut;
                     let is_any = needs.mode == Protocol::ANY_MODE;
-                    needs.role == role && (is_any || needs.mode == *mode)
+                    needs.role == role && (is_any || needs.mode.split(',').any(|one| one == mode))
                 });
                 if !is_tested {
                     missing.push(format!("{} {mode} {role}", requirement.id));
@@ -240,12 +240,17 @@ fn a_selection_keeps_what_every_part_of_it_wants() {
     let start3 = select(names(&["mediastream/start3"])).unwrap();
     let several = select(names(&["mediastream/3way,start3"])).unwrap();
     let proton = select(names(&["proton/any", "proton/push", "proton/pull"])).unwrap();
-    assert_eq!(legacy + three_way + start3 + several + proton, all);
+    let darktower = select(names(&["darktower"])).unwrap();
+    assert_eq!(
+        legacy + three_way + start3 + several + proton + darktower,
+        all
+    );
     assert_eq!(
         select(names(&[
             "mediastream/legacy/*",
             "mediastream/*",
-            "proton/*"
+            "proton/*",
+            "darktower/*"
         ])),
         Ok(all)
     );

@@ -42,4 +42,8 @@ pub use tolerance::Tolerance;
 pub use twin::Twin;
 
 /// Every protocol, in the order in which they are listed.
-pub static PROTOCOLS: [&Protocol; 2] = [&mediastream::PROTOCOL, &proton::PROTOCOL];
+pub static PROTOCOLS: [&Protocol; 3] = [
+    &mediastream::PROTOCOL,
+    &proton::PROTOCOL,
+    &darktower::PROTOCOL,
+];

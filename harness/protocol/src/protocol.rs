@@ -147,6 +147,9 @@ pub struct Transport {
     pub aliases: &'static [&'static str],
     /// Whether the other side may send datagrams.
     pub datagrams: bool,
+    /// Bytes that the other side may send on a stream, and on all of a connection, before they are read
+    /// (receive windows); the transport's own measures if `None`.
+    pub windows: Option<[u32; 2]>,
     /// Whether HTTP/3 stands between, and sessions of WebTransport carry the protocol's streams.
     pub web: bool,
 }

@@ -8,6 +8,7 @@ use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
 use super::Settings;
+use super::virtual_run::EPOCH;
 use crate::reference::reference;
 use crate::scenario::Scenario;
 
@@ -97,7 +98,7 @@ impl ReferenceProcess {
             stream: settings.stream_of(scenario),
             peer: peer.filter(|_| needs.role == Role::Initiator),
             seed,
-            epoch: self.started,
+            epoch: EPOCH.saturating_add(self.started),
             extra,
         };
         let machine = reference(protocol, &of_machine, Security::Seeded(seed), None)?;

@@ -27,7 +27,7 @@ const EXIT_DELAY: Duration = Duration::from_millis(1);
 /// How long a restart takes.
 const RESTART_DELAY: Duration = Duration::from_millis(10);
 /// The time of day at which virtual time is 0, as tokens have it: 2026-01-01. Captures begin at 0.
-const EPOCH: Duration = Duration::from_secs(1_767_225_600);
+pub(super) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 /// Virtual time after which a scenario is given up.
 const LIMIT: Duration = Duration::from_secs(3_600);
 /// Events after which a scenario is given up.

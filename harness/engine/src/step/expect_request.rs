@@ -101,6 +101,7 @@ pub(super) fn as_message(fields: &[Field], body: &[u8]) -> Value {
     let first = Map::from_iter([
         ("method".to_owned(), named(":method")),
         ("path".to_owned(), named(":path")),
+        ("authority".to_owned(), named(":authority")),
     ]);
     http::message(first, fields, body)
 }

@@ -14,12 +14,14 @@ mod message;
 mod message_reader;
 pub mod monitor;
 pub mod reference;
+mod values;
 mod vocabulary;
 mod words;
 
 use std::sync::LazyLock;
 
 use crate::requirement::Requirement;
+use crate::{Protocol, Reference, Watcher};
 
 pub use code::StreamCode;
 pub use frame::{FrameHeader, MAX_PAYLOAD, StreamHeader};
@@ -28,6 +30,43 @@ pub use message::Envelope;
 pub use message_reader::{MAX_MESSAGE, MessageReader};
 pub use vocabulary::VOCABULARY;
 pub use words::STREAM_WORDS;
+
+/// What the rest of the program needs to know of `darktower`. Its modes are the services: those of a server,
+/// or the one that a client uses.
+pub static PROTOCOL: Protocol = Protocol {
+    id: "darktower",
+    summary: "meetings: information over HTTP/3, signaling and media over WebTransport",
+    mode_name: "service",
+    mode_help: "Which services: the Global Controller (gc), the Meeting Controller (mc), the Media Handler (mh)",
+    port: 4433,
+    sides: ["client", "server"],
+    modes: &["gc", "mc", "mh"],
+    settings: &reference::OPTIONS,
+    counters: &[],
+    values: &values::VALUES,
+    vocabulary: &VOCABULARY,
+    requirements,
+    survival: "DT-S-11",
+    timed: &["DT-S-13"],
+    proven_by_what_is_there: &["DT-M-04", "DT-M-07", "DT-M-08", "DT-M-10", "DT-M-14"],
+    has_any_mode: false,
+    serves_one: false,
+    media: None,
+    transport: Some(reference::TRANSPORT),
+    stream_words: Some(STREAM_WORDS),
+    hello: None,
+    pairs: None,
+    monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
+    reference: |settings| {
+        reference::new(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
+    },
+    completed: |_| "done".to_owned(),
+    advice: |_, _| None,
+    twins: &[],
+    forked: None,
+    exploration: None,
+    random_runs: None,
+};
 
 /// The requirements of the specification, in its order. Their modes are the services.
 #[must_use]

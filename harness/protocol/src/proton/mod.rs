@@ -68,6 +68,7 @@ pub const TRANSPORT: Transport = Transport {
     unidirectional: 0,
     aliases: &[],
     datagrams: false,
+    windows: None,
     web: false,
 };
 

@@ -272,11 +272,13 @@ impl Web {
         id
     }
 
-    /// Whether this is a stream of a session.
+    /// The session of which this is a stream, if it is of one.
     #[must_use]
-    pub fn is_of_session(&self, stream: StreamId) -> bool {
-        let kind = self.streams.get(&stream).map(|stream| &stream.kind);
-        matches!(kind, Some(Kind::OfSession { .. }))
+    pub fn session_of(&self, stream: StreamId) -> Option<StreamId> {
+        match &self.streams.get(&stream)?.kind {
+            Kind::OfSession { session, .. } => Some(*session),
+            _ => None,
+        }
     }
 
     /// Sends bytes on a stream of a session. [`SessionStream::Written`] comes when the transport has them.

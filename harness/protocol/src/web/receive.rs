@@ -495,6 +495,8 @@ impl Web {
             }
             Kind::Message(_) => self.abort(id, WebCode::RequestCancelled),
             Kind::Session(_) => self.session_ends(id, None),
+            // The end of the session says why.
+            Kind::OfSession { .. } if code == WebCode::SessionGone.number() => {}
             Kind::OfSession { .. } => self.of_session(id, SessionStream::Reset(from_http3(code))),
         }
         Ok(())
@@ -507,6 +509,7 @@ impl Web {
         };
         match &stream.kind {
             Kind::Own => return Err(closed_critical()),
+            Kind::OfSession { .. } if code == WebCode::SessionGone.number() => {}
             Kind::OfSession { .. } => self.of_session(id, SessionStream::Stopped(from_http3(code))),
             Kind::Session(_) => self.session_ends(id, None),
             Kind::New

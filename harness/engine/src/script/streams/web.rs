@@ -210,7 +210,7 @@ impl Connections {
         let Ok(OnWeb { web, .. }) = self.web(number) else {
             return Some(output);
         };
-        if !web.is_of_session(id) {
+        if web.session_of(id).is_none() {
             return Some(output);
         }
         let session_code = |code| u32::try_from(code).unwrap_or(u32::MAX);

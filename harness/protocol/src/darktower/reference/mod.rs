@@ -29,11 +29,13 @@ pub use store::{
 };
 pub use token::{Claims, InvalidToken, Secret, TOKEN_LIFETIME, Usage};
 
-use options::{Given, OPTIONS};
+pub(super) use options::OPTIONS;
+
+use options::Given;
 
 use crate::requirement::Role;
 use crate::streams::StreamMachine;
-use crate::{ProtocolOption, ReferenceSettings, Transport, web};
+use crate::{ReferenceSettings, Transport, web};
 
 /// The path of sessions with the Meeting Controller.
 pub const CONTROLLER: &str = "/wt";
@@ -56,14 +58,10 @@ pub const TRANSPORT: Transport = Transport {
     unidirectional: 100,
     aliases: &[],
     datagrams: true,
+    // DT-M-10
+    windows: Some([1_048_576, 10_485_760]),
     web: true,
 };
-
-/// What the reference can be told.
-#[must_use]
-pub fn options() -> &'static [ProtocolOption] {
-    &OPTIONS
-}
 
 /// A new machine for these settings, and what it asks of QUIC; the mode says which services.
 ///

@@ -3,7 +3,7 @@
 
 use uuid::Uuid;
 
-use super::settings::{ClientSettings, ServerSettings, Service, meetings};
+use super::settings::{ClientSettings, MediaKind, ServerSettings, Service, meetings};
 use super::token::Secret;
 use crate::ReferenceSettings;
 use crate::setting::{ProtocolOption, keep, number, settings, span};
@@ -21,7 +21,7 @@ settings! { Given, () = ();
         serve "The secret that tokens are signed with [default: darktower]"
     }
     meetings "LIST" => |to, value| keep(&mut to.server.meetings, meetings(value)), {
-        serve "Meetings, with commas between: ID, ID:CAPACITY or ID:ended [default: 6d656574-0000-4000-8000-000000000001:100]"
+        serve "Meetings, with commas between: ID, ID:CAPACITY or ID:ended [default: one for 100, one for 2, one that is over]"
     }
     controller_url "URL" => |to, value| keep(&mut to.server.controller_url, Ok(Some(value.to_owned()))), {
         serve "Where meetings are joined [default: here]"
@@ -56,7 +56,17 @@ settings! { Given, () = ();
     receive "N" => |to, value| keep(&mut to.client.receives, number(value, 0, u32::MAX)), {
         connect "Subscribe to all streams (mc), and stay until so many frames came (mh) [default: 0]"
     }
+    sends_audio => |to, _| keep(&mut to.client.publishes, Ok(Some(MediaKind::Audio))), {
+        means "a client that publishes a stream of audio and sends it"
+    }
+    sends_video => |to, _| keep(&mut to.client.publishes, Ok(Some(MediaKind::Video))), {
+        means "a client that publishes a stream of video and sends it"
+    }
+    sends_datagrams => |to, _| keep(&mut to.client.publishes, Ok(Some(MediaKind::Datagrams))), {
+        means "a client that publishes a stream of audio and sends each frame in a datagram"
+    }
     stay => |to, _| keep(&mut to.client.stays, Ok(true)), {
+        means "a client that stays when it has done all that it was asked for"
         connect "Stay in the meeting when everything is done, until the server ends it"
     }
 }

@@ -61,6 +61,10 @@ pub struct ServerSettings {
 /// The meeting that there is where no other is told.
 pub const MEETING: Uuid = Uuid::from_u128(0x6d65_6574_0000_4000_8000_0000_0000_0001);
 
+/// One with room for two, and one that is over, which there are then too.
+const SMALL: Uuid = Uuid::from_u128(0x6d65_6574_0000_4000_8000_0000_0000_0002);
+const ENDED: Uuid = Uuid::from_u128(0x6d65_6574_0000_4000_8000_0000_0000_0003);
+
 /// Its capacity, and that of one that does not tell it.
 const CAPACITY: usize = 100;
 
@@ -69,11 +73,17 @@ impl Default for ServerSettings {
         Self {
             services: Service::ALL.to_vec(),
             secret: Secret::new("darktower"),
-            meetings: vec![Meeting {
-                id: MEETING,
-                capacity: CAPACITY,
-                has_ended: false,
-            }],
+            meetings: [
+                (MEETING, CAPACITY, false),
+                (SMALL, 2, false),
+                (ENDED, 0, true),
+            ]
+            .map(|(id, capacity, has_ended)| Meeting {
+                id,
+                capacity,
+                has_ended,
+            })
+            .to_vec(),
             controller_url: None,
             media_url: None,
             lifetime: TOKEN_LIFETIME,

@@ -183,7 +183,10 @@ impl StreamMachine for Client {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let link = self.link.as_ref()?;
+        let Some(link) = &self.link else {
+            // Before it has begun, something is due.
+            return self.done.is_none().then_some(Duration::ZERO);
+        };
         let media = link.media.as_ref().filter(|_| link.leaving.is_none());
         let sending = media.and_then(|media| media.sending.as_ref());
         let has_more = self.counters.frames_sent < u64::from(self.settings.frames);
