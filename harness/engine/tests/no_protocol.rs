@@ -12,7 +12,7 @@ use rstest::rstest;
 use shakedown_protocol::PROTOCOLS;
 
 /// A word of QUIC, a verdict, and a key of descriptions of implementations, too.
-const COMMON: [&str; 3] = ["FIN", "ERROR", "max_datagram"];
+const COMMON: [&str; 4] = ["FIN", "ERROR", "FRAME", "max_datagram"];
 
 fn files(folder: &Path, all: &mut Vec<PathBuf>) {
     let entries = fs::read_dir(folder).unwrap();

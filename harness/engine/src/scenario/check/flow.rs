@@ -199,7 +199,8 @@ impl Checker<'_> {
                 self.problems.push(problem);
             }
             None => {
-                let known: Vec<_> = state.bound.iter().map(|name| format!("${name}")).collect();
+                let known = state.bound.iter().filter(|name| *name != NOW);
+                let known: Vec<_> = known.map(|name| format!("${name}")).collect();
                 let wanted = format!("${name}");
                 let help = did_you_mean(&wanted, known.iter().map(String::as_str));
                 let help = help.or_else(|| {
