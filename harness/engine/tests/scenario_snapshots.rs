@@ -22,7 +22,11 @@ use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
 
 #[rstest]
-fn the_reference_passes(#[files("../../vectors/mediastream/scenarios/**/*.json")] path: PathBuf) {
+fn the_reference_passes(
+    #[files("../../vectors/mediastream/scenarios/**/*.json")]
+    #[files("../../vectors/darktower/scenarios/**/*.json")]
+    path: PathBuf,
+) {
     let (protocol, loaded) = load(&path);
     let simulated = simulate(protocol, &loaded.scenario, &Settings::default()).unwrap();
     let transcript = transcript::transcript(protocol, &loaded.scenario, &simulated);

@@ -16,7 +16,8 @@ use shakedown_protocol::requirement::Role;
 /// Steps or packets of one kind in a row that are shown before the rest is only counted.
 const SHOWN: usize = 3;
 
-/// Verdict, findings, verdicts on requirements, and the packets as decoded lines.
+/// Verdict, findings, verdicts on requirements, what the script did, and the datagrams of a protocol of datagrams as
+/// decoded lines. Those of QUIC say nothing by themselves: `pcaps/golden/` has them.
 pub(crate) fn transcript(
     protocol: &Protocol,
     scenario: &Scenario,
@@ -42,9 +43,11 @@ pub(crate) fn transcript(
     for (frame, count) in &simulated.ignored {
         line(&mut text, format_args!("  ignored: {count} {frame}"));
     }
-    line(&mut text, format_args!("packets:"));
-    for packet in collapse(packets(protocol, scenario, simulated)) {
-        line(&mut text, format_args!("  {packet}"));
+    if protocol.transport.is_none() {
+        line(&mut text, format_args!("packets:"));
+        for packet in collapse(packets(protocol, scenario, simulated)) {
+            line(&mut text, format_args!("  {packet}"));
+        }
     }
     Names::new(simulated).apply(&text)
 }
@@ -126,10 +129,16 @@ fn collapse(all: Vec<Shown>) -> Vec<String> {
     lines
 }
 
-/// Ids as the scenario names them, others by numbers in the order in which they appear.
+#[derive(Debug, Clone, Copy)]
+enum Kind {
+    Id,
+    Token,
+}
+
+/// Ids as the scenario names them, others and signed tokens by numbers in the order in which they appear.
 struct Names {
     known: BTreeMap<String, String>,
-    numbered: usize,
+    numbered: [usize; 2],
 }
 
 impl Names {
@@ -142,31 +151,56 @@ impl Names {
                     .or_insert_with(|| format!("${name}"));
             }
         }
-        Self { known, numbered: 0 }
+        Self {
+            known,
+            numbered: [0; 2],
+        }
     }
 
     fn apply(mut self, text: &str) -> String {
         let mut named = String::new();
         let mut rest = text;
-        while let Some(start) = (0..rest.len()).find(|start| is_uuid_at(rest, *start)) {
+        while let Some((start, kind, length)) = rest.char_indices().find_map(|(start, _)| {
+            let (kind, length) = id_at(rest, start)?;
+            Some((start, kind, length))
+        }) {
             let (before, from) = rest.split_at(start);
-            let (id, after) = from.split_at(36);
+            let (id, after) = from.split_at(length);
             named.push_str(before);
-            named.push_str(&self.name(id));
+            named.push_str(&self.name(kind, id));
             rest = after;
         }
         named + rest
     }
 
-    fn name(&mut self, id: &str) -> String {
+    fn name(&mut self, kind: Kind, id: &str) -> String {
         if let Some(name) = self.known.get(id) {
             return name.clone();
         }
-        self.numbered += 1;
-        let name = format!("id-{}", self.numbered);
+        let number = &mut self.numbered[kind as usize];
+        *number += 1;
+        let name = match kind {
+            Kind::Id => format!("id-{number}"),
+            Kind::Token => format!("token-{number}"),
+        };
         self.known.insert(id.to_owned(), name.clone());
         name
     }
+}
+
+/// What an id or a token is called, and its length, if one is here.
+fn id_at(text: &str, start: usize) -> Option<(Kind, usize)> {
+    let id = is_uuid_at(text, start).then_some((Kind::Id, 36));
+    id.or_else(|| Some((Kind::Token, token_at(text, start)?)))
+}
+
+/// The length of the JWT here, if one is.
+fn token_at(text: &str, start: usize) -> Option<usize> {
+    let rest = text.get(start..)?.strip_prefix("eyJ")?;
+    let is_of_it = |c: char| c.is_ascii_alphanumeric() || matches!(c, '-' | '_' | '.');
+    let length = rest.find(|c| !is_of_it(c)).unwrap_or(rest.len());
+    let is_one = rest[..length].matches('.').count() == 2;
+    is_one.then_some("eyJ".len() + length)
 }
 
 fn is_uuid_at(text: &str, start: usize) -> bool {

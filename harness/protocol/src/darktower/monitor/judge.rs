@@ -166,10 +166,16 @@ impl Connection {
     /// DT-S-01: a stream of a session comes after the session was asked for, by the server after it took it. A
     /// client may send both in a flight (draft-ietf-webtrans-http3, section 4.5).
     fn begins(&mut self, id: u64, session: &Session, streams: &[(&u64, &Stream)], say: Say<'_>) {
-        if let (Some(Agreed::Nothing(at)), true) = (self.agreed, session.is_connect) {
-            let act = self.act(Role::Responder, at);
-            let expected = "the protocol h3 agreed on in the handshake";
-            self.findings.breach("DT-S-01", act, expected, "none", say);
+        match self.agreed {
+            Some(Agreed::Http3) if session.is_connect => {
+                self.findings.judge_party("DT-S-01", Role::Responder);
+            }
+            Some(Agreed::Nothing(at)) if session.is_connect => {
+                let act = self.act(Role::Responder, at);
+                let expected = "the protocol h3 agreed on in the handshake";
+                self.findings.breach("DT-S-01", act, expected, "none", say);
+            }
+            Some(Agreed::Http3 | Agreed::Nothing(_) | Agreed::Other) | None => {}
         }
         let expected = "a session before any stream of it";
         for (stream, it) in streams {
