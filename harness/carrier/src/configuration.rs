@@ -154,7 +154,7 @@ impl Configuration {
         };
         let mut config = TransportConfig::default();
         config
-            .keep_alive_interval((!is_tester).then_some(transport.keep_alive))
+            .keep_alive_interval(transport.keep_alive.filter(|_| !is_tester))
             .max_idle_timeout(Some(idle))
             .max_concurrent_bidi_streams(VarInt::from_u32(bidirectional))
             .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))

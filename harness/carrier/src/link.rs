@@ -1,12 +1,13 @@
 //! One connection of QUIC, and what a machine hears of it and wants of it.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 use quinn_proto::{
     Connection, ConnectionError, Dir, Event, ReadError, Side, StreamEvent, VarInt, WriteError,
 };
+use shakedown_protocol::Patience;
 use shakedown_protocol::streams::{ConnectionNumber, OnStream, StreamId};
 
 use crate::Socket;
@@ -58,8 +59,10 @@ pub(crate) struct Link {
     pub(crate) number: Option<ConnectionNumber>,
     /// Whether the machine heard that the handshake is done.
     pub(crate) is_connected: bool,
-    /// When QUIC wants to be woken.
+    /// When QUIC wants to be woken, or the connection is given up.
     pub(crate) due: Option<Duration>,
+    /// When a datagram came last, or it began.
+    pub(crate) heard: Duration,
     /// How it ended, until that is told.
     lost: Option<ConnectionError>,
     streams: BTreeMap<StreamId, Stream>,
@@ -120,6 +123,7 @@ impl Link {
         socket: Socket,
         switch: Switch,
         number: ConnectionNumber,
+        now: Duration,
     ) -> Self {
         Self {
             quic,
@@ -128,6 +132,7 @@ impl Link {
             number: Some(number),
             is_connected: false,
             due: None,
+            heard: now,
             lost: None,
             streams: BTreeMap::new(),
             to_open: Default::default(),
@@ -135,6 +140,19 @@ impl Link {
             readable: VecDeque::new(),
             told: VecDeque::new(),
         }
+    }
+
+    /// When it has been silent for too long, if the machine still hears of it.
+    pub(crate) fn gives_up(&self, patience: Patience) -> Option<Duration> {
+        self.number?;
+        Some(self.heard.saturating_add(patience.time))
+    }
+
+    /// It has been silent for too long.
+    pub(crate) fn give_up(&mut self, at: Instant, patience: Patience) {
+        let reason = Bytes::from_static(b"nothing was heard");
+        self.quic.close(at, varint(patience.code), reason);
+        self.lost.get_or_insert(ConnectionError::TimedOut);
     }
 
     /// The machine hears no more of it.

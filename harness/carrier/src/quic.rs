@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use std::time::{Duration, Instant};
 
 use quinn_proto::{ConnectionHandle, DatagramEvent, Endpoint, Incoming, Side, Transmit};
+use shakedown_protocol::Patience;
 use shakedown_protocol::streams::{Approach, ConnectionNumber, Faults, Output, StreamId};
 
 use crate::configuration::Configuration;
@@ -41,6 +42,7 @@ pub(crate) struct Quic {
     /// How many sockets there are.
     sockets: usize,
     is_tester: bool,
+    patience: Option<Patience>,
     silent: BTreeSet<Socket>,
     /// What came of the machine's orders at once.
     heard: VecDeque<(ConnectionNumber, ConnectionEvent)>,
@@ -81,6 +83,7 @@ impl Quic {
             next_incoming: 0,
             sockets: 0,
             is_tester: settings.is_tester,
+            patience: settings.transport.patience,
             silent: BTreeSet::new(),
             heard: VecDeque::new(),
             effects: VecDeque::new(),
@@ -122,6 +125,7 @@ impl Quic {
         match event {
             Some(DatagramEvent::ConnectionEvent(handle, event)) => {
                 if let Some(link) = self.links.get_mut(&handle.0) {
+                    link.heard = now;
                     link.quic.handle_event(event);
                     self.touched.insert(handle.0);
                 }
@@ -145,6 +149,11 @@ impl Quic {
         for (handle, link) in &mut self.links {
             if link.due.is_some_and(|due| due <= now) {
                 link.quic.handle_timeout(at);
+                let is_late =
+                    |patience: &Patience| link.gives_up(*patience).is_some_and(|due| due <= now);
+                if let Some(patience) = self.patience.filter(is_late) {
+                    link.give_up(at, patience);
+                }
                 self.touched.insert(*handle);
             }
         }
@@ -210,10 +219,10 @@ impl Quic {
                 });
             }
         }
-        link.due = link
-            .quic
-            .poll_timeout()
-            .map(|due| due.saturating_duration_since(self.base));
+        let timeout = link.quic.poll_timeout();
+        let timeout = timeout.map(|due| due.saturating_duration_since(self.base));
+        let gives_up = self.patience.and_then(|patience| link.gives_up(patience));
+        link.due = [timeout, gives_up].into_iter().flatten().min();
         if link.quic.is_drained() && link.number.is_none() {
             self.links.remove(&handle.0);
         }
@@ -310,7 +319,7 @@ impl Quic {
             .accept(incoming, self.at(now), &mut answer, config)
         {
             Ok((handle, quic)) => {
-                let link = Link::new(quic, socket, switch, connection);
+                let link = Link::new(quic, socket, switch, connection, now);
                 self.begin(connection, handle, link);
             }
             Err(error) => {
@@ -372,7 +381,7 @@ impl Quic {
             None => Socket::MAIN,
         };
         self.remember(connection, Place { socket, peer });
-        Ok((handle, Link::new(quic, socket, switch, connection)))
+        Ok((handle, Link::new(quic, socket, switch, connection, now)))
     }
 
     /// The first is there already.

@@ -33,8 +33,8 @@ mod tolerance;
 mod twin;
 
 pub use protocol::{
-    Forked, GivenValue, Hello, MonitorSettings, Protocol, RandomRuns, Reference, ReferenceSettings,
-    StreamParameters, Transport, Watcher, protocol,
+    Forked, GivenValue, Hello, MonitorSettings, Patience, Protocol, RandomRuns, Reference,
+    ReferenceSettings, StreamParameters, Transport, Watcher, protocol,
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;

@@ -135,10 +135,12 @@ pub enum Reference {
 pub struct Transport {
     /// The protocol's name in the TLS handshake.
     pub alpn: &'static str,
-    /// How often an idle connection is kept alive.
-    pub keep_alive: Duration,
-    /// After this long without a packet the other side is gone.
+    /// How often an idle connection is kept alive, if it is.
+    pub keep_alive: Option<Duration>,
+    /// After this long without a packet the other side is gone; it is announced.
     pub idle_timeout: Duration,
+    /// How long the other side may be silent whatever is sent to it, if the idle timeout is not enough.
+    pub patience: Option<Patience>,
     /// Bidirectional streams that the other side may have open at a time.
     pub bidirectional: u32,
     /// Unidirectional streams that the other side may have open at a time.
@@ -152,6 +154,16 @@ pub struct Transport {
     pub windows: Option<[u32; 2]>,
     /// Whether HTTP/3 stands between, and sessions of WebTransport carry the protocol's streams.
     pub web: bool,
+}
+
+/// How long a silent connection is kept. The idle timeout begins anew with what is sent, and the sooner one of
+/// both sides holds for both (RFC 9000, section 10.1); this counts from the last datagram that came.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Patience {
+    /// After this long without a datagram the connection is closed.
+    pub time: Duration,
+    /// The application's code with which it is closed.
+    pub code: u64,
 }
 
 /// A frame by its name, and its fields.

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use shakedown_protocol::Transport;
 use shakedown_protocol::proton::TRANSPORT;
 use shakedown_protocol::streams::{Approach, ConnectionNumber, Fault, Output};
+use shakedown_protocol::{Patience, Transport};
 
 use super::test_peer::{FIRST, Puppets, SECOND, STREAM, TestPeer, close, write};
 use super::world::{client_address, settings, tester};
@@ -128,7 +128,7 @@ fn a_server_connects_to_nobody() {
 fn idle_connections_end_unless_they_are_kept_alive() {
     let transport = Transport {
         idle_timeout: Duration::from_secs(300),
-        keep_alive: Duration::from_secs(100),
+        keep_alive: Some(Duration::from_secs(100)),
         ..TRANSPORT
     };
     // A tester does not keep them by itself.
@@ -149,6 +149,56 @@ fn idle_connections_end_unless_they_are_kept_alive() {
     assert_eq!(world.puppets()[1].heard, ["0 connected"]);
     // Both ask, a hundred seconds after they sent something.
     assert!(world.sent.len() < 200, "{}", world.sent.len());
+}
+
+#[test]
+fn who_is_silent_for_too_long_is_given_up_whatever_is_sent_to_it() {
+    let patient = Transport {
+        idle_timeout: Duration::from_secs(300),
+        ..TRANSPORT
+    };
+    let impatient = Transport {
+        patience: Some(Patience {
+            time: Duration::from_secs(20),
+            code: 9,
+        }),
+        ..patient
+    };
+    let settings = |transport| crate::Settings {
+        transport,
+        ..tester(Security::Plain(1))
+    };
+    let connected = || {
+        let mut world = Puppets::with(&settings(patient), &settings(impatient));
+        world.client([Output::Connect(FIRST)]);
+        world
+    };
+    let mut world = connected();
+    world.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
+    world.client([Output::Open(FIRST, STREAM)]);
+    for _ in 0..3 {
+        world.client([write(STREAM, 1)]);
+        assert!(!world.puppets()[1].has_heard("0 ended TimedOut"));
+        world.run_for(Duration::from_secs(7));
+    }
+    assert!(world.puppets()[1].has_heard("0 ended TimedOut"));
+
+    let mut world = connected();
+    world.run_for(Duration::from_secs(21));
+    assert!(world.puppets()[0].has_heard("0 closed 9 nothing was heard"));
+
+    let kept_alive = Transport {
+        keep_alive: Some(Duration::from_secs(9)),
+        ..impatient
+    };
+    let kept_alive = crate::Settings {
+        is_tester: false,
+        ..settings(kept_alive)
+    };
+    let mut world = Puppets::with(&settings(patient), &kept_alive);
+    world.client([Output::Connect(FIRST)]);
+    world.run_for(Duration::from_secs(3600));
+    assert_eq!(world.puppets()[1].heard, ["0 connected"]);
 }
 
 #[test]

@@ -71,7 +71,7 @@ impl KeyLog for Secrets {
 fn transport_config(transport: &Transport) -> Arc<TransportConfig> {
     let mut config = TransportConfig::default();
     config
-        .keep_alive_interval(Some(transport.keep_alive))
+        .keep_alive_interval(transport.keep_alive)
         .max_idle_timeout(Some(transport.idle_timeout.try_into().unwrap()))
         .max_concurrent_bidi_streams(VarInt::from_u32(transport.bidirectional))
         .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))

@@ -62,8 +62,9 @@ pub const STREAM_LIMIT: u64 = 3;
 /// What it asks of QUIC (specification, section 1).
 pub const TRANSPORT: Transport = Transport {
     alpn: ALPN,
-    keep_alive: KEEP_ALIVE,
+    keep_alive: Some(KEEP_ALIVE),
     idle_timeout: IDLE_TIMEOUT,
+    patience: None,
     bidirectional: STREAM_LIMIT as u32,
     unidirectional: 0,
     aliases: &[],

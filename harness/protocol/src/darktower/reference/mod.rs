@@ -35,7 +35,8 @@ use options::Given;
 
 use crate::requirement::Role;
 use crate::streams::StreamMachine;
-use crate::{ReferenceSettings, Transport, web};
+use crate::web::{self, WebCode};
+use crate::{Patience, ReferenceSettings, Transport};
 
 /// The path of sessions with the Meeting Controller.
 pub const CONTROLLER: &str = "/wt";
@@ -49,11 +50,16 @@ pub const KEEP_ALIVE: Duration = Duration::from_secs(3);
 /// After this long without a packet a participant is gone (DT-S-14).
 pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 
-/// What it asks of QUIC.
+/// After this long without a packet a client gives a connection up (DT-S-15).
+pub const PATIENCE: Duration = Duration::from_secs(10);
+
+/// What both sides ask of QUIC. Only a client keeps a connection alive: what a server sends would draw
+/// packets of a client that says nothing.
 pub const TRANSPORT: Transport = Transport {
     alpn: web::ALPN,
-    keep_alive: KEEP_ALIVE,
+    keep_alive: None,
     idle_timeout: IDLE_TIMEOUT,
+    patience: None,
     bidirectional: 100,
     unidirectional: 100,
     aliases: &[],
@@ -75,5 +81,22 @@ pub fn new(
         Role::Responder => Box::new(Server::new(server)),
         Role::Initiator => Box::new(Client::new(client)),
     };
-    Ok((machine, TRANSPORT))
+    Ok((machine, transport(settings.role)))
+}
+
+/// What a side asks of QUIC.
+const fn transport(role: Role) -> Transport {
+    let (keep_alive, time) = match role {
+        Role::Initiator => (Some(KEEP_ALIVE), PATIENCE),
+        Role::Responder => (None, IDLE_TIMEOUT),
+    };
+    Transport {
+        keep_alive,
+        // It is no orderly end: who was lost may come back (DT-S-16).
+        patience: Some(Patience {
+            time,
+            code: WebCode::RequestCancelled.number(),
+        }),
+        ..TRANSPORT
+    }
 }

@@ -1,7 +1,5 @@
 //! Faulty twins of the reference. One whose requirement binds both sides is a client and a server.
 
-use std::time::Duration;
-
 use crate::Transport;
 use crate::proton::TRANSPORT;
 
@@ -82,7 +80,7 @@ impl Deviations {
     pub(in crate::proton) fn transport(self) -> Transport {
         let mut transport = TRANSPORT;
         if self.has(Deviation::NoKeepAlive) {
-            transport.keep_alive = Duration::from_secs(3_600);
+            transport.keep_alive = None;
         }
         if self.has(Deviation::OtherNames) {
             transport.aliases = &["h3", "proton2"];

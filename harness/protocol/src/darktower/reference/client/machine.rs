@@ -105,12 +105,13 @@ impl Client {
             outcome,
         });
         self.failures += 1;
+        let is_failed = matches!(why, Closing::TimedOut | Closing::Reset);
         match problem {
             _ if was_leaving => self.done = Some(Ok(())),
             None if self.settings.stays => self.done = Some(Ok(())),
             None => self.done = Some(Err("the server closed the connection".to_owned())),
             // DT-S-15
-            Some(_) if why == Closing::TimedOut && self.failures < MOST_FAILURES => {
+            Some(_) if is_failed && self.failures < MOST_FAILURES => {
                 self.connect();
                 self.act(now);
             }
