@@ -275,7 +275,6 @@ impl Quic {
                 to,
                 why,
             } => {
-                tracing::info!(connection = connection.0, "{from} -> {to}: {why}");
                 if let Some(peer) = self.peer_of(connection) {
                     self.effects.push_back(Effect::Transition {
                         connection,
@@ -290,7 +289,6 @@ impl Quic {
                 connection,
                 outcome,
             } => {
-                tracing::info!(connection = connection.0, "ended: {outcome:?}");
                 if let Some(peer) = self.peer_of(connection) {
                     self.effects.push_back(Effect::Ended {
                         connection,

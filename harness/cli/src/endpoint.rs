@@ -229,7 +229,7 @@ fn subcommand<A: Address>(protocol: &'static Protocol) -> Command {
         .long(name)
         .value_name(name.to_uppercase())
         .help(protocol.mode_help)
-        .default_value(protocol.modes.first().copied());
+        .default_value(protocol.default_mode);
     let own = flags(protocol, A::ROLE).flat_map(|(option, help)| args(option, help));
     let mut command = command.arg(mode).args(own);
     if has_certificate(protocol, A::ROLE) {

@@ -101,6 +101,31 @@ fn the_steps_over_streams_that_are_shown_load_in_a_scenario() {
 }
 
 #[test]
+fn the_steps_over_http_3_that_are_shown_load_in_a_scenario() {
+    let page = page("scenarios.md");
+    let blocks = blocks(&page, "json web");
+    assert_eq!(blocks.len(), 1);
+    for text in blocks {
+        let shown: Vec<Value> = serde_json::from_str(text).expect("the example is JSON");
+        let mut steps = vec![
+            json!({ "connect": {} }),
+            json!({ "expect_connected": { "within": "5s" } }),
+        ];
+        steps.extend(shown);
+        let id = "darktower/gc,mc/server/an-example";
+        let scenario = json!({
+            "id": id,
+            "title": "An example",
+            "requirements": ["DT-G-01"],
+            "iut": { "role": "server", "mode": "gc,mc" },
+            "let": { "bearer": { "value": "a token" } },
+            "steps": steps,
+        });
+        load(id, &scenario.to_string());
+    }
+}
+
+#[test]
 fn the_impairment_that_is_shown_loads_and_is_the_one_of_the_command_line() {
     let page = page("scenarios.md");
     let blocks = blocks(&page, "json impair");
@@ -124,6 +149,7 @@ fn load(id: &str, text: &str) {
 
 #[rstest]
 #[case("iut.md", 7)]
+#[case("darktower.md", 2)]
 #[case("../README.md", 2)]
 fn the_descriptions_that_are_shown_load(#[case] name: &str, #[case] number: usize) {
     let page = page(name);
@@ -174,6 +200,7 @@ fn the_table_of_requirements_is_whole() {
 #[case("CONTRIBUTING.md")]
 #[case("docs/README.md")]
 #[case("docs/check.md")]
+#[case("docs/darktower.md")]
 #[case("docs/exploration.md")]
 #[case("docs/interop.md")]
 #[case("docs/iut.md")]

@@ -25,9 +25,11 @@ pub struct Protocol {
     pub id: &'static str,
     /// What it is, in a sentence.
     pub summary: &'static str,
-    /// The modes of its handshake; the first is the default. Where an endpoint can offer several
-    /// at once they are written in this order with commas: `3way,start3`.
+    /// The modes of its handshake. Where an endpoint can offer several at once they are written in this
+    /// order with commas: `3way,start3`.
     pub modes: &'static [&'static str],
+    /// The mode, or modes, of an endpoint that is told none.
+    pub default_mode: &'static str,
     /// What its specification calls a mode.
     pub mode_name: &'static str,
     /// What a mode decides, and which there are, as the help of its flag says it.
@@ -77,8 +79,8 @@ pub struct Protocol {
     /// # Errors
     /// A sentence for people if the settings do not go together.
     pub reference: fn(&ReferenceSettings) -> Result<Reference, String>,
-    /// What a reference that asks has done when all went well.
-    pub completed: fn(&ReferenceSettings) -> String,
+    /// What a reference that asks has done when all went well, by what it was told and its counters.
+    pub completed: fn(&ReferenceSettings, &serde_json::Value) -> String,
     /// What a person may try when a reference that asks has failed.
     pub advice: fn(&ReferenceSettings, &Failure) -> Option<&'static str>,
     /// What the reference can be told to leave out (the setting `without`), to see it found.

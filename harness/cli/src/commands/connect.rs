@@ -98,7 +98,7 @@ impl Args {
                 for iteration in 0..iterations {
                     let end =
                         connect(&client, peer, local, iteration * connections + connection).await;
-                    let interrupted = end.as_ref().is_ok_and(|exit| *exit == Exit::Interrupted);
+                    let interrupted = end.as_ref().is_ok_and(|end| *end == End::Interrupted);
                     ends.push(end);
                     if interrupted {
                         break;
@@ -113,21 +113,32 @@ impl Args {
     }
 }
 
+/// How a connection ended that did not fail.
+#[derive(Debug, PartialEq, Eq)]
+enum End {
+    /// What it has done, for people.
+    Completed(String),
+    Interrupted,
+}
+
 /// Makes one connection; `number` counts them and gives each a seed of its own.
 async fn connect(
     client: &Endpoint<Target>,
     peer: SocketAddr,
     local: SocketAddr,
     number: u64,
-) -> Result<Exit, Failure> {
+) -> Result<End, Failure> {
     let mut settings = client.settings(Some(peer))?;
     settings.seed = settings.seed.wrapping_add(number);
     let mut machine = client.machine(&settings)?;
     let (host, mut stop) = reference::open(local, "--local")?;
     let finished = client.run(machine.as_mut(), host, &mut stop).await?;
     match finished.outcome {
-        _ if finished.stopped.is_some() => Ok(Exit::Interrupted),
-        Some(Outcome::Completed) => Ok(Exit::Success),
+        _ if finished.stopped.is_some() => Ok(End::Interrupted),
+        Some(Outcome::Completed) => {
+            let done = (client.protocol.completed)(&settings, &machine.counters());
+            Ok(End::Completed(done))
+        }
         // A twin that is to crash.
         Some(Outcome::Failed(failure)) if failure.status() > 1 => {
             std::process::exit(failure.status())
@@ -147,15 +158,19 @@ async fn connect(
 fn summary(
     client: &Endpoint<Target>,
     peer: SocketAddr,
-    ends: Vec<Result<Exit, Failure>>,
+    ends: Vec<Result<End, Failure>>,
 ) -> Result<Exit, Failure> {
     let all = ends.len();
-    if ends.iter().flatten().any(|exit| *exit == Exit::Interrupted) {
-        return Ok(Exit::Interrupted);
+    let (mut done, mut failures) = (None, Vec::new());
+    for end in ends {
+        match end {
+            Ok(End::Interrupted) => return Ok(Exit::Interrupted),
+            Ok(End::Completed(what)) => done = Some(what),
+            Err(failure) => failures.push(failure),
+        }
     }
-    let mut failures: Vec<_> = ends.into_iter().filter_map(Result::err).collect();
     let failed = failures.len();
-    match failures.drain(..).next() {
+    match failures.into_iter().next() {
         Some(failure) if all == 1 => Err(failure),
         Some(first) => Err(Failure {
             exit: first.exit,
@@ -166,10 +181,8 @@ fn summary(
         }),
         None if client.prints_counters() => Ok(Exit::Success),
         None => {
-            let done = match all {
-                1 => (client.protocol.completed)(&client.settings(Some(peer))?),
-                _ => format!("{all} connections completed"),
-            };
+            let done = done.filter(|_| all == 1);
+            let done = done.unwrap_or_else(|| format!("{all} connections completed"));
             print_line(&format!("{peer}: {done}"))?;
             Ok(Exit::Success)
         }

@@ -1,5 +1,6 @@
 //! `shakedown list [WHAT]`.
 
+use std::collections::BTreeMap;
 use std::io::Write;
 
 use anstream::stdout;
@@ -195,34 +196,42 @@ fn protocol(one: &Protocol) -> Item {
     let roles = one.sides;
     let options: Vec<_> = one
         .options()
-        .map(|option| {
-            format!(
-                "\n    {:20} {}",
-                shown(option),
-                option.summary.unwrap_or_default()
-            )
-        })
+        .map(|option| (shown(option), option.summary.unwrap_or_default()))
         .collect();
-    let options_json: serde_json::Map<_, _> = one
-        .options()
-        .map(|option| (shown(option), json!(option.summary)))
+    let values: Vec<_> = one
+        .values
+        .iter()
+        .map(|value| (value.name.to_owned(), value.summary))
         .collect();
     Item {
         text: format!(
-            "{}: {}\n  modes    {}\n  roles    {}\n  options{}",
+            "{}: {}\n  modes    {}\n  roles    {}{}{}",
             one.id,
             one.summary,
             one.modes.join(", "),
             roles.join(", "),
-            options.concat()
+            explained("options", &options),
+            explained("values", &values),
         ),
         json: json!({
             "id": one.id,
             "summary": one.summary,
             "modes": one.modes,
             "roles": roles,
-            "options": options_json,
+            "options": options.into_iter().collect::<BTreeMap<_, _>>(),
+            "values": values.into_iter().collect::<BTreeMap<_, _>>(),
         }),
+    }
+}
+
+/// Words with what they mean, under a heading; nothing if there are none.
+fn explained(heading: &str, words: &[(String, &str)]) -> String {
+    let lines = words
+        .iter()
+        .map(|(word, meaning)| format!("\n    {word:20} {meaning}"));
+    match words.is_empty() {
+        true => String::new(),
+        false => format!("\n  {heading}{}", lines.collect::<String>()),
     }
 }
 

@@ -34,7 +34,7 @@ pub struct Iut {
     /// Largest datagram that it is set up to send, in bytes (MS-W-18); 65,507 if left out.
     #[serde(default)]
     pub max_datagram: Option<usize>,
-    /// What it is set up with that scenarios must know: `shakedown list values` names what there is.
+    /// What it is set up with that scenarios must know: `shakedown list protocols` names what there is.
     #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
     #[schemars(with = "serde_json::Map<String, serde_json::Value>")]
     pub values: IndexMap<String, serde_json::Value>,

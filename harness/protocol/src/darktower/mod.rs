@@ -41,6 +41,7 @@ pub static PROTOCOL: Protocol = Protocol {
     port: 4433,
     sides: ["client", "server"],
     modes: &["gc", "mc", "mh"],
+    default_mode: "gc,mc,mh",
     settings: &reference::OPTIONS,
     counters: &[],
     values: &values::VALUES,
@@ -60,7 +61,7 @@ pub static PROTOCOL: Protocol = Protocol {
     reference: |settings| {
         reference::new(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },
-    completed: |_| "done".to_owned(),
+    completed: reference::completed,
     advice: |_, _| None,
     twins: &[],
     forked: None,

@@ -31,6 +31,7 @@ pub static PROTOCOL: Protocol = Protocol {
     id: "mediastream",
     summary: "a media stream over UDP, with a token or one of two three-way handshakes",
     modes: &["legacy", "3way", "start3"],
+    default_mode: "legacy",
     mode_name: "mode",
     mode_help: "How a stream is started: legacy, 3way or start3; a responder may offer several, with commas",
     port: 4444, // specification, section 6
@@ -78,7 +79,7 @@ pub static PROTOCOL: Protocol = Protocol {
     pairs: Some(PAIRS),
     monitor: |settings| Watcher::Packets(new_monitor(settings)),
     reference: |settings| new_reference(settings).map(Reference::Datagrams),
-    completed: |settings| match settings.get("upload") {
+    completed: |settings, _| match settings.get("upload") {
         Some(_) => "the stream was sent".to_owned(),
         None => "the stream came in full".to_owned(),
     },

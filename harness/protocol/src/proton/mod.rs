@@ -83,6 +83,7 @@ pub static PROTOCOL: Protocol = Protocol {
     port: 4433,
     sides: ["client", "server"],
     modes: &["push", "pull"],
+    default_mode: "push",
     settings: &reference::OPTIONS,
     // The most bytes that were held back for a peer that did not read (PR-T-04).
     counters: &[("memory", ["/most_waiting", "/most_waiting"])],
@@ -105,7 +106,7 @@ pub static PROTOCOL: Protocol = Protocol {
     reference: |settings| {
         new_reference(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },
-    completed: |settings| {
+    completed: |settings, _| {
         let count = |name| settings.get(name).unwrap_or("0");
         let (events, commits, actions) = (count("events"), count("commits"), count("actions"));
         format!("acked {events} events, answered {commits} commits and sent {actions} items")

@@ -148,8 +148,7 @@ fn pairs(protocol: &Protocol, args: &Args) -> Result<Vec<(Side, Side)>, Failure>
         (Some(_), None) => return Err(usage("--initiator needs --responder".to_owned())),
         (None, Some(_)) => return Err(usage("--responder needs --initiator".to_owned())),
     }
-    let first = protocol.modes.first().copied().unwrap_or_default();
-    let mode = args.mode.as_deref().unwrap_or(first);
+    let mode = args.mode.as_deref().unwrap_or(protocol.default_mode);
     if !protocol.has_mode(mode) {
         let modes = protocol.modes.join(", ");
         let message = format!("{} has no mode {mode:?}; there are {modes}", protocol.id);

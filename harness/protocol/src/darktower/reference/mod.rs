@@ -100,3 +100,22 @@ const fn transport(role: Role) -> Transport {
         ..TRANSPORT
     }
 }
+
+/// What a client has done, by its counters.
+pub(super) fn completed(_: &ReferenceSettings, counters: &serde_json::Value) -> String {
+    let done = [
+        ("asked for", "informed", "meeting"),
+        ("joined", "joined", "meeting"),
+        ("met", "others", "participant"),
+        ("published", "published", "stream"),
+        ("subscribed to", "subscribed", "stream"),
+        ("sent", "frames_sent", "frame"),
+        ("received", "frames_received", "frame"),
+    ];
+    let done = done.into_iter().filter_map(|(verb, counter, what)| {
+        let number = counters[counter].as_u64().filter(|number| *number > 0)?;
+        let plural = if number == 1 { "" } else { "s" };
+        Some(format!("{verb} {number} {what}{plural}"))
+    });
+    done.collect::<Vec<_>>().join(", ")
+}

@@ -97,17 +97,32 @@ impl Monitor {
         }
     }
 
+    /// The server answers a handshake that it had refused: the client's first packet came again, and what is
+    /// there now is another connection.
+    fn begun_again(&mut self, number: u64, at: At, say: Say<'_>) {
+        if let Some(refused) = self.connections.remove(&number) {
+            let mut again = Connection::new(refused.client, refused.server, at);
+            again.offered = refused.offered;
+            self.end(number, refused, say);
+            self.begun(number, again, say);
+        }
+    }
+
     fn end_oldest(&mut self, say: Say<'_>) {
         self.harmless();
         if let Some((number, connection)) = self.connections.pop_first() {
-            self.refusing.remove(&number);
-            let blind = connection.blind();
-            if let Some(session) = connection.end(&self.settings, say) {
-                if let Some(blind) = blind {
-                    *self.blind.entry(blind).or_default() += 1;
-                }
-                say(Observation::Session(session));
+            self.end(number, connection, say);
+        }
+    }
+
+    fn end(&mut self, number: u64, connection: Connection, say: Say<'_>) {
+        self.refusing.remove(&number);
+        let blind = connection.blind();
+        if let Some(session) = connection.end(&self.settings, say) {
+            if let Some(blind) = blind {
+                *self.blind.entry(blind).or_default() += 1;
             }
+            say(Observation::Session(session));
         }
     }
 }
@@ -145,6 +160,10 @@ impl StreamMonitor for Monitor {
             EventKind::Unreadable(packet) => connection.not_read(packet.by, packet.why.into()),
             EventKind::Malformed { by, .. } | EventKind::UnknownFrame { by, .. } => {
                 connection.not_read(Some(by), Unread::Form);
+            }
+            EventKind::ServerHandshake { alpn, .. } if connection.is_refused() => {
+                self.begun_again(number, at, say);
+                self.agreed(number, alpn, at, say);
             }
             // What else comes after a close says nothing.
             _ if connection.closed.is_some() => {}

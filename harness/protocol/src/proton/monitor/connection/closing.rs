@@ -8,6 +8,7 @@ use crate::proton::monitor::exchange::Exchange;
 use crate::proton::monitor::findings::{Act, Say};
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, SETUP};
 use crate::requirement::Role;
+use crate::streams::CONNECTION_REFUSED;
 
 /// Share of a time after which a side may take it for over: its clock began before the packet that
 /// shows it, or runs a little fast.
@@ -42,6 +43,13 @@ impl Connection {
             let expected = format!("one close, which was with {}", first.code);
             self.found("PR-R-03", act, expected, code.to_string(), say);
         }
+    }
+
+    /// Whether the server refused it in its handshake.
+    pub(in super::super) fn is_refused(&self) -> bool {
+        let refused = Code::Transport(CONNECTION_REFUSED);
+        let close = self.closed.map(|close| (close.by, close.code));
+        close == Some((Role::Responder, refused)) && self.agreed.is_none()
     }
 
     /// Nothing is missing in a supervised capture of what `party` sent until `end`: a close that it owed for

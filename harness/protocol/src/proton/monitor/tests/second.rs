@@ -1,3 +1,5 @@
+use shakedown_wire::quic::EventKind;
+
 use super::rig::Rig;
 use super::shown;
 use crate::MonitorSettings;
@@ -185,6 +187,25 @@ fn after_a_refused_second_connection_the_next_one_is_served() {
     let stopped = refused().closed(Server, 0).opened(3, 5_002);
     let told = stopped.does(Server, shown::closed_by_quic(Server, 2)).end();
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
+}
+
+/// A client that does not hear its refusal sends its first packet again, and may be let in by then: whoever comes
+/// after it is refused rightly.
+#[test]
+fn a_refused_connection_that_is_let_in_after_all_is_there() {
+    let over = refused().closed(Client, 0).closed(Server, 0);
+    let again = over.on(2).does(Server, shown::agreed(Some(b"proton")));
+    let again = again.does(Server, EventKind::HandshakeDone).named();
+    let third = again.opened(3, 5_002);
+    let told = third
+        .does(Server, shown::closed_by_quic(Server, 2))
+        .on(2)
+        .word(0, Client, 1)
+        .word(0, Server, 1)
+        .end();
+    told.is_healthy();
+    assert_eq!(told.sessions.len(), 4);
+    assert!(told.sessions[2].judged.contains("PR-C-02"), "{told:?}");
 }
 
 /// It was not the first for the server, which may have been started a moment ago (PR-C-08).
