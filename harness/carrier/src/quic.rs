@@ -33,6 +33,8 @@ pub(crate) struct Quic {
     stages: BTreeMap<ConnectionNumber, Stage>,
     /// All connections that the endpoint has.
     links: BTreeMap<usize, Link>,
+    /// When connections want to be woken, those that do.
+    dues: BTreeSet<(Duration, usize)>,
     /// Those at which something may have changed, or of which something waits to be read.
     touched: BTreeSet<usize>,
     /// Where connections were begun, also those that are over.
@@ -78,6 +80,7 @@ impl Quic {
             peer,
             stages: BTreeMap::new(),
             links: BTreeMap::new(),
+            dues: BTreeSet::new(),
             touched: BTreeSet::new(),
             places: BTreeMap::new(),
             next_incoming: 0,
@@ -100,7 +103,7 @@ impl Quic {
     }
 
     pub(crate) fn deadline(&self) -> Option<Duration> {
-        self.links.values().filter_map(|link| link.due).min()
+        self.dues.first().map(|(due, _)| *due)
     }
 
     pub(crate) fn is_idle(&self) -> bool {
@@ -146,16 +149,18 @@ impl Quic {
     /// Lets the timers run that are due.
     pub(crate) fn tick(&mut self, now: Duration) {
         let at = self.at(now);
-        for (handle, link) in &mut self.links {
-            if link.due.is_some_and(|due| due <= now) {
-                link.quic.handle_timeout(at);
-                let is_late =
-                    |patience: &Patience| link.gives_up(*patience).is_some_and(|due| due <= now);
-                if let Some(patience) = self.patience.filter(is_late) {
-                    link.give_up(at, patience);
-                }
-                self.touched.insert(*handle);
+        let due = self.dues.range(..=(now, usize::MAX));
+        for (_, handle) in due {
+            let Some(link) = self.links.get_mut(handle) else {
+                continue;
+            };
+            link.quic.handle_timeout(at);
+            let is_late =
+                |patience: &Patience| link.gives_up(*patience).is_some_and(|due| due <= now);
+            if let Some(patience) = self.patience.filter(is_late) {
+                link.give_up(at, patience);
             }
+            self.touched.insert(*handle);
         }
     }
 
@@ -222,9 +227,16 @@ impl Quic {
         let timeout = link.quic.poll_timeout();
         let timeout = timeout.map(|due| due.saturating_duration_since(self.base));
         let gives_up = self.patience.and_then(|patience| link.gives_up(patience));
-        link.due = [timeout, gives_up].into_iter().flatten().min();
+        let due = [timeout, gives_up].into_iter().flatten().min();
+        let before = std::mem::replace(&mut link.due, due);
+        self.dues.extend(due.map(|due| (due, handle.0)));
+        if let Some(before) = before.filter(|_| before != due) {
+            self.dues.remove(&(before, handle.0));
+        }
         if link.quic.is_drained() && link.number.is_none() {
-            self.links.remove(&handle.0);
+            let gone = self.links.remove(&handle.0);
+            let due = gone.and_then(|link| link.due);
+            due.map(|due| self.dues.remove(&(due, handle.0)));
         }
     }
 

@@ -23,6 +23,10 @@ const PAGE: &str = include_str!("../../../docs/mediastream.md");
 
 const SERVER: &str = include_str!("../../../vectors/proton/reference-server.toml");
 const CLIENT: &str = include_str!("../../../vectors/proton/reference-client.toml");
+const SERVICES: &str = include_str!("../../../vectors/darktower/reference-server.toml");
+const PARTICIPANT: &str = include_str!("../../../vectors/darktower/reference-client.toml");
+const PAGE_OVER_WEBTRANSPORT: &str = include_str!("../../../docs/interop.md");
+
 const PAGE_OVER_QUIC: &str = include_str!("../../../docs/proton.md");
 
 /// Descriptions and reports of one test.
@@ -198,6 +202,40 @@ fn references_over_quic_do_in_every_cell_what_the_table_says() {
     let text = String::from_utf8_lossy(&checked.stdout);
     assert_eq!(checked.status.code(), Some(0), "{text}");
     assert!(text.contains("PR-K-01"), "{text}");
+}
+
+#[test]
+fn references_over_webtransport_do_in_every_cell_what_the_table_says() {
+    let table = Table::new(&[SERVICES, PARTICIPANT]);
+    do_what_the_page_says(&table, PAGE_OVER_WEBTRANSPORT, 25);
+}
+
+#[test]
+fn a_server_with_another_secret_refuses_whom_it_should_serve() {
+    let program = "\"serve\", \"darktower\",";
+    assert!(SERVICES.contains(program));
+    let other = SERVICES.replace(program, &format!("{program} \"--secret\", \"other\","));
+    let table = Table::new(&[&other, PARTICIPANT]);
+    let arguments = ["--filter", "server/gc+mc+mh/", "--level", "must"];
+    let (output, events) = table.run(&arguments);
+    let mut seen = Vec::new();
+    for pair in of_type(&events, "pair") {
+        assert_eq!(pair["outcome"], "refuses", "{pair}");
+        assert_eq!(pair["standing"], "not-as-demanded", "{pair}");
+        seen.extend(
+            pair["seen"]
+                .as_str()
+                .and_then(|seen| seen.split(" after").next()),
+        );
+    }
+    seen.sort_unstable();
+    seen.dedup();
+    let answers = [
+        "the server answered UNAUTHORIZED",
+        "the server answered with 401",
+    ];
+    assert_eq!(seen, answers);
+    assert_eq!(output.status.code(), Some(1));
 }
 
 /// A description whose processes are not told where to write the secrets of TLS.

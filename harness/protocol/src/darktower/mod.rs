@@ -13,6 +13,7 @@ mod media_reader;
 mod message;
 mod message_reader;
 pub mod monitor;
+mod pairs;
 pub mod reference;
 mod values;
 mod vocabulary;
@@ -56,7 +57,7 @@ pub static PROTOCOL: Protocol = Protocol {
     transport: Some(reference::TRANSPORT),
     stream_words: Some(STREAM_WORDS),
     hello: None,
-    pairs: None,
+    pairs: Some(pairs::PAIRS),
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
     reference: |settings| {
         reference::new(settings).map(|(machine, transport)| Reference::Streams(machine, transport))

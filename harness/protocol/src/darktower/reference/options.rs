@@ -3,7 +3,9 @@
 
 use uuid::Uuid;
 
-use super::settings::{ClientSettings, MediaKind, ServerSettings, Service, meetings};
+use super::settings::{
+    ClientSettings, MOST_MEETINGS, MediaKind, ServerSettings, Service, meeting, meetings,
+};
 use super::token::Secret;
 use crate::ReferenceSettings;
 use crate::setting::{ProtocolOption, keep, number, settings, span};
@@ -21,7 +23,7 @@ settings! { Given, () = ();
         serve "The secret that tokens are signed with [default: darktower]"
     }
     meetings "LIST" => |to, value| keep(&mut to.server.meetings, meetings(value)), {
-        serve "Meetings, with commas between: ID, ID:CAPACITY or ID:ended [default: one for 100, one for 2, one that is over]"
+        serve "Meetings, with commas between: ID, ID:CAPACITY or ID:ended; or how many for 100 each, numbered from 6d656574-0000-4000-8000-000000000001 on [default: one for 100, one for 2, one that is over]"
     }
     controller_url "URL" => |to, value| keep(&mut to.server.controller_url, Ok(Some(value.to_owned()))), {
         serve "Where meetings are joined [default: here]"
@@ -34,6 +36,9 @@ settings! { Given, () = ();
     }
     meeting "ID" => |to, value| keep(&mut to.client.meeting, uuid(value)), {
         connect "The meeting [default: 6d656574-0000-4000-8000-000000000001]"
+    }
+    of_meetings "N" => |to, value| to.set_meeting_of(value), {
+        connect "Take one of so many meetings, those of `serve --meetings N`: each connection the next [default: --meeting]"
     }
     user "NAME" => |to, value| keep(&mut to.client.user, Ok(value.to_owned())), {
         connect "The user, where a token is made [default: a UUID]"
@@ -105,6 +110,13 @@ impl Given {
             set.map_err(|problem| format!("{name} {value:?}: {problem}"))?;
         }
         Ok(given)
+    }
+
+    /// The seeds of connections are in a row.
+    fn set_meeting_of(&mut self, value: &str) -> Result<(), String> {
+        let meetings: u64 = number(value, 1, MOST_MEETINGS)?;
+        self.client.meeting = meeting(self.client.seed % meetings);
+        Ok(())
     }
 
     fn set_secret(&mut self, value: &str) -> Result<(), String> {

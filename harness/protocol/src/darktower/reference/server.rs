@@ -356,9 +356,12 @@ impl StreamMachine for Server {
         let Some(web) = self.wires.webs.get(&connection) else {
             return true;
         };
-        let mut sessions = self.sessions.keys();
-        web.reads(stream)
-            && sessions.all(|of| of.connection != connection || self.controller.reads(*of, stream))
+        let [first, last] = [0, u64::MAX].map(|session| SessionKey {
+            connection,
+            session: StreamId(session),
+        });
+        let mut sessions = self.sessions.range(first..=last);
+        web.reads(stream) && sessions.all(|(of, _)| self.controller.reads(*of, stream))
     }
 
     fn is_finished(&self) -> bool {

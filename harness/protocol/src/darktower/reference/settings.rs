@@ -4,6 +4,7 @@ use uuid::Uuid;
 
 use super::store::Meeting;
 use super::token::{Secret, TOKEN_LIFETIME};
+use crate::setting::number;
 
 /// What the three services are, by the names of the modes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -61,9 +62,13 @@ pub struct ServerSettings {
 /// The meeting that there is where no other is told.
 pub const MEETING: Uuid = Uuid::from_u128(0x6d65_6574_0000_4000_8000_0000_0000_0001);
 
-/// One with room for two, and one that is over, which there are then too.
-const SMALL: Uuid = Uuid::from_u128(0x6d65_6574_0000_4000_8000_0000_0000_0002);
-const ENDED: Uuid = Uuid::from_u128(0x6d65_6574_0000_4000_8000_0000_0000_0003);
+/// The `n`-th of a server's meetings that are numbered, from 0 on.
+pub(super) const fn meeting(n: u64) -> Uuid {
+    Uuid::from_u128(MEETING.as_u128() + n as u128)
+}
+
+/// So many meetings can be asked for by their number.
+pub(super) const MOST_MEETINGS: u64 = 100_000;
 
 /// Its capacity, and that of one that does not tell it.
 const CAPACITY: usize = 100;
@@ -73,10 +78,11 @@ impl Default for ServerSettings {
         Self {
             services: Service::ALL.to_vec(),
             secret: Secret::new("darktower"),
+            // The second has room for two, and the third is over.
             meetings: [
-                (MEETING, CAPACITY, false),
-                (SMALL, 2, false),
-                (ENDED, 0, true),
+                (meeting(0), CAPACITY, false),
+                (meeting(1), 2, false),
+                (meeting(2), 0, true),
             ]
             .map(|(id, capacity, has_ended)| Meeting {
                 id,
@@ -166,8 +172,16 @@ impl Default for ClientSettings {
     }
 }
 
-/// Meetings as they are written: `ID`, `ID:CAPACITY` or `ID:ended`, with commas between.
+/// Meetings as they are written: `ID`, `ID:CAPACITY` or `ID:ended`, with commas between; or how many.
 pub(super) fn meetings(text: &str) -> Result<Vec<Meeting>, String> {
+    if text.parse::<u64>().is_ok() {
+        let numbered = |n| Meeting {
+            id: meeting(n),
+            capacity: CAPACITY,
+            has_ended: false,
+        };
+        return Ok((0..number(text, 1, MOST_MEETINGS)?).map(numbered).collect());
+    }
     let one = |written: &str| {
         let (id, rest) = written.split_once(':').unwrap_or((written, ""));
         let id = Uuid::try_parse(id).map_err(|_| format!("{id:?} is no UUID"))?;
@@ -199,6 +213,9 @@ mod tests {
         let all = all.iter().map(|it| (it.id, it.capacity, it.has_ended));
         let expected = [(first, 100, false), (second, 2, false), (third, 100, true)];
         assert_eq!(all.collect::<Vec<_>>(), expected);
+        let numbered = meetings("100").unwrap();
+        assert_eq!((numbered.len(), numbered[99].id), (100, meeting(99)));
+        assert_eq!(meetings("0").unwrap_err(), "is no number from 1 to 100000");
         assert_eq!(meetings("x").unwrap_err(), "\"x\" is no UUID");
         let problem = meetings(&format!("{first}:many")).unwrap_err();
         assert_eq!(problem, "\"many\" is neither a number nor `ended`");
