@@ -78,9 +78,10 @@ mod tests {
     use super::*;
 
     /// Besides those of the section on datagrams, requirements that are about bytes.
-    const ABOUT_BYTES: [&str; 16] = [
+    const ABOUT_BYTES: [&str; 23] = [
         "MS-H-02", "MS-H-06", "MS-S-01", "MS-S-02", "MS-S-03", "MS-S-07", "MS-D-01", "MS-D-04",
         "MS-D-11", "MS-R-01", "PR-S-03", "PR-E-01", "PR-K-01", "PR-A-01", "PR-A-03", "PR-R-01",
+        "DT-S-02", "DT-S-11", "DT-S-12", "DT-M-04", "DT-M-05", "DT-M-09", "DT-M-12",
     ];
 
     /// What a requirement lacks that can be seen from outside.

@@ -1,7 +1,7 @@
 //! Faulty twins of a reference, played against scenarios in virtual time: proof that the scenarios and
 //! the monitor find what they are there for.
 
-use shakedown_protocol::requirement::Role;
+use shakedown_protocol::requirement::{Level, Role};
 use shakedown_protocol::{Protocol, Twin};
 
 use crate::event::FindingEvent;
@@ -108,8 +108,10 @@ pub fn failure(
     scenario: &Scenario,
     without: Option<&'static str>,
 ) -> Result<Option<Vec<FindingEvent>>, SimulationError> {
+    // What a twin breaks counts, be it a MAY.
     let settings = Settings {
         without,
+        level: Level::May,
         ..Settings::default()
     };
     let Composed {

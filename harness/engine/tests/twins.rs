@@ -29,7 +29,7 @@ fn escaping() -> Vec<Exception> {
 
 #[rstest]
 fn a_twin_is_caught_under_the_requirement_that_it_breaks(
-    #[values("mediastream", "proton")] id: &str,
+    #[values("mediastream", "proton", "darktower")] id: &str,
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)] share: usize,
 ) {
     let protocol = shakedown_protocol::protocol(id).unwrap();

@@ -19,6 +19,7 @@ use shakedown_engine::scenario::{Library, Scenario};
 use shakedown_engine::simulation::{Settings, simulate};
 use shakedown_engine::twins::TwinInRole;
 use shakedown_engine::verdict::Verdict;
+use shakedown_protocol::requirement::Level;
 use shakedown_protocol::{PROTOCOLS, Protocol};
 
 use exceptions::{Exception, exceptions};
@@ -46,6 +47,7 @@ fn fall(
 ) -> Option<Fall> {
     let settings = Settings {
         without,
+        level: Level::May,
         ..Settings::default()
     };
     let composed = simulate(protocol, scenario, &settings).ok()?.composed;
@@ -127,7 +129,7 @@ fn library(protocol: &Protocol) -> Library {
 
 #[rstest]
 fn the_expectations_of_a_scenario_are_needed_by_a_twin(
-    #[values("mediastream", "proton")] id: &str,
+    #[values("mediastream", "proton", "darktower")] id: &str,
     #[values(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11)] share: usize,
 ) {
     let protocol = shakedown_protocol::protocol(id).unwrap();
@@ -181,7 +183,7 @@ fn an_exception_names_a_scenario() {
 /// `make vacuity`: how many expectations there are, and which of them a twin needs.
 #[rstest]
 #[ignore = "it plays every twin of each scenario: minutes"]
-fn every_expectation_is_counted(#[values("mediastream", "proton")] id: &str) {
+fn every_expectation_is_counted(#[values("mediastream", "proton", "darktower")] id: &str) {
     let protocol = shakedown_protocol::protocol(id).unwrap();
     let (mut scenarios, mut all, mut needed, mut own) = ([0; 4], 0, 0, 0);
     for loaded in library(protocol).scenarios() {

@@ -7,6 +7,8 @@ use shakedown_protocol::requirement::Role;
 
 /// Long enough for whatever comes too late.
 const LONG: &str = "60s";
+/// How soon a reference answers: a connection does not live for as long as `$answer` may be.
+const SOON: &str = "5s";
 /// How long media are waited for where the step does not say it.
 const MEDIA: &str = "3s";
 
@@ -103,7 +105,10 @@ fn loose(verb: &str, body: &Map<String, Value>, frames: &[&str]) -> Map<String, 
         }
         _ => Vec::new(),
     };
-    if matches!(verb, "expect" | "expect_media" | "expect_exit") {
+    if matches!(
+        verb,
+        "expect" | "expect_media" | "expect_exit" | "expect_message"
+    ) {
         let others = frames.iter().filter(|frame| !own.contains(frame));
         loose.insert("ignore".to_owned(), others.copied().collect());
     }
@@ -140,7 +145,13 @@ fn absent(verb: &str, body: &Map<String, Value>, span: &Value) -> Option<Value> 
         "expect" => Some(of(&[body.get("frame")?.as_str()?])),
         "expect_media" => Some(of(&["data", "fragment"])),
         "expect_exit" => Some(json!({ "wait": { "for": span } })),
-        "expect_close" | "read" | "expect_stream" | "expect_connected" | "accept" => Some(lives()),
+        "expect_message" => {
+            let (stream, time) = (body.get("stream")?, [span, &json!(SOON)]);
+            let time = time[usize::from(span == "$answer")];
+            Some(json!({ "expect_quiet": { "stream": stream, "for": time } }))
+        }
+        "expect_close" | "read" | "expect_stream" | "expect_connected" | "expect_datagram"
+        | "accept" => Some(lives()),
         // Those that want nothing to come.
         _ => None,
     }

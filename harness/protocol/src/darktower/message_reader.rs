@@ -27,6 +27,11 @@ impl MessageReader {
         }
     }
 
+    /// A reader of the same messages to which nothing came.
+    pub(super) fn anew(&self) -> Self {
+        Self::new(self.envelope)
+    }
+
     /// Takes the next bytes and hands on every message that is complete with them.
     ///
     /// # Errors

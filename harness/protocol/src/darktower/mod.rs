@@ -64,7 +64,7 @@ pub static PROTOCOL: Protocol = Protocol {
     },
     completed: reference::completed,
     advice: |_, _| None,
-    twins: &[],
+    twins: reference::TWINS,
     forked: None,
     exploration: None,
     random_runs: None,

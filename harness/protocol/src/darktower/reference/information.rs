@@ -7,6 +7,7 @@ use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
 use uuid::Uuid;
 
+use super::deviation::{Deviation, Deviations};
 use super::random::Random;
 use super::store::Store;
 use super::token::{Claims, Secret, Usage};
@@ -22,6 +23,7 @@ pub struct InformationSettings {
     /// How long a join token is valid (DT-G-01).
     pub lifetime: Duration,
     pub seed: u64,
+    pub without: Deviations,
 }
 
 /// Answers requests for meetings.
@@ -29,6 +31,8 @@ pub struct InformationSettings {
 pub struct Information {
     settings: InformationSettings,
     random: Random,
+    /// Whether a request was refused.
+    has_refused: bool,
 }
 
 /// A request of HTTP, as far as it matters.
@@ -56,6 +60,7 @@ impl Information {
         Self {
             random: Random::new(settings.seed, 0),
             settings,
+            has_refused: false,
         }
     }
 
@@ -70,6 +75,8 @@ impl Information {
         match self.information(request, url, at, store) {
             Ok(body) => Answer { status: 200, body },
             Err(NoInformation(code, why)) => {
+                self.has_refused = true;
+                let code = self.settings.without.refused_with(code);
                 let (code, status) = (code.name(), code.status());
                 let error = json!({ "code": code, "message": why, "details": {} });
                 let body = json!({ "error": error });
@@ -107,21 +114,33 @@ impl Information {
         let lifetime = self.settings.lifetime;
         let claims = Claims::new(&user, &meeting, Usage::Join, at, lifetime);
         let claims = claims.named(self.random.uuid().to_string());
-        Ok(json!({
+        let claims = self.settings.without.told_token(claims);
+        let mut body = json!({
             "meeting_id": meeting,
             "meeting_controller_url": url,
             "join_token": self.settings.secret.mint(&claims),
             "expires_at": rfc_3339(claims.exp),
-        }))
+        });
+        self.settings.without.informed(&mut body);
+        Ok(body)
     }
 
     /// Who shows a token to join this meeting.
     fn user(&self, authorization: Option<&str>, meeting: &str, at: Duration) -> Option<String> {
+        if self.lacks(Deviation::AnyBearer) {
+            return Some("anybody".to_owned());
+        }
         let (scheme, token) = authorization?.split_once(' ')?;
-        let is_bearer = scheme.eq_ignore_ascii_case("bearer");
+        let is_bearer = scheme.eq_ignore_ascii_case("bearer") || self.lacks(Deviation::AnyScheme);
         let token = token.trim_matches(' ');
         let claims = self.settings.secret.verify(token, Usage::Join, at).ok()?;
-        (is_bearer && claims.are_of(meeting)).then_some(claims.sub)
+        let is_of_it = claims.are_of(meeting) || self.lacks(Deviation::BearerOfAnyMeeting);
+        let is_stuck = self.has_refused && self.lacks(Deviation::RefusalStays);
+        (is_bearer && is_of_it && !is_stuck).then_some(claims.sub)
+    }
+
+    const fn lacks(&self, deviation: Deviation) -> bool {
+        self.settings.without.has(deviation)
     }
 }
 
@@ -175,6 +194,7 @@ mod tests {
             secret: secret(),
             lifetime: TOKEN_LIFETIME,
             seed: 1,
+            without: Deviations::default(),
         });
         let meeting = |id: &str, has_ended| Meeting {
             id: id.parse().unwrap(),

@@ -2,6 +2,7 @@
 
 mod client;
 mod controller;
+mod deviation;
 mod handler;
 mod information;
 mod options;
@@ -19,6 +20,7 @@ use std::time::Duration;
 
 pub use client::{Client, ClientCounters};
 pub use controller::{Controller, ControllerCounters, ControllerSettings};
+pub use deviation::Deviations;
 pub use handler::{Handler, HandlerCounters, HandlerSettings};
 pub use information::{Answer, Information, InformationSettings, MEETINGS, Request};
 pub use server::Server;
@@ -29,6 +31,7 @@ pub use store::{
 };
 pub use token::{Claims, InvalidToken, Secret, TOKEN_LIFETIME, Usage};
 
+pub(super) use deviation::TWINS;
 pub(super) use options::OPTIONS;
 
 use options::Given;
@@ -77,11 +80,12 @@ pub fn new(
     settings: &ReferenceSettings,
 ) -> Result<(Box<dyn StreamMachine + Send>, Transport), String> {
     let Given { server, client } = Given::new(settings)?;
+    let without = server.without;
     let machine: Box<dyn StreamMachine + Send> = match settings.role {
         Role::Responder => Box::new(Server::new(server)),
         Role::Initiator => Box::new(Client::new(client)),
     };
-    Ok((machine, transport(settings.role)))
+    Ok((machine, without.transport(transport(settings.role))))
 }
 
 /// What a side asks of QUIC.

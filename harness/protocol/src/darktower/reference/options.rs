@@ -70,6 +70,10 @@ settings! { Given, () = ();
     sends_datagrams => |to, _| keep(&mut to.client.publishes, Ok(Some(MediaKind::Datagrams))), {
         means "a client that publishes a stream of audio and sends each frame in a datagram"
     }
+    without "ID" => |to, value| to.leave_out(value), {}
+    subscribes => |to, _| keep(&mut to.client.receives, Ok(1)), {
+        means "a client that subscribes to all streams that it is told of"
+    }
     stay => |to, _| keep(&mut to.client.stays, Ok(true)), {
         means "a client that stays when it has done all that it was asked for"
         connect "Stay in the meeting when everything is done, until the server ends it"
@@ -117,6 +121,11 @@ impl Given {
         let meetings: u64 = number(value, 1, MOST_MEETINGS)?;
         self.client.meeting = meeting(self.client.seed % meetings);
         Ok(())
+    }
+
+    fn leave_out(&mut self, name: &str) -> Result<(), String> {
+        self.server.without.add(name)?;
+        self.client.without.add(name)
     }
 
     fn set_secret(&mut self, value: &str) -> Result<(), String> {

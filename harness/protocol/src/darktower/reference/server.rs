@@ -8,6 +8,7 @@ use serde_json::json;
 
 use super::super::StreamCode;
 use super::controller::{Controller, ControllerSettings};
+use super::deviation::Deviation;
 use super::handler::{Handler, HandlerSettings};
 use super::information::{Information, InformationSettings, Request};
 use super::sessions::{Context, Departure, SessionKey, Sessions};
@@ -44,25 +45,31 @@ struct Wires {
 impl Server {
     /// A server to which nobody has connected.
     #[must_use]
-    pub fn new(settings: ServerSettings) -> Self {
-        let (secret, lifetime, seed) = (&settings.secret, settings.lifetime, settings.seed);
+    pub fn new(mut settings: ServerSettings) -> Self {
+        let without = settings.without;
+        without.told(&mut settings);
+        let (lifetime, seed) = (settings.lifetime, settings.seed);
+        let secret = |of| settings.secret.clone().with(without.lenience(of));
         Self {
             wires: Wires::default(),
             sessions: BTreeMap::new(),
-            store: Memory::new(settings.meetings.iter().copied()),
+            store: Memory::new(settings.meetings.iter().copied()).without(without),
             information: Information::new(InformationSettings {
-                secret: secret.clone(),
+                secret: secret(Service::Information),
                 lifetime,
                 seed,
+                without,
             }),
             controller: Controller::new(ControllerSettings {
-                secret: secret.clone(),
+                secret: secret(Service::Controller),
                 lifetime,
                 seed,
+                without,
             }),
             handler: Handler::new(HandlerSettings {
-                secret: secret.clone(),
+                secret: secret(Service::Handler),
                 forwards_all: !settings.services.contains(&Service::Controller),
+                without,
             }),
             connections: 0,
             requests: 0,
@@ -154,7 +161,7 @@ impl Server {
             let request = Request {
                 method: value(fields, ":method").unwrap_or_default(),
                 path: value(fields, ":path").unwrap_or_default(),
-                authorization: value(fields, "authorization"),
+                authorization: value(self.settings.without.looked_at(fields), "authorization"),
             };
             let answer = self.information.answer(&request, &url, at, &self.store);
             (answer.status, answer.body.to_string())
@@ -185,6 +192,7 @@ impl Server {
         let Some(web) = self.wires.webs.get_mut(&of.connection) else {
             return;
         };
+        let service = service.filter(|_| !self.settings.without.has(Deviation::NoSessions));
         let Some((_, service)) = service else {
             return web.reject(of.session, 404);
         };

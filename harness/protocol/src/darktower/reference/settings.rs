@@ -2,6 +2,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
+use super::deviation::Deviations;
 use super::store::Meeting;
 use super::token::{Secret, TOKEN_LIFETIME};
 use crate::setting::number;
@@ -57,6 +58,7 @@ pub struct ServerSettings {
     pub seed: u64,
     /// The time since 1970 at which the machine's time is 0.
     pub epoch: Duration,
+    pub without: Deviations,
 }
 
 /// The meeting that there is where no other is told.
@@ -95,6 +97,7 @@ impl Default for ServerSettings {
             lifetime: TOKEN_LIFETIME,
             seed: 0,
             epoch: Duration::ZERO,
+            without: Deviations::default(),
         }
     }
 }
@@ -149,6 +152,7 @@ pub struct ClientSettings {
     pub seed: u64,
     /// The time since 1970 at which the machine's time is 0.
     pub epoch: Duration,
+    pub without: Deviations,
 }
 
 impl Default for ClientSettings {
@@ -168,6 +172,7 @@ impl Default for ClientSettings {
             stays: false,
             seed: 0,
             epoch: Duration::ZERO,
+            without: Deviations::default(),
         }
     }
 }

@@ -6,6 +6,7 @@ use std::time::Duration;
 use serde_json::{Map, Value};
 use uuid::Uuid;
 
+use super::deviation::{Deviation, Deviations};
 use super::token::Claims;
 
 /// Within this time of losing the connection a user gets the same participant_id (DT-S-16).
@@ -154,6 +155,7 @@ pub struct Memory {
     /// Tokens that were used, and when each expires, in seconds.
     used: BTreeMap<String, u64>,
     subscriptions: u64,
+    without: Deviations,
 }
 
 impl Memory {
@@ -164,6 +166,13 @@ impl Memory {
             meetings: meetings.map(|it| (it.id, (it, Vec::new()))).collect(),
             ..Self::default()
         }
+    }
+
+    /// The store of a faulty twin.
+    #[must_use]
+    pub fn without(mut self, without: Deviations) -> Self {
+        self.without = without;
+        self
     }
 
     fn there(&mut self, meeting: Uuid, user: &str) -> Option<&mut Participant> {
@@ -190,8 +199,9 @@ impl Store for Memory {
         fresh: Uuid,
         at: Duration,
     ) -> Result<Participant, NotJoined> {
+        let resumption = self.without.resumption();
         self.lost
-            .retain(|_, (since, _)| at.saturating_sub(*since) < RESUMPTION);
+            .retain(|_, (since, _)| at.saturating_sub(*since) < resumption);
         let found = self.meetings.get_mut(&meeting);
         let (meeting, all) = match found {
             Some((meeting, all)) if !meeting.has_ended => (meeting, all),
@@ -200,7 +210,10 @@ impl Store for Memory {
         if all.len() >= meeting.capacity {
             return Err(NotJoined::Full);
         }
-        let earlier = self.lost.remove(&(meeting.id, user.to_owned()));
+        let to_anybody = self.without.has(Deviation::LostToAnybody);
+        let mut lost = self.lost.keys();
+        let earlier = lost.find(|(of, who)| *of == meeting.id && (who == user || to_anybody));
+        let earlier = earlier.cloned().and_then(|key| self.lost.remove(&key));
         let participant = Participant {
             id: earlier.map_or(fresh, |(_, id)| id), // DT-S-16
             user: user.to_owned(),

@@ -1,6 +1,7 @@
 //! Messages as the services say and hear them.
 
 use serde_json::{Map, Value, json};
+use uuid::Uuid;
 
 use super::super::VOCABULARY;
 use super::store::Participant;
@@ -81,6 +82,11 @@ pub(super) fn participant(of: &Participant) -> Value {
     })
 }
 
+/// A participant of whom no more is known.
+pub(super) fn newcomer(id: Uuid, name: &str) -> Value {
+    json!({ "participant_id": id.to_string(), "name": name })
+}
+
 pub(super) fn left(participant: &str, reason: LeaveReason) -> Vec<u8> {
     let fields = json!({ "participant_id": participant, "reason": reason.name() });
     message("ParticipantLeft", fields)
@@ -89,4 +95,9 @@ pub(super) fn left(participant: &str, reason: LeaveReason) -> Vec<u8> {
 /// The text of a field; empty if it is not there.
 pub(super) fn text<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a str {
     fields.get(name).and_then(Value::as_str).unwrap_or_default()
+}
+
+/// The value of a field; null if it is not there, as a message in a message may be.
+pub(super) fn part<'a>(fields: &'a Map<String, Value>, name: &str) -> &'a Value {
+    fields.get(name).unwrap_or(&Value::Null)
 }

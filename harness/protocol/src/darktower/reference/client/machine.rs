@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::{Client, MOST_FAILURES};
+use super::{Client, Deviation, MOST_FAILURES};
 use crate::darktower::reference::server::end;
 use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine};
@@ -105,7 +105,8 @@ impl Client {
             outcome,
         });
         self.failures += 1;
-        let is_failed = matches!(why, Closing::TimedOut | Closing::Reset);
+        let is_failed =
+            matches!(why, Closing::TimedOut | Closing::Reset) && !self.lacks(Deviation::NotAnew);
         match problem {
             _ if was_leaving => self.done = Some(Ok(())),
             None if self.settings.stays => self.done = Some(Ok(())),

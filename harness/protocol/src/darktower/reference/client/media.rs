@@ -7,11 +7,11 @@ use serde_json::json;
 use shakedown_wire::Writer;
 use uuid::Uuid;
 
-use super::Client;
+use super::{Client, Deviation};
 use crate::darktower::reference::handler::{MAGIC, audio_frame};
 use crate::darktower::reference::settings::MediaKind;
 use crate::darktower::reference::token::Usage;
-use crate::darktower::reference::words::message;
+use crate::darktower::reference::words::{message, part};
 use crate::darktower::{
     Envelope, FrameHeader, MediaItem, MediaReader, MessageReader, StreamHeader,
 };
@@ -64,6 +64,9 @@ impl MediaLink {
 impl Client {
     /// The session is there: it shows its token (DT-M-01).
     pub(super) fn authenticate(&mut self, now: Duration) {
+        if let (Some(kind), true) = (self.settings.publishes, self.sends_first()) {
+            return self.begin(now, kind);
+        }
         let token = self.token(now, Usage::Media);
         let auth = message("MediaAuth", json!({ "connection_token": token }));
         self.with(|link| {
@@ -136,10 +139,10 @@ impl Client {
                 let mut results = Vec::new();
                 let read = reader.take(bytes, |result| results.push(result));
                 for result in results {
-                    if result.fields["ok"] == true {
+                    if part(&result.fields, "ok") == true {
                         self.is_authenticated(now);
                     } else {
-                        let code = result.fields["error"]["code"].as_str();
+                        let code = part(&result.fields, "error")["code"].as_str();
                         let code = code.unwrap_or("nothing");
                         self.fail(format!("the handler refused the token: {code}"));
                     }
@@ -179,10 +182,22 @@ impl Client {
         self.counters.authenticated += 1;
         self.failures = 0;
         self.go("READY", "the token was taken");
-        if let Some(kind) = self.settings.publishes {
+        if let Some(kind) = self.settings.publishes.filter(|_| !self.has_begun()) {
             self.begin(now, kind);
         }
         self.answered(now);
+    }
+
+    /// Whether a faulty twin sends media before it shows its token.
+    const fn sends_first(&self) -> bool {
+        let is_later = self.lacks(Deviation::AuthenticationLater) && self.counters.frames_sent < 2;
+        self.lacks(Deviation::NoAuthentication) || is_later
+    }
+
+    /// Whether its stream has begun.
+    fn has_begun(&self) -> bool {
+        let media = self.link.as_ref().and_then(|link| link.media.as_ref());
+        media.is_some_and(|media| media.sending.is_some())
     }
 
     /// The stream header goes before all frames (DT-M-04).
@@ -206,6 +221,7 @@ impl Client {
             reserved: &[0; 6],
         };
         fields.encode(&mut writer);
+        let header = self.settings.without.header(&header).into_owned();
         self.with(|link| {
             let Some(media) = &mut link.media else {
                 return;
@@ -249,7 +265,7 @@ impl Client {
         };
         let at = self.settings.epoch.saturating_add(now);
         // DT-M-07
-        let header = FrameHeader {
+        let mut header = FrameHeader {
             version: 1,
             frame_type,
             stream_id: sending.id.as_bytes(),
@@ -259,6 +275,8 @@ impl Client {
             flags: 1,
             reserved: &[0; 6],
         };
+        let without = self.settings.without;
+        without.sent(&mut header);
         let mut frame = Vec::with_capacity(FrameHeader::LENGTH + payload.len());
         let mut writer = Writer::new(&mut frame);
         header.encode(&mut writer);
@@ -273,13 +291,16 @@ impl Client {
             Some(stream) => {
                 link.web.write(stream, frame);
                 // DT-M-13
-                if is_last {
+                if is_last && !without.has(Deviation::NoFin) {
                     link.web.fin(stream);
                 }
             }
-            None => link.web.datagram(session, &frame),
+            None => link.web.datagram(session, without.datagram(&frame)),
         });
         self.go("SENDING_MEDIA", "the first frame leaves");
+        if without.has(Deviation::AuthenticationLater) && self.counters.frames_sent == 2 {
+            self.authenticate(now);
+        }
     }
 
     /// Whether all frames left and came that it is about.

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use serde_json::Value;
 
+use super::deviation::Deviation;
 use super::information::MEETINGS;
 use super::random::Random;
 use super::settings::{ClientSettings, Service};
@@ -163,6 +164,10 @@ impl Client {
                 let fields = fields.map(|(name, value)| (name.to_owned(), value));
                 self.with(|link| link.request = Some(link.web.request(&fields, &[])));
             }
+            Service::Controller if self.lacks(Deviation::StreamFirst) => {
+                self.with(|link| link.signaling = Some(SignalingLink::new(StreamId(0))));
+                self.join(now);
+            }
             Service::Controller => self.with(|link| {
                 let session = link.web.connect(&authority, CONTROLLER, &[]);
                 link.signaling = Some(SignalingLink::new(session));
@@ -199,6 +204,11 @@ impl Client {
             (200, Some(token)) => {
                 self.counters.informed += 1;
                 let token = token.to_owned();
+                if self.lacks(Deviation::OldToken) {
+                    self.settings.token = Some(token.clone());
+                    let services = &mut self.settings.services;
+                    services.retain(|service| *service != Service::Information);
+                }
                 self.with(|link| link.token = Some(token));
                 self.answered(now);
             }
@@ -207,6 +217,10 @@ impl Client {
                 self.fail(format!("the answer to the request was {status}: {code}"));
             }
         }
+    }
+
+    const fn lacks(&self, deviation: Deviation) -> bool {
+        self.settings.without.has(deviation)
     }
 
     /// Does something on the connection; what it wants of QUIC leaves.

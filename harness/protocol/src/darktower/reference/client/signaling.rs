@@ -4,10 +4,10 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use super::Client;
+use super::{Client, Deviation};
 use crate::darktower::reference::settings::MediaKind;
 use crate::darktower::reference::token::Usage;
-use crate::darktower::reference::words::{message, text};
+use crate::darktower::reference::words::{message, part, text};
 use crate::darktower::{Envelope, MessageReader};
 use crate::streams::StreamId;
 use crate::vocabulary::Described;
@@ -48,6 +48,12 @@ impl Client {
             "capabilities": { "video_codecs": ["AV1"], "audio_codecs": ["opus"] },
         });
         let request = message("JoinRequest", request);
+        let without = self.settings.without;
+        let mut request = without.framed(&request).into_owned();
+        if without.has(Deviation::PublishesFirst) {
+            let first = message("PublishStream", json!({ "stream_id": self.user }));
+            request.splice(..0, first);
+        }
         self.with(|link| {
             if let Some(signaling) = &mut link.signaling {
                 let stream = link.web.open(signaling.session, false);
@@ -65,10 +71,8 @@ impl Client {
         };
         match what {
             SessionStream::Bytes(bytes) => {
-                let mut messages = Vec::new();
-                let read = signaling
-                    .reader
-                    .take(&bytes, |message| messages.push(message)); // DT-S-12
+                let without = self.settings.without;
+                let (messages, read) = without.read(&mut signaling.reader, &bytes); // DT-S-12
                 for message in messages {
                     self.hear(now, &message);
                 }
@@ -89,11 +93,11 @@ impl Client {
             "JoinResponse" => self.joined(now, fields),
             "ParticipantJoined" => {
                 self.counters.others += 1;
-                self.subscribe_to(&fields["participant"]);
+                self.subscribe_to(part(fields, "participant"));
             }
             "ParticipantLeft" => self.counters.left += 1,
             "StreamPublished" => {
-                let (id, stream) = (text(fields, "participant_id"), &fields["stream"]);
+                let (id, stream) = (text(fields, "participant_id"), part(fields, "stream"));
                 let signaling = self.link.as_ref().and_then(|link| link.signaling.as_ref());
                 if signaling.is_some_and(|signaling| signaling.participant == id) {
                     self.counters.published += 1;
@@ -104,7 +108,7 @@ impl Client {
             }
             "StreamSubscribed" => self.counters.subscribed += 1,
             "ErrorMessage" => {
-                let (code, why) = (&fields["code"], text(fields, "message"));
+                let (code, why) = (part(fields, "code"), text(fields, "message"));
                 let code = code.as_str().unwrap_or("an unknown code");
                 let waits = self
                     .link
@@ -123,7 +127,7 @@ impl Client {
     fn joined(&mut self, now: Duration, fields: &serde_json::Map<String, Value>) {
         self.counters.joined += 1;
         self.failures = 0;
-        let token = fields["media_server"]["connection_token"].as_str();
+        let token = part(fields, "media_server")["connection_token"].as_str();
         let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
         let participant = text(fields, "participant_id").to_owned();
         self.with(|link| {
@@ -133,7 +137,7 @@ impl Client {
             }
         });
         self.go("CONNECTED", "it joined");
-        let others = fields["existing_participants"].as_array();
+        let others = part(fields, "existing_participants").as_array();
         for other in others.into_iter().flatten() {
             self.counters.others += 1;
             self.subscribe_to(other);

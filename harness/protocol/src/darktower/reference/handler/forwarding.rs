@@ -3,7 +3,7 @@
 use uuid::Uuid;
 
 use super::super::sessions::{Context, Outgoing, SessionKey};
-use super::{Forwarded, Handler, Header, Incoming, MOST_WAITING, Source, State, Who};
+use super::{Deviation, Forwarded, Handler, Header, Incoming, MOST_WAITING, Source, State, Who};
 use crate::darktower::StreamCode;
 use crate::streams::StreamId;
 
@@ -35,6 +35,9 @@ impl Handler {
 
     /// Whether a stream is not somebody else's.
     fn may_send(&self, who: &Who, name: &str, context: &Context<'_>) -> bool {
+        if who.is_stranger() && self.lacks(Deviation::EarlyForwarded) {
+            return true;
+        }
         match context.store.publisher(who.meeting, name) {
             Some(publisher) => publisher.user == who.user,
             None => self
@@ -79,7 +82,8 @@ impl Handler {
             return (of != from.0).then_some(0);
         }
         let participant = context.store.participant(who.meeting, &who.user)?;
-        participant.subscription(name)
+        let unasked = self.lacks(Deviation::EverybodySubscribed) && of != from.0;
+        participant.subscription(name).or(unasked.then_some(0))
     }
 
     /// A frame goes to all who subscribe to its stream (DT-M-06).
@@ -91,6 +95,10 @@ impl Handler {
         (frame, may_begin): (&[u8], bool),
         context: &mut Context<'_>,
     ) {
+        if self.waits_for_all() {
+            return;
+        }
+        let without = self.settings.without;
         let keys: Vec<_> = self.sessions.keys().copied().collect();
         for of in keys {
             let wanted = self.subscription(of, (source.0, who), &header.name, context);
@@ -114,7 +122,9 @@ impl Handler {
             };
             let stream = match known {
                 Some(stream) => stream,
-                None if !may_begin || session.unread.get(&source) == Some(&subscription) => {
+                None if !(may_begin || without.has(Deviation::CopyFromDelta))
+                    || session.unread.get(&source) == Some(&subscription) =>
+                {
                     continue;
                 }
                 None => {
@@ -123,20 +133,21 @@ impl Handler {
                         continue;
                     };
                     let mut outgoing = Outgoing::new(of, stream);
-                    outgoing.send(context, &header.bytes);
+                    outgoing.send(context, &without.header(&header.bytes));
                     session.copies.insert(
                         stream,
                         Forwarded {
                             source,
                             subscription,
                             outgoing,
+                            held: Vec::new(),
                         },
                     );
                     stream
                 }
             };
             if let Some(copy) = session.copies.get_mut(&stream) {
-                copy.outgoing.send(context, frame);
+                copy.send(frame, without, context);
                 self.counters.copies += 1;
             }
             let waiting = session.waiting();
@@ -149,6 +160,12 @@ impl Handler {
             }
             self.counters.most_waiting = self.counters.most_waiting.max(waiting.min(MOST_WAITING));
             self.go(of, State::Active, "media goes to it", context);
+            if self.ends_for_all(waiting) {
+                return self.source_ends(source, Some(StreamCode::QuotaExceeded), context);
+            }
+            if without.has(Deviation::FirstSubscriberOnly) {
+                return;
+            }
         }
     }
 
@@ -160,9 +177,10 @@ impl Handler {
         bytes: &[u8],
         context: &mut Context<'_>,
     ) {
-        if !self.may_send(who, name, context) {
+        if !self.may_send(who, name, context) || self.lacks(Deviation::DatagramDropped) {
             return;
         }
+        let bytes = self.settings.without.datagram(bytes);
         self.counters.frames += 1;
         self.go(from, State::Active, "media came", context);
         let keys: Vec<_> = self.sessions.keys().copied().collect();
@@ -182,6 +200,9 @@ impl Handler {
         code: Option<StreamCode>,
         context: &mut Context<'_>,
     ) {
+        if code.is_none() && self.lacks(Deviation::SourceEndsUntold) {
+            return;
+        }
         for (of, session) in &mut self.sessions {
             session.unread.remove(&source);
             session.copies.retain(|stream, copy| {

@@ -7,6 +7,7 @@
 //! time, so that nobody else notices (DT-M-11).
 
 mod forwarding;
+mod twins;
 
 use std::collections::BTreeMap;
 
@@ -15,6 +16,7 @@ use serde_json::json;
 use shakedown_wire::Reader;
 use uuid::Uuid;
 
+use super::deviation::{Deviation, Deviations};
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
 use super::token::{Secret, Usage};
 use super::words::{ErrorCode, LENGTH, error_fields, message, text};
@@ -37,6 +39,7 @@ pub struct HandlerSettings {
     /// Whether everybody gets all streams of the others in the meeting, where no controller says who
     /// subscribes to what.
     pub forwards_all: bool,
+    pub without: Deviations,
 }
 
 /// Serves all sessions of `/media`.
@@ -118,6 +121,8 @@ struct Forwarded {
     source: Source,
     subscription: u64,
     outgoing: Outgoing,
+    /// What a faulty twin keeps for later.
+    held: Vec<u8>,
 }
 
 /// What came on a media stream.
@@ -236,7 +241,7 @@ impl Handler {
                     return;
                 };
                 let token = text(&auth.fields, "connection_token");
-                if token.is_empty() {
+                if token.is_empty() || self.lacks(Deviation::NoDatagramResult) {
                     return;
                 }
                 let answer = match who.filter(|who| self.is_token_of(who, token, context)) {
@@ -270,7 +275,9 @@ impl Handler {
     pub fn stop(&mut self, context: &mut Context<'_>) {
         for (of, session) in std::mem::take(&mut self.sessions) {
             for mut copy in session.copies.into_values() {
-                copy.outgoing.end(context);
+                if !self.settings.without.has(Deviation::NoFin) {
+                    copy.outgoing.end(context);
+                }
             }
             let code = StreamCode::Graceful;
             context.sessions.close(of, code, "the handler ends");
@@ -292,21 +299,19 @@ impl Handler {
                     return;
                 };
                 let incoming = match (*start, is_known) {
-                    (MAGIC, true) => Incoming::Media {
-                        reader: MediaReader::default(),
-                        header: None,
-                    },
+                    (MAGIC, false) if self.settings.without.has(Deviation::EarlyForwarded) => {
+                        session.who = Some(Who::stranger());
+                        Incoming::media()
+                    }
+                    (MAGIC, true) => Incoming::media(),
                     (start, _) if (1..=MAX_MESSAGE).contains(&u32::from_be_bytes(start)) => {
                         Incoming::Auth(MessageReader::new(Envelope::MediaAuth))
                     }
+                    (_, true) if self.settings.without.has(Deviation::AnyMagic) => return,
                     (_, true) => {
                         return self.refuse(of, stream, StreamCode::InvalidFormat, context); // DT-M-05
                     }
-                    // DT-M-03
-                    (_, false) => {
-                        let code = StreamCode::AuthenticationFailed;
-                        return self.refuse(of, stream, code, context);
-                    }
+                    (_, false) => return self.too_early(of, stream, context),
                 };
                 let first = std::mem::take(first);
                 session.incoming.insert(stream, incoming);
@@ -331,8 +336,8 @@ impl Handler {
                             self.refuse(of, stream, code, context); // DT-M-02
                         }
                     }
-                    (None, Ok(())) => {}
-                    (None, Err(_)) => {
+                    (None, Ok(())) if !self.settings.without.has(Deviation::ResultInPieces) => {}
+                    (None, _) => {
                         let code = match is_known {
                             true => StreamCode::InvalidFormat,
                             false => StreamCode::AuthenticationFailed,
@@ -343,13 +348,18 @@ impl Handler {
             }
             Some(Incoming::Media { reader, .. }) => {
                 let mut pieces = Vec::new();
-                let read = reader.take(bytes, |item, bytes| pieces.push(piece(&item, bytes)));
+                let without = self.settings.without;
+                let mut objection = None;
+                let read = reader.take(bytes, |item, bytes| {
+                    objection = objection.or(without.objects(&item));
+                    pieces.push(piece(&item, bytes));
+                });
                 for piece in pieces {
                     self.take(of, stream, piece, context);
                 }
                 // DT-M-05, DT-M-09
-                if let Err(wrong) = read {
-                    self.refuse(of, stream, StreamCode::of(&wrong), context);
+                if let Some(code) = objection.or_else(|| without.code(&read.err()?)) {
+                    self.break_off(of, stream, code, context);
                 }
             }
         }
@@ -360,7 +370,8 @@ impl Handler {
         let session = self.sessions.get_mut(&of);
         match session.and_then(|session| session.incoming.remove(&stream)) {
             Some(Incoming::Media { reader, .. }) => {
-                let code = reader.finish().err().map(|wrong| StreamCode::of(&wrong)); // DT-M-05
+                let wrong = reader.finish().err(); // DT-M-05
+                let code = wrong.and_then(|wrong| self.settings.without.code(&wrong));
                 self.source_ends((of, stream), code, context);
             }
             // It says nothing any more.
@@ -398,7 +409,8 @@ impl Handler {
         context: &mut Context<'_>,
     ) -> (Vec<u8>, bool) {
         let claims = self.settings.secret.verify(token, Usage::Media, context.at);
-        let used = claims.ok().and_then(|claims| {
+        let claims = claims.ok().or_else(|| self.stranger(token, context.at));
+        let used = claims.and_then(|claims| {
             let who = Who {
                 meeting: Uuid::try_parse(&claims.mid).ok()?,
                 user: claims.sub.clone(),
@@ -406,7 +418,7 @@ impl Handler {
             };
             let known = self.sessions.get(&of)?.who.as_ref();
             let is_same = |known: &Who| (known.meeting, &known.user) == (who.meeting, &who.user);
-            let may = known.is_none_or(is_same) && context.store.use_token(&claims, context.at);
+            let may = known.is_none_or(is_same) && self.may_use(&claims, context);
             may.then_some(who)
         });
         let Some(who) = used else {

@@ -24,6 +24,7 @@ impl Rig {
             secret: secret(),
             lifetime: TOKEN_LIFETIME,
             seed: 1,
+            without: Deviations::default(),
         };
         Self {
             controller: Controller::new(settings),

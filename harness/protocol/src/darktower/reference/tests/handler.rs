@@ -40,6 +40,7 @@ impl Rig {
         let settings = HandlerSettings {
             secret: secret(),
             forwards_all: true,
+            without: Deviations::default(),
         };
         Self {
             handler: Handler::new(settings),

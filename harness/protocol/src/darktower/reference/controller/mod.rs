@@ -1,6 +1,9 @@
 //! The Meeting Controller: signaling on one bidirectional stream of each session (specification,
 //! section 2).
 
+mod joining;
+mod twins;
+
 use std::collections::BTreeMap;
 use std::time::Duration;
 
@@ -9,21 +12,19 @@ use serde_json::{Map, Value, json};
 use shakedown_wire::DecodeError;
 use uuid::Uuid;
 
-use super::super::{Envelope, MAX_MESSAGE, MessageReader, StreamCode};
+use super::super::{Envelope, MessageReader, StreamCode};
+use super::deviation::{Deviation, Deviations};
 use super::random::Random;
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
-use super::store::{MOST_STREAMS, NotDone, NotJoined, Participant, Stream};
-use super::token::{Claims, Secret, Usage};
-use super::words::{self, ErrorCode, LENGTH, LeaveReason, error, left, message, text};
+use super::store::{MOST_STREAMS, NotDone, Stream};
+use super::token::Secret;
+use super::words::{ErrorCode, LeaveReason, error, left, message, text};
 use crate::streams::{OnStream, StreamId};
 use crate::vocabulary::Described;
+use joining::has_room;
 
 /// Bytes that may wait for a participant that does not read; past that it is gone.
 const MOST_WAITING: usize = 1 << 20;
-
-/// Bytes of a JoinResponse that those who are in a meeting may take; the rest is for what else stands
-/// in it.
-const MOST_OF_A_MEETING: usize = MAX_MESSAGE as usize - 4_096;
 
 /// What a controller is told.
 #[derive(Debug, Clone)]
@@ -32,6 +33,7 @@ pub struct ControllerSettings {
     /// How long a media token is valid.
     pub lifetime: Duration,
     pub seed: u64,
+    pub without: Deviations,
 }
 
 /// Serves all sessions of `/wt`.
@@ -86,7 +88,11 @@ struct Who {
 }
 
 /// Why a stream is closed.
-struct Ending(String);
+struct Ending {
+    why: String,
+    /// Whether that is what came first on it, and it is no join.
+    is_first: bool,
+}
 
 impl State {
     const fn name(self) -> &'static str {
@@ -183,7 +189,7 @@ impl Controller {
                     self.leave(of, LeaveReason::Voluntary, context);
                     self.end(of, "the client ended it", context);
                 }
-                Err(malformed) => self.break_off(of, &Ending::from(malformed), context),
+                Err(malformed) => self.cut_short(of, malformed, context),
             },
             OnStream::Reset(_) | OnStream::Stopped(_) => {
                 self.leave(of, LeaveReason::ConnectionLost, context);
@@ -218,10 +224,9 @@ impl Controller {
         let Some(signaling) = self.sessions.get_mut(&of) else {
             return;
         };
-        let mut messages = Vec::new();
-        let read = signaling
-            .reader
-            .take(bytes, |message| messages.push(message)); // DT-S-02, DT-S-12
+        // DT-S-02, DT-S-12
+        let without = self.settings.without;
+        let (messages, read) = without.read(&mut signaling.reader, bytes);
         let heard = messages
             .into_iter()
             .try_for_each(|message| self.hear(of, &message, context));
@@ -248,7 +253,7 @@ impl Controller {
                     Ok(())
                 }
                 // DT-S-04
-                other => Err(Ending(format!("{other} without having joined"))),
+                other => self.expects_a_join(other),
             };
         };
         match heard.frame {
@@ -262,102 +267,9 @@ impl Controller {
             // Nothing is made of how a stream is received.
             "StreamQualityUpdate" => {}
             // The reader knows no others.
-            other => return Err(Ending(format!("{other} of a client"))),
+            other => return Err(Ending::malformed(format!("{other} of a client"))),
         }
         Ok(())
-    }
-
-    fn join(&mut self, of: SessionKey, fields: &Map<String, Value>, context: &mut Context<'_>) {
-        let (meeting, token) = (text(fields, "meeting_id"), text(fields, "join_token"));
-        let claims = self.settings.secret.verify(token, Usage::Join, context.at);
-        let claims = claims.ok().filter(|claims| claims.are_of(meeting));
-        let Some(claims) = claims else {
-            let why = "Invalid or expired join token";
-            return self.refuse(of, ErrorCode::Unauthorized, why, context); // DT-S-06
-        };
-        // DT-S-07
-        let meeting = Uuid::try_parse(meeting).ok();
-        let meeting = meeting.and_then(|id| context.store.meeting(id));
-        let Some(meeting) = meeting.filter(|meeting| !meeting.has_ended) else {
-            return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
-        };
-        // Who was not yet known to be lost is now (DT-S-16).
-        let is_same = |who: &Who| who.meeting == meeting.id && who.user == claims.sub;
-        let old = self.sessions.iter();
-        let mut old = old.filter(|(_, signaling)| signaling.who.as_ref().is_some_and(is_same));
-        if let Some(old) = old.next().map(|(key, _)| *key) {
-            self.leave(old, LeaveReason::ConnectionLost, context);
-            self.end(old, "the user joined anew", context);
-        }
-        let before: Vec<_> = participants(context.store.participants(meeting.id));
-        let name = text(fields, "participant_name");
-        let fresh = self.random.uuid();
-        let joined = context
-            .store
-            .join(meeting.id, &claims.sub, name, fresh, context.at);
-        let joined = match joined {
-            Ok(joined) => joined,
-            Err(NotJoined::NoMeeting) => {
-                return self.refuse(of, ErrorCode::NotFound, "No such meeting", context);
-            }
-            Err(NotJoined::Full) => {
-                return self.refuse(of, ErrorCode::CapacityExceeded, "Meeting is full", context);
-            }
-        };
-        if !has_room(context, meeting.id) {
-            context.store.leave(meeting.id, &claims.sub, None);
-            return self.refuse(of, ErrorCode::CapacityExceeded, "Meeting is full", context);
-        }
-        self.welcome(of, (meeting.id, &claims), &joined, before, context);
-    }
-
-    /// JoinResponse to who joined (DT-S-05), then ParticipantJoined to the others (DT-S-08).
-    fn welcome(
-        &mut self,
-        of: SessionKey,
-        (meeting, claims): (Uuid, &Claims),
-        joined: &Participant,
-        before: Vec<Value>,
-        context: &mut Context<'_>,
-    ) {
-        let lifetime = self.settings.lifetime;
-        let media = Claims::new(&claims.sub, &claims.mid, Usage::Media, context.at, lifetime);
-        let media = media.named(self.random.uuid().to_string());
-        let media_url = self.sessions.get(&of).map(|it| it.media_url.clone());
-        let response = json!({
-            "participant_id": joined.id.to_string(),
-            "existing_participants": before,
-            "media_server": {
-                "media_handler_url": media_url,
-                "connection_token": self.settings.secret.mint(&media),
-            },
-            "encryption_keys": self.keys_of(meeting),
-        });
-        if let Some(signaling) = self.sessions.get_mut(&of) {
-            signaling.who = Some(Who {
-                meeting,
-                user: claims.sub.clone(),
-                id: joined.id,
-            });
-        }
-        self.send(of, &message("JoinResponse", response), context);
-        self.counters.joined += 1;
-        self.go(of, State::Connected, "it joined", context);
-        let news = json!({ "participant": words::participant(joined) });
-        let news = message("ParticipantJoined", news);
-        self.tell_others(of, meeting, &news, context);
-    }
-
-    /// The same for all of a meeting.
-    fn keys_of(&mut self, meeting: Uuid) -> Value {
-        let random = &mut self.random;
-        let keys = self.keys.entry(meeting).or_insert_with(|| {
-            // Hexadecimal digits are digits of base64, too.
-            let key = hex::encode(random.bytes::<16>());
-            let id = random.uuid().to_string();
-            json!({ "public_key": key, "key_id": id })
-        });
-        keys.clone()
     }
 
     fn publish(
@@ -367,7 +279,10 @@ impl Controller {
         fields: &Map<String, Value>,
         context: &mut Context<'_>,
     ) {
-        let known = ["stream_id", "stream_type", "metadata"];
+        let mut known = ["stream_id", "stream_type", "metadata"].as_slice();
+        if self.lacks(Deviation::NoMetadata) {
+            known = &known[..2];
+        }
         let fields = known.iter().filter_map(|&name| {
             let value = fields.get(name)?;
             Some((name.to_owned(), value.clone()))
@@ -383,17 +298,20 @@ impl Controller {
             context.store.unpublish(who.meeting, &who.user, &id);
             published = Err(NotDone::TooMany);
         }
+        let news = json!({ "participant_id": who.id.to_string(), "stream": fields });
+        let news = message("StreamPublished", news);
         match published {
             // DT-S-09
-            Ok(()) => {
-                let news = json!({ "participant_id": who.id.to_string(), "stream": fields });
-                let news = message("StreamPublished", news);
-                self.send(of, &news, context);
-                self.tell_others(of, who.meeting, &news, context);
+            Err(NotDone::Name) if !self.lacks(Deviation::SameAgain) => {
+                self.conflict(of, who, &news, context);
             }
-            Err(NotDone::Name) => {
-                let why = "The stream is published already";
-                self.refuse(of, ErrorCode::Conflict, why, context);
+            Ok(()) | Err(NotDone::Name) => {
+                if !self.lacks(Deviation::PublisherUntold) {
+                    self.send(of, &news, context);
+                }
+                if !self.lacks(Deviation::OthersUntold) {
+                    self.tell_others(of, who.meeting, &news, context);
+                }
             }
             Err(not_done) => self.decline(of, not_done, context),
         }
@@ -409,9 +327,9 @@ impl Controller {
         let stream = text(fields, "stream_id");
         match context.store.subscribe(who.meeting, &who.user, stream) {
             // DT-S-10
-            Ok(()) => {
-                let answer = message("StreamSubscribed", json!({ "stream_id": stream }));
-                self.send(of, &answer, context);
+            Ok(()) => self.subscribed(of, stream, context),
+            Err(NotDone::Name) if self.lacks(Deviation::AnySubscribed) => {
+                self.subscribed(of, stream, context);
             }
             Err(not_done) => self.decline(of, not_done, context),
         }
@@ -429,15 +347,25 @@ impl Controller {
     }
 
     fn refuse(&mut self, of: SessionKey, code: ErrorCode, why: &str, context: &mut Context<'_>) {
+        let is_joined = self.sessions.get(&of).is_some_and(|it| it.who.is_some());
+        let (code, why) = self.settings.without.refusal(code, why, is_joined);
         *self.counters.errors.entry(code.name()).or_default() += 1;
         self.send(of, &error(code, why), context);
     }
 
     /// INVALID_REQUEST, and the stream is closed (DT-S-04, DT-S-11).
     fn break_off(&mut self, of: SessionKey, ending: &Ending, context: &mut Context<'_>) {
-        self.refuse(of, ErrorCode::InvalidRequest, &ending.0, context);
-        self.leave(of, LeaveReason::Kicked, context);
-        self.end(of, "a message was wrong", context);
+        let how = self.settings.without.breaks_off(ending.is_first);
+        if let Some(code) = how.code {
+            self.refuse(of, code, &ending.why, context);
+        }
+        if how.ends {
+            self.leave(of, LeaveReason::Kicked, context);
+            self.end(of, "a message was wrong", context);
+        }
+        if how.ends_all {
+            self.end_all(context);
+        }
     }
 
     /// Closes the stream of a session: nothing more is sent on it or read.
@@ -459,9 +387,14 @@ impl Controller {
         };
         *self.counters.left.entry(reason.name()).or_default() += 1;
         let lost = (reason == LeaveReason::ConnectionLost).then_some(context.at);
-        context.store.leave(who.meeting, &who.user, lost);
+        if !self.lacks(Deviation::PlaceIsKept) {
+            context.store.leave(who.meeting, &who.user, lost);
+        }
+        let (reason, times) = self.settings.without.leaving(reason);
         let news = left(&who.id.to_string(), reason);
-        self.tell_others(of, who.meeting, &news, context);
+        for _ in 0..times {
+            self.tell_others(of, who.meeting, &news, context);
+        }
     }
 
     fn tell_others(
@@ -471,13 +404,11 @@ impl Controller {
         news: &[u8],
         context: &mut Context<'_>,
     ) {
-        let others = self.sessions.iter().filter(|(key, signaling)| {
-            **key != of
-                && signaling
-                    .who
-                    .as_ref()
-                    .is_some_and(|it| it.meeting == meeting)
-        });
+        let is_told = |who: &Who| who.meeting == meeting || self.lacks(Deviation::ToldToAll);
+        let others = self
+            .sessions
+            .iter()
+            .filter(|(key, signaling)| **key != of && signaling.who.as_ref().is_some_and(is_told));
         for key in others.map(|(key, _)| *key).collect::<Vec<_>>() {
             self.send(key, news, context);
         }
@@ -486,7 +417,7 @@ impl Controller {
     fn send(&mut self, of: SessionKey, bytes: &[u8], context: &mut Context<'_>) {
         let signaling = self.sessions.get_mut(&of);
         if let Some(stream) = signaling.and_then(|signaling| signaling.stream.as_mut()) {
-            stream.send(context, bytes);
+            stream.send(context, &self.settings.without.framed(bytes));
             if stream.waiting() > MOST_WAITING && !self.slow.contains(&of) {
                 self.slow.push(of);
             }
@@ -518,17 +449,6 @@ impl Controller {
 
 impl From<DecodeError> for Ending {
     fn from(error: DecodeError) -> Self {
-        Self(error.to_string())
+        Self::malformed(error.to_string())
     }
-}
-
-fn participants(all: &[Participant]) -> Vec<Value> {
-    all.iter().map(words::participant).collect()
-}
-
-/// Whether a JoinResponse can still tell all that is known of a meeting.
-fn has_room(context: &Context<'_>, meeting: Uuid) -> bool {
-    let all = participants(context.store.participants(meeting));
-    let all = message("JoinResponse", json!({ "existing_participants": all }));
-    (LENGTH..=LENGTH + MOST_OF_A_MEETING).contains(&all.len())
 }

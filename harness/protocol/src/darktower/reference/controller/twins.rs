@@ -1,0 +1,120 @@
+//! What faulty twins do that the reference does not.
+
+use std::time::Duration;
+
+use serde_json::json;
+use shakedown_wire::DecodeError;
+use uuid::Uuid;
+
+use super::super::sessions::{Context, SessionKey};
+use super::super::token::{Claims, Usage};
+use super::super::words::{ErrorCode, message, newcomer};
+use super::{Controller, Deviation, Ending, Who};
+
+impl Controller {
+    pub(super) const fn lacks(&self, deviation: Deviation) -> bool {
+        self.settings.without.has(deviation)
+    }
+
+    /// What is taken of a token that is invalid.
+    pub(super) fn stranger(&self, meeting: &str, at: Duration) -> Option<Claims> {
+        let lifetime = self.settings.lifetime;
+        let is_taken = self.lacks(Deviation::JoinsAnybody);
+        is_taken.then(|| Claims::new("stranger", meeting, Usage::Join, at, lifetime))
+    }
+
+    /// A token was refused.
+    pub(super) fn refused(&mut self, of: SessionKey, meeting: &str, context: &mut Context<'_>) {
+        let Ok(meeting) = Uuid::try_parse(meeting) else {
+            return;
+        };
+        if self.lacks(Deviation::RefusedStays) {
+            let id = self.random.uuid();
+            // What there is no room for does not stay.
+            let _ = context
+                .store
+                .join(meeting, "refused", "refused", id, context.at);
+        }
+        if self.lacks(Deviation::RefusedIsTold) {
+            let news = json!({ "participant": newcomer(Uuid::max(), "refused") });
+            self.tell_others(of, meeting, &message("ParticipantJoined", news), context);
+        }
+    }
+
+    /// DT-S-04: what comes first on a stream is no join.
+    pub(super) fn expects_a_join(&self, other: &str) -> Result<(), Ending> {
+        if self.lacks(Deviation::FirstPassedOver) {
+            return Ok(());
+        }
+        Err(Ending {
+            why: format!("{other} without having joined"),
+            is_first: true,
+        })
+    }
+
+    /// A stream ended in the middle of a message.
+    pub(super) fn cut_short(
+        &mut self,
+        of: SessionKey,
+        malformed: DecodeError,
+        context: &mut Context<'_>,
+    ) {
+        let there = self.sessions.values().find_map(|it| it.who.as_ref());
+        if let (Some(meeting), true) = (
+            there.map(|who| who.meeting),
+            self.lacks(Deviation::CutJoins),
+        ) {
+            let news = json!({ "participant": newcomer(Uuid::max(), "") });
+            self.tell_others(of, meeting, &message("ParticipantJoined", news), context);
+        }
+        self.break_off(of, &Ending::from(malformed), context);
+    }
+
+    /// The stream_id that is to be published is there already (DT-S-09).
+    pub(super) fn conflict(
+        &mut self,
+        of: SessionKey,
+        who: &Who,
+        news: &[u8],
+        context: &mut Context<'_>,
+    ) {
+        if self.lacks(Deviation::SameIsTold) {
+            self.tell_others(of, who.meeting, news, context);
+        }
+        if !self.lacks(Deviation::SameIsUnanswered) {
+            let why = "The stream is published already";
+            self.refuse(of, ErrorCode::Conflict, why, context);
+        }
+        if self.lacks(Deviation::ConflictEnds) {
+            self.end(of, "a stream was published already", context);
+        }
+    }
+
+    /// The answer to SubscribeStream (DT-S-10).
+    pub(super) fn subscribed(&mut self, of: SessionKey, stream: &str, context: &mut Context<'_>) {
+        let stream = match self.lacks(Deviation::OtherSubscribed) {
+            true => "",
+            false => stream,
+        };
+        if !self.lacks(Deviation::SubscriberUntold) {
+            let answer = message("StreamSubscribed", json!({ "stream_id": stream }));
+            self.send(of, &answer, context);
+        }
+    }
+
+    /// Closes the streams of all.
+    pub(super) fn end_all(&mut self, context: &mut Context<'_>) {
+        for of in self.sessions.keys().copied().collect::<Vec<_>>() {
+            self.end(of, "a message was wrong", context);
+        }
+    }
+}
+
+impl Ending {
+    pub(super) const fn malformed(why: String) -> Self {
+        Self {
+            why,
+            is_first: false,
+        }
+    }
+}

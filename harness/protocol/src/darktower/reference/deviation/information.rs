@@ -1,0 +1,66 @@
+//! What faulty twins tell of meetings.
+
+use serde_json::Value;
+use uuid::Uuid;
+
+use super::{Deviation, Deviations};
+use crate::darktower::reference::token::{Claims, Usage};
+use crate::darktower::reference::words::ErrorCode;
+use crate::web::Field;
+
+impl Deviations {
+    /// The header fields among which the token is looked for.
+    pub(in super::super) fn looked_at(self, fields: &[Field]) -> &[Field] {
+        match self.has(Deviation::FieldsInOrder) {
+            true => fields.last_chunk::<1>().map_or(&[], |last| last),
+            false => fields,
+        }
+    }
+
+    /// What the join token says that is told.
+    pub(in super::super) fn told_token(self, mut claims: Claims) -> Claims {
+        if self.has(Deviation::OtherMeetingsToken) {
+            let next = Uuid::try_parse(&claims.mid)
+                .unwrap_or_default()
+                .as_u128()
+                .wrapping_add(1);
+            claims.mid = Uuid::from_u128(next).to_string();
+        }
+        if self.has(Deviation::MediaTokenToJoin) {
+            claims.usage = Usage::Media;
+        }
+        if self.has(Deviation::ShortToken) {
+            claims.exp = claims.exp.saturating_sub(60);
+        }
+        if self.has(Deviation::LongToken) {
+            claims.exp = claims.exp.saturating_add(300);
+        }
+        claims
+    }
+
+    /// The answer to a request.
+    pub(in super::super) fn informed(self, body: &mut Value) {
+        let lacking = [
+            (Deviation::NoMeetingId, "meeting_id"),
+            (Deviation::NoControllerUrl, "meeting_controller_url"),
+            (Deviation::NoExpiry, "expires_at"),
+        ];
+        for (_, field) in lacking.into_iter().filter(|(fault, _)| self.has(*fault)) {
+            if let Value::Object(fields) = body {
+                fields.remove(field);
+            }
+        }
+    }
+
+    /// The error by which a request is refused.
+    pub(in super::super) const fn refused_with(self, code: ErrorCode) -> ErrorCode {
+        use Deviation as D;
+        use ErrorCode as E;
+        match code {
+            E::NotFound if self.has(D::UnknownIsInvalid) => E::InvalidRequest,
+            E::InvalidRequest if self.has(D::AnyIdIsUnknown) => E::NotFound,
+            E::Unauthorized if self.has(D::NoBearerIsUnknown) => E::NotFound,
+            code => code,
+        }
+    }
+}
