@@ -13,7 +13,7 @@ SHARD ?= 1/40
 SOURCES := find harness fuzz -name target -prune -o -name '*.rs' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds vacuity torture golden format lint fuzz-smoke mutants bench clean
+.PHONY: help build run test acceptance odds vacuity test-browser torture golden format lint fuzz-smoke mutants bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -47,6 +47,17 @@ odds: ## Play servers that are late by themselves 20 times each, on an idle and 
 # That each scenario has an expectation that is needed is part of `make test`.
 vacuity: ## Count the expectations of all scenarios that a faulty twin needs
 	$(CARGO) test --locked --package shakedown-engine --test vacuity -- --ignored --nocapture
+
+BROWSER ?= chromium
+test-browser: ## Let Chromium meet the services of darktower, and judge it as a client; installs it where that is possible
+	@if ! command -v $(BROWSER) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && apt-get install -qq --yes --no-install-recommends $(BROWSER) >/dev/null; \
+	fi; true
+	@if command -v $(BROWSER) >/dev/null; then \
+		BROWSER=$(BROWSER) $(CARGO) test --locked --package shakedown-cli --test browser -- --ignored --test-threads 1; \
+	else \
+		echo "test-browser: SKIPPED, nothing was tested: there is no $(BROWSER), and only root can install it (apt-get)"; \
+	fi
 
 # Attacks that are over soon are part of `make test`.
 torture: ## Attack the program by hostile peers and files, for 10 minutes at most, and print a table

@@ -2,9 +2,11 @@
 
 use std::path::Path;
 use std::sync::{Arc, LazyLock, Mutex, PoisonError};
+use std::time::Duration;
 
 use quinn_proto::crypto;
 use quinn_proto::crypto::rustls::{QuicClientConfig, QuicServerConfig};
+use ring::digest;
 use rustls::client::Resumption;
 use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
@@ -33,13 +35,33 @@ const ED25519: [u8; 16] = [
 ];
 
 impl Identity {
-    /// A certificate for `localhost` and the loopback addresses that signs itself.
+    /// This process's certificate for `localhost` and the loopback addresses, which signs itself. It is made
+    /// when it is asked for first, and valid for less than the 14 days that browsers allow where they are told
+    /// its hash (WebTransport, section 3.3, `serverCertificateHashes`).
     ///
     /// # Errors
     /// None can be made.
-    pub fn self_signed() -> Result<Self, CarrierError> {
-        let key = rcgen::KeyPair::generate().map_err(|error| none_made(&error))?;
-        Self::signed_by(&key)
+    #[expect(
+        clippy::disallowed_types,
+        reason = "a certificate has dates that others compare with their clocks"
+    )]
+    pub fn own() -> Result<Self, CarrierError> {
+        static OWN: LazyLock<Result<Identity, CarrierError>> = LazyLock::new(|| {
+            let key = rcgen::KeyPair::generate().map_err(|error| none_made(&error))?;
+            let now = std::time::SystemTime::now();
+            Identity::signed_by(&key, |parameters| {
+                parameters.not_before = (now - Duration::from_hours(1)).into();
+                parameters.not_after = (now + Duration::from_hours(13 * 24)).into();
+            })
+        });
+        OWN.clone()
+    }
+
+    /// SHA-256 of the server's own certificate in DER, in hexadecimal.
+    #[must_use]
+    pub fn fingerprint(&self) -> String {
+        let own = self.chain.first().map(|own| own.as_ref());
+        hex::encode(digest::digest(&digest::SHA256, own.unwrap_or_default()))
     }
 
     /// The certificate of seeded servers: its key is no secret. A signature by Ed25519 has nothing
@@ -49,15 +71,21 @@ impl Identity {
             let key = [&ED25519[..], &[0x5d; 32]].concat();
             let key = PrivatePkcs8KeyDer::from(key);
             let key = rcgen::KeyPair::from_pkcs8_der_and_sign_algo(&key, &rcgen::PKCS_ED25519);
-            Identity::signed_by(&key.map_err(|error| none_made(&error))?)
+            Identity::signed_by(&key.map_err(|error| none_made(&error))?, |_| ())
         });
         KNOWN.clone()
     }
 
-    fn signed_by(key: &rcgen::KeyPair) -> Result<Self, CarrierError> {
+    fn signed_by(
+        key: &rcgen::KeyPair,
+        set: impl FnOnce(&mut rcgen::CertificateParams),
+    ) -> Result<Self, CarrierError> {
         let names = NAMES.map(str::to_owned);
-        let made = rcgen::CertificateParams::new(names)
-            .and_then(|parameters| parameters.self_signed(key))
+        let mut parameters =
+            rcgen::CertificateParams::new(names).map_err(|error| none_made(&error))?;
+        set(&mut parameters);
+        let made = parameters
+            .self_signed(key)
             .map_err(|error| none_made(&error))?;
         Ok(Self {
             chain: vec![made.der().clone()],
@@ -137,7 +165,7 @@ impl Sessions {
         };
         let identity = match (settings.security, &settings.identity) {
             (Security::Tls, Some(identity)) => identity.clone(),
-            (Security::Tls, None) => Identity::self_signed()?,
+            (Security::Tls, None) => Identity::own()?,
             (Security::Seeded(_) | Security::Plain(_), _) => Identity::known()?,
         };
         let mut config = rustls::ServerConfig::builder_with_provider(Arc::clone(provider))

@@ -1,7 +1,7 @@
 //! The reference machine that `serve` and `connect` run: a subcommand for each protocol, with the flags
 //! of its table of settings.
 
-use std::net::SocketAddr;
+use std::net::{Ipv4Addr, SocketAddr};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -17,7 +17,7 @@ use shakedown_protocol::{
     PROTOCOLS, Protocol, ProtocolOption, ReferenceSettings, StreamParameters,
 };
 
-use crate::exit::{Failure, usage};
+use crate::exit::{Failure, harness, usage};
 use crate::numbers::{ANY, whole};
 use crate::reference::{any_seed, check_key_log, key_log, print_line};
 
@@ -39,6 +39,8 @@ pub(crate) struct Endpoint<A> {
     common: Common,
     secrets: Option<Secrets>,
     certificate: Option<Certificate>,
+    /// The port of localhost at which its page is offered.
+    page: Option<u16>,
     /// Names and values of the protocol's own flags that were given or have a default.
     flags: Vec<(String, String)>,
 }
@@ -127,6 +129,32 @@ impl<A: Address> Endpoint<A> {
         reference(self.protocol, settings, Security::Tls, identity).map_err(usage)
     }
 
+    /// Offers the protocol's page, if that was asked for: the port.
+    ///
+    /// # Errors
+    /// The port is taken, or no certificate can be made.
+    pub(crate) fn offer_page(&self, local: SocketAddr) -> Result<Option<u16>, Failure> {
+        let Some((port, page)) = self.page.zip(self.protocol.page) else {
+            return Ok(None);
+        };
+        let own = self.certificate.as_ref().is_none_or(|it| it.cert.is_none());
+        let mut settings: serde_json::Map<_, _> = self
+            .flags
+            .iter()
+            .map(|(name, value)| (name.clone(), value.as_str().into()))
+            .collect();
+        let at = match local.ip().is_unspecified() {
+            true => SocketAddr::from((Ipv4Addr::LOCALHOST, local.port())),
+            false => local,
+        };
+        settings.insert("server".to_owned(), at.to_string().into());
+        if own {
+            let own = Identity::own().map_err(|error| harness(error.to_string()))?;
+            settings.insert("certificate".to_owned(), own.fingerprint().into());
+        }
+        crate::page::offer(page, settings, port).map(Some)
+    }
+
     /// Drives the machine to its end, and prints its counters if they were asked for.
     pub(crate) async fn run(
         &self,
@@ -212,6 +240,9 @@ impl<A: Address> FromArgMatches for Endpoint<A> {
             common: Common::from_arg_matches(matches)?,
             secrets: secrets.transpose()?,
             certificate: certificate.transpose()?,
+            page: has_page(protocol, A::ROLE)
+                .then(|| matches.get_one("page").copied())
+                .flatten(),
             flags: flags.collect(),
         })
     }
@@ -235,6 +266,11 @@ fn subcommand<A: Address>(protocol: &'static Protocol) -> Command {
     if has_certificate(protocol, A::ROLE) {
         command = Certificate::augment_args(command);
     }
+    if has_page(protocol, A::ROLE) {
+        let help = "Offer a client for browsers, a page, at this port of localhost; 0 for any that is free";
+        let page = Arg::new("page").long("page").value_name("PORT").help(help);
+        command = command.arg(page.value_parser(whole::<u16>(ANY)));
+    }
     if has_secrets(protocol) {
         command = Secrets::augment_args(command);
     }
@@ -250,6 +286,10 @@ fn has_secrets(protocol: &Protocol) -> bool {
 
 fn has_certificate(protocol: &Protocol, role: Role) -> bool {
     has_secrets(protocol) && role == Role::Responder
+}
+
+fn has_page(protocol: &Protocol, role: Role) -> bool {
+    protocol.page.is_some() && role == Role::Responder
 }
 
 /// The settings that are flags of this role, and what the help says of each.

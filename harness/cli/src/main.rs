@@ -16,6 +16,7 @@ mod exit;
 mod guard;
 mod logging;
 mod numbers;
+mod page;
 mod player;
 mod proof;
 mod quic_lines;

@@ -81,6 +81,9 @@ pub struct Protocol {
     pub reference: fn(&ReferenceSettings) -> Result<Reference, String>,
     /// What a reference that asks has done when all went well, by what it was told and its counters.
     pub completed: fn(&ReferenceSettings, &serde_json::Value) -> String,
+    /// A page, HTML, that is a client of it in a browser, if there is one. It takes its settings from the JSON
+    /// object in its element `given`, and from its address.
+    pub page: Option<&'static str>,
     /// What a person may try when a reference that asks has failed.
     pub advice: fn(&ReferenceSettings, &Failure) -> Option<&'static str>,
     /// What the reference can be told to leave out (the setting `without`), to see it found.

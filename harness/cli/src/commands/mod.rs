@@ -17,7 +17,6 @@ macro_rules! commands {
 
         /// What is to be done.
         #[derive(Debug, Subcommand)]
-        #[expect(clippy::large_enum_variant, reason = "there is one, as long as the program runs")]
         pub(crate) enum Command {
             $($(#[$attribute])* $variant($module::Args),)*
         }

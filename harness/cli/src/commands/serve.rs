@@ -67,6 +67,9 @@ impl Args {
     async fn serve(self) -> Result<Exit, Failure> {
         let mut machine = self.server.machine(&self.server.settings(None)?)?;
         let (host, mut stop) = reference::open(self.server.address.listen, "--listen")?;
+        if let Some(port) = self.server.offer_page(host.local())? {
+            print_line(&format!("page at http://localhost:{port}/"))?;
+        }
         print_line(&format!("listening on {}", host.local()))?;
         let host = host.with_exit_after(self.server.address.exit_after);
         let finished = self.server.run(machine.as_mut(), host, &mut stop).await?;

@@ -108,7 +108,7 @@ const fn no_stream() -> StreamParameters {
 pub struct Start {
     /// Program and arguments. Placeholders: `{address}`, `{port}`, `{peer}`, `{mode}`, `{seed}`,
     /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program), `{counters}` (a file to leave its
-    /// counters in).
+    /// counters in), `{certificate}` (SHA-256 of the scripted peer's certificate, in hexadecimal).
     pub command: Vec<String>,
     /// Program and arguments with no handshake option given: the mode must then be the default
     /// (MS-L-07). Left out if it cannot be started so.

@@ -1,5 +1,5 @@
 /// What a command may contain in braces.
-pub(super) const KNOWN: [&str; 10] = [
+pub(super) const KNOWN: [&str; 11] = [
     "address",
     "port",
     "peer",
@@ -10,6 +10,7 @@ pub(super) const KNOWN: [&str; 10] = [
     "seconds",
     "shakedown",
     "counters",
+    "certificate",
 ];
 
 /// A part of a word of a command.

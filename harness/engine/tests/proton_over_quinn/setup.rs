@@ -110,7 +110,7 @@ impl Setup {
     fn recorded(impair: &str, transport: Transport, side: Role) -> Self {
         let network = VirtualNetwork::new(impair, side);
         let secrets = Arc::<Secrets>::default();
-        let identity = Identity::self_signed().unwrap();
+        let identity = Identity::own().unwrap();
         let mut roots = RootCertStore::empty();
         roots.add(identity.chain[0].clone()).unwrap();
         let provider = Arc::new(rustls::crypto::ring::default_provider());

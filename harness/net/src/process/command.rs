@@ -2,6 +2,7 @@ use std::ffi::OsString;
 use std::net::SocketAddr;
 use std::path::Path;
 
+use shakedown_carrier::Identity;
 use shakedown_engine::iut::{Iut, Piece, pieces};
 use shakedown_engine::scenario::Needs;
 
@@ -29,7 +30,7 @@ pub enum PlaceholderError {
     #[error(
         "{{{name}}} in {text:?} is no placeholder; there are {{address}}, {{port}}, {{peer}}, \
              {{mode}}, {{number}}, {{seed}}, {{bits_per_second}}, {{frames_per_second}}, {{seconds}}, \
-             {{shakedown}} and {{counters}}"
+             {{shakedown}}, {{counters}} and {{certificate}}"
     )]
     Unknown {
         /// The name between the braces.
@@ -136,6 +137,10 @@ fn value(
         "seconds" => iut.stream_for(values.needs).seconds.to_string(),
         "shakedown" => values.shakedown.to_owned(),
         "counters" => values.counters.display().to_string(),
+        "certificate" => match Identity::own() {
+            Ok(own) => own.fingerprint(),
+            Err(_) => return Err(no_value("the scripted peer can make none")),
+        },
         unknown => {
             return Err(PlaceholderError::Unknown {
                 name: unknown.to_owned(),

@@ -63,6 +63,7 @@ pub static PROTOCOL: Protocol = Protocol {
         reference::new(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },
     completed: reference::completed,
+    page: Some(include_str!("page.html")),
     advice: |_, _| None,
     twins: reference::TWINS,
     forked: None,

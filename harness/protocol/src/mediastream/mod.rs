@@ -83,6 +83,7 @@ pub static PROTOCOL: Protocol = Protocol {
         Some(_) => "the stream was sent".to_owned(),
         None => "the stream came in full".to_owned(),
     },
+    page: None,
     advice,
     twins: reference::TWINS,
     forked: Some(forked_reference),

@@ -111,6 +111,7 @@ pub static PROTOCOL: Protocol = Protocol {
         let (events, commits, actions) = (count("events"), count("commits"), count("actions"));
         format!("acked {events} events, answered {commits} commits and sent {actions} items")
     },
+    page: None,
     advice: |_, _| None,
     twins: reference::TWINS,
     forked: None,

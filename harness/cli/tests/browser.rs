@@ -1,0 +1,144 @@
+//! Chromium speaks darktower by the page of this project: with the reference, and as a client under test.
+#![allow(
+    clippy::disallowed_types,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "programs are run as processes, and a test fails by panicking"
+)]
+
+mod support;
+
+use std::io::{BufRead, BufReader, Lines};
+use std::path::Path;
+use std::process::{Child, ChildStderr, Command, Stdio};
+
+use nix::sys::signal::Signal;
+use serde_json::Value;
+use support::{send, shakedown};
+
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// A program that ends with the test, however that ends.
+struct Running(Child);
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        send(&self.0, Signal::SIGTERM);
+        let _ = self.0.wait();
+    }
+}
+
+/// A browser without a window.
+struct Browser {
+    console: Lines<BufReader<ChildStderr>>,
+    // Ended before its profile goes.
+    _running: Running,
+    _profile: tempfile::TempDir,
+}
+
+impl Browser {
+    fn open(address: &str) -> Self {
+        let profile = tempfile::tempdir().unwrap();
+        let program = std::env::var("BROWSER").unwrap_or_else(|_| "chromium".to_owned());
+        let mut child = Command::new(program)
+            .args(["--headless=new", "--no-sandbox", "--disable-gpu"])
+            .args(["--disable-dev-shm-usage", "--enable-logging=stderr"])
+            .arg(format!("--user-data-dir={}", profile.path().display()))
+            .arg(address)
+            .stdin(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .unwrap();
+        let console = BufReader::new(child.stderr.take().unwrap()).lines();
+        Self {
+            console,
+            _running: Running(child),
+            _profile: profile,
+        }
+    }
+
+    /// Reads the page's console up to a line that begins so; what each of the lines before says of frames.
+    fn until(&mut self, end: &str, frames: &str) -> Vec<(u64, String)> {
+        let mut found = Vec::new();
+        for line in self.console.by_ref() {
+            let line = line.unwrap();
+            let Some((_, said)) = line.split_once("CONSOLE") else {
+                continue;
+            };
+            let said = said.split_once('"').map_or(said, |(_, said)| said);
+            if said.starts_with(end) {
+                return found;
+            }
+            if let Some(frame) = said.strip_prefix(frames) {
+                let frame = frame.rsplit_once("\", source").unwrap().0;
+                let frame: Value = serde_json::from_str(frame).unwrap();
+                let digest = frame["sha256"].as_str().unwrap().to_owned();
+                found.push((frame["number"].as_u64().unwrap(), digest));
+            }
+        }
+        panic!("the browser ended before {end:?}");
+    }
+}
+
+#[test]
+#[ignore = "make test-browser: it needs Chromium"]
+fn what_one_page_publishes_another_receives_byte_for_byte() {
+    let mut server = shakedown(&["serve", "darktower", "--listen", "127.0.0.1:0"])
+        .args(["--page", "0"])
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut lines = BufReader::new(server.stdout.take().unwrap()).lines();
+    let _server = Running(server);
+    let page = lines.next().unwrap().unwrap();
+    let page = page.strip_prefix("page at ").unwrap();
+    assert!(lines.next().unwrap().unwrap().starts_with("listening on "));
+    for kind in ["audio", "video", "datagrams"] {
+        let mut receiver = Browser::open(&format!("{page}?auto&stay"));
+        receiver.until("media AUTHENTICATING -> READY", "<- FRAME ");
+        let mut sender = Browser::open(&format!("{page}?auto&publish={kind}&frames=20"));
+        let sent = sender.until("signaling DISCONNECTING -> DISCONNECTED", "-> FRAME ");
+        let received = receiver.until("<- ParticipantLeft", "<- FRAME ");
+        assert_eq!(sent.len(), 20);
+        // Who subscribes while frames flow may miss the first of them, and datagrams may be lost.
+        let first = received.first().unwrap().0;
+        let rest: Vec<_> = sent
+            .into_iter()
+            .filter(|(number, _)| *number >= first)
+            .collect();
+        assert!(first < 5, "{received:?}");
+        assert_eq!(received, rest, "{kind}");
+    }
+}
+
+#[test]
+#[ignore = "make test-browser: it needs Chromium"]
+fn the_page_passes_all_that_it_claims_as_a_client_under_test() {
+    let description = std::fs::read_to_string(Path::new(ROOT).join("docs/examples/browser.toml"));
+    let root = Path::new(ROOT).canonicalize().unwrap();
+    let page = root.join("harness/protocol/src/darktower/page.html");
+    let script = root.join("docs/examples/browser.sh");
+    let description = description
+        .unwrap()
+        .replace("{page}", page.to_str().unwrap())
+        .replace("docs/examples/browser.sh", script.to_str().unwrap());
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("iut.toml"), description).unwrap();
+    let output = shakedown(&["run", "--iut", "iut.toml", "--out", "out", "--jobs", "3"])
+        .args(["--format", "json"])
+        .current_dir(folder.path())
+        .output()
+        .unwrap();
+    let said = String::from_utf8(output.stdout).unwrap();
+    let events = said
+        .lines()
+        .map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let verdicts = events.filter(|event| event["type"] == "verdict");
+    let not_passed: Vec<_> = verdicts
+        .clone()
+        .filter(|event| event["verdict"] != "pass" && event["verdict"] != "not-applicable")
+        .collect();
+    assert!(not_passed.is_empty(), "{not_passed:?}");
+    let passed = verdicts.filter(|event| event["verdict"] == "pass").count();
+    assert_eq!((output.status.code(), passed), (Some(0), 12));
+}
