@@ -12,6 +12,7 @@ use rand_chacha::ChaCha20Rng;
 use ring::{hkdf, hmac};
 use shakedown_protocol::streams::{Approach, Faults};
 
+use crate::congestion::Windows;
 use crate::misbehave::{self, Faulty, Switch};
 use crate::random::{self, ConnectionIds};
 use crate::tls::{Secrets, Sessions};
@@ -159,6 +160,7 @@ impl Configuration {
             .max_concurrent_bidi_streams(VarInt::from_u32(bidirectional))
             .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))
             .datagram_receive_buffer_size((is_tester || transport.datagrams).then_some(DATAGRAMS))
+            .congestion_controller_factory(Arc::new(Windows::default()))
             // Merged datagrams cannot be told apart in a capture.
             .enable_segmentation_offload(false);
         if let Some([stream, connection]) = transport.windows {

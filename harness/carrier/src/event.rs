@@ -38,6 +38,10 @@ impl ConnectionEvent {
                 stream: *stream,
                 what: told.as_input(),
             },
+            Self::Link(LinkEvent::Delivered(stream)) => Input::Delivered {
+                connection,
+                stream: *stream,
+            },
             Self::Link(LinkEvent::Datagram(bytes)) => Input::Datagram { connection, bytes },
             Self::Link(LinkEvent::Lost(error)) => {
                 let text = error.to_string();

@@ -12,6 +12,7 @@
 
 mod carrier;
 mod configuration;
+mod congestion;
 mod event;
 mod link;
 mod misbehave;

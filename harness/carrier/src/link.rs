@@ -11,6 +11,7 @@ use shakedown_protocol::Patience;
 use shakedown_protocol::streams::{ConnectionNumber, OnStream, StreamId};
 
 use crate::Socket;
+use crate::congestion;
 use crate::misbehave::{Switch, varint};
 
 /// Bytes of a stream that are read at once.
@@ -21,6 +22,7 @@ const CHUNK: usize = 64 * 1024;
 pub(crate) enum LinkEvent {
     Connected,
     Stream(StreamId, StreamInput),
+    Delivered(StreamId),
     Datagram(Bytes),
     Lost(ConnectionError),
 }
@@ -73,6 +75,8 @@ pub(crate) struct Link {
     /// Streams of which something may be read, in the order in which it came.
     readable: VecDeque<StreamId>,
     told: VecDeque<(StreamId, StreamInput)>,
+    /// Streams of which the other side has everything.
+    delivered: VecDeque<StreamId>,
 }
 
 #[derive(Debug)]
@@ -139,6 +143,7 @@ impl Link {
             writable: BTreeSet::new(),
             readable: VecDeque::new(),
             told: VecDeque::new(),
+            delivered: VecDeque::new(),
         }
     }
 
@@ -151,6 +156,7 @@ impl Link {
     /// It has been silent for too long.
     pub(crate) fn give_up(&mut self, at: Instant, patience: Patience) {
         let reason = Bytes::from_static(b"nothing was heard");
+        congestion::open(&self.quic);
         self.quic.close(at, varint(patience.code), reason);
         self.lost.get_or_insert(ConnectionError::TimedOut);
     }
@@ -164,6 +170,7 @@ impl Link {
         self.writable.clear();
         self.readable.clear();
         self.told.clear();
+        self.delivered.clear();
     }
 
     /// The next thing to hear, after everything that can be done without the machine was done.
@@ -179,6 +186,9 @@ impl Link {
         self.write_all();
         if let Some((stream, told)) = self.told.pop_front() {
             return Some(LinkEvent::Stream(stream, told));
+        }
+        if let Some(stream) = self.delivered.pop_front() {
+            return Some(LinkEvent::Delivered(stream));
         }
         if let Some(datagram) = self.quic.datagrams().recv() {
             return Some(LinkEvent::Datagram(datagram));
@@ -214,6 +224,7 @@ impl Link {
                     let id = StreamId(id.into());
                     if let Some(stream) = self.streams.get_mut(&id) {
                         stream.sends = false;
+                        self.delivered.push_back(id);
                         self.drop_if_over(id);
                     }
                 }

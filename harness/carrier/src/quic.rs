@@ -11,6 +11,7 @@ use shakedown_protocol::Patience;
 use shakedown_protocol::streams::{Approach, ConnectionNumber, Faults, Output, StreamId};
 
 use crate::configuration::Configuration;
+use crate::congestion;
 use crate::event::ConnectionEvent;
 use crate::link::{Link, LinkEvent};
 use crate::misbehave::{self, Switch, varint};
@@ -419,6 +420,9 @@ impl Quic {
             None => return,
         };
         self.stages.remove(&connection);
+        if let Some(link) = self.links.get(&handle.0) {
+            congestion::open(&link.quic);
+        }
         self.say_what_waits(now, handle);
         let at = self.at(now);
         if let Some(link) = self.links.get_mut(&handle.0) {

@@ -207,7 +207,7 @@ fn references_over_quic_do_in_every_cell_what_the_table_says() {
 #[test]
 fn references_over_webtransport_do_in_every_cell_what_the_table_says() {
     let table = Table::new(&[SERVICES, PARTICIPANT]);
-    do_what_the_page_says(&table, PAGE_OVER_WEBTRANSPORT, 25);
+    do_what_the_page_says(&table, PAGE_OVER_WEBTRANSPORT, 30);
 }
 
 #[test]

@@ -72,6 +72,11 @@ pub enum Input<'a> {
         stream: StreamId,
         what: OnStream<'a>,
     },
+    /// The other side has all that was sent on a stream, with its end.
+    Delivered {
+        connection: ConnectionNumber,
+        stream: StreamId,
+    },
     /// A datagram came in (RFC 9221).
     Datagram {
         connection: ConnectionNumber,

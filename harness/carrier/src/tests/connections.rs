@@ -55,6 +55,20 @@ fn what_was_written_before_a_close_is_heard_before_it() {
 }
 
 #[test]
+fn a_close_is_said_where_more_was_written_than_may_be_sent_at_a_time() {
+    let wide = Transport {
+        windows: Some([1 << 20, 1 << 20]),
+        ..TRANSPORT
+    };
+    let mut world = Puppets::connected(wide);
+    world.server([Output::Misbehave(FIRST, Fault::Deaf(true))]);
+    world.client([Output::Open(FIRST, STREAM), write(STREAM, 500_000)]);
+    world.server([Output::Misbehave(FIRST, Fault::Deaf(false))]);
+    world.client([close(FIRST, 4, "enough")]);
+    assert!(world.puppets()[0].has_heard("0 closed 4 enough"));
+}
+
+#[test]
 fn who_is_refused_hears_so_and_nobody_else_does() {
     for security in SECURITIES {
         let settings = tester(security);

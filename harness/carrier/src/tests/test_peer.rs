@@ -67,7 +67,7 @@ impl StreamMachine for TestPeer {
                 Closing::Transport { code, .. } => format!("{} failed 0x{code:X}", connection.0),
                 other => format!("{} ended {other:?}", connection.0),
             },
-            Input::Tick | Input::Stop => return,
+            Input::Delivered { .. } | Input::Tick | Input::Stop => return,
         };
         self.heard.push(heard);
     }

@@ -2,13 +2,23 @@ use std::collections::BTreeMap;
 
 use rstest::rstest;
 use shakedown_engine::explore::swarm::{Evidence, Run, Swarm};
+use shakedown_protocol::Protocol;
+use shakedown_protocol::darktower::PROTOCOL as MEETINGS;
 use shakedown_protocol::exploration::RunSettings;
 use shakedown_protocol::proton::PROTOCOL;
 use shakedown_protocol::requirement::Role;
 
 fn swarm(without: &[&str]) -> Swarm {
+    swarm_of(&PROTOCOL, without)
+}
+
+fn of_meetings(without: &[&str]) -> Swarm {
+    swarm_of(&MEETINGS, without)
+}
+
+fn swarm_of(protocol: &'static Protocol, without: &[&str]) -> Swarm {
     Swarm {
-        protocol: &PROTOCOL,
+        protocol,
         settings: RunSettings {
             without: without.iter().map(|&name| name.to_owned()).collect(),
             ..RunSettings::default()
@@ -55,6 +65,46 @@ fn a_story_ends_with_what_is_broken() {
         .filter(|line| time(line) == time(lines[broken]));
     assert!(then.count() > 0, "what led there is told: {story}");
     assert_eq!(lines.len() - broken, evidence.run.violations.len());
+}
+
+#[test]
+fn nothing_is_found_in_random_runs_of_meetings() {
+    let swarm = of_meetings(&[]);
+    let mut counts = BTreeMap::<_, u64>::new();
+    for seed in 0..60 {
+        let run = swarm.run(seed).unwrap();
+        let told = || swarm.evidence(seed).unwrap().text(&MEETINGS, false);
+        assert!(run.violations.is_empty(), "{}", told());
+        for (name, number) in run.counts {
+            *counts.entry(name).or_default() += number;
+        }
+    }
+    // So that something was looked at.
+    assert!(counts["joined"] > 180, "{counts:?}");
+    assert!(counts["frames_received"] > 1_200, "{counts:?}");
+    assert!(counts["cuts"] > 60, "{counts:?}");
+}
+
+#[rstest]
+#[case("DT-S-03", "DT-S-03", Role::Initiator)]
+#[case("DT-M-01", "DT-M-01", Role::Initiator)]
+#[case("DT-M-07/time", "DT-M-07", Role::Initiator)]
+#[case("DT-M-10", "DT-M-10", Role::Responder)]
+#[case("DT-S-09/others", "DT-M-06", Role::Responder)]
+#[case("DT-S-01/session", "DT-S-05", Role::Responder)]
+#[case("DT-G-01/stuck", "DT-G-01", Role::Responder)]
+fn a_twin_in_a_meeting_is_found(
+    #[case] twin: &str,
+    #[case] requirement: &str,
+    #[case] party: Role,
+) {
+    let swarm = of_meetings(&[twin]);
+    let is_found = (0..20).any(|seed| {
+        let run = swarm.run(seed).unwrap();
+        let mut violations = run.violations.iter();
+        violations.any(|one| one.requirement == requirement && one.party == Some(party))
+    });
+    assert!(is_found, "{twin}");
 }
 
 /// What is recorded is encrypted, and goes as what was not.

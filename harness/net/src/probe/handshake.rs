@@ -100,6 +100,7 @@ impl StreamMachine for Question {
                 self.answer.get_or_insert_with(|| answer(why));
             }
             Input::Tick
+            | Input::Delivered { .. }
             | Input::Stop
             | Input::Incoming { .. }
             | Input::Stream { .. }

@@ -5,6 +5,7 @@
 //! captures. Numbers are those of profile `r1` (specification, sections 2 and 3).
 
 mod code;
+mod exploration;
 mod frame;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
@@ -68,7 +69,7 @@ pub static PROTOCOL: Protocol = Protocol {
     twins: reference::TWINS,
     forked: None,
     exploration: None,
-    random_runs: None,
+    random_runs: Some(exploration::participants),
 };
 
 /// The requirements of the specification, in its order. Their modes are the services.

@@ -245,7 +245,7 @@ impl StreamMachine for StreamScript {
                 return self.refused(now, why);
             }
             Input::Closed { connection, why } => self.connections.closed(connection, why, now),
-            Input::Tick => {}
+            Input::Delivered { .. } | Input::Tick => {}
             Input::Stop if is_over => {}
             Input::Stop => self.course.inconclusive("it was stopped".to_owned()),
         }

@@ -89,7 +89,7 @@ pub fn new(
 }
 
 /// What a side asks of QUIC.
-const fn transport(role: Role) -> Transport {
+pub(super) const fn transport(role: Role) -> Transport {
     let (keep_alive, time) = match role {
         Role::Initiator => (Some(KEEP_ALIVE), PATIENCE),
         Role::Responder => (None, IDLE_TIMEOUT),

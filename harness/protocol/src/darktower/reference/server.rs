@@ -84,6 +84,11 @@ impl Server {
         &self.settings.services
     }
 
+    /// Whether it has connections, or anything of one.
+    pub(in crate::darktower) fn has_connections(&self) -> bool {
+        !(self.wires.webs.is_empty() && self.sessions.is_empty())
+    }
+
     fn connected(&mut self, connection: ConnectionNumber) {
         self.connections += 1;
         let mut web = Web::server(connection);
@@ -347,7 +352,7 @@ impl StreamMachine for Server {
                 let (how, outcome) = end(why);
                 self.gone(at, connection, how, outcome);
             }
-            Input::Tick => {}
+            Input::Delivered { .. } | Input::Tick => {}
             Input::Stop => self.stop(at),
         }
     }

@@ -78,7 +78,11 @@ impl<M: StreamMachine> Counted<M> {
             } => {
                 self.written.remove(&(*connection, *stream));
             }
-            Input::Stream { .. } | Input::Datagram { .. } | Input::Tick | Input::Stop => {}
+            Input::Stream { .. }
+            | Input::Datagram { .. }
+            | Input::Delivered { .. }
+            | Input::Tick
+            | Input::Stop => {}
         }
     }
 

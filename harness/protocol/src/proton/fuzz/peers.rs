@@ -316,6 +316,7 @@ impl StreamMachine for Peer {
             | Input::Datagram { .. }
             | Input::Closed { .. }
             | Input::Tick
+            | Input::Delivered { .. }
             | Input::Stop => {}
         }
         while let Some((_, step)) = self.plan.pop_front_if(|(at, _)| *at <= now) {

@@ -348,7 +348,7 @@ impl StreamMachine for Server {
                 }
             }
             Input::Closed { connection, why } => self.closed(connection, why),
-            Input::Tick => {}
+            Input::Delivered { .. } | Input::Tick => {}
             Input::Stop => self.stop(),
         }
     }

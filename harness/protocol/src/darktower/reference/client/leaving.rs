@@ -3,11 +3,13 @@
 use std::time::Duration;
 
 use super::Client;
+use crate::darktower::StreamCode;
 use crate::machine::{Failure, Outcome};
-use crate::streams::Output;
+use crate::streams::{Output, StreamId};
 use crate::web::{SessionClose, WebCode};
 
-/// Time for what was sent to arrive, before what carries it is closed.
+/// Time for what was sent to arrive on a stream, and to be made use of before what carries it is closed.
+const DELIVERY: Duration = Duration::from_secs(30);
 const LINGER: Duration = Duration::from_millis(500);
 
 /// What is done next, and when.
@@ -32,6 +34,7 @@ impl Client {
         self.with(|link| {
             let sent = link.media.as_ref().and_then(|media| media.sending.as_ref());
             let wait = match sent {
+                Some(sent) if sent.is_on_its_way => DELIVERY,
                 Some(_) => LINGER,
                 None => Duration::ZERO,
             };
@@ -41,6 +44,20 @@ impl Client {
             link.leaving = Some(Leaving::Sessions(now.saturating_add(wait)));
         });
         self.leave_on(now);
+    }
+
+    /// The other side has everything of a stream.
+    pub(super) fn delivered(&mut self, now: Duration, stream: StreamId) {
+        let Some(link) = &mut self.link else {
+            return;
+        };
+        let sending = link.media.as_mut().and_then(|media| media.sending.as_mut());
+        if let Some(sending) = sending.filter(|sending| sending.stream == Some(stream)) {
+            sending.is_on_its_way = false;
+            if let Some(Leaving::Sessions(due)) = &mut link.leaving {
+                *due = now.saturating_add(LINGER).min(*due);
+            }
+        }
     }
 
     /// The next step, if it is due.
@@ -66,6 +83,22 @@ impl Client {
         if leaving != self.link.as_ref().and_then(|link| link.leaving) {
             self.leave_on(now);
         }
+    }
+
+    /// It is to end at once: a stream in the middle of its frames is broken off.
+    pub(super) fn stop(&mut self) {
+        let has_more = self.counters.frames_sent < u64::from(self.settings.frames);
+        self.with(|link| {
+            let media = link.media.as_ref().filter(|_| has_more);
+            let sending = media.and_then(|media| media.sending.as_ref());
+            if let Some(stream) = sending.and_then(|sending| sending.stream) {
+                link.web.reset(stream, StreamCode::Graceful.number());
+            }
+            if let Some(stream) = link.signaling.as_ref().and_then(|it| it.stream) {
+                link.web.fin(stream);
+            }
+        });
+        self.end(WebCode::NoError, Ok(()));
     }
 
     /// It cannot go on.

@@ -164,6 +164,9 @@ impl StreamMachine for Client {
                 self.with(|link| link.web.on_stream(stream, what));
                 self.hear_all(now);
             }
+            Input::Delivered { connection, stream } if self.is_on(connection) => {
+                self.delivered(now, stream);
+            }
             Input::Datagram { connection, bytes } if self.is_on(connection) => {
                 self.with(|link| link.web.on_datagram(bytes));
                 self.hear_all(now);
@@ -172,10 +175,11 @@ impl StreamMachine for Client {
             // Of connections that are over, or nothing at all.
             Input::Connected { .. }
             | Input::Stream { .. }
+            | Input::Delivered { .. }
             | Input::Datagram { .. }
             | Input::Closed { .. }
             | Input::Tick => {}
-            Input::Stop => self.end(WebCode::NoError, Ok(())),
+            Input::Stop => self.stop(),
         }
         self.act(now);
     }

@@ -43,12 +43,14 @@ pub(super) struct SentStream {
     kind: MediaKind,
     id: Uuid,
     /// `None` where datagrams carry it.
-    stream: Option<StreamId>,
+    pub(super) stream: Option<StreamId>,
     sequence: u64,
     /// When the next frame leaves.
     pub(super) due: Duration,
     /// Whether the transport has not taken the last one yet.
     pub(super) is_writing: bool,
+    /// Whether it is finished, and the other side does not have all of it yet.
+    pub(super) is_on_its_way: bool,
 }
 
 impl MediaLink {
@@ -222,6 +224,7 @@ impl Client {
         };
         fields.encode(&mut writer);
         let header = self.settings.without.header(&header).into_owned();
+        let has_none = self.counters.frames_sent >= u64::from(self.settings.frames);
         self.with(|link| {
             let Some(media) = &mut link.media else {
                 return;
@@ -229,6 +232,9 @@ impl Client {
             let stream = (kind != MediaKind::Datagrams).then(|| {
                 let stream = link.web.open(media.session, true);
                 link.web.write(stream, header);
+                if has_none {
+                    link.web.fin(stream); // DT-M-13
+                }
                 stream
             });
             media.sending = Some(SentStream {
@@ -238,6 +244,7 @@ impl Client {
                 sequence: 0,
                 due: now,
                 is_writing: stream.is_some(),
+                is_on_its_way: has_none && stream.is_some(),
             });
         });
     }
@@ -245,7 +252,6 @@ impl Client {
     /// Sends the frame that is due, if one is.
     pub(super) fn send_due(&mut self, now: Duration) {
         let frames = u64::from(self.settings.frames);
-        let payload: Vec<u8> = self.random.many(self.settings.payload as usize); // DT-M-12
         let media = self.link.as_mut().and_then(|link| link.media.as_mut());
         let Some(media) = media else {
             return;
@@ -257,6 +263,7 @@ impl Client {
         if sending.is_writing || sending.due > now || self.counters.frames_sent >= frames {
             return;
         }
+        let payload = self.random.many(self.settings.payload as usize); // DT-M-12
         // DT-M-08
         let frame_type = match sending.kind {
             MediaKind::Audio | MediaKind::Datagrams => 0,
@@ -287,11 +294,13 @@ impl Client {
         let stream = sending.stream;
         self.counters.frames_sent += 1;
         let is_last = self.counters.frames_sent == frames;
+        let ends = is_last && !without.has(Deviation::NoFin);
+        sending.is_on_its_way = ends && stream.is_some();
         self.with(|link| match stream {
             Some(stream) => {
                 link.web.write(stream, frame);
                 // DT-M-13
-                if is_last && !without.has(Deviation::NoFin) {
+                if ends {
                     link.web.fin(stream);
                 }
             }

@@ -190,7 +190,7 @@ const FOREVER: u64 = 3_600_000;
 
 impl Deviations {
     /// What the twin asks of QUIC.
-    pub(super) fn transport(self, mut transport: Transport) -> Transport {
+    pub(in crate::darktower) fn transport(self, mut transport: Transport) -> Transport {
         if self.has(Deviation::OtherProtocol) {
             transport.alpn = "h3-29";
         }

@@ -80,6 +80,7 @@ impl Rig {
                 stream,
                 what,
             },
+            Given::Delivered(stream) => Input::Delivered { connection, stream },
             Given::Datagram(bytes) => Input::Datagram { connection, bytes },
             Given::Closed(why) => Input::Closed { connection, why },
         };
@@ -118,6 +119,7 @@ impl Rig {
             Output::Fin(connection, stream) => {
                 let what = Given::Stream(stream, OnStream::Fin);
                 self.give(n, number(connection), !by_client, what);
+                self.give(n, number(connection), by_client, Given::Delivered(stream));
             }
             Output::Reset(connection, stream, code) => {
                 let what = Given::Stream(stream, OnStream::Reset(code));
@@ -163,6 +165,7 @@ impl Rig {
 enum Given<'a> {
     Connected,
     Stream(StreamId, OnStream<'a>),
+    Delivered(StreamId),
     Datagram(&'a [u8]),
     Closed(Closing<'a>),
 }

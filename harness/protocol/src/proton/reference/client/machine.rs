@@ -26,7 +26,7 @@ impl StreamMachine for Client {
                 }
             }
             Input::Closed { connection, why } => self.closed(now, connection, why),
-            Input::Tick => {}
+            Input::Delivered { .. } | Input::Tick => {}
             Input::Stop => {
                 self.is_stopped = true;
                 self.end(now, &CloseReason::new(CloseCode::Normal, "the client ends"));
