@@ -14,6 +14,9 @@ use crate::streams::CONNECTION_REFUSED;
 /// So long a server may work on a commit.
 const COMMIT: Duration = Duration::from_secs(240);
 
+/// What comes so soon after another's end may be looked at first.
+const SAME_MOMENT: Duration = Duration::from_millis(100);
+
 /// Nobody starts a server again within this time.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
@@ -305,7 +308,7 @@ impl Monitor {
             .is_some_and(|close| (close.by, close.code) == (Role::Responder, Code::Application(0)));
         let soon = |over: Duration| {
             let since = new.first.time.checked_sub(over);
-            since.is_some_and(|since| since <= AT_ONCE)
+            since.is_some_and(|since| (SAME_MOMENT..=AT_ONCE).contains(&since))
         };
         let sure = !stops && by_server.is_some_and(soon);
         let since = by_server.or(by_client).unwrap_or(new.first.time);
