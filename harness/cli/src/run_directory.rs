@@ -19,11 +19,12 @@ const REPORTS: &str = "reports";
 const LATEST: &str = "latest";
 
 /// The reports that a run writes into its directory.
-const REPORT_FILES: [&str; 5] = [
+const REPORT_FILES: [&str; 6] = [
     "events.jsonl",
     "junit.xml",
     "summary.md",
     "load.svg",
+    "report.html",
     "interop.html",
 ];
 

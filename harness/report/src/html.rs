@@ -7,13 +7,14 @@ use shakedown_engine::event::{FindingEvent, ProcessEvent};
 use shakedown_engine::interop::{PairEvent, Standing};
 
 use crate::document::Document;
+use crate::hexdump;
 use crate::link::target;
 use crate::table::{Table, demanded, label, legend, standing, words};
 use crate::text::{clean, clean_line, count};
 use crate::{Record, requirements};
 
-/// How it looks, in light and in dark.
-const STYLE: &str = "
+/// How pages look, in light and in dark.
+pub(crate) const STYLE: &str = "
 :root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --unsure: #9a6700;
   --line: #8886; --soft: #8881; }
 @media (prefers-color-scheme: dark) {
@@ -164,7 +165,7 @@ fn details(pair: &PairEvent, number: usize, record: &Record, directory: &Path) -
     }
 }
 
-fn finding(finding: &FindingEvent, directory: &Path) -> Markup {
+pub(crate) fn finding(finding: &FindingEvent, directory: &Path) -> Markup {
     let rule = requirements::find(&finding.requirement).map_or("", |found| &found.text);
     let style = if finding.counts() { "bad" } else { "unsure" };
     let packet = finding.packet.map(|packet| format!("packet {packet}, "));
@@ -184,11 +185,26 @@ fn finding(finding: &FindingEvent, directory: &Path) -> Markup {
             }
             @if let Some(because) = &finding.waived { dd { "waived: " (clean_line(because)) } }
             @if finding.advisory { dd { "advice" } }
+            @if let Some(dump) = dump(finding) { dd { pre { (dump) } } }
         }
     }
 }
 
-fn process(side: &str, process: &ProcessEvent) -> Markup {
+/// The payload of its packet, with carets under the field.
+fn dump(finding: &FindingEvent) -> Option<String> {
+    let payload = hex::decode(finding.bytes.as_ref()?).ok()?;
+    let field = finding.field.as_ref();
+    let marked = field.map(|field| field.offset..field.offset.saturating_add(field.length));
+    let mut text = String::new();
+    for line in hexdump::lines(&payload, marked) {
+        let (bytes, carets) = line.plain();
+        text += &format!("{bytes}\n");
+        text.extend(carets.map(|carets| format!("{carets}\n")));
+    }
+    Some(text)
+}
+
+pub(crate) fn process(side: &str, process: &ProcessEvent) -> Markup {
     html! {
         p { "The " (side) "'s process: " (clean_line(&process.status)) }
         @if !process.output.trim().is_empty() { pre { (clean(&process.output)) } }

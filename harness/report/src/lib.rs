@@ -1,5 +1,5 @@
 //! One event stream of a run, several sinks: terminal, JSON lines, JUnit, Markdown, the plot of a
-//! load, and the page of a table of implementations.
+//! load, and pages of runs and of tables of implementations.
 //!
 //! The owner of a run opens the [`Sinks`], hands every [`Event`](shakedown_engine::event::Event) to
 //! them and finishes them; a new report never touches the runner. All that a report needs besides
@@ -33,6 +33,7 @@ mod plot;
 mod record;
 mod replay;
 mod requirements;
+mod run_page;
 mod sink;
 mod sinks;
 mod table;
@@ -49,6 +50,7 @@ pub use plan::plan_lines;
 pub use plot::load_plot;
 pub use record::{Record, Run};
 pub use replay::{Replay, ReplayError};
+pub use run_page::run_page;
 pub use sink::{Failure, Outcome, Sink};
 pub use sinks::Sinks;
 pub use table::Table;

@@ -3,7 +3,7 @@ use std::path::Path;
 use shakedown_engine::event::Event;
 
 use crate::sink::{Failure, Outcome, Sink};
-use crate::{JsonLines, Record, interop_page, junit, load_plot, markdown};
+use crate::{JsonLines, Record, interop_page, junit, load_plot, markdown, run_page};
 
 /// Several reports of one stream of events.
 #[derive(Default)]
@@ -24,7 +24,7 @@ impl Sinks {
         self.open.push(Box::new(sink));
     }
 
-    /// Adds `events.jsonl`, `junit.xml`, `summary.md`, of a load `load.svg`, and of a table of
+    /// Adds `events.jsonl`, `junit.xml`, `summary.md`, `report.html`, of a load `load.svg`, and of a table of
     /// implementations `interop.html` in `directory`, which is made if need be.
     ///
     /// # Errors
@@ -37,6 +37,7 @@ impl Sinks {
         self.add(JsonLines::to_file(directory.join("events.jsonl")));
         self.add(markdown(directory.join("summary.md")));
         self.add(load_plot(directory.join("load.svg")));
+        self.add(run_page(directory.join("report.html")));
         self.add(interop_page(directory.join("interop.html")));
         // The last of them, so that it can tell which of the others could not be written.
         self.add(junit(directory.join("junit.xml")));

@@ -79,7 +79,7 @@ fn a_full_disk_under_one_report_is_told_and_the_others_are_whole() {
         )]
     );
     assert_eq!(outcome.exit(0), 3);
-    assert_eq!(outcome.files.len(), 2);
+    assert_eq!(outcome.files.len(), 3);
     let events = read(directory.path(), "events.jsonl");
     assert_eq!(events.lines().count(), 3, "two, and the digest");
     assert!(read(directory.path(), "summary.md").contains("acme"));
