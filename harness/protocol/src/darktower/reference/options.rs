@@ -38,7 +38,7 @@ settings! { Given, () = ();
         connect "The meeting [default: 6d656574-0000-4000-8000-000000000001]"
     }
     of_meetings "N" => |to, value| to.set_meeting_of(value), {
-        connect "Take one of so many meetings, those of `serve --meetings N`: each connection the next [default: --meeting]"
+        connect "Take one of so many meetings, those of `serve --meetings N`, by the seed: with --seed each connection takes the next [default: --meeting]"
     }
     user "NAME" => |to, value| keep(&mut to.client.user, Ok(value.to_owned())), {
         connect "The user, where a token is made [default: a UUID]"
