@@ -136,6 +136,10 @@ impl ReferenceProcess {
         (sends, Some(self.status))
     }
 
+    pub(super) const fn is_alive(&self) -> bool {
+        self.machine.is_some()
+    }
+
     /// Ends it without a word.
     pub(super) fn kill(&mut self) {
         self.machine = None;

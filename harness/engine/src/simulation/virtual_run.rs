@@ -26,6 +26,8 @@ pub const LATENCY: Duration = Duration::from_micros(100);
 const EXIT_DELAY: Duration = Duration::from_millis(1);
 /// How long a restart takes.
 const RESTART_DELAY: Duration = Duration::from_millis(10);
+/// How long a process that is asked to end may take.
+const STOP_GRACE: Duration = Duration::from_secs(2);
 /// The time of day at which virtual time is 0, as tokens have it: 2026-01-01. Captures begin at 0.
 pub(super) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 /// Virtual time after which a scenario is given up.
@@ -70,6 +72,8 @@ pub(super) struct VirtualRun<'s> {
     death: Option<Death>,
     /// When its process ended by itself.
     exited: Option<Duration>,
+    /// Whether it was asked to end, to be started again.
+    is_stopping: bool,
     /// When the reference was stopped, or was gone already, to be started again.
     stopped: Vec<Duration>,
     key_log: String,
@@ -97,6 +101,8 @@ enum ScheduledEvent {
     Exit {
         code: i32,
     },
+    /// The process that was asked to end has had its time.
+    Kill,
     /// The process is started again.
     Restart,
 }
@@ -154,6 +160,7 @@ impl<'s> VirtualRun<'s> {
             comments: BTreeMap::new(),
             death: None,
             exited: None,
+            is_stopping: false,
             stopped: Vec::new(),
             key_log: String::new(),
         };
@@ -260,11 +267,26 @@ impl<'s> VirtualRun<'s> {
                 }
                 self.tell(Input::Exited { code: Some(code) })
             }
+            ScheduledEvent::Kill => {
+                self.end_to_restart();
+                Ok(())
+            }
             ScheduledEvent::Restart => {
                 self.start()?;
                 self.tell(Input::Restarted)
             }
         }
+    }
+
+    /// The reference is gone, by itself or now, and is started again.
+    fn end_to_restart(&mut self) {
+        self.is_stopping = false;
+        self.reference.kill();
+        let gone = self.exited.take();
+        self.stopped.push(gone.unwrap_or(self.event_loop.now()));
+        self.agenda
+            .retain(|_, event| matches!(event, ScheduledEvent::Restart));
+        self.later(RESTART_DELAY, ScheduledEvent::Restart);
     }
 
     fn start(&mut self) -> Result<(), SimulationError> {
@@ -289,7 +311,9 @@ impl<'s> VirtualRun<'s> {
             let route = Route::ToPeer { from, to, packet };
             self.pass(self.scenario.iut.role, route, payload)?;
         }
-        if let Some(code) = exit {
+        if self.is_stopping && exit.is_some() {
+            self.end_to_restart();
+        } else if let Some(code) = exit {
             self.later(EXIT_DELAY, ScheduledEvent::Exit { code });
         }
         Ok(())
@@ -318,15 +342,14 @@ impl<'s> VirtualRun<'s> {
                     payload,
                 } => self.send(tag, socket, to, payload)?,
                 Action::RestartIut { kill } => {
-                    if !kill {
-                        self.drive(ToMachine::Stop)?;
+                    self.is_stopping = true;
+                    match kill || !self.reference.is_alive() {
+                        true => self.end_to_restart(),
+                        false => {
+                            self.later(STOP_GRACE, ScheduledEvent::Kill);
+                            self.drive(ToMachine::Stop)?;
+                        }
                     }
-                    self.reference.kill();
-                    let gone = self.exited.take();
-                    self.stopped.push(gone.unwrap_or(self.event_loop.now()));
-                    self.agenda
-                        .retain(|_, event| !matches!(event, ScheduledEvent::Exit { .. }));
-                    self.later(RESTART_DELAY, ScheduledEvent::Restart);
                 }
                 Action::Comment { packet, text } => {
                     self.comments.entry(packet).or_default().push(text);

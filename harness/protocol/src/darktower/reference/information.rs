@@ -79,7 +79,8 @@ impl Information {
                 let code = self.settings.without.refused_with(code);
                 let (code, status) = (code.name(), code.status());
                 let error = json!({ "code": code, "message": why, "details": {} });
-                let body = json!({ "error": error });
+                let mut body = json!({ "error": error });
+                self.settings.without.error(&mut body);
                 Answer { status, body }
             }
         }

@@ -1,6 +1,8 @@
 //! The three services on one port: which of them a path is for, and what QUIC and HTTP/3 have to do with
 //! it.
 
+mod stopping;
+
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
@@ -18,6 +20,7 @@ use super::{CONTROLLER, HANDLER};
 use crate::machine::{Failure, Outcome};
 use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
 use crate::web::{Field, SessionClose, SessionStream, Web, WebCode, WebEvent};
+use stopping::Stopping;
 
 /// Serves the services of its mode.
 #[derive(Debug)]
@@ -32,7 +35,8 @@ pub struct Server {
     handler: Handler,
     connections: u64,
     requests: u64,
-    is_stopped: bool,
+    /// What it does next, if it was asked to end.
+    stopping: Option<Stopping>,
 }
 
 /// The connections as the services use them.
@@ -73,7 +77,7 @@ impl Server {
             }),
             connections: 0,
             requests: 0,
-            is_stopped: false,
+            stopping: None,
             settings,
         }
     }
@@ -280,27 +284,6 @@ impl Server {
         self.wires.outputs.push_back(ended);
     }
 
-    fn stop(&mut self, at: Duration) {
-        self.is_stopped = true;
-        let (handler, mut context) = self.handler(at);
-        handler.stop(&mut context);
-        let connections: Vec<_> = self.wires.webs.keys().copied().collect();
-        for of in self.sessions.keys().copied().collect::<Vec<_>>() {
-            if self.sessions.get(&of) == Some(&Service::Controller) {
-                self.wires
-                    .close(of, StreamCode::Graceful, "the server ends");
-            }
-        }
-        for connection in connections {
-            self.wires.outputs.push_back(Output::Close {
-                connection,
-                code: WebCode::NoError.number(),
-                reason: "the server ends".to_owned(),
-            });
-            self.gone(at, connection, Departure::Clean, Outcome::Completed);
-        }
-    }
-
     fn controller(&mut self, at: Duration) -> (&mut Controller, Context<'_>) {
         let context = Context {
             at,
@@ -325,9 +308,9 @@ impl StreamMachine for Server {
         let at = self.settings.epoch.saturating_add(now);
         match input {
             Input::Incoming { connection, .. } => {
-                let answer = match self.is_stopped {
-                    true => Output::Refuse(connection),
-                    false => Output::Admit(connection),
+                let answer = match self.stopping {
+                    Some(_) => Output::Refuse(connection),
+                    None => Output::Admit(connection),
                 };
                 self.wires.outputs.push_back(answer);
             }
@@ -355,6 +338,7 @@ impl StreamMachine for Server {
             Input::Delivered { .. } | Input::Tick => {}
             Input::Stop => self.stop(at),
         }
+        self.stop_on(at);
     }
 
     fn poll(&mut self) -> Option<Output> {
@@ -362,7 +346,8 @@ impl StreamMachine for Server {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        None
+        let stopping = self.stopping.filter(|_| !self.wires.webs.is_empty());
+        stopping.map(|next| next.due().saturating_sub(self.settings.epoch))
     }
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
@@ -378,7 +363,7 @@ impl StreamMachine for Server {
     }
 
     fn is_finished(&self) -> bool {
-        self.is_stopped
+        self.stopping.is_some() && self.wires.webs.is_empty()
     }
 
     fn counters(&self) -> serde_json::Value {

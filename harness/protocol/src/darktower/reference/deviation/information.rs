@@ -52,6 +52,15 @@ impl Deviations {
         }
     }
 
+    /// The body of an error.
+    pub(in super::super) fn error(self, body: &mut Value) {
+        if let (Value::Object(fields), true) =
+            (&mut body["error"], self.has(Deviation::ErrorWithoutCode))
+        {
+            fields.remove("code");
+        }
+    }
+
     /// The error by which a request is refused.
     pub(in super::super) const fn refused_with(self, code: ErrorCode) -> ErrorCode {
         use Deviation as D;

@@ -159,6 +159,7 @@ impl Deviations {
         let lacking = [
             (Deviation::NoOthers, "/existing_participants"),
             (Deviation::NoParticipantId, "/participant_id"),
+            (Deviation::NoMediaServer, "/media_server"),
             (Deviation::NoMediaToken, "/media_server/connection_token"),
             (Deviation::NoMediaUrl, "/media_server/media_handler_url"),
             (Deviation::NoKeys, "/encryption_keys"),

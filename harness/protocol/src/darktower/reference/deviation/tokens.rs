@@ -106,7 +106,12 @@ impl Lenience {
                 Self::Expired => is_for(&claims),
                 Self::NearlyExpired => is_for(&claims) && since(&claims, 30),
                 Self::OfAnyUse => since(&claims, 0),
-                _ => is_for(&claims) && since(&claims, 0),
+                Self::Unsigned
+                | Self::AnyhowSigned
+                | Self::OfAnyAlgorithm
+                | Self::Endless
+                | Self::Early
+                | Self::Nothing => is_for(&claims) && since(&claims, 0),
             };
             is_valid.then_some(claims)
         };
@@ -116,7 +121,13 @@ impl Lenience {
                 at.saturating_add(Duration::from_secs(120)) < end
             }),
             Self::Nothing => None,
-            _ => strict.or_else(lenient),
+            Self::Unsigned
+            | Self::AnyhowSigned
+            | Self::OfAnyAlgorithm
+            | Self::Expired
+            | Self::NearlyExpired
+            | Self::Endless
+            | Self::OfAnyUse => strict.or_else(lenient),
         }
     }
 }

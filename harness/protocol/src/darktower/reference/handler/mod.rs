@@ -271,19 +271,20 @@ impl Handler {
         context.sessions.transition(of, from, "CLOSED", why);
     }
 
-    /// Ends all streams, then the sessions (DT-M-13).
-    pub fn stop(&mut self, context: &mut Context<'_>) {
+    /// Ends all streams, and takes nothing more; whether there were any.
+    pub fn stop(&mut self, context: &mut Context<'_>) -> bool {
+        let mut were_any = false;
         for (of, session) in std::mem::take(&mut self.sessions) {
             for mut copy in session.copies.into_values() {
+                were_any = true;
                 if !self.settings.without.has(Deviation::NoFin) {
                     copy.outgoing.end(context);
                 }
             }
-            let code = StreamCode::Graceful;
-            context.sessions.close(of, code, "the handler ends");
             let from = session.state.name();
             context.sessions.transition(of, from, "CLOSED", "it ends");
         }
+        were_any
     }
 
     fn read(&mut self, of: SessionKey, stream: StreamId, bytes: &[u8], context: &mut Context<'_>) {

@@ -24,11 +24,11 @@ impl Handler {
 
     /// Whether a token is not used already (DT-M-02).
     pub(super) fn may_use(&self, claims: &Claims, context: &mut Context<'_>) -> bool {
+        let is_same = |who: &Who| who.user == claims.sub;
         let mut known = self.sessions.values().filter_map(|it| it.who.as_ref());
-        let is_known = known.any(|who| who.user == claims.sub);
+        let is_second = self.lacks(Deviation::OneOfAUser) && known.any(is_same);
         let is_first = context.store.use_token(claims, context.at);
-        (is_first || self.lacks(Deviation::UsedAgain))
-            && !(is_known && self.lacks(Deviation::OneOfAUser))
+        (is_first || self.lacks(Deviation::UsedAgain)) && !is_second
     }
 
     /// DT-M-03: media comes before authentication.

@@ -23,6 +23,10 @@ impl Rig {
             epoch: START,
             ..ServerSettings::default()
         };
+        Self::of(settings)
+    }
+
+    fn of(settings: ServerSettings) -> Self {
         Self {
             server: Server::new(settings),
             clients: Vec::new(),
@@ -248,4 +252,17 @@ fn a_connection_that_is_lost_is_made_anew_with_a_new_token_and_join() {
     for counter in ["connections", "informed", "joined"] {
         assert_eq!(counters[counter], 2, "{counters}");
     }
+}
+
+#[test]
+fn a_message_may_lack_a_part() {
+    let mut settings = ServerSettings {
+        services: vec![Service::Controller],
+        epoch: START,
+        ..ServerSettings::default()
+    };
+    settings.without.add("DT-S-05/media").unwrap();
+    let mut rig = Rig::of(settings);
+    rig.add(|_| ());
+    assert_eq!(rig.clients[0].counters()["joined"], 1);
 }
