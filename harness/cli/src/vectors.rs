@@ -28,6 +28,15 @@ pub(crate) fn library() -> Result<Library, Failure> {
     Library::from_texts(texts).map_err(|error| wrong_files(&error))
 }
 
+/// The scenarios with this id, or whose id ends in this.
+pub(crate) fn named<'a>(library: &'a Library, name: &str) -> Vec<&'a Loaded> {
+    let ends = |loaded: &&Loaded| loaded.scenario.id.rsplit('/').next() == Some(name);
+    match library.get(name) {
+        Some(loaded) => vec![loaded],
+        None => library.scenarios().iter().filter(ends).collect(),
+    }
+}
+
 /// The texts of all vectors of frames, and of sequences of them, that are built in.
 pub(crate) fn frames() -> Vec<&'static str> {
     let mut files = Vec::new();

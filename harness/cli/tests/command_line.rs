@@ -61,6 +61,18 @@ fn completions_come_for_a_shell() {
 }
 
 #[test]
+fn each_command_has_a_man_page() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let pages = directory.path().join("man1");
+    let output = shakedown(&["man", &pages.display().to_string()]);
+    assert_eq!(output.status.code(), Some(0));
+    let page = |name| std::fs::read_to_string(pages.join(name)).expect("there is a page");
+    assert!(page("shakedown.1").contains(".TH shakedown 1"));
+    assert!(page("shakedown-run.1").contains("retries"));
+    assert!(page("shakedown-serve-darktower.1").contains("meetings"));
+}
+
+#[test]
 fn a_reader_that_goes_away_is_no_error() {
     let mut child = Command::new(env!("CARGO_BIN_EXE_shakedown"))
         .args(["completions", "bash"])

@@ -232,3 +232,34 @@ fn a_schema_is_printed_as_it_is_committed() {
         assert_eq!(stdout(&["schema", name]), committed.unwrap(), "{name}");
     }
 }
+
+#[test]
+fn a_scenario_is_shown_as_its_file_is() {
+    let id = "mediastream/3way/responder/a-lost-syn-ack-is-repeated-once";
+    let file = std::fs::read_to_string(format!(
+        "../../vectors/mediastream/scenarios/{}.json",
+        id.trim_start_matches("mediastream/")
+    ));
+    let file = file.expect("there is such a file");
+    assert_eq!(stdout(&["show", id]), file);
+    assert_eq!(stdout(&["show", "a-lost-syn-ack-is-repeated-once"]), file);
+}
+
+#[test]
+fn a_scenario_that_is_not_there_or_not_the_only_one_is_not_shown() {
+    let said = |name: &str| {
+        let output = shakedown(&["show", name]);
+        assert_eq!(output.status.code(), Some(2));
+        String::from_utf8_lossy(&output.stderr).into_owned()
+    };
+    let near = said("a-lost-syn-ack-is-repeated-one");
+    assert!(
+        near.contains("did you mean `a-lost-syn-ack-is-repeated-once`?"),
+        "{near}"
+    );
+    let several = said("an-unknown-meeting-is-not-found");
+    assert!(
+        several.contains("darktower/gc/server/an-unknown-meeting-is-not-found, "),
+        "{several}"
+    );
+}

@@ -69,11 +69,7 @@ impl Args {
             };
             return Ok(selection.select()?.scenarios.iter().map(scenario).collect());
         }
-        let last_part = |loaded: &&Loaded| loaded.scenario.id.rsplit('/').next() == Some(&self.id);
-        let found: Vec<_> = match library.get(&self.id) {
-            Some(loaded) => vec![loaded],
-            None => library.scenarios().iter().filter(last_part).collect(),
-        };
+        let found = vectors::named(library, &self.id);
         match found[..] {
             [] => Err(self.unknown(library)),
             [loaded] => Ok(scenario(loaded)),

@@ -60,10 +60,14 @@ commands! {
     List => list,
     /// Explain a requirement or a scenario
     Explain => explain,
+    /// Print a scenario that is built in, to make one of your own of it
+    Show => show,
     /// End what runs that were killed left running
     Clean => clean,
     /// Print the JSON Schema of scenarios, of descriptions or of events
     Schema => schema,
     /// Print a completion script for a shell
     Completions => completions,
+    /// Write man pages
+    Man => man,
 }
