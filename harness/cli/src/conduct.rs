@@ -7,6 +7,7 @@ use shakedown_engine::event::{Event, Summary};
 use shakedown_engine::interop::InteropSummary;
 use shakedown_net::host::StopSignal;
 use shakedown_report::Sinks;
+use tokio::runtime::Runtime;
 use tokio::sync::{mpsc, watch};
 
 use crate::exit::{Exit, Failure, error_label, harness};
@@ -82,6 +83,21 @@ where
         eprintln!("{} {message}", error_label());
     }
     Ok(reports::close(sinks, exit))
+}
+
+/// Turns true at the first signal.
+pub(crate) fn stopped(runtime: &Runtime) -> Result<watch::Receiver<bool>, Failure> {
+    let (stop, stopped) = watch::channel(false);
+    let _entered = runtime.enter();
+    let mut signal = StopSignal::new()
+        .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
+    runtime.spawn(async move {
+        signal.wait().await;
+        stop.send_replace(true);
+        // The receivers live as long as somebody asks.
+        stop.closed().await;
+    });
+    Ok(stopped)
 }
 
 /// The signals by which a user ends what is being played. A thread of its own hears them: those of the runtime

@@ -31,6 +31,9 @@ const REPORT_FILES: [&str; 6] = [
 /// The folder of its captures.
 const CAPTURES: &str = "captures";
 
+/// The folder of what fuzzing found.
+pub(crate) const FINDINGS: &str = "findings";
+
 /// Held while a run writes.
 const LOCK: &str = ".lock";
 
@@ -95,7 +98,7 @@ impl RunDirectory {
 
     /// What a run in the directory that `--out` names replaces; it is refused without `--force`.
     pub(crate) fn replaced(path: &Path, args: &DirectoryArgs) -> Result<Vec<PathBuf>, Failure> {
-        let files = REPORT_FILES.iter().chain([&CAPTURES]);
+        let files = REPORT_FILES.iter().chain([&CAPTURES, &FINDINGS]);
         let held = files.map(|name| path.join(name));
         let held: Vec<_> = held.filter(|file| is_kept(file)).collect();
         match held.first().filter(|_| !args.force) {

@@ -6,7 +6,7 @@
 //! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
 //! reference machine in virtual time, by the one [`event_loop`](shakedown_protocol::event_loop); [`explore`] is about both reference machines at one table; [`shrink`]
 //! makes a failing scenario small; [`twins`] plays faulty references; [`interop`] sets implementations against each other; [`event`] is
-//! what a run tells the world.
+//! what a run tells the world; [`fuzzing`] grows conversations that nobody would have written.
 //!
 //! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
 //! processes, threads or clocks.
@@ -17,6 +17,7 @@ pub mod event;
 pub mod explore;
 #[cfg(feature = "fuzz")]
 pub mod fuzz;
+pub mod fuzzing;
 pub mod interop;
 pub mod iut;
 pub mod judge;

@@ -11,6 +11,7 @@
 mod clock;
 pub mod drive;
 mod file;
+pub mod fuzz;
 pub mod host;
 pub mod interop;
 pub mod kernel;

@@ -69,7 +69,7 @@ pub fn local_address_for(remote: SocketAddr) -> std::io::Result<IpAddr> {
 }
 
 /// A fresh id of a probe; `turn` tells probes of one run apart.
-fn fresh_id(seed: u64, turn: u64) -> String {
+pub(crate) fn fresh_id(seed: u64, turn: u64) -> String {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut bytes = [0; 16];
     random.fill_bytes(&mut bytes);

@@ -9,6 +9,7 @@
     reason = "it is a program of its own for tests"
 )]
 
+mod fragile;
 mod hostile;
 
 use std::io::{self, Write};
@@ -47,13 +48,18 @@ fn behave(behaviour: &str, address: &str, command: &[String]) -> io::Result<()> 
         "trickle" => hostile::trickle(&UdpSocket::bind(address)?, command),
         "retry" => hostile::pretend(&UdpSocket::bind(address)?, hostile::retry),
         "negotiate" => hostile::pretend(&UdpSocket::bind(address)?, hostile::negotiation),
+        "fragile" => {
+            let fault = command.first().map_or("", String::as_str);
+            fragile::server(&UdpSocket::bind(address)?, fault)
+        }
+        "fragile-client" => fragile::client(address),
         "print" => print(),
         "stay" => loop {
             std::thread::park();
         },
         _ => Err(io::Error::other(
             "behaviours: silent, garbage, mortal, doomed, elsewhere, deaf, flood, flood-empty, \
-             flood-server, flood-behind, drip, trickle, retry, negotiate, print, stay",
+             flood-server, flood-behind, drip, trickle, retry, negotiate, fragile, fragile-client, print, stay",
         )),
     }
 }

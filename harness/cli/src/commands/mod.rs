@@ -40,6 +40,8 @@ commands! {
     /// Reduce a failing scenario to what matters (test-case reduction)
     #[command(visible_alias = "reduce")]
     Shrink => shrink,
+    /// Fuzz an implementation with conversations that are grown from scenarios
+    Fuzz => fuzz,
     /// Play faulty twins of the references: proof that the scenarios find what they are for
     Twins => twins,
     /// Check the reference by bounded model checking or by random runs

@@ -18,13 +18,11 @@ use shakedown_engine::shrink::{
     Failure, Finished, Progress, Reduction, ShrinkError, Shrunk, Size, shrink,
 };
 use shakedown_engine::simulation::Settings;
-use shakedown_net::host::StopSignal;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::{Level, Role};
 use shakedown_report::text::{clean_line, count};
-use tokio::runtime::Runtime;
-use tokio::sync::watch;
 
+use crate::conduct::stopped;
 use crate::exit::{Exit, Failure as Wrong, harness, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
@@ -427,21 +425,6 @@ fn told_in_words(
     }
     lines.push(format!("\nwritten to {}\n", out.display()));
     lines.join("\n")
-}
-
-/// Turns true at the first signal.
-fn stopped(runtime: &Runtime) -> Result<watch::Receiver<bool>, Wrong> {
-    let (stop, stopped) = watch::channel(false);
-    let _entered = runtime.enter();
-    let mut signal = StopSignal::new()
-        .map_err(|error| harness(format!("signals cannot be received: {error}")))?;
-    runtime.spawn(async move {
-        signal.wait().await;
-        stop.send_replace(true);
-        // The receivers live as long as somebody asks.
-        stop.closed().await;
-    });
-    Ok(stopped)
 }
 
 fn exists(out: &Path) -> Wrong {

@@ -54,6 +54,7 @@ impl Trace {
             sockets: replay.sockets,
             ignore: Vec::new(),
             exclusive: false,
+            tolerant: false,
             inside: Vec::new(),
             steps: replay.steps,
             impair: None,

@@ -40,6 +40,10 @@ pub struct Scenario {
     /// Whether nothing else may run at the same time (it needs the whole machine).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclusive: bool,
+    /// Whether what its steps want does not count: what came instead is passed over, as is a step that cannot
+    /// be played. What is left to judge is that the implementation lives, and what the monitor sees.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub tolerant: bool,
     /// What the network between the two does. What steps send goes through it, and so does what they
     /// wait for; without it everything arrives once and in order.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -1,7 +1,7 @@
 //! How a play goes through its steps, how it ends, and what is told of it: the same over datagrams
 //! and over streams.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -39,6 +39,10 @@ pub(crate) struct Course {
     loops: Vec<u32>,
     /// When the step before was completed.
     pub(crate) mark: Duration,
+    /// Whether a step that fails or cannot be played is passed over.
+    tolerant: bool,
+    /// By how much its time is ahead of the driver's: what was settled was not waited for.
+    ahead: Duration,
     /// Whether steps are told: events and comments.
     pub(crate) tells: bool,
     pub(crate) events: Vec<StepEvent>,
@@ -104,6 +108,7 @@ impl Course {
         }
         let mut course = Self::new(Arc::clone(&program.ops), outcome);
         course.tells = tells;
+        course.tolerant = program.scenario.tolerant;
         (course, context)
     }
 
@@ -111,6 +116,23 @@ impl Course {
     pub(crate) fn begin(&mut self, now: Duration) {
         self.has_begun = true;
         self.mark = now;
+    }
+
+    /// The play's own time at `now` of the driver's.
+    pub(crate) const fn time(&self, now: Duration) -> Duration {
+        now.saturating_add(self.ahead)
+    }
+
+    /// Nothing more comes for what was sent so far: what is waited for until `due`, of the driver's time, is
+    /// over `now`.
+    pub(crate) fn settle(&mut self, now: Duration, due: Duration) {
+        if !matches!(self.pause, Some(Pause::Restarting { .. })) {
+            self.ahead = self.ahead.saturating_add(due.saturating_sub(now));
+        }
+    }
+
+    pub(crate) const fn is_tolerant(&self) -> bool {
+        self.tolerant
     }
 
     /// Whether no step goes on: the play has not begun, waits for time or a restart, or is over.
@@ -140,11 +162,12 @@ impl Course {
         if self.outcome.is_some() || !self.has_begun {
             return None;
         }
-        match &self.pause {
+        let due = match &self.pause {
             None => own(),
             Some(Pause::Sleeping { until, .. }) => Some(*until),
             Some(Pause::Restarting { since, .. }) => Some(since.saturating_add(RESTART_LIMIT)),
-        }
+        };
+        due.map(|due| due.saturating_sub(self.ahead))
     }
 
     /// Lets that much time go by.
@@ -314,6 +337,10 @@ impl Course {
             }
         }
         let text = format!("expected {}, got {}", failure.expected, failure.got);
+        if self.tolerant {
+            self.mark = self.mark.max(failure.time);
+            return self.pass_over(op, &text);
+        }
         self.event(op, failure.time, text.clone());
         let late = self.lateness.worst;
         if slack.is_some_and(|slack| late > slack) {
@@ -331,6 +358,59 @@ impl Course {
             &format!("FAILED {}: {text}", failure.requirement),
         );
         self.outcome = Some(ScriptOutcome::Failed(failure));
+    }
+
+    /// A step cannot be played.
+    pub(crate) fn cannot(&mut self, op: &Op, why: String) {
+        match self.tolerant {
+            true => self.pass_over(op, &why),
+            false => self.error(why),
+        }
+    }
+
+    /// The stimulus of a step was not applied.
+    pub(crate) fn unfit_for(&mut self, op: &Op, why: &str) {
+        match self.tolerant {
+            true => self.pass_over(op, why),
+            false => self.unfit(why),
+        }
+    }
+
+    /// Goes on behind a step as if it were not there.
+    fn pass_over(&mut self, op: &Op, why: &str) {
+        self.event(op, self.mark, format!("passed over: {why}"));
+        self.next = match &op.kind {
+            // All branches of a choice end with a jump behind it.
+            Kind::Either(_) => {
+                let behind = self
+                    .ops
+                    .iter()
+                    .skip(op.index)
+                    .find_map(|later| match later.kind {
+                        Kind::Jump(to) if later.path == op.path => Some(to),
+                        _ => None,
+                    });
+                behind.unwrap_or(op.index + 1)
+            }
+            Kind::Step(_) | Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => {
+                op.index + 1
+            }
+        };
+    }
+
+    /// The kinds of steps that wait, and how many of each came true and did not, by powers of two.
+    pub(crate) fn shape(&self) -> String {
+        let mut kinds: BTreeMap<(&str, bool), u32> = BTreeMap::new();
+        let waiting = self.ops.iter().zip(&self.completed);
+        for (op, completed) in waiting.filter(|(op, _)| op.play().is_some_and(|play| play.judges()))
+        {
+            *kinds.entry((op.verb(), *completed)).or_default() += 1;
+        }
+        let kinds = kinds.iter();
+        let kinds: Vec<_> = kinds
+            .map(|((verb, completed), count)| format!("{verb}:{completed}*{}", count.ilog2()))
+            .collect();
+        kinds.join(" ")
     }
 
     /// What the steps say of requirements by now: those that they name, and the scenario's first for

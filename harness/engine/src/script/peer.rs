@@ -7,6 +7,7 @@ use indexmap::IndexMap;
 use serde_json::Value;
 use shakedown_carrier::{Carrier, CarrierError, Effect, Settings, Socket};
 use shakedown_protocol::Transport;
+use shakedown_protocol::streams::StreamMachine;
 
 use crate::network::Impairment;
 use crate::scenario::Scenario;
@@ -94,6 +95,24 @@ impl Script {
             Input::Restarted => carrier.ask(now, |script| script.restarted(now)),
             Input::Late(by) => carrier.ask(now, |script| script.late(by)),
             Input::End => carrier.stop(now),
+        }
+    }
+
+    /// The driver has found out that nothing more comes for what was sent so far: the window or the wait that is
+    /// open is over `now`, and the script's own time goes ahead.
+    pub fn settle(&mut self, now: Duration) {
+        match &mut self.0 {
+            Player::Datagrams(script) => script.settle(now),
+            Player::Streams(carrier) => carrier.ask(now, |script| script.settle(now)),
+        }
+    }
+
+    /// When the window or the wait that is open is over, if any is; of QUIC's own timers it says nothing.
+    #[must_use]
+    pub fn waits_until(&self) -> Option<Duration> {
+        match &self.0 {
+            Player::Datagrams(script) => script.deadline(),
+            Player::Streams(carrier) => carrier.machine().deadline(),
         }
     }
 
@@ -218,6 +237,17 @@ impl Script {
     #[must_use]
     pub fn events(&self) -> &[StepEvent] {
         &self.course().events
+    }
+
+    /// What became of it without values: which steps that wait came true, and over streams how each connection
+    /// and each stream fared.
+    #[must_use]
+    pub fn shape(&self) -> String {
+        let steps = self.course().shape();
+        match &self.0 {
+            Player::Datagrams(_) => steps,
+            Player::Streams(carrier) => format!("{steps} {}", carrier.machine().shape()),
+        }
     }
 
     /// Frames that steps passed over, by name.

@@ -18,7 +18,7 @@ mod failure;
 mod members;
 mod random;
 mod steps;
-mod tree;
+pub(crate) mod tree;
 
 #[cfg(test)]
 mod tests;

@@ -10,7 +10,7 @@ use serde_json::{Map, Value};
 use super::Size;
 
 /// The scenario's own steps.
-pub(super) const STEPS: &str = "/steps";
+pub(crate) const STEPS: &str = "/steps";
 
 /// Members of `impair` that are no fault by themselves.
 const NO_FAULTS: [&str; 4] = ["from", "seed", "faults", "delay"];
@@ -31,18 +31,18 @@ pub(super) fn size(scenario: &Value) -> Size {
 }
 
 /// The place of a member or an element.
-pub(super) fn within(place: &str, key: &str) -> String {
+pub(crate) fn within(place: &str, key: &str) -> String {
     format!("{place}/{}", key.replace('~', "~0").replace('/', "~1"))
 }
 
 /// How many elements the list there has.
-pub(super) fn length(scenario: &Value, list: &str) -> usize {
+pub(crate) fn length(scenario: &Value, list: &str) -> usize {
     let list = scenario.pointer(list).and_then(Value::as_array);
     list.map_or(0, Vec::len)
 }
 
 /// All lists of steps, each before those within its steps.
-pub(super) fn step_lists(scenario: &Value) -> Vec<String> {
+pub(crate) fn step_lists(scenario: &Value) -> Vec<String> {
     let mut lists = vec![STEPS.to_owned()];
     let mut next = 0;
     while let Some(list) = lists.get(next).cloned() {
@@ -193,7 +193,7 @@ fn used_names(value: Option<&Value>, names: &mut BTreeSet<String>) {
 }
 
 /// Calls `visit` for each object in a value, itself included, those within others after them.
-pub(super) fn each_object(
+pub(crate) fn each_object(
     value: Option<&mut Value>,
     visit: &mut impl FnMut(&mut Map<String, Value>),
 ) {

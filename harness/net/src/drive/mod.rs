@@ -39,6 +39,7 @@ pub use driven::Driven;
 pub use end::End;
 pub use parallel::ParallelCapture;
 pub use record::{Recorded, Recorder};
+pub(crate) use sockets::OTHER_LOOPBACK;
 pub use sockets::Sockets;
 
 use sockets::{Received, delay};

@@ -24,7 +24,7 @@ const SHARE: usize = 8;
 const MOST_KEPT: usize = 8192;
 
 /// The second address of this machine that every Linux has without any setting.
-const OTHER_LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
+pub(crate) const OTHER_LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2));
 
 /// The scripted peer's sockets.
 #[derive(Debug)]

@@ -56,6 +56,12 @@ impl Output {
         }
     }
 
+    /// How many bytes there were so far.
+    #[must_use]
+    pub fn length(&self) -> u64 {
+        self.kept().total
+    }
+
     /// The end of the output as text; a first line says how much is left out.
     #[must_use]
     pub fn tail(&self) -> String {

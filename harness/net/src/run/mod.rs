@@ -50,8 +50,9 @@ pub(crate) use judge::judge;
 use plan::too_slow;
 use result::ScenarioResult;
 use summary::Ending;
-pub(crate) use supported::why_not_applicable;
+pub(crate) use supported::{controls_process, why_not_applicable};
 use target::Target;
+pub(crate) use target::counts_slots;
 
 /// How many files the program wants to have open: a flood is sent from thousands of ports.
 const FILES: u64 = 16_384;

@@ -66,7 +66,7 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
 
 /// Whether some step stops, starts or watches the implementation's process.
 #[must_use]
-pub(super) fn controls_process(steps: &[Step]) -> bool {
+pub(crate) fn controls_process(steps: &[Step]) -> bool {
     let mut controls = false;
     each_step(steps, &Pointer::root(), &mut |step, _| {
         controls |= step.process().is_some();

@@ -86,10 +86,7 @@ impl Target {
     /// Whether it is told how many it may serve: whoever else came to its process, another scenario
     /// or a probe, would take the slots that the scenario counts.
     pub(super) fn counts_slots(&self, needs: &Needs) -> bool {
-        needs.options.iter().any(|written| {
-            let option = self.protocol.option(written);
-            option.is_ok_and(|(option, _)| option.takes_number())
-        })
+        counts_slots(self.protocol, needs)
     }
 
     /// How often it is asked after a scenario whether it is there. Where slots are counted the
@@ -158,4 +155,12 @@ impl Target {
         let instance = self.launcher.responder(needs).await;
         instance.map_err(|error| error.to_string())
     }
+}
+
+/// Whether it is told how many it may serve.
+pub(crate) fn counts_slots(protocol: &Protocol, needs: &Needs) -> bool {
+    needs.options.iter().any(|written| {
+        let option = protocol.option(written);
+        option.is_ok_and(|(option, _)| option.takes_number())
+    })
 }

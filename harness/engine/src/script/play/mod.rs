@@ -103,6 +103,7 @@ impl DatagramScript {
         if self.course.outcome.is_some() {
             return;
         }
+        let now = self.course.time(now);
         match input {
             Input::Begin => self.begin(now),
             Input::End => {}
@@ -160,6 +161,14 @@ impl DatagramScript {
         })
     }
 
+    /// Nothing more comes for what was sent so far.
+    pub(super) fn settle(&mut self, now: Duration) {
+        if let Some(due) = self.deadline() {
+            self.course.settle(now, due);
+            self.advance(self.course.time(now));
+        }
+    }
+
     /// How many sockets besides `main` have a name.
     pub(super) const fn named_sockets(&self) -> usize {
         self.sockets.len()
@@ -205,7 +214,7 @@ impl DatagramScript {
         };
         match self.start(&op, now) {
             Ok(doing) => self.doing = doing,
-            Err(why) => self.course.error(why),
+            Err(why) => self.course.cannot(&op, why),
         }
     }
 

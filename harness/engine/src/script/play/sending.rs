@@ -66,7 +66,7 @@ impl DatagramScript {
             }
             Ok(Next::Over) => None,
             Err(why) => {
-                self.course.error(why);
+                self.course.cannot(&sending.op, why);
                 return None;
             }
         };

@@ -66,7 +66,7 @@ impl StreamScript {
                 packet,
             },
             Act::Unfit(why) => {
-                self.course.unfit(&why);
+                self.course.unfit_for(op, &why);
                 Doing::Nothing
             }
         })
@@ -149,7 +149,7 @@ impl StreamScript {
         let number = match Target::of(step.on(), &self.connections) {
             Ok((target, _)) => target.connection(),
             Err(why) => {
-                self.course.error(why);
+                self.course.cannot(&op, why);
                 return None;
             }
         };
@@ -161,7 +161,7 @@ impl StreamScript {
         if is_ready {
             match self.act(&op, step, now) {
                 Ok(doing) => self.doing = doing,
-                Err(why) => self.course.error(why),
+                Err(why) => self.course.cannot(&op, why),
             }
             return None;
         }
@@ -198,8 +198,8 @@ impl StreamScript {
             }
             // It goes through `act` again, which passes it over.
             Progress::Ended => self.doing = Doing::Holding { op, until: now },
-            Progress::Unfit(why) => self.course.unfit(&why),
-            Progress::Broken(why) => self.course.error(why),
+            Progress::Unfit(why) => self.course.unfit_for(&op, &why),
+            Progress::Broken(why) => self.course.cannot(&op, why),
         }
         None
     }

@@ -97,6 +97,32 @@ pub(crate) struct Connections {
 }
 
 impl Connection {
+    /// How it and its streams fared, without what was said.
+    pub(crate) fn shape(&self) -> String {
+        let ended = self.ended.as_ref().map(|(_, ended)| match ended {
+            Ended::Application { code, .. } => format!("application {code}"),
+            Ended::Transport { code, .. } => format!("transport {code}"),
+            Ended::TimedOut => "timeout".to_owned(),
+            Ended::Refused => "refused".to_owned(),
+            Ended::Reset => "reset".to_owned(),
+            Ended::Other(_) => "other".to_owned(),
+            Ended::ByScript => "by script".to_owned(),
+        });
+        let streams = self.streams.values().map(|stream| {
+            let came = stream.taken.saturating_add(stream.unread.len() as u64);
+            let bits = u64::BITS - came.leading_zeros();
+            let end = stream.end.as_ref().map(|(_, end)| end.in_words());
+            let stopped = stream.stopped.map(|(_, code)| code);
+            format!("{bits}/{end:?}/{stopped:?}/{}", stream.frames.len())
+        });
+        let streams: Vec<_> = streams.collect();
+        format!(
+            "{}{ended:?}[{}]",
+            self.connected.is_some(),
+            streams.join(" ")
+        )
+    }
+
     /// How it ended, without when; `None` while it has not.
     pub(crate) fn how(&self) -> Option<String> {
         let (moment, ended) = self.ended.as_ref()?;

@@ -95,7 +95,7 @@ use super::program::{Op, Program};
 use super::waiting::Waiting;
 use super::{Environment, Failure};
 use acts::Ongoing;
-use connections::Connections;
+use connections::{Connection, Connections};
 use wait::Watch;
 
 /// A scenario over streams being played; see the [module](self) for the rules.
@@ -160,6 +160,7 @@ impl StreamScript {
 
     /// The implementation is started or reachable: the first step begins at `now`.
     pub(super) fn begin(&mut self, now: Duration) {
+        let now = self.course.time(now);
         if !self.course.has_begun {
             self.course.begin(now);
         }
@@ -169,22 +170,33 @@ impl StreamScript {
     /// The implementation's process ended by itself, with this exit status; `None` if a signal ended
     /// it.
     pub(super) fn exited(&mut self, now: Duration, code: Option<i32>) {
+        let now = self.course.time(now);
         self.course.exits(now, code);
         self.advance(now);
     }
 
     /// What [`Course::take_restart`] asked for is done.
     pub(super) fn restarted(&mut self, now: Duration) {
+        let now = self.course.time(now);
         self.course.restarted(now);
         self.advance(now);
     }
 
     /// Something that the script asked for could not be done: the stimulus was not applied.
     pub(super) fn refused(&mut self, now: Duration, why: &str) {
+        let now = self.course.time(now);
         if self.course.outcome.is_none() {
             self.course.unfit(why);
         }
         self.advance(now);
+    }
+
+    /// Nothing more comes for what was sent so far.
+    pub(super) fn settle(&mut self, now: Duration) {
+        if let Some(due) = StreamMachine::deadline(self) {
+            self.course.settle(now, due);
+            self.advance(self.course.time(now));
+        }
     }
 
     /// Something was late by this much just now: the driver woke up late, or did not get to run.
@@ -210,6 +222,13 @@ impl StreamScript {
         comments.remove(ready)
     }
 
+    /// How each connection and each of its streams fared, without what was said.
+    pub(super) fn shape(&self) -> String {
+        let connections = self.connections.by_number.values();
+        let shapes: Vec<_> = connections.map(Connection::shape).collect();
+        shapes.join(" ")
+    }
+
     /// When the implementation's first bytes came on a stream, by the driver's clock.
     pub(super) const fn first_bytes(&self) -> Option<Duration> {
         self.connections.first_bytes
@@ -219,6 +238,7 @@ impl StreamScript {
 impl StreamMachine for StreamScript {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         let is_over = self.course.outcome.is_some();
+        let (driver, now) = (now, self.course.time(now));
         match input {
             Input::Incoming { connection, .. } if is_over => {
                 self.connections
@@ -242,7 +262,8 @@ impl StreamMachine for StreamScript {
                 // The other side had no part in it, so nothing of it is the other side's.
                 self.connections
                     .closed(connection, Closing::NotBegun(why), now);
-                return self.refused(now, why);
+                self.refused(driver, why);
+                return;
             }
             Input::Closed { connection, why } => self.connections.closed(connection, why, now),
             Input::Delivered { .. } | Input::Tick => {}

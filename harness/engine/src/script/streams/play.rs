@@ -65,13 +65,16 @@ impl StreamScript {
         };
         match self.start(&op, now) {
             Ok(doing) => self.doing = doing,
-            Err(why) => self.course.error(why),
+            Err(why) => self.course.cannot(&op, why),
         }
     }
 
     /// A step was passed over, and nobody judged why.
     fn fail_passed_over(&mut self) {
         let passed_over = std::mem::take(&mut self.passed_over);
+        if self.course.is_tolerant() {
+            return;
+        }
         let first = passed_over.into_values().min_by_key(|failure| failure.time);
         let Some(failure) = first else {
             return;

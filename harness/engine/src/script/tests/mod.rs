@@ -8,6 +8,7 @@ mod media;
 mod network;
 mod send;
 mod silence;
+mod tolerant;
 
 use std::net::SocketAddr;
 use std::time::Duration;

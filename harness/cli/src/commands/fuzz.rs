@@ -1,0 +1,194 @@
+//! `shakedown fuzz --iut FILE [SCENARIO...]`.
+
+mod told;
+
+use std::num::{NonZeroU64, NonZeroUsize};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use anstream::eprintln;
+use shakedown_engine::document;
+use shakedown_engine::fuzzing::Conversation;
+use shakedown_engine::iut::Iut;
+use shakedown_net::fuzz::{FuzzSettings, fuzz, replay};
+use tokio::runtime::Runtime;
+use tokio::sync::mpsc;
+
+use self::told::Told;
+use crate::conduct::stopped;
+use crate::exit::{Exit, Failure, error_label, harness, usage};
+use crate::guard::Guard;
+use crate::logging::Global;
+use crate::numbers::{ANY, AT_LEAST_1, JOBS, whole};
+use crate::reference::{any_seed, print_line};
+use crate::reports::{Format, ReportArgs};
+use crate::run_directory::FINDINGS;
+use crate::vectors::{self, SelectionArgs};
+
+/// How long what was started may take to end.
+const PATIENCE: Duration = Duration::from_secs(5);
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(
+    long_about = "\
+Have conversations with an implementation that are grown from the scenarios which apply to it, and look \
+whether it outlives them. What is sent is changed by what it means and byte by byte; steps are dropped, \
+repeated, swapped and delayed. What it answers to that is its own affair. A finding is that its process \
+ends, hangs, complains as sanitizers do, grows, or fails a scenario afterwards that a fresh process passes.
+
+Each finding is seen again with a fresh process, reduced, and written as a scenario with its capture.",
+    after_help = "\
+Examples:
+  shakedown fuzz --iut my-server.toml
+  shakedown fuzz --iut my-server.toml --time 10m --corpus corpus/my-server
+  shakedown fuzz --iut my-client.toml --inputs 1000 --seed 7 mediastream/3way
+  shakedown fuzz --iut my-server.toml --replay reports/latest/findings/ended-0011223344556677.json"
+)]
+pub(crate) struct Args {
+    #[command(flatten)]
+    selection: SelectionArgs,
+
+    /// Description of the implementation; it is started again and again
+    #[arg(long, value_name = "FILE")]
+    iut: PathBuf,
+
+    /// How long to go on [default: 60s, or without end where --inputs is given]
+    #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
+    time: Option<Duration>,
+
+    /// Most conversations
+    #[arg(long, value_name = "N", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
+    inputs: Option<NonZeroU64>,
+
+    /// Seed of everything random [default: another one each time; it is told]
+    #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
+    seed: Option<u64>,
+
+    /// How many processes of the implementation are spoken with at the same time
+    #[arg(long, value_name = "N", default_value = "1", value_parser = whole::<NonZeroUsize>(JOBS))]
+    jobs: NonZeroUsize,
+
+    /// Folder of conversations that reached something new: they are gone on from, and new ones are
+    /// added. Any number of runs may share it
+    #[arg(long, value_name = "DIR")]
+    corpus: Option<PathBuf>,
+
+    /// Only have this conversation once more with a fresh process; several in their order
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "inputs", "jobs", "corpus", "out"])]
+    replay: Vec<PathBuf>,
+
+    /// With --replay: a scenario that the same process must pass afterwards
+    #[arg(long, value_name = "SCENARIO", requires = "replay")]
+    then: Option<String>,
+
+    #[command(flatten)]
+    reports: ReportArgs,
+}
+
+impl Args {
+    /// Fuzzes, and tells what was found.
+    pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
+        let iut = vectors::description(&self.iut)?;
+        let seed = self.seed.unwrap_or_else(any_seed);
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .enable_all()
+            .build();
+        let runtime =
+            runtime.map_err(|error| harness(format!("the runtime cannot be started: {error}")))?;
+        let exit = match self.replay.is_empty() {
+            true => self.fuzz(iut, seed, &runtime, global),
+            false => self.replay(iut, seed, &runtime),
+        };
+        // Dropping what still runs kills the processes that it started.
+        runtime.shutdown_timeout(PATIENCE);
+        exit
+    }
+
+    fn fuzz(
+        self,
+        iut: Iut,
+        seed: u64,
+        runtime: &Runtime,
+        global: &Global,
+    ) -> Result<Exit, Failure> {
+        let selected = self.selection.select()?;
+        let guard = Guard::begin()?;
+        let directory = self.reports.directory_for(&format!("{}-fuzz", iut.name))?;
+        let time = match (self.time, self.inputs) {
+            (None, None) => Some(Duration::from_secs(60)),
+            (time, _) => time,
+        };
+        let is_json = self.reports.format == Format::Json;
+        let mut told = Told::begin(directory.path(), &self.iut, is_json, global)?;
+        let settings = FuzzSettings {
+            iut,
+            scenarios: selected.scenarios,
+            seed,
+            time,
+            inputs: self.inputs.map(NonZeroU64::get),
+            jobs: self.jobs.get(),
+            corpus: self.corpus,
+            findings: directory.path().join(FINDINGS),
+            shakedown: guard.program(),
+        };
+        let stop = stopped(runtime)?;
+        let summary = runtime.block_on(async {
+            let (events, mut heard) = mpsc::unbounded_channel();
+            let fuzzing = tokio::spawn(fuzz(settings, events, stop));
+            while let Some(event) = heard.recv().await {
+                told.event(&event)?;
+            }
+            let summary = fuzzing.await;
+            summary.map_err(|error| harness(format!("the run broke: {error}")))
+        })?;
+        if is_json && summary.exit != 0 {
+            eprintln!("{} {}", error_label(), summary.message);
+        }
+        let known = Exit::ALL
+            .into_iter()
+            .find(|known| *known as u8 == summary.exit);
+        match known {
+            Some(Exit::Usage) => Err(usage(summary.message)),
+            known => Ok(known.unwrap_or(Exit::Harness)),
+        }
+    }
+
+    /// Has conversations once more.
+    fn replay(&self, iut: Iut, seed: u64, runtime: &Runtime) -> Result<Exit, Failure> {
+        let mut conversations = Vec::new();
+        for path in &self.replay {
+            let read = document::read(path);
+            let read = read.and_then(|text| Conversation::read(&path.display().to_string(), &text));
+            conversations.push(read.map_err(|problems| usage(problems.render(true)))?);
+        }
+        let then = self.then.as_ref().map(|then| {
+            let selection = SelectionArgs {
+                scenarios: vec![then.clone()],
+                ..SelectionArgs::default()
+            };
+            let mut selected = selection.select()?.scenarios;
+            match (selected.pop(), selected.len()) {
+                (Some(one), 0) => Ok(one.scenario),
+                (_, others) => Err(usage(format!(
+                    "--then takes one scenario and {then:?} selects {}",
+                    others + 1
+                ))),
+            }
+        });
+        let then = then.transpose()?;
+        let guard = Guard::begin()?;
+        let stop = stopped(runtime)?;
+        let playing = replay(iut, conversations, then, seed, guard.program(), stop);
+        match runtime.block_on(playing).map_err(harness)? {
+            Some(sign) => {
+                print_line(&sign.to_string())?;
+                Ok(Exit::Fail)
+            }
+            None => {
+                print_line("it outlives that, and serves")?;
+                Ok(Exit::Success)
+            }
+        }
+    }
+}

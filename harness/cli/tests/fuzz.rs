@@ -1,0 +1,287 @@
+//! `shakedown fuzz` as a user calls it: against implementations that do not outlive one field, and against the
+//! references, which outlive everything.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+mod support;
+
+use std::path::{Path, PathBuf};
+use std::process::Stdio;
+
+use serde_json::Value;
+use support::shakedown;
+use tempfile::TempDir;
+
+/// A scenario that the fragile server passes.
+const SCENARIO: &str = r#"{
+  "id": "mediastream/3way/responder/a-syn-is-answered",
+  "title": "A SYN is answered by a SYN-ACK that accepts",
+  "requirements": ["MS-H-05"],
+  "iut": { "role": "responder", "mode": "3way" },
+  "let": { "wish": { "uuid": {} } },
+  "steps": [
+    { "send": { "frame": "SYN", "fields": { "connection_id": "$wish" } } },
+    { "expect": { "frame": "SYN-ACK", "fields": { "accept": true }, "within": "1s" } }
+  ]
+}"#;
+
+/// The same for a client.
+const OF_CLIENT: &str = r#"{
+  "id": "mediastream/3way/initiator/a-syn-ack-is-acked",
+  "title": "A SYN-ACK is followed by an ACK",
+  "requirements": ["MS-H-09"],
+  "iut": { "role": "initiator", "mode": "3way" },
+  "steps": [
+    { "expect": { "frame": "SYN", "within": "5s" } },
+    { "send": { "frame": "SYN-ACK", "fields": { "accept": true } } },
+    { "expect": { "frame": "ACK", "within": "1s" } }
+  ]
+}"#;
+
+struct Workspace(TempDir);
+
+/// What a run told.
+struct Told {
+    exit: Option<i32>,
+    events: Vec<Value>,
+}
+
+impl Workspace {
+    fn new() -> Self {
+        Self(tempfile::tempdir().expect("a folder can be made"))
+    }
+
+    fn write(&self, name: &str, text: &str) -> String {
+        let path = self.0.path().join(name);
+        std::fs::write(&path, text).expect("it can be written");
+        path.display().to_string()
+    }
+
+    /// A description of `misbehave` with these arguments.
+    fn describe(&self, role: &str, arguments: &[&str]) -> String {
+        let misbehave =
+            env!("CARGO_BIN_EXE_shakedown").replace("debug/shakedown", "debug/examples/misbehave");
+        let words: Vec<_> = std::iter::once(misbehave.as_str())
+            .chain(arguments.iter().copied())
+            .collect();
+        let more = match role {
+            "responder" => {
+                "ready = { line = \"listening\" }\n[reach]\naddress = \"127.0.0.1:{port}\"\n"
+            }
+            _ => "",
+        };
+        let text = format!(
+            "name = \"fragile\"\nprotocol = \"mediastream\"\nrole = \"{role}\"\nmodes = [\"3way\"]\n\
+             [start]\ncommand = {words:?}\n{more}\
+             [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n"
+        );
+        self.write("iut.toml", &text)
+    }
+
+    fn out(&self) -> PathBuf {
+        self.0.path().join("out")
+    }
+
+    fn fuzz(&self, iut: &str, arguments: &[&str]) -> Told {
+        let out = self.out().display().to_string();
+        let run = [
+            "fuzz", "--iut", iut, "--format", "json", "--seed", "1", "--out", &out, "--force",
+        ];
+        let output = shakedown(&[&run[..], arguments].concat()).output();
+        let output = output.expect("the program starts");
+        let text = String::from_utf8_lossy(&output.stdout);
+        let events = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect(line));
+        let events: Vec<Value> = events.collect();
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!events.is_empty(), "{said}");
+        Told {
+            exit: output.status.code(),
+            events,
+        }
+    }
+
+    /// Whether a finding shows again, as the command that it names says.
+    fn again(&self, iut: &str, finding: &Value) -> Option<i32> {
+        let mut command = shakedown(&["fuzz", "--iut", iut]);
+        for file in finding["files"].as_array().expect("there are files") {
+            command.args(["--replay", file.as_str().expect("a path")]);
+        }
+        if let Some(then) = finding["scenario"].as_str() {
+            assert!(SCENARIO.contains(then));
+            command
+                .arg("--then")
+                .arg(self.write("a-syn-is-answered.json", SCENARIO));
+        }
+        command
+            .stdout(Stdio::null())
+            .status()
+            .expect("the program starts")
+            .code()
+    }
+}
+
+impl Told {
+    fn findings(&self) -> Vec<&Value> {
+        let is_finding = |event: &&Value| event["type"] == "fuzz-finding";
+        self.events.iter().filter(is_finding).collect()
+    }
+
+    fn end(&self) -> &Value {
+        let last = self.events.last().expect("it told something");
+        assert_eq!(last["type"], "fuzz-finished");
+        last
+    }
+}
+
+/// Fuzzes a server with this fault, of which one finding is told.
+fn finds(fault: &str, kind: &str) -> (Workspace, String, Value) {
+    let workspace = Workspace::new();
+    let iut = workspace.describe("responder", &["fragile", "{address}", fault]);
+    let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
+    let told = workspace.fuzz(&iut, &["--inputs", "150", &scenario]);
+    assert_eq!(told.exit, Some(1), "{:#?}", told.events);
+    let findings = told.findings();
+    let [finding] = findings[..] else {
+        panic!("{findings:#?}");
+    };
+    assert_eq!(finding["kind"], kind);
+    assert_eq!(finding["confirmed"], true);
+    let capture = finding["capture"].as_str().expect("there is a capture");
+    assert!(Path::new(capture).starts_with(workspace.out().join("findings")));
+    assert!(std::fs::metadata(capture).is_ok_and(|found| found.len() > 100));
+    assert_eq!(told.end()["findings"], 1);
+    let finding = finding.clone();
+    (workspace, iut, finding)
+}
+
+#[test]
+fn a_server_that_aborts_at_one_field_is_found_and_its_file_shows_it_again() {
+    let (workspace, iut, finding) = finds("abort", "ended");
+    assert!(
+        finding["status"]
+            .as_str()
+            .is_some_and(|status| status.contains("SIGABRT"))
+    );
+    assert_eq!(workspace.again(&iut, &finding), Some(1));
+    let steps = finding["steps"].as_array().expect("it has steps");
+    assert!(steps.len() <= 3, "it is reduced: {steps:#?}");
+    // `run` judges the file by the death, too.
+    let file = finding["files"][0].as_str().expect("a path");
+    let out = workspace.0.path().join("run").display().to_string();
+    let run = shakedown(&[
+        "run", file, "--iut", &iut, "--format", "json", "--out", &out,
+    ])
+    .output();
+    let run = run.expect("the program starts");
+    let events = String::from_utf8_lossy(&run.stdout).into_owned();
+    assert_eq!(run.status.code(), Some(1), "{events}");
+    assert!(events.contains("SIGABRT"), "{events}");
+}
+
+#[test]
+fn what_a_sanitizer_prints_is_told() {
+    let (_, _, finding) = finds("complain", "ended");
+    let complaint = finding["complaint"].as_str().unwrap_or_default();
+    assert!(complaint.contains("heap-buffer-overflow"), "{finding:#?}");
+}
+
+#[test]
+fn a_server_that_refuses_everybody_afterwards_is_found() {
+    let (workspace, iut, finding) = finds("refuse", "spoilt");
+    assert_eq!(workspace.again(&iut, &finding), Some(1));
+}
+
+#[test]
+fn a_server_whose_memory_grows_is_found() {
+    finds("leak", "memory");
+}
+
+#[test]
+fn a_server_that_answers_no_more_is_found() {
+    finds("hang", "hang");
+}
+
+#[test]
+fn a_server_without_a_fault_outlives_what_the_others_do_not() {
+    let workspace = Workspace::new();
+    let iut = workspace.describe("responder", &["fragile", "{address}", "none"]);
+    let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
+    let corpus = workspace.0.path().join("corpus").display().to_string();
+    let told = workspace.fuzz(&iut, &["--inputs", "600", "--corpus", &corpus, &scenario]);
+    assert_eq!(told.exit, Some(0), "{:#?}", told.events);
+    assert_eq!(told.end()["inputs"], 600);
+    // The next run goes on from what was kept.
+    let kept = std::fs::read_dir(&corpus).expect("it is there").count();
+    assert!(kept > 5, "{kept}");
+    let told = workspace.fuzz(&iut, &["--inputs", "1", "--corpus", &corpus, &scenario]);
+    assert_eq!(told.events[0]["resumed"], kept);
+}
+
+#[test]
+fn a_client_that_panics_at_one_field_is_found() {
+    let workspace = Workspace::new();
+    let iut = workspace.describe("initiator", &["fragile-client", "{peer}"]);
+    let scenario = workspace.write("a-syn-ack-is-acked.json", OF_CLIENT);
+    let told = workspace.fuzz(&iut, &["--inputs", "400", "--jobs", "2", &scenario]);
+    assert_eq!(told.exit, Some(1), "{:#?}", told.events);
+    let findings = told.findings();
+    assert_eq!(findings.len(), 1, "{findings:#?}");
+    assert_eq!(findings[0]["status"], "exit status 101");
+    assert_eq!(workspace.again(&iut, findings[0]), Some(1));
+}
+
+/// The reference of a protocol outlives this many conversations.
+fn outlives(protocol: &str, side: &str, inputs: &str) {
+    let workspace = Workspace::new();
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../vectors");
+    let iut = format!("{folder}/{protocol}/reference-{side}.toml");
+    let told = workspace.fuzz(&iut, &["--inputs", inputs, "--jobs", "2"]);
+    assert_eq!(told.exit, Some(0), "{:#?}", told.findings());
+    assert_eq!(told.end()["notes"], serde_json::json!([]));
+}
+
+#[test]
+fn the_reference_responder_of_mediastream_outlives_all() {
+    outlives("mediastream", "responder", "1500");
+}
+
+#[test]
+fn the_reference_server_of_proton_outlives_all() {
+    outlives("proton", "server", "20");
+}
+
+#[test]
+fn the_reference_server_of_darktower_outlives_all() {
+    outlives("darktower", "server", "20");
+}
+
+#[test]
+fn the_reference_clients_outlive_all() {
+    outlives("mediastream", "initiator", "8");
+    outlives("proton", "client", "8");
+    outlives("darktower", "client", "8");
+}
+
+#[test]
+fn what_runs_already_cannot_be_fuzzed_and_is_told_so() {
+    let workspace = Workspace::new();
+    let iut = workspace.write(
+        "iut.toml",
+        "name = \"x\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"3way\"]\n\
+         [reach]\naddress = \"127.0.0.1:4444\"\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n",
+    );
+    let told = workspace.fuzz(&iut, &[]);
+    assert_eq!(told.exit, Some(2));
+    assert!(
+        told.end()["message"]
+            .as_str()
+            .is_some_and(|said| said.contains("[start]"))
+    );
+}

@@ -1,0 +1,126 @@
+use serde_json::{Map, Value, json};
+use shakedown_protocol::Protocol;
+
+use crate::document::Problems;
+use crate::scenario::{Loaded, Scenario, to_text};
+use crate::script::fingerprint;
+use crate::shrink::tree::{STEPS, each_object};
+
+/// The file of a conversation that has no other name.
+const FILE: &str = "fuzzed.json";
+
+/// Members of a scenario that say how it is judged, or by which network it is played.
+const OF_JUDGEMENT: [&str; 6] = [
+    "$schema",
+    "comment",
+    "exclusive",
+    "impair",
+    "inside",
+    "tolerant",
+];
+
+/// Members of a step that say what is wanted of the implementation.
+const WANTED: [&str; 2] = ["requirement", "same_as"];
+
+/// A scenario of which nothing is wanted but that the implementation outlives it.
+#[derive(Debug, Clone)]
+pub struct Conversation {
+    pub(super) value: Value,
+    pub loaded: Loaded,
+}
+
+impl Conversation {
+    /// What a scenario says, without what it wants.
+    ///
+    /// # Errors
+    /// It is no scenario without that.
+    pub fn grown_from(loaded: &Loaded, protocol: &Protocol) -> Result<Self, Problems> {
+        let mut value = loaded.value();
+        let scenario = &loaded.scenario;
+        let id = scenario.id.as_str();
+        let folder = id.rsplit_once('/').map_or("", |(folder, _)| folder);
+        if let Some(members) = value.as_object_mut() {
+            for member in OF_JUDGEMENT {
+                members.shift_remove(member);
+            }
+            let mut set = |name: &str, value: Value| members.insert(name.to_owned(), value);
+            set(
+                "id",
+                format!("{folder}/{}", FILE.trim_end_matches(".json")).into(),
+            );
+            set(
+                "title",
+                format!("Whatever it is told, it lives on (from {id})").into(),
+            );
+            let place = members.len().saturating_sub(1);
+            members.shift_insert(place, "tolerant".to_owned(), true.into());
+        }
+        each_object(value.pointer_mut(STEPS), &mut |members: &mut Map<
+            String,
+            Value,
+        >| {
+            for member in WANTED {
+                members.shift_remove(member);
+            }
+        });
+        // Survival binds not every side in every mode; something a scenario has to be about.
+        value["requirements"] = json!([protocol.survival]);
+        Self::of(value.clone()).or_else(|_| {
+            value["requirements"] = json!(scenario.requirements.first().as_slice());
+            Self::of(value)
+        })
+    }
+
+    /// Reads one that was [written](Self::text).
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn parse(text: &str) -> Result<Self, Problems> {
+        Self::read(FILE, text)
+    }
+
+    /// The same from a file that is named otherwise.
+    ///
+    /// # Errors
+    /// [`Problems`]: everything that is wrong with it.
+    pub fn read(file: &str, text: &str) -> Result<Self, Problems> {
+        let loaded = Loaded::parse(file, text)?;
+        let value = loaded.value();
+        Ok(Self { value, loaded })
+    }
+
+    pub(super) fn of(value: Value) -> Result<Self, Problems> {
+        let loaded = Loaded::parse(FILE, &to_text(&value))?;
+        Ok(Self { value, loaded })
+    }
+
+    #[must_use]
+    pub const fn scenario(&self) -> &Scenario {
+        &self.loaded.scenario
+    }
+
+    /// The text of its file.
+    #[must_use]
+    pub fn text(&self) -> &str {
+        &self.loaded.text
+    }
+
+    /// The name of its file in a folder of such: the same for the same text.
+    #[must_use]
+    pub fn name(&self) -> String {
+        format!("{:016x}.json", fingerprint(self.text()))
+    }
+
+    /// The same under another name.
+    ///
+    /// # Errors
+    /// The name is none of a scenario.
+    pub fn called(&self, name: &str, title: &str) -> Result<Loaded, Problems> {
+        let mut value = self.value.clone();
+        let id = self.scenario().id.as_str();
+        let folder = id.rsplit_once('/').map_or("", |(folder, _)| folder);
+        value["id"] = format!("{folder}/{name}").into();
+        value["title"] = title.into();
+        Loaded::parse(&format!("{name}.json"), &to_text(&value))
+    }
+}

@@ -1,0 +1,282 @@
+use serde_json::{Map, Value, json};
+use shakedown_protocol::Protocol;
+
+use super::{Conversation, bytes, values};
+use crate::random::SeededRandom;
+use crate::shrink::tree::step_lists;
+use crate::step::{Play, Step};
+
+/// How often another change is tried where one makes no scenario.
+const TRIES: u32 = 24;
+/// Steps of one list, and bytes of a file, beyond which a conversation grows no more.
+const MOST_STEPS: usize = 80;
+const LONGEST: usize = 128 * 1024;
+/// Longest delay that is put between steps, in milliseconds.
+const DELAY: u32 = 5;
+
+/// Changes conversations at random.
+#[derive(Debug)]
+pub struct Mutator {
+    protocol: &'static Protocol,
+    random: SeededRandom,
+}
+
+impl Mutator {
+    #[must_use]
+    pub fn new(protocol: &'static Protocol, seed: u64) -> Self {
+        let random = SeededRandom::new(seed);
+        Self { protocol, random }
+    }
+
+    /// A number below `end`, which is not 0.
+    pub fn below(&mut self, end: usize) -> usize {
+        self.random.below(u32::try_from(end).unwrap_or(u32::MAX)) as usize
+    }
+
+    /// A conversation that is `from` but for some changes; what is put in comes from `other`. `None` where
+    /// none is found.
+    pub fn grown(&mut self, from: &Conversation, other: &Conversation) -> Option<Conversation> {
+        for _ in 0..TRIES {
+            let mut value = from.value.clone();
+            for _ in 0..=self.random.below(3) {
+                self.change(&mut value, &other.value);
+            }
+            if value == from.value {
+                continue;
+            }
+            let grown = Conversation::of(value);
+            if let Ok(grown) = grown.map(|grown| (grown.text().len() <= LONGEST).then_some(grown)) {
+                return grown;
+            }
+        }
+        None
+    }
+
+    fn change(&mut self, value: &mut Value, other: &Value) {
+        let mut lists = step_lists(value);
+        let at = self.below(lists.len());
+        let list = lists.swap_remove(at);
+        match self.random.below(8) {
+            0 | 1 => self.reorder(value, &list),
+            2 => self.put_in(value, &list, other),
+            _ => self.change_stimulus(value, &list),
+        }
+    }
+
+    /// Drops, repeats, swaps or cuts off steps.
+    fn reorder(&mut self, value: &mut Value, list: &str) {
+        let Some(steps) = steps(value, list) else {
+            return;
+        };
+        if self.random.one_in(5) {
+            steps.truncate(1 + self.random.below(steps.len() as u32) as usize);
+        } else if steps.len() < MOST_STEPS {
+            values::reorder(&mut self.random, steps);
+        }
+    }
+
+    /// Puts in steps: a delay, some of another conversation, or what breaks a stream or a connection off.
+    fn put_in(&mut self, value: &mut Value, list: &str, other: &Value) {
+        let streams = names_of_streams(value);
+        let Some(steps) = steps(value, list) else {
+            return;
+        };
+        if steps.len() >= MOST_STEPS {
+            return;
+        }
+        let at = self.below(steps.len() + 1);
+        let new = match self.random.below(24) {
+            0 => {
+                let delay = 1 + self.random.below(DELAY);
+                vec![json!({ "wait": { "for": format!("{delay}ms") } })]
+            }
+            1..8 => self.some_of(other),
+            _ => vec![self.interference(&streams)],
+        };
+        steps.splice(at..at, new);
+    }
+
+    /// A few steps in a row.
+    fn some_of(&mut self, other: &Value) -> Vec<Value> {
+        let steps = other.get("steps").and_then(Value::as_array);
+        let steps = steps.map_or(&[][..], Vec::as_slice);
+        let begin = self.below(steps.len().max(1));
+        let end = begin + 1 + self.below(4);
+        let chosen = steps.get(begin..end.min(steps.len()));
+        chosen.unwrap_or_default().to_vec()
+    }
+
+    /// Something that no scenario had in mind there.
+    fn interference(&mut self, streams: &[String]) -> Value {
+        let content = hex::encode(bytes::any(&mut self.random, 64));
+        if self.protocol.transport.is_none() {
+            return json!({ "send_raw": { "hex": content } });
+        }
+        let code = bytes::boundary(&mut self.random, 0) % (1 << 62);
+        let name = match streams.len() {
+            0 => "main".to_owned(),
+            some => streams[self.below(some)].clone(),
+        };
+        match self.random.below(8) {
+            0 => json!({ "fin": { "stream": name } }),
+            1 => json!({ "reset": { "stream": name, "code": code } }),
+            2 => json!({ "stop_sending": { "stream": name, "code": code } }),
+            3 | 4 => json!({ "write": { "stream": name, "hex": content } }),
+            5 => json!({ "send_datagram": { "hex": content } }),
+            6 => json!({ "replace_frames": { "hex": content } }),
+            _ => json!({ "close": { "code": code } }),
+        }
+    }
+
+    /// Changes what one of the steps sends.
+    fn change_stimulus(&mut self, value: &mut Value, list: &str) {
+        let protocol = self.protocol;
+        let Some(steps) = steps(value, list) else {
+            return;
+        };
+        let stimuli: Vec<_> = (0..steps.len())
+            .filter(|n| is_stimulus(&steps[*n]))
+            .collect();
+        if stimuli.is_empty() {
+            return;
+        }
+        let at = self.random.below(stimuli.len() as u32) as usize;
+        let Some(step) = steps.get_mut(stimuli[at]) else {
+            return;
+        };
+        let Some((verb, own)) = step.as_object_mut().and_then(|step| step.iter_mut().next()) else {
+            return;
+        };
+        let frame = own.get("frame").and_then(Value::as_str).map(str::to_owned);
+        match (frame, self.random.below(3)) {
+            (Some(frame), 0) => self.set_field(own, &frame),
+            (Some(frame), 1) if protocol.transport.is_none() => {
+                if let Some(patched) = self.patched(own, &frame) {
+                    *step = json!({ "mutate": patched });
+                }
+            }
+            (Some(frame), 1) if verb == "write" => self.as_bytes(own, &frame),
+            _ => values::change(&mut self.random, own),
+        }
+    }
+
+    /// Gives a field of a frame a value at a boundary.
+    fn set_field(&mut self, own: &mut Value, frame: &str) {
+        let vocabulary = self.protocol.vocabulary;
+        let known = vocabulary.fields(frame).unwrap_or_default();
+        if known.is_empty() {
+            return;
+        }
+        let name = known[self.below(known.len())];
+        let number = bytes::boundary(&mut self.random, 1);
+        let text = "a".repeat(self.below(300));
+        let candidates = [
+            json!(number),
+            json!(number & 0xffff_ffff),
+            json!(number & 0xffff),
+            json!(number & 0xff),
+            json!(number & 1 == 1),
+            json!({ "fill": "00", "length": number & 0xfff }),
+            json!(text),
+        ];
+        let fits = |value: &&Value| {
+            let fields = Map::from_iter([(name.to_owned(), (*value).clone())]);
+            vocabulary.encode(frame, &fields).is_ok()
+        };
+        let Some(value) = candidates.iter().find(fits) else {
+            return;
+        };
+        let Some(own) = own.as_object_mut() else {
+            return;
+        };
+        let fields = own.entry("fields").or_insert_with(|| json!({}));
+        if let Some(fields) = fields.as_object_mut() {
+            fields.insert(name.to_owned(), value.clone());
+        }
+    }
+
+    /// The frame as a step that changes its bytes.
+    fn patched(&mut self, own: &Value, frame: &str) -> Option<Value> {
+        let vocabulary = self.protocol.vocabulary;
+        let plain = self.plain(own, frame)?;
+        let names = vocabulary.fields(frame).unwrap_or_default();
+        let place = names.get(self.below(names.len().max(1)));
+        let place = place.and_then(|name| Some((*name, vocabulary.locate(frame, name, &plain)?)));
+        let random = &mut self.random;
+        let length = plain.len();
+        let patch = match (place, random.below(5)) {
+            (Some((name, (_, width))), 0 | 1) if width > 0 => {
+                let number = bytes::number(random, width);
+                json!({ "field": { "name": name, "hex": hex::encode(number) } })
+            }
+            (_, 2) if length > 1 => json!({ "truncate": random.below(length as u32) }),
+            (_, 3) => json!({ "append": hex::encode(bytes::any(random, 1_500)) }),
+            _ => {
+                let offset = random.below(length.max(1) as u32) as usize;
+                let width =
+                    (1 + random.below(8) as usize).min(length.saturating_sub(offset).max(1));
+                let number = bytes::number(random, width);
+                json!({ "at": { "offset": offset, "hex": hex::encode(number) } })
+            }
+        };
+        let mut patched = Map::new();
+        for member in ["frame", "fields", "from"] {
+            if let Some(value) = own.get(member) {
+                patched.insert(member.to_owned(), value.clone());
+            }
+        }
+        let patches = own.get("patches").and_then(Value::as_array);
+        let mut patches = patches.cloned().unwrap_or_default();
+        patches.push(patch);
+        patched.insert("patches".to_owned(), patches.into());
+        Some(patched.into())
+    }
+
+    /// Writes a frame as its bytes, damaged.
+    fn as_bytes(&mut self, own: &mut Value, frame: &str) {
+        let Some(mut plain) = self.plain(own, frame) else {
+            return;
+        };
+        bytes::damage(&mut self.random, &mut plain);
+        if let Some(own) = own.as_object_mut() {
+            own.shift_remove("frame");
+            own.shift_remove("fields");
+            own.insert("hex".to_owned(), hex::encode(plain).into());
+        }
+    }
+
+    /// The frame's bytes, with what the protocol demands in the place of what only the play knows.
+    fn plain(&self, own: &Value, frame: &str) -> Option<Vec<u8>> {
+        let given = own.get("fields").and_then(Value::as_object).cloned();
+        let mut fields = given.unwrap_or_default();
+        fields.retain(|_, value| !value.to_string().contains("\"$"));
+        self.protocol.vocabulary.encode(frame, &fields).ok()
+    }
+}
+
+/// The steps of a list, if there are any.
+fn steps<'a>(value: &'a mut Value, list: &str) -> Option<&'a mut Vec<Value>> {
+    let steps = value.pointer_mut(list).and_then(Value::as_array_mut);
+    steps.filter(|steps| !steps.is_empty())
+}
+
+/// Whether a step sends something, or acts on a stream or a connection.
+fn is_stimulus(step: &Value) -> bool {
+    let step = serde_json::from_value::<Step>(step.clone());
+    step.is_ok_and(|step| matches!(step.play(), Play::Sends(..) | Play::Acts(_)))
+}
+
+/// The names of streams that steps give or use.
+fn names_of_streams(value: &Value) -> Vec<String> {
+    let mut names = Vec::new();
+    for list in step_lists(value) {
+        let steps = value.pointer(&list).and_then(Value::as_array);
+        for step in steps.into_iter().flatten().filter_map(Value::as_object) {
+            let name = step.values().find_map(|own| own.get("stream"));
+            names.extend(name.and_then(Value::as_str).map(str::to_owned));
+        }
+    }
+    names.sort_unstable();
+    names.dedup();
+    names
+}

@@ -1,0 +1,312 @@
+use std::collections::BTreeMap;
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
+
+use shakedown_engine::fuzzing::{Conversation, Mutator};
+use shakedown_engine::scenario::Scenario;
+use shakedown_engine::script::fingerprint;
+
+use super::Shared;
+use super::confirm::{Patience, culprits, is_independent, reduced, trial};
+use super::event::{FuzzEvent, FuzzFinding};
+use super::life::{HANGS_AFTER, Life};
+use super::sign::Sign;
+
+/// Conversations of one process.
+const LIFE: usize = 500;
+/// The part of the time in which processes are asked to serve a peer that does everything right.
+const CHECKS: f64 = 0.2;
+/// How often a process that ends is started again if it never is ready.
+const STARTS: u32 = 3;
+
+/// Has conversations, one after the other.
+pub(super) struct Worker<'a> {
+    shared: &'a Shared,
+    mutator: Mutator,
+    /// How long was spent on checks.
+    checking: Duration,
+    begun: Instant,
+    /// Whether a scenario passes whatever others were played before it, by its id.
+    independent: BTreeMap<String, bool>,
+}
+
+impl<'a> Worker<'a> {
+    pub(super) fn new(shared: &'a Shared, number: usize) -> Self {
+        let seed = shared.setup.seed ^ fingerprint(&number.to_string());
+        Self {
+            shared,
+            mutator: Mutator::new(shared.setup.protocol, seed),
+            checking: Duration::ZERO,
+            begun: Instant::now(),
+            independent: BTreeMap::new(),
+        }
+    }
+
+    /// Works until it is over.
+    ///
+    /// # Errors
+    /// A sentence for people, if the implementation cannot be started or spoken to.
+    pub(super) fn run(mut self) -> Result<(), String> {
+        let mut failed = 0;
+        while !self.shared.is_over() {
+            let Some((group, first)) = self.begin_with() else {
+                return Ok(());
+            };
+            let needs = first.scenario().asked_of(&self.shared.setup.iut).iut;
+            let life = match Life::begin(&self.shared.setup, &needs) {
+                Ok(life) => life,
+                Err(_) if failed < STARTS => {
+                    failed += 1;
+                    continue;
+                }
+                Err(why) => return Err(why),
+            };
+            failed = 0;
+            self.shared.starts.fetch_add(1, Ordering::Relaxed);
+            self.live(life, &group, first)?;
+        }
+        Ok(())
+    }
+
+    /// The group whose turn it is, and its first conversation: one that was not had yet, if there is any.
+    fn begin_with(&mut self) -> Option<(String, Arc<Conversation>)> {
+        let mut grown = self.shared.grown();
+        let waiting = grown.pending.iter().filter(|(_, all)| !all.is_empty());
+        let waiting: Vec<_> = waiting.map(|(group, _)| group.clone()).collect();
+        let mut groups = match waiting.is_empty() {
+            true => grown.corpus.groups(),
+            false => waiting,
+        };
+        if groups.is_empty() {
+            return None;
+        }
+        let group = groups.swap_remove(self.mutator.below(groups.len()));
+        let pending = grown
+            .pending
+            .get_mut(&group)
+            .and_then(|all| all.pop_front());
+        let first = pending.or_else(|| grown.corpus.choose(&group, &mut self.mutator))?;
+        Some((group, first))
+    }
+
+    /// What is to be said next.
+    fn next(&mut self, group: &str) -> Option<Arc<Conversation>> {
+        let (from, other) = {
+            let mut grown = self.shared.grown();
+            let pending = grown.pending.get_mut(group).and_then(|all| all.pop_front());
+            if pending.is_some() {
+                return pending;
+            }
+            let from = grown.corpus.choose(group, &mut self.mutator)?;
+            (from, grown.corpus.choose(group, &mut self.mutator)?)
+        };
+        Some(self.mutator.grown(&from, &other).map_or(from, Arc::new))
+    }
+
+    /// Has conversations with one process.
+    fn live(
+        &mut self,
+        mut life: Life<'a>,
+        group: &str,
+        first: Arc<Conversation>,
+    ) -> Result<(), String> {
+        let mut history = Vec::new();
+        let mut next = Some(first);
+        while let Some(conversation) = next {
+            history.push(Arc::clone(&conversation));
+            let had = life.have(&conversation, None, self.hangs_after())?;
+            let inputs = self.shared.inputs.fetch_add(1, Ordering::Relaxed) + 1;
+            {
+                let mut grown = self.shared.grown();
+                if grown.corpus.is_new(had.behaviour) && had.sign.is_none() {
+                    grown.keep(group, &conversation);
+                }
+            }
+            if let Some(sign) = had.sign {
+                life.end();
+                return self.suspect(sign, &history, None, inputs);
+            }
+            if history.len() >= LIFE || self.shared.is_over() {
+                break;
+            }
+            next = self.next(group);
+        }
+        let sign = match life.memory() {
+            Some(sign) => Some((sign, None)),
+            None => self.check(&mut life, group)?,
+        };
+        life.end();
+        let inputs = self.shared.inputs.load(Ordering::Relaxed);
+        match sign {
+            Some((sign, then)) => self.suspect(sign, &history, then.as_ref(), inputs),
+            None => Ok(()),
+        }
+    }
+
+    /// How long an answer is waited for: not again and again for what is known.
+    fn hangs_after(&self) -> Duration {
+        match self.shared.found().causes.contains(Sign::HANG) {
+            true => HANGS_AFTER / 6,
+            false => HANGS_AFTER,
+        }
+    }
+
+    /// Lets somebody who does everything right speak with a process, if there is time for it.
+    fn check(
+        &mut self,
+        life: &mut Life<'a>,
+        group: &str,
+    ) -> Result<Option<(Sign, Option<Scenario>)>, String> {
+        let spent = self.checking.as_secs_f64() > CHECKS * self.begun.elapsed().as_secs_f64();
+        let candidates = self.shared.healthy.get(group).filter(|all| !all.is_empty());
+        let Some(candidates) = candidates.filter(|_| !spent && !self.shared.setup.is_client())
+        else {
+            return Ok(None);
+        };
+        let begun = Instant::now();
+        let scenario = candidates[self.mutator.below(candidates.len())].clone();
+        let independent = match self.independent.get(&scenario.id) {
+            Some(independent) => *independent,
+            None => {
+                let independent = {
+                    let others = self.shared.seeds.get(group).map_or(&[][..], Vec::as_slice);
+                    is_independent(&self.shared.setup, others, &scenario)?
+                };
+                self.independent.insert(scenario.id.clone(), independent);
+                independent
+            }
+        };
+        let sign = match independent {
+            true => life.spoilt(&scenario, self.shared.setup.busy())?,
+            false => None,
+        };
+        self.shared
+            .checks
+            .fetch_add(u64::from(independent), Ordering::Relaxed);
+        self.checking += begun.elapsed();
+        Ok(sign.map(|sign| (sign, Some(scenario))))
+    }
+
+    /// Something showed after the last of these conversations, and perhaps only when somebody played `then`.
+    fn suspect(
+        &self,
+        sign: Sign,
+        history: &[Arc<Conversation>],
+        then: Option<&Scenario>,
+        inputs: u64,
+    ) -> Result<(), String> {
+        let setup = &self.shared.setup;
+        if setup.is_stopped() || !self.shared.found().causes.insert(sign.cause()) {
+            return Ok(());
+        }
+        let history = match setup.is_client() {
+            true => &history[history.len().saturating_sub(1)..],
+            false => history,
+        };
+        let shown = culprits(setup, history, sign.kind(), then)?;
+        let small = match shown.as_slice() {
+            [one] => vec![reduced(setup, Arc::clone(one), sign.kind(), then)],
+            _ => shown,
+        };
+        let confirmed = !small.is_empty();
+        if !confirmed && !matches!(sign, Sign::Ended { .. } | Sign::Complained { .. }) {
+            let mut found = self.shared.found();
+            // It may show again, by another conversation.
+            found.causes.remove(&sign.cause());
+            found.notes.insert(format!(
+                "seen once and not again with a fresh process: {sign}"
+            ));
+            return Ok(());
+        }
+        let told = match confirmed {
+            true => &small[..],
+            false => &history[history.len().saturating_sub(1)..],
+        };
+        let finding = self.written(sign, told, then, confirmed, inputs)?;
+        self.shared.found().findings += 1;
+        self.shared.tell(FuzzEvent::FuzzFinding(Box::new(finding)));
+        Ok(())
+    }
+
+    /// Writes conversations that show something, and what goes over the wire in the last.
+    fn written(
+        &self,
+        sign: Sign,
+        conversations: &[Arc<Conversation>],
+        then: Option<&Scenario>,
+        confirmed: bool,
+        inputs: u64,
+    ) -> Result<FuzzFinding, String> {
+        let folder = &self.shared.findings;
+        let unwritten =
+            |error: std::io::Error| format!("{} cannot be written: {error}", folder.display());
+        fs::create_dir_all(folder).map_err(unwritten)?;
+        let texts: Vec<_> = conversations.iter().map(|one| one.text()).collect();
+        let stem = format!("{}-{:016x}", sign.kind(), fingerprint(&texts.concat()));
+        let mut files = Vec::new();
+        let mut steps = Vec::new();
+        for (n, conversation) in conversations.iter().enumerate() {
+            let name = match conversations.len() {
+                1 => stem.clone(),
+                _ => format!("{stem}-{}", n + 1),
+            };
+            let title = format!("It outlives what it is told (it did not: {})", sign.kind());
+            let named = conversation.called(&name, &title);
+            let named = named.map_err(|problems| problems.render(false))?;
+            let path = folder.join(format!("{name}.json"));
+            fs::write(&path, &named.text).map_err(unwritten)?;
+            steps = in_words(&named.scenario);
+            files.push(path);
+        }
+        let capture = self.captured(&folder.join(format!("{stem}.pcapng")), conversations, then);
+        Ok(FuzzFinding {
+            sign,
+            confirmed,
+            files,
+            capture,
+            inputs,
+            seconds: self.shared.begun.elapsed().as_secs_f64(),
+            steps,
+        })
+    }
+
+    /// Has them once more, and records the last.
+    fn captured(
+        &self,
+        path: &Path,
+        conversations: &[Arc<Conversation>],
+        then: Option<&Scenario>,
+    ) -> Option<PathBuf> {
+        let setup = &self.shared.setup;
+        let played = trial(
+            setup,
+            conversations,
+            then,
+            Patience::long(setup),
+            Some(path),
+        );
+        if let Err(why) = played {
+            tracing::warn!("{} was not recorded: {why}", path.display());
+        }
+        path.exists().then(|| path.to_owned())
+    }
+}
+
+/// A scenario's steps, a line each.
+fn in_words(scenario: &Scenario) -> Vec<String> {
+    let lines = scenario.in_words().into_iter();
+    lines
+        .map(|line| {
+            format!(
+                "{:indent$}{} {}",
+                "",
+                line.path,
+                line.text,
+                indent = 2 * line.depth
+            )
+        })
+        .collect()
+}
