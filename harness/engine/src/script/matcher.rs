@@ -1,9 +1,11 @@
 //! What a field must be: a value, or an object with one of the keys `not`, `any_of`, `at_least`,
-//! `at_most`, `empty`, `present`. Members of an object and elements of a list may be such themselves; members that
+//! `at_most`, `empty`, `present`, `rfc3339`. Members of an object and elements of a list may be such themselves; members that
 //! are not named may be anything.
 
 use serde_json::{Map, Value};
 use shakedown_protocol::vocabulary::Vocabulary;
+use time::OffsetDateTime;
+use time::format_description::well_known::Rfc3339;
 
 /// Decides whether `got`, a field's value (`None` if the frame does not have it), is what
 /// `wanted` says. Bindings are resolved already.
@@ -27,7 +29,22 @@ pub(crate) fn matches(
         }
         ("empty", Value::Bool(wanted)) => is_empty(got) == *wanted,
         ("present", Value::Bool(wanted)) => got.is_some_and(|got| !got.is_null()) == *wanted,
+        ("rfc3339", Value::Array(bounds)) => is_within(bounds, got),
         _ => equal(wanted, got, canonical) || got.is_some_and(|got| within(wanted, got, canonical)),
+    }
+}
+
+/// Whether a text is a time (RFC 3339) not before the first and not after the second of these, both in seconds
+/// since 1970.
+fn is_within(bounds: &[Value], got: Option<&Value>) -> bool {
+    let text = got.and_then(Value::as_str).unwrap_or_default();
+    match (OffsetDateTime::parse(text, &Rfc3339), bounds) {
+        (Ok(time), [from, to]) => {
+            let time = time.unix_timestamp();
+            let bounds = from.as_i64().zip(to.as_i64());
+            bounds.is_some_and(|(from, to)| (from..=to).contains(&time))
+        }
+        (_, _) => false,
     }
 }
 
@@ -77,6 +94,12 @@ pub(crate) fn phrase(wanted: &Value) -> String {
         ("empty", Value::Bool(false)) => "not empty".to_owned(),
         ("present", Value::Bool(true)) => "present".to_owned(),
         ("present", Value::Bool(false)) => "absent".to_owned(),
+        ("rfc3339", Value::Array(bounds)) => {
+            let bounds = bounds.iter().filter_map(Value::as_i64);
+            let times = bounds.filter_map(|at| OffsetDateTime::from_unix_timestamp(at).ok());
+            let times = times.filter_map(|time| time.format(&Rfc3339).ok());
+            format!("a time from {}", times.collect::<Vec<_>>().join(" to "))
+        }
         _ => super::describe::value(wanted),
     }
 }
@@ -110,5 +133,33 @@ fn is_empty(value: Option<&Value>) -> bool {
             Some(_) | None => fields.is_empty(),
         },
         Some(Value::Bool(_) | Value::Number(_)) => false,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use rstest::rstest;
+    use serde_json::json;
+
+    use super::*;
+
+    #[rstest]
+    #[case::first("2027-01-15T08:00:00Z", true)]
+    #[case::last("2027-01-15T08:01:00Z", true)]
+    #[case::another_zone("2027-01-15T10:00:30+02:00", true)]
+    #[case::with_a_fraction("2027-01-15T08:00:30.5Z", true)]
+    #[case::before("2027-01-15T07:59:59Z", false)]
+    #[case::after("2027-01-15T08:01:01Z", false)]
+    #[case::without_a_zone("2027-01-15T08:00:30", false)]
+    #[case::no_time("soon", false)]
+    fn a_time_is_within_its_bounds(#[case] time: &str, #[case] is_within: bool) {
+        let wanted = json!({ "rfc3339": [1_800_000_000, 1_800_000_060] });
+        assert_eq!(matches(&wanted, Some(&json!(time)), &|_| None), is_within);
+        assert!(!matches(&wanted, None, &|_| None));
+        let phrase = phrase(&wanted);
+        assert_eq!(
+            phrase,
+            "a time from 2027-01-15T08:00:00Z to 2027-01-15T08:01:00Z"
+        );
     }
 }

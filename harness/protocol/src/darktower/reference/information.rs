@@ -120,7 +120,7 @@ impl Information {
             "meeting_id": meeting,
             "meeting_controller_url": url,
             "join_token": self.settings.secret.mint(&claims),
-            "expires_at": rfc_3339(claims.exp),
+            "expires_at": rfc_3339(self.settings.without.told_expiry(claims.exp)),
         });
         self.settings.without.informed(&mut body);
         Ok(body)

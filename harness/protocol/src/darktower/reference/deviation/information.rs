@@ -38,6 +38,14 @@ impl Deviations {
         claims
     }
 
+    /// When a token expires, as an answer says it, in seconds.
+    pub(in super::super) const fn told_expiry(self, expiry: u64) -> u64 {
+        match self.has(Deviation::LateExpiry) {
+            true => expiry.saturating_add(3_600),
+            false => expiry,
+        }
+    }
+
     /// The answer to a request.
     pub(in super::super) fn informed(self, body: &mut Value) {
         let lacking = [

@@ -23,6 +23,7 @@ crate::twin::twins! {
     NoMeetingId = "DT-G-01/id": "an answer does not say of which meeting it is",
     NoControllerUrl = "DT-G-01/url": "an answer does not say where the meeting is joined",
     NoExpiry = "DT-G-01/expiry": "an answer does not say when the token expires",
+    LateExpiry = "DT-G-01/late": "an answer says that the token expires an hour later than it does",
     FieldsInOrder = "DT-G-01/order": "the token must be the last header field",
     RefusalStays = "DT-G-01/stuck": "after a request was refused all others are refused, too",
     AnyBearer = "DT-G-02": "whoever asks is told, with a token or without",
