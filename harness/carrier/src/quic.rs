@@ -378,7 +378,13 @@ impl Quic {
         connection: ConnectionNumber,
         how: &Approach,
     ) -> Result<(ConnectionHandle, Link), String> {
-        let peer = self.peer.ok_or("there is nobody to connect to")?;
+        let known = self.peer.ok_or("there is nobody to connect to")?;
+        let peer = how.to.unwrap_or(known);
+        if peer.is_ipv6() != known.is_ipv6() {
+            return Err(format!(
+                "{peer} is not reached by the socket that reaches {known}"
+            ));
+        }
         let switch = Switch::default();
         let config = self.configuration.client(how, &switch);
         let config = config.map_err(|error| error.to_string())?;

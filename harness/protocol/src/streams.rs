@@ -151,7 +151,7 @@ pub enum Output {
     Refuse(ConnectionNumber),
     /// Connect to the peer that the owner knows.
     Connect(ConnectionNumber),
-    /// The same in a way of its own, as a test peer does.
+    /// The same in a way of its own.
     ConnectBy(ConnectionNumber, Approach),
     /// Open a stream as soon as the peer's limit permits. A machine names them in the order of their
     /// ids, those of each kind by itself.
@@ -191,9 +191,11 @@ pub enum Output {
     },
 }
 
-/// How to connect, where it is not as the protocol has it.
+/// How to connect, where it is not as the owner or the protocol has it.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct Approach {
+    /// Whom it connects to; the peer that the owner knows if `None`.
+    pub to: Option<SocketAddr>,
     /// The protocols that are offered in the TLS handshake (ALPN), none if it is empty; the
     /// protocol's own if `None`.
     pub alpn: Option<Vec<String>>,

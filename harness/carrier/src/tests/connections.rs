@@ -139,6 +139,24 @@ fn a_server_connects_to_nobody() {
 }
 
 #[test]
+fn a_client_connects_to_whom_it_is_told() {
+    let to = |address| Approach {
+        to: Some(address),
+        ..Approach::default()
+    };
+    let mut world = Puppets::of_testers(TRANSPORT);
+    let elsewhere = client_address(0, Socket::MAIN);
+    world.client([Output::ConnectBy(FIRST, to(elsewhere))]);
+    assert!(!world.sent.is_empty() && world.sent.iter().all(|packet| packet.to == elsewhere));
+
+    let other_family = "[::1]:443".parse().unwrap();
+    world.client([Output::ConnectBy(SECOND, to(other_family))]);
+    let why = "[::1]:443 is not reached by the socket that reaches 10.0.0.1:443";
+    let heard = format!("1 ended NotBegun({why:?})");
+    assert_eq!(world.puppets()[1].heard, [heard]);
+}
+
+#[test]
 fn idle_connections_end_unless_they_are_kept_alive() {
     let transport = Transport {
         idle_timeout: Duration::from_secs(300),

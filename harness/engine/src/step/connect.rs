@@ -100,6 +100,7 @@ impl Acts for Connect {
         let number = connections.connect(&self.name);
         connections.speaks(number, self.http3.speaks()?);
         let approach = Approach {
+            to: None,
             alpn: self.alpn.clone(),
             from,
             window: self.window,

@@ -127,7 +127,7 @@ impl std::str::FromStr for MediaKind {
 /// What a client is told.
 #[derive(Debug, Clone)]
 pub struct ClientSettings {
-    /// The services that it uses, one after the other on one connection.
+    /// The services that it uses, one after the other.
     pub services: Vec<Service>,
     /// What a token is signed with that it needs and is not given.
     pub secret: Secret,

@@ -38,6 +38,7 @@ fn connections_leave_as_they_are_asked_to() {
         { "expect_connected": { "within": "1s" } },
     ]));
     let approach = Approach {
+        to: None,
         alpn: Some(vec!["h3".to_owned()]),
         from: Some(MAIN),
         window: Some(64),

@@ -1,11 +1,12 @@
-//! How a client leaves: each stream ends, then its session, then the connection (DT-M-13).
+//! How a client leaves: each stream ends, then its session, then each connection (DT-M-13).
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Client;
+use super::links::Attempt;
 use crate::darktower::StreamCode;
-use crate::machine::{Failure, Outcome};
-use crate::streams::{Output, StreamId};
+use crate::streams::{ConnectionNumber, StreamId};
 use crate::web::{SessionClose, WebCode};
 
 /// Time for what was sent to arrive on a stream, and to be made use of before what carries it is closed.
@@ -27,34 +28,60 @@ impl Leaving {
     }
 }
 
+impl Attempt {
+    /// Nothing more is said to the Meeting Controller.
+    fn end_signaling(&mut self) {
+        if let Some(signaling) = &self.signaling
+            && let Some(stream) = signaling.stream
+            && let Some(link) = self.links.get_mut(&signaling.of.connection)
+        {
+            link.web.fin(stream);
+        }
+    }
+}
+
 impl Client {
     /// Everything is done.
     pub(super) fn leave(&mut self, now: Duration) {
-        self.go("DISCONNECTING", "everything is done");
-        self.with(|link| {
-            let sent = link.media.as_ref().and_then(|media| media.sending.as_ref());
+        let links = self.attempt.as_ref().map(|attempt| &attempt.links);
+        let all: Vec<_> = links
+            .into_iter()
+            .flat_map(BTreeMap::keys)
+            .copied()
+            .collect();
+        for connection in all {
+            self.go(connection, "DISCONNECTING", "everything is done");
+        }
+        self.with(|attempt| {
+            let media = attempt.media.as_ref();
+            let sent = media.and_then(|media| media.sending.as_ref());
             let wait = match sent {
                 Some(sent) if sent.is_on_its_way => DELIVERY,
                 Some(_) => LINGER,
                 None => Duration::ZERO,
             };
-            if let Some(stream) = link.signaling.as_ref().and_then(|it| it.stream) {
-                link.web.fin(stream);
-            }
-            link.leaving = Some(Leaving::Sessions(now.saturating_add(wait)));
+            attempt.end_signaling();
+            attempt.leaving = Some(Leaving::Sessions(now.saturating_add(wait)));
         });
         self.leave_on(now);
     }
 
     /// The other side has everything of a stream.
-    pub(super) fn delivered(&mut self, now: Duration, stream: StreamId) {
-        let Some(link) = &mut self.link else {
+    pub(super) fn delivered(
+        &mut self,
+        now: Duration,
+        connection: ConnectionNumber,
+        stream: StreamId,
+    ) {
+        let Some(attempt) = &mut self.attempt else {
             return;
         };
-        let sending = link.media.as_mut().and_then(|media| media.sending.as_mut());
+        let media = attempt.media.as_mut();
+        let media = media.filter(|media| media.of.connection == connection);
+        let sending = media.and_then(|media| media.sending.as_mut());
         if let Some(sending) = sending.filter(|sending| sending.stream == Some(stream)) {
             sending.is_on_its_way = false;
-            if let Some(Leaving::Sessions(due)) = &mut link.leaving {
+            if let Some(Leaving::Sessions(due)) = &mut attempt.leaving {
                 *due = now.saturating_add(LINGER).min(*due);
             }
         }
@@ -62,25 +89,27 @@ impl Client {
 
     /// The next step, if it is due.
     pub(super) fn leave_on(&mut self, now: Duration) {
-        let leaving = self.link.as_ref().and_then(|link| link.leaving);
+        let leaving = self.attempt.as_ref().and_then(|it| it.leaving);
         match leaving.filter(|leaving| leaving.due() <= now) {
-            Some(Leaving::Sessions(_)) => self.with(|link| {
-                let media = link.media.as_ref().map(|media| media.session);
-                let signaling = link.signaling.as_ref().map(|it| it.session);
+            Some(Leaving::Sessions(_)) => self.with(|attempt| {
+                let media = attempt.media.as_ref().map(|media| media.of);
+                let signaling = attempt.signaling.as_ref().map(|it| it.of);
                 let sessions: Vec<_> = media.into_iter().chain(signaling).collect();
                 let wait = match sessions.is_empty() {
                     true => Duration::ZERO,
                     false => LINGER,
                 };
-                for session in sessions {
-                    link.web.close(session, &SessionClose::default());
+                for of in sessions {
+                    if let Some(web) = attempt.web(of.connection) {
+                        web.close(of.session, &SessionClose::default());
+                    }
                 }
-                link.leaving = Some(Leaving::Connection(now.saturating_add(wait)));
+                attempt.leaving = Some(Leaving::Connection(now.saturating_add(wait)));
             }),
             Some(Leaving::Connection(_)) => self.end(WebCode::NoError, Ok(())),
             None => return,
         }
-        if leaving != self.link.as_ref().and_then(|link| link.leaving) {
+        if leaving != self.attempt.as_ref().and_then(|it| it.leaving) {
             self.leave_on(now);
         }
     }
@@ -88,15 +117,14 @@ impl Client {
     /// It is to end at once: a stream in the middle of its frames is broken off.
     pub(super) fn stop(&mut self) {
         let has_more = self.counters.frames_sent < u64::from(self.settings.frames);
-        self.with(|link| {
-            let media = link.media.as_ref().filter(|_| has_more);
-            let sending = media.and_then(|media| media.sending.as_ref());
-            if let Some(stream) = sending.and_then(|sending| sending.stream) {
+        self.with(|attempt| {
+            if let Some(media) = attempt.media.as_ref().filter(|_| has_more)
+                && let Some(stream) = media.sending.as_ref().and_then(|sending| sending.stream)
+                && let Some(link) = attempt.links.get_mut(&media.of.connection)
+            {
                 link.web.reset(stream, StreamCode::Graceful.number());
             }
-            if let Some(stream) = link.signaling.as_ref().and_then(|it| it.stream) {
-                link.web.fin(stream);
-            }
+            attempt.end_signaling();
         });
         self.end(WebCode::NoError, Ok(()));
     }
@@ -106,29 +134,9 @@ impl Client {
         self.end(WebCode::RequestCancelled, Err(why));
     }
 
-    /// Closes the connection: it is over for good.
+    /// Closes all connections: it is over for good.
     pub(super) fn end(&mut self, code: WebCode, how: Result<(), String>) {
-        let reason = how.as_ref().err().cloned().unwrap_or_default();
-        if let Some(connection) = self.link.as_ref().map(|link| link.connection) {
-            self.go("DISCONNECTED", "the client closes it");
-            self.outputs.push_back(Output::Close {
-                connection,
-                code: code.number(),
-                reason: reason.clone(),
-            });
-            let outcome = match &how {
-                Ok(()) => Outcome::Completed,
-                Err(why) => Outcome::Failed(Failure {
-                    cause: code.name(),
-                    message: why.clone(),
-                }),
-            };
-            self.outputs.push_back(Output::Ended {
-                connection,
-                outcome,
-            });
-            self.link = None;
-        }
+        self.close_all(code, &how);
         self.done.get_or_insert(how);
     }
 }

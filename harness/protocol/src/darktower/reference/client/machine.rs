@@ -1,8 +1,12 @@
 //! What drives a client: its inputs, and when it wants to go on.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::leaving::Leaving;
+use super::links::Attempt;
 use super::{Client, Deviation, MOST_FAILURES};
+use crate::darktower::reference::SessionKey;
 use crate::darktower::reference::server::end;
 use crate::machine::Outcome;
 use crate::streams::{Closing, ConnectionNumber, Input, Output, StreamId, StreamMachine};
@@ -10,29 +14,33 @@ use crate::web::{WebCode, WebEvent};
 
 impl Client {
     fn is_on(&self, connection: ConnectionNumber) -> bool {
-        let link = self.link.as_ref();
-        link.is_some_and(|link| link.connection == connection)
+        let attempt = self.attempt.as_ref();
+        attempt.is_some_and(|attempt| attempt.links.contains_key(&connection))
     }
 
     /// Takes what came of an input.
     fn hear_all(&mut self, now: Duration) {
         self.with(|_| ());
-        while let Some(event) = self.link.as_mut().and_then(|link| link.web.poll_event()) {
-            self.hear_event(now, event);
+        while let Some((connection, event)) = self.attempt.as_mut().and_then(Attempt::poll_event) {
+            self.hear_event(now, connection, event);
             self.with(|_| ());
         }
     }
 
-    fn hear_event(&mut self, now: Duration, event: WebEvent) {
-        let Some(link) = &self.link else {
+    fn hear_event(&mut self, now: Duration, connection: ConnectionNumber, event: WebEvent) {
+        let Some(attempt) = &self.attempt else {
             return;
         };
         // The server ends what this client has ended.
-        if link.leaving.is_some() {
+        if attempt.leaving.is_some() {
             return;
         }
-        let of_signaling = link.signaling.as_ref().map(|it| (it.session, it.stream));
-        let of_media = link.media.as_ref().map(|media| media.session);
+        let key = |session| SessionKey {
+            connection,
+            session,
+        };
+        let of_signaling = attempt.signaling.as_ref().map(|it| (it.of, it.stream));
+        let of_media = attempt.media.as_ref().map(|media| media.of);
         match event {
             WebEvent::Response {
                 stream,
@@ -40,14 +48,14 @@ impl Client {
                 body,
                 ..
             } => {
-                if link.request == Some(stream) {
+                if attempt.request == Some(stream) {
                     self.informed(now, status, &body);
                 }
             }
             WebEvent::NoResponse { why, .. } => {
                 self.fail(format!("the request has no answer: {why:?}"));
             }
-            WebEvent::SessionOpened { session } if Some(session) == of_media => {
+            WebEvent::SessionOpened { session } if Some(key(session)) == of_media => {
                 self.authenticate(now);
             }
             WebEvent::SessionOpened { .. } => self.join(now),
@@ -67,38 +75,50 @@ impl Client {
                 stream,
                 what,
             } => {
-                if Some(session) == of_media {
+                if Some(key(session)) == of_media {
                     self.on_media(now, stream, what);
-                } else if of_signaling == Some((session, Some(stream))) {
+                } else if of_signaling == Some((key(session), Some(stream))) {
                     self.on_signaling(now, what);
                 }
             }
             WebEvent::Datagram { session, bytes } => {
-                if Some(session) == of_media {
+                if Some(key(session)) == of_media {
                     self.on_media_datagram(&bytes);
                 }
             }
-            WebEvent::Failed { code, why } => self.end(code, Err(why)),
+            WebEvent::Failed { code, why } => {
+                let how = Err(why);
+                self.close(connection, code, &how);
+                self.end(WebCode::RequestCancelled, how);
+            }
             // A client is asked for nothing.
             WebEvent::Request { .. } | WebEvent::SessionRequested { .. } => {}
         }
     }
 
-    fn closed(&mut self, now: Duration, why: Closing<'_>) {
-        let Some(link) = self.link.take() else {
+    fn closed(&mut self, now: Duration, connection: ConnectionNumber, why: Closing<'_>) {
+        let Some(attempt) = &mut self.attempt else {
             return;
         };
+        let Some(link) = attempt.links.remove(&connection) else {
+            return;
+        };
+        let was_leaving = attempt.leaving.is_some();
         let (_, outcome) = end(why);
-        let (connection, was_leaving) = (link.connection, link.leaving.is_some());
         self.outputs.push_back(Output::Transition {
             connection,
             from: link.state,
             to: "DISCONNECTED",
             why: "the connection is over",
         });
+        // All are at the address that the owner knows but those that a URL named.
+        let place = |problem| match link.authority.text == self.settings.authority {
+            true => problem,
+            false => format!("at {}: {problem}", link.authority.text),
+        };
         let problem = match &outcome {
             Outcome::Completed => None,
-            Outcome::Failed(failure) => Some(failure.message.clone()),
+            Outcome::Failed(failure) => Some(place(failure.message.clone())),
         };
         self.outputs.push_back(Output::Ended {
             connection,
@@ -108,29 +128,37 @@ impl Client {
         let is_failed =
             matches!(why, Closing::TimedOut | Closing::Reset) && !self.lacks(Deviation::NotAnew);
         match problem {
-            _ if was_leaving => self.done = Some(Ok(())),
-            None if self.settings.stays => self.done = Some(Ok(())),
-            None => self.done = Some(Err("the server closed the connection".to_owned())),
+            _ if was_leaving => {
+                let links = self.attempt.as_ref().map(|attempt| &attempt.links);
+                if links.is_none_or(BTreeMap::is_empty) {
+                    self.end(WebCode::NoError, Ok(()));
+                }
+            }
+            None if self.settings.stays => self.end(WebCode::NoError, Ok(())),
+            None => self.fail(place("the server closed the connection".to_owned())),
             // DT-S-15
-            Some(_) if is_failed && self.failures < MOST_FAILURES => {
+            Some(problem) if is_failed && self.failures < MOST_FAILURES => {
+                self.close_all(WebCode::RequestCancelled, &Err(problem));
                 self.connect();
                 self.act(now);
             }
-            Some(problem) => self.done = Some(Err(problem)),
+            Some(problem) => self.fail(problem),
         }
     }
 
     fn act(&mut self, now: Duration) {
-        let Some(link) = &self.link else {
+        let Some(attempt) = &self.attempt else {
             return;
         };
-        if link.answer_by.is_some_and(|by| by <= now) {
+        if attempt.answer_by.is_some_and(|by| by <= now) {
             return self.fail("an answer did not come within 30 s".to_owned());
         }
-        if link.leaving.is_some() {
+        if attempt.leaving.is_some() {
             return self.leave_on(now);
         }
-        let is_ready = link.is_connected && link.answer_by.is_none() && link.services.is_empty();
+        let at = attempt.links.get(&attempt.at);
+        let is_connected = at.is_some_and(|link| link.is_connected);
+        let is_ready = is_connected && attempt.answer_by.is_none() && attempt.services.is_empty();
         self.send_due(now);
         if is_ready && self.has_all_media() && !self.settings.stays {
             self.leave(now);
@@ -150,9 +178,11 @@ impl StreamMachine for Client {
             }
             Input::Connected { connection } if self.is_on(connection) => {
                 self.counters.connections += 1;
-                self.with(|link| {
-                    link.is_connected = true;
-                    link.web.connected();
+                self.with(|attempt| {
+                    if let Some(link) = attempt.links.get_mut(&connection) {
+                        link.is_connected = true;
+                        link.web.connected();
+                    }
                 });
                 self.ask_next(now);
             }
@@ -161,17 +191,27 @@ impl StreamMachine for Client {
                 stream,
                 what,
             } if self.is_on(connection) => {
-                self.with(|link| link.web.on_stream(stream, what));
+                self.with(|attempt| {
+                    if let Some(web) = attempt.web(connection) {
+                        web.on_stream(stream, what);
+                    }
+                });
                 self.hear_all(now);
             }
             Input::Delivered { connection, stream } if self.is_on(connection) => {
-                self.delivered(now, stream);
+                self.delivered(now, connection, stream);
             }
             Input::Datagram { connection, bytes } if self.is_on(connection) => {
-                self.with(|link| link.web.on_datagram(bytes));
+                self.with(|attempt| {
+                    if let Some(web) = attempt.web(connection) {
+                        web.on_datagram(bytes);
+                    }
+                });
                 self.hear_all(now);
             }
-            Input::Closed { connection, why } if self.is_on(connection) => self.closed(now, why),
+            Input::Closed { connection, why } if self.is_on(connection) => {
+                self.closed(now, connection, why);
+            }
             // Of connections that are over, or nothing at all.
             Input::Connected { .. }
             | Input::Stream { .. }
@@ -189,24 +229,25 @@ impl StreamMachine for Client {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        let Some(link) = &self.link else {
+        let Some(attempt) = &self.attempt else {
             // Before it has begun, something is due.
             return self.done.is_none().then_some(Duration::ZERO);
         };
-        let media = link.media.as_ref().filter(|_| link.leaving.is_none());
+        let media = attempt.media.as_ref().filter(|_| attempt.leaving.is_none());
         let sending = media.and_then(|media| media.sending.as_ref());
         let has_more = self.counters.frames_sent < u64::from(self.settings.frames);
         let frame = sending.filter(|sending| !sending.is_writing && has_more);
         let all = [
-            link.answer_by,
-            link.leaving.map(super::Leaving::due),
+            attempt.answer_by,
+            attempt.leaving.map(Leaving::due),
             frame.map(|sending| sending.due),
         ];
         all.into_iter().flatten().min()
     }
 
-    fn reads(&self, _: ConnectionNumber, stream: StreamId) -> bool {
-        let link = self.link.as_ref();
+    fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
+        let attempt = self.attempt.as_ref();
+        let link = attempt.and_then(|attempt| attempt.links.get(&connection));
         link.is_none_or(|link| link.web.reads(stream))
     }
 

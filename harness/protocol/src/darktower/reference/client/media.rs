@@ -8,6 +8,7 @@ use shakedown_wire::Writer;
 use uuid::Uuid;
 
 use super::{Client, Deviation};
+use crate::darktower::reference::SessionKey;
 use crate::darktower::reference::handler::{MAGIC, audio_frame};
 use crate::darktower::reference::settings::MediaKind;
 use crate::darktower::reference::token::Usage;
@@ -24,7 +25,7 @@ const KEY_FRAMES: u64 = 30;
 /// A session with a Media Handler.
 #[derive(Debug)]
 pub(super) struct MediaLink {
-    pub(super) session: StreamId,
+    pub(super) of: SessionKey,
     incoming: BTreeMap<StreamId, Incoming>,
     pub(super) sending: Option<SentStream>,
 }
@@ -54,9 +55,9 @@ pub(super) struct SentStream {
 }
 
 impl MediaLink {
-    pub(super) fn new(session: StreamId) -> Self {
+    pub(super) const fn new(of: SessionKey) -> Self {
         Self {
-            session,
+            of,
             incoming: BTreeMap::new(),
             sending: None,
         }
@@ -71,19 +72,21 @@ impl Client {
         }
         let token = self.token(now, Usage::Media);
         let auth = message("MediaAuth", json!({ "connection_token": token }));
-        self.with(|link| {
-            if let Some(media) = &link.media {
-                let stream = link.web.open(media.session, true);
+        self.with(|attempt| {
+            if let Some(media) = &attempt.media
+                && let Some(link) = attempt.links.get_mut(&media.of.connection)
+            {
+                let stream = link.web.open(media.of.session, true);
                 link.web.write(stream, auth);
                 link.web.fin(stream);
             }
         });
-        self.go("AUTHENTICATING", "the session is there");
+        self.go_media("AUTHENTICATING", "the session is there");
     }
 
     /// Something happened on a stream of the session.
     pub(super) fn on_media(&mut self, now: Duration, stream: StreamId, what: SessionStream) {
-        let Some(media) = self.link.as_mut().and_then(|link| link.media.as_mut()) else {
+        let Some(media) = self.attempt.as_mut().and_then(|it| it.media.as_mut()) else {
             return;
         };
         match what {
@@ -119,7 +122,7 @@ impl Client {
     }
 
     fn read_media(&mut self, now: Duration, stream: StreamId, bytes: &[u8]) {
-        let media = self.link.as_mut().and_then(|link| link.media.as_mut());
+        let media = self.attempt.as_mut().and_then(|it| it.media.as_mut());
         let Some(incoming) = media.and_then(|media| media.incoming.get_mut(&stream)) else {
             return;
         };
@@ -160,7 +163,7 @@ impl Client {
                 });
                 if read.is_err() {
                     self.counters.streams_failed += 1;
-                    let media = self.link.as_mut().and_then(|link| link.media.as_mut());
+                    let media = self.attempt.as_mut().and_then(|it| it.media.as_mut());
                     media.and_then(|media| media.incoming.remove(&stream));
                 }
                 self.received(frames);
@@ -176,14 +179,13 @@ impl Client {
     fn received(&mut self, frames: u64) {
         self.counters.frames_received += frames;
         if frames > 0 {
-            self.go("RECEIVING_MEDIA", "frames came");
+            self.go_media("RECEIVING_MEDIA", "frames came");
         }
     }
 
     fn is_authenticated(&mut self, now: Duration) {
         self.counters.authenticated += 1;
-        self.failures = 0;
-        self.go("READY", "the token was taken");
+        self.go_media("READY", "the token was taken");
         if let Some(kind) = self.settings.publishes.filter(|_| !self.has_begun()) {
             self.begin(now, kind);
         }
@@ -198,13 +200,13 @@ impl Client {
 
     /// Whether its stream has begun.
     fn has_begun(&self) -> bool {
-        let media = self.link.as_ref().and_then(|link| link.media.as_ref());
+        let media = self.attempt.as_ref().and_then(|it| it.media.as_ref());
         media.is_some_and(|media| media.sending.is_some())
     }
 
     /// The stream header goes before all frames (DT-M-04).
     fn begin(&mut self, now: Duration, kind: MediaKind) {
-        let signaling = self.link.as_ref().and_then(|link| link.signaling.as_ref());
+        let signaling = self.attempt.as_ref().and_then(|it| it.signaling.as_ref());
         let published = signaling.and_then(|signaling| signaling.publishes.as_deref());
         let id = published.and_then(|id| Uuid::try_parse(id).ok());
         let id = id.unwrap_or_else(|| self.random.uuid());
@@ -225,12 +227,15 @@ impl Client {
         fields.encode(&mut writer);
         let header = self.settings.without.header(&header).into_owned();
         let has_none = self.counters.frames_sent >= u64::from(self.settings.frames);
-        self.with(|link| {
-            let Some(media) = &mut link.media else {
+        self.with(|attempt| {
+            let Some(media) = &mut attempt.media else {
+                return;
+            };
+            let Some(link) = attempt.links.get_mut(&media.of.connection) else {
                 return;
             };
             let stream = (kind != MediaKind::Datagrams).then(|| {
-                let stream = link.web.open(media.session, true);
+                let stream = link.web.open(media.of.session, true);
                 link.web.write(stream, header);
                 if has_none {
                     link.web.fin(stream); // DT-M-13
@@ -252,11 +257,11 @@ impl Client {
     /// Sends the frame that is due, if one is.
     pub(super) fn send_due(&mut self, now: Duration) {
         let frames = u64::from(self.settings.frames);
-        let media = self.link.as_mut().and_then(|link| link.media.as_mut());
+        let media = self.attempt.as_mut().and_then(|it| it.media.as_mut());
         let Some(media) = media else {
             return;
         };
-        let session = media.session;
+        let of = media.of;
         let Some(sending) = &mut media.sending else {
             return;
         };
@@ -296,17 +301,18 @@ impl Client {
         let is_last = self.counters.frames_sent == frames;
         let ends = is_last && !without.has(Deviation::NoFin);
         sending.is_on_its_way = ends && stream.is_some();
-        self.with(|link| match stream {
-            Some(stream) => {
-                link.web.write(stream, frame);
+        self.with(|attempt| match (attempt.web(of.connection), stream) {
+            (Some(web), Some(stream)) => {
+                web.write(stream, frame);
                 // DT-M-13
                 if ends {
-                    link.web.fin(stream);
+                    web.fin(stream);
                 }
             }
-            None => link.web.datagram(session, without.datagram(&frame)),
+            (Some(web), None) => web.datagram(of.session, without.datagram(&frame)),
+            (None, _) => {}
         });
-        self.go("SENDING_MEDIA", "the first frame leaves");
+        self.go_media("SENDING_MEDIA", "the first frame leaves");
         if without.has(Deviation::AuthenticationLater) && self.counters.frames_sent == 2 {
             self.authenticate(now);
         }
@@ -314,7 +320,7 @@ impl Client {
 
     /// Whether all frames left and came that it is about.
     pub(super) fn has_all_media(&self) -> bool {
-        let media = self.link.as_ref().and_then(|link| link.media.as_ref());
+        let media = self.attempt.as_ref().and_then(|it| it.media.as_ref());
         let Some(media) = media else {
             return true;
         };

@@ -1,7 +1,9 @@
 //! A client that acts on its own: it asks for a meeting, joins it, and sends and receives media, as far as
-//! its mode says; all on one connection.
+//! its mode says. All of it is on one connection, unless a URL that it is told names another server.
 
+mod authority;
 mod leaving;
+mod links;
 mod machine;
 mod media;
 mod signaling;
@@ -15,13 +17,13 @@ use serde_json::Value;
 use super::deviation::Deviation;
 use super::information::MEETINGS;
 use super::random::Random;
+use super::sessions::SessionKey;
 use super::settings::{ClientSettings, Service};
 use super::token::{Claims, TOKEN_LIFETIME, Usage};
 use super::{CONTROLLER, HANDLER};
-use crate::streams::{ConnectionNumber, Output, StreamId};
-use crate::web::Web;
+use crate::streams::{Output, StreamId};
 
-use leaving::Leaving;
+use links::Attempt;
 use media::MediaLink;
 use signaling::SignalingLink;
 
@@ -37,7 +39,7 @@ pub struct Client {
     settings: ClientSettings,
     random: Random,
     user: String,
-    link: Option<Link>,
+    attempt: Option<Attempt>,
     outputs: VecDeque<Output>,
     next: u64,
     /// Connections in a row that failed.
@@ -69,25 +71,6 @@ pub struct ClientCounters {
     pub refused: u64,
 }
 
-/// One connection.
-#[derive(Debug)]
-struct Link {
-    connection: ConnectionNumber,
-    web: Web,
-    state: &'static str,
-    is_connected: bool,
-    /// Services that are still to be asked.
-    services: VecDeque<Service>,
-    /// Until when an answer must have come, if one is due.
-    answer_by: Option<Duration>,
-    /// The token for the next service, if one came or was given.
-    token: Option<String>,
-    request: Option<StreamId>,
-    signaling: Option<SignalingLink>,
-    media: Option<MediaLink>,
-    leaving: Option<Leaving>,
-}
-
 impl Client {
     /// A client that has not connected so far; it does so at its first input.
     #[must_use]
@@ -101,7 +84,7 @@ impl Client {
             settings,
             random,
             user,
-            link: None,
+            attempt: None,
             outputs: VecDeque::new(),
             next: 0,
             failures: 0,
@@ -116,40 +99,24 @@ impl Client {
         self.done.as_ref()
     }
 
-    /// A new connection, on which everything begins anew (DT-S-15).
-    fn connect(&mut self) {
-        let connection = ConnectionNumber(self.next);
-        self.next += 1;
-        self.link = Some(Link {
-            connection,
-            web: Web::client(connection),
-            state: "DISCONNECTED",
-            is_connected: false,
-            services: self.settings.services.iter().copied().collect(),
-            answer_by: None,
-            token: self.settings.token.clone(),
-            request: None,
-            signaling: None,
-            media: None,
-            leaving: None,
-        });
-        self.outputs.push_back(Output::Connect(connection));
-        self.go("CONNECTING", "it begins");
-    }
-
     /// Asks the next service, if there is one and nothing is due.
     fn ask_next(&mut self, now: Duration) {
-        let Some(link) = &mut self.link else {
+        let Some(attempt) = &mut self.attempt else {
             return;
         };
-        if link.answer_by.is_some() || !link.is_connected {
+        let at = attempt.at;
+        let Some(link) = attempt.links.get(&at).filter(|link| link.is_connected) else {
+            return;
+        };
+        if attempt.answer_by.is_some() {
             return;
         }
-        let Some(service) = link.services.pop_front() else {
+        let Some(service) = attempt.services.pop_front() else {
             return;
         };
-        link.answer_by = Some(now.saturating_add(ANSWER));
-        let authority = self.settings.authority.clone();
+        attempt.answer_by = Some(now.saturating_add(ANSWER));
+        let authority = link.authority.text.clone();
+        let path = attempt.path.take();
         match service {
             Service::Information => {
                 let token = self.token(now, Usage::Join);
@@ -162,32 +129,47 @@ impl Client {
                     ("authorization", format!("Bearer {token}")),
                 ];
                 let fields = fields.map(|(name, value)| (name.to_owned(), value));
-                self.with(|link| link.request = Some(link.web.request(&fields, &[])));
+                self.with(|attempt| {
+                    let web = attempt.web(at);
+                    attempt.request = web.map(|web| web.request(&fields, &[]));
+                });
             }
             Service::Controller if self.lacks(Deviation::StreamFirst) => {
-                self.with(|link| link.signaling = Some(SignalingLink::new(StreamId(0))));
+                self.with(|attempt| {
+                    attempt.signaling = Some(SignalingLink::new(SessionKey {
+                        connection: at,
+                        session: StreamId(0),
+                    }));
+                });
                 self.join(now);
             }
-            Service::Controller => self.with(|link| {
-                let session = link.web.connect(&authority, CONTROLLER, &[]);
-                link.signaling = Some(SignalingLink::new(session));
+            Service::Controller => self.with(|attempt| {
+                let path = path.as_deref().unwrap_or(CONTROLLER);
+                attempt.signaling = attempt.open(&authority, path).map(SignalingLink::new);
             }),
-            Service::Handler => self.with(|link| {
-                let session = link.web.connect(&authority, HANDLER, &[]);
-                link.media = Some(MediaLink::new(session));
+            Service::Handler => self.with(|attempt| {
+                let path = path.as_deref().unwrap_or(HANDLER);
+                attempt.media = attempt.open(&authority, path).map(MediaLink::new);
             }),
         }
     }
 
     /// The answer that was due came.
     fn answered(&mut self, now: Duration) {
-        self.with(|link| link.answer_by = None);
+        self.with(|attempt| attempt.answer_by = None);
+        if self
+            .attempt
+            .as_ref()
+            .is_some_and(|it| it.services.is_empty())
+        {
+            self.failures = 0;
+        }
         self.ask_next(now);
     }
 
     /// The token for the next service: the one that came, or one of its own.
     fn token(&mut self, now: Duration, usage: Usage) -> String {
-        let came = self.link.as_mut().and_then(|link| link.token.take());
+        let came = self.attempt.as_mut().and_then(|it| it.token.take());
         came.unwrap_or_else(|| {
             let at = self.settings.epoch.saturating_add(now);
             let meeting = self.settings.meeting.to_string();
@@ -209,7 +191,9 @@ impl Client {
                     let services = &mut self.settings.services;
                     services.retain(|service| *service != Service::Information);
                 }
-                self.with(|link| link.token = Some(token));
+                self.with(|attempt| attempt.token = Some(token));
+                let url = body["meeting_controller_url"].as_str();
+                self.turn_to(Service::Controller, url.unwrap_or_default());
                 self.answered(now);
             }
             _ => {
@@ -221,29 +205,5 @@ impl Client {
 
     const fn lacks(&self, deviation: Deviation) -> bool {
         self.settings.without.has(deviation)
-    }
-
-    /// Does something on the connection; what it wants of QUIC leaves.
-    fn with(&mut self, act: impl FnOnce(&mut Link)) {
-        if let Some(link) = &mut self.link {
-            act(link);
-            let outputs = std::iter::from_fn(|| link.web.poll_output());
-            self.outputs.extend(outputs);
-        }
-    }
-
-    fn go(&mut self, to: &'static str, why: &'static str) {
-        let Some(link) = &mut self.link else {
-            return;
-        };
-        let from = std::mem::replace(&mut link.state, to);
-        if from != to {
-            self.outputs.push_back(Output::Transition {
-                connection: link.connection,
-                from,
-                to,
-                why,
-            });
-        }
     }
 }

@@ -5,7 +5,8 @@ use std::time::Duration;
 use serde_json::{Value, json};
 
 use super::{Client, Deviation};
-use crate::darktower::reference::settings::MediaKind;
+use crate::darktower::reference::SessionKey;
+use crate::darktower::reference::settings::{MediaKind, Service};
 use crate::darktower::reference::token::Usage;
 use crate::darktower::reference::words::{message, part, text};
 use crate::darktower::{Envelope, MessageReader};
@@ -16,7 +17,7 @@ use crate::web::SessionStream;
 /// A session with a Meeting Controller.
 #[derive(Debug)]
 pub(super) struct SignalingLink {
-    pub(super) session: StreamId,
+    pub(super) of: SessionKey,
     /// Its stream, once the session is there.
     pub(super) stream: Option<StreamId>,
     reader: MessageReader,
@@ -26,9 +27,9 @@ pub(super) struct SignalingLink {
 }
 
 impl SignalingLink {
-    pub(super) fn new(session: StreamId) -> Self {
+    pub(super) fn new(of: SessionKey) -> Self {
         Self {
-            session,
+            of,
             stream: None,
             reader: MessageReader::new(Envelope::Server),
             participant: String::new(),
@@ -54,19 +55,21 @@ impl Client {
             let first = message("PublishStream", json!({ "stream_id": self.user }));
             request.splice(..0, first);
         }
-        self.with(|link| {
-            if let Some(signaling) = &mut link.signaling {
-                let stream = link.web.open(signaling.session, false);
+        self.with(|attempt| {
+            if let Some(signaling) = &mut attempt.signaling
+                && let Some(link) = attempt.links.get_mut(&signaling.of.connection)
+            {
+                let stream = link.web.open(signaling.of.session, false);
                 signaling.stream = Some(stream);
                 link.web.write(stream, request);
             }
         });
-        self.go("AUTHENTICATING", "the session is there");
+        self.go_signaling("AUTHENTICATING", "the session is there");
     }
 
     /// Something happened on a stream of the session.
     pub(super) fn on_signaling(&mut self, now: Duration, what: SessionStream) {
-        let Some(signaling) = self.link.as_mut().and_then(|link| link.signaling.as_mut()) else {
+        let Some(signaling) = self.attempt.as_mut().and_then(|it| it.signaling.as_mut()) else {
             return;
         };
         match what {
@@ -98,7 +101,7 @@ impl Client {
             "ParticipantLeft" => self.counters.left += 1,
             "StreamPublished" => {
                 let (id, stream) = (text(fields, "participant_id"), part(fields, "stream"));
-                let signaling = self.link.as_ref().and_then(|link| link.signaling.as_ref());
+                let signaling = self.attempt.as_ref().and_then(|it| it.signaling.as_ref());
                 if signaling.is_some_and(|signaling| signaling.participant == id) {
                     self.counters.published += 1;
                     self.answered(now);
@@ -110,10 +113,8 @@ impl Client {
             "ErrorMessage" => {
                 let (code, why) = (part(fields, "code"), text(fields, "message"));
                 let code = code.as_str().unwrap_or("an unknown code");
-                let waits = self
-                    .link
-                    .as_ref()
-                    .is_some_and(|link| link.answer_by.is_some());
+                let attempt = self.attempt.as_ref();
+                let waits = attempt.is_some_and(|attempt| attempt.answer_by.is_some());
                 match waits {
                     true => self.fail(format!("the controller answered {code}: {why}")),
                     false => self.counters.refused += 1,
@@ -126,22 +127,24 @@ impl Client {
 
     fn joined(&mut self, now: Duration, fields: &serde_json::Map<String, Value>) {
         self.counters.joined += 1;
-        self.failures = 0;
-        let token = part(fields, "media_server")["connection_token"].as_str();
+        let media_server = part(fields, "media_server");
+        let token = media_server["connection_token"].as_str();
         let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
         let participant = text(fields, "participant_id").to_owned();
-        self.with(|link| {
-            link.token = token;
-            if let Some(signaling) = &mut link.signaling {
+        self.with(|attempt| {
+            attempt.token = token;
+            if let Some(signaling) = &mut attempt.signaling {
                 signaling.participant = participant;
             }
         });
-        self.go("CONNECTED", "it joined");
+        self.go_signaling("CONNECTED", "it joined");
         let others = part(fields, "existing_participants").as_array();
         for other in others.into_iter().flatten() {
             self.counters.others += 1;
             self.subscribe_to(other);
         }
+        let url = media_server["media_handler_url"].as_str();
+        self.turn_to(Service::Handler, url.unwrap_or_default());
         match self.settings.publishes {
             Some(kind) => self.publish(kind),
             None => self.answered(now),
@@ -158,8 +161,8 @@ impl Client {
             "stream_id": id, "stream_type": stream_type, "metadata": { "codec": codec },
         });
         self.say(message("PublishStream", stream));
-        self.with(|link| {
-            if let Some(signaling) = &mut link.signaling {
+        self.with(|attempt| {
+            if let Some(signaling) = &mut attempt.signaling {
                 signaling.publishes = Some(id);
             }
         });
@@ -177,9 +180,11 @@ impl Client {
     }
 
     fn say(&mut self, bytes: Vec<u8>) {
-        self.with(|link| {
-            let signaling = link.signaling.as_ref();
-            if let Some(stream) = signaling.and_then(|signaling| signaling.stream) {
+        self.with(|attempt| {
+            if let Some(signaling) = &attempt.signaling
+                && let Some(stream) = signaling.stream
+                && let Some(link) = attempt.links.get_mut(&signaling.of.connection)
+            {
                 link.web.write(stream, bytes);
             }
         });

@@ -1,6 +1,6 @@
 mod controller;
 mod handler;
-
+mod links;
 mod pair;
 
 use std::collections::BTreeMap;

@@ -1,14 +1,18 @@
 //! Clients and a server with nothing but pipes between them.
 
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use super::*;
 use crate::streams::{Closing, Input, OnStream, Output, StreamMachine};
 
-struct Rig {
-    server: Server,
-    clients: Vec<Client>,
-    now: Duration,
+pub(super) struct Rig {
+    pub(super) server: Server,
+    pub(super) clients: Vec<Client>,
+    pub(super) now: Duration,
+    /// Where clients went that a URL sent there: to the same server, unless nobody is there.
+    pub(super) went_to: Vec<SocketAddr>,
+    pub(super) dead: Option<SocketAddr>,
 }
 
 /// The number that the server knows the n-th client's connection by.
@@ -18,23 +22,25 @@ fn at_server(n: usize, connection: ConnectionNumber) -> ConnectionNumber {
 
 impl Rig {
     fn new(mode: &str) -> Self {
-        let settings = ServerSettings {
-            services: Service::of_mode(mode).unwrap(),
+        Self::with(|settings| settings.services = Service::of_mode(mode).unwrap())
+    }
+
+    pub(super) fn with(change: impl FnOnce(&mut ServerSettings)) -> Self {
+        let mut settings = ServerSettings {
             epoch: START,
             ..ServerSettings::default()
         };
-        Self::of(settings)
-    }
-
-    fn of(settings: ServerSettings) -> Self {
+        change(&mut settings);
         Self {
             server: Server::new(settings),
             clients: Vec::new(),
             now: Duration::ZERO,
+            went_to: Vec::new(),
+            dead: None,
         }
     }
 
-    fn add(&mut self, change: impl FnOnce(&mut ClientSettings)) {
+    pub(super) fn add(&mut self, change: impl FnOnce(&mut ClientSettings)) {
         let mut settings = ClientSettings {
             epoch: START,
             seed: self.clients.len() as u64,
@@ -52,7 +58,7 @@ impl Rig {
         self.server.services().to_vec()
     }
 
-    fn settle(&mut self) {
+    pub(super) fn settle(&mut self) {
         loop {
             let mut is_silent = true;
             for n in 0..self.clients.len() {
@@ -97,6 +103,16 @@ impl Rig {
             false => connection,
         };
         match output {
+            Output::ConnectBy(connection, how) => {
+                self.went_to.extend(how.to);
+                match how.to == self.dead {
+                    true => {
+                        let lost = Given::Closed(Closing::TimedOut);
+                        self.give(n, number(connection), by_client, lost);
+                    }
+                    false => self.carry(n, Output::Connect(connection), by_client),
+                }
+            }
             Output::Connect(connection) => {
                 let from = ([127, 0, 0, 1], 50_000).into();
                 let connection = number(connection);
@@ -149,7 +165,7 @@ impl Rig {
         }
     }
 
-    fn wait(&mut self, span: Duration) {
+    pub(super) fn wait(&mut self, span: Duration) {
         let end = self.now + span;
         loop {
             let due = self.clients.iter().filter_map(StreamMachine::deadline);
@@ -256,13 +272,10 @@ fn a_connection_that_is_lost_is_made_anew_with_a_new_token_and_join() {
 
 #[test]
 fn a_message_may_lack_a_part() {
-    let mut settings = ServerSettings {
-        services: vec![Service::Controller],
-        epoch: START,
-        ..ServerSettings::default()
-    };
-    settings.without.add("DT-S-05/media").unwrap();
-    let mut rig = Rig::of(settings);
+    let mut rig = Rig::with(|settings| {
+        settings.services = vec![Service::Controller];
+        settings.without.add("DT-S-05/media").unwrap();
+    });
     rig.add(|_| ());
     assert_eq!(rig.clients[0].counters()["joined"], 1);
 }
