@@ -224,6 +224,15 @@ fn a_server_without_a_fault_outlives_what_the_others_do_not() {
 }
 
 #[test]
+fn a_server_that_is_made_for_one_peer_ends_in_peace() {
+    let workspace = Workspace::new();
+    let iut = workspace.describe("responder", &["fragile", "{address}", "once"]);
+    let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
+    let told = workspace.fuzz(&iut, &["--inputs", "20", &scenario]);
+    assert_eq!(told.exit, Some(0), "{:#?}", told.events);
+}
+
+#[test]
 fn a_client_that_panics_at_one_field_is_found() {
     let workspace = Workspace::new();
     let iut = workspace.describe("initiator", &["fragile-client", "{peer}"]);

@@ -45,6 +45,9 @@ pub(super) fn server(socket: &UdpSocket, fault: &str) -> io::Result<()> {
         answer[FLAGS] = accept;
         answer[RESERVED..RESERVED + 2].fill(0);
         socket.send_to(&answer, from)?;
+        if fault == "once" {
+            return Ok(());
+        }
     }
 }
 

@@ -1,5 +1,7 @@
 //! One process of the implementation, and the conversations that are had with it.
 
+mod served;
+
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::path::Path;
 use std::sync::Arc;
@@ -10,7 +12,7 @@ use shakedown_engine::fuzzing::{Behaviour, Conversation};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::script::{
-    Budget, Environment, Program, Script, ScriptOutcome, SocketId, fingerprint, is_crash,
+    Budget, Environment, Program, Script, SocketId, fingerprint, is_crash,
 };
 use shakedown_protocol::Protocol;
 use tokio::runtime::Handle;
@@ -20,7 +22,7 @@ use super::question::Question;
 use super::sign::Sign;
 use super::talk::{End, Pace, State, Talk, open};
 use crate::clock::Clock;
-use crate::drive::{Recorder, bound};
+use crate::drive::Recorder;
 use crate::launch::{Instance, Launcher};
 use crate::probe;
 use crate::process::Process;
@@ -210,7 +212,7 @@ impl<'a> Life<'a> {
             behaviour: Behaviour::default(),
             slowest: Duration::ZERO,
             sockets: [(SocketId::MAIN, main)].into(),
-            state: State::default(),
+            state: State::new(),
         };
         let failed = |error: std::io::Error| format!("a socket failed: {error}");
         let mut end = talk.run().map_err(failed)?;
@@ -234,77 +236,6 @@ impl<'a> Life<'a> {
         let group = group(&self.needs);
         let behaviour = behaviour.digest(&group, &script);
         Ok(Had { sign, behaviour })
-    }
-
-    /// Whether a peer that does everything right, as this scenario says, is not served. One that is turned away
-    /// asks again for a while: what it is told before is not over at once.
-    ///
-    /// # Errors
-    /// A sentence for people, if it could not be played.
-    pub(super) fn spoilt(
-        &mut self,
-        scenario: &Scenario,
-        patience: Duration,
-    ) -> Result<Option<Sign>, String> {
-        let until = Instant::now() + patience;
-        loop {
-            let problem = match self.plays(scenario)? {
-                ScriptOutcome::Passed => return Ok(None),
-                ScriptOutcome::Failed(failure) => {
-                    format!("expected {}, got {}", failure.expected, failure.got)
-                }
-                ScriptOutcome::Inconclusive { .. } | ScriptOutcome::Error { .. } => {
-                    return Ok(None);
-                }
-            };
-            if let Some(ended) = self.process().and_then(Process::ended) {
-                return Ok(self
-                    .process()
-                    .map(|process| Sign::of_end(ended, process.output())));
-            }
-            if self.setup.is_stopped() {
-                return Ok(None);
-            }
-            if Instant::now() >= until {
-                let scenario = scenario.id.clone();
-                return Ok(Some(Sign::Spoilt { scenario, problem }));
-            }
-        }
-    }
-
-    /// Plays a scenario as a run does.
-    fn plays(&mut self, scenario: &Scenario) -> Result<ScriptOutcome, String> {
-        let scenario = scenario.asked_of(&self.setup.iut);
-        let instance = self.instance.clone().ok_or("no server was started")?;
-        let limit = bound(&scenario, &self.setup.iut);
-        let main = self.main()?;
-        let mut script = self.script(scenario, instance.address, u64::from(std::process::id()));
-        let mut talk = Talk {
-            script: &mut script,
-            address: instance.address,
-            process: instance.process.as_deref(),
-            question: None,
-            pace: Pace::Real,
-            vocabulary: self.setup.protocol.on_the_wire(),
-            clock: Clock::start(),
-            limit,
-            hangs_after: HANGS_AFTER,
-            stop: &self.setup.stop,
-            recorder: None,
-            behaviour: Behaviour::default(),
-            slowest: Duration::ZERO,
-            sockets: [(SocketId::MAIN, main)].into(),
-            state: State::default(),
-        };
-        talk.run()
-            .map_err(|error| format!("a socket failed: {error}"))?;
-        Ok(script
-            .outcome()
-            .cloned()
-            .unwrap_or(ScriptOutcome::Inconclusive {
-                why: String::from("it was cut off"),
-                step: String::new(),
-            }))
     }
 
     /// Looks at its memory.

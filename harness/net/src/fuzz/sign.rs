@@ -5,17 +5,18 @@ use serde::Serialize;
 use crate::process::{Ended, Output};
 
 /// What programs print that were built to tell of their faults, or that give up.
-const COMPLAINTS: [&str; 9] = [
+const COMPLAINTS: [&str; 8] = [
     "ERROR: AddressSanitizer",
     "ERROR: LeakSanitizer",
     "WARNING: MemorySanitizer",
     "WARNING: ThreadSanitizer",
-    "SUMMARY: ",
     "runtime error:",
     "panicked at",
-    "Traceback (most recent call last)",
-    "panic: ",
+    TRACEBACK,
+    "goroutine 1 [",
 ];
+/// Where Python begins to tell of an exception that nobody caught; the last line says which.
+const TRACEBACK: &str = "Traceback (most recent call last)";
 /// Letters of a complaint that count.
 const MOST: usize = 160;
 
@@ -27,6 +28,8 @@ pub enum Sign {
     Ended {
         /// How, in words.
         status: String,
+        /// Whether its exit status is 0.
+        success: bool,
         /// What it printed of it, if anything.
         complaint: Option<String>,
     },
@@ -53,6 +56,7 @@ impl Sign {
     pub(super) fn of_end(ended: Ended, output: &Output) -> Self {
         Self::Ended {
             status: ended.to_string(),
+            success: ended.code == Some(0),
             complaint: complaint(&output.tail()),
         }
     }
@@ -60,6 +64,19 @@ impl Sign {
     /// What a process printed of itself, if it did.
     pub(super) fn of_output(output: &Output) -> Option<Self> {
         complaint(&output.tail()).map(|complaint| Self::Complained { complaint })
+    }
+
+    /// Whether its process ended as if all were well.
+    pub(super) fn is_in_peace(&self) -> bool {
+        match self {
+            Self::Ended {
+                success, complaint, ..
+            } => *success && complaint.is_none(),
+            Self::Complained { .. }
+            | Self::Hang { .. }
+            | Self::Memory { .. }
+            | Self::Spoilt { .. } => false,
+        }
     }
 
     /// The kind in a word, for names of files.
@@ -78,7 +95,9 @@ impl Sign {
     #[must_use]
     pub fn cause(&self) -> String {
         match self {
-            Self::Ended { status, complaint } => {
+            Self::Ended {
+                status, complaint, ..
+            } => {
                 format!(
                     "ended {status} {}",
                     plain(complaint.as_deref().unwrap_or_default())
@@ -95,7 +114,9 @@ impl Sign {
 impl std::fmt::Display for Sign {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Ended { status, complaint } => {
+            Self::Ended {
+                status, complaint, ..
+            } => {
                 write!(f, "its process ended ({status})")?;
                 complaint
                     .iter()
@@ -120,7 +141,7 @@ impl std::fmt::Display for Sign {
 fn complaint(output: &str) -> Option<String> {
     let is_complaint = |line: &&str| COMPLAINTS.iter().any(|complaint| line.contains(complaint));
     let first = output.lines().find(is_complaint)?;
-    let line = match first.starts_with("Traceback") {
+    let line = match first.contains(TRACEBACK) {
         true => output.lines().rev().find(|line| !line.trim().is_empty())?,
         false => first,
     };
@@ -154,7 +175,13 @@ mod tests {
             );
             let complaint = complaint(&output);
             let status = String::from("exit status 1");
-            Sign::Ended { status, complaint }.cause()
+            let success = false;
+            Sign::Ended {
+                status,
+                success,
+                complaint,
+            }
+            .cause()
         };
         assert_eq!(cause(71, "0x6020"), cause(4_711, "0x7fff01"));
         assert!(cause(1, "0x1").contains("heap-buffer-overflow"));

@@ -93,6 +93,18 @@ pub(super) struct State {
     /// When the question was asked, if its answer is waited for, and first.
     asked: Option<(Duration, Duration)>,
     datagrams: u64,
+    /// Room for the largest.
+    buffer: Vec<u8>,
+}
+
+impl State {
+    /// Where a conversation begins.
+    pub(super) fn new() -> Self {
+        Self {
+            buffer: vec![0; LARGEST],
+            ..Self::default()
+        }
+    }
 }
 
 /// Opens the socket of a conversation.
@@ -252,7 +264,6 @@ impl Talk<'_> {
 
     /// Takes what has arrived. Whether anything has.
     fn listen(&mut self) -> io::Result<bool> {
-        let mut buffer = [0; LARGEST];
         let mut heard = false;
         let ids: Vec<_> = self.sockets.keys().copied().collect();
         for id in ids {
@@ -260,12 +271,13 @@ impl Talk<'_> {
                 let Some(socket) = self.sockets.get(&id) else {
                     break;
                 };
-                let arrival = match socket::read(socket.as_raw_fd(), &mut buffer, &self.clock) {
-                    Ok(arrival) => arrival,
-                    Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
-                    // An ICMP error about something that was sent earlier.
-                    Err(_) => continue,
-                };
+                let arrival =
+                    match socket::read(socket.as_raw_fd(), &mut self.state.buffer, &self.clock) {
+                        Ok(arrival) => arrival,
+                        Err(error) if error.kind() == io::ErrorKind::WouldBlock => break,
+                        // An ICMP error about something that was sent earlier.
+                        Err(_) => continue,
+                    };
                 let local = socket.local_addr()?.as_socket();
                 heard = true;
                 let now = self.clock.now();

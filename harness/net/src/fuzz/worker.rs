@@ -12,7 +12,7 @@ use shakedown_engine::script::fingerprint;
 use super::Shared;
 use super::confirm::{Patience, culprits, is_independent, reduced, trial};
 use super::event::{FuzzEvent, FuzzFinding};
-use super::life::{HANGS_AFTER, Life};
+use super::life::{HANGS_AFTER, Life, group};
 use super::sign::Sign;
 
 /// Conversations of one process.
@@ -202,6 +202,9 @@ impl<'a> Worker<'a> {
         if setup.is_stopped() || !self.shared.found().causes.insert(sign.cause()) {
             return Ok(());
         }
+        if sign.is_in_peace() && self.ends_in_peace(history)? {
+            return Ok(());
+        }
         let history = match setup.is_client() {
             true => &history[history.len().saturating_sub(1)..],
             false => history,
@@ -229,6 +232,19 @@ impl<'a> Worker<'a> {
         self.shared.found().findings += 1;
         self.shared.tell(FuzzEvent::FuzzFinding(Box::new(finding)));
         Ok(())
+    }
+
+    /// Whether the implementation ends so after a conversation that nobody has changed, too: it may be made for
+    /// one peer in its life.
+    fn ends_in_peace(&self, history: &[Arc<Conversation>]) -> Result<bool, String> {
+        let setup = &self.shared.setup;
+        let needs = history
+            .last()
+            .map(|last| group(&last.scenario().asked_of(&setup.iut).iut));
+        let seeds = needs.and_then(|needs| self.shared.seeds.get(&needs));
+        let seeds = seeds.map_or(&[][..], Vec::as_slice);
+        let sign = trial(setup, seeds, None, Patience::SHORT, None)?;
+        Ok(sign.is_some_and(|sign| sign.is_in_peace()))
     }
 
     /// Writes conversations that show something, and what goes over the wire in the last.

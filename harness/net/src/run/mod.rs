@@ -46,7 +46,7 @@ pub use plan::{Assignment, Plan};
 use capture::Live;
 use exclusive::ExclusiveRuns;
 use job::Job;
-pub(crate) use judge::judge;
+pub(crate) use judge::{Watched, judge};
 use plan::too_slow;
 use result::ScenarioResult;
 use summary::Ending;
