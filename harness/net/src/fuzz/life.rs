@@ -302,12 +302,15 @@ impl<'a> Life<'a> {
     /// How a client fares, which ends with its conversation.
     fn parted(&self, instance: &Instance) -> Option<Sign> {
         let process = instance.process.as_deref()?;
-        let patience = match Sign::of_output(process.output()) {
-            Some(_) => HANGS_AFTER,
-            None => self.patience,
+        let end_within = |patience| {
+            let waited = async { tokio::time::timeout(patience, process.wait()).await };
+            self.setup.runtime.block_on(waited).ok()
         };
-        let waited = async { tokio::time::timeout(patience, process.wait()).await };
-        let by_itself = self.setup.runtime.block_on(waited).ok();
+        // One that has complained is on its way to its end.
+        let by_itself = end_within(PATIENCE[1]).or_else(|| {
+            Sign::of_output(process.output())?;
+            end_within(HANGS_AFTER)
+        });
         let stopped = self.setup.runtime.block_on(process.stop());
         let ended = stopped.ended;
         let tells = self.setup.iut.exit.status_tells;

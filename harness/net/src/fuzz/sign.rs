@@ -96,14 +96,11 @@ impl Sign {
     pub fn cause(&self) -> String {
         match self {
             Self::Ended {
-                status, complaint, ..
-            } => {
-                format!(
-                    "ended {status} {}",
-                    plain(complaint.as_deref().unwrap_or_default())
-                )
+                complaint: Some(complaint),
+                ..
             }
-            Self::Complained { complaint } => format!("complained {}", plain(complaint)),
+            | Self::Complained { complaint } => format!("said {}", plain(complaint)),
+            Self::Ended { status, .. } => format!("ended {status}"),
             Self::Hang { .. } => String::from(Self::HANG),
             Self::Memory { .. } => String::from("memory"),
             Self::Spoilt { scenario, .. } => format!("spoilt {scenario}"),
