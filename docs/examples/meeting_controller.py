@@ -113,7 +113,8 @@ class Session(QuicConnectionProtocol):
         return encode((1, self.me), (2, self.name), *mine, (4, int(time.time())))
 
     def join(self, body):
-        meeting, self.name = body.get(1, b"").decode(), body.get(3, b"")
+        try: meeting, self.name = body.get(1, b"").decode(), body.get(3, b"")
+        except (UnicodeDecodeError, AttributeError): return self.refuse("a text that is none")
         try: user = user_of(body.get(2, b""), meeting)
         except (ValueError, KeyError, TypeError): return self.error(UNAUTHORIZED, "Invalid or expired join token")
         if not CAPACITY.get(meeting): return self.error(NOT_FOUND, "no such meeting")

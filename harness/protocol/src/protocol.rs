@@ -61,6 +61,9 @@ pub struct Protocol {
     pub has_any_mode: bool,
     /// Whether a server of it serves one peer at a time and turns others away.
     pub serves_one: bool,
+    /// Whether its peers meet at a server: scenarios against one that lives on are played one after the other, or
+    /// each would see what the others do.
+    pub peers_meet: bool,
     /// How it carries media, if it does.
     pub media: Option<Media>,
     /// What it asks of QUIC, if streams carry its frames; datagrams of UDP carry the others.

@@ -13,8 +13,8 @@ use crate::vectors::{library, named};
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
 Example: a scenario of your own, made of one that is built in
-  shakedown show a-lost-syn-ack-is-repeated-once > mine.json
-  shakedown run mine.json --iut my-server.toml")]
+  shakedown show a-lost-syn-ack-is-repeated-once > a-lost-syn-ack-is-repeated-once.json
+  shakedown run a-lost-syn-ack-is-repeated-once.json --iut my-server.toml")]
 pub(crate) struct Args {
     /// The id of a scenario that is built in, or the last part of one
     scenario: String,

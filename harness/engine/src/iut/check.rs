@@ -42,6 +42,7 @@ pub(super) fn check(iut: &Iut, decoded: &Decoded<Iut>, has_stream: bool) -> Vec<
     if given("modes") {
         checker.modes();
     }
+    checker.values();
     checker.stream(has_stream);
     checker.max_datagram();
     checker.timing();
@@ -128,6 +129,28 @@ impl Checker<'_> {
                 let help = mode_meant(mode, protocol.modes);
                 let message = format!("{} has no mode `{mode}`", protocol.id);
                 self.at(&place, message, help.as_deref());
+            }
+        }
+    }
+
+    fn values(&mut self) {
+        let Some(protocol) = self.protocol else {
+            return;
+        };
+        for (name, value) in &self.iut.values {
+            let place = root("values").key(name);
+            if !protocol.values.iter().any(|known| known.name == name) {
+                let known = protocol.values.iter().map(|known| known.name);
+                let help = did_you_mean(name, known);
+                let message = format!("{} has no value `{name}`", protocol.id);
+                self.at_key(&place, message, help.as_deref());
+            } else if value.as_str().is_none_or(str::is_empty) {
+                let help = "write a text such as \"secret\"";
+                self.at(
+                    &place,
+                    format!("`{name}` is no text, or an empty one"),
+                    Some(help),
+                );
             }
         }
     }

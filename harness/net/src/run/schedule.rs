@@ -178,7 +178,7 @@ impl Context {
         let is_started = target.iut().start.is_some();
         let can_run_twice = target.launcher.can_run_twice();
         match (is_started && !can_run_twice, target.is_shared()) {
-            // One process, which serves one client at a time.
+            // One process, which serves one scenario at a time.
             _ if target.serves_one() => {
                 for job in jobs {
                     let patience = target.patience_after(&job.scenario);

@@ -48,10 +48,10 @@ impl Target {
         self.iut().role != self.asks() && self.iut().start.as_ref().is_some_and(per_run)
     }
 
-    /// Whether the same process serves all scenarios, and one peer at a time.
+    /// Whether the same process serves all scenarios, and one of them at a time.
     pub(super) fn serves_one(&self) -> bool {
         let lives_on = self.iut().start.is_none() || self.is_shared();
-        lives_on && self.protocol.serves_one
+        lives_on && (self.protocol.serves_one || self.protocol.peers_meet)
     }
 
     /// How long after a scenario such a process may hold on to a peer: to one that has fallen silent

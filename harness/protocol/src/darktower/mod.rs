@@ -54,6 +54,7 @@ pub static PROTOCOL: Protocol = Protocol {
     proven_by_what_is_there: &["DT-M-04", "DT-M-07", "DT-M-08", "DT-M-10", "DT-M-14"],
     has_any_mode: false,
     serves_one: false,
+    peers_meet: true,
     media: None,
     transport: Some(reference::TRANSPORT),
     stream_words: Some(STREAM_WORDS),

@@ -72,6 +72,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     has_any_mode: false,
     serves_one: false,
+    peers_meet: false,
     media: Some(media::MEDIA),
     transport: None,
     stream_words: None,

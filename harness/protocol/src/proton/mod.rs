@@ -97,6 +97,7 @@ pub static PROTOCOL: Protocol = Protocol {
     proven_by_what_is_there: &[],
     has_any_mode: true,
     serves_one: true,
+    peers_meet: false,
     media: None,
     transport: Some(TRANSPORT),
     stream_words: Some(reader::STREAM_WORDS),
