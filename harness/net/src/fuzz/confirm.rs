@@ -81,7 +81,7 @@ pub(super) fn trial(
 }
 
 /// Whether a scenario passes with a process with which others were played as they are: what it says then
-/// depends on none of them.
+/// depends on none of them. `None` if it is late before that is known.
 ///
 /// # Errors
 /// A sentence for people, if they could not be had.
@@ -89,13 +89,26 @@ pub(super) fn is_independent(
     setup: &Setup,
     others: &[Arc<Conversation>],
     scenario: &Scenario,
-) -> Result<bool, String> {
-    let patience = Patience {
-        busy: SETTLED_WITHIN,
-        ..Patience::SHORT
-    };
-    let sign = trial(setup, others, Some(scenario), patience, None)?;
-    Ok(sign.is_none())
+    is_late: &dyn Fn() -> bool,
+) -> Result<Option<bool>, String> {
+    let needs = scenario.asked_of(&setup.iut).iut;
+    let mut life = Life::begin(setup, &needs)?;
+    let mut outlived = Some(true);
+    for other in others {
+        if is_late() {
+            outlived = None;
+        } else if life.have(other, None, HANGS_AFTER)?.sign.is_some() {
+            outlived = Some(false);
+        }
+        if outlived != Some(true) {
+            break;
+        }
+    }
+    if outlived == Some(true) {
+        outlived = Some(life.spoilt(scenario, SETTLED_WITHIN)?.is_none());
+    }
+    life.end();
+    Ok(outlived)
 }
 
 /// Those of the conversations of a process, the last of which showed something, that show it again with a

@@ -365,10 +365,14 @@ impl Shared {
         self.found.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
+    /// Whether the time is over.
+    fn is_late(&self) -> bool {
+        self.setup.is_stopped() || self.until.is_some_and(|until| Instant::now() >= until)
+    }
+
     /// Whether there is nothing more to do.
     fn is_over(&self) -> bool {
-        self.setup.is_stopped()
-            || self.until.is_some_and(|until| Instant::now() >= until)
+        self.is_late()
             || self
                 .most
                 .is_some_and(|most| self.inputs.load(Ordering::Relaxed) >= most)

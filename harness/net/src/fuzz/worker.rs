@@ -17,6 +17,8 @@ use super::sign::Sign;
 
 /// Conversations of one process.
 const LIFE: usize = 500;
+/// For how long it lives at the most where conversations are slow.
+const LIFETIME: Duration = Duration::from_secs(10);
 /// The part of the time in which processes are asked to serve a peer that does everything right.
 const CHECKS: f64 = 0.2;
 /// How often a process that ends is started again if it never is ready.
@@ -113,7 +115,7 @@ impl<'a> Worker<'a> {
         group: &str,
         first: Arc<Conversation>,
     ) -> Result<(), String> {
-        let mut history = Vec::new();
+        let (born, mut history) = (Instant::now(), Vec::new());
         let mut next = Some(first);
         while let Some(conversation) = next {
             history.push(Arc::clone(&conversation));
@@ -129,7 +131,8 @@ impl<'a> Worker<'a> {
                 life.end();
                 return self.suspect(sign, &history, None, inputs);
             }
-            if history.len() >= LIFE || self.shared.is_over() {
+            let is_old = history.len() >= LIFE || born.elapsed() >= LIFETIME;
+            if is_old || self.shared.is_over() {
                 break;
             }
             next = self.next(group);
@@ -162,23 +165,26 @@ impl<'a> Worker<'a> {
     ) -> Result<Option<(Sign, Option<Scenario>)>, String> {
         let spent = self.checking.as_secs_f64() > CHECKS * self.begun.elapsed().as_secs_f64();
         let candidates = self.shared.healthy.get(group).filter(|all| !all.is_empty());
-        let Some(candidates) = candidates.filter(|_| !spent && !self.shared.setup.is_client())
+        let Some(candidates) = candidates
+            .filter(|_| !spent && !self.shared.setup.is_client() && !self.shared.is_late())
         else {
             return Ok(None);
         };
         let begun = Instant::now();
         let scenario = candidates[self.mutator.below(candidates.len())].clone();
-        let independent = match self.independent.get(&scenario.id) {
-            Some(independent) => *independent,
+        let known = self.independent.get(&scenario.id).copied();
+        let independent = match known {
+            Some(known) => Some(known),
             None => {
-                let independent = {
-                    let others = self.shared.seeds.get(group).map_or(&[][..], Vec::as_slice);
-                    is_independent(&self.shared.setup, others, &scenario)?
-                };
-                self.independent.insert(scenario.id.clone(), independent);
-                independent
+                let others = self.shared.seeds.get(group).map_or(&[][..], Vec::as_slice);
+                let is_late = || self.shared.is_late();
+                is_independent(&self.shared.setup, others, &scenario, &is_late)?
             }
         };
+        if let Some(independent) = independent {
+            self.independent.insert(scenario.id.clone(), independent);
+        }
+        let independent = independent.unwrap_or_default();
         let sign = match independent {
             true => life.spoilt(&scenario, self.shared.setup.busy())?,
             false => None,
