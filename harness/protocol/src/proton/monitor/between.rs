@@ -15,7 +15,7 @@ use crate::streams::CONNECTION_REFUSED;
 const COMMIT: Duration = Duration::from_secs(240);
 
 /// What comes so soon after another's end may be looked at first.
-const SAME_MOMENT: Duration = Duration::from_millis(100);
+const SAME_MOMENT: Duration = Duration::from_millis(50);
 
 /// Nobody starts a server again within this time.
 const AT_ONCE: Duration = Duration::from_secs(2);
