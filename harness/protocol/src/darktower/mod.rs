@@ -1,7 +1,7 @@
 //! `darktower`: meeting information over HTTP/3, signaling and media over WebTransport.
 //!
 //! [`MessageReader`] reads messages, each behind its length, [`MediaReader`] a source of media,
-//! [`VOCABULARY`] names all of it; [`reference`] has the three services and their client, [`monitor`] judges
+//! [`VOCABULARY`] names all of it; [`mod@reference`] has the three services and their client, [`monitor`] judges
 //! captures. Numbers are those of profile `r1` (specification, sections 2 and 3).
 
 mod code;
