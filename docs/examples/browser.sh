@@ -12,5 +12,6 @@ trap 'kill "$browser" 2>/dev/null' TERM INT
 "${BROWSER:-chromium}" --headless=new --no-sandbox --disable-gpu --disable-dev-shm-usage --enable-logging=stderr \
 	--user-data-dir="$profile" "$address" 2>&1 &
 browser=$!
+# A signal ends the first wait; the profile goes when the browser has.
 wait "$browser" || true
 wait "$browser" 2>/dev/null || true

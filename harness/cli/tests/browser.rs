@@ -14,7 +14,7 @@ use std::process::{Child, ChildStderr, Command, Stdio};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use support::{send, shakedown};
+use support::{send, shakedown, verdicts};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
@@ -129,16 +129,11 @@ fn the_page_passes_all_that_it_claims_as_a_client_under_test() {
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let events = said
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let verdicts = events.filter(|event| event["type"] == "verdict");
-    let not_passed: Vec<_> = verdicts
-        .clone()
-        .filter(|event| event["verdict"] != "pass" && event["verdict"] != "not-applicable")
-        .collect();
-    assert!(not_passed.is_empty(), "{not_passed:?}");
-    let passed = verdicts.filter(|event| event["verdict"] == "pass").count();
-    assert_eq!((output.status.code(), passed), (Some(0), 12));
+    let verdicts = verdicts(&output);
+    let (passed, others): (Vec<_>, Vec<_>) = verdicts
+        .into_iter()
+        .filter(|event| event["verdict"] != "not-applicable")
+        .partition(|event| event["verdict"] == "pass");
+    assert!(others.is_empty(), "{others:?}");
+    assert_eq!((output.status.code(), passed.len()), (Some(0), 12));
 }

@@ -15,7 +15,7 @@ use std::process::Command;
 
 use rstest::rstest;
 use serde_json::Value;
-use support::shakedown;
+use support::{shakedown, verdicts};
 
 const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples");
 
@@ -54,12 +54,7 @@ fn play(fault: Option<(&str, &str)>, scenarios: &str) -> (Option<i32>, Verdicts)
         .current_dir(folder.path())
         .output()
         .unwrap();
-    let said = String::from_utf8(output.stdout).unwrap();
-    let events = said
-        .lines()
-        .map(|line| serde_json::from_str::<Value>(line).unwrap());
-    let verdicts = events.filter(|event| event["type"] == "verdict");
-    let verdicts = verdicts.map(|event| {
+    let verdicts = verdicts(&output).into_iter().map(|event| {
         let text = |value: &Value| value.as_str().unwrap().to_owned();
         let requirements = event["requirements"].as_object().unwrap().iter();
         let failed = requirements.filter(|(_, verdict)| *verdict == "fail");

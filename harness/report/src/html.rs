@@ -14,7 +14,7 @@ use crate::text::{clean, clean_line, count};
 use crate::{Record, requirements};
 
 /// How pages look, in light and in dark.
-pub(crate) const STYLE: &str = "
+const STYLE: &str = "
 :root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --unsure: #9a6700;
   --line: #8886; --soft: #8881; }
 @media (prefers-color-scheme: dark) {
@@ -48,6 +48,24 @@ fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
     let responders = Table::names(&table.responders).join(", ");
     let initiators = Table::names(&table.initiators).join(", ");
     let title = clean_line(&format!("{responders} with {initiators}"));
+    let body = html! {
+        h1 { (title) }
+        p { strong { (clean_line(&table.message())) } }
+        p { (counts(table)) }
+        @for note in table.summaries.iter().flat_map(|summary| &summary.notes) {
+            p.unsure { (clean_line(note)) }
+        }
+        (matrix(table, directory))
+        p { (legend(table)) }
+        @for (number, pair) in table.in_order().into_iter().enumerate() {
+            (details(pair, number, record, directory))
+        }
+    };
+    document(&title, "", &body)
+}
+
+/// A whole page; `style` is what it has besides the style of all pages.
+pub(crate) fn document(title: &str, style: &str, body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -55,21 +73,9 @@ fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Shakedown: " (title) }
-                style { (STYLE) }
+                style { (STYLE) (style) }
             }
-            body {
-                h1 { (title) }
-                p { strong { (clean_line(&table.message())) } }
-                p { (counts(table)) }
-                @for note in table.summaries.iter().flat_map(|summary| &summary.notes) {
-                    p.unsure { (clean_line(note)) }
-                }
-                (matrix(table, directory))
-                p { (legend(table)) }
-                @for (number, pair) in table.in_order().into_iter().enumerate() {
-                    (details(pair, number, record, directory))
-                }
-            }
+            body { (body) }
         }
     }
 }

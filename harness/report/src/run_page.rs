@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use maud::{DOCTYPE, Markup, PreEscaped, html};
+use maud::{Markup, PreEscaped, html};
 use shakedown_engine::event::{CheckSummary, FindingEvent, VerdictEvent};
 use shakedown_engine::verdict::Verdict;
 
@@ -55,29 +55,19 @@ fn page(record: &Record, directory: &Path) -> Markup {
         Some(run) => clean_line(&run.iut),
         None => "captures".to_owned(),
     };
-    html! {
-        (DOCTYPE)
-        html lang="en" {
-            head {
-                meta charset="utf-8";
-                meta name="viewport" content="width=device-width, initial-scale=1";
-                title { "Shakedown: " (title) }
-                style { (html::STYLE) (STYLE) }
-            }
-            body {
-                main {
-                    h1 { (title) }
-                    (head(record))
-                    (failed(record, directory))
-                    (not_counted(record, directory))
-                    (captures(record, directory))
-                    (requirement_table(record))
-                    (scenarios(record, directory))
-                }
-                script { (PreEscaped(SCRIPT)) }
-            }
+    let body = html! {
+        main {
+            h1 { (title) }
+            (head(record))
+            (failed(record, directory))
+            (not_counted(record, directory))
+            (captures(record, directory))
+            (requirement_table(record))
+            (scenarios(record, directory))
         }
-    }
+        script { (PreEscaped(SCRIPT)) }
+    };
+    html::document(&title, STYLE, &body)
 }
 
 fn head(record: &Record) -> Markup {

@@ -37,6 +37,17 @@ pub(crate) fn strict_run(out: &Path, arguments: &[&str]) -> Command {
     command
 }
 
+/// The verdicts among the events of `run --format json`.
+pub(crate) fn verdicts(output: &Output) -> Vec<serde_json::Value> {
+    let said = String::from_utf8_lossy(&output.stdout);
+    let events = said
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an event is JSON"));
+    events
+        .filter(|event: &serde_json::Value| event["type"] == "verdict")
+        .collect()
+}
+
 /// Starts `shakedown serve` with these arguments at a free port; its output after the line that says
 /// where it listens, and where that is.
 pub(crate) fn serve(

@@ -1,6 +1,5 @@
 //! How a client leaves: each stream ends, then its session, then each connection (DT-M-13).
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::Client;
@@ -43,13 +42,7 @@ impl Attempt {
 impl Client {
     /// Everything is done.
     pub(super) fn leave(&mut self, now: Duration) {
-        let links = self.attempt.as_ref().map(|attempt| &attempt.links);
-        let all: Vec<_> = links
-            .into_iter()
-            .flat_map(BTreeMap::keys)
-            .copied()
-            .collect();
-        for connection in all {
+        for connection in self.connections() {
             self.go(connection, "DISCONNECTING", "everything is done");
         }
         self.with(|attempt| {

@@ -224,15 +224,15 @@ impl Client {
         });
     }
 
+    /// The connections that it has.
+    pub(super) fn connections(&self) -> Vec<ConnectionNumber> {
+        let attempt = self.attempt.as_ref();
+        attempt.map_or_else(Vec::new, |attempt| attempt.links.keys().copied().collect())
+    }
+
     /// Closes all connections.
     pub(super) fn close_all(&mut self, code: WebCode, how: &Result<(), String>) {
-        let links = self.attempt.as_ref().map(|attempt| &attempt.links);
-        let all: Vec<_> = links
-            .into_iter()
-            .flat_map(BTreeMap::keys)
-            .copied()
-            .collect();
-        for connection in all {
+        for connection in self.connections() {
             self.close(connection, code, how);
         }
         self.attempt = None;
