@@ -8,10 +8,11 @@ use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{Protocol, ReferenceSettings};
 
 use super::Settings;
-use super::virtual_run::EPOCH;
 use crate::reference::reference;
 use crate::scenario::Scenario;
 
+/// The time of day at which virtual time is 0, as tokens have it: 2026-01-01. Captures begin at 0.
+pub(super) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 const LOCALHOST: [u8; 4] = [127, 0, 0, 1];
 const RESPONDER_PORT: u16 = 4_444;
 /// Port of an initiator; each restart takes the next one.

@@ -17,7 +17,7 @@ use crate::script::{
 use crate::verdict::{Death, NetworkEffects};
 
 use super::record::RunRecord;
-use super::reference::ReferenceProcess;
+use super::reference::{EPOCH, ReferenceProcess};
 use super::{Settings, SimulationError};
 
 /// From sending to arriving, each way.
@@ -28,8 +28,6 @@ const EXIT_DELAY: Duration = Duration::from_millis(1);
 const RESTART_DELAY: Duration = Duration::from_millis(10);
 /// How long a process that is asked to end may take.
 const STOP_GRACE: Duration = Duration::from_secs(2);
-/// The time of day at which virtual time is 0, as tokens have it: 2026-01-01. Captures begin at 0.
-pub(super) const EPOCH: Duration = Duration::from_secs(1_767_225_600);
 /// Virtual time after which a scenario is given up.
 const LIMIT: Duration = Duration::from_secs(3_600);
 /// Events after which a scenario is given up.

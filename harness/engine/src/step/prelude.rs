@@ -33,8 +33,9 @@ pub(super) mod streams {
     pub(crate) use crate::script::streams::acts::{
         Act, Acts, AfterEnd, Ongoing, Progress, Start, Target,
     };
-    pub(crate) use crate::script::streams::connections::{Connection, Connections, Stream};
+    pub(crate) use crate::script::streams::connections::{Connection, Connections};
     pub(crate) use crate::script::streams::ended::{Ended, Moment};
+    pub(crate) use crate::script::streams::stream::Stream;
     pub(crate) use crate::script::streams::view::{Look, View};
     pub(crate) use crate::script::streams::wait::{Looks, Watch};
     pub(crate) use crate::step::names::{MAIN, OfConnection, OfStream, On, Use, WithCode};

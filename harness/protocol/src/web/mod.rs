@@ -7,7 +7,9 @@
 
 mod capsule;
 mod code;
+mod critical;
 mod endpoint;
+mod fault;
 pub(crate) mod field_section;
 mod message;
 mod reader;

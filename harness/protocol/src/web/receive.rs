@@ -1,46 +1,19 @@
 //! What happens on the connection, and what comes of it.
 
-use shakedown_wire::{DecodeError, Fault as Wrong, Reader, Rule};
+use shakedown_wire::{DecodeError, Reader};
 
 use super::capsule::SessionClose;
 use super::code::{WebCode, from_http3};
 use super::endpoint::{MOST_SESSIONS, Refusal, Web, WebEvent};
+use super::fault::{Fault, closed_critical, incomplete, unexpected};
 use super::message::{Asked, has_its_length, request, status};
 use super::reader::Item;
-use super::settings::Settings;
 use super::stream::{Kind, Message, SessionStream, Stream};
-use super::{field_section, frame_type, stream_type};
+use super::{field_section, frame_type};
 use crate::streams::{OnStream, Output, StreamId};
 
 /// Most bytes of a message's body.
 const MAX_BODY: usize = 65_536;
-
-/// What the other side did that ends a connection or a stream.
-#[derive(Debug)]
-enum Fault {
-    Connection(WebCode, String),
-    Stream(WebCode, &'static str),
-}
-
-impl From<DecodeError> for Fault {
-    fn from(error: DecodeError) -> Self {
-        let code = match error.fault {
-            Wrong::Invalid {
-                rule: Rule::Unexpected,
-                ..
-            } => WebCode::FrameUnexpected,
-            Wrong::Invalid {
-                rule: Rule::Length, ..
-            } => WebCode::ExcessiveLoad,
-            Wrong::Invalid { .. } | Wrong::Truncated { .. } => WebCode::FrameError,
-        };
-        Self::Connection(code, error.to_string())
-    }
-}
-
-fn unexpected(why: &str) -> Fault {
-    Fault::Connection(WebCode::FrameUnexpected, why.to_owned())
-}
 
 impl Web {
     /// Something happened on a stream of the connection.
@@ -216,38 +189,6 @@ impl Web {
         }
     }
 
-    fn has_type(&mut self, id: StreamId, kind: u64) -> Result<(), Fault> {
-        let critical = match kind {
-            stream_type::CONTROL => Kind::Control,
-            stream_type::QPACK_ENCODER => Kind::Encoder,
-            stream_type::QPACK_DECODER => Kind::Decoder,
-            stream_type::PUSH => {
-                let code = match self.is_client {
-                    true => WebCode::IdError,
-                    false => WebCode::StreamCreationError,
-                };
-                return Err(Fault::Connection(
-                    code,
-                    "a push that nobody allowed".to_owned(),
-                ));
-            }
-            // Its session follows.
-            stream_type::WEBTRANSPORT => return Ok(()),
-            _ => Kind::Ignored,
-        };
-        let is_same =
-            |it: &Stream| std::mem::discriminant(&it.kind) == std::mem::discriminant(&critical);
-        if !matches!(critical, Kind::Ignored) && self.streams.values().any(is_same) {
-            let why = "a second stream of a type of which there is one";
-            let code = WebCode::StreamCreationError;
-            return Err(Fault::Connection(code, why.to_owned()));
-        }
-        if let Some(stream) = self.streams.get_mut(&id) {
-            stream.kind = critical;
-        }
-        Ok(())
-    }
-
     /// A stream is of a session: of one that is there or may still come.
     fn belongs(&mut self, id: StreamId, session: StreamId) -> Result<(), Fault> {
         if session.is_of_server() || !session.is_bidirectional() {
@@ -285,44 +226,6 @@ impl Web {
                 what,
             }),
             Some(false) | None => held.push(what),
-        }
-    }
-
-    fn has_settings(&self) -> Result<(), Fault> {
-        match &self.settings {
-            Some(_) => Ok(()),
-            None => {
-                let why = "the control stream does not begin with SETTINGS";
-                Err(Fault::Connection(WebCode::MissingSettings, why.to_owned()))
-            }
-        }
-    }
-
-    fn control(&mut self, kind: u64, payload: &[u8]) -> Result<(), Fault> {
-        match kind {
-            frame_type::SETTINGS if self.settings.is_some() => Err(unexpected("SETTINGS again")),
-            frame_type::SETTINGS => {
-                let settings = Settings::decode(payload).map_err(|error| {
-                    let code = match error.fault {
-                        Wrong::Truncated { .. } => WebCode::FrameError,
-                        Wrong::Invalid { .. } => WebCode::SettingsError,
-                    };
-                    Fault::Connection(code, error.to_string())
-                })?;
-                self.settings = Some(settings);
-                self.ask_for_sessions();
-                Ok(())
-            }
-            frame_type::HEADERS | frame_type::PUSH_PROMISE => {
-                self.has_settings()?;
-                Err(unexpected("a message on the control stream"))
-            }
-            frame_type::MAX_PUSH_ID if self.is_client => {
-                self.has_settings()?;
-                Err(unexpected("MAX_PUSH_ID of a server"))
-            }
-            // Nothing is pushed, and who goes away ends the connection itself.
-            _ => self.has_settings(),
         }
     }
 
@@ -552,13 +455,4 @@ impl Web {
         }
         self.abort(id, code);
     }
-}
-
-fn closed_critical() -> Fault {
-    let why = "a stream ended that lasts as long as the connection";
-    Fault::Connection(WebCode::ClosedCriticalStream, why.to_owned())
-}
-
-const fn incomplete() -> Fault {
-    Fault::Stream(WebCode::RequestIncomplete, "ends before its HEADERS")
 }

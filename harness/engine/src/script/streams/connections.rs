@@ -5,18 +5,16 @@ use std::time::Duration;
 
 use shakedown_capture::quic;
 use shakedown_protocol::Protocol;
-use shakedown_protocol::stream_words::{ReadsStream, StreamWords};
+use shakedown_protocol::stream_words::StreamWords;
 use shakedown_protocol::streams::{
     APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
 };
-use shakedown_protocol::vocabulary::Described;
 
 use super::ended::{Ended, Moment, StreamEnd};
+use super::stream::{MOST_UNREAD, Stream};
 use super::web::{OnWeb, Speaks};
 use crate::scenario::words;
 
-/// Bytes of a stream that wait unread before the stream is not read any more.
-pub(crate) const MOST_UNREAD: usize = 256 * 1024;
 /// Connections that wait to be taken; further ones are refused.
 const MOST_INCOMING: usize = 64;
 /// The codes that stand for TLS alerts (RFC 9001, section 4.8).
@@ -37,41 +35,6 @@ pub(crate) struct Connection {
     pub(crate) speaks: Speaks,
     /// HTTP/3, once the handshake is done.
     pub(super) web: Option<Box<OnWeb>>,
-}
-
-#[derive(Debug, Default)]
-pub(crate) struct Stream {
-    /// When the implementation opened it, if it did.
-    pub(crate) opened: Option<Moment>,
-    /// Whether a step gave it a name.
-    pub(crate) is_named: bool,
-    /// Offset of the first unread byte in the stream.
-    pub(crate) taken: u64,
-    pub(crate) unread: VecDeque<u8>,
-    /// The frames in what is unread, if a reader knows the stream.
-    pub(crate) frames: VecDeque<CameFrame>,
-    reader: Option<Box<dyn ReadsStream>>,
-    /// Ends of what came at once, as offsets in the stream, with the moments.
-    pieces: VecDeque<(u64, Moment)>,
-    pub(crate) end: Option<(Moment, StreamEnd)>,
-    /// The implementation wants no more bytes, with this code.
-    pub(crate) stopped: Option<(Moment, u64)>,
-    /// Whether `stop_reading` holds it.
-    pub(crate) is_held: bool,
-    /// Whether a step has looked at all that came and needs more.
-    pub(crate) is_wanted: bool,
-    /// Lengths of the writes that the transport has not taken yet.
-    pub(crate) unwritten: VecDeque<usize>,
-}
-
-/// A frame on a stream.
-#[derive(Debug)]
-pub(crate) struct CameFrame {
-    pub(crate) moment: Moment,
-    /// Where it ends in the stream.
-    pub(crate) end: u64,
-    /// It, or why the bytes are none.
-    pub(crate) said: Result<Described, String>,
 }
 
 /// Everything that the scripted peer has to do with.
@@ -167,72 +130,6 @@ impl Connection {
     pub(crate) fn is_shaking(&self, then: Moment) -> bool {
         self.connected
             .is_none_or(|connected| then.at.saturating_sub(connected.at) <= STILL_SHAKING)
-    }
-}
-
-impl Stream {
-    /// When the byte at an offset of the stream came, if it did and is unread.
-    pub(crate) fn came(&self, offset: u64) -> Option<Moment> {
-        let place = self.pieces.partition_point(|(end, _)| *end <= offset);
-        self.pieces.get(place).map(|(_, moment)| *moment)
-    }
-
-    /// The unread byte at an offset of the stream.
-    pub(crate) fn byte(&self, offset: u64) -> Option<u8> {
-        let place = usize::try_from(offset.checked_sub(self.taken)?).ok()?;
-        self.unread.get(place).copied()
-    }
-
-    /// Unread bytes from an offset of the stream on, so many at most.
-    pub(crate) fn from(&self, offset: u64, most: usize) -> Vec<u8> {
-        let skipped = offset.saturating_sub(self.taken);
-        let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);
-        let rest = self.unread.iter().skip(skipped).take(most);
-        rest.copied().collect()
-    }
-
-    /// Takes what is unread before an offset of the stream.
-    pub(crate) fn take(&mut self, offset: u64) {
-        let count = usize::try_from(offset.saturating_sub(self.taken)).unwrap_or(usize::MAX);
-        let count = count.min(self.unread.len());
-        self.unread.drain(..count);
-        self.taken += count as u64;
-        while self
-            .frames
-            .front()
-            .is_some_and(|frame| frame.end <= self.taken)
-        {
-            self.frames.pop_front();
-        }
-        while self
-            .pieces
-            .front()
-            .is_some_and(|(end, _)| *end <= self.taken)
-        {
-            self.pieces.pop_front();
-        }
-    }
-
-    fn arrive(&mut self, by: quic::Role, bytes: &[u8], moment: Moment) {
-        if bytes.is_empty() {
-            return;
-        }
-        let (offset, frames) = (self.taken + self.unread.len() as u64, &mut self.frames);
-        if let Some(reader) = &mut self.reader {
-            reader.take(by, offset, bytes, &mut |said| {
-                frames.push_back(CameFrame {
-                    moment,
-                    end: said.end,
-                    said: said.frame.map_err(|error| error.to_string()),
-                });
-            });
-        }
-        self.unread.extend(bytes);
-        let end = self.taken + self.unread.len() as u64;
-        match self.pieces.back_mut() {
-            Some((last, at)) if *at == moment => *last = end,
-            Some(_) | None => self.pieces.push_back((end, moment)),
-        }
     }
 }
 
@@ -354,11 +251,8 @@ impl Connections {
 
     /// A stream that the scripted peer opened gets a name.
     pub(crate) fn own(&mut self, number: ConnectionNumber, id: StreamId, name: &str) {
-        let stream = Stream {
-            is_named: true,
-            reader: self.words.and_then(|words| (words.content)(id.0)),
-            ..Stream::default()
-        };
+        let mut stream = Stream::new(self.words.and_then(|words| (words.content)(id.0)));
+        stream.is_named = true;
         if let Some(connection) = self.by_number.get_mut(&number) {
             connection.streams.insert(id, stream);
         }
@@ -457,11 +351,8 @@ impl Connections {
         let stream = match connection.streams.get_mut(&id) {
             Some(stream) => stream,
             None if is_of_iut => {
-                let new = Stream {
-                    opened: Some(moment),
-                    reader: reader(),
-                    ..Stream::default()
-                };
+                let mut new = Stream::new(reader());
+                new.opened = Some(moment);
                 connection.streams.entry(id).or_insert(new)
             }
             None => return,

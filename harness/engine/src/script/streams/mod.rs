@@ -70,7 +70,9 @@ mod act;
 pub(crate) mod acts;
 pub(crate) mod connections;
 pub(crate) mod ended;
+mod over_web;
 mod play;
+pub(crate) mod stream;
 #[cfg(test)]
 mod tests;
 pub(crate) mod view;

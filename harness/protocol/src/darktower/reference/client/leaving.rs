@@ -3,7 +3,6 @@
 use std::time::Duration;
 
 use super::Client;
-use super::links::Attempt;
 use crate::darktower::StreamCode;
 use crate::streams::{ConnectionNumber, StreamId};
 use crate::web::{SessionClose, WebCode};
@@ -23,18 +22,6 @@ impl Leaving {
     pub(super) const fn due(self) -> Duration {
         match self {
             Self::Sessions(due) | Self::Connection(due) => due,
-        }
-    }
-}
-
-impl Attempt {
-    /// Nothing more is said to the Meeting Controller.
-    fn end_signaling(&mut self) {
-        if let Some(signaling) = &self.signaling
-            && let Some(stream) = signaling.stream
-            && let Some(link) = self.links.get_mut(&signaling.of.connection)
-        {
-            link.web.fin(stream);
         }
     }
 }

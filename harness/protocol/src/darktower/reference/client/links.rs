@@ -66,6 +66,16 @@ impl Attempt {
         links.find_map(|(connection, link)| Some((*connection, link.web.poll_event()?)))
     }
 
+    /// Nothing more is said to the Meeting Controller.
+    pub(super) fn end_signaling(&mut self) {
+        if let Some(signaling) = &self.signaling
+            && let Some(stream) = signaling.stream
+            && let Some(link) = self.links.get_mut(&signaling.of.connection)
+        {
+            link.web.fin(stream);
+        }
+    }
+
     /// Opens a session where the next service is asked.
     pub(super) fn open(&mut self, authority: &str, path: &str) -> Option<SessionKey> {
         let connection = self.at;
