@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::io::Read;
 
 use crate::file::Step;
@@ -155,6 +156,12 @@ impl<R: Read> Capture<R> {
     #[must_use]
     pub const fn statistics(&self) -> &Statistics {
         &self.statistics
+    }
+
+    /// The comments on the packet that was delivered last; of a datagram in fragments, on its last piece.
+    #[must_use]
+    pub fn comments(&self) -> Vec<Cow<'_, str>> {
+        self.packets.current().comments()
     }
 
     /// Bytes of the file that were read and understood so far.

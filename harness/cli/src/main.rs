@@ -20,7 +20,6 @@ mod page;
 mod player;
 mod proof;
 mod quic_lines;
-mod quic_words;
 mod reference;
 mod reports;
 mod run_directory;

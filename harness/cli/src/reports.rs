@@ -121,7 +121,7 @@ fn progress(global: &Global) -> Progress {
 }
 
 /// Columns of the terminal; of `COLUMNS` where there is none.
-fn width() -> usize {
+pub(crate) fn width() -> usize {
     if let Some((terminal_size::Width(columns), _)) =
         terminal_size::terminal_size_of(std::io::stdout())
     {

@@ -16,9 +16,9 @@ use crate::{Record, requirements};
 /// How pages look, in light and in dark.
 const STYLE: &str = "
 :root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --unsure: #9a6700;
-  --line: #8886; --soft: #8881; }
+  --quiet: #59636e; --line: #8886; --soft: #8881; }
 @media (prefers-color-scheme: dark) {
-  :root { --good: #4ac26b; --bad: #ff7b72; --unsure: #d4a72c; } }
+  :root { --good: #4ac26b; --bad: #ff7b72; --unsure: #d4a72c; --quiet: #9198a1; } }
 body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
   padding: 0 1rem; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
@@ -27,10 +27,11 @@ th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left;
 th { background: var(--soft); font-weight: 600; }
 td small { display: block; white-space: nowrap; }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; white-space: pre-wrap; }
+pre.bytes { white-space: pre; } dd { overflow-wrap: anywhere; }
 .good { color: var(--good); } .bad { color: var(--bad); font-weight: 600; }
 .unsure { color: var(--unsure); }
 a { color: inherit; } section { border-top: 1px solid var(--line); margin-top: 1.5rem; }
-dt { font-weight: 600; } dd { margin: 0 0 .4rem 1.5rem; }
+dt { font-weight: 600; } .rule { font-weight: normal; } h1 { font-size: clamp(1.3rem, 5vw, 2rem); } dd { margin: 0 0 .4rem 1.5rem; }
 ";
 
 /// A page of HTML with the table, what was found in each cell, and links to its captures; nothing is
@@ -61,11 +62,11 @@ fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
             (details(pair, number, record, directory))
         }
     };
-    document(&title, "", &body)
+    document(&title, &[], &body)
 }
 
-/// A whole page; `style` is what it has besides the style of all pages.
-pub(crate) fn document(title: &str, style: &str, body: &Markup) -> Markup {
+/// A whole page; `styles` are what it has besides the style of all pages.
+pub(crate) fn document(title: &str, styles: &[&str], body: &Markup) -> Markup {
     html! {
         (DOCTYPE)
         html lang="en" {
@@ -73,7 +74,7 @@ pub(crate) fn document(title: &str, style: &str, body: &Markup) -> Markup {
                 meta charset="utf-8";
                 meta name="viewport" content="width=device-width, initial-scale=1";
                 title { "Shakedown: " (title) }
-                style { (STYLE) (style) }
+                style { (STYLE) @for style in styles { (style) } }
             }
             body { (body) }
         }
@@ -179,7 +180,7 @@ pub(crate) fn finding(finding: &FindingEvent, directory: &Path) -> Markup {
         dl {
             dt {
                 span class=(style) { (clean_line(&finding.requirement)) } " "
-                (clean_line(&finding.level)) " " (rule)
+                (clean_line(&finding.level)) " " span.rule { (rule) }
             }
             dd { "expected: " (clean_line(&finding.expected)) }
             dd { "got: " (clean_line(&finding.got)) }
@@ -191,7 +192,7 @@ pub(crate) fn finding(finding: &FindingEvent, directory: &Path) -> Markup {
             }
             @if let Some(because) = &finding.waived { dd { "waived: " (clean_line(because)) } }
             @if finding.advisory { dd { "advice" } }
-            @if let Some(dump) = dump(finding) { dd { pre { (dump) } } }
+            @if let Some(dump) = dump(finding) { dd { pre.bytes tabindex="0" { (dump) } } }
         }
     }
 }

@@ -12,7 +12,10 @@ use shakedown_engine::verdict::Verdict;
 use self::text::{described, seconds};
 use crate::document::Document;
 use crate::text::{clean, clean_line};
-use crate::{Outcome, Record, load, requirements};
+use crate::{Ladder, Outcome, Record, load, requirements};
+
+/// Columns of a ladder.
+const LADDER_WIDTH: usize = 100;
 
 /// JUnit XML: a suite for each protocol, mode and role, a case for each scenario; of a check, a
 /// suite for each capture, a case for each requirement.
@@ -176,8 +179,13 @@ fn status(verdict: &VerdictEvent, findings: &[&FindingEvent]) -> TestCaseStatus 
     let message = counted.first().map_or(reason, |finding| &finding.message);
     status.set_message(clean_line(message));
     status.set_type(clean_line(ty));
-    if !counted.is_empty() {
-        status.set_description(described(counted.iter().map(|f| **f)));
+    let mut description = described(counted.iter().map(|f| **f));
+    let capture = verdict.capture.as_deref();
+    if let Some(ladder) = capture.and_then(|path| Ladder::of(path, findings.iter().copied())) {
+        description += &format!("\n\n{}", ladder.plain(LADDER_WIDTH));
+    }
+    if !description.is_empty() {
+        status.set_description(description);
     }
     status
 }

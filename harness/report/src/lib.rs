@@ -16,6 +16,8 @@
 //! of requirements; it writes files, and touches no sockets, processes, threads or clocks.
 
 mod cause;
+mod conversations;
+pub mod dissection;
 mod document;
 mod file;
 #[cfg(test)]
@@ -24,6 +26,7 @@ pub mod hexdump;
 mod html;
 mod json;
 mod junit;
+mod ladder;
 mod link;
 mod load;
 mod markdown;
@@ -40,10 +43,12 @@ mod table;
 mod terminal;
 pub mod text;
 
+pub use conversations::StreamWord;
 pub use document::Document;
 pub use html::interop_page;
 pub use json::JsonLines;
 pub use junit::junit;
+pub use ladder::{Frame, Ladder, Peer, Row, What};
 pub use markdown::markdown;
 pub use merge::{MergeError, check_together};
 pub use plan::plan_lines;

@@ -12,7 +12,7 @@ use crate::document::Document;
 use crate::html;
 use crate::link::target;
 use crate::text::{clean_line, count};
-use crate::{Record, requirements};
+use crate::{Ladder, Record, ladder, requirements};
 
 /// How it looks besides what all pages have.
 const STYLE: &str = "
@@ -67,7 +67,7 @@ fn page(record: &Record, directory: &Path) -> Markup {
         }
         script { (PreEscaped(SCRIPT)) }
     };
-    html::document(&title, STYLE, &body)
+    html::document(&title, &[STYLE, ladder::STYLE], &body)
 }
 
 fn head(record: &Record) -> Markup {
@@ -145,6 +145,7 @@ fn failure(
             p { (clean_line(&first.title)) }
             @if let Some(reason) = &first.reason { p { (clean_line(reason)) } }
             @for finding in findings { (html::finding(finding, directory)) }
+            (exchange(first, record))
             @if let Some(process) = &first.process { (html::process("implementation", process)) }
             (links(first, directory))
             p {
@@ -156,11 +157,30 @@ fn failure(
             @if !others.is_empty() {
                 details {
                     summary { "The same cause" }
-                    ul { @for other in others { li { code { (clean_line(&other.scenario)) } (links(other, directory)) } } }
+                    ul { @for other in others { li { (other_failure(other, record, directory)) } } }
                 }
             }
         }
     }
+}
+
+/// One that fails by a cause that was told.
+fn other_failure(other: &VerdictEvent, record: &Record, directory: &Path) -> Markup {
+    html! {
+        details {
+            summary { code { (clean_line(&other.scenario)) } }
+            (exchange(other, record))
+            (links(other, directory))
+        }
+    }
+}
+
+/// The ladder of a scenario.
+fn exchange(verdict: &VerdictEvent, record: &Record) -> Markup {
+    let capture = verdict.capture.as_deref();
+    let findings = record.findings_of(&verdict.scenario);
+    let ladder = capture.and_then(|capture| Ladder::of(capture, findings));
+    html! { @if let Some(ladder) = ladder { (ladder::drawn(&ladder)) } }
 }
 
 fn links(verdict: &VerdictEvent, directory: &Path) -> Markup {
@@ -328,6 +348,48 @@ mod tests {
         assert!(written(fixture::interrupted()).contains("Interrupted after 1 of 3 scenarios."));
         let begun = fixture::run().into_iter().take(1).collect();
         assert!(written(begun).contains("The run has not come to its end."));
+    }
+
+    /// A run whose failure has a capture.
+    fn with_capture() -> String {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden");
+        let capture =
+            golden.join("mediastream/3way/responder/a-lost-syn-ack-is-repeated-once.pcapng");
+        let mut events = fixture::run();
+        for event in &mut events {
+            if let Event::Verdict(verdict) = event {
+                verdict.capture = Some(capture.display().to_string());
+            }
+        }
+        written(events)
+    }
+
+    #[test]
+    fn what_did_not_pass_has_its_exchange_as_svg() {
+        let page = with_capture();
+        assert!(page.contains("SYN-ACK from B to A"), "{page}");
+        assert!(page.contains("0010  "), "its bytes");
+        assert!(page.contains("connection_id=3b6b5438-bc1a-4fc3-8938-d3759c1e1482"));
+    }
+
+    #[test]
+    fn every_element_is_closed_in_its_order() {
+        let page = with_capture();
+        const VOID: [&str; 6] = ["!DOCTYPE", "meta", "br", "input", "hr", "link"];
+        let mut open = Vec::new();
+        // Behind the styles, whose text has signs of its own, and before the script.
+        let body = page.split_once("<body>").unwrap().1;
+        let body = body.split_once("<script>").unwrap().0;
+        for tag in body.split('<').skip(1) {
+            let name = tag.split(['>', ' ', '\n']).next().unwrap();
+            match name.strip_prefix('/') {
+                Some(name) => assert_eq!(open.pop(), Some(name), "{tag}"),
+                None if VOID.contains(&name) => {}
+                None => open.push(name),
+            }
+        }
+        assert_eq!(open, Vec::<&str>::new());
+        assert!(body.matches("<svg").count() > 5);
     }
 
     #[test]

@@ -8,18 +8,17 @@ use std::time::Duration;
 use anstream::eprintln;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
-use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, Why};
-use shakedown_capture::{Capture, Datagram, Item};
-use shakedown_engine::quic::Filter;
-use shakedown_protocol::PROTOCOLS;
+use shakedown_capture::Datagram;
+use shakedown_capture::quic::Event;
+use shakedown_report::dissection::{Decoded, Heard, dissect, fields_in_words};
 use shakedown_report::hexdump::{ROW, row};
 use shakedown_report::text::{clean_line, count};
+use shakedown_report::{Ladder, StreamWord};
 
 use super::check::{key_log, open};
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
-use crate::quic_lines;
-use crate::quic_words::{Conversations, StreamWord};
+use crate::{quic_lines, reports};
 
 /// What a datagram of QUIC is called, as encrypted as it is.
 const QUIC: &str = "QUIC";
@@ -30,6 +29,7 @@ const QUIC: &str = "QUIC";
 Examples:
   shakedown dissect recording.pcapng
   shakedown dissect --keylog keys.txt proton.pcapng
+  shakedown dissect --ladder recording.pcapng
   shakedown dissect --hex recording.pcapng | less
   shakedown dissect --format json recording.pcapng")]
 pub(crate) struct Args {
@@ -40,6 +40,10 @@ pub(crate) struct Args {
     /// The bytes of each datagram too
     #[arg(long)]
     hex: bool,
+
+    /// Draw the exchange as a ladder instead: time down, peers across, frames by their names
+    #[arg(long, conflicts_with_all = ["hex", "format"])]
+    ladder: bool,
 
     /// Secrets of TLS sessions beside the capture, as `SSLKEYLOGFILE` has them, for QUIC
     #[arg(long, value_name = "FILE")]
@@ -64,63 +68,64 @@ impl Args {
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
         let mut out = anstream::stdout().lock();
         let source = open(&self.capture).map_err(|error| self.wrong(&error))?;
-        let mut capture = Capture::open(source).map_err(|error| self.wrong(&error))?;
-        let mut decoder = Decoder::new(Limits::default());
-        decoder.add_secrets(&key_log(self.keylog.as_deref())?, &mut |_| {});
-        let mut filter = Filter::default();
-        let mut words = Conversations::default();
-        let mut start = None;
-        loop {
-            let mut quic = String::new();
-            let mut newest = Quic::No;
-            let mut tell = |event: &Event<'_>| quic.push_str(&self.event(event, &mut words));
-            let datagram = match capture.next_item() {
-                Ok(Some(Item::Datagram(datagram))) => datagram,
-                Ok(Some(Item::KeyLog(key_log))) => {
-                    decoder.add_secrets(key_log, &mut tell);
-                    out.write_all(quic.as_bytes())?;
-                    continue;
-                }
-                Ok(None) => break,
-                Err(error) => {
-                    out.flush()?;
-                    return Err(self.wrong(&error));
-                }
-            };
-            let start = *start.get_or_insert(datagram.time);
-            if filter.passes(&datagram) {
-                newest = Quic::Yes;
-                decoder.datagram(&datagram, &mut |event| {
-                    if event.at.number == datagram.number {
-                        newest = newest.and(event);
-                    }
-                    tell(event);
-                });
+        let key_log = key_log(self.keylog.as_deref())?;
+        if self.ladder {
+            let ladder = Ladder::read(source, &key_log, &[]).map_err(|error| self.wrong(&error))?;
+            if ladder.is_empty() {
+                return Err(self.wrong(&"there is nothing in it to be drawn"));
             }
-            let decoded = decode(datagram.payload, newest);
-            let text = match self.format {
-                Format::Text => self.line(&datagram, decoded, start),
-                Format::Json => self.object(&datagram, decoded, start),
-            };
-            out.write_all(text.as_bytes())?;
-            out.write_all(quic.as_bytes())?;
+            out.write_all(ladder.text(reports::width()).as_bytes())?;
+            return Ok(Exit::Success);
         }
-        let mut rest = String::new();
-        decoder.finish(&mut |event| rest.push_str(&self.event(event, &mut words)));
-        out.write_all(rest.as_bytes())?;
+        let mut start = None;
+        // What QUIC says stands below the datagram that completes it.
+        let mut below = String::new();
+        let mut written = Ok(());
+        let read = dissect(source, &key_log, &mut |heard| {
+            let (first, then) = match heard {
+                Heard::Quic(event, meaning, said) => {
+                    below.push_str(&self.event(event, meaning, said));
+                    return true;
+                }
+                Heard::Datagram(datagram, decoded) => {
+                    let start = *start.get_or_insert(datagram.time);
+                    let text = match self.format {
+                        Format::Text => self.line(datagram, decoded, start),
+                        Format::Json => self.object(datagram, decoded, start),
+                    };
+                    (text, std::mem::take(&mut below))
+                }
+                Heard::Secrets => (String::new(), std::mem::take(&mut below)),
+                Heard::Comment(_) => return true,
+            };
+            let both = out.write_all(first.as_bytes());
+            written = both.and_then(|()| out.write_all(then.as_bytes()));
+            written.is_ok()
+        });
+        written?;
+        let read = match read {
+            Ok(read) => read,
+            Err(error) => {
+                out.flush()?;
+                return Err(self.wrong(&error));
+            }
+        };
+        out.write_all(below.as_bytes())?;
         out.flush()?;
-        if words.unread() > 0 {
-            let connections = count(words.unread() as u64, "connection");
+        if read.unread > 0 {
+            let connections = count(read.unread as u64, "connection");
             eprintln!(
                 "warning: no secrets in the capture for {connections} of QUIC; a key log file \
                  (--keylog) may have them"
             );
         }
-        if capture.statistics().datagrams == 0 {
-            let read = capture.statistics().to_string();
-            return Err(self.wrong(&format!("there is no UDP datagram in it: {read}")));
+        match read.statistics.datagrams {
+            0 => Err(self.wrong(&format!(
+                "there is no UDP datagram in it: {}",
+                read.statistics
+            ))),
+            _ => Ok(Exit::Success),
         }
-        Ok(Exit::Success)
     }
 
     fn wrong(&self, why: &dyn std::fmt::Display) -> Failure {
@@ -128,9 +133,7 @@ impl Args {
     }
 
     /// What a packet of QUIC says, below its datagram, and the words that it completes.
-    fn event(&self, event: &Event<'_>, words: &mut Conversations) -> String {
-        let said = words.hear(event);
-        let meaning = words.code(event);
+    fn event(&self, event: &Event<'_>, meaning: Option<&str>, said: Vec<StreamWord>) -> String {
         let mut lines = String::new();
         if let Some(text) = quic_lines::line(event, meaning) {
             let mut facts = Map::new();
@@ -167,7 +170,7 @@ impl Args {
 
     fn line(&self, datagram: &Datagram<'_>, decoded: Decoded, start: Duration) -> String {
         let decoded = match decoded {
-            Decoded::Frame(frame, fields) => named(frame, &fields),
+            Decoded::Frame(_, frame) => named(frame.frame, &frame.fields),
             Decoded::Quic => QUIC.to_owned(),
             Decoded::Malformed(error) => format!("malformed: {error}"),
             Decoded::Unknown => "unknown".to_owned(),
@@ -203,9 +206,9 @@ impl Args {
         });
         match decoded {
             Decoded::Quic => object["frame"] = json!(QUIC),
-            Decoded::Frame(frame, fields) => {
-                object["frame"] = json!(frame);
-                object["fields"] = Value::Object(fields);
+            Decoded::Frame(_, described) => {
+                object["frame"] = json!(described.frame);
+                object["fields"] = Value::Object(described.fields);
             }
             Decoded::Malformed(error) => object["error"] = json!(error),
             Decoded::Unknown => object["frame"] = Value::Null,
@@ -214,64 +217,6 @@ impl Args {
             object["bytes"] = json!(hex::encode(datagram.payload));
         }
         format!("{object}\n")
-    }
-}
-
-enum Decoded {
-    Frame(&'static str, Map<String, Value>),
-    Quic,
-    Malformed(String),
-    Unknown,
-}
-
-/// Whether a datagram is QUIC.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Quic {
-    No,
-    /// It is between addresses that speak QUIC, but of no connection that is known.
-    Maybe,
-    Yes,
-}
-
-impl Quic {
-    const fn and(self, event: &Event<'_>) -> Self {
-        let EventKind::Unreadable(unreadable) = event.kind else {
-            return self;
-        };
-        match unreadable.why {
-            Why::NotQuic => Self::No,
-            Why::UnknownConnection => Self::Maybe,
-            Why::NoSecrets
-            | Why::NoHandshake
-            | Why::UnsupportedSuite(_)
-            | Why::CannotDecrypt
-            | Why::Cut
-            | Why::OtherVersion(_)
-            | Why::EarlyDataRejected => self,
-        }
-    }
-}
-
-/// The first protocol over datagrams that knows the form decides.
-fn decode(payload: &[u8], quic: Quic) -> Decoded {
-    if quic == Quic::Yes {
-        return Decoded::Quic;
-    }
-    let mut malformed = None;
-    for protocol in PROTOCOLS {
-        if protocol.transport.is_some() {
-            continue;
-        }
-        match protocol.vocabulary.decode(payload) {
-            Ok(Some(described)) => return Decoded::Frame(described.frame, described.fields),
-            Ok(None) => {}
-            Err(error) => malformed = malformed.or(Some(error.to_string())),
-        }
-    }
-    match (malformed, quic) {
-        (Some(error), _) => Decoded::Malformed(error),
-        (None, Quic::Maybe | Quic::Yes) => Decoded::Quic,
-        (None, Quic::No) => Decoded::Unknown,
     }
 }
 
@@ -298,22 +243,9 @@ fn told(said: StreamWord) -> (String, Map<String, Value>) {
 
 /// A frame with its fields.
 fn named(frame: &str, fields: &Map<String, Value>) -> String {
-    let fields = fields.iter();
-    fields.fold(frame.to_owned(), |text, (name, value)| {
-        text + &format!(" {name}={}", short(value))
-    })
-}
-
-/// A value in a few characters; text without quotes where it needs none.
-fn short(value: &Value) -> String {
-    match value {
-        Value::String(text) if !text.is_empty() && !text.contains([' ', '"']) => text.clone(),
-        Value::Object(object) => match object.iter().next() {
-            Some((key, Value::Number(number))) if object.len() == 1 => format!("{key}({number})"),
-            _ => value.to_string(),
-        },
-        _ => value.to_string(),
-    }
+    format!("{frame} {}", fields_in_words(fields))
+        .trim_end()
+        .to_owned()
 }
 
 fn dump(text: &mut String, payload: &[u8]) {

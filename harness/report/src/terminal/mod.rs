@@ -6,7 +6,7 @@ mod load;
 mod parts;
 mod progress;
 mod report;
-mod style;
+pub(crate) mod style;
 mod tables;
 
 use std::io::{self, Write};

@@ -15,11 +15,11 @@ const MOST_STREAMS: usize = 64;
 
 /// What one end says on one stream.
 #[derive(Debug)]
-pub(crate) struct StreamWord {
-    pub(crate) stream: u64,
-    pub(crate) by: Role,
+pub struct StreamWord {
+    pub stream: u64,
+    pub by: Role,
     /// A word, or why its bytes are none.
-    pub(crate) word: Result<Described, String>,
+    pub word: Result<Described, String>,
 }
 
 /// Follows the streams of all connections that agreed on a protocol that is known.

@@ -1,0 +1,451 @@
+//! From a capture to a ladder.
+
+use std::collections::BTreeMap;
+use std::io::Read;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use serde_json::{Map, Value};
+use shakedown_capture::quic::{At, CloseCode, Event, EventKind, Why, protocols};
+use shakedown_capture::{CaptureError, Datagram};
+use shakedown_engine::event::FindingEvent;
+
+use super::{Frame, Ladder, Peer, Row, What};
+use crate::StreamWord;
+use crate::dissection::{Decoded, Heard, dissect, value_in_words};
+use crate::requirements;
+use crate::text::{clean_line, fit};
+
+/// Frames alike that follow each other faster than this, in seconds, are folded.
+const SOON: f64 = 0.25;
+/// So many of them.
+const ALIKE: usize = 4;
+/// Rows of a ladder, so that memory stays bounded.
+const MOST_ROWS: usize = 20_000;
+/// Bytes that are kept of a frame.
+const MOST_BYTES: usize = 64;
+/// Columns of a field, and of what a step says.
+const MOST_WORDS: usize = 600;
+/// Columns of a value that is not cut in a line, and of one that is.
+const LONG: usize = 16;
+const SHORT: usize = 9;
+
+impl Ladder {
+    /// Draws a capture, with the secrets in it and those of a key log, which may be empty. Findings that are
+    /// given stand at their packet or time; without any, those that comments in the capture tell do. What is
+    /// damaged is drawn up to there, and says so.
+    ///
+    /// # Errors
+    /// [`CaptureError`] if nothing of it can be read.
+    pub fn read<R: Read>(
+        source: R,
+        key_log: &[u8],
+        findings: &[&FindingEvent],
+    ) -> Result<Self, CaptureError> {
+        let mut reader = Reader::default();
+        for finding in findings {
+            let known = finding.packet.map(|packet| (packet, told(finding)));
+            if let Some((packet, text)) = known {
+                reader.findings.entry(packet).or_default().push(text);
+            }
+        }
+        reader.believes_comments = findings.is_empty();
+        let read = dissect(source, key_log, &mut |heard| reader.hear(heard));
+        match read {
+            Err(error) if reader.start.is_none() => return Err(error),
+            Err(error) => reader.ladder.notes.push(error.to_string()),
+            Ok(read) if read.unread > 0 => {
+                let note = "some of it is encrypted, and its secrets are not in the capture";
+                reader.ladder.notes.push(note.to_owned());
+            }
+            Ok(_) => {}
+        }
+        reader.fold();
+        let missed = findings.iter().filter(|finding| finding.packet.is_none());
+        for finding in missed {
+            let mut row = Row::new(finding.time, None, What::Missed);
+            row.findings.push(told(finding));
+            reader.ladder.rows.push(row);
+        }
+        reader.ladder.rows.sort_by(|a, b| a.time.total_cmp(&b.time));
+        Ok(reader.ladder)
+    }
+}
+
+/// A finding in a sentence.
+fn told(finding: &FindingEvent) -> String {
+    let step = finding.step.as_ref();
+    let step = step.map_or(String::new(), |step| format!(", step {step}"));
+    clean_line(&format!(
+        "{} {}{step}: {}",
+        finding.requirement, finding.level, finding.message
+    ))
+}
+
+/// A frame in words.
+struct Words {
+    name: String,
+    /// The fields that tell something, in a line; long values are cut.
+    telling: String,
+    all: Vec<String>,
+}
+
+impl Words {
+    /// Of a frame that has no fields, but something to say.
+    fn plain(name: &str, text: String) -> Self {
+        let text = fit(&clean_line(&text), MOST_WORDS);
+        Self {
+            name: clean_line(name),
+            all: Some(text.clone())
+                .filter(|text| !text.is_empty())
+                .into_iter()
+                .collect(),
+            telling: text,
+        }
+    }
+
+    fn new(name: &str, fields: &Map<String, Value>, tells: impl Fn(&str) -> bool) -> Self {
+        let mut words = Self::plain(name, String::new());
+        for (name, value) in fields {
+            let field = format!("{name}={}", value_in_words(value));
+            match tells(name) {
+                true => words.add(field),
+                false => words.all.push(clean_line(&field)),
+            }
+        }
+        words
+    }
+
+    /// A field that tells something.
+    fn add(&mut self, field: String) {
+        let field = fit(&clean_line(&field), MOST_WORDS);
+        let (name, value) = field.split_once('=').unwrap_or(("", &field));
+        let value = match value.chars().count() {
+            0..=LONG => value.to_owned(),
+            _ => fit(value, SHORT),
+        };
+        let gap = if self.telling.is_empty() { "" } else { " " };
+        let sign = if name.is_empty() { "" } else { "=" };
+        self.telling += &format!("{gap}{name}{sign}{value}");
+        self.all.push(field);
+    }
+}
+
+#[derive(Default)]
+struct Reader {
+    ladder: Ladder,
+    /// Those that name a packet, by its number.
+    findings: BTreeMap<u64, Vec<String>>,
+    /// Whether what comments call broken is.
+    believes_comments: bool,
+    start: Option<Duration>,
+    /// The peer that plays a scenario, once a comment showed it.
+    scripted: Option<usize>,
+    /// The newest datagram: its time, number and way.
+    newest: Option<(f64, u64, [usize; 2])>,
+    is_full: bool,
+}
+
+impl Reader {
+    fn hear(&mut self, heard: Heard<'_>) -> bool {
+        match heard {
+            Heard::Quic(event, meaning, said) => self.quic(event, meaning, said),
+            Heard::Datagram(datagram, decoded) => self.datagram(datagram, decoded),
+            Heard::Comment(comment) => self.comment(&clean_line(comment)),
+            Heard::Secrets => {}
+        }
+        if self.ladder.rows.len() >= MOST_ROWS && !self.is_full {
+            self.is_full = true;
+            let note = format!("only the first {MOST_ROWS} lines are drawn");
+            self.ladder.notes.push(note);
+        }
+        !self.is_full
+    }
+
+    fn datagram(&mut self, datagram: &Datagram<'_>, decoded: Decoded) {
+        let way = [datagram.source, datagram.destination].map(|address| self.place(address));
+        let time = self.seconds(datagram.time);
+        self.newest = Some((time, datagram.number, way));
+        let words = match decoded {
+            Decoded::Frame(protocol, frame) => {
+                let tells = |name: &str| protocol.vocabulary.tells(&frame, name);
+                Words::new(frame.frame, &frame.fields, tells)
+            }
+            Decoded::Malformed(error) => Words::plain("malformed", error),
+            Decoded::Unknown => Words::plain("unknown", format!("{} bytes", datagram.length)),
+            // What it says was said before. One that says nothing is drawn where somebody looks at it.
+            Decoded::Quic => {
+                if self.findings.contains_key(&datagram.number) {
+                    self.row_of_newest();
+                }
+                return;
+            }
+        };
+        self.frame(time, datagram.number, way, words, datagram.payload);
+    }
+
+    fn quic(&mut self, event: &Event<'_>, meaning: Option<&str>, said: Vec<StreamWord>) {
+        if let EventKind::ConnectionOpened { client, server, .. } = event.kind {
+            for (address, is) in [(client, "client"), (server, "server")] {
+                let place = self.place(address);
+                self.ladder.peers[place].is.get_or_insert(is);
+            }
+        }
+        let At {
+            number,
+            time,
+            source,
+            destination,
+        } = event.at;
+        let time = self.seconds(time);
+        let way = [source, destination].map(|address| self.place(address));
+        let bytes = match event.kind {
+            EventKind::StreamBytes { bytes, .. } | EventKind::DatagramFrame { bytes, .. } => bytes,
+            _ => &[],
+        };
+        if said.is_empty()
+            && let Some(words) = in_words(event.kind, meaning)
+        {
+            let (name, fields) = words;
+            self.frame(time, number, way, Words::plain(name, fields), bytes);
+        }
+        for StreamWord { stream, word, .. } in said {
+            let mut words = match word {
+                Ok(word) => Words::new(word.frame, &word.fields, |_| true),
+                Err(error) => Words::plain("malformed", error),
+            };
+            words.add(format!("stream={stream}"));
+            self.frame(time, number, way, words, bytes);
+        }
+    }
+
+    fn frame(
+        &mut self,
+        time: f64,
+        packet: u64,
+        [from, to]: [usize; 2],
+        words: Words,
+        bytes: &[u8],
+    ) {
+        self.fold();
+        let frame = Frame {
+            from,
+            to,
+            name: words.name,
+            fields: words.telling,
+            all: words.all,
+            bytes: bytes[..bytes.len().min(MOST_BYTES)].to_vec(),
+            lost: false,
+            count: 1,
+            lasts: 0.0,
+        };
+        let mut row = Row::new(time, Some(packet), What::Frame(frame));
+        row.findings = self.findings.remove(&packet).unwrap_or_default();
+        self.ladder.rows.push(row);
+    }
+
+    /// The row of the newest datagram, which is made if it has none.
+    fn row_of_newest(&mut self) -> Option<&mut Row> {
+        let (time, packet, way) = self.newest?;
+        if self.ladder.rows.last().and_then(|row| row.packet) != Some(packet) {
+            self.frame(time, packet, way, Words::plain("QUIC", String::new()), &[]);
+        }
+        self.ladder.rows.last_mut()
+    }
+
+    /// What a step or a finding says of the newest datagram.
+    fn comment(&mut self, comment: &str) {
+        let Some((time, packet, [from, to])) = self.newest else {
+            return;
+        };
+        let step = comment.strip_prefix("step ");
+        let step = step
+            .and_then(|step| step.split_once(' '))
+            .map(|(_, step)| step);
+        match step.and_then(|step| step.split_once(": ")) {
+            Some(("lose", lost)) => {
+                let way = match self.scripted {
+                    Some(scripted) if scripted == from => [from, to],
+                    Some(_) | None => [to, from],
+                };
+                let lost = lost.strip_prefix("lost ").unwrap_or(lost);
+                let (name, fields) = lost.split_once(' ').unwrap_or((lost, ""));
+                let mut words = Words::plain(name, String::new());
+                fields
+                    .split(' ')
+                    .for_each(|field| words.add(field.replace('"', "")));
+                self.frame(time, packet, way, words, &[]);
+                if let Some(Row {
+                    packet,
+                    what: What::Frame(frame),
+                    ..
+                }) = self.ladder.rows.last_mut()
+                {
+                    *packet = None;
+                    frame.lost = true;
+                }
+                return;
+            }
+            Some(("send" | "send_raw" | "mutate", _)) => self.plays(from, to),
+            Some(("expect", _)) => self.plays(to, from),
+            Some(_) | None => {}
+        }
+        let is_broken = match step {
+            Some(step) => step.contains(": FAILED "),
+            None => {
+                let id = comment.split_once(": ").map(|(id, _)| id);
+                id.is_some_and(|id| requirements::find(id).is_some())
+            }
+        };
+        let believed = self.believes_comments;
+        let Some(row) = self.row_of_newest() else {
+            return;
+        };
+        let text = fit(comment, MOST_WORDS);
+        match is_broken {
+            true if believed => row.findings.push(text),
+            true => {}
+            false => row.steps.push(text),
+        }
+    }
+
+    fn plays(&mut self, scripted: usize, implementation: usize) {
+        if self.scripted.is_none() && scripted != implementation {
+            self.scripted = Some(scripted);
+            self.ladder.peers[scripted].is = Some("scripted peer");
+            self.ladder.peers[implementation].is = Some("implementation");
+        }
+    }
+
+    /// Folds the newest row into those before if they are alike.
+    fn fold(&mut self) {
+        let rows = &mut self.ladder.rows;
+        let Some((newest, before)) = rows.split_last() else {
+            return;
+        };
+        let Some(last) = before.last() else {
+            return;
+        };
+        let many = matches!(&last.what, What::Frame(frame) if frame.count > 1);
+        let alike = match many {
+            true => 1,
+            false => ALIKE - 1,
+        };
+        let start = before.len().saturating_sub(alike);
+        let run = &rows[start..];
+        if run.len() <= alike || !run.windows(2).all(|two| are_alike(&two[0], &two[1])) {
+            return;
+        }
+        let (end, packets) = (newest.time, run.len() as u64 - 1);
+        let steps: Vec<String> = run[1..].iter().flat_map(|row| row.steps.clone()).collect();
+        rows.truncate(start + 1);
+        if let Some(Row {
+            time,
+            what: What::Frame(frame),
+            steps: told,
+            ..
+        }) = rows.last_mut()
+        {
+            frame.count += packets;
+            frame.lasts = end - *time;
+            told.extend(steps);
+            told.truncate(ALIKE);
+        }
+    }
+
+    fn place(&mut self, address: SocketAddr) -> usize {
+        let peers = &mut self.ladder.peers;
+        if let Some(known) = peers.iter().position(|peer| peer.address == address) {
+            return known;
+        }
+        if peers.len() < Ladder::MOST_PEERS {
+            peers.push(Peer {
+                address,
+                is: None,
+                and_others: false,
+            });
+        } else if let Some(last) = peers.last_mut() {
+            last.and_others = true;
+        }
+        peers.len() - 1
+    }
+
+    /// Seconds from the first datagram, which may be later if the capture's clock stepped back.
+    fn seconds(&mut self, time: Duration) -> f64 {
+        let start = *self.start.get_or_insert(time);
+        time.as_secs_f64() - start.as_secs_f64()
+    }
+}
+
+/// Whether `next` can be folded into `row`.
+fn are_alike(row: &Row, next: &Row) -> bool {
+    let (What::Frame(frame), What::Frame(other)) = (&row.what, &next.what) else {
+        return false;
+    };
+    row.findings.is_empty()
+        && next.findings.is_empty()
+        && (frame.from, frame.to, &frame.name, frame.lost)
+            == (other.from, other.to, &other.name, other.lost)
+        && next.time - (row.time + frame.lasts) < SOON
+}
+
+/// What QUIC itself says, as the name and fields of a frame; `None` for what stands in a packet besides, such as
+/// acknowledgements.
+fn in_words(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str, String)> {
+    Some(match kind {
+        EventKind::ClientHello { alpn, .. } => {
+            let offered = alpn.into_iter().flat_map(protocols);
+            let offered: Vec<_> = offered.map(String::from_utf8_lossy).collect();
+            ("ClientHello", offered.join(" "))
+        }
+        EventKind::ServerHandshake { alpn, .. } => {
+            let alpn = alpn.map(String::from_utf8_lossy);
+            ("ServerHello", alpn.unwrap_or_default().into_owned())
+        }
+        EventKind::Retry => ("Retry", String::new()),
+        EventKind::VersionNegotiation { .. } => ("Version Negotiation", String::new()),
+        EventKind::AddressChanged { from, to, .. } => ("moved", format!("from {from} to {to}")),
+        EventKind::StreamBytes { stream, bytes, .. } => {
+            ("STREAM", format!("stream={stream} {} bytes", bytes.len()))
+        }
+        EventKind::StreamFin { stream, .. } => ("FIN", format!("stream={stream}")),
+        EventKind::StreamReset { stream, code, .. } => {
+            ("RESET_STREAM", format!("stream={stream} code={code}"))
+        }
+        EventKind::StopSending { stream, code, .. } => {
+            ("STOP_SENDING", format!("stream={stream} code={code}"))
+        }
+        EventKind::StreamLost { stream, offset, .. } => (
+            "STREAM",
+            format!("stream={stream} cannot be told from {offset} on"),
+        ),
+        EventKind::DatagramFrame { bytes, .. } => ("DATAGRAM", format!("{} bytes", bytes.len())),
+        EventKind::ConnectionClosed { code, reason, .. } => {
+            let code = match code {
+                CloseCode::Application { code } => format!("code={code}"),
+                CloseCode::Transport { code, .. } => format!("code={code:#x} of QUIC"),
+            };
+            let reason = String::from_utf8_lossy(reason);
+            let words = [code.as_str(), meaning.unwrap_or_default(), &reason].into_iter();
+            let words: Vec<_> = words.filter(|words| !words.is_empty()).collect();
+            ("CONNECTION_CLOSE", words.join(" "))
+        }
+        EventKind::StatelessReset { .. } => ("stateless reset", String::new()),
+        EventKind::Malformed { error, .. } => ("malformed", error.to_string()),
+        EventKind::UnknownFrame { frame_type, .. } => {
+            ("unknown frame", format!("type={frame_type:#x}"))
+        }
+        EventKind::Unreadable(unreadable) if unreadable.why != Why::NotQuic => {
+            ("encrypted", String::new())
+        }
+        EventKind::ConnectionOpened { .. }
+        | EventKind::CipherSuite(_)
+        | EventKind::HandshakeDone
+        | EventKind::KeyUpdated { .. }
+        | EventKind::StreamOpened { .. }
+        | EventKind::Flow { .. }
+        | EventKind::Packet(_)
+        | EventKind::Unreadable(_)
+        | EventKind::Forgotten => return None,
+    })
+}

@@ -1,0 +1,125 @@
+//! Ladders of golden captures, in columns.
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_types,
+    clippy::disallowed_methods,
+    reason = "tests may fail so, and read files"
+)]
+
+use std::fs::{self, File};
+use std::path::Path;
+
+use shakedown_engine::event::FindingEvent;
+use shakedown_report::{Ladder, What};
+
+fn golden(capture: &str) -> File {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden");
+    File::open(golden.join(capture)).unwrap()
+}
+
+fn ladder(capture: &str) -> Ladder {
+    Ladder::read(golden(capture), &[], &[]).unwrap()
+}
+
+fn finding(packet: Option<u64>, time: f64) -> FindingEvent {
+    FindingEvent {
+        requirement: "MS-H-03".to_owned(),
+        level: "SHOULD".to_owned(),
+        scenario: None,
+        capture: None,
+        packet,
+        time,
+        message: "expected SYN within 675 ms (tolerance added), got nothing".to_owned(),
+        expected: String::new(),
+        got: String::new(),
+        step: Some("2".to_owned()),
+        bytes: None,
+        field: None,
+        waived: None,
+        advisory: false,
+        off: None,
+    }
+}
+
+const LOST: &str = "mediastream/3way/initiator/a-lost-syn-ack-makes-it-send-its-syn-again.pcapng";
+const PULL: &str = "proton/pull/server/pipelined-requests-get-an-item-each.pcapng";
+const FOUR: &str = "darktower/mc,mh/server/who-has-not-subscribed-gets-nothing.pcapng";
+
+#[test]
+fn a_lost_frame_is_crossed_and_media_are_folded_in_60_columns() {
+    insta::assert_snapshot!(ladder(LOST).plain(60));
+}
+
+#[test]
+fn frames_inside_quic_stand_under_their_names_in_60_columns() {
+    insta::assert_snapshot!(ladder(PULL).plain(60));
+}
+
+#[test]
+fn four_peers_of_a_meeting_stand_side_by_side() {
+    insta::assert_snapshot!(ladder(FOUR).shortened(30).plain(100));
+}
+
+#[test]
+fn what_was_missed_stands_at_its_time_and_what_is_wrong_at_its_packet() {
+    let (missed, broken) = (finding(None, 0.25), finding(Some(20), 0.9));
+    let ladder = Ladder::read(golden(LOST), &[], &[&missed, &broken]).unwrap();
+    insta::assert_snapshot!(ladder.plain(60));
+}
+
+#[test]
+fn colours_mark_what_is_wrong_and_take_no_columns() {
+    let broken = finding(Some(1), 0.0);
+    let ladder = Ladder::read(golden(LOST), &[], &[&broken]).unwrap();
+    let (coloured, plain) = (ladder.text(60), ladder.plain(60));
+    assert_eq!(console::strip_ansi_codes(&coloured), plain);
+    let red = |text: &str| text.matches("\u{1b}[31m").count();
+    assert_eq!(red(coloured.lines().nth(3).unwrap()), 1);
+    assert_eq!(red(coloured.lines().last().unwrap()), 0);
+}
+
+#[test]
+fn no_line_of_any_golden_capture_is_wider_than_the_terminal() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden");
+    let mut drawn = 0;
+    for protocol in [
+        "mediastream/3way/responder",
+        "proton/pull/server",
+        "darktower/mc/client",
+    ] {
+        for entry in fs::read_dir(folder.join(protocol)).unwrap() {
+            let capture = File::open(entry.unwrap().path()).unwrap();
+            let ladder = Ladder::read(capture, &[], &[]).unwrap();
+            for width in [60, 100] {
+                for line in ladder.plain(width).lines() {
+                    let columns = console::measure_text_width(line);
+                    assert!(columns <= width, "{columns}: {line}");
+                }
+            }
+            drawn += 1;
+        }
+    }
+    assert!(drawn > 100, "{drawn}");
+}
+
+#[test]
+fn a_shortened_ladder_keeps_its_ends_and_what_is_around_findings() {
+    let four = ladder(FOUR);
+    let marked = finding(Some(26), 0.2022);
+    let whole = Ladder::read(golden(FOUR), &[], &[&marked]).unwrap();
+    let short = whole.clone().shortened(20);
+    let frames = short
+        .rows
+        .iter()
+        .filter(|row| matches!(row.what, What::Frame(_)));
+    assert_eq!(frames.count(), 20);
+    let left_out = short.rows.iter().map(|row| match row.what {
+        What::Gap(rows) => rows,
+        What::Frame(_) | What::Missed => 1,
+    });
+    assert_eq!(left_out.sum::<usize>(), whole.rows.len());
+    assert_eq!(short.rows.first(), whole.rows.first());
+    assert_eq!(short.rows.last(), whole.rows.last());
+    assert!(short.rows.iter().any(|row| row.packet == Some(26)));
+    assert_eq!(four.clone().shortened(1_000), four);
+}
