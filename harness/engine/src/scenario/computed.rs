@@ -2,12 +2,14 @@ use super::token;
 use serde_json::{Number, Value, json};
 use shakedown_protocol::hex;
 
-/// The name of the time of day in whole seconds since 1970 at which a scenario begins.
+/// The name of the time of day in whole seconds since 1970 at which a step begins.
 pub(crate) const NOW: &str = "now";
 /// The key of texts that are put together: `{"join": ["Bearer ", "$token"]}`.
 pub(crate) const JOIN: &str = "join";
 /// The key of a JSON Web Token: see [`token`](super::token).
 pub(crate) const JWT: &str = "jwt";
+/// The key of a token that must be such: see [`token`](crate::script::token).
+pub(crate) const IS_JWT: &str = "is_jwt";
 /// The key of a number that is added up: `{"sum": ["$rate", 1]}`.
 pub(crate) const SUM: &str = "sum";
 /// The key of a text less its last character: `{"shorter": "$id"}`.

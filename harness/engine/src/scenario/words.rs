@@ -4,6 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
+use crate::script::matcher;
 
 /// A step in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -92,7 +93,7 @@ pub(crate) fn wanted(value: &Value) -> String {
         Some(("present", Value::Bool(false))) => "absent".to_owned(),
         Some(_) | None => match value {
             Value::String(text) if text.starts_with('$') => text.clone(),
-            other => short(&other.to_string()),
+            other => short(&matcher::shown(other).to_string()),
         },
     }
 }

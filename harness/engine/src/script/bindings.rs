@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use indexmap::IndexMap;
 use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
@@ -25,8 +27,7 @@ impl Bindings {
         let seed = environment.seed ^ fingerprint(&scenario.id);
         let mut random = ChaCha8Rng::seed_from_u64(seed);
         let mut bindings = Self::default();
-        let now = environment.epoch.as_secs().into();
-        bindings.given.insert(NOW.to_owned(), now);
+        bindings.tell_time(environment.epoch);
         for given in environment.protocol.values {
             let own = serde_json::from_str(given.reference).unwrap_or_default();
             let value = environment.values.get(given.name).cloned();
@@ -50,6 +51,11 @@ impl Bindings {
 
     pub(crate) fn set(&mut self, name: &str, value: Value) {
         self.own.insert(name.to_owned(), value);
+    }
+
+    /// A step begins at this time since 1970: `$now`.
+    pub(crate) fn tell_time(&mut self, at: Duration) {
+        self.given.insert(NOW.to_owned(), at.as_secs().into());
     }
 
     /// The scenario's own.

@@ -1,11 +1,14 @@
 //! What a field must be: a value, or an object with one of the keys `not`, `any_of`, `at_least`,
-//! `at_most`, `empty`, `present`, `rfc3339`. Members of an object and elements of a list may be such themselves; members that
-//! are not named may be anything.
+//! `at_most`, `empty`, `present`, `rfc3339`, `starts_with`, `in_any_order`, `is_jwt`. Members of an object and
+//! elements of a list may be such themselves; members that are not named may be anything.
 
 use serde_json::{Map, Value};
 use shakedown_protocol::vocabulary::Vocabulary;
 use time::OffsetDateTime;
 use time::format_description::well_known::Rfc3339;
+
+use super::token;
+use crate::scenario::IS_JWT;
 
 /// Decides whether `got`, a field's value (`None` if the frame does not have it), is what
 /// `wanted` says. Bindings are resolved already.
@@ -30,6 +33,18 @@ pub(crate) fn matches(
         ("empty", Value::Bool(wanted)) => is_empty(got) == *wanted,
         ("present", Value::Bool(wanted)) => got.is_some_and(|got| !got.is_null()) == *wanted,
         ("rfc3339", Value::Array(bounds)) => is_within(bounds, got),
+        ("starts_with", Value::String(start)) => {
+            let text = got.and_then(Value::as_str);
+            text.is_some_and(|text| text.starts_with(start))
+        }
+        ("in_any_order", Value::Array(wanted)) => match got {
+            Some(Value::Array(got)) => {
+                let got: Vec<&Value> = got.iter().collect();
+                wanted.len() == got.len() && in_any_order(wanted, &got, canonical)
+            }
+            Some(_) | None => false,
+        },
+        (IS_JWT, wanted) => token::check(wanted, got).is_ok(),
         _ => equal(wanted, got, canonical) || got.is_some_and(|got| within(wanted, got, canonical)),
     }
 }
@@ -45,6 +60,65 @@ fn is_within(bounds: &[Value], got: Option<&Value>) -> bool {
             bounds.is_some_and(|(from, to)| (from..=to).contains(&time))
         }
         (_, _) => false,
+    }
+}
+
+/// Whether each of `wanted` is met by another element of `got`, of which there are as many.
+fn in_any_order(
+    wanted: &[Value],
+    got: &[&Value],
+    canonical: &dyn Fn(&Value) -> Option<Value>,
+) -> bool {
+    let Some((first, rest)) = wanted.split_first() else {
+        return true;
+    };
+    (0..got.len()).any(|place| {
+        let mut others = got.to_vec();
+        let one = others.swap_remove(place);
+        matches(first, Some(one), canonical) && in_any_order(rest, &others, canonical)
+    })
+}
+
+/// What tells more of what came instead of `wanted` than its bytes: what a token says that is not as it must be.
+pub(crate) fn remark(wanted: &Value, got: &Value) -> Option<String> {
+    match (wanted, got) {
+        (Value::Object(wanted), Value::Object(got)) => wanted.iter().find_map(|(name, wanted)| {
+            let got = got.get(name);
+            match single(wanted) {
+                Some((IS_JWT, wanted)) => {
+                    let why = token::check(wanted, got).err()?;
+                    Some(format!("`{name}` {why}"))
+                }
+                Some(_) | None => remark(wanted, got?),
+            }
+        }),
+        (Value::Array(wanted), Value::Array(got)) => {
+            let mut pairs = wanted.iter().zip(got);
+            pairs.find_map(|(wanted, got)| remark(wanted, got))
+        }
+        _ => None,
+    }
+}
+
+/// The same for people, who need not read the secret of a token.
+pub(crate) fn shown(wanted: &Value) -> Value {
+    match wanted {
+        Value::Object(members) => {
+            let members = members.iter().map(|(name, value)| {
+                let value = match (name.as_str(), value) {
+                    (IS_JWT, Value::Object(token)) => {
+                        let mut token = token.clone();
+                        token.remove("secret");
+                        shown(&Value::Object(token))
+                    }
+                    _ => shown(value),
+                };
+                (name.clone(), value)
+            });
+            Value::Object(members.collect())
+        }
+        Value::Array(items) => items.iter().map(shown).collect(),
+        Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => wanted.clone(),
     }
 }
 
@@ -80,7 +154,7 @@ pub(crate) fn canonical(
 /// What is wanted, in words.
 pub(crate) fn phrase(wanted: &Value) -> String {
     let Some((key, argument)) = single(wanted) else {
-        return super::describe::value(wanted);
+        return super::describe::value(&shown(wanted));
     };
     match (key, argument) {
         ("not", value) => format!("not {}", phrase(value)),
@@ -100,7 +174,9 @@ pub(crate) fn phrase(wanted: &Value) -> String {
             let times = times.filter_map(|time| time.format(&Rfc3339).ok());
             format!("a time from {}", times.collect::<Vec<_>>().join(" to "))
         }
-        _ => super::describe::value(wanted),
+        ("starts_with", start) => format!("a text that starts with {start}"),
+        ("in_any_order", list) => format!("{} in any order", super::describe::value(&shown(list))),
+        _ => super::describe::value(&shown(wanted)),
     }
 }
 
@@ -160,6 +236,38 @@ mod tests {
         assert_eq!(
             phrase,
             "a time from 2027-01-15T08:00:00Z to 2027-01-15T08:01:00Z"
+        );
+    }
+
+    #[rstest]
+    #[case::as_they_stand(json!([{ "a": 1 }, { "a": 2 }]), true)]
+    #[case::the_other_way_round(json!([{ "a": 2, "b": 0 }, { "a": 1 }]), true)]
+    #[case::one_twice(json!([{ "a": 1 }, { "a": 1 }]), false)]
+    #[case::one_too_many(json!([{ "a": 1 }, { "a": 2 }, { "a": 3 }]), false)]
+    #[case::one_too_few(json!([{ "a": 1 }]), false)]
+    #[case::no_list(json!({ "a": 1 }), false)]
+    fn elements_in_any_order_are_each_met_by_another(#[case] got: Value, #[case] is_met: bool) {
+        let wanted = json!({ "in_any_order": [{ "a": { "at_least": 1 } }, { "a": 2 }] });
+        assert_eq!(matches(&wanted, Some(&got), &|_| None), is_met);
+        assert!(!matches(&wanted, None, &|_| None));
+    }
+
+    #[test]
+    fn a_text_starts_as_it_must() {
+        let wanted = json!({ "starts_with": "https://" });
+        let starts = |got: Value| matches(&wanted, Some(&got), &|_| None);
+        assert!(starts(json!("https://a")));
+        assert!(!starts(json!("http://a")) && !starts(json!(7)));
+    }
+
+    #[test]
+    fn who_reads_what_was_wanted_does_not_read_the_secret() {
+        let wanted =
+            json!({ "a": [{ "is_jwt": { "secret": "s3cret", "claims": { "sub": "a" } } }] });
+        let phrase = phrase(&wanted);
+        assert!(
+            phrase.contains("sub") && !phrase.contains("s3cret"),
+            "{phrase}"
         );
     }
 }

@@ -76,6 +76,7 @@ mod play;
 mod program;
 pub(crate) mod send;
 pub(crate) mod streams;
+pub(crate) mod token;
 pub(crate) mod wait;
 mod waiting;
 pub(crate) mod window;

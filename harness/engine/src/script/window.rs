@@ -14,6 +14,8 @@ const GRACE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) start: Duration,
+    /// What comes before this is too early; 0 if nothing is. Over streams that may be before the step began:
+    /// `after` 0 s wants it not to come before what completed the step before.
     pub(crate) lower: Duration,
     pub(crate) upper: Duration,
     /// What the spans were, without tolerance.
@@ -38,39 +40,45 @@ impl Window {
         let environment = &context.environment;
         let length = |span| (resolve(span, environment), stretch(span, environment));
         let after = match (after, environment.protocol.transport) {
-            (None, _) => (start, Duration::ZERO, GRACE),
-            (Some(span), None) => (context.due.min(start), resolve(span, environment), GRACE),
+            (None, _) => None,
+            (Some(span), None) => Some((context.due.min(start), resolve(span, environment), GRACE)),
             // What a side of a connection saw last, and when, is known to a share only.
             (Some(span), Some(_)) => {
                 let (after, slack) = length(span);
-                (start, after, slack)
+                Some((start, after, slack))
             }
         };
-        Self::between(start, after, length(within), context)
+        let mut window = Self::between(start, after, length(within), context);
+        // Over datagrams what came before the step began is as good as any.
+        if environment.protocol.transport.is_none() && window.lower <= start {
+            window.lower = Duration::ZERO;
+        }
+        window
     }
 
     /// The window for what is made of many intervals, such as the frames of a stream.
     pub(crate) fn of_many(start: Duration, within: Duration, context: &Context) -> Self {
         let slack = context.environment.timing.tolerance().of_many(within);
         let within = (within, slack.saturating_add(GRACE));
-        Self::between(start, (start, Duration::ZERO, GRACE), within, context)
+        Self::between(start, None, within, context)
     }
 
-    /// Both spans, each with its slack; the first with the moment that it counts from.
+    /// Both spans, each with its slack; the first, if there is one, with the moment that it counts from.
     fn between(
         start: Duration,
-        (base, after, early_slack): (Duration, Duration, Duration),
+        after: Option<(Duration, Duration, Duration)>,
         (within, late_slack): (Duration, Duration),
         context: &Context,
     ) -> Self {
         let path = context.path;
+        let (base, after, early_slack) = after.unwrap_or((start, Duration::ZERO, start));
         // The step before may have been a datagram that took longer on its way than this one.
-        let early = after.saturating_sub(early_slack.saturating_add(path.unsteady));
+        let early = early_slack.saturating_add(path.unsteady);
         let late = within.saturating_add(late_slack);
         let late = late.saturating_add(path.round_trip);
         Self {
             start,
-            lower: base.saturating_add(early),
+            lower: base.saturating_add(after).saturating_sub(early),
             upper: start.saturating_add(late),
             after,
             opens: base.saturating_add(after),
@@ -81,10 +89,9 @@ impl Window {
         }
     }
 
-    /// Whether something came before it opens. Without `after`, what came before the step began is as
-    /// good as any.
+    /// Whether something came before it opens.
     pub(crate) fn is_early(&self, at: Duration) -> bool {
-        self.lower > self.start && at < self.lower
+        at < self.lower
     }
 
     /// How long it is open, in words.

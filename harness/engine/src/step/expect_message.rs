@@ -130,7 +130,11 @@ impl Watch for Waiting {
                 };
             }
             if !view.judge.context.lets_pass(said.frame, ignore) {
-                let got = format!("{} {} on `{name}`", said.frame, describe::value(&fields));
+                let told = match said.frame == frame {
+                    true => http::told(&self.fields, &fields),
+                    false => describe::value(&fields),
+                };
+                let got = format!("{} {told} on `{name}`", said.frame);
                 return view.instead(&self.window, moment, &expected, &got);
             }
         }

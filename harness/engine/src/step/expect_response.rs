@@ -32,6 +32,9 @@ impl Verb for ExpectResponse {
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        if let Some(body) = &self.body {
+            check.parts_wanted(body, &inside.key("body"));
+        }
         http::check_bind(check, &self.bind, inside);
     }
 
@@ -122,7 +125,8 @@ impl Watch for Response {
                 view.came(&self.window, moment, &expected, said, bound)
             }
             Err(_) => {
-                let got = format!("the answer {}", describe::value(&message));
+                let got = self.wanted.told(&message);
+                let got = format!("the answer {got}");
                 view.instead(&self.window, moment, &expected, &got)
             }
         }

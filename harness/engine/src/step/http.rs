@@ -159,6 +159,13 @@ impl Wanted {
         }
     }
 
+    /// A message that is not as it must be, with what its bytes do not tell.
+    pub(super) fn told(&self, message: &Value) -> String {
+        let members = self.members.iter();
+        let wanted = members.map(|(name, wanted)| ((*name).to_owned(), wanted.clone()));
+        told(&wanted.collect(), message)
+    }
+
     /// The values to be remembered, if the message is as it must be.
     ///
     /// # Errors
@@ -179,6 +186,13 @@ impl Wanted {
 pub(super) fn meets(wanted: &Map<String, Value>, fields: &Value) -> bool {
     let mut wanted = wanted.iter();
     wanted.all(|(name, wanted)| matcher::matches(wanted, fields.get(name), &|_| None))
+}
+
+/// A message that is not as it must be, with what its bytes do not tell.
+pub(super) fn told(wanted: &Map<String, Value>, message: &Value) -> String {
+    let remark = matcher::remark(&Value::Object(wanted.clone()), message);
+    let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));
+    format!("{}{remark}", describe::value(message))
 }
 
 /// The values that get names.

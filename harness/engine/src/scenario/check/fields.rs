@@ -5,10 +5,24 @@ use shakedown_protocol::vocabulary::WordError;
 
 use super::{Checker, each_step};
 use crate::document::{Pointer, did_you_mean};
-use crate::scenario::{Binding, JOIN, JWT, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed};
+use crate::scenario::{
+    Binding, IS_JWT, JOIN, JWT, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed,
+};
+use crate::script::token;
 
 /// What a field can be compared with besides a value.
-pub(super) const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
+pub(super) const MATCHERS: [&str; 10] = [
+    "not",
+    "any_of",
+    "at_least",
+    "at_most",
+    "empty",
+    "present",
+    "rfc3339",
+    "starts_with",
+    "in_any_order",
+    IS_JWT,
+];
 
 /// What a value may be that is written as an object with one key.
 const VALUES: [&str; 7] = ["hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE];
@@ -112,9 +126,30 @@ impl Checker<'_> {
                 continue;
             }
             match value {
-                Value::Array(_) | Value::Object(_) => {}
+                Value::Array(_) | Value::Object(_) => self.parts_wanted(value, &place),
                 value => self.plain(frame, name, value, &place),
             }
+        }
+    }
+
+    /// Checks what is wanted of tokens in parts of what comes.
+    pub(crate) fn parts_wanted(&mut self, wanted: &Value, place: &Pointer) {
+        match wanted {
+            Value::Object(members) => {
+                for (name, value) in members {
+                    let inside = place.key(name);
+                    match token::Wanted::read(value) {
+                        Err(problem) if name == IS_JWT => self.at(&inside, problem, None),
+                        Ok(_) | Err(_) => self.parts_wanted(value, &inside),
+                    }
+                }
+            }
+            Value::Array(items) => {
+                for (index, item) in items.iter().enumerate() {
+                    self.parts_wanted(item, &place.index(index));
+                }
+            }
+            Value::Null | Value::Bool(_) | Value::Number(_) | Value::String(_) => {}
         }
     }
 

@@ -212,6 +212,7 @@ impl DatagramScript {
         let Some(op) = self.course.step() else {
             return;
         };
+        self.context.begin_step(now);
         match self.start(&op, now) {
             Ok(doing) => self.doing = doing,
             Err(why) => self.course.cannot(&op, why),

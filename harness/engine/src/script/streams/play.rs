@@ -63,6 +63,7 @@ impl StreamScript {
             }
             return;
         };
+        self.context.begin_step(now);
         match self.start(&op, now) {
             Ok(doing) => self.doing = doing,
             Err(why) => self.course.cannot(&op, why),

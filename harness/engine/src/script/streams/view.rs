@@ -100,11 +100,22 @@ impl View<'_> {
             return self.failure(moment, &expected, &got, Some(window.late_slack));
         }
         if window.is_early(moment.at) {
-            let early = human_time(window.lower.saturating_sub(window.start));
-            let expected = format!(
-                "{expected} not before {early} (tolerance taken off) after the step before"
-            );
-            let got = format!("that after {elapsed}");
+            let (expected, got) = match window.lower.checked_sub(window.start) {
+                Some(early) => (
+                    format!(
+                        "{expected} not before {} (tolerance taken off) after the step before",
+                        human_time(early)
+                    ),
+                    format!("that after {elapsed}"),
+                ),
+                None => (
+                    format!("{expected} not before what the step before got"),
+                    format!(
+                        "that {} earlier",
+                        human_time(window.start.saturating_sub(moment.at))
+                    ),
+                ),
+            };
             let slack = Some(window.early_slack);
             return self.failure(moment, &expected, &got, slack);
         }

@@ -116,10 +116,12 @@ impl Information {
         let claims = Claims::new(&user, &meeting, Usage::Join, at, lifetime);
         let claims = claims.named(self.random.uuid().to_string());
         let claims = self.settings.without.told_token(claims);
+        let without = self.settings.without;
+        let secret = without.signs(&self.settings.secret, Deviation::OtherJoinSecret);
         let mut body = json!({
             "meeting_id": meeting,
             "meeting_controller_url": url,
-            "join_token": self.settings.secret.mint(&claims),
+            "join_token": secret.mint(&claims),
             "expires_at": rfc_3339(self.settings.without.told_expiry(claims.exp)),
         });
         self.settings.without.informed(&mut body);

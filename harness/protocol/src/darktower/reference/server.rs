@@ -338,6 +338,8 @@ impl StreamMachine for Server {
             Input::Delivered { .. } | Input::Tick => {}
             Input::Stop => self.stop(at),
         }
+        let (controller, mut context) = self.controller(at);
+        controller.release(&mut context);
         self.stop_on(at);
     }
 
@@ -347,7 +349,9 @@ impl StreamMachine for Server {
 
     fn deadline(&self) -> Option<Duration> {
         let stopping = self.stopping.filter(|_| !self.wires.webs.is_empty());
-        stopping.map(|next| next.due().saturating_sub(self.settings.epoch))
+        let stopping = stopping.map(|next| next.due());
+        let due = stopping.into_iter().chain(self.controller.due()).min();
+        due.map(|due| due.saturating_sub(self.settings.epoch))
     }
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {

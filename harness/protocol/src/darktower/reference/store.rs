@@ -211,8 +211,10 @@ impl Store for Memory {
             return Err(NotJoined::Full);
         }
         let to_anybody = self.without.has(Deviation::LostToAnybody);
+        let anywhere = self.without.has(Deviation::LostAnywhere);
         let mut lost = self.lost.keys();
-        let earlier = lost.find(|(of, who)| *of == meeting.id && (who == user || to_anybody));
+        let earlier =
+            lost.find(|(of, who)| (*of == meeting.id || anywhere) && (who == user || to_anybody));
         let earlier = earlier.cloned().and_then(|key| self.lost.remove(&key));
         let participant = Participant {
             id: earlier.map_or(fresh, |(_, id)| id), // DT-S-16

@@ -88,12 +88,11 @@ impl Controller {
         context: &mut Context<'_>,
     ) {
         let lifetime = self.settings.lifetime;
-        let usage = match self.lacks(Deviation::MediaTokenForJoining) {
-            true => Usage::Join,
-            false => Usage::Media,
-        };
-        let media = Claims::new(&claims.sub, &claims.mid, usage, context.at, lifetime);
+        let media = Claims::new(&claims.sub, &claims.mid, Usage::Media, context.at, lifetime);
         let media = media.named(self.random.uuid().to_string());
+        let without = self.settings.without;
+        let media = without.media_token(media);
+        let secret = without.signs(&self.settings.secret, Deviation::OtherMediaSecret);
         let media_url = self.sessions.get(&of).map(|it| it.media_url.clone());
         let participant = words::participant(joined);
         let mut response = json!({
@@ -101,11 +100,11 @@ impl Controller {
             "existing_participants": before,
             "media_server": {
                 "media_handler_url": media_url,
-                "connection_token": self.settings.secret.mint(&media),
+                "connection_token": secret.mint(&media),
             },
             "encryption_keys": self.keys_of(meeting),
         });
-        self.settings.without.welcome(&mut response, &participant);
+        without.welcome(&mut response, &participant);
         if let Some(signaling) = self.sessions.get_mut(&of) {
             signaling.who = Some(Who {
                 meeting,
@@ -113,7 +112,11 @@ impl Controller {
                 id: joined.id,
             });
         }
-        self.send(of, &message("JoinResponse", response), context);
+        let response = message("JoinResponse", response);
+        match self.lacks(Deviation::JoinToldBefore) {
+            true => self.withhold(of, response, context.at),
+            false => self.send(of, &response, context),
+        }
         self.counters.joined += 1;
         self.go(of, State::Connected, "it joined", context);
         self.tell_of_join(of, meeting, &participant, context);
@@ -133,7 +136,7 @@ impl Controller {
             self.send(of, &news, context);
         }
         for _ in 0..others {
-            self.tell_others(of, meeting, &news, context);
+            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
     }
 

@@ -46,6 +46,8 @@ pub struct Controller {
     /// Sessions whose other side left too much unread.
     slow: Vec<SessionKey>,
     counters: ControllerCounters,
+    /// What a faulty twin sends later, on which session and when.
+    withheld: Vec<(Duration, SessionKey, Vec<u8>)>,
 }
 
 /// What a controller counts.
@@ -115,6 +117,7 @@ impl Controller {
             keys: BTreeMap::new(),
             slow: Vec::new(),
             counters: ControllerCounters::default(),
+            withheld: Vec::new(),
         }
     }
 
@@ -302,7 +305,7 @@ impl Controller {
         let news = message("StreamPublished", news);
         match published {
             // DT-S-09
-            Err(NotDone::Name) if !self.lacks(Deviation::SameAgain) => {
+            Err(NotDone::Name) if self.conflicts(who, &id, context) => {
                 self.conflict(of, who, &news, context);
             }
             Ok(()) | Err(NotDone::Name) => {
@@ -310,7 +313,7 @@ impl Controller {
                     self.send(of, &news, context);
                 }
                 if !self.lacks(Deviation::OthersUntold) {
-                    self.tell_others(of, who.meeting, &news, context);
+                    self.tell_others(of, who.meeting, &news, Deviation::StreamToldToAll, context);
                 }
             }
             Err(not_done) => self.decline(of, not_done, context),
@@ -392,19 +395,25 @@ impl Controller {
         }
         let (reason, times) = self.settings.without.leaving(reason);
         let news = left(&who.id.to_string(), reason);
+        let to_all = match lost {
+            Some(_) => Deviation::LossToldToAll,
+            None => Deviation::LeavingToldToAll,
+        };
         for _ in 0..times {
-            self.tell_others(of, who.meeting, &news, context);
+            self.tell_others(of, who.meeting, &news, to_all, context);
         }
     }
 
+    /// Tells the others of a meeting; a twin that lacks `to_all` tells all others.
     fn tell_others(
         &mut self,
         of: SessionKey,
         meeting: Uuid,
         news: &[u8],
+        to_all: Deviation,
         context: &mut Context<'_>,
     ) {
-        let is_told = |who: &Who| who.meeting == meeting || self.lacks(Deviation::ToldToAll);
+        let is_told = |who: &Who| who.meeting == meeting || self.lacks(to_all);
         let others = self
             .sessions
             .iter()

@@ -37,7 +37,8 @@ impl Controller {
         }
         if self.lacks(Deviation::RefusedIsTold) {
             let news = json!({ "participant": newcomer(Uuid::max(), "refused") });
-            self.tell_others(of, meeting, &message("ParticipantJoined", news), context);
+            let news = message("ParticipantJoined", news);
+            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
     }
 
@@ -65,9 +66,17 @@ impl Controller {
             self.lacks(Deviation::CutJoins),
         ) {
             let news = json!({ "participant": newcomer(Uuid::max(), "") });
-            self.tell_others(of, meeting, &message("ParticipantJoined", news), context);
+            let news = message("ParticipantJoined", news);
+            self.tell_others(of, meeting, &news, Deviation::JoinToldToAll, context);
         }
         self.break_off(of, &Ending::from(malformed), context);
+    }
+
+    /// Whether a stream_id that somebody publishes must not be published (DT-S-09).
+    pub(super) fn conflicts(&self, who: &Who, stream: &str, context: &Context<'_>) -> bool {
+        let publisher = context.store.publisher(who.meeting, stream);
+        let is_own = publisher.is_some_and(|publisher| publisher.id == who.id);
+        !(self.lacks(Deviation::SameAgain) || !is_own && self.lacks(Deviation::SameOfAnother))
     }
 
     /// The stream_id that is to be published is there already (DT-S-09).
@@ -79,7 +88,7 @@ impl Controller {
         context: &mut Context<'_>,
     ) {
         if self.lacks(Deviation::SameIsTold) {
-            self.tell_others(of, who.meeting, news, context);
+            self.tell_others(of, who.meeting, news, Deviation::StreamToldToAll, context);
         }
         if !self.lacks(Deviation::SameIsUnanswered) {
             let why = "The stream is published already";
@@ -98,6 +107,25 @@ impl Controller {
         };
         if !self.lacks(Deviation::SubscriberUntold) {
             let answer = message("StreamSubscribed", json!({ "stream_id": stream }));
+            self.send(of, &answer, context);
+        }
+    }
+
+    /// Keeps an answer back for a second.
+    pub(super) fn withhold(&mut self, of: SessionKey, answer: Vec<u8>, at: Duration) {
+        let due = at.saturating_add(Duration::from_secs(1));
+        self.withheld.push((due, of, answer));
+    }
+
+    /// When the next answer that was kept back is due, since 1970.
+    pub(in super::super) fn due(&self) -> Option<Duration> {
+        self.withheld.first().map(|(due, ..)| *due)
+    }
+
+    /// Sends what was kept back and is due.
+    pub(in super::super) fn release(&mut self, context: &mut Context<'_>) {
+        while self.due().is_some_and(|due| due <= context.at) {
+            let (_, of, answer) = self.withheld.remove(0);
             self.send(of, &answer, context);
         }
     }

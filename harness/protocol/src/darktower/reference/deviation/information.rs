@@ -4,7 +4,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use super::{Deviation, Deviations};
-use crate::darktower::reference::token::{Claims, Usage};
+use crate::darktower::reference::token::{Claims, Secret, Usage};
 use crate::darktower::reference::words::ErrorCode;
 use crate::web::Field;
 
@@ -20,11 +20,10 @@ impl Deviations {
     /// What the join token says that is told.
     pub(in super::super) fn told_token(self, mut claims: Claims) -> Claims {
         if self.has(Deviation::OtherMeetingsToken) {
-            let next = Uuid::try_parse(&claims.mid)
-                .unwrap_or_default()
-                .as_u128()
-                .wrapping_add(1);
-            claims.mid = Uuid::from_u128(next).to_string();
+            claims.mid = next(&claims.mid);
+        }
+        if self.has(Deviation::NamelessJoinToken) {
+            claims.jti.clear();
         }
         if self.has(Deviation::MediaTokenToJoin) {
             claims.usage = Usage::Media;
@@ -36,6 +35,34 @@ impl Deviations {
             claims.exp = claims.exp.saturating_add(300);
         }
         claims
+    }
+
+    /// What a token for media says.
+    pub(in super::super) fn media_token(self, mut claims: Claims) -> Claims {
+        if self.has(Deviation::OtherMeetingsMediaToken) {
+            claims.mid = next(&claims.mid);
+        }
+        if self.has(Deviation::MediaTokenForJoining) {
+            claims.usage = Usage::Join;
+        }
+        if self.has(Deviation::ShortMediaToken) {
+            claims.exp = claims.exp.saturating_sub(60);
+        }
+        if self.has(Deviation::LongMediaToken) {
+            claims.exp = claims.exp.saturating_add(2_700);
+        }
+        if self.has(Deviation::NamelessMediaToken) {
+            claims.jti.clear();
+        }
+        claims
+    }
+
+    /// What signs the tokens that a service hands out; a twin that lacks `shared` has its own secret for that.
+    pub(in super::super) fn signs(self, secret: &Secret, shared: Deviation) -> Secret {
+        match self.has(shared) {
+            true => Secret::new("another secret"),
+            false => secret.clone(),
+        }
     }
 
     /// When a token expires, as an answer says it, in seconds.
@@ -57,6 +84,12 @@ impl Deviations {
             if let Value::Object(fields) = body {
                 fields.remove(field);
             }
+        }
+        if let (Some(Value::String(url)), true) = (
+            body.get_mut("meeting_controller_url"),
+            self.has(Deviation::PlainControllerUrl),
+        ) {
+            *url = url.replacen("https://", "http://", 1);
         }
     }
 
@@ -80,4 +113,10 @@ impl Deviations {
             code => code,
         }
     }
+}
+
+/// The id of the meeting with the next number.
+fn next(meeting: &str) -> String {
+    let meeting = Uuid::try_parse(meeting).unwrap_or_default();
+    Uuid::from_u128(meeting.as_u128().wrapping_add(1)).to_string()
 }
