@@ -19,14 +19,18 @@ const REPORTS: &str = "reports";
 const LATEST: &str = "latest";
 
 /// The reports that a run writes into its directory.
-const REPORT_FILES: [&str; 6] = [
+const REPORT_FILES: [&str; 7] = [
     "events.jsonl",
     "junit.xml",
     "summary.md",
     "load.svg",
     "report.html",
     "interop.html",
+    COMPARE,
 ];
+
+/// The page of a comparison.
+pub(crate) const COMPARE: &str = "compare.html";
 
 /// The folder of its captures.
 const CAPTURES: &str = "captures";

@@ -119,6 +119,12 @@ pub(crate) struct SelectionArgs {
 }
 
 impl SelectionArgs {
+    /// Whether a selected scenario was read from a file or folder that was given.
+    pub(crate) fn is_from_file(&self, loaded: &Loaded) -> bool {
+        let mut paths = self.scenarios.iter().map(Path::new);
+        paths.any(|path| path.exists() && Path::new(&loaded.file).starts_with(path))
+    }
+
     /// The scenarios, sorted by id. One from a file stands in for the built-in one of the same id.
     pub(crate) fn select(&self) -> Result<Selected, Failure> {
         let (paths, names): (Vec<String>, Vec<String>) = self

@@ -192,3 +192,45 @@ fn a_waiver_that_no_part_of_a_run_needs_fails_the_report_of_all_parts() {
         assert_eq!((exit, text.contains(told)), (Some(0), false), "{text}");
     }
 }
+
+#[test]
+fn a_run_is_compared_with_an_earlier_one_and_what_fails_newly_decides() {
+    let directory = tempfile::tempdir().expect("a directory can be made");
+    let [good, bad] = [("good", "pass", 0), ("bad", "fail", 1)].map(|(name, verdict, exit)| {
+        let place = directory.path().join(name);
+        fs::create_dir(&place).expect("a directory can be made");
+        run(&place, "one", verdict, exit)
+    });
+    let page = directory.path().join("page");
+    let compared = |old: &Path, new: &Path| {
+        let output = report(&[
+            Path::new("--compare"),
+            old,
+            new,
+            Path::new("--out"),
+            &page,
+            Path::new("--force"),
+        ]);
+        (
+            output.status.code(),
+            String::from_utf8(output.stdout).expect("text"),
+        )
+    };
+    let (exit, text) = compared(&good, &bad);
+    assert_eq!(exit, Some(1));
+    let line = "Newly failing (1)\n  mediastream/legacy/responder/one  pass → fail\n";
+    assert!(text.starts_with(line), "{text}");
+    let html = fs::read_to_string(page.join("compare.html")).expect("a page");
+    assert!(
+        html.contains("Newly failing (1)") && html.contains(">before<"),
+        "{html}"
+    );
+    let (exit, text) = compared(&bad, &good);
+    assert_eq!(exit, Some(0));
+    assert!(text.contains("Newly passing (1)"), "{text}");
+    assert_eq!(compared(&good, &good).0, Some(0));
+    let alone = report(&[Path::new("--compare"), &good]);
+    assert_eq!(alone.status.code(), Some(2));
+    let error = String::from_utf8(alone.stderr).expect("text");
+    assert!(error.contains("--compare takes two runs"), "{error}");
+}

@@ -108,6 +108,12 @@ pub struct RunPlan {
     /// Ids of the scenarios that this run plays.
     #[serde(default)]
     pub selected: Vec<String>,
+    /// The words of the call that play a scenario of it as it was played, but for the seed and the scenario.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub again: Vec<String>,
+    /// Files of scenarios that are not built in, by id.
+    #[serde(default, skip_serializing_if = "IndexMap::is_empty")]
+    pub files: IndexMap<String, String>,
 }
 
 /// An implementation under test, and how much of it is tested.

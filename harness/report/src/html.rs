@@ -15,11 +15,12 @@ use crate::{Record, requirements};
 
 /// How pages look, in light and in dark.
 const STYLE: &str = "
-:root { color-scheme: light dark; --good: #1a7f37; --bad: #cf222e; --unsure: #9a6700;
-  --quiet: #59636e; --line: #8886; --soft: #8881; }
+:root { color-scheme: light dark; --page: #ffffff; --text: #1f2328; --good: #1a7f37; --bad: #c01c28;
+  --unsure: #8a5a00; --quiet: #59636e; --line: #d1d9e0; --soft: #f6f8fa; }
 @media (prefers-color-scheme: dark) {
-  :root { --good: #4ac26b; --bad: #ff7b72; --unsure: #d4a72c; --quiet: #9198a1; } }
-body { font: 15px/1.5 system-ui, sans-serif; margin: 2rem auto; max-width: 75rem;
+  :root { --page: #0d1117; --text: #e6edf3; --good: #4ac26b; --bad: #ff7b72; --unsure: #d4a72c; --quiet: #9198a1;
+    --line: #3d444d; --soft: #161b22; } }
+body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 2rem auto; max-width: 75rem;
   padding: 0 1rem; }
 table { border-collapse: collapse; display: block; overflow-x: auto; }
 th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left;
@@ -257,6 +258,46 @@ mod tests {
         assert!(page.contains("assertion &lt;failed&gt;"));
         for never in ["\u{1b}", "<script", "http:", "https:", "src="] {
             assert!(!page.contains(never), "{never:?}");
+        }
+    }
+
+    /// The colours of the light or the dark page, by name: red, green, blue.
+    fn palette(place: usize) -> std::collections::BTreeMap<&'static str, [f64; 3]> {
+        let root = STYLE.split(":root {").nth(place).unwrap();
+        let root = root.split('}').next().unwrap();
+        let colours = root.split("--").filter_map(|one| one.split_once(": #"));
+        let colours = colours.map(|(name, digits)| {
+            let number = u32::from_str_radix(&digits[..6], 16).unwrap().to_be_bytes();
+            let share = |byte: u8| f64::from(byte) / 255.0;
+            (name, [share(number[1]), share(number[2]), share(number[3])])
+        });
+        colours.collect()
+    }
+
+    /// How much two colours differ, as WCAG counts it.
+    fn contrast(a: [f64; 3], b: [f64; 3]) -> f64 {
+        let light = |share: f64| match share <= 0.04045 {
+            true => share / 12.92,
+            false => ((share + 0.055) / 1.055).powf(2.4),
+        };
+        let luminance = |[red, green, blue]: [f64; 3]| {
+            0.2126 * light(red) + 0.7152 * light(green) + 0.0722 * light(blue)
+        };
+        let (a, b) = (luminance(a), luminance(b));
+        (a.max(b) + 0.05) / (a.min(b) + 0.05)
+    }
+
+    #[test]
+    fn every_text_stands_out_from_its_ground_in_light_and_in_dark() {
+        assert!((contrast([1.0; 3], [0.0; 3]) - 21.0).abs() < 1e-9);
+        for place in [1, 2] {
+            let palette = palette(place);
+            for text in ["text", "good", "bad", "unsure", "quiet"] {
+                for ground in ["page", "soft"] {
+                    let contrast = contrast(palette[text], palette[ground]);
+                    assert!(contrast >= 4.5, "{text} on {ground}: {contrast:.2}");
+                }
+            }
         }
     }
 

@@ -15,7 +15,9 @@
 //! This crate depends on `shakedown-engine` for the events and on `shakedown-protocol` for the text
 //! of requirements; it writes files, and touches no sockets, processes, threads or clocks.
 
+mod again;
 mod cause;
+mod comparison;
 mod conversations;
 pub mod dissection;
 mod document;
@@ -43,6 +45,7 @@ mod table;
 mod terminal;
 pub mod text;
 
+pub use comparison::{Change, Comparison};
 pub use conversations::StreamWord;
 pub use document::Document;
 pub use html::interop_page;

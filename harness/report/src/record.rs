@@ -9,6 +9,7 @@ use shakedown_engine::interop::Standing;
 use shakedown_engine::verdict::Verdict;
 
 use crate::Table;
+use crate::again::Call;
 
 /// What a stream of events has told so far.
 #[derive(Debug, Clone, Default, PartialEq)]
@@ -34,6 +35,10 @@ pub struct Record {
     pub checks: Vec<CheckSummary>,
     /// Implementations that were set against each other.
     pub table: Option<Table>,
+    /// Where runs of several implementations are told as one: each by itself, by its name.
+    pub implementations: IndexMap<String, Self>,
+    /// The implementation of the run that began last.
+    newest: String,
 }
 
 /// How a run began.
@@ -56,6 +61,8 @@ pub struct Run {
     pub open: usize,
     /// The parts of a split run that began: `2/3`.
     pub parts: BTreeSet<String>,
+    /// How each of them was called.
+    pub(crate) calls: Vec<Call>,
 }
 
 impl Record {
@@ -67,6 +74,18 @@ impl Record {
 
     /// Takes the next event.
     pub fn add(&mut self, event: &Event) {
+        if let Event::RunStarted { iut, .. } = event {
+            let is_another = !self.newest.is_empty() && self.newest != *iut;
+            if is_another && self.implementations.is_empty() {
+                let first = self.clone();
+                self.implementations.insert(self.newest.clone(), first);
+            }
+            self.newest.clone_from(iut);
+        }
+        if !self.implementations.is_empty() {
+            let one = self.implementations.entry(self.newest.clone());
+            one.or_default().add(event);
+        }
         match event {
             Event::RunStarted {
                 version: _,
@@ -87,6 +106,7 @@ impl Record {
                 run.played = played.fold(run.played, usize::saturating_add);
                 run.selected.extend(plan.selected.iter().cloned());
                 run.parts.extend(plan.part.clone());
+                run.calls.extend(Call::new(plan, *seed));
                 run.open += 1;
             }
             Event::ScenarioStarted { scenario } => {
@@ -412,6 +432,27 @@ mod tests {
             assert!(!record.is_complete());
             assert_eq!(record.exit(), 130);
         }
+    }
+
+    #[test]
+    fn runs_of_several_implementations_are_told_apart_too() {
+        let mut other = fixture::run();
+        for event in &mut other {
+            match event {
+                Event::RunStarted { iut, .. } => "another".clone_into(iut),
+                Event::Verdict(verdict) => verdict.verdict = Verdict::Pass,
+                _ => {}
+            }
+        }
+        let one = fixture::record(fixture::run());
+        let both = fixture::record([fixture::run(), other.clone()].concat());
+        assert!(one.implementations.is_empty());
+        let names: Vec<_> = both.implementations.keys().collect();
+        assert_eq!(names, ["acme media server 2.1", "another"]);
+        assert_eq!(both.implementations[0].verdicts, one.verdicts);
+        let other = fixture::record(other);
+        assert_eq!(both.implementations[1].verdicts, other.verdicts);
+        assert_eq!(both.verdicts, one.verdicts);
     }
 
     #[test]

@@ -1,23 +1,32 @@
 //! `shakedown report DIR...`.
 
+use std::io::Write;
 use std::path::PathBuf;
 
 use anstream::eprintln;
-use shakedown_report::{Replay, check_together};
+use shakedown_report::{Comparison, Record, Replay, check_together};
 
 use crate::exit::{Exit, Failure, usage, warning_label};
 use crate::logging::Global;
-use crate::reports::{self, ReportArgs};
+use crate::reports::{self, Format, ReportArgs};
+use crate::run_directory::COMPARE;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example: one report of the runs of two machines
-  shakedown report shard-1 shard-2 --out reports/all")]
+Examples:
+  shakedown report shard-1 shard-2 --out reports/all
+  shakedown report reports/acme reports/other --out reports/both
+  shakedown report --compare reports/yesterday reports/latest")]
 pub(crate) struct Args {
     /// Directories of reports, or files of events (events.jsonl)
     #[arg(required = true, value_name = "DIR")]
     runs: Vec<PathBuf>,
+
+    /// Say what changed from the first run to the second: what fails newly, which is exit code 1, what passes
+    /// again, other verdicts, and times and packets that changed notably
+    #[arg(long)]
+    compare: bool,
 
     #[command(flatten)]
     reports: ReportArgs,
@@ -31,6 +40,9 @@ impl Args {
         for note in replays.iter().flat_map(|(_, replay)| &replay.notes) {
             eprintln!("{} {note}", warning_label());
         }
+        if self.compare {
+            return self.compare(&replays);
+        }
         check_together(&replays).map_err(|error| usage(error.to_string()))?;
         let directory = self.reports.directory()?;
         let mut sinks = self.reports.open(global, directory.as_ref(), false)?;
@@ -39,5 +51,40 @@ impl Args {
         }
         let exit = sinks.record().exit();
         Ok(reports::close(sinks, exit))
+    }
+
+    /// Tells how the second run differs from the first; with `--out`, on a page there too.
+    fn compare(&self, replays: &[(String, Replay)]) -> Result<Exit, Failure> {
+        let [(_, old), (_, new)] = replays else {
+            return Err(usage(format!(
+                "--compare takes two runs, the earlier one first, and {} were given",
+                replays.len()
+            )));
+        };
+        let [old, new] = [old, new].map(|replay| {
+            let mut record = Record::default();
+            replay.events.iter().for_each(|event| record.add(event));
+            record
+        });
+        let comparison = Comparison::new(&old, &new);
+        if let Some(directory) = self.reports.directory()? {
+            let page = comparison.page(&old, &new, directory.path());
+            std::fs::write(directory.path().join(COMPARE), page)?;
+        }
+        let mut out = anstream::stdout().lock();
+        match self.reports.format {
+            Format::Terminal => out.write_all(comparison.text().as_bytes())?,
+            Format::Json => {
+                for change in &comparison.changes {
+                    let line = serde_json::to_string(change).map_err(std::io::Error::from)?;
+                    writeln!(out, "{line}")?;
+                }
+            }
+        }
+        out.flush()?;
+        Ok(match comparison.newly_failing() {
+            0 => Exit::Success,
+            _ => Exit::Fail,
+        })
     }
 }

@@ -429,7 +429,41 @@ impl Args {
                 .iter()
                 .flat_map(|one| one.scenarios.iter().map(|scenario| scenario.id.clone()))
                 .collect(),
+            again: self.again(),
+            files: selected
+                .scenarios
+                .iter()
+                .filter(|loaded| self.selection.is_from_file(loaded))
+                .map(|loaded| (loaded.scenario.id.clone(), loaded.file.clone()))
+                .collect(),
         }
+    }
+
+    /// The flags by which a scenario is played as it was played.
+    fn again(&self) -> Vec<String> {
+        let mut words = Vec::new();
+        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
+        for iut in &self.iut {
+            flag("--iut", iut.display().to_string());
+        }
+        if let CaptureBy::Live(interface) = &self.capture {
+            flag("--capture", format!("live:{interface}"));
+        }
+        if let Some(impair) = &self.impair {
+            flag("--impair", impair.to_string());
+        }
+        if let Some(id) = &self.without {
+            flag("--without", id.clone());
+        }
+        if self.level != Weakest::Must {
+            let level = self.level.to_possible_value();
+            let level = level.map_or(String::new(), |level| level.get_name().to_owned());
+            flag("--level", level);
+        }
+        let switches = [(self.in_virtual_time, "--virtual"), (self.slow, "--slow")];
+        let switches = switches.into_iter().filter(|(is_on, _)| *is_on);
+        words.extend(switches.map(|(_, name)| name.to_owned()));
+        words
     }
 
     fn assignment(&self, iut: Iut, selected: &[Loaded]) -> Assignment {

@@ -14,7 +14,7 @@ pub(crate) const STYLE: &str = "
 .ladder summary:hover { background: var(--soft); }
 .ladder time { font-variant-numeric: tabular-nums; text-align: right; padding-right: .5rem; align-self: center; color: var(--quiet); }
 .ladder svg { display: block; font: .8rem ui-monospace, monospace; } .ladder svg .head { overflow: visible; }
-.ladder svg text { fill: currentColor; paint-order: stroke; stroke: Canvas; stroke-width: 3px; } .ladder svg line { stroke: currentColor; }
+.ladder svg text { fill: currentColor; paint-order: stroke; stroke: var(--page); stroke-width: 3px; } .ladder svg line { stroke: currentColor; }
 .ladder svg .life { opacity: .35; } .ladder svg .fields { opacity: .75; }
 .ladder .lost line.shaft { stroke-dasharray: 4 3; }
 .ladder .broken, .ladder .broken strong { color: var(--bad); }

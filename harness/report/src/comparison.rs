@@ -1,0 +1,356 @@
+//! What changed from one run to the next.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::io::BufReader;
+use std::path::Path;
+
+use indexmap::IndexMap;
+use serde::Serialize;
+use shakedown_capture::Capture;
+use shakedown_engine::event::VerdictEvent;
+use shakedown_engine::verdict::Verdict;
+
+use crate::Record;
+use crate::run_page::comparison_page;
+use crate::text::{clean_line, count};
+
+/// A scenario takes notably longer or shorter if it is so many seconds and such a share of the time before.
+const SECONDS: f64 = 0.25;
+/// As of [`SECONDS`], and of packets.
+const SHARE: f64 = 0.25;
+/// A capture has notably more or fewer packets if it is so many, and the share.
+const PACKETS: u64 = 5;
+
+/// How two runs differ.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub struct Comparison {
+    /// The gravest first, then by id.
+    pub changes: Vec<Change>,
+    /// Scenarios that are in both.
+    pub in_both: usize,
+}
+
+/// Something that changed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Change {
+    pub what: What,
+    /// The scenario's or requirement's id.
+    pub of: String,
+    /// From what to what.
+    pub how: String,
+}
+
+/// What kind of change it is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum What {
+    /// It fails, or cannot be judged, and did not before or was not there.
+    NewlyFailing,
+    /// It failed, or could not be judged, and does not any more.
+    NewlyPassing,
+    /// It fails by other requirements.
+    FailsOtherwise,
+    /// Another change of a verdict.
+    Verdict,
+    /// A requirement's worst verdict is another one.
+    Requirement,
+    /// It was there before.
+    Gone,
+    /// It was not there before, and does not fail.
+    New,
+    /// It takes notably longer, or shorter.
+    Time,
+    /// Its capture has notably more packets, or fewer.
+    Packets,
+}
+
+impl What {
+    /// As a heading.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::NewlyFailing => "Newly failing",
+            Self::NewlyPassing => "Newly passing",
+            Self::FailsOtherwise => "Failing by another cause",
+            Self::Verdict => "Other verdicts that changed",
+            Self::Requirement => "Requirements whose verdict changed",
+            Self::Gone => "Not played any more",
+            Self::New => "Not played before",
+            Self::Time => "Time that changed",
+            Self::Packets => "Packets that changed",
+        }
+    }
+}
+
+impl Comparison {
+    /// Compares a run with an earlier one. Captures that are there are read, to count their packets.
+    #[must_use]
+    pub fn new(old: &Record, new: &Record) -> Self {
+        let mut all = Self::default();
+        for (id, now) in &new.verdicts {
+            match old.verdicts.get(id) {
+                Some(before) => {
+                    all.in_both += 1;
+                    all.scenario([before, now], [old, new]);
+                }
+                None if fails(now.verdict) => {
+                    all.add(
+                        What::NewlyFailing,
+                        id,
+                        format!("{}; it was not there", now.verdict.name()),
+                    );
+                }
+                None => all.add(What::New, id, now.verdict.name().to_owned()),
+            }
+        }
+        for (id, before) in &old.verdicts {
+            if !new.verdicts.contains_key(id) {
+                all.add(What::Gone, id, format!("{} before", before.verdict.name()));
+            }
+        }
+        let before: IndexMap<_, _> = old.requirements().into_iter().collect();
+        for (id, now) in new.requirements() {
+            if let Some(before) = before.get(&id).filter(|before| **before != now) {
+                all.add(What::Requirement, &id, from_to(before.name(), now.name()));
+            }
+        }
+        all.changes
+            .sort_by(|a, b| (a.what, &a.of).cmp(&(b.what, &b.of)));
+        all
+    }
+
+    fn scenario(&mut self, [before, now]: [&VerdictEvent; 2], [old, new]: [&Record; 2]) {
+        let id = &now.scenario;
+        let verdicts = from_to(before.verdict.name(), now.verdict.name());
+        let broken = [broken(old, id), broken(new, id)];
+        match (fails(before.verdict), fails(now.verdict)) {
+            (false, true) => self.add(What::NewlyFailing, id, with(&verdicts, &broken[1])),
+            (true, false) => self.add(What::NewlyPassing, id, with(&verdicts, &broken[0])),
+            (true, true) if broken[0] != broken[1] => {
+                let [before, now] = broken.map(|ids| ids.join(" "));
+                self.add(What::FailsOtherwise, id, from_to(&before, &now));
+            }
+            _ if before.verdict != now.verdict => self.add(What::Verdict, id, verdicts),
+            _ => {}
+        }
+        // What ends by another verdict ends at another time.
+        if before.verdict != now.verdict {
+            return;
+        }
+        let (t, u) = (before.seconds, now.seconds);
+        let apart = (t - u).abs();
+        if apart >= SECONDS && apart >= SHARE * t.min(u) {
+            self.add(
+                What::Time,
+                id,
+                from_to(&format!("{t:.2} s"), &format!("{u:.2} s")),
+            );
+        }
+        if let (Some(t), Some(u)) = (packets(before), packets(now)) {
+            let apart = t.abs_diff(u);
+            if apart >= PACKETS && apart as f64 >= SHARE * t.min(u) as f64 {
+                self.add(What::Packets, id, from_to(&t.to_string(), &u.to_string()));
+            }
+        }
+    }
+
+    fn add(&mut self, what: What, of: &str, how: String) {
+        let of = of.to_owned();
+        self.changes.push(Change { what, of, how });
+    }
+
+    /// The changes of each kind, the gravest first.
+    #[must_use]
+    pub fn groups(&self) -> Vec<(What, &[Change])> {
+        let groups = self.changes.chunk_by(|a, b| a.what == b.what);
+        groups
+            .filter_map(|group| Some((group.first()?.what, group)))
+            .collect()
+    }
+
+    /// How many fail that did not.
+    #[must_use]
+    pub fn newly_failing(&self) -> usize {
+        let failing = self
+            .changes
+            .iter()
+            .filter(|one| one.what == What::NewlyFailing);
+        failing.count()
+    }
+
+    /// What it comes to, in a sentence.
+    #[must_use]
+    pub fn message(&self) -> String {
+        let both = count(self.in_both as u64, "scenario");
+        match self.newly_failing() {
+            0 => format!("nothing fails newly; {both} in both runs"),
+            failing => format!("{} newly; {both} in both runs", fail(failing)),
+        }
+    }
+
+    /// In lines for people.
+    #[must_use]
+    pub fn text(&self) -> String {
+        let mut text = String::new();
+        for (what, changes) in self.groups() {
+            text += &format!("{} ({})\n", what.name(), changes.len());
+            for change in changes {
+                text += &format!(
+                    "  {}  {}\n",
+                    clean_line(&change.of),
+                    clean_line(&change.how)
+                );
+            }
+            text.push('\n');
+        }
+        text + &self.message() + "\n"
+    }
+
+    /// A page of HTML with the changes, and both runs beside each other, for a file in `directory`.
+    #[must_use]
+    pub fn page(&self, old: &Record, new: &Record, directory: &Path) -> String {
+        comparison_page(self, [old, new], directory)
+    }
+}
+
+const fn fails(verdict: Verdict) -> bool {
+    matches!(
+        verdict,
+        Verdict::Fail | Verdict::Error | Verdict::Inconclusive
+    )
+}
+
+/// `1 scenario fails`, `2 scenarios fail`.
+fn fail(number: usize) -> String {
+    let s = if number == 1 { "s" } else { "" };
+    format!("{} fail{s}", count(number as u64, "scenario"))
+}
+
+fn from_to(before: &str, now: &str) -> String {
+    format!("{before} → {now}")
+}
+
+fn with(verdicts: &str, broken: &[&str]) -> String {
+    match broken.is_empty() {
+        true => verdicts.to_owned(),
+        false => format!("{verdicts}: {}", broken.join(" ")),
+    }
+}
+
+/// The requirements that a scenario breaks.
+fn broken<'a>(record: &'a Record, scenario: &'a str) -> Vec<&'a str> {
+    let counted = record.findings_of(scenario).filter(|one| one.counts());
+    let ids: BTreeSet<_> = counted.map(|one| one.requirement.as_str()).collect();
+    ids.into_iter().collect()
+}
+
+/// Datagrams of a scenario's capture, if it is there and whole.
+fn packets(verdict: &VerdictEvent) -> Option<u64> {
+    let file = File::open(verdict.capture.as_ref()?).ok()?;
+    let mut capture = Capture::open(BufReader::new(file)).ok()?;
+    while capture.next_datagram().ok()?.is_some() {}
+    Some(capture.statistics().datagrams)
+}
+
+#[cfg(test)]
+mod tests {
+    use shakedown_engine::event::Event;
+
+    use super::*;
+    use crate::fixture;
+
+    /// The fixture's run with its verdicts changed.
+    fn changed(change: impl Fn(&mut VerdictEvent)) -> Record {
+        let mut events = fixture::run();
+        for event in &mut events {
+            if let Event::Verdict(verdict) = event {
+                change(verdict);
+            }
+        }
+        fixture::record(events)
+    }
+
+    fn compared(old: &Record, new: &Record) -> Vec<(What, String)> {
+        let comparison = Comparison::new(old, new);
+        let changes = comparison.changes.into_iter();
+        changes.map(|one| (one.what, one.how)).collect()
+    }
+
+    #[test]
+    fn the_same_run_twice_differs_in_nothing() {
+        let run = fixture::record(fixture::run());
+        let comparison = Comparison::new(&run, &run);
+        assert_eq!(comparison.changes, []);
+        assert_eq!(
+            comparison.message(),
+            "nothing fails newly; 9 scenarios in both runs"
+        );
+    }
+
+    #[test]
+    fn what_fails_and_did_not_is_told_first_and_what_passes_again_next() {
+        let old = changed(|one| {
+            if fails(one.verdict) {
+                one.verdict = Verdict::Pass;
+            }
+        });
+        let new = fixture::record(fixture::run());
+        let there = Comparison::new(&old, &new);
+        let failing = new.verdicts.values().filter(|one| fails(one.verdict));
+        assert_eq!(there.newly_failing(), failing.count());
+        assert_eq!(there.changes[0].what, What::NewlyFailing);
+        let back = Comparison::new(&new, &old);
+        assert_eq!(back.newly_failing(), 0);
+        assert_eq!(back.changes[0].what, What::NewlyPassing);
+        assert!(
+            back.changes[0].how.contains(" → pass"),
+            "{}",
+            back.changes[0].how
+        );
+    }
+
+    #[test]
+    fn a_scenario_that_is_not_in_both_is_told_and_fails_newly_only_if_it_fails() {
+        let run = fixture::record(fixture::run());
+        let mut less = run.clone();
+        let (id, _) = less.verdicts.pop().unwrap();
+        assert_eq!(compared(&run, &less)[0].0, What::Gone);
+        assert_eq!(Comparison::new(&less, &run).changes[0].of, id);
+        let mut failing = run.verdicts[&id].clone();
+        failing.verdict = Verdict::Fail;
+        let mut more = less.clone();
+        more.verdicts.insert(id, failing);
+        assert_eq!(Comparison::new(&less, &more).newly_failing(), 1);
+    }
+
+    #[test]
+    fn time_counts_from_a_quarter_of_a_second_and_of_the_time_on() {
+        let run = changed(|one| one.seconds = 2.0);
+        let slower = |seconds| compared(&run, &changed(|one| one.seconds = seconds));
+        assert_eq!(slower(2.49), []);
+        assert!(slower(2.6).contains(&(What::Time, "2.00 s → 2.60 s".to_owned())));
+        let short = changed(|one| one.seconds = 0.01);
+        assert_eq!(compared(&short, &changed(|one| one.seconds = 0.2)), []);
+    }
+
+    #[test]
+    fn packets_are_counted_in_the_captures() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden/proton");
+        let with = |name: &str| {
+            let path = golden.join(name).display().to_string();
+            changed(move |one| one.capture = Some(path.clone()))
+        };
+        let few = with("pull/server/pipelined-requests-get-an-item-each.pcapng");
+        assert_eq!(compared(&few, &few), []);
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/field");
+        let many = golden.join("legacy-single.pcap").display().to_string();
+        let many = changed(move |one| one.capture = Some(many.clone()));
+        let told = compared(&few, &many);
+        assert!(
+            told.iter().all(|(what, _)| *what == What::Packets),
+            "{told:?}"
+        );
+        assert!(told[0].1.starts_with("9 → "), "{}", told[0].1);
+    }
+}
