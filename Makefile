@@ -13,7 +13,7 @@ SHARD ?= 1/40
 SOURCES := find harness fuzz -name target -prune -o -name '*.rs' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds vacuity test-browser torture golden format lint fuzz-smoke mutants bench clean
+.PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden format lint fuzz-smoke mutants bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -57,6 +57,16 @@ test-browser: ## Let Chromium meet the services of darktower, and judge it as a 
 		BROWSER=$(BROWSER) $(CARGO) test --locked --package shakedown-cli --test browser -- --ignored --test-threads 1; \
 	else \
 		echo "test-browser: SKIPPED, nothing was tested: there is no $(BROWSER), and only root can install it (apt-get)"; \
+	fi
+
+test-wireshark: ## Let tshark read the golden captures by the dissector of `shakedown dissector`; installs it where that is possible
+	@if ! command -v tshark >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends tshark >/dev/null; \
+	fi; true
+	@if command -v tshark >/dev/null; then \
+		$(CARGO) test --locked --package shakedown-cli --test wireshark -- --ignored; \
+	else \
+		echo "test-wireshark: SKIPPED, nothing was tested: there is no tshark, and only root can install it (apt-get)"; \
 	fi
 
 # Attacks that are over soon are part of `make test`.

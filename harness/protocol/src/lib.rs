@@ -24,6 +24,7 @@ pub mod stream_words;
 pub mod streams;
 pub mod vocabulary;
 pub mod web;
+pub mod wireshark;
 
 mod protocol;
 mod sealed;

@@ -17,6 +17,7 @@ use crate::streams::StreamMachine;
 use crate::tolerance::Tolerance;
 use crate::twin::{Twin, requirement_of};
 use crate::vocabulary::Vocabulary;
+use crate::wireshark::Wireshark;
 
 /// What the rest of the program needs to know of a protocol.
 #[derive(Clone, Copy)]
@@ -47,6 +48,8 @@ pub struct Protocol {
     pub values: &'static [GivenValue],
     /// Its frames by name.
     pub vocabulary: &'static dyn Vocabulary,
+    /// What Wireshark is told of it.
+    pub wireshark: Wireshark,
     /// Its requirements, in the specification's order.
     pub requirements: fn() -> &'static [Requirement],
     /// Id of the requirement that an endpoint outlives whatever it is sent.

@@ -50,6 +50,8 @@ commands! {
     Check => check,
     /// Write each datagram of a capture as one decoded line
     Dissect => dissect,
+    /// Print a dissector of all protocols for Wireshark
+    Dissector => dissector,
     /// Report runs that are over again, several as one
     Report => report,
     /// Serve whoever asks: the reference responder or server of a protocol

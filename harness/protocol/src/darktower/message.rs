@@ -5,7 +5,7 @@ use std::sync::LazyLock;
 use prost_reflect::prost::Message as _;
 use prost_reflect::prost::encoding::{WireType, encode_key, encode_varint};
 use prost_reflect::{
-    DescriptorPool, DeserializeOptions, DynamicMessage, FieldDescriptor, MessageDescriptor,
+    DescriptorPool, DeserializeOptions, DynamicMessage, FieldDescriptor, Kind, MessageDescriptor,
     ReflectMessage as _, SerializeOptions,
 };
 use serde_json::{Map, Value, json};
@@ -99,6 +99,13 @@ impl Envelope {
         })
     }
 
+    const ALL: [Self; 4] = [
+        Self::Client,
+        Self::Server,
+        Self::MediaAuth,
+        Self::MediaAuthResult,
+    ];
+
     /// The message in these bytes, which stand at `offset`.
     ///
     /// # Errors
@@ -142,6 +149,49 @@ fn describe(message: &DynamicMessage) -> Described {
     Described {
         frame: named.map_or("message", |named| named.name),
         fields,
+    }
+}
+
+/// The messages for the script of Wireshark: the fields of each by their numbers, and what stands behind a length.
+pub(super) fn tables() -> Value {
+    let client = Envelope::Client.descriptor();
+    let messages = client.parent_pool().all_messages().map(|message| {
+        let fields = message
+            .fields()
+            .map(|field| (field.number().to_string(), row(&field)));
+        (
+            message.name().to_owned(),
+            fields.collect::<Map<_, _>>().into(),
+        )
+    });
+    let name = |envelope: Envelope| envelope.descriptor().name().to_owned();
+    let has_oneof = |envelope: &Envelope| envelope.descriptor().oneofs().len() > 0;
+    let oneofs = Envelope::ALL.into_iter().filter(has_oneof);
+    let oneofs = oneofs.map(|envelope| (name(envelope), true.into()));
+    json!({
+        "messages": messages.collect::<Map<String, Value>>(),
+        "envelopes": {
+            "signaling": { "client": name(Envelope::Client), "server": name(Envelope::Server) },
+            "media": { "client": name(Envelope::MediaAuth), "server": name(Envelope::MediaAuthResult) },
+            "oneof": oneofs.collect::<Map<String, Value>>(),
+        },
+    })
+}
+
+fn row(field: &FieldDescriptor) -> Value {
+    let name = field.name();
+    match field.kind() {
+        Kind::Message(inner) => json!({ "name": name, "kind": "message", "message": inner.name() }),
+        Kind::Enum(values) => {
+            let values = values.values();
+            let names = values.map(|it| (it.number().to_string(), it.name().into()));
+            json!({ "name": name, "kind": "named", "names": names.collect::<Map<String, Value>>() })
+        }
+        Kind::String => json!({ "name": name, "kind": "utf8" }),
+        Kind::Bool => json!({ "name": name, "kind": "bool" }),
+        Kind::Float => json!({ "name": name, "kind": "float" }),
+        Kind::Bytes => json!({ "name": name, "kind": "bytes" }),
+        _ => json!({ "name": name, "kind": "u64" }),
     }
 }
 

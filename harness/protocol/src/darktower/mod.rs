@@ -23,6 +23,7 @@ mod words;
 use std::sync::LazyLock;
 
 use crate::requirement::Requirement;
+use crate::wireshark::Wireshark;
 use crate::{Protocol, Reference, Watcher};
 
 pub use code::StreamCode;
@@ -48,6 +49,11 @@ pub static PROTOCOL: Protocol = Protocol {
     counters: &[],
     values: &values::VALUES,
     vocabulary: &VOCABULARY,
+    wireshark: Wireshark {
+        forms: &vocabulary::FORMS,
+        tables: message::tables,
+        script: include_str!("wireshark.lua"),
+    },
     requirements,
     survival: "DT-S-11",
     timed: &["DT-S-13"],

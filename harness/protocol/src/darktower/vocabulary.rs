@@ -16,7 +16,7 @@ pub static VOCABULARY: Words = Words;
 
 /// What stands on media streams. Its bytes do not say what they are: that follows from where they stand.
 static MEDIA: Forms = Forms::new("darktower", &FORMS, |_| Ok(None));
-static FORMS: [&Form; 2] = [&STREAM_HEADER, &FRAME];
+pub(super) static FORMS: [&Form; 2] = [&STREAM_HEADER, &FRAME];
 
 static FRAMES: LazyLock<Vec<&'static str>> = LazyLock::new(|| {
     let messages = NAMED.iter().map(|named| named.name);

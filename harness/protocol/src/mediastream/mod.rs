@@ -17,6 +17,7 @@ mod reference;
 use std::sync::LazyLock;
 
 pub use crate::pattern;
+use crate::wireshark::Wireshark;
 pub use mode::{Grammar, Mode, Modes, Rejection};
 pub use monitor::new as new_monitor;
 pub use pairs::PAIRS;
@@ -60,6 +61,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     values: &[],
     vocabulary: &frame::VOCABULARY,
+    wireshark: Wireshark::of(frame::FORMS),
     requirements,
     survival: "MS-W-17",
     timed: &[

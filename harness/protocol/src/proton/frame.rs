@@ -9,6 +9,7 @@
 //!     u8                    u32_le
 //! ```
 
+use serde_json::{Value, json};
 use shakedown_wire::{DecodeError, DefaultValue, Field, Form, Kind as Shape, Rule, Start};
 
 use super::{Kind, RESET};
@@ -41,7 +42,7 @@ const ACTION_REQUEST: Form = Form {
 };
 const ACTION: Form = number("ACTION", &[VALUE]);
 
-static FORMS: [&Form; 8] = [
+pub(super) static FORMS: [&Form; 8] = [
     &DISCRIMINATOR,
     &RESETS,
     &EVENT,
@@ -90,6 +91,17 @@ pub(super) const fn word(kind: Kind, by: Role) -> &'static Form {
         (Kind::Action, Role::Initiator) => &ACTION_REQUEST,
         (Kind::Action, Role::Responder) => &ACTION,
     }
+}
+
+/// What the numbers on the streams are, by the first byte of a stream and by who sends them.
+pub(super) fn words() -> Value {
+    let kinds = [Kind::Event, Kind::StateCommit, Kind::Action].into_iter();
+    let words = kinds.map(|kind| {
+        let name = |by| word(kind, by).name;
+        let by = json!({ "client": name(Role::Initiator), "server": name(Role::Responder) });
+        (kind.number().to_string(), by)
+    });
+    json!({ "words": words.collect::<serde_json::Map<_, _>>() })
 }
 
 /// What the first byte of a stream says; the kind is missing if it resets.

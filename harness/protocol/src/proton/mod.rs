@@ -20,6 +20,7 @@ use std::sync::LazyLock;
 use std::time::Duration;
 
 use crate::requirement::Requirement;
+use crate::wireshark::Wireshark;
 use crate::{Protocol, Reference, Transport, Watcher};
 
 pub use code::CloseCode;
@@ -89,6 +90,11 @@ pub static PROTOCOL: Protocol = Protocol {
     counters: &[("memory", ["/most_waiting", "/most_waiting"])],
     values: &[],
     vocabulary: &VOCABULARY,
+    wireshark: Wireshark {
+        forms: &frame::FORMS,
+        tables: frame::words,
+        script: include_str!("wireshark.lua"),
+    },
     requirements,
     survival: "PR-K-01",
     timed: &[
