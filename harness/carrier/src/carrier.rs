@@ -214,9 +214,9 @@ impl<M: StreamMachine> Machine for Carrier<M> {
         Self::deadline(self)
     }
 
-    /// When the machine is, and nothing of QUIC is left to say.
+    /// When the machine is. QUIC may have something left to say: see [`Carrier::is_idle`].
     fn is_finished(&self) -> bool {
-        self.machine.is_finished() && self.is_idle()
+        self.machine.is_finished()
     }
 
     fn is_idle(&self) -> bool {

@@ -203,10 +203,15 @@ fn collect<'a>(folder: &'a Dir<'a>, files: &mut Vec<&'a File<'a>>) {
 
 /// Whether an argument can only be meant as a path. Ids have neither a suffix nor a dot in front.
 fn is_path(argument: &str) -> bool {
-    argument.ends_with(".json") || argument.starts_with(['.', '/'])
+    Path::new(argument).extension().is_some() || argument.starts_with(['.', '/'])
 }
 
 fn missing_file(path: &str) -> Failure {
+    if path.ends_with(".toml") {
+        return usage(format!(
+            "there is no file {path:?}; the description of an implementation is given by --iut"
+        ));
+    }
     let name = Path::new(path).file_stem().unwrap_or_default();
     let selection = Selection {
         names: vec![name.to_string_lossy().into_owned()],

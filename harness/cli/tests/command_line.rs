@@ -121,6 +121,8 @@ fn a_wrong_name_is_told_with_where_the_right_ones_are() {
             "there are `darktower`, `mediastream` and `proton`",
         ),
         ("run --mode 3wy", "did you mean `3way`?"),
+        ("run nope.json", "there is no file \"nope.json\"\n"),
+        ("run nope.toml", "given by --iut"),
     ];
     for (call, expected) in cases {
         let words: Vec<_> = call.split(' ').collect();

@@ -182,6 +182,10 @@ fn a_dry_run_finds_what_shows_without_traffic() {
     let of_it = plan.lines().next().expect("a line of the implementation");
     assert!(of_it.contains(" more do not apply to it"), "{plan}");
 
+    let (exit, said, _) = dry(&["--mode", "3way"]);
+    assert_eq!(exit, Some(2), "{said}");
+    assert!(said.contains("nothing would be judged: "), "{said}");
+
     let nowhere = at.join("nowhere");
     for program in [
         "no-such-program",

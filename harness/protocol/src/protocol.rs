@@ -114,6 +114,9 @@ pub struct GivenValue {
     pub summary: &'static str,
     /// The reference's, as JSON.
     pub reference: &'static str,
+    /// What comes instead of what was wanted where the implementation has another value: each as its
+    /// description in a failure has it.
+    pub refused_by: &'static [&'static str],
 }
 
 /// Makes a reference machine whose future can branch.

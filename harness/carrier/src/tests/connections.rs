@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use shakedown_protocol::machine::Machine;
 use shakedown_protocol::proton::TRANSPORT;
 use shakedown_protocol::streams::{Approach, ConnectionNumber, Fault, Output};
 use shakedown_protocol::{Patience, Transport};
@@ -31,6 +32,16 @@ fn either_side_closes_with_a_code_and_a_reason() {
         assert_eq!(client.heard, ["0 connected", "1 connected", &last]);
         assert!(world.server.is_idle() && world.clients[0].is_idle());
     }
+}
+
+#[test]
+fn a_machine_that_is_over_is_finished_before_all_have_heard_of_it() {
+    let mut world = Puppets::connected(TRANSPORT);
+    world.ask_server(|puppet| {
+        puppet.wants.push_back(close(FIRST, 0, ""));
+        puppet.is_over = true;
+    });
+    assert!(Machine::is_finished(&world.server) && !world.server.is_idle());
 }
 
 #[test]

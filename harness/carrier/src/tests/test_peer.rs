@@ -19,6 +19,7 @@ pub(super) const STREAM: StreamId = StreamId::of_client(0);
 /// As a server it takes every connection, unless it is told otherwise.
 #[derive(Debug, Default)]
 pub(super) struct TestPeer {
+    pub(super) is_over: bool,
     pub(super) wants: VecDeque<Output>,
     pub(super) heard: Vec<String>,
     pub(super) from: Vec<SocketAddr>,
@@ -85,7 +86,7 @@ impl StreamMachine for TestPeer {
     }
 
     fn is_finished(&self) -> bool {
-        false
+        self.is_over
     }
 
     fn counters(&self) -> serde_json::Value {

@@ -179,6 +179,7 @@ impl Args {
         let told = self.told(&assignments, &selected, self.jobs.get());
         if self.dry_run {
             show_plan(&told, seed)?;
+            check_judged(&told)?;
             return self.foresee(&assignments);
         }
         let guard = match self.in_virtual_time {
@@ -494,6 +495,26 @@ fn name(told: &RunPlan) -> String {
             names.join(" ")
         }
     }
+}
+
+/// Whether a run of this plan would judge anything.
+fn check_judged(told: &RunPlan) -> Result<(), Failure> {
+    let sum = |count: fn(&PlannedImplementation) -> usize| {
+        let all = told.implementations.iter().map(count);
+        all.sum::<usize>()
+    };
+    let selected = sum(|one| one.scenarios);
+    let (not_applicable, too_slow) = (sum(|one| one.not_applicable), sum(|one| one.too_slow));
+    if not_applicable + too_slow < selected {
+        return Ok(());
+    }
+    let slow = match too_slow {
+        0 => String::new(),
+        too_slow => format!(", {too_slow} would be played with --slow alone"),
+    };
+    Err(usage(format!(
+        "nothing would be judged: {not_applicable} of the {selected} scenarios selected do not apply{slow}"
+    )))
 }
 
 /// Writes a plan to standard output.

@@ -17,9 +17,19 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
     let best = scored
         .filter(|(score, _)| *score >= 0.8)
         .max_by(|(a, _), (b, _)| a.total_cmp(b));
+    // Whether one of its words begins so.
+    let has_word = |candidate: &str| {
+        let mut places = candidate.char_indices();
+        places.any(|(at, first)| {
+            let (before, rest) = candidate.split_at(at);
+            first.is_alphanumeric()
+                && !before.ends_with(char::is_alphanumeric)
+                && plain(rest).starts_with(&wanted)
+        })
+    };
     let part = || {
         let mut known = known.iter();
-        let longer = known.find(|(_, letters)| wanted.len() >= 4 && letters.contains(&wanted));
+        let longer = known.find(|(candidate, _)| wanted.len() >= 4 && has_word(candidate));
         longer.map(|(candidate, _)| *candidate)
     };
     best.map(|(_, candidate)| candidate).or_else(part)
@@ -109,6 +119,9 @@ mod tests {
         }
         assert_eq!(closest("number", known), Some("sequence_number"));
         assert_eq!(closest("colour", known), None);
+        let name = "a-token-of-a-join-opens-media";
+        assert_eq!(closest("opens", [name]), Some(name));
+        assert_eq!(closest("nope", [name]), None);
     }
 
     #[test]

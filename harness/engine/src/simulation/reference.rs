@@ -129,7 +129,7 @@ impl ReferenceProcess {
                 }
             }
         }
-        if !machine.is_finished() {
+        if !(machine.is_finished() && machine.is_idle()) {
             return (sends, None);
         }
         self.counters = machine.counters();

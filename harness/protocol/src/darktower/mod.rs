@@ -72,7 +72,7 @@ pub static PROTOCOL: Protocol = Protocol {
     },
     completed: reference::completed,
     page: Some(include_str!("page.html")),
-    advice: |_, _| None,
+    advice: reference::advice,
     twins: reference::TWINS,
     forked: None,
     exploration: None,

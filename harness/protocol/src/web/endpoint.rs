@@ -98,6 +98,17 @@ pub enum Refusal {
     Malformed(&'static str),
 }
 
+impl std::fmt::Display for Refusal {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Status(status) => write!(f, "status {status}"),
+            Self::NotOffered => f.write_str("settings that offer no sessions"),
+            Self::Reset(code) => write!(f, "the stream broken off with code {code:#x}"),
+            Self::Malformed(why) => write!(f, "an answer that {why}"),
+        }
+    }
+}
+
 impl Web {
     /// A client's end.
     #[must_use]

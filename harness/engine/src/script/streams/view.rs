@@ -144,7 +144,21 @@ impl View<'_> {
                 format!("{got} {before} before this step began")
             }
         };
+        let got = format!("{got}{}", self.doubt(&expected, &got));
         self.failure(moment, &expected, &got, None)
+    }
+
+    /// What else may be to blame: a value of the description that is not the implementation's.
+    fn doubt(&self, expected: &str, got: &str) -> String {
+        let values = self.judge.context.environment.protocol.values.iter();
+        let mut doubtful = values.filter(|value| {
+            let mut refusals = value.refused_by.iter();
+            refusals.any(|refusal| got.contains(refusal) && !expected.contains(refusal))
+        });
+        doubtful.next().map_or_else(String::new, |value| {
+            let (name, what) = (value.name, value.summary);
+            format!(" (is `{name}` in [values] of the description right: {what}?)")
+        })
     }
 
     /// What is expected has not come; fails if its time is over.

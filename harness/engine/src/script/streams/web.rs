@@ -77,15 +77,9 @@ pub(crate) enum Answer {
 impl Answer {
     pub(crate) fn in_words(&self) -> String {
         match self {
-            Self::Response { status, .. } | Self::Refused(Refusal::Status(status)) => {
-                format!("status {status}")
-            }
+            Self::Response { status, .. } => Refusal::Status(*status).to_string(),
             Self::Opened => "a session".to_owned(),
-            Self::Refused(Refusal::NotOffered) => "settings that offer no sessions".to_owned(),
-            Self::Refused(Refusal::Reset(code)) => {
-                format!("the stream broken off with code {code:#x}")
-            }
-            Self::Refused(Refusal::Malformed(why)) => format!("an answer that {why}"),
+            Self::Refused(refusal) => refusal.to_string(),
         }
     }
 }

@@ -36,6 +36,7 @@ pub(super) use options::OPTIONS;
 
 use options::Given;
 
+use crate::machine::Failure;
 use crate::requirement::Role;
 use crate::streams::StreamMachine;
 use crate::web::{self, WebCode};
@@ -106,7 +107,7 @@ pub(super) const fn transport(role: Role) -> Transport {
 }
 
 /// What a client has done, by its counters.
-pub(super) fn completed(_: &ReferenceSettings, counters: &serde_json::Value) -> String {
+pub(super) fn completed(settings: &ReferenceSettings, counters: &serde_json::Value) -> String {
     let done = [
         ("asked for", "informed", "meeting"),
         ("joined", "joined", "meeting"),
@@ -121,5 +122,30 @@ pub(super) fn completed(_: &ReferenceSettings, counters: &serde_json::Value) -> 
         let plural = if number == 1 { "" } else { "s" };
         Some(format!("{verb} {number} {what}{plural}"))
     });
-    done.collect::<Vec<_>>().join(", ")
+    let done = done.collect::<Vec<_>>().join(", ");
+    match without_handler(settings) {
+        Some(why) => format!("{done}; {why}"),
+        None => done,
+    }
+}
+
+/// What a client did not do that was asked for frames, and uses no Media Handler.
+fn without_handler(settings: &ReferenceSettings) -> Option<&'static str> {
+    if Service::of_mode(&settings.mode).is_ok_and(|all| all.contains(&Service::Handler)) {
+        return None;
+    }
+    let is_told = |name: &str| settings.extra.iter().any(|(known, _)| known == name);
+    match (is_told("receive"), is_told("publish")) {
+        (true, _) => {
+            Some("it received no frame: frames come from a Media Handler (mh in --service)")
+        }
+        (false, true) => Some("it sent no frame: frames go to a Media Handler (mh in --service)"),
+        (false, false) => None,
+    }
+}
+
+/// What may help a client that failed.
+pub(super) fn advice(_: &ReferenceSettings, failure: &Failure) -> Option<&'static str> {
+    let is_refused = failure.message.contains("UNAUTHORIZED");
+    is_refused.then_some("tokens are signed with --secret, which has to be the server's")
 }

@@ -17,6 +17,7 @@ static PROTOCOL: LazyLock<Protocol> = LazyLock::new(|| Protocol {
     }),
     vocabulary: &darktower::VOCABULARY,
     stream_words: Some(darktower::STREAM_WORDS),
+    values: darktower::PROTOCOL.values,
     ..proton::PROTOCOL
 });
 
@@ -193,6 +194,26 @@ fn messages_of_a_session_are_matched_in_depth_and_remembered() {
         text.contains("JoinResponse") && text.contains("ParticipantLeft"),
         "{text}"
     );
+}
+
+#[test]
+fn where_a_token_is_refused_the_secret_is_doubted() {
+    for (code, is_doubted) in [("UNAUTHORIZED", true), ("NOT_FOUND", false)] {
+        let pair = with_session(
+            json!([
+                { "open": { "stream": "a", "session": "s" } },
+                { "write": { "stream": "a", "frame": "JoinRequest" } },
+                { "expect_message": { "stream": "a", "frame": "JoinResponse", "within": "1s" } },
+            ]),
+            json!([
+                { "expect_stream": { "stream": "b", "within": "1s" } },
+                { "write": { "stream": "b", "frame": "ErrorMessage", "fields": { "code": code } } },
+            ]),
+        );
+        let text = pair.client.text();
+        let doubt = "is `secret` in [values] of the description right";
+        assert_eq!(text.contains(doubt), is_doubted, "{text}");
+    }
 }
 
 #[test]

@@ -49,18 +49,29 @@ impl Client {
                 ..
             } => {
                 if attempt.request == Some(stream) {
-                    self.informed(now, status, &body);
+                    self.informed(now, connection, status, &body);
                 }
             }
             WebEvent::NoResponse { why, .. } => {
-                self.fail(format!("the request has no answer: {why:?}"));
+                let asked = self.meeting_url(connection);
+                self.fail(format!(
+                    "the Global Controller did not answer {asked}: {why}"
+                ));
             }
             WebEvent::SessionOpened { session } if Some(key(session)) == of_media => {
                 self.authenticate(now);
             }
             WebEvent::SessionOpened { .. } => self.join(now),
-            WebEvent::SessionRefused { why, .. } => {
-                self.fail(format!("the session was refused: {why:?}"));
+            WebEvent::SessionRefused { session, why } => {
+                let media = attempt.media.as_ref();
+                let media = media.filter(|media| media.of == key(session));
+                let signaling = attempt.signaling.as_ref().map(|it| &it.url);
+                let who = match (media, signaling) {
+                    (Some(media), _) => format!("the Media Handler refused {}", media.url),
+                    (None, Some(url)) => format!("the Meeting Controller refused {url}"),
+                    (None, None) => "the server refused a session".to_owned(),
+                };
+                self.fail(format!("{who}: {why}"));
             }
             WebEvent::SessionClosed { close, .. } => {
                 let why = close.map_or_else(String::new, |close| close.reason);
@@ -104,7 +115,11 @@ impl Client {
             return;
         };
         let was_leaving = attempt.leaving.is_some();
-        let (_, outcome) = end(why);
+        let (_, mut outcome) = end(why);
+        let is_nobody = why == Closing::TimedOut && !link.is_connected;
+        if let (Outcome::Failed(failure), true) = (&mut outcome, is_nobody) {
+            failure.message = format!("nobody answered at {}", link.authority.text);
+        }
         self.outputs.push_back(Output::Transition {
             connection,
             from: link.state,
@@ -112,7 +127,8 @@ impl Client {
             why: "the connection is over",
         });
         // All are at the address that the owner knows but those that a URL named.
-        let place = |problem| match link.authority.text == self.settings.authority {
+        let is_known = is_nobody || link.authority.text == self.settings.authority;
+        let place = |problem| match is_known {
             true => problem,
             false => format!("at {}: {problem}", link.authority.text),
         };

@@ -26,6 +26,7 @@ const KEY_FRAMES: u64 = 30;
 #[derive(Debug)]
 pub(super) struct MediaLink {
     pub(super) of: SessionKey,
+    pub(super) url: String,
     incoming: BTreeMap<StreamId, Incoming>,
     pub(super) sending: Option<SentStream>,
 }
@@ -55,9 +56,10 @@ pub(super) struct SentStream {
 }
 
 impl MediaLink {
-    pub(super) const fn new(of: SessionKey) -> Self {
+    pub(super) const fn new(of: SessionKey, url: String) -> Self {
         Self {
             of,
+            url,
             incoming: BTreeMap::new(),
             sending: None,
         }
@@ -149,7 +151,14 @@ impl Client {
                     } else {
                         let code = part(&result.fields, "error")["code"].as_str();
                         let code = code.unwrap_or("nothing");
-                        self.fail(format!("the handler refused the token: {code}"));
+                        let url = self
+                            .attempt
+                            .as_ref()
+                            .and_then(|it| Some(&it.media.as_ref()?.url));
+                        let url = url.cloned().unwrap_or_default();
+                        self.fail(format!(
+                            "the Media Handler at {url} refused the token: {code}"
+                        ));
                     }
                 }
                 if read.is_err() {

@@ -21,7 +21,7 @@ use super::sessions::SessionKey;
 use super::settings::{ClientSettings, Service};
 use super::token::{Claims, TOKEN_LIFETIME, Usage};
 use super::{CONTROLLER, HANDLER};
-use crate::streams::{Output, StreamId};
+use crate::streams::{ConnectionNumber, Output, StreamId};
 
 use links::Attempt;
 use media::MediaLink;
@@ -136,20 +136,25 @@ impl Client {
             }
             Service::Controller if self.lacks(Deviation::StreamFirst) => {
                 self.with(|attempt| {
-                    attempt.signaling = Some(SignalingLink::new(SessionKey {
+                    let of = SessionKey {
                         connection: at,
                         session: StreamId(0),
-                    }));
+                    };
+                    attempt.signaling = Some(SignalingLink::new(of, authority));
                 });
                 self.join(now);
             }
             Service::Controller => self.with(|attempt| {
                 let path = path.as_deref().unwrap_or(CONTROLLER);
-                attempt.signaling = attempt.open(&authority, path).map(SignalingLink::new);
+                let url = format!("https://{authority}{path}");
+                let of = attempt.open(&authority, path);
+                attempt.signaling = of.map(|of| SignalingLink::new(of, url));
             }),
             Service::Handler => self.with(|attempt| {
                 let path = path.as_deref().unwrap_or(HANDLER);
-                attempt.media = attempt.open(&authority, path).map(MediaLink::new);
+                let url = format!("https://{authority}{path}");
+                let of = attempt.open(&authority, path);
+                attempt.media = of.map(|of| MediaLink::new(of, url));
             }),
         }
     }
@@ -180,7 +185,7 @@ impl Client {
     }
 
     /// The Global Controller answered.
-    fn informed(&mut self, now: Duration, status: u16, body: &[u8]) {
+    fn informed(&mut self, now: Duration, at: ConnectionNumber, status: u16, body: &[u8]) {
         let body: Value = serde_json::from_slice(body).unwrap_or_default();
         match (status, body["join_token"].as_str()) {
             (200, Some(token)) => {
@@ -197,10 +202,19 @@ impl Client {
                 self.answered(now);
             }
             _ => {
-                let code = body["error"]["code"].as_str().unwrap_or("nothing");
-                self.fail(format!("the answer to the request was {status}: {code}"));
+                let code = body["error"]["code"].as_str().unwrap_or("no code");
+                let asked = self.meeting_url(at);
+                let why = format!("the Global Controller answered {asked} with {status}, {code}");
+                self.fail(why);
             }
         }
+    }
+
+    /// What a Global Controller is asked for.
+    fn meeting_url(&self, at: ConnectionNumber) -> String {
+        let link = self.attempt.as_ref().and_then(|it| it.links.get(&at));
+        let authority = link.map_or(self.settings.authority.as_str(), |it| &it.authority.text);
+        format!("https://{authority}{MEETINGS}{}", self.settings.meeting)
     }
 
     const fn lacks(&self, deviation: Deviation) -> bool {

@@ -1,5 +1,6 @@
 //! What a client says to a Meeting Controller, and hears from it.
 
+use std::collections::VecDeque;
 use std::time::Duration;
 
 use serde_json::{Value, json};
@@ -18,6 +19,9 @@ use crate::web::SessionStream;
 #[derive(Debug)]
 pub(super) struct SignalingLink {
     pub(super) of: SessionKey,
+    pub(super) url: String,
+    /// What it asked for that has no answer yet.
+    asked: VecDeque<Asked>,
     /// Its stream, once the session is there.
     pub(super) stream: Option<StreamId>,
     reader: MessageReader,
@@ -26,10 +30,34 @@ pub(super) struct SignalingLink {
     pub(super) publishes: Option<String>,
 }
 
+/// What has an answer.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Asked {
+    Join,
+    Publish,
+    Subscribe,
+}
+
 impl SignalingLink {
-    pub(super) fn new(of: SessionKey) -> Self {
+    /// The place of the first that was asked for of such a kind.
+    fn first(&self, what: Asked) -> Option<usize> {
+        self.asked.iter().position(|asked| *asked == what)
+    }
+
+    /// What an error answers: what was asked for first, but streams come and go, and only a stream is not found
+    /// by who has joined.
+    fn refused(&mut self, code: &str) -> Option<Asked> {
+        let subscribed = self.first(Asked::Subscribe);
+        let place = subscribed
+            .filter(|_| code == "NOT_FOUND")
+            .unwrap_or_default();
+        self.asked.remove(place)
+    }
+    pub(super) fn new(of: SessionKey, url: String) -> Self {
         Self {
             of,
+            url,
+            asked: VecDeque::new(),
             stream: None,
             reader: MessageReader::new(Envelope::Server),
             participant: String::new(),
@@ -64,6 +92,7 @@ impl Client {
                 link.web.write(stream, request);
             }
         });
+        self.asks(Asked::Join);
         self.go_signaling("AUTHENTICATING", "the session is there");
     }
 
@@ -104,20 +133,26 @@ impl Client {
                 let signaling = self.attempt.as_ref().and_then(|it| it.signaling.as_ref());
                 if signaling.is_some_and(|signaling| signaling.participant == id) {
                     self.counters.published += 1;
+                    self.was_answered(Asked::Publish);
                     self.answered(now);
                 } else {
                     self.subscribe_to(&json!({ "streams": [stream] }));
                 }
             }
-            "StreamSubscribed" => self.counters.subscribed += 1,
+            "StreamSubscribed" => {
+                self.counters.subscribed += 1;
+                self.was_answered(Asked::Subscribe);
+            }
             "ErrorMessage" => {
                 let (code, why) = (part(fields, "code"), text(fields, "message"));
                 let code = code.as_str().unwrap_or("an unknown code");
-                let attempt = self.attempt.as_ref();
-                let waits = attempt.is_some_and(|attempt| attempt.answer_by.is_some());
-                match waits {
-                    true => self.fail(format!("the controller answered {code}: {why}")),
-                    false => self.counters.refused += 1,
+                let signaling = self.attempt.as_mut().and_then(|it| it.signaling.as_mut());
+                match signaling.map(|it| (it.refused(code), &it.url)) {
+                    Some((Some(Asked::Join | Asked::Publish), url)) => {
+                        let who = format!("the Meeting Controller at {url}");
+                        self.fail(format!("{who} answered {code}: {why}"));
+                    }
+                    Some((Some(Asked::Subscribe) | None, _)) | None => self.counters.refused += 1,
                 }
             }
             // Nothing is made of how a stream is received; the reader knows no others.
@@ -125,8 +160,23 @@ impl Client {
         }
     }
 
+    fn was_answered(&mut self, what: Asked) {
+        if let Some(signaling) = self.attempt.as_mut().and_then(|it| it.signaling.as_mut())
+            && let Some(place) = signaling.first(what)
+        {
+            signaling.asked.remove(place);
+        }
+    }
+
+    fn asks(&mut self, what: Asked) {
+        if let Some(signaling) = self.attempt.as_mut().and_then(|it| it.signaling.as_mut()) {
+            signaling.asked.push_back(what);
+        }
+    }
+
     fn joined(&mut self, now: Duration, fields: &serde_json::Map<String, Value>) {
         self.counters.joined += 1;
+        self.was_answered(Asked::Join);
         let media_server = part(fields, "media_server");
         let token = media_server["connection_token"].as_str();
         let token = token.filter(|token| !token.is_empty()).map(str::to_owned);
@@ -161,6 +211,7 @@ impl Client {
             "stream_id": id, "stream_type": stream_type, "metadata": { "codec": codec },
         });
         self.say(message("PublishStream", stream));
+        self.asks(Asked::Publish);
         self.with(|attempt| {
             if let Some(signaling) = &mut attempt.signaling {
                 signaling.publishes = Some(id);
@@ -175,6 +226,7 @@ impl Client {
             if self.settings.receives > 0 {
                 let fields = json!({ "stream_id": stream["stream_id"] });
                 self.say(message("SubscribeStream", fields));
+                self.asks(Asked::Subscribe);
             }
         }
     }
@@ -188,5 +240,26 @@ impl Client {
                 link.web.write(stream, bytes);
             }
         });
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::streams::ConnectionNumber;
+
+    #[test]
+    fn a_stream_that_is_not_found_says_nothing_of_what_else_was_asked_for() {
+        let of = SessionKey {
+            connection: ConnectionNumber(0),
+            session: StreamId(0),
+        };
+        let mut link = SignalingLink::new(of, String::new());
+        link.asked
+            .extend([Asked::Publish, Asked::Subscribe, Asked::Subscribe]);
+        assert_eq!(link.refused("NOT_FOUND"), Some(Asked::Subscribe));
+        assert_eq!(link.refused("CONFLICT"), Some(Asked::Publish));
+        assert_eq!(link.refused("CAPACITY_EXCEEDED"), Some(Asked::Subscribe));
+        assert_eq!(link.refused("NOT_FOUND"), None);
     }
 }

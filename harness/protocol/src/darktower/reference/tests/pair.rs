@@ -251,7 +251,10 @@ fn a_service_that_is_not_offered_and_a_wrong_secret_are_failures() {
         panic!("{failures:?}");
     };
     assert!(refused.contains("404"), "{refused}");
-    assert!(unauthorized.contains("401: UNAUTHORIZED"), "{unauthorized}");
+    assert!(
+        unauthorized.contains("with 401, UNAUTHORIZED"),
+        "{unauthorized}"
+    );
 }
 
 #[test]
