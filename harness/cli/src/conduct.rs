@@ -12,7 +12,7 @@ use tokio::sync::{mpsc, watch};
 
 use crate::exit::{Exit, Failure, error_label, harness};
 use crate::logging::Global;
-use crate::reports::{self, Format, ReportArgs};
+use crate::reports::{self, ReportArgs, ReportFormat};
 use crate::run_directory::RunDirectory;
 
 /// How long what was started may take to end after the run.
@@ -79,7 +79,7 @@ where
     runtime.shutdown_timeout(PATIENCE);
     let ended = ended?;
     let (exit, message) = ended.exit();
-    if reports.format == Format::Json && exit != 0 {
+    if reports.format != ReportFormat::Terminal && exit != 0 {
         eprintln!("{} {message}", error_label());
     }
     Ok(reports::close(sinks, exit))

@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anstream::eprintln;
 use clap::ValueEnum;
-use shakedown_report::{JsonLines, Progress, Sinks, Terminal};
+use shakedown_report::{JsonLines, Printed, Progress, Sinks, Terminal};
 
 use crate::exit::{Exit, Failure, error_label, usage};
 use crate::logging::Global;
@@ -26,8 +26,26 @@ pub(crate) struct ReportArgs {
     directory: DirectoryArgs,
 
     /// What standard output carries
-    #[arg(long, value_enum, default_value_t = Format::Terminal)]
-    pub(crate) format: Format,
+    #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
+    pub(crate) format: ReportFormat,
+}
+
+/// What standard output carries of what was judged.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReportFormat {
+    /// A report for people
+    #[value(alias = "text")]
+    Terminal,
+    /// One JSON object a line, for each event
+    Json,
+    /// TAP 14: a test point for each scenario, pair or requirement of a capture
+    Tap,
+    /// SARIF 2.1.0: findings
+    Sarif,
+    /// Annotations of GitHub Actions
+    Github,
+    /// Markdown, as of summary.md
+    Markdown,
 }
 
 /// What standard output carries.
@@ -79,8 +97,12 @@ impl ReportArgs {
             })?;
         }
         match self.format {
-            Format::Json => sinks.add(JsonLines::to_output(std::io::stdout())),
-            Format::Terminal => {
+            ReportFormat::Json => sinks.add(JsonLines::to_output(std::io::stdout())),
+            ReportFormat::Tap => sinks.add(Printed::tap(std::io::stdout())),
+            ReportFormat::Sarif => sinks.add(Printed::sarif(std::io::stdout())),
+            ReportFormat::Github => sinks.add(Printed::github(std::io::stdout())),
+            ReportFormat::Markdown => sinks.add(Printed::markdown(std::io::stdout())),
+            ReportFormat::Terminal => {
                 let progress = match progress {
                     true => self::progress(global),
                     false => Progress::Off,

@@ -16,6 +16,7 @@
 //! of requirements; it writes files, and touches no sockets, processes, threads or clocks.
 
 mod again;
+mod cases;
 mod cause;
 mod comparison;
 mod conversations;
@@ -24,30 +25,37 @@ mod document;
 mod file;
 #[cfg(test)]
 mod fixture;
+mod fuzz_page;
+mod github;
 pub mod hexdump;
 mod html;
 mod json;
 mod junit;
 mod ladder;
+mod left_out;
 mod link;
 mod load;
 mod markdown;
 mod merge;
 mod plan;
 mod plot;
+mod printed;
 mod record;
 mod replay;
 mod requirements;
 mod run_page;
+mod sarif;
 mod sink;
 mod sinks;
 mod table;
+mod tap;
 mod terminal;
 pub mod text;
 
 pub use comparison::{Change, Comparison};
 pub use conversations::StreamWord;
 pub use document::Document;
+pub use fuzz_page::{FuzzFound, FuzzPage};
 pub use html::interop_page;
 pub use json::JsonLines;
 pub use junit::junit;
@@ -56,6 +64,7 @@ pub use markdown::markdown;
 pub use merge::{MergeError, check_together};
 pub use plan::plan_lines;
 pub use plot::load_plot;
+pub use printed::Printed;
 pub use record::{Record, Run};
 pub use replay::{Replay, ReplayError};
 pub use run_page::run_page;

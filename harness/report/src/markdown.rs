@@ -10,6 +10,7 @@ use shakedown_engine::verdict::Verdict;
 use self::text::{code, escape, link};
 use crate::cause::by_cause;
 use crate::document::Document;
+use crate::left_out::{LeftOut, by_mode};
 use crate::text::count;
 use crate::{Record, load, requirements};
 
@@ -20,7 +21,7 @@ pub const fn markdown(path: PathBuf) -> Document {
 }
 
 /// The whole document; `place` is the file that it goes to, from which links lead on.
-fn render(record: &Record, place: &Path) -> String {
+pub(crate) fn render(record: &Record, place: &Path) -> String {
     let directory = place.parent().unwrap_or(Path::new(""));
     let sections = [
         head(record),
@@ -29,6 +30,7 @@ fn render(record: &Record, place: &Path) -> String {
         failed(record, directory),
         not_counted(record, directory),
         unjudged(record),
+        not_applicable(record),
         captures(record, directory),
         left_out(record),
         results(record),
@@ -183,10 +185,8 @@ fn unjudged(record: &Record) -> String {
     let unjudged: Vec<&&VerdictEvent> = worst
         .iter()
         .filter(|v| {
-            matches!(
-                v.verdict,
-                Verdict::Inconclusive | Verdict::NotApplicable | Verdict::NotObserved
-            )
+            matches!(v.verdict, Verdict::Inconclusive | Verdict::NotObserved)
+                || v.verdict == Verdict::NotApplicable && !v.was_left_out()
         })
         .collect();
     if unjudged.is_empty() {
@@ -201,6 +201,19 @@ fn unjudged(record: &Record) -> String {
             verdict.verdict,
             escape(verdict.reason.as_deref().unwrap_or(""))
         );
+    }
+    text
+}
+
+/// What was not played, a line for each mode.
+fn not_applicable(record: &Record) -> String {
+    let modes = by_mode(record);
+    if modes.is_empty() {
+        return String::new();
+    }
+    let mut text = "## Not applicable\n\n| mode | scenarios | why |\n|---|--:|---|\n".to_owned();
+    for LeftOut { mode, number, why } in modes {
+        let _ = writeln!(text, "| {} | {number} | {} |", code(&mode), escape(&why));
     }
     text
 }
@@ -295,15 +308,20 @@ fn requirement_table(record: &Record) -> String {
     let all = requirements::all_beside(judged.iter().map(|(id, _)| id.as_str()));
     let passed = judged.iter().filter(|(_, v)| *v == Verdict::Pass).count();
     let mut text = format!(
-        "## Requirements\n\n<details><summary>{passed} of {} pass</summary>\n\n\
-         | requirement | level | verdict | text |\n|---|---|---|---|\n",
+        "## Requirements\n\n<details><summary>{passed} of {} pass</summary>\n\n",
         if record.run.is_some() {
             all.len()
         } else {
             judged.len()
         }
     );
-    for (id, verdict) in &judged {
+    let (passing, others): (Vec<_>, Vec<_>) = judged
+        .iter()
+        .partition(|(_, verdict)| *verdict == Verdict::Pass);
+    if !others.is_empty() {
+        text += "| requirement | level | verdict | text |\n|---|---|---|---|\n";
+    }
+    for (id, verdict) in others {
         let found = requirements::find(id);
         let level = found.map_or("", |found| requirements::level_name(found.level));
         let rule = found.map_or("", |found| &found.text);
@@ -313,6 +331,10 @@ fn requirement_table(record: &Record) -> String {
             escape(id),
             escape(rule)
         );
+    }
+    if !passing.is_empty() {
+        let ids: Vec<_> = passing.iter().map(|(id, _)| escape(id)).collect();
+        let _ = writeln!(text, "\nPass: {}.", ids.join(", "));
     }
     let missing: Vec<&str> = all
         .iter()
@@ -349,6 +371,46 @@ mod tests {
     #[test]
     fn checked_captures() {
         insta::assert_snapshot!(document(fixture::check()));
+    }
+
+    #[test]
+    fn it_has_less_than_5_kb_when_all_is_well() {
+        use shakedown_protocol::PROTOCOLS;
+        let mut record = record(fixture::run());
+        record.findings.clear();
+        let passed = record
+            .verdicts
+            .values()
+            .find(|one| one.verdict == Verdict::Pass);
+        let passed = passed.unwrap().clone();
+        let absent = record.verdicts.values().find(|one| one.was_left_out());
+        let absent = absent.unwrap().clone();
+        record.verdicts.clear();
+        for protocol in PROTOCOLS {
+            for (mode, side) in protocol
+                .modes
+                .iter()
+                .flat_map(|mode| protocol.sides.map(|side| (mode, side)))
+            {
+                for number in 0..40 {
+                    let mut one = if number < 30 {
+                        passed.clone()
+                    } else {
+                        absent.clone()
+                    };
+                    one.scenario = format!("{}/{mode}/{side}/{number}", protocol.id);
+                    record.verdicts.insert(one.scenario.clone(), one);
+                }
+            }
+        }
+        let all = PROTOCOLS
+            .iter()
+            .flat_map(|protocol| (protocol.requirements)());
+        let summary = record.summary.as_mut().unwrap();
+        summary.requirements = all.map(|one| (one.id.clone(), Verdict::Pass)).collect();
+        let text = render(&record, Path::new("reports/latest/summary.md"));
+        assert!(text.len() < 5_000, "{} bytes: {text}", text.len());
+        assert!(text.contains("| `mediastream/3way` | 20 | 20 × "), "{text}");
     }
 
     #[test]

@@ -102,7 +102,8 @@ pub(crate) fn comparison_page(
     whole("two runs compared", &body).into_string()
 }
 
-fn whole(title: &str, body: &Markup) -> Markup {
+/// A page with its head, style and script.
+pub(crate) fn whole(title: &str, body: &Markup) -> Markup {
     let body = html! {
         main { h1 { (title) } (body) }
         script { (PreEscaped(SCRIPT)) }

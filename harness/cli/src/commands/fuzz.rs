@@ -21,7 +21,7 @@ use crate::guard::Guard;
 use crate::logging::Global;
 use crate::numbers::{ANY, AT_LEAST_1, JOBS, whole};
 use crate::reference::{any_seed, print_line};
-use crate::reports::{Format, ReportArgs};
+use crate::reports::{ReportArgs, ReportFormat};
 use crate::run_directory::FINDINGS;
 use crate::vectors::{self, SelectionArgs};
 
@@ -119,7 +119,15 @@ impl Args {
             (None, None) => Some(Duration::from_secs(60)),
             (time, _) => time,
         };
-        let is_json = self.reports.format == Format::Json;
+        let is_json = match self.reports.format {
+            ReportFormat::Terminal => false,
+            ReportFormat::Json => true,
+            _ => {
+                return Err(usage(String::from(
+                    "fuzz writes --format terminal or json; report.html has all that was found",
+                )));
+            }
+        };
         let mut told = Told::begin(directory.path(), &self.iut, is_json, global)?;
         let settings = FuzzSettings {
             iut,

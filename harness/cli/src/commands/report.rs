@@ -8,7 +8,7 @@ use shakedown_report::{Comparison, Record, Replay, check_together};
 
 use crate::exit::{Exit, Failure, usage, warning_label};
 use crate::logging::Global;
-use crate::reports::{self, Format, ReportArgs};
+use crate::reports::{self, ReportArgs, ReportFormat};
 use crate::run_directory::COMPARE;
 
 /// The command's arguments.
@@ -73,12 +73,17 @@ impl Args {
         }
         let mut out = anstream::stdout().lock();
         match self.reports.format {
-            Format::Terminal => out.write_all(comparison.text().as_bytes())?,
-            Format::Json => {
+            ReportFormat::Terminal => out.write_all(comparison.text().as_bytes())?,
+            ReportFormat::Json => {
                 for change in &comparison.changes {
                     let line = serde_json::to_string(change).map_err(std::io::Error::from)?;
                     writeln!(out, "{line}")?;
                 }
+            }
+            _ => {
+                return Err(usage(String::from(
+                    "--compare writes --format terminal or json",
+                )));
             }
         }
         out.flush()?;

@@ -10,7 +10,8 @@ use super::style::{self, paint};
 use super::tables;
 use super::{interop, load};
 use crate::cause::by_cause;
-use crate::text::{clean_line, count, fit_tail, wrap};
+use crate::left_out::{LeftOut, by_mode};
+use crate::text::{clean_line, count, fit, fit_tail, wrap};
 use crate::{Outcome, Record, Run};
 
 /// Scenarios that are named where many were not judged for the same reason.
@@ -46,7 +47,7 @@ pub(super) fn render(
     sections.push(unjudged(Verdict::NotApplicable, &others, width));
     sections.push(match in_detail {
         true => unjudged(Verdict::NotApplicable, &left_out, width),
-        false => not_applicable(left_out.len()),
+        false => not_applicable(record, width),
     });
     sections.push(unfinished(record, width));
     sections.push(tables::results(record));
@@ -192,18 +193,26 @@ fn unjudged(verdict: Verdict, all: &[&VerdictEvent], width: usize) -> String {
     text
 }
 
-/// How many scenarios do not apply.
-fn not_applicable(number: usize) -> String {
+/// How many scenarios do not apply, a line for each mode.
+fn not_applicable(record: &Record, width: usize) -> String {
     let word = paint(
         style::of(Verdict::NotApplicable),
         style::word(Verdict::NotApplicable),
     );
-    match number {
-        0 => String::new(),
-        number => format!(
-            "{word}  {number} do not apply and were not played; -v and summary.md say why\n"
-        ),
+    let modes = by_mode(record);
+    let number = match modes.iter().map(|of| of.number).sum() {
+        0 => return String::new(),
+        number => count(number, "scenario"),
+    };
+    let mut text = format!("{word}  {number} not played; -v names each\n");
+    for LeftOut { mode, number, why } in modes {
+        let line = fit(
+            &format!("{}  {number}: {why}", clean_line(&mode)),
+            width - 2,
+        );
+        text += &format!("  {}\n", paint(style::DIM, &line));
     }
+    text
 }
 
 /// Scenarios that had begun when the run was cut off.
@@ -416,11 +425,12 @@ mod tests {
         assert!(report.contains("… 4 more"), "{report}");
         let short = render(&record(events), &Outcome::default(), (80, false));
         let short = anstream::adapter::strip_str(&short).to_string();
-        let line = "N/A  11 do not apply and were not played; -v and summary.md say why\n";
-        assert!(
-            short.contains(line) && !short.contains("names no option"),
-            "{short}"
-        );
+        let lines = short.split_once("N/A  11 scenarios not played; -v names each\n");
+        let (_, lines) = lines.expect(&short);
+        let modes = lines
+            .lines()
+            .take_while(|line| line.starts_with("  mediastream/3way  11: "));
+        assert_eq!(modes.count(), 1, "{short}");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 use anstream::{eprint, stdout};
 use shakedown_net::fuzz::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzSummary, Sign};
 use shakedown_report::text::{clean_line, count};
+use shakedown_report::{FuzzFound, FuzzPage};
 
 use crate::exit::{Failure, usage};
 use crate::logging::Global;
@@ -22,7 +23,7 @@ pub(super) struct Told {
     /// Whether a line on the terminal says how far it is.
     is_live: bool,
     events: File,
-    summary: PathBuf,
+    directory: PathBuf,
     findings: Vec<FuzzFinding>,
     begun: String,
 }
@@ -42,7 +43,7 @@ impl Told {
             is_json,
             is_live: !is_json && global.verbose == 0 && std::io::stderr().is_terminal(),
             events,
-            summary: directory.join("summary.md"),
+            directory: directory.to_owned(),
             findings: Vec::new(),
             begun: String::new(),
         })
@@ -164,8 +165,33 @@ impl Told {
         for note in &summary.notes {
             let _ = write!(page, "\nNote: {}\n", clean_line(note));
         }
-        fs::write(&self.summary, page)?;
+        fs::write(self.directory.join("summary.md"), page)?;
+        let page = FuzzPage {
+            told: vec![
+                self.begun.clone(),
+                summary.message.clone(),
+                status(&summary.counts),
+            ],
+            findings: self.findings.iter().map(|one| self.found(one)).collect(),
+            notes: summary.notes.clone(),
+        };
+        fs::write(
+            self.directory.join("report.html"),
+            page.render(&self.directory),
+        )?;
         Ok(())
+    }
+
+    /// A finding, for the page.
+    fn found(&self, finding: &FuzzFinding) -> FuzzFound {
+        FuzzFound {
+            kind: finding.sign.kind().to_owned(),
+            sign: finding.sign.to_string(),
+            text: self.finding(finding),
+            files: finding.files.clone(),
+            capture: finding.capture.clone(),
+            again: self.again(finding),
+        }
     }
 }
 
