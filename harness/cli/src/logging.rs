@@ -2,6 +2,8 @@
 
 use std::io::IsTerminal;
 
+use anstream::ColorChoice;
+use clap::ValueEnum;
 use tracing_subscriber::EnvFilter;
 use tracing_subscriber::filter::LevelFilter;
 
@@ -16,6 +18,30 @@ pub(crate) struct Global {
     /// `SHAKEDOWN_LOG` takes directives such as `shakedown_net=debug` and wins over this flag.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
+
+    /// Whether output has colours; on `auto` if it goes to a terminal and `NO_COLOR` is not set
+    #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colours::Auto, global = true)]
+    color: Colours,
+}
+
+/// Whether output has colours.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Colours {
+    Auto,
+    Always,
+    Never,
+}
+
+impl Global {
+    /// Lets all that is printed have colours, or none.
+    pub(crate) fn choose_colours(&self) {
+        match self.color {
+            Colours::Auto => ColorChoice::Auto,
+            Colours::Always => ColorChoice::Always,
+            Colours::Never => ColorChoice::Never,
+        }
+        .write_global();
+    }
 }
 
 /// Starts logging; `verbose` is how often `-v` was given.

@@ -11,6 +11,7 @@
 
 mod commands;
 mod conduct;
+mod earlier;
 mod endpoint;
 mod exit;
 mod guard;
@@ -18,6 +19,7 @@ mod logging;
 mod numbers;
 mod page;
 mod player;
+mod profile;
 mod proof;
 mod quic_lines;
 mod reference;
@@ -53,19 +55,30 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
-    let matches = numbers::may_be_negative(Cli::command()).get_matches();
+    let command = numbers::may_be_negative(Cli::command());
+    let words: Vec<_> = std::env::args_os().collect();
+    let matches = command.clone().get_matches_from(&words);
+    let matches = match profile::with_profile(&words, &command, &matches) {
+        Ok(None) => matches,
+        Ok(Some(words)) => command.get_matches_from(words),
+        Err(failure) => return failed(failure),
+    };
     let cli = Cli::from_arg_matches(&matches)
         .unwrap_or_else(|error| error.format(&mut Cli::command()).exit());
+    cli.global.choose_colours();
     logging::start(cli.global.verbose);
     match cli.command.execute(&cli.global) {
         Ok(exit) => exit.into(),
-        Err(Failure { exit, message }) => {
-            if !message.is_empty() {
-                eprintln!("{} {message}", exit::error_label());
-            }
-            exit.into()
-        }
+        Err(failure) => failed(failure),
     }
+}
+
+/// Says why a command failed.
+fn failed(Failure { exit, message }: Failure) -> ExitCode {
+    if !message.is_empty() {
+        eprintln!("{} {message}", exit::error_label());
+    }
+    exit.into()
 }
 
 #[cfg(test)]

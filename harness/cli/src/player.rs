@@ -113,6 +113,8 @@ impl Live<'_> {
             slow: true,
             level: Level::May,
             retries: 1,
+            fail_fast: false,
+            timeout: None,
             verbose: false,
             shakedown: self.shakedown.clone(),
         };

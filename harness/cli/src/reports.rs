@@ -5,7 +5,7 @@ use std::path::PathBuf;
 
 use anstream::eprintln;
 use clap::ValueEnum;
-use shakedown_report::{JsonLines, Printed, Progress, Sinks, Terminal};
+use shakedown_report::{Detail, JsonLines, Printed, Progress, Sinks, Terminal};
 
 use crate::exit::{Exit, Failure, error_label, usage};
 use crate::logging::Global;
@@ -24,6 +24,10 @@ pub(crate) struct ReportArgs {
 
     #[command(flatten)]
     directory: DirectoryArgs,
+
+    /// No progress, and of the report only what did not pass, and what it comes to
+    #[arg(long, short)]
+    quiet: bool,
 
     /// What standard output carries
     #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
@@ -103,12 +107,16 @@ impl ReportArgs {
             ReportFormat::Github => sinks.add(Printed::github(std::io::stdout())),
             ReportFormat::Markdown => sinks.add(Printed::markdown(std::io::stdout())),
             ReportFormat::Terminal => {
-                let progress = match progress {
+                let progress = match progress && !self.quiet {
                     true => self::progress(global),
                     false => Progress::Off,
                 };
                 let terminal = Terminal::new(progress, anstream::stdout(), width());
-                sinks.add(terminal.in_detail(global.verbose > 0));
+                sinks.add(terminal.with(match (self.quiet, global.verbose) {
+                    (true, _) => Detail::Least,
+                    (false, 0) => Detail::Usual,
+                    (false, _) => Detail::Most,
+                }));
             }
         }
         Ok(sinks)

@@ -9,6 +9,7 @@ use serde::{Deserialize, Serialize};
 use shakedown_protocol::monitor::MissedMoment;
 
 use crate::interop::{InteropStarted, InteropSummary, PairEvent};
+use crate::iut::Waiver;
 use crate::verdict::Verdict;
 
 /// Version of this contract, told in `run-started`, `check-finished` and `interop-started`.
@@ -217,6 +218,12 @@ pub struct FindingEvent {
 }
 
 impl FindingEvent {
+    /// Whether it does not count since an earlier run found it, too (`--baseline`).
+    #[must_use]
+    pub fn is_known(&self) -> bool {
+        self.waived.as_deref().is_some_and(Waiver::is_known)
+    }
+
     /// Whether it makes a verdict a failure.
     #[must_use]
     pub const fn counts(&self) -> bool {

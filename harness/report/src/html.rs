@@ -11,7 +11,7 @@ use crate::hexdump;
 use crate::link::target;
 use crate::table::{Table, demanded, label, legend, standing, words};
 use crate::text::{clean, clean_line, count};
-use crate::{Record, requirements};
+use crate::{Ladder, Record, ladder, requirements};
 
 /// How pages look, in light and in dark.
 const STYLE: &str = "
@@ -63,7 +63,7 @@ fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
             (details(pair, number, record, directory))
         }
     };
-    document(&title, &[], &body)
+    document(&title, &[ladder::STYLE], &body)
 }
 
 /// A whole page; `styles` are what it has besides the style of all pages.
@@ -166,11 +166,27 @@ fn details(pair: &PairEvent, number: usize, record: &Record, directory: &Path) -
             @for note in &pair.notes { p.unsure { (clean_line(note)) } }
             p { (captures(pair, directory)) }
             @for finding in record.findings_of(&pair.pair) { (self::finding(finding, directory)) }
+            @if let Some(ladder) = exchange(pair, record) { (ladder::drawn(&ladder)) }
             @for (side, process) in sides {
                 @if let Some(process) = process { (self::process(side, process)) }
             }
         }
     }
+}
+
+/// The ladder of a pair that did not do as demanded, as the side saw it that shows what is wrong.
+fn exchange(pair: &PairEvent, record: &Record) -> Option<Ladder> {
+    if class(pair.standing) == "good" {
+        return None;
+    }
+    let findings: Vec<_> = record.findings_of(&pair.pair).collect();
+    let named = findings.iter().find_map(|one| one.capture.as_ref());
+    let [initiator, responder] = [&pair.captures.initiator, &pair.captures.responder];
+    let capture = named.or(responder.as_ref()).or(initiator.as_ref())?;
+    let of_it = findings
+        .into_iter()
+        .filter(|one| one.capture.as_ref() == Some(capture));
+    Ladder::of(capture, of_it)
 }
 
 pub(crate) fn finding(finding: &FindingEvent, directory: &Path) -> Markup {

@@ -71,4 +71,4 @@ pub use run_page::run_page;
 pub use sink::{Failure, Outcome, Sink};
 pub use sinks::Sinks;
 pub use table::Table;
-pub use terminal::{Progress, Terminal};
+pub use terminal::{Detail, Progress, Terminal};

@@ -17,6 +17,7 @@ macro_rules! commands {
 
         /// What is to be done.
         #[derive(Debug, Subcommand)]
+        #[allow(clippy::large_enum_variant, reason = "there is one in a call")]
         pub(crate) enum Command {
             $($(#[$attribute])* $variant($module::Args),)*
         }

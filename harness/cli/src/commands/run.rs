@@ -2,6 +2,7 @@
 
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::ValueEnum;
 use shakedown_engine::event::{PlannedImplementation, RunPlan};
@@ -14,6 +15,7 @@ use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::requirement::{Level, Role};
 
 use crate::conduct::conduct;
+use crate::earlier;
 use crate::exit::{Exit, Failure, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
@@ -38,6 +40,9 @@ Examples:
   shakedown run found/ms-h-18.json --virtual --without MS-H-18
   shakedown run --iut my-server.toml --mode 3way
   shakedown run --iut my-server.toml --dry-run
+  shakedown run --iut my-server.toml --fail-fast --timeout 10m
+  shakedown run --iut my-server.toml --failed
+  shakedown run --iut my-server.toml --baseline reports/known
   shakedown run --protocol proton --role server --slow
   shakedown run mediastream/legacy/responder --filter stream -v
   shakedown run --mode 3way --impair loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7
@@ -125,8 +130,41 @@ pub(crate) struct Args {
 
     /// Say what would be played, and what shows without traffic to be wrong (a program or an interface that is
     /// not there, a waiver that is past its day), and stop there
-    #[arg(long)]
+    #[arg(long, visible_alias = "no-run")]
     dry_run: bool,
+
+    /// Only scenarios that failed, or could not be judged, in an earlier run [default: reports/latest]
+    #[arg(
+        long,
+        value_name = "DIR",
+        num_args = 0..=1,
+        require_equals = true,
+        default_missing_value = "reports/latest"
+    )]
+    failed: Option<PathBuf>,
+
+    /// An earlier run, its directory or events: what it found is known and fails nothing, as if it were
+    /// waived; what passes now is told
+    #[arg(long, value_name = "DIR")]
+    baseline: Option<PathBuf>,
+
+    /// The profile of `shakedown.toml` in this directory whose flags are taken that the call does not have;
+    /// `none` for none [default: the one that is called default, if there is any]
+    #[arg(long, value_name = "NAME")]
+    profile: Option<String>,
+
+    /// End the run with the first scenario that fails
+    #[arg(long, conflicts_with = "repeat")]
+    fail_fast: bool,
+
+    /// End the run after this time; what is not played by then fails it
+    #[arg(
+        long,
+        value_name = "TIME",
+        value_parser = humantime::parse_duration,
+        conflicts_with_all = ["repeat", "in_virtual_time"],
+    )]
+    timeout: Option<Duration>,
 
     #[command(flatten)]
     reports: ReportArgs,
@@ -171,8 +209,16 @@ impl Args {
         if let Some(repeat) = self.repeat {
             return self.execute_load(global, repeat);
         }
-        let selected = self.selection.select()?;
+        let mut selected = self.selection.select()?;
+        if let Some(earlier) = &self.failed {
+            let failed = earlier::failed(earlier)?;
+            let is_one = |loaded: &Loaded| failed.contains(&loaded.scenario.id);
+            selected.scenarios.retain(is_one);
+        }
         let mut assignments = self.assignments(&selected)?;
+        if let Some(earlier) = &self.baseline {
+            earlier::know(earlier, &mut assignments)?;
+        }
         self.check_impair(&assignments)?;
         let without = self.twin(&mut assignments)?;
         let seed = self.seed.unwrap_or_else(any_seed);
@@ -199,6 +245,8 @@ impl Args {
             slow: self.slow,
             level: self.level.into(),
             retries: self.retries,
+            fail_fast: self.fail_fast,
+            timeout: self.timeout,
             verbose: global.verbose > 0,
             shakedown: guard.program(),
         };
@@ -476,7 +524,8 @@ impl Args {
         let selection = &self.selection;
         let is_narrowed = !selection.scenarios.is_empty()
             || !selection.filter.is_empty()
-            || selection.mode.is_some();
+            || selection.mode.is_some()
+            || self.failed.is_some();
         Assignment {
             scenarios: scenarios.map(|loaded| loaded.scenario.clone()).collect(),
             is_full: !is_narrowed,

@@ -92,7 +92,28 @@ impl std::fmt::Display for Waiver {
     }
 }
 
+/// How the reason of a waiver begins that an earlier run makes.
+const KNOWN: &str = "known from ";
+
 impl Waiver {
+    /// What an earlier run found in a scenario; `source` is where it was told.
+    #[must_use]
+    pub fn known(requirement: String, scenario: String, source: &str) -> Self {
+        Self {
+            requirement,
+            scenario: Some(scenario),
+            because: format!("{KNOWN}{source}"),
+            until: String::new(),
+            known: true,
+        }
+    }
+
+    /// Whether this is the reason of a waiver that an earlier run made.
+    #[must_use]
+    pub fn is_known(because: &str) -> bool {
+        because.starts_with(KNOWN)
+    }
+
     /// Whether it does not count any more on this day.
     #[must_use]
     pub fn is_past(&self, today: Date) -> bool {

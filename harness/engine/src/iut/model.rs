@@ -287,4 +287,8 @@ pub struct Waiver {
     pub because: String,
     /// The last day on which the waiver counts: `2027-03-01`.
     pub until: String,
+    /// Whether an earlier run found it, and nobody wrote it: it has no last day, and is told where it is not
+    /// needed any more.
+    #[serde(skip)]
+    pub known: bool,
 }

@@ -17,6 +17,7 @@ use shakedown_protocol::Protocol;
 use tokio::sync::{Semaphore, mpsc, watch};
 use tokio::task::JoinHandle;
 
+use super::early::Cut;
 use super::result::ScenarioResult;
 use super::summary::Ending;
 use super::{Plan, why_not_applicable};
@@ -53,7 +54,14 @@ pub async fn run_in_virtual_time(
         .min(available_parallelism().map_or(1, usize::from));
     let places = Arc::new(Semaphore::new(width.max(1)));
     let captures: Arc<Path> = plan.captures.into();
+    let is_last = |judged: &[ScenarioResult]| {
+        let last = judged.last().map(|one| one.verdict.verdict);
+        plan.fail_fast && last == Some(Verdict::Fail)
+    };
     for assignment in plan.assignments {
+        if ending.cut.is_some() {
+            break;
+        }
         let Some(protocol) = shakedown_protocol::protocol(&assignment.iut.protocol) else {
             let name = &assignment.iut.protocol;
             ending.broken_off = Some(format!("there is no protocol {name:?}"));
@@ -77,7 +85,7 @@ pub async fn run_in_virtual_time(
             let Ok(place) = Arc::clone(&places).acquire_owned().await else {
                 break;
             };
-            if *stop.borrow() {
+            if *stop.borrow() || is_last(&judged) {
                 break;
             }
             let (target, own) = (Arc::clone(&target), scenario.clone());
@@ -87,16 +95,21 @@ pub async fn run_in_virtual_time(
                 told
             });
             playing.push_back((scenario, task));
-            while playing.front().is_some_and(|(_, task)| task.is_finished()) {
+            while !is_last(&judged) && playing.front().is_some_and(|(_, task)| task.is_finished()) {
                 if let Some((scenario, task)) = playing.pop_front() {
                     judged.push(hand_on(&scenario, task, &tell).await);
                 }
             }
         }
         for (scenario, task) in playing {
-            judged.push(hand_on(&scenario, task, &tell).await);
+            match is_last(&judged) {
+                // What was begun meanwhile is not judged: which scenarios that are is chance.
+                true => drop(task.await),
+                false => judged.push(hand_on(&scenario, task, &tell).await),
+            }
         }
-        ending.interrupted |= *stop.borrow();
+        ending.cut = is_last(&judged).then_some(Cut::FirstFailure);
+        ending.interrupted |= *stop.borrow() || ending.cut.is_some();
         ending.add(&target.iut, assignment.is_full, true, today, judged, &[]);
     }
     // As if one scenario had been played after the other.

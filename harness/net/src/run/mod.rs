@@ -3,6 +3,7 @@
 
 mod attempt;
 mod capture;
+mod early;
 mod exclusive;
 mod foresee;
 mod group;
@@ -44,6 +45,7 @@ pub use in_virtual_time::run_in_virtual_time;
 pub use plan::{Assignment, Plan};
 
 use capture::Live;
+use early::{Early, watch_over};
 use exclusive::ExclusiveRuns;
 use job::Job;
 pub(crate) use judge::{Watched, judge};
@@ -86,9 +88,12 @@ pub async fn run(
         ending.broken_off = Some(why);
         (None, "nothing".into())
     });
+    let early = Arc::new(Early::new(plan.fail_fast));
+    let watching = watch_over(Arc::clone(&early), stop, plan.timeout);
     let context = Arc::new(Context {
         events,
-        stop,
+        stop: early.stopped(),
+        early,
         seed: plan.seed,
         captures: plan.captures,
         live,
@@ -132,6 +137,7 @@ pub async fn run(
         ending.broken_off = context.run_all(&targets).await.err();
     }
     let today = clock.today();
+    watching.abort();
     context.close(&targets, today, &mut ending).await;
     ending.took = clock.now();
     let summary = ending.summary();
@@ -144,6 +150,7 @@ pub async fn run(
 struct Context {
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
+    early: Arc<Early>,
     seed: u64,
     captures: PathBuf,
     /// The live capture beside the tap, if there is to be one.
@@ -195,6 +202,7 @@ impl Context {
     }
 
     async fn done(&self, job: &Job, played: ScenarioResult) {
+        self.early.judged(played.verdict.verdict);
         self.tell(Event::Verdict(played.verdict.clone()));
         self.keep(job, played).await;
     }
@@ -212,6 +220,7 @@ impl Context {
         ending: &mut Ending,
     ) {
         ending.interrupted = self.is_stopped();
+        ending.cut = self.early.why();
         let mut played = std::mem::take(&mut *self.played.lock().await);
         for (target, scenarios) in targets {
             let left_out = match self.slow {

@@ -44,6 +44,10 @@ pub struct Plan {
     /// How often a doubtful failure is played again in quiet until it passes, and counts as passed then. With
     /// 0 it is played again once, and told as flaky if it passes.
     pub retries: u32,
+    /// Whether the run ends with the first scenario that fails.
+    pub fail_fast: bool,
+    /// How long the run may take in real time; what is not played by then fails it.
+    pub timeout: Option<Duration>,
     /// Whether every step is told.
     pub verbose: bool,
     /// This program, for `{shakedown}` in IUT descriptions.

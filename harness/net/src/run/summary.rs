@@ -8,6 +8,7 @@ use shakedown_engine::scenario::Scenario;
 use shakedown_engine::verdict::Verdict;
 
 use super::Plan;
+use super::early::Cut;
 use super::result::ScenarioResult;
 
 /// How a run ends: what was judged, and what stood in the way.
@@ -23,6 +24,8 @@ pub(super) struct Ending {
     pub(super) waivers: Vec<WaiverEvent>,
     pub(super) notes: Vec<String>,
     pub(super) interrupted: bool,
+    /// Why it was cut, if it was and nobody interrupted it.
+    pub(super) cut: Option<Cut>,
     /// Scenarios that were selected.
     pub(super) selected: usize,
     pub(super) took: Duration,
@@ -58,6 +61,13 @@ impl Ending {
         let waived: BTreeSet<usize> = played.iter().flat_map(|one| one.waived.clone()).collect();
         for (index, waiver) in iut.waive.iter().enumerate() {
             let name = &iut.name;
+            if waiver.known {
+                let passes_now = !waived.contains(&index) && passes(waiver, &played);
+                self.notes.extend(
+                    passes_now.then(|| format!("{name}: {waiver} passes now ({})", waiver.because)),
+                );
+                continue;
+            }
             if waiver.is_past(today) {
                 self.failing.push(past(name, waiver));
                 continue;
@@ -102,12 +112,16 @@ impl Ending {
         let (fails, errors) = (count(Verdict::Fail), count(Verdict::Error));
         let inconclusive = count(Verdict::Inconclusive);
         let total = self.verdicts.len();
-        if self.interrupted {
-            let left = self.selected.saturating_sub(total);
-            return (
-                130,
-                format!("interrupted; {} left unplayed", scenarios(left)),
-            );
+        let left = scenarios(self.selected.saturating_sub(total));
+        match self.cut {
+            Some(cut) => {
+                let failed = (fails > 0).then(|| format!("{} failed; ", scenarios(fails)));
+                let exit = if fails > 0 { 1 } else { 3 };
+                let failed = failed.unwrap_or_default();
+                return (exit, format!("{failed}{cut}; {left} left unplayed"));
+            }
+            None if self.interrupted => return (130, format!("interrupted; {left} left unplayed")),
+            None => {}
         }
         if let (Some(why), 0) = (&self.broken_off, fails) {
             return (2, why.clone());
@@ -196,7 +210,7 @@ impl Ending {
             failing: self.failing,
             notes: self.notes,
             waivers: self.waivers,
-            interrupted: self.interrupted,
+            interrupted: self.interrupted && self.cut.is_none(),
             seconds: self.took.as_secs_f64(),
         }
     }
@@ -206,6 +220,13 @@ impl Ending {
 pub(super) fn past(name: &str, waiver: &Waiver) -> String {
     let until = &waiver.until;
     format!("{name}: the waiver of {waiver} counts until {until} only")
+}
+
+/// Whether the requirement of a waiver passed in its scenario.
+fn passes(waiver: &Waiver, played: &[ScenarioResult]) -> bool {
+    let of_it = |one: &&ScenarioResult| Some(&one.verdict.scenario) == waiver.scenario.as_ref();
+    let mut verdicts = played.iter().filter(of_it).map(|one| &one.verdict);
+    verdicts.any(|one| one.requirements.get(&waiver.requirement) == Some(&Verdict::Pass))
 }
 
 /// Whether scenarios that were left out may show what a waiver is for: they are about it, or no other

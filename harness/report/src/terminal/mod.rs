@@ -29,7 +29,17 @@ pub struct Terminal {
     progress: Progress,
     out: Box<dyn Write + Send>,
     width: usize,
-    in_detail: bool,
+    detail: Detail,
+}
+
+/// How much is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Detail {
+    /// What did not pass, and what it comes to.
+    Least,
+    Usual,
+    /// The scenarios, too, that do not apply.
+    Most,
 }
 
 impl Terminal {
@@ -41,14 +51,14 @@ impl Terminal {
             progress,
             out: Box::new(out),
             width: width.clamp(*WIDTHS.start(), *WIDTHS.end()),
-            in_detail: false,
+            detail: Detail::Usual,
         }
     }
 
-    /// The same that names the scenarios, too, that do not apply.
+    /// The same that tells so much.
     #[must_use]
-    pub fn in_detail(self, in_detail: bool) -> Self {
-        Self { in_detail, ..self }
+    pub fn with(self, detail: Detail) -> Self {
+        Self { detail, ..self }
     }
 }
 
@@ -68,7 +78,7 @@ impl Sink for Terminal {
 
     fn finish(&mut self, record: &Record, so_far: &Outcome) -> io::Result<()> {
         self.progress.finish();
-        let report = report::render(record, so_far, (self.width, self.in_detail));
+        let report = report::render(record, so_far, (self.width, self.detail));
         self.out.write_all(report.as_bytes())?;
         self.out.flush()
     }

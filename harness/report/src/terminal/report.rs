@@ -8,7 +8,7 @@ use super::finding::{self, labelled};
 use super::parts::{exit_style, findings, heading, process};
 use super::style::{self, paint};
 use super::tables;
-use super::{interop, load};
+use super::{Detail, interop, load};
 use crate::cause::by_cause;
 use crate::left_out::{LeftOut, by_mode};
 use crate::text::{clean_line, count, fit, fit_tail, wrap};
@@ -20,7 +20,7 @@ const MOST_NAMED: usize = 6;
 pub(super) fn render(
     record: &Record,
     outcome: &Outcome,
-    (width, in_detail): (usize, bool),
+    (width, detail): (usize, Detail),
 ) -> String {
     let mut sections = vec![];
     let worst = record.worst_first();
@@ -40,12 +40,18 @@ pub(super) fn render(
     }
     sections.push(interop::render(record, width));
     sections.push(unjudged(Verdict::Inconclusive, &worst, width));
+    if detail == Detail::Least {
+        sections.push(unfinished(record, width));
+        sections.push(last_lines(record, width));
+        sections.retain(|section| !section.is_empty());
+        return sections.join("\n");
+    }
     sections.push(unjudged(Verdict::NotObserved, &worst, width));
     let (left_out, others): (Vec<_>, Vec<_>) = worst
         .into_iter()
         .partition(|verdict| verdict.was_left_out());
     sections.push(unjudged(Verdict::NotApplicable, &others, width));
-    sections.push(match in_detail {
+    sections.push(match detail == Detail::Most {
         true => unjudged(Verdict::NotApplicable, &left_out, width),
         false => not_applicable(record, width),
     });
@@ -258,7 +264,12 @@ fn closing(record: &Record, outcome: &Outcome, width: usize) -> String {
     for failure in &outcome.failures {
         text += &labelled("not written", &failure.to_string(), style::BAD, width);
     }
-    text += &interop::message(record, width);
+    text + &last_lines(record, width)
+}
+
+/// What it comes to.
+fn last_lines(record: &Record, width: usize) -> String {
+    let mut text = interop::message(record, width);
     if record.run.is_some() {
         text += &message(record, width);
     } else if !record.checks.is_empty() {
@@ -354,7 +365,7 @@ mod tests {
                 error: std::io::ErrorKind::StorageFull.into(),
             }],
         };
-        let report = render(&record(events), &outcome, (width, true));
+        let report = render(&record(events), &outcome, (width, Detail::Most));
         let plain = anstream::adapter::strip_str(&report).to_string();
         let trimmed: Vec<&str> = plain.lines().map(str::trim_end).collect();
         trimmed.join("\n")
@@ -423,7 +434,7 @@ mod tests {
         let report = plain(events.clone(), 80);
         assert!(report.contains("N/A  11\n"), "{report}");
         assert!(report.contains("… 4 more"), "{report}");
-        let short = render(&record(events), &Outcome::default(), (80, false));
+        let short = render(&record(events), &Outcome::default(), (80, Detail::Usual));
         let short = anstream::adapter::strip_str(&short).to_string();
         let lines = short.split_once("N/A  11 scenarios not played; -v names each\n");
         let (_, lines) = lines.expect(&short);
@@ -431,6 +442,29 @@ mod tests {
             .lines()
             .take_while(|line| line.starts_with("  mediastream/3way  11: "));
         assert_eq!(modes.count(), 1, "{short}");
+    }
+
+    #[test]
+    fn in_quiet_only_what_did_not_pass_is_told_and_what_it_comes_to() {
+        let quiet = |events| {
+            let report = render(&record(events), &Outcome::default(), (80, Detail::Least));
+            anstream::adapter::strip_str(&report).to_string()
+        };
+        let mut events = fixture::run();
+        let told = quiet(events.clone());
+        assert!(
+            told.contains("FAIL") && told.contains("got nothing"),
+            "{told}"
+        );
+        assert!(
+            !told.contains("Requirements") && !told.contains("N/A"),
+            "{told}"
+        );
+        events.retain(|event| match event {
+            Event::Verdict(verdict) => verdict.verdict == Verdict::Pass,
+            event => !matches!(event, Event::Finding(_)),
+        });
+        assert_eq!(quiet(events).lines().count(), 2);
     }
 
     #[test]
@@ -463,7 +497,11 @@ mod tests {
 
     #[test]
     fn hostile_text_reaches_no_terminal() {
-        let report = render(&record(fixture::hostile()), &Outcome::default(), (80, true));
+        let report = render(
+            &record(fixture::hostile()),
+            &Outcome::default(),
+            (80, Detail::Most),
+        );
         let stripped = anstream::adapter::strip_str(&report).to_string();
         let acts = |c: &char| (c.is_control() && *c != '\n') || *c == '\u{202e}';
         assert_eq!(stripped.chars().find(acts), None);

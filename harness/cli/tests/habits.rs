@@ -1,0 +1,217 @@
+//! Words that people bring along from other runners: `--fail-fast`, `--failed`, `--timeout`, `--quiet`, `--color`, a baseline.
+#![allow(
+    clippy::disallowed_types,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "the program is tested as a process, and helpers of tests may panic"
+)]
+
+mod support;
+
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use support::{shakedown, verdicts};
+
+/// A few scenarios of which a twin fails some.
+const SOME: &str = "mediastream/3way/responder/a-[lw]*";
+
+/// A run in virtual time, its reports there.
+fn run(out: &Path, arguments: &[&str]) -> Output {
+    let mut command = shakedown(&["run", "--virtual", "--seed", "1", "--force", "--out"]);
+    command.arg(out).args(arguments);
+    command.output().expect("the program starts")
+}
+
+/// Its exit code, and the events that it told.
+fn told(out: &Path, arguments: &[&str]) -> (Option<i32>, Vec<Value>, Output) {
+    let output = run(out, &[arguments, &["--format", "json"]].concat());
+    let events = String::from_utf8_lossy(&output.stdout);
+    let events = events
+        .lines()
+        .map(|line| serde_json::from_str(line).expect("an event"));
+    (output.status.code(), events.collect(), output)
+}
+
+fn text(output: &Output) -> String {
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+/// The ids of scenarios with this verdict.
+fn with(output: &Output, verdict: &str) -> Vec<String> {
+    let all = verdicts(output)
+        .into_iter()
+        .filter(|one| one["verdict"] == verdict);
+    all.map(|one| one["scenario"].to_string()).collect()
+}
+
+#[test]
+fn fail_fast_ends_a_run_with_the_first_failure() {
+    let out = tempfile::tempdir().expect("a directory can be made");
+    let arguments = ["--without", "MS-H-18", "--fail-fast", "mediastream/3way"];
+    let (exit, events, output) = told(out.path(), &arguments);
+    assert_eq!(exit, Some(1));
+    assert_eq!(with(&output, "fail").len(), 1);
+    let end = events.last().expect("an end");
+    let message = end["message"].as_str().expect("a message");
+    let beginning = "1 scenario failed; stopped at the first failure; ";
+    assert!(
+        message.starts_with(beginning) && message.ends_with(" left unplayed"),
+        "{message}"
+    );
+    assert_eq!(end["interrupted"], false);
+    let again = told(out.path(), &arguments);
+    assert_eq!(events, again.1, "the same seed tells the same");
+}
+
+#[test]
+fn what_failed_is_played_again_and_nothing_else() {
+    let out = tempfile::tempdir().expect("a directory can be made");
+    let (first, second) = (out.path().join("first"), out.path().join("second"));
+    let (_, _, output) = told(&first, &["--without", "MS-H-18", SOME]);
+    let failed = with(&output, "fail");
+    assert!(!failed.is_empty() && failed.len() < verdicts(&output).len());
+    let option = format!("--failed={}", first.display());
+    let (exit, _, again) = told(&second, &[&option]);
+    assert_eq!((exit, with(&again, "pass")), (Some(0), failed));
+    let option = format!("--failed={}", second.display());
+    let (exit, _, nothing) = told(&first, &[&option]);
+    assert_eq!(exit, Some(2));
+    let error = String::from_utf8_lossy(&nothing.stderr);
+    assert!(error.contains("nothing failed in"), "{error}");
+}
+
+#[test]
+fn what_a_baseline_knows_fails_nothing_and_what_is_new_does() {
+    let out = tempfile::tempdir().expect("a directory can be made");
+    let (known, now) = (out.path().join("known"), out.path().join("now"));
+    let (exit, _, output) = told(&known, &["--without", "MS-H-18", SOME]);
+    assert_eq!(exit, Some(1));
+    let failed = with(&output, "fail");
+    let baseline = ["--baseline", known.to_str().expect("text")];
+    // The same faults are known, also from a run that knew them.
+    for _ in 0..2 {
+        let (exit, _, output) = told(
+            &now,
+            &[&baseline[..], &["--without", "MS-H-18", SOME]].concat(),
+        );
+        assert_eq!(exit, Some(0));
+        assert_eq!(with(&output, "waived"), failed);
+    }
+    let (exit, events, output) = told(&now, &[&baseline[..], &[SOME]].concat());
+    assert_eq!((exit, with(&output, "waived").len()), (Some(0), 0));
+    let notes = events.last().expect("an end")["notes"].to_string();
+    assert_eq!(
+        notes.matches("passes now (known from ").count(),
+        failed.len(),
+        "{notes}"
+    );
+    let (exit, _, output) = told(
+        &now,
+        &[&baseline[..], &["--without", "MS-H-05", SOME]].concat(),
+    );
+    assert_eq!(exit, Some(1));
+    assert!(!with(&output, "fail").is_empty());
+}
+
+#[test]
+fn a_run_ends_after_its_time_and_what_was_not_played_fails_it() {
+    let out = tempfile::tempdir().expect("a directory can be made");
+    let output = shakedown(&[
+        "run",
+        "--protocol",
+        "mediastream",
+        "--timeout",
+        "300ms",
+        "--out",
+    ])
+    .arg(out.path())
+    .output()
+    .expect("the program starts");
+    assert_eq!(output.status.code(), Some(3));
+    assert!(
+        text(&output).contains("stopped after 300 ms; "),
+        "{}",
+        text(&output)
+    );
+}
+
+#[test]
+fn a_quiet_run_says_what_it_comes_to_and_no_more() {
+    let out = tempfile::tempdir().expect("a directory can be made");
+    let output = run(out.path(), &["--quiet", SOME]);
+    assert_eq!(text(&output).lines().count(), 2, "{}", text(&output));
+    assert_eq!(output.stderr, b"");
+}
+
+#[test]
+fn colours_come_and_go_as_they_are_wanted() {
+    let out = tempfile::tempdir().expect("a directory can be made");
+    for (when, coloured) in [("always", true), ("never", false), ("auto", false)] {
+        let output = run(out.path(), &["--color", when, SOME]);
+        assert_eq!(text(&output).contains("\u{1b}["), coloured, "{when}");
+    }
+}
+
+#[test]
+fn a_profile_gives_the_flags_that_a_call_leaves_out() {
+    let project = tempfile::tempdir().expect("a directory can be made");
+    let file = project.path().join("shakedown.toml");
+    let called = |arguments: &[&str]| {
+        let mut command = shakedown(&["run", "--force", "--out", "out", "--format", "json"]);
+        let output = command.args(arguments).current_dir(project.path()).output();
+        output.expect("the program starts")
+    };
+    let first = |output: &Output| -> Value {
+        let told = text(output);
+        serde_json::from_str(told.lines().next().expect("an event")).expect("an event")
+    };
+    let profiles = format!(
+        "[profile.default]\nvirtual = true\nseed = 3\nscenarios = [\"{SOME}\"]\n\
+         [profile.twin]\nvirtual = true\nwithout = \"MS-H-18\"\nscenarios = \"{SOME}\"\n"
+    );
+    std::fs::write(&file, profiles).expect("it can be written");
+    let output = called(&[]);
+    assert_eq!(
+        (output.status.code(), &first(&output)["seed"]),
+        (Some(0), &3.into())
+    );
+    assert_eq!(first(&called(&["--seed", "4"]))["seed"], 4);
+    assert_eq!(called(&["--profile", "twin"]).status.code(), Some(1));
+    let all = called(&["--profile", "none", "--virtual", "mediastream/3way"]);
+    assert!(verdicts(&all).len() > verdicts(&output).len());
+    for (profiles, arguments, error) in [
+        (
+            "[profile.ci]",
+            &["--profile", "cj"][..],
+            "no profile `cj`; there is `ci`",
+        ),
+        (
+            "[profile.default]\nvirtaul = true",
+            &[],
+            "no flag `--virtaul`; did you mean `virtual`?",
+        ),
+        (
+            "level = \"should\"",
+            &[],
+            "there is no `level`; flags of `run` stand below [profile.default]",
+        ),
+        (
+            "[profile.default]\nseed = {}",
+            &[],
+            "`seed` is a text, a number, true or false",
+        ),
+        (
+            "[profile",
+            &[],
+            "shakedown.toml: TOML parse error at line 1",
+        ),
+    ] {
+        std::fs::write(&file, profiles).expect("it can be written");
+        let output = called(arguments);
+        assert_eq!(output.status.code(), Some(2), "{profiles}");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(said.contains(error), "{said}");
+    }
+}
