@@ -2,14 +2,16 @@
 //! repository. Paths on the command line win over them.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use include_dir::{Dir, DirEntry, File, include_dir};
 use shakedown_engine::document::{Problems, did_you_mean};
+use shakedown_engine::event::Event;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Library, LibraryError, Loaded, Selection, SelectionError, Shard};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol};
+use shakedown_report::Replay;
 
 use crate::exit::{Failure, harness, usage};
 
@@ -116,6 +118,11 @@ pub(crate) struct SelectionArgs {
     /// Only part I of N parts of what the rest selects
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<Shard>,
+
+    /// An earlier run, as directory or events.jsonl: the parts of --shard get equal shares of the time that
+    /// scenarios took in it
+    #[arg(long, value_name = "RUN", requires = "shard")]
+    pub(crate) durations: Option<PathBuf>,
 }
 
 impl SelectionArgs {
@@ -123,6 +130,21 @@ impl SelectionArgs {
     pub(crate) fn is_from_file(&self, loaded: &Loaded) -> bool {
         let mut paths = self.scenarios.iter().map(Path::new);
         paths.any(|path| path.exists() && Path::new(&loaded.file).starts_with(path))
+    }
+
+    /// How long each scenario took in the run of `--durations`.
+    fn seconds(&self) -> Result<BTreeMap<String, f64>, Failure> {
+        let Some(run) = &self.durations else {
+            return Ok(BTreeMap::new());
+        };
+        let replay = Replay::read(run).map_err(|error| usage(error.to_string()))?;
+        let mut seconds = BTreeMap::new();
+        for event in replay.events {
+            if let Event::Verdict(verdict) = event {
+                *seconds.entry(verdict.scenario).or_default() += verdict.seconds;
+            }
+        }
+        Ok(seconds)
     }
 
     /// The scenarios, sorted by id. One from a file stands in for the built-in one of the same id.
@@ -141,7 +163,7 @@ impl SelectionArgs {
             protocol: self.protocol.clone(),
             mode: self.mode.clone(),
             role: self.role,
-            shard: None,
+            ..Selection::default()
         };
         let library = if paths.is_empty() {
             library()?
@@ -158,6 +180,7 @@ impl SelectionArgs {
         let nothing = |error: SelectionError| usage(error.to_string());
         let suite = Library::digest(&library.select(&selection).map_err(nothing)?);
         selection.shard = self.shard;
+        selection.seconds = self.seconds()?;
         let selected = library.select(&selection).map_err(nothing)?;
         Ok(Selected {
             scenarios: selected.into_iter().cloned().collect(),

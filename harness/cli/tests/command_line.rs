@@ -132,3 +132,19 @@ fn a_wrong_name_is_told_with_where_the_right_ones_are() {
         assert!(error.contains(expected), "{error}");
     }
 }
+
+#[test]
+fn doctor_says_what_there_is_and_what_the_lack_of_the_rest_means() {
+    let output = Command::new(env!("CARGO_BIN_EXE_shakedown"))
+        .arg("doctor")
+        .env("PATH", "/nowhere")
+        .output()
+        .expect("the program starts");
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let line = |name: &str| said.lines().find(|line| line.contains(name)).unwrap_or("");
+    assert!(line("UDP over IPv4").starts_with("ok "), "{said}");
+    let tshark = line("tshark");
+    assert!(tshark.starts_with("missing "), "{said}");
+    assert!(tshark.ends_with("there is no tshark in PATH: `make test-wireshark` is skipped"));
+}

@@ -69,6 +69,8 @@ commands! {
     Show => show,
     /// End what runs that were killed left running
     Clean => clean,
+    /// Say what this machine allows, and what the lack of the rest means
+    Doctor => doctor,
     /// Print the JSON Schema of scenarios, of descriptions or of events
     Schema => schema,
     /// Print a completion script for a shell

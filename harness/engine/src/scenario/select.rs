@@ -1,4 +1,4 @@
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::str::FromStr;
 
 use globset::{Glob, GlobMatcher};
@@ -6,6 +6,9 @@ use shakedown_protocol::requirement::Role;
 
 use super::{Library, Loaded};
 use crate::document::{closest, did_you_mean};
+
+/// No scenario takes less, in seconds, when shards are made: starting a process takes as long.
+const LEAST_TIME: f64 = 0.01;
 
 /// Which scenarios of a library are wanted. An empty selection wants all.
 #[derive(Debug, Clone, Default)]
@@ -21,6 +24,9 @@ pub struct Selection {
     pub role: Option<Role>,
     /// Only this part of what the rest selects.
     pub shard: Option<Shard>,
+    /// How long scenarios took, in seconds, by their ids: shards get equal shares of it. One that is not there
+    /// counts as the mean of those that are.
+    pub seconds: BTreeMap<String, f64>,
 }
 
 /// One of several parts of a selection: `2/3`. The parts have no scenario in common and are all
@@ -103,7 +109,15 @@ impl Library {
         }
         if let Some(shard) = selection.shard {
             let total = selected.len();
-            selected = shard.of(selected);
+            let known = selected
+                .iter()
+                .filter_map(|loaded| time_of(loaded, selection));
+            let (sum, count) =
+                known.fold((0.0, 0.0), |(sum, count), time| (sum + time, count + 1.0));
+            let mean = if sum > 0.0 { sum / count } else { 1.0 };
+            selected = shard.of(selected, |loaded| {
+                time_of(loaded, selection).unwrap_or(mean)
+            });
             if selected.is_empty() {
                 let what = format!("shard {shard}: only {total} are selected");
                 return Err(SelectionError::Nothing { what, meant: None });
@@ -145,12 +159,36 @@ impl Library {
     }
 }
 
+fn time_of(loaded: &Loaded, selection: &Selection) -> Option<f64> {
+    selection.seconds.get(&loaded.scenario.id).copied()
+}
+
 impl Shard {
-    fn of<T>(self, items: Vec<T>) -> Vec<T> {
-        let numbered = items.into_iter().enumerate();
+    /// The longest first, each goes to the part that has least so far; this part's in their own order. Where
+    /// all take the same time, that is one after the other.
+    fn of<T>(self, items: Vec<T>, time: impl Fn(&T) -> f64) -> Vec<T> {
+        let times: Vec<f64> = items
+            .iter()
+            .map(|item| time(item).max(LEAST_TIME))
+            .collect();
+        let mut longest_first: Vec<usize> = (0..items.len()).collect();
+        longest_first.sort_by(|a, b| times[*b].total_cmp(&times[*a]));
+        // There are no more parts with something in them than items.
+        let mut parts = vec![0.0; self.count.min(items.len())];
+        let mut is_ours = vec![false; items.len()];
+        for item in longest_first {
+            let (mut least, mut part) = (f64::INFINITY, 0);
+            for (place, taken) in parts.iter().enumerate() {
+                if *taken < least {
+                    (least, part) = (*taken, place);
+                }
+            }
+            parts[part] += times[item];
+            is_ours[item] = part == self.index - 1;
+        }
+        let numbered = items.into_iter().zip(is_ours);
         numbered
-            .filter(|(index, _)| index % self.count == self.index - 1)
-            .map(|(_, item)| item)
+            .filter_map(|(item, is_ours)| is_ours.then_some(item))
             .collect()
     }
 }
@@ -280,10 +318,23 @@ mod tests {
         let items: Vec<u32> = (0..20).collect();
         let mut parts: Vec<u32> = ["1/3", "2/3", "3/3"]
             .iter()
-            .flat_map(|shard| shard.parse::<Shard>().unwrap().of(items.clone()))
+            .flat_map(|shard| shard.parse::<Shard>().unwrap().of(items.clone(), |_| 0.0))
             .collect();
         parts.sort_unstable();
         assert_eq!(parts, items);
+    }
+
+    #[test]
+    fn shards_have_equal_shares_of_the_time_that_scenarios_took() {
+        let seconds = vec![1, 1, 6, 1, 3, 1, 2, 3];
+        let part = |shard: &str| {
+            let shard = shard.parse::<Shard>().unwrap();
+            shard.of(seconds.clone(), |seconds| f64::from(*seconds))
+        };
+        assert_eq!(part("1/3"), [6]);
+        assert_eq!(part("2/3"), [1, 1, 3, 1]);
+        assert_eq!(part("3/3"), [1, 2, 3]);
+        assert_eq!(part("9/1000000000000"), [] as [i32; 0]);
     }
 
     #[test]
