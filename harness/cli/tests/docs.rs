@@ -252,3 +252,48 @@ fn the_python_example_passes_the_vectors_and_fails_without_its_length_rule() {
     let said = String::from_utf8_lossy(&failed.stderr);
     assert!(said.contains("AssertionError: mediastream/data/"), "{said}");
 }
+
+#[rstest]
+#[case("docs/examples/ci/github.yml")]
+#[case("docs/examples/ci/gitlab.yml")]
+#[case("docs/examples/ci/kubernetes.yaml")]
+#[case(".github/actions/shakedown/action.yml")]
+fn a_shell_understands_the_calls_of_the_examples_for_ci_and_the_program_knows_their_flags(
+    #[case] file: &str,
+) {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
+    let text = std::fs::read_to_string(root.join(file)).expect("the example is there");
+    // A folded line of YAML goes on in the next.
+    let text = text.replace("\n              --", " --");
+    let calls = text.lines().filter_map(|line| {
+        let call = [
+            "shakedown run --",
+            "shakedown report parts",
+            "shakedown report reports",
+        ];
+        let begins = call.iter().find_map(|call| line.find(call))?;
+        Some(&line[begins..])
+    });
+    let mut played = 0;
+    for call in calls {
+        let shell = format!("shakedown() {{ \"$PROGRAM\" \"$@\" --help; }}; {call}");
+        let output = Command::new("sh")
+            .args(["-euc", &shell])
+            .env("PROGRAM", env!("CARGO_BIN_EXE_shakedown"))
+            .envs([
+                ("IUT", "iut.toml"),
+                ("OUT", "out"),
+                ("ARGUMENTS", "--shard 1/3"),
+            ])
+            .envs([
+                ("CI_NODE_INDEX", "1"),
+                ("CI_NODE_TOTAL", "3"),
+                ("JOB_COMPLETION_INDEX", "0"),
+            ])
+            .output()
+            .expect("there is a shell");
+        assert!(output.status.success(), "{call}: {output:?}");
+        played += 1;
+    }
+    assert!(played > 0, "{file} has no call");
+}
