@@ -4,8 +4,8 @@ CARGO ?= cargo
 # A development build: on a fresh machine it is done sooner than a release build, and the suite is
 # bound by the protocol's timers, not by the processor.
 SHAKEDOWN := target/debug/shakedown
-# Seconds for each target of `make fuzz-smoke`.
-FUZZ_SECONDS ?= 10
+# How many fuzz targets run at the same time.
+JOBS ?= 1
 # The part of all mutants that `make mutants` tries: about 90, an hour on two cores.
 SHARD ?= 1/40
 
@@ -13,7 +13,7 @@ SHARD ?= 1/40
 SOURCES := find harness fuzz -name target -prune -o -name '*.rs' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden format lint fuzz-smoke mutants bench clean
+.PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden format lint fuzz fuzz-smoke fuzz-coverage fuzz-benchmark mutants bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -90,8 +90,21 @@ lint: ## Check format, lints, documentation and, where cargo-deny is, licences
 		echo "lint: cargo-deny is not installed; licences and sources were NOT checked"; \
 	fi
 
+fuzz: ## Run all fuzz targets, FUZZ_SECONDS each (60), JOBS at a time (1)
+	@CARGO="$(CARGO)" JOBS=$(JOBS) fuzz/run.sh $(or $(FUZZ_SECONDS),60)
+
 fuzz-smoke: ## Run each fuzz target for 10 seconds, where a nightly toolchain is
-	@CARGO="$(CARGO)" fuzz/run.sh $(FUZZ_SECONDS)
+	@CARGO="$(CARGO)" JOBS=$(JOBS) fuzz/run.sh $(or $(FUZZ_SECONDS),10)
+
+fuzz-coverage: ## What the corpora of the fuzz targets reach, and what none reaches
+	@CARGO="$(CARGO)" fuzz/coverage.sh
+
+# FUZZ_SEEDS (10) and FUZZ_MOST (600 seconds) are hours; what was measured is kept, and gone on from.
+fuzz-benchmark: ## Measure how soon planted faults are found, and write the table into docs/fuzzing.md
+	$(CARGO) build --locked --release --package shakedown-cli --features planted --target-dir target/planted
+	@PLANTED_TARGETS=$$(CARGO="$(CARGO)" FUZZ_PLAIN=1 fuzz/build.sh --features planted) \
+		PLANTED_SHAKEDOWN=$(CURDIR)/target/planted/release/shakedown \
+		$(CARGO) test --locked --package shakedown-cli --test fuzz_benchmark measure -- --ignored --nocapture
 
 mutants: ## Break frames, monitors and scripts one place at a time; tests must fail (SHARD=1/40)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants

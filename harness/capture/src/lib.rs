@@ -7,6 +7,8 @@ mod capture;
 mod compare;
 mod error;
 mod file;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod layers;
 pub mod quic;
 mod select;

@@ -295,3 +295,62 @@ proptest! {
         quic_capture(&bytes);
     }
 }
+
+#[test]
+fn every_seed_and_every_former_crash_of_files_passes() {
+    replay(
+        "capture_differential",
+        shakedown_capture::fuzz::differential,
+    );
+    replay("capture_options", shakedown_capture::fuzz::options);
+}
+
+#[test]
+fn seeds_of_options_are_some_of_each_in_either_order_of_bytes() {
+    let option = |is_big: bool, code: u16, value: &[u8]| {
+        let length = value.len() as u16;
+        let numbers = [code, length].map(|number| match is_big {
+            true => number.to_be_bytes(),
+            false => number.to_le_bytes(),
+        });
+        let padding = &[0; 3][..value.len().wrapping_neg() % 4];
+        [numbers.as_flattened(), value, padding].concat()
+    };
+    let mut seeds = Seeds::new();
+    for is_big in [false, true] {
+        let own = |code: u16, value: &[u8]| option(is_big, code, value);
+        let all = [
+            ("comment", 2, own(1, b"seen")),
+            ("name", 0, own(2, b"lo")),
+            ("unit", 0, own(9, &[9])),
+            ("unit-of-two", 0, own(9, &[0x94])),
+            (
+                "offset",
+                0,
+                [own(9, &[12]), own(14, &[0, 0, 0, 1, 0, 0, 0, 2])].concat(),
+            ),
+            (
+                "several",
+                0,
+                [own(2, b"any"), own(9, &[6]), own(0, &[])].concat(),
+            ),
+            ("cut", 0, own(9, &[9])[..3].to_vec()),
+        ];
+        for (name, of, bytes) in all {
+            let order = if is_big { "big" } else { "little" };
+            let first = u8::from(is_big) | of;
+            seeds.insert(format!("{name}-{order}"), [&[first][..], &bytes].concat());
+        }
+    }
+    assert_up_to_date("capture_options", &seeds);
+    // What both readers are compared by are the captures of another target.
+    let folder = concat!(env!("CARGO_MANIFEST_DIR"), "/../../fuzz/seeds/capture");
+    let files = std::fs::read_dir(folder)
+        .unwrap()
+        .map(|entry| entry.unwrap().path());
+    let files = files.map(|path| {
+        let name = path.file_name().unwrap().to_str().unwrap().to_owned();
+        (name, std::fs::read(path).unwrap())
+    });
+    assert_up_to_date("capture_differential", &files.collect());
+}

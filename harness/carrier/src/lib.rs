@@ -14,6 +14,8 @@ mod carrier;
 mod configuration;
 mod congestion;
 mod event;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod link;
 mod misbehave;
 mod plain;

@@ -9,6 +9,7 @@ use quinn_proto::{
 };
 use shakedown_protocol::Patience;
 use shakedown_protocol::streams::{ConnectionNumber, OnStream, StreamId};
+use shakedown_wire::planted;
 
 use crate::Socket;
 use crate::congestion;
@@ -191,6 +192,7 @@ impl Link {
             return Some(LinkEvent::Delivered(stream));
         }
         if let Some(datagram) = self.quic.datagrams().recv() {
+            planted::panics("datagram-empty", || datagram.is_empty());
             return Some(LinkEvent::Datagram(datagram));
         }
         if let Some((stream, told)) = self.read(reads) {
@@ -218,6 +220,9 @@ impl Link {
                     self.writable.insert(StreamId(id.into()));
                 }
                 StreamEvent::Stopped { id, error_code } => {
+                    planted::panics("stopped-early", || {
+                        !self.is_connected || error_code.into_inner() == (1 << 62) - 1
+                    });
                     self.stopped(StreamId(id.into()), error_code);
                 }
                 StreamEvent::Finished { id } => {

@@ -9,8 +9,10 @@
 
 mod support;
 
+use std::io::{BufRead, BufReader, Lines};
 use std::path::{Path, PathBuf};
-use std::process::Stdio;
+use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::shakedown;
@@ -275,6 +277,112 @@ fn the_reference_clients_outlive_all() {
     outlives("mediastream", "initiator", "8");
     outlives("proton", "client", "8");
     outlives("darktower", "client", "8");
+}
+
+#[test]
+fn the_schema_of_the_events_is_fresh() {
+    let output = shakedown(&["schema", "fuzz-events"]).output();
+    let schema = output.expect("the program starts").stdout;
+    let path = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../vectors/schema/fuzz-events.schema.json"
+    );
+    let committed = std::fs::read(path).unwrap_or_default();
+    let how =
+        "refresh it by: shakedown schema fuzz-events > vectors/schema/fuzz-events.schema.json";
+    assert!(committed == schema, "{how}");
+}
+
+/// Events of a run that goes on until it is killed.
+struct Running(Child, Lines<BufReader<ChildStdout>>);
+
+impl Running {
+    fn begin(workspace: &Workspace, iut: &str, corpus: &str, scenario: &str, name: &str) -> Self {
+        let out = workspace.0.path().join(name).display().to_string();
+        let mut command = shakedown(&["fuzz", "--iut", iut, "--format", "json", "--time", "60s"]);
+        command.args(["--corpus", corpus, "--out", &out, scenario]);
+        let mut child = command
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("the program starts");
+        let events = BufReader::new(child.stdout.take().expect("a pipe")).lines();
+        Self(child, events)
+    }
+
+    /// The next report of progress of which this holds.
+    fn until(&mut self, holds: impl Fn(&Value) -> bool) -> Value {
+        let lines = self.1.by_ref().map(|line| line.expect("text"));
+        let mut events = lines.map(|line| serde_json::from_str(&line).expect("an event"));
+        events.find(holds).expect("it comes before the run ends")
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        // It may have ended.
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+#[test]
+fn what_one_process_finds_another_goes_on_from_and_a_kill_loses_none_of_it() {
+    let workspace = Workspace::new();
+    let iut = workspace.describe("responder", &["fragile", "{address}", "none"]);
+    let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
+    let corpus = workspace.0.path().join("corpus").display().to_string();
+    let begin = |name| Running::begin(&workspace, &iut, &corpus, &scenario, name);
+    let mut one = begin("one");
+    one.until(|event| event["corpus"].as_u64() > Some(3));
+    let mut other = begin("other");
+    let started = other.until(|event| event["type"] == "fuzz-started");
+    assert!(started["resumed"].as_u64() > Some(0), "{started}");
+    one.0.kill().expect("it runs");
+    drop(other);
+    let files: Vec<_> = std::fs::read_dir(&corpus)
+        .expect("it is there")
+        .flatten()
+        .collect();
+    let whole = files
+        .iter()
+        .filter(|file| file.path().extension().is_some_and(|end| end == "json"));
+    for file in whole.clone() {
+        let text = std::fs::read_to_string(file.path()).expect("a file");
+        assert!(
+            serde_json::from_str::<Value>(&text).is_ok(),
+            "{file:?} is whole"
+        );
+    }
+    let told = workspace.fuzz(&iut, &["--inputs", "1", "--corpus", &corpus, &scenario]);
+    assert_eq!(told.events[0]["resumed"], whole.count());
+}
+
+#[test]
+fn a_file_that_appears_is_heard_of_within_two_seconds() {
+    let workspace = Workspace::new();
+    let iut = workspace.describe("responder", &["fragile", "{address}", "none"]);
+    let scenario = workspace.write("a-syn-is-answered.json", SCENARIO);
+    let [from, corpus] = ["from", "corpus"].map(|name| workspace.0.path().join(name));
+    let text = [&from, &corpus].map(|path| path.display().to_string());
+    workspace.fuzz(&iut, &["--inputs", "60", "--corpus", &text[0], &scenario]);
+    let mut run = Running::begin(&workspace, &iut, &text[1], &scenario, "run");
+    run.until(|event| event["type"] == "fuzz-progress");
+    // What this run found by itself it does not hear of: a title tells the copy from it.
+    let kept = std::fs::read_dir(&from)
+        .expect("it is there")
+        .flatten()
+        .next()
+        .expect("a file");
+    let kept = std::fs::read_to_string(kept.path()).expect("a file");
+    let copy = kept.replace("Whatever it is told", "Whatever it is told by another");
+    assert_ne!(copy, kept);
+    let unfinished = corpus.join(".copy");
+    std::fs::write(&unfinished, copy).expect("it can be written");
+    std::fs::rename(&unfinished, corpus.join("copy.json")).expect("it can be renamed");
+    let begun = Instant::now();
+    run.until(|event| event["heard"].as_u64() > Some(0));
+    let took = begun.elapsed();
+    assert!(took < Duration::from_secs(2), "{took:?}");
 }
 
 #[test]

@@ -1,5 +1,8 @@
 //! Bodies of the fuzz targets: each takes any bytes and panics if what must hold does not.
 
+mod meeting;
+mod texts;
+
 use std::time::Duration;
 
 use shakedown_capture::Capture;
@@ -9,6 +12,9 @@ use shakedown_protocol::monitor::Vantage;
 use shakedown_protocol::{MonitorSettings, Protocol, Tolerance, Watcher};
 
 use crate::explore::swarm;
+
+pub use meeting::meeting;
+pub use texts::{description, scenario, vector};
 
 /// Things that one packet may give rise to be said.
 const MOST_OBSERVATIONS: usize = 200;

@@ -6,17 +6,42 @@ use shakedown_protocol::requirement::Role;
 
 /// Random numbers that follow from a seed, for what decides how a run goes.
 #[derive(Debug, Clone)]
-pub(crate) struct SeededRandom(ChaCha8Rng);
+pub(crate) struct SeededRandom {
+    generator: ChaCha8Rng,
+    /// What is drawn of few numbers before anything else: seeds are not among them, which would be the same.
+    #[cfg(feature = "fuzz")]
+    told: std::vec::IntoIter<u8>,
+}
 
 impl SeededRandom {
     pub(crate) fn new(seed: u64) -> Self {
-        Self(ChaCha8Rng::seed_from_u64(seed))
+        Self {
+            generator: ChaCha8Rng::seed_from_u64(seed),
+            #[cfg(feature = "fuzz")]
+            told: Vec::new().into_iter(),
+        }
+    }
+
+    /// The numbers that these bytes say, two each, then others.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn told(bytes: Vec<u8>) -> Self {
+        Self {
+            told: bytes.into_iter(),
+            ..Self::new(0)
+        }
     }
 
     /// A number below `end`, which is not 0.
     pub(crate) fn below(&mut self, end: u32) -> u32 {
+        #[cfg(feature = "fuzz")]
+        if end <= u32::from(u16::MAX)
+            && let Some(low) = self.told.next()
+        {
+            let high = self.told.next().unwrap_or_default();
+            return u32::from(u16::from_le_bytes([low, high])) % end.max(1);
+        }
         // The slight preference of small numbers does not matter here.
-        self.0.next_u32() % end.max(1)
+        self.generator.next_u32() % end.max(1)
     }
 
     pub(crate) fn one_in(&mut self, times: u32) -> bool {

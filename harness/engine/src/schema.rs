@@ -37,6 +37,12 @@ pub fn events() -> Value {
     generate::<Event>("Shakedown event")
 }
 
+/// The schema of anything else that knows its own.
+#[must_use]
+pub fn of<T: JsonSchema>(title: &str) -> Value {
+    generate::<T>(title)
+}
+
 /// The schema of traces.
 #[must_use]
 pub fn trace() -> Value {

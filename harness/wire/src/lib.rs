@@ -14,6 +14,7 @@ mod datagram;
 mod error;
 mod fields;
 mod form;
+pub mod planted;
 pub mod quic;
 mod reader;
 mod tlv;

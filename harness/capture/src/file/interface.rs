@@ -6,6 +6,7 @@
 use std::time::Duration;
 
 use pcap_file::Endianness;
+use shakedown_wire::planted;
 
 use super::block::integer;
 use crate::CaptureError;
@@ -154,6 +155,7 @@ pub(super) fn describe(
 
 /// The clock for a value of `if_tsresol`: a power of ten, or of two if the highest bit is set.
 fn finer(value: u8, at: u64) -> Result<Clock, CaptureError> {
+    planted::panics("time-resolution", || value == u8::MAX);
     let exponent = u32::from(value & 0x7f);
     let fraction = |times, over| Clock::Finer {
         times,

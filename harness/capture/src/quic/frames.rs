@@ -1,7 +1,7 @@
 //! Frames: RFC 9000, section 19, and RFC 9221.
 
 use shakedown_wire::quic::{CloseCode, Flow, Level};
-use shakedown_wire::{DecodeError, Reader, Rule};
+use shakedown_wire::{DecodeError, Reader, Rule, planted};
 
 use super::header::{Id, length};
 
@@ -195,6 +195,7 @@ fn stream<'a>(reader: &mut Reader<'a>, kind: u64) -> Result<Frame<'a>, DecodeErr
     } else {
         0
     };
+    planted::panics("stream-offset", || offset > 1 << 61);
     let data = if kind & 2 != 0 {
         let length = length(reader, "stream length")?;
         reader.bytes("stream data", length)?

@@ -74,6 +74,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
 
+    /// Put any bytes in the place of what is known of the protocol: to see how much that is worth
+    #[arg(long, hide = true)]
+    unstructured: bool,
+
     /// Only have this conversation once more with a fresh process; several in their order
     #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "inputs", "jobs", "corpus", "out"])]
     replay: Vec<PathBuf>,
@@ -136,6 +140,7 @@ impl Args {
             time,
             inputs: self.inputs.map(NonZeroU64::get),
             jobs: self.jobs.get(),
+            unstructured: self.unstructured,
             corpus: self.corpus,
             findings: directory.path().join(FINDINGS),
             shakedown: guard.program(),

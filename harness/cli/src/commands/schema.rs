@@ -4,6 +4,7 @@ use std::io::Write;
 
 use clap::ValueEnum;
 use shakedown_engine::schema;
+use shakedown_net::fuzz::FuzzEvent;
 
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
@@ -26,6 +27,8 @@ enum SchemaKind {
     Iut,
     /// One event of `--format json`
     Events,
+    /// One event of `fuzz --format json`
+    FuzzEvents,
     /// Traces: runs of an initiator and a responder, as `explore` finds them
     Trace,
 }
@@ -37,6 +40,7 @@ impl Args {
             SchemaKind::Scenario => schema::scenario(),
             SchemaKind::Iut => schema::iut(),
             SchemaKind::Events => schema::events(),
+            SchemaKind::FuzzEvents => schema::of::<FuzzEvent>("Shakedown event of fuzzing"),
             SchemaKind::Trace => schema::trace(),
         };
         let mut out = std::io::stdout().lock();

@@ -34,6 +34,20 @@ pub(super) fn any(random: &mut SeededRandom, most: u32) -> Vec<u8> {
         .collect()
 }
 
+/// A number and what it stands for, as forms have it that can be extended: both in groups of seven bits.
+pub(super) fn tagged(random: &mut SeededRandom) -> Vec<u8> {
+    let mut content = Vec::new();
+    for near in [8 * 1_000, 1] {
+        let mut number = boundary(random, near) >> [0, 32, 48][random.below(3) as usize];
+        while number > 0x7f {
+            content.push(number as u8 | 0x80);
+            number >>= 7;
+        }
+        content.push(number as u8);
+    }
+    content
+}
+
 /// Damages bytes in one place.
 pub(super) fn damage(random: &mut SeededRandom, bytes: &mut Vec<u8>) {
     if bytes.is_empty() {

@@ -1,3 +1,4 @@
+use indexmap::IndexMap;
 use serde_json::{Map, Value, json};
 use shakedown_protocol::Protocol;
 
@@ -109,6 +110,49 @@ impl Conversation {
     #[must_use]
     pub fn name(&self) -> String {
         format!("{:016x}.json", fingerprint(self.text()))
+    }
+
+    /// What it says last: the first two bytes, which tell frames apart, or nothing where they are not known.
+    #[must_use]
+    pub fn last_said(&self, protocol: &Protocol) -> String {
+        let steps = self.value.get("steps").and_then(Value::as_array);
+        let own = |step: &Value| Some(step.as_object()?.iter().next()?.1.clone());
+        let mut sent = steps.into_iter().flatten().rev().filter_map(own);
+        let bytes = sent.find_map(|own| {
+            if own.get("within").is_some() {
+                return None;
+            }
+            match own.get("frame").and_then(Value::as_str) {
+                Some(frame) => protocol.vocabulary.encode(frame, &Map::new()).ok(),
+                None => shakedown_protocol::hex::parse(own.get("hex")?.as_str()?).ok(),
+            }
+        });
+        hex::encode(bytes.unwrap_or_default().get(..2).unwrap_or_default())
+    }
+
+    /// The same, followed by datagrams. Its `let` has the values that names stood for, which are in them.
+    ///
+    /// # Errors
+    /// It is no scenario any more, as one that is too long.
+    pub fn followed_by(
+        &self,
+        bindings: &IndexMap<String, Value>,
+        datagrams: &[Vec<u8>],
+    ) -> Result<Self, Problems> {
+        let mut value = self.value.clone();
+        if let Some(named) = value.get_mut("let").and_then(Value::as_object_mut) {
+            for (name, binding) in named {
+                if let Some(known) = bindings.get(name) {
+                    *binding = json!({ "value": known });
+                }
+            }
+        }
+        let more = datagrams.iter();
+        let more = more.map(|bytes| json!({ "send_raw": { "hex": hex::encode(bytes) } }));
+        if let Some(steps) = value.get_mut("steps").and_then(Value::as_array_mut) {
+            steps.extend(more);
+        }
+        Self::of(value)
     }
 
     /// The same under another name.

@@ -4,7 +4,7 @@
 //! implementation answers to garbage is its own affair. A [`Mutator`] changes what such a scenario sends, by
 //! what it means and byte by byte, and the order in which it does. [`Behaviour`] is what an implementation did
 //! in one, as a number that is new or was seen before; a [`Corpus`] keeps those that were new and chooses from
-//! which of them to go on. All of it follows from seeds; whoever plays the conversations is elsewhere.
+//! which of them to go on. A [`Volley`] follows a conversation of datagrams: thousands of others. All of it follows from seeds; whoever plays the conversations is elsewhere.
 //!
 //! [`Scenario::tolerant`]: crate::scenario::Scenario::tolerant
 
@@ -14,6 +14,7 @@ mod conversation;
 mod corpus;
 mod mutator;
 mod values;
+mod volley;
 
 #[cfg(test)]
 mod tests;
@@ -22,3 +23,4 @@ pub use behaviour::Behaviour;
 pub use conversation::Conversation;
 pub use corpus::Corpus;
 pub use mutator::Mutator;
+pub use volley::Volley;

@@ -19,13 +19,26 @@ const DELAY: u32 = 5;
 pub struct Mutator {
     protocol: &'static Protocol,
     random: SeededRandom,
+    is_unstructured: bool,
 }
 
 impl Mutator {
     #[must_use]
     pub fn new(protocol: &'static Protocol, seed: u64) -> Self {
-        let random = SeededRandom::new(seed);
-        Self { protocol, random }
+        Self {
+            protocol,
+            random: SeededRandom::new(seed),
+            is_unstructured: false,
+        }
+    }
+
+    /// One that puts any bytes in the place of what is sent, and knows nothing else: to compare.
+    #[must_use]
+    pub fn unstructured(protocol: &'static Protocol, seed: u64) -> Self {
+        Self {
+            is_unstructured: true,
+            ..Self::new(protocol, seed)
+        }
     }
 
     /// A number below `end`, which is not 0.
@@ -57,6 +70,7 @@ impl Mutator {
         let at = self.below(lists.len());
         let list = lists.swap_remove(at);
         match self.random.below(8) {
+            _ if self.is_unstructured => self.any_bytes(value, &list),
             0 | 1 => self.reorder(value, &list),
             2 => self.put_in(value, &list, other),
             _ => self.change_stimulus(value, &list),
@@ -110,7 +124,12 @@ impl Mutator {
     fn interference(&mut self, streams: &[String]) -> Value {
         let content = hex::encode(bytes::any(&mut self.random, 64));
         if self.protocol.transport.is_none() {
-            return json!({ "send_raw": { "hex": content } });
+            let frames = self.protocol.vocabulary.frames();
+            let frame = frames[self.below(frames.len())];
+            return match self.random.one_in(2) {
+                true => json!({ "send": { "frame": frame } }),
+                false => json!({ "send_raw": { "hex": content } }),
+            };
         }
         let code = bytes::boundary(&mut self.random, 0) % (1 << 62);
         let name = match streams.len() {
@@ -160,6 +179,23 @@ impl Mutator {
         }
     }
 
+    /// Puts any bytes in the place of what one of the steps sends.
+    fn any_bytes(&mut self, value: &mut Value, list: &str) {
+        let Some(steps) = steps(value, list) else {
+            return;
+        };
+        let content = hex::encode(bytes::any(&mut self.random, 512));
+        let at = self.below(steps.len());
+        let is_datagram = self.protocol.transport.is_none();
+        if is_datagram && is_stimulus(&steps[at]) {
+            steps[at] = json!({ "send_raw": { "hex": content } });
+        } else if let Some(own) = steps[at].get_mut("write").and_then(Value::as_object_mut) {
+            own.shift_remove("frame");
+            own.shift_remove("fields");
+            own.insert("hex".to_owned(), content.into());
+        }
+    }
+
     /// Gives a field of a frame a value at a boundary.
     fn set_field(&mut self, own: &mut Value, frame: &str) {
         let vocabulary = self.protocol.vocabulary;
@@ -170,6 +206,7 @@ impl Mutator {
         let name = known[self.below(known.len())];
         let number = bytes::boundary(&mut self.random, 1);
         let text = "a".repeat(self.below(300));
+        let tagged = hex::encode(bytes::tagged(&mut self.random));
         let candidates = [
             json!(number),
             json!(number & 0xffff_ffff),
@@ -177,6 +214,7 @@ impl Mutator {
             json!(number & 0xff),
             json!(number & 1 == 1),
             json!({ "fill": "00", "length": number & 0xfff }),
+            json!({ "hex": tagged }),
             json!(text),
         ];
         let fits = |value: &&Value| {

@@ -3,7 +3,7 @@ use std::sync::Arc;
 
 use shakedown_protocol::Protocol;
 
-use super::{Conversation, Corpus, Mutator};
+use super::{Conversation, Corpus, Mutator, Volley};
 use crate::scenario::{Library, Loaded};
 use crate::step::Step;
 
@@ -128,4 +128,54 @@ fn a_corpus_takes_each_conversation_once_and_counts_what_was_done() {
     assert!(corpus.choose("another", &mut mutator).is_none());
     assert!(corpus.is_new(4));
     assert!(!corpus.is_new(4));
+}
+
+#[test]
+fn a_volley_makes_a_scenario_with_the_ids_that_were_in_it() {
+    let protocol = shakedown_protocol::protocol("mediastream").unwrap();
+    let all = conversations(protocol);
+    let from = all
+        .iter()
+        .find(|one| one.text().contains("\"uuid\""))
+        .unwrap();
+    let bindings = ["wish", "id"].map(|name| (name.to_owned(), "11111111-1111".into()));
+    let mut volley = Volley::new(protocol, 1);
+    let datagrams: Vec<_> = (0..64).map(|_| volley.datagram()).collect();
+    let followed = from.followed_by(&bindings.into_iter().collect(), &datagrams);
+    let followed = followed.unwrap_or_else(|why| panic!("{}", why.render(false)));
+    let more = followed.scenario().steps.len() - from.scenario().steps.len();
+    assert_eq!(more, 64);
+    assert!(followed.text().contains("11111111-1111"));
+}
+
+#[test]
+fn a_volley_has_every_frame_and_fields_at_their_boundaries_and_goes_on_from_what_was_said() {
+    let protocol = shakedown_protocol::protocol("mediastream").unwrap();
+    let mut volley = Volley::new(protocol, 1);
+    let said = protocol
+        .vocabulary
+        .encode(
+            "START",
+            &serde_json::Map::from_iter([("nonce".to_owned(), 77.into())]),
+        )
+        .unwrap();
+    volley.learn([said.as_slice()].into_iter());
+    let mut frames = BTreeSet::new();
+    let mut largest = false;
+    for _ in 0..20_000 {
+        let datagram = volley.datagram();
+        assert!(!datagram.is_empty());
+        if let Ok(Some(read)) = protocol.vocabulary.decode(&datagram) {
+            frames.insert(read.frame);
+            largest |= read.frame == "START"
+                && read.fields["nonce"] == 77
+                && read.fields["version"] == 255;
+        }
+    }
+    assert_eq!(
+        frames.len(),
+        protocol.vocabulary.frames().len(),
+        "{frames:?}"
+    );
+    assert!(largest);
 }

@@ -116,6 +116,15 @@ impl Script {
         }
     }
 
+    /// Whether it waits for nothing but the moment at which it sends more, by itself.
+    #[must_use]
+    pub fn paces_itself(&self) -> bool {
+        match &self.0 {
+            Player::Datagrams(script) => script.paces_itself(),
+            Player::Streams(_) => false,
+        }
+    }
+
     /// The next thing that it wants done; `None` when there is nothing more for now.
     pub fn poll(&mut self) -> Option<Action> {
         let carrier = match &mut self.0 {

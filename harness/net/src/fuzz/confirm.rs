@@ -64,13 +64,13 @@ pub(super) fn trial(
     let mut life = Life::begin(setup, &needs)?;
     for (n, conversation) in conversations.iter().enumerate() {
         let capture = capture.filter(|_| n + 1 == conversations.len());
-        let had = life.have(conversation, capture, patience.hangs_after)?;
+        let had = life.have(conversation, capture, patience.hangs_after, None)?;
         if had.sign.is_some() {
             life.end();
             return Ok(had.sign);
         }
     }
-    let mut sign = life.memory();
+    let mut sign = life.lives(patience.hangs_after).or_else(|| life.memory());
     if sign.is_none()
         && let Some(then) = then
     {
@@ -97,7 +97,7 @@ pub(super) fn is_independent(
     for other in others {
         if is_late() {
             outlived = None;
-        } else if life.have(other, None, HANGS_AFTER)?.sign.is_some() {
+        } else if life.have(other, None, HANGS_AFTER, None)?.sign.is_some() {
             outlived = Some(false);
         }
         if outlived != Some(true) {

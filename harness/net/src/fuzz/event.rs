@@ -1,5 +1,6 @@
 use std::path::PathBuf;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::sign::Sign;
@@ -8,7 +9,7 @@ use super::sign::Sign;
 pub const VERSION: u32 = 1;
 
 /// What is told while an implementation is fuzzed.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum FuzzEvent {
     FuzzStarted {
@@ -23,21 +24,33 @@ pub enum FuzzEvent {
         resumed: usize,
     },
     FuzzProgress(FuzzCounts),
+    /// Something showed; whether it shows again is to be seen.
+    FuzzSuspicion {
+        #[serde(flatten)]
+        sign: Sign,
+        #[serde(flatten)]
+        when: FuzzMoment,
+    },
     FuzzFinding(Box<FuzzFinding>),
     FuzzFinished(FuzzSummary),
 }
 
 /// How far it is.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, JsonSchema)]
 pub struct FuzzCounts {
     pub seconds: f64,
     /// Conversations that were had.
     pub inputs: u64,
     pub inputs_per_second: f64,
+    /// Datagrams that were sent in them and after them.
+    pub datagrams: u64,
+    pub datagrams_per_second: f64,
     /// Things that the implementation did that differ.
     pub behaviours: usize,
     /// Conversations from which others are grown.
     pub corpus: usize,
+    /// Those of them that others put into the folder of the corpus.
+    pub heard: usize,
     /// Processes that were started for conversations.
     pub starts: u64,
     /// Scenarios that were played as they are, to see whether a process still serves.
@@ -45,8 +58,18 @@ pub struct FuzzCounts {
     pub findings: usize,
 }
 
+/// When something was first seen.
+#[derive(Debug, Clone, Copy, Serialize, JsonSchema)]
+pub struct FuzzMoment {
+    /// Conversations that were had before.
+    pub inputs: u64,
+    /// Datagrams that were sent in them.
+    pub datagrams: u64,
+    pub seconds: f64,
+}
+
 /// Something that an implementation did not outlive.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FuzzFinding {
     #[serde(flatten)]
     pub sign: Sign,
@@ -56,15 +79,14 @@ pub struct FuzzFinding {
     pub files: Vec<PathBuf>,
     /// What went over the wire in the last of them.
     pub capture: Option<PathBuf>,
-    /// Conversations that were had before it was seen.
-    pub inputs: u64,
-    pub seconds: f64,
+    #[serde(flatten)]
+    pub when: FuzzMoment,
     /// The last conversation in words, a step a line.
     pub steps: Vec<String>,
 }
 
 /// How it ended.
-#[derive(Debug, Clone, Serialize)]
+#[derive(Debug, Clone, Serialize, JsonSchema)]
 pub struct FuzzSummary {
     #[serde(flatten)]
     pub counts: FuzzCounts,

@@ -8,7 +8,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use shakedown_carrier::Security;
-use shakedown_engine::fuzzing::{Behaviour, Conversation};
+use shakedown_engine::fuzzing::{Behaviour, Conversation, Volley};
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Needs, Scenario};
 use shakedown_engine::script::{
@@ -19,6 +19,7 @@ use tokio::runtime::Handle;
 use tokio::sync::watch;
 
 use super::question::Question;
+use super::seen::Seen;
 use super::sign::Sign;
 use super::talk::{End, Pace, State, Talk, open};
 use crate::clock::Clock;
@@ -36,7 +37,10 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// Bounds of the silence after which nothing more comes, where no question tells.
 const PATIENCE: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
 /// How many times the slowest answer that is.
-const TIMES: u32 = 4;
+const TIMES: u32 = 2;
+/// Conversations of which each got an answer before it is asked whether the process lives, where that takes a
+/// handshake.
+const ASK_AFTER: u32 = 8;
 /// How often the memory of the process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a peer that does everything right is turned away for good reasons, such as sessions that have yet
@@ -66,13 +70,19 @@ pub(super) struct Life<'a> {
     looked: Instant,
     printed: u64,
     patience: Duration,
+    /// Conversations since it was last asked whether it lives.
+    unasked: u32,
 }
 
 /// What came of a conversation.
 pub(super) struct Had {
     pub(super) sign: Option<Sign>,
-    /// What the implementation did, as a number.
-    pub(super) behaviour: u64,
+    /// What the implementation did, and how far it came: numbers.
+    pub(super) behaviours: Vec<u64>,
+    /// Datagrams that were sent.
+    pub(super) datagrams: u64,
+    /// The conversation with the datagrams that followed it, if something showed after these.
+    pub(super) followed: Option<Conversation>,
 }
 
 impl Setup {
@@ -143,6 +153,7 @@ impl<'a> Life<'a> {
             looked: Instant::now(),
             printed: 0,
             patience: PATIENCE[1],
+            unasked: 0,
         };
         if setup.is_client() {
             return Ok(life);
@@ -172,6 +183,7 @@ impl<'a> Life<'a> {
         conversation: &Conversation,
         capture: Option<&Path>,
         hangs_after: Duration,
+        volley: Option<&mut Volley>,
     ) -> Result<Had, String> {
         let scenario = conversation.scenario().asked_of(&self.setup.iut);
         let main = self.main()?;
@@ -209,6 +221,7 @@ impl<'a> Life<'a> {
             hangs_after,
             stop: &self.setup.stop,
             recorder: recorder.as_mut(),
+            seen: Seen::of(self.setup.protocol, &self.needs.mode),
             behaviour: Behaviour::default(),
             slowest: Duration::ZERO,
             sockets: [(SocketId::MAIN, main)].into(),
@@ -219,6 +232,13 @@ impl<'a> Life<'a> {
         if talk.question.is_some() && matches!(end, End::Played | End::CutOff) {
             end = talk.ask().map_err(failed)?;
         }
+        let mut sent = Vec::new();
+        if let (Some(volley), Some(_), End::Played) = (volley, &talk.question, end) {
+            end = talk.volley(volley, &mut sent).map_err(failed)?;
+        }
+        let (datagrams, heard) = (talk.state.leaving, talk.state.datagrams);
+        let now = talk.clock.now();
+        let seen = talk.seen.take().map(|seen| seen.finish(now));
         let (mut behaviour, slowest) = (talk.behaviour, talk.slowest);
         if slowest > Duration::ZERO {
             let patience = (slowest * TIMES).max(self.patience / 2);
@@ -226,16 +246,28 @@ impl<'a> Life<'a> {
         }
         let sign = match self.setup.is_client() {
             true => self.parted(&instance),
-            false => self.fares(&instance, end, hangs_after),
+            false => self.fares(&instance, end, hangs_after, heard > 0),
         };
-        behaviour.ended(sign.as_ref().map_or_else(String::new, Sign::cause));
+        behaviour.ended(
+            sign.as_ref()
+                .map_or_else(String::new, |sign| sign.cause("")),
+        );
         if let Some(recorder) = recorder {
             let recorded = recorder.finish();
             recorded.complete(&recorded.comments)?;
         }
         let group = group(&self.needs);
-        let behaviour = behaviour.digest(&group, &script);
-        Ok(Had { sign, behaviour })
+        let mut behaviours = vec![behaviour.digest(&group, &script)];
+        behaviours.extend(seen.into_iter().flatten());
+        let followed = sign
+            .is_some()
+            .then(|| conversation.followed_by(script.bindings(), &sent));
+        Ok(Had {
+            sign,
+            behaviours,
+            datagrams,
+            followed: followed.filter(|_| !sent.is_empty()).and_then(Result::ok),
+        })
     }
 
     /// Looks at its memory.
@@ -258,23 +290,23 @@ impl<'a> Life<'a> {
     }
 
     /// How a server fares after a conversation.
-    fn fares(&mut self, instance: &Instance, end: End, hangs_after: Duration) -> Option<Sign> {
+    fn fares(
+        &mut self,
+        instance: &Instance,
+        end: End,
+        hangs_after: Duration,
+        was_heard: bool,
+    ) -> Option<Sign> {
         let process = instance.process.as_deref()?;
         let silent = match (end, &self.question) {
             (End::Silent, _) => Some(format!("asked for {hangs_after:?}")),
             (End::Ended, _) | (End::Played, Some(_)) => None,
             (End::CutOff, _) if self.setup.is_stopped() => None,
-            (End::Played | End::CutOff, _) => {
-                let tries = u32::try_from(hangs_after.as_secs()).unwrap_or(u32::MAX);
-                let Setup { protocol, seed, .. } = self.setup;
-                let turn = (
-                    *seed,
-                    u64::from(instance.address.map_or(0, |address| address.port())),
-                );
-                let asked = probe::responder(protocol, &self.needs.mode, instance, tries, turn);
-                let asked = self.setup.runtime.block_on(asked);
-                asked.err().map(|silent| silent.tried)
+            (End::Played, None) if was_heard && self.unasked < ASK_AFTER => {
+                self.unasked += 1;
+                None
             }
+            (End::Played | End::CutOff, _) => self.silent(instance, hangs_after),
         };
         if let Some(ended) = process.ended() {
             return Some(Sign::of_end(ended, process.output()));
@@ -297,6 +329,29 @@ impl<'a> Life<'a> {
             true => self.memory(),
             false => None,
         }
+    }
+
+    /// Whether it answers what begins a conversation: what was tried, if it does not.
+    fn silent(&mut self, instance: &Instance, hangs_after: Duration) -> Option<String> {
+        self.unasked = 0;
+        let tries = u32::try_from(hangs_after.as_secs()).unwrap_or(u32::MAX);
+        let Setup { protocol, seed, .. } = self.setup;
+        let port = instance.address.map_or(0, |address| address.port());
+        let turn = (*seed, u64::from(port));
+        let asked = probe::responder(protocol, &self.needs.mode, instance, tries, turn);
+        let asked = self.setup.runtime.block_on(asked);
+        asked.err().map(|silent| silent.tried)
+    }
+
+    /// Asks whether it lives, if that was put off.
+    pub(super) fn lives(&mut self, hangs_after: Duration) -> Option<Sign> {
+        let instance = self.instance.clone().filter(|_| self.unasked > 0)?;
+        let tried = self.silent(&instance, hangs_after);
+        if let Some(ended) = self.process().and_then(Process::ended) {
+            let process = self.process()?;
+            return Some(Sign::of_end(ended, process.output()));
+        }
+        tried.map(|tried| Sign::Hang { tried })
     }
 
     /// How a client fares, which ends with its conversation.

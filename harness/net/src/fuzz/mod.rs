@@ -11,6 +11,7 @@ mod event;
 mod folder;
 mod life;
 mod question;
+mod seen;
 mod sign;
 mod talk;
 mod worker;
@@ -38,7 +39,7 @@ use folder::Folder;
 use life::{Setup, group};
 use worker::Worker;
 
-pub use event::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzSummary, VERSION};
+pub use event::{FuzzCounts, FuzzEvent, FuzzFinding, FuzzMoment, FuzzSummary, VERSION};
 pub use sign::Sign;
 
 /// How often progress is told, and the folder of the corpus looked at.
@@ -57,6 +58,8 @@ pub struct FuzzSettings {
     /// Most conversations.
     pub inputs: Option<u64>,
     pub jobs: usize,
+    /// Whether what is sent is any bytes, whatever is known of the protocol.
+    pub unstructured: bool,
     /// Where conversations are kept that reach something new.
     pub corpus: Option<PathBuf>,
     /// Where findings are written.
@@ -71,7 +74,9 @@ struct Shared {
     begun: Instant,
     until: Option<Instant>,
     most: Option<u64>,
+    unstructured: bool,
     inputs: AtomicU64,
+    datagrams: AtomicU64,
     starts: AtomicU64,
     checks: AtomicU64,
     grown: Mutex<Grown>,
@@ -90,6 +95,8 @@ struct Grown {
     corpus: Corpus,
     pending: BTreeMap<String, VecDeque<Arc<Conversation>>>,
     folder: Option<Folder>,
+    /// Conversations of others.
+    heard: usize,
 }
 
 /// What was found.
@@ -221,7 +228,9 @@ fn begin(
         begun,
         until: settings.time.map(|time| begun + time),
         most: settings.inputs,
+        unstructured: settings.unstructured,
         inputs: AtomicU64::new(0),
+        datagrams: AtomicU64::new(0),
         starts: AtomicU64::new(0),
         checks: AtomicU64::new(0),
         grown: Mutex::new(grown),
@@ -333,11 +342,13 @@ impl Grown {
         let own = heard
             .into_iter()
             .filter(|one| is_played(iut, one.scenario()));
-        own.map(|one| {
+        let new = own.map(|one| {
             let group = group(&one.scenario().asked_of(iut).iut);
             usize::from(self.add(&group, Arc::new(one)))
-        })
-        .sum()
+        });
+        let new = new.sum();
+        self.heard += new;
+        new
     }
 
     /// Keeps a conversation that reached something new.
@@ -379,19 +390,31 @@ impl Shared {
             || self.found().broken.is_some()
     }
 
+    fn moment(&self) -> FuzzMoment {
+        FuzzMoment {
+            inputs: self.inputs.load(Ordering::Relaxed),
+            datagrams: self.datagrams.load(Ordering::Relaxed),
+            seconds: self.begun.elapsed().as_secs_f64(),
+        }
+    }
+
     fn counts(&self) -> FuzzCounts {
         let seconds = self.begun.elapsed().as_secs_f64();
         let inputs = self.inputs.load(Ordering::Relaxed);
-        let (behaviours, corpus) = {
+        let datagrams = self.datagrams.load(Ordering::Relaxed);
+        let (behaviours, corpus, heard) = {
             let grown = self.grown();
-            (grown.corpus.behaviours(), grown.corpus.len())
+            (grown.corpus.behaviours(), grown.corpus.len(), grown.heard)
         };
         FuzzCounts {
             seconds,
             inputs,
             inputs_per_second: inputs as f64 / seconds.max(f64::EPSILON),
+            datagrams,
+            datagrams_per_second: datagrams as f64 / seconds.max(f64::EPSILON),
             behaviours,
             corpus,
+            heard,
             starts: self.starts.load(Ordering::Relaxed),
             checks: self.checks.load(Ordering::Relaxed),
             findings: self.found().findings,

@@ -1,5 +1,6 @@
 //! What shows that an implementation did not outlive what it was told.
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::process::{Ended, Output};
@@ -21,7 +22,7 @@ const TRACEBACK: &str = "Traceback (most recent call last)";
 const MOST: usize = 160;
 
 /// What shows a fault.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, JsonSchema)]
 #[serde(tag = "kind", rename_all = "kebab-case")]
 pub enum Sign {
     /// Its process ended.
@@ -91,16 +92,17 @@ impl Sign {
         }
     }
 
-    /// What two findings of one cause have in common.
+    /// What two findings of one cause have in common. An end without a word is told from another by what was said
+    /// `last`.
     #[must_use]
-    pub fn cause(&self) -> String {
+    pub fn cause(&self, last: &str) -> String {
         match self {
             Self::Ended {
                 complaint: Some(complaint),
                 ..
             }
             | Self::Complained { complaint } => format!("said {}", plain(complaint)),
-            Self::Ended { status, .. } => format!("ended {status}"),
+            Self::Ended { status, .. } => format!("ended {status} after {last}"),
             Self::Hang { .. } => String::from(Self::HANG),
             Self::Memory { .. } => String::from("memory"),
             Self::Spoilt { scenario, .. } => format!("spoilt {scenario}"),
@@ -178,7 +180,7 @@ mod tests {
                 success,
                 complaint,
             }
-            .cause()
+            .cause("")
         };
         assert_eq!(cause(71, "0x6020"), cause(4_711, "0x7fff01"));
         assert!(cause(1, "0x1").contains("heap-buffer-overflow"));

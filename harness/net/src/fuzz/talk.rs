@@ -12,13 +12,14 @@ use std::os::fd::{AsFd, AsRawFd};
 use std::time::Duration;
 
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
-use shakedown_engine::fuzzing::Behaviour;
+use shakedown_engine::fuzzing::{Behaviour, Volley};
 use shakedown_engine::script::{Action, Input, Script, SocketId};
 use shakedown_protocol::vocabulary::Vocabulary;
 use socket2::Socket;
 use tokio::sync::watch;
 
 use super::question::{Question, Reply};
+use super::seen::Seen;
 use crate::clock::Clock;
 use crate::drive::{OTHER_LOOPBACK, Recorder};
 use crate::ports::bind_peer;
@@ -37,6 +38,12 @@ const GOODBYE: Duration = Duration::from_millis(100);
 const BATCH: usize = 256;
 /// Datagrams of one conversation that are listened to.
 const MOST_DATAGRAMS: u64 = 50_000;
+/// Datagrams that are sent before it is asked whether they were read: fewer than a socket has room for.
+const LOAD: u64 = 64;
+/// How many such loads follow a conversation.
+const LOADS: u64 = 4;
+/// Datagrams that are remembered to go on from.
+const MOST_SAID: usize = 24;
 
 /// How the time of a conversation goes.
 #[derive(Debug, Clone, Copy)]
@@ -75,6 +82,7 @@ pub(super) struct Talk<'a> {
     pub(super) hangs_after: Duration,
     pub(super) stop: &'a watch::Receiver<bool>,
     pub(super) recorder: Option<&'a mut Recorder>,
+    pub(super) seen: Option<Seen>,
     pub(super) behaviour: Behaviour,
     /// The slowest first answer to something that was sent.
     pub(super) slowest: Duration,
@@ -92,7 +100,13 @@ pub(super) struct State {
     last: Duration,
     /// When the question was asked, if its answer is waited for, and first.
     asked: Option<(Duration, Duration)>,
-    datagrams: u64,
+    pub(super) datagrams: u64,
+    /// What was sent from the first socket, as long as it is not much.
+    said: Vec<Vec<u8>>,
+    /// How many datagrams were sent.
+    pub(super) leaving: u64,
+    /// Whether what arrives is only taken.
+    is_deaf: bool,
     /// Room for the largest.
     buffer: Vec<u8>,
 }
@@ -167,6 +181,39 @@ impl Talk<'_> {
         }
     }
 
+    /// Sends datagrams that are damaged by their forms, from the first socket, and asks after each load of them
+    /// whether they were read. `sent` has the last load.
+    ///
+    /// # Errors
+    /// The system's, if a socket fails.
+    pub(super) fn volley(
+        &mut self,
+        volley: &mut Volley,
+        sent: &mut Vec<Vec<u8>>,
+    ) -> io::Result<End> {
+        self.sockets.retain(|id, _| *id == SocketId::MAIN);
+        self.state.is_deaf = true;
+        volley.learn(self.state.said.iter().map(Vec::as_slice));
+        for _ in 0..LOADS {
+            let (Some(socket), Some(to)) = (self.sockets.get(&SocketId::MAIN), self.address) else {
+                break;
+            };
+            sent.clear();
+            for _ in 0..LOAD {
+                let datagram = volley.datagram();
+                // What the system refuses is not sent; the next one may be.
+                let _ = socket.send_to(&datagram, &to.into());
+                sent.push(datagram);
+            }
+            self.state.leaving += LOAD;
+            let end = self.ask()?;
+            if end != End::Played {
+                return Ok(end);
+            }
+        }
+        Ok(End::Played)
+    }
+
     /// Waits for something to happen; gives the end if there is one.
     fn wait(&mut self, now: Duration) -> io::Result<Option<End>> {
         let due = self.script.deadline().unwrap_or(self.limit).min(self.limit);
@@ -175,6 +222,10 @@ impl Talk<'_> {
             self.poll(until(due))?;
             return Ok(self.has_ended());
         };
+        if self.script.paces_itself() {
+            self.settle()?;
+            return Ok(self.has_ended());
+        }
         let window = self
             .script
             .waits_until()
@@ -278,9 +329,15 @@ impl Talk<'_> {
                         // An ICMP error about something that was sent earlier.
                         Err(_) => continue,
                     };
-                let local = socket.local_addr()?.as_socket();
                 heard = true;
+                if self.state.is_deaf {
+                    continue;
+                }
+                let local = socket.local_addr()?.as_socket();
                 let now = self.clock.now();
+                if let (Some(seen), Some(local)) = (&mut self.seen, local) {
+                    seen.datagram(now, arrival.from, local, &arrival.payload);
+                }
                 let packet = local.and_then(|local| {
                     let recorder = self.recorder.as_deref_mut()?;
                     recorder.record(now, arrival.from, local, &arrival.payload)
@@ -356,6 +413,9 @@ impl Talk<'_> {
         to: Option<SocketAddr>,
         payload: &[u8],
     ) -> io::Result<Option<u64>> {
+        if socket == SocketId::MAIN && self.state.said.len() < MOST_SAID {
+            self.state.said.push(payload.to_vec());
+        }
         let (Some(socket), Some(to)) = (self.sockets.get(&socket), to.or(self.address)) else {
             return Ok(None);
         };
@@ -363,12 +423,16 @@ impl Talk<'_> {
         // What the system refuses, such as too many bytes, is not sent; the conversation goes on.
         let sent = socket.send_to(payload, &to.into()).is_ok();
         let now = self.clock.now();
+        self.state.leaving += 1;
         self.state.sent = Some(now);
         self.state.answered = false;
         self.state.last = now;
         self.state.asked = None;
         if let Some(question) = self.question.as_deref_mut() {
             question.forget();
+        }
+        if let (Some(seen), Some(local)) = (&mut self.seen, local) {
+            seen.datagram(now, local, to, payload);
         }
         Ok(local.filter(|_| sent).and_then(|local| {
             let recorder = self.recorder.as_deref_mut()?;
@@ -393,6 +457,10 @@ impl Talk<'_> {
     /// Closes what is open, where the carrier can.
     fn say_goodbye(&mut self) -> io::Result<()> {
         self.tell(Input::End)?;
+        if matches!(self.pace, Pace::Quick { .. }) {
+            // Whoever goes on is told by the conversation after this one.
+            return Ok(());
+        }
         let until = self.clock.now() + GOODBYE;
         while !self.script.is_quiet() {
             let now = self.clock.now();

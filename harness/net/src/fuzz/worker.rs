@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use shakedown_engine::fuzzing::{Conversation, Mutator};
+use shakedown_engine::fuzzing::{Conversation, Mutator, Volley};
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::fingerprint;
 
 use super::Shared;
 use super::confirm::{Patience, culprits, is_independent, reduced, trial};
-use super::event::{FuzzEvent, FuzzFinding};
+use super::event::{FuzzEvent, FuzzFinding, FuzzMoment};
 use super::life::{HANGS_AFTER, Life, group};
 use super::sign::Sign;
 
@@ -19,6 +19,9 @@ use super::sign::Sign;
 const LIFE: usize = 500;
 /// For how long it lives at the most where conversations are slow.
 const LIFETIME: Duration = Duration::from_secs(10);
+/// Conversations without a volley, after something showed behind one: the first time, and at the most.
+const FIRST_REST: u32 = 8;
+const LONGEST_REST: u32 = 512;
 /// The part of the time in which processes are asked to serve a peer that does everything right.
 const CHECKS: f64 = 0.2;
 /// How often a process that ends is started again if it never is ready.
@@ -28,6 +31,11 @@ const STARTS: u32 = 3;
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
     mutator: Mutator,
+    /// What follows conversations of datagrams.
+    volley: Option<Volley>,
+    /// Conversations that no volley follows, since something showed after one: what is known is not to be met
+    /// again and again. And how many it will be the next time.
+    without_volley: [u32; 2],
     /// How long was spent on checks.
     checking: Duration,
     begun: Instant,
@@ -38,9 +46,19 @@ pub(super) struct Worker<'a> {
 impl<'a> Worker<'a> {
     pub(super) fn new(shared: &'a Shared, number: usize) -> Self {
         let seed = shared.setup.seed ^ fingerprint(&number.to_string());
+        let protocol = shared.setup.protocol;
+        let is_of_datagrams = protocol.transport.is_none();
         Self {
             shared,
-            mutator: Mutator::new(shared.setup.protocol, seed),
+            mutator: match shared.unstructured {
+                true => Mutator::unstructured(protocol, seed),
+                false => Mutator::new(protocol, seed),
+            },
+            volley: is_of_datagrams.then(|| match shared.unstructured {
+                true => Volley::unstructured(protocol, seed),
+                false => Volley::new(protocol, seed),
+            }),
+            without_volley: [0, FIRST_REST],
             checking: Duration::ZERO,
             begun: Instant::now(),
             independent: BTreeMap::new(),
@@ -116,20 +134,36 @@ impl<'a> Worker<'a> {
         first: Arc<Conversation>,
     ) -> Result<(), String> {
         let (born, mut history) = (Instant::now(), Vec::new());
+        let hangs_after = self.hangs_after();
         let mut next = Some(first);
         while let Some(conversation) = next {
             history.push(Arc::clone(&conversation));
-            let had = life.have(&conversation, None, self.hangs_after())?;
-            let inputs = self.shared.inputs.fetch_add(1, Ordering::Relaxed) + 1;
+            let [rest, _] = &mut self.without_volley;
+            let volley = self.volley.as_mut().filter(|_| *rest == 0);
+            *rest = rest.saturating_sub(1);
+            let had = life.have(&conversation, None, hangs_after, volley)?;
+            self.shared
+                .datagrams
+                .fetch_add(had.datagrams, Ordering::Relaxed);
+            self.shared.inputs.fetch_add(1, Ordering::Relaxed);
             {
                 let mut grown = self.shared.grown();
-                if grown.corpus.is_new(had.behaviour) && had.sign.is_none() {
+                let mut is_new = false;
+                for behaviour in had.behaviours {
+                    is_new |= grown.corpus.is_new(behaviour);
+                }
+                if is_new && had.sign.is_none() {
                     grown.keep(group, &conversation);
                 }
             }
             if let Some(sign) = had.sign {
                 life.end();
-                return self.suspect(sign, &history, None, inputs);
+                if let (Some(last), Some(followed)) = (history.last_mut(), had.followed) {
+                    *last = Arc::new(followed);
+                    let [rest, next] = &mut self.without_volley;
+                    (*rest, *next) = (*next, (*next * 2).min(LONGEST_REST));
+                }
+                return self.suspect(sign, &history, None);
             }
             let is_old = history.len() >= LIFE || born.elapsed() >= LIFETIME;
             if is_old || self.shared.is_over() {
@@ -137,14 +171,13 @@ impl<'a> Worker<'a> {
             }
             next = self.next(group);
         }
-        let sign = match life.memory() {
+        let sign = match life.lives(hangs_after).or_else(|| life.memory()) {
             Some(sign) => Some((sign, None)),
             None => self.check(&mut life, group)?,
         };
         life.end();
-        let inputs = self.shared.inputs.load(Ordering::Relaxed);
         match sign {
-            Some((sign, then)) => self.suspect(sign, &history, then.as_ref(), inputs),
+            Some((sign, then)) => self.suspect(sign, &history, then.as_ref()),
             None => Ok(()),
         }
     }
@@ -202,12 +235,19 @@ impl<'a> Worker<'a> {
         sign: Sign,
         history: &[Arc<Conversation>],
         then: Option<&Scenario>,
-        inputs: u64,
     ) -> Result<(), String> {
         let setup = &self.shared.setup;
-        if setup.is_stopped() || !self.shared.found().causes.insert(sign.cause()) {
+        let last = history.last().map(|last| last.last_said(setup.protocol));
+        let cause = sign.cause(last.as_deref().unwrap_or_default());
+        if setup.is_stopped() || !self.shared.found().causes.insert(cause.clone()) {
             return Ok(());
         }
+        let when = self.shared.moment();
+        let suspicion = sign.clone();
+        self.shared.tell(FuzzEvent::FuzzSuspicion {
+            sign: suspicion,
+            when,
+        });
         if sign.is_in_peace() && self.ends_in_peace(history)? {
             return Ok(());
         }
@@ -224,17 +264,23 @@ impl<'a> Worker<'a> {
         if !confirmed && !matches!(sign, Sign::Ended { .. } | Sign::Complained { .. }) {
             let mut found = self.shared.found();
             // It may show again, by another conversation.
-            found.causes.remove(&sign.cause());
+            found.causes.remove(&cause);
             found.notes.insert(format!(
                 "seen once and not again with a fresh process: {sign}"
             ));
+            return Ok(());
+        }
+        // What many conversations lead to may be one thing once they are small.
+        let last = small.last().map(|last| last.last_said(setup.protocol));
+        let small_cause = sign.cause(last.as_deref().unwrap_or_default());
+        if confirmed && small_cause != cause && !self.shared.found().causes.insert(small_cause) {
             return Ok(());
         }
         let told = match confirmed {
             true => &small[..],
             false => &history[history.len().saturating_sub(1)..],
         };
-        let finding = self.written(sign, told, then, confirmed, inputs)?;
+        let finding = self.written(sign, told, then, confirmed, when)?;
         self.shared.found().findings += 1;
         self.shared.tell(FuzzEvent::FuzzFinding(Box::new(finding)));
         Ok(())
@@ -260,7 +306,7 @@ impl<'a> Worker<'a> {
         conversations: &[Arc<Conversation>],
         then: Option<&Scenario>,
         confirmed: bool,
-        inputs: u64,
+        when: FuzzMoment,
     ) -> Result<FuzzFinding, String> {
         let folder = &self.shared.findings;
         let unwritten =
@@ -289,8 +335,7 @@ impl<'a> Worker<'a> {
             confirmed,
             files,
             capture,
-            inputs,
-            seconds: self.shared.begun.elapsed().as_secs_f64(),
+            when,
             steps,
         })
     }

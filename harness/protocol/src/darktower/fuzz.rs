@@ -85,3 +85,29 @@ pub fn streams(bytes: &[u8]) {
         assert_eq!(read, (said, Ok(())));
     }
 }
+
+/// Takes the bytes as a message in the envelope that the first of them names: what is told of it, said again, is
+/// the same message to the protobuf library, field by field.
+///
+/// # Panics
+/// If it is not.
+pub fn protobuf(bytes: &[u8]) {
+    let Some((kind, body)) = bytes.split_first() else {
+        return;
+    };
+    let all = [
+        Envelope::Client,
+        Envelope::Server,
+        Envelope::MediaAuth,
+        Envelope::MediaAuthResult,
+    ];
+    let envelope = all[usize::from(*kind) % all.len()];
+    let Ok(described) = envelope.decode(body, 0) else {
+        return;
+    };
+    let again = VOCABULARY.encode(described.frame, &described.fields);
+    let again = again.unwrap_or_else(|error| panic!("{error} in {described:?}"));
+    let (theirs, ours) = (envelope.library(body), envelope.library(&again[4..]));
+    // A message of defaults alone that stands in no envelope has no byte.
+    assert!(theirs.is_some() && theirs == ours, "{theirs:?} {ours:?}");
+}

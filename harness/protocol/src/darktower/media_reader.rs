@@ -1,4 +1,4 @@
-use shakedown_wire::{DecodeError, Reader, Rule};
+use shakedown_wire::{DecodeError, Reader, Rule, planted};
 
 use super::frame::{FRAME, FrameHeader, STREAM_HEADER, StreamHeader};
 use super::items::Items;
@@ -99,6 +99,7 @@ fn decode(
     let Some(header) = whole(FrameHeader::decode(&mut reader, &FRAME))? else {
         return Ok(None);
     };
+    planted::hangs("payload-empty", || header.payload_length == 0);
     if *header.stream_id != stream_id {
         let reason = "is not the stream header's";
         return Err(DecodeError::invalid("StreamId", 2, Rule::Value, reason));

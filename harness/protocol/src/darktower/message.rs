@@ -9,7 +9,7 @@ use prost_reflect::{
     ReflectMessage as _, SerializeOptions,
 };
 use serde_json::{Map, Value, json};
-use shakedown_wire::{DecodeError, Rule};
+use shakedown_wire::{DecodeError, Rule, planted};
 
 use crate::vocabulary::{Described, WordError, bad, read_hex};
 
@@ -106,6 +106,24 @@ impl Envelope {
         Self::MediaAuthResult,
     ];
 
+    /// What the protobuf library makes of these bytes.
+    #[cfg(feature = "fuzz")]
+    pub(super) fn library(self, body: &[u8]) -> Option<DynamicMessage> {
+        self.inner(DynamicMessage::decode(self.descriptor(), body).ok()?)
+    }
+
+    /// What is said in the envelope, or the message itself where there is none; `None` if the oneof is empty.
+    fn inner(self, message: DynamicMessage) -> Option<DynamicMessage> {
+        if matches!(self, Self::MediaAuth | Self::MediaAuthResult) {
+            return Some(message);
+        }
+        let said = self
+            .descriptor()
+            .fields()
+            .find(|field| message.has_field(field))?;
+        message.get_field(&said).as_message().cloned()
+    }
+
     /// The message in these bytes, which stand at `offset`.
     ///
     /// # Errors
@@ -114,16 +132,9 @@ impl Envelope {
         let invalid = |rule, reason| DecodeError::invalid("message", offset, rule, reason);
         let message = DynamicMessage::decode(self.descriptor(), body)
             .map_err(|_| invalid(Rule::Value, "is no such protobuf message"))?;
-        if matches!(self, Self::MediaAuth | Self::MediaAuthResult) {
-            return Ok(describe(&message));
-        }
-        let is_set = |field: &FieldDescriptor| message.has_field(field);
-        let said = self.descriptor().fields().find(is_set);
-        let said = said.map(|field| message.get_field(&field).into_owned());
-        match said.as_ref().and_then(prost_reflect::Value::as_message) {
-            Some(inner) => Ok(describe(inner)),
-            None => Err(invalid(Rule::Missing, "says nothing: its oneof is empty")),
-        }
+        self.inner(message)
+            .map(|inner| describe(&inner))
+            .ok_or_else(|| invalid(Rule::Missing, "says nothing: its oneof is empty"))
     }
 }
 
@@ -139,6 +150,7 @@ fn describe(message: &DynamicMessage) -> Described {
     };
     let mut unknown = Vec::new();
     for field in message.unknown_fields() {
+        planted::panics("field-unknown", || field.number() > 1_000);
         field.encode(&mut unknown);
     }
     if !unknown.is_empty() {

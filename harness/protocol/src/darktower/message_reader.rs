@@ -1,4 +1,4 @@
-use shakedown_wire::{DecodeError, Reader, Rule};
+use shakedown_wire::{DecodeError, Reader, Rule, planted};
 
 use super::items::Items;
 use super::message::Envelope;
@@ -95,7 +95,10 @@ fn announced(rest: &[u8], offset: usize) -> Result<Option<usize>, DecodeError> {
     let invalid = |reason| DecodeError::invalid("length", offset, Rule::Length, reason);
     match length {
         0 => Err(invalid("is 0")),
-        1..=MAX_MESSAGE => Ok(usize::try_from(length).ok()),
+        1..=MAX_MESSAGE => {
+            planted::panics("message-largest", || length == MAX_MESSAGE);
+            Ok(usize::try_from(length).ok())
+        }
         _ => Err(invalid("is above 65,536")),
     }
 }

@@ -1,6 +1,6 @@
 //! Capsules (RFC 9297, section 3.2), which stand in the DATA frames of a session's stream.
 
-use shakedown_wire::{DecodeError, Reader, Rule, Writer};
+use shakedown_wire::{DecodeError, Reader, Rule, Writer, planted};
 
 /// Ends a session (draft-ietf-webtrans-http3, section 6).
 const CLOSE_SESSION: u64 = 0x2843;
@@ -72,6 +72,7 @@ impl CapsuleReader {
                 return Ok(None);
             };
             if kind != CLOSE_SESSION {
+                planted::wastes("capsule-length", || length > 1 << 32);
                 self.offset += reader.offset();
                 rest = reader.rest();
                 self.skipped = length;

@@ -1,6 +1,6 @@
 //! Header fields, compressed by QPACK's static table (RFC 9204).
 
-use shakedown_wire::{DecodeError, Rule};
+use shakedown_wire::{DecodeError, Rule, planted};
 use wtransport_proto::qpack::{Decoder, Encoder};
 
 /// A header field: name and value.
@@ -101,6 +101,7 @@ impl<'a> Lines<'a> {
 
     fn text(&mut self, bits: u32) -> Result<(), DecodeError> {
         let length = self.integer(bits)?;
+        planted::panics("text-beyond", || self.offset + length > self.section.len());
         self.offset += length;
         Ok(())
     }

@@ -11,6 +11,8 @@ mod critical;
 mod endpoint;
 mod fault;
 pub(crate) mod field_section;
+#[cfg(feature = "fuzz")]
+pub mod fuzz;
 mod message;
 mod reader;
 mod receive;

@@ -1,4 +1,4 @@
-use shakedown_wire::{DecodeError, Reader, Rule};
+use shakedown_wire::{DecodeError, Reader, Rule, planted};
 
 use super::frame_type::{
     CANCEL_PUSH, DATA, GOAWAY, HEADERS, MAX_PUSH_ID, PUSH_PROMISE, SETTINGS, WEBTRANSPORT_STREAM,
@@ -208,6 +208,7 @@ impl StreamReader {
                     let offset = self.offset + place;
                     return Err(DecodeError::invalid("length", offset, Rule::Length, reason));
                 }
+                planted::hangs("frame-empty", || length == 0);
                 let length = usize::try_from(length).unwrap_or(usize::MAX);
                 let Ok(payload) = reader.bytes("frame", length) else {
                     return Ok(None);

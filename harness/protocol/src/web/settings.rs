@@ -1,4 +1,4 @@
-use shakedown_wire::{DecodeError, Reader, Rule, Writer};
+use shakedown_wire::{DecodeError, Reader, Rule, Writer, planted};
 
 shakedown_wire::codes! {
     /// Settings by their ids (RFC 9114, section 7.2.4.1; RFC 9204, section 5; RFC 9220; RFC 9297;
@@ -80,6 +80,7 @@ impl Settings {
                 return Err(invalid(Rule::Unexpected, "is one of HTTP/2"));
             }
             if settings.0.iter().any(|(known, _)| *known == id) {
+                planted::panics("setting-twice", || value > 0);
                 return Err(invalid(Rule::Repeated, "stands twice"));
             }
             settings.0.push((id, value));

@@ -84,6 +84,7 @@ impl Told {
                 }
                 Ok(())
             }
+            FuzzEvent::FuzzSuspicion { .. } => Ok(()),
             FuzzEvent::FuzzFinding(finding) => {
                 self.line(&format!("\n{}", self.finding(finding)))?;
                 self.findings.push(finding.as_ref().clone());
@@ -115,8 +116,8 @@ impl Told {
         let _ = write!(
             text,
             "\n  after {} in {:.1} s",
-            count(finding.inputs, "conversation"),
-            finding.seconds
+            count(finding.when.inputs, "conversation"),
+            finding.when.seconds
         );
         if !finding.confirmed {
             text += "; not seen again with a fresh process: what was said before may matter";
@@ -198,10 +199,11 @@ impl Told {
 /// How far it is.
 fn status(counts: &FuzzCounts) -> String {
     format!(
-        "{:.0} s, {}, {:.0} a second, {}, {} kept, {}, {}, {}",
+        "{:.0} s, {}, {:.0} a second, {:.0} datagrams a second, {}, {} kept, {}, {}, {}",
         counts.seconds,
         count(counts.inputs, "conversation"),
         counts.inputs_per_second,
+        counts.datagrams_per_second,
         count(counts.behaviours as u64, "behaviour"),
         counts.corpus,
         count(counts.starts, "start"),

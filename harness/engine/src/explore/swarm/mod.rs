@@ -86,12 +86,26 @@ impl Swarm {
     }
 
     fn play(&self, seed: u64, is_recorded: bool) -> Result<Evidence, String> {
+        self.drawn(&mut SeededRandom::new(seed), seed, is_recorded)
+    }
+
+    /// Plays a run in which everything that is drawn is told, as far as the bytes go.
+    #[cfg(feature = "fuzz")]
+    pub(crate) fn told(&self, bytes: &[u8], is_recorded: bool) -> Result<Evidence, String> {
+        self.drawn(&mut SeededRandom::told(bytes.to_vec()), 1, is_recorded)
+    }
+
+    fn drawn(
+        &self,
+        random: &mut SeededRandom,
+        seed: u64,
+        is_recorded: bool,
+    ) -> Result<Evidence, String> {
         let participants = self.protocol.random_runs;
         let participants =
             participants.ok_or_else(|| format!("{} has no random runs", self.protocol.id))?;
-        let mut random = SeededRandom::new(seed);
         let participants = participants(&self.settings, seed, &mut |end| random.below(end))?;
-        let profile = Profile::of(&mut random, self.protocol, &participants);
+        let profile = Profile::of(random, self.protocol, &participants);
         let setting = participants.setting.clone();
         let pair = participants.pair.clone().map(|(sides, stream)| {
             let sides = sides.map(|side| Side {

@@ -169,6 +169,11 @@ impl DatagramScript {
         }
     }
 
+    /// Whether it waits for nothing but the moment of its next datagram.
+    pub(super) const fn paces_itself(&self) -> bool {
+        matches!(&self.doing, Doing::Sending(sending, Some(_)) if sending.outstanding.is_none())
+    }
+
     /// How many sockets besides `main` have a name.
     pub(super) const fn named_sockets(&self) -> usize {
         self.sockets.len()

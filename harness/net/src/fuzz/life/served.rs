@@ -77,6 +77,7 @@ impl Life<'_> {
             hangs_after: HANGS_AFTER,
             stop: &self.setup.stop,
             recorder: Some(&mut recorder),
+            seen: None,
             behaviour: Behaviour::default(),
             slowest: Duration::ZERO,
             sockets: [(SocketId::MAIN, main)].into(),

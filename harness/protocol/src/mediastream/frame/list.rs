@@ -60,6 +60,7 @@ macro_rules! frames {
                     })+
                     _ => return Ok(None),
                 };
+                planted::after(&frame);
                 Ok(Some(frame))
             }
 

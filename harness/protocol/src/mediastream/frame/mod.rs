@@ -14,6 +14,7 @@ mod fragment;
 mod header;
 #[macro_use]
 mod list;
+mod planted;
 mod start3;
 pub mod tlv;
 mod token;

@@ -1,6 +1,8 @@
 use std::collections::VecDeque;
 use std::time::Duration;
 
+use shakedown_wire::planted;
+
 use super::super::{CloseCode, IDENTIFICATION, RESET};
 use super::counters::Counters;
 use super::deviation::{Deviation, Deviations};
@@ -156,6 +158,7 @@ impl Server {
         };
         match what {
             OnStream::Opened => second.opened.push((now, stream)),
+            OnStream::Fin if planted::strikes("second-fin", || true) => self.current = None,
             OnStream::Bytes([RESET, ..])
                 if stream == StreamId::of_client(0) && !self.without.has(Deviation::NoReset) =>
             {

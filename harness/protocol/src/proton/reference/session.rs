@@ -3,6 +3,8 @@ mod deadlines;
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
 
+use shakedown_wire::planted;
+
 use super::super::{CloseCode, Kind, RESET, Words};
 use super::CloseReason;
 use super::counters::Counters;
@@ -177,7 +179,10 @@ impl Session {
                 self.identify(now, id, *first, context)?;
                 self.read(now, id, rest, context)
             }
-            Some(Purpose::Reset) => Err(CloseReason::violation("bytes after the reset")),
+            Some(Purpose::Reset) => {
+                planted::panics("bytes-after-reset", || rest.is_empty());
+                Err(CloseReason::violation("bytes after the reset"))
+            }
             Some(Purpose::Of(kind)) => self.take(now, id, kind, bytes, context),
         }
     }
@@ -298,6 +303,7 @@ impl Session {
             let why = format!("event {id} after {}", self.last_event);
             return Err(CloseReason::violation(why)); // PR-E-02
         }
+        planted::panics("event-last", || id == u32::MAX);
         self.last_event = id;
         context.counters.events += 1;
         let ack = match self.without.has(Deviation::AckOfTheCount) {
@@ -361,6 +367,7 @@ impl Session {
         let Some(stream) = self.streams.get(&id) else {
             return Ok(());
         };
+        planted::hangs("word-cut", || stream.words.pending() == 3);
         match (stream.purpose, stream.words.pending()) {
             (Purpose::Reset, _) => Ok(()),
             _ if self.without.has(Deviation::FinIgnored) => Ok(()),
@@ -384,6 +391,7 @@ impl Session {
     }
 
     fn broken_off(&self, id: StreamId, how: &str, code: u64) -> Result<(), CloseReason> {
+        planted::panics("code-large", || code > u64::from(u32::MAX));
         let purpose = self.streams.get(&id).map(|stream| stream.purpose);
         match purpose {
             None | Some(Purpose::Reset) => Ok(()),

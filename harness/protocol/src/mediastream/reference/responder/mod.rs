@@ -9,6 +9,8 @@ use std::collections::BTreeMap;
 use std::net::SocketAddr;
 use std::time::Duration;
 
+use shakedown_wire::planted;
+
 use super::carry::{self, SMALLEST_LIMIT};
 use super::counters::Counters;
 use super::deviation::{Deviation, Repeated};
@@ -161,6 +163,7 @@ impl Responder {
         };
         self.end_namesake(from, &request);
         let old = self.sessions.get(&from).cloned();
+        planted::panics("second-syn", || old.is_some());
         if old.is_some() {
             self.close(from, "a SYN with another wished id", &replaced()); // MS-H-23
         }
@@ -255,6 +258,7 @@ impl Responder {
                 self.stop_repeating(now, from);
             }
             None => {
+                self.stopped |= planted::strikes("ack-of-nobody", || ack.reserved > 0);
                 self.counters.unexpected("ACK"); // MS-H-13
                 self.move_stream(from, ack.connection_id());
             }

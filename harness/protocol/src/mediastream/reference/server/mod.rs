@@ -11,6 +11,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde::Serialize;
+use shakedown_wire::planted;
 
 use super::deviation::{Deviation, Deviations};
 use super::outputs::Outputs;
@@ -18,7 +19,7 @@ use super::responder::Responder;
 use super::settings::Settings;
 use crate::machine::{Input, Machine, Outcome, Output};
 use crate::mediastream::Grammar;
-use crate::mediastream::frame::{Frame, START_TOKEN};
+use crate::mediastream::frame::{Frame, JOIN_TOKEN, START_TOKEN};
 use crate::requirement::Role;
 
 use admission::{Admission, Admitted, Place, Side};
@@ -123,6 +124,7 @@ impl<S: Service, U: Service> Server<S, U> {
             Ok(Frame::StartToken | Frame::JoinToken)
                 if matches!(place, Some(Place::Connected(_))) =>
             {
+                planted::panics("join-while-connected", || payload == JOIN_TOKEN);
                 self.counters.duplicates += 1; // MS-X-04
                 self.hand_on(now, from, payload);
             }
