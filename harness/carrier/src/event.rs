@@ -43,7 +43,10 @@ impl ConnectionEvent {
                 stream: *stream,
             },
             Self::Link(LinkEvent::Datagram(bytes)) => Input::Datagram { connection, bytes },
-            Self::Link(LinkEvent::Lost(error)) => {
+            Self::Link(LinkEvent::Lost(error, path)) => {
+                if let Some(path) = path {
+                    machine.measured(connection, *path);
+                }
                 let text = error.to_string();
                 let why = closing(error, &text);
                 return machine.handle(now, Input::Closed { connection, why });

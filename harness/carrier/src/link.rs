@@ -8,7 +8,7 @@ use quinn_proto::{
     Connection, ConnectionError, Dir, Event, ReadError, Side, StreamEvent, VarInt, WriteError,
 };
 use shakedown_protocol::Patience;
-use shakedown_protocol::streams::{ConnectionNumber, OnStream, StreamId};
+use shakedown_protocol::streams::{ConnectionNumber, OnStream, Path, StreamId};
 use shakedown_wire::planted;
 
 use crate::Socket;
@@ -25,7 +25,8 @@ pub(crate) enum LinkEvent {
     Stream(StreamId, StreamInput),
     Delivered(StreamId),
     Datagram(Bytes),
-    Lost(ConnectionError),
+    /// What was seen of its way, if packets passed on it.
+    Lost(ConnectionError, Option<Path>),
 }
 
 /// What happened on a stream.
@@ -199,7 +200,14 @@ impl Link {
             return Some(LinkEvent::Stream(stream, told));
         }
         // What came before the end is heard before it.
-        self.lost.take().map(LinkEvent::Lost)
+        let lost = self.lost.take()?;
+        let seen = self.quic.stats().path;
+        let path = Path {
+            round_trip: seen.rtt,
+            sent: seen.sent_packets,
+            lost: seen.lost_packets,
+        };
+        Some(LinkEvent::Lost(lost, Some(path)))
     }
 
     /// Whether bytes wait that the machine did not want: it may want them after its next input.

@@ -180,7 +180,7 @@ impl Quic {
             let number = link.number;
             let heard = link.next(|stream| number.is_some_and(|number| reads(number, stream)));
             if let (Some(number), Some(heard)) = (number, heard) {
-                if matches!(heard, LinkEvent::Lost(_)) {
+                if matches!(heard, LinkEvent::Lost(..)) {
                     link.forget();
                     self.stages.remove(&number);
                 }
@@ -337,7 +337,7 @@ impl Quic {
                 if let Some(transmit) = error.response {
                     self.send(socket, &transmit, answer);
                 }
-                let lost = LinkEvent::Lost(error.cause);
+                let lost = LinkEvent::Lost(error.cause, None);
                 self.hear(connection, ConnectionEvent::Link(lost));
             }
         }

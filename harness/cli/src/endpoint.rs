@@ -41,6 +41,8 @@ pub(crate) struct Endpoint<A> {
     certificate: Option<Certificate>,
     /// The port of localhost at which its page is offered.
     page: Option<u16>,
+    /// Where it is told what is measured.
+    metrics: Option<SocketAddr>,
     /// Names and values of the protocol's own flags that were given or have a default.
     flags: Vec<(String, String)>,
 }
@@ -155,6 +157,16 @@ impl<A: Address> Endpoint<A> {
         crate::page::offer(page, settings, port).map(Some)
     }
 
+    /// Tells over HTTP what is measured, if that was asked for: where.
+    ///
+    /// # Errors
+    /// The address is taken.
+    pub(crate) fn offer_metrics(&self) -> Result<Option<SocketAddr>, Failure> {
+        let asked = self.metrics.zip(self.protocol.measures);
+        let offered = asked.map(|(address, describe)| crate::metrics::offer(address, describe));
+        offered.transpose()
+    }
+
     /// Drives the machine to its end, and prints its counters if they were asked for.
     pub(crate) async fn run(
         &self,
@@ -243,6 +255,9 @@ impl<A: Address> FromArgMatches for Endpoint<A> {
             page: has_page(protocol, A::ROLE)
                 .then(|| matches.get_one("page").copied())
                 .flatten(),
+            metrics: has_metrics(protocol, A::ROLE)
+                .then(|| matches.get_one("metrics").copied())
+                .flatten(),
             flags: flags.collect(),
         })
     }
@@ -271,6 +286,12 @@ fn subcommand<A: Address>(protocol: &'static Protocol) -> Command {
         let page = Arg::new("page").long("page").value_name("PORT").help(help);
         command = command.arg(page.value_parser(whole::<u16>(ANY)));
     }
+    if has_metrics(protocol, A::ROLE) {
+        let help = "Tell what is measured, in the text form of Prometheus, at http://ADDRESS/metrics; port 0 for any that is free";
+        let metrics = Arg::new("metrics").long("metrics").value_name("ADDRESS");
+        let parser = clap::value_parser!(SocketAddr);
+        command = command.arg(metrics.help(help).value_parser(parser));
+    }
     if has_secrets(protocol) {
         command = Secrets::augment_args(command);
     }
@@ -290,6 +311,10 @@ fn has_certificate(protocol: &Protocol, role: Role) -> bool {
 
 fn has_page(protocol: &Protocol, role: Role) -> bool {
     protocol.page.is_some() && role == Role::Responder
+}
+
+fn has_metrics(protocol: &Protocol, role: Role) -> bool {
+    protocol.measures.is_some() && role == Role::Responder
 }
 
 /// The settings that are flags of this role, and what the help says of each.

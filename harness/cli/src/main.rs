@@ -16,6 +16,7 @@ mod endpoint;
 mod exit;
 mod guard;
 mod logging;
+mod metrics;
 mod numbers;
 mod page;
 mod player;

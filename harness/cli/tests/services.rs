@@ -9,9 +9,10 @@
 
 mod support;
 
-use std::io::{BufRead, BufReader, Read};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::net::SocketAddr;
 use std::process::{Child, ChildStdout, Stdio};
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -103,4 +104,64 @@ fn a_client_goes_from_one_service_to_the_next_and_media_passes_through_the_last(
     for service in [&information, &controller, &handler] {
         assert_eq!(service["connections"], 2, "{service}");
     }
+}
+
+/// What is measured, as it is told at this address.
+fn metrics(at: &str) -> String {
+    let mut stream = std::net::TcpStream::connect(at).unwrap();
+    let request = format!("GET /metrics HTTP/1.1\r\nHost: {at}\r\nConnection: close\r\n\r\n");
+    stream.write_all(request.as_bytes()).unwrap();
+    let mut response = String::new();
+    stream.read_to_string(&mut response).unwrap();
+    assert!(response.starts_with("HTTP/1.1 200"), "{response}");
+    response
+}
+
+#[test]
+fn what_is_measured_is_told_with_meeting_participant_region_and_service() {
+    let flags = [
+        "--metrics",
+        "127.0.0.1:0",
+        "--region",
+        "north",
+        "--instance",
+        "7",
+    ];
+    let mut service = Service::start("mc,mh", &flags);
+    let mut line = String::new();
+    service.out.read_line(&mut line).unwrap();
+    let at = line.trim_end().strip_prefix("metrics at http://").unwrap();
+    let at = at.strip_suffix("/metrics").unwrap();
+    let flags = ["--service", "mc,mh", "--publish", "audio", "--frames", "5"];
+    assert_eq!(counters(connect(service.address, &flags))["frames_sent"], 5);
+    let refused = connect(service.address, &["--service", "mh", "--secret", "x"]);
+    assert_eq!(finish(refused).0, Some(1));
+    let until = Instant::now() + Duration::from_secs(10);
+    let text = loop {
+        let text = metrics(at);
+        if text.contains("darktower_round_trip_seconds_count") || Instant::now() > until {
+            break text;
+        }
+    };
+    let meeting = "meeting_id=\"6d656574-0000-4000-8000-000000000001\",participant_id=\"";
+    for (name, service) in [
+        ("connection_establishment_seconds_count", "controller_id"),
+        ("connection_establishment_seconds_count", "handler_id"),
+        ("active_connections", "controller_id"),
+        ("streams_per_connection_count", "handler_id"),
+        ("round_trip_seconds_count", "controller_id"),
+        ("packet_loss_ratio_count", "controller_id"),
+        ("frame_latency_seconds_count", "handler_id"),
+    ] {
+        let begin = format!("darktower_{name}{{{meeting}");
+        let end = format!("\",region=\"north\",{service}=\"7\"}} ");
+        let is_it = |line: &&str| line.starts_with(&begin) && line.contains(&end);
+        assert!(
+            text.lines().any(|line| is_it(&line)),
+            "{begin}{end}: {text}"
+        );
+    }
+    let refused = "region=\"north\",handler_id=\"7\",reason=\"UNAUTHORIZED\"} 1";
+    assert!(text.contains(refused), "{text}");
+    service.stop();
 }

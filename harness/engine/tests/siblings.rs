@@ -6,6 +6,8 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "siblings/darktower.rs"]
+mod darktower;
 mod support;
 
 use std::collections::{BTreeMap, VecDeque};

@@ -90,6 +90,8 @@ pub struct Protocol {
     /// A page, HTML, that is a client of it in a browser, if there is one. It takes its settings from the JSON
     /// object in its element `given`, and from its address.
     pub page: Option<&'static str>,
+    /// Describes what a reference that serves measures to the recorder of metrics, if it measures anything.
+    pub measures: Option<fn()>,
     /// What a person may try when a reference that asks has failed.
     pub advice: fn(&ReferenceSettings, &Failure) -> Option<&'static str>,
     /// What the reference can be told to leave out (the setting `without`), to see it found.

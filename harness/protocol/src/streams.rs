@@ -140,6 +140,29 @@ pub enum Closing<'a> {
     Other(&'a str),
 }
 
+/// What was seen of the way that a connection's packets took.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Path {
+    /// The smoothed round-trip time.
+    pub round_trip: Duration,
+    /// Packets that were sent, and those of them that were lost.
+    pub sent: u64,
+    pub lost: u64,
+}
+
+impl Path {
+    /// The share of packets that were lost, from 0 to 1.
+    #[must_use]
+    pub fn loss(&self) -> f64 {
+        #[expect(
+            clippy::cast_precision_loss,
+            reason = "a share need not be more exact than 53 bits"
+        )]
+        let [lost, sent] = [self.lost, self.sent.max(1)].map(|count| count as f64);
+        lost / sent
+    }
+}
+
 /// What a machine wants done or known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Output {
@@ -248,6 +271,11 @@ pub trait StreamMachine {
     /// transport, whose windows then hold the other side back.
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool;
 
+    /// What QUIC saw of a connection's way, told before [`Input::Closed`] where the other side ended it.
+    fn measured(&mut self, connection: ConnectionNumber, path: Path) {
+        let _ = (connection, path);
+    }
+
     /// Whether it is over for good. A server never is, until stopped.
     fn is_finished(&self) -> bool;
 
@@ -276,6 +304,10 @@ impl<M: StreamMachine + ?Sized> StreamMachine for Box<M> {
 
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool {
         (**self).reads(connection, stream)
+    }
+
+    fn measured(&mut self, connection: ConnectionNumber, path: Path) {
+        (**self).measured(connection, path);
     }
 
     fn is_finished(&self) -> bool {

@@ -70,7 +70,11 @@ impl Args {
         if let Some(port) = self.server.offer_page(host.local())? {
             print_line(&format!("page at http://localhost:{port}/"))?;
         }
+        let metrics = self.server.offer_metrics()?;
         print_line(&format!("listening on {}", host.local()))?;
+        if let Some(address) = metrics {
+            print_line(&format!("metrics at http://{address}/metrics"))?;
+        }
         let host = host.with_exit_after(self.server.address.exit_after);
         let finished = self.server.run(machine.as_mut(), host, &mut stop).await?;
         match (finished.stopped, finished.first_failure) {

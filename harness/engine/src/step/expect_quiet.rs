@@ -66,17 +66,33 @@ struct Silence {
 }
 
 impl Silence {
+    /// Takes what the scenario lets pass.
+    fn let_pass(&self, view: &View<'_>, connections: &mut Connections) {
+        let connection = connections.by_number.get_mut(&self.connection);
+        let streams = connection.into_iter().flat_map(|it| &mut it.streams);
+        let streams = streams.filter(|(id, _)| self.stream.is_none_or(|only| only == **id));
+        for (_, stream) in streams {
+            stream.let_pass(|frame| view.judge.context.lets_pass(frame, &[]));
+        }
+    }
+
     /// The first thing that breaks it: the end of the connection, bytes that no step took, an end of
     /// the stream; of a whole connection also a stream without a name or a datagram. Whether it is the
     /// end of the connection.
-    fn disturbance(&self, connections: &Connections) -> Option<(Moment, String, bool)> {
+    fn disturbance(
+        &self,
+        view: &View<'_>,
+        connections: &mut Connections,
+    ) -> Option<(Moment, String, bool)> {
+        self.let_pass(view, connections);
+        let waits = view.judge.context.lets_any_pass() && view.now < self.time.end;
         let connection = connections.by_number.get(&self.connection)?;
         let all = match self.stream {
             Some(id) => {
                 let stream = connection.streams.get(&id);
-                stream.map_or_else(Vec::new, |stream| of_stream(stream, self.time.start))
+                stream.map_or_else(Vec::new, |stream| of_stream(stream, self.time.start, waits))
             }
-            None => of_connection(connection, self.time.start),
+            None => of_connection(connection, self.time.start, waits),
         };
         let first = all.into_iter().min_by_key(|(moment, _)| moment.at);
         let first = first.map(|(moment, what)| (moment, what, false));
@@ -99,7 +115,7 @@ impl Watch for Silence {
 
     fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let span = human_time(self.time.end.saturating_sub(self.time.start));
-        let disturbed = self.disturbance(connections);
+        let disturbed = self.disturbance(view, connections);
         match disturbed.filter(|(moment, _, _)| moment.at < self.time.end) {
             Some((moment, what, is_end)) => {
                 let expected = format!("nothing on {} for {span}", self.place);
@@ -111,13 +127,13 @@ impl Watch for Silence {
     }
 }
 
-fn of_connection(connection: &Connection, start: Duration) -> Vec<(Moment, String)> {
+fn of_connection(connection: &Connection, start: Duration, waits: bool) -> Vec<(Moment, String)> {
     let mut all = Vec::new();
     for stream in connection.streams.values() {
         if let Some(opened) = stream.opened.filter(|_| !stream.is_named) {
             all.push((opened, "a stream".to_owned()));
         }
-        all.extend(of_stream(stream, start));
+        all.extend(of_stream(stream, start, waits));
     }
     if let Some((moment, length, _)) = connection.datagrams {
         all.push((moment, format!("a datagram of {length} bytes")));
@@ -125,9 +141,11 @@ fn of_connection(connection: &Connection, start: Duration) -> Vec<(Moment, Strin
     all
 }
 
-fn of_stream(stream: &Stream, start: Duration) -> Vec<(Moment, String)> {
+/// `waits`: what may become a frame that is let pass is waited for.
+fn of_stream(stream: &Stream, start: Duration, waits: bool) -> Vec<(Moment, String)> {
     let mut all = Vec::new();
-    if let Some(moment) = stream.came(stream.taken) {
+    let came = stream.came(stream.taken);
+    if let Some(moment) = came.filter(|_| !(waits && stream.is_partial())) {
         let bytes = describe::bytes(&stream.from(stream.taken, 33));
         all.push((
             moment,

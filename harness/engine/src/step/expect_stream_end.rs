@@ -12,6 +12,9 @@ within! {
         /// The code of RESET_STREAM or STOP_SENDING, as a session has it where the stream is of one.
         #[serde(default, skip_serializing_if = "Option::is_none")]
         pub code: Option<u64>,
+        /// Whether it does not matter how it ends its sending: by FIN, or broken off with any code.
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        pub anyhow: bool,
     }
 }
 
@@ -23,6 +26,10 @@ impl Verb for ExpectStreamEnd {
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if let Some(code) = self.code {
             check.code(code, &inside.key("code"));
+            if self.anyhow {
+                let message = "`code` and `anyhow` exclude each other";
+                check.at_key(&inside.key("anyhow"), message, None);
+            }
         }
     }
 
@@ -34,6 +41,7 @@ impl Verb for ExpectStreamEnd {
 impl ExpectStreamEnd {
     fn expected(&self) -> String {
         match self.code {
+            None if self.anyhow => format!("`{}` ended or broken off", self.stream),
             None => format!("`{}` ended (FIN)", self.stream),
             Some(code) => format!("`{}` broken off with code {code}", self.stream),
         }
@@ -83,7 +91,10 @@ impl Watch for Ending {
             StreamEnd::Reset(code) => (moment, Some(code), "broken off (RESET_STREAM)"),
         });
         let ends = [stopped, ended].into_iter().flatten();
-        let met = ends.clone().find(|(_, code, _)| *code == self.wanted.code);
+        let met = match self.wanted.anyhow {
+            true => ended,
+            false => ends.clone().find(|(_, code, _)| *code == self.wanted.code),
+        };
         let first = ends.min_by_key(|(moment, ..)| moment.at);
         // Who wants no more of what is sent may still send.
         let is_final = self.wanted.code.is_some() || stream.end.is_some();

@@ -7,13 +7,14 @@ use shakedown_engine::simulation::{Settings, simulate};
 use shakedown_engine::verdict::Verdict;
 use shakedown_protocol::Protocol;
 
-/// Plays those scenarios of `mediastream` in virtual time; each that is not passed, and why.
+/// Plays those scenarios of the protocol in virtual time; each that is not passed, and why.
 pub(crate) fn failures(
     protocol: &'static Protocol,
     settings: &Settings,
     is_played: impl Fn(&Scenario) -> bool,
 ) -> Vec<String> {
-    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors/mediastream/scenarios");
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
+    let folder = folder.join(protocol.id).join("scenarios");
     let library = Library::read(&[folder]).unwrap_or_else(|problems| panic!("{problems}"));
     let scenarios = library.scenarios().iter().map(|loaded| &loaded.scenario);
     let mut failed = Vec::new();

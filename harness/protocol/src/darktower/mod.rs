@@ -72,6 +72,7 @@ pub static PROTOCOL: Protocol = Protocol {
     },
     completed: reference::completed,
     page: Some(include_str!("page.html")),
+    measures: Some(reference::describe),
     advice: reference::advice,
     twins: reference::TWINS,
     forked: None,

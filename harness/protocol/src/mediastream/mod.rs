@@ -87,6 +87,7 @@ pub static PROTOCOL: Protocol = Protocol {
         None => "the stream came in full".to_owned(),
     },
     page: None,
+    measures: None,
     advice,
     twins: reference::TWINS,
     forked: Some(forked_reference),

@@ -119,6 +119,7 @@ pub static PROTOCOL: Protocol = Protocol {
         format!("acked {events} events, answered {commits} commits and sent {actions} items")
     },
     page: None,
+    measures: None,
     advice: |_, _| None,
     twins: reference::TWINS,
     forked: None,

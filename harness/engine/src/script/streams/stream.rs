@@ -55,6 +55,21 @@ impl Stream {
         }
     }
 
+    /// Takes the frames that `passes` lets pass, up to the first that it does not.
+    pub(crate) fn let_pass(&mut self, passes: impl Fn(&str) -> bool) {
+        while let Some(frame) = self.frames.front()
+            && frame.said.as_ref().is_ok_and(|said| passes(said.frame))
+        {
+            let end = frame.end;
+            self.take(end);
+        }
+    }
+
+    /// Whether what is unread may become a frame.
+    pub(crate) fn is_partial(&self) -> bool {
+        self.reader.is_some() && self.frames.is_empty() && !self.unread.is_empty()
+    }
+
     /// When the byte at an offset of the stream came, if it did and is unread.
     pub(crate) fn came(&self, offset: u64) -> Option<Moment> {
         let place = self.pieces.partition_point(|(end, _)| *end <= offset);

@@ -5,6 +5,7 @@ mod controller;
 mod deviation;
 mod handler;
 mod information;
+mod measures;
 mod options;
 mod random;
 mod server;
@@ -23,6 +24,7 @@ pub use controller::{Controller, ControllerCounters, ControllerSettings};
 pub use deviation::Deviations;
 pub use handler::{Handler, HandlerCounters, HandlerSettings};
 pub use information::{Answer, Information, InformationSettings, MEETINGS, Request};
+pub use measures::Place;
 pub use server::Server;
 pub use sessions::{Context, Departure, SessionKey, Sessions};
 pub use settings::{ClientSettings, MEETING, MediaKind, ServerSettings, Service};
@@ -32,6 +34,7 @@ pub use store::{
 pub use token::{Claims, InvalidToken, Secret, TOKEN_LIFETIME, Usage};
 
 pub(super) use deviation::TWINS;
+pub(super) use measures::describe;
 pub(super) use options::OPTIONS;
 
 use options::Given;

@@ -34,6 +34,12 @@ settings! { Given, () = ();
     token_lifetime "TIME" => |to, value| keep(&mut to.server.lifetime, span(value)), {
         serve "How long a token is valid [default: 300s]"
     }
+    region "NAME" => |to, value| keep(&mut to.server.place.region, Ok(value.to_owned())), {
+        serve "The region that metrics and spans name [default: local]"
+    }
+    instance "ID" => |to, value| keep(&mut to.server.place.id, Ok(value.to_owned())), {
+        serve "The controller_id and handler_id that metrics and spans name [default: 1]"
+    }
     meeting "ID" => |to, value| keep(&mut to.client.meeting, uuid(value)), {
         connect "The meeting [default: 6d656574-0000-4000-8000-000000000001]"
     }

@@ -18,7 +18,9 @@ use super::settings::{ServerSettings, Service};
 use super::store::Memory;
 use super::{CONTROLLER, HANDLER};
 use crate::machine::{Failure, Outcome};
-use crate::streams::{Closing, ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
+use crate::streams::{
+    Closing, ConnectionNumber, Input, OnStream, Output, Path, StreamId, StreamMachine,
+};
 use crate::web::{Field, SessionClose, SessionStream, Web, WebCode, WebEvent};
 use stopping::Stopping;
 
@@ -29,6 +31,8 @@ pub struct Server {
     wires: Wires,
     /// Which service a session is with.
     sessions: BTreeMap<SessionKey, Service>,
+    /// When the first packet of each connection came, since 1970, and what was seen of its way.
+    ways: BTreeMap<ConnectionNumber, (Duration, Option<Path>)>,
     store: Memory,
     information: Information,
     controller: Controller,
@@ -57,6 +61,7 @@ impl Server {
         Self {
             wires: Wires::default(),
             sessions: BTreeMap::new(),
+            ways: BTreeMap::new(),
             store: Memory::new(settings.meetings.iter().copied()).without(without),
             information: Information::new(InformationSettings {
                 secret: secret(Service::Information),
@@ -67,11 +72,13 @@ impl Server {
             controller: Controller::new(ControllerSettings {
                 secret: secret(Service::Controller),
                 lifetime,
+                place: settings.place.clone(),
                 seed,
                 without,
             }),
             handler: Handler::new(HandlerSettings {
                 secret: secret(Service::Handler),
+                place: settings.place.clone(),
                 forwards_all: !settings.services.contains(&Service::Controller),
                 without,
             }),
@@ -206,6 +213,10 @@ impl Server {
             return web.reject(of.session, 404);
         };
         self.sessions.insert(of, *service);
+        let began = self
+            .ways
+            .get(&of.connection)
+            .map_or(at, |(began, _)| *began);
         web.accept(of.session);
         self.wires.drain(of.connection);
         match service {
@@ -213,11 +224,11 @@ impl Server {
                 let url = self.settings.media_url.clone();
                 let url = url.unwrap_or_else(|| url_here(fields, HANDLER));
                 let (controller, mut context) = self.controller(at);
-                controller.opened(of, url, &mut context);
+                controller.opened(of, began, url, &mut context);
             }
             Service::Handler => {
                 let (handler, mut context) = self.handler(at);
-                handler.opened(of, &mut context);
+                handler.opened(of, began, &mut context);
             }
             Service::Information => {}
         }
@@ -269,6 +280,7 @@ impl Server {
         how: Departure,
         outcome: Outcome,
     ) {
+        let way = self.ways.remove(&connection);
         if self.wires.webs.remove(&connection).is_none() {
             return;
         }
@@ -277,6 +289,9 @@ impl Server {
         for of in sessions {
             self.session_closed(at, of, how);
         }
+        let path = way.and_then(|(_, path)| path);
+        self.controller.gone(connection, path);
+        self.handler.gone(connection, path);
         let ended = Output::Ended {
             connection,
             outcome,
@@ -310,7 +325,10 @@ impl StreamMachine for Server {
             Input::Incoming { connection, .. } => {
                 let answer = match self.stopping {
                     Some(_) => Output::Refuse(connection),
-                    None => Output::Admit(connection),
+                    None => {
+                        self.ways.insert(connection, (at, None));
+                        Output::Admit(connection)
+                    }
                 };
                 self.wires.outputs.push_back(answer);
             }
@@ -364,6 +382,12 @@ impl StreamMachine for Server {
         });
         let mut sessions = self.sessions.range(first..=last);
         web.reads(stream) && sessions.all(|(of, _)| self.controller.reads(*of, stream))
+    }
+
+    fn measured(&mut self, connection: ConnectionNumber, path: Path) {
+        if let Some((_, seen)) = self.ways.get_mut(&connection) {
+            *seen = Some(path);
+        }
     }
 
     fn is_finished(&self) -> bool {

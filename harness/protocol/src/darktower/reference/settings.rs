@@ -3,6 +3,7 @@ use std::time::Duration;
 use uuid::Uuid;
 
 use super::deviation::Deviations;
+use super::measures::Place;
 use super::store::Meeting;
 use super::token::{Secret, TOKEN_LIFETIME};
 use crate::setting::number;
@@ -55,6 +56,8 @@ pub struct ServerSettings {
     pub media_url: Option<String>,
     /// How long its tokens are valid.
     pub lifetime: Duration,
+    /// Where it runs, as its metrics and spans say.
+    pub place: Place,
     pub seed: u64,
     /// The time since 1970 at which the machine's time is 0.
     pub epoch: Duration,
@@ -95,6 +98,7 @@ impl Default for ServerSettings {
             controller_url: None,
             media_url: None,
             lifetime: TOKEN_LIFETIME,
+            place: Place::default(),
             seed: 0,
             epoch: Duration::ZERO,
             without: Deviations::default(),

@@ -22,6 +22,9 @@ impl Controller {
         context: &mut Context<'_>,
     ) {
         let (meeting, token) = (text(fields, "meeting_id"), text(fields, "join_token"));
+        if let Some(signaling) = self.sessions.get_mut(&of) {
+            signaling.measures.of_meeting(meeting);
+        }
         let claims = self.settings.secret.verify(token, Usage::Join, context.at);
         let is_of_it =
             |claims: &Claims| claims.are_of(meeting) || self.lacks(Deviation::JoinOfAnyMeeting);
@@ -111,6 +114,8 @@ impl Controller {
                 user: claims.sub.clone(),
                 id: joined.id,
             });
+            let id = joined.id.to_string();
+            signaling.measures.established(&id, context.at);
         }
         let response = message("JoinResponse", response);
         match self.lacks(Deviation::JoinToldBefore) {

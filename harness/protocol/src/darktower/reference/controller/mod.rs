@@ -14,12 +14,14 @@ use uuid::Uuid;
 
 use super::super::{Envelope, MessageReader, StreamCode};
 use super::deviation::{Deviation, Deviations};
+use super::measures::{Ended, Measures, Place};
 use super::random::Random;
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
+use super::settings::Service;
 use super::store::{MOST_STREAMS, NotDone, Stream};
 use super::token::Secret;
 use super::words::{ErrorCode, LeaveReason, error, left, message, text};
-use crate::streams::{OnStream, StreamId};
+use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
 use crate::vocabulary::Described;
 use joining::has_room;
 
@@ -32,6 +34,7 @@ pub struct ControllerSettings {
     pub secret: Secret,
     /// How long a media token is valid.
     pub lifetime: Duration,
+    pub place: Place,
     pub seed: u64,
     pub without: Deviations,
 }
@@ -46,6 +49,7 @@ pub struct Controller {
     /// Sessions whose other side left too much unread.
     slow: Vec<SessionKey>,
     counters: ControllerCounters,
+    ended: Ended,
     /// What a faulty twin sends later, on which session and when.
     withheld: Vec<(Duration, SessionKey, Vec<u8>)>,
 }
@@ -71,6 +75,7 @@ struct Signaling {
     reader: MessageReader,
     /// Who it is, and in which meeting, while it is joined.
     who: Option<Who>,
+    measures: Measures,
 }
 
 /// The states of a signaling connection, as the specification names them.
@@ -117,6 +122,7 @@ impl Controller {
             keys: BTreeMap::new(),
             slow: Vec::new(),
             counters: ControllerCounters::default(),
+            ended: Ended::default(),
             withheld: Vec::new(),
         }
     }
@@ -126,14 +132,21 @@ impl Controller {
         &self.counters
     }
 
-    /// A session was accepted; its media goes to `media_url`.
-    pub fn opened(&mut self, of: SessionKey, media_url: String, context: &mut Context<'_>) {
+    /// A session was accepted on a connection that began at this time; its media goes to `media_url`.
+    pub fn opened(
+        &mut self,
+        of: SessionKey,
+        began: Duration,
+        media_url: String,
+        context: &mut Context<'_>,
+    ) {
         let signaling = Signaling {
             state: State::Connecting,
             media_url,
             stream: None,
             reader: MessageReader::new(Envelope::Client),
             who: None,
+            measures: Measures::new(Service::Controller, &self.settings.place, began),
         };
         self.sessions.insert(of, signaling);
         let to = State::Connecting.name();
@@ -152,6 +165,10 @@ impl Controller {
         let Some(signaling) = self.sessions.get_mut(&of) else {
             return;
         };
+        let _span = signaling.measures.span().entered();
+        if matches!(what, OnStream::Opened) {
+            signaling.measures.stream();
+        }
         let known = signaling.stream.as_ref().map(|known| known.stream);
         match (known, what) {
             (None, OnStream::Opened) if stream.is_bidirectional() => {
@@ -211,8 +228,14 @@ impl Controller {
         if let Some(signaling) = self.sessions.remove(&of) {
             let (from, why) = (signaling.state.name(), "the session is over");
             context.sessions.transition(of, from, "DISCONNECTED", why);
+            self.ended.add(of.connection, signaling.measures);
         }
         self.drop_slow(context);
+    }
+
+    /// A connection is over; what was seen of its way, if anything was.
+    pub fn gone(&mut self, connection: ConnectionNumber, path: Option<Path>) {
+        self.ended.gone(connection, path);
     }
 
     /// Whether more bytes of a stream are taken now: not while the answers to earlier ones wait.
@@ -353,6 +376,9 @@ impl Controller {
         let is_joined = self.sessions.get(&of).is_some_and(|it| it.who.is_some());
         let (code, why) = self.settings.without.refusal(code, why, is_joined);
         *self.counters.errors.entry(code.name()).or_default() += 1;
+        if let Some(signaling) = self.sessions.get(&of).filter(|it| it.who.is_none()) {
+            signaling.measures.failed(code.name());
+        }
         self.send(of, &error(code, why), context);
     }
 
@@ -389,6 +415,9 @@ impl Controller {
             return;
         };
         *self.counters.left.entry(reason.name()).or_default() += 1;
+        if let (LeaveReason::ConnectionLost, Some(signaling)) = (reason, self.sessions.get(&of)) {
+            signaling.measures.failed(reason.name());
+        }
         let lost = (reason == LeaveReason::ConnectionLost).then_some(context.at);
         if !self.lacks(Deviation::PlaceIsKept) {
             context.store.leave(who.meeting, &who.user, lost);
@@ -442,6 +471,7 @@ impl Controller {
                 context.sessions.transition(of, from, "DISCONNECTED", why);
                 let code = StreamCode::QuotaExceeded;
                 context.sessions.close(of, code, "too much is unread");
+                self.ended.add(of.connection, signaling.measures);
             }
         }
     }

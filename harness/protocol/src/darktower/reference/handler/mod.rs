@@ -10,6 +10,7 @@ mod forwarding;
 mod twins;
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use serde::Serialize;
 use serde_json::json;
@@ -17,14 +18,16 @@ use shakedown_wire::Reader;
 use uuid::Uuid;
 
 use super::deviation::{Deviation, Deviations};
+use super::measures::{Ended, Measures, Place};
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
+use super::settings::Service;
 use super::token::{Secret, Usage};
 use super::words::{ErrorCode, LENGTH, error_fields, message, text};
 use crate::darktower::frame::FRAME;
 use crate::darktower::{
     Envelope, FrameHeader, MAX_MESSAGE, MediaItem, MediaReader, MessageReader, StreamCode,
 };
-use crate::streams::{OnStream, StreamId};
+use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
 
 /// Bytes that may wait for a session whose other side does not read; more than the largest frame.
 const MOST_WAITING: usize = 4 << 20;
@@ -39,6 +42,7 @@ pub struct HandlerSettings {
     /// Whether everybody gets all streams of the others in the meeting, where no controller says who
     /// subscribes to what.
     pub forwards_all: bool,
+    pub place: Place,
     pub without: Deviations,
 }
 
@@ -48,6 +52,7 @@ pub struct Handler {
     settings: HandlerSettings,
     sessions: BTreeMap<SessionKey, Session>,
     counters: HandlerCounters,
+    ended: Ended,
 }
 
 /// What a handler counts.
@@ -77,6 +82,7 @@ struct Session {
     copies: BTreeMap<StreamId, Forwarded>,
     /// Sources of which it left too much unread, and in which subscription.
     unread: BTreeMap<Source, u64>,
+    measures: Measures,
 }
 
 /// States as the specification names them.
@@ -128,8 +134,8 @@ struct Forwarded {
 /// What came on a media stream.
 enum Piece {
     Header(Header),
-    /// A frame, and whether a stream can begin with it.
-    Frame(Vec<u8>, bool),
+    /// A frame, its Timestamp, and whether a stream can begin with it.
+    Frame(Vec<u8>, u64, bool),
 }
 
 impl State {
@@ -156,6 +162,7 @@ impl Handler {
             settings,
             sessions: BTreeMap::new(),
             counters: HandlerCounters::default(),
+            ended: Ended::default(),
         }
     }
 
@@ -164,14 +171,15 @@ impl Handler {
         &self.counters
     }
 
-    /// A session was accepted.
-    pub fn opened(&mut self, of: SessionKey, context: &mut Context<'_>) {
+    /// A session was accepted on a connection that began at this time.
+    pub fn opened(&mut self, of: SessionKey, began: Duration, context: &mut Context<'_>) {
         let session = Session {
             state: State::Authenticating,
             who: None,
             incoming: BTreeMap::new(),
             copies: BTreeMap::new(),
             unread: BTreeMap::new(),
+            measures: Measures::new(Service::Handler, &self.settings.place, began),
         };
         self.sessions.insert(of, session);
         let (to, why) = (State::Authenticating.name(), "a session was asked for");
@@ -189,6 +197,10 @@ impl Handler {
         let Some(session) = self.sessions.get_mut(&of) else {
             return;
         };
+        let _span = session.measures.span().entered();
+        if matches!(what, OnStream::Opened) {
+            session.measures.stream();
+        }
         match what {
             OnStream::Opened if stream.is_bidirectional() => {
                 context
@@ -262,13 +274,22 @@ impl Handler {
         };
         let code = match how {
             Departure::Clean => None,
-            Departure::Lost => Some(StreamCode::InternalError),
+            Departure::Lost => {
+                session.measures.failed("CONNECTION_LOST");
+                Some(StreamCode::InternalError)
+            }
         };
+        self.ended.add(of.connection, session.measures);
         for stream in session.incoming.into_keys() {
             self.source_ends((of, stream), code, context);
         }
         let (from, why) = (session.state.name(), "the session is over");
         context.sessions.transition(of, from, "CLOSED", why);
+    }
+
+    /// A connection is over; what was seen of its way, if anything was.
+    pub fn gone(&mut self, connection: ConnectionNumber, path: Option<Path>) {
+        self.ended.gone(connection, path);
     }
 
     /// Ends all streams, and takes nothing more; whether there were any.
@@ -281,6 +302,7 @@ impl Handler {
                     copy.outgoing.end(context);
                 }
             }
+            self.ended.add(of.connection, session.measures);
             let from = session.state.name();
             context.sessions.transition(of, from, "CLOSED", "it ends");
         }
@@ -392,6 +414,9 @@ impl Handler {
             session.incoming.remove(&stream);
         }
         *self.counters.broken_off.entry(code.name()).or_default() += 1;
+        if let Some(session) = self.sessions.get(&of) {
+            session.measures.stream_error(code.name());
+        }
         context.sessions.stop_sending(of, stream, code);
         self.source_ends((of, stream), Some(code), context);
     }
@@ -424,14 +449,20 @@ impl Handler {
         });
         let Some(who) = used else {
             self.counters.refused += 1;
+            if let Some(session) = self.sessions.get(&of) {
+                session.measures.failed(ErrorCode::Unauthorized.name());
+            }
             let why = "Invalid or expired connection token";
             let error = error_fields(ErrorCode::Unauthorized, why);
             let answer = message("MediaAuthResult", json!({ "ok": false, "error": error }));
             return (answer, false);
         };
         self.counters.authenticated += 1;
-        let answer = accepted(&participant_id(&who, context));
+        let participant = participant_id(&who, context);
+        let answer = accepted(&participant);
         if let Some(session) = self.sessions.get_mut(&of) {
+            session.measures.of_meeting(&who.meeting.to_string());
+            session.measures.established(&participant, context.at);
             session.who = Some(who);
         }
         self.go(of, State::Ready, "its token is valid", context);
@@ -453,7 +484,8 @@ impl Handler {
                 *header = Some(came.clone());
                 self.begins(of, stream, &who, &came.name, context);
             }
-            Piece::Frame(bytes, may_begin) => {
+            Piece::Frame(bytes, timestamp, may_begin) => {
+                session.measures.forwarded(timestamp, context.at);
                 if let (Some(header), who) = (header.clone(), who.clone()) {
                     self.counters.frames += 1;
                     self.forward((of, stream), &who, &header, (&bytes, may_begin), context);
@@ -497,7 +529,9 @@ fn piece(item: &MediaItem<'_>, bytes: &[u8]) -> Piece {
             bytes: bytes.to_vec(),
         }),
         // A delta refers to frames before it (DT-M-08).
-        MediaItem::Frame(header, _) => Piece::Frame(bytes.to_vec(), header.frame_type != 2),
+        MediaItem::Frame(header, _) => {
+            Piece::Frame(bytes.to_vec(), header.timestamp, header.frame_type != 2)
+        }
     }
 }
 

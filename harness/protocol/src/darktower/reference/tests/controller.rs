@@ -21,6 +21,7 @@ struct Rig {
 impl Rig {
     fn new() -> Self {
         let settings = ControllerSettings {
+            place: Place::default(),
             secret: secret(),
             lifetime: TOKEN_LIFETIME,
             seed: 1,
@@ -47,7 +48,7 @@ impl Rig {
     /// The n-th session comes with its stream.
     fn open(&mut self, n: u64) {
         let url = "https://localhost/media".to_owned();
-        self.with(|controller, context| controller.opened(session(n), url, context));
+        self.with(|controller, context| controller.opened(session(n), START, url, context));
         self.on(n, OnStream::Opened);
     }
 

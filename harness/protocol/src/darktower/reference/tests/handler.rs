@@ -38,6 +38,7 @@ fn frame(number: u64, payload: &str) -> Vec<u8> {
 impl Rig {
     fn new() -> Self {
         let settings = HandlerSettings {
+            place: Place::default(),
             secret: secret(),
             forwards_all: true,
             without: Deviations::default(),
@@ -67,7 +68,7 @@ impl Rig {
 
     /// A session that shows a token on its first stream.
     fn open(&mut self, n: u64, token: &str) {
-        self.with(|handler, context| handler.opened(session(n), context));
+        self.with(|handler, context| handler.opened(session(n), START, context));
         self.send(
             n,
             0,
