@@ -31,7 +31,9 @@ mod vectors;
 use std::process::ExitCode;
 
 use anstream::eprintln;
+use clap::error::{ContextKind, ContextValue};
 use clap::{CommandFactory, FromArgMatches, Parser};
+use shakedown_engine::document::closest;
 
 use crate::commands::Command;
 use crate::exit::Failure;
@@ -58,7 +60,10 @@ struct Cli {
 fn main() -> ExitCode {
     let command = numbers::may_be_negative(Cli::command());
     let words: Vec<_> = std::env::args_os().collect();
-    let matches = command.clone().get_matches_from(&words);
+    let matches = command
+        .clone()
+        .try_get_matches_from(&words)
+        .unwrap_or_else(|error| with_hint(error, &command).exit());
     let matches = match profile::with_profile(&words, &command, &matches) {
         Ok(None) => matches,
         Ok(Some(words)) => command.get_matches_from(words),
@@ -72,6 +77,20 @@ fn main() -> ExitCode {
         Ok(exit) => exit.into(),
         Err(failure) => failed(failure),
     }
+}
+
+/// Says which command was probably meant, where clap sees no likeness: `rnu`.
+fn with_hint(mut error: clap::Error, command: &clap::Command) -> clap::Error {
+    let has_hint = error.get(ContextKind::SuggestedSubcommand).is_some();
+    let wrong = error.get(ContextKind::InvalidSubcommand);
+    if let Some(ContextValue::String(wrong)) = wrong.filter(|_| !has_hint) {
+        let known = command.get_subcommands().map(clap::Command::get_name);
+        if let Some(meant) = closest(wrong, known) {
+            let meant = ContextValue::Strings(vec![meant.to_owned()]);
+            error.insert(ContextKind::SuggestedSubcommand, meant);
+        }
+    }
+    error
 }
 
 /// Says why a command failed.

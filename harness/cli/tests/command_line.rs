@@ -26,6 +26,17 @@ fn a_wrong_call_exits_2_and_says_what_is_wrong_on_standard_error() {
 }
 
 #[test]
+fn a_command_whose_letters_changed_places_is_recognised() {
+    let output = shakedown(&["rnu"]);
+    assert_eq!(output.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        error.contains("a similar subcommand exists: 'run'"),
+        "{error}"
+    );
+}
+
+#[test]
 fn a_number_that_is_0_is_refused_with_what_would_be_right() {
     for arguments in [
         ["run", "--jobs", "0"],

@@ -1,9 +1,22 @@
+/// How much names are alike of which one letter is missing, too many, another or in the wrong place.
+const ONE_SLIP: f64 = 0.9;
+
 /// The known name that was probably meant.
 #[must_use]
 pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Option<&'a str> {
+    // Without zeros before a number: `MS-W-2` is `MS-W-02`.
     let plain = |text: &str| -> String {
-        let letters = text.chars().filter(|c| c.is_alphanumeric());
-        letters.flat_map(char::to_lowercase).take(64).collect()
+        let (mut plain, mut is_number) = (String::new(), false);
+        let mut letters = text.chars().filter(|c| c.is_alphanumeric()).peekable();
+        while let Some(letter) = letters.next().filter(|_| plain.len() < 64) {
+            let is_followed = letters.peek().is_some_and(char::is_ascii_digit);
+            if letter == '0' && !is_number && is_followed {
+                continue;
+            }
+            is_number = letter.is_ascii_digit();
+            plain.extend(letter.to_lowercase());
+        }
+        plain
     };
     let wanted = plain(name);
     let known: Vec<(&str, String)> = known
@@ -11,8 +24,12 @@ pub fn closest<'a>(name: &str, known: impl IntoIterator<Item = &'a str>) -> Opti
         .map(|candidate| (candidate, plain(candidate)))
         .collect();
     let scored = known.iter().map(|(candidate, letters)| {
-        let score = strsim::jaro_winkler(&wanted, letters);
-        (score, *candidate)
+        let is_one_slip = wanted.len() >= 3 && strsim::damerau_levenshtein(&wanted, letters) == 1;
+        let alike = strsim::jaro_winkler(&wanted, letters);
+        (
+            alike.max(if is_one_slip { ONE_SLIP } else { 0.0 }),
+            *candidate,
+        )
     });
     let best = scored
         .filter(|(score, _)| *score >= 0.8)
@@ -105,6 +122,14 @@ pub fn one_of(known: &[&str]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn letters_that_changed_places_and_zeros_that_are_missing_are_slips() {
+        assert_eq!(closest("rnu", ["report", "run", "man"]), Some("run"));
+        let ids = ["MS-W-12", "MS-W-02", "MS-W-20"];
+        assert_eq!(closest("MS-W-2", ids), Some("MS-W-02"));
+        assert_eq!(closest("MS-W-012", ids), Some("MS-W-12"));
+    }
 
     #[test]
     fn a_slip_of_the_pen_is_recognised() {

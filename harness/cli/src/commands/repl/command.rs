@@ -3,6 +3,8 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use shakedown_engine::document::closest;
+
 /// What `help` prints, and the beginning of a session at a terminal.
 pub(super) const HELP: &str = "\
 Available commands:
@@ -146,8 +148,10 @@ fn command(word: &str, argument: Option<&str>) -> Result<Command, String> {
             return Err(format!("{known} takes nothing; {more:?} is too much"));
         }
         (unknown, _) => {
+            let meant = closest(unknown, Command::WORDS);
+            let meant = meant.map_or_else(String::new, |it| format!(" Did you mean '{it}'?"));
             return Err(format!(
-                "Unknown command: {unknown}. Type 'help' for the commands"
+                "Unknown command: {unknown}.{meant} Type 'help' for the commands"
             ));
         }
     };
@@ -204,6 +208,10 @@ mod tests {
     }
 
     #[rstest]
+    #[case(
+        "comit",
+        "Unknown command: comit. Did you mean 'commit'? Type 'help' for the commands"
+    )]
     #[case("fly", "Unknown command: fly. Type 'help' for the commands")]
     #[case("commit", "commit: which id? For example: commit 42")]
     #[case("commit -1", "commit: \"-1\" is no number from 0 to 4294967295")]
