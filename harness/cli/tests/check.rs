@@ -214,6 +214,39 @@ fn dissect_of_a_damaged_file_writes_what_is_readable_and_gives_exit_2() {
 }
 
 #[test]
+fn the_comments_of_a_capture_stand_below_its_packets_and_a_ladder_crosses_what_they_call_lost() {
+    let golden = concat!(
+        env!("CARGO_MANIFEST_DIR"),
+        "/../../pcaps/golden/mediastream/3way/initiator/"
+    );
+    let path = format!("{golden}a-lost-syn-ack-makes-it-send-its-syn-again.pcapng");
+    let said = |arguments: &[&str]| {
+        let output = shakedown(&[&["dissect", &path], arguments].concat(), b"");
+        assert_eq!(output.status.code(), Some(0));
+        String::from_utf8(output.stdout).unwrap()
+    };
+    let lost = "step 1 lose: lost SYN-ACK accept=true";
+    let text = said(&[]);
+    let (packet, rest) = text
+        .split_once(&format!("     1              # {lost}"))
+        .unwrap();
+    assert!(
+        packet.contains(" SYN ") && rest.contains("     2     0.500000 "),
+        "{text}"
+    );
+    let json = said(&["--format", "json"]);
+    assert!(
+        json.contains(&format!(r#"{{"type":"comment","packet":1,"text":"{lost}"#)),
+        "{json}"
+    );
+    let ladder = said(&["--ladder"]);
+    assert!(
+        ladder.lines().nth(4).unwrap().contains("✗") && ladder.contains("50 × data"),
+        "{ladder}"
+    );
+}
+
+#[test]
 fn a_capture_that_cannot_be_read_has_no_count_of_sessions() {
     let output = shakedown(&["check", "no-such-file.pcap"], b"");
     assert_eq!(output.status.code(), Some(2));

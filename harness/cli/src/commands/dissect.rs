@@ -78,6 +78,7 @@ impl Args {
             return Ok(Exit::Success);
         }
         let mut start = None;
+        let mut newest = 0;
         // What QUIC says stands below the datagram that completes it.
         let mut below = String::new();
         let mut written = Ok(());
@@ -89,6 +90,7 @@ impl Args {
                 }
                 Heard::Datagram(datagram, decoded) => {
                     let start = *start.get_or_insert(datagram.time);
+                    newest = datagram.number;
                     let text = match self.format {
                         Format::Text => self.line(datagram, decoded, start),
                         Format::Json => self.object(datagram, decoded, start),
@@ -96,7 +98,7 @@ impl Args {
                     (text, std::mem::take(&mut below))
                 }
                 Heard::Secrets => (String::new(), std::mem::take(&mut below)),
-                Heard::Comment(_) => return true,
+                Heard::Comment(comment) => (self.comment(newest, comment), String::new()),
             };
             let both = out.write_all(first.as_bytes());
             written = both.and_then(|()| out.write_all(then.as_bytes()));
@@ -164,6 +166,18 @@ impl Args {
                 object.insert("text".to_owned(), json!(text));
                 object.extend(facts);
                 format!("{}\n", Value::Object(object))
+            }
+        }
+    }
+
+    /// A comment on a packet.
+    fn comment(&self, packet: u64, comment: &str) -> String {
+        let text = clean_line(comment);
+        match self.format {
+            Format::Text => format!("{packet:>6} {:>12} # {text}\n", ""),
+            Format::Json => {
+                let object = json!({ "type": "comment", "packet": packet, "text": text });
+                format!("{object}\n")
             }
         }
     }

@@ -21,7 +21,7 @@ const SOON: f64 = 0.25;
 /// So many of them.
 const ALIKE: usize = 4;
 /// Rows of a ladder, so that memory stays bounded.
-const MOST_ROWS: usize = 20_000;
+const MOST_ROWS: usize = 5_000;
 /// Bytes that are kept of a frame.
 const MOST_BYTES: usize = 64;
 /// Columns of a field, and of what a step says.
