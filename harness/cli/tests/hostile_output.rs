@@ -62,7 +62,10 @@ fn escape_sequences_of_an_implementation_reach_no_report() {
         let text = fs::read_to_string(out.join(file)).expect("a report");
         assert_eq!(acting(&text), None, "{file}: {text}");
         let is_markup = file != "events.jsonl";
-        assert!(!is_markup || !text.contains("<script>alert"), "{file}: {text}");
+        assert!(
+            !is_markup || !text.contains("<script>alert"),
+            "{file}: {text}"
+        );
         showing += usize::from(text.contains("owned"));
     }
     assert!(showing >= 3, "the output is told");

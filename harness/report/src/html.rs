@@ -13,6 +13,9 @@ use crate::table::{Table, demanded, label, legend, standing, words};
 use crate::text::{clean, clean_line, count};
 use crate::{Ladder, Record, ladder, requirements};
 
+/// Pairs whose ladders are drawn.
+const MOST_LADDERS: usize = 200;
+
 /// How pages look, in light and in dark.
 const STYLE: &str = "
 :root { color-scheme: light dark; --page: #ffffff; --text: #1f2328; --good: #1a7f37; --bad: #c01c28;
@@ -22,10 +25,12 @@ const STYLE: &str = "
     --line: #3d444d; --soft: #161b22; } }
 body { font: 15px/1.5 system-ui, sans-serif; color: var(--text); background: var(--page); margin: 2rem auto; max-width: 75rem;
   padding: 0 1rem; }
-table { border-collapse: collapse; display: block; overflow-x: auto; }
+table { border-collapse: collapse; } .scroll { overflow-x: auto; }
+:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
 th, td { border: 1px solid var(--line); padding: .35rem .6rem; text-align: left;
   vertical-align: top; }
 th { background: var(--soft); font-weight: 600; }
+tr > th:first-child { position: sticky; left: 0; } th[scope=row] { background: var(--page); }
 td small { display: block; white-space: nowrap; }
 pre { background: var(--soft); padding: .6rem; overflow-x: auto; white-space: pre-wrap; }
 pre.bytes { white-space: pre; } dd { overflow-wrap: anywhere; }
@@ -51,16 +56,18 @@ fn page(table: &Table, record: &Record, directory: &Path) -> Markup {
     let initiators = Table::names(&table.initiators).join(", ");
     let title = clean_line(&format!("{responders} with {initiators}"));
     let body = html! {
-        h1 { (title) }
-        p { strong { (clean_line(&table.message())) } }
-        p { (counts(table)) }
-        @for note in table.summaries.iter().flat_map(|summary| &summary.notes) {
-            p.unsure { (clean_line(note)) }
-        }
-        (matrix(table, directory))
-        p { (legend(table)) }
-        @for (number, pair) in table.in_order().into_iter().enumerate() {
-            (details(pair, number, record, directory))
+        main {
+            h1 { (title) }
+            p { strong { (clean_line(&table.message())) } }
+            p { (counts(table)) }
+            @for note in table.summaries.iter().flat_map(|summary| &summary.notes) {
+                p.unsure { (clean_line(note)) }
+            }
+            (matrix(table, directory))
+            p { (legend(table)) }
+            @for (number, pair) in table.in_order().into_iter().enumerate() {
+                (details(pair, number, record, directory))
+            }
         }
     };
     document(&title, &[ladder::STYLE], &body)
@@ -104,25 +111,27 @@ fn matrix(table: &Table, directory: &Path) -> Markup {
     let order = table.in_order();
     let place = |pair: &PairEvent| order.iter().position(|other| other.pair == pair.pair);
     html! {
-        table {
-            tr {
-                th { "responder / initiator" }
-                @for side in &table.initiators {
-                    th scope="col" { (clean_line(&label(side, &table.initiators))) }
-                }
-            }
-            @for responder in &table.responders {
+        div.scroll tabindex="0" role="region" aria-label="pairs" {
+            table {
                 tr {
-                    th scope="row" { (clean_line(&label(responder, &table.responders))) }
-                    @for initiator in &table.initiators {
-                        @match table.cell(responder, initiator) {
-                            Some(pair) => td class=(class(pair.standing)) {
-                                a href=(format!("#pair-{}", place(pair).unwrap_or_default())) {
-                                    (clean_line(&words(pair)))
-                                }
-                                small { (captures(pair, directory)) }
-                            },
-                            None => td { "–" },
+                    th { "responder / initiator" }
+                    @for side in &table.initiators {
+                        th scope="col" { (clean_line(&label(side, &table.initiators))) }
+                    }
+                }
+                @for responder in &table.responders {
+                    tr {
+                        th scope="row" { (clean_line(&label(responder, &table.responders))) }
+                        @for initiator in &table.initiators {
+                            @match table.cell(responder, initiator) {
+                                Some(pair) => td class=(class(pair.standing)) {
+                                    a href=(format!("#pair-{}", place(pair).unwrap_or_default())) {
+                                        (clean_line(&words(pair)))
+                                    }
+                                    small { (captures(pair, directory)) }
+                                },
+                                None => td { "–" },
+                            }
                         }
                     }
                 }
@@ -166,7 +175,9 @@ fn details(pair: &PairEvent, number: usize, record: &Record, directory: &Path) -
             @for note in &pair.notes { p.unsure { (clean_line(note)) } }
             p { (captures(pair, directory)) }
             @for finding in record.findings_of(&pair.pair) { (self::finding(finding, directory)) }
-            @if let Some(ladder) = exchange(pair, record) { (ladder::drawn(&ladder)) }
+            @if number < MOST_LADDERS && let Some(ladder) = exchange(pair, record) {
+                (ladder::drawn(&ladder))
+            }
             @for (side, process) in sides {
                 @if let Some(process) = process { (self::process(side, process)) }
             }

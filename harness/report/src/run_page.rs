@@ -22,9 +22,7 @@ h1, h2 { margin-bottom: .4rem; overflow-wrap: anywhere; } h2 { font-size: 1.25re
 .counts li { border: 1px solid var(--line); border-radius: .5rem; padding: .2rem .7rem; background: var(--soft); }
 code { font: .9em ui-monospace, monospace; overflow-wrap: anywhere; }
 summary { cursor: pointer; padding: .2rem 0; } details details { margin-left: 1rem; }
-:focus-visible { outline: 2px solid currentColor; outline-offset: 2px; }
-.scroll { overflow-x: auto; } .scroll table { display: table; overflow: visible; }
-thead th:first-child { position: sticky; left: 0; } th[scope=row] { position: sticky; left: 0; background: var(--page); font-weight: 600; white-space: nowrap; }
+th[scope=row] { white-space: nowrap; }
 #filter { font: inherit; padding: .4rem .6rem; width: 100%; max-width: 30rem; margin-bottom: .6rem; }
 @media (max-width: 40rem) { body { margin: 1rem auto; } th[scope=row] { white-space: normal; max-width: 45vw; } #scenarios th[scope=row] { min-width: 11rem; } }
 @media print {
