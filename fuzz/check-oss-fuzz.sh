@@ -22,12 +22,13 @@ for source in fuzz/fuzz_targets/*.rs; do
 	seeds=$OUT/seeds-$target
 	mkdir "$seeds"
 	python3 -m zipfile -e "$OUT/${target}_seed_corpus.zip" "$seeds"
-	[ -n "$(ls "$seeds")" ] || wrong "$target" "has no seeds"
+	count=$(ls "$seeds" | wc -l)
+	[ "$count" -gt 0 ] || wrong "$target" "has no seeds"
 	said=$(cd "$OUT" && "$program" -runs=64 -seed=1 -timeout=25 -rss_limit_mb=2560 "$seeds" 2>&1) \
 		|| wrong "$target" "fails: $(tail -n 5 <<<"$said")"
 	grep -q 'inline 8-bit counters' <<<"$said" || wrong "$target" "is not instrumented"
 	covered=$(sed -n 's/.*cov: \([0-9]*\).*/\1/p' <<<"$said" | tail -n 1)
 	[ "${covered:-0}" -ge 50 ] || wrong "$target" "covers ${covered:-nothing}"
-	echo "check: $target: $(ls "$seeds" | wc -l) seeds, cov: $covered"
+	echo "check: $target: $count seeds, cov: $covered"
 done
 exit "$failed"

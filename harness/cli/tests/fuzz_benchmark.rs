@@ -194,7 +194,8 @@ fn target(fault: &Fault, seed: u64, most: u64, folder: &Path, knows: bool) -> Fo
         ])
         .args(["-rss_limit_mb=512", "-timeout=3", "-print_final_stats=1"]);
     match knows {
-        true => command.arg(root().join("fuzz/seeds").join(&fault.target)),
+        // What it finds goes to the first folder.
+        true => command.args([folder, &root().join("fuzz/seeds").join(&fault.target)]),
         false => command.args([
             "-use_cmp=0",
             "-use_counters=0",
@@ -259,19 +260,61 @@ impl Log {
         self.known.insert(key, (most, found));
     }
 
-    /// Seconds in the middle, whether they were enough, and how many seeds found it of how many.
-    fn median(&self, way: Way, fault: &Fault) -> Option<(f64, bool, usize, usize)> {
+    /// What was seen of a fault in one way.
+    fn figures(&self, way: Way, fault: &Fault) -> Option<Figures> {
         let of = self.known.iter();
         let of = of.filter(|((known, name, _), _)| known == way.name() && *name == fault.name);
-        let mut seconds: Vec<_> = of
-            .map(|(_, (most, found))| {
-                found.map_or((*most as f64, false), |(_, seconds)| (seconds, true))
-            })
-            .collect();
-        seconds.sort_by(|one, other| one.0.total_cmp(&other.0));
-        let (middle, was_found) = *seconds.get(seconds.len().checked_sub(1)? / 2)?;
-        let found = seconds.iter().filter(|(_, found)| *found).count();
-        Some((middle, was_found, found, seconds.len()))
+        let mut all: Vec<_> = of.map(|(_, (most, found))| (*most, *found)).collect();
+        all.sort_by(|one, other| {
+            let inputs = |found: Found| found.map_or(f64::INFINITY, |(inputs, _)| inputs as f64);
+            inputs(one.1).total_cmp(&inputs(other.1))
+        });
+        let (most, middle) = *all.get(all.len().checked_sub(1)? / 2)?;
+        let found = all.iter().filter(|(_, found)| found.is_some()).count();
+        Some(Figures {
+            most,
+            middle,
+            found,
+            all: all.len(),
+        })
+    }
+}
+
+/// The seed in the middle of all, and how many found it.
+#[derive(Debug, Clone, Copy, PartialEq)]
+struct Figures {
+    most: u64,
+    middle: Found,
+    found: usize,
+    all: usize,
+}
+
+impl Figures {
+    fn cell(of: Option<Self>) -> String {
+        let Some(Self {
+            most,
+            middle,
+            found,
+            all,
+        }) = of
+        else {
+            return "-".to_owned();
+        };
+        match middle {
+            Some((inputs, seconds)) => format!("{inputs}, {seconds:.1} s ({found}/{all})"),
+            None => format!("not in {most} s ({found}/{all})"),
+        }
+    }
+
+    /// How many times sooner it was found than by another way: by inputs, or at least by time.
+    fn times(of: Option<Self>, than: Option<Self>) -> String {
+        match (of.map(|of| of.middle), than) {
+            (Some(Some((inputs, seconds))), Some(than)) => match than.middle {
+                Some((more, _)) => format!("{:.0}", more as f64 / inputs.max(1) as f64),
+                None => format!("> {:.0}", than.most as f64 / seconds.max(0.001)),
+            },
+            _ => "-".to_owned(),
+        }
     }
 }
 
@@ -279,20 +322,10 @@ impl Log {
 fn row(fault: &Fault, log: &Log) -> String {
     let mut row = format!("| {} ({}): {} |", fault.name, fault.r#where, fault.what);
     for [knowing, bytes] in [[Way::Live, Way::LiveBytes], [Way::Target, Way::TargetBytes]] {
-        let [knowing, bytes] = [knowing, bytes].map(|way| log.median(way, fault));
-        let cell = |figures: Option<(f64, bool, usize, usize)>| match figures {
-            None => "-".to_owned(),
-            Some((seconds, true, found, all)) => format!("{seconds:.2} ({found}/{all})"),
-            Some((seconds, false, found, all)) => format!("> {seconds:.0} ({found}/{all})"),
-        };
-        let times = match (knowing, bytes) {
-            (Some((soon, true, ..)), Some((late, was_found, ..))) => {
-                let sign = if was_found { "" } else { "> " };
-                format!("{sign}{:.0}", late / soon.max(0.001))
-            }
-            _ => "-".to_owned(),
-        };
-        let _ = write!(row, " {} | {} | {times} |", cell(knowing), cell(bytes));
+        let [knowing, bytes] = [knowing, bytes].map(|way| log.figures(way, fault));
+        let cells = [knowing, bytes].map(Figures::cell);
+        let times = Figures::times(knowing, bytes);
+        let _ = write!(row, " {} | {} | {times} |", cells[0], cells[1]);
     }
     row
 }
@@ -323,7 +356,7 @@ fn measure() {
         }
     }
     let rows: Vec<_> = faults.iter().map(|fault| row(fault, &log)).collect();
-    let head = "| fault | live, s | bytes, s | times | target, s | bytes, s | times |\n|---|---|---|---|---|---|---|\n";
+    let head = "| fault | live | bytes | times | target | bytes | times |\n|---|---|---|---|---|---|---|\n";
     let page = root().join("docs/fuzzing.md");
     let text = fs::read_to_string(&page).expect("the page");
     let [begin, end] = MARKERS;
@@ -343,6 +376,18 @@ fn a_line_of_the_log_is_read_as_it_was_written() {
     log.add(Way::Live, &faults[0], 2, 60, None);
     log.add(Way::Live, &faults[0], 3, 60, Some((99, 2.0)));
     let read = Log::read(path);
-    assert_eq!(read.median(Way::Live, &faults[0]), Some((2.0, true, 2, 3)));
-    assert_eq!(read.median(Way::Target, &faults[0]), None);
+    let figures = read.figures(Way::Live, &faults[0]);
+    let middle = Some((99, 2.0));
+    assert_eq!(
+        figures,
+        Some(Figures {
+            most: 60,
+            middle,
+            found: 2,
+            all: 3
+        })
+    );
+    assert_eq!(Figures::cell(figures), "99, 2.0 s (2/3)");
+    assert_eq!(Figures::times(figures, figures), "1");
+    assert_eq!(read.figures(Way::Target, &faults[0]), None);
 }
