@@ -159,3 +159,54 @@ fn doctor_says_what_there_is_and_what_the_lack_of_the_rest_means() {
     assert!(tshark.starts_with("missing "), "{said}");
     assert!(tshark.ends_with("there is no tshark in PATH: `make test-wireshark` is skipped"));
 }
+
+#[test]
+fn init_writes_a_description_and_a_job_and_plays_a_first_run() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let program = env!("CARGO_BIN_EXE_shakedown");
+    let init = |modes: &str| {
+        Command::new(program)
+            .args([
+                "init",
+                "--protocol",
+                "proton",
+                "--role",
+                "server",
+                "--modes",
+                modes,
+            ])
+            .args([
+                "--ci",
+                "github",
+                "--",
+                program,
+                "serve",
+                "proton",
+                "--listen",
+                "{address}",
+            ])
+            .args(["--profile", "{mode}", "--no-reset"])
+            .current_dir(folder.path())
+            .stdin(Stdio::null())
+            .output()
+            .expect("the program starts")
+    };
+    let wrong = init("pul");
+    assert_eq!(wrong.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&wrong.stderr);
+    assert!(error.contains("did you mean `pull`?"), "{error}");
+    assert!(
+        !folder.path().join("iut.toml").exists(),
+        "it was no description"
+    );
+    let first = init("pull");
+    let said = String::from_utf8_lossy(&first.stdout);
+    assert_eq!(first.status.code(), Some(0), "{said}");
+    assert!(said.contains("pass"), "{said}");
+    let job = std::fs::read_to_string(folder.path().join(".github/workflows/conformance.yml"));
+    assert!(job.expect("the job is there").contains("iut: iut.toml"));
+    let again = init("pull");
+    assert_eq!(again.status.code(), Some(2));
+    let error = String::from_utf8_lossy(&again.stderr);
+    assert!(error.contains("iut.toml is there already"), "{error}");
+}

@@ -69,6 +69,8 @@ commands! {
     Show => show,
     /// End what runs that were killed left running
     Clean => clean,
+    /// Describe an implementation: asks or takes flags, writes the description, and plays a first run
+    Init => init,
     /// Say what this machine allows, and what the lack of the rest means
     Doctor => doctor,
     /// Print the JSON Schema of scenarios, of descriptions or of events

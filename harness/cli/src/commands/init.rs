@@ -1,0 +1,270 @@
+//! `shakedown init`.
+
+use std::fs::OpenOptions;
+use std::io::{IsTerminal, Write};
+use std::path::{Path, PathBuf};
+
+use anstream::println;
+use clap::{CommandFactory, FromArgMatches, ValueEnum};
+use rustyline::DefaultEditor;
+use rustyline::error::ReadlineError;
+use serde_json::{Map, Value, json};
+use shakedown_engine::document::did_you_mean;
+use shakedown_engine::iut::Iut;
+use shakedown_protocol::requirement::Role;
+use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
+
+use crate::Cli;
+use crate::exit::{Exit, Failure, usage};
+use crate::logging::Global;
+
+/// What is streamed where the implementation is not told: 50 frames of 1,000 bytes a second, for 2 s.
+const STREAM: [(&str, u64); 3] = [
+    ("bits_per_second", 400_000),
+    ("frames_per_second", 50),
+    ("seconds", 2),
+];
+
+/// The command's arguments.
+#[derive(Debug, clap::Args)]
+#[command(after_help = "\
+Examples:
+  shakedown init
+  shakedown init --protocol mediastream --role responder --modes 3way --ci github \\
+    -- ./my-server --listen {address}
+  shakedown init --protocol proton --role client --modes push -- ./my-client {peer}")]
+pub(crate) struct Args {
+    /// The protocol that the implementation speaks
+    #[arg(long)]
+    protocol: Option<String>,
+
+    /// The side that it plays
+    #[arg(long)]
+    role: Option<String>,
+
+    /// What it can: modes with commas between, as its description has them
+    #[arg(long)]
+    modes: Option<String>,
+
+    /// Its name in reports [default: the program's]
+    #[arg(long)]
+    name: Option<String>,
+
+    /// Write a job for this system too
+    #[arg(long, value_enum)]
+    ci: Option<Ci>,
+
+    /// Where the description goes
+    #[arg(long, value_name = "FILE", default_value = "iut.toml")]
+    out: PathBuf,
+
+    /// Do not play anything yet
+    #[arg(long)]
+    no_run: bool,
+
+    /// The program and its arguments: `{address}` or `{port}` stand for where a server listens, `{peer}`
+    /// for whom a client asks, `{mode}` for the mode that is played
+    #[arg(last = true, value_name = "COMMAND")]
+    command: Vec<String>,
+}
+
+/// A system that runs jobs.
+#[derive(Debug, Clone, Copy, ValueEnum)]
+enum Ci {
+    /// GitHub Actions: .github/workflows/conformance.yml
+    Github,
+    /// GitLab CI: .gitlab-ci.yml
+    Gitlab,
+}
+
+impl Ci {
+    /// Where the job goes, and what it says; a description stands in it as `my-server.toml`.
+    const fn job(self) -> (&'static str, &'static str) {
+        match self {
+            Self::Github => (
+                ".github/workflows/conformance.yml",
+                include_str!("../../../../docs/examples/ci/github.yml"),
+            ),
+            Self::Gitlab => (
+                ".gitlab-ci.yml",
+                include_str!("../../../../docs/examples/ci/gitlab.yml"),
+            ),
+        }
+    }
+}
+
+impl Args {
+    /// Asks for what no flag said, writes the description and the job, and plays a first run.
+    pub(crate) fn execute(mut self, _global: &Global) -> Result<Exit, Failure> {
+        let files = [
+            Some(self.out.as_path()),
+            self.ci.map(|ci| Path::new(ci.job().0)),
+        ];
+        if let Some(there) = files.into_iter().flatten().find(|file| file.exists()) {
+            let there = there.display();
+            return Err(usage(format!(
+                "{there} is there already, and is not replaced"
+            )));
+        }
+        let protocol = self.ask_protocol()?;
+        let role = self.ask_role(protocol)?;
+        let modes = self.ask_modes(protocol)?;
+        self.ask_command(role)?;
+        let text = self.description(protocol, role, &modes)?;
+        write(&self.out, &text)?;
+        println!(
+            "wrote {}; docs/iut.md says what else it may say",
+            self.out.display()
+        );
+        if let Some(ci) = self.ci {
+            let (path, job) = ci.job();
+            let job = job.replace("my-server.toml", &self.out.display().to_string());
+            write(Path::new(path), &job)?;
+            println!(
+                "wrote {path}; say in it how the implementation is built, and where Shakedown is"
+            );
+        }
+        let run = ["shakedown", "run", "--iut"].map(Into::into);
+        let run = run.into_iter().chain([self.out.into_os_string()]);
+        if self.no_run {
+            let words: Vec<_> = run
+                .map(|word| word.to_string_lossy().into_owned())
+                .collect();
+            println!("next: {}", words.join(" "));
+            return Ok(Exit::Success);
+        }
+        let matches = Cli::command().get_matches_from(run);
+        let cli = Cli::from_arg_matches(&matches).map_err(|error| usage(error.to_string()))?;
+        cli.command.execute(&cli.global)
+    }
+
+    fn ask_protocol(&self) -> Result<&'static Protocol, Failure> {
+        let known = PROTOCOLS.map(|protocol| protocol.id);
+        let id = said(
+            self.protocol.clone(),
+            "--protocol",
+            &known.join(", "),
+            known[0],
+        )?;
+        protocol(&id).ok_or_else(|| {
+            let help = did_you_mean(&id, known).unwrap_or_default();
+            usage(format!("no protocol is called `{id}`; {help}"))
+        })
+    }
+
+    fn ask_role(&self, protocol: &Protocol) -> Result<Role, Failure> {
+        let [first, other] = protocol.sides;
+        let role = said(
+            self.role.clone(),
+            "--role",
+            &protocol.sides.join(", "),
+            other,
+        )?;
+        let mut roles = Protocol::ROLES.into_iter();
+        roles
+            .find(|known| protocol.side(*known) == role)
+            .ok_or_else(|| {
+                let id = protocol.id;
+                usage(format!(
+                    "{id} has no role `{role}`: it is {first} or {other}"
+                ))
+            })
+    }
+
+    /// They are checked with the whole description.
+    fn ask_modes(&self, protocol: &Protocol) -> Result<Vec<String>, Failure> {
+        let known = protocol.modes.join(", ");
+        let modes = said(self.modes.clone(), "--modes", &known, protocol.modes[0])?;
+        Ok(modes
+            .split(',')
+            .map(|mode| mode.trim().to_owned())
+            .collect())
+    }
+
+    fn ask_command(&mut self, role: Role) -> Result<(), Failure> {
+        if self.command.is_empty() {
+            let usual = match role {
+                Role::Responder => "./my-server --listen {address}",
+                Role::Initiator => "./my-client {peer}",
+            };
+            let command = said(None, "-- COMMAND", "the program and its arguments", usual)?;
+            self.command = command.split_whitespace().map(str::to_owned).collect();
+        }
+        Ok(())
+    }
+
+    /// The description as a file, which reads as one.
+    fn description(
+        &self,
+        protocol: &Protocol,
+        role: Role,
+        modes: &[String],
+    ) -> Result<String, Failure> {
+        let program = self.command.first().map(Path::new);
+        let program = program.and_then(Path::file_name).unwrap_or_default();
+        let name = self.name.clone();
+        let mut said = json!({
+            "name": name.unwrap_or_else(|| program.to_string_lossy().into_owned()),
+            "protocol": protocol.id,
+            "role": protocol.side(role),
+            "modes": modes,
+        });
+        if protocol.media.is_some() {
+            said["stream"] =
+                Map::from_iter(STREAM.map(|(key, value)| (key.to_owned(), value.into()))).into();
+        }
+        let values = protocol.values.iter().map(|value| {
+            let reference = serde_json::from_str(value.reference).unwrap_or(Value::Null);
+            (value.name.to_owned(), reference)
+        });
+        let values: Map<_, _> = values.collect();
+        if !values.is_empty() {
+            said["values"] = values.into();
+        }
+        said["start"] = json!({ "command": self.command });
+        if role == Role::Responder {
+            said["reach"] = json!({ "address": "127.0.0.1:{port}" });
+        }
+        let text = toml::to_string(&said).map_err(|error| usage(error.to_string()))?;
+        Iut::parse(&self.out.display().to_string(), &text)
+            .map_err(|problems| usage(problems.render(false)))?;
+        Ok(text)
+    }
+}
+
+/// What a flag said, or else what somebody types at a terminal; nothing is the usual.
+fn said(flag: Option<String>, name: &str, known: &str, usual: &str) -> Result<String, Failure> {
+    if let Some(said) = flag {
+        return Ok(said);
+    }
+    let missing = || usage(format!("{name} is missing ({known}); nobody can be asked"));
+    if !std::io::stdin().is_terminal() {
+        return Err(missing());
+    }
+    let question = format!(
+        "{} ({known}) [{usual}]: ",
+        name.trim_start_matches('-').trim()
+    );
+    let mut editor = DefaultEditor::new().map_err(|_| missing())?;
+    match editor.readline(&question) {
+        Ok(line) if line.trim().is_empty() => Ok(usual.to_owned()),
+        Ok(line) => Ok(line.trim().to_owned()),
+        Err(ReadlineError::Interrupted | ReadlineError::Eof) => Err(Failure {
+            exit: Exit::Interrupted,
+            message: String::new(),
+        }),
+        Err(error) => Err(usage(format!("the terminal cannot be read: {error}"))),
+    }
+}
+
+/// Writes a new file, and its folder if need be.
+fn write(path: &Path, text: &str) -> Result<(), Failure> {
+    let written = || {
+        if let Some(folder) = path.parent() {
+            std::fs::create_dir_all(folder)?;
+        }
+        let mut file = OpenOptions::new().write(true).create_new(true).open(path)?;
+        file.write_all(text.as_bytes())
+    };
+    written().map_err(|error| usage(format!("{}: {error}", path.display())))
+}
