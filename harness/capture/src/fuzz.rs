@@ -9,15 +9,22 @@ const LARGEST: usize = 1 << 20;
 /// Bytes before the options of an interface's description, and of a packet's block, in each order.
 const INTERFACE: [u8; 8] = [1, 0, 0, 0, 0, 0, 4, 0];
 
-/// Takes the bytes as a capture file, whose packets are those that another reader finds, as far as both read.
+/// Takes the bytes as a capture file, whose packets are those that another reader finds if nothing
+/// is wrong with it, as far as both read.
 ///
 /// # Panics
 /// If they are not.
 pub fn differential(bytes: &[u8]) {
     let mut ours = Vec::new();
-    if let Ok(mut packets) = Packets::open(bytes) {
-        while let Ok(Some(packet)) = packets.next_packet() {
-            ours.push(packet.data.to_vec());
+    let Ok(mut packets) = Packets::open(bytes) else {
+        return;
+    };
+    loop {
+        match packets.next_packet() {
+            Ok(Some(packet)) => ours.push(packet.data.to_vec()),
+            Ok(None) => break,
+            // The other reader does not outlive every damaged file.
+            Err(_) => return,
         }
     }
     let theirs = theirs(bytes);

@@ -106,10 +106,11 @@ impl Envelope {
         Self::MediaAuthResult,
     ];
 
-    /// What the protobuf library makes of these bytes.
+    /// What the protobuf library makes of these bytes, written again by it alone.
     #[cfg(feature = "fuzz")]
-    pub(super) fn library(self, body: &[u8]) -> Option<DynamicMessage> {
-        self.inner(DynamicMessage::decode(self.descriptor(), body).ok()?)
+    pub(super) fn library(self, body: &[u8]) -> Option<Vec<u8>> {
+        let message = DynamicMessage::decode(self.descriptor(), body).ok()?;
+        Some(self.inner(message)?.encode_to_vec())
     }
 
     /// What is said in the envelope, or the message itself where there is none; `None` if the oneof is empty.
