@@ -4,6 +4,7 @@
 # Without names all targets run but judged_responder: what it finds of late are verdicts of the monitor on rare
 # conversations, and it has yet to run clean for a minute. Run it by name when working on the monitor.
 # JOBS targets run at the same time, 1 by default. Without a nightly toolchain it says so and ends well.
+# FUZZ_SEED, if it is set, makes a run draw the same each time.
 # Inputs that are found go to fuzz/corpus/TARGET (or FUZZ_CORPUS/TARGET, a folder that several machines may
 # share), those that break a target to fuzz/artifacts/TARGET; put the latter into fuzz/crashes/TARGET, and the
 # tests replay them for ever.
@@ -31,7 +32,7 @@ one='
 	dictionary=
 	[ ! -e "dictionaries/$target.dict" ] || dictionary="-dict=dictionaries/$target.dict"
 	"$directory/$target" -max_total_time="$seconds" -timeout=10 -rss_limit_mb=1024 -reload=1 \
-		-print_final_stats=1 -artifact_prefix="artifacts/$target/" $dictionary \
+		${FUZZ_SEED:+-seed=$FUZZ_SEED} -print_final_stats=1 -artifact_prefix="artifacts/$target/" $dictionary \
 		"$corpus/$target" "seeds/$target" 2>"artifacts/$target.log" || {
 		tail -n 60 "artifacts/$target.log"
 		echo "fuzz: $target FAILED; the input is in fuzz/artifacts/$target"
