@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::BufReader;
-use std::path::Path;
 
 use indexmap::IndexMap;
 use serde::Serialize;
@@ -12,7 +11,6 @@ use shakedown_engine::event::VerdictEvent;
 use shakedown_engine::verdict::Verdict;
 
 use crate::Record;
-use crate::run_page::comparison_page;
 use crate::text::{clean_line, count};
 
 /// A scenario takes notably longer or shorter if it is so many seconds and such a share of the time before.
@@ -206,12 +204,6 @@ impl Comparison {
         }
         text + &self.message() + "\n"
     }
-
-    /// A page of HTML with the changes, and both runs beside each other, for a file in `directory`.
-    #[must_use]
-    pub fn page(&self, old: &Record, new: &Record, directory: &Path) -> String {
-        comparison_page(self, [old, new], directory)
-    }
 }
 
 const fn fails(verdict: Verdict) -> bool {
@@ -255,6 +247,8 @@ fn packets(verdict: &VerdictEvent) -> Option<u64> {
 
 #[cfg(test)]
 mod tests {
+    use std::path::Path;
+
     use shakedown_engine::event::Event;
 
     use super::*;

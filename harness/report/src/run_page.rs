@@ -78,26 +78,25 @@ fn page(record: &Record, directory: &Path) -> Markup {
     whole(&title, &body)
 }
 
-/// The page of a run beside an earlier one.
-pub(crate) fn comparison_page(
-    comparison: &Comparison,
-    [old, new]: [&Record; 2],
-    directory: &Path,
-) -> String {
-    let columns = [("before".to_owned(), old), ("now".to_owned(), new)];
-    let body = html! {
-        p { strong { (comparison.message()) } }
-        @for (what, changes) in comparison.groups() {
-            section {
-                h2 { (what.name()) " (" (changes.len()) ")" }
-                ul { @for change in changes { li { code { (clean_line(&change.of)) } " " (clean_line(&change.how)) } } }
+impl Comparison {
+    /// A page of HTML with the changes, and both runs beside each other, for a file in `directory`.
+    #[must_use]
+    pub fn page(&self, old: &Record, new: &Record, directory: &Path) -> String {
+        let columns = [("before".to_owned(), old), ("now".to_owned(), new)];
+        let body = html! {
+            p { strong { (self.message()) } }
+            @for (what, changes) in self.groups() {
+                section {
+                    h2 { (what.name()) " (" (changes.len()) ")" }
+                    ul { @for change in changes { li { code { (clean_line(&change.of)) } " " (clean_line(&change.how)) } } }
+                }
             }
-        }
-        (Failures::new(new, directory).section(" now"))
-        (matrix::requirement_table(&columns))
-        (matrix::scenarios(&columns, directory))
-    };
-    whole("two runs compared", &body).into_string()
+            (Failures::new(new, directory).section(" now"))
+            (matrix::requirement_table(&columns))
+            (matrix::scenarios(&columns, directory))
+        };
+        whole("two runs compared", &body).into_string()
+    }
 }
 
 /// A page with its head, style and script.

@@ -18,10 +18,10 @@ use shakedown_protocol::Protocol;
 use tokio::runtime::Handle;
 use tokio::sync::watch;
 
-use super::question::Question;
+use super::question::{Question, open};
 use super::seen::Seen;
 use super::sign::Sign;
-use super::talk::{End, Pace, State, Talk, open};
+use super::talk::{End, Pace, State, Talk};
 use crate::clock::Clock;
 use crate::drive::Recorder;
 use crate::launch::{Instance, Launcher};

@@ -1,7 +1,7 @@
 //! A question that an implementation answers at once, to know that it has read what was sent before.
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::os::fd::{AsFd, BorrowedFd};
 use std::time::{Duration, Instant};
 
@@ -9,8 +9,9 @@ use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use shakedown_protocol::Protocol;
 use socket2::Socket;
 
-use super::talk::open;
+use crate::ports::bind_peer;
 use crate::probe::{fresh_id, local_address_for};
+use crate::socket;
 
 /// How often the question must be answered at once before it is relied upon.
 const TRIES: usize = 5;
@@ -18,6 +19,11 @@ const TRIES: usize = 5;
 const AT_ONCE: Duration = Duration::from_millis(200);
 /// How much quicker than media an answer must be, in the middle.
 const QUICK: Duration = Duration::from_millis(4);
+
+/// Opens a socket of the scripted peer.
+pub(super) fn open(ip: IpAddr) -> io::Result<Socket> {
+    bind_peer(|port| socket::bind(SocketAddr::new(ip, port)))
+}
 
 /// The frame by which an initiator begins, asked again and again from one socket.
 #[derive(Debug)]

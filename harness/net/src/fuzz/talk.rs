@@ -18,11 +18,10 @@ use shakedown_protocol::vocabulary::Vocabulary;
 use socket2::Socket;
 use tokio::sync::watch;
 
-use super::question::{Question, Reply};
+use super::question::{Question, Reply, open};
 use super::seen::Seen;
 use crate::clock::Clock;
 use crate::drive::{OTHER_LOOPBACK, Recorder};
-use crate::ports::bind_peer;
 use crate::process::Process;
 use crate::socket::{self, LARGEST};
 
@@ -119,11 +118,6 @@ impl State {
             ..Self::default()
         }
     }
-}
-
-/// Opens the socket of a conversation.
-pub(super) fn open(ip: std::net::IpAddr) -> io::Result<Socket> {
-    bind_peer(|port| socket::bind(SocketAddr::new(ip, port)))
 }
 
 impl Talk<'_> {
@@ -450,7 +444,7 @@ impl Talk<'_> {
             true => OTHER_LOOPBACK,
             false => ip,
         };
-        self.sockets.insert(id, self::open(ip)?);
+        self.sockets.insert(id, open(ip)?);
         Ok(())
     }
 

@@ -11,7 +11,7 @@ use metrics::{
 };
 use tracing::{Span, field, info_span};
 
-use super::settings::Service;
+use super::settings::{Place, Service};
 use crate::streams::{ConnectionNumber, Path};
 
 const ESTABLISHMENT: &str = "darktower_connection_establishment_seconds";
@@ -60,23 +60,6 @@ pub(in crate::darktower) fn describe() {
         Seconds,
         "From the Timestamp of a frame until it is forwarded"
     );
-}
-
-/// Where a server runs, and as what: stands in each record.
-#[derive(Debug, Clone)]
-pub struct Place {
-    pub region: String,
-    /// The id of the controller or handler.
-    pub id: String,
-}
-
-impl Default for Place {
-    fn default() -> Self {
-        Self {
-            region: "local".to_owned(),
-            id: "1".to_owned(),
-        }
-    }
 }
 
 /// What is measured of one session.

@@ -24,10 +24,9 @@ pub use controller::{Controller, ControllerCounters, ControllerSettings};
 pub use deviation::Deviations;
 pub use handler::{Handler, HandlerCounters, HandlerSettings};
 pub use information::{Answer, Information, InformationSettings, MEETINGS, Request};
-pub use measures::Place;
 pub use server::Server;
 pub use sessions::{Context, Departure, SessionKey, Sessions};
-pub use settings::{ClientSettings, MEETING, MediaKind, ServerSettings, Service};
+pub use settings::{ClientSettings, MEETING, MediaKind, Place, ServerSettings, Service};
 pub use store::{
     MOST_STREAMS, Meeting, Memory, NotDone, NotJoined, Participant, RESUMPTION, Store, Stream,
 };

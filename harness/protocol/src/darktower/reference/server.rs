@@ -53,9 +53,9 @@ struct Wires {
 impl Server {
     /// A server to which nobody has connected.
     #[must_use]
-    pub fn new(mut settings: ServerSettings) -> Self {
+    pub fn new(settings: ServerSettings) -> Self {
+        let settings = settings.of_twin();
         let without = settings.without;
-        without.told(&mut settings);
         let (lifetime, seed) = (settings.lifetime, settings.seed);
         let secret = |of| settings.secret.clone().with(without.lenience(of));
         Self {

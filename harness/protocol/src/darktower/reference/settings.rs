@@ -2,8 +2,7 @@ use std::time::Duration;
 
 use uuid::Uuid;
 
-use super::deviation::Deviations;
-use super::measures::Place;
+use super::deviation::{Deviation, Deviations};
 use super::store::Meeting;
 use super::token::{Secret, TOKEN_LIFETIME};
 use crate::setting::number;
@@ -41,6 +40,23 @@ impl Service {
             found.ok_or_else(|| format!("{name:?} is none of gc, mc and mh"))
         };
         mode.split(',').map(one).collect()
+    }
+}
+
+/// Where a server runs, and as what: stands in each record.
+#[derive(Debug, Clone)]
+pub struct Place {
+    pub region: String,
+    /// The id of the controller or handler.
+    pub id: String,
+}
+
+impl Default for Place {
+    fn default() -> Self {
+        Self {
+            region: "local".to_owned(),
+            id: "1".to_owned(),
+        }
     }
 }
 
@@ -103,6 +119,25 @@ impl Default for ServerSettings {
             epoch: Duration::ZERO,
             without: Deviations::default(),
         }
+    }
+}
+
+impl ServerSettings {
+    /// As its twin has them.
+    pub(super) fn of_twin(mut self) -> Self {
+        let without = self.without;
+        for meeting in &mut self.meetings {
+            if without.has(Deviation::OneMore) {
+                meeting.capacity += 1;
+            }
+            if without.has(Deviation::OneFewer) {
+                meeting.capacity = meeting.capacity.saturating_sub(1);
+            }
+            if without.has(Deviation::EndedGoesOn) && meeting.has_ended {
+                (meeting.has_ended, meeting.capacity) = (false, 2);
+            }
+        }
+        self
     }
 }
 

@@ -199,7 +199,7 @@ impl Store for Memory {
         fresh: Uuid,
         at: Duration,
     ) -> Result<Participant, NotJoined> {
-        let resumption = self.without.resumption();
+        let resumption = self.without.resumption(RESUMPTION);
         self.lost
             .retain(|_, (since, _)| at.saturating_sub(*since) < resumption);
         let found = self.meetings.get_mut(&meeting);

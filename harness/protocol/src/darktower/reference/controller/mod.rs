@@ -14,10 +14,10 @@ use uuid::Uuid;
 
 use super::super::{Envelope, MessageReader, StreamCode};
 use super::deviation::{Deviation, Deviations};
-use super::measures::{Ended, Measures, Place};
+use super::measures::{Ended, Measures};
 use super::random::Random;
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
-use super::settings::Service;
+use super::settings::{Place, Service};
 use super::store::{MOST_STREAMS, NotDone, Stream};
 use super::token::Secret;
 use super::words::{ErrorCode, LeaveReason, error, left, message, text};

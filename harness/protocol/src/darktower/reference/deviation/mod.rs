@@ -9,8 +9,6 @@ pub(super) use tokens::Lenience;
 
 use std::time::Duration;
 
-use super::settings::ServerSettings;
-use super::store::RESUMPTION;
 use crate::Transport;
 
 crate::twin::twins! {
@@ -250,28 +248,13 @@ impl Deviations {
     }
 
     /// Within which time of losing the connection a user gets the same id.
-    pub(super) fn resumption(self) -> Duration {
+    pub(super) fn resumption(self, usual: Duration) -> Duration {
         let others = [
             (Deviation::LostAtOnce, 0),
             (Deviation::LostBriefly, 10_000),
             (Deviation::LostSooner, 26_000),
             (Deviation::LostLonger, 40_000),
         ];
-        self.instead(RESUMPTION, others)
-    }
-
-    /// What a server of the twin is told.
-    pub(super) fn told(self, settings: &mut ServerSettings) {
-        for meeting in &mut settings.meetings {
-            if self.has(Deviation::OneMore) {
-                meeting.capacity += 1;
-            }
-            if self.has(Deviation::OneFewer) {
-                meeting.capacity = meeting.capacity.saturating_sub(1);
-            }
-            if self.has(Deviation::EndedGoesOn) && meeting.has_ended {
-                (meeting.has_ended, meeting.capacity) = (false, 2);
-            }
-        }
+        self.instead(usual, others)
     }
 }

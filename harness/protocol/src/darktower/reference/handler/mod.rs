@@ -18,9 +18,9 @@ use shakedown_wire::Reader;
 use uuid::Uuid;
 
 use super::deviation::{Deviation, Deviations};
-use super::measures::{Ended, Measures, Place};
+use super::measures::{Ended, Measures};
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
-use super::settings::Service;
+use super::settings::{Place, Service};
 use super::token::{Secret, Usage};
 use super::words::{ErrorCode, LENGTH, error_fields, message, text};
 use crate::darktower::frame::FRAME;
