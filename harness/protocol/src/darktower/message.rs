@@ -106,11 +106,16 @@ impl Envelope {
         Self::MediaAuthResult,
     ];
 
-    /// What the protobuf library makes of these bytes, written again by it alone.
+    /// What the protobuf library makes of these bytes, written again by it alone. Unknown fields of messages within
+    /// the message are left out, as nothing tells them.
     #[cfg(feature = "fuzz")]
     pub(super) fn library(self, body: &[u8]) -> Option<Vec<u8>> {
         let message = DynamicMessage::decode(self.descriptor(), body).ok()?;
-        Some(self.inner(message)?.encode_to_vec())
+        let mut message = self.inner(message)?;
+        for (_, value) in message.fields_mut() {
+            forget_unknown(value);
+        }
+        Some(message.encode_to_vec())
     }
 
     /// What is said in the envelope, or the message itself where there is none; `None` if the oneof is empty.
@@ -162,6 +167,19 @@ fn describe(message: &DynamicMessage) -> Described {
     Described {
         frame: named.map_or("message", |named| named.name),
         fields,
+    }
+}
+
+#[cfg(feature = "fuzz")]
+fn forget_unknown(value: &mut prost_reflect::Value) {
+    for item in value.as_list_mut().into_iter().flatten() {
+        forget_unknown(item);
+    }
+    if let Some(message) = value.as_message_mut() {
+        message.take_unknown_fields().for_each(drop);
+        for (_, inner) in message.fields_mut() {
+            forget_unknown(inner);
+        }
     }
 }
 
