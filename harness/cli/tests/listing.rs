@@ -119,7 +119,10 @@ fn a_requirement_of_a_protocol_on_streams_is_explained() {
         "PR-E-02 (MUST)",
         "closes with code 5",
         "binds    server\n",
-        "proton 3",
+        "section  3 of docs/spec/proton.md\n",
+        "\n  ## 3. Requirements\n",
+        "\n  | PR-E-02 | MUST | server | An id not above",
+        "\n  one that does not may refuse it in the QUIC handshake.\n",
         "seed 004",
     ] {
         assert!(text.contains(part), "{part:?} is missing in:\n{text}");

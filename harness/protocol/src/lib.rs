@@ -30,6 +30,7 @@ mod protocol;
 mod sealed;
 mod sending;
 mod setting;
+mod specification;
 mod tolerance;
 mod twin;
 
@@ -39,6 +40,7 @@ pub use protocol::{
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;
+pub use specification::Specification;
 pub use tolerance::Tolerance;
 pub use twin::Twin;
 

@@ -12,6 +12,7 @@ use crate::pair::Pairs;
 use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
 use crate::setting::ProtocolOption;
+use crate::specification::Specification;
 use crate::stream_words::StreamWords;
 use crate::streams::StreamMachine;
 use crate::tolerance::Tolerance;
@@ -52,6 +53,8 @@ pub struct Protocol {
     pub wireshark: Wireshark,
     /// Its requirements, in the specification's order.
     pub requirements: fn() -> &'static [Requirement],
+    /// The page on which they stand, if it is built in.
+    pub specification: Option<Specification>,
     /// Id of the requirement that an endpoint outlives whatever it is sent.
     pub survival: &'static str,
     /// Ids of the requirements by which a capture shows that something left too early or too late:

@@ -129,11 +129,19 @@ fn requirement(protocol: &Protocol, one: &Requirement, why: &str, proof: &Proof<
         };
         let _ = writeln!(text, "  {label:8} {how}");
     }
-    let _ = writeln!(text, "  section  {} {}", protocol.id, one.section);
+    let file = protocol.specification.map_or(protocol.id, |page| page.file);
+    let _ = writeln!(text, "  section  {} of {file}", one.section);
     let _ = writeln!(text, "  source   {}", source(&one.source));
     for (index, place) in proof.checks.iter().enumerate() {
         let label = if index == 0 { "checked" } else { "" };
         let _ = writeln!(text, "  {label:8} {place}");
+    }
+    let section = protocol.specification.map(|page| page.around(one));
+    if let Some(section) = section.filter(|section| !section.is_empty()) {
+        text.push_str("\nThe section of the specification, without its other requirements:\n");
+        for line in section.lines() {
+            let _ = writeln!(text, "{}", format!("  {line}").trim_end());
+        }
     }
     if !proof.twins.is_empty() {
         text.push_str("\nWhat breaks it, and the twin that does:\n");

@@ -24,7 +24,7 @@ use std::sync::LazyLock;
 
 use crate::requirement::Requirement;
 use crate::wireshark::Wireshark;
-use crate::{Protocol, Reference, Watcher};
+use crate::{Protocol, Reference, Specification, Watcher};
 
 pub use code::StreamCode;
 pub use frame::{FrameHeader, MAX_PAYLOAD, StreamHeader};
@@ -55,6 +55,10 @@ pub static PROTOCOL: Protocol = Protocol {
         script: include_str!("wireshark.lua"),
     },
     requirements,
+    specification: Some(Specification {
+        file: "docs/spec/darktower.md",
+        text: include_str!("../../../../docs/spec/darktower.md"),
+    }),
     survival: "DT-S-11",
     timed: &["DT-S-13"],
     proven_by_what_is_there: &["DT-M-04", "DT-M-07", "DT-M-08", "DT-M-10", "DT-M-14"],

@@ -25,7 +25,7 @@ pub use reference::{forked as forked_reference, new as new_reference};
 
 use crate::machine::Failure;
 use crate::requirement::Requirement;
-use crate::{Hello, Protocol, Reference, ReferenceSettings, Watcher};
+use crate::{Hello, Protocol, Reference, ReferenceSettings, Specification, Watcher};
 
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
@@ -63,6 +63,10 @@ pub static PROTOCOL: Protocol = Protocol {
     vocabulary: &frame::VOCABULARY,
     wireshark: Wireshark::of(frame::FORMS),
     requirements,
+    specification: Some(Specification {
+        file: "docs/spec/mediastream.md",
+        text: include_str!("../../../../docs/spec/mediastream.md"),
+    }),
     survival: "MS-W-17",
     timed: &[
         "MS-L-02", "MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13", "MS-D-05", "MS-D-06", "MS-D-12",

@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::requirement::Requirement;
 use crate::wireshark::Wireshark;
-use crate::{Protocol, Reference, Transport, Watcher};
+use crate::{Protocol, Reference, Specification, Transport, Watcher};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
@@ -96,6 +96,10 @@ pub static PROTOCOL: Protocol = Protocol {
         script: include_str!("wireshark.lua"),
     },
     requirements,
+    specification: Some(Specification {
+        file: "docs/spec/proton.md",
+        text: include_str!("../../../../docs/spec/proton.md"),
+    }),
     survival: "PR-K-01",
     timed: &[
         "PR-C-03", "PR-C-06", "PR-S-05", "PR-S-06", "PR-T-01", "PR-T-04", "PR-T-05", "PR-R-02",

@@ -1,0 +1,113 @@
+//! A protocol's specification: the page in `docs/spec/`, and the sections of its requirements.
+
+use crate::requirement::Requirement;
+
+/// A page of Markdown with numbered headings: `## 3. Handshakes`, `### 3.1 legacy`.
+#[derive(Debug, Clone, Copy)]
+pub struct Specification {
+    /// Where the page is, from the root of the repository.
+    pub file: &'static str,
+    /// What stands on it.
+    pub text: &'static str,
+}
+
+impl Specification {
+    /// The section in which a requirement stands: its heading, its prose, and of its tables the row of the
+    /// requirement alone. Empty if the page has no such section.
+    #[must_use]
+    pub fn around(&self, requirement: &Requirement) -> String {
+        let row = format!("| {} |", requirement.id);
+        let mut text = String::new();
+        for line in self.section(&requirement.section) {
+            let is_wanted = !line.starts_with('|') || line.starts_with(&row);
+            // What is left out leaves no gap.
+            let is_gap = line.is_empty() && (text.is_empty() || text.ends_with("\n\n"));
+            if is_wanted && !is_gap {
+                text.push_str(line);
+                text.push('\n');
+            }
+        }
+        text.truncate(text.trim_end().len());
+        text
+    }
+
+    /// The lines of a section, from its heading to the next one.
+    fn section(&self, number: &str) -> impl Iterator<Item = &'static str> {
+        let begins = move |line: &&str| heading(line) == Some(number);
+        let mut lines = self.text.lines().skip_while(move |line| !begins(line));
+        let first = lines.next();
+        let rest = lines.take_while(|line| heading(line).is_none());
+        first.into_iter().chain(rest)
+    }
+}
+
+/// The number of a heading.
+fn heading(line: &str) -> Option<&str> {
+    let title = line.strip_prefix("##")?.trim_start_matches('#');
+    Some(title.split_whitespace().next()?.trim_end_matches('.'))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::PROTOCOLS;
+
+    /// The rows of requirements on a page, each with the number of its section.
+    fn rows(page: &str) -> Vec<(&str, String)> {
+        let mut section = "";
+        let mut rows = Vec::new();
+        for line in page.lines() {
+            section = heading(line).unwrap_or(section);
+            let id = line.split(' ').nth(1).unwrap_or_default();
+            if line.starts_with('|') && id.split('-').count() == 3 && id.is_ascii() {
+                rows.push((section, line.to_owned()));
+            }
+        }
+        rows
+    }
+
+    #[test]
+    fn the_rows_of_each_page_are_the_requirements_that_are_built_in() {
+        for protocol in PROTOCOLS {
+            let page = protocol.specification.unwrap();
+            let built_in = (protocol.requirements)().iter().map(|one| {
+                let level = one.level.name();
+                let seen: Vec<_> = one.seen.iter().map(|seen| seen.name()).collect();
+                let Requirement {
+                    id,
+                    binds,
+                    text,
+                    source,
+                    ..
+                } = one;
+                let seen = seen.join(", ");
+                let row = format!("| {id} | {level} | {binds} | {text} | {seen} | {source} |");
+                (one.section.as_str(), row)
+            });
+            assert_eq!(
+                rows(page.text),
+                built_in.collect::<Vec<_>>(),
+                "{}",
+                page.file
+            );
+        }
+    }
+
+    #[test]
+    fn a_section_is_its_heading_its_prose_and_one_row() {
+        let page = Specification {
+            file: "docs/spec/a.md",
+            text: "# a\n\n## 1. One\n\nFirst.\n\n| id | level |\n|---|---|\n| A-B-01 | MUST |\n\
+                   | A-B-02 | MUST |\n\nSecond,\nlonger.\n\n### 1.1 inner\n\n| A-B-03 | MAY |\n\nThird.\n",
+        };
+        let mut one = (PROTOCOLS[0].requirements)()[0].clone();
+        one.id = "A-B-02".into();
+        one.section = "1".into();
+        let shown = "## 1. One\n\nFirst.\n\n| A-B-02 | MUST |\n\nSecond,\nlonger.";
+        assert_eq!(page.around(&one), shown);
+        one.section = "1.1".into();
+        assert_eq!(page.around(&one), "### 1.1 inner\n\nThird.");
+        one.section = "2".into();
+        assert_eq!(page.around(&one), "");
+    }
+}
