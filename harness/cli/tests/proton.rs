@@ -5,19 +5,20 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
+    clippy::print_stderr,
     reason = "the program is tested as a process over sockets, and helpers of tests may panic"
 )]
 
 mod support;
 
 use std::io::{BufReader, Read, Write};
-use std::process::{Child, ChildStdout, Output, Stdio};
+use std::process::{Child, ChildStdout, Command, Output, Stdio};
 use std::thread;
 
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use serde_json::Value;
-use support::{send, serve, shakedown};
+use support::{finish, send, serve, shakedown};
 
 /// A running `shakedown serve proton`.
 struct Server {
@@ -48,9 +49,17 @@ impl Server {
 
     /// What a REPL prints for these lines, and its exit code.
     fn repl(&self, lines: &str) -> (String, Option<i32>) {
-        let mut child = shakedown(&["repl", "proton", &self.address])
+        let output = self.repl_with(&[], lines);
+        let text = String::from_utf8(output.stdout).unwrap();
+        (text, output.status.code())
+    }
+
+    fn repl_with(&self, flags: &[&str], lines: &str) -> Output {
+        let mut child = shakedown(&["repl", "proton", &self.address, "--startup-delay", "0"])
+            .args(flags)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
+            .stderr(Stdio::piped())
             .spawn()
             .unwrap();
         let mut input = child.stdin.take().unwrap();
@@ -58,8 +67,7 @@ impl Server {
         let writer = thread::spawn(move || input.write_all(lines.as_bytes()));
         let output = child.wait_with_output().unwrap();
         writer.join().unwrap().unwrap();
-        let text = String::from_utf8(output.stdout).unwrap();
-        (text, output.status.code())
+        output
     }
 
     fn connect(&self, flags: &[&str]) -> Output {
@@ -155,6 +163,105 @@ fn a_command_that_is_not_understood_fails_and_the_next_one_is_done() {
     let expected = "Unknown command: fly. Type 'help' for the commands\nConnected successfully!\n";
     assert_eq!((text.as_str(), exit), (expected, Some(1)));
     // At its end it closed what was open.
+    assert_eq!(server.stop()["ended"]["normal"], 1);
+}
+
+#[test]
+fn a_chain_ends_with_the_first_error_unless_it_is_to_go_on() {
+    let server = Server::start(&[]);
+    let line = "connect; comit 1; send_event; close\n";
+    let said = "Connected successfully!\n\
+                Unknown command: comit. Did you mean 'commit'? Type 'help' for the commands\n";
+    let output = server.repl_with(&[], line);
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), said);
+    let note = "note: the other 2 of this line are left out; with --keep-going they are not\n";
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), note);
+    assert_eq!(output.status.code(), Some(1));
+    let output = server.repl_with(&["--keep-going"], line);
+    let all = format!("{said}Event acknowledged with ID: 1\nConnection closed.\n");
+    assert_eq!(String::from_utf8(output.stdout).unwrap(), all);
+    assert_eq!(output.status.code(), Some(1));
+}
+
+#[test]
+fn an_error_of_the_repl_says_whose_it_is() {
+    let server = Server::start(&[]);
+    let output = server.repl_with(&[], "send_event\nconnect\nconnect\n");
+    let address = &server.address;
+    let notes = format!(
+        "note: `connect` opens a connection to {address}\n\
+         note: {address} has a connection already, or takes none yet\n"
+    );
+    assert_eq!(String::from_utf8(output.stderr).unwrap(), notes);
+}
+
+/// What stands in the way of a test at a terminal, if anything does.
+fn lacks_a_terminal() -> bool {
+    let tool = Command::new("script").arg("--version").output();
+    let lacks = !tool.is_ok_and(|output| output.status.success());
+    if lacks {
+        eprintln!("there is no `script` of util-linux; Ctrl-C was NOT tested");
+    }
+    lacks
+}
+
+#[test]
+fn ctrl_c_ends_the_command_and_neither_the_program_nor_the_connection() {
+    if lacks_a_terminal() {
+        return;
+    }
+    let server = Server::start(&["--commit-delay", "5m"]);
+    let home = tempfile::tempdir().unwrap();
+    let program = env!("CARGO_BIN_EXE_shakedown");
+    let call = format!("{program} repl proton {} --startup-delay 0", server.address);
+    let mut child = Command::new("script")
+        .args([
+            "--quiet",
+            "--flush",
+            "--return",
+            "--command",
+            &call,
+            "/dev/null",
+        ])
+        .envs([
+            ("HOME", home.path().as_os_str()),
+            ("TERM", "xterm".as_ref()),
+        ])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut input = child.stdin.take().unwrap();
+    let mut output = child.stdout.take().unwrap();
+    let mut said = String::new();
+    let mut until = |part: &str| {
+        let mut byte = [0];
+        while !said.contains(part) {
+            assert_eq!(output.read(&mut byte).unwrap(), 1, "no {part:?} in {said}");
+            said.push(byte[0].into());
+        }
+        said.clear();
+    };
+    let mut enter = |text: &str| input.write_all(text.as_bytes()).unwrap();
+    until("> ");
+    enter("connect; sleep 86400; close\r");
+    until("Sleeping for");
+    enter("\x03");
+    until("Interrupted");
+    until("> ");
+    enter("2 commit 1; close\r");
+    until("Execution 1 of 2:");
+    enter("\x03");
+    until("Interrupted");
+    until("> ");
+    enter("send_event\r");
+    until("Event acknowledged with ID: 1");
+    until("> ");
+    enter("\x03");
+    until("`exit` or Ctrl-D ends the program");
+    enter("exit\r");
+    let (code, _) = finish(child);
+    assert_eq!(code, Some(0));
     assert_eq!(server.stop()["ended"]["normal"], 1);
 }
 

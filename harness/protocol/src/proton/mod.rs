@@ -30,8 +30,8 @@ pub use pairs::PAIRS;
 pub use reader::StreamReader;
 pub use reference::new as new_reference;
 pub use reference::{
-    Client, ClientEvent, ClientSettings, Deviations, NotReady, Profile, Server, ServerSettings,
-    Workload, WorkloadClient,
+    Client, ClientEvent, ClientSettings, Deviations, NotReady, Profile, REFUSED, Server,
+    ServerSettings, TIMED_OUT, Workload, WorkloadClient,
 };
 pub use words::Words;
 

@@ -10,7 +10,7 @@ use shakedown_net::probe::any_address_for;
 use shakedown_protocol::proton::{Client, ClientEvent, ClientSettings, TRANSPORT};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// A connection in a task of its own.
+/// A connection in a task of its own. It is closed when it is dropped.
 pub(super) struct Connection {
     asks: mpsc::UnboundedSender<Ask<Client>>,
     news: mpsc::UnboundedReceiver<ClientEvent>,
@@ -70,6 +70,18 @@ impl Connection {
         }
     }
 
+    /// Waits for the news that is wanted. Answers to what was interrupted may come before it.
+    pub(super) async fn answer<T>(
+        &mut self,
+        wanted: impl Fn(&ClientEvent) -> Option<T>,
+    ) -> Result<T, String> {
+        loop {
+            if let Some(answer) = wanted(&self.news().await?) {
+                return Ok(answer);
+            }
+        }
+    }
+
     /// Why the connection has ended, if it has and nobody heard of it so far.
     pub(super) fn ended(&mut self) -> Option<String> {
         while let Ok(news) = self.news.try_recv() {
@@ -104,9 +116,13 @@ impl Owner<Carrier<Client>> for ReplOwner {
         let ask = self.asked.recv().await;
         self.has_left = ask.is_none();
         OwnerRequest::Ask(Box::new(|carrier, now| {
-            if let Some(ask) = ask {
-                carrier.ask(now, |client| ask(client, now));
-            }
+            carrier.ask(now, |client| match ask {
+                Some(ask) => ask(client, now),
+                None => {
+                    // One that is over already needs no end.
+                    let _ = client.close(now);
+                }
+            });
         }))
     }
 

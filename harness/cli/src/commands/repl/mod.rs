@@ -5,8 +5,10 @@ mod connection;
 mod editor;
 mod session;
 
+use std::future::pending;
 use std::io::{BufRead, IsTerminal};
 use std::path::PathBuf;
+use std::time::Duration;
 
 use shakedown_protocol::proton::{PROTOCOL, Profile};
 
@@ -16,7 +18,7 @@ use crate::reference::{check_key_log, key_log, print_line, resolve};
 
 use command::HELP;
 use editor::{Input, LineEditor};
-use session::{Done, Session};
+use session::{Done, Session, Settings};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -26,11 +28,13 @@ Talk to a server by hand: connect, send events, commit, read, sleep, close.
 
 At a terminal there are history (~/.proton_history), completion by Tab, and hints. Piped input is \
 taken a line at a time; nothing is printed then but what the commands print, and the exit code is 1 \
-if one of them failed.",
+if one of them failed. A line ends with the first command that fails. Ctrl-C ends what is being done, not \
+the program: that `exit` does, or Ctrl-D.",
     after_help = "\
 Examples:
   shakedown repl proton
-  echo 'connect; send_event; commit 42; read_action; close' | shakedown repl proton 127.0.0.1:4433"
+  echo 'connect 0; send_event; commit 42; read_action; close' | shakedown repl proton 127.0.0.1:4433
+  shakedown repl proton --startup-delay 0 --keep-going < lines"
 )]
 pub(crate) struct Args {
     /// The protocol
@@ -44,6 +48,14 @@ pub(crate) struct Args {
     /// asked for (pull)
     #[arg(long, value_name = "PROFILE", default_value = "push")]
     profile: Profile,
+
+    /// How long `connect` waits where it is told no time
+    #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
+    startup_delay: Duration,
+
+    /// Go on behind a command that failed, to the end of its line
+    #[arg(long)]
+    keep_going: bool,
 
     /// Append the TLS secrets to this file as they come, for programs that read captures
     #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE")]
@@ -70,11 +82,16 @@ impl Args {
             runtime.map_err(|error| harness(format!("cannot start the runtime: {error}")))?;
         let server = runtime.block_on(resolve(&self.server, PROTOCOL.port))?;
         let key_log = key_log(self.keylog.as_deref())?;
-        let mut session = Session::new(server, self.profile, key_log.clone());
-        let mut follow = |line: &str| runtime.block_on(follow(&mut session, line));
+        let mut session = Session::new(Settings {
+            server,
+            profile: self.profile,
+            startup_delay: self.startup_delay,
+            keep_going: self.keep_going,
+            key_log: key_log.clone(),
+        });
         let done = match std::io::stdin().is_terminal() {
-            true => typed(&mut follow),
-            false => piped(&mut follow),
+            true => typed(|line| runtime.block_on(session.follow(line, interrupted()))),
+            false => piped(|line| runtime.block_on(session.follow(line, pending()))),
         };
         runtime.block_on(session.end());
         check_key_log(self.keylog.as_deref(), key_log.as_ref())?;
@@ -82,30 +99,20 @@ impl Args {
     }
 }
 
-/// Does what a line orders, one order after the other.
-async fn follow(session: &mut Session, line: &str) -> Result<Done, Failure> {
-    let mut all = Done::Well;
-    for order in command::orders(line) {
-        let done = match order {
-            Ok(order) => session.follow(order).await?,
-            Err(why) => {
-                print_line(&why)?;
-                Done::Failed
-            }
-        };
-        match done {
-            Done::Well => {}
-            Done::Failed => all = Done::Failed,
-            Done::Exit => return Ok(Done::Exit),
-        }
+/// Waits for Ctrl-C.
+async fn interrupted() {
+    if tokio::signal::ctrl_c().await.is_err() {
+        pending().await
     }
-    Ok(all)
 }
 
-type Follow<'a> = dyn FnMut(&str) -> Result<Done, Failure> + 'a;
+/// Tells people something that is no answer of a command.
+fn note(text: &str) {
+    anstream::eprintln!("note: {text}");
+}
 
 /// A session at a terminal. Who sits there has seen what failed.
-fn typed(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
+fn typed(mut follow: impl FnMut(&str) -> Result<Done, Failure>) -> Result<Exit, Failure> {
     let mut lines = LineEditor::new().map_err(usage)?;
     print_line("Starting REPL client mode...")?;
     print_line(HELP)?;
@@ -116,14 +123,14 @@ fn typed(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
                     return Ok(Exit::Success);
                 }
             }
-            Input::Nothing => {}
+            Input::Nothing => note("`exit` or Ctrl-D ends the program"),
             Input::End => return Ok(Exit::Success),
         }
     }
 }
 
 /// Lines from a pipe or a file.
-fn piped(follow: &mut Follow<'_>) -> Result<Exit, Failure> {
+fn piped(mut follow: impl FnMut(&str) -> Result<Done, Failure>) -> Result<Exit, Failure> {
     let mut exit = Exit::Success;
     for line in std::io::stdin().lock().lines() {
         let line = line.map_err(|error| usage(format!("cannot read the commands: {error}")))?;

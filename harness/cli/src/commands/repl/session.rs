@@ -4,30 +4,40 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_net::KeyLog;
-use shakedown_protocol::proton::{ClientEvent, ClientSettings, Profile, STARTUP_DELAY};
+use shakedown_protocol::proton::{
+    ClientEvent, ClientSettings, IDLE_TIMEOUT, NotReady, Profile, REFUSED, STARTUP_DELAY, TIMED_OUT,
+};
 use tokio::sync::watch;
-use tokio::time::{Instant, sleep, sleep_until, timeout_at};
+use tokio::time::{Instant, sleep, timeout_at};
 
-use super::command::{Command, HELP, RepeatedCommand};
+use super::command::{self, Command, HELP, RepeatedCommand};
 use super::connection::Connection;
+use super::note;
 use crate::exit::Failure;
 use crate::reference::print_line;
 
 /// How long a new connection is watched: a server that has one already lets it in only to close it.
 const SETTLING: Duration = Duration::from_millis(150);
 
+/// What a session is told at its beginning.
+pub(super) struct Settings {
+    pub(super) server: SocketAddr,
+    pub(super) profile: Profile,
+    /// How long `connect` waits where it is told no time (PR-C-06).
+    pub(super) startup_delay: Duration,
+    /// Whether a line goes on behind a command that failed.
+    pub(super) keep_going: bool,
+    pub(super) key_log: Option<KeyLog>,
+}
+
 /// A session: the connections of one client process, the newest last.
 pub(super) struct Session {
-    server: SocketAddr,
-    profile: Profile,
-    key_log: Option<KeyLog>,
+    settings: Settings,
     /// Whether the process stands still.
     frozen: watch::Sender<bool>,
     connections: Vec<Connection>,
     /// The id of the next event; `None` after the last one (PR-E-05).
     next_event: Option<u32>,
-    /// When a connection was lost last (PR-C-06).
-    lost: Option<Instant>,
 }
 
 /// How a command went.
@@ -40,20 +50,64 @@ pub(super) enum Done {
 }
 
 impl Session {
-    pub(super) fn new(server: SocketAddr, profile: Profile, key_log: Option<KeyLog>) -> Self {
+    pub(super) fn new(settings: Settings) -> Self {
         Self {
-            server,
-            profile,
-            key_log,
+            settings,
             frozen: watch::Sender::new(false),
             connections: Vec::new(),
             next_event: Some(1),
-            lost: None,
         }
     }
 
+    /// Does what a line orders, unless it is interrupted. The connections stay.
+    pub(super) async fn follow(
+        &mut self,
+        line: &str,
+        interrupted: impl Future<Output = ()>,
+    ) -> Result<Done, Failure> {
+        tokio::select! {
+            biased;
+            () = interrupted => {
+                self.frozen.send_replace(false);
+                print_line("\nInterrupted")?;
+                Ok(Done::Failed)
+            }
+            done = self.chain(line) => done,
+        }
+    }
+
+    /// Does one order after the other, until one fails.
+    async fn chain(&mut self, line: &str) -> Result<Done, Failure> {
+        let mut all = Done::Well;
+        let mut orders = command::orders(line);
+        while let Some(order) = orders.next() {
+            let done = match order {
+                Ok(order) => self.repeat(order).await?,
+                Err(why) => {
+                    print_line(&why)?;
+                    Done::Failed
+                }
+            };
+            match done {
+                Done::Well => {}
+                Done::Failed => all = Done::Failed,
+                Done::Exit => return Ok(Done::Exit),
+            }
+            if all == Done::Failed && !self.settings.keep_going {
+                match orders.count() {
+                    0 => {}
+                    rest => note(&format!(
+                        "the other {rest} of this line are left out; with --keep-going they are not"
+                    )),
+                }
+                break;
+            }
+        }
+        Ok(all)
+    }
+
     /// Does what was ordered, as often as it was.
-    pub(super) async fn follow(&mut self, order: RepeatedCommand) -> Result<Done, Failure> {
+    async fn repeat(&mut self, order: RepeatedCommand) -> Result<Done, Failure> {
         let Some(times) = order.times else {
             return self.perform(order.command).await;
         };
@@ -70,16 +124,16 @@ impl Session {
     }
 
     async fn perform(&mut self, command: Command) -> Result<Done, Failure> {
-        let done = match command {
-            Command::Connect(delay) => self.connect(delay).await,
-            Command::SendEvent => self.send_event().await,
-            Command::Commit(id) => self.commit(id).await,
-            Command::ReadAction => self.read_action().await,
-            Command::Close => self.close().await,
+        let (what, done) = match command {
+            Command::Connect(delay) => ("connect", self.connect(delay).await),
+            Command::SendEvent => ("send event", self.send_event().await),
+            Command::Commit(id) => ("commit state", self.commit(id).await),
+            Command::ReadAction => ("read action", self.read_action().await),
+            Command::Close => ("close", self.close().await),
             Command::Sleep(span) => {
                 print_line(&format!("Sleeping for {span} seconds..."))?;
                 self.stand_still(span.0).await;
-                Ok("Awake!".to_owned())
+                ("sleep", Ok("Awake!".to_owned()))
             }
             Command::Reset => {
                 let seconds = STARTUP_DELAY.as_secs();
@@ -88,10 +142,10 @@ impl Session {
                 ))?;
                 self.stand_still(STARTUP_DELAY).await;
                 self.connections.clear();
-                self.lost = None;
-                Ok("Reset complete. Client state cleared.".to_owned())
+                let cleared = "Reset complete. Client state cleared.";
+                ("reset", Ok(cleared.to_owned()))
             }
-            Command::Help => Ok(HELP.to_owned()),
+            Command::Help => ("help", Ok(HELP.to_owned())),
             Command::Exit => return Ok(Done::Exit),
         };
         match done {
@@ -99,110 +153,117 @@ impl Session {
                 print_line(&line)?;
                 Ok(Done::Well)
             }
-            Err(line) => {
-                print_line(&line)?;
+            Err(why) => {
+                print_line(&format!("Failed to {what}: {why}"))?;
+                note(&self.about(&why, matches!(command, Command::Connect(_))));
                 Ok(Done::Failed)
             }
         }
     }
 
-    async fn connect(&mut self, delay: Option<Duration>) -> Result<String, String> {
-        match (delay, self.lost) {
-            (Some(delay), _) => sleep(delay).await,
-            (None, Some(lost)) => sleep_until(lost + STARTUP_DELAY).await, // PR-C-06
-            (None, None) => {}
+    /// Who it was, and what that may mean.
+    fn about(&self, why: &str, is_connecting: bool) -> String {
+        let server = self.settings.server;
+        match why {
+            REFUSED => format!("{server} has a connection already, or takes none yet"),
+            TIMED_OUT if is_connecting => format!(
+                "nothing answers at {server}: start a server there, or name another address"
+            ),
+            TIMED_OUT => {
+                let seconds = IDLE_TIMEOUT.as_secs();
+                format!("{server} was not heard for {seconds} s, the idle timeout")
+            }
+            why if why == not_connected() => format!("`connect` opens a connection to {server}"),
+            _ => format!("the server is {server}"),
         }
-        let failed = |why: String| format!("Failed to connect: {why}");
-        let mut connection = self.open().map_err(failed)?;
-        let asked = connection.ask(|client, _| client.connect(false)).await;
-        asked
-            .map_err(failed)?
-            .map_err(|error| failed(error.to_string()))?;
-        settle(&mut connection).await.map_err(failed)?;
-        self.lost = None;
+    }
+
+    async fn connect(&mut self, delay: Option<Duration>) -> Result<String, String> {
+        let delay = delay.unwrap_or(self.settings.startup_delay);
+        if !delay.is_zero() {
+            let seconds = delay.as_secs_f64();
+            note(&format!(
+                "connects in {seconds} s; `connect 0` does not wait"
+            ));
+        }
+        sleep(delay).await;
+        let mut connection = self.open()?;
+        let asked = connection.ask(|client, _| client.connect(false)).await?;
+        asked.map_err(|error| error.to_string())?;
+        settle(&mut connection).await?;
         self.connections.push(connection);
         Ok("Connected successfully!".to_owned())
     }
 
     fn open(&self) -> Result<Connection, String> {
         let settings = ClientSettings {
-            profile: self.profile,
+            profile: self.settings.profile,
             first_event: self.next_event.unwrap_or(u32::MAX),
         };
         Connection::open(
-            self.server,
+            self.settings.server,
             settings,
             self.frozen.subscribe(),
-            self.key_log.clone(),
+            self.settings.key_log.clone(),
         )
     }
 
     async fn send_event(&mut self) -> Result<String, String> {
-        let failed = |why: String| format!("Failed to send event: {why}");
         if self.next_event.is_none() {
-            let why = "no event id is left, the last one was 4294967295";
-            return Err(failed(why.to_owned()));
+            return Err(NotReady::NoIdLeft.to_string());
         }
-        let next_event = self.next_event;
-        let connection = self.current().map_err(failed)?;
-        let sent = connection.ask(|client, now| client.send_event(now)).await;
-        let news = match sent.map_err(failed)? {
+        let sent = self.current()?.ask(|client, now| client.send_event(now));
+        let acked = match sent.await? {
             Ok(id) => {
-                let news = connection.news().await;
+                // An ack that is not waited for uses the id up, too.
                 self.next_event = id.checked_add(1); // PR-E-04, PR-E-05
-                news
+                let is_ack = |news: &ClientEvent| (*news == ClientEvent::Acked(id)).then_some(id);
+                self.current()?.answer(is_ack).await
             }
-            Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
+            Err(error) => Err(self.ended(error)),
         };
-        match self.noted(news) {
-            Ok(ClientEvent::Acked(id)) => Ok(format!("Event acknowledged with ID: {id}")),
-            Ok(other) => Err(failed(format!("event {next_event:?} got {other:?}"))),
-            Err(why) => Err(failed(why)),
-        }
+        let id = self.noted(acked)?;
+        Ok(format!("Event acknowledged with ID: {id}"))
     }
 
     async fn commit(&mut self, id: u32) -> Result<String, String> {
-        let failed = |why: String| format!("Failed to commit state: {why}");
-        let connection = self.current().map_err(failed)?;
-        let sent = connection
-            .ask(move |client, now| client.commit(now, id))
-            .await;
-        let news = match sent.map_err(failed)? {
-            Ok(()) => connection.news().await,
-            Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
-        };
-        match self.noted(news) {
-            Ok(ClientEvent::Committed { answer, .. }) => {
-                Ok(format!("State commit response: {answer}"))
+        let sent = self
+            .current()?
+            .ask(move |client, now| client.commit(now, id));
+        let answer = match sent.await? {
+            Ok(()) => {
+                let answer = |news: &ClientEvent| match news {
+                    ClientEvent::Committed { request, answer } if *request == id => Some(*answer),
+                    _ => None,
+                };
+                self.current()?.answer(answer).await
             }
-            Ok(other) => Err(failed(format!("the commit got {other:?}"))),
-            Err(why) => Err(failed(why)),
-        }
+            Err(error) => Err(self.ended(error)),
+        };
+        let answer = self.noted(answer)?;
+        Ok(format!("State commit response: {answer}"))
     }
 
     async fn read_action(&mut self) -> Result<String, String> {
-        let failed = |why: String| format!("Failed to read action: {why}");
-        let connection = self.current().map_err(failed)?;
-        let asked = connection.ask(|client, now| client.read_action(now)).await;
-        let news = match asked.map_err(failed)? {
-            Ok(()) => connection.news().await,
-            Err(error) => Err(connection.ended().unwrap_or_else(|| error.to_string())),
+        let asked = self.current()?.ask(|client, now| client.read_action(now));
+        let item = match asked.await? {
+            Ok(()) => {
+                let item = |news: &ClientEvent| match news {
+                    ClientEvent::Item(item) => Some(*item),
+                    _ => None,
+                };
+                self.current()?.answer(item).await
+            }
+            Err(error) => Err(self.ended(error)),
         };
-        match self.noted(news) {
-            Ok(ClientEvent::Item(item)) => Ok(format!("Received action: {item}")),
-            Ok(other) => Err(failed(format!("the read got {other:?}"))),
-            Err(why) => Err(failed(why)),
-        }
+        let item = self.noted(item)?;
+        Ok(format!("Received action: {item}"))
     }
 
     async fn close(&mut self) -> Result<String, String> {
-        let failed = |why: String| format!("Failed to close: {why}");
-        let connection = self.connections.pop().ok_or_else(not_connected);
-        let connection = connection.map_err(failed)?;
-        let closed = connection.ask(|client, now| client.close(now)).await;
-        closed
-            .map_err(failed)?
-            .map_err(|error| failed(error.to_string()))?;
+        let connection = self.connections.pop().ok_or_else(not_connected)?;
+        let closed = connection.ask(|client, now| client.close(now)).await?;
+        closed.map_err(|error| error.to_string())?;
         connection.end().await;
         Ok("Connection closed.".to_owned())
     }
@@ -219,13 +280,18 @@ impl Session {
         self.connections.last_mut().ok_or_else(not_connected)
     }
 
-    /// Forgets the newest connection if the news is its end.
-    fn noted(&mut self, news: Result<ClientEvent, String>) -> Result<ClientEvent, String> {
-        if news.is_err() {
+    /// Why the newest connection can do nothing.
+    fn ended(&mut self, error: NotReady) -> String {
+        let ended = self.connections.last_mut().and_then(Connection::ended);
+        ended.unwrap_or_else(|| error.to_string())
+    }
+
+    /// Forgets the newest connection if the answer is its end.
+    fn noted<T>(&mut self, answer: Result<T, String>) -> Result<T, String> {
+        if answer.is_err() {
             self.connections.pop();
-            self.lost = Some(Instant::now());
         }
-        news
+        answer
     }
 
     /// Neither sends nor hears anything for so long, as a process that is suspended.
@@ -237,7 +303,7 @@ impl Session {
 }
 
 fn not_connected() -> String {
-    "Not connected".to_owned()
+    NotReady::NotConnected.to_string()
 }
 
 /// Waits until the connection is there and was not closed at once.

@@ -11,7 +11,7 @@ mod settings;
 #[cfg(test)]
 mod tests;
 
-pub use client::{Client, ClientEvent, NotReady, Workload, WorkloadClient};
+pub use client::{Client, ClientEvent, NotReady, REFUSED, TIMED_OUT, Workload, WorkloadClient};
 pub use deviation::Deviations;
 pub(super) use deviation::TWINS;
 pub(super) use options::OPTIONS;

@@ -19,6 +19,12 @@ use crate::streams::{Closing, ConnectionNumber, OnStream, Output, StreamId, Stre
 /// Items that may wait to be read; past that the Action stream is not read.
 const MOST_ITEMS: usize = 1_024;
 
+/// Why a connection ended whose server turned it away, for people.
+pub const REFUSED: &str = "Connection refused";
+
+/// Why a connection ended whose server was not heard any more, for people.
+pub const TIMED_OUT: &str = "Connection timed out";
+
 /// One client: it has at most one connection, and does what its owner asks for.
 #[derive(Debug)]
 pub struct Client {
@@ -414,15 +420,15 @@ impl Client {
         };
         let message = match why {
             Closing::Application { code, .. } => match CloseCode::from_number(code) {
-                Some(CloseCode::AlreadyConnected) => "Connection refused".to_owned(),
+                Some(CloseCode::AlreadyConnected) => REFUSED.to_owned(),
                 Some(code) => format!("the server closed it: {}", code.name()),
                 None => format!("the server closed it with code {code}"),
             },
             Closing::Transport { code, .. } => {
                 format!("the transport closed it with code 0x{code:X}")
             }
-            Closing::TimedOut => "Connection timed out".to_owned(),
-            Closing::Refused => "Connection refused".to_owned(),
+            Closing::TimedOut => TIMED_OUT.to_owned(),
+            Closing::Refused => REFUSED.to_owned(),
             Closing::Reset => "the server knows it no more".to_owned(),
             Closing::NotBegun(why) | Closing::Other(why) => why.to_owned(),
         };
