@@ -12,7 +12,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::Value;
-use support::{shakedown, verdicts};
+use support::{at_a_terminal, shakedown, verdicts};
 
 /// A few scenarios of which a twin fails some.
 const SOME: &str = "mediastream/3way/responder/a-[lw]*";
@@ -213,5 +213,22 @@ fn a_profile_gives_the_flags_that_a_call_leaves_out() {
         assert_eq!(output.status.code(), Some(2), "{profiles}");
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(said.contains(error), "{said}");
+    }
+}
+
+#[test]
+fn the_clock_at_a_terminal_goes_on_while_one_scenario_plays() {
+    let out = tempfile::tempdir().expect("a directory can be made");
+    let folder = out.path().to_str().expect("text");
+    let scenario = "mediastream/3way/responder/a-session-that-is-never-acked-is-dropped";
+    let call = ["run", "--force", "--out", folder, scenario];
+    let Some(mut terminal) = at_a_terminal(&call) else {
+        return;
+    };
+    let shown = terminal.output().expect("script starts");
+    let shown = String::from_utf8_lossy(&shown.stdout);
+    for clock in [" 1s ", " 2s ", " 3s "] {
+        let at_work = |line: &str| line.contains(clock) && line.contains("1 at work: ");
+        assert!(shown.split(['\r', '\n']).any(at_work), "{clock}: {shown}");
     }
 }

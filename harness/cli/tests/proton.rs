@@ -5,20 +5,19 @@
     clippy::disallowed_methods,
     clippy::unwrap_used,
     clippy::panic,
-    clippy::print_stderr,
     reason = "the program is tested as a process over sockets, and helpers of tests may panic"
 )]
 
 mod support;
 
 use std::io::{BufReader, Read, Write};
-use std::process::{Child, ChildStdout, Command, Output, Stdio};
+use std::process::{Child, ChildStdout, Output, Stdio};
 use std::thread;
 
 use nix::sys::signal::Signal;
 use rstest::rstest;
 use serde_json::Value;
-use support::{finish, send, serve, shakedown};
+use support::{at_a_terminal, finish, send, serve, shakedown};
 
 /// A running `shakedown serve proton`.
 struct Server {
@@ -195,38 +194,16 @@ fn an_error_of_the_repl_says_whose_it_is() {
     assert_eq!(String::from_utf8(output.stderr).unwrap(), notes);
 }
 
-/// What stands in the way of a test at a terminal, if anything does.
-fn lacks_a_terminal() -> bool {
-    let tool = Command::new("script").arg("--version").output();
-    let lacks = !tool.is_ok_and(|output| output.status.success());
-    if lacks {
-        eprintln!("there is no `script` of util-linux; Ctrl-C was NOT tested");
-    }
-    lacks
-}
-
 #[test]
 fn ctrl_c_ends_the_command_and_neither_the_program_nor_the_connection() {
-    if lacks_a_terminal() {
-        return;
-    }
     let server = Server::start(&["--commit-delay", "5m"]);
     let home = tempfile::tempdir().unwrap();
-    let program = env!("CARGO_BIN_EXE_shakedown");
-    let call = format!("{program} repl proton {} --startup-delay 0", server.address);
-    let mut child = Command::new("script")
-        .args([
-            "--quiet",
-            "--flush",
-            "--return",
-            "--command",
-            &call,
-            "/dev/null",
-        ])
-        .envs([
-            ("HOME", home.path().as_os_str()),
-            ("TERM", "xterm".as_ref()),
-        ])
+    let call = ["repl", "proton", &server.address, "--startup-delay", "0"];
+    let Some(mut terminal) = at_a_terminal(&call) else {
+        return;
+    };
+    let mut child = terminal
+        .env("HOME", home.path())
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()

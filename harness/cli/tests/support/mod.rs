@@ -3,6 +3,7 @@
     dead_code,
     clippy::expect_used,
     clippy::panic,
+    clippy::print_stderr,
     clippy::disallowed_types,
     clippy::disallowed_methods,
     reason = "each test uses a part, and may fail so"
@@ -27,6 +28,32 @@ pub(crate) fn shakedown(arguments: &[&str]) -> Command {
     command.args(arguments).env("NO_COLOR", "1");
     command.stdin(Stdio::null());
     command
+}
+
+/// The same program at a terminal, which `script` of util-linux makes: what is written to its standard input is
+/// typed. `None`, and a line that says so, where there is no `script`.
+pub(crate) fn at_a_terminal(arguments: &[&str]) -> Option<Command> {
+    let tool = Command::new("script").arg("--version").output();
+    if !tool.is_ok_and(|output| output.status.success()) {
+        eprintln!("there is no `script` of util-linux; what shows at a terminal was NOT tested");
+        return None;
+    }
+    let call = format!(
+        "'{}' {}",
+        env!("CARGO_BIN_EXE_shakedown"),
+        arguments.join(" ")
+    );
+    let mut command = Command::new("script");
+    command.args([
+        "--quiet",
+        "--flush",
+        "--return",
+        "--command",
+        &call,
+        "/dev/null",
+    ]);
+    command.env("TERM", "xterm").stdin(Stdio::null());
+    Some(command)
 }
 
 /// A run that counts everything, tells events, and writes its reports there.

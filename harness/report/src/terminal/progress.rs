@@ -1,4 +1,5 @@
 use std::io::Write;
+use std::time::Duration;
 
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use shakedown_engine::event::{Event, LoadProgress, VerdictEvent};
@@ -48,14 +49,12 @@ impl Progress {
                 }
                 if let Self::Bar(bar) = self {
                     let played = record.run.as_ref().map_or(0, |run| run.played);
-                    bar.set_length(played as u64);
-                    bar.tick();
+                    begin(bar, played as u64);
                 }
             }
             Event::InteropStarted(started) => {
                 if let Self::Bar(bar) = self {
-                    bar.set_length(started.pairs as u64);
-                    bar.tick();
+                    begin(bar, started.pairs as u64);
                 }
             }
             Event::ScenarioStarted { .. } | Event::PairStarted { .. } => self.show_running(record),
@@ -158,6 +157,13 @@ impl Progress {
             Self::Off => {}
         }
     }
+}
+
+/// Shows the bar. Its clock goes on while nothing else does.
+fn begin(bar: &ProgressBar, length: u64) {
+    bar.set_length(length);
+    bar.tick();
+    bar.enable_steady_tick(Duration::from_secs(1));
 }
 
 /// How many plays of a load are on, completed and failed.
