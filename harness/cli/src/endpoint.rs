@@ -26,6 +26,9 @@ pub(crate) trait Address: Args {
     /// The role of the machine.
     const ROLE: Role;
 
+    /// A call of the command for a protocol.
+    fn example(protocol: &Protocol) -> String;
+
     /// The same flags, with the protocol's port as the default.
     fn with_port(command: Command, port: u16) -> Command;
 }
@@ -298,6 +301,7 @@ fn subcommand<A: Address>(protocol: &'static Protocol) -> Command {
     Common::augment_args(command)
         .about(protocol.summary)
         .long_about(None)
+        .after_help(format!("Example:\n  {}", A::example(protocol)))
         .args_override_self(true)
 }
 

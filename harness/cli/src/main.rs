@@ -10,6 +10,7 @@
 )]
 
 mod commands;
+mod completing;
 mod conduct;
 mod earlier;
 mod endpoint;
@@ -58,6 +59,7 @@ struct Cli {
 }
 
 fn main() -> ExitCode {
+    completing::answer(Cli::command);
     let command = numbers::may_be_negative(Cli::command());
     let words: Vec<_> = std::env::args_os().collect();
     let matches = command
@@ -166,19 +168,49 @@ mod tests {
         assert!(numbers >= 25, "{numbers}");
     }
 
-    #[test]
-    fn the_help_of_every_command_shows_an_example() {
-        for command in Cli::command().get_subcommands() {
-            let help = command
-                .get_after_help()
-                .map(ToString::to_string)
-                .unwrap_or_default();
-            let call = format!("  shakedown {}", command.get_name());
-            assert!(
-                help.contains(&call),
-                "{}: no example in {help:?}",
-                command.get_name()
-            );
+    /// The words of a call as a shell reads them, up to where another program begins; `None` in a line
+    /// that calls another program alone.
+    fn example(line: &str) -> Option<Vec<String>> {
+        let at = line.find("shakedown ")?;
+        let mut words = vec![String::new()];
+        let mut quote = None;
+        for letter in line[at..].chars() {
+            match (letter, quote) {
+                ('\'' | '"', None) => quote = Some(letter),
+                (letter, Some(open)) if letter == open => quote = None,
+                (' ', None) => words.push(String::new()),
+                (letter, _) => words.last_mut().unwrap().push(letter),
+            }
         }
+        let ends = |word: &String| ["|", "&&", ">", "<", "#"].contains(&word.as_str());
+        let end = words.iter().position(ends).unwrap_or(words.len());
+        words.truncate(end);
+        words.retain(|word| !word.is_empty());
+        Some(words)
+    }
+
+    #[test]
+    fn the_help_of_every_command_shows_examples_that_the_program_takes() {
+        let mut command = may_be_negative(Cli::command());
+        command.build();
+        let mut examples = 0;
+        for (words, of) in calls(&command).into_iter().skip(1) {
+            // What clap adds to tell the help of the others.
+            if words[1] == "help" {
+                continue;
+            }
+            let help = of.get_after_help().map(ToString::to_string);
+            let help = help.unwrap_or_default().replace("\\\n", "");
+            let own: Vec<_> = help.lines().filter_map(example).collect();
+            let is_own = own.iter().any(|example| example.starts_with(&words));
+            assert!(is_own, "{words:?}: no example in {help:?}");
+            for example in own {
+                if let Err(error) = command.clone().try_get_matches_from(&example) {
+                    panic!("{example:?}: {error}");
+                }
+                examples += 1;
+            }
+        }
+        assert!(examples >= 80, "{examples}");
     }
 }

@@ -30,6 +30,18 @@ pub(crate) fn library() -> Result<Library, Failure> {
     Library::from_texts(texts).map_err(|error| wrong_files(&error))
 }
 
+/// The ids of the scenarios that are built in, by their files alone.
+pub(crate) fn scenario_ids() -> Vec<String> {
+    let mut files = Vec::new();
+    collect(&VECTORS, &mut files);
+    let id = |file: &File<'_>| {
+        let path = file.path().to_str()?;
+        let (protocol, rest) = path.split_once("/scenarios/")?;
+        Some(format!("{protocol}/{}", rest.strip_suffix(".json")?))
+    };
+    files.into_iter().filter_map(id).collect()
+}
+
 /// The scenarios with this id, or whose id ends in this.
 pub(crate) fn named<'a>(library: &'a Library, name: &str) -> Vec<&'a Loaded> {
     let ends = |loaded: &&Loaded| loaded.scenario.id.rsplit('/').next() == Some(name);

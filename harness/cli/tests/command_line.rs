@@ -210,3 +210,60 @@ fn init_writes_a_description_and_a_job_and_plays_a_first_run() {
     let error = String::from_utf8_lossy(&again.stderr);
     assert!(error.contains("iut.toml is there already"), "{error}");
 }
+
+/// What bash offers when Tab is hit behind the last of these words, in a folder with some files.
+fn offered(words: &[&str]) -> Vec<String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    for name in ["mine.toml", "mine.json", "mine.pcapng", "mine.txt"] {
+        std::fs::write(folder.path().join(name), "").expect("it can be written");
+    }
+    let program = std::path::Path::new(env!("CARGO_BIN_EXE_shakedown"));
+    let path = std::env::var("PATH").unwrap_or_default();
+    let tab = "source <(shakedown completions bash); COMP_WORDS=(shakedown \"$@\"); COMP_CWORD=$#; \
+               COMP_TYPE=9; _clap_complete_shakedown shakedown \"${@: -1}\" 2>/dev/null; \
+               printf '%s\\n' \"${COMPREPLY[@]}\"";
+    let output = Command::new("bash")
+        .args(["--norc", "-c", tab, "bash"])
+        .args(words)
+        .env(
+            "PATH",
+            format!("{}:{path}", program.with_file_name("").display()),
+        )
+        .current_dir(folder.path())
+        .output()
+        .expect("there is bash");
+    let said = String::from_utf8(output.stdout).expect("text");
+    said.lines().map(str::to_owned).collect()
+}
+
+#[test]
+fn bash_completes_modes_ids_and_files_of_the_right_kind() {
+    for (words, expected) in [
+        (&["run", "--mode", "3"][..], &["3way"][..]),
+        (&["run", "--mode", "3way,st"], &["3way,start3"]),
+        (&["serve", "proton", "--profile", "pu"], &["pull", "push"]),
+        (
+            &["explain", "ms-h-0"],
+            &[
+                "MS-H-01", "MS-H-02", "MS-H-03", "MS-H-04", "MS-H-05", "MS-H-06", "MS-H-07",
+                "MS-H-08", "MS-H-09",
+            ],
+        ),
+        (&["run", "--without", "MS-H-12/e"], &["MS-H-12/empty"]),
+        (&["serve", "proton", "--without", "MS"], &[""]),
+        (&["list", "--protocol", "p"], &["proton"]),
+        (&["run", "prot"], &["proton/"]),
+        (
+            &["run", "proton/any/server/an-unknown-a"],
+            &["proton/any/server/an-unknown-alpn-fails-the-handshake"],
+        ),
+        (&["run", "mi"], &["mine.json"]),
+        (&["run", "--iut", "mi"], &["mine.toml"]),
+        (&["check", "mi"], &["mine.pcapng"]),
+        (&["explain", "mi"], &["mine.json", "mine.toml"]),
+        (&["repl", "p"], &["proton"]),
+        (&["run", "--fail-f"], &["--fail-fast"]),
+    ] {
+        assert_eq!(offered(words), expected, "{words:?}");
+    }
+}

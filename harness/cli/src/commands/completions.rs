@@ -2,28 +2,31 @@
 
 use std::io::Write;
 
-use clap::CommandFactory;
-use clap_complete::Shell;
+use clap::builder::PossibleValuesParser;
 
-use crate::Cli;
+use crate::completing;
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example:
-  shakedown completions bash > ~/.local/share/bash-completion/completions/shakedown")]
+The script asks the program at each Tab: it completes modes, ids of scenarios, requirements and twins, and files \
+of the right kind, too.
+
+Examples:
+  shakedown completions bash > ~/.local/share/bash-completion/completions/shakedown
+  shakedown completions fish > ~/.config/fish/completions/shakedown.fish")]
 pub(crate) struct Args {
     /// The shell
-    shell: Shell,
+    #[arg(value_parser = PossibleValuesParser::new(completing::shells()))]
+    shell: String,
 }
 
 impl Args {
     /// Writes the script to standard output.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
-        let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut Cli::command(), "shakedown", &mut script);
+        let script = completing::script(&self.shell)?;
         let mut out = std::io::stdout().lock();
         out.write_all(&script)?;
         out.flush()?;

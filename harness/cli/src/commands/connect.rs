@@ -4,6 +4,7 @@ use std::net::SocketAddr;
 use std::rc::Rc;
 
 use shakedown_net::probe::any_address_for;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::machine::Outcome;
 use shakedown_protocol::requirement::Role;
 use tokio::task::{JoinSet, LocalSet};
@@ -60,6 +61,11 @@ struct Target {
 
 impl endpoint::Address for Target {
     const ROLE: Role = Role::Initiator;
+
+    fn example(protocol: &Protocol) -> String {
+        let (id, port) = (protocol.id, protocol.port);
+        format!("shakedown connect {id} 127.0.0.1:{port} --stats json")
+    }
 
     fn with_port(command: clap::Command, port: u16) -> clap::Command {
         let help = format!("The server, with its port unless that is {port}");

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use shakedown_net::host::Stopped;
+use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
 use crate::endpoint::{self, Endpoint};
@@ -51,6 +52,11 @@ struct Listen {
 
 impl endpoint::Address for Listen {
     const ROLE: Role = Role::Responder;
+
+    fn example(protocol: &Protocol) -> String {
+        let (id, port) = (protocol.id, protocol.port);
+        format!("shakedown serve {id} --listen 0.0.0.0:{port} --stats json")
+    }
 
     fn with_port(command: clap::Command, port: u16) -> clap::Command {
         let default = format!("127.0.0.1:{port}");
