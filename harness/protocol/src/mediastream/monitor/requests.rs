@@ -271,7 +271,12 @@ impl Session {
     /// What a SYN is that comes now; `is_over` if the session's stream has ended.
     fn next_of_syn(&self, view: &ControlView<'_>, is_over: bool, scope: &Scope<'_>) -> Next {
         let (handshake, now) = (&self.handshake, &scope.now);
-        if self.mode != Some(Mode::ThreeWay) || handshake.request.is_none() {
+        let is_three_way = self.mode == Some(Mode::ThreeWay);
+        let is_same = handshake.wishes(view);
+        if is_three_way && !is_same && !view.is_valid() && !view.is_cut {
+            return Next::Stray;
+        }
+        if !is_three_way || handshake.request.is_none() {
             // A START token or START that was answered is a session before its first media too, and a
             // responder of start3 alone drops the SYN.
             let asks = handshake.start3.is_some() && !handshake.is_ended();
@@ -281,10 +286,6 @@ impl Session {
             } else {
                 Next::Session
             };
-        }
-        let is_same = handshake.wishes(view);
-        if !is_same && !view.is_valid() && !view.is_cut {
-            return Next::Stray;
         }
         let is_exhausted = handshake
             .request

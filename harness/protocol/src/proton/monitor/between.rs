@@ -310,7 +310,10 @@ impl Monitor {
             let since = new.first.time.checked_sub(over);
             since.is_some_and(|since| (SAME_MOMENT..=AT_ONCE).contains(&since))
         };
-        let sure = !stops && by_server.is_some_and(soon);
+        // PR-C-08: who resets is let in while a server that has only started turns others away.
+        let starts =
+            old.reset && new.first.time <= old.first.time + late(STARTUP_DELAY, &self.settings);
+        let sure = !stops && !starts && by_server.is_some_and(soon);
         let since = by_server.or(by_client).unwrap_or(new.first.time);
         let since = new.first.time.saturating_sub(since).as_secs_f64();
         let Some(new) = self.connections.get_mut(&number) else {

@@ -196,6 +196,25 @@ fn after_a_refused_second_connection_the_next_one_is_served() {
     assert_eq!((told.findings.len(), told.doubts), (0, vec!["PR-C-02"]));
 }
 
+/// A server that was started a moment ago turns away who does not reset (PR-C-08), after one that did as before it.
+#[test]
+fn within_the_startup_delay_the_place_of_one_that_reset_is_not_free() {
+    let told = |seconds| {
+        let rig = Rig::new().connected(1, 5_000).bytes(0, Client, &[0xFF]);
+        let rig = rig.bytes(4, Client, &[1]).bytes(8, Client, &[2]);
+        let rig = rig.bytes(12, Client, &[3]).alive(1, &[1]).opened(2, 5_001);
+        let rig = rig.does(Server, shown::closed_by_quic(Server, 2)).on(1);
+        let over = rig.alive(seconds, &[1]).closed(Client, 0).closed(Server, 0);
+        let next = over.later(200).opened(3, 5_002);
+        next.does(Server, shown::closed_by_quic(Server, 2)).end()
+    };
+    assert_eq!(
+        (told(2).findings.len(), told(2).doubts),
+        (0, vec!["PR-C-02"])
+    );
+    told(20).broke(&[("PR-C-02", Server)]);
+}
+
 /// A client that does not hear its refusal sends its first packet again, and may be let in by then: whoever comes
 /// after it is refused rightly.
 #[test]
