@@ -70,7 +70,8 @@ impl Ending {
         scope.exercised_by(Rule::S15, from.peer());
         let is = |code: ErrorCode| view.error_code() == Some(code.number());
         let is_timeout = is(ErrorCode::Timeout) && is_half_open;
-        if !is_answer && !is_timeout && self.answers_an_error(scope) {
+        // One that answers an ERROR breaks a rule, and ends the session all the same.
+        if !is_answer && !is_timeout && self.answers_an_error(scope) && self.is_ended() {
             return false;
         }
         self.heard[from.peer() as usize] = Some(scope.now);
