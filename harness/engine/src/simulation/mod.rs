@@ -244,7 +244,7 @@ pub fn simulate_for(
 }
 
 /// Most bytes that the reference may hold back for a client that does not read: there is no other memory to look at.
-const MEMORY: u64 = 1 << 20;
+const MEMORY: u64 = 3 << 20;
 
 /// The counters of the reference by the names of the specification.
 fn counted(protocol: &Protocol, scenario: &Scenario, counters: &Value) -> Inside {

@@ -46,7 +46,8 @@ pub static PROTOCOL: Protocol = Protocol {
     modes: &["gc", "mc", "mh"],
     default_mode: "gc,mc,mh",
     settings: &reference::OPTIONS,
-    counters: &[],
+    // The most bytes that waited for a subscriber that did not read (DT-M-11).
+    counters: &[("memory", ["/media/most_waiting", "/media/most_waiting"])],
     values: &values::VALUES,
     vocabulary: &VOCABULARY,
     wireshark: Wireshark {

@@ -94,7 +94,9 @@ impl Flow {
             session.handshake.serves_token(name.is_some(), is_complete)
         } else {
             let is_known = |id: &ConnectionId| {
-                session.handshake.offered.contains(id) || session.before.ids.contains(id)
+                let before = &session.before;
+                let is_earlier = before.id == Some(*id) || before.ids.remembers(id);
+                is_earlier || session.handshake.offered.contains(id)
             };
             name.is_some_and(|id| !is_known(&id))
                 && !context.now.is_past(&token, ANSWER)

@@ -196,6 +196,7 @@ crate::twin::twins! {
     LargeWindow = "DT-M-10/stream": "the window of a stream is 2 MiB",
     SlowSlowsAll = "DT-M-11": "while a subscriber does not read, nobody gets frames",
     SlowEndsAll = "DT-M-11/others": "that a subscriber does not read ends the copies of all",
+    SlowUnbounded = "DT-M-11/memory": "what a subscriber does not read is kept without a bound",
     RandomDropped = "DT-M-12": "a frame whose payload is no packet of a codec is dropped",
     EmptyDropped = "DT-M-12/empty": "a frame without payload is dropped",
     NoFin = "DT-M-13": "sessions are closed without the end of their streams",

@@ -151,14 +151,14 @@ impl Handler {
                 self.counters.copies += 1;
             }
             let waiting = session.waiting();
-            if waiting > MOST_WAITING {
+            if waiting > MOST_WAITING && !without.has(Deviation::SlowUnbounded) {
                 session.copies.remove(&stream);
                 session.unread.insert(source, subscription);
                 let code = StreamCode::QuotaExceeded;
                 context.sessions.reset(of, stream, code); // DT-M-11
                 *self.counters.broken_off.entry(code.name()).or_default() += 1;
             }
-            self.counters.most_waiting = self.counters.most_waiting.max(waiting.min(MOST_WAITING));
+            self.counters.most_waiting = self.counters.most_waiting.max(session.waiting());
             self.go(of, State::Active, "media goes to it", context);
             if self.ends_for_all(waiting) {
                 return self.source_ends(source, Some(StreamCode::QuotaExceeded), context);

@@ -30,7 +30,7 @@ use crate::darktower::{
 use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
 
 /// Bytes that may wait for a session whose other side does not read; more than the largest frame.
-const MOST_WAITING: usize = 4 << 20;
+const MOST_WAITING: usize = 2 << 20;
 
 /// What a media stream begins with.
 pub(super) const MAGIC: [u8; 4] = *b"DART";

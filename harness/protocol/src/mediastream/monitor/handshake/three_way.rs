@@ -371,8 +371,13 @@ impl Offered {
         self.is_full |= other.is_full;
     }
 
+    /// Whether this may be one; where there were too many, any may.
     pub(crate) fn contains(&self, id: &ConnectionId) -> bool {
-        self.is_full || self.ids.iter().flatten().any(|offered| offered == id)
+        self.is_full || self.remembers(id)
+    }
+
+    pub(crate) fn remembers(&self, id: &ConnectionId) -> bool {
+        self.ids.iter().flatten().any(|offered| offered == id)
     }
 
     pub(crate) const fn first(&self) -> Option<ConnectionId> {
