@@ -1,4 +1,5 @@
-//! Words that people bring along from other runners: `--fail-fast`, `--failed`, `--timeout`, `--quiet`, `--color`, a baseline.
+//! Words that people bring along from other runners: `--fail-fast`, `--failed`, `--timeout`, `--quiet`, `--color`, a baseline;
+//! programs that are found beside the file that names them.
 #![allow(
     clippy::disallowed_types,
     clippy::expect_used,
@@ -231,4 +232,67 @@ fn the_clock_at_a_terminal_goes_on_while_one_scenario_plays() {
         let at_work = |line: &str| line.contains(clock) && line.contains("1 at work: ");
         assert!(shown.split(['\r', '\n']).any(at_work), "{clock}: {shown}");
     }
+}
+
+/// A description of the reference as a server that a script beside it starts.
+const BESIDE: &str = r#"
+name = "a server in a project"
+protocol = "mediastream"
+role = "responder"
+modes = ["legacy"]
+[start]
+command = ["./serve.sh", "{shakedown}"]
+ready = { line = "listening on" }
+directory = "bin"
+environment = { PORT = "{port}" }
+[stream]
+bits_per_second = 400000
+frames_per_second = 50
+seconds = 2
+"#;
+
+#[test]
+fn a_program_is_found_beside_its_description_and_finds_its_environment() {
+    let project = tempfile::tempdir().expect("a directory can be made");
+    let folder = project.path().join("conformance");
+    let program = folder.join("bin/serve.sh");
+    std::fs::create_dir_all(folder.join("bin")).expect("it can be made");
+    std::fs::write(folder.join("server.toml"), BESIDE).expect("it can be written");
+    let script = "#!/bin/sh\nexec \"$1\" serve mediastream --mode legacy --listen 127.0.0.1:$PORT \\\n\
+                  --bits-per-second 400000 --frames-per-second 50 --seconds 2\n";
+    std::fs::write(&program, script).expect("it can be written");
+    let called = |arguments: &[&str]| {
+        let words = [
+            "run",
+            "--iut",
+            "conformance/server.toml",
+            "--out",
+            "out",
+            "--force",
+        ];
+        let scenario = "mediastream/legacy/responder/a-start-token-starts-the-whole-stream";
+        let mut command = shakedown(&[&words[..], &["--format", "json"], arguments].concat());
+        let output = command.arg(scenario).current_dir(project.path()).output();
+        output.expect("the program starts")
+    };
+    let may_run = |mode| {
+        let mode = std::os::unix::fs::PermissionsExt::from_mode(mode);
+        std::fs::set_permissions(&program, mode).expect("it can be set");
+    };
+    may_run(0o600);
+    let output = called(&["--dry-run"]);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("./serve.sh cannot be started: it may not be executed"),
+        "{said}"
+    );
+    may_run(0o700);
+    let plan = text(&called(&["--dry-run"]));
+    let folder = folder.canonicalize().expect("it is there");
+    let started = format!(
+        "started as `./serve.sh {{shakedown}}` in {}/bin, with PORT set\n",
+        folder.display()
+    );
+    assert!(plan.contains(&started), "{plan}");
+    assert_eq!(with(&called(&[]), "pass").len(), 1);
 }

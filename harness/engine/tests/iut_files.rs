@@ -69,6 +69,32 @@ fn the_example_of_the_design_is_read_as_it_stands() {
 }
 
 #[test]
+fn commands_run_in_the_folder_of_the_description_or_in_a_directory_relative_to_it() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("build")).unwrap();
+    let file = folder.path().join("x.toml");
+    std::fs::write(&file, DESIGN).unwrap();
+    assert_eq!(Iut::read(&file).unwrap().directory(), folder.path());
+    let below = DESIGN.replace("[start] ", "[start]\ndirectory = \"build\"\n");
+    std::fs::write(&file, below).unwrap();
+    assert_eq!(
+        Iut::read(&file).unwrap().directory(),
+        folder.path().join("build")
+    );
+    let text_alone = Iut::parse("x.toml", DESIGN).unwrap();
+    assert_eq!(text_alone.directory(), Path::new(""));
+}
+
+#[test]
+fn what_the_environment_tells_need_not_be_in_the_command() {
+    let command = r#"command = ["./server", "--listen", "{address}", "--mode", "{mode}"]"#;
+    let told = "command = [\"./server\"]\nenvironment = { PORT = \"{port}\", MODE = \"{mode}\" }";
+    let iut = Iut::parse("x.toml", &DESIGN.replace(command, told));
+    let iut = iut.unwrap_or_else(|problems| panic!("{problems}"));
+    assert_eq!(iut.start.unwrap().environment["PORT"], "{port}");
+}
+
+#[test]
 fn a_waiver_counts_up_to_its_last_day() {
     let iut = Iut::parse("design.toml", DESIGN).unwrap();
     let last = Date::from_calendar_date(2027, Month::March, 1).unwrap();

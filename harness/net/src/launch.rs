@@ -3,7 +3,7 @@
 mod ready;
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::{PathBuf, absolute};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -20,7 +20,9 @@ use ready::ready;
 
 use crate::kernel;
 use crate::ports::FreePort;
-use crate::process::{Ended, PlaceholderError, Placeholders, Process, StartError, command, expand};
+use crate::process::{
+    Ended, PlaceholderError, Placeholders, Process, StartError, Surroundings, command, expand,
+};
 
 /// How often a responder is asked before its first scenario, at least.
 const FIRST_TRIES: u32 = 5;
@@ -180,7 +182,7 @@ impl Launcher {
     #[must_use]
     pub fn with_key_log(self, path: PathBuf) -> Self {
         Self {
-            key_log: Some(path),
+            key_log: Some(absolute(&path).unwrap_or(path)),
             ..self
         }
     }
@@ -188,6 +190,7 @@ impl Launcher {
     /// The same whose processes are asked to leave what they counted in this file.
     #[must_use]
     pub fn with_counters(self, counters: PathBuf) -> Self {
+        let counters = absolute(&counters).unwrap_or(counters);
         Self { counters, ..self }
     }
 
@@ -355,6 +358,7 @@ impl Launcher {
 
     fn start(&self, start: &Start, values: &Placeholders<'_>) -> Result<Process, LaunchError> {
         let words = command(&self.iut, values)?;
+        let surroundings = Surroundings::of(&self.iut, values)?;
         let wanted = match &start.ready {
             Ready::Line(text) => Some(text.as_str()),
             Ready::After(_) | Ready::Port(_) => None,
@@ -362,6 +366,7 @@ impl Launcher {
         let grace = start.grace.resolve(&self.iut.environment());
         Ok(Process::start(
             &words,
+            &surroundings,
             wanted,
             grace,
             self.key_log.as_deref(),
@@ -374,18 +379,20 @@ impl Launcher {
             .wrapping_add(start.wrapping_mul(0x9e37_79b9_7f4a_7c15))
     }
 
-    /// Words of the description with their placeholders replaced, for an implementation that was started.
+    /// Words of the description with their placeholders replaced, for an implementation that was started, and
+    /// where they mean something.
     pub(crate) fn words(
         &self,
         words: &[String],
         needs: &Needs,
         instance: &Instance,
-    ) -> Result<Vec<String>, PlaceholderError> {
+    ) -> Result<(Vec<String>, Surroundings), PlaceholderError> {
         let values = self.placeholders(needs, instance.address, instance.peer);
-        let words = words.iter();
-        words
-            .map(|word| expand(word, &self.iut, &values, None))
-            .collect()
+        let expanded = words
+            .iter()
+            .map(|word| expand(word, &self.iut, &values, None));
+        let expanded = expanded.collect::<Result<_, _>>()?;
+        Ok((expanded, Surroundings::of(&self.iut, &values)?))
     }
 
     fn placeholders<'a>(

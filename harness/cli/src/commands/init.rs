@@ -2,7 +2,7 @@
 
 use std::fs::OpenOptions;
 use std::io::{IsTerminal, Write};
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use anstream::println;
 use clap::{CommandFactory, FromArgMatches, ValueEnum};
@@ -222,6 +222,10 @@ impl Args {
             said["values"] = values.into();
         }
         said["start"] = json!({ "command": self.command });
+        // The command is meant as it was typed: from here.
+        if let Some(here) = from_folder_of(&self.out) {
+            said["start"]["directory"] = here.into();
+        }
         if role == Role::Responder {
             said["reach"] = json!({ "address": "127.0.0.1:{port}" });
         }
@@ -254,6 +258,18 @@ fn said(flag: Option<String>, name: &str, known: &str, usual: &str) -> Result<St
             message: String::new(),
         }),
         Err(error) => Err(usage(format!("the terminal cannot be read: {error}"))),
+    }
+}
+
+/// The current directory, relative to the folder of a file; `None` if it is that folder.
+fn from_folder_of(file: &Path) -> Option<String> {
+    let folder = file.parent().filter(|folder| *folder != Path::new(""))?;
+    let is_below = folder
+        .components()
+        .all(|part| matches!(part, Component::Normal(_)));
+    match is_below {
+        true => Some(vec![".."; folder.components().count()].join("/")),
+        false => Some(std::env::current_dir().ok()?.display().to_string()),
     }
 }
 

@@ -1,18 +1,21 @@
 //! `shakedown run [SCENARIO...]`.
 
+mod assign;
+mod dry;
+
 use std::num::{NonZeroU64, NonZeroUsize};
 use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::ValueEnum;
-use shakedown_engine::event::{PlannedImplementation, RunPlan};
-use shakedown_engine::iut::Iut;
+use shakedown_engine::event::RunPlan;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Loaded;
 use shakedown_net::load::{self, MOST_PLAYS, load};
-use shakedown_net::run::{Assignment, CaptureBy, Plan, foresee, run, run_in_virtual_time};
-use shakedown_protocol::PROTOCOLS;
-use shakedown_protocol::requirement::{Level, Role};
+use shakedown_net::run::{Assignment, CaptureBy, Plan, run, run_in_virtual_time};
+use shakedown_protocol::requirement::Level;
+
+use dry::{check_judged, show_plan};
 
 use crate::conduct::conduct;
 use crate::earlier;
@@ -20,9 +23,9 @@ use crate::exit::{Exit, Failure, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
 use crate::numbers::{ANY, ANY_U32, AT_LEAST_1, JOBS, whole};
-use crate::reference::{any_seed, print_line, twin};
+use crate::reference::{any_seed, twin};
 use crate::reports::ReportArgs;
-use crate::vectors::{self, Selected, SelectionArgs};
+use crate::vectors::{self, SelectionArgs};
 
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
@@ -224,7 +227,7 @@ impl Args {
         let seed = self.seed.unwrap_or_else(any_seed);
         let told = self.told(&assignments, &selected, self.jobs.get());
         if self.dry_run {
-            show_plan(&told, seed)?;
+            show_plan(&told, &assignments, seed)?;
             check_judged(&told)?;
             return self.foresee(&assignments);
         }
@@ -287,28 +290,6 @@ impl Args {
             }
         }
         Ok(())
-    }
-
-    /// Tells what shows without traffic to be wrong with the run.
-    fn foresee(&self, assignments: &[Assignment]) -> Result<Exit, Failure> {
-        self.reports.check()?;
-        let capture = match self.in_virtual_time {
-            true => &CaptureBy::Tap,
-            false => &self.capture,
-        };
-        let foreseen = foresee(assignments, capture);
-        let exit = match foreseen.wrong.is_empty() {
-            true => Exit::Fail,
-            false => Exit::Usage,
-        };
-        let problems = [foreseen.wrong, foreseen.failing].concat();
-        match problems.is_empty() {
-            true => Ok(Exit::Success),
-            false => Err(Failure {
-                exit,
-                message: problems.join("\n"),
-            }),
-        }
     }
 
     /// Whether one of the protocols has the frames that the impairment names.
@@ -377,13 +358,13 @@ impl Args {
         };
         let seed = self.seed.unwrap_or_else(any_seed);
         if self.dry_run {
-            show_plan(&told, seed)?;
-            let only = Assignment {
+            let only = [Assignment {
                 iut,
                 scenarios: vec![scenario],
                 is_full: false,
-            };
-            return self.foresee(&[only]);
+            }];
+            show_plan(&told, &only, seed)?;
+            return self.foresee(&only);
         }
         let guard = Guard::begin()?;
         let directory = self.reports.directory_for(&name(&told))?;
@@ -400,138 +381,6 @@ impl Args {
             load(plan, events, stop)
         })
     }
-
-    /// The implementations, each with the selected scenarios of its role.
-    fn assignments(&self, selected: &Selected) -> Result<Vec<Assignment>, Failure> {
-        let iuts: Vec<Iut> = match self.iut.is_empty() {
-            true => PROTOCOLS
-                .into_iter()
-                .flat_map(|protocol| {
-                    [Role::Responder, Role::Initiator].map(|role| (protocol, role))
-                })
-                .map(|(protocol, role)| vectors::reference(protocol, role))
-                .collect::<Result<_, _>>()?,
-            false => self
-                .iut
-                .iter()
-                .map(|path| vectors::description(path))
-                .collect::<Result<_, _>>()?,
-        };
-        for (n, iut) in iuts.iter().enumerate() {
-            let same = |other: &Iut| other.role == iut.role && other.protocol == iut.protocol;
-            if iuts[..n].iter().any(same) {
-                let protocol = shakedown_protocol::protocol(&iut.protocol);
-                let side = protocol.map_or(iut.role.name(), |known| known.side(iut.role));
-                return Err(usage(format!(
-                    "two implementations are described as {side} of {}; run them one after the other",
-                    iut.protocol
-                )));
-            }
-        }
-        let descriptions = self.iut.clone();
-        let assignments: Vec<Assignment> = iuts
-            .into_iter()
-            .map(|iut| self.assignment(iut, &selected.scenarios))
-            .filter(|assignment| !assignment.scenarios.is_empty())
-            .collect();
-        if assignments.is_empty() {
-            let count = selected.scenarios.len();
-            let files: Vec<_> = descriptions
-                .iter()
-                .map(|path| path.display().to_string())
-                .collect();
-            return Err(usage(format!(
-                "none of the {count} selected scenarios is for the protocol and role that {} \
-                 describes; `shakedown list scenarios` shows them all",
-                files.join(" or ")
-            )));
-        }
-        Ok(assignments)
-    }
-
-    /// What the run tells of itself before it begins.
-    fn told(&self, assignments: &[Assignment], selected: &Selected, jobs: usize) -> RunPlan {
-        let implementation = |assignment: &Assignment| {
-            let Assignment { iut, scenarios, .. } = assignment;
-            let is_slow = self.slow || self.in_virtual_time || self.repeat.is_some();
-            let (not_applicable, too_slow) = assignment.left_out(is_slow);
-            let protocol = shakedown_protocol::protocol(&iut.protocol);
-            let side = protocol.map_or(iut.role.name(), |known| known.side(iut.role));
-            PlannedImplementation {
-                name: iut.name.clone(),
-                protocol: iut.protocol.clone(),
-                side: side.to_owned(),
-                modes: iut.modes.clone(),
-                scenarios: scenarios.len(),
-                not_applicable,
-                too_slow,
-            }
-        };
-        RunPlan {
-            reference: self.iut.is_empty(),
-            implementations: assignments.iter().map(implementation).collect(),
-            of: selected.of,
-            jobs,
-            part: self.selection.shard.map(|shard| shard.to_string()),
-            suite: selected.suite.clone(),
-            selected: assignments
-                .iter()
-                .flat_map(|one| one.scenarios.iter().map(|scenario| scenario.id.clone()))
-                .collect(),
-            again: self.again(),
-            files: selected
-                .scenarios
-                .iter()
-                .filter(|loaded| self.selection.is_from_file(loaded))
-                .map(|loaded| (loaded.scenario.id.clone(), loaded.file.clone()))
-                .collect(),
-        }
-    }
-
-    /// The flags by which a scenario is played as it was played.
-    fn again(&self) -> Vec<String> {
-        let mut words = Vec::new();
-        let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);
-        for iut in &self.iut {
-            flag("--iut", iut.display().to_string());
-        }
-        if let CaptureBy::Live(interface) = &self.capture {
-            flag("--capture", format!("live:{interface}"));
-        }
-        if let Some(impair) = &self.impair {
-            flag("--impair", impair.to_string());
-        }
-        if let Some(id) = &self.without {
-            flag("--without", id.clone());
-        }
-        if self.level != Weakest::Must {
-            let level = self.level.to_possible_value();
-            let level = level.map_or(String::new(), |level| level.get_name().to_owned());
-            flag("--level", level);
-        }
-        let switches = [(self.in_virtual_time, "--virtual"), (self.slow, "--slow")];
-        let switches = switches.into_iter().filter(|(is_on, _)| *is_on);
-        words.extend(switches.map(|(_, name)| name.to_owned()));
-        words
-    }
-
-    fn assignment(&self, iut: Iut, selected: &[Loaded]) -> Assignment {
-        let is_for = |loaded: &&Loaded| {
-            let protocol = loaded.scenario.id.split('/').next();
-            protocol == Some(iut.protocol.as_str()) && loaded.scenario.iut.role == iut.role
-        };
-        let scenarios = selected.iter().filter(is_for);
-        let selection = &self.selection;
-        let is_narrowed = !selection.scenarios.is_empty()
-            || !selection.filter.is_empty()
-            || selection.mode.is_some()
-            || self.failed.is_some();
-        Assignment {
-            scenarios: scenarios.map(|loaded| loaded.scenario.clone()).collect(),
-            is_full: !is_narrowed,
-            iut,
-        }
-    }
 }
 
 /// The name of a run's directory: of what is tested.
@@ -544,32 +393,4 @@ fn name(told: &RunPlan) -> String {
             names.join(" ")
         }
     }
-}
-
-/// Whether a run of this plan would judge anything.
-fn check_judged(told: &RunPlan) -> Result<(), Failure> {
-    let sum = |count: fn(&PlannedImplementation) -> usize| {
-        let all = told.implementations.iter().map(count);
-        all.sum::<usize>()
-    };
-    let selected = sum(|one| one.scenarios);
-    let (not_applicable, too_slow) = (sum(|one| one.not_applicable), sum(|one| one.too_slow));
-    if not_applicable + too_slow < selected {
-        return Ok(());
-    }
-    let slow = match too_slow {
-        0 => String::new(),
-        too_slow => format!(", {too_slow} would be played with --slow alone"),
-    };
-    Err(usage(format!(
-        "nothing would be judged: {not_applicable} of the {selected} scenarios selected do not apply{slow}"
-    )))
-}
-
-/// Writes a plan to standard output.
-fn show_plan(told: &RunPlan, seed: u64) -> Result<(), Failure> {
-    for line in shakedown_report::plan_lines(told, seed) {
-        print_line(&line)?;
-    }
-    Ok(())
 }

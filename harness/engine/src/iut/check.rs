@@ -263,9 +263,10 @@ impl Checker<'_> {
                         "write `{counters}` here and in [start], or {port} or {peer} into its name";
                     self.at(&place, message, Some(help));
                 }
-                let start = self.iut.start.iter().flat_map(|start| &start.command);
+                let start = self.iut.start.iter();
+                let mut told = start.flat_map(|start| start.told_with(&start.command));
                 if placeholder::any([file.as_str()], &["counters"])
-                    && !placeholder::any(start.map(String::as_str), &["counters"])
+                    && !placeholder::any(&mut told, &["counters"])
                 {
                     let message = "the implementation is not told of this file";
                     let help = "put `{counters}` into the command of [start], where it belongs";

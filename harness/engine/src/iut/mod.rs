@@ -4,7 +4,7 @@ mod check;
 mod model;
 mod placeholder;
 
-use std::path::Path;
+use std::path::{Path, absolute};
 
 use serde_json::json;
 use time::format_description::well_known::Iso8601;
@@ -16,16 +16,20 @@ pub use time::Date;
 use crate::document::{self, Defaults, Document, Pointer, Problems};
 
 impl Iut {
-    /// Reads and checks a description file.
+    /// Reads and checks a description file. Its commands run in the folder that it is in; if it is a pipe, in the
+    /// current directory.
     ///
     /// # Errors
     /// [`Problems`]: everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let text = document::read(path)?;
-        Self::parse(&path.display().to_string(), &text)
+        let file = absolute(path).ok().filter(|file| file.is_file());
+        let folder = file.as_deref().and_then(Path::parent);
+        Self::parse_in(folder, &path.display().to_string(), &text)
     }
 
-    /// Checks the text of a description file; the path is shown in errors.
+    /// Checks the text of a description file; the path is shown in errors. Its commands run in the current
+    /// directory.
     ///
     /// A responder whose command contains `{address}` or `{port}` and that says nothing about its
     /// address is reached at a free port of 127.0.0.1.
@@ -33,8 +37,12 @@ impl Iut {
     /// # Errors
     /// [`Problems`]: everything that is wrong with it.
     pub fn parse(file: &str, text: &str) -> Result<Self, Problems> {
+        Self::parse_in(None, file, text)
+    }
+
+    fn parse_in(folder: Option<&Path>, file: &str, text: &str) -> Result<Self, Problems> {
         let document = Document::toml(file, text)?;
-        let decoded = document::decode::<Self>(
+        let mut decoded = document::decode::<Self>(
             &document,
             &Defaults {
                 root: &[
@@ -46,6 +54,9 @@ impl Iut {
                 inside: &[],
             },
         );
+        if let Some((iut, folder)) = decoded.value.as_mut().zip(folder) {
+            folder.clone_into(&mut iut.folder);
+        }
         let found = match &decoded.value {
             Some(iut) => {
                 let has_stream = document.root.get(&Pointer::root().key("stream")).is_some();
@@ -73,12 +84,18 @@ impl Iut {
 }
 
 impl Start {
-    /// Every word of its commands and options.
+    /// What a command says, and the values of the environment that it finds.
+    pub(crate) fn told_with<'a>(&'a self, command: &'a [String]) -> impl Iterator<Item = &'a str> {
+        let words = command.iter().chain(self.environment.values());
+        words.map(String::as_str)
+    }
+
+    /// Every word of its commands and options, and the values of its environment.
     fn words(&self) -> impl Iterator<Item = &str> {
         let options = self.options.values().flatten();
         let plain = self.plain.iter().flatten();
         let words = self.command.iter().chain(plain).chain(options);
-        words.map(String::as_str)
+        words.chain(self.environment.values()).map(String::as_str)
     }
 }
 

@@ -1,3 +1,4 @@
+use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -53,6 +54,9 @@ pub struct Iut {
     /// Requirements that it is known to break.
     #[serde(default)]
     pub waive: Vec<Waiver>,
+    /// The folder of its description, absolute; empty where there is none: the current directory is meant.
+    #[serde(skip)]
+    pub folder: PathBuf,
 }
 
 impl Iut {
@@ -74,16 +78,29 @@ impl Iut {
     /// Whether it streams this, or can be told to; `plain` if it is started with no option given.
     #[must_use]
     pub fn can_stream(&self, plain: bool, stream: &StreamParameters) -> bool {
-        let words = self.start.as_ref().and_then(|start| match plain {
-            true => start.plain.as_ref(),
-            false => Some(&start.command),
+        let words = self.start.as_ref().and_then(|start| {
+            let command = match plain {
+                true => start.plain.as_ref()?,
+                false => &start.command,
+            };
+            Some(start.told_with(command).collect::<Vec<_>>())
         });
-        let is_told =
-            |name: &str| words.is_some_and(|words| words.iter().any(|word| word.contains(name)));
+        let words = words.unwrap_or_default();
+        let is_told = |name: &str| words.iter().any(|word| word.contains(name));
         let own = &self.stream;
         (own.bits_per_second == stream.bits_per_second || is_told("{bits_per_second}"))
             && (own.frames_per_second == stream.frames_per_second || is_told("{frames_per_second}"))
             && (own.seconds == stream.seconds || is_told("{seconds}"))
+    }
+
+    /// Where its commands run: an absolute path, or an empty one for the current directory.
+    #[must_use]
+    pub fn directory(&self) -> PathBuf {
+        let own = self
+            .start
+            .as_ref()
+            .and_then(|start| start.directory.as_ref());
+        own.map_or_else(|| self.folder.clone(), |own| self.folder.join(own))
     }
 
     /// The lengths of time that scenarios may refer to.
@@ -114,6 +131,13 @@ pub struct Start {
     /// (MS-L-07). Left out if it cannot be started so.
     #[serde(default)]
     pub plain: Option<Vec<String>>,
+    /// Where its commands run, that of `[observe]` too, and where relative paths of programs begin: relative to the
+    /// folder of the description, which it is if left out.
+    #[serde(default)]
+    pub directory: Option<String>,
+    /// Variables that its commands find besides those of this program. Placeholders as in `command`.
+    #[serde(default)]
+    pub environment: IndexMap<String, String>,
     /// When it is ready (responders).
     #[serde(default)]
     pub ready: Ready,

@@ -5,6 +5,7 @@ mod ended;
 mod mark;
 mod output;
 mod printed;
+mod surroundings;
 
 use std::ffi::OsString;
 use std::io;
@@ -18,7 +19,7 @@ use crate::kernel;
 use nix::errno::Errno;
 use nix::sys::signal::{Signal, killpg};
 use nix::unistd::Pid;
-use tokio::process::{Child, Command};
+use tokio::process::Child;
 use tokio::sync::watch;
 use tokio::task::{JoinHandle, spawn_blocking};
 use tokio::time::timeout;
@@ -29,6 +30,8 @@ pub use ended::Ended;
 pub use mark::{Marked, RunId, end, orphans, started_by};
 pub use output::Output;
 pub(crate) use printed::{bounded, printed};
+pub use surroundings::Surroundings;
+pub(crate) use surroundings::located;
 
 use mark::Mark;
 
@@ -73,7 +76,7 @@ pub struct StartError {
 }
 
 impl Process {
-    /// Starts `words` (program and arguments). `wanted` is the text that
+    /// Starts `words` (program and arguments) there. `wanted` is the text that
     /// [`Output::wait_for_line`] waits for; `grace` is the time that the process has to end after
     /// SIGTERM; `key_log` the file to which it is asked to write the secrets of its TLS sessions.
     ///
@@ -81,6 +84,7 @@ impl Process {
     /// [`StartError`], a sentence for people.
     pub fn start(
         words: &[OsString],
+        surroundings: &Surroundings,
         wanted: Option<&str>,
         grace: Duration,
         key_log: Option<&Path>,
@@ -90,7 +94,8 @@ impl Process {
             why: PlaceholderError::NoProgram.to_string(),
         })?;
         let mark = Mark::new(NEXT.fetch_add(1, Ordering::Relaxed));
-        let mut child = Command::new(program)
+        let mut child = surroundings
+            .call(program)?
             .args(arguments)
             .envs(mark.map(|mark| (mark::VARIABLE, mark.to_string())))
             .envs(key_log.map(|path| (KEY_LOG, path)))

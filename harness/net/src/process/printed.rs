@@ -2,10 +2,9 @@ use std::process::Stdio;
 use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncReadExt};
-use tokio::process::Command;
 use tokio::time::timeout;
 
-use super::{Group, reason};
+use super::{Group, Surroundings, reason};
 
 /// Most bytes that are read of what another program gives.
 const MOST: u64 = 1 << 20;
@@ -15,9 +14,15 @@ const MOST: u64 = 1 << 20;
 ///
 /// # Errors
 /// A sentence for people.
-pub(crate) async fn printed(words: &[String], within: Duration) -> Result<Vec<u8>, String> {
+pub(crate) async fn printed(
+    words: &[String],
+    surroundings: &Surroundings,
+    within: Duration,
+) -> Result<Vec<u8>, String> {
     let (program, arguments) = words.split_first().ok_or("no program is named")?;
-    let mut child = Command::new(program)
+    let mut child = surroundings
+        .call(program.as_ref())
+        .map_err(|error| error.to_string())?
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())

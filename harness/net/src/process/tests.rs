@@ -11,7 +11,8 @@ fn start(script: &str) -> Process {
 }
 
 fn start_with_grace(script: &str, grace: Duration) -> Process {
-    Process::start(&shell(script), Some("ready"), grace, None).unwrap()
+    let here = Surroundings::default();
+    Process::start(&shell(script), &here, Some("ready"), grace, None).unwrap()
 }
 
 async fn bounded<T>(work: impl Future<Output = T>) -> T {
@@ -107,14 +108,21 @@ async fn a_process_that_prints_megabytes_does_not_wait_for_us() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_or_no_program_is_said_so() {
-    let missing = Process::start(&["/nowhere/server".into()], None, Duration::ZERO, None);
+    let here = Surroundings::default();
+    let missing = Process::start(
+        &["/nowhere/server".into()],
+        &here,
+        None,
+        Duration::ZERO,
+        None,
+    );
     assert_eq!(
         missing.unwrap_err().to_string(),
         "/nowhere/server cannot be started: there is no such program"
     );
     let file = tempfile::NamedTempFile::new().unwrap();
     assert!(Path::exists(file.path()));
-    let text = Process::start(&[file.path().into()], None, Duration::ZERO, None);
+    let text = Process::start(&[file.path().into()], &here, None, Duration::ZERO, None);
     assert!(
         text.unwrap_err()
             .to_string()

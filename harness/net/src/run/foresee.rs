@@ -1,6 +1,7 @@
 //! What is wrong with a run and shows before anything is started or sent.
 
 use std::env;
+use std::ffi::{OsStr, OsString};
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
@@ -12,7 +13,7 @@ use super::summary::past;
 use super::{Assignment, CaptureBy, why_not_applicable};
 use crate::clock::Clock;
 use crate::launch::{LaunchError, is_in_use};
-use crate::process::StartError;
+use crate::process::{StartError, located};
 
 /// What a run would meet, in sentences for people.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -50,7 +51,7 @@ fn unusable(iut: &Iut) -> Vec<String> {
     let programs = commands.filter_map(|command| command.first());
     let mut problems: Vec<String> = Vec::new();
     for program in programs {
-        let problem = missing(program).map(|why| StartError {
+        let problem = missing(program, iut).map(|why| StartError {
             program: program.clone(),
             why: why.to_owned(),
         });
@@ -67,14 +68,17 @@ fn unusable(iut: &Iut) -> Vec<String> {
 }
 
 /// Why a program cannot be started; `None` if it can, or if what it is called shows only in the run.
-fn missing(program: &str) -> Option<&'static str> {
+fn missing(program: &str, iut: &Iut) -> Option<&'static str> {
     if program.contains('{') {
         return None;
     }
     let places: Vec<PathBuf> = match program.contains('/') {
-        true => vec![PathBuf::from(program)],
+        true => vec![located(OsStr::new(program), &iut.directory())],
         false => {
-            let path = env::var_os("PATH").unwrap_or_default();
+            let start = iut.start.as_ref();
+            let own = start.and_then(|start| start.environment.get("PATH"));
+            let path = own.map(OsString::from).or_else(|| env::var_os("PATH"));
+            let path = path.unwrap_or_default();
             env::split_paths(&path)
                 .map(|folder| folder.join(program))
                 .collect()

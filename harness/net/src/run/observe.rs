@@ -1,3 +1,4 @@
+use std::path::Path;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use serde_json::Value;
@@ -8,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use super::job::Job;
 use crate::launch::Instance;
-use crate::process::{bounded, printed};
+use crate::process::{Surroundings, bounded, printed};
 
 /// The counter that the system tells where the implementation does not.
 const MEMORY: &str = "memory";
@@ -39,20 +40,20 @@ impl Job {
         let Some(instance) = instance else {
             return unseen("it could not be started again");
         };
-        let words = match self.words(how.command.as_deref()?, instance) {
+        let (words, surroundings) = match self.words(how.command.as_deref()?, instance) {
             Ok(words) => words,
             Err(why) => return Some(self.all_are(&Counter::Unreadable(why))),
         };
-        Some(self.ask(how, &words).await)
+        Some(self.ask(how, &words, &surroundings).await)
     }
 
     /// Asks a command until the counters are what is wanted, or there is no more time: what has arrived may not be
     /// counted yet.
-    async fn ask(&self, how: &Observe, words: &[String]) -> Inside {
+    async fn ask(&self, how: &Observe, words: &[String], surroundings: &Surroundings) -> Inside {
         let until = Instant::now() + how.within.as_fixed().unwrap_or_default();
         let mut left = until.saturating_duration_since(Instant::now());
         loop {
-            let said = printed(words, left.max(ASK_EVERY)).await;
+            let said = printed(words, surroundings, left.max(ASK_EVERY)).await;
             let inside = said.and_then(|text| self.counters(how, &text));
             let mut wanted = self.scenario.inside.iter();
             left = until.saturating_duration_since(Instant::now());
@@ -78,16 +79,22 @@ impl Job {
             return Inside::new();
         };
         let read = async {
-            let path = self.words(std::slice::from_ref(file), instance)?.concat();
+            let (path, surroundings) = self.words(std::slice::from_ref(file), instance)?;
+            let path = path.concat();
             let told = |why: String| format!("[observe] file `{path}`: {why}");
-            let text = whole(&path, instance, UNIX_EPOCH + since).await;
+            let file = surroundings.directory.join(&path);
+            let text = whole(&file, instance, UNIX_EPOCH + since).await;
             self.counters(how, &text.map_err(told)?).map_err(told)
         };
         let read = read.await;
         read.unwrap_or_else(|why| self.all_are(&Counter::Unreadable(why)))
     }
 
-    fn words(&self, words: &[String], instance: &Instance) -> Result<Vec<String>, String> {
+    fn words(
+        &self,
+        words: &[String],
+        instance: &Instance,
+    ) -> Result<(Vec<String>, Surroundings), String> {
         let words = self.launcher.words(words, &self.scenario.iut, instance);
         words.map_err(|error| format!("[observe]: {error}"))
     }
@@ -136,7 +143,7 @@ impl Job {
 }
 
 /// A file that a process wrote before it ended by itself.
-async fn whole(path: &str, instance: &Instance, since: SystemTime) -> Result<Vec<u8>, String> {
+async fn whole(path: &Path, instance: &Instance, since: SystemTime) -> Result<Vec<u8>, String> {
     let process = instance.process.as_ref();
     if let Some(ended) = process.and_then(|process| process.ended())
         && ended.code.is_none()

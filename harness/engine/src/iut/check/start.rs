@@ -16,6 +16,7 @@ impl Checker<'_> {
         if let Some(plain) = &start.plain {
             self.command(plain, &place.key("plain"));
         }
+        self.surroundings(start, &place);
         for (name, words) in &start.options {
             let place = place.key("options").key(name);
             self.placeholders(words, &place, &[&KNOWN[..], &["number"]].concat());
@@ -58,6 +59,30 @@ impl Checker<'_> {
         }
     }
 
+    /// Checks where its commands run, and what they find there.
+    fn surroundings(&mut self, start: &Start, place: &Pointer) {
+        if let Some(directory) = start
+            .directory
+            .as_ref()
+            .filter(|_| !self.iut.directory().is_dir())
+        {
+            let message = format!("there is no directory {directory:?}");
+            let help = "it is relative to the folder of this file";
+            self.at(&place.key("directory"), message, Some(help));
+        }
+        for (name, value) in &start.environment {
+            let place = place.key("environment").key(name);
+            if name.is_empty() || name.contains(['=', '\0']) {
+                let message = format!("no variable can be called {name:?}");
+                self.at_key(&place, message, None);
+            }
+            if value.contains('\0') {
+                self.at(&place, "no variable can hold a NUL", None);
+            }
+            self.placeholders(std::slice::from_ref(value), &place, &KNOWN);
+        }
+    }
+
     pub(super) fn command(&mut self, words: &[String], place: &Pointer) {
         if words.first().is_none_or(String::is_empty) {
             let help = "name a program; each argument is a text of its own";
@@ -96,7 +121,7 @@ impl Checker<'_> {
         let mut commands = vec![("command", &start.command)];
         commands.extend(start.plain.iter().map(|plain| ("plain", plain)));
         for (name, words) in commands {
-            let texts = || words.iter().map(String::as_str);
+            let texts = || start.told_with(words);
             if !placeholder::any(texts(), &["peer"]) {
                 let (own, other) = (self.side(Role::Initiator), self.side(Role::Responder));
                 let message = format!("the {own} is not told whom to ask");
@@ -165,8 +190,8 @@ impl Checker<'_> {
         match start {
             Some(start) => {
                 self.mode_is_told(start);
-                let words = || start.command.iter().chain(start.plain.iter().flatten());
-                if placeholder::any(words().map(String::as_str), &["peer"]) {
+                let plain = start.plain.iter().flatten().map(String::as_str);
+                if placeholder::any(start.told_with(&start.command).chain(plain), &["peer"]) {
                     let message = format!("`{{peer}}` is {}'s", self.one_that(Role::Initiator));
                     let side = self.side(Role::Responder);
                     let help = format!("`{{address}}` is where a {side} listens");
@@ -183,7 +208,7 @@ impl Checker<'_> {
     }
 
     fn mode_is_told(&mut self, start: &Start) {
-        let told = placeholder::any(start.command.iter().map(String::as_str), &["mode"]);
+        let told = placeholder::any(start.told_with(&start.command), &["mode"]);
         if self.iut.modes.len() > 1 && !told {
             let message = "several modes are claimed, but the command is not told which";
             let help = "put `{mode}` into the command, or describe each mode in its own file";

@@ -148,7 +148,9 @@ async fn a_command_that_gives_no_counters_is_told(#[case] command: &str, #[case]
 #[tokio::test]
 async fn what_is_no_file_is_told_and_not_opened(#[case] path: &str, #[case] told: &str) {
     let found = Instance::found(([127, 0, 0, 1], 4_444).into());
-    let why = whole(path, &found, UNIX_EPOCH).await.unwrap_err();
+    let why = whole(Path::new(path), &found, UNIX_EPOCH)
+        .await
+        .unwrap_err();
     assert!(why.contains(told), "{why}");
 }
 
@@ -159,9 +161,7 @@ async fn a_file_from_before_the_scenario_says_nothing() {
     std::fs::write(&path, "{}").unwrap();
     let found = Instance::found(([127, 0, 0, 1], 4_444).into());
     let later = SystemTime::now() + Duration::from_secs(1);
-    let why = whole(path.to_str().unwrap(), &found, later)
-        .await
-        .unwrap_err();
+    let why = whole(&path, &found, later).await.unwrap_err();
     assert!(why.contains("was not written since"), "{why}");
 }
 
@@ -178,7 +178,7 @@ async fn a_process_that_could_not_write_in_the_end_is_told() {
             true => drop(process.kill().await),
             false => drop(process.stop().await),
         }
-        let read = whole(path.to_str().unwrap(), &instance, UNIX_EPOCH).await;
+        let read = whole(&path, &instance, UNIX_EPOCH).await;
         assert_eq!(read.is_ok(), is_read, "{read:?}");
         assert!(is_read || read.unwrap_err().contains("killed by signal 9"));
     }
