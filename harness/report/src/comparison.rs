@@ -19,11 +19,13 @@ const SECONDS: f64 = 0.25;
 const SHARE: f64 = 0.25;
 /// A capture has notably more or fewer packets if it is so many, and the share.
 const PACKETS: u64 = 5;
+/// How many such changes of a kind are shown, the largest first.
+const SHOWN: usize = 20;
 
 /// How two runs differ.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Comparison {
-    /// The gravest first, then by id.
+    /// The gravest first; times and packets by how much they changed, the rest by id.
     pub changes: Vec<Change>,
     /// Scenarios that are in both.
     pub in_both: usize,
@@ -37,6 +39,9 @@ pub struct Change {
     pub of: String,
     /// From what to what.
     pub how: String,
+    /// By how much a time or a number changed, in thousandths of the smaller of both.
+    #[serde(skip)]
+    pub by: u64,
 }
 
 /// What kind of change it is.
@@ -75,8 +80,22 @@ impl What {
             Self::Requirement => "Requirements whose verdict changed",
             Self::Gone => "Not played any more",
             Self::New => "Not played before",
-            Self::Time => "Time that changed",
-            Self::Packets => "Packets that changed",
+            Self::Time => "Time that changed by a quarter or more",
+            Self::Packets => "Packets that changed by a quarter or more",
+        }
+    }
+
+    /// How many changes of this kind people are shown.
+    const fn most_shown(self) -> usize {
+        match self {
+            Self::Time | Self::Packets => SHOWN,
+            Self::NewlyFailing
+            | Self::NewlyPassing
+            | Self::FailsOtherwise
+            | Self::Verdict
+            | Self::Requirement
+            | Self::Gone
+            | Self::New => usize::MAX,
         }
     }
 }
@@ -114,7 +133,7 @@ impl Comparison {
             }
         }
         all.changes
-            .sort_by(|a, b| (a.what, &a.of).cmp(&(b.what, &b.of)));
+            .sort_by(|a, b| (a.what, b.by, &a.of).cmp(&(b.what, a.by, &b.of)));
         all
     }
 
@@ -137,34 +156,48 @@ impl Comparison {
             return;
         }
         let (t, u) = (before.seconds, now.seconds);
-        let apart = (t - u).abs();
-        if apart >= SECONDS && apart >= SHARE * t.min(u) {
-            self.add(
-                What::Time,
-                id,
-                from_to(&format!("{t:.2} s"), &format!("{u:.2} s")),
-            );
+        if (t - u).abs() >= SECONDS {
+            let how = from_to(&format!("{t:.2} s"), &format!("{u:.2} s"));
+            self.add_measured(What::Time, id, [t, u], how);
         }
-        if let (Some(t), Some(u)) = (packets(before), packets(now)) {
-            let apart = t.abs_diff(u);
-            if apart >= PACKETS && apart as f64 >= SHARE * t.min(u) as f64 {
-                self.add(What::Packets, id, from_to(&t.to_string(), &u.to_string()));
-            }
+        if let (Some(t), Some(u)) = (packets(before), packets(now))
+            && t.abs_diff(u) >= PACKETS
+        {
+            let how = from_to(&t.to_string(), &u.to_string());
+            self.add_measured(What::Packets, id, [t as f64, u as f64], how);
         }
     }
 
     fn add(&mut self, what: What, of: &str, how: String) {
         let of = of.to_owned();
-        self.changes.push(Change { what, of, how });
+        let by = 0;
+        self.changes.push(Change { what, of, how, by });
     }
 
-    /// The changes of each kind, the gravest first.
+    /// Adds what changed by such a share of the smaller of both.
+    fn add_measured(&mut self, what: What, of: &str, [before, now]: [f64; 2], how: String) {
+        let share = (before - now).abs() / before.min(now);
+        if share >= SHARE {
+            self.add(what, of, how);
+            if let Some(change) = self.changes.last_mut() {
+                // Of nothing everything is more than can be told.
+                change.by = (share * 1_000.0) as u64;
+            }
+        }
+    }
+
+    /// The changes of each kind, the gravest first: its heading, those that people are shown, and how many more
+    /// there are.
     #[must_use]
-    pub fn groups(&self) -> Vec<(What, &[Change])> {
+    pub fn groups(&self) -> Vec<(String, &[Change], usize)> {
         let groups = self.changes.chunk_by(|a, b| a.what == b.what);
-        groups
-            .filter_map(|group| Some((group.first()?.what, group)))
-            .collect()
+        let groups = groups.filter_map(|group| {
+            let what = group.first()?.what;
+            let shown = group.len().min(what.most_shown());
+            let heading = format!("{} ({})", what.name(), group.len());
+            Some((heading, &group[..shown], group.len() - shown))
+        });
+        groups.collect()
     }
 
     /// How many fail that did not.
@@ -191,14 +224,17 @@ impl Comparison {
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
-        for (what, changes) in self.groups() {
-            text += &format!("{} ({})\n", what.name(), changes.len());
+        for (heading, changes, more) in self.groups() {
+            text += &format!("{heading}\n");
             for change in changes {
                 text += &format!(
                     "  {}  {}\n",
                     clean_line(&change.of),
                     clean_line(&change.how)
                 );
+            }
+            if more > 0 {
+                text += &format!("  and {more} more\n");
             }
             text.push('\n');
         }
@@ -326,6 +362,50 @@ mod tests {
         assert!(slower(2.6).contains(&(What::Time, "2.00 s → 2.60 s".to_owned())));
         let short = changed(|one| one.seconds = 0.01);
         assert_eq!(compared(&short, &changed(|one| one.seconds = 0.2)), []);
+    }
+
+    #[test]
+    fn the_largest_change_is_told_first_and_only_the_largest_are_shown() {
+        let run = changed(|one| one.seconds = 1.0);
+        let mut first = run.verdicts.values().next().unwrap().clone();
+        let mut with = |seconds: fn(u32) -> f64| {
+            let mut record = run.clone();
+            record.verdicts.clear();
+            for number in 0..23 {
+                first.scenario = format!("s{number:02}");
+                first.seconds = seconds(number);
+                record
+                    .verdicts
+                    .insert(first.scenario.clone(), first.clone());
+            }
+            record
+        };
+        let old = with(|_| 1.0);
+        // The last one takes half the time, which is as much as twice the time.
+        let new = with(|number| {
+            if number == 22 {
+                0.5
+            } else {
+                2.0 + f64::from(number) / 10.0
+            }
+        });
+        let comparison = Comparison::new(&old, &new);
+        let order: Vec<_> = comparison
+            .changes
+            .iter()
+            .map(|one| one.of.as_str())
+            .collect();
+        assert_eq!(order[..3], ["s21", "s20", "s19"]);
+        assert_eq!(order[20..], ["s01", "s00", "s22"]);
+        let text = comparison.text();
+        assert!(
+            text.starts_with("Time that changed by a quarter or more (23)\n  s21  "),
+            "{text}"
+        );
+        assert!(
+            text.contains("  s02  1.00 s → 2.20 s\n  and 3 more\n"),
+            "{text}"
+        );
     }
 
     #[test]

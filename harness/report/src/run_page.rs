@@ -85,10 +85,11 @@ impl Comparison {
         let columns = [("before".to_owned(), old), ("now".to_owned(), new)];
         let body = html! {
             p { strong { (self.message()) } }
-            @for (what, changes) in self.groups() {
+            @for (heading, changes, more) in self.groups() {
                 section {
-                    h2 { (what.name()) " (" (changes.len()) ")" }
+                    h2 { (heading) }
                     ul { @for change in changes { li { code { (clean_line(&change.of)) } " " (clean_line(&change.how)) } } }
+                    @if more > 0 { p { "and " (more) " more" } }
                 }
             }
             (Failures::new(new, directory).section(" now"))
