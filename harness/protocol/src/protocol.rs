@@ -49,6 +49,9 @@ pub struct Protocol {
     pub values: &'static [GivenValue],
     /// Its frames by name.
     pub vocabulary: &'static dyn Vocabulary,
+    /// Whether a side ever sends a frame in a mode, with whatever is switched on. A scenario that waits for
+    /// another one could not pass.
+    pub sends: fn(role: Role, mode: &str, frame: &str) -> bool,
     /// What Wireshark is told of it.
     pub wireshark: Wireshark,
     /// Its requirements, in the specification's order.

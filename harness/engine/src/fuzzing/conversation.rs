@@ -5,7 +5,7 @@ use shakedown_protocol::Protocol;
 use crate::document::Problems;
 use crate::scenario::{Loaded, Scenario, to_text};
 use crate::script::fingerprint;
-use crate::shrink::tree::{STEPS, each_object};
+use crate::shrink::tree::{STEPS, each_object, tidy};
 
 /// The file of a conversation that has no other name.
 const FILE: &str = "fuzzed.json";
@@ -64,6 +64,7 @@ impl Conversation {
                 members.shift_remove(member);
             }
         });
+        tidy(&mut value);
         // Survival binds not every side in every mode; something a scenario has to be about.
         value["requirements"] = json!([protocol.survival]);
         Self::of(value.clone()).or_else(|_| {

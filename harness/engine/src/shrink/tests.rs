@@ -186,9 +186,9 @@ fn steps_are_taken_out_of_those_that_hold_them_and_counts_are_lowered_to_what_ju
     let large = loaded(json!({
         "steps": [
             { "either": [
-                { "title": "A", "steps": [{ "expect": { "frame": "SYN", "within": "1s" } }] },
+                { "title": "A", "steps": [{ "expect": { "frame": "fragment", "within": "1s" } }] },
                 { "title": "B", "steps": [
-                    { "expect": { "frame": "ACK", "within": "1s" } },
+                    { "expect": { "frame": "connection-id", "within": "1s" } },
                     { "expect_any": { "of": [
                         { "frame": "data", "within": "1s" },
                         { "frame": "SYN-ACK", "within": "1s" },

@@ -116,7 +116,7 @@ fn renumber(scenario: &mut Value, gone: &Range<usize>, come: usize) {
 }
 
 /// Removes sockets and values that no step uses any more.
-pub(super) fn tidy(scenario: &mut Value) {
+pub(crate) fn tidy(scenario: &mut Value) {
     let mut sockets = BTreeSet::new();
     let mut names = BTreeSet::new();
     let mut steps = scenario.pointer(STEPS).cloned();
@@ -169,7 +169,8 @@ pub(super) fn uses(value: &Value, names: &BTreeSet<String>) -> bool {
     !used.is_disjoint(names)
 }
 
-fn used_names(value: Option<&Value>, names: &mut BTreeSet<String>) {
+/// Collects the names that a value uses.
+pub(crate) fn used_names(value: Option<&Value>, names: &mut BTreeSet<String>) {
     match value {
         Some(Value::String(text)) => {
             let name = text.strip_prefix('$');

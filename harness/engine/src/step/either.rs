@@ -27,6 +27,14 @@ impl Verb for Either {
                 check.at(&place.key("title"), "the title is empty", None);
             }
             first_of_branch(branch.steps.first(), check, &place.key("steps"));
+            let is_same = |earlier: &&Branch| earlier.steps.first() == branch.steps.first();
+            let before = self.0[..index].iter();
+            if let Some((same, _)) = before.enumerate().find(|(_, earlier)| is_same(earlier))
+                && !branch.steps.is_empty()
+            {
+                let first = |index| inside.index(index).key("steps").index(0);
+                check.never_taken(&first(same), &first(index));
+            }
         }
     }
 

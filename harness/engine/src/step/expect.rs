@@ -77,6 +77,7 @@ impl Verb for Expect {
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.wanted(&self.frame, &self.fields, inside);
+        check.is_sent(&self.frame, inside);
         check.frame_names(&self.ignore, &inside.key("ignore"));
         check.socket(self.at.as_deref(), &inside.key("at"), false);
         let vocabulary = check.protocol().map(|protocol| protocol.vocabulary);

@@ -28,6 +28,7 @@ impl Verb for ExpectDatagram {
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.message_wanted(&self.frame, &self.fields, inside);
+        check.is_sent(&self.frame, inside);
         http::check_bind(check, &self.bind, inside);
     }
 

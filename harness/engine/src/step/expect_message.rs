@@ -32,6 +32,7 @@ impl Verb for ExpectMessage {
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         check.message_wanted(&self.frame, &self.fields, inside);
+        check.is_sent(&self.frame, inside);
         check.frame_names(&self.ignore, &inside.key("ignore"));
         http::check_bind(check, &self.bind, inside);
     }

@@ -130,6 +130,22 @@ impl Envelope {
         message.get_field(&said).as_message().cloned()
     }
 
+    /// Whether a message of this name stands in it, or is it.
+    pub(super) fn says(self, name: &str) -> bool {
+        let own = self.descriptor();
+        let mut fields = own.fields();
+        let is_inside = |field: FieldDescriptor| {
+            field
+                .kind()
+                .as_message()
+                .is_some_and(|inner| inner.name() == name)
+        };
+        match self {
+            Self::Client | Self::Server => fields.any(is_inside),
+            Self::MediaAuth | Self::MediaAuthResult => own.name() == name,
+        }
+    }
+
     /// The message in these bytes, which stand at `offset`.
     ///
     /// # Errors

@@ -50,6 +50,7 @@ pub static PROTOCOL: Protocol = Protocol {
     counters: &[("memory", ["/media/most_waiting", "/media/most_waiting"])],
     values: &values::VALUES,
     vocabulary: &VOCABULARY,
+    sends: vocabulary::sends,
     wireshark: Wireshark {
         forms: &vocabulary::FORMS,
         tables: message::tables,

@@ -5,6 +5,7 @@ use shakedown_wire::{DecodeError, Form};
 
 use super::frame::{FRAME, FrameHeader, STREAM_HEADER};
 use super::message::{Envelope, NAMED, Named};
+use crate::requirement::Role;
 use crate::vocabulary::{Described, Forms, Vocabulary, WordError, describe};
 
 /// Bytes of the length before a message on a stream.
@@ -13,6 +14,18 @@ const MESSAGE_LENGTH: usize = 4;
 /// The messages and what stands on media streams, by name. A message is its bytes on a stream: those
 /// of its length come first.
 pub static VOCABULARY: Words = Words;
+
+/// Whether this side says this at one of these services: messages in their envelopes; media, which both sides
+/// send, at a Media Handler.
+pub(super) fn sends(role: Role, services: &str, frame: &str) -> bool {
+    let is_at = |wanted| services.split(',').any(|service| service == wanted);
+    let (signaling, authentication) = match role {
+        Role::Initiator => (Envelope::Client, Envelope::MediaAuth),
+        Role::Responder => (Envelope::Server, Envelope::MediaAuthResult),
+    };
+    let of_media = || MEDIA.frames().contains(&frame) || authentication.says(frame);
+    is_at("mc") && signaling.says(frame) || is_at("mh") && of_media()
+}
 
 /// What stands on media streams. Its bytes do not say what they are: that follows from where they stand.
 static MEDIA: Forms = Forms::new("darktower", &FORMS, |_| Ok(None));

@@ -13,6 +13,7 @@ mod mode;
 mod monitor;
 mod pairs;
 mod reference;
+mod sent;
 
 use std::sync::LazyLock;
 
@@ -61,6 +62,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     values: &[],
     vocabulary: &frame::VOCABULARY,
+    sends: sent::sends,
     wireshark: Wireshark::of(frame::FORMS),
     requirements,
     specification: Some(Specification {

@@ -12,7 +12,7 @@
 use serde_json::{Value, json};
 use shakedown_wire::{DecodeError, DefaultValue, Field, Form, Kind as Shape, Rule, Start};
 
-use super::{Kind, RESET};
+use super::{Kind, Profile, RESET};
 use crate::requirement::Role;
 use crate::vocabulary::Forms;
 
@@ -90,6 +90,18 @@ pub(super) const fn word(kind: Kind, by: Role) -> &'static Form {
         (Kind::StateCommit, Role::Responder) => &COMMIT_ANSWER,
         (Kind::Action, Role::Initiator) => &ACTION_REQUEST,
         (Kind::Action, Role::Responder) => &ACTION,
+    }
+}
+
+/// Whether this side sends this frame in this profile of the Action stream, or in any.
+pub(super) fn sends(role: Role, profile: &str, frame: &str) -> bool {
+    let asks = profile != Profile::Push.name();
+    match (frame == DISCRIMINATOR.name || frame == RESETS.name, role) {
+        (true, role) => role == Role::Initiator,
+        (false, role) => {
+            let mut words = Kind::ALL.into_iter().map(|kind| word(kind, role));
+            words.any(|form| form.name == frame) && (asks || frame != ACTION_REQUEST.name)
+        }
     }
 }
 

@@ -90,6 +90,7 @@ pub static PROTOCOL: Protocol = Protocol {
     counters: &[("memory", ["/most_waiting", "/most_waiting"])],
     values: &[],
     vocabulary: &VOCABULARY,
+    sends: frame::sends,
     wireshark: Wireshark {
         forms: &frame::FORMS,
         tables: frame::words,

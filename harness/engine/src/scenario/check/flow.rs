@@ -7,6 +7,7 @@ use super::Checker;
 use super::connections::Names;
 use crate::document::{Pointer, Problem, did_you_mean};
 use crate::scenario::{Binding, NOW, Step, each_step};
+use crate::shrink::tree::used_names;
 use crate::step::Process;
 
 /// What is true when a step begins.
@@ -36,6 +37,7 @@ impl Checker<'_> {
         }
         self.something_is_judged();
         self.every_socket_is_used();
+        self.every_value_is_used();
         let mut state = State::default();
         let given = self.protocol.map_or(&[][..], |protocol| protocol.values);
         let given = given.iter().map(|given| given.name);
@@ -83,6 +85,21 @@ impl Checker<'_> {
                 let help = "remove it, or name it in a step's `from` or `at`".to_owned();
                 let place = Pointer::root().key("sockets").key(name);
                 self.at_key(&place, message, Some(help));
+            }
+        }
+    }
+
+    fn every_value_is_used(&mut self) {
+        let scenario = self.root.to_value();
+        let mut used = BTreeSet::new();
+        for part in ["steps", "let"] {
+            used_names(scenario.get(part), &mut used);
+        }
+        for name in self.scenario.bindings.keys() {
+            if !used.contains(name) {
+                let message = format!("nothing uses the value `{name}`");
+                let help = format!("remove it, or write `\"${name}\"` where it belongs");
+                self.at_key(&Pointer::root().key("let").key(name), message, Some(help));
             }
         }
     }

@@ -1,7 +1,7 @@
-use shakedown_protocol::hex;
+use shakedown_protocol::{Protocol, hex};
 
 use super::Checker;
-use crate::document::{Pointer, did_you_mean};
+use crate::document::{Pointer, Problem, did_you_mean};
 use crate::scenario::{Span, Step, each_step};
 use crate::step::{Play, Verb};
 
@@ -49,11 +49,43 @@ impl Checker<'_> {
         self.at_key(inside, message, Some(format!("use {instead}")));
     }
 
+    /// Checks that the implementation under test ever sends a frame that is waited for.
+    pub(crate) fn is_sent(&mut self, frame: &str, inside: &Pointer) {
+        let Some(protocol) = self.protocol else {
+            return;
+        };
+        let needs = &self.scenario.iut;
+        let mode = needs.mode.as_str();
+        let has_mode = protocol.has_mode(mode) || mode == Protocol::ANY_MODE;
+        let sends = |frame: &str| (protocol.sends)(needs.role, mode, frame);
+        if !has_mode || protocol.vocabulary.fields(frame).is_err() || sends(frame) {
+            return;
+        }
+        let (side, of) = (protocol.side(needs.role), protocol.mode_name);
+        let all = protocol.vocabulary.frames().iter();
+        let sent: Vec<_> = all.copied().filter(|frame| sends(frame)).collect();
+        let message = format!("the {side} never sends {frame} in the {of} `{mode}`");
+        let help = match sent.is_empty() {
+            true => "it sends no frame at all".to_owned(),
+            false => format!("it sends {}", sent.join(", ")),
+        };
+        self.at(&inside.key("frame"), message, Some(help));
+    }
+
     /// Notes that a list is empty, unless it may have lost its elements.
     pub(crate) fn empty(&mut self, place: &Pointer, message: &str, help: Option<&str>) {
         if self.whole {
             self.at(place, message, help.map(str::to_owned));
         }
+    }
+
+    /// Notes that a branch begins as one before it does, which is taken whatever comes.
+    pub(crate) fn never_taken(&mut self, taken: &Pointer, never: &Pointer) {
+        let message = "this branch is never taken: one before it begins with the same step";
+        let problem = Problem::new(self.root.place(never), message);
+        let problem = problem.related(self.root.place(taken), "the branch that is taken");
+        let help = "remove one, or let them begin with what tells them apart".to_owned();
+        self.problems.push(problem.help(Some(help)));
     }
 
     /// Checks the requirement that a step is judged by.
