@@ -4,6 +4,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
+use anstream::eprintln;
 use include_dir::{Dir, DirEntry, File, include_dir};
 use shakedown_engine::document::{Problems, did_you_mean};
 use shakedown_engine::event::Event;
@@ -12,6 +13,7 @@ use shakedown_engine::scenario::{Library, LibraryError, Loaded, Selection, Selec
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol};
 use shakedown_report::Replay;
+use shakedown_report::text::clean_line;
 
 use crate::exit::{Failure, harness, usage};
 
@@ -181,6 +183,9 @@ impl SelectionArgs {
             library()?
         } else {
             let read = Library::read(&paths).map_err(|error| wrong_files(&error))?;
+            if let Some(left) = read.left() {
+                eprintln!("left out: {}", clean_line(&left));
+            }
             if selection.names.is_empty() {
                 read
             } else {
@@ -264,7 +269,8 @@ fn missing_file(path: &str) -> Failure {
     usage(format!("there is no file {path:?}{hint}"))
 }
 
-fn wrong_file(problems: &Problems) -> Failure {
+/// What is wrong with a file.
+pub(crate) fn wrong_file(problems: &Problems) -> Failure {
     let count = match problems.list().len() {
         1 => "one thing is wrong".to_owned(),
         count => format!("{count} things are wrong"),

@@ -210,6 +210,69 @@ fn folders_that_are_empty_or_missing_are_errors() {
 }
 
 #[test]
+fn of_a_folder_scenarios_are_taken_and_the_rest_is_told() {
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
+    let folder = tempfile::tempdir().unwrap();
+    let put = |name: &str, text: &str| std::fs::write(folder.path().join(name), text).unwrap();
+    let name = "a-start-token-starts-the-whole-stream.json";
+    let scenario = vectors
+        .join("mediastream/scenarios/legacy/responder")
+        .join(name);
+    put(name, &std::fs::read_to_string(scenario).unwrap());
+    assert_eq!(Library::read(&[folder.path()]).unwrap().left(), None);
+    put(
+        "package.json",
+        "{ \"name\": \"x\", // of another program\n }",
+    );
+    let left = Library::read(&[folder.path()]).unwrap().left().unwrap();
+    assert!(
+        left.starts_with("1 JSON file is no scenario: ") && left.ends_with("package.json"),
+        "{left}"
+    );
+    (0..9).for_each(|number| put(&format!("{number}.json"), "[1]"));
+    let left = Library::read(&[folder.path()]).unwrap().left().unwrap();
+    assert!(
+        left.starts_with("10 JSON files are no scenarios: ") && left.ends_with("4.json, 5 more"),
+        "{left}"
+    );
+    // One that is meant as a scenario is not left, whatever is wrong with it.
+    put("wrong.json", "{ \"iut\": {}, \"steps\": [}");
+    let error = Library::read(&[folder.path()]).unwrap_err().to_string();
+    assert!(error.contains("wrong.json:1:"), "{error}");
+}
+
+#[test]
+fn what_is_given_as_a_scenario_and_is_something_else_is_told_as_what_it_is() {
+    let folder = tempfile::tempdir().unwrap();
+    let vectors = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../vectors");
+    let committed = |path: &str| std::fs::read_to_string(vectors.join(path)).unwrap();
+    let told = |text: &str| {
+        let path = folder.path().join("x.json");
+        std::fs::write(&path, text).unwrap();
+        Library::read(&[path]).unwrap_err().to_string()
+    };
+    let trace = r#"{"version": 1, "protocol": "mediastream", "initiator": {}, "responder": {}, "events": []}"#;
+    let events = "{\"type\": \"run-started\"}\n{\"type\": \"verdict\"}\n";
+    let frame = committed("mediastream/frames/error/code-256-is-unknown.json");
+    let sequence = committed("mediastream/sequences/a-fragment-again.json");
+    let schema = committed("schema/scenario.schema.json");
+    for (text, what, command) in [
+        (trace, "a trace of an exploration", "shakedown shrink"),
+        (events, "events of a run", "shakedown report"),
+        (&frame, "a vector of frames", "docs/vectors.md"),
+        (&sequence, "a vector of frames", "docs/vectors.md"),
+        (&schema, "a schema", "shakedown schema"),
+    ] {
+        let error = told(text);
+        assert!(
+            error.contains(&format!("this is {what}, and no scenario")),
+            "{error}"
+        );
+        assert!(error.contains(command), "{error}");
+    }
+}
+
+#[test]
 fn a_scenario_of_another_library_stands_in_for_the_one_of_the_same_id() {
     let library = committed();
     let count = library.scenarios().len();

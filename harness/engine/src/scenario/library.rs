@@ -5,12 +5,17 @@ use indexmap::IndexMap;
 use siphasher::sip::SipHasher13;
 
 use super::Loaded;
+use super::other::is_scenario;
 use crate::document::{self, Problems};
+
+/// How many files that are no scenarios are named.
+const SHOWN: usize = 5;
 
 /// A set of scenarios, sorted by id, each id once.
 #[derive(Debug, Clone, Default)]
 pub struct Library {
     scenarios: Vec<Loaded>,
+    left: Vec<PathBuf>,
 }
 
 /// Why scenarios could not be loaded: every problem of every file.
@@ -47,30 +52,46 @@ impl Library {
         Self::collect(files.into_iter().map(parse), Vec::new())
     }
 
-    /// Loads files, and every `.json` file within folders that stands at
-    /// `scenarios/<mode>/<role>/<name>.json` or anywhere in a folder without `scenarios` folders.
+    /// Loads files, and of folders every `.json` file within that is a scenario, right or wrong. What else there
+    /// is stays [left](Self::left).
     ///
     /// # Errors
     /// [`LibraryError`]: everything that is wrong, in all files.
     pub fn read<P: AsRef<Path>>(paths: &[P]) -> Result<Self, LibraryError> {
         let mut files = Vec::new();
+        let mut left = Vec::new();
         let mut others = Vec::new();
         for path in paths {
             let path = path.as_ref();
-            let before = files.len();
             if path.is_dir() {
-                if let Err(error) = scenario_files(path, &mut files) {
+                let mut found = Vec::new();
+                if let Err(error) = document::json_files(path, &mut found) {
                     others.push(error);
-                } else if files.len() == before {
-                    others.push(format!("{}: no scenario is in this folder", path.display()));
+                    continue;
                 }
+                let (mut scenarios, mut rest): (Vec<_>, Vec<_>) =
+                    found.into_iter().partition(|file| is_meant(file));
+                if scenarios.is_empty() {
+                    let rest = left_out(&rest).map_or_else(String::new, |rest| format!("; {rest}"));
+                    let folder = path.display();
+                    others.push(format!("{folder}: no scenario is in this folder{rest}"));
+                }
+                files.append(&mut scenarios);
+                left.append(&mut rest);
             } else {
                 files.push(path.to_owned());
             }
         }
         files.sort();
         files.dedup();
-        Self::collect(files.iter().map(|path| Loaded::read(path)), others)
+        let library = Self::collect(files.iter().map(|path| Loaded::read(path)), others)?;
+        Ok(Self { left, ..library })
+    }
+
+    /// What was left of folders, in a sentence: files that are no scenarios. `None` if there are none.
+    #[must_use]
+    pub fn left(&self) -> Option<String> {
+        left_out(&self.left)
     }
 
     /// The scenarios, sorted by id.
@@ -119,6 +140,7 @@ impl Library {
         by_id.sort_keys();
         Self {
             scenarios: by_id.into_values().collect(),
+            left: [self.left, other.left].concat(),
         }
     }
 
@@ -148,19 +170,31 @@ impl Library {
         scenarios.sort_keys();
         Ok(Self {
             scenarios: scenarios.into_values().collect(),
+            left: Vec::new(),
         })
     }
 }
 
-/// The scenario files within a folder: of a folder with other JSON files in it, such as `vectors`,
-/// only those in `scenarios` folders.
-fn scenario_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
-    let mut found = Vec::new();
-    document::json_files(folder, &mut found)?;
-    let is_in_place = |path: &PathBuf| path.iter().any(|part| part == "scenarios");
-    if found.iter().any(is_in_place) {
-        found.retain(is_in_place);
+/// Whether a file is meant as a scenario. One that cannot be read is, to be told; one that is too large is not.
+fn is_meant(file: &Path) -> bool {
+    match document::read_file(file, document::MAX_BYTES) {
+        Ok(bytes) => is_scenario(&String::from_utf8_lossy(&bytes)),
+        Err(error) => error.kind() != std::io::ErrorKind::FileTooLarge,
     }
-    files.extend(found);
-    Ok(())
+}
+
+/// Files that are no scenarios, in a sentence; the first of them by name.
+fn left_out(files: &[PathBuf]) -> Option<String> {
+    let names = files
+        .iter()
+        .take(SHOWN)
+        .map(|file| file.display().to_string());
+    let mut names: Vec<_> = names.collect();
+    let (count, is) = match files.len() {
+        0 => return None,
+        1 => ("1 JSON file".to_owned(), "is no scenario"),
+        more => (format!("{more} JSON files"), "are no scenarios"),
+    };
+    names.extend((files.len() > SHOWN).then(|| format!("{} more", files.len() - SHOWN)));
+    Some(format!("{count} {is}: {}", names.join(", ")))
 }

@@ -3,8 +3,9 @@ use std::path::Path;
 use serde_json::{Value, json};
 use shakedown_protocol::Protocol;
 
+use super::other::other;
 use super::{Scenario, check};
-use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problems};
+use crate::document::{self, Defaults, Document, Node, Place, Pointer, Problem, Problems};
 use crate::iut::Iut;
 
 /// A scenario that was read and found in order, with the place of each step.
@@ -49,7 +50,15 @@ impl Loaded {
     /// [`Problems`]: everything that is wrong with it.
     pub fn read(path: &Path) -> Result<Self, Problems> {
         let text = document::read(path)?;
-        Self::parse(&path.display().to_string(), &text)
+        let file = path.display().to_string();
+        match other(&text) {
+            Some((what, help)) => {
+                let problem = Problem::new(0..0, format!("this is {what}, and no scenario"));
+                let problem = problem.help(help.to_owned());
+                Err(Problems::new(&file, &text, vec![problem]))
+            }
+            None => Self::parse(&file, &text),
+        }
     }
 
     /// Checks the text of a scenario file. The path is shown in errors, and the scenario's id must

@@ -5,6 +5,7 @@ mod computed;
 mod library;
 mod load;
 mod model;
+mod other;
 mod select;
 mod span;
 mod token;
