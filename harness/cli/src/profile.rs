@@ -1,4 +1,5 @@
-//! Profiles: flags of `run` that stand in `shakedown.toml`, in the directory in which the program is called.
+//! What `shakedown.toml` says, in the directory in which the program is called: profiles, flags of `run`; and
+//! waivers.
 
 use std::ffi::OsString;
 use std::path::Path;
@@ -6,14 +7,18 @@ use std::path::Path;
 use clap::parser::ValueSource;
 use clap::{ArgMatches, Command};
 use shakedown_engine::document::{did_you_mean, read_file};
+use shakedown_engine::iut::ProjectWaivers;
 use toml::{Table, Value};
 
 use crate::exit::{Failure, usage};
+use crate::vectors::wrong_file;
 
 /// The file.
-const FILE: &str = "shakedown.toml";
+const FILE: &str = ProjectWaivers::FILE;
 /// Most bytes of it.
 const MOST_BYTES: usize = 1 << 20;
+/// Its key of waivers.
+const WAIVE: &str = "waive";
 /// The profile that is taken where none is named.
 const DEFAULT: &str = "default";
 /// What is named to take none.
@@ -62,13 +67,10 @@ pub(crate) fn with_profile(
 
 /// The profile with this name, or the default one if there is any.
 fn read(named: Option<&str>) -> Result<Option<Table>, Failure> {
-    let path = Path::new(FILE);
-    if named == Some(NONE) || named.is_none() && !path.exists() {
+    if named == Some(NONE) || named.is_none() && !Path::new(FILE).exists() {
         return Ok(None);
     }
-    let wrong = |why: &dyn std::fmt::Display| usage(format!("{FILE}: {why}"));
-    let bytes = read_file(path, MOST_BYTES).map_err(|error| wrong(&error))?;
-    let text = String::from_utf8(bytes).map_err(|error| wrong(&error))?;
+    let text = text()?;
     let mut file: Table = text
         .parse()
         .map_err(|error: toml::de::Error| wrong(&error))?;
@@ -76,9 +78,9 @@ fn read(named: Option<&str>) -> Result<Option<Table>, Failure> {
         Some(Value::Table(profiles)) => profiles,
         Some(_) | None => Table::new(),
     };
-    if let Some(key) = file.keys().next() {
+    if let Some(key) = file.keys().find(|key| *key != WAIVE) {
         return Err(wrong(&format!(
-            "there is no `{key}`; flags of `run` stand below [profile.{DEFAULT}]"
+            "there is no `{key}`; flags of `run` stand below [profile.{DEFAULT}], waivers below [[{WAIVE}]]"
         )));
     }
     match (profiles.get(named.unwrap_or(DEFAULT)), named) {
@@ -91,6 +93,26 @@ fn read(named: Option<&str>) -> Result<Option<Table>, Failure> {
             Err(wrong(&format!("it has no profile `{name}`; {help}")))
         }
     }
+}
+
+/// The waivers of the project, if its file is there.
+///
+/// # Errors
+/// The file cannot be read, or something is wrong with them.
+pub(crate) fn waivers() -> Result<ProjectWaivers, Failure> {
+    if !Path::new(FILE).exists() {
+        return Ok(ProjectWaivers::default());
+    }
+    ProjectWaivers::parse(FILE, &text()?).map_err(|problems| wrong_file(&problems))
+}
+
+fn text() -> Result<String, Failure> {
+    let bytes = read_file(Path::new(FILE), MOST_BYTES).map_err(|error| wrong(&error))?;
+    String::from_utf8(bytes).map_err(|error| wrong(&error))
+}
+
+fn wrong(why: &dyn std::fmt::Display) -> Failure {
+    usage(format!("{FILE}: {why}"))
 }
 
 /// The words of a flag with its value.

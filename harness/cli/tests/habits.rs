@@ -196,7 +196,7 @@ fn a_profile_gives_the_flags_that_a_call_leaves_out() {
         (
             "level = \"should\"",
             &[],
-            "there is no `level`; flags of `run` stand below [profile.default]",
+            "there is no `level`; flags of `run` stand below [profile.default], waivers below [[waive]]",
         ),
         (
             "[profile.default]\nseed = {}",
@@ -295,4 +295,81 @@ fn a_program_is_found_beside_its_description_and_finds_its_environment() {
     );
     assert!(plan.contains(&started), "{plan}");
     assert_eq!(with(&called(&[]), "pass").len(), 1);
+}
+
+#[test]
+fn waivers_of_a_project_count_for_its_implementations_and_fail_where_they_are_not_needed() {
+    let project = tempfile::tempdir().expect("a directory can be made");
+    let put = |name: &str, text: &str| {
+        std::fs::write(project.path().join(name), text).expect("it can be written");
+    };
+    // It does not repeat its SYN-ACK.
+    let twin = "name = \"a twin\"\nprotocol = \"mediastream\"\nrole = \"responder\"\nmodes = [\"3way\"]\n\
+         [start]\ncommand = [\"{shakedown}\", \"serve\", \"mediastream\", \"--mode\", \"3way\", \"--listen\", \
+         \"{address}\", \"--without\", \"MS-H-18\", \"--bits-per-second\", \"400000\", \
+         \"--frames-per-second\", \"50\", \"--seconds\", \"2\"]\n\
+         [stream]\nbits_per_second = 400000\nframes_per_second = 50\nseconds = 2\n";
+    put("twin.toml", twin);
+    let waiver = |requirement: &str, more: &str| {
+        let text = format!("requirement = \"{requirement}\"\nbecause = \"known\"\n{more}");
+        put("shakedown.toml", &format!("[[waive]]\n{text}"));
+    };
+    let called = |arguments: &[&str]| {
+        let words = [
+            "run",
+            "--iut",
+            "twin.toml",
+            "--out",
+            "out",
+            "--force",
+            "--format",
+            "json",
+        ];
+        let mut command = shakedown(&[&words[..], arguments].concat());
+        let output = command.current_dir(project.path()).output();
+        output.expect("the program starts")
+    };
+    let said = |output: &Output| String::from_utf8_lossy(&output.stderr).into_owned();
+    let failing = ["mediastream/3way/responder/a-lost-syn-ack-is-repeated-once"];
+    let failed = called(&failing);
+    assert_eq!(failed.status.code(), Some(1), "{}", said(&failed));
+    waiver("MS-H-18", "until = \"9999-01-01\"\n");
+    assert_eq!(called(&failing).status.code(), Some(0));
+    waiver(
+        "MS-H-18",
+        "until = \"9999-01-01\"\nimplementation = \"another\"\n",
+    );
+    assert_eq!(called(&failing).status.code(), Some(1));
+    waiver(
+        "MS-H-18",
+        "until = \"2020-01-01\"\nimplementation = \"a twin\"\n",
+    );
+    let past = called(&["--dry-run"]);
+    assert_eq!(past.status.code(), Some(1));
+    let error = said(&past);
+    assert!(
+        error.contains(
+            "a twin: the waiver of MS-H-18 (shakedown.toml) counts until 2020-01-01 only"
+        ),
+        "{error}"
+    );
+    waiver("MS-H-81", "until = \"soon\"\n");
+    let error = said(&called(&["--dry-run"]));
+    assert!(
+        error.contains("no protocol has a requirement `MS-H-81`"),
+        "{error}"
+    );
+    waiver(
+        "MS-H-18",
+        "until = \"soon\"\nscenario = \"x\"\nfor = \"me\"\n",
+    );
+    let error = said(&called(&["--dry-run"]));
+    for wrong in [
+        "shakedown.toml:4:9",
+        "no date",
+        "no scenario of mediastream",
+        "`for`",
+    ] {
+        assert!(error.contains(wrong), "{wrong}: {error}");
+    }
 }

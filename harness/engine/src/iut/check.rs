@@ -1,6 +1,7 @@
 //! What a description must be besides well-formed. Every problem is told, each at its place.
 
 mod start;
+pub(super) mod waiver;
 
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
@@ -322,32 +323,9 @@ impl Checker<'_> {
             }
             (Some(_), Some(_)) | (None, _) => {}
         }
-        let before = &self.iut.waive[..index];
-        let is_same = |earlier: &Waiver| {
-            let (one, other) = (&earlier.scenario, &waiver.scenario);
-            earlier.requirement == *id && (one.is_none() || other.is_none() || one == other)
-        };
-        if before.iter().any(is_same) {
-            self.at(&id_place, format!("{id} is waived twice"), None);
-        }
-        let folder = format!("{}/", self.iut.protocol);
-        if let Some(scenario) = waiver
-            .scenario
-            .as_ref()
-            .filter(|id| !id.starts_with(&folder))
-        {
-            let message = format!("{scenario:?} is no scenario of {}", self.iut.protocol);
-            let help = "write its whole id, as `shakedown list scenarios` shows it";
-            self.at(&place.key("scenario"), message, Some(help));
-        }
-        if waiver.because.trim().is_empty() {
-            let help = "say why it is known and who will see to it";
-            self.at(&place.key("because"), "no reason is given", Some(help));
-        }
-        if let Err(error) = waiver.last_day() {
-            let message = format!("{:?} is no date: {error}", waiver.until);
-            let help = "write year, month and day: 2027-03-01";
-            self.at(&place.key("until"), message, Some(help));
+        let before = self.iut.waive[..index].iter();
+        for (place, message, help) in waiver::wrong(waiver, &self.iut.protocol, before, &place) {
+            self.at(&place, message, help);
         }
     }
 

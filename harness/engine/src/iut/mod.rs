@@ -3,6 +3,7 @@
 mod check;
 mod model;
 mod placeholder;
+mod project;
 
 use std::path::{Path, absolute};
 
@@ -11,6 +12,7 @@ use time::format_description::well_known::Iso8601;
 
 pub use model::*;
 pub use placeholder::{Piece, pieces};
+pub use project::ProjectWaivers;
 pub use time::Date;
 
 use crate::document::{self, Defaults, Document, Pointer, Problems};
@@ -102,9 +104,12 @@ impl Start {
 impl std::fmt::Display for Waiver {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(&self.requirement)?;
-        match &self.scenario {
-            Some(scenario) => write!(f, " in {scenario}"),
-            None => Ok(()),
+        if let Some(scenario) = &self.scenario {
+            write!(f, " in {scenario}")?;
+        }
+        match self.origin {
+            Origin::Project => write!(f, " ({})", ProjectWaivers::FILE),
+            Origin::Description | Origin::EarlierRun => Ok(()),
         }
     }
 }
@@ -121,7 +126,7 @@ impl Waiver {
             scenario: Some(scenario),
             because: format!("{KNOWN}{source}"),
             until: String::new(),
-            known: true,
+            origin: Origin::EarlierRun,
         }
     }
 
@@ -129,6 +134,20 @@ impl Waiver {
     #[must_use]
     pub fn is_known(because: &str) -> bool {
         because.starts_with(KNOWN)
+    }
+
+    /// Whether an earlier run made it, and nobody wrote it: it has no last day, and is told where it is not needed
+    /// any more.
+    #[must_use]
+    pub fn is_of_earlier_run(&self) -> bool {
+        self.origin == Origin::EarlierRun
+    }
+
+    /// Whether both are for the same requirement in the same scenario.
+    fn overlaps(&self, other: &Self) -> bool {
+        let (one, two) = (&self.scenario, &other.scenario);
+        let is_same = one.is_none() || two.is_none() || one == two;
+        self.requirement == other.requirement && is_same
     }
 
     /// Whether it does not count any more on this day.

@@ -311,8 +311,19 @@ pub struct Waiver {
     pub because: String,
     /// The last day on which the waiver counts: `2027-03-01`.
     pub until: String,
-    /// Whether an earlier run found it, and nobody wrote it: it has no last day, and is told where it is not
-    /// needed any more.
+    /// Who says so.
     #[serde(skip)]
-    pub known: bool,
+    pub origin: Origin,
+}
+
+/// Who says that a requirement is waived.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Origin {
+    /// The description of the implementation.
+    #[default]
+    Description,
+    /// The file of the project that the implementation is of.
+    Project,
+    /// An earlier run found it broken.
+    EarlierRun,
 }

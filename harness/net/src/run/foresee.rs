@@ -101,7 +101,11 @@ fn stale(assignment: &Assignment) -> Vec<String> {
     } = assignment;
     let today = Clock::start().today();
     let mut problems = Vec::new();
-    for waiver in iut.waive.iter().filter(|waiver| !waiver.known) {
+    for waiver in iut
+        .waive
+        .iter()
+        .filter(|waiver| !waiver.is_of_earlier_run())
+    {
         let is_played = waiver.scenario.as_ref().is_none_or(|id| {
             let mut known = scenarios.iter().filter(|scenario| scenario.id == *id);
             known.any(|scenario| why_not_applicable(iut, scenario).is_none())

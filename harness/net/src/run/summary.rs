@@ -61,7 +61,7 @@ impl Ending {
         let waived: BTreeSet<usize> = played.iter().flat_map(|one| one.waived.clone()).collect();
         for (index, waiver) in iut.waive.iter().enumerate() {
             let name = &iut.name;
-            if waiver.known {
+            if waiver.is_of_earlier_run() {
                 let passes_now = !waived.contains(&index) && passes(waiver, &played);
                 self.notes.extend(
                     passes_now.then(|| format!("{name}: {waiver} passes now ({})", waiver.because)),

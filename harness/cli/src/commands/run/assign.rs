@@ -10,10 +10,12 @@ use shakedown_protocol::requirement::Role;
 
 use super::{Args, Weakest};
 use crate::exit::{Failure, usage};
+use crate::profile;
 use crate::vectors::{self, Selected};
 
 impl Args {
-    /// The implementations, each with the selected scenarios of its role.
+    /// The implementations, each with the selected scenarios of its role; those that are described with the waivers
+    /// of their project.
     pub(super) fn assignments(&self, selected: &Selected) -> Result<Vec<Assignment>, Failure> {
         let iuts: Vec<Iut> = match self.iut.is_empty() {
             true => PROTOCOLS
@@ -23,11 +25,15 @@ impl Args {
                 })
                 .map(|(protocol, role)| vectors::reference(protocol, role))
                 .collect::<Result<_, _>>()?,
-            false => self
-                .iut
-                .iter()
-                .map(|path| vectors::description(path))
-                .collect::<Result<_, _>>()?,
+            false => {
+                let waivers = profile::waivers()?;
+                let described = self.iut.iter().map(|path| {
+                    let mut iut = vectors::description(path)?;
+                    waivers.give(&mut iut);
+                    Ok(iut)
+                });
+                described.collect::<Result<_, Failure>>()?
+            }
         };
         for (n, iut) in iuts.iter().enumerate() {
             let same = |other: &Iut| other.role == iut.role && other.protocol == iut.protocol;

@@ -1,4 +1,5 @@
 use super::*;
+use crate::iut::Origin;
 
 fn waiver(requirement: &str) -> Waiver {
     Waiver {
@@ -6,7 +7,7 @@ fn waiver(requirement: &str) -> Waiver {
         scenario: None,
         because: "ticket 417".to_owned(),
         until: "2027-03-01".to_owned(),
-        known: false,
+        origin: Origin::Description,
     }
 }
 
