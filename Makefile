@@ -13,7 +13,7 @@ SHARD ?= 1/40
 SOURCES := find harness fuzz -name target -prune -o -name '*.rs' -print
 
 .DEFAULT_GOAL := help
-.PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden format lint fuzz fuzz-smoke fuzz-coverage fuzz-benchmark mutants bench clean
+.PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden dist format lint fuzz fuzz-smoke fuzz-coverage fuzz-benchmark mutants bench clean
 
 help: ## Name the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -113,6 +113,9 @@ mutants: ## Break frames, monitors and scripts one place at a time; tests must f
 		grep -qE -e "$$entry" reports/mutants.list || { echo "mutants: '$$entry' matches nothing"; exit 1; }; \
 	done
 	$(CARGO) mutants --shard $(SHARD) --sharding round-robin --minimum-test-timeout 240 --output reports
+
+dist: ## Build the archive of a release: a static program, completions, man pages, licences, SBOM
+	@CARGO="$(CARGO)" .ci/dist/build
 
 bench: ## Run the benchmarks
 	$(CARGO) bench --locked --workspace
