@@ -299,26 +299,26 @@ local function over_quic(protocols)
         -- Who sends its first packet is the client.
         connections[number] = connections[number] or { client = from, streams = {} }
         connection = connections[number]
-      elseif not connection then
-        connection = nil
-      elseif name == "tls.handshake.extensions_alpn_str" then
-        connection.protocol = by_alpn[info.value] or connection.protocol
-      elseif name == "quic.stream.stream_id" then
-        id, offset = number_of(info.value), 0
-      elseif name == "quic.stream.offset" then
-        offset = number_of(info.value)
-      elseif name == "quic.stream_data" and connection.protocol and id then
-        local by = from == connection.client and "client" or "server"
-        local way = direction(connection, id, by)
-        way:arrive(offset, info.value:raw())
-        connection.protocol.read(way, emit(connection.protocol))
-        -- What the other side said may have waited for this.
-        local other = connection.streams[id][by == "client" and "server" or "client"]
-        if other then
-          connection.protocol.read(other, emit(connection.protocol))
+      elseif connection then
+        if name == "tls.handshake.extensions_alpn_str" then
+          connection.protocol = by_alpn[info.value] or connection.protocol
+        elseif name == "quic.stream.stream_id" then
+          id, offset = number_of(info.value), 0
+        elseif name == "quic.stream.offset" then
+          offset = number_of(info.value)
+        elseif name == "quic.stream_data" and connection.protocol and id then
+          local by = from == connection.client and "client" or "server"
+          local way = direction(connection, id, by)
+          way:arrive(offset, info.value:raw())
+          connection.protocol.read(way, emit(connection.protocol))
+          -- What the other side said may have waited for this.
+          local other = connection.streams[id][by == "client" and "server" or "client"]
+          if other then
+            connection.protocol.read(other, emit(connection.protocol))
+          end
+        elseif name == "quic.dg" and connection.protocol and connection.protocol.read_datagram then
+          connection.protocol.read_datagram(info.value:raw(), emit(connection.protocol))
         end
-      elseif name == "quic.dg" and connection.protocol and connection.protocol.read_datagram then
-        connection.protocol.read_datagram(info.value:raw(), emit(connection.protocol))
       end
     end
     return found
