@@ -41,6 +41,8 @@ impl Flow {
                 None if !is_over && is_accepted && is_off => false,
                 // MS-L-04: the tuple streams already, and needs no ACK any more.
                 None if !is_over && handshake.early.is_named() => {
+                    // Unless the session was dropped: then it opens the next one.
+                    handshake.token = handshake.may_be_dropped(&scope).then_some(now);
                     handshake.confirmed = Some(now);
                     false
                 }
