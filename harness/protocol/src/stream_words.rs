@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 
 use shakedown_wire::DecodeError;
-use shakedown_wire::quic::Role;
+use shakedown_wire::quic::{self, Role};
 
 use crate::vocabulary::Described;
 
@@ -13,9 +13,15 @@ pub struct StreamWords {
     /// A reader of what the application says on it: behind the bytes by which WebTransport says of which
     /// session it is, where that carries the protocol.
     pub content: fn(stream: u64) -> Option<Box<dyn ReadsStream>>,
+    /// What one side says in a datagram (RFC 9221), or why its bytes are none, and the stream of the session that
+    /// it is of; `None` where nothing is said in datagrams, or of no session.
+    pub datagram: fn(quic::Role, &[u8]) -> Option<OfSession>,
     /// What an application's code means.
     pub code: fn(u64) -> Option<&'static str>,
 }
+
+/// The stream of a session, and what was said in it.
+pub type OfSession = (u64, Result<Described, DecodeError>);
 
 /// Something that was said on a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]

@@ -13,11 +13,13 @@ const MOST_CONNECTIONS: usize = 65_536;
 /// Most streams of a connection that are read.
 const MOST_STREAMS: usize = 64;
 
-/// What one end says on one stream.
+/// What one end says on one stream, or in a datagram.
 #[derive(Debug)]
 pub struct StreamWord {
+    /// For a datagram that of its session.
     pub stream: u64,
     pub by: Role,
+    pub in_datagram: bool,
     /// A word, or why its bytes are none.
     pub word: Result<Described, String>,
 }
@@ -35,6 +37,17 @@ pub(crate) struct Conversations {
 struct Conversation {
     words: StreamWords,
     streams: BTreeMap<u64, Box<dyn ReadsStream>>,
+}
+
+impl StreamWord {
+    const fn new(stream: u64, by: Role, word: Result<Described, String>) -> Self {
+        Self {
+            stream,
+            by,
+            in_datagram: false,
+            word,
+        }
+    }
 }
 
 impl Conversations {
@@ -71,12 +84,21 @@ impl Conversations {
             } => return self.bytes(connection, stream, by, (offset, bytes)),
             EventKind::StreamFin { stream, by, .. } => {
                 let word = self.end(connection, stream, by).map(Err);
-                let word = word.map(|word| StreamWord { stream, by, word });
+                let word = word.map(|word| StreamWord::new(stream, by, word));
                 return word.into_iter().collect();
             }
             EventKind::StreamReset { stream, by, .. }
             | EventKind::StreamLost { stream, by, .. } => {
                 self.end(connection, stream, by);
+            }
+            EventKind::DatagramFrame { by, bytes } => {
+                let conversation = self.connections.get(&connection);
+                let said = conversation.and_then(|it| (it.words.datagram)(by, bytes));
+                let word = said.map(|(session, said)| StreamWord {
+                    in_datagram: true,
+                    ..StreamWord::new(session, by, said.map_err(|error| error.to_string()))
+                });
+                return word.into_iter().collect();
             }
             // Nothing else is said on a stream.
             _ => {}
@@ -119,7 +141,7 @@ impl Conversations {
         if let Some(reader) = streams.get_mut(&stream) {
             reader.take(by, offset, bytes, &mut |one| {
                 let word = one.frame.map_err(|error| error.to_string());
-                said.push(StreamWord { stream, by, word });
+                said.push(StreamWord::new(stream, by, word));
             });
         }
         said
@@ -191,6 +213,27 @@ mod tests {
             Err(error) => error,
         };
         said.into_iter().map(named).collect()
+    }
+
+    #[test]
+    fn a_datagram_is_read_behind_the_id_of_its_session() {
+        let mut words = of("h3");
+        let mut hear = |bytes: &[u8]| {
+            let kind = EventKind::DatagramFrame {
+                by: Role::Client,
+                bytes,
+            };
+            let mut said = words.hear(&event(kind));
+            let word = said.pop().expect("a word");
+            assert!(word.in_datagram && said.is_empty());
+            (word.stream, word.word.map(|word| word.frame))
+        };
+        let frame: Vec<_> = [1].into_iter().chain([0; 45]).collect();
+        let prefixed = |bytes: &[u8]| [&[2], bytes].concat();
+        assert_eq!(hear(&prefixed(&frame)), (8, Ok("FRAME")));
+        assert_eq!(hear(&prefixed(&[10, 1, b'a'])), (8, Ok("MediaAuth")));
+        let (session, cut) = hear(&prefixed(&frame[..20]));
+        assert!(session == 8 && cut.is_err(), "{cut:?}");
     }
 
     #[test]

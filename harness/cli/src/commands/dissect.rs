@@ -236,9 +236,18 @@ impl Args {
 
 /// A word on a stream as text, and its facts.
 fn told(said: StreamWord) -> (String, Map<String, Value>) {
-    let StreamWord { stream, by, word } = said;
+    let StreamWord {
+        stream,
+        by,
+        in_datagram,
+        word,
+    } = said;
     let mut facts = Map::new();
-    facts.insert("stream".to_owned(), json!(stream));
+    let (place, carrier) = match in_datagram {
+        true => ("session", "datagram of session"),
+        false => ("stream", "stream"),
+    };
+    facts.insert(place.to_owned(), json!(stream));
     facts.insert("by".to_owned(), json!(by.to_string()));
     let text = match word {
         Ok(described) => {
@@ -252,7 +261,7 @@ fn told(said: StreamWord) -> (String, Map<String, Value>) {
             format!("malformed: {error}")
         }
     };
-    (format!("{by}: stream {stream} {text}"), facts)
+    (format!("{by}: {carrier} {stream} {text}"), facts)
 }
 
 /// A frame with its fields.

@@ -1,11 +1,13 @@
 use shakedown_wire::{DecodeError, Reader, quic};
 
 use super::StreamCode;
+use super::frame::{FRAME, FrameHeader};
 use super::media_reader::MediaReader;
 use super::message::Envelope;
 use super::message_reader::{MAX_MESSAGE, MessageReader};
 use crate::stream_words::{ReadsStream, Said, StreamWords};
 use crate::streams::StreamId;
+use crate::vocabulary::{Described, describe};
 use crate::web::{WebCode, WebWords, from_http3};
 
 /// What is said on the streams of a connection, and in those of its sessions.
@@ -15,12 +17,36 @@ pub const STREAM_WORDS: StreamWords = StreamWords {
         Some(Box::new(WebWords::new(stream, content)))
     },
     content: |stream| Some(Box::new(Content::new(stream))),
+    datagram: |by, bytes| {
+        let mut reader = Reader::new(bytes);
+        let quarter = reader.quic_varint("quarter stream id").ok()?;
+        let offset = bytes.len() - reader.remaining();
+        let said = in_datagram(by, reader.rest()).map_err(|error| error.moved(offset));
+        Some((quarter.saturating_mul(4), said))
+    },
     code: |code| {
         let of_stream = || StreamCode::from_number(from_http3(code)?).map(StreamCode::name);
         let of_web = WebCode::from_number(code).map(WebCode::name);
         of_web.or_else(of_stream)
     },
 };
+
+/// The version of a frame of media.
+pub(super) const FRAME_VERSION: u8 = 1;
+
+/// A frame of media (DT-M-14), or authentication without a length (DT-M-01): no message begins as the version of a
+/// frame does, for no field of protobuf has number 0.
+fn in_datagram(by: quic::Role, bytes: &[u8]) -> Result<Described, DecodeError> {
+    let envelope = match by {
+        _ if bytes.first() == Some(&FRAME_VERSION) => {
+            FrameHeader::decode(&mut Reader::new(bytes), &FRAME)?;
+            return Ok(describe(&FRAME, bytes));
+        }
+        quic::Role::Client => Envelope::MediaAuth,
+        quic::Role::Server => Envelope::MediaAuthResult,
+    };
+    envelope.decode(bytes, 0)
+}
 
 /// Bytes that tell media from messages: the magic of the one, or a length.
 const TELLING: usize = 4;

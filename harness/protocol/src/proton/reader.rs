@@ -12,6 +12,7 @@ use crate::vocabulary::{Described, describe};
 pub(super) const STREAM_WORDS: StreamWords = StreamWords {
     reader: directions,
     content: directions,
+    datagram: |_, _| None,
     code: |code| CloseCode::from_number(code).map(CloseCode::name),
 };
 

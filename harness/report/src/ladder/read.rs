@@ -209,12 +209,19 @@ impl Reader {
             let (name, fields) = words;
             self.frame(time, number, way, Words::plain(name, fields), bytes);
         }
-        for StreamWord { stream, word, .. } in said {
+        for StreamWord {
+            stream,
+            in_datagram,
+            word,
+            ..
+        } in said
+        {
+            let carrier = if in_datagram { "session" } else { "stream" };
             let mut words = match word {
                 Ok(word) => Words::new(word.frame, &word.fields, |_| true),
                 Err(error) => Words::plain("malformed", error),
             };
-            words.add(format!("stream={stream}"));
+            words.add(format!("{carrier}={stream}"));
             self.frame(time, number, way, words, bytes);
         }
     }

@@ -7,6 +7,7 @@ use shakedown_wire::{DecodeError, Reader};
 use super::media::{self, Shown};
 use super::moments::Moment;
 use crate::darktower::Envelope;
+use crate::darktower::words::FRAME_VERSION;
 use crate::requirement::Role;
 
 #[derive(Debug, Default)]
@@ -69,7 +70,7 @@ impl Sent {
     /// What this side sent, without the session's id.
     pub(super) fn read(by: Role, bytes: &[u8]) -> Self {
         // No protobuf message begins as the version of a frame does: no field has number 0.
-        if Reader::new(bytes).u8("Version") == Ok(VERSION) {
+        if Reader::new(bytes).u8("Version") == Ok(FRAME_VERSION) {
             return Self::Media(media::datagram(bytes));
         }
         let envelope = match by {
@@ -82,6 +83,3 @@ impl Sent {
         }
     }
 }
-
-/// The version of a frame of media.
-const VERSION: u8 = 1;
