@@ -1,7 +1,7 @@
 use std::fmt::Debug;
 
 use shakedown_wire::DecodeError;
-use shakedown_wire::quic::{self, Role};
+use shakedown_wire::quic::Role;
 
 use crate::vocabulary::Described;
 
@@ -15,7 +15,7 @@ pub struct StreamWords {
     pub content: fn(stream: u64) -> Option<Box<dyn ReadsStream>>,
     /// What one side says in a datagram (RFC 9221), or why its bytes are none, and the stream of the session that
     /// it is of; `None` where nothing is said in datagrams, or of no session.
-    pub datagram: fn(quic::Role, &[u8]) -> Option<OfSession>,
+    pub datagram: fn(Role, &[u8]) -> Option<OfSession>,
     /// What an application's code means.
     pub code: fn(u64) -> Option<&'static str>,
 }
