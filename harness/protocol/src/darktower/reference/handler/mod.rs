@@ -6,6 +6,7 @@
 //! give a decoder deltas without what they refer to, and a gap in the numbers. Publishers are read all the
 //! time, so that nobody else notices (DT-M-11).
 
+mod authentication;
 mod forwarding;
 mod twins;
 
@@ -13,7 +14,6 @@ use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde::Serialize;
-use serde_json::json;
 use shakedown_wire::Reader;
 use uuid::Uuid;
 
@@ -21,13 +21,14 @@ use super::deviation::{Deviation, Deviations};
 use super::measures::{Ended, Measures};
 use super::sessions::{Context, Departure, Outgoing, SessionKey};
 use super::settings::{Place, Service};
-use super::token::{Secret, Usage};
-use super::words::{ErrorCode, LENGTH, error_fields, message, text};
+use super::token::Secret;
+use super::words::{LENGTH, text};
 use crate::darktower::frame::FRAME;
 use crate::darktower::{
     Envelope, FrameHeader, MAX_MESSAGE, MediaItem, MediaReader, MessageReader, StreamCode,
 };
 use crate::streams::{ConnectionNumber, OnStream, Path, StreamId};
+use authentication::{accepted, participant_id};
 
 /// Bytes that may wait for a session whose other side does not read; more than the largest frame.
 const MOST_WAITING: usize = 2 << 20;
@@ -421,54 +422,6 @@ impl Handler {
         self.source_ends((of, stream), Some(code), context);
     }
 
-    /// Whether a token is the one that this session has shown.
-    fn is_token_of(&self, who: &Who, token: &str, context: &Context<'_>) -> bool {
-        let claims = self.settings.secret.verify(token, Usage::Media, context.at);
-        claims.is_ok_and(|claims| claims.jti == who.jti)
-    }
-
-    /// Who shows a token is known from then on (DT-M-02). The answer, and whether the token is valid.
-    fn authenticate(
-        &mut self,
-        of: SessionKey,
-        token: &str,
-        context: &mut Context<'_>,
-    ) -> (Vec<u8>, bool) {
-        let claims = self.settings.secret.verify(token, Usage::Media, context.at);
-        let claims = claims.ok().or_else(|| self.stranger(token, context.at));
-        let used = claims.and_then(|claims| {
-            let who = Who {
-                meeting: Uuid::try_parse(&claims.mid).ok()?,
-                user: claims.sub.clone(),
-                jti: claims.jti.clone(),
-            };
-            let known = self.sessions.get(&of)?.who.as_ref();
-            let is_same = |known: &Who| (known.meeting, &known.user) == (who.meeting, &who.user);
-            let may = known.is_none_or(is_same) && self.may_use(&claims, context);
-            may.then_some(who)
-        });
-        let Some(who) = used else {
-            self.counters.refused += 1;
-            if let Some(session) = self.sessions.get(&of) {
-                session.measures.failed(ErrorCode::Unauthorized.name());
-            }
-            let why = "Invalid or expired connection token";
-            let error = error_fields(ErrorCode::Unauthorized, why);
-            let answer = message("MediaAuthResult", json!({ "ok": false, "error": error }));
-            return (answer, false);
-        };
-        self.counters.authenticated += 1;
-        let participant = participant_id(&who, context);
-        let answer = accepted(&participant);
-        if let Some(session) = self.sessions.get_mut(&of) {
-            session.measures.of_meeting(&who.meeting.to_string());
-            session.measures.established(&participant, context.at);
-            session.who = Some(who);
-        }
-        self.go(of, State::Ready, "its token is valid", context);
-        (answer, true)
-    }
-
     fn take(&mut self, of: SessionKey, stream: StreamId, piece: Piece, context: &mut Context<'_>) {
         let Some(session) = self.sessions.get_mut(&of) else {
             return;
@@ -505,17 +458,6 @@ impl Handler {
             }
         }
     }
-}
-
-fn accepted(participant: &str) -> Vec<u8> {
-    let fields = json!({ "ok": true, "participant_id": participant });
-    message("MediaAuthResult", fields)
-}
-
-/// The participant that a user is; its name where nobody knows it as one.
-fn participant_id(who: &Who, context: &Context<'_>) -> String {
-    let known = context.store.participant(who.meeting, &who.user);
-    known.map_or_else(|| who.user.clone(), |known| known.id.to_string())
 }
 
 fn name_of(stream_id: &[u8; 16]) -> String {
