@@ -239,7 +239,7 @@ fn a_client_that_panics_at_one_field_is_found() {
     let workspace = Workspace::new();
     let iut = workspace.describe("initiator", &["fragile-client", "{peer}"]);
     let scenario = workspace.write("a-syn-ack-is-acked.json", OF_CLIENT);
-    let told = workspace.fuzz(&iut, &["--inputs", "400", "--jobs", "2", &scenario]);
+    let told = workspace.fuzz(&iut, &["--inputs", "800", "--jobs", "2", &scenario]);
     assert_eq!(told.exit, Some(1), "{:#?}", told.events);
     let findings = told.findings();
     assert_eq!(findings.len(), 1, "{findings:#?}");
