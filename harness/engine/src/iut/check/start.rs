@@ -200,7 +200,8 @@ impl Checker<'_> {
             }
             None if self.iut.modes.len() > 1 => {
                 let message = "what runs already runs in one mode";
-                let help = "name that mode, or say in `[start]` how to start it in each";
+                let help = "name that mode, in a description for each that it runs in, \
+                            or say in `[start]` how to start it in each";
                 self.at(&root("modes"), message, Some(help));
             }
             None => {}
