@@ -105,12 +105,13 @@ pub fn protobuf(bytes: &[u8]) {
     let Ok(described) = envelope.decode(body, 0) else {
         return;
     };
-    // JSON knows one NaN, protobuf has many.
-    if described.fields.values().any(|value| value == "NaN") {
-        return;
-    }
     let again = VOCABULARY.encode(described.frame, &described.fields);
     let again = again.unwrap_or_else(|error| panic!("{error} in {described:?}"));
+    // JSON knows one NaN, protobuf has many: what is told is the same, the bytes need not be.
+    if described.fields.values().any(|value| value == "NaN") {
+        assert_eq!(envelope.decode(&again[4..], 0).ok(), Some(described));
+        return;
+    }
     let (theirs, ours) = (envelope.library(body), envelope.library(&again[4..]));
     // A message of defaults alone that stands in no envelope has no byte.
     assert!(theirs.is_some() && theirs == ours, "{theirs:?} {ours:?}");
