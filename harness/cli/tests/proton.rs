@@ -220,6 +220,7 @@ fn ctrl_c_ends_the_command_and_neither_the_program_nor_the_connection() {
         said.clear();
     };
     let mut enter = |text: &str| input.write_all(text.as_bytes()).unwrap();
+    until("start fresh");
     until("> ");
     enter("connect; sleep 86400; close\r");
     until("Sleeping for");

@@ -38,8 +38,9 @@ pub(crate) fn at_a_terminal(arguments: &[&str]) -> Option<Command> {
         eprintln!("there is no `script` of util-linux; what shows at a terminal was NOT tested");
         return None;
     }
+    // Without `exec` a shell that waits for the program would hear Ctrl-C as well, and tell its own end.
     let call = format!(
-        "'{}' {}",
+        "exec '{}' {}",
         env!("CARGO_BIN_EXE_shakedown"),
         arguments.join(" ")
     );
@@ -52,7 +53,11 @@ pub(crate) fn at_a_terminal(arguments: &[&str]) -> Option<Command> {
         &call,
         "/dev/null",
     ]);
-    command.env("TERM", "xterm").stdin(Stdio::null());
+    // A job of CI is no place for a progress display, also where it has a terminal.
+    command
+        .env("TERM", "xterm")
+        .env_remove("CI")
+        .stdin(Stdio::null());
     Some(command)
 }
 
