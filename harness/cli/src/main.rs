@@ -23,7 +23,6 @@ mod page;
 mod player;
 mod profile;
 mod proof;
-mod quic_lines;
 mod reference;
 mod reports;
 mod run_directory;

@@ -78,6 +78,7 @@ mod header;
 mod index;
 mod keys;
 mod lifecycle;
+mod line;
 mod protect;
 mod receive;
 mod secrets;
@@ -90,6 +91,7 @@ mod tls;
 
 pub use decoder::{Decoder, Limits};
 pub use keys::Suite;
+pub use line::line;
 pub use protect::OpenPlain;
 pub use secrets::{Secrets, SkippedLine};
 pub use shakedown_wire::quic::{

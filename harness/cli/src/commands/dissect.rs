@@ -9,7 +9,7 @@ use anstream::eprintln;
 use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use shakedown_capture::Datagram;
-use shakedown_capture::quic::Event;
+use shakedown_capture::quic::{self, Event};
 use shakedown_report::dissection::{Decoded, Heard, dissect, fields_in_words};
 use shakedown_report::hexdump::{ROW, row};
 use shakedown_report::text::{clean_line, count};
@@ -18,7 +18,7 @@ use shakedown_report::{Ladder, StreamWord};
 use super::check::{key_log, open};
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
-use crate::{quic_lines, reports};
+use crate::reports;
 
 /// What a datagram of QUIC is called, as encrypted as it is.
 const QUIC: &str = "QUIC";
@@ -137,7 +137,7 @@ impl Args {
     /// What a packet of QUIC says, below its datagram, and the words that it completes.
     fn event(&self, event: &Event<'_>, meaning: Option<&str>, said: Vec<StreamWord>) -> String {
         let mut lines = String::new();
-        if let Some(text) = quic_lines::line(event, meaning) {
+        if let Some(text) = quic::line(event, meaning) {
             let mut facts = Map::new();
             if let Some(meaning) = meaning {
                 facts.insert("meaning".to_owned(), json!(meaning));

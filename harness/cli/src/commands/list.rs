@@ -10,6 +10,7 @@ use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_engine::twins::TwinInRole;
 use shakedown_protocol::requirement::{Requirement, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption};
+use shakedown_report::text::count;
 
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
@@ -160,14 +161,15 @@ fn requirement(one: &Requirement, proof: &Proof<'_>) -> Item {
     let seen = one.seen.iter().map(|seen| seen.name());
     let seen = seen.collect::<Vec<_>>().join("+");
     let rule = if proof.checks.is_empty() { "" } else { "rule" };
-    let (twins, vectors) = (proof.twins.len(), proof.vectors.len());
     Item {
         text: format!(
-            "{:8} {:6} {:9} {seen:10} {rule:4} {:3} scenarios {twins:2} twins {vectors:3} vectors  {}",
+            "{:8} {:6} {:9} {seen:10} {rule:4} {:>13} {:>9} {:>11}  {}",
             one.id,
             one.level.name(),
             one.binds,
-            scenarios.len(),
+            count(scenarios.len() as u64, "scenario"),
+            count(proof.twins.len() as u64, "twin"),
+            count(proof.vectors.len() as u64, "vector"),
             one.text
         ),
         json: json!({

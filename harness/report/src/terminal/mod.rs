@@ -1,5 +1,6 @@
 //! The terminal: progress while a run goes on, then the report.
 
+mod closing;
 mod finding;
 mod interop;
 mod load;

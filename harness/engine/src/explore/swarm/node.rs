@@ -1,7 +1,7 @@
 use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
-use shakedown_capture::quic::{Decoder, Limits};
+use shakedown_capture::quic::{Decoder, Limits, line};
 use shakedown_capture::{Datagram, Tap, WriterSettings};
 use shakedown_carrier::{Carrier, Effect, Security, Settings, Socket, open_plain};
 use shakedown_protocol::exploration::{Breach, Explored, ExploredMachine, Participant};
@@ -266,8 +266,7 @@ impl Node {
             EdgeMonitor::Datagrams(monitor) => monitor.datagram(&datagram, &mut say),
             EdgeMonitor::Streams(decoder, monitor) => decoder.datagram(&datagram, &mut |event| {
                 if let Some(lines) = lines {
-                    let connection = event.connection.unwrap_or_default();
-                    lines.push(format!("connection {connection}: {:?}", event.kind));
+                    lines.extend(line(event, None));
                 }
                 monitor.event(event, &mut say);
             }),

@@ -1,13 +1,14 @@
-//! What QUIC in a capture shows, as lines.
+//! What QUIC shows, as lines for people.
 
-use shakedown_capture::quic::{CloseCode, Event, EventKind, Level, Packet, Why, protocols};
+use super::{CloseCode, Event, EventKind, Level, Packet, Why, protocols};
 
 /// The most bytes of a stream in a line.
 const SHOWN: usize = 32;
 
 /// An event as a line for people; `None` for what says nothing by itself. `meaning` is that of an
 /// application's close code.
-pub(crate) fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
+#[must_use]
+pub fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
     let text = match event.kind {
         EventKind::ConnectionOpened { client, server, .. } => {
             format!("connection of {client} to {server}")
