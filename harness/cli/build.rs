@@ -1,15 +1,50 @@
 //! What is built into the program besides its code: the vectors, and the places in the monitors where a
 //! requirement is checked.
 
+use std::collections::BTreeMap;
 use std::fmt::Write as _;
 use std::path::{Path, PathBuf};
 use std::{env, fs, io};
 
+use flate2::Compression;
+use flate2::write::GzEncoder;
+
 const PROTOCOLS: &str = "../protocol/src";
+const VECTORS: &str = "../../vectors";
 
 fn main() -> io::Result<()> {
-    println!("cargo::rerun-if-changed=../../vectors");
+    println!("cargo::rerun-if-changed={VECTORS}");
     println!("cargo::rerun-if-changed={PROTOCOLS}");
+    let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
+    fs::write(folder.join("checks.rs"), checks()?)?;
+    fs::write(folder.join("vectors.json.gz"), vectors()?)
+}
+
+/// All vectors but the schemas, which are generated: one JSON object of their texts by path, compressed, since
+/// they are a sixth of the program else.
+fn vectors() -> io::Result<Vec<u8>> {
+    let mut texts = BTreeMap::new();
+    pack(Path::new(VECTORS), &mut texts)?;
+    let mut packed = GzEncoder::new(Vec::new(), Compression::best());
+    serde_json::to_writer(&mut packed, &texts)?;
+    packed.finish()
+}
+
+fn pack(folder: &Path, texts: &mut BTreeMap<String, String>) -> io::Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_file() {
+            let name = path.strip_prefix(VECTORS).unwrap_or(&path);
+            texts.insert(name.display().to_string(), fs::read_to_string(&path)?);
+        } else if !path.ends_with("schema") {
+            pack(&path, texts)?;
+        }
+    }
+    Ok(())
+}
+
+/// The places in the monitors where each requirement is named, as an array of Rust.
+fn checks() -> io::Result<String> {
     let mut files = Vec::new();
     for protocol in fs::read_dir(PROTOCOLS)? {
         let monitor = protocol?.path().join("monitor");
@@ -35,8 +70,7 @@ fn main() -> io::Result<()> {
         }
     }
     places.push(']');
-    let folder = PathBuf::from(env::var_os("OUT_DIR").unwrap_or_default());
-    fs::write(folder.join("checks.rs"), places)
+    Ok(places)
 }
 
 /// The code of a monitor, without its tests and without the table that only names its rules.

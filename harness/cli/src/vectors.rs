@@ -2,10 +2,12 @@
 //! repository. Paths on the command line win over them.
 
 use std::collections::BTreeMap;
+use std::io;
 use std::path::{Path, PathBuf};
+use std::sync::LazyLock;
 
 use anstream::eprintln;
-use include_dir::{Dir, DirEntry, File, include_dir};
+use flate2::read::GzDecoder;
 use shakedown_engine::document::{Problems, did_you_mean};
 use shakedown_engine::event::Event;
 use shakedown_engine::iut::Iut;
@@ -17,31 +19,30 @@ use shakedown_report::text::clean_line;
 
 use crate::exit::{Failure, harness, usage};
 
-static VECTORS: Dir<'_> = include_dir!("$CARGO_MANIFEST_DIR/../../vectors");
+/// The texts of all that is built in, by their paths below `vectors`.
+#[expect(clippy::expect_used, reason = "the build script packed them")]
+static VECTORS: LazyLock<BTreeMap<String, String>> = LazyLock::new(|| {
+    let packed: &[u8] = include_bytes!(concat!(env!("OUT_DIR"), "/vectors.json.gz"));
+    let text = io::read_to_string(GzDecoder::new(packed)).expect("the vectors can be unpacked");
+    serde_json::from_str(&text).expect("the vectors are texts by path")
+});
 
 /// The scenarios that are built in.
 pub(crate) fn library() -> Result<Library, Failure> {
-    let mut files = Vec::new();
-    collect(&VECTORS, &mut files);
-    let is_scenario = |path: &Path| path.iter().any(|part| part == "scenarios");
-    let texts = files.into_iter().filter_map(|file| {
-        let path = file.path();
-        let text = file.contents_utf8().filter(|_| is_scenario(path))?;
-        Some((format!("vectors/{}", path.display()), text))
-    });
+    let scenarios = VECTORS
+        .iter()
+        .filter(|(path, _)| path.contains("/scenarios/"));
+    let texts = scenarios.map(|(path, text)| (format!("vectors/{path}"), text.as_str()));
     Library::from_texts(texts).map_err(|error| wrong_files(&error))
 }
 
 /// The ids of the scenarios that are built in, by their files alone.
 pub(crate) fn scenario_ids() -> Vec<String> {
-    let mut files = Vec::new();
-    collect(&VECTORS, &mut files);
-    let id = |file: &File<'_>| {
-        let path = file.path().to_str()?;
+    let id = |path: &String| {
         let (protocol, rest) = path.split_once("/scenarios/")?;
         Some(format!("{protocol}/{}", rest.strip_suffix(".json")?))
     };
-    files.into_iter().filter_map(id).collect()
+    VECTORS.keys().filter_map(id).collect()
 }
 
 /// The scenarios with this id, or whose id ends in this.
@@ -55,36 +56,24 @@ pub(crate) fn named<'a>(library: &'a Library, name: &str) -> Vec<&'a Loaded> {
 
 /// The texts of all vectors of frames, and of sequences of them, that are built in.
 pub(crate) fn frames() -> Vec<&'static str> {
-    let mut files = Vec::new();
-    collect(&VECTORS, &mut files);
-    let is_frame = |file: &File<'_>| {
-        let path = file.path();
-        let is_json = path
-            .extension()
-            .is_some_and(|extension| extension == "json");
-        is_json
-            && path
-                .iter()
-                .any(|part| part == "frames" || part == "sequences")
-    };
-    files.retain(|file| is_frame(file));
-    files.into_iter().filter_map(File::contents_utf8).collect()
+    let is_frame = |path: &str| path.contains("/frames/") || path.contains("/sequences/");
+    let frames = VECTORS.iter().filter(|(path, _)| is_frame(path));
+    frames.map(|(_, text)| text.as_str()).collect()
 }
 
 /// Why there is each requirement of a protocol, by its id.
 pub(crate) fn reasons(protocol: &Protocol) -> Result<BTreeMap<String, String>, Failure> {
     let name = format!("{}/why.json", protocol.id);
-    let text = VECTORS.get_file(&name).and_then(File::contents_utf8);
-    let read = serde_json::from_str(text.unwrap_or_default());
+    let text = VECTORS.get(&name).map_or("", String::as_str);
+    let read = serde_json::from_str(text);
     read.map_err(|problem| harness(format!("vectors/{name}: {problem}")))
 }
 
 /// The description of the reference of a protocol in a role.
 pub(crate) fn reference(protocol: &Protocol, role: Role) -> Result<Iut, Failure> {
     let name = format!("{}/reference-{}.toml", protocol.id, protocol.side(role));
-    let file = VECTORS.get_file(&name);
-    let text = file
-        .and_then(File::contents_utf8)
+    let text = VECTORS
+        .get(&name)
         .ok_or_else(|| harness(format!("this program was built without vectors/{name}")))?;
     Iut::parse(&format!("vectors/{name}"), text).map_err(|problems| wrong_file(&problems))
 }
@@ -230,15 +219,6 @@ pub(crate) fn role(name: &str) -> Result<Role, String> {
         let help = did_you_mean(name, known);
         format!("no role is called `{name}`; {}", help.unwrap_or_default())
     })
-}
-
-fn collect<'a>(folder: &'a Dir<'a>, files: &mut Vec<&'a File<'a>>) {
-    for entry in folder.entries() {
-        match entry {
-            DirEntry::Dir(folder) => collect(folder, files),
-            DirEntry::File(file) => files.push(file),
-        }
-    }
 }
 
 /// Whether an argument can only be meant as a path. Ids have neither a suffix nor a dot in front.
