@@ -11,6 +11,7 @@ use std::fs::File;
 use std::path::Path;
 use std::process::Output;
 
+use rstest::rstest;
 use serde_json::{Value, json};
 use shakedown_capture::Capture;
 use support::strict_run;
@@ -72,6 +73,33 @@ fn a_responder_s_capture_shows_what_it_sent_and_what_reached_it() {
     assert_eq!(seen[4..], ["ACK", "connection-id"]);
     let notes = &of_type(&events, "run-finished")["notes"];
     assert_eq!(notes[0], format!("played through a network: {impair}"));
+}
+
+/// The ladder of a scenario's capture, as `dissect` draws it.
+fn ladder(out: &Path, scenario: &str) -> String {
+    let path = out.join("captures").join(format!("{scenario}.pcapng"));
+    let path = path.to_string_lossy();
+    let output = support::shakedown(&["dissect", "--ladder", &path]).output();
+    let output = output.expect("the program starts");
+    String::from_utf8_lossy(&output.stdout).into_owned()
+}
+
+#[rstest]
+#[case::live(&[], &["SYN", "SYN-ACK"])]
+#[case::in_virtual_time(&["--virtual"], &["SYN"])]
+fn what_the_network_lost_is_crossed_in_the_ladder(#[case] how: &[&str], #[case] lost: &[&str]) {
+    let out = folder();
+    let impair = ["--impair", "drop=SYN#1,drop=SYN-ACK#1"];
+    run(out.path(), &[&[REPEATED], how, &impair].concat());
+    let ladder = ladder(out.path(), REPEATED);
+    let crossed = ladder.lines().filter(|line| line.contains('✗'));
+    let crossed: Vec<_> = crossed
+        .filter_map(|line| {
+            line.split(['─', '╌', ' '])
+                .find(|word| word.starts_with("SYN"))
+        })
+        .collect();
+    assert_eq!(crossed, lost, "{ladder}");
 }
 
 #[test]

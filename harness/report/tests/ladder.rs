@@ -9,8 +9,9 @@
 use std::fs::{self, File};
 use std::path::Path;
 
+use shakedown_capture::annotate;
 use shakedown_engine::event::FindingEvent;
-use shakedown_report::{Ladder, What};
+use shakedown_report::{Ladder, Row, What};
 
 fn golden(capture: &str) -> File {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden");
@@ -42,12 +43,55 @@ fn finding(packet: Option<u64>, time: f64) -> FindingEvent {
 }
 
 const LOST: &str = "mediastream/3way/initiator/a-lost-syn-ack-makes-it-send-its-syn-again.pcapng";
+const HANDSHAKE: &str = "mediastream/3way/responder/a-handshake-leads-to-two-frames.pcapng";
 const PULL: &str = "proton/pull/server/pipelined-requests-get-an-item-each.pcapng";
 const FOUR: &str = "darktower/mc,mh/server/who-has-not-subscribed-gets-nothing.pcapng";
 
 #[test]
 fn a_lost_frame_is_crossed_and_media_are_folded_in_60_columns() {
     insta::assert_snapshot!(ladder(LOST).plain(60));
+}
+
+/// A golden capture with more comments on its packets.
+fn commented(capture: &str, comments: &[(u64, &str)]) -> Ladder {
+    let comments = comments
+        .iter()
+        .map(|(packet, text)| (*packet, vec![(*text).to_owned()]));
+    let mut annotated = Vec::new();
+    annotate(golden(capture), &mut annotated, &comments.collect()).unwrap();
+    Ladder::read(&*annotated, &[], &[]).unwrap()
+}
+
+#[test]
+fn what_the_network_lost_is_crossed_where_it_was_sent() {
+    let lost = commented(
+        HANDSHAKE,
+        &[
+            (
+                1,
+                "network: lost on the way before this packet: step 1 send: SYN connection_id=\"a\"",
+            ),
+            (2, "network: lost on the way"),
+            (
+                3,
+                "network: lost on the way after this packet: step 3 send: ACK connection_id=\"b\"",
+            ),
+        ],
+    );
+    insta::assert_snapshot!(lost.shortened(6).plain(60));
+}
+
+#[test]
+fn a_lost_packet_of_quic_is_not_crossed_for_quic_says_its_frames_again() {
+    let all = (1..=20).map(|packet| (packet, "network: lost on the way"));
+    let (plain, lost) = (ladder(PULL), commented(PULL, &all.collect::<Vec<_>>()));
+    assert_eq!(lost.plain(60), plain.plain(60));
+    let told = |row: &Row| {
+        row.steps
+            .iter()
+            .any(|step| step == "network: lost on the way")
+    };
+    assert!(lost.rows.iter().any(told));
 }
 
 #[test]

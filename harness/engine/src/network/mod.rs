@@ -63,6 +63,9 @@ pub const LONGEST_REORDER: Duration = Duration::from_secs(1);
 /// How long a datagram of an exact `reorder` waits at most for those that overtake it.
 pub const LONGEST_EXACT_REORDER: Duration = Duration::from_secs(10);
 
+/// The comment on a packet of a capture, at its sender's edge of the network, that never arrives.
+pub const LOST: &str = "network: lost on the way";
+
 /// Both directions of the way between two peers, and what is on its way there.
 ///
 /// `T` tells the owner where a datagram goes; the network only keeps it.

@@ -9,7 +9,7 @@ use shakedown_protocol::event_loop::{EventLoop, Next};
 use shakedown_protocol::machine::Input as ToMachine;
 use shakedown_protocol::requirement::Role;
 
-use crate::network::{Arrival, FaultLog, Network};
+use crate::network::{Arrival, FaultLog, LOST, Network};
 use crate::scenario::Scenario;
 use crate::script::{
     Action, Budget, Environment, Input, Script, ScriptOutcome, SocketId, human_time,
@@ -410,12 +410,22 @@ impl<'s> VirtualRun<'s> {
         let named = fault_log
             .as_mut()
             .and_then(|fault_log| fault_log.count(vocabulary, from, &payload));
+        let packet = match route {
+            Route::ToPeer { packet, .. } => packet,
+            Route::ToReference { .. } => None,
+        };
         let fate = self
             .event_loop
             .network
             .send(self.event_loop.now(), from, route, payload);
         if let (Some(fault_log), Some(named)) = (fault_log, named) {
             fault_log.note(from, named, fate);
+        }
+        if let Some(packet) = packet.filter(|_| fate.lost.is_some()) {
+            self.comments
+                .entry(packet)
+                .or_default()
+                .push(LOST.to_owned());
         }
         Ok(())
     }

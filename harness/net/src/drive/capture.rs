@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Duration;
 
-use shakedown_engine::network::Fault;
+use shakedown_engine::network::{Fault, LOST};
 use shakedown_engine::script::Share;
 use shakedown_engine::verdict::NetworkEffects;
 use shakedown_protocol::requirement::Role;
@@ -76,6 +76,8 @@ pub struct EdgeRecorder {
     others: BTreeMap<Flow, VecDeque<(u64, u64)>>,
     /// The first packet of the capture that each datagram of the relay was.
     packets: BTreeMap<u64, u64>,
+    /// The datagrams of the driver's edge that are lost, and how many packets were captured before.
+    lost: BTreeMap<u64, u64>,
     /// The memory of all these notes. Where it is at its end, nothing more is noted and the capture is full.
     share: Share,
     size: Arc<CaptureSize>,
@@ -97,13 +99,17 @@ pub(super) struct FinishedCapture {
     pub(super) kept: Option<Kept>,
 }
 
-/// The packet of the capture by the driver's number, both from 1.
-#[derive(Debug, PartialEq, Eq)]
-pub(super) struct Packets(BTreeMap<u64, u64>);
+/// The packets of the capture by the driver's number, both from 1.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Packets {
+    captured: BTreeMap<u64, u64>,
+    /// How many packets were captured before what was sent under this number and is lost.
+    lost: BTreeMap<u64, u64>,
+}
 
 impl Packets {
     pub(super) fn of(&self, number: Option<u64>) -> Option<u64> {
-        self.0.get(&number?).copied()
+        self.captured.get(&number?).copied()
     }
 }
 
@@ -117,6 +123,7 @@ impl EdgeRecorder {
             own: BTreeSet::new(),
             others: BTreeMap::new(),
             packets: BTreeMap::new(),
+            lost: BTreeMap::new(),
             share,
             size: Arc::default(),
         }
@@ -153,6 +160,14 @@ impl Observer for EdgeRecorder {
         size.packets
             .store(self.recorder.packets(), Ordering::Relaxed);
         size.full.store(self.recorder.is_full(), Ordering::Relaxed);
+    }
+
+    fn lost(&mut self, number: u64, edge: Role) {
+        if edge != self.edge {
+            self.lost.insert(number, self.recorder.packets());
+        } else if let Some(packet) = self.packets.get(&number) {
+            self.recorder.comment(*packet, LOST.to_owned());
+        }
     }
 }
 
@@ -281,7 +296,7 @@ impl ScenarioCapture {
             Err(error) => {
                 return FinishedCapture {
                     recorded: Recorded::lost(format!("the relay broke: {error}")),
-                    packets: Some(Packets(BTreeMap::new())),
+                    packets: Some(Packets::default()),
                     own: BTreeSet::new(),
                     drops: 0,
                     missed: Vec::new(),
@@ -298,10 +313,8 @@ impl ScenarioCapture {
         let packets = edge.packets_of(&relayed.seen);
         let statistics = stopped.statistics;
         for (number, texts) in relayed.comments {
-            if let Some(packet) = packets.of(Some(number)) {
-                for text in texts {
-                    edge.recorder.comment(packet, text);
-                }
+            for text in texts {
+                edge.comment(&packets, number, text);
             }
         }
         edge.recorder.secrets(&relayed.key_log);
@@ -327,7 +340,7 @@ impl ScenarioCapture {
 impl EdgeRecorder {
     /// What the driver saw, found again in the capture: by the order of each flow and by the bytes.
     fn packets_of(&mut self, seen: &[DriverDatagram]) -> Packets {
-        let mut packets = BTreeMap::new();
+        let mut packets = Packets::default();
         for (number, seen) in (1..).zip(seen) {
             let Some(datagrams) = self.others.get_mut(&seen.flow) else {
                 continue;
@@ -340,10 +353,28 @@ impl EdgeRecorder {
                 continue;
             };
             let found = datagrams.drain(..=at).next_back();
-            let packet = found.and_then(|(_, found)| self.packets.get(&found));
-            packets.extend(packet.map(|packet| (number, *packet)));
+            let Some((_, found)) = found else {
+                continue;
+            };
+            let of = |known: &BTreeMap<u64, u64>| Some((number, *known.get(&found)?));
+            packets.captured.extend(of(&self.packets));
+            packets.lost.extend(of(&self.lost));
         }
-        Packets(packets)
+        packets
+    }
+
+    /// Adds a comment to what the driver knows by this number. Of what is lost, a neighbour tells.
+    fn comment(&mut self, packets: &Packets, number: u64, text: String) {
+        if let Some(packet) = packets.of(Some(number)) {
+            self.recorder.comment(packet, text);
+        } else if let Some(before) = packets.lost.get(&number) {
+            let (packet, place) = match *before < self.recorder.packets() {
+                true => (before + 1, "before"),
+                false => (*before, "after"),
+            };
+            let text = format!("{LOST} {place} this packet: {text}");
+            self.recorder.comment(packet, text);
+        }
     }
 }
 
@@ -398,7 +429,7 @@ mod tests {
                 digest: digest(payload),
             });
         let seen: Vec<_> = seen.collect();
-        edge.packets_of(&seen).0.into_iter().collect()
+        edge.packets_of(&seen).captured.into_iter().collect()
     }
 
     #[test]

@@ -5,6 +5,7 @@ use std::net::SocketAddr;
 use std::path::Path;
 
 use shakedown_engine::interop::{EdgeTraffic, Pair, PairEvidence, ProcessEnd};
+use shakedown_engine::network::LOST;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::pair::Signs;
 use shakedown_protocol::requirement::Role;
@@ -32,6 +33,8 @@ pub(super) struct Edge {
     pub(super) traffic: EdgeTraffic,
     /// The relay's addresses there.
     pub(super) own: BTreeSet<SocketAddr>,
+    /// The packet that passed last, if it was recorded.
+    newest: Option<u64>,
 }
 
 impl Edge {
@@ -44,6 +47,7 @@ impl Edge {
             recorder: Recorder::create(path, clock, bytes),
             traffic: EdgeTraffic::default(),
             own: BTreeSet::new(),
+            newest: None,
         }
     }
 }
@@ -94,6 +98,13 @@ impl Edges {
         }
     }
 
+    fn edge(&mut self, role: Role) -> &mut Edge {
+        match role {
+            Role::Initiator => &mut self.initiator,
+            Role::Responder => &mut self.responder,
+        }
+    }
+
     /// What is known, with what became of the processes.
     pub(super) fn evidence(
         &self,
@@ -118,11 +129,14 @@ impl Edges {
 
 impl Observer for Edges {
     fn opened(&mut self, edge: Role, address: SocketAddr) {
-        let edge = match edge {
-            Role::Initiator => &mut self.initiator,
-            Role::Responder => &mut self.responder,
-        };
-        edge.own.insert(address);
+        self.edge(edge).own.insert(address);
+    }
+
+    fn lost(&mut self, _number: u64, edge: Role) {
+        let edge = self.edge(edge);
+        if let Some(packet) = edge.newest {
+            edge.recorder.comment(packet, LOST.to_owned());
+        }
     }
 
     fn passed(&mut self, passed: &RelayedDatagram<'_>) {
@@ -131,9 +145,9 @@ impl Observer for Edges {
             Role::Responder => &mut self.responder,
         };
         // A problem is told when the capture is finished.
-        let _ = edge
-            .recorder
-            .record(passed.at, passed.source, passed.destination, passed.payload);
+        edge.newest =
+            edge.recorder
+                .record(passed.at, passed.source, passed.destination, passed.payload);
         let from = match passed.came {
             true => passed.edge,
             false => passed.edge.peer(),

@@ -1,7 +1,5 @@
 //! Each side judged by the capture at its own edge.
 
-use std::collections::BTreeMap;
-
 use shakedown_engine::event::FindingEvent;
 use shakedown_engine::interop::Side;
 use shakedown_engine::iut::Iut;
@@ -35,7 +33,7 @@ pub(super) fn found(
     edge: Edge,
     level: Level,
 ) -> SideFindings {
-    let recorded = edge.recorder.finish();
+    let mut recorded = edge.recorder.finish();
     let shown = recorded.path.display().to_string();
     let mut found = SideFindings {
         capture: recorded.path.exists().then_some(shown),
@@ -75,7 +73,7 @@ pub(super) fn found(
     // What may be missing in the capture is no proof of anything.
     let is_whole = found.damage.is_none();
     let is_trusted = |finding: &&Finding| protocol.is_proven(finding, is_whole);
-    let mut comments: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    let mut comments = std::mem::take(&mut recorded.comments);
     for finding in observed.filter(is_trusted) {
         let payload = finding
             .packet

@@ -75,12 +75,17 @@ pub trait Observer: Send + 'static {
     /// A datagram passed an edge. Times at one edge rise, but for what was read after something
     /// later was sent.
     fn passed(&mut self, passed: &RelayedDatagram<'_>);
+
+    /// The datagram with this number, which was the last to come to the relay, at this edge, is lost.
+    fn lost(&mut self, number: u64, edge: Role);
 }
 
 impl Observer for () {
     fn opened(&mut self, _edge: Role, _address: SocketAddr) {}
 
     fn passed(&mut self, _passed: &RelayedDatagram<'_>) {}
+
+    fn lost(&mut self, _number: u64, _edge: Role) {}
 }
 
 /// A datagram at an edge of the relay, as a capture there would show it.

@@ -208,7 +208,10 @@ impl<O: Observer> Task<O> {
         };
         let flight = Flight::new(number, way, bytes, &self.flying);
         self.told = self.told.max(at);
-        self.network.send(self.told, edge, flight, payload);
+        let effects = self.network.send(self.told, edge, flight, payload);
+        if effects.lost.is_some() {
+            self.observer.lost(number, edge);
+        }
     }
 
     /// How a datagram goes on; a socket is opened for who is new.

@@ -35,6 +35,11 @@ impl Observer for PassedLog {
         );
         self.0.lock().unwrap().push(text);
     }
+
+    fn lost(&mut self, number: u64, edge: Role) {
+        let text = format!("{number}: {edge} lost");
+        self.0.lock().unwrap().push(text);
+    }
 }
 
 impl PassedLog {

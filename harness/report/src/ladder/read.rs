@@ -1,5 +1,7 @@
 //! From a capture to a ladder.
 
+mod comment;
+
 use std::collections::BTreeMap;
 use std::io::Read;
 use std::net::SocketAddr;
@@ -13,7 +15,6 @@ use shakedown_engine::event::FindingEvent;
 use super::{Frame, Ladder, Peer, Row, What};
 use crate::StreamWord;
 use crate::dissection::{Decoded, Heard, dissect, value_in_words};
-use crate::requirements;
 use crate::text::{clean_line, fit};
 
 /// Frames alike that follow each other faster than this, in seconds, are folded.
@@ -143,6 +144,8 @@ struct Reader {
     scripted: Option<usize>,
     /// The newest datagram: its time, number and way.
     newest: Option<(f64, u64, [usize; 2])>,
+    /// Whether it is of QUIC, which says again what is lost.
+    is_quic: bool,
     is_full: bool,
 }
 
@@ -166,6 +169,7 @@ impl Reader {
         let way = [datagram.source, datagram.destination].map(|address| self.place(address));
         let time = self.seconds(datagram.time);
         self.newest = Some((time, datagram.number, way));
+        self.is_quic = matches!(decoded, Decoded::Quic);
         let words = match decoded {
             Decoded::Frame(protocol, frame) => {
                 let tells = |name: &str| protocol.vocabulary.tells(&frame, name);
@@ -258,70 +262,6 @@ impl Reader {
             self.frame(time, packet, way, Words::plain("QUIC", String::new()), &[]);
         }
         self.ladder.rows.last_mut()
-    }
-
-    /// What a step or a finding says of the newest datagram.
-    fn comment(&mut self, comment: &str) {
-        let Some((time, packet, [from, to])) = self.newest else {
-            return;
-        };
-        let step = comment.strip_prefix("step ");
-        let step = step
-            .and_then(|step| step.split_once(' '))
-            .map(|(_, step)| step);
-        match step.and_then(|step| step.split_once(": ")) {
-            Some(("lose", lost)) => {
-                let way = match self.scripted {
-                    Some(scripted) if scripted == from => [from, to],
-                    Some(_) | None => [to, from],
-                };
-                let lost = lost.strip_prefix("lost ").unwrap_or(lost);
-                let (name, fields) = lost.split_once(' ').unwrap_or((lost, ""));
-                let mut words = Words::plain(name, String::new());
-                fields
-                    .split(' ')
-                    .for_each(|field| words.add(field.replace('"', "")));
-                self.frame(time, packet, way, words, &[]);
-                if let Some(Row {
-                    packet,
-                    what: What::Frame(frame),
-                    ..
-                }) = self.ladder.rows.last_mut()
-                {
-                    *packet = None;
-                    frame.lost = true;
-                }
-                return;
-            }
-            Some(("send" | "send_raw" | "mutate", _)) => self.plays(from, to),
-            Some(("expect", _)) => self.plays(to, from),
-            Some(_) | None => {}
-        }
-        let is_broken = match step {
-            Some(step) => step.contains(": FAILED "),
-            None => {
-                let id = comment.split_once(": ").map(|(id, _)| id);
-                id.is_some_and(|id| requirements::find(id).is_some())
-            }
-        };
-        let believed = self.believes_comments;
-        let Some(row) = self.row_of_newest() else {
-            return;
-        };
-        let text = fit(comment, MOST_WORDS);
-        match is_broken {
-            true if believed => row.findings.push(text),
-            true => {}
-            false => row.steps.push(text),
-        }
-    }
-
-    fn plays(&mut self, scripted: usize, implementation: usize) {
-        if self.scripted.is_none() && scripted != implementation {
-            self.scripted = Some(scripted);
-            self.ladder.peers[scripted].is = Some("scripted peer");
-            self.ladder.peers[implementation].is = Some("implementation");
-        }
     }
 
     /// Folds the newest row into those before if they are alike.
