@@ -19,7 +19,7 @@ use shakedown_protocol::{
 
 use crate::exit::{Failure, harness, usage};
 use crate::numbers::{ANY, whole};
-use crate::reference::{any_seed, check_key_log, key_log, print_line};
+use crate::reference::{any_seed, check_key_log, check_twin, key_log, print_line, twin};
 
 /// The flags that say where a machine is to be reached, or whom it asks.
 pub(crate) trait Address: Args {
@@ -107,6 +107,9 @@ impl<A: Address> Endpoint<A> {
             return Err(usage(format!(
                 "{id} has no {name} {mode:?}; there are {known}"
             )));
+        }
+        for name in &self.common.without {
+            check_twin(protocol, twin(protocol, name)?, A::ROLE)?;
         }
         let without = self.common.without.iter();
         let without = without.map(|requirement| ("without".to_owned(), requirement.clone()));

@@ -6,9 +6,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::path::Path;
 
 use shakedown_engine::document::requirement_meant;
+use shakedown_engine::twins::TwinInRole;
 use shakedown_net::KeyLog;
 use shakedown_net::host::{Host, StopSignal};
 use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::Role;
 
 use crate::exit::{Exit, Failure, harness, usage};
 
@@ -106,6 +108,28 @@ pub(crate) fn twin(protocol: &'static Protocol, name: &str) -> Result<&'static s
         }
         Err(problem) => Err(usage(format!("--without {name:?}: {problem}"))),
     }
+}
+
+/// Whether this side of a protocol can be the faulty twin that `--without` names.
+///
+/// # Errors
+/// It can not: in the other role the twin does nothing wrong.
+pub(crate) fn check_twin(
+    protocol: &'static Protocol,
+    name: &str,
+    role: Role,
+) -> Result<(), Failure> {
+    let mut twins = TwinInRole::all(protocol).filter(|one| one.twin.name == name);
+    if twins.any(|one| one.role == role) {
+        return Ok(());
+    }
+    let (side, other) = (protocol.side(role), protocol.side(role.peer()));
+    let fault = protocol.twins.iter().find(|twin| twin.name == name);
+    let fault = fault.map_or("", |twin| twin.fault);
+    Err(usage(format!(
+        "--without {name} makes a twin of the {other} of {}, no {side}: {fault}",
+        protocol.id
+    )))
 }
 
 /// A seed that is another one each time.

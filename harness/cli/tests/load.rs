@@ -184,10 +184,14 @@ fn an_interrupted_load_tells_what_it_has() {
 #[test]
 fn what_is_no_load_is_refused_with_its_reason() {
     let initiator = "mediastream/3way/initiator/a-handshake-leads-to-the-whole-stream";
-    let cases: [(&[&str], &str); 5] = [
+    let cases: [(&[&str], &str); 6] = [
         (
             &[OVER_QUIC, "--repeat", "5", "--concurrency", "2"],
             "a server of proton serves one at a time",
+        ),
+        (
+            &[initiator, "--repeat", "5", "--dry-run"],
+            "take a scenario whose IUT answers",
         ),
         (
             &[SCENARIO, "--repeat", "0"],
@@ -209,5 +213,7 @@ fn what_is_no_load_is_refused_with_its_reason() {
         let errors = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(2), "{arguments:?}: {errors}");
         assert!(errors.contains(message), "{arguments:?}: {errors}");
+        let left = std::fs::read_dir(out.path()).expect("the folder can be read");
+        assert_eq!(left.count(), 0, "{arguments:?}");
     }
 }

@@ -108,12 +108,16 @@ fn what_exploration_finds_in_a_twin_fails_in_virtual_time_and_passes_against_the
 #[test]
 fn a_twin_that_cannot_be_made_is_refused_with_what_would_be_right() {
     let folder = tempfile::tempdir().expect("a folder can be made");
-    let cases: [(&[&str], &str); 3] = [
+    let cases: [(&[&str], &str); 4] = [
         (&["--without", "MS-H-18"], "add --virtual"),
         (&["--virtual", "--without", "MS-R-03"], "there are MS-W-01"),
         (
             &["--virtual", "--without", "MS-H-99"],
             "no requirement `MS-H-99`",
+        ),
+        (
+            &["--virtual", "--without", "MS-H-16", "--role", "initiator"],
+            "a twin of the responder of mediastream, no initiator: optimistic media bears no",
         ),
     ];
     for (arguments, expected) in cases {
@@ -125,6 +129,18 @@ fn a_twin_that_cannot_be_made_is_refused_with_what_would_be_right() {
         assert_eq!(output.status.code(), Some(2), "{said}");
         assert!(said.contains(expected), "{arguments:?}: {said}");
     }
+}
+
+#[rstest]
+#[case(&["serve", "mediastream", "--without", "MS-H-01"], "of the initiator of mediastream, no responder")]
+#[case(&["connect", "proton", "127.0.0.1", "--without", "PR-S-08/code"], "of the server of proton, no client")]
+#[case(&["serve", "darktower", "--without", "DT-X-1"], "no requirement `DT-X-1`")]
+fn a_side_that_cannot_be_the_twin_is_not_started(#[case] arguments: &[&str], #[case] told: &str) {
+    let folder = tempfile::tempdir().expect("a folder can be made");
+    let output = shakedown(folder.path(), arguments);
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    assert!(said.contains(told), "{said}");
 }
 
 #[test]

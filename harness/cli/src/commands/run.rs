@@ -23,7 +23,7 @@ use crate::exit::{Exit, Failure, usage};
 use crate::guard::Guard;
 use crate::logging::Global;
 use crate::numbers::{ANY, ANY_U32, AT_LEAST_1, JOBS, whole};
-use crate::reference::{any_seed, twin};
+use crate::reference::{any_seed, check_twin, twin};
 use crate::reports::ReportArgs;
 use crate::vectors::{self, SelectionArgs};
 
@@ -324,7 +324,16 @@ impl Args {
         for protocol in assignments.iter().filter_map(protocol) {
             found = Some(twin(protocol, id)?);
         }
-        Ok(found)
+        let check = |one: &Assignment| {
+            protocol(one).map_or(Ok(()), |protocol| check_twin(protocol, id, one.iut.role))
+        };
+        let wrong = assignments.iter().find_map(|one| check(one).err());
+        // Where both sides are selected, the one that can be it is meant.
+        assignments.retain(|one| check(one).is_ok());
+        match wrong {
+            Some(wrong) if assignments.is_empty() => Err(wrong),
+            Some(_) | None => Ok(found),
+        }
     }
 
     /// Repeats one scenario as load and reports what was measured.
@@ -356,6 +365,12 @@ impl Args {
         let Some(scenario) = scenarios.pop() else {
             return Err(usage(String::from("--repeat needs a scenario")));
         };
+        let protocol = shakedown_protocol::protocol(&iut.protocol);
+        let why_not =
+            protocol.and_then(|protocol| load::why_not(protocol, &iut, &scenario, concurrency));
+        if let Some(why_not) = why_not {
+            return Err(usage(why_not));
+        }
         let seed = self.seed.unwrap_or_else(any_seed);
         if self.dry_run {
             let only = [Assignment {

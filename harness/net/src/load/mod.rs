@@ -38,6 +38,7 @@ use crate::stop::unless_stopped;
 use player::{Loaded, Player};
 use tuples::Tuples;
 
+pub use suitable::why_not;
 pub use tuples::MOST_PLAYS;
 
 /// How long a session of which nothing more is known may go on besides its stream: the
@@ -125,7 +126,7 @@ async fn play(
     let name = &plan.iut.protocol;
     let protocol = shakedown_protocol::protocol(name)
         .ok_or_else(|| format!("there is no protocol {name:?}"))?;
-    if let Some(why) = suitable::why_not(protocol, plan) {
+    if let Some(why) = why_not(protocol, &plan.iut, &plan.scenario, plan.concurrency) {
         return Err(why);
     }
     let concurrency = plan.concurrency.unwrap_or(match protocol.serves_one {

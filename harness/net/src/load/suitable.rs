@@ -1,15 +1,19 @@
 use shakedown_engine::document::Pointer;
-use shakedown_engine::scenario::each_step;
+use shakedown_engine::iut::Iut;
+use shakedown_engine::scenario::{Scenario, each_step};
 use shakedown_engine::step::{Process, Step};
 use shakedown_protocol::Protocol;
 
 use crate::run::why_not_applicable;
 
-use super::LoadSettings;
-
-/// Why a load cannot be played; `None` if it can.
-pub(super) fn why_not(protocol: &Protocol, plan: &LoadSettings) -> Option<String> {
-    let LoadSettings { scenario, iut, .. } = plan;
+/// Why a scenario cannot be repeated as load, so many plays at once; `None` if it can.
+#[must_use]
+pub fn why_not(
+    protocol: &Protocol,
+    iut: &Iut,
+    scenario: &Scenario,
+    concurrency: Option<u64>,
+) -> Option<String> {
     let [asks, answers] = Protocol::ROLES;
     let id = &scenario.id;
     if iut.role == asks || scenario.iut.role == asks {
@@ -19,10 +23,7 @@ pub(super) fn why_not(protocol: &Protocol, plan: &LoadSettings) -> Option<String
             protocol.side(asks)
         ));
     }
-    if let Some(several) = plan
-        .concurrency
-        .filter(|&most| protocol.serves_one && most > 1)
-    {
+    if let Some(several) = concurrency.filter(|&most| protocol.serves_one && most > 1) {
         let (name, side) = (protocol.id, protocol.side(answers));
         return Some(format!(
             "{id} cannot be played {several} times at once: a {side} of {name} serves one at a time and \
