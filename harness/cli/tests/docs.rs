@@ -8,7 +8,7 @@
     reason = "an example is run as a process, and helpers of tests may panic"
 )]
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
 
 use rstest::rstest;
@@ -198,34 +198,45 @@ fn the_table_of_requirements_is_whole() {
 }
 
 #[rstest]
-#[case("README.md")]
-#[case("CONTRIBUTING.md")]
-#[case("docs/README.md")]
-#[case("docs/check.md")]
-#[case("docs/darktower.md")]
-#[case("docs/exploration.md")]
-#[case("docs/interop.md")]
-#[case("docs/iut.md")]
-#[case("docs/mediastream.md")]
-#[case("docs/proton.md")]
-#[case("docs/run.md")]
-#[case("docs/scenarios.md")]
-#[case("docs/shrink.md")]
-#[case("docs/spec/README.md")]
-#[case("reports/README.md")]
-#[case("pcaps/field/README.md")]
-fn links_between_pages_lead_somewhere(#[case] name: &str) {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("../..");
-    let path = root.join(name);
+fn links_between_pages_lead_somewhere(
+    #[files("../../*.md")]
+    #[files("../../docs/**/*.md")]
+    #[files("../../pcaps/**/*.md")]
+    #[files("../../reports/*.md")]
+    path: PathBuf,
+) {
     let page = std::fs::read_to_string(&path).expect("the page is there");
     for rest in page.split("](").skip(1) {
-        let target = rest.split([')', '#']).next().unwrap_or_default();
-        if target.is_empty() || target.contains("://") {
+        let target = rest.split(')').next().unwrap_or_default();
+        if target.contains("://") {
             continue;
         }
-        let there = path.with_file_name("").join(target);
-        assert!(there.exists(), "{name} links to {target}");
+        let (file, heading) = target.split_once('#').unwrap_or((target, ""));
+        let there = match file {
+            "" => path.clone(),
+            file => path.with_file_name("").join(file),
+        };
+        assert!(there.exists(), "{} links to {target}", path.display());
+        if !heading.is_empty() {
+            let page = std::fs::read_to_string(&there).expect("the page is there");
+            let mut headings = page.lines().filter(|line| line.starts_with('#'));
+            assert!(
+                headings.any(|line| anchor(line) == heading),
+                "{} links to {target}",
+                path.display()
+            );
+        }
     }
+}
+
+/// The name by which a link finds a heading.
+fn anchor(heading: &str) -> String {
+    let words = heading.trim_start_matches('#').trim().to_lowercase();
+    let words = words.replace(' ', "-");
+    words
+        .chars()
+        .filter(|c| c.is_alphanumeric() || "-_".contains(*c))
+        .collect()
 }
 
 #[test]

@@ -118,7 +118,7 @@ impl Client {
         let (_, mut outcome) = end(why);
         let is_nobody = why == Closing::TimedOut && !link.is_connected;
         if let (Outcome::Failed(failure), true) = (&mut outcome, is_nobody) {
-            failure.message = format!("nobody answered at {}", link.authority.text);
+            failure.message = "nobody answered".to_owned();
         }
         self.outputs.push_back(Output::Transition {
             connection,
@@ -127,7 +127,7 @@ impl Client {
             why: "the connection is over",
         });
         // All are at the address that the owner knows but those that a URL named.
-        let is_known = is_nobody || link.authority.text == self.settings.authority;
+        let is_known = link.authority.text == self.settings.authority;
         let place = |problem| match is_known {
             true => problem,
             false => format!("at {}: {problem}", link.authority.text),

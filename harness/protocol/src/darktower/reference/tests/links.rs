@@ -115,7 +115,7 @@ fn a_handler_that_is_not_there_is_given_up() {
     rig.dead = Some(THIRD.parse().unwrap());
     add(&mut rig, |_| ());
     let failure = rig.clients[0].failure().unwrap();
-    let expected = "nobody answered at 10.0.0.3";
+    let expected = "at 10.0.0.3: nobody answered";
     assert_eq!(failure, expected);
     assert_eq!(rig.clients[0].counters()["joined"], 3);
 }
