@@ -27,6 +27,7 @@ th[scope=row] { white-space: nowrap; }
 @media (max-width: 40rem) { body { margin: 1rem auto; } th[scope=row] { white-space: normal; max-width: 45vw; } #scenarios th[scope=row] { min-width: 11rem; } }
 @media print {
   #filter, label[for=filter] { display: none; } details::details-content { content-visibility: visible; block-size: auto; }
+  .other:not([open])::details-content { content-visibility: hidden; block-size: 0; }
   body { margin: 0; max-width: none; font-size: 10pt; } .scroll, pre { overflow: visible; white-space: pre-wrap; }
   th[scope=row] { position: static; white-space: normal; } tr, figure, dl { break-inside: avoid; } h2 { break-after: avoid; }
 }

@@ -20,7 +20,7 @@ pub(crate) const STYLE: &str = "
 .ladder .broken, .ladder .broken strong { color: var(--bad); }
 .ladder p { margin: .1rem 0 .3rem 5.2rem; } .ladder pre { margin: .2rem 0 .5rem 5.2rem; }
 .ladder ol { margin: 0 0 .3rem; padding-left: 1.6rem; list-style: upper-alpha; overflow-wrap: anywhere; }
-@media print { .ladder details:not([open])::details-content { content-visibility: hidden; block-size: 0; } }
+@media print { .ladder svg { font-size: .62rem; } .ladder details:not([open])::details-content { content-visibility: hidden; block-size: 0; } }
 @media (max-width: 40rem) { .ladder p, .ladder pre { margin-left: 0; } .ladder .line, .ladder summary { grid-template-columns: 4.4rem minmax(0, 1fr); } }
 ";
 

@@ -70,7 +70,7 @@ impl<'a> Failures<'a> {
                     details {
                         summary { "The same cause" }
                         @for other in others {
-                            details {
+                            details.other {
                                 summary { code { (clean_line(&other.scenario)) } }
                                 (self.scenario(other))
                             }
