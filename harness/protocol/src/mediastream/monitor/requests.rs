@@ -171,6 +171,7 @@ impl Flow {
         session.handshake.syn_ack(view, &mut scope);
         if let Some(waiting) = session.handshake.waiting.as_mut().filter(|_| may_be_copy) {
             waiting.is_by_timer = false;
+            session.handshake.may_be_over = true;
         }
         session.id = session.id.or(session.handshake.offered.first());
     }

@@ -75,8 +75,12 @@ pub(super) struct Handshake {
     pub(super) waiting: Option<Repeated>,
     /// When the matching confirmation came.
     pub(super) confirmed: Option<Moment>,
-    /// It came when the responder may have dropped the session, and no media since shows that it had not.
+    /// It came when the responder may have dropped the session, or ended it, and no media since shows that it
+    /// had not.
     is_confirm_late: bool,
+    /// What answered may be a copy of the answer of the session before, whose stream is over: a
+    /// confirmation may be that one's, and start nothing.
+    pub(super) may_be_over: bool,
     pub(super) early: Early,
     /// The last START token that may open the next session, or be nothing (MS-L-04): what follows tells.
     pub(super) token: Option<Moment>,
@@ -339,7 +343,7 @@ impl Handshake {
 
     /// The first matching confirmation came.
     fn confirm(&mut self, scope: &mut Scope<'_>) {
-        self.is_confirm_late = self.may_be_dropped(scope);
+        self.is_confirm_late = self.may_be_over || self.may_be_dropped(scope);
         if self.is_confirm_late {
             self.early.may_be_confirmed();
         }
