@@ -303,10 +303,11 @@ impl Session {
             }
             Answer::None if is_same && !is_exhausted => Next::Copy,
             Answer::None => Next::Session,
-            // Once it streams confirmed, or may have been dropped half-open, the answer tells: the same id, or
-            // that of the next session (MS-H-08).
+            // Once it streams confirmed, may have been dropped half-open, or was confirmed and may be over, the
+            // answer tells: the same id, or that of the next session (MS-H-08).
             Answer::Accepted => {
-                let is_confirmed = handshake.confirmed.is_some() && self.stream.has_begun();
+                let is_confirmed = handshake.confirmed.is_some()
+                    && (self.stream.has_begun() || handshake.may_start_nothing());
                 match is_same && !is_over && !is_confirmed && !handshake.may_be_dropped(scope) {
                     true => Next::Copy,
                     false => Next::Attempt,

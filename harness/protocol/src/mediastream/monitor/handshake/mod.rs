@@ -243,6 +243,11 @@ impl Handshake {
         self.confirmed.is_some() && self.early.goes_on(stream)
     }
 
+    /// Whether the confirmation may have started nothing.
+    pub(super) const fn may_start_nothing(&self) -> bool {
+        self.is_confirm_late
+    }
+
     /// When the stream started, if media did not go out before the confirmation nor was allowed to. A
     /// START_CONFIRM without its START may be a copy, sent while the stream runs (MS-S-12), and a
     /// confirmation that comes when the responder may have dropped the session may start nothing.
