@@ -127,12 +127,16 @@ impl Flow {
 
     fn syn_ack(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
         context.responders.answers(self.parties.responder);
-        let is_over = self.is_over(context);
+        let (is_silent, is_complete) = (self.is_over(context), self.is_complete(context));
         let (session, mut scope) = self.parts(context);
-        let is_known = session.handshake.has_offered(view);
+        let handshake = &session.handshake;
+        let is_known = handshake.has_offered(view);
+        // A stream that waits for its ACK is silent and not over (MS-H-22).
+        let is_held =
+            handshake.confirmed.is_none() && !is_complete && !handshake.may_be_dropped(&scope);
         let mut may_be_copy = false;
         if let Some(mut attempt) = session.attempt.take() {
-            if is_known && !is_over {
+            if is_known && (!is_silent || is_held) {
                 let is_other_wish = attempt.wishes_another(&session.handshake);
                 if !is_other_wish {
                     session.handshake.was_asked_by(&attempt);

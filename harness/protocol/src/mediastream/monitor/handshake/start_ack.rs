@@ -16,6 +16,7 @@ use crate::requirement::Role;
 pub(super) struct Granted {
     /// Its SenderNonce, and that of a later one that differs.
     pub(super) nonces: [u64; 2],
+    /// Of it, or of a later one that may be the next session's.
     print: u64,
     begins_immediately: bool,
     parameters: Parameters,
@@ -192,7 +193,9 @@ impl Handshake {
             .and_then(|start3| start3.granted.as_mut());
         if let Some(granted) = granted.filter(|granted| granted.print != print(view.bytes)) {
             granted.nonces[1] = nonce;
-            if !may_be_another {
+            if may_be_another {
+                granted.print = print(view.bytes);
+            } else {
                 // MS-S-13
                 scope.breach(Rule::S13, || {
                     Evidence::new("the same START_ACK again, byte for byte", "another one")
