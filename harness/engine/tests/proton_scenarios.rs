@@ -26,7 +26,8 @@ fn the_reference_passes(#[files("../../vectors/proton/scenarios/**/*.json")] pat
         one => &[one],
     };
     for mode in modes {
-        let scenario = loaded.scenario.in_mode_of(&[(*mode).to_owned()]);
+        let mut scenario = loaded.scenario.clone();
+        (*mode).clone_into(&mut scenario.iut.mode);
         let simulated = simulate(&PROTOCOL, &scenario, &Settings::default()).unwrap();
         let verdict = &simulated.composed.verdict;
         assert_eq!(verdict.verdict, Verdict::Pass, "{mode}: {simulated:#?}");

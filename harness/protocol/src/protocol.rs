@@ -68,6 +68,9 @@ pub struct Protocol {
     pub proven_by_what_is_there: &'static [&'static str],
     /// Whether its frames are the same in every mode, so that a scenario may be for any.
     pub has_any_mode: bool,
+    /// Whether a responder that has several modes at once does in each what it does in it alone: services on one
+    /// port.
+    pub modes_add_up: bool,
     /// Whether a server of it serves one peer at a time and turns others away.
     pub serves_one: bool,
     /// Whether its peers meet at a server: scenarios against one that lives on are played one after the other, or

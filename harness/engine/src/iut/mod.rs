@@ -8,6 +8,8 @@ mod project;
 use std::path::{Path, absolute};
 
 use serde_json::json;
+use shakedown_protocol::Protocol;
+use shakedown_protocol::requirement::Role;
 use time::format_description::well_known::Iso8601;
 
 pub use model::*;
@@ -18,6 +20,24 @@ pub use time::Date;
 use crate::document::{self, Defaults, Document, Pointer, Problems};
 
 impl Iut {
+    /// The mode in which a scenario of `mode` is played against it: that one, the first for
+    /// [`Protocol::ANY_MODE`], or one that has it among several, where the protocol says that these add up. `None`
+    /// if it claims none.
+    #[must_use]
+    pub fn mode_for(&self, mode: &str) -> Option<&str> {
+        let own = self.modes.iter().map(String::as_str);
+        let is_any = mode == Protocol::ANY_MODE;
+        let same = own.clone().find(|own| is_any || *own == mode);
+        let protocol = shakedown_protocol::protocol(&self.protocol);
+        let adds_up = protocol.is_some_and(|protocol| protocol.modes_add_up);
+        let adds_up = adds_up && self.role == Role::Responder;
+        let holds = |own: &str| {
+            let mut parts = mode.split(',');
+            parts.all(|part| own.split(',').any(|one| one == part))
+        };
+        same.or_else(|| own.filter(|_| adds_up).find(|own| holds(own)))
+    }
+
     /// Reads and checks a description file. Its commands run in the folder that it is in; if it is a pipe, in the
     /// current directory.
     ///

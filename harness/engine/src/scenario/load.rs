@@ -1,7 +1,6 @@
 use std::path::Path;
 
 use serde_json::{Value, json};
-use shakedown_protocol::Protocol;
 
 use super::other::other;
 use super::{Scenario, check};
@@ -19,22 +18,14 @@ pub struct Loaded {
 }
 
 impl Scenario {
-    /// The scenario as it is played: one that suits every mode in the first of `modes`, which are
-    /// those that the implementation claims.
-    #[must_use]
-    pub fn in_mode_of(&self, modes: &[String]) -> Self {
-        let mut scenario = self.clone();
-        if let (Protocol::ANY_MODE, Some(first)) = (self.iut.mode.as_str(), modes.first()) {
-            scenario.iut.mode.clone_from(first);
-        }
-        scenario
-    }
-
     /// The scenario as it is played against an implementation: in a mode that it claims, and with a
     /// stream of its own only where that is another than the description's.
     #[must_use]
     pub fn asked_of(&self, iut: &Iut) -> Self {
-        let mut scenario = self.in_mode_of(&iut.modes);
+        let mut scenario = self.clone();
+        if let Some(mode) = iut.mode_for(&self.iut.mode) {
+            scenario.iut.mode = mode.to_owned();
+        }
         let stream = self.iut.stream_for(iut.stream);
         scenario.iut.stream = (stream != iut.stream).then_some(stream);
         scenario.iut.stream_has = None;

@@ -2,7 +2,7 @@ use shakedown_engine::document::Pointer;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Scenario, each_step};
 use shakedown_engine::step::Step;
-use shakedown_protocol::{Protocol, protocol};
+use shakedown_protocol::protocol;
 
 /// Why an implementation cannot be judged by a scenario, as it says itself; `None` if it can.
 #[must_use]
@@ -13,7 +13,7 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
         let side = protocol.map_or(needs.role.name(), |known| known.side(needs.role));
         return Some(format!("it needs an IUT that is the {side}"));
     }
-    if needs.mode != Protocol::ANY_MODE && !iut.modes.contains(&needs.mode) {
+    if iut.mode_for(&needs.mode).is_none() {
         return Some(format!("the IUT does not claim mode {}", needs.mode));
     }
     let known = |option: &&String| {

@@ -65,6 +65,7 @@ pub static PROTOCOL: Protocol = Protocol {
     timed: &["DT-S-13"],
     proven_by_what_is_there: &["DT-M-04", "DT-M-07", "DT-M-08", "DT-M-10", "DT-M-14"],
     has_any_mode: false,
+    modes_add_up: true,
     serves_one: false,
     peers_meet: true,
     media: None,

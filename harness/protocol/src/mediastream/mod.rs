@@ -79,6 +79,7 @@ pub static PROTOCOL: Protocol = Protocol {
         "MS-S-16", "MS-D-04", "MS-D-11", "MS-R-01",
     ],
     has_any_mode: false,
+    modes_add_up: false,
     serves_one: false,
     peers_meet: false,
     media: Some(media::MEDIA),

@@ -107,6 +107,7 @@ pub static PROTOCOL: Protocol = Protocol {
     ],
     proven_by_what_is_there: &[],
     has_any_mode: true,
+    modes_add_up: false,
     serves_one: true,
     peers_meet: false,
     media: None,

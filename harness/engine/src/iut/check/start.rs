@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 
+use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
 use super::{Checker, root};
@@ -200,12 +201,27 @@ impl Checker<'_> {
             }
             None if self.iut.modes.len() > 1 => {
                 let message = "what runs already runs in one mode";
-                let help = "name that mode, in a description for each that it runs in, \
-                            or say in `[start]` how to start it in each";
-                self.at(&root("modes"), message, Some(help));
+                let protocol = self.protocol.filter(|known| known.modes_add_up);
+                let help = match protocol.map(|known| self.all_modes(known)) {
+                    Some(all) => format!("write them as one: `modes = [\"{all}\"]`"),
+                    None => "name that mode, in a description for each that it runs in, \
+                              or say in `[start]` how to start it in each"
+                        .to_owned(),
+                };
+                self.at(&root("modes"), message, Some(&help));
             }
             None => {}
         }
+    }
+
+    /// What it claims, as one mode.
+    fn all_modes(&self, protocol: &Protocol) -> String {
+        let claimed = |mode: &&&str| {
+            let mut parts = self.iut.modes.iter().flat_map(|claimed| claimed.split(','));
+            parts.any(|part| part == **mode)
+        };
+        let modes: Vec<_> = protocol.modes.iter().filter(claimed).copied().collect();
+        modes.join(",")
     }
 
     fn mode_is_told(&mut self, start: &Start) {
