@@ -170,7 +170,7 @@ impl Job {
             stream: iut.stream,
             exit: iut.exit,
             iut: address,
-            seed: context.seed,
+            seed: context.seed.wrapping_add(self.plays),
             epoch,
             values: iut.values.clone(),
             security: Security::Tls,

@@ -42,15 +42,16 @@ impl Job {
     async fn judged(&self, context: &Context) -> Result<ScenarioResult, String> {
         let path = context.capture_of(&self.scenario.id);
         let together = context.exclusive.together().await;
-        let mut attempt = self.attempt(context, &path).await?;
+        let mut job = self.clone();
+        let mut attempt = job.attempt(context, &path).await?;
         for _ in 1..ATTEMPTS {
             if !attempt.disturbed || context.is_stopped() {
                 break;
             }
-            attempt = self.attempt(context, &path).await?;
+            job.plays += 1;
+            attempt = job.attempt(context, &path).await?;
         }
-        let mut concluded = self.conclude(context, attempt, &path).await?;
-        let mut job = self.clone();
+        let mut concluded = job.conclude(context, attempt, &path).await?;
         let imposed = context.imposed_on(&self.scenario);
         while imposed.is_some_and(Impairment::has_random_faults)
             && concluded.played.is_undecided()
@@ -58,15 +59,14 @@ impl Job {
             && !context.is_stopped()
         {
             job.spoilt += 1;
-            let attempt = job.attempt(context, &path).await?;
-            concluded = job.conclude(context, attempt, &path).await?;
+            concluded = job.play_again(context, &path).await?;
         }
         drop(together);
         if !concluded.is_doubtful {
             concluded.played.note_spoilt(job.spoilt);
         }
         if concluded.is_doubtful {
-            concluded = self.look_again(context, concluded, &path).await?;
+            concluded = job.look_again(context, concluded, &path).await?;
         }
         for finding in concluded.findings {
             context.tell(Event::Finding(finding));
@@ -77,7 +77,7 @@ impl Job {
     /// Plays the scenario again while nothing else runs: what was found then is believed. It is no
     /// better verdict in the place of a worse one, for a doubtful attempt has none.
     async fn look_again(
-        &self,
+        &mut self,
         context: &Context,
         doubtful: Concluded,
         path: &Path,
@@ -117,7 +117,8 @@ impl Job {
         Ok(again)
     }
 
-    async fn play_again(&self, context: &Context, path: &Path) -> Result<Concluded, String> {
+    async fn play_again(&mut self, context: &Context, path: &Path) -> Result<Concluded, String> {
+        self.plays += 1;
         let attempt = self.attempt(context, path).await?;
         self.conclude(context, attempt, path).await
     }

@@ -75,6 +75,7 @@ impl Context {
                 scenario: Arc::new(scenario),
                 group: None,
                 spoilt: 0,
+                plays: 0,
             };
             match why_not {
                 None => jobs.push(job),
