@@ -48,6 +48,7 @@ fn job(how: &str) -> Job {
         scenario: Arc::new(serde_json::from_str::<Scenario>(SCENARIO).unwrap()),
         group: None,
         spoilt: 0,
+        plays: 0,
     }
 }
 

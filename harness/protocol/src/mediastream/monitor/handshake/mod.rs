@@ -157,7 +157,8 @@ impl Handshake {
     /// Whether it may have been dropped half-open.
     pub(super) fn may_be_dropped(&self, scope: &Scope<'_>) -> bool {
         let waiting = self.waiting.as_ref().filter(|_| self.confirmed.is_none());
-        waiting.is_some_and(|waiting| waiting.may_be_dropped(scope))
+        // How long the one before had waited is not known here.
+        waiting.is_some_and(|waiting| self.may_be_over || waiting.may_be_dropped(scope))
     }
 
     /// Whether nothing answered the request yet.
@@ -348,7 +349,7 @@ impl Handshake {
 
     /// The first matching confirmation came.
     fn confirm(&mut self, scope: &mut Scope<'_>) {
-        self.is_confirm_late = self.may_be_over || self.may_be_dropped(scope);
+        self.is_confirm_late = self.may_be_dropped(scope);
         if self.is_confirm_late {
             self.early.may_be_confirmed();
         }
