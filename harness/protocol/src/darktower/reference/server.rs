@@ -2,8 +2,9 @@
 //! it.
 
 mod stopping;
+mod wires;
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use serde_json::json;
@@ -13,7 +14,7 @@ use super::controller::{Controller, ControllerSettings};
 use super::deviation::Deviation;
 use super::handler::{Handler, HandlerSettings};
 use super::information::{Information, InformationSettings, Request};
-use super::sessions::{Context, Departure, SessionKey, Sessions};
+use super::sessions::{Context, Departure, SessionKey};
 use super::settings::{ServerSettings, Service};
 use super::store::Memory;
 use super::{CONTROLLER, HANDLER};
@@ -21,8 +22,9 @@ use crate::machine::{Failure, Outcome};
 use crate::streams::{
     Closing, ConnectionNumber, Input, OnStream, Output, Path, StreamId, StreamMachine,
 };
-use crate::web::{Field, SessionClose, SessionStream, Web, WebCode, WebEvent};
+use crate::web::{Field, SessionStream, Web, WebCode, WebEvent};
 use stopping::Stopping;
+use wires::Wires;
 
 /// Serves the services of its mode.
 #[derive(Debug)]
@@ -41,13 +43,6 @@ pub struct Server {
     requests: u64,
     /// What it does next, if it was asked to end.
     stopping: Option<Stopping>,
-}
-
-/// The connections as the services use them.
-#[derive(Debug, Default)]
-struct Wires {
-    webs: BTreeMap<ConnectionNumber, Web>,
-    outputs: VecDeque<Output>,
 }
 
 impl Server {
@@ -401,71 +396,6 @@ impl StreamMachine for Server {
             "signaling": self.controller.counters(),
             "media": self.handler.counters(),
         })
-    }
-}
-
-impl Wires {
-    /// What a connection wants of QUIC leaves in the order in which it was asked for.
-    fn drain(&mut self, connection: ConnectionNumber) {
-        if let Some(web) = self.webs.get_mut(&connection) {
-            self.outputs
-                .extend(std::iter::from_fn(|| web.poll_output()));
-        }
-    }
-
-    fn with<T>(&mut self, of: SessionKey, act: impl FnOnce(&mut Web) -> T) -> Option<T> {
-        let done = self.webs.get_mut(&of.connection).map(act);
-        self.drain(of.connection);
-        done
-    }
-}
-
-impl Sessions for Wires {
-    fn open(&mut self, of: SessionKey) -> Option<StreamId> {
-        self.with(of, |web| web.open(of.session, true))
-    }
-
-    fn write(&mut self, of: SessionKey, stream: StreamId, bytes: Vec<u8>) {
-        self.with(of, |web| web.write(stream, bytes));
-    }
-
-    fn fin(&mut self, of: SessionKey, stream: StreamId) {
-        self.with(of, |web| web.fin(stream));
-    }
-
-    fn reset(&mut self, of: SessionKey, stream: StreamId, code: StreamCode) {
-        self.with(of, |web| web.reset(stream, code.number()));
-    }
-
-    fn stop_sending(&mut self, of: SessionKey, stream: StreamId, code: StreamCode) {
-        self.with(of, |web| web.stop_sending(stream, code.number()));
-    }
-
-    fn datagram(&mut self, of: SessionKey, bytes: &[u8]) {
-        self.with(of, |web| web.datagram(of.session, bytes));
-    }
-
-    fn close(&mut self, of: SessionKey, code: StreamCode, reason: &str) {
-        let close = SessionClose {
-            code: code.number(),
-            reason: reason.to_owned(),
-        };
-        self.with(of, |web| web.close(of.session, &close));
-    }
-
-    fn transition(
-        &mut self,
-        of: SessionKey,
-        from: &'static str,
-        to: &'static str,
-        why: &'static str,
-    ) {
-        self.outputs.push_back(Output::Transition {
-            connection: of.connection,
-            from,
-            to,
-            why,
-        });
     }
 }
 
