@@ -108,6 +108,10 @@ impl Responder {
         match self.sessions.get(&from) {
             Some(session) if session.half_open.is_none() => self.counters.unexpected("START token"),
             Some(session) if session.stream.is_some() => {
+                // A START that is forged confirms as much: what went out before it counts on (MS-H-22).
+                if let Some(spent) = session.unconfirmed() {
+                    self.unconfirmed.insert(from, spent);
+                }
                 self.confirm(now, from, "START confirms what streams already");
             }
             Some(_) => {
