@@ -240,7 +240,7 @@ impl Flow {
             self.reopen(Some(Mode::Start3), Origin::Start, &mut context.at(at));
             self.session.shake_hands(next, context.settings);
         } else if session.handshake.start3.is_none() {
-            if session.datagrams > 1 || session.mode != Some(Mode::Start3) {
+            if session.stream.has_begun() || session.mode != Some(Mode::Start3) {
                 return;
             }
             session.shake_hands(Handshake::without_start(view), context.settings);

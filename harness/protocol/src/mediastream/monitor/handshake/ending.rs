@@ -69,7 +69,9 @@ impl Ending {
         self.answered(from);
         scope.exercised_by(Rule::S15, from.peer());
         let is = |code: ErrorCode| view.error_code() == Some(code.number());
-        let is_timeout = is(ErrorCode::Timeout) && is_half_open;
+        // That of another session on the tuple may have been half-open.
+        let is_other = key.stream_id != own.stream_id;
+        let is_timeout = is(ErrorCode::Timeout) && (is_half_open || is_other);
         // One that answers an ERROR breaks a rule, and ends the session all the same.
         if !is_answer && !is_timeout && self.answers_an_error(scope) && self.is_ended() {
             return false;

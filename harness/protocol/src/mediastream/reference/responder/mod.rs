@@ -108,11 +108,10 @@ impl Responder {
         match self.sessions.get(&from) {
             Some(session) if session.half_open.is_none() => self.counters.unexpected("START token"),
             Some(session) if session.stream.is_some() => {
-                // A START that is forged confirms as much: what went out before it counts on (MS-H-22).
-                if let Some(spent) = session.unconfirmed() {
-                    self.unconfirmed.insert(from, spent);
-                }
+                let spent = session.unconfirmed();
                 self.confirm(now, from, "START confirms what streams already");
+                // A START that is forged confirms as much: what went out before it counts on (MS-H-22).
+                self.unconfirmed.extend(spent.map(|spent| (from, spent)));
             }
             Some(_) => {
                 self.close(from, "START takes the place of a handshake", &replaced());
@@ -277,6 +276,7 @@ impl Responder {
         let before = session.state();
         let was_streaming = session.stream.is_some();
         session.confirm(now, self.settings.without);
+        self.unconfirmed.remove(&peer);
         self.counters.handshakes.succeeded += 1;
         self.outputs.transition(peer, before, session.state(), why);
         if !was_streaming && session.start3().is_none() {
