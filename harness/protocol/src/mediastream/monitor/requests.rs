@@ -129,11 +129,8 @@ impl Flow {
         context.responders.answers(self.parties.responder);
         let (is_silent, is_complete) = (self.is_over(context), self.is_complete(context));
         let (session, mut scope) = self.parts(context);
-        let handshake = &session.handshake;
-        let is_known = handshake.has_offered(view);
-        // A stream that waits for its ACK is silent and not over (MS-H-22).
-        let is_held =
-            handshake.confirmed.is_none() && !is_complete && !handshake.may_be_dropped(&scope);
+        let is_known = session.handshake.has_offered(view);
+        let is_held = session.is_held(is_complete, &scope);
         let mut may_be_copy = false;
         if let Some(mut attempt) = session.attempt.take() {
             if is_known && (!is_silent || is_held) {
@@ -192,11 +189,12 @@ impl Flow {
     }
 
     fn start(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
-        let is_over = self.is_over(context);
+        let (is_silent, is_complete) = (self.is_over(context), self.is_complete(context));
         let (session, mut scope) = self.parts(context);
         if view.key().is_none() {
             return;
         }
+        let is_over = is_silent && !session.is_held(is_complete, &scope);
         let is_own = session.handshake.key() == view.key();
         if session.handshake.start3.is_some() {
             session.handshake.lapse(&mut scope);
@@ -273,6 +271,13 @@ impl Flow {
 }
 
 impl Session {
+    /// Whether its stream, if it is silent and not complete, waits for its ACK: it is not over (MS-H-22).
+    pub(super) fn is_held(&self, is_complete: bool, scope: &Scope<'_>) -> bool {
+        let handshake = &self.handshake;
+        let is_early = self.mode == Some(Mode::ThreeWay) && handshake.is_early();
+        is_early && !is_complete && !handshake.may_be_dropped(scope)
+    }
+
     /// What a SYN is that comes now; `is_over` if the session's stream has ended.
     fn next_of_syn(&self, view: &ControlView<'_>, is_over: bool, scope: &Scope<'_>) -> Next {
         let (handshake, now) = (&self.handshake, &scope.now);

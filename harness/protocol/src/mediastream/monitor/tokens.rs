@@ -19,8 +19,9 @@ const STALE: Duration = Duration::from_secs(10);
 impl Flow {
     /// The START token of the initiator.
     pub(super) fn start_token(&mut self, context: &mut Context<'_>) {
-        let (is_over, is_complete) = (self.is_over(context), self.is_complete(context));
+        let (is_silent, is_complete) = (self.is_over(context), self.is_complete(context));
         let (session, mut scope) = self.parts(context);
+        let is_over = is_silent && !session.is_held(is_complete, &scope);
         let (now, has_begun) = (scope.now, session.stream.has_begun());
         let handshake = &mut session.handshake;
         if handshake.start3.is_some()
