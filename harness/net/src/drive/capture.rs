@@ -163,6 +163,10 @@ impl Observer for EdgeRecorder {
     }
 
     fn lost(&mut self, number: u64, edge: Role) {
+        if !self.share.has_room() {
+            return;
+        }
+        self.share.take(NOTE);
         if edge != self.edge {
             self.lost.insert(number, self.recorder.packets());
         } else if let Some(packet) = self.packets.get(&number) {
@@ -370,6 +374,8 @@ impl EdgeRecorder {
         } else if let Some(before) = packets.lost.get(&number) {
             let (packet, place) = match *before < self.recorder.packets() {
                 true => (before + 1, "before"),
+                // Where nothing was captured there is nobody to tell.
+                false if *before == 0 => return,
                 false => (*before, "after"),
             };
             let text = format!("{LOST} {place} this packet: {text}");

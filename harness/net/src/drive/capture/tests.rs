@@ -112,3 +112,39 @@ fn a_datagram_that_the_driver_never_got_does_not_shift_the_others() {
     let got: [(u16, u16, &[u8]); 2] = [(FRONT, DRIVER, b"b"), (FRONT, DRIVER, b"unknown")];
     assert_eq!(packets(&passages, &got), [(1, 2)]);
 }
+
+#[test]
+fn what_was_lost_is_told_by_the_packet_behind_it_or_by_the_last() {
+    let folder = tempfile::tempdir().unwrap();
+    let recorder = Recorder::create(&folder.path().join("it.pcapng"), Clock::start(), 0);
+    let mut edge = EdgeRecorder::new(Role::Responder, recorder, Budget::for_scripts(1).share());
+    let told = |edge: &mut EdgeRecorder, before| {
+        let packets = Packets {
+            captured: BTreeMap::new(),
+            lost: BTreeMap::from([(7, before)]),
+        };
+        edge.comment(&packets, 7, format!("lost after {before}"));
+    };
+    told(&mut edge, 0);
+    for number in 0..2 {
+        edge.passed(&RelayedDatagram {
+            number,
+            edge: Role::Responder,
+            came: true,
+            at: Duration::ZERO,
+            source: at(IUT),
+            destination: at(BACK),
+            payload: b"",
+        });
+    }
+    told(&mut edge, 1);
+    told(&mut edge, 2);
+    edge.lost(0, Role::Responder);
+    let comments = edge.recorder.finish().comments;
+    let of = |packet| comments[&packet].as_slice();
+    assert_eq!(comments.keys().collect::<Vec<_>>(), [&1, &2]);
+    assert_eq!(of(1), [LOST]);
+    let before = format!("{LOST} before this packet: lost after 1");
+    let after = format!("{LOST} after this packet: lost after 2");
+    assert_eq!(of(2), [before, after]);
+}
