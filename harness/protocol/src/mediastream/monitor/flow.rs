@@ -162,8 +162,12 @@ impl Flow {
             initiator: packet.source,
             responder: packet.destination,
         };
-        let session =
-            |mode| Session::new(Some(mode), Origin::Start, &context.now, Before::default());
+        let before = Before {
+            // Who answers, as it shows now, has spoken before.
+            was_reversed: self.initiator_spoke,
+            ..Before::default()
+        };
+        let session = |mode| Session::new(Some(mode), Origin::Start, &context.now, before);
         match view(packet) {
             View::Control(view) => {
                 let mode = match view.is_start3() {

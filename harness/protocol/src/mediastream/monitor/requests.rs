@@ -168,6 +168,7 @@ impl Flow {
             .half_open
             .filter(|_| session.handshake.waiting.is_none());
         may_be_copy |= half_open.is_some() && view.connection_id() == half_open;
+        may_be_copy |= session.before.was_reversed && session.handshake.waiting.is_none();
         session.handshake.lapse(&mut scope);
         session.handshake.syn_ack(view, &mut scope);
         if let Some(waiting) = session.handshake.waiting.as_mut().filter(|_| may_be_copy) {

@@ -33,6 +33,8 @@ pub(super) struct Before {
     /// The id of the last SYN-ACK that waited for its ACK when its session ended in the capture: the
     /// responder may still keep it, and know nothing of another one.
     pub(super) half_open: Option<ConnectionId>,
+    /// The parties were taken for each other: the responder may keep a half-open session under any id.
+    pub(super) was_reversed: bool,
 }
 
 /// A connection-id of the responder with an id that it assigned to no session of the tuple.
@@ -273,6 +275,7 @@ impl Session {
                 }),
             start_ack: self.handshake.mark(self.before.start_ack),
             half_open: self.handshake.half_open(self.before.half_open),
+            was_reversed: self.before.was_reversed && self.handshake.waiting.is_none(),
         }
     }
 
