@@ -2,7 +2,7 @@
 # Runs each fuzz target for some seconds: fuzz/run.sh SECONDS [TARGET...]
 #
 # Without names all targets run but judged_responder: what it finds of late are verdicts of the monitor on rare
-# conversations of several sessions on one tuple (the last one: MS-H-18), and it has yet to run clean for minutes.
+# conversations of several sessions on one tuple (thirteen of late), and it has yet to run clean for minutes.
 # Run it by name when working on the monitor.
 # JOBS targets run at the same time, 1 by default. Without a nightly toolchain it says so and ends well.
 # FUZZ_SEED, if it is set, makes a run draw the same each time.
