@@ -6,6 +6,7 @@
     reason = "tests may fail so, and read files"
 )]
 
+use std::collections::BTreeMap;
 use std::fs::{self, File};
 use std::path::Path;
 
@@ -54,11 +55,12 @@ fn a_lost_frame_is_crossed_and_media_are_folded_in_60_columns() {
 
 /// A golden capture with more comments on its packets.
 fn commented(capture: &str, comments: &[(u64, &str)]) -> Ladder {
-    let comments = comments
-        .iter()
-        .map(|(packet, text)| (*packet, vec![(*text).to_owned()]));
+    let mut of: BTreeMap<u64, Vec<String>> = BTreeMap::new();
+    for (packet, text) in comments {
+        of.entry(*packet).or_default().push((*text).to_owned());
+    }
     let mut annotated = Vec::new();
-    annotate(golden(capture), &mut annotated, &comments.collect()).unwrap();
+    annotate(golden(capture), &mut annotated, &of).unwrap();
     Ladder::read(&*annotated, &[], &[]).unwrap()
 }
 
@@ -79,6 +81,16 @@ fn what_the_network_lost_is_crossed_where_it_was_sent() {
         ],
     );
     insta::assert_snapshot!(lost.shortened(6).plain(60));
+}
+
+#[test]
+fn what_is_told_of_a_packet_behind_which_something_was_lost_stands_at_the_packet() {
+    let lost = "network: lost on the way after this packet: step 3 send: ACK connection_id=\"b\"";
+    let rows = commented(HANDSHAKE, &[(3, lost), (3, "MS-H-09: another id")]).rows;
+    let told: Vec<_> = rows.iter().filter(|row| !row.findings.is_empty()).collect();
+    assert_eq!(told.len(), 1);
+    assert_eq!(told[0].packet, Some(3));
+    assert!(matches!(&told[0].what, What::Frame(frame) if frame.name == "ACK"));
 }
 
 #[test]

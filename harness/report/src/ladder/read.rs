@@ -258,10 +258,14 @@ impl Reader {
     /// The row of the newest datagram, which is made if it has none.
     fn row_of_newest(&mut self) -> Option<&mut Row> {
         let (time, packet, way) = self.newest?;
-        if self.ladder.rows.last().and_then(|row| row.packet) != Some(packet) {
+        // What was lost behind it has no packet.
+        let rows = self.ladder.rows.iter();
+        let last = rows.rev().find_map(|row| row.packet);
+        if last != Some(packet) {
             self.frame(time, packet, way, Words::plain("QUIC", String::new()), &[]);
         }
-        self.ladder.rows.last_mut()
+        let mut rows = self.ladder.rows.iter_mut().rev();
+        rows.find(|row| row.packet == Some(packet))
     }
 
     /// Folds the newest row into those before if they are alike.
