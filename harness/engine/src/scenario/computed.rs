@@ -8,8 +8,6 @@ pub(crate) const NOW: &str = "now";
 pub(crate) const JOIN: &str = "join";
 /// The key of a JSON Web Token: see [`token`](super::token).
 pub(crate) const JWT: &str = "jwt";
-/// The key of a token that must be such: see [`token`](crate::script::token).
-pub(crate) const IS_JWT: &str = "is_jwt";
 /// The key of a number that is added up: `{"sum": ["$rate", 1]}`.
 pub(crate) const SUM: &str = "sum";
 /// The key of a text less its last character: `{"shorter": "$id"}`.

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use super::{MAIN, OTHER_CASE, SHORTER, SUM, Scenario, Span, Step};
 use crate::document::Pointer;
-use crate::script::matcher;
+use crate::scenario::matcher;
 
 /// A step in words.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,29 +71,22 @@ pub(crate) fn with_fields(fields: &Map<String, Value>) -> String {
 
 /// A value or matcher in words.
 pub(crate) fn wanted(value: &Value) -> String {
+    matcher::phrase(value, &plain)
+}
+
+fn plain(value: &Value) -> String {
     let single = value.as_object().filter(|object| object.len() == 1);
-    let matcher = single.and_then(|object| object.iter().next());
-    match matcher.map(|(key, argument)| (key.as_str(), argument)) {
-        Some(("not", argument)) => format!("not {}", wanted(argument)),
-        Some(("any_of", Value::Array(values))) => {
-            let values: Vec<_> = values.iter().map(wanted).collect();
-            values.join(" or ")
-        }
-        Some(("at_least", argument)) => format!("at least {argument}"),
-        Some(("at_most", argument)) => format!("at most {argument}"),
+    let computed = single.and_then(|object| object.iter().next());
+    match computed.map(|(key, argument)| (key.as_str(), argument)) {
         Some((SUM, Value::Array(terms))) => {
-            let terms: Vec<_> = terms.iter().map(wanted).collect();
+            let terms: Vec<_> = terms.iter().map(plain).collect();
             terms.join(" + ")
         }
-        Some((SHORTER, text)) => format!("{} less its last character", wanted(text)),
-        Some((OTHER_CASE, text)) => format!("{} in the other case", wanted(text)),
-        Some(("empty", Value::Bool(true))) => "empty".to_owned(),
-        Some(("empty", Value::Bool(false))) => "not empty".to_owned(),
-        Some(("present", Value::Bool(true))) => "present".to_owned(),
-        Some(("present", Value::Bool(false))) => "absent".to_owned(),
+        Some((SHORTER, text)) => format!("{} less its last character", plain(text)),
+        Some((OTHER_CASE, text)) => format!("{} in the other case", plain(text)),
         Some(_) | None => match value {
             Value::String(text) if text.starts_with('$') => text.clone(),
-            other => short(&matcher::shown(other).to_string()),
+            other => short(&other.to_string()),
         },
     }
 }

@@ -1,10 +1,12 @@
 use indexmap::IndexMap;
 use serde_json::{Map, Value};
+use shakedown_protocol::vocabulary::Vocabulary;
 
 use super::prelude::datagrams::*;
 use super::prelude::*;
 use crate::document::did_you_mean;
-use crate::script::{FieldPlace, matcher};
+use crate::scenario::matcher;
+use crate::script::FieldPlace;
 
 within! {
     /// A frame to wait for.
@@ -185,9 +187,8 @@ impl Frame {
         for (name, wanted) in &expect.fields {
             let wanted = context.bindings.resolve(wanted)?;
             let got = decoded.fields.get(name);
-            let canonical = |value: &Value| {
-                matcher::canonical(context.vocabulary(), &expect.frame, name, value)
-            };
+            let canonical =
+                |value: &Value| canonical(context.vocabulary(), &expect.frame, name, value);
             if !matcher::matches(&wanted, got, &canonical) {
                 return Ok(Some(self.wrong_field(judge, arrival, name, &wanted, got)));
             }
@@ -231,7 +232,10 @@ impl Frame {
         got: Option<&Value>,
     ) -> Box<Failure> {
         let frame = &self.expect.frame;
-        let expected = format!("{frame} with {name} {}", matcher::phrase(wanted));
+        let expected = format!(
+            "{frame} with {name} {}",
+            matcher::phrase(wanted, &describe::value)
+        );
         let got = got.map_or_else(|| "none".to_owned(), describe::value);
         let got = format!("{frame} with {name} {got}");
         let mut failure = judge.failure_by(arrival, expected, got);
@@ -313,4 +317,17 @@ impl Awaited for Frame {
     fn opens(&self) -> Option<Duration> {
         (!self.window.after.is_zero()).then_some(self.window.opens)
     }
+}
+
+/// A field's value as the vocabulary writes it back, if it can be sent at all.
+fn canonical(
+    vocabulary: &dyn Vocabulary,
+    frame: &str,
+    field: &str,
+    value: &Value,
+) -> Option<Value> {
+    let fields = Map::from_iter([(field.to_owned(), value.clone())]);
+    let datagram = vocabulary.encode(frame, &fields).ok()?;
+    let described = vocabulary.decode(&datagram).ok()??;
+    described.fields.get(field).cloned()
 }

@@ -4,7 +4,7 @@ use shakedown_protocol::web::Refusal;
 
 use super::prelude::streams::*;
 use super::prelude::*;
-use crate::script::matcher;
+use crate::scenario::matcher;
 use crate::script::streams::web::Answer;
 
 within! {

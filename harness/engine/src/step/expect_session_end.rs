@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 
 use super::prelude::streams::*;
 use super::prelude::*;
-use crate::script::matcher;
+use crate::scenario::matcher;
 
 within! {
     /// The end of a session by the implementation under test to wait for. The end of its connection is one

@@ -6,7 +6,7 @@ use shakedown_protocol::web::{Field, Setting, Settings};
 
 use super::prelude::*;
 use crate::document::did_you_mean;
-use crate::script::matcher;
+use crate::scenario::matcher;
 use crate::script::streams::web::Speaks;
 
 /// How HTTP/3 is spoken: `true`, `false` where the steps say every byte of every stream, or the settings
@@ -151,7 +151,9 @@ impl Wanted {
     }
 
     pub(super) fn in_words(&self) -> String {
-        let one = |(name, value): &(&str, Value)| format!("{name} {}", matcher::phrase(value));
+        let one = |(name, value): &(&str, Value)| {
+            format!("{name} {}", matcher::phrase(value, &describe::value))
+        };
         let all: Vec<_> = self.members.iter().map(one).collect();
         match all.is_empty() {
             true => String::new(),

@@ -3,7 +3,7 @@ use serde_json::Value;
 
 use super::prelude::streams::*;
 use super::prelude::*;
-use crate::script::matcher;
+use crate::scenario::matcher;
 
 /// Bytes of a number on a stream.
 const WORD: usize = 4;
@@ -356,7 +356,7 @@ fn wanted(value: &Value) -> String {
         Some(number) => format!("{number} ({})", describe::bytes(&number.to_le_bytes())),
         None => match value.get("present") == Some(&Value::Bool(true)) {
             true => "any number".to_owned(),
-            false => matcher::phrase(value),
+            false => matcher::phrase(value, &describe::value),
         },
     }
 }

@@ -4,7 +4,7 @@ use indexmap::IndexMap;
 use serde_json::{Value, json};
 
 use crate::scenario::Counted;
-use crate::script::matcher;
+use crate::scenario::matcher;
 
 /// How many of the numbers that there are a message names.
 const NAMED: usize = 8;
@@ -83,7 +83,7 @@ impl Counted {
         format!(
             "to have counted {}: {}",
             self.counter,
-            matcher::phrase(&self.wanted(inside))
+            matcher::phrase(&self.wanted(inside), &Value::to_string)
         )
     }
 }

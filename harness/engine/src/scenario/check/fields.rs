@@ -5,24 +5,12 @@ use shakedown_protocol::vocabulary::WordError;
 
 use super::{Checker, each_step};
 use crate::document::{Pointer, did_you_mean};
-use crate::scenario::{
-    Binding, IS_JWT, JOIN, JWT, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed,
-};
-use crate::script::token;
+use crate::scenario::matcher::Matcher;
+use crate::scenario::signed::Wanted;
+use crate::scenario::{Binding, JOIN, JWT, NOW, OTHER_CASE, SHORTER, SUM, Scenario, computed};
 
-/// What a field can be compared with besides a value.
-pub(super) const MATCHERS: [&str; 10] = [
-    "not",
-    "any_of",
-    "at_least",
-    "at_most",
-    "empty",
-    "present",
-    "rfc3339",
-    "starts_with",
-    "in_any_order",
-    IS_JWT,
-];
+/// The matchers of a frame that has no parts of parts.
+const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
 
 /// What a value may be that is written as an object with one key.
 const VALUES: [&str; 7] = ["hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE];
@@ -104,7 +92,14 @@ impl Checker<'_> {
         for (name, value) in fields {
             let place = inside.key("fields").key(name);
             if self.field_name(frame, name, known, &place) {
-                self.matcher(frame, name, value, &place);
+                self.matcher(
+                    value,
+                    &place,
+                    (&MATCHERS, &VALUES),
+                    &mut |check, value, place| {
+                        check.plain(frame, name, value, place);
+                    },
+                );
             }
         }
     }
@@ -132,16 +127,22 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks what is wanted of tokens in parts of what comes.
+    /// Checks the matchers in what is wanted of something that has parts of parts.
     pub(crate) fn parts_wanted(&mut self, wanted: &Value, place: &Pointer) {
+        if let Some((key, matcher)) = Matcher::read(wanted) {
+            let problem = match matcher {
+                Ok(Matcher::IsJwt(token)) => Wanted::read(token).err(),
+                Ok(_) => None,
+                Err(takes) => Some(format!("`{key}` takes {takes}")),
+            };
+            if let Some(problem) = problem {
+                return self.at(&place.key(key), problem, None);
+            }
+        }
         match wanted {
             Value::Object(members) => {
                 for (name, value) in members {
-                    let inside = place.key(name);
-                    match token::Wanted::read(value) {
-                        Err(problem) if name == IS_JWT => self.at(&inside, problem, None),
-                        Ok(_) | Err(_) => self.parts_wanted(value, &inside),
-                    }
+                    self.parts_wanted(value, &place.key(name));
                 }
             }
             Value::Array(items) => {
@@ -170,34 +171,44 @@ impl Checker<'_> {
         exists
     }
 
-    fn matcher(&mut self, frame: &str, field: &str, wanted: &Value, place: &Pointer) {
+    /// Checks a value, or a matcher and the values in it, each of them by `plain`; `known` are the keys of
+    /// matchers, and of values, that there may be.
+    pub(super) fn matcher(
+        &mut self,
+        wanted: &Value,
+        place: &Pointer,
+        known: (&[&'static str], &[&'static str]),
+        plain: &mut dyn FnMut(&mut Self, &Value, &Pointer),
+    ) {
+        let (matchers, values) = known;
         let single = wanted.as_object().filter(|object| object.len() == 1);
-        let Some((key, argument)) = single.and_then(|object| object.iter().next()) else {
-            return self.plain(frame, field, wanted, place);
+        let Some(key) = single.and_then(|object| object.keys().next()) else {
+            return plain(self, wanted, place);
         };
+        if values.contains(&key.as_str()) {
+            return plain(self, wanted, place);
+        }
         let inside = place.key(key);
-        match (key.as_str(), argument) {
-            ("not", argument) => self.matcher(frame, field, argument, &inside),
-            ("any_of", Value::Array(values)) if !values.is_empty() => {
+        match Matcher::read(wanted) {
+            Some((key, _)) if !matchers.contains(&key) => {
+                let message = format!("`{key}` cannot be asked of this value");
+                let help = format!("what can be asked: `{}`", matchers.join("`, `"));
+                self.at_key(&inside, message, Some(help));
+            }
+            Some((_, Ok(Matcher::Not(value)))) => self.matcher(value, &inside, known, plain),
+            Some((_, Ok(Matcher::AnyOf(values)))) => {
                 for (index, value) in values.iter().enumerate() {
-                    self.matcher(frame, field, value, &inside.index(index));
+                    self.matcher(value, &inside.index(index), known, plain);
                 }
             }
-            ("any_of", _) => self.at(&inside, "`any_of` takes a list of values", None),
-            ("at_least" | "at_most", Value::Number(_)) => {
-                self.plain(frame, field, argument, &inside);
+            Some((_, Ok(Matcher::AtLeast(bound) | Matcher::AtMost(bound)))) => {
+                plain(self, bound, &inside);
             }
-            ("at_least" | "at_most", _) => {
-                self.at(&inside, format!("`{key}` takes a number"), None);
-            }
-            ("empty" | "present", Value::Bool(_)) => {}
-            ("empty" | "present", _) => {
-                self.at(&inside, format!("`{key}` takes true or false"), None);
-            }
-            (key, _) if VALUES.contains(&key) => self.plain(frame, field, wanted, place),
-            (key, _) => {
+            Some((_, Ok(_))) => {}
+            Some((_, Err(takes))) => self.at(&inside, format!("`{key}` takes {takes}"), None),
+            None => {
                 let message = format!("no matcher is called `{key}`");
-                let known = MATCHERS.into_iter().chain(VALUES);
+                let known = matchers.iter().chain(values).copied();
                 self.at_key(&inside, message, did_you_mean(key, known));
             }
         }

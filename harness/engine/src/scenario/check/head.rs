@@ -204,35 +204,14 @@ impl Checker<'_> {
 
     /// Checks what a counter must be: a whole number, or a matcher of one.
     fn count_wanted(&mut self, wanted: &Value, place: &Pointer) {
-        let single = wanted.as_object().filter(|object| object.len() == 1);
-        let Some((key, argument)) = single.and_then(|object| object.iter().next()) else {
-            if !wanted.is_u64() {
-                let message = format!("{wanted} is no whole number");
+        let known = ["not", "any_of", "at_least", "at_most"];
+        self.matcher(wanted, place, (&known, &[]), &mut |check, count, place| {
+            if !count.is_u64() {
+                let message = format!("{count} is no whole number");
                 let help = "write a number, or `{\"at_least\": 1}`".to_owned();
-                self.at(place, message, Some(help));
+                check.at(place, message, Some(help));
             }
-            return;
-        };
-        let inside = place.key(key);
-        match (key.as_str(), argument) {
-            ("not", argument) => self.count_wanted(argument, &inside),
-            ("any_of", Value::Array(values)) if !values.is_empty() => {
-                for (index, value) in values.iter().enumerate() {
-                    self.count_wanted(value, &inside.index(index));
-                }
-            }
-            ("any_of", _) => self.at(&inside, "`any_of` takes a list of values", None),
-            ("at_least" | "at_most", argument) => {
-                if !argument.is_u64() {
-                    self.at(&inside, format!("`{key}` takes a whole number"), None);
-                }
-            }
-            (key, _) => {
-                let message = format!("no matcher of a counter is called `{key}`");
-                let known = ["not", "any_of", "at_least", "at_most"];
-                self.at_key(&inside, message, did_you_mean(key, known));
-            }
-        }
+        });
     }
 
     /// Checks that a requirement exists, binds the implementation under test, and can be seen by a

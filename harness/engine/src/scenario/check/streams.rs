@@ -1,10 +1,9 @@
 //! What steps over streams have in common, each by itself.
 
-use serde_json::Value;
+use serde_json::{Value, json};
 
 use super::Checker;
-use super::fields::MATCHERS;
-use crate::document::{Pointer, did_you_mean};
+use crate::document::Pointer;
 use crate::scenario::SUM;
 
 /// The largest code that QUIC carries.
@@ -45,33 +44,11 @@ impl Checker<'_> {
         }
     }
 
+    /// Checks what a number of a stream must be.
     pub(crate) fn number_wanted(&mut self, wanted: &Value, place: &Pointer) {
-        let single = wanted.as_object().filter(|object| object.len() == 1);
-        let Some((key, argument)) = single.and_then(|object| object.iter().next()) else {
-            return self.number(wanted, place);
-        };
-        let inside = place.key(key);
-        match (key.as_str(), argument) {
-            (SUM, _) => self.number(wanted, place),
-            ("not", argument) => self.number_wanted(argument, &inside),
-            ("any_of", Value::Array(values)) if !values.is_empty() => {
-                for (index, value) in values.iter().enumerate() {
-                    self.number_wanted(value, &inside.index(index));
-                }
-            }
-            ("any_of", _) => self.at(&inside, "`any_of` takes a list of values", None),
-            ("at_least" | "at_most", argument) => self.number(argument, &inside),
-            ("present", Value::Bool(true)) => {}
-            ("present" | "empty", _) => {
-                let message = format!("a number on a stream is never without a value: `{key}`");
-                let help = "`{\"present\": true}` takes any number".to_owned();
-                self.at(&inside, message, Some(help));
-            }
-            (key, _) => {
-                let message = format!("no matcher is called `{key}`");
-                let known = MATCHERS.into_iter().chain([SUM]);
-                self.at_key(&inside, message, did_you_mean(key, known));
-            }
+        if *wanted != json!({ "present": true }) {
+            let known = ["not", "any_of", "at_least", "at_most"];
+            self.matcher(wanted, place, (&known, &[SUM]), &mut Self::number);
         }
     }
 

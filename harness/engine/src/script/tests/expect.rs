@@ -254,7 +254,7 @@ fn matchers_say_what_a_field_may_be() {
             json!({ "any_of": ["a", "b"] }),
             "b",
             "c",
-            "SYN with connection_id one of \"a\", \"b\"",
+            "SYN with connection_id \"a\" or \"b\"",
         ),
         (
             json!({ "empty": true }),
@@ -272,7 +272,7 @@ fn matchers_say_what_a_field_may_be() {
             json!({ "not": { "any_of": ["", "a"] } }),
             "b",
             "a",
-            "SYN with connection_id not one of \"\", \"a\"",
+            "SYN with connection_id neither \"\" nor \"a\"",
         ),
     ];
     for (matcher, good, bad, wanted) in cases {
