@@ -32,6 +32,7 @@ impl Verb for AcceptSession {
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        http::check_wanted(check, [("path", self.path.as_ref())], None, inside);
         http::check_bind(check, &self.bind, inside);
     }
 

@@ -35,6 +35,11 @@ impl Verb for ExpectRequest {
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        let wanted = [
+            ("method", self.method.as_ref()),
+            ("path", self.path.as_ref()),
+        ];
+        http::check_wanted(check, wanted, self.fields.as_ref(), inside);
         http::check_bind(check, &self.bind, inside);
     }
 

@@ -32,6 +32,8 @@ impl Verb for ExpectResponse {
     }
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        let status = [("status", self.status.as_ref())];
+        http::check_wanted(check, status, self.fields.as_ref(), inside);
         if let Some(body) = &self.body {
             check.parts_wanted(body, &inside.key("body"));
         }

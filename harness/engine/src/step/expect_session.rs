@@ -24,6 +24,12 @@ impl Verb for ExpectSession {
         Some(self.demanded())
     }
 
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        if let Some(refused) = &self.refused {
+            check.scalar_wanted(refused, &inside.key("refused"));
+        }
+    }
+
     fn in_words(&self) -> String {
         format!("{}{}", self.expected(), self.when())
     }

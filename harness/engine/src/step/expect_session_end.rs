@@ -21,6 +21,12 @@ impl Verb for ExpectSessionEnd {
         Some(self.demanded())
     }
 
+    fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
+        if let Some(code) = &self.code {
+            check.scalar_wanted(code, &inside.key("code"));
+        }
+    }
+
     fn in_words(&self) -> String {
         format!("{}{}", self.expected(), self.when())
     }

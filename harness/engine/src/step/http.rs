@@ -214,6 +214,23 @@ pub(super) fn bound(
     bound.collect()
 }
 
+/// Checks what parts of a message must be, by the keys under which that stands.
+pub(super) fn check_wanted<const N: usize>(
+    check: &mut Checker<'_>,
+    wanted: [(&str, Option<&Value>); N],
+    fields: Option<&Map<String, Value>>,
+    inside: &Pointer,
+) {
+    for (key, wanted) in wanted {
+        if let Some(wanted) = wanted {
+            check.scalar_wanted(wanted, &inside.key(key));
+        }
+    }
+    for (name, wanted) in fields.into_iter().flatten() {
+        check.scalar_wanted(wanted, &inside.key("fields").key(name));
+    }
+}
+
 /// Checks the places that get names: pointers into a message.
 pub(super) fn check_bind(
     check: &mut Checker<'_>,

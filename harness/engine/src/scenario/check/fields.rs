@@ -12,6 +12,18 @@ use crate::scenario::{Binding, JOIN, JWT, NOW, OTHER_CASE, SHORTER, SUM, Scenari
 /// The matchers of a frame that has no parts of parts.
 const MATCHERS: [&str; 6] = ["not", "any_of", "at_least", "at_most", "empty", "present"];
 
+/// The matchers of a text or a number that is no field of a frame.
+const SCALARS: [&str; 8] = [
+    "not",
+    "any_of",
+    "at_least",
+    "at_most",
+    "empty",
+    "present",
+    "starts_with",
+    "is_jwt",
+];
+
 /// What a value may be that is written as an object with one key.
 const VALUES: [&str; 7] = ["hex", "pattern", SUM, JOIN, JWT, SHORTER, OTHER_CASE];
 
@@ -127,6 +139,20 @@ impl Checker<'_> {
         }
     }
 
+    /// Checks what a text or a number must be that is no field of a frame.
+    pub(crate) fn scalar_wanted(&mut self, wanted: &Value, place: &Pointer) {
+        self.matcher(
+            wanted,
+            place,
+            (&SCALARS, &VALUES),
+            &mut |check, value, place| {
+                if let Some(value) = check.filled(value) {
+                    check.is_uncomputed(&value, place);
+                }
+            },
+        );
+    }
+
     /// Checks the matchers in what is wanted of something that has parts of parts.
     pub(crate) fn parts_wanted(&mut self, wanted: &Value, place: &Pointer) {
         if let Some((key, matcher)) = Matcher::read(wanted) {
@@ -203,6 +229,11 @@ impl Checker<'_> {
             }
             Some((_, Ok(Matcher::AtLeast(bound) | Matcher::AtMost(bound)))) => {
                 plain(self, bound, &inside);
+            }
+            Some((_, Ok(Matcher::IsJwt(token)))) => {
+                if let Err(problem) = Wanted::read(token) {
+                    self.at(&inside, problem, None);
+                }
             }
             Some((_, Ok(_))) => {}
             Some((_, Err(takes))) => self.at(&inside, format!("`{key}` takes {takes}"), None),
