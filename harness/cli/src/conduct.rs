@@ -79,7 +79,7 @@ where
     runtime.shutdown_timeout(PATIENCE);
     let ended = ended?;
     let (exit, message) = ended.exit();
-    if reports.format != ReportFormat::Terminal && exit != 0 {
+    if !matches!(reports.format, ReportFormat::Terminal) && exit != 0 {
         eprintln!("{} {message}", error_label());
     }
     Ok(reports::close(sinks, exit))

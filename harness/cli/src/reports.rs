@@ -2,10 +2,12 @@
 
 use std::io::IsTerminal;
 use std::path::PathBuf;
+use std::sync::LazyLock;
 
 use anstream::eprintln;
 use clap::ValueEnum;
-use shakedown_report::{Detail, JsonLines, Printed, Progress, Sinks, Terminal};
+use clap::builder::PossibleValue;
+use shakedown_report::{Detail, FORMATS, JsonLines, Printed, Progress, Sinks, Terminal};
 
 use crate::exit::{Exit, Failure, error_label, usage};
 use crate::logging::Global;
@@ -34,22 +36,35 @@ pub(crate) struct ReportArgs {
     pub(crate) format: ReportFormat,
 }
 
-/// What standard output carries of what was judged.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+/// The format of a report on standard output.
+#[derive(Debug, Clone, Copy)]
 pub(crate) enum ReportFormat {
-    /// A report for people
-    #[value(alias = "text")]
     Terminal,
-    /// One JSON object a line, for each event
     Json,
-    /// TAP 14: a test point for each scenario, pair or requirement of a capture
-    Tap,
-    /// SARIF 2.1.0: findings
-    Sarif,
-    /// Annotations of GitHub Actions
-    Github,
-    /// Markdown, as of summary.md
-    Markdown,
+    Printed(&'static shakedown_report::Format),
+}
+
+impl ValueEnum for ReportFormat {
+    fn value_variants<'a>() -> &'a [Self] {
+        static ALL: LazyLock<Vec<ReportFormat>> = LazyLock::new(|| {
+            let printed = FORMATS.iter().map(ReportFormat::Printed);
+            [ReportFormat::Terminal, ReportFormat::Json]
+                .into_iter()
+                .chain(printed)
+                .collect()
+        });
+        &ALL
+    }
+
+    fn to_possible_value(&self) -> Option<PossibleValue> {
+        Some(match self {
+            Self::Terminal => PossibleValue::new("terminal")
+                .alias("text")
+                .help("Human-readable"),
+            Self::Json => PossibleValue::new("json").help("JSON lines: one object per event"),
+            Self::Printed(format) => PossibleValue::new(format.name).help(format.about),
+        })
+    }
 }
 
 /// What standard output carries.
@@ -102,10 +117,7 @@ impl ReportArgs {
         }
         match self.format {
             ReportFormat::Json => sinks.add(JsonLines::to_output(std::io::stdout())),
-            ReportFormat::Tap => sinks.add(Printed::tap(std::io::stdout())),
-            ReportFormat::Sarif => sinks.add(Printed::sarif(std::io::stdout())),
-            ReportFormat::Github => sinks.add(Printed::github(std::io::stdout())),
-            ReportFormat::Markdown => sinks.add(Printed::markdown(std::io::stdout())),
+            ReportFormat::Printed(format) => sinks.add(Printed::new(format, std::io::stdout())),
             ReportFormat::Terminal => {
                 let progress = match progress && !self.quiet {
                     true => self::progress(global),

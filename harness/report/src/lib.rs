@@ -26,7 +26,6 @@ mod file;
 #[cfg(test)]
 mod fixture;
 mod fuzz_page;
-mod github;
 pub mod hexdump;
 mod html;
 mod json;
@@ -35,7 +34,6 @@ mod ladder;
 mod left_out;
 mod link;
 mod load;
-mod markdown;
 mod merge;
 mod plan;
 mod plot;
@@ -44,11 +42,9 @@ mod record;
 mod replay;
 mod requirements;
 mod run_page;
-mod sarif;
 mod sink;
 mod sinks;
 mod table;
-mod tap;
 mod terminal;
 pub mod text;
 
@@ -64,7 +60,7 @@ pub use markdown::markdown;
 pub use merge::{MergeError, check_together};
 pub use plan::plan_lines;
 pub use plot::load_plot;
-pub use printed::Printed;
+pub use printed::{Format, Printed};
 pub use record::{Record, Run};
 pub use replay::{Replay, ReplayError};
 pub use run_page::run_page;
@@ -72,3 +68,22 @@ pub use sink::{Failure, Outcome, Sink};
 pub use sinks::Sinks;
 pub use table::Table;
 pub use terminal::{Detail, Progress, Terminal};
+
+/// Declares the module of each output format, and lists the formats.
+macro_rules! formats {
+    ($($module:ident: $about:literal;)*) => {
+        $(mod $module;)*
+
+        /// What `--format` offers besides the terminal report and JSON lines.
+        pub static FORMATS: &[Format] = &[
+            $(Format { name: stringify!($module), about: $about, render: $module::render },)*
+        ];
+    };
+}
+
+formats! {
+    tap: "TAP 14: a test point for each scenario, pair or requirement of a capture";
+    sarif: "SARIF 2.1.0: findings";
+    github: "GitHub Actions annotations";
+    markdown: "Markdown, as in summary.md";
+}

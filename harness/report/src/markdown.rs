@@ -17,11 +17,16 @@ use crate::{Record, load, requirements};
 /// A Markdown summary, as a CI job shows it: what it comes to, what failed, the requirements.
 #[must_use]
 pub const fn markdown(path: PathBuf) -> Document {
-    Document::new(path, |record, place, _| Ok(Some(render(record, place))))
+    Document::new(path, |record, place, _| Ok(Some(render_at(record, place))))
 }
 
-/// The whole document; `place` is the file that it goes to, from which links lead on.
-pub(crate) fn render(record: &Record, place: &Path) -> String {
+/// The document as it goes to standard output.
+pub(crate) fn render(record: &Record) -> String {
+    render_at(record, Path::new(""))
+}
+
+/// The document as the file `place`, from which its links are relative.
+fn render_at(record: &Record, place: &Path) -> String {
     let directory = place.parent().unwrap_or(Path::new(""));
     let sections = [
         head(record),

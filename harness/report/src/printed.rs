@@ -1,49 +1,32 @@
-//! Formats that are written to standard output once all is known.
+//! Formats that are written to standard output once the run is over.
 
 use std::io::{self, Write};
 use std::path::Path;
 
 use shakedown_engine::event::Event;
 
-use crate::{Outcome, Record, Sink, github, markdown, sarif, tap};
+use crate::{Outcome, Record, Sink};
 
-/// A report on standard output that is written at the end, whole.
+/// An output format; [`FORMATS`](crate::FORMATS) lists them.
+#[derive(Debug)]
+pub struct Format {
+    /// As `--format` spells it.
+    pub name: &'static str,
+    /// For `--help`.
+    pub about: &'static str,
+    pub(crate) render: fn(&Record) -> String,
+}
+
+/// A report that is written as a whole when the run is over.
 pub struct Printed<W> {
     out: W,
-    render: fn(&Record) -> String,
+    format: &'static Format,
 }
 
 impl<W: Write + Send> Printed<W> {
-    /// TAP 14.
-    pub const fn tap(out: W) -> Self {
-        Self {
-            out,
-            render: tap::render,
-        }
-    }
-
-    /// SARIF 2.1.0, of findings.
-    pub const fn sarif(out: W) -> Self {
-        Self {
-            out,
-            render: sarif::render,
-        }
-    }
-
-    /// Annotations of GitHub Actions.
-    pub const fn github(out: W) -> Self {
-        Self {
-            out,
-            render: github::render,
-        }
-    }
-
-    /// The Markdown of `summary.md`.
-    pub const fn markdown(out: W) -> Self {
-        Self {
-            out,
-            render: |record| markdown::render(record, Path::new("")),
-        }
+    /// Writes this format to `out`.
+    pub const fn new(format: &'static Format, out: W) -> Self {
+        Self { out, format }
     }
 }
 
@@ -61,7 +44,8 @@ impl<W: Write + Send> Sink for Printed<W> {
     }
 
     fn finish(&mut self, record: &Record, _: &Outcome) -> io::Result<()> {
-        self.out.write_all((self.render)(record).as_bytes())?;
+        self.out
+            .write_all((self.format.render)(record).as_bytes())?;
         self.out.flush()
     }
 }
@@ -69,7 +53,7 @@ impl<W: Write + Send> Sink for Printed<W> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{Sinks, fixture};
+    use crate::{FORMATS, Sinks, fixture};
 
     /// Whether a character acts on a terminal.
     fn acts(c: char) -> bool {
@@ -88,9 +72,7 @@ mod tests {
             process.unwrap().output.contains(acts),
             "the fixture tries nothing"
         );
-        let printed = [tap::render, sarif::render, github::render];
-        let mut reports: Vec<_> = printed.iter().map(|render| render(&record)).collect();
-        reports.push(markdown::render(&record, Path::new("")));
+        let mut reports: Vec<_> = FORMATS.iter().map(|f| (f.render)(&record)).collect();
         let directory = tempfile::tempdir().unwrap();
         let mut sinks = Sinks::new();
         sinks.add_directory(directory.path()).unwrap();

@@ -1,4 +1,5 @@
-/// [`Frame`](super::Frame), its decoder and its encoder, and the list of the forms.
+/// Declares the module of each form, and makes [`Frame`](super::Frame), its decoder, its encoder and the
+/// list of the forms.
 macro_rules! frames {
     (
         datagrams in $token_module:ident {
@@ -8,6 +9,9 @@ macro_rules! frames {
             $($(#[$doc:meta])* $frame:ident = $form:ident,)+
         })+
     ) => {
+        mod $token_module;
+        $(mod $module;)+
+
         $(pub use $module::$body;)+
 
         /// A decoded datagram of any form.

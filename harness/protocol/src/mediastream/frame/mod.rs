@@ -6,18 +6,12 @@
 //! datagram malformed (lengths, NUL of an id, TLV bounds) and nothing that only a session can
 //! judge.
 
-mod connection_id;
-mod control;
-mod data;
 mod error_code;
-mod fragment;
 mod header;
 #[macro_use]
 mod list;
 mod planted;
-mod start3;
 pub mod tlv;
-mod token;
 
 pub use connection_id::ConnectionId;
 pub use error_code::ErrorCode;
