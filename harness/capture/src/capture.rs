@@ -65,7 +65,7 @@ impl<R: Read> Capture<R> {
     ///
     /// # Errors
     /// [`CaptureError`] where the file is cut off or damaged, or cannot be read. Everything before
-    /// was delivered. It is said once.
+    /// was delivered. It is returned once.
     pub fn next_datagram(&mut self) -> Result<Option<Datagram<'_>>, CaptureError> {
         loop {
             match self.advance()? {

@@ -41,7 +41,7 @@ pub enum CaptureError {
     Io {
         /// How far the file was read.
         offset: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
 }

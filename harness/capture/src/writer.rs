@@ -56,7 +56,7 @@ pub enum WriteError {
     Io {
         /// Packets that were written before.
         packets: u64,
-        /// What the system said.
+        /// The system's error.
         source: io::Error,
     },
     /// The file has reached its limit; it stays readable, and nothing more is written.

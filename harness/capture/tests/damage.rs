@@ -140,7 +140,7 @@ fn small() -> Vec<u8> {
 #[case::classic_version(
     with(classic().0, 4, &[3]),
     0,
-    "the capture is damaged at byte 4: the file says that it has version 3.4 of the format; 2.4 \
+    "the capture is damaged at byte 4: unsupported format version 3.4; 2.4 \
      is the version that everyone writes"
 )]
 #[case::section_version(

@@ -17,9 +17,9 @@ use crate::{CarrierError, Effect, Settings, Socket, random};
 /// [`Carrier::deadline`] or the next datagram. Time is the [`Duration`] since a start that the owner
 /// chose; it never falls. The first call is a tick.
 ///
-/// A test peer makes each connection from a socket of its own: its first from socket 0, others from
-/// sockets that it asks for, if it names no other connection whose socket is to be used. Everybody
-/// else has one socket, and so can be used as a [`Machine`].
+/// A test peer uses a separate socket for each connection: the first uses socket 0, others use
+/// sockets that it opens, unless it names another connection whose socket is shared. Every other
+/// machine has one socket, and so can be used as a [`Machine`].
 #[derive(Debug)]
 pub struct Carrier<M> {
     machine: M,
@@ -95,7 +95,7 @@ impl<M: StreamMachine> Carrier<M> {
         });
     }
 
-    /// Tells the machine to end. What it closes is still to be said: see [`Carrier::is_idle`].
+    /// Stops the machine. Its closes are still pending: see [`Carrier::is_idle`].
     pub fn stop(&mut self, now: Duration) {
         self.settled(now, |carrier| carrier.machine.handle(now, Input::Stop));
     }
@@ -137,7 +137,7 @@ impl<M: StreamMachine> Carrier<M> {
         result
     }
 
-    /// How a client's session ended, once it has, told once.
+    /// How a client's session ended; returned once.
     fn end(&mut self) -> Option<machine::Output> {
         let is_over = self.machine.is_finished() && !std::mem::replace(&mut self.has_ended, true);
         let peer = self.quic.peer().filter(|_| is_over)?;
@@ -169,7 +169,7 @@ impl<M: StreamMachine> Carrier<M> {
     }
 }
 
-/// For whoever has one socket.
+/// For an owner with one socket.
 impl<M: StreamMachine> Machine for Carrier<M> {
     fn role(&self) -> Role {
         self.role

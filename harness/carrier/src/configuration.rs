@@ -1,4 +1,4 @@
-//! What QUIC is told to be like.
+//! The configuration of QUIC.
 
 use std::sync::Arc;
 use std::time::SystemTime;
@@ -24,7 +24,7 @@ const DATAGRAMS: usize = 64 * 1024;
 /// Streams of the other side that a test peer admits besides those of the protocol.
 const SURPLUS: u32 = 8;
 
-/// Connections that may wait for the machine's word; what comes beyond is not answered.
+/// Most connections that wait for the machine's decision; further ones are not answered.
 const MOST_ASKED: usize = 256;
 
 /// Makes what connections are made of.
@@ -161,7 +161,7 @@ impl Configuration {
             .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))
             .datagram_receive_buffer_size((is_tester || transport.datagrams).then_some(DATAGRAMS))
             .congestion_controller_factory(Arc::new(Windows::default()))
-            // Merged datagrams cannot be told apart in a capture.
+            // Merged datagrams cannot be separated in a capture.
             .enable_segmentation_offload(false);
         if let Some([stream, connection]) = transport.windows {
             config

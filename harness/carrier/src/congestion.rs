@@ -18,7 +18,7 @@ struct Window {
     is_open: Arc<AtomicBool>,
 }
 
-/// From now on whatever is to be said leaves at once.
+/// From now on everything is sent at once.
 pub(crate) fn open(connection: &Connection) {
     let window = connection.congestion_state().clone_box().into_any();
     if let Ok(window) = window.downcast::<Window>() {

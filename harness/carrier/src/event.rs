@@ -8,7 +8,7 @@ use shakedown_protocol::streams::{
 
 use crate::link::LinkEvent;
 
-/// What a machine is to hear.
+/// Inputs for a machine.
 #[derive(Debug)]
 pub(crate) enum ConnectionEvent {
     Incoming(SocketAddr),
@@ -56,7 +56,7 @@ impl ConnectionEvent {
     }
 }
 
-/// How a connection ended, as a machine hears it; `text` is the error in words.
+/// How a connection ended, as a machine's input; `text` is the error message.
 fn closing<'a>(error: &'a ConnectionError, text: &'a str) -> Closing<'a> {
     match error {
         ConnectionError::ApplicationClosed(close) => Closing::Application {

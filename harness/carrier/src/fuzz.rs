@@ -16,11 +16,11 @@ const LATENCY: Duration = Duration::from_millis(5);
 
 type Packet = (bool, SocketAddr, Vec<u8>);
 
-/// Takes the bytes as what befalls the packets of a client and a server that can be read and made by anybody: for
+/// Takes the bytes as what befalls the packets of a client and a server without cryptography: for
 /// each a byte that says what, and of which others are the details. Past the bytes the network is good.
 ///
 /// # Panics
-/// If either says more than it was told.
+/// If either reports more than it received.
 pub fn carrier<S: StreamMachine, C: StreamMachine>(
     transport: Transport,
     server: S,

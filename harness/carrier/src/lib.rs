@@ -83,8 +83,8 @@ pub enum Security {
     /// TLS 1.3 of which every byte follows from the seed. Two carriers that meet on one network need
     /// seeds of their own, but that a client and a server may share one.
     Seeded(u64),
-    /// None: packets can be read and made by anybody. They have the lengths and the times that
-    /// packets with [`Security::Seeded`] and the same seed have. For whoever plays much.
+    /// None: packets can be read and forged. They have the lengths and the times that
+    /// packets with [`Security::Seeded`] and the same seed have. For exploration and fuzzing.
     Plain(u64),
 }
 
@@ -96,7 +96,7 @@ pub struct Settings {
     pub security: Security,
     /// Whether it carries a test peer. It then sends and takes datagrams, which the protocol may not
     /// know, admits more streams than the protocol has, does not keep idle connections open by
-    /// itself, and makes each connection from a socket of its own.
+    /// itself, and uses a separate socket for each connection.
     pub is_tester: bool,
     /// The certificate of a server; by default one that signs itself. Of no use where the
     /// security is seeded, which has its own.
@@ -116,7 +116,7 @@ impl Settings {
     }
 }
 
-/// Why there can be no carrier, in a sentence for people.
+/// Why there can be no carrier, in a human-readable sentence.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{0}")]
 pub struct CarrierError(String);

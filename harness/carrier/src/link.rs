@@ -1,4 +1,4 @@
-//! One connection of QUIC, and what a machine hears of it and wants of it.
+//! One QUIC connection: a machine's inputs and outputs.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::{Duration, Instant};
@@ -18,7 +18,7 @@ use crate::misbehave::{Switch, varint};
 /// Bytes of a stream that are read at once.
 const CHUNK: usize = 64 * 1024;
 
-/// Something that a machine is to hear of a connection.
+/// An input of a machine about a connection.
 #[derive(Debug)]
 pub(crate) enum LinkEvent {
     Connected,
@@ -59,15 +59,15 @@ pub(crate) struct Link {
     pub(crate) quic: Connection,
     pub(crate) socket: Socket,
     pub(crate) switch: Switch,
-    /// Its number, until the machine hears no more of it.
+    /// Its number, until its last input.
     pub(crate) number: Option<ConnectionNumber>,
-    /// Whether the machine heard that the handshake is done.
+    /// Whether the machine knows that the handshake is complete.
     pub(crate) is_connected: bool,
     /// When QUIC wants to be woken, or the connection is given up.
     pub(crate) due: Option<Duration>,
     /// When a datagram came last, or it began.
     pub(crate) heard: Duration,
-    /// How it ended, until that is told.
+    /// How it ended, until that is reported.
     lost: Option<ConnectionError>,
     streams: BTreeMap<StreamId, Stream>,
     /// Streams that wait for the other side's limit, bidirectional and unidirectional ones.
@@ -87,7 +87,7 @@ struct Stream {
     /// What waits to be taken by the transport: the first of it from `taken` on.
     waiting: VecDeque<Order>,
     taken: usize,
-    /// Whether there is still something to do or to hear about sending.
+    /// Whether sending is still pending.
     sends: bool,
     receives: Receiving,
 }
@@ -102,7 +102,7 @@ enum Order {
 #[derive(Debug, PartialEq, Eq)]
 enum Receiving {
     Wanted,
-    /// STOP_SENDING is to be sent with this code as soon as the stream is open.
+    /// Code of a STOP_SENDING to send as soon as the stream is open.
     ToStop(u64),
     Over,
 }
@@ -149,7 +149,7 @@ impl Link {
         }
     }
 
-    /// When it has been silent for too long, if the machine still hears of it.
+    /// When its idle timeout is over, if it is still open for the machine.
     pub(crate) fn gives_up(&self, patience: Patience) -> Option<Duration> {
         self.number?;
         Some(self.heard.saturating_add(patience.time))
@@ -163,7 +163,7 @@ impl Link {
         self.lost.get_or_insert(ConnectionError::TimedOut);
     }
 
-    /// The machine hears no more of it.
+    /// The machine gets no more input about it.
     pub(crate) fn forget(&mut self) {
         self.number = None;
         self.lost = None;
@@ -175,7 +175,7 @@ impl Link {
         self.delivered.clear();
     }
 
-    /// The next thing to hear, after everything that can be done without the machine was done.
+    /// The next input, after everything that can be done without the machine was done.
     /// `reads` says whether bytes of a stream are taken now.
     pub(crate) fn next(&mut self, reads: impl Fn(StreamId) -> bool) -> Option<LinkEvent> {
         while let Some(event) = self.quic.poll() {
@@ -199,7 +199,7 @@ impl Link {
         if let Some((stream, told)) = self.read(reads) {
             return Some(LinkEvent::Stream(stream, told));
         }
-        // What came before the end is heard before it.
+        // Data before the close is delivered before it.
         let lost = self.lost.take()?;
         let seen = self.quic.stats().path;
         let path = Path {
@@ -264,7 +264,7 @@ impl Link {
         }
     }
 
-    /// The other side wants no more bytes: it is told that there are none (RFC 9000, section 3.5).
+    /// The peer stopped the stream: it is answered by a reset (RFC 9000, section 3.5).
     fn stopped(&mut self, id: StreamId, code: VarInt) {
         let Some(stream) = self.streams.get_mut(&id).filter(|stream| stream.sends) else {
             return;
@@ -447,7 +447,7 @@ impl Link {
     }
 }
 
-/// What came next on a stream, if anything.
+/// The next data on a stream, if any.
 fn read(quic: &mut Connection, id: StreamId) -> Option<StreamInput> {
     let mut stream = quic.recv_stream(quic_id(id));
     let mut chunks = stream.read(true).ok()?;

@@ -1,4 +1,4 @@
-//! A session without cryptography, for speed: whoever tells the truth needs no keys.
+//! A session without cryptography, for speed: between trusted endpoints no keys are needed.
 //!
 //! Packets look like those of QUIC with TLS, of the same lengths at the same times, but nothing is
 //! hidden: headers are not protected, payloads can be read, and the tag at their end is a checksum,
@@ -86,7 +86,7 @@ impl ServerConfig for Plain {
         Ok(keys())
     }
 
-    /// No carrier asks anybody to try again.
+    /// No carrier sends Retry.
     fn retry_tag(&self, _: u32, _: &ConnectionId, _packet: &[u8]) -> [u8; 16] {
         [0; 16]
     }
@@ -278,7 +278,7 @@ impl Session for Handshake {
         Some(keys().packet)
     }
 
-    /// No carrier asks anybody to try again.
+    /// No carrier sends Retry.
     fn is_valid_retry(&self, _: &ConnectionId, _header: &[u8], _payload: &[u8]) -> bool {
         false
     }
@@ -378,8 +378,8 @@ fn keys() -> Keys {
     }
 }
 
-/// The length of the payload of a packet of [`Security::Plain`](crate::Security::Plain) that ends with its tag, if
-/// it is as it was sent: for whoever reads along.
+/// The length of the payload of a packet of [`Security::Plain`](crate::Security::Plain) that ends
+/// with its tag,  if it is intact: for a tap.
 #[must_use]
 pub fn open_plain(number: u64, header: &[u8], sealed: &[u8]) -> Option<usize> {
     let (payload, tag) = sealed.split_last_chunk::<TAG>()?;

@@ -47,7 +47,7 @@ pub(crate) struct Quic {
     is_tester: bool,
     patience: Option<Patience>,
     silent: BTreeSet<Socket>,
-    /// What came of the machine's orders at once.
+    /// Immediate results of the machine's outputs.
     heard: VecDeque<(ConnectionNumber, ConnectionEvent)>,
     pub(crate) effects: VecDeque<Effect>,
 }
@@ -165,7 +165,7 @@ impl Quic {
         }
     }
 
-    /// The next thing that the machine is to hear.
+    /// The next input of the machine.
     pub(crate) fn next(
         &mut self,
         reads: impl Fn(ConnectionNumber, StreamId) -> bool,
@@ -190,7 +190,7 @@ impl Quic {
         None
     }
 
-    /// Sends what is to be sent, and forgets connections of which nothing is left.
+    /// Sends pending packets, and drops connections that are finished.
     pub(crate) fn flush(&mut self, now: Duration) {
         for handle in std::mem::take(&mut self.touched) {
             self.transmit(now, ConnectionHandle(handle));
@@ -378,7 +378,7 @@ impl Quic {
         connection: ConnectionNumber,
         how: &Approach,
     ) -> Result<(ConnectionHandle, Link), String> {
-        let known = self.peer.ok_or("there is nobody to connect to")?;
+        let known = self.peer.ok_or("no peer to connect to")?;
         let peer = how.to.unwrap_or(known);
         if peer.is_ipv6() != known.is_ipv6() {
             return Err(format!(
@@ -418,7 +418,7 @@ impl Quic {
     }
 
     /// What was asked for before leaves before, once there are streams. A code of the application is
-    /// hidden until then, and is the first thing that is said.
+    /// hidden until then, and is the first thing that is sent.
     fn close(&mut self, now: Duration, connection: ConnectionNumber, code: u64, reason: String) {
         let handle = match self.stages.get(&connection) {
             Some(Stage::Begun(handle)) => *handle,
@@ -481,7 +481,7 @@ impl Quic {
 }
 
 impl Drop for Quic {
-    /// Whoever still waits for the machine's word is forgotten.
+    /// Connections that wait for the machine's decision are dropped.
     fn drop(&mut self) {
         for (_, stage) in std::mem::take(&mut self.stages) {
             if let Stage::Asked(incoming) = stage {

@@ -130,7 +130,7 @@ impl ActiveKeyExchange for Exchange {
     }
 }
 
-/// Bytes of a connection id that are random; the others tell that it is one of ours.
+/// Bytes of a connection id that are random; the others mark it as one of ours.
 const NONCE: usize = 3;
 
 /// Connection ids of 8 bytes like those of quinn: what is not one of ours is not answered by a

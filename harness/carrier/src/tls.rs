@@ -35,9 +35,9 @@ const ED25519: [u8; 16] = [
 ];
 
 impl Identity {
-    /// This process's certificate for `localhost` and the loopback addresses, which signs itself. It is made
-    /// when it is asked for first, and valid for less than the 14 days that browsers allow where they are told
-    /// its hash (WebTransport, section 3.3, `serverCertificateHashes`).
+    /// This process's certificate for `localhost` and the loopback addresses, self-signed. It is
+    /// created on first use, and valid for less than the 14 days that browsers allow for a
+    /// certificate given by its hash (WebTransport, section 3.3, `serverCertificateHashes`).
     ///
     /// # Errors
     /// None can be made.
@@ -96,7 +96,7 @@ impl Identity {
     /// A certificate chain and its key from what PEM files hold.
     ///
     /// # Errors
-    /// A sentence for people that names the file.
+    /// A human-readable error that names the file.
     pub fn from_pem(chain: (&Path, &[u8]), key: (&Path, &[u8])) -> Result<Self, CarrierError> {
         let wrong =
             |path: &Path, error: pem::Error| CarrierError(format!("{}: {error}", path.display()));
@@ -206,7 +206,7 @@ impl Sessions {
     }
 }
 
-/// Secrets of connections that nobody has taken yet, as lines of a key log.
+/// Secrets not yet taken, as lines of a key log.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Secrets(Arc<Mutex<String>>);
 

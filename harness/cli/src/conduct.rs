@@ -1,4 +1,4 @@
-//! What the commands have in common that play: reports hear of it, until its end or a signal.
+//! Common parts of commands that run something: reports get its events, until its end or a signal.
 
 use std::time::Duration;
 
@@ -18,12 +18,12 @@ use crate::run_directory::RunDirectory;
 /// How long what was started may take to end after the run.
 const PATIENCE: Duration = Duration::from_secs(5);
 
-/// What is told last of what was played.
+/// The last event of a run.
 pub(crate) trait Ending: Send + 'static {
     /// The program's exit code, and why.
     fn exit(&self) -> (u8, &str);
 
-    /// The same of a play that was interrupted twice, which the reports hear.
+    /// The same for a run that was interrupted twice, which the reports get.
     fn abandoned(sinks: &mut Sinks) -> Self;
 }
 
@@ -94,14 +94,14 @@ pub(crate) fn stopped(runtime: &Runtime) -> Result<watch::Receiver<bool>, Failur
     runtime.spawn(async move {
         signal.wait().await;
         stop.send_replace(true);
-        // The receivers live as long as somebody asks.
+        // The receivers live as long as the sender.
         stop.closed().await;
     });
     Ok(stopped)
 }
 
-/// The signals by which a user ends what is being played. A thread of its own hears them: those of the runtime
-/// may all be at work in a flood.
+/// The signals by which a user stops a run. A separate thread receives them, since all threads of
+/// the runtime may be busy in a flood.
 fn signals() -> std::io::Result<mpsc::UnboundedReceiver<()>> {
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_io()

@@ -10,7 +10,7 @@ use shakedown_carrier::{Identity, Security};
 use shakedown_engine::document::{MAX_BYTES, read_file};
 use shakedown_engine::reference::reference;
 use shakedown_net::Clock;
-use shakedown_net::host::{Finished, Host, StopSignal};
+use shakedown_net::host::{Host, HostResult, StopSignal};
 use shakedown_protocol::machine::Machine;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::{
@@ -21,7 +21,7 @@ use crate::exit::{Failure, harness, usage};
 use crate::numbers::{ANY, whole};
 use crate::reference::{any_seed, check_key_log, check_twin, key_log, print_line, twin};
 
-/// The flags that say where a machine is to be reached, or whom it asks.
+/// The flags for a machine's address, or its peer's.
 pub(crate) trait Address: Args {
     /// The role of the machine.
     const ROLE: Role;
@@ -44,7 +44,7 @@ pub(crate) struct Endpoint<A> {
     certificate: Option<Certificate>,
     /// The port of localhost at which its page is offered.
     page: Option<u16>,
-    /// Where it is told what is measured.
+    /// Where metrics are served.
     metrics: Option<SocketAddr>,
     /// Names and values of the protocol's own flags that were given or have a default.
     flags: Vec<(String, String)>,
@@ -53,20 +53,19 @@ pub(crate) struct Endpoint<A> {
 /// Flags of every protocol.
 #[derive(Debug, Args)]
 struct Common {
-    /// Seed of everything random [default: another one each time, told by -v]
+    /// Random seed [default: a new one, printed by -v]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
     seed: Option<u64>,
 
-    /// Leave the behaviour that this requirement demands out, such as MS-H-18: a faulty twin, to see
-    /// what finds it
+    /// Run a mutant that violates this requirement, such as MS-H-18, to see what catches it
     #[arg(long, value_name = "ID", hide_short_help = true)]
     without: Vec<String>,
 
-    /// Print the counters at the end, as one line of JSON on standard output
+    /// Print the counters on exit, as one line of JSON on standard output
     #[arg(long, value_name = "FORMAT")]
     stats: Option<Stats>,
 
-    /// Write the counters at the end to this file, as JSON
+    /// Write the counters to this file on exit, as JSON
     #[arg(long, value_name = "FILE")]
     stats_file: Option<PathBuf>,
 }
@@ -74,7 +73,7 @@ struct Common {
 /// Flags of either side of a protocol over TLS.
 #[derive(Debug, Args)]
 struct Secrets {
-    /// Append the TLS secrets to this file as they come, for programs that read captures
+    /// Append TLS secrets to this file, to decrypt captures
     #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE")]
     keylog: Option<PathBuf>,
 }
@@ -82,7 +81,7 @@ struct Secrets {
 /// Flags of a server of a protocol over TLS.
 #[derive(Debug, Args)]
 struct Certificate {
-    /// The certificate chain, a PEM file [default: one for localhost that signs itself]
+    /// The certificate chain, a PEM file [default: self-signed, for localhost]
     #[arg(long, value_name = "FILE", requires = "key")]
     cert: Option<PathBuf>,
 
@@ -99,7 +98,7 @@ enum Stats {
 }
 
 impl<A: Address> Endpoint<A> {
-    /// What the machine is told; one that asks needs its peer.
+    /// The machine's settings; an initiator needs its peer.
     pub(crate) fn settings(&self, peer: Option<SocketAddr>) -> Result<ReferenceSettings, Failure> {
         let (protocol, mode) = (self.protocol, &self.mode);
         if mode.split(',').any(|one| !protocol.modes.contains(&one)) {
@@ -163,7 +162,7 @@ impl<A: Address> Endpoint<A> {
         crate::page::offer(page, settings, port).map(Some)
     }
 
-    /// Tells over HTTP what is measured, if that was asked for: where.
+    /// Serves metrics over HTTP, if requested; returns the address.
     ///
     /// # Errors
     /// The address is taken.
@@ -179,7 +178,7 @@ impl<A: Address> Endpoint<A> {
         machine: &mut dyn Machine,
         host: Host,
         stop: &mut StopSignal,
-    ) -> Result<Finished, Failure> {
+    ) -> Result<HostResult, Failure> {
         let secrets = self.secrets.as_ref();
         let path = secrets.and_then(|secrets| secrets.keylog.as_deref());
         let key_log = key_log(path)?;
@@ -288,12 +287,12 @@ fn subcommand<A: Address>(protocol: &'static Protocol) -> Command {
         command = Certificate::augment_args(command);
     }
     if has_page(protocol, A::ROLE) {
-        let help = "Offer a client for browsers, a page, at this port of localhost; 0 for any that is free";
+        let help = "Serve a browser client on this port of localhost; 0 for any free port";
         let page = Arg::new("page").long("page").value_name("PORT").help(help);
         command = command.arg(page.value_parser(whole::<u16>(ANY)));
     }
     if has_metrics(protocol, A::ROLE) {
-        let help = "Tell what is measured, in the text form of Prometheus, at http://ADDRESS/metrics; port 0 for any that is free";
+        let help = "Serve Prometheus metrics at http://ADDRESS/metrics; port 0 for any free port";
         let metrics = Arg::new("metrics").long("metrics").value_name("ADDRESS");
         let parser = clap::value_parser!(SocketAddr);
         command = command.arg(metrics.help(help).value_parser(parser));
@@ -354,7 +353,7 @@ fn args(option: &'static ProtocolOption, help: &'static str) -> Vec<Arg> {
         (None, None) => vec![arg],
         (None, Some(_)) => {
             let on = arg.help(format!("{help} [default]"));
-            let off = flag("no-", "The opposite").overrides_with(option.name);
+            let off = flag("no-", "Disable it").overrides_with(option.name);
             vec![on, off]
         }
     }

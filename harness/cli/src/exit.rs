@@ -30,14 +30,14 @@ impl Exit {
         Self::Interrupted,
     ];
 
-    /// What it says, as `--help` tells it.
+    /// Its meaning, for `--help`.
     const fn meaning(self) -> &'static str {
         match self {
-            Self::Success => "everything that is required was judged and passed",
+            Self::Success => "everything required was judged and passed",
             Self::Fail => "the implementation, or the capture, does not conform",
-            Self::Usage => "the call or a file is wrong, or there was nothing to judge",
-            Self::Harness => "the harness failed, or something could not be judged",
-            Self::Interrupted => "interrupted; what was done so far is kept",
+            Self::Usage => "usage error or invalid file, or nothing to judge",
+            Self::Harness => "harness error, or something could not be judged",
+            Self::Interrupted => "interrupted; results so far are kept",
         }
     }
 }
@@ -57,7 +57,7 @@ pub(crate) fn help() -> String {
     help + "\n`shakedown COMMAND --help` shows an example of each command."
 }
 
-/// Why a command did not do what was asked: a sentence for people, and the exit code.
+/// Why a command did not do what was asked: a human-readable sentence, and the exit code.
 #[derive(Debug)]
 pub(crate) struct Failure {
     /// The exit code.

@@ -5,7 +5,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use anstream::eprintln;
-use shakedown_net::process::{Marked, RunId, end, orphans};
+use shakedown_net::process::{MarkedProcess, RunId, end, orphans};
 
 use crate::exit::{Failure, harness, warning_label};
 
@@ -20,8 +20,8 @@ pub(crate) struct Guard {
     process: Option<Child>,
 }
 
-/// Ends processes, and tells which they were.
-pub(crate) fn end_all(processes: Vec<Marked>) -> Vec<Marked> {
+/// Stops processes, and returns them.
+pub(crate) fn end_all(processes: Vec<MarkedProcess>) -> Vec<MarkedProcess> {
     end(&processes, GRACE);
     processes
 }

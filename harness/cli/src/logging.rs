@@ -13,13 +13,13 @@ const VARIABLE: &str = "SHAKEDOWN_LOG";
 /// Flags of every command.
 #[derive(Debug, clap::Args)]
 pub(crate) struct Global {
-    /// Say more on standard error: -v what happens, -vv errors it lives with too, -vvv each datagram
+    /// Log more to standard error: -v progress, -vv also recoverable errors, -vvv each datagram
     ///
-    /// `SHAKEDOWN_LOG` takes directives such as `shakedown_net=debug` and wins over this flag.
+    /// `SHAKEDOWN_LOG` takes directives such as `shakedown_net=debug` and overrides this flag.
     #[arg(short, long, action = clap::ArgAction::Count, global = true)]
     pub(crate) verbose: u8,
 
-    /// Whether output has colours; on `auto` if it goes to a terminal and `NO_COLOR` is not set
+    /// Coloured output; `auto`: on a terminal, unless `NO_COLOR` is set
     #[arg(long, value_enum, value_name = "WHEN", default_value_t = Colours::Auto, global = true)]
     color: Colours,
 }

@@ -12,6 +12,7 @@
 mod commands;
 mod completing;
 mod conduct;
+mod coverage;
 mod earlier;
 mod endpoint;
 mod exit;
@@ -22,7 +23,6 @@ mod numbers;
 mod page;
 mod player;
 mod profile;
-mod proof;
 mod reference;
 mod reports;
 mod run_directory;
@@ -194,7 +194,7 @@ mod tests {
         command.build();
         let mut examples = 0;
         for (words, of) in calls(&command).into_iter().skip(1) {
-            // What clap adds to tell the help of the others.
+            // clap's own help command.
             if words[1] == "help" {
                 continue;
             }

@@ -27,7 +27,7 @@ pub(crate) enum Player<'a> {
 pub(crate) struct Virtual {
     /// The protocol.
     pub(crate) protocol: &'static Protocol,
-    /// What the scripted peer and the reference are told.
+    /// Settings of the scripted peer and the reference.
     pub(crate) settings: Settings,
 }
 
@@ -39,11 +39,11 @@ pub(crate) struct Live<'a> {
     pub(crate) runtime: &'a Runtime,
     /// Turns true when the user wants an end.
     pub(crate) stop: watch::Receiver<bool>,
-    /// Seed of everything random.
+    /// Random seed.
     pub(crate) seed: u64,
     /// This program.
     pub(crate) shakedown: String,
-    /// A folder for captures, which nobody looks at.
+    /// A folder for captures that are discarded.
     pub(crate) captures: &'a Path,
 }
 
@@ -62,7 +62,7 @@ impl Player<'_> {
     /// Plays a scenario.
     ///
     /// # Errors
-    /// A sentence for people, if it could not be played.
+    /// A human-readable error, if it could not be played.
     pub(crate) fn play(&self, scenario: &Scenario) -> Result<PlayResult, String> {
         match self {
             Self::Virtual(reference) => reference.play(scenario),
@@ -75,7 +75,7 @@ impl Virtual {
     /// Plays a scenario.
     ///
     /// # Errors
-    /// A sentence for people, if it could not be played.
+    /// A human-readable error, if it could not be played.
     pub(crate) fn play(&self, scenario: &Scenario) -> Result<PlayResult, String> {
         let simulated = simulate(self.protocol, scenario, &self.settings);
         let simulated = simulated.map_err(|error| error.to_string())?;
@@ -129,7 +129,7 @@ impl Live<'_> {
             match event {
                 Event::Finding(finding) => findings.push(finding),
                 Event::Verdict(verdict) => judged = Some(verdict),
-                // The rest is told to nobody.
+                // The rest is discarded.
                 _ => {}
             }
         }

@@ -19,19 +19,19 @@ const WIDTH: usize = 100;
 /// Flags about reports.
 #[derive(Debug, clap::Args)]
 pub(crate) struct ReportArgs {
-    /// Directory for events.jsonl, junit.xml, summary.md and the plot of a load; it is made if need
-    /// be [default: for a run a new one in reports/, to which reports/latest leads]
+    /// Directory for the reports, created if missing [default: for a run a new one in reports/,
+    /// which reports/latest links to]
     #[arg(long, value_name = "DIR")]
     out: Option<PathBuf>,
 
     #[command(flatten)]
     directory: DirectoryArgs,
 
-    /// No progress, and of the report only what did not pass, and what it comes to
+    /// No progress; report only what did not pass, and the summary
     #[arg(long, short)]
     quiet: bool,
 
-    /// What standard output carries
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = ReportFormat::Terminal)]
     pub(crate) format: ReportFormat,
 }
@@ -67,13 +67,13 @@ impl ValueEnum for ReportFormat {
     }
 }
 
-/// What standard output carries.
+/// Format of standard output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
-    /// A report for people
+    /// Human-readable
     #[value(alias = "text")]
     Terminal,
-    /// One JSON object a line, and nothing else
+    /// JSON lines
     Json,
 }
 
@@ -135,7 +135,7 @@ impl ReportArgs {
     }
 }
 
-/// Completes the reports, tells those that could not be written, and says how the program ends.
+/// Completes the reports, prints those that could not be written, and returns the exit code.
 pub(crate) fn close(sinks: Sinks, exit: u8) -> Exit {
     let outcome = sinks.finish();
     tell(outcome.untold());
@@ -144,7 +144,7 @@ pub(crate) fn close(sinks: Sinks, exit: u8) -> Exit {
     known.unwrap_or(Exit::Harness)
 }
 
-/// Tells reports that could not be written.
+/// Prints reports that could not be written.
 pub(crate) fn tell(failures: &[shakedown_report::Failure]) {
     for failure in failures {
         let label = error_label();

@@ -12,7 +12,7 @@ use anstream::eprintln;
 use crate::exit::{Failure, usage, warning_label};
 use crate::numbers::{AT_LEAST_1, whole};
 
-/// Where the directories of runs stand, if nothing else is said.
+/// Default parent directory of runs.
 const REPORTS: &str = "reports";
 
 /// The link to the last run, in [`REPORTS`].
@@ -44,11 +44,11 @@ const LOCK: &str = ".lock";
 /// Flags about the directory.
 #[derive(Debug, Clone, clap::Args)]
 pub(crate) struct DirectoryArgs {
-    /// Replace the run that the directory of --out holds
+    /// Replace an existing run in the directory of --out
     #[arg(long, requires = "out")]
     force: bool,
 
-    /// How many runs are kept in reports/, this one included; those before are removed
+    /// Runs to keep in reports/, including this one; older ones are removed
     #[arg(long, value_name = "N", default_value = "10", conflicts_with = "out", value_parser = whole::<NonZeroUsize>(AT_LEAST_1))]
     keep: NonZeroUsize,
 }
@@ -122,7 +122,7 @@ impl RunDirectory {
 
     /// Takes the directory for this run alone.
     fn lock(path: PathBuf) -> Result<Self, Failure> {
-        // It may be a file of somebody else that has this name: nothing in it is touched.
+        // It may be an unrelated file of this name, which must not be touched.
         let lock = File::options()
             .append(true)
             .create(true)
@@ -179,8 +179,8 @@ fn remove_oldest(reports: &Path, keep: usize) -> io::Result<()> {
     Ok(())
 }
 
-/// Whether something is there that writing would overwrite. A link to a device, by which somebody
-/// throws a report away, keeps nothing.
+/// Whether something is there that writing would overwrite. A link to a device (`/dev/null`)
+/// discards the report.
 fn is_kept(path: &Path) -> bool {
     match path.metadata() {
         Ok(target) => target.is_file() || target.is_dir(),

@@ -97,8 +97,8 @@ pub(crate) fn description(path: &Path) -> Result<Iut, Failure> {
 /// Which scenarios a command is about.
 #[derive(Debug, Clone, Default, clap::Args)]
 pub(crate) struct SelectionArgs {
-    /// Files, folders, ids, beginnings of ids or patterns (*, ?, [a-z], {a,b}); all that are
-    /// built in if left out
+    /// Files, folders, ids, id prefixes or patterns (*, ?, [a-z], {a,b}) [default: all built-in
+    /// scenarios]
     #[arg(value_name = "SCENARIO")]
     pub(crate) scenarios: Vec<String>,
 
@@ -110,7 +110,7 @@ pub(crate) struct SelectionArgs {
     #[arg(long)]
     pub(crate) protocol: Option<String>,
 
-    /// Only scenarios of this mode; several at once, such as 3way,start3, are a mode of their own
+    /// Only scenarios of this mode; a combination such as 3way,start3 is a separate mode
     #[arg(long)]
     pub(crate) mode: Option<String>,
 
@@ -118,12 +118,11 @@ pub(crate) struct SelectionArgs {
     #[arg(long, value_parser = role)]
     pub(crate) role: Option<Role>,
 
-    /// Only part I of N parts of what the rest selects
+    /// Only shard I of N of the selected scenarios
     #[arg(long, value_name = "I/N")]
     pub(crate) shard: Option<Shard>,
 
-    /// An earlier run, as directory or events.jsonl: the parts of --shard get equal shares of the time that
-    /// scenarios took in it
+    /// An earlier run (directory or events.jsonl) by whose times --shard balances the shards
     #[arg(long, value_name = "RUN", requires = "shard")]
     pub(crate) durations: Option<PathBuf>,
 }
@@ -252,8 +251,8 @@ fn missing_file(path: &str) -> Failure {
 /// What is wrong with a file.
 pub(crate) fn wrong_file(problems: &Problems) -> Failure {
     let count = match problems.list().len() {
-        1 => "one thing is wrong".to_owned(),
-        count => format!("{count} things are wrong"),
+        1 => "1 problem".to_owned(),
+        count => format!("{count} problems"),
     };
     let (file, text) = (problems.file(), problems.render(true));
     usage(format!("{count} in {file}\n\n{text}"))
@@ -261,8 +260,8 @@ pub(crate) fn wrong_file(problems: &Problems) -> Failure {
 
 fn wrong_files(error: &LibraryError) -> Failure {
     let count = match error.files.len() + error.others.len() {
-        1 => "something is wrong with a scenario".to_owned(),
-        count => format!("something is wrong with {count} scenarios"),
+        1 => "1 scenario is invalid".to_owned(),
+        count => format!("{count} scenarios are invalid"),
     };
     usage(format!(
         "{count}; nothing was run\n\n{}",

@@ -13,12 +13,13 @@ use serde_json::Value;
 /// The description of the page.
 fn example() -> String {
     let page = std::fs::read_to_string("../../docs/iut.md").unwrap();
-    let (_, section) = page.split_once("## What shows only from inside").unwrap();
+    let (_, section) = page.split_once("## Counters").unwrap();
     let (_, block) = section.split_once("```toml\n").unwrap();
     block.split_once("```").unwrap().0.to_owned()
 }
 
-/// Plays a scenario against what is described: the exit code, the verdict's line of the events, and what else was said.
+/// Plays a scenario against what is described: the exit code, the verdict's line of the events, and
+/// what else was said.
 fn play(description: &str, scenario: &str) -> (Option<i32>, Value, String) {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("iut.toml"), description).unwrap();

@@ -396,7 +396,7 @@ fn a_server_that_is_not_there_is_told_before_anything_is_played() {
         why.starts_with("double does not answer: ") && why.contains(says),
         "{why}"
     );
-    assert!(why.contains(" s, and nothing came back"), "{why}");
+    assert!(why.contains(" s, and nothing was received"), "{why}");
 }
 
 #[test]

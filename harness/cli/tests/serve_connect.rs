@@ -150,7 +150,7 @@ fn fifty_peers_at_once_each_get_a_stream_of_their_own(#[case] mode: &str) {
         let (code, output) = finish(peer);
         assert_eq!(String::from_utf8_lossy(&output.stderr), "");
         assert_eq!(code, Some(0));
-        let said = format!("{}: the stream came in full\n", server.address);
+        let said = format!("{}: the stream is complete\n", server.address);
         assert_eq!(String::from_utf8_lossy(&output.stdout), said);
     }
     let (_, counters) = server.stop(Signal::SIGINT);

@@ -1,4 +1,4 @@
-//! The check of a capture: what the judge hears, as events.
+//! The check of a capture: the judge's results as events.
 
 use std::collections::BTreeMap;
 use std::io::Read;
@@ -45,8 +45,8 @@ pub struct CheckSettings {
 /// the summary, which is also given back.
 ///
 /// # Errors
-/// [`CaptureError`] if `source` is no capture, or its beginning cannot be read; nothing was told
-/// then. A capture that is damaged further on is judged up to there, and the summary notes it.
+/// [`CaptureError`] if `source` is no capture, or its beginning cannot be read; nothing was
+/// reported then. A capture that is damaged further on is judged up to there, and the summary notes it.
 pub fn check<R: Read>(
     name: &str,
     source: R,
@@ -102,7 +102,7 @@ struct Check<'a> {
 }
 
 impl Check<'_> {
-    /// What a monitor said, as an event; a doubt is none, and told in the summary.
+    /// A monitor's finding as an event; a doubt goes into the summary instead.
     fn hear(&mut self, report: MonitorReport<'_>) -> Option<Event> {
         match &report.observation {
             Observation::Session(session) => {
@@ -211,7 +211,7 @@ impl Check<'_> {
         }
         if self.more_breaches > 0 {
             notes.push(format!(
-                "{} further breaches of requirements that were already found broken in their session",
+                "{} further violations of requirements already violated in their session",
                 self.more_breaches
             ));
         }

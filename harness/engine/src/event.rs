@@ -1,4 +1,4 @@
-//! What a run or a check tells the world: one stream of events, for several sinks.
+//! The event stream of a run or a check, for several sinks.
 //!
 //! The names here are a contract (`vectors/schema/events.schema.json`); they change only with
 //! [`VERSION`].
@@ -12,7 +12,7 @@ use crate::interop::{InteropStarted, InteropSummary, PairEvent};
 use crate::iut::Waiver;
 use crate::verdict::Verdict;
 
-/// Version of this contract, told in `run-started`, `check-finished` and `interop-started`.
+/// Version of this contract, in `run-started`, `check-finished` and `interop-started`.
 pub const VERSION: u32 = 2;
 
 /// How packets are recorded where nothing goes over a wire: `capture` of `run-started`. All times of
@@ -30,7 +30,7 @@ pub enum Event {
         version: u32,
         /// The implementation's name.
         iut: String,
-        /// Seed of everything random.
+        /// Random seed.
         seed: u64,
         /// How packets are recorded: `live`, `tap` or `virtual`, and why.
         capture: String,
@@ -77,7 +77,7 @@ pub enum Event {
         /// Its id.
         pair: String,
     },
-    /// A pair is judged. Its findings were told before, under its id as that of a scenario.
+    /// A pair is judged. Its findings precede it, with its id as the scenario.
     Pair(PairEvent),
     /// All pairs are judged.
     InteropFinished(InteropSummary),
@@ -97,8 +97,8 @@ pub struct RunPlan {
     pub implementations: Vec<PlannedImplementation>,
     /// Scenarios there are, selected or not.
     pub of: usize,
-    /// Scenarios that are played at the same time. It is not written: the same run tells the same
-    /// whatever it is.
+    /// Scenarios that are played at the same time. It is not serialized: results do not depend on
+    /// it.
     #[serde(skip)]
     pub jobs: usize,
     /// The part of the selection that this run is: `2/3`.
@@ -124,7 +124,7 @@ pub struct PlannedImplementation {
     pub name: String,
     /// The protocol's id.
     pub protocol: String,
-    /// The side that it plays, as the protocol calls it.
+    /// Its role, as the protocol calls it.
     pub side: String,
     /// The modes that it claims.
     pub modes: Vec<String>,
@@ -191,7 +191,7 @@ pub struct FindingEvent {
     pub packet: Option<u64>,
     /// Seconds from the first packet of the capture.
     pub time: f64,
-    /// What was expected and what came, in a sentence.
+    /// What was expected and what was received, as a sentence.
     pub message: String,
     /// What the rule wanted.
     pub expected: String,
@@ -212,7 +212,7 @@ pub struct FindingEvent {
     /// Whether it is advice: it does not count, because its level is below the one asked for (`--level`).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub advisory: bool,
-    /// The moment that was missed, if it is about time: in the capture's time, and not told.
+    /// The moment that was missed, if it is about time: in the capture's time; not serialized.
     #[serde(skip)]
     pub off: Option<MissedMoment>,
 }
@@ -294,7 +294,7 @@ pub struct Summary {
     pub requirements: IndexMap<String, Verdict>,
     /// The program's exit code.
     pub exit: u8,
-    /// Why, for people.
+    /// Why (human-readable).
     pub message: String,
     /// What fails it although no scenario does: waivers that matched nothing or are past their day.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -16,7 +16,7 @@ use crate::explore::swarm;
 pub use meeting::meeting;
 pub use texts::{description, scenario, vector};
 
-/// Things that one packet may give rise to be said.
+/// Most observations about one packet.
 const MOST_OBSERVATIONS: usize = 200;
 
 /// Plays machines that do what was planned for them: whatever the others do, those that are
@@ -29,7 +29,7 @@ pub fn planned(protocol: &'static Protocol, plan: &dyn Fn() -> Participants) {
     if violations.as_ref().is_ok_and(Vec::is_empty) {
         return;
     }
-    // Once more, to tell how it came.
+    // Once more, to report how.
     let told = swarm::planned(protocol, plan(), true).map(|(_, log)| log.join("\n"));
     unreachable!("{}\n{violations:#?}", told.unwrap_or_default());
 }

@@ -1,8 +1,8 @@
-//! The judge of captures: one pass through a capture, with the monitors of all protocols behind it,
-//! and QUIC decrypted where there is any.
+//! The judge of captures: one pass through a capture, feeding the monitors of all protocols, with
+//! QUIC decrypted.
 //!
 //! Memory is bounded by what the monitors keep of sessions that live, whatever the length of the
-//! capture; what they say is handed on at once.
+//! capture; observations are passed on at once.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
@@ -25,7 +25,7 @@ const HEAD: usize = 256;
 /// An observation of a monitor, with its context.
 #[derive(Debug)]
 pub struct MonitorReport<'a> {
-    /// The protocol whose monitor said it.
+    /// The protocol of the monitor.
     pub protocol: &'static Protocol,
     pub observation: Observation,
     /// The beginning of the UDP payload that a finding names: all of it if it is the newest, 256
@@ -48,7 +48,7 @@ pub struct JudgedCapture {
     pub blind: BTreeMap<Blind, u64>,
 }
 
-/// Sends a capture through the monitors of `protocols`; what they say goes to `hear`. QUIC is read
+/// Feeds a capture to the monitors of `protocols`; their observations go to `hear`. QUIC is read
 /// with the secrets of the capture and those of `key_log`, lines in the format of `SSLKEYLOGFILE`, if
 /// one of the protocols is carried by it.
 ///
@@ -89,7 +89,7 @@ pub fn judge<R: Read>(
             Err(error) => break Some(error),
         };
         let start = *start.get_or_insert(datagram.time);
-        // What a process owed is nobody's debt once it is stopped.
+        // A process that is stopped owes nothing.
         while let Some(stopped) = stops.next_if(|stopped| *stopped < datagram.time) {
             each(&mut monitors, start, &recent, hear, None, |monitor, say| {
                 monitor.finish(stopped, say);
@@ -125,7 +125,7 @@ pub fn judge<R: Read>(
     })
 }
 
-/// Reports without packets: those of QUIC are encrypted, and so say nothing to anybody.
+/// Reports without packets: those of QUIC are encrypted.
 fn encrypted(
     start: Duration,
     hear: &mut dyn FnMut(MonitorReport<'_>),

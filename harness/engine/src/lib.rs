@@ -1,12 +1,14 @@
 //! Scenarios, the script that plays them, and the judge of captures.
 //!
-//! [`document`] reads what people write and keeps the place of every word; [`scenario`] checks
-//! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to editors;
-//! [`script`] plays a scenario as a machine without I/O; [`judge`] sends a capture through a
-//! protocols' monitors, [`check`] tells what they found in one; [`verdict`] brings both together; [`simulation`] runs a scenario against a
-//! reference machine in virtual time, by the one [`event_loop`](shakedown_protocol::event_loop); [`explore`] is about both reference machines at one table; [`shrink`]
-//! makes a failing scenario small; [`twins`] plays faulty references; [`interop`] sets implementations against each other; [`event`] is
-//! what a run tells the world; [`fuzzing`] grows conversations that nobody would have written.
+//! [`document`] parses files and keeps the position of every token; [`scenario`] checks
+//! scenario files, [`iut`] the descriptions of implementations; [`schema`] describes both to
+//! editors; [`script`] runs a scenario as a sans-I/O machine; [`judge`] feeds a capture to the
+//! protocols' monitors, [`check`] reports their findings in one; [`verdict`] brings both together;
+//! [`simulation`] runs a scenario against a reference machine in virtual time, by the one
+//! [`event_loop`](shakedown_protocol::event_loop); [`explore`] runs both reference machines against
+//! each other;  [`shrink`] reduces a failing scenario; [`twins`] runs mutants of the references;
+//! [`interop`] runs implementations against each other; [`event`] is the event stream of a run;
+//! [`fuzzing`] derives inputs from scenarios.
 //!
 //! This crate depends on `shakedown-protocol` and `shakedown-capture` and must not touch sockets,
 //! processes, threads or clocks.

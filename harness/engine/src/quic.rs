@@ -23,7 +23,7 @@ pub(crate) struct Quic {
 
 type Monitors = Vec<(&'static Protocol, Box<dyn StreamMonitor>)>;
 
-/// Hears what the monitor of a protocol says.
+/// Receives a monitor's observations.
 type Hear<'h> = &'h mut dyn FnMut(&'static Protocol, Observation);
 
 /// Says which datagrams may be QUIC's: those that begin a connection, and those of addresses that
@@ -97,11 +97,11 @@ impl Quic {
     }
 }
 
-/// Shows what the QUIC of a capture says to `hear`, read with the secrets of the capture and those of a
-/// key log.
+/// Passes the QUIC events of a capture to `hear`, decrypted with the secrets of the capture and
+/// those of a key log.
 ///
 /// # Errors
-/// [`CaptureError`] where the capture cannot be read; what came before was shown.
+/// [`CaptureError`] where the capture cannot be read; earlier events were passed on.
 pub(crate) fn each_event<R: Read>(
     source: R,
     key_log: &[u8],

@@ -59,7 +59,7 @@ impl SeededRandom {
         Duration::from_millis(u64::from(self.below(most + 1)))
     }
 
-    /// A share of up to so many thousandths; often none.
+    /// A share of up to this many thousandths; often none.
     pub(crate) fn share(&mut self, most: u32) -> f64 {
         match self.one_in(2) {
             true => 0.0,

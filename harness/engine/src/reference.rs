@@ -9,7 +9,7 @@ use shakedown_protocol::{Protocol, Reference, ReferenceSettings};
 /// carry the protocol, and `identity` by what certificate a server is known if not by its own.
 ///
 /// # Errors
-/// A sentence for people if the settings do not go together.
+/// A human-readable error if the settings do not go together.
 pub fn reference(
     protocol: &Protocol,
     settings: &ReferenceSettings,

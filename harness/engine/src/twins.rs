@@ -22,7 +22,7 @@ pub struct TwinInRole {
 pub struct TwinResult<'s> {
     /// Whether it was caught: a finding names the requirement that it breaks.
     pub is_caught: bool,
-    /// What tells it: of one that was not caught, a failure under another requirement, if there is one.
+    /// What caught it; if not caught, a failure under another requirement, if any.
     pub evidence: Option<TwinFailure<'s>>,
 }
 

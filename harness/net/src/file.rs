@@ -5,8 +5,8 @@ use std::path::Path;
 
 use nix::fcntl::OFlag;
 
-/// Makes or empties a file that may hold secrets: nobody else can read it. A link in its place leads to a file of
-/// somebody else and is an error, unless to a device, by which the file is thrown away.
+/// Makes or empties a file that may hold secrets: only the owner can read it. A link in its place
+/// is an error, unless to a device (`/dev/null`).
 pub(crate) fn create(path: &Path) -> io::Result<File> {
     let mut options = File::options();
     options.write(true).create(true).truncate(true).mode(0o600);

@@ -16,7 +16,7 @@ use crate::socket::{LARGEST, PeerSocket};
 /// Datagrams that are taken in a row before timers and signals are looked at.
 const BATCH: usize = 64;
 
-/// How long a machine of which nothing is wanted any more is kept for whoever has not heard of it.
+/// How long a machine that is done is kept to retransmit its closes.
 const GOODBYE: Duration = Duration::from_millis(500);
 
 /// One UDP socket that drives one machine.
@@ -38,7 +38,7 @@ struct Errors {
 
 /// How a machine's run ended.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Finished {
+pub struct HostResult {
     /// How its last session went, if it had one.
     pub outcome: Option<Outcome>,
     /// Sessions that ended before it was stopped.
@@ -48,14 +48,14 @@ pub struct Finished {
     /// How the first of these failed.
     pub first_failure: Option<Failure>,
     /// What stopped it, if it did not end by itself.
-    pub stopped: Option<Stopped>,
+    pub stopped: Option<StopCause>,
     /// Where the last datagram came from.
     pub last_from: Option<SocketAddr>,
 }
 
 /// What stops a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Stopped {
+pub enum StopCause {
     /// SIGINT, SIGTERM, SIGHUP or SIGQUIT.
     Signal,
     /// As many sessions have ended as [`Host::with_exit_after`] says.
@@ -64,8 +64,8 @@ pub enum Stopped {
 
 /// For whom a machine runs.
 pub trait Owner<M: ?Sized> {
-    /// Its next wish. Nothing is lost if it is not waited for to the end.
-    fn wish(&mut self) -> impl Future<Output = OwnerRequest<M>> + Send {
+    /// Its next request. The future is cancel-safe.
+    fn next_request(&mut self) -> impl Future<Output = OwnerRequest<M>> + Send {
         std::future::pending()
     }
 
@@ -78,18 +78,18 @@ pub trait Owner<M: ?Sized> {
     }
 }
 
-/// What an owner wants of a machine.
+/// A request of an owner to its machine.
 pub enum OwnerRequest<M: ?Sized> {
-    /// That it ends.
+    /// Stop.
     Stop,
-    /// Something of its own.
-    Ask(Ask<M>),
+    /// Call this with the machine and the time.
+    Call(MachineCall<M>),
 }
 
-/// Something that is asked of a machine.
-pub type Ask<M> = Box<dyn FnOnce(&mut M, Duration) + Send>;
+/// A call on a machine with the current time.
+pub type MachineCall<M> = Box<dyn FnOnce(&mut M, Duration) + Send>;
 
-/// The wish that the program ends: SIGINT, SIGTERM, SIGHUP or SIGQUIT. From its creation on none of them
+/// The request to stop the program: SIGINT, SIGTERM, SIGHUP or SIGQUIT. From its creation on none of them
 /// ends the program by itself.
 #[derive(Debug)]
 pub struct StopSignal {
@@ -142,12 +142,12 @@ impl Host {
     }
 
     /// Drives `machine` until its owner has enough.
-    pub async fn run<M, O>(&mut self, machine: &mut M, owner: &mut O) -> Finished
+    pub async fn run<M, O>(&mut self, machine: &mut M, owner: &mut O) -> HostResult
     where
         M: Machine + ?Sized,
         O: Owner<M>,
     {
-        let mut finished = Finished::default();
+        let mut finished = HostResult::default();
         let mut buffer = vec![0; LARGEST];
         let mut until = None;
         loop {
@@ -163,19 +163,19 @@ impl Host {
             }
             let enough = self.exit_after.is_some_and(|limit| finished.ended >= limit);
             if enough && finished.stopped.is_none() {
-                finished.stopped = Some(Stopped::ExitAfter);
+                finished.stopped = Some(StopCause::ExitAfter);
                 machine.handle(self.clock.now(), Input::Stop);
                 continue;
             }
             let deadline = machine.deadline().into_iter().chain(until).min();
             tokio::select! {
                 biased;
-                wish = owner.wish() => match wish {
+                wish = owner.next_request() => match wish {
                     OwnerRequest::Stop => {
-                        finished.stopped = Some(Stopped::Signal);
+                        finished.stopped = Some(StopCause::Signal);
                         machine.handle(self.clock.now(), Input::Stop);
                     }
-                    OwnerRequest::Ask(ask) => ask(machine, self.clock.now()),
+                    OwnerRequest::Call(ask) => ask(machine, self.clock.now()),
                 },
                 () = self.sleep_until(deadline) => machine.handle(self.clock.now(), Input::Tick),
                 _ = self.socket.inner().readable() => {}
@@ -202,7 +202,7 @@ impl Host {
         machine: &mut M,
         is_frozen: bool,
         buffer: &mut [u8],
-        finished: &mut Finished,
+        finished: &mut HostResult,
     ) {
         for _ in 0..BATCH {
             match self.socket.inner().try_recv_from(buffer) {
@@ -229,7 +229,7 @@ impl Host {
         &mut self,
         machine: &mut M,
         is_frozen: bool,
-        finished: &mut Finished,
+        finished: &mut HostResult,
     ) {
         while let Some(output) = machine.poll() {
             match output {
@@ -276,7 +276,7 @@ impl Host {
     }
 }
 
-impl Finished {
+impl HostResult {
     fn count(&mut self, outcome: Outcome) {
         if self.stopped.is_none() {
             self.ended += 1;
@@ -325,7 +325,7 @@ fn is_ignored(kind: SignalKind) -> bool {
 }
 
 impl<M: Machine + ?Sized> Owner<M> for StopSignal {
-    async fn wish(&mut self) -> OwnerRequest<M> {
+    async fn next_request(&mut self) -> OwnerRequest<M> {
         self.wait().await;
         OwnerRequest::Stop
     }
@@ -355,7 +355,7 @@ mod tests {
     /// How long a test waits for what must come.
     const BOUND: Duration = Duration::from_secs(10);
 
-    /// Sends what it is told at a deadline, and is finished by the first datagram or by a stop.
+    /// Sends given data at a deadline, and is finished by the first datagram or by a stop.
     struct ScriptedMachine {
         due: Option<Duration>,
         sends: Vec<(SocketAddr, usize)>,

@@ -1,4 +1,4 @@
-//! What the kernel tells of UDP sockets in `/proc/net`: who is bound, and what was dropped.
+//! The kernel's list of UDP sockets in `/proc/net`: who is bound, and what was dropped.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::{IpAddr, SocketAddr};
@@ -19,7 +19,7 @@ pub struct UdpEntry {
     pub drops: u64,
 }
 
-/// All UDP sockets of this machine; `None` where the system does not tell.
+/// All UDP sockets of this machine; `None` where the system does not report it.
 #[must_use]
 pub fn udp_sockets() -> Option<Vec<UdpEntry>> {
     let mut entries = parse(&std::fs::read_to_string("/proc/net/udp").ok()?)?;
@@ -35,7 +35,7 @@ pub fn udp_sockets() -> Option<Vec<UdpEntry>> {
 pub fn is_bound(address: SocketAddr) -> bool {
     match udp_sockets() {
         Some(entries) => entries.iter().any(|entry| receives(entry.local, address)),
-        // Whoever can bind it finds it free.
+        // It is free if it can be bound.
         None => std::net::UdpSocket::bind(address).is_err(),
     }
 }
@@ -89,7 +89,7 @@ fn inodes_of(process: &Process) -> impl Iterator<Item = u64> + use<> {
 }
 
 /// The most memory that the processes of a group have held so far, in bytes: the sum of their
-/// peaks. `None` if there is no such process, or where the system does not tell.
+/// peaks. `None` if there is no such process, or where the system does not report it.
 #[must_use]
 pub fn peak_memory(group: i32) -> Option<u64> {
     let peaks = processes_of(group).filter_map(|process| process.status().ok()?.vmhwm);
@@ -98,7 +98,7 @@ pub fn peak_memory(group: i32) -> Option<u64> {
         .map(|kilobytes| kilobytes.saturating_mul(1024))
 }
 
-/// Datagrams to `address` that were dropped because nobody read them in time.
+/// Datagrams to `address` that were dropped because they were not read in time.
 #[must_use]
 pub fn drops_at(address: SocketAddr) -> u64 {
     let entries = udp_sockets().unwrap_or_default();
@@ -109,7 +109,7 @@ pub fn drops_at(address: SocketAddr) -> u64 {
 }
 
 /// How long processes of a group waited for a processor since they began: the worst of their
-/// threads. `None` if there is no such process, or where the system does not tell.
+/// threads. `None` if there is no such process, or where the system does not report it.
 #[must_use]
 pub fn waited_for_processor(group: i32) -> Option<Duration> {
     let threads = processes_of(group).flat_map(|process| process.tasks());
@@ -121,7 +121,7 @@ pub fn waited_for_processor(group: i32) -> Option<Duration> {
 }
 
 /// What the processors of this machine did besides being idle since it started, in ticks of a hundredth
-/// of a second, and what others took of a virtual one. `None` where the system does not tell.
+/// of a second, and what others took of a virtual one. `None` where the system does not report it.
 #[must_use]
 pub fn processor_time() -> Option<Duration> {
     let total = KernelStats::current().ok()?.total;

@@ -17,7 +17,7 @@ struct Inner {
 }
 
 impl KeyLog {
-    /// Opens the file, which is made if it is not there; then nobody else can read it.
+    /// Opens the file; a new one is readable by its owner only.
     ///
     /// # Errors
     /// The file cannot be written.
@@ -37,7 +37,7 @@ impl KeyLog {
         }
     }
 
-    /// What went wrong, told once.
+    /// The error, reported once.
     #[must_use]
     pub fn take_problem(&self) -> Option<io::Error> {
         let mut inner = self.0.lock().unwrap_or_else(PoisonError::into_inner);

@@ -21,23 +21,23 @@ use ready::ready;
 use crate::kernel;
 use crate::ports::FreePort;
 use crate::process::{
-    Ended, PlaceholderError, Placeholders, Process, StartError, Surroundings, command, expand,
+    Ended, PlaceholderError, Placeholders, Process, ProcessEnvironment, StartError, command, expand,
 };
 
 /// How often a responder is asked before its first scenario, at least.
 const FIRST_TRIES: u32 = 5;
 
-/// How often another port is tried where somebody was faster.
+/// How often another port is tried if one was taken meanwhile.
 const TRIES: usize = 5;
 
-/// Where `{counters}` goes if nobody reads them.
+/// Where `{counters}` goes if they are not read.
 const NOWHERE: &str = "/dev/null";
 
 /// What is needed to start an implementation.
 #[derive(Debug)]
 pub struct Launcher {
     pub iut: Arc<Iut>,
-    /// Seed of everything random; each start of a process has another one that follows from it.
+    /// Random seed; each start of a process has another one that follows from it.
     pub seed: u64,
     /// This program, for `{shakedown}`.
     pub shakedown: String,
@@ -56,7 +56,7 @@ pub struct Instance {
     pub address: Option<SocketAddr>,
     /// Its process, if we started it.
     pub process: Option<Arc<Process>>,
-    /// Whom an initiator was told to ask.
+    /// The peer of an initiator.
     pub peer: Option<SocketAddr>,
     /// Keeps the port from others as long as the process uses it.
     _port: Option<Arc<FreePort>>,
@@ -74,13 +74,13 @@ pub enum LaunchError {
     /// The program cannot be started.
     #[error(transparent)]
     Start(#[from] StartError),
-    /// Somebody else has the port.
+    /// Another process has the port.
     #[error(
         "{address} is in use by another program before the implementation is started; end that \
          program, or write {{port}} in the IUT description and a free port is chosen"
     )]
     PortInUse { address: SocketAddr },
-    /// No port is to be had there.
+    /// No port is available there.
     #[error("no UDP port can be had at {host}: {why}")]
     NoPort {
         /// The address without its port.
@@ -113,7 +113,7 @@ pub enum LaunchError {
 }
 
 impl LaunchError {
-    /// Whether somebody took the port between our choice and its start; he may have given it back since.
+    /// Whether the port was taken between our choice and the start; it may be free again.
     fn is_by_port(&self, address: SocketAddr) -> bool {
         match self {
             Self::PortInUse { .. } => true,
@@ -147,7 +147,7 @@ impl Instance {
     }
 }
 
-/// What to do about a process that ended, if it can be told.
+/// What to do about a process that ended, if known.
 const fn stays(ended: &Ended) -> &'static str {
     match ended.code {
         Some(0) => ": it has to stay in the foreground",
@@ -210,7 +210,7 @@ impl Launcher {
     /// the description says nothing of a start.
     ///
     /// # Errors
-    /// [`LaunchError`], a sentence for people.
+    /// [`LaunchError`], a human-readable sentence.
     pub async fn responder(&self, needs: &Needs) -> Result<Instance, LaunchError> {
         let Some(reach) = &self.iut.reach else {
             let problem = "has no [reach] address; a responder needs one";
@@ -243,7 +243,7 @@ impl Launcher {
     /// be.
     ///
     /// # Errors
-    /// [`LaunchError`], a sentence for people.
+    /// [`LaunchError`], a human-readable sentence.
     pub async fn restart(
         &self,
         mut instance: Instance,
@@ -266,16 +266,16 @@ impl Launcher {
             }
             (None, Some(peer)) => self.initiator(needs, peer),
             (None, None) => {
-                let problem = "says neither where it is nor whom it asks";
+                let problem = "has neither an address of its own nor one of a peer";
                 Err(LaunchError::Description(problem.to_owned()))
             }
         }
     }
 
-    /// An initiator as a scenario needs it, told to ask `peer`.
+    /// An initiator as a scenario needs it, whose peer is `peer`.
     ///
     /// # Errors
-    /// [`LaunchError`], a sentence for people.
+    /// [`LaunchError`], a human-readable sentence.
     pub fn initiator(&self, needs: &Needs, peer: SocketAddr) -> Result<Instance, LaunchError> {
         let Some(start) = &self.iut.start else {
             let problem = "has no [start]; an initiator is started for each scenario";
@@ -338,7 +338,7 @@ impl Launcher {
         }
     }
 
-    /// How long it accepts nothing once it is ready, where nobody looks at that.
+    /// How long it accepts nothing once it is ready, if that is not tested.
     fn startup_delay(&self, needs: &Needs) -> Duration {
         let own = self.iut.timing.startup_delay.as_fixed();
         let is_judged = |option: &String| option.starts_with("startup_delay");
@@ -358,7 +358,7 @@ impl Launcher {
 
     fn start(&self, start: &Start, values: &Placeholders<'_>) -> Result<Process, LaunchError> {
         let words = command(&self.iut, values)?;
-        let surroundings = Surroundings::of(&self.iut, values)?;
+        let surroundings = ProcessEnvironment::of(&self.iut, values)?;
         let wanted = match &start.ready {
             Ready::Line(text) => Some(text.as_str()),
             Ready::After(_) | Ready::Port(_) => None,
@@ -386,13 +386,13 @@ impl Launcher {
         words: &[String],
         needs: &Needs,
         instance: &Instance,
-    ) -> Result<(Vec<String>, Surroundings), PlaceholderError> {
+    ) -> Result<(Vec<String>, ProcessEnvironment), PlaceholderError> {
         let values = self.placeholders(needs, instance.address, instance.peer);
         let expanded = words
             .iter()
             .map(|word| expand(word, &self.iut, &values, None));
         let expanded = expanded.collect::<Result<_, _>>()?;
-        Ok((expanded, Surroundings::of(&self.iut, &values)?))
+        Ok((expanded, ProcessEnvironment::of(&self.iut, &values)?))
     }
 
     fn placeholders<'a>(

@@ -9,7 +9,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 const RANGE: std::ops::Range<u16> = 20_000..32_000;
 
 /// Ports of the scripted peer. A port that was closed is not given out again before all others
-/// were: what somebody still sends to it must not reach another scenario.
+/// were: late datagrams to it must not reach another scenario.
 const PEERS: std::ops::Range<u16> = 33_000..60_000;
 
 static NEXT_PEER: AtomicU32 = AtomicU32::new(0);
@@ -24,7 +24,7 @@ struct Taken {
     next: Option<u16>,
 }
 
-/// A UDP port that nobody else in this program gets until this is dropped.
+/// A UDP port that is reserved within this program until this is dropped.
 #[derive(Debug)]
 pub struct FreePort {
     port: u16,

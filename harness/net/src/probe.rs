@@ -26,11 +26,11 @@ pub const LATER_TRIES: u32 = 12;
 
 /// An implementation that does not answer.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{tried}, and {}; {state}", .came.as_deref().unwrap_or("nothing came back"))]
+#[error("{tried}, and {}; {state}", .came.as_deref().unwrap_or("nothing was received"))]
 pub struct Silent {
     /// What was tried, in words.
     pub tried: String,
-    /// What came that is no answer, in words.
+    /// What was received instead of a response, as text.
     pub came: Option<String>,
     /// What is known of its process, in words.
     pub state: String,
@@ -68,7 +68,7 @@ pub fn local_address_for(remote: SocketAddr) -> std::io::Result<IpAddr> {
     Ok(socket.local_addr()?.ip())
 }
 
-/// A fresh id of a probe; `turn` tells probes of one run apart.
+/// A fresh id of a probe; `turn` distinguishes probes of one run.
 pub(crate) fn fresh_id(seed: u64, turn: u64) -> String {
     let mut random = ChaCha8Rng::seed_from_u64(seed ^ turn.wrapping_mul(0x9e37_79b9_7f4a_7c15));
     let mut bytes = [0; 16];
@@ -78,12 +78,12 @@ pub(crate) fn fresh_id(seed: u64, turn: u64) -> String {
         .to_string()
 }
 
-/// Asks a responder whether it is there: over streams by a handshake, over datagrams by the frame
-/// that begins everything. The socket of that, if there is one, is to be kept until the implementation
-/// is stopped: what it still sends there must not reach whoever gets the port next.
+/// Probes a responder: over streams by a handshake, over datagrams by the first frame of a
+/// session. The socket of that, if there is one, is to be kept until the implementation
+/// is stopped: what it still sends there must not reach the next owner of the port.
 ///
 /// # Errors
-/// [`Silent`] after so many tries of a second, or as soon as its process is gone.
+/// [`Silent`] after this many attempts of a second, or as soon as its process is gone.
 pub async fn responder(
     protocol: &'static Protocol,
     mode: &str,
@@ -97,8 +97,8 @@ pub async fn responder(
     }
 }
 
-/// Connects by QUIC and closes at once, until anybody answers. A connection that nobody answers is
-/// not given up before its own timeout: a server that is merely slow would be left with it.
+/// Connects by QUIC and closes at once, until there is a response. An unanswered connection is
+/// kept until its own timeout, since a slow server would be left with it.
 async fn shake_hands(
     transport: Transport,
     instance: &Instance,
@@ -148,8 +148,8 @@ fn waited(begun: Instant, times: u32) -> String {
     }
 }
 
-/// Asks for a stream from a port of its own until anything comes back. Nobody else knows the port, so one
-/// who answers from elsewhere is there, too; whether it may is for the scenarios to judge.
+/// Requests a stream from a separate port until any response arrives. No other process knows the
+/// port, so a response from another address counts; the scenarios judge whether it is allowed.
 async fn ask_for_stream(
     protocol: &'static Protocol,
     mode: &str,
@@ -171,7 +171,7 @@ async fn ask_for_stream(
     let id = fresh_id(seed, turn);
     let hello = protocol.hello.and_then(|hello| hello(mode, &id));
     let Some((frame, fields)) = hello else {
-        return Err(problem(format!("nobody knows how in mode {mode}")));
+        return Err(problem(format!("no probe is known for mode {mode}")));
     };
     let question = protocol.vocabulary.encode(frame, &fields);
     let question = question.map_err(|error| problem(error.to_string()))?;
@@ -182,7 +182,7 @@ async fn ask_for_stream(
     let mut times = 0;
     while times < tries {
         times += 1;
-        // A send that fails is like one that nobody answers; the next try may do better.
+        // A failed send is like an unanswered one; the next attempt may succeed.
         if let Err(error) = socket.send(&question, address).await {
             tracing::debug!("probe of {address}: {error}");
         }
@@ -201,7 +201,7 @@ async fn ask_for_stream(
     Err(silent(instance, begun, tried))
 }
 
-/// Waits for the first datagram of an initiator that was told to ask `socket`, for so long.
+/// Waits for the first datagram of an initiator at `socket`, for this long.
 ///
 /// # Errors
 /// [`Silent`] if none comes, or its process ends before.
@@ -326,7 +326,7 @@ mod tests {
         assert_eq!(
             asked.unwrap_err().to_string(),
             format!(
-                "START token was sent to {} (mode legacy) once, for 1.0 s, and nothing came back; \
+                "START token was sent to {} (mode legacy) once, for 1.0 s, and nothing was received; \
                  it was not started by this run",
                 iut.local()
             )

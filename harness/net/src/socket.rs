@@ -17,7 +17,7 @@ use crate::ports::bind_peer;
 /// What a socket's buffer should hold, in bytes: a second of a stream at 60 Mbit/s and more.
 const RECEIVE_BUFFER: usize = 8 << 20;
 
-/// How long the system may keep a datagram waiting that is to be sent.
+/// How long the system may delay an outgoing datagram.
 const SEND_WITHIN: Duration = Duration::from_secs(1);
 
 /// No UDP datagram is longer, in bytes.
@@ -92,7 +92,7 @@ impl PeerSocket {
     /// # Errors
     /// The system's, other than that none is there.
     pub fn receive(&self, clock: &Clock) -> io::Result<Option<Arrival>> {
-        // The runtime may not have heard yet that something is there; the kernel has.
+        // The runtime may not know yet that data is available; the kernel does.
         match self.receive_if_ready(clock)? {
             None => self.read(clock).or_else(nothing),
             some => Ok(some),
@@ -132,7 +132,7 @@ pub(crate) fn read(socket: RawFd, buffer: &mut [u8], clock: &Clock) -> io::Resul
         .address
         .as_ref()
         .and_then(socket_address)
-        .ok_or_else(|| io::Error::other("a datagram came without a source address"))?;
+        .ok_or_else(|| io::Error::other("a datagram has no source address"))?;
     let length = message.bytes;
     Ok(Arrival {
         from,

@@ -1,11 +1,11 @@
-//! The wish that a run stops.
+//! The request to stop a run.
 
 use tokio::sync::watch;
 
 /// Waits until the run is to stop.
 pub(crate) async fn stopped(stop: &mut watch::Receiver<bool>) {
     if stop.wait_for(|stop| *stop).await.is_err() {
-        // Nobody is left who could stop it.
+        // The sender is gone.
         std::future::pending().await
     }
 }

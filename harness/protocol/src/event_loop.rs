@@ -1,6 +1,6 @@
 //! The event loop in virtual time: no socket, no clock, and as many participants as its owner has.
 //!
-//! The owner says when each participant wants to be called, and is told what comes next: something
+//! The owner gives each participant's next deadline, and gets the next event: something
 //! that arrives, else the first participant in its order whose time has come. Time jumps from one to the next.
 
 use std::cmp::{Ordering, Reverse};
@@ -92,7 +92,7 @@ impl<L: Link> EventLoop<L> {
     }
 }
 
-/// Things on their way, ordered by arrival, then by when they were put in.
+/// Items in flight, ordered by arrival, then by insertion.
 pub struct InFlight<T> {
     heap: BinaryHeap<Reverse<Entry<T>>>,
     count: u64,

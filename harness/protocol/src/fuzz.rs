@@ -8,12 +8,12 @@ use crate::monitor::{Finding, Observation};
 #[derive(Debug)]
 pub struct Audit {
     protocol: &'static Protocol,
-    /// Things that one packet may give rise to be said; the end may say as much of each packet.
+    /// Most observations about one packet; the end may give as many for each packet.
     most: usize,
     newest: u64,
     /// Length of the newest packet's payload on the wire, in bytes, where it is what the monitor sees.
     length: Option<usize>,
-    /// How much may still be said.
+    /// How many observations are still allowed.
     room: usize,
 }
 
@@ -29,7 +29,7 @@ impl Audit {
         }
     }
 
-    /// The monitor is about to see the packet with this number, of so many bytes.
+    /// The monitor is about to see the packet with this number and length in bytes.
     pub fn begin(&mut self, number: u64, length: Option<usize>) {
         self.newest = self.newest.max(number);
         self.length = length;

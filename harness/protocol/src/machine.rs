@@ -61,7 +61,7 @@ pub enum Outcome {
     Failed(Failure),
 }
 
-/// Why a session failed: the key under which it is counted and a sentence for people.
+/// Why a session failed: the key under which it is counted and a human-readable sentence.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, thiserror::Error)]
 #[error("{message}")]
 pub struct Failure {
@@ -98,7 +98,7 @@ pub trait Machine {
     /// Whether it is over for good. A responder that serves many peers never is, until stopped.
     fn is_finished(&self) -> bool;
 
-    /// Whether it has nothing left to say to anybody who waits for it.
+    /// Whether no peer waits for it.
     fn is_idle(&self) -> bool {
         true
     }

@@ -1,4 +1,4 @@
-//! Media in datagrams, as whoever plays scenarios needs to know it.
+//! Media in datagrams, as scripts need it.
 
 use std::time::Duration;
 
@@ -23,8 +23,8 @@ pub struct Media {
     /// # Errors
     /// [`WordError`] if a value does not fit into its field.
     pub datagrams: fn(&MediaFrame) -> Result<Vec<Vec<u8>>, WordError>,
-    /// What a datagram is of a frame of media; `None` if it is none. A frame that is not carried in
-    /// fragments has so many bytes.
+    /// What a datagram is of a frame of media; `None` if it is none. A frame that is not
+    /// fragmented has this many bytes.
     pub piece: fn(frame: &str, &Fields, datagram: &[u8], frame_bytes: u64) -> Option<Piece>,
 }
 

@@ -19,7 +19,7 @@ use crate::requirement::Role;
 pub enum Vantage {
     /// At the sender of media: a gap, swap or repetition is the sender's doing.
     Sender,
-    /// On the path or at the receiver: the network may have done it.
+    /// On the path or at the receiver: they may be the network's fault.
     #[default]
     Path,
 }
@@ -32,7 +32,7 @@ pub enum Observation {
     Finding(Finding),
     /// A requirement could not be judged: something happened that it depends on.
     Inconclusive(Finding),
-    /// What a session was, said once when it is over.
+    /// The summary of a session, once it is over.
     Session(Session),
 }
 
@@ -99,7 +99,7 @@ pub struct Session {
     pub network: NetworkCounts,
     /// Requirements that this session exercised: a breach would have been a finding.
     pub judged: Judged,
-    /// Breaches beyond the first of each requirement and party: counted, not told one by one.
+    /// Violations beyond the first of each requirement and party: only counted.
     pub more_breaches: u64,
 }
 

@@ -14,8 +14,8 @@ pub struct Pairs {
     /// The options that change which peers an endpoint of this role and mode (or modes, with commas)
     /// gets along with, or how.
     pub options: fn(role: Role, mode: &str) -> Vec<&'static str>,
-    /// Options, with their numbers, by which an endpoint of this role is told what to do: those that
-    /// it has are on in every pair.
+    /// Options, with their numbers, that set the workload of an endpoint of this role: those that
+    /// it claims are on in every pair.
     pub work: fn(role: Role) -> &'static [&'static str],
     /// The options of an initiator that is served already when one that is set up so asks; `None` if
     /// it asks as the only one.
@@ -29,12 +29,12 @@ pub struct Pairs {
     /// How long the initiator's own handshake may take until it gives up or falls back, by the
     /// specification's default timers; without the time for which it waits for media.
     pub patience: fn(initiator: &Offer<'_>) -> Duration,
-    /// Whether what it comes for may take longer than anybody watches.
+    /// Whether its responses may take longer than the observation.
     pub may_wait: bool,
 }
 
 impl Pairs {
-    /// What a datagram tells, where datagrams do.
+    /// The signs in a datagram, for protocols over datagrams.
     #[must_use]
     pub fn sign(&self, initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
         match self.signs {
@@ -47,9 +47,9 @@ impl Pairs {
 /// How the wire shows what happens in a pair; `initiator` is how the initiator was set up.
 #[derive(Debug, Clone, Copy)]
 pub enum Signs {
-    /// What a datagram of the `from` side tells; `None` if it tells nothing.
+    /// The sign in a datagram of the `from` side, if any.
     Datagrams(fn(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign>),
-    /// What the connections of a capture tell, decrypted.
+    /// The signs in the decrypted connections of a capture.
     Streams(fn(initiator: &Offer<'_>) -> Box<dyn StreamSigns>),
 }
 
@@ -61,7 +61,7 @@ pub trait StreamSigns {
     /// Whether a connection of the capture is one of the initiator that is looked at.
     fn follows(&self, connection: u64) -> bool;
 
-    /// Sees the next event; what it tells goes to `tell`.
+    /// Processes the next event; signs go to `tell`.
     fn event(&mut self, event: &Event<'_>, tell: &mut dyn FnMut(Sign));
 }
 
@@ -115,13 +115,13 @@ pub struct Demand {
 pub enum Demanded {
     /// The initiator's own handshake leads to a stream.
     Streams,
-    /// Nobody answers that, and the initiator gets the stream in the older way.
+    /// That gets no response, and the initiator gets the stream by its fallback.
     FallsBack,
-    /// Nobody answers, and the initiator gives up with an error.
+    /// There is no response, and the initiator gives up with an error.
     TimesOut,
     /// The responder ends it with an error.
     Refuses,
-    /// The initiator waits for something that nobody owes it, and nobody ends that.
+    /// The initiator waits for something that the responder need not send, and neither side closes.
     Waits,
     /// The specification does not say.
     NotSaid,
@@ -142,16 +142,16 @@ impl Demanded {
     }
 }
 
-/// What one datagram tells of a pair.
+/// An event of a pair that one datagram shows.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Sign {
     /// The initiator asks in its own way.
     Asks,
     /// The initiator asks in the older way, to which it falls back.
     FallsBack,
-    /// A side refuses: how, for people.
+    /// A side refuses: how (human-readable).
     Refuses(String),
-    /// The responder ends, with an error, what the initiator asked for: how, for people.
+    /// The responder ends, with an error, what the initiator asked for: how (human-readable).
     Breaks(String),
     /// The responder grants a stream of this rate and length, as far as it says so.
     Grants {

@@ -30,7 +30,7 @@ pub struct Protocol {
     /// The modes of its handshake. Where an endpoint can offer several at once they are written in this
     /// order with commas: `3way,start3`.
     pub modes: &'static [&'static str],
-    /// The mode, or modes, of an endpoint that is told none.
+    /// The default mode, or modes, of an endpoint.
     pub default_mode: &'static str,
     /// What its specification calls a mode.
     pub mode_name: &'static str,
@@ -40,7 +40,7 @@ pub struct Protocol {
     pub port: u16,
     /// What its specification calls the side that speaks first, and the other one.
     pub sides: [&'static str; 2],
-    /// What an implementation may be able to switch on, and what the reference can be told.
+    /// Options of implementations, and settings of the reference.
     pub settings: &'static [ProtocolOption],
     /// What an implementation counts that shows requirements from inside: the specification's name, and
     /// where the reference has it, as a JSON pointer: the side that speaks first, and the other.
@@ -52,7 +52,7 @@ pub struct Protocol {
     /// Whether a side ever sends a frame in a mode, with whatever is switched on. A scenario that waits for
     /// another one could not pass.
     pub sends: fn(role: Role, mode: &str, frame: &str) -> bool,
-    /// What Wireshark is told of it.
+    /// Its Wireshark dissector.
     pub wireshark: Wireshark,
     /// Its requirements, in the specification's order.
     pub requirements: fn() -> &'static [Requirement],
@@ -63,24 +63,24 @@ pub struct Protocol {
     /// Ids of the requirements by which a capture shows that something left too early or too late:
     /// a machine that was too busy may have done it.
     pub timed: &'static [&'static str],
-    /// Ids of the requirements whose breach a capture shows whatever else it lacks: by one datagram, or
-    /// by what came although nothing that may be missing could allow it.
+    /// Ids of the requirements whose breach a capture shows whatever else it lacks: by one datagram,
+    /// or by something that no missing packet could allow.
     pub proven_by_what_is_there: &'static [&'static str],
     /// Whether its frames are the same in every mode, so that a scenario may be for any.
     pub has_any_mode: bool,
-    /// Whether a responder that has several modes at once does in each what it does in it alone: services on one
-    /// port.
+    /// Whether a responder that has several modes at once does in each what it does in it alone:
+    /// services on one port.
     pub modes_add_up: bool,
     /// Whether a server of it serves one peer at a time and turns others away.
     pub serves_one: bool,
-    /// Whether its peers meet at a server: scenarios against one that lives on are played one after the other, or
-    /// each would see what the others do.
+    /// Whether its peers meet at a server: scenarios against one that lives on are played one after
+    /// the other, or each would see what the others do.
     pub peers_meet: bool,
     /// How it carries media, if it does.
     pub media: Option<Media>,
     /// What it asks of QUIC, if streams carry its frames; datagrams of UDP carry the others.
     pub transport: Option<Transport>,
-    /// What is said on its streams, if streams carry its frames.
+    /// The frames on its streams, if streams carry them.
     pub stream_words: Option<StreamWords>,
     /// The frame by which an initiator of a mode begins: name and fields. The program asks with it
     /// whether an implementation answers at all; where there is none, a QUIC handshake asks. `id` is
@@ -92,9 +92,9 @@ pub struct Protocol {
     /// A new reference machine.
     ///
     /// # Errors
-    /// A sentence for people if the settings do not go together.
+    /// A human-readable error if the settings do not go together.
     pub reference: fn(&ReferenceSettings) -> Result<Reference, String>,
-    /// What a reference that asks has done when all went well, by what it was told and its counters.
+    /// What a reference initiator reports on success, from its settings and counters.
     pub completed: fn(&ReferenceSettings, &serde_json::Value) -> String,
     /// A page, HTML, that is a client of it in a browser, if there is one. It takes its settings from the JSON
     /// object in its element `given`, and from its address.
@@ -103,12 +103,12 @@ pub struct Protocol {
     pub measures: Option<fn()>,
     /// What a person may try when a reference that asks has failed.
     pub advice: fn(&ReferenceSettings, &Failure) -> Option<&'static str>,
-    /// What the reference can be told to leave out (the setting `without`), to see it found.
+    /// The twins of the reference (the setting `without`).
     pub twins: &'static [Twin],
     /// A reference machine whose future can branch, for exploration of all runs.
     ///
     /// # Errors
-    /// A sentence for people if the settings do not go together, or if the machine that they
+    /// A human-readable error if the settings do not go together, or if the machine that they
     /// describe cannot be forked.
     pub forked: Option<Forked>,
     /// What there is to explore of it, if both its sides are explored at once.
@@ -136,7 +136,7 @@ pub type Forked = fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>;
 /// Makes the machines of one random run: everything follows from the seed and from what is drawn.
 ///
 /// # Errors
-/// A sentence for people: the machines cannot be what the settings say.
+/// A human-readable error: the machines cannot be what the settings say.
 pub type RandomRuns =
     fn(settings: &RunSettings, seed: u64, draw: Draw<'_>) -> Result<Participants, String>;
 
@@ -240,10 +240,10 @@ impl Protocol {
             .filter(|option| option.summary.is_some())
     }
 
-    /// The option that somebody wrote, and its number if it takes one.
+    /// An option as written, and its number if it takes one.
     ///
     /// # Errors
-    /// A sentence for people: no option has this name, or the number is missing or too much.
+    /// A human-readable error: no option has this name, or the number is missing or too much.
     pub fn option<'a>(
         &self,
         written: &'a str,
@@ -286,14 +286,14 @@ impl Protocol {
     /// A reference machine whose future can branch.
     ///
     /// # Errors
-    /// A sentence for people, as of [`Self::forked`], or if there is none.
+    /// A human-readable error, as of [`Self::forked`], or if there is none.
     pub fn fork(&self, settings: &ReferenceSettings) -> Result<Box<dyn Fork>, String> {
         let forked = self.forked;
         let forked = forked.ok_or_else(|| format!("{} has no machine that can be forked", self.id));
         forked?(settings)
     }
 
-    /// The mode in which a scenario for this one is played: the first for [`Self::ANY_MODE`].
+    /// The mode in which a scenario for this one runs: the first for [`Self::ANY_MODE`].
     #[must_use]
     pub fn mode_of<'m>(&self, mode: &'m str) -> &'m str {
         match self.modes.first() {
@@ -376,12 +376,12 @@ pub struct MonitorSettings {
     pub max_datagram: Option<usize>,
     /// Options that are known to be on (`Some`), or that must be inferred (`None`).
     pub options: Option<Vec<String>>,
-    /// The mode that the implementation was told to use, if that is known.
+    /// The configured mode of the implementation, if known.
     pub mode: Option<String>,
     /// Whether the capture is known to begin before the implementation does and to end while it
     /// still lives, with its default timers, as in a run: then what is missing was not sent.
     pub supervised: bool,
-    /// How long whoever asks waits for media before it gives up, if that is known.
+    /// How long the initiator waits for media before it gives up, if known.
     pub buffer_period: Option<Duration>,
     /// Until when it is known that nothing else came, if that is after the last packet: in the time of
     /// the capture.
@@ -391,7 +391,7 @@ pub struct MonitorSettings {
     pub stopped: Vec<Duration>,
 }
 
-/// What a reference machine is told.
+/// Settings of a reference machine.
 #[derive(Debug, Clone, PartialEq)]
 pub struct ReferenceSettings {
     /// The role that it plays.
@@ -403,7 +403,7 @@ pub struct ReferenceSettings {
     pub stream: StreamParameters,
     /// The responder's address; an initiator needs it.
     pub peer: Option<SocketAddr>,
-    /// Seed of everything random.
+    /// Random seed.
     pub seed: u64,
     /// The time since 1970 at which the machine's time is 0.
     pub epoch: Duration,

@@ -3,7 +3,7 @@ use std::time::Duration;
 /// Bytes that may wait for a stream whose windows are full.
 const MOST_WAITING: usize = 64 * 1024;
 
-/// What is to be sent on one stream: one write at a time, the rest waits.
+/// The send queue of one stream: one write at a time.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Sending {
     waiting: Vec<u8>,

@@ -1,4 +1,4 @@
-//! What an implementation may be able to switch on, and what a reference can be told.
+//! Options of implementations, and settings of references.
 
 use std::fmt::Display;
 use std::str::FromStr;
@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use crate::requirement::Role;
 
-/// Something that an implementation may be able to switch on, or that the reference can be told.
+/// An option of implementations, or a setting of the reference.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ProtocolOption {
     /// Its name: `upload_slots`, and as a flag `--upload-slots`.
@@ -18,7 +18,8 @@ pub struct ProtocolOption {
     pub value: Option<&'static str>,
     /// Another name of the flag.
     pub alias: Option<&'static str>,
-    /// The value of the flag where it is not given; a switch that has one is on, and is turned off by `--no-...`.
+    /// The value of the flag where it is not given; a switch that has one is on, and is turned off
+    /// by `--no-...`.
     pub default: Option<&'static str>,
     /// What the help says of the flag, of `connect` and of `serve`; `None` where there is none.
     pub help: [Option<&'static str>; 2],
@@ -42,7 +43,7 @@ impl ProtocolOption {
     }
 }
 
-/// What the references of a protocol can be told: `OPTIONS`, and in `ROWS` of each its name, where it
+/// The settings of a protocol's references: `OPTIONS`, and in `ROWS` of each its name, where it
 /// means something (everywhere, where a row does not say `in`), and what takes its value; that of a
 /// switch says nothing. A row is the name, what the help shows for its value, its default, what takes
 /// it, and the texts.

@@ -5,25 +5,25 @@ use shakedown_wire::quic::Role;
 
 use crate::vocabulary::Described;
 
-/// What is said on the streams of a protocol, for whoever reads a capture.
+/// Decodes the streams of a protocol in a capture.
 #[derive(Debug, Clone, Copy)]
 pub struct StreamWords {
-    /// A reader of the stream of QUIC with this id, if anything is said on such a one.
+    /// A reader of the stream of QUIC with this id, if it carries messages.
     pub reader: fn(stream: u64) -> Option<Box<dyn ReadsStream>>,
     /// A reader of what the application says on it: behind the bytes by which WebTransport says of which
     /// session it is, where that carries the protocol.
     pub content: fn(stream: u64) -> Option<Box<dyn ReadsStream>>,
-    /// What one side says in a datagram (RFC 9221), or why its bytes are none, and the stream of the session that
-    /// it is of; `None` where nothing is said in datagrams, or of no session.
+    /// The frame in a datagram (RFC 9221), or its decode error, and the stream of its session;
+    /// `None` if the protocol has none, or there is no session.
     pub datagram: fn(Role, &[u8]) -> Option<OfSession>,
     /// What an application's code means.
     pub code: fn(u64) -> Option<&'static str>,
 }
 
-/// The stream of a session, and what was said in it.
+/// The stream of a session, and the frame in it.
 pub type OfSession = (u64, Result<Described, DecodeError>);
 
-/// Something that was said on a stream.
+/// A frame on a stream.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Said {
     /// Offset in the stream of the first byte behind it; the place of what is wrong, where its bytes

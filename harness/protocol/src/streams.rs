@@ -56,8 +56,8 @@ impl StreamId {
 /// What can happen to a machine.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Input<'a> {
-    /// Somebody wants to connect. Answered by [`Output::Admit`] or [`Output::Refuse`]: by a reference
-    /// machine at once, by a test peer when it wants to; until then whoever asks waits.
+    /// A peer wants to connect. Answered by [`Output::Admit`] or [`Output::Refuse`]: by a reference
+    /// machine at once, by a test peer at any time; until then the connection waits.
     Incoming {
         /// The number of the connection to be.
         connection: ConnectionNumber,
@@ -128,7 +128,7 @@ pub enum Closing<'a> {
         /// The reason that was given.
         reason: &'a [u8],
     },
-    /// The other side was not heard for the idle timeout, or never.
+    /// The peer was silent for the idle timeout, or never responded.
     TimedOut,
     /// The other side refused it in the handshake.
     Refused,
@@ -174,7 +174,7 @@ pub enum Output {
     Refuse(ConnectionNumber),
     /// Connect to the peer that the owner knows.
     Connect(ConnectionNumber),
-    /// The same in a way of its own.
+    /// The same with options.
     ConnectBy(ConnectionNumber, Approach),
     /// Open a stream as soon as the peer's limit permits. A machine names them in the order of their
     /// ids, those of each kind by itself.
@@ -222,7 +222,7 @@ pub struct Approach {
     /// The protocols that are offered in the TLS handshake (ALPN), none if it is empty; the
     /// protocol's own if `None`.
     pub alpn: Option<Vec<String>>,
-    /// The connection whose port it leaves from; a port of its own if `None`.
+    /// The connection whose port it leaves from; a new port if `None`.
     pub from: Option<ConnectionNumber>,
     /// Bytes that the other side may send on each stream before it waits for them to be read; the
     /// transport's own measure if `None`.
@@ -271,7 +271,7 @@ pub trait StreamMachine {
     /// transport, whose windows then hold the other side back.
     fn reads(&self, connection: ConnectionNumber, stream: StreamId) -> bool;
 
-    /// What QUIC saw of a connection's way, told before [`Input::Closed`] where the other side ended it.
+    /// QUIC's path statistics, passed before [`Input::Closed`] if the peer ended the connection.
     fn measured(&mut self, connection: ConnectionNumber, path: Path) {
         let _ = (connection, path);
     }
@@ -279,7 +279,7 @@ pub trait StreamMachine {
     /// Whether it is over for good. A server never is, until stopped.
     fn is_finished(&self) -> bool;
 
-    /// Why it ended without having done all that it was to do, in a sentence for people; `None` if
+    /// Why it ended without having done all that it was to do, in a human-readable sentence; `None` if
     /// it is not over, or was to do nothing more.
     fn failure(&self) -> Option<&str> {
         None

@@ -10,7 +10,7 @@ pub struct Tolerance {
 }
 
 impl Tolerance {
-    /// What it comes to at the most if nothing is said.
+    /// The default limit.
     pub const AT_MOST: Duration = Duration::from_secs(5);
 
     /// This share of every interval, and [`Self::AT_MOST`].

@@ -39,11 +39,11 @@ pub(crate) fn requirement_of(name: &str) -> &str {
     name.split_once('/').map_or(name, |(id, _)| id)
 }
 
-/// Declares the twins of a reference: the type for sets of what they leave out, and for each the variant of `Deviation` that its machines ask for,
-/// its name and its fault.
+/// Declares the twins of a reference: the type for sets of what they leave out, and for each the
+/// variant of `Deviation` that its machines ask for, its name and its fault.
 macro_rules! twins {
     ($visible:vis struct $all:ident; $($variant:ident = $name:literal $($role:ident)?: $fault:literal,)+) => {
-        /// A behaviour that the reference can be told to leave out.
+        /// A mutant of the reference.
         #[derive(Debug, Clone, Copy, PartialEq, Eq)]
         pub(crate) enum Deviation {
             $(#[doc = $fault] $variant,)+

@@ -17,7 +17,7 @@ pub(crate) struct Call {
 }
 
 impl Call {
-    /// `None` where the run does not tell how it was called.
+    /// `None` if the run's command line is unknown.
     pub(crate) fn new(plan: &RunPlan, seed: u64) -> Option<Self> {
         (plan.reference || !plan.again.is_empty()).then(|| Self {
             words: plan.again.clone(),

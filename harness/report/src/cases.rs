@@ -70,7 +70,7 @@ pub(crate) fn cases(record: &Record) -> Vec<Case<'_>> {
     all.extend(failing.map(|why| Case::of_the_run(why.clone(), Verdict::Fail, why)));
     if record.exit() != 0 && !all.iter().any(Case::fails) {
         let message = record.summary.as_ref().map_or("", |all| &all.message);
-        let name = "the run comes to its end".to_owned();
+        let name = "the run completes".to_owned();
         all.push(Case::of_the_run(name, Verdict::Error, message));
     }
     all

@@ -1,4 +1,4 @@
-//! Scenarios that fail by the same cause are told as one.
+//! Scenarios that fail by the same cause are reported as one.
 
 use indexmap::IndexMap;
 use shakedown_engine::event::{FindingEvent, VerdictEvent};

@@ -13,11 +13,11 @@ use shakedown_engine::verdict::Verdict;
 use crate::Record;
 use crate::text::{clean_line, count};
 
-/// A scenario takes notably longer or shorter if it is so many seconds and such a share of the time before.
+/// Minimum change of a scenario's time, in seconds and as a share of the earlier time, that is notable.
 const SECONDS: f64 = 0.25;
 /// As of [`SECONDS`], and of packets.
 const SHARE: f64 = 0.25;
-/// A capture has notably more or fewer packets if it is so many, and the share.
+/// Minimum change of a packet count that is notable, besides the share.
 const PACKETS: u64 = 5;
 /// How many such changes of a kind are shown, the largest first.
 const SHOWN: usize = 20;
@@ -34,7 +34,7 @@ pub struct Comparison {
 /// Something that changed.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Change {
-    pub what: What,
+    pub what: ChangeKind,
     /// The scenario's or requirement's id.
     pub of: String,
     /// From what to what.
@@ -47,7 +47,7 @@ pub struct Change {
 /// What kind of change it is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum What {
+pub enum ChangeKind {
     /// It fails, or cannot be judged, and did not before or was not there.
     NewlyFailing,
     /// It failed, or could not be judged, and does not any more.
@@ -68,7 +68,7 @@ pub enum What {
     Packets,
 }
 
-impl What {
+impl ChangeKind {
     /// As a heading.
     #[must_use]
     pub const fn name(self) -> &'static str {
@@ -113,23 +113,31 @@ impl Comparison {
                 }
                 None if fails(now.verdict) => {
                     all.add(
-                        What::NewlyFailing,
+                        ChangeKind::NewlyFailing,
                         id,
                         format!("{}; it was not there", now.verdict.name()),
                     );
                 }
-                None => all.add(What::New, id, now.verdict.name().to_owned()),
+                None => all.add(ChangeKind::New, id, now.verdict.name().to_owned()),
             }
         }
         for (id, before) in &old.verdicts {
             if !new.verdicts.contains_key(id) {
-                all.add(What::Gone, id, format!("{} before", before.verdict.name()));
+                all.add(
+                    ChangeKind::Gone,
+                    id,
+                    format!("{} before", before.verdict.name()),
+                );
             }
         }
         let before: IndexMap<_, _> = old.requirements().into_iter().collect();
         for (id, now) in new.requirements() {
             if let Some(before) = before.get(&id).filter(|before| **before != now) {
-                all.add(What::Requirement, &id, from_to(before.name(), now.name()));
+                all.add(
+                    ChangeKind::Requirement,
+                    &id,
+                    from_to(before.name(), now.name()),
+                );
             }
         }
         all.changes
@@ -142,13 +150,13 @@ impl Comparison {
         let verdicts = from_to(before.verdict.name(), now.verdict.name());
         let broken = [broken(old, id), broken(new, id)];
         match (fails(before.verdict), fails(now.verdict)) {
-            (false, true) => self.add(What::NewlyFailing, id, with(&verdicts, &broken[1])),
-            (true, false) => self.add(What::NewlyPassing, id, with(&verdicts, &broken[0])),
+            (false, true) => self.add(ChangeKind::NewlyFailing, id, with(&verdicts, &broken[1])),
+            (true, false) => self.add(ChangeKind::NewlyPassing, id, with(&verdicts, &broken[0])),
             (true, true) if broken[0] != broken[1] => {
                 let [before, now] = broken.map(|ids| ids.join(" "));
-                self.add(What::FailsOtherwise, id, from_to(&before, &now));
+                self.add(ChangeKind::FailsOtherwise, id, from_to(&before, &now));
             }
-            _ if before.verdict != now.verdict => self.add(What::Verdict, id, verdicts),
+            _ if before.verdict != now.verdict => self.add(ChangeKind::Verdict, id, verdicts),
             _ => {}
         }
         // What ends by another verdict ends at another time.
@@ -158,29 +166,29 @@ impl Comparison {
         let (t, u) = (before.seconds, now.seconds);
         if (t - u).abs() >= SECONDS {
             let how = from_to(&format!("{t:.2} s"), &format!("{u:.2} s"));
-            self.add_measured(What::Time, id, [t, u], how);
+            self.add_measured(ChangeKind::Time, id, [t, u], how);
         }
         if let (Some(t), Some(u)) = (packets(before), packets(now))
             && t.abs_diff(u) >= PACKETS
         {
             let how = from_to(&t.to_string(), &u.to_string());
-            self.add_measured(What::Packets, id, [t as f64, u as f64], how);
+            self.add_measured(ChangeKind::Packets, id, [t as f64, u as f64], how);
         }
     }
 
-    fn add(&mut self, what: What, of: &str, how: String) {
+    fn add(&mut self, what: ChangeKind, of: &str, how: String) {
         let of = of.to_owned();
         let by = 0;
         self.changes.push(Change { what, of, how, by });
     }
 
     /// Adds what changed by such a share of the smaller of both.
-    fn add_measured(&mut self, what: What, of: &str, [before, now]: [f64; 2], how: String) {
+    fn add_measured(&mut self, what: ChangeKind, of: &str, [before, now]: [f64; 2], how: String) {
         let share = (before - now).abs() / before.min(now);
         if share >= SHARE {
             self.add(what, of, how);
             if let Some(change) = self.changes.last_mut() {
-                // Of nothing everything is more than can be told.
+                // Any share of zero is infinite.
                 change.by = (share * 1_000.0) as u64;
             }
         }
@@ -206,7 +214,7 @@ impl Comparison {
         let failing = self
             .changes
             .iter()
-            .filter(|one| one.what == What::NewlyFailing);
+            .filter(|one| one.what == ChangeKind::NewlyFailing);
         failing.count()
     }
 
@@ -220,7 +228,7 @@ impl Comparison {
         }
     }
 
-    /// In lines for people.
+    /// As human-readable lines.
     #[must_use]
     pub fn text(&self) -> String {
         let mut text = String::new();
@@ -301,7 +309,7 @@ mod tests {
         fixture::record(events)
     }
 
-    fn compared(old: &Record, new: &Record) -> Vec<(What, String)> {
+    fn compared(old: &Record, new: &Record) -> Vec<(ChangeKind, String)> {
         let comparison = Comparison::new(old, new);
         let changes = comparison.changes.into_iter();
         changes.map(|one| (one.what, one.how)).collect()
@@ -329,10 +337,10 @@ mod tests {
         let there = Comparison::new(&old, &new);
         let failing = new.verdicts.values().filter(|one| fails(one.verdict));
         assert_eq!(there.newly_failing(), failing.count());
-        assert_eq!(there.changes[0].what, What::NewlyFailing);
+        assert_eq!(there.changes[0].what, ChangeKind::NewlyFailing);
         let back = Comparison::new(&new, &old);
         assert_eq!(back.newly_failing(), 0);
-        assert_eq!(back.changes[0].what, What::NewlyPassing);
+        assert_eq!(back.changes[0].what, ChangeKind::NewlyPassing);
         assert!(
             back.changes[0].how.contains(" → pass"),
             "{}",
@@ -345,7 +353,7 @@ mod tests {
         let run = fixture::record(fixture::run());
         let mut less = run.clone();
         let (id, _) = less.verdicts.pop().unwrap();
-        assert_eq!(compared(&run, &less)[0].0, What::Gone);
+        assert_eq!(compared(&run, &less)[0].0, ChangeKind::Gone);
         assert_eq!(Comparison::new(&less, &run).changes[0].of, id);
         let mut failing = run.verdicts[&id].clone();
         failing.verdict = Verdict::Fail;
@@ -359,7 +367,7 @@ mod tests {
         let run = changed(|one| one.seconds = 2.0);
         let slower = |seconds| compared(&run, &changed(|one| one.seconds = seconds));
         assert_eq!(slower(2.49), []);
-        assert!(slower(2.6).contains(&(What::Time, "2.00 s → 2.60 s".to_owned())));
+        assert!(slower(2.6).contains(&(ChangeKind::Time, "2.00 s → 2.60 s".to_owned())));
         let short = changed(|one| one.seconds = 0.01);
         assert_eq!(compared(&short, &changed(|one| one.seconds = 0.2)), []);
     }
@@ -422,7 +430,7 @@ mod tests {
         let many = changed(move |one| one.capture = Some(many.clone()));
         let told = compared(&few, &many);
         assert!(
-            told.iter().all(|(what, _)| *what == What::Packets),
+            told.iter().all(|(what, _)| *what == ChangeKind::Packets),
             "{told:?}"
         );
         assert!(told[0].1.starts_with("9 → "), "{}", told[0].1);

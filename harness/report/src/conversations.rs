@@ -1,4 +1,4 @@
-//! What is said on the streams in a capture, by name.
+//! The frames on the streams in a capture, by name.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -32,7 +32,7 @@ pub(crate) struct Conversations {
     unread: BTreeSet<u64>,
 }
 
-/// What is said on one connection.
+/// The frames on one connection.
 #[derive(Debug)]
 struct Conversation {
     words: StreamWords,
@@ -100,7 +100,7 @@ impl Conversations {
                 });
                 return word.into_iter().collect();
             }
-            // Nothing else is said on a stream.
+            // A stream has no other content.
             _ => {}
         }
         Vec::new()
@@ -147,7 +147,7 @@ impl Conversations {
         said
     }
 
-    /// One side's bytes end; why that breaks what was said, if it does.
+    /// One side's bytes end; the error, if a frame is incomplete.
     fn end(&mut self, connection: u64, stream: u64, by: Role) -> Option<String> {
         let streams = &mut self.connections.get_mut(&connection)?.streams;
         let ended = streams.get_mut(&stream)?.end(by);

@@ -13,13 +13,13 @@ use crate::conversations::{Conversations, StreamWord};
 
 /// What a capture says next. What QUIC says comes before the datagram that completes it.
 #[derive(Debug)]
-pub enum Heard<'a> {
+pub enum DissectedItem<'a> {
     /// Something that QUIC says, what a close code in it means, and the words on streams that it completes.
     Quic(&'a Event<'a>, Option<&'static str>, Vec<StreamWord>),
     Datagram(&'a Datagram<'a>, Decoded),
     /// A comment on the datagram that came last.
     Comment(&'a str),
-    /// Secrets were read; what they open of earlier packets was said.
+    /// Secrets were read; the earlier packets that they decrypt precede this.
     Secrets,
 }
 
@@ -42,15 +42,15 @@ pub struct Dissected {
     pub unread: usize,
 }
 
-/// Reads a capture, with the secrets in it and those of a key log, which may be empty, until `hear` has
-/// heard enough and says `false`.
+/// Reads a capture, with the secrets in it and those of a key log, which may be empty, until
+/// `hear` returns `false`.
 ///
 /// # Errors
-/// [`CaptureError`] where it cannot be read; what came before was heard.
+/// [`CaptureError`] where it cannot be read; earlier items were passed on.
 pub fn dissect<R: Read>(
     source: R,
     key_log: &[u8],
-    hear: &mut dyn FnMut(Heard<'_>) -> bool,
+    hear: &mut dyn FnMut(DissectedItem<'_>) -> bool,
 ) -> Result<Dissected, CaptureError> {
     let mut capture = Capture::open(source)?;
     let mut decoder = Decoder::new(Limits::default());
@@ -62,7 +62,7 @@ pub fn dissect<R: Read>(
         let mut quic = |event: &Event<'_>| {
             let said = words.hear(event);
             let meaning = words.code(event);
-            hear(Heard::Quic(event, meaning, said));
+            hear(DissectedItem::Quic(event, meaning, said));
         };
         match capture.next_item()? {
             Some(Item::Datagram(datagram)) => {
@@ -77,14 +77,14 @@ pub fn dissect<R: Read>(
                     });
                 }
                 let decoded = decode(datagram.payload, newest);
-                goes_on = hear(Heard::Datagram(&datagram, decoded));
+                goes_on = hear(DissectedItem::Datagram(&datagram, decoded));
                 for comment in capture.comments() {
-                    goes_on &= hear(Heard::Comment(&comment));
+                    goes_on &= hear(DissectedItem::Comment(&comment));
                 }
             }
             Some(Item::KeyLog(key_log)) => {
                 decoder.add_secrets(key_log, &mut quic);
-                goes_on = hear(Heard::Secrets);
+                goes_on = hear(DissectedItem::Secrets);
             }
             None => {
                 decoder.finish(&mut quic);

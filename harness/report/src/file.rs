@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-/// Replaces the file at `path` by `text`: whoever reads it gets the old or the new one, whole. What
+/// Replaces the file at `path` by `text`: a reader gets the old or the new one, whole. What
 /// is no regular file (a link, a pipe, a device) cannot be replaced and is written to.
 pub(crate) fn replace(path: &Path, text: &str) -> io::Result<()> {
     let is_special = fs::symlink_metadata(path).is_ok_and(|found| !found.is_file());

@@ -4,7 +4,7 @@ use shakedown_engine::event::Event;
 
 use crate::Record;
 
-/// What the events tell.
+/// The record of the events.
 pub(crate) fn record(events: Vec<Event>) -> Record {
     let mut record = Record::default();
     for event in &events {

@@ -9,7 +9,7 @@ use crate::run_page::whole;
 use crate::text::{clean, clean_line};
 use crate::{Ladder, ladder};
 
-/// What a fuzzing run tells.
+/// The content of a fuzzing report.
 #[derive(Debug, Clone, Default)]
 pub struct FuzzPage {
     /// What was fuzzed, how it ended, and how far it came: a paragraph each.
@@ -25,7 +25,7 @@ pub struct FuzzFound {
     pub kind: String,
     /// What became of it, in a sentence.
     pub sign: String,
-    /// How it is told in text: when, by which steps.
+    /// Its text: when, by which steps.
     pub text: String,
     /// The conversations that show it.
     pub files: Vec<PathBuf>,

@@ -9,11 +9,11 @@ use crate::cases::{Case, cases};
 use crate::link::target;
 use crate::text::clean_line;
 
-/// Annotations of a kind that a step shows; of more only the number is told.
+/// Most annotations of a kind that a step shows; of further ones only the number is given.
 const MOST: usize = 10;
 
-/// An error for each case that fails, a warning for what is in doubt, a notice for known failures and advice; and the
-/// message of the run.
+/// An error for each case that fails, a warning for what is in doubt, a notice for known failures
+/// and advice; and the message of the run.
 pub(crate) fn render(record: &Record) -> String {
     let cases = cases(record);
     let mut text = String::new();

@@ -19,7 +19,7 @@ pub(crate) enum Line {
         /// Which of them are marked, as indices into `bytes`.
         marked: Range<usize>,
     },
-    /// So many bytes are left out here.
+    /// This many bytes are omitted here.
     Gap(usize),
 }
 

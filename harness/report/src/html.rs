@@ -40,8 +40,8 @@ a { color: inherit; } section { border-top: 1px solid var(--line); margin-top: 1
 dt { font-weight: 600; } .rule { font-weight: normal; } h1 { font-size: clamp(1.3rem, 5vw, 2rem); } dd { margin: 0 0 .4rem 1.5rem; }
 ";
 
-/// A page of HTML with the table, what was found in each cell, and links to its captures; nothing is
-/// written where nobody was set at a table.
+/// A page of HTML with the table, what was found in each cell, and links to its captures; nothing
+/// is written without an interoperability matrix.
 #[must_use]
 pub const fn interop_page(path: PathBuf) -> Document {
     Document::new(path, |record, place, _| {

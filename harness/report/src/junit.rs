@@ -85,10 +85,7 @@ fn whole(record: &Record, so_far: &Outcome, is_green: bool) -> Option<TestSuite>
     let exit = record.exit();
     let is_untold = is_green && cases.is_empty() && exit != 0;
     if is_untold || !record.is_complete() || exit == 2 && record.checks.is_empty() {
-        cases.push(TestCase::new(
-            "the run comes to its end",
-            not_run(&end(record)),
-        ));
+        cases.push(TestCase::new("the run completes", not_run(&end(record))));
     }
     (!cases.is_empty()).then(|| {
         let mut suite = TestSuite::new("shakedown");

@@ -5,7 +5,7 @@
 //! them and finishes them; a new report never touches the runner. All that a report needs besides
 //! the newest event is in the [`Record`] that the sinks share.
 //!
-//! A sink that cannot write is dropped and told about once, in [`Outcome::failures`]; the others go
+//! A sink that cannot write is dropped and reported once, in [`Outcome::failures`]; the others go
 //! on. Files are complete at every moment: JSON lines are flushed one by one, JUnit and Markdown are
 //! replaced atomically, first at the start (as an unfinished run), then at the end.
 //!
@@ -55,7 +55,7 @@ pub use fuzz_page::{FuzzFound, FuzzPage};
 pub use html::interop_page;
 pub use json::JsonLines;
 pub use junit::junit;
-pub use ladder::{Frame, Ladder, Peer, Row, What};
+pub use ladder::{Frame, Ladder, Peer, Row, RowContent};
 pub use markdown::markdown;
 pub use merge::{MergeError, check_together};
 pub use plan::plan_lines;

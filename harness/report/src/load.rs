@@ -2,7 +2,7 @@
 
 use shakedown_engine::event::{Latency, LoadSummary};
 
-/// What a load measured: names and values, in the order in which they are told.
+/// What a load measured: names and values, in the order of the report.
 pub(crate) fn numbers(load: &LoadSummary) -> Vec<(&'static str, String)> {
     let mut all = vec![
         ("plays", load.plays.to_string()),

@@ -56,7 +56,7 @@ fn head(record: &Record) -> String {
     let _ = writeln!(text, "# Shakedown: {}\n", escape(&run.iut));
     let message = match &record.summary {
         Some(summary) => escape(&summary.message),
-        None => "The run has not come to its end.".to_owned(),
+        None => "The run has not finished.".to_owned(),
     };
     let _ = writeln!(text, "**{message}**\n");
     let counts: Vec<String> = record
@@ -170,7 +170,7 @@ fn not_counted(record: &Record, directory: &Path) -> String {
     if findings.is_empty() {
         return String::new();
     }
-    let mut text = "## Found and not counted\n\n\
+    let mut text = "## Findings that do not count\n\n\
         | where | why | requirement | expected | got | packet | capture |\n\
         |---|---|---|---|---|---|---|\n"
         .to_owned();
@@ -360,7 +360,7 @@ mod tests {
     use crate::fixture::{self, record};
 
     fn document(events: Vec<Event>) -> String {
-        render(&record(events), Path::new("reports/latest/summary.md"))
+        render_at(&record(events), Path::new("reports/latest/summary.md"))
     }
 
     #[test]
@@ -413,7 +413,7 @@ mod tests {
             .flat_map(|protocol| (protocol.requirements)());
         let summary = record.summary.as_mut().unwrap();
         summary.requirements = all.map(|one| (one.id.clone(), Verdict::Pass)).collect();
-        let text = render(&record, Path::new("reports/latest/summary.md"));
+        let text = render_at(&record, Path::new("reports/latest/summary.md"));
         assert!(text.len() < 5_000, "{} bytes: {text}", text.len());
         assert!(text.contains("| `mediastream/3way` | 20 | 20 × "), "{text}");
     }

@@ -1,4 +1,4 @@
-//! Whether several finished runs can be told as one.
+//! Whether several finished runs can be merged.
 
 use std::collections::BTreeMap;
 
@@ -6,7 +6,7 @@ use shakedown_engine::event::{Event, RunPlan};
 
 use crate::Replay;
 
-/// Why runs cannot be told as one. Each is named by the path that was given.
+/// Why runs cannot be merged. Each is named by its path.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum MergeError {
     /// A part is there and another one is not.

@@ -22,7 +22,7 @@ const LINES: [Line; 3] = [
 /// A plot of the latencies of the last load over time, as SVG; nothing is written where there was no
 /// load.
 ///
-/// Text is left to whoever shows it (`font-family="sans-serif"`): no font is needed to write it.
+/// Text is left to the viewer (`font-family="sans-serif"`): no font is needed to write it.
 #[must_use]
 pub const fn load_plot(path: PathBuf) -> Document {
     Document::new(path, |record, _, _| {

@@ -52,7 +52,6 @@ impl<W: Write + Send> Sink for Printed<W> {
 
 #[cfg(test)]
 mod tests {
-    use super::*;
     use crate::{FORMATS, Sinks, fixture};
 
     /// Whether a character acts on a terminal.

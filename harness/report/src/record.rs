@@ -11,7 +11,7 @@ use shakedown_engine::verdict::Verdict;
 use crate::Table;
 use crate::again::Call;
 
-/// What a stream of events has told so far.
+/// The state of an event stream.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Record {
     /// The run, if it is one; several that are reported as one are added up.
@@ -35,7 +35,7 @@ pub struct Record {
     pub checks: Vec<CheckSummary>,
     /// Implementations that were set against each other.
     pub table: Option<Table>,
-    /// Where runs of several implementations are told as one: each by itself, by its name.
+    /// If runs of several implementations are merged: each run, by its name.
     pub implementations: IndexMap<String, Self>,
     /// The implementation of the run that began last.
     newest: String,
@@ -48,7 +48,7 @@ pub struct Run {
     pub iut: String,
     /// Whether the reference of this program was tested.
     pub reference: bool,
-    /// Seed of everything random; of several, joined.
+    /// Random seed; of several, joined.
     pub seed: String,
     /// How packets are recorded, and why; of several ways, joined.
     pub capture: String,
@@ -161,7 +161,7 @@ impl Record {
         }
     }
 
-    /// Once all parts of a split run have told what they know: a waiver that matched nothing in any of
+    /// Once all shards of a run have reported: a waiver that matched nothing in any of
     /// them fails the run, as it fails one that is not split.
     fn all_parts_told(&mut self) {
         let (Some(run), Some(all)) = (&self.run, &mut self.summary) else {

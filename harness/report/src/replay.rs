@@ -62,7 +62,7 @@ pub enum ReplayError {
     )]
     OtherVersion {
         path: PathBuf,
-        /// The version that the file tells.
+        /// The version in the file.
         version: u32,
     },
 }
@@ -166,7 +166,7 @@ fn hint(error: &io::Error) -> &'static str {
     }
 }
 
-/// Whether an event is the end of what its file tells.
+/// Whether an event is the last of its file.
 const fn is_end(event: &Event) -> bool {
     matches!(
         event,
@@ -174,7 +174,7 @@ const fn is_end(event: &Event) -> bool {
     )
 }
 
-/// The version that an event tells.
+/// The version in an event.
 const fn version(event: &Event) -> Option<u32> {
     match event {
         Event::RunStarted { version, .. } => Some(*version),

@@ -1,4 +1,5 @@
-//! The page of a run or of checked captures: one file that needs nothing from elsewhere, and no script to be read.
+//! The page of a run or of checked captures: one file that needs nothing from elsewhere, and no
+//! script to be read.
 
 mod failures;
 mod matrix;
@@ -43,9 +44,9 @@ filter?.addEventListener('input', () => {
 });
 ";
 
-/// A page of HTML: what it came to, what failed and why, the requirements, every scenario; of several
-/// implementations beside each other. Nothing is written where implementations are set against each other, which has
-/// a page of its own.
+/// The HTML page of a run: summary, failures with causes, requirements, every scenario; several
+/// implementations side by side. Nothing is written for an interoperability matrix, which has its
+/// own page.
 #[must_use]
 pub const fn run_page(path: PathBuf) -> Document {
     Document::new(path, |record, place, _| {
@@ -133,7 +134,7 @@ fn head(record: &Record) -> Markup {
             p { strong {
                 @match summary {
                     Some(summary) => (clean_line(&summary.message)),
-                    None => "The run has not come to its end.",
+                    None => "The run has not finished.",
                 }
             } }
             ul.counts {
@@ -176,7 +177,7 @@ mod tests {
     fn a_run_that_did_not_end_says_so() {
         assert!(written(fixture::interrupted()).contains("Interrupted after 1 of 3 scenarios."));
         let begun = fixture::run().into_iter().take(1).collect();
-        assert!(written(begun).contains("The run has not come to its end."));
+        assert!(written(begun).contains("The run has not finished."));
     }
 
     /// A run whose failure has a capture.

@@ -33,12 +33,12 @@ pub struct Outcome {
     pub files: Vec<PathBuf>,
     /// Reports that could not be written.
     pub failures: Vec<Failure>,
-    /// How many of these were told already.
+    /// How many of these were reported already.
     pub(crate) told: usize,
 }
 
 impl Outcome {
-    /// The failures that nobody was told of yet.
+    /// The failures not reported yet.
     #[must_use]
     pub fn untold(&self) -> &[Failure] {
         &self.failures[self.told..]

@@ -19,7 +19,7 @@ impl Sinks {
         Self::default()
     }
 
-    /// Adds a report. Add the terminal last: it tells which files were written.
+    /// Adds a report. Add the terminal last: it lists the files that were written.
     pub fn add(&mut self, sink: impl Sink + 'static) {
         self.open.push(Box::new(sink));
     }
@@ -39,7 +39,7 @@ impl Sinks {
         self.add(load_plot(directory.join("load.svg")));
         self.add(run_page(directory.join("report.html")));
         self.add(interop_page(directory.join("interop.html")));
-        // The last of them, so that it can tell which of the others could not be written.
+        // Last, so that it can list the others that could not be written.
         self.add(junit(directory.join("junit.xml")));
         Ok(())
     }
@@ -61,13 +61,13 @@ impl Sinks {
         });
     }
 
-    /// Everything that was told so far.
+    /// All events so far.
     #[must_use]
     pub const fn record(&self) -> &Record {
         &self.record
     }
 
-    /// The reports that could not be written, each told once.
+    /// The reports that could not be written, each reported once.
     pub fn new_failures(&mut self) -> &[Failure] {
         let told = std::mem::replace(&mut self.outcome.told, self.outcome.failures.len());
         &self.outcome.failures[told..]

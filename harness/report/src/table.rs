@@ -5,7 +5,7 @@ use shakedown_engine::interop::{
     InteropStarted, InteropSummary, PairEvent, PairOutcome, SideEvent, Standing,
 };
 
-/// What a table of implementations has told so far; several that are reported as one are added up.
+/// The interoperability matrix so far; several that are reported as one are merged.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Table {
     pub protocol: String,
@@ -139,7 +139,7 @@ pub(crate) fn label(side: &SideEvent, all: &IndexSet<SideEvent>) -> String {
     }
 }
 
-/// A letter that tells a standing without colours.
+/// A letter for a standing, without colours.
 pub(crate) const fn mark(standing: Standing) -> &'static str {
     match standing {
         Standing::AsDemanded | Standing::Breaks => "",

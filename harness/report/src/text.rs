@@ -53,7 +53,7 @@ pub fn fit(text: &str, width: usize) -> String {
     truncate_str(text, width, "…").into_owned()
 }
 
-/// As [`fit`], but what is cut is the beginning: the end of a name or a path tells more.
+/// As [`fit`], but what is cut is the beginning: the end of a name or a path is more specific.
 #[must_use]
 pub fn fit_tail(text: &str, width: usize) -> String {
     if measure_text_width(text) <= width {

@@ -12,7 +12,7 @@ use std::path::Path;
 
 use shakedown_capture::annotate;
 use shakedown_engine::event::FindingEvent;
-use shakedown_report::{Ladder, Row, What};
+use shakedown_report::{Ladder, Row, RowContent};
 
 fn golden(capture: &str) -> File {
     let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../pcaps/golden");
@@ -90,7 +90,7 @@ fn what_is_told_of_a_packet_behind_which_something_was_lost_stands_at_the_packet
     let told: Vec<_> = rows.iter().filter(|row| !row.findings.is_empty()).collect();
     assert_eq!(told.len(), 1);
     assert_eq!(told[0].packet, Some(3));
-    assert!(matches!(&told[0].what, What::Frame(frame) if frame.name == "ACK"));
+    assert!(matches!(&told[0].what, RowContent::Frame(frame) if frame.name == "ACK"));
 }
 
 #[test]
@@ -167,11 +167,11 @@ fn a_shortened_ladder_keeps_its_ends_and_what_is_around_findings() {
     let frames = short
         .rows
         .iter()
-        .filter(|row| matches!(row.what, What::Frame(_)));
+        .filter(|row| matches!(row.what, RowContent::Frame(_)));
     assert_eq!(frames.count(), 20);
     let left_out = short.rows.iter().map(|row| match row.what {
-        What::Gap(rows) => rows,
-        What::Frame(_) | What::Missed => 1,
+        RowContent::Gap(rows) => rows,
+        RowContent::Frame(_) | RowContent::Missed => 1,
     });
     assert_eq!(left_out.sum::<usize>(), whole.rows.len());
     assert_eq!(short.rows.first(), whole.rows.first());

@@ -1,8 +1,8 @@
 //! Frames as tables.
 //!
 //! A [`Form`] is a frame: its first bytes and its [`Field`]s. [`fields!`](crate::fields) makes a
-//! struct, its decoder and its encoder of the same rows, so that what is written in a table is all
-//! that there is to say of a field: whoever names, shows, finds or makes one up reads it there.
+//! struct, its decoder and its encoder of the same rows, so that the table is the single
+//! description of a field, also for names, output, error positions and fuzzing.
 
 use crate::Writer;
 
@@ -69,11 +69,11 @@ pub enum Kind {
     U64Be,
     /// A UUID, 16 bytes in the order of its digits.
     Uuid,
-    /// So many bytes, which may be a text.
+    /// A fixed number of bytes, which may be text.
     Bytes(usize),
-    /// Text and at least one NUL, in so many bytes.
+    /// Text and at least one NUL, in a fixed number of bytes.
     Text(usize),
-    /// UTF-8 of an extension, from so many bytes to so many, and what is wrong otherwise.
+    /// UTF-8 of an extension, with minimum and maximum length in bytes, and the error otherwise.
     Utf8(usize, usize, &'static str),
     /// Media, to the end of the datagram; at least one byte.
     Payload,
@@ -85,7 +85,7 @@ pub enum Kind {
     Group(&'static [Field]),
 }
 
-/// A value that nobody gave.
+/// A value that was not given.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum DefaultValue {
     Number(u64),

@@ -158,7 +158,7 @@ impl<'a> Reader<'a> {
         rest
     }
 
-    /// All bytes that are left, of which there must be so many.
+    /// All remaining bytes, of which there must be at least this many.
     ///
     /// # Errors
     /// [`DecodeError`] if fewer are left.

@@ -27,7 +27,7 @@ pub struct Annotated {
 /// Why a capture could not be copied.
 #[derive(Debug, thiserror::Error)]
 pub enum AnnotateError {
-    /// It cannot be read; what came before was copied.
+    /// It cannot be read; earlier packets were copied.
     #[error(transparent)]
     Read(#[from] CaptureError),
     /// The copy cannot be written.

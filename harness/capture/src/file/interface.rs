@@ -23,7 +23,7 @@ const MAX_SECONDS: u64 = 1 << 40;
 pub(super) enum Clock {
     /// The parser does all.
     Parsed,
-    /// A unit below the nanosecond, which the parser refuses. It was told nanoseconds.
+    /// A unit below the nanosecond, which the parser refuses. It was configured for nanoseconds.
     Finer {
         /// Nanoseconds are the parser's value, times this, ...
         times: u64,

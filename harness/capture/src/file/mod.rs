@@ -114,7 +114,7 @@ impl<R: Read> Packets<R> {
     /// The next packet; `None` at the end of the file, and for ever after an error.
     ///
     /// # Errors
-    /// [`CaptureError`] where the file is cut off or damaged, or cannot be read. It is said once.
+    /// [`CaptureError`] where the file is cut off or damaged, or cannot be read. It is returned once.
     pub fn next_packet(&mut self) -> Result<Option<RawPacket<'_>>, CaptureError> {
         Ok(if self.advance()? {
             Some(self.current())

@@ -63,7 +63,7 @@ impl Pcap {
             return Err(CaptureError::damaged(
                 4,
                 format!(
-                    "the file says that it has version {}.{} of the format",
+                    "unsupported format version {}.{}",
                     header.version_major, header.version_minor
                 ),
                 "2.4 is the version that everyone writes",
@@ -158,7 +158,7 @@ fn truncated(offset: u64, need: usize, have: usize) -> CaptureError {
     }
 }
 
-/// For what the checks above have excluded; said nevertheless if the parser disagrees.
+/// Excluded by the checks above; reported if the parser disagrees.
 fn unexpected(offset: u64, error: &PcapParseError) -> CaptureError {
     CaptureError::damaged(
         offset,

@@ -39,7 +39,7 @@ pub(super) fn network(link: DataLink, data: &[u8], cut: bool) -> Result<Network,
             tags(protocol, data, 20, short)
         }
         // NULL has the family in the byte order of the machine that captured, LOOP in network
-        // order; either is told from the other by the small value.
+        // order; the small value distinguishes them.
         DataLink::NULL | DataLink::LOOP => {
             let family = data.first_chunk::<4>().ok_or(short)?;
             let big = u32::from_be_bytes(*family);

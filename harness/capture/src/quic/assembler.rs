@@ -45,7 +45,7 @@ impl Budget {
     }
 }
 
-/// Puts pieces together. What was seen first counts; pieces that say something else are told.
+/// Puts pieces together. The first copy of a byte counts; conflicting copies are reported.
 #[derive(Debug, Default)]
 pub(super) struct Assembler {
     /// Offset of the next byte that goes out.

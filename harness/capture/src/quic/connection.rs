@@ -110,7 +110,7 @@ pub(super) struct Connection {
     ids: [VecDeque<Id>; 2],
     tokens: VecDeque<Token>,
     paths: VecDeque<(SocketAddr, SocketAddr)>,
-    /// What each end was told to have closed the connection with.
+    /// The closes that were reported for each end.
     pub(super) closed: [Vec<CloseCode>; 2],
     pub(super) closed_at: Option<Duration>,
 }
@@ -327,7 +327,7 @@ impl Connection {
         }
     }
 
-    /// Keeps a packet until its keys are there. If it is one too many it is told as unreadable.
+    /// Keeps a packet until its keys are there. Beyond the limit it is reported as unreadable.
     pub(super) fn wait(
         &mut self,
         packet: &Protected<'_>,
@@ -361,7 +361,7 @@ impl Connection {
         waiting
     }
 
-    /// Tells what remains open when nothing more of it comes.
+    /// Reports what remains open at the end of its packets.
     pub(super) fn finish(&mut self, shared: &mut Shared<'_>) {
         for it in self.take_waiting(shared.budget) {
             let by = Some(it.candidate.receiver.peer());
@@ -386,7 +386,7 @@ impl Connection {
     }
 }
 
-/// Counts a packet that cannot be read, and tells it.
+/// Counts and reports an unreadable packet.
 pub(super) fn unreadable(
     connection: Option<u64>,
     at: At,

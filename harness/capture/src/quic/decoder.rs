@@ -55,7 +55,7 @@ pub struct Decoder {
     pub(super) ready: Vec<u64>,
 }
 
-/// Hears what is told.
+/// Receives events.
 pub(super) type Sink<'s> = &'s mut dyn FnMut(&Event<'_>);
 
 impl Decoder {
@@ -124,7 +124,7 @@ impl Decoder {
         self.read_waiting(sink);
     }
 
-    /// Tells what remains open at the end of the capture.
+    /// Reports what remains open at the end of the capture.
     pub fn finish(&mut self, sink: Sink<'_>) {
         let connections = std::mem::take(&mut self.connections);
         let (_, mut shared) = self.split(sink);

@@ -20,7 +20,7 @@ pub(super) struct Candidate {
     pub(super) id_length: Option<usize>,
 }
 
-/// Bytes that tell a stateless reset.
+/// Bytes that identify a stateless reset.
 pub(super) type Token = [u8; 16];
 
 #[derive(Debug, Default)]

@@ -174,7 +174,7 @@ impl fmt::Debug for Keys {
 pub(super) enum Generation {
     Previous,
     Current,
-    /// So many generations ahead, less one.
+    /// Generations ahead, less one.
     Ahead(usize),
 }
 

@@ -5,7 +5,7 @@ use super::{CloseCode, Event, EventKind, Level, Packet, Why, protocols};
 /// The most bytes of a stream in a line.
 const SHOWN: usize = 32;
 
-/// An event as a line for people; `None` for what says nothing by itself. `meaning` is that of an
+/// An event as a human-readable line; `None` if it carries no information by itself. `meaning` is that of an
 /// application's close code.
 #[must_use]
 pub fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
@@ -51,7 +51,7 @@ pub fn line(event: &Event<'_>, meaning: Option<&str>) -> Option<String> {
         }
         EventKind::StreamLost {
             stream, by, offset, ..
-        } => format!("{by}: stream {stream} cannot be told from {offset} on"),
+        } => format!("{by}: stream {stream} unreadable from offset {offset} on"),
         EventKind::DatagramFrame { by, bytes } => format!("{by}: DATAGRAM {}", hex(bytes)),
         EventKind::Flow { by, flow } => format!("{by}: {flow:?}"),
         EventKind::ConnectionClosed { by, code, reason } => {

@@ -1,7 +1,7 @@
 //! QUIC v1 in captures, decrypted with the secrets of the TLS sessions.
 //!
 //! A [`Decoder`] takes the datagrams of a capture in their order, and the key logs where they
-//! stand, and tells [`Event`]s: connections, what their ends agree on, the bytes of streams in
+//! stand, and emits [`Event`]s: connections, what their ends agree on, the bytes of streams in
 //! order, how connections end, and what cannot be read and why.
 //!
 //! ```
@@ -38,7 +38,7 @@
 //! reset; DATAGRAM frames (RFC 9221), the QUIC bit greased (RFC 9287), and ACK_FREQUENCY. The cryptography is
 //! ring's. Of TLS only the ClientHello, the cipher suite and the EncryptedExtensions are read.
 //!
-//! Connections are told apart by their ids, and by addresses only where there are none or where an
+//! Connections are distinguished by their ids, and by addresses only where there are none or where an
 //! id was never seen; whether a packet is of a connection is always decided by its keys.
 //!
 //! # Secrets

@@ -14,7 +14,7 @@ use super::protect::Opened;
 use super::streams::Context;
 use super::tls::{self, CLIENT_HELLO, ClientHello, ENCRYPTED_EXTENSIONS, SERVER_HELLO};
 
-/// Most codes that an end is told to close with: one at each level.
+/// Most closes reported for an end: one at each level.
 const MAX_CLOSES: usize = 4;
 
 /// What the frames of a packet have in common.

@@ -1,6 +1,6 @@
 //! The packet numbers of one end that were seen.
 
-/// Packet numbers below the largest one that can still be told from repeated ones.
+/// Window of packet numbers below the largest one in which duplicates are detected.
 const WINDOW: u64 = 4_096;
 const WORDS: usize = (WINDOW / 64) as usize;
 
@@ -32,7 +32,7 @@ impl Space {
         self.largest < Some(number)
     }
 
-    /// Whether the number was seen. Of one that is too old to tell it is said that it was.
+    /// Whether the number was seen; also `true` for one that is too old to know.
     pub(super) fn has(&self, number: u64) -> bool {
         let Some(behind) = self.largest.and_then(|largest| largest.checked_sub(number)) else {
             return false;
@@ -41,7 +41,7 @@ impl Space {
         behind >= WINDOW || self.seen[word] & bit != 0
     }
 
-    /// Notes a packet number. `false` if it was seen before, or is too old to tell.
+    /// Notes a packet number. `false` if it was seen before, or is too old to know.
     pub(super) fn insert(&mut self, number: u64) -> bool {
         match self.largest {
             Some(largest) if number <= largest => {

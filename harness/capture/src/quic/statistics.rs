@@ -7,11 +7,11 @@ use shakedown_wire::quic::Why;
 pub struct QuicStatistics {
     /// Datagrams given to the decoder.
     pub datagrams: u64,
-    /// QUIC packets in them, as far as they can be told apart.
+    /// QUIC packets in them, as far as they can be separated.
     pub packets: u64,
     /// Packets that were read.
     pub read: u64,
-    /// Packets that were read and had been read before, or are too old to tell.
+    /// Duplicate packets, or too old to know.
     pub repeated: u64,
     pub connections: u64,
     /// Packets of connections without secrets.

@@ -30,7 +30,7 @@ struct Stream {
 struct Half {
     assembler: Assembler,
     final_size: Option<u64>,
-    /// Nothing more is told of it: it was whole, or reset, or is lost.
+    /// No more events about it: it is complete, reset, or lost.
     over: bool,
     /// Its receiver wants no more.
     stopped: bool,
@@ -150,7 +150,7 @@ impl Streams {
         Ok(())
     }
 
-    /// Tells of each stream that bytes of it are missing.
+    /// Reports each stream as incomplete.
     pub(super) fn finish(&mut self, context: &mut Context<'_>) {
         for (stream, mut it) in std::mem::take(&mut self.open) {
             for by in [Role::Client, Role::Server] {
@@ -276,7 +276,7 @@ impl Ranges {
         match before {
             Some((_, before)) if *before == number => *before = end,
             Some(_) | None => {
-                // The set stays bounded; what is not in it is told again at most.
+                // The set stays bounded; at worst something is reported again.
                 if self.all.len() <= MAX_GAPS {
                     self.all.insert(number, end);
                 }

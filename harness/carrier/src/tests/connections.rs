@@ -145,7 +145,7 @@ fn a_close_within_the_handshake_hides_its_code() {
 fn a_server_connects_to_nobody() {
     let mut world = Puppets::of_testers(TRANSPORT);
     world.server([Output::Connect(FIRST)]);
-    let heard = "0 ended NotBegun(\"there is nobody to connect to\")";
+    let heard = "0 ended NotBegun(\"no peer to connect to\")";
     assert_eq!(world.puppets()[0].heard, [heard]);
 }
 

@@ -44,43 +44,43 @@ pub(crate) struct Args {
     #[arg(required = true, value_name = "CAPTURE")]
     captures: Vec<PathBuf>,
 
-    /// TakenAt they were taken
+    /// Where the capture was taken
     #[arg(long, value_enum, default_value_t = TakenAt::Path)]
     vantage: TakenAt,
 
-    /// The weakest level whose findings count; those below are advice
+    /// The weakest requirement level that counts; findings below it are advice
     #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
     level: Weakest,
 
-    /// Bits per second that were configured; with the next two, the pace is judged too
+    /// Configured bits per second; with the next two flags the pace is judged too
     #[arg(long, value_name = "N", requires_all = ["frames_per_second", "seconds"])]
     #[arg(value_parser = whole::<u64>(ANY))]
     bits_per_second: Option<u64>,
 
-    /// Frames per second that were configured
+    /// Configured frames per second
     #[arg(long, value_name = "N", requires_all = ["bits_per_second", "seconds"])]
     #[arg(value_parser = whole::<u32>(AT_LEAST_1_U32))]
     frames_per_second: Option<u32>,
 
-    /// Length of the stream that was configured, in seconds
+    /// Configured length of the stream, in seconds
     #[arg(long, value_name = "N", requires_all = ["bits_per_second", "frames_per_second"])]
     #[arg(value_parser = whole::<u32>(ANY_U32))]
     seconds: Option<u32>,
 
-    /// Largest datagram that may be sent, in bytes [default: 65507]
+    /// Largest datagram that is allowed, in bytes [default: 65507]
     #[arg(long, value_name = "BYTES", value_parser = whole::<usize>(ANY))]
     max_datagram: Option<usize>,
 
-    /// Share of every interval by which a timer may be late, besides 50 ms; too early by more than 50 ms is no matter of it
+    /// Share of every interval by which a timer may be late, in addition to 50 ms
     #[arg(long, value_name = "SHARE", default_value_t = 0.25, value_parser = share)]
     tolerance: f64,
 
-    /// Secrets of TLS sessions beside the captures, as `SSLKEYLOGFILE` has them, for QUIC
+    /// Key log file with TLS secrets, in the format of `SSLKEYLOGFILE`, for QUIC
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 
-    /// The mode that was configured, where a protocol's sessions do not show it, such as push or pull
-    /// [default: as each session shows]
+    /// The configured mode, if sessions do not show it, such as push or pull [default: inferred
+    /// per session]
     #[arg(long, visible_alias = "profile", value_name = "MODE", value_parser = mode)]
     mode: Option<String>,
 
@@ -91,9 +91,9 @@ pub(crate) struct Args {
 /// TakenAt a capture was taken.
 #[derive(Debug, Clone, Copy, ValueEnum)]
 enum TakenAt {
-    /// At the sender of media: a gap, swap or repetition is its doing
+    /// At the sender of media: gaps, reordering and duplicates are its fault
     Sender,
-    /// On the path or at the receiver: the network may have done it
+    /// On the path or at the receiver: they may be the network's fault
     Path,
 }
 
@@ -106,7 +106,7 @@ impl Args {
         let mut sinks = self.reports.open(global, directory.as_ref(), false)?;
         let mut checked = Vec::new();
         for capture in &self.captures {
-            // One that is named twice would be told twice under one name.
+            // One that is named twice would be reported twice under one name.
             if !checked.contains(&capture) {
                 one(capture, &settings, &mut sinks);
                 checked.push(capture);
@@ -146,7 +146,7 @@ impl Args {
     }
 }
 
-/// Checks one capture. One that cannot be read is told like one that was, with why as its note.
+/// Checks one capture. One that cannot be read is reported too, with the reason as its note.
 fn one(path: &Path, settings: &CheckSettings, sinks: &mut Sinks) {
     let name = path.display().to_string();
     let unread = match open(path) {

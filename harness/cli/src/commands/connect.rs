@@ -46,15 +46,15 @@ struct Target {
     /// The server, with its port unless that is the protocol's
     address: String,
 
-    /// Address and port to ask from [default: any]
+    /// Local address and port [default: any]
     #[arg(long, value_name = "ADDRESS")]
     local: Option<SocketAddr>,
 
-    /// Connections at a time, each from a port of its own
+    /// Concurrent connections, each from its own port
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(1..=10_000))]
     connections: u64,
 
-    /// Times that each connection is made, one after the other
+    /// Consecutive repetitions of each connection
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(AT_LEAST_1))]
     iterations: u64,
 }
@@ -122,12 +122,12 @@ impl Args {
 /// How a connection ended that did not fail.
 #[derive(Debug, PartialEq, Eq)]
 enum End {
-    /// What it has done, for people.
+    /// What it has done (human-readable).
     Completed(String),
     Interrupted,
 }
 
-/// Makes one connection; `number` counts them and gives each a seed of its own.
+/// Makes one connection; `number` counts them and gives each its own seed.
 async fn connect(
     client: &Endpoint<Target>,
     peer: SocketAddr,

@@ -10,7 +10,7 @@ use clap::ValueEnum;
 use serde_json::{Map, Value, json};
 use shakedown_capture::Datagram;
 use shakedown_capture::quic::{self, Event};
-use shakedown_report::dissection::{Decoded, Heard, dissect, fields_in_words};
+use shakedown_report::dissection::{Decoded, DissectedItem, dissect, fields_in_words};
 use shakedown_report::hexdump::{ROW, row};
 use shakedown_report::text::{clean_line, count};
 use shakedown_report::{Ladder, StreamWord};
@@ -37,19 +37,19 @@ pub(crate) struct Args {
     #[arg(value_name = "CAPTURE")]
     capture: PathBuf,
 
-    /// The bytes of each datagram too
+    /// Also print the bytes of each datagram
     #[arg(long)]
     hex: bool,
 
-    /// Draw the exchange as a ladder instead: time down, peers across, frames by their names
+    /// Draw a sequence diagram instead: time down, peers across, arrows for frames
     #[arg(long, conflicts_with_all = ["hex", "format"])]
     ladder: bool,
 
-    /// Secrets of TLS sessions beside the capture, as `SSLKEYLOGFILE` has them, for QUIC
+    /// Key log file with TLS secrets, in the format of `SSLKEYLOGFILE`, for QUIC
     #[arg(long, value_name = "FILE")]
     keylog: Option<PathBuf>,
 
-    /// One line for people, or one JSON object, for each datagram
+    /// Text or JSON lines, one for each datagram
     #[arg(long, value_enum, default_value_t = Format::Text)]
     format: Format,
 }
@@ -57,9 +57,9 @@ pub(crate) struct Args {
 /// How a datagram is written.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 enum Format {
-    /// One line for people
+    /// Human-readable lines
     Text,
-    /// One JSON object a line
+    /// JSON lines
     Json,
 }
 
@@ -84,11 +84,11 @@ impl Args {
         let mut written = Ok(());
         let read = dissect(source, &key_log, &mut |heard| {
             let (first, then) = match heard {
-                Heard::Quic(event, meaning, said) => {
+                DissectedItem::Quic(event, meaning, said) => {
                     below.push_str(&self.event(event, meaning, said));
                     return true;
                 }
-                Heard::Datagram(datagram, decoded) => {
+                DissectedItem::Datagram(datagram, decoded) => {
                     let start = *start.get_or_insert(datagram.time);
                     newest = datagram.number;
                     let text = match self.format {
@@ -97,8 +97,8 @@ impl Args {
                     };
                     (text, std::mem::take(&mut below))
                 }
-                Heard::Secrets => (String::new(), std::mem::take(&mut below)),
-                Heard::Comment(comment) => (self.comment(newest, comment), String::new()),
+                DissectedItem::Secrets => (String::new(), std::mem::take(&mut below)),
+                DissectedItem::Comment(comment) => (self.comment(newest, comment), String::new()),
             };
             let both = out.write_all(first.as_bytes());
             written = both.and_then(|()| out.write_all(then.as_bytes()));

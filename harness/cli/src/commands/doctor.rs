@@ -18,7 +18,7 @@ const ARRIVAL: Duration = Duration::from_secs(1);
 /// How many timers are tried, and how long each is.
 const TIMERS: u32 = 100;
 const TIMER: Duration = Duration::from_millis(1);
-/// A machine that is late by so much excuses what came too late: see docs/timing.md.
+/// A machine that is late by this much excuses lateness: see docs/timing.md.
 const LATE: Duration = Duration::from_millis(50);
 
 /// The command's arguments.
@@ -131,7 +131,7 @@ fn timers() -> Check {
     };
     let latest = (0..TIMERS).map(late).max().unwrap_or_default();
     let said = format!(
-        "{} of {} ms: the latest came {:.1} ms late",
+        "{} of {} ms: the latest was {:.1} ms late",
         count(TIMERS.into(), "timer"),
         TIMER.as_millis(),
         latest.as_secs_f64() * 1e3

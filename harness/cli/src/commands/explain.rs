@@ -11,9 +11,9 @@ use shakedown_engine::scenario::{Library, Loaded};
 use shakedown_protocol::requirement::{Requirement, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
 
+use crate::coverage::{Coverage, CoverageIndex};
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
-use crate::proof::{Evidence, Proof};
 use crate::vectors;
 
 /// The command's arguments.
@@ -39,19 +39,19 @@ impl Args {
     }
 
     fn text(&self) -> Result<String, Failure> {
-        let evidence = Evidence::new()?;
+        let evidence = CoverageIndex::new()?;
         let library = &evidence.library;
         let wanted = self.id.to_uppercase();
         for protocol in PROTOCOLS {
             if let Some(found) = protocol.requirement(&wanted) {
                 let reasons = vectors::reasons(protocol)?;
                 let why = reasons.get(&found.id).map(String::as_str);
-                let proof = evidence.of(protocol, found);
+                let coverage = evidence.of(protocol, found);
                 return Ok(requirement(
                     protocol,
                     found,
                     why.unwrap_or_default(),
-                    &proof,
+                    &coverage,
                 ));
             }
         }
@@ -100,7 +100,12 @@ impl Args {
     }
 }
 
-fn requirement(protocol: &Protocol, one: &Requirement, why: &str, proof: &Proof<'_>) -> String {
+fn requirement(
+    protocol: &Protocol,
+    one: &Requirement,
+    why: &str,
+    coverage: &Coverage<'_>,
+) -> String {
     let mut text = String::new();
     let level = format!("{:?}", one.level).to_uppercase();
     let roles: Vec<_> = one.roles.iter().map(|role| protocol.side(*role)).collect();
@@ -132,7 +137,7 @@ fn requirement(protocol: &Protocol, one: &Requirement, why: &str, proof: &Proof<
     let file = protocol.specification.map_or(protocol.id, |page| page.file);
     let _ = writeln!(text, "  section  {} of {file}", one.section);
     let _ = writeln!(text, "  source   {}", source(&one.source));
-    for (index, place) in proof.checks.iter().enumerate() {
+    for (index, place) in coverage.checks.iter().enumerate() {
         let label = if index == 0 { "checked" } else { "" };
         let _ = writeln!(text, "  {label:8} {place}");
     }
@@ -143,23 +148,23 @@ fn requirement(protocol: &Protocol, one: &Requirement, why: &str, proof: &Proof<
             let _ = writeln!(text, "{}", format!("  {line}").trim_end());
         }
     }
-    if !proof.twins.is_empty() {
-        text.push_str("\nWhat breaks it, and the twin that does:\n");
-        for twin in &proof.twins {
+    if !coverage.twins.is_empty() {
+        text.push_str("\nTwins that violate it:\n");
+        for twin in &coverage.twins {
             let _ = writeln!(text, "  {:20} {}", twin.name, twin.fault);
         }
     }
-    match proof.scenarios[..] {
-        [] => text.push_str("\nNo scenario names it.\n"),
-        _ => text.push_str("\nScenarios that name it:\n"),
+    match coverage.scenarios[..] {
+        [] => text.push_str("\nNo scenario lists it.\n"),
+        _ => text.push_str("\nScenarios that list it:\n"),
     }
-    for loaded in &proof.scenarios {
+    for loaded in &coverage.scenarios {
         let scenario = &loaded.scenario;
         let _ = writeln!(text, "  {}\n      {}", scenario.id, scenario.title);
     }
-    if !proof.vectors.is_empty() {
-        text.push_str("\nVectors that are about it:\n");
-        for vector in proof.vectors {
+    if !coverage.vectors.is_empty() {
+        text.push_str("\nVectors:\n");
+        for vector in coverage.vectors {
             let _ = writeln!(text, "  {vector}");
         }
     }

@@ -49,28 +49,28 @@ pub(crate) struct Args {
     #[command(flatten)]
     selection: SelectionArgs,
 
-    /// Description of the implementation; it is started again and again
+    /// Description of the implementation; it is restarted as needed
     #[arg(long, value_name = "FILE")]
     iut: PathBuf,
 
-    /// How long to go on [default: 60s, or without end where --inputs is given]
+    /// Time limit [default: 60s, or none with --inputs]
     #[arg(long, value_name = "TIME", value_parser = humantime::parse_duration)]
     time: Option<Duration>,
 
-    /// Most conversations
+    /// Maximum number of inputs
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     inputs: Option<NonZeroU64>,
 
-    /// Seed of everything random [default: another one each time; it is told]
+    /// Random seed [default: a new one, which is printed]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
     seed: Option<u64>,
 
-    /// How many processes of the implementation are spoken with at the same time
+    /// Processes of the implementation to fuzz in parallel
     #[arg(long, value_name = "N", default_value = "1", value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: NonZeroUsize,
 
-    /// Folder of conversations that reached something new: they are gone on from, and new ones are
-    /// added. Any number of runs may share it
+    /// Corpus folder: inputs that reached new behaviour; read at the start, extended by new ones,
+    /// and shareable between runs
     #[arg(long, value_name = "DIR")]
     corpus: Option<PathBuf>,
 
@@ -78,11 +78,11 @@ pub(crate) struct Args {
     #[arg(long, hide = true)]
     unstructured: bool,
 
-    /// Only have this conversation once more with a fresh process; several in their order
+    /// Only replay this input against a fresh process; several are replayed in order
     #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "inputs", "jobs", "corpus", "out"])]
     replay: Vec<PathBuf>,
 
-    /// With --replay: a scenario that the same process must pass afterwards
+    /// With --replay: a scenario that the same process must then pass
     #[arg(long, value_name = "SCENARIO", requires = "replay")]
     then: Option<String>,
 

@@ -18,7 +18,7 @@ use crate::Cli;
 use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 
-/// What is streamed where the implementation is not told: 50 frames of 1,000 bytes a second, for 2 s.
+/// The stream if the implementation has no setting for it: 50 frames of 1,000 bytes a second, for 2 s.
 const STREAM: [(&str, u64); 3] = [
     ("bits_per_second", 400_000),
     ("frames_per_second", 50),
@@ -34,15 +34,15 @@ Examples:
     -- ./my-server --listen {address}
   shakedown init --protocol proton --role client --modes push -- ./my-client {peer}")]
 pub(crate) struct Args {
-    /// The protocol that the implementation speaks
+    /// The protocol of the implementation
     #[arg(long)]
     protocol: Option<String>,
 
-    /// The side that it plays
+    /// Its role
     #[arg(long)]
     role: Option<String>,
 
-    /// What it can: modes with commas between, as its description has them
+    /// The modes that it supports, comma-separated
     #[arg(long)]
     modes: Option<String>,
 
@@ -50,20 +50,20 @@ pub(crate) struct Args {
     #[arg(long)]
     name: Option<String>,
 
-    /// Write a job for this system too
+    /// Also write a job for this CI system
     #[arg(long, value_enum)]
     ci: Option<Ci>,
 
-    /// Where the description goes
+    /// Output file
     #[arg(long, value_name = "FILE", default_value = "iut.toml")]
     out: PathBuf,
 
-    /// Do not play anything yet
+    /// Skip the first run
     #[arg(long)]
     no_run: bool,
 
-    /// The program and its arguments: `{address}` or `{port}` stand for where a server listens, `{peer}`
-    /// for whom a client asks, `{mode}` for the mode that is played
+    /// The program and its arguments: `{address}` or `{port}` is where a server listens, `{peer}`
+    /// the server of a client, `{mode}` the mode
     #[arg(last = true, value_name = "COMMAND")]
     command: Vec<String>,
 }
@@ -94,7 +94,7 @@ impl Ci {
 }
 
 impl Args {
-    /// Asks for what no flag said, writes the description and the job, and plays a first run.
+    /// Prompts for missing flags, writes the description and the job, and does a first run.
     pub(crate) fn execute(mut self, _global: &Global) -> Result<Exit, Failure> {
         let files = [
             Some(self.out.as_path()),
@@ -113,7 +113,7 @@ impl Args {
         let text = self.description(protocol, role, &modes)?;
         write(&self.out, &text)?;
         println!(
-            "wrote {}; docs/iut.md says what else it may say",
+            "wrote {}; docs/iut.md describes all keys",
             self.out.display()
         );
         if let Some(ci) = self.ci {
@@ -236,12 +236,16 @@ impl Args {
     }
 }
 
-/// What a flag said, or else what somebody types at a terminal; nothing is the usual.
+/// The value of a flag, else the input at a terminal; empty for the default.
 fn said(flag: Option<String>, name: &str, known: &str, usual: &str) -> Result<String, Failure> {
     if let Some(said) = flag {
         return Ok(said);
     }
-    let missing = || usage(format!("{name} is missing ({known}); nobody can be asked"));
+    let missing = || {
+        usage(format!(
+            "{name} is missing ({known}); there is no terminal to ask"
+        ))
+    };
     if !std::io::stdin().is_terminal() {
         return Err(missing());
     }

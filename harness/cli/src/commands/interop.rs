@@ -20,7 +20,7 @@ use crate::reference::any_seed;
 use crate::reports::ReportArgs;
 use crate::vectors;
 
-/// Where the reports go if nothing else is said.
+/// Default directory of reports.
 const REPORTS: &str = "interop";
 
 /// The command's arguments.
@@ -51,24 +51,24 @@ pub(crate) struct Args {
     #[arg(long, value_name = "TEXT")]
     filter: Vec<String>,
 
-    /// What the network between them does: loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7, or exact
-    /// faults such as drop=SYN-ACK#2; what that explains is no breach
+    /// Impair the network: loss=0.1,delay=20ms..80ms,reorder=0.05,seed=7, or exact faults such as
+    /// drop=SYN-ACK#2; outcomes that this explains are excused
     #[arg(long, value_name = "LIST")]
     impair: Option<String>,
 
-    /// How many pairs are judged at the same time
+    /// Pairs to run in parallel
     #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: NonZeroUsize,
 
-    /// Seed of everything random [default: another one each time; it is told]
+    /// Random seed [default: a new one, which is printed]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
     seed: Option<u64>,
 
-    /// The weakest level whose findings count; those below are advice
+    /// The weakest requirement level that counts; findings below it are advice
     #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
     level: Weakest,
 
-    /// What pairs must do to be in order: what the specification demands of each, or all stream
+    /// Acceptable outcomes: what the specification demands of each pair, or only streams
     #[arg(long, value_enum, default_value_t = Expected::Demanded)]
     expect: Expected,
 
@@ -81,7 +81,7 @@ pub(crate) struct Args {
 enum Expected {
     /// What the specification demands: to stream, to fall back, to time out
     Demanded,
-    /// The initiator gets its whole stream, by its own handshake or another one
+    /// The initiator receives its whole stream, by its own handshake or a fallback
     Streams,
 }
 
@@ -90,7 +90,7 @@ fn default_jobs() -> NonZeroUsize {
 }
 
 impl Args {
-    /// Judges every pair and reports what came out.
+    /// Judges every pair and reports the results.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
         let iuts: Vec<Iut> = self
             .iuts

@@ -12,9 +12,9 @@ use shakedown_protocol::requirement::{Requirement, Seen};
 use shakedown_protocol::{PROTOCOLS, Protocol, ProtocolOption};
 use shakedown_report::text::count;
 
+use crate::coverage::{Coverage, CoverageIndex};
 use crate::exit::{Exit, Failure};
 use crate::logging::Global;
-use crate::proof::{Evidence, Proof};
 use crate::reports::Format;
 use crate::vectors::{self, SelectionArgs};
 
@@ -30,14 +30,14 @@ pub(crate) struct Args {
     #[arg(value_enum, default_value_t = ListKind::Scenarios)]
     what: ListKind,
 
-    /// Only requirements that a capture or a stimulus can show and that no scenario names
+    /// Only observable requirements that no scenario lists
     #[arg(long)]
     untested: bool,
 
     #[command(flatten)]
     selection: SelectionArgs,
 
-    /// What standard output carries
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
 }
@@ -46,19 +46,19 @@ pub(crate) struct Args {
 enum ListKind {
     /// Scenarios with their titles
     Scenarios,
-    /// Requirements, and how many scenarios name each
+    /// Requirements, and how many scenarios list each
     Requirements,
     /// Protocols with their modes, roles and options
     Protocols,
-    /// Faulty twins of the references
+    /// Mutants of the references
     Twins,
     /// Frames and their fields
     Frames,
-    /// Descriptions of the reference that are built in
+    /// Built-in descriptions of the reference
     Descriptions,
 }
 
-/// One thing that is listed: as a line for people, and for programs.
+/// One thing that is listed: as a human-readable line, and as JSON.
 struct Item {
     text: String,
     json: Value,
@@ -87,7 +87,7 @@ impl Args {
     }
 
     fn requirements(&self) -> Result<Vec<Item>, Failure> {
-        let evidence = Evidence::new()?;
+        let evidence = CoverageIndex::new()?;
         let selection = &self.selection;
         let wanted = |known: &Protocol, one: &Requirement| {
             let protocol = selection.protocol.as_deref();
@@ -155,12 +155,19 @@ fn twin(one: TwinInRole) -> Item {
     }
 }
 
-fn requirement(one: &Requirement, proof: &Proof<'_>) -> Item {
-    let ids = proof.scenarios.iter().map(|one| one.scenario.id.as_str());
+fn requirement(one: &Requirement, coverage: &Coverage<'_>) -> Item {
+    let ids = coverage
+        .scenarios
+        .iter()
+        .map(|one| one.scenario.id.as_str());
     let scenarios: Vec<_> = ids.collect();
     let seen = one.seen.iter().map(|seen| seen.name());
     let seen = seen.collect::<Vec<_>>().join("+");
-    let rule = if proof.checks.is_empty() { "" } else { "rule" };
+    let rule = if coverage.checks.is_empty() {
+        ""
+    } else {
+        "rule"
+    };
     Item {
         text: format!(
             "{:8} {:6} {:9} {seen:10} {rule:4} {:>13} {:>9} {:>11}  {}",
@@ -168,8 +175,8 @@ fn requirement(one: &Requirement, proof: &Proof<'_>) -> Item {
             one.level.name(),
             one.binds,
             count(scenarios.len() as u64, "scenario"),
-            count(proof.twins.len() as u64, "twin"),
-            count(proof.vectors.len() as u64, "vector"),
+            count(coverage.twins.len() as u64, "twin"),
+            count(coverage.vectors.len() as u64, "vector"),
             one.text
         ),
         json: json!({
@@ -183,9 +190,9 @@ fn requirement(one: &Requirement, proof: &Proof<'_>) -> Item {
             "source": one.source,
             "section": one.section,
             "scenarios": scenarios,
-            "twins": proof.twins.iter().map(|twin| twin.name).collect::<Vec<_>>(),
-            "vectors": proof.vectors,
-            "checks": proof.checks,
+            "twins": coverage.twins.iter().map(|twin| twin.name).collect::<Vec<_>>(),
+            "vectors": coverage.vectors,
+            "checks": coverage.checks,
         }),
     }
 }

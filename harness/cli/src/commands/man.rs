@@ -14,7 +14,7 @@ use crate::logging::Global;
 Example:
   shakedown man ~/.local/share/man/man1 && man shakedown-run")]
 pub(crate) struct Args {
-    /// Where the pages go; it is made if need be
+    /// Output directory, created if missing
     directory: PathBuf,
 }
 

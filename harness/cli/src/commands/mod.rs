@@ -15,7 +15,7 @@ macro_rules! commands {
     ($($(#[$attribute:meta])* $variant:ident => $module:ident,)*) => {
         $(mod $module;)*
 
-        /// What is to be done.
+        /// The command.
         #[derive(Debug, Subcommand)]
         #[allow(clippy::large_enum_variant, reason = "there is one in a call")]
         pub(crate) enum Command {
@@ -34,44 +34,44 @@ macro_rules! commands {
 }
 
 commands! {
-    /// Play scenarios against an implementation and judge what goes over the wire
+    /// Run scenarios against an implementation and judge the traffic
     Run => run,
     /// Test every initiator with every responder: the interoperability matrix
     Interop => interop,
-    /// Reduce a failing scenario to what matters (test-case reduction)
+    /// Reduce a failing scenario (test-case reduction)
     #[command(visible_alias = "reduce")]
     Shrink => shrink,
-    /// Fuzz an implementation with conversations that are grown from scenarios
+    /// Fuzz an implementation with inputs derived from scenarios
     Fuzz => fuzz,
-    /// Play faulty twins of the references: proof that the scenarios find what they are for
+    /// Run mutants of the references (twins), and check that the scenarios catch them
     Twins => twins,
     /// Check the reference by bounded model checking or by random runs
     Explore => explore,
-    /// Judge captures: find the sessions in them and the requirements that they break
+    /// Judge captures: find the sessions in them and the requirements that they violate
     Check => check,
-    /// Write each datagram of a capture as one decoded line
+    /// Print each datagram of a capture as one decoded line
     Dissect => dissect,
-    /// Print a dissector of all protocols for Wireshark
+    /// Print a Wireshark dissector of all protocols
     Dissector => dissector,
-    /// Report runs that are over again, several as one
+    /// Report finished runs again, several as one
     Report => report,
-    /// Serve whoever asks: the reference responder or server of a protocol
+    /// Run the reference responder or server of a protocol
     Serve => serve,
-    /// Ask for what a server has and take it: the reference initiator or client of a protocol
+    /// Run the reference initiator or client of a protocol
     Connect => connect,
-    /// Talk to a server by hand
+    /// Talk to a server interactively
     Repl => repl,
     /// List scenarios, requirements, twins, protocols or descriptions
     List => list,
     /// Explain a requirement or a scenario
     Explain => explain,
-    /// Print a scenario that is built in, to make one of your own of it
+    /// Print a built-in scenario, as a starting point for your own
     Show => show,
-    /// End what runs that were killed left running
+    /// Stop processes that killed runs left behind
     Clean => clean,
-    /// Describe an implementation: asks or takes flags, writes the description, and plays a first run
+    /// Describe an implementation: ask or take flags, write the description, and do a first run
     Init => init,
-    /// Say what this machine allows, and what the lack of the rest means
+    /// Report what this machine permits, and what is affected by the rest
     Doctor => doctor,
     /// Print the JSON Schema of scenarios, of descriptions or of events
     Schema => schema,

@@ -19,12 +19,12 @@ Examples:
   shakedown report reports/acme reports/other --out reports/both
   shakedown report --compare reports/yesterday reports/latest")]
 pub(crate) struct Args {
-    /// Directories of reports, or files of events (events.jsonl)
+    /// Report directories, or files of events (events.jsonl)
     #[arg(required = true, value_name = "DIR")]
     runs: Vec<PathBuf>,
 
-    /// Say what changed from the first run to the second: what fails newly, which is exit code 1, what passes
-    /// again, other verdicts, and times and packets that changed notably
+    /// Compare two runs: new failures (exit code 1), what passes again, other changes of verdict,
+    /// and notable changes of times and packet counts
     #[arg(long)]
     compare: bool,
 
@@ -53,7 +53,7 @@ impl Args {
         Ok(reports::close(sinks, exit))
     }
 
-    /// Tells how the second run differs from the first; with `--out`, on a page there too.
+    /// Reports how the second run differs from the first; with `--out`, also as a page.
     fn compare(&self, replays: &[(String, Replay)]) -> Result<Exit, Failure> {
         let [(_, old), (_, new)] = replays else {
             return Err(usage(format!(

@@ -62,51 +62,50 @@ pub(crate) struct Args {
     #[arg(long, value_name = "FILE")]
     iut: Vec<PathBuf>,
 
-    /// How many scenarios are played at the same time; the protocol's timers take most of the time,
-    /// so more than there are processors
+    /// Scenarios to run in parallel; they mostly wait for timers, so more than there are
+    /// processors
     #[arg(long, value_name = "N", default_value_t = default_jobs(), value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: NonZeroUsize,
 
-    /// Seed of everything random [default: another one each time; it is told]
+    /// Random seed [default: a new one, which is printed]
     #[arg(long, value_name = "N", value_parser = whole::<u64>(ANY))]
     seed: Option<u64>,
 
-    /// How packets are recorded: `live:INTERFACE` as the kernel sees them, `tap` at our own
-    /// sockets, `auto` live on loopback where that is permitted, else by the tap
+    /// How packets are captured: `live:INTERFACE` by the kernel, `tap` at Shakedown's sockets,
+    /// `auto` live on loopback if permitted, else tap
     #[arg(long, value_name = "HOW", default_value = "auto")]
     capture: CaptureBy,
 
-    /// Play the reference in this process and in virtual time: nothing goes over a socket, timers
-    /// take no time, and the same seed gives the same reports and captures, byte for byte but for what
-    /// QUIC encrypts
+    /// Run against the reference in this process and in virtual time: no sockets, no waiting, and
+    /// the same seed gives the same reports and captures, byte for byte
     #[arg(long = "virtual")]
     in_virtual_time: bool,
 
-    /// Play through an impaired network: a list of loss=0.1, duplicate=0.1, reorder=0.1,
+    /// Impair the network: a list of loss=0.1, duplicate=0.1, reorder=0.1,
     /// corrupt=0.1, delay=20ms..80ms, jitter=5ms, rate=64000 (bytes a second), outage=1s..2s,
     /// from=responder, seed=7, and of exact faults: drop=SYN-ACK#2, duplicate=ACK#1,
     /// delay=SYN#1+300ms, reorder=SYN#1+2, corrupt=SYN#1@208 (the bit); over QUIC, drop=DATAGRAM#3.
-    /// What a scenario's steps miss is then inconclusive; findings in the capture, which is taken at
-    /// the implementation's side, count
+    /// A failing step is then inconclusive; findings in the capture, taken at the implementation's
+    /// side, count
     #[arg(long, value_name = "LIST")]
     impair: Option<Impairment>,
 
-    /// With --virtual: play a faulty twin of the reference, which lacks what this requirement demands,
-    /// such as MS-H-18 or PR-S-08/fin, to see a scenario find it
+    /// With --virtual: run a mutant of the reference that violates this requirement, such as
+    /// MS-H-18 or PR-S-08/fin, to see which scenarios catch it
     #[arg(long, value_name = "ID", hide_short_help = true)]
     without: Option<String>,
 
-    /// Play scenarios, too, that wait for more than a minute; with --virtual they always are
+    /// Include scenarios that wait for more than a minute; --virtual always does
     #[arg(long)]
     slow: bool,
 
-    /// The weakest level whose findings fail a scenario; those below are advice
+    /// The weakest requirement level that fails a scenario; findings below it are advice
     #[arg(long, value_enum, default_value_t = Weakest::Must, overrides_with = "level")]
     level: Weakest,
 
-    /// How often a failure that a busy machine may have made is played again until it passes, and counts
-    /// as passed then; without it such a failure is told as flaky. With --impair: how often a scenario
-    /// that the network spoilt is played again, by other lots
+    /// Retries of a failure that a busy machine may explain; if one passes, the scenario passes
+    /// instead of being flaky. With --impair: retries, with other random impairment, of a scenario
+    /// that the network spoiled
     #[arg(
         long,
         value_name = "N",
@@ -116,8 +115,8 @@ pub(crate) struct Args {
     )]
     retries: u32,
 
-    /// Play the one selected scenario this often against one process of the implementation, as
-    /// load; no packets are recorded, and only the steps judge
+    /// Load test: run the one selected scenario this many times against one process; no capture,
+    /// only the steps judge
     #[arg(
         long,
         value_name = "N",
@@ -126,17 +125,17 @@ pub(crate) struct Args {
     )]
     repeat: Option<u64>,
 
-    /// How many plays of --repeat are on at the same time, each from an address of its own [default: 50,
-    /// or 1 where a server serves one peer at a time]
+    /// Concurrent runs of --repeat, each from its own address [default: 50, or 1 if a server
+    /// serves one peer at a time]
     #[arg(long, value_name = "N", requires = "repeat", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     concurrency: Option<NonZeroU64>,
 
-    /// Say what would be played, and what shows without traffic to be wrong (a program or an interface that is
-    /// not there, a waiver that is past its day), and stop there
+    /// Print the plan, check what needs no traffic (programs, interfaces, expired waivers), and
+    /// stop
     #[arg(long, visible_alias = "no-run")]
     dry_run: bool,
 
-    /// Only scenarios that failed, or could not be judged, in an earlier run [default: reports/latest]
+    /// Only scenarios that failed or could not be judged in an earlier run [default: reports/latest]
     #[arg(
         long,
         value_name = "DIR",
@@ -146,21 +145,20 @@ pub(crate) struct Args {
     )]
     failed: Option<PathBuf>,
 
-    /// An earlier run, its directory or events: what it found is known and fails nothing, as if it were
-    /// waived; what passes now is told
+    /// An earlier run (directory or events) whose findings are waived as known
     #[arg(long, value_name = "DIR")]
     baseline: Option<PathBuf>,
 
-    /// The profile of `shakedown.toml` in this directory whose flags are taken that the call does not have;
-    /// `none` for none [default: the one that is called default, if there is any]
+    /// The profile in ./shakedown.toml that supplies flags; `none` for none [default: `default`,
+    /// if it exists]
     #[arg(long, value_name = "NAME")]
     profile: Option<String>,
 
-    /// End the run with the first scenario that fails
+    /// Stop at the first scenario that fails
     #[arg(long, conflicts_with = "repeat")]
     fail_fast: bool,
 
-    /// End the run after this time; what is not played by then fails it
+    /// Stop after this time; scenarios that have not run by then fail the run
     #[arg(
         long,
         value_name = "TIME",
@@ -199,7 +197,7 @@ fn default_jobs() -> NonZeroUsize {
 }
 
 impl Args {
-    /// Runs the scenarios and reports what came out.
+    /// Runs the scenarios and reports the results.
     pub(crate) fn execute(self, global: &Global) -> Result<Exit, Failure> {
         if self.in_virtual_time {
             self.check_virtual()?;
@@ -229,7 +227,7 @@ impl Args {
         if self.dry_run {
             show_plan(&told, &assignments, seed)?;
             check_judged(&told)?;
-            return self.foresee(&assignments);
+            return self.preflight(&assignments);
         }
         let guard = match self.in_virtual_time {
             true => Guard::of_nothing()?,
@@ -379,7 +377,7 @@ impl Args {
                 is_full: false,
             }];
             show_plan(&told, &only, seed)?;
-            return self.foresee(&only);
+            return self.preflight(&only);
         }
         let guard = Guard::begin()?;
         let directory = self.reports.directory_for(&name(&told))?;

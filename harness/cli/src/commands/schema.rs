@@ -12,10 +12,10 @@ use crate::logging::Global;
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example: let an editor check scenarios while they are written
+Example: let an editor check scenarios
   shakedown schema scenario > scenario.schema.json")]
 pub(crate) struct Args {
-    /// What the schema is of
+    /// The subject of the schema
     what: SchemaKind,
 }
 
@@ -29,7 +29,7 @@ enum SchemaKind {
     Events,
     /// One event of `fuzz --format json`
     FuzzEvents,
-    /// Traces: runs of an initiator and a responder, as `explore` finds them
+    /// Traces of `explore`: runs of an initiator and a responder
     Trace,
 }
 

@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 
-use shakedown_net::host::Stopped;
+use shakedown_net::host::StopCause;
 use shakedown_protocol::Protocol;
 use shakedown_protocol::requirement::Role;
 
@@ -19,7 +19,7 @@ use crate::reference::{self, print_line};
     subcommand_help_heading = "Protocols",
     disable_help_subcommand = true,
     long_about = "\
-Serve whoever asks: the reference responder or server of a protocol.
+Run the reference responder or server of a protocol.
 
 Prints `listening on ADDRESS` as soon as peers can come, and ends on SIGINT or SIGTERM with exit code \
 0, or with --exit-after once so many sessions have ended: with 0 if all of them went well, else with 1. \
@@ -41,11 +41,11 @@ pub(crate) struct Args {
 /// Where a server listens, and how long.
 #[derive(Debug, clap::Args)]
 struct Listen {
-    /// Address and port to listen on; port 0 for any that is free
+    /// Address and port to listen on; port 0 for any free port
     #[arg(long, value_name = "ADDRESS")]
     listen: SocketAddr,
 
-    /// End once this many sessions have ended, well or not
+    /// Exit after this many sessions have ended, successfully or not
     #[arg(long, value_name = "SESSIONS", value_parser = whole::<u64>(AT_LEAST_1))]
     exit_after: Option<u64>,
 }
@@ -84,7 +84,7 @@ impl Args {
         let host = host.with_exit_after(self.server.address.exit_after);
         let finished = self.server.run(machine.as_mut(), host, &mut stop).await?;
         match (finished.stopped, finished.first_failure) {
-            (Some(Stopped::ExitAfter), Some(failure)) => Err(Failure {
+            (Some(StopCause::ExitAfter), Some(failure)) => Err(Failure {
                 exit: Exit::Fail,
                 message: format!(
                     "{} of {} sessions failed; the first: {failure}",

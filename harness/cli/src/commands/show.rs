@@ -12,11 +12,11 @@ use crate::vectors::{library, named};
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-Example: a scenario of your own, made of one that is built in
+Example: derive a scenario from a built-in one
   shakedown show a-lost-syn-ack-is-repeated-once > a-lost-syn-ack-is-repeated-once.json
   shakedown run a-lost-syn-ack-is-repeated-once.json --iut my-server.toml")]
 pub(crate) struct Args {
-    /// The id of a scenario that is built in, or the last part of one
+    /// The id of a built-in scenario, or its last part
     scenario: String,
 }
 

@@ -15,7 +15,7 @@ use shakedown_engine::explore::Trace;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::scenario::{Loaded, Scenario};
 use shakedown_engine::shrink::{
-    Failure, Finished, Progress, Reduction, ShrinkError, Shrunk, Size, shrink,
+    Failure, Progress, Reduction, ShrinkError, Shrunk, Size, StopReason, shrink,
 };
 use shakedown_engine::simulation::Settings;
 use shakedown_protocol::Protocol;
@@ -49,38 +49,37 @@ Examples:
   shakedown shrink mediastream/3way/responder/a-lost-syn-ack-is-repeated-twice --without MS-H-18"
 )]
 pub(crate) struct Args {
-    /// A scenario that fails: a file, or the id of one that is built in; or a trace, in which a
-    /// requirement is broken
+    /// A failing scenario (a file, or the id of a built-in one), or a trace with a violation
     #[arg(value_name = "SCENARIO-OR-TRACE")]
     scenario: String,
 
-    /// Description of the implementation that it fails against; it is started for each candidate
+    /// Description of the implementation; it is started for each candidate
     #[arg(long, value_name = "FILE", conflicts_with = "without")]
     iut: Option<PathBuf>,
 
-    /// Play against a faulty twin of the reference that leaves out what this requirement demands
-    /// [default: the one of the trace, if it is one]
+    /// Run against a mutant of the reference that violates this requirement [default: that of the
+    /// trace, if it has one]
     #[arg(long, value_name = "ID")]
     without: Option<String>,
 
-    /// The requirement that must stay broken [default: that of the first finding]
+    /// The requirement that must stay violated [default: that of the first finding]
     #[arg(long, value_name = "ID")]
     requirement: Option<String>,
 
-    /// How often a candidate must fail, one play after the other, to be taken [default: 3 with --iut,
-    /// else 1: virtual time has no chance in it]
+    /// Consecutive failures needed to accept a candidate [default: 3 with --iut, else 1, since
+    /// virtual time is deterministic]
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroU32>(AT_LEAST_1_U32))]
     confirm: Option<NonZeroU32>,
 
-    /// Most candidates that are played
+    /// Maximum number of candidates
     #[arg(long, value_name = "N", default_value = "10000", value_parser = whole::<NonZeroU32>(AT_LEAST_1_U32))]
     tries: NonZeroU32,
 
-    /// Seed of everything random
+    /// Random seed
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(ANY))]
     seed: u64,
 
-    /// The file of the small scenario [default: NAME-shrunk.json beside the scenario's file]
+    /// Output file [default: NAME-shrunk.json next to the input]
     #[arg(long, value_name = "FILE")]
     out: Option<PathBuf>,
 
@@ -201,8 +200,8 @@ impl Args {
         output.write_all(text.as_bytes())?;
         output.flush()?;
         match shrunk.finished {
-            Finished::Minimal | Finished::Tries => Ok(Exit::Success),
-            Finished::Stopped => Ok(Exit::Interrupted),
+            StopReason::Minimal | StopReason::Tries => Ok(Exit::Success),
+            StopReason::Stopped => Ok(Exit::Interrupted),
         }
     }
 
@@ -389,9 +388,9 @@ fn told_in_words(
     lines.push(format!("  after    {}", size(&shrunk.after)));
     let tries = count(shrunk.tries.into(), "candidate");
     let end = match shrunk.finished {
-        Finished::Minimal => "none of its steps can be left out",
-        Finished::Tries => "as many as --tries allows: it may not be the smallest",
-        Finished::Stopped => "interrupted: it may not be the smallest",
+        StopReason::Minimal => "none of its steps can be left out",
+        StopReason::Tries => "as many as --tries allows: it may not be the smallest",
+        StopReason::Stopped => "interrupted: it may not be the smallest",
     };
     lines.push(format!("  tried    {tries} in {seconds:.1} s; {end}"));
     lines.push(match trial.guard {

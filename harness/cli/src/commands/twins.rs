@@ -23,7 +23,7 @@ use crate::vectors::SelectionArgs;
 /// The command's arguments.
 #[derive(Debug, clap::Args)]
 #[command(after_help = "\
-A twin is the reference with one fault. It is caught by a scenario that fails under the requirement that \
+A twin is the reference with one injected fault. A scenario catches it by failing under the requirement that \
 the twin breaks. Everything is played in virtual time: the scenarios that list the requirement first, \
 until one catches. The reference itself is played in every scenario.
 
@@ -32,7 +32,7 @@ Examples:
   shakedown twins MS-H-18 --format json
   shakedown list twins --protocol proton")]
 pub(crate) struct Args {
-    /// Names of twins, or requirements whose twins are meant; all twins and the reference if left out
+    /// Names of twins, or requirements for all of theirs [default: all twins, and the reference]
     #[arg(value_name = "TWIN")]
     names: Vec<String>,
 
@@ -40,11 +40,11 @@ pub(crate) struct Args {
     #[arg(long)]
     protocol: Option<String>,
 
-    /// Twins that are played at a time [default: as many as there are processors]
+    /// Twins to run in parallel [default: one for each processor]
     #[arg(long, value_name = "N", value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: Option<NonZeroUsize>,
 
-    /// What standard output carries
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     format: Format,
 }
@@ -144,7 +144,7 @@ impl Args {
         Ok(meant)
     }
 
-    /// Plays all, several at a time, and tells of each in their order.
+    /// Runs all, several in parallel, and reports each in their order.
     fn play<'s>(
         &self,
         all: &[Candidate<'s>],
@@ -166,7 +166,7 @@ impl Args {
                         let Some(candidate) = all.get(index) else {
                             break;
                         };
-                        // Nobody listens any more where telling failed.
+                        // The receiver is gone if sending failed.
                         if sender.send((index, candidate.play(scenarios))).is_err() {
                             break;
                         }

@@ -37,7 +37,7 @@ pub struct Decoded<T> {
 
 /// Makes a typed value of a document.
 ///
-/// What does not fit is noted and taken out, and the rest is tried again, so that one call tells
+/// What does not fit is noted and taken out, and the rest is tried again, so that one call reports
 /// every problem.
 #[must_use]
 pub fn decode<T>(document: &Document, defaults: &Defaults<'_>) -> Decoded<T>
@@ -149,8 +149,8 @@ impl Repair<'_> {
         })
     }
 
-    /// A list of the right length decodes as an object, its members by position. Nobody who writes
-    /// a list means that.
+    /// serde decodes a list of the right length as an object, its members by position. That is
+    /// never intended.
     fn refuse_what_was_read_otherwise(&mut self, decoded: &impl Serialize) {
         if let Ok(meant) = serde_json::to_value(decoded) {
             refuse_otherwise(&self.root, &meant, &mut self.problems);

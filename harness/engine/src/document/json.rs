@@ -40,8 +40,7 @@ pub(super) fn parse(text: &str) -> Result<Node, Vec<Problem>> {
     let Some(value) = value else {
         return Err(vec![Problem::new(0..0, "the file is empty")]);
     };
-    // The tree parser lets some things pass that JSON does not have, such as control characters
-    // in strings.
+    // The tree parser accepts input that is not JSON, such as control characters in strings.
     serde_json::from_str::<IgnoredAny>(text).map_err(|error| vec![second_opinion(text, &error)])?;
     let mut problems = Vec::new();
     let node = convert(&value, &mut problems);
@@ -89,7 +88,7 @@ fn second_opinion(text: &str, error: &serde_json::Error) -> Problem {
     Problem::new(offset..offset + width, message)
 }
 
-/// What serde says is wrong, without the place, which is told in our own way.
+/// serde's error without its position, which is rendered by us.
 #[must_use]
 pub fn placeless(error: &serde_json::Error) -> String {
     let message = error.to_string();

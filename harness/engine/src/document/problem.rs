@@ -118,7 +118,7 @@ impl Problems {
         &self.list
     }
 
-    /// The text for people, with colours or without. It does not begin with "error:" and does not
+    /// The text human-readable, with colours or without. It does not begin with "error:" and does not
     /// end with a line break.
     #[must_use]
     pub fn render(&self, colours: bool) -> String {

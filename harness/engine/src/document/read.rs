@@ -74,7 +74,7 @@ pub fn check_text(file: &str, bytes: Vec<u8>) -> Result<String, Problems> {
 /// Finds the `.json` files within a folder and the folders in it, in sorted order.
 ///
 /// # Errors
-/// A sentence for people if a folder cannot be read, or if folders are nested without end.
+/// A human-readable error if a folder cannot be read, or if folders are nested without end.
 pub fn json_files(folder: &Path, files: &mut Vec<PathBuf>) -> Result<(), String> {
     json_files_at(folder, files, 0)
 }

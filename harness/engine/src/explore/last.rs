@@ -16,7 +16,7 @@ const ANSWERED: Duration = Duration::from_secs(1);
 /// How long it is watched that something does not come.
 const WATCHED: Duration = Duration::from_secs(1);
 
-/// The steps that whoever breaks this requirement does not pass.
+/// The steps that fail if this requirement is violated.
 pub(super) fn last_steps(requirement: &str, replay: &Replay) -> Vec<Step> {
     let known = replay.rules.symptoms.iter();
     let symptom = known.copied().find(|(id, _)| *id == requirement);
@@ -89,7 +89,7 @@ fn nothing(frames: &[&str], requirement: &str) -> Step {
     })
 }
 
-/// A responder whose peer believes in the session: it asks again and is told, or it streams.
+/// A responder whose peer has a session: the peer retransmits and gets a response, or it streams.
 fn converges([asked, told, name]: [&str; 3], requirement: &str, replay: &Replay) -> Vec<Step> {
     let media = |ignore: &[&str]| {
         Step::ExpectMedia(ExpectMedia {

@@ -8,15 +8,15 @@ use siphasher::sip128::{Hasher128, SipHasher13};
 
 use super::{Event, EventKind, frame_text};
 
-/// What happens in a run: always a hash of it, and all of it if it is to be told.
+/// The log of a run: always a hash, and the entries if they are wanted.
 pub(super) struct Log {
     protocol: &'static Protocol,
     hasher: SipHasher13,
-    kept: Kept,
+    kept: Recording,
 }
 
 /// What is kept of a run.
-pub(super) enum Kept {
+pub(super) enum Recording {
     Nothing,
     /// What happened between an initiator and a responder.
     Events(Vec<Event>),
@@ -48,7 +48,7 @@ pub(super) enum LogEntry<'a> {
 }
 
 impl Log {
-    pub(super) fn new(protocol: &'static Protocol, kept: Kept) -> Self {
+    pub(super) fn new(protocol: &'static Protocol, kept: Recording) -> Self {
         Self {
             protocol,
             hasher: SipHasher13::new(),
@@ -56,17 +56,17 @@ impl Log {
         }
     }
 
-    /// Notes what happens to a side, which people know by its name; what `Delivered` tells was sent by it.
+    /// Logs an event of a side, by its name; the sender for `Delivered`.
     pub(super) fn note(&mut self, at: Duration, side: Role, name: &str, entry: LogEntry<'_>) {
         entry.digest(&mut self.hasher, at, side);
         let protocol = self.protocol;
         match &mut self.kept {
-            Kept::Nothing => {}
-            Kept::Events(events) => events.push(Event {
+            Recording::Nothing => {}
+            Recording::Events(events) => events.push(Event {
                 at: nanoseconds(at),
                 what: entry.kind(side, protocol),
             }),
-            Kept::Lines(_) => match entry {
+            Recording::Lines(_) => match entry {
                 LogEntry::State { from, to, why } => {
                     self.line(at, || format!("{name} goes from {from} to {to}: {why}"));
                 }
@@ -84,7 +84,7 @@ impl Log {
     /// From now on the network only carries.
     pub(super) fn heals(&mut self, at: Duration) {
         self.hasher.write_u64(nanoseconds(at));
-        if let Kept::Events(events) = &mut self.kept {
+        if let Recording::Events(events) = &mut self.kept {
             let (at, what) = (nanoseconds(at), EventKind::Healed {});
             events.push(Event { at, what });
         }
@@ -93,24 +93,24 @@ impl Log {
 
     /// Takes back a timer after which nothing happened.
     pub(super) fn forget_timer(&mut self) {
-        if let Kept::Events(events) = &mut self.kept {
+        if let Recording::Events(events) = &mut self.kept {
             events.pop_if(|event| matches!(event.what, EventKind::Timer { .. }));
         }
     }
 
     pub(super) const fn keeps_lines(&self) -> bool {
-        matches!(self.kept, Kept::Lines(_))
+        matches!(self.kept, Recording::Lines(_))
     }
 
     /// Adds a line, if lines are kept.
     pub(super) fn line(&mut self, at: Duration, line: impl FnOnce() -> String) {
-        if let Kept::Lines(lines) = &mut self.kept {
+        if let Recording::Lines(lines) = &mut self.kept {
             lines.push(format!("{:>12.6} s  {}", at.as_secs_f64(), line()));
         }
     }
 
     /// The hash of everything that happened, and what was kept.
-    pub(super) fn finish(self) -> (u128, Kept) {
+    pub(super) fn finish(self) -> (u128, Recording) {
         (self.hasher.finish128().as_u128(), self.kept)
     }
 }

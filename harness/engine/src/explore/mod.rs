@@ -1,8 +1,8 @@
-//! Reference machines brought together over a network: what may go wrong between them, and what came of it.
+//! Reference machines brought together over a network: what may go wrong between them, and the outcome.
 //!
-//! A [`Trace`] is one run of an initiator and a responder, in order; [`Trace::settle`] tells from what
-//! was sent and what was delivered what the network did, [`Trace::ladder`] draws
-//! it. [`exhaustive`] goes through every run within bounds, [`swarm`] plays many random runs.
+//! A [`Trace`] is one run of an initiator and a responder, in order; [`Trace::settle`] derives the
+//! network's faults from what was sent and delivered, [`Trace::ladder`] draws it. [`exhaustive`]
+//! goes through every run within bounds, [`swarm`] plays many random runs.
 
 pub mod exhaustive;
 mod ladder;

@@ -12,7 +12,7 @@ use super::{Event, EventKind, Trace};
 use crate::scenario::{Binding, SocketNeed, Span};
 use crate::step::{Expect, Lose, Mutate, Patch, Send, SendRaw, Step, Wait};
 
-/// Shorter waits are the network's: nobody's timers depend on them.
+/// Shorter waits are network delays: no timer depends on them.
 const SHORTEST_WAIT: Duration = Duration::from_millis(2);
 /// How much longer than in the trace an answer may take.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -70,7 +70,7 @@ impl Replay {
         let until = trace.events.partition_point(|event| event.at <= end);
         let events = &trace.events[..until];
         let of_the_peer = |event: &Event| matches!(&event.what, EventKind::Sent { from, .. } if *from != self.role);
-        // Where no time goes by, what the peer said after it shows that it was not the last.
+        // If no time passes, a later datagram of the peer shows that it was not the last.
         let answered = events.iter().rposition(of_the_peer).unwrap_or_default();
         for (n, event) in events.iter().enumerate() {
             match &event.what {

@@ -6,7 +6,7 @@ use shakedown_protocol::pair::Offer;
 use super::Side;
 
 impl Side {
-    /// What it is told.
+    /// Its settings.
     pub(crate) fn offer(&self) -> Offer<'_> {
         Offer {
             mode: &self.mode,

@@ -25,14 +25,14 @@ pub struct Trace {
     pub version: u32,
     /// The protocol's id.
     pub protocol: String,
-    /// What the initiator was told.
+    /// The initiator's settings.
     pub initiator: Side,
-    /// What the responder was told.
+    /// The responder's settings.
     pub responder: Side,
-    /// What both were told to stream.
+    /// The stream of both.
     #[schemars(schema_with = "crate::schema::stream")]
     pub stream: StreamParameters,
-    /// Seed of everything random.
+    /// Random seed.
     pub seed: u64,
     /// What went wrong, if something did.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -41,7 +41,7 @@ pub struct Trace {
     pub events: Vec<Event>,
 }
 
-/// What one side was told.
+/// The settings of one side.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Side {
@@ -66,7 +66,7 @@ const fn is_first(address: &u8) -> bool {
 pub struct Violation {
     /// The requirement's id.
     pub requirement: String,
-    /// The side that broke it; not given where it cannot be told.
+    /// The side that violated it; absent if unknown.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(with = "Option<String>")]
     pub party: Option<Role>,
@@ -259,7 +259,7 @@ impl Trace {
         }
     }
 
-    /// What this side was told.
+    /// The settings of this side.
     #[must_use]
     pub const fn side(&self, role: Role) -> &Side {
         match role {

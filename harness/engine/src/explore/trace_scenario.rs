@@ -8,19 +8,18 @@ use crate::scenario::{Loaded, Needs, Scenario};
 
 impl Trace {
     /// A scenario that puts an implementation in the place of one side: the scripted peer sends it
-    /// what reached that side, waits for what that side said, and ends by the expectation that the
+    /// what reached that side, expects what that side sent, and ends with the expectation that the
     /// side at fault does not meet. Ids and nonces are those of the implementation. It is checked
     /// as scenario files are; `name` is the last part of its id.
     ///
     /// The side is `role`, else the one that broke the requirement.
     ///
     /// # Errors
-    /// A sentence for people: nothing is broken, or it cannot be told by whom.
+    /// A human-readable error: there is no violation, or its side is unknown.
     pub fn scenario(&self, name: &str, role: Option<Role>) -> Result<Loaded, String> {
         let known = protocol(&self.protocol).ok_or("the trace's protocol is not known")?;
         let violation = self.violation.as_ref();
-        let violation =
-            violation.ok_or("nothing is broken in this trace: there is nothing to replay")?;
+        let violation = violation.ok_or("this trace has no violation to replay")?;
         let role = role.or(violation.party);
         let role = role.ok_or("the trace does not say which side is at fault; name the role")?;
         let requirement = known.requirement(&violation.requirement);

@@ -6,11 +6,11 @@ use shakedown_protocol::PROTOCOLS;
 use crate::iut::Iut;
 use crate::scenario::{Loaded, to_text};
 
-/// Takes the bytes as a scenario's file: it is one, and read again it is the same, or what is wrong with it can be
-/// told.
+/// Takes the bytes as a scenario's file: it is valid and round-trips, or its errors can be
+/// rendered.
 ///
 /// # Panics
-/// If it reads otherwise again.
+/// If it does not round-trip.
 pub fn scenario(bytes: &[u8]) {
     let Ok(text) = str::from_utf8(bytes) else {
         return;

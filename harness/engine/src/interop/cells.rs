@@ -64,7 +64,7 @@ pub enum MatrixError {
     #[error("{name:?} speaks {protocol:?}, and there is no such protocol")]
     NoProtocol { name: String, protocol: String },
     /// The specification says nothing of pairs.
-    #[error("{protocol} says nothing of how its implementations get along in pairs")]
+    #[error("{protocol} has no interoperability table")]
     NoPairs { protocol: &'static str },
     /// They speak different protocols.
     #[error(
@@ -76,7 +76,7 @@ pub enum MatrixError {
         second: String,
         other: String,
     },
-    /// Nobody plays this role.
+    /// There is no implementation of this role.
     #[error(
         "nobody is the {missing}: {described}; add the description of an implementation with \
          `role = \"{missing}\"`"
@@ -107,7 +107,7 @@ pub enum MatrixError {
 /// each option that changes whom it gets along with.
 ///
 /// # Errors
-/// [`MatrixError`], a sentence for people.
+/// [`MatrixError`], a human-readable sentence.
 pub fn pairs(iuts: &[Iut]) -> Result<(&'static Protocol, Vec<Pair>), MatrixError> {
     let protocol = common_protocol(iuts)?;
     let known = protocol.pairs.ok_or(MatrixError::NoPairs {
@@ -222,7 +222,7 @@ fn sides(known: &Pairs, iuts: &[Iut], role: Role) -> Result<Vec<Side>, MatrixErr
     Ok(sides)
 }
 
-/// What both can stream: what the responder does by itself, if the initiator can be told.
+/// What both can stream: the responder's own stream, if the initiator's command accepts it.
 fn stream(initiator: &Iut, responder: &Iut) -> Result<StreamParameters, MatrixError> {
     if initiator.can_stream(false, &responder.stream) {
         return Ok(responder.stream);

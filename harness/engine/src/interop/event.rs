@@ -1,4 +1,4 @@
-//! What is told of pairs of implementations. The names are a part of the contract of
+//! Events about pairs of implementations. The names are part of the contract of
 //! [`crate::event`].
 
 use indexmap::IndexMap;
@@ -15,7 +15,7 @@ pub struct InteropStarted {
     pub version: u32,
     /// The protocol's id.
     pub protocol: String,
-    /// Seed of everything random.
+    /// Random seed.
     pub seed: u64,
     /// What the network between them does, as it was asked for; nothing if left out.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -93,11 +93,11 @@ pub enum PairOutcome {
     Hangs,
     /// Not everything came in the time that was watched, and the initiator may wait longer.
     Waits,
-    /// What was said cannot be read.
+    /// The traffic cannot be decrypted.
     NotObserved,
     /// A process died, or ended before the stream did.
     Dies,
-    /// An implementation could not be started, did not become ready, or never said a word.
+    /// An implementation could not be started, did not become ready, or never sent anything.
     NotStarted,
     /// It was cut off before it ended.
     CutOff,
@@ -238,7 +238,7 @@ pub struct InteropSummary {
     pub counts: IndexMap<String, usize>,
     /// The program's exit code.
     pub exit: u8,
-    /// Why, for people.
+    /// Why (human-readable).
     pub message: String,
     /// What else must be known.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]

@@ -28,7 +28,7 @@ pub struct PairEvidence<'a> {
     /// What passed at the responder's edge.
     pub at_responder: &'a EdgeTraffic,
     pub initiator: ProcessEnd,
-    /// The responder's process, before it was told to end.
+    /// The responder's process, before it was stopped.
     pub responder: ProcessEnd,
     /// Whether the initiator's exit status means something.
     pub status_tells: bool,
@@ -97,9 +97,8 @@ impl PairEvidence<'_> {
         }
         if self.at_initiator.is_hidden {
             let end = self.end();
-            let seen = format!(
-                "what the two said cannot be read without the secrets of TLS; the initiator {end}"
-            );
+            let seen =
+                format!("the traffic cannot be decrypted without TLS secrets; the initiator {end}");
             return (PairOutcome::NotObserved, seen);
         }
         let (got, of, unit) = (self.at_initiator.frames(), self.wanted(), self.unit);
@@ -113,14 +112,14 @@ impl PairEvidence<'_> {
                 true if self.says_failure() && !self.impaired => (
                     PairOutcome::BreaksOff,
                     format!(
-                        "{got} of {of} {unit} came, and the initiator {}",
+                        "{got} of {of} {unit} arrived, and the initiator {}",
                         self.end()
                     ),
                 ),
                 true => (self.way(), self.whole(got, of)),
                 false => (
                     self.short(),
-                    format!("{got} of {of} {unit} came; the initiator {}", self.end()),
+                    format!("{got} of {of} {unit} arrived; the initiator {}", self.end()),
                 ),
             };
         }
@@ -137,7 +136,7 @@ impl PairEvidence<'_> {
             ),
             ProcessEnd::Ran => (
                 PairOutcome::Hangs,
-                format!("no {unit} came, and the initiator {}", self.end()),
+                format!("no {unit} arrived, and the initiator {}", self.end()),
             ),
             ProcessEnd::Ended { .. } => {
                 let asked = match self.at_initiator.asked {
@@ -151,7 +150,7 @@ impl PairEvidence<'_> {
                 let end = self.end();
                 (
                     PairOutcome::TimesOut,
-                    format!("the initiator {asked}{token}, no {unit} came, and it {end}"),
+                    format!("the initiator {asked}{token}, no {unit} arrived, and it {end}"),
                 )
             }
         }
@@ -190,8 +189,8 @@ impl PairEvidence<'_> {
     fn whole(&self, got: u64, of: u64) -> String {
         let unit = self.unit;
         match self.initiator {
-            ProcessEnd::Ran => format!("{got} of {of} {unit} came; the initiator ran on"),
-            ProcessEnd::Ended { .. } => format!("{got} of {of} {unit} came"),
+            ProcessEnd::Ran => format!("{got} of {of} {unit} arrived; the initiator ran on"),
+            ProcessEnd::Ended { .. } => format!("{got} of {of} {unit} arrived"),
         }
     }
 
@@ -214,8 +213,8 @@ impl PairEvidence<'_> {
         matches!(outcome, PairOutcome::TimesOut | PairOutcome::Refuses) && says_success
     }
 
-    /// Whether the responder was asked twice in a way that it must answer, and said nothing at all: no
-    /// loss explains that.
+    /// Whether the responder got two requests that it must answer, and was silent: loss does not
+    /// explain that.
     fn is_mute(&self, demanded: Option<PairOutcome>) -> bool {
         let seen = self.at_responder;
         demanded == Some(PairOutcome::Streams) && seen.asked > 1 && seen.answers == 0
@@ -248,7 +247,7 @@ impl PairEvidence<'_> {
                 Standing::LeftOpen
             }
             _ if is_for_monitor => Standing::LeftOpen,
-            // Lost questions and answers look like nobody, and lost media like too little.
+            // Lost requests and responses look like silence, and lost media like too little.
             PairOutcome::TimesOut | PairOutcome::BreaksOff | PairOutcome::FallsBack
                 if is_spoilt && !self.is_mute(demanded) =>
             {

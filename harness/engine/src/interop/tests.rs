@@ -297,7 +297,7 @@ fn a_stream_that_was_granted_shorter_is_whole_when_it_is_over() {
         (outcome, standing),
         (PairOutcome::Streams, Standing::AsDemanded)
     );
-    assert_eq!(seen, "50 of 50 frames came");
+    assert_eq!(seen, "50 of 50 frames arrived");
 }
 
 #[test]
@@ -307,7 +307,7 @@ fn what_was_seen_is_a_sentence() {
     let (_, _, seen) = judged(Demanded::TimesOut, false, &none, &none, ends);
     assert_eq!(
         seen,
-        "the initiator asked 3 times, then in the older way, no frames came, and it ended (exit \
+        "the initiator asked 3 times, then in the older way, no frames arrived, and it ended (exit \
          status 1)"
     );
     let some = traffic(1, false, 9);

@@ -20,7 +20,7 @@ pub struct EdgeTraffic {
     pub fell_back: bool,
     /// How a side refused at first, if one did.
     pub refusal: Option<String>,
-    /// Frames that were granted, where the responder said so: frames a second, seconds.
+    /// Granted stream, if the responder states it: frames per second, seconds.
     pub granted: (Option<u32>, Option<u32>),
     /// Datagrams of the responder, whatever they are.
     pub answers: u64,
@@ -30,7 +30,7 @@ pub struct EdgeTraffic {
     pub broken: Option<String>,
     /// How much the initiator came for, where that is not media.
     pub wanted: Option<u64>,
-    /// Whether something that was said could not be read.
+    /// Whether some data was unreadable.
     pub is_hidden: bool,
     frames: BTreeSet<u64>,
 }

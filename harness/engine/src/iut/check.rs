@@ -1,4 +1,4 @@
-//! What a description must be besides well-formed. Every problem is told, each at its place.
+//! Semantic checks of descriptions. Every problem is reported, each at its position.
 
 mod start;
 pub(super) mod waiver;
@@ -170,7 +170,7 @@ impl Checker<'_> {
             }
             (false, false) => return,
             (true, false) => {
-                // Where it was written and is wrong, that has been told.
+                // If it was given and is wrong, that was reported already.
                 if !has_stream {
                     let problem = Problem::new(self.root.mark(), "`stream` is missing");
                     self.problems.push(problem);
@@ -269,7 +269,7 @@ impl Checker<'_> {
                 if placeholder::any([file.as_str()], &["counters"])
                     && !placeholder::any(&mut told, &["counters"])
                 {
-                    let message = "the implementation is not told of this file";
+                    let message = "the implementation does not get the name of this file";
                     let help = "put `{counters}` into the command of [start], where it belongs";
                     self.at(&place, message, Some(help));
                 }

@@ -20,9 +20,9 @@ pub use time::Date;
 use crate::document::{self, Defaults, Document, Pointer, Problems};
 
 impl Iut {
-    /// The mode in which a scenario of `mode` is played against it: that one, the first for
-    /// [`Protocol::ANY_MODE`], or one that has it among several, where the protocol says that these add up. `None`
-    /// if it claims none.
+    /// The mode in which it runs a scenario of `mode`: that one, the first for
+    /// [`Protocol::ANY_MODE`], or one that has it among several, where the protocol says that these
+    /// add up. `None` if it claims none.
     #[must_use]
     pub fn mode_for(&self, mode: &str) -> Option<&str> {
         let own = self.modes.iter().map(String::as_str);
@@ -38,8 +38,8 @@ impl Iut {
         same.or_else(|| own.filter(|_| adds_up).find(|own| holds(own)))
     }
 
-    /// Reads and checks a description file. Its commands run in the folder that it is in; if it is a pipe, in the
-    /// current directory.
+    /// Reads and checks a description file. Its commands run in the folder that it is in; if it is
+    /// a pipe, in the current directory.
     ///
     /// # Errors
     /// [`Problems`]: everything that is wrong with it.
@@ -138,7 +138,7 @@ impl std::fmt::Display for Waiver {
 const KNOWN: &str = "known from ";
 
 impl Waiver {
-    /// What an earlier run found in a scenario; `source` is where it was told.
+    /// What an earlier run found in a scenario; `source` is that run.
     #[must_use]
     pub fn known(requirement: String, scenario: String, source: &str) -> Self {
         Self {
@@ -156,8 +156,8 @@ impl Waiver {
         because.starts_with(KNOWN)
     }
 
-    /// Whether an earlier run made it, and nobody wrote it: it has no last day, and is told where it is not needed
-    /// any more.
+    /// Whether it comes from a baseline: it has no expiry date, and is noted when it is no longer
+    /// needed.
     #[must_use]
     pub fn is_of_earlier_run(&self) -> bool {
         self.origin == Origin::EarlierRun

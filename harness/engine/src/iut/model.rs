@@ -17,7 +17,7 @@ pub struct Iut {
     pub name: String,
     /// The protocol's id.
     pub protocol: String,
-    /// The side that it plays.
+    /// Its role.
     #[schemars(with = "String")]
     pub role: Role,
     /// The modes that it claims.
@@ -75,7 +75,7 @@ impl Iut {
         }
     }
 
-    /// Whether it streams this, or can be told to; `plain` if it is started with no option given.
+    /// Whether it streams this, or can be configured to; `plain` if it is started with no option given.
     #[must_use]
     pub fn can_stream(&self, plain: bool, stream: &StreamParameters) -> bool {
         let words = self.start.as_ref().and_then(|start| {
@@ -124,15 +124,16 @@ const fn no_stream() -> StreamParameters {
 #[serde(deny_unknown_fields)]
 pub struct Start {
     /// Program and arguments. Placeholders: `{address}`, `{port}`, `{peer}`, `{mode}`, `{seed}`,
-    /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program), `{counters}` (a file to leave its
-    /// counters in), `{certificate}` (SHA-256 of the scripted peer's certificate, in hexadecimal).
+    /// `{bits_per_second}`, `{frames_per_second}`, `{seconds}`, `{shakedown}` (this program),
+    /// `{counters}` (a file to leave its counters in), `{certificate}` (SHA-256 of the scripted
+    /// peer's certificate, in hexadecimal).
     pub command: Vec<String>,
     /// Program and arguments with no handshake option given: the mode must then be the default
     /// (MS-L-07). Left out if it cannot be started so.
     #[serde(default)]
     pub plain: Option<Vec<String>>,
-    /// Where its commands run, that of `[observe]` too, and where relative paths of programs begin: relative to the
-    /// folder of the description, which it is if left out.
+    /// Where its commands run, that of `[observe]` too, and where relative paths of programs begin:
+    /// relative to the folder of the description, which it is if left out.
     #[serde(default)]
     pub directory: Option<String>,
     /// Variables that its commands find besides those of this program. Placeholders as in `command`.
@@ -169,7 +170,7 @@ fn default_grace() -> Span {
 pub enum Ready {
     /// A line of its output contains this text.
     Line(String),
-    /// So long after its start.
+    /// This long after its start.
     After(Span),
     /// A UDP port is bound at its address.
     Port(bool),

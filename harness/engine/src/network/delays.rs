@@ -10,8 +10,8 @@ impl Impairment {
     /// one of them sends this stream; one that is lost is left aside.
     ///
     /// `delay`, `jitter`, the queue of `rate` and `reorder` count. An exact `reorder` does not:
-    /// how long its datagram is held back depends on what is sent meanwhile, which only whoever
-    /// wrote it can know.
+    /// how long its datagram is held back depends on what is sent meanwhile, which only the author
+    /// knows.
     #[must_use]
     pub fn delays(&self, from: Role, stream: &StreamParameters) -> Delay {
         let late = self.faults.iter().filter_map(|fault| match fault.kind {
@@ -46,7 +46,7 @@ impl Impairment {
     }
 }
 
-/// How long a datagram of the stream waits at most where so many bytes go through a second: for the
+/// How long a datagram of the stream waits at most at this rate in bytes per second: for the
 /// frame that it is part of and the one before, or, where the stream is too much, for all of it.
 fn longest_queue(rate: u64, stream: &StreamParameters) -> Duration {
     let bytes = match rate.saturating_mul(8) >= stream.bits_per_second {

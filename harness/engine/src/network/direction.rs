@@ -18,7 +18,7 @@ pub(super) struct Direction<T> {
     /// `None` where nothing is random.
     random: Option<RandomStream>,
     held: Vec<Held<T>>,
-    /// When the newest datagram has its delay behind it.
+    /// When the newest datagram's delay is over.
     ordered: Duration,
     /// When the rate has room again.
     free: Duration,
@@ -209,8 +209,8 @@ impl<T: Clone> Direction<T> {
         }
     }
 
-    /// When a datagram that enters has its delay and the rate behind it; `None` if the rate has no
-    /// room for it.
+    /// When a datagram that enters has passed its delay and the rate limit; `None` if it exceeds
+    /// the rate's queue.
     fn leave(
         &mut self,
         entry: Duration,
@@ -261,7 +261,7 @@ fn draw_time(draws: Draws, draw: Draw, most: Duration) -> Duration {
     Duration::from_nanos(draws.up_to(draw, nanos))
 }
 
-/// How long so many bytes take at a rate of bytes a second, rounded up.
+/// How long these bytes take at a rate in bytes per second, rounded up.
 fn duration_of(length: usize, rate: u64) -> Duration {
     let nanos = (length as u128 * 1_000_000_000).div_ceil(u128::from(rate.max(1)));
     Duration::from_nanos(u64::try_from(nanos).unwrap_or(u64::MAX))

@@ -12,7 +12,7 @@ use crate::scenario::{LENGTH, Span};
 /// A length of time that depends on nothing.
 ///
 /// # Errors
-/// A sentence for people.
+/// A human-readable error.
 pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
     let span: Span = text.trim().parse()?;
     let depends = || {
@@ -27,7 +27,7 @@ pub(super) fn parse_time(text: &str) -> Result<Duration, String> {
 /// `20ms..80ms`, or one time alone.
 ///
 /// # Errors
-/// A sentence for people.
+/// A human-readable error.
 pub(super) fn parse_range(text: &str) -> Result<(Duration, Option<Duration>), String> {
     match text.split_once("..") {
         Some((begin, end)) => Ok((parse_time(begin)?, Some(parse_time(end)?))),
@@ -265,7 +265,7 @@ pub(super) mod outages {
         Ok(texts.into_iter().map(|Outage(outage)| outage).collect())
     }
 
-    /// One of them, so that an error is told at its own place.
+    /// One of them, so that an error has its own position.
     struct Outage((Duration, Duration));
 
     impl<'de> Deserialize<'de> for Outage {

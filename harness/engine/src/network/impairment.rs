@@ -62,7 +62,7 @@ pub struct Impairment {
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     #[schemars(with = "Vec<file_form::FaultForm>")]
     pub faults: Vec<Fault>,
-    /// Seed of everything random; that of the run if not given.
+    /// Random seed; that of the run if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub seed: Option<u64>,
 }
@@ -100,7 +100,7 @@ pub enum FaultKind {
     Duplicate,
     /// It arrives so much later.
     Delay(Duration),
-    /// It arrives after so many later ones of its direction.
+    /// It arrives after this many later ones of its direction.
     Reorder(u32),
     /// One bit of it, counted from the first byte's lowest, is flipped. Past the end it is counted
     /// from the first byte again.

@@ -66,9 +66,9 @@ pub const LONGEST_EXACT_REORDER: Duration = Duration::from_secs(10);
 /// The comment on a packet of a capture, at its sender's edge of the network, that never arrives.
 pub const LOST: &str = "network: lost on the way";
 
-/// Both directions of the way between two peers, and what is on its way there.
+/// Both directions of the path between two peers, and the datagrams in flight.
 ///
-/// `T` tells the owner where a datagram goes; the network only keeps it.
+/// `T` is the owner's address of a datagram; the network only stores it.
 pub struct Network<T> {
     vocabulary: &'static dyn Vocabulary,
     /// What the ideal link takes.

@@ -47,7 +47,7 @@ impl Impairment {
             ));
         }
         if self.rate == Some(0) {
-            let help = "an outage or `\"loss\": 1` says that nothing arrives";
+            let help = "use an outage or `\"loss\": 1` if nothing may arrive";
             problems.push(ImpairmentProblem::new(
                 ["rate"],
                 "no byte a second would be carried",

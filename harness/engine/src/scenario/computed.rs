@@ -15,11 +15,11 @@ pub(crate) const SHORTER: &str = "shorter";
 /// The key of a text with small letters for large ones and the reverse: `{"other_case": "$id"}`.
 pub(crate) const OTHER_CASE: &str = "other_case";
 
-/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}` and `{"other_case": ..}` stand for once their names are
-/// replaced. `None` if the value is no such object.
+/// What `{"sum": [..]}`, `{"join": [..]}`, `{"jwt": ..}`, `{"shorter": ..}` and `{"other_case":
+/// ..}` stand for once their names are replaced. `None` if the value is no such object.
 ///
 /// # Errors
-/// A sentence for people: what is added is no list of integers, the sum is none that a field can hold, or
+/// A human-readable error: what is added is no list of integers, the sum is none that a field can hold, or
 /// what is to be changed is no text.
 pub(crate) fn computed(value: &Value) -> Option<Result<Value, String>> {
     let object = value.as_object().filter(|object| object.len() == 1)?;

@@ -29,7 +29,7 @@ pub struct LibraryError {
 }
 
 impl LibraryError {
-    /// The text for people, with colours or without.
+    /// The text human-readable, with colours or without.
     #[must_use]
     pub fn render(&self, colours: bool) -> String {
         let files = self.files.iter().map(|problems| problems.render(colours));
@@ -52,8 +52,8 @@ impl Library {
         Self::collect(files.into_iter().map(parse), Vec::new())
     }
 
-    /// Loads files, and of folders every `.json` file within that is a scenario, right or wrong. What else there
-    /// is stays [left](Self::left).
+    /// Loads files, and of folders every `.json` file within that is a scenario, right or wrong.
+    /// What else there is stays [left](Self::left).
     ///
     /// # Errors
     /// [`LibraryError`]: everything that is wrong, in all files.
@@ -175,7 +175,8 @@ impl Library {
     }
 }
 
-/// Whether a file is meant as a scenario. One that cannot be read is, to be told; one that is too large is not.
+/// Whether a file is meant as a scenario. An unreadable one is, so that it is reported; one that is
+/// too large is not.
 fn is_meant(file: &Path) -> bool {
     match document::read_file(file, document::MAX_BYTES) {
         Ok(bytes) => is_scenario(&String::from_utf8_lossy(&bytes)),

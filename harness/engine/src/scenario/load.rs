@@ -18,8 +18,8 @@ pub struct Loaded {
 }
 
 impl Scenario {
-    /// The scenario as it is played against an implementation: in a mode that it claims, and with a
-    /// stream of its own only where that is another than the description's.
+    /// The scenario as it is run against an implementation: in a mode that it claims, and with its
+    /// own stream only where that differs from the description's.
     #[must_use]
     pub fn asked_of(&self, iut: &Iut) -> Self {
         let mut scenario = self.clone();

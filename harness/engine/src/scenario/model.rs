@@ -40,8 +40,8 @@ pub struct Scenario {
     /// Whether nothing else may run at the same time (it needs the whole machine).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub exclusive: bool,
-    /// Whether what its steps want does not count: what came instead is passed over, as is a step that cannot
-    /// be played. What is left to judge is that the implementation lives, and what the monitor sees.
+    /// Whether expectations of its steps do not count: unexpected frames are skipped, as are steps
+    /// that cannot be applied. Only survival and the monitor judge.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub tolerant: bool,
     /// What the network between the two does. What steps send goes through it, and so does what they
@@ -128,19 +128,19 @@ impl Needs {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct StreamBounds {
-    /// At least so many frames.
+    /// Minimum number of frames.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames: Option<u64>,
-    /// At least so many frames a second.
+    /// Minimum frames per second.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frames_per_second: Option<u32>,
-    /// Frames of at most so many bytes, headers included.
+    /// Maximum bytes per frame, headers included.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub frame_bytes: Option<u64>,
 }
 
 impl StreamBounds {
-    /// What is asked for where nothing else is said: it has all that scenarios want.
+    /// The default requested stream: it fits all scenarios.
     pub(crate) const ORDINARY: StreamParameters = StreamParameters {
         bits_per_second: 400_000,
         frames_per_second: 50,

@@ -141,7 +141,7 @@ impl Library {
             let known = outer.chain(folders).chain(ids.clone());
             closest(name, known.filter(|id| id.matches('/').count() == depth))
         };
-        // Whoever leaves out the folders means the last part.
+        // An id without folders is its last part.
         let by_name = || {
             let names = ids.clone().filter_map(|id| id.rsplit('/').next());
             let meant = closest(name.rsplit('/').next().unwrap_or(name), names)?;

@@ -43,7 +43,7 @@ enum Damage {
 /// The token that `{"jwt": {"claims": {..}, "secret": "..", "alg": "..", "damage": ".."}}` stands for.
 ///
 /// # Errors
-/// A sentence for people.
+/// A human-readable error.
 pub(super) fn made(described: &Value) -> Result<Value, String> {
     let token = Token::deserialize(described).map_err(|error| format!("`jwt`: {error}"))?;
     let text = match token.alg.as_str() {

@@ -1,5 +1,5 @@
-//! How many bytes of what was received are held, over all scripts of a run and the relays before them: what waits
-//! to be looked at, what is on its way, and notes of what has passed.
+//! How many bytes of what was received are held, over all scripts of a run and the relays before
+//! them: what waits to be looked at, what is on its way, and notes of what has passed.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -7,8 +7,8 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 /// Most bytes that wait over all scripts.
 const MOST: usize = 128 << 20;
 
-/// Of which so many are shared out beforehand: a script has its part of them whatever others hold, so
-/// that one implementation that floods does not make others deaf.
+/// The part that is divided in advance: each script has its share whatever others hold, so that
+/// one flooding implementation does not starve the others.
 const SHARED_OUT: usize = 32 << 20;
 
 /// Memory for what the scripts of a run have received and not looked at.
@@ -27,7 +27,7 @@ pub struct Share {
 }
 
 impl Budget {
-    /// For so many scripts at a time.
+    /// For this many concurrent scripts.
     #[must_use]
     pub fn for_scripts(count: usize) -> Self {
         Self {
@@ -58,13 +58,13 @@ impl Share {
         self.held
     }
 
-    /// Holds so many bytes more.
+    /// Reserves bytes.
     pub fn take(&mut self, bytes: usize) {
         self.held += bytes;
         self.budget.held.fetch_add(bytes, Ordering::Relaxed);
     }
 
-    /// Holds so many bytes less.
+    /// Releases bytes.
     pub fn give_back(&mut self, bytes: usize) {
         self.held -= bytes;
         self.budget.held.fetch_sub(bytes, Ordering::Relaxed);

@@ -1,8 +1,8 @@
-//! Media: what is counted of what comes.
+//! Counting of received media.
 
 use shakedown_protocol::media::Piece;
 
-/// What came of media at one socket.
+/// Media received at one socket.
 #[derive(Debug, Default)]
 pub(crate) struct MediaSeen {
     /// The highest frame number that a step looked at.

@@ -1,4 +1,4 @@
-//! The scripted peer: a scenario played step by step, as a machine without I/O.
+//! The scripted peer: a scenario run step by step, as a sans-I/O machine.
 //!
 //! The driver (real sockets in `net`, or the simulation here) opens `main`, starts the
 //! implementation under test, and calls [`Script::handle`] with the time and one input, then
@@ -7,7 +7,7 @@
 //!
 //! # How steps are played
 //!
-//! Steps are played one after the other. What arrives at `main` and at the named sockets goes into
+//! Steps run one after the other. What arrives at `main` and at the named sockets goes into
 //! an inbox, one queue for each socket; the steps that wait take from it in order. What arrives at
 //! `fresh` sockets is recorded in the capture and not looked at.
 //!
@@ -26,9 +26,9 @@
 //! another; `expect_nothing` and `expect_exit` look at all that have a name), the oldest first,
 //! whether it came before the step began or later. A frame named in `ignore`, the step's or the
 //! scenario's, is counted and passed over, even where the step expects a frame of that name in
-//! another shape: a full match is tried first. A match is taken. Anything else fails the step: another frame, the
-//! right frame with a wrong field (the first in the scenario's order is named), the right frame
-//! too early. What no step took is not judged by the script.
+//! another shape: a full match is tried first. A match is taken. Anything else fails the step:
+//! another frame, the right frame with a wrong field (the first in the scenario's order is named),
+//! the right frame too early. What no step took is not judged by the script.
 //!
 //! **Values.** `"$name"` stands for a value of `let` or one that `bind` remembered, at any depth of
 //! a field's value, also within matchers; `"$$name"` is the text `$name`. A remembered value is
@@ -63,8 +63,8 @@
 mod bindings;
 mod budget;
 pub(crate) mod context;
-mod course;
 pub(crate) mod describe;
+mod execution;
 pub(crate) mod inbox;
 pub(crate) mod judge;
 pub(crate) mod media;
@@ -117,13 +117,13 @@ pub struct Environment {
     pub protocol: &'static Protocol,
     /// How punctual the implementation is.
     pub timing: Timing,
-    /// What is streamed, whoever sends it; gives `$frame_interval` and `$stream`.
+    /// The stream, of either side; gives `$frame_interval` and `$stream`.
     pub stream: StreamParameters,
     /// What the exit status of the implementation's process means.
     pub exit: Exit,
     /// The implementation's address if it is a responder; `None` if it speaks first.
     pub iut: Option<SocketAddr>,
-    /// Seed of everything random; the same seed and scenario give the same ids.
+    /// Random seed; the same seed and scenario give the same ids.
     pub seed: u64,
     /// The time of day at which the driver's time is 0, since 1970; gives `$now` in seconds.
     pub epoch: Duration,
@@ -180,8 +180,8 @@ pub enum Input<'a> {
     /// What [`Action::RestartIut`] asked for is done.
     Restarted,
     /// Something was late by this much just now: the driver woke up late, or did not get to run.
-    /// Time windows that were open meanwhile were not observed fairly. Told before the input that
-    /// was late.
+    /// Time windows that were open meanwhile were not observed fairly. Passed before the input
+    /// that was late.
     Late(Duration),
     /// The driver has come to an end: what is open is closed, where the carrier can.
     End,
@@ -200,7 +200,7 @@ pub enum Action {
     Close { socket: SocketId },
     /// Send a datagram to the implementation under test.
     Send {
-        /// Told back in [`Input::Sent`].
+        /// Returned in [`Input::Sent`].
         tag: u64,
         /// The socket to send from.
         socket: SocketId,

@@ -44,7 +44,7 @@ pub struct Failure {
     pub field: Option<FieldPlace>,
     /// The slack of the window, if the step failed by time.
     pub slack: Option<Duration>,
-    /// By how much what came was too early, besides all that is granted, if that is the failure.
+    /// By how much it was too early, beyond the tolerance, if that is the failure.
     pub early: Option<Duration>,
     /// When the step began.
     pub since: Duration,
@@ -76,7 +76,7 @@ pub struct Judgements {
     /// Those that were judged: a step that is judged by them was played, and where the play did not come
     /// to its end, every one of them.
     pub judged: BTreeSet<String>,
-    /// Those of which only the exit status would tell, which does not (`status_tells`).
+    /// Those that only the exit status would show, if it means nothing (`status_tells`).
     pub untold: BTreeSet<String>,
 }
 
@@ -124,8 +124,8 @@ pub(crate) fn exit_status(code: Option<i32>) -> String {
     }
 }
 
-/// Whether a process that ended so crashed: by a signal, by a status in which a shell tells of one
-/// (128 and its number), or by 101, that of a panic in Rust. 255 is what `exit(-1)` leaves, an ordinary
+/// Whether a process that ended so crashed: by a signal, by a shell's status for one (128 plus its
+/// number), or by 101, that of a panic in Rust. 255 is what `exit(-1)` leaves, an ordinary
 /// failure.
 #[must_use]
 pub fn is_crash(code: Option<i32>) -> bool {

@@ -13,7 +13,7 @@ use crate::network::Impairment;
 use crate::scenario::Scenario;
 
 use super::context::Context;
-use super::course::Course;
+use super::execution::Execution;
 use super::inbox::Arrival;
 use super::play::DatagramScript;
 use super::program::Program;
@@ -31,22 +31,22 @@ enum Player {
 }
 
 impl Script {
-    /// A script at its beginning. The scenario was checked when it was loaded; what is wrong with
-    /// it nevertheless becomes an [error](ScriptOutcome::Error) when it is played.
+    /// A script at its start. The scenario was checked when it was loaded; any remaining problem
+    /// becomes an [error](ScriptOutcome::Error) when the script runs.
     #[must_use]
     pub fn new(scenario: &Scenario, environment: Environment) -> Self {
         Self::with(&Program::new(scenario.clone()), environment, None, true)
     }
 
-    /// The same through a network of which the scenario does not know: windows give way to its
-    /// delays. Those of its own network they know by themselves.
+    /// The same through a network that the scenario does not account for: windows are extended by
+    /// its delays. The scenario's own network is included already.
     #[must_use]
     pub fn through(scenario: &Scenario, environment: Environment, impair: &Impairment) -> Self {
         let program = Program::new(scenario.clone());
         Self::with(&program, environment, Some(impair), true)
     }
 
-    /// One of many plays of a program: it tells nothing of its steps but the outcome.
+    /// One of many runs of a program: it reports only the outcome.
     #[must_use]
     pub fn of(program: &Program, environment: Environment) -> Self {
         Self::with(program, environment, None, false)
@@ -98,8 +98,8 @@ impl Script {
         }
     }
 
-    /// The driver has found out that nothing more comes for what was sent so far: the window or the wait that is
-    /// open is over `now`, and the script's own time goes ahead.
+    /// The driver has found out that nothing more comes for what was sent so far: the window or the
+    /// wait that is open is over `now`, and the script's own time goes ahead.
     pub fn settle(&mut self, now: Duration) {
         match &mut self.0 {
             Player::Datagrams(script) => script.settle(now),
@@ -155,7 +155,7 @@ impl Script {
             return Some(Action::Secrets(secrets));
         }
         let script = carrier.machine_mut();
-        if let Some(kill) = script.course.take_restart() {
+        if let Some(kill) = script.execution.take_restart() {
             return Some(Action::RestartIut { kill });
         }
         let (packet, text) = script.take_comment()?;
@@ -171,8 +171,8 @@ impl Script {
         }
     }
 
-    /// Whether nothing that the other side still waits for is left to be said. Over QUIC closes are
-    /// repeated for a while to whoever goes on.
+    /// Whether the peer waits for nothing more. Over QUIC closes are retransmitted for a while to
+    /// a peer that continues.
     #[must_use]
     pub fn is_quiet(&self) -> bool {
         match &self.0 {
@@ -205,10 +205,10 @@ impl Script {
         &self.context().environment.budget
     }
 
-    fn course(&self) -> &Course {
+    fn execution(&self) -> &Execution {
         match &self.0 {
-            Player::Datagrams(script) => &script.course,
-            Player::Streams(carrier) => &carrier.machine().course,
+            Player::Datagrams(script) => &script.execution,
+            Player::Streams(carrier) => &carrier.machine().execution,
         }
     }
 
@@ -223,13 +223,13 @@ impl Script {
     /// closes.
     #[must_use]
     pub fn outcome(&self) -> Option<&ScriptOutcome> {
-        self.course().outcome.as_ref()
+        self.execution().outcome.as_ref()
     }
 
     /// What its steps say of requirements by now.
     #[must_use]
     pub fn judgements(&self) -> Judgements {
-        self.course().judgements(self.context())
+        self.execution().judgements(self.context())
     }
 
     /// When the first media arrived that a step has looked at, or the first bytes on a stream, by the
@@ -245,14 +245,14 @@ impl Script {
     /// What was done so far, step by step; the first 4,096.
     #[must_use]
     pub fn events(&self) -> &[StepEvent] {
-        &self.course().events
+        &self.execution().events
     }
 
     /// What became of it without values: which steps that wait came true, and over streams how each connection
     /// and each stream fared.
     #[must_use]
     pub fn shape(&self) -> String {
-        let steps = self.course().shape();
+        let steps = self.execution().shape();
         match &self.0 {
             Player::Datagrams(_) => steps,
             Player::Streams(carrier) => format!("{steps} {}", carrier.machine().shape()),
@@ -262,7 +262,7 @@ impl Script {
     /// Frames that steps passed over, by name.
     #[must_use]
     pub fn ignored(&self) -> &IndexMap<String, u64> {
-        &self.course().ignored
+        &self.execution().ignored
     }
 
     /// The values that names stand for by now.

@@ -76,7 +76,7 @@ impl Op {
         }
     }
 
-    /// Whether only the exit status tells what it wants, and the status means nothing.
+    /// Whether only the exit status shows the expectation, and the status means nothing.
     pub(crate) fn is_by_status(&self, context: &Context) -> bool {
         let is_by_status = match &self.kind {
             Kind::Step(step) => step.form().is_by_status(),

@@ -43,7 +43,7 @@ pub(crate) trait Source: Debug + Send {
     /// The protocol has no such frames.
     fn next(&mut self, now: Duration, context: &Context) -> Result<Next, String>;
 
-    /// What was sent in a line: so many datagrams, the first of which is described.
+    /// What was sent, as a line: the number of datagrams, and the first of them.
     fn summary(&self, sent: u64, first: &str) -> String;
 }
 
@@ -54,7 +54,7 @@ pub(crate) enum Next {
     Over,
 }
 
-/// The same datagram, so many times more.
+/// The same datagram, this many more times.
 #[derive(Debug)]
 pub(crate) struct Repetition {
     datagram: Vec<u8>,

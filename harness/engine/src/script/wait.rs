@@ -41,7 +41,7 @@ pub(crate) trait Awaited: Debug + Send {
     /// Takes an arrival at one of its sockets, or does not.
     fn offer(&mut self, judge: &Judge<'_>, arrival: &Arrival, decoded: &Decoded) -> Offer;
 
-    /// Its time is over. `late` is what came next, after it.
+    /// Its window is over. `late` is the next arrival, after it.
     fn end(&self, judge: &Judge<'_>, late: Option<&Arrival>) -> End;
 
     /// The process ended at `at`; only asked if it [wants that](Self::wants_exit).
@@ -49,7 +49,7 @@ pub(crate) trait Awaited: Debug + Send {
         self.end(judge, None)
     }
 
-    /// What it has to tell when an arrival completes it.
+    /// Its report when an arrival completes it.
     fn summary(&self, datagram: &[u8], context: &Context) -> String {
         format!("got {}", context.describe(datagram))
     }
@@ -84,7 +84,7 @@ pub(crate) enum Offer {
 
 /// What a waiting step makes of the end of its time, or of the process.
 pub(crate) enum End {
-    /// It is complete: at this time, with this to tell.
+    /// It is complete: at this time, with this report.
     Done(Duration, String),
     Failed(Box<Failure>),
 }

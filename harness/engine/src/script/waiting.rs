@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::Failure;
-use super::course::Course;
+use super::execution::Execution;
 use super::program::{Kind, Op};
 
 /// A step that waits, on its way, by what it waits for.
@@ -42,11 +42,11 @@ impl<W: ?Sized> Waiting<W> {
     /// A branch has no steps, or a step waits for nothing.
     pub(crate) fn begin(
         op: &Arc<Op>,
-        course: &Course,
+        execution: &Execution,
         wait: impl Fn(&Op) -> Result<Box<W>, String>,
     ) -> Result<Self, String> {
         let heads = match &op.kind {
-            Kind::Either(branches) => course.heads(branches)?,
+            Kind::Either(branches) => execution.heads(branches)?,
             Kind::Step(_) | Kind::Repeat { .. } | Kind::Again { .. } | Kind::Jump(_) => {
                 vec![(String::new(), Arc::clone(op))]
             }

@@ -14,7 +14,7 @@ const GRACE: Duration = Duration::from_millis(50);
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Window {
     pub(crate) start: Duration,
-    /// What comes before this is too early; 0 if nothing is. Over streams that may be before the step began:
+    /// Arrivals before this are too early; 0 if none are. Over streams that may be before the step began:
     /// `after` 0 s wants it not to come before what completed the step before.
     pub(crate) lower: Duration,
     pub(crate) upper: Duration,
@@ -49,7 +49,7 @@ impl Window {
             }
         };
         let mut window = Self::between(start, after, length(within), context);
-        // Over datagrams what came before the step began is as good as any.
+        // Over datagrams, arrivals before the start of the step count too.
         if environment.protocol.transport.is_none() && window.lower <= start {
             window.lower = Duration::ZERO;
         }

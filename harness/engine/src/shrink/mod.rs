@@ -1,16 +1,16 @@
-//! Test-case reduction: a failing scenario, made as small as it can be while it still fails the same
-//! requirement.
+//! Test-case reduction: a failing scenario is made as small as possible while it still violates
+//! the same requirement.
 //!
 //! [`shrink`] is delta debugging over the scenario's JSON: it leaves out steps, first many at once and
 //! then one by one, together with what cannot stand without them; then it takes steps out of
 //! `repeat` and `either`, leaves out faults, fields, patches and whatever else may be missing, and
 //! lowers counts and shortens waits. Each candidate passes the checks of [`Loaded::parse`] before
-//! somebody is asked what becomes of it, and none is asked for twice. First of all random impairments
-//! become the exact faults that they caused, so that faults can be left out one by one. When a whole round changes
-//! nothing the result is minimal: without any one of its steps it does not fail so any more, or is no
+//! it is judged, and none is judged twice. First of all random impairments become the exact faults
+//! that they caused, so that faults can be left out one by one. When a whole round changes nothing
+//! the result is minimal: without any one of its steps it does not fail so any more, or is no
 //! scenario.
 //!
-//! Who plays the candidates is the caller's affair: [`simulate`](crate::simulation::simulate), or a
+//! The caller runs the candidates: [`simulate`](crate::simulation::simulate), or a
 //! process. [`Failure`] says what both mean by "the same".
 
 mod counts;
@@ -44,11 +44,11 @@ pub enum CandidateVerdict {
     Other(String),
     /// It does not fail.
     Passes,
-    /// Nothing can be said; why. It is never taken for a failure.
+    /// No result, and why. It is never a failure.
     CannotTell(String),
 }
 
-/// What is to be reduced.
+/// The input of the reduction.
 #[derive(Debug, Clone, Copy)]
 pub struct Reduction<'a> {
     pub loaded: &'a Loaded,
@@ -79,7 +79,7 @@ pub struct Progress {
 
 /// Why there were no further candidates.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Finished {
+pub enum StopReason {
     /// There is no smaller one that fails so.
     Minimal,
     /// As many as were allowed were judged.
@@ -98,7 +98,7 @@ pub struct Shrunk {
     pub after: Size,
     pub tries: u32,
     /// Why it was the last.
-    pub finished: Finished,
+    pub finished: StopReason,
 }
 
 /// Why a scenario cannot be shrunk.
@@ -113,13 +113,13 @@ pub enum ShrinkError {
     /// It fails another requirement than the one that was asked for.
     #[error("it fails {0}")]
     Other(String),
-    /// Nothing can be said about it.
+    /// It has no result.
     #[error("{0}")]
     CannotTell(String),
 }
 
 /// Shrinks a scenario. `judge` is asked about each candidate, first about the scenario itself;
-/// `told` hears how far it is after each and may end it, which keeps the smallest found so far.
+/// `told` gets the progress after each and may stop, which keeps the smallest found so far.
 ///
 /// The same scenario and answers give the same result, byte for byte.
 ///
@@ -162,7 +162,7 @@ pub fn shrink(
         after: tree::size(&search.current),
         scenario: search.smallest,
         tries: search.tries,
-        finished: search.finished.unwrap_or(Finished::Minimal),
+        finished: search.finished.unwrap_or(StopReason::Minimal),
     })
 }
 
@@ -212,7 +212,7 @@ struct Search<'a> {
     /// The texts of all that were judged.
     seen: BTreeSet<String>,
     tries: u32,
-    finished: Option<Finished>,
+    finished: Option<StopReason>,
     judge: &'a mut dyn FnMut(&Scenario) -> CandidateVerdict,
     told: &'a mut dyn FnMut(&Progress) -> ControlFlow<()>,
 }
@@ -243,7 +243,7 @@ impl Search<'_> {
             return Attempt::Invalid;
         };
         if self.tries >= self.most {
-            self.finished = Some(Finished::Tries);
+            self.finished = Some(StopReason::Tries);
             return Attempt::Refused;
         }
         self.seen.insert(text);
@@ -274,7 +274,7 @@ impl Search<'_> {
             size: tree::size(&self.current),
         };
         if (self.told)(&progress).is_break() {
-            self.finished = Some(Finished::Stopped);
+            self.finished = Some(StopReason::Stopped);
         }
     }
 }

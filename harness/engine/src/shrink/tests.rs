@@ -91,7 +91,7 @@ proptest! {
         };
         let large = loaded(json!({ "steps": steps }));
         let shrunk = by(&large, fails);
-        prop_assert_eq!(shrunk.finished, Finished::Minimal);
+        prop_assert_eq!(shrunk.finished, StopReason::Minimal);
         prop_assert!(fails(&shrunk.scenario));
         let smallest = value_of(&shrunk);
         for list in tree::step_lists(&smallest) {
@@ -305,7 +305,7 @@ fn the_smallest_so_far_is_kept_when_the_search_ends_early() {
             ..reduction(&large)
         };
         let shrunk = shrink(&reduction, &mut judge, &mut |_| ControlFlow::Continue(())).unwrap();
-        assert_eq!((shrunk.finished, shrunk.tries), (Finished::Tries, most));
+        assert_eq!((shrunk.finished, shrunk.tries), (StopReason::Tries, most));
         assert!(fails(&shrunk.scenario));
     }
     let mut told = |progress: &Progress| match progress.size.steps < 30 {
@@ -313,7 +313,7 @@ fn the_smallest_so_far_is_kept_when_the_search_ends_early() {
         false => ControlFlow::Continue(()),
     };
     let shrunk = shrink(&reduction(&large), &mut judge, &mut told).unwrap();
-    assert_eq!(shrunk.finished, Finished::Stopped);
+    assert_eq!(shrunk.finished, StopReason::Stopped);
     assert!(shrunk.after.steps < 30 && fails(&shrunk.scenario));
 }
 

@@ -52,7 +52,7 @@ pub struct Settings {
     pub exit: Exit,
     /// Largest datagram that the reference is set up to send, in bytes; 65,507 if not given.
     pub max_datagram: Option<usize>,
-    /// Seed of everything random, on both sides.
+    /// Random seed, on both sides.
     pub seed: u64,
     /// The weakest level whose findings count.
     pub level: Level,
@@ -243,7 +243,8 @@ pub fn simulate_for(
     })
 }
 
-/// Most bytes that the reference may hold back for a client that does not read: there is no other memory to look at.
+/// Most bytes that the reference may hold back for a client that does not read: there is no other
+/// memory to look at.
 const MEMORY: u64 = 3 << 20;
 
 /// The counters of the reference by the names of the specification.

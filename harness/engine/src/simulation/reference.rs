@@ -70,7 +70,7 @@ impl ReferenceProcess {
     /// Starts it as the scenario needs it; `peer` is whom an initiator asks.
     ///
     /// # Errors
-    /// A sentence for people: the reference cannot be what the scenario needs.
+    /// A human-readable error: the reference cannot be what the scenario needs.
     pub(super) fn start(
         &mut self,
         now: Duration,

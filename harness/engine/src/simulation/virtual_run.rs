@@ -184,8 +184,8 @@ impl<'s> VirtualRun<'s> {
         Ok(self.record_of(outcome))
     }
 
-    /// Lets happen what comes next: what arrives, then what is on the agenda, then the reference's deadline, then the
-    /// script's. A sentence if the scenario must be given up.
+    /// Processes the next event: an arrival, then the agenda, then the reference's deadline, then
+    /// the script's. A sentence if the scenario must be aborted.
     fn next(&mut self) -> Result<Option<String>, SimulationError> {
         let deadlines = [
             self.agenda.first_key_value().map(|((at, _), _)| *at),
@@ -199,7 +199,7 @@ impl<'s> VirtualRun<'s> {
             return Ok(Some(format!("it takes more than {}", human_time(LIMIT))));
         }
         if self.event_loop.events() > MAX_EVENTS {
-            return Ok(Some(format!("more than {MAX_EVENTS} things happened")));
+            return Ok(Some(format!("more than {MAX_EVENTS} events")));
         }
         match self.event_loop.next(&deadlines) {
             Some(Next::Arrival(arrival)) => self.arrive(arrival)?,
@@ -227,7 +227,7 @@ impl<'s> VirtualRun<'s> {
                 }
             }
             Route::ToPeer { from, to, packet } => {
-                // Nobody ever was there.
+                // There was no process.
                 let Some(socket) = self.addresses.get(&to).copied() else {
                     return Ok(());
                 };

@@ -42,7 +42,7 @@ impl Verb for Accept {
         self.http3.check(check, inside);
         transport::check(check, &self.announces, &self.believes, inside);
         if check.scenario().iut.role == Role::Responder {
-            let message = "the implementation is the server: it connects to nobody";
+            let message = "the implementation is the server: it does not connect";
             let help = "begin a connection with `connect`".to_owned();
             check.at_key(inside, message, Some(help));
         }

@@ -2,14 +2,14 @@ use super::prelude::streams::*;
 use super::prelude::*;
 
 /// Whose packets are dropped, in both directions.
-pub type Blackhole = Unheard<false>;
+pub type Blackhole = DropPackets<false>;
 
 // A connection that takes no packet any more, and may still send some.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(transparent)]
-pub struct Unheard<const SENDS: bool>(pub OfConnection);
+pub struct DropPackets<const SENDS: bool>(pub OfConnection);
 
-impl<const SENDS: bool> Verb for Unheard<SENDS> {
+impl<const SENDS: bool> Verb for DropPackets<SENDS> {
     fn in_words(&self) -> String {
         let what = match SENDS {
             true => "read no packet any more",
@@ -23,7 +23,7 @@ impl<const SENDS: bool> Verb for Unheard<SENDS> {
     }
 }
 
-impl<const SENDS: bool> Acts for Unheard<SENDS> {
+impl<const SENDS: bool> Acts for DropPackets<SENDS> {
     fn on(&self) -> On<'_> {
         On::Connection(&self.0.connection, Use::Acts)
     }

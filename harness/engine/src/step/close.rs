@@ -39,10 +39,17 @@ impl Acts for Close {
         false
     }
 
-    fn after_end(&self, _: Target, ended: &Ended, connections: &mut Connections) -> AfterEnd {
+    fn after_end(
+        &self,
+        _: Target,
+        ended: &ConnectionEnd,
+        connections: &mut Connections,
+    ) -> AfterEnd {
         match ended {
             // A client that has done its part may close before the scripted peer does.
-            Ended::Application { code: 0, .. } if !connections.is_client => AfterEnd::NeedsNot,
+            ConnectionEnd::Application { code: 0, .. } if !connections.is_client => {
+                AfterEnd::NeedsNot
+            }
             ended => AfterEnd::of(ended),
         }
     }

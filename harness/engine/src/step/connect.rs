@@ -24,7 +24,7 @@ pub struct Connect {
     /// scenario's own if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpn: Option<Vec<String>>,
-    /// The connection whose port it leaves from; a port of its own if not given.
+    /// The connection whose port it leaves from; a new port if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<String>,
     /// Bytes that the implementation may send on a stream before the scripted peer reads them (its
@@ -46,7 +46,7 @@ pub struct Connect {
 impl Verb for Connect {
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if check.scenario().iut.role == Role::Initiator {
-            let message = "the implementation is the client: nobody can connect to it";
+            let message = "the implementation is the client: there is nothing to connect to";
             let help = "wait for its connection with `accept`".to_owned();
             check.at_key(inside, message, Some(help));
         }

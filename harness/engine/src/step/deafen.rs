@@ -1,2 +1,2 @@
 /// Whose packets are sent, and none of the other side's read.
-pub type Deafen = super::blackhole::Unheard<true>;
+pub type Deafen = super::blackhole::DropPackets<true>;

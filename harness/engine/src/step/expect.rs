@@ -275,7 +275,7 @@ impl Frame {
         format!("{} within {}", self.expect.frame, self.window.length())
     }
 
-    /// It did not come in time. `late` is what came next, after it.
+    /// It did not come in time. `late` is the next arrival, after it.
     pub(super) fn missed(&self, judge: &Judge<'_>, late: Option<&Arrival>) -> Box<Failure> {
         let (frame, context) = (&self.expect.frame, judge.context);
         let late = late.filter(|late| context.decode(&late.payload).frame == Some(frame));

@@ -28,7 +28,7 @@ pub enum Ending {
     Refused,
     /// The implementation's transport closed it, after the handshake.
     Transport,
-    /// Nothing was heard for the idle timeout.
+    /// Silence for the idle timeout.
     IdleTimeout,
     /// The implementation has lost its state (a stateless reset).
     StatelessReset,
@@ -150,17 +150,17 @@ impl ExpectClose {
     }
 
     /// Whether a connection ended in one of the ways that it wants.
-    fn is_met(&self, connection: &Connection, moment: Moment, ended: &Ended) -> bool {
+    fn is_met(&self, connection: &Connection, moment: Moment, ended: &ConnectionEnd) -> bool {
         let or = |ending: Ending| self.or.contains(&ending);
         let was_there = connection.connected.is_some();
         match ended {
-            Ended::Application { code, .. } => self.code.contains(code),
-            Ended::Refused
-            | Ended::Transport {
+            ConnectionEnd::Application { code, .. } => self.code.contains(code),
+            ConnectionEnd::Refused
+            | ConnectionEnd::Transport {
                 code: CONNECTION_REFUSED,
                 ..
             } => or(Ending::Refused) || (was_there && or(Ending::Transport)),
-            Ended::Transport { code, .. } => {
+            ConnectionEnd::Transport { code, .. } => {
                 let is_shaking = connection.is_shaking(moment);
                 let is_hidden = *code == APPLICATION_ERROR && is_shaking && !self.code.is_empty();
                 let breaks = *code == APPLICATION_ERROR || ALERTS.contains(code);
@@ -169,9 +169,9 @@ impl ExpectClose {
                     || (is_refused && or(Ending::Refused))
                     || (was_there && or(Ending::Transport))
             }
-            Ended::TimedOut => or(Ending::IdleTimeout),
-            Ended::Reset => or(Ending::StatelessReset),
-            Ended::Other(_) | Ended::ByScript => false,
+            ConnectionEnd::TimedOut => or(Ending::IdleTimeout),
+            ConnectionEnd::Reset => or(Ending::StatelessReset),
+            ConnectionEnd::Other(_) | ConnectionEnd::ByScript => false,
         }
     }
 }

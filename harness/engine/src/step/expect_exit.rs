@@ -25,7 +25,7 @@ pub enum ExitKind {
     /// Exit status 0.
     Success,
     /// Another exit status. A signal is neither, nor is 101 or one from 129 to 192, by which
-    /// runtimes and shells tell of a crash.
+    /// runtimes and shells report a crash.
     Failure,
 }
 
@@ -98,7 +98,7 @@ impl Ending {
             _ if !context.environment.exit.status_tells => "",
             None => "",
             Some(ExitKind::Success) => " with exit status 0",
-            Some(ExitKind::Failure) => " with an exit status that tells of a failure",
+            Some(ExitKind::Failure) => " with an exit status that reports a failure",
         };
         format!("the process to end{how} within {}", self.window.length())
     }

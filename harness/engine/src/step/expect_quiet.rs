@@ -21,7 +21,7 @@ impl Verb for ExpectQuiet {
 
     fn check(&self, check: &mut Checker<'_>, inside: &Pointer) {
         if self.stream.is_some() && self.connection != MAIN {
-            let message = "a stream is of one connection: this says it again";
+            let message = "a stream implies its connection; remove `connection`";
             let help = Some("leave it out".to_owned());
             check.at_key(&inside.key("connection"), message, help);
         }

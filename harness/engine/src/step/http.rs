@@ -161,7 +161,7 @@ impl Wanted {
         }
     }
 
-    /// A message that is not as it must be, with what its bytes do not tell.
+    /// A message that does not match, with what its bytes do not show.
     pub(super) fn told(&self, message: &Value) -> String {
         let members = self.members.iter();
         let wanted = members.map(|(name, wanted)| ((*name).to_owned(), wanted.clone()));
@@ -190,7 +190,7 @@ pub(super) fn meets(wanted: &Map<String, Value>, fields: &Value) -> bool {
     wanted.all(|(name, wanted)| matcher::matches(wanted, fields.get(name), &|_| None))
 }
 
-/// A message that is not as it must be, with what its bytes do not tell.
+/// A message that does not match, with what its bytes do not show.
 pub(super) fn told(wanted: &Map<String, Value>, message: &Value) -> String {
     let remark = matcher::remark(&Value::Object(wanted.clone()), message);
     let remark = remark.map_or_else(String::new, |remark| format!(" ({remark})"));

@@ -1,8 +1,8 @@
-//! The steps of scenarios: each verb is one file here and one line in the list below.
+//! The steps of scenarios: each verb is one file here and one line in `verbs!` below.
 //!
-//! A verb's file has its JSON form, what is checked of it when a scenario is loaded, its words for
-//! people, how long it can take, and how it is played. What several verbs share is elsewhere: the
-//! checks' tools in [`scenario`](crate::scenario), the player in [`script`](crate::script). The docs of a form
+//! A verb's file has its JSON form, its load-time checks, its text in reports, its duration, and
+//! its behaviour. Shared code is elsewhere: tools for checks in [`scenario`](crate::scenario),
+//! execution in [`script`](crate::script). The docs of a form
 //! become descriptions in the schema, so a form that is another's has none.
 
 mod demand;
@@ -65,7 +65,7 @@ macro_rules! verbs {
                 }
             }
 
-            /// How it is played.
+            /// How it runs.
             pub(crate) fn play(&self) -> Play<'_> {
                 match self {
                     $(Self::$Form(form) => Play::$Plays(form $(, $instead)?),)*
@@ -255,7 +255,7 @@ pub(crate) trait Verb {
     }
 }
 
-/// How a step is played.
+/// How a step runs.
 pub(crate) enum Play<'a> {
     /// Steps several times.
     Repeats(&'a Repeat),

@@ -1,7 +1,7 @@
 use super::prelude::streams::*;
 use super::prelude::*;
 
-/// A stream to open. QUIC tells the other side of it with the first bytes or its end.
+/// A stream to open. QUIC announces it with its first bytes or its end.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Open {
@@ -57,7 +57,12 @@ impl Acts for Open {
         }
     }
 
-    fn after_end(&self, target: Target, ended: &Ended, connections: &mut Connections) -> AfterEnd {
+    fn after_end(
+        &self,
+        target: Target,
+        ended: &ConnectionEnd,
+        connections: &mut Connections,
+    ) -> AfterEnd {
         if let Ok(number) = target.connection() {
             // Later steps may name it; they are passed over too.
             connections.open(number, self.unidirectional, &self.stream);

@@ -43,7 +43,7 @@ impl<'a> Pace<'a> {
         self.tolerated(self.exactly(span))
     }
 
-    /// So many frames of the stream, or all of it, with the tolerance added.
+    /// The time of these frames, or of the whole stream, with the tolerance added.
     pub(super) fn frames(&self, count: Option<u64>) -> Duration {
         let stream = &self.iut.stream;
         let count = count.unwrap_or_else(|| stream.frames());
@@ -65,8 +65,8 @@ impl<'a> Pace<'a> {
         waits.flatten().map(|span| self.exactly(&span)).sum()
     }
 
-    /// So many datagrams in a row: a thousand take less than a second, even from a socket of its own
-    /// each.
+    /// The time of consecutive datagrams: a thousand take less than a second, even from separate
+    /// sockets.
     pub(super) fn burst(times: Option<u32>) -> Duration {
         Duration::from_millis(u64::from(times.unwrap_or(1)))
     }

@@ -34,7 +34,7 @@ pub(super) mod streams {
         Act, Acts, AfterEnd, Ongoing, Progress, Start, Target,
     };
     pub(crate) use crate::script::streams::connections::{Connection, Connections};
-    pub(crate) use crate::script::streams::ended::{Ended, Moment};
+    pub(crate) use crate::script::streams::ended::{ConnectionEnd, Moment};
     pub(crate) use crate::script::streams::stream::Stream;
     pub(crate) use crate::script::streams::view::{Look, View};
     pub(crate) use crate::script::streams::wait::{Looks, Watch};

@@ -7,11 +7,11 @@ use crate::scenario::matcher;
 
 /// Bytes of a number on a stream.
 const WORD: usize = 4;
-/// Bytes of what came that are shown.
+/// Received bytes that are shown.
 const SHOWN: usize = 33;
 
 within! {
-    /// Bytes of a stream to wait for: `hex` or `u32`. What comes after them waits for other steps.
+    /// Bytes of a stream to wait for: `hex` or `u32`. Bytes after them are kept for other steps.
     pub struct Read {
         /// The stream.
         pub stream: String,
@@ -162,7 +162,7 @@ enum Content {
     Numbers(Vec<Value>),
 }
 
-/// What came next of what is wanted.
+/// The next expected value received.
 enum Next {
     /// Not all of it is there.
     Missing,

@@ -11,8 +11,8 @@ pub struct ReplaceFrames {
     /// The connection.
     #[serde(default = "main_connection", skip_serializing_if = "is_main")]
     pub connection: String,
-    /// The frames in hexadecimal (RFC 9000, section 19); spaces are allowed. The first packet with so
-    /// much room has them instead of its own, which are lost.
+    /// The frames in hexadecimal (RFC 9000, section 19); spaces are allowed. The first packet with
+    /// enough room carries them instead of its own, which are lost.
     pub hex: String,
 }
 

@@ -7,7 +7,7 @@ const RESTART: Duration = Duration::from_secs(15);
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct RestartIut {
-    /// Whether it is killed, and so cannot say goodbye to anybody.
+    /// Whether it is killed, and so cannot close its sessions.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub kill: bool,
 }

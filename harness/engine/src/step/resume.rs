@@ -21,7 +21,7 @@ impl Acts for Resume {
         false
     }
 
-    fn after_end(&self, _: Target, _: &Ended, _: &mut Connections) -> AfterEnd {
+    fn after_end(&self, _: Target, _: &ConnectionEnd, _: &mut Connections) -> AfterEnd {
         // It is the endpoint whose packets pass again: other connections have it too.
         AfterEnd::Acts
     }

@@ -27,7 +27,7 @@ impl<const READS: bool> Acts for Reading<READS> {
         On::Stream(&self.0.stream, Use::Mends)
     }
 
-    fn after_end(&self, _: Target, _: &Ended, _: &mut Connections) -> AfterEnd {
+    fn after_end(&self, _: Target, _: &ConnectionEnd, _: &mut Connections) -> AfterEnd {
         match READS {
             true => AfterEnd::NeedsNot,
             false => AfterEnd::Misses,

@@ -29,7 +29,7 @@ pub struct Evidence<'a> {
     pub inside: &'a Inside,
     /// What the capture shows.
     pub capture: CaptureEvidence<'a>,
-    /// What became of the implementation's process, for people.
+    /// What became of the implementation's process (human-readable).
     pub process: Option<ProcessEvent>,
     /// The implementation is gone and should not be.
     pub death: Option<Death>,
@@ -49,7 +49,7 @@ pub struct CaptureEvidence<'a> {
     pub path: Option<&'a str>,
     /// Time of its first packet.
     pub start: Duration,
-    /// What the protocol's monitor said of it.
+    /// The monitor's observations.
     pub observations: &'a [Observation],
     /// UDP payloads of packets that observations name, as far as they are at hand.
     pub payloads: &'a BTreeMap<u64, Vec<u8>>,
@@ -59,7 +59,7 @@ pub struct CaptureEvidence<'a> {
 }
 
 /// How an implementation showed that it is gone: its process ended by itself where it should have
-/// lived, was ended by a signal of its own making, or does not answer the probe any more.
+/// lived, crashed by a signal, or does not answer the probe any more.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Death {
     /// When, by the driver's clock.
@@ -155,7 +155,7 @@ impl Evidence<'_> {
         rule.is_some_and(|rule| rule.seen == [Seen::Inner])
     }
 
-    /// Whether what would show the requirement tells nothing, as the description says.
+    /// Whether the description says that the evidence for the requirement means nothing.
     pub(super) fn is_hidden(&self, id: &str) -> bool {
         let is_unseen = self.inner_verdict(id) == Some(Verdict::NotObserved);
         is_unseen || self.is_inner(id) || self.judgements.untold.contains(id)

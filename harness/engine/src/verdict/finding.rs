@@ -1,4 +1,4 @@
-//! Findings of monitors as they are told.
+//! Findings of monitors as events.
 
 use std::time::Duration;
 
@@ -59,7 +59,7 @@ impl Place<'_> {
         }
     }
 
-    /// A finding about a requirement of which nothing is said yet.
+    /// A finding about a requirement that has none yet.
     pub(super) fn nothing(&self, requirement: &str) -> FindingEvent {
         let rule = self.protocol.requirement(requirement);
         FindingEvent {

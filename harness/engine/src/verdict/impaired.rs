@@ -17,11 +17,11 @@ pub struct NetworkEffects {
     pub answers: Counts,
 }
 
-/// The outcome of a script that did not know of the network that it was played through: what it
-/// missed by what the network did is inconclusive, not the implementation's failure. What it did not
-/// do, or cannot do, excuses nothing: windows know how long the way is, so that no delay keeps an answer away,
-/// and none makes a datagram of a kind that is never due. Nor is it passed by silence where something
-/// that the script sent was lost, corrupted or late, which is told of the last step. What the
+/// The outcome of a script under an imposed network: a failure that the network caused is
+/// inconclusive, not the implementation's. What the network did not do, or cannot do, excuses
+/// nothing: windows account for its delay, so no delay explains a missing response, and none
+/// explains a datagram of a kind that is never due. Nor does silence pass where something that the
+/// script sent was lost, corrupted or late, which is reported for the last step. What the
 /// monitor finds in a capture at the implementation's edge counts all the same.
 #[must_use]
 pub fn under_impairment(
@@ -84,7 +84,7 @@ fn explains(
     if is_slow || has_held_back.any(|count| count > 0) {
         return true;
     }
-    // What comes twice, or late by less, keeps nothing away.
+    // A duplicate, or a shorter delay, loses nothing.
     let is_silence = failure.packet.is_none() && failure.payload.is_none();
     let has_disordered = !impair.jitter.is_zero() || both.iter().any(|of| of.duplicated > 0);
     !is_silence && (has_disordered || is_due(protocol, scenario, failure))

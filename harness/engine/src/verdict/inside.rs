@@ -19,7 +19,7 @@ pub type Inside = BTreeMap<String, Counter>;
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Counter {
     Is(u64),
-    /// Nobody could look, for this reason: what it would show is not observed.
+    /// It could not be read, for this reason: what it would show is not observed.
     Unseen(String),
     /// It was to be read and could not be: what it would show is inconclusive.
     Unreadable(String),

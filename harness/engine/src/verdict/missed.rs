@@ -1,8 +1,8 @@
 use crate::network::Fault;
 use crate::script::ScriptOutcome;
 
-/// The outcome of a scenario's script whose network never had these datagrams to do harm to: what
-/// the scenario is about did not happen, so that it is not passed by that. It is told of the last step.
+/// The outcome of a script whose exact faults never matched a datagram: the situation of the
+/// scenario did not occur, so it does not pass. This is reported for the last step.
 #[must_use]
 pub fn unless_missed(outcome: ScriptOutcome, missed: &[Fault], last_step: &str) -> ScriptOutcome {
     match outcome {

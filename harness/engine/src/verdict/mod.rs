@@ -47,9 +47,9 @@ pub enum Verdict {
     Advice,
     /// What was found is a known failure.
     Waived,
-    /// Nothing judged it: it shows only from inside and nothing looked there, only an exit status that
-    /// means nothing would tell, it did not come up, or the script ended before by advice or by a known
-    /// failure.
+    /// Nothing judged it: it shows only in counters that were not read, only by an exit status
+    /// that means nothing, the situation did not occur, or the script ended before by advice or a
+    /// known failure.
     NotObserved,
     /// The implementation declares that it lacks the mode or the option.
     NotApplicable,

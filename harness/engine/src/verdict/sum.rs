@@ -142,7 +142,7 @@ impl Evidence<'_> {
         let untold = (!untold.is_empty()).then(|| {
             let ids = untold.join(", ");
             format!(
-                "not observed: {ids}, which only its exit status would tell (status_tells = false)"
+                "not observed: {ids}, which only its exit status would show (status_tells = false)"
             )
         });
         let unseen = self
@@ -156,7 +156,7 @@ impl Evidence<'_> {
         unseen.chain(untold).collect()
     }
 
-    /// What the monitor or the counters said about requirements that could not be judged, or their ids.
+    /// The reasons of the monitor or the counters why requirements could not be judged, or their ids.
     fn why_doubtful(&self, ids: &[&str]) -> String {
         let why = ids.iter().map(|id| {
             let doubts = self.doubts().filter(|doubt| doubt.requirement == *id);

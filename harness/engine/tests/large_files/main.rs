@@ -35,7 +35,7 @@ fn judge(packets: u64, streams: u64) -> (CheckSummary, u64) {
     (summary.unwrap(), frames)
 }
 
-/// The most memory that this process ever had, in KiB, where the system tells it.
+/// The most memory that this process ever had, in KiB, where the system reports it.
 fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status

@@ -76,7 +76,7 @@ fn transport_config(transport: &Transport) -> Arc<TransportConfig> {
         .max_concurrent_bidi_streams(VarInt::from_u32(transport.bidirectional))
         .max_concurrent_uni_streams(VarInt::from_u32(transport.unidirectional))
         .datagram_receive_buffer_size(None)
-        // Merged datagrams cannot be told apart in a capture.
+        // Merged datagrams cannot be separated in a capture.
         .enable_segmentation_offload(false);
     Arc::new(config)
 }

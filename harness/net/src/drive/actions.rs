@@ -6,12 +6,12 @@ use std::time::Duration;
 
 use shakedown_engine::script::{Action, Input, SocketId};
 
-use super::Drive;
+use super::ScenarioDriver;
 
-/// Lateness below this is that of every timer and is not told.
+/// Lateness below this is usual for timers and is not reported.
 const PUNCTUAL: Duration = Duration::from_millis(5);
 
-impl Drive {
+impl ScenarioDriver {
     pub(super) async fn act(&mut self, action: Action) {
         match action {
             Action::Open {
@@ -40,7 +40,7 @@ impl Drive {
             .or_else(|| self.capture.relay_address())
             .or_else(|| self.instance.as_ref().and_then(|instance| instance.address));
         let (Some(socket), Some(to)) = (self.sockets.get(from), to) else {
-            return self.refuse("the socket is not open, or nobody is there to send to");
+            return self.refuse("the socket is not open, or there is no peer to send to");
         };
         let now = self.clock.now();
         match socket.send(payload, to).await {
@@ -52,12 +52,12 @@ impl Drive {
                 let wall = self.clock.wall(now).as_nanos();
                 let wall = u64::try_from(wall).unwrap_or(u64::MAX);
                 self.last_sent_at.store(wall, Ordering::Relaxed);
-                // What made the script send it was at `told`.
+                // Its cause was at `told`.
                 let reaction = now.saturating_sub(self.told);
                 if reaction >= PUNCTUAL {
                     self.behind += reaction;
                 }
-                // It left at some time until now: whoever is held up there is late, too.
+                // It was sent at some time until now: a delay there is lateness too.
                 let held_up = self.clock.now().saturating_sub(now);
                 if held_up >= PUNCTUAL {
                     self.behind += held_up;

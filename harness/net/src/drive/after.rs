@@ -1,4 +1,4 @@
-//! What comes after the script: whoever is late is waited for, and whoever goes on is told that it is over.
+//! After the script: waits for late responses, and closes what is open.
 
 use std::time::Duration;
 
@@ -7,14 +7,14 @@ use tokio::sync::watch;
 use tokio::time::sleep_until;
 
 use super::sockets::Received;
-use super::{Drive, End, HEARTBEAT, ended};
+use super::{End, HEARTBEAT, ScenarioDriver, ended};
 
-/// How long what is closed at the end may be repeated to whoever goes on.
+/// How long closes at the end may be retransmitted to a peer that continues.
 const GOODBYE: Duration = Duration::from_millis(500);
 
-impl Drive {
+impl ScenarioDriver {
     /// Where a step got nothing in its window: waits for as long as the implementation was kept waiting
-    /// in it. Tells how late something came then; whoever was only kept from it does it now.
+    /// in it. Returns how late something came then; an implementation that was only kept waiting responds now.
     pub(super) async fn linger(&mut self, end: &End) -> Option<Duration> {
         self.look();
         let End::Played(ScriptOutcome::Failed(failure)) = end else {
@@ -51,7 +51,7 @@ impl Drive {
         }
     }
 
-    /// Closes what is open, and lets whoever goes on hear of it, for [`GOODBYE`] at most.
+    /// Closes what is open, and waits until the peer has received it, for at most [`GOODBYE`].
     pub(super) async fn say_goodbye(&mut self) {
         // Who wants an end now gets it after the first word.
         let (_, nobody) = watch::channel(false);

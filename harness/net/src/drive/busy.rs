@@ -45,7 +45,7 @@ struct Thread {
 }
 
 impl Thread {
-    /// How long it waited for others, who had a processor for so long: what the other threads of the
+    /// How long it waited for other programs, which ran for this long: what the other threads of the
     /// implementation `ran`, itself included, made it wait as much.
     fn waited_for(&self, others: Duration, ran: Duration) -> Duration {
         let siblings = ran.saturating_sub(self.ran).as_secs_f64();
@@ -134,7 +134,7 @@ mod tests {
         Duration::from_millis(millis)
     }
 
-    /// Ten looks, one a second; in each it waited for 300 ms, and others took so many milliseconds.
+    /// Ten samples, one a second; in each it waited for 300 ms, and others ran for this many milliseconds.
     fn busy(others: u64) -> Busy {
         let sample = |second: u64| Sample {
             since: millis(1_000 * second),

@@ -1,5 +1,5 @@
-//! Where a scenario is recorded: at the driver's own sockets, or, if it is played through a relay, at
-//! the implementation's edge of it.
+//! Where a scenario is recorded: at the driver's own sockets, or, through a relay, at the
+//! implementation's side of it.
 //!
 //! The script counts the datagrams of the driver's sockets. Through a relay these are not the
 //! packets of the capture: some never arrive there, some twice, and what is sent is there only
@@ -19,10 +19,10 @@ use shakedown_engine::verdict::NetworkEffects;
 use shakedown_protocol::requirement::Role;
 
 use super::record::{Recorded, Recorder};
-use crate::relay::{Kept, Observer, Relay, RelayedDatagram};
+use crate::relay::{HeldSockets, Observer, Relay, RelayedDatagram};
 
-/// What a hop over the relay takes at most when it does not delay: an end of a process is told so
-/// much later, for its last datagrams come before it.
+/// What a hop over the relay takes at most when it does not delay: the end of a process is
+/// reported this much later, after its last datagrams.
 const HOP: Duration = Duration::from_millis(10);
 
 /// What the notes of one datagram at an edge take at most, in bytes: those of the relay's thread and the
@@ -96,7 +96,7 @@ pub(super) struct FinishedCapture {
     /// The exact faults of the network whose datagram was never sent.
     pub(super) missed: Vec<Fault>,
     pub(super) effects: NetworkEffects,
-    pub(super) kept: Option<Kept>,
+    pub(super) kept: Option<HeldSockets>,
 }
 
 /// The packets of the capture by the driver's number, both from 1.
@@ -176,7 +176,7 @@ impl Observer for EdgeRecorder {
 }
 
 impl ScenarioCapture {
-    /// For a scenario that is played through a relay, which `start` starts; `slowest` is the
+    /// For a scenario through a relay, which `start` starts; `slowest` is the
     /// most that a datagram of the implementation may take.
     ///
     /// # Errors
@@ -367,14 +367,14 @@ impl EdgeRecorder {
         packets
     }
 
-    /// Adds a comment to what the driver knows by this number. Of what is lost, a neighbour tells.
+    /// Adds a comment to what the driver knows by this number. That of a lost one goes to its neighbour.
     fn comment(&mut self, packets: &Packets, number: u64, text: String) {
         if let Some(packet) = packets.of(Some(number)) {
             self.recorder.comment(packet, text);
         } else if let Some(before) = packets.lost.get(&number) {
             let (packet, place) = match *before < self.recorder.packets() {
                 true => (before + 1, "before"),
-                // Where nothing was captured there is nobody to tell.
+                // Nothing was captured.
                 false if *before == 0 => return,
                 false => (*before, "after"),
             };

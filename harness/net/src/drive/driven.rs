@@ -12,7 +12,7 @@ use crate::process::Ended;
 
 /// What became of a script.
 #[derive(Debug)]
-pub struct Driven {
+pub struct DriveResult {
     pub end: End,
     /// What its steps say of requirements.
     pub judgements: Judgements,
@@ -35,7 +35,7 @@ pub struct Driven {
     pub lateness: Duration,
     /// What the machine did to both sides.
     pub busy: Busy,
-    /// By how much the step missed its window that got nothing: what came then, at a moment that may
+    /// By how much a step without arrivals missed its window: the late arrival, at a time that may
     /// be excused.
     pub missed_by: Option<Duration>,
     /// How long the script took.
@@ -43,13 +43,13 @@ pub struct Driven {
     /// The addresses of the scripted peer.
     pub own: BTreeSet<SocketAddr>,
     /// Its sockets. Keep them until the implementation is stopped: what it still sends there must
-    /// not reach whoever gets the ports next.
+    /// not reach the next owner of the ports.
     pub sockets: Sockets,
-    /// What the script tells of its steps.
+    /// The script's events about its steps.
     pub events: Vec<StepEvent>,
 }
 
-impl Driven {
+impl DriveResult {
     /// Whether the implementation's process is there still, as far as is known.
     #[must_use]
     pub fn lives(&self) -> bool {

@@ -1,8 +1,8 @@
-//! The driver: plays a script over real sockets, and records what goes over the wire.
+//! The driver: runs a script over real sockets, and records the traffic.
 //!
 //! Arrivals carry the kernel's time stamps and reach the script in the order and at the times at
 //! which they came, whatever else the machine had to do. Before anything is sent, what has arrived
-//! is recorded, so that the capture tells the true order.
+//! is recorded, so that the capture has the true order.
 
 mod actions;
 mod after;
@@ -35,7 +35,7 @@ use crate::stop::stopped;
 pub use bound::{bound, bound_through, wait};
 pub use busy::Busy;
 pub use capture::{EdgeRecorder, ScenarioCapture};
-pub use driven::Driven;
+pub use driven::DriveResult;
 pub use end::End;
 pub use parallel::ParallelCapture;
 pub use record::{Recorded, Recorder};
@@ -47,7 +47,7 @@ use sockets::{Received, delay};
 /// How often the driver looks whether it gets to run when it should.
 const HEARTBEAT: Duration = Duration::from_millis(20);
 
-/// How the script is told to start the implementation again.
+/// How the implementation is restarted.
 #[derive(Debug, Clone)]
 pub struct Restart {
     /// How it is started.
@@ -66,7 +66,7 @@ pub struct Setup {
     pub clock: Clock,
     /// Where it is recorded.
     pub capture: ScenarioCapture,
-    /// The implementation that it is played against.
+    /// The implementation under test.
     pub instance: Instance,
     /// How that is started again.
     pub restart: Restart,
@@ -76,7 +76,7 @@ pub struct Setup {
 }
 
 /// One scenario on its way over the wire.
-pub struct Drive {
+pub struct ScenarioDriver {
     script: Script,
     clock: Clock,
     sockets: Sockets,
@@ -84,20 +84,20 @@ pub struct Drive {
     instance: Option<Instance>,
     restart: Restart,
     restarting: Option<Restarting>,
-    /// What arrived, was recorded, and was not told to the script yet.
+    /// Datagrams that arrived, are recorded, and are not yet passed to the script.
     pending: VecDeque<(Received, Option<u64>)>,
     /// What is pending of what the scripts of a run may hold.
     share: Share,
-    /// When it is to be over at the latest.
+    /// Its deadline.
     limit: Duration,
     stop: watch::Receiver<bool>,
-    /// The latest time that the script was told.
+    /// The latest time that was passed to the script.
     told: Duration,
     ended: Option<Ended>,
     ended_at: Duration,
     /// When it was stopped to be started again.
     stopped: Vec<Duration>,
-    /// When the script hears of that, and the exit status.
+    /// When the script learns of that, and the exit status.
     news: Option<(Duration, Option<i32>)>,
     last_sent: Option<u64>,
     last_sent_at: Arc<AtomicU64>,
@@ -110,9 +110,9 @@ pub struct Drive {
 
 type Restarting = Pin<Box<dyn Future<Output = Result<Instance, LaunchError>> + Send>>;
 
-impl Drive {
-    /// Everything that is needed, at the beginning of the script, which is played to its end, to
-    /// `limit`, or until `stop` turns true.
+impl ScenarioDriver {
+    /// A driver at the start of the script, which runs to its end, to `limit`, or until `stop`
+    /// turns true.
     #[must_use]
     pub fn new(setup: Setup, limit: Duration, stop: watch::Receiver<bool>) -> Self {
         Self {
@@ -141,7 +141,7 @@ impl Drive {
     }
 
     /// Plays the script.
-    pub async fn run(mut self) -> Driven {
+    pub async fn run(mut self) -> DriveResult {
         let end = self.play().await;
         let took = self.clock.now();
         let missed_by = self.linger(&end).await;
@@ -152,7 +152,7 @@ impl Drive {
             Some(packets) => (end.renumbered(packets), packets.of(self.last_sent)),
             None => (end, self.last_sent),
         };
-        Driven {
+        DriveResult {
             end,
             judgements: self.script.judgements(),
             drops: self.sockets.drops() + closed.drops,
@@ -258,8 +258,7 @@ impl Drive {
         }
     }
 
-    /// Tells the script that the implementation's process has ended, if it is to hear of it by
-    /// now.
+    /// Reports the end of the implementation's process to the script, if that is due.
     async fn tell_news(&mut self, now: Duration) {
         if let Some((due, code)) = self.news.filter(|(due, _)| *due <= now) {
             self.news = None;
@@ -268,8 +267,7 @@ impl Drive {
         }
     }
 
-    /// Records what has arrived, and tells the script if it was read late. Whether there may be
-    /// more is the result.
+    /// Records arrivals, and reports late reads to the script. Returns whether there may be more.
     async fn drain(&mut self) -> bool {
         let (more, late) = self.record_arrivals();
         let late = late.max(self.capture.take_lateness());
@@ -277,7 +275,7 @@ impl Drive {
         more
     }
 
-    /// Records what has arrived. Tells whether there may be more, and how late the first was read.
+    /// Records arrivals. Returns whether there may be more, and how late the first was read.
     ///
     /// What there is no room for stays in the kernel's buffers, which count what they drop.
     fn record_arrivals(&mut self) -> (bool, Duration) {
@@ -297,13 +295,13 @@ impl Drive {
         (more, late)
     }
 
-    /// Tells the script what has arrived, and of the deadlines that were due in between.
+    /// Passes arrivals to the script, and the deadlines that were due in between.
     async fn tell_pending(&mut self) {
         while let Some(at) = self.pending.front().map(|(it, _)| it.arrival.at) {
             if !self.is_over() {
                 self.tick_until(at).await;
             }
-            // What came after the end waits there to be asked about.
+            // Arrivals after the end are kept there.
             if self.is_over() {
                 return;
             }
@@ -324,7 +322,7 @@ impl Drive {
         }
     }
 
-    /// Whether the script has nothing more to hear.
+    /// Whether the script has all its input.
     fn is_over(&self) -> bool {
         let is_done = self.script.outcome().is_some() && self.script.is_quiet();
         is_done || self.cut_off().is_some()
@@ -337,13 +335,13 @@ impl Drive {
         {
             self.tell(Input::Tick, deadline).await;
             if self.script.deadline() == Some(deadline) {
-                // What it waits for came due at a later time than it said: it hears that one too.
+                // Its deadline moved to a later time: it gets that one too.
                 return self.tell(Input::Tick, now).await;
             }
         }
     }
 
-    /// Tells the script one thing and does what it wants done.
+    /// Passes one input to the script and executes its outputs.
     async fn tell(&mut self, input: Input<'_>, at: Duration) {
         self.told = self.told.max(at);
         self.script.handle(self.told, input);
@@ -362,7 +360,7 @@ enum Wakeup {
     Restarted(Result<Instance, LaunchError>),
 }
 
-/// Waits until the process ends by itself, if it was not told yet.
+/// Waits until the process ends by itself, unless that was reported.
 async fn ended(instance: Option<&Instance>, told: Option<Ended>) -> Ended {
     match (
         instance.and_then(|instance| instance.process.as_ref()),

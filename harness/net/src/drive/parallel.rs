@@ -1,6 +1,6 @@
 //! A live capture beside the tap: the same packets as the kernel saw them.
 //!
-//! The tap numbers the packets while the scenario is played. Afterwards the live capture takes its
+//! The tap numbers the packets while the scenario runs. Afterwards the live capture takes its
 //! place, in the tap's numbering, if it holds every datagram of the tap; else the tap's capture
 //! stays, which lacks nothing that went through our sockets.
 
@@ -15,7 +15,7 @@ use tempfile::tempfile_in;
 use crate::file;
 use crate::live::{LiveCapture, LiveError, LiveSettings};
 
-/// A live capture that goes on while a scenario is played. Its file has no name and is gone when it is dropped,
+/// A live capture during a scenario. Its file has no name and is gone when it is dropped,
 /// however the program ends.
 #[derive(Debug)]
 pub struct ParallelCapture {
@@ -26,8 +26,8 @@ pub struct ParallelCapture {
 }
 
 impl ParallelCapture {
-    /// Begins a live capture of what comes from and goes to `port`, for the scenario whose capture
-    /// will be at `path`, in which the stream itself has so many bytes. Where it is `required`, a capture
+    /// Starts a live capture of traffic from and to `port`, for the scenario whose capture
+    /// will be at `path`, whose stream has this many bytes. Where it is `required`, a capture
     /// without it is not complete.
     ///
     /// # Errors
@@ -71,8 +71,8 @@ impl ParallelCapture {
         self.required
     }
 
-    /// Looks at one more port from now on. If that fails, packets are missing at the end, and that
-    /// is told then.
+    /// Captures one more port from now on. If that fails, packets are missing, which is reported
+    /// at the end.
     pub(super) fn watch(&mut self, port: u16) {
         if let Some(Err(error)) = self.capture.as_mut().map(|capture| capture.watch(port)) {
             tracing::debug!("port {port} is not captured: {error}");
@@ -107,7 +107,7 @@ impl ParallelCapture {
         self.select(&order, &new)
             .and_then(|()| std::fs::rename(&new, path).map_err(|error| error.to_string()))
             .inspect_err(|_| {
-                // What is left of it is of no use; the error that is told is the one before.
+                // The rest is useless; the earlier error is reported.
                 let _ = std::fs::remove_file(&new);
             })
     }

@@ -58,7 +58,7 @@ impl Recorded {
     /// every moment.
     ///
     /// # Errors
-    /// A sentence for people; the capture is then as it was.
+    /// A human-readable error; the capture is then as it was.
     pub fn complete(&self, comments: &BTreeMap<u64, Vec<String>>) -> Result<(), String> {
         if (comments.is_empty() && self.key_log.is_empty()) || !self.path.exists() {
             return Ok(());
@@ -68,7 +68,7 @@ impl Recorded {
             .write_completed(&new, comments)
             .and_then(|()| std::fs::rename(&new, &self.path).map_err(|error| error.to_string()));
         written.map_err(|why| {
-            // What is left of it is of no use; the error that is told is the one before.
+            // The rest is useless; the earlier error is reported.
             let _ = std::fs::remove_file(&new);
             let path = self.path.display();
             format!("nothing could be added to {path}: {why}")
@@ -112,8 +112,8 @@ impl Recorded {
 }
 
 impl Recorder {
-    /// Begins the capture of a scenario in which the stream itself has so many bytes. A file that
-    /// cannot be written is told at the end; the scenario is played all the same.
+    /// Starts the capture of a scenario whose stream has this many bytes. A write error is
+    /// reported at the end; the scenario runs all the same.
     #[must_use]
     pub fn create(path: &Path, clock: Clock, stream_bytes: u64) -> Self {
         let settings = WriterSettings {
@@ -218,7 +218,7 @@ impl Recorder {
     }
 }
 
-/// How large the capture of a scenario may become in which the stream itself has so many bytes.
+/// The size limit of the capture of a scenario whose stream has this many bytes.
 /// Headers, repetitions and a second session may double it, and that is no flood.
 pub(super) const fn limit(stream_bytes: u64) -> u64 {
     stream_bytes.saturating_mul(4).saturating_add(SPARE)

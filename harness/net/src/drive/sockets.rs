@@ -7,7 +7,7 @@ use shakedown_engine::script::SocketId;
 
 use crate::clock::Clock;
 use crate::kernel;
-use crate::relay::Kept;
+use crate::relay::HeldSockets;
 use crate::socket::{Arrival, PeerSocket};
 
 /// How many datagrams are taken from the sockets before anything else gets its turn. Tests come to
@@ -30,11 +30,11 @@ pub(crate) const OTHER_LOOPBACK: IpAddr = IpAddr::V4(Ipv4Addr::new(127, 0, 0, 2)
 #[derive(Debug)]
 pub struct Sockets {
     open: Vec<(SocketId, PeerSocket)>,
-    /// What the script closed. The ports stay ours, so that what the implementation still sends
-    /// there reaches nobody else's sockets.
+    /// Sockets that the script closed. The ports stay reserved, so that late datagrams reach no
+    /// other socket.
     kept: Vec<PeerSocket>,
     /// Those of the relay in between, if there was one.
-    relay: Option<Kept>,
+    relay: Option<HeldSockets>,
     /// Every address that was ours.
     own: BTreeSet<SocketAddr>,
     /// Sockets up to this one have a name; those after it are `fresh`.
@@ -107,7 +107,7 @@ impl Sockets {
         self.keep(socket);
     }
 
-    /// All of them, for whoever keeps them open longer.
+    /// All of them, for an owner that keeps them open longer.
     pub(crate) fn take(&mut self) -> Self {
         Self {
             open: std::mem::take(&mut self.open),
@@ -126,7 +126,7 @@ impl Sockets {
     }
 
     /// Keeps those of a relay open that has ended, and counts its addresses among ours.
-    pub(super) fn keep_relay(&mut self, kept: Option<Kept>, own: BTreeSet<SocketAddr>) {
+    pub(super) fn keep_relay(&mut self, kept: Option<HeldSockets>, own: BTreeSet<SocketAddr>) {
         self.relay = kept;
         self.own.extend(own);
     }
@@ -136,7 +136,7 @@ impl Sockets {
         std::future::poll_fn(|context| {
             let mut any = Poll::Pending;
             for (_, socket) in &self.open {
-                // Each must be asked, else it would wake nobody.
+                // Each must be polled, else it would not wake the task.
                 if socket.poll_readable(context).is_ready() {
                     any = Poll::Ready(());
                 }
@@ -146,7 +146,7 @@ impl Sockets {
         .await;
     }
 
-    /// What has arrived, in the order in which it did. Whether there may be more is told too.
+    /// What has arrived, in the order in which it did. Also returns whether there may be more.
     ///
     /// Each socket has its share, so that a flood at one does not hide the others.
     pub(super) fn drain(&self, clock: &Clock) -> (Vec<Received>, bool) {

@@ -38,7 +38,7 @@ impl Fixture {
     }
 
     /// Plays it while `other` does what it does with the implementation's socket.
-    async fn play<F: Future>(&self, other: impl FnOnce(PeerSocket) -> F) -> Driven {
+    async fn play<F: Future>(&self, other: impl FnOnce(PeerSocket) -> F) -> DriveResult {
         let here: SocketAddr = "127.0.0.1:0".parse().unwrap();
         let socket = PeerSocket::bind(here).unwrap();
         let address = socket.local();
@@ -69,7 +69,7 @@ impl Fixture {
             last_sent_at: Arc::default(),
         };
         let limit = bound(&self.scenario, &self.iut);
-        let driven = Drive::new(setup, limit, self.stop.subscribe()).run();
+        let driven = ScenarioDriver::new(setup, limit, self.stop.subscribe()).run();
         tokio::pin!(driven);
         let other = other(socket);
         tokio::pin!(other);
@@ -81,7 +81,7 @@ impl Fixture {
     }
 
     /// Source ports and payloads of the capture, in its order.
-    fn capture(&self, driven: &Driven) -> Vec<(u16, Vec<u8>)> {
+    fn capture(&self, driven: &DriveResult) -> Vec<(u16, Vec<u8>)> {
         let mut capture = Capture::open(File::open(&driven.recorded.path).unwrap()).unwrap();
         let mut packets = Vec::new();
         while let Some(datagram) = capture.next_datagram().unwrap() {

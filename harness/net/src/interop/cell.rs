@@ -17,7 +17,7 @@ use crate::clock::Clock;
 use crate::kernel;
 use crate::launch::{Instance, LaunchError, Launcher, open_sockets, ready_within};
 use crate::process::{Ended, Process};
-use crate::relay::{self, Relay, Stopped};
+use crate::relay::{self, Relay, RelayResult};
 
 use super::Context;
 use super::fairness::PairResult;
@@ -209,7 +209,7 @@ impl Context {
     /// Notes that a program is not there or is none: no pair of it can be judged.
     fn cannot_be_run(&self, name: &str, why: &LaunchError) {
         if matches!(why, LaunchError::Start(_)) {
-            // The first one is told.
+            // The first one is reported.
             let _ = self.unstartable.set(format!("{name} cannot be run: {why}"));
         }
     }
@@ -219,8 +219,8 @@ impl Context {
         ["initiator", "responder"].map(|edge| folder.join(format!("{edge}.pcapng")))
     }
 
-    /// Waits until the initiator has ended and its peer's last words are heard, but no longer than
-    /// any peer by the rules takes. Tells how long a side waited for a processor.
+    /// Waits until the initiator has ended and its peer's last datagrams arrived, but no longer
+    /// than a conforming peer takes. Returns how long a side waited for a processor.
     async fn wait(
         &self,
         pair: &Pair,
@@ -271,12 +271,12 @@ impl Context {
         &self,
         pair: &Pair,
         iuts: [&Arc<Iut>; 2],
-        stopped: Stopped<Edges>,
+        stopped: RelayResult<Edges>,
         ends: [ProcessEnd; 2],
         secrets: String,
         clock: Clock,
     ) -> PairResult {
-        let Stopped {
+        let RelayResult {
             mut observer,
             statistics,
             missed,
@@ -474,7 +474,7 @@ fn process_end(instance: &Instance) -> ProcessEnd {
     }
 }
 
-/// What a process came to before it was told to end.
+/// The state of a process before it was stopped.
 fn process(instance: &Instance) -> Option<ProcessEvent> {
     let process = instance.process.as_ref()?;
     let status = match process.ended() {

@@ -11,7 +11,7 @@ pub(super) struct Ending {
     pub(super) wanted: usize,
     /// What fails although no pair does: waivers.
     pub(super) failing: Vec<String>,
-    /// A program cannot be run: why, for people.
+    /// A program cannot be run: why (human-readable).
     pub(super) unstartable: Option<String>,
     pub(super) interrupted: bool,
     pub(super) took: Duration,

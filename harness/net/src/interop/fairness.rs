@@ -136,7 +136,7 @@ impl Context {
         };
         let mut again = self.play(pair).await;
         again.pair.notes.push(String::from(
-            "played again in quiet, for the machine was too busy to believe what was found at first",
+            "retried while nothing else ran, since the machine was too busy to trust the first result",
         ));
         match self.is_doubtful(&again) {
             true => again.undecided(),

@@ -46,7 +46,7 @@ impl KeyLogs {
                 fs::remove_file(&file)
             });
             match read {
-                // Who writes none has none to tell.
+                // A program that writes none has none.
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => tracing::debug!("{}: {error}", file.display()),
                 Ok(()) => {}

@@ -52,9 +52,9 @@ pub struct MatrixSettings {
     pub impair: Impairment,
     /// The same as it was asked for, for people; `None` if nothing was.
     pub impair_text: Option<String>,
-    /// How many pairs are judged at the same time.
+    /// Pairs to run in parallel.
     pub jobs: usize,
-    /// Seed of everything random.
+    /// Random seed.
     pub seed: u64,
     /// The folder of the captures; it is made if need be.
     pub captures: PathBuf,
@@ -70,7 +70,7 @@ pub struct MatrixSettings {
 struct Context {
     plan: MatrixSettings,
     launchers: Vec<Launcher>,
-    /// Held by whoever runs an implementation of which only one process can run.
+    /// Held while running an implementation that allows only one process.
     turns: Vec<Mutex<()>>,
     events: mpsc::UnboundedSender<Event>,
     stop: watch::Receiver<bool>,
@@ -78,16 +78,16 @@ struct Context {
     /// What all relays may hold of what is on its way.
     budget: Budget,
     next_start: Mutex<Instant>,
-    /// Read by pairs that run side by side, written by one that needs the machine for itself.
+    /// Read-locked by pairs that run in parallel, write-locked by one that runs exclusively.
     quiet: RwLock<()>,
     judged: Mutex<Vec<PairEvent>>,
     /// Why a program cannot be run.
     unstartable: OnceLock<String>,
 }
 
-/// Judges every pair of a plan. Events are told as they come; the last is
-/// [`Event::InteropFinished`] with the summary that is returned. When `stop` turns true, pairs that
-/// run are cut off and told as such.
+/// Judges every pair of a plan. Events are sent as they happen; the last is
+/// [`Event::InteropFinished`] with the summary that is returned. When `stop` turns true, pairs
+/// that run are aborted and reported as such.
 pub async fn interop(
     plan: MatrixSettings,
     events: mpsc::UnboundedSender<Event>,
@@ -142,7 +142,7 @@ pub async fn interop(
 
 impl Context {
     fn tell(&self, event: Event) {
-        // Whoever does not listen any more does not want to know.
+        // The receiver may be gone.
         let _ = self.events.send(event);
     }
 
@@ -180,8 +180,8 @@ impl Context {
         unless_stopped(&self.stop, work).await
     }
 
-    /// Judges a pair when there is a place for it, and tells what came out. If the harness itself
-    /// breaks in it, the others go on.
+    /// Judges a pair when a slot is free, and reports the result. If the harness fails in it, the
+    /// others continue.
     async fn judge(self: &Arc<Self>, pair: Pair) {
         let place = self.unless_stopped(self.places.acquire()).await;
         let Some(Ok(_place)) = place else {

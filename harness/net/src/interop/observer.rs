@@ -93,7 +93,7 @@ impl Edges {
                     { &mut edge.traffic }.read(BufReader::new(capture), key_log, signs(&offer));
                 read.map_err(|error| error.to_string())
             });
-            // Why it is damaged is told with its findings.
+            // Why it is damaged is reported with its findings.
             edge.traffic.is_hidden |= read.is_err();
         }
     }
@@ -144,7 +144,7 @@ impl Observer for Edges {
             Role::Initiator => &mut self.initiator,
             Role::Responder => &mut self.responder,
         };
-        // A problem is told when the capture is finished.
+        // A problem is reported when the capture is finished.
         edge.newest =
             edge.recorder
                 .record(passed.at, passed.source, passed.destination, passed.payload);

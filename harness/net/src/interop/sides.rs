@@ -23,8 +23,8 @@ pub(super) struct SideFindings {
     pub(super) notes: Vec<String>,
 }
 
-/// Sends the capture of an edge, read with the secrets that are known of it, through the monitor, keeps what it says about the implementation
-/// there, and writes that into the capture. Blocks.
+/// Sends the capture of an edge, read with the secrets that are known of it, through the monitor,
+/// keeps what it says about the implementation there, and writes that into the capture. Blocks.
 pub(super) fn found(
     protocol: &'static Protocol,
     pair: &str,
@@ -41,7 +41,7 @@ pub(super) fn found(
         ..SideFindings::default()
     };
     if recorded.packets == 0 {
-        // Nobody said a word; that is no damage.
+        // There was no traffic; that is no damage.
         return found;
     }
     let key_log = recorded.key_log.as_bytes();

@@ -73,7 +73,7 @@ fn missing(process: &Process, start: &Start, address: SocketAddr) -> String {
     }
 }
 
-/// The UDP sockets that a process holds, in a sentence: it may listen where nobody asks.
+/// The UDP sockets that a process holds, in a sentence: it may listen elsewhere.
 #[must_use]
 pub fn open_sockets(process: &Process) -> String {
     let Some(group) = process.group() else {

@@ -15,7 +15,7 @@ const EQUAL: u16 = 0x15;
 const ANY_BIT: u16 = 0x45;
 const RETURN: u16 = 0x06;
 
-/// The packet's type (`SKF_AD_OFF + SKF_AD_PKTTYPE`), which no byte of it tells.
+/// The packet's type (`SKF_AD_OFF + SKF_AD_PKTTYPE`), which none of its bytes has.
 const PACKET_TYPE: u32 = 0xffff_f004;
 /// `PACKET_OUTGOING`.
 const OUTGOING: u32 = 4;

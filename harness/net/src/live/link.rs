@@ -20,7 +20,7 @@ const ETHERNET_TYPES: [&str; 2] = ["1", "772"];
 
 /// A packet socket that is bound to one interface.
 pub(super) struct Link {
-    /// Our own handle of pnet's socket, to look at what pnet does not tell.
+    /// Our own handle of pnet's socket, for what pnet does not expose.
     socket: Socket,
     receiver: Box<dyn DataLinkReceiver>,
     loopback: bool,
@@ -168,7 +168,7 @@ fn interface(name: &str) -> Result<NetworkInterface, LiveError> {
             known: known.join(", "),
         });
     };
-    // Where the system does not tell, it is taken for Ethernet.
+    // If unknown, Ethernet is assumed.
     let kind = std::fs::read_to_string(format!("/sys/class/net/{name}/type"));
     if kind.is_ok_and(|kind| !ETHERNET_TYPES.contains(&kind.trim())) {
         return Err(LiveError::NotEthernet {

@@ -1,7 +1,7 @@
 //! Live capture: the packets of a network interface as the kernel sees them.
 //!
 //! pnet binds the interface and receives. Before each packet is received it is peeked at for what
-//! pnet does not tell: the kernel's time stamp, and how many packets the kernel dropped so far.
+//! pnet does not expose: the kernel's time stamp, and how many packets the kernel dropped so far.
 //! Without that a capture that lost packets would look like an implementation that did not send
 //! them.
 
@@ -86,10 +86,10 @@ pub enum LiveError {
     Write(#[from] WriteError),
 }
 
-/// A capture that is going on in a thread of its own. Dropped without [`LiveCapture::stop`], it
+/// A running capture in its own thread. Dropped without [`LiveCapture::stop`], it
 /// ends all the same.
 pub struct LiveCapture<W> {
-    thread: Option<JoinHandle<Result<Ended<W>, LiveError>>>,
+    thread: Option<JoinHandle<Result<CaptureResult<W>, LiveError>>>,
     ending: Arc<AtomicBool>,
     marker: Option<Marker>,
     filter: Filter,
@@ -140,7 +140,7 @@ pub fn probe(interface: &str) -> Result<(), LiveError> {
 }
 
 /// What the thread leaves.
-struct Ended<W> {
+struct CaptureResult<W> {
     writer: CaptureWriter<W>,
     statistics: LiveStatistics,
 }
@@ -273,7 +273,7 @@ struct Receiver<W> {
 }
 
 impl<W: Write> Receiver<W> {
-    fn run(mut self, interface: String) -> Result<Ended<W>, LiveError> {
+    fn run(mut self, interface: String) -> Result<CaptureResult<W>, LiveError> {
         let failed = |source| LiveError::System {
             interface: interface.clone(),
             source,
@@ -333,7 +333,7 @@ impl<W: Write> Receiver<W> {
             dropped: self.dropped,
             problem: self.problem,
         };
-        Ok(Ended {
+        Ok(CaptureResult {
             writer: self.writer,
             statistics,
         })
@@ -348,14 +348,14 @@ impl Marker {
         Some(Self { socket, port })
     }
 
-    /// If it cannot be sent, the end is not seen, and that is told.
+    /// If it cannot be sent, the end is not seen, which is reported.
     fn send(&self) {
         let _ = self.socket.send_to(&[], (Ipv4Addr::LOCALHOST, self.port));
     }
 }
 
 /// Whether a frame is a marker: an empty datagram from this port of IPv4 loopback to itself. The
-/// port is ours, so nobody else sends such a thing.
+/// port is ours, so no other process sends one.
 fn is_beacon(frame: &[u8], port: u16) -> bool {
     let [high, low] = port.to_be_bytes();
     frame.len() == 42 && frame[12..14] == [8, 0] && frame[34..38] == [high, low, high, low]

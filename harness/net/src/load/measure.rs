@@ -4,10 +4,10 @@ use indexmap::IndexMap;
 use shakedown_engine::event::{Latency, LoadCause, LoadStretch};
 use shakedown_engine::script::ScriptOutcome;
 
-/// Stretches of time that the course of a run is told in.
+/// Time intervals of a load's progress over time.
 const STRETCHES: usize = 60;
 
-/// Causes that are told apart; further ones are counted with the last.
+/// Distinct causes; further ones are counted with the last.
 const MOST_CAUSES: usize = 32;
 
 /// What plays came to.
@@ -34,7 +34,7 @@ struct Sample {
 
 /// One play at its end.
 #[derive(Debug)]
-pub(super) struct Ended<'a> {
+pub(super) struct CompletedPlay<'a> {
     pub(super) started: Duration,
     pub(super) ended: Duration,
     pub(super) handshake: Option<Duration>,
@@ -55,7 +55,7 @@ pub(super) struct Numbers {
 }
 
 impl Measured {
-    pub(super) fn add(&mut self, play: &Ended<'_>) {
+    pub(super) fn add(&mut self, play: &CompletedPlay<'_>) {
         match play.outcome {
             ScriptOutcome::Passed => self.completed += 1,
             ScriptOutcome::Failed(failure) => {
@@ -209,8 +209,8 @@ mod tests {
 
     const SECOND: Duration = Duration::from_secs(1);
 
-    fn passed(started: Duration, handshake: Duration) -> Ended<'static> {
-        Ended {
+    fn passed(started: Duration, handshake: Duration) -> CompletedPlay<'static> {
+        CompletedPlay {
             started,
             ended: handshake,
             handshake: Some(handshake),
@@ -251,7 +251,7 @@ mod tests {
         };
         for outcome in [fail("1", "id a"), fail("3", "no media"), fail("1", "id b")] {
             let outcome = &outcome;
-            measured.add(&Ended {
+            measured.add(&CompletedPlay {
                 outcome,
                 ..passed(Duration::ZERO, SECOND)
             });

@@ -1,8 +1,7 @@
 //! A load: one scenario played many times at once against one process of an implementation.
 //!
-//! Each play is a script of its own and speaks from a tuple of its own; one event loop with one
-//! queue of timers drives them all. No packets are recorded, so plays are judged by their steps
-//! alone, not by the monitor.
+//! Each run has its own script and its own tuple; one event loop with one timer queue drives all.
+//! Nothing is captured, so runs are judged by their steps alone, not by the monitor.
 
 mod measure;
 mod player;
@@ -48,30 +47,30 @@ const HANDSHAKE: Duration = Duration::from_secs(4);
 /// Most plays at the same time, where a server serves many.
 const CONCURRENCY: u64 = 50;
 
-/// What is told of the captures.
+/// The note about captures.
 const NO_CAPTURE: &str = "nothing: a load records no packets, and its plays are judged by their \
                           steps alone";
 
 /// A load that is wanted.
 #[derive(Debug, Clone)]
 pub struct LoadSettings {
-    /// What the run tells of itself before it begins.
+    /// The plan that is reported before a run.
     pub told: RunPlan,
     pub iut: Iut,
     pub scenario: Scenario,
-    /// How often it is played, at most [`MOST_PLAYS`].
+    /// Number of runs, at most [`MOST_PLAYS`].
     pub repeat: u64,
-    /// Most plays at the same time; where it is not said, as many as suit the protocol.
+    /// Concurrency; by default it depends on the protocol.
     pub concurrency: Option<u64>,
-    /// Seed of everything random.
+    /// Random seed.
     pub seed: u64,
     /// This program, for `{shakedown}` in IUT descriptions.
     pub shakedown: String,
 }
 
-/// Plays a load. Events are told as they come; the last is [`Event::RunFinished`] with the summary
-/// that is returned. When `stop` turns true, what is being played is cut off and what is known
-/// until then is told.
+/// Runs a load test. Events are sent as they happen; the last is [`Event::RunFinished`] with the
+/// summary that is returned. When `stop` turns true, current runs are aborted and the results so
+/// far reported.
 pub async fn load(
     mut plan: LoadSettings,
     events: mpsc::UnboundedSender<Event>,
@@ -81,7 +80,7 @@ pub async fn load(
     plan.scenario = plan.scenario.asked_of(&plan.iut);
     let scenario = plan.scenario.id.clone();
     let tell = |event: Event| {
-        // Whoever does not listen any more does not want to know.
+        // The receiver may be gone.
         let _ = events.send(event);
     };
     tell(Event::RunStarted {
@@ -117,7 +116,7 @@ pub async fn load(
 /// Starts the implementation, plays, and stops it.
 ///
 /// # Errors
-/// A sentence for people if it cannot be played at all.
+/// A human-readable error if it cannot be played at all.
 async fn play(
     plan: &LoadSettings,
     events: &mpsc::UnboundedSender<Event>,
@@ -227,7 +226,7 @@ fn process_event(instance: &Instance, has_ended: bool) -> Option<ProcessEvent> {
     })
 }
 
-/// What is told at the end.
+/// The final report.
 struct Report<'a> {
     plan: &'a LoadSettings,
     concurrency: u64,

@@ -12,11 +12,11 @@ use tokio::sync::{mpsc, watch};
 use crate::clock::Clock;
 use crate::process::{Ended as End, Process};
 
-use super::measure::{Ended, Measured};
+use super::measure::{CompletedPlay, Measured};
 use super::tuples::{Received, Tuple, Tuples};
 
-/// Plays that wait for their first answer at a time, so that an implementation that is a little
-/// behind is not buried; one that waits longer than [`PATIENCE`] holds up nobody.
+/// Most runs that wait for their first response, so that a slow implementation is not overloaded;
+/// one that waits longer than [`PATIENCE`] does not count.
 const UNANSWERED: usize = 256;
 const PATIENCE: Duration = Duration::from_millis(50);
 
@@ -26,10 +26,10 @@ const BATCH: usize = 4_096;
 /// How often signals and the implementation's process are looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(20);
 
-/// How often progress is told.
+/// Interval of progress reports.
 const TELL_EVERY: Duration = Duration::from_millis(500);
 
-/// Plays a program so many times, so many at a time.
+/// Runs a program this many times, with this concurrency.
 pub(super) struct Player {
     pub(super) program: Program,
     pub(super) environment: Environment,
@@ -60,7 +60,7 @@ pub(super) struct Loaded {
 struct Play {
     script: Script,
     started: Duration,
-    /// The latest time that the script was told.
+    /// The latest time that was passed to the script.
     told: Duration,
     /// When it must be over.
     limit: Duration,
@@ -129,7 +129,7 @@ impl Player {
                     completed: plays.measured.completed,
                     failed: plays.measured.failed,
                 };
-                // Whoever does not listen any more does not want to know.
+                // The receiver may be gone.
                 let _ = self.events.send(Event::LoadProgress(progress));
             }
             plays.forget_patient(now);
@@ -220,7 +220,7 @@ impl Plays {
         next.map_or(LOOK_EVERY, |at| at.saturating_sub(now))
     }
 
-    /// Tells plays what has arrived. Whether there may be more is the result.
+    /// Passes arrivals to their runs. Returns whether there may be more.
     fn receive(&mut self, within: Duration) -> io::Result<bool> {
         let ready = self.tuples.wait(within)?;
         let share = (BATCH / ready.len().max(1)).max(1);
@@ -344,7 +344,7 @@ impl Plays {
         let handshake = play
             .first_answer
             .map(|at| at.max(play.last_sent.unwrap_or_default()));
-        self.measured.add(&Ended {
+        self.measured.add(&CompletedPlay {
             started: play.started,
             ended: play.told,
             handshake,

@@ -6,7 +6,7 @@ use shakedown_protocol::Protocol;
 
 use crate::run::why_not_applicable;
 
-/// Why a scenario cannot be repeated as load, so many plays at once; `None` if it can.
+/// Why a scenario cannot be repeated as load with this concurrency; `None` if it can.
 #[must_use]
 pub fn why_not(
     protocol: &Protocol,

@@ -21,7 +21,7 @@ use crate::kernel;
 use crate::probe;
 use crate::socket::{LARGEST, enlarge, socket_address};
 
-/// Sockets that share the plays where the source address tells them apart.
+/// Sockets shared by runs that the source address distinguishes.
 const SHARED: u64 = 8;
 
 /// The first of the loopback addresses that plays speak from: 127.64.0.0/10, which every Linux has
@@ -37,7 +37,7 @@ const SPARE_FILES: u64 = 64;
 /// Most sockets where each play needs one: about half of the ports that the system gives out.
 const MOST_SOCKETS: u64 = 14_000;
 
-/// How long the system may keep a datagram waiting that is to be sent, in milliseconds.
+/// How long the system may delay an outgoing datagram, in milliseconds.
 const SEND_WITHIN: u16 = 1_000;
 
 /// A play's own address and port.
@@ -60,7 +60,7 @@ pub(super) struct Tuples {
 }
 
 enum TupleSource {
-    /// The source address tells plays apart.
+    /// The source address distinguishes runs.
     Addresses { next: u64 },
     /// The source port does.
     Ports {
@@ -107,15 +107,15 @@ impl Tuples {
             for _ in 0..SHARED {
                 let socket = tuples.add((Ipv4Addr::UNSPECIFIED, 0).into())?;
                 setsockopt(socket, sockopt::Ipv4PacketInfo, &true)?;
-                // Nobody from outside is to be heard. An old kernel wants a privilege for it; what
-                // is not the implementation's is passed over anyway.
+                // Only loopback traffic is wanted. An old kernel requires a privilege for it;
+                // foreign datagrams are skipped anyway.
                 let _ = setsockopt(socket, sockopt::BindToDevice, &OsString::from("lo"));
             }
         }
         Ok(tuples)
     }
 
-    /// A tuple that nobody uses, if there is one by now.
+    /// A free tuple, if there is one by now.
     pub(super) fn take(&mut self, now: Duration) -> io::Result<Option<Tuple>> {
         match &mut self.source {
             TupleSource::Addresses { next } if *next < MOST_PLAYS => {
@@ -189,7 +189,7 @@ impl Tuples {
                 poll(&mut waiting, PollTimeout::from(SEND_WITHIN))?;
                 send()?;
             }
-            // What an earlier datagram met: an ICMP error is told once, and the socket goes on.
+            // An earlier datagram's ICMP error is returned once, and the socket stays usable.
             Err(Errno::ECONNREFUSED) => {
                 send()?;
             }
@@ -245,7 +245,7 @@ impl Tuples {
         }
         let length = message.bytes;
         let from = message.address.as_ref().and_then(socket_address);
-        let from = from.ok_or_else(|| io::Error::other("a datagram came without a source"))?;
+        let from = from.ok_or_else(|| io::Error::other("a datagram has no source"))?;
         let tuple = match (&self.source, local) {
             (TupleSource::Addresses { .. }, Some(local)) => Tuple::from(local ^ FIRST),
             (TupleSource::Addresses { .. }, None) => Tuple::MAX,

@@ -1,4 +1,4 @@
-//! Whether somebody speaks a protocol over QUIC somewhere.
+//! Probes for a QUIC server of a protocol.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -15,24 +15,24 @@ use crate::host::{Host, Owner, OwnerRequest};
 /// What a handshake may take besides the time after which a connection is idle.
 const ROUND_TRIP: Duration = Duration::from_secs(5);
 
-/// What came of asking.
+/// The result of a probe.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Answer {
     /// The handshake was done, and the connection closed with code 0.
     Connected,
-    /// Somebody is there who takes no connection now.
+    /// A server refused the connection.
     Refused,
-    /// Somebody is there who speaks something else: why the handshake failed.
+    /// A server speaks something else: why the handshake failed.
     Stranger(String),
-    /// No answer; what came that is none, in words.
+    /// No response; what was received instead, as text.
     Silence(Option<String>),
 }
 
-/// Shakes hands with whoever is at `server`, and closes at once. A connection that keeps hearing something
-/// is never idle: it is given up when it could have been.
+/// Completes a handshake with `server`, and closes at once. A connection that keeps receiving is
+/// never idle, so it has the same time limit.
 ///
 /// # Errors
-/// A sentence for people if there can be no client.
+/// A human-readable error if there can be no client.
 pub(super) async fn ask(
     transport: Transport,
     host: &mut Host,
@@ -54,18 +54,18 @@ pub(super) async fn ask(
     })
 }
 
-/// Who waits for the answer, until so long; then nothing more is wanted.
+/// The owner that waits for the response, until this time.
 struct Asker(Option<Instant>);
 
 impl Owner<Carrier<Question>> for Asker {
-    async fn wish(&mut self) -> OwnerRequest<Carrier<Question>> {
+    async fn next_request(&mut self) -> OwnerRequest<Carrier<Question>> {
         match self.0 {
             Some(until) => sleep_until(until).await,
             None => std::future::pending().await,
         }
         self.0 = None;
         // Not a stop, which would be an end that is taken for an answer.
-        OwnerRequest::Ask(Box::new(|_, _| ()))
+        OwnerRequest::Call(Box::new(|_, _| ()))
     }
 
     fn has_enough(&mut self, carrier: &mut Carrier<Question>) -> bool {

@@ -9,7 +9,7 @@ use shakedown_engine::scenario::Needs;
 /// What the placeholders of an IUT description stand for.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Placeholders<'a> {
-    /// Where the implementation is to be reached (`{address}`, `{port}`).
+    /// The implementation's address (`{address}`, `{port}`).
     pub address: Option<SocketAddr>,
     /// Where the scripted peer listens (`{peer}`).
     pub peer: Option<SocketAddr>,
@@ -55,7 +55,7 @@ pub enum PlaceholderError {
 /// The program and its arguments for what a scenario needs, as `iut` describes them.
 ///
 /// # Errors
-/// [`PlaceholderError`], a sentence for people.
+/// [`PlaceholderError`], a human-readable sentence.
 pub fn command(iut: &Iut, values: &Placeholders<'_>) -> Result<Vec<OsString>, PlaceholderError> {
     let Some(start) = &iut.start else {
         return Err(PlaceholderError::NoProgram);
@@ -125,7 +125,7 @@ fn value(
             .to_string(),
         "peer" => values
             .peer
-            .ok_or_else(|| no_value("only an initiator is told where its peer is"))?
+            .ok_or_else(|| no_value("only an initiator gets its peer's address"))?
             .to_string(),
         "mode" => values.needs.mode.clone(),
         "number" => number

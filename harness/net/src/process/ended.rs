@@ -13,7 +13,7 @@ pub struct Ended {
 }
 
 impl Ended {
-    /// The system does not tell.
+    /// Unknown.
     pub const UNKNOWN: Self = Self {
         code: None,
         signal: None,

@@ -1,5 +1,5 @@
-//! The mark in the environment of each process that we start. What the process starts inherits it, so it is
-//! found where its process group does not tell: daemons with a session of their own, and what a run left
+//! The mark in the environment of each process that we start. What the process starts inherits it,
+//! so it is found where its process group does not help: daemons with their own session, and what a run left
 //! behind that was killed.
 
 use std::fmt;
@@ -17,8 +17,8 @@ pub(super) const VARIABLE: &str = "SHAKEDOWN_STARTED_BY";
 /// How often it is looked whether a process has ended.
 const LOOK_EVERY: Duration = Duration::from_millis(10);
 
-/// A run of this program. The moment of its start, in ticks since the machine's, tells it from later
-/// processes with the same number.
+/// A run of this program. The moment of its start, in ticks since the machine's, distinguishes it
+/// from later processes with the same number.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct RunId {
     pid: i32,
@@ -35,13 +35,13 @@ pub(super) struct Mark {
 
 /// A process that carries a mark.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Marked {
+pub struct MarkedProcess {
     pid: i32,
     name: String,
 }
 
 impl RunId {
-    /// This run; `None` where the system does not tell.
+    /// This run; `None` where the system does not report it.
     #[must_use]
     pub fn this() -> Option<Self> {
         let stat = Process::myself().ok()?.stat().ok()?;
@@ -66,30 +66,30 @@ impl Mark {
     }
 
     /// The processes that carry it.
-    pub(super) fn processes(self) -> Vec<Marked> {
+    pub(super) fn processes(self) -> Vec<MarkedProcess> {
         marked(|mark| mark == self)
     }
 }
 
 /// What one run started.
 #[must_use]
-pub fn started_by(run: RunId) -> Vec<Marked> {
+pub fn started_by(run: RunId) -> Vec<MarkedProcess> {
     marked(|mark| mark.run == run)
 }
 
 /// What runs started that are gone.
 #[must_use]
-pub fn orphans() -> Vec<Marked> {
+pub fn orphans() -> Vec<MarkedProcess> {
     marked(|mark| !mark.run.is_alive())
 }
 
 /// Ends processes: SIGTERM, and SIGKILL for those that live after `grace`.
-pub fn end(processes: &[Marked], grace: Duration) {
+pub fn end(processes: &[MarkedProcess], grace: Duration) {
     let deadline = Instant::now() + grace;
     for process in processes {
         process.signal(Signal::SIGTERM);
     }
-    while processes.iter().any(Marked::lives) && Instant::now() < deadline {
+    while processes.iter().any(MarkedProcess::lives) && Instant::now() < deadline {
         sleep(LOOK_EVERY);
     }
     for process in processes.iter().filter(|process| process.lives()) {
@@ -97,7 +97,7 @@ pub fn end(processes: &[Marked], grace: Duration) {
     }
 }
 
-impl Marked {
+impl MarkedProcess {
     pub(super) fn lives(&self) -> bool {
         Process::new(self.pid).is_ok_and(|process| mark_of(&process).is_some())
     }
@@ -108,7 +108,7 @@ impl Marked {
     }
 }
 
-impl fmt::Display for Marked {
+impl fmt::Display for MarkedProcess {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} (process {})", self.name, self.pid)
     }
@@ -156,7 +156,7 @@ impl FromStr for Mark {
 
 /// The processes that carry a mark of this kind. Another container has process numbers of its own, so what
 /// runs there is left alone.
-fn marked(is_wanted: impl Fn(Mark) -> bool) -> Vec<Marked> {
+fn marked(is_wanted: impl Fn(Mark) -> bool) -> Vec<MarkedProcess> {
     let Ok(processes) = all_processes() else {
         return Vec::new();
     };
@@ -164,7 +164,7 @@ fn marked(is_wanted: impl Fn(Mark) -> bool) -> Vec<Marked> {
     let wanted = processes
         .flatten()
         .filter(|process| mark_of(process).is_some_and(&is_wanted) && namespace(process) == here);
-    let named = wanted.map(|process| Marked {
+    let named = wanted.map(|process| MarkedProcess {
         pid: process.pid(),
         name: process
             .stat()

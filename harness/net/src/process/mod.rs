@@ -2,10 +2,10 @@
 
 mod command;
 mod ended;
+mod environment;
 mod mark;
 mod output;
 mod printed;
-mod surroundings;
 
 use std::ffi::OsString;
 use std::io;
@@ -27,11 +27,11 @@ use tokio::time::timeout;
 pub(crate) use command::expand;
 pub use command::{PlaceholderError, Placeholders, command};
 pub use ended::Ended;
-pub use mark::{Marked, RunId, end, orphans, started_by};
+pub use environment::ProcessEnvironment;
+pub(crate) use environment::located;
+pub use mark::{MarkedProcess, RunId, end, orphans, started_by};
 pub use output::Output;
 pub(crate) use printed::{bounded, printed};
-pub use surroundings::Surroundings;
-pub(crate) use surroundings::located;
 
 use mark::Mark;
 
@@ -43,10 +43,10 @@ const LAST_WORDS: Duration = Duration::from_millis(300);
 /// does not end.
 const KILLED_WITHIN: Duration = Duration::from_secs(5);
 
-/// The variable by which programs are told where to write the secrets of TLS.
+/// The variable that names the file for TLS secrets.
 const KEY_LOG: &str = "SSLKEYLOGFILE";
 
-/// A process that we started, in a process group of its own. When this is dropped the whole group
+/// A process that we started, in its own process group. When this is dropped the whole group
 /// is killed.
 #[derive(Debug)]
 pub struct Process {
@@ -61,7 +61,7 @@ pub struct Process {
 struct Exit {
     ended: Ended,
     /// What it had started in sessions of their own.
-    daemons: Vec<Marked>,
+    daemons: Vec<MarkedProcess>,
 }
 
 /// The number of the next process.
@@ -81,10 +81,10 @@ impl Process {
     /// SIGTERM; `key_log` the file to which it is asked to write the secrets of its TLS sessions.
     ///
     /// # Errors
-    /// [`StartError`], a sentence for people.
+    /// [`StartError`], a human-readable sentence.
     pub fn start(
         words: &[OsString],
-        surroundings: &Surroundings,
+        surroundings: &ProcessEnvironment,
         wanted: Option<&str>,
         grace: Duration,
         key_log: Option<&Path>,
@@ -136,7 +136,7 @@ impl Process {
         self.group.id().map(Pid::as_raw)
     }
 
-    /// The most memory that it and what it started have held so far, where the system tells.
+    /// The most memory that it and what it started have held so far, where the system reports it.
     #[must_use]
     pub fn peak_memory(&self) -> Option<u64> {
         kernel::peak_memory(self.group()?)
@@ -150,7 +150,7 @@ impl Process {
 
     /// What it left running in sessions of their own, which was killed when it ended.
     #[must_use]
-    pub fn daemons(&self) -> Vec<Marked> {
+    pub fn daemons(&self) -> Vec<MarkedProcess> {
         let exit = self.ended.borrow();
         exit.as_ref()
             .map_or_else(Vec::new, |exit| exit.daemons.clone())
@@ -160,36 +160,36 @@ impl Process {
     pub async fn wait(&self) -> Ended {
         let mut ended = self.ended.clone();
         let seen = ended.wait_for(Option::is_some).await;
-        // The task that waits for the child tells its end before it is gone, unless the runtime
+        // The task that waits for the child reports its end before it is gone, unless the runtime
         // itself is shut down.
         let seen = seen.ok();
         let exit = seen.as_ref().and_then(|seen| seen.as_ref());
         exit.map_or(Ended::UNKNOWN, |exit| exit.ended)
     }
 
-    /// Ends it: SIGTERM to its group, after the grace SIGKILL. Tells how it ended and whether it
+    /// Ends it: SIGTERM to its group, after the grace SIGKILL. Returns how it ended and whether it
     /// had to be killed.
-    pub async fn stop(&self) -> Stopped {
+    pub async fn stop(&self) -> StopResult {
         if let Some(ended) = self.ended() {
-            return Stopped {
+            return StopResult {
                 ended,
                 forced: false,
             };
         }
         self.group.signal(Signal::SIGTERM);
         match timeout(self.grace, self.wait()).await {
-            Ok(ended) => Stopped {
+            Ok(ended) => StopResult {
                 ended,
                 forced: false,
             },
-            Err(_) => Stopped {
+            Err(_) => StopResult {
                 ended: self.kill().await,
                 forced: true,
             },
         }
     }
 
-    /// Kills it, with its group, and tells how it ended.
+    /// Kills it, with its group, and returns how it ended.
     pub async fn kill(&self) -> Ended {
         self.group.signal(Signal::SIGKILL);
         let killed = timeout(KILLED_WITHIN, self.wait()).await;
@@ -205,13 +205,13 @@ impl Drop for Process {
 
 /// How a process that was stopped ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Stopped {
+pub struct StopResult {
     pub ended: Ended,
     /// Whether it did not end after SIGTERM and had to be killed.
     pub forced: bool,
 }
 
-/// Waits for the child, ends what it left behind, and tells the end.
+/// Waits for the child, stops what it left behind, and reports the end.
 async fn watch_over(
     mut child: Child,
     group: Arc<Group>,
@@ -221,7 +221,7 @@ async fn watch_over(
 ) {
     let status = child.wait().await;
     // The group's number stays taken as long as something of it lives; it is given up at once, so
-    // that a signal never reaches somebody else.
+    // that a signal never reaches an unrelated process.
     group.end();
     let daemons = spawn_blocking(move || {
         let daemons = mark.map_or_else(Vec::new, Mark::processes);

@@ -15,12 +15,12 @@ const LONGEST_LINE: usize = 8 * 1024;
 /// read all the time, so that a process that prints much never waits for us.
 #[derive(Debug, Clone)]
 pub struct Output {
-    kept: Arc<Mutex<Kept>>,
+    kept: Arc<Mutex<OutputBuffer>>,
     awaited: Arc<watch::Sender<bool>>,
 }
 
 #[derive(Debug, Default)]
-struct Kept {
+struct OutputBuffer {
     tail: VecDeque<u8>,
     total: u64,
     /// The text of the line that is awaited.
@@ -31,9 +31,9 @@ impl Output {
     /// Nothing yet; `wanted` is the text that [`Output::wait_for_line`] waits for.
     #[must_use]
     pub fn new(wanted: Option<&str>) -> Self {
-        let kept = Kept {
+        let kept = OutputBuffer {
             wanted: wanted.map(str::to_owned),
-            ..Kept::default()
+            ..OutputBuffer::default()
         };
         Self {
             kept: Arc::new(Mutex::new(kept)),
@@ -41,7 +41,7 @@ impl Output {
         }
     }
 
-    /// Reads a stream to its end, in a task of its own.
+    /// Reads a stream to its end, in its own task.
     pub fn drain(&self, stream: impl AsyncRead + Unpin + Send + 'static) -> JoinHandle<()> {
         let output = self.clone();
         tokio::spawn(async move { output.read_all(stream).await })
@@ -110,7 +110,7 @@ impl Output {
         }
     }
 
-    fn kept(&self) -> MutexGuard<'_, Kept> {
+    fn kept(&self) -> MutexGuard<'_, OutputBuffer> {
         self.kept.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use tokio::io::{AsyncRead, AsyncReadExt};
 use tokio::time::timeout;
 
-use super::{Group, Surroundings, reason};
+use super::{Group, ProcessEnvironment, reason};
 
 /// Most bytes that are read of what another program gives.
 const MOST: u64 = 1 << 20;
@@ -13,10 +13,10 @@ const MOST: u64 = 1 << 20;
 /// with all that it started.
 ///
 /// # Errors
-/// A sentence for people.
+/// A human-readable error.
 pub(crate) async fn printed(
     words: &[String],
-    surroundings: &Surroundings,
+    surroundings: &ProcessEnvironment,
     within: Duration,
 ) -> Result<Vec<u8>, String> {
     let (program, arguments) = words.split_first().ok_or("no program is named")?;
@@ -51,7 +51,7 @@ pub(crate) async fn printed(
 /// Everything that a source gives, unless that is far too much.
 ///
 /// # Errors
-/// A sentence for people.
+/// A human-readable error.
 pub(crate) async fn bounded(source: impl AsyncRead + Unpin) -> Result<Vec<u8>, String> {
     let mut text = Vec::new();
     let read = source.take(MOST + 1).read_to_end(&mut text).await;

@@ -11,7 +11,7 @@ fn start(script: &str) -> Process {
 }
 
 fn start_with_grace(script: &str, grace: Duration) -> Process {
-    let here = Surroundings::default();
+    let here = ProcessEnvironment::default();
     Process::start(&shell(script), &here, Some("ready"), grace, None).unwrap()
 }
 
@@ -108,7 +108,7 @@ async fn a_process_that_prints_megabytes_does_not_wait_for_us() {
 
 #[tokio::test]
 async fn a_program_that_is_not_there_or_no_program_is_said_so() {
-    let here = Surroundings::default();
+    let here = ProcessEnvironment::default();
     let missing = Process::start(
         &["/nowhere/server".into()],
         &here,
@@ -139,7 +139,7 @@ async fn a_daemon_with_a_session_of_its_own_ends_with_the_process_that_started_i
     let daemons = process.daemons();
     assert_eq!(daemons.len(), 1, "{daemons:?}");
     bounded(async {
-        while daemons.iter().any(Marked::lives) {
+        while daemons.iter().any(MarkedProcess::lives) {
             tokio::task::yield_now().await;
         }
     })

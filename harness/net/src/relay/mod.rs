@@ -2,9 +2,9 @@
 //!
 //! The initiator speaks to the relay's address. For each address and port that it speaks from, the
 //! relay has a socket of its own toward the responder, at the same loopback address where it is
-//! one. For each address and port from which somebody else than the responder's known address
-//! answers there, it has one toward the initiator. So another port stays another port and another
-//! address another address, in both directions, and neither side needs to know of the relay.
+//! one. For each other address and port that responds there, it has one toward the initiator. So
+//! another port stays another port and another address another address, in both directions, and the
+//! relay is transparent to both sides.
 //!
 //! In between is a [`Network`](shakedown_engine::network::Network) in real time. What comes is
 //! stamped by the kernel, and leaves as soon as it is due: a thread of its own waits for nothing else.
@@ -38,7 +38,7 @@ use crate::clock::Clock;
 use self::sockets::Sockets;
 use self::task::{Command, Task};
 
-pub use self::sockets::Kept;
+pub use self::sockets::HeldSockets;
 
 /// Sockets of one relay at most: an initiator that floods uses a port for each datagram.
 pub const MOST_SOCKETS: usize = 8_192;
@@ -57,7 +57,7 @@ pub struct Settings<O> {
     pub impair: Impairment,
     /// The names of the frames that exact faults count.
     pub vocabulary: &'static dyn Vocabulary,
-    /// Seed of everything random, unless the impairment has its own.
+    /// Random seed, unless the impairment has its own.
     pub seed: u64,
     /// The clock whose time [`RelayedDatagram::at`] is.
     pub clock: Clock,
@@ -106,19 +106,19 @@ pub struct RelayedDatagram<'a> {
     pub payload: &'a [u8],
 }
 
-/// A relay at work, in a thread of its own. Dropped, it ends.
+/// A running relay, in its own thread. Dropping it stops it.
 #[derive(Debug)]
 pub struct Relay<O> {
     address: SocketAddr,
     commands: mpsc::Sender<Command>,
     bell: Arc<EventFd>,
     late: Arc<AtomicU64>,
-    stopped: Option<oneshot::Receiver<io::Result<Stopped<O>>>>,
+    stopped: Option<oneshot::Receiver<io::Result<RelayResult<O>>>>,
 }
 
 /// What is left of a relay.
 #[derive(Debug)]
-pub struct Stopped<O> {
+pub struct RelayResult<O> {
     /// Who saw what passed.
     pub observer: O,
     pub statistics: Statistics,
@@ -129,7 +129,7 @@ pub struct Stopped<O> {
     /// The exact faults whose datagram was never sent.
     pub missed: Vec<Fault>,
     /// Its sockets; keep them until both sides are stopped.
-    pub sockets: Kept,
+    pub sockets: HeldSockets,
 }
 
 /// What a relay did.
@@ -172,7 +172,7 @@ impl<O: Observer> Relay<O> {
         let task = Task::new(settings, sockets, address, Arc::clone(&late));
         let name = String::from("relay");
         std::thread::Builder::new().name(name).spawn(move || {
-            // Whoever dropped the relay does not want to know.
+            // The owner may have dropped the relay.
             let _ = done.send(task.run(&told));
         })?;
         Ok(Self {
@@ -188,7 +188,7 @@ impl<O: Observer> Relay<O> {
     ///
     /// # Errors
     /// Why it ended before.
-    pub async fn stop(mut self) -> io::Result<Stopped<O>> {
+    pub async fn stop(mut self) -> io::Result<RelayResult<O>> {
         self.tell(Command::End);
         match self.stopped.take() {
             Some(stopped) => stopped
@@ -218,7 +218,7 @@ impl<O> Relay<O> {
     }
 
     fn tell(&self, command: Command) {
-        // A relay that has ended has nothing to do; that it has is told when it is stopped.
+        // A relay that has ended reports that when it is stopped.
         let _ = self.commands.send(command);
         let _ = self.bell.write(1);
     }

@@ -5,9 +5,9 @@ use shakedown_protocol::requirement::Role;
 
 /// Who is behind which socket of a relay.
 ///
-/// A relay has sockets at two edges, that of the initiators and that of the responders. Each stands
-/// for somebody who is beyond the other edge: what he sends leaves by it, and what comes to it is
-/// for him. So whoever speaks from another port is heard from another port.
+/// A relay has sockets at two edges, that of the initiators and that of the responders. Each
+/// stands for a peer beyond the other edge: its datagrams leave by it, and datagrams to it are
+/// forwarded to the peer. So a peer that uses another port appears on another port.
 #[derive(Debug)]
 pub(super) struct Paths {
     initiators: Edge,
@@ -98,7 +98,7 @@ impl Paths {
 impl Edge {
     fn socket_for(&self, party: SocketAddr) -> Option<usize> {
         let known = self.sockets.get(&canonical(party)).copied();
-        // Whoever is reached at every address answers from one of them.
+        // A peer bound to the wildcard address responds from a concrete one.
         known.or_else(|| {
             let first = self.parties.first()?;
             (first.ip().is_unspecified() && first.port() == party.port()).then_some(0)

@@ -24,11 +24,11 @@ const SHARE: usize = 64;
 /// Sockets that are looked at in one turn.
 const READY: usize = 64;
 
-/// How long the system may keep a datagram waiting that is to be sent, in milliseconds. Buffers are
+/// How long the system may delay an outgoing datagram, in milliseconds. Buffers are
 /// larger than whatever waits in them on loopback.
 const SEND_WITHIN: u8 = 50;
 
-/// The sockets of a relay at both edges. One descriptor tells of all of them, however many there
+/// The sockets of a relay at both edges. One descriptor signals all of them, however many there
 /// are.
 #[derive(Debug)]
 pub(super) struct Sockets {
@@ -40,10 +40,10 @@ pub(super) struct Sockets {
     buffer: Vec<u8>,
 }
 
-/// Sockets that are not used any more. What is still sent to them must not reach whoever gets
-/// their ports next: keep them until both sides are stopped.
+/// Sockets that are not used any more. What is still sent to them must not reach the next owner of
+/// the ports: keep them until both sides are stopped.
 #[derive(Debug)]
-pub struct Kept {
+pub struct HeldSockets {
     _sockets: Vec<Socket>,
 }
 
@@ -126,7 +126,7 @@ impl Sockets {
         Ok(())
     }
 
-    /// What has come, in the order in which it did. Whether there may be more is told too.
+    /// What has come, in the order in which it did. Also returns whether there may be more.
     pub(super) fn take(&mut self, clock: &Clock, received: &mut Vec<Received>) -> bool {
         let ready = match self.epoll.wait(&mut self.ready, EpollTimeout::ZERO) {
             Ok(count) => count,
@@ -184,7 +184,7 @@ impl Sockets {
                 poll(&mut waiting, PollTimeout::from(SEND_WITHIN))?;
                 socket.send_to(payload, &to)
             }
-            // What an earlier datagram met: an ICMP error is told once, and the socket goes on.
+            // An earlier datagram's ICMP error is returned once, and the socket stays usable.
             Err(error) if error.raw_os_error() == Some(Errno::ECONNREFUSED as i32) => {
                 socket.send_to(payload, &to)
             }
@@ -201,9 +201,9 @@ impl Sockets {
     }
 
     /// The sockets as they are kept after the relay has ended.
-    pub(super) fn keep(self) -> Kept {
+    pub(super) fn keep(self) -> HeldSockets {
         let all = self.initiators.into_iter().chain(self.responders);
-        Kept {
+        HeldSockets {
             _sockets: all.map(|bound| bound.socket).collect(),
         }
     }

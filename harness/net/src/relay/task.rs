@@ -15,12 +15,14 @@ use crate::probe::local_address_for;
 
 use super::paths::{NoPath, Path, Paths};
 use super::sockets::{Received, Sockets, stand_in};
-use super::{MOST_BYTES, MOST_SOCKETS, Observer, RelayedDatagram, Settings, Statistics, Stopped};
+use super::{
+    MOST_BYTES, MOST_SOCKETS, Observer, RelayResult, RelayedDatagram, Settings, Statistics,
+};
 
 /// Datagrams that are sent, or come meanwhile, before anything else gets its turn.
 const BATCH: u64 = 256;
 
-/// What a relay is told.
+/// A command to a relay.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Command {
     Heal,
@@ -41,7 +43,7 @@ pub(super) struct Task<O> {
     flying: Arc<Mutex<Share>>,
     statistics: Statistics,
     late: Arc<AtomicU64>,
-    /// The latest time that the network was told.
+    /// The latest time that was passed to the network.
     told: Duration,
 }
 
@@ -57,7 +59,7 @@ struct Flight {
     flying: Arc<Mutex<Share>>,
 }
 
-/// The share, which nobody but this thread ever has.
+/// The share, which only this thread uses.
 fn share(flying: &Mutex<Share>) -> MutexGuard<'_, Share> {
     flying.lock().unwrap_or_else(PoisonError::into_inner)
 }
@@ -112,11 +114,11 @@ impl<O: Observer> Task<O> {
         }
     }
 
-    /// Relays until it is told to end, or nobody is left who could.
+    /// Relays until it is stopped, or its owner is gone.
     ///
     /// # Errors
     /// The system's, if it cannot wait for datagrams.
-    pub(super) fn run(mut self, told: &Receiver<Command>) -> io::Result<Stopped<O>> {
+    pub(super) fn run(mut self, told: &Receiver<Command>) -> io::Result<RelayResult<O>> {
         // Without a way there nothing can be opened toward it either, which is counted then.
         self.own.1 = local_address_for(self.target).unwrap_or(self.own.1);
         let mut paths = Paths::new(self.target, MOST_SOCKETS);
@@ -124,7 +126,7 @@ impl<O: Observer> Task<O> {
             let more = self.take(&mut paths);
             let more = self.deliver(&mut paths) || more;
             if self.is_over(told) {
-                // What was sent before that was told belongs to it.
+                // Earlier datagrams belong to it.
                 self.take(&mut paths);
                 self.deliver(&mut paths);
                 return Ok(self.end());
@@ -138,7 +140,7 @@ impl<O: Observer> Task<O> {
         }
     }
 
-    /// Hears what it is told. Whether it is to end is the result.
+    /// Handles commands. Returns whether to stop.
     fn is_over(&mut self, told: &Receiver<Command>) -> bool {
         loop {
             match told.try_recv() {
@@ -149,9 +151,9 @@ impl<O: Observer> Task<O> {
         }
     }
 
-    fn end(self) -> Stopped<O> {
+    fn end(self) -> RelayResult<O> {
         let dropped = self.sockets.drops();
-        Stopped {
+        RelayResult {
             initiators: self.network.counts(Role::Initiator),
             responders: self.network.counts(Role::Responder),
             missed: self.network.missed().cloned().collect(),
@@ -253,7 +255,7 @@ impl<O: Observer> Task<O> {
             let Some(arrival) = self.network.arrive(self.clock.now()) else {
                 return false;
             };
-            // What came before it left shall stand before it wherever it is recorded.
+            // Earlier arrivals precede it in every recording.
             self.take(paths);
             self.send(&arrival);
         }

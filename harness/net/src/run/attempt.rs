@@ -1,4 +1,5 @@
-//! One attempt to play a scenario: what is started for it, what it comes to, and what becomes of what was started.
+//! One attempt to play a scenario: what is started for it, what it comes to, and what becomes of
+//! what was started.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -14,7 +15,7 @@ use super::Context;
 use super::group::Lease;
 use super::job::Job;
 use crate::clock::Clock;
-use crate::drive::{Driven, End, bound_through};
+use crate::drive::{DriveResult, End, bound_through};
 use crate::kernel;
 use crate::launch::{Instance, open_sockets, ready_within};
 use crate::probe;
@@ -24,13 +25,13 @@ const SPARE: Duration = Duration::from_secs(120);
 
 /// One attempt, before it is judged.
 pub(super) struct Attempt {
-    pub(super) driven: Driven,
+    pub(super) driven: DriveResult,
     pub(super) clock: Clock,
     pub(super) outcome: ScriptOutcome,
     pub(super) inside: Inside,
     pub(super) death: Option<Death>,
     pub(super) process: Option<ProcessEvent>,
-    /// Whether the implementation was gone through somebody else's datagram.
+    /// Whether another scenario's datagram ended the implementation.
     pub(super) disturbed: bool,
     pub(super) notes: Vec<String>,
 }
@@ -132,7 +133,7 @@ impl Job {
     async fn death(
         &self,
         context: &Context,
-        driven: &mut Driven,
+        driven: &mut DriveResult,
         outcome: &mut ScriptOutcome,
     ) -> Option<Death> {
         let time = driven.ended.map_or(driven.took, |(_, at)| at);
@@ -202,7 +203,7 @@ impl Job {
     /// Stops what was started for this scenario alone, and says what became of the process.
     async fn part(
         &self,
-        driven: &Driven,
+        driven: &DriveResult,
         is_shared: bool,
         notes: &mut Vec<String>,
     ) -> Option<ProcessEvent> {
@@ -255,7 +256,7 @@ fn peak_memory(instance: Option<&Instance>) -> Option<u64> {
 }
 
 /// The outcome of the script, or what stood in its way.
-fn outcome(driven: &Driven) -> ScriptOutcome {
+fn outcome(driven: &DriveResult) -> ScriptOutcome {
     let step = last_step(driven);
     match &driven.end {
         End::Played(outcome) => outcome.clone(),
@@ -275,7 +276,7 @@ fn outcome(driven: &Driven) -> ScriptOutcome {
 }
 
 /// The path of the step that was played last.
-pub(super) fn last_step(driven: &Driven) -> String {
+pub(super) fn last_step(driven: &DriveResult) -> String {
     let last = driven.events.last();
     last.map_or_else(|| String::from("0"), |event| event.step.clone())
 }

@@ -47,7 +47,7 @@ impl CaptureBy {
     /// What is done, and how it is called in the report.
     ///
     /// # Errors
-    /// A sentence for people, where what was asked for is not possible.
+    /// A human-readable error, where what was asked for is not possible.
     pub(super) fn begin(&self) -> Result<(Option<Live>, String), String> {
         const TAP: &str = "tap: the datagrams of our own sockets";
         let (interface, required) = match self {
@@ -80,10 +80,10 @@ pub(super) fn begin(plan: &Plan) -> Result<(Option<Live>, String), String> {
 
 impl Context {
     /// Begins the live capture for the scenario whose capture will be at `path`, whose peer has the
-    /// address `main`, and in which the stream has so many bytes, if there is to be one.
+    /// address `main`, and whose stream has this many bytes, if live capture is enabled.
     ///
     /// # Errors
-    /// A sentence for people, if it was asked for and cannot begin.
+    /// A human-readable error, if it was asked for and cannot begin.
     pub(super) fn live(
         &self,
         path: &Path,

@@ -10,12 +10,12 @@ use tokio::sync::watch;
 use tokio::task::JoinHandle;
 use tokio::time::sleep;
 
-/// Why a run that nobody interrupted was cut.
+/// Why a run was cut short without an interruption.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Cut {
     /// A scenario failed, and the run was to end with that.
     FirstFailure,
-    /// It was to take so long at most.
+    /// Its time limit.
     After(Duration),
 }
 
@@ -63,7 +63,7 @@ impl Early {
         self.stop.send_replace(true);
     }
 
-    /// Why the run was cut, if nobody interrupted it.
+    /// Why the run was cut short, unless it was interrupted.
     pub(super) fn why(&self) -> Option<Cut> {
         self.cut.get().copied()
     }

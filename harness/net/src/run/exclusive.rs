@@ -1,4 +1,4 @@
-//! Findings about time that a busy machine may have made are looked at again in quiet.
+//! Timing failures that a busy machine may explain are retried while nothing else runs.
 
 use std::collections::BTreeSet;
 
@@ -16,11 +16,11 @@ use tokio::sync::{Mutex, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use super::Target;
 use super::result::ScenarioResult;
 use crate::clock::Clock;
-use crate::drive::{Busy, Driven, End};
+use crate::drive::{Busy, DriveResult, End};
 
-/// How long the implementation waited for a processor, or how late we were, where a finding about
-/// a moment is not believed at once: as much as every rule about time grants. The scenario is played
-/// again in quiet; whoever is too slow by himself will be so then, too.
+/// How long the implementation waited for a processor, or how late we were, for a timing failure
+/// to be doubtful: the fixed tolerance of every timing rule. The scenario is then retried while
+/// nothing else runs; an implementation that is too slow by itself fails again.
 const BUSY: Duration = Duration::from_millis(50);
 
 /// The same where the finding is that nothing came, or something that may have come of a timer of
@@ -31,11 +31,11 @@ const STALLED: Duration = Duration::from_millis(250);
 /// How long before a step the timer may have begun of which something else came.
 const BEFORE: Duration = Duration::from_secs(1);
 
-/// How many findings a reason tells.
+/// Most findings in a reason.
 const TOLD: usize = 3;
 
-/// Lets scenarios run side by side or one alone, and remembers which implementations were found to
-/// be off in time while nothing else ran: they need not be looked at in quiet for it again.
+/// Lets scenarios run in parallel or exclusively, and remembers timing failures that were
+/// confirmed while nothing else ran: they need no further retry.
 #[derive(Debug, Default)]
 pub(super) struct ExclusiveRuns {
     gate: RwLock<()>,
@@ -43,7 +43,7 @@ pub(super) struct ExclusiveRuns {
 }
 
 impl ExclusiveRuns {
-    /// While it is held nobody is alone.
+    /// While it is held nothing runs exclusively.
     pub(super) async fn together(&self) -> RwLockReadGuard<'_, ()> {
         self.gate.read().await
     }
@@ -61,7 +61,7 @@ impl ExclusiveRuns {
         proven.extend(requirements.map(|requirement| (name.clone(), requirement.to_owned())));
     }
 
-    /// Whether all that was found was found in quiet before.
+    /// Whether all findings were confirmed before.
     pub(super) async fn is_proven(&self, target: &Target, found: &Concluded) -> bool {
         let name = &target.iut().name;
         let proven = self.proven.lock().await;
@@ -75,7 +75,7 @@ impl ExclusiveRuns {
 pub(super) struct TimingQuality {
     busy: Busy,
     clock: Clock,
-    /// Whether a step got nothing in its window, and by how much it missed what came then.
+    /// Whether a step received nothing in its window, and by how much it missed the next arrival.
     missed: Option<Option<Duration>>,
     /// Whether the implementation is there still.
     lives: bool,
@@ -84,7 +84,7 @@ pub(super) struct TimingQuality {
 }
 
 impl TimingQuality {
-    pub(super) fn of(driven: &mut Driven, clock: Clock, outcome: &ScriptOutcome) -> Self {
+    pub(super) fn of(driven: &mut DriveResult, clock: Clock, outcome: &ScriptOutcome) -> Self {
         let got_nothing = match outcome {
             ScriptOutcome::Failed(failure) => failure.packet.is_none() && failure.slack.is_some(),
             ScriptOutcome::Passed
@@ -102,8 +102,8 @@ impl TimingQuality {
         }
     }
 
-    /// Takes from what a capture shows what would be no more than advice, and what the machine did
-    /// explains: such requirements were not judged. Nobody plays a scenario again for advice.
+    /// Removes findings that would be advice and that a busy machine explains: such requirements
+    /// were not judged. There is no retry for advice.
     pub(super) fn forgive(
         &self,
         protocol: &Protocol,
@@ -143,7 +143,7 @@ impl TimingQuality {
         let excused = match finding.off {
             Some(off) => {
                 let since = self.clock.at(off.since);
-                // What came instead may come of a timer that began before.
+                // An unexpected frame may come from a timer that started before.
                 let before = match is_step && self.missed.is_none() {
                     true => BEFORE,
                     false => Duration::ZERO,
@@ -192,12 +192,11 @@ pub(super) struct Concluded {
 }
 
 impl Concluded {
-    /// Whether it fails by nothing but what came too early, too late or not at all, and a machine
-    /// on which the implementation waited so long may be the cause; or says nothing since we were
-    /// late.
+    /// Whether all its failures are early, late or missing datagrams that a busy machine may
+    /// explain; or it has no result since Shakedown was late.
     pub(super) fn may_be_busy(&self, target: &Target, timing: &TimingQuality) -> bool {
         if target.gone.get().is_some() {
-            // It was asked for longer than any machine is late, and will not be there in quiet either.
+            // It was awaited for longer than any machine is late, so a retry would not help.
             return false;
         }
         let protocol = target.protocol;
@@ -224,7 +223,7 @@ impl Concluded {
         let verdict = &mut self.played.verdict;
         verdict.verdict = Verdict::Inconclusive;
         verdict.reason = Some(format!(
-            "flaky: it failed while the machine was busy{}, and passed when it was played again in quiet: {}",
+            "flaky: it failed while the machine was busy{}, and passed when retried while nothing else ran: {}",
             capture.unwrap_or_default(),
             failed.found()
         ));
@@ -235,7 +234,7 @@ impl Concluded {
         self
     }
 
-    /// What it fails by, in words: the first few things, and how many more there are.
+    /// Its failures as text: the first few, and the number of others.
     fn found(&self) -> String {
         let mut counting = self.findings.iter().filter(|finding| finding.counts());
         let in_words = |it: &FindingEvent| format!("{}: {}", it.requirement, it.message);

@@ -61,7 +61,7 @@ impl Group {
     /// A share in the process, which is started and asked whether it is there if need be.
     ///
     /// # Errors
-    /// A sentence for people if it cannot be started or does not answer.
+    /// A human-readable error if it cannot be started or does not answer.
     pub(super) async fn enter(&self) -> Result<Lease, String> {
         let mut state = self.state.lock().await;
         let instance = match &state.instance {
@@ -91,8 +91,8 @@ impl Group {
         })
     }
 
-    /// Gives a share back. If the process `died`, tells whether it was after a datagram of this
-    /// scenario: nobody who shared the process sent one later.
+    /// Gives a share back. If the process `died`, returns whether it was after a datagram of this
+    /// scenario: no other scenario that shares the process sent one later.
     pub(super) async fn leave(&self, lease: &Lease, died: bool) -> bool {
         let mut state = self.state.lock().await;
         let Lease {
@@ -100,7 +100,7 @@ impl Group {
         } = *lease;
         if died {
             if state.generation == generation {
-                // It may hang; nobody else shall meet it.
+                // It may hang; it is not reused.
                 state.instance = None;
             }
             let users = state.users.range((generation, 0)..=(generation, u64::MAX));

@@ -37,7 +37,7 @@ pub async fn run_in_virtual_time(
     let mut ending = Ending::at_the_begin_of(&plan);
     let impair = plan.impair.filter(|impair| !impair.is_ideal());
     let tell = |event| {
-        // Whoever does not listen any more does not want to know.
+        // The receiver may be gone.
         let _ = events.send(event);
     };
     tell(Event::RunStarted {
@@ -120,7 +120,7 @@ pub async fn run_in_virtual_time(
     summary
 }
 
-/// What is played, by its name; a twin says that it is none of the implementations described.
+/// The name of the implementation; that of a twin says so.
 fn twin(name: String, without: Option<&str>) -> String {
     match without {
         Some(requirement) => format!("{name}, a faulty twin without {requirement}"),
@@ -135,18 +135,17 @@ struct Target {
     settings: Settings,
     captures: Arc<Path>,
     verbose: bool,
-    /// How often a scenario that the network spoilt is played again.
+    /// Retries of a scenario that the network spoiled.
     retries: u32,
 }
 
-/// What there is to tell of a scenario, besides its verdict.
+/// Events of a scenario, besides its verdict.
 struct SimulatedResult {
     events: Vec<Event>,
     played: ScenarioResult,
 }
 
-/// Tells what a scenario came to when it is over. If the harness itself breaks in it, the others go
-/// on.
+/// Reports the result of a scenario. If the harness fails in it, the others continue.
 async fn hand_on(
     scenario: &Scenario,
     task: JoinHandle<SimulatedResult>,

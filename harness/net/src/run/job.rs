@@ -18,7 +18,7 @@ pub(super) struct Job {
     pub(super) group: Option<Arc<Group>>,
     /// How often it was played before because of what the network did, which then draws other lots.
     pub(super) spoilt: u32,
-    /// How often it was played before, for whatever reason: each play has ids of its own, since an implementation
-    /// that runs on knows those of the others.
+    /// How often it was played before, for whatever reason: each attempt has its own ids, since a
+    /// running implementation knows those of the others.
     pub(super) plays: u64,
 }

@@ -14,7 +14,8 @@ use super::group::Lease;
 use super::job::Job;
 use crate::clock::Clock;
 use crate::drive::{
-    Drive, Driven, EdgeRecorder, Recorder, Restart, ScenarioCapture, Setup, bound_through,
+    DriveResult, EdgeRecorder, Recorder, Restart, ScenarioCapture, ScenarioDriver, Setup,
+    bound_through,
 };
 use crate::launch::Instance;
 use crate::probe;
@@ -72,7 +73,7 @@ impl Job {
         })
     }
 
-    /// The responder that the scenario is played against, ready to be spoken to.
+    /// The responder under test, ready for traffic.
     async fn responder(
         &self,
         context: &Context,
@@ -130,7 +131,7 @@ impl Job {
         context: &Context,
         met: Prepared,
         last_sent: Arc<AtomicU64>,
-    ) -> Driven {
+    ) -> DriveResult {
         let iut = &self.launcher.iut;
         let address = met.instance.address;
         let address = address.map(|address| met.capture.relay_address().unwrap_or(address));
@@ -153,7 +154,9 @@ impl Job {
             },
             last_sent_at: last_sent,
         };
-        Drive::new(setup, limit, context.stop.clone()).run().await
+        ScenarioDriver::new(setup, limit, context.stop.clone())
+            .run()
+            .await
     }
 
     /// What the script must know; `address` is where a responder is reached.

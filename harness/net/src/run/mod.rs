@@ -1,11 +1,10 @@
-//! A run: scenarios played side by side against implementations under test, each judged by its
+//! A run: scenarios run in parallel against implementations under test, each judged by its
 //! capture.
 
 mod attempt;
 mod capture;
 mod early;
 mod exclusive;
-mod foresee;
 mod group;
 mod in_virtual_time;
 mod job;
@@ -14,6 +13,7 @@ mod meet;
 mod observe;
 mod plan;
 mod play;
+mod preflight;
 mod result;
 mod schedule;
 mod summary;
@@ -40,9 +40,9 @@ use crate::socket::PeerSocket;
 use crate::stop::unless_stopped;
 
 pub use capture::CaptureBy;
-pub use foresee::{Foreseen, foresee};
 pub use in_virtual_time::run_in_virtual_time;
 pub use plan::{Assignment, Plan};
+pub use preflight::{Preflight, preflight};
 
 use capture::Live;
 use early::{Early, watch_over};
@@ -70,9 +70,9 @@ pub(crate) fn raise_file_limit() {
     }
 }
 
-/// Runs a plan. Events are told as they come; the last is [`Event::RunFinished`] with the summary
-/// that is returned. When `stop` turns true, scenarios that are being played are cut off and judged
-/// as far as they came.
+/// Executes a plan. Events are sent as they happen; the last is [`Event::RunFinished`] with the
+/// summary that is returned. When `stop` turns true, running scenarios are aborted and judged as
+/// far as they got.
 pub async fn run(
     plan: Plan,
     events: mpsc::UnboundedSender<Event>,
@@ -153,7 +153,7 @@ struct Context {
     early: Arc<Early>,
     seed: u64,
     captures: PathBuf,
-    /// The live capture beside the tap, if there is to be one.
+    /// The live capture besides the tap, if enabled.
     live: Option<Live>,
     impair: Option<Impairment>,
     slow: bool,
@@ -173,7 +173,7 @@ struct Context {
 
 impl Context {
     fn tell(&self, event: Event) {
-        // Whoever does not listen any more does not want to know.
+        // The receiver may be gone.
         let _ = self.events.send(event);
     }
 

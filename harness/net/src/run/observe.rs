@@ -9,9 +9,9 @@ use tokio::time::{Instant, sleep};
 
 use super::job::Job;
 use crate::launch::Instance;
-use crate::process::{Surroundings, bounded, printed};
+use crate::process::{ProcessEnvironment, bounded, printed};
 
-/// The counter that the system tells where the implementation does not.
+/// The counter that the system provides if the implementation does not.
 const MEMORY: &str = "memory";
 
 /// How often a command is asked again whose counters are not yet what they should become.
@@ -21,8 +21,8 @@ const ASK_EVERY: Duration = Duration::from_millis(100);
 const FILE_CLOCK: Duration = Duration::from_millis(100);
 
 impl Job {
-    /// What an implementation that is still there says of itself, or why it says nothing. `None` if that is to be
-    /// read when it has ended.
+    /// The counters of a running implementation, or why they cannot be read. `None` if they are
+    /// read after its end.
     pub(super) async fn asked(
         &self,
         instance: Option<&Instance>,
@@ -47,9 +47,14 @@ impl Job {
         Some(self.ask(how, &words, &surroundings).await)
     }
 
-    /// Asks a command until the counters are what is wanted, or there is no more time: what has arrived may not be
-    /// counted yet.
-    async fn ask(&self, how: &Observe, words: &[String], surroundings: &Surroundings) -> Inside {
+    /// Asks a command until the counters are what is wanted, or there is no more time: what has
+    /// arrived may not be counted yet.
+    async fn ask(
+        &self,
+        how: &Observe,
+        words: &[String],
+        surroundings: &ProcessEnvironment,
+    ) -> Inside {
         let until = Instant::now() + how.within.as_fixed().unwrap_or_default();
         let mut left = until.saturating_duration_since(Instant::now());
         loop {
@@ -94,7 +99,7 @@ impl Job {
         &self,
         words: &[String],
         instance: &Instance,
-    ) -> Result<(Vec<String>, Surroundings), String> {
+    ) -> Result<(Vec<String>, ProcessEnvironment), String> {
         let words = self.launcher.words(words, &self.scenario.iut, instance);
         words.map_err(|error| format!("[observe]: {error}"))
     }
@@ -112,7 +117,7 @@ impl Job {
         Ok(inside)
     }
 
-    /// The memory of a process as the system tells it, where the description says nothing of it.
+    /// The memory of a process as the system reports it, if the description has no counter.
     pub(super) fn add_memory(&self, inside: &mut Inside, before: Option<u64>, after: Option<u64>) {
         let observe = self.launcher.iut.observe.as_ref();
         let is_told = observe.is_some_and(|how| how.counters.contains_key(MEMORY));
@@ -122,7 +127,7 @@ impl Job {
                 .zip(after)
                 .map(|(before, after)| after.saturating_sub(before));
             let unseen = || {
-                let why = "the system does not tell how much memory its process takes";
+                let why = "the system does not report the memory of its process";
                 Counter::Unseen(why.to_owned())
             };
             inside.insert(MEMORY.to_owned(), grown.map_or_else(unseen, Counter::Is));

@@ -1,4 +1,4 @@
-//! What is to be run.
+//! The plan of a run.
 
 use std::path::PathBuf;
 use std::time::Duration;
@@ -15,16 +15,16 @@ use crate::drive::wait;
 /// The longest that a scenario may wait in real time unless slow ones are asked for.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
-/// What is to be run.
+/// The plan of a run.
 #[derive(Debug, Clone)]
 pub struct Plan {
     /// Scenarios against implementations, one implementation each.
     pub assignments: Vec<Assignment>,
-    /// What the run tells of itself before it begins.
+    /// The plan that is reported before a run.
     pub told: RunPlan,
     /// How many scenarios are played at the same time.
     pub jobs: usize,
-    /// Seed of everything random.
+    /// Random seed.
     pub seed: u64,
     /// The folder of the captures; it is made if need be.
     pub captures: PathBuf,
@@ -33,22 +33,21 @@ pub struct Plan {
     /// What the network does to each scenario that does not say it itself; what a script misses
     /// through it is not the implementation's fault.
     pub impair: Option<Impairment>,
-    /// Id of a requirement that the reference is to break, in virtual time only: what is played is
-    /// then a faulty twin of it.
+    /// Id of a requirement that the reference violates, in virtual time only: a twin.
     pub without: Option<&'static str>,
     /// Whether scenarios are played, too, that wait for more than a minute; in virtual time they are
     /// always.
     pub slow: bool,
     /// The weakest level whose findings count.
     pub level: Level,
-    /// How often a doubtful failure is played again in quiet until it passes, and counts as passed then. With
-    /// 0 it is played again once, and told as flaky if it passes.
+    /// Retries of a doubtful failure; if one passes, it counts as a pass. With 0 there is one
+    /// retry, and a pass is flaky.
     pub retries: u32,
     /// Whether the run ends with the first scenario that fails.
     pub fail_fast: bool,
     /// How long the run may take in real time; what is not played by then fails it.
     pub timeout: Option<Duration>,
-    /// Whether every step is told.
+    /// Whether every step is reported.
     pub verbose: bool,
     /// This program, for `{shakedown}` in IUT descriptions.
     pub shakedown: String,

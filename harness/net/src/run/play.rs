@@ -15,14 +15,13 @@ use super::job::Job;
 use super::judge::{self, CaptureFindings, Watched};
 use super::result::ScenarioResult;
 use crate::clock::Clock;
-use crate::drive::{Driven, End};
+use crate::drive::{DriveResult, End};
 
-/// How often a scenario is played at most if another one's datagram ended the process that both
-/// used.
+/// Most attempts of a scenario if another one's datagram ended the shared process.
 const ATTEMPTS: u32 = 3;
 
 impl Job {
-    /// Plays the scenario, judges it and tells what came out.
+    /// Runs the scenario, judges it and reports the result.
     pub(super) async fn play(self, context: &Context) -> ScenarioResult {
         let scenario = self.scenario.id.clone();
         context.tell(Event::ScenarioStarted { scenario });
@@ -104,10 +103,10 @@ impl Job {
         }
         let seen = match seen.is_empty() {
             true => String::from("observe time fairly"),
-            false => format!("believe what was found about {}", seen.join(", ")),
+            false => format!("trust the findings about {}", seen.join(", ")),
         };
         again.played.notes.push(format!(
-            "{}: played again in quiet, for the machine was too busy to {seen}",
+            "{}: retried while nothing else ran, since the machine was too busy to {seen}",
             self.scenario.id
         ));
         if again.is_doubtful {
@@ -180,7 +179,7 @@ impl Job {
         } = attempt;
         let iut: &Iut = &self.launcher.iut;
         let mut recorded = driven.recorded;
-        // Where a flood was not read, or nobody waits for it any more, it would be compared in vain.
+        // After an unread flood, or an interruption, a comparison is useless.
         let is_whole = driven.drops == 0 && driven.end != End::Interrupted;
         if is_whole && let Err(why) = recorded.settle() {
             notes.push(format!(
@@ -194,7 +193,7 @@ impl Job {
             until: clock.wall(gone.min(driven.took)),
         };
         let mut judged = match recorded.packets {
-            // Nobody said a word; that is no damage.
+            // There was no traffic; that is no damage.
             0 => CaptureFindings::default(),
             _ => judge::judge(
                 &recorded.path,
@@ -242,7 +241,7 @@ impl Job {
         (composed, notes)
     }
 
-    fn tell_steps(&self, context: &Context, driven: &Driven) {
+    fn tell_steps(&self, context: &Context, driven: &DriveResult) {
         for step in &driven.events {
             context.tell(step.told(&self.scenario.id));
         }

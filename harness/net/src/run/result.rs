@@ -36,7 +36,7 @@ impl ScenarioResult {
                 }
                 let last = verdict.reason.take().unwrap_or_default();
                 format!(
-                    "the network spoilt each of {} plays; the last: {last}",
+                    "the network spoiled all {} attempts; the last: {last}",
                     times + 1
                 )
             }
@@ -50,7 +50,7 @@ impl ScenarioResult {
                 let own = verdict.reason.take().map(|own| format!("{own}; "));
                 let own = own.unwrap_or_default();
                 format!(
-                    "{own}judged in play {}: the network spoilt those before",
+                    "{own}judged in attempt {}: the network spoiled those before",
                     times + 1
                 )
             }

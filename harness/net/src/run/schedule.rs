@@ -1,4 +1,4 @@
-//! Which scenarios of a run are played, in which order, and which of them side by side.
+//! Which scenarios of a run are run, in which order, and which of them in parallel.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,7 +27,7 @@ impl Context {
     /// whole machine come at the end.
     ///
     /// # Errors
-    /// A sentence for people if an implementation never answers, or not any more.
+    /// A human-readable error if an implementation never answers, or not any more.
     pub(super) async fn run_all(
         self: &Arc<Self>,
         targets: &[(Arc<Target>, Vec<Scenario>)],
@@ -56,8 +56,7 @@ impl Context {
         broken_off.map_or(Ok(()), Err)
     }
 
-    /// The scenarios that the implementation claims to support and that do not wait for too long; the
-    /// others are told.
+    /// The applicable scenarios that do not wait for too long; the others are reported.
     async fn applicable(&self, target: &Arc<Target>, scenarios: &[Scenario]) -> Vec<Job> {
         let clock = Clock::start();
         let mut jobs = Vec::new();
@@ -93,12 +92,12 @@ impl Context {
         jobs
     }
 
-    /// Asks the implementation, started in each way that is needed, whether it is there. Scenarios
-    /// that need it in a way in which it does not answer are told and not played: they would find
-    /// silence where silence is right.
+    /// Probes the implementation, started in each way that is needed. Scenarios that need it in a
+    /// way in which it does not respond are reported and not run: silence would pass where silence
+    /// is right.
     ///
     /// # Errors
-    /// A sentence for people if it answers in no way.
+    /// A human-readable error if it answers in no way.
     async fn answering(&self, target: &Arc<Target>, jobs: Vec<Job>) -> Result<Vec<Job>, String> {
         let mut ways: Vec<Needs> = Vec::new();
         for job in &jobs {
@@ -152,7 +151,7 @@ impl Context {
         Ok(answering)
     }
 
-    /// Plays the scenarios of one implementation side by side, as far as it can run more than once.
+    /// Runs the scenarios of one implementation in parallel, if several processes of it can run.
     async fn play_together(self: &Arc<Self>, mut jobs: Vec<Job>) {
         let Some(target) = jobs.first().map(|job| Arc::clone(&job.target)) else {
             return;
@@ -242,8 +241,8 @@ impl Context {
         Ok(place)
     }
 
-    /// Plays a scenario unless the run is interrupted or the implementation gone. If the harness itself breaks in it, the
-    /// others go on.
+    /// Plays a scenario unless the run is interrupted or the implementation gone. If the harness
+    /// itself breaks in it, the others go on.
     async fn play_one(self: &Arc<Self>, job: Job) {
         if self.is_stopped() || job.target.gone.get().is_some() {
             return;

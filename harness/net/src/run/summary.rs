@@ -15,7 +15,7 @@ use super::result::ScenarioResult;
 #[derive(Debug, Default)]
 pub(super) struct Ending {
     pub(super) verdicts: Vec<VerdictEvent>,
-    /// The run could not go on: why, for people.
+    /// The run could not go on: why (human-readable).
     pub(super) broken_off: Option<String>,
     /// What fails the run although no scenario does: waivers.
     pub(super) failing: Vec<String>,
@@ -24,7 +24,7 @@ pub(super) struct Ending {
     pub(super) waivers: Vec<WaiverEvent>,
     pub(super) notes: Vec<String>,
     pub(super) interrupted: bool,
-    /// Why it was cut, if it was and nobody interrupted it.
+    /// Why it was cut short, unless it was interrupted.
     pub(super) cut: Option<Cut>,
     /// Scenarios that were selected.
     pub(super) selected: usize,
@@ -48,7 +48,7 @@ impl Ending {
     /// What an implementation's scenarios came to. A waiver that is past its day fails the run, and
     /// so does one that matched nothing although `is_full` says that all scenarios were selected and
     /// `is_all` that they could be played, but for those that were `too_slow`: one that they may need is not
-    /// judged. A part tells what it knows.
+    /// judged. A shard reports what it knows.
     pub(super) fn add(
         &mut self,
         iut: &Iut,
@@ -216,7 +216,7 @@ impl Ending {
     }
 }
 
-/// What is said of a waiver whose day is past.
+/// The message for an expired waiver.
 pub(super) fn past(name: &str, waiver: &Waiver) -> String {
     let until = &waiver.until;
     format!("{name}: the waiver of {waiver} counts until {until} only")

@@ -15,7 +15,7 @@ use crate::socket::PeerSocket;
 /// How long the streams that a scenario with counted slots leaves behind are waited for, at most.
 const MOST_SECONDS_OF_STREAMS: u32 = 60;
 
-/// How long a server may take to hear of a connection's end: some do when QUIC has drained it.
+/// How long a server may take to notice a connection's end: some do when QUIC has drained it.
 pub(super) const SETTLING: Duration = Duration::from_secs(2);
 
 /// How much longer than one that ended when it was asked another one must live that is not asked, to show
@@ -65,8 +65,8 @@ impl Target {
         transport.map_or(SETTLING, |transport| transport.idle_timeout + SETTLING)
     }
 
-    /// Notes that it did not answer after a scenario, where that is the end of it: it ran already, so
-    /// nobody starts it again, and one who is busy turns others away and is not silent.
+    /// Notes that it did not respond after a scenario, if that is final: it was already running,
+    /// so it is not restarted, and a busy one would refuse rather than be silent.
     pub(super) fn fell_silent(&self, tried: &str) {
         if self.iut().start.is_none() && self.serves_one() {
             // The first time counts.
@@ -83,8 +83,8 @@ impl Target {
         ))
     }
 
-    /// Whether it is told how many it may serve: whoever else came to its process, another scenario
-    /// or a probe, would take the slots that the scenario counts.
+    /// Whether its slots are limited: another scenario or a probe would take slots that the
+    /// scenario counts.
     pub(super) fn counts_slots(&self, needs: &Needs) -> bool {
         counts_slots(self.protocol, needs)
     }
@@ -101,7 +101,7 @@ impl Target {
         probe::LATER_TRIES.saturating_add(seconds.min(MOST_SECONDS_OF_STREAMS))
     }
 
-    /// Whether it is there and answers, started as `needs` say; else a sentence for people.
+    /// Whether it is there and answers, started as `needs` say; else a human-readable sentence.
     pub(super) async fn probe(&self, needs: &Needs, turn: (u64, u64)) -> Result<(), String> {
         if needs.role == self.asks() {
             let socket = PeerSocket::bind(([127, 0, 0, 1], 0).into());
@@ -140,7 +140,7 @@ impl Target {
         }
     }
 
-    /// Whether it ends though nobody asks it anything, for so long and a little more.
+    /// Whether it exits without any request, within this time and a margin.
     async fn ends_unasked(&self, needs: &Needs, within: Duration) -> Result<bool, String> {
         let instance = self.start(needs).await?;
         let Some(process) = &instance.process else {
@@ -157,7 +157,7 @@ impl Target {
     }
 }
 
-/// Whether it is told how many it may serve.
+/// Whether its slots are limited.
 pub(crate) fn counts_slots(protocol: &Protocol, needs: &Needs) -> bool {
     needs.options.iter().any(|written| {
         let option = protocol.option(written);

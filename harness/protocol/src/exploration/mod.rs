@@ -16,7 +16,7 @@ pub use runs::{
     Breach, Draw, Explored, ExploredMachine, Participant, Participants, Rest, RunEnd, RunFacts,
     RunSettings, SideChoice, SideSettings,
 };
-pub use traffic::{SENT, Sum, Traffic};
+pub use traffic::{DatagramCount, SENT, Traffic};
 
 /// What there is to explore of a protocol, and what must hold in each run.
 #[derive(Debug)]
@@ -27,7 +27,7 @@ pub struct Exploration {
     pub responders: &'static [&'static str],
     /// What [`Facts`] check: in words, and by which requirements.
     pub properties: &'static [(&'static str, &'static [&'static str])],
-    /// What is known of both sides before anything was said.
+    /// The facts about both sides before any traffic.
     pub facts: fn(initiator: &Offer<'_>, responder: &Offer<'_>) -> Box<dyn Facts>,
     /// Id of the requirement that both sides stream or both close, where the initiator asks in this mode.
     pub convergence: fn(mode: &str) -> &'static str,
@@ -35,16 +35,16 @@ pub struct Exploration {
     pub counters: &'static str,
     /// How long one side may hold what the other one does not know, if nothing reaches it.
     pub timers: Duration,
-    /// How a run is played again against one side.
+    /// How a run is replayed against one side.
     pub replay: ReplayRules,
 }
 
-/// How a run is played again against one side, in the place of which is an implementation.
+/// How a run is replayed against an implementation in the place of one side.
 #[derive(Debug)]
 pub struct ReplayRules {
-    /// Fields that name a session: whoever chooses them chooses others each time.
+    /// Fields that identify a session: each session has new ones.
     pub names: &'static [&'static str],
-    /// Fields whose value somebody chooses and another one copies, each with its frame.
+    /// Fields whose value one side chooses and the other copies, each with its frame.
     pub copied: &'static [(&'static str, &'static str)],
     /// Fields that say what was decided.
     pub decisions: &'static [&'static str],
@@ -93,49 +93,50 @@ pub enum Symptom {
     NoExit,
 }
 
-/// What both sides have said so far, as far as the rules need it: it follows from what goes over the
-/// wire, from states and from the ends of sessions.
+/// The facts about both sides' traffic that the rules need: derived from the wire, from states and
+/// from the ends of sessions.
 ///
 /// A step begins with [`wakes`](Self::wakes); what the side does about it follows, in order, and
-/// [`rests`](Self::rests) ends it. Each says which rule is broken, if one is.
+/// [`rests`](Self::rests) ends it. Each returns the violated rule, if any.
 pub trait Facts: Debug + Send + Sync {
     /// The same once more.
     fn fork(&self) -> Box<dyn Facts>;
 
-    /// Feeds everything that decides what will be said into `hasher`; called between steps.
+    /// Feeds everything that affects later results into `hasher`; called between steps.
     fn digest(&self, hasher: &mut dyn Hasher);
 
     /// This datagram reaches a side or, without one, its timer is due.
     fn wakes(&mut self, side: Role, datagram: Option<&[u8]>);
 
     /// The side sends a datagram.
-    fn sends(&mut self, payload: &[u8]) -> Option<Broken>;
+    fn sends(&mut self, payload: &[u8]) -> Option<RuleViolation>;
 
     /// A session of the side goes from one state to another.
     fn changes(&mut self, from: &str, to: &str);
 
     /// A session of the side is over.
-    fn ends(&mut self, outcome: &Outcome) -> Option<Broken>;
+    fn ends(&mut self, outcome: &Outcome) -> Option<RuleViolation>;
 
     /// The side did all that it does now.
-    fn rests(&mut self) -> Option<Broken>;
+    fn rests(&mut self) -> Option<RuleViolation>;
 
     /// Whether one side holds what the other one does not know (any more): the initiator a session
     /// of which there is nothing at the responder, or the responder a session whose initiator is
     /// finished.
     fn is_one_sided(&self) -> bool;
 
-    /// Who waits in vain if nothing is on its way and no timer will send anything; `None` if the one who
-    /// waits has sent as often as it may.
-    fn stuck(&self) -> Option<Broken>;
+    /// Which side is deadlocked if nothing is in flight and no timer will send anything; `None` if
+    /// that side has used all its retransmissions.
+    fn stuck(&self) -> Option<RuleViolation>;
 }
 
-/// What is broken where both sides wait in vain.
-pub const STUCK: &str = "nothing is on its way, a side waits, and nobody will ever send again";
+/// The property that is violated by a deadlock.
+pub const STUCK: &str =
+    "deadlock: nothing is in flight, a side waits, and no timer will send anything";
 
 /// A rule that does not hold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Broken {
+pub struct RuleViolation {
     pub requirement: &'static str,
     /// Who broke it; `None` if it takes both.
     pub party: Option<Role>,

@@ -46,7 +46,7 @@ pub type Draw<'a> = &'a mut dyn FnMut(u32) -> u32;
 pub struct Participants {
     /// What was chosen, in words.
     pub setting: String,
-    /// What an initiator and a responder were told, and what they stream, where there are just these two.
+    /// Settings and stream of an initiator and a responder, if there are just these two.
     pub pair: Option<([SideSettings; 2], StreamParameters)>,
     /// The one that is asked.
     pub server: Participant,
@@ -65,7 +65,7 @@ pub struct Participants {
     pub delay: [Duration; 2],
 }
 
-/// The mode and the options that a side was told.
+/// Mode and options of a side.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SideSettings {
     pub mode: String,
@@ -144,7 +144,7 @@ pub struct Breach {
     pub requirement: &'static str,
     /// Who broke it; `None` if it takes both.
     pub party: Option<Role>,
-    /// When it showed; `None` if that cannot be told.
+    /// When it showed; `None` if unknown.
     pub at: Option<Duration>,
     /// What should hold, and what was seen.
     pub property: String,

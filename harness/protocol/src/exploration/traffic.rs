@@ -7,7 +7,7 @@ pub const SENT: &str = "what a side counts as sent is what the network took";
 
 /// Datagrams and their bytes.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub struct Sum {
+pub struct DatagramCount {
     datagrams: u64,
     bytes: u64,
 }
@@ -15,11 +15,11 @@ pub struct Sum {
 /// What one side should have counted.
 #[derive(Debug, Clone, Copy, Default)]
 pub struct Traffic {
-    pub sent: Sum,
-    pub received: Sum,
+    pub sent: DatagramCount,
+    pub received: DatagramCount,
 }
 
-impl Sum {
+impl DatagramCount {
     pub const fn add(&mut self, payload: &[u8]) {
         self.datagrams += 1;
         self.bytes += payload.len() as u64;
@@ -36,11 +36,11 @@ impl Traffic {
     #[must_use]
     pub const fn counted(tally: &Tally) -> Self {
         Self {
-            sent: Sum {
+            sent: DatagramCount {
                 datagrams: tally.sent_datagrams,
                 bytes: tally.sent_bytes,
             },
-            received: Sum {
+            received: DatagramCount {
                 datagrams: tally.received_datagrams,
                 bytes: tally.received_bytes,
             },

@@ -31,11 +31,11 @@ use crate::{Hello, Protocol, Reference, ReferenceSettings, Specification, Watche
 /// What the rest of the program needs to know of `mediastream`.
 pub static PROTOCOL: Protocol = Protocol {
     id: "mediastream",
-    summary: "a media stream over UDP, with a token or one of two three-way handshakes",
+    summary: "a media stream over UDP, started by a token or one of two three-way handshakes",
     modes: &["legacy", "3way", "start3"],
     default_mode: "legacy",
     mode_name: "mode",
-    mode_help: "How a stream is started: legacy, 3way or start3; a responder may offer several, with commas",
+    mode_help: "Handshake: legacy, 3way or start3; a responder may offer several, comma-separated",
     port: 4444, // specification, section 6
     sides: ["initiator", "responder"],
     settings: &reference::OPTIONS,
@@ -91,7 +91,7 @@ pub static PROTOCOL: Protocol = Protocol {
     reference: |settings| new_reference(settings).map(Reference::Datagrams),
     completed: |settings, _| match settings.get("upload") {
         Some(_) => "the stream was sent".to_owned(),
-        None => "the stream came in full".to_owned(),
+        None => "the stream is complete".to_owned(),
     },
     page: None,
     measures: None,

@@ -66,7 +66,7 @@ fn demand(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand {
     let (Ok(asks), Ok(offers)) = (initiator.mode.parse::<Modes>(), responder.mode.parse()) else {
         return NOT_SAID;
     };
-    // Which of several modes an initiator begins with is not said; an upload is no stream that it gets.
+    // Which of several modes an initiator starts with is not specified; an upload is no stream that it gets.
     let Some(mode) = asks.only().filter(|_| !initiator.has("upload")) else {
         return NOT_SAID;
     };
@@ -113,7 +113,7 @@ const UNKNOWN_START: Unanswered = Unanswered {
     in_vain: &["MS-W-08", "MS-S-09", "MS-L-05"],
 };
 
-/// Nobody answers the initiator's own handshake (MS-L-06, MS-W-08).
+/// The initiator's own handshake gets no response (MS-L-06, MS-W-08).
 fn unanswered(initiator: &Offer<'_>, token: &Token, why: Unanswered) -> Demand {
     match (initiator.has("fallback"), token) {
         (false, _) => demanded(Demanded::TimesOut, why.times_out),
@@ -154,8 +154,8 @@ fn sign(initiator: &Offer<'_>, from: Role, payload: &[u8]) -> Option<Sign> {
     }
 }
 
-/// An ERROR that refuses a stream. One that says that nobody answered (MS-S-13), or that a frame came
-/// at a wrong time (MS-S-17), does not.
+/// An ERROR that refuses a stream. One about a timeout (MS-S-13), or about an unexpected frame
+/// (MS-S-17), does not.
 fn refusal(code: Option<u16>) -> Option<Sign> {
     let code = code?;
     let name = match ErrorCode::from_number(code) {

@@ -1,9 +1,10 @@
 use super::mode::{Mode, Modes};
 use crate::requirement::Role;
 
-/// Who sends which frame, by name, in which modes, with whatever is switched on (specification, sections 3 to 5).
+/// Who sends which frame, by name, in which modes, with whatever is switched on (specification,
+/// sections 3 to 5).
 const SENT: [(&str, Role, &[Mode]); 16] = [
-    // With `fallback` it follows a handshake that nobody answers.
+    // With `fallback` it follows an unanswered handshake.
     ("START token", Role::Initiator, &Mode::ALL),
     ("JOIN token", Role::Initiator, &[Mode::Legacy]),
     ("connection-id", Role::Responder, &Mode::ALL),

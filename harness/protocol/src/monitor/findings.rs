@@ -5,11 +5,11 @@ use std::time::Duration;
 use super::{Finding, Judged, MissedMoment, Observation};
 use crate::requirement::Role;
 
-/// Hears what is found.
+/// Receives findings.
 pub(crate) type Say<'s> = &'s mut dyn FnMut(Observation);
 
-/// What was said of one connection: a breach is told once for each side and then counted, a doubt
-/// is told once.
+/// Findings about one connection: a violation is reported once for each side and then counted, a
+/// doubt is reported once.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Findings {
     told: BTreeSet<(&'static str, &'static str)>,

@@ -35,7 +35,7 @@ const EVENT: Form = number("EVENT", &[ID]);
 const EVENT_ACK: Form = number("EVENT-ACK", &[ID]);
 const COMMIT: Form = number("COMMIT", &[VALUE]);
 const COMMIT_ANSWER: Form = number("COMMIT-ANSWER", &[VALUE]);
-/// Nobody reads its value.
+/// Its value is ignored.
 const ACTION_REQUEST: Form = Form {
     usual: &[("value", DefaultValue::Number(1))],
     ..number("ACTION-REQUEST", &[VALUE])

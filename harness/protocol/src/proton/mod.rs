@@ -80,7 +80,7 @@ pub static PROTOCOL: Protocol = Protocol {
     id: "proton",
     summary: "three streams over one QUIC connection: events, commits and actions",
     mode_name: "profile",
-    mode_help: "How items of the Action stream come: the server sends them on its own (push), or each is asked for (pull)",
+    mode_help: "Items of the Action stream: sent by the server unprompted (push), or requested by the client (pull)",
     port: 4433,
     sides: ["client", "server"],
     modes: &["push", "pull"],

@@ -36,7 +36,7 @@ fn demand(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand {
         because,
         may_refuse: &[],
     };
-    // Nobody has to offer a reset, and who does may do so without being told.
+    // A server need not offer a reset, and may offer one unclaimed.
     if initiator.has("reset") && !responder.has("resets") {
         return demanded(Demanded::NotSaid, &["PR-C-01", "PR-R-01"]);
     }
@@ -48,9 +48,9 @@ fn demand(initiator: &Offer<'_>, responder: &Offer<'_>) -> Demand {
     }
 }
 
-/// What the clients of a pair asked for, and what the server said.
+/// The clients' requests and the server's responses in a pair.
 struct Exchange {
-    /// Acks, answers and items that the client comes for, and what came so far, in the order of kinds.
+    /// Acks, answers and items that the client expects, and those received so far, by kind.
     wanted: [u64; 3],
     came: [u64; 3],
     /// Whether the first connection is that of another client, which was there before.
@@ -64,7 +64,7 @@ struct Connection {
     is_closed: bool,
 }
 
-/// A stream, and which it is once the client has said so.
+/// A stream, and its kind once it is identified.
 #[derive(Default)]
 struct Stream {
     kind: Option<Kind>,
@@ -81,7 +81,7 @@ impl Exchange {
         }
     }
 
-    /// What comes after the first close is its echo.
+    /// Closes after the first are its echo.
     fn closed(&mut self, connection: u64, by: Role, code: Code, tell: &mut dyn FnMut(Sign)) {
         let Some(connection) = self.connections.get_mut(&connection) else {
             return;
@@ -234,7 +234,7 @@ mod tests {
     const CLIENT: quic::Role = quic::Role::Client;
     const SERVER: quic::Role = quic::Role::Server;
 
-    /// Connections that are looked at, and what they told.
+    /// Observed connections and their results.
     struct Seen(Exchange, Vec<Sign>);
 
     impl Seen {

@@ -1,4 +1,4 @@
-//! What is said on one stream, frame by frame.
+//! The frames of one stream.
 
 use shakedown_wire::{DecodeError, Rule, quic};
 
@@ -8,7 +8,7 @@ use crate::requirement::Role;
 use crate::stream_words::{ReadsStream, Said, StreamWords};
 use crate::vocabulary::{Described, describe};
 
-/// What is said on the streams that the client opened.
+/// The frames on the client's streams.
 pub(super) const STREAM_WORDS: StreamWords = StreamWords {
     reader: directions,
     content: directions,
@@ -65,7 +65,7 @@ impl StreamReader {
         }
     }
 
-    /// Which stream it is, as far as that was said.
+    /// The kind of the stream, if identified.
     #[must_use]
     pub const fn kind(&self) -> Option<Kind> {
         match self.state {
@@ -143,7 +143,7 @@ impl StreamReader {
     }
 }
 
-/// Both directions of a stream; the server's can be read once the client has said which it is.
+/// Both directions of a stream; the server's can be decoded once the client has identified it.
 #[derive(Debug, Default)]
 struct Directions {
     kind: Option<Kind>,

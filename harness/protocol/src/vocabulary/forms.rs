@@ -48,7 +48,7 @@ impl Forms {
         }
     }
 
-    /// The same with a word of its own on what fields tell people.
+    /// The same with a custom filter of displayed fields.
     #[must_use]
     pub const fn telling(mut self, tells: fn(&Described, &str) -> bool) -> Self {
         self.tells = tells;
@@ -217,7 +217,7 @@ fn describe_text(bytes: &[u8]) -> Value {
     }
 }
 
-/// The fields that somebody wrote for a frame.
+/// The fields given for a frame.
 struct Given<'a> {
     form: &'static Form,
     fields: &'a Map<String, Value>,
@@ -306,7 +306,7 @@ impl Given<'_> {
             {
                 let number = mask.trailing_zeros();
                 let problem = format!(
-                    "is {is_set}, but bit {number} of flags {flags} says otherwise; give only one"
+                    "is {is_set}, but bit {number} of flags {flags} differs; give only one"
                 );
                 return Err(bad(name, problem));
             }
@@ -341,7 +341,7 @@ impl Given<'_> {
         uuid.map(Uuid::into_bytes)
     }
 
-    /// So many bytes, as ASCII or hexadecimal digits; zeros where none are given.
+    /// A fixed number of bytes, as ASCII or hexadecimal digits; zeros by default.
     fn exact(&self, field: &Field, length: usize) -> Result<Vec<u8>, WordError> {
         match self.fields.get(field.key) {
             None => Ok(vec![0; length]),

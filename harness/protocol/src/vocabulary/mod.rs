@@ -87,7 +87,7 @@ pub trait Vocabulary: Sync {
     /// [`shakedown_wire::DecodeError`] if it has a form and breaks its rules.
     fn decode(&self, datagram: &[u8]) -> Result<Option<Described>, shakedown_wire::DecodeError>;
 
-    /// Whether a field of a frame tells people more than its name and the other fields do.
+    /// Whether a field of a frame is worth showing besides its name and the other fields.
     fn tells(&self, described: &Described, field: &str) -> bool {
         described.fields.get(field).is_some_and(says_something)
     }

@@ -30,10 +30,7 @@ pub(super) fn add(
     let written = read_value(field, extension, value)?;
     match Tlvs::from_bytes(block).get(kind) {
         Some(there) if there == written => Ok(()),
-        Some(_) => Err(bad(
-            field,
-            "is not what `tlvs` says; give only one".to_owned(),
-        )),
+        Some(_) => Err(bad(field, "contradicts `tlvs`; give only one".to_owned())),
         None => {
             let value = &written;
             Tlv { kind, value }.encode(block.to_mut());

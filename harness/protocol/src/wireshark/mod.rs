@@ -10,7 +10,7 @@ use crate::{PROTOCOLS, Protocol};
 /// What is the same for all protocols.
 const COMMON: &str = include_str!("common.lua");
 
-/// What Wireshark is told of a protocol.
+/// The Wireshark dissector of a protocol.
 #[derive(Debug, Clone, Copy)]
 pub struct Wireshark {
     /// Its frames that are tables.

@@ -15,7 +15,7 @@ use shakedown_engine::event::FindingEvent;
 
 pub(crate) use page::{STYLE, drawn};
 
-/// Who said what to whom, and when.
+/// Frames with sender, receiver and time.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Ladder {
     /// From left to right: at most [`Ladder::MOST_PEERS`].
@@ -42,7 +42,7 @@ pub struct Row {
     pub time: f64,
     /// The packet's number in the capture, from 1.
     pub packet: Option<u64>,
-    pub what: What,
+    pub what: RowContent,
     /// What is broken here, or missed: requirement and words.
     pub findings: Vec<String>,
     /// What the scenario's steps say of it.
@@ -51,12 +51,12 @@ pub struct Row {
 
 /// What a line of a ladder shows.
 #[derive(Debug, Clone, PartialEq)]
-pub enum What {
+pub enum RowContent {
     /// A frame, or several alike in a row.
     Frame(Frame),
     /// Something had to come and did not. What it is, is its finding.
     Missed,
-    /// So many lines are left out here.
+    /// This many lines are omitted here.
     Gap(usize),
 }
 
@@ -66,7 +66,7 @@ pub struct Frame {
     pub from: usize,
     pub to: usize,
     pub name: String,
-    /// The fields that tell something, in a line; long values are cut.
+    /// The fields worth showing, in a line; long values are cut.
     pub fields: String,
     /// All of them, whole: `accept=true`.
     pub all: Vec<String>,
@@ -84,8 +84,8 @@ impl Ladder {
     /// Most peers that have a place of their own.
     pub const MOST_PEERS: usize = 6;
 
-    /// Of a capture that lies at this path, with what was found in it; in a few lines. `None` if it cannot be read
-    /// or holds nothing that can be drawn.
+    /// Of a capture that lies at this path, with what was found in it; in a few lines. `None` if it
+    /// cannot be read or holds nothing that can be drawn.
     pub(crate) fn of<'a>(
         capture: &str,
         findings: impl Iterator<Item = &'a FindingEvent>,
@@ -125,11 +125,11 @@ impl Ladder {
                 (
                     false,
                     Some(Row {
-                        what: What::Gap(more),
+                        what: RowContent::Gap(more),
                         ..
                     }),
                 ) => *more += 1,
-                (false, _) => rows.push(Row::new(row.time, None, What::Gap(1))),
+                (false, _) => rows.push(Row::new(row.time, None, RowContent::Gap(1))),
             }
         }
         self.rows = rows;
@@ -144,7 +144,7 @@ impl Ladder {
 }
 
 impl Row {
-    pub(crate) const fn new(time: f64, packet: Option<u64>, what: What) -> Self {
+    pub(crate) const fn new(time: f64, packet: Option<u64>, what: RowContent) -> Self {
         Self {
             time,
             packet,
@@ -164,7 +164,7 @@ impl Frame {
         }
     }
 
-    /// What stands behind its label: its fields, or how long they take.
+    /// The text after its label: its fields, or their duration.
     pub(crate) fn told(&self) -> String {
         match self.count {
             0 | 1 if self.fields.is_empty() => String::new(),

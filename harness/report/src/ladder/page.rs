@@ -2,7 +2,7 @@
 
 use maud::{Markup, html};
 
-use super::{Frame, Ladder, Row, What};
+use super::{Frame, Ladder, Row, RowContent};
 use crate::hexdump::{ROW, row as hex_row};
 
 /// How it looks. Lines scale with the page, letters do not.
@@ -56,14 +56,14 @@ fn line(row: &Row, ladder: &Ladder) -> Markup {
     };
     html! {
         @match &row.what {
-            What::Frame(frame) => {
+            RowContent::Frame(frame) => {
                 details class=(class) {
                     summary { time { (format!("{:.6}", row.time)) } (arrow(frame, ladder)) }
                     pre { (all_of(row, frame)) }
                 }
                 @for finding in &row.findings { p.broken { "✗ " (finding) } }
             },
-            What::Missed => {
+            RowContent::Missed => {
                 div.line.broken {
                     time { (format!("{:.6}", row.time)) }
                     svg width="100%" height="18" role="img" aria-label="missed" {
@@ -74,7 +74,7 @@ fn line(row: &Row, ladder: &Ladder) -> Markup {
                 }
                 @for finding in &row.findings { p.broken { strong { "✗ missed " } (finding) } }
             },
-            What::Gap(rows) => p { "… " (rows) " lines are left out" },
+            RowContent::Gap(rows) => p { "… " (rows) " lines are left out" },
         }
     }
 }

@@ -12,14 +12,14 @@ use shakedown_capture::quic::{At, CloseCode, Event, EventKind, Why, protocols};
 use shakedown_capture::{CaptureError, Datagram};
 use shakedown_engine::event::FindingEvent;
 
-use super::{Frame, Ladder, Peer, Row, What};
+use super::{Frame, Ladder, Peer, Row, RowContent};
 use crate::StreamWord;
-use crate::dissection::{Decoded, Heard, dissect, value_in_words};
+use crate::dissection::{Decoded, DissectedItem, dissect, value_in_words};
 use crate::text::{clean_line, fit};
 
 /// Frames alike that follow each other faster than this, in seconds, are folded.
 const SOON: f64 = 0.25;
-/// So many of them.
+/// Their number.
 const ALIKE: usize = 4;
 /// Rows of a ladder, so that memory stays bounded.
 const MOST_ROWS: usize = 5_000;
@@ -32,9 +32,9 @@ const LONG: usize = 16;
 const SHORT: usize = 9;
 
 impl Ladder {
-    /// Draws a capture, with the secrets in it and those of a key log, which may be empty. Findings that are
-    /// given stand at their packet or time; without any, those that comments in the capture tell do. What is
-    /// damaged is drawn up to there, and says so.
+    /// Draws a capture, with the secrets in it and those of a key log, which may be empty. Given
+    /// findings are drawn at their packet or time; otherwise those in the capture's comments. A
+    /// damaged capture is drawn up to the damage, which is noted.
     ///
     /// # Errors
     /// [`CaptureError`] if nothing of it can be read.
@@ -64,7 +64,7 @@ impl Ladder {
         reader.fold();
         let missed = findings.iter().filter(|finding| finding.packet.is_none());
         for finding in missed {
-            let mut row = Row::new(finding.time, None, What::Missed);
+            let mut row = Row::new(finding.time, None, RowContent::Missed);
             row.findings.push(told(finding));
             reader.ladder.rows.push(row);
         }
@@ -86,7 +86,7 @@ fn told(finding: &FindingEvent) -> String {
 /// A frame in words.
 struct Words {
     name: String,
-    /// The fields that tell something, in a line; long values are cut.
+    /// The fields worth showing, in a line; long values are cut.
     telling: String,
     all: Vec<String>,
 }
@@ -117,7 +117,7 @@ impl Words {
         words
     }
 
-    /// A field that tells something.
+    /// A field worth showing.
     fn add(&mut self, field: String) {
         let field = fit(&clean_line(&field), MOST_WORDS);
         let (name, value) = field.split_once('=').unwrap_or(("", &field));
@@ -150,12 +150,12 @@ struct Reader {
 }
 
 impl Reader {
-    fn hear(&mut self, heard: Heard<'_>) -> bool {
+    fn hear(&mut self, heard: DissectedItem<'_>) -> bool {
         match heard {
-            Heard::Quic(event, meaning, said) => self.quic(event, meaning, said),
-            Heard::Datagram(datagram, decoded) => self.datagram(datagram, decoded),
-            Heard::Comment(comment) => self.comment(&clean_line(comment)),
-            Heard::Secrets => {}
+            DissectedItem::Quic(event, meaning, said) => self.quic(event, meaning, said),
+            DissectedItem::Datagram(datagram, decoded) => self.datagram(datagram, decoded),
+            DissectedItem::Comment(comment) => self.comment(&clean_line(comment)),
+            DissectedItem::Secrets => {}
         }
         if self.ladder.rows.len() >= MOST_ROWS && !self.is_full {
             self.is_full = true;
@@ -177,7 +177,8 @@ impl Reader {
             }
             Decoded::Malformed(error) => Words::plain("malformed", error),
             Decoded::Unknown => Words::plain("unknown", format!("{} bytes", datagram.length)),
-            // What it says was said before. One that says nothing is drawn where somebody looks at it.
+            // Its contents were drawn before. A packet without contents is drawn if a step or
+            // finding refers to it.
             Decoded::Quic => {
                 if self.findings.contains_key(&datagram.number) {
                     self.row_of_newest();
@@ -250,7 +251,7 @@ impl Reader {
             count: 1,
             lasts: 0.0,
         };
-        let mut row = Row::new(time, Some(packet), What::Frame(frame));
+        let mut row = Row::new(time, Some(packet), RowContent::Frame(frame));
         row.findings = self.findings.remove(&packet).unwrap_or_default();
         self.ladder.rows.push(row);
     }
@@ -277,7 +278,7 @@ impl Reader {
         let Some(last) = before.last() else {
             return;
         };
-        let many = matches!(&last.what, What::Frame(frame) if frame.count > 1);
+        let many = matches!(&last.what, RowContent::Frame(frame) if frame.count > 1);
         let alike = match many {
             true => 1,
             false => ALIKE - 1,
@@ -292,7 +293,7 @@ impl Reader {
         rows.truncate(start + 1);
         if let Some(Row {
             time,
-            what: What::Frame(frame),
+            what: RowContent::Frame(frame),
             steps: told,
             ..
         }) = rows.last_mut()
@@ -330,7 +331,7 @@ impl Reader {
 
 /// Whether `next` can be folded into `row`.
 fn are_alike(row: &Row, next: &Row) -> bool {
-    let (What::Frame(frame), What::Frame(other)) = (&row.what, &next.what) else {
+    let (RowContent::Frame(frame), RowContent::Frame(other)) = (&row.what, &next.what) else {
         return false;
     };
     row.findings.is_empty()
@@ -340,8 +341,8 @@ fn are_alike(row: &Row, next: &Row) -> bool {
         && next.time - (row.time + frame.lasts) < SOON
 }
 
-/// What QUIC itself says, as the name and fields of a frame; `None` for what stands in a packet besides, such as
-/// acknowledgements.
+/// What QUIC itself says, as the name and fields of a frame; `None` for what stands in a packet
+/// besides, such as acknowledgements.
 fn in_words(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str, String)> {
     Some(match kind {
         EventKind::ClientHello { alpn, .. } => {
@@ -368,7 +369,7 @@ fn in_words(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str,
         }
         EventKind::StreamLost { stream, offset, .. } => (
             "STREAM",
-            format!("stream={stream} cannot be told from {offset} on"),
+            format!("stream={stream} unreadable from offset {offset} on"),
         ),
         EventKind::DatagramFrame { bytes, .. } => ("DATAGRAM", format!("{} bytes", bytes.len())),
         EventKind::ConnectionClosed { code, reason, .. } => {

@@ -3,7 +3,7 @@
 use anstyle::Style;
 use console::measure_text_width;
 
-use super::{Frame, Ladder, What};
+use super::{Frame, Ladder, RowContent};
 use crate::terminal::style::{BAD, BOLD, DIM, paint};
 use crate::text::{fit, wrap};
 
@@ -13,8 +13,8 @@ const TIME: usize = 12;
 const LEAST: usize = 8;
 
 impl Ladder {
-    /// In lines of at most `width` columns, but for what cannot be narrower; with colours, which are left out by
-    /// [`Self::plain`].
+    /// In lines of at most `width` columns, but for what cannot be narrower; with colours, which
+    /// are left out by [`Self::plain`].
     #[must_use]
     pub fn text(&self, width: usize) -> String {
         let columns = self.columns(width);
@@ -28,7 +28,7 @@ impl Ladder {
         text += &line(&names, BOLD);
         for row in &self.rows {
             match &row.what {
-                What::Frame(frame) => {
+                RowContent::Frame(frame) => {
                     let style = match (row.findings.is_empty(), frame.lost) {
                         (false, _) => BAD,
                         (true, true) => DIM,
@@ -36,14 +36,14 @@ impl Ladder {
                     };
                     text += &self.arrow(row.time, frame, &columns, style);
                 }
-                What::Missed => {}
-                What::Gap(rows) => {
+                RowContent::Missed => {}
+                RowContent::Gap(rows) => {
                     let gap = format!("{}… {rows} lines are left out", " ".repeat(TIME));
                     text += &line(&gap, DIM);
                 }
             }
             for finding in &row.findings {
-                let missed = matches!(row.what, What::Missed);
+                let missed = matches!(row.what, RowContent::Missed);
                 let mut beginning = match missed {
                     true => format!("{:>10.6}  ✗ missed ", row.time),
                     false => format!("{}✗ ", " ".repeat(TIME)),

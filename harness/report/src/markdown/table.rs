@@ -10,7 +10,7 @@ use crate::Record;
 use crate::table::{Table, demanded, label, legend, standing, words};
 use crate::text::count;
 
-/// The whole section; nothing if nobody was set at a table.
+/// The whole section; empty without an interoperability matrix.
 pub(super) fn render(record: &Record, directory: &Path) -> String {
     let Some(table) = &record.table else {
         return String::new();

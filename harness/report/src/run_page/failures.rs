@@ -19,7 +19,7 @@ const MOST_LADDERS: usize = 200;
 /// Packets of a capture that was checked, up to which its ladder is drawn.
 const MOST_PACKETS: u64 = 200_000;
 
-/// What a page tells of one record.
+/// A page's content about one record.
 pub(super) struct Failures<'a> {
     record: &'a Record,
     directory: &'a Path,
@@ -127,7 +127,7 @@ impl<'a> Failures<'a> {
         html! {
             @if !findings.is_empty() {
                 section {
-                    h2 { "Found and not counted" }
+                    h2 { "Findings that do not count" }
                     @for finding in findings {
                         @if let Some(scenario) = &finding.scenario { p { code { (clean_line(scenario)) } } }
                         (html::finding(finding, self.directory))

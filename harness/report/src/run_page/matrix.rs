@@ -12,7 +12,7 @@ use crate::link::target;
 use crate::text::{clean_line, count};
 use crate::{Record, requirements};
 
-/// One column: what it is called, and what it tells.
+/// One column: its heading and its content.
 pub(super) type Column<'a> = (String, &'a Record);
 
 /// The requirements, worst first.
@@ -89,7 +89,7 @@ pub(super) fn scenarios(columns: &[Column<'_>], directory: &Path) -> Markup {
         @if !played.is_empty() {
             section {
                 h2 { "Scenarios" }
-                label for="filter" { "Show those with these words" } br;
+                label for="filter" { "Filter" } br;
                 input #filter type="search" placeholder="fail 3way";
                 div.scroll tabindex="0" role="region" aria-label="scenarios" {
                     table #scenarios {

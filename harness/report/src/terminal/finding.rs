@@ -1,4 +1,4 @@
-//! One finding, for people.
+//! One finding (human-readable).
 
 use shakedown_engine::event::FindingEvent;
 
@@ -10,8 +10,8 @@ use crate::text::{clean, clean_line, count, wrap};
 /// Column at which the values of `expected`, `got` and so on begin.
 const VALUES: usize = 12;
 
-/// The requirement with its text (unless it was told just before) and level, what was expected and
-/// what came, where, and the bytes.
+/// The requirement with its text (unless it was printed just before) and level, expected and got,
+/// where, and the bytes.
 pub(super) fn render(finding: &FindingEvent, is_again: bool, width: usize) -> String {
     let mut text = requirement(finding, is_again, width);
     text += &labelled("expected", &finding.expected, style::GOOD, width);

@@ -20,7 +20,7 @@ const COLUMN: std::ops::RangeInclusive<usize> = 12..=20;
 const LABEL: usize = 26;
 const GAP: usize = 2;
 
-/// The whole section; nothing if nobody was set at a table.
+/// The whole section; empty without an interoperability matrix.
 pub(super) fn render(record: &Record, width: usize) -> String {
     let Some(table) = &record.table else {
         return String::new();

@@ -33,7 +33,7 @@ pub struct Terminal {
     detail: Detail,
 }
 
-/// How much is told.
+/// Verbosity of the report.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Detail {
     /// What did not pass, and what it comes to.
@@ -56,7 +56,7 @@ impl Terminal {
         }
     }
 
-    /// The same that tells so much.
+    /// The same with this verbosity.
     #[must_use]
     pub fn with(self, detail: Detail) -> Self {
         Self { detail, ..self }

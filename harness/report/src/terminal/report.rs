@@ -210,7 +210,7 @@ fn not_applicable(record: &Record, width: usize) -> String {
         0 => return String::new(),
         number => count(number, "scenario"),
     };
-    let mut text = format!("{word}  {number} not played; -v names each\n");
+    let mut text = format!("{word}  {number} not run; -v lists them\n");
     for LeftOut { mode, number, why } in modes {
         let line = fit(
             &format!("{}  {number}: {why}", clean_line(&mode)),
@@ -325,7 +325,7 @@ mod tests {
         assert!(report.contains("… 4 more"), "{report}");
         let short = render(&record(events), &Outcome::default(), (80, Detail::Usual));
         let short = anstream::adapter::strip_str(&short).to_string();
-        let lines = short.split_once("N/A  11 scenarios not played; -v names each\n");
+        let lines = short.split_once("N/A  11 scenarios not run; -v lists them\n");
         let (_, lines) = lines.expect(&short);
         let modes = lines
             .lines()

@@ -10,9 +10,9 @@ use super::style::{self, paint};
 use crate::text::{clean_line, fit, wrap};
 use crate::{Record, requirements};
 
-/// Every column has room for so many digits.
+/// Width of every column in digits.
 const DIGITS: usize = 4;
-/// Most requirements that are listed as not judged; of more only the number is told.
+/// Most requirements that are listed as not judged; of further ones only the number is given.
 const MOST_LISTED: usize = 24;
 
 /// The columns of the table, with their headings. The first two always stand there.

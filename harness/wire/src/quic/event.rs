@@ -166,7 +166,7 @@ pub enum EventKind<'a> {
     },
     /// An end wants no more of what its peer sends (STOP_SENDING).
     StopSending { stream: u64, by: Role, code: u64 },
-    /// What an end sends on a stream cannot be told from here on. Nothing of it follows.
+    /// An end's data on a stream is unreadable from here on. No further bytes follow.
     StreamLost {
         stream: u64,
         by: Role,
@@ -178,9 +178,9 @@ pub enum EventKind<'a> {
     DatagramFrame { by: Role, bytes: &'a [u8] },
     /// A limit is raised, or met.
     Flow { by: Role, flow: Flow },
-    /// A CONNECTION_CLOSE of an end; with the same code it is told once. Before the handshake is
-    /// over, an application's code is sent as the transport's APPLICATION_ERROR (0x0c) too, because
-    /// the peer may not be able to read more: both are told.
+    /// A CONNECTION_CLOSE of an end; with the same code it is reported once. Before the handshake is
+    /// over, an application's code is sent as the transport's APPLICATION_ERROR (0x0c) too,
+    /// because the peer may not be able to read more: both are reported.
     ConnectionClosed {
         by: Role,
         code: CloseCode,
@@ -192,9 +192,9 @@ pub enum EventKind<'a> {
         /// Who had given it.
         by: Role,
     },
-    /// A new packet was read, and all it says was told. Repeated packets are not told.
+    /// A new packet was read, and all its events precede this one. Duplicate packets have none.
     Packet(Packet),
-    /// A packet was read, but breaks the rules. What stands before it in the packet was told.
+    /// A packet was read, but breaks the rules. The events of what precedes the error were emitted.
     Malformed {
         by: Role,
         /// What is wrong. Its offset counts from the first byte of the decrypted payload, or of
@@ -206,7 +206,7 @@ pub enum EventKind<'a> {
     UnknownFrame { by: Role, frame_type: u64 },
     /// A packet could not be read.
     Unreadable(Unreadable),
-    /// So many connections are open that this one was forgotten. Packets of it that follow are of
+    /// This connection was evicted because too many are open. Packets of it that follow are of
     /// no known connection.
     Forgotten,
 }
@@ -279,7 +279,7 @@ impl CloseCode {
     }
 }
 
-/// Why a stream cannot be told any further.
+/// Why a stream is unreadable from here on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Lost {
     /// Bytes before those that were seen are not in the capture.

@@ -42,7 +42,7 @@ pub(crate) struct Args {
     /// The protocol
     pub(super) protocol: String,
 
-    /// Play so many random runs, one for each seed; a single one is drawn as a ladder diagram
+    /// Do this many random runs, one for each seed; a single one is drawn as a sequence diagram
     #[arg(long, value_name = "N", conflicts_with_all = FLAGS, value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     pub(super) swarm: Option<NonZeroU64>,
 
@@ -50,8 +50,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = whole::<u64>(ANY))]
     pub(super) seed: u64,
 
-    /// The mode of both sides [default: the protocol's first, legacy; in a swarm a random one, with
-    /// random options]
+    /// The mode of both sides [default: the protocol's first; in a swarm a random one, with random
+    /// options]
     #[arg(long, value_name = "MODE", conflicts_with_all = ["initiator", "responder"])]
     pub(super) mode: Option<String>,
 
@@ -63,20 +63,20 @@ pub(crate) struct Args {
     #[arg(long, value_name = "MODE[+MODE...][,OPTION...]")]
     pub(super) responder: Option<String>,
 
-    /// Make both sides faulty twins of the reference that leave out what this requirement demands
+    /// Make both sides mutants of the reference that violate this requirement
     #[arg(long, value_name = "ID")]
     pub(super) without: Option<String>,
 
-    /// Threads, or runs at the same time [default: one for each processor]
+    /// Threads, or parallel runs [default: one for each processor]
     #[arg(long, visible_alias = "threads", value_name = "N", value_parser = whole::<NonZeroUsize>(JOBS))]
     pub(super) jobs: Option<NonZeroUsize>,
 
-    /// Folder for what breaks something: a trace, a ladder diagram or a story, a scenario where there can be
-    /// one, of a swarm with the captures and up to ten; it is made if need be
+    /// Folder for violations, created if missing: traces, diagrams, scenarios where possible; of a
+    /// swarm also captures, and up to ten
     #[arg(long, value_name = "DIR")]
     pub(super) out: Option<PathBuf>,
 
-    /// What standard output carries
+    /// Format of standard output
     #[arg(long, value_enum, default_value_t = Format::Terminal)]
     pub(super) format: Format,
 
@@ -103,7 +103,7 @@ const FLAGS: [&str; 11] = [
 #[derive(Debug, clap::Args)]
 #[command(next_help_heading = "Without --swarm")]
 pub(super) struct Flags {
-    /// Every pair of the table of pairs, one after the other
+    /// Every pair of the interoperability table, one after the other
     #[arg(long, conflicts_with_all = ["mode", "initiator", "responder"])]
     pub(super) all: bool,
 
@@ -119,15 +119,15 @@ pub(super) struct Flags {
     #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
     pub(super) allow_legacy_start: bool,
 
-    /// The initiator sends the START token where nobody answers (3way, start3)
+    /// The initiator falls back to the START token if there is no response (3way, start3)
     #[arg(long, conflicts_with_all = ["initiator", "responder", "all"])]
     pub(super) fallback: bool,
 
-    /// Datagrams that may be lost, of both directions together
+    /// Datagrams that may be lost, both directions together
     #[arg(long, value_name = "N", default_value_t = 3, value_parser = whole::<u8>(ANY_U8))]
     pub(super) loss: u8,
 
-    /// Datagrams that may be doubled; the copy arrives at any later time
+    /// Datagrams that may be duplicated; the copy arrives at any later time
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = whole::<u8>(ANY_U8))]
     pub(super) dup: u8,
 
@@ -135,15 +135,15 @@ pub(super) struct Flags {
     #[arg(long, value_name = "N", default_value_t = 2, value_parser = whole::<u8>(ANY_U8))]
     pub(super) reorder: u8,
 
-    /// Timers that may be due while other datagrams are on their way; 0: they arrive before
+    /// Timers that may fire while datagrams are in flight
     #[arg(long, value_name = "N", default_value_t = 0, value_parser = whole::<u8>(ANY_U8))]
     pub(super) slow: u8,
 
-    /// Give a pair up after so many different states
+    /// Stop a pair after this many distinct states
     #[arg(long, value_name = "N", default_value = "50000000", value_parser = whole::<NonZeroUsize>(AT_LEAST_1))]
     pub(super) max_states: NonZeroUsize,
 
-    /// Give a pair up after so many seconds [default: never]
+    /// Stop a pair after this many seconds [default: never]
     #[arg(long, value_name = "SECONDS", value_parser = whole::<NonZeroU64>(AT_LEAST_1))]
     pub(super) timeout: Option<NonZeroU64>,
 }

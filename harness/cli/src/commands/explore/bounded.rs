@@ -19,7 +19,7 @@ use super::report::{Pair, Report};
 use crate::exit::{Exit, Failure, harness, usage};
 use crate::reports::Format;
 
-/// How often the progress is looked at and told.
+/// Interval of progress reports.
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// Explores one pair, or all of the table.

@@ -12,7 +12,7 @@ use crate::exit::{Exit, Failure, usage};
 use crate::logging::Global;
 
 impl Args {
-    /// Explores and tells what was found.
+    /// Explores and reports the findings.
     pub(crate) fn execute(self, _global: &Global) -> Result<Exit, Failure> {
         let protocol = shakedown_protocol::protocol(&self.protocol);
         let protocol: &'static Protocol = protocol.ok_or_else(|| {

@@ -13,7 +13,7 @@ use shakedown_report::text::{count, fit};
 
 use crate::exit::Exit;
 
-/// Prints for people or for machines.
+/// Prints human-readable text or JSON.
 pub(super) struct Report {
     protocol: &'static Protocol,
     is_json: bool,
@@ -143,9 +143,9 @@ impl Report {
             writeln!(out, "at most {} MB of memory", peak / 1_000_000)?;
         }
         let verdict = match (violations, cut) {
-            (0, 0) => "complete: no run breaks a requirement".to_owned(),
+            (0, 0) => "complete: no violation".to_owned(),
             (0, cut) => format!(
-                "NOT complete: {} cut short; no violation was found in what was explored",
+                "NOT complete: {} cut short; no violation in the explored part",
                 count(cut as u64, "exploration")
             ),
             (violations, _) => format!("{} found", count(violations as u64, "violation")),
@@ -190,7 +190,7 @@ fn tell_violation(out: &mut impl Write, pair: &Pair<'_>) -> io::Result<()> {
         return Ok(());
     };
     let colours = io::stdout().is_terminal();
-    writeln!(out, "\nthe shortest run that breaks a requirement:\n")?;
+    writeln!(out, "\nthe shortest run with a violation:\n")?;
     write!(out, "{}", trace.ladder(colours))?;
     match pair.file {
         Some(file) => writeln!(out, "\nwritten to {}\n", file.display()),
@@ -274,7 +274,7 @@ fn verdict(explored: &Explored) -> &'static str {
     }
 }
 
-/// `within 3 losses, 2 copies and 2 late datagrams, seed 1`.
+/// `within 3 losses, 2 duplicates and 2 reordered datagrams, seed 1`.
 fn within(setup: &Setup) -> String {
     let Bounds {
         loss,
@@ -285,12 +285,8 @@ fn within(setup: &Setup) -> String {
     let mut text = format!(
         "within {}, {} and {}",
         plural(loss, "loss", "losses"),
-        plural(dup, "copy", "copies"),
-        plural(
-            reorder,
-            "datagram that is overtaken",
-            "datagrams that are overtaken"
-        ),
+        plural(dup, "duplicate", "duplicates"),
+        plural(reorder, "reordered datagram", "reordered datagrams"),
     );
     if slow > 0 {
         text += &format!(", {} early", plural(slow, "timer", "timers"));
@@ -319,7 +315,7 @@ const fn grouped(number: usize) -> HumanCount {
     HumanCount(number as u64)
 }
 
-/// The most memory that the program had at a time, in bytes, where the system tells it.
+/// The most memory that the program had at a time, in bytes, where the system reports it.
 fn peak_memory() -> Option<u64> {
     let status = procfs::process::Process::myself().ok()?.status().ok()?;
     Some(status.vmhwm? * 1024)

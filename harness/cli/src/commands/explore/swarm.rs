@@ -20,12 +20,12 @@ use crate::reports::Format;
 
 /// Version of the events, whose names and fields are a contract.
 const VERSION: u32 = 2;
-/// Runs that one thread plays before they are told.
+/// Runs per thread between progress reports.
 const BATCH: u64 = 64;
 /// Runs of which everything is written.
 const MOST_WRITTEN: usize = 10;
 
-/// Plays the runs and tells what came of them.
+/// Executes the runs and reports the results.
 pub(super) fn run(protocol: &'static Protocol, args: &Args, runs: u64) -> Result<Exit, Failure> {
     let swarm = swarm(protocol, args)?;
     let jobs = jobs(args);
@@ -85,7 +85,7 @@ fn played<R: Send>(
     runs.map_err(usage)
 }
 
-/// What of a swarm was told so far.
+/// What of a swarm was reported so far.
 struct SwarmReport<'a> {
     swarm: &'a Swarm,
     args: &'a Args,
@@ -211,7 +211,7 @@ impl<'a> SwarmReport<'a> {
         let broken = self.broken.iter().map(|(id, runs)| format!("{id} {runs}"));
         let broken = broken.collect::<Vec<_>>().join(", ");
         lines.push(match self.violating {
-            0 => "  nothing that must not happen was seen".to_owned(),
+            0 => "  no violation".to_owned(),
             runs => format!("  broken in {}: {broken}", count(runs as u64, "run")),
         });
         lines.join("\n") + "\n"

@@ -120,7 +120,7 @@ impl Told {
             finding.when.seconds
         );
         if !finding.confirmed {
-            text += "; not seen again with a fresh process: what was said before may matter";
+            text += "; not reproduced with a fresh process: earlier inputs may matter";
         }
         for step in finding.steps.iter().take(MOST_STEPS) {
             let _ = write!(text, "\n    {}", clean_line(step));

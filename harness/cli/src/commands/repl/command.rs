@@ -61,7 +61,7 @@ impl std::fmt::Display for Span {
     }
 }
 
-/// A command, and how often it is to be done; `None` without a number before it.
+/// A command and its repetitions; `None` without a number before it.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub(super) struct RepeatedCommand {
     pub(super) times: Option<u32>,
@@ -82,7 +82,7 @@ impl Command {
         "exit",
     ];
 
-    /// What a command takes, as a hint behind its word.
+    /// A command's argument, as a hint after its name.
     pub(super) fn hint(word: &str) -> Option<&'static str> {
         match word {
             "connect" => Some(" [secs]"),
@@ -115,7 +115,7 @@ impl FromStr for RepeatedCommand {
         };
         let argument = words.next();
         if let Some(more) = words.next() {
-            return Err(format!("{word}: {more:?} is too much"));
+            return Err(format!("{word}: {more:?} is unexpected"));
         }
         let command = command(word, argument)?;
         Ok(Self { times, command })
@@ -145,7 +145,7 @@ fn command(word: &str, argument: Option<&str>) -> Result<Command, String> {
         ("help", None) => Command::Help,
         ("exit", None) => Command::Exit,
         (known, Some(more)) if Command::WORDS.contains(&known) => {
-            return Err(format!("{known} takes nothing; {more:?} is too much"));
+            return Err(format!("{known} takes nothing; {more:?} is unexpected"));
         }
         (unknown, _) => {
             let meant = closest(unknown, Command::WORDS);
@@ -217,8 +217,8 @@ mod tests {
     #[case("commit -1", "commit: \"-1\" is no number from 0 to 4294967295")]
     #[case("sleep", "sleep: how many seconds? For example: sleep 2")]
     #[case("sleep NaN", "\"NaN\" is no number of seconds from 0 to 86400")]
-    #[case("close now", "close takes nothing; \"now\" is too much")]
-    #[case("connect 1 2", "connect: \"2\" is too much")]
+    #[case("close now", "close takes nothing; \"now\" is unexpected")]
+    #[case("connect 1 2", "connect: \"2\" is unexpected")]
     #[case("0 close", "0 times? Write a number from 1 to 1000000")]
     #[case("7", "7 what? Write a command behind the number")]
     fn what_cannot_be_understood_is_told(#[case] text: &str, #[case] why: &str) {

@@ -1,18 +1,18 @@
-//! A client on a socket of its own, which lives on while a line is being typed.
+//! A client on its own socket, which runs while a line is being typed.
 
 use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_carrier::{Carrier, Security, Settings};
 use shakedown_net::KeyLog;
-use shakedown_net::host::{Ask, Host, Owner, OwnerRequest};
+use shakedown_net::host::{Host, MachineCall, Owner, OwnerRequest};
 use shakedown_net::probe::any_address_for;
 use shakedown_protocol::proton::{Client, ClientEvent, ClientSettings, TRANSPORT};
 use tokio::sync::{mpsc, oneshot, watch};
 
-/// A connection in a task of its own. It is closed when it is dropped.
+/// A connection in its own task. It is closed when it is dropped.
 pub(super) struct Connection {
-    asks: mpsc::UnboundedSender<Ask<Client>>,
+    asks: mpsc::UnboundedSender<MachineCall<Client>>,
     news: mpsc::UnboundedReceiver<ClientEvent>,
     task: tokio::task::JoinHandle<()>,
 }
@@ -52,8 +52,8 @@ impl Connection {
         ask: impl FnOnce(&mut Client, Duration) -> T + Send + 'static,
     ) -> Result<T, String> {
         let (answer, answered) = oneshot::channel();
-        let ask: Ask<Client> = Box::new(move |client, now| {
-            // Whoever does not wait any more does not want to know.
+        let ask: MachineCall<Client> = Box::new(move |client, now| {
+            // The receiver may be gone.
             let _ = answer.send(ask(client, now));
         });
         let gone = || "the connection is gone".to_owned();
@@ -82,7 +82,7 @@ impl Connection {
         }
     }
 
-    /// Why the connection has ended, if it has and nobody heard of it so far.
+    /// Why the connection has ended, if that was not reported yet.
     pub(super) fn ended(&mut self) -> Option<String> {
         while let Ok(news) = self.news.try_recv() {
             if let ClientEvent::Closed { why, .. } = news {
@@ -92,7 +92,7 @@ impl Connection {
         None
     }
 
-    /// Waits until what is closed has been told to the server.
+    /// Waits until the server has received the closes.
     pub(super) async fn end(self) {
         drop(self.asks);
         // A task that failed has nothing left to say.
@@ -100,22 +100,22 @@ impl Connection {
     }
 }
 
-/// For whom the client runs: whoever types, until nobody asks any more and the connection is gone.
+/// The owner of the client: commands, until they end and the connection is gone.
 struct ReplOwner {
-    asked: mpsc::UnboundedReceiver<Ask<Client>>,
+    asked: mpsc::UnboundedReceiver<MachineCall<Client>>,
     has_left: bool,
     frozen: watch::Receiver<bool>,
     tell: mpsc::UnboundedSender<ClientEvent>,
 }
 
 impl Owner<Carrier<Client>> for ReplOwner {
-    async fn wish(&mut self) -> OwnerRequest<Carrier<Client>> {
+    async fn next_request(&mut self) -> OwnerRequest<Carrier<Client>> {
         if self.has_left {
             std::future::pending::<()>().await;
         }
         let ask = self.asked.recv().await;
         self.has_left = ask.is_none();
-        OwnerRequest::Ask(Box::new(|carrier, now| {
+        OwnerRequest::Call(Box::new(|carrier, now| {
             carrier.ask(now, |client| match ask {
                 Some(ask) => ask(client, now),
                 None => {
@@ -128,7 +128,7 @@ impl Owner<Carrier<Client>> for ReplOwner {
 
     fn has_enough(&mut self, carrier: &mut Carrier<Client>) -> bool {
         while let Some(news) = carrier.machine_mut().take_news() {
-            // Whoever has left does not want to know.
+            // The receiver may be gone.
             let _ = self.tell.send(news);
         }
         self.has_left

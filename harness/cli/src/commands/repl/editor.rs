@@ -31,7 +31,7 @@ impl LineEditor {
     /// An editor with the history of earlier sessions.
     ///
     /// # Errors
-    /// A sentence for people if the terminal cannot be used.
+    /// A human-readable error if the terminal cannot be used.
     pub(super) fn new() -> Result<Self, String> {
         let wrong = |error: ReadlineError| format!("the terminal cannot be used: {error}");
         let mut editor = Editor::new().map_err(wrong)?;
@@ -48,7 +48,7 @@ impl LineEditor {
     /// The next line.
     ///
     /// # Errors
-    /// A sentence for people if the terminal cannot be read.
+    /// A human-readable error if the terminal cannot be read.
     pub(super) fn next(&mut self) -> Result<Input, String> {
         match self.editor.readline("> ") {
             Ok(line) => {

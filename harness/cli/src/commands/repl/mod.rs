@@ -24,7 +24,7 @@ use session::{Done, Session, Settings};
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Talk to a server by hand: connect, send events, commit, read, sleep, close.
+Talk to a server interactively: connect, send events, commit, read, sleep, close.
 
 At a terminal there are history (~/.proton_history), completion by Tab, and hints. Piped input is \
 taken a line at a time; nothing is printed then but what the commands print, and the exit code is 1 \
@@ -44,20 +44,20 @@ pub(crate) struct Args {
     #[arg(value_name = "ADDRESS", default_value = "127.0.0.1")]
     server: String,
 
-    /// How items of the Action stream come: the server sends them on its own (push), or each is
-    /// asked for (pull)
+    /// Items of the Action stream: sent by the server unprompted (push), or requested by the
+    /// client (pull)
     #[arg(long, value_name = "PROFILE", default_value = "push")]
     profile: Profile,
 
-    /// How long `connect` waits where it is told no time
+    /// How long `connect` waits without an argument
     #[arg(long, value_name = "TIME", default_value = "10s", value_parser = humantime::parse_duration)]
     startup_delay: Duration,
 
-    /// Go on behind a command that failed, to the end of its line
+    /// Continue after a failed command, to the end of its line
     #[arg(long)]
     keep_going: bool,
 
-    /// Append the TLS secrets to this file as they come, for programs that read captures
+    /// Append TLS secrets to this file, to decrypt captures
     #[arg(long, value_name = "FILE", env = "SSLKEYLOGFILE")]
     keylog: Option<PathBuf>,
 }
@@ -106,7 +106,7 @@ async fn interrupted() {
     }
 }
 
-/// Tells people something that is no answer of a command.
+/// Prints something that is not a command's output.
 fn note(text: &str) {
     anstream::eprintln!("note: {text}");
 }

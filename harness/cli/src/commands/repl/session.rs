@@ -19,11 +19,11 @@ use crate::reference::print_line;
 /// How long a new connection is watched: a server that has one already lets it in only to close it.
 const SETTLING: Duration = Duration::from_millis(150);
 
-/// What a session is told at its beginning.
+/// The settings of a session.
 pub(super) struct Settings {
     pub(super) server: SocketAddr,
     pub(super) profile: Profile,
-    /// How long `connect` waits where it is told no time (PR-C-06).
+    /// How long `connect` waits without an argument (PR-C-06).
     pub(super) startup_delay: Duration,
     /// Whether a line goes on behind a command that failed.
     pub(super) keep_going: bool,
@@ -171,7 +171,7 @@ impl Session {
             ),
             TIMED_OUT => {
                 let seconds = IDLE_TIMEOUT.as_secs();
-                format!("{server} was not heard for {seconds} s, the idle timeout")
+                format!("{server} was silent for {seconds} s, the idle timeout")
             }
             why if why == not_connected() => format!("`connect` opens a connection to {server}"),
             _ => format!("the server is {server}"),
@@ -294,7 +294,7 @@ impl Session {
         answer
     }
 
-    /// Neither sends nor hears anything for so long, as a process that is suspended.
+    /// Neither sends nor receives for this long, like a suspended process.
     async fn stand_still(&self, span: Duration) {
         self.frozen.send_replace(true);
         sleep(span).await;

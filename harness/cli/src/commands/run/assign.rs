@@ -1,4 +1,4 @@
-//! Which implementation is played against which scenarios, and what a run tells of that before it begins.
+//! Which implementation runs which scenarios, and the plan that is printed before a run.
 
 use clap::ValueEnum;
 use shakedown_engine::event::{PlannedImplementation, RunPlan};
@@ -14,8 +14,8 @@ use crate::profile;
 use crate::vectors::{self, Selected};
 
 impl Args {
-    /// The implementations, each with the selected scenarios of its role; those that are described with the waivers
-    /// of their project.
+    /// The implementations, each with the selected scenarios of its role; those that are described
+    /// with the waivers of their project.
     pub(super) fn assignments(&self, selected: &Selected) -> Result<Vec<Assignment>, Failure> {
         let iuts: Vec<Iut> = match self.iut.is_empty() {
             true => PROTOCOLS
@@ -85,7 +85,7 @@ impl Args {
         }
     }
 
-    /// What the run tells of itself before it begins.
+    /// The plan that is reported before a run.
     pub(super) fn told(
         &self,
         assignments: &[Assignment],
@@ -129,7 +129,7 @@ impl Args {
         }
     }
 
-    /// The flags by which a scenario is played as it was played.
+    /// The flags that rerun a scenario in the same way.
     fn again(&self) -> Vec<String> {
         let mut words = Vec::new();
         let mut flag = |name: &str, value: String| words.extend([name.to_owned(), value]);

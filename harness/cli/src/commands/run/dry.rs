@@ -2,7 +2,7 @@
 
 use shakedown_engine::event::{PlannedImplementation, RunPlan};
 use shakedown_engine::iut::Iut;
-use shakedown_net::run::{Assignment, CaptureBy, foresee};
+use shakedown_net::run::{Assignment, CaptureBy, preflight};
 use shakedown_report::text::clean_line;
 
 use super::Args;
@@ -10,19 +10,19 @@ use crate::exit::{Exit, Failure, usage};
 use crate::reference::print_line;
 
 impl Args {
-    /// Tells what shows without traffic to be wrong with the run.
-    pub(super) fn foresee(&self, assignments: &[Assignment]) -> Result<Exit, Failure> {
+    /// Reports problems of a run that show without traffic.
+    pub(super) fn preflight(&self, assignments: &[Assignment]) -> Result<Exit, Failure> {
         self.reports.check()?;
         let capture = match self.in_virtual_time {
             true => &CaptureBy::Tap,
             false => &self.capture,
         };
-        let foreseen = foresee(assignments, capture);
-        let exit = match foreseen.wrong.is_empty() {
+        let preflight = preflight(assignments, capture);
+        let exit = match preflight.wrong.is_empty() {
             true => Exit::Fail,
             false => Exit::Usage,
         };
-        let problems = [foreseen.wrong, foreseen.failing].concat();
+        let problems = [preflight.wrong, preflight.failing].concat();
         match problems.is_empty() {
             true => Ok(Exit::Success),
             false => Err(Failure {

@@ -39,7 +39,7 @@ impl Channel {
         self.late.insert(place, Arc::clone(datagram));
     }
 
-    /// What tells one way from another.
+    /// The identity of a path.
     pub(super) fn digests(&self) -> impl Iterator<Item = u64> {
         let on_the_way = self.queue.iter().map(|datagram| datagram.digest);
         // Apart from those that stayed behind.

@@ -71,14 +71,14 @@ impl Default for Bounds {
 #[derive(Debug, Clone)]
 pub struct Setup {
     pub protocol: &'static Protocol,
-    /// What the initiator is told.
+    /// The initiator's settings.
     pub initiator: Side,
-    /// What the responder is told.
+    /// The responder's settings.
     pub responder: Side,
     pub stream: StreamParameters,
     /// What the network may do.
     pub bounds: Bounds,
-    /// Seed of everything random, on both sides.
+    /// Random seed, on both sides.
     pub seed: u64,
     pub threads: usize,
     /// Further settings of both machines by name, as flags of `serve` and `connect` give them.
@@ -141,7 +141,7 @@ pub type Wait<'a> = &'a mut dyn FnMut(&Running<'_>, Vec<JoinHandle<()>>) -> std:
 /// Waits until all threads of an exploration have ended.
 ///
 /// # Errors
-/// What the first one that panicked said.
+/// The message of the first one that panicked.
 pub fn join(threads: Vec<JoinHandle<()>>) -> std::thread::Result<()> {
     threads.into_iter().try_for_each(JoinHandle::join)
 }
@@ -151,7 +151,7 @@ pub fn join(threads: Vec<JoinHandle<()>>) -> std::thread::Result<()> {
 /// shortest run among them.
 ///
 /// # Errors
-/// A sentence for people if the machines cannot be what the setup says, or if one of them panicked.
+/// A human-readable error if the machines cannot be what the setup says, or if one of them panicked.
 pub fn explore(setup: &Setup, wait: Wait<'_>) -> Result<Explored, String> {
     let found = search(setup, setup.threads.max(1), false, wait)?;
     let Found {

@@ -14,7 +14,7 @@ use super::state::{Action, Context, Note, State, index};
 /// The run to which these choices lead, with what it breaks.
 ///
 /// # Errors
-/// A sentence for people if the machines cannot be what the setup says.
+/// A human-readable error if the machines cannot be what the setup says.
 pub(super) fn trace(setup: &Setup, path: &[Action]) -> Result<Trace, String> {
     let (initiator, responder) = (setup.initiator.clone(), setup.responder.clone());
     let protocol = setup.protocol.id;

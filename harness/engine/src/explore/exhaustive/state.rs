@@ -4,7 +4,7 @@ use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use shakedown_protocol::exploration::{Broken, Exploration, Facts};
+use shakedown_protocol::exploration::{Exploration, Facts, RuleViolation};
 use shakedown_protocol::machine::{Fork, Outcome};
 use shakedown_protocol::requirement::Role;
 
@@ -45,7 +45,7 @@ pub(super) enum Action {
     Timer(Role),
 }
 
-/// Context to whoever follows a step.
+/// Context for following a step.
 pub(super) enum Note<'a> {
     Sent(Role, &'a Datagram),
     State(Role, &'static str, &'static str),
@@ -65,7 +65,7 @@ pub(super) struct State {
     facts: Arc<dyn Facts>,
     /// Since when one side holds what the other one does not know.
     one_sided: Option<Duration>,
-    pub(super) broken: Option<Broken>,
+    pub(super) broken: Option<RuleViolation>,
 }
 
 impl State {
@@ -276,7 +276,7 @@ impl State {
             Role::Responder => self.responder = peer,
         }
         let requirement = context.exploration.counters;
-        self.breaks(step.miscounted.map(|property| Broken {
+        self.breaks(step.miscounted.map(|property| RuleViolation {
             requirement,
             party: Some(role),
             property,
@@ -333,7 +333,7 @@ impl State {
     }
 
     /// The first rule that is broken counts.
-    fn breaks(&mut self, broken: Option<Broken>) {
+    fn breaks(&mut self, broken: Option<RuleViolation>) {
         self.broken = self.broken.or(broken);
     }
 
@@ -345,16 +345,16 @@ impl State {
 }
 
 impl Context {
-    const fn apart(&self) -> Option<Broken> {
+    const fn apart(&self) -> Option<RuleViolation> {
         self.breaks("never does one side stream and the other not for longer than the timers")
     }
 
-    const fn endless(&self) -> Option<Broken> {
+    const fn endless(&self) -> Option<RuleViolation> {
         self.breaks("every run ends, with both sides closed")
     }
 
-    const fn breaks(&self, property: &'static str) -> Option<Broken> {
-        Some(Broken {
+    const fn breaks(&self, property: &'static str) -> Option<RuleViolation> {
+        Some(RuleViolation {
             requirement: self.convergence,
             party: None,
             property,

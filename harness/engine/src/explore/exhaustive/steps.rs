@@ -59,7 +59,7 @@ pub(super) struct Steps {
     steps: Memory<Key, Arc<Step>>,
 }
 
-/// What decides a step: the machine, the time and what comes in, if something does.
+/// The input of a step: the machine, the time and the datagram, if any.
 #[derive(Clone, Copy, PartialEq, Eq, Hash)]
 struct Key {
     peer: u64,

@@ -10,7 +10,7 @@ pub(super) struct Clock {
 const MILLION: u128 = 1_000_000;
 
 impl Clock {
-    /// A clock that is so many parts in a million too fast.
+    /// A clock that is fast by this many ppm.
     pub(super) fn off_by(parts: i32) -> Self {
         let rate = 1_000_000_i64.saturating_add(i64::from(parts));
         let rate = u128::try_from(rate).unwrap_or(MILLION).max(1);

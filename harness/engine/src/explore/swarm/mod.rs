@@ -1,11 +1,11 @@
 //! Random runs: for each seed other reference machines, another profile of mishaps, and then a network that
 //! heals. Whatever happened until then, all must come together within their timers.
 //!
-//! What each side does on the wire is judged by the protocol's monitor, at the edge of that side, with its
-//! times. What no monitor can see, the protocol's
+//! What each side does on the wire is judged by the protocol's monitor, at the edge of that side,
+//! with its times. What no monitor can see, the protocol's
 //! [`RunFacts`](shakedown_protocol::exploration::RunFacts) and
-//! [`Explored`](shakedown_protocol::exploration::Explored) machines know. A run costs little: it keeps a hash of what
-//! happened. [`Swarm::evidence`] plays it again and keeps all of it.
+//! [`Explored`](shakedown_protocol::exploration::Explored) machines know. A run costs little: it
+//! keeps a hash of what happened. [`Swarm::evidence`] plays it again and keeps all of it.
 
 mod clock;
 mod node;
@@ -20,7 +20,7 @@ use shakedown_protocol::exploration::Participants;
 use shakedown_protocol::exploration::RunSettings;
 use shakedown_protocol::{Protocol, StreamParameters};
 
-use super::log::Kept;
+use super::log::Recording;
 use super::{Side, Trace, Violation};
 use crate::random::SeededRandom;
 
@@ -39,9 +39,9 @@ pub struct Swarm {
 pub struct Run {
     /// The seed that everything follows from.
     pub seed: u64,
-    /// What the machines were told, in words.
+    /// The machines' settings, as text.
     pub setting: String,
-    /// What an initiator and a responder were told, and their stream, where there are just these two.
+    /// Settings and stream of an initiator and a responder, if there are just these two.
     pub pair: Option<([Side; 2], StreamParameters)>,
     pub profile: Profile,
     /// How it ended for the two.
@@ -72,7 +72,7 @@ impl Swarm {
     /// Plays the run of a seed.
     ///
     /// # Errors
-    /// A sentence for people: there are no random runs, or the reference cannot be what was chosen.
+    /// A human-readable error: there are no random runs, or the reference cannot be what was chosen.
     pub fn run(&self, seed: u64) -> Result<Run, String> {
         Ok(self.play(seed, false)?.run)
     }
@@ -89,7 +89,7 @@ impl Swarm {
         self.drawn(&mut SeededRandom::new(seed), seed, is_recorded)
     }
 
-    /// Plays a run in which everything that is drawn is told, as far as the bytes go.
+    /// Runs with all random choices taken from the bytes, as far as they reach.
     #[cfg(feature = "fuzz")]
     pub(crate) fn told(&self, bytes: &[u8], is_recorded: bool) -> Result<Evidence, String> {
         self.drawn(&mut SeededRandom::told(bytes.to_vec()), 1, is_recorded)
@@ -135,9 +135,9 @@ impl Swarm {
             hash: format!("{:032x}", result.hash),
         };
         let (events, lines) = match result.kept {
-            Kept::Nothing => (None, Vec::new()),
-            Kept::Events(events) => (Some(events), Vec::new()),
-            Kept::Lines(lines) => (None, lines),
+            Recording::Nothing => (None, Vec::new()),
+            Recording::Events(events) => (Some(events), Vec::new()),
+            Recording::Lines(lines) => (None, lines),
         };
         let trace = events.zip(run.pair.clone());
         let trace = trace.map(|(events, ([initiator, responder], stream))| {
@@ -209,9 +209,9 @@ pub(crate) fn planned(
     let run = VirtualRun::new(protocol, participants, profile, 1, is_recorded)?;
     let result = run.play()?;
     let lines = match result.kept {
-        Kept::Nothing => Vec::new(),
-        Kept::Events(events) => events.iter().map(|event| format!("{event:?}")).collect(),
-        Kept::Lines(lines) => lines,
+        Recording::Nothing => Vec::new(),
+        Recording::Events(events) => events.iter().map(|event| format!("{event:?}")).collect(),
+        Recording::Lines(lines) => lines,
     };
     Ok((result.violations, lines))
 }

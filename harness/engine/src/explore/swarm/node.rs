@@ -50,11 +50,11 @@ enum EdgeMonitor {
 }
 
 impl Node {
-    /// The server has place 0, so many clients those from 1. What is recorded is encrypted, and its secrets
+    /// The server has index 0, clients have those from 1. What is recorded is encrypted, and its secrets
     /// with it.
     ///
     /// # Errors
-    /// A sentence for people: QUIC cannot be as the protocol wants it.
+    /// A human-readable error: QUIC cannot be as the protocol wants it.
     pub(super) fn new(
         protocol: &'static Protocol,
         participant: Participant,

@@ -13,12 +13,12 @@ use super::Profile;
 use super::clock::Clock;
 use super::node::{CLIENT_PORT, Node};
 use crate::explore::Violation;
-use crate::explore::log::{Kept, Log, LogEntry};
+use crate::explore::log::{Log, LogEntry, Recording};
 use crate::network::Network;
 
-/// When a run without an end of its own is given up: no timer is nearly as long.
+/// When a run that does not end is aborted: no timer is nearly as long.
 const LIMIT: Duration = Duration::from_secs(120);
-/// Things that may happen in a run before it is given up.
+/// Most events of a run.
 const MAX_EVENTS: u64 = 1_000_000;
 /// Violations that are kept of a run: the first ones say what is wrong.
 const MOST: usize = 10;
@@ -51,21 +51,21 @@ struct Route {
     to: SocketAddr,
 }
 
-/// What came of it.
+/// Its result.
 pub(crate) struct RunResult {
     pub(crate) ending: Option<&'static str>,
     pub(crate) failure: Option<&'static str>,
     pub(crate) counts: BTreeMap<&'static str, u64>,
     pub(crate) violations: Vec<Violation>,
     pub(crate) hash: u128,
-    pub(crate) kept: Kept,
+    pub(crate) kept: Recording,
     /// The captures at the edges of those that are judged, if they were recorded, each with a name.
     pub(crate) captures: Vec<(String, Vec<u8>)>,
 }
 
 impl VirtualRun {
     /// # Errors
-    /// A sentence for people: QUIC cannot be as the protocol wants it.
+    /// A human-readable error: QUIC cannot be as the protocol wants it.
     pub(crate) fn new(
         protocol: &'static Protocol,
         participants: Participants,
@@ -94,9 +94,9 @@ impl VirtualRun {
         });
         let network = Network::new(profile.impair.clone(), protocol.on_the_wire(), seed);
         let kept = match (is_recorded, protocol.transport) {
-            (false, _) => Kept::Nothing,
-            (true, None) => Kept::Events(Vec::new()),
-            (true, Some(_)) => Kept::Lines(Vec::new()),
+            (false, _) => Recording::Nothing,
+            (true, None) => Recording::Events(Vec::new()),
+            (true, Some(_)) => Recording::Lines(Vec::new()),
         };
         Ok(Self {
             event_loop: EventLoop::new(network.with_latency(profile.latency)),
@@ -125,7 +125,7 @@ impl VirtualRun {
             deadlines.clear();
             deadlines.push(self.agenda());
             deadlines.extend(self.nodes.iter().map(|node| node.due));
-            // What goes wrong happens to nobody when nothing else happens.
+            // Impairment has no effect once nothing else happens.
             let relevant = usize::from(self.rest.is_none());
             let next = self.event_loop.next_at(&deadlines[relevant..]);
             let Some(next) = next.filter(|next| self.ends.is_none_or(|ends| *next <= ends)) else {

@@ -125,7 +125,7 @@ impl Checker<'_> {
             let texts = || start.told_with(words);
             if !placeholder::any(texts(), &["peer"]) {
                 let (own, other) = (self.side(Role::Initiator), self.side(Role::Responder));
-                let message = format!("the {own} is not told whom to ask");
+                let message = format!("the {own} does not get the peer's address");
                 let help =
                     format!("put `{{peer}}` where the address and port of the {other} belong");
                 self.at(&place.key(name), message, Some(&help));
@@ -159,7 +159,7 @@ impl Checker<'_> {
         let Some(reach) = &self.iut.reach else {
             if !told {
                 let side = self.side(Role::Responder);
-                let message = format!("nothing says where the {side} is reached");
+                let message = format!("the address of the {side} is missing");
                 let help = "add `[reach]` with `address = \"127.0.0.1:4444\"`, or put `{address}` \
                             into the command";
                 self.at_key(&root("role"), message, Some(help));
@@ -184,7 +184,7 @@ impl Checker<'_> {
             let help = "write its port, or say in `[start]` how to start it";
             self.at(&place, message, Some(help));
         } else if chosen && !told {
-            let message = "a free port is chosen, but the command is not told which";
+            let message = "a free port is chosen, but the command does not get it";
             let help = "put `{address}` or `{port}` into the command";
             self.at(&root("start").key("command"), message, Some(help));
         }
@@ -227,7 +227,7 @@ impl Checker<'_> {
     fn mode_is_told(&mut self, start: &Start) {
         let told = placeholder::any(start.told_with(&start.command), &["mode"]);
         if self.iut.modes.len() > 1 && !told {
-            let message = "several modes are claimed, but the command is not told which";
+            let message = "several modes are claimed, but the command does not get the mode";
             let help = "put `{mode}` into the command, or describe each mode in its own file";
             self.at(&root("start").key("command"), message, Some(help));
         }

@@ -50,8 +50,8 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks the fields of a frame that is sent; gives its bytes if all is well and they can be
-    /// told beforehand.
+    /// Checks the fields of a frame that is sent; returns its bytes if it is valid and they are
+    /// known in advance.
     pub(crate) fn sent(
         &mut self,
         frame: &str,
@@ -281,8 +281,8 @@ impl Checker<'_> {
         }
     }
 
-    /// A value with every `$name` replaced by what it could be and what is to be computed; `None` if
-    /// that cannot be told.
+    /// A value with every `$name` replaced by what it could be and what is to be computed; `None`
+    /// if unknown.
     pub(crate) fn filled(&self, value: &Value) -> Option<Value> {
         fill(value, &self.samples)
     }
@@ -327,7 +327,7 @@ pub(super) fn samples(scenario: &Scenario, protocol: &Protocol) -> IndexMap<Stri
     samples
 }
 
-/// What a field holds where nobody says otherwise.
+/// The default value of a field.
 fn default_of(protocol: &Protocol, frame: &str, field: &str) -> Option<Value> {
     let datagram = protocol.vocabulary.encode(frame, &Map::new()).ok()?;
     let described = protocol.vocabulary.decode(&datagram).ok()??;

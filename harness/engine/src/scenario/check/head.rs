@@ -12,7 +12,7 @@ use crate::verdict::MEMORY_AT_MOST;
 const SCHEMA: &str = "../../../../schema/scenario.schema.json";
 
 impl Checker<'_> {
-    /// Checks everything but the steps. `defaulted` members are missing or wrong, which was said.
+    /// Checks everything but the steps. `defaulted` members are missing or wrong, which was reported.
     pub(super) fn head(&mut self, file: &str, defaulted: &[String]) {
         let given = |key: &str| !defaulted.iter().any(|name| name == key);
         self.schema(file);

@@ -1,4 +1,4 @@
-//! What a scenario must be besides well-formed. Every problem is told, each at its place.
+//! Semantic checks of scenarios. Every problem is reported, each at its position.
 
 mod connections;
 mod fields;
@@ -45,7 +45,7 @@ pub(crate) struct Checker<'a> {
     scenario: &'a Scenario,
     protocol: Option<&'static Protocol>,
     whole: bool,
-    /// A value that each `$name` could have; `None` where that cannot be told.
+    /// A value that each `$name` could have; `None` if unknown.
     samples: IndexMap<String, Option<Value>>,
     problems: Vec<Problem>,
 }
@@ -60,7 +60,7 @@ impl<'a> Checker<'a> {
         self.whole
     }
 
-    /// The scenario's protocol, if there is such a one.
+    /// The scenario's protocol, if it exists.
     pub(crate) const fn protocol(&self) -> Option<&'static Protocol> {
         self.protocol
     }

@@ -84,7 +84,7 @@ impl Checker<'_> {
         let message = "this branch is never taken: one before it begins with the same step";
         let problem = Problem::new(self.root.place(never), message);
         let problem = problem.related(self.root.place(taken), "the branch that is taken");
-        let help = "remove one, or let them begin with what tells them apart".to_owned();
+        let help = "remove one, or let them begin with different steps".to_owned();
         self.problems.push(problem.help(Some(help)));
     }
 

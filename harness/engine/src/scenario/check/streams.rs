@@ -52,7 +52,7 @@ impl Checker<'_> {
         }
     }
 
-    /// Checks a number of 32 bits, as far as it can be told.
+    /// Checks a number of 32 bits, as far as it is known.
     pub(crate) fn number(&mut self, value: &Value, place: &Pointer) {
         let Some(value) = self.filled(value) else {
             return;

@@ -12,7 +12,7 @@ use crate::scenario::SocketNeed;
 use crate::step::{Play, RestartIut, Wait};
 
 use super::context::Context;
-use super::course::Course;
+use super::execution::Execution;
 use super::inbox::Inbox;
 use super::program::{Op, Program};
 use super::send::Stimulus;
@@ -30,7 +30,7 @@ const SEND_LIMIT: Duration = Duration::from_secs(30);
 /// A scenario played over datagrams; see the [module](super) for the rules.
 #[derive(Debug)]
 pub(super) struct DatagramScript {
-    pub(super) course: Course,
+    pub(super) execution: Execution,
     pub(super) context: Context,
     /// When the first media arrived that a step looked at.
     pub(super) first_media: Option<Duration>,
@@ -44,40 +44,40 @@ pub(super) struct DatagramScript {
     fresh: VecDeque<SocketId>,
     next_socket: usize,
     next_tag: u64,
-    /// The step that failed, to be asked about what comes later.
+    /// The step that failed, which judges late arrivals.
     failed: Option<Waiter<dyn Awaited>>,
 }
 
 #[derive(Debug)]
 enum Doing {
-    /// The next step is to be begun.
+    /// The next step starts.
     Nothing,
     Sending(Sending, Option<Duration>),
     Waiting(Waiting<dyn Awaited>),
 }
 
 impl DatagramScript {
-    /// A script at its beginning; `impair` is a network of which the scenario does not know, `tells`
-    /// whether its steps are told.
+    /// A script at its start; `impair` is a network that the scenario does not account for,
+    /// `tells` whether its steps are reported.
     pub(super) fn new(
         program: &Program,
         environment: Environment,
         impair: Option<&Impairment>,
         tells: bool,
     ) -> Self {
-        let (course, context) = Course::of(program, environment, impair, tells);
-        Self::with(program, course, context)
+        let (execution, context) = Execution::of(program, environment, impair, tells);
+        Self::with(program, execution, context)
     }
 
     /// One that cannot be played.
     pub(super) fn broken(program: &Program, environment: Environment, why: String) -> Self {
         let step = "0".to_owned();
         let outcome = Some(ScriptOutcome::Error { why, step });
-        let course = Course::new(Arc::clone(&program.ops), outcome);
-        Self::with(program, course, Context::empty(environment))
+        let execution = Execution::new(Arc::clone(&program.ops), outcome);
+        Self::with(program, execution, Context::empty(environment))
     }
 
-    fn with(program: &Program, course: Course, context: Context) -> Self {
+    fn with(program: &Program, execution: Execution, context: Context) -> Self {
         let sockets = program.scenario.sockets.values();
         let sockets: Vec<_> = sockets
             .map(|need| matches!(need, SocketNeed::OtherAddress {}))
@@ -85,7 +85,7 @@ impl DatagramScript {
         Self {
             inbox: Inbox::new(1 + sockets.len(), &context.environment.budget),
             next_socket: 1 + sockets.len(),
-            course,
+            execution,
             context,
             first_media: None,
             doing: Doing::Nothing,
@@ -100,10 +100,10 @@ impl DatagramScript {
 
     /// Takes one input at time `now`, which never falls.
     pub(super) fn handle(&mut self, now: Duration, input: Input<'_>) {
-        if self.course.outcome.is_some() {
+        if self.execution.outcome.is_some() {
             return;
         }
-        let now = self.course.time(now);
+        let now = self.execution.time(now);
         match input {
             Input::Begin => self.begin(now),
             Input::End => {}
@@ -120,38 +120,38 @@ impl DatagramScript {
                 }
             }
             Input::Sent { tag, packet } => self.sent(now, tag, packet),
-            Input::Refused { why } => self.course.unfit(why),
+            Input::Refused { why } => self.execution.unfit(why),
             Input::Tick => {}
-            Input::Exited { code } => self.course.exits(now, code),
+            Input::Exited { code } => self.execution.exits(now, code),
             Input::Restarted => {
-                // A responder says nothing by itself: what came was the old process's. What an
-                // initiator says first may have come before its start was reported.
-                if self.course.restarted(now) {
+                // A responder sends nothing unprompted: the datagram is the old process's. An
+                // initiator's first datagram may have arrived before its start was reported.
+                if self.execution.restarted(now) {
                     self.context.due = now;
                     if self.context.environment.iut.is_some() {
                         self.inbox.clear();
                     }
                 }
             }
-            Input::Late(by) => self.course.lateness.note(now, by, self.course.mark),
+            Input::Late(by) => self.execution.lateness.note(now, by, self.execution.mark),
         }
         self.advance(now);
     }
 
     /// The next thing that it wants done; `None` when there is nothing more for now.
     pub(super) fn poll(&mut self) -> Option<Action> {
-        let comment = self.course.to_comment.pop_front();
+        let comment = self.execution.to_comment.pop_front();
         let comment = comment.map(|(packet, text)| Action::Comment { packet, text });
         let action = comment.or_else(|| self.actions.pop_front());
         action.or_else(|| {
-            let kill = self.course.take_restart()?;
+            let kill = self.execution.take_restart()?;
             Some(Action::RestartIut { kill })
         })
     }
 
     /// When it wants an [`Input::Tick`] at the latest, if ever.
     pub(super) fn deadline(&self) -> Option<Duration> {
-        self.course.deadline(|| match &self.doing {
+        self.execution.deadline(|| match &self.doing {
             Doing::Nothing => None,
             Doing::Sending(sending, wait) => match sending.outstanding {
                 Some((_, since)) => Some(since.saturating_add(SEND_LIMIT)),
@@ -164,8 +164,8 @@ impl DatagramScript {
     /// Nothing more comes for what was sent so far.
     pub(super) fn settle(&mut self, now: Duration) {
         if let Some(due) = self.deadline() {
-            self.course.settle(now, due);
-            self.advance(self.course.time(now));
+            self.execution.settle(now, due);
+            self.advance(self.execution.time(now));
         }
     }
 
@@ -180,10 +180,10 @@ impl DatagramScript {
     }
 
     fn begin(&mut self, now: Duration) {
-        if self.course.has_begun {
+        if self.execution.has_begun {
             return;
         }
-        self.course.begin(now);
+        self.execution.begin(now);
         self.context.due = now;
         for (n, other_address) in self.sockets.iter().enumerate() {
             let socket = SocketId(n + 1);
@@ -196,7 +196,7 @@ impl DatagramScript {
 
     /// Plays on until something must be waited for.
     fn advance(&mut self, now: Duration) {
-        while !self.course.is_held(now) {
+        while !self.execution.is_held(now) {
             let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
             let blocked = match doing {
                 Doing::Nothing => {
@@ -214,23 +214,23 @@ impl DatagramScript {
     }
 
     fn begin_step(&mut self, now: Duration) {
-        let Some(op) = self.course.step() else {
+        let Some(op) = self.execution.step() else {
             return;
         };
         self.context.begin_step(now);
         match self.start(&op, now) {
             Ok(doing) => self.doing = doing,
-            Err(why) => self.course.cannot(&op, why),
+            Err(why) => self.execution.cannot(&op, why),
         }
     }
 
     /// What there is to do for the step.
     fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
-        let (context, start) = (&self.context, self.course.mark);
+        let (context, start) = (&self.context, self.execution.mark);
         match op.play() {
             None | Some(Play::Waits(..) | Play::Watches(_)) => {
                 let wait = |op: &Op| awaited(op, start, context);
-                return Waiting::begin(op, &self.course, wait).map(Doing::Waiting);
+                return Waiting::begin(op, &self.execution, wait).map(Doing::Waiting);
             }
             Some(Play::Sends(step, _)) => match step.stimulus(start, context)? {
                 Stimulus::Leaves(from, source) => {
@@ -240,16 +240,16 @@ impl DatagramScript {
                     let text = format!("lost {}", context.describe(&datagram));
                     self.context.datagrams.insert(op.top, datagram);
                     let at = now.max(start);
-                    self.course.complete(op, at, text, self.last_packet);
+                    self.execution.complete(op, at, text, self.last_packet);
                 }
             },
             Some(Play::Sleeps(Wait { span })) => {
                 let span = resolve(span, &context.environment);
                 self.context.due = context.due.saturating_add(span);
-                self.course.sleep(op, span);
+                self.execution.sleep(op, span);
             }
             Some(Play::Restarts(RestartIut { kill })) => {
-                self.course.restart(op, now, *kill);
+                self.execution.restart(op, now, *kill);
                 self.inbox.clear();
             }
             Some(Play::Acts(_) | Play::Looks(_)) => {
@@ -265,12 +265,12 @@ impl DatagramScript {
         Ok(Doing::Nothing)
     }
 
-    /// A datagram of somebody else is no answer of the implementation, though it may want to be
-    /// one: a SYN-ACK has to come from where the stream will (MS-H-05).
+    /// A datagram from another source is no response of the implementation, though it may be meant
+    /// as one: a SYN-ACK has to come from the stream's address (MS-H-05).
     fn stray(&mut self, from: SocketAddr, packet: Option<u64>) {
         if let Some(packet) = packet {
             let text = format!("from {from}, where the implementation is not: no step takes it");
-            self.course.to_comment.push_back((packet, text));
+            self.execution.to_comment.push_back((packet, text));
         }
     }
 }

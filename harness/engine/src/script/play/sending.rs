@@ -1,11 +1,11 @@
-//! How the script sends, and how it hears that it was done.
+//! How the script sends, and learns that it was sent.
 
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::{DatagramScript, Doing, MAX_FRESH, SEND_LIMIT};
-use crate::script::course::{MAX_COMMENTS, MAX_EVENTS};
 use crate::script::describe::human_time;
+use crate::script::execution::{MAX_COMMENTS, MAX_EVENTS};
 use crate::script::program::Op;
 use crate::script::send::{From, Next, Source};
 use crate::script::{Action, SocketId};
@@ -21,7 +21,7 @@ pub(super) struct Sending {
     /// The last datagram that was sent or is being sent.
     datagram: Vec<u8>,
     sent: u64,
-    /// The first of them in a line, if anybody wants to know.
+    /// The first of them as a line, if steps are reported.
     described: String,
 }
 
@@ -52,7 +52,7 @@ impl DatagramScript {
         if let Some((_, since)) = sending.outstanding {
             if now >= since.saturating_add(SEND_LIMIT) {
                 let limit = human_time(SEND_LIMIT);
-                self.course
+                self.execution
                     .error(format!("a datagram did not leave in {limit}"));
                 return None;
             }
@@ -66,22 +66,22 @@ impl DatagramScript {
             }
             Ok(Next::Over) => None,
             Err(why) => {
-                self.course.cannot(&sending.op, why);
+                self.execution.cannot(&sending.op, why);
                 return None;
             }
         };
         let Some(datagram) = datagram else {
-            let text = self.course.told(|| sending.summary());
+            let text = self.execution.told(|| sending.summary());
             self.context
                 .datagrams
                 .insert(sending.op.top, sending.datagram);
             // The time is that of the last datagram, which `sent` noted.
-            self.course
-                .complete(&sending.op, self.course.mark, text, None);
+            self.execution
+                .complete(&sending.op, self.execution.mark, text, None);
             return None;
         };
         let Some(to) = self.destination(sending.from) else {
-            self.course
+            self.execution
                 .inconclusive("nothing has come yet, so there is no address to send to".to_owned());
             return None;
         };
@@ -103,7 +103,7 @@ impl DatagramScript {
     }
 
     /// Where a datagram goes: `Some(None)` to a responder, `Some(Some(_))` to an initiator that
-    /// was heard, `None` if none was.
+    /// sent something, `None` if none did.
     pub(super) fn destination(&self, from: From) -> Option<Option<std::net::SocketAddr>> {
         if self.context.environment.iut.is_some() {
             return Some(None);
@@ -144,18 +144,18 @@ impl DatagramScript {
         sending.outstanding = None;
         sending.sent += 1;
         self.last_packet = packet.or(self.last_packet);
-        self.course.mark = now;
+        self.execution.mark = now;
         self.context.sent = Some(now);
         if sending.sent == 1 {
             let op = Arc::clone(&sending.op);
-            // Of a flood not every datagram is told.
-            let has_room = self.course.events.len() < MAX_EVENTS
-                || self.course.comments[op.index] < MAX_COMMENTS;
-            if self.course.tells && has_room {
+            // Not every datagram of a flood is reported.
+            let has_room = self.execution.events.len() < MAX_EVENTS
+                || self.execution.comments[op.index] < MAX_COMMENTS;
+            if self.execution.tells && has_room {
                 sending.described = self.context.describe(&sending.datagram);
             }
             let text = sending.described.clone();
-            self.course.comment(&op, packet, &text);
+            self.execution.comment(&op, packet, &text);
         }
     }
 }

@@ -30,7 +30,7 @@ impl DatagramScript {
             sockets.sort_unstable();
             sockets.dedup();
             let arrival = self.inbox.oldest(&sockets).cloned();
-            let exit = self.course.exited.filter(|_| {
+            let exit = self.execution.exited.filter(|_| {
                 waiting
                     .waiters
                     .iter()
@@ -42,7 +42,7 @@ impl DatagramScript {
                 && let Some((socket, missing)) = self.inbox.missing(&sockets)
             {
                 let place = self.context.place(socket);
-                self.course.inconclusive(format!(
+                self.execution.inconclusive(format!(
                     "so much waited unread{place} that {missing} datagrams were not kept, and \
                      what they were cannot be judged"
                 ));
@@ -124,7 +124,7 @@ impl DatagramScript {
                     self.saw(arrival, piece);
                     return done;
                 }
-                Offer::Failed(_) if self.course.is_tolerant() => {
+                Offer::Failed(_) if self.execution.is_tolerant() => {
                     ignored = ignored.or(decoded.frame).or(Some("what is no frame"));
                     n += 1;
                 }
@@ -134,14 +134,14 @@ impl DatagramScript {
                     }
                 }
                 Offer::Broken(why) => {
-                    self.course.error(why);
+                    self.execution.error(why);
                     return true;
                 }
             }
         }
         if let Some(frame) = ignored {
             self.inbox.take(arrival.socket);
-            *self.course.ignored.entry(frame.to_owned()).or_default() += 1;
+            *self.execution.ignored.entry(frame.to_owned()).or_default() += 1;
             self.saw(arrival, piece);
         }
         false
@@ -172,18 +172,18 @@ impl DatagramScript {
             .datagrams
             .insert(waiter.op.top, arrival.payload.clone());
         // A choice is made: go on in the branch.
-        self.course.next = waiter.op.index;
+        self.execution.next = waiter.op.index;
         if done {
             let (awaited, context) = (&waiter.awaited, &self.context);
             let text = self
-                .course
+                .execution
                 .told(|| waiter.told(&awaited.summary(&arrival.payload, context)));
             let seen = self.context.media.entry(arrival.socket).or_default();
             seen.completed(waiter.awaited.media_part());
             let (at, packet) = (arrival.at, arrival.packet);
             let opens = waiter.awaited.opens();
             self.context.due = opens.map_or(at, |opens| opens.min(at));
-            self.course.complete(&waiter.op, at, text, packet);
+            self.execution.complete(&waiter.op, at, text, packet);
         } else {
             waiting.op = Arc::clone(&waiter.op);
             waiting.waiters = vec![waiter];
@@ -196,11 +196,11 @@ impl DatagramScript {
         match end {
             End::Done(at, text) => {
                 let waiter = waiting.waiters.swap_remove(n);
-                self.course.next = waiter.op.index;
+                self.execution.next = waiter.op.index;
                 let text = waiter.told(&text);
-                let took = at.saturating_sub(self.course.mark);
+                let took = at.saturating_sub(self.execution.mark);
                 self.context.due = self.context.due.saturating_add(took);
-                self.course.complete(&waiter.op, at, text, None);
+                self.execution.complete(&waiter.op, at, text, None);
                 true
             }
             End::Failed(failure) => self.out(waiting, n, failure),
@@ -232,7 +232,7 @@ impl DatagramScript {
         }
         self.failed = Some(waiter);
         let out = std::mem::take(&mut waiting.out);
-        self.course.fail(&waiting.op, out);
+        self.execution.fail(&waiting.op, out);
         true
     }
 }

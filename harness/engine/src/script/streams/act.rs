@@ -17,7 +17,7 @@ use super::{Doing, StreamScript};
 /// How long what acts on a connection waits for its handshake; QUIC gives up before.
 const HANDSHAKE_LIMIT: Duration = Duration::from_secs(30);
 
-/// A step that acts on a connection, as it is told.
+/// A step that acts on a connection, as text.
 struct Acting<'a> {
     op: &'a Arc<Op>,
     step: &'a dyn Acts,
@@ -56,8 +56,8 @@ impl StreamScript {
         Ok(match step.act(&start, &mut self.connections)? {
             Act::Done(text) => {
                 // Its comment stands at the packet that comes next.
-                let at = now.max(self.course.mark);
-                self.course.complete(op, at, text, packet);
+                let at = now.max(self.execution.mark);
+                self.execution.complete(op, at, text, packet);
                 Doing::Nothing
             }
             Act::Goes(ongoing) => Doing::Acting {
@@ -66,7 +66,7 @@ impl StreamScript {
                 packet,
             },
             Act::Unfit(why) => {
-                self.course.unfit_for(op, &why);
+                self.execution.unfit_for(op, &why);
                 Doing::Nothing
             }
         })
@@ -114,8 +114,8 @@ impl StreamScript {
         Ok(Some(self.pass_over(acting, now, moment, &how, true)))
     }
 
-    /// A step cannot act any more. `misses`: its stimulus is missed, unless somebody judged how the
-    /// connection ended.
+    /// A step cannot act any more. `misses`: its stimulus is missed, unless a step judged the end
+    /// of the connection.
     fn pass_over(
         &mut self,
         acting: &Acting<'_>,
@@ -136,8 +136,8 @@ impl StreamScript {
             self.passed_over.entry(*number).or_insert(failure);
         }
         let text = format!("passed over: {called}: {how}");
-        let at = now.max(self.course.mark);
-        self.course.complete(op, at, text, None);
+        let at = now.max(self.execution.mark);
+        self.execution.complete(op, at, text, None);
         Doing::Nothing
     }
 
@@ -149,7 +149,7 @@ impl StreamScript {
         let number = match Target::of(step.on(), &self.connections) {
             Ok((target, _)) => target.connection(),
             Err(why) => {
-                self.course.cannot(&op, why);
+                self.execution.cannot(&op, why);
                 return None;
             }
         };
@@ -161,7 +161,7 @@ impl StreamScript {
         if is_ready {
             match self.act(&op, step, now) {
                 Ok(doing) => self.doing = doing,
-                Err(why) => self.course.cannot(&op, why),
+                Err(why) => self.execution.cannot(&op, why),
             }
             return None;
         }
@@ -184,7 +184,7 @@ impl StreamScript {
         mut ongoing: Box<dyn Ongoing>,
         packet: Option<u64>,
     ) -> Option<Doing> {
-        match ongoing.go_on(now, &mut self.course.mark, &mut self.connections) {
+        match ongoing.go_on(now, &mut self.execution.mark, &mut self.connections) {
             Progress::On => {
                 return Some(Doing::Acting {
                     op,
@@ -193,13 +193,13 @@ impl StreamScript {
                 });
             }
             Progress::Done(text) => {
-                let mark = self.course.mark;
-                self.course.complete(&op, mark, text, packet);
+                let mark = self.execution.mark;
+                self.execution.complete(&op, mark, text, packet);
             }
             // It goes through `act` again, which passes it over.
             Progress::Ended => self.doing = Doing::Holding { op, until: now },
-            Progress::Unfit(why) => self.course.unfit_for(&op, &why),
-            Progress::Broken(why) => self.course.cannot(&op, why),
+            Progress::Unfit(why) => self.execution.unfit_for(&op, &why),
+            Progress::Broken(why) => self.execution.cannot(&op, why),
         }
         None
     }

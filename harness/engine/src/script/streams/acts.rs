@@ -1,4 +1,4 @@
-//! What a step acts on over streams, what it does, and what comes of it.
+//! What a step acts on over streams, its action, and the result.
 
 use std::fmt::Debug;
 use std::ops::Range;
@@ -12,7 +12,7 @@ use crate::script::window::resolve;
 use crate::step::names::On;
 
 use super::connections::Connections;
-use super::ended::Ended;
+use super::ended::ConnectionEnd;
 
 /// A step that acts.
 pub(crate) trait Acts {
@@ -36,7 +36,7 @@ pub(crate) trait Acts {
     }
 
     /// What becomes of it once its connection has ended.
-    fn after_end(&self, _: Target, ended: &Ended, _: &mut Connections) -> AfterEnd {
+    fn after_end(&self, _: Target, ended: &ConnectionEnd, _: &mut Connections) -> AfterEnd {
         AfterEnd::of(ended)
     }
 }
@@ -120,7 +120,7 @@ impl Start<'_> {
         iut.map_or_else(|| "localhost".to_owned(), |address| address.to_string())
     }
 
-    /// Asks the transport for faults of the connection; `told` says so in words.
+    /// Asks the transport for faults of the connection; `told` is their description.
     pub(crate) fn misbehave(
         &self,
         connections: &mut Connections,
@@ -139,7 +139,7 @@ impl Target {
     /// What a step means, and how the connection is called.
     ///
     /// # Errors
-    /// There is no such a one.
+    /// It does not exist.
     pub(super) fn of(on: On<'_>, connections: &Connections) -> Result<(Self, String), String> {
         Ok(match on {
             On::Nothing => (Self::Nothing, String::new()),
@@ -175,15 +175,15 @@ impl Target {
 
 impl AfterEnd {
     /// That of a step whose stimulus counts.
-    pub(crate) fn of(ended: &Ended) -> Self {
+    pub(crate) fn of(ended: &ConnectionEnd) -> Self {
         match ended {
-            Ended::ByScript => Self::Broken,
-            Ended::Application { .. }
-            | Ended::Transport { .. }
-            | Ended::TimedOut
-            | Ended::Refused
-            | Ended::Reset
-            | Ended::Other(_) => Self::Misses,
+            ConnectionEnd::ByScript => Self::Broken,
+            ConnectionEnd::Application { .. }
+            | ConnectionEnd::Transport { .. }
+            | ConnectionEnd::TimedOut
+            | ConnectionEnd::Refused
+            | ConnectionEnd::Reset
+            | ConnectionEnd::Other(_) => Self::Misses,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! What the scripted peer knows of its connections and streams: what came and was not looked at yet.
+//! The scripted peer's connections and streams, with unprocessed data.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::time::Duration;
@@ -10,7 +10,7 @@ use shakedown_protocol::streams::{
     APPLICATION_ERROR, Closing, ConnectionNumber, OnStream, Output, StreamId,
 };
 
-use super::ended::{Ended, Moment, StreamEnd};
+use super::ended::{ConnectionEnd, Moment, StreamEnd};
 use super::stream::{MOST_UNREAD, Stream};
 use super::web::{OnWeb, Speaks};
 use crate::scenario::words;
@@ -19,13 +19,13 @@ use crate::scenario::words;
 const MOST_INCOMING: usize = 64;
 /// The codes that stand for TLS alerts (RFC 9001, section 4.8).
 pub(crate) const ALERTS: std::ops::RangeInclusive<u64> = 0x100..=0x1ff;
-/// For so long after the handshake was done here it may not be done at the other side.
+/// How long after completing here the handshake may be incomplete at the other side.
 const STILL_SHAKING: Duration = Duration::from_secs(1);
 
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
     pub(crate) connected: Option<Moment>,
-    pub(crate) ended: Option<(Moment, Ended)>,
+    pub(crate) ended: Option<(Moment, ConnectionEnd)>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     /// The first datagram that came, its length, and how many there were.
     pub(crate) datagrams: Option<(Moment, usize, u64)>,
@@ -44,7 +44,7 @@ pub(crate) struct Connections {
     pub(crate) is_client: bool,
     /// Whether HTTP/3 carries the protocol.
     is_web: bool,
-    /// What is said on its streams.
+    /// The frames on its streams.
     words: Option<StreamWords>,
     pub(crate) by_number: BTreeMap<ConnectionNumber, Connection>,
     names: BTreeMap<String, ConnectionNumber>,
@@ -60,16 +60,16 @@ pub(crate) struct Connections {
 }
 
 impl Connection {
-    /// How it and its streams fared, without what was said.
+    /// The state of it and its streams, without contents.
     pub(crate) fn shape(&self) -> String {
         let ended = self.ended.as_ref().map(|(_, ended)| match ended {
-            Ended::Application { code, .. } => format!("application {code}"),
-            Ended::Transport { code, .. } => format!("transport {code}"),
-            Ended::TimedOut => "timeout".to_owned(),
-            Ended::Refused => "refused".to_owned(),
-            Ended::Reset => "reset".to_owned(),
-            Ended::Other(_) => "other".to_owned(),
-            Ended::ByScript => "by script".to_owned(),
+            ConnectionEnd::Application { code, .. } => format!("application {code}"),
+            ConnectionEnd::Transport { code, .. } => format!("transport {code}"),
+            ConnectionEnd::TimedOut => "timeout".to_owned(),
+            ConnectionEnd::Refused => "refused".to_owned(),
+            ConnectionEnd::Reset => "reset".to_owned(),
+            ConnectionEnd::Other(_) => "other".to_owned(),
+            ConnectionEnd::ByScript => "by script".to_owned(),
         });
         let streams = self.streams.values().map(|stream| {
             let came = stream.taken.saturating_add(stream.unread.len() as u64);
@@ -99,30 +99,30 @@ impl Connection {
             ""
         };
         Some(match ended {
-            Ended::Application { code, reason } => {
+            ConnectionEnd::Application { code, reason } => {
                 format!("closed with code {code}{}", because(reason))
             }
-            Ended::Transport {
+            ConnectionEnd::Transport {
                 code: APPLICATION_ERROR,
                 ..
             } if self.is_shaking(*moment) => {
                 "closed in its handshake with a code of the application that QUIC hides there (0xc)"
                     .to_owned()
             }
-            Ended::Transport { code, reason } if ALERTS.contains(code) => {
+            ConnectionEnd::Transport { code, reason } if ALERTS.contains(code) => {
                 let alert = code & 0xff;
                 let reason = because(reason);
                 format!("closed with TLS alert {alert} (QUIC {code:#x}){reason}{before}")
             }
-            Ended::Transport { code, reason } => {
+            ConnectionEnd::Transport { code, reason } => {
                 let reason = because(reason);
                 format!("closed by its transport with QUIC code {code:#x}{reason}{before}")
             }
-            Ended::TimedOut => format!("lost by silence (idle timeout){before}"),
-            Ended::Refused => "refused".to_owned(),
-            Ended::Reset => "reset without state (stateless reset)".to_owned(),
-            Ended::Other(why) => format!("ended ({why}){before}"),
-            Ended::ByScript => "closed by the scripted peer itself".to_owned(),
+            ConnectionEnd::TimedOut => format!("lost by silence (idle timeout){before}"),
+            ConnectionEnd::Refused => "refused".to_owned(),
+            ConnectionEnd::Reset => "reset without state (stateless reset)".to_owned(),
+            ConnectionEnd::Other(why) => format!("ended ({why}){before}"),
+            ConnectionEnd::ByScript => "closed by the scripted peer itself".to_owned(),
         })
     }
 
@@ -149,7 +149,7 @@ impl Connections {
         self.outputs.extend(output);
     }
 
-    /// Leaves what comes on a stream in the transport, or takes it again.
+    /// Stops reading from a stream, or resumes.
     pub(crate) fn hold(&mut self, (number, id): (ConnectionNumber, StreamId), is_held: bool) {
         if let Some(stream) = self.stream(number, id) {
             stream.is_held = is_held;
@@ -207,7 +207,7 @@ impl Connections {
         number
     }
 
-    /// A connection gets a name. What nobody can mean any more is forgotten.
+    /// Names a connection. What no name refers to is dropped.
     pub(crate) fn add(&mut self, number: ConnectionNumber, name: &str) {
         self.names.insert(name.to_owned(), number);
         self.by_number.entry(number).or_default();
@@ -267,7 +267,7 @@ impl Connections {
         self.streams.insert(name.to_owned(), (number, id));
     }
 
-    /// Somebody wants to connect.
+    /// A peer wants to connect.
     pub(crate) fn asked(&mut self, number: ConnectionNumber, now: Duration) {
         if self.is_client || self.incoming.len() >= MOST_INCOMING {
             self.outputs.push_back(Output::Refuse(number));
@@ -306,7 +306,9 @@ impl Connections {
     pub(crate) fn closes(&mut self, number: ConnectionNumber, now: Duration) {
         let moment = self.moment(now);
         if let Some(connection) = self.by_number.get_mut(&number) {
-            connection.ended.get_or_insert((moment, Ended::ByScript));
+            connection
+                .ended
+                .get_or_insert((moment, ConnectionEnd::ByScript));
         }
     }
 
@@ -395,7 +397,7 @@ impl Connections {
         })
     }
 
-    /// Ends everything that is still open, as somebody does who has no more to say.
+    /// Closes everything that is still open.
     pub(crate) fn hang_up(&mut self) {
         self.forget_incoming();
         for (number, connection) in &mut self.by_number {

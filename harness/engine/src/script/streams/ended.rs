@@ -14,7 +14,7 @@ pub(crate) struct Moment {
 
 /// How a connection ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Ended {
+pub(crate) enum ConnectionEnd {
     Application {
         code: u64,
         reason: String,
@@ -48,7 +48,7 @@ impl StreamEnd {
     }
 }
 
-impl From<Closing<'_>> for Ended {
+impl From<Closing<'_>> for ConnectionEnd {
     fn from(closing: Closing<'_>) -> Self {
         let text = |reason: &[u8]| {
             let text = String::from_utf8_lossy(reason);

@@ -1,5 +1,4 @@
-//! The scripted peer over QUIC: a scenario over streams played step by step, as a machine without
-//! I/O.
+//! The scripted peer over QUIC: a scenario over streams run step by step, as a sans-I/O machine.
 //!
 //! It is a [`StreamMachine`]: the driver (real sockets, virtual time, or a network of streams without
 //! QUIC) owns it as it owns any, calls [`StreamScript::begin`] when the implementation under test is
@@ -8,7 +7,7 @@
 //!
 //! # How steps are played
 //!
-//! Steps are played one after the other. What comes meanwhile is kept, each stream's bytes by
+//! Steps run one after the other. What comes meanwhile is kept, each stream's bytes by
 //! themselves, and waits for the steps that take it.
 //!
 //! **Windows.** A step's window counts from the moment at which the step before was completed: the
@@ -20,14 +19,14 @@
 //! **Names.** A name of a connection or a stream means the last that got it. A stream belongs to the
 //! connection on which it was opened or found, whatever that is called by now.
 //!
-//! **Acting.** `connect` only begins. What acts on a connection whose handshake is not done waits for
-//! it. `write` is done when the transport has taken its bytes, or 200 ms after the last piece if the
-//! windows are full; the next window counts from the last piece either way. Acting on a connection
-//! that has ended is *passed over*, and so is what is written on a stream of which the implementation
-//! wants no more: how it ended is for an `expect_close` to judge, before or later. If none does, the
-//! step that was passed over fails at the end of the scenario, by the scenario's first requirement: a
-//! stimulus that was not applied shows nothing. A client that closes with code 0 when it is done may do so before
-//! the scripted peer's own `close`.
+//! **Acting.** `connect` only begins. What acts on a connection whose handshake is not done waits
+//! for it. `write` is done when the transport has taken its bytes, or 200 ms after the last piece
+//! if the windows are full; the next window counts from the last piece either way. Acting on a
+//! connection that has ended is *passed over*, and so is what is written on a stream of which the
+//! implementation wants no more: how it ended is for an `expect_close` to judge, before or later.
+//! If none does, the step that was passed over fails at the end of the scenario, by the scenario's
+//! first requirement: a stimulus that was not applied shows nothing. A client that closes with code
+//! 0 when it is done may do so before the scripted peer's own `close`.
 //!
 //! **Waiting.** `accept` takes the connection that has waited longest; its `after` is held against the
 //! moment at which the implementation asked, its `within` against the end of the handshake. One whose
@@ -92,7 +91,7 @@ use shakedown_protocol::streams::{
 use crate::network::Impairment;
 
 use super::context::Context;
-use super::course::Course;
+use super::execution::Execution;
 use super::program::{Op, Program};
 use super::waiting::Waiting;
 use super::{Environment, Failure};
@@ -103,7 +102,7 @@ use wait::Watch;
 /// A scenario over streams being played; see the [module](self) for the rules.
 #[derive(Debug)]
 pub(super) struct StreamScript {
-    pub(super) course: Course,
+    pub(super) execution: Execution,
     pub(super) context: Context,
     connections: Connections,
     doing: Doing,
@@ -113,13 +112,13 @@ pub(super) struct StreamScript {
     judged: BTreeSet<ConnectionNumber>,
     /// How late the driver ever was.
     latest: Duration,
-    /// How late the driver said that the next input is.
+    /// How late the next input is, by the driver.
     late: Option<Duration>,
 }
 
 #[derive(Debug)]
 enum Doing {
-    /// The next step is to be begun.
+    /// The next step starts.
     Nothing,
     /// A step that acts on a connection whose handshake is not done.
     Holding { op: Arc<Op>, until: Duration },
@@ -137,8 +136,8 @@ enum Doing {
 }
 
 impl StreamScript {
-    /// A script at its beginning; `impair` is a network of which the scenario does not know, `tells`
-    /// whether its steps are told.
+    /// A script at its start; `impair` is a network that the scenario does not account for,
+    /// `tells` whether its steps are reported.
     pub(super) fn new(
         program: &Program,
         environment: Environment,
@@ -147,9 +146,9 @@ impl StreamScript {
     ) -> Self {
         let is_client = program.scenario.iut.role == Role::Responder;
         let protocol = environment.protocol;
-        let (course, context) = Course::of(program, environment, impair, tells);
+        let (execution, context) = Execution::of(program, environment, impair, tells);
         Self {
-            course,
+            execution,
             context,
             connections: Connections::new(is_client, protocol),
             doing: Doing::Nothing,
@@ -162,9 +161,9 @@ impl StreamScript {
 
     /// The implementation is started or reachable: the first step begins at `now`.
     pub(super) fn begin(&mut self, now: Duration) {
-        let now = self.course.time(now);
-        if !self.course.has_begun {
-            self.course.begin(now);
+        let now = self.execution.time(now);
+        if !self.execution.has_begun {
+            self.execution.begin(now);
         }
         self.advance(now);
     }
@@ -172,23 +171,23 @@ impl StreamScript {
     /// The implementation's process ended by itself, with this exit status; `None` if a signal ended
     /// it.
     pub(super) fn exited(&mut self, now: Duration, code: Option<i32>) {
-        let now = self.course.time(now);
-        self.course.exits(now, code);
+        let now = self.execution.time(now);
+        self.execution.exits(now, code);
         self.advance(now);
     }
 
-    /// What [`Course::take_restart`] asked for is done.
+    /// What [`Execution::take_restart`] asked for is done.
     pub(super) fn restarted(&mut self, now: Duration) {
-        let now = self.course.time(now);
-        self.course.restarted(now);
+        let now = self.execution.time(now);
+        self.execution.restarted(now);
         self.advance(now);
     }
 
     /// Something that the script asked for could not be done: the stimulus was not applied.
     pub(super) fn refused(&mut self, now: Duration, why: &str) {
-        let now = self.course.time(now);
-        if self.course.outcome.is_none() {
-            self.course.unfit(why);
+        let now = self.execution.time(now);
+        if self.execution.outcome.is_none() {
+            self.execution.unfit(why);
         }
         self.advance(now);
     }
@@ -196,19 +195,19 @@ impl StreamScript {
     /// Nothing more comes for what was sent so far.
     pub(super) fn settle(&mut self, now: Duration) {
         if let Some(due) = StreamMachine::deadline(self) {
-            self.course.settle(now, due);
-            self.advance(self.course.time(now));
+            self.execution.settle(now, due);
+            self.advance(self.execution.time(now));
         }
     }
 
     /// Something was late by this much just now: the driver woke up late, or did not get to run.
-    /// Told before the input that was late.
+    /// Passed before the input that was late.
     pub(super) fn late(&mut self, by: Duration) {
         self.latest = self.latest.max(by);
         self.late = Some(self.late.map_or(by, |late| late.max(by)));
     }
 
-    /// This is the newest packet of the capture, if any was recorded. Told before each input, so that
+    /// This is the newest packet of the capture, if any was recorded. Passed before each input, so that
     /// findings can name the packet.
     pub(super) fn recorded(&mut self, packet: Option<u64>) {
         self.connections.packets = packet.or(self.connections.packets);
@@ -217,14 +216,14 @@ impl StreamScript {
     /// The next comment for a packet that was recorded: the packet's number, from 1, and the comment.
     pub(super) fn take_comment(&mut self) -> Option<(u64, String)> {
         let recorded = self.connections.packets?;
-        let comments = &mut self.course.to_comment;
+        let comments = &mut self.execution.to_comment;
         let ready = comments
             .iter()
             .position(|(packet, _)| *packet <= recorded)?;
         comments.remove(ready)
     }
 
-    /// How each connection and each of its streams fared, without what was said.
+    /// The state of each connection and each of its streams, without contents.
     pub(super) fn shape(&self) -> String {
         let connections = self.connections.by_number.values();
         let shapes: Vec<_> = connections.map(Connection::shape).collect();
@@ -239,8 +238,8 @@ impl StreamScript {
 
 impl StreamMachine for StreamScript {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
-        let is_over = self.course.outcome.is_some();
-        let (driver, now) = (now, self.course.time(now));
+        let is_over = self.execution.outcome.is_some();
+        let (driver, now) = (now, self.execution.time(now));
         match input {
             Input::Incoming { connection, .. } if is_over => {
                 self.connections
@@ -270,7 +269,7 @@ impl StreamMachine for StreamScript {
             Input::Closed { connection, why } => self.connections.closed(connection, why, now),
             Input::Delivered { .. } | Input::Tick => {}
             Input::Stop if is_over => {}
-            Input::Stop => self.course.inconclusive("it was stopped".to_owned()),
+            Input::Stop => self.execution.inconclusive("it was stopped".to_owned()),
         }
         self.advance(now);
     }
@@ -280,7 +279,7 @@ impl StreamMachine for StreamScript {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.course.deadline(|| match &self.doing {
+        self.execution.deadline(|| match &self.doing {
             Doing::Nothing => None,
             Doing::Holding { until, .. } => Some(*until),
             Doing::Acting { ongoing, .. } => Some(ongoing.due()),
@@ -293,10 +292,10 @@ impl StreamMachine for StreamScript {
     }
 
     fn is_finished(&self) -> bool {
-        self.course.outcome.is_some()
+        self.execution.outcome.is_some()
     }
 
     fn counters(&self) -> Value {
-        json!({ "steps": self.course.events.len() })
+        json!({ "steps": self.execution.events.len() })
     }
 }

@@ -1,4 +1,4 @@
-//! Connections of the scripted peer that speak HTTP/3: what is asked of it, and what comes of it.
+//! HTTP/3 connections of the scripted peer: requests and their results.
 
 use std::time::Duration;
 
@@ -6,7 +6,7 @@ use shakedown_protocol::streams::{ConnectionNumber, OnStream, Output, StreamId};
 use shakedown_protocol::web::{SessionStream, Web, WebEvent};
 
 use super::connections::Connections;
-use super::ended::Ended;
+use super::ended::ConnectionEnd;
 use super::web::{Answer, Asked, NO_SESSION_CODE, OnWeb, Speaks};
 
 /// Datagrams of a connection that wait to be looked at; of further ones the oldest are dropped.
@@ -32,7 +32,7 @@ impl Connections {
         self.settle_web(number, Duration::ZERO);
     }
 
-    /// How HTTP/3 is spoken on a connection, told before its handshake is done.
+    /// How HTTP/3 is used on a connection, set before its handshake completes.
     pub(crate) fn speaks(&mut self, number: ConnectionNumber, speaks: Speaks) {
         if let Some(connection) = self.by_number.get_mut(&number) {
             connection.speaks = speaks;
@@ -186,7 +186,9 @@ impl Connections {
             && let Some(connection) = self.by_number.get_mut(&number)
         {
             let why = format!("it broke HTTP/3: {why}, {}", code.name());
-            connection.ended.get_or_insert((moment, Ended::Other(why)));
+            connection
+                .ended
+                .get_or_insert((moment, ConnectionEnd::Other(why)));
         }
         let Ok(on_web) = self.web(number) else {
             return;

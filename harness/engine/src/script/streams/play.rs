@@ -24,13 +24,13 @@ const LEAST_PATIENCE: Duration = Duration::from_secs(1);
 impl StreamScript {
     /// Plays on until something must be waited for.
     pub(super) fn advance(&mut self, now: Duration) {
-        if !self.course.has_begun {
+        if !self.execution.has_begun {
             return;
         }
         if let Some(by) = self.late.take() {
-            self.course.lateness.note(now, by, self.course.mark);
+            self.execution.lateness.note(now, by, self.execution.mark);
         }
-        while !self.course.is_held(now) {
+        while !self.execution.is_held(now) {
             let doing = std::mem::replace(&mut self.doing, Doing::Nothing);
             let blocked = match doing {
                 Doing::Nothing => {
@@ -50,15 +50,15 @@ impl StreamScript {
                 return;
             }
         }
-        if self.course.outcome.is_some() {
+        if self.execution.outcome.is_some() {
             self.doing = Doing::Nothing;
             self.connections.hang_up();
         }
     }
 
     fn begin_step(&mut self, now: Duration) {
-        let Some(op) = self.course.step() else {
-            if self.course.outcome == Some(ScriptOutcome::Passed) {
+        let Some(op) = self.execution.step() else {
+            if self.execution.outcome == Some(ScriptOutcome::Passed) {
                 self.fail_passed_over();
             }
             return;
@@ -66,21 +66,21 @@ impl StreamScript {
         self.context.begin_step(now);
         match self.start(&op, now) {
             Ok(doing) => self.doing = doing,
-            Err(why) => self.course.cannot(&op, why),
+            Err(why) => self.execution.cannot(&op, why),
         }
     }
 
-    /// A step was passed over, and nobody judged why.
+    /// A step was skipped, and no step judged why.
     fn fail_passed_over(&mut self) {
         let passed_over = std::mem::take(&mut self.passed_over);
-        if self.course.is_tolerant() {
+        if self.execution.is_tolerant() {
             return;
         }
         let first = passed_over.into_values().min_by_key(|failure| failure.time);
         let Some(failure) = first else {
             return;
         };
-        let ops = Arc::clone(&self.course.ops);
+        let ops = Arc::clone(&self.execution.ops);
         if let Some(op) = ops.iter().find(|op| op.path == failure.step) {
             self.fail(op, vec![(String::new(), failure)], true);
         }
@@ -94,28 +94,29 @@ impl StreamScript {
             for (_, failure) in &mut out {
                 failure.slack = failure.slack.or(Some(least));
             }
-            let lateness = &mut self.course.lateness;
+            let lateness = &mut self.execution.lateness;
             lateness.worst = lateness.worst.max(self.latest);
         }
-        self.course.fail(op, out);
+        self.execution.fail(op, out);
     }
 
     fn start(&mut self, op: &Arc<Op>, now: Duration) -> Result<Doing, String> {
-        let (mark, context) = (self.course.mark, &self.context);
+        let (mark, context) = (self.execution.mark, &self.context);
         match op.play() {
             None | Some(Play::Looks(_) | Play::Watches(_)) => {
                 let watch = |op: &Op| watch(op, mark, context, &self.connections);
                 return Ok(Doing::Waiting {
-                    waiting: Waiting::begin(op, &self.course, watch)?,
+                    waiting: Waiting::begin(op, &self.execution, watch)?,
                     by_end: false,
                 });
             }
             Some(Play::Acts(step)) => return self.act(op, step, now),
             Some(Play::Sleeps(Wait { span })) => {
-                self.course.sleep(op, resolve(span, &context.environment));
+                self.execution
+                    .sleep(op, resolve(span, &context.environment));
             }
             Some(Play::Restarts(RestartIut { kill })) => {
-                self.course.restart(op, now, *kill);
+                self.execution.restart(op, now, *kill);
                 // Who has asked so far is no more when the answer comes.
                 self.connections.forget_incoming();
             }
@@ -147,13 +148,13 @@ impl StreamScript {
             let view = View {
                 judge: waiter.op.judge(&self.context),
                 now,
-                exited: self.course.exited,
+                exited: self.execution.exited,
                 is_alone,
             };
             match waiter.awaited.look(&view, &mut self.connections) {
                 Look::Pending => n += 1,
                 Look::Unfair(why) => {
-                    self.course.inconclusive(why);
+                    self.execution.inconclusive(why);
                     return None;
                 }
                 Look::Done(done) => {
@@ -200,7 +201,7 @@ impl StreamScript {
             self.judged.insert(connection);
         }
         let (moment, text) = (done.moment, waiter.told(&done.text));
-        self.course
+        self.execution
             .complete(&waiter.op, moment.at, text, moment.packet);
     }
 }

@@ -1,4 +1,4 @@
-//! What came on one stream and was not looked at yet.
+//! Unprocessed data of one stream.
 
 use std::collections::VecDeque;
 
@@ -23,7 +23,7 @@ pub(crate) struct Stream {
     /// The frames in what is unread, if a reader knows the stream.
     pub(crate) frames: VecDeque<CameFrame>,
     reader: Option<Box<dyn ReadsStream>>,
-    /// Ends of what came at once, as offsets in the stream, with the moments.
+    /// Stream offsets at the end of each arrival, with the times.
     pieces: VecDeque<(u64, Moment)>,
     pub(crate) end: Option<(Moment, StreamEnd)>,
     /// The implementation wants no more bytes, with this code.
@@ -82,7 +82,7 @@ impl Stream {
         self.unread.get(place).copied()
     }
 
-    /// Unread bytes from an offset of the stream on, so many at most.
+    /// Unread bytes from an offset of the stream on, up to a limit.
     pub(crate) fn from(&self, offset: u64, most: usize) -> Vec<u8> {
         let skipped = offset.saturating_sub(self.taken);
         let skipped = usize::try_from(skipped).unwrap_or(usize::MAX);

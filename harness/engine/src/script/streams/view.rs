@@ -36,7 +36,7 @@ pub(crate) struct Done {
     pub(crate) bound: Vec<(String, Value)>,
 }
 
-/// With what a waiting step looks at what came, and at the time.
+/// The view of a waiting step on arrivals and the time.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct View<'a> {
     pub(crate) judge: Judge<'a>,
@@ -198,7 +198,7 @@ impl View<'_> {
         }
     }
 
-    /// Something came that must not, for so long.
+    /// Something must not come for this long.
     pub(crate) fn broken(
         &self,
         span: std::ops::Range<Duration>,

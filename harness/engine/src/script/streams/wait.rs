@@ -1,4 +1,4 @@
-//! What a step waits for over streams: something that looks at what came, and at the time.
+//! What a step waits for over streams, by arrivals and the time.
 
 use std::fmt::Debug;
 use std::time::Duration;
@@ -28,7 +28,7 @@ pub(crate) trait Watch: Debug + Send {
     /// The last moment of its time.
     fn due(&self) -> Duration;
 
-    /// Looks at what came, and at the time.
+    /// Checks arrivals and the time.
     fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look;
 
     /// Takes what completed it, and gives names to what it found.

@@ -31,7 +31,7 @@ pub(crate) struct OnWeb {
     pub(super) raw: Vec<StreamId>,
     /// What the implementation asked for and no step has taken.
     pub(crate) asked: VecDeque<Asked>,
-    /// What came of what the scripted peer asked for.
+    /// Results of the scripted peer's requests.
     pub(crate) answers: BTreeMap<StreamId, (Moment, Answer)>,
     /// Sessions that the implementation ended.
     pub(crate) closed: BTreeMap<StreamId, (Moment, Option<SessionClose>)>,
@@ -62,7 +62,7 @@ pub(crate) struct Asked {
     pub(crate) body: Option<Vec<u8>>,
 }
 
-/// What came of a request or of the wish for a session.
+/// The result of a request or of a session request.
 #[derive(Debug, Clone)]
 pub(crate) enum Answer {
     Response {

@@ -5,7 +5,7 @@ use crate::mediastream::frame::{ConnectionId, Frame, Start3};
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum DigestedFrame {
     Token,
-    /// A SYN with this wish.
+    /// A SYN with this wished id.
     Syn(u64),
     /// A SYN-ACK with Accept=1 and this id.
     SynAck(u64),

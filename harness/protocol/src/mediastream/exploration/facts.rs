@@ -1,12 +1,12 @@
-//! What both sides have said so far, as far as the rules need it. Everything here follows from what
-//! went over the wire and from the ends of sessions, not from the insides of a machine.
+//! The facts about both sides' traffic that the rules need. All are derived from the wire and from
+//! the ends of sessions, not from a machine's internals.
 
 use std::hash::{Hash, Hasher};
 
 use super::digested::DigestedFrame;
 use super::rules::{self, Due};
 use super::state::{Asking, Basis, Reply, Served};
-use crate::exploration::{Broken, Facts};
+use crate::exploration::{Facts, RuleViolation};
 use crate::machine::Outcome;
 use crate::requirement::Role;
 
@@ -65,7 +65,7 @@ impl Facts for BothSides {
         }));
     }
 
-    fn sends(&mut self, payload: &[u8]) -> Option<Broken> {
+    fn sends(&mut self, payload: &[u8]) -> Option<RuleViolation> {
         let said = DigestedFrame::of(payload);
         let step = self.step.as_mut()?;
         step.reply.spoke = true;
@@ -96,7 +96,7 @@ impl Facts for BothSides {
         }
     }
 
-    fn ends(&mut self, outcome: &Outcome) -> Option<Broken> {
+    fn ends(&mut self, outcome: &Outcome) -> Option<RuleViolation> {
         let step = self.step.as_mut()?;
         step.reply.changed = true;
         step.reply.restarted = true;
@@ -114,7 +114,7 @@ impl Facts for BothSides {
         broken.filter(|_| timed_out)
     }
 
-    fn rests(&mut self) -> Option<Broken> {
+    fn rests(&mut self) -> Option<RuleViolation> {
         let step = self.step.take()?;
         step.due.judge(step.reply)
     }
@@ -127,7 +127,7 @@ impl Facts for BothSides {
         }
     }
 
-    fn stuck(&self) -> Option<Broken> {
+    fn stuck(&self) -> Option<RuleViolation> {
         rules::stuck(self.initiator, &self.responder)
     }
 }

@@ -41,7 +41,7 @@ pub(super) static EXPLORATION: Exploration = Exploration {
     ],
     properties: &[
         (
-            "no media before it may flow",
+            "no media before it is allowed",
             &["MS-L-03", "MS-H-15", "MS-H-16", "MS-S-04"],
         ),
         (
@@ -49,26 +49,26 @@ pub(super) static EXPLORATION: Exploration = Exploration {
             &["MS-H-09", "MS-H-12", "MS-H-16", "MS-S-03"],
         ),
         (
-            "what is repeated gets the same answer, and no second session",
+            "a retransmission gets the same response and opens no second session",
             &["MS-L-04", "MS-H-08", "MS-H-11", "MS-S-11", "MS-S-12"],
         ),
         (
-            "what answers nothing is not answered",
+            "a frame without a matching session gets no response",
             &["MS-H-13", "MS-H-14", "MS-H-24"],
         ),
         (
-            "numbers of frames begin at 1 and have no gaps",
+            "sequence numbers start at 1 and have no gaps",
             &["MS-D-01", "MS-D-07"],
         ),
         (
-            "no state is stuck, and nobody gives up early",
+            "no deadlock, and no side gives up early",
             &["MS-H-03", "MS-H-18", "MS-S-08", "MS-S-13"],
         ),
         (
-            "both stream or both close within the timers, and the run ends",
+            "both stream or both close within the timers, and the run terminates",
             &["MS-L-05", "MS-H-25", "MS-S-18"],
         ),
-        ("counters add up", &["MS-W-08"]),
+        ("counters are consistent", &["MS-W-08"]),
     ],
     facts: |_, responder: &Offer<'_>| Box::new(BothSides::new(responder.has("optimistic_start"))),
     convergence,

@@ -37,7 +37,7 @@ const CLOSED: &str = "Closed";
 /// | an answer that is repeated over a network that has healed is confirmed | confirmation | likewise |
 /// | the counters add up | counters | always |
 ///
-/// After a change of address the new tuple is nobody's session: the old session goes on to the old
+/// After a change of address the new tuple has no session: the old session goes on to the old
 /// address until its stream or its timers end, and nothing more is demanded of it.
 pub(super) struct PairFacts {
     asks: SideSettings,
@@ -55,7 +55,7 @@ pub(super) struct PairFacts {
     asked: Option<Duration>,
     /// The state of the initiator.
     initiator: &'static str,
-    /// What came to the initiator last.
+    /// The last datagram to the initiator.
     latest: Vec<u8>,
     /// What made it believe in its session.
     accepted: Option<Vec<u8>>,
@@ -71,7 +71,7 @@ pub(super) struct PairFacts {
 #[derive(Debug, Clone, Copy)]
 struct Repeated {
     at: Duration,
-    /// Whether the initiator said anything since.
+    /// Whether the initiator sent anything since.
     is_answered: bool,
 }
 
@@ -236,7 +236,7 @@ impl RunFacts for PairFacts {
                     self.repeated = None;
                 }
                 if IDLE.contains(&from) {
-                    // Another session has timers of its own.
+                    // Another session has its own timers.
                     self.one_sided_since = self.one_sided_since.map(|_| now);
                 }
             }

@@ -15,7 +15,7 @@ const RESPONDER: ([u8; 4], u16) = ([192, 0, 2, 1], PROTOCOL.port);
 /// An initiator and a responder of random modes and options.
 ///
 /// # Errors
-/// A sentence for people: the reference cannot be what was chosen.
+/// A human-readable error: the reference cannot be what was chosen.
 pub(in super::super) fn participants(
     settings: &RunSettings,
     seed: u64,

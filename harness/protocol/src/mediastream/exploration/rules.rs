@@ -2,10 +2,10 @@
 
 use super::digested::DigestedFrame;
 use super::state::{Agreed, Asking, Basis, Half, Reply, SENDS, Served};
-use crate::exploration::{Broken, STUCK};
+use crate::exploration::{RuleViolation, STUCK};
 use crate::requirement::Role;
 
-impl Broken {
+impl RuleViolation {
     const fn by(party: Role, requirement: &'static str, property: &'static str) -> Self {
         Self {
             requirement,
@@ -20,15 +20,15 @@ impl Broken {
 pub(super) enum Due {
     Anything,
     /// To send this, or else.
-    Answer(DigestedFrame, Broken),
+    Answer(DigestedFrame, RuleViolation),
     /// To send nothing, and to begin and end nothing.
-    Silence(Broken),
+    Silence(RuleViolation),
     /// To begin and end nothing.
-    NoOther(Broken),
+    NoOther(RuleViolation),
 }
 
 impl Due {
-    /// What `to` has to do about `said`, which reaches it now.
+    /// What `to` has to do about `said`, which it receives now.
     pub(super) fn of(initiator: Asking, responder: &Served, to: Role, said: DigestedFrame) -> Self {
         match to {
             Role::Initiator => Self::of_initiator(initiator, said),
@@ -37,7 +37,8 @@ impl Due {
     }
 
     fn of_initiator(asking: Asking, said: DigestedFrame) -> Self {
-        let broken = |requirement, property| Broken::by(Role::Initiator, requirement, property);
+        let broken =
+            |requirement, property| RuleViolation::by(Role::Initiator, requirement, property);
         match (said, asking) {
             (DigestedFrame::SynAck(id), Asking::Syn { .. }) => Self::Answer(
                 DigestedFrame::Ack(id),
@@ -84,7 +85,8 @@ impl Due {
     }
 
     fn of_responder(served: &Served, said: DigestedFrame) -> Self {
-        let broken = |requirement, property| Broken::by(Role::Responder, requirement, property);
+        let broken =
+            |requirement, property| RuleViolation::by(Role::Responder, requirement, property);
         match (said, served.basis) {
             (DigestedFrame::Token, Basis::Token) => Self::NoOther(broken(
                 "MS-L-04",
@@ -142,7 +144,7 @@ impl Due {
     }
 
     /// What is broken, if this was the reply.
-    pub(super) fn judge(&self, reply: Reply) -> Option<Broken> {
+    pub(super) fn judge(&self, reply: Reply) -> Option<RuleViolation> {
         let (holds, broken) = match self {
             Self::Anything => return None,
             Self::Answer(_, broken) => (reply.answered, broken),
@@ -158,8 +160,9 @@ pub(super) fn responder_sends(
     served: &Served,
     said: DigestedFrame,
     optimistic: bool,
-) -> Option<Broken> {
-    let broken = |requirement, property| Some(Broken::by(Role::Responder, requirement, property));
+) -> Option<RuleViolation> {
+    let broken =
+        |requirement, property| Some(RuleViolation::by(Role::Responder, requirement, property));
     let open = |half| matches!(half, Half::Open { .. });
     match (said, served.basis) {
         (DigestedFrame::Media(_), Basis::Nothing) => {
@@ -197,10 +200,10 @@ pub(super) fn initiator_sends(
     asking: Asking,
     said: DigestedFrame,
     cause: Option<DigestedFrame>,
-) -> Option<Broken> {
+) -> Option<RuleViolation> {
     match (said, cause) {
         (DigestedFrame::Ack(id), cause) if cause != Some(DigestedFrame::SynAck(id)) => {
-            Some(Broken::by(
+            Some(RuleViolation::by(
                 Role::Initiator,
                 "MS-H-09",
                 "an ACK carries exactly the id of the SYN-ACK",
@@ -212,33 +215,33 @@ pub(super) fn initiator_sends(
 }
 
 /// What is broken when the initiator falls back, or fails with a timeout.
-pub(super) fn gives_up_early(asking: Asking) -> Option<Broken> {
+pub(super) fn gives_up_early(asking: Asking) -> Option<RuleViolation> {
     let property = "an unanswered request is sent 3 times before its sender gives up";
     match asking {
         Asking::Syn { sends, .. } if sends < SENDS => {
-            Some(Broken::by(Role::Initiator, "MS-H-03", property))
+            Some(RuleViolation::by(Role::Initiator, "MS-H-03", property))
         }
         Asking::Start { sends, .. } if sends < SENDS => {
-            Some(Broken::by(Role::Initiator, "MS-S-08", property))
+            Some(RuleViolation::by(Role::Initiator, "MS-S-08", property))
         }
         _ => None,
     }
 }
 
 /// What is broken when the responder drops a session because no confirmation came.
-pub(super) fn drops_early(served: &Served) -> Option<Broken> {
+pub(super) fn drops_early(served: &Served) -> Option<RuleViolation> {
     let is_early = served.sends().is_some_and(|sends| sends < SENDS);
     let requirement = match served.basis {
         Basis::Start { .. } => "MS-S-13",
         Basis::Nothing | Basis::Token | Basis::Syn { .. } => "MS-H-18",
     };
     let property = "an answer that is not confirmed is sent 3 times before the session is dropped";
-    is_early.then_some(Broken::by(Role::Responder, requirement, property))
+    is_early.then_some(RuleViolation::by(Role::Responder, requirement, property))
 }
 
-/// Who waits in vain, in a state in which nothing is on its way and no timer will send anything.
-/// `None` if the one who waits has sent as often as it may.
-pub(super) fn stuck(initiator: Asking, responder: &Served) -> Option<Broken> {
+/// Which side is deadlocked, in a state in which nothing is in flight and no timer will send
+/// anything. `None` if that side has used all its retransmissions.
+pub(super) fn stuck(initiator: Asking, responder: &Served) -> Option<RuleViolation> {
     let property = STUCK;
     let waits = |sends: Option<u8>| sends.is_some_and(|sends| sends < SENDS);
     if waits(responder.sends()) {
@@ -246,14 +249,14 @@ pub(super) fn stuck(initiator: Asking, responder: &Served) -> Option<Broken> {
             Basis::Start { .. } => "MS-S-13",
             Basis::Nothing | Basis::Token | Basis::Syn { .. } => "MS-H-18",
         };
-        return Some(Broken::by(Role::Responder, requirement, property));
+        return Some(RuleViolation::by(Role::Responder, requirement, property));
     }
     if waits(initiator.sends()) {
         let requirement = match initiator {
             Asking::Start { .. } => "MS-S-08",
             _ => "MS-H-03",
         };
-        return Some(Broken::by(Role::Initiator, requirement, property));
+        return Some(RuleViolation::by(Role::Initiator, requirement, property));
     }
     None
 }

@@ -1,4 +1,4 @@
-//! Where both sides are, by what they said.
+//! The states of both sides, by their traffic.
 
 use super::digested::DigestedFrame;
 
@@ -23,7 +23,7 @@ pub(super) enum Asking {
     Nothing,
     /// It asked by the START token.
     Token,
-    /// It asked by a SYN with this wish, so often.
+    /// It sent a SYN with this wished id, this often.
     Syn {
         wish: u64,
         sends: u8,
@@ -33,7 +33,7 @@ pub(super) enum Asking {
         asked: u64,
         sends: u8,
     },
-    /// It confirmed this id or these numbers; `None` if it was told nothing that it could confirm.
+    /// It confirmed this id or these numbers; `None` if it received nothing to confirm.
     Session(Option<Agreed>),
     Over,
 }
@@ -62,7 +62,7 @@ pub(super) struct Served {
 pub(super) enum Basis {
     Nothing,
     Token,
-    /// A SYN with this wish, to which this id was assigned.
+    /// A SYN with this wished id, to which this id was assigned.
     Syn {
         wish: u64,
         id: u64,
@@ -220,7 +220,7 @@ impl Served {
     }
 
     /// A session leaves the state of this name, because of `cause` if a datagram came in. A START
-    /// token has no answer of its own: that it is served shows here.
+    /// token has no response: that it is served shows here.
     pub(super) fn left(&mut self, state: &str, cause: Option<DigestedFrame>) {
         match (&mut self.basis, cause) {
             (Basis::Nothing, Some(DigestedFrame::Token)) if state == "Listen" => {

@@ -74,13 +74,13 @@ fn tells(described: &Described, name: &str) -> bool {
         // A SYN-ACK that does not accept says so.
         ("accept", Some(Value::Bool(_))) => true,
         ("version", Some(value)) => value.as_u64() != Some(1),
-        // `accept` is a view of them: they tell nothing more unless a reserved bit is set.
+        // `accept` is a view of them: they add nothing unless a reserved bit is set.
         ("flags", Some(flags)) => {
             let accept = fields.get("accept").and_then(Value::as_bool);
             let accept = accept.map(|accept| Value::from(u8::from(accept)));
             accept.as_ref() != Some(flags) && says_something(flags)
         }
-        // Extensions that have fields of their own, which follow the list, are told by these.
+        // Extensions with separate fields, which follow the list, are shown by these.
         ("tlvs", Some(Value::Array(listed))) => {
             let told = fields
                 .keys()

@@ -54,7 +54,7 @@ extensions! {
     /// ErrorCode: see [`ErrorCode`](super::super::ErrorCode).
     ERROR_CODE = 0x0010 "ErrorCode" "error_code" Kind::U16Le,
         known to ERROR, field of ERROR;
-    /// Diagnostic: why, for people.
+    /// Diagnostic: why (human-readable).
     DIAGNOSTIC = 0x0011 "Diagnostic" "diagnostic" Kind::Utf8(0, 255, "is longer than 255 bytes"),
         known to HANDSHAKE | ERROR, field of ERROR;
 }

@@ -5,7 +5,7 @@
 //! | bytes | event |
 //! |---|---|
 //! | `0`, peer u8, length u16, the datagram | a datagram arrives |
-//! | `1`, milliseconds u16 | time goes on, and the machine is told at the end only |
+//! | `1`, milliseconds u16 | time passes, and the machine is called at the end only |
 //! | `2` | time goes on to the machine's deadline |
 //! | `3`, peer u8, choice u8 | the peer answers what the machine sent to it last |
 //! | `4` | the owner wants an end |
@@ -33,7 +33,7 @@ pub enum Event<'a> {
         peer: u8,
         payload: &'a [u8],
     },
-    /// Time goes on by this much, and the machine is told at the end only.
+    /// This much time passes, and the machine is called at the end only.
     Wait(Duration),
     /// Time goes on to the machine's deadline.
     Deadline,

@@ -8,7 +8,7 @@ use crate::mediastream::{self, PROTOCOL};
 use crate::monitor::{Datagram, Vantage};
 use crate::{MonitorSettings, StreamParameters, Tolerance};
 
-/// Things that one packet may give rise to be said; the end may say as much of each packet.
+/// Most observations about one packet; the end may give as many for each packet.
 const MOST_OBSERVATIONS: usize = 200;
 
 /// Plays a plan as a capture. The bits of its options are: taken at the sender, supervised, mode

@@ -14,7 +14,7 @@ use crate::monitor::Vantage;
 use crate::requirement::Role;
 use crate::{MonitorSettings, ReferenceSettings, StreamParameters, Tolerance};
 
-/// Peers that a plan can tell apart.
+/// Peers that a plan can distinguish.
 const PEERS: u8 = 3;
 
 /// The addresses of the responder, and of the first initiator.
@@ -138,14 +138,14 @@ fn reference(role: Role, mode: &str, options: Vec<String>) -> Participant {
     }
 }
 
-/// A machine, and what it must keep whatever it is told.
+/// A machine, and its invariants under any input.
 struct CheckedMachine {
     machine: Box<dyn Machine>,
     traffic: Traffic,
-    /// What came of the last input.
+    /// The result of the last input.
     outputs: usize,
     was_finished: bool,
-    /// When it was told the time, if that was the last input.
+    /// The time of its last tick, if that was the last input.
     ticked: Option<Duration>,
 }
 
@@ -210,7 +210,7 @@ struct Peer {
     reference: SocketAddr,
     speaks_start3: bool,
     plan: VecDeque<(Duration, Act)>,
-    /// The answer to the last handshake frame that the reference sent to anybody.
+    /// The response to the last handshake frame that the reference sent.
     reply: Arc<Mutex<Vec<u8>>>,
     wants: VecDeque<Output>,
 }

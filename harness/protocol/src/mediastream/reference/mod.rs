@@ -69,7 +69,7 @@ use settings::Settings;
 /// twin with that fault. What the role has no use for is ignored.
 ///
 /// # Errors
-/// A sentence for people if the settings do not go together.
+/// A human-readable error if the settings do not go together.
 pub fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
     let told = Settings::new(settings)?;
     Ok(match settings.role {
@@ -89,7 +89,7 @@ pub fn new(settings: &ReferenceSettings) -> Result<Box<dyn Machine>, String> {
 /// The machine that [`new`] makes, so that its future can branch.
 ///
 /// # Errors
-/// A sentence for people if the settings do not go together, or if they ask for slots or an
+/// A human-readable error if the settings do not go together, or if they ask for slots or an
 /// upload.
 pub fn forked(settings: &ReferenceSettings) -> Result<Box<dyn Fork>, String> {
     let told = Settings::new(settings)?;

@@ -1,5 +1,5 @@
-//! What the reference can be told: its name, the modes in which it means something, what it means of an
-//! implementation, and the flags of `connect` and `serve`.
+//! The reference's options: name, applicable modes, meaning for an implementation, and the flags
+//! of `connect` and `serve`.
 
 use std::time::Duration;
 
@@ -34,43 +34,42 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
     }
     optimistic_start in &[Mode::ThreeWay] => |to, _| keep(&mut to.optimistic_start, Ok(true)), {
         means "a 3way responder that streams before the ACK"
-        serve "Stream before the ACK has come, up to 64 KiB (3way)"
+        serve "Stream before the ACK arrives, up to 64 KiB (3way)"
         alias "optimistic"
     }
     begin_immediately in START3 => |to, _| keep(&mut to.begin_immediately, Ok(true)), {
         means "a start3 responder that streams before the START_CONFIRM"
-        serve "Stream before the START_CONFIRM has come, up to 64 KiB (start3)"
+        serve "Stream before the START_CONFIRM arrives, up to 64 KiB (start3)"
     }
     fallback in HANDSHAKES => |to, _| keep(&mut to.fallback, Ok(true)), {
-        means "a 3way or start3 initiator that falls back to the START token when nobody answers"
+        means "a 3way or start3 initiator that falls back to the START token if there is no response"
         connect "Fall back to the START token when no SYN (3way) or START (start3) is answered"
     }
     fragments => |to, _| keep(&mut to.carry, Ok(Carry::Fragments)), {
-        means "a sender of media that carries large frames as fragments with positions"
+        means "a sender that carries large frames as fragments with offsets"
     }
     counts_frames => |_, _| Ok(()), {
-        means "an initiator that ends its session when as many frames came as the stream has, not at the last number"
+        means "an initiator that ends its session by the number of frames received, not at the last sequence number"
     }
     slots "N" => |to, value| keep(&mut to.slots, number(value, 1, MOST_SLOTS).map(Some)), {
         means "a responder that streams to so many peers at a time; a START token beyond them waits its \
                turn, a SYN or START is refused"
-        serve "Streams at a time; a START token beyond them waits its turn, SYN and START are refused \
-               [default: as many as sessions]"
+        serve "Concurrent streams; further START tokens are queued, SYN and START refused [default: as many as \
+               sessions]"
     }
     upload_slots "N" in &[Mode::Legacy] => |to, value| keep(&mut to.upload_slots, number(value, 1, MOST_SLOTS)), {
-        means "a legacy responder that takes so many uploads (JOIN) at a time; more wait"
-        serve "Uploads (JOIN) at a time; more wait their turn (legacy) [default: none are taken]"
+        means "a legacy responder that accepts N concurrent uploads (JOIN); further ones are queued"
+        serve "Concurrent uploads (JOIN); further ones are queued (legacy) [default: none]"
     }
     upload in &[Mode::Legacy] => |to, _| keep(&mut to.upload, Ok(true)), {
-        means "a legacy initiator that sends the stream (JOIN) instead of taking it"
-        connect "Send the stream to a server with upload slots instead of taking it (legacy)"
+        means "a legacy initiator that uploads the stream (JOIN) instead of receiving it"
+        connect "Upload the stream to a server with upload slots instead of receiving it (legacy)"
     }
     max_datagram "BYTES" => |to, value| {
             to.tells_max_datagram = true;
             keep(&mut to.max_datagram, number(value, SMALLEST_LIMIT, MAX_DATAGRAM))
         }, {
-        connect "Largest datagram to be sent here, in bytes; told in the SYN (3way) or START (start3) if \
-                 it is given"
+        connect "Largest datagram to receive, in bytes; if given, announced in the SYN (3way) or START (start3)"
         serve "Largest datagram to send, in bytes [default: 1400]"
     }
     carry "WAY" => |to, value| keep(&mut to.carry, match value {
@@ -82,21 +81,21 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         serve "How a frame larger than a datagram is carried: split or fragments [default: split]"
     }
     max_half_open "N" => |to, value| keep(&mut to.max_half_open, number(value, 1, DEFAULT_MAX_SESSIONS)), {
-        means "a responder that keeps so many half-open sessions at the most"
-        serve "Half-open sessions at a time; a SYN or START beyond them is refused [default: 1024]"
+        means "a responder that keeps at most N half-open sessions"
+        serve "Maximum number of half-open sessions; further SYN and START are refused [default: 1024]"
     }
     half_open_age "TIME" => |to, value| keep(&mut to.half_open_age, lasting(value)), {
-        serve "Longest life of a half-open session, such as 10s [default: 10s]"
+        serve "Maximum lifetime of a half-open session, such as 10s [default: 10s]"
     }
     max_sessions "N" => |to, value| keep(&mut to.max_sessions, number(value, 1, 1 << 24)), {
-        serve "Sessions at a time; whoever asks beyond them is refused [default: 65536]"
+        serve "Maximum number of sessions; further requests are refused [default: 65536]"
     }
     max_awaiting "N" => |to, value| keep(&mut to.max_awaiting, number(value, 1, 1 << 24)), {
-        serve "Requests that wait for a slot, at most; those beyond are dropped [default: 1024]"
+        serve "Maximum number of requests queued for a slot; further ones are dropped [default: 1024]"
     }
     buffer_period "TIME" => |to, value| keep(&mut to.buffer_period, lasting(value)), {
-        connect "How long to wait for something to come, such as 3s or 500ms [default: 3s]"
-        serve "How long an upload may be silent until its slot is freed, such as 3s [default: 3s]"
+        connect "How long to wait for data, such as 3s or 500ms [default: 3s]"
+        serve "How long an upload may be silent before its slot is freed, such as 3s [default: 3s]"
     }
     buffer_depth "MILLISECONDS" in START3 => |to, value| {
             let depth = value.parse().ok().filter(|depth| *depth > 0);
@@ -112,7 +111,7 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         connect "Codec to ask for, 1 to 64 bytes (start3)"
     }
     no_verify => |to, _| keep(&mut to.verify, Ok(false)), {
-        connect "Take payloads as they are, without comparing them with the counter pattern"
+        connect "Do not verify payloads against the counter pattern"
     }
     without "ID" => |to, value| to.without.add(value), {}
 }
@@ -121,7 +120,7 @@ impl Settings {
     /// Checks what `given` says.
     ///
     /// # Errors
-    /// A sentence for people that names the setting and says what would be right.
+    /// A human-readable error that names the setting and says what would be right.
     pub(super) fn new(given: &ReferenceSettings) -> Result<Self, String> {
         let mut settings = Self::usual(given)?;
         for written in &given.options {

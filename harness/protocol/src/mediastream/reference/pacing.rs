@@ -16,7 +16,7 @@ pub(super) struct Schedule {
     /// Number of the next frame, from 1 (MS-D-01).
     next: u64,
     frames: u64,
-    /// When a frame leaves that is due so long after the start: then, but for a twin.
+    /// When a frame that is due at this time is sent: then, except by a twin.
     pace: fn(Duration, u64) -> Duration,
 }
 

@@ -21,7 +21,7 @@ pub(super) const LONGEST_HINT: usize = 64;
 /// How long an initiator waits for something to come, by default.
 const DEFAULT_BUFFER_PERIOD: Duration = Duration::from_secs(3);
 
-/// What a machine was told, checked.
+/// A machine's settings, checked.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Settings {
     /// What a responder offers at once; an initiator has one.
@@ -43,7 +43,7 @@ pub(super) struct Settings {
     pub(super) stream: StreamParameters,
     /// Largest datagram that is sent, in bytes (MS-W-18).
     pub(super) max_datagram: usize,
-    /// Whether `max_datagram` was given: an initiator then tells it in its SYN.
+    /// Whether `max_datagram` was given: an initiator then announces it in its SYN.
     pub(super) tells_max_datagram: bool,
     pub(super) carry: Carry,
     pub(super) max_half_open: usize,
@@ -69,7 +69,7 @@ impl Hash for Settings {
 }
 
 impl Settings {
-    /// Those of a machine to which only its mode, its stream and its seed were said.
+    /// Default settings for a mode, a stream and a seed.
     ///
     /// # Errors
     /// There is no such mode.
@@ -142,7 +142,7 @@ pub(super) mod tests {
         seconds: 2,
     };
 
-    /// What a machine in `mode` is told, with options by name.
+    /// Settings of a machine in `mode`, with options by name.
     pub(in super::super) fn given(mode: &str, options: &[&str]) -> ReferenceSettings {
         ReferenceSettings {
             role: Role::Responder,

@@ -173,7 +173,7 @@ impl<M: StreamMachine> Counted<M> {
                 self.breach(
                     "PR-R-03",
                     now,
-                    format!("{name}: {said} are counted, {seen} were"),
+                    format!("{name}: counted {said}, observed {seen}"),
                 );
             }
         }
@@ -267,7 +267,7 @@ mod tests {
 
     const ONE: ConnectionNumber = ConnectionNumber(0);
 
-    /// Does what it is told to when a connection comes, and counts what it is told to.
+    /// Handles connections as configured, and counts.
     struct TestMachine {
         does: VecDeque<Output>,
         counters: Value,

@@ -1,11 +1,11 @@
-//! Random runs of `proton`: a server, one to three clients with owners that ask them for anything at any
-//! time, and what no monitor can see of them.
+//! Random runs of `proton`: a server, one to three clients with random requests at random times,
+//! and properties that no monitor can see.
 //!
 //! # What must hold besides what the monitor judges
 //!
 //! | fact | requirement |
 //! |---|---|
-//! | an owner is told what it asked for, in its order: acks, answers, items with the numbers that the server has | PR-E-03, PR-K-01, PR-A-01 |
+//! | a client gets the responses to its requests, in order: acks, answers, items with the server's numbers | PR-E-03, PR-K-01, PR-A-01 |
 //! | a client waits for no answer longer than 5 minutes | PR-T-01 |
 //! | a connection ends once, for the machine and for its owner, and nothing is done with it afterwards | PR-R-03 |
 //! | the counters of connections add up | PR-R-03 |
@@ -46,13 +46,13 @@ const SLOW: Duration = Duration::from_secs(290);
 /// Work that takes longer than a client may wait. A server that does it is no reference.
 const TOO_SLOW: Duration = Duration::from_secs(320);
 
-/// What an owner waits for an answer that comes at once, and whoever comes next.
+/// How long a client waits for an immediate response, and before the next client.
 const MOMENT: Duration = Duration::from_secs(2);
 
 /// A server, clients and their owners. A profile may be chosen; all else follows from the draw.
 ///
 /// # Errors
-/// A sentence for people: no such machine can be made.
+/// A human-readable error: no such machine can be made.
 pub(super) fn participants(
     chosen: &RunSettings,
     _: u64,
@@ -64,8 +64,7 @@ pub(super) fn participants(
             SideChoice::Any => {}
             SideChoice::Mode(profile) => settings.profile = profile.parse()?,
             SideChoice::Exactly(..) => {
-                let why =
-                    "random runs of proton draw what each side is told; a profile can be chosen";
+                let why = "random runs of proton choose all settings but the profile";
                 return Err(why.to_owned());
             }
         }
@@ -199,8 +198,8 @@ fn server_settings(draw: Draw<'_>) -> ServerSettings {
     }
 }
 
-/// What the owners of so many clients ask for, and when the last of them has ended its connection. In a slow
-/// run they wait for an answer that takes minutes, or never comes.
+/// The requests of these clients, and when the last of them has closed. In a slow run they wait
+/// for a response that takes minutes, or never comes.
 fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Schedule>, Duration) {
     let mut plans: Vec<Schedule> = (0..count).map(|_| Schedule::new()).collect();
     let mut now = Duration::ZERO;

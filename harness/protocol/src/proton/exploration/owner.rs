@@ -6,14 +6,14 @@ use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
 use crate::streams::{Approach, ConnectionNumber, Input, Output, StreamId, StreamMachine};
 
-/// A client whose owner asks it for things at their times, and remembers what it asked for.
+/// A client with scheduled requests, which it records.
 #[derive(Debug)]
 pub(crate) struct OwnedClient {
     client: Client,
     /// Bytes that the server may send on a stream before they are read, if not the usual ones.
     window: Option<u32>,
     plan: Schedule,
-    /// Whether it asked for a connection of whose end it was not told.
+    /// Whether it has a connection whose end was not reported.
     has_connection: bool,
     is_connected: bool,
     last_event: Option<u32>,
@@ -122,7 +122,7 @@ impl OwnedClient {
         }
     }
 
-    /// Everything that the client has to tell.
+    /// All events of the client.
     fn hear(&mut self, now: Duration) {
         while let Some(news) = self.client.take_news() {
             self.notes.push(Note::Told(news.clone()));
@@ -133,7 +133,7 @@ impl OwnedClient {
                 ClientEvent::Acked(id) => {
                     let due = self.events.pop_front().map(|(_, id)| id);
                     if due != Some(id) {
-                        let property = format!("an ack of {id} is told where {due:?} is due");
+                        let property = format!("an ack of {id} is reported where {due:?} is due");
                         self.breach("PR-E-03", Role::Initiator, now, property);
                     }
                 }
@@ -152,7 +152,7 @@ impl OwnedClient {
 
     fn is_told(&mut self, now: Duration, item: u32) {
         if self.reads.pop_front().is_none() {
-            let property = format!("item {item} is told and was not asked for");
+            let property = format!("item {item} is reported and was not requested");
             self.breach("PR-A-01", Role::Initiator, now, property);
         }
         let due = self.first_item.map(|first| first.wrapping_add(self.items));
@@ -176,7 +176,7 @@ impl OwnedClient {
 
     fn ends(&mut self, now: Duration) {
         if !std::mem::take(&mut self.has_connection) {
-            self.breach("PR-R-03", Role::Initiator, now, "an end is told twice");
+            self.breach("PR-R-03", Role::Initiator, now, "an end is reported twice");
         }
         self.is_connected = false;
         self.events.clear();
@@ -278,7 +278,7 @@ impl Explored for OwnedClient {
         let notes = std::mem::take(&mut self.notes).into_iter();
         let words = notes.map(|note| match note {
             Note::Asked(command) => format!("is asked: {command:?}"),
-            Note::Told(news) => format!("tells its owner: {news:?}"),
+            Note::Told(news) => format!("reports: {news:?}"),
         });
         words.collect()
     }

@@ -2,8 +2,8 @@
 //! written in them.
 //!
 //! The first byte holds options, one a bit. Then come steps of four bytes, and more: what, connection,
-//! stream, the length of what follows, and that many bytes. What a step means is said where it is
-//! played; what is not known counts modulo the number of all. A number in the bytes is
+//! stream, the length of what follows, and that many bytes. The meaning of a step is documented
+//! where it is run; what is not known counts modulo the number of all. A number in the bytes is
 //! little-endian, of up to four bytes; what the end cuts is as long as what is left.
 
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub struct Step<'a> {
 pub enum StepKind {
     /// Bytes come on a stream.
     Bytes,
-    /// So many milliseconds pass.
+    /// This many milliseconds pass.
     Wait,
     /// Time goes on to the next deadline.
     Deadline,
@@ -57,7 +57,7 @@ pub enum StepKind {
     Command,
     /// A u32 comes that makes sense there, or its first bytes, if the choice says so.
     Sense,
-    /// The owner wants an end, or somebody falls silent.
+    /// The owner closes, or a side falls silent.
     Stop,
 }
 

@@ -15,7 +15,7 @@ use crate::{MonitorSettings, Tolerance};
 const CLIENT: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 2), 50_000));
 const SERVER: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::new(192, 0, 2, 1), 4_433));
 
-/// Things that one event may give rise to be said; the end may say as much of each.
+/// Most observations about one event; the end may give as many for each.
 const MOST_OBSERVATIONS: usize = 64;
 
 /// Plays a plan as a capture to the monitor of proton.

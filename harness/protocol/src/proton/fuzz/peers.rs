@@ -63,7 +63,7 @@ pub fn participants(bytes: &[u8]) -> Participants {
 
 type Steps<'a> = Vec<(Duration, Step<'a>)>;
 
-/// The steps that somebody does, with their times, and when all is over.
+/// The steps of a side, with their times, and the end.
 fn timed<'a>(steps: &[Step<'a>]) -> (Steps<'a>, Duration) {
     let mut now = Duration::ZERO;
     let mut timed = Vec::new();
@@ -160,7 +160,7 @@ struct Peer {
     refuses: bool,
     reads_nothing: bool,
     is_silent: bool,
-    /// Discriminators that it said on this connection, and its last id.
+    /// Discriminators that it sent on this connection, and its last id.
     kinds: usize,
     last: u32,
     /// Words that it got on streams, to be answered.
@@ -237,7 +237,7 @@ impl Peer {
             (StepKind::Sense, Role::Initiator) => self.speaks(id, step.number),
             (StepKind::Command, Role::Initiator) => self.resets(),
             (StepKind::Asked, Role::Responder) => self.refuses = !self.refuses,
-            // It answers what it heard, rightly for events if it is no more than one.
+            // It answers what it received, correctly for events if there is one.
             (StepKind::Sense, Role::Responder) => {
                 if let Some((id, bytes)) = self.heard.pop_front() {
                     self.wants(|connection| Output::Write(connection, id, bytes));

@@ -11,13 +11,13 @@ use crate::proton::{ALPN, CloseCode, IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, S
 use crate::requirement::Role;
 use crate::streams::CONNECTION_REFUSED;
 
-/// So long a server may work on a commit.
+/// How long a server may take for a commit.
 const COMMIT: Duration = Duration::from_secs(240);
 
-/// What comes so soon after another's end may be looked at first.
+/// A packet this soon after another connection's end may be processed first.
 const SAME_MOMENT: Duration = Duration::from_millis(50);
 
-/// Nobody starts a server again within this time.
+/// A server is not restarted within this time.
 const AT_ONCE: Duration = Duration::from_secs(2);
 
 impl Monitor {
@@ -84,7 +84,7 @@ impl Monitor {
         let (client, server) = (new.client, new.server);
         if reset {
             let old = old.and_then(|old| self.connections.get_mut(&old));
-            // One that is in its handshake still is nobody's old connection.
+            // One that is in its handshake is not an old connection.
             let is_there =
                 |old: &&mut Connection| old.closed.is_none() && old.established().is_some();
             if let Some(old) = old.filter(is_there) {

@@ -23,7 +23,7 @@ impl Code {
         both(self) && both(other) && self != other
     }
 
-    /// Whether it does not tell what the application meant.
+    /// Whether it hides the application's code.
     #[must_use]
     pub(super) const fn is_hidden(self) -> bool {
         matches!(self, Self::Transport(APPLICATION_ERROR))

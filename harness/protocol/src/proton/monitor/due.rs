@@ -172,7 +172,7 @@ impl Due {
         self.codes.is_empty()
     }
 
-    /// What was wanted, for people.
+    /// What was wanted (human-readable).
     pub(super) fn wanted(&self) -> String {
         let codes: Vec<_> = self.codes.iter().map(u64::to_string).collect();
         let codes = match codes.is_empty() {

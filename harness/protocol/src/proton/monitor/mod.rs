@@ -2,9 +2,10 @@
 //! requirement that this can show broken, for both sides.
 //!
 //! A close that one side owes has until its time, the tolerance and, on the path, a second more; a
-//! packet of that side after it shows that the connection goes on. From a connection that falls silent
-//! something is concluded in a supervised capture only, and what packets that cannot be read may have said is in doubt. A
-//! breach is told once a connection and side and then counted, a doubt once a connection.
+//! packet of that side after it shows that the connection goes on. From a connection that falls
+//! silent something is concluded in a supervised capture only, and data of unreadable packets is
+//! in doubt.  A violation is reported once per connection and side and then
+//! counted, a doubt once per connection.
 
 mod between;
 mod code;

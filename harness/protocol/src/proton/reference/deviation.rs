@@ -33,7 +33,7 @@ crate::twin::twins! {
     BrokenOffIgnored = "PR-S-08": "RESET_STREAM and STOP_SENDING are passed over",
     FinIgnored = "PR-S-08/fin": "a FIN is passed over",
     FinIsViolation = "PR-S-08/code" Responder: "a FIN at a message boundary closes with code 5",
-    AckOfTheCount = "PR-E-01": "an ack says how many events came, not which",
+    AckOfTheCount = "PR-E-01": "an ack has the number of events, not the id",
     NextAck = "PR-E-01/next": "an ack is one higher than the id of its event",
     AnyId = "PR-E-02": "an id that does not rise is acked",
     SameId = "PR-E-02/same": "the id of the last event is acked again",

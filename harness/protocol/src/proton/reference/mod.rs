@@ -30,7 +30,7 @@ use crate::{ReferenceSettings, Transport};
 /// A new machine for these settings, and what it asks of QUIC; the mode is the profile.
 ///
 /// # Errors
-/// A sentence for people if the settings do not go together.
+/// A human-readable error if the settings do not go together.
 pub fn new(
     settings: &ReferenceSettings,
 ) -> Result<(Box<dyn StreamMachine + Send>, Transport), String> {

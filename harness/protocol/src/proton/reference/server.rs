@@ -147,7 +147,7 @@ impl Server {
             Ok((before, session.state()))
         });
         if let Some((from, to)) = state {
-            self.transition(connection, from, to, "a stream said which it is");
+            self.transition(connection, from, to, "a stream was identified");
         }
     }
 

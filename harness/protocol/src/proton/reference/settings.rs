@@ -32,7 +32,7 @@ impl std::str::FromStr for Profile {
     }
 }
 
-/// What a server is told.
+/// Settings of a server.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ServerSettings {
     pub profile: Profile,
@@ -62,7 +62,7 @@ impl Default for ServerSettings {
     }
 }
 
-/// What a client is told.
+/// Settings of a client.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ClientSettings {
     pub profile: Profile,

@@ -3,7 +3,7 @@
 use shakedown_engine::network::LOST;
 
 use super::{MOST_WORDS, Reader, Words};
-use crate::ladder::{Frame, What};
+use crate::ladder::{Frame, RowContent};
 use crate::requirements;
 use crate::text::fit;
 
@@ -54,7 +54,7 @@ impl Reader {
         let rows = self.ladder.rows.iter_mut().rev();
         for row in rows.take_while(|row| row.packet == Some(packet)) {
             match &mut row.what {
-                What::Frame(frame) if !self.is_quic => frame.lost = true,
+                RowContent::Frame(frame) if !self.is_quic => frame.lost = true,
                 _ => row.steps.push(LOST.to_owned()),
             }
         }
@@ -100,7 +100,7 @@ impl Reader {
         }
         self.frame(time, packet, way, words, &[]);
         if let Some(row) = self.ladder.rows.last_mut()
-            && let What::Frame(frame) = &mut row.what
+            && let RowContent::Frame(frame) = &mut row.what
         {
             row.packet = None;
             frame.lost = true;
@@ -115,7 +115,7 @@ impl Reader {
         self.ladder.peers[scripted].is = Some("scripted peer");
         self.ladder.peers[implementation].is = Some("implementation");
         for row in &mut self.ladder.rows {
-            if let (None, What::Frame(Frame { from, to, .. })) = (row.packet, &mut row.what) {
+            if let (None, RowContent::Frame(Frame { from, to, .. })) = (row.packet, &mut row.what) {
                 [*from, *to] = [scripted, implementation];
             }
         }

@@ -155,9 +155,9 @@ fn a_write_that_the_transport_does_not_take_holds_nothing_up_for_long() {
     ]));
     play.takes = false;
     play.connected(0, 0).until(199);
-    assert_eq!(play.script.course.events.len(), 2);
+    assert_eq!(play.script.execution.events.len(), 2);
     play.until(200);
-    assert_eq!(play.script.course.events.len(), 3);
+    assert_eq!(play.script.execution.events.len(), 3);
     // The window counts from the write, not from when it was given up to wait for it.
     play.until(1_300);
     assert_eq!(play.fails().time, Duration::from_millis(1_300));
@@ -279,7 +279,7 @@ fn a_step_is_passed_over_where_a_later_one_judges_the_end() {
     ]));
     play.code(500, 5, "").until(1_000);
     play.passes();
-    let text = &play.script.course.events[4].text;
+    let text = &play.script.execution.events[4].text;
     assert_eq!(text, "passed over: the connection: closed with code 5");
 }
 
@@ -374,8 +374,8 @@ fn a_restart_is_asked_for_once_and_waited_for() {
         { "restart_iut": { "kill": true } },
         { "expect_close": { "or": ["stateless_reset"], "within": "1s" } },
     ]));
-    assert_eq!(play.script.course.take_restart(), Some(true));
-    assert_eq!(play.script.course.take_restart(), None);
+    assert_eq!(play.script.execution.take_restart(), Some(true));
+    assert_eq!(play.script.execution.take_restart(), None);
     play.until(5_000);
     play.goes_on();
     play.script.restarted(play.now);
@@ -387,7 +387,7 @@ fn a_restart_is_asked_for_once_and_waited_for() {
 fn a_restart_that_does_not_come_is_the_harness_s_fault() {
     let mut play = connected(json!([{ "restart_iut": {} }, quiet()]));
     play.until(30 * 60_000);
-    let outcome = play.script.course.outcome.as_ref();
+    let outcome = play.script.execution.outcome.as_ref();
     assert!(
         matches!(outcome, Some(ScriptOutcome::Error { .. })),
         "{outcome:?}"

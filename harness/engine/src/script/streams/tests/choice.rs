@@ -39,7 +39,7 @@ fn the_branch_that_comes_true_is_played_on() {
     let mut play = either(branches(), close());
     play.code(10, 5, "");
     play.passes();
-    let text = &play.script.course.events[2].text;
+    let text = &play.script.execution.events[2].text;
     assert_eq!(text, "it closes: closed with code 5");
     let mut play = either(branches(), close());
     play.until(2_000);
@@ -90,7 +90,7 @@ fn of_several_branches_that_are_true_at_once_the_first_is_taken() {
         close(),
     );
     play.bytes(10, 0, &[1]);
-    assert_eq!(play.script.course.events[2].step, "2.0.0");
+    assert_eq!(play.script.execution.events[2].step, "2.0.0");
 }
 
 #[test]
@@ -101,7 +101,7 @@ fn a_silence_that_ended_before_something_came_is_chosen_however_late_that_is_see
     let why = Closing::TimedOut;
     play.script
         .handle(play.now, Input::Closed { connection, why });
-    let text = &play.script.course.events[2].text;
+    let text = &play.script.execution.events[2].text;
     assert_eq!(text, "it is silent: nothing for 2 s");
 }
 
@@ -116,7 +116,7 @@ fn the_branch_that_was_true_first_is_taken_however_late_that_is_seen() {
     );
     play.now = Duration::from_secs(3);
     play.script.handle(play.now, Input::Tick);
-    assert_eq!(play.script.course.events[2].step, "2.1.0");
+    assert_eq!(play.script.execution.events[2].step, "2.1.0");
 }
 
 #[test]

@@ -114,7 +114,7 @@ fn findings_and_comments_name_packets_of_the_capture() {
 fn a_scenario_that_names_what_there_is_not_is_an_error() {
     let play = server(json!([{ "write": { "stream": "a", "hex": "01" } }]));
     assert_eq!(
-        play.script.course.outcome.as_ref(),
+        play.script.execution.outcome.as_ref(),
         Some(&ScriptOutcome::Error {
             why: "no stream is called `a` yet".to_owned(),
             step: "0".to_owned()

@@ -170,9 +170,9 @@ impl Play {
 
     #[track_caller]
     fn passes(&self) {
-        let events = &self.script.course.events;
+        let events = &self.script.execution.events;
         assert_eq!(
-            self.script.course.outcome.as_ref(),
+            self.script.execution.outcome.as_ref(),
             Some(&ScriptOutcome::Passed),
             "{events:#?}"
         );
@@ -181,25 +181,25 @@ impl Play {
     #[track_caller]
     fn goes_on(&self) {
         assert_eq!(
-            self.script.course.outcome.as_ref(),
+            self.script.execution.outcome.as_ref(),
             None,
             "{:#?}",
-            self.script.course.events
+            self.script.execution.events
         );
     }
 
     #[track_caller]
     fn fails(&self) -> &Failure {
-        match self.script.course.outcome.as_ref() {
+        match self.script.execution.outcome.as_ref() {
             Some(ScriptOutcome::Failed(failure)) => failure,
-            other => panic!("{other:#?} {:#?}", self.script.course.events),
+            other => panic!("{other:#?} {:#?}", self.script.execution.events),
         }
     }
 
     /// The requirements that were judged before it failed.
     fn judged(&self) -> Vec<String> {
         self.fails();
-        let said = self.script.course.judgements(&self.script.context);
+        let said = self.script.execution.judgements(&self.script.context);
         said.judged.into_iter().collect()
     }
 
@@ -212,9 +212,9 @@ impl Play {
 
     #[track_caller]
     fn inconclusive(&self) -> &str {
-        match self.script.course.outcome.as_ref() {
+        match self.script.execution.outcome.as_ref() {
             Some(ScriptOutcome::Inconclusive { why, .. }) => why,
-            other => panic!("{other:#?} {:#?}", self.script.course.events),
+            other => panic!("{other:#?} {:#?}", self.script.execution.events),
         }
     }
 

@@ -125,7 +125,7 @@ fn a_stream_is_found_by_how_it_begins() {
         .bytes(10, 0, &[1])
         .on(20, 0, 4, OnStream::Opened)
         .bytes(20, 4, &[2]);
-    assert_eq!(play.script.course.events.len(), 1);
+    assert_eq!(play.script.execution.events.len(), 1);
     play.bytes(30, 4, &[3, 4]);
     assert_eq!(play.written(4), [(30, vec![5])]);
 }

@@ -115,7 +115,7 @@ fn accept_is_bit_0_of_flags() {
         flags(json!({"accept": true, "flags": 2}))
             .unwrap_err()
             .to_string(),
-        "accept is true, but bit 0 of flags 2 says otherwise; give only one"
+        "accept is true, but bit 0 of flags 2 differs; give only one"
     );
 }
 

@@ -64,7 +64,7 @@ fn a_field_may_repeat_what_the_list_says_and_not_contradict_it() {
     let error = encode("START", json!({"tlvs": list, "frame_rate": 51})).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "frame_rate is not what `tlvs` says; give only one"
+        "frame_rate contradicts `tlvs`; give only one"
     );
 }
 
@@ -121,7 +121,7 @@ fn each_named_bit_is_its_bit_of_flags() {
     let error = encode("START", json!({"flags": 1, "compat_mode": true})).unwrap_err();
     assert_eq!(
         error.to_string(),
-        "compat_mode is true, but bit 1 of flags 1 says otherwise; give only one"
+        "compat_mode is true, but bit 1 of flags 1 differs; give only one"
     );
 }
 

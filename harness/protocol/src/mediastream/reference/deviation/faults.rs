@@ -46,7 +46,7 @@ pub(super) const FOREVER: Waits = &{
 
 pub(super) const START_ACK_OR_CONFIRM: Flags = flag::START_ACK..=flag::START_CONFIRM;
 
-/// An id that nobody assigned.
+/// An id that was never assigned.
 pub(super) const FIXED: ConnectionId =
     ConnectionId::from_bytes(*b"7a7a7a7a-7a7a-4a7a-8a7a-7a7a7a7a7a7a\0");
 

@@ -11,11 +11,11 @@ pub(super) enum Hook {
     Sent(Flags, fn(&mut Passing)),
     /// It takes a datagram otherwise.
     Taken(Flags, fn(&mut Passing)),
-    /// It was told something else.
+    /// It has another setting.
     Told(fn(&mut Settings)),
     /// It repeats a frame otherwise.
     Repeats(Repeated, Waits),
-    /// It sends a frame of media at another time than so long after the beginning; with its number.
+    /// It sends a frame of media, by its number, at another time.
     Paced(fn(Duration, u64) -> Duration),
     /// It ends otherwise, in this mode, when a session fails by this cause.
     Ends(Mode, &'static str, fn(Failure) -> Outcome),

@@ -42,7 +42,7 @@ macro_rules! with_media {
         NamesakeEnds = "MS-D-07/wish": "a SYN with the wish of another peer ends the stream of that peer",
         OneFrameLess = "MS-D-07/few": "the last frame is not sent"
             => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
-        DuplicatesUncounted = "MS-D-08": "frames that came already are not counted"
+        DuplicatesUncounted = "MS-D-08": "duplicate frames are not counted"
             => Uncounted("duplicates"),
         SameNumbersNew = "MS-D-09" Initiator: "restarted numbers after another connection id are duplicates"
             => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),

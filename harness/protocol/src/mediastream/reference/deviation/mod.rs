@@ -1,8 +1,7 @@
 //! Faulty twins of the reference: what each leaves out, and where.
 //!
-//! Most twins are the reference whose datagrams are changed on their way out or in, or which was told
-//! something else: their whole fault stands in the row, as a [`hook::Hook`]. The others are asked for by
-//! the machine, at the decision that they get wrong.
+//! Most twins change outgoing or incoming datagrams, or a setting: the whole fault is in the row,
+//! as a [`hook::Hook`]. For the others the machine asks, at the decision that they get wrong.
 
 mod faults;
 mod hook;

@@ -141,7 +141,7 @@ impl Passing {
         self.grow(1_000 - isize::try_from(self.bytes.len()).unwrap_or_default());
     }
 
-    /// Makes the frame of a fragment so long that it lies within it.
+    /// Extends the frame of a fragment so that the fragment fits.
     pub(super) fn stretch(&mut self) {
         let payload = self.bytes.len().saturating_sub(self.header()) as u64;
         let end = self.number(26).saturating_add(payload);
@@ -211,7 +211,7 @@ impl Passing {
         self.number(2)
     }
 
-    /// Makes a data datagram carry so many bytes of the pattern more, or fewer.
+    /// Makes a data datagram carry this many bytes of the pattern more, or fewer.
     pub(super) fn grow(&mut self, more: isize) {
         let payload = (self.bytes.len() - Header::LENGTH).saturating_add_signed(more);
         self.bytes.truncate(Header::LENGTH);
@@ -247,7 +247,7 @@ impl Passing {
         }
     }
 
-    /// Makes the id that of the peer's wish, if it has one.
+    /// Replaces the id by the peer's wished id, if it has one.
     pub(super) fn set_id_to_wish(&mut self) {
         if let Some(wish) = self.known.wish.filter(|wish| !wish.is_empty()) {
             self.set_id(wish);

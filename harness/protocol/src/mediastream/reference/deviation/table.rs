@@ -111,7 +111,7 @@ with_media! {
     UploadAnew = "MS-W-17/anew" Initiator: "the answer to JOIN begins an upload anew when it comes again",
     EmptyEnds = "MS-W-17/empty": "a datagram without a byte ends the session"
         => Taken(ANY, |it| it.end_if(it.bytes.is_empty())),
-    StrangersEnd = "MS-W-17/stranger": "what cannot be read ends the session, whoever sent it"
+    StrangersEnd = "MS-W-17/stranger": "malformed datagrams of any peer end the session"
         => Taken(ANY, |it| if it.rejection().is_some() {
             it.ends = it.known.other.map(|(other, _)| other).filter(|_| !it.known.session);
         }),
@@ -163,9 +163,9 @@ with_media! {
         => Told(|it| it.buffer_period = it.buffer_period * 94 / 100),
     GivesUpLate = "MS-L-05/late": "it waits for twice its buffer period"
         => Told(|it| it.buffer_period *= 2),
-    EndsWell = "MS-L-05/status": "it ends well when nothing came"
+    EndsWell = "MS-L-05/status": "it exits with 0 when nothing arrived"
         => Ends(Mode::Legacy, "timeout", |_| Completed),
-    Crashes = "MS-L-05/crash": "it crashes when nothing came"
+    Crashes = "MS-L-05/crash": "it crashes when nothing arrived"
         => Ends(Mode::Legacy, "timeout", crash),
     LegacyTakesSyn = "MS-L-06": "SYN is served in legacy mode"
         => Told(|it| it.modes = it.modes.with(Mode::ThreeWay)),
@@ -312,7 +312,7 @@ with_media! {
     SynSetsTimers = "MS-H-18/reset": "a repeated SYN begins the timers of SYN-ACK anew",
     SynCounts = "MS-H-18/counts": "the answer to a repeated SYN counts as a repetition of SYN-ACK",
     WrongAckMutes = "MS-H-18/wrong": "after an ACK with another id SYN-ACK is not sent again",
-    SynAckAfterAck = "MS-H-18/on": "SYN-ACK is sent again after the ACK came",
+    SynAckAfterAck = "MS-H-18/on": "SYN-ACK is retransmitted after the ACK",
     HalfOpenUnbounded = "MS-H-19": "half-open sessions have no bound"
         => Told(|it| it.max_half_open = usize::MAX),
     OneHalfOpenMore = "MS-H-19/more": "there may be one half-open session more"
@@ -355,7 +355,7 @@ with_media! {
     AckOfAnotherStream = "MS-S-02": "START_ACK has a StreamId one higher" => Sent(START_ACK, |it| it.count(30, one_more)),
     AckOfAnotherNonce = "MS-S-02/nonce": "START_ACK has a Nonce one higher" => Sent(START_ACK, |it| it.count(38, one_more)),
     AckWithoutSender = "MS-S-02/sender": "START_ACK has SenderNonce 0" => Sent(START_ACK, |it| it.count(46, |_| 0)),
-    AckOfNothing = "MS-S-02/parameters": "START_ACK says nothing of parameters" => Sent(START_ACK, |it| it.strip(|_| true)),
+    AckOfNothing = "MS-S-02/parameters": "START_ACK has no parameters" => Sent(START_ACK, |it| it.strip(|_| true)),
     StartFindsSlotsTaken = "MS-S-02/slot": "a stream that is over keeps its slot: STARTs get ERROR 4",
     LastTlvCounts = "MS-S-02/last": "of two TLVs of one type the last counts"
         => Taken(HANDSHAKE, |it| it.reverse_tlvs()),
@@ -470,7 +470,7 @@ with_media! {
         => Taken(START_ACK, |it| it.strip(|of| of == kind::MAX_DATAGRAM)),
     GrantMiscoded = "MS-S-14/code": "a parameter above what was asked gets ERROR 1"
         => Sent(ERROR, |it| it.set_code(ErrorCode::InvalidParameters, ErrorCode::Malformed)),
-    GrantIgnored = "MS-S-14/silent": "a parameter above what was asked ends the session without a word"
+    GrantIgnored = "MS-S-14/silent": "a parameter above the requested one ends the session silently"
         => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::InvalidParameters))),
     ErrorAnswered = "MS-S-15": "an ERROR is answered by an ERROR"
         => Taken(ERROR, |it| it.before.push(it.error(ErrorCode::UnexpectedFrame))),

@@ -24,7 +24,7 @@ impl Deviations {
         own.map(|(_, hook)| hook)
     }
 
-    /// What it was told instead.
+    /// Its changed setting.
     pub(in super::super) fn tell(self, settings: &mut Settings) {
         for hook in self.hooks() {
             if let Hook::Told(change) = hook {
@@ -42,7 +42,7 @@ impl Deviations {
         own.next().unwrap_or(timing::WAITS)
     }
 
-    /// When a frame of media is sent that is due so long after the beginning.
+    /// When a frame of media is sent, by the time at which it is due.
     pub(in super::super) fn pace(self) -> fn(Duration, u64) -> Duration {
         let mut own = self.hooks().filter_map(|hook| match hook {
             Hook::Paced(pace) => Some(*pace),

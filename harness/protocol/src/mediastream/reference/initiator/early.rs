@@ -28,7 +28,7 @@ impl Early {
         true
     }
 
-    /// The tuple has an id now: what came before it bears it too, for the two may have been
+    /// The tuple has an id now, which also applies to earlier datagrams, since they may have been
     /// reordered.
     pub(super) fn name(&mut self, id: ConnectionId) {
         for (name, _) in &mut self.datagrams {

@@ -1,4 +1,4 @@
-//! Why an initiator fails, in sentences for people.
+//! Why an initiator fails, in human-readable sentences.
 
 use std::net::SocketAddr;
 use std::time::Duration;
@@ -75,7 +75,7 @@ pub(super) fn grant_refused(peer: SocketAddr, why: &str) -> Failure {
 pub(super) fn no_media(peer: SocketAddr, period: Duration) -> Failure {
     failure(
         "no_media",
-        format!("{peer} accepted the session, but no media came in {period:?}"),
+        format!("{peer} accepted the session, but sent no media for {period:?}"),
     )
 }
 
@@ -88,7 +88,7 @@ pub(super) fn lost_contact(
     let state = state(frames, done);
     failure(
         "lost_contact",
-        format!("nothing came from {peer} for {period:?}: {state}"),
+        format!("{peer} was silent for {period:?}: {state}"),
     )
 }
 

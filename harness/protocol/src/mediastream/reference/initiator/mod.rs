@@ -39,7 +39,7 @@ pub(super) struct Initiator {
     receiver: Receiver,
     /// Frames of this session that were complete once, whatever was flushed since.
     done: Numbers,
-    /// Whether a frame that nobody expected was answered by an ERROR already (MS-S-17).
+    /// Whether an unexpected frame was answered by an ERROR already (MS-S-17).
     objected: bool,
     outputs: Outputs,
     counters: Counters,

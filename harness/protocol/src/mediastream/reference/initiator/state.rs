@@ -52,7 +52,7 @@ pub(super) struct PendingRequest {
 /// What the handshake of a session agreed on.
 #[derive(Debug, Clone, Hash)]
 pub(super) enum Agreed {
-    /// Nothing: the START token has no answer of its own.
+    /// Nothing: the START token has no response.
     Nothing,
     /// The assigned id and the ACK that confirms it.
     Id(ConnectionId, Vec<u8>),

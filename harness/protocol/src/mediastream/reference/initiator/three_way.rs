@@ -18,7 +18,7 @@ impl Initiator {
         self.enter(State::SynSent(asked), "it begins");
     }
 
-    /// A SYN with a fresh wish (MS-H-02).
+    /// A SYN with a fresh wished id (MS-H-02).
     fn new_syn(&mut self) -> Vec<u8> {
         let wish = self.random.connection_id();
         let mut tlvs = Vec::new();
@@ -77,7 +77,7 @@ impl Initiator {
         }
     }
 
-    /// The handshake is done: ACK, then what came too early (MS-H-09, MS-H-17).
+    /// The handshake is complete: ACK, then datagrams that came too early (MS-H-09, MS-H-17).
     fn establish(&mut self, now: Duration, asked: Duration, id: ConnectionId, early: Early) {
         let ack = Frame::Ack(Control::new(id.as_bytes())).to_vec(); // MS-H-09
         self.send(ack.clone());

@@ -51,7 +51,7 @@ impl Initiator {
             self.send(datagram); // MS-H-03, MS-S-08
         } else if self.falls_back() {
             self.counters.handshake_failed("timeout");
-            self.send_first_start(now, "no answer came"); // MS-H-04, MS-S-09
+            self.send_first_start(now, "no response"); // MS-H-04, MS-S-09
         } else {
             let end = match self.mode {
                 Mode::Legacy | Mode::ThreeWay => End::TimedOut,

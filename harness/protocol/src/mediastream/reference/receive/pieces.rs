@@ -26,7 +26,7 @@ impl Pieces {
         gaps
     }
 
-    /// Puts what came at `offset` into `gaps`; the bytes that came first stay (MS-R-03).
+    /// Puts the bytes at `offset` into `gaps`; the bytes received first stay (MS-R-03).
     pub(super) fn fill(&mut self, gaps: &[(u64, u64)], offset: u64, payload: &[u8]) {
         for (start, end) in gaps {
             let skip = usize::try_from(start - offset).unwrap_or(usize::MAX);

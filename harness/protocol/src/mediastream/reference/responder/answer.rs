@@ -10,7 +10,7 @@ pub(super) fn accept(id: &ConnectionId) -> Vec<u8> {
     Frame::SynAck(control).to_vec()
 }
 
-/// Accept=0 with a sentence for people. It ends the matter: nothing is kept (MS-H-07).
+/// Accept=0 with a human-readable sentence. It ends the matter: nothing is kept (MS-H-07).
 pub(super) fn reject(why: &str) -> Vec<u8> {
     let mut tlvs = Vec::new();
     Tlv {
@@ -23,7 +23,7 @@ pub(super) fn reject(why: &str) -> Vec<u8> {
     Frame::SynAck(control).to_vec()
 }
 
-/// Accept=0 without extensions: whoever asks in another version may not know ours (MS-W-15).
+/// Accept=0 without extensions: a peer of another version may not know them (MS-W-15).
 pub(super) fn reject_version() -> Vec<u8> {
     Frame::SynAck(Control::new(ConnectionId::EMPTY.as_bytes())).to_vec()
 }

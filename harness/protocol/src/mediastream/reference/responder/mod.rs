@@ -28,7 +28,7 @@ use session::{HalfOpen, Overdue, Request, Session, Unconfirmed};
 /// Why a session closes that went well.
 const OVER: &str = "the stream is over";
 
-/// Supplies streams to many peers, told apart by their addresses.
+/// Supplies streams to many peers, distinguished by their addresses.
 ///
 /// Each peer has at most one [`Session`] and one timer; look-up and timers are O(log n). The
 /// number of sessions and of half-open ones is bounded, and a session that ended leaves nothing.

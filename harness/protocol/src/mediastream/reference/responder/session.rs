@@ -11,7 +11,7 @@ use crate::mediastream::frame::ConnectionId;
 /// A peer that was accepted. A tuple without one is in Listen, or Idle in the words of `start3`.
 #[derive(Debug, Clone, Hash)]
 pub(super) struct Session {
-    /// The id that was assigned; a session of `start3` tells it to nobody.
+    /// The id that was assigned; a session of `start3` does not send it.
     pub(super) id: ConnectionId,
     /// How the peer asked for it.
     pub(super) request: Request,
@@ -36,7 +36,7 @@ pub(super) struct Session {
 pub(super) enum Request {
     /// By the START token.
     Start,
-    /// By a SYN with this wish; 37 zero bytes are a wish like any other (MS-H-08).
+    /// By a SYN with this wished id; 37 zero bytes are an id like any other (MS-H-08).
     Syn(ConnectionId),
     /// By a START (`0x0200`).
     Start3(Handshake),
@@ -130,7 +130,7 @@ impl Session {
         }
     }
 
-    /// What the two sides said, in a session of `start3`.
+    /// Both sides' values, in a session of `start3`.
     pub(super) const fn start3(&self) -> Option<&Handshake> {
         match &self.request {
             Request::Start3(handshake) => Some(handshake),
@@ -185,7 +185,7 @@ impl Session {
         }
     }
 
-    /// The number of the frame that is to be sent now, if one is.
+    /// The number of the frame to send now, if any.
     pub(super) fn take_frame(&mut self, now: Duration) -> Option<u64> {
         if self.is_held() {
             return None;

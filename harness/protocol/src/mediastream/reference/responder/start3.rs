@@ -192,7 +192,7 @@ impl Responder {
         }
     }
 
-    /// Tells the peer of a session of `start3` why it ends, and ends it.
+    /// Sends ERROR to the peer of a session of `start3`, and ends it.
     pub(super) fn fail_with_error(
         &mut self,
         peer: SocketAddr,

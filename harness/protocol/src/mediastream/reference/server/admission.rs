@@ -32,11 +32,11 @@ pub(super) enum Admitted {
     Refused,
 }
 
-/// Who is connected, who waits, and which slots accept: it knows remotes and roles, and nothing of
+/// Which peers are connected or queued, and which slots are free: it knows remotes and roles, not
 /// datagrams.
 ///
 /// Every operation takes constant time but the withdrawal of a request that waits. What it keeps is
-/// bounded by its slots and by the bound of those that wait. A slot is never free while somebody
+/// bounded by its slots and by the bound of those that wait. A slot is never free while a peer
 /// waits for it, once [`Admission::next`] was called until it returns `None`.
 #[derive(Debug)]
 pub(super) struct Admission {
@@ -55,7 +55,7 @@ struct Slots {
 }
 
 impl Admission {
-    /// So many slots of each role, and so many requests that wait at most, of both roles together.
+    /// Slots of each role, and the limit of queued requests of both roles together.
     pub(super) fn new(senders: usize, receivers: usize, max_awaiting: usize) -> Self {
         Self {
             places: HashMap::new(),
@@ -96,8 +96,8 @@ impl Admission {
         }
     }
 
-    /// A remote was admitted without a request; a request of its own that waits is
-    /// withdrawn. Whether there was a slot for it.
+    /// A remote was admitted without a request; its queued request is withdrawn. Returns whether
+    /// there was a slot for it.
     pub(super) fn connect(&mut self, remote: SocketAddr, side: Side) -> bool {
         if !self.slots(side).take() {
             return false;
@@ -118,7 +118,7 @@ impl Admission {
         }
     }
 
-    /// Gives a free slot to whoever waits longest for one of its role (MS-X-02, MS-X-03).
+    /// Gives a free slot to the peer that waits longest for one of its role (MS-X-02, MS-X-03).
     pub(super) fn next(&mut self) -> Option<(SocketAddr, Side)> {
         let next = [Side::Send, Side::Receive]
             .into_iter()

@@ -35,7 +35,7 @@ pub(super) trait Service: Machine {
     fn serves(&self, peer: SocketAddr) -> bool;
 }
 
-/// Gives slots to whoever asks (MS-X-01 to MS-X-07). The owner of the socket, which knows no
+/// Assigns slots to peers (MS-X-01 to MS-X-07). The owner of the socket, which knows no
 /// protocol, hands it each datagram with its source.
 ///
 /// It reads the datagram of a remote without a slot and decides; a SYN or START (0x0200) is the
@@ -193,7 +193,7 @@ impl<S: Service, U: Service> Server<S, U> {
         self.release(peer);
     }
 
-    /// Takes the slot back if nobody serves `peer` (MS-X-05).
+    /// Frees the slot if no service serves `peer` (MS-X-05).
     fn release(&mut self, peer: SocketAddr) {
         let is_served = match self.admission.place(peer) {
             Some(Place::Connected(Side::Send)) => self.streams.serves(peer),

@@ -7,7 +7,7 @@ use crate::mediastream::frame::ConnectionId;
 /// A stream that a client sends.
 #[derive(Debug)]
 pub(super) struct Upload {
-    /// The name that it was told.
+    /// The name that was sent to it.
     pub(super) id: ConnectionId,
     pub(super) receiver: Receiver,
     /// Frames that are there.

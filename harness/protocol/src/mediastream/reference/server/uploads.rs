@@ -19,7 +19,7 @@ use crate::requirement::Role;
 
 /// Takes streams from the peers that the server gives it, by the receiving rules of section 4.
 ///
-/// An upload begins with the name that the peer is told, and ends with its last frame or after a
+/// An upload begins with the name that is sent to the peer, and ends with its last frame or after a
 /// buffer period without media. JOIN again is answered by the same name as long as no media came:
 /// the first answer may be lost. Nothing else that a peer sends keeps its slot.
 #[derive(Debug)]
@@ -126,9 +126,8 @@ impl Uploads {
             self.insert(peer, upload);
             if is_silent {
                 let frames = self.settings.stream.frames();
-                let message = format!(
-                    "nothing came from {peer} for {period:?}: {there} of {frames} frames are there"
-                );
+                let message =
+                    format!("{peer} was silent for {period:?}: {there} of {frames} frames arrived");
                 self.close(peer, "silence", failed("lost_contact", message)); // MS-X-07
             }
         }

@@ -140,7 +140,7 @@ impl Parameters {
     /// from what was granted: as asked, or less of it (MS-S-14).
     ///
     /// # Errors
-    /// Why the grant is refused, in words for a Diagnostic and for people.
+    /// Why the grant is refused, for a Diagnostic and the log.
     pub(in super::super) fn take_over(
         &self,
         granted: &Self,

@@ -9,10 +9,10 @@ use crate::proton::monitor::findings::Say;
 use crate::proton::{IDLE_TIMEOUT, OPERATION};
 use crate::requirement::Role;
 
-/// A commit that takes so long shows whether events go on meanwhile.
+/// A commit of this duration shows whether events continue meanwhile.
 const LONG: Duration = Duration::from_secs(60);
 
-/// What comes within this time of something comes with it.
+/// Packets within this time of each other count as simultaneous.
 const TOGETHER: Duration = Duration::from_secs(1);
 
 /// A request and its answer.

@@ -9,13 +9,13 @@ use crate::proton::monitor::findings::Say;
 use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, KEEP_ALIVE, Kind, OPERATION, SETUP};
 use crate::requirement::Role;
 
-/// What the client said before the server's handshake was done, and may have been dropped for that: a
+/// Data of the client before the server's handshake was complete, which may have been dropped: a
 /// server does not process it (RFC 9001, section 5.7).
 #[derive(Debug, Default)]
 pub(super) struct Early {
     /// The client's newest packet.
     newest: Option<u64>,
-    /// The newest one when the server said that its handshake was done.
+    /// The newest one when the server's handshake completed.
     limit: Option<u64>,
     /// The newest one until then that the server is known to have taken.
     taken: Option<u64>,
@@ -28,7 +28,7 @@ impl Early {
         }
     }
 
-    /// Whether the server has heard what the client's packet with this number said.
+    /// Whether the server has received the client's packet with this number.
     fn is_heard(&self, number: Option<u64>) -> bool {
         self.taken >= number || self.limit.is_some_and(|limit| number > Some(limit))
     }

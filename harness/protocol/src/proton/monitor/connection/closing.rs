@@ -15,8 +15,8 @@ use crate::streams::CONNECTION_REFUSED;
 const EARLY: f64 = 0.9;
 
 impl Connection {
-    /// A side closes the connection. What its code says is told when the packet is read to its end,
-    /// because what it acknowledges counts.
+    /// A side closes the connection. Its code is judged at the end of the packet, because its
+    /// acknowledgements count.
     pub(in super::super) fn close(
         &mut self,
         by: Role,
@@ -52,8 +52,8 @@ impl Connection {
         close == Some((Role::Responder, refused)) && self.agreed.is_none()
     }
 
-    /// Nothing is missing in a supervised capture of what `party` sent until `end`: a close that it owed for
-    /// so long never came. Whoever heard nothing for the idle timeout may be gone rightly.
+    /// Nothing is missing in a supervised capture of what `party` sent until `end`: a close that
+    /// was due never came. A side that received nothing for the idle timeout may be gone.
     pub(in super::super) fn silent_until(
         &mut self,
         party: Role,
@@ -112,7 +112,7 @@ impl Connection {
         met
     }
 
-    /// Tells what the first close says.
+    /// Reports the first close.
     pub(super) fn conclude(&mut self, settings: &MonitorSettings, say: Say<'_>) {
         let Some(close) = self.closing.take() else {
             return;

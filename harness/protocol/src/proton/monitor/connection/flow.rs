@@ -84,7 +84,7 @@ impl Connection {
         }
     }
 
-    /// PR-T-04: what the server owes when it was held back for so long.
+    /// PR-T-04: what the server must do after being blocked for this long.
     pub(super) fn unread(&self) -> Option<Due> {
         let since = self.windows.longest()?;
         let why = "the client did not read for 5 min".to_owned();

@@ -39,7 +39,7 @@ struct Stream {
     /// The number of the packet that opened it.
     number: Option<u64>,
     kind: Option<Kind>,
-    /// It said 0xFF.
+    /// It sent 0xFF.
     resets: bool,
     /// It is wrong as it is; what follows on it is not judged.
     void: bool,
@@ -49,7 +49,7 @@ struct Stream {
     rest: Option<At>,
     client: Words,
     server: Words,
-    /// What the server said before the capture shows which stream it is.
+    /// The server's data before the stream is identified.
     early: Vec<(At, Vec<u8>)>,
 }
 
@@ -69,12 +69,12 @@ pub(super) struct Connection {
     /// of them could not.
     read: [bool; 2],
     unread: [Option<Unread>; 2],
-    /// The first close, and what it says is not told yet.
+    /// The first close, not yet judged.
     pub(super) closed: Option<Close>,
     closing: Option<Close>,
     /// When the client and the server first closed it.
     pub(super) over: [Option<Duration>; 2],
-    /// Why the server did not take it is told already.
+    /// Its refusal was reported already.
     pub(super) told_why: bool,
     /// The largest packet numbers of the client and the server that have to be acknowledged, and
     /// those that they have acknowledged of each other.
@@ -100,13 +100,13 @@ pub(super) struct Connection {
     pub(super) caught_up: [Option<Duration>; 2],
     /// Times of the last packets, of the client and the server.
     pub(super) last: [Option<Duration>; 2],
-    /// It said 0xFF.
+    /// It sent 0xFF.
     pub(super) reset: bool,
-    /// Its first stream said something, 0xFF or another byte.
+    /// Its first stream sent a byte, 0xFF or another.
     pub(super) spoke: bool,
     /// Another connection was there when it came.
     pub(super) second_of: Option<u64>,
-    /// It is told that this one and that one are both served.
+    /// Reported that both are served.
     pub(super) both_served: bool,
     /// Another connection reset this one.
     pub(super) superseded: bool,
@@ -123,7 +123,7 @@ pub(super) struct Connection {
     windows: flow::Windows,
     last_acked: Option<answers::Pair>,
     last_committed: Option<answers::Pair>,
-    /// When either side last said something on a stream, and the server.
+    /// When either side last sent stream data, and the server.
     talked: Option<Duration>,
     pub(super) served: Option<Duration>,
     incomplete: bool,
@@ -220,7 +220,7 @@ impl Connection {
         }
     }
 
-    /// The last moment at which either side was heard.
+    /// The time of the last packet of either side.
     pub(super) fn heard(&self) -> Option<Duration> {
         self.last.into_iter().flatten().max()
     }
@@ -237,7 +237,7 @@ impl Connection {
         client + server
     }
 
-    /// Whether something may have been said that was not seen.
+    /// Whether some data may be missing in the capture.
     pub(super) const fn is_unsure(&self) -> bool {
         self.unreadable || self.incomplete || self.gaps
     }

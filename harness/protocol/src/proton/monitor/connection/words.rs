@@ -190,7 +190,10 @@ impl Connection {
         if let Some((asked, answer)) = self.event.answer(word) {
             self.compare(asked, answer, say);
         } else if !self.event.over {
-            let why = format!("an ack of {} came, and no id waits", word.value);
+            let why = format!(
+                "an ack of {} without an event that waits for one",
+                word.value
+            );
             self.wrong_ack(at, why);
         }
     }
@@ -213,7 +216,7 @@ impl Connection {
         );
         self.findings.breach("PR-E-01", act, expected, got, say);
         self.event.over = true;
-        let why = format!("the ack of {} says {}", asked.value, answer.value);
+        let why = format!("the ack of {} has id {}", asked.value, answer.value);
         self.wrong_ack(at, why);
     }
 
@@ -223,7 +226,7 @@ impl Connection {
         self.owe(Due::new("PR-E-03", client, at, why).with(&[5]));
     }
 
-    /// PR-A-02: the profile is what was told, or push if two items came before any request.
+    /// PR-A-02: the configured profile, or push if two items came before any request.
     fn asked_for_items(&mut self, at: At, settings: &MonitorSettings) {
         if self.mode(settings) == "push" && !self.asks {
             let why = "the client sends on the Action stream of profile push".to_owned();

@@ -10,7 +10,7 @@ impl StreamMachine for Client {
     fn handle(&mut self, now: Duration, input: Input<'_>) {
         self.tick(now);
         match input {
-            // A client listens to nobody.
+            // A client accepts no connections.
             Input::Incoming { connection, .. } => {
                 self.outputs.push_back(Output::Refuse(connection))
             }

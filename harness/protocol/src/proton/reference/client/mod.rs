@@ -19,10 +19,10 @@ use crate::streams::{Closing, ConnectionNumber, OnStream, Output, StreamId, Stre
 /// Items that may wait to be read; past that the Action stream is not read.
 const MOST_ITEMS: usize = 1_024;
 
-/// Why a connection ended whose server turned it away, for people.
+/// Why a connection ended whose server turned it away (human-readable).
 pub const REFUSED: &str = "Connection refused";
 
-/// Why a connection ended whose server was not heard any more, for people.
+/// Why a connection to a silent server ended (human-readable).
 pub const TIMED_OUT: &str = "Connection timed out";
 
 /// One client: it has at most one connection, and does what its owner asks for.
@@ -55,7 +55,7 @@ pub enum ClientEvent {
     Item(u32),
     /// The connection is over.
     Closed {
-        /// Why, in a sentence for people.
+        /// Why, in a human-readable sentence.
         why: String,
         /// Whether that was this side's own doing, for a rule that the server broke or a timeout.
         is_own: bool,

@@ -106,7 +106,7 @@ impl WorkloadClient {
         Self { client, ..self }
     }
 
-    /// How it went, when it is over: an error says in a sentence for people why not everything was
+    /// How it went, when it is over: an error says in a human-readable sentence why not everything was
     /// done.
     #[must_use]
     pub const fn outcome(&self) -> Option<&Result<(), String>> {
@@ -142,7 +142,7 @@ impl WorkloadClient {
                 self.actions = Remaining::new(actions);
                 self.ask(now);
                 if self.is_done() {
-                    // Nothing will tell that the streams have said which they are.
+                    // No event reports that the streams are identified.
                     self.leave(now.saturating_add(IDENTIFICATION));
                 }
                 return;
@@ -226,7 +226,7 @@ impl StreamMachine for WorkloadClient {
             return;
         }
         self.act(now);
-        // What became due by what was heard.
+        // Work caused by received data.
         self.act(now);
     }
 

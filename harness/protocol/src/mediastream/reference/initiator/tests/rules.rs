@@ -306,7 +306,7 @@ fn contact_that_is_lost_ends_it_after_the_buffer_period() {
     fixture.pass(millis(699));
     assert_eq!(fixture.outcome, None);
     fixture.pass(millis(1));
-    let sentence = "nothing came from 192.0.2.1:4444 for 700ms: 2 of 100 frames are there, \
+    let sentence = "192.0.2.1:4444 was silent for 700ms: 2 of 100 frames are there, \
                     missing 3-100";
     assert_eq!(fixture.failure(), ("lost_contact", sentence));
 }

@@ -15,9 +15,9 @@ use crate::clock::Clock;
 use crate::launch::{LaunchError, is_in_use};
 use crate::process::{StartError, located};
 
-/// What a run would meet, in sentences for people.
+/// What a run would meet, in human-readable sentences.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub struct Foreseen {
+pub struct Preflight {
     /// What would keep it from playing anything.
     pub wrong: Vec<String>,
     /// What would fail it, whatever the implementation does: waivers.
@@ -26,14 +26,14 @@ pub struct Foreseen {
 
 /// Looks whether programs and the interface are there, addresses are free, and waivers still count.
 #[must_use]
-pub fn foresee(assignments: &[Assignment], capture: &CaptureBy) -> Foreseen {
-    let mut foreseen = Foreseen::default();
-    foreseen.wrong.extend(capture.begin().err());
+pub fn preflight(assignments: &[Assignment], capture: &CaptureBy) -> Preflight {
+    let mut preflight = Preflight::default();
+    preflight.wrong.extend(capture.begin().err());
     for assignment in assignments {
-        foreseen.wrong.extend(unusable(&assignment.iut));
-        foreseen.failing.extend(stale(assignment));
+        preflight.wrong.extend(unusable(&assignment.iut));
+        preflight.failing.extend(stale(assignment));
     }
-    foreseen
+    preflight
 }
 
 /// Programs and addresses of a description that cannot be used.

@@ -8,18 +8,18 @@ use super::{PlaceholderError, Placeholders, StartError, expand};
 
 /// Where a program runs, and what it finds there.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Surroundings {
+pub struct ProcessEnvironment {
     /// An absolute path; empty: the current directory.
     pub directory: PathBuf,
     /// Variables besides those of this program.
     pub environment: Vec<(String, String)>,
 }
 
-impl Surroundings {
+impl ProcessEnvironment {
     /// Those of the commands of a description.
     ///
     /// # Errors
-    /// [`PlaceholderError`], a sentence for people.
+    /// [`PlaceholderError`], a human-readable sentence.
     pub fn of(iut: &Iut, values: &Placeholders<'_>) -> Result<Self, PlaceholderError> {
         let variables = iut.start.iter().flat_map(|start| &start.environment);
         let environment = variables

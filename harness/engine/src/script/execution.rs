@@ -1,5 +1,5 @@
-//! How a play goes through its steps, how it ends, and what is told of it: the same over datagrams
-//! and over streams.
+//! The execution of a script's steps, its outcome and its events: the same over datagrams and over
+//! streams.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::sync::Arc;
@@ -24,9 +24,9 @@ pub(crate) const MAX_COMMENTS: u32 = 16;
 /// How long the driver may take to start the implementation again.
 const RESTART_LIMIT: Duration = Duration::from_mins(30);
 
-/// A play on its way through the steps.
+/// The state of a script's execution.
 #[derive(Debug, Default)]
-pub(crate) struct Course {
+pub(crate) struct Execution {
     pub(crate) ops: Arc<[Arc<Op>]>,
     pub(crate) has_begun: bool,
     /// What is waited for before the next step.
@@ -43,7 +43,7 @@ pub(crate) struct Course {
     tolerant: bool,
     /// By how much its time is ahead of the driver's: what was settled was not waited for.
     ahead: Duration,
-    /// Whether steps are told: events and comments.
+    /// Whether steps are reported: events and comments.
     pub(crate) tells: bool,
     pub(crate) events: Vec<StepEvent>,
     /// Frames that steps passed over, by name.
@@ -60,7 +60,7 @@ pub(crate) struct Course {
     pub(crate) lateness: Lateness,
 }
 
-/// A step in which nothing is done with what comes.
+/// A step in which arrivals are not consumed.
 #[derive(Debug)]
 enum Pause {
     Sleeping { op: Arc<Op>, until: Duration },
@@ -74,7 +74,7 @@ pub(crate) struct Lateness {
     last: Duration,
 }
 
-impl Course {
+impl Execution {
     /// A play at its beginning; `outcome` if it is over before.
     pub(crate) fn new(ops: Arc<[Arc<Op>]>, outcome: Option<ScriptOutcome>) -> Self {
         Self {
@@ -87,8 +87,8 @@ impl Course {
         }
     }
 
-    /// A play of a program with its context; `impair` is a network of which the scenario does not know,
-    /// `tells` whether its steps are told.
+    /// The start of a program with its context; `impair` is a network that the scenario does not
+    /// account for, `tells` whether steps are reported.
     pub(crate) fn of(
         program: &Program,
         environment: Environment,
@@ -106,10 +106,10 @@ impl Course {
         if let Some(impair) = impair {
             context.path = Path::through(impair, &context.environment);
         }
-        let mut course = Self::new(Arc::clone(&program.ops), outcome);
-        course.tells = tells;
-        course.tolerant = program.scenario.tolerant;
-        (course, context)
+        let mut execution = Self::new(Arc::clone(&program.ops), outcome);
+        execution.tells = tells;
+        execution.tolerant = program.scenario.tolerant;
+        (execution, context)
     }
 
     /// The first step begins at `now`.
@@ -184,12 +184,12 @@ impl Course {
         self.exited = None;
     }
 
-    /// What [`Course::restart`] wants done, told once.
+    /// What [`Execution::restart`] requests, returned once.
     pub(crate) const fn take_restart(&mut self) -> Option<bool> {
         self.restart.take()
     }
 
-    /// What [`Course::restart`] asked for is done. `false` if it did not.
+    /// What [`Execution::restart`] asked for is done. `false` if it did not.
     pub(crate) fn restarted(&mut self, now: Duration) -> bool {
         let restarting = |pause: &mut Pause| matches!(pause, Pause::Restarting { .. });
         let Some(Pause::Restarting { op, .. }) = self.pause.take_if(restarting) else {
@@ -281,7 +281,7 @@ impl Course {
         Ok(())
     }
 
-    /// What a step did, in words, if anybody wants to know.
+    /// What a step did, as text, if steps are reported.
     pub(crate) fn told(&self, text: impl FnOnce() -> String) -> String {
         match self.tells {
             true => text(),
@@ -380,7 +380,7 @@ impl Course {
     fn pass_over(&mut self, op: &Op, why: &str) {
         self.event(op, self.mark, format!("passed over: {why}"));
         self.next = match &op.kind {
-            // All branches of a choice end with a jump behind it.
+            // All branches of a choice end with a jump past it.
             Kind::Either(_) => {
                 let behind = self
                     .ops
@@ -449,7 +449,7 @@ impl Course {
         self.outcome = Some(ScriptOutcome::Error { why, step });
     }
 
-    /// The path of the step that is played, or of the last.
+    /// The path of the current step, or of the last.
     pub(crate) fn path(&self) -> String {
         let op = self.ops.get(self.next).or(self.ops.last());
         op.map(|op| op.path.clone()).unwrap_or_default()

@@ -14,14 +14,14 @@ use crate::vectors;
 static CHECKS: &[(&str, &str)] = include!(concat!(env!("OUT_DIR"), "/checks.rs"));
 
 /// All that is built in.
-pub(crate) struct Evidence {
+pub(crate) struct CoverageIndex {
     pub(crate) library: Library,
     /// Vectors by the requirement that they are about.
     vectors: BTreeMap<String, Vec<String>>,
 }
 
 /// What there is for one requirement.
-pub(crate) struct Proof<'e> {
+pub(crate) struct Coverage<'e> {
     /// Scenarios that list it.
     pub(crate) scenarios: Vec<&'e Loaded>,
     pub(crate) twins: Vec<&'static Twin>,
@@ -31,7 +31,7 @@ pub(crate) struct Proof<'e> {
     pub(crate) checks: Vec<&'static str>,
 }
 
-impl Evidence {
+impl CoverageIndex {
     pub(crate) fn new() -> Result<Self, Failure> {
         let mut by_requirement: BTreeMap<String, Vec<String>> = BTreeMap::new();
         for text in vectors::frames() {
@@ -48,11 +48,11 @@ impl Evidence {
         })
     }
 
-    pub(crate) fn of(&self, protocol: &Protocol, one: &Requirement) -> Proof<'_> {
+    pub(crate) fn of(&self, protocol: &Protocol, one: &Requirement) -> Coverage<'_> {
         let all = self.library.scenarios().iter();
         let twins = protocol.twins.iter();
         let checks = CHECKS.iter().filter(|(id, _)| *id == one.id);
-        Proof {
+        Coverage {
             scenarios: all
                 .filter(|loaded| loaded.scenario.requirements.contains(&one.id))
                 .collect(),
@@ -85,8 +85,12 @@ mod tests {
     ];
 
     /// What a requirement lacks that can be seen from outside.
-    fn lacks(protocol: &Protocol, one: &Requirement, evidence: &Evidence) -> Vec<&'static str> {
-        let proof = evidence.of(protocol, one);
+    fn lacks(
+        protocol: &Protocol,
+        one: &Requirement,
+        evidence: &CoverageIndex,
+    ) -> Vec<&'static str> {
+        let coverage = evidence.of(protocol, one);
         let is_named = |loaded: &Loaded| {
             let first = loaded.scenario.requirements.first();
             first == Some(&one.id) || named_requirements(&loaded.scenario).contains(&one.id)
@@ -94,14 +98,14 @@ mod tests {
         let is_about_bytes = one.id.starts_with("MS-W-") || ABOUT_BYTES.contains(&one.id.as_str());
         let is_wire = one.seen.contains(&Seen::Wire);
         let needs = [
-            ("scenario", !proof.scenarios.is_empty()),
-            ("rule", !is_wire || !proof.checks.is_empty()),
+            ("scenario", !coverage.scenarios.is_empty()),
+            ("rule", !is_wire || !coverage.checks.is_empty()),
             (
                 "step",
-                is_wire || proof.scenarios.iter().any(|loaded| is_named(loaded)),
+                is_wire || coverage.scenarios.iter().any(|loaded| is_named(loaded)),
             ),
-            ("twin", !proof.twins.is_empty()),
-            ("vector", !is_about_bytes || !proof.vectors.is_empty()),
+            ("twin", !coverage.twins.is_empty()),
+            ("vector", !is_about_bytes || !coverage.vectors.is_empty()),
         ];
         let lacking = needs.into_iter().filter(|(_, has)| !has);
         lacking.map(|(what, _)| what).collect()
@@ -109,7 +113,7 @@ mod tests {
 
     #[test]
     fn every_requirement_that_can_be_seen_is_judged_broken_and_pinned_by_bytes() {
-        let evidence = Evidence::new().unwrap();
+        let evidence = CoverageIndex::new().unwrap();
         // A twin that escapes and a scenario that none needs are the affair of the tests that play them.
         let excepted = exceptions(|lacks| !["catch", "need"].contains(&lacks)).into_iter();
         let excepted = excepted.map(|one| format!("{} lacks a {}", one.of, one.lacks));
