@@ -15,7 +15,7 @@ SOURCES := find harness fuzz -name target -prune -o -name '*.rs' -print
 .DEFAULT_GOAL := help
 .PHONY: help build run test acceptance odds vacuity test-browser test-wireshark torture golden dist format lint fuzz fuzz-smoke fuzz-coverage fuzz-benchmark mutants bench clean
 
-help: ## Name the targets
+help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 build: ## Build the program
@@ -38,18 +38,18 @@ test: ## Run all tests: offline, without root
 	fi
 
 # Part of `make test` too.
-acceptance: ## Run 50 connections at once with 1,000 frames a second each, in every mode
+acceptance: ## Run 50 concurrent sessions of 1,000 frames a second, in every mode
 	$(CARGO) test --locked --package shakedown-cli --test serve_connect acceptance_of
 
-odds: ## Play servers that are late by themselves 20 times each, on an idle and on a busy machine, and count
+odds: ## Test slow servers 20 times each, on an idle and on a busy machine, and print the counts
 	$(CARGO) test --locked --package shakedown-cli --test late -- --ignored --nocapture
 
 # That each scenario has an expectation that is needed is part of `make test`.
-vacuity: ## Count the expectations of all scenarios that a faulty twin needs
+vacuity: ## Count the expectations that are needed to catch a twin
 	$(CARGO) test --locked --package shakedown-engine --test vacuity -- --ignored --nocapture
 
 BROWSER ?= chromium
-test-browser: ## Let Chromium meet the services of darktower, and judge it as a client; installs it where that is possible
+test-browser: ## Test Chromium as a client of darktower; installs it if possible
 	@if ! command -v $(BROWSER) >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && apt-get install -qq --yes --no-install-recommends $(BROWSER) >/dev/null; \
 	fi; true
@@ -59,7 +59,7 @@ test-browser: ## Let Chromium meet the services of darktower, and judge it as a 
 		echo "test-browser: SKIPPED, nothing was tested: there is no $(BROWSER), and only root can install it (apt-get)"; \
 	fi
 
-test-wireshark: ## Let tshark read the golden captures by the dissector of `shakedown dissector`; installs it where that is possible
+test-wireshark: ## Test the Wireshark dissector on the golden captures; installs tshark if possible
 	@if ! command -v tshark >/dev/null && [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
 		apt-get update -qq && DEBIAN_FRONTEND=noninteractive apt-get install -qq --yes --no-install-recommends tshark >/dev/null; \
 	fi; true
@@ -70,16 +70,16 @@ test-wireshark: ## Let tshark read the golden captures by the dissector of `shak
 	fi
 
 # Attacks that are over soon are part of `make test`.
-torture: ## Attack the program by hostile peers and files, for 10 minutes at most, and print a table
+torture: ## Attack the program with hostile peers and files, for at most 10 minutes, and print a table
 	$(CARGO) test --locked --package shakedown-cli --test torture all_attacks -- --ignored --nocapture
 
-golden: ## Write pcaps/golden/ anew, in virtual time; look at the difference before you commit it
+golden: ## Regenerate pcaps/golden/ in virtual time; review the diff before committing
 	GOLDEN_UPDATE=always $(CARGO) test --locked --package shakedown-engine --test golden --quiet
 
-format: ## Format every file of Rust
+format: ## Format all Rust files
 	$(SOURCES) | xargs rustfmt --edition 2024
 
-lint: ## Check format, lints, documentation and, where cargo-deny is, licences
+lint: ## Check format, lints, documentation and, if cargo-deny is installed, licences
 	@# `cargo fmt` does not find modules that a macro declares.
 	$(SOURCES) | xargs rustfmt --check --edition 2024
 	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
@@ -93,20 +93,20 @@ lint: ## Check format, lints, documentation and, where cargo-deny is, licences
 fuzz: ## Run all fuzz targets, FUZZ_SECONDS each (60), JOBS at a time (1)
 	@CARGO="$(CARGO)" JOBS=$(JOBS) fuzz/run.sh $(or $(FUZZ_SECONDS),60)
 
-fuzz-smoke: ## Run each fuzz target for 5 seconds, which draw the same each time, where a nightly toolchain is
+fuzz-smoke: ## Run each fuzz target for 5 seconds with a fixed seed, if a nightly toolchain is installed
 	@CARGO="$(CARGO)" JOBS=$(JOBS) FUZZ_SEED=1 fuzz/run.sh $(or $(FUZZ_SECONDS),5)
 
-fuzz-coverage: ## What the corpora of the fuzz targets reach, and what none reaches
+fuzz-coverage: ## Report the coverage of the fuzz corpora
 	@CARGO="$(CARGO)" fuzz/coverage.sh
 
 # FUZZ_SEEDS (10) and FUZZ_MOST (600 seconds) are hours; what was measured is kept, and gone on from.
-fuzz-benchmark: ## Measure how soon planted faults are found, and write the table into docs/fuzzing.md
+fuzz-benchmark: ## Measure the time to find planted faults, and update the table in docs/fuzzing.md
 	$(CARGO) build --locked --release --package shakedown-cli --features planted --target-dir target/planted
 	@PLANTED_TARGETS=$$(CARGO="$(CARGO)" FUZZ_PLAIN=1 fuzz/build.sh --features planted) \
 		PLANTED_SHAKEDOWN=$(CURDIR)/target/planted/release/shakedown \
 		$(CARGO) test --locked --package shakedown-cli --test fuzz_benchmark measure -- --ignored --nocapture
 
-mutants: ## Break frames, monitors and scripts one place at a time; tests must fail (SHARD=1/40)
+mutants: ## Mutation testing of frames, monitors and scripts (SHARD=1/40)
 	@$(CARGO) mutants --version >/dev/null 2>&1 || $(CARGO) install --locked cargo-mutants
 	@$(CARGO) mutants --list --no-config >reports/mutants.list
 	@sed -n "s/^    '\(.*\)',.*/\1/p" .cargo/mutants.toml | while read -r entry; do \
@@ -114,12 +114,12 @@ mutants: ## Break frames, monitors and scripts one place at a time; tests must f
 	done
 	$(CARGO) mutants --shard $(SHARD) --sharding round-robin --minimum-test-timeout 240 --output reports
 
-dist: ## Build the archive of a release: a static program, completions, man pages, licences, SBOM
+dist: ## Build a release archive: static binary, completions, man pages, licences, SBOM
 	@CARGO="$(CARGO)" .ci/dist/build
 
 bench: ## Run the benchmarks
 	$(CARGO) bench --locked --workspace
 
-clean: ## Remove what was built and reported
+clean: ## Remove build output and reports
 	$(CARGO) clean
 	rm -rf reports/virtual reports/field reports/latest reports/[0-9]*Z-*
