@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::deviation::Repeated;
+use super::super::deviation::{Deviation, Repeated};
 use super::super::receive::Receiver;
 use super::super::start3::{Identity, Parameters};
 use super::state::{Agreed, End, PendingRequest, State};
@@ -78,6 +78,7 @@ impl Initiator {
             State::Session(session) => {
                 session.contact = now;
                 self.send(own.start_confirm()); // MS-S-12
+                self.forget(Deviation::RepeatedStartAckForgets);
             }
             State::Closed
             | State::ReadyToStart
