@@ -71,6 +71,7 @@ macro_rules! with_start3 {
         StartSecondLate = "MS-S-08/fourfold": "the wait for START_ACK becomes four times as long" => Repeats(Start, SECOND_LATE),
         StartFourTimes = "MS-S-08/four": "a START is sent four times" => Repeats(Start, FOUR),
         StartTwice = "MS-S-08/two": "a START is sent twice" => Repeats(Start, TWO),
+        Error7PutsStartOff = "MS-S-08/seven": "ERROR 7 puts the next START off",
         StartForever = "MS-S-09": "STARTs are sent for ever" => Repeats(Start, FOREVER),
         StartGivesUpEarly = "MS-S-09/early": "it gives up with its third START" => Repeats(Start, LAST_SHORT),
         StartGivesUpNear = "MS-S-09/near": "it gives up 150 ms too early after its third START" => Repeats(Start, LAST_NEAR),
@@ -82,6 +83,8 @@ macro_rules! with_start3 {
         NoStartFallback = "MS-S-09/fallback": "it does not fall back to the START token, though compatibility is on",
         CompatUnsaid = "MS-S-10": "COMPAT_MODE is never set" => Sent(START, |it| it.edit(28, |bits| bits & !2)),
         CompatAlways = "MS-S-10/always": "COMPAT_MODE is always set" => Sent(START, |it| it.edit(28, |bits| bits | 2)),
+        CompatOnce = "MS-S-10/again": "COMPAT_MODE is set in the first START only"
+            => Sent(START, |it| if it.known.sends > 0 { it.edit(28, |bits| bits & !2) }),
         RepeatedStartBeginsAnew = "MS-S-11": "a repeated START (`0x0200`) is a new request: another START_ACK"
             => Taken(START, |it| it.end_if(it.is_repeated_start())),
         RepeatedStartUnanswered = "MS-S-11/silent": "a repeated START is not answered"
@@ -130,6 +133,11 @@ macro_rules! with_start3 {
             => Sent(ERROR, |it| it.set_code(ErrorCode::InvalidParameters, ErrorCode::Malformed)),
         GrantIgnored = "MS-S-14/silent": "a parameter above what was asked ends the session without a word"
             => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::InvalidParameters))),
+        LaterGrantTaken = "MS-S-14/later": "FrameRate of a START_ACK is not looked at once START was sent again"
+            => Taken(START_ACK, |it| if it.known.sends > 1 { it.strip(|of| of == kind::FRAME_RATE) }),
+        OneLessTaken = "MS-S-14/together": "of a lower FrameRate and a lower StreamLength the latter is not taken over"
+            => Taken(START_ACK, |it| if it.tlvs().u32(kind::FRAME_RATE).is_some_and(|rate| rate < 50)
+                && it.tlvs().u32(kind::STREAM_LENGTH).is_some_and(|length| length < 2) { it.strip(|of| of == kind::STREAM_LENGTH) }),
         ErrorAnswered = "MS-S-15": "an ERROR is answered by an ERROR"
             => Taken(ERROR, |it| it.before.push(it.error(ErrorCode::UnexpectedFrame))),
         ErrorIgnored = "MS-S-16": "an ERROR ends nothing" => Taken(ERROR, |it| it.lose()),

@@ -168,6 +168,8 @@ with_start3! {
     GivesUpAmidst = "MS-L-05/amidst": "its buffer period begins with the session, whatever comes",
     EndsWell = "MS-L-05/status": "it ends well when nothing came"
         => Ends(Mode::Legacy, "timeout", |_| Completed),
+    NameIsEnough = "MS-L-05/named": "it ends well when a connection-id came and no media"
+        => Ends(Mode::Legacy, "no_media", |_| Completed),
     Crashes = "MS-L-05/crash": "it crashes when nothing came"
         => Ends(Mode::Legacy, "timeout", crash),
     LegacyTakesSyn = "MS-L-06": "SYN is served in legacy mode"

@@ -126,6 +126,11 @@ impl Initiator {
         let is_end = error.error_code() != Some(ErrorCode::UnexpectedFrame.number());
         if !is_end || !self.state.identity().as_ref().is_some_and(is_ours) {
             self.counters.unexpected("ERROR");
+            if let State::AwaitingStartAck(asked, _) = &mut self.state
+                && self.settings.lacks(Deviation::Error7PutsStartOff)
+            {
+                asked.next = asked.next.saturating_add(Duration::from_millis(500));
+            }
             return;
         }
         let failure = if self.state.is_handshake() {
