@@ -44,12 +44,17 @@ macro_rules! with_media {
             => Sent(MEDIA, |it| it.lose_if(it.sequence() == it.known.frames)),
         DuplicatesUncounted = "MS-D-08": "duplicate frames are not counted"
             => Uncounted("duplicates"),
+        DuplicatesCount = "MS-D-09/counts" Initiator: "a frame that comes again counts as another one",
         SameNumbersNew = "MS-D-09" Initiator: "restarted numbers after another connection id are duplicates"
             => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
         SameNumbersSame = "MS-D-10" Initiator: "numbers of another connection id count as duplicates"
             => Taken(NAME, |it| it.lose_if(it.known.session && !it.known.pending)),
         AnyCaseSame = "MS-D-09/case" Initiator: "an id in other letters is the same id"
-            => Taken(NAME, |it| it.lower_id()),
+            => Taken(NAME, |it| it.edit_id_bytes(|byte| byte.to_ascii_lowercase())),
+        SpacesSame = "MS-D-09/spaces" Initiator: "an id with a space at its end is the one without it"
+            => Taken(NAME, |it| it.trim_id()),
+        LossySame = "MS-D-09/utf-8" Initiator: "bytes of an id that are no UTF-8 are all the same"
+            => Taken(NAME, |it| it.edit_id_bytes(|byte| if byte.is_ascii() { byte } else { b'?' })),
         UploadsAreOne = "MS-D-09/upload" Responder: "numbers of an upload are duplicates in the next of the same client",
         UploadIdsAreOne = "MS-D-10/upload" Responder: "two uploads of a client under two ids are one",
         SameIdNew = "MS-D-09/again" Initiator: "the same connection id again makes numbers new",

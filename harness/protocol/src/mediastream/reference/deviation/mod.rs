@@ -10,6 +10,8 @@ mod passing;
 mod rows;
 #[macro_use]
 mod media;
+#[macro_use]
+mod start3;
 mod table;
 mod twin;
 

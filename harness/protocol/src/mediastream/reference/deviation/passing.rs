@@ -261,12 +261,21 @@ impl Passing {
         }
     }
 
-    /// Makes the letters of the id small ones.
-    pub(super) fn lower_id(&mut self) {
+    /// Changes each byte of the id.
+    pub(super) fn edit_id_bytes(&mut self, change: impl Fn(u8) -> u8) {
         if let Some(id) = self.id() {
-            self.set_id(ConnectionId::from_bytes(
-                id.as_bytes().map(|byte| byte.to_ascii_lowercase()),
-            ));
+            self.set_id(ConnectionId::from_bytes(id.as_bytes().map(change)));
+        }
+    }
+
+    /// Takes the spaces off the ends of the id.
+    pub(super) fn trim_id(&mut self) {
+        if let Some(id) = self.id() {
+            let mut bytes = id.text().trim_ascii().to_vec();
+            bytes.resize(id.as_bytes().len(), 0);
+            if let Ok(bytes) = bytes.try_into() {
+                self.set_id(ConnectionId::from_bytes(bytes));
+            }
         }
     }
 

@@ -10,7 +10,7 @@ use crate::mediastream::frame::tlv::kind;
 use crate::mediastream::frame::{ConnectionId, Control, ErrorCode, START_TOKEN, flag};
 use crate::mediastream::{Mode, Modes};
 
-with_media! {
+with_start3! {
     // Wire.
     BigEndianMedia = "MS-W-01" Responder: "SequenceNumber, QPC and QPF are big-endian"
         => Sent(MEDIA, |it| [2, 10, 18].iter().for_each(|at| it.swap(*at, 8))),
@@ -54,6 +54,8 @@ with_media! {
         => Taken(0x0002..=0x00FF, |it| it.set(0, &[0, 0])),
     UnknownAnswered = "MS-W-08/answered": "a datagram of an unknown ProtocolFlag is sent back"
         => Taken(ANY, |it| if it.is_unknown() { it.before.push(it.bytes.clone()) }),
+    ErrorEnds = "MS-W-08/error": "ERROR ends the session where it is an unknown flag"
+        => Taken(ERROR, |it| it.end_if(it.is_unknown())),
     EmptyData = "MS-W-09": "the first frame begins with a datagram without payload"
         => Sent(MEDIA, |it| if it.sequence() == 1 { it.before.push(it.head_alone()) }),
     SequenceInControl = "MS-W-10": "SequenceNumber of control frames is 1"
@@ -163,8 +165,11 @@ with_media! {
         => Told(|it| it.buffer_period = it.buffer_period * 94 / 100),
     GivesUpLate = "MS-L-05/late": "it waits for twice its buffer period"
         => Told(|it| it.buffer_period *= 2),
+    GivesUpAmidst = "MS-L-05/amidst": "its buffer period begins with the session, whatever arrives",
     EndsWell = "MS-L-05/status": "it exits with 0 when nothing arrived"
         => Ends(Mode::Legacy, "timeout", |_| Completed),
+    NameIsEnough = "MS-L-05/named": "it exits with 0 when a connection-id arrived and no media"
+        => Ends(Mode::Legacy, "no_media", |_| Completed),
     Crashes = "MS-L-05/crash": "it crashes when nothing arrived"
         => Ends(Mode::Legacy, "timeout", crash),
     LegacyTakesSyn = "MS-L-06": "SYN is served in legacy mode"
@@ -193,6 +198,7 @@ with_media! {
     SynTwice = "MS-H-03/two": "a SYN is sent twice" => Repeats(Syn, TWO),
     OtherSyn = "MS-H-03/other": "each SYN has another wish"
         => Sent(SYN, |it| if it.known.sends > 0 { it.edit_id(4) }),
+    NamePutsSynOff = "MS-H-03/name": "a connection-id before the SYN-ACK puts the next SYN off",
     SynForever = "MS-H-04": "SYNs are sent for ever" => Repeats(Syn, FOREVER),
     SynGivesUpEarly = "MS-H-04/early": "it gives up with its third SYN" => Repeats(Syn, LAST_SHORT),
     SynGivesUpNear = "MS-H-04/near": "it gives up 150 ms too early after its third SYN" => Repeats(Syn, LAST_NEAR),
@@ -233,12 +239,16 @@ with_media! {
         => Sent(ACK, |it| it.edit_id(35)),
     AckOfEmptyId = "MS-H-09/empty": "the ACK bears no id"
         => Sent(ACK, |it| it.set_id(ConnectionId::EMPTY)),
+    AckOfTrimmedId = "MS-H-09/spaces": "the ACK bears the id without the spaces around it"
+        => Sent(ACK, |it| it.trim_id()),
     NoAck = "MS-H-09/silent": "a SYN-ACK is not answered"
         => Sent(ACK, |it| it.lose()),
     RejectionAnswered = "MS-H-10": "Accept=0 is answered by ACK"
         => Taken(SYN_ACK, |it| if !it.accepts() { it.before.push(it.as_ack()) }),
     RejectionIgnored = "MS-H-10/on": "after Accept=0 it asks on"
         => Taken(SYN_ACK, |it| it.lose_if(!it.accepts())),
+    LateRejectionIgnored = "MS-H-10/late": "Accept=0 is dropped once the SYN was sent again"
+        => Taken(SYN_ACK, |it| it.lose_if(!it.accepts() && it.known.sends > 1)),
     RejectionEndsWell = "MS-H-10/status": "it ends well when it was rejected"
         => Ends(Mode::ThreeWay, "rejected", |_| Completed),
     RejectionFallsBack = "MS-H-10/fallback" Initiator: "after Accept=0 it falls back to START, where fallback is on",
@@ -246,6 +256,9 @@ with_media! {
         => Taken(SYN_ACK, |it| it.lose_if(it.known.session && !it.known.pending)),
     AckThrice = "MS-H-11/third": "the third repeated SYN-ACK and those after it are not answered"
         => Sent(ACK, |it| it.lose_if(it.known.sent > 3)),
+    RepeatedSynAcksBytesCount = "MS-H-11/bytes": "a repeated SYN-ACK with an unknown TLV is not answered"
+        => Taken(SYN_ACK, |it| it.lose_if(it.known.session && !it.known.pending && it.is_longer_than(67))),
+    RepeatedSynAckForgets = "MS-H-11/anew": "a repeated SYN-ACK makes it forget the frames that came",
     OtherAck = "MS-H-11/other": "a repeated SYN-ACK is answered by an ACK with another id"
         => Sent(ACK, |it| if it.known.session { it.edit_id(4) }),
     AnyAckCompletes = "MS-H-12": "an ACK with whatever id completes the handshake"
@@ -296,8 +309,14 @@ with_media! {
         }),
     EarlyMediaLost = "MS-H-17": "media that comes before the SYN-ACK is dropped"
         => Taken(MEDIA, |it| it.lose_if(it.known.pending)),
+    EarlyMediaFew = "MS-H-17/few": "of what comes before the SYN-ACK five frames are kept"
+        => Taken(MEDIA, |it| it.lose_if(it.known.pending && it.sequence() > 5)),
     AnyIdsMedia = "MS-H-17/tuple": "media is mapped by the tuple alone: connection ids are ignored"
         => Taken(NAME, |it| it.lose()),
+    TrimmedIdsMedia = "MS-H-17/spaces": "ids are those without the spaces around them"
+        => Taken(NAME, |it| it.trim_id()),
+    LossyIdsMedia = "MS-H-17/utf-8": "bytes of an id that are no UTF-8 are all the same"
+        => Taken(ANY, |it| it.edit_id_bytes(|byte| if byte.is_ascii() { byte } else { b'\xFF' })),
     TupleRenames = "MS-H-17/follows" Initiator: "another id on the tuple is that of the session from then on",
     SynAckOnce = "MS-H-18": "SYN-ACK is sent once, and the half-open session waits for its age" => Repeats(SynAck, ONCE),
     SynAckEarly = "MS-H-18/early": "a SYN-ACK is sent again after 250 ms" => Repeats(SynAck, FIRST_EARLY),
@@ -345,169 +364,8 @@ with_media! {
         => Taken(NAME, |it| if it.known.pending { it.before.push(it.as_ack()) }),
     LaterSynAckLost = "MS-H-25" Initiator: "only the first SYN may be answered"
         => Taken(SYN_ACK, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
+    WaitsOnAfterAck = "MS-H-25/waits" Initiator: "after the ACK it waits for ever for media"
+        => Told(|it| if it.modes == Modes::from(Mode::ThreeWay) { it.buffer_period = Duration::from_hours(1) }),
     LaterAckLost = "MS-H-25/ack" Responder: "an ACK after a repeated SYN-ACK completes nothing"
         => Taken(ACK, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
-
-    // start3.
-    StartOfVersion2 = "MS-S-01": "START has Version 2" => Sent(START, |it| it.edit(26, |_| 2)),
-    StartOfStream0 = "MS-S-01/stream": "START has StreamId 0" => Sent(START, |it| it.count(30, |_| 0)),
-    StartWithSender = "MS-S-01/sender": "START has a SenderNonce" => Sent(START, |it| it.count(46, |_| 1)),
-    AckOfAnotherStream = "MS-S-02": "START_ACK has a StreamId one higher" => Sent(START_ACK, |it| it.count(30, one_more)),
-    AckOfAnotherNonce = "MS-S-02/nonce": "START_ACK has a Nonce one higher" => Sent(START_ACK, |it| it.count(38, one_more)),
-    AckWithoutSender = "MS-S-02/sender": "START_ACK has SenderNonce 0" => Sent(START_ACK, |it| it.count(46, |_| 0)),
-    AckOfNothing = "MS-S-02/parameters": "START_ACK has no parameters" => Sent(START_ACK, |it| it.strip(|_| true)),
-    StartFindsSlotsTaken = "MS-S-02/slot": "a stream that is over keeps its slot: STARTs get ERROR 4",
-    LastTlvCounts = "MS-S-02/last": "of two TLVs of one type the last counts"
-        => Taken(HANDSHAKE, |it| it.reverse_tlvs()),
-    ConfirmsAnotherStream = "MS-S-03": "START_CONFIRM has a StreamId one higher" => Sent(CONFIRM, |it| it.count(30, one_more)),
-    ConfirmsAnotherNonce = "MS-S-03/nonce": "START_CONFIRM has a Nonce one higher" => Sent(CONFIRM, |it| it.count(38, one_more)),
-    ConfirmsAnotherSender = "MS-S-03/sender": "START_CONFIRM has a SenderNonce one higher" => Sent(CONFIRM, |it| it.count(46, one_more)),
-    ConfirmsSwapped = "MS-S-03/swapped": "START_CONFIRM has the two nonces swapped"
-        => Sent(CONFIRM, |it| it.set_identity(it.identity().swapped())),
-    NoConfirm = "MS-S-03/silent": "a START_ACK is not answered" => Sent(CONFIRM, |it| it.lose()),
-    MediaBeforeConfirm = "MS-S-04": "media flows before the START_CONFIRM, though START_ACK did not say so",
-    BeginsUnsaid = "MS-S-04/flag": "START_ACK does not say that media flows at once"
-        => Sent(START_ACK, |it| it.edit(28, |bits| bits & !4)),
-    AnyStreamConfirmed = "MS-S-05": "a START_ACK of another stream is taken"
-        => Taken(START_ACK, |it| if it.is_of_another_stream() { it.take_as(|its, own| own.with_sender(its.sender_nonce)) }),
-    AnyStreamIgnored = "MS-S-05/silent": "a START_ACK of another stream is dropped"
-        => Taken(START_ACK, |it| it.lose_if(it.is_of_another_stream())),
-    AnyStreamMiscoded = "MS-S-05/code": "a START_ACK of another stream gets ERROR 6"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::StreamIdMismatch, ErrorCode::NonceMismatch)),
-    AnyStreamOpen = "MS-S-05/open": "a START_ACK of another stream gets ERROR 5, and the session goes on"
-        => Taken(START_ACK, |it| if it.is_of_another_stream() { it.object(ErrorCode::StreamIdMismatch) }),
-    AnyNonce = "MS-S-06": "a Nonce that is not the session's is taken"
-        => Taken(START_ACK_OR_CONFIRM, |it| it.take_as(|its, own| if its.stream_id == own.stream_id { its.with_nonce(own.nonce) } else { its })),
-    AnySender = "MS-S-06/sender": "a SenderNonce that is not the session's is taken"
-        => Taken(START_ACK_OR_CONFIRM, |it| it.take_sender_if(|_, _| true)),
-    NearSender = "MS-S-06/near": "a SenderNonce one higher is taken"
-        => Taken(START_ACK_OR_CONFIRM, |it| it.take_sender_if(|its, own| its.sender_nonce == own.sender_nonce.wrapping_add(1))),
-    ZeroSender = "MS-S-06/zero" Responder: "SenderNonce 0 is taken"
-        => Taken(CONFIRM, |it| it.take_sender_if(|its, _| its.sender_nonce == 0)),
-    NonceAsSender = "MS-S-06/swapped" Responder: "a START_CONFIRM with the two nonces swapped is taken"
-        => Taken(CONFIRM, |it| if it.known.identity == Some(it.identity().swapped()) { it.set_identity(it.identity().swapped()) }),
-    OthersSender = "MS-S-06/session" Responder: "the SenderNonce of another session is taken"
-        => Taken(CONFIRM, |it| if it.known.other.and_then(|(_, its)| its).is_some_and(|its| its.sender_nonce == it.identity().sender_nonce) { it.take_sender_if(|_, _| true) }),
-    MismatchIgnored = "MS-S-06/silent": "no ERROR 6 is sent"
-        => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::NonceMismatch))),
-    MismatchMiscoded = "MS-S-06/code": "a wrong nonce gets ERROR 5"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::NonceMismatch, ErrorCode::StreamIdMismatch)),
-    MismatchOpen = "MS-S-06/open": "a wrong nonce gets ERROR 6, and the session goes on"
-        => Taken(START_ACK_OR_CONFIRM, |it| if it.has_another_nonce() { it.object(ErrorCode::NonceMismatch) }),
-    MalformedMiscoded = "MS-S-07": "a malformed START gets ERROR 3"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::Malformed, ErrorCode::InvalidParameters)),
-    MalformedIgnored = "MS-S-07/malformed": "a malformed START is not answered"
-        => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::Malformed))),
-    VersionMiscoded = "MS-S-07/version": "a START of another Version gets ERROR 1"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::UnsupportedVersion, ErrorCode::Malformed)),
-    ParametersMiscoded = "MS-S-07/parameters": "invalid parameters get ERROR 1"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::InvalidParameters, ErrorCode::Malformed)),
-    FullMiscoded = "MS-S-07/resources": "a START for which there is no room gets ERROR 3"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::ResourcesUnavailable, ErrorCode::InvalidParameters)),
-    FullIgnored = "MS-S-07/full": "a START for which there is no room is not answered"
-        => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::ResourcesUnavailable))),
-    RefusedIsKept = "MS-S-07/kept": "a START that was refused has a session",
-    StartOnce = "MS-S-08": "an unanswered START (`0x0200`) is not sent again" => Repeats(Start, ONCE),
-    StartEarly = "MS-S-08/early": "a START is sent again after 250 ms" => Repeats(Start, FIRST_EARLY),
-    StartNear = "MS-S-08/near": "a START is sent again after 400 ms" => Repeats(Start, FIRST_NEAR),
-    StartLate = "MS-S-08/late": "a START is sent again after a second" => Repeats(Start, FIRST_LATE),
-    StartSecondEarly = "MS-S-08/constant": "the wait for START_ACK does not double" => Repeats(Start, SECOND_EARLY),
-    StartSecondLate = "MS-S-08/fourfold": "the wait for START_ACK becomes four times as long" => Repeats(Start, SECOND_LATE),
-    StartFourTimes = "MS-S-08/four": "a START is sent four times" => Repeats(Start, FOUR),
-    StartTwice = "MS-S-08/two": "a START is sent twice" => Repeats(Start, TWO),
-    StartForever = "MS-S-09": "STARTs are sent for ever" => Repeats(Start, FOREVER),
-    StartGivesUpEarly = "MS-S-09/early": "it gives up with its third START" => Repeats(Start, LAST_SHORT),
-    StartGivesUpNear = "MS-S-09/near": "it gives up 150 ms too early after its third START" => Repeats(Start, LAST_NEAR),
-    StartGivesUpLate = "MS-S-09/late": "it waits 6 s after its third START" => Repeats(Start, LAST_LONG),
-    StartEndsWell = "MS-S-09/status": "it ends well when no START was answered"
-        => Ends(Mode::Start3, "timeout", |_| Completed),
-    StartCrashes = "MS-S-09/crash": "it crashes when no START was answered"
-        => Ends(Mode::Start3, "timeout", crash),
-    NoStartFallback = "MS-S-09/fallback": "it does not fall back to the START token, though compatibility is on",
-    CompatUnsaid = "MS-S-10": "COMPAT_MODE is never set" => Sent(START, |it| it.edit(28, |bits| bits & !2)),
-    CompatAlways = "MS-S-10/always": "COMPAT_MODE is always set" => Sent(START, |it| it.edit(28, |bits| bits | 2)),
-    RepeatedStartBeginsAnew = "MS-S-11": "a repeated START (`0x0200`) is a new request: another START_ACK"
-        => Taken(START, |it| it.end_if(it.is_repeated_start())),
-    RepeatedStartUnanswered = "MS-S-11/silent": "a repeated START is not answered"
-        => Taken(START, |it| it.lose_if(it.is_repeated_start())),
-    AnyNonceAnswered = "MS-S-11/nonce": "a START with the StreamId of the session and another Nonce gets its START_ACK"
-        => Taken(START, |it| it.take_as(|its, own| if its.stream_id == own.stream_id { its.with_nonce(own.nonce) } else { its })),
-    DuplicateMiscoded = "MS-S-11/code": "the same StreamId with another Nonce gets ERROR 7"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::DuplicateStreamId, ErrorCode::UnexpectedFrame)),
-    DuplicateIgnored = "MS-S-11/ignored": "the same StreamId with another Nonce is not answered"
-        => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::DuplicateStreamId))),
-    ConfirmOnce = "MS-S-12": "a repeated START_ACK is not answered"
-        => Taken(START_ACK, |it| it.lose_if(it.known.session && !it.known.pending && !it.is_of_another_stream() && !it.has_another_nonce())),
-    OtherConfirm = "MS-S-12/other": "a repeated START_ACK is answered by another START_CONFIRM"
-        => Sent(CONFIRM, |it| if !it.known.pending { it.count(46, one_more) }),
-    StartAckOnce = "MS-S-13": "START_ACK is sent once, and the half-open session waits for its age" => Repeats(StartAck, ONCE),
-    StartAckEarly = "MS-S-13/early": "a START_ACK is sent again after 250 ms" => Repeats(StartAck, FIRST_EARLY),
-    StartAckNear = "MS-S-13/near": "a START_ACK is sent again after 400 ms" => Repeats(StartAck, FIRST_NEAR),
-    StartAckLate = "MS-S-13/late": "a START_ACK is sent again after a second" => Repeats(StartAck, FIRST_LATE),
-    StartAckSecondEarly = "MS-S-13/constant": "the wait for START_CONFIRM does not double" => Repeats(StartAck, SECOND_EARLY),
-    StartAckSecondLate = "MS-S-13/fourfold": "the wait for START_CONFIRM becomes four times as long" => Repeats(StartAck, SECOND_LATE),
-    StartAckFourTimes = "MS-S-13/four": "a START_ACK is sent four times" => Repeats(StartAck, FOUR),
-    StartAckTwice = "MS-S-13/two": "a START_ACK is sent twice" => Repeats(StartAck, TWO),
-    PendingLong = "MS-S-13/kept": "a session is kept for 6 s after the third START_ACK" => Repeats(StartAck, LAST_LONG),
-    PendingShort = "MS-S-13/dropped": "a session is closed with the third START_ACK" => Repeats(StartAck, LAST_SHORT),
-    TimeoutUnsaid = "MS-S-13/silent": "no ERROR 8 is sent"
-        => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::Timeout))),
-    TimeoutMiscoded = "MS-S-13/code": "a session that is not confirmed ends by ERROR 4"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::Timeout, ErrorCode::ResourcesUnavailable)),
-    StartSetsTimers = "MS-S-13/reset": "a repeated START begins the timers of START_ACK anew",
-    StartCounts = "MS-S-13/counts": "the answer to a repeated START counts as a repetition of START_ACK",
-    AnyFrameRate = "MS-S-14": "FrameRate of START_ACK is not looked at"
-        => Taken(START_ACK, |it| it.strip(|of| of == kind::FRAME_RATE)),
-    AnyBitRate = "MS-S-14/bit-rate": "BitRate of START_ACK is not looked at"
-        => Taken(START_ACK, |it| it.strip(|of| of == kind::BIT_RATE)),
-    AnyLength = "MS-S-14/length": "StreamLength of START_ACK is not looked at"
-        => Taken(START_ACK, |it| it.strip(|of| of == kind::STREAM_LENGTH)),
-    AnyDepth = "MS-S-14/depth": "BufferDepth of START_ACK is not looked at"
-        => Told(|it| it.buffer_depth = Some(1_000))
-        => Taken(START_ACK, |it| it.strip(|of| of == kind::BUFFER_DEPTH)),
-    AnyMaxDatagram = "MS-S-14/datagram": "MaxDatagram of START_ACK is not looked at"
-        => Told(|it| it.tells_max_datagram = true)
-        => Taken(START_ACK, |it| it.strip(|of| of == kind::MAX_DATAGRAM)),
-    GrantMiscoded = "MS-S-14/code": "a parameter above what was asked gets ERROR 1"
-        => Sent(ERROR, |it| it.set_code(ErrorCode::InvalidParameters, ErrorCode::Malformed)),
-    GrantIgnored = "MS-S-14/silent": "a parameter above the requested one ends the session silently"
-        => Sent(ERROR, |it| it.lose_if(it.is_error(ErrorCode::InvalidParameters))),
-    ErrorAnswered = "MS-S-15": "an ERROR is answered by an ERROR"
-        => Taken(ERROR, |it| it.before.push(it.error(ErrorCode::UnexpectedFrame))),
-    ErrorIgnored = "MS-S-16": "an ERROR ends nothing" => Taken(ERROR, |it| it.lose()),
-    ErrorOfAnyNonce = "MS-S-16/nonce": "an ERROR with other nonces ends the session"
-        => Taken(ERROR, |it| it.take_as(|its, own| if its.stream_id == own.stream_id { own } else { its })),
-    Error7Ends = "MS-S-16/seven": "ERROR 7 ends the session"
-        => Taken(ERROR, |it| it.set_code(ErrorCode::UnexpectedFrame, ErrorCode::Timeout)),
-    ErrorOfZeros = "MS-S-16/zeros": "an ERROR with a nonce of 0 ends nothing"
-        => Taken(ERROR, |it| it.lose_if(it.identity().nonce == 0 || it.identity().sender_nonce == 0)),
-    ErrorOfKnownCode = "MS-S-16/code": "an ERROR of a code that has no name ends nothing"
-        => Taken(ERROR, |it| it.lose_if(it.code() > 9)),
-    UnexpectedEnds = "MS-S-17": "a frame of another stream that the state does not expect ends the session"
-        => Taken(START3, |it| it.end_if(it.is_unexpected())),
-    LateAnswerEnds = "MS-S-17/answer" Initiator: "a START_ACK of another stream ends the session that streams"
-        => Taken(START_ACK, |it| it.end_if(!it.known.pending && it.is_of_another_stream())),
-    ErrorOfAnyStream = "MS-S-17/error": "an ERROR of another stream ends the session"
-        => Taken(ERROR, |it| it.take_as(|_, own| own)),
-    ObjectsAgain = "MS-S-17/again": "each frame that the state does not expect gets ERROR 7"
-        => Taken(START3, |it| if it.is_unexpected() {
-            it.before.push(it.error(ErrorCode::UnexpectedFrame));
-            it.lose();
-        }),
-    ObjectsToItself = "MS-S-17/numbers": "ERROR 7 bears the numbers of the session"
-        => Sent(ERROR, |it| if it.is_error(ErrorCode::UnexpectedFrame) { it.take_as(|_, own| own) }),
-    LaterStartAckLost = "MS-S-18" Initiator: "only the first START may be answered"
-        => Taken(START_ACK, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
-    LaterConfirmLost = "MS-S-18/confirm" Responder: "a START_CONFIRM after a repeated START_ACK completes nothing"
-        => Taken(CONFIRM, |it| it.lose_if(it.known.pending && it.known.sends > 1)),
-    AnyStreamCompletes = "MS-S-19": "a START_CONFIRM for another StreamId completes the handshake"
-        => Taken(CONFIRM, |it| it.take_as(|_, own| own)),
-    AnyStreamCloses = "MS-S-19/closes": "a START_CONFIRM for another StreamId closes the session"
-        => Taken(CONFIRM, |it| it.end_if(it.is_of_another_stream())),
-    AnySource = "MS-S-20": "frames of the session are taken from whatever address"
-        => Taken(START3, |it| it.take_as_the_others()),
-    AnyPort = "MS-S-20/port": "frames of the session are taken from whatever port"
-        => Taken(START3, |it| if it.shares_the_address() { it.take_as_the_others() }),
-    AnySourcesMedia = "MS-S-20/media" Initiator: "media is taken from whatever address"
-        => Taken(MEDIA, |it| it.take_as_the_others()),
 }

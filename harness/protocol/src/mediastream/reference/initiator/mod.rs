@@ -137,7 +137,12 @@ impl Initiator {
                 let asked = sent.asked;
                 self.begin_session(now, asked, Agreed::Nothing, "connection-id");
             }
-            State::SynSent(asked) | State::AwaitingStartAck(asked, _) => asked.early.name(id),
+            State::SynSent(asked) | State::AwaitingStartAck(asked, _) => {
+                asked.early.name(id);
+                if self.settings.lacks(Deviation::NamePutsSynOff) {
+                    asked.next = now.saturating_add(Duration::from_millis(500));
+                }
+            }
             State::Session(session) => {
                 session.contact = now;
                 let is_legacy = matches!(session.agreed, Agreed::Nothing);
@@ -205,7 +210,9 @@ impl Initiator {
             self.counters.unexpected("data");
             return;
         };
-        session.contact = now;
+        if !self.settings.lacks(Deviation::GivesUpAmidst) {
+            session.contact = now;
+        }
         let before = session.name();
         if session.first_media.is_none() {
             session.first_media = Some(now);
@@ -216,7 +223,9 @@ impl Initiator {
         if let Some(frame) = self.receiver.receive(now, part, &mut self.counters) {
             self.done.insert(frame.header.sequence_number);
         }
-        let is_enough = self.settings.lacks(Deviation::FirstMediaIsEnough);
+        let is_enough = self.settings.lacks(Deviation::FirstMediaIsEnough)
+            || self.settings.lacks(Deviation::DuplicatesCount)
+                && self.done.count() + self.counters.duplicates >= self.settings.stream.frames();
         if is_enough || self.done.count() == self.settings.stream.frames() {
             self.finish();
             return;
@@ -225,6 +234,14 @@ impl Initiator {
             && let State::Session(session) = &mut self.state
         {
             session.last_seen.get_or_insert(now);
+        }
+    }
+
+    /// A twin takes the frames of a session that was answered again for those of another.
+    fn forget(&mut self, twin: Deviation) {
+        if self.settings.lacks(twin) {
+            self.receiver.flush();
+            self.done.clear();
         }
     }
 

@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::super::deviation::Repeated;
+use super::super::deviation::{Deviation, Repeated};
 use super::super::receive::Receiver;
 use super::super::start3::{Identity, Parameters};
 use super::state::{Agreed, End, PendingRequest, State};
@@ -78,6 +78,7 @@ impl Initiator {
             State::Session(session) => {
                 session.contact = now;
                 self.send(own.start_confirm()); // MS-S-12
+                self.forget(Deviation::RepeatedStartAckForgets);
             }
             State::Closed
             | State::ReadyToStart
@@ -125,6 +126,11 @@ impl Initiator {
         let is_end = error.error_code() != Some(ErrorCode::UnexpectedFrame.number());
         if !is_end || !self.state.identity().as_ref().is_some_and(is_ours) {
             self.counters.unexpected("ERROR");
+            if let State::AwaitingStartAck(asked, _) = &mut self.state
+                && self.settings.lacks(Deviation::Error7PutsStartOff)
+            {
+                asked.next = asked.next.saturating_add(Duration::from_millis(500));
+            }
             return;
         }
         let failure = if self.state.is_handshake() {

@@ -62,6 +62,7 @@ impl Initiator {
                     session.contact = now;
                     let ack = ack.clone();
                     self.send(ack); // MS-H-11
+                    self.forget(Deviation::RepeatedSynAckForgets);
                 }
                 Agreed::Id(..) | Agreed::Nothing | Agreed::Stream(_) => {
                     self.counters.unexpected("SYN-ACK"); // MS-H-14

@@ -86,11 +86,17 @@ impl Responder {
         }
     }
 
-    /// A frame was sent, long after the ACK.
+    /// A frame was sent, long after the ACK or START_CONFIRM.
     pub(super) fn accept_on(&mut self, peer: SocketAddr, session: &Session, number: u64) {
-        let is_due = number == 25 && matches!(session.request, Request::Syn(_));
-        if is_due && self.settings.lacks(Deviation::SynAckAfterAck) {
-            self.send(peer, answer::accept(&session.id));
+        match &session.request {
+            _ if number != 25 => {}
+            Request::Syn(_) if self.settings.lacks(Deviation::SynAckAfterAck) => {
+                self.send(peer, answer::accept(&session.id));
+            }
+            Request::Start3(known) if self.settings.lacks(Deviation::StartAckAfterConfirm) => {
+                self.send(peer, known.start_ack.clone());
+            }
+            Request::Start | Request::Syn(_) | Request::Start3(_) => {}
         }
     }
 
