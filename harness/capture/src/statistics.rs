@@ -76,7 +76,7 @@ impl FragmentStatistics {
     }
 }
 
-/// For people: what was read, then each cause for which something was not delivered.
+/// Human-readable: what was read, then each cause for which something was not delivered.
 impl fmt::Display for Statistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

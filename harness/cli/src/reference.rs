@@ -70,7 +70,8 @@ pub(crate) fn print_line(line: &str) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The address that `text` names, with `port` where it names none: `host`, `host:port`, `[v6]:port` or a bare IP address.
+/// The address that `text` names, with `port` where it names none: `host`, `host:port`, `[v6]:port`
+/// or a bare IP address.
 pub(crate) async fn resolve(text: &str, port: u16) -> Result<SocketAddr, Failure> {
     if let Ok(ip) = text.parse::<IpAddr>() {
         return Ok(SocketAddr::new(ip, port));

@@ -1,4 +1,4 @@
-//! A capture read for people: what each datagram is, and what QUIC in it says.
+//! Decoding of captures for output: datagrams and QUIC events.
 
 use std::io::Read;
 

@@ -251,7 +251,7 @@ fn end(record: &Record) -> String {
         Some(summary) => summary.message.clone(),
         None => match &record.table {
             Some(table) => table.message(),
-            None => "the run has not come to its end".to_owned(),
+            None => "the run has not finished".to_owned(),
         },
     }
 }
@@ -291,7 +291,7 @@ mod tests {
         let begun = fixture::run().into_iter().take(1).collect();
         let xml = told(&record(begun)).unwrap();
         assert!(xml.contains("errors=\"1\""), "{xml}");
-        assert!(xml.contains("the run has not come to its end"), "{xml}");
+        assert!(xml.contains("the run has not finished"), "{xml}");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What a run is about to do, in lines for people.
+//! The plan of a run, as text.
 
 use shakedown_engine::event::RunPlan;
 

@@ -125,7 +125,7 @@ impl Table {
     pub fn message(&self) -> String {
         let messages: IndexSet<&str> = self.summaries.iter().map(|s| s.message.as_str()).collect();
         match messages.is_empty() {
-            true => String::from("It has not come to its end."),
+            true => String::from("It has not finished."),
             false => messages.into_iter().collect::<Vec<_>>().join("; "),
         }
     }

@@ -40,8 +40,8 @@ fn a_run_that_is_killed_leaves_reports_that_say_so() {
     // Killed: nothing is finished.
     std::mem::forget(sinks);
     assert_eq!(read(&out, "events.jsonl").lines().count(), 2);
-    assert!(read(&out, "junit.xml").contains("the run has not come to its end"));
-    assert!(read(&out, "summary.md").contains("has not come to its end"));
+    assert!(read(&out, "junit.xml").contains("the run has not finished"));
+    assert!(read(&out, "summary.md").contains("has not finished"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! What QUIC shows, as lines for people.
+//! QUIC events as human-readable lines.
 
 use super::{CloseCode, Event, EventKind, Level, Packet, Why, protocols};
 

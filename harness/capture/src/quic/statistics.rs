@@ -70,7 +70,7 @@ impl QuicStatistics {
     }
 }
 
-/// For people: what was read, then each cause for which something was not.
+/// Human-readable: what was read, then each cause for which something was not.
 impl fmt::Display for QuicStatistics {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(

@@ -26,11 +26,11 @@ const BUFFER: usize = 256 * 1_024;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Judge captures: find the sessions in them, on any port, and every requirement that they break.
+Judge captures: find the sessions in them, on any port, and every requirement that they violate.
 
-Reads pcap and pcapng in one pass. What the network may have done is counted and in doubt, unless \
---vantage says that the capture was taken at the sender. Of a damaged file what is readable is \
-judged.",
+Reads pcap and pcapng in one pass. What the network may have caused is counted and inconclusive, \
+unless --vantage says that the capture was taken at the sender. A damaged file is judged up to \
+the damage.",
     after_help = "\
 Examples:
   shakedown check recording.pcapng

@@ -22,10 +22,11 @@ use crate::reference::{self, print_line, resolve};
     subcommand_help_heading = "Protocols",
     disable_help_subcommand = true,
     long_about = "\
-Ask a server for what it serves and take it: the reference initiator or client of a protocol.
+Run the reference initiator or client of a protocol.
 
-Exits with 0 when everything came, on each connection that was asked for, with 1 and a sentence when not, and with 130 on SIGINT or SIGTERM. \
-`shakedown connect PROTOCOL --help` names the flags of each.",
+Exits with 0 if everything was received on each connection, with 1 and a message if not, and \
+with 130 on SIGINT or SIGTERM. `shakedown connect PROTOCOL --help` lists the flags of each \
+protocol.",
     after_help = "\
 Examples:
   shakedown connect mediastream 127.0.0.1:4444

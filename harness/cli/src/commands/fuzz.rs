@@ -32,12 +32,13 @@ const PATIENCE: Duration = Duration::from_secs(5);
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Have conversations with an implementation that are grown from the scenarios which apply to it, and look \
-whether it outlives them. What is sent is changed by what it means and byte by byte; steps are dropped, \
-repeated, swapped and delayed. What it answers to that is its own affair. A finding is that its process \
-ends, hangs, complains as sanitizers do, grows, or fails a scenario afterwards that a fresh process passes.
+Fuzz an implementation with inputs that are derived from the applicable scenarios. Frames are \
+mutated by their structure and byte by byte; steps are dropped, repeated, swapped and delayed. \
+The responses are not judged. A finding is that the process exits, hangs, prints a sanitizer \
+report, grows, or fails a scenario afterwards that a fresh process passes.
 
-Each finding is seen again with a fresh process, reduced, and written as a scenario with its capture.",
+Each finding is reproduced with a fresh process, reduced, and written as a scenario with its \
+capture.",
     after_help = "\
 Examples:
   shakedown fuzz --iut my-server.toml

@@ -27,14 +27,14 @@ const REPORTS: &str = "interop";
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Test implementations with each other: every initiator asks every responder, in every mode that they \
-claim and with every option that changes whom they can talk to (allow_legacy_start, \
-fallback and so on).
+Test implementations with each other: every initiator with every responder, in every mode that \
+they claim and with every option that affects interoperability (allow_legacy_start, fallback and \
+so on).
 
-A relay between the two records what passes at both edges, one capture each. Each side is judged by \
-the requirements, and the pair by what the specification demands of it: to stream, to fall back or \
-to time out. The result is the interoperability matrix, on the \
-terminal and in interop.html.",
+A relay between the two records the traffic at both sides, one capture each. Each side is judged \
+by the requirements, and the pair by what the specification demands of it: to stream, to fall \
+back or to time out. The result is the interoperability matrix, on the terminal and in \
+interop.html.",
     after_help = "\
 Examples:
   shakedown interop my-server.toml my-player.toml

@@ -31,10 +31,10 @@ use crate::vectors::{self, SelectionArgs};
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Play scenarios against an implementation, record what goes over the wire, and judge it.
+Run scenarios against an implementation, capture the traffic, and judge it.
 
-Without --iut the implementation is the reference of this program, in both roles, as processes of \
-their own.",
+Without --iut the implementation is the built-in reference, in both roles, as separate \
+processes.",
     after_help = "\
 Examples:
   shakedown run

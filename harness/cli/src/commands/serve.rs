@@ -21,9 +21,9 @@ use crate::reference::{self, print_line};
     long_about = "\
 Run the reference responder or server of a protocol.
 
-Prints `listening on ADDRESS` as soon as peers can come, and ends on SIGINT or SIGTERM with exit code \
-0, or with --exit-after once so many sessions have ended: with 0 if all of them went well, else with 1. \
-`shakedown serve PROTOCOL --help` names the flags of each.",
+Prints `listening on ADDRESS` when it is ready. Ends on SIGINT or SIGTERM with exit code 0, or \
+with --exit-after after this many sessions: with 0 if all of them succeeded, else with 1. \
+`shakedown serve PROTOCOL --help` lists the flags of each protocol.",
     after_help = "\
 Examples:
   shakedown serve mediastream

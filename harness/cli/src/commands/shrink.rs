@@ -36,11 +36,12 @@ use trial::Trial;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Reduce a failing scenario: leave out steps, faults and fields, lower counts and shorten waits, as long as \
-the same requirement is broken. In virtual time random impairments become the exact faults that matter.
+Reduce a failing scenario: remove steps, faults and fields, lower counts and shorten waits, as \
+long as the same requirement is violated. In virtual time random impairment becomes the exact \
+faults that matter.
 
-Without --iut the scenario is played against the reference in virtual time. Where the reference passes \
-the scenario, it must pass the reduced one too.",
+Without --iut candidates run against the reference in virtual time. If the reference passes the \
+scenario, it must pass the reduced one too.",
     after_help = "\
 Examples:
   shakedown shrink found.json --iut my-server.toml

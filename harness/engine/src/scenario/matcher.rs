@@ -143,7 +143,7 @@ pub(crate) fn phrase(wanted: &Value, plain: &dyn Fn(&Value) -> String) -> String
     }
 }
 
-/// What is not told by the bytes of what came instead of `wanted`: what is wrong about its tokens.
+/// What the bytes of a value that does not match `wanted` do not show: what is wrong with its tokens.
 pub(crate) fn remark(wanted: &Value, got: &Value) -> Option<String> {
     match (wanted, got) {
         (Value::Object(wanted), Value::Object(got)) => wanted.iter().find_map(|(name, wanted)| {
@@ -178,7 +178,7 @@ fn is_jwt(wanted: &Value, got: Option<&Value>) -> Result<(), String> {
     }
 }
 
-/// A value or matcher for people, who need not read the secret of a token.
+/// A human-readable value or matcher, without the secret of a token.
 fn shown(wanted: &Value) -> Value {
     match wanted {
         Value::Object(members) => {
@@ -253,7 +253,7 @@ fn seconds(value: &Value) -> Option<i64> {
     Some(time.unix_timestamp())
 }
 
-/// Seconds since 1970 as a time (RFC 3339); as they are, if that cannot be told.
+/// Seconds since 1970 as a time (RFC 3339); as a number, if out of range.
 fn date(seconds: &Value) -> String {
     let time = seconds.as_i64().map(OffsetDateTime::from_unix_timestamp);
     let text = time.and_then(|time| time.ok()?.format(&Rfc3339).ok());

@@ -5,7 +5,7 @@ use jsonwebtoken::{Algorithm, DecodingKey, Validation};
 use serde::Deserialize;
 use serde_json::{Map, Value};
 
-/// What a token must be: signed by the secret with HS256, with these claims, and valid for so long.
+/// What a token must be: signed by the secret with HS256, with these claims, and this lifetime.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Wanted {
@@ -19,7 +19,7 @@ pub(crate) struct Wanted {
 
 impl Wanted {
     /// # Errors
-    /// A sentence for people.
+    /// A human-readable error.
     pub(crate) fn read(described: &Value) -> Result<Self, String> {
         Self::deserialize(described).map_err(|error| format!("`is_jwt`: {error}"))
     }

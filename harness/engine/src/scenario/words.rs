@@ -1,4 +1,4 @@
-//! Scenarios in words, for people who do not want to read the file.
+//! Scenarios as text, for `explain`.
 
 use serde_json::{Map, Value};
 

@@ -18,8 +18,9 @@ pub(crate) struct Bindings {
 }
 
 impl Bindings {
-    /// The time of day, what the implementation's description gives, and the values of a scenario's `let`. Ids come from the seed and the scenario's own id, so that
-    /// two scenarios of one run do not share them.
+    /// The time of day, what the implementation's description gives, and the values of a scenario's
+    /// `let`. Ids come from the seed and the scenario's own id, so that two scenarios of one run do
+    /// not share them.
     ///
     /// # Errors
     /// A name that is used before it has a value.

@@ -31,7 +31,7 @@ pub fn describe(vocabulary: &dyn Vocabulary, datagram: &[u8]) -> String {
     }
 }
 
-/// A length of time for people: `1.25 s`, `350 ms`, `0 ms`.
+/// A duration, human-readable: `1.25 s`, `350 ms`, `0 ms`.
 #[must_use]
 pub fn human_time(time: Duration) -> String {
     let (number, unit) = match time.as_secs_f64() {
@@ -50,7 +50,7 @@ pub(crate) fn bytes(bytes: &[u8]) -> String {
     shown.join(" ") + more
 }
 
-/// A field's value for people.
+/// A field's value, human-readable.
 pub(crate) fn value(value: &Value) -> String {
     if let Some(object) = value.as_object() {
         if let (1, Some(length)) = (object.len(), object.get("pattern")) {

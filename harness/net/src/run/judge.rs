@@ -34,7 +34,8 @@ pub(crate) struct Watched {
 /// Sends a capture of ours through the protocol's monitor.
 ///
 /// What the scripted peer did is not judged, whatever role it seemed to play: `own` are its
-/// addresses. `watched` is `None` where that is not known. `key_log` has the TLS secrets of what is not written into the capture so far.
+/// addresses. `watched` is `None` where that is not known. `key_log` has the TLS secrets of what is
+/// not written into the capture so far.
 pub(crate) fn judge(
     path: &Path,
     protocol: &'static Protocol,

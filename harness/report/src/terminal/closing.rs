@@ -103,7 +103,7 @@ fn message(record: &Record, width: usize) -> String {
             Some(summary.seconds),
         ),
         None => (
-            "The run did not come to its end.",
+            "The run did not finish.",
             style::of(Verdict::Error),
             None,
         ),

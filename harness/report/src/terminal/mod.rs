@@ -22,7 +22,7 @@ use crate::{Outcome, Record, Sink};
 /// Widths, in columns, between which the report is readable.
 const WIDTHS: std::ops::RangeInclusive<usize> = 76..=100;
 
-/// Progress and the report for people.
+/// Progress and the terminal report.
 ///
 /// The report carries colours as ANSI sequences: give it an `anstream` stream, which drops them
 /// where there is no terminal or `NO_COLOR` is set.

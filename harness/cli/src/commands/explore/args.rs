@@ -8,22 +8,22 @@ use crate::reports::Format;
 #[derive(Debug, clap::Args)]
 #[command(
     long_about = "\
-Bring both reference machines together over an impaired network, in virtual time, and look for what \
-must not happen.
+Run both reference machines against each other over an impaired network, in virtual time, and \
+look for violations.
 
-Without --swarm this is bounded model checking: every run in which so many datagrams are lost, doubled or \
-late is explored, with every order of what remains. Every state is checked, and the first that breaks a requirement is \
-shown with the shortest run that leads to it. What --max-states or --timeout cut short proves nothing and \
-ends with exit code 3.
+Without --swarm this is bounded model checking: every run within the given numbers of lost, \
+duplicated and reordered datagrams is explored, with every order of the remaining events. Every \
+state is checked; the first violation is shown with the shortest run that leads to it. A search \
+that --max-states or --timeout ended proves nothing and exits with 3.
 
-With --swarm each seed is another pair, another profile of loss, duplication, reordering, corruption, \
-delay, clock skew and change of address; then the network heals, and both sides must converge. What \
-breaks a requirement is shown as a ladder diagram; with --out it is written as a trace and as a scenario \
-that replays it against an implementation.
+With --swarm each seed is another pair and another profile of loss, duplication, reordering, \
+corruption, delay, clock skew and change of address; then the network heals, and both sides must \
+converge. A violation is shown as a sequence diagram; with --out it is written as a trace and as \
+a scenario that replays it against an implementation.
 
-A protocol that streams carry is explored with --swarm alone: each seed is another server of the \
-reference, one to three clients, commands to them, an impaired network and cables that are pulled, over \
-real packets of QUIC. The same seed plays the same run again; a single run is told step by step.",
+A protocol over QUIC is explored with --swarm only: each seed is another reference server, one \
+to three clients with random requests, an impaired network and links that go down, over real \
+QUIC packets. The same seed gives the same run; a single run is printed step by step.",
     after_help = "\
 Examples:
   shakedown explore mediastream --mode 3way

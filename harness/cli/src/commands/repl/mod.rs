@@ -26,10 +26,10 @@ use session::{Done, Session, Settings};
     long_about = "\
 Talk to a server interactively: connect, send events, commit, read, sleep, close.
 
-At a terminal there are history (~/.proton_history), completion by Tab, and hints. Piped input is \
-taken a line at a time; nothing is printed then but what the commands print, and the exit code is 1 \
-if one of them failed. A line ends with the first command that fails. Ctrl-C ends what is being done, not \
-the program: that `exit` does, or Ctrl-D.",
+At a terminal there are history (~/.proton_history), Tab completion and hints. Piped input is \
+read line by line; only the output of commands is printed, and the exit code is 1 if one of them \
+failed. A line ends at the first command that fails. Ctrl-C interrupts the current command; \
+`exit` or Ctrl-D ends the program.",
     after_help = "\
 Examples:
   shakedown repl proton

@@ -19,10 +19,10 @@
 //! - **A handshake of the other kind on one tuple**: a SYN restarts whatever is there (MS-H-23), a
 //!   START (0x0200) changes nothing and gets one ERROR 7 (MS-S-17); an ACK completes no session of
 //!   `start3`, a START_CONFIRM no other one.
-//! - **Nothing is kept of a session that ended**, but what an unconfirmed one sent (MS-H-22): a later SYN or START from its tuple begins anew,
-//!   a later ACK is a stray one (MS-H-13).
-//! - **An initiator that was told another id than the one assigned** by a connection-id datagram
-//!   takes no media until its own id is named again (MS-H-17, MS-D-10).
+//! - **Nothing is kept of a session that ended**, but what an unconfirmed one sent (MS-H-22): a
+//!   later SYN or START from its tuple begins anew, a later ACK is a stray one (MS-H-13).
+//! - **An initiator that receives a connection-id datagram with another id** than the assigned one
+//!   takes no media until its own id is sent again (MS-H-17, MS-D-10).
 //! - **After falling back to START a late SYN-ACK or START_ACK is not answered**: the START ended
 //!   the handshake.
 //! - **Media that overtakes its START_ACK is taken if that says BEGIN_IMMEDIATELY**: without it,

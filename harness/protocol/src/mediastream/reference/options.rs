@@ -52,8 +52,8 @@ settings! { Settings, &'static [Mode] = &Mode::ALL;
         means "an initiator that ends its session by the number of frames received, not at the last sequence number"
     }
     slots "N" => |to, value| keep(&mut to.slots, number(value, 1, MOST_SLOTS).map(Some)), {
-        means "a responder that streams to so many peers at a time; a START token beyond them waits its \
-               turn, a SYN or START is refused"
+        means "a responder that streams to at most N peers; further START tokens are queued, SYN and START \
+               refused"
         serve "Concurrent streams; further START tokens are queued, SYN and START refused [default: as many as \
                sessions]"
     }
