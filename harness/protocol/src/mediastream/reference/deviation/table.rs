@@ -353,6 +353,8 @@ with_start3! {
     UnconfirmedPerSyn = "MS-H-22/again": "each SYN with another wish buys 64 KiB before the ACK",
     RestartRefused = "MS-H-23": "a SYN with another wish on an established tuple is dropped"
         => Taken(SYN, |it| it.lose_if(it.known.session && !it.known.pending && it.id() != it.known.wish)),
+    RestartOnce = "MS-H-23/once": "a second restart is refused"
+        => Taken(SYN, |it| it.lose_if(it.known.session && !it.known.pending && it.id() != it.known.wish && it.known.sent > 18)),
     RestartKeepsId = "MS-H-23/same": "a SYN with another wish restarts the session under the same id",
     RestartKeepsStream = "MS-H-23/both": "a SYN with another wish gets another id, and the old stream runs on",
     RestartWithoutWishKeepsId = "MS-H-23/wish": "a SYN without a wish restarts the session under the same id",
