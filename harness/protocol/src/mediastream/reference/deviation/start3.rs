@@ -89,6 +89,8 @@ macro_rules! with_start3 {
             => Taken(START, |it| it.end_if(it.is_repeated_start())),
         RepeatedStartUnanswered = "MS-S-11/silent": "a repeated START is not answered"
             => Taken(START, |it| it.lose_if(it.is_repeated_start())),
+        RepeatedStartAnsweredOnce = "MS-S-11/third": "a START that is repeated more than once is not answered"
+            => Taken(START, |it| it.lose_if(it.known.pending && it.is_repeated_start() && it.known.sent > 1)),
         AnyNonceAnswered = "MS-S-11/nonce": "a START with the StreamId of the session and another Nonce gets its START_ACK"
             => Taken(START, |it| it.take_as(|its, own| if its.stream_id == own.stream_id { its.with_nonce(own.nonce) } else { its })),
         DuplicateMiscoded = "MS-S-11/code": "the same StreamId with another Nonce gets ERROR 7"
@@ -117,6 +119,7 @@ macro_rules! with_start3 {
         StartSetsTimers = "MS-S-13/reset": "a repeated START begins the timers of START_ACK anew",
         StartCounts = "MS-S-13/counts": "the answer to a repeated START counts as a repetition of START_ACK",
         StartAckAfterConfirm = "MS-S-13/on": "START_ACK is sent again after the START_CONFIRM came",
+        TimedOutStreams = "MS-S-13/media": "media that began at once goes on after ERROR 8",
         AnyFrameRate = "MS-S-14": "FrameRate of START_ACK is not looked at"
             => Taken(START_ACK, |it| it.strip(|of| of == kind::FRAME_RATE)),
         AnyBitRate = "MS-S-14/bit-rate": "BitRate of START_ACK is not looked at"

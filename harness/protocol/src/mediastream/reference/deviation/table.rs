@@ -233,6 +233,8 @@ with_start3! {
         => Taken(SYN, |it| if it.known.wish.is_some() && it.id() == it.known.wish && it.is_longer_than(67) { it.edit_id(4) }),
     RepeatedSynUnanswered = "MS-H-08/silent": "a repeated SYN is not answered"
         => Taken(SYN, |it| it.lose_if(it.known.wish.is_some() && it.id() == it.known.wish)),
+    RepeatedSynAnsweredOnce = "MS-H-08/third": "a SYN that is repeated more than once is not answered"
+        => Taken(SYN, |it| it.lose_if(it.known.pending && it.id() == it.known.wish && it.known.sent > 1)),
     AckOfAnotherId = "MS-H-09": "the ACK bears another id than the assigned one"
         => Sent(ACK, |it| it.set_id(FIXED)),
     AckOfNearId = "MS-H-09/near": "the id of the ACK has another last character"
@@ -332,6 +334,7 @@ with_start3! {
     SynCounts = "MS-H-18/counts": "the answer to a repeated SYN counts as a repetition of SYN-ACK",
     WrongAckMutes = "MS-H-18/wrong": "after an ACK with another id SYN-ACK is not sent again",
     SynAckAfterAck = "MS-H-18/on": "SYN-ACK is retransmitted after the ACK",
+    DroppedStreams = "MS-H-18/media": "optimistic media goes on when the session was dropped",
     HalfOpenUnbounded = "MS-H-19": "half-open sessions have no bound"
         => Told(|it| it.max_half_open = usize::MAX),
     OneHalfOpenMore = "MS-H-19/more": "there may be one half-open session more"
@@ -353,6 +356,8 @@ with_start3! {
     UnconfirmedPerSyn = "MS-H-22/again": "each SYN with another wish buys 64 KiB before the ACK",
     RestartRefused = "MS-H-23": "a SYN with another wish on an established tuple is dropped"
         => Taken(SYN, |it| it.lose_if(it.known.session && !it.known.pending && it.id() != it.known.wish)),
+    RestartOnce = "MS-H-23/once": "a second restart is refused"
+        => Taken(SYN, |it| it.lose_if(it.known.session && !it.known.pending && it.id() != it.known.wish && it.known.sent > 18)),
     RestartKeepsId = "MS-H-23/same": "a SYN with another wish restarts the session under the same id",
     RestartKeepsStream = "MS-H-23/both": "a SYN with another wish gets another id, and the old stream runs on",
     RestartWithoutWishKeepsId = "MS-H-23/wish": "a SYN without a wish restarts the session under the same id",

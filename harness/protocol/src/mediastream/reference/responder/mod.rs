@@ -317,6 +317,9 @@ impl Responder {
 
     /// The peer never confirmed (MS-H-18, MS-S-13).
     fn give_up(&mut self, peer: SocketAddr) {
+        if self.streams_on(peer) {
+            return;
+        }
         if self
             .sessions
             .get(&peer)

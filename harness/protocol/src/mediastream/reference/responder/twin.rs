@@ -4,7 +4,7 @@ use std::time::Duration;
 use super::super::deviation::{Deviation, Known, Passing, Repeated};
 use super::super::settings::Settings;
 use super::super::start3::Identity;
-use crate::mediastream::frame::ConnectionId;
+use crate::mediastream::frame::{ConnectionId, ErrorCode};
 
 use super::session::{HalfOpen, Handshake, Request, Session};
 use super::{Responder, answer, failed};
@@ -84,6 +84,31 @@ impl Responder {
             }
             self.insert(peer, session);
         }
+    }
+
+    /// Whether a stream that nobody confirmed outlives its session.
+    pub(super) fn streams_on(&mut self, peer: SocketAddr) -> bool {
+        let Some(session) = self.sessions.get(&peer) else {
+            return false;
+        };
+        let (twin, error) = match session.start3() {
+            Some(known) => {
+                let error = known.identity.error(ErrorCode::Timeout, "");
+                (Deviation::TimedOutStreams, Some(error))
+            }
+            None => (Deviation::DroppedStreams, None),
+        };
+        if !self.settings.lacks(twin) || session.stream.is_none() {
+            return false;
+        }
+        if let Some(error) = error {
+            self.send(peer, error);
+        }
+        if let Some(mut session) = self.take(peer) {
+            session.half_open = None;
+            self.insert(peer, session);
+        }
+        true
     }
 
     /// A frame was sent, long after the ACK or START_CONFIRM.
