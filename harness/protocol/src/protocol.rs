@@ -187,6 +187,8 @@ pub struct Transport {
 pub struct Patience {
     /// After this long without a datagram the connection is closed.
     pub time: Duration,
+    /// The same until its handshake is done.
+    pub handshake: Duration,
     /// The application's code with which it is closed.
     pub code: u64,
 }

@@ -141,8 +141,10 @@ impl Client {
             outcome,
         });
         self.failures += 1;
-        let is_failed =
-            matches!(why, Closing::TimedOut | Closing::Reset) && !self.lacks(Deviation::NotAnew);
+        // Where nobody was ever heard, nothing failed that could be joined anew.
+        let is_failed = matches!(why, Closing::TimedOut | Closing::Reset)
+            && self.counters.connections > 0
+            && !self.lacks(Deviation::NotAnew);
         match problem {
             _ if was_leaving => {
                 let links = self.attempt.as_ref().map(|attempt| &attempt.links);
