@@ -209,7 +209,17 @@ impl StreamMachine for Client {
                 stream,
                 what,
             } if self.is_on(connection) => {
+                let without = self.settings.without;
                 self.with(|attempt| {
+                    let key = SessionKey {
+                        connection,
+                        session: stream,
+                    };
+                    let signaling = attempt.signaling.as_ref().map(|it| it.of);
+                    let what = match signaling == Some(key) {
+                        true => without.on_session(what),
+                        false => what,
+                    };
                     if let Some(web) = attempt.web(connection) {
                         web.on_stream(stream, what);
                     }
