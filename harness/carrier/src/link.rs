@@ -152,7 +152,11 @@ impl Link {
     /// When its idle timeout is over, if it is still open for the machine.
     pub(crate) fn gives_up(&self, patience: Patience) -> Option<Duration> {
         self.number?;
-        Some(self.heard.saturating_add(patience.time))
+        let time = match self.is_connected {
+            true => patience.time,
+            false => patience.handshake,
+        };
+        Some(self.heard.saturating_add(time))
     }
 
     /// It has been silent for too long.

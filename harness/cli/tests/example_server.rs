@@ -17,16 +17,21 @@ use rstest::rstest;
 use serde_json::Value;
 use support::{shakedown, verdicts};
 
-const EXAMPLES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/examples");
+const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
+
+/// The folder of the messages.
+const PROTO: &str = "harness/protocol/src/darktower";
 
 /// Whether Python has what the example needs; says so if not.
 fn has_aioquic() -> bool {
     let found = Command::new("python3")
-        .args(["-c", "import aioquic"])
+        .args(["-c", "import aioquic, grpc_tools, jwt"])
         .output();
     let found = found.is_ok_and(|output| output.status.success());
     if !found {
-        eprintln!("python3 with aioquic is not installed; the example server was NOT run");
+        eprintln!(
+            "python3 with aioquic, grpcio-tools and pyjwt is not installed; the example server was NOT run"
+        );
     }
     found
 }
@@ -36,7 +41,8 @@ type Verdicts = BTreeMap<String, (String, Vec<String>)>;
 
 /// Plays scenarios against the server, with some of its text replaced: the exit code and the verdicts.
 fn play(fault: Option<(&str, &str)>, scenarios: &str) -> (Option<i32>, Verdicts) {
-    let read = |name| std::fs::read_to_string(Path::new(EXAMPLES).join(name)).unwrap();
+    let examples = Path::new(ROOT).join("docs/examples");
+    let read = |name| std::fs::read_to_string(examples.join(name)).unwrap();
     let mut server = read("meeting_controller.py");
     if let Some((right, wrong)) = fault {
         assert_eq!(server.matches(right).count(), 1, "{right}");
@@ -46,9 +52,18 @@ fn play(fault: Option<(&str, &str)>, scenarios: &str) -> (Option<i32>, Verdicts)
     let write = |name, text: String| std::fs::write(folder.path().join(name), text).unwrap();
     write("server.py", server);
     let description = read("meeting_controller.toml");
-    let path = "docs/examples/meeting_controller.py";
-    assert!(description.contains(path));
-    write("iut.toml", description.replace(path, "server.py"));
+    let places = [
+        (
+            "docs/examples/meeting_controller.py",
+            "server.py".to_owned(),
+        ),
+        (PROTO, Path::new(ROOT).join(PROTO).display().to_string()),
+    ];
+    for (place, _) in &places {
+        assert!(description.contains(place));
+    }
+    let moved = |text: String, (from, to): &(&str, String)| text.replace(from, to);
+    write("iut.toml", places.iter().fold(description, moved));
     let output = shakedown(&["run", "--iut", "iut.toml", "--out", "out", "--jobs", "32"])
         .args(["--format", "json", "--slow", scenarios])
         .current_dir(folder.path())
@@ -80,8 +95,8 @@ fn the_healthy_one_passes_all_that_it_claims() {
 
 #[rstest]
 #[case::an_expired_token_joins(
-    r#" or claims["exp"] <= time.time()"#,
-    "",
+    r#"{"require": ["exp"]}"#,
+    r#"{"require": ["exp"], "verify_exp": False}"#,
     "darktower/mc/server/a-token-expired-joins-nobody",
     "DT-S-06"
 )]
@@ -92,8 +107,8 @@ fn the_healthy_one_passes_all_that_it_claims() {
     "DT-S-11"
 )]
 #[case::who_joins_is_told_of_itself(
-    "if other is not self: other.say",
-    "other.say",
+    "if other is not self: other.say(**message)",
+    "other.say(**message)",
     "darktower/mc/server/others-are-told-of-a-join-once",
     "DT-S-08"
 )]

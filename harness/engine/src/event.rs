@@ -136,6 +136,10 @@ pub struct PlannedImplementation {
     /// How many of them are not played, since they wait for too long.
     #[serde(default)]
     pub too_slow: usize,
+    /// How many seconds they take at least, where it is played against one after the other: it lives on, and
+    /// would take those of several for each other.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub in_turn: Option<u64>,
 }
 
 impl PlannedImplementation {

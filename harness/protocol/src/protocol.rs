@@ -123,11 +123,22 @@ pub struct GivenValue {
     pub name: &'static str,
     /// What it is, in a few words.
     pub summary: &'static str,
-    /// The reference's, as JSON.
+    /// The reference's, as JSON. `{address}` in it is where the implementation is reached.
     pub reference: &'static str,
     /// What comes instead of what was wanted where the implementation has another value: each as its
     /// description in a failure has it.
     pub refused_by: &'static [&'static str],
+}
+
+impl GivenValue {
+    /// Stands in a text for the address at which the implementation is reached.
+    pub const ADDRESS: &'static str = "{address}";
+
+    /// Whether it is that address where a description does not give it.
+    #[must_use]
+    pub fn is_address(&self) -> bool {
+        self.reference.trim_matches('"') == Self::ADDRESS
+    }
 }
 
 /// Makes a reference machine whose future can branch.
@@ -187,6 +198,8 @@ pub struct Transport {
 pub struct Patience {
     /// After this long without a datagram the connection is closed.
     pub time: Duration,
+    /// The same until its handshake is done.
+    pub handshake: Duration,
     /// The application's code with which it is closed.
     pub code: u64,
 }

@@ -26,9 +26,16 @@ pub fn plan_lines(plan: &RunPlan, seed: u64) -> Vec<String> {
         let left_out: String = left_out
             .map(|(number, why)| format!(", {number} {why}"))
             .collect();
+        let in_turn = one.in_turn.map_or_else(String::new, |seconds| {
+            let time = match seconds {
+                0..120 => format!("{seconds} s"),
+                _ => format!("{} min", seconds.div_ceil(60)),
+            };
+            format!(", one after the other, {time} at least: the same process plays them all")
+        });
         let (name, protocol, side) = (&one.name, &one.protocol, &one.side);
         lines.push(clean_line(&format!(
-            "{name}: {protocol} {side}, {modes}: {scenarios}{left_out}"
+            "{name}: {protocol} {side}, {modes}: {scenarios}{in_turn}{left_out}"
         )));
     }
     let part = plan.part.as_ref();

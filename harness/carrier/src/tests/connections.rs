@@ -203,6 +203,7 @@ fn who_is_silent_for_too_long_is_given_up_whatever_is_sent_to_it() {
     let impatient = Transport {
         patience: Some(Patience {
             time: Duration::from_secs(20),
+            handshake: Duration::from_secs(20),
             code: 9,
         }),
         ..patient

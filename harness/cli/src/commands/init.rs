@@ -12,7 +12,7 @@ use serde_json::{Map, Value, json};
 use shakedown_engine::document::did_you_mean;
 use shakedown_engine::iut::Iut;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{PROTOCOLS, Protocol, protocol};
+use shakedown_protocol::{GivenValue, PROTOCOLS, Protocol, protocol};
 
 use crate::Cli;
 use crate::exit::{Exit, Failure, usage};
@@ -213,7 +213,9 @@ impl Args {
             said["stream"] =
                 Map::from_iter(STREAM.map(|(key, value)| (key.to_owned(), value.into()))).into();
         }
-        let values = protocol.values.iter().map(|value| {
+        let needed = protocol.values.iter();
+        let needed = needed.filter(|value| !value.reference.contains(GivenValue::ADDRESS));
+        let values = needed.map(|value| {
             let reference = serde_json::from_str(value.reference).unwrap_or(Value::Null);
             (value.name.to_owned(), reference)
         });

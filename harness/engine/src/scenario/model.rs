@@ -3,7 +3,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use shakedown_protocol::requirement::Role;
-use shakedown_protocol::{StreamParameters, protocol};
+use shakedown_protocol::{GivenValue, StreamParameters, protocol};
 
 use super::Span;
 use crate::network::Impairment;
@@ -98,16 +98,16 @@ pub struct Needs {
 }
 
 impl Scenario {
-    /// The values of the implementation's description that steps and `let` refer to, by name.
-    pub fn values_used(&self) -> impl Iterator<Item = &'static str> {
+    /// The values of the implementation's description that steps and `let` refer to.
+    pub fn values_used(&self) -> impl Iterator<Item = &'static GivenValue> {
         let protocol = self.id.split('/').next().and_then(protocol);
         let given = protocol.map_or(&[][..], |protocol| protocol.values);
         let text = match given.is_empty() {
             true => String::new(),
             false => serde_json::to_string(self).unwrap_or_default(),
         };
-        let is_used = move |name: &&str| text.contains(&format!("\"${name}\""));
-        given.iter().map(|given| given.name).filter(is_used)
+        let is_used = move |given: &&GivenValue| text.contains(&format!("\"${}\"", given.name));
+        given.iter().filter(is_used)
     }
 }
 

@@ -5,6 +5,8 @@ use rand::{Rng, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 use serde_json::{Map, Value};
 
+use shakedown_protocol::GivenValue;
+
 use super::Environment;
 use crate::scenario::{Binding, NOW, Scenario, computed};
 
@@ -32,7 +34,10 @@ impl Bindings {
         for given in environment.protocol.values {
             let own = serde_json::from_str(given.reference).unwrap_or_default();
             let value = environment.values.get(given.name).cloned();
-            let value = value.unwrap_or(own);
+            let mut value = value.unwrap_or(own);
+            if let (Value::String(text), Some(iut)) = (&mut value, environment.iut) {
+                *text = text.replace(GivenValue::ADDRESS, &iut.to_string());
+            }
             bindings.given.insert(given.name.to_owned(), value);
         }
         for (name, binding) in &scenario.bindings {

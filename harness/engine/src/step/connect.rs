@@ -1,7 +1,10 @@
+use std::net::SocketAddr;
+
+use serde_json::Value;
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::Approach;
 
-use super::http::Http3;
+use super::http::{self, Http3};
 use super::prelude::streams::*;
 use super::prelude::*;
 use super::transport::{self, Parameters};
@@ -20,6 +23,9 @@ pub struct Connect {
         skip_serializing_if = "is_main"
     )]
     pub name: String,
+    /// The address that it goes to, an IP address and a port; that of the implementation if not given.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub to: Option<String>,
     /// The protocols that are offered in the TLS handshake (ALPN), none if the list is empty; the
     /// scenario's own if not given.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -94,13 +100,21 @@ impl Acts for Connect {
         On::Nothing
     }
 
-    fn act(&self, _: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+    fn act(&self, start: &Start<'_>, connections: &mut Connections) -> Result<Act, String> {
+        let to = self.to.as_ref().map(|to| address(to, start.context));
+        // Only this one has a relay before it where the network is impaired.
+        let to = to
+            .transpose()?
+            .filter(|to| Some(*to) != start.context.environment.iut);
         let from = self.from.as_ref();
         let from = from.map(|name| connections.named(name)).transpose()?;
         let number = connections.connect(&self.name);
         connections.speaks(number, self.http3.speaks()?);
+        if let (Some(to), Some(connection)) = (to, connections.by_number.get_mut(&number)) {
+            connection.to = Some(to);
+        }
         let approach = Approach {
-            to: None,
+            to,
             alpn: self.alpn.clone(),
             from,
             window: self.window,
@@ -109,4 +123,12 @@ impl Acts for Connect {
         connections.ask(Output::ConnectBy(number, approach));
         Ok(Act::Done("connecting".to_owned()))
     }
+}
+
+/// # Errors
+/// It is none.
+fn address(text: &str, context: &Context) -> Result<SocketAddr, String> {
+    let text = http::text(&Value::from(text), context)?;
+    let address = text.parse();
+    address.map_err(|_| format!("{text:?} is no address: it takes an IP address and a port"))
 }

@@ -61,10 +61,15 @@ impl Http3 {
 
 /// The id of a setting by its name or its number.
 fn setting(name: &str) -> Option<u64> {
-    let mut known = Setting::ALL.into_iter();
-    let named = known.find(|setting| setting.name() == name);
+    let known = Setting::ALL.map(|setting| (setting.name(), setting.number()));
+    number(name, known)
+}
+
+/// What is written as one of these names, or as a number.
+pub(super) fn number<const N: usize>(name: &str, known: [(&str, u64); N]) -> Option<u64> {
+    let named = known.into_iter().find(|(known, _)| *known == name);
     named
-        .map(Setting::number)
+        .map(|(_, number)| number)
         .or_else(|| match name.strip_prefix("0x") {
             Some(digits) => u64::from_str_radix(digits, 16).ok(),
             None => name.parse().ok(),

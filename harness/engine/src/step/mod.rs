@@ -119,6 +119,7 @@ verbs! {
     open_session: OpenSession, Acts, "Asks for a session of WebTransport.";
     expect_session: ExpectSession, Looks, "Waits for the answer to `open_session`.";
     accept_session: AcceptSession, Looks, "Waits for a session that the implementation under test asks for, and takes or refuses it.";
+    send_capsule: SendCapsule, Acts, "Sends a capsule on the stream of a session.";
     close_session: CloseSession, Acts, "Ends a session of WebTransport.";
     expect_session_end: ExpectSessionEnd, Looks, "Waits for the end of a session.";
     expect_message: ExpectMessage, Looks, "Waits for a frame on a stream.";

@@ -48,7 +48,7 @@ impl Acts for OpenSession {
         let path = self.path.clone().unwrap_or_else(|| json!("/wt"));
         let path = http::text(&path, start.context)?;
         let fields = http::fields(&self.fields, start.context)?;
-        let authority = start.authority();
+        let authority = start.authority(connections, number);
         let id = connections.ask_web(number, start.at, |web| {
             web.connect(&authority, &path, &fields)
         })?;

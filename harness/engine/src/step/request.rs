@@ -71,7 +71,7 @@ impl Acts for Request {
         if let Some(path) = self.path.as_ref().filter(|_| !self.only_fields) {
             let path = http::text(path, start.context)?;
             let method = self.method.as_deref().unwrap_or("GET");
-            let authority = start.authority();
+            let authority = start.authority(connections, number);
             let own = [
                 (":method", method),
                 (":scheme", "https"),

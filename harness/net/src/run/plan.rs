@@ -7,8 +7,10 @@ use shakedown_engine::event::RunPlan;
 use shakedown_engine::iut::Iut;
 use shakedown_engine::network::Impairment;
 use shakedown_engine::scenario::Scenario;
+use shakedown_protocol::protocol;
 use shakedown_protocol::requirement::Level;
 
+use super::target::{patience_after, serves_one};
 use super::{CaptureBy, why_not_applicable};
 use crate::drive::wait;
 
@@ -83,6 +85,22 @@ impl Assignment {
             false => too_slow(&self.iut, &self.scenarios).len(),
         };
         (self.scenarios.len() - applicable, too_slow)
+    }
+
+    /// How long they take at least, where the implementation is played against one after the other, with the
+    /// pauses between them.
+    #[must_use]
+    pub fn in_turn(&self, slow: bool) -> Option<Duration> {
+        let protocol = protocol(&self.iut.protocol)?;
+        let is_played = |scenario: &&Scenario| {
+            why_not_applicable(&self.iut, scenario).is_none()
+                && (slow || why_too_slow(scenario, &self.iut).is_none())
+        };
+        serves_one(protocol, &self.iut).then(|| {
+            let played = self.scenarios.iter().filter(is_played);
+            let all = played.map(|it| wait(it, &self.iut) + patience_after(protocol, it));
+            all.sum()
+        })
     }
 }
 

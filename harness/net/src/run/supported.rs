@@ -32,7 +32,8 @@ pub(crate) fn why_not_applicable(iut: &Iut, scenario: &Scenario) -> Option<Strin
     }
     if let Some(value) = scenario
         .values_used()
-        .find(|name| !iut.values.contains_key(*name))
+        .find(|value| !value.is_address() && !iut.values.contains_key(value.name))
+        .map(|value| value.name)
     {
         return Some(format!("the IUT description gives no `values.{value}`"));
     }

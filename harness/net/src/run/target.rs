@@ -44,25 +44,18 @@ impl Target {
     }
 
     pub(super) fn is_shared(&self) -> bool {
-        let per_run = |start: &Start| start.per == Per::Run;
-        self.iut().role != self.asks() && self.iut().start.as_ref().is_some_and(per_run)
+        is_shared(self.iut())
     }
 
     /// Whether the same process serves all scenarios, and one of them at a time.
     pub(super) fn serves_one(&self) -> bool {
-        let lives_on = self.iut().start.is_none() || self.is_shared();
-        lives_on && (self.protocol.serves_one || self.protocol.peers_meet)
+        serves_one(self.protocol, self.iut())
     }
 
     /// How long after a scenario such a process may hold on to a peer: to one that has fallen silent
     /// for the idle timeout.
     pub(super) fn patience_after(&self, scenario: &Scenario) -> Duration {
-        let mut falls_silent = false;
-        each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
-            falls_silent |= step.falls_silent();
-        });
-        let transport = self.protocol.transport.filter(|_| falls_silent);
-        transport.map_or(SETTLING, |transport| transport.idle_timeout + SETTLING)
+        patience_after(self.protocol, scenario)
     }
 
     /// Notes that it did not respond after a scenario, if that is final: it was already running,
@@ -163,4 +156,26 @@ pub(crate) fn counts_slots(protocol: &Protocol, needs: &Needs) -> bool {
         let option = protocol.option(written);
         option.is_ok_and(|(option, _)| option.takes_number())
     })
+}
+
+fn is_shared(iut: &Iut) -> bool {
+    let [asks, _] = Protocol::ROLES;
+    let per_run = |start: &Start| start.per == Per::Run;
+    iut.role != asks && iut.start.as_ref().is_some_and(per_run)
+}
+
+/// Whether the same process serves all scenarios, and one of them at a time.
+pub(super) fn serves_one(protocol: &Protocol, iut: &Iut) -> bool {
+    let lives_on = iut.start.is_none() || is_shared(iut);
+    lives_on && (protocol.serves_one || protocol.peers_meet)
+}
+
+/// How long after a scenario such a process may hold on to a peer.
+pub(super) fn patience_after(protocol: &Protocol, scenario: &Scenario) -> Duration {
+    let mut falls_silent = false;
+    each_step(&scenario.steps, &Pointer::root(), &mut |step, _| {
+        falls_silent |= step.falls_silent();
+    });
+    let transport = protocol.transport.filter(|_| falls_silent);
+    transport.map_or(SETTLING, |transport| transport.idle_timeout + SETTLING)
 }

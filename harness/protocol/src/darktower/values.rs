@@ -2,7 +2,7 @@
 
 use crate::GivenValue;
 
-pub(super) const VALUES: [GivenValue; 6] = [
+pub(super) const VALUES: [GivenValue; 11] = [
     GivenValue {
         name: "secret",
         summary: "the secret by which tokens are signed (HS256)",
@@ -37,6 +37,36 @@ pub(super) const VALUES: [GivenValue; 6] = [
         name: "media_path",
         summary: "the path of the Media Handler's sessions",
         reference: r#""/media""#,
+        refused_by: &[],
+    },
+    GivenValue {
+        name: "signaling_url",
+        summary: "where the Global Controller sends clients; {address} is that of [reach]",
+        reference: r#""https://{address}/wt""#,
+        refused_by: &[],
+    },
+    GivenValue {
+        name: "media_url",
+        summary: "where the Meeting Controller sends clients; {address} is that of [reach]",
+        reference: r#""https://{address}/media""#,
+        refused_by: &[],
+    },
+    GivenValue {
+        name: "gc_address",
+        summary: "where the Global Controller is reached, if not at the address of [reach]",
+        reference: r#""{address}""#,
+        refused_by: &[],
+    },
+    GivenValue {
+        name: "mc_address",
+        summary: "where the Meeting Controller is reached, if not at the address of [reach]",
+        reference: r#""{address}""#,
+        refused_by: &[],
+    },
+    GivenValue {
+        name: "mh_address",
+        summary: "where the Media Handler is reached, if not at the address of [reach]",
+        reference: r#""{address}""#,
         refused_by: &[],
     },
 ];

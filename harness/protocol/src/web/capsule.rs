@@ -1,9 +1,17 @@
 //! Capsules (RFC 9297, section 3.2), which stand in the DATA frames of a session's stream.
 
-use shakedown_wire::{DecodeError, Reader, Rule, Writer, planted};
+use shakedown_wire::{DecodeError, Reader, Rule, planted};
 
-/// Ends a session (draft-ietf-webtrans-http3, section 6).
-const CLOSE_SESSION: u64 = 0x2843;
+use super::frame;
+
+shakedown_wire::codes! {
+    /// Types of capsules (RFC 9297, section 3.5; draft-ietf-webtrans-http3, section 6). Others are passed over.
+    pub enum CapsuleType: u64 {
+        Datagram = 0x00 "DATAGRAM",
+        CloseSession = 0x2843 "CLOSE_WEBTRANSPORT_SESSION",
+        DrainSession = 0x78ae "DRAIN_WEBTRANSPORT_SESSION",
+    }
+}
 
 /// Most bytes of the reason.
 const MAX_REASON: usize = 1_024;
@@ -21,13 +29,9 @@ impl SessionClose {
     #[must_use]
     pub fn encode(&self) -> Vec<u8> {
         let reason = &self.reason[..self.reason.floor_char_boundary(MAX_REASON)];
-        let mut bytes = Vec::new();
-        let mut writer = Writer::new(&mut bytes);
-        writer.quic_varint(CLOSE_SESSION);
-        writer.quic_varint(4 + reason.len() as u64);
-        writer.u32_be(self.code);
-        writer.bytes(reason.as_bytes());
-        bytes
+        let value = [&self.code.to_be_bytes(), reason.as_bytes()].concat();
+        // A capsule is built as a frame is.
+        frame(CapsuleType::CloseSession.number(), &value)
     }
 
     fn decode(value: &[u8], offset: usize) -> Result<Self, DecodeError> {
@@ -71,7 +75,7 @@ impl CapsuleReader {
                 self.pending = rest.to_vec();
                 return Ok(None);
             };
-            if kind != CLOSE_SESSION {
+            if kind != CapsuleType::CloseSession.number() {
                 planted::wastes("capsule-length", || length > 1 << 32);
                 self.offset += reader.offset();
                 rest = reader.rest();

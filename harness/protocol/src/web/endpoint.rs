@@ -331,10 +331,17 @@ impl Web {
         self.ask(Output::Datagram(self.connection, whole));
     }
 
+    /// Sends bytes of capsules on the stream of a session, in a DATA frame.
+    pub fn capsules(&mut self, session: StreamId, bytes: &[u8]) {
+        if self.sessions.contains_key(&session) {
+            self.put(session, frame(frame_type::DATA, bytes));
+        }
+    }
+
     /// Ends a session, and what is open of its streams.
     pub fn close(&mut self, session: StreamId, close: &SessionClose) {
+        self.capsules(session, &close.encode());
         if self.sessions.remove(&session).is_some() {
-            self.put(session, frame(frame_type::DATA, &close.encode()));
             self.finish(session);
             self.let_go(session);
         }

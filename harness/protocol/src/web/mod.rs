@@ -24,7 +24,7 @@ mod words;
 
 use shakedown_wire::Writer;
 
-pub use capsule::{CapsuleReader, SessionClose};
+pub use capsule::{CapsuleReader, CapsuleType, SessionClose};
 pub use code::{SESSION_CODES, WebCode, from_http3, to_http3};
 pub use endpoint::{Refusal, Web, WebEvent};
 pub use field_section::Field;

@@ -96,6 +96,9 @@ impl Args {
             let Assignment { iut, scenarios, .. } = assignment;
             let is_slow = self.slow || self.in_virtual_time || self.repeat.is_some();
             let (not_applicable, too_slow) = assignment.left_out(is_slow);
+            // In virtual time nothing lives on, and a load is of one scenario.
+            let is_live = !self.in_virtual_time && self.repeat.is_none();
+            let in_turn = assignment.in_turn(is_slow).filter(|_| is_live);
             let protocol = shakedown_protocol::protocol(&iut.protocol);
             let side = protocol.map_or(iut.role.name(), |known| known.side(iut.role));
             PlannedImplementation {
@@ -106,6 +109,7 @@ impl Args {
                 scenarios: scenarios.len(),
                 not_applicable,
                 too_slow,
+                in_turn: in_turn.map(|time| time.as_secs()),
             }
         };
         RunPlan {

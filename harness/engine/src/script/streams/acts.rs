@@ -114,10 +114,12 @@ impl Start<'_> {
         self.at..self.at.saturating_add(length)
     }
 
-    /// What a request says of whom it is for.
-    pub(crate) fn authority(&self) -> String {
-        let iut = self.context.environment.iut;
-        iut.map_or_else(|| "localhost".to_owned(), |address| address.to_string())
+    /// What a request on a connection says of whom it is for.
+    pub(crate) fn authority(&self, connections: &Connections, on: ConnectionNumber) -> String {
+        let connection = connections.by_number.get(&on);
+        let to = connection.and_then(|connection| connection.to);
+        to.or(self.context.environment.iut)
+            .map_or_else(|| "localhost".to_owned(), |address| address.to_string())
     }
 
     /// Asks the transport for faults of the connection; `told` is their description.

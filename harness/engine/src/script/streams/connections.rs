@@ -1,6 +1,7 @@
 //! The scripted peer's connections and streams, with unprocessed data.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use shakedown_capture::quic;
@@ -25,6 +26,8 @@ const STILL_SHAKING: Duration = Duration::from_secs(1);
 #[derive(Debug, Default)]
 pub(crate) struct Connection {
     pub(crate) connected: Option<Moment>,
+    /// Whom it is to, where that is not the implementation's own address.
+    pub(crate) to: Option<SocketAddr>,
     pub(crate) ended: Option<(Moment, ConnectionEnd)>,
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     /// The first datagram that came, its length, and how many there were.

@@ -59,6 +59,9 @@ pub const IDLE_TIMEOUT: Duration = Duration::from_secs(30);
 /// After this long without a packet a client gives a connection up (DT-S-15).
 pub const PATIENCE: Duration = Duration::from_secs(10);
 
+/// After this long without an answer to its handshake a client takes it that nobody is there.
+pub const HANDSHAKE: Duration = Duration::from_secs(5);
+
 /// What both sides ask of QUIC. Only a client keeps a connection alive: what a server sends would draw
 /// packets of a client that says nothing.
 pub const TRANSPORT: Transport = Transport {
@@ -93,15 +96,16 @@ pub fn new(
 
 /// What a side asks of QUIC.
 pub(super) const fn transport(role: Role) -> Transport {
-    let (keep_alive, time) = match role {
-        Role::Initiator => (Some(KEEP_ALIVE), PATIENCE),
-        Role::Responder => (None, IDLE_TIMEOUT),
+    let (keep_alive, time, handshake) = match role {
+        Role::Initiator => (Some(KEEP_ALIVE), PATIENCE, HANDSHAKE),
+        Role::Responder => (None, IDLE_TIMEOUT, IDLE_TIMEOUT),
     };
     Transport {
         keep_alive,
         // It is no orderly end: who was lost may come back (DT-S-16).
         patience: Some(Patience {
             time,
+            handshake,
             code: WebCode::RequestCancelled.number(),
         }),
         ..TRANSPORT

@@ -333,6 +333,14 @@ impl StreamMachine for Server {
                 stream,
                 what,
             } => {
+                let key = SessionKey {
+                    connection,
+                    session: stream,
+                };
+                let what = match self.sessions.contains_key(&key) {
+                    true => self.settings.without.on_session(what),
+                    false => what,
+                };
                 if let Some(web) = self.wires.webs.get_mut(&connection) {
                     web.on_stream(stream, what);
                     self.hear(at, connection);

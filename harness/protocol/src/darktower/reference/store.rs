@@ -139,6 +139,12 @@ impl Participant {
     pub fn subscription(&self, stream: &str) -> Option<u64> {
         self.subscriptions.get(&key(stream)).copied()
     }
+
+    /// Whether it receives any stream.
+    #[must_use]
+    pub fn subscribes(&self) -> bool {
+        !self.subscriptions.is_empty()
+    }
 }
 
 /// UUIDs are the same in either case.

@@ -141,8 +141,10 @@ impl Client {
             outcome,
         });
         self.failures += 1;
-        let is_failed =
-            matches!(why, Closing::TimedOut | Closing::Reset) && !self.lacks(Deviation::NotAnew);
+        // Where nobody was ever heard, nothing failed that could be joined anew.
+        let is_failed = matches!(why, Closing::TimedOut | Closing::Reset)
+            && self.counters.connections > 0
+            && !self.lacks(Deviation::NotAnew);
         match problem {
             _ if was_leaving => {
                 let links = self.attempt.as_ref().map(|attempt| &attempt.links);
@@ -207,7 +209,17 @@ impl StreamMachine for Client {
                 stream,
                 what,
             } if self.is_on(connection) => {
+                let without = self.settings.without;
                 self.with(|attempt| {
+                    let key = SessionKey {
+                        connection,
+                        session: stream,
+                    };
+                    let signaling = attempt.signaling.as_ref().map(|it| it.of);
+                    let what = match signaling == Some(key) {
+                        true => without.on_session(what),
+                        false => what,
+                    };
                     if let Some(web) = attempt.web(connection) {
                         web.on_stream(stream, what);
                     }

@@ -286,6 +286,10 @@ impl Controller {
             "JoinRequest" => self.refuse(of, ErrorCode::Conflict, "Already joined", context),
             "PublishStream" => self.publish(of, &who, fields, context),
             "SubscribeStream" => self.subscribe(of, &who, fields, context),
+            "UnsubscribeStream" if self.lacks(Deviation::UnsubscribedGoesOn) => {}
+            "StreamQualityUpdate" if self.lacks(Deviation::QualityEnds) => {
+                return Err(Ending::malformed("a quality update".to_owned()));
+            }
             "UnsubscribeStream" => {
                 let stream = text(fields, "stream_id");
                 context.store.unsubscribe(who.meeting, &who.user, stream);

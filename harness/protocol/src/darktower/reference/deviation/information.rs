@@ -8,6 +8,9 @@ use crate::darktower::reference::token::{Claims, Secret, Usage};
 use crate::darktower::reference::words::ErrorCode;
 use crate::web::Field;
 
+/// By how many seconds the clock of a twin is ahead.
+const LATER: u64 = 600;
+
 impl Deviations {
     /// The header fields among which the token is looked for.
     pub(in super::super) fn looked_at(self, fields: &[Field]) -> &[Field] {
@@ -34,6 +37,10 @@ impl Deviations {
         if self.has(Deviation::LongToken) {
             claims.exp = claims.exp.saturating_add(300);
         }
+        if self.has(Deviation::LaterToken) {
+            claims.iat = claims.iat.saturating_add(LATER);
+            claims.exp = claims.exp.saturating_add(LATER);
+        }
         claims
     }
 
@@ -50,6 +57,10 @@ impl Deviations {
         }
         if self.has(Deviation::LongMediaToken) {
             claims.exp = claims.exp.saturating_add(2_700);
+        }
+        if self.has(Deviation::LaterMediaToken) {
+            claims.iat = claims.iat.saturating_add(LATER);
+            claims.exp = claims.exp.saturating_add(LATER);
         }
         if self.has(Deviation::NamelessMediaToken) {
             claims.jti.clear();

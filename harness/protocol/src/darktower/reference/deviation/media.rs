@@ -11,6 +11,8 @@ use crate::darktower::{FrameHeader, MAX_PAYLOAD, MediaItem, StreamCode, StreamHe
 const ID: usize = 2;
 const TIME: usize = 18;
 const NUMBER: std::ops::Range<usize> = 26..34;
+/// The lower byte of the Flags of a frame.
+const FLAGS: usize = 39;
 /// Where a stream header has its codec.
 const CODEC: usize = 22;
 
@@ -73,6 +75,7 @@ impl Deviations {
         if later {
             change(Deviation::TimeFalls, TIME + 1, &|_| 0);
         }
+        change(Deviation::FlagsCleared, FLAGS, &|_| 0);
         change(Deviation::OtherType, 1, &|kind| u8::from(kind == 0));
         if !payload.is_empty() {
             change(Deviation::PayloadChanged, frame.len() - 1, &|byte| !byte);

@@ -82,7 +82,13 @@ impl Handler {
             return (of != from.0).then_some(0);
         }
         let participant = context.store.participant(who.meeting, &who.user)?;
-        let unasked = self.lacks(Deviation::EverybodySubscribed) && of != from.0;
+        let unasked = match of == from.0 {
+            true => self.lacks(Deviation::PublisherGetsBack),
+            false => {
+                self.lacks(Deviation::EverybodySubscribed)
+                    || self.lacks(Deviation::OneSubscribesAll) && participant.subscribes()
+            }
+        };
         participant.subscription(name).or(unasked.then_some(0))
     }
 
