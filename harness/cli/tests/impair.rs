@@ -275,12 +275,12 @@ fn what_loss_spoils_is_played_again_until_it_is_judged() {
     assert!(
         reasons
             .clone()
-            .any(|reason| reason.contains("judged in play"))
+            .any(|reason| reason.contains("judged in attempt"))
     );
     assert!(
         reasons
             .clone()
-            .any(|reason| reason.contains("spoilt each of 21 plays"))
+            .any(|reason| reason.contains("spoiled all 21 attempts"))
     );
 }
 
