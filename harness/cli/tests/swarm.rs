@@ -236,7 +236,7 @@ fn what_means_nothing_to_random_runs_of_proton_is_refused() {
         ),
         (
             &["proton", "--swarm", "1", "--initiator", "push"],
-            "draw what each side is told",
+            "choose all settings but the profile",
         ),
         (
             &["proton", "--swarm", "1", "--without", "PR-E-77"],

@@ -358,7 +358,7 @@ fn what_only_an_exit_status_would_tell_that_means_nothing_is_not_observed() {
     assert_eq!(case.of("MS-H-12"), Verdict::NotObserved);
     let reason = composed.verdict.reason.unwrap();
     assert!(
-        reason.contains("MS-H-12, which only its exit status would tell"),
+        reason.contains("MS-H-12, which only its exit status would show"),
         "{reason}"
     );
 }
