@@ -102,11 +102,7 @@ fn message(record: &Record, width: usize) -> String {
             exit_style(summary.exit),
             Some(summary.seconds),
         ),
-        None => (
-            "The run did not finish.",
-            style::of(Verdict::Error),
-            None,
-        ),
+        None => ("The run did not finish.", style::of(Verdict::Error), None),
     };
     let mut text = String::new();
     for line in wrap(&clean_line(said), width) {
