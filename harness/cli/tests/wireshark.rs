@@ -242,10 +242,10 @@ fn files(folder: &Path, ending: &str, found: &mut Vec<PathBuf>) {
 }
 
 #[rstest]
-#[ignore = "make test-wireshark: it needs tshark"]
 #[case(&shakedown_protocol::mediastream::PROTOCOL, 20_000)]
 #[case(&shakedown_protocol::proton::PROTOCOL, 1_000)]
 #[case(&shakedown_protocol::darktower::PROTOCOL, 1_000)]
+#[ignore = "make test-wireshark: it needs tshark"]
 fn wireshark_reads_golden_captures_field_by_field(
     #[case] protocol: &'static Protocol,
     #[case] least: usize,

@@ -29,9 +29,8 @@ enum Next {
 impl Flow {
     /// The session's first datagram is a SYN or START.
     pub(super) fn opened_by_request(&mut self, view: &ControlView<'_>, context: &mut Context<'_>) {
-        context
-            .responders
-            .asked(self.parties.responder, &context.now);
+        let (responder, now) = (self.parties.responder, &context.now);
+        context.responders.asked(responder, now, context.settings);
         let (session, mut scope) = self.parts(context);
         let handshake = if view.is_start3() {
             Handshake::with_start(view, &mut scope)
@@ -113,9 +112,8 @@ impl Flow {
             }
             Next::Attempt => {
                 session.attempt = Some(Box::new(Handshake::with_syn(view, &mut scope)));
-                context
-                    .responders
-                    .asked(self.parties.responder, &context.now);
+                let (responder, now) = (self.parties.responder, &context.now);
+                context.responders.asked(responder, now, context.settings);
             }
             Next::Session => {
                 session.handshake.asked_again(view, &mut scope);
@@ -163,10 +161,13 @@ impl Flow {
         if session.mode != Some(Mode::ThreeWay) {
             return;
         }
-        let half_open = session
-            .before
-            .half_open
-            .filter(|_| session.handshake.waiting.is_none());
+        let is_known = session.handshake.has_offered(view);
+        let id_before = session.before.half_open;
+        if session.handshake.waiting.is_some() && !is_known && view.connection_id() == id_before {
+            // Both sessions wait for their ACKs side by side: each repeats its own (MS-D-10, MS-H-18).
+            return;
+        }
+        let half_open = id_before.filter(|_| session.handshake.waiting.is_none());
         may_be_copy |= half_open.is_some() && view.connection_id() == half_open;
         may_be_copy |= session.before.was_reversed && session.handshake.waiting.is_none();
         session.handshake.lapse(&mut scope);

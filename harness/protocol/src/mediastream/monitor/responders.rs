@@ -6,13 +6,20 @@ use std::time::Duration;
 use indexmap::IndexMap;
 
 use super::time::Moment;
+use crate::MonitorSettings;
 
 /// How many addresses are remembered; of further ones nothing is known, which judges less.
 const MOST: usize = 16_384;
 
 /// New sessions in a period from which on a responder may drop half-open ones (MS-H-19). The
-/// default limit is 1,024; far fewer already excuse silence here.
+/// default limit is 1,024; far fewer already excuse silence here, and one more than its own limit.
 const FLOOD: u32 = 64;
+
+fn flood(settings: &MonitorSettings) -> u32 {
+    let mut options = settings.options.iter().flatten();
+    let most = options.find_map(|option| option.strip_prefix("max_half_open=")?.parse().ok());
+    most.map_or(FLOOD, |most: u32| FLOOD.min(most.saturating_add(1)))
+}
 
 /// The default age of a half-open session (MS-H-19).
 const PERIOD: Duration = Duration::from_secs(10);
@@ -40,7 +47,7 @@ impl Responders {
     }
 
     /// A SYN asked a session of it.
-    pub(super) fn asked(&mut self, address: SocketAddr, at: &Moment) {
+    pub(super) fn asked(&mut self, address: SocketAddr, at: &Moment, settings: &MonitorSettings) {
         let Some(responder) = self.entry(address) else {
             return;
         };
@@ -53,7 +60,7 @@ impl Responders {
             responder.period = Some(*at);
             responder.in_period = 1;
         }
-        if responder.in_period >= FLOOD {
+        if responder.in_period >= flood(settings) {
             responder.flooded = Some(*at);
         }
     }

@@ -306,3 +306,17 @@ fn after_a_dropped_session_the_same_syn_may_begin_the_timers_anew_under_the_same
     let talk = talk.after(500.0).syn_ack("one").after(10.0).ack("one");
     assert_no_finding_of_the_responder(&talk.name("one").after(20.0).frames(1..=50));
 }
+
+#[test]
+fn two_half_open_sessions_of_a_tuple_repeat_each_its_own_syn_ack() {
+    // MS-H-18, MS-D-10: another wish may open a session beside the one that still waits.
+    let talk = Talk::new().syn("a").syn_ack("one").after(500.0);
+    let talk = talk
+        .syn_ack("one")
+        .after(700.0)
+        .syn("b")
+        .syn_ack("two")
+        .after(300.0);
+    let talk = talk.syn_ack("one").after(200.0).syn_ack("two");
+    assert_no_finding_of_the_responder(&talk);
+}

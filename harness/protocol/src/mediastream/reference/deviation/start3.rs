@@ -150,6 +150,8 @@ macro_rules! with_start3 {
             => Taken(ERROR, |it| it.set_code(ErrorCode::UnexpectedFrame, ErrorCode::Timeout)),
         ErrorOfZeros = "MS-S-16/zeros": "an ERROR with a nonce of 0 ends nothing"
             => Taken(ERROR, |it| it.lose_if(it.identity().nonce == 0 || it.identity().sender_nonce == 0)),
+        ErrorOfZerosToHalf = "MS-S-16/half" Responder: "an ERROR with nonces of 0 does not end a half-open session"
+            => Taken(ERROR, |it| it.lose_if(it.known.pending && it.identity().nonce == 0 && it.identity().sender_nonce == 0)),
         ErrorOfKnownCode = "MS-S-16/code": "an ERROR of a code that has no name ends nothing"
             => Taken(ERROR, |it| it.lose_if(it.code() > 9)),
         UnexpectedEnds = "MS-S-17": "a frame of another stream that the state does not expect ends the session"
