@@ -19,8 +19,8 @@ use support::{shakedown, verdicts};
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../..");
 
-/// The folder of the messages.
-const PROTO: &str = "harness/protocol/src/darktower";
+/// The folder of the messages, seen from that of the example.
+const PROTO: &str = "../../harness/protocol/src/darktower";
 
 /// Whether Python has what the example needs; says so if not.
 fn has_aioquic() -> bool {
@@ -53,11 +53,8 @@ fn play(fault: Option<(&str, &str)>, scenarios: &str) -> (Option<i32>, Verdicts)
     write("server.py", server);
     let description = read("meeting_controller.toml");
     let places = [
-        (
-            "docs/examples/meeting_controller.py",
-            "server.py".to_owned(),
-        ),
-        (PROTO, Path::new(ROOT).join(PROTO).display().to_string()),
+        ("meeting_controller.py", "server.py".to_owned()),
+        (PROTO, examples.join(PROTO).display().to_string()),
     ];
     for (place, _) in &places {
         assert!(description.contains(place));

@@ -296,6 +296,23 @@ fn datagrams_and_the_end_of_a_session_are_told() {
 }
 
 #[test]
+fn unknown_capsules_are_passed_over_and_one_in_two_pieces_closes_the_session() {
+    let pair = with_session(
+        json!([{ "expect_session_end": { "session": "s", "code": 7, "within": "1s" } }]),
+        json!([
+            { "send_capsule": { "session": "s", "type": "DRAIN_WEBTRANSPORT_SESSION" } },
+            { "send_capsule": { "session": "s", "type": "0x17", "hex": "01" } },
+            { "send_capsule": {
+                "session": "s", "type": "CLOSE_WEBTRANSPORT_SESSION", "hex": "0000", "length": 4
+            } },
+            { "send_capsule": { "session": "s", "hex": "0007" } },
+            { "expect_alive": { "for": "1s" } },
+        ]),
+    );
+    pair.passes();
+}
+
+#[test]
 fn a_session_that_is_refused_tells_its_status() {
     let pair = Pair::play(
         client(json!([
