@@ -120,7 +120,7 @@ impl Target {
             self.protocol,
             mode,
             &instance,
-            self.launcher.first_tries(),
+            self.launcher.first_tries(needs),
             turn,
         )
         .await;
