@@ -21,9 +21,10 @@ delay, clock skew and change of address; then the network heals, and both sides 
 breaks a requirement is shown as a ladder diagram; with --out it is written as a trace and as a scenario \
 that replays it against an implementation.
 
-A protocol that streams carry is explored with --swarm alone: each seed is another server of the \
-reference, one to three clients, commands to them, an impaired network and cables that are pulled, over \
-real packets of QUIC. The same seed plays the same run again; a single run is told step by step.",
+A protocol over QUIC is explored with --swarm alone, since a connection of QUIC cannot be forked: each seed is \
+another server of the reference, clients, commands to them, peers that do something wrong, an impaired network and \
+cables that are pulled, over real packets of QUIC. The same seed plays the same run again; a single run is drawn as a \
+ladder, and --out tells those that break something step by step.",
     after_help = "\
 Examples:
   shakedown explore mediastream --mode 3way
