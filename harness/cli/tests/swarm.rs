@@ -193,11 +193,13 @@ fn random_runs_of_proton_find_nothing_and_are_the_same_whatever_the_threads() {
 }
 
 #[test]
-fn a_single_run_of_proton_is_told_step_by_step() {
+fn a_single_run_of_proton_is_drawn_as_a_ladder() {
     let (code, text, complaints) = ended(explore_any(&["proton", "--swarm", "1", "--seed", "3"]));
     assert_eq!(code, Some(0), "{complaints}");
     assert!(text.starts_with("seed 3: "), "{text}");
-    assert!(text.contains("client is asked: Connect"), "{text}");
+    assert!(text.contains("192.0.2.1:4433 (server)"), "{text}");
+    assert!(text.contains(" ClientHello proton "), "{text}");
+    assert!(text.contains(" EVENT id="), "{text}");
     assert!(text.ends_with("no violation\n"), "{text}");
 }
 
@@ -229,7 +231,10 @@ fn a_twin_of_proton_is_found_and_its_captures_can_be_judged() {
 #[test]
 fn what_means_nothing_to_random_runs_of_proton_is_refused() {
     for (arguments, complaint) in [
-        (&["proton"][..], "say how many, for example `--swarm 1000`"),
+        (
+            &["proton"][..],
+            "cannot be forked at each choice of the network; say how many, for example `--swarm 1000`",
+        ),
         (
             &["proton", "--swarm", "1", "--mode", "pusch"],
             "did you mean `push`?",

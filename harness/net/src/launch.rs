@@ -349,11 +349,15 @@ impl Launcher {
     }
 
     /// How often it is asked, once a second, whether it is there, before its first scenario.
-    pub(crate) fn first_tries(&self) -> u32 {
+    /// One that is told to accept nothing at first need not even say so.
+    pub(crate) fn first_tries(&self, needs: &Needs) -> u32 {
         let start = self.iut.start.as_ref();
         let within = start.and_then(|start| start.ready_within.as_fixed());
         let seconds = within.map_or(0, |within| within.as_secs());
-        u32::try_from(seconds).unwrap_or(u32::MAX).max(FIRST_TRIES)
+        let tries = u32::try_from(seconds).unwrap_or(u32::MAX).max(FIRST_TRIES);
+        let told = |option: &String| option.strip_prefix("startup_delay=")?.parse().ok();
+        let delay: Option<u32> = needs.options.iter().find_map(told);
+        tries.saturating_add(delay.unwrap_or_default())
     }
 
     fn start(&self, start: &Start, values: &Placeholders<'_>) -> Result<Process, LaunchError> {

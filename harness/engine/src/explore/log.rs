@@ -172,6 +172,6 @@ impl LogEntry<'_> {
     }
 }
 
-fn nanoseconds(at: Duration) -> u64 {
+pub(super) fn nanoseconds(at: Duration) -> u64 {
     u64::try_from(at.as_nanos()).unwrap_or(u64::MAX)
 }

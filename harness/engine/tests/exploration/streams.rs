@@ -146,6 +146,17 @@ fn found(twin: &str, requirement: &str, party: Role) -> Option<u64> {
 #[case("PR-E-04", "PR-E-04", Role::Initiator)]
 #[case("PR-E-05", "PR-E-05", Role::Initiator)]
 #[case("PR-T-01", "PR-T-01", Role::Initiator)]
+#[case("PR-C-06", "PR-C-06", Role::Initiator)]
+#[case("PR-C-08/early", "PR-C-08", Role::Responder)]
+#[case("PR-S-01", "PR-S-01", Role::Initiator)]
+// What only one that does something wrong shows.
+#[case("PR-A-02", "PR-A-02", Role::Responder)]
+#[case("PR-E-02", "PR-E-02", Role::Responder)]
+#[case("PR-S-02", "PR-S-02", Role::Responder)]
+#[case("PR-S-04", "PR-S-04", Role::Responder)]
+#[case("PR-S-05", "PR-S-05", Role::Responder)]
+#[case("PR-S-06", "PR-S-06", Role::Responder)]
+#[case("PR-S-08/fin", "PR-S-08", Role::Responder)]
 fn a_twin_without_a_behaviour_is_found(
     #[case] twin: &str,
     #[case] requirement: &str,

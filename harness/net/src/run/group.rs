@@ -131,7 +131,7 @@ impl Group {
             self.protocol,
             &self.needs.mode,
             &instance,
-            self.launcher.first_tries(),
+            self.launcher.first_tries(&self.needs),
             seed,
         );
         let probe = match asked.await {

@@ -110,6 +110,7 @@ impl Context {
             false => 1,
         };
         let mut silent: Vec<(Needs, String)> = Vec::new();
+        let mut is_there = false;
         for some in ways.chunks(width) {
             let mut probes = JoinSet::new();
             for needs in some.iter().cloned() {
@@ -120,12 +121,13 @@ impl Context {
                 });
             }
             while let Some(probed) = probes.join_next().await {
-                if let Ok((needs, Err(why))) = probed {
-                    silent.push((needs, why));
+                match probed {
+                    Ok((_, Ok(()))) => is_there = true,
+                    Ok((needs, Err(why))) => silent.push((needs, why)),
+                    Err(_) => {}
                 }
             }
-            let first = silent.first();
-            if let Some((_, why)) = first.filter(|_| silent.len() >= some.len()) {
+            if let Some((_, why)) = silent.first().filter(|_| !is_there) {
                 // Nothing of the first ones answered: it is not there.
                 let name = &target.iut().name;
                 return Err(format!("{name} does not answer: {why}"));

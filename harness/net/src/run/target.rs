@@ -113,7 +113,7 @@ impl Target {
             self.protocol,
             mode,
             &instance,
-            self.launcher.first_tries(),
+            self.launcher.first_tries(needs),
             turn,
         )
         .await;

@@ -10,6 +10,7 @@ mod text;
 use std::fs::File;
 use std::io::BufReader;
 use std::net::SocketAddr;
+use std::time::Duration;
 
 use shakedown_engine::event::FindingEvent;
 
@@ -23,6 +24,8 @@ pub struct Ladder {
     pub rows: Vec<Row>,
     /// What must be known besides: packets that are left out, a capture that is damaged.
     pub notes: Vec<String>,
+    /// When its times begin, in the time of the capture.
+    start: Duration,
 }
 
 /// One end of the exchange.
@@ -94,6 +97,14 @@ impl Ladder {
         let source = BufReader::new(File::open(capture).ok()?);
         let ladder = Self::read(source, &[], &findings.collect::<Vec<_>>()).ok()?;
         Some(ladder.shortened(FEW)).filter(|ladder| !ladder.rows.is_empty())
+    }
+
+    /// The same with times from another moment on, which is one of the capture's clock.
+    #[must_use]
+    pub fn since(mut self, start: Duration) -> Self {
+        let later = self.start.as_secs_f64() - start.as_secs_f64();
+        self.rows.iter_mut().for_each(|row| row.time += later);
+        Self { start, ..self }
     }
 
     /// The same with at most about this many rows: the first, the last, and those around findings.

@@ -69,6 +69,7 @@ impl Ladder {
             reader.ladder.rows.push(row);
         }
         reader.ladder.rows.sort_by(|a, b| a.time.total_cmp(&b.time));
+        reader.ladder.start = reader.start.unwrap_or_default();
         Ok(reader.ladder)
     }
 }

@@ -21,9 +21,10 @@ corruption, delay, clock skew and change of address; then the network heals, and
 converge. A violation is shown as a sequence diagram; with --out it is written as a trace and as \
 a scenario that replays it against an implementation.
 
-A protocol over QUIC is explored with --swarm only: each seed is another reference server, one \
-to three clients with random requests, an impaired network and links that go down, over real \
-QUIC packets. The same seed gives the same run; a single run is printed step by step.",
+A protocol over QUIC is explored with --swarm only, since a QUIC connection cannot be forked: each \
+seed is another reference server, clients with random requests, misbehaving peers, an impaired \
+network and links that go down, over real QUIC packets. The same seed gives the same run; a single \
+run is drawn as a sequence diagram, and --out writes failing runs step by step.",
     after_help = "\
 Examples:
   shakedown explore mediastream --mode 3way

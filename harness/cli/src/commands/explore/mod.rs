@@ -27,7 +27,8 @@ impl Args {
         match self.swarm {
             Some(runs) => swarm::run(protocol, &self, runs.get()),
             None if protocol.forked.is_none() => Err(usage(format!(
-                "{} is explored by random runs only: say how many, for example `--swarm 1000`",
+                "{} is explored by random runs only: its machines stand on QUIC, whose connections cannot be \
+                 forked at each choice of the network; say how many, for example `--swarm 1000`",
                 protocol.id
             ))),
             None => bounded::run(protocol, &self),

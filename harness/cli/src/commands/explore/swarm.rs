@@ -3,20 +3,22 @@
 use std::collections::BTreeMap;
 use std::io::{IsTerminal, Write};
 use std::path::Path;
-use std::time::Instant;
+use std::time::{Duration, Instant};
 
 use anstream::stdout;
 use serde_json::{Value, json};
 use shakedown_engine::document::{mode_meant, requirement_meant};
-use shakedown_engine::explore::Trace;
+use shakedown_engine::explore::{Side, Trace};
 use shakedown_engine::explore::swarm::{Evidence, Run, Swarm};
 use shakedown_protocol::Protocol;
 use shakedown_protocol::exploration::{RunSettings, SideChoice};
+use shakedown_protocol::requirement::Role;
+use shakedown_report::Ladder;
 use shakedown_report::text::count;
 
 use super::args::Args;
 use crate::exit::{Exit, Failure, usage};
-use crate::reports::Format;
+use crate::reports::{Format, width};
 
 /// Version of the events, whose names and fields are a contract.
 const VERSION: u32 = 2;
@@ -146,11 +148,10 @@ impl<'a> SwarmReport<'a> {
         if is_shown || is_written {
             let evidence = self.swarm.evidence(run.seed).map_err(usage)?;
             if is_shown {
-                let colours = std::io::stdout().is_terminal();
                 writeln!(
                     stdout().lock(),
                     "{}",
-                    evidence.text(self.swarm.protocol, colours)
+                    drawn(self.swarm.protocol, &evidence)?
                 )?;
             }
             if let Some(folder) = self.args.out.as_deref().filter(|_| is_written) {
@@ -266,6 +267,22 @@ fn impairments(run: &Run) -> Vec<&'static str> {
     happened.map(|(name, _)| name).collect()
 }
 
+/// The run as a ladder: of an initiator and a responder from all that happened, of others from the capture at the edge
+/// of the server, or of the first client where the server is none of the reference.
+fn drawn(protocol: &Protocol, evidence: &Evidence) -> Result<String, Failure> {
+    let server = protocol.side(Role::Responder);
+    let captures = &evidence.captures;
+    let of_server = captures.iter().find(|(name, _)| name == server);
+    let capture = of_server.or(captures.first());
+    let Some((_, capture)) = capture.filter(|_| evidence.trace.is_none()) else {
+        return Ok(evidence.text(protocol, std::io::stdout().is_terminal()));
+    };
+    let ladder = Ladder::read(&capture[..], &[], &[]);
+    let ladder = ladder.map_err(|error| usage(error.to_string()))?;
+    let drawing = ladder.since(Duration::ZERO).text(width());
+    Ok(evidence.around_drawing(protocol, &drawing))
+}
+
 /// Writes what is needed to look at a run and, if it can be, to play it again.
 fn write(folder: &Path, protocol: &Protocol, evidence: &Evidence) -> Result<(), Failure> {
     let name = format!("seed-{}", evidence.run.seed);
@@ -325,17 +342,13 @@ fn swarm(protocol: &'static Protocol, args: &Args) -> Result<Swarm, Failure> {
 
 /// `3way+start3,allow_legacy_start`.
 fn exactly(protocol: &Protocol, given: &str) -> Result<SideChoice, Failure> {
-    let mut words = given.split(',').map(str::trim);
-    let mode = words.next().unwrap_or_default().replace('+', ",");
-    let mode = checked(protocol, &mode)?;
-    let options = words.map(|word| match protocol.option(word) {
-        Ok(_) => Ok(word.to_owned()),
-        Err(why) => Err(usage(format!("{given:?}: {why}"))),
-    });
-    Ok(SideChoice::Exactly(
-        mode,
-        options.collect::<Result<_, _>>()?,
-    ))
+    let side: Side = given.parse().map_err(usage)?;
+    for option in &side.options {
+        let known = protocol.option(option);
+        known.map_err(|why| usage(format!("{given:?}: {why}")))?;
+    }
+    let mode = checked(protocol, &side.mode)?;
+    Ok(SideChoice::Exactly(mode, side.options))
 }
 
 fn checked(protocol: &Protocol, mode: &str) -> Result<String, Failure> {

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shakedown_protocol::exploration::{STUCK, digest};
 use shakedown_protocol::requirement::Role;
 
-use super::super::log::LogEntry;
+use super::super::log::{LogEntry, nanoseconds};
 use super::super::{Event, EventKind, Trace, Violation};
 use super::Setup;
 use super::state::{Action, Context, Note, State, index};
@@ -150,8 +150,4 @@ impl TraceWriter<'_> {
         let at = nanoseconds(self.now);
         self.trace.events.push(Event { at, what });
     }
-}
-
-fn nanoseconds(time: Duration) -> u64 {
-    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
 }

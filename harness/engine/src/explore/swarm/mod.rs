@@ -161,13 +161,29 @@ impl Evidence {
     /// happened, up to the first violation, and what is broken.
     #[must_use]
     pub fn text(&self, protocol: &Protocol, colours: bool) -> String {
-        let Some(trace) = &self.trace else {
-            return self.story(protocol);
-        };
-        format!("profile: {}\n{}", self.run.profile, trace.ladder(colours))
+        match &self.trace {
+            Some(trace) => format!("profile: {}\n{}", self.run.profile, trace.ladder(colours)),
+            None => self.around(protocol, self.story()),
+        }
     }
 
-    fn story(&self, protocol: &Protocol) -> String {
+    /// The same of many machines with this in the place of the lines.
+    #[must_use]
+    pub fn around_drawing(&self, protocol: &Protocol, drawing: &str) -> String {
+        self.around(protocol, vec![drawing.trim_end().to_owned()])
+    }
+
+    /// What happened up to the first violation.
+    fn story(&self) -> Vec<String> {
+        let end = self.run.violations.first().and_then(|first| first.at);
+        let end = end.map_or(f64::INFINITY, |at| Duration::from_nanos(at).as_secs_f64());
+        let time = |line: &str| line.trim_start().split(' ').next()?.parse::<f64>().ok();
+        // The lines have microseconds.
+        let is_before = |line: &&String| time(line).is_none_or(|time| time <= end + 1e-6);
+        self.lines.iter().take_while(is_before).cloned().collect()
+    }
+
+    fn around(&self, protocol: &Protocol, what_happened: Vec<String>) -> String {
         let Run {
             seed,
             setting,
@@ -175,13 +191,8 @@ impl Evidence {
             violations,
             ..
         } = &self.run;
-        let end = violations.first().and_then(|first| first.at);
-        let end = end.map_or(f64::INFINITY, |at| Duration::from_nanos(at).as_secs_f64());
-        let time = |line: &str| line.trim_start().split(' ').next()?.parse::<f64>().ok();
-        // The lines have microseconds.
-        let is_before = |line: &&String| time(line).is_none_or(|time| time <= end + 1e-6);
         let mut story = vec![format!("seed {seed}: {setting}; {profile}")];
-        story.extend(self.lines.iter().take_while(is_before).cloned());
+        story.extend(what_happened);
         for violation in violations {
             let party = violation.party;
             let party = party.map_or("network", |role| protocol.side(role));

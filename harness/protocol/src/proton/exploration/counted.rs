@@ -1,9 +1,9 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use serde_json::Value;
 
-use super::super::CloseCode;
+use super::super::{CloseCode, Kind, RESET, ServerSettings};
 use crate::exploration::{Breach, Explored};
 use crate::requirement::Role;
 use crate::streams::{ConnectionNumber, Input, OnStream, Output, StreamId, StreamMachine};
@@ -23,6 +23,14 @@ pub(crate) struct Counted<M> {
     /// When it was given something last.
     now: Duration,
     connections: BTreeMap<ConnectionNumber, Stage>,
+    /// What is asked of a server besides.
+    server: Option<ServerSettings>,
+    /// The connection that came about by what is done now.
+    connected: Option<ConnectionNumber>,
+    /// The first byte that a client wrote on each stream.
+    said: BTreeMap<(ConnectionNumber, StreamId), u8>,
+    /// Connections that a client asked to take the place of another.
+    resets: BTreeSet<ConnectionNumber>,
     /// Bytes that were written on streams since the transport had taken all of them.
     written: BTreeMap<(ConnectionNumber, StreamId), usize>,
     counts: Counts,
@@ -55,9 +63,21 @@ impl<M: StreamMachine> Counted<M> {
             codes,
             now: Duration::ZERO,
             connections: BTreeMap::new(),
+            server: None,
+            connected: None,
+            said: BTreeMap::new(),
+            resets: BTreeSet::new(),
             written: BTreeMap::new(),
             counts: Counts::default(),
             breaches: Vec::new(),
+        }
+    }
+
+    /// The same, of a server that was told this.
+    pub(crate) fn expects_of_server(self, told: &ServerSettings) -> Self {
+        Self {
+            server: Some(*told),
+            ..self
         }
     }
 
@@ -66,7 +86,17 @@ impl<M: StreamMachine> Counted<M> {
             Input::Incoming { connection, .. } => {
                 self.connections.insert(*connection, Stage::There);
             }
-            Input::Connected { .. } => self.counts.connections += 1,
+            Input::Connected { connection } => {
+                self.counts.connections += 1;
+                self.connected = Some(*connection);
+            }
+            Input::Stream {
+                connection,
+                stream: StreamId(0),
+                what: OnStream::Bytes([RESET, ..]),
+            } => {
+                self.resets.insert(*connection);
+            }
             Input::Closed { connection, .. } => {
                 self.counts.ended += 1;
                 self.connections.insert(*connection, Stage::Lost(now));
@@ -100,6 +130,10 @@ impl<M: StreamMachine> Counted<M> {
             }
             Output::Write(connection, stream, bytes) => {
                 self.may_still(now, *connection, "writes on");
+                if self.connected == Some(*connection) {
+                    let first = bytes.first().copied().unwrap_or_default();
+                    self.said.entry((*connection, *stream)).or_insert(first);
+                }
                 let written = self.written.entry((*connection, *stream)).or_default();
                 *written += bytes.len();
                 if *written > MOST_WRITTEN {
@@ -115,6 +149,12 @@ impl<M: StreamMachine> Counted<M> {
                         format!("it closes with code {code}, for which there is no reason");
                     self.breach("PR-C-03", now, property);
                 }
+                let refuses = *code == CloseCode::AlreadyConnected.number();
+                let offers = self.server.is_some_and(|told| told.resets);
+                if refuses && offers && self.resets.contains(connection) {
+                    let property = "it refuses who asks it for a reset, which it offers";
+                    self.breach("PR-R-01", now, property);
+                }
                 self.may_still(now, *connection, "closes");
                 self.connections.insert(*connection, Stage::Closed);
             }
@@ -129,13 +169,33 @@ impl<M: StreamMachine> Counted<M> {
                     }
                 }
             }
-            Output::Admit(_)
-            | Output::Reset(..)
+            Output::Admit(_) => {
+                let server = self.server.filter(|told| !told.resets);
+                if server.is_some_and(|told| now < told.startup_delay) {
+                    self.breach("PR-C-08", now, "it admits somebody in its startup delay");
+                }
+            }
+            Output::Reset(..)
             | Output::StopSending(..)
             | Output::Datagram(..)
             | Output::Misbehave(..)
             | Output::AdmitBy(..)
             | Output::Transition { .. } => {}
+        }
+    }
+
+    /// A client that is connected has said on three streams which they are.
+    fn has_said(&mut self, now: Duration) {
+        let connected = self.connected.take();
+        if self.role == Role::Responder || connected.is_none() {
+            return;
+        }
+        let of_this = std::mem::take(&mut self.said).into_values();
+        let mut kinds: Vec<_> = of_this.filter(|byte| *byte != RESET).collect();
+        kinds.sort_unstable();
+        if kinds != Kind::ALL.map(Kind::number) {
+            let property = format!("its streams say {kinds:?}");
+            self.breach("PR-S-01", now, property);
         }
     }
 
@@ -168,6 +228,11 @@ impl<M: StreamMachine> Counted<M> {
             ("closed", counts.closed, sum(&said["closed"])),
             ("ended", counts.ended, sum(&said["ended"])),
         ];
+        let waited = number(&said["most_waiting"]);
+        if waited > MOST_WRITTEN as u64 {
+            let property = format!("{waited} bytes waited for a window");
+            self.breach("PR-T-04", now, property);
+        }
         for (name, seen, said) in all {
             if seen != said {
                 self.breach(
@@ -199,9 +264,12 @@ impl<M: Explored> StreamMachine for Counted<M> {
     }
 
     fn poll(&mut self) -> Option<Output> {
-        let output = self.machine.poll()?;
-        self.wants(self.now, &output);
-        Some(output)
+        let output = self.machine.poll();
+        match &output {
+            Some(output) => self.wants(self.now, output),
+            None => self.has_said(self.now),
+        }
+        output
     }
 
     fn deadline(&self) -> Option<Duration> {

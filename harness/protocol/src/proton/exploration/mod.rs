@@ -1,26 +1,36 @@
-//! Random runs of `proton`: a server, one to three clients with random requests at random times,
-//! and properties that no monitor can see.
+//! Random runs of `proton`: a server, clients with random requests at random times, in most runs a
+//! misbehaving peer, and properties that no monitor can see.
 //!
 //! # What must hold besides what the monitor judges
 //!
 //! | fact | requirement |
 //! |---|---|
 //! | a client gets the responses to its requests, in order: acks, answers, items with the server's numbers | PR-E-03, PR-K-01, PR-A-01 |
+//! | a client opens one stream of each kind | PR-S-01 |
 //! | a client waits for no answer longer than 5 minutes | PR-T-01 |
+//! | a server that offers a reset does not refuse who asks for it | PR-R-01 |
+//! | a server that offers none admits nobody in its startup delay | PR-C-08 |
 //! | a connection ends once, for the machine and for its owner, and nothing is done with it afterwards | PR-R-03 |
 //! | the counters of connections add up | PR-R-03 |
 //! | what waits for a window is bounded | PR-T-04 |
 //! | no connection is closed by a code for which there is no reason | PR-C-03 |
 //! | when all has healed and ended nothing is left | PR-C-02, PR-C-05 |
-//! | then a new client is served at once | PR-C-02, PR-E-01, PR-K-01, PR-A-01 |
+//! | then a new client is served at once, its event while its commit is worked on | PR-C-02, PR-E-01, PR-T-02, PR-K-01, PR-A-01 |
+//!
+//! In the place of the server there may be a test peer, too: then what is asked of one is not.
 
 mod counted;
 mod owner;
+mod peer;
+mod strangers;
 
 use std::time::Duration;
 
 pub(super) use counted::Counted;
 pub(super) use owner::{Command, OwnedClient, Schedule};
+pub(super) use peer::TestPeer;
+#[cfg(feature = "fuzz")]
+pub(super) use peer::{Deed, Deeds};
 
 use super::{
     Client, ClientSettings, CloseCode, Deviations, Profile, STARTUP_DELAY, Server, ServerSettings,
@@ -49,6 +59,9 @@ const TOO_SLOW: Duration = Duration::from_secs(320);
 /// How long a client waits for an immediate response, and before the next client.
 const MOMENT: Duration = Duration::from_secs(2);
 
+/// What lies between a commit and an event that the server may not keep waiting for it.
+const APART: Duration = Duration::from_millis(500);
+
 /// A server, clients and their owners. A profile may be chosen; all else follows from the draw.
 ///
 /// # Errors
@@ -73,11 +86,34 @@ pub(super) fn participants(
     for twin in &chosen.without {
         without.add(twin)?;
     }
+    let stranger = match draw(6) {
+        0 | 1 => Some(Role::Responder),
+        2..5 => Some(Role::Initiator),
+        _ => None,
+    };
     let count = 1 + draw(3);
-    let is_slow = settings.commit_delay >= SLOW;
-    let (mut plans, quiet) = commands(draw, count, is_slow);
+    let is_slow = settings.commit_delay >= SLOW || stranger.is_some() && draw(12) == 0;
+    let (mut plans, mut quiet) = commands(draw, count, is_slow);
+    let visitor = (stranger == Some(Role::Initiator)).then(|| {
+        // In most runs it finds the server free.
+        let begin = match draw(4) {
+            0 => Duration::ZERO,
+            _ => quiet,
+        };
+        let (deeds, end) = strangers::client(draw, begin);
+        quiet = quiet.max(end);
+        let window = (draw(3) == 0).then_some(32);
+        TestPeer::new(window, deeds).participant()
+    });
     let rest = quiet + CALM;
-    let ends = is_served_again(draw, &mut plans, rest, &settings);
+    let ends = match stranger {
+        Some(Role::Responder) => rest,
+        Some(Role::Initiator) | None => is_served_again(draw, &mut plans, rest, &settings),
+    };
+    let codes = match stranger {
+        Some(_) => [&CloseCode::ALL[..]; 2],
+        None => CODES,
+    };
     let judged_by = judged_by(Vantage::Sender, Some(settings.profile));
     let clients = plans.into_iter().map(|plan| {
         let told = ClientSettings {
@@ -90,33 +126,45 @@ pub(super) fn participants(
         let window = (draw(3) == 0).then(|| 4 + draw(60));
         let client = Client::new(told).without(without);
         let owner = OwnedClient::new(client, window, plan).expects_items(settings.first_action);
-        reference(Role::Initiator, owner, CODES[0], without, &judged_by)
+        let counted = Counted::new(Role::Initiator, owner, codes[0]);
+        reference(counted, without, &judged_by)
     });
-    let clients = clients.collect();
+    let mut clients: Vec<_> = clients.collect();
+    clients.extend(visitor);
     let least = millis(draw, 50);
+    let delay = [least, least + millis(draw, 150)];
     Ok(Participants {
         clients,
         pair: None,
         facts: None,
         setting: format!(
-            "{}{}, commits of {:?}, an item every {:?}, {count} clients",
+            "{}{}, commits of {:?}, an item every {:?}, {count} clients{}",
             settings.profile.name(),
             if settings.resets { "" } else { ", no reset" },
             settings.commit_delay,
             settings.action_interval,
+            match stranger {
+                Some(Role::Responder) => ", a test peer as the server",
+                Some(Role::Initiator) => " and a test peer",
+                None => "",
+            }
         ),
-        server: Participant {
-            judged_by: (settings.commit_delay < TOO_SLOW).then(|| judged_by.clone()),
-            ..reference(
-                Role::Responder,
-                Server::new(settings).without(without),
-                CODES[1],
-                without,
-                &judged_by,
-            )
+        server: match stranger {
+            Some(Role::Responder) => {
+                TestPeer::new(None, strangers::server(draw, settings.profile, quiet)).participant()
+            }
+            Some(Role::Initiator) | None => {
+                let server = Server::new(settings).without(without);
+                let counted =
+                    Counted::new(Role::Responder, server, codes[1]).expects_of_server(&settings);
+                Participant {
+                    judged_by: (settings.commit_delay < TOO_SLOW).then(|| judged_by.clone()),
+                    ..reference(counted, without, &judged_by)
+                }
+            }
         },
         quiet: Some(quiet),
-        delay: [least, least + millis(draw, 150)],
+        delay,
         rest: Some(Rest {
             at: rest,
             requirement: "PR-C-02",
@@ -141,15 +189,12 @@ const CODES: [&[CloseCode]; 2] = [
 
 /// A machine that is judged, which may leave something out.
 pub(super) fn reference(
-    role: Role,
-    machine: impl Explored + 'static,
-    codes: &'static [CloseCode],
+    machine: Counted<impl Explored + 'static>,
     without: Deviations,
     judged_by: &MonitorSettings,
 ) -> Participant {
-    let machine = Box::new(Counted::new(role, machine, codes));
     Participant {
-        machine: ExploredMachine::Streams(machine, without.transport()),
+        machine: ExploredMachine::Streams(Box::new(machine), without.transport()),
         judged_by: Some(judged_by.clone()),
     }
 }
@@ -180,7 +225,7 @@ fn server_settings(draw: Draw<'_>) -> ServerSettings {
         commit_delay: match draw(64) {
             0 => SLOW,
             1 => TOO_SLOW,
-            2..20 => millis(draw, 3_000),
+            2..20 => millis(draw, 6_000),
             _ => Duration::ZERO,
         },
         action_interval: match draw(4) {
@@ -191,7 +236,7 @@ fn server_settings(draw: Draw<'_>) -> ServerSettings {
             0 => u32::MAX - draw(3),
             _ => 123,
         },
-        startup_delay: match draw(8) {
+        startup_delay: match draw(4) {
             0 => STARTUP_DELAY,
             _ => Duration::ZERO,
         },
@@ -206,8 +251,9 @@ fn commands(draw: Draw<'_>, count: u32, is_slow: bool) -> (Vec<Schedule>, Durati
     for _ in 0..5 + draw(30) {
         let plan = &mut plans[draw(count) as usize];
         let choice = draw(17);
-        let number = match draw(3) {
+        let number = match draw(4) {
             0 => u32::MAX - draw(2),
+            1 => 0,
             _ => draw(1_000),
         };
         match choice {
@@ -241,14 +287,15 @@ fn is_served_again(
     settings: &ServerSettings,
 ) -> Duration {
     let asks = begin + MOMENT;
-    let ends = asks + settings.commit_delay + settings.action_interval * 2 + MOMENT;
+    let ends = asks + APART + settings.commit_delay + settings.action_interval * 2 + MOMENT;
     let resets = settings.resets && draw(2) == 0;
     if let Some(plan) = plans.first_mut() {
         plan.extend([
             (begin, Command::Connect { resets }),
-            (asks, Command::Event),
             (asks, Command::Commit(7)),
-            (asks, Command::Read),
+            (asks + APART, Command::Event),
+            (asks + APART, Command::Read),
+            (asks + APART + MOMENT, Command::IsAcked),
         ]);
         plan.push_back((ends, Command::IsServed));
     }

@@ -54,6 +54,8 @@ pub(crate) enum Command {
     Read,
     /// The end of its connection.
     Close,
+    /// It must have got the acks that it asked for.
+    IsAcked,
     /// It must be connected, and have got all that it asked for.
     IsServed,
 }
@@ -91,15 +93,24 @@ impl OwnedClient {
         let client = &mut self.client;
         match command {
             Command::Connect { resets } => {
-                let lost = client.lost_at();
-                let may = resets || lost.is_none_or(|lost| lost + STARTUP_DELAY <= now);
-                self.has_connection |= may && client.connect(resets).is_ok();
+                let waits = |at: Option<Duration>| !resets && at.is_some_and(|at| now < at);
+                let early = waits(client.lost_at().map(|lost| lost + STARTUP_DELAY));
+                let connects = !waits(client.may_connect_at()) && client.connect(resets).is_ok();
+                self.has_connection |= connects;
+                if connects && early {
+                    let property = "it connects again within 10 s of losing a connection";
+                    self.breach("PR-C-06", Role::Initiator, now, property);
+                }
             }
             Command::Event => {
                 if let Ok(id) = client.send_event(now) {
                     if self.last_event.is_some_and(|last| id <= last) {
                         let property = format!("event {id} after {:?}", self.last_event);
-                        self.breach("PR-E-04", Role::Initiator, now, property);
+                        let requirement = match self.last_event {
+                            Some(u32::MAX) => "PR-E-05",
+                            _ => "PR-E-04",
+                        };
+                        self.breach(requirement, Role::Initiator, now, property);
                     }
                     self.last_event = Some(id);
                     self.events.push_back((now, id));
@@ -117,6 +128,11 @@ impl OwnedClient {
             Command::Close => {
                 // Without a connection there is nothing to end.
                 let _ = client.close(now);
+            }
+            Command::IsAcked if self.events.is_empty() => {}
+            Command::IsAcked => {
+                let property = "an event waits while a StateCommit is worked on";
+                self.breach("PR-T-02", Role::Responder, now, property);
             }
             Command::IsServed => self.is_served(now),
         }

@@ -1,19 +1,17 @@
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use super::input::{FuzzInput, Step, StepKind};
 use crate::MonitorSettings;
-use crate::exploration::{Explored, ExploredMachine, Participant, Participants};
+use crate::exploration::{Participant, Participants};
 use crate::monitor::Vantage;
-use crate::proton::exploration::{self, Command, OwnedClient, UNENDING, judged_by, reference};
+use crate::proton::exploration::{
+    Command, Counted, Deed, Deeds, OwnedClient, TestPeer, UNENDING, judged_by, reference,
+};
 use crate::proton::{
-    Client, ClientSettings, CloseCode, Deviations, Kind, Profile, RESET, Server, ServerSettings,
-    TRANSPORT,
+    Client, ClientSettings, CloseCode, Deviations, Kind, Profile, Server, ServerSettings,
 };
 use crate::requirement::Role;
-use crate::streams::{
-    Approach, ConnectionNumber, Fault, Input, OnStream, Output, StreamId, StreamMachine,
-};
+use crate::streams::StreamId;
 
 /// Peers of a server.
 const PEERS: usize = 3;
@@ -96,16 +94,16 @@ fn of_server(
         ..ServerSettings::default()
     });
     let window = plan.is_on(16).then_some(32);
-    let mut peers: Vec<_> = (0..PEERS)
-        .map(|_| Peer::new(Role::Initiator, window))
-        .collect();
-    for (at, step) in steps {
-        peers[usize::from(step.connection) % PEERS].plans(at, &step);
-    }
-    let peers = peers.into_iter().map(Peer::participant);
+    let peers = (0..PEERS).map(|peer| {
+        let own = steps.iter();
+        let own = own.filter(|(_, step)| usize::from(step.connection) % PEERS == peer);
+        TestPeer::new(window, deeds(Role::Initiator, own)).participant()
+    });
+    let peers = peers.collect();
     let without = Deviations::default();
-    let server = reference(Role::Responder, server, &CloseCode::ALL, without, judged_by);
-    (server, peers.collect())
+    let server = Counted::new(Role::Responder, server, &CloseCode::ALL);
+    let server = reference(server, without, judged_by);
+    (server, peers)
 }
 
 fn of_client(
@@ -121,18 +119,17 @@ fn of_client(
             false => 1,
         },
     };
-    let mut commands = exploration::Schedule::new();
-    let mut peer = Peer::new(Role::Responder, None);
-    for (at, step) in steps {
-        match step.what {
-            StepKind::Command => commands.push_back((at, command(&step))),
-            _ => peer.plans(at, &step),
-        }
-    }
+    let (commands, steps): (Steps<'_>, Steps<'_>) = steps
+        .into_iter()
+        .partition(|(_, step)| step.what == StepKind::Command);
+    let commands = commands.iter().map(|(at, step)| (*at, command(step)));
+    let commands = commands.collect();
     let window = plan.is_on(16).then_some(32);
     let client = OwnedClient::new(Client::new(settings), window, commands);
     let without = Deviations::default();
-    let client = reference(Role::Initiator, client, &CloseCode::ALL, without, judged_by);
+    let client = Counted::new(Role::Initiator, client, &CloseCode::ALL);
+    let client = reference(client, without, judged_by);
+    let peer = TestPeer::new(None, deeds(Role::Responder, steps.iter()));
     (peer.participant(), vec![client])
 }
 
@@ -147,202 +144,46 @@ fn command(step: &Step<'_>) -> Command {
     }
 }
 
-/// A peer that does what its plan says, at its times.
-#[derive(Debug)]
-struct Peer {
-    role: Role,
-    window: Option<u32>,
-    plan: VecDeque<(Duration, OwnStep)>,
-    wants: VecDeque<Output>,
-    /// The connection that is meant.
-    connection: Option<ConnectionNumber>,
-    connections: u64,
-    refuses: bool,
-    reads_nothing: bool,
-    is_silent: bool,
-    /// Discriminators that it sent on this connection, and its last id.
-    kinds: usize,
-    last: u32,
-    /// Words that it got on streams, to be answered.
-    heard: VecDeque<(StreamId, Vec<u8>)>,
-}
-
-/// A step with its bytes.
-#[derive(Debug)]
-struct OwnStep {
-    what: StepKind,
-    stream: StreamId,
-    number: u32,
-    bytes: Vec<u8>,
-}
-
-impl Peer {
-    fn new(role: Role, window: Option<u32>) -> Self {
-        Self {
-            role,
-            window,
-            plan: VecDeque::new(),
-            wants: VecDeque::new(),
-            connection: None,
-            connections: 0,
-            refuses: false,
-            reads_nothing: false,
-            is_silent: false,
-            kinds: 0,
-            last: 0,
-            heard: VecDeque::new(),
-        }
-    }
-
-    fn participant(self) -> Participant {
-        Participant {
-            machine: ExploredMachine::Streams(Box::new(self), TRANSPORT),
-            judged_by: None,
-        }
-    }
-
-    fn plans(&mut self, at: Duration, step: &Step<'_>) {
-        let step = OwnStep {
-            what: step.what,
-            stream: StreamId(step.stream.into()),
-            number: step.number(),
-            bytes: step.bytes.to_vec(),
-        };
-        self.plan.push_back((at, step));
-    }
-
-    fn does(&mut self, step: OwnStep) {
-        let (id, code, bytes) = (step.stream, u64::from(step.number), step.bytes);
-        match (step.what, self.role) {
-            (StepKind::Opened, _) => self.wants(|connection| Output::Open(connection, id)),
-            (StepKind::Bytes, _) => self.wants(|connection| Output::Write(connection, id, bytes)),
-            (StepKind::Fin, _) => self.wants(|connection| Output::Fin(connection, id)),
-            (StepKind::Reset, _) => self.wants(|connection| Output::Reset(connection, id, code)),
-            (StepKind::Stopped, _) => {
-                self.wants(|connection| Output::StopSending(connection, id, code));
+/// What a peer of this role does at its steps. One that makes sense says a discriminator on a stream that it opens or,
+/// when all three are said, a rising id.
+fn deeds<'s>(role: Role, steps: impl Iterator<Item = &'s (Duration, Step<'s>)>) -> Deeds {
+    let mut deeds = Deeds::new();
+    let (mut kinds, mut last) = (Kind::ALL.iter(), 0_u32);
+    for (at, step) in steps {
+        let (id, code) = (StreamId(step.stream.into()), u64::from(step.number()));
+        let bytes = || step.bytes.to_vec();
+        let deed = match (step.what, role) {
+            (StepKind::Opened, _) => Deed::Open(id),
+            (StepKind::Bytes, _) => Deed::Write(id, bytes()),
+            (StepKind::Fin, _) => Deed::Fin(id),
+            (StepKind::Reset, _) => Deed::Reset(id, code),
+            (StepKind::Stopped, _) => Deed::Stop(id, code),
+            (StepKind::Datagram, _) => Deed::Datagram(bytes()),
+            (StepKind::Closed, _) => Deed::Close(code),
+            (StepKind::Written, _) => Deed::ReadsNothing,
+            (StepKind::Stop, _) => Deed::FallsSilent,
+            (StepKind::Asked | StepKind::Connected, Role::Initiator) => {
+                (kinds, last) = (Kind::ALL.iter(), 0);
+                Deed::Connect
             }
-            (StepKind::Datagram, _) => self.wants(|connection| Output::Datagram(connection, bytes)),
-            (StepKind::Closed, _) => self.wants(|connection| Output::Close {
-                connection,
-                code,
-                reason: String::new(),
-            }),
-            (StepKind::Written, _) => self.reads_nothing = !self.reads_nothing,
-            (StepKind::Stop, _) => {
-                self.is_silent = !self.is_silent;
-                let is_silent = self.is_silent;
-                self.wants(|connection| Output::Misbehave(connection, Fault::Silent(is_silent)));
-            }
-            (StepKind::Asked | StepKind::Connected, Role::Initiator) => self.connects(),
-            (StepKind::Sense, Role::Initiator) => self.speaks(id, step.number),
-            (StepKind::Command, Role::Initiator) => self.resets(),
-            (StepKind::Asked, Role::Responder) => self.refuses = !self.refuses,
-            // It answers what it received, correctly for events if there is one.
-            (StepKind::Sense, Role::Responder) => {
-                if let Some((id, bytes)) = self.heard.pop_front() {
-                    self.wants(|connection| Output::Write(connection, id, bytes));
+            (StepKind::Sense, Role::Initiator) => match kinds.next() {
+                Some(kind) => {
+                    deeds.push_back((*at, Deed::Open(id)));
+                    Deed::Write(id, vec![kind.number()])
                 }
-            }
-            (StepKind::Connected | StepKind::Command, Role::Responder)
-            | (StepKind::Wait | StepKind::Deadline, _) => {}
-        }
-    }
-
-    fn connects(&mut self) {
-        let connection = ConnectionNumber(self.connections);
-        self.connections += 1;
-        self.connection = Some(connection);
-        self.kinds = 0;
-        self.last = 0;
-        let window = self.window;
-        self.wants.push_back(Output::ConnectBy(
-            connection,
-            Approach {
-                window,
-                ..Approach::default()
+                None => {
+                    last = last.saturating_add(1 + step.number() % 3);
+                    Deed::Write(id, last.to_le_bytes().to_vec())
+                }
             },
-        ));
+            (StepKind::Command, Role::Initiator) => Deed::Resets,
+            (StepKind::Asked, Role::Responder) => Deed::Refuses,
+            // Rightly for events if it is no more than one.
+            (StepKind::Sense, Role::Responder) => Deed::Answers(0),
+            (StepKind::Connected | StepKind::Command, Role::Responder)
+            | (StepKind::Wait | StepKind::Deadline, _) => continue,
+        };
+        deeds.push_back((*at, deed));
     }
-
-    fn resets(&mut self) {
-        let first = StreamId(0);
-        self.wants(|connection| Output::Open(connection, first));
-        self.wants(|connection| Output::Write(connection, first, vec![RESET]));
-        self.wants(|connection| Output::Fin(connection, first));
-    }
-
-    /// The next discriminator on a stream that it opens, or a word on one that it has.
-    fn speaks(&mut self, id: StreamId, number: u32) {
-        if let Some(kind) = Kind::ALL.get(self.kinds) {
-            self.kinds += 1;
-            let byte = vec![kind.number()];
-            self.wants(|connection| Output::Open(connection, id));
-            self.wants(|connection| Output::Write(connection, id, byte));
-            return;
-        }
-        self.last = self.last.saturating_add(1 + number % 3);
-        let word = self.last.to_le_bytes().to_vec();
-        self.wants(|connection| Output::Write(connection, id, word));
-    }
-
-    fn wants(&mut self, output: impl FnOnce(ConnectionNumber) -> Output) {
-        let connection = self.connection;
-        self.wants.extend(connection.map(output));
-    }
+    deeds
 }
-
-impl StreamMachine for Peer {
-    fn handle(&mut self, now: Duration, input: Input<'_>) {
-        match input {
-            Input::Incoming { connection, .. } => {
-                self.wants.push_back(match self.refuses {
-                    true => Output::Refuse(connection),
-                    false => Output::Admit(connection),
-                });
-                self.connection = Some(connection);
-            }
-            Input::Stream {
-                stream,
-                what: OnStream::Bytes(bytes),
-                ..
-            } => {
-                // Without the discriminators.
-                if bytes.len() > 1 && self.heard.len() < 1_000 {
-                    self.heard.push_back((stream, bytes.to_vec()));
-                }
-            }
-            Input::Connected { .. }
-            | Input::Stream { .. }
-            | Input::Datagram { .. }
-            | Input::Closed { .. }
-            | Input::Tick
-            | Input::Delivered { .. }
-            | Input::Stop => {}
-        }
-        while let Some((_, step)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
-            self.does(step);
-        }
-    }
-
-    fn poll(&mut self) -> Option<Output> {
-        self.wants.pop_front()
-    }
-
-    fn deadline(&self) -> Option<Duration> {
-        self.plan.front().map(|(at, _)| *at)
-    }
-
-    fn reads(&self, _: ConnectionNumber, _: StreamId) -> bool {
-        !self.reads_nothing
-    }
-
-    fn is_finished(&self) -> bool {
-        false
-    }
-
-    fn counters(&self) -> serde_json::Value {
-        serde_json::Value::Null
-    }
-}
-
-impl Explored for Peer {}

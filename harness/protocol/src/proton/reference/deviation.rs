@@ -46,6 +46,7 @@ crate::twin::twins! {
     WaitsForever = "PR-T-01": "an answer may take as long as it likes",
     WaitsBriefly = "PR-T-01/early": "the connection is closed when an answer takes 280 s",
     WaitsLonger = "PR-T-01/late": "an answer may take 320 s",
+    WaitsSeconds = "PR-T-01/seconds": "the connection is closed when an answer takes 3 s",
     EventsWait = "PR-T-02": "events wait while a StateCommit is worked on",
     WorkKeepsItsPlace = "PR-T-03": "a client that is gone keeps its place if its StateCommit was worked on",
     UnreadAcks = "PR-T-04": "a client may leave acks unread as long as it likes",

@@ -33,7 +33,7 @@ impl std::str::FromStr for Profile {
 }
 
 /// Settings of a server.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ServerSettings {
     pub profile: Profile,
     /// Whether a second connection may reset the first (PR-R-01); else it is refused.

@@ -110,6 +110,7 @@ impl Client {
         let others = [
             (Deviation::WaitsBriefly, 280_000),
             (Deviation::WaitsLonger, 320_000),
+            (Deviation::WaitsSeconds, 3_000),
         ];
         self.without.instead(OPERATION, others)
     }
@@ -220,11 +221,17 @@ impl Client {
         self.link.is_some()
     }
 
-    /// When the last connection was lost, unless it ended in peace: before it connects again a
-    /// client waits the startup delay, or resets (PR-C-06).
+    /// When the last connection was lost, unless it ended in peace.
     #[must_use]
     pub const fn lost_at(&self) -> Option<Duration> {
         self.lost
+    }
+
+    /// When it may connect again without a reset, if its last connection was lost (PR-C-06).
+    #[must_use]
+    pub fn may_connect_at(&self) -> Option<Duration> {
+        self.lost
+            .map(|lost| lost.saturating_add(self.startup_delay()))
     }
 
     /// The id of the next event.
