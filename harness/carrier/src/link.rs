@@ -67,6 +67,8 @@ pub(crate) struct Link {
     pub(crate) due: Option<Duration>,
     /// When a datagram came last, or it began.
     pub(crate) heard: Duration,
+    /// The packet that asked last whether all was read, if nothing was said since.
+    asked: Option<u64>,
     /// How it ended, until that is told.
     lost: Option<ConnectionError>,
     streams: BTreeMap<StreamId, Stream>,
@@ -139,6 +141,7 @@ impl Link {
             is_connected: false,
             due: None,
             heard: now,
+            asked: None,
             lost: None,
             streams: BTreeMap::new(),
             to_open: Default::default(),
@@ -147,6 +150,22 @@ impl Link {
             told: VecDeque::new(),
             delivered: VecDeque::new(),
         }
+    }
+
+    /// Says something: what was asked before tells nothing of it.
+    pub(crate) fn says(&mut self) {
+        self.asked = None;
+    }
+
+    /// What was sent last asks whether all was read.
+    pub(crate) fn asks(&mut self) {
+        self.asked = Some(congestion::sent(&self.quic));
+    }
+
+    /// Whether the other side has all that was said.
+    pub(crate) fn is_read(&self) -> bool {
+        self.asked
+            .is_some_and(|number| congestion::is_acknowledged(&self.quic, number))
     }
 
     /// When it has been silent for too long, if the machine still hears of it.

@@ -69,6 +69,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "1", value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: NonZeroUsize,
 
+    /// Keep each process and whoever speaks with it on one processor
+    #[arg(long)]
+    pin: bool,
+
     /// Folder of conversations that reached something new: they are gone on from, and new ones are
     /// added. Any number of runs may share it
     #[arg(long, value_name = "DIR")]
@@ -79,7 +83,7 @@ pub(crate) struct Args {
     unstructured: bool,
 
     /// Only have this conversation once more with a fresh process; several in their order
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "inputs", "jobs", "corpus", "out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "inputs", "jobs", "pin", "corpus", "out"])]
     replay: Vec<PathBuf>,
 
     /// With --replay: a scenario that the same process must pass afterwards
@@ -140,6 +144,7 @@ impl Args {
             time,
             inputs: self.inputs.map(NonZeroU64::get),
             jobs: self.jobs.get(),
+            pin: self.pin,
             unstructured: self.unstructured,
             corpus: self.corpus,
             findings: directory.path().join(FINDINGS),
