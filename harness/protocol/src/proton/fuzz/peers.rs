@@ -157,6 +157,8 @@ struct Peer {
     /// The connection that is meant.
     connection: Option<ConnectionNumber>,
     connections: u64,
+    /// Whether its handshake is not done: before that nothing can be done on it.
+    is_connecting: bool,
     refuses: bool,
     reads_nothing: bool,
     is_silent: bool,
@@ -173,6 +175,7 @@ struct OwnStep {
     what: StepKind,
     stream: StreamId,
     number: u32,
+    code: u64,
     bytes: Vec<u8>,
 }
 
@@ -185,6 +188,7 @@ impl Peer {
             wants: VecDeque::new(),
             connection: None,
             connections: 0,
+            is_connecting: false,
             refuses: false,
             reads_nothing: false,
             is_silent: false,
@@ -206,13 +210,14 @@ impl Peer {
             what: step.what,
             stream: StreamId(step.stream.into()),
             number: step.number(),
+            code: step.code(),
             bytes: step.bytes.to_vec(),
         };
         self.plan.push_back((at, step));
     }
 
     fn does(&mut self, step: OwnStep) {
-        let (id, code, bytes) = (step.stream, u64::from(step.number), step.bytes);
+        let (id, code, bytes) = (step.stream, step.code, step.bytes);
         match (step.what, self.role) {
             (StepKind::Opened, _) => self.wants(|connection| Output::Open(connection, id)),
             (StepKind::Bytes, _) => self.wants(|connection| Output::Write(connection, id, bytes)),
@@ -234,7 +239,7 @@ impl Peer {
                 self.wants(|connection| Output::Misbehave(connection, Fault::Silent(is_silent)));
             }
             (StepKind::Asked | StepKind::Connected, Role::Initiator) => self.connects(),
-            (StepKind::Sense, Role::Initiator) => self.speaks(id, step.number),
+            (StepKind::Sense, Role::Initiator) => self.speaks(id, step.number, bytes.len()),
             (StepKind::Command, Role::Initiator) => self.resets(),
             (StepKind::Asked, Role::Responder) => self.refuses = !self.refuses,
             // It answers what it heard, rightly for events if it is no more than one.
@@ -252,6 +257,7 @@ impl Peer {
         let connection = ConnectionNumber(self.connections);
         self.connections += 1;
         self.connection = Some(connection);
+        self.is_connecting = true;
         self.kinds = 0;
         self.last = 0;
         let window = self.window;
@@ -271,8 +277,9 @@ impl Peer {
         self.wants(|connection| Output::Fin(connection, first));
     }
 
-    /// The next discriminator on a stream that it opens, or a word on one that it has.
-    fn speaks(&mut self, id: StreamId, number: u32) {
+    /// The next discriminator on a stream that it opens, or a word on one that it has: one above the last, or the
+    /// number where all its bytes are given.
+    fn speaks(&mut self, id: StreamId, number: u32, length: usize) {
         if let Some(kind) = Kind::ALL.get(self.kinds) {
             self.kinds += 1;
             let byte = vec![kind.number()];
@@ -280,7 +287,10 @@ impl Peer {
             self.wants(|connection| Output::Write(connection, id, byte));
             return;
         }
-        self.last = self.last.saturating_add(1 + number % 3);
+        self.last = match length {
+            0..4 => self.last.saturating_add(1 + number % 3),
+            4.. => number,
+        };
         let word = self.last.to_le_bytes().to_vec();
         self.wants(|connection| Output::Write(connection, id, word));
     }
@@ -300,6 +310,12 @@ impl StreamMachine for Peer {
                     false => Output::Admit(connection),
                 });
                 self.connection = Some(connection);
+                self.is_connecting = !self.refuses;
+            }
+            Input::Connected { connection } | Input::Closed { connection, .. }
+                if self.connection == Some(connection) =>
+            {
+                self.is_connecting = false;
             }
             Input::Stream {
                 stream,
@@ -319,7 +335,9 @@ impl StreamMachine for Peer {
             | Input::Delivered { .. }
             | Input::Stop => {}
         }
-        while let Some((_, step)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
+        while !self.is_connecting
+            && let Some((_, step)) = self.plan.pop_front_if(|(at, _)| *at <= now)
+        {
             self.does(step);
         }
     }
@@ -329,7 +347,8 @@ impl StreamMachine for Peer {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.plan.front().map(|(at, _)| *at)
+        let next = self.plan.front().filter(|_| !self.is_connecting);
+        next.map(|(at, _)| *at)
     }
 
     fn reads(&self, _: ConnectionNumber, _: StreamId) -> bool {
