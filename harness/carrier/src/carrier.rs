@@ -119,6 +119,18 @@ impl<M: StreamMachine> Carrier<M> {
         self.quic.is_idle()
     }
 
+    /// Asks whoever it is connected with whether all that was said has come: see [`Carrier::is_read`].
+    pub fn ask_for_acknowledgement(&mut self, now: Duration) {
+        self.settled(now, |carrier| carrier.quic.ask(now));
+    }
+
+    /// Whether all that was said on its connections has come to the other side's QUIC, as the answer to a question
+    /// after it says.
+    #[must_use]
+    pub fn is_read(&self) -> bool {
+        self.quic.is_read()
+    }
+
     /// The secrets of TLS since this was called before, a line of a key log for each
     /// (`CLIENT_TRAFFIC_SECRET_0 ...`).
     pub fn take_secrets(&mut self) -> String {

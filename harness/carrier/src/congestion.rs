@@ -1,9 +1,10 @@
 //! A window that is never full for a connection that closes: with data behind it, QUIC's library would hold the
-//! CONNECTION_CLOSE back until there is room, and what would make room is not read any more.
+//! CONNECTION_CLOSE back until there is room, and what would make room is not read any more. It knows, too, what
+//! the other side has acknowledged.
 
 use std::any::Any;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::Instant;
 
 use quinn_proto::congestion::{Controller, ControllerFactory, CubicConfig};
@@ -16,14 +17,31 @@ pub(crate) struct Windows(Arc<CubicConfig>);
 struct Window {
     usual: Box<dyn Controller>,
     is_open: Arc<AtomicBool>,
+    /// The numbers of the packet that was sent last, and of the largest that was acknowledged of late.
+    sent: Arc<AtomicU64>,
+    acknowledged: Arc<AtomicU64>,
 }
 
 /// From now on everything is sent at once.
 pub(crate) fn open(connection: &Connection) {
-    let window = connection.congestion_state().clone_box().into_any();
-    if let Ok(window) = window.downcast::<Window>() {
+    if let Some(window) = window(connection) {
         window.is_open.store(true, Ordering::Relaxed);
     }
+}
+
+/// The number of the packet that was sent last.
+pub(crate) fn sent(connection: &Connection) -> u64 {
+    window(connection).map_or(0, |window| window.sent.load(Ordering::Relaxed))
+}
+
+/// Whether a packet was acknowledged.
+pub(crate) fn is_acknowledged(connection: &Connection, number: u64) -> bool {
+    window(connection).is_none_or(|window| window.acknowledged.load(Ordering::Relaxed) >= number)
+}
+
+fn window(connection: &Connection) -> Option<Box<Window>> {
+    let window = connection.congestion_state().clone_box().into_any();
+    window.downcast().ok()
 }
 
 impl ControllerFactory for Windows {
@@ -31,12 +49,15 @@ impl ControllerFactory for Windows {
         Box::new(Window {
             usual: Arc::clone(&self.0).build(now, current_mtu),
             is_open: Arc::default(),
+            sent: Arc::default(),
+            acknowledged: Arc::default(),
         })
     }
 }
 
 impl Controller for Window {
     fn on_sent(&mut self, now: Instant, bytes: u64, last_packet_number: u64) {
+        self.sent.store(last_packet_number, Ordering::Relaxed);
         self.usual.on_sent(now, bytes, last_packet_number);
     }
 
@@ -58,6 +79,9 @@ impl Controller for Window {
         app_limited: bool,
         largest_packet_num_acked: Option<u64>,
     ) {
+        if let Some(number) = largest_packet_num_acked {
+            self.acknowledged.store(number, Ordering::Relaxed);
+        }
         self.usual
             .on_end_acks(now, in_flight, app_limited, largest_packet_num_acked);
     }
@@ -88,6 +112,8 @@ impl Controller for Window {
         Box::new(Self {
             usual: self.usual.clone_box(),
             is_open: Arc::clone(&self.is_open),
+            sent: Arc::clone(&self.sent),
+            acknowledged: Arc::clone(&self.acknowledged),
         })
     }
 

@@ -4,9 +4,12 @@ use std::collections::VecDeque;
 use std::net::{Ipv4Addr, SocketAddr};
 use std::time::Duration;
 
+use quinn_proto::coding::Codec;
 use shakedown_protocol::Transport;
 use shakedown_protocol::streams::StreamMachine;
 
+use crate::misbehave::varint;
+use crate::plain::seal_plain;
 use crate::{Carrier, Effect, Security, Settings, Socket};
 
 /// Packets of a run.
@@ -14,10 +17,27 @@ const MOST_PACKETS: usize = 400;
 /// What each packet takes.
 const LATENCY: Duration = Duration::from_millis(5);
 
+/// Numbers at which QUIC and whoever reads it change what they do.
+const BOUNDARIES: [u64; 12] = [
+    0,
+    0x3f,
+    0x40,
+    0x3fff,
+    0x4000,
+    (1 << 30) - 1,
+    1 << 30,
+    (1 << 32) - 1,
+    1 << 32,
+    (1 << 60) - 1,
+    1 << 60,
+    (1 << 62) - 1,
+];
+
 type Packet = (bool, SocketAddr, Vec<u8>);
 
 /// Takes the bytes as what befalls the packets of a client and a server without cryptography: for
-/// each a byte that says what, and of which others are the details. Past the bytes the network is good.
+/// each a byte that says what, and of which others are the details. From 8 on, a packet is changed
+/// behind its protection. Past the bytes the network is good.
 ///
 /// # Panics
 /// If either reports more than it received.
@@ -87,33 +107,58 @@ fn befallen(
     bytes: &mut impl Iterator<Item = u8>,
     network: &mut VecDeque<Packet>,
 ) -> Vec<Packet> {
-    let what = bytes.next().unwrap_or_default();
+    let what = bytes.next().unwrap_or_default() % 16;
     let mut next = || usize::from(bytes.next().unwrap_or_default());
     let place = |next: &mut dyn FnMut() -> usize, end: usize| (next() << 8 | next()) % end.max(1);
     match what % 8 {
-        1 => {
-            let at = place(&mut next, payload.len());
-            payload[at] = next() as u8;
+        0 if what > 0 => {
+            let frame = frame_of_quic(&mut next);
+            payload = seal_plain(&payload, |frames| drop(frames.splice(..0, frame)));
+            return vec![(from_server, from, payload)];
         }
-        2 => payload.truncate(place(&mut next, payload.len())),
         3 => return Vec::new(),
         4 => network.push_back((from_server, from, payload.clone())),
-        5 => {
-            let at = place(&mut next, payload.len());
-            let length = next() % 32;
-            let more: Vec<_> = (0..length).map(|_| next() as u8).collect();
-            payload.splice(at..at, more);
-        }
-        6 => {
-            let at = place(&mut next, payload.len());
-            let end = (at + 1 + next() % 8).min(payload.len());
-            payload[at..end].fill_with(|| next() as u8);
-        }
         7 => {
             network.push_back((from_server, from, payload));
             return Vec::new();
         }
         _ => {}
     }
+    let mut damage = |bytes: &mut Vec<u8>| match what % 8 {
+        1 if !bytes.is_empty() => {
+            let at = place(&mut next, bytes.len());
+            bytes[at] = next() as u8;
+        }
+        2 => bytes.truncate(place(&mut next, bytes.len())),
+        5 => {
+            let at = place(&mut next, bytes.len());
+            let length = next() % 32;
+            let more: Vec<_> = (0..length).map(|_| next() as u8).collect();
+            bytes.splice(at..at, more);
+        }
+        6 if !bytes.is_empty() => {
+            let at = place(&mut next, bytes.len());
+            let end = (at + 1 + next() % 8).min(bytes.len());
+            bytes[at..end].fill_with(|| next() as u8);
+        }
+        _ => {}
+    };
+    match what {
+        8.. => payload = seal_plain(&payload, damage),
+        ..8 => damage(&mut payload),
+    }
     vec![(from_server, from, payload)]
+}
+
+/// A frame of QUIC: its type, and numbers, some at boundaries.
+fn frame_of_quic(next: &mut impl FnMut() -> usize) -> Vec<u8> {
+    let mut frame = vec![next() as u8];
+    for _ in 0..next() % 5 {
+        let number = next();
+        let number = BOUNDARIES
+            .get(number % 32)
+            .map_or(number as u64 / 32, |number| *number);
+        varint(number).encode(&mut frame);
+    }
+    frame
 }

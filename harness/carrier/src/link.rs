@@ -67,6 +67,8 @@ pub(crate) struct Link {
     pub(crate) due: Option<Duration>,
     /// When a datagram came last, or it began.
     pub(crate) heard: Duration,
+    /// The packet whose acknowledgement says that all was received, if nothing was sent since.
+    asked: Option<u64>,
     /// How it ended, until that is reported.
     lost: Option<ConnectionError>,
     streams: BTreeMap<StreamId, Stream>,
@@ -139,6 +141,7 @@ impl Link {
             is_connected: false,
             due: None,
             heard: now,
+            asked: None,
             lost: None,
             streams: BTreeMap::new(),
             to_open: Default::default(),
@@ -147,6 +150,22 @@ impl Link {
             told: VecDeque::new(),
             delivered: VecDeque::new(),
         }
+    }
+
+    /// Something is sent: an earlier probe says nothing about it.
+    pub(crate) fn says(&mut self) {
+        self.asked = None;
+    }
+
+    /// The packet that was sent last is a probe of whether everything was received.
+    pub(crate) fn asks(&mut self) {
+        self.asked = Some(congestion::sent(&self.quic));
+    }
+
+    /// Whether the peer acknowledged the probe.
+    pub(crate) fn is_read(&self) -> bool {
+        self.asked
+            .is_some_and(|number| congestion::is_acknowledged(&self.quic, number))
     }
 
     /// When its idle timeout is over, if it is still open for the machine.

@@ -48,6 +48,10 @@ impl Switch {
         self.state().is_deaf = is_deaf;
     }
 
+    pub(crate) fn is_deaf(&self) -> bool {
+        self.state().is_deaf
+    }
+
     pub(crate) fn replace(&self, frames: Vec<u8>) {
         self.state().replacements.push_back(frames);
     }

@@ -111,6 +111,33 @@ impl Quic {
         self.links.is_empty()
     }
 
+    /// Asks the other side of each connection whether it has all that was said, by two packets: two of them are
+    /// acknowledged at once (RFC 9000, section 13.2.2).
+    pub(crate) fn ask(&mut self, now: Duration) {
+        let connected = self.links.iter();
+        let connected = connected.filter(|(_, link)| link.number.is_some() && link.is_connected);
+        let handles: Vec<_> = connected.map(|(handle, _)| *handle).collect();
+        for handle in handles {
+            for _ in 0..2 {
+                if let Some(link) = self.links.get_mut(&handle) {
+                    link.quic.ping();
+                }
+                self.transmit(now, ConnectionHandle(handle));
+            }
+            if let Some(link) = self.links.get_mut(&handle) {
+                link.asks();
+            }
+        }
+    }
+
+    /// Whether all was read by now, or can never be known to be.
+    pub(crate) fn is_read(&self) -> bool {
+        let mut waiting = self.links.values().filter(|link| {
+            link.number.is_some() && !self.silent.contains(&link.socket) && !link.switch.is_deaf()
+        });
+        waiting.all(Link::is_read)
+    }
+
     pub(crate) fn receive(
         &mut self,
         now: Duration,
@@ -453,6 +480,7 @@ impl Quic {
             && let Some(link) = self.links.get_mut(&handle.0)
             && link.is_connected
         {
+            link.says();
             act(link);
             self.touched.insert(handle.0);
         }

@@ -9,6 +9,7 @@ mod seeds;
 
 use seeds::{Seeds, assert_up_to_date, replay};
 use shakedown_carrier::fuzz;
+use shakedown_protocol::Transport;
 use shakedown_protocol::proton::{Server, ServerSettings, TRANSPORT, Workload, WorkloadClient};
 
 #[test]
@@ -16,7 +17,11 @@ fn every_seed_and_every_former_crash_passes() {
     replay("quic_carrier", |bytes| {
         let server = Server::new(ServerSettings::default());
         let client = WorkloadClient::new(Workload::default());
-        fuzz::carrier(TRANSPORT, server, client, bytes);
+        let transport = Transport {
+            datagrams: true,
+            ..TRANSPORT
+        };
+        fuzz::carrier(transport, server, client, bytes);
     });
 }
 
@@ -27,6 +32,17 @@ fn seeds_do_one_thing_to_each_of_the_first_packets() {
         for before in [0, 2, 5, 9, 14] {
             let bytes = [&vec![0; before][..], &[what, 0, 40, 3, 7, 1, 1]].concat();
             seeds.insert(format!("{what}-after-{before}"), bytes);
+        }
+    }
+    // Frames of QUIC behind the protection: a datagram of no bytes, a stream that is stopped, one that is reset.
+    for (name, frame) in [
+        ("datagram", &[0x31, 1, 32][..]),
+        ("stop-sending", &[0x05, 2, 0, 32]),
+        ("reset", &[0x04, 3, 0, 32, 0]),
+    ] {
+        for before in [5, 9, 14] {
+            let bytes = [&vec![0; before][..], &[8], frame].concat();
+            seeds.insert(format!("{name}-after-{before}"), bytes);
         }
     }
     assert_up_to_date("quic_carrier", &seeds);

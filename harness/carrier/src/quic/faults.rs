@@ -22,6 +22,7 @@ impl Quic {
         let Some(link) = self.links.get_mut(&handle.0) else {
             return;
         };
+        link.says();
         match fault {
             Fault::Deaf(is_deaf) => link.switch.deafen(is_deaf),
             Fault::Replace(frames) => link.switch.replace(frames),

@@ -5,7 +5,7 @@ use shakedown_protocol::proton::TRANSPORT;
 use shakedown_protocol::streams::{Approach, Output, StreamId};
 
 use super::test_peer::{FIRST, Puppets, STREAM, write};
-use super::world::{settings, tester};
+use super::world::{LATENCY, settings, tester};
 use crate::Security;
 
 #[test]
@@ -147,4 +147,19 @@ fn a_window_holds_the_other_side_back_until_it_is_read() {
     let [server, client] = world.puppets();
     assert!(client.has_heard("stream 0: 4 bytes") && client.got.len() == 6);
     assert!(server.has_heard("stream 0 written"));
+}
+
+#[test]
+fn what_was_said_is_known_to_be_read_a_round_trip_after_it_is_asked() {
+    let mut world = Puppets::connected(TRANSPORT);
+    world.client([Output::Open(FIRST, STREAM), write(STREAM, 1)]);
+    assert!(!world.clients[0].is_read());
+    let now = world.now();
+    world.clients[0].ask_for_acknowledgement(now);
+    world.ask(0, |_| ());
+    assert!(!world.clients[0].is_read());
+    world.run_for(LATENCY * 2);
+    assert!(world.clients[0].is_read());
+    world.client([write(STREAM, 1)]);
+    assert!(!world.clients[0].is_read());
 }

@@ -70,6 +70,10 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value = "1", value_parser = whole::<NonZeroUsize>(JOBS))]
     jobs: NonZeroUsize,
 
+    /// Keep each process and the worker that talks to it on one processor
+    #[arg(long)]
+    pin: bool,
+
     /// Corpus folder: inputs that reached new behaviour; read at the start, extended by new ones,
     /// and shareable between runs
     #[arg(long, value_name = "DIR")]
@@ -80,7 +84,7 @@ pub(crate) struct Args {
     unstructured: bool,
 
     /// Only replay this input against a fresh process; several are replayed in order
-    #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "inputs", "jobs", "corpus", "out"])]
+    #[arg(long, value_name = "FILE", conflicts_with_all = ["time", "inputs", "jobs", "pin", "corpus", "out"])]
     replay: Vec<PathBuf>,
 
     /// With --replay: a scenario that the same process must then pass
@@ -141,6 +145,7 @@ impl Args {
             time,
             inputs: self.inputs.map(NonZeroU64::get),
             jobs: self.jobs.get(),
+            pin: self.pin,
             unstructured: self.unstructured,
             corpus: self.corpus,
             findings: directory.path().join(FINDINGS),

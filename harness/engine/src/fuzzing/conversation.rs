@@ -10,6 +10,9 @@ use crate::shrink::tree::{STEPS, each_object, tidy};
 /// The file of a conversation that has no other name.
 const FILE: &str = "fuzzed.json";
 
+/// How long a connection stays open after the last step.
+const HEARD: &str = "200ms";
+
 /// Members of a scenario that say how it is judged, or by which network it is played.
 const OF_JUDGEMENT: [&str; 6] = [
     "$schema",
@@ -91,7 +94,22 @@ impl Conversation {
         Ok(Self { value, loaded })
     }
 
-    pub(super) fn of(value: Value) -> Result<Self, Problems> {
+    pub(super) fn of(mut value: Value) -> Result<Self, Problems> {
+        let id = value.get("id").and_then(Value::as_str);
+        let name = id.and_then(|id| id.split('/').next());
+        let is_over_streams = name
+            .and_then(shakedown_protocol::protocol)
+            .is_some_and(|protocol| protocol.transport.is_some());
+        if is_over_streams && let Some(steps) = value.get_mut("steps").and_then(Value::as_array_mut)
+        {
+            // Whoever closes at once is not heard: the end of a connection discards what was said on its streams.
+            let is_wait = |step: &Value| step.get("wait").is_some();
+            // No step follows the end of a client.
+            let ends = |step: &Value| step.to_string().contains("\"expect_exit\"");
+            if !steps.last().is_some_and(is_wait) && !steps.iter().any(ends) {
+                steps.push(json!({ "wait": { "for": HEARD } }));
+            }
+        }
         let loaded = Loaded::parse(FILE, &to_text(&value))?;
         Ok(Self { value, loaded })
     }

@@ -15,6 +15,7 @@ mod corpus;
 mod mutator;
 mod values;
 mod volley;
+mod web;
 
 #[cfg(test)]
 mod tests;

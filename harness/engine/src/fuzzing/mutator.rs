@@ -1,10 +1,10 @@
 use serde_json::{Map, Value, json};
 use shakedown_protocol::Protocol;
 
-use super::{Conversation, bytes, values};
+use super::{Conversation, bytes, values, web};
 use crate::random::SeededRandom;
 use crate::shrink::tree::step_lists;
-use crate::step::{Play, Step};
+use crate::step::{Play, Step, Write};
 
 /// How often another change is tried where one makes no scenario.
 const TRIES: u32 = 24;
@@ -54,12 +54,11 @@ impl Mutator {
             for _ in 0..=self.random.below(3) {
                 self.change(&mut value, &other.value);
             }
-            if value == from.value {
-                continue;
-            }
-            let grown = Conversation::of(value);
-            if let Ok(grown) = grown.map(|grown| (grown.text().len() <= LONGEST).then_some(grown)) {
-                return grown;
+            let grown = Conversation::of(value).ok();
+            let fits =
+                |grown: &Conversation| grown.value != from.value && grown.text().len() <= LONGEST;
+            if let Some(grown) = grown.filter(fits) {
+                return Some(grown);
             }
         }
         None
@@ -91,7 +90,12 @@ impl Mutator {
 
     /// Puts in steps: a delay, some of another conversation, or what breaks a stream or a connection off.
     fn put_in(&mut self, value: &mut Value, list: &str, other: &Value) {
-        let streams = names_of_streams(value);
+        let streams = names_of(value, &["stream", "session", "request"]);
+        let sessions = names_of(value, &["session"]);
+        let is_web = self
+            .protocol
+            .transport
+            .is_some_and(|transport| transport.web);
         let Some(steps) = steps(value, list) else {
             return;
         };
@@ -105,9 +109,21 @@ impl Mutator {
                 vec![json!({ "wait": { "for": format!("{delay}ms") } })]
             }
             1..8 => self.some_of(other),
-            _ => vec![self.interference(&streams)],
+            8..16 if is_web => {
+                let name = format!("web{}", self.below(1_000));
+                web::steps(&mut self.random, &sessions, &name)
+            }
+            _ => {
+                // What somebody has just done something on is more likely to mind.
+                let near = steps[..at].last().and_then(|step| name_in(step, "stream"));
+                let near = near.filter(|_| self.random.one_in(2));
+                let streams = near.map_or(streams, |name| vec![name]);
+                vec![self.interference(&streams)]
+            }
         };
+        let count = new.len();
         steps.splice(at..at, new);
+        fall_silent(steps, at + count);
     }
 
     /// A few steps in a row.
@@ -122,7 +138,10 @@ impl Mutator {
 
     /// Something that no scenario had in mind there.
     fn interference(&mut self, streams: &[String]) -> Value {
-        let content = hex::encode(bytes::any(&mut self.random, 64));
+        let content = match self.random.one_in(8) {
+            true => String::new(),
+            false => hex::encode(bytes::any(&mut self.random, 64)),
+        };
         if self.protocol.transport.is_none() {
             let frames = self.protocol.vocabulary.frames();
             let frame = frames[self.below(frames.len())];
@@ -131,7 +150,7 @@ impl Mutator {
                 false => json!({ "send_raw": { "hex": content } }),
             };
         }
-        let code = bytes::boundary(&mut self.random, 0) % (1 << 62);
+        let code = web::number(&mut self.random);
         let name = match streams.len() {
             0 => "main".to_owned(),
             some => streams[self.below(some)].clone(),
@@ -142,9 +161,22 @@ impl Mutator {
             2 => json!({ "stop_sending": { "stream": name, "code": code } }),
             3 | 4 => json!({ "write": { "stream": name, "hex": content } }),
             5 => json!({ "send_datagram": { "hex": content } }),
-            6 => json!({ "replace_frames": { "hex": content } }),
+            6 => json!({ "replace_frames": { "hex": self.frames_of_quic() } }),
             _ => json!({ "close": { "code": code } }),
         }
+    }
+
+    /// A frame of QUIC that a library may not send (RFC 9000, section 19; RFC 9221): a type and numbers.
+    fn frames_of_quic(&mut self) -> String {
+        let kind = self.random.below(0x32) as u8;
+        let numbers = (0..self.random.below(4))
+            .map(|_| web::number(&mut self.random))
+            .collect::<Vec<_>>();
+        let numbers = numbers.chunks(2).flat_map(|two| {
+            let both = shakedown_protocol::web::prefix(two[0], two.get(1).copied().unwrap_or(0));
+            both
+        });
+        hex::encode(std::iter::once(kind).chain(numbers).collect::<Vec<_>>())
     }
 
     /// Changes what one of the steps sends.
@@ -175,8 +207,14 @@ impl Mutator {
                 }
             }
             (Some(frame), 1) if verb == "write" => self.as_bytes(own, &frame),
+            (_, 2) if verb == "write" && self.random.one_in(8) => {
+                let end = json!({ "fin": { "stream": own.get("stream") } });
+                *step = end;
+            }
+            (_, 2) if verb == "write" && self.random.one_in(2) => self.cut(own),
             _ => values::change(&mut self.random, own),
         }
+        fall_silent(steps, stimuli[at] + 1);
     }
 
     /// Puts any bytes in the place of what one of the steps sends.
@@ -207,7 +245,7 @@ impl Mutator {
         let number = bytes::boundary(&mut self.random, 1);
         let text = "a".repeat(self.below(300));
         let tagged = hex::encode(bytes::tagged(&mut self.random));
-        let candidates = [
+        let mut candidates = [
             json!(number),
             json!(number & 0xffff_ffff),
             json!(number & 0xffff),
@@ -217,6 +255,9 @@ impl Mutator {
             json!({ "hex": tagged }),
             json!(text),
         ];
+        // The first that fits is taken.
+        let first = self.below(candidates.len());
+        candidates.rotate_left(first);
         let fits = |value: &&Value| {
             let fields = Map::from_iter([(name.to_owned(), (*value).clone())]);
             vocabulary.encode(frame, &fields).is_ok()
@@ -283,6 +324,38 @@ impl Mutator {
         }
     }
 
+    /// Ends the stream in the midst of what is written, or writes it byte by byte.
+    fn cut(&mut self, own: &mut Value) {
+        let Ok(write) = serde_json::from_value::<Write>(own.clone()) else {
+            return;
+        };
+        let numbers = write.u32.iter().flatten();
+        let numbers = numbers.map(|number| number.as_u64().unwrap_or(1) as u32);
+        let content = match (&write.hex, &write.frame) {
+            (Some(hex), _) => shakedown_protocol::hex::parse(hex).ok(),
+            (None, Some(frame)) => self.plain(own, frame),
+            (None, None) => Some(numbers.flat_map(u32::to_le_bytes).collect()),
+        };
+        let Some(mut content) = content.filter(|content| !content.is_empty()) else {
+            return;
+        };
+        let keeps = self.below(content.len());
+        let Some(own) = own.as_object_mut() else {
+            return;
+        };
+        if self.random.one_in(4) {
+            let pieces = vec![1; content.len().saturating_sub(1).min(16)];
+            own.insert("pieces".to_owned(), pieces.into());
+            return;
+        }
+        content.truncate(keeps.max(1));
+        for member in ["frame", "fields", "u32", "pieces", "apart"] {
+            own.shift_remove(member);
+        }
+        own.insert("hex".to_owned(), hex::encode(content).into());
+        own.insert("fin".to_owned(), self.random.one_in(2).into());
+    }
+
     /// The frame's bytes, with what the protocol demands in the place of what only the play knows.
     fn plain(&self, own: &Value, frame: &str) -> Option<Vec<u8>> {
         let given = own.get("fields").and_then(Value::as_object).cloned();
@@ -298,23 +371,57 @@ fn steps<'a>(value: &'a mut Value, list: &str) -> Option<&'a mut Vec<Value>> {
     steps.filter(|steps| !steps.is_empty())
 }
 
+/// Drops what would be written on a stream behind the step that ends it.
+fn fall_silent(steps: &mut Vec<Value>, behind: usize) {
+    let own = |step: &Value| {
+        Some(
+            step.as_object()?
+                .iter()
+                .next()
+                .map(|(verb, own)| (verb.clone(), own.clone()))?,
+        )
+    };
+    let last = behind.checked_sub(1).and_then(|last| own(steps.get(last)?));
+    let Some((verb, ending)) = last else {
+        return;
+    };
+    let ends = matches!(verb.as_str(), "fin" | "reset") || ending.get("fin") == Some(&true.into());
+    let stream = ending.get("stream");
+    if !ends || stream.is_none() {
+        return;
+    }
+    let mut place = 0;
+    steps.retain(|step| {
+        place += 1;
+        let is_silent = own(step).is_none_or(|(verb, own)| {
+            !matches!(verb.as_str(), "write" | "fin" | "reset") || own.get("stream") != stream
+        });
+        place <= behind || is_silent
+    });
+}
+
 /// Whether a step sends something, or acts on a stream or a connection.
 fn is_stimulus(step: &Value) -> bool {
     let step = serde_json::from_value::<Step>(step.clone());
     step.is_ok_and(|step| matches!(step.play(), Play::Sends(..) | Play::Acts(_)))
 }
 
-/// The names of streams that steps give or use.
-fn names_of_streams(value: &Value) -> Vec<String> {
+/// The names that steps give or use in such members.
+fn names_of(value: &Value, members: &[&str]) -> Vec<String> {
     let mut names = Vec::new();
     for list in step_lists(value) {
         let steps = value.pointer(&list).and_then(Value::as_array);
-        for step in steps.into_iter().flatten().filter_map(Value::as_object) {
-            let name = step.values().find_map(|own| own.get("stream"));
-            names.extend(name.and_then(Value::as_str).map(str::to_owned));
+        for step in steps.into_iter().flatten() {
+            names.extend(members.iter().filter_map(|member| name_in(step, member)));
         }
     }
     names.sort_unstable();
     names.dedup();
     names
+}
+
+/// The name that a step gives or uses.
+fn name_in(step: &Value, member: &str) -> Option<String> {
+    let mut own = step.as_object()?.values();
+    own.find_map(|own| own.get(member)?.as_str().map(str::to_owned))
 }

@@ -2,8 +2,10 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use shakedown_protocol::Protocol;
+use shakedown_protocol::web::Settings;
 
-use super::{Conversation, Corpus, Mutator, Volley};
+use super::{Conversation, Corpus, Mutator, Volley, web};
+use crate::random::SeededRandom;
 use crate::scenario::{Library, Loaded};
 use crate::step::Step;
 
@@ -178,4 +180,46 @@ fn a_volley_has_every_frame_and_fields_at_their_boundaries_and_goes_on_from_what
         "{frames:?}"
     );
     assert!(largest);
+}
+
+#[test]
+fn over_streams_a_conversation_stays_open_until_its_last_step_was_heard() {
+    let protocol = shakedown_protocol::protocol("proton").unwrap();
+    let all = conversations(protocol);
+    let mut mutator = Mutator::new(protocol, 1);
+    let children = all.iter().filter_map(|one| mutator.grown(one, &all[0]));
+    let all = children.chain(conversations(protocol));
+    for one in all.filter(|one| !one.text().contains("expect_exit")) {
+        assert_eq!(one.scenario().steps.last().map(Step::verb), Some("wait"));
+    }
+}
+
+#[test]
+fn streams_of_http_3_break_its_rules_before_long() {
+    let mut random = SeededRandom::new(1);
+    let sessions = ["s".to_owned()];
+    let written: Vec<_> = (0..2_000)
+        .flat_map(|_| web::steps(&mut random, &sessions, "w"))
+        .filter_map(|step| step["write"].as_object().cloned())
+        .collect();
+    let says = |stream: &str, begin: &str, part: &str| {
+        written.iter().any(|write| {
+            let hex = write["hex"].as_str().unwrap();
+            write["stream"] == stream && hex.starts_with(begin) && hex.contains(part)
+        })
+    };
+    // A capsule of 2^32 bytes on a session, a HEADERS frame of none, settings with a large value.
+    assert!(says("s", "00", "c000000100000000"));
+    assert!(says("w", "0100", ""));
+    assert!(says("w", "0004", "ffffffffffffffff"));
+    let twice = written.iter().filter(|write| write["stream"] == "w");
+    let twice = twice.filter(|write| {
+        let bytes = hex::decode(write["hex"].as_str().unwrap()).unwrap();
+        let payload = bytes
+            .get(3..)
+            .and_then(|rest| rest.get(..usize::from(bytes[2])));
+        let settings = payload.filter(|_| bytes[..2] == [0, 4]);
+        settings.is_some_and(|payload| Settings::decode(payload).is_err())
+    });
+    assert!(twice.count() > 10);
 }

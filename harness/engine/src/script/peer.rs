@@ -107,6 +107,24 @@ impl Script {
         }
     }
 
+    /// Over QUIC, asks the implementation whether it has all that was said.
+    pub fn ask(&mut self, now: Duration) {
+        match &mut self.0 {
+            Player::Datagrams(_) => {}
+            Player::Streams(carrier) => carrier.ask_for_acknowledgement(now),
+        }
+    }
+
+    /// Whether the implementation's QUIC has acknowledged all that was said; `None` over datagrams, where nobody
+    /// says so.
+    #[must_use]
+    pub fn is_read(&self) -> Option<bool> {
+        match &self.0 {
+            Player::Datagrams(_) => None,
+            Player::Streams(carrier) => Some(carrier.is_read()),
+        }
+    }
+
     /// When the window or the wait that is open is over, if any is; of QUIC's own timers it says nothing.
     #[must_use]
     pub fn waits_until(&self) -> Option<Duration> {

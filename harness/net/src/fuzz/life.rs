@@ -34,13 +34,21 @@ pub(super) const HANGS_AFTER: Duration = Duration::from_secs(3);
 pub(super) const SURELY_HANGS_AFTER: Duration = Duration::from_secs(12);
 /// How long a quick conversation may take.
 const LONGEST: Duration = Duration::from_secs(10);
+/// How long the first answer of a server is waited for.
+const ANSWERED: Duration = Duration::from_secs(1);
 /// Bounds of the silence after which nothing more comes, where no question tells.
 const PATIENCE: [Duration; 2] = [Duration::from_millis(5), Duration::from_millis(100)];
 /// How many times the slowest answer that is.
 const TIMES: u32 = 2;
+/// The same where all was read, which its QUIC may say before it has looked at it; that is learned from the first
+/// conversations of a process.
+const SETTLED: [Duration; 2] = [Duration::from_millis(2), Duration::from_millis(20)];
+const LEARNS: u32 = 6;
 /// Conversations of which each got an answer before it is asked whether the process lives, where that takes a
 /// handshake.
 const ASK_AFTER: u32 = 8;
+/// What a server that is asked whether it lives is given at the least.
+const TRY: Duration = Duration::from_millis(1_500);
 /// How often the memory of the process is looked at.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 /// How long a peer that does everything right is turned away for good reasons, such as sessions that have yet
@@ -70,6 +78,9 @@ pub(super) struct Life<'a> {
     looked: Instant,
     printed: u64,
     patience: Duration,
+    /// By how much the latest answer came after all was read, and how many conversations were had.
+    latest: Duration,
+    conversations: u32,
     /// Conversations since it was last asked whether it lives.
     unasked: u32,
 }
@@ -153,6 +164,8 @@ impl<'a> Life<'a> {
             looked: Instant::now(),
             printed: 0,
             patience: PATIENCE[1],
+            latest: Duration::ZERO,
+            conversations: 0,
             unasked: 0,
         };
         if setup.is_client() {
@@ -194,15 +207,21 @@ impl<'a> Life<'a> {
         let mut script = self.script(scenario, instance.address, fingerprint(conversation.text()));
         let clock = Clock::start();
         let mut recorder = capture.map(|path| Recorder::create(path, clock, 0));
-        let first = self
-            .launcher
-            .iut
-            .timing
-            .connect
-            .as_fixed()
-            .unwrap_or(LONGEST);
+        self.conversations += 1;
+        let first = match self.setup.is_client() {
+            true => self.launcher.iut.timing.connect.as_fixed(),
+            // Whoever has answered does so soon.
+            false if self.conversations > 1 => Some(ANSWERED / 5),
+            false => Some(ANSWERED),
+        };
+        let first = first.unwrap_or(LONGEST);
+        let settled = match self.conversations {
+            ..=LEARNS => SETTLED[1],
+            _ => (self.latest * TIMES).clamp(SETTLED[0], PATIENCE[1]),
+        };
         let pace = Pace::Quick {
-            patience: self.patience,
+            patience: self.patience.max(settled),
+            settled,
             first,
         };
         let mut talk = Talk {
@@ -224,6 +243,7 @@ impl<'a> Life<'a> {
             seen: Seen::of(self.setup.protocol, &self.needs.mode),
             behaviour: Behaviour::default(),
             slowest: Duration::ZERO,
+            latest: Duration::ZERO,
             sockets: [(SocketId::MAIN, main)].into(),
             state: State::new(),
         };
@@ -240,6 +260,7 @@ impl<'a> Life<'a> {
         let now = talk.clock.now();
         let seen = talk.seen.take().map(|seen| seen.finish(now));
         let (mut behaviour, slowest) = (talk.behaviour, talk.slowest);
+        self.latest = self.latest.max(talk.latest);
         if slowest > Duration::ZERO {
             let patience = (slowest * TIMES).max(self.patience / 2);
             self.patience = patience.clamp(PATIENCE[0], PATIENCE[1]);
@@ -334,13 +355,17 @@ impl<'a> Life<'a> {
     /// Whether it answers what begins a conversation: what was tried, if it does not.
     fn silent(&mut self, instance: &Instance, hangs_after: Duration) -> Option<String> {
         self.unasked = 0;
-        let tries = u32::try_from(hangs_after.as_secs()).unwrap_or(u32::MAX);
+        let tries = u32::try_from(hangs_after.as_secs()).map_or(u32::MAX, |tries| tries.max(1));
         let Setup { protocol, seed, .. } = self.setup;
         let port = instance.address.map_or(0, |address| address.port());
         let turn = (*seed, u64::from(port));
         let asked = probe::responder(protocol, &self.needs.mode, instance, tries, turn);
-        let asked = self.setup.runtime.block_on(asked);
-        asked.err().map(|silent| silent.tried)
+        // A handshake that nobody answers would go on for as long as an idle connection may.
+        let asked = async { tokio::time::timeout(hangs_after.max(TRY), asked).await };
+        match self.setup.runtime.block_on(asked) {
+            Ok(asked) => asked.err().map(|silent| silent.tried),
+            Err(_) => Some(format!("it was asked for {hangs_after:?}")),
+        }
     }
 
     /// Asks whether it lives, if that was put off.

@@ -30,7 +30,7 @@ use tokio::sync::{mpsc, watch};
 use tokio::task::spawn_blocking;
 use tokio::time::interval;
 
-use crate::drive::bound;
+use crate::drive::{bound, wait};
 use crate::launch::Launcher;
 use crate::run::{controls_process, counts_slots, raise_file_limit, why_not_applicable};
 
@@ -44,8 +44,9 @@ pub use sign::Sign;
 
 /// How often progress is told, and the folder of the corpus looked at.
 const TELL_EVERY: Duration = Duration::from_secs(1);
-/// How many scenarios show that a process still serves: the quickest.
+/// How many scenarios show that a process still serves, the quickest, and how long one may have to wait.
 const CHECKS: usize = 6;
+const LONGEST_CHECK: Duration = Duration::from_secs(5);
 
 /// What is wanted.
 #[derive(Debug, Clone)]
@@ -58,6 +59,8 @@ pub struct FuzzSettings {
     /// Most conversations.
     pub inputs: Option<u64>,
     pub jobs: usize,
+    /// Whether each process and whoever speaks with it stay on one processor.
+    pub pin: bool,
     /// Whether what is sent is any bytes, whatever is known of the protocol.
     pub unstructured: bool,
     /// Where conversations are kept that reach something new.
@@ -74,6 +77,7 @@ struct Shared {
     begun: Instant,
     until: Option<Instant>,
     most: Option<u64>,
+    pin: bool,
     unstructured: bool,
     inputs: AtomicU64,
     datagrams: AtomicU64,
@@ -190,7 +194,8 @@ fn begin(
         }
         let asked = scenario.asked_of(&iut);
         let group = group(&asked.iut);
-        if !scenario.exclusive && scenario.impair.is_none() && !scenario.tolerant {
+        let is_plain = !scenario.exclusive && scenario.impair.is_none() && !scenario.tolerant;
+        if is_plain && wait(&asked, &iut) <= LONGEST_CHECK {
             healthy
                 .entry(group.clone())
                 .or_default()
@@ -228,6 +233,7 @@ fn begin(
         begun,
         until: settings.time.map(|time| begun + time),
         most: settings.inputs,
+        pin: settings.pin,
         unstructured: settings.unstructured,
         inputs: AtomicU64::new(0),
         datagrams: AtomicU64::new(0),

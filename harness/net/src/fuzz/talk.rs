@@ -2,8 +2,8 @@
 //!
 //! Nothing is waited for that does not come: whoever knows that the implementation has read all that it was
 //! sent so far [settles](Script::settle) what the script waits for. That is known by the answer to a question
-//! that was sent after it, where the implementation answers one at once; elsewhere by a silence that is several
-//! times as long as its answers took.
+//! that was sent after it, where the implementation answers one at once; over QUIC by an acknowledgement, and a
+//! moment in which the implementation says nothing; elsewhere by a longer silence.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -31,6 +31,8 @@ const SHORT: Duration = Duration::from_millis(5);
 const SLICE: Duration = Duration::from_millis(20);
 /// How long a question stays without an answer before it is asked again.
 const ASK_AGAIN: Duration = Duration::from_millis(200);
+/// The same over QUIC.
+const PING_AGAIN: Duration = Duration::from_millis(5);
 /// How long what is closed at the end may be repeated.
 const GOODBYE: Duration = Duration::from_millis(100);
 /// Datagrams that are taken from a socket before time is looked at.
@@ -49,8 +51,13 @@ const MOST_SAID: usize = 24;
 pub(super) enum Pace {
     /// As in a run: what is waited for is waited for.
     Real,
-    /// What does not come after this long without anything does not come; the first word may take longer.
-    Quick { patience: Duration, first: Duration },
+    /// What does not come after this long without anything does not come, and after `settled` where all was read; the
+    /// first word may take longer.
+    Quick {
+        patience: Duration,
+        settled: Duration,
+        first: Duration,
+    },
 }
 
 /// How a conversation went on.
@@ -85,6 +92,8 @@ pub(super) struct Talk<'a> {
     pub(super) behaviour: Behaviour,
     /// The slowest first answer to something that was sent.
     pub(super) slowest: Duration,
+    /// By how much the latest answer that a step waited for came after all was read.
+    pub(super) latest: Duration,
     pub(super) sockets: BTreeMap<SocketId, Socket>,
     pub(super) state: State,
 }
@@ -99,6 +108,11 @@ pub(super) struct State {
     last: Duration,
     /// When the question was asked, if its answer is waited for, and first.
     asked: Option<(Duration, Duration)>,
+    /// Whether something that was waited for did not come.
+    has_settled: bool,
+    /// Since when all that was said is read, and when something came last.
+    read: Option<Duration>,
+    heard: Duration,
     pub(super) datagrams: u64,
     /// What was sent from the first socket, as long as it is not much.
     said: Vec<Vec<u8>>,
@@ -212,7 +226,12 @@ impl Talk<'_> {
     fn wait(&mut self, now: Duration) -> io::Result<Option<End>> {
         let due = self.script.deadline().unwrap_or(self.limit).min(self.limit);
         let until = |then: Duration| then.saturating_sub(now).min(SLICE);
-        let Pace::Quick { patience, first } = self.pace else {
+        let Pace::Quick {
+            patience,
+            settled,
+            first,
+        } = self.pace
+        else {
             self.poll(until(due))?;
             return Ok(self.has_ended());
         };
@@ -230,12 +249,25 @@ impl Talk<'_> {
         }
         if self.question.is_none() {
             let is_gone = self.process.is_none_or(|process| process.ended().is_some());
-            let patience = match self.state.datagrams {
-                0 if !is_gone => first,
-                _ => patience,
+            // Nobody answers what was not said; a client speaks first.
+            let is_asked = self.address.is_none() || self.state.sent.is_some();
+            let end = match self.state.datagrams {
+                0 if is_asked && !is_gone && !self.state.has_settled => {
+                    self.state.last.saturating_add(first)
+                }
+                _ => match self.script.is_read() {
+                    Some(is_read) => self.acknowledged(is_read, now, patience, settled)?,
+                    None => {
+                        // A stream of media is no answer.
+                        let (_, since) = *self.state.asked.get_or_insert((now, now));
+                        let silent = self.state.last.saturating_add(patience);
+                        silent.min(since.saturating_add(patience * 2))
+                    }
+                },
             };
-            let end = self.state.last.saturating_add(patience);
-            self.poll(until(due.min(end)))?;
+            if end > now {
+                self.poll(until(due.min(end)))?;
+            }
             if !self.listen()? && self.clock.now() >= end {
                 self.settle()?;
             }
@@ -261,6 +293,34 @@ impl Talk<'_> {
         Ok(self.given_up(now, since))
     }
 
+    /// Asks over QUIC whether all was read, where that is not known; gives the moment at which nothing more comes if
+    /// nothing does.
+    fn acknowledged(
+        &mut self,
+        is_read: bool,
+        now: Duration,
+        patience: Duration,
+        settled: Duration,
+    ) -> io::Result<Duration> {
+        let Some((asked, since)) = self.state.asked.or((!is_read).then_some((now, now))) else {
+            // Nothing was said since nothing more came.
+            return Ok(now);
+        };
+        let at_last = since.saturating_add(patience);
+        if is_read {
+            let read = *self.state.read.get_or_insert(now);
+            let quiet = read.max(self.state.heard).saturating_add(settled);
+            return Ok(quiet.min(at_last));
+        }
+        self.state.read = None;
+        if self.state.asked.is_none() || now >= asked.saturating_add(PING_AGAIN) {
+            self.state.asked = Some((now, since));
+            self.script.ask(now);
+            self.carry_out()?;
+        }
+        Ok(at_last)
+    }
+
     fn given_up(&self, now: Duration, since: Duration) -> Option<End> {
         if let Some(end) = self.has_ended() {
             return Some(end);
@@ -281,7 +341,9 @@ impl Talk<'_> {
     fn settle(&mut self) -> io::Result<()> {
         let now = self.clock.now();
         self.state.last = now;
+        self.state.has_settled = true;
         self.state.asked = None;
+        self.state.read = None;
         self.script.settle(now);
         self.carry_out()
     }
@@ -346,13 +408,18 @@ impl Talk<'_> {
                 self.behaviour
                     .answered(self.vocabulary, &arrival.payload, after);
                 self.state.last = now;
+                self.state.heard = now;
                 self.state.datagrams += 1;
+                let (awaited, read) = (self.script.waits_until(), self.state.read);
                 self.tell(Input::Datagram {
                     socket: id,
                     from: arrival.from,
                     payload: &arrival.payload,
                     packet,
                 })?;
+                if let Some(read) = read.filter(|_| self.script.waits_until() != awaited) {
+                    self.latest = self.latest.max(now.saturating_sub(read));
+                }
             }
         }
         Ok(heard)
@@ -421,9 +488,11 @@ impl Talk<'_> {
         self.state.sent = Some(now);
         self.state.answered = false;
         self.state.last = now;
-        self.state.asked = None;
         if let Some(question) = self.question.as_deref_mut() {
             question.forget();
+        }
+        if self.script.is_read().is_none() {
+            self.state.asked = None;
         }
         if let (Some(seen), Some(local)) = (&mut self.seen, local) {
             seen.datagram(now, local, to, payload);

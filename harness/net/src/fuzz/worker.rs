@@ -5,6 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
+use nix::sched::{CpuSet, sched_getaffinity, sched_setaffinity};
+use nix::unistd::Pid;
 use shakedown_engine::fuzzing::{Conversation, Mutator, Volley};
 use shakedown_engine::scenario::Scenario;
 use shakedown_engine::script::fingerprint;
@@ -30,6 +32,7 @@ const STARTS: u32 = 3;
 /// Has conversations, one after the other.
 pub(super) struct Worker<'a> {
     shared: &'a Shared,
+    number: usize,
     mutator: Mutator,
     /// What follows conversations of datagrams.
     volley: Option<Volley>,
@@ -50,6 +53,7 @@ impl<'a> Worker<'a> {
         let is_of_datagrams = protocol.transport.is_none();
         Self {
             shared,
+            number,
             mutator: match shared.unstructured {
                 true => Mutator::unstructured(protocol, seed),
                 false => Mutator::new(protocol, seed),
@@ -70,6 +74,9 @@ impl<'a> Worker<'a> {
     /// # Errors
     /// A sentence for people, if the implementation cannot be started or spoken to.
     pub(super) fn run(mut self) -> Result<(), String> {
+        if self.shared.pin {
+            pin(self.number).map_err(|error| format!("it cannot be pinned: {error}"))?;
+        }
         let mut failed = 0;
         while !self.shared.is_over() {
             let Some((group, first)) = self.begin_with() else {
@@ -360,6 +367,20 @@ impl<'a> Worker<'a> {
         }
         path.exists().then(|| path.to_owned())
     }
+}
+
+/// Keeps this thread, and what it starts, on one of the processors that it may use.
+fn pin(number: usize) -> nix::Result<()> {
+    let own = Pid::from_raw(0);
+    let permitted = sched_getaffinity(own)?;
+    let all: Vec<_> = (0..CpuSet::count())
+        .filter(|processor| permitted.is_set(*processor) == Ok(true))
+        .collect();
+    let mut one = CpuSet::new();
+    if let Some(processor) = all.get(number % all.len().max(1)) {
+        one.set(*processor)?;
+    }
+    sched_setaffinity(own, &one)
 }
 
 /// A scenario's steps, a line each.

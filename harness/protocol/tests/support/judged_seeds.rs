@@ -102,6 +102,14 @@ pub(crate) fn responder() -> Seeds {
         0,
         vec![start, wait(300), start, wait(2000), start, wait(2000)],
     );
+    let asks = |peer| Event::Answer { peer, choice: 64 };
+    let all = [asks(0), asks(1), asks(2), wait(2000)];
+    add("legacy-slots", 4, all.to_vec());
+    let payload: &[u8] = b"JOIN";
+    let joins = |peer| Event::Datagram { peer, payload };
+    let upload = [joins(0), wait(3), answer(6), wait(20), answer(6 + 8)];
+    let upload = [&upload[..], &[joins(1), joins(2), wait(2000)]].concat();
+    add("legacy-upload-slots", 8, upload);
     add("3way-stream", 1, vec![syn, wait(3), reply, wait(2000)]);
     add("3way-no-ack", 1, vec![syn, wait(15_000)]);
     add(

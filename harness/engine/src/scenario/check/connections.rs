@@ -207,7 +207,10 @@ impl Checker<'_> {
         wish: Use,
         names: &Names,
     ) {
-        let of_kind = |stream: &Stream| stream.kind == kind;
+        // Bytes of the stream that a session began with may be written, too.
+        let is_acted_on = kind == "stream" && wish == Use::Acts;
+        let of_kind =
+            |stream: &Stream| stream.kind == kind || is_acted_on && stream.kind == "session";
         let Some(stream) = names.streams.get(name).filter(|stream| of_kind(stream)) else {
             let known = names.streams.iter().filter(|(_, stream)| of_kind(stream));
             let known: Vec<_> = known.map(|(name, _)| name.as_str()).collect();

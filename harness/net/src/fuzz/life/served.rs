@@ -80,6 +80,7 @@ impl Life<'_> {
             seen: None,
             behaviour: Behaviour::default(),
             slowest: Duration::ZERO,
+            latest: Duration::ZERO,
             sockets: [(SocketId::MAIN, main)].into(),
             state: State::new(),
         };

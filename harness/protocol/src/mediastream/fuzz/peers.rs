@@ -9,7 +9,7 @@ use crate::exploration::{ExploredMachine, Participant, Participants, Traffic};
 use crate::machine::{Input, Machine, Output, Tally};
 use crate::mediastream::exploration::convergence;
 use crate::mediastream::frame::{ConnectionId, Control, Frame, Start3};
-use crate::mediastream::{PROTOCOL, forked_reference};
+use crate::mediastream::{PROTOCOL, new_reference};
 use crate::monitor::Vantage;
 use crate::requirement::Role;
 use crate::{MonitorSettings, ReferenceSettings, StreamParameters, Tolerance};
@@ -37,7 +37,8 @@ const STREAM: StreamParameters = StreamParameters {
 };
 
 /// Takes the bytes as a plan for the reference in this role and its peers. The bits of the options are 3way,
-/// the options of the role, and start3 (16).
+/// the options of the role, and start3 (16). Of a responder in `legacy` two of them are slots, for clients that
+/// receive (4) and for those that send (8).
 #[must_use]
 pub fn participants(role: Role, bytes: &[u8]) -> Participants {
     let plan = FuzzInput::read(bytes);
@@ -62,7 +63,11 @@ pub fn participants(role: Role, bytes: &[u8]) -> Participants {
         peers[usize::from(peer % PEERS)].plan.push_back((now, act));
     }
     let mut peers = peers.into_iter().map(Peer::participant);
-    let reference = reference(role, mode, options);
+    let slots = match (role, mode) {
+        (Role::Responder, "legacy") => slots(plan.options),
+        (Role::Responder | Role::Initiator, _) => Vec::new(),
+    };
+    let reference = reference(role, mode, options, slots);
     let (server, clients) = match role {
         Role::Responder => (reference, peers.collect()),
         Role::Initiator => {
@@ -107,8 +112,22 @@ fn settings(role: Role, bits: u8) -> (&'static str, Vec<String>) {
     (mode, on.map(|(name, _)| name.to_owned()).collect())
 }
 
-fn reference(role: Role, mode: &str, options: Vec<String>) -> Participant {
-    let machine = forked_reference(&ReferenceSettings {
+fn slots(bits: u8) -> Vec<(String, String)> {
+    let named = [("slots", bits & 4), ("upload_slots", bits & 8)];
+    let some = named.into_iter().filter(|(_, bit)| *bit != 0);
+    some.map(|(name, _)| (name.to_owned(), "2".to_owned()))
+        .collect()
+}
+
+fn reference(
+    role: Role,
+    mode: &str,
+    options: Vec<String>,
+    extra: Vec<(String, String)>,
+) -> Participant {
+    // With slots it counts in another way.
+    let is_counted = extra.is_empty();
+    let machine = new_reference(&ReferenceSettings {
         role,
         mode: mode.to_owned(),
         options: options.clone(),
@@ -116,12 +135,12 @@ fn reference(role: Role, mode: &str, options: Vec<String>) -> Participant {
         peer: (role == Role::Initiator).then(|| RESPONDER.into()),
         seed: 1,
         epoch: Duration::ZERO,
-        extra: Vec::new(),
+        extra,
     });
     Participant {
         machine: ExploredMachine::Datagrams(Box::new(CheckedMachine {
             machine: machine.unwrap_or_else(|problem| unreachable!("{problem}")),
-            traffic: Traffic::default(),
+            traffic: is_counted.then(Traffic::default),
             outputs: 0,
             was_finished: false,
             ticked: None,
@@ -141,7 +160,8 @@ fn reference(role: Role, mode: &str, options: Vec<String>) -> Participant {
 /// A machine, and its invariants under any input.
 struct CheckedMachine {
     machine: Box<dyn Machine>,
-    traffic: Traffic,
+    /// Datagrams in both directions, where the machine counts them.
+    traffic: Option<Traffic>,
     /// The result of the last input.
     outputs: usize,
     was_finished: bool,
@@ -158,8 +178,8 @@ impl Machine for CheckedMachine {
         self.outputs = 0;
         self.was_finished = self.machine.is_finished();
         self.ticked = matches!(input, Input::Tick).then_some(now);
-        if let Input::Datagram { payload, .. } = input {
-            self.traffic.received.add(payload);
+        if let (Input::Datagram { payload, .. }, Some(traffic)) = (input, &mut self.traffic) {
+            traffic.received.add(payload);
         }
         self.machine.handle(now, input);
     }
@@ -172,15 +192,19 @@ impl Machine for CheckedMachine {
                 self.ticked.is_none_or(is_later),
                 "told the time, it wants to be told so again: {due:?}"
             );
-            assert_eq!(self.traffic.differ(&self.machine.tally()), None);
+            let traffic = self.traffic.as_ref();
+            assert_eq!(
+                traffic.and_then(|traffic| traffic.differ(&self.machine.tally())),
+                None
+            );
             assert!(!self.was_finished || due.is_none(), "it is over");
             return None;
         };
         self.outputs += 1;
         assert!(self.outputs <= MOST_OUTPUTS, "one input, too many outputs");
         assert!(!self.was_finished, "it is over, and wants {output:?}");
-        if let Output::Send { payload, .. } = &output {
-            self.traffic.sent.add(payload);
+        if let (Output::Send { payload, .. }, Some(traffic)) = (&output, &mut self.traffic) {
+            traffic.sent.add(payload);
         }
         Some(output)
     }

@@ -19,6 +19,8 @@ pub(crate) struct TestPeer {
     /// The connection that is meant.
     connection: Option<ConnectionNumber>,
     connections: u64,
+    /// Whether its handshake is not complete: nothing can be done on it before.
+    is_connecting: bool,
     action: Option<StreamId>,
     refuses: bool,
     reads_nothing: bool,
@@ -126,6 +128,7 @@ impl TestPeer {
         let connection = ConnectionNumber(self.connections);
         self.connections += 1;
         self.connection = Some(connection);
+        self.is_connecting = true;
         let approach = Approach {
             window: self.window,
             ..Approach::default()
@@ -149,7 +152,13 @@ impl StreamMachine for TestPeer {
                     false => Output::Admit(connection),
                 });
                 self.connection = Some(connection);
+                self.is_connecting = !self.refuses;
                 self.action = None;
+            }
+            Input::Connected { connection } | Input::Closed { connection, .. }
+                if self.connection == Some(connection) =>
+            {
+                self.is_connecting = false;
             }
             Input::Stream {
                 stream,
@@ -172,7 +181,9 @@ impl StreamMachine for TestPeer {
             | Input::Delivered { .. }
             | Input::Stop => {}
         }
-        while let Some((_, deed)) = self.plan.pop_front_if(|(at, _)| *at <= now) {
+        while !self.is_connecting
+            && let Some((_, deed)) = self.plan.pop_front_if(|(at, _)| *at <= now)
+        {
             self.does(deed);
         }
     }
@@ -182,7 +193,8 @@ impl StreamMachine for TestPeer {
     }
 
     fn deadline(&self) -> Option<Duration> {
-        self.plan.front().map(|(at, _)| *at)
+        let next = self.plan.front().filter(|_| !self.is_connecting);
+        next.map(|(at, _)| *at)
     }
 
     fn reads(&self, _: ConnectionNumber, _: StreamId) -> bool {

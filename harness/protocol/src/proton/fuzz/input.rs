@@ -145,6 +145,14 @@ impl<'a> Step<'a> {
         bytes.fold(0, |number, byte| number << 8 | u32::from(*byte))
     }
 
+    /// A code of QUIC in its bytes.
+    #[must_use]
+    pub fn code(&self) -> u64 {
+        let bytes = self.bytes.iter().take(8).rev();
+        let code = bytes.fold(0, |code, byte| code << 8 | u64::from(*byte));
+        code & ((1 << 62) - 1)
+    }
+
     /// The number as milliseconds, of at most ten minutes.
     #[must_use]
     pub fn time(&self) -> Duration {

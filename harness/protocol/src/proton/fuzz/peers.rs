@@ -145,12 +145,12 @@ fn command(step: &Step<'_>) -> Command {
 }
 
 /// What a peer of this role does at its steps. One that makes sense says a discriminator on a stream that it opens or,
-/// when all three are said, a rising id.
+/// when all three are said, a rising id, or the step's number where all its bytes are given.
 fn deeds<'s>(role: Role, steps: impl Iterator<Item = &'s (Duration, Step<'s>)>) -> Deeds {
     let mut deeds = Deeds::new();
     let (mut kinds, mut last) = (Kind::ALL.iter(), 0_u32);
     for (at, step) in steps {
-        let (id, code) = (StreamId(step.stream.into()), u64::from(step.number()));
+        let (id, code) = (StreamId(step.stream.into()), step.code());
         let bytes = || step.bytes.to_vec();
         let deed = match (step.what, role) {
             (StepKind::Opened, _) => Deed::Open(id),
@@ -172,7 +172,10 @@ fn deeds<'s>(role: Role, steps: impl Iterator<Item = &'s (Duration, Step<'s>)>) 
                     Deed::Write(id, vec![kind.number()])
                 }
                 None => {
-                    last = last.saturating_add(1 + step.number() % 3);
+                    last = match step.bytes.len() {
+                        0..4 => last.saturating_add(1 + step.number() % 3),
+                        4.. => step.number(),
+                    };
                     Deed::Write(id, last.to_le_bytes().to_vec())
                 }
             },
