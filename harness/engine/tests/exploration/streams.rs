@@ -154,7 +154,7 @@ fn found(twin: &str, requirement: &str, party: Role) -> Option<u64> {
 #[case("PR-E-02", "PR-E-02", Role::Responder)]
 #[case("PR-S-02", "PR-S-02", Role::Responder)]
 #[case("PR-S-04", "PR-S-04", Role::Responder)]
-#[case("PR-S-05", "PR-S-05", Role::Responder)]
+#[case("PR-S-08", "PR-S-08", Role::Responder)]
 #[case("PR-S-06", "PR-S-06", Role::Responder)]
 #[case("PR-S-08/fin", "PR-S-08", Role::Responder)]
 fn a_twin_without_a_behaviour_is_found(

@@ -143,7 +143,11 @@ impl Plan<'_, '_> {
                 self.passes(2_000);
             }
             self.does(Deed::Write(id, vec![byte]));
-            self.passes(100);
+            let pause = millis(self.draw, 100);
+            // Else all three are named at once.
+            if wrong < 9 {
+                self.now += pause;
+            }
         }
         let surplus = match wrong {
             6 => Some(StreamId::of_client(first + 3)),
