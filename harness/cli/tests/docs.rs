@@ -151,7 +151,7 @@ fn load(id: &str, text: &str) {
 
 #[rstest]
 #[case("iut.md", 8)]
-#[case("darktower.md", 2)]
+#[case("darktower.md", 3)]
 #[case("../README.md", 2)]
 fn the_descriptions_that_are_shown_load(#[case] name: &str, #[case] number: usize) {
     let page = page(name);

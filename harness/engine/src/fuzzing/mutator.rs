@@ -173,8 +173,7 @@ impl Mutator {
             .map(|_| web::number(&mut self.random))
             .collect::<Vec<_>>();
         let numbers = numbers.chunks(2).flat_map(|two| {
-            let both = shakedown_protocol::web::prefix(two[0], two.get(1).copied().unwrap_or(0));
-            both
+            shakedown_protocol::web::prefix(two[0], two.get(1).copied().unwrap_or(0))
         });
         hex::encode(std::iter::once(kind).chain(numbers).collect::<Vec<_>>())
     }
@@ -374,12 +373,8 @@ fn steps<'a>(value: &'a mut Value, list: &str) -> Option<&'a mut Vec<Value>> {
 /// Drops what would be written on a stream behind the step that ends it.
 fn fall_silent(steps: &mut Vec<Value>, behind: usize) {
     let own = |step: &Value| {
-        Some(
-            step.as_object()?
-                .iter()
-                .next()
-                .map(|(verb, own)| (verb.clone(), own.clone()))?,
-        )
+        let (verb, own) = step.as_object()?.iter().next()?;
+        Some((verb.clone(), own.clone()))
     };
     let last = behind.checked_sub(1).and_then(|last| own(steps.get(last)?));
     let Some((verb, ending)) = last else {
