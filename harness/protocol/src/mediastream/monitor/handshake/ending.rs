@@ -24,6 +24,8 @@ pub(super) struct Ending {
     /// When a party last got an ERROR.
     heard: [Option<Moment>; 2],
     end: Option<End>,
+    /// A party closed its session for a StreamId or a nonce of the other side, by an ERROR that bears those.
+    is_closed: bool,
 }
 
 #[derive(Debug, Clone, Copy)]
@@ -47,9 +49,9 @@ impl Ending {
         *count = count.saturating_sub(1);
     }
 
-    /// Whether an ERROR ended the session.
+    /// Whether an ERROR ended the session, or told that a party closed it.
     pub(super) const fn is_ended(&self) -> bool {
-        self.end.is_some()
+        self.end.is_some() || self.is_closed
     }
 
     /// An ERROR; whether it ends the session `own`, whose START_ACKs bore these SenderNonces, if any was seen.
@@ -82,6 +84,13 @@ impl Ending {
         let is_ours = key.stream_id == own.stream_id
             && [own.nonce, 0].contains(&key.nonce)
             && (is_known || sender_nonce == 0 || granted.is_none());
+        // MS-S-05, MS-S-06: its sender closes the session. Which numbers it bears is open: the other side
+        // may have to ignore it.
+        let closes = match from {
+            Role::Initiator => is(ErrorCode::StreamIdMismatch) || is(ErrorCode::NonceMismatch),
+            Role::Responder => is(ErrorCode::NonceMismatch) && !is_other,
+        };
+        self.is_closed |= is_answer && closes;
         if !is_ours || is(ErrorCode::UnexpectedFrame) {
             return false;
         }

@@ -49,6 +49,15 @@ fn a_stream_that_an_error_ends_may_stop_short() {
 }
 
 #[test]
+fn an_error_6_with_the_numbers_of_what_it_answers_may_stop_the_stream_short() {
+    let other = NONCE + 1;
+    let talk = Talk::start3(20).confirm_of(STREAM_ID, other, SENDER_NONCE);
+    let talk = talk.after(1.0).error_of(Role::Responder, 6, STREAM_ID, other);
+    let run = judge(&talk.after(4_000.0).elsewhere(), &supervised("start3"));
+    assert_eq!(run.findings, ["MS-S-03"], "{:#?}", run.all);
+}
+
+#[test]
 fn what_was_on_its_way_may_come_after_an_error_of_the_other_side() {
     let talk = Talk::start3(20).error(Role::Initiator, 4).frames(21..=22);
     assert_healthy(&talk);
