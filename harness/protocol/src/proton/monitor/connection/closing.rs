@@ -6,7 +6,7 @@ use crate::monitor::{NetworkCounts, Session};
 use crate::proton::monitor::Code;
 use crate::proton::monitor::exchange::Exchange;
 use crate::proton::monitor::findings::{Act, Say};
-use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, SETUP};
+use crate::proton::{IDENTIFICATION, IDLE_TIMEOUT, SETUP, STARTUP_DELAY};
 use crate::requirement::Role;
 use crate::streams::CONNECTION_REFUSED;
 
@@ -130,8 +130,10 @@ impl Connection {
         };
         let act = self.act(by, at);
         if let Some(due) = self.dues.iter().find(|due| due.party == by).cloned() {
-            let others =
-                (number == 7 && self.superseded) || (number == 6 && self.second_of.is_some());
+            // 0xFF is an unknown discriminator for a server that offers no reset.
+            let others = (number == 7 && self.superseded)
+                || (number == 6 && self.second_of.is_some())
+                || (number == 1 && self.streams.values().any(|stream| stream.resets));
             let timed = (number == 4 && (self.waits() || self.has_rest()))
                 || (number == 3 && self.is_slow(at.time));
             if others || timed {
@@ -140,7 +142,10 @@ impl Connection {
             let (expected, got) = (due.wanted(), code.to_string());
             // A side may end at any time, and for what it saw before it sees what is wrong.
             let ends = by == Role::Initiator && number == 0;
-            let other = ends || (!due.is_known() && !self.is_unexplained(by, number));
+            // PR-C-08: a server that has only started turns everybody away, whatever they do.
+            let starts = (by, number) == (Role::Responder, 6)
+                && self.first.time <= late(STARTUP_DELAY, settings);
+            let other = ends || starts || (!due.is_known() && !self.is_unexplained(by, number));
             if other {
                 self.findings
                     .doubt(due.requirement, act, expected, got, say);
