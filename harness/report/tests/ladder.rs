@@ -46,7 +46,7 @@ fn finding(packet: Option<u64>, time: f64) -> FindingEvent {
 const LOST: &str = "mediastream/3way/initiator/a-lost-syn-ack-makes-it-send-its-syn-again.pcapng";
 const HANDSHAKE: &str = "mediastream/3way/responder/a-handshake-leads-to-two-frames.pcapng";
 const PULL: &str = "proton/pull/server/pipelined-requests-get-an-item-each.pcapng";
-const FOUR: &str = "darktower/mc,mh/server/who-has-not-subscribed-gets-nothing.pcapng";
+const MEETING: &str = "darktower/mc,mh/server/who-has-not-subscribed-gets-nothing.pcapng";
 
 #[test]
 fn a_lost_frame_is_crossed_and_media_are_folded_in_60_columns() {
@@ -112,8 +112,8 @@ fn frames_inside_quic_stand_under_their_names_in_60_columns() {
 }
 
 #[test]
-fn four_peers_of_a_meeting_stand_side_by_side() {
-    insta::assert_snapshot!(ladder(FOUR).shortened(30).plain(100));
+fn six_peers_of_a_meeting_stand_side_by_side() {
+    insta::assert_snapshot!(ladder(MEETING).shortened(30).plain(100));
 }
 
 #[test]
@@ -160,9 +160,9 @@ fn no_line_of_any_golden_capture_is_wider_than_the_terminal() {
 
 #[test]
 fn a_shortened_ladder_keeps_its_ends_and_what_is_around_findings() {
-    let four = ladder(FOUR);
+    let meeting = ladder(MEETING);
     let marked = finding(Some(26), 0.2022);
-    let whole = Ladder::read(golden(FOUR), &[], &[&marked]).unwrap();
+    let whole = Ladder::read(golden(MEETING), &[], &[&marked]).unwrap();
     let short = whole.clone().shortened(20);
     let frames = short
         .rows
@@ -177,5 +177,5 @@ fn a_shortened_ladder_keeps_its_ends_and_what_is_around_findings() {
     assert_eq!(short.rows.first(), whole.rows.first());
     assert_eq!(short.rows.last(), whole.rows.last());
     assert!(short.rows.iter().any(|row| row.packet == Some(26)));
-    assert_eq!(four.clone().shortened(1_000), four);
+    assert_eq!(meeting.clone().shortened(1_000), meeting);
 }
