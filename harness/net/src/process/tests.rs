@@ -132,8 +132,11 @@ async fn a_program_that_is_not_there_or_no_program_is_said_so() {
 
 #[tokio::test]
 async fn a_daemon_with_a_session_of_its_own_ends_with_the_process_that_started_it() {
-    // It says that it is ready once its session is its own.
-    let process = start("setsid /bin/sh -c 'echo ready; exec sleep 1000' & wait");
+    // Its line shows that its session is its own, and it executes nothing else afterwards: meanwhile its
+    // environment could not be read.
+    let file = tempfile::NamedTempFile::new().unwrap();
+    std::fs::write(file.path(), "ready\n").unwrap();
+    let process = start(&format!("setsid tail -f {} & wait", file.path().display()));
     bounded(process.output().wait_for_line()).await;
     bounded(process.stop()).await;
     let daemons = process.daemons();
