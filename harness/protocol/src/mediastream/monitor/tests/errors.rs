@@ -52,7 +52,9 @@ fn a_stream_that_an_error_ends_may_stop_short() {
 fn an_error_6_with_the_numbers_of_what_it_answers_may_stop_the_stream_short() {
     let other = NONCE + 1;
     let talk = Talk::start3(20).confirm_of(STREAM_ID, other, SENDER_NONCE);
-    let talk = talk.after(1.0).error_of(Role::Responder, 6, STREAM_ID, other);
+    let talk = talk
+        .after(1.0)
+        .error_of(Role::Responder, 6, STREAM_ID, other);
     let run = judge(&talk.after(4_000.0).elsewhere(), &supervised("start3"));
     assert_eq!(run.findings, ["MS-S-03"], "{:#?}", run.all);
 }
