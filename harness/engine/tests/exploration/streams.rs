@@ -47,6 +47,21 @@ fn nothing_is_found_in_random_runs_of_the_reference() {
     assert!(counts["connections"] > 500, "{counts:?}");
 }
 
+/// Runs that the monitor judged wrongly once: a handshake that is still under way when a second client is served,
+/// and two violations of a client at once, of which either is a reason to close.
+#[rstest]
+#[case::a_handshake_under_way(5_697)]
+#[case::a_reset_that_is_not_offered(181)]
+#[case::a_server_in_its_startup_delay(561)]
+fn nothing_is_found_in_a_run_of_the_reference_that_was_judged_wrongly(#[case] seed: u64) {
+    let run = swarm(&[]).run(seed).unwrap();
+    assert!(
+        run.violations.is_empty(),
+        "{}",
+        evidence(seed).text(&PROTOCOL, false)
+    );
+}
+
 #[test]
 fn a_story_ends_with_what_is_broken() {
     let swarm = swarm(&["PR-E-01"]);

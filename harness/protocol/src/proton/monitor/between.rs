@@ -175,6 +175,13 @@ impl Monitor {
             dues.for_each(|due| due.learn(at.time));
             return;
         }
+        let Some((old, first)) = self.connections.get(&old).and_then(|old| {
+            // A handshake under way is no connection yet: it may be done after that of the second.
+            Some((old, old.established()?))
+        }) else {
+            return;
+        };
+        let since = since.max(first);
         let open = by == Role::Responder && new.closed.is_none();
         let served = open && !new.reset && !new.both_served;
         let until = since + late(IDENTIFICATION * 2, &self.settings) + new.round_trip();
@@ -182,9 +189,6 @@ impl Monitor {
             return;
         }
         let since = since + IDENTIFICATION;
-        let Some(old) = self.connections.get(&old) else {
-            return;
-        };
         let lives = |heard: &Option<_>| heard.is_some_and(|heard| heard > since);
         let both = old.closed.is_none() && old.last.iter().all(lives) && !old.is_unsure();
         let Some(new) = self.connections.get_mut(&number).filter(|_| both) else {
