@@ -1,7 +1,9 @@
 //! What is said of HTTP/3 and WebTransport themselves, on streams of which every byte is chosen.
 
 use serde_json::{Value, json};
-use shakedown_protocol::web::{Settings, frame, frame_type, prefix, stream_type};
+use shakedown_protocol::web::{
+    CapsuleType, Setting, Settings, frame, frame_type, prefix, stream_type,
+};
 
 use super::bytes;
 use crate::random::SeededRandom;
@@ -26,10 +28,24 @@ const STREAMS: [u64; 5] = [
     stream_type::QPACK_DECODER,
     stream_type::WEBTRANSPORT,
 ];
-/// DATAGRAM, CLOSE_WEBTRANSPORT_SESSION, DRAIN_WEBTRANSPORT_SESSION, WT_MAX_DATA (RFC 9297, section 3.5;
-/// draft-ietf-webtrans-http3, section 9.6).
-const CAPSULES: [u64; 4] = [0x00, 0x2843, 0x78ae, 0x190b_4d3d];
-const SETTINGS: [u64; 8] = [0x01, 0x02, 0x06, 0x07, 0x08, 0x33, 0x2b60_3742, 0xc671_706a];
+/// Those that are known, and WT_MAX_DATA (draft-ietf-webtrans-http3, section 9.6).
+const CAPSULES: [u64; 4] = [
+    CapsuleType::Datagram.number(),
+    CapsuleType::CloseSession.number(),
+    CapsuleType::DrainSession.number(),
+    0x190b_4d3d,
+];
+/// Those that are known, and one that HTTP/2 has and HTTP/3 has not (RFC 9114, section 7.2.4.1).
+const SETTINGS: [u64; 8] = [
+    Setting::QpackMaxTableCapacity.number(),
+    0x02,
+    Setting::MaxFieldSectionSize.number(),
+    Setting::QpackBlockedStreams.number(),
+    Setting::EnableConnectProtocol.number(),
+    Setting::H3Datagram.number(),
+    Setting::EnableWebTransport.number(),
+    Setting::WebTransportMaxSessions.number(),
+];
 /// Header fields: usual ones, and odd ones.
 const NAMES: [&str; 8] = [
     ":method",
