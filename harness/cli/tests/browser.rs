@@ -135,5 +135,6 @@ fn the_page_passes_all_that_it_claims_as_a_client_under_test() {
         .filter(|event| event["verdict"] != "not-applicable")
         .partition(|event| event["verdict"] == "pass");
     assert!(others.is_empty(), "{others:?}");
-    assert_eq!((output.status.code(), passed.len()), (Some(0), 11));
+    assert_eq!(output.status.code(), Some(0));
+    assert!(passed.len() >= 11, "{passed:?}");
 }

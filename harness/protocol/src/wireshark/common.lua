@@ -285,6 +285,7 @@ local function over_quic(protocols)
 
   local function gather(pinfo)
     local from = tostring(pinfo.src) .. ":" .. pinfo.src_port
+    local to = tostring(pinfo.dst) .. ":" .. pinfo.dst_port
     local found, connection, id, offset = {}, nil, nil, 0
     local function emit(protocol)
       return function(frame, bytes, message, wrong)
@@ -296,8 +297,8 @@ local function over_quic(protocols)
       local name = info.name
       if name == "quic.connection.number" then
         local number = number_of(info.value)
-        -- Who sends its first packet is the client.
-        connections[number] = connections[number] or { client = from, streams = {} }
+        -- Whom its first packet is for is the server; the client may move to another port.
+        connections[number] = connections[number] or { server = to, streams = {} }
         connection = connections[number]
       elseif connection then
         if name == "tls.handshake.extensions_alpn_str" then
@@ -307,7 +308,7 @@ local function over_quic(protocols)
         elseif name == "quic.stream.offset" then
           offset = number_of(info.value)
         elseif name == "quic.stream_data" and connection.protocol and id then
-          local by = from == connection.client and "client" or "server"
+          local by = from == connection.server and "server" or "client"
           local way = direction(connection, id, by)
           way:arrive(offset, info.value:raw())
           connection.protocol.read(way, emit(connection.protocol))
