@@ -18,6 +18,8 @@ pub struct StreamWords {
     pub datagram: fn(Role, &[u8]) -> Option<OfSession>,
     /// What an application's code means.
     pub code: fn(u64) -> Option<&'static str>,
+    /// Whether an application may close a connection with this code because the other side was late.
+    pub is_timeout: fn(u64) -> bool,
 }
 
 /// The stream of a session, and the frame in it.

@@ -52,12 +52,12 @@ impl Watch for Life {
     fn look(&mut self, view: &View<'_>, connections: &mut Connections) -> Look {
         let span = human_time(self.time.end.saturating_sub(self.time.start));
         let known = connections.by_number.get(&self.connection);
-        let ended = known.and_then(|known| Some((known.ended.as_ref()?.0, known.how()?)));
-        match ended.filter(|(moment, _)| moment.at < self.time.end) {
-            Some((moment, how)) => {
+        let ended = known.and_then(|known| Some((known.ended.as_ref()?, known.how()?)));
+        match ended.filter(|((moment, _), _)| moment.at < self.time.end) {
+            Some(((moment, end), how)) => {
                 let expected = format!("{} to live for {span}", self.called);
-                let look = view.broken(self.time.clone(), moment, &expected, &how);
-                look.by_end()
+                let look = view.broken(self.time.clone(), *moment, &expected, &how);
+                look.by_end(view, end)
             }
             None => view.lasted(self.time.end, format!("it lived for {span}")),
         }

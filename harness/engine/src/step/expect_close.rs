@@ -134,7 +134,9 @@ impl Watch for Close {
         let how = connection.how().unwrap_or_default();
         match self.wanted.is_met(connection, *moment, ended) {
             true => view.came(window, *moment, &expected, how, Vec::new()),
-            false => view.instead(window, *moment, &expected, &how).by_end(),
+            false => view
+                .instead(window, *moment, &expected, &how)
+                .by_end(view, ended),
         }
     }
 }

@@ -58,9 +58,10 @@ impl Watch for Handshake {
                 let said = "the handshake is done".to_owned();
                 view.came(window, moment, expected, said, Vec::new())
             }
-            (None, Some((moment, _))) => {
+            (None, Some((moment, end))) => {
                 let got = connection.how().unwrap_or_default();
-                view.instead(window, *moment, expected, &got).by_end()
+                view.instead(window, *moment, expected, &got)
+                    .by_end(view, end)
             }
             (None, None) => view.not_yet(window, expected, "nothing"),
         }

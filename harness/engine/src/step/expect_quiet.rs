@@ -77,13 +77,13 @@ impl Silence {
     }
 
     /// The first thing that breaks it: the end of the connection, bytes that no step took, an end of
-    /// the stream; of a whole connection also a stream without a name or a datagram. Whether it is the
-    /// end of the connection.
+    /// the stream; of a whole connection also a stream without a name or a datagram. How the
+    /// connection ended, if it is that.
     fn disturbance(
         &self,
         view: &View<'_>,
         connections: &mut Connections,
-    ) -> Option<(Moment, String, bool)> {
+    ) -> Option<(Moment, String, Option<ConnectionEnd>)> {
         self.let_pass(view, connections);
         let waits = view.judge.context.lets_any_pass() && view.now < self.time.end;
         let connection = connections.by_number.get(&self.connection)?;
@@ -95,10 +95,10 @@ impl Silence {
             None => of_connection(connection, self.time.start, waits),
         };
         let first = all.into_iter().min_by_key(|(moment, _)| moment.at);
-        let first = first.map(|(moment, what)| (moment, what, false));
-        let end = connection.ended.as_ref().map(|(moment, _)| {
+        let first = first.map(|(moment, what)| (moment, what, None));
+        let end = connection.ended.as_ref().map(|(moment, end)| {
             let how = connection.how().unwrap_or_default();
-            (*moment, how, true)
+            (*moment, how, Some(end.clone()))
         });
         // What came before the end came first, even at the same moment.
         first
@@ -117,10 +117,13 @@ impl Watch for Silence {
         let span = human_time(self.time.end.saturating_sub(self.time.start));
         let disturbed = self.disturbance(view, connections);
         match disturbed.filter(|(moment, _, _)| moment.at < self.time.end) {
-            Some((moment, what, is_end)) => {
+            Some((moment, what, end)) => {
                 let expected = format!("nothing on {} for {span}", self.place);
                 let look = view.broken(self.time.clone(), moment, &expected, &what);
-                if is_end { look.by_end() } else { look }
+                match end {
+                    Some(end) => look.by_end(view, &end),
+                    None => look,
+                }
             }
             None => view.lasted(self.time.end, format!("nothing for {span}")),
         }

@@ -128,11 +128,12 @@ impl Watch for Opening {
             [] => "nothing".to_owned(),
             others => others.join(", "),
         };
-        match connection.ended {
-            Some((moment, _)) => {
+        match &connection.ended {
+            Some((moment, end)) => {
                 let how = connection.how().unwrap_or_default();
                 let got = format!("{got}, and {place} was {how}");
-                view.instead(window, moment, &expected, &got).by_end()
+                view.instead(window, *moment, &expected, &got)
+                    .by_end(view, end)
             }
             None => view.not_yet(window, &expected, &got),
         }

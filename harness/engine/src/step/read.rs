@@ -274,7 +274,7 @@ impl Watch for Reading {
             return Look::Unfair(format!("the connection of `{name}` is forgotten"));
         };
         let how = connection.how();
-        let ended = connection.ended.as_ref().map(|(moment, _)| *moment);
+        let ended = connection.ended.clone();
         let Some(stream) = connection.streams.get_mut(&self.stream) else {
             return Look::Unfair(format!("`{name}` is forgotten"));
         };
@@ -322,10 +322,11 @@ impl Watch for Reading {
                 let got = format!("{got}, and `{name}` {}", end.in_words());
                 view.instead(&window, moment, &what, &got)
             }
-            (None, Some(moment)) => {
+            (None, Some((moment, end))) => {
                 let how = how.unwrap_or_default();
                 let got = format!("{got}, and the connection was {how}");
-                view.instead(&window, moment, &what, &got).by_end()
+                view.instead(&window, moment, &what, &got)
+                    .by_end(view, &end)
             }
             (None, None) => view.not_yet(&window, &what, &got),
         }

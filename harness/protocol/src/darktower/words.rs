@@ -29,6 +29,8 @@ pub const STREAM_WORDS: StreamWords = StreamWords {
         let of_web = WebCode::from_number(code).map(WebCode::name);
         of_web.or_else(of_stream)
     },
+    // The page names no code for the end of a connection.
+    is_timeout: |_| true,
 };
 
 /// The version of a frame of media.

@@ -18,3 +18,14 @@ shakedown_wire::codes! {
         ResetByClient = 7 "reset by client",
     }
 }
+
+impl CloseCode {
+    /// Whether a side closes with it because the other one was late (PR-S-05, PR-S-06, PR-T-01, PR-T-04, PR-T-05,
+    /// PR-R-02).
+    pub(super) const fn is_timeout(self) -> bool {
+        matches!(
+            self,
+            Self::SetupTimeout | Self::OperationTimeout | Self::AlreadyConnected
+        )
+    }
+}

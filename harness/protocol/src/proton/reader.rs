@@ -14,6 +14,7 @@ pub(super) const STREAM_WORDS: StreamWords = StreamWords {
     content: directions,
     datagram: |_, _| None,
     code: |code| CloseCode::from_number(code).map(CloseCode::name),
+    is_timeout: |code| CloseCode::from_number(code).is_some_and(CloseCode::is_timeout),
 };
 
 fn directions(stream: u64) -> Option<Box<dyn ReadsStream>> {

@@ -63,7 +63,8 @@
 //!
 //! **Fairness.** As over datagrams: if the driver was late by more than the slack of a window that was
 //! open, and the step would fail by time, the outcome is inconclusive. So it is if a connection ended
-//! unexpectedly after the driver was late: the implementation may have waited for the scripted peer.
+//! unexpectedly after the driver was late, unless the application chose a code that means no timeout: the
+//! implementation may have waited for the scripted peer.
 
 mod act;
 pub(crate) mod acts;
@@ -130,7 +131,7 @@ enum Doing {
     },
     Waiting {
         waiting: Waiting<dyn Watch>,
-        /// Whether one of them is out because the connection ended.
+        /// Whether one of them is out because the connection ended as one does if the scripted peer is late.
         by_end: bool,
     },
 }

@@ -86,8 +86,8 @@ impl StreamScript {
         }
     }
 
-    /// A step fails. `by_end`: because a connection ended, for which the implementation may have had
-    /// its reasons if it was kept waiting.
+    /// A step fails. `by_end`: because a connection ended in a way in which one ends if the scripted peer is
+    /// late.
     pub(super) fn fail(&mut self, op: &Op, mut out: Vec<(String, Box<Failure>)>, by_end: bool) {
         if by_end {
             let least = slack(LEAST_PATIENCE, &self.context.environment);

@@ -11,7 +11,7 @@ use crate::script::judge::Judge;
 use crate::script::window::{Window, slack};
 
 use super::connections::Connections;
-use super::ended::Moment;
+use super::ended::{ConnectionEnd, Moment};
 
 /// What a waiting step sees.
 #[derive(Debug)]
@@ -21,7 +21,7 @@ pub(crate) enum Look {
     /// It cannot be met any more.
     Failed {
         failure: Box<Failure>,
-        /// Whether because a connection ended.
+        /// Whether because a connection ended in a way in which one ends if the scripted peer is late.
         by_end: bool,
     },
     /// It cannot be judged.
@@ -48,12 +48,17 @@ pub(crate) struct View<'a> {
 }
 
 impl Look {
-    /// The same, if it failed because a connection ended.
-    pub(crate) fn by_end(self) -> Self {
+    /// The same, if it failed because a connection ended so.
+    pub(crate) fn by_end(self, view: &View<'_>, end: &ConnectionEnd) -> Self {
+        let words = view.judge.context.environment.protocol.stream_words;
+        let is_timeout = |code: u64| words.is_none_or(|words| (words.is_timeout)(code));
         match self {
             Self::Failed { failure, .. } => Self::Failed {
                 failure,
-                by_end: true,
+                by_end: match end {
+                    ConnectionEnd::Application { code, .. } => is_timeout(*code),
+                    _ => true,
+                },
             },
             other => other,
         }
@@ -186,13 +191,14 @@ impl View<'_> {
     ) -> Look {
         let connection = connections.by_number.get(&number);
         let ended = connection.and_then(|connection| {
-            let (moment, _) = connection.ended.as_ref()?;
-            Some((*moment, connection.how().unwrap_or_default()))
+            let (moment, end) = connection.ended.as_ref()?;
+            Some((*moment, end, connection.how().unwrap_or_default()))
         });
         match ended {
-            Some((moment, how)) => {
+            Some((moment, end, how)) => {
                 let got = format!("{got}, and the connection was {how}");
-                self.instead(window, moment, expected, &got).by_end()
+                self.instead(window, moment, expected, &got)
+                    .by_end(self, end)
             }
             None => self.not_yet(window, expected, got),
         }

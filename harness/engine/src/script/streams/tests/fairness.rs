@@ -1,3 +1,5 @@
+use rstest::rstest;
+
 use super::*;
 
 fn closing() -> Play {
@@ -49,6 +51,17 @@ fn an_unexpected_end_after_lateness_may_be_the_harness_s_fault() {
     play.connected(10, 0).until(1_100).code(1_200, 3, "");
     let why = play.inconclusive();
     assert!(why.ends_with("late by 2 s"), "{why}");
+}
+
+#[rstest]
+#[case(0)]
+#[case(1)]
+#[case(7)]
+fn no_lateness_of_the_harness_explains_a_code_that_means_no_timeout(#[case] code: u64) {
+    let mut play = closing();
+    play.script.late(Duration::from_secs(2));
+    play.code(200, code, "");
+    play.fails();
 }
 
 #[test]
