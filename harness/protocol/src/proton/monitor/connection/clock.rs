@@ -83,6 +83,13 @@ impl Connection {
             self.found(due.requirement, act, due.wanted(), got, say);
         }
         self.vanished(by, at, settings, say);
+        match by {
+            Role::Initiator => self.idle_restarted = None,
+            Role::Responder if packet.ack_eliciting => {
+                self.idle_restarted.get_or_insert(at.time);
+            }
+            Role::Responder => {}
+        }
     }
 
     /// What the number of a packet and what it acknowledges say of what the sides know.
@@ -156,18 +163,21 @@ impl Connection {
         }
     }
 
-    /// PR-C-05: the idle timer begins again with the first packet that is sent after one that came,
-    /// which keep-alive sends a second later. QUIC makes the timeout three of its probe timeouts where
-    /// those are longer (RFC 9000, section 10.1), each of which may be three times the longest round trip,
-    /// which that of a handshake with losses may be (RFC 9002, sections 5.3 and 6.2.1).
+    /// PR-C-05: the idle timer begins again with the first ack-eliciting packet that is sent after one that came,
+    /// which keep-alive sends a second later, and a probe of the handshake later still. QUIC makes the timeout
+    /// three of its probe timeouts where those are longer (RFC 9000, section 10.1), each of which may be three
+    /// times the longest round trip, which that of a handshake with losses may be (RFC 9002, sections 5.3 and
+    /// 6.2.1).
     fn vanished(&mut self, by: Role, at: At, settings: &MonitorSettings, say: Say<'_>) {
         let round_trip = self.round_trip();
         let longest = round_trip.max(self.handshake_delay);
-        let gone = IDLE_TIMEOUT.max(longest * 9) + KEEP_ALIVE;
+        let gone = IDLE_TIMEOUT.max(longest * 9);
         let [Some(client), Some(_)] = self.last else {
             return;
         };
-        if by == Role::Responder && at.time > client + late(gone, settings) + round_trip {
+        let kept = client + KEEP_ALIVE;
+        let since = self.idle_restarted.map_or(kept, |sent| sent.max(kept));
+        if by == Role::Responder && at.time > since + late(gone, settings) + round_trip {
             let act = self.act(by, at);
             let silent = at.time.saturating_sub(client).as_secs_f64();
             let got = format!("a packet {silent:.1} s after the client's last one");

@@ -87,6 +87,8 @@ pub(super) struct Connection {
     /// took.
     shaking: Option<Duration>,
     handshake_delay: Duration,
+    /// When the server restarted its idle timer by sending, since the client's last packet.
+    idle_restarted: Option<Duration>,
     /// The number after the largest one of each side.
     next: [Option<u64>; 2],
     acknowledged: [Option<u64>; 2],
@@ -171,6 +173,7 @@ impl Connection {
             early: clock::Early::default(),
             shaking: None,
             handshake_delay: Duration::ZERO,
+            idle_restarted: None,
             established: None,
             caught_up: [None; 2],
             last: [None; 2],
