@@ -1,4 +1,4 @@
-//! Right services of darktower that are not ours.
+//! Right services and clients of darktower that are not ours.
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use std::time::Duration;
@@ -6,7 +6,9 @@ use std::time::Duration;
 use rstest::rstest;
 use serde_json::{Map, Value, json};
 use shakedown_engine::simulation::Settings;
-use shakedown_protocol::darktower::{Envelope, MessageReader, PROTOCOL, VOCABULARY};
+use shakedown_protocol::darktower::{
+    Envelope, FrameHeader, MessageReader, PROTOCOL, StreamHeader, VOCABULARY,
+};
 use shakedown_protocol::requirement::Role;
 use shakedown_protocol::streams::{
     ConnectionNumber, Input, OnStream, Output, Path, StreamId, StreamMachine,
@@ -24,9 +26,24 @@ use crate::support::failures;
 #[case::tells_of_quality(&QUALITY)]
 #[case::breaks_off_what_it_closes(&BREAKS_OFF)]
 fn a_right_service_passes_that(#[case] protocol: &'static Protocol) {
-    let is_for_services =
-        |scenario: &shakedown_engine::scenario::Scenario| scenario.iut.role == Role::Responder;
-    let failed = failures(protocol, &Settings::default(), is_for_services);
+    passes(protocol, Role::Responder);
+}
+
+#[rstest]
+#[case::does_everything_300_ms_later(&LATER)]
+#[case::sends_all_in_pieces(&PIECES)]
+#[case::tells_of_quality(&QUALITY)]
+#[case::counts_frames_from_1(&FROM_ONE)]
+#[case::has_one_timestamp_for_all_frames(&ONE_MOMENT)]
+#[case::sends_frames_that_may_be_discarded(&DISCARDABLE)]
+fn a_right_client_passes_that(#[case] protocol: &'static Protocol) {
+    passes(protocol, Role::Initiator);
+}
+
+fn passes(protocol: &'static Protocol, role: Role) {
+    let failed = failures(protocol, &Settings::default(), |scenario| {
+        scenario.iut.role == role
+    });
     assert!(failed.is_empty(), "{} fail: {failed:#?}", failed.len());
 }
 
@@ -54,6 +71,18 @@ static BREAKS_OFF: Protocol = Protocol {
     reference: |settings| sibling(settings, Habit::BreaksOff),
     ..PROTOCOL
 };
+static FROM_ONE: Protocol = Protocol {
+    reference: |settings| sibling(settings, Habit::FromOne),
+    ..PROTOCOL
+};
+static ONE_MOMENT: Protocol = Protocol {
+    reference: |settings| sibling(settings, Habit::OneMoment),
+    ..PROTOCOL
+};
+static DISCARDABLE: Protocol = Protocol {
+    reference: |settings| sibling(settings, Habit::Discardable),
+    ..PROTOCOL
+};
 
 /// What a sibling does that the reference does not.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -70,6 +99,12 @@ enum Habit {
     Quality,
     /// A stream that is closed after an error is reset, once the error has come (DT-S-04, DT-S-11).
     BreaksOff,
+    /// DT-M-07: the numbers of frames start at 0 or 1.
+    FromOne,
+    /// DT-M-07: timestamps never fall, but may stay.
+    OneMoment,
+    /// Bit 1 of the flags may be set in any frame.
+    Discardable,
 }
 
 /// The code 0 of a session, in HTTP/3.
@@ -79,11 +114,12 @@ fn sibling(settings: &ReferenceSettings, habit: Habit) -> Result<Reference, Stri
     let Reference::Streams(inner, transport) = (PROTOCOL.reference)(settings)? else {
         return Err("the reference has become one of datagrams".to_owned());
     };
-    if settings.role == Role::Initiator {
-        return Ok(Reference::Streams(inner, transport));
-    }
     let sibling = Sibling {
         habit,
+        envelope: match settings.role {
+            Role::Initiator => Envelope::Client,
+            Role::Responder => Envelope::Server,
+        },
         inner,
         now: Duration::ZERO,
         out: VecDeque::new(),
@@ -96,6 +132,8 @@ fn sibling(settings: &ReferenceSettings, habit: Habit) -> Result<Reference, Stri
 
 struct Sibling {
     habit: Habit,
+    /// Of the messages that it sends.
+    envelope: Envelope,
     inner: Box<dyn StreamMachine>,
     now: Duration,
     /// What it wants done, and when.
@@ -176,7 +214,7 @@ impl Sibling {
                 .into_iter()
                 .flat_map(|output| self.in_pieces(output))
                 .collect(),
-            Habit::OthersFirst => others_first(batch).into_iter().map(at_once).collect(),
+            Habit::OthersFirst => self.others_first(batch).into_iter().map(at_once).collect(),
             Habit::Quality => batch
                 .into_iter()
                 .flat_map(|output| self.with_quality(output))
@@ -186,6 +224,12 @@ impl Sibling {
                 let broken = batch.into_iter().map(|output| self.broken_off(output));
                 broken.collect()
             }
+            Habit::FromOne | Habit::OneMoment | Habit::Discardable => {
+                let changed = batch
+                    .into_iter()
+                    .map(|output| self.with_other_frames(output));
+                changed.map(at_once).collect()
+            }
         }
     }
 
@@ -193,7 +237,7 @@ impl Sibling {
         let Output::Write(connection, stream, mut bytes) = output else {
             return output;
         };
-        for said in said(&bytes) {
+        for said in self.said(&bytes) {
             if let (true, Value::String(id)) = (
                 said.frame == "JoinResponse",
                 &said
@@ -225,7 +269,11 @@ impl Sibling {
     fn broken_off(&mut self, output: Output) -> (Duration, Output) {
         match output {
             Output::Write(connection, stream, bytes) => {
-                if said(&bytes).iter().any(|it| it.frame == "ErrorMessage") {
+                if self
+                    .said(&bytes)
+                    .iter()
+                    .any(|it| it.frame == "ErrorMessage")
+                {
                     self.erred.insert((connection, stream));
                 }
                 (Duration::ZERO, Output::Write(connection, stream, bytes))
@@ -260,9 +308,9 @@ impl Sibling {
             return vec![output];
         };
         let (connection, stream) = (*connection, *stream);
-        let told = said(bytes);
+        let told = self.said(bytes);
         let streams = told.iter().filter_map(|it| match it.frame {
-            "StreamSubscribed" => it.fields.get("stream_id"),
+            "StreamSubscribed" | "SubscribeStream" | "PublishStream" => it.fields.get("stream_id"),
             "StreamPublished" => it.fields.get("stream")?.get("stream_id"),
             _ => None,
         });
@@ -280,33 +328,74 @@ impl Sibling {
         *self.unasked.entry((connection, stream)).or_default() += updates.len() as u32;
         std::iter::once(output).chain(updates).collect()
     }
-}
 
-/// The messages that these bytes are; none if they are something else.
-fn said(bytes: &[u8]) -> Vec<Described> {
-    let mut all = Vec::new();
-    let mut reader = MessageReader::new(Envelope::Server);
-    let read = reader.take(bytes, |message| all.push(message));
-    match read.and_then(|()| reader.finish()) {
-        Ok(()) => all,
-        Err(_) => Vec::new(),
-    }
-}
-
-/// Writes of the connections that came last first, where nothing else is asked for.
-fn others_first(mut batch: Vec<Output>) -> Vec<Output> {
-    let is_free = |output: &Output| match output {
-        Output::Write(_, _, bytes) => {
-            let mut said = said(bytes).into_iter().peekable();
-            said.peek().is_some() && said.all(|it| it.frame != "JoinResponse")
+    fn with_other_frames(&self, output: Output) -> Output {
+        let change = |mut bytes: Vec<u8>| {
+            if let Some(at) = frame(&bytes) {
+                let field = |from: usize, length: usize| at + from..at + from + length;
+                match self.habit {
+                    Habit::FromOne => {
+                        let number = &mut bytes[field(26, 8)];
+                        let one_more = u64::from_be_bytes(number.try_into().unwrap()) + 1;
+                        number.copy_from_slice(&one_more.to_be_bytes());
+                    }
+                    Habit::OneMoment => {
+                        bytes[field(18, 8)]
+                            .copy_from_slice(&1_700_000_000_000_000_u64.to_be_bytes());
+                    }
+                    _ => bytes[field(38, 2)][1] |= 2,
+                }
+            }
+            bytes
+        };
+        match output {
+            Output::Write(connection, stream, bytes) => {
+                Output::Write(connection, stream, change(bytes))
+            }
+            Output::Datagram(connection, bytes) => Output::Datagram(connection, change(bytes)),
+            output => output,
         }
-        _ => false,
-    };
-    if batch.iter().all(is_free) {
-        batch.sort_by_key(|output| match output {
-            Output::Write(connection, ..) => std::cmp::Reverse(*connection),
-            _ => std::cmp::Reverse(ConnectionNumber(0)),
-        });
     }
-    batch
+
+    /// The messages that these bytes are; none if they are something else.
+    fn said(&self, bytes: &[u8]) -> Vec<Described> {
+        let mut all = Vec::new();
+        let mut reader = MessageReader::new(self.envelope);
+        let read = reader.take(bytes, |message| all.push(message));
+        match read.and_then(|()| reader.finish()) {
+            Ok(()) => all,
+            Err(_) => Vec::new(),
+        }
+    }
+
+    /// Writes of the connections that came last first, where nothing else is asked for.
+    fn others_first(&self, mut batch: Vec<Output>) -> Vec<Output> {
+        let is_free = |output: &Output| match output {
+            Output::Write(_, _, bytes) => {
+                let mut said = self.said(bytes).into_iter().peekable();
+                said.peek().is_some() && said.all(|it| it.frame != "JoinResponse")
+            }
+            _ => false,
+        };
+        if batch.iter().all(is_free) {
+            batch.sort_by_key(|output| match output {
+                Output::Write(connection, ..) => std::cmp::Reverse(*connection),
+                _ => std::cmp::Reverse(ConnectionNumber(0)),
+            });
+        }
+        batch
+    }
+}
+
+/// Where the frame of media is in a write or a datagram, which may have the header of a stream or the number of a
+/// session before it.
+fn frame(bytes: &[u8]) -> Option<usize> {
+    let header = bytes.windows(4).position(|window| window == b"DART");
+    let starts = [Some(0), Some(1), header.map(|at| at + StreamHeader::LENGTH)];
+    let is_frame = |at: &usize| {
+        bytes
+            .get(*at..)
+            .is_some_and(|it| FrameHeader::whole(it).is_ok())
+    };
+    starts.into_iter().flatten().find(is_frame)
 }
