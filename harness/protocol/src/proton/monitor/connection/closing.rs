@@ -1,6 +1,6 @@
 use std::time::Duration;
 
-use super::{At, Close, Connection, Stream, index, late};
+use super::{At, Close, Connection, index, late};
 use crate::MonitorSettings;
 use crate::monitor::{NetworkCounts, Session};
 use crate::proton::monitor::Code;
@@ -192,17 +192,21 @@ impl Connection {
     fn is_slow(&self, now: Duration) -> bool {
         let over = |since: Duration, limit: Duration| now >= since + limit.mul_f64(EARLY);
         // A stream opens those of its type with lower numbers (RFC 9000, section 2.1).
-        let opens_unseen = |id: u64| {
-            let mut lower = (0..id).step_by(4);
-            lower.any(|lower| !self.streams.contains_key(&lower))
+        let opened = |id: u64| {
+            let rest = self.streams.range(id..);
+            let higher = rest.filter(|(other, _)| (*other - id).is_multiple_of(4));
+            higher.map(|(_, stream)| stream.opened.time).min()
         };
-        let unnamed = |(id, stream): &(&u64, &Stream)| {
-            (stream.kind.is_none() && !stream.resets) || opens_unseen(**id)
-        };
-        let mut streams = self.streams.iter().filter(unnamed);
+        let seen = self.streams.iter();
+        let seen = seen.filter(|(_, stream)| stream.kind.is_none() && !stream.resets);
+        let unseen = self.streams.keys().filter_map(|id| {
+            let mut lower = (id % 4..*id).step_by(4);
+            lower.find(|lower| !self.streams.contains_key(lower))
+        });
+        let mut unnamed = seen.map(|(id, _)| *id).chain(unseen);
         let fewer = self.named.len() < 3;
         let since = self.established.filter(|_| fewer).map(|at| at.time);
-        streams.any(|(_, stream)| over(stream.opened.time, IDENTIFICATION))
+        unnamed.any(|id| opened(id).is_some_and(|opened| over(opened, IDENTIFICATION)))
             || since.is_some_and(|since| over(since, SETUP))
     }
 
