@@ -3,7 +3,7 @@
 # BROWSER names another program than chromium.
 # browser.sh PAGE SERVICE SERVER CERTIFICATE [publish=audio|stay ...]
 set -eu
-address="file://$1?auto=$2&server=$3&certificate=$4"
+address="file://$(realpath "$1")?auto=$2&server=$3&certificate=$4"
 shift 4
 for setting; do address="$address&$setting"; done
 profile=$(mktemp -d)

@@ -114,19 +114,11 @@ fn what_one_page_publishes_another_receives_byte_for_byte() {
 #[test]
 #[ignore = "make test-browser: it needs Chromium"]
 fn the_page_passes_all_that_it_claims_as_a_client_under_test() {
-    let description = std::fs::read_to_string(Path::new(ROOT).join("docs/examples/browser.toml"));
-    let root = Path::new(ROOT).canonicalize().unwrap();
-    let page = root.join("harness/protocol/src/darktower/page.html");
-    let script = root.join("docs/examples/browser.sh");
-    let description = description
-        .unwrap()
-        .replace("{page}", page.to_str().unwrap())
-        .replace("docs/examples/browser.sh", script.to_str().unwrap());
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("iut.toml"), description).unwrap();
-    let output = shakedown(&["run", "--iut", "iut.toml", "--out", "out", "--jobs", "3"])
-        .args(["--format", "json"])
-        .current_dir(folder.path())
+    let output = shakedown(&["run", "--jobs", "3", "--format", "json", "--iut"])
+        .arg(Path::new(ROOT).join("docs/examples/browser.toml"))
+        .arg("--out")
+        .arg(folder.path().join("out"))
         .output()
         .unwrap();
     let verdicts = verdicts(&output);
