@@ -54,6 +54,7 @@ fn nothing_is_found_in_random_runs_of_the_reference() {
 #[case::a_handshake_under_way(5_697)]
 #[case::a_reset_that_is_not_offered(181)]
 #[case::a_server_in_its_startup_delay(561)]
+#[case::a_server_in_its_startup_delay_after_half_a_handshake(57_167)]
 #[case::a_probe_restarts_the_idle_timer(5_756)]
 #[case::a_probe_restarts_the_idle_timer_of_another(7_192)]
 #[case::a_stream_opens_those_before_it(33_528)]
