@@ -35,7 +35,7 @@ mod tolerance;
 mod twin;
 
 pub use protocol::{
-    Forked, GivenValue, Hello, MonitorSettings, Patience, Protocol, RandomRuns, Reference,
+    Forked, GivenValue, Hello, MonitorSettings, Protocol, RandomRuns, ReceiveTimeout, Reference,
     ReferenceSettings, StreamParameters, Transport, Watcher, protocol,
 };
 pub use sealed::{SEALED, Sealed};

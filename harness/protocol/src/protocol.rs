@@ -175,8 +175,8 @@ pub struct Transport {
     pub keep_alive: Option<Duration>,
     /// After this long without a packet the other side is gone; it is announced.
     pub idle_timeout: Duration,
-    /// How long the other side may be silent whatever is sent to it, if the idle timeout is not enough.
-    pub patience: Option<Patience>,
+    /// A timeout that only received datagrams restart, besides the idle timeout.
+    pub receive_timeout: Option<ReceiveTimeout>,
     /// Bidirectional streams that the other side may have open at a time.
     pub bidirectional: u32,
     /// Unidirectional streams that the other side may have open at a time.
@@ -192,10 +192,10 @@ pub struct Transport {
     pub web: bool,
 }
 
-/// How long a silent connection is kept. The idle timeout begins anew with what is sent, and the sooner one of
-/// both sides holds for both (RFC 9000, section 10.1); this counts from the last datagram that came.
+/// A timeout that only received datagrams restart. The idle timeout is restarted by sent packets as well, and
+/// the shorter one of both sides applies (RFC 9000, section 10.1).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct Patience {
+pub struct ReceiveTimeout {
     /// After this long without a datagram the connection is closed.
     pub time: Duration,
     /// The same until its handshake is done.

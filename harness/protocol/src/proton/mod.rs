@@ -65,7 +65,7 @@ pub const TRANSPORT: Transport = Transport {
     alpn: ALPN,
     keep_alive: Some(KEEP_ALIVE),
     idle_timeout: IDLE_TIMEOUT,
-    patience: None,
+    receive_timeout: None,
     bidirectional: STREAM_LIMIT as u32,
     unidirectional: 0,
     aliases: &[],

@@ -42,7 +42,7 @@ use crate::machine::Failure;
 use crate::requirement::Role;
 use crate::streams::StreamMachine;
 use crate::web::{self, WebCode};
-use crate::{Patience, ReferenceSettings, Transport};
+use crate::{ReceiveTimeout, ReferenceSettings, Transport};
 
 /// The path of sessions with the Meeting Controller.
 pub const CONTROLLER: &str = "/wt";
@@ -68,7 +68,7 @@ pub const TRANSPORT: Transport = Transport {
     alpn: web::ALPN,
     keep_alive: None,
     idle_timeout: IDLE_TIMEOUT,
-    patience: None,
+    receive_timeout: None,
     bidirectional: 100,
     unidirectional: 100,
     aliases: &[],
@@ -103,7 +103,7 @@ pub(super) const fn transport(role: Role) -> Transport {
     Transport {
         keep_alive,
         // It is no orderly end: who was lost may come back (DT-S-16).
-        patience: Some(Patience {
+        receive_timeout: Some(ReceiveTimeout {
             time,
             handshake,
             code: WebCode::RequestCancelled.number(),
