@@ -20,7 +20,7 @@ pub mod pair;
 pub mod pattern;
 pub mod proton;
 pub mod requirement;
-pub mod stream_words;
+pub mod stream_decoder;
 pub mod streams;
 pub mod vocabulary;
 pub mod web;

@@ -13,7 +13,7 @@ use crate::requirement::{Requirement, Role};
 use crate::sealed::SEALED;
 use crate::setting::ProtocolOption;
 use crate::specification::Specification;
-use crate::stream_words::StreamWords;
+use crate::stream_decoder::StreamDecoders;
 use crate::streams::StreamMachine;
 use crate::tolerance::Tolerance;
 use crate::twin::{Twin, requirement_of};
@@ -81,7 +81,7 @@ pub struct Protocol {
     /// What it asks of QUIC, if streams carry its frames; datagrams of UDP carry the others.
     pub transport: Option<Transport>,
     /// The frames on its streams, if streams carry them.
-    pub stream_words: Option<StreamWords>,
+    pub stream_decoders: Option<StreamDecoders>,
     /// The frame by which an initiator of a mode begins: name and fields. The program asks with it
     /// whether an implementation answers at all; where there is none, a QUIC handshake asks. `id` is
     /// a fresh UUID; `None` if there is no such mode.

@@ -16,9 +16,9 @@ mod message_reader;
 pub mod monitor;
 mod pairs;
 pub mod reference;
+mod stream_decoder;
 mod values;
 mod vocabulary;
-mod words;
 
 use std::sync::LazyLock;
 
@@ -31,8 +31,8 @@ pub use frame::{FrameHeader, MAX_PAYLOAD, StreamHeader};
 pub use media_reader::{MediaItem, MediaReader};
 pub use message::Envelope;
 pub use message_reader::{MAX_MESSAGE, MessageReader};
+pub use stream_decoder::STREAM_DECODERS;
 pub use vocabulary::VOCABULARY;
-pub use words::STREAM_WORDS;
 
 /// What the rest of the program needs to know of `darktower`. Its modes are the services: those of a server,
 /// or the one that a client uses.
@@ -70,7 +70,7 @@ pub static PROTOCOL: Protocol = Protocol {
     peers_meet: true,
     media: None,
     transport: Some(reference::TRANSPORT),
-    stream_words: Some(STREAM_WORDS),
+    stream_decoders: Some(STREAM_DECODERS),
     hello: None,
     pairs: Some(pairs::PAIRS),
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),

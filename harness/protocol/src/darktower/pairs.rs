@@ -7,13 +7,13 @@ use shakedown_wire::Reader;
 use shakedown_wire::quic::{CloseCode, Event, EventKind};
 
 use super::Envelope;
-use super::STREAM_WORDS;
+use super::STREAM_DECODERS;
 use super::reference::Service;
 use crate::pair::{
     Demand, DemandedEnd, Offer, Pairs, StreamObserver, TrafficEvent, TrafficObserver,
 };
 use crate::requirement::Role;
-use crate::stream_words::ReadsStream;
+use crate::stream_decoder::StreamDecoder;
 use crate::vocabulary::Described;
 use crate::web::WebCode;
 
@@ -63,7 +63,7 @@ struct Answers {
 }
 
 struct Stream {
-    reader: Option<Box<dyn ReadsStream>>,
+    reader: Option<Box<dyn StreamDecoder>>,
     /// Whether the client asks for what is no session.
     is_request: bool,
 }
@@ -102,7 +102,7 @@ impl Answers {
 
     fn bytes(&mut self, place: (u64, u64), by: Role, offset: u64, bytes: &[u8]) -> Vec<Answer> {
         let stream = self.streams.entry(place).or_insert_with(|| Stream {
-            reader: (STREAM_WORDS.reader)(place.1),
+            reader: (STREAM_DECODERS.reader)(place.1),
             is_request: false,
         });
         let Stream { reader, is_request } = stream;

@@ -84,7 +84,7 @@ pub static PROTOCOL: Protocol = Protocol {
     peers_meet: false,
     media: Some(media::MEDIA),
     transport: None,
-    stream_words: None,
+    stream_decoders: None,
     hello: Some(hello),
     pairs: Some(PAIRS),
     monitor: |settings| Watcher::Packets(new_monitor(settings)),

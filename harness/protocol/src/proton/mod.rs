@@ -14,7 +14,7 @@ pub mod monitor;
 mod pairs;
 mod reader;
 mod reference;
-mod words;
+mod u32_reader;
 
 use std::sync::LazyLock;
 use std::time::Duration;
@@ -33,7 +33,7 @@ pub use reference::{
     Client, ClientEvent, ClientSettings, Deviations, NotReady, Profile, REFUSED, Server,
     ServerSettings, TIMED_OUT, Workload, WorkloadClient,
 };
-pub use words::Words;
+pub use u32_reader::U32Reader;
 
 /// The protocol's name in the TLS handshake.
 pub const ALPN: &str = "proton";
@@ -112,7 +112,7 @@ pub static PROTOCOL: Protocol = Protocol {
     peers_meet: false,
     media: None,
     transport: Some(TRANSPORT),
-    stream_words: Some(reader::STREAM_WORDS),
+    stream_decoders: Some(reader::STREAM_DECODERS),
     hello: None,
     pairs: Some(PAIRS),
     monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),

@@ -6,7 +6,7 @@ use std::time::Duration;
 use shakedown_wire::quic::{Event, EventKind};
 
 use super::monitor::Code;
-use super::{Kind, RESET, Words};
+use super::{Kind, RESET, U32Reader};
 use crate::pair::{
     Demand, DemandedEnd, Offer, Pairs, StreamObserver, TrafficEvent, TrafficObserver,
 };
@@ -72,7 +72,7 @@ struct Connection {
 #[derive(Default)]
 struct Stream {
     kind: Option<Kind>,
-    server: Words,
+    server: U32Reader,
 }
 
 impl Exchange {

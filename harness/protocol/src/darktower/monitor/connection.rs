@@ -221,7 +221,7 @@ impl Connection {
         }
         let of = session.map(|session| self.sessions.entry(session).or_default());
         match (word, of) {
-            (Word::OfSession, _) => {
+            (Word::SessionDatagram, _) => {
                 // What seemed to ask for a session is of one.
                 if is_bidirectional {
                     self.sessions.remove(&id);

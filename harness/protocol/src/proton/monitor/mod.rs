@@ -21,7 +21,7 @@ use std::time::Duration;
 pub(super) use code::Code;
 use shakedown_wire::quic::{Event, EventKind, protocols};
 
-use super::{ALPN, Kind, Words};
+use super::{ALPN, Kind, U32Reader};
 use crate::MonitorSettings;
 use crate::monitor::at::{self, At};
 use crate::monitor::findings::{self, Say};

@@ -17,7 +17,7 @@ use super::at::{At, late};
 use super::due::Due;
 use super::exchange::{Exchange, Word};
 use super::findings::{Act, Findings, Say};
-use super::{Code, Kind, Words};
+use super::{Code, Kind, U32Reader};
 use crate::monitor::{Blind, Unread};
 use crate::proton::PROTOCOL;
 use crate::requirement::Role;
@@ -47,8 +47,8 @@ struct Stream {
     client_lost: bool,
     /// The first byte of a u32 of the client that is not complete.
     rest: Option<At>,
-    client: Words,
-    server: Words,
+    client: U32Reader,
+    server: U32Reader,
     /// The server's data before the stream is identified.
     early: Vec<(At, Vec<u8>)>,
 }

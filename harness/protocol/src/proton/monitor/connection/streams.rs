@@ -4,7 +4,7 @@ use super::{At, Connection, MOST_STREAMS, Stream, late};
 use crate::MonitorSettings;
 use crate::proton::monitor::due::Due;
 use crate::proton::monitor::findings::Say;
-use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, Words};
+use crate::proton::{IDENTIFICATION, Kind, PROTOCOL, RESET, SETUP, U32Reader};
 use crate::requirement::Role;
 
 impl Connection {
@@ -38,8 +38,8 @@ impl Connection {
                 void: surplus,
                 client_lost: false,
                 rest: None,
-                client: Words::default(),
-                server: Words::default(),
+                client: U32Reader::default(),
+                server: U32Reader::default(),
                 early: Vec::new(),
             };
             self.streams.insert(stream, new);
