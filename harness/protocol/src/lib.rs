@@ -35,8 +35,8 @@ mod tolerance;
 mod twin;
 
 pub use protocol::{
-    Forked, GivenValue, Hello, MonitorSettings, Protocol, RandomRuns, ReceiveTimeout, Reference,
-    ReferenceSettings, StreamParameters, Transport, Watcher, protocol,
+    Forked, GivenValue, Hello, MonitorSettings, Protocol, ProtocolMonitor, RandomRuns,
+    ReceiveTimeout, Reference, ReferenceSettings, StreamParameters, Transport, protocol,
 };
 pub use sealed::{SEALED, Sealed};
 pub use setting::ProtocolOption;

@@ -88,7 +88,7 @@ pub struct Protocol {
     pub hello: Option<fn(mode: &str, id: &str) -> Option<Hello>>,
     /// What happens between two implementations, if the specification says something of pairs.
     pub pairs: Option<Pairs>,
-    pub monitor: fn(&MonitorSettings) -> Watcher,
+    pub monitor: fn(&MonitorSettings) -> ProtocolMonitor,
     /// A new reference machine.
     ///
     /// # Errors
@@ -152,7 +152,7 @@ pub type RandomRuns =
     fn(settings: &RunSettings, seed: u64, draw: Draw<'_>) -> Result<Participants, String>;
 
 /// A monitor, by what it sees.
-pub enum Watcher {
+pub enum ProtocolMonitor {
     /// The datagrams of a capture.
     Packets(Box<dyn Monitor>),
     /// What the QUIC of a capture shows, decrypted.

@@ -3,7 +3,7 @@
 use std::io::Read;
 
 use serde_json::{Map, Value};
-use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, Why};
+use shakedown_capture::quic::{Decoder, Event, EventKind, Limits, UnreadableReason};
 use shakedown_capture::{Capture, CaptureError, Datagram, Item, Statistics};
 use shakedown_engine::quic::Filter;
 use shakedown_protocol::vocabulary::Described;
@@ -113,15 +113,15 @@ impl Quic {
             return self;
         };
         match unreadable.why {
-            Why::NotQuic => Self::No,
-            Why::UnknownConnection => Self::Maybe,
-            Why::NoSecrets
-            | Why::NoHandshake
-            | Why::UnsupportedSuite(_)
-            | Why::CannotDecrypt
-            | Why::Cut
-            | Why::OtherVersion(_)
-            | Why::EarlyDataRejected => self,
+            UnreadableReason::NotQuic => Self::No,
+            UnreadableReason::UnknownConnection => Self::Maybe,
+            UnreadableReason::NoSecrets
+            | UnreadableReason::NoHandshake
+            | UnreadableReason::UnsupportedSuite(_)
+            | UnreadableReason::CannotDecrypt
+            | UnreadableReason::Cut
+            | UnreadableReason::OtherVersion(_)
+            | UnreadableReason::EarlyDataRejected => self,
         }
     }
 }

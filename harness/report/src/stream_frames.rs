@@ -2,7 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use shakedown_capture::quic::{CloseCode, Event, EventKind, Role, Why};
+use shakedown_capture::quic::{CloseCode, Event, EventKind, Role, UnreadableReason};
 use shakedown_protocol::PROTOCOLS;
 use shakedown_protocol::stream_decoder::{StreamDecoder, StreamDecoders};
 use shakedown_protocol::vocabulary::Described;
@@ -73,7 +73,7 @@ impl StreamFrames {
             EventKind::Forgotten => {
                 self.connections.remove(&connection);
             }
-            EventKind::Unreadable(unreadable) if unreadable.why == Why::NoSecrets => {
+            EventKind::Unreadable(unreadable) if unreadable.why == UnreadableReason::NoSecrets => {
                 self.unread.insert(connection);
             }
             EventKind::StreamBytes {

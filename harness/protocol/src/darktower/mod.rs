@@ -24,7 +24,7 @@ use std::sync::LazyLock;
 
 use crate::requirement::Requirement;
 use crate::wireshark::Wireshark;
-use crate::{Protocol, Reference, Specification, Watcher};
+use crate::{Protocol, ProtocolMonitor, Reference, Specification};
 
 pub use code::StreamCode;
 pub use frame::{FrameHeader, MAX_PAYLOAD, StreamHeader};
@@ -73,7 +73,7 @@ pub static PROTOCOL: Protocol = Protocol {
     stream_decoders: Some(STREAM_DECODERS),
     hello: None,
     pairs: Some(pairs::PAIRS),
-    monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
+    monitor: |settings| ProtocolMonitor::Streams(Box::new(monitor::Monitor::new(settings))),
     reference: |settings| {
         reference::new(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },

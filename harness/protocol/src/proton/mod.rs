@@ -21,7 +21,7 @@ use std::time::Duration;
 
 use crate::requirement::Requirement;
 use crate::wireshark::Wireshark;
-use crate::{Protocol, Reference, Specification, Transport, Watcher};
+use crate::{Protocol, ProtocolMonitor, Reference, Specification, Transport};
 
 pub use code::CloseCode;
 pub use discriminator::{Kind, RESET};
@@ -115,7 +115,7 @@ pub static PROTOCOL: Protocol = Protocol {
     stream_decoders: Some(reader::STREAM_DECODERS),
     hello: None,
     pairs: Some(PAIRS),
-    monitor: |settings| Watcher::Streams(Box::new(monitor::Monitor::new(settings))),
+    monitor: |settings| ProtocolMonitor::Streams(Box::new(monitor::Monitor::new(settings))),
     reference: |settings| {
         new_reference(settings).map(|(machine, transport)| Reference::Streams(machine, transport))
     },

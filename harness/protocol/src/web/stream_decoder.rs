@@ -118,11 +118,11 @@ impl StreamDecoder for WebStreamDecoder {
                 });
                 return Ok(());
             }
-            let say = &mut |frame| {
+            let emit = &mut |frame| {
                 let (end, frame) = (end as u64, Ok(frame));
                 emit(StreamFrame { end, frame });
             };
-            direction.item(item, end, what, say)
+            direction.item(item, end, what, emit)
         });
         match taken {
             Ok(()) => self.directions[by.index()] = Some((reader, direction)),
@@ -148,12 +148,12 @@ impl Direction {
         item: Item<'_>,
         end: usize,
         what: &mut StreamKind,
-        say: &mut dyn FnMut(Described),
+        emit: &mut dyn FnMut(Described),
     ) -> Result<(), DecodeError> {
         let is_new = *what == StreamKind::Unknown;
         match item {
             Item::StreamType(stream_type::WEBTRANSPORT) => return Ok(()),
-            Item::StreamType(kind) => say(match kind {
+            Item::StreamType(kind) => emit(match kind {
                 stream_type::CONTROL => described("CONTROL", []),
                 stream_type::PUSH => described("PUSH", []),
                 stream_type::QPACK_ENCODER => described("QPACK_ENCODER", []),
@@ -163,7 +163,7 @@ impl Direction {
             Item::Session(session) => {
                 *what = StreamKind::OfSession;
                 self.content_at = Some(end);
-                say(described(
+                emit(described(
                     "WEBTRANSPORT_STREAM",
                     [("session", session.into())],
                 ));
@@ -175,18 +175,18 @@ impl Direction {
                 if kind == frame_type::HEADERS && is_new && asks_for_session(payload) {
                     *what = StreamKind::Session;
                 }
-                say(frame);
+                emit(frame);
             }
             Item::Unknown { kind, length } => {
                 let fields = [("type", kind.into()), ("length", length.into())];
-                say(described("UNKNOWN", fields));
+                emit(described("UNKNOWN", fields));
             }
             Item::DataBegins(length) => {
                 let (left, body) = (length, Vec::new());
                 self.data = Data { length, left, body };
                 self.capsules_at.get_or_insert(end);
                 if length == 0 {
-                    self.data_ends(*what, say);
+                    self.data_ends(*what, emit);
                 }
             }
             Item::Data(bytes) => {
@@ -197,7 +197,7 @@ impl Direction {
                     self.data.body.extend_from_slice(bytes);
                 }
                 if self.data.left == 0 {
-                    self.data_ends(*what, say);
+                    self.data_ends(*what, emit);
                 }
             }
             Item::Raw(_) => {}
@@ -220,17 +220,17 @@ impl Direction {
         Ok(())
     }
 
-    fn data_ends(&mut self, what: StreamKind, say: &mut dyn FnMut(Described)) {
+    fn data_ends(&mut self, what: StreamKind, emit: &mut dyn FnMut(Described)) {
         let Data { length, body, .. } = std::mem::take(&mut self.data);
         let is_told = what != StreamKind::Session && length <= MOST_BODY;
         let mut frame = described("DATA", [("length", length.into())]);
         if is_told {
             frame.fields.insert("body".to_owned(), body_of(&body));
         }
-        say(frame);
+        emit(frame);
         if let Some(SessionClose { code, reason }) = self.close.take() {
             let fields = [("code", code.into()), ("reason", reason.into())];
-            say(described("CLOSE_WEBTRANSPORT_SESSION", fields));
+            emit(described("CLOSE_WEBTRANSPORT_SESSION", fields));
         }
     }
 }

@@ -8,7 +8,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use serde_json::{Map, Value};
-use shakedown_capture::quic::{At, CloseCode, Event, EventKind, Why, protocols};
+use shakedown_capture::quic::{At, CloseCode, Event, EventKind, UnreadableReason, protocols};
 use shakedown_capture::{CaptureError, Datagram};
 use shakedown_engine::event::FindingEvent;
 
@@ -394,7 +394,7 @@ fn label(kind: EventKind<'_>, meaning: Option<&str>) -> Option<(&'static str, St
         EventKind::UnknownFrame { frame_type, .. } => {
             ("unknown frame", format!("type={frame_type:#x}"))
         }
-        EventKind::Unreadable(unreadable) if unreadable.why != Why::NotQuic => {
+        EventKind::Unreadable(unreadable) if unreadable.why != UnreadableReason::NotQuic => {
             ("encrypted", String::new())
         }
         EventKind::ConnectionOpened { .. }

@@ -295,7 +295,7 @@ pub enum Lost {
 /// Why a packet could not be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable {
-    pub why: Why,
+    pub why: UnreadableReason,
     /// Who sent it, if that is known.
     pub by: Option<Role>,
     /// Whether it has the form of a stateless reset. Its token is not known, or it would be a
@@ -305,7 +305,7 @@ pub struct Unreadable {
 
 /// A reason for which a packet cannot be read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Why {
+pub enum UnreadableReason {
     /// The secrets of its connection are not there.
     NoSecrets,
     /// The handshake of its connection is there only in part.
