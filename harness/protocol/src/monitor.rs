@@ -1,4 +1,4 @@
-//! Passive judges: they see the packets of a capture in order and say what they find.
+//! Monitors: they read the packets of a capture in order and report findings.
 
 pub(crate) mod at;
 pub(crate) mod findings;
@@ -24,7 +24,7 @@ pub enum Vantage {
     Path,
 }
 
-/// What a monitor has to say.
+/// An item that a monitor reports.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 #[serde(tag = "type", rename_all = "kebab-case")]
 pub enum Observation {
@@ -161,18 +161,18 @@ pub struct NetworkCounts {
     pub repeated: u64,
 }
 
-/// A passive judge of one protocol over datagrams.
+/// A monitor of one protocol over datagrams.
 pub trait Monitor {
-    /// Sees the next packet. What it has to say goes to `emit`.
+    /// Processes the next packet.
     fn datagram(&mut self, datagram: &Datagram<'_>, emit: &mut dyn FnMut(Observation));
 
     /// The capture is over at `end`; open sessions are closed and judged.
     fn finish(&mut self, end: Duration, emit: &mut dyn FnMut(Observation));
 }
 
-/// A passive judge of one protocol over QUIC.
+/// A monitor of one protocol over QUIC.
 pub trait StreamMonitor {
-    /// Sees what the next packet shows. What it has to say goes to `emit`.
+    /// Processes the next event.
     fn event(&mut self, event: &Event<'_>, emit: &mut dyn FnMut(Observation));
 
     /// The capture is over at `end`; open connections are judged.
@@ -192,9 +192,9 @@ pub struct UnjudgedConnection {
 }
 
 impl UnjudgedConnection {
-    /// Why a connection of this protocol cannot be judged, where packets of the client and the server were
-    /// `unread` and data of the application of them `read`: nothing of a side could be read, or not on what
-    /// they agreed.
+    /// Why a connection of this protocol cannot be judged, if it cannot: nothing of a side could be read, or the
+    /// negotiated ALPN is unknown. `unread` has what kept packets of the client and the server from being read, `read`
+    /// whether some of their application data was.
     pub(crate) fn of(
         protocol: &'static str,
         unread: [Option<Unread>; 2],
@@ -222,7 +222,7 @@ impl UnjudgedConnection {
     }
 }
 
-/// What was there instead of the secrets that are needed.
+/// The reason, as a phrase: "no secrets of the client's side".
 impl std::fmt::Display for UnjudgedConnection {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self.why {

@@ -151,7 +151,7 @@ pub type Forked = fn(&ReferenceSettings) -> Result<Box<dyn Fork>, String>;
 pub type RandomRuns =
     fn(settings: &RunSettings, seed: u64, draw: Draw<'_>) -> Result<Participants, String>;
 
-/// A monitor, by what it sees.
+/// A monitor, by its input.
 pub enum ProtocolMonitor {
     /// The datagrams of a capture.
     Packets(Box<dyn Monitor>),

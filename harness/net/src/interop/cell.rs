@@ -16,7 +16,7 @@ use tokio::time::{Instant, sleep, sleep_until, timeout};
 use crate::clock::Clock;
 use crate::kernel;
 use crate::launch::{Instance, LaunchError, Launcher, open_sockets, ready_within};
-use crate::process::{Ended, Process};
+use crate::process::{Process, ProcessExit};
 use crate::relay::{self, Relay, RelayResult};
 
 use super::Context;
@@ -469,7 +469,7 @@ fn process_end(instance: &Instance) -> ProcessEnd {
         .as_ref()
         .and_then(|process| process.ended());
     match ended {
-        Some(Ended { code, .. }) => ProcessEnd::Ended { code },
+        Some(ProcessExit { code, .. }) => ProcessEnd::Ended { code },
         None => ProcessEnd::Ran,
     }
 }

@@ -292,7 +292,7 @@ pub enum Lost {
     TooManyStreams,
 }
 
-/// Why a packet could not be read.
+/// A packet that could not be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Unreadable {
     pub why: UnreadableReason,
@@ -303,7 +303,7 @@ pub struct Unreadable {
     pub may_be_stateless_reset: bool,
 }
 
-/// A reason for which a packet cannot be read.
+/// Why a packet cannot be decoded.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum UnreadableReason {
     /// The secrets of its connection are not there.
